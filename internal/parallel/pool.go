@@ -1,0 +1,114 @@
+// Package parallel is the worker pool of the kernels: parked goroutines and a parallel for loop
+// whose split depends on the size of the work alone, never on the number of workers, so that
+// results are the same for any number of threads.
+package parallel
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Pool runs parallel loops on a fixed number of threads, the calling one included.
+// A nil Pool runs everything on the calling goroutine.
+type Pool struct {
+	threads int
+	work    chan *job
+}
+
+type job struct {
+	next, chunks atomic.Int64
+	n, grain     int
+	body         func(lo, hi int)
+	done         sync.WaitGroup
+	fail         atomic.Pointer[failure]
+}
+
+type failure struct{ value any }
+
+// New is a pool of n threads; n <= 0 means one per processor. Close ends its goroutines.
+func New(n int) *Pool {
+	if n <= 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	p := &Pool{threads: n}
+	if n > 1 {
+		p.work = make(chan *job)
+		for range n - 1 {
+			go func() {
+				for j := range p.work {
+					j.run()
+					j.done.Done()
+				}
+			}()
+		}
+	}
+	return p
+}
+
+// Close ends the pool's goroutines. The pool must be idle.
+func (p *Pool) Close() {
+	if p != nil && p.work != nil {
+		close(p.work)
+	}
+}
+
+// Threads is the number of threads that a loop can use.
+func (p *Pool) Threads() int {
+	if p == nil {
+		return 1
+	}
+	return p.threads
+}
+
+// For calls body(lo, hi) for consecutive ranges of grain indices that cover 0..n-1, the last one
+// possibly shorter, on up to Threads goroutines, and returns when all are done. The ranges depend
+// on n and grain only. A panic of body is raised again in the caller. Calls may nest: an
+// inner loop runs on whatever threads are idle.
+func (p *Pool) For(n, grain int, body func(lo, hi int)) {
+	if n <= 0 {
+		return
+	}
+	grain = max(grain, 1)
+	chunks := (n + grain - 1) / grain
+	if p == nil || p.work == nil || chunks == 1 {
+		for lo := 0; lo < n; lo += grain {
+			body(lo, min(lo+grain, n))
+		}
+		return
+	}
+	j := &job{n: n, grain: grain, body: body}
+	j.chunks.Store(int64(chunks))
+wake:
+	for range min(p.threads, chunks) - 1 {
+		j.done.Add(1)
+		select {
+		case p.work <- j:
+		default:
+			j.done.Done()
+			break wake
+		}
+	}
+	j.run()
+	j.done.Wait()
+	if f := j.fail.Load(); f != nil {
+		panic(f.value)
+	}
+}
+
+func (j *job) run() {
+	defer func() {
+		if v := recover(); v != nil {
+			j.fail.CompareAndSwap(nil, &failure{v})
+			j.next.Store(j.chunks.Load())
+		}
+	}()
+	for {
+		c := j.next.Add(1) - 1
+		if c >= j.chunks.Load() {
+			return
+		}
+		lo := int(c) * j.grain
+		j.body(lo, min(lo+j.grain, j.n))
+	}
+}
