@@ -1,0 +1,212 @@
+package graph
+
+import (
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Builder adds nodes to a graph. Its error is sticky: after the first one it adds nothing and returns 0, so
+// rules read like formulas and check Err once.
+type Builder struct {
+	G   *Graph
+	For *Node // recorded in each node that is added: the forward node of a gradient
+	// Prefix is put before the names of new values.
+	Prefix string
+
+	err    error
+	consts map[float64]Value
+}
+
+// NewBuilder is a builder for g.
+func NewBuilder(g *Graph) *Builder { return &Builder{G: g} }
+
+// Err is the first error.
+func (b *Builder) Err() error { return b.err }
+
+// Fail makes err the builder's error unless it has one.
+func (b *Builder) Fail(err error) {
+	if b.err == nil && err != nil {
+		b.err = err
+	}
+}
+
+// Add adds a node with one output and returns it. A nil attrs means the defaults.
+func (b *Builder) Add(op *Spec, attrs any, in ...Value) Value {
+	out := b.AddN(op, attrs, 1, in...)
+	return out[0]
+}
+
+// AddN adds a node with n outputs.
+func (b *Builder) AddN(op *Spec, attrs any, n int, in ...Value) []Value {
+	out := make([]Value, n)
+	want := make([]bool, n)
+	for i := range want {
+		want[i] = true
+	}
+	node := b.AddNode("", op, attrs, in, want)
+	if node != nil {
+		copy(out, node.Out)
+	}
+	return out
+}
+
+// AddNode adds a node called name whose outputs are those with want[i] and returns it, or nil after an error.
+// It checks the number of inputs and their element types against the operator.
+func (b *Builder) AddNode(name string, op *Spec, attrs any, in []Value, want []bool) *Node {
+	if b.err != nil {
+		return nil
+	}
+	if attrs == nil {
+		attrs = op.NewAttrs()
+	}
+	g := b.G
+	n := &Node{ID: g.nextID, Name: name, Op: op, Attrs: attrs, In: append([]Value(nil), in...), NumIn: len(in), For: b.For}
+	if b.For != nil && b.Prefix == "" && name == "" {
+		n.Comment = "gradient"
+	}
+	g.nextID++
+	ins, outs := make([]tensor.DType, len(in)), make([]tensor.DType, len(want))
+	for i, v := range in {
+		f := op.FormalIn(i)
+		if f == nil {
+			b.Fail(fmt.Errorf("%s: has %d inputs, the operator takes %d", n.Label(), len(in), len(op.In)))
+			return nil
+		}
+		if v == 0 {
+			if !f.Optional && !f.Variadic {
+				b.Fail(fmt.Errorf("%s: input %d (%s) is missing", n.Label(), i, f.Name))
+				return nil
+			}
+			continue
+		}
+		ins[i] = g.info[v].DType
+		if err := f.accepts(ins[i]); err != nil {
+			b.Fail(fmt.Errorf("%s: input %d (%s) %w", n.Label(), i, f.Name, err))
+			return nil
+		}
+	}
+	for i := len(in); i < len(op.In); i++ {
+		if !op.In[i].Optional && !op.In[i].Variadic {
+			b.Fail(fmt.Errorf("%s: input %d (%s) is missing", n.Label(), i, op.In[i].Name))
+			return nil
+		}
+	}
+	if len(want) > 0 && op.FormalOut(len(want)-1) == nil {
+		b.Fail(fmt.Errorf("%s: has %d outputs, the operator gives %d", n.Label(), len(want), len(op.Out)))
+		return nil
+	}
+	if err := op.Types(attrs, ins, outs); err != nil {
+		b.Fail(fmt.Errorf("%s: %w", n.Label(), err))
+		return nil
+	}
+	for i := range want {
+		var v Value
+		if want[i] {
+			v = g.NewValue(Info{Name: b.valueName(n, i), DType: outs[i], Kind: Computed, Def: n, Index: i})
+		}
+		n.Out = append(n.Out, v)
+	}
+	if err := op.Check(n); err != nil {
+		b.Fail(fmt.Errorf("%s: %w", n.Label(), err))
+		return nil
+	}
+	g.Nodes = append(g.Nodes, n)
+	return n
+}
+
+func (b *Builder) valueName(n *Node, i int) string {
+	base := n.Name
+	if base == "" && n.For != nil {
+		base = n.For.Name + "/" + n.Op.Name
+	}
+	if base == "" {
+		base = n.Op.Name
+	}
+	if i > 0 {
+		base = fmt.Sprintf("%s:%d", base, i)
+	}
+	return b.Prefix + base
+}
+
+func (f *Formal) accepts(d tensor.DType) error {
+	if f.Types == nil || d == tensor.Undefined {
+		return nil
+	}
+	for _, t := range f.Types {
+		if t == d {
+			return nil
+		}
+	}
+	return fmt.Errorf("has type %v; supported are %v", d, f.Types)
+}
+
+// ExtraOutput makes output i of n exist and returns it: gradient rules ask so for indices or saved statistics
+// that the model itself does not use.
+func (b *Builder) ExtraOutput(n *Node, i int) Value {
+	if b.err != nil {
+		return 0
+	}
+	if i < len(n.Out) && n.Out[i] != 0 {
+		return n.Out[i]
+	}
+	f := n.Op.FormalOut(i)
+	if f == nil {
+		b.Fail(fmt.Errorf("%s: has no output %d", n.Label(), i))
+		return 0
+	}
+	for len(n.Out) <= i {
+		n.Out = append(n.Out, 0)
+	}
+	ins, outs := make([]tensor.DType, n.NumIn), make([]tensor.DType, len(n.Out))
+	for k, v := range n.In[:n.NumIn] {
+		if v != 0 {
+			ins[k] = b.G.info[v].DType
+		}
+	}
+	if err := n.Op.Types(n.Attrs, ins, outs); err != nil {
+		b.Fail(fmt.Errorf("%s: %w", n.Label(), err))
+		return 0
+	}
+	name := n.Name
+	if name == "" {
+		name = n.Op.Name
+	}
+	n.Out[i] = b.G.NewValue(Info{Name: fmt.Sprintf("%s:%s", name, f.Name), DType: outs[i], Kind: Computed, Def: n, Index: i})
+	return n.Out[i]
+}
+
+// Const adds a constant tensor.
+func (b *Builder) Const(t *tensor.Tensor) Value {
+	if b.err != nil {
+		return 0
+	}
+	return b.G.AddConst("const", t)
+}
+
+// Scalar adds a rank-0 constant x of type d, which must be float32 or float64.
+func (b *Builder) Scalar(d tensor.DType, x float64) Value {
+	switch d {
+	case tensor.Float64:
+		return b.Const(tensor.Scalar(x))
+	default:
+		return b.Const(tensor.Scalar(float32(x)))
+	}
+}
+
+// Ints adds a 1-D int64 constant.
+func (b *Builder) Ints(x ...int) Value {
+	s := make([]int64, len(x))
+	for i, n := range x {
+		s[i] = int64(n)
+	}
+	return b.Const(tensor.From(s, len(s)))
+}
+
+// DType is the element type of v.
+func (b *Builder) DType(v Value) tensor.DType {
+	if v == 0 {
+		return tensor.Undefined
+	}
+	return b.G.info[v].DType
+}

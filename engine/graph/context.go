@@ -1,0 +1,158 @@
+package graph
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"unsafe"
+
+	"github.com/gtk-onnx/gtk/internal/parallel"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Operand is what shape inference knows of one input: nothing (absent), its type and shape, or also its content.
+type Operand struct {
+	Present bool
+	DType   tensor.DType
+	Shape   tensor.Shape
+	Value   *tensor.Tensor // nil when only the run will know it
+}
+
+// InferCtx is what a shape rule sees and sets.
+type InferCtx struct {
+	Node    *Node
+	In      []Operand
+	Threads int // of the pool that will run it
+
+	shapes  []tensor.Shape
+	values  []*tensor.Tensor
+	scratch int
+}
+
+// NewInferCtx is the context for the shape rule of n with the given inputs.
+func NewInferCtx(n *Node, in []Operand, threads int) *InferCtx {
+	return &InferCtx{Node: n, In: in, Threads: threads, shapes: make([]tensor.Shape, len(n.Out)), values: make([]*tensor.Tensor, len(n.Out))}
+}
+
+// Has reports whether input i is present.
+func (c *InferCtx) Has(i int) bool { return i < len(c.In) && c.In[i].Present }
+
+// Shape is the shape of input i, which must be present.
+func (c *InferCtx) Shape(i int) tensor.Shape { return c.In[i].Shape }
+
+// DType is the element type of input i.
+func (c *InferCtx) DType(i int) tensor.DType { return c.In[i].DType }
+
+// Value is the content of input i, or ErrNeedsValue when only the run will know it.
+func (c *InferCtx) Value(i int) (*tensor.Tensor, error) {
+	if !c.Has(i) || c.In[i].Value == nil {
+		return nil, ErrNeedsValue
+	}
+	return c.In[i].Value, nil
+}
+
+// Ints is the content of the integer input i, or ErrNeedsValue.
+func (c *InferCtx) Ints(i int) ([]int, error) {
+	t, err := c.Value(i)
+	if err != nil {
+		return nil, err
+	}
+	return IntsOf(t)
+}
+
+// IntsOf is the content of an integer tensor of type int64 or int32.
+func IntsOf(t *tensor.Tensor) ([]int, error) {
+	out := make([]int, t.Len())
+	switch t.DType() {
+	case tensor.Int64:
+		for i, x := range t.I64() {
+			out[i] = int(x)
+		}
+	case tensor.Int32:
+		for i, x := range tensor.Data[int32](t) {
+			out[i] = int(x)
+		}
+	default:
+		return nil, fmt.Errorf("has type %v, want int64 or int32", t.DType())
+	}
+	return out, nil
+}
+
+// NumOut is the number of outputs of the node.
+func (c *InferCtx) NumOut() int { return len(c.shapes) }
+
+// WantOut reports whether output i exists and is wanted.
+func (c *InferCtx) WantOut(i int) bool { return i < len(c.Node.Out) && c.Node.Out[i] != 0 }
+
+// Out sets the shape of output i; an output that the node does not have is ignored.
+func (c *InferCtx) Out(i int, shape ...int) {
+	if i < len(c.shapes) {
+		c.shapes[i] = slices.Clone(tensor.Shape(shape))
+		if c.shapes[i] == nil {
+			c.shapes[i] = tensor.Shape{}
+		}
+	}
+}
+
+// OutValue sets the shape and the content of output i, which is then not computed at run time.
+func (c *InferCtx) OutValue(i int, t *tensor.Tensor) {
+	c.Out(i, t.Shape()...)
+	if i < len(c.values) {
+		c.values[i] = t
+	}
+}
+
+// Scratch asks for n bytes of working memory.
+func (c *InferCtx) Scratch(n int) { c.scratch = max(c.scratch, n) }
+
+// ScratchF32 asks for n float32 of working memory.
+func (c *InferCtx) ScratchF32(n int) { c.Scratch(4 * n) }
+
+// Result is what the rule set: shapes and contents of the outputs (nil where unset) and bytes of scratch.
+func (c *InferCtx) Result() (shapes []tensor.Shape, values []*tensor.Tensor, scratch int) {
+	return c.shapes, c.values, c.scratch
+}
+
+// RunCtx is what a kernel call sees. In[i] is nil for an absent input, Out[i] for an unwanted output.
+type RunCtx struct {
+	Context context.Context
+	Pool    *parallel.Pool
+	Node    *Node
+	In      []*tensor.Tensor
+	Out     []*tensor.Tensor
+	Scratch []byte
+	// Body runs the i-th body with its formal inputs and returns its outputs, valid until that body runs again.
+	Body func(i int, in []*tensor.Tensor) ([]*tensor.Tensor, error)
+	// Cache is kept for this node between runs of one plan: prepacked weights, index tables.
+	Cache *any
+	// Const reports whether input i has the same content in every run.
+	Const func(i int) bool
+}
+
+// Has reports whether input i is present.
+func (c *RunCtx) Has(i int) bool { return i < len(c.In) && c.In[i] != nil }
+
+// Want reports whether output i is wanted.
+func (c *RunCtx) Want(i int) bool { return i < len(c.Node.Out) && c.Node.Out[i] != 0 }
+
+// ScratchF32 is the working memory as float32.
+func (c *RunCtx) ScratchF32() []float32 {
+	if len(c.Scratch) < 4 {
+		return nil
+	}
+	return unsafe.Slice((*float32)(unsafe.Pointer(&c.Scratch[0])), len(c.Scratch)/4)
+}
+
+// SetOut gives output i a tensor that the kernel made; for operators whose Infer returned ErrAtRun.
+func (c *RunCtx) SetOut(i int, t *tensor.Tensor) {
+	if i < len(c.Out) {
+		c.Out[i] = t
+	}
+}
+
+// Alloc makes output i, for operators whose Infer returned ErrAtRun.
+func (c *RunCtx) Alloc(i int, d tensor.DType, shape ...int) *tensor.Tensor {
+	t := tensor.New(d, shape...)
+	c.SetOut(i, t)
+	return t
+}

@@ -1,0 +1,290 @@
+// Package graph is the intermediate representation of the engine: a graph of operator nodes over
+// values in single-assignment form, the description of an operator (Def, Spec) and the builder with
+// which operators, gradients and rewrites add nodes.
+//
+// A Graph knows no shapes. Element types are known when a node is added; shapes are inferred by package exec
+// for the concrete shapes of a run, so one graph serves every batch size.
+package graph
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Value is the name of one tensor in a Graph. The zero Value means none: an optional input or output
+// that is absent, or a gradient that is zero.
+type Value int32
+
+// Kind says where the content of a value comes from.
+type Kind uint8
+
+// The kinds of values.
+const (
+	Computed  Kind = iota // the output of a node
+	Input                 // fed at each run; in a body also a formal or captured value
+	Constant              // a tensor that never changes
+	Parameter             // a tensor of the model that training or a state update may change in place
+)
+
+// Dim is one axis of the declared shape of an input: an extent, or a symbol when Size is negative.
+type Dim struct {
+	Size   int
+	Symbol string
+}
+
+// Info describes a value.
+type Info struct {
+	Name  string         // the ONNX name, or one derived from it; unique in the graph
+	DType tensor.DType   // element type
+	Kind  Kind           //
+	Dims  []Dim          // declared shape of an Input, nil when the rank is unknown
+	Data  *tensor.Tensor // content of a Constant or Parameter
+	Def   *Node          // node that computes it, nil for other kinds
+	Index int            // which output of Def
+}
+
+// Node is one application of an operator.
+type Node struct {
+	ID      int     // unique in the graph, increasing with the order of creation
+	Name    string  // ONNX node name or a derived one; for messages
+	Op      *Spec   //
+	Attrs   any     // *A of the operator's Def[A]
+	In      []Value // NumIn operator inputs, then the captured values of each body
+	Out     []Value // 0 where an optional output is absent
+	NumIn   int     //
+	Bodies  []*Body // subgraphs of If, Loop, Scan
+	For     *Node   // the forward node that this node is part of the gradient of, or nil
+	Frozen  bool    // excluded from in-place and fusion by a rewrite that needs its output
+	Opset   int     // version of the operator set that the node was written for
+	Comment string  // why a rewrite or gradient rule made it
+}
+
+// Body is a subgraph: its inputs are Formals formal inputs, then one for each captured outer value.
+type Body struct {
+	Attr     string // attribute that held it, for example "then_branch"
+	G        *Graph
+	Formals  int
+	Captures []Value // values of the enclosing graph, in the order of G.Inputs[Formals:]
+}
+
+// Label is how messages name the node: `node "conv1" (Conv)`.
+func (n *Node) Label() string {
+	op := n.Op.Name
+	if n.Op.Domain != "" {
+		op = n.Op.Domain + "." + op
+	}
+	if n.Name == "" && n.For != nil {
+		return fmt.Sprintf("node #%d (%s) for %s", n.ID, op, n.For.Label())
+	}
+	return fmt.Sprintf("node %q (%s)", n.Name, op)
+}
+
+// Graph is a list of nodes in an order in which each value is defined before it is used.
+type Graph struct {
+	Name    string
+	Inputs  []Value
+	Outputs []Value
+	Nodes   []*Node
+
+	info   []Info // by Value; info[0] is unused
+	byName map[string]Value
+	nextID int
+}
+
+// New is an empty graph.
+func New(name string) *Graph {
+	return &Graph{Name: name, info: make([]Info, 1), byName: map[string]Value{}}
+}
+
+// NumValues is one more than the largest Value of g.
+func (g *Graph) NumValues() int { return len(g.info) }
+
+// Info is the description of v, which must be a value of g and not 0. The result may be changed in place
+// except for Name.
+func (g *Graph) Info(v Value) *Info { return &g.info[v] }
+
+// Lookup is the value called name, or 0.
+func (g *Graph) Lookup(name string) Value { return g.byName[name] }
+
+// Values yields all values in the order of creation.
+func (g *Graph) Values(yield func(Value, *Info) bool) {
+	for i := 1; i < len(g.info); i++ {
+		if !yield(Value(i), &g.info[i]) {
+			return
+		}
+	}
+}
+
+// Names lists the names of all values, for suggestions in error messages.
+func (g *Graph) Names() []string {
+	var names []string
+	for i := 1; i < len(g.info); i++ {
+		names = append(names, g.info[i].Name)
+	}
+	return names
+}
+
+// unique is name if it is free, else name with a number appended.
+func (g *Graph) unique(name string) string {
+	if _, taken := g.byName[name]; !taken && name != "" {
+		return name
+	}
+	if name == "" {
+		name = "v"
+	}
+	for i := len(g.info); ; i++ {
+		s := fmt.Sprintf("%s~%d", name, i)
+		if _, taken := g.byName[s]; !taken {
+			return s
+		}
+	}
+}
+
+// NewValue adds a value. A name that is taken gets a number appended.
+func (g *Graph) NewValue(in Info) Value {
+	in.Name = g.unique(in.Name)
+	g.info = append(g.info, in)
+	v := Value(len(g.info) - 1)
+	g.byName[in.Name] = v
+	return v
+}
+
+// AddInput adds an input.
+func (g *Graph) AddInput(name string, d tensor.DType, dims []Dim) Value {
+	v := g.NewValue(Info{Name: name, DType: d, Kind: Input, Dims: dims})
+	g.Inputs = append(g.Inputs, v)
+	return v
+}
+
+// AddConst adds a constant.
+func (g *Graph) AddConst(name string, t *tensor.Tensor) Value {
+	return g.NewValue(Info{Name: name, DType: t.DType(), Kind: Constant, Data: t})
+}
+
+// AddParam adds a parameter whose storage is t.
+func (g *Graph) AddParam(name string, t *tensor.Tensor) Value {
+	return g.NewValue(Info{Name: name, DType: t.DType(), Kind: Parameter, Data: t})
+}
+
+// Uses maps each value to the nodes that read it, in graph order, each node once.
+func (g *Graph) Uses() map[Value][]*Node {
+	uses := map[Value][]*Node{}
+	for _, n := range g.Nodes {
+		for i, v := range n.In {
+			if v != 0 && !slices.Contains(n.In[:i], v) {
+				uses[v] = append(uses[v], n)
+			}
+		}
+	}
+	return uses
+}
+
+// Clone is a copy of g that shares constants and parameters' storage, attributes and bodies.
+// Values keep their numbers.
+func (g *Graph) Clone() *Graph {
+	c := &Graph{
+		Name: g.Name, Inputs: slices.Clone(g.Inputs), Outputs: slices.Clone(g.Outputs),
+		info: slices.Clone(g.info), byName: make(map[string]Value, len(g.byName)), nextID: g.nextID,
+	}
+	for k, v := range g.byName {
+		c.byName[k] = v
+	}
+	old := make(map[*Node]*Node, len(g.Nodes))
+	c.Nodes = make([]*Node, len(g.Nodes))
+	for i, n := range g.Nodes {
+		m := *n
+		m.In, m.Out = slices.Clone(n.In), slices.Clone(n.Out)
+		if n.For != nil {
+			if f, ok := old[n.For]; ok {
+				m.For = f
+			}
+		}
+		c.Nodes[i] = &m
+		old[n] = &m
+	}
+	for i := range c.info {
+		if d := c.info[i].Def; d != nil {
+			c.info[i].Def = old[d]
+		}
+	}
+	return c
+}
+
+// Replace makes every reader of old, and the graph's outputs, read v instead.
+func (g *Graph) Replace(old, v Value) {
+	for _, n := range g.Nodes {
+		for i, x := range n.In {
+			if x == old {
+				n.In[i] = v
+			}
+		}
+	}
+	for i, x := range g.Outputs {
+		if x == old {
+			g.Outputs[i] = v
+		}
+	}
+}
+
+// Sort brings the nodes into an order in which each value is defined before it is used, keeping the present
+// order where it can. It fails, naming a node, when the graph has a cycle.
+func (g *Graph) Sort() error {
+	pending := make(map[*Node]int, len(g.Nodes))
+	readers := map[Value][]*Node{}
+	var ready []*Node
+	for _, n := range g.Nodes {
+		for i, v := range n.In {
+			if v == 0 || slices.Contains(n.In[:i], v) {
+				continue
+			}
+			if g.info[v].Def != nil {
+				pending[n]++
+				readers[v] = append(readers[v], n)
+			}
+		}
+	}
+	pos := make(map[*Node]int, len(g.Nodes))
+	inOrder := true
+	for i, n := range g.Nodes {
+		pos[n] = i
+		for _, v := range n.In {
+			if v != 0 && g.info[v].Def != nil {
+				if p, ok := pos[g.info[v].Def]; !ok || p >= i {
+					inOrder = false
+				}
+			}
+		}
+	}
+	if inOrder {
+		return nil
+	}
+	for _, n := range g.Nodes {
+		if pending[n] == 0 {
+			ready = append(ready, n)
+		}
+	}
+	var out []*Node
+	for len(ready) > 0 {
+		n := ready[0]
+		ready = ready[1:]
+		out = append(out, n)
+		for _, v := range n.Out {
+			for _, r := range readers[v] {
+				if pending[r]--; pending[r] == 0 {
+					ready = append(ready, r)
+				}
+			}
+		}
+	}
+	if len(out) != len(g.Nodes) {
+		for _, n := range g.Nodes {
+			if pending[n] > 0 {
+				return fmt.Errorf("graph: %s is on a cycle", n.Label())
+			}
+		}
+	}
+	g.Nodes = out
+	return nil
+}
