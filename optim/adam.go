@@ -1,0 +1,48 @@
+package optim
+
+import "math"
+
+func init() {
+	rules.add(Info{
+		Name: "adam", LR: 1e-3,
+		Doc:     "Adam; weight decay is coupled to the gradient",
+		Source:  "https://arxiv.org/abs/1412.6980 Algorithm 1",
+		Options: []string{"beta1", "beta2", "eps"},
+		build:   func(c Config) (Rule, error) { return newAdam("adam", c), nil },
+	})
+}
+
+// adam is u ← m̂/(√v̂ + ε) with m ← β1·m + (1−β1)·u, v ← β2·v + (1−β2)·u², m̂ = m/(1−β1ᵗ), v̂ = v/(1−β2ᵗ).
+//
+// Source: Kingma and Ba, https://arxiv.org/abs/1412.6980, Algorithm 1.
+type adam struct {
+	name              string
+	beta1, beta2, eps float64
+}
+
+func newAdam(name string, c Config) *adam {
+	return &adam{name, or(c.Beta1, 0.9), or(c.Beta2, 0.999), or(c.Eps, 1e-8)}
+}
+
+func (r *adam) Name() string                       { return r.name }
+func (r *adam) Slots() []string                    { return []string{"m", "v"} }
+func (r *adam) Update32(_ Step, b *Block[float32]) { adamUpdate(r, b) }
+func (r *adam) Update64(_ Step, b *Block[float64]) { adamUpdate(r, b) }
+
+// corrections is 1/(1−β1ᵗ) and 1/√(1−β2ᵗ).
+func corrections(beta1, beta2 float64, t int) (c1, c2 float64) {
+	return 1 / (1 - math.Pow(beta1, float64(t))), 1 / math.Sqrt(1-math.Pow(beta2, float64(t)))
+}
+
+func adamUpdate[T Float](r *adam, b *Block[T]) {
+	d1, d2 := corrections(r.beta1, r.beta2, b.T)
+	c1, c2, eps := T(d1), T(d2), T(r.eps)
+	b1, n1, b2, n2 := T(r.beta1), T(1-r.beta1), T(r.beta2), T(1-r.beta2)
+	u := b.U
+	m, v := b.Slot[0][:len(u)], b.Slot[1][:len(u)]
+	for i, g := range u {
+		m[i] = b1*m[i] + n1*g
+		v[i] = b2*v[i] + n2*g*g
+		u[i] = c1 * m[i] / (c2*T(math.Sqrt(float64(v[i]))) + eps)
+	}
+}

@@ -1,0 +1,64 @@
+package optim
+
+import "errors"
+
+func init() {
+	rules.add(Info{
+		Name: "sgd", LR: 0.01,
+		Doc:     "gradient descent, with momentum and Nesterov's look-ahead on request",
+		Source:  "https://pytorch.org/docs/stable/generated/torch.optim.SGD.html",
+		Options: []string{"momentum", "dampening", "nesterov"},
+		build: func(c Config) (Rule, error) {
+			r := &sgd{mu: or(c.Momentum, 0), damp: or(c.Dampening, 0), nesterov: c.Nesterov}
+			if r.nesterov && (r.mu == 0 || r.damp != 0) {
+				return nil, errors.New("nesterov needs momentum and no dampening")
+			}
+			return r, nil
+		},
+	})
+}
+
+// sgd is u ← buf with buf ← μ·buf + (1−damp)·u, where the first step sets buf ← u, and with Nesterov u ← u + μ·buf.
+//
+// Source: PyTorch's definition, which differs from Sutskever et al. 2013 in that the learning rate is applied after the momentum:
+// https://pytorch.org/docs/stable/generated/torch.optim.SGD.html.
+type sgd struct {
+	mu, damp float64
+	nesterov bool
+}
+
+func (r *sgd) Name() string { return "sgd" }
+
+func (r *sgd) Slots() []string {
+	if r.mu == 0 {
+		return nil
+	}
+	return []string{"buf"}
+}
+
+func (r *sgd) Update32(_ Step, b *Block[float32]) { sgdUpdate(r, b) }
+func (r *sgd) Update64(_ Step, b *Block[float64]) { sgdUpdate(r, b) }
+
+func sgdUpdate[T Float](r *sgd, b *Block[T]) {
+	if r.mu == 0 {
+		return
+	}
+	u := b.U
+	buf := b.Slot[0][:len(u)]
+	if b.T == 1 {
+		copy(buf, u)
+	} else {
+		mu, in := T(r.mu), T(1-r.damp)
+		for i, g := range u {
+			buf[i] = mu*buf[i] + in*g
+		}
+	}
+	if r.nesterov {
+		mu := T(r.mu)
+		for i, m := range buf {
+			u[i] += mu * m
+		}
+		return
+	}
+	copy(u, buf)
+}
