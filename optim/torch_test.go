@@ -1,0 +1,90 @@
+package optim
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// torchGolden is what testdata/gen/torch_golden.py writes.
+type torchGolden struct {
+	W []struct {
+		Shape []int
+		Data  []float64
+	}
+	G     [][][]float64
+	Cases []struct {
+		Rule    string
+		LR      float64
+		Options map[string]string
+		W       [][][]float64
+	}
+	Schedules []struct {
+		Name   string
+		Config ScheduleConfig
+		Total  int
+		LR     []float64
+	}
+}
+
+func TestAgreesWithPyTorch(t *testing.T) {
+	v := readJSON[torchGolden](t, "torch.json")
+	if len(v.Cases) == 0 {
+		t.Fatal("no cases")
+	}
+	for i := range v.Cases {
+		name := fmt.Sprint(v.Cases[i].Rule, v.Cases[i].Options)
+		t.Run(name+"/float64", func(t *testing.T) { agree[float64](t, v, i, 1e-12) })
+		t.Run(name+"/float32", func(t *testing.T) { agree[float32](t, v, i, 1e-5) })
+	}
+}
+
+func agree[T Float](t *testing.T, v torchGolden, i int, tol float64) {
+	want := v.Cases[i]
+	var c Config
+	for k, s := range want.Options {
+		if err := c.Set(k, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := mustNew(t, want.Rule, c)
+	var ps []*Param
+	for i, w := range v.W {
+		p := &Param{Name: fmt.Sprint("w", i), Decay: true}
+		p.W = tensor.From(cast[T](w.Data), w.Shape...)
+		p.G = tensor.New(p.W.DType(), w.Shape...)
+		ps = append(ps, p)
+	}
+	for n, gs := range v.G {
+		for j, g := range gs {
+			copy(tensor.Data[T](ps[j].G), cast[T](g))
+		}
+		mustStep(t, o, nil, Step{n + 1, want.LR}, ps...)
+		for j, w := range want.W[n] {
+			near(t, fmt.Sprintf("w%d after step %d", j, n+1), tensor.Data[T](ps[j].W), w, tol)
+		}
+	}
+}
+
+func TestSchedulesAgreeWithPyTorch(t *testing.T) {
+	v := readJSON[torchGolden](t, "torch.json")
+	seen := map[string]bool{}
+	for _, c := range v.Schedules {
+		seen[c.Name] = true
+		s, err := NewSchedule(c.Name, c.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []float64
+		for n := 1; n <= len(c.LR); n++ {
+			got = append(got, s.LR(n, c.Total))
+		}
+		near(t, c.Name, got, c.LR, 1e-14)
+	}
+	for s := range Schedules() {
+		if !seen[s.Name] {
+			t.Errorf("schedule %s is compared with nothing", s.Name)
+		}
+	}
+}
