@@ -73,7 +73,7 @@ func TestConvergesOnRosenbrock(t *testing.T) {
 		if rule == "sgd" && c.Momentum == nil {
 			t.Skip("plain gradient descent needs a hundred times as many steps in this valley")
 		}
-		lr := map[string]float64{"sgd": 5e-4, "adam": 0.02, "adamw": 0.02, "diffgrad": 0.05}[rule]
+		lr := map[string]float64{"sgd": 5e-4, "adam": 0.02, "adamw": 0.02, "diffgrad": 0.005}[rule]
 		p := param("x", []float64{-1.2, 1})
 		p.Decay = false
 		x, g := data[float64](p)
