@@ -1,0 +1,211 @@
+package tensor
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// ErrNPY is the error of a file that is not a well-formed NPY or NPZ file, or of a kind that this package does not read.
+var ErrNPY = errors.New("tensor: npy")
+
+var npyMagic = []byte("\x93NUMPY")
+
+// npyMaxHeader bounds the header; NumPy itself refuses to evaluate more than 10000 bytes by default.
+const npyMaxHeader = 1 << 16
+
+// ReadNPY reads one array in NPY format 1.0, 2.0 or 3.0, of either byte order, in C or Fortran order; the
+// result is row-major. Strings (S, U) become String tensors without their trailing zeros, S as it is. Pickled objects,
+// dates, structured and raw (V) types are refused. It reads no further than the array, and allocates no more than
+// a small multiple of the bytes that r delivers, whatever the header claims.
+//
+// Source: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html.
+func ReadNPY(r io.Reader) (*Tensor, error) {
+	t, err := readNPY(r, -1)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNPY, err)
+	}
+	return t, nil
+}
+
+// readNPY is ReadNPY for a reader known to hold size bytes, -1 when unknown.
+func readNPY(r io.Reader, size int64) (*Tensor, error) {
+	var pre [12]byte
+	if _, err := io.ReadFull(r, pre[:8]); err != nil {
+		return nil, fmt.Errorf("too short for the magic bytes: %w", noEOF(err))
+	}
+	if !bytes.Equal(pre[:6], npyMagic) {
+		return nil, errors.New("does not start with \\x93NUMPY")
+	}
+	major, lenBytes := pre[6], 2
+	switch {
+	case major < 1 || major > 3 || pre[7] != 0:
+		return nil, fmt.Errorf("format version %d.%d, have 1.0, 2.0, 3.0", major, pre[7])
+	case major > 1:
+		lenBytes = 4
+	}
+	if _, err := io.ReadFull(r, pre[8:8+lenBytes]); err != nil {
+		return nil, fmt.Errorf("length of the header: %w", noEOF(err))
+	}
+	n := int64(binary.LittleEndian.Uint32(pre[8:12]))
+	if n > npyMaxHeader {
+		return nil, fmt.Errorf("header of %d bytes, more than %d", n, npyMaxHeader)
+	}
+	head := make([]byte, n)
+	if _, err := io.ReadFull(r, head); err != nil {
+		return nil, fmt.Errorf("header: %w", noEOF(err))
+	}
+	h, err := parseNPYHeader(string(head))
+	if err != nil {
+		return nil, fmt.Errorf("header: %w", err)
+	}
+	ty, err := parseNPYType(h.descr)
+	if err != nil {
+		return nil, err
+	}
+	count, err := h.shape.CheckedLen(ty.dtype)
+	if err != nil {
+		return nil, err
+	}
+	if ty.width == 0 && count > 0 {
+		return nil, fmt.Errorf("%d strings of length 0", count)
+	}
+	if count > 0 && ty.width > math.MaxInt/count {
+		return nil, fmt.Errorf("%w: %v of %d bytes", ErrShape, h.shape, ty.width)
+	}
+	left := int64(-1)
+	if size >= 0 {
+		left = size - int64(8+lenBytes) - n
+	}
+	raw, err := readExactly(r, count*ty.width, left)
+	if err != nil {
+		return nil, fmt.Errorf("data of %s%v: %w", h.descr, h.shape, err)
+	}
+	if ty.big {
+		swapBytes(raw, ty.unit)
+	}
+	if h.fortran {
+		raw = fromFortran(raw, h.shape, ty.width)
+	}
+	switch ty.dtype {
+	case String:
+		strs, err := npyStrings(raw, count, ty)
+		if err != nil {
+			return nil, err
+		}
+		return FromStrings(strs, h.shape...), nil
+	case Bool:
+		for i, b := range raw {
+			if b > 1 {
+				raw[i] = 1
+			}
+		}
+	}
+	return FromBytes(ty.dtype, h.shape, raw)
+}
+
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// readExactly reads n bytes. It allocates them at once when at least as many are known to be left,
+// and otherwise as they arrive.
+func readExactly(r io.Reader, n int, left int64) ([]byte, error) {
+	if left >= 0 && int64(n) > left {
+		return nil, fmt.Errorf("needs %d bytes, %d are there: %w", n, left, io.ErrUnexpectedEOF)
+	}
+	const step = 1 << 20
+	if left >= 0 || n <= step {
+		buf := alignedBytes(n)
+		if m, err := io.ReadFull(r, buf); err != nil {
+			return nil, fmt.Errorf("needs %d bytes, %d are there: %w", n, m, noEOF(err))
+		}
+		return buf, nil
+	}
+	buf := alignedBytes(step)
+	for have := 0; ; {
+		m, err := io.ReadFull(r, buf[have:])
+		if have += m; err != nil {
+			return nil, fmt.Errorf("needs %d bytes, %d are there: %w", n, have, noEOF(err))
+		}
+		if have == n {
+			return buf, nil
+		}
+		grown := alignedBytes(have + min(have, n-have))
+		copy(grown, buf)
+		buf = grown
+	}
+}
+
+// swapBytes reverses every unit bytes of raw.
+func swapBytes(raw []byte, unit int) {
+	if unit > 1 {
+		for i := 0; i+unit <= len(raw); i += unit {
+			slices.Reverse(raw[i : i+unit])
+		}
+	}
+}
+
+// fromFortran reorders column-major elements of width bytes to row-major.
+func fromFortran(raw []byte, shape Shape, width int) []byte {
+	if len(shape) < 2 || len(raw) == 0 {
+		return raw
+	}
+	stride := make([]int, len(shape)) // in bytes, of the source
+	s := width
+	for i, e := range shape {
+		stride[i] = s
+		s *= e
+	}
+	out := alignedBytes(len(raw))
+	idx := make([]int, len(shape))
+	src := 0
+	for dst := 0; dst < len(out); dst += width {
+		copy(out[dst:dst+width], raw[src:src+width])
+		for a := len(shape) - 1; a >= 0; a-- {
+			idx[a]++
+			src += stride[a]
+			if idx[a] < shape[a] {
+				break
+			}
+			src -= idx[a] * stride[a]
+			idx[a] = 0
+		}
+	}
+	return out
+}
+
+// npyStrings cuts raw into count strings without their trailing zeros.
+func npyStrings(raw []byte, count int, ty npyType) ([]string, error) {
+	out := make([]string, count)
+	var b strings.Builder
+	for i := range out {
+		cell := raw[i*ty.width : (i+1)*ty.width]
+		if ty.kind == 'S' {
+			out[i] = string(bytes.TrimRight(cell, "\x00"))
+			continue
+		}
+		for len(cell) > 0 && binary.LittleEndian.Uint32(cell[len(cell)-4:]) == 0 {
+			cell = cell[:len(cell)-4]
+		}
+		b.Reset()
+		for ; len(cell) > 0; cell = cell[4:] {
+			c := binary.LittleEndian.Uint32(cell)
+			if c > utf8.MaxRune || !utf8.ValidRune(rune(c)) {
+				return nil, fmt.Errorf("string %d: %#x is no Unicode character", i, c)
+			}
+			b.WriteRune(rune(c))
+		}
+		out[i] = b.String()
+	}
+	return out, nil
+}
