@@ -205,3 +205,20 @@ func report(o *Optimizer) map[string]float64 {
 	}
 	return m
 }
+
+func TestExpNeg32(t *testing.T) {
+	for _, a := range []float64{0, 1e-300, 1e-9, 0.34, 0.35, 1, 20, 88, 699.9} {
+		for i := range 1000 {
+			x := a * (1 + float64(i)/5000)
+			if x >= 700 {
+				break
+			}
+			if got, want := expNeg32(x), math.Exp(-x); !(math.Abs(got-want) <= 1e-8*want) {
+				t.Fatalf("exp(-%v) is %v, want %v", x, got, want)
+			}
+		}
+	}
+	if expNeg32(0) != 1 || expNeg32(700) != 0 || expNeg32(math.Inf(1)) != 0 {
+		t.Error("wrong at an end")
+	}
+}
