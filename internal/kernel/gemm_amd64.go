@@ -1,0 +1,21 @@
+//go:build !noasm
+
+package kernel
+
+var (
+	tileAVX2   = tileKernels{lanes: 8, shapes: gemmTiles2, mr: 6, nv: 2}
+	tileAVX512 = tileKernels{lanes: 16, shapes: gemmTiles512, mr: 14, nv: 2, masked: true}
+)
+
+func init() {
+	onISA(func(i ISA) {
+		switch i {
+		case AVX512:
+			tiles = &tileAVX512
+		case AVX2:
+			tiles = &tileAVX2
+		default:
+			tiles = &tileGeneric
+		}
+	})
+}
