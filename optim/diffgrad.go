@@ -64,33 +64,58 @@ func diffGradUpdate[T Float](r *diffGrad, b *Block[T]) {
 	b1, n1, b2, n2 := T(r.beta1), T(1-r.beta1), T(r.beta2), T(1-r.beta2)
 	u := b.U
 	m, v, prev := b.Slot[0][:len(u)], b.Slot[1][:len(u)], b.Slot[2][:len(u)]
-	_, single := any(u).([]float32)
-	sum := 0.0
 	for i, g := range u {
 		m[i] = b1*m[i] + n1*g
 		v[i] = b2*v[i] + n2*g*g
-		d := float64(prev[i] - g)
+		u[i] = prev[i] - g
 		prev[i] = g
-		var e, xi float64 // e = exp(−|d|), of wide exp(−|d|/2)
-		a := math.Abs(d)
-		if r.dfc == wideDFC {
-			a *= 0.5
+	}
+	b.Sum[0] += friction(r.dfc, u)
+	for i, xi := range u {
+		u[i] = c * (m[i] * xi) / (T(math.Sqrt(float64(v[i]))) + eps)
+	}
+}
+
+// friction replaces each d by its ξ and returns the sum of all ξ.
+func friction[T Float](form dfc, d []T) (sum float64) {
+	if x, ok := any(d).([]float32); ok {
+		return friction32(form, x)
+	}
+	for i, di := range d {
+		var xi float64
+		switch d := float64(di); form {
+		case absDFC:
+			xi = 1 / (1 + math.Exp(-math.Abs(d)))
+		case signedDFC:
+			xi = 1 / (1 + math.Exp(-d))
+		case wideDFC:
+			xi = 9/(1+math.Exp(-0.5*math.Abs(d))) - 4
 		}
-		if single {
-			e = expNeg32(a)
-		} else {
-			e = math.Exp(-a)
-		}
-		switch xi = 1 / (1 + e); {
-		case r.dfc == wideDFC:
+		sum += xi
+		d[i] = T(xi)
+	}
+	return sum
+}
+
+// friction32 is friction with expNeg32.
+func friction32(form dfc, d []float32) (sum float64) {
+	half := 1.0
+	if form == wideDFC {
+		half = 0.5
+	}
+	for i, di := range d {
+		e := expNeg32(half * math.Abs(float64(di)))
+		xi := 1 / (1 + e)
+		switch {
+		case form == wideDFC:
 			xi = 9*xi - 4
-		case r.dfc == signedDFC && d < 0:
+		case form == signedDFC && di < 0:
 			xi *= e
 		}
 		sum += xi
-		u[i] = c * (m[i] * T(xi)) / (T(math.Sqrt(float64(v[i]))) + eps)
+		d[i] = float32(xi)
 	}
-	b.Sum[0] += sum
+	return sum
 }
 
 // expNeg32 is exp(−a) for a ≥ 0, with a relative error below 1e-8: enough for float32 and several times faster than
