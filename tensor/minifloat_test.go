@@ -46,22 +46,33 @@ func (l layout) value(code int) float64 {
 	return sign * math.Pow(2, float64(e-l.bias)) * (1 + m)
 }
 
+// values is the magnitudes by code.
+func (l layout) values() []float64 {
+	v := make([]float64, 1<<(l.exp+l.man))
+	for c := range v {
+		v[c] = l.value(c)
+	}
+	return v
+}
+
 // nearest is the code whose value is nearest to f (finite, below maxFinite), ties to an even code, found by search.
-func (l layout) nearest(f float64) int {
+func (l layout) nearest(f float64) int { return l.nearestIn(l.values(), f) }
+
+func (l layout) nearestIn(values []float64, f float64) int {
 	lo, hi := 0, 1<<(l.exp+l.man)-1
 	for l.nan(hi) || l.inf(hi) {
 		hi--
 	}
 	a := math.Abs(f)
 	for hi-lo > 1 {
-		if mid := (lo + hi) / 2; l.value(mid) <= a {
+		if mid := (lo + hi) / 2; values[mid] <= a {
 			lo = mid
 		} else {
 			hi = mid
 		}
 	}
 	c := lo
-	if up, down := l.value(hi)-a, a-l.value(lo); up < down || up == down && hi%2 == 0 {
+	if up, down := values[hi]-a, a-values[lo]; up < down || up == down && hi%2 == 0 {
 		c = hi
 	}
 	if math.Signbit(f) {
@@ -160,12 +171,13 @@ func TestEncodeEveryInterval(t *testing.T) {
 		for _, v := range x[:len(x):len(x)] {
 			x = append(x, -v)
 		}
+		values := l.values()
 		in64 := From(x, len(x))
 		in32 := mustConvert(t, in64, Float32)
 		for _, in := range []*Tensor{in64, in32} {
 			got := mustConvert(t, in, l.d)
 			for i, f := range in.Float64s() {
-				want := l.nearest(f)
+				want := l.nearestIn(values, f)
 				if l.d == Float8E4M3FNUZ || l.d == Float8E5M2FNUZ {
 					if want == 0x80 {
 						want = 0 // no negative zero

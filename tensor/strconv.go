@@ -60,7 +60,8 @@ func parseFloat(s string, d DType) (float64, error) {
 		bits = 32
 	}
 	f, err := strconv.ParseFloat(s, bits)
-	if err != nil && !errors.Is(err, strconv.ErrRange) {
+	// Go's underscores and hexadecimal floats are not ONNX's plain and scientific representations.
+	if err != nil && !errors.Is(err, strconv.ErrRange) || strings.ContainsAny(s, "_xX") {
 		if len(s) > 40 {
 			s = s[:40] + "…"
 		}
