@@ -5,16 +5,27 @@ import (
 	"gonum.org/v1/gonum/blas/blas32"
 	"gonum.org/v1/gonum/blas/gonum"
 	G "gorgonia.org/gorgonia"
+
+	"github.com/gtk-onnx/gtk/internal/kernel"
+	"github.com/gtk-onnx/gtk/internal/parallel"
 )
 
-// SGEMM is c ← alpha·op(a)·op(b) + beta·c for row-major matrices op(a) [m,k], op(b) [k,n] and c [m,n], where op
-// is the transpose when tA or tB says so and lda, ldb and ldc are the distances between rows. It must not read c when beta is 0.
-type SGEMM func(tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int)
+// sgemm is c ← alpha·op(a)·op(b) + beta·c for row-major matrices op(a) [m,k], op(b) [k,n] and c [m,n], where op
+// is the transpose when tA or tB says so and lda, ldb and ldc are the distances between rows.
+type sgemm func(tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int)
 
-// UseSGEMM makes f the single-precision matrix product of gorgonia, of its tensor package and of gonum's
-// blas32, all for the whole process; everything else stays gonum's. The three keep separate
-// implementations, so setting one alone leaves matrix products behind. Call it before any graph runs.
-func UseSGEMM(f SGEMM) {
+// UseSGEMM makes gtk's kernel the single-precision matrix product of gorgonia, of its tensor package and of
+// gonum's blas32, for the whole process and on the given number of threads, all processors for 0 or less.
+// Everything else stays gonum's. Call it once, before any graph runs.
+func UseSGEMM(threads int) {
+	p := parallel.New(threads)
+	use(func(tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+		kernel.Sgemm(p, tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc)
+	})
+}
+
+// use registers f in the three places, which keep separate implementations: one alone leaves products behind.
+func use(f sgemm) {
 	b := sgemmBLAS{sgemm: f}
 	blas32.Use(b)
 	G.Use(b) // also sets that of the tensor package
@@ -23,10 +34,10 @@ func UseSGEMM(f SGEMM) {
 // sgemmBLAS is gonum's BLAS but for Sgemm.
 type sgemmBLAS struct {
 	gonum.Implementation
-	sgemm SGEMM
+	sgemm sgemm
 }
 
-// Sgemm is SGEMM; what is malformed goes to gonum, which panics as its callers expect.
+// Sgemm is the kernel's; what is malformed goes to gonum, which panics as its callers expect.
 func (s sgemmBLAS) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
 	ta, okA := transposed(tA)
 	tb, okB := transposed(tB)

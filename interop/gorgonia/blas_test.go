@@ -12,7 +12,7 @@ import (
 	T "gorgonia.org/tensor"
 )
 
-// counted is a SGEMM that counts its calls.
+// counted is an sgemm that counts its calls.
 type counted struct{ calls atomic.Int64 }
 
 func (s *counted) sgemm(tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
@@ -39,14 +39,15 @@ func (s *counted) sgemm(tA, tB bool, m, n, k int, alpha float32, a []float32, ld
 	}
 }
 
-func useForTest(t *testing.T, f SGEMM) {
+// restoreBLAS gives gonum's implementation back when the test is over.
+func restoreBLAS(t *testing.T) {
 	t.Cleanup(func() { blas32.Use(gonum.Implementation{}); G.Use(gonum.Implementation{}) })
-	UseSGEMM(f)
 }
 
 func TestUseSGEMMReachesAllThree(t *testing.T) {
 	var s counted
-	useForTest(t, s.sgemm)
+	restoreBLAS(t)
+	use(s.sgemm)
 	called := func(where string, least int64) {
 		t.Helper()
 		if n := s.calls.Swap(0); n < least {
@@ -89,6 +90,23 @@ func TestUseSGEMMReachesAllThree(t *testing.T) {
 		sum += v
 	}
 	near(t, "gorgonia", []float32{loss.Value().Data().(float32)}, []float32{sum}, 1e-5)
+}
+
+func TestUseSGEMM(t *testing.T) {
+	restoreBLAS(t)
+	UseSGEMM(2)
+	if _, ok := blas32.Implementation().(sgemmBLAS); !ok {
+		t.Errorf("blas32 uses %T", blas32.Implementation())
+	}
+	r := rand.New(rand.NewPCG(2, 3))
+	const m, n, k = 65, 130, 97
+	a, b, want := draw[float32](r, m*k), draw[float32](r, k*n), make([]float32, m*n)
+	gonum.Implementation{}.Sgemm(blas.NoTrans, blas.NoTrans, m, n, k, 1, a, k, b, n, 0, want, n)
+	got, err := T.MatMul(newDense(a, m, k), newDense(b, k, n))
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "tensor.MatMul", got.Data().([]float32), want, 1e-5)
 }
 
 func TestSgemmIsGonums(t *testing.T) {
