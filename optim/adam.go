@@ -3,7 +3,7 @@ package optim
 import "math"
 
 func init() {
-	rules.add(Info{
+	register(Info{
 		Name: "adam", LR: 1e-3,
 		Doc:     "Adam; weight decay is coupled to the gradient",
 		Source:  "https://arxiv.org/abs/1412.6980 Algorithm 1",

@@ -30,7 +30,7 @@ var battery = map[string][]Config{
 }
 
 func TestEveryRuleIsInTheBattery(t *testing.T) {
-	for r := range Rules() {
+	for _, r := range Rules() {
 		if _, ok := battery[r.Name]; !ok {
 			t.Errorf("rule %s has no row in the battery", r.Name)
 		}
@@ -42,7 +42,7 @@ func TestEveryRuleIsInTheBattery(t *testing.T) {
 
 // each runs f for every rule with every set of options of the battery.
 func each(t *testing.T, f func(t *testing.T, rule string, c Config)) {
-	for r := range Rules() {
+	for _, r := range Rules() {
 		for i, c := range append([]Config{{}}, battery[r.Name]...) {
 			t.Run(fmt.Sprint(r.Name, "/", i), func(t *testing.T) { f(t, r.Name, c) })
 		}

@@ -146,7 +146,7 @@ func wide(t *tensor.Tensor) []float64 {
 
 // A parameter that joins late starts its own count, so that its first steps are corrected as first steps are.
 func TestLateParameter(t *testing.T) {
-	for r := range Rules() {
+	for _, r := range Rules() {
 		o := mustNew(t, r.Name, Config{})
 		early, late := param("early", []float64{1}), param("late", []float64{1})
 		early.G, late.G = tensor.From([]float64{2}, 1), tensor.From([]float64{2}, 1)
@@ -158,7 +158,7 @@ func TestLateParameter(t *testing.T) {
 }
 
 func TestDecayOnlyWhereAsked(t *testing.T) {
-	for r := range Rules() {
+	for _, r := range Rules() {
 		for _, decoupled := range []bool{false, true} {
 			o := mustNew(t, r.Name, Config{WeightDecay: new(0.5), DecoupledDecay: decoupled})
 			yes, no := param("yes", []float64{2}), param("no", []float64{2})

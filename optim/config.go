@@ -5,6 +5,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+
+	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
 // Config holds the options of New. A nil pointer, false and "" leave the rule's default.
@@ -109,7 +111,12 @@ func (c *Config) Set(option, value string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("optim: no option %q", option)
+	var known []string
+	for _, o := range options {
+		known = append(known, o.Name)
+	}
+	slices.Sort(known)
+	return fmt.Errorf("optim: %w", &registry.UnknownError{Kind: "option", Name: option, Known: known})
 }
 
 // or is *p, or d for nil.

@@ -12,7 +12,7 @@ func TestNewRefuses(t *testing.T) {
 		c    Config
 		want string
 	}{
-		{"adamm", Config{}, `"adamm"`},
+		{"difgrad", Config{}, `unknown optimizer "difgrad"; did you mean "diffgrad"?`},
 		{"adam", Config{Momentum: new(0.9)}, "adam takes no momentum; it takes weight-decay, decoupled-decay, clip-norm, beta1, beta2, eps"},
 		{"adamw", Config{Nesterov: true}, "adamw takes no nesterov"},
 		{"sgd", Config{Beta1: new(0.0)}, "sgd takes no beta1"},
@@ -36,7 +36,7 @@ func TestNewRefuses(t *testing.T) {
 
 func TestEveryOptionHasARule(t *testing.T) {
 	used := map[string]bool{}
-	for r := range Rules() {
+	for _, r := range Rules() {
 		for _, o := range r.Options {
 			used[o] = true
 		}

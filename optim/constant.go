@@ -3,7 +3,7 @@ package optim
 import "errors"
 
 func init() {
-	schedules.add(ScheduleInfo{
+	registerSchedule(ScheduleInfo{
 		Name: "constant", Doc: "the same learning rate always",
 		Source: "https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ConstantLR.html with factor 1",
 		build: func(c ScheduleConfig) (Schedule, error) {

@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	schedules.add(ScheduleInfo{
+	registerSchedule(ScheduleInfo{
 		Name: "cosine", Doc: "half a cosine from the learning rate down to the minimal one",
 		Source: "https://arxiv.org/abs/1608.03983 equation 5, without restarts",
 		build: func(c ScheduleConfig) (Schedule, error) {

@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	rules.add(Info{
+	register(Info{
 		Name: "diffgrad", LR: 1e-3,
 		Doc:     "Adam damped where the gradient does not change; weight decay is coupled to the gradient",
 		Source:  "https://arxiv.org/abs/1909.11015 equations 3 to 9",

@@ -2,9 +2,28 @@ package optim
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/registry"
 )
+
+var rules = registry.Table[Info]{Kind: "optimizer"}
+
+func register(i Info) { rules.Register(i.Name, i, i.Doc, i.Source) }
+
+// Rules yields all registered rules, by name.
+func Rules() iter.Seq2[string, Info] { return rules.All() }
+
+// Lookup is the registered rule of that name; for another name the error says what was probably meant.
+func Lookup(name string) (Info, error) {
+	i, err := rules.Lookup(name)
+	if err != nil {
+		return i, fmt.Errorf("optim: %w", err)
+	}
+	return i, nil
+}
 
 // Info describes a rule that New makes by name.
 type Info struct {

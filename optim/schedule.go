@@ -3,8 +3,27 @@ package optim
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"math"
+
+	"github.com/gtk-onnx/gtk/internal/registry"
 )
+
+var schedules = registry.Table[ScheduleInfo]{Kind: "learning-rate schedule"}
+
+func registerSchedule(i ScheduleInfo) { schedules.Register(i.Name, i, i.Doc, i.Source) }
+
+// Schedules yields all registered schedules, by name.
+func Schedules() iter.Seq2[string, ScheduleInfo] { return schedules.All() }
+
+// LookupSchedule is the registered schedule of that name; for another name the error says what was probably meant.
+func LookupSchedule(name string) (ScheduleInfo, error) {
+	i, err := schedules.Lookup(name)
+	if err != nil {
+		return i, fmt.Errorf("optim: %w", err)
+	}
+	return i, nil
+}
 
 // Schedule is a learning rate that depends on the step. Steps count from 1; total is the length of the
 // training in the same unit. The unit may be anything, samples for instance, as long as it is always the same.

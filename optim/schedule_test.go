@@ -32,7 +32,7 @@ func TestStepDecayInThirds(t *testing.T) {
 
 // Whatever the lengths, a rate is finite and within (0, base], also past the end and with more warm-up than training.
 func TestSchedulesAreBounded(t *testing.T) {
-	for i := range Schedules() {
+	for _, i := range Schedules() {
 		if i.Doc == "" || i.Source == "" {
 			t.Errorf("schedule %s lacks a line or a source", i.Name)
 		}

@@ -3,7 +3,7 @@ package optim
 import "errors"
 
 func init() {
-	rules.add(Info{
+	register(Info{
 		Name: "sgd", LR: 0.01,
 		Doc:     "gradient descent, with momentum and Nesterov's look-ahead on request",
 		Source:  "https://pytorch.org/docs/stable/generated/torch.optim.SGD.html",

@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	schedules.add(ScheduleInfo{
+	registerSchedule(ScheduleInfo{
 		Name: "step", Doc: "multiply the learning rate by gamma at regular intervals",
 		Source: "https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.StepLR.html",
 		build: func(c ScheduleConfig) (Schedule, error) {

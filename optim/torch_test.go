@@ -82,7 +82,7 @@ func TestSchedulesAgreeWithPyTorch(t *testing.T) {
 		}
 		near(t, c.Name, got, c.LR, 1e-14)
 	}
-	for s := range Schedules() {
+	for _, s := range Schedules() {
 		if !seen[s.Name] {
 			t.Errorf("schedule %s is compared with nothing", s.Name)
 		}
