@@ -1,0 +1,2 @@
+package explain
+func didYouMean(name string, known []string) string { return "" }
