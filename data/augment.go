@@ -1,0 +1,117 @@
+package data
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Augment changes training pictures at random, keyed by (seed, epoch, index): the same for any number of workers and after a resume. The zero
+// value changes nothing.
+type Augment struct {
+	// Resized takes a random part of the picture instead of resize and centre crop: its area is a fraction between the two
+	// values, its aspect between 3/4 and 4/3. 0,0 is off.
+	//
+	// Source: Szegedy et al. 2015, "Going deeper with convolutions", section 6; torchvision RandomResizedCrop.
+	Resized [2]float64
+	// Pad surrounds the preprocessed picture with this many black pixels and crops it back at a random place.
+	Pad int
+	// Flip mirrors left and right half of the time.
+	Flip bool
+}
+
+// ParseAugment reads a list such as "flip,crop=4,resized=0.08:1"; "" and "none" change nothing.
+func ParseAugment(s string) (Augment, error) {
+	var a Augment
+	for item := range strings.SplitSeq(s, ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(item), "=")
+		var err error
+		switch name {
+		case "", "none":
+		case "flip":
+			a.Flip = true
+		case "crop":
+			a.Pad, err = strconv.Atoi(value)
+		case "resized":
+			lo, hi, two := strings.Cut(value, ":")
+			if value == "" {
+				lo, hi, two = "0.08", "1", true
+			}
+			if a.Resized[0], err = strconv.ParseFloat(lo, 64); err == nil && two {
+				a.Resized[1], err = strconv.ParseFloat(hi, 64)
+			} else if err == nil {
+				a.Resized[1] = 1
+			}
+		default:
+			return a, fmt.Errorf("data: augmentation: %q is unknown (%s)", name, didYouMean(name, []string{"none", "flip", "crop", "resized"}))
+		}
+		if err != nil {
+			return a, fmt.Errorf("data: augmentation: %q: %w", item, err)
+		}
+	}
+	return a, a.Validate()
+}
+
+// Validate fails for values out of range.
+func (a Augment) Validate() error {
+	if a.Pad < 0 || a.Pad > maxSide {
+		return fmt.Errorf("data: augmentation: crop=%d: padding must be 0 or more", a.Pad)
+	}
+	if lo, hi := a.Resized[0], a.Resized[1]; lo != 0 || hi != 0 {
+		if !(lo > 0 && lo <= hi && hi <= 1) {
+			return fmt.Errorf("data: augmentation: resized=%v:%v: need 0 < low <= high <= 1", lo, hi)
+		}
+	}
+	return nil
+}
+
+// part is the random box of a picture of h×w, nil when Resized is off.
+func (a Augment) part(r random, h, w int) *box {
+	if a.Resized[1] == 0 {
+		return nil
+	}
+	for range 10 {
+		area := float64(h*w) * r.between(a.Resized[0], a.Resized[1])
+		aspect := math.Exp(r.between(math.Log(3./4), math.Log(4./3)))
+		bw, bh := int(math.Round(math.Sqrt(area*aspect))), int(math.Round(math.Sqrt(area/aspect)))
+		if bw > 0 && bh > 0 && bw <= w && bh <= h {
+			y, x := r.intn(h-bh+1), r.intn(w-bw+1)
+			return &box{float64(y), float64(x), float64(y + bh), float64(x + bw)}
+		}
+	}
+	side := min(h, w)
+	y, x := (h-side)/2, (w-side)/2
+	return &box{float64(y), float64(x), float64(y + side), float64(x + side)}
+}
+
+// shift is pic after the padded crop and the flip.
+func (a Augment) shift(r random, pic *tensor.Tensor) *tensor.Tensor {
+	dy, dx, flip := 0, 0, false
+	if a.Pad > 0 {
+		dy, dx = r.intn(2*a.Pad+1)-a.Pad, r.intn(2*a.Pad+1)-a.Pad
+	}
+	if a.Flip {
+		flip = r.intn(2) == 1
+	}
+	if dy == 0 && dx == 0 && !flip {
+		return pic
+	}
+	c, h, w := pic.Dim(0), pic.Dim(1), pic.Dim(2)
+	out := tensor.New(tensor.Uint8, c, h, w)
+	for k := range c {
+		for y := max(0, -dy); y < min(h, h-dy); y++ {
+			dst, src := out.Bytes()[(k*h+y)*w:][:w], pic.Bytes()[(k*h+y+dy)*w:][:w]
+			for x := max(0, -dx); x < min(w, w-dx); x++ {
+				if flip {
+					dst[w-1-x] = src[x+dx]
+				} else {
+					dst[x] = src[x+dx]
+				}
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,51 @@
+package data
+
+import (
+	"sync/atomic"
+)
+
+// cached keeps pictures after channels, resize and crop, as bytes.
+type cached struct {
+	Dataset
+	pre   Preprocess
+	limit int64
+	held  atomic.Int64
+	kept  []atomic.Pointer[Example]
+}
+
+// Cache keeps what p's resize and crop leave of the pictures of ds, one byte per value, so that later epochs neither decode nor resize.
+// It stops keeping after limit bytes. The second result is p without the steps that are done, for use with the first. Random
+// resized crops should not be used on it: they would cut from the centre crop.
+func Cache(ds Dataset, p Preprocess, limit int64) (Dataset, Preprocess) {
+	rest := p
+	rest.Resize, rest.Crop = 0, ""
+	if p.ImageSize[0] > 0 {
+		rest.Crop = "none"
+	}
+	return &cached{Dataset: ds, pre: p, limit: limit, kept: make([]atomic.Pointer[Example], ds.Len())}, rest
+}
+
+func (c *cached) unwrap() Dataset { return c.Dataset }
+func (c *cached) at(i int) int    { return i }
+
+func (c *cached) Example(i int) (Example, error) {
+	if e := c.kept[i].Load(); e != nil {
+		return *e, nil
+	}
+	e, err := c.Dataset.Example(i)
+	if err != nil || !e.Picture {
+		return e, err
+	}
+	if e.X, err = c.pre.Picture(e.X); err != nil {
+		return e, wrapExample(e.ID, err)
+	}
+	if e.Mask != nil {
+		if e.Mask, err = c.pre.Mask(e.Mask); err != nil {
+			return e, wrapExample(e.ID, err)
+		}
+	}
+	if c.held.Add(int64(e.X.Len())) <= c.limit {
+		c.kept[i].Store(&e)
+	}
+	return e, nil
+}

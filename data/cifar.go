@@ -1,0 +1,122 @@
+package data
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+func init() {
+	register(Format{
+		Name: "cifar10", Doc: "CIFAR-10, binary version: a folder with data_batch_1.bin … and test_batch.bin, or one such file",
+		Source: "https://www.cs.toronto.edu/~kriz/cifar.html (section Binary version)",
+		splits: []string{"train", "test"},
+		is: func(path string, info fs.FileInfo) bool {
+			if info.IsDir() {
+				return len(cifarFiles(path, "train"))+len(cifarFiles(path, "test")) > 0
+			}
+			base := strings.TrimSuffix(filepath.Base(path), ".gz")
+			return base == "test_batch.bin" || strings.HasPrefix(base, "data_batch_") && strings.HasSuffix(base, ".bin")
+		},
+		open: openCIFAR,
+	})
+}
+
+// cifarClasses is batches.meta.txt.
+var cifarClasses = []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
+
+const cifarRecord = 1 + 3*32*32
+
+// cifarFiles lists the files of a split, in the folder or in its sub-folder cifar-10-batches-bin.
+func cifarFiles(dir, split string) []string {
+	pattern := "data_batch_*.bin"
+	if split == "test" {
+		pattern = "test_batch.bin"
+	}
+	for _, d := range []string{dir, filepath.Join(dir, "cifar-10-batches-bin")} {
+		var found []string
+		entries, _ := os.ReadDir(d)
+		for _, e := range entries {
+			if ok, _ := filepath.Match(pattern, strings.TrimSuffix(e.Name(), ".gz")); ok {
+				found = append(found, filepath.Join(d, e.Name()))
+			}
+		}
+		if len(found) > 0 {
+			return found
+		}
+	}
+	return nil
+}
+
+// openCIFAR reads a split (train when none is given) of a folder, or one file: X uint8 [3,32,32].
+func openCIFAR(spec Spec, o Options, _ int) (Dataset, error) {
+	info, err := os.Stat(spec.Path)
+	if err != nil {
+		return nil, fmt.Errorf("data: cifar10: %w", err)
+	}
+	paths, split := []string{spec.Path}, spec.Split
+	if info.IsDir() {
+		if split == "" {
+			split = "train"
+		}
+		if paths = cifarFiles(spec.Path, split); len(paths) == 0 {
+			return nil, malformed(spec.Path, "", "need data_batch_1.bin … data_batch_5.bin (train) and test_batch.bin (test) of the binary version", "no files of the %s split", split)
+		}
+	}
+	m := &memory{path: spec.Path, dtype: tensor.Uint8, shape: tensor.Shape{3, 32, 32}, picture: true, classes: cifarClasses}
+	if o.Classes != nil {
+		m.classes = o.Classes
+		if len(o.Classes) != len(cifarClasses) {
+			return nil, malformed(spec.Path, "", "use a model with 10 classes", "%d classes are given for the 10 of CIFAR-10", len(o.Classes))
+		}
+	}
+	for _, p := range paths {
+		if err := m.readCIFARFile(p, o.Limits); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+func (m *memory) readCIFARFile(path string, l Limits) error {
+	f, err := openMaybeGzip(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), ".gz"), ".bin")
+	return m.readCIFAR(path, name, f, l)
+}
+
+// readCIFAR appends the records of one file: label byte, then 1024 red, green and blue bytes.
+func (m *memory) readCIFAR(path, name string, r io.Reader, l Limits) error {
+	b := bufio.NewReaderSize(r, 1<<16)
+	var record [cifarRecord]byte
+	for i := 0; ; i++ {
+		k, err := io.ReadFull(b, record[:])
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		place := fmt.Sprintf("image %d", i)
+		if err != nil {
+			return &FormatError{Path: path, Place: place, Problem: fmt.Sprintf("record has %d of %d bytes", k, cifarRecord), Err: err, Remedy: "the file is cut short; fetch it again"}
+		}
+		if int(record[0]) >= len(cifarClasses) {
+			return malformed(path, place, "need the binary version of CIFAR-10, not CIFAR-100 or the pickled one", "label %d is out of range 0..9", record[0])
+		}
+		if int64(len(m.raw)+len(record)) > l.bytes() {
+			return malformed(path, place, "raise the limit", "over the limit of %d bytes", l.bytes())
+		}
+		m.raw = append(m.raw, record[1:]...)
+		m.labels = append(m.labels, int32(record[0]))
+		m.ids = append(m.ids, fmt.Sprintf("%s/%d", name, i))
+		m.n++
+	}
+}

@@ -1,0 +1,22 @@
+// Package data reads data sets and turns them into batches of tensors.
+//
+// A [Dataset] gives examples by index: a picture as a uint8 tensor [C,H,W], or any other tensor, with a
+// class, a regression target, a ground-truth mask and group names where the data has them. [Open] reads the
+// formats below, one file of this package each. [Batches] iterates: it decodes, augments and preprocesses in background
+// goroutines and yields batches in an order and with a content that depend on the seed alone.
+//
+//	imagefolder:DIR        one sub-folder per class, sorted by name
+//	images:DIR             pictures without classes
+//	idx:DIR#train|test     MNIST and its relatives, .gz or not
+//	cifar10:DIR#train|test the binary version
+//	csv:FILE               numeric features, or a list of picture files, with labels or targets
+//	npz:FILE               x of any type and shape, y class indices or targets
+//	keep:LIST@SPEC         the examples of SPEC that the file LIST names
+//	digits#train|test|all  1797 handwritten digits, embedded
+//	shapes#train|test      drawn on the fly, with ground-truth masks and label noise on request
+//
+// [Preprocess] says what happens between the picture and the model, and travels in the model's metadata.
+//
+// Files are not trusted: sizes are checked before memory is taken, and what is wrong is a [*FormatError] that
+// names file, place and remedy.
+package data

@@ -1,0 +1,119 @@
+package data
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// FormatError is the error of data that cannot be used as it is: a malformed file, a specification that names
+// nothing, a value out of range. Errors of the file system are not FormatErrors; they wrap *fs.PathError.
+type FormatError struct {
+	Path    string // file, folder or specification
+	Place   string // "line 7", "row 3, column age", "offset 16", "image 12"; may be empty
+	Problem string // what is wrong
+	Remedy  string // what to do about it; may be empty
+	Err     error  // the cause, or nil
+}
+
+// Error is "data: path: place: problem: cause (remedy)".
+func (e *FormatError) Error() string {
+	var b strings.Builder
+	b.WriteString("data: ")
+	b.WriteString(e.Path)
+	if e.Place != "" {
+		b.WriteString(": " + e.Place)
+	}
+	if e.Problem != "" {
+		b.WriteString(": " + e.Problem)
+	}
+	if e.Err != nil {
+		b.WriteString(": " + e.Err.Error())
+	}
+	if e.Remedy != "" {
+		b.WriteString(" (" + e.Remedy + ")")
+	}
+	return b.String()
+}
+
+// Unwrap is the cause.
+func (e *FormatError) Unwrap() error { return e.Err }
+
+// ErrUnsupported is wrapped by the errors of formats that are known but not read yet.
+var ErrUnsupported = errors.New("not supported yet")
+
+// malformed is a FormatError with a formatted problem.
+func malformed(path, place, remedy, format string, args ...any) *FormatError {
+	return &FormatError{Path: path, Place: place, Remedy: remedy, Problem: fmt.Sprintf(format, args...)}
+}
+
+// Limits bounds what a reader takes from a file; a zero field means its default.
+type Limits struct {
+	Bytes  int64 // memory for the contents of one data set or one file, default 4 GiB
+	Pixels int   // width × height of one picture, default 2^26 (67 megapixels)
+}
+
+func (l Limits) bytes() int64 {
+	if l.Bytes > 0 {
+		return l.Bytes
+	}
+	return 4 << 30
+}
+
+func (l Limits) pixels() int {
+	if l.Pixels > 0 {
+		return l.Pixels
+	}
+	return 1 << 26
+}
+
+// nearest is the member of names closest to name by edit distance, or "" when none is near.
+func nearest(name string, names []string) string {
+	best, dist := "", max(2, len(name)/3)+1
+	for _, n := range names {
+		if d := editDistance(strings.ToLower(name), strings.ToLower(n)); d < dist {
+			best, dist = n, d
+		}
+	}
+	return best
+}
+
+// didYouMean is "did you mean X? " when a near name exists, and always the list, cut to a readable length.
+func didYouMean(name string, names []string) string {
+	s := ""
+	if n := nearest(name, names); n != "" {
+		s = fmt.Sprintf("did you mean %q? ", n)
+	}
+	const most = 20
+	list := names
+	if len(list) > most {
+		list = list[:most]
+	}
+	s += "known: " + strings.Join(list, ", ")
+	if len(names) > most {
+		s += fmt.Sprintf(" and %d more", len(names)-most)
+	}
+	return s
+}
+
+func editDistance(a, b string) int {
+	const longest = 64 // names are short; anything longer is compared by its beginning
+	a, b = a[:min(len(a), longest)], b[:min(len(b), longest)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diag
+			if a[i] != b[j] {
+				cost++
+			}
+			diag = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,166 @@
+package data
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// WriteNPZ writes ds as an npz archive that npz: reads back: x [N,…], y [N] class indices (int64) or [N,…] targets, id [N] and classes [K]. All
+// examples must have one shape and type.
+func WriteNPZ(w io.Writer, ds Dataset) error {
+	n := ds.Len()
+	if n == 0 {
+		return errors.New("data: export: the data set is empty")
+	}
+	var x, y *tensor.Tensor
+	var first Example
+	labels, ids, labelled := make([]int64, n), make([]string, n), false
+	for i := range n {
+		e, err := ds.Example(i)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			first = e
+			if e.X.DType().Bits()%8 != 0 || e.X.DType() == tensor.String {
+				return fmt.Errorf("data: export: %v cannot be written", e.X)
+			}
+			x = tensor.New(e.X.DType(), append(tensor.Shape{n}, e.X.Shape()...)...)
+			if e.Y != nil {
+				y = tensor.New(e.Y.DType(), append(tensor.Shape{n}, e.Y.Shape()...)...)
+			}
+		}
+		if err := place(x, i, e.X, first.X); err != nil {
+			return fmt.Errorf("data: export: example %q: %w", e.ID, err)
+		}
+		if (e.Y == nil) != (y == nil) {
+			return fmt.Errorf("data: export: example %q: some examples have a target and some have not", e.ID)
+		}
+		if y != nil {
+			if err := place(y, i, e.Y, first.Y); err != nil {
+				return fmt.Errorf("data: export: example %q: target: %w", e.ID, err)
+			}
+		}
+		labels[i], ids[i] = int64(e.Label), e.ID
+		labelled = labelled || e.Label >= 0
+	}
+	arrays := []tensor.Named{{Name: "x", Tensor: x}}
+	switch {
+	case y != nil:
+		arrays = append(arrays, tensor.Named{Name: "y", Tensor: y})
+	case labelled:
+		arrays = append(arrays, tensor.Named{Name: "y", Tensor: tensor.From(labels, n)})
+	}
+	arrays = append(arrays, tensor.Named{Name: "id", Tensor: tensor.FromStrings(ids, n)})
+	if c := ds.Classes(); len(c) > 0 {
+		arrays = append(arrays, tensor.Named{Name: "classes", Tensor: tensor.FromStrings(c, len(c))})
+	}
+	return tensor.WriteNPZ(w, arrays)
+}
+
+// WriteImageFolder writes the pictures of ds to DIR/CLASS/FILE, or DIR/FILE for sets without classes. Pictures that are files are linked (hard
+// links, or copies where links cannot be made; link false always copies), others are written as PNG. DIR must not exist or be
+// empty. File names are the last part of the id, made unique by the index where they would meet.
+func WriteImageFolder(dir string, ds Dataset, link bool) error {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return fmt.Errorf("data: export: %s is not empty; name a new folder", dir)
+	}
+	taken := map[string]bool{}
+	for i := range ds.Len() {
+		folder := dir
+		if l := ds.Label(i); l >= 0 && l < len(ds.Classes()) {
+			folder = filepath.Join(dir, fileName(ds.Classes()[l]))
+		}
+		if err := os.MkdirAll(folder, 0o777); err != nil {
+			return fmt.Errorf("data: export: %w", err)
+		}
+		source := FileOf(ds, i)
+		name, ext := fileName(ds.ID(i)), ".png"
+		if source != "" {
+			ext = filepath.Ext(source)
+			name = strings.TrimSuffix(name, ext)
+		}
+		to := filepath.Join(folder, name+ext)
+		if taken[strings.ToLower(to)] {
+			to = filepath.Join(folder, name+"-"+strconv.Itoa(i)+ext)
+		}
+		taken[strings.ToLower(to)] = true
+		if err := exportPicture(to, source, ds, i, link); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fileName is the last part of an id without what file systems refuse.
+func fileName(id string) string {
+	if i := strings.LastIndexByte(id, '/'); i >= 0 {
+		id = id[i+1:]
+	}
+	id = strings.Map(func(r rune) rune {
+		if r < ' ' || strings.ContainsRune(`<>:"/\|?*`, r) {
+			return '_'
+		}
+		return r
+	}, id)
+	if id = strings.TrimLeft(id, "."); id == "" {
+		return "_"
+	}
+	return id
+}
+
+func exportPicture(to, source string, ds Dataset, i int, link bool) error {
+	if source != "" {
+		if link && os.Link(source, to) == nil {
+			return nil
+		}
+		return copyFile(to, source)
+	}
+	e, err := ds.Example(i)
+	if err != nil {
+		return err
+	}
+	if !e.Picture {
+		return fmt.Errorf("data: export: example %q is %v, not a picture; write npz instead", e.ID, e.X)
+	}
+	img, err := ToImage(e.X)
+	if err != nil {
+		return wrapExample(e.ID, err)
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		return wrapExample(e.ID, err)
+	}
+	return writeNew(to, &b)
+}
+
+func copyFile(to, from string) error {
+	f, err := os.Open(from)
+	if err != nil {
+		return fmt.Errorf("data: export: %w", err)
+	}
+	defer f.Close()
+	return writeNew(to, f)
+}
+
+// writeNew writes a file that must not exist yet.
+func writeNew(path string, r io.Reader) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return fmt.Errorf("data: export: %w", err)
+	}
+	_, err = io.Copy(f, r)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("data: export: %w", err)
+	}
+	return nil
+}

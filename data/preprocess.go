@@ -1,0 +1,472 @@
+package data
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"image"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// MetadataKey is the key of a model's metadata_props under which its Preprocess travels as JSON.
+const MetadataKey = "gtk.preprocess"
+
+// Preprocess is what happens between a picture and a model, in this order: grey or RGB, resize, centre crop, order of
+// the channels, (x·Scale − Mean) / Std on values x in 0..255, layout. The zero value keeps size and channels and
+// scales to 0..1.
+//
+// Mean and Std are in units of x·Scale and in the order of the channels as the model gets them. Known models:
+//
+//	SqueezeNet 1.1     Resize 256, ImageSize 224, Channels bgr, Scale 1, Mean 104,117,123
+//	MobileNet v1       Resize 256, ImageSize 224, Channels rgb, Scale 1/127.5, Mean 1
+//	torchvision        Resize 256, ImageSize 224, Channels rgb, Scale 1/255, Mean .485,.456,.406, Std .229,.224,.225
+//	ResNet-20 (CIFAR)  Channels rgb, Scale 1/255, Mean .485,.456,.406, Std .229,.224,.225
+//	MNIST (PyTorch)    Channels gray, Scale 1/255, Mean .1307, Std .3081
+//	mnist-7 (CNTK)     Channels gray, Scale 1
+//	UltraFace RFB-320  ImageSize 240x320, Crop none, Channels rgb, Scale 1, Mean 127, Std 128
+//
+// Resizing is bilinear with antialiasing and equals Pillow's, byte for byte; JPEG decoding does not: Go's decoder
+// repeats chroma samples where libjpeg interpolates them, a difference of a few levels at coloured edges.
+type Preprocess struct {
+	// ImageSize is height and width of the result; 0,0 keeps what Resize gives.
+	ImageSize [2]int `json:"image_size,omitzero"`
+	// Resize is the length of the short side before the crop, torchvision.transforms.Resize(int); 0: as short as ImageSize
+	// allows. A picture is made larger than Resize where the crop would not fit.
+	Resize int `json:"resize,omitempty"`
+	// Crop is "center" (also ""), or "none": the picture is stretched to ImageSize.
+	Crop string `json:"crop,omitempty"`
+	// Channels is "rgb", "bgr", "gray", or "" for what the picture has. Grey is (299 R + 587 G + 114 B)/1000.
+	Channels string `json:"channels,omitempty"`
+	// Layout is "nchw" (also "") or "nhwc".
+	Layout string `json:"layout,omitempty"`
+	// Scale multiplies values in 0..255; 0 stands for 1/255.
+	Scale float64 `json:"scale,omitempty"`
+	// Mean is subtracted after Scale: one value, or one per channel; nil is 0.
+	Mean []float64 `json:"mean,omitempty"`
+	// Std divides after Mean: one value, or one per channel; nil is 1.
+	Std []float64 `json:"std,omitempty"`
+	// Tensors applies Scale, Mean and Std also to examples that are no pictures, with Mean and Std along axis 0
+	// (the features of a csv). Without it they are fed as they are.
+	Tensors bool `json:"tensors,omitempty"`
+}
+
+// maxSide bounds ImageSize and Resize.
+const maxSide = 1 << 14
+
+// ParsePreprocess reads the JSON form. Unknown fields are errors: a step that is not applied would go unnoticed.
+func ParsePreprocess(s string) (Preprocess, error) {
+	var p Preprocess
+	d := json.NewDecoder(bytes.NewReader([]byte(s)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&p); err != nil {
+		return p, fmt.Errorf("data: preprocessing: %w", err)
+	}
+	return p, p.Validate()
+}
+
+// String is the JSON form.
+func (p Preprocess) String() string {
+	b, err := json.Marshal(p)
+	if err != nil { // only for NaN and infinity, which Validate refuses
+		return "{}"
+	}
+	return string(b)
+}
+
+// Set changes one setting by the name of its flag: image-size (224 or 240x320, height first), resize, crop, channels, layout, scale,
+// mean, std (comma-separated numbers; fractions such as 1/255 are numbers).
+func (p *Preprocess) Set(name, value string) error {
+	var err error
+	switch name {
+	case "image-size":
+		h, w, two := strings.Cut(strings.ToLower(value), "x")
+		if !two {
+			w = h
+		}
+		if p.ImageSize[0], err = strconv.Atoi(h); err == nil {
+			p.ImageSize[1], err = strconv.Atoi(w)
+		}
+	case "resize":
+		p.Resize, err = strconv.Atoi(value)
+	case "crop":
+		p.Crop = strings.ToLower(value)
+	case "channels":
+		p.Channels = strings.ToLower(value)
+	case "layout":
+		p.Layout = strings.ToLower(value)
+	case "scale":
+		p.Scale, err = parseNumber(value)
+	case "mean":
+		p.Mean, err = parseNumbers(value)
+	case "std":
+		p.Std, err = parseNumbers(value)
+	default:
+		return fmt.Errorf("data: preprocessing has no setting %q (%s)", name, didYouMean(name, []string{"image-size", "resize", "crop", "channels", "layout", "scale", "mean", "std"}))
+	}
+	if err != nil {
+		return fmt.Errorf("data: preprocessing: %s: %q: %w", name, value, err)
+	}
+	return p.Validate()
+}
+
+func parseNumber(s string) (float64, error) {
+	a, b, frac := strings.Cut(strings.TrimSpace(s), "/")
+	v, err := strconv.ParseFloat(a, 64)
+	if err != nil || !frac {
+		return v, err
+	}
+	d, err := strconv.ParseFloat(b, 64)
+	return v / d, err
+}
+
+func parseNumbers(s string) ([]float64, error) {
+	var v []float64
+	for f := range strings.SplitSeq(s, ",") {
+		x, err := parseNumber(f)
+		if err != nil {
+			return nil, err
+		}
+		v = append(v, x)
+	}
+	return v, nil
+}
+
+// Validate fails for settings that cannot be applied to any picture.
+func (p Preprocess) Validate() error {
+	bad := func(format string, args ...any) error { return fmt.Errorf("data: preprocessing: "+format, args...) }
+	if s := p.ImageSize; s[0] < 0 || s[1] < 0 || s[0] > maxSide || s[1] > maxSide || (s[0] == 0) != (s[1] == 0) {
+		return bad("image size %d×%d", s[0], s[1])
+	}
+	if p.Resize < 0 || p.Resize > maxSide {
+		return bad("resize %d", p.Resize)
+	}
+	switch p.Crop {
+	case "", "center", "none":
+	default:
+		return bad("crop %q: need center or none", p.Crop)
+	}
+	switch p.Channels {
+	case "", "rgb", "bgr", "gray":
+	default:
+		return bad("channels %q: need rgb, bgr or gray", p.Channels)
+	}
+	switch p.Layout {
+	case "", "nchw", "nhwc":
+	default:
+		return bad("layout %q: need nchw or nhwc", p.Layout)
+	}
+	for _, v := range append(append([]float64{p.Scale}, p.Mean...), p.Std...) {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return bad("scale, mean and std must be finite numbers")
+		}
+	}
+	for _, v := range p.Std {
+		if v == 0 {
+			return bad("std must not be 0")
+		}
+	}
+	want := map[string]int{"rgb": 3, "bgr": 3, "gray": 1}[p.Channels]
+	for _, v := range [][]float64{p.Mean, p.Std} {
+		if want != 0 && !p.Tensors && len(v) > 1 && len(v) != want {
+			return bad("%d values of mean or std for %d channels", len(v), want)
+		}
+	}
+	return nil
+}
+
+// box is a rectangle of a picture in pixels, y and x of its corners.
+type box struct{ y0, x0, y1, x1 float64 }
+
+// plan is the geometry for a picture of h×w: the box that is scaled, to what size, and the crop of that.
+type plan struct {
+	from           box
+	rh, rw         int // size after scaling
+	top, left      int // corner of the crop
+	height, width  int // size of the crop
+	identityResize bool
+}
+
+// plan fits a picture of h×w; a box replaces resize and crop and is scaled to ImageSize.
+func (p Preprocess) plan(h, w int, part *box) (plan, error) {
+	g := plan{from: box{0, 0, float64(h), float64(w)}, rh: h, rw: w}
+	H, W := p.ImageSize[0], p.ImageSize[1]
+	switch {
+	case part != nil:
+		g.from = *part
+		if H > 0 {
+			g.rh, g.rw = H, W
+		}
+	case H > 0 && p.Crop == "none":
+		g.rh, g.rw = H, W
+	case H > 0 || p.Resize > 0:
+		side := p.Resize
+		if side == 0 || shortSide(h, w, side, H, W) {
+			side = coveringSide(h, w, H, W)
+		}
+		g.rh, g.rw = scaled(h, w, side)
+	}
+	g.height, g.width = g.rh, g.rw
+	if H > 0 {
+		g.top, g.left = int(math.RoundToEven(float64(g.rh-H)/2)), int(math.RoundToEven(float64(g.rw-W)/2))
+		g.height, g.width = H, W
+	}
+	if g.rh > 4*maxSide || g.rw > 4*maxSide || g.rh <= 0 || g.rw <= 0 {
+		return g, fmt.Errorf("data: preprocessing: a picture of %d×%d pixels cannot be resized to %d×%d; use crop none or another picture", w, h, g.rw, g.rh)
+	}
+	g.identityResize = g.rh == h && g.rw == w && part == nil
+	return g, nil
+}
+
+// scaled is h×w with the short side made side, the other one rounded down, as torchvision does.
+func scaled(h, w, side int) (int, int) {
+	if h <= w {
+		return side, max(1, side*w/h)
+	}
+	return max(1, side*h/w), side
+}
+
+// shortSide reports whether H×W does not fit into h×w scaled to side.
+func shortSide(h, w, side, H, W int) bool {
+	a, b := scaled(h, w, side)
+	return a < H || b < W
+}
+
+// coveringSide is the least short side for which H×W fits.
+func coveringSide(h, w, H, W int) int {
+	side := max(H, (W*h+w-1)/w)
+	if h > w {
+		side = max(W, (H*w+h-1)/h)
+	}
+	for shortSide(h, w, side, H, W) {
+		side++
+	}
+	return side
+}
+
+// Picture is x [C,H,W] after channels, resize and crop, still uint8, in RGB order (or grey): what the model is shown, for
+// people to look at. ToImage makes an image of it.
+func (p Preprocess) Picture(x *tensor.Tensor) (*tensor.Tensor, error) { return p.picture(x, nil) }
+
+func (p Preprocess) picture(x *tensor.Tensor, part *box) (*tensor.Tensor, error) {
+	if err := checkPicture(x); err != nil {
+		return nil, err
+	}
+	c, h, w := x.Dim(0), x.Dim(1), x.Dim(2)
+	if p.Channels == "gray" && c == 3 {
+		x, c = grey(x), 1
+	}
+	g, err := p.plan(h, w, part)
+	if err != nil {
+		return nil, err
+	}
+	out := x
+	if !g.identityResize || g.height != h || g.width != w {
+		out = tensor.New(tensor.Uint8, c, g.height, g.width)
+		g.apply(out.Bytes(), x.Bytes(), c, h, w)
+	}
+	if c == 1 && (p.Channels == "rgb" || p.Channels == "bgr") {
+		b := out.Bytes()
+		out, err = tensor.FromBytes(tensor.Uint8, []int{3, g.height, g.width}, bytes.Repeat(b, 3))
+	}
+	return out, err
+}
+
+// apply scales and crops c planes of h×w.
+func (g plan) apply(dst, src []uint8, c, h, w int) {
+	n, m := h*w, g.height*g.width
+	if g.identityResize {
+		for k := range c {
+			for y := range g.height {
+				copy(dst[k*m+y*g.width:][:g.width], src[k*n+(y+g.top)*w+g.left:])
+			}
+		}
+		return
+	}
+	wr := newResizer(w, g.from.x0, g.from.x1, g.rw).part(g.left, g.width)
+	hr := newResizer(h, g.from.y0, g.from.y1, g.rh).part(g.top, g.height)
+	for k := range c {
+		resizePlane(dst[k*m:(k+1)*m], src[k*n:(k+1)*n], h, w, wr, hr)
+	}
+}
+
+// grey is Pillow's conversion to mode L of a picture [3,H,W].
+func grey(x *tensor.Tensor) *tensor.Tensor {
+	t := tensor.New(tensor.Uint8, 1, x.Dim(1), x.Dim(2))
+	d, s := t.Bytes(), x.Bytes()
+	n := len(d)
+	for i := range d {
+		d[i] = uint8((uint32(s[i])*19595 + uint32(s[n+i])*38470 + uint32(s[2*n+i])*7471 + 0x8000) >> 16)
+	}
+	return t
+}
+
+// Mask is a ground-truth mask [H,W] of 0 and 1 taken through the same resize and crop; covered by half is 1.
+func (p Preprocess) Mask(mask *tensor.Tensor) (*tensor.Tensor, error) {
+	if mask.DType() != tensor.Uint8 || mask.Rank() != 2 || mask.Len() == 0 {
+		return nil, fmt.Errorf("data: %v is not a mask; need uint8 [H,W]", mask)
+	}
+	x := mask.Clone().Reshape(1, mask.Dim(0), mask.Dim(1))
+	for i, v := range x.Bytes() {
+		x.Bytes()[i] = min(v, 1) * 255
+	}
+	p.Channels = ""
+	out, err := p.picture(x, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range out.Bytes() {
+		out.Bytes()[i] = v >> 7
+	}
+	return out.Reshape(out.Dim(1), out.Dim(2)), nil
+}
+
+// Apply is x, uint8 [C,H,W], as the model wants it: float32 [C',H',W'], or [H',W',C'] for layout nhwc.
+func (p Preprocess) Apply(x *tensor.Tensor) (*tensor.Tensor, error) {
+	pic, err := p.picture(x, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := tensor.New(tensor.Float32, p.shape(pic)...)
+	return out, p.normalise(out.F32(), pic)
+}
+
+// ApplyImage is Apply of a decoded image.
+func (p Preprocess) ApplyImage(img image.Image) (*tensor.Tensor, error) {
+	if img.Bounds().Empty() {
+		return nil, fmt.Errorf("data: preprocessing: empty image")
+	}
+	return p.Apply(FromImage(img))
+}
+
+// shape is the shape of a preprocessed picture, given its picture form.
+func (p Preprocess) shape(pic *tensor.Tensor) tensor.Shape {
+	c, h, w := pic.Dim(0), pic.Dim(1), pic.Dim(2)
+	if p.Layout == "nhwc" {
+		return tensor.Shape{h, w, c}
+	}
+	return tensor.Shape{c, h, w}
+}
+
+func (p Preprocess) scale() float64 {
+	if p.Scale == 0 {
+		return 1. / 255
+	}
+	return p.Scale
+}
+
+// affine is mean and std of channel c of n.
+func (p Preprocess) affine(c, n int) (mean, std float64, err error) {
+	pick := func(v []float64, none float64) float64 {
+		switch len(v) {
+		case 0:
+			return none
+		case 1:
+			return v[0]
+		case n:
+			return v[c]
+		}
+		err = fmt.Errorf("data: preprocessing: %d values of mean or std for %d channels", len(v), n)
+		return none
+	}
+	return pick(p.Mean, 0), pick(p.Std, 1), err
+}
+
+// normalise writes (x·scale − mean)/std of a picture to dst, in the order of channels and the layout.
+func (p Preprocess) normalise(dst []float32, pic *tensor.Tensor) error {
+	c := pic.Dim(0)
+	src := pic.Bytes()
+	n := len(src) / c
+	for k := range c {
+		mean, std, err := p.affine(k, c)
+		if err != nil {
+			return err
+		}
+		var table [256]float32
+		for v := range table {
+			table[v] = float32((float64(v)*p.scale() - mean) / std)
+		}
+		from := k
+		if p.Channels == "bgr" {
+			from = c - 1 - k
+		}
+		plane := src[from*n : (from+1)*n]
+		if p.Layout == "nhwc" {
+			for i, v := range plane {
+				dst[i*c+k] = table[v]
+			}
+			continue
+		}
+		out := dst[k*n : (k+1)*n]
+		for i, v := range plane {
+			out[i] = table[v]
+		}
+	}
+	return nil
+}
+
+// ApplyTensor is (x·Scale − Mean)/Std of a numeric tensor that is no picture, float32, with Mean and Std along axis 0.
+func (p Preprocess) ApplyTensor(x *tensor.Tensor) (*tensor.Tensor, error) {
+	v, err := floats(x)
+	if err != nil {
+		return nil, err
+	}
+	n := 1
+	if x.Rank() > 0 {
+		n = x.Dim(0)
+	}
+	out := tensor.New(tensor.Float32, x.Shape()...)
+	d := out.F32()
+	for k := range n {
+		mean, std, err := p.affine(k, n)
+		if err != nil {
+			return nil, err
+		}
+		for i := k * len(v) / n; i < (k+1)*len(v)/n; i++ {
+			d[i] = float32((v[i]*p.scale() - mean) / std)
+		}
+	}
+	return out, nil
+}
+
+// Denormalise is the picture that a preprocessed tensor, float32 [C,H,W] or [1,C,H,W] (or channels last for layout nhwc), came from,
+// clipped to 0..255.
+func (p Preprocess) Denormalise(x *tensor.Tensor) (image.Image, error) {
+	s := x.Shape()
+	if len(s) == 4 && s[0] == 1 {
+		s = s[1:]
+	}
+	if x.DType() != tensor.Float32 || len(s) != 3 {
+		return nil, fmt.Errorf("data: %v is not a preprocessed picture", x)
+	}
+	c, h, w := s[0], s[1], s[2]
+	if p.Layout == "nhwc" {
+		h, w, c = s[0], s[1], s[2]
+	}
+	if (c != 1 && c != 3) || h*w == 0 {
+		return nil, fmt.Errorf("data: %v is not a preprocessed picture", x)
+	}
+	pic, n, src := tensor.New(tensor.Uint8, c, h, w), h*w, x.F32()
+	for k := range c {
+		mean, std, err := p.affine(k, c)
+		if err != nil {
+			return nil, err
+		}
+		to := k
+		if p.Channels == "bgr" {
+			to = c - 1 - k
+		}
+		for i := range n {
+			at := k*n + i
+			if p.Layout == "nhwc" {
+				at = i*c + k
+			}
+			v := (float64(src[at])*std + mean) / p.scale()
+			pic.Bytes()[to*n+i] = uint8(math.Round(min(max(v, 0), 255)))
+		}
+	}
+	return ToImage(pic)
+}

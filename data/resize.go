@@ -1,0 +1,99 @@
+package data
+
+import "math"
+
+// resizer scales one axis by a triangle filter whose support grows with the reduction, so that shrinking averages
+// (antialiasing) and enlarging interpolates linearly. Weights are fixed point with 22 fractional bits and every axis
+// is rounded to a byte, horizontal first: the result equals Pillow's Image.resize(…, BILINEAR), and torchvision's
+// Resize on PIL images.
+//
+// Source: https://github.com/python-pillow/Pillow/blob/main/src/libImaging/Resample.c (the arithmetic; no code of it).
+type resizer struct {
+	out    int
+	start  []int   // first source index of each output
+	count  []int   // number of source indices of each output
+	weight []int32 // stride values per output
+	stride int
+}
+
+const resizeBits = 32 - 8 - 2
+
+// newResizer maps the source range [lo,hi) of an axis of in elements to out elements.
+func newResizer(in int, lo, hi float64, out int) *resizer {
+	scale := (hi - lo) / float64(out)
+	filter := max(scale, 1)
+	support := filter
+	r := &resizer{out: out, start: make([]int, out), count: make([]int, out), stride: int(math.Ceil(support))*2 + 1}
+	r.weight = make([]int32, out*r.stride)
+	w := make([]float64, r.stride)
+	for i := range out {
+		centre := lo + (float64(i)+0.5)*scale
+		first := max(int(centre-support+0.5), 0)
+		last := min(int(centre+support+0.5), in)
+		n := max(min(last-first, r.stride), 1)
+		first = min(first, in-n)
+		sum := 0.0
+		for k := range n {
+			w[k] = max(0, 1-math.Abs((float64(k+first)-centre+0.5)*(1/filter)))
+			sum += w[k]
+		}
+		for k := range n {
+			v := w[k]
+			if sum != 0 {
+				v /= sum
+			}
+			r.weight[i*r.stride+k] = int32(v*(1<<resizeBits) + 0.5)
+		}
+		r.start[i], r.count[i] = first, n
+	}
+	return r
+}
+
+func roundByte(v int32) uint8 {
+	v >>= resizeBits
+	return uint8(min(max(v, 0), 255))
+}
+
+// resizePlane scales one plane src [h,w] of the box (x0,y0)-(x1,y1) to dst [hr.out,wr.out].
+func resizePlane(dst, src []uint8, h, w int, wr, hr *resizer) {
+	// Rows that the vertical pass will look at.
+	top, bottom := h, 0
+	for i := range hr.out {
+		top, bottom = min(top, hr.start[i]), max(bottom, hr.start[i]+hr.count[i])
+	}
+	mid := make([]uint8, (bottom-top)*wr.out)
+	for y := top; y < bottom; y++ {
+		row, out := src[y*w:(y+1)*w], mid[(y-top)*wr.out:(y-top+1)*wr.out]
+		for i := range out {
+			acc := int32(1 << (resizeBits - 1))
+			in := row[wr.start[i] : wr.start[i]+wr.count[i]]
+			for k, c := range wr.weight[i*wr.stride : i*wr.stride+len(in)] {
+				acc += int32(in[k]) * c
+			}
+			out[i] = roundByte(acc)
+		}
+	}
+	acc := make([]int32, wr.out)
+	for i := range hr.out {
+		for x := range acc {
+			acc[x] = 1 << (resizeBits - 1)
+		}
+		for k := range hr.count[i] {
+			c := hr.weight[i*hr.stride+k]
+			row := mid[(hr.start[i]-top+k)*wr.out:][:wr.out]
+			for x, v := range row {
+				acc[x] += int32(v) * c
+			}
+		}
+		out := dst[i*wr.out : (i+1)*wr.out]
+		for x, v := range acc {
+			out[x] = roundByte(v)
+		}
+	}
+}
+
+// part is r for n outputs from the first on.
+func (r *resizer) part(first, n int) *resizer {
+	return &resizer{out: n, start: r.start[first : first+n], count: r.count[first : first+n],
+		weight: r.weight[first*r.stride : (first+n)*r.stride], stride: r.stride}
+}

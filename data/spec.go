@@ -1,0 +1,195 @@
+package data
+
+import (
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Spec is a parsed data specification, FORMAT:PATH[?QUERY][#SPLIT].
+type Spec struct {
+	Format string     // name of a format; never empty
+	Path   string     // file or folder; empty for the built-in sets
+	Query  url.Values // settings of the format, from ?key=value&…
+	Split  string     // train, test, all, or "" when not given
+}
+
+// String is the specification in its full form.
+func (s Spec) String() string {
+	b := s.Format
+	if s.Path != "" {
+		b += ":" + s.Path
+	}
+	if len(s.Query) > 0 {
+		b += "?" + s.Query.Encode()
+	}
+	if s.Split != "" {
+		b += "#" + s.Split
+	}
+	return b
+}
+
+// Format is one entry of the table of readers.
+type Format struct {
+	Name   string // as in FORMAT:PATH
+	Doc    string // one sentence
+	Source string // where the format is described
+
+	builtin bool                                     // has no path
+	splits  []string                                 // allowed splits; nil: none
+	query   []string                                 // allowed query keys
+	is      func(path string, info fs.FileInfo) bool // recognises a bare path; may be nil
+	open    func(spec Spec, o Options, depth int) (Dataset, error)
+}
+
+var formats []Format
+
+// register adds a reader; called by the init function of each reader's file.
+func register(f Format) {
+	formats = append(formats, f)
+	slices.SortFunc(formats, func(a, b Format) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// Formats is the table of readers, sorted by name.
+func Formats() []Format { return slices.Clone(formats) }
+
+func formatNames() []string {
+	names := make([]string, len(formats))
+	for i, f := range formats {
+		names[i] = f.Name
+	}
+	return names
+}
+
+func findFormat(name string) (Format, bool) {
+	i := slices.IndexFunc(formats, func(f Format) bool { return f.Name == name })
+	if i < 0 {
+		return Format{}, false
+	}
+	return formats[i], true
+}
+
+// ParseSpec parses a data specification: FORMAT:PATH[?QUERY][#SPLIT], a built-in name, or a bare path whose
+// format is recognised by looking at it. A path that exists as written wins over any reading of ? and # in it.
+func ParseSpec(s string) (Spec, error) {
+	if s == "" {
+		return Spec{}, malformed("\"\"", "", "write FORMAT:PATH, for example imagefolder:photos or digits#train", "empty data specification")
+	}
+	if strings.ContainsRune(s, 0) || len(s) > 1<<16 {
+		return Spec{}, malformed("specification", "", "", "not a path")
+	}
+	name, rest, hasColon := strings.Cut(s, ":")
+	if f, ok := findFormat(name); ok && hasColon && !f.builtin {
+		if name == "keep" { // the inner specification has its own ? and #
+			return Spec{Format: name, Path: rest}, nil
+		}
+		return parseTail(f, rest)
+	}
+	bare, _, _ := strings.Cut(s, "#")
+	bare, _, _ = strings.Cut(bare, "?")
+	bare = strings.TrimSuffix(bare, ":")
+	if f, ok := findFormat(bare); ok && f.builtin {
+		return parseTail(f, strings.TrimPrefix(s[len(bare):], ":"))
+	}
+	if _, ok := findFormat(bare); ok {
+		if _, err := os.Stat(s); err != nil {
+			return Spec{}, malformed(s, "", fmt.Sprintf("write %s:PATH", bare), "format without a path")
+		}
+	}
+	return recognise(s)
+}
+
+// parseTail splits PATH?QUERY#SPLIT for format f.
+func parseTail(f Format, s string) (Spec, error) {
+	spec := Spec{Format: f.Name, Path: s}
+	if !f.builtin {
+		if s == "" {
+			return spec, malformed(f.Name+":", "", fmt.Sprintf("write %s:PATH", f.Name), "no path")
+		}
+		if _, err := os.Stat(s); err == nil {
+			return spec, nil
+		}
+	}
+	if i := strings.LastIndexByte(spec.Path, '#'); i >= 0 {
+		spec.Path, spec.Split = spec.Path[:i], spec.Path[i+1:]
+		if !slices.Contains(f.splits, spec.Split) {
+			if len(f.splits) == 0 {
+				return spec, malformed(s, "", "leave #"+spec.Split+" out", "%s has no splits", f.Name)
+			}
+			return spec, malformed(s, "", didYouMean(spec.Split, f.splits), "%s has no split %q", f.Name, spec.Split)
+		}
+	}
+	if i := strings.IndexByte(spec.Path, '?'); i >= 0 {
+		q, err := url.ParseQuery(spec.Path[i+1:])
+		if err != nil {
+			return spec, &FormatError{Path: s, Problem: "bad settings after ?", Err: err, Remedy: "write ?key=value&key=value"}
+		}
+		for k := range q {
+			if !slices.Contains(f.query, k) {
+				return spec, malformed(s, "", didYouMean(k, f.query), "%s has no setting %q", f.Name, k)
+			}
+		}
+		spec.Path, spec.Query = spec.Path[:i], q
+	}
+	if f.builtin && spec.Path != "" {
+		return spec, malformed(s, "", fmt.Sprintf("write %s, %s#SPLIT or %s?key=value", f.Name, f.Name, f.Name), "%s is built in and has no path", f.Name)
+	}
+	return spec, nil
+}
+
+// recognise finds the format of a bare path.
+func recognise(s string) (Spec, error) {
+	path, split := s, ""
+	info, err := os.Stat(path)
+	if err != nil {
+		if i := strings.LastIndexByte(s, '#'); i > 0 {
+			path, split = s[:i], s[i+1:]
+			info, err = os.Stat(path)
+		}
+	}
+	if err != nil {
+		name, _, _ := strings.Cut(s, ":")
+		name, _, _ = strings.Cut(name, "#")
+		name, _, _ = strings.Cut(name, "?")
+		if n := nearest(name, formatNames()); n != "" || (strings.Contains(s, ":") && filepath.VolumeName(s) == "") {
+			return Spec{}, &FormatError{Path: s, Problem: "no such path and no such format", Err: err, Remedy: didYouMean(name, formatNames())}
+		}
+		return Spec{}, fmt.Errorf("data: %s: %w", s, err)
+	}
+	for _, f := range formats {
+		if f.is != nil && f.is(path, info) {
+			spec := Spec{Format: f.Name, Path: path, Split: split}
+			if split != "" && !slices.Contains(f.splits, split) {
+				return spec, malformed(s, "", didYouMean(split, f.splits), "%s has no split %q", f.Name, split)
+			}
+			return spec, nil
+		}
+	}
+	return Spec{}, malformed(s, "", "write FORMAT:PATH with one of "+strings.Join(formatNames(), ", "), "format not recognised")
+}
+
+// Open opens the data set that spec names (see ParseSpec and the package comment). Headers and labels are
+// read now; pictures of folders and lists are read by Example.
+func Open(spec string, o Options) (Dataset, error) { return openSpec(spec, o, 0) }
+
+func openSpec(spec string, o Options, depth int) (Dataset, error) {
+	s, err := ParseSpec(spec)
+	if err != nil {
+		return nil, err
+	}
+	f, ok := findFormat(s.Format)
+	if !ok {
+		return nil, malformed(spec, "", didYouMean(s.Format, formatNames()), "no format %q", s.Format)
+	}
+	return f.open(s, o, depth)
+}
+
+// hasExt reports whether path ends in one of the extensions, .gz after it allowed.
+func hasExt(path string, exts ...string) bool {
+	p := strings.TrimSuffix(strings.ToLower(path), ".gz")
+	return slices.Contains(exts, filepath.Ext(p))
+}
