@@ -81,7 +81,7 @@ func (m *minifloat) value(code uint16) float32 {
 	var v float64
 	switch {
 	case m.uz && code == signBit, mag > m.maxFinite && mag != m.inf:
-		return float32(math.NaN())
+		v = math.Float64frombits(0x7ff8 << 48) // with the sign of the code
 	case m.inf != 0 && mag == m.inf:
 		v = math.Inf(1)
 	case mag>>m.man == 0:
@@ -90,7 +90,7 @@ func (m *minifloat) value(code uint16) float32 {
 		v = math.Ldexp(float64(mag&(1<<m.man-1)|1<<m.man), int(mag>>m.man)-m.bias-m.man)
 	}
 	if code&signBit != 0 {
-		v = -v
+		v = math.Copysign(v, -1)
 	}
 	return float32(v)
 }

@@ -125,6 +125,9 @@ func TestRandom(t *testing.T) {
 			t.Fatal(v)
 		}
 	}
+	if got := LightInput(1, 4).F32(); !slices.Equal(got, []float32{0, 0.25, 0.5, 0.75}) {
+		t.Error(got)
+	}
 	seen := map[int64]bool{}
 	for _, v := range RandInts(1, -1, 2, 100).I64() {
 		seen[v] = true
@@ -280,9 +283,6 @@ func TestOfficialSuite(t *testing.T) {
 		if count[s] != n {
 			t.Errorf("%s: %d cases, want %d", s, count[s], n)
 		}
-	}
-	if got := LightInput(1, 4).F32(); !slices.Equal(got, []float32{0, 0.25, 0.5, 0.75}) {
-		t.Error(got)
 	}
 	if again := OfficialSuite(t); len(again) != len(cases) || again[0].Model != cases[0].Model {
 		t.Error("the second call differs")
