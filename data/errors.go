@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
 // FormatError is the error of data that cannot be used as it is: a malformed file, a specification that names
@@ -67,22 +69,11 @@ func (l Limits) pixels() int {
 	return 1 << 26
 }
 
-// nearest is the member of names closest to name by edit distance, or "" when none is near.
-func nearest(name string, names []string) string {
-	best, dist := "", max(2, len(name)/3)+1
-	for _, n := range names {
-		if d := editDistance(strings.ToLower(name), strings.ToLower(n)); d < dist {
-			best, dist = n, d
-		}
-	}
-	return best
-}
-
 // didYouMean is "did you mean X? " when a near name exists, and always the list, cut to a readable length.
 func didYouMean(name string, names []string) string {
 	s := ""
-	if n := nearest(name, names); n != "" {
-		s = fmt.Sprintf("did you mean %q? ", n)
+	if near := registry.Suggest(name, names); len(near) > 0 {
+		s = fmt.Sprintf("did you mean %q? ", near[0])
 	}
 	const most = 20
 	list := names
@@ -94,26 +85,4 @@ func didYouMean(name string, names []string) string {
 		s += fmt.Sprintf(" and %d more", len(names)-most)
 	}
 	return s
-}
-
-func editDistance(a, b string) int {
-	const longest = 64 // names are short; anything longer is compared by its beginning
-	a, b = a[:min(len(a), longest)], b[:min(len(b), longest)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost++
-			}
-			diag = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

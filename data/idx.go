@@ -83,19 +83,22 @@ func openIDX(spec Spec, o Options, _ int) (Dataset, error) {
 	if rank == 4 {
 		m.shape = xs[1:]
 	}
-	most := 9
+	most := -1
 	for i, l := range y.Bytes() {
 		m.labels[i] = int32(l)
 		most = max(most, int(l))
+	}
+	if o.Classes == nil {
+		most = max(most, 9) // a part of MNIST still has ten classes
 	}
 	m.classes, err = numberedClasses(yPath, most, o.Classes)
 	return m, err
 }
 
-// numberedClasses is the given classes, or "0" to the highest label. It fails when the label is beyond the given classes.
+// numberedClasses is the given classes, or "0" to the highest label. It fails when that label is beyond the given classes.
 func numberedClasses(path string, highest int, given []string) ([]string, error) {
 	if given != nil {
-		if highest >= len(given) && !(highest == 9 && len(given) < 10) {
+		if highest >= len(given) {
 			return nil, malformed(path, "", "give the class list of this data", "label %d is out of range: %d classes are given", highest, len(given))
 		}
 		return given, nil

@@ -51,6 +51,9 @@ func splitKeep(s string) (list, rest string, err error) {
 			return s[:i], s[i+1:], nil
 		}
 	}
+	if info, statErr := os.Stat(s); statErr == nil && !info.IsDir() {
+		return "", "", malformed("keep:"+s, "", "write keep:LIST@SPEC, for example keep:keep.txt@imagefolder:photos", "no @SPEC behind the list")
+	}
 	list, rest, ok := strings.Cut(s, "@")
 	if !ok || list == "" || rest == "" {
 		return "", "", malformed("keep:"+s, "", "write keep:LIST@SPEC, for example keep:keep.txt@imagefolder:photos", "no list and data in it")

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
 // Spec is a parsed data specification, FORMAT:PATH[?QUERY][#SPLIT].
@@ -46,31 +48,18 @@ type Format struct {
 	open    func(spec Spec, o Options, depth int) (Dataset, error)
 }
 
-var formats []Format
+var formats = registry.Table[Format]{Kind: "data format"}
 
 // register adds a reader; called by the init function of each reader's file.
-func register(f Format) {
-	formats = append(formats, f)
-	slices.SortFunc(formats, func(a, b Format) int { return strings.Compare(a.Name, b.Name) })
-}
+func register(f Format) { formats.Register(f.Name, f, f.Doc, f.Source) }
 
 // Formats is the table of readers, sorted by name.
-func Formats() []Format { return slices.Clone(formats) }
-
-func formatNames() []string {
-	names := make([]string, len(formats))
-	for i, f := range formats {
-		names[i] = f.Name
+func Formats() []Format {
+	list := make([]Format, 0, formats.Len())
+	for _, f := range formats.All() {
+		list = append(list, f)
 	}
-	return names
-}
-
-func findFormat(name string) (Format, bool) {
-	i := slices.IndexFunc(formats, func(f Format) bool { return f.Name == name })
-	if i < 0 {
-		return Format{}, false
-	}
-	return formats[i], true
+	return list
 }
 
 // ParseSpec parses a data specification: FORMAT:PATH[?QUERY][#SPLIT], a built-in name, or a bare path whose
@@ -83,7 +72,7 @@ func ParseSpec(s string) (Spec, error) {
 		return Spec{}, malformed("specification", "", "", "not a path")
 	}
 	name, rest, hasColon := strings.Cut(s, ":")
-	if f, ok := findFormat(name); ok && hasColon && !f.builtin {
+	if f, err := formats.Lookup(name); err == nil && hasColon {
 		if name == "keep" { // the inner specification has its own ? and #
 			return Spec{Format: name, Path: rest}, nil
 		}
@@ -91,11 +80,10 @@ func ParseSpec(s string) (Spec, error) {
 	}
 	bare, _, _ := strings.Cut(s, "#")
 	bare, _, _ = strings.Cut(bare, "?")
-	bare = strings.TrimSuffix(bare, ":")
-	if f, ok := findFormat(bare); ok && f.builtin {
-		return parseTail(f, strings.TrimPrefix(s[len(bare):], ":"))
+	if f, err := formats.Lookup(bare); err == nil && f.builtin {
+		return parseTail(f, s[len(bare):])
 	}
-	if _, ok := findFormat(bare); ok {
+	if _, err := formats.Lookup(bare); err == nil {
 		if _, err := os.Stat(s); err != nil {
 			return Spec{}, malformed(s, "", fmt.Sprintf("write %s:PATH", bare), "format without a path")
 		}
@@ -106,25 +94,20 @@ func ParseSpec(s string) (Spec, error) {
 // parseTail splits PATH?QUERY#SPLIT for format f.
 func parseTail(f Format, s string) (Spec, error) {
 	spec := Spec{Format: f.Name, Path: s}
-	if !f.builtin {
-		if s == "" {
-			return spec, malformed(f.Name+":", "", fmt.Sprintf("write %s:PATH", f.Name), "no path")
-		}
-		if _, err := os.Stat(s); err == nil {
-			return spec, nil
-		}
+	if !f.builtin && s == "" {
+		return spec, malformed(f.Name+":", "", fmt.Sprintf("write %s:PATH", f.Name), "no path")
 	}
-	if i := strings.LastIndexByte(spec.Path, '#'); i >= 0 {
-		spec.Path, spec.Split = spec.Path[:i], spec.Path[i+1:]
-		if !slices.Contains(f.splits, spec.Split) {
-			if len(f.splits) == 0 {
-				return spec, malformed(s, "", "leave #"+spec.Split+" out", "%s has no splits", f.Name)
-			}
-			return spec, malformed(s, "", didYouMean(spec.Split, f.splits), "%s has no split %q", f.Name, spec.Split)
+	path, tail := cutTail(s, f.builtin)
+	spec.Path = path
+	query, split, hasSplit := strings.Cut(tail, "#")
+	if spec.Split = split; hasSplit && !slices.Contains(f.splits, split) {
+		if len(f.splits) == 0 {
+			return spec, malformed(s, "", "leave #"+split+" out", "%s has no splits", f.Name)
 		}
+		return spec, malformed(s, "", didYouMean(split, f.splits), "%s has no split %q", f.Name, split)
 	}
-	if i := strings.IndexByte(spec.Path, '?'); i >= 0 {
-		q, err := url.ParseQuery(spec.Path[i+1:])
+	if query != "" {
+		q, err := url.ParseQuery(strings.TrimPrefix(query, "?"))
 		if err != nil {
 			return spec, &FormatError{Path: s, Problem: "bad settings after ?", Err: err, Remedy: "write ?key=value&key=value"}
 		}
@@ -133,7 +116,7 @@ func parseTail(f Format, s string) (Spec, error) {
 				return spec, malformed(s, "", didYouMean(k, f.query), "%s has no setting %q", f.Name, k)
 			}
 		}
-		spec.Path, spec.Query = spec.Path[:i], q
+		spec.Query = q
 	}
 	if f.builtin && spec.Path != "" {
 		return spec, malformed(s, "", fmt.Sprintf("write %s, %s#SPLIT or %s?key=value", f.Name, f.Name, f.Name), "%s is built in and has no path", f.Name)
@@ -141,35 +124,45 @@ func parseTail(f Format, s string) (Spec, error) {
 	return spec, nil
 }
 
-// recognise finds the format of a bare path.
-func recognise(s string) (Spec, error) {
-	path, split := s, ""
-	info, err := os.Stat(path)
-	if err != nil {
-		if i := strings.LastIndexByte(s, '#'); i > 0 {
-			path, split = s[:i], s[i+1:]
-			info, err = os.Stat(path)
+// cutTail divides s into a path and the settings and split behind it: at the last ? or # with an existing path before it, else at the
+// first one.
+func cutTail(s string, builtin bool) (path, tail string) {
+	if builtin {
+		if i := strings.IndexAny(s, "?#"); i >= 0 {
+			return s[:i], s[i:]
+		}
+		return s, ""
+	}
+	for i := len(s); i > 0; i = strings.LastIndexAny(s[:i], "?#") {
+		if _, err := os.Stat(s[:i]); err == nil {
+			return s[:i], s[i:]
 		}
 	}
+	if i := strings.IndexAny(s, "?#"); i >= 0 {
+		return s[:i], s[i:]
+	}
+	return s, ""
+}
+
+// recognise finds the format of a bare path.
+func recognise(s string) (Spec, error) {
+	path, tail := cutTail(s, false)
+	info, err := os.Stat(path)
 	if err != nil {
 		name, _, _ := strings.Cut(s, ":")
 		name, _, _ = strings.Cut(name, "#")
 		name, _, _ = strings.Cut(name, "?")
-		if n := nearest(name, formatNames()); n != "" || (strings.Contains(s, ":") && filepath.VolumeName(s) == "") {
-			return Spec{}, &FormatError{Path: s, Problem: "no such path and no such format", Err: err, Remedy: didYouMean(name, formatNames())}
+		if near := registry.Suggest(name, formats.Names()); len(near) > 0 || (strings.Contains(s, ":") && filepath.VolumeName(s) == "") {
+			return Spec{}, &FormatError{Path: s, Problem: "no such path and no such format", Err: err, Remedy: didYouMean(name, formats.Names())}
 		}
 		return Spec{}, fmt.Errorf("data: %s: %w", s, err)
 	}
-	for _, f := range formats {
+	for _, f := range formats.All() {
 		if f.is != nil && f.is(path, info) {
-			spec := Spec{Format: f.Name, Path: path, Split: split}
-			if split != "" && !slices.Contains(f.splits, split) {
-				return spec, malformed(s, "", didYouMean(split, f.splits), "%s has no split %q", f.Name, split)
-			}
-			return spec, nil
+			return parseTail(f, path+tail)
 		}
 	}
-	return Spec{}, malformed(s, "", "write FORMAT:PATH with one of "+strings.Join(formatNames(), ", "), "format not recognised")
+	return Spec{}, malformed(s, "", "write FORMAT:PATH with one of "+strings.Join(formats.Names(), ", "), "format not recognised")
 }
 
 // Open opens the data set that spec names (see ParseSpec and the package comment). Headers and labels are
@@ -181,9 +174,9 @@ func openSpec(spec string, o Options, depth int) (Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, ok := findFormat(s.Format)
-	if !ok {
-		return nil, malformed(spec, "", didYouMean(s.Format, formatNames()), "no format %q", s.Format)
+	f, err := formats.Lookup(s.Format)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
 	}
 	return f.open(s, o, depth)
 }
