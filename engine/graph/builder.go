@@ -53,7 +53,7 @@ func (b *Builder) AddN(op *Spec, attrs any, n int, in ...Value) []Value {
 
 // AddNode adds a node called name whose outputs are those with want[i] and returns it, or nil after an error.
 // It checks the number of inputs and their element types against the operator.
-func (b *Builder) AddNode(name string, op *Spec, attrs any, in []Value, want []bool) *Node {
+func (b *Builder) AddNode(name string, op *Spec, attrs any, in []Value, want []bool, bodies ...*Body) *Node {
 	if b.err != nil {
 		return nil
 	}
@@ -61,7 +61,7 @@ func (b *Builder) AddNode(name string, op *Spec, attrs any, in []Value, want []b
 		attrs = op.NewAttrs()
 	}
 	g := b.G
-	n := &Node{ID: g.nextID, Name: name, Op: op, Attrs: attrs, In: append([]Value(nil), in...), NumIn: len(in), For: b.For}
+	n := &Node{ID: g.nextID, Name: name, Op: op, Attrs: attrs, In: append([]Value(nil), in...), NumIn: len(in), For: b.For, Bodies: bodies}
 	if b.For != nil && b.Prefix == "" && name == "" {
 		n.Comment = "gradient"
 	}
@@ -96,7 +96,9 @@ func (b *Builder) AddNode(name string, op *Spec, attrs any, in []Value, want []b
 		b.Fail(fmt.Errorf("%s: has %d outputs, the operator gives %d", n.Label(), len(want), len(op.Out)))
 		return nil
 	}
-	if err := op.Types(attrs, ins, outs); err != nil {
+	if len(bodies) > 0 {
+		bodyTypes(n, outs)
+	} else if err := op.Types(attrs, ins, outs); err != nil {
 		b.Fail(fmt.Errorf("%s: %w", n.Label(), err))
 		return nil
 	}
@@ -113,6 +115,21 @@ func (b *Builder) AddNode(name string, op *Spec, attrs any, in []Value, want []b
 	}
 	g.Nodes = append(g.Nodes, n)
 	return n
+}
+
+// bodyTypes sets the element types of the outputs of a control-flow node from those of its first body: the branch outputs of
+// If; for Loop, whose body also returns a condition, and Scan the outputs after it.
+func bodyTypes(n *Node, outs []tensor.DType) {
+	g := n.Bodies[0].G
+	skip := 0
+	if n.Op.Name == "Loop" {
+		skip = 1
+	}
+	for i := range outs {
+		if k := i + skip; k < len(g.Outputs) {
+			outs[i] = g.info[g.Outputs[k]].DType
+		}
+	}
 }
 
 func (b *Builder) valueName(n *Node, i int) string {
@@ -209,4 +226,10 @@ func (b *Builder) DType(v Value) tensor.DType {
 		return tensor.Undefined
 	}
 	return b.G.info[v].DType
+}
+
+// TakeID is a node number that no node of g has.
+func (g *Graph) TakeID() int {
+	g.nextID++
+	return g.nextID - 1
 }

@@ -66,7 +66,8 @@ type Body struct {
 	Attr     string // attribute that held it, for example "then_branch"
 	G        *Graph
 	Formals  int
-	Captures []Value // values of the enclosing graph, in the order of G.Inputs[Formals:]
+	Names    []string // names of the captured values in the enclosing graph
+	Captures []Value  // values of the enclosing graph, in the order of G.Inputs[Formals:]
 }
 
 // Label is how messages name the node: `node "conv1" (Conv)`.
@@ -166,6 +167,17 @@ func (g *Graph) AddConst(name string, t *tensor.Tensor) Value {
 // AddParam adds a parameter whose storage is t.
 func (g *Graph) AddParam(name string, t *tensor.Tensor) Value {
 	return g.NewValue(Info{Name: name, DType: t.DType(), Kind: Parameter, Data: t})
+}
+
+// Rename gives v the name name, with a number appended when it is taken.
+func (g *Graph) Rename(v Value, name string) {
+	in := &g.info[v]
+	if in.Name == name {
+		return
+	}
+	delete(g.byName, in.Name)
+	in.Name = g.unique(name)
+	g.byName[in.Name] = v
 }
 
 // Uses maps each value to the nodes that read it, in graph order, each node once.

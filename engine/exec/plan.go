@@ -1,0 +1,427 @@
+package exec
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// foldLimit is the size, in elements, up to which a plan computes outputs of constant inputs once: shape arithmetic.
+const foldLimit = 1 << 16
+
+// plan is a program made concrete for one combination of input shapes.
+type plan struct {
+	key   []tensor.Shape
+	steps []step
+	vals  []*tensor.Tensor // by graph.Value
+	root  []graph.Value    // the value whose storage a value shares; itself when it has its own
+	slots []slot           // storage in the arena
+	size  int              // of the arena
+	base  *byte            // arena that vals and scratch point into
+	shape []tensor.Shape   // by graph.Value, nil when only the run knows
+	g     *graph.Graph
+}
+
+// step is one node to run.
+type step struct {
+	node    *graph.Node
+	rc      graph.RunCtx
+	cache   any
+	view    bool
+	dynamic bool
+	shape   tensor.Shape // of a view
+	scratch int          // index in plan.slots, or -1
+}
+
+// slot is a range of the arena that lives from one step to another.
+type slot struct {
+	value      graph.Value // 0 for scratch
+	bytes      int
+	start, end int
+	offset     int
+}
+
+func (p *Program) planFor(feeds []*tensor.Tensor) (*plan, error) {
+	for i, pl := range p.plans {
+		same := true
+		for k, t := range feeds {
+			if !pl.key[k].Equal(t.Shape()) {
+				same = false
+				break
+			}
+		}
+		if same {
+			if i > 0 {
+				copy(p.plans[1:i+1], p.plans[:i])
+				p.plans[0] = pl
+			}
+			return pl, nil
+		}
+	}
+	shapes := make([]tensor.Shape, len(feeds))
+	for i, t := range feeds {
+		shapes[i] = slices.Clone(t.Shape())
+	}
+	pl, err := p.newPlan(shapes)
+	if err != nil {
+		return nil, err
+	}
+	if len(p.plans) == maxPlans {
+		p.plans = p.plans[:maxPlans-1]
+	}
+	p.plans = slices.Insert(p.plans, 0, pl)
+	return pl, nil
+}
+
+// newPlan infers the shapes and lays out the memory.
+func (p *Program) newPlan(shapes []tensor.Shape) (*plan, error) {
+	g := p.g
+	inf := newInference(g, p.pool.Threads())
+	inf.fold = true
+	for i, v := range g.Inputs {
+		inf.shape[v] = known(shapes[i])
+	}
+	pl := &plan{key: shapes, g: g, vals: inf.value, shape: inf.shape, root: make([]graph.Value, g.NumValues())}
+	for i := range pl.root {
+		pl.root[i] = graph.Value(i)
+	}
+	for _, n := range g.Nodes {
+		r, err := inf.node(n)
+		if err != nil {
+			return nil, fmt.Errorf("exec: %w", err)
+		}
+		if r.known {
+			continue
+		}
+		st := step{node: n, view: n.Op.View, dynamic: r.dynamic, scratch: -1}
+		st.rc = graph.RunCtx{Node: n, In: make([]*tensor.Tensor, len(n.In)), Out: make([]*tensor.Tensor, len(n.Out))}
+		in := n.In
+		st.rc.Const = func(i int) bool { return i < len(in) && in[i] != 0 && inf.constant[in[i]] }
+		if st.view {
+			pl.root[n.Out[0]] = pl.root[n.In[0]]
+			st.shape = inf.shape[n.Out[0]]
+		}
+		if r.scratch > 0 && !r.dynamic {
+			st.scratch = len(pl.slots)
+			pl.slots = append(pl.slots, slot{bytes: r.scratch, start: len(pl.steps), end: len(pl.steps)})
+		}
+		pl.steps = append(pl.steps, st)
+	}
+	for i := range pl.steps {
+		pl.steps[i].rc.Cache = &pl.steps[i].cache
+	}
+	pl.layout(p.fetch)
+	return pl, nil
+}
+
+// layout gives every value that a static step computes its place in the arena.
+func (pl *plan) layout(fetch []graph.Value) {
+	g := pl.g
+	last := make([]int, len(pl.root)) // last step that reads the storage of a root
+	for i := range last {
+		last[i] = -1
+	}
+	for i := range pl.steps {
+		for _, v := range pl.steps[i].node.In {
+			if v != 0 {
+				last[pl.root[v]] = i
+			}
+		}
+	}
+	fetched := make([]bool, len(pl.root))
+	for _, v := range fetch {
+		last[pl.root[v]] = len(pl.steps)
+		fetched[pl.root[v]] = true
+	}
+	slotOf := make([]int, len(pl.root)) // slot that holds the storage of a root, plus one
+	for i := range pl.steps {
+		st := &pl.steps[i]
+		if st.dynamic || st.view {
+			continue
+		}
+		n := st.node
+		for o, v := range n.Out {
+			if v == 0 || g.Info(v).DType == tensor.String {
+				continue
+			}
+			d := g.Info(v).DType
+			bytes := d.Size(pl.shape[v].Len())
+			if s := pl.reuse(n, i, o, v, bytes, last, fetched, slotOf); s > 0 {
+				slotOf[v] = s
+				pl.slots[s-1].end = max(pl.slots[s-1].end, last[v], i)
+				continue
+			}
+			pl.slots = append(pl.slots, slot{value: v, bytes: bytes, start: i, end: max(last[v], i)})
+			slotOf[v] = len(pl.slots)
+		}
+	}
+	pl.place()
+	for v, s := range slotOf {
+		if s > 0 && pl.slots[s-1].value != graph.Value(v) {
+			pl.slots = append(pl.slots, slot{value: graph.Value(v), bytes: pl.slots[s-1].bytes, offset: pl.slots[s-1].offset, start: -1})
+		}
+	}
+}
+
+// reuse finds the slot of an input that output o of n, at step i, can overwrite; 0 when there is none.
+func (pl *plan) reuse(n *graph.Node, i, o int, v graph.Value, bytes int, last []int, fetched []bool, slotOf []int) int {
+	if n.Frozen {
+		return 0
+	}
+	for _, pair := range n.Op.InPlace {
+		if pair[1] != o || pair[0] >= n.NumIn {
+			continue
+		}
+		in := n.In[pair[0]]
+		if in == 0 {
+			continue
+		}
+		r := pl.root[in]
+		s := slotOf[r]
+		if s == 0 || last[r] != i || fetched[r] || pl.shape[in] == nil || pl.g.Info(in).DType.Size(pl.shape[in].Len()) != bytes {
+			continue
+		}
+		if pl.slots[s-1].end > i || pl.slots[s-1].bytes != bytes {
+			continue // another value shares the slot and lives on
+		}
+		shared := false
+		for k, w := range n.In {
+			if w != 0 && k != pair[0] && slotOf[pl.root[w]] == s {
+				shared = true
+			}
+		}
+		for _, w := range n.Out[:o] {
+			if w != 0 && slotOf[w] == s {
+				shared = true
+			}
+		}
+		if !shared {
+			return s
+		}
+	}
+	return 0
+}
+
+// place chooses offsets: the largest slot first, each at the lowest offset that no slot living at the same time covers.
+func (pl *plan) place() {
+	order := make([]int, len(pl.slots))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return pl.slots[b].bytes - pl.slots[a].bytes })
+	const line = 64
+	var placed []int // by offset
+	for _, i := range order {
+		s := &pl.slots[i]
+		size := (s.bytes + line - 1) / line * line
+		at := 0
+		for _, k := range placed {
+			o := &pl.slots[k]
+			if o.end < s.start || o.start > s.end {
+				continue
+			}
+			if o.offset >= at+size {
+				break
+			}
+			at = max(at, (o.offset+o.bytes+line-1)/line*line)
+		}
+		s.offset = at
+		pl.size = max(pl.size, at+size)
+		k, _ := slices.BinarySearchFunc(placed, at, func(k, at int) int { return pl.slots[k].offset - at })
+		placed = slices.Insert(placed, k, i)
+	}
+}
+
+// bind points the values of the plan into the program's arena, which it enlarges where needed.
+func (pl *plan) bind(p *Program) {
+	if len(p.arena) < pl.size {
+		p.arena = nil
+		p.arena = aligned(pl.size)
+	}
+	var base *byte
+	if len(p.arena) > 0 {
+		base = &p.arena[0]
+	}
+	if pl.base == base && base != nil {
+		return
+	}
+	pl.base = base
+	for i := range pl.slots {
+		s := &pl.slots[i]
+		if s.value == 0 {
+			continue
+		}
+		t, err := tensor.FromBytes(pl.g.Info(s.value).DType, pl.shape[s.value], p.arena[s.offset:s.offset+s.bytes:s.offset+s.bytes])
+		if err != nil {
+			panic(err)
+		}
+		pl.vals[s.value] = t
+	}
+	for i := range pl.steps {
+		st := &pl.steps[i]
+		if st.scratch >= 0 {
+			s := &pl.slots[st.scratch]
+			st.rc.Scratch = p.arena[s.offset : s.offset+s.bytes : s.offset+s.bytes]
+		}
+		for o, v := range st.node.Out {
+			if v != 0 && !st.dynamic && !st.view && pl.g.Info(v).DType == tensor.String {
+				pl.vals[v] = tensor.New(tensor.String, pl.shape[v]...)
+				st.rc.Out[o] = pl.vals[v]
+			}
+		}
+	}
+}
+
+// rootIsInput reports whether v shares the storage of an input of the graph.
+func (pl *plan) rootIsInput(v graph.Value) bool {
+	return pl.g.Info(pl.root[v]).Kind == graph.Input
+}
+
+// Shapes is the shape of every value for the given input shapes, in the order of g.Inputs; nil where only a run can tell.
+// Values whose content follows from shapes and constants are in values.
+func Shapes(g *graph.Graph, inputs []tensor.Shape) (shapes []tensor.Shape, values []*tensor.Tensor, err error) {
+	inf := newInference(g, 1)
+	inf.fold = true
+	for i, v := range g.Inputs {
+		inf.shape[v] = known(inputs[i])
+	}
+	for _, n := range g.Nodes {
+		if _, err := inf.node(n); err != nil {
+			return inf.shape, inf.value, fmt.Errorf("exec: %w", err)
+		}
+	}
+	return inf.shape, inf.value, nil
+}
+
+// inference is what planning knows of the values so far.
+type inference struct {
+	g        *graph.Graph
+	shape    []tensor.Shape
+	value    []*tensor.Tensor // content of constants, parameters and what was folded
+	constant []bool           // value is the same in every run
+	threads  int
+	fold     bool
+}
+
+func newInference(g *graph.Graph, threads int) *inference {
+	k := g.NumValues()
+	inf := &inference{g: g, shape: make([]tensor.Shape, k), value: make([]*tensor.Tensor, k), constant: make([]bool, k), threads: threads}
+	for v, in := range g.Values {
+		if in.Data != nil {
+			inf.shape[v], inf.value[v], inf.constant[v] = known(in.Data.Shape()), in.Data, in.Kind == graph.Constant
+		}
+	}
+	return inf
+}
+
+// known is s, made non-nil: nil stands for a shape that is not known.
+func known(s tensor.Shape) tensor.Shape {
+	if s == nil {
+		return tensor.Shape{}
+	}
+	return s
+}
+
+type inferred struct {
+	known   bool // every output is a constant now
+	dynamic bool // shapes are for the run to find
+	scratch int
+}
+
+// node infers the outputs of n, and computes them when they follow from constants.
+func (inf *inference) node(n *graph.Node) (r inferred, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &NodeError{Node: n, Err: &PanicError{Value: v}}
+		}
+	}()
+	ops := make([]graph.Operand, len(n.In))
+	allConst := true
+	for i, v := range n.In {
+		if v == 0 {
+			continue
+		}
+		if inf.shape[v] == nil {
+			return inferred{dynamic: true}, nil
+		}
+		ops[i] = graph.Operand{Present: true, DType: inf.g.Info(v).DType, Shape: inf.shape[v]}
+		if inf.constant[v] {
+			ops[i].Value = inf.value[v]
+		} else {
+			allConst = false
+		}
+	}
+	ic := graph.NewInferCtx(n, ops[:n.NumIn], inf.threads)
+	err = n.Op.Infer(n.Attrs, ic)
+	if errors.Is(err, graph.ErrNeedsValue) || errors.Is(err, graph.ErrAtRun) {
+		return inferred{dynamic: true}, nil
+	}
+	if err != nil {
+		return r, &NodeError{Node: n, Err: err, In: describeOperands(ops)}
+	}
+	shapes, values, scratch := ic.Result()
+	total, all := 0, true
+	for i, v := range n.Out {
+		if v == 0 {
+			continue
+		}
+		if shapes[i] == nil {
+			return r, &NodeError{Node: n, Err: fmt.Errorf("shape rule gave no shape for output %d", i)}
+		}
+		if err := checkSize(shapes[i], inf.g.Info(v).DType); err != nil {
+			return r, &NodeError{Node: n, Err: err, In: describeOperands(ops)}
+		}
+		inf.shape[v] = shapes[i]
+		total += shapes[i].Len()
+		if values[i] != nil {
+			inf.value[v], inf.constant[v] = values[i], true
+		} else {
+			all = false
+		}
+	}
+	if all {
+		return inferred{known: true}, nil
+	}
+	if inf.fold && allConst && !n.Op.Random && len(n.Bodies) == 0 && total <= foldLimit && n.Op.HasRun() {
+		if err := inf.compute(n); err != nil {
+			return r, &NodeError{Node: n, Err: err, In: describeOperands(ops)}
+		}
+		return inferred{known: true}, nil
+	}
+	return inferred{scratch: scratch}, nil
+}
+
+// compute runs n on constant inputs.
+func (inf *inference) compute(n *graph.Node) error {
+	in := make([]*tensor.Tensor, len(n.In))
+	for i, v := range n.In {
+		if v != 0 {
+			in[i] = inf.value[v]
+		}
+	}
+	out, err := graph.Evaluate(inf.g, n, in)
+	if err != nil {
+		return err
+	}
+	for i, v := range n.Out {
+		if v != 0 {
+			inf.value[v], inf.constant[v] = out[i], true
+		}
+	}
+	return nil
+}
+
+func describeOperands(ops []graph.Operand) []string {
+	var s []string
+	for _, o := range ops {
+		if o.Present {
+			s = append(s, o.DType.String()+o.Shape.String())
+		} else {
+			s = append(s, "-")
+		}
+	}
+	return s
+}

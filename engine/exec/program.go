@@ -1,0 +1,302 @@
+// Package exec runs a graph: it infers shapes for the concrete shapes of the inputs, plans the memory of every
+// value before running, and then calls the kernels one after the other. Plans are cached by input shapes.
+//
+// exec knows operators only by what their graph.Spec says.
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+	"unsafe"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/parallel"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// maxPlans is how many input-shape combinations a Program keeps planned: training, its last batch, evaluation, and one to spare.
+const maxPlans = 4
+
+// Program is a graph compiled for a set of values to fetch. It is not safe for concurrent use.
+type Program struct {
+	// Trace, when set, is called after each node with the time it took.
+	Trace func(n *graph.Node, d time.Duration)
+
+	g      *graph.Graph
+	fetch  []graph.Value
+	pool   *parallel.Pool
+	bodies map[*graph.Node][]*Program
+	plans  []*plan // most recently used first
+	arena  []byte
+	isBody bool
+}
+
+// Compile prepares g for running; fetch are the values that Run returns.
+// The graph must not change afterwards.
+func Compile(g *graph.Graph, fetch []graph.Value, pool *parallel.Pool) (*Program, error) {
+	p := &Program{g: g, fetch: slices.Clone(fetch), pool: pool, bodies: map[*graph.Node][]*Program{}}
+	for _, n := range g.Nodes {
+		if !n.Op.HasRun() {
+			return nil, fmt.Errorf("exec: %s has no kernel", n.Label())
+		}
+		for _, b := range n.Bodies {
+			sub, err := Compile(b.G, b.G.Outputs, pool)
+			if err != nil {
+				return nil, fmt.Errorf("exec: %s: %s: %w", n.Label(), b.Attr, err)
+			}
+			sub.isBody = true
+			p.bodies[n] = append(p.bodies[n], sub)
+		}
+	}
+	return p, nil
+}
+
+// Graph is the compiled graph.
+func (p *Program) Graph() *graph.Graph { return p.g }
+
+// ArenaBytes is the memory planned for values that are not fed, constant or parameters, for the plan used last.
+func (p *Program) ArenaBytes() int { return len(p.arena) }
+
+// NodeError is an error of running or planning one node.
+type NodeError struct {
+	Node *graph.Node
+	Err  error
+	In   []string // types and shapes of the inputs
+}
+
+// Error is for example `node "conv1" (Conv) with inputs float32[1,3,8,8], …: reason`.
+func (e *NodeError) Error() string {
+	s := e.Node.Label()
+	if len(e.In) > 0 {
+		s += " with inputs"
+		for i, in := range e.In {
+			if i > 0 {
+				s += ","
+			}
+			s += " " + in
+		}
+	}
+	return s + ": " + e.Err.Error()
+}
+
+// Unwrap is the reason.
+func (e *NodeError) Unwrap() error { return e.Err }
+
+// PanicError is a panic of a kernel: an error of this program, not of its input.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error is the value of the panic.
+func (e *PanicError) Error() string { return fmt.Sprintf("internal error: %v", e.Value) }
+
+// Run feeds the inputs of the graph in their order and returns the fetched values, which are valid until the next Run.
+// ctx is checked between nodes.
+func (p *Program) Run(ctx context.Context, feeds []*tensor.Tensor) (out []*tensor.Tensor, err error) {
+	if len(feeds) != len(p.g.Inputs) {
+		return nil, fmt.Errorf("exec: %d inputs given, the graph has %d", len(feeds), len(p.g.Inputs))
+	}
+	for i, t := range feeds {
+		in := p.g.Info(p.g.Inputs[i])
+		if t == nil {
+			return nil, fmt.Errorf("exec: input %q is missing", in.Name)
+		}
+		if t.DType() != in.DType {
+			return nil, fmt.Errorf("exec: input %q has type %v, want %v", in.Name, t.DType(), in.DType)
+		}
+	}
+	pl, err := p.planFor(feeds)
+	if err != nil {
+		return nil, err
+	}
+	var current *graph.Node
+	defer func() {
+		if v := recover(); v != nil {
+			e, ok := v.(error)
+			if !ok || current == nil {
+				e = &PanicError{Value: v, Stack: debug.Stack()}
+			} else {
+				e = &PanicError{Value: e, Stack: debug.Stack()}
+			}
+			if current != nil {
+				e = &NodeError{Node: current, Err: e}
+			}
+			out, err = nil, fmt.Errorf("exec: %w", e)
+		}
+	}()
+	pl.bind(p)
+	vals := pl.vals
+	for i, v := range p.g.Inputs {
+		vals[v] = feeds[i]
+	}
+	for i := range pl.steps {
+		st := &pl.steps[i]
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		current = st.node
+		var t0 time.Time
+		if p.Trace != nil {
+			t0 = time.Now()
+		}
+		if err := p.step(ctx, pl, st); err != nil {
+			if _, nested := errors.AsType[*NodeError](err); nested {
+				return nil, err
+			}
+			if ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
+			return nil, fmt.Errorf("exec: %w", &NodeError{Node: st.node, Err: err, In: describe(st.rc.In)})
+		}
+		if p.Trace != nil {
+			p.Trace(st.node, time.Since(t0))
+		}
+	}
+	current = nil
+	out = make([]*tensor.Tensor, len(p.fetch))
+	for i, v := range p.fetch {
+		out[i] = vals[v]
+		if p.isBody && pl.rootIsInput(v) {
+			out[i] = vals[v].Clone() // the caller reuses the storage of what it fed
+		}
+	}
+	return out, nil
+}
+
+func describe(in []*tensor.Tensor) []string {
+	var s []string
+	for _, t := range in {
+		if t != nil {
+			s = append(s, t.String())
+		} else {
+			s = append(s, "-")
+		}
+	}
+	return s
+}
+
+// step runs one node of a plan.
+func (p *Program) step(ctx context.Context, pl *plan, st *step) error {
+	n, rc := st.node, &st.rc
+	for i, v := range n.In {
+		if v != 0 {
+			rc.In[i] = pl.vals[v]
+		}
+	}
+	if st.view && !st.dynamic {
+		pl.vals[n.Out[0]] = rc.In[0].Reshape(st.shape...)
+		return nil
+	}
+	rc.Context, rc.Pool = ctx, p.pool
+	if subs := p.bodies[n]; subs != nil {
+		rc.Body = func(i int, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+			at := n.NumIn
+			for _, b := range n.Bodies[:i] {
+				at += len(b.Captures)
+			}
+			feeds := append(slices.Clone(in), rc.In[at:at+len(n.Bodies[i].Captures)]...)
+			return subs[i].Run(ctx, feeds)
+		}
+	}
+	if !st.dynamic {
+		for i, v := range n.Out {
+			if v != 0 {
+				rc.Out[i] = pl.vals[v]
+			}
+		}
+		return n.Op.Run(n.Attrs, rc)
+	}
+	return p.dynamicStep(pl, st)
+}
+
+// dynamicStep runs a node whose output shapes the plan could not know.
+func (p *Program) dynamicStep(pl *plan, st *step) error {
+	n, rc := st.node, &st.rc
+	ops := make([]graph.Operand, len(n.In))
+	for i, t := range rc.In {
+		if t != nil {
+			ops[i] = graph.Operand{Present: true, DType: t.DType(), Shape: t.Shape(), Value: t}
+		}
+	}
+	ic := graph.NewInferCtx(n, ops[:n.NumIn], p.pool.Threads())
+	err := n.Op.Infer(n.Attrs, ic)
+	clear(rc.Out)
+	switch {
+	case errors.Is(err, graph.ErrAtRun):
+	case err != nil:
+		return err
+	default:
+		shapes, values, scratch := ic.Result()
+		if n.Op.View {
+			pl.vals[n.Out[0]] = rc.In[0].Reshape(shapes[0]...)
+			return nil
+		}
+		if len(rc.Scratch) < scratch {
+			rc.Scratch = aligned(scratch)
+		}
+		known := true
+		for i, v := range n.Out {
+			switch {
+			case v == 0:
+			case values[i] != nil:
+				rc.Out[i] = values[i]
+			default:
+				known = false
+				if err := checkSize(shapes[i], p.g.Info(v).DType); err != nil {
+					return err
+				}
+				rc.Out[i] = tensor.New(p.g.Info(v).DType, shapes[i]...)
+			}
+		}
+		if known {
+			for i, v := range n.Out {
+				if v != 0 {
+					pl.vals[v] = rc.Out[i]
+				}
+			}
+			return nil
+		}
+	}
+	if err := n.Op.Run(n.Attrs, rc); err != nil {
+		return err
+	}
+	for i, v := range n.Out {
+		if v == 0 {
+			continue
+		}
+		if rc.Out[i] == nil {
+			return fmt.Errorf("kernel did not make output %d", i)
+		}
+		pl.vals[v] = rc.Out[i]
+	}
+	return nil
+}
+
+// MaxValueBytes is the largest single value that a run may make: a guard against shapes that hostile models ask for.
+var MaxValueBytes = 16 << 30
+
+func checkSize(s tensor.Shape, d tensor.DType) error {
+	n, err := s.CheckedLen(d)
+	if err != nil {
+		return err
+	}
+	if d.Size(n) > MaxValueBytes {
+		return fmt.Errorf("output of shape %v needs %d MiB, the limit is %d MiB", s, d.Size(n)>>20, MaxValueBytes>>20)
+	}
+	return nil
+}
+
+// aligned is n bytes on a cache-line boundary.
+func aligned(n int) []byte {
+	if n == 0 {
+		return nil
+	}
+	b := make([]byte, n+63)
+	off := int(-uintptr(unsafe.Pointer(&b[0])) & 63)
+	return b[off : off+n : off+n]
+}

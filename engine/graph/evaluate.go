@@ -1,0 +1,62 @@
+package graph
+
+import (
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Evaluate computes n alone from the contents of its inputs (nil where absent), without a pool or plan: for folding constants.
+// Nodes with bodies are refused.
+func Evaluate(g *Graph, n *Node, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	if len(n.Bodies) > 0 {
+		return nil, fmt.Errorf("%s: has a body", n.Label())
+	}
+	ops := make([]Operand, len(in))
+	for i, t := range in {
+		if t != nil {
+			ops[i] = Operand{Present: true, DType: t.DType(), Shape: t.Shape(), Value: t}
+		}
+	}
+	ic := NewInferCtx(n, ops, 1)
+	atRun := false
+	if err := n.Op.Infer(n.Attrs, ic); err == ErrAtRun {
+		atRun = true
+	} else if err != nil {
+		return nil, err
+	}
+	shapes, values, scratch := ic.Result()
+	if n.Op.View && !atRun {
+		return []*tensor.Tensor{in[0].Reshape(shapes[0]...)}, nil
+	}
+	rc := RunCtx{Node: n, In: in, Out: make([]*tensor.Tensor, len(n.Out)), Cache: new(any), Const: func(int) bool { return true }}
+	if scratch > 0 {
+		rc.Scratch = tensor.New(tensor.Uint64, (scratch+7)/8).Bytes()[:scratch]
+	}
+	known := !atRun
+	if !atRun {
+		for i, v := range n.Out {
+			switch {
+			case v == 0:
+			case values[i] != nil:
+				rc.Out[i] = values[i]
+			default:
+				known = false
+				if shapes[i] == nil {
+					return nil, fmt.Errorf("shape rule gave no shape for output %d", i)
+				}
+				if _, err := shapes[i].CheckedLen(g.info[v].DType); err != nil {
+					return nil, err
+				}
+				rc.Out[i] = tensor.New(g.info[v].DType, shapes[i]...)
+			}
+		}
+	}
+	if known {
+		return rc.Out, nil
+	}
+	if err := n.Op.Run(n.Attrs, &rc); err != nil {
+		return nil, err
+	}
+	return rc.Out, nil
+}

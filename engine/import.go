@@ -1,0 +1,604 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// importer turns the protobuf form of a model into a graph.
+type importer struct {
+	m       *onnx.Model
+	set     *graph.Set
+	opsets  map[string]int // by domain, of the model or of the function being expanded
+	funcs   map[[2]string]*onnxpb.FunctionProto
+	depth   int // of functions and bodies
+	missing []Missing
+	inits   map[graph.Value]initializer // of the main graph
+}
+
+// initializer says where the content of a parameter came from.
+type initializer struct {
+	name  string
+	dtype tensor.DType // in the file
+}
+
+// scope resolves the names of one graph; bodies see the names of the graphs around them.
+type scope struct {
+	g        *graph.Graph
+	b        *graph.Builder
+	names    map[string]graph.Value
+	outer    *scope
+	captured map[string]bool // names taken from outer, in order
+	captures []string
+}
+
+func (s *scope) lookup(name string) (graph.Value, bool) {
+	if v, ok := s.names[name]; ok {
+		return v, true
+	}
+	if s.outer == nil {
+		return 0, false
+	}
+	ov, ok := s.outer.lookup(name)
+	if !ok {
+		return 0, false
+	}
+	in := s.outer.g.Info(ov)
+	var v graph.Value
+	if in.Kind == graph.Constant {
+		v = s.g.AddConst(name, in.Data)
+	} else {
+		v = s.g.AddInput(name, in.DType, nil)
+		s.captures = append(s.captures, name)
+	}
+	s.names[name] = v
+	return v, true
+}
+
+// maxDepth bounds the nesting of functions and bodies.
+const maxDepth = 64
+
+func half(d tensor.DType) bool { return d == tensor.Float16 || d == tensor.BFloat16 }
+
+// graph imports the main graph.
+func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error) {
+	g := graph.New(p.GetName())
+	s := &scope{g: g, b: graph.NewBuilder(g), names: map[string]graph.Value{}}
+	if err := im.initializers(s, p, true); err != nil {
+		return nil, nil, nil, err
+	}
+	var inputs, outputs []IO
+	for _, vi := range p.GetInput() {
+		if _, isInit := s.names[vi.GetName()]; isInit {
+			continue
+		}
+		io, err := ioOf(vi)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("engine: input %w", err)
+		}
+		if io.DType == tensor.Undefined {
+			return nil, nil, nil, fmt.Errorf("engine: input %q: %w", io.Name, &onnx.UnsupportedError{Feature: "an input that is not a tensor"})
+		}
+		v := g.AddInput(io.Name, io.DType, io.Dims)
+		s.names[io.Name] = im.widen(s, v)
+		inputs = append(inputs, io)
+	}
+	if err := im.nodes(s, p.GetNode()); err != nil {
+		return nil, nil, nil, err
+	}
+	for _, vi := range p.GetOutput() {
+		v, ok := s.lookup(vi.GetName())
+		if !ok {
+			if len(im.missing) > 0 {
+				continue
+			}
+			return nil, nil, nil, fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("graph output %q is produced by no node", vi.GetName())})
+		}
+		io, err := ioOf(vi)
+		if err != nil || io.DType == tensor.Undefined {
+			io = IO{Name: vi.GetName(), DType: g.Info(v).DType}
+		}
+		if half(io.DType) && !half(g.Info(v).DType) {
+			v = s.b.Add(ops.Cast, ops.CastTo(io.DType), v)
+		}
+		g.Outputs = append(g.Outputs, v)
+		outputs = append(outputs, io)
+	}
+	if err := s.b.Err(); err != nil {
+		return nil, nil, nil, fmt.Errorf("engine: %w", err)
+	}
+	return g, inputs, outputs, nil
+}
+
+// widen follows a half-precision value by a cast to float32: the engine stores half precision and computes in single.
+func (im *importer) widen(s *scope, v graph.Value) graph.Value {
+	if !half(s.g.Info(v).DType) {
+		return v
+	}
+	return s.b.Add(ops.Cast, ops.CastTo(tensor.Float32), v)
+}
+
+// initializers adds the constant tensors of p; those of the main graph that are real numbers become parameters.
+func (im *importer) initializers(s *scope, p *onnxpb.GraphProto, main bool) error {
+	for _, tp := range p.GetInitializer() {
+		t, err := im.m.Tensor(tp)
+		if err != nil {
+			return fmt.Errorf("engine: initializer %q: %w", tp.GetName(), err)
+		}
+		if _, dup := s.names[tp.GetName()]; dup {
+			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("initializer %q is defined twice", tp.GetName())})
+		}
+		im.constant(s, tp.GetName(), t, main)
+	}
+	for _, sp := range p.GetSparseInitializer() {
+		t, err := im.m.SparseTensor(sp)
+		if err != nil {
+			return fmt.Errorf("engine: sparse initializer %q: %w", sp.GetValues().GetName(), err)
+		}
+		im.constant(s, sp.GetValues().GetName(), t, false)
+	}
+	return nil
+}
+
+// constant names the tensor t in s: a parameter when asked and real, else a constant.
+func (im *importer) constant(s *scope, name string, t *tensor.Tensor, param bool) graph.Value {
+	from := t.DType()
+	if half(from) {
+		w, err := t.Convert(tensor.Float32)
+		if err != nil {
+			s.b.Fail(err)
+			return 0
+		}
+		t = w
+	}
+	var v graph.Value
+	if param && (t.DType() == tensor.Float32 || t.DType() == tensor.Float64) {
+		v = s.g.AddParam(name, t)
+		im.inits[v] = initializer{name, from}
+	} else {
+		v = s.g.AddConst(name, t)
+	}
+	s.names[name] = v
+	return v
+}
+
+// nodes adds the nodes of a graph or function in an order in which each name is defined before it is used.
+func (im *importer) nodes(s *scope, nodes []*onnxpb.NodeProto) error {
+	order, err := sorted(s, nodes)
+	if err != nil {
+		return err
+	}
+	for _, np := range order {
+		if err := im.node(s, np); err != nil {
+			return err
+		}
+		if err := s.b.Err(); err != nil {
+			return fmt.Errorf("engine: %w", err)
+		}
+	}
+	return nil
+}
+
+// sorted orders nodes so that definitions come first, keeping the file's order where that is one.
+func sorted(s *scope, nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
+	maker := map[string]int{}
+	for i, n := range nodes {
+		for _, o := range n.GetOutput() {
+			if o == "" {
+				continue
+			}
+			if _, dup := maker[o]; dup {
+				return nil, fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("value %q is produced by two nodes", o)})
+			}
+			maker[o] = i
+		}
+	}
+	pending, readers := make([]int, len(nodes)), make([][]int, len(nodes))
+	good := true
+	for i, n := range nodes {
+		for name := range reads(n) {
+			m, ok := maker[name]
+			if !ok || m == i && !slices.Contains(n.GetInput(), name) {
+				continue
+			}
+			if m >= i {
+				good = false
+			}
+			pending[i]++
+			readers[m] = append(readers[m], i)
+		}
+	}
+	if good {
+		return nodes, nil
+	}
+	var ready []int
+	for i := range nodes {
+		if pending[i] == 0 {
+			ready = append(ready, i)
+		}
+	}
+	var out []*onnxpb.NodeProto
+	for len(ready) > 0 {
+		i := ready[0]
+		ready = ready[1:]
+		out = append(out, nodes[i])
+		for _, r := range readers[i] {
+			if pending[r]--; pending[r] == 0 {
+				ready = append(ready, r)
+			}
+		}
+	}
+	if len(out) != len(nodes) {
+		for i, n := range nodes {
+			if pending[i] > 0 {
+				return nil, fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("node %q (%s) is on a cycle", n.GetName(), n.GetOpType())})
+			}
+		}
+	}
+	return out, nil
+}
+
+// reads is the set of names that a node reads, those of its bodies included.
+func reads(n *onnxpb.NodeProto) map[string]bool {
+	r := map[string]bool{}
+	for _, in := range n.GetInput() {
+		if in != "" {
+			r[in] = true
+		}
+	}
+	for _, a := range n.GetAttribute() {
+		if a.GetG() == nil {
+			continue
+		}
+		own := map[string]bool{}
+		for _, vi := range a.GetG().GetInput() {
+			own[vi.GetName()] = true
+		}
+		for _, t := range a.GetG().GetInitializer() {
+			own[t.GetName()] = true
+		}
+		for _, bn := range a.GetG().GetNode() {
+			for _, o := range bn.GetOutput() {
+				own[o] = true
+			}
+		}
+		for _, bn := range a.GetG().GetNode() {
+			for name := range reads(bn) {
+				if !own[name] {
+					r[name] = true
+				}
+			}
+		}
+		for _, o := range a.GetG().GetOutput() {
+			if !own[o.GetName()] {
+				r[o.GetName()] = true
+			}
+		}
+	}
+	return r
+}
+
+func domainOf(d string) string {
+	if d == "ai.onnx" {
+		return ""
+	}
+	return d
+}
+
+// node adds one node, or what the function of that name is made of.
+func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
+	domain, name := domainOf(np.GetDomain()), np.GetOpType()
+	where := fmt.Sprintf("node %q (%s)", np.GetName(), name)
+	in := make([]graph.Value, len(np.GetInput()))
+	for i, x := range np.GetInput() {
+		if x == "" {
+			continue
+		}
+		v, ok := s.lookup(x)
+		if !ok {
+			if len(im.missing) > 0 {
+				im.unsupported(np, "") // follows from what was missing before
+				return nil
+			}
+			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: input %d %q is produced by no node and is no input or initializer", where, i, x)})
+		}
+		in[i] = v
+	}
+	for len(in) > 0 && in[len(in)-1] == 0 {
+		in = in[:len(in)-1]
+	}
+	if f := im.funcs[[2]string{domain, name}]; f != nil {
+		return im.function(s, np, f, in)
+	}
+	opset, ok := im.opsets[domain]
+	if !ok {
+		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where, np.GetDomain())})
+	}
+	attrs, bodies, err := im.attributes(s, np)
+	if err != nil {
+		return fmt.Errorf("engine: %s: %w", where, err)
+	}
+	if domain == "" && name == "Constant" {
+		t, err := constantOf(attrs)
+		if err != nil {
+			return fmt.Errorf("engine: %s: %w", where, err)
+		}
+		im.constant(s, np.GetOutput()[0], t, false)
+		return nil
+	}
+	spec, known := im.set.Find(domain, name, opset)
+	if spec == nil {
+		why := "operator is not supported"
+		if known {
+			why = fmt.Sprintf("operator is not supported in the version of opset %d", opset)
+		} else if near := registry.Suggest(name, im.set.Names(domain)); len(near) > 0 && graph.SinceAt(domain, name, opset) == 0 {
+			why += fmt.Sprintf(" (did you mean %s?)", near[0])
+		}
+		im.unsupported(np, why)
+		return nil
+	}
+	a, err := spec.DecodeAttrs(attrs)
+	if err != nil {
+		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: where + ": " + err.Error()})
+	}
+	want := make([]bool, len(np.GetOutput()))
+	for i, o := range np.GetOutput() {
+		want[i] = o != ""
+	}
+	for len(want) > 0 && !want[len(want)-1] {
+		want = want[:len(want)-1]
+	}
+	nodeName := np.GetName()
+	if nodeName == "" && len(np.GetOutput()) > 0 {
+		nodeName = np.GetOutput()[0]
+	}
+	n := s.b.AddNode(nodeName, spec, a, in, want, bodies...)
+	if n == nil {
+		err := s.b.Err()
+		s.b = graph.NewBuilder(s.g)
+		im.unsupported(np, err.Error())
+		return nil
+	}
+	n.Opset = opset
+	for i, o := range np.GetOutput() {
+		if o == "" {
+			continue
+		}
+		if w := im.widen(s, n.Out[i]); w != n.Out[i] && w != 0 {
+			s.g.Rename(w, o)
+			s.names[o] = w
+			continue
+		}
+		s.g.Rename(n.Out[i], o)
+		s.names[o] = n.Out[i]
+	}
+	for _, b := range bodies {
+		for _, name := range b.Names {
+			v, _ := s.lookup(name)
+			b.Captures = append(b.Captures, v)
+			n.In = append(n.In, v)
+		}
+	}
+	return nil
+}
+
+// unsupported records that np cannot be had, and gives its outputs no value.
+func (im *importer) unsupported(np *onnxpb.NodeProto, why string) {
+	im.missing = append(im.missing, Missing{
+		Node: np.GetName(), Op: np.GetOpType(), Domain: np.GetDomain(), Opset: im.opsets[domainOf(np.GetDomain())], Why: why,
+	})
+}
+
+// attributes converts the attributes of np, and its subgraphs to bodies.
+func (im *importer) attributes(s *scope, np *onnxpb.NodeProto) (graph.Attrs, []*graph.Body, error) {
+	attrs := graph.Attrs{}
+	var bodies []*graph.Body
+	for _, a := range np.GetAttribute() {
+		var v any
+		switch a.GetType() {
+		case onnxpb.AttributeProto_INT:
+			v = a.GetI()
+		case onnxpb.AttributeProto_FLOAT:
+			v = a.GetF()
+		case onnxpb.AttributeProto_STRING:
+			v = string(a.GetS())
+		case onnxpb.AttributeProto_INTS:
+			v = append([]int64{}, a.GetInts()...)
+		case onnxpb.AttributeProto_FLOATS:
+			v = append([]float32{}, a.GetFloats()...)
+		case onnxpb.AttributeProto_STRINGS:
+			ss := make([]string, len(a.GetStrings()))
+			for i, x := range a.GetStrings() {
+				ss[i] = string(x)
+			}
+			v = ss
+		case onnxpb.AttributeProto_TENSOR:
+			t, err := im.m.Tensor(a.GetT())
+			if err != nil {
+				return nil, nil, fmt.Errorf("attribute %s: %w", a.GetName(), err)
+			}
+			v = t
+		case onnxpb.AttributeProto_SPARSE_TENSOR:
+			t, err := im.m.SparseTensor(a.GetSparseTensor())
+			if err != nil {
+				return nil, nil, fmt.Errorf("attribute %s: %w", a.GetName(), err)
+			}
+			v = t
+		case onnxpb.AttributeProto_GRAPH:
+			b, err := im.body(s, a.GetName(), a.GetG())
+			if err != nil {
+				return nil, nil, fmt.Errorf("attribute %s: %w", a.GetName(), err)
+			}
+			bodies = append(bodies, b)
+			continue
+		default:
+			return nil, nil, &onnx.UnsupportedError{Feature: fmt.Sprintf("attribute %s of type %v", a.GetName(), a.GetType())}
+		}
+		attrs[a.GetName()] = v
+	}
+	return attrs, bodies, nil
+}
+
+// body imports a subgraph.
+func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto) (*graph.Body, error) {
+	if im.depth++; im.depth > maxDepth {
+		return nil, &onnx.FormatError{Msg: fmt.Sprintf("subgraphs are nested more than %d deep", maxDepth)}
+	}
+	defer func() { im.depth-- }()
+	g := graph.New(p.GetName())
+	s := &scope{g: g, b: graph.NewBuilder(g), names: map[string]graph.Value{}, outer: outer}
+	formals := len(p.GetInput())
+	for _, vi := range p.GetInput() {
+		io, err := ioOf(vi)
+		if err != nil {
+			return nil, fmt.Errorf("input %w", err)
+		}
+		d := io.DType
+		if half(d) {
+			d = tensor.Float32
+		}
+		s.names[io.Name] = g.AddInput(io.Name, d, io.Dims)
+	}
+	if err := im.initializers(s, p, false); err != nil {
+		return nil, err
+	}
+	before := len(im.missing)
+	if err := im.nodes(s, p.GetNode()); err != nil {
+		return nil, err
+	}
+	for _, vi := range p.GetOutput() {
+		v, ok := s.lookup(vi.GetName())
+		if !ok {
+			if len(im.missing) > before {
+				continue
+			}
+			return nil, &onnx.FormatError{Msg: fmt.Sprintf("subgraph output %q is produced by no node", vi.GetName())}
+		}
+		g.Outputs = append(g.Outputs, v)
+	}
+	return &graph.Body{Attr: attr, G: g, Formals: formals, Names: s.captures}, s.b.Err()
+}
+
+// function puts the nodes of f in the place of np.
+func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionProto, in []graph.Value) error {
+	where := fmt.Sprintf("node %q (%s)", np.GetName(), np.GetOpType())
+	if im.depth++; im.depth > maxDepth {
+		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: functions call each other more than %d deep", where, maxDepth)})
+	}
+	defer func() { im.depth-- }()
+	given := map[string]*onnxpb.AttributeProto{}
+	for _, a := range f.GetAttributeProto() {
+		given[a.GetName()] = a
+	}
+	for _, a := range np.GetAttribute() {
+		given[a.GetName()] = a
+	}
+	inner := &scope{g: s.g, b: s.b, names: map[string]graph.Value{}}
+	for i, name := range f.GetInput() {
+		if i < len(in) && in[i] != 0 {
+			inner.names[name] = in[i]
+		}
+	}
+	saved := im.opsets
+	im.opsets = maps.Clone(saved)
+	for _, o := range f.GetOpsetImport() {
+		im.opsets[domainOf(o.GetDomain())] = int(o.GetVersion())
+	}
+	defer func() { im.opsets = saved }()
+	nodes := make([]*onnxpb.NodeProto, len(f.GetNode()))
+	for i, bn := range f.GetNode() {
+		nodes[i] = onnx.BindAttributes(bn, given)
+		// An input of the function that was not given reads as absent.
+		for k, x := range nodes[i].GetInput() {
+			if _, ok := inner.names[x]; !ok && slices.Contains(f.GetInput(), x) {
+				nodes[i].Input[k] = ""
+			}
+		}
+	}
+	if err := im.nodes(inner, nodes); err != nil {
+		return fmt.Errorf("engine: %s: %w", where, err)
+	}
+	for i, o := range np.GetOutput() {
+		if o == "" {
+			continue
+		}
+		if i >= len(f.GetOutput()) {
+			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the function has %d outputs", where, len(f.GetOutput()))})
+		}
+		v, ok := inner.names[f.GetOutput()[i]]
+		if !ok {
+			if len(im.missing) > 0 {
+				continue
+			}
+			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: function output %q is produced by no node", where, f.GetOutput()[i])})
+		}
+		s.names[o] = v
+	}
+	return nil
+}
+
+// constantOf is the tensor of a Constant node.
+func constantOf(attrs graph.Attrs) (*tensor.Tensor, error) {
+	for name, v := range attrs {
+		switch x := v.(type) {
+		case *tensor.Tensor:
+			return x, nil
+		case int64:
+			return tensor.Scalar(x), nil
+		case float32:
+			return tensor.Scalar(x), nil
+		case []int64:
+			return tensor.From(x, len(x)), nil
+		case []float32:
+			return tensor.From(x, len(x)), nil
+		case string:
+			return tensor.FromStrings([]string{x}), nil
+		case []string:
+			return tensor.FromStrings(x, len(x)), nil
+		default:
+			return nil, fmt.Errorf("attribute %s has a type that Constant does not take", name)
+		}
+	}
+	return nil, errors.New("has no value attribute")
+}
+
+// ioOf reads the declared type of an input or output; DType is Undefined when it is not a tensor.
+func ioOf(vi *onnxpb.ValueInfoProto) (IO, error) {
+	io := IO{Name: vi.GetName()}
+	tt := vi.GetType().GetTensorType()
+	if tt == nil {
+		return io, nil
+	}
+	io.DType = tensor.DType(tt.GetElemType())
+	if !io.DType.Valid() {
+		return io, fmt.Errorf("%q: %w", io.Name, &onnx.FormatError{Msg: fmt.Sprintf("element type %d does not exist", tt.GetElemType())})
+	}
+	if tt.Shape == nil {
+		return io, nil
+	}
+	io.Dims = []graph.Dim{}
+	for _, d := range tt.GetShape().GetDim() {
+		switch x := d.GetValue().(type) {
+		case *onnxpb.TensorShapeProto_Dimension_DimValue:
+			n := x.DimValue
+			if n < 0 {
+				n = -1
+			}
+			io.Dims = append(io.Dims, graph.Dim{Size: int(n)})
+		case *onnxpb.TensorShapeProto_Dimension_DimParam:
+			io.Dims = append(io.Dims, graph.Dim{Size: -1, Symbol: x.DimParam})
+		default:
+			io.Dims = append(io.Dims, graph.Dim{Size: -1})
+		}
+	}
+	return io, nil
+}

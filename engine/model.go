@@ -1,0 +1,335 @@
+// Package engine loads an ONNX model, runs it, differentiates it and gives it back.
+//
+// Load turns an *onnx.Model, which is kept untouched, into a Model. A Session answers one Query: values to fetch, a
+// loss, what to differentiate it by. Parameters are changed in place between runs; Save writes them back.
+package engine
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/engine/rewrite"
+	"github.com/gtk-onnx/gtk/internal/parallel"
+	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// IO is an input or output of a model: its name, element type and declared shape (nil when the rank is not declared).
+type IO struct {
+	Name  string
+	DType tensor.DType
+	Dims  []graph.Dim
+}
+
+// String is for example `input float32[N,3,224,224]`.
+func (io IO) String() string {
+	if io.Dims == nil {
+		return fmt.Sprintf("%s %v[...]", io.Name, io.DType)
+	}
+	var d []string
+	for _, x := range io.Dims {
+		switch {
+		case x.Size >= 0:
+			d = append(d, fmt.Sprint(x.Size))
+		case x.Symbol != "":
+			d = append(d, x.Symbol)
+		default:
+			d = append(d, "?")
+		}
+	}
+	return fmt.Sprintf("%s %v[%s]", io.Name, io.DType, strings.Join(d, ","))
+}
+
+// Param is a real-valued initializer of the model.
+type Param struct {
+	Name      string
+	Value     *tensor.Tensor // changed in place by training
+	Trainable bool           // a weight; false for running statistics and for constants such as the bounds of a Clip
+	State     bool           // running statistics of a normalisation
+
+	value graph.Value
+	file  tensor.DType // element type in the file
+	from  string       // initializer that it was made from when it was un-shared
+}
+
+// Model is a loaded model. It is safe for concurrent reading; sessions that train it are not concurrent with others.
+type Model struct {
+	file    *onnx.Model
+	g       *graph.Graph
+	inputs  []IO
+	outputs []IO
+	params  []*Param
+	byName  map[string]*Param
+	threads int
+	pool    *parallel.Pool
+	set     *graph.Set
+	gen     int  // counts changes of parameters
+	batch1  bool // the input declares a batch of one, and the graph takes any
+	thawed  bool
+}
+
+// Missing is one thing a model needs that the engine does not have.
+type Missing struct {
+	Node, Op, Domain string
+	Opset            int
+	Why              string
+}
+
+// UnsupportedError lists everything that keeps a model from being loaded.
+type UnsupportedError struct{ Missing []Missing }
+
+// Error names each operator once, with its nodes.
+func (e *UnsupportedError) Error() string {
+	var lines []string
+	count := map[string]int{}
+	for _, m := range e.Missing {
+		if m.Why == "" {
+			continue
+		}
+		op := m.Op
+		if m.Domain != "" {
+			op = m.Domain + "." + op
+		}
+		line := fmt.Sprintf("%s (opset %d): %s", op, m.Opset, m.Why)
+		if count[line] == 0 {
+			lines = append(lines, line)
+		}
+		count[line]++
+	}
+	for i, l := range lines {
+		for _, m := range e.Missing {
+			if m.Why != "" && strings.Contains(l, m.Why) && strings.Contains(l, m.Op) {
+				lines[i] += fmt.Sprintf("; first at node %q, %d in all", m.Node, count[l])
+				break
+			}
+		}
+	}
+	return "engine: the model needs what this engine does not have: " + strings.Join(lines, " | ")
+}
+
+// Option changes how a model is loaded.
+type Option func(*Model)
+
+// WithThreads runs the model on n threads; 0 means all processors.
+func WithThreads(n int) Option { return func(m *Model) { m.threads = n } }
+
+// WithOps looks operators up in set instead of ops.Standard.
+func WithOps(set *graph.Set) Option { return func(m *Model) { m.set = set } }
+
+// Load prepares m for running. What it needs and the engine does not have is reported all at once in an *UnsupportedError;
+// a model that is malformed gives an *onnx.FormatError.
+func Load(m *onnx.Model, opts ...Option) (*Model, error) {
+	em := &Model{file: m, byName: map[string]*Param{}, set: ops.Standard}
+	for _, o := range opts {
+		o(em)
+	}
+	if m.Proto.GetGraph() == nil {
+		return nil, fmt.Errorf("engine: %w", &onnx.FormatError{Msg: "the model has no graph"})
+	}
+	im := &importer{m: m, set: em.set, opsets: map[string]int{}, funcs: map[[2]string]*onnxpb.FunctionProto{}, inits: map[graph.Value]initializer{}}
+	for _, o := range m.Proto.GetOpsetImport() {
+		im.opsets[domainOf(o.GetDomain())] = int(o.GetVersion())
+	}
+	if len(im.opsets) == 0 {
+		im.opsets[""] = 1 // IR versions before 3 had no operator sets
+	}
+	if v := im.opsets[""]; v > onnx.LatestOpset {
+		return nil, fmt.Errorf("engine: %w", &onnx.UnsupportedError{Feature: fmt.Sprintf("operator set %d; the newest known is %d: export the model with an older one", v, onnx.LatestOpset)})
+	}
+	for _, f := range m.Proto.GetFunctions() {
+		im.funcs[[2]string{domainOf(f.GetDomain()), f.GetName()}] = f
+	}
+	g, inputs, outputs, err := im.graph(m.Proto.GetGraph())
+	if len(im.missing) > 0 {
+		return nil, &UnsupportedError{im.missing}
+	}
+	if err != nil {
+		return nil, err
+	}
+	em.g, em.inputs, em.outputs = g, inputs, outputs
+	shared := rewrite.Unshare(g)
+	if err := em.findParams(im, shared); err != nil {
+		return nil, err
+	}
+	if err := rewrite.Fold(g); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	rewrite.Dead(g, nil)
+	for _, p := range em.params {
+		p.Trainable = p.Trainable && p.State == false
+	}
+	if len(inputs) > 0 && len(inputs[0].Dims) > 0 && inputs[0].Dims[0].Size == 1 {
+		em.batch1 = rewrite.FreeBatch(g)
+	}
+	em.pool = parallel.New(em.threads)
+	return em, nil
+}
+
+// findParams lists the parameters and decides which are weights: those that a differentiable input of some operator reads, and that are
+// more than a single number unless the operator keeps its weights there.
+func (m *Model) findParams(im *importer, shared map[graph.Value]graph.Value) error {
+	g := m.g
+	used := map[graph.Value][]*graph.Formal{}
+	for _, n := range g.Nodes {
+		for i, v := range n.In {
+			if v == 0 || g.Info(v).Kind != graph.Parameter {
+				continue
+			}
+			if i < n.NumIn {
+				used[v] = append(used[v], n.Op.FormalIn(i))
+			} else {
+				used[v] = append(used[v], &graph.Formal{NoGrad: true}) // captured by a body
+			}
+		}
+	}
+	for v, in := range g.Values {
+		if in.Kind != graph.Parameter {
+			continue
+		}
+		p := &Param{Name: in.Name, Value: in.Data, value: v}
+		origin := v
+		if from, ok := shared[v]; ok {
+			origin = from
+			p.from = g.Info(from).Name
+		}
+		p.file = im.inits[origin].dtype
+		for _, f := range used[v] {
+			switch {
+			case f.State:
+				p.State = true
+			case f.NoGrad:
+			case f.Weight || in.Data.Len() > 1:
+				p.Trainable = true
+			}
+		}
+		m.params = append(m.params, p)
+		m.byName[p.Name] = p
+	}
+	// What no weight depends on is a constant, and can be folded with.
+	for _, p := range m.params {
+		if !p.Trainable && !p.State {
+			g.Info(p.value).Kind = graph.Constant
+		}
+	}
+	return nil
+}
+
+// File is the model as it was read.
+func (m *Model) File() *onnx.Model { return m.file }
+
+// Graph is the forward graph, folded; it must not be changed.
+func (m *Model) Graph() *graph.Graph { return m.g }
+
+// Inputs are the inputs that a run must feed.
+func (m *Model) Inputs() []IO { return slices.Clone(m.inputs) }
+
+// Outputs are the outputs of the model.
+func (m *Model) Outputs() []IO { return slices.Clone(m.outputs) }
+
+// Pool is the worker pool that the model runs on.
+func (m *Model) Pool() *parallel.Pool { return m.pool }
+
+// Params yields the parameters in the order of the file.
+func (m *Model) Params() iter.Seq[*Param] {
+	return func(yield func(*Param) bool) {
+		for _, p := range m.params {
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// Param is the parameter called name, or an error that suggests near names.
+func (m *Model) Param(name string) (*Param, error) {
+	if p := m.byName[name]; p != nil {
+		return p, nil
+	}
+	var names []string
+	for _, p := range m.params {
+		names = append(names, p.Name)
+	}
+	return nil, fmt.Errorf("engine: no parameter %q%s", name, hint(name, names))
+}
+
+func hint(name string, known []string) string {
+	if near := registry.Suggest(name, known); len(near) > 0 {
+		return fmt.Sprintf(" (did you mean %q?)", near[0])
+	}
+	return ""
+}
+
+// Thaw gives the parameters storage of their own, so that they can be changed without touching the file as it was read.
+// Call it before making the sessions that train.
+func (m *Model) Thaw() {
+	if m.thawed {
+		return
+	}
+	m.thawed = true
+	for _, p := range m.params {
+		if p.Trainable || p.State {
+			p.Value = p.Value.Clone()
+			m.g.Info(p.value).Data = p.Value
+		}
+	}
+	m.gen++
+}
+
+// Changed tells sessions that parameters were changed, so that those which had folded them into fused kernels do so anew.
+// Training sessions read parameters afresh in each run and need no telling.
+func (m *Model) Changed() { m.gen++ }
+
+// value finds a value of the forward graph by ONNX name, or a node by its name, meaning its first output.
+func (m *Model) value(name string) (graph.Value, error) {
+	for i, o := range m.outputs {
+		if o.Name == name {
+			return m.g.Outputs[i], nil
+		}
+	}
+	if v := m.g.Lookup(name); v != 0 {
+		return v, nil
+	}
+	for _, n := range m.g.Nodes {
+		if n.Name == name && len(n.Out) > 0 {
+			return n.Out[0], nil
+		}
+	}
+	return 0, fmt.Errorf("engine: the model has no value %q%s", name, hint(name, m.g.Names()))
+}
+
+// Save is a copy of the file with the present content of the parameters; nothing else differs.
+func (m *Model) Save() (*onnx.Model, error) {
+	out := m.file.Clone()
+	for _, p := range m.params {
+		if !p.Trainable && !p.State {
+			continue
+		}
+		t := p.Value
+		if half(p.file) {
+			h, err := t.Convert(p.file)
+			if err != nil {
+				return nil, fmt.Errorf("engine: parameter %q: %w", p.Name, err)
+			}
+			t = h
+		}
+		if p.from != "" {
+			if p.Value.Equal(m.byName[p.from].Value) {
+				continue
+			}
+			if err := out.ReplaceNodeByInitializer(p.Name, t); err != nil {
+				return nil, fmt.Errorf("engine: parameter %q: %w", p.Name, err)
+			}
+			continue
+		}
+		if err := out.SetInitializer(p.Name, t); err != nil {
+			return nil, fmt.Errorf("engine: parameter %q: %w", p.Name, err)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,174 @@
+package ops
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/kernel"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// BatchNormalization is Y = (X - mean)/sqrt(var + epsilon)·scale + B for each channel of X [N,C,…]: with the running statistics in
+// inference, with those of the batch in training, which also returns the running statistics updated as
+// running·momentum + batch·(1-momentum), the batch variance being that of the population.
+//
+// Source: https://onnx.ai/onnx/operators/onnx__BatchNormalization.html. Deviations: the form of versions below 9 with spatial=0 is
+// refused; the training outputs of versions below 14 are not given.
+var BatchNormalization = new(graph.Spec)
+
+var batchNormOld = new(graph.Spec)
+
+// BatchNormGrad is the gradient of BatchNormalization in inference: inputs X, scale, mean, var, dY; outputs dX, dscale, dB.
+var BatchNormGrad = new(graph.Spec)
+
+// BatchNormTrainGrad is the gradient in training: inputs X, scale, batch mean, 1/sqrt(batch var + epsilon), dY; outputs dX, dscale, dB.
+var BatchNormTrainGrad = new(graph.Spec)
+
+type batchNormAttrs struct {
+	Epsilon  float32 `onnx:"epsilon,default=1e-5"`
+	Momentum float32 `onnx:"momentum,default=0.9"`
+	Training bool    `onnx:"training_mode,default=0"`
+	Spatial  bool    `onnx:"spatial,default=1"`
+	IsTest   bool    `onnx:"is_test,default=0"`
+}
+
+// IsBatchNorm reports whether n is a BatchNormalization in inference mode.
+func IsBatchNorm(n *graph.Node) bool {
+	a, ok := n.Attrs.(*batchNormAttrs)
+	return ok && (n.Op == BatchNormalization || n.Op == batchNormOld) && !a.Training
+}
+
+// SetBatchNormTraining puts n into training mode.
+func SetBatchNormTraining(n *graph.Node) {
+	a := *n.Attrs.(*batchNormAttrs)
+	a.Training = true
+	n.Op, n.Attrs = BatchNormalization, &a
+}
+
+func init() {
+	in := []graph.Formal{
+		{Name: "X", Types: floats}, {Name: "scale", Types: floats, Weight: true}, {Name: "B", Types: floats, Weight: true},
+		{Name: "input_mean", Types: floats, NoGrad: true, State: true}, {Name: "input_var", Types: floats, NoGrad: true, State: true},
+	}
+	def := graph.Def[batchNormAttrs]{
+		Name: "BatchNormalization", Since: []int{14, 15}, Doc: "https://onnx.ai/onnx/operators/onnx__BatchNormalization.html",
+		In: in,
+		Out: []graph.Formal{
+			{Name: "Y"}, {Name: "running_mean", Optional: true, NoGrad: true}, {Name: "running_var", Optional: true, NoGrad: true},
+			{Name: "batch_mean", Optional: true, NoGrad: true, Private: true}, {Name: "inv_std", Optional: true, NoGrad: true, Private: true},
+		},
+		Infer: inferBatchNorm, Run: runBatchNorm, Grad: gradBatchNorm,
+		PerExample: func(a *batchNormAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
+			if a.Training {
+				return graph.PerExample{}, fmt.Errorf("batch normalisation in training mode mixes the examples: %w", graph.ErrNoGradient)
+			}
+			var g graph.Value
+			switch in {
+			case 1:
+				g = b.Add(PerExampleChannelSum, nil, mul(b, dy[0], normalised(a, b, n)))
+			case 2:
+				g = b.Add(PerExampleChannelSum, nil, dy[0])
+			default:
+				return graph.PerExample{}, graph.ErrNoGradient
+			}
+			return graph.PerExample{Grad: g, Norm2: RowSumSquares(b, g)}, nil
+		},
+	}
+	define(BatchNormalization, def)
+	def.Since, def.Out = []int{1, 6, 7, 9}, []graph.Formal{
+		{Name: "Y"}, {Name: "mean", Optional: true, NoGrad: true}, {Name: "var", Optional: true, NoGrad: true},
+		{Name: "saved_mean", Optional: true, NoGrad: true}, {Name: "saved_var", Optional: true, NoGrad: true},
+	}
+	def.Check = func(a *batchNormAttrs, n *graph.Node) error {
+		if !a.Spatial {
+			return fmt.Errorf("attribute spatial is 0, which is not supported: export the model with opset 9 or newer")
+		}
+		for _, v := range n.Out[1:] {
+			if v != 0 {
+				return fmt.Errorf("training outputs are not supported before opset 14")
+			}
+		}
+		return nil
+	}
+	define(batchNormOld, def)
+
+	dout := []graph.Formal{{Name: "dX", Optional: true}, {Name: "dscale", Optional: true}, {Name: "dB", Optional: true}}
+	define(BatchNormGrad, graph.Def[batchNormAttrs]{
+		Domain: Private, Name: "BatchNormGrad", Since: []int{1}, Doc: "gradient of BatchNormalization",
+		In:    append(append([]graph.Formal{}, in[0], in[1], in[3], in[4]), graph.Formal{Name: "dY", Types: floats}),
+		Out:   dout,
+		Infer: inferBatchNormGrad,
+		Run:   runBatchNormGrad,
+		Lower: func(a *batchNormAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			x, scale, dy := n.In[0], n.In[1], n.In[4]
+			inv := b.Add(Reciprocal, nil, b.Add(Sqrt, nil, add(b, n.In[3], b.Scalar(b.DType(x), float64(a.Epsilon)))))
+			out := make([]graph.Value, 3)
+			out[0] = mul(b, dy, b.Add(ChannelVector, nil, mul(b, scale, inv), x))
+			xhat := mul(b, sub(b, x, b.Add(ChannelVector, nil, n.In[2], x)), b.Add(ChannelVector, nil, inv, x))
+			out[1] = b.Add(ChannelSum, nil, mul(b, dy, xhat))
+			out[2] = b.Add(ChannelSum, nil, dy)
+			return out, nil
+		},
+	})
+	define(BatchNormTrainGrad, graph.Def[batchNormAttrs]{
+		Domain: Private, Name: "BatchNormTrainGrad", Since: []int{1}, Doc: "gradient of BatchNormalization in training",
+		In:  []graph.Formal{in[0], in[1], {Name: "mean", Types: floats, NoGrad: true}, {Name: "inv_std", Types: floats, NoGrad: true}, {Name: "dY", Types: floats}},
+		Out: dout, InPlace: [][2]int{{4, 0}}, Infer: inferBatchNormGrad, Run: runBatchNormTrainGrad,
+	})
+}
+
+// normalised is (X - mean)/sqrt(var + epsilon).
+func normalised(a *batchNormAttrs, b *graph.Builder, n *graph.Node) graph.Value {
+	x := n.In[0]
+	inv := b.Add(Reciprocal, nil, b.Add(Sqrt, nil, add(b, n.In[4], b.Scalar(b.DType(x), float64(a.Epsilon)))))
+	return mul(b, sub(b, x, b.Add(ChannelVector, nil, n.In[3], x)), b.Add(ChannelVector, nil, inv, x))
+}
+
+func inferBatchNorm(_ *batchNormAttrs, c *graph.InferCtx) error {
+	s := c.Shape(0)
+	if len(s) < 2 {
+		return fmt.Errorf("X has shape %v, want [N,C,…]", s)
+	}
+	for i := 1; i < 5; i++ {
+		if !c.Shape(i).Equal(tensor.Shape{s[1]}) {
+			return fmt.Errorf("input %d has shape %v for %d channels", i, c.Shape(i), s[1])
+		}
+		c.Out(i, s[1])
+	}
+	c.Out(0, s...)
+	c.Scratch(2 * c.DType(0).Size(s[1]))
+	return nil
+}
+
+func inferBatchNormGrad(_ *batchNormAttrs, c *graph.InferCtx) error {
+	s := c.Shape(0)
+	c.Out(0, s...)
+	c.Out(1, s[1])
+	c.Out(2, s[1])
+	return nil
+}
+
+func gradBatchNorm(a *batchNormAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
+	var out *graph.Node
+	want := []bool{need[0], need[1], need[2]}
+	if a.Training {
+		mean, inv := b.ExtraOutput(n, 3), b.ExtraOutput(n, 4)
+		out = b.AddNode("", BatchNormTrainGrad, a, []graph.Value{n.In[0], n.In[1], mean, inv, dy[0]}, want)
+	} else {
+		out = b.AddNode("", BatchNormGrad, a, []graph.Value{n.In[0], n.In[1], n.In[3], n.In[4], dy[0]}, want)
+	}
+	if out == nil {
+		return nil, b.Err()
+	}
+	dx := make([]graph.Value, n.NumIn)
+	copy(dx, out.Out)
+	return dx, nil
+}
+
+func runBatchNorm(a *batchNormAttrs, c *graph.RunCtx) error {
+	if c.In[0].DType() == tensor.Float64 {
+		return batchNorm(a, c, tensor.Data[float64], kernel.BatchNormStats[float64], kernel.ChannelAffine[float64])
+	}
+	return batchNorm(a, c, tensor.Data[float32], kernel.BatchNormStats[float32], kernel.ChannelAffine[float32])
+}

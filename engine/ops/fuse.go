@@ -1,0 +1,65 @@
+package ops
+
+import (
+	"math"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Activation is a clamp that a kernel applies to its result: Relu is [0, +Inf], Clip its bounds.
+type Activation struct{ Lo, Hi float32 }
+
+// ActivationOf is the clamp that n computes, when it is a Relu, or a Clip with constant bounds, of float32.
+func ActivationOf(g *graph.Graph, n *graph.Node) (Activation, bool) {
+	if g.Info(n.Out[0]).DType != tensor.Float32 {
+		return Activation{}, false
+	}
+	if n.Op == Relu {
+		return Activation{0, float32(math.Inf(1))}, true
+	}
+	if lo, hi, ok := clipBounds(g, n); ok {
+		return Activation{lo, hi}, true
+	}
+	return Activation{}, false
+}
+
+// FuseActivation makes the kernel of n apply a, and reports whether it can.
+func FuseActivation(n *graph.Node, a Activation) bool {
+	switch old := n.Attrs.(type) {
+	case *gemmAttrs:
+		if old.act != nil {
+			return false
+		}
+		c := *old
+		c.act = &a
+		n.Attrs = &c
+	case *convAttrs:
+		if old.act != nil || (n.Op != Conv) {
+			return false
+		}
+		c := *old
+		c.act = &a
+		n.Attrs = &c
+	default:
+		return false
+	}
+	return true
+}
+
+// FuseResidual makes the convolution n add z, of its output's shape, and reports whether it can.
+func FuseResidual(n *graph.Node, z graph.Value) bool {
+	a, ok := n.Attrs.(*convAttrs)
+	if !ok || n.Op != Conv || a.act != nil || a.residual {
+		return false
+	}
+	c := *a
+	c.residual = true
+	n.Attrs = &c
+	in := []graph.Value{n.In[0], n.In[1], 0, z}
+	if n.NumIn > 2 {
+		in[2] = n.In[2]
+	}
+	n.In, n.NumIn = in, len(in)
+	return true
+}

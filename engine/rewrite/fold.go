@@ -1,0 +1,167 @@
+package rewrite
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// maxFolded is the size in elements of the largest constant that Fold makes out of smaller ones.
+const maxFolded = 1 << 20
+
+// Fold computes the nodes whose inputs are all constants and makes their outputs constants, and puts the chosen branch of an If
+// whose condition is constant in its place. Parameters are not constants.
+func Fold(g *graph.Graph) error {
+	for {
+		inlined := false
+		var kept []*graph.Node
+		for i, n := range g.Nodes {
+			if len(n.Bodies) > 0 {
+				if n.Op.Name == "If" && n.Op.Domain == "" && g.Info(n.In[0]).Kind == graph.Constant {
+					nodes, err := inlineIf(g, n)
+					if err != nil {
+						return err
+					}
+					if nodes != nil {
+						g.Nodes = append(append(kept, nodes...), g.Nodes[i+1:]...)
+						inlined = true
+						break
+					}
+				}
+				kept = append(kept, n)
+				continue
+			}
+			done, err := foldNode(g, n)
+			if err != nil {
+				return err
+			}
+			if !done {
+				kept = append(kept, n)
+			}
+		}
+		if !inlined {
+			g.Nodes = kept
+			return nil
+		}
+	}
+}
+
+// foldNode makes the outputs of n constants when its inputs are.
+func foldNode(g *graph.Graph, n *graph.Node) (bool, error) {
+	if n.Op.Random || !n.Op.HasRun() || len(n.Out) == 0 {
+		return false, nil
+	}
+	in := make([]*tensor.Tensor, len(n.In))
+	ops := make([]graph.Operand, len(n.In))
+	size := 0
+	for i, v := range n.In {
+		if v == 0 {
+			continue
+		}
+		info := g.Info(v)
+		if info.Kind != graph.Constant {
+			return false, nil
+		}
+		in[i] = info.Data
+		ops[i] = graph.Operand{Present: true, DType: info.DType, Shape: info.Data.Shape(), Value: info.Data}
+		size += info.Data.Len()
+	}
+	ic := graph.NewInferCtx(n, ops, 1)
+	err := n.Op.Infer(n.Attrs, ic)
+	if errors.Is(err, graph.ErrAtRun) {
+		return false, nil
+	}
+	if err != nil {
+		return false, nil // the error is raised, with shapes, when the node is planned
+	}
+	total := 0
+	shapes, _, _ := ic.Result()
+	for i, v := range n.Out {
+		if v == 0 {
+			continue
+		}
+		k, err := shapes[i].CheckedLen(g.Info(v).DType)
+		if err != nil {
+			return false, nil
+		}
+		total += k
+	}
+	if total > maxFolded && total > 2*size {
+		return false, nil
+	}
+	out, err := graph.Evaluate(g, n, in)
+	if err != nil {
+		return false, fmt.Errorf("rewrite: fold %s: %w", n.Label(), err)
+	}
+	for i, v := range n.Out {
+		if v != 0 {
+			info := g.Info(v)
+			info.Kind, info.Data, info.Def = graph.Constant, out[i], nil
+		}
+	}
+	return true, nil
+}
+
+// inlineIf returns copies of the nodes of the branch that the constant condition of n chooses, and makes readers of n's outputs read
+// theirs. It returns nil when the condition is not a single bool.
+func inlineIf(g *graph.Graph, n *graph.Node) ([]*graph.Node, error) {
+	cond := g.Info(n.In[0]).Data
+	if cond.DType() != tensor.Bool || cond.Len() != 1 {
+		return nil, nil
+	}
+	want := "else_branch"
+	if tensor.Data[bool](cond)[0] {
+		want = "then_branch"
+	}
+	for _, b := range n.Bodies {
+		if b.Attr == want {
+			return splice(g, n, b)
+		}
+	}
+	return nil, fmt.Errorf("rewrite: %s has no %s", n.Label(), want)
+}
+
+// splice copies the nodes of body b of n into g.
+func splice(g *graph.Graph, n *graph.Node, b *graph.Body) ([]*graph.Node, error) {
+	at := n.NumIn
+	for _, o := range n.Bodies {
+		if o == b {
+			break
+		}
+		at += len(o.Captures)
+	}
+	to := make([]graph.Value, b.G.NumValues())
+	for i, v := range b.G.Inputs[b.Formals:] {
+		to[v] = n.In[at+i]
+	}
+	for v, in := range b.G.Values {
+		if in.Data != nil {
+			to[v] = g.NewValue(graph.Info{Name: in.Name, DType: in.DType, Kind: in.Kind, Data: in.Data})
+		}
+	}
+	nodes := []*graph.Node{}
+	for _, bn := range b.G.Nodes {
+		c := *bn
+		c.ID = g.TakeID()
+		c.In, c.Out = make([]graph.Value, len(bn.In)), make([]graph.Value, len(bn.Out))
+		for i, v := range bn.In {
+			c.In[i] = to[v]
+		}
+		for i, v := range bn.Out {
+			if v != 0 {
+				in := b.G.Info(v)
+				to[v] = g.NewValue(graph.Info{Name: in.Name, DType: in.DType, Def: &c, Index: i})
+				c.Out[i] = to[v]
+			}
+		}
+		nodes = append(nodes, &c)
+	}
+	for i, v := range n.Out {
+		if v != 0 {
+			g.Replace(v, to[b.G.Outputs[i]])
+		}
+	}
+	return nodes, nil
+}

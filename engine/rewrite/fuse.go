@@ -1,0 +1,105 @@
+package rewrite
+
+import (
+	"slices"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
+)
+
+// FuseInference folds batch normalisation into the convolution before it and lets kernels apply a following addition and
+// activation themselves. Values in keep stay available. The parameters must be frozen.
+func FuseInference(g *graph.Graph, keep []graph.Value) {
+	fuseBatchNorm(g, keep)
+	fuseResidual(g, keep)
+	fuseActivation(g, keep)
+}
+
+// FuseTraining lets kernels apply a following activation themselves where the gradient does not need what is between.
+func FuseTraining(g *graph.Graph, keep []graph.Value) {
+	fuseActivation(g, keep)
+}
+
+// onlyReader returns, for each value that exactly one node reads and that is not in keep, that node.
+func onlyReader(g *graph.Graph, keep []graph.Value) map[graph.Value]*graph.Node {
+	only := map[graph.Value]*graph.Node{}
+	for v, ns := range g.Uses() {
+		if len(ns) == 1 && !slices.Contains(keep, v) && !slices.Contains(g.Outputs, v) {
+			only[v] = ns[0]
+		}
+	}
+	return only
+}
+
+// bypass makes first compute what second did: its output takes the place of second's, and second is dropped.
+func bypass(g *graph.Graph, first, second *graph.Node) {
+	out := second.Out[0]
+	first.Out[0] = out
+	in := g.Info(out)
+	in.Def, in.Index = first, 0
+	at := slices.Index(g.Nodes, second)
+	g.Nodes = slices.Delete(g.Nodes, at, at+1)
+}
+
+// move puts n at the place of at, for when n now reads values defined between the two.
+func move(g *graph.Graph, n *graph.Node, at int) {
+	from := slices.Index(g.Nodes, n)
+	g.Nodes = slices.Delete(g.Nodes, from, from+1)
+	g.Nodes = slices.Insert(g.Nodes, at-1, n)
+}
+
+func fuseBatchNorm(g *graph.Graph, keep []graph.Value) {
+	only := onlyReader(g, keep)
+	for _, n := range slices.Clone(g.Nodes) {
+		if len(n.Out) == 0 {
+			continue
+		}
+		bn := only[n.Out[0]]
+		if bn == nil || bn.In[0] != n.Out[0] || !ops.IsBatchNorm(bn) {
+			continue
+		}
+		if ops.FoldBatchNorm(g, n, bn) {
+			bypass(g, n, bn)
+		}
+	}
+}
+
+func fuseResidual(g *graph.Graph, keep []graph.Value) {
+	only := onlyReader(g, keep)
+	for _, add := range slices.Clone(g.Nodes) {
+		if add.Op != ops.Add || add.In[0] == add.In[1] {
+			continue
+		}
+		// The later of the two convolutions takes the other operand as its residual.
+		for _, i := range []int{1, 0} {
+			in := g.Info(add.In[i])
+			if in.Def == nil || only[add.In[i]] != add || slices.Contains(g.Nodes, in.Def) == false {
+				continue
+			}
+			if ops.FuseResidual(in.Def, add.In[1-i]) {
+				conv := in.Def
+				at := slices.Index(g.Nodes, add)
+				move(g, conv, at)
+				bypass(g, conv, add)
+				break
+			}
+		}
+	}
+}
+
+func fuseActivation(g *graph.Graph, keep []graph.Value) {
+	only := onlyReader(g, keep)
+	for _, n := range slices.Clone(g.Nodes) {
+		if len(n.Out) == 0 || n.Frozen {
+			continue
+		}
+		act := only[n.Out[0]]
+		if act == nil || act.Frozen || act.In[0] != n.Out[0] {
+			continue
+		}
+		a, ok := ops.ActivationOf(g, act)
+		if ok && ops.FuseActivation(n, a) {
+			bypass(g, n, act)
+		}
+	}
+}
