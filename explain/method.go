@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -70,33 +71,19 @@ func (o Options) nonNegative(name string) (int, error) {
 	return v, nil
 }
 
-var methods = map[string]Method{}
+var methods = registry.Table[Method]{Kind: "method"}
 
 // register adds m; a second method of the same name is an error of the program.
-func register(m Method) {
-	if _, dup := methods[m.Name]; dup {
-		panic("explain: method " + m.Name + " is registered twice")
-	}
-	methods[m.Name] = m
-}
+func register(m Method) { methods.Register(m.Name, m, m.Doc, m.Source) }
 
-// Methods yields the registered methods, by name.
-func Methods() iter.Seq[Method] {
-	return func(yield func(Method) bool) {
-		for _, name := range slices.Sorted(maps.Keys(methods)) {
-			if !yield(methods[name]) {
-				return
-			}
-		}
-	}
-}
+// Methods goes over the registered methods, by name.
+func Methods() iter.Seq2[string, Method] { return methods.All() }
 
 // Lookup is the method called name, or an error that suggests near names.
 func Lookup(name string) (Method, error) {
-	m, ok := methods[name]
-	if !ok {
-		known := slices.Sorted(maps.Keys(methods))
-		return m, fmt.Errorf("explain: no method %q%s; there are %s", name, didYouMean(name, known), strings.Join(known, ", "))
+	m, err := methods.Lookup(name)
+	if err != nil {
+		return m, fmt.Errorf("explain: %w", err)
 	}
 	return m, nil
 }

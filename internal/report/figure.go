@@ -1,0 +1,184 @@
+package report
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"image"
+	"image/png"
+)
+
+// dataURI is img as a PNG data URI.
+func dataURI(img image.Image) (template.URL, error) {
+	var b bytes.Buffer
+	enc := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := enc.Encode(&b, img); err != nil {
+		return "", fmt.Errorf("report: picture: %w", err)
+	}
+	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes())), nil
+}
+
+// pixelLimit is the size of a picture below which its pixels are shown as squares.
+const pixelLimit = 100
+
+func pixelated(img image.Image) bool {
+	b := img.Bounds()
+	return max(b.Dx(), b.Dy()) <= pixelLimit
+}
+
+// Figure is a picture with a caption.
+type Figure struct {
+	Image   image.Image
+	Alt     string // what is seen, for those who do not see it
+	Caption string
+	Detail  string // small, under the caption
+	Tone    Tone   // colours the frame
+}
+
+type figureView struct {
+	Figure
+	URI       template.URL
+	Pixelated bool
+}
+
+func (f Figure) view() (figureView, error) {
+	if f.Image == nil {
+		return figureView{}, fmt.Errorf("report: figure %q has no picture", f.Caption)
+	}
+	uri, err := dataURI(f.Image)
+	if f.Alt == "" {
+		f.Alt = f.Caption
+	}
+	return figureView{f, uri, pixelated(f.Image)}, err
+}
+
+func (f Figure) render(*page) (template.HTML, error) {
+	v, err := f.view()
+	if err != nil {
+		return "", err
+	}
+	return execute("figure", v)
+}
+
+// Gallery is a contact sheet: figures of one width, as many in a row as the window takes.
+type Gallery struct {
+	Caption string
+	Width   int // of a figure in CSS pixels; 0 means 112
+	Figures []Figure
+}
+
+func (g Gallery) render(*page) (template.HTML, error) {
+	var views []figureView
+	for _, f := range g.Figures {
+		v, err := f.view()
+		if err != nil {
+			return "", err
+		}
+		views = append(views, v)
+	}
+	w := g.Width
+	if w <= 0 {
+		w = 112
+	}
+	return execute("gallery", map[string]any{"Caption": g.Caption, "Width": w, "Figures": views})
+}
+
+// Maps is a grid of heat maps over one picture. The reader chooses how much of the map covers the picture.
+type Maps struct {
+	Base    image.Image // the picture beneath every map
+	Alpha   float64     // how much of the map covers it at first: the nearest of 0, 0.25, 0.5, 0.75, 1
+	Columns []string    // column heads, methods for example
+	Rows    []MapRow
+	Legends []Legend
+}
+
+// MapRow is one row of Maps: a label, for example of a layer, and one map for each column.
+type MapRow struct {
+	Label string
+	Maps  []Map
+}
+
+// Map is one picture of a grid; a nil Image leaves its place empty.
+type Map struct {
+	Image   image.Image
+	Caption string
+	Warning string
+}
+
+// Legend explains a colour map: Image is the strip of its colours from Low to High.
+type Legend struct {
+	Image     image.Image
+	Name      string
+	Low, High string
+}
+
+// mixes are the shares of the map over the picture that a reader can choose.
+var mixes = []float64{0, 0.25, 0.5, 0.75, 1}
+
+func (m Maps) render(p *page) (template.HTML, error) {
+	if m.Base == nil {
+		return "", fmt.Errorf("report: maps without a picture beneath")
+	}
+	base, err := dataURI(m.Base)
+	if err != nil {
+		return "", err
+	}
+	type cell struct {
+		Map
+		URI template.URL
+	}
+	type row struct {
+		Label string
+		Cells []cell
+	}
+	type legend struct {
+		Legend
+		URI template.URL
+	}
+	type mix struct {
+		Percent int
+		Checked bool
+	}
+	var rows []row
+	for _, r := range m.Rows {
+		if len(r.Maps) > len(m.Columns) {
+			return "", fmt.Errorf("report: maps: row %q has %d maps, there are %d columns", r.Label, len(r.Maps), len(m.Columns))
+		}
+		out := row{Label: r.Label}
+		for _, c := range r.Maps {
+			v := cell{Map: c}
+			if c.Image != nil {
+				if v.URI, err = dataURI(c.Image); err != nil {
+					return "", err
+				}
+			}
+			out.Cells = append(out.Cells, v)
+		}
+		rows = append(rows, out)
+	}
+	var legends []legend
+	for _, l := range m.Legends {
+		uri, err := dataURI(l.Image)
+		if err != nil {
+			return "", err
+		}
+		legends = append(legends, legend{l, uri})
+	}
+	var choice []mix
+	best := 0
+	for i, a := range mixes {
+		if abs(a-m.Alpha) < abs(mixes[best]-m.Alpha) {
+			best = i
+		}
+		choice = append(choice, mix{Percent: int(100 * a)})
+	}
+	choice[best].Checked = true
+	b := m.Base.Bounds()
+	return execute("maps", map[string]any{
+		"ID": p.id("mix"), "Base": p.background(base), "Pixelated": pixelated(m.Base), "Columns": m.Columns, "Rows": rows,
+		"Mixes": choice, "Legends": legends, "W": b.Dx(), "H": b.Dy(), "Count": len(m.Columns),
+	})
+}
+
+func abs(x float64) float64 { return max(x, -x) }
