@@ -1,0 +1,359 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// sum is a loop that adds up float64 terms: body maps the inputs, converted to float64, to one term per result.
+// With mask, the first input counts where the last one is positive.
+type sum struct {
+	name    string
+	streams []stream
+	results int
+	mask    bool
+	abs     bool
+	body    func(g *gen, acc []V, in []V)
+}
+
+var sums = []sum{
+	{"vsumF32", args("a:i"), 1, false, false, func(g *gen, acc, in []V) { VADDPD(in[0], acc[0], acc[0]) }},
+	{"vabsSumF32", args("a:i"), 1, false, true, func(g *gen, acc, in []V) { VADDPD(in[0], acc[0], acc[0]) }},
+	{"vdotF32", args("a:i b:i"), 1, false, false, func(g *gen, acc, in []V) { VFMADD231PD(in[0], in[1], acc[0]) }},
+	{"vsumDotF32", args("a:i b:i"), 2, false, false, sumDot},
+	{"vsumDotMaskF32", args("a:i b:i m:i"), 2, true, false, sumDot},
+	{"vsumDot3F32", args("a:i b:i c:i"), 2, false, false, func(g *gen, acc, in []V) {
+		VMULPD(in[1], in[0], in[0])
+		sumDot(g, acc, []V{in[0], in[2]})
+	}},
+}
+
+func sumDot(_ *gen, acc, in []V) {
+	VADDPD(in[0], acc[0], acc[0])
+	VFMADD231PD(in[0], in[1], acc[1])
+}
+
+func (r sum) emit(g *gen) {
+	ret := " float64"
+	if r.results == 2 {
+		ret = " (s, t float64)"
+	} else {
+		ret = " (s float64)"
+	}
+	begin(g, r.name, signature(r.streams, nil, ret))
+	ptrs, n := pointers(r.streams)
+	const unroll = 4
+	H := g.lanes() / 2
+	// Independent accumulators hide the latency of the additions.
+	var acc [unroll][]V
+	for u := range acc {
+		for range r.results {
+			v := g.vec()
+			zeroPD(g, v)
+			acc[u] = append(acc[u], v)
+		}
+	}
+	step := func(u int, load func(i int) V) {
+		var in []V
+		var h []V
+		for i := range r.streams {
+			h = append(h, load(i))
+		}
+		if r.abs {
+			VANDPS(halfConst(g, 0x7fffffff), h[0], h[0])
+		}
+		if r.mask {
+			z, m := g.half(), g.half()
+			VXORPS(z, z, z)
+			VCMPPS(U8(greater), z, h[len(h)-1], m)
+			VANDPS(m, h[0], h[0])
+			h = h[:len(h)-1]
+		}
+		for _, x := range h {
+			v := g.vec()
+			VCVTPS2PD(x, v)
+			in = append(in, v)
+		}
+		r.body(g, acc[u], in)
+	}
+	at := func(u int) func(int) V {
+		return func(i int) V {
+			h := g.half()
+			VMOVUPS(Mem{Base: ptrs[i], Disp: 4 * H * u}, h)
+			return h
+		}
+	}
+	Label("loop")
+	CMPQ(n, U32(unroll*H))
+	JL(LabelRef("single"))
+	for u := range unroll {
+		step(u, at(u))
+	}
+	advance(ptrs, n, unroll*H)
+	JMP(LabelRef("loop"))
+	Label("single")
+	CMPQ(n, U32(H))
+	JL(LabelRef("tail"))
+	step(0, at(0))
+	advance(ptrs, n, H)
+	JMP(LabelRef("single"))
+	Label("tail")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	m := tailMask(false, H, n)
+	step(0, func(i int) V {
+		h := g.half()
+		VMASKMOVPS(Mem{Base: ptrs[i]}, m, h)
+		return h
+	})
+	Label("done")
+	for i := range r.results {
+		VADDPD(acc[1][i], acc[0][i], acc[0][i])
+		VADDPD(acc[3][i], acc[2][i], acc[2][i])
+		VADDPD(acc[2][i], acc[0][i], acc[0][i])
+		storeSum(g, acc[0][i], i)
+	}
+	VZEROUPPER()
+	RET()
+}
+
+func zeroPD(g *gen, v V) {
+	if g.z {
+		VPXORD(v, v, v)
+	} else {
+		VXORPD(v, v, v)
+	}
+}
+
+func halfConst(g *gen, bits uint32) V {
+	h := g.half()
+	VMOVUPS(g.kb(bits), h)
+	return h
+}
+
+// storeSum adds the lanes of v and stores the sum as result i.
+func storeSum(g *gen, v V, i int) {
+	y := v.AsY().(V)
+	if g.z {
+		h := YMM()
+		VEXTRACTF64X4(U8(1), v, h)
+		y = YMM()
+		VADDPD(v.AsY(), h, y)
+	}
+	x, s := XMM(), XMM()
+	VEXTRACTF128(U8(1), y, x)
+	VADDPD(y.AsX(), x, x)
+	VPERMILPD(U8(1), x, s)
+	VADDSD(s, x, x)
+	Store(x, ReturnIndex(i))
+}
+
+// extremum writes the loop of the largest or smallest element of n ≥ lanes elements, NaN when there is one.
+func extremum(g *gen, name string, op func(...Op)) {
+	begin(g, name, "func(a []float32) float32")
+	ptrs, n := pointers(args("a:i"))
+	L := g.lanes()
+	last := GP64()
+	LEAQ(Mem{Base: ptrs[0], Index: n, Scale: 4, Disp: -4 * L}, last)
+	acc, bad := []V{g.vec(), g.vec()}, g.zero()
+	for _, a := range acc {
+		VMOVUPS(Mem{Base: ptrs[0]}, a)
+	}
+	nan := func(x V) {
+		// A NaN plus anything stays; the mask of NaNs is collected as bits.
+		if g.z {
+			k := K()
+			VCMPPS(U8(unordered), x, x, k)
+			VMOVAPS(x, k, bad)
+		} else {
+			c := YMM()
+			VCMPPS(U8(unordered), x, x, c)
+			VORPS(c, bad, bad)
+		}
+	}
+	step := func(u int, m Mem) {
+		x := g.vec()
+		VMOVUPS(m, x)
+		op(x, acc[u], acc[u])
+		nan(x)
+	}
+	Label("loop")
+	CMPQ(n, U32(2*L))
+	JL(LabelRef("single"))
+	step(0, Mem{Base: ptrs[0]})
+	step(1, Mem{Base: ptrs[0], Disp: 4 * L})
+	advance(ptrs, n, 2*L)
+	JMP(LabelRef("loop"))
+	Label("single")
+	CMPQ(n, U32(L))
+	JL(LabelRef("last"))
+	step(0, Mem{Base: ptrs[0]})
+	advance(ptrs, n, L)
+	JMP(LabelRef("single"))
+	Label("last")
+	// The last vector overlaps what was seen already.
+	step(0, Mem{Base: last})
+	op(acc[1], acc[0], acc[0])
+	out := XMM()
+	any := GP32()
+	if g.z {
+		k := K()
+		VCMPPS(U8(unordered), bad, bad, k)
+		KMOVW(k, any)
+	} else {
+		VMOVMSKPS(bad, any)
+	}
+	TESTL(any, any)
+	JNZ(LabelRef("nan"))
+	y := acc[0].AsY().(V)
+	if g.z {
+		h, t := YMM(), YMM()
+		VEXTRACTF64X4(U8(1), acc[0], h)
+		VMOVAPS(acc[0].AsY(), t)
+		op(h, t, t)
+		y = t
+	}
+	x, t := XMM(), XMM()
+	VEXTRACTF128(U8(1), y, x)
+	op(y.AsX(), x, x)
+	VPERMILPD(U8(1), x, t)
+	op(t, x, x)
+	VMOVSHDUP(x, t)
+	op(t, x, out)
+	Store(out, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+	Label("nan")
+	q := GP32()
+	MOVL(U32(0x7fc00000), q)
+	VMOVD(q, out)
+	Store(out, ReturnIndex(0))
+	VZEROUPPER()
+	RET()
+}
+
+// expSum writes out[i] = e^(a[i]-m) and returns the sum.
+func expSum(g *gen) {
+	begin(g, "vexpSumF32", "func(out, a []float32, m float32) (s float64)")
+	mv := g.vec()
+	VBROADCASTSS(addr("m"), mv)
+	ptrs, n := pointers(args("out:o a:i"))
+	L := g.lanes()
+	acc := []V{g.vec(), g.vec()}
+	zeroPD(g, acc[0])
+	zeroPD(g, acc[1])
+	add := func(e V) {
+		h, d := g.half(), g.vec()
+		if g.z {
+			VEXTRACTF32X8(U8(1), e, h)
+			VCVTPS2PD(e.AsY(), d)
+		} else {
+			VEXTRACTF128(U8(1), e, h)
+			VCVTPS2PD(e.AsX(), d)
+		}
+		VADDPD(d, acc[0], acc[0])
+		d = g.vec()
+		VCVTPS2PD(h, d)
+		VADDPD(d, acc[1], acc[1])
+	}
+	Label("loop")
+	CMPQ(n, U32(L))
+	JL(LabelRef("tail"))
+	x := g.vec()
+	VMOVUPS(Mem{Base: ptrs[1]}, x)
+	e := g.exp(g.sub(x, mv))
+	VMOVUPS(e, Mem{Base: ptrs[0]})
+	add(e)
+	advance(ptrs, n, L)
+	JMP(LabelRef("loop"))
+	Label("tail")
+	TESTQ(n, n)
+	JZ(LabelRef("done"))
+	m := tailMask(g.z, L, n)
+	x = g.vec()
+	if g.z {
+		VMOVUPS_Z(Mem{Base: ptrs[1]}, m, x)
+	} else {
+		VMASKMOVPS(Mem{Base: ptrs[1]}, m, x)
+	}
+	e = g.keep(m, g.exp(g.sub(x, mv)))
+	if g.z {
+		VMOVUPS(e, m, Mem{Base: ptrs[0]})
+	} else {
+		VMASKMOVPS(e, m, Mem{Base: ptrs[0]})
+	}
+	add(e)
+	Label("done")
+	VADDPD(acc[1], acc[0], acc[0])
+	storeSum(g, acc[0], 0)
+	VZEROUPPER()
+	RET()
+}
+
+// accumulate writes acc[i] += float64(x[i]) for len(x) elements, a multiple of the lanes of a float64 vector.
+func accumulate(g *gen) {
+	begin(g, "vaccF32", "func(acc []float64, x []float32)")
+	pa := Load(Param("acc").Base(), GP64())
+	px := Load(Param("x").Base(), GP64()).(reg.GPVirtual)
+	n := Load(Param("x").Len(), GP64()).(reg.GPVirtual)
+	H := g.lanes() / 2
+	Label("loop")
+	CMPQ(n, U32(H))
+	JL(LabelRef("done"))
+	v := g.vec()
+	VCVTPS2PD(Mem{Base: px}, v)
+	VADDPD(Mem{Base: pa}, v, v)
+	VMOVUPD(v, Mem{Base: pa})
+	ADDQ(U32(8*H), pa)
+	advance([]reg.GPVirtual{px}, n, H)
+	JMP(LabelRef("loop"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// deinterleave writes even[i] = x[2i] and odd[i] = x[2i+1] for len(even) elements, a multiple of lanes.
+func deinterleave(g *gen) {
+	begin(g, "vsplit2F32", "func(even, odd, x []float32)")
+	ptrs, n := pointers(args("even:o odd:o x:i"))
+	L := g.lanes()
+	Label("loop")
+	CMPQ(n, U32(L))
+	JL(LabelRef("done"))
+	a, b := g.vec(), g.vec()
+	VMOVUPS(Mem{Base: ptrs[2]}, a)
+	VMOVUPS(Mem{Base: ptrs[2], Disp: 4 * L}, b)
+	for i, sel := range []U8{0x88, 0xdd} {
+		v := g.vec()
+		VSHUFPS(sel, b, a, v)
+		// Pairs are in the order a0 b0 a1 b1 …
+		if g.z {
+			idx := g.vec()
+			VMOVUPS(pairOrder(), idx)
+			VPERMQ(v, idx, v)
+		} else {
+			VPERMQ(U8(0xd8), v, v)
+		}
+		VMOVUPS(v, Mem{Base: ptrs[i]})
+	}
+	advance(ptrs[:2], n, L)
+	ADDQ(U32(8*L), ptrs[2])
+	JMP(LabelRef("loop"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+var pairMem *Mem
+
+func pairOrder() Mem {
+	if pairMem == nil {
+		m := GLOBL("elemPairs", RODATA|NOPTR)
+		for i, q := range []U64{0, 2, 4, 6, 1, 3, 5, 7} {
+			DATA(8*i, q)
+		}
+		pairMem = &m
+	}
+	return *pairMem
+}
