@@ -34,7 +34,7 @@ func closeTo(t *testing.T, what string, got []float32, want []float64, terms int
 	}
 }
 
-func sameBits(t *testing.T, what string, a, b []float32) {
+func sameResult(t *testing.T, what string, a, b []float32) {
 	t.Helper()
 	for i := range a {
 		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
@@ -159,7 +159,7 @@ func TestSgemm(t *testing.T) {
 					closeTo(t, what, got, want, k)
 					first = got
 				} else {
-					sameBits(t, what, got, first)
+					sameResult(t, what, got, first)
 				}
 			}
 		}

@@ -1,0 +1,253 @@
+package kernel
+
+import (
+	"sync"
+	"unsafe"
+
+	"github.com/gtk-onnx/gtk/internal/parallel"
+)
+
+// rowTaps is the argument of the depthwise kernels; strides and offsets in bytes. tapRows computes
+//
+//	for r := range rows { for j := range n {
+//		s := bias
+//		for t := range taps { s += w[t] * src[r*srcRow + off[t] + j] }
+//		if flags&tileAdd != 0  { s += add[r*dstRow+j] }
+//		if flags&tileClip != 0 { s = min(max(s, lo), hi) }
+//		dst[r*dstRow+j] = s
+//	}}
+//
+// and tapDots, for at most nine taps, where dst is only read,
+//
+//	for t := range taps { sums[t] += Σ_r Σ_j dst[r*dstRow+j] * src[r*srcRow + off[t] + j] }
+type rowTaps struct {
+	rows, n  int
+	src      unsafe.Pointer
+	srcRow   int
+	dst      unsafe.Pointer
+	dstRow   int
+	taps     int
+	off      unsafe.Pointer
+	w        unsafe.Pointer
+	add      unsafe.Pointer
+	flags    int
+	bias     float32
+	lo, hi   float32
+	sums     [9]float32
+	maskTail [8]uint32
+}
+
+var (
+	tapRows = tapRowsGeneric
+	tapDots = tapDotsGeneric
+)
+
+func tapRowsGeneric(a *rowTaps) {
+	for r := range a.rows {
+		dst := unsafe.Slice((*float32)(unsafe.Add(a.dst, r*a.dstRow)), a.n)
+		for j := range dst {
+			dst[j] = 0
+		}
+		for t := range a.taps {
+			w := *floatAt(a.w, 4*t)
+			off := *(*int)(unsafe.Add(a.off, 8*t))
+			src := unsafe.Slice((*float32)(unsafe.Add(a.src, r*a.srcRow+off)), a.n)
+			for j, v := range src {
+				dst[j] += w * v
+			}
+		}
+		for j, v := range dst {
+			v += a.bias
+			if a.flags&tileAdd != 0 {
+				v += *floatAt(a.add, r*a.dstRow+4*j)
+			}
+			if a.flags&tileClip != 0 {
+				v = clip(v, a.lo, a.hi)
+			}
+			dst[j] = v
+		}
+	}
+}
+
+func tapDotsGeneric(a *rowTaps) {
+	for t := range a.taps {
+		off := *(*int)(unsafe.Add(a.off, 8*t))
+		var sum float32
+		for r := range a.rows {
+			dst := unsafe.Slice((*float32)(unsafe.Add(a.dst, r*a.dstRow)), a.n)
+			src := unsafe.Slice((*float32)(unsafe.Add(a.src, r*a.srcRow+off)), a.n)
+			var s float32
+			for j, v := range src {
+				s += v * dst[j]
+			}
+			sum += s
+		}
+		a.sums[t] += sum
+	}
+}
+
+// depthTask is the memory of one running depthwise task.
+type depthTask struct {
+	rowTaps
+	offsets []int
+}
+
+var depthTasks = sync.Pool{New: func() any { return new(depthTask) }}
+
+func (dt *depthTask) release() {
+	dt.rowTaps = rowTaps{}
+	depthTasks.Put(dt)
+}
+
+// setTaps points dt at the taps of planes, in bytes.
+func (dt *depthTask) setTaps(taps []int) {
+	dt.offsets = dt.offsets[:0]
+	for _, t := range taps {
+		dt.offsets = append(dt.offsets, 4*t)
+	}
+	dt.taps = len(taps)
+	if len(taps) > 0 {
+		dt.off = unsafe.Pointer(&dt.offsets[0])
+	}
+}
+
+// slices calls f for every slice of depth, with src and dst set; each has the rows of one slice.
+func (dt *depthTask) slices(pl *planes, src, dst []float32, f func(*rowTaps)) {
+	dt.n, dt.rows = pl.rowLen, pl.runsPerSlice
+	dt.srcRow, dt.dstRow = 4*pl.runStep, 4*pl.rowLen
+	for d := range pl.runs / pl.runsPerSlice {
+		dt.src = unsafe.Pointer(&src[d*pl.slice])
+		dt.dst = unsafe.Pointer(&dst[d*pl.runsPerSlice*pl.rowLen])
+		f(&dt.rowTaps)
+		if dt.add != nil {
+			dt.add = unsafe.Add(dt.add, dt.rows*dt.dstRow)
+		}
+	}
+}
+
+func (dt *depthTask) setEpilogue(e *ConvEpilogue, channel, at int) {
+	dt.flags, dt.bias, dt.add = 0, 0, nil
+	if e.Bias != nil {
+		dt.bias = e.Bias[channel]
+	}
+	if e.Add != nil {
+		dt.flags |= tileAdd
+		dt.add = unsafe.Pointer(&e.Add[at])
+	}
+	if e.Clip {
+		dt.flags |= tileClip
+		dt.lo, dt.hi = e.Lo, e.Hi
+	}
+}
+
+// depthGrain is how many channels of the given cost a task takes.
+func depthGrain(work int) int { return max(1, 1<<16/(work+64)) }
+
+// depthForward is Conv with one channel per group.
+func depthForward(p *parallel.Pool, cp *ConvParams, x, w []float32, epi ConvEpilogue, y []float32) {
+	tc := tapConvs.Get().(*tapConv)
+	defer tc.release()
+	tc.planes.forward(cp)
+	tc.taps = tc.tapOffsets(tc.taps, cp)
+	in, out, k := volume(cp.In), volume(cp.Out), volume(cp.Kernel)
+	p.For(cp.N*cp.C, depthGrain(out*k+tc.chanSize), func(lo, hi int) {
+		dt := depthTasks.Get().(*depthTask)
+		defer dt.release()
+		dt.setTaps(tc.taps)
+		xp := getBuffer(tc.chanSize)
+		defer xp.put()
+		for i := lo; i < hi; i++ {
+			src := x[i*in : (i+1)*in]
+			if !tc.identity {
+				tc.fill(xp.f, src)
+				src = xp.f
+			}
+			c := i % cp.C
+			dt.w = unsafe.Pointer(&w[c*k])
+			dt.setEpilogue(&epi, c, i*out)
+			dt.slices(&tc.planes, src, y[i*out:(i+1)*out], tapRows)
+		}
+	})
+}
+
+// depthWeight is ConvDW with one channel per group.
+func depthWeight(p *parallel.Pool, cp *ConvParams, x, dy, dw []float32) {
+	tc := tapConvs.Get().(*tapConv)
+	defer tc.release()
+	tc.planes.forward(cp)
+	tc.taps = tc.tapOffsets(tc.taps, cp)
+	in, out, k := volume(cp.In), volume(cp.Out), volume(cp.Kernel)
+	p.For(cp.C, depthGrain(cp.N*(out*k+tc.chanSize)), func(lo, hi int) {
+		dt := depthTasks.Get().(*depthTask)
+		defer dt.release()
+		xp := getBuffer(tc.chanSize)
+		defer xp.put()
+		dt.setTaps(tc.taps)
+		for c := lo; c < hi; c++ {
+			sums := dw[c*k : (c+1)*k]
+			clear(sums)
+			for n := range cp.N {
+				i := n*cp.C + c
+				src := x[i*in : (i+1)*in]
+				if !tc.identity {
+					tc.fill(xp.f, src)
+					src = xp.f
+				}
+				for t := 0; t < k; t += 9 {
+					dt.taps = min(9, k-t)
+					dt.off = unsafe.Pointer(&dt.offsets[t])
+					dt.sums = [9]float32{}
+					dt.slices(&tc.planes, src, dy[i*out:(i+1)*out], tapDots)
+					for j := range dt.taps {
+						sums[t+j] += dt.sums[j]
+					}
+				}
+			}
+		}
+	})
+}
+
+// depth is ConvDX with one channel per group.
+func (dp *dataPlan) depth(p *parallel.Pool, cp *ConvParams, dy, w []float32, epi ConvEpilogue, dx []float32) {
+	b := &dp.base
+	in, out, k := volume(cp.In), volume(cp.Out), volume(cp.Kernel)
+	p.For(cp.N*cp.C, depthGrain(in*ceilDiv(k, len(dp.phases))+b.chanSize), func(lo, hi int) {
+		dt := depthTasks.Get().(*depthTask)
+		defer dt.release()
+		xp, tmp := getBuffer(b.chanSize), getBuffer(in)
+		defer xp.put()
+		defer tmp.put()
+		var weights []float32
+		for i := lo; i < hi; i++ {
+			c := i % cp.C
+			src := dy[i*out : (i+1)*out]
+			if !b.identity {
+				b.fill(xp.f, src)
+				src = xp.f
+			}
+			dst := dx[i*in : (i+1)*in]
+			for j := range dp.phases {
+				ph := &dp.phases[j]
+				dt.setTaps(ph.taps)
+				weights = weights[:0]
+				for _, t := range ph.kernel {
+					weights = append(weights, w[c*k+t])
+				}
+				if len(weights) > 0 {
+					dt.w = unsafe.Pointer(&weights[0])
+				}
+				if len(dp.phases) == 1 {
+					dt.setEpilogue(&epi, c, i*in)
+					dt.slices(&ph.planes, src, dst, tapRows)
+					continue
+				}
+				dt.setEpilogue(&ConvEpilogue{}, c, 0)
+				dt.slices(&ph.planes, src, tmp.f, tapRows)
+				ph.spread(cp, tmp.f, dst)
+			}
+			if len(dp.phases) > 1 {
+				epi.apply(dst, i*in, c)
+			}
+		}
+	})
+}
