@@ -1,0 +1,239 @@
+package onnx
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Model is one ONNX model. The zero value with Proto set is usable. Methods that only read may be called from several
+// goroutines.
+type Model struct {
+	Proto *onnxpb.ModelProto // the whole file
+	Path  string             // file it was read from, "" if none
+
+	data dataFolder // where external data is
+
+	mu      sync.Mutex
+	changed map[*onnxpb.TensorProto]*tensor.Tensor // new values of external tensors, until WriteFile
+	sums    map[string]error                       // checksums that were verified, by location
+}
+
+// Opset is the version of an operator set the model imports, 0 when it does not import it. The domains "" and
+// "ai.onnx" are the same.
+func (m *Model) Opset(domain string) int64 { return opsetIn(m.Proto.GetOpsetImport(), domain) }
+
+func opsetIn(imports []*onnxpb.OperatorSetIdProto, domain string) int64 {
+	for _, o := range imports {
+		if normalDomain(o.GetDomain()) == normalDomain(domain) {
+			return o.GetVersion()
+		}
+	}
+	return 0
+}
+
+func normalDomain(d string) string {
+	if d == "ai.onnx" {
+		return ""
+	}
+	return d
+}
+
+// Metadata is the value of a key of metadata_props, and whether it is there.
+func (m *Model) Metadata(key string) (string, bool) {
+	for _, e := range m.Proto.GetMetadataProps() {
+		if e.GetKey() == key {
+			return e.GetValue(), true
+		}
+	}
+	return "", false
+}
+
+// SetMetadata sets the value of a key of metadata_props, keeping its place, or appends it.
+func (m *Model) SetMetadata(key, val string) {
+	for _, e := range m.Proto.MetadataProps {
+		if e.GetKey() == key {
+			e.Value = &val
+			return
+		}
+	}
+	m.Proto.MetadataProps = append(m.Proto.MetadataProps, &onnxpb.StringStringEntryProto{Key: &key, Value: &val})
+}
+
+// Warnings lists what is legal but may matter: versions newer than this package knows.
+func (m *Model) Warnings() []string {
+	var w []string
+	if v := m.Proto.GetIrVersion(); v > MaxIR {
+		w = append(w, fmt.Sprintf("onnx: the model has IR version %d, the newest known is %d: what it has that is new is kept but not understood; "+
+			"export it with an older IR version if something fails", v, MaxIR))
+	}
+	if v := m.Opset(""); v > LatestOpset {
+		w = append(w, fmt.Sprintf("onnx: the model imports operator set %d, the newest known is %d: export it with an older one if an operator fails", v, LatestOpset))
+	}
+	return w
+}
+
+// Initializer is the initializer of the main graph with that name, nil if there is none.
+func (m *Model) Initializer(name string) *onnxpb.TensorProto {
+	for _, t := range m.Proto.GetGraph().GetInitializer() {
+		if t.GetName() == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// InitializerNames lists the initializers of the main graph, sparse ones after the others, in file order.
+func (m *Model) InitializerNames() []string {
+	var names []string
+	for _, t := range m.Proto.GetGraph().GetInitializer() {
+		names = append(names, t.GetName())
+	}
+	for _, t := range m.Proto.GetGraph().GetSparseInitializer() {
+		names = append(names, t.GetValues().GetName())
+	}
+	return names
+}
+
+// Inputs lists the inputs of the main graph that have no initializer. (Before IR version 4 all initializers are listed
+// as inputs too; later, one that is listed is the default value of the input.)
+func (m *Model) Inputs() []*onnxpb.ValueInfoProto {
+	init := map[string]bool{}
+	for _, n := range m.InitializerNames() {
+		init[n] = true
+	}
+	var in []*onnxpb.ValueInfoProto
+	for _, v := range m.Proto.GetGraph().GetInput() {
+		if !init[v.GetName()] {
+			in = append(in, v)
+		}
+	}
+	return in
+}
+
+// Outputs lists the outputs of the main graph.
+func (m *Model) Outputs() []*onnxpb.ValueInfoProto { return m.Proto.GetGraph().GetOutput() }
+
+// SetInitializer gives an initializer of the main graph new values of the same element type and shape. It stays stored
+// as it was (raw bytes, typed field, or beside the model), in its place, with its documentation and unknown fields.
+// t is copied, except for external data, where it must not change until WriteFile.
+func (m *Model) SetInitializer(name string, t *tensor.Tensor) error {
+	where := fmt.Sprintf("initializer %q", name)
+	p := m.Initializer(name)
+	if p == nil {
+		if slices.Contains(m.InitializerNames(), name) {
+			return &UnsupportedError{Where: where, Feature: "setting the values of a sparse initializer"}
+		}
+		return fmt.Errorf("onnx: %s: the model has none of this name%s", where, m.similar(name))
+	}
+	shape, _, err := shapeOf(p)
+	if err != nil {
+		return at(err, where)
+	}
+	if d := tensor.DType(p.GetDataType()); d != t.DType() || !shape.Equal(t.Shape()) {
+		return fmt.Errorf("onnx: %s is %v%v, cannot be set to %v", where, d, shape, t)
+	}
+	if isExternal(p) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		if m.changed == nil {
+			m.changed = map[*onnxpb.TensorProto]*tensor.Tensor{}
+		}
+		m.changed[p] = t
+		return nil
+	}
+	return at(setValues(p, t), where)
+}
+
+// similar is a hint at the initializer whose name is nearest.
+func (m *Model) similar(name string) string {
+	best, score := "", len(name)/2
+	for _, n := range m.InitializerNames() {
+		if l := commonLen(n, name); l > score {
+			best, score = n, l
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", best)
+}
+
+// commonLen is the length of the common prefix and suffix.
+func commonLen(a, b string) int {
+	n := min(len(a), len(b))
+	i, j := 0, 0
+	for i < n && a[i] == b[i] {
+		i++
+	}
+	for j < n-i && a[len(a)-1-j] == b[len(b)-1-j] {
+		j++
+	}
+	return i + j
+}
+
+// ReplaceNodeByInitializer takes the node away whose one output is name and puts an initializer of that name and the
+// values of t in its place. It serves parameters that an exporter shared: an Identity of an initializer can become a
+// parameter of its own.
+func (m *Model) ReplaceNodeByInitializer(name string, t *tensor.Tensor) error {
+	g := m.Proto.GetGraph()
+	i := slices.IndexFunc(g.GetNode(), func(n *onnxpb.NodeProto) bool { return slices.Contains(n.GetOutput(), name) })
+	if i < 0 {
+		return fmt.Errorf("onnx: no node has the output %q", name)
+	}
+	n := g.Node[i]
+	for _, o := range n.GetOutput() {
+		if o != "" && o != name {
+			return fmt.Errorf("onnx: %s also has the output %q", nodeName(n), o)
+		}
+	}
+	if slices.Contains(m.InitializerNames(), name) {
+		return fmt.Errorf("onnx: there is an initializer %q already", name)
+	}
+	p := TensorToProto(name, t)
+	g.Node = slices.Delete(g.Node, i, i+1)
+	g.Initializer = append(g.Initializer, p)
+	if m.Proto.GetIrVersion() < 4 { // initializers are inputs there
+		dims := make([]any, t.Rank())
+		for i, d := range t.Shape() {
+			dims[i] = d
+		}
+		g.Input = append(g.Input, ValueInfo(name, t.DType(), dims...))
+	}
+	return nil
+}
+
+// Clone is a copy of m that can be changed without changing m, and the reverse, as long as the contents of tensors are
+// replaced and not written into: those are shared.
+func (m *Model) Clone() *Model {
+	c := cloner{tensors: map[*onnxpb.TensorProto]*onnxpb.TensorProto{}}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := &Model{Path: m.Path, data: m.data, sums: maps.Clone(m.sums)}
+	if m.Proto != nil {
+		out.Proto = c.model(m.Proto)
+	}
+	for p, t := range m.changed {
+		if q := c.tensors[p]; q != nil {
+			if out.changed == nil {
+				out.changed = map[*onnxpb.TensorProto]*tensor.Tensor{}
+			}
+			out.changed[q] = t
+		}
+	}
+	return out
+}
+
+// nodeName is how errors name a node.
+func nodeName(n *onnxpb.NodeProto) string {
+	name := n.GetName()
+	if name == "" && len(n.GetOutput()) > 0 {
+		return fmt.Sprintf("node of output %q (%s)", n.GetOutput()[0], n.GetOpType())
+	}
+	return fmt.Sprintf("node %q (%s)", name, cmp.Or(n.GetOpType(), "no operator"))
+}

@@ -1,0 +1,135 @@
+package onnx
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+)
+
+// An Option changes how a model is read.
+type Option func(*options)
+
+type options struct {
+	budget   int64
+	maxBytes int64
+	root     string
+}
+
+// MaxMemory raises or lowers the limit of the memory that a file may take when it is decoded, in bytes. The default is
+// 96 MiB and 16 bytes for each byte of the file above 10 MiB, far more than models need.
+func MaxMemory(n int64) Option { return func(o *options) { o.budget = n } }
+
+// MaxBytes sets how large a model file may be, external data not counted; the default is 2 GiB, the limit of protobuf.
+func MaxBytes(n int64) Option { return func(o *options) { o.maxBytes = n } }
+
+// DataRoot allows external data to lie anywhere in dir, not only in the model's folder, which must be inside dir. Paths
+// are still relative to the model's folder; symbolic links are followed as long as they stay in dir.
+func DataRoot(dir string) Option { return func(o *options) { o.root = dir } }
+
+func makeOptions(opts []Option) options {
+	o := options{maxBytes: 2 << 30}
+	for _, f := range opts {
+		f(&o)
+	}
+	return o
+}
+
+// ReadFile reads a model. External data is not read; it is found in the folder of the model when Tensor asks for it.
+func ReadFile(path string, opts ...Option) (*Model, error) {
+	o := makeOptions(opts)
+	b, err := readAll(path, o.maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	m, err := parse(b, o)
+	if err != nil {
+		return nil, inFile(err, path)
+	}
+	m.Path = path
+	if m.data, err = newDataFolder(filepath.Dir(path), o.root); err != nil {
+		return nil, fmt.Errorf("onnx: %s: %w", path, err)
+	}
+	return m, nil
+}
+
+// readAll is the content of a file of at most limit bytes, read into memory of its size.
+func readAll(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	if st.IsDir() {
+		return nil, fmt.Errorf("onnx: %s is a folder; give the .onnx file in it", path)
+	}
+	if !st.Mode().IsRegular() {
+		b, err := readLimited(f, limit)
+		return b, inFile(err, path)
+	}
+	if st.Size() > limit {
+		return nil, tooLarge(path, st.Size(), limit)
+	}
+	b := make([]byte, st.Size())
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil, fmt.Errorf("onnx: %s: %w", path, err)
+	}
+	return b, nil
+}
+
+func readLimited(r io.Reader, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	if int64(len(b)) > limit {
+		return nil, tooLarge("", int64(len(b)), limit)
+	}
+	return b, nil
+}
+
+func tooLarge(path string, size, limit int64) error {
+	return &UnsupportedError{File: path, Feature: fmt.Sprintf(
+		"a model file of %d bytes or more, the limit is %d (MaxBytes); models above 2 GiB keep their weights as external data", size, limit)}
+}
+
+// Read reads a model from r to its end. External data cannot be read; use ReadFile for models that have some.
+func Read(r io.Reader, opts ...Option) (*Model, error) {
+	o := makeOptions(opts)
+	if br, ok := r.(*bytes.Buffer); ok && int64(br.Len()) <= o.maxBytes {
+		return parse(br.Next(br.Len()), o)
+	}
+	b, err := readLimited(r, o.maxBytes)
+	if err != nil {
+		return nil, err
+	}
+	return parse(b, o)
+}
+
+// Parse reads a model from the bytes of a file, which are not kept. External data cannot be read.
+func Parse(b []byte, opts ...Option) (*Model, error) { return parse(b, makeOptions(opts)) }
+
+func parse(b []byte, o options) (*Model, error) {
+	if what := notONNX(b); what != "" {
+		return nil, &FormatError{Msg: what}
+	}
+	budget := o.budget
+	if budget == 0 {
+		budget = memoryFor(len(b))
+	}
+	p := &onnxpb.ModelProto{}
+	if err := decode(b, p, budget); err != nil {
+		return nil, err
+	}
+	if p.Graph == nil {
+		return nil, &FormatError{Msg: "there is no graph in it: this is not an ONNX model (a tensor file, or another format?)"}
+	}
+	return &Model{Proto: p}, nil
+}

@@ -1,0 +1,304 @@
+package onnx
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"github.com/gtk-onnx/gtk/tensor"
+	"google.golang.org/protobuf/proto"
+)
+
+// WriteOptions say how a model is written. The zero value keeps the form of the model: external data stays external, and
+// all other data does unless the file would be larger than protobuf allows, 2 GiB.
+type WriteOptions struct {
+	Force        bool   // overwrite files that are there
+	ExternalData bool   // put all large tensors into a file beside the model
+	Inline       bool   // put external data into the model file
+	Threshold    int    // bytes from which a tensor is large; 0 means 1024
+	DataName     string // name of the data file; "" means the name of the model file and ".data"
+}
+
+const (
+	maxFile   = math.MaxInt32 // of protobuf
+	dataAlign = 4096          // of external data, so that it can be mapped
+)
+
+var marshal = proto.MarshalOptions{Deterministic: true, AllowPartial: true}
+
+// Bytes is the content of the model file. External data that was not changed stays where it is; changed external data
+// is put inside.
+func (m *Model) Bytes() ([]byte, error) {
+	p, err := m.inlined(false)
+	if err != nil {
+		return nil, err
+	}
+	return marshalModel(p)
+}
+
+func marshalModel(p *onnxpb.ModelProto) ([]byte, error) {
+	if n := proto.Size(p); n > maxFile {
+		return nil, &UnsupportedError{Feature: fmt.Sprintf("a model file of %d bytes; protobuf allows 2 GiB: write it with external data", n)}
+	}
+	b, err := marshal.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	return b, nil
+}
+
+// WriteTo writes what Bytes returns.
+func (m *Model) WriteTo(w io.Writer) (int64, error) {
+	b, err := m.Bytes()
+	if err != nil {
+		return 0, err
+	}
+	n, err := w.Write(b)
+	return int64(n), err
+}
+
+// inlined is the message with changed external tensors, or with all, put inside; m.Proto itself when there are none.
+func (m *Model) inlined(all bool) (*onnxpb.ModelProto, error) {
+	todo := false
+	for t := range m.Tensors() {
+		todo = todo || isExternal(t.Proto) && (all || m.isChanged(t.Proto))
+	}
+	if !todo {
+		return m.Proto, nil
+	}
+	c := m.Clone()
+	for t := range c.Tensors() {
+		p := t.Proto
+		if !isExternal(p) || !all && !c.isChanged(p) {
+			continue
+		}
+		v, err := c.Tensor(p)
+		if err != nil {
+			return nil, err
+		}
+		p.RawData = v.Bytes()
+		p.DataLocation, p.ExternalData = nil, nil
+	}
+	return c.Proto, nil
+}
+
+func (m *Model) isChanged(p *onnxpb.TensorProto) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.changed[p] != nil
+}
+
+// WriteFile writes the model to path, and its external data to a file beside it. Files appear whole or not at all: they
+// are written under a temporary name, synced and renamed. Without Force, a file that is there is an error that is
+// fs.ErrExist.
+func (m *Model) WriteFile(path string, o WriteOptions) error {
+	if o.ExternalData && o.Inline {
+		return fmt.Errorf("onnx: write %s: both ExternalData and Inline", path)
+	}
+	if o.Threshold == 0 {
+		o.Threshold = 1024
+	}
+	if o.DataName == "" {
+		o.DataName = filepath.Base(path) + ".data"
+	}
+	if filepath.Base(o.DataName) != o.DataName || o.DataName == filepath.Base(path) {
+		return fmt.Errorf("onnx: write %s: the data file %q must be another file in the same folder", path, o.DataName)
+	}
+	if err := mayWrite(path, o.Force); err != nil {
+		return err
+	}
+	p := m.Proto
+	switch external, large := m.extent(o); {
+	case o.Inline:
+		var err error
+		if p, err = m.inlined(true); err != nil {
+			return err
+		}
+	case external || large:
+		o.ExternalData = o.ExternalData || large
+		data := filepath.Join(filepath.Dir(path), o.DataName)
+		if err := mayWrite(data, o.Force); err != nil {
+			return err
+		}
+		p, f, err := m.writeData(data, o)
+		if err != nil {
+			return err
+		}
+		b, err := marshalModel(p)
+		if err != nil {
+			discard(f)
+			return err
+		}
+		if err := finish(f, data); err != nil {
+			return err
+		}
+		return writeWhole(path, b)
+	}
+	b, err := marshalModel(p)
+	if err != nil {
+		return err
+	}
+	return writeWhole(path, b)
+}
+
+// extent says whether a data file is asked for or kept, and whether it is needed.
+func (m *Model) extent(o WriteOptions) (external, large bool) {
+	for t := range m.Tensors() {
+		external = external || isExternal(t.Proto)
+	}
+	return external || o.ExternalData, proto.Size(m.Proto) > maxFile
+}
+
+func mayWrite(path string, force bool) error {
+	st, err := os.Stat(path)
+	switch {
+	case err == nil && st.IsDir():
+		return fmt.Errorf("onnx: write %s: this is a folder", path)
+	case err == nil && !force:
+		return fmt.Errorf("onnx: write %s: %w; nothing is overwritten unless forced", path, fs.ErrExist)
+	}
+	return nil
+}
+
+// writeData writes the external data of m to a temporary file, to be finished or discarded. The message returned refers
+// to it by its final name.
+func (m *Model) writeData(path string, o WriteOptions) (p *onnxpb.ModelProto, f *os.File, err error) {
+	f, err = createTemp(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() {
+		if err != nil {
+			discard(f)
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<16)
+	c := m.Clone()
+	offset := int64(0)
+	for t := range c.Tensors() {
+		p := t.Proto
+		if !isExternal(p) && (!o.ExternalData || t.Attribute != "") {
+			continue // runtimes look for external data in initializers only, so attributes stay as they are
+		}
+		size, err := c.storedSize(p)
+		if err != nil {
+			return nil, nil, at(err, fmt.Sprintf("tensor %q", p.GetName()))
+		}
+		if !isExternal(p) && size < int64(o.Threshold) {
+			continue
+		}
+		pad := (dataAlign - offset%dataAlign) % dataAlign
+		if _, err := w.Write(make([]byte, pad)); err != nil {
+			return nil, nil, fmt.Errorf("onnx: write %s: %w", path, err)
+		}
+		offset += pad
+		if err := c.copyData(w, p); err != nil {
+			return nil, nil, at(err, fmt.Sprintf("tensor %q", p.GetName()))
+		}
+		makeExternal(p, o.DataName, offset, size)
+		offset += size
+	}
+	if err := w.Flush(); err != nil {
+		return nil, nil, fmt.Errorf("onnx: write %s: %w", path, err)
+	}
+	return c.Proto, f, nil
+}
+
+// storedSize is the number of bytes of a tensor when stored as raw bytes; 0 for strings, which cannot be.
+func (m *Model) storedSize(p *onnxpb.TensorProto) (int64, error) {
+	_, n, err := shapeOf(p)
+	if err != nil {
+		return 0, err
+	}
+	return int64(tensor.DType(p.GetDataType()).Size(n)), nil
+}
+
+// copyData writes the raw bytes of a tensor; external data that was not changed goes from file to file.
+func (m *Model) copyData(w io.Writer, p *onnxpb.TensorProto) error {
+	if isExternal(p) && !m.isChanged(p) {
+		f, offset, size, _, err := m.openExternal(p)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := io.Copy(w, io.NewSectionReader(f, offset, size)); err != nil {
+			return fmt.Errorf("onnx: %w", err)
+		}
+		return nil
+	}
+	t, err := m.Tensor(p)
+	if err != nil {
+		return err
+	}
+	if _, err := w.Write(t.Bytes()); err != nil {
+		return fmt.Errorf("onnx: %w", err)
+	}
+	return nil
+}
+
+// makeExternal makes p refer to bytes of a file. Keys of external_data that this package does not know are dropped with
+// the place they described.
+func makeExternal(p *onnxpb.TensorProto, location string, offset, size int64) {
+	p.RawData, p.FloatData, p.DoubleData, p.Int32Data, p.Int64Data, p.Uint64Data = nil, nil, nil, nil, nil, nil
+	p.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
+	p.ExternalData = []*onnxpb.StringStringEntryProto{
+		{Key: new("location"), Value: &location},
+		{Key: new("offset"), Value: new(strconv.FormatInt(offset, 10))},
+		{Key: new("length"), Value: new(strconv.FormatInt(size, 10))},
+	}
+}
+
+// createTemp makes a temporary file beside path.
+func createTemp(path string) (*os.File, error) {
+	name := fmt.Sprintf(".%s.%016x.tmp", filepath.Base(path), rand.Uint64())
+	f, err := os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: write %s: %w", path, err)
+	}
+	return f, nil
+}
+
+// discard takes a temporary file away.
+func discard(f *os.File) {
+	f.Close()
+	os.Remove(f.Name())
+}
+
+// finish syncs f and gives it its name.
+func finish(f *os.File, path string) error {
+	err := f.Sync()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return fmt.Errorf("onnx: write %s: %w", path, err)
+	}
+	if d, err := os.Open(filepath.Dir(path)); err == nil { // so that the name survives a crash; not all systems can
+		_ = d.Sync()
+		d.Close()
+	}
+	return nil
+}
+
+func writeWhole(path string, b []byte) error {
+	f, err := createTemp(path)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Write(b); err != nil {
+		discard(f)
+		return fmt.Errorf("onnx: write %s: %w", path, err)
+	}
+	return finish(f, path)
+}
