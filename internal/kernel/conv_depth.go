@@ -21,20 +21,19 @@ import (
 //
 //	for t := range taps { sums[t] += Σ_r Σ_j dst[r*dstRow+j] * src[r*srcRow + off[t] + j] }
 type rowTaps struct {
-	rows, n  int
-	src      unsafe.Pointer
-	srcRow   int
-	dst      unsafe.Pointer
-	dstRow   int
-	taps     int
-	off      unsafe.Pointer
-	w        unsafe.Pointer
-	add      unsafe.Pointer
-	flags    int
-	bias     float32
-	lo, hi   float32
-	sums     [9]float32
-	maskTail [8]uint32
+	rows, n int
+	src     unsafe.Pointer
+	srcRow  int
+	dst     unsafe.Pointer
+	dstRow  int
+	taps    int
+	off     unsafe.Pointer
+	w       unsafe.Pointer
+	add     unsafe.Pointer
+	flags   int
+	bias    float32
+	lo, hi  float32
+	sums    [9]float32
 }
 
 var (
@@ -90,12 +89,13 @@ func tapDotsGeneric(a *rowTaps) {
 type depthTask struct {
 	rowTaps
 	offsets []int
+	addend  []float32
 }
 
 var depthTasks = sync.Pool{New: func() any { return new(depthTask) }}
 
 func (dt *depthTask) release() {
-	dt.rowTaps = rowTaps{}
+	dt.rowTaps, dt.addend = rowTaps{}, nil
 	depthTasks.Put(dt)
 }
 
@@ -118,21 +118,21 @@ func (dt *depthTask) slices(pl *planes, src, dst []float32, f func(*rowTaps)) {
 	for d := range pl.runs / pl.runsPerSlice {
 		dt.src = unsafe.Pointer(&src[d*pl.slice])
 		dt.dst = unsafe.Pointer(&dst[d*pl.runsPerSlice*pl.rowLen])
-		f(&dt.rowTaps)
-		if dt.add != nil {
-			dt.add = unsafe.Add(dt.add, dt.rows*dt.dstRow)
+		if dt.addend != nil {
+			dt.add = unsafe.Pointer(&dt.addend[d*pl.runsPerSlice*pl.rowLen])
 		}
+		f(&dt.rowTaps)
 	}
 }
 
 func (dt *depthTask) setEpilogue(e *ConvEpilogue, channel, at int) {
-	dt.flags, dt.bias, dt.add = 0, 0, nil
+	dt.flags, dt.bias, dt.addend = 0, 0, nil
 	if e.Bias != nil {
 		dt.bias = e.Bias[channel]
 	}
 	if e.Add != nil {
 		dt.flags |= tileAdd
-		dt.add = unsafe.Pointer(&e.Add[at])
+		dt.addend = e.Add[at:]
 	}
 	if e.Clip {
 		dt.flags |= tileClip

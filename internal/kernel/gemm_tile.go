@@ -111,26 +111,23 @@ func genericTile(rows int) func(*tile) {
 // genericRow is one row of a tile of at most four columns.
 func genericRow(t *tile, r, cols int) {
 	var s [4]float32
-	a, b := unsafe.Add(t.a, r*t.ars), t.b
 	if cols == 4 {
 		var s0, s1, s2, s3 float32
-		for range t.k {
-			x := *(*float32)(a)
-			y := (*[4]float32)(b)
+		for p := range t.k {
+			x := *floatAt(t.a, r*t.ars+p*t.acs)
+			y := (*[4]float32)(unsafe.Add(t.b, p*t.brs))
 			s0 += x * y[0]
 			s1 += x * y[1]
 			s2 += x * y[2]
 			s3 += x * y[3]
-			a, b = unsafe.Add(a, t.acs), unsafe.Add(b, t.brs)
 		}
 		s = [4]float32{s0, s1, s2, s3}
 	} else {
-		for range t.k {
-			x := *(*float32)(a)
+		for p := range t.k {
+			x := *floatAt(t.a, r*t.ars+p*t.acs)
 			for j := range cols {
-				s[j] += x * *floatAt(b, 4*j)
+				s[j] += x * *floatAt(t.b, p*t.brs+4*j)
 			}
-			a, b = unsafe.Add(a, t.acs), unsafe.Add(b, t.brs)
 		}
 	}
 	for j := range cols {
