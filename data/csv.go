@@ -51,8 +51,9 @@ type table struct {
 // a column named id gives the ids; columns that are text in the first row and those of Options.GroupBy are groups;
 // all others are features, X float32 [F].
 //
-// Labels that are text, or integers of at most 100 (and half of the rows) different values, are classes: text
-// sorted, integers 0..K−1 as they are, other integers in numeric order. All other labels are targets, Y float32 [1].
+// Labels that are text are classes, sorted. Integers of at most 100 different values are classes when they are 0..K−1 (as they are) or
+// at most half as many as rows (in numeric order). All other labels are targets, Y float32 [1]. Give Options.Classes where
+// one list must hold for several files: a file that lacks a class would count the others differently.
 // Settings: ?label= &file= &root= &groups=A,B &header=true|false &task=classification|regression.
 func openCSV(spec Spec, o Options, _ int) (Dataset, error) {
 	for k, v := range spec.Query {
@@ -156,7 +157,7 @@ func newTable(path string, r io.Reader, header string) (*table, error) {
 		second, err := t.next()
 		switch {
 		case errors.Is(err, io.EOF):
-			t.header = !slices.ContainsFunc(row, isNumber)
+			t.header = isHeader(row, nil)
 		case err != nil:
 			return nil, err
 		case t.preamble(row, second):
@@ -455,7 +456,8 @@ func (t *table) setLabels(m *memory, labels []string, column string, o Options) 
 			allNumber = allNumber && isNumber(s)
 		}
 	}
-	classes := !allNumber || allInt && (len(distinct) <= 2 || len(distinct) <= min(100, len(labels)/2))
+	counting := low == 0 && high == len(distinct)-1
+	classes := !allNumber || allInt && len(distinct) <= 100 && (counting || len(distinct) <= max(2, len(labels)/2))
 	if o.Task != "" {
 		classes = o.Task == "classification"
 	}
