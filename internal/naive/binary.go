@@ -21,9 +21,15 @@ func init() {
 				return a / b
 			})(c)
 		},
-		"Pow":   pow,
-		"Mod":   mod,
-		"PRelu": func(c *call) []*value { return one(zip(c.in[0].d, c.in[0], c.in[1], leaky)) },
+		"Pow": pow,
+		"Mod": mod,
+		"PRelu": func(c *call) []*value {
+			x, slope := c.in[0], c.in[1]
+			if c.opset < 7 && slope.len() > 1 { // one for each channel
+				slope = slope.with(append([]int{slope.len()}, ones(nil, len(x.shape)-2)...)...)
+			}
+			return one(zip(x.d, x, slope, leaky))
+		},
 
 		"Equal":          equal,
 		"Greater":        compare(func(a, b float64) bool { return a > b }),

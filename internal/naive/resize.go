@@ -108,7 +108,7 @@ func (s axisScale) origin(mode string, o int) float64 {
 		if s.out == 1 {
 			return 0
 		}
-		return x * (in - 1) / (out - 1)
+		return x * (in - 1) / (s.scale*in - 1) // the extent before rounding, as the reference has it
 	case "asymmetric":
 		return x / s.scale
 	case "tf_crop_and_resize":
