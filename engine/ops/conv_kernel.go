@@ -107,14 +107,11 @@ func runConv64(a *convAttrs, c *graph.RunCtx, cp *kernel.ConvParams) error {
 	if a.act != nil || c.Has(3) {
 		return fmt.Errorf("fused convolution of float64")
 	}
-	y := tensor.Data[float64](c.Out[0])
-	kernel.Conv64(c.Pool, cp, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), y)
+	var bias []float64
 	if c.Has(2) {
-		bias, space := tensor.Data[float64](c.In[2]), product(c.Out[0].Shape()[2:])
-		for i := range y {
-			y[i] += bias[i/space%cp.M]
-		}
+		bias = tensor.Data[float64](c.In[2])
 	}
+	kernel.Conv64(c.Pool, cp, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), bias, tensor.Data[float64](c.Out[0]))
 	return nil
 }
 

@@ -77,6 +77,7 @@ func init() {
 			out := c.Out[0].F32()
 			t, m, k := product(e.g.out), e.g.m/e.g.group, e.g.c/e.g.group*product(e.g.k)
 			gram := t*t*(m+k) < t*m*k
+			group := e.nx / e.g.group // of X
 			c.Pool.For(e.n, 1, func(lo, hi int) {
 				if gram {
 					u, a, b := make([]float32, k*t), make([]float32, t*t), make([]float32, t*t)
@@ -84,7 +85,7 @@ func init() {
 						x, dy := e.at(i)
 						s := 0.0
 						for g := range e.g.group {
-							kernel.Im2col(e.cp, x, g, u)
+							kernel.Im2col(e.cp, x[g*group:][:group], u)
 							d := dy[g*m*t:][:m*t]
 							kernel.Sgemm(nil, true, false, t, t, k, 1, u, t, u, t, 0, a, t)
 							kernel.Sgemm(nil, true, false, t, t, m, 1, d, t, d, t, 0, b, t)

@@ -48,7 +48,7 @@ func init() {
 			u := make([]float32, n*t)
 			s, part := make([]float64, n*n), make([]float32, n*n)
 			for i := range g.n {
-				kernel.Im2col(cp, x[i*each:][:each], 0, u)
+				kernel.Im2col(cp, x[i*each:][:each], u)
 				kernel.Sgemm(c.Pool, false, true, n, n, t, 1, u, t, u, t, 0, part, n)
 				for k, v := range part {
 					s[k] += float64(v)
@@ -97,3 +97,6 @@ func init() {
 		},
 	})
 }
+
+// Ridge is the attribute of RidgeSolve.
+func Ridge(lambda float32) any { return &ridgeAttrs{Lambda: lambda} }
