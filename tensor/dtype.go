@@ -63,7 +63,8 @@ func (d DType) Bits() int {
 }
 
 // Size is the storage of n elements in bytes. Types below one byte are packed, first element in the low bits.
-func (d DType) Size(n int) int { return (n*d.Bits() + 7) / 8 }
+// It does not overflow for the lengths that Shape.CheckedLen lets pass.
+func (d DType) Size(n int) int { return n/8*d.Bits() + (n%8*d.Bits()+7)/8 }
 
 // String is the NumPy-like name of d, for example "float32".
 func (d DType) String() string {
