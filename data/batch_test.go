@@ -1,0 +1,314 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// collect is all batches of an epoch as text, and the error that ended it.
+func collect(ds Dataset, s Sampler, size int, o BatchOptions) (lines []string, err error) {
+	for b, err := range Batches(context.Background(), ds, s, size, o) {
+		if err != nil {
+			return lines, err
+		}
+		y := "-"
+		if b.Y != nil {
+			y = fmt.Sprint(b.Y.Bytes())
+		}
+		lines = append(lines, fmt.Sprint(b.Index, b.IDs, b.Labels, b.X, b.X.Bytes(), y))
+	}
+	return lines, nil
+}
+
+func TestBatchesDoNotDependOnWorkers(t *testing.T) {
+	ds := must(Open("shapes?size=16&n=50", Options{}))(t)
+	o := BatchOptions{Preprocess: &Preprocess{ImageSize: [2]int{12, 12}}, Augment: Augment{Flip: true, Pad: 2, Resized: [2]float64{0.3, 1}}, Seed: 5, Epoch: 3}
+	o.Workers = 1
+	want := must(collect(ds, Shuffled(50, 5), 8, o))(t)
+	if len(want) != 7 {
+		t.Fatalf("%d batches", len(want))
+	}
+	for _, w := range []int{2, 3, 16} {
+		o.Workers, o.Prefetch = w, w
+		if got := must(collect(ds, Shuffled(50, 5), 8, o))(t); !slices.Equal(got, want) {
+			t.Errorf("%d workers give other batches", w)
+		}
+	}
+	o.Skip = 4
+	if got := must(collect(ds, Shuffled(50, 5), 8, o))(t); !slices.Equal(got, want[4:]) {
+		t.Error("resumed epoch differs")
+	}
+	o.Skip, o.DropLast = 0, true
+	if got := must(collect(ds, Shuffled(50, 5), 8, o))(t); !slices.Equal(got, want[:6]) {
+		t.Error("without the last batch: other batches")
+	}
+	o.DropLast, o.Epoch = false, 4
+	if got := must(collect(ds, Shuffled(50, 5), 8, o))(t); slices.Equal(got[:1], want[:1]) {
+		t.Error("epochs are the same")
+	}
+}
+
+func TestBatchesContent(t *testing.T) {
+	ds := must(Open("digits#test", Options{}))(t)
+	n := 0
+	for b, err := range Batches(context.Background(), ds, Sequential(ds.Len()), 0, BatchOptions{Preprocess: &Preprocess{Scale: 1. / 16}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		n++
+		if !b.X.Shape().Equal(tensor.Shape{355, 1, 8, 8}) || b.X.DType() != tensor.Float32 {
+			t.Fatalf("%v", b.X)
+		}
+		for i := range 355 {
+			e := must(ds.Example(i))(t)
+			if b.IDs[i] != e.ID || b.Labels[i] != int64(e.Label) {
+				t.Fatalf("example %d: %s %d", i, b.IDs[i], b.Labels[i])
+			}
+			for k, v := range e.X.Bytes() {
+				if b.X.F32()[i*64+k] != float32(v)/16 {
+					t.Fatalf("example %d pixel %d", i, k)
+				}
+			}
+		}
+	}
+	if n != 1 {
+		t.Errorf("%d batches", n)
+	}
+	table := must(readTable(t, "1,2,0.5\n3,4,0.25\n5,6,1.5\n", Options{}))(t)
+	var last *Batch
+	for b, err := range Batches(context.Background(), table, Sequential(3), 2, BatchOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		last = b.Clone()
+	}
+	if last.X.String() != "float32[1,2]" || last.Y.String() != "float32[1,1]" || last.Y.F32()[0] != 1.5 || last.Labels[0] != -1 {
+		t.Errorf("%v %v", last.X, last.Y)
+	}
+	scaled := &Preprocess{Scale: 1, Mean: []float64{1, 2}, Std: []float64{2, 2}, Tensors: true}
+	for b, err := range Batches(context.Background(), table, Sequential(3), 3, BatchOptions{Preprocess: scaled}) {
+		if err != nil || !slices.Equal(b.X.F32(), []float32{0, 0, 1, 1, 2, 2}) {
+			t.Errorf("%v %v", b, err)
+		}
+	}
+	for range Batches(context.Background(), table, Sequential(0), 3, BatchOptions{}) {
+		t.Error("a batch of nothing")
+	}
+}
+
+// broken fails at one example and gives another shape at another.
+type broken struct {
+	Dataset
+	bad, odd int
+	slow     time.Duration
+}
+
+var errBroken = errors.New("broken on purpose")
+
+func (b broken) Example(i int) (Example, error) {
+	time.Sleep(b.slow)
+	if i == b.bad {
+		return Example{}, errBroken
+	}
+	e, err := b.Dataset.Example(i)
+	if i == b.odd {
+		e.X = tensor.New(tensor.Uint8, 3, 5, 5)
+	}
+	return e, err
+}
+
+func TestBatchesErrors(t *testing.T) {
+	ds := must(Open("shapes?size=16&n=40", Options{}))(t)
+	before := runtime.NumGoroutine()
+	for _, workers := range []int{1, 8} {
+		got, err := collect(broken{ds, 22, 29, 0}, Sequential(40), 5, BatchOptions{Workers: workers})
+		if !errors.Is(err, errBroken) || len(got) != 4 {
+			t.Errorf("%d workers: %d batches before %v", workers, len(got), err)
+		}
+		got, err = collect(broken{ds, -1, 29, 0}, Sequential(40), 5, BatchOptions{Workers: workers})
+		if err == nil || len(got) != 5 {
+			t.Errorf("%d workers: %d batches before %v", workers, len(got), err)
+		}
+	}
+	n := 0
+	for _, err := range Batches(context.Background(), broken{ds, 22, -1, 0}, Sequential(40), 5, BatchOptions{}) {
+		if n++; err != nil && n != 5 {
+			t.Errorf("error at batch %d", n)
+		}
+	}
+	if n != 5 {
+		t.Errorf("%d values where four batches and an error were due", n)
+	}
+	for range Batches(context.Background(), ds, Sequential(40), 3, BatchOptions{}) {
+		break
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	var last error
+	for _, err := range Batches(ctx, broken{ds, -1, -1, time.Millisecond}, Sequential(40), 4, BatchOptions{Workers: 2}) {
+		cancel()
+		last = err
+	}
+	if !errors.Is(last, context.Canceled) {
+		t.Errorf("cancelled loop ends with %v", last)
+	}
+	for _, c := range []struct {
+		s Sampler
+		o BatchOptions
+	}{
+		{SamplerFunc(func(int) []int { return []int{3, 99} }), BatchOptions{}},
+		{Sequential(40), BatchOptions{Preprocess: &Preprocess{Crop: "x"}}},
+		{Sequential(40), BatchOptions{Augment: Augment{Pad: -1}}},
+	} {
+		if got, err := collect(ds, c.s, 4, c.o); err == nil || len(got) > 0 {
+			t.Errorf("%d batches, error %v", len(got), err)
+		}
+	}
+	for range 100 {
+		if runtime.NumGoroutine() <= before {
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d goroutines left", runtime.NumGoroutine()-before)
+}
+
+func TestSamplers(t *testing.T) {
+	if !slices.Equal(Sequential(3).Order(9), []int{0, 1, 2}) {
+		t.Error("sequential")
+	}
+	s := Shuffled(100, 1)
+	a, b := s.Order(0), s.Order(1)
+	if slices.Equal(a, b) || !slices.Equal(a, Shuffled(100, 1).Order(0)) || slices.Equal(a, Shuffled(100, 2).Order(0)) {
+		t.Error("shuffled orders do not depend on seed and epoch alone")
+	}
+	slices.Sort(a)
+	if !slices.Equal(a, upTo(100)) {
+		t.Error("shuffled is no permutation")
+	}
+	// The streams are part of what a seed means: they must not change.
+	if got := Shuffled(8, 7).Order(2); !slices.Equal(got, shuffled8) {
+		t.Errorf("order of seed 7, epoch 2 is %v", got)
+	}
+	ds := must(readTable(t, "1,a\n2,a\n3,a\n4,a\n5,a\n6,b\n7,b\n8,c\n", Options{}))(t)
+	count := map[int]int{}
+	order := Balanced(ds, 3).Order(0)
+	for _, i := range order {
+		count[ds.Label(i)]++
+	}
+	if len(order) != 15 || count[0] != 5 || count[1] != 5 || count[2] != 5 {
+		t.Errorf("balanced counts %v", count)
+	}
+	uniform := make([]int, 6) // all permutations of three
+	for e := range 6000 {
+		p := Shuffled(3, 11).Order(e)
+		uniform[p[0]*2+(p[1]+2-p[0])%3%2]++
+	}
+	for k, n := range uniform {
+		if n < 870 || n > 1130 { // 1000 ± 4.5 standard deviations
+			t.Errorf("permutation %d comes %d times of 6000", k, n)
+		}
+	}
+}
+
+func TestSplit(t *testing.T) {
+	ds := must(Open("digits", Options{}))(t)
+	train, val, err := Split(ds, 0.2, 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for _, part := range []Dataset{train, val} {
+		for i := range part.Len() {
+			if seen[part.ID(i)] {
+				t.Fatalf("%s is in both parts", part.ID(i))
+			}
+			seen[part.ID(i)] = true
+		}
+	}
+	whole, part := perClass(ds), perClass(val)
+	for l, members := range whole {
+		if share := float64(len(part[l])) / float64(len(members)); share < 0.195 || share > 0.205 {
+			t.Errorf("class %d: share %v", l, share)
+		}
+	}
+	if len(seen) != ds.Len() {
+		t.Errorf("%d of %d examples", len(seen), ds.Len())
+	}
+	again, _, _ := Split(ds, 0.2, 4)
+	other, _, _ := Split(ds, 0.2, 5)
+	if again.ID(100) != train.ID(100) || dump(t, again) == dump(t, other) {
+		t.Error("split does not depend on the seed alone")
+	}
+	for _, f := range []float64{0, 1, -1, 2} {
+		if _, _, err := Split(ds, f, 0); err == nil {
+			t.Errorf("fraction %v is accepted", f)
+		}
+	}
+	if _, err := Subset(ds, []int{1797}); err == nil {
+		t.Error("subset with an index out of range")
+	}
+}
+
+func TestAugment(t *testing.T) {
+	for s, want := range map[string]Augment{"": {}, "none": {}, "flip,crop=4": {Flip: true, Pad: 4}, "resized": {Resized: [2]float64{0.08, 1}}, "resized=0.5:0.9": {Resized: [2]float64{0.5, 0.9}}} {
+		if got := must(ParseAugment(s))(t); got != want {
+			t.Errorf("%q: %+v", s, got)
+		}
+	}
+	for _, s := range []string{"flop", "crop=x", "crop=-1", "resized=0.9:0.1", "resized=0:1"} {
+		if _, err := ParseAugment(s); err == nil {
+			t.Errorf("%q is accepted", s)
+		}
+	}
+	x := tensor.From([]uint8{1, 2, 3, 4, 5, 6}, 1, 2, 3)
+	flips, places := 0, map[string]int{}
+	for e := range 400 {
+		r := newRandom(1, keyAugment, uint64(e))
+		if out := (Augment{Flip: true}).shift(r, x); slices.Equal(out.Bytes(), []uint8{3, 2, 1, 6, 5, 4}) {
+			flips++
+		} else if !slices.Equal(out.Bytes(), x.Bytes()) {
+			t.Fatalf("flip gives %v", out.Bytes())
+		}
+		places[fmt.Sprint(Augment{Pad: 1}.shift(r, x).Bytes())]++
+	}
+	if flips < 150 || flips > 250 || len(places) != 9 || places["[0 0 0 0 1 2]"] == 0 || places["[5 6 0 0 0 0]"] == 0 {
+		t.Errorf("%d flips, places %v", flips, places)
+	}
+	for e := range 200 {
+		b := Augment{Resized: [2]float64{0.2, 0.6}}.part(newRandom(2, uint64(e)), 30, 50)
+		area := (b.y1 - b.y0) * (b.x1 - b.x0) / 1500
+		if b.y0 < 0 || b.x0 < 0 || b.y1 > 30 || b.x1 > 50 || area < 0.17 || area > 0.65 {
+			t.Fatalf("box %+v, area %v", b, area)
+		}
+	}
+}
+
+func TestCache(t *testing.T) {
+	ds := must(Open("shapes?size=40&n=12", Options{}))(t)
+	p := Preprocess{Resize: 32, ImageSize: [2]int{24, 24}, Channels: "bgr", Mean: []float64{0.5}}
+	want := must(collect(ds, Sequential(12), 5, BatchOptions{Preprocess: &p}))(t)
+	for _, limit := range []int64{0, 24 * 24 * 3 * 5, 1 << 20} {
+		c, rest := Cache(ds, p, limit)
+		for range 2 {
+			if got := must(collect(c, Sequential(12), 5, BatchOptions{Preprocess: &rest}))(t); !slices.Equal(got, want) {
+				t.Fatalf("limit %d: cached batches differ", limit)
+			}
+		}
+		if e := must(c.Example(3))(t); !e.Mask.Shape().Equal(tensor.Shape{24, 24}) {
+			t.Errorf("mask %v", e.Mask)
+		}
+		if GroupOf(c, 0, "x") != "" || Planted(c) != nil {
+			t.Error("cache invents groups or labels")
+		}
+	}
+}
+
+var shuffled8 = []int{3, 6, 7, 0, 4, 5, 1, 2}
