@@ -244,13 +244,16 @@ func (ph *dataPhase) spread(cp *ConvParams, src, dst []float32) {
 			row := src[:ph.q[2]]
 			src = src[ph.q[2]:]
 			s := cp.Stride[2]
-			if s == 1 {
+			switch s {
+			case 1:
 				copy(dst[at:], row)
-				continue
-			}
-			for _, v := range row {
-				dst[at] = v
-				at += s
+			case 2:
+				putEven(dst[at:], row)
+			default:
+				for _, v := range row {
+					dst[at] = v
+					at += s
+				}
 			}
 		}
 	}

@@ -105,6 +105,15 @@ func takeEvenGeneric(dst, src []float32) {
 	}
 }
 
+// putEven is dst[2*i] = src[i].
+var putEven = putEvenGeneric
+
+func putEvenGeneric(dst, src []float32) {
+	for i, v := range src {
+		dst[2*i] = v
+	}
+}
+
 // ceilDiv is ⌈a/b⌉ for b > 0.
 func ceilDiv(a, b int) int {
 	if a < 0 {
