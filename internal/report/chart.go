@@ -119,6 +119,9 @@ func newAxis(xs []float64, from, to float64, log bool) axis {
 		d := max(abs(a.lo)/10, 1e-3)
 		a.lo, a.hi = a.lo-d, a.hi+d
 	}
+	if log { // so that ticks are finite
+		a.lo, a.hi = max(a.lo, -307), min(a.hi, 307)
+	}
 	return a
 }
 

@@ -1,0 +1,234 @@
+package explain
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/png"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Writer writes the files of maps to a folder: NAME.METHOD[.LAYER][.CLASS] with .png (overlay), .npy (raw, float32 [c,h,w]) and .json.
+type Writer struct {
+	Dir     string
+	PNG     bool
+	NPY     bool
+	JSON    bool
+	Force   bool // overwrite
+	Render  Render
+	Model   string         // name of the model, for the JSON files
+	Details map[string]any // more for the JSON files: seed, hash of the model
+
+	used map[string]bool
+}
+
+// Written is what was written for one map; names of files that were not asked for are empty.
+type Written struct {
+	Image  string `json:"image"`
+	Method string `json:"method"`
+	Layer  string `json:"layer"`
+	Target int    `json:"target"`
+	PNG    string `json:"png,omitempty"`
+	NPY    string `json:"npy,omitempty"`
+	JSON   string `json:"json,omitempty"`
+}
+
+// mapFile is the form of the JSON file of a map.
+type mapFile struct {
+	Schema  string         `json:"schema"`
+	Model   string         `json:"model,omitempty"`
+	Image   string         `json:"image"`
+	Method  string         `json:"method"`
+	Options Options        `json:"options,omitempty"`
+	Layer   string         `json:"layer,omitempty"`
+	Target  Prediction     `json:"target"`
+	Score   float64        `json:"score"`
+	Top     []Prediction   `json:"top"`
+	Shape   []int          `json:"shape"`
+	Min     float32        `json:"min"`
+	Max     float32        `json:"max"`
+	Signed  bool           `json:"signed"`
+	Weights []float32      `json:"weights,omitempty"`
+	Details map[string]any `json:"details,omitempty"`
+}
+
+// Write writes the files of one item.
+func (w *Writer) Write(it Item) ([]Written, error) {
+	if err := os.MkdirAll(w.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("explain: %w", err)
+	}
+	stem := w.stem(it.Name)
+	several := len(byTarget(it.Result.Maps)) > 1
+	var out []Written
+	for _, m := range it.Result.Maps {
+		parts := []string{stem, m.Method}
+		if m.Layer != "" {
+			parts = append(parts, m.Layer)
+		}
+		if several {
+			parts = append(parts, fmt.Sprintf("class%d", m.Target.Class))
+		}
+		base := w.unique(FileName(parts...))
+		r := Written{Image: it.Name, Method: m.Method, Layer: m.Layer, Target: m.Target.Class}
+		if w.PNG {
+			img, err := w.Render.Overlaid(it.Base, m)
+			if err != nil {
+				return nil, err
+			}
+			if r.PNG, err = w.picture(base+".png", img); err != nil {
+				return nil, err
+			}
+		}
+		if w.NPY {
+			var b bytes.Buffer
+			if err := tensor.WriteNPY(&b, m.Raw); err != nil {
+				return nil, fmt.Errorf("explain: %s: %w", base, err)
+			}
+			var err error
+			if r.NPY, err = w.file(base+".npy", b.Bytes()); err != nil {
+				return nil, err
+			}
+		}
+		if w.JSON {
+			b, err := json.MarshalIndent(w.describe(it, m), "", "  ")
+			if err != nil {
+				return nil, fmt.Errorf("explain: %s: %w", base, err)
+			}
+			if r.JSON, err = w.file(base+".json", append(b, '\n')); err != nil {
+				return nil, err
+			}
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// describe is the JSON form of m. Numbers that JSON does not have are left out with Min and Max 0.
+func (w *Writer) describe(it Item, m Map) mapFile {
+	f := mapFile{
+		Schema: "gtk.explain.map/1", Model: w.Model, Image: it.Name, Method: m.Base, Options: m.Options, Layer: m.Layer, Target: m.Target,
+		Score: m.Score, Top: it.Result.Top[:min(5, len(it.Result.Top))], Shape: m.Raw.Shape(), Signed: m.Signed, Weights: m.Weights, Details: w.Details,
+	}
+	if x := m.Raw.F32(); !m.Constant || finite(x) {
+		f.Min, f.Max = slices.Min(x), slices.Max(x)
+	}
+	if !finite(f.Weights) {
+		f.Weights = nil
+	}
+	return f
+}
+
+func finite(x []float32) bool {
+	for _, v := range x {
+		if v-v != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Panel writes img as NAME.png in the folder and returns its path.
+func (w *Writer) Panel(name string, img image.Image) (string, error) {
+	if err := os.MkdirAll(w.Dir, 0o755); err != nil {
+		return "", fmt.Errorf("explain: %w", err)
+	}
+	return w.picture(w.unique(FileName(name))+".png", img)
+}
+
+func (w *Writer) picture(name string, img image.Image) (string, error) {
+	var b bytes.Buffer
+	if err := png.Encode(&b, img); err != nil {
+		return "", fmt.Errorf("explain: %s: %w", name, err)
+	}
+	return w.file(name, b.Bytes())
+}
+
+// file writes a whole file or none: to a temporary name first.
+func (w *Writer) file(name string, content []byte) (path string, err error) {
+	path = filepath.Join(w.Dir, name)
+	if _, err := os.Lstat(path); err == nil && !w.Force {
+		return "", fmt.Errorf("explain: %w: %s (choose another folder, or overwrite with force)", fs.ErrExist, path)
+	}
+	tmp, err := os.CreateTemp(w.Dir, ".map-*")
+	if err != nil {
+		return "", fmt.Errorf("explain: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(tmp.Name())
+			err = fmt.Errorf("explain: %w", err)
+		}
+	}()
+	_, err = tmp.Write(content)
+	if err == nil {
+		err = tmp.Chmod(0o644)
+	}
+	if err == nil {
+		err = tmp.Sync()
+	}
+	if cerr := tmp.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	return path, err
+}
+
+// stem is the part of file names for an image: its file name without folder and extension, with a number when that was used before.
+func (w *Writer) stem(name string) string {
+	s := filepath.Base(filepath.ToSlash(name))
+	if cut := strings.TrimSuffix(s, filepath.Ext(s)); cut != "" {
+		s = cut
+	}
+	return w.unique(FileName(s))
+}
+
+// unique is s, with a number appended when it was given out before.
+func (w *Writer) unique(s string) string {
+	if w.used == nil {
+		w.used = map[string]bool{}
+	}
+	name := s
+	for i := 2; w.used[strings.ToLower(name)]; i++ {
+		name = fmt.Sprintf("%s-%d", s, i)
+	}
+	w.used[strings.ToLower(name)] = true
+	return name
+}
+
+// maxPart is how long one part of a file name may be.
+const maxPart = 64
+
+// FileName joins parts with dots to a file name without an extension: what is not a letter, digit or one of + - = _ becomes _, as do dots
+// at the ends of a part; long parts lose their middle.
+func FileName(parts ...string) string {
+	var clean []string
+	for _, p := range parts {
+		var b strings.Builder
+		for _, r := range p {
+			switch {
+			case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("+-=_.", r):
+				b.WriteRune(r)
+			default:
+				b.WriteByte('_')
+			}
+		}
+		s := strings.Trim(b.String(), ".")
+		if len(s) > maxPart {
+			s = s[:maxPart/2] + "_" + s[len(s)-maxPart/2+1:]
+		}
+		if s == "" {
+			s = "_"
+		}
+		clean = append(clean, s)
+	}
+	return strings.Join(clean, ".")
+}
