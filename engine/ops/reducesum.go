@@ -1,0 +1,54 @@
+package ops
+
+import (
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/kernel"
+)
+
+// ReduceSum is the sum over axes: all when none are given, or, with noop_with_empty_axes, none.
+//
+// Source: https://onnx.ai/onnx/operators/onnx__ReduceSum.html. Versions before 13 have the axes as an attribute.
+var ReduceSum = new(graph.Spec)
+
+// ReduceSumLike is dY summed over the axes along which like, aligned with the last axes of dY, was broadcast: the
+// gradient of an operand that broadcasts. Its output has like's shape.
+var ReduceSumLike = new(graph.Spec)
+
+func init() {
+	defineReduce(ReduceSum, reduction{
+		name: "ReduceSum", since: []int{13}, old: []int{1, 11}, kind: kernel.ReduceSum,
+		grad: func(r reduceNode, _, _, dy graph.Value) graph.Value { return r.back(dy) },
+	})
+	define(ReduceSumLike, graph.Def[noAttrs]{
+		Domain: Private, Name: "ReduceSumLike", Since: []int{1}, Doc: "gradient of broadcasting",
+		In:  []graph.Formal{{Name: "dY", Types: floats}, {Name: "like", NoGrad: true}},
+		Out: []graph.Formal{{Name: "dX"}}, InPlace: [][2]int{{0, 0}},
+		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
+			s, err := broadcast(c.Shape(0), c.Shape(1))
+			if err != nil || !s.Equal(c.Shape(0)) {
+				return fmt.Errorf("shape %v does not broadcast to %v", c.Shape(1), c.Shape(0))
+			}
+			c.Out(0, c.Shape(1)...)
+			return nil
+		},
+		Run: func(_ *noAttrs, c *graph.RunCtx) error {
+			s, l := c.In[0].Shape(), c.In[1].Shape()
+			if s.Len() == l.Len() {
+				copy(c.Out[0].Bytes(), c.In[0].Bytes())
+				return nil
+			}
+			var axes []int
+			for i := range s {
+				if k := i - len(s) + len(l); k < 0 || l[k] == 1 {
+					axes = append(axes, i)
+				}
+			}
+			return reduceInto(kernel.ReduceSum, c, c.Out[0], c.In[0], axes)
+		},
+		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
+			return only(n, 0, b.Add(ExpandLike, nil, dy[0], n.In[0])), nil
+		},
+	})
+}

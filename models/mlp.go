@@ -1,0 +1,25 @@
+package models
+
+import (
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/onnx"
+)
+
+func init() {
+	builders.Register("mlp", Builder{[]string{"classes", "channels", "image-size", "hidden", "layers"}, mlp},
+		"multilayer perceptron with ReLU on a flattened image [N,C,S,S]; default [N,1,8,8], 2 hidden layers of 64, 10 classes",
+		"https://www.deeplearningbook.org/contents/mlp.html")
+}
+
+func mlp(o Options) (*onnx.Model, error) {
+	c, s, h, k := or(o.Channels, 1), or(o.ImageSize, 8), or(o.Hidden, 64), or(o.Classes, 10)
+	b := newNet("mlp", 17, o.Seed)
+	x := b.flatten(b.input("input", "N", c, s, s))
+	in := c * s * s
+	for i := range or(o.Layers, 2) {
+		x = b.relu(b.linear(x, fmt.Sprintf("fc%d", i+1), in, h))
+		in = h
+	}
+	return b.finish(b.linear(x, "head", in, k), "logits", "N", k), nil
+}
