@@ -266,7 +266,9 @@ func binaryInto(k binaryKind, c *graph.RunCtx, out, a *tensor.Tensor, sa tensor.
 }
 
 // errType is the error of a kernel that does not take t's type.
-func errType(t *tensor.Tensor) error { return fmt.Errorf("element type %v is not supported", t.DType()) }
+func errType(t *tensor.Tensor) error {
+	return fmt.Errorf("element type %v is not supported", t.DType())
+}
 
 func binaryAs[T interface {
 	kernel.Number
