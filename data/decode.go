@@ -62,6 +62,14 @@ func DecodeImage(name string, file []byte, l Limits) (img image.Image, err error
 	if img.Bounds().Empty() {
 		return nil, malformed(name, "", "remove the file", "empty picture")
 	}
+	switch m := img.(type) {
+	case *image.YCbCr:
+		if kind == "webp" {
+			return fromStudioRange(m), nil
+		}
+	case *image.NYCbCrA:
+		return fromStudioRange(&m.YCbCr), nil
+	}
 	if kind == "jpeg" {
 		img = upright(img, exifOrientation(file))
 	}
@@ -178,6 +186,10 @@ func upright(img image.Image, orientation int) image.Image {
 	if orientation >= 5 {
 		w, h = h, w
 	}
+	if m, ok := img.(*image.YCbCr); ok {
+		img = whole(m)
+		b = img.Bounds()
+	}
 	out := image.NewNRGBA(image.Rect(0, 0, w, h))
 	for y := range h {
 		for x := range w {
@@ -230,16 +242,14 @@ func FromImage(img image.Image) *tensor.Tensor {
 	}
 	t := tensor.New(tensor.Uint8, 3, h, w)
 	d := t.Bytes()
+	if m, ok := img.(*image.YCbCr); ok {
+		fillYCbCr(d, m)
+		return t
+	}
 	set := func(at int, r, g, b uint8) { d[at], d[n+at], d[2*n+at] = r, g, b }
 	for y := range h {
 		at := y * w
 		switch m := img.(type) {
-		case *image.YCbCr:
-			for x := range w {
-				yi, ci := m.YOffset(b.Min.X+x, b.Min.Y+y), m.COffset(b.Min.X+x, b.Min.Y+y)
-				r, g, bl := color.YCbCrToRGB(m.Y[yi], m.Cb[ci], m.Cr[ci])
-				set(at+x, r, g, bl)
-			}
 		case *image.NRGBA:
 			o := m.PixOffset(b.Min.X, b.Min.Y+y)
 			for x := range w {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"image/color"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -96,6 +97,9 @@ func FuzzNPZ(f *testing.F) {
 
 func FuzzImage(f *testing.F) {
 	img := flat(5, 3, color.NRGBA{1, 2, 3, 255})
+	for _, name := range []string{"chroma420.jpg", "chroma422.jpg", "cmyk.jpg", "lossy.webp", "lossy_alpha.webp"} {
+		f.Add(must(os.ReadFile(filepath.Join("testdata", name)))(f))
+	}
 	f.Add(pngOf(img))
 	f.Add(jpegOf(img))
 	f.Add([]byte("GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;"))

@@ -342,3 +342,14 @@ func TestSharedData(t *testing.T) {
 		}
 	}
 }
+
+func TestStandardise(t *testing.T) {
+	ds := must(readTable(t, "1000001,5,7,a\n1000003,5,1,b\n1000002,5,4,a\n", Options{}))(t)
+	p := must(Standardise(ds))(t)
+	if !slices.Equal(p.Mean, []float64{1000002, 5, 4}) || math.Abs(p.Std[0]-math.Sqrt(2./3)) > 1e-9 || p.Std[1] != 1 || math.Abs(p.Std[2]-math.Sqrt(6)) > 1e-12 {
+		t.Errorf("%v", p)
+	}
+	if _, err := Standardise(must(Open("digits", Options{}))(t)); err == nil {
+		t.Error("pictures are standardised")
+	}
+}
