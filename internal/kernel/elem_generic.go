@@ -133,22 +133,8 @@ var genericVectors = vectors{
 		}
 	},
 
-	affine: func(out, a []float32, s, b float32) {
-		a = a[:len(out)]
-		for i, x := range a {
-			out[i] = s*x + b
-		}
-	},
-	affineRelu: func(out, a []float32, s, b float32) {
-		a = a[:len(out)]
-		for i, x := range a {
-			x = s*x + b
-			if x < 0 {
-				x = 0
-			}
-			out[i] = x
-		}
-	},
+	affine:     plainAffine[float32],
+	affineRelu: plainAffineRelu[float32],
 	axpy: func(out, x, y []float32, s float32) {
 		x, y = x[:len(out)], y[:len(out)]
 		for i := range out {
@@ -161,41 +147,11 @@ var genericVectors = vectors{
 			out[i] = a[i]*b[i] + c[i]
 		}
 	},
-	lin2: func(out, x, y []float32, s, t, b float32) {
-		x, y = x[:len(out)], y[:len(out)]
-		for i := range out {
-			out[i] = s*x[i] + (t*y[i] + b)
-		}
-	},
-	lin2Mask: func(out, x, y, m []float32, s, t, b float32) {
-		x, y, m = x[:len(out)], y[:len(out)], m[:len(out)]
-		for i := range out {
-			v := x[i]
-			if !(m[i] > 0) {
-				v = 0
-			}
-			out[i] = s*v + (t*y[i] + b)
-		}
-	},
-	normRow: func(out, x, w, b []float32, s, t float32) {
-		x, w, b = x[:len(out)], w[:len(out)], b[:len(out)]
-		for i := range out {
-			out[i] = (s*x[i]+t)*w[i] + b[i]
-		}
-	},
-	normGradRow: func(out, dy, w, x []float32, s, t, b float32) {
-		dy, w, x = dy[:len(out)], w[:len(out)], x[:len(out)]
-		for i := range out {
-			out[i] = s*(dy[i]*w[i]) + (t*x[i] + b)
-		}
-	},
-	normParam: func(dw, db, dy, x []float32, s, t float32) {
-		db, dy, x = db[:len(dw)], dy[:len(dw)], x[:len(dw)]
-		for i := range dw {
-			dw[i] += dy[i] * (s*x[i] + t)
-			db[i] += dy[i]
-		}
-	},
+	lin2:        plainLin2[float32],
+	lin2Mask:    plainLin2Mask[float32],
+	normRow:     plainNormRow[float32],
+	normGradRow: plainNormGradRow[float32],
+	normParam:   plainNormParam[float32],
 	momentum: func(buf, u []float32, mu, in, nag, own float32) {
 		u = u[:len(buf)]
 		for i := range buf {
@@ -250,42 +206,12 @@ var genericVectors = vectors{
 		}
 		return s
 	},
-	dot: func(a, b []float32) (s float64) {
-		b = b[:len(a)]
-		for i, x := range a {
-			s += float64(x) * float64(b[i])
-		}
-		return s
-	},
-	sumDot: func(a, b []float32) (s, t float64) {
-		b = b[:len(a)]
-		for i, x := range a {
-			s += float64(x)
-			t += float64(x) * float64(b[i])
-		}
-		return s, t
-	},
-	sumDotMask: func(a, b, m []float32) (s, t float64) {
-		b, m = b[:len(a)], m[:len(a)]
-		for i, x := range a {
-			if m[i] > 0 {
-				s += float64(x)
-				t += float64(x) * float64(b[i])
-			}
-		}
-		return s, t
-	},
-	sumDot3: func(a, b, c []float32) (s, t float64) {
-		b, c = b[:len(a)], c[:len(a)]
-		for i, x := range a {
-			y := float64(x) * float64(b[i])
-			s += y
-			t += y * float64(c[i])
-		}
-		return s, t
-	},
-	maxOf: func(a []float32) float32 { return extremeOf(a, true) },
-	minOf: func(a []float32) float32 { return extremeOf(a, false) },
+	dot:        plainDot[float32],
+	sumDot:     plainSumDot[float32],
+	sumDotMask: plainSumDotMask[float32],
+	sumDot3:    plainSumDot3[float32],
+	maxOf:      func(a []float32) float32 { return extremeOf(a, true) },
+	minOf:      func(a []float32) float32 { return extremeOf(a, false) },
 	expSum: func(out, a []float32, m float32) (s float64) {
 		a = a[:len(out)]
 		for i, x := range a {
@@ -295,12 +221,7 @@ var genericVectors = vectors{
 		}
 		return s
 	},
-	acc: func(acc []float64, x []float32) {
-		acc = acc[:len(x)]
-		for i, v := range x {
-			acc[i] += float64(v)
-		}
-	},
+	acc: plainAccumulate[float32],
 	split2: func(even, odd, x []float32) {
 		for i := range even {
 			even[i], odd[i] = x[2*i], x[2*i+1]

@@ -1,0 +1,167 @@
+package kernel
+
+import (
+	"math"
+
+	"github.com/gtk-onnx/gtk/internal/parallel"
+)
+
+// Arrays of the normalisations over channels have shape [n, c, hw], with all spatial axes merged into hw.
+
+// ChannelAffine is y[n,c,:] = x[n,c,:]*s[c] + b[c], with relu then max(y, 0): BatchNormalization in inference. Y may be x.
+func ChannelAffine[T Float](p *parallel.Pool, y, x, s, b []T, n, c, hw int, relu bool) {
+	atLeast(n*c*hw, len(y), len(x))
+	atLeast(c, len(s), len(b))
+	l := loopsOf[T]()
+	f := l.affine
+	if relu {
+		f = l.affineRelu
+	}
+	if hw == 1 {
+		channelRows(p, n, c, func(i int) {
+			y, x := y[i*c:(i+1)*c], x[i*c:(i+1)*c]
+			for j, v := range x {
+				v = v*s[j] + b[j]
+				if relu && v < 0 {
+					v = 0
+				}
+				y[j] = v
+			}
+		})
+		return
+	}
+	channelRows(p, n*c, hw, func(r int) {
+		f(y[r*hw:(r+1)*hw], x[r*hw:(r+1)*hw], s[r%c], b[r%c])
+	})
+}
+
+// channelRows calls f for rows 0..rows-1 of n elements each.
+func channelRows(p *parallel.Pool, rows, n int, f func(r int)) {
+	if n == 0 {
+		return
+	}
+	p.For(rows, max(1, elemChunk/n), func(lo, hi int) {
+		for r := lo; r < hi; r++ {
+			f(r)
+		}
+	})
+}
+
+// ChannelSums is sum[c] = Σ dy[n,c,i] and dot[c] = Σ dy[n,c,i]*x[n,c,i]; with a mask, over the elements where mask > 0. Accumulated
+// in float64.
+func ChannelSums[T Float](p *parallel.Pool, sum, dot []float64, dy, x, mask []T, n, c, hw int) {
+	atLeast(n*c*hw, len(dy), len(x))
+	atLeast(c, len(sum), len(dot))
+	if mask != nil {
+		atLeast(n*c*hw, len(mask))
+	}
+	l := loopsOf[T]()
+	p.For(c, max(1, elemChunk/max(n*hw, 1)), func(lo, hi int) {
+		clear(sum[lo:hi])
+		clear(dot[lo:hi])
+		for i := range n {
+			if hw == 1 {
+				for k := lo; k < hi; k++ {
+					if d := float64(dy[i*c+k]); mask == nil || mask[i*c+k] > 0 {
+						sum[k] += d
+						dot[k] += d * float64(x[i*c+k])
+					}
+				}
+				continue
+			}
+			for k := lo; k < hi; k++ {
+				at := (i*c + k) * hw
+				var s, t float64
+				if mask == nil {
+					s, t = l.sumDot(dy[at:at+hw], x[at:at+hw])
+				} else {
+					s, t = l.sumDotMask(dy[at:at+hw], x[at:at+hw], mask[at:at+hw])
+				}
+				sum[k] += s
+				dot[k] += t
+			}
+		}
+	})
+}
+
+// BatchNormStats is the mean and the population variance of x over n and hw for each channel.
+func BatchNormStats[T Float](p *parallel.Pool, mean, variance, x []T, n, c, hw int) {
+	atLeast(c, len(mean), len(variance))
+	s, q := make([]float64, c), make([]float64, c)
+	ChannelSums(p, s, q, x, x, nil, n, c, hw)
+	m := float64(n * hw)
+	for k := range c {
+		mu := s[k] / m
+		mean[k], variance[k] = T(mu), T(atLeastZero(q[k]/m-mu*mu))
+	}
+}
+
+// atLeastZero is max(v, 0); NaN stays.
+func atLeastZero(v float64) float64 {
+	if v < 0 {
+		return 0
+	}
+	return v
+}
+
+// BatchNormTrain is y = (x-mean)*inv*scale + bias with the mean and inv = 1/√(variance+eps) of the batch, which it returns
+// with the variance; with relu then max(y, 0). Y may be x.
+func BatchNormTrain[T Float](p *parallel.Pool, y, mean, variance, inv, x, scale, bias []T, n, c, hw int, eps float64, relu bool) {
+	BatchNormStats(p, mean, variance, x, n, c, hw)
+	s, b := make([]T, c), make([]T, c)
+	for k := range c {
+		i := 1 / math.Sqrt(float64(variance[k])+eps)
+		inv[k] = T(i)
+		a := i * float64(scale[k])
+		s[k], b[k] = T(a), T(float64(bias[k])-a*float64(mean[k]))
+	}
+	ChannelAffine(p, y, x, s, b, n, c, hw, relu)
+}
+
+// BatchNormGrad is the gradient of y = (x-mean)*inv*scale + bias by x, scale and bias, any of which may be nil:
+//
+//	dbias[c] = Σ dy,  dscale[c] = Σ dy*x̂,  x̂ = (x-mean)*inv
+//	dx = scale*inv*dy                                            // frozen: mean and inv are constants
+//	dx = scale*inv*(dy - dbias/m - x̂*dscale/m),  m = n*hw        // training: they are those of x
+//
+// With a mask, dy counts where mask > 0: the fused gradient of a Relu behind, mask being its output. Dx may be dy.
+func BatchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask, scale, mean, inv []T, n, c, hw int, training bool) {
+	atLeast(n*c*hw, len(x), len(dy))
+	atLeast(c, len(scale), len(mean), len(inv))
+	s, t := make([]float64, c), make([]float64, c)
+	if training || dscale != nil || dbias != nil {
+		ChannelSums(p, s, t, dy, x, mask, n, c, hw)
+	}
+	for k := range c {
+		t[k] = float64(inv[k]) * (t[k] - float64(mean[k])*s[k])
+		if dscale != nil {
+			dscale[k] = T(t[k])
+		}
+		if dbias != nil {
+			dbias[k] = T(s[k])
+		}
+	}
+	if dx == nil {
+		return
+	}
+	atLeast(n*c*hw, len(dx))
+	l := loopsOf[T]()
+	coef := make([][3]T, c)
+	m := float64(n * hw)
+	for k := range coef {
+		i, a := float64(inv[k]), float64(scale[k])*float64(inv[k])
+		coef[k][0] = T(a)
+		if training {
+			u := -a * i * t[k] / m
+			coef[k][1], coef[k][2] = T(u), T(-a*s[k]/m-u*float64(mean[k]))
+		}
+	}
+	channelRows(p, n*c, hw, func(r int) {
+		q, lo, hi := &coef[r%c], r*hw, (r+1)*hw
+		if mask == nil {
+			l.lin2(dx[lo:hi], dy[lo:hi], x[lo:hi], q[0], q[1], q[2])
+		} else {
+			l.lin2Mask(dx[lo:hi], dy[lo:hi], x[lo:hi], mask[lo:hi], q[0], q[1], q[2])
+		}
+	})
+}
