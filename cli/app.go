@@ -1,0 +1,214 @@
+// Package cli is the command line of gtk. One command is one file: a Config, a function that does the work and can be called without the
+// framework, and the flags that fill the Config. This package alone imports urfave/cli.
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/gtk-onnx/gtk/internal/registry"
+	ucli "github.com/urfave/cli/v2"
+)
+
+// commands are the verbs in the order of the help text; each file of a command adds its own in init.
+var commands []*ucli.Command
+
+// order is the order in which help lists the verbs.
+var order = []string{
+	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "explain", "score-data", "prune-data", "export", "models", "data", "demo",
+	"doctor", "completion", "version",
+}
+
+func register(c *ucli.Command) { commands = append(commands, c) }
+
+// Main runs the command line args, of which the first is the program's name, and returns the exit code.
+func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
+	e := &env{Stdin: stdin, Stdout: stdout, Stderr: stderr}
+	defer func() {
+		if v := recover(); v != nil {
+			code = e.fail(&internalError{value: v, stack: debug.Stack()})
+		}
+	}()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	app := newApp(e)
+	e.JSON = wantsJSON(args)
+	if err := app.RunContext(context.WithValue(ctx, envKey{}, e), rearrange(app, args)); err != nil {
+		return e.fail(err)
+	}
+	return 0
+}
+
+func newApp(e *env) *ucli.App {
+	var cmds []*ucli.Command
+	for _, name := range order {
+		for _, c := range commands {
+			if c.Name == name {
+				cmds = append(cmds, c)
+			}
+		}
+	}
+	return &ucli.App{
+		Name: "gtk", Usage: "train, explain and check ONNX models on a CPU",
+		UsageText: "gtk VERB MODEL.onnx [DATA] [flags]\n\nTry it: gtk demo",
+		Commands:  cmds, Flags: globalFlags(),
+		Reader: e.Stdin, Writer: e.Stdout, ErrWriter: e.Stderr,
+		HideVersion: true, Suggest: false, EnableBashCompletion: true,
+		CustomAppHelpTemplate: "",
+		ExitErrHandler:        func(*ucli.Context, error) {},
+		Before:                func(c *ucli.Context) error { return e.setup(c) },
+		OnUsageError:          func(_ *ucli.Context, err error, _ bool) error { return usagef("%v", err) },
+		Action: func(c *ucli.Context) error {
+			if c.Args().Len() == 0 {
+				return ucli.ShowAppHelp(c)
+			}
+			name := c.Args().First()
+			hint := ""
+			if near := registry.Suggest(name, order); len(near) > 0 {
+				hint = fmt.Sprintf(" (did you mean %q?)", near[0])
+			}
+			return usagef("there is no command %q%s; see gtk --help", name, hint)
+		},
+	}
+}
+
+// env is what a command runs in: its streams and the global options.
+type env struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	JSON           bool
+	Quiet, Verbose bool
+	Threads        int
+	Seed           uint64
+	Progress       string // auto, plain, none, json
+	Log            *slog.Logger
+}
+
+type envKey struct{}
+
+func envOf(c *ucli.Context) *env { return c.Context.Value(envKey{}).(*env) }
+
+// human is where text for people goes: standard output, or standard error when the output is JSON.
+func (e *env) human() io.Writer {
+	switch {
+	case e.Quiet:
+		return io.Discard
+	case e.JSON:
+		return e.Stderr
+	}
+	return e.Stdout
+}
+
+// printf writes text for people.
+func (e *env) printf(format string, args ...any) { fmt.Fprintf(e.human(), format, args...) }
+
+// globalFlags are accepted by every command, before or after its name.
+func globalFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.BoolFlag{Name: "json", Usage: "print one JSON object on standard output"},
+		&ucli.IntFlag{Name: "threads", Usage: "threads to use; 0 means all processors", EnvVars: []string{"GTK_THREADS"}},
+		&ucli.Uint64Flag{Name: "seed", Usage: "seed of everything random", EnvVars: []string{"GTK_SEED"}},
+		&ucli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"},
+		&ucli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "print more"},
+		&ucli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json", EnvVars: []string{"GTK_LOG_FORMAT"}},
+		&ucli.StringFlag{Name: "progress", Value: "auto", Usage: "auto, plain, none or json", EnvVars: []string{"GTK_PROGRESS"}},
+		&ucli.StringFlag{Name: "config", Usage: "YAML file with values for flags; flags and GTK_* win", EnvVars: []string{"GTK_CONFIG"}},
+	}
+}
+
+// setup reads the global options of the app or of a command.
+func (e *env) setup(c *ucli.Context) error {
+	for _, k := range c.Lineage() {
+		if k.App == nil {
+			continue
+		}
+		if k.IsSet("json") {
+			e.JSON = k.Bool("json")
+		}
+		if k.IsSet("quiet") {
+			e.Quiet = k.Bool("quiet")
+		}
+		if k.IsSet("verbose") {
+			e.Verbose = k.Bool("verbose")
+		}
+	}
+	e.Threads, e.Seed, e.Progress = c.Int("threads"), c.Uint64("seed"), c.String("progress")
+	if e.Threads < 0 {
+		return usagef("--threads %d: must not be negative", e.Threads)
+	}
+	switch e.Progress {
+	case "auto", "plain", "none", "json":
+	default:
+		return usagef("--progress %q: want auto, plain, none or json", e.Progress)
+	}
+	level := slog.LevelWarn
+	if e.Verbose {
+		level = slog.LevelDebug
+	}
+	o := &slog.HandlerOptions{Level: level}
+	switch c.String("log-format") {
+	case "json":
+		e.Log = slog.New(slog.NewJSONHandler(e.Stderr, o))
+	case "text", "":
+		e.Log = slog.New(slog.NewTextHandler(e.Stderr, o))
+	default:
+		return usagef("--log-format %q: want text or json", c.String("log-format"))
+	}
+	return nil
+}
+
+// command makes a verb: its flags are joined by the global ones, and its usage errors suggest near names.
+func command(c *ucli.Command, run func(ctx context.Context, e *env, c *ucli.Context) error) *ucli.Command {
+	c.Flags = append(c.Flags, globalFlags()...)
+	c.HideHelpCommand = true
+	c.OnUsageError = func(x *ucli.Context, err error, _ bool) error { return flagError(c, err) }
+	c.Action = func(x *ucli.Context) error {
+		e := envOf(x)
+		if err := applyConfig(x); err != nil {
+			return err
+		}
+		if err := e.setup(x); err != nil {
+			return err
+		}
+		return run(x.Context, e, x)
+	}
+	return c
+}
+
+// flagError adds the names that were probably meant to the framework's message about an unknown flag.
+func flagError(c *ucli.Command, err error) error {
+	msg := err.Error()
+	const undefined = "flag provided but not defined: "
+	if name, ok := strings.CutPrefix(msg, undefined); ok {
+		name = strings.TrimLeft(name, "-")
+		var known []string
+		for _, f := range c.Flags {
+			known = append(known, f.Names()...)
+		}
+		hint := ""
+		if near := registry.Suggest(name, known); len(near) > 0 {
+			hint = fmt.Sprintf(" (did you mean --%s?)", near[0])
+		}
+		return usagef("gtk %s has no flag --%s%s; see gtk %s --help", c.Name, name, hint, c.Name)
+	}
+	return usagef("gtk %s: %s", c.Name, msg)
+}
+
+func wantsJSON(args []string) bool {
+	for _, a := range args {
+		if a == "--" {
+			return false
+		}
+		if a == "--json" || a == "-json" || a == "--json=true" {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,159 @@
+package cli
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	ucli "github.com/urfave/cli/v2"
+	"go.yaml.in/yaml/v3"
+)
+
+// rearrange moves flags that stand behind arguments before them: the framework stops at the first argument, people do not.
+func rearrange(app *ucli.App, args []string) []string {
+	if len(args) < 2 {
+		return args
+	}
+	at := slices.IndexFunc(args[1:], func(a string) bool { return !strings.HasPrefix(a, "-") })
+	if at < 0 {
+		return args
+	}
+	at++
+	// The value of a global flag is no command.
+	for at < len(args) && at > 1 && takesValue(app.Flags, args[at-1]) {
+		next := slices.IndexFunc(args[at+1:], func(a string) bool { return !strings.HasPrefix(a, "-") })
+		if next < 0 {
+			return args
+		}
+		at += 1 + next
+	}
+	if at >= len(args) {
+		return args
+	}
+	cmd := app.Command(args[at])
+	if cmd == nil {
+		return args
+	}
+	head := slices.Clone(args[:at+1])
+	rest := args[at+1:]
+	for len(cmd.Subcommands) > 0 && len(rest) > 0 {
+		i := slices.IndexFunc(cmd.Subcommands, func(s *ucli.Command) bool { return s.HasName(rest[0]) })
+		if i < 0 {
+			break
+		}
+		cmd, head, rest = cmd.Subcommands[i], append(head, rest[0]), rest[1:]
+	}
+	var flags, words []string
+	for i := 0; i < len(rest); i++ {
+		a := rest[i]
+		if a == "--" {
+			words = append(words, rest[i+1:]...)
+			break
+		}
+		if len(a) < 2 || a[0] != '-' {
+			words = append(words, a)
+			continue
+		}
+		flags = append(flags, a)
+		if takesValue(cmd.Flags, a) && i+1 < len(rest) {
+			i++
+			flags = append(flags, rest[i])
+		}
+	}
+	out := append(head, flags...)
+	if len(words) > 0 {
+		out = append(append(out, "--"), words...)
+	}
+	return out
+}
+
+// takesValue reports whether the word after the flag a is its value.
+func takesValue(fs []ucli.Flag, a string) bool {
+	if !strings.HasPrefix(a, "-") || strings.Contains(a, "=") {
+		return false
+	}
+	name := strings.TrimLeft(a, "-")
+	for _, f := range fs {
+		if slices.Contains(f.Names(), name) {
+			_, isBool := f.(*ucli.BoolFlag)
+			return !isBool
+		}
+	}
+	return false
+}
+
+// oneArg is the only argument of a command, called what in the message when it is missing.
+func oneArg(c *ucli.Context, what string) (string, error) {
+	args, err := nArgs(c, what)
+	if err != nil {
+		return "", err
+	}
+	return args[0], nil
+}
+
+// nArgs are the arguments of a command, one for each name of what.
+func nArgs(c *ucli.Context, what ...string) ([]string, error) {
+	args := c.Args().Slice()
+	if len(args) < len(what) {
+		return nil, usagef("gtk %s: %s is missing; see gtk %s --help", c.Command.Name, what[len(args)], c.Command.Name)
+	}
+	if len(args) > len(what) {
+		return nil, usagef("gtk %s: unexpected argument %q; see gtk %s --help", c.Command.Name, args[len(what)], c.Command.Name)
+	}
+	return args, nil
+}
+
+// applyConfig sets the flags that neither the command line nor the environment sets from the file of --config.
+func applyConfig(c *ucli.Context) error {
+	path := c.String("config")
+	if path == "" {
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	values := map[string]any{}
+	if err := yaml.Unmarshal(b, &values); err != nil {
+		return usagef("--config %s: %v", path, err)
+	}
+	for name, v := range values {
+		if name == "command" || name == "args" {
+			continue
+		}
+		if !slices.ContainsFunc(c.Command.Flags, func(f ucli.Flag) bool { return slices.Contains(f.Names(), name) }) {
+			return usagef("--config %s: gtk %s has no flag %q", path, c.Command.Name, name)
+		}
+		if c.IsSet(name) {
+			continue
+		}
+		list, ok := v.([]any)
+		if !ok {
+			list = []any{v}
+		}
+		for _, x := range list {
+			if err := c.Set(name, fmt.Sprint(x)); err != nil {
+				return usagef("--config %s: %s: %v", path, name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// resolvedConfig is the YAML that replays the command: its name, arguments, and the flags that are set or differ from their default.
+func resolvedConfig(c *ucli.Context) ([]byte, error) {
+	values := map[string]any{"command": c.Command.Name, "args": c.Args().Slice()}
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		if name == "config" || name == "force" || name == "json" || name == "help" || !c.IsSet(name) {
+			continue
+		}
+		values[name] = c.Value(name)
+		if s, ok := c.Value(name).(ucli.StringSlice); ok {
+			values[name] = s.Value()
+		}
+	}
+	values["seed"] = c.Uint64("seed")
+	return yaml.Marshal(values)
+}
