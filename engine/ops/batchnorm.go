@@ -31,6 +31,8 @@ type batchNormAttrs struct {
 	Training bool    `onnx:"training_mode,default=0"`
 	Spatial  bool    `onnx:"spatial,default=1"`
 	IsTest   bool    `onnx:"is_test,default=0"`
+
+	relu bool // Y = max(0, Y), set by fusion
 }
 
 // IsBatchNorm reports whether n is a BatchNormalization in inference mode.
@@ -93,10 +95,11 @@ func init() {
 	}
 	define(batchNormOld, def)
 
+	reluMask := graph.Formal{Name: "Y", Types: floats, NoGrad: true, Optional: true} // of a fused Relu: dY counts where it is positive
 	dout := []graph.Formal{{Name: "dX", Optional: true}, {Name: "dscale", Optional: true}, {Name: "dB", Optional: true}}
 	define(BatchNormGrad, graph.Def[batchNormAttrs]{
 		Domain: Private, Name: "BatchNormGrad", Since: []int{1}, Doc: "gradient of BatchNormalization",
-		In:    append(append([]graph.Formal{}, in[0], in[1], in[3], in[4]), graph.Formal{Name: "dY", Types: floats}),
+		In:    append(append([]graph.Formal{}, in[0], in[1], in[3], in[4]), graph.Formal{Name: "dY", Types: floats}, reluMask),
 		Out:   dout,
 		Infer: inferBatchNormGrad,
 		Run:   runBatchNormGrad,
@@ -113,7 +116,7 @@ func init() {
 	})
 	define(BatchNormTrainGrad, graph.Def[batchNormAttrs]{
 		Domain: Private, Name: "BatchNormTrainGrad", Since: []int{1}, Doc: "gradient of BatchNormalization in training",
-		In:  []graph.Formal{in[0], in[1], {Name: "mean", Types: floats, NoGrad: true}, {Name: "inv_std", Types: floats, NoGrad: true}, {Name: "dY", Types: floats}},
+		In:  []graph.Formal{in[0], in[1], {Name: "mean", Types: floats, NoGrad: true}, {Name: "inv_std", Types: floats, NoGrad: true}, {Name: "dY", Types: floats}, reluMask},
 		Out: dout, InPlace: [][2]int{{4, 0}}, Infer: inferBatchNormGrad, Run: runBatchNormTrainGrad,
 	})
 }
@@ -137,7 +140,6 @@ func inferBatchNorm(_ *batchNormAttrs, c *graph.InferCtx) error {
 		c.Out(i, s[1])
 	}
 	c.Out(0, s...)
-	c.Scratch(2 * c.DType(0).Size(s[1]))
 	return nil
 }
 
@@ -168,7 +170,83 @@ func gradBatchNorm(a *batchNormAttrs, b *graph.Builder, n *graph.Node, dy []grap
 
 func runBatchNorm(a *batchNormAttrs, c *graph.RunCtx) error {
 	if c.In[0].DType() == tensor.Float64 {
-		return batchNorm(a, c, tensor.Data[float64], kernel.BatchNormStats[float64], kernel.ChannelAffine[float64])
+		return batchNorm[float64](a, c)
 	}
-	return batchNorm(a, c, tensor.Data[float32], kernel.BatchNormStats[float32], kernel.ChannelAffine[float32])
+	return batchNorm[float32](a, c)
+}
+
+func batchNorm[T float32 | float64](a *batchNormAttrs, c *graph.RunCtx) error {
+	s := c.In[0].Shape()
+	n, ch, hw := s[0], s[1], product(s[2:])
+	x, gain, bias, mean, variance := tensor.Data[T](c.In[0]), tensor.Data[T](c.In[1]), tensor.Data[T](c.In[2]), tensor.Data[T](c.In[3]), tensor.Data[T](c.In[4])
+	y := tensor.Data[T](c.Out[0])
+	get := func(i int) []T { // an optional output, or room for it
+		if i < len(c.Out) && c.Out[i] != nil {
+			return tensor.Data[T](c.Out[i])
+		}
+		return make([]T, ch)
+	}
+	if !a.Training {
+		mul, add := make([]T, ch), make([]T, ch)
+		for k := range mul {
+			v := float64(gain[k]) / math.Sqrt(float64(variance[k])+float64(a.Epsilon))
+			mul[k], add[k] = T(v), T(float64(bias[k])-v*float64(mean[k]))
+		}
+		kernel.ChannelAffine(c.Pool, y, x, mul, add, n, ch, hw, a.relu)
+		return nil
+	}
+	batchMean, inv, batchVar := get(3), get(4), make([]T, ch)
+	kernel.BatchNormTrain(c.Pool, y, batchMean, batchVar, inv, x, gain, bias, n, ch, hw, float64(a.Epsilon), a.relu)
+	for i, pair := range [][2][]T{{mean, batchMean}, {variance, batchVar}} {
+		if i+1 < len(c.Out) && c.Out[i+1] != nil {
+			running := tensor.Data[T](c.Out[i+1])
+			for k := range running {
+				running[k] = pair[0][k]*T(a.Momentum) + pair[1][k]*(1-T(a.Momentum))
+			}
+		}
+	}
+	return nil
+}
+
+func runBatchNormGrad(a *batchNormAttrs, c *graph.RunCtx) error {
+	if c.In[0].DType() == tensor.Float64 {
+		batchNormGrad[float64](a, c, false)
+	} else {
+		batchNormGrad[float32](a, c, false)
+	}
+	return nil
+}
+
+func runBatchNormTrainGrad(a *batchNormAttrs, c *graph.RunCtx) error {
+	if c.In[0].DType() == tensor.Float64 {
+		batchNormGrad[float64](a, c, true)
+	} else {
+		batchNormGrad[float32](a, c, true)
+	}
+	return nil
+}
+
+func batchNormGrad[T float32 | float64](a *batchNormAttrs, c *graph.RunCtx, training bool) {
+	s := c.In[0].Shape()
+	n, ch, hw := s[0], s[1], product(s[2:])
+	inv := tensor.Data[T](c.In[3])
+	if !training {
+		variance := inv
+		inv = make([]T, ch)
+		for k, v := range variance {
+			inv[k] = T(1 / math.Sqrt(float64(v)+float64(a.Epsilon)))
+		}
+	}
+	out := func(i int) []T {
+		if i < len(c.Out) && c.Out[i] != nil {
+			return tensor.Data[T](c.Out[i])
+		}
+		return nil
+	}
+	var mask []T
+	if c.Has(5) {
+		mask = tensor.Data[T](c.In[5])
+	}
+	kernel.BatchNormGrad(c.Pool, out(0), out(1), out(2), tensor.Data[T](c.In[0]), tensor.Data[T](c.In[4]), mask,
+		tensor.Data[T](c.In[1]), tensor.Data[T](c.In[2]), inv, n, ch, hw, training)
 }

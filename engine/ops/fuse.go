@@ -41,9 +41,67 @@ func FuseActivation(n *graph.Node, a Activation) bool {
 		c := *old
 		c.act = &a
 		n.Attrs = &c
+	case *batchNormAttrs:
+		if old.relu || a.Lo != 0 || !math.IsInf(float64(a.Hi), 1) {
+			return false
+		}
+		c := *old
+		c.relu = true
+		n.Attrs = &c
 	default:
 		return false
 	}
+	return true
+}
+
+// FuseReluGrad makes grad, a gradient of batch normalisation whose dY is what relu computes, apply the ReluGrad itself, and reports whether it can.
+func FuseReluGrad(relu, grad *graph.Node) bool {
+	if relu.Op != ReluGrad || (grad.Op != BatchNormGrad && grad.Op != BatchNormTrainGrad) || grad.NumIn != 5 || grad.In[4] != relu.Out[0] {
+		return false
+	}
+	grad.In = []graph.Value{grad.In[0], grad.In[1], grad.In[2], grad.In[3], relu.In[1], relu.In[0]}
+	grad.NumIn = 6
+	return true
+}
+
+// FoldBatchNorm changes the constant weights of the convolution n so that it also does the batch normalisation bn behind it, and reports whether it can.
+func FoldBatchNorm(g *graph.Graph, n, bn *graph.Node) bool {
+	a, ok := n.Attrs.(*convAttrs)
+	if !ok || n.Op != Conv || a.act != nil || a.residual || n.NumIn > 3 {
+		return false
+	}
+	consts := append([]graph.Value{n.In[1]}, bn.In[1:5]...)
+	if n.NumIn > 2 {
+		consts = append(consts, n.In[2])
+	}
+	for _, v := range consts {
+		if v == 0 || g.Info(v).Kind != graph.Constant || g.Info(v).DType != tensor.Float32 {
+			return false
+		}
+	}
+	get := func(v graph.Value) []float32 { return g.Info(v).Data.F32() }
+	w, gain, shift, mean, variance := g.Info(n.In[1]).Data, get(bn.In[1]), get(bn.In[2]), get(bn.In[3]), get(bn.In[4])
+	m := w.Dim(0)
+	if m != len(gain) {
+		return false
+	}
+	eps := float64(bn.Attrs.(*batchNormAttrs).Epsilon)
+	fw, fb := w.Clone(), tensor.New(tensor.Float32, m)
+	per := w.Len() / max(m, 1)
+	for k := range m {
+		s := float64(gain[k]) / math.Sqrt(float64(variance[k])+eps)
+		row := fw.F32()[k*per : (k+1)*per]
+		for i, v := range row {
+			row[i] = float32(float64(v) * s)
+		}
+		b := 0.0
+		if n.NumIn > 2 && n.In[2] != 0 {
+			b = float64(get(n.In[2])[k])
+		}
+		fb.F32()[k] = float32((b-float64(mean[k]))*s + float64(shift[k]))
+	}
+	n.In = []graph.Value{n.In[0], g.AddConst(g.Info(n.In[1]).Name, fw), g.AddConst(g.Info(n.In[1]).Name+".bias", fb)}
+	n.NumIn = 3
 	return true
 }
 

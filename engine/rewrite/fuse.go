@@ -18,6 +18,12 @@ func FuseInference(g *graph.Graph, keep []graph.Value) {
 // FuseTraining lets kernels apply a following activation themselves where the gradient does not need what is between.
 func FuseTraining(g *graph.Graph, keep []graph.Value) {
 	fuseActivation(g, keep)
+	only := onlyReader(g, keep)
+	for _, n := range g.Nodes {
+		if len(n.Out) > 0 && only[n.Out[0]] != nil {
+			ops.FuseReluGrad(n, only[n.Out[0]])
+		}
+	}
 }
 
 // onlyReader returns, for each value that exactly one node reads and that is not in keep, that node.
