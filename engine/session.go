@@ -93,7 +93,28 @@ func (s *Session) training() bool {
 	return len(s.q.Grad) > 0 || len(s.q.PerExample) > 0 || s.q.BN == BNTrain || s.q.Dropout
 }
 
+// build derives and compiles the graph of the query.
 func (s *Session) build() error {
+	g, fetch, err := s.derive()
+	if err != nil {
+		return err
+	}
+	if s.training() {
+		rewrite.FuseTraining(g, fetch)
+	} else {
+		rewrite.FuseInference(g, fetch)
+	}
+	rewrite.Dead(g, fetch)
+	s.feeds = nil
+	for _, v := range g.Inputs {
+		s.feeds = append(s.feeds, g.Info(v).Name)
+	}
+	s.prog, err = exec.Compile(g, fetch, s.m.pool)
+	return err
+}
+
+// derive makes the graph of the query, before fusion, and the values to fetch.
+func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 	m, q := s.m, s.q
 	s.gen = m.gen
 	g := m.g.Clone()
@@ -111,13 +132,13 @@ func (s *Session) build() error {
 	for _, name := range q.Fetch {
 		v, err := m.value(name)
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
 		want("v:"+name, v)
 	}
 	if q.BN == BNTrain {
 		if len(q.PerExample) > 0 {
-			return errors.New("engine: per-example gradients do not exist with batch normalisation in training mode, which mixes the examples: freeze it")
+			return nil, nil, errors.New("engine: per-example gradients do not exist with batch normalisation in training mode, which mixes the examples: freeze it")
 		}
 		for _, u := range rewrite.TrainBatchNorm(g) {
 			want("s:"+g.Info(u.Param).Name, u.Value)
@@ -134,14 +155,14 @@ func (s *Session) build() error {
 	if q.Loss != nil {
 		loss, err := q.Loss(b)
 		if err != nil {
-			return fmt.Errorf("engine: loss: %w", err)
+			return nil, nil, fmt.Errorf("engine: loss: %w", err)
 		}
 		if err := b.Err(); err != nil {
-			return fmt.Errorf("engine: loss: %w", err)
+			return nil, nil, fmt.Errorf("engine: loss: %w", err)
 		}
 		want("loss", loss)
 		if err := s.differentiate(g, loss, want); err != nil {
-			return err
+			return nil, nil, err
 		}
 	}
 	if q.Derive != nil {
@@ -150,7 +171,7 @@ func (s *Session) build() error {
 			err = b.Err()
 		}
 		if err != nil {
-			return fmt.Errorf("engine: %w", err)
+			return nil, nil, fmt.Errorf("engine: %w", err)
 		}
 		for name, v := range outs {
 			want("v:"+name, v)
@@ -159,25 +180,13 @@ func (s *Session) build() error {
 	if !s.training() {
 		rewrite.Freeze(g)
 		if err := rewrite.Fold(g); err != nil {
-			return fmt.Errorf("engine: %w", err)
+			return nil, nil, fmt.Errorf("engine: %w", err)
 		}
 	}
 	g.Outputs = nil
 	rewrite.Merge(g, fetch)
 	rewrite.Dead(g, fetch)
-	if s.training() {
-		rewrite.FuseTraining(g, fetch)
-	} else {
-		rewrite.FuseInference(g, fetch)
-	}
-	rewrite.Dead(g, fetch)
-	s.feeds = nil
-	for _, v := range g.Inputs {
-		s.feeds = append(s.feeds, g.Info(v).Name)
-	}
-	var err error
-	s.prog, err = exec.Compile(g, fetch, m.pool)
-	return err
+	return g, fetch, nil
 }
 
 // differentiate adds what q asks of the gradient of loss.

@@ -250,3 +250,5 @@ func batchNormGrad[T float32 | float64](a *batchNormAttrs, c *graph.RunCtx, trai
 	kernel.BatchNormGrad(c.Pool, out(0), out(1), out(2), tensor.Data[T](c.In[0]), tensor.Data[T](c.In[4]), mask,
 		tensor.Data[T](c.In[1]), tensor.Data[T](c.In[2]), inv, n, ch, hw, training)
 }
+
+func invSqrt(v float64) float64 { return 1 / math.Sqrt(v) }
