@@ -33,7 +33,7 @@ func eachProduct(cp *ConvParams, f func(x, w, y int)) {
 	}
 }
 
-func finish(v float64, e *ConvEpilogue, channel, i int) float64 {
+func finished(v float64, e *ConvEpilogue, channel, i int) float64 {
 	if e == nil {
 		return v
 	}
@@ -49,7 +49,7 @@ func finish(v float64, e *ConvEpilogue, channel, i int) float64 {
 	return v
 }
 
-func widen(x []float32) []float64 {
+func widened(x []float32) []float64 {
 	y := make([]float64, len(x))
 	for i, v := range x {
 		y[i] = float64(v)
@@ -136,17 +136,17 @@ func TestConv(t *testing.T) {
 func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool) {
 	t.Helper()
 	nx, nw, ny := cp.sizes()
-	x, w, dy := randomFloats(r, nx), randomFloats(r, nw), randomFloats(r, ny)
+	x, w, dy := randomSlice(r, nx), randomSlice(r, nw), randomSlice(r, ny)
 	epilogue := func(channels, n int) *ConvEpilogue {
 		if r.IntN(3) > 0 {
 			return nil
 		}
 		e := &ConvEpilogue{Clip: r.IntN(2) == 0, Lo: -1, Hi: 3}
 		if r.IntN(2) == 0 {
-			e.Bias = randomFloats(r, channels)
+			e.Bias = randomSlice(r, channels)
 		}
 		if r.IntN(2) == 0 {
-			e.Add = randomFloats(r, n)
+			e.Add = randomSlice(r, n)
 		}
 		return e
 	}
@@ -158,7 +158,7 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 		dw[j] += float64(dy[o]) * float64(x[i])
 	})
 	out, in := volume(cp.Out), volume(cp.In)
-	x64, w64, dy64 := widen(x), widen(w), widen(dy)
+	x64, w64, dy64 := widened(x), widened(w), widened(dy)
 	g64 := make([]float64, max(nx, nw, ny))
 	Conv64(nil, &cp, x64, w64, nil, g64)
 	same64(t, "Conv64", g64[:ny], y)
@@ -168,10 +168,10 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 	same64(t, "ConvDW64", g64[:nw], dw)
 	for i := range y {
 		db[i/out%cp.M] += float64(dy[i])
-		y[i] = finish(y[i], ey, i/out%cp.M, i)
+		y[i] = finished(y[i], ey, i/out%cp.M, i)
 	}
 	for i := range dx {
-		dx[i] = finish(dx[i], ex, i/in%cp.C, i)
+		dx[i] = finished(dx[i], ex, i/in%cp.C, i)
 	}
 	taps := volume(cp.Kernel)
 	packed := PackConv(&cp, w)
@@ -190,10 +190,10 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 		ConvBias(p, &cp, dy, got[4])
 		what := fmt.Sprintf("%+v", cp)
 		if i == 0 {
-			closeTo(t, "Conv "+what, got[0], y, cp.C/cp.Group*taps)
-			closeTo(t, "ConvDX "+what, got[2], dx, cp.M/cp.Group*taps)
-			closeTo(t, "ConvDW "+what, got[3], dw, cp.N*out)
-			closeTo(t, "ConvBias "+what, got[4], db, cp.N*out)
+			matches(t, "Conv "+what, got[0], y, cp.C/cp.Group*taps)
+			matches(t, "ConvDX "+what, got[2], dx, cp.M/cp.Group*taps)
+			matches(t, "ConvDW "+what, got[3], dw, cp.N*out)
+			matches(t, "ConvBias "+what, got[4], db, cp.N*out)
 			sameResult(t, "packed "+what, got[1], got[0])
 			first = got
 			continue

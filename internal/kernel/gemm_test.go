@@ -11,7 +11,7 @@ import (
 	"gonum.org/v1/gonum/blas/gonum"
 )
 
-func randomFloats(r *rand.Rand, n int) []float32 {
+func randomSlice(r *rand.Rand, n int) []float32 {
 	x := make([]float32, n)
 	for i := range x {
 		x[i] = float32(r.NormFloat64())
@@ -19,8 +19,8 @@ func randomFloats(r *rand.Rand, n int) []float32 {
 	return x
 }
 
-// closeTo compares with a float64 reference; terms is the number of products in a sum of order-one terms.
-func closeTo(t *testing.T, what string, got []float32, want []float64, terms int) {
+// matches compares with a float64 reference; terms is the number of products in a sum of order-one terms.
+func matches(t *testing.T, what string, got []float32, want []float64, terms int) {
 	t.Helper()
 	tol := 4e-7 * math.Sqrt(float64(terms)+4) * 4
 	for i := range got {
@@ -123,7 +123,7 @@ func TestSgemm(t *testing.T) {
 			lda, na := dim(m, k, tA)
 			ldb, nb := dim(k, n, tB)
 			ldc, nc := dim(m, n, false)
-			a, b, c := randomFloats(r, na), randomFloats(r, nb), randomFloats(r, nc)
+			a, b, c := randomSlice(r, na), randomSlice(r, nb), randomSlice(r, nc)
 			alpha := []float32{1, 1, 0, -0.5}[r.IntN(4)]
 			beta := []float32{0, 1, 0.25}[r.IntN(3)]
 			if beta == 0 {
@@ -137,13 +137,13 @@ func TestSgemm(t *testing.T) {
 			if r.IntN(3) == 0 {
 				e = &Epilogue{}
 				if r.IntN(2) == 0 {
-					e.RowBias = randomFloats(r, m)
+					e.RowBias = randomSlice(r, m)
 				}
 				if r.IntN(2) == 0 {
-					e.ColBias = randomFloats(r, n)
+					e.ColBias = randomSlice(r, n)
 				}
 				if r.IntN(2) == 0 {
-					e.Add = randomFloats(r, nc)
+					e.Add = randomSlice(r, nc)
 				}
 				if r.IntN(2) == 0 {
 					e.Clip, e.Lo, e.Hi = true, -1, 2
@@ -156,7 +156,7 @@ func TestSgemm(t *testing.T) {
 				got := append([]float32(nil), c...)
 				SgemmEx(p, tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, got, ldc, e)
 				if i == 0 {
-					closeTo(t, what, got, want, k)
+					matches(t, what, got, want, k)
 					first = got
 				} else {
 					sameResult(t, what, got, first)
@@ -212,7 +212,7 @@ func TestGemmShort(t *testing.T) {
 
 func benchGemm(b *testing.B, m, n, k int, f func(a, bb, c []float32)) {
 	r := rand.New(rand.NewPCG(1, 2))
-	x, y, z := randomFloats(r, m*k), randomFloats(r, k*n), make([]float32, m*n)
+	x, y, z := randomSlice(r, m*k), randomSlice(r, k*n), make([]float32, m*n)
 	f(x, y, z)
 	b.ResetTimer()
 	for b.Loop() {
