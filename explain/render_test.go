@@ -1,0 +1,283 @@
+package explain
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+func TestColormapsVectors(t *testing.T) {
+	var tables map[string][][3]uint8
+	readGzipJSON(t, "testdata/colormaps.json.gz", &tables)
+	if len(tables) != len(Colormaps()) {
+		t.Errorf("%d colour maps, want %d", len(Colormaps()), len(tables))
+	}
+	for name, want := range tables {
+		c, err := LookupColormap(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, rgb := range want {
+			v := (float32(i) + 0.5) / 256
+			if got := c.At(v); got != (color.NRGBA{rgb[0], rgb[1], rgb[2], 255}) {
+				t.Fatalf("%s: entry %d is %v, want %v", name, i, got, rgb)
+			}
+		}
+	}
+	if _, err := LookupColormap("turb"); err == nil || !strings.Contains(err.Error(), `"turbo"`) {
+		t.Errorf("no suggestion for turb: %v", err)
+	}
+}
+
+func TestColormapIndex(t *testing.T) {
+	c, _ := LookupColormap("gray")
+	for v, want := range map[float32]uint8{-1: 0, 0: 0, 0.00390624: 0, 0.00390625: 1, 0.5: 128, 0.999: 255, 1: 255, 7: 255} {
+		if got := c.At(v).R; got != want {
+			t.Errorf("%g has index %d, want %d", v, got, want)
+		}
+	}
+	if got := c.At(float32(math.NaN())).R; got != 0 {
+		t.Errorf("NaN has index %d, want 0", got)
+	}
+}
+
+// ramp is a map 0, 1/(n-1), …, 1.
+func ramp(n int) []float32 {
+	m := make([]float32, n)
+	for i := range m {
+		m[i] = float32(i) / float32(n-1)
+	}
+	return m
+}
+
+func TestPNGPixels(t *testing.T) {
+	dir := t.TempDir()
+	r := DefaultRender()
+	r.Overlay.Alpha = 1
+	base := image.NewNRGBA(image.Rect(0, 0, 3, 2))
+	m := Map{Method: "gradcam", Base: "gradcam", Layer: "l/1", Raw: tensor.From(ramp(6), 1, 2, 3), H: 2, W: 3, Heat: ramp(6), Up: ramp(6)}
+	w := Writer{Dir: dir, PNG: true, NPY: true, JSON: true, Render: r}
+	item := Item{Name: "a/b.png", Base: base, Result: Image{Maps: []Map{m}, Top: []Prediction{{Class: 3, Prob: 1}}}}
+	files, err := w.Write(item)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(dir, "b.gradcam.l_1.png"); len(files) != 1 || files[0].PNG != want {
+		t.Fatalf("wrote %+v, want %s", files, want)
+	}
+	f, err := os.Open(files[0].PNG)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	img, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tables map[string][][3]uint8
+	readGzipJSON(t, "testdata/colormaps.json.gz", &tables)
+	for i := range 6 {
+		want := tables["turbo"][min(i*256/5, 255)]
+		if got := color.NRGBAModel.Convert(img.At(i%3, i/3)).(color.NRGBA); got != (color.NRGBA{want[0], want[1], want[2], 255}) {
+			t.Errorf("pixel %d is %v, want %v", i, got, want)
+		}
+	}
+	raw, err := os.Open(files[0].NPY)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer raw.Close()
+	if got, err := tensor.ReadNPY(raw); err != nil || !tensor.Equal(got, m.Raw) {
+		t.Errorf("the raw map came back as %v, %v", got, err)
+	}
+	b, err := os.ReadFile(files[0].JSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d mapFile
+	if err := json.Unmarshal(b, &d); err != nil || d.Max != 1 || d.Layer != "l/1" || d.Method != "gradcam" {
+		t.Errorf("JSON file %s: %v", b, err)
+	}
+	again := Writer{Dir: dir, PNG: true, Render: r}
+	if _, err := again.Write(item); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("writing twice: %v, want an error that the file exists", err)
+	}
+	again = Writer{Dir: dir, PNG: true, Render: r, Force: true}
+	if _, err := again.Write(item); err != nil {
+		t.Errorf("writing twice with force: %v", err)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, ".*"))
+	if err != nil || len(left) > 0 {
+		t.Errorf("temporary files stay: %v", left)
+	}
+}
+
+func TestOverlay(t *testing.T) {
+	base := image.NewNRGBA(image.Rect(5, 5, 7, 6)) // bounds need not begin at 0
+	base.SetNRGBA(5, 5, color.NRGBA{200, 100, 0, 255})
+	base.SetNRGBA(6, 5, color.NRGBA{10, 20, 30, 255})
+	c, _ := LookupColormap("gray")
+	m := []float32{0, 1}
+	for name, tc := range map[string]struct {
+		o    OverlayOptions
+		want [2]color.NRGBA
+	}{
+		"picture":   {OverlayOptions{Alpha: 0}, [2]color.NRGBA{{200, 100, 0, 255}, {10, 20, 30, 255}}},
+		"half":      {OverlayOptions{Alpha: 0.5}, [2]color.NRGBA{{100, 50, 0, 255}, {133, 138, 143, 255}}},
+		"map":       {OverlayOptions{Alpha: 1}, [2]color.NRGBA{{0, 0, 0, 255}, {255, 255, 255, 255}}},
+		"grey base": {OverlayOptions{GrayBase: true}, [2]color.NRGBA{{100, 100, 100, 255}, {20, 20, 20, 255}}},
+		"from map":  {OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{200, 100, 0, 255}, {255, 255, 255, 255}}},
+		"mask":      {OverlayOptions{Mask: true}, [2]color.NRGBA{{0, 0, 0, 255}, {10, 20, 30, 255}}},
+	} {
+		out, err := Overlay(base, m, 1, 2, c, tc.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for x, want := range tc.want {
+			if got := out.NRGBAAt(x, 0); got != want {
+				t.Errorf("%s: pixel %d is %v, want %v", name, x, got, want)
+			}
+		}
+	}
+	if _, err := Overlay(base, m, 2, 1, c, OverlayOptions{}); err == nil {
+		t.Error("a map of another size was laid over the picture")
+	}
+}
+
+func TestPanel(t *testing.T) {
+	img := image.NewNRGBA(image.Rect(0, 0, 16, 12))
+	img.SetNRGBA(0, 0, color.NRGBA{1, 2, 3, 255})
+	c, _ := LookupColormap("turbo")
+	p := Panel{Columns: []string{"image", "normgrad-scaling-filter_norm of a very long name that does not fit anywhere"}, Rows: [][]PanelCell{
+		{{img, "tabby 91.3%"}, {img, "layer4.1"}},
+		{{img, ""}},
+	}, Legends: []*Colormap{c}}
+	out, err := p.Draw()
+	if err != nil {
+		t.Fatal(err)
+	}
+	y := panelMargin + 3*fontHeight + 4 // three lines of title
+	if got := out.NRGBAAt(panelMargin+12, y+12); got != (color.NRGBA{1, 2, 3, 255}) {
+		t.Errorf("the corner of the first picture is %v", got)
+	}
+	if got := out.NRGBAAt(panelMargin+13, y+12); got == (color.NRGBA{1, 2, 3, 255}) {
+		t.Error("a pixel was enlarged by more than 13")
+	}
+	if _, err := (Panel{Columns: []string{"a"}, Rows: [][]PanelCell{{{}, {}}}}).Draw(); err == nil {
+		t.Error("a row longer than the columns was drawn")
+	}
+	if _, err := (Panel{Columns: []string{"a"}, Rows: [][]PanelCell{{{Image: image.NewNRGBA(image.Rect(0, 0, maxPanel, 1))}}}}).Draw(); err == nil {
+		t.Error("a panel over the limit was drawn")
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, tc := range []struct {
+		s    string
+		want []string
+	}{
+		{"", nil},
+		{"gradcam", []string{"gradcam"}},
+		{"normgrad-scaling-filter_norm", []string{"normgrad-", "scaling-", "filter_norm"}},
+		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", []string{"aaaaaaaaaaaa", "aaaaaaaaaaaa", "aaaaaaaaaa.."}},
+	} {
+		if got := wrap(tc.s, 12, 3); !slices.Equal(got, tc.want) {
+			t.Errorf("%q: %q, want %q", tc.s, got, tc.want)
+		}
+	}
+}
+
+func TestFileName(t *testing.T) {
+	for _, tc := range []struct {
+		parts []string
+		want  string
+	}{
+		{[]string{"cat", "gradcam", "layer4.1/relu:0"}, "cat.gradcam.layer4.1_relu_0"},
+		{[]string{"../../etc/passwd", "m"}, "_.._etc_passwd.m"},
+		{[]string{"", "..", "é"}, "_._._"},
+		{[]string{"smooth-gradcam++", "a b"}, "smooth-gradcam++.a_b"},
+	} {
+		got := FileName(tc.parts...)
+		if got != tc.want {
+			t.Errorf("%q: %q, want %q", tc.parts, got, tc.want)
+		}
+		if strings.ContainsAny(got, `/\:`) {
+			t.Errorf("%q leaves the folder", got)
+		}
+	}
+	if n := len(FileName(strings.Repeat("x", 1000))); n > maxPart+1 {
+		t.Errorf("a long name stays %d long", n)
+	}
+	w := Writer{}
+	if a, b, c := w.stem("a/cat.jpg"), w.stem("b/Cat.png"), w.stem("cat.gif"); a != "cat" || b != "Cat-2" || c != "cat-3" {
+		t.Errorf("stems %s %s %s, want cat Cat-2 cat-3", a, b, c)
+	}
+}
+
+func TestPage(t *testing.T) {
+	base := image.NewNRGBA(image.Rect(0, 0, 3, 2))
+	var maps []Map
+	requests, err := Expand(Request{"normgrad", Options{"phase1": "all", "phase2": "all"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range append(requests, Request{"gradcam", nil}, Request{"gradient", nil}) {
+		b, err := bind(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := Map{Method: b.label, Base: b.Name, Options: b.options, Layer: "relu<3>", Raw: tensor.From(ramp(6), 1, 2, 3), H: 2, W: 3, Heat: ramp(6), Up: ramp(6), Constant: b.Name == "gradcam"}
+		if b.Place == AtInput {
+			m.Layer = ""
+		}
+		maps = append(maps, m)
+	}
+	item := Item{Name: `<b>"cat".png`, Base: base, Result: Image{Maps: maps, Top: []Prediction{{Class: 0, Label: "tabby <cat>", Prob: 0.9}}}}
+	page, err := DefaultRender().Page([]Item{item}, PageInfo{Title: "m.onnx", Warnings: []string{"w<1>"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := page.Write(&b); err != nil {
+		t.Fatal(err)
+	}
+	s := b.String()
+	for _, want := range []string{"tabby &lt;cat&gt;", "w&lt;1&gt;", "relu&lt;3&gt;", "conv3x3_depthwise", "filter_norm", "constant: nothing to show", "arxiv.org/abs/2004.02866"} {
+		if !strings.Contains(s, want) {
+			t.Errorf("the page lacks %q", want)
+		}
+	}
+	for _, bad := range []string{"<b>", "<cat>", "relu<3>", "ZgotmplZ"} {
+		if strings.Contains(s, bad) {
+			t.Errorf("the page contains %q", bad)
+		}
+	}
+	if n := strings.Count(s, `<img src="data:image/png;base64,`); n < 20+2+1 {
+		t.Errorf("the page has %d pictures, want 23 or more", n)
+	}
+}
+
+func TestPicture(t *testing.T) {
+	img, err := Picture(tensor.From([]float32{0, 1, 2, 4}, 1, 1, 2, 2), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g := img.(*image.Gray); !slices.Equal(g.Pix, []uint8{0, 64, 128, 255}) {
+		t.Errorf("grey picture %v", g.Pix)
+	}
+	if _, err := Picture(tensor.From([]float32{0}, 1), 0); err == nil {
+		t.Error("a tensor of rank 1 became a picture")
+	}
+}
