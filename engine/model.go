@@ -319,7 +319,7 @@ func (m *Model) Save() (*onnx.Model, error) {
 			t = h
 		}
 		if p.from != "" {
-			if p.Value.Equal(m.byName[p.from].Value) {
+			if tensor.Equal(p.Value, m.byName[p.from].Value) {
 				continue
 			}
 			if err := out.ReplaceNodeByInitializer(p.Name, t); err != nil {

@@ -1,0 +1,146 @@
+package arch
+
+import (
+	"bufio"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/gtk-onnx/gtk"
+
+// lattice lists, for each package, the packages of this module that it may import (not counting tests). A package may import
+// what is listed for it and nothing else; a name with /... stands for all packages below.
+const lattice = `
+tensor:
+internal/parallel:
+internal/registry:
+internal/report:
+internal/kernel: internal/parallel
+onnx/onnxpb:
+onnx: onnx/onnxpb tensor
+engine/graph: tensor internal/parallel
+engine/ops: engine/graph tensor internal/kernel internal/parallel
+engine/grad: engine/graph engine/ops tensor
+engine/exec: engine/graph tensor internal/parallel
+engine/rewrite: engine/graph engine/ops engine/exec tensor
+internal/naive: engine/graph tensor
+engine: onnx onnx/onnxpb tensor engine/graph engine/ops engine/grad engine/exec engine/rewrite internal/parallel internal/registry
+data: tensor internal/registry
+optim: tensor internal/parallel internal/registry internal/kernel
+train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim internal/registry
+explain: tensor engine engine/exec engine/graph engine/grad engine/ops internal/registry internal/report
+prune: tensor engine engine/graph engine/ops data internal/registry
+models: onnx onnx/onnxpb tensor internal/registry
+interop/gorgonia: optim tensor internal/kernel internal/parallel
+interop/onnxgo: onnx onnx/onnxpb tensor engine
+internal/testkit: tensor
+internal/arch:
+cli: ...
+cli/gtk: cli
+`
+
+// only lists modules from outside that a single place may import.
+var only = map[string][]string{
+	"github.com/urfave/cli":         {"cli"},
+	"gorgonia.org":                  {"interop"},
+	"github.com/owulveryck/onnx-go": {"interop"},
+	"go4.org/unsafe":                {"interop"},
+}
+
+// root is the folder of the module.
+func root(t *testing.T) string {
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = up
+	}
+}
+
+// goFiles yields the Go files of the module that are not tests, as paths from its root.
+func goFiles(t *testing.T, tests bool) []string {
+	var files []string
+	r := root(t)
+	err := filepath.WalkDir(r, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "testdata" || (p != r && (d.Name()[0] == '_' || d.Name()[0] == '.'))) {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(p, ".go") && (tests || !strings.HasSuffix(p, "_test.go")) {
+			rel, err := filepath.Rel(r, p)
+			if err != nil {
+				return err
+			}
+			files = append(files, filepath.ToSlash(rel))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestImports(t *testing.T) {
+	allowed := map[string][]string{}
+	sc := bufio.NewScanner(strings.NewReader(lattice))
+	for sc.Scan() {
+		pkg, list, ok := strings.Cut(sc.Text(), ":")
+		if ok {
+			allowed[pkg] = strings.Fields(list)
+		}
+	}
+	seen := map[string]bool{}
+	for _, f := range goFiles(t, false) {
+		pkg := path.Dir(f)
+		may, known := allowed[pkg]
+		if !known {
+			t.Errorf("package %s is not in the lattice", pkg)
+			continue
+		}
+		seen[pkg] = true
+		src, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root(t), f), nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, im := range src.Imports {
+			p, err := strconv.Unquote(im.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ours, ok := strings.CutPrefix(p, module+"/"); ok {
+				if !slices.Contains(may, ours) && !slices.Contains(may, "...") {
+					t.Errorf("%s imports %s, which the lattice does not allow", f, ours)
+				}
+			}
+			for outside, places := range only {
+				if strings.HasPrefix(p, outside) && !slices.ContainsFunc(places, func(x string) bool { return pkg == x || strings.HasPrefix(pkg, x+"/") }) {
+					t.Errorf("%s imports %s, which only %v may", f, p, places)
+				}
+			}
+		}
+	}
+	for pkg := range allowed {
+		if !seen[pkg] {
+			t.Errorf("package %s of the lattice does not exist", pkg)
+		}
+	}
+}
