@@ -113,6 +113,7 @@ func (s *scanner) message(l *layout, b []byte, base, depth int) error {
 		return &FormatError{Msg: fmt.Sprintf("messages are nested more than %d deep at byte %d", maxDepth, base)}
 	}
 	s.cost += l.size
+	var packed [32]int64 // elements so far, by field number
 	for i := 0; i < len(b); {
 		start := i
 		num, typ, n := protowire.ConsumeTag(b[i:])
@@ -128,7 +129,7 @@ func (s *scanner) message(l *layout, b []byte, base, depth int) error {
 			}
 			i += n
 			s.cost += 2 * int64(i-start)
-		} else if err := s.field(l, f, typ, num, b, &i, base, depth); err != nil {
+		} else if err := s.field(f, typ, num, b, &i, base, depth, &packed[num%32]); err != nil {
 			return prefixPath(err, l, num, b[:start])
 		}
 		if s.cost > s.budget {
@@ -139,8 +140,8 @@ func (s *scanner) message(l *layout, b []byte, base, depth int) error {
 	return nil
 }
 
-// field walks one known field whose value starts at b[*i].
-func (s *scanner) field(l *layout, f *fieldLayout, typ protowire.Type, num protowire.Number, b []byte, i *int, base, depth int) error {
+// field walks one known field whose value starts at b[*i]. prior is how many elements it had in packed form so far.
+func (s *scanner) field(f *fieldLayout, typ protowire.Type, num protowire.Number, b []byte, i *int, base, depth int, prior *int64) error {
 	grow := int64(1)
 	if f.repeated {
 		grow = sliceGrowth
@@ -180,10 +181,10 @@ func (s *scanner) field(l *layout, f *fieldLayout, typ protowire.Type, num proto
 				count += int64(c>>7 ^ 1)
 			}
 		}
-		if len(v) >= 4096 {
-			grow = 1 // the slice is made once
-		}
-		s.cost += 8 + count*f.elem*grow
+		// The decoder makes the slice anew, of just the size needed, for every piece; one piece is usual, and many small
+		// ones would take quadratic time.
+		*prior += count
+		s.cost += 8 + *prior*f.elem
 	}
 	return nil
 }
@@ -205,11 +206,19 @@ func prefixPath(err error, l *layout, num protowire.Number, before []byte) error
 	}
 	switch e := err.(type) {
 	case *FormatError:
-		e.Where = joinPath(name, e.Where)
+		e.Where = joinPath(name, shorten(e.Where))
 	case *UnsupportedError:
-		e.Where = joinPath(name, e.Where)
+		e.Where = joinPath(name, shorten(e.Where))
 	}
 	return err
+}
+
+// shorten keeps the end of the path of a deeply nested place.
+func shorten(path string) string {
+	if len(path) < 200 {
+		return path
+	}
+	return "…" + path[len(path)-150:]
 }
 
 func joinPath(a, b string) string {

@@ -260,11 +260,11 @@ func setValues(p *onnxpb.TensorProto, t *tensor.Tensor) error {
 	if err != nil {
 		return err
 	}
-	if raw {
-		p.RawData = append([]byte{}, t.Bytes()...)
+	if n == 0 {
 		return nil
 	}
-	if n == 0 {
+	if raw {
+		p.RawData = append([]byte{}, t.Bytes()...)
 		return nil
 	}
 	c := t.Clone()

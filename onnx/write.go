@@ -169,8 +169,8 @@ func mayWrite(path string, force bool) error {
 
 // writeData writes the external data of m to a temporary file, to be finished or discarded. The message returned refers
 // to it by its final name.
-func (m *Model) writeData(path string, o WriteOptions) (p *onnxpb.ModelProto, f *os.File, err error) {
-	f, err = createTemp(path)
+func (m *Model) writeData(path string, o WriteOptions) (_ *onnxpb.ModelProto, _ *os.File, err error) {
+	f, err := createTemp(path)
 	if err != nil {
 		return nil, nil, err
 	}
