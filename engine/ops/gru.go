@@ -1,0 +1,315 @@
+package ops
+
+import (
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// GRU runs a gated recurrent unit over X [T,N,I] (layout 1: [N,T,I]):
+//
+//	z = f(X·Wzᵀ + H·Rzᵀ + b)   r = f(X·Wrᵀ + H·Rrᵀ + b)   H' = (1-z)⊙c + z⊙H
+//	c = g(X·Whᵀ + (r⊙H)·Rhᵀ + Wbh + Rbh), or with linear_before_reset g(X·Whᵀ + r⊙(H·Rhᵀ + Rbh) + Wbh)
+//
+// Weights stand in the order z, r, h. Steps beyond the length of a sequence give 0 and keep its state. clip bounds the input of
+// every activation.
+//
+// Source: https://onnx.ai/onnx/operators/onnx__GRU.html. Deviation: activations that fall (negative alpha) are refused.
+var GRU = new(graph.Spec)
+
+// GRUGrad is the gradient of GRU. Inputs X, W, R, sequence_lens, initial_h, Y, gates, linear, dY, dY_h; outputs dX, dW, dR, dB, dinitial_h.
+// linear is H·Rhᵀ + Rbh of each step, for linear_before_reset. It has no gradient itself.
+var GRUGrad = new(graph.Spec)
+
+func init() {
+	define(GRU, graph.Def[recurrentAttrs]{
+		Name: "GRU", Since: []int{1, 3, 7, 14, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__GRU.html",
+		In: recurrentInputs(),
+		Out: []graph.Formal{
+			{Name: "Y", Optional: true}, {Name: "Y_h", Optional: true},
+			{Name: "gates", Optional: true, NoGrad: true, Private: true}, {Name: "linear", Optional: true, NoGrad: true, Private: true},
+		},
+		Infer: func(a *recurrentAttrs, c *graph.InferCtx) error {
+			l, err := recurrentDims(a, 3, c.Shape(0), c.Shape(1), c.Shape(2))
+			if err != nil {
+				return err
+			}
+			if err := l.check(c, 3, 3, 1); err != nil {
+				return err
+			}
+			if _, err := gatesOf[float32](a, l.d, "Sigmoid", "Tanh"); err != nil {
+				return err
+			}
+			c.Out(0, l.yShape()...)
+			c.Out(1, l.stateShape()...)
+			c.Out(2, l.d, l.t, l.n, 3*l.h)
+			c.Out(3, l.d, l.t, l.n, l.h)
+			n := l.layoutScratch() + l.n*l.h
+			if !c.WantOut(2) {
+				n += 3 * l.t * l.n * l.h
+			}
+			c.Scratch(c.DType(0).Size(n))
+			return nil
+		},
+		Run: func(a *recurrentAttrs, c *graph.RunCtx) error {
+			if c.In[0].DType() == tensor.Float64 {
+				return runGRU[float64](a, c)
+			}
+			return runGRU[float32](a, c)
+		},
+		Grad: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
+			var linear graph.Value
+			if a.LinearBeforeReset {
+				linear = b.ExtraOutput(n, 3)
+			}
+			gates, y := b.ExtraOutput(n, 2), b.ExtraOutput(n, 0)
+			in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), y, gates, linear, 0, 0}
+			copy(in[8:], dy[:min(len(dy), 2)])
+			return gradOutputs(b, GRUGrad, a, n, in, []int{0, 1, 2, 3, -1, 4}, need)
+		},
+	})
+	define(GRUGrad, graph.Def[recurrentAttrs]{
+		Domain: Private, Name: "GRUGrad", Since: []int{1}, Doc: "gradient of GRU",
+		In:  recurrentGradInputs("gates", "linear", "dY", "dY_h"),
+		Out: recurrentGradOutputs(),
+		Infer: func(a *recurrentAttrs, c *graph.InferCtx) error {
+			l, err := inferRecurrentGrad(a, 3, c)
+			c.Scratch(c.DType(0).Size(6*l.t*l.n*l.h + 2*l.layoutScratch()))
+			return err
+		},
+		Run: func(a *recurrentAttrs, c *graph.RunCtx) error {
+			if c.In[0].DType() == tensor.Float64 {
+				return runGRUGrad[float64](a, c)
+			}
+			return runGRUGrad[float32](a, c)
+		},
+	})
+}
+
+// recurrentInputs are the inputs of RNN and GRU.
+func recurrentInputs() []graph.Formal {
+	return []graph.Formal{
+		{Name: "X", Types: floats}, {Name: "W", Types: floats, Weight: true}, {Name: "R", Types: floats, Weight: true},
+		{Name: "B", Types: floats, Optional: true, Weight: true}, {Name: "sequence_lens", Types: indexes, Optional: true, NoGrad: true},
+		{Name: "initial_h", Types: floats, Optional: true},
+	}
+}
+
+// recurrentGradInputs are X, W, R, sequence_lens, initial_h, Y and what the operator adds.
+func recurrentGradInputs(more ...string) []graph.Formal {
+	in := []graph.Formal{
+		{Name: "X", Types: floats}, {Name: "W", Types: floats}, {Name: "R", Types: floats}, {Name: "sequence_lens", Types: indexes, Optional: true},
+		{Name: "initial_h", Types: floats, Optional: true}, {Name: "Y", Types: floats},
+	}
+	for _, name := range more {
+		in = append(in, graph.Formal{Name: name, Types: floats, Optional: true})
+	}
+	return in
+}
+
+// recurrentGradOutputs are dX, dW, dR, dB and dinitial_h.
+func recurrentGradOutputs() []graph.Formal {
+	return []graph.Formal{
+		{Name: "dX", Optional: true}, {Name: "dW", Optional: true}, {Name: "dR", Optional: true}, {Name: "dB", Optional: true},
+		{Name: "dinitial_h", Optional: true},
+	}
+}
+
+func inferRecurrentGrad(a *recurrentAttrs, m int, c *graph.InferCtx) (recurrent, error) {
+	l, err := recurrentDims(a, m, c.Shape(0), c.Shape(1), c.Shape(2))
+	c.Out(0, c.Shape(0)...)
+	c.Out(1, c.Shape(1)...)
+	c.Out(2, c.Shape(2)...)
+	c.Out(3, l.d, 2*m*l.h)
+	c.Out(4, l.stateShape()...)
+	return l, err
+}
+
+func runGRU[T real](a *recurrentAttrs, c *graph.RunCtx) error {
+	l, err := recurrentDims(a, 3, c.In[0].Shape(), c.In[1].Shape(), c.In[2].Shape())
+	if err != nil {
+		return err
+	}
+	lens, err := l.lengthsIn(c, 4)
+	if err != nil {
+		return err
+	}
+	acts, err := gatesOf[T](a, l.d, "Sigmoid", "Tanh")
+	if err != nil {
+		return err
+	}
+	gemm, h, h3, size := gemmOf[T](), l.h, 3*l.h, l.n*l.h
+	w, r, b, h0 := reals[T](c.In[1]), reals[T](c.In[2]), inOf[T](c, 3), inOf[T](c, 5)
+	y, saved, linear := outOf[T](c, 0), outOf[T](c, 2), outOf[T](c, 3)
+	work := workingOf[T](c)
+	x := timeMajor(&l, reals[T](c.In[0]), work.take(l.layoutScratch()))
+	q := work.take(size) // H·Rhᵀ + Rbh, or r⊙H
+	var g []T
+	if saved == nil {
+		g = work.take(l.t * l.n * h3)
+	}
+	for dir := range l.d {
+		if saved != nil {
+			g = part(saved, l.d, dir)
+		}
+		rd, f, gg := part(r, l.d, dir), acts[dir][0], acts[dir][1]
+		rh := rd[2*h*h:]
+		var rbh []T
+		if b != nil {
+			rbh = part(b, l.d, dir)[5*h:]
+		}
+		inputGates(c, &l, 3, x, part(w, l.d, dir), bias(&l, b, 3, dir, a.LinearBeforeReset), g)
+		hs := initial(&l, h0, dir)
+		for i := range l.t {
+			t := l.step(dir, i)
+			gt := g[t*l.n*h3:][:l.n*h3]
+			gemm(c.Pool, false, true, l.n, 2*h, h, 1, hs, h, rd, h, 1, gt, h3)
+			if a.LinearBeforeReset {
+				if linear != nil {
+					q = part(linear, l.d, dir)[t*size:][:size]
+				}
+				for n := range l.n {
+					clear(q[n*h : (n+1)*h])
+					copy(q[n*h:(n+1)*h], rbh)
+				}
+				gemm(c.Pool, false, true, l.n, h, h, 1, hs, h, rh, h, 1, q, h)
+			}
+			for n := range l.n {
+				row := gt[n*h3:][:h3]
+				f.apply(row[:2*h])
+				for j := range h {
+					if a.LinearBeforeReset {
+						row[2*h+j] += row[h+j] * q[n*h+j]
+					} else {
+						q[n*h+j] = row[h+j] * hs[n*h+j]
+					}
+				}
+			}
+			if !a.LinearBeforeReset && l.n > 0 && h > 0 {
+				gemm(c.Pool, false, true, l.n, h, h, 1, q, h, rh, h, 1, gt[2*h:], h3)
+			}
+			for n := range l.n {
+				row, hr := gt[n*h3:][:h3], hs[n*h:][:h]
+				if t < lens[n] {
+					gg.apply(row[2*h:])
+					for j := range hr {
+						hr[j] = (1-row[j])*row[2*h+j] + row[j]*hr[j]
+					}
+				}
+				if y != nil {
+					out := y[l.yAt(t, dir, n):][:h]
+					clear(out)
+					if t < lens[n] {
+						copy(out, hr)
+					}
+				}
+			}
+		}
+		putState(&l, outOf[T](c, 1), hs, dir)
+	}
+	return nil
+}
+
+func runGRUGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
+	l, err := recurrentDims(a, 3, c.In[0].Shape(), c.In[1].Shape(), c.In[2].Shape())
+	if err != nil {
+		return err
+	}
+	lens, err := l.lengthsIn(c, 3)
+	if err != nil {
+		return err
+	}
+	acts, err := gatesOf[T](a, l.d, "Sigmoid", "Tanh")
+	if err != nil {
+		return err
+	}
+	gemm, h, h3, steps, size := gemmOf[T](), l.h, 3*l.h, l.t*l.n, l.n*l.h
+	w, r, h0, y := reals[T](c.In[1]), reals[T](c.In[2]), inOf[T](c, 4), inOf[T](c, 5)
+	gates, linear, dy, dyh := inOf[T](c, 6), inOf[T](c, 7), inOf[T](c, 8), inOf[T](c, 9)
+	work := workingOf[T](c)
+	x := timeMajor(&l, reals[T](c.In[0]), work.take(l.layoutScratch()))
+	dx := outOf[T](c, 0)
+	if dx != nil && l.layout == 1 {
+		dx = work.take(l.layoutScratch())
+	}
+	// dz: gradients of the gates before activation. rec: what multiplies the recurrent weights of h transposed. With linear_before_reset that is
+	// the gradient of H·Rhᵀ, else that of (r⊙H)·Rhᵀ, which is dz's own. in: what they are applied to, H or r⊙H.
+	dz, prev, rec, in := work.take(steps*h3), work.take(steps*h), work.take(steps*h), work.take(steps*h)
+	ds := make([]T, size)
+	for dir := range l.d {
+		rd, gd, f, g := part(r, l.d, dir), part(gates, l.d, dir), acts[dir][0], acts[dir][1]
+		rh := rd[2*h*h:]
+		previous(&l, y, initial(&l, h0, dir), lens, dir, prev)
+		dh := initial(&l, dyh, dir)
+		for i := range l.t {
+			t := l.step(dir, l.t-1-i)
+			zt, rt := dz[t*l.n*h3:][:l.n*h3], rec[t*size:][:size]
+			for n := range l.n {
+				z, rc := zt[n*h3:][:h3], rt[n*h:][:h]
+				if t >= lens[n] {
+					clear(z)
+					clear(rc)
+					clear(in[(t*l.n+n)*h:][:h])
+					continue
+				}
+				hr, row, old := dh[n*h:][:h], gd[(t*l.n+n)*h3:][:h3], prev[(t*l.n+n)*h:][:h]
+				if dy != nil {
+					for j, v := range dy[l.yAt(t, dir, n):][:h] {
+						hr[j] += v
+					}
+				}
+				for j, v := range hr {
+					z[j] = v * (old[j] - row[2*h+j])
+					z[2*h+j] = v * (1 - row[j])
+					hr[j] = v * row[j]
+				}
+				g.derive(z[2*h:], row[2*h:])
+				if a.LinearBeforeReset {
+					q := part(linear, l.d, dir)[(t*l.n+n)*h:][:h]
+					for j := range rc {
+						z[h+j] = z[2*h+j] * q[j]
+						rc[j] = z[2*h+j] * row[h+j]
+					}
+					copy(in[(t*l.n+n)*h:], old)
+				} else {
+					copy(rc, z[2*h:])
+					for j, v := range old {
+						in[(t*l.n+n)*h+j] = row[h+j] * v
+					}
+				}
+			}
+			gemm(c.Pool, false, false, l.n, h, h, 1, rt, h, rh, h, 0, ds, h)
+			for n := range l.n {
+				if t >= lens[n] {
+					continue
+				}
+				z, hr, s := zt[n*h3:][:h3], dh[n*h:][:h], ds[n*h:][:h]
+				row, old := gd[(t*l.n+n)*h3:][:h3], prev[(t*l.n+n)*h:][:h]
+				for j, v := range s {
+					if a.LinearBeforeReset {
+						hr[j] += v
+					} else {
+						z[h+j] = v * old[j]
+						hr[j] += v * row[h+j]
+					}
+				}
+				f.derive(z[:2*h], row[:2*h])
+			}
+			gemm(c.Pool, false, false, l.n, h, 2*h, 1, zt, h3, rd, h, 1, dh, h)
+		}
+		putState(&l, outOf[T](c, 4), dh, dir)
+		weightGrads(c, &l, 3, dir, dz, x, part(w, l.d, dir), dx, part(outOf[T](c, 1), l.d, dir))
+		if dr := part(outOf[T](c, 2), l.d, dir); dr != nil {
+			gemm(c.Pool, true, false, 2*h, h, steps, 1, dz, h3, prev, h, 0, dr, h)
+			gemm(c.Pool, true, false, h, h, steps, 1, rec, h, in, h, 0, dr[2*h*h:], h)
+		}
+		if db := part(outOf[T](c, 3), l.d, dir); db != nil {
+			columnSums(dz, db[:h3])
+			copy(db[h3:], db[:2*h])
+			columnSums(rec, db[h3+2*h:])
+		}
+	}
+	if out := outOf[T](c, 0); out != nil && l.layout == 1 {
+		fromTimeMajor(&l, out, dx)
+	}
+	return nil
+}

@@ -1,0 +1,173 @@
+package ops
+
+import (
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// RNN runs H' = f(X·Wᵀ + H·Rᵀ + b) over X [T,N,I] (layout 1: [N,T,I]). Steps beyond the length of a sequence give 0 and keep its
+// state. clip bounds the input of the activation.
+//
+// Source: https://onnx.ai/onnx/operators/onnx__RNN.html. Deviation: activations that fall (negative alpha) are refused.
+var RNN = new(graph.Spec)
+
+// RNNGrad is the gradient of RNN. Inputs X, W, R, sequence_lens, initial_h, Y, dY, dY_h; outputs dX, dW, dR, dB, dinitial_h.
+// It has no gradient itself.
+var RNNGrad = new(graph.Spec)
+
+func init() {
+	define(RNN, graph.Def[recurrentAttrs]{
+		Name: "RNN", Since: []int{1, 7, 14, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__RNN.html",
+		In:  recurrentInputs(),
+		Out: []graph.Formal{{Name: "Y", Optional: true}, {Name: "Y_h", Optional: true}},
+		Infer: func(a *recurrentAttrs, c *graph.InferCtx) error {
+			l, err := recurrentDims(a, 1, c.Shape(0), c.Shape(1), c.Shape(2))
+			if err != nil {
+				return err
+			}
+			if err := l.check(c, 1, 3, 1); err != nil {
+				return err
+			}
+			if _, err := gatesOf[float32](a, l.d, "Tanh"); err != nil {
+				return err
+			}
+			c.Out(0, l.yShape()...)
+			c.Out(1, l.stateShape()...)
+			c.Scratch(c.DType(0).Size(l.layoutScratch() + l.t*l.n*l.h))
+			return nil
+		},
+		Run: func(a *recurrentAttrs, c *graph.RunCtx) error {
+			if c.In[0].DType() == tensor.Float64 {
+				return runRNN[float64](a, c)
+			}
+			return runRNN[float32](a, c)
+		},
+		Grad: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
+			y := b.ExtraOutput(n, 0)
+			in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), y, 0, 0}
+			copy(in[6:], dy[:min(len(dy), 2)])
+			return gradOutputs(b, RNNGrad, a, n, in, []int{0, 1, 2, 3, -1, 4}, need)
+		},
+	})
+	define(RNNGrad, graph.Def[recurrentAttrs]{
+		Domain: Private, Name: "RNNGrad", Since: []int{1}, Doc: "gradient of RNN",
+		In: recurrentGradInputs("dY", "dY_h"), Out: recurrentGradOutputs(),
+		Infer: func(a *recurrentAttrs, c *graph.InferCtx) error {
+			l, err := inferRecurrentGrad(a, 1, c)
+			c.Scratch(c.DType(0).Size(2*l.t*l.n*l.h + 2*l.layoutScratch()))
+			return err
+		},
+		Run: func(a *recurrentAttrs, c *graph.RunCtx) error {
+			if c.In[0].DType() == tensor.Float64 {
+				return runRNNGrad[float64](a, c)
+			}
+			return runRNNGrad[float32](a, c)
+		},
+	})
+}
+
+func runRNN[T real](a *recurrentAttrs, c *graph.RunCtx) error {
+	l, err := recurrentDims(a, 1, c.In[0].Shape(), c.In[1].Shape(), c.In[2].Shape())
+	if err != nil {
+		return err
+	}
+	lens, err := l.lengthsIn(c, 4)
+	if err != nil {
+		return err
+	}
+	acts, err := gatesOf[T](a, l.d, "Tanh")
+	if err != nil {
+		return err
+	}
+	h, size := l.h, l.n*l.h
+	w, r, b, h0, y := reals[T](c.In[1]), reals[T](c.In[2]), inOf[T](c, 3), inOf[T](c, 5), outOf[T](c, 0)
+	work := workingOf[T](c)
+	x := timeMajor(&l, reals[T](c.In[0]), work.take(l.layoutScratch()))
+	g := work.take(l.t * size)
+	for dir := range l.d {
+		inputGates(c, &l, 1, x, part(w, l.d, dir), bias(&l, b, 1, dir, false), g)
+		hs := initial(&l, h0, dir)
+		for i := range l.t {
+			t := l.step(dir, i)
+			gt := g[t*size:][:size]
+			gemmOf[T]()(c.Pool, false, true, l.n, h, h, 1, hs, h, part(r, l.d, dir), h, 1, gt, h)
+			acts[dir][0].apply(gt)
+			for n := range l.n {
+				if t < lens[n] {
+					copy(hs[n*h:(n+1)*h], gt[n*h:])
+				}
+				if y != nil {
+					out := y[l.yAt(t, dir, n):][:h]
+					clear(out)
+					if t < lens[n] {
+						copy(out, hs[n*h:])
+					}
+				}
+			}
+		}
+		putState(&l, outOf[T](c, 1), hs, dir)
+	}
+	return nil
+}
+
+func runRNNGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
+	l, err := recurrentDims(a, 1, c.In[0].Shape(), c.In[1].Shape(), c.In[2].Shape())
+	if err != nil {
+		return err
+	}
+	lens, err := l.lengthsIn(c, 3)
+	if err != nil {
+		return err
+	}
+	acts, err := gatesOf[T](a, l.d, "Tanh")
+	if err != nil {
+		return err
+	}
+	gemm, h, steps := gemmOf[T](), l.h, l.t*l.n
+	w, r, h0, y := reals[T](c.In[1]), reals[T](c.In[2]), inOf[T](c, 4), inOf[T](c, 5)
+	dy, dyh := inOf[T](c, 6), inOf[T](c, 7)
+	work := workingOf[T](c)
+	x := timeMajor(&l, reals[T](c.In[0]), work.take(l.layoutScratch()))
+	dx := outOf[T](c, 0)
+	if dx != nil && l.layout == 1 {
+		dx = work.take(l.layoutScratch())
+	}
+	dz, prev := work.take(steps*h), work.take(steps*h)
+	for dir := range l.d {
+		dh := initial(&l, dyh, dir)
+		for i := range l.t {
+			t := l.step(dir, l.t-1-i)
+			zt := dz[t*l.n*h:][:l.n*h]
+			for n := range l.n {
+				z, hr := zt[n*h:][:h], dh[n*h:][:h]
+				if t >= lens[n] {
+					clear(z)
+					continue
+				}
+				copy(z, hr)
+				clear(hr)
+				if dy != nil {
+					for j, v := range dy[l.yAt(t, dir, n):][:h] {
+						z[j] += v
+					}
+				}
+				acts[dir][0].derive(z, y[l.yAt(t, dir, n):][:h])
+			}
+			gemm(c.Pool, false, false, l.n, h, h, 1, zt, h, part(r, l.d, dir), h, 1, dh, h)
+		}
+		putState(&l, outOf[T](c, 4), dh, dir)
+		weightGrads(c, &l, 1, dir, dz, x, part(w, l.d, dir), dx, part(outOf[T](c, 1), l.d, dir))
+		if dr := part(outOf[T](c, 2), l.d, dir); dr != nil {
+			previous(&l, y, initial(&l, h0, dir), lens, dir, prev)
+			gemm(c.Pool, true, false, h, h, steps, 1, dz, h, prev, h, 0, dr, h)
+		}
+		if db := part(outOf[T](c, 3), l.d, dir); db != nil {
+			columnSums(dz, db[:h])
+			copy(db[h:], db[:h])
+		}
+	}
+	if out := outOf[T](c, 0); out != nil && l.layout == 1 {
+		fromTimeMajor(&l, out, dx)
+	}
+	return nil
+}
