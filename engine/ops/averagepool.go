@@ -2,6 +2,7 @@ package ops
 
 import (
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -46,4 +47,22 @@ func init() {
 			return []graph.Value{b.Add(AveragePool, a, dy[0]), 0}, nil
 		},
 	})
+}
+
+func averagePool[T float32 | float64](a *poolAttrs, c *graph.RunCtx) error {
+	g, err := a.geometry(c.In[0].Shape())
+	if err != nil {
+		return err
+	}
+	kernel.AveragePool(c.Pool, tensor.Data[T](c.Out[0]), tensor.Data[T](c.In[0]), g.pool(a.IncludePad))
+	return nil
+}
+
+func averagePoolGrad[T float32 | float64](a *poolAttrs, c *graph.RunCtx) error {
+	g, err := a.geometry(c.In[1].Shape())
+	if err != nil {
+		return err
+	}
+	kernel.AveragePoolGrad(c.Pool, tensor.Data[T](c.Out[0]), tensor.Data[T](c.In[0]), g.pool(a.IncludePad))
+	return nil
 }

@@ -14,19 +14,19 @@ func init() {
 	define(GlobalMaxPool, graph.Def[noAttrs]{
 		Name: "GlobalMaxPool", Since: []int{1, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__GlobalMaxPool.html",
 		In:  []graph.Formal{{Name: "X", Types: floats}},
-		Out: []graph.Formal{{Name: "Y"}, {Name: "Indices", Optional: true, NoGrad: true, Private: true}},
+		Out: []graph.Formal{{Name: "Y"}, {Name: "Argmax", Optional: true, NoGrad: true, Private: true}},
 		Types: func(_ *noAttrs, in, out []tensor.DType) error {
 			out[0] = in[0]
 			if len(out) > 1 {
-				out[1] = tensor.Int64
+				out[1] = tensor.Int32
 			}
 			return nil
 		},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error { return inferGlobalPool(c) },
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
-			var idx []int64
+			var idx []int32
 			if len(c.Out) > 1 && c.Out[1] != nil {
-				idx = c.Out[1].I64()
+				idx = tensor.Data[int32](c.Out[1])
 			}
 			if c.In[0].DType() == tensor.Float64 {
 				rowMax(tensor.Data[float64](c.In[0]), tensor.Data[float64](c.Out[0]), idx)
@@ -41,8 +41,8 @@ func init() {
 	})
 }
 
-// rowMax is the largest element of each equal run of x, and its place in x when idx is not nil. NaN wins.
-func rowMax[T float32 | float64](x, y []T, idx []int64) {
+// rowMax is the largest element of each equal run of x, and its offset in the run when idx is not nil. NaN wins.
+func rowMax[T float32 | float64](x, y []T, idx []int32) {
 	k := len(x) / max(len(y), 1)
 	for i := range y {
 		row := x[i*k : (i+1)*k]
@@ -57,7 +57,7 @@ func rowMax[T float32 | float64](x, y []T, idx []int64) {
 		}
 		y[i] = row[best]
 		if idx != nil {
-			idx[i] = int64(i*k + best)
+			idx[i] = int32(best)
 		}
 	}
 }

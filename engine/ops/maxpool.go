@@ -2,8 +2,10 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -13,22 +15,20 @@ import (
 // Source: https://onnx.ai/onnx/operators/onnx__MaxPool.html. Deviation: storage_order 1 for Indices is refused.
 var MaxPool = new(graph.Spec)
 
-// MaxPoolGrad is dX: dY added up at Indices in zeros of X's shape. Inputs dY, Indices, and X for its shape.
+// MaxPoolGrad is dX: dY added up, in each plane of zeros of X's shape, at the offsets that MaxPool's private output Argmax tells.
+// Inputs dY, Argmax, and X for its shape.
 var MaxPoolGrad = new(graph.Spec)
 
-// MaxPoolGather is X taken at Indices: the gradient of MaxPoolGrad. Inputs X, Indices.
+// MaxPoolGather is X taken at those offsets: the gradient of MaxPoolGrad. Inputs X, Argmax.
 var MaxPoolGather = new(graph.Spec)
 
 func init() {
 	def := graph.Def[poolAttrs]{
 		Name: "MaxPool", Since: []int{8, 10, 11, 12, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__MaxPool.html",
 		In:  []graph.Formal{{Name: "X", Types: []tensor.DType{tensor.Float32, tensor.Float64, tensor.Int8, tensor.Uint8}}},
-		Out: []graph.Formal{{Name: "Y"}, {Name: "Indices", Optional: true, NoGrad: true}},
+		Out: []graph.Formal{{Name: "Y"}, {Name: "Indices", Optional: true, NoGrad: true}, {Name: "Argmax", Optional: true, NoGrad: true, Private: true}},
 		Types: func(_ *poolAttrs, in, out []tensor.DType) error {
-			out[0] = in[0]
-			if len(out) > 1 {
-				out[1] = tensor.Int64
-			}
+			copy(out, []tensor.DType{in[0], tensor.Int64, tensor.Int32})
 			return nil
 		},
 		Infer: inferPool,
@@ -53,16 +53,17 @@ func init() {
 			if a.StorageOrder != 0 {
 				return nil, fmt.Errorf("attribute storage_order 1: %w", graph.ErrNoGradient)
 			}
-			return []graph.Value{b.Add(MaxPoolGrad, nil, dy[0], b.ExtraOutput(n, 1), n.In[0])}, nil
+			return []graph.Value{b.Add(MaxPoolGrad, nil, dy[0], b.ExtraOutput(n, 2), n.In[0])}, nil
 		},
 	}
 	define(MaxPool, def)
 	old := def
 	old.Since = []int{1}
-	old.Out = []graph.Formal{{Name: "Y"}, {Name: "Indices", Optional: true, NoGrad: true, Private: true}}
+	old.Out = slices.Clone(def.Out)
+	old.Out[1].Private = true
 	define(new(graph.Spec), old)
 
-	indices := graph.Formal{Name: "Indices", NoGrad: true, Types: int64s}
+	indices := graph.Formal{Name: "Argmax", NoGrad: true, Types: []tensor.DType{tensor.Int32}}
 	define(MaxPoolGrad, graph.Def[noAttrs]{
 		Domain: Private, Name: "MaxPoolGrad", Since: []int{1}, Doc: "gradient of MaxPool",
 		In:  []graph.Formal{{Name: "dY", Types: floats}, indices, {Name: "X", NoGrad: true}},
@@ -75,12 +76,13 @@ func init() {
 			return nil
 		},
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
-			s := c.Out[0].Shape()
-			planes := product(s[:min(2, len(s))])
+			planes := product(c.Out[0].Shape()[:2])
+			in, out := c.Out[0].Len()/max(planes, 1), c.In[0].Len()/max(planes, 1)
+			idx := tensor.Data[int32](c.In[1])
 			if c.In[0].DType() == tensor.Float64 {
-				scatterPlanes(c.Pool, tensor.Data[float64](c.Out[0]), tensor.Data[float64](c.In[0]), c.In[1].I64(), planes)
+				kernel.MaxPoolGrad(c.Pool, tensor.Data[float64](c.Out[0]), tensor.Data[float64](c.In[0]), idx, planes, in, out)
 			} else {
-				scatterPlanes(c.Pool, c.Out[0].F32(), c.In[0].F32(), c.In[1].I64(), planes)
+				kernel.MaxPoolGrad(c.Pool, c.Out[0].F32(), c.In[0].F32(), idx, planes, in, out)
 			}
 			return nil
 		},
@@ -88,9 +90,14 @@ func init() {
 			return []graph.Value{b.Add(MaxPoolGather, nil, dy[0], n.In[1]), 0, 0}, nil
 		},
 		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			pool := b.G.Info(n.In[1]).Def
+			if pool == nil || pool.Op != MaxPool {
+				return nil, fmt.Errorf("its offsets come from no MaxPool of opset 8 or newer")
+			}
+			indices := b.ExtraOutput(pool, 1)
 			flat := func(v graph.Value) graph.Value { return b.Add(Reshape, nil, v, b.Ints(-1)) }
 			zeros := b.Add(ConstantOfShape, nil, b.Add(Reshape, nil, b.Add(Size, nil, n.In[2]), b.Ints(1)))
-			sum := b.Add(ScatterElements, &scatterAttrs{Axis: 0, Reduction: "add"}, zeros, flat(n.In[1]), flat(n.In[0]))
+			sum := b.Add(ScatterElements, &scatterAttrs{Axis: 0, Reduction: "add"}, zeros, flat(indices), flat(n.In[0]))
 			return []graph.Value{b.Add(Reshape, nil, sum, b.Add(Shape, nil, n.In[2]))}, nil
 		},
 	})
@@ -102,10 +109,14 @@ func init() {
 			return nil
 		},
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
+			planes := product(c.In[0].Shape()[:2])
+			idx := tensor.Data[int32](c.In[1])
 			if c.In[0].DType() == tensor.Float64 {
-				return gatherFlat(c.Pool, tensor.Data[float64](c.Out[0]), tensor.Data[float64](c.In[0]), c.In[1].I64())
+				gatherPlanes(c.Pool, tensor.Data[float64](c.Out[0]), tensor.Data[float64](c.In[0]), idx, planes)
+			} else {
+				gatherPlanes(c.Pool, c.Out[0].F32(), c.In[0].F32(), idx, planes)
 			}
-			return gatherFlat(c.Pool, c.Out[0].F32(), c.In[0].F32(), c.In[1].I64())
+			return nil
 		},
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return []graph.Value{b.Add(MaxPoolGrad, nil, dy[0], n.In[1], n.In[0]), 0}, nil
@@ -113,32 +124,43 @@ func init() {
 	})
 }
 
-// scatterPlanes is out[idx[i]] += x[i] on zeros. The places of a plane, an equal share of out, lie in that plane.
-func scatterPlanes[T float32 | float64](p *parallel.Pool, out, x []T, idx []int64, planes int) {
+// gatherPlanes is out[k,o] = x[k,idx[k,o]] in each plane k, 0 where idx is negative.
+func gatherPlanes[T float32 | float64](p *parallel.Pool, out, x []T, idx []int32, planes int) {
 	if planes == 0 {
 		return
 	}
 	in, to := len(x)/planes, len(out)/planes
-	p.For(planes, max(1, 1<<13/max(to, 1)), func(lo, hi int) {
-		clear(out[lo*to : hi*to])
-		for i := lo * in; i < hi*in; i++ {
-			if k := idx[i]; k >= 0 && k < int64(len(out)) {
-				out[k] += x[i]
+	p.For(planes, max(1, 1<<14/max(to, 1)), func(lo, hi int) {
+		for k := lo; k < hi; k++ {
+			plane := x[k*in : (k+1)*in]
+			for o, i := range idx[k*to : (k+1)*to] {
+				out[k*to+o] = 0
+				if i >= 0 {
+					out[k*to+o] = plane[i]
+				}
 			}
 		}
 	})
 }
 
-func gatherFlat[T float32 | float64](p *parallel.Pool, out, x []T, idx []int64) error {
-	for _, k := range idx {
-		if k < 0 || k >= int64(len(x)) {
-			return fmt.Errorf("index %d is outside %d elements", k, len(x))
+func maxPool[T float32 | float64 | int8 | uint8](a *poolAttrs, c *graph.RunCtx) error {
+	g, err := a.geometry(c.In[0].Shape())
+	if err != nil {
+		return err
+	}
+	wanted := func(i int) bool { return i < len(c.Out) && c.Out[i] != nil }
+	var idx []int32
+	if wanted(2) {
+		idx = tensor.Data[int32](c.Out[2])
+	} else if wanted(1) {
+		idx = make([]int32, c.Out[1].Len())
+	}
+	kernel.MaxPool(c.Pool, tensor.Data[T](c.Out[0]), idx, tensor.Data[T](c.In[0]), g.pool(false))
+	if wanted(1) {
+		in, out := product(g.in), product(g.out)
+		for o, i := range idx {
+			c.Out[1].I64()[o] = int64(o/out*in) + int64(i)
 		}
 	}
-	p.For(len(out), 1<<14, func(lo, hi int) {
-		for i := lo; i < hi; i++ {
-			out[i] = x[idx[i]]
-		}
-	})
 	return nil
 }

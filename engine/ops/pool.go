@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -43,4 +44,11 @@ func inferPool(a *poolAttrs, c *graph.InferCtx) error {
 		c.Out(i, g.outShape()...)
 	}
 	return nil
+}
+
+// pool is the geometry in the form of the pooling kernels.
+func (g *convGeometry) pool(includePad bool) *kernel.PoolParams {
+	return &kernel.PoolParams{
+		Planes: g.n * g.c, In: g.in, Out: g.out, Kernel: g.k, Stride: g.stride, Dilation: g.dil, PadBegin: g.a, PadEnd: g.b, CountIncludePad: includePad,
+	}
 }
