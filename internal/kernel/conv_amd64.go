@@ -5,12 +5,12 @@ package kernel
 func init() {
 	onISA(func(i ISA) {
 		packTaps, packColumns, packRows = packTapsGeneric, packColumnsGeneric, packRowsGeneric
-		takeEven, putEven = takeEvenGeneric, putEvenGeneric
+		padRows, putEven = padRowsGeneric, putEvenGeneric
 		dotRows, tapRows, tapDots = dotRowsGeneric, tapRowsGeneric, tapDotsGeneric
 		switch i {
 		case AVX512:
 			packTaps, packColumns, packRows = packTapsAVX512, packColumnsAVX512, packRowsAVX512
-			takeEven, putEven = takeEvenAVX512, putEvenAVX512
+			padRows, putEven = padRowsAVX512, putEvenAVX512
 			dotRows, tapRows = dotRowsAVX512, tapRows512
 			tapDots = func(a *rowTaps) { tapDots512[a.taps-1](a) }
 		case AVX2:
@@ -44,10 +44,16 @@ func packRowsAVX512(dst []float32, width int, src []float32, ld, cols, k int) {
 	packRows512(&dst[0], width, &src[0], ld, cols, k)
 }
 
-func takeEvenAVX512(dst, src []float32) {
-	if len(dst) > 0 {
-		_ = src[2*len(dst)-2]
-		takeEven512(&dst[0], &src[0], len(dst))
+func padRowsAVX512(dst []float32, width, rows int, src []float32, srcRow, first, n, step int) {
+	if step > 2 || n <= 0 || rows <= 0 {
+		padRowsGeneric(dst, width, rows, src, srcRow, first, n, step)
+		return
+	}
+	_, _ = dst[:width*rows], src[:(rows-1)*srcRow+(n-1)*step+1]
+	if step == 1 {
+		padRows512s1(&dst[0], width, rows, &src[0], srcRow, first, n)
+	} else {
+		padRows512s2(&dst[0], width, rows, &src[0], srcRow, first, n)
 	}
 }
 

@@ -528,38 +528,149 @@ DATA evenLanes<>+56(SB)/4, $0x0000001c
 DATA evenLanes<>+60(SB)/4, $0x0000001e
 GLOBL evenLanes<>(SB), RODATA|NOPTR, $64
 
-// func takeEven512(dst *float32, src *float32, n int)
+// func padRows512s1(dst *float32, width int, rows int, src *float32, srcRow int, first int, n int)
 // Requires: AVX, AVX512F, BMI2, CMOV
-TEXT ·takeEven512(SB), NOSPLIT, $0-24
-	MOVQ    dst+0(FP), DI
-	MOVQ    src+8(FP), SI
-	MOVQ    n+16(FP), CX
-	VMOVUPS evenLanes<>+0(SB), Z2
+TEXT ·padRows512s1(SB), NOSPLIT, $0-56
+	MOVQ width+8(FP), DX
+	MOVQ srcRow+32(FP), R8
+	MOVQ first+40(FP), R9
+	MOVQ n+48(FP), R10
+	ADDQ R9, R10
+	MOVQ width+8(FP), R11
+	SHLQ $0x02, DX
+	SHLQ $0x02, R8
+	MOVQ src+24(FP), R12
+	SHLQ $0x02, R9
+	SUBQ R9, R12
+	SHRQ $0x02, R9
 
-loop:
-	TESTQ     CX, CX
-	JLE       done
-	MOVQ      $0x00000010, AX
-	CMPQ      CX, AX
-	CMOVQLT   CX, AX
-	MOVQ      $-1, BX
-	BZHIQ     AX, BX, BX
-	KMOVW     BX, K3
-	LEAQ      -1(AX)(AX*1), AX
-	MOVQ      $-1, BX
-	BZHIQ     AX, BX, BX
-	KMOVW     BX, K1
-	SHRQ      $0x10, BX
-	KMOVW     BX, K2
-	VMOVUPS.Z (SI), K1, Z0
-	VMOVUPS.Z 64(SI), K2, Z1
+column:
+	TESTQ   R11, R11
+	JLE     done
+	MOVQ    $-1, SI
+	MOVQ    R10, AX
+	XORQ    BX, BX
+	TESTQ   AX, AX
+	CMOVQLT BX, AX
+	MOVQ    $0x00000010, BX
+	CMPQ    AX, BX
+	CMOVQGT BX, AX
+	BZHIQ   AX, SI, CX
+	MOVQ    R9, AX
+	XORQ    BX, BX
+	TESTQ   AX, AX
+	CMOVQLT BX, AX
+	MOVQ    $0x00000010, BX
+	CMPQ    AX, BX
+	CMOVQGT BX, AX
+	BZHIQ   AX, SI, AX
+	NOTQ    AX
+	ANDQ    AX, CX
+	KMOVW   CX, K1
+	MOVQ    R11, AX
+	XORQ    BX, BX
+	TESTQ   AX, AX
+	CMOVQLT BX, AX
+	MOVQ    $0x00000010, BX
+	CMPQ    AX, BX
+	CMOVQGT BX, AX
+	BZHIQ   AX, SI, AX
+	KMOVW   AX, K2
+	MOVQ    dst+0(FP), DI
+	MOVQ    rows+16(FP), CX
+	MOVQ    R12, AX
+
+row:
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS   Z0, K2, (DI)
+	ADDQ      R8, AX
+	ADDQ      DX, DI
+	DECQ      CX
+	JNZ       row
+	ADDQ      $0x00000040, R12
+	ADDQ      $0x40, dst+0(FP)
+	SUBQ      $0x10, R9
+	SUBQ      $0x10, R10
+	SUBQ      $0x10, R11
+	JMP       column
+
+done:
+	VZEROUPPER
+	RET
+
+// func padRows512s2(dst *float32, width int, rows int, src *float32, srcRow int, first int, n int)
+// Requires: AVX, AVX512F, BMI2, CMOV
+TEXT ·padRows512s2(SB), NOSPLIT, $0-56
+	MOVQ    width+8(FP), DX
+	MOVQ    srcRow+32(FP), R8
+	MOVQ    first+40(FP), R9
+	MOVQ    n+48(FP), R10
+	ADDQ    R9, R10
+	MOVQ    width+8(FP), R11
+	SHLQ    $0x02, DX
+	SHLQ    $0x02, R8
+	VMOVUPS evenLanes<>+0(SB), Z2
+	MOVQ    src+24(FP), R12
+	SHLQ    $0x03, R9
+	SUBQ    R9, R12
+	SHRQ    $0x03, R9
+
+column:
+	TESTQ   R11, R11
+	JLE     done
+	MOVQ    $-1, SI
+	MOVQ    R10, AX
+	XORQ    BX, BX
+	TESTQ   AX, AX
+	CMOVQLT BX, AX
+	MOVQ    $0x00000010, BX
+	CMPQ    AX, BX
+	CMOVQGT BX, AX
+	BZHIQ   AX, SI, CX
+	MOVQ    R9, AX
+	XORQ    BX, BX
+	TESTQ   AX, AX
+	CMOVQLT BX, AX
+	MOVQ    $0x00000010, BX
+	CMPQ    AX, BX
+	CMOVQGT BX, AX
+	BZHIQ   AX, SI, AX
+	NOTQ    AX
+	ANDQ    AX, CX
+	MOVQ    $0x55555555, AX
+	PDEPQ   AX, CX, CX
+	KMOVW   CX, K1
+	SHRQ    $0x10, CX
+	KMOVW   CX, K3
+	MOVQ    R11, AX
+	XORQ    BX, BX
+	TESTQ   AX, AX
+	CMOVQLT BX, AX
+	MOVQ    $0x00000010, BX
+	CMPQ    AX, BX
+	CMOVQGT BX, AX
+	BZHIQ   AX, SI, AX
+	KMOVW   AX, K2
+	MOVQ    dst+0(FP), DI
+	MOVQ    rows+16(FP), CX
+	MOVQ    R12, AX
+
+row:
+	VMOVUPS.Z (AX), K1, Z0
+	VMOVUPS.Z 64(AX), K3, Z1
 	VMOVAPS   Z2, Z3
 	VPERMI2PS Z1, Z0, Z3
-	VMOVUPS   Z3, K3, (DI)
-	ADDQ      $0x40, DI
-	ADDQ      $0x80, SI
-	SUBQ      $0x10, CX
-	JMP       loop
+	VMOVUPS   Z3, K2, (DI)
+	ADDQ      R8, AX
+	ADDQ      DX, DI
+	DECQ      CX
+	JNZ       row
+	ADDQ      $0x00000080, R12
+	ADDQ      $0x40, dst+0(FP)
+	SUBQ      $0x10, R9
+	SUBQ      $0x10, R10
+	SUBQ      $0x10, R11
+	JMP       column
 
 done:
 	VZEROUPPER

@@ -140,6 +140,34 @@ func (dt *depthTask) setEpilogue(e *ConvEpilogue, channel, at int) {
 	}
 }
 
+// fillBatch copies the planes of a few neighbouring channels at a time: a load that spans fresh stores waits for them.
+type fillBatch struct {
+	pl         *planes
+	buf        *buffer
+	n          int
+	start, end int
+}
+
+func newFillBatch(pl *planes) fillBatch {
+	n := max(1, 1<<13/pl.chanSize)
+	return fillBatch{pl: pl, buf: getBuffer(n * pl.chanSize), n: n}
+}
+
+// at is the planes of channel i of x, whose channels have size floats; channels up to limit-1 will follow.
+func (fb *fillBatch) at(i, limit int, x []float32, size int) []float32 {
+	if fb.pl.identity {
+		return x[i*size : (i+1)*size]
+	}
+	s := fb.pl.chanSize
+	if i >= fb.end {
+		fb.start, fb.end = i, min(i+fb.n, limit)
+		for j := i; j < fb.end; j++ {
+			fb.pl.fill(fb.buf.f[(j-i)*s:(j-i+1)*s], x[j*size:(j+1)*size])
+		}
+	}
+	return fb.buf.f[(i-fb.start)*s : (i-fb.start+1)*s]
+}
+
 // depthGrain is how many channels of the given cost a task takes.
 func depthGrain(work int) int { return max(1, 1<<16/(work+64)) }
 
@@ -154,14 +182,10 @@ func depthForward(p *parallel.Pool, cp *ConvParams, x, w []float32, epi ConvEpil
 		dt := depthTasks.Get().(*depthTask)
 		defer dt.release()
 		dt.setTaps(tc.taps)
-		xp := getBuffer(tc.chanSize)
-		defer xp.put()
+		fb := newFillBatch(&tc.planes)
+		defer fb.buf.put()
 		for i := lo; i < hi; i++ {
-			src := x[i*in : (i+1)*in]
-			if !tc.identity {
-				tc.fill(xp.f, src)
-				src = xp.f
-			}
+			src := fb.at(i, hi, x, in)
 			c := i % cp.C
 			dt.w = unsafe.Pointer(&w[c*k])
 			dt.setEpilogue(&epi, c, i*out)
@@ -180,19 +204,16 @@ func depthWeight(p *parallel.Pool, cp *ConvParams, x, dy, dw []float32) {
 	p.For(cp.C, depthGrain(cp.N*(out*k+tc.chanSize)), func(lo, hi int) {
 		dt := depthTasks.Get().(*depthTask)
 		defer dt.release()
-		xp := getBuffer(tc.chanSize)
-		defer xp.put()
+		fb := newFillBatch(&tc.planes)
+		defer fb.buf.put()
 		dt.setTaps(tc.taps)
-		for c := lo; c < hi; c++ {
-			sums := dw[c*k : (c+1)*k]
-			clear(sums)
-			for n := range cp.N {
+		clear(dw[lo*k : hi*k])
+		for n := range cp.N {
+			fb.end = 0
+			for c := lo; c < hi; c++ {
+				sums := dw[c*k : (c+1)*k]
 				i := n*cp.C + c
-				src := x[i*in : (i+1)*in]
-				if !tc.identity {
-					tc.fill(xp.f, src)
-					src = xp.f
-				}
+				src := fb.at(i, n*cp.C+hi, x, in)
 				for t := 0; t < k; t += 9 {
 					dt.taps = min(9, k-t)
 					dt.off = unsafe.Pointer(&dt.offsets[t])
@@ -214,17 +235,13 @@ func (dp *dataPlan) depth(p *parallel.Pool, cp *ConvParams, dy, w []float32, epi
 	p.For(cp.N*cp.C, depthGrain(in*ceilDiv(k, len(dp.phases))+b.chanSize), func(lo, hi int) {
 		dt := depthTasks.Get().(*depthTask)
 		defer dt.release()
-		xp, tmp := getBuffer(b.chanSize), getBuffer(in)
-		defer xp.put()
+		fb, tmp := newFillBatch(b), getBuffer(in)
+		defer fb.buf.put()
 		defer tmp.put()
 		var weights []float32
 		for i := lo; i < hi; i++ {
 			c := i % cp.C
-			src := dy[i*out : (i+1)*out]
-			if !b.identity {
-				b.fill(xp.f, src)
-				src = xp.f
-			}
+			src := fb.at(i, hi, dy, out)
 			dst := dx[i*in : (i+1)*in]
 			for j := range dp.phases {
 				ph := &dp.phases[j]

@@ -45,63 +45,57 @@ func (pl *planes) runAt(r int) int {
 	return r/pl.runsPerSlice*pl.slice + r%pl.runsPerSlice*pl.runStep
 }
 
+// position is the offset in a plane of output j.
+func (pl *planes) position(j int) int { return pl.runAt(j/pl.rowLen) + j%pl.rowLen }
+
 // fill writes the planes of one channel.
 func (pl *planes) fill(dst, x []float32) {
-	at := 0
-	sw, lw, w := pl.stride[2], pl.lo[2], pl.in[2]
+	sh, sw, lw := pl.stride[1], pl.stride[2], pl.lo[2]
+	height, width := pl.in[1], pl.in[2]
 	for _, fd := range pl.phases[0] {
 		for _, fh := range pl.phases[1] {
+			// x index = p·stride + f − lo, inside for top <= p < bottom
+			top, bottom := inside(pl.size[1], sh, fh-pl.lo[1], height)
 			for _, fw := range pl.phases[2] {
-				// x index = p·sw + fw − lw, inside for first <= p < end
-				first := min(max(0, ceilDiv(lw-fw, sw)), pl.size[2])
-				end := max(first, min(pl.size[2], ceilDiv(w+lw-fw, sw)))
+				first, end := inside(pl.size[2], sw, fw-lw, width)
 				for d := range pl.size[0] {
+					plane := dst[:pl.size[1]*pl.size[2]]
+					dst = dst[len(plane):]
 					z := d*pl.stride[0] + fd - pl.lo[0]
-					if z < 0 || z >= pl.in[0] {
-						clear(dst[at : at+pl.size[1]*pl.size[2]])
-						at += pl.size[1] * pl.size[2]
+					if z < 0 || z >= pl.in[0] || top == bottom || first == end {
+						clear(plane)
 						continue
 					}
-					for h := range pl.size[1] {
-						row := dst[at : at+pl.size[2]]
-						at += pl.size[2]
-						y := h*pl.stride[1] + fh - pl.lo[1]
-						if y < 0 || y >= pl.in[1] || first == end {
-							clear(row)
-							continue
-						}
-						for i := range first {
-							row[i] = 0
-						}
-						from := x[(z*pl.in[1]+y)*w+first*sw+fw-lw:]
-						mid := row[first:end]
-						switch sw {
-						case 1:
-							copy(mid, from)
-						case 2:
-							takeEven(mid, from)
-						default:
-							for i := range mid {
-								mid[i] = from[i*sw]
-							}
-						}
-						tail := row[end:]
-						for i := range tail {
-							tail[i] = 0
-						}
-					}
+					clear(plane[:top*pl.size[2]])
+					clear(plane[bottom*pl.size[2]:])
+					from := (z*height+top*sh+fh-pl.lo[1])*width + first*sw + fw - lw
+					padRows(plane[top*pl.size[2]:], pl.size[2], bottom-top, x[from:], sh*width, first, end-first, sw)
 				}
 			}
 		}
 	}
 }
 
-// takeEven is dst[i] = src[2*i].
-var takeEven = takeEvenGeneric
+// inside is the range of p < size with 0 <= p·stride + off < n.
+func inside(size, stride, off, n int) (first, end int) {
+	first = min(max(0, ceilDiv(-off, stride)), size)
+	return first, max(first, min(size, ceilDiv(n-off, stride)))
+}
 
-func takeEvenGeneric(dst, src []float32) {
-	for i := range dst {
-		dst[i] = src[2*i]
+// padRows copies rows of n floats, every step-th of src, into rows of zeros:
+//
+//	for r := range rows { for i := range width { dst[r*width+i] = 0 <= i-first < n ? src[r*srcRow+(i-first)*step] : 0 } }
+var padRows = padRowsGeneric
+
+func padRowsGeneric(dst []float32, width, rows int, src []float32, srcRow, first, n, step int) {
+	for r := range rows {
+		row := dst[r*width : (r+1)*width]
+		clear(row[:first])
+		clear(row[first+n:])
+		row = row[first : first+n]
+		for i := range row {
+			row[i] = src[r*srcRow+i*step]
+		}
 	}
 }
 

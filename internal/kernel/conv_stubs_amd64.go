@@ -14,7 +14,10 @@ func packColumns512(dst *float32, width int, src *float32, ld int, rows int, k i
 func packRows512(dst *float32, width int, src *float32, ld int, cols int, k int)
 
 //go:noescape
-func takeEven512(dst *float32, src *float32, n int)
+func padRows512s1(dst *float32, width int, rows int, src *float32, srcRow int, first int, n int)
+
+//go:noescape
+func padRows512s2(dst *float32, width int, rows int, src *float32, srcRow int, first int, n int)
 
 //go:noescape
 func putEven512(dst *float32, src *float32, n int)

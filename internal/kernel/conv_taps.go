@@ -96,8 +96,9 @@ func (tc *tapConv) setOffsets() {
 }
 
 const (
-	convFillBytes = 1 << 20   // padded copies of images at a time
-	convABytes    = 384 << 10 // weights that may be read again for every panel of positions
+	convFillBytes    = 1 << 20   // padded copies of images at a time
+	convDirectPanels = 4         // most panels of weights that read the planes without packing them
+	convABytes       = 384 << 10 // weights that may be read again for every panel of positions
 )
 
 // run convolves src with the packed weights a.
@@ -138,10 +139,11 @@ func (tc *tapConv) runImages(p *parallel.Pool, xp, a []float32, n0, n int) {
 	per := volume(tc.out)
 	mr, nv := ks.shapeFor(tc.rows, 1<<30)
 	width := nv * ks.lanes
-	// Positions of several images share a panel where one image fills its panels badly.
+	// Positions of several images share a panel where one image fills its panels badly and the
+	// time that takes is more than that of bringing the results to their places.
 	images := 1
-	if n > 1 && (per < 2*width || 8*per < 7*roundUp(per, ks.lanes)) {
-		images = min(n, ceilDiv(8*width, per))
+	if waste := roundUp(per, width) - per; n > 1 && waste*len(tc.koff) > 30*per {
+		images = min(n, ceilDiv(16*width, per))
 	}
 	columns := images * per
 	panels := ceilDiv(columns, width)
@@ -189,6 +191,8 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 	image := tc.srcChans * tc.chanSize
 	src := xp[im*image+g*tc.chans*tc.chanSize:]
 	panels, base, longer := split(rows, mr)
+	// Where every vector lies in one run, few panels of rows read B where it is faster than they pack it.
+	direct := ks.taps != nil && tmp == nil && panels <= convDirectPanels && (tc.runs == 1 || tc.rowLen%ks.lanes == 0)
 	step := q1 - q0
 	if rows*k*4 <= convABytes {
 		step = 1
@@ -200,14 +204,24 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 			for q := s; q < min(s+step, q1); q++ {
 				j := q * width
 				cols := min(width, columns-j)
-				ct.moves = tc.appendMoves(ct.moves[:0], image, j, cols, 0)
-				packTaps(pb.f, width, src, tc.koff[k0:k0+kb], ct.moves)
+				kernels := ks.shapes
+				if direct {
+					kernels = ks.taps
+					t.koff = unsafe.Pointer(&tc.koff[k0])
+					for v := 0; v*ks.lanes < cols; v++ {
+						t.bv[v] = unsafe.Pointer(&src[tc.position(j+v*ks.lanes)])
+					}
+				} else {
+					ct.moves = tc.appendMoves(ct.moves[:0], image, j, cols, 0)
+					packTaps(pb.f, width, src, tc.koff[k0:k0+kb], ct.moves)
+					t.b, t.brs = unsafe.Pointer(&pb.f[0]), 4*width
+				}
 				t.flags = 0
 				if k0 > 0 {
 					t.flags = tileAcc
 				}
 				v := t.setCols(ks, cols)
-				t.k, t.b, t.brs, t.ars = kb, unsafe.Pointer(&pb.f[0]), 4*width, 4
+				t.k, t.ars = kb, 4
 				if tmp != nil {
 					t.c, t.crs = unsafe.Pointer(&tmp.f[(q-q0)*rows*width]), 4*width
 				} else {
@@ -225,7 +239,7 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 					}
 					// A panel of r rows stands behind its predecessors with all of k; its block begins at k0.
 					t.a, t.acs = unsafe.Pointer(&a[row*k+k0*r]), 4*r
-					ks.shapes[v-1][r-1](t)
+					kernels[v-1][r-1](t)
 					row += r
 					if row < rows {
 						t.c = unsafe.Add(t.c, r*t.crs)

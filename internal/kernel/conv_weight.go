@@ -108,7 +108,7 @@ func (wg *weightGrad) run(p *parallel.Pool, cp *ConvParams, dw []float32) {
 			}
 		})
 	}
-	rows := max(1, 1<<13/k)
+	rows := roundUp(max(1, 1<<13/k), 16)
 	p.For(tc.groups*ceilDiv(m, rows), 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			g, j := i/ceilDiv(m, rows), i%ceilDiv(m, rows)*rows

@@ -4,7 +4,7 @@ package kernel
 
 var (
 	tileAVX2   = tileKernels{lanes: 8, shapes: gemmTiles2, mr: 6, nv: 2}
-	tileAVX512 = tileKernels{lanes: 16, shapes: gemmTiles512, mr: 14, nv: 2, masked: true}
+	tileAVX512 = tileKernels{lanes: 16, shapes: gemmTiles512, taps: gemmTaps512, mr: 14, nv: 2, masked: true}
 )
 
 func init() {

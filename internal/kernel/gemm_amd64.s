@@ -2157,6 +2157,81 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x1x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x1x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z1
+	VBROADCASTSS (R9), Z2
+	VFMADD231PS  Z2, Z1, Z0
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z2
+	VADDPS       Z2, Z0, Z0
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z2
+	VMAXPS       Z0, Z2, Z0
+	VBROADCASTSS 124(DI), Z2
+	VMINPS       Z0, Z2, Z0
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x2x16(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x2x16(SB), NOSPLIT, $0-8
@@ -2183,6 +2258,96 @@ TEXT ·gemmTile512x2x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS.Z    (BX), K1, Z2
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VBROADCASTSS (R9)(SI*1), Z4
+	VFMADD231PS  Z4, Z2, Z1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z3
+	VADDPS       Z3, Z0, Z0
+	VBROADCASTSS 4(BX), Z3
+	VADDPS       Z3, Z1, Z1
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z2, Z1, Z1
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z3
+	VMAXPS       Z0, Z3, Z0
+	VMAXPS       Z1, Z3, Z1
+	VBROADCASTSS 124(DI), Z3
+	VMINPS       Z0, Z3, Z0
+	VMINPS       Z1, Z3, Z1
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x2x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x2x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z2
 	VBROADCASTSS (R9), Z3
 	VFMADD231PS  Z3, Z2, Z0
 	VBROADCASTSS (R9)(SI*1), Z4
@@ -2274,6 +2439,111 @@ TEXT ·gemmTile512x3x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS.Z    (BX), K1, Z3
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z4
+	VFMADD231PS  Z4, Z3, Z0
+	VBROADCASTSS (R9)(SI*1), Z5
+	VFMADD231PS  Z5, Z3, Z1
+	VBROADCASTSS (R9)(SI*2), Z4
+	VFMADD231PS  Z4, Z3, Z2
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z4
+	VADDPS       Z4, Z0, Z0
+	VBROADCASTSS 4(BX), Z4
+	VADDPS       Z4, Z1, Z1
+	VBROADCASTSS 8(BX), Z4
+	VADDPS       Z4, Z2, Z2
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z3
+	VADDPS    Z3, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	VADDPS    Z3, Z2, Z2
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VBROADCASTSS 124(DI), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x3x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x3x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z3
 	VBROADCASTSS (R9), Z4
 	VFMADD231PS  Z4, Z3, Z0
 	VBROADCASTSS (R9)(SI*1), Z5
@@ -2472,6 +2742,129 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x4x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x4x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z4
+	VBROADCASTSS (R9), Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS (R9)(SI*1), Z6
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS (R9)(SI*2), Z5
+	VFMADD231PS  Z5, Z4, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z6
+	VFMADD231PS  Z6, Z4, Z3
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z5
+	VADDPS       Z5, Z0, Z0
+	VBROADCASTSS 4(BX), Z5
+	VADDPS       Z5, Z1, Z1
+	VBROADCASTSS 8(BX), Z5
+	VADDPS       Z5, Z2, Z2
+	VBROADCASTSS 12(BX), Z5
+	VADDPS       Z5, Z3, Z3
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z4, Z2, Z2
+	VADDPS    Z4, Z3, Z3
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z5
+	VMAXPS       Z0, Z5, Z0
+	VMAXPS       Z1, Z5, Z1
+	VMAXPS       Z2, Z5, Z2
+	VMAXPS       Z3, Z5, Z3
+	VBROADCASTSS 124(DI), Z5
+	VMINPS       Z0, Z5, Z0
+	VMINPS       Z1, Z5, Z1
+	VMINPS       Z2, Z5, Z2
+	VMINPS       Z3, Z5, Z3
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x5x16(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x5x16(SB), NOSPLIT, $0-8
@@ -2506,6 +2899,144 @@ TEXT ·gemmTile512x5x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS.Z    (BX), K1, Z5
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z6, Z5, Z0
+	VBROADCASTSS (R9)(SI*1), Z7
+	VFMADD231PS  Z7, Z5, Z1
+	VBROADCASTSS (R9)(SI*2), Z6
+	VFMADD231PS  Z6, Z5, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z7
+	VFMADD231PS  Z7, Z5, Z3
+	VBROADCASTSS (R10)(SI*1), Z6
+	VFMADD231PS  Z6, Z5, Z4
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z6
+	VADDPS       Z6, Z0, Z0
+	VBROADCASTSS 4(BX), Z6
+	VADDPS       Z6, Z1, Z1
+	VBROADCASTSS 8(BX), Z6
+	VADDPS       Z6, Z2, Z2
+	VBROADCASTSS 12(BX), Z6
+	VADDPS       Z6, Z3, Z3
+	VBROADCASTSS 16(BX), Z6
+	VADDPS       Z6, Z4, Z4
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z5, Z2, Z2
+	VADDPS    Z5, Z3, Z3
+	VADDPS    Z5, Z4, Z4
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VBROADCASTSS 124(DI), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x5x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x5x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z5
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z6, Z5, Z0
 	VBROADCASTSS (R9)(SI*1), Z7
@@ -2761,6 +3292,159 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x6x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x6x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z6
+	VBROADCASTSS (R9), Z7
+	VFMADD231PS  Z7, Z6, Z0
+	VBROADCASTSS (R9)(SI*1), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS (R9)(SI*2), Z7
+	VFMADD231PS  Z7, Z6, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z8
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS (R10)(SI*1), Z7
+	VFMADD231PS  Z7, Z6, Z4
+	VBROADCASTSS (R10)(SI*2), Z8
+	VFMADD231PS  Z8, Z6, Z5
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z7
+	VADDPS       Z7, Z0, Z0
+	VBROADCASTSS 4(BX), Z7
+	VADDPS       Z7, Z1, Z1
+	VBROADCASTSS 8(BX), Z7
+	VADDPS       Z7, Z2, Z2
+	VBROADCASTSS 12(BX), Z7
+	VADDPS       Z7, Z3, Z3
+	VBROADCASTSS 16(BX), Z7
+	VADDPS       Z7, Z4, Z4
+	VBROADCASTSS 20(BX), Z7
+	VADDPS       Z7, Z5, Z5
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z3, Z3
+	VADDPS    Z6, Z4, Z4
+	VADDPS    Z6, Z5, Z5
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z7
+	VMAXPS       Z0, Z7, Z0
+	VMAXPS       Z1, Z7, Z1
+	VMAXPS       Z2, Z7, Z2
+	VMAXPS       Z3, Z7, Z3
+	VMAXPS       Z4, Z7, Z4
+	VMAXPS       Z5, Z7, Z5
+	VBROADCASTSS 124(DI), Z7
+	VMINPS       Z0, Z7, Z0
+	VMINPS       Z1, Z7, Z1
+	VMINPS       Z2, Z7, Z2
+	VMINPS       Z3, Z7, Z3
+	VMINPS       Z4, Z7, Z4
+	VMINPS       Z5, Z7, Z5
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x7x16(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x7x16(SB), NOSPLIT, $0-8
@@ -2801,6 +3485,177 @@ TEXT ·gemmTile512x7x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS.Z    (BX), K1, Z7
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z8, Z7, Z0
+	VBROADCASTSS (R9)(SI*1), Z9
+	VFMADD231PS  Z9, Z7, Z1
+	VBROADCASTSS (R9)(SI*2), Z8
+	VFMADD231PS  Z8, Z7, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z9
+	VFMADD231PS  Z9, Z7, Z3
+	VBROADCASTSS (R10)(SI*1), Z8
+	VFMADD231PS  Z8, Z7, Z4
+	VBROADCASTSS (R10)(SI*2), Z9
+	VFMADD231PS  Z9, Z7, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z8
+	VFMADD231PS  Z8, Z7, Z6
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z8
+	VADDPS       Z8, Z0, Z0
+	VBROADCASTSS 4(BX), Z8
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS 8(BX), Z8
+	VADDPS       Z8, Z2, Z2
+	VBROADCASTSS 12(BX), Z8
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 16(BX), Z8
+	VADDPS       Z8, Z4, Z4
+	VBROADCASTSS 20(BX), Z8
+	VADDPS       Z8, Z5, Z5
+	VBROADCASTSS 24(BX), Z8
+	VADDPS       Z8, Z6, Z6
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z7, Z4, Z4
+	VADDPS    Z7, Z5, Z5
+	VADDPS    Z7, Z6, Z6
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VBROADCASTSS 124(DI), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x7x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x7x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z7
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z7, Z0
 	VBROADCASTSS (R9)(SI*1), Z9
@@ -3116,6 +3971,192 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x8x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x8x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z8
+	VBROADCASTSS (R9), Z9
+	VFMADD231PS  Z9, Z8, Z0
+	VBROADCASTSS (R9)(SI*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (R9)(SI*2), Z9
+	VFMADD231PS  Z9, Z8, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (R10)(SI*1), Z9
+	VFMADD231PS  Z9, Z8, Z4
+	VBROADCASTSS (R10)(SI*2), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z9
+	VFMADD231PS  Z9, Z8, Z6
+	VBROADCASTSS (R11)(SI*1), Z10
+	VFMADD231PS  Z10, Z8, Z7
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z9
+	VADDPS       Z9, Z0, Z0
+	VBROADCASTSS 4(BX), Z9
+	VADDPS       Z9, Z1, Z1
+	VBROADCASTSS 8(BX), Z9
+	VADDPS       Z9, Z2, Z2
+	VBROADCASTSS 12(BX), Z9
+	VADDPS       Z9, Z3, Z3
+	VBROADCASTSS 16(BX), Z9
+	VADDPS       Z9, Z4, Z4
+	VBROADCASTSS 20(BX), Z9
+	VADDPS       Z9, Z5, Z5
+	VBROADCASTSS 24(BX), Z9
+	VADDPS       Z9, Z6, Z6
+	VBROADCASTSS 28(BX), Z9
+	VADDPS       Z9, Z7, Z7
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z5, Z5
+	VADDPS    Z8, Z6, Z6
+	VADDPS    Z8, Z7, Z7
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z9, Z6
+	VMAXPS       Z7, Z9, Z7
+	VBROADCASTSS 124(DI), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+	VMINPS       Z6, Z9, Z6
+	VMINPS       Z7, Z9, Z7
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x9x16(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x9x16(SB), NOSPLIT, $0-8
@@ -3160,6 +4201,207 @@ TEXT ·gemmTile512x9x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS.Z    (BX), K1, Z9
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z10
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS (R9)(SI*1), Z11
+	VFMADD231PS  Z11, Z9, Z1
+	VBROADCASTSS (R9)(SI*2), Z10
+	VFMADD231PS  Z10, Z9, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z11
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS (R10)(SI*1), Z10
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS (R10)(SI*2), Z11
+	VFMADD231PS  Z11, Z9, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z10
+	VFMADD231PS  Z10, Z9, Z6
+	VBROADCASTSS (R11)(SI*1), Z11
+	VFMADD231PS  Z11, Z9, Z7
+	VBROADCASTSS (R11)(SI*2), Z10
+	VFMADD231PS  Z10, Z9, Z8
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z10
+	VADDPS       Z10, Z0, Z0
+	VBROADCASTSS 4(BX), Z10
+	VADDPS       Z10, Z1, Z1
+	VBROADCASTSS 8(BX), Z10
+	VADDPS       Z10, Z2, Z2
+	VBROADCASTSS 12(BX), Z10
+	VADDPS       Z10, Z3, Z3
+	VBROADCASTSS 16(BX), Z10
+	VADDPS       Z10, Z4, Z4
+	VBROADCASTSS 20(BX), Z10
+	VADDPS       Z10, Z5, Z5
+	VBROADCASTSS 24(BX), Z10
+	VADDPS       Z10, Z6, Z6
+	VBROADCASTSS 28(BX), Z10
+	VADDPS       Z10, Z7, Z7
+	VBROADCASTSS 32(BX), Z10
+	VADDPS       Z10, Z8, Z8
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z9
+	VADDPS    Z9, Z0, Z0
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z4, Z4
+	VADDPS    Z9, Z5, Z5
+	VADDPS    Z9, Z6, Z6
+	VADDPS    Z9, Z7, Z7
+	VADDPS    Z9, Z8, Z8
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VMAXPS       Z8, Z10, Z8
+	VBROADCASTSS 124(DI), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+	VMINPS       Z8, Z10, Z8
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x9x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x9x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z9
 	VBROADCASTSS (R9), Z10
 	VFMADD231PS  Z10, Z9, Z0
 	VBROADCASTSS (R9)(SI*1), Z11
@@ -3534,6 +4776,225 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x10x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x10x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z10
+	VBROADCASTSS (R9), Z11
+	VFMADD231PS  Z11, Z10, Z0
+	VBROADCASTSS (R9)(SI*1), Z12
+	VFMADD231PS  Z12, Z10, Z1
+	VBROADCASTSS (R9)(SI*2), Z11
+	VFMADD231PS  Z11, Z10, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z12
+	VFMADD231PS  Z12, Z10, Z3
+	VBROADCASTSS (R10)(SI*1), Z11
+	VFMADD231PS  Z11, Z10, Z4
+	VBROADCASTSS (R10)(SI*2), Z12
+	VFMADD231PS  Z12, Z10, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z11
+	VFMADD231PS  Z11, Z10, Z6
+	VBROADCASTSS (R11)(SI*1), Z12
+	VFMADD231PS  Z12, Z10, Z7
+	VBROADCASTSS (R11)(SI*2), Z11
+	VFMADD231PS  Z11, Z10, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z12
+	VFMADD231PS  Z12, Z10, Z9
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z11
+	VADDPS       Z11, Z0, Z0
+	VBROADCASTSS 4(BX), Z11
+	VADDPS       Z11, Z1, Z1
+	VBROADCASTSS 8(BX), Z11
+	VADDPS       Z11, Z2, Z2
+	VBROADCASTSS 12(BX), Z11
+	VADDPS       Z11, Z3, Z3
+	VBROADCASTSS 16(BX), Z11
+	VADDPS       Z11, Z4, Z4
+	VBROADCASTSS 20(BX), Z11
+	VADDPS       Z11, Z5, Z5
+	VBROADCASTSS 24(BX), Z11
+	VADDPS       Z11, Z6, Z6
+	VBROADCASTSS 28(BX), Z11
+	VADDPS       Z11, Z7, Z7
+	VBROADCASTSS 32(BX), Z11
+	VADDPS       Z11, Z8, Z8
+	VBROADCASTSS 36(BX), Z11
+	VADDPS       Z11, Z9, Z9
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z1, Z1
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z5, Z5
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z7, Z7
+	VADDPS    Z10, Z8, Z8
+	VADDPS    Z10, Z9, Z9
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z11
+	VMAXPS       Z0, Z11, Z0
+	VMAXPS       Z1, Z11, Z1
+	VMAXPS       Z2, Z11, Z2
+	VMAXPS       Z3, Z11, Z3
+	VMAXPS       Z4, Z11, Z4
+	VMAXPS       Z5, Z11, Z5
+	VMAXPS       Z6, Z11, Z6
+	VMAXPS       Z7, Z11, Z7
+	VMAXPS       Z8, Z11, Z8
+	VMAXPS       Z9, Z11, Z9
+	VBROADCASTSS 124(DI), Z11
+	VMINPS       Z0, Z11, Z0
+	VMINPS       Z1, Z11, Z1
+	VMINPS       Z2, Z11, Z2
+	VMINPS       Z3, Z11, Z3
+	VMINPS       Z4, Z11, Z4
+	VMINPS       Z5, Z11, Z5
+	VMINPS       Z6, Z11, Z6
+	VMINPS       Z7, Z11, Z7
+	VMINPS       Z8, Z11, Z8
+	VMINPS       Z9, Z11, Z9
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x11x16(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x11x16(SB), NOSPLIT, $0-8
@@ -3584,6 +5045,240 @@ TEXT ·gemmTile512x11x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS.Z    (BX), K1, Z11
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z12, Z11, Z0
+	VBROADCASTSS (R9)(SI*1), Z13
+	VFMADD231PS  Z13, Z11, Z1
+	VBROADCASTSS (R9)(SI*2), Z12
+	VFMADD231PS  Z12, Z11, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z13
+	VFMADD231PS  Z13, Z11, Z3
+	VBROADCASTSS (R10)(SI*1), Z12
+	VFMADD231PS  Z12, Z11, Z4
+	VBROADCASTSS (R10)(SI*2), Z13
+	VFMADD231PS  Z13, Z11, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z12, Z11, Z6
+	VBROADCASTSS (R11)(SI*1), Z13
+	VFMADD231PS  Z13, Z11, Z7
+	VBROADCASTSS (R11)(SI*2), Z12
+	VFMADD231PS  Z12, Z11, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z13
+	VFMADD231PS  Z13, Z11, Z9
+	VBROADCASTSS (R12)(SI*1), Z12
+	VFMADD231PS  Z12, Z11, Z10
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VADDPS       Z12, Z0, Z0
+	VBROADCASTSS 4(BX), Z12
+	VADDPS       Z12, Z1, Z1
+	VBROADCASTSS 8(BX), Z12
+	VADDPS       Z12, Z2, Z2
+	VBROADCASTSS 12(BX), Z12
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 16(BX), Z12
+	VADDPS       Z12, Z4, Z4
+	VBROADCASTSS 20(BX), Z12
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 24(BX), Z12
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS 28(BX), Z12
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 32(BX), Z12
+	VADDPS       Z12, Z8, Z8
+	VBROADCASTSS 36(BX), Z12
+	VADDPS       Z12, Z9, Z9
+	VBROADCASTSS 40(BX), Z12
+	VADDPS       Z12, Z10, Z10
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z11
+	VADDPS    Z11, Z0, Z0
+	VADDPS    Z11, Z1, Z1
+	VADDPS    Z11, Z2, Z2
+	VADDPS    Z11, Z3, Z3
+	VADDPS    Z11, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z11, Z6, Z6
+	VADDPS    Z11, Z7, Z7
+	VADDPS    Z11, Z8, Z8
+	VADDPS    Z11, Z9, Z9
+	VADDPS    Z11, Z10, Z10
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VBROADCASTSS 124(DI), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x11x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x11x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z11
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z11, Z0
 	VBROADCASTSS (R9)(SI*1), Z13
@@ -4015,6 +5710,255 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x12x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x12x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z12
+	VBROADCASTSS (R9), Z13
+	VFMADD231PS  Z13, Z12, Z0
+	VBROADCASTSS (R9)(SI*1), Z14
+	VFMADD231PS  Z14, Z12, Z1
+	VBROADCASTSS (R9)(SI*2), Z13
+	VFMADD231PS  Z13, Z12, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z14
+	VFMADD231PS  Z14, Z12, Z3
+	VBROADCASTSS (R10)(SI*1), Z13
+	VFMADD231PS  Z13, Z12, Z4
+	VBROADCASTSS (R10)(SI*2), Z14
+	VFMADD231PS  Z14, Z12, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z13
+	VFMADD231PS  Z13, Z12, Z6
+	VBROADCASTSS (R11)(SI*1), Z14
+	VFMADD231PS  Z14, Z12, Z7
+	VBROADCASTSS (R11)(SI*2), Z13
+	VFMADD231PS  Z13, Z12, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z14
+	VFMADD231PS  Z14, Z12, Z9
+	VBROADCASTSS (R12)(SI*1), Z13
+	VFMADD231PS  Z13, Z12, Z10
+	VBROADCASTSS (R12)(SI*2), Z14
+	VFMADD231PS  Z14, Z12, Z11
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z13
+	VADDPS       Z13, Z0, Z0
+	VBROADCASTSS 4(BX), Z13
+	VADDPS       Z13, Z1, Z1
+	VBROADCASTSS 8(BX), Z13
+	VADDPS       Z13, Z2, Z2
+	VBROADCASTSS 12(BX), Z13
+	VADDPS       Z13, Z3, Z3
+	VBROADCASTSS 16(BX), Z13
+	VADDPS       Z13, Z4, Z4
+	VBROADCASTSS 20(BX), Z13
+	VADDPS       Z13, Z5, Z5
+	VBROADCASTSS 24(BX), Z13
+	VADDPS       Z13, Z6, Z6
+	VBROADCASTSS 28(BX), Z13
+	VADDPS       Z13, Z7, Z7
+	VBROADCASTSS 32(BX), Z13
+	VADDPS       Z13, Z8, Z8
+	VBROADCASTSS 36(BX), Z13
+	VADDPS       Z13, Z9, Z9
+	VBROADCASTSS 40(BX), Z13
+	VADDPS       Z13, Z10, Z10
+	VBROADCASTSS 44(BX), Z13
+	VADDPS       Z13, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z9, Z9
+	VADDPS    Z12, Z10, Z10
+	VADDPS    Z12, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z13
+	VMAXPS       Z0, Z13, Z0
+	VMAXPS       Z1, Z13, Z1
+	VMAXPS       Z2, Z13, Z2
+	VMAXPS       Z3, Z13, Z3
+	VMAXPS       Z4, Z13, Z4
+	VMAXPS       Z5, Z13, Z5
+	VMAXPS       Z6, Z13, Z6
+	VMAXPS       Z7, Z13, Z7
+	VMAXPS       Z8, Z13, Z8
+	VMAXPS       Z9, Z13, Z9
+	VMAXPS       Z10, Z13, Z10
+	VMAXPS       Z11, Z13, Z11
+	VBROADCASTSS 124(DI), Z13
+	VMINPS       Z0, Z13, Z0
+	VMINPS       Z1, Z13, Z1
+	VMINPS       Z2, Z13, Z2
+	VMINPS       Z3, Z13, Z3
+	VMINPS       Z4, Z13, Z4
+	VMINPS       Z5, Z13, Z5
+	VMINPS       Z6, Z13, Z6
+	VMINPS       Z7, Z13, Z7
+	VMINPS       Z8, Z13, Z8
+	VMINPS       Z9, Z13, Z9
+	VMINPS       Z10, Z13, Z10
+	VMINPS       Z11, Z13, Z11
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z11, K1, (BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x13x16(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x13x16(SB), NOSPLIT, $0-8
@@ -4071,6 +6015,273 @@ TEXT ·gemmTile512x13x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS.Z    (BX), K1, Z13
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z14
+	VFMADD231PS  Z14, Z13, Z0
+	VBROADCASTSS (R9)(SI*1), Z15
+	VFMADD231PS  Z15, Z13, Z1
+	VBROADCASTSS (R9)(SI*2), Z14
+	VFMADD231PS  Z14, Z13, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z15
+	VFMADD231PS  Z15, Z13, Z3
+	VBROADCASTSS (R10)(SI*1), Z14
+	VFMADD231PS  Z14, Z13, Z4
+	VBROADCASTSS (R10)(SI*2), Z15
+	VFMADD231PS  Z15, Z13, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z14
+	VFMADD231PS  Z14, Z13, Z6
+	VBROADCASTSS (R11)(SI*1), Z15
+	VFMADD231PS  Z15, Z13, Z7
+	VBROADCASTSS (R11)(SI*2), Z14
+	VFMADD231PS  Z14, Z13, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z15
+	VFMADD231PS  Z15, Z13, Z9
+	VBROADCASTSS (R12)(SI*1), Z14
+	VFMADD231PS  Z14, Z13, Z10
+	VBROADCASTSS (R12)(SI*2), Z15
+	VFMADD231PS  Z15, Z13, Z11
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z14
+	VFMADD231PS  Z14, Z13, Z12
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, K1, Z12
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z14
+	VADDPS       Z14, Z0, Z0
+	VBROADCASTSS 4(BX), Z14
+	VADDPS       Z14, Z1, Z1
+	VBROADCASTSS 8(BX), Z14
+	VADDPS       Z14, Z2, Z2
+	VBROADCASTSS 12(BX), Z14
+	VADDPS       Z14, Z3, Z3
+	VBROADCASTSS 16(BX), Z14
+	VADDPS       Z14, Z4, Z4
+	VBROADCASTSS 20(BX), Z14
+	VADDPS       Z14, Z5, Z5
+	VBROADCASTSS 24(BX), Z14
+	VADDPS       Z14, Z6, Z6
+	VBROADCASTSS 28(BX), Z14
+	VADDPS       Z14, Z7, Z7
+	VBROADCASTSS 32(BX), Z14
+	VADDPS       Z14, Z8, Z8
+	VBROADCASTSS 36(BX), Z14
+	VADDPS       Z14, Z9, Z9
+	VBROADCASTSS 40(BX), Z14
+	VADDPS       Z14, Z10, Z10
+	VBROADCASTSS 44(BX), Z14
+	VADDPS       Z14, Z11, Z11
+	VBROADCASTSS 48(BX), Z14
+	VADDPS       Z14, Z12, Z12
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z13
+	VADDPS    Z13, Z0, Z0
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z2, Z2
+	VADDPS    Z13, Z3, Z3
+	VADDPS    Z13, Z4, Z4
+	VADDPS    Z13, Z5, Z5
+	VADDPS    Z13, Z6, Z6
+	VADDPS    Z13, Z7, Z7
+	VADDPS    Z13, Z8, Z8
+	VADDPS    Z13, Z9, Z9
+	VADDPS    Z13, Z10, Z10
+	VADDPS    Z13, Z11, Z11
+	VADDPS    Z13, Z12, Z12
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, K1, Z12
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z14
+	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMAXPS       Z12, Z14, Z12
+	VBROADCASTSS 124(DI), Z14
+	VMINPS       Z0, Z14, Z0
+	VMINPS       Z1, Z14, Z1
+	VMINPS       Z2, Z14, Z2
+	VMINPS       Z3, Z14, Z3
+	VMINPS       Z4, Z14, Z4
+	VMINPS       Z5, Z14, Z5
+	VMINPS       Z6, Z14, Z6
+	VMINPS       Z7, Z14, Z7
+	VMINPS       Z8, Z14, Z8
+	VMINPS       Z9, Z14, Z9
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z11, Z14, Z11
+	VMINPS       Z12, Z14, Z12
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z11, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x13x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x13x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z13
 	VBROADCASTSS (R9), Z14
 	VFMADD231PS  Z14, Z13, Z0
 	VBROADCASTSS (R9)(SI*1), Z15
@@ -4562,6 +6773,288 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x14x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x14x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z14
+	VBROADCASTSS (R9), Z15
+	VFMADD231PS  Z15, Z14, Z0
+	VBROADCASTSS (R9)(SI*1), Z16
+	VFMADD231PS  Z16, Z14, Z1
+	VBROADCASTSS (R9)(SI*2), Z15
+	VFMADD231PS  Z15, Z14, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z16
+	VFMADD231PS  Z16, Z14, Z3
+	VBROADCASTSS (R10)(SI*1), Z15
+	VFMADD231PS  Z15, Z14, Z4
+	VBROADCASTSS (R10)(SI*2), Z16
+	VFMADD231PS  Z16, Z14, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z15
+	VFMADD231PS  Z15, Z14, Z6
+	VBROADCASTSS (R11)(SI*1), Z16
+	VFMADD231PS  Z16, Z14, Z7
+	VBROADCASTSS (R11)(SI*2), Z15
+	VFMADD231PS  Z15, Z14, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z16
+	VFMADD231PS  Z16, Z14, Z9
+	VBROADCASTSS (R12)(SI*1), Z15
+	VFMADD231PS  Z15, Z14, Z10
+	VBROADCASTSS (R12)(SI*2), Z16
+	VFMADD231PS  Z16, Z14, Z11
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z15
+	VFMADD231PS  Z15, Z14, Z12
+	VBROADCASTSS (R13)(SI*1), Z16
+	VFMADD231PS  Z16, Z14, Z13
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, K1, Z12
+	ADDQ   DX, BX
+	VADDPS (BX), Z13, K1, Z13
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z15
+	VADDPS       Z15, Z0, Z0
+	VBROADCASTSS 4(BX), Z15
+	VADDPS       Z15, Z1, Z1
+	VBROADCASTSS 8(BX), Z15
+	VADDPS       Z15, Z2, Z2
+	VBROADCASTSS 12(BX), Z15
+	VADDPS       Z15, Z3, Z3
+	VBROADCASTSS 16(BX), Z15
+	VADDPS       Z15, Z4, Z4
+	VBROADCASTSS 20(BX), Z15
+	VADDPS       Z15, Z5, Z5
+	VBROADCASTSS 24(BX), Z15
+	VADDPS       Z15, Z6, Z6
+	VBROADCASTSS 28(BX), Z15
+	VADDPS       Z15, Z7, Z7
+	VBROADCASTSS 32(BX), Z15
+	VADDPS       Z15, Z8, Z8
+	VBROADCASTSS 36(BX), Z15
+	VADDPS       Z15, Z9, Z9
+	VBROADCASTSS 40(BX), Z15
+	VADDPS       Z15, Z10, Z10
+	VBROADCASTSS 44(BX), Z15
+	VADDPS       Z15, Z11, Z11
+	VBROADCASTSS 48(BX), Z15
+	VADDPS       Z15, Z12, Z12
+	VBROADCASTSS 52(BX), Z15
+	VADDPS       Z15, Z13, Z13
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z1, Z1
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z3, Z3
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z5, Z5
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z7, Z7
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z9, Z9
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z11, Z11
+	VADDPS    Z14, Z12, Z12
+	VADDPS    Z14, Z13, Z13
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, K1, Z12
+	ADDQ   DX, BX
+	VADDPS (BX), Z13, K1, Z13
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z15
+	VMAXPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z15, Z11
+	VMAXPS       Z12, Z15, Z12
+	VMAXPS       Z13, Z15, Z13
+	VBROADCASTSS 124(DI), Z15
+	VMINPS       Z0, Z15, Z0
+	VMINPS       Z1, Z15, Z1
+	VMINPS       Z2, Z15, Z2
+	VMINPS       Z3, Z15, Z3
+	VMINPS       Z4, Z15, Z4
+	VMINPS       Z5, Z15, Z5
+	VMINPS       Z6, Z15, Z6
+	VMINPS       Z7, Z15, Z7
+	VMINPS       Z8, Z15, Z8
+	VMINPS       Z9, Z15, Z9
+	VMINPS       Z10, Z15, Z10
+	VMINPS       Z11, Z15, Z11
+	VMINPS       Z12, Z15, Z12
+	VMINPS       Z13, Z15, Z13
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z11, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z13, K1, (BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x1x32(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x1x32(SB), NOSPLIT, $0-8
@@ -4589,6 +7082,94 @@ loop:
 	VMOVUPS      (BX), Z2
 	VMOVUPS.Z    64(BX), K1, Z3
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z4
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z2
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z 64(BX), K1, Z3
+	VADDPS    Z3, Z1, Z1
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VBROADCASTSS 124(DI), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x1x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x1x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z2
+	VMOVUPS.Z    (R14)(AX*1), K1, Z3
 	VBROADCASTSS (R9), Z4
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z4, Z3, Z1
@@ -4759,6 +7340,119 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x2x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x2x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z4
+	VMOVUPS.Z    (R14)(AX*1), K1, Z5
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS (R9)(SI*1), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z5, Z3
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VBROADCASTSS 4(BX), Z6
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 64(BX), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z5, Z3, Z3
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VBROADCASTSS 124(DI), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x3x32(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x3x32(SB), NOSPLIT, $0-8
@@ -4794,6 +7488,144 @@ loop:
 	VMOVUPS      (BX), Z6
 	VMOVUPS.Z    64(BX), K1, Z7
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS (R9)(SI*1), Z9
+	VFMADD231PS  Z9, Z6, Z2
+	VFMADD231PS  Z9, Z7, Z3
+	VBROADCASTSS (R9)(SI*2), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS 4(BX), Z8
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 8(BX), Z8
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS.Z 64(BX), K1, Z7
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z7, Z5, Z5
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VBROADCASTSS 124(DI), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x3x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x3x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z6
+	VMOVUPS.Z    (R14)(AX*1), K1, Z7
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z6, Z0
 	VFMADD231PS  Z8, Z7, Z1
@@ -5059,6 +7891,172 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x4x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x4x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z8
+	VMOVUPS.Z    (R14)(AX*1), K1, Z9
+	VBROADCASTSS (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS (R9)(SI*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS (R9)(SI*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z7
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z10
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VBROADCASTSS 4(BX), Z10
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VBROADCASTSS 8(BX), Z10
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VBROADCASTSS 12(BX), Z10
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z 64(BX), K1, Z9
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z5, Z5
+	VADDPS    Z9, Z7, Z7
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VBROADCASTSS 124(DI), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x5x32(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x5x32(SB), NOSPLIT, $0-8
@@ -5104,6 +8102,197 @@ loop:
 	VMOVUPS      (BX), Z10
 	VMOVUPS.Z    64(BX), K1, Z11
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS (R9)(SI*1), Z13
+	VFMADD231PS  Z13, Z10, Z2
+	VFMADD231PS  Z13, Z11, Z3
+	VBROADCASTSS (R9)(SI*2), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z13
+	VFMADD231PS  Z13, Z10, Z6
+	VFMADD231PS  Z13, Z11, Z7
+	VBROADCASTSS (R10)(SI*1), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VBROADCASTSS 4(BX), Z12
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 8(BX), Z12
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 12(BX), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 16(BX), Z12
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z8, Z8
+	VMOVUPS.Z 64(BX), K1, Z11
+	VADDPS    Z11, Z1, Z1
+	VADDPS    Z11, Z3, Z3
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z11, Z7, Z7
+	VADDPS    Z11, Z9, Z9
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VBROADCASTSS 124(DI), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x5x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x5x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z10
+	VMOVUPS.Z    (R14)(AX*1), K1, Z11
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z10, Z0
 	VFMADD231PS  Z12, Z11, Z1
@@ -5462,6 +8651,222 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x6x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x6x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z12
+	VMOVUPS.Z    (R14)(AX*1), K1, Z13
+	VBROADCASTSS (R9), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS (R9)(SI*1), Z15
+	VFMADD231PS  Z15, Z12, Z2
+	VFMADD231PS  Z15, Z13, Z3
+	VBROADCASTSS (R9)(SI*2), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z15
+	VFMADD231PS  Z15, Z12, Z6
+	VFMADD231PS  Z15, Z13, Z7
+	VBROADCASTSS (R10)(SI*1), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS (R10)(SI*2), Z15
+	VFMADD231PS  Z15, Z12, Z10
+	VFMADD231PS  Z15, Z13, Z11
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z14
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z1, Z1
+	VBROADCASTSS 4(BX), Z14
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z3, Z3
+	VBROADCASTSS 8(BX), Z14
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z5, Z5
+	VBROADCASTSS 12(BX), Z14
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z7, Z7
+	VBROADCASTSS 16(BX), Z14
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z9, Z9
+	VBROADCASTSS 20(BX), Z14
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 64(BX), K1, Z13
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z3, Z3
+	VADDPS    Z13, Z5, Z5
+	VADDPS    Z13, Z7, Z7
+	VADDPS    Z13, Z9, Z9
+	VADDPS    Z13, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z14
+	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z11, Z14, Z11
+	VBROADCASTSS 124(DI), Z14
+	VMINPS       Z0, Z14, Z0
+	VMINPS       Z1, Z14, Z1
+	VMINPS       Z2, Z14, Z2
+	VMINPS       Z3, Z14, Z3
+	VMINPS       Z4, Z14, Z4
+	VMINPS       Z5, Z14, Z5
+	VMINPS       Z6, Z14, Z6
+	VMINPS       Z7, Z14, Z7
+	VMINPS       Z8, Z14, Z8
+	VMINPS       Z9, Z14, Z9
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z11, Z14, Z11
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x7x32(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x7x32(SB), NOSPLIT, $0-8
@@ -5517,6 +8922,250 @@ loop:
 	VMOVUPS      (BX), Z14
 	VMOVUPS.Z    64(BX), K1, Z15
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS (R9)(SI*1), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS (R9)(SI*2), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS (R10)(SI*1), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS (R10)(SI*2), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z16
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VBROADCASTSS 4(BX), Z16
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VBROADCASTSS 8(BX), Z16
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VBROADCASTSS 12(BX), Z16
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VBROADCASTSS 16(BX), Z16
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VBROADCASTSS 20(BX), Z16
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VBROADCASTSS 24(BX), Z16
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z12, Z12
+	VMOVUPS.Z 64(BX), K1, Z15
+	VADDPS    Z15, Z1, Z1
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z5, Z5
+	VADDPS    Z15, Z7, Z7
+	VADDPS    Z15, Z9, Z9
+	VADDPS    Z15, Z11, Z11
+	VADDPS    Z15, Z13, Z13
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VBROADCASTSS 124(DI), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z16, Z13
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x7x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x7x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z14
+	VMOVUPS.Z    (R14)(AX*1), K1, Z15
 	VBROADCASTSS (R9), Z16
 	VFMADD231PS  Z16, Z14, Z0
 	VFMADD231PS  Z16, Z15, Z1
@@ -5971,6 +9620,275 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x8x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x8x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z16
+	VMOVUPS.Z    (R14)(AX*1), K1, Z17
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS (R9)(SI*1), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z17, Z3
+	VBROADCASTSS (R9)(SI*2), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z17, Z7
+	VBROADCASTSS (R10)(SI*1), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS (R10)(SI*2), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS (R11)(SI*1), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z17, Z15
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z18
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VBROADCASTSS 4(BX), Z18
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VBROADCASTSS 8(BX), Z18
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VBROADCASTSS 12(BX), Z18
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VBROADCASTSS 16(BX), Z18
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VBROADCASTSS 20(BX), Z18
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VBROADCASTSS 24(BX), Z18
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VBROADCASTSS 28(BX), Z18
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z2, Z2
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z6, Z6
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z12, Z12
+	VADDPS    Z16, Z14, Z14
+	VMOVUPS.Z 64(BX), K1, Z17
+	VADDPS    Z17, Z1, Z1
+	VADDPS    Z17, Z3, Z3
+	VADDPS    Z17, Z5, Z5
+	VADDPS    Z17, Z7, Z7
+	VADDPS    Z17, Z9, Z9
+	VADDPS    Z17, Z11, Z11
+	VADDPS    Z17, Z13, Z13
+	VADDPS    Z17, Z15, Z15
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z18, Z15
+	VBROADCASTSS 124(DI), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z18, Z15
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x9x32(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x9x32(SB), NOSPLIT, $0-8
@@ -6034,6 +9952,300 @@ loop:
 	VMOVUPS      (BX), Z18
 	VMOVUPS.Z    64(BX), K1, Z19
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS (R9)(SI*1), Z21
+	VFMADD231PS  Z21, Z18, Z2
+	VFMADD231PS  Z21, Z19, Z3
+	VBROADCASTSS (R9)(SI*2), Z20
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z21
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VBROADCASTSS (R10)(SI*1), Z20
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS (R10)(SI*2), Z21
+	VFMADD231PS  Z21, Z18, Z10
+	VFMADD231PS  Z21, Z19, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z20
+	VFMADD231PS  Z20, Z18, Z12
+	VFMADD231PS  Z20, Z19, Z13
+	VBROADCASTSS (R11)(SI*1), Z21
+	VFMADD231PS  Z21, Z18, Z14
+	VFMADD231PS  Z21, Z19, Z15
+	VBROADCASTSS (R11)(SI*2), Z20
+	VFMADD231PS  Z20, Z18, Z16
+	VFMADD231PS  Z20, Z19, Z17
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z20
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VBROADCASTSS 4(BX), Z20
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VBROADCASTSS 8(BX), Z20
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VBROADCASTSS 12(BX), Z20
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VBROADCASTSS 16(BX), Z20
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VBROADCASTSS 20(BX), Z20
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VBROADCASTSS 24(BX), Z20
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VBROADCASTSS 28(BX), Z20
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VBROADCASTSS 32(BX), Z20
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z18
+	VADDPS    Z18, Z0, Z0
+	VADDPS    Z18, Z2, Z2
+	VADDPS    Z18, Z4, Z4
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z8, Z8
+	VADDPS    Z18, Z10, Z10
+	VADDPS    Z18, Z12, Z12
+	VADDPS    Z18, Z14, Z14
+	VADDPS    Z18, Z16, Z16
+	VMOVUPS.Z 64(BX), K1, Z19
+	VADDPS    Z19, Z1, Z1
+	VADDPS    Z19, Z3, Z3
+	VADDPS    Z19, Z5, Z5
+	VADDPS    Z19, Z7, Z7
+	VADDPS    Z19, Z9, Z9
+	VADDPS    Z19, Z11, Z11
+	VADDPS    Z19, Z13, Z13
+	VADDPS    Z19, Z15, Z15
+	VADDPS    Z19, Z17, Z17
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z17, Z20, Z17
+	VBROADCASTSS 124(DI), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z17, Z20, Z17
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x9x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x9x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z18
+	VMOVUPS.Z    (R14)(AX*1), K1, Z19
 	VBROADCASTSS (R9), Z20
 	VFMADD231PS  Z20, Z18, Z0
 	VFMADD231PS  Z20, Z19, Z1
@@ -6583,6 +10795,328 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x10x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x10x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z20
+	VMOVUPS.Z    (R14)(AX*1), K1, Z21
+	VBROADCASTSS (R9), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS (R9)(SI*1), Z23
+	VFMADD231PS  Z23, Z20, Z2
+	VFMADD231PS  Z23, Z21, Z3
+	VBROADCASTSS (R9)(SI*2), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z23
+	VFMADD231PS  Z23, Z20, Z6
+	VFMADD231PS  Z23, Z21, Z7
+	VBROADCASTSS (R10)(SI*1), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS (R10)(SI*2), Z23
+	VFMADD231PS  Z23, Z20, Z10
+	VFMADD231PS  Z23, Z21, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS (R11)(SI*1), Z23
+	VFMADD231PS  Z23, Z20, Z14
+	VFMADD231PS  Z23, Z21, Z15
+	VBROADCASTSS (R11)(SI*2), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z23
+	VFMADD231PS  Z23, Z20, Z18
+	VFMADD231PS  Z23, Z21, Z19
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z22
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z22, Z1, Z1
+	VBROADCASTSS 4(BX), Z22
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z22, Z3, Z3
+	VBROADCASTSS 8(BX), Z22
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z22, Z5, Z5
+	VBROADCASTSS 12(BX), Z22
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z22, Z7, Z7
+	VBROADCASTSS 16(BX), Z22
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z22, Z9, Z9
+	VBROADCASTSS 20(BX), Z22
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z22, Z11, Z11
+	VBROADCASTSS 24(BX), Z22
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z22, Z13, Z13
+	VBROADCASTSS 28(BX), Z22
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z22, Z15, Z15
+	VBROADCASTSS 32(BX), Z22
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z22, Z17, Z17
+	VBROADCASTSS 36(BX), Z22
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z22, Z19, Z19
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z20
+	VADDPS    Z20, Z0, Z0
+	VADDPS    Z20, Z2, Z2
+	VADDPS    Z20, Z4, Z4
+	VADDPS    Z20, Z6, Z6
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z10, Z10
+	VADDPS    Z20, Z12, Z12
+	VADDPS    Z20, Z14, Z14
+	VADDPS    Z20, Z16, Z16
+	VADDPS    Z20, Z18, Z18
+	VMOVUPS.Z 64(BX), K1, Z21
+	VADDPS    Z21, Z1, Z1
+	VADDPS    Z21, Z3, Z3
+	VADDPS    Z21, Z5, Z5
+	VADDPS    Z21, Z7, Z7
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z11, Z11
+	VADDPS    Z21, Z13, Z13
+	VADDPS    Z21, Z15, Z15
+	VADDPS    Z21, Z17, Z17
+	VADDPS    Z21, Z19, Z19
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z22
+	VMAXPS       Z0, Z22, Z0
+	VMAXPS       Z1, Z22, Z1
+	VMAXPS       Z2, Z22, Z2
+	VMAXPS       Z3, Z22, Z3
+	VMAXPS       Z4, Z22, Z4
+	VMAXPS       Z5, Z22, Z5
+	VMAXPS       Z6, Z22, Z6
+	VMAXPS       Z7, Z22, Z7
+	VMAXPS       Z8, Z22, Z8
+	VMAXPS       Z9, Z22, Z9
+	VMAXPS       Z10, Z22, Z10
+	VMAXPS       Z11, Z22, Z11
+	VMAXPS       Z12, Z22, Z12
+	VMAXPS       Z13, Z22, Z13
+	VMAXPS       Z14, Z22, Z14
+	VMAXPS       Z15, Z22, Z15
+	VMAXPS       Z16, Z22, Z16
+	VMAXPS       Z17, Z22, Z17
+	VMAXPS       Z18, Z22, Z18
+	VMAXPS       Z19, Z22, Z19
+	VBROADCASTSS 124(DI), Z22
+	VMINPS       Z0, Z22, Z0
+	VMINPS       Z1, Z22, Z1
+	VMINPS       Z2, Z22, Z2
+	VMINPS       Z3, Z22, Z3
+	VMINPS       Z4, Z22, Z4
+	VMINPS       Z5, Z22, Z5
+	VMINPS       Z6, Z22, Z6
+	VMINPS       Z7, Z22, Z7
+	VMINPS       Z8, Z22, Z8
+	VMINPS       Z9, Z22, Z9
+	VMINPS       Z10, Z22, Z10
+	VMINPS       Z11, Z22, Z11
+	VMINPS       Z12, Z22, Z12
+	VMINPS       Z13, Z22, Z13
+	VMINPS       Z14, Z22, Z14
+	VMINPS       Z15, Z22, Z15
+	VMINPS       Z16, Z22, Z16
+	VMINPS       Z17, Z22, Z17
+	VMINPS       Z18, Z22, Z18
+	VMINPS       Z19, Z22, Z19
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x11x32(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x11x32(SB), NOSPLIT, $0-8
@@ -6656,6 +11190,353 @@ loop:
 	VMOVUPS      (BX), Z22
 	VMOVUPS.Z    64(BX), K1, Z23
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z1
+	VBROADCASTSS (R9)(SI*1), Z25
+	VFMADD231PS  Z25, Z22, Z2
+	VFMADD231PS  Z25, Z23, Z3
+	VBROADCASTSS (R9)(SI*2), Z24
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z25
+	VFMADD231PS  Z25, Z22, Z6
+	VFMADD231PS  Z25, Z23, Z7
+	VBROADCASTSS (R10)(SI*1), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z9
+	VBROADCASTSS (R10)(SI*2), Z25
+	VFMADD231PS  Z25, Z22, Z10
+	VFMADD231PS  Z25, Z23, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z24
+	VFMADD231PS  Z24, Z22, Z12
+	VFMADD231PS  Z24, Z23, Z13
+	VBROADCASTSS (R11)(SI*1), Z25
+	VFMADD231PS  Z25, Z22, Z14
+	VFMADD231PS  Z25, Z23, Z15
+	VBROADCASTSS (R11)(SI*2), Z24
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z25
+	VFMADD231PS  Z25, Z22, Z18
+	VFMADD231PS  Z25, Z23, Z19
+	VBROADCASTSS (R12)(SI*1), Z24
+	VFMADD231PS  Z24, Z22, Z20
+	VFMADD231PS  Z24, Z23, Z21
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VBROADCASTSS 4(BX), Z24
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS 8(BX), Z24
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VBROADCASTSS 12(BX), Z24
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS 16(BX), Z24
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VBROADCASTSS 20(BX), Z24
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 24(BX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VBROADCASTSS 28(BX), Z24
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VBROADCASTSS 32(BX), Z24
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VBROADCASTSS 36(BX), Z24
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VBROADCASTSS 40(BX), Z24
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z22
+	VADDPS    Z22, Z0, Z0
+	VADDPS    Z22, Z2, Z2
+	VADDPS    Z22, Z4, Z4
+	VADDPS    Z22, Z6, Z6
+	VADDPS    Z22, Z8, Z8
+	VADDPS    Z22, Z10, Z10
+	VADDPS    Z22, Z12, Z12
+	VADDPS    Z22, Z14, Z14
+	VADDPS    Z22, Z16, Z16
+	VADDPS    Z22, Z18, Z18
+	VADDPS    Z22, Z20, Z20
+	VMOVUPS.Z 64(BX), K1, Z23
+	VADDPS    Z23, Z1, Z1
+	VADDPS    Z23, Z3, Z3
+	VADDPS    Z23, Z5, Z5
+	VADDPS    Z23, Z7, Z7
+	VADDPS    Z23, Z9, Z9
+	VADDPS    Z23, Z11, Z11
+	VADDPS    Z23, Z13, Z13
+	VADDPS    Z23, Z15, Z15
+	VADDPS    Z23, Z17, Z17
+	VADDPS    Z23, Z19, Z19
+	VADDPS    Z23, Z21, Z21
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VBROADCASTSS 124(DI), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x11x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x11x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z22
+	VMOVUPS.Z    (R14)(AX*1), K1, Z23
 	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z24, Z22, Z0
 	VFMADD231PS  Z24, Z23, Z1
@@ -7298,6 +12179,378 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x12x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x12x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z24
+	VMOVUPS.Z    (R14)(AX*1), K1, Z25
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS (R9)(SI*1), Z27
+	VFMADD231PS  Z27, Z24, Z2
+	VFMADD231PS  Z27, Z25, Z3
+	VBROADCASTSS (R9)(SI*2), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z27
+	VFMADD231PS  Z27, Z24, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VBROADCASTSS (R10)(SI*1), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS (R10)(SI*2), Z27
+	VFMADD231PS  Z27, Z24, Z10
+	VFMADD231PS  Z27, Z25, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS (R11)(SI*1), Z27
+	VFMADD231PS  Z27, Z24, Z14
+	VFMADD231PS  Z27, Z25, Z15
+	VBROADCASTSS (R11)(SI*2), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z27, Z24, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VBROADCASTSS (R12)(SI*1), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS (R12)(SI*2), Z27
+	VFMADD231PS  Z27, Z24, Z22
+	VFMADD231PS  Z27, Z25, Z23
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z26
+	VADDPS       Z26, Z0, Z0
+	VADDPS       Z26, Z1, Z1
+	VBROADCASTSS 4(BX), Z26
+	VADDPS       Z26, Z2, Z2
+	VADDPS       Z26, Z3, Z3
+	VBROADCASTSS 8(BX), Z26
+	VADDPS       Z26, Z4, Z4
+	VADDPS       Z26, Z5, Z5
+	VBROADCASTSS 12(BX), Z26
+	VADDPS       Z26, Z6, Z6
+	VADDPS       Z26, Z7, Z7
+	VBROADCASTSS 16(BX), Z26
+	VADDPS       Z26, Z8, Z8
+	VADDPS       Z26, Z9, Z9
+	VBROADCASTSS 20(BX), Z26
+	VADDPS       Z26, Z10, Z10
+	VADDPS       Z26, Z11, Z11
+	VBROADCASTSS 24(BX), Z26
+	VADDPS       Z26, Z12, Z12
+	VADDPS       Z26, Z13, Z13
+	VBROADCASTSS 28(BX), Z26
+	VADDPS       Z26, Z14, Z14
+	VADDPS       Z26, Z15, Z15
+	VBROADCASTSS 32(BX), Z26
+	VADDPS       Z26, Z16, Z16
+	VADDPS       Z26, Z17, Z17
+	VBROADCASTSS 36(BX), Z26
+	VADDPS       Z26, Z18, Z18
+	VADDPS       Z26, Z19, Z19
+	VBROADCASTSS 40(BX), Z26
+	VADDPS       Z26, Z20, Z20
+	VADDPS       Z26, Z21, Z21
+	VBROADCASTSS 44(BX), Z26
+	VADDPS       Z26, Z22, Z22
+	VADDPS       Z26, Z23, Z23
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z20, Z20
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 64(BX), K1, Z25
+	VADDPS    Z25, Z1, Z1
+	VADDPS    Z25, Z3, Z3
+	VADDPS    Z25, Z5, Z5
+	VADDPS    Z25, Z7, Z7
+	VADDPS    Z25, Z9, Z9
+	VADDPS    Z25, Z11, Z11
+	VADDPS    Z25, Z13, Z13
+	VADDPS    Z25, Z15, Z15
+	VADDPS    Z25, Z17, Z17
+	VADDPS    Z25, Z19, Z19
+	VADDPS    Z25, Z21, Z21
+	VADDPS    Z25, Z23, Z23
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z26
+	VMAXPS       Z0, Z26, Z0
+	VMAXPS       Z1, Z26, Z1
+	VMAXPS       Z2, Z26, Z2
+	VMAXPS       Z3, Z26, Z3
+	VMAXPS       Z4, Z26, Z4
+	VMAXPS       Z5, Z26, Z5
+	VMAXPS       Z6, Z26, Z6
+	VMAXPS       Z7, Z26, Z7
+	VMAXPS       Z8, Z26, Z8
+	VMAXPS       Z9, Z26, Z9
+	VMAXPS       Z10, Z26, Z10
+	VMAXPS       Z11, Z26, Z11
+	VMAXPS       Z12, Z26, Z12
+	VMAXPS       Z13, Z26, Z13
+	VMAXPS       Z14, Z26, Z14
+	VMAXPS       Z15, Z26, Z15
+	VMAXPS       Z16, Z26, Z16
+	VMAXPS       Z17, Z26, Z17
+	VMAXPS       Z18, Z26, Z18
+	VMAXPS       Z19, Z26, Z19
+	VMAXPS       Z20, Z26, Z20
+	VMAXPS       Z21, Z26, Z21
+	VMAXPS       Z22, Z26, Z22
+	VMAXPS       Z23, Z26, Z23
+	VBROADCASTSS 124(DI), Z26
+	VMINPS       Z0, Z26, Z0
+	VMINPS       Z1, Z26, Z1
+	VMINPS       Z2, Z26, Z2
+	VMINPS       Z3, Z26, Z3
+	VMINPS       Z4, Z26, Z4
+	VMINPS       Z5, Z26, Z5
+	VMINPS       Z6, Z26, Z6
+	VMINPS       Z7, Z26, Z7
+	VMINPS       Z8, Z26, Z8
+	VMINPS       Z9, Z26, Z9
+	VMINPS       Z10, Z26, Z10
+	VMINPS       Z11, Z26, Z11
+	VMINPS       Z12, Z26, Z12
+	VMINPS       Z13, Z26, Z13
+	VMINPS       Z14, Z26, Z14
+	VMINPS       Z15, Z26, Z15
+	VMINPS       Z16, Z26, Z16
+	VMINPS       Z17, Z26, Z17
+	VMINPS       Z18, Z26, Z18
+	VMINPS       Z19, Z26, Z19
+	VMINPS       Z20, Z26, Z20
+	VMINPS       Z21, Z26, Z21
+	VMINPS       Z22, Z26, Z22
+	VMINPS       Z23, Z26, Z23
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x13x32(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x13x32(SB), NOSPLIT, $0-8
@@ -7381,6 +12634,406 @@ loop:
 	VMOVUPS      (BX), Z26
 	VMOVUPS.Z    64(BX), K1, Z27
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z28
+	VFMADD231PS  Z28, Z26, Z0
+	VFMADD231PS  Z28, Z27, Z1
+	VBROADCASTSS (R9)(SI*1), Z29
+	VFMADD231PS  Z29, Z26, Z2
+	VFMADD231PS  Z29, Z27, Z3
+	VBROADCASTSS (R9)(SI*2), Z28
+	VFMADD231PS  Z28, Z26, Z4
+	VFMADD231PS  Z28, Z27, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z29
+	VFMADD231PS  Z29, Z26, Z6
+	VFMADD231PS  Z29, Z27, Z7
+	VBROADCASTSS (R10)(SI*1), Z28
+	VFMADD231PS  Z28, Z26, Z8
+	VFMADD231PS  Z28, Z27, Z9
+	VBROADCASTSS (R10)(SI*2), Z29
+	VFMADD231PS  Z29, Z26, Z10
+	VFMADD231PS  Z29, Z27, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z28
+	VFMADD231PS  Z28, Z26, Z12
+	VFMADD231PS  Z28, Z27, Z13
+	VBROADCASTSS (R11)(SI*1), Z29
+	VFMADD231PS  Z29, Z26, Z14
+	VFMADD231PS  Z29, Z27, Z15
+	VBROADCASTSS (R11)(SI*2), Z28
+	VFMADD231PS  Z28, Z26, Z16
+	VFMADD231PS  Z28, Z27, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z29
+	VFMADD231PS  Z29, Z26, Z18
+	VFMADD231PS  Z29, Z27, Z19
+	VBROADCASTSS (R12)(SI*1), Z28
+	VFMADD231PS  Z28, Z26, Z20
+	VFMADD231PS  Z28, Z27, Z21
+	VBROADCASTSS (R12)(SI*2), Z29
+	VFMADD231PS  Z29, Z26, Z22
+	VFMADD231PS  Z29, Z27, Z23
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z28
+	VFMADD231PS  Z28, Z26, Z24
+	VFMADD231PS  Z28, Z27, Z25
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z28
+	VADDPS       Z28, Z0, Z0
+	VADDPS       Z28, Z1, Z1
+	VBROADCASTSS 4(BX), Z28
+	VADDPS       Z28, Z2, Z2
+	VADDPS       Z28, Z3, Z3
+	VBROADCASTSS 8(BX), Z28
+	VADDPS       Z28, Z4, Z4
+	VADDPS       Z28, Z5, Z5
+	VBROADCASTSS 12(BX), Z28
+	VADDPS       Z28, Z6, Z6
+	VADDPS       Z28, Z7, Z7
+	VBROADCASTSS 16(BX), Z28
+	VADDPS       Z28, Z8, Z8
+	VADDPS       Z28, Z9, Z9
+	VBROADCASTSS 20(BX), Z28
+	VADDPS       Z28, Z10, Z10
+	VADDPS       Z28, Z11, Z11
+	VBROADCASTSS 24(BX), Z28
+	VADDPS       Z28, Z12, Z12
+	VADDPS       Z28, Z13, Z13
+	VBROADCASTSS 28(BX), Z28
+	VADDPS       Z28, Z14, Z14
+	VADDPS       Z28, Z15, Z15
+	VBROADCASTSS 32(BX), Z28
+	VADDPS       Z28, Z16, Z16
+	VADDPS       Z28, Z17, Z17
+	VBROADCASTSS 36(BX), Z28
+	VADDPS       Z28, Z18, Z18
+	VADDPS       Z28, Z19, Z19
+	VBROADCASTSS 40(BX), Z28
+	VADDPS       Z28, Z20, Z20
+	VADDPS       Z28, Z21, Z21
+	VBROADCASTSS 44(BX), Z28
+	VADDPS       Z28, Z22, Z22
+	VADDPS       Z28, Z23, Z23
+	VBROADCASTSS 48(BX), Z28
+	VADDPS       Z28, Z24, Z24
+	VADDPS       Z28, Z25, Z25
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z26
+	VADDPS    Z26, Z0, Z0
+	VADDPS    Z26, Z2, Z2
+	VADDPS    Z26, Z4, Z4
+	VADDPS    Z26, Z6, Z6
+	VADDPS    Z26, Z8, Z8
+	VADDPS    Z26, Z10, Z10
+	VADDPS    Z26, Z12, Z12
+	VADDPS    Z26, Z14, Z14
+	VADDPS    Z26, Z16, Z16
+	VADDPS    Z26, Z18, Z18
+	VADDPS    Z26, Z20, Z20
+	VADDPS    Z26, Z22, Z22
+	VADDPS    Z26, Z24, Z24
+	VMOVUPS.Z 64(BX), K1, Z27
+	VADDPS    Z27, Z1, Z1
+	VADDPS    Z27, Z3, Z3
+	VADDPS    Z27, Z5, Z5
+	VADDPS    Z27, Z7, Z7
+	VADDPS    Z27, Z9, Z9
+	VADDPS    Z27, Z11, Z11
+	VADDPS    Z27, Z13, Z13
+	VADDPS    Z27, Z15, Z15
+	VADDPS    Z27, Z17, Z17
+	VADDPS    Z27, Z19, Z19
+	VADDPS    Z27, Z21, Z21
+	VADDPS    Z27, Z23, Z23
+	VADDPS    Z27, Z25, Z25
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z28
+	VMAXPS       Z0, Z28, Z0
+	VMAXPS       Z1, Z28, Z1
+	VMAXPS       Z2, Z28, Z2
+	VMAXPS       Z3, Z28, Z3
+	VMAXPS       Z4, Z28, Z4
+	VMAXPS       Z5, Z28, Z5
+	VMAXPS       Z6, Z28, Z6
+	VMAXPS       Z7, Z28, Z7
+	VMAXPS       Z8, Z28, Z8
+	VMAXPS       Z9, Z28, Z9
+	VMAXPS       Z10, Z28, Z10
+	VMAXPS       Z11, Z28, Z11
+	VMAXPS       Z12, Z28, Z12
+	VMAXPS       Z13, Z28, Z13
+	VMAXPS       Z14, Z28, Z14
+	VMAXPS       Z15, Z28, Z15
+	VMAXPS       Z16, Z28, Z16
+	VMAXPS       Z17, Z28, Z17
+	VMAXPS       Z18, Z28, Z18
+	VMAXPS       Z19, Z28, Z19
+	VMAXPS       Z20, Z28, Z20
+	VMAXPS       Z21, Z28, Z21
+	VMAXPS       Z22, Z28, Z22
+	VMAXPS       Z23, Z28, Z23
+	VMAXPS       Z24, Z28, Z24
+	VMAXPS       Z25, Z28, Z25
+	VBROADCASTSS 124(DI), Z28
+	VMINPS       Z0, Z28, Z0
+	VMINPS       Z1, Z28, Z1
+	VMINPS       Z2, Z28, Z2
+	VMINPS       Z3, Z28, Z3
+	VMINPS       Z4, Z28, Z4
+	VMINPS       Z5, Z28, Z5
+	VMINPS       Z6, Z28, Z6
+	VMINPS       Z7, Z28, Z7
+	VMINPS       Z8, Z28, Z8
+	VMINPS       Z9, Z28, Z9
+	VMINPS       Z10, Z28, Z10
+	VMINPS       Z11, Z28, Z11
+	VMINPS       Z12, Z28, Z12
+	VMINPS       Z13, Z28, Z13
+	VMINPS       Z14, Z28, Z14
+	VMINPS       Z15, Z28, Z15
+	VMINPS       Z16, Z28, Z16
+	VMINPS       Z17, Z28, Z17
+	VMINPS       Z18, Z28, Z18
+	VMINPS       Z19, Z28, Z19
+	VMINPS       Z20, Z28, Z20
+	VMINPS       Z21, Z28, Z21
+	VMINPS       Z22, Z28, Z22
+	VMINPS       Z23, Z28, Z23
+	VMINPS       Z24, Z28, Z24
+	VMINPS       Z25, Z28, Z25
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z24, (BX)
+	VMOVUPS Z25, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x13x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x13x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z26
+	VMOVUPS.Z    (R14)(AX*1), K1, Z27
 	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z28, Z26, Z0
 	VFMADD231PS  Z28, Z27, Z1
@@ -8119,6 +13772,431 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x14x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x14x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z28
+	VMOVUPS.Z    (R14)(AX*1), K1, Z29
+	VBROADCASTSS (R9), Z30
+	VFMADD231PS  Z30, Z28, Z0
+	VFMADD231PS  Z30, Z29, Z1
+	VBROADCASTSS (R9)(SI*1), Z31
+	VFMADD231PS  Z31, Z28, Z2
+	VFMADD231PS  Z31, Z29, Z3
+	VBROADCASTSS (R9)(SI*2), Z30
+	VFMADD231PS  Z30, Z28, Z4
+	VFMADD231PS  Z30, Z29, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z31
+	VFMADD231PS  Z31, Z28, Z6
+	VFMADD231PS  Z31, Z29, Z7
+	VBROADCASTSS (R10)(SI*1), Z30
+	VFMADD231PS  Z30, Z28, Z8
+	VFMADD231PS  Z30, Z29, Z9
+	VBROADCASTSS (R10)(SI*2), Z31
+	VFMADD231PS  Z31, Z28, Z10
+	VFMADD231PS  Z31, Z29, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z30
+	VFMADD231PS  Z30, Z28, Z12
+	VFMADD231PS  Z30, Z29, Z13
+	VBROADCASTSS (R11)(SI*1), Z31
+	VFMADD231PS  Z31, Z28, Z14
+	VFMADD231PS  Z31, Z29, Z15
+	VBROADCASTSS (R11)(SI*2), Z30
+	VFMADD231PS  Z30, Z28, Z16
+	VFMADD231PS  Z30, Z29, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z31
+	VFMADD231PS  Z31, Z28, Z18
+	VFMADD231PS  Z31, Z29, Z19
+	VBROADCASTSS (R12)(SI*1), Z30
+	VFMADD231PS  Z30, Z28, Z20
+	VFMADD231PS  Z30, Z29, Z21
+	VBROADCASTSS (R12)(SI*2), Z31
+	VFMADD231PS  Z31, Z28, Z22
+	VFMADD231PS  Z31, Z29, Z23
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z30
+	VFMADD231PS  Z30, Z28, Z24
+	VFMADD231PS  Z30, Z29, Z25
+	VBROADCASTSS (R13)(SI*1), Z31
+	VFMADD231PS  Z31, Z28, Z26
+	VFMADD231PS  Z31, Z29, Z27
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+	ADDQ   DX, BX
+	VADDPS (BX), Z26, Z26
+	VADDPS 64(BX), Z27, K1, Z27
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z30
+	VADDPS       Z30, Z0, Z0
+	VADDPS       Z30, Z1, Z1
+	VBROADCASTSS 4(BX), Z30
+	VADDPS       Z30, Z2, Z2
+	VADDPS       Z30, Z3, Z3
+	VBROADCASTSS 8(BX), Z30
+	VADDPS       Z30, Z4, Z4
+	VADDPS       Z30, Z5, Z5
+	VBROADCASTSS 12(BX), Z30
+	VADDPS       Z30, Z6, Z6
+	VADDPS       Z30, Z7, Z7
+	VBROADCASTSS 16(BX), Z30
+	VADDPS       Z30, Z8, Z8
+	VADDPS       Z30, Z9, Z9
+	VBROADCASTSS 20(BX), Z30
+	VADDPS       Z30, Z10, Z10
+	VADDPS       Z30, Z11, Z11
+	VBROADCASTSS 24(BX), Z30
+	VADDPS       Z30, Z12, Z12
+	VADDPS       Z30, Z13, Z13
+	VBROADCASTSS 28(BX), Z30
+	VADDPS       Z30, Z14, Z14
+	VADDPS       Z30, Z15, Z15
+	VBROADCASTSS 32(BX), Z30
+	VADDPS       Z30, Z16, Z16
+	VADDPS       Z30, Z17, Z17
+	VBROADCASTSS 36(BX), Z30
+	VADDPS       Z30, Z18, Z18
+	VADDPS       Z30, Z19, Z19
+	VBROADCASTSS 40(BX), Z30
+	VADDPS       Z30, Z20, Z20
+	VADDPS       Z30, Z21, Z21
+	VBROADCASTSS 44(BX), Z30
+	VADDPS       Z30, Z22, Z22
+	VADDPS       Z30, Z23, Z23
+	VBROADCASTSS 48(BX), Z30
+	VADDPS       Z30, Z24, Z24
+	VADDPS       Z30, Z25, Z25
+	VBROADCASTSS 52(BX), Z30
+	VADDPS       Z30, Z26, Z26
+	VADDPS       Z30, Z27, Z27
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z28
+	VADDPS    Z28, Z0, Z0
+	VADDPS    Z28, Z2, Z2
+	VADDPS    Z28, Z4, Z4
+	VADDPS    Z28, Z6, Z6
+	VADDPS    Z28, Z8, Z8
+	VADDPS    Z28, Z10, Z10
+	VADDPS    Z28, Z12, Z12
+	VADDPS    Z28, Z14, Z14
+	VADDPS    Z28, Z16, Z16
+	VADDPS    Z28, Z18, Z18
+	VADDPS    Z28, Z20, Z20
+	VADDPS    Z28, Z22, Z22
+	VADDPS    Z28, Z24, Z24
+	VADDPS    Z28, Z26, Z26
+	VMOVUPS.Z 64(BX), K1, Z29
+	VADDPS    Z29, Z1, Z1
+	VADDPS    Z29, Z3, Z3
+	VADDPS    Z29, Z5, Z5
+	VADDPS    Z29, Z7, Z7
+	VADDPS    Z29, Z9, Z9
+	VADDPS    Z29, Z11, Z11
+	VADDPS    Z29, Z13, Z13
+	VADDPS    Z29, Z15, Z15
+	VADDPS    Z29, Z17, Z17
+	VADDPS    Z29, Z19, Z19
+	VADDPS    Z29, Z21, Z21
+	VADDPS    Z29, Z23, Z23
+	VADDPS    Z29, Z25, Z25
+	VADDPS    Z29, Z27, Z27
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+	ADDQ   DX, BX
+	VADDPS (BX), Z26, Z26
+	VADDPS 64(BX), Z27, K1, Z27
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z30
+	VMAXPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z30, Z17
+	VMAXPS       Z18, Z30, Z18
+	VMAXPS       Z19, Z30, Z19
+	VMAXPS       Z20, Z30, Z20
+	VMAXPS       Z21, Z30, Z21
+	VMAXPS       Z22, Z30, Z22
+	VMAXPS       Z23, Z30, Z23
+	VMAXPS       Z24, Z30, Z24
+	VMAXPS       Z25, Z30, Z25
+	VMAXPS       Z26, Z30, Z26
+	VMAXPS       Z27, Z30, Z27
+	VBROADCASTSS 124(DI), Z30
+	VMINPS       Z0, Z30, Z0
+	VMINPS       Z1, Z30, Z1
+	VMINPS       Z2, Z30, Z2
+	VMINPS       Z3, Z30, Z3
+	VMINPS       Z4, Z30, Z4
+	VMINPS       Z5, Z30, Z5
+	VMINPS       Z6, Z30, Z6
+	VMINPS       Z7, Z30, Z7
+	VMINPS       Z8, Z30, Z8
+	VMINPS       Z9, Z30, Z9
+	VMINPS       Z10, Z30, Z10
+	VMINPS       Z11, Z30, Z11
+	VMINPS       Z12, Z30, Z12
+	VMINPS       Z13, Z30, Z13
+	VMINPS       Z14, Z30, Z14
+	VMINPS       Z15, Z30, Z15
+	VMINPS       Z16, Z30, Z16
+	VMINPS       Z17, Z30, Z17
+	VMINPS       Z18, Z30, Z18
+	VMINPS       Z19, Z30, Z19
+	VMINPS       Z20, Z30, Z20
+	VMINPS       Z21, Z30, Z21
+	VMINPS       Z22, Z30, Z22
+	VMINPS       Z23, Z30, Z23
+	VMINPS       Z24, Z30, Z24
+	VMINPS       Z25, Z30, Z25
+	VMINPS       Z26, Z30, Z26
+	VMINPS       Z27, Z30, Z27
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z24, (BX)
+	VMOVUPS Z25, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z26, (BX)
+	VMOVUPS Z27, K1, 64(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x1x48(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x1x48(SB), NOSPLIT, $0-8
@@ -8148,6 +14226,106 @@ loop:
 	VMOVUPS      64(BX), Z4
 	VMOVUPS.Z    128(BX), K1, Z5
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z6, Z3, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VFMADD231PS  Z6, Z5, Z2
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z3
+	VADDPS    Z3, Z0, Z0
+	VMOVUPS   64(BX), Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS.Z 128(BX), K1, Z5
+	VADDPS    Z5, Z2, Z2
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VBROADCASTSS 124(DI), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x1x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x1x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z3
+	VMOVUPS      (R14)(AX*1), Z4
+	VMOVUPS.Z    (R15)(AX*1), K1, Z5
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z6, Z3, Z0
 	VFMADD231PS  Z6, Z4, Z1
@@ -8250,6 +14428,140 @@ loop:
 	VMOVUPS      64(BX), Z7
 	VMOVUPS.Z    128(BX), K1, Z8
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z9
+	VFMADD231PS  Z9, Z6, Z0
+	VFMADD231PS  Z9, Z7, Z1
+	VFMADD231PS  Z9, Z8, Z2
+	VBROADCASTSS (R9)(SI*1), Z10
+	VFMADD231PS  Z10, Z6, Z3
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z9
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VBROADCASTSS 4(BX), Z9
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z3, Z3
+	VMOVUPS   64(BX), Z7
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z4, Z4
+	VMOVUPS.Z 128(BX), K1, Z8
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z5, Z5
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VBROADCASTSS 124(DI), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x2x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x2x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z6
+	VMOVUPS      (R14)(AX*1), Z7
+	VMOVUPS.Z    (R15)(AX*1), K1, Z8
 	VBROADCASTSS (R9), Z9
 	VFMADD231PS  Z9, Z6, Z0
 	VFMADD231PS  Z9, Z7, Z1
@@ -8512,6 +14824,174 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x3x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x3x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z9
+	VMOVUPS      (R14)(AX*1), Z10
+	VMOVUPS.Z    (R15)(AX*1), K1, Z11
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z1
+	VFMADD231PS  Z12, Z11, Z2
+	VBROADCASTSS (R9)(SI*1), Z13
+	VFMADD231PS  Z13, Z9, Z3
+	VFMADD231PS  Z13, Z10, Z4
+	VFMADD231PS  Z13, Z11, Z5
+	VBROADCASTSS (R9)(SI*2), Z12
+	VFMADD231PS  Z12, Z9, Z6
+	VFMADD231PS  Z12, Z10, Z7
+	VFMADD231PS  Z12, Z11, Z8
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VBROADCASTSS 4(BX), Z12
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 8(BX), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z9
+	VADDPS    Z9, Z0, Z0
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z6, Z6
+	VMOVUPS   64(BX), Z10
+	VADDPS    Z10, Z1, Z1
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z7, Z7
+	VMOVUPS.Z 128(BX), K1, Z11
+	VADDPS    Z11, Z2, Z2
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z11, Z8, Z8
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VBROADCASTSS 124(DI), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x4x48(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x4x48(SB), NOSPLIT, $0-8
@@ -8558,6 +15038,211 @@ loop:
 	VMOVUPS      64(BX), Z13
 	VMOVUPS.Z    128(BX), K1, Z14
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z15
+	VFMADD231PS  Z15, Z12, Z0
+	VFMADD231PS  Z15, Z13, Z1
+	VFMADD231PS  Z15, Z14, Z2
+	VBROADCASTSS (R9)(SI*1), Z16
+	VFMADD231PS  Z16, Z12, Z3
+	VFMADD231PS  Z16, Z13, Z4
+	VFMADD231PS  Z16, Z14, Z5
+	VBROADCASTSS (R9)(SI*2), Z15
+	VFMADD231PS  Z15, Z12, Z6
+	VFMADD231PS  Z15, Z13, Z7
+	VFMADD231PS  Z15, Z14, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z16
+	VFMADD231PS  Z16, Z12, Z9
+	VFMADD231PS  Z16, Z13, Z10
+	VFMADD231PS  Z16, Z14, Z11
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z15
+	VADDPS       Z15, Z0, Z0
+	VADDPS       Z15, Z1, Z1
+	VADDPS       Z15, Z2, Z2
+	VBROADCASTSS 4(BX), Z15
+	VADDPS       Z15, Z3, Z3
+	VADDPS       Z15, Z4, Z4
+	VADDPS       Z15, Z5, Z5
+	VBROADCASTSS 8(BX), Z15
+	VADDPS       Z15, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VADDPS       Z15, Z8, Z8
+	VBROADCASTSS 12(BX), Z15
+	VADDPS       Z15, Z9, Z9
+	VADDPS       Z15, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z9, Z9
+	VMOVUPS   64(BX), Z13
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z4, Z4
+	VADDPS    Z13, Z7, Z7
+	VADDPS    Z13, Z10, Z10
+	VMOVUPS.Z 128(BX), K1, Z14
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z5, Z5
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z15
+	VMAXPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z15, Z11
+	VBROADCASTSS 124(DI), Z15
+	VMINPS       Z0, Z15, Z0
+	VMINPS       Z1, Z15, Z1
+	VMINPS       Z2, Z15, Z2
+	VMINPS       Z3, Z15, Z3
+	VMINPS       Z4, Z15, Z4
+	VMINPS       Z5, Z15, Z5
+	VMINPS       Z6, Z15, Z6
+	VMINPS       Z7, Z15, Z7
+	VMINPS       Z8, Z15, Z8
+	VMINPS       Z9, Z15, Z9
+	VMINPS       Z10, Z15, Z10
+	VMINPS       Z11, Z15, Z11
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x4x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x4x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z12
+	VMOVUPS      (R14)(AX*1), Z13
+	VMOVUPS.Z    (R15)(AX*1), K1, Z14
 	VBROADCASTSS (R9), Z15
 	VFMADD231PS  Z15, Z12, Z0
 	VFMADD231PS  Z15, Z13, Z1
@@ -8950,6 +15635,245 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x5x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x5x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z15
+	VMOVUPS      (R14)(AX*1), Z16
+	VMOVUPS.Z    (R15)(AX*1), K1, Z17
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z18, Z15, Z0
+	VFMADD231PS  Z18, Z16, Z1
+	VFMADD231PS  Z18, Z17, Z2
+	VBROADCASTSS (R9)(SI*1), Z19
+	VFMADD231PS  Z19, Z15, Z3
+	VFMADD231PS  Z19, Z16, Z4
+	VFMADD231PS  Z19, Z17, Z5
+	VBROADCASTSS (R9)(SI*2), Z18
+	VFMADD231PS  Z18, Z15, Z6
+	VFMADD231PS  Z18, Z16, Z7
+	VFMADD231PS  Z18, Z17, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z19
+	VFMADD231PS  Z19, Z15, Z9
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z11
+	VBROADCASTSS (R10)(SI*1), Z18
+	VFMADD231PS  Z18, Z15, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z18, Z17, Z14
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z18
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VBROADCASTSS 4(BX), Z18
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VBROADCASTSS 8(BX), Z18
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VBROADCASTSS 12(BX), Z18
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VBROADCASTSS 16(BX), Z18
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z15
+	VADDPS    Z15, Z0, Z0
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z6, Z6
+	VADDPS    Z15, Z9, Z9
+	VADDPS    Z15, Z12, Z12
+	VMOVUPS   64(BX), Z16
+	VADDPS    Z16, Z1, Z1
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z7, Z7
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z13, Z13
+	VMOVUPS.Z 128(BX), K1, Z17
+	VADDPS    Z17, Z2, Z2
+	VADDPS    Z17, Z5, Z5
+	VADDPS    Z17, Z8, Z8
+	VADDPS    Z17, Z11, Z11
+	VADDPS    Z17, Z14, Z14
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VBROADCASTSS 124(DI), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x6x48(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x6x48(SB), NOSPLIT, $0-8
@@ -9006,6 +15930,279 @@ loop:
 	VMOVUPS      64(BX), Z19
 	VMOVUPS.Z    128(BX), K1, Z20
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z21
+	VFMADD231PS  Z21, Z18, Z0
+	VFMADD231PS  Z21, Z19, Z1
+	VFMADD231PS  Z21, Z20, Z2
+	VBROADCASTSS (R9)(SI*1), Z22
+	VFMADD231PS  Z22, Z18, Z3
+	VFMADD231PS  Z22, Z19, Z4
+	VFMADD231PS  Z22, Z20, Z5
+	VBROADCASTSS (R9)(SI*2), Z21
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VFMADD231PS  Z21, Z20, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z22, Z18, Z9
+	VFMADD231PS  Z22, Z19, Z10
+	VFMADD231PS  Z22, Z20, Z11
+	VBROADCASTSS (R10)(SI*1), Z21
+	VFMADD231PS  Z21, Z18, Z12
+	VFMADD231PS  Z21, Z19, Z13
+	VFMADD231PS  Z21, Z20, Z14
+	VBROADCASTSS (R10)(SI*2), Z22
+	VFMADD231PS  Z22, Z18, Z15
+	VFMADD231PS  Z22, Z19, Z16
+	VFMADD231PS  Z22, Z20, Z17
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z21
+	VADDPS       Z21, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z21, Z2, Z2
+	VBROADCASTSS 4(BX), Z21
+	VADDPS       Z21, Z3, Z3
+	VADDPS       Z21, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VBROADCASTSS 8(BX), Z21
+	VADDPS       Z21, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VADDPS       Z21, Z8, Z8
+	VBROADCASTSS 12(BX), Z21
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z21, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VBROADCASTSS 16(BX), Z21
+	VADDPS       Z21, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z21, Z14, Z14
+	VBROADCASTSS 20(BX), Z21
+	VADDPS       Z21, Z15, Z15
+	VADDPS       Z21, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z18
+	VADDPS    Z18, Z0, Z0
+	VADDPS    Z18, Z3, Z3
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z9, Z9
+	VADDPS    Z18, Z12, Z12
+	VADDPS    Z18, Z15, Z15
+	VMOVUPS   64(BX), Z19
+	VADDPS    Z19, Z1, Z1
+	VADDPS    Z19, Z4, Z4
+	VADDPS    Z19, Z7, Z7
+	VADDPS    Z19, Z10, Z10
+	VADDPS    Z19, Z13, Z13
+	VADDPS    Z19, Z16, Z16
+	VMOVUPS.Z 128(BX), K1, Z20
+	VADDPS    Z20, Z2, Z2
+	VADDPS    Z20, Z5, Z5
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z11, Z11
+	VADDPS    Z20, Z14, Z14
+	VADDPS    Z20, Z17, Z17
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z21
+	VMAXPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z21, Z12
+	VMAXPS       Z13, Z21, Z13
+	VMAXPS       Z14, Z21, Z14
+	VMAXPS       Z15, Z21, Z15
+	VMAXPS       Z16, Z21, Z16
+	VMAXPS       Z17, Z21, Z17
+	VBROADCASTSS 124(DI), Z21
+	VMINPS       Z0, Z21, Z0
+	VMINPS       Z1, Z21, Z1
+	VMINPS       Z2, Z21, Z2
+	VMINPS       Z3, Z21, Z3
+	VMINPS       Z4, Z21, Z4
+	VMINPS       Z5, Z21, Z5
+	VMINPS       Z6, Z21, Z6
+	VMINPS       Z7, Z21, Z7
+	VMINPS       Z8, Z21, Z8
+	VMINPS       Z9, Z21, Z9
+	VMINPS       Z10, Z21, Z10
+	VMINPS       Z11, Z21, Z11
+	VMINPS       Z12, Z21, Z12
+	VMINPS       Z13, Z21, Z13
+	VMINPS       Z14, Z21, Z14
+	VMINPS       Z15, Z21, Z15
+	VMINPS       Z16, Z21, Z16
+	VMINPS       Z17, Z21, Z17
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x6x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x6x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z18
+	VMOVUPS      (R14)(AX*1), Z19
+	VMOVUPS.Z    (R15)(AX*1), K1, Z20
 	VBROADCASTSS (R9), Z21
 	VFMADD231PS  Z21, Z18, Z0
 	VFMADD231PS  Z21, Z19, Z1
@@ -9527,6 +16724,316 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x7x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x7x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z21
+	VMOVUPS      (R14)(AX*1), Z22
+	VMOVUPS.Z    (R15)(AX*1), K1, Z23
+	VBROADCASTSS (R9), Z24
+	VFMADD231PS  Z24, Z21, Z0
+	VFMADD231PS  Z24, Z22, Z1
+	VFMADD231PS  Z24, Z23, Z2
+	VBROADCASTSS (R9)(SI*1), Z25
+	VFMADD231PS  Z25, Z21, Z3
+	VFMADD231PS  Z25, Z22, Z4
+	VFMADD231PS  Z25, Z23, Z5
+	VBROADCASTSS (R9)(SI*2), Z24
+	VFMADD231PS  Z24, Z21, Z6
+	VFMADD231PS  Z24, Z22, Z7
+	VFMADD231PS  Z24, Z23, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z25
+	VFMADD231PS  Z25, Z21, Z9
+	VFMADD231PS  Z25, Z22, Z10
+	VFMADD231PS  Z25, Z23, Z11
+	VBROADCASTSS (R10)(SI*1), Z24
+	VFMADD231PS  Z24, Z21, Z12
+	VFMADD231PS  Z24, Z22, Z13
+	VFMADD231PS  Z24, Z23, Z14
+	VBROADCASTSS (R10)(SI*2), Z25
+	VFMADD231PS  Z25, Z21, Z15
+	VFMADD231PS  Z25, Z22, Z16
+	VFMADD231PS  Z25, Z23, Z17
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z24
+	VFMADD231PS  Z24, Z21, Z18
+	VFMADD231PS  Z24, Z22, Z19
+	VFMADD231PS  Z24, Z23, Z20
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VBROADCASTSS 4(BX), Z24
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VBROADCASTSS 8(BX), Z24
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VBROADCASTSS 12(BX), Z24
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 16(BX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VBROADCASTSS 20(BX), Z24
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VBROADCASTSS 24(BX), Z24
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z21
+	VADDPS    Z21, Z0, Z0
+	VADDPS    Z21, Z3, Z3
+	VADDPS    Z21, Z6, Z6
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z12, Z12
+	VADDPS    Z21, Z15, Z15
+	VADDPS    Z21, Z18, Z18
+	VMOVUPS   64(BX), Z22
+	VADDPS    Z22, Z1, Z1
+	VADDPS    Z22, Z4, Z4
+	VADDPS    Z22, Z7, Z7
+	VADDPS    Z22, Z10, Z10
+	VADDPS    Z22, Z13, Z13
+	VADDPS    Z22, Z16, Z16
+	VADDPS    Z22, Z19, Z19
+	VMOVUPS.Z 128(BX), K1, Z23
+	VADDPS    Z23, Z2, Z2
+	VADDPS    Z23, Z5, Z5
+	VADDPS    Z23, Z8, Z8
+	VADDPS    Z23, Z11, Z11
+	VADDPS    Z23, Z14, Z14
+	VADDPS    Z23, Z17, Z17
+	VADDPS    Z23, Z20, Z20
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VBROADCASTSS 124(DI), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	VMOVUPS Z20, K1, 128(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x8x48(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x8x48(SB), NOSPLIT, $0-8
@@ -9595,6 +17102,350 @@ loop:
 	VMOVUPS      64(BX), Z25
 	VMOVUPS.Z    128(BX), K1, Z26
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z27
+	VFMADD231PS  Z27, Z24, Z0
+	VFMADD231PS  Z27, Z25, Z1
+	VFMADD231PS  Z27, Z26, Z2
+	VBROADCASTSS (R9)(SI*1), Z28
+	VFMADD231PS  Z28, Z24, Z3
+	VFMADD231PS  Z28, Z25, Z4
+	VFMADD231PS  Z28, Z26, Z5
+	VBROADCASTSS (R9)(SI*2), Z27
+	VFMADD231PS  Z27, Z24, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VFMADD231PS  Z27, Z26, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z28
+	VFMADD231PS  Z28, Z24, Z9
+	VFMADD231PS  Z28, Z25, Z10
+	VFMADD231PS  Z28, Z26, Z11
+	VBROADCASTSS (R10)(SI*1), Z27
+	VFMADD231PS  Z27, Z24, Z12
+	VFMADD231PS  Z27, Z25, Z13
+	VFMADD231PS  Z27, Z26, Z14
+	VBROADCASTSS (R10)(SI*2), Z28
+	VFMADD231PS  Z28, Z24, Z15
+	VFMADD231PS  Z28, Z25, Z16
+	VFMADD231PS  Z28, Z26, Z17
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z27, Z24, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VFMADD231PS  Z27, Z26, Z20
+	VBROADCASTSS (R11)(SI*1), Z28
+	VFMADD231PS  Z28, Z24, Z21
+	VFMADD231PS  Z28, Z25, Z22
+	VFMADD231PS  Z28, Z26, Z23
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VADDPS (BX), Z21, Z21
+	VADDPS 64(BX), Z22, Z22
+	VADDPS 128(BX), Z23, K1, Z23
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z27
+	VADDPS       Z27, Z0, Z0
+	VADDPS       Z27, Z1, Z1
+	VADDPS       Z27, Z2, Z2
+	VBROADCASTSS 4(BX), Z27
+	VADDPS       Z27, Z3, Z3
+	VADDPS       Z27, Z4, Z4
+	VADDPS       Z27, Z5, Z5
+	VBROADCASTSS 8(BX), Z27
+	VADDPS       Z27, Z6, Z6
+	VADDPS       Z27, Z7, Z7
+	VADDPS       Z27, Z8, Z8
+	VBROADCASTSS 12(BX), Z27
+	VADDPS       Z27, Z9, Z9
+	VADDPS       Z27, Z10, Z10
+	VADDPS       Z27, Z11, Z11
+	VBROADCASTSS 16(BX), Z27
+	VADDPS       Z27, Z12, Z12
+	VADDPS       Z27, Z13, Z13
+	VADDPS       Z27, Z14, Z14
+	VBROADCASTSS 20(BX), Z27
+	VADDPS       Z27, Z15, Z15
+	VADDPS       Z27, Z16, Z16
+	VADDPS       Z27, Z17, Z17
+	VBROADCASTSS 24(BX), Z27
+	VADDPS       Z27, Z18, Z18
+	VADDPS       Z27, Z19, Z19
+	VADDPS       Z27, Z20, Z20
+	VBROADCASTSS 28(BX), Z27
+	VADDPS       Z27, Z21, Z21
+	VADDPS       Z27, Z22, Z22
+	VADDPS       Z27, Z23, Z23
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z9, Z9
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z15, Z15
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   64(BX), Z25
+	VADDPS    Z25, Z1, Z1
+	VADDPS    Z25, Z4, Z4
+	VADDPS    Z25, Z7, Z7
+	VADDPS    Z25, Z10, Z10
+	VADDPS    Z25, Z13, Z13
+	VADDPS    Z25, Z16, Z16
+	VADDPS    Z25, Z19, Z19
+	VADDPS    Z25, Z22, Z22
+	VMOVUPS.Z 128(BX), K1, Z26
+	VADDPS    Z26, Z2, Z2
+	VADDPS    Z26, Z5, Z5
+	VADDPS    Z26, Z8, Z8
+	VADDPS    Z26, Z11, Z11
+	VADDPS    Z26, Z14, Z14
+	VADDPS    Z26, Z17, Z17
+	VADDPS    Z26, Z20, Z20
+	VADDPS    Z26, Z23, Z23
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VADDPS (BX), Z21, Z21
+	VADDPS 64(BX), Z22, Z22
+	VADDPS 128(BX), Z23, K1, Z23
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z27
+	VMAXPS       Z0, Z27, Z0
+	VMAXPS       Z1, Z27, Z1
+	VMAXPS       Z2, Z27, Z2
+	VMAXPS       Z3, Z27, Z3
+	VMAXPS       Z4, Z27, Z4
+	VMAXPS       Z5, Z27, Z5
+	VMAXPS       Z6, Z27, Z6
+	VMAXPS       Z7, Z27, Z7
+	VMAXPS       Z8, Z27, Z8
+	VMAXPS       Z9, Z27, Z9
+	VMAXPS       Z10, Z27, Z10
+	VMAXPS       Z11, Z27, Z11
+	VMAXPS       Z12, Z27, Z12
+	VMAXPS       Z13, Z27, Z13
+	VMAXPS       Z14, Z27, Z14
+	VMAXPS       Z15, Z27, Z15
+	VMAXPS       Z16, Z27, Z16
+	VMAXPS       Z17, Z27, Z17
+	VMAXPS       Z18, Z27, Z18
+	VMAXPS       Z19, Z27, Z19
+	VMAXPS       Z20, Z27, Z20
+	VMAXPS       Z21, Z27, Z21
+	VMAXPS       Z22, Z27, Z22
+	VMAXPS       Z23, Z27, Z23
+	VBROADCASTSS 124(DI), Z27
+	VMINPS       Z0, Z27, Z0
+	VMINPS       Z1, Z27, Z1
+	VMINPS       Z2, Z27, Z2
+	VMINPS       Z3, Z27, Z3
+	VMINPS       Z4, Z27, Z4
+	VMINPS       Z5, Z27, Z5
+	VMINPS       Z6, Z27, Z6
+	VMINPS       Z7, Z27, Z7
+	VMINPS       Z8, Z27, Z8
+	VMINPS       Z9, Z27, Z9
+	VMINPS       Z10, Z27, Z10
+	VMINPS       Z11, Z27, Z11
+	VMINPS       Z12, Z27, Z12
+	VMINPS       Z13, Z27, Z13
+	VMINPS       Z14, Z27, Z14
+	VMINPS       Z15, Z27, Z15
+	VMINPS       Z16, Z27, Z16
+	VMINPS       Z17, Z27, Z17
+	VMINPS       Z18, Z27, Z18
+	VMINPS       Z19, Z27, Z19
+	VMINPS       Z20, Z27, Z20
+	VMINPS       Z21, Z27, Z21
+	VMINPS       Z22, Z27, Z22
+	VMINPS       Z23, Z27, Z23
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	VMOVUPS Z20, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z21, (BX)
+	VMOVUPS Z22, 64(BX)
+	VMOVUPS Z23, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x8x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x8x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z24
+	VMOVUPS      (R14)(AX*1), Z25
+	VMOVUPS.Z    (R15)(AX*1), K1, Z26
 	VBROADCASTSS (R9), Z27
 	VFMADD231PS  Z27, Z24, Z0
 	VFMADD231PS  Z27, Z25, Z1
@@ -10243,6 +18094,384 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x9x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x9x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z27
+	VMOVUPS      (R14)(AX*1), Z28
+	VMOVUPS.Z    (R15)(AX*1), K1, Z29
+	VBROADCASTSS (R9), Z30
+	VFMADD231PS  Z30, Z27, Z0
+	VFMADD231PS  Z30, Z28, Z1
+	VFMADD231PS  Z30, Z29, Z2
+	VBROADCASTSS (R9)(SI*1), Z31
+	VFMADD231PS  Z31, Z27, Z3
+	VFMADD231PS  Z31, Z28, Z4
+	VFMADD231PS  Z31, Z29, Z5
+	VBROADCASTSS (R9)(SI*2), Z30
+	VFMADD231PS  Z30, Z27, Z6
+	VFMADD231PS  Z30, Z28, Z7
+	VFMADD231PS  Z30, Z29, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z31
+	VFMADD231PS  Z31, Z27, Z9
+	VFMADD231PS  Z31, Z28, Z10
+	VFMADD231PS  Z31, Z29, Z11
+	VBROADCASTSS (R10)(SI*1), Z30
+	VFMADD231PS  Z30, Z27, Z12
+	VFMADD231PS  Z30, Z28, Z13
+	VFMADD231PS  Z30, Z29, Z14
+	VBROADCASTSS (R10)(SI*2), Z31
+	VFMADD231PS  Z31, Z27, Z15
+	VFMADD231PS  Z31, Z28, Z16
+	VFMADD231PS  Z31, Z29, Z17
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z30
+	VFMADD231PS  Z30, Z27, Z18
+	VFMADD231PS  Z30, Z28, Z19
+	VFMADD231PS  Z30, Z29, Z20
+	VBROADCASTSS (R11)(SI*1), Z31
+	VFMADD231PS  Z31, Z27, Z21
+	VFMADD231PS  Z31, Z28, Z22
+	VFMADD231PS  Z31, Z29, Z23
+	VBROADCASTSS (R11)(SI*2), Z30
+	VFMADD231PS  Z30, Z27, Z24
+	VFMADD231PS  Z30, Z28, Z25
+	VFMADD231PS  Z30, Z29, Z26
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VADDPS (BX), Z21, Z21
+	VADDPS 64(BX), Z22, Z22
+	VADDPS 128(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, Z25
+	VADDPS 128(BX), Z26, K1, Z26
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z30
+	VADDPS       Z30, Z0, Z0
+	VADDPS       Z30, Z1, Z1
+	VADDPS       Z30, Z2, Z2
+	VBROADCASTSS 4(BX), Z30
+	VADDPS       Z30, Z3, Z3
+	VADDPS       Z30, Z4, Z4
+	VADDPS       Z30, Z5, Z5
+	VBROADCASTSS 8(BX), Z30
+	VADDPS       Z30, Z6, Z6
+	VADDPS       Z30, Z7, Z7
+	VADDPS       Z30, Z8, Z8
+	VBROADCASTSS 12(BX), Z30
+	VADDPS       Z30, Z9, Z9
+	VADDPS       Z30, Z10, Z10
+	VADDPS       Z30, Z11, Z11
+	VBROADCASTSS 16(BX), Z30
+	VADDPS       Z30, Z12, Z12
+	VADDPS       Z30, Z13, Z13
+	VADDPS       Z30, Z14, Z14
+	VBROADCASTSS 20(BX), Z30
+	VADDPS       Z30, Z15, Z15
+	VADDPS       Z30, Z16, Z16
+	VADDPS       Z30, Z17, Z17
+	VBROADCASTSS 24(BX), Z30
+	VADDPS       Z30, Z18, Z18
+	VADDPS       Z30, Z19, Z19
+	VADDPS       Z30, Z20, Z20
+	VBROADCASTSS 28(BX), Z30
+	VADDPS       Z30, Z21, Z21
+	VADDPS       Z30, Z22, Z22
+	VADDPS       Z30, Z23, Z23
+	VBROADCASTSS 32(BX), Z30
+	VADDPS       Z30, Z24, Z24
+	VADDPS       Z30, Z25, Z25
+	VADDPS       Z30, Z26, Z26
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z27
+	VADDPS    Z27, Z0, Z0
+	VADDPS    Z27, Z3, Z3
+	VADDPS    Z27, Z6, Z6
+	VADDPS    Z27, Z9, Z9
+	VADDPS    Z27, Z12, Z12
+	VADDPS    Z27, Z15, Z15
+	VADDPS    Z27, Z18, Z18
+	VADDPS    Z27, Z21, Z21
+	VADDPS    Z27, Z24, Z24
+	VMOVUPS   64(BX), Z28
+	VADDPS    Z28, Z1, Z1
+	VADDPS    Z28, Z4, Z4
+	VADDPS    Z28, Z7, Z7
+	VADDPS    Z28, Z10, Z10
+	VADDPS    Z28, Z13, Z13
+	VADDPS    Z28, Z16, Z16
+	VADDPS    Z28, Z19, Z19
+	VADDPS    Z28, Z22, Z22
+	VADDPS    Z28, Z25, Z25
+	VMOVUPS.Z 128(BX), K1, Z29
+	VADDPS    Z29, Z2, Z2
+	VADDPS    Z29, Z5, Z5
+	VADDPS    Z29, Z8, Z8
+	VADDPS    Z29, Z11, Z11
+	VADDPS    Z29, Z14, Z14
+	VADDPS    Z29, Z17, Z17
+	VADDPS    Z29, Z20, Z20
+	VADDPS    Z29, Z23, Z23
+	VADDPS    Z29, Z26, Z26
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VADDPS (BX), Z21, Z21
+	VADDPS 64(BX), Z22, Z22
+	VADDPS 128(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, Z25
+	VADDPS 128(BX), Z26, K1, Z26
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z30
+	VMAXPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z30, Z17
+	VMAXPS       Z18, Z30, Z18
+	VMAXPS       Z19, Z30, Z19
+	VMAXPS       Z20, Z30, Z20
+	VMAXPS       Z21, Z30, Z21
+	VMAXPS       Z22, Z30, Z22
+	VMAXPS       Z23, Z30, Z23
+	VMAXPS       Z24, Z30, Z24
+	VMAXPS       Z25, Z30, Z25
+	VMAXPS       Z26, Z30, Z26
+	VBROADCASTSS 124(DI), Z30
+	VMINPS       Z0, Z30, Z0
+	VMINPS       Z1, Z30, Z1
+	VMINPS       Z2, Z30, Z2
+	VMINPS       Z3, Z30, Z3
+	VMINPS       Z4, Z30, Z4
+	VMINPS       Z5, Z30, Z5
+	VMINPS       Z6, Z30, Z6
+	VMINPS       Z7, Z30, Z7
+	VMINPS       Z8, Z30, Z8
+	VMINPS       Z9, Z30, Z9
+	VMINPS       Z10, Z30, Z10
+	VMINPS       Z11, Z30, Z11
+	VMINPS       Z12, Z30, Z12
+	VMINPS       Z13, Z30, Z13
+	VMINPS       Z14, Z30, Z14
+	VMINPS       Z15, Z30, Z15
+	VMINPS       Z16, Z30, Z16
+	VMINPS       Z17, Z30, Z17
+	VMINPS       Z18, Z30, Z18
+	VMINPS       Z19, Z30, Z19
+	VMINPS       Z20, Z30, Z20
+	VMINPS       Z21, Z30, Z21
+	VMINPS       Z22, Z30, Z22
+	VMINPS       Z23, Z30, Z23
+	VMINPS       Z24, Z30, Z24
+	VMINPS       Z25, Z30, Z25
+	VMINPS       Z26, Z30, Z26
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	VMOVUPS Z20, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z21, (BX)
+	VMOVUPS Z22, 64(BX)
+	VMOVUPS Z23, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z24, (BX)
+	VMOVUPS Z25, 64(BX)
+	VMOVUPS Z26, K1, 128(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x1x64(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x1x64(SB), NOSPLIT, $0-8
@@ -10274,6 +18503,118 @@ loop:
 	VMOVUPS      128(BX), Z6
 	VMOVUPS.Z    192(BX), K1, Z7
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z8, Z4, Z0
+	VFMADD231PS  Z8, Z5, Z1
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z3
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS   64(BX), Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS   128(BX), Z6
+	VADDPS    Z6, Z2, Z2
+	VMOVUPS.Z 192(BX), K1, Z7
+	VADDPS    Z7, Z3, Z3
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VBROADCASTSS 124(DI), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x1x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x1x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z4
+	VMOVUPS      (R14)(AX*1), Z5
+	VMOVUPS      (R15)(AX*1), Z6
+	VMOVUPS.Z    (R13)(AX*1), K1, Z7
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z4, Z0
 	VFMADD231PS  Z8, Z5, Z1
@@ -10388,6 +18729,161 @@ loop:
 	VMOVUPS      128(BX), Z10
 	VMOVUPS.Z    192(BX), K1, Z11
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z12, Z8, Z0
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z2
+	VFMADD231PS  Z12, Z11, Z3
+	VBROADCASTSS (R9)(SI*1), Z13
+	VFMADD231PS  Z13, Z8, Z4
+	VFMADD231PS  Z13, Z9, Z5
+	VFMADD231PS  Z13, Z10, Z6
+	VFMADD231PS  Z13, Z11, Z7
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 4(BX), Z12
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z4, Z4
+	VMOVUPS   64(BX), Z9
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z5, Z5
+	VMOVUPS   128(BX), Z10
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z6, Z6
+	VMOVUPS.Z 192(BX), K1, Z11
+	VADDPS    Z11, Z3, Z3
+	VADDPS    Z11, Z7, Z7
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VBROADCASTSS 124(DI), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x2x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x2x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z8
+	VMOVUPS      (R14)(AX*1), Z9
+	VMOVUPS      (R15)(AX*1), Z10
+	VMOVUPS.Z    (R13)(AX*1), K1, Z11
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z8, Z0
 	VFMADD231PS  Z12, Z9, Z1
@@ -10696,6 +19192,204 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x3x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x3x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 252(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z12
+	VMOVUPS      (R14)(AX*1), Z13
+	VMOVUPS      (R15)(AX*1), Z14
+	VMOVUPS.Z    (R13)(AX*1), K1, Z15
+	VBROADCASTSS (R9), Z16
+	VFMADD231PS  Z16, Z12, Z0
+	VFMADD231PS  Z16, Z13, Z1
+	VFMADD231PS  Z16, Z14, Z2
+	VFMADD231PS  Z16, Z15, Z3
+	VBROADCASTSS (R9)(SI*1), Z17
+	VFMADD231PS  Z17, Z12, Z4
+	VFMADD231PS  Z17, Z13, Z5
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS (R9)(SI*2), Z16
+	VFMADD231PS  Z16, Z12, Z8
+	VFMADD231PS  Z16, Z13, Z9
+	VFMADD231PS  Z16, Z14, Z10
+	VFMADD231PS  Z16, Z15, Z11
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z16
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VBROADCASTSS 4(BX), Z16
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VBROADCASTSS 8(BX), Z16
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z8, Z8
+	VMOVUPS   64(BX), Z13
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z5, Z5
+	VADDPS    Z13, Z9, Z9
+	VMOVUPS   128(BX), Z14
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z10, Z10
+	VMOVUPS.Z 192(BX), K1, Z15
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z7, Z7
+	VADDPS    Z15, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VBROADCASTSS 124(DI), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, 64(BX)
+	VMOVUPS Z10, 128(BX)
+	VMOVUPS Z11, K1, 192(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x4x64(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x4x64(SB), NOSPLIT, $0-8
@@ -10747,6 +19441,250 @@ loop:
 	VMOVUPS      128(BX), Z18
 	VMOVUPS.Z    192(BX), K1, Z19
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z20
+	VFMADD231PS  Z20, Z16, Z0
+	VFMADD231PS  Z20, Z17, Z1
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS (R9)(SI*1), Z21
+	VFMADD231PS  Z21, Z16, Z4
+	VFMADD231PS  Z21, Z17, Z5
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VBROADCASTSS (R9)(SI*2), Z20
+	VFMADD231PS  Z20, Z16, Z8
+	VFMADD231PS  Z20, Z17, Z9
+	VFMADD231PS  Z20, Z18, Z10
+	VFMADD231PS  Z20, Z19, Z11
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z21
+	VFMADD231PS  Z21, Z16, Z12
+	VFMADD231PS  Z21, Z17, Z13
+	VFMADD231PS  Z21, Z18, Z14
+	VFMADD231PS  Z21, Z19, Z15
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, Z14
+	VADDPS 192(BX), Z15, K1, Z15
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z20
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VBROADCASTSS 4(BX), Z20
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VBROADCASTSS 8(BX), Z20
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VBROADCASTSS 12(BX), Z20
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z12, Z12
+	VMOVUPS   64(BX), Z17
+	VADDPS    Z17, Z1, Z1
+	VADDPS    Z17, Z5, Z5
+	VADDPS    Z17, Z9, Z9
+	VADDPS    Z17, Z13, Z13
+	VMOVUPS   128(BX), Z18
+	VADDPS    Z18, Z2, Z2
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z10, Z10
+	VADDPS    Z18, Z14, Z14
+	VMOVUPS.Z 192(BX), K1, Z19
+	VADDPS    Z19, Z3, Z3
+	VADDPS    Z19, Z7, Z7
+	VADDPS    Z19, Z11, Z11
+	VADDPS    Z19, Z15, Z15
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, Z14
+	VADDPS 192(BX), Z15, K1, Z15
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VBROADCASTSS 124(DI), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, 64(BX)
+	VMOVUPS Z10, 128(BX)
+	VMOVUPS Z11, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, 128(BX)
+	VMOVUPS Z15, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x4x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x4x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 252(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z16
+	VMOVUPS      (R14)(AX*1), Z17
+	VMOVUPS      (R15)(AX*1), Z18
+	VMOVUPS.Z    (R13)(AX*1), K1, Z19
 	VBROADCASTSS (R9), Z20
 	VFMADD231PS  Z20, Z16, Z0
 	VFMADD231PS  Z20, Z17, Z1
@@ -11219,6 +20157,293 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x5x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x5x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 252(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z20
+	VMOVUPS      (R14)(AX*1), Z21
+	VMOVUPS      (R15)(AX*1), Z22
+	VMOVUPS.Z    (R13)(AX*1), K1, Z23
+	VBROADCASTSS (R9), Z24
+	VFMADD231PS  Z24, Z20, Z0
+	VFMADD231PS  Z24, Z21, Z1
+	VFMADD231PS  Z24, Z22, Z2
+	VFMADD231PS  Z24, Z23, Z3
+	VBROADCASTSS (R9)(SI*1), Z25
+	VFMADD231PS  Z25, Z20, Z4
+	VFMADD231PS  Z25, Z21, Z5
+	VFMADD231PS  Z25, Z22, Z6
+	VFMADD231PS  Z25, Z23, Z7
+	VBROADCASTSS (R9)(SI*2), Z24
+	VFMADD231PS  Z24, Z20, Z8
+	VFMADD231PS  Z24, Z21, Z9
+	VFMADD231PS  Z24, Z22, Z10
+	VFMADD231PS  Z24, Z23, Z11
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z25
+	VFMADD231PS  Z25, Z20, Z12
+	VFMADD231PS  Z25, Z21, Z13
+	VFMADD231PS  Z25, Z22, Z14
+	VFMADD231PS  Z25, Z23, Z15
+	VBROADCASTSS (R10)(SI*1), Z24
+	VFMADD231PS  Z24, Z20, Z16
+	VFMADD231PS  Z24, Z21, Z17
+	VFMADD231PS  Z24, Z22, Z18
+	VFMADD231PS  Z24, Z23, Z19
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, Z14
+	VADDPS 192(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, Z17
+	VADDPS 128(BX), Z18, Z18
+	VADDPS 192(BX), Z19, K1, Z19
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS 4(BX), Z24
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS 8(BX), Z24
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 12(BX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VBROADCASTSS 16(BX), Z24
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z20
+	VADDPS    Z20, Z0, Z0
+	VADDPS    Z20, Z4, Z4
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z12, Z12
+	VADDPS    Z20, Z16, Z16
+	VMOVUPS   64(BX), Z21
+	VADDPS    Z21, Z1, Z1
+	VADDPS    Z21, Z5, Z5
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z13, Z13
+	VADDPS    Z21, Z17, Z17
+	VMOVUPS   128(BX), Z22
+	VADDPS    Z22, Z2, Z2
+	VADDPS    Z22, Z6, Z6
+	VADDPS    Z22, Z10, Z10
+	VADDPS    Z22, Z14, Z14
+	VADDPS    Z22, Z18, Z18
+	VMOVUPS.Z 192(BX), K1, Z23
+	VADDPS    Z23, Z3, Z3
+	VADDPS    Z23, Z7, Z7
+	VADDPS    Z23, Z11, Z11
+	VADDPS    Z23, Z15, Z15
+	VADDPS    Z23, Z19, Z19
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, Z14
+	VADDPS 192(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, Z17
+	VADDPS 128(BX), Z18, Z18
+	VADDPS 192(BX), Z19, K1, Z19
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VBROADCASTSS 124(DI), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, 64(BX)
+	VMOVUPS Z10, 128(BX)
+	VMOVUPS Z11, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, 128(BX)
+	VMOVUPS Z15, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, 64(BX)
+	VMOVUPS Z18, 128(BX)
+	VMOVUPS Z19, K1, 192(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile512x6x64(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTile512x6x64(SB), NOSPLIT, $0-8
@@ -11282,6 +20507,336 @@ loop:
 	VMOVUPS      128(BX), Z26
 	VMOVUPS.Z    192(BX), K1, Z27
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Z28
+	VFMADD231PS  Z28, Z24, Z0
+	VFMADD231PS  Z28, Z25, Z1
+	VFMADD231PS  Z28, Z26, Z2
+	VFMADD231PS  Z28, Z27, Z3
+	VBROADCASTSS (R9)(SI*1), Z29
+	VFMADD231PS  Z29, Z24, Z4
+	VFMADD231PS  Z29, Z25, Z5
+	VFMADD231PS  Z29, Z26, Z6
+	VFMADD231PS  Z29, Z27, Z7
+	VBROADCASTSS (R9)(SI*2), Z28
+	VFMADD231PS  Z28, Z24, Z8
+	VFMADD231PS  Z28, Z25, Z9
+	VFMADD231PS  Z28, Z26, Z10
+	VFMADD231PS  Z28, Z27, Z11
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z29
+	VFMADD231PS  Z29, Z24, Z12
+	VFMADD231PS  Z29, Z25, Z13
+	VFMADD231PS  Z29, Z26, Z14
+	VFMADD231PS  Z29, Z27, Z15
+	VBROADCASTSS (R10)(SI*1), Z28
+	VFMADD231PS  Z28, Z24, Z16
+	VFMADD231PS  Z28, Z25, Z17
+	VFMADD231PS  Z28, Z26, Z18
+	VFMADD231PS  Z28, Z27, Z19
+	VBROADCASTSS (R10)(SI*2), Z29
+	VFMADD231PS  Z29, Z24, Z20
+	VFMADD231PS  Z29, Z25, Z21
+	VFMADD231PS  Z29, Z26, Z22
+	VFMADD231PS  Z29, Z27, Z23
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, Z14
+	VADDPS 192(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, Z17
+	VADDPS 128(BX), Z18, Z18
+	VADDPS 192(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, Z21
+	VADDPS 128(BX), Z22, Z22
+	VADDPS 192(BX), Z23, K1, Z23
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z28
+	VADDPS       Z28, Z0, Z0
+	VADDPS       Z28, Z1, Z1
+	VADDPS       Z28, Z2, Z2
+	VADDPS       Z28, Z3, Z3
+	VBROADCASTSS 4(BX), Z28
+	VADDPS       Z28, Z4, Z4
+	VADDPS       Z28, Z5, Z5
+	VADDPS       Z28, Z6, Z6
+	VADDPS       Z28, Z7, Z7
+	VBROADCASTSS 8(BX), Z28
+	VADDPS       Z28, Z8, Z8
+	VADDPS       Z28, Z9, Z9
+	VADDPS       Z28, Z10, Z10
+	VADDPS       Z28, Z11, Z11
+	VBROADCASTSS 12(BX), Z28
+	VADDPS       Z28, Z12, Z12
+	VADDPS       Z28, Z13, Z13
+	VADDPS       Z28, Z14, Z14
+	VADDPS       Z28, Z15, Z15
+	VBROADCASTSS 16(BX), Z28
+	VADDPS       Z28, Z16, Z16
+	VADDPS       Z28, Z17, Z17
+	VADDPS       Z28, Z18, Z18
+	VADDPS       Z28, Z19, Z19
+	VBROADCASTSS 20(BX), Z28
+	VADDPS       Z28, Z20, Z20
+	VADDPS       Z28, Z21, Z21
+	VADDPS       Z28, Z22, Z22
+	VADDPS       Z28, Z23, Z23
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z20, Z20
+	VMOVUPS   64(BX), Z25
+	VADDPS    Z25, Z1, Z1
+	VADDPS    Z25, Z5, Z5
+	VADDPS    Z25, Z9, Z9
+	VADDPS    Z25, Z13, Z13
+	VADDPS    Z25, Z17, Z17
+	VADDPS    Z25, Z21, Z21
+	VMOVUPS   128(BX), Z26
+	VADDPS    Z26, Z2, Z2
+	VADDPS    Z26, Z6, Z6
+	VADDPS    Z26, Z10, Z10
+	VADDPS    Z26, Z14, Z14
+	VADDPS    Z26, Z18, Z18
+	VADDPS    Z26, Z22, Z22
+	VMOVUPS.Z 192(BX), K1, Z27
+	VADDPS    Z27, Z3, Z3
+	VADDPS    Z27, Z7, Z7
+	VADDPS    Z27, Z11, Z11
+	VADDPS    Z27, Z15, Z15
+	VADDPS    Z27, Z19, Z19
+	VADDPS    Z27, Z23, Z23
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, Z14
+	VADDPS 192(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, Z17
+	VADDPS 128(BX), Z18, Z18
+	VADDPS 192(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, Z21
+	VADDPS 128(BX), Z22, Z22
+	VADDPS 192(BX), Z23, K1, Z23
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z28
+	VMAXPS       Z0, Z28, Z0
+	VMAXPS       Z1, Z28, Z1
+	VMAXPS       Z2, Z28, Z2
+	VMAXPS       Z3, Z28, Z3
+	VMAXPS       Z4, Z28, Z4
+	VMAXPS       Z5, Z28, Z5
+	VMAXPS       Z6, Z28, Z6
+	VMAXPS       Z7, Z28, Z7
+	VMAXPS       Z8, Z28, Z8
+	VMAXPS       Z9, Z28, Z9
+	VMAXPS       Z10, Z28, Z10
+	VMAXPS       Z11, Z28, Z11
+	VMAXPS       Z12, Z28, Z12
+	VMAXPS       Z13, Z28, Z13
+	VMAXPS       Z14, Z28, Z14
+	VMAXPS       Z15, Z28, Z15
+	VMAXPS       Z16, Z28, Z16
+	VMAXPS       Z17, Z28, Z17
+	VMAXPS       Z18, Z28, Z18
+	VMAXPS       Z19, Z28, Z19
+	VMAXPS       Z20, Z28, Z20
+	VMAXPS       Z21, Z28, Z21
+	VMAXPS       Z22, Z28, Z22
+	VMAXPS       Z23, Z28, Z23
+	VBROADCASTSS 124(DI), Z28
+	VMINPS       Z0, Z28, Z0
+	VMINPS       Z1, Z28, Z1
+	VMINPS       Z2, Z28, Z2
+	VMINPS       Z3, Z28, Z3
+	VMINPS       Z4, Z28, Z4
+	VMINPS       Z5, Z28, Z5
+	VMINPS       Z6, Z28, Z6
+	VMINPS       Z7, Z28, Z7
+	VMINPS       Z8, Z28, Z8
+	VMINPS       Z9, Z28, Z9
+	VMINPS       Z10, Z28, Z10
+	VMINPS       Z11, Z28, Z11
+	VMINPS       Z12, Z28, Z12
+	VMINPS       Z13, Z28, Z13
+	VMINPS       Z14, Z28, Z14
+	VMINPS       Z15, Z28, Z15
+	VMINPS       Z16, Z28, Z16
+	VMINPS       Z17, Z28, Z17
+	VMINPS       Z18, Z28, Z18
+	VMINPS       Z19, Z28, Z19
+	VMINPS       Z20, Z28, Z20
+	VMINPS       Z21, Z28, Z21
+	VMINPS       Z22, Z28, Z22
+	VMINPS       Z23, Z28, Z23
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, 64(BX)
+	VMOVUPS Z10, 128(BX)
+	VMOVUPS Z11, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, 128(BX)
+	VMOVUPS Z15, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, 64(BX)
+	VMOVUPS Z18, 128(BX)
+	VMOVUPS Z19, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, 64(BX)
+	VMOVUPS Z22, 128(BX)
+	VMOVUPS Z23, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x6x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x6x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 252(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 252(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z24
+	VMOVUPS      (R14)(AX*1), Z25
+	VMOVUPS      (R15)(AX*1), Z26
+	VMOVUPS.Z    (R13)(AX*1), K1, Z27
 	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z28, Z24, Z0
 	VFMADD231PS  Z28, Z25, Z1

@@ -237,3 +237,183 @@ var gemmTiles512 = [][]func(*tile){
 		gemmTile512x6x64,
 	},
 }
+
+//go:noescape
+func gemmTaps512x1x16(t *tile)
+
+//go:noescape
+func gemmTaps512x2x16(t *tile)
+
+//go:noescape
+func gemmTaps512x3x16(t *tile)
+
+//go:noescape
+func gemmTaps512x4x16(t *tile)
+
+//go:noescape
+func gemmTaps512x5x16(t *tile)
+
+//go:noescape
+func gemmTaps512x6x16(t *tile)
+
+//go:noescape
+func gemmTaps512x7x16(t *tile)
+
+//go:noescape
+func gemmTaps512x8x16(t *tile)
+
+//go:noescape
+func gemmTaps512x9x16(t *tile)
+
+//go:noescape
+func gemmTaps512x10x16(t *tile)
+
+//go:noescape
+func gemmTaps512x11x16(t *tile)
+
+//go:noescape
+func gemmTaps512x12x16(t *tile)
+
+//go:noescape
+func gemmTaps512x13x16(t *tile)
+
+//go:noescape
+func gemmTaps512x14x16(t *tile)
+
+//go:noescape
+func gemmTaps512x1x32(t *tile)
+
+//go:noescape
+func gemmTaps512x2x32(t *tile)
+
+//go:noescape
+func gemmTaps512x3x32(t *tile)
+
+//go:noescape
+func gemmTaps512x4x32(t *tile)
+
+//go:noescape
+func gemmTaps512x5x32(t *tile)
+
+//go:noescape
+func gemmTaps512x6x32(t *tile)
+
+//go:noescape
+func gemmTaps512x7x32(t *tile)
+
+//go:noescape
+func gemmTaps512x8x32(t *tile)
+
+//go:noescape
+func gemmTaps512x9x32(t *tile)
+
+//go:noescape
+func gemmTaps512x10x32(t *tile)
+
+//go:noescape
+func gemmTaps512x11x32(t *tile)
+
+//go:noescape
+func gemmTaps512x12x32(t *tile)
+
+//go:noescape
+func gemmTaps512x13x32(t *tile)
+
+//go:noescape
+func gemmTaps512x14x32(t *tile)
+
+//go:noescape
+func gemmTaps512x1x48(t *tile)
+
+//go:noescape
+func gemmTaps512x2x48(t *tile)
+
+//go:noescape
+func gemmTaps512x3x48(t *tile)
+
+//go:noescape
+func gemmTaps512x4x48(t *tile)
+
+//go:noescape
+func gemmTaps512x5x48(t *tile)
+
+//go:noescape
+func gemmTaps512x6x48(t *tile)
+
+//go:noescape
+func gemmTaps512x7x48(t *tile)
+
+//go:noescape
+func gemmTaps512x8x48(t *tile)
+
+//go:noescape
+func gemmTaps512x9x48(t *tile)
+
+//go:noescape
+func gemmTaps512x1x64(t *tile)
+
+//go:noescape
+func gemmTaps512x2x64(t *tile)
+
+//go:noescape
+func gemmTaps512x3x64(t *tile)
+
+//go:noescape
+func gemmTaps512x4x64(t *tile)
+
+//go:noescape
+func gemmTaps512x5x64(t *tile)
+
+//go:noescape
+func gemmTaps512x6x64(t *tile)
+
+// gemmTaps512[v-1][r-1] is the kernel of a tile of r rows and v vectors of 16 columns.
+var gemmTaps512 = [][]func(*tile){
+	{gemmTaps512x1x16,
+		gemmTaps512x2x16,
+		gemmTaps512x3x16,
+		gemmTaps512x4x16,
+		gemmTaps512x5x16,
+		gemmTaps512x6x16,
+		gemmTaps512x7x16,
+		gemmTaps512x8x16,
+		gemmTaps512x9x16,
+		gemmTaps512x10x16,
+		gemmTaps512x11x16,
+		gemmTaps512x12x16,
+		gemmTaps512x13x16,
+		gemmTaps512x14x16,
+	},
+	{gemmTaps512x1x32,
+		gemmTaps512x2x32,
+		gemmTaps512x3x32,
+		gemmTaps512x4x32,
+		gemmTaps512x5x32,
+		gemmTaps512x6x32,
+		gemmTaps512x7x32,
+		gemmTaps512x8x32,
+		gemmTaps512x9x32,
+		gemmTaps512x10x32,
+		gemmTaps512x11x32,
+		gemmTaps512x12x32,
+		gemmTaps512x13x32,
+		gemmTaps512x14x32,
+	},
+	{gemmTaps512x1x48,
+		gemmTaps512x2x48,
+		gemmTaps512x3x48,
+		gemmTaps512x4x48,
+		gemmTaps512x5x48,
+		gemmTaps512x6x48,
+		gemmTaps512x7x48,
+		gemmTaps512x8x48,
+		gemmTaps512x9x48,
+	},
+	{gemmTaps512x1x64,
+		gemmTaps512x2x64,
+		gemmTaps512x3x64,
+		gemmTaps512x4x64,
+		gemmTaps512x5x64,
+		gemmTaps512x6x64,
+	},
+}

@@ -33,6 +33,8 @@ type tile struct {
 	add      unsafe.Pointer
 	addrs    int
 	lo, hi   float32
+	koff     unsafe.Pointer // with tap kernels b[p*brs+j] is bv[j/lanes][koff[p]+j%lanes]
+	bv       [4]unsafe.Pointer
 }
 
 const (
@@ -49,6 +51,7 @@ type tileKernels struct {
 	lanes  int
 	shapes [][]func(*tile) // [vectors-1][rows-1]
 	mr, nv int             // the shape for large matrices
+	taps   [][]func(*tile) // the same reading B through koff, or nil
 	masked bool            // columns of B past the last one are not read
 }
 

@@ -283,46 +283,90 @@ func packRows() {
 	RET()
 }
 
-// evens is dst[i] = src[2*i] or, the other way, dst[2*i] = src[i].
-func evens() {
-	GLOBL("evenLanes", RODATA|NOPTR)
-	for i := range 16 {
-		DATA(4*i, U32(2*i))
+// padRows copies rows of n floats, every one or every second, into wider rows of zeros from column first on.
+// The columns go by 16 in the outer loop.
+func padRows(step int) {
+	function(fmt.Sprintf("padRows512s%d", step), "(dst *float32, width int, rows int, src *float32, srcRow int, first int, n int)")
+	params("dst", "width", "rows", "src", "srcRow", "first", "n")
+	width, srcRow, first := param("width", reg.RDX), param("srcRow", reg.R8), param("first", reg.R9)
+	end := param("n", reg.R10)
+	ADDQ(first, end)
+	left := param("width", reg.R11)
+	SHLQ(Imm(2), width)
+	SHLQ(Imm(2), srcRow)
+	if step == 2 {
+		VMOVUPS(NewDataAddr(Symbol{Name: "evenLanes", Static: true}, 0), z[2])
 	}
-	function("takeEven512", "(dst *float32, src *float32, n int)")
-	params("dst", "src", "n")
-	dst, src, n := param("dst", reg.RDI), param("src", reg.RSI), param("n", reg.RCX)
-	VMOVUPS(NewDataAddr(Symbol{Name: "evenLanes", Static: true}, 0), z[2])
-	Label("loop")
-	TESTQ(n, n)
+	// The source column of lane 0 may lie before the row; its lanes are masked.
+	column := param("src", reg.R12)
+	SHLQ(Imm(uint64(1+step)), first)
+	SUBQ(first, column)
+	SHRQ(Imm(uint64(1+step)), first)
+	clamp := func(r reg.GPPhysical) { // to 0..16
+		XORQ(reg.RBX, reg.RBX)
+		TESTQ(r, r)
+		CMOVQLT(reg.RBX, r)
+		MOVQ(U32(16), reg.RBX)
+		CMPQ(r, reg.RBX)
+		CMOVQGT(reg.RBX, r)
+	}
+	Label("column")
+	TESTQ(left, left)
 	JLE(LabelRef("done"))
-	MOVQ(U32(16), reg.RAX)
-	CMPQ(n, reg.RAX)
-	CMOVQLT(n, reg.RAX)
-	lanesMask(reg.RAX, reg.RBX, reg.K3)
-	LEAQ(indexed(reg.RAX, reg.RAX, 1, -1), reg.RAX)
-	MOVQ(I32(-1), reg.RBX)
-	BZHIQ(reg.RAX, reg.RBX, reg.RBX)
-	KMOVW(reg.EBX, reg.K1)
-	SHRQ(Imm(16), reg.RBX)
-	KMOVW(reg.EBX, reg.K2)
-	VMOVUPS_Z(at(src, 0), reg.K1, z[0])
-	VMOVUPS_Z(at(src, 64), reg.K2, z[1])
-	VMOVAPS(z[2], z[3])
-	VPERMI2PS(z[1], z[0], z[3])
-	VMOVUPS(z[3], reg.K3, at(dst, 0))
-	ADDQ(Imm(64), dst)
-	ADDQ(Imm(128), src)
-	SUBQ(Imm(16), n)
-	JMP(LabelRef("loop"))
+	MOVQ(I32(-1), reg.RSI)
+	MOVQ(end, reg.RAX)
+	clamp(reg.RAX)
+	BZHIQ(reg.RAX, reg.RSI, reg.RCX) // lanes before the end
+	MOVQ(first, reg.RAX)
+	clamp(reg.RAX)
+	BZHIQ(reg.RAX, reg.RSI, reg.RAX) // lanes before the first
+	NOTQ(reg.RAX)
+	ANDQ(reg.RAX, reg.RCX)
+	if step == 1 {
+		KMOVW(reg.ECX, reg.K1)
+	} else {
+		MOVQ(U32(0x55555555), reg.RAX)
+		PDEPQ(reg.RAX, reg.RCX, reg.RCX)
+		KMOVW(reg.ECX, reg.K1)
+		SHRQ(Imm(16), reg.RCX)
+		KMOVW(reg.ECX, reg.K3)
+	}
+	MOVQ(left, reg.RAX)
+	clamp(reg.RAX)
+	BZHIQ(reg.RAX, reg.RSI, reg.RAX)
+	KMOVW(reg.EAX, reg.K2)
+	dst, rows := param("dst", reg.RDI), param("rows", reg.RCX)
+	MOVQ(column, reg.RAX)
+	Label("row")
+	VMOVUPS_Z(at(reg.RAX, 0), reg.K1, z[0])
+	if step == 2 {
+		VMOVUPS_Z(at(reg.RAX, 64), reg.K3, z[1])
+		VMOVAPS(z[2], z[3])
+		VPERMI2PS(z[1], z[0], z[3])
+		VMOVUPS(z[3], reg.K2, at(dst, 0))
+	} else {
+		VMOVUPS(z[0], reg.K2, at(dst, 0))
+	}
+	ADDQ(srcRow, reg.RAX)
+	ADDQ(width, dst)
+	DECQ(rows)
+	JNZ(LabelRef("row"))
+	ADDQ(U32(uint32(64*step)), column)
+	ADDQ(Imm(64), NewParamAddr("dst", offsets["dst"]))
+	SUBQ(Imm(16), first)
+	SUBQ(Imm(16), end)
+	SUBQ(Imm(16), left)
+	JMP(LabelRef("column"))
 	Label("done")
 	VZEROUPPER()
 	RET()
+}
 
+// evens is dst[2*i] = src[i].
+func evens() {
+	params("dst", "src", "n")
 	function("putEven512", "(dst *float32, src *float32, n int)")
-	param("dst", reg.RDI)
-	param("src", reg.RSI)
-	param("n", reg.RCX)
+	dst, src, n := param("dst", reg.RDI), param("src", reg.RSI), param("n", reg.RCX)
 	MOVL(U32(0x5555), reg.EDX)
 	KMOVW(reg.EDX, reg.K3)
 	Label("loop")
@@ -692,6 +736,12 @@ func main() {
 	packTaps()
 	packColumns()
 	packRows()
+	GLOBL("evenLanes", RODATA|NOPTR)
+	for i := range 16 {
+		DATA(4*i, U32(2*i))
+	}
+	padRows(1)
+	padRows(2)
 	evens()
 	for _, i := range []isa{{"2", 8, y}, {"512", 16, z}} {
 		i.dotRows()

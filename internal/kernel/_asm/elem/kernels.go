@@ -26,6 +26,8 @@ var kernels = []kern{
 	bin("vdivF32", func(g *gen, a, b V) V { return g.div(a, b) }),
 	bin("vmax2F32", (*gen).nanMax),
 	bin("vmin2F32", (*gen).nanMin),
+	// b > a ? b : a, so that a NaN of b is passed over.
+	bin("vmaxNumF32", func(g *gen, a, b V) V { return g.max(b, a) }),
 	scalar("vaddsF32", func(g *gen, a, s V) V { return g.add(a, s) }),
 	scalar("vrsubsF32", func(g *gen, a, s V) V { return g.sub(s, a) }),
 	scalar("vmulsF32", func(g *gen, a, s V) V { return g.mul(a, s) }),
