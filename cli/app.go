@@ -109,6 +109,13 @@ func (e *env) human() io.Writer {
 // printf writes text for people.
 func (e *env) printf(format string, args ...any) { fmt.Fprintf(e.human(), format, args...) }
 
+// warn tells people something that may matter, on standard error.
+func (e *env) warn(format string, args ...any) {
+	if !e.Quiet {
+		fmt.Fprintf(e.Stderr, "note: "+format+"\n", args...)
+	}
+}
+
 // globalFlags are accepted by every command, before or after its name.
 func globalFlags() []ucli.Flag {
 	return []ucli.Flag{
