@@ -116,17 +116,11 @@ func TestBombs(t *testing.T) {
 		"names of one letter":   func(n int) []byte { return wrap(repeat(n, 0x0a, 3, 0x1a, 1, 'a'), 7) },
 	} {
 		try(name, bomb(size))
-		lo, hi := 0, size // the largest that is accepted
-		for hi-lo > size/20 {
-			mid := (lo + hi) / 2
-			b := bomb(mid)
-			s := scanner{budget: memoryFor(len(b))}
-			if s.message(layoutOf((&onnxpb.ModelProto{}).ProtoReflect().Descriptor()), b, 0, 1) == nil {
-				lo = mid
-			} else {
-				hi = mid
-			}
-		}
+		// The largest that is accepted, from the estimate for a small one.
+		small := bomb(10_000)
+		sc := scanner{budget: 1 << 40}
+		_ = sc.message(layoutOf((&onnxpb.ModelProto{}).ProtoReflect().Descriptor()), small, 0, 1)
+		lo := int(min(size, 10_000*(memoryFor(size)/100*97)/sc.cost))
 		try(name+", the most", bomb(lo))
 	}
 	try("graph merged", repeat(size, 0x3a, 0))
@@ -198,11 +192,11 @@ func varied(t testing.TB) []byte {
 	return b
 }
 
-// TestDamage cuts a model at every byte, flips every bit, and puts in random bytes: an error or a model, nothing else.
+// TestDamage cuts a model at many places, flips many bits, and puts in random bytes: an error or a model, nothing else.
 func TestDamage(t *testing.T) {
 	b := varied(t)
 	cut := 0
-	for i := range b {
+	for i := 0; i < len(b); i += 2 {
 		m, err := Parse(b[:i])
 		if err != nil {
 			cut++
@@ -214,12 +208,12 @@ func TestDamage(t *testing.T) {
 		}
 		use(m)
 	}
-	if cut < len(b)*9/10 {
-		t.Errorf("%d of %d cuts were noticed", cut, len(b))
+	if cut < len(b)*9/20 {
+		t.Errorf("%d of %d cuts were noticed", cut, len(b)/2)
 	}
-	step := 1
+	step := 5
 	if testing.Short() {
-		step = 7
+		step = 29
 	}
 	for i := 0; i < 8*len(b); i += step {
 		c := bytes.Clone(b)
@@ -229,7 +223,7 @@ func TestDamage(t *testing.T) {
 		}
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 2000 {
+	for range 1000 {
 		c := bytes.Clone(b)
 		for range 1 + r.IntN(8) {
 			c[r.IntN(len(c))] = byte(r.Uint32())
