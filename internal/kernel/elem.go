@@ -40,6 +40,7 @@ type (
 // Sums are accumulated in float64.
 type vectors struct {
 	add, sub, mul, div, max, min                             vec2
+	maxNum                                                   vec2 // b > a ? b : a: a NaN of b is passed over
 	adds, rsubs, muls, divs, rdivs, maxs, mins               vec1s
 	relu, abs, neg, sqrt                                     vec1
 	exp, sigmoid, tanh, erf, silu, gelu, geluTanh, hardSwish vec1

@@ -418,6 +418,68 @@ done:
 	VZEROUPPER
 	RET
 
+// func vmaxNumF32AVX2(out []float32, a []float32, b []float32)
+// Requires: AVX
+TEXT ·vmaxNumF32AVX2(SB), NOSPLIT, $0-72
+	MOVQ out_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ out_len+8(FP), BX
+
+loop:
+	CMPQ    BX, $0x00000020
+	JL      single
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS 32(CX), Y1
+	VMOVUPS 32(DX), Y2
+	VMAXPS  Y1, Y2, Y1
+	VMOVUPS 64(CX), Y2
+	VMOVUPS 64(DX), Y3
+	VMAXPS  Y2, Y3, Y2
+	VMOVUPS 96(CX), Y3
+	VMOVUPS 96(DX), Y4
+	VMAXPS  Y3, Y4, Y3
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	ADDQ    $0x00000080, AX
+	ADDQ    $0x00000080, CX
+	ADDQ    $0x00000080, DX
+	SUBQ    $0x00000020, BX
+	JMP     loop
+
+single:
+	CMPQ    BX, $0x00000008
+	JL      tail
+	VMOVUPS (CX), Y0
+	VMOVUPS (DX), Y1
+	VMAXPS  Y0, Y1, Y0
+	VMOVUPS Y0, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	SUBQ    $0x00000008, BX
+	JMP     single
+
+tail:
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       elemMask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       BX, DI
+	VMOVUPS    (SI)(DI*4), Y0
+	VMASKMOVPS (CX), Y0, Y1
+	VMASKMOVPS (DX), Y0, Y2
+	VMAXPS     Y1, Y2, Y1
+	VMASKMOVPS Y1, Y0, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func vaddsF32AVX2(out []float32, a []float32, s float32)
 // Requires: AVX
 TEXT ·vaddsF32AVX2(SB), NOSPLIT, $0-52
@@ -6099,6 +6161,68 @@ tail:
 	VMINPS    Z1, Z0, Z1
 	VBLENDMPS Z0, Z1, K2, Z7
 	VMOVUPS   Z7, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func vmaxNumF32AVX512(out []float32, a []float32, b []float32)
+// Requires: AVX, AVX512F
+TEXT ·vmaxNumF32AVX512(SB), NOSPLIT, $0-72
+	MOVQ out_base+0(FP), AX
+	MOVQ a_base+24(FP), DX
+	MOVQ b_base+48(FP), BX
+	MOVQ out_len+8(FP), CX
+
+loop:
+	CMPQ    CX, $0x00000040
+	JL      single
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS 64(DX), Z1
+	VMOVUPS 64(BX), Z2
+	VMAXPS  Z1, Z2, Z1
+	VMOVUPS 128(DX), Z2
+	VMOVUPS 128(BX), Z3
+	VMAXPS  Z2, Z3, Z2
+	VMOVUPS 192(DX), Z3
+	VMOVUPS 192(BX), Z4
+	VMAXPS  Z3, Z4, Z3
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	ADDQ    $0x00000100, AX
+	ADDQ    $0x00000100, DX
+	ADDQ    $0x00000100, BX
+	SUBQ    $0x00000040, CX
+	JMP     loop
+
+single:
+	CMPQ    CX, $0x00000010
+	JL      tail
+	VMOVUPS (DX), Z0
+	VMOVUPS (BX), Z1
+	VMAXPS  Z0, Z1, Z0
+	VMOVUPS Z0, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000010, CX
+	JMP     single
+
+tail:
+	TESTQ     CX, CX
+	JZ        done
+	MOVL      $0x00000001, SI
+	SHLL      CL, SI
+	DECL      SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX), K1, Z0
+	VMOVUPS.Z (BX), K1, Z1
+	VMAXPS    Z0, Z1, Z0
+	VMOVUPS   Z0, K1, (AX)
 
 done:
 	VZEROUPPER

@@ -38,8 +38,9 @@ var genericVectors = vectors{
 			out[i] = nanMin(a[i], b[i])
 		}
 	},
-	adds:  map1s(func(x, s float32) float32 { return x + s }),
-	rsubs: map1s(func(x, s float32) float32 { return s - x }),
+	maxNum: plainMaxNum[float32],
+	adds:   map1s(func(x, s float32) float32 { return x + s }),
+	rsubs:  map1s(func(x, s float32) float32 { return s - x }),
 	muls: func(out, a []float32, s float32) {
 		a = a[:len(out)]
 		for i := range out {

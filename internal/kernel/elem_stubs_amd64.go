@@ -23,6 +23,9 @@ func vmax2F32AVX2(out []float32, a []float32, b []float32)
 func vmin2F32AVX2(out []float32, a []float32, b []float32)
 
 //go:noescape
+func vmaxNumF32AVX2(out []float32, a []float32, b []float32)
+
+//go:noescape
 func vaddsF32AVX2(out []float32, a []float32, s float32)
 
 //go:noescape
@@ -198,6 +201,9 @@ func vmax2F32AVX512(out []float32, a []float32, b []float32)
 
 //go:noescape
 func vmin2F32AVX512(out []float32, a []float32, b []float32)
+
+//go:noescape
+func vmaxNumF32AVX512(out []float32, a []float32, b []float32)
 
 //go:noescape
 func vaddsF32AVX512(out []float32, a []float32, s float32)

@@ -14,7 +14,7 @@ type rowLoops[T Float] struct {
 	normGradRow        func(out, dy, w, x []T, s, t, b T)
 	normParam          func(dw, db, dy, x []T, s, t T)
 	max, sub, mul      func(out, a, b []T)
-	exp                func(out, a []T)
+	exp, sigmoid, tanh func(out, a []T)
 	expSum             func(out, a []T, m T) float64
 	largest            func(a []T) T
 	accumulate         func(acc []float64, x []T)
@@ -26,7 +26,7 @@ func loopsOf[T Float]() *rowLoops[T] {
 	f := &rowLoops[float32]{
 		sumDot: vec.sumDot, sumDotMask: vec.sumDotMask, sumDot3: vec.sumDot3, affine: vec.affine, affineRelu: vec.affineRelu,
 		lin2: vec.lin2, lin2Mask: vec.lin2Mask, normRow: vec.normRow, normGradRow: vec.normGradRow, normParam: vec.normParam,
-		max: vec.max, sub: vec.sub, mul: vec.mul, exp: vec.exp, expSum: vec.expSum, largest: vec.largest,
+		max: vec.max, sub: vec.sub, mul: vec.mul, exp: vec.exp, sigmoid: vec.sigmoid, tanh: vec.tanh, expSum: vec.expSum, largest: vec.largest,
 		accumulate: vec.accumulate, dot: vec.dot,
 	}
 	if f, ok := any(f).(*rowLoops[T]); ok {
@@ -35,7 +35,7 @@ func loopsOf[T Float]() *rowLoops[T] {
 	return &rowLoops[T]{
 		sumDot: plainSumDot[T], sumDotMask: plainSumDotMask[T], sumDot3: plainSumDot3[T], affine: plainAffine[T], affineRelu: plainAffineRelu[T],
 		lin2: plainLin2[T], lin2Mask: plainLin2Mask[T], normRow: plainNormRow[T], normGradRow: plainNormGradRow[T], normParam: plainNormParam[T],
-		max: MaxOp[T]().VV, sub: SubOp[T]().VV, mul: MulOp[T]().VV, exp: plainExp[T], expSum: plainExpSum[T], largest: plainLargest[T],
+		max: MaxOp[T]().VV, sub: SubOp[T]().VV, mul: MulOp[T]().VV, exp: plainExp[T], sigmoid: plainSigmoid[T], tanh: plainTanh[T], expSum: plainExpSum[T], largest: plainLargest[T],
 		accumulate: plainAccumulate[T], dot: plainDot[T],
 	}
 }
@@ -43,6 +43,18 @@ func loopsOf[T Float]() *rowLoops[T] {
 func plainExp[T Float](out, a []T) {
 	for i, x := range a[:len(out)] {
 		out[i] = T(math.Exp(float64(x)))
+	}
+}
+
+func plainSigmoid[T Float](out, a []T) {
+	for i, x := range a[:len(out)] {
+		out[i] = T(1 / (1 + math.Exp(-float64(x))))
+	}
+}
+
+func plainTanh[T Float](out, a []T) {
+	for i, x := range a[:len(out)] {
+		out[i] = T(math.Tanh(float64(x)))
 	}
 }
 

@@ -1,0 +1,342 @@
+package kernel
+
+import (
+	"github.com/gtk-onnx/gtk/internal/parallel"
+)
+
+// PoolParams is the geometry of pooling: planes of In elements (one number per spatial axis, any count of axes), to planes of Out.
+// Output o of an axis sees the inputs o*Stride - PadBegin + k*Dilation, k < Kernel, that exist. Out is up to the caller
+// (ceil_mode); a window that sees nothing gives -Inf or the smallest integer (max) and 0 (average).
+type PoolParams struct {
+	Planes                                              int // N*C
+	In, Out, Kernel, Stride, Dilation, PadBegin, PadEnd []int
+	CountIncludePad                                     bool // of the average: padding counts, as zeros, where the window is inside In+PadBegin+PadEnd
+}
+
+// poolRows is the plan of one run: the geometry of the last axis, and the rows of the input that an output row sees.
+type poolRows struct {
+	q                           *PoolParams
+	in, out, rows, taps         int // elements of a plane, rows of an output plane, elements of a window
+	iw, ow, kw, sw, dw, pw, pwe int
+}
+
+func newPoolRows(q *PoolParams) poolRows {
+	k := len(q.In) - 1
+	return poolRows{q, size(q.In), size(q.Out), size(q.Out[:k]), size(q.Kernel),
+		q.In[k], q.Out[k], q.Kernel[k], q.Stride[k], q.Dilation[k], q.PadBegin[k], q.PadEnd[k]}
+}
+
+// see is the offsets of the input rows that output row r sees, in scan order, appended to buf, and the number of rows with
+// those in the padding.
+func (w *poolRows) see(r int, buf []int) (rows []int, padded int) {
+	k := len(w.q.In) - 1
+	rows, padded = append(buf, 0), 1
+	// From the first axis on, every offset so far is continued by each tap of the axis.
+	unit := w.rows
+	for a := range k {
+		unit /= w.q.Out[a]
+		o := r / unit % w.q.Out[a]
+		at := o*w.q.Stride[a] - w.q.PadBegin[a]
+		n, inside := len(rows), 0
+		for t := range w.q.Kernel[a] {
+			if i := at + t*w.q.Dilation[a]; i < w.q.In[a]+w.q.PadEnd[a] {
+				inside++
+				if i >= 0 && i < w.q.In[a] {
+					for j := range n {
+						rows = append(rows, rows[j]*w.q.In[a]+i)
+					}
+				}
+			}
+		}
+		padded *= inside
+		// Scan order is that of the taps of earlier axes first.
+		next := rows[n:]
+		if n > 1 {
+			ordered := make([]int, 0, len(next))
+			for j := range n {
+				for t := j; t < len(next); t += n {
+					ordered = append(ordered, next[t])
+				}
+			}
+			next = ordered
+		}
+		rows = append(rows[:0], next...)
+	}
+	for j := range rows {
+		rows[j] *= w.iw
+	}
+	return rows, padded
+}
+
+// cols is the taps t0..t1-1 of output column o that exist, and their number with those in the padding.
+func (w *poolRows) cols(o int) (t0, t1, padded int) {
+	at := o*w.sw - w.pw
+	if at < 0 {
+		t0 = (-at + w.dw - 1) / w.dw
+	}
+	if w.iw > at {
+		t1 = min(w.kw, (w.iw-at+w.dw-1)/w.dw)
+	}
+	if n := w.iw + w.pwe - at; n > 0 {
+		padded = min(w.kw, (n+w.dw-1)/w.dw)
+	}
+	return t0, max(t0, t1), padded
+}
+
+// run calls f for all output rows of all planes: x and y are the offsets of the input plane and of the output row.
+func (w *poolRows) run(p *parallel.Pool, f func(s *poolScratch, x, y, r int)) {
+	if w.ow == 0 || w.rows == 0 {
+		return
+	}
+	p.For(w.q.Planes*w.rows, max(1, elemChunk/(w.ow*min(w.taps, 64))), func(lo, hi int) {
+		s := &poolScratch{}
+		for k := lo; k < hi; k++ {
+			f(s, k/w.rows*w.in, k*w.ow, k%w.rows)
+		}
+	})
+}
+
+type poolScratch struct {
+	rows            []int
+	line, even, odd []float32
+}
+
+// vectorise reports whether the taps of the last axis are shifted copies of a line or of its even and odd elements.
+func (w *poolRows) vectorise() bool { return w.dw == 1 && w.sw <= 2 && w.pw >= 0 && w.ow >= 4 }
+
+// fold is y[o] = f over the taps of f over the rows; init is what the padding holds.
+func (w *poolRows) fold(s *poolScratch, y, x []float32, rows []int, f vec2, init float32) {
+	half := w.ow + w.kw/2 + 1
+	if s.line == nil {
+		s.line = make([]float32, 2*half+w.kw)
+		s.even, s.odd = make([]float32, half), make([]float32, half)
+	}
+	fill(s.line, init)
+	// The part of the input row that the windows reach.
+	n := min(w.iw, len(s.line)-w.pw)
+	if n > 0 {
+		mid := s.line[w.pw : w.pw+n]
+		for _, r := range rows {
+			f(mid, mid, x[r:r+n])
+		}
+	}
+	if w.sw == 1 {
+		copy(y, s.line)
+		for t := 1; t < w.kw; t++ {
+			f(y, y, s.line[t:t+w.ow])
+		}
+		return
+	}
+	vec.split(s.even, s.odd, s.line)
+	copy(y, s.even)
+	for t := 1; t < w.kw; t++ {
+		l := s.even
+		if t%2 == 1 {
+			l = s.odd
+		}
+		f(y, y, l[t/2:t/2+w.ow])
+	}
+}
+
+// MaxPool is out = the largest element of each window of in, and idx (unless nil) its offset in the plane: the first
+// one in row-major order of several. NaN is passed over, as in ONNX Runtime; a window of nothing else has index
+// that of its first element, or -1 if it sees none.
+func MaxPool[T Number](p *parallel.Pool, out []T, idx []int32, in []T, q *PoolParams) {
+	w := newPoolRows(q)
+	atLeast(q.Planes*w.in, len(in))
+	atLeast(q.Planes*w.out, len(out))
+	if idx != nil {
+		atLeast(q.Planes*w.out, len(idx))
+	}
+	outF, fast := any(out).([]float32)
+	inF, _ := any(in).([]float32)
+	fast = fast && idx == nil && w.vectorise()
+	low := lowest[T]()
+	w.run(p, func(s *poolScratch, x, y, r int) {
+		s.rows, _ = w.see(r, s.rows[:0])
+		if fast {
+			w.fold(s, outF[y:y+w.ow], inF[x:x+w.in], s.rows, vec.maxNum, float32(low))
+			return
+		}
+		plane := in[x : x+w.in]
+		for o := range w.ow {
+			t0, t1, _ := w.cols(o)
+			at := o*w.sw - w.pw
+			best, arg := low, -1
+			if t1 > t0 && len(s.rows) > 0 {
+				arg = s.rows[0] + at + t0*w.dw
+			}
+			for _, row := range s.rows {
+				i := row + at + t0*w.dw
+				for range t1 - t0 {
+					if v := plane[i]; v > best {
+						best, arg = v, i
+					}
+					i += w.dw
+				}
+			}
+			out[y+o] = best
+			if idx != nil {
+				idx[y+o] = int32(arg)
+			}
+		}
+	})
+}
+
+// MaxPoolGrad is dx = 0, then dx[idx[o]] += dy[o] in each plane, of in elements in dx and out in dy; a negative index is
+// passed over.
+func MaxPoolGrad[T Number](p *parallel.Pool, dx, dy []T, idx []int32, planes, in, out int) {
+	atLeast(planes*in, len(dx))
+	atLeast(planes*out, len(dy), len(idx))
+	p.For(planes, max(1, elemChunk/max(in, out, 1)), func(lo, hi int) {
+		clear(dx[lo*in : hi*in])
+		for k := lo; k < hi; k++ {
+			d := dx[k*in : (k+1)*in]
+			i := idx[k*out : (k+1)*out]
+			for o, v := range dy[k*out : (k+1)*out] {
+				if i[o] >= 0 {
+					d[i[o]] += v
+				}
+			}
+		}
+	})
+}
+
+// AveragePool is out = the mean of each window of in.
+func AveragePool[T Float](p *parallel.Pool, out, in []T, q *PoolParams) {
+	w := newPoolRows(q)
+	atLeast(q.Planes*w.in, len(in))
+	atLeast(q.Planes*w.out, len(out))
+	outF, fast := any(out).([]float32)
+	inF, _ := any(in).([]float32)
+	fast = fast && w.vectorise()
+	counts := w.counts()
+	w.run(p, func(s *poolScratch, x, y, r int) {
+		var padded int
+		s.rows, padded = w.see(r, s.rows[:0])
+		rows := w.rowCount(len(s.rows), padded)
+		if fast {
+			o := outF[y : y+w.ow]
+			w.fold(s, o, inF[x:x+w.in], s.rows, vec.add, 0)
+			for i := range o {
+				if n := rows * counts[i]; n > 0 {
+					o[i] /= float32(n)
+				}
+			}
+			return
+		}
+		plane := in[x : x+w.in]
+		for o := range w.ow {
+			t0, t1, _ := w.cols(o)
+			var sum T
+			for _, row := range s.rows {
+				i := row + o*w.sw - w.pw + t0*w.dw
+				for range t1 - t0 {
+					sum += plane[i]
+					i += w.dw
+				}
+			}
+			if n := rows * counts[o]; n > 0 {
+				sum /= T(n)
+			}
+			out[y+o] = sum
+		}
+	})
+}
+
+// counts is the number of taps of each output column that an average counts.
+func (w *poolRows) counts() []int {
+	n := make([]int, w.ow)
+	for o := range n {
+		t0, t1, padded := w.cols(o)
+		n[o] = t1 - t0
+		if w.q.CountIncludePad {
+			n[o] = padded
+		}
+	}
+	return n
+}
+
+func (w *poolRows) rowCount(rows, padded int) int {
+	if w.q.CountIncludePad {
+		return padded
+	}
+	return rows
+}
+
+// AveragePoolGrad is dx = Σ dy[o]/count[o] over the windows o that see the element.
+func AveragePoolGrad[T Float](p *parallel.Pool, dx, dy []T, q *PoolParams) {
+	w := newPoolRows(q)
+	atLeast(q.Planes*w.in, len(dx))
+	atLeast(q.Planes*w.out, len(dy))
+	counts := w.counts()
+	p.For(q.Planes, max(1, elemChunk/max(w.in, w.out*min(w.taps, 64), 1)), func(lo, hi int) {
+		clear(dx[lo*w.in : hi*w.in])
+		var buf []int
+		for k := lo; k < hi; k++ {
+			plane := dx[k*w.in : (k+1)*w.in]
+			for r := range w.rows {
+				rows, padded := w.see(r, buf[:0])
+				buf = rows
+				n := w.rowCount(len(rows), padded)
+				y := dy[k*w.out+r*w.ow:][:w.ow]
+				for o, v := range y {
+					t0, t1, _ := w.cols(o)
+					v /= T(max(n*counts[o], 1))
+					for _, row := range rows {
+						i := row + o*w.sw - w.pw + t0*w.dw
+						for range t1 - t0 {
+							plane[i] += v
+							i += w.dw
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// GlobalAveragePool is out[k] = the mean of plane k of in [planes, hw].
+func GlobalAveragePool[T Float](p *parallel.Pool, out, in []T, planes, hw int) {
+	Reduce(p, ReduceMean, out, in, []int{planes, hw}, []int{1})
+}
+
+// GlobalMaxPool is out[k] = the largest element of plane k of in [planes, hw], NaN when there is one.
+func GlobalMaxPool[T Float](p *parallel.Pool, out, in []T, planes, hw int) {
+	Reduce(p, ReduceMax, out, in, []int{planes, hw}, []int{1})
+}
+
+// GlobalAveragePoolGrad is dx[k,i] = dy[k]/hw for dx [planes, hw].
+func GlobalAveragePoolGrad[T Float](p *parallel.Pool, dx, dy []T, planes, hw int) {
+	atLeast(planes*hw, len(dx))
+	atLeast(planes, len(dy))
+	channelRows(p, planes, hw, func(k int) { fill(dx[k*hw:(k+1)*hw], dy[k]/T(hw)) })
+}
+
+func plainMaxNum[T Float](out, a, b []T) {
+	a, b = a[:len(out)], b[:len(out)]
+	for i := range out {
+		v := a[i]
+		if b[i] > v {
+			v = b[i]
+		}
+		out[i] = v
+	}
+}
+
+// PoolOut is the number of windows along an axis of ONNX pooling: those that fit, or with ceil also the one that begins
+// inside of the input or the padding before it.
+func PoolOut(in, kernel, stride, dilation, padBegin, padEnd int, ceil bool) int {
+	span := in + padBegin + padEnd - (kernel-1)*dilation - 1
+	if span < 0 {
+		return 0
+	}
+	if !ceil {
+		return span/stride + 1
+	}
+	n := (span+stride-1)/stride + 1
+	if (n-1)*stride >= in+padBegin {
+		n--
+	}
+	return n
+}

@@ -1,0 +1,158 @@
+package kernel
+
+import (
+	"math/rand/v2"
+	"testing"
+)
+
+// refPool visits the elements of every window: f gets the offset of the output, the list of offsets in the input and the
+// number of taps with padding.
+func refPool(q *PoolParams, f func(o int, in []int, padded int)) {
+	is, os := Strides(q.In), Strides(q.Out)
+	for k := range q.Planes {
+		odometer(q.Out, func(o []int) {
+			var in []int
+			padded := 0
+			odometer(q.Kernel, func(t []int) {
+				at, inside := k*size(q.In), true
+				for a := range o {
+					i := o[a]*q.Stride[a] - q.PadBegin[a] + t[a]*q.Dilation[a]
+					if i >= q.In[a]+q.PadEnd[a] {
+						return
+					}
+					if i < 0 || i >= q.In[a] {
+						inside = false
+					}
+					at += i * is[a]
+				}
+				padded++
+				if inside {
+					in = append(in, at)
+				}
+			})
+			f(k*size(q.Out)+at(o, os), in, padded)
+		})
+	}
+}
+
+func randPool(r *rand.Rand) *PoolParams {
+	q := &PoolParams{Planes: r.IntN(4), CountIncludePad: r.IntN(2) == 0}
+	for range 1 + r.IntN(4) {
+		in, k := 1+r.IntN(9), 1+r.IntN(3)
+		if len(q.In) < 2 {
+			in += r.IntN(40)
+		}
+		s, d := 1+r.IntN(3), 1+r.IntN(5)/4
+		pb, pe := r.IntN(k), r.IntN(k)
+		out := PoolOut(in, k, s, d, pb, pe, r.IntN(2) == 0)
+		q.In, q.Out, q.Kernel, q.Stride = append([]int{in}, q.In...), append([]int{out}, q.Out...), append([]int{k}, q.Kernel...), append([]int{s}, q.Stride...)
+		q.Dilation, q.PadBegin, q.PadEnd = append([]int{d}, q.Dilation...), append([]int{pb}, q.PadBegin...), append([]int{pe}, q.PadEnd...)
+	}
+	return q
+}
+
+func testPool[T Float](t *testing.T) {
+	r := rand.New(rand.NewPCG(25, 26))
+	tol := tolOf[T]()
+	ps := pools(t)
+	for n := range 150 {
+		q := randPool(r)
+		if n < 4 { // the usual ones
+			k := 2 + n%2
+			q = &PoolParams{2, []int{33, 40}, []int{16, 20}, []int{k, k}, []int{2, 2}, []int{1, 1}, []int{k - 2, k - 2}, []int{k - 2, k - 2}, n < 2}
+		}
+		nIn, nOut := q.Planes*size(q.In), q.Planes*size(q.Out)
+		x, dy := randOf[T](r, nIn), randOf[T](r, nOut)
+		for i := range x {
+			if r.IntN(8) == 0 {
+				x[i] = T([]float64{nan, -inf, 1, 1}[r.IntN(4)])
+			}
+		}
+		wantMax, wantIdx := make([]T, nOut), make([]int32, nOut)
+		wantAvg, wantDMax, wantDAvg := make([]float64, nOut), make([]float64, nIn), make([]float64, nIn)
+		finite := randOf[T](r, nIn)
+		refPool(q, func(o int, in []int, padded int) {
+			wantMax[o], wantIdx[o] = T(-inf), -1
+			plane := o / max(size(q.Out), 1) * size(q.In)
+			n := len(in)
+			if q.CountIncludePad {
+				n = padded
+			}
+			for j, i := range in {
+				if j == 0 || x[i] > wantMax[o] {
+					wantIdx[o] = int32(i - plane)
+				}
+				if x[i] > wantMax[o] {
+					wantMax[o] = x[i]
+				}
+				wantAvg[o] += float64(finite[i]) / float64(n)
+				wantDAvg[i] += float64(dy[o]) / float64(n)
+			}
+			if wantIdx[o] >= 0 {
+				wantDMax[plane+int(wantIdx[o])] += float64(dy[o])
+			}
+		})
+		for _, p := range ps {
+			y, idx, y2 := make([]T, nOut), make([]int32, nOut), make([]T, nOut)
+			MaxPool(p, y, idx, x, q)
+			MaxPool(p, y2, nil, x, q)
+			for o := range y {
+				if y[o] != wantMax[o] || y2[o] != wantMax[o] || idx[o] != wantIdx[o] {
+					t.Fatalf("max %+v: [%d] = %g, without index %g, at %d, want %g at %d", *q, o, y[o], y2[o], idx[o], wantMax[o], wantIdx[o])
+				}
+			}
+			dx := make([]T, nIn)
+			MaxPoolGrad(p, dx, dy, idx, q.Planes, size(q.In), size(q.Out))
+			closeTo(t, "max gradient", dx, wantDMax, tol)
+			AveragePool(p, y, finite, q)
+			closeTo(t, "average", y, wantAvg, tol)
+			AveragePoolGrad(p, dx, dy, q)
+			closeTo(t, "average gradient", dx, wantDAvg, tol)
+		}
+	}
+}
+
+func TestPool(t *testing.T) {
+	eachISA(t, testPool[float32])
+	testPool[float64](t)
+}
+
+func TestMaxPoolInt(t *testing.T) {
+	q := &PoolParams{1, []int{4}, []int{2}, []int{2}, []int{2}, []int{1}, []int{0}, []int{0}, false}
+	out := make([]int8, 2)
+	MaxPool(nil, out, nil, []int8{-128, -128, 3, 7}, q)
+	if [2]int8(out) != [2]int8{-128, 7} {
+		t.Error(out)
+	}
+}
+
+func TestGlobalPool(t *testing.T) {
+	x, y, dx := []float32{1, 2, 6, -4, -5, -3}, make([]float32, 2), make([]float32, 6)
+	GlobalAveragePool(nil, y, x, 2, 3)
+	if y[0] != 3 || y[1] != -4 {
+		t.Errorf("average %v", y)
+	}
+	GlobalAveragePoolGrad(nil, dx, y, 2, 3)
+	if dx[2] != 1 || dx[3] != -4./3 {
+		t.Errorf("gradient %v", dx)
+	}
+	GlobalMaxPool(nil, y, x, 2, 3)
+	if y[0] != 6 || y[1] != -3 {
+		t.Errorf("max %v", y)
+	}
+}
+
+func TestPoolOut(t *testing.T) {
+	for _, c := range []struct {
+		in, k, s, d, pb, pe int
+		ceil                bool
+		want                int
+	}{
+		{32, 3, 2, 1, 1, 1, false, 16}, {32, 3, 2, 1, 0, 0, true, 16}, {4, 3, 2, 1, 0, 0, true, 2}, {2, 1, 2, 1, 0, 1, true, 1},
+		{2, 5, 1, 1, 0, 0, false, 0}, {4, 2, 1, 2, 0, 0, false, 2},
+	} {
+		if got := PoolOut(c.in, c.k, c.s, c.d, c.pb, c.pe, c.ceil); got != c.want {
+			t.Errorf("%+v: %d", c, got)
+		}
+	}
+}
