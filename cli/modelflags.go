@@ -44,14 +44,11 @@ func preprocessFlags() []ucli.Flag {
 // loaded is a model with what its file and the flags say about its use.
 type loaded struct {
 	*engine.Model
-	Path   string
-	Labels []string         // names of the classes, nil when not known
-	Pre    *data.Preprocess // nil when neither the file nor a flag says anything
-	Seconds
+	Path          string
+	Labels        []string         // names of the classes, nil when not known
+	Pre           *data.Preprocess // nil when neither the file nor a flag says anything
+	Read, Prepare time.Duration    // how long reading and preparing took
 }
-
-// Seconds is how long reading and preparing the model took.
-type Seconds struct{ Read, Prepare time.Duration }
 
 // readModel reads the file of a model and checks it.
 func readModel(path string) (*onnx.Model, error) {

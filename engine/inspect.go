@@ -1,0 +1,293 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/engine/exec"
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Layer is one node of the forward graph with what it costs.
+type Layer struct {
+	Name, Op   string
+	Domain     string
+	Output     string       // name of the first output
+	DType      tensor.DType // of the first output
+	Shape      []graph.Dim  // of the first output, with the symbols of the inputs; nil when only a run can tell
+	Parameters int          // numbers in the trainable parameters that it reads and no layer before it does
+	MACs       int64        // multiply-accumulate operations for the input shapes of the inspection
+	Bytes      int64        // of its outputs for those input shapes, 0 for one that shares its input's storage
+}
+
+// Inspection is what the layers of a model cost for given input shapes.
+type Inspection struct {
+	Layers      []Layer
+	Inputs      []tensor.Shape // that shapes, MACs and bytes were worked out for
+	Parameters  int            // trainable numbers
+	State       int            // numbers in running statistics
+	WeightBytes int64          // of parameters, running statistics and constants
+	MACs        int64
+	PeakBytes   int64 // most memory that values take at the same time, without sharing storage in place
+	Unknown     int   // layers of which only a run can tell the shape
+}
+
+// Sizes chooses extents for the free axes of the inputs: batch for the first axis of each input and for all that carry the same symbol;
+// for others a size that most networks take, 64 for height and width, 16 for lengths. Axes with the same symbol get the same extent.
+// Axes that an input declares keep their extent.
+func (m *Model) Sizes(batch int) []tensor.Shape { return m.sizes(batch, 0) }
+
+// sizes is Sizes with add added to all free extents but the batch.
+func (m *Model) sizes(batch, add int) []tensor.Shape {
+	symbol := map[string]int{}
+	for _, in := range m.inputs {
+		if len(in.Dims) > 0 && in.Dims[0].Size < 0 && in.Dims[0].Symbol != "" {
+			symbol[in.Dims[0].Symbol] = batch
+		}
+	}
+	out := make([]tensor.Shape, len(m.inputs))
+	for i, in := range m.inputs {
+		out[i] = make(tensor.Shape, len(in.Dims))
+		for k, d := range in.Dims {
+			usual := 16 + add
+			if len(in.Dims) == 4 && k > 0 {
+				usual = 64 + 16*add
+			}
+			switch {
+			case k == 0 && d.Size == 1 && i == 0 && m.batch1:
+				out[i][k] = batch
+			case d.Size >= 0:
+				out[i][k] = d.Size
+			case k == 0 && d.Symbol == "":
+				out[i][k] = batch
+			default:
+				if d.Symbol == "" {
+					out[i][k] = usual
+					continue
+				}
+				if symbol[d.Symbol] == 0 {
+					symbol[d.Symbol] = usual
+				}
+				out[i][k] = symbol[d.Symbol]
+			}
+		}
+	}
+	return out
+}
+
+// Inspect works out shapes and costs of the layers for the given input shapes, nil for Sizes(1). Shapes are inferred once more for
+// inputs whose free axes have other extents: an axis of a layer that differs is shown as the symbol of the input axis that it equals in both, or
+// as unknown.
+func (m *Model) Inspect(inputs []tensor.Shape) (*Inspection, error) {
+	if inputs == nil {
+		inputs = m.Sizes(1)
+	}
+	if len(inputs) != len(m.inputs) {
+		return nil, fmt.Errorf("engine: inspect: %d input shapes given, the model has %d inputs", len(inputs), len(m.inputs))
+	}
+	for i, s := range inputs {
+		if d := m.inputs[i].Dims; d != nil && len(s) != len(d) {
+			return nil, fmt.Errorf("engine: inspect: input %v cannot have shape %v", m.inputs[i], s)
+		}
+	}
+	shapes, _, err := exec.Shapes(m.g, inputs)
+	if err != nil {
+		return nil, fmt.Errorf("engine: inspect: %w", err)
+	}
+	symbols := m.symbols(inputs, shapes)
+	r := &Inspection{Inputs: inputs}
+	for _, p := range m.params {
+		switch {
+		case p.Trainable:
+			r.Parameters += p.Value.Len()
+		case p.State:
+			r.State += p.Value.Len()
+		}
+	}
+	for _, in := range m.g.Values {
+		if in.Data != nil {
+			r.WeightBytes += int64(in.DType.Size(in.Data.Len()))
+		}
+	}
+	seen := map[graph.Value]bool{}
+	for _, n := range m.g.Nodes {
+		l := m.layer(n, shapes)
+		if len(n.Out) > 0 && n.Out[0] != 0 {
+			l.Shape = symbols(n.Out[0])
+			if shapes[n.Out[0]] == nil {
+				r.Unknown++
+			}
+		}
+		for _, v := range n.In {
+			if v == 0 || seen[v] || m.g.Info(v).Kind != graph.Parameter {
+				continue
+			}
+			seen[v] = true
+			if p := m.byName[m.g.Info(v).Name]; p != nil && p.Trainable {
+				l.Parameters += p.Value.Len()
+			}
+		}
+		r.MACs += l.MACs
+		r.Layers = append(r.Layers, l)
+	}
+	r.PeakBytes = peakBytes(m.g, shapes)
+	return r, nil
+}
+
+// symbols returns the function that gives the shape of a value with symbols for what follows the inputs' free axes.
+func (m *Model) symbols(inputs, shapes []tensor.Shape) func(graph.Value) []graph.Dim {
+	type free struct {
+		a, b int
+		name string
+	}
+	var frees []free
+	second := m.sizes(inputBatch(inputs)+1, 1)
+	for i, in := range m.inputs {
+		for k, d := range in.Dims {
+			switch {
+			case d.Size >= 0:
+				second[i][k] = inputs[i][k]
+			case d.Symbol != "":
+				frees = append(frees, free{inputs[i][k], second[i][k], d.Symbol})
+			}
+		}
+	}
+	other, _, err := exec.Shapes(m.g, second)
+	return func(v graph.Value) []graph.Dim {
+		s := shapes[v]
+		if s == nil {
+			return nil
+		}
+		out := make([]graph.Dim, len(s))
+		for k, a := range s {
+			out[k] = graph.Dim{Size: a}
+			if err != nil || len(other[v]) != len(s) || other[v][k] == a {
+				continue
+			}
+			out[k] = graph.Dim{Size: -1, Symbol: "?"}
+			for _, f := range frees {
+				if f.a == a && f.b == other[v][k] {
+					out[k].Symbol = f.name
+					break
+				}
+			}
+		}
+		return out
+	}
+}
+
+func inputBatch(inputs []tensor.Shape) int {
+	if len(inputs) > 0 && len(inputs[0]) > 0 {
+		return inputs[0][0]
+	}
+	return 1
+}
+
+// layer describes n.
+func (m *Model) layer(n *graph.Node, shapes []tensor.Shape) Layer {
+	l := Layer{Name: n.Name, Op: n.Op.Name, Domain: n.Op.Domain, MACs: macs(n, shapes)}
+	for i, v := range n.Out {
+		if v == 0 {
+			continue
+		}
+		in := m.g.Info(v)
+		if i == 0 {
+			l.Output, l.DType = in.Name, in.DType
+		}
+		if shapes[v] != nil && !n.Op.View {
+			l.Bytes += int64(in.DType.Size(shapes[v].Len()))
+		}
+	}
+	return l
+}
+
+// macs is the number of multiply-accumulate operations of a node that multiplies matrices or convolves, 0 for all others and where shapes
+// are not known.
+func macs(n *graph.Node, shapes []tensor.Shape) int64 {
+	shape := func(vs []graph.Value, i int) tensor.Shape {
+		if i >= len(vs) || vs[i] == 0 {
+			return nil
+		}
+		return shapes[vs[i]]
+	}
+	x, w, y := shape(n.In, 0), shape(n.In, 1), shape(n.Out, 0)
+	size := func(s tensor.Shape) int64 { return int64(s.Len()) }
+	switch n.Op.Name {
+	case "QLinearConv", "QLinearMatMul":
+		w = shape(n.In, 3)
+	}
+	if len(x) == 0 || len(w) == 0 {
+		return 0
+	}
+	switch n.Op.Name {
+	case "Conv", "ConvInteger", "QLinearConv":
+		if w[0] > 0 && y != nil {
+			return size(y) * (size(w) / int64(w[0]))
+		}
+	case "ConvTranspose":
+		if w[0] > 0 {
+			return size(x) * (size(w) / int64(w[0]))
+		}
+	case "Gemm":
+		if len(y) == 2 && y[0] > 0 {
+			return size(y) * (size(x) / int64(y[0]))
+		}
+	case "MatMul", "MatMulInteger", "QLinearMatMul":
+		if y != nil {
+			return size(y) * int64(x[len(x)-1])
+		}
+	case "LSTM", "GRU", "RNN":
+		if r := shape(n.In, 2); r != nil && x[len(x)-1] > 0 {
+			return size(x) / int64(x[len(x)-1]) * (size(w) + size(r))
+		}
+	}
+	return 0
+}
+
+// peakBytes is the most memory that computed values take at once when each is given up after its last reader.
+func peakBytes(g *graph.Graph, shapes []tensor.Shape) int64 {
+	last := map[graph.Value]int{}
+	root := map[graph.Value]graph.Value{} // of views
+	of := func(v graph.Value) graph.Value {
+		if r, ok := root[v]; ok {
+			return r
+		}
+		return v
+	}
+	for i, n := range g.Nodes {
+		if n.Op.View && len(n.Out) > 0 {
+			root[n.Out[0]] = of(n.In[0])
+		}
+		for _, v := range n.In {
+			last[of(v)] = i
+		}
+	}
+	for _, v := range g.Outputs {
+		last[of(v)] = len(g.Nodes)
+	}
+	frees := map[int][]graph.Value{}
+	for v, i := range last {
+		frees[i] = append(frees[i], v)
+	}
+	bytes := func(v graph.Value) int64 {
+		if v == 0 || g.Info(v).Kind != graph.Computed || shapes[v] == nil {
+			return 0
+		}
+		return int64(g.Info(v).DType.Size(shapes[v].Len()))
+	}
+	var live, peak int64
+	for i, n := range g.Nodes {
+		if !n.Op.View {
+			for _, v := range n.Out {
+				if _, read := last[v]; read {
+					live += bytes(v)
+				}
+			}
+		}
+		peak = max(peak, live)
+		for _, v := range frees[i] {
+			live -= bytes(v)
+		}
+	}
+	return peak
+}
