@@ -34,7 +34,6 @@ const (
 // binary describes an operator Y = f(A, B) with broadcasting, which defineBinary completes.
 type binary struct {
 	name  string
-	doc   string
 	since []int // versions that broadcast as NumPy does
 	old   []int // versions with the attributes broadcast and axis
 	kind  binaryKind
@@ -92,19 +91,13 @@ func (a *alignAttrs) align(sa, sb tensor.Shape) (tensor.Shape, error) {
 // defineBinary defines the operator of d, in s, and its forms before opset 7.
 func defineBinary(s *graph.Spec, d binary) {
 	logical := d.kind >= kindLess
+	doc := "https://onnx.ai/onnx/operators/onnx__" + d.name + ".html"
 	def := graph.Def[noAttrs]{
-		Name: d.name, Since: d.since, Doc: d.doc,
+		Name: d.name, Since: d.since, Doc: doc,
 		In: []graph.Formal{{Name: "A", Types: d.types}, {Name: "B", Types: d.types}}, Out: []graph.Formal{{Name: "C"}},
 		Types: sameOperands[noAttrs],
-		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
-			out, err := broadcast(c.Shape(0), c.Shape(1))
-			if err != nil {
-				return err
-			}
-			c.Out(0, out...)
-			return nil
-		},
-		Run: func(_ *noAttrs, c *graph.RunCtx) error { return runBinary(d.kind, c, c.In[1].Shape()) },
+		Infer: inferBinary[noAttrs],
+		Run:   func(_ *noAttrs, c *graph.RunCtx) error { return runBinary(d.kind, c, c.In[1].Shape()) },
 	}
 	if logical {
 		def.Types = logicalOperands[noAttrs]
@@ -129,19 +122,8 @@ func defineBinary(s *graph.Spec, d binary) {
 		return
 	}
 	old := graph.Def[alignAttrs]{
-		Name: d.name, Since: d.old, Doc: d.doc, In: def.In, Out: def.Out, InPlace: def.InPlace, Types: sameOperands[alignAttrs],
-		Infer: func(a *alignAttrs, c *graph.InferCtx) error {
-			sb, err := a.align(c.Shape(0), c.Shape(1))
-			if err != nil {
-				return err
-			}
-			out, err := broadcast(c.Shape(0), sb)
-			if err != nil {
-				return err
-			}
-			c.Out(0, out...)
-			return nil
-		},
+		Name: d.name, Since: d.old, Doc: doc, In: def.In, Out: def.Out, InPlace: def.InPlace, Types: sameOperands[alignAttrs],
+		Infer: inferAligned,
 		Run: func(a *alignAttrs, c *graph.RunCtx) error {
 			sb, err := a.align(c.In[0].Shape(), c.In[1].Shape())
 			if err != nil {
@@ -170,6 +152,29 @@ func defineBinary(s *graph.Spec, d binary) {
 		}
 	}
 	define(new(graph.Spec), old)
+}
+
+// inferBinary is the shape rule of operators of two inputs that broadcast.
+func inferBinary[A any](_ *A, c *graph.InferCtx) error {
+	out, err := broadcast(c.Shape(0), c.Shape(1))
+	if err != nil {
+		return err
+	}
+	c.Out(0, out...)
+	return nil
+}
+
+func inferAligned(a *alignAttrs, c *graph.InferCtx) error {
+	sb, err := a.align(c.Shape(0), c.Shape(1))
+	if err != nil {
+		return err
+	}
+	out, err := broadcast(c.Shape(0), sb)
+	if err != nil {
+		return err
+	}
+	c.Out(0, out...)
+	return nil
 }
 
 // aligned is input 1 of n in the shape that NumPy's rules broadcast.

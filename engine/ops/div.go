@@ -13,7 +13,7 @@ var Div = new(graph.Spec)
 
 func init() {
 	defineBinary(Div, binary{
-		name: "Div", since: []int{7, 13, 14}, old: []int{1, 6}, doc: "https://onnx.ai/onnx/operators/onnx__Div.html", kind: kindDiv, types: numeric,
+		name: "Div", since: []int{7, 13, 14}, old: []int{1, 6}, kind: kindDiv, types: numeric,
 		grad: func(b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 			dx := make([]graph.Value, 2)
 			q := div(b, dy[0], n.In[1])

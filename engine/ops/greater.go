@@ -8,7 +8,5 @@ import "github.com/gtk-onnx/gtk/engine/graph"
 var Greater = new(graph.Spec)
 
 func init() {
-	defineBinary(Greater, binary{
-		name: "Greater", since: []int{7, 9, 13}, old: []int{1}, doc: "https://onnx.ai/onnx/operators/onnx__Greater.html", kind: kindGreater, types: numeric,
-	})
+	defineBinary(Greater, binary{name: "Greater", since: []int{7, 9, 13}, old: []int{1}, kind: kindGreater, types: numeric})
 }

@@ -8,7 +8,5 @@ import "github.com/gtk-onnx/gtk/engine/graph"
 var Less = new(graph.Spec)
 
 func init() {
-	defineBinary(Less, binary{
-		name: "Less", since: []int{7, 9, 13}, old: []int{1}, doc: "https://onnx.ai/onnx/operators/onnx__Less.html", kind: kindLess, types: numeric,
-	})
+	defineBinary(Less, binary{name: "Less", since: []int{7, 9, 13}, old: []int{1}, kind: kindLess, types: numeric})
 }

@@ -9,7 +9,7 @@ var Mul = new(graph.Spec)
 
 func init() {
 	defineBinary(Mul, binary{
-		name: "Mul", since: []int{7, 13, 14}, old: []int{1, 6}, doc: "https://onnx.ai/onnx/operators/onnx__Mul.html", kind: kindMul, types: numeric,
+		name: "Mul", since: []int{7, 13, 14}, old: []int{1, 6}, kind: kindMul, types: numeric,
 		grad: func(b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 			dx := make([]graph.Value, 2)
 			for i := range dx {

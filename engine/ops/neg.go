@@ -13,9 +13,11 @@ var Neg = new(graph.Spec)
 
 func init() {
 	defineUnary(Neg, unary{
-		name: "Neg", doc: "https://onnx.ai/onnx/operators/onnx__Neg.html", since: []int{1, 6, 13},
+		name: "Neg", since: []int{1, 6, 13},
 		types: []tensor.DType{tensor.Float32, tensor.Float64, tensor.Int8, tensor.Int16, tensor.Int32, tensor.Int64},
-		fast:  kernel.NegF32, f: func(x float64) float64 { return -x }, i: func(x int64) int64 { return -x },
-		grad: func(b *graph.Builder, _, _, dy graph.Value) graph.Value { return neg(b, dy) },
+		fast:  kernel.NegF32,
+		f:     func(x float64) float64 { return -x },
+		i:     func(x int64) int64 { return -x },
+		grad:  func(b *graph.Builder, _, _, dy graph.Value) graph.Value { return neg(b, dy) },
 	})
 }

@@ -14,7 +14,9 @@ var Sqrt = new(graph.Spec)
 
 func init() {
 	defineUnary(Sqrt, unary{
-		name: "Sqrt", doc: "https://onnx.ai/onnx/operators/onnx__Sqrt.html", since: []int{1, 6, 13}, fast: kernel.SqrtF32, f: math.Sqrt,
+		name: "Sqrt", since: []int{1, 6, 13},
+		fast: kernel.SqrtF32,
+		f:    math.Sqrt,
 		grad: func(b *graph.Builder, _, y, dy graph.Value) graph.Value { return div(b, scale(b, dy, 0.5), y) },
 	})
 }
