@@ -58,6 +58,7 @@ type vectors struct {
 	normRow                                                  func(out, x, w, b []float32, s, t float32)     // (s*x + t)*w + b
 	normGradRow                                              func(out, dy, w, x []float32, s, t, b float32) // s*dy*w + t*x + b
 	normParam                                                func(dw, db, dy, x []float32, s, t float32)    // dw += dy*(s*x + t), db += dy
+	maxArg                                                   func(best, arg, x []float32, s float32)        // where x > best: best = x, arg = s
 	momentum                                                 func(buf, u []float32, mu, in, nag, own float32)
 	adam                                                     func(u, m, v []float32, b1, n1, b2, n2, c1, c2, eps float32)
 	diffGrad                                                 func(u, m, v, prev []float32, b1, n1, b2, n2, c1, c2, eps float32)

@@ -4532,6 +4532,77 @@ done:
 	VZEROUPPER
 	RET
 
+// func vmaxArgF32AVX2(best []float32, arg []float32, x []float32, s float32)
+// Requires: AVX
+TEXT ·vmaxArgF32AVX2(SB), NOSPLIT, $0-76
+	VBROADCASTSS s+72(FP), Y0
+	MOVQ         best_base+0(FP), AX
+	MOVQ         arg_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         best_len+8(FP), BX
+
+loop:
+	CMPQ      BX, $0x00000010
+	JL        single
+	VMOVUPS   (AX), Y1
+	VMOVUPS   (CX), Y2
+	VMOVUPS   (DX), Y3
+	VCMPPS    $0x1e, Y1, Y3, Y4
+	VBLENDVPS Y4, Y3, Y1, Y1
+	VBLENDVPS Y4, Y0, Y2, Y2
+	VMOVUPS   32(AX), Y3
+	VMOVUPS   32(CX), Y4
+	VMOVUPS   32(DX), Y5
+	VCMPPS    $0x1e, Y3, Y5, Y6
+	VBLENDVPS Y6, Y5, Y3, Y3
+	VBLENDVPS Y6, Y0, Y4, Y4
+	VMOVUPS   Y1, (AX)
+	VMOVUPS   Y2, (CX)
+	VMOVUPS   Y3, 32(AX)
+	VMOVUPS   Y4, 32(CX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, CX
+	ADDQ      $0x00000040, DX
+	SUBQ      $0x00000010, BX
+	JMP       loop
+
+single:
+	CMPQ      BX, $0x00000008
+	JL        tail
+	VMOVUPS   (AX), Y1
+	VMOVUPS   (CX), Y2
+	VMOVUPS   (DX), Y3
+	VCMPPS    $0x1e, Y1, Y3, Y4
+	VBLENDVPS Y4, Y3, Y1, Y1
+	VBLENDVPS Y4, Y0, Y2, Y2
+	VMOVUPS   Y1, (AX)
+	VMOVUPS   Y2, (CX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, CX
+	ADDQ      $0x00000020, DX
+	SUBQ      $0x00000008, BX
+	JMP       single
+
+tail:
+	TESTQ      BX, BX
+	JZ         done
+	LEAQ       elemMask<>+0(SB), SI
+	MOVQ       $0x00000008, DI
+	SUBQ       BX, DI
+	VMOVUPS    (SI)(DI*4), Y1
+	VMASKMOVPS (AX), Y1, Y2
+	VMASKMOVPS (CX), Y1, Y3
+	VMASKMOVPS (DX), Y1, Y4
+	VCMPPS     $0x1e, Y2, Y4, Y5
+	VBLENDVPS  Y5, Y4, Y2, Y2
+	VBLENDVPS  Y5, Y0, Y3, Y0
+	VMASKMOVPS Y2, Y1, (AX)
+	VMASKMOVPS Y0, Y1, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func vmomentumF32AVX2(buf []float32, u []float32, mu float32, in float32, nag float32, own float32)
 // Requires: AVX, FMA3
 TEXT ·vmomentumF32AVX2(SB), NOSPLIT, $0-64
@@ -9271,6 +9342,77 @@ tail:
 	VADDPS      Z4, Z3, Z1
 	VMOVUPS     Z0, K1, (AX)
 	VMOVUPS     Z1, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func vmaxArgF32AVX512(best []float32, arg []float32, x []float32, s float32)
+// Requires: AVX, AVX512F
+TEXT ·vmaxArgF32AVX512(SB), NOSPLIT, $0-76
+	VBROADCASTSS s+72(FP), Z0
+	MOVQ         best_base+0(FP), AX
+	MOVQ         arg_base+24(FP), DX
+	MOVQ         x_base+48(FP), BX
+	MOVQ         best_len+8(FP), CX
+
+loop:
+	CMPQ      CX, $0x00000020
+	JL        single
+	VMOVUPS   (AX), Z1
+	VMOVUPS   (DX), Z2
+	VMOVUPS   (BX), Z3
+	VCMPPS    $0x1e, Z1, Z3, K1
+	VBLENDMPS Z3, Z1, K1, Z4
+	VBLENDMPS Z0, Z2, K1, Z5
+	VMOVUPS   64(AX), Z1
+	VMOVUPS   64(DX), Z2
+	VMOVUPS   64(BX), Z3
+	VCMPPS    $0x1e, Z1, Z3, K1
+	VBLENDMPS Z3, Z1, K1, Z6
+	VBLENDMPS Z0, Z2, K1, Z7
+	VMOVUPS   Z4, (AX)
+	VMOVUPS   Z5, (DX)
+	VMOVUPS   Z6, 64(AX)
+	VMOVUPS   Z7, 64(DX)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, DX
+	ADDQ      $0x00000080, BX
+	SUBQ      $0x00000020, CX
+	JMP       loop
+
+single:
+	CMPQ      CX, $0x00000010
+	JL        tail
+	VMOVUPS   (AX), Z1
+	VMOVUPS   (DX), Z2
+	VMOVUPS   (BX), Z3
+	VCMPPS    $0x1e, Z1, Z3, K1
+	VBLENDMPS Z3, Z1, K1, Z8
+	VBLENDMPS Z0, Z2, K1, Z9
+	VMOVUPS   Z8, (AX)
+	VMOVUPS   Z9, (DX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000040, DX
+	ADDQ      $0x00000040, BX
+	SUBQ      $0x00000010, CX
+	JMP       single
+
+tail:
+	TESTQ     CX, CX
+	JZ        done
+	MOVL      $0x00000001, SI
+	SHLL      CL, SI
+	DECL      SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (AX), K1, Z1
+	VMOVUPS.Z (DX), K1, Z2
+	VMOVUPS.Z (BX), K1, Z3
+	VCMPPS    $0x1e, Z1, Z3, K2
+	VBLENDMPS Z3, Z1, K2, Z10
+	VBLENDMPS Z0, Z2, K2, Z11
+	VMOVUPS   Z10, K1, (AX)
+	VMOVUPS   Z11, K1, (DX)
 
 done:
 	VZEROUPPER

@@ -153,6 +153,14 @@ var genericVectors = vectors{
 	normRow:     plainNormRow[float32],
 	normGradRow: plainNormGradRow[float32],
 	normParam:   plainNormParam[float32],
+	maxArg: func(best, arg, x []float32, s float32) {
+		arg, x = arg[:len(best)], x[:len(best)]
+		for i, v := range x {
+			if v > best[i] {
+				best[i], arg[i] = v, s
+			}
+		}
+	},
 	momentum: func(buf, u []float32, mu, in, nag, own float32) {
 		u = u[:len(buf)]
 		for i := range buf {

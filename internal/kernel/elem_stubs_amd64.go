@@ -140,6 +140,9 @@ func vnormGradRowF32AVX2(out []float32, dy []float32, w []float32, x []float32, 
 func vnormParamF32AVX2(dw []float32, db []float32, dy []float32, x []float32, s float32, t float32)
 
 //go:noescape
+func vmaxArgF32AVX2(best []float32, arg []float32, x []float32, s float32)
+
+//go:noescape
 func vmomentumF32AVX2(buf []float32, u []float32, mu float32, in float32, nag float32, own float32)
 
 //go:noescape
@@ -318,6 +321,9 @@ func vnormGradRowF32AVX512(out []float32, dy []float32, w []float32, x []float32
 
 //go:noescape
 func vnormParamF32AVX512(dw []float32, db []float32, dy []float32, x []float32, s float32, t float32)
+
+//go:noescape
+func vmaxArgF32AVX512(best []float32, arg []float32, x []float32, s float32)
 
 //go:noescape
 func vmomentumF32AVX512(buf []float32, u []float32, mu float32, in float32, nag float32, own float32)

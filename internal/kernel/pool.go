@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"math"
+
 	"github.com/gtk-onnx/gtk/internal/parallel"
 )
 
@@ -96,45 +98,97 @@ func (w *poolRows) run(p *parallel.Pool, f func(s *poolScratch, x, y, r int)) {
 	})
 }
 
+// poolScratch is the memory of a piece of work. Lines are as long as the windows of a row reach, padding included.
 type poolScratch struct {
-	rows            []int
-	line, even, odd []float32
+	rows                  []int
+	init, line, even, odd []float32
+	best, arg             []float32
+	div                   []float32 // divisors of an average over divRows-1 rows
+	divRows               int
 }
 
 // vectorise reports whether the taps of the last axis are shifted copies of a line or of its even and odd elements.
 func (w *poolRows) vectorise() bool { return w.dw == 1 && w.sw <= 2 && w.pw >= 0 && w.ow >= 4 }
 
-// fold is y[o] = f over the taps of f over the rows; init is what the padding holds.
-func (w *poolRows) fold(s *poolScratch, y, x []float32, rows []int, f vec2, init float32) {
-	half := w.ow + w.kw/2 + 1
-	if s.line == nil {
-		s.line = make([]float32, 2*half+w.kw)
-		s.even, s.odd = make([]float32, half), make([]float32, half)
-	}
-	fill(s.line, init)
-	// The part of the input row that the windows reach.
-	n := min(w.iw, len(s.line)-w.pw)
-	if n > 0 {
-		mid := s.line[w.pw : w.pw+n]
-		for _, r := range rows {
-			f(mid, mid, x[r:r+n])
-		}
-	}
-	if w.sw == 1 {
-		copy(y, s.line)
-		for t := 1; t < w.kw; t++ {
-			f(y, y, s.line[t:t+w.ow])
-		}
+// prepare sets s up for padding that holds init.
+func (w *poolRows) prepare(s *poolScratch, init float32) {
+	if s.line != nil {
 		return
 	}
-	vec.split(s.even, s.odd, s.line)
-	copy(y, s.even)
-	for t := 1; t < w.kw; t++ {
-		l := s.even
-		if t%2 == 1 {
-			l = s.odd
+	half := (w.ow + w.kw/2 + 16) &^ 15
+	l := make([]float32, 2*(2*half+w.kw)+2*half+3*w.ow)
+	cut := func(n int) (c []float32) {
+		c, l = l[:n], l[n:]
+		return c
+	}
+	s.init, s.line, s.even, s.odd = cut(2*half+w.kw), cut(2*half+w.kw), cut(half), cut(half)
+	s.best, s.arg, s.div = cut(w.ow), cut(w.ow), cut(w.ow)
+	fill(s.init, init)
+	copy(s.line, s.init)
+}
+
+// inside is the part of a line that the input reaches: the first n elements of a row, from pw on.
+func (w *poolRows) inside(line []float32) []float32 {
+	n := min(w.iw, len(line)-w.pw)
+	if n <= 0 {
+		return nil
+	}
+	return line[w.pw : w.pw+n]
+}
+
+// tap is the elements that tap t sees, after split.
+func (w *poolRows) tap(s *poolScratch, t int) []float32 {
+	switch {
+	case w.sw == 1:
+		return s.line[t : t+w.ow]
+	case t%2 == 0:
+		return s.even[t/2 : t/2+w.ow]
+	}
+	return s.odd[t/2 : t/2+w.ow]
+}
+
+func (w *poolRows) split(s *poolScratch) {
+	if w.sw == 2 {
+		vec.split(s.even, s.odd, s.line)
+	}
+}
+
+// fold is y[o] = f over the taps of f over the rows; init is what the padding holds.
+func (w *poolRows) fold(s *poolScratch, y, x []float32, rows []int, f vec2, init float32) {
+	w.prepare(s, init)
+	mid, from := w.inside(s.line), w.inside(s.init)
+	if len(rows) == 0 {
+		copy(mid, from)
+	}
+	for _, r := range rows {
+		f(mid, from, x[r:r+len(mid)])
+		from = mid
+	}
+	w.split(s)
+	if w.kw == 1 {
+		copy(y, w.tap(s, 0))
+		return
+	}
+	f(y, w.tap(s, 0), w.tap(s, 1))
+	for t := 2; t < w.kw; t++ {
+		f(y, y, w.tap(s, t))
+	}
+}
+
+// foldArg is the maximum over the taps of the rows and the first tap, numbered in scan order, that has it: w.taps where
+// no element is larger than -Inf.
+func (w *poolRows) foldArg(s *poolScratch, x []float32, rows []int) {
+	low := float32(math.Inf(-1))
+	w.prepare(s, low)
+	fill(s.best, low)
+	fill(s.arg, math.Float32frombits(uint32(w.taps)))
+	mid := w.inside(s.line)
+	for k, r := range rows {
+		copy(mid, x[r:r+len(mid)])
+		w.split(s)
+		for t := range w.kw {
+			vec.maxArg(s.best, s.arg, w.tap(s, t), math.Float32frombits(uint32(k*w.kw+t)))
 		}
-		f(y, y, l[t/2:t/2+w.ow])
 	}
 }
 
@@ -150,22 +204,37 @@ func MaxPool[T Number](p *parallel.Pool, out []T, idx []int32, in []T, q *PoolPa
 	}
 	outF, fast := any(out).([]float32)
 	inF, _ := any(in).([]float32)
-	fast = fast && idx == nil && w.vectorise()
+	fast = fast && w.vectorise() && w.taps < 1<<23
 	low := lowest[T]()
 	w.run(p, func(s *poolScratch, x, y, r int) {
 		s.rows, _ = w.see(r, s.rows[:0])
-		if fast {
+		if fast && idx == nil {
 			w.fold(s, outF[y:y+w.ow], inF[x:x+w.in], s.rows, vec.maxNum, float32(low))
+			return
+		}
+		if fast {
+			w.foldArg(s, inF[x:x+w.in], s.rows)
+			copy(outF[y:y+w.ow], s.best)
+			for o, v := range s.arg {
+				n := int(math.Float32bits(v))
+				if n == w.taps {
+					idx[y+o] = int32(w.first(s.rows, o))
+					continue
+				}
+				k := 0
+				for n >= w.kw {
+					n -= w.kw
+					k++
+				}
+				idx[y+o] = int32(s.rows[k] + o*w.sw - w.pw + n)
+			}
 			return
 		}
 		plane := in[x : x+w.in]
 		for o := range w.ow {
 			t0, t1, _ := w.cols(o)
 			at := o*w.sw - w.pw
-			best, arg := low, -1
-			if t1 > t0 && len(s.rows) > 0 {
-				arg = s.rows[0] + at + t0*w.dw
-			}
+			best, arg := low, w.first(s.rows, o)
 			for _, row := range s.rows {
 				i := row + at + t0*w.dw
 				for range t1 - t0 {
@@ -181,6 +250,15 @@ func MaxPool[T Number](p *parallel.Pool, out []T, idx []int32, in []T, q *PoolPa
 			}
 		}
 	})
+}
+
+// first is the offset of the first element that output column o sees in the rows, or -1.
+func (w *poolRows) first(rows []int, o int) int {
+	t0, t1, _ := w.cols(o)
+	if t0 == t1 || len(rows) == 0 {
+		return -1
+	}
+	return rows[0] + o*w.sw - w.pw + t0*w.dw
 }
 
 // MaxPoolGrad is dx = 0, then dx[idx[o]] += dy[o] in each plane, of in elements in dx and out in dy; a negative index is
@@ -218,11 +296,13 @@ func AveragePool[T Float](p *parallel.Pool, out, in []T, q *PoolParams) {
 		if fast {
 			o := outF[y : y+w.ow]
 			w.fold(s, o, inF[x:x+w.in], s.rows, vec.add, 0)
-			for i := range o {
-				if n := rows * counts[i]; n > 0 {
-					o[i] /= float32(n)
+			if s.divRows != rows+1 {
+				for i := range s.div {
+					s.div[i] = float32(max(rows*counts[i], 1))
 				}
+				s.divRows = rows + 1
 			}
+			vec.div(o, o, s.div)
 			return
 		}
 		plane := in[x : x+w.in]

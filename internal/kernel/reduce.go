@@ -3,6 +3,7 @@ package kernel
 import (
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/gtk-onnx/gtk/internal/parallel"
 )
@@ -358,9 +359,29 @@ func logSumExpReducer[T Number]() reducer[T, [2]float64] {
 		}
 		return [2]float64{a[0], a[1] + b[1]*math.Exp(b[0]-a[0])}
 	}
-	init := [2]float64{math.Inf(-1), 0}
-	return folds(init,
+	f := folds([2]float64{math.Inf(-1), 0},
 		func(a [2]float64, x T) [2]float64 { return add(a, [2]float64{float64(x), 1}) },
 		add,
 		func(a [2]float64, _ int) T { return T(a[0] + math.Log(a[1])) })
+	row := func(a [2]float64, x []float32) [2]float64 {
+		buf := expBuffers.Get().(*[softmaxBlock]float32)
+		for len(x) > 0 {
+			n := min(len(x), softmaxBlock)
+			m := vec.largest(x[:n])
+			s := 1.0
+			if !math.IsInf(float64(m), 0) {
+				s = vec.expSum(buf[:n], x[:n], m)
+			}
+			a = add(a, [2]float64{float64(m), s})
+			x = x[n:]
+		}
+		expBuffers.Put(buf)
+		return a
+	}
+	if row, ok := any(row).(func([2]float64, []T) [2]float64); ok {
+		f.row = row
+	}
+	return f
 }
+
+var expBuffers = sync.Pool{New: func() any { return new([softmaxBlock]float32) }}

@@ -117,6 +117,12 @@ var kernels = []kern{
 		return []V{g.fma(in[2], g.fma(in[3], s(0), s(1)), in[0]), g.add(in[1], in[2])}
 	}},
 
+	// The scalar is a number in the bits of a float32; blends do not look at it.
+	{"vmaxArgF32", args("best:io arg:io x:i"), []string{"s"}, false, 2, func(g *gen, in []V, s func(int) V) []V {
+		m := g.cmp(greater, in[2], in[0])
+		return []V{g.sel(m, in[2], in[0]), g.sel(m, s(0), in[1])}
+	}},
+
 	// Optimiser rules. u is the gradient and becomes the direction.
 	{"vmomentumF32", args("buf:io u:io"), []string{"mu", "in", "nag", "own"}, false, 2, func(g *gen, in []V, s func(int) V) []V {
 		b := g.fma(in[0], s(0), g.mul(in[1], s(1)))
