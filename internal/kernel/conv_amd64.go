@@ -7,8 +7,10 @@ func init() {
 		packTaps, packColumns, packRows = packTapsGeneric, packColumnsGeneric, packRowsGeneric
 		padRows, putEven = padRowsGeneric, putEvenGeneric
 		dotRows, tapRows, tapDots = dotRowsGeneric, tapRowsGeneric, tapDotsGeneric
+		dotTiles = nil
 		switch i {
 		case AVX512:
+			dotTiles = &dotTiles512
 			packTaps, packColumns, packRows = packTapsAVX512, packColumnsAVX512, packRowsAVX512
 			padRows, putEven = padRowsAVX512, putEvenAVX512
 			dotRows, tapRows = dotRowsAVX512, tapRows512

@@ -901,6 +901,9 @@ TEXT ·tapRows2(SB), NOSPLIT, $0-8
 	MOVQ         56(DI), R12
 	MOVQ         64(DI), R13
 	VBROADCASTSS 88(DI), Y8
+	MOVQ         8(DI), CX
+	CMPQ         CX, $0x08
+	JLE          narrow
 
 row:
 	TESTQ R8, R8
@@ -1170,6 +1173,290 @@ next:
 	ADDQ 40(DI), R11
 	DECQ R8
 	JMP  row
+
+narrow:
+	LEAQ    laneMasks<>+32(SB), AX
+	SHLQ    $0x02, CX
+	SUBQ    CX, AX
+	SHRQ    $0x02, CX
+	VMOVUPS (AX), Y15
+
+n7:
+	CMPQ    R8, $0x07
+	JLT     n4
+	VMOVAPS Y8, Y0
+	VMOVAPS Y8, Y1
+	VMOVAPS Y8, Y2
+	VMOVAPS Y8, Y3
+	VMOVAPS Y8, Y4
+	VMOVAPS Y8, Y5
+	VMOVAPS Y8, Y6
+	MOVQ    24(DI), SI
+	XORQ    BX, BX
+
+n7_taps:
+	CMPQ         BX, 48(DI)
+	JGE          n7_end
+	MOVQ         (R12)(BX*8), AX
+	ADDQ         R9, AX
+	VBROADCASTSS (R13)(BX*4), Y9
+	VMASKMOVPS   (AX), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VMASKMOVPS   (AX)(SI*1), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VMASKMOVPS   (AX)(SI*2), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y2
+	LEAQ         (SI)(SI*2), DX
+	ADDQ         AX, DX
+	VMASKMOVPS   (DX), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y3
+	VMASKMOVPS   (DX)(SI*1), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y4
+	VMASKMOVPS   (DX)(SI*2), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y5
+	LEAQ         (DX)(SI*1), DX
+	VMASKMOVPS   (DX)(SI*2), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y6
+	INCQ         BX
+	JMP          n7_taps
+
+n7_end:
+	LEAQ       (R9)(SI*1), R9
+	LEAQ       (R9)(SI*2), R9
+	LEAQ       (R9)(SI*4), R9
+	MOVQ       40(DI), SI
+	MOVQ       80(DI), BX
+	TESTQ      $0x00000008, BX
+	JZ         n7_noadd
+	MOVQ       R11, AX
+	VMASKMOVPS (AX), Y15, Y10
+	VADDPS     Y10, Y0, Y0
+	VMASKMOVPS (AX)(SI*1), Y15, Y10
+	VADDPS     Y10, Y1, Y1
+	VMASKMOVPS (AX)(SI*2), Y15, Y10
+	VADDPS     Y10, Y2, Y2
+	LEAQ       (SI)(SI*2), DX
+	ADDQ       AX, DX
+	VMASKMOVPS (DX), Y15, Y10
+	VADDPS     Y10, Y3, Y3
+	VMASKMOVPS (DX)(SI*1), Y15, Y10
+	VADDPS     Y10, Y4, Y4
+	VMASKMOVPS (DX)(SI*2), Y15, Y10
+	VADDPS     Y10, Y5, Y5
+	LEAQ       (DX)(SI*1), DX
+	VMASKMOVPS (DX)(SI*2), Y15, Y10
+	VADDPS     Y10, Y6, Y6
+
+n7_noadd:
+	TESTQ        $0x00000010, BX
+	JZ           n7_noclip
+	VBROADCASTSS 92(DI), Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y1, Y10, Y1
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y3, Y10, Y3
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y10, Y5
+	VMAXPS       Y6, Y10, Y6
+	VBROADCASTSS 96(DI), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y1, Y10, Y1
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y3, Y10, Y3
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y5, Y10, Y5
+	VMINPS       Y6, Y10, Y6
+
+n7_noclip:
+	MOVQ       R10, AX
+	VMASKMOVPS Y0, Y15, (AX)
+	VMASKMOVPS Y1, Y15, (AX)(SI*1)
+	VMASKMOVPS Y2, Y15, (AX)(SI*2)
+	LEAQ       (SI)(SI*2), DX
+	ADDQ       AX, DX
+	VMASKMOVPS Y3, Y15, (DX)
+	VMASKMOVPS Y4, Y15, (DX)(SI*1)
+	VMASKMOVPS Y5, Y15, (DX)(SI*2)
+	LEAQ       (DX)(SI*1), DX
+	VMASKMOVPS Y6, Y15, (DX)(SI*2)
+	LEAQ       (R10)(SI*1), R10
+	LEAQ       (R10)(SI*2), R10
+	LEAQ       (R10)(SI*4), R10
+	LEAQ       (R11)(SI*1), R11
+	LEAQ       (R11)(SI*2), R11
+	LEAQ       (R11)(SI*4), R11
+	SUBQ       $0x07, R8
+	JMP        n7
+
+n4:
+	CMPQ    R8, $0x04
+	JLT     n2
+	VMOVAPS Y8, Y0
+	VMOVAPS Y8, Y1
+	VMOVAPS Y8, Y2
+	VMOVAPS Y8, Y3
+	MOVQ    24(DI), SI
+	XORQ    BX, BX
+
+n4_taps:
+	CMPQ         BX, 48(DI)
+	JGE          n4_end
+	MOVQ         (R12)(BX*8), AX
+	ADDQ         R9, AX
+	VBROADCASTSS (R13)(BX*4), Y9
+	VMASKMOVPS   (AX), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VMASKMOVPS   (AX)(SI*1), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y1
+	VMASKMOVPS   (AX)(SI*2), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y2
+	LEAQ         (SI)(SI*2), DX
+	ADDQ         AX, DX
+	VMASKMOVPS   (DX), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y3
+	INCQ         BX
+	JMP          n4_taps
+
+n4_end:
+	LEAQ       (R9)(SI*4), R9
+	MOVQ       40(DI), SI
+	MOVQ       80(DI), BX
+	TESTQ      $0x00000008, BX
+	JZ         n4_noadd
+	MOVQ       R11, AX
+	VMASKMOVPS (AX), Y15, Y10
+	VADDPS     Y10, Y0, Y0
+	VMASKMOVPS (AX)(SI*1), Y15, Y10
+	VADDPS     Y10, Y1, Y1
+	VMASKMOVPS (AX)(SI*2), Y15, Y10
+	VADDPS     Y10, Y2, Y2
+	LEAQ       (SI)(SI*2), DX
+	ADDQ       AX, DX
+	VMASKMOVPS (DX), Y15, Y10
+	VADDPS     Y10, Y3, Y3
+
+n4_noadd:
+	TESTQ        $0x00000010, BX
+	JZ           n4_noclip
+	VBROADCASTSS 92(DI), Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y1, Y10, Y1
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y3, Y10, Y3
+	VBROADCASTSS 96(DI), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y1, Y10, Y1
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y3, Y10, Y3
+
+n4_noclip:
+	MOVQ       R10, AX
+	VMASKMOVPS Y0, Y15, (AX)
+	VMASKMOVPS Y1, Y15, (AX)(SI*1)
+	VMASKMOVPS Y2, Y15, (AX)(SI*2)
+	LEAQ       (SI)(SI*2), DX
+	ADDQ       AX, DX
+	VMASKMOVPS Y3, Y15, (DX)
+	LEAQ       (R10)(SI*4), R10
+	LEAQ       (R11)(SI*4), R11
+	SUBQ       $0x04, R8
+	JMP        n4
+
+n2:
+	CMPQ    R8, $0x02
+	JLT     n1
+	VMOVAPS Y8, Y0
+	VMOVAPS Y8, Y1
+	MOVQ    24(DI), SI
+	XORQ    BX, BX
+
+n2_taps:
+	CMPQ         BX, 48(DI)
+	JGE          n2_end
+	MOVQ         (R12)(BX*8), AX
+	ADDQ         R9, AX
+	VBROADCASTSS (R13)(BX*4), Y9
+	VMASKMOVPS   (AX), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y0
+	VMASKMOVPS   (AX)(SI*1), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y1
+	INCQ         BX
+	JMP          n2_taps
+
+n2_end:
+	LEAQ       (R9)(SI*2), R9
+	MOVQ       40(DI), SI
+	MOVQ       80(DI), BX
+	TESTQ      $0x00000008, BX
+	JZ         n2_noadd
+	MOVQ       R11, AX
+	VMASKMOVPS (AX), Y15, Y10
+	VADDPS     Y10, Y0, Y0
+	VMASKMOVPS (AX)(SI*1), Y15, Y10
+	VADDPS     Y10, Y1, Y1
+
+n2_noadd:
+	TESTQ        $0x00000010, BX
+	JZ           n2_noclip
+	VBROADCASTSS 92(DI), Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y1, Y10, Y1
+	VBROADCASTSS 96(DI), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y1, Y10, Y1
+
+n2_noclip:
+	MOVQ       R10, AX
+	VMASKMOVPS Y0, Y15, (AX)
+	VMASKMOVPS Y1, Y15, (AX)(SI*1)
+	LEAQ       (R10)(SI*2), R10
+	LEAQ       (R11)(SI*2), R11
+	SUBQ       $0x02, R8
+	JMP        n2
+
+n1:
+	CMPQ    R8, $0x01
+	JLT     done
+	VMOVAPS Y8, Y0
+	MOVQ    24(DI), SI
+	XORQ    BX, BX
+
+n1_taps:
+	CMPQ         BX, 48(DI)
+	JGE          n1_end
+	MOVQ         (R12)(BX*8), AX
+	ADDQ         R9, AX
+	VBROADCASTSS (R13)(BX*4), Y9
+	VMASKMOVPS   (AX), Y15, Y10
+	VFMADD231PS  Y10, Y9, Y0
+	INCQ         BX
+	JMP          n1_taps
+
+n1_end:
+	LEAQ       (R9)(SI*1), R9
+	MOVQ       40(DI), SI
+	MOVQ       80(DI), BX
+	TESTQ      $0x00000008, BX
+	JZ         n1_noadd
+	MOVQ       R11, AX
+	VMASKMOVPS (AX), Y15, Y10
+	VADDPS     Y10, Y0, Y0
+
+n1_noadd:
+	TESTQ        $0x00000010, BX
+	JZ           n1_noclip
+	VBROADCASTSS 92(DI), Y10
+	VMAXPS       Y0, Y10, Y0
+	VBROADCASTSS 96(DI), Y10
+	VMINPS       Y0, Y10, Y0
+
+n1_noclip:
+	MOVQ       R10, AX
+	VMASKMOVPS Y0, Y15, (AX)
+	LEAQ       (R10)(SI*1), R10
+	LEAQ       (R11)(SI*1), R11
+	SUBQ       $0x01, R8
+	JMP        n1
 
 done:
 	VZEROUPPER
@@ -2405,6 +2692,9 @@ TEXT ·tapRows512(SB), NOSPLIT, $0-8
 	MOVQ         56(DI), R12
 	MOVQ         64(DI), R13
 	VBROADCASTSS 88(DI), Z8
+	MOVQ         8(DI), CX
+	CMPQ         CX, $0x10
+	JLE          narrow
 
 row:
 	TESTQ R8, R8
@@ -2631,6 +2921,274 @@ next:
 	ADDQ 40(DI), R11
 	DECQ R8
 	JMP  row
+
+narrow:
+	MOVQ  $-1, AX
+	BZHIQ CX, AX, AX
+	KMOVW AX, K1
+
+n7:
+	CMPQ    R8, $0x07
+	JLT     n4
+	VMOVAPS Z8, Z0
+	VMOVAPS Z8, Z1
+	VMOVAPS Z8, Z2
+	VMOVAPS Z8, Z3
+	VMOVAPS Z8, Z4
+	VMOVAPS Z8, Z5
+	VMOVAPS Z8, Z6
+	MOVQ    24(DI), SI
+	XORQ    BX, BX
+
+n7_taps:
+	CMPQ         BX, 48(DI)
+	JGE          n7_end
+	MOVQ         (R12)(BX*8), AX
+	ADDQ         R9, AX
+	VBROADCASTSS (R13)(BX*4), Z9
+	VFMADD231PS  (AX), Z9, K1, Z0
+	VFMADD231PS  (AX)(SI*1), Z9, K1, Z1
+	VFMADD231PS  (AX)(SI*2), Z9, K1, Z2
+	LEAQ         (SI)(SI*2), DX
+	ADDQ         AX, DX
+	VFMADD231PS  (DX), Z9, K1, Z3
+	VFMADD231PS  (DX)(SI*1), Z9, K1, Z4
+	VFMADD231PS  (DX)(SI*2), Z9, K1, Z5
+	LEAQ         (DX)(SI*1), DX
+	VFMADD231PS  (DX)(SI*2), Z9, K1, Z6
+	INCQ         BX
+	JMP          n7_taps
+
+n7_end:
+	LEAQ      (R9)(SI*1), R9
+	LEAQ      (R9)(SI*2), R9
+	LEAQ      (R9)(SI*4), R9
+	MOVQ      40(DI), SI
+	MOVQ      80(DI), BX
+	TESTQ     $0x00000008, BX
+	JZ        n7_noadd
+	MOVQ      R11, AX
+	VMOVUPS.Z (AX), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	VMOVUPS.Z (AX)(SI*1), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	VMOVUPS.Z (AX)(SI*2), K1, Z10
+	VADDPS    Z10, Z2, Z2
+	LEAQ      (SI)(SI*2), DX
+	ADDQ      AX, DX
+	VMOVUPS.Z (DX), K1, Z10
+	VADDPS    Z10, Z3, Z3
+	VMOVUPS.Z (DX)(SI*1), K1, Z10
+	VADDPS    Z10, Z4, Z4
+	VMOVUPS.Z (DX)(SI*2), K1, Z10
+	VADDPS    Z10, Z5, Z5
+	LEAQ      (DX)(SI*1), DX
+	VMOVUPS.Z (DX)(SI*2), K1, Z10
+	VADDPS    Z10, Z6, Z6
+
+n7_noadd:
+	TESTQ        $0x00000010, BX
+	JZ           n7_noclip
+	VBROADCASTSS 92(DI), Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VBROADCASTSS 96(DI), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+
+n7_noclip:
+	MOVQ    R10, AX
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(SI*1)
+	VMOVUPS Z2, K1, (AX)(SI*2)
+	LEAQ    (SI)(SI*2), DX
+	ADDQ    AX, DX
+	VMOVUPS Z3, K1, (DX)
+	VMOVUPS Z4, K1, (DX)(SI*1)
+	VMOVUPS Z5, K1, (DX)(SI*2)
+	LEAQ    (DX)(SI*1), DX
+	VMOVUPS Z6, K1, (DX)(SI*2)
+	LEAQ    (R10)(SI*1), R10
+	LEAQ    (R10)(SI*2), R10
+	LEAQ    (R10)(SI*4), R10
+	LEAQ    (R11)(SI*1), R11
+	LEAQ    (R11)(SI*2), R11
+	LEAQ    (R11)(SI*4), R11
+	SUBQ    $0x07, R8
+	JMP     n7
+
+n4:
+	CMPQ    R8, $0x04
+	JLT     n2
+	VMOVAPS Z8, Z0
+	VMOVAPS Z8, Z1
+	VMOVAPS Z8, Z2
+	VMOVAPS Z8, Z3
+	MOVQ    24(DI), SI
+	XORQ    BX, BX
+
+n4_taps:
+	CMPQ         BX, 48(DI)
+	JGE          n4_end
+	MOVQ         (R12)(BX*8), AX
+	ADDQ         R9, AX
+	VBROADCASTSS (R13)(BX*4), Z9
+	VFMADD231PS  (AX), Z9, K1, Z0
+	VFMADD231PS  (AX)(SI*1), Z9, K1, Z1
+	VFMADD231PS  (AX)(SI*2), Z9, K1, Z2
+	LEAQ         (SI)(SI*2), DX
+	ADDQ         AX, DX
+	VFMADD231PS  (DX), Z9, K1, Z3
+	INCQ         BX
+	JMP          n4_taps
+
+n4_end:
+	LEAQ      (R9)(SI*4), R9
+	MOVQ      40(DI), SI
+	MOVQ      80(DI), BX
+	TESTQ     $0x00000008, BX
+	JZ        n4_noadd
+	MOVQ      R11, AX
+	VMOVUPS.Z (AX), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	VMOVUPS.Z (AX)(SI*1), K1, Z10
+	VADDPS    Z10, Z1, Z1
+	VMOVUPS.Z (AX)(SI*2), K1, Z10
+	VADDPS    Z10, Z2, Z2
+	LEAQ      (SI)(SI*2), DX
+	ADDQ      AX, DX
+	VMOVUPS.Z (DX), K1, Z10
+	VADDPS    Z10, Z3, Z3
+
+n4_noadd:
+	TESTQ        $0x00000010, BX
+	JZ           n4_noclip
+	VBROADCASTSS 92(DI), Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VBROADCASTSS 96(DI), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+
+n4_noclip:
+	MOVQ    R10, AX
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(SI*1)
+	VMOVUPS Z2, K1, (AX)(SI*2)
+	LEAQ    (SI)(SI*2), DX
+	ADDQ    AX, DX
+	VMOVUPS Z3, K1, (DX)
+	LEAQ    (R10)(SI*4), R10
+	LEAQ    (R11)(SI*4), R11
+	SUBQ    $0x04, R8
+	JMP     n4
+
+n2:
+	CMPQ    R8, $0x02
+	JLT     n1
+	VMOVAPS Z8, Z0
+	VMOVAPS Z8, Z1
+	MOVQ    24(DI), SI
+	XORQ    BX, BX
+
+n2_taps:
+	CMPQ         BX, 48(DI)
+	JGE          n2_end
+	MOVQ         (R12)(BX*8), AX
+	ADDQ         R9, AX
+	VBROADCASTSS (R13)(BX*4), Z9
+	VFMADD231PS  (AX), Z9, K1, Z0
+	VFMADD231PS  (AX)(SI*1), Z9, K1, Z1
+	INCQ         BX
+	JMP          n2_taps
+
+n2_end:
+	LEAQ      (R9)(SI*2), R9
+	MOVQ      40(DI), SI
+	MOVQ      80(DI), BX
+	TESTQ     $0x00000008, BX
+	JZ        n2_noadd
+	MOVQ      R11, AX
+	VMOVUPS.Z (AX), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	VMOVUPS.Z (AX)(SI*1), K1, Z10
+	VADDPS    Z10, Z1, Z1
+
+n2_noadd:
+	TESTQ        $0x00000010, BX
+	JZ           n2_noclip
+	VBROADCASTSS 92(DI), Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VBROADCASTSS 96(DI), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+
+n2_noclip:
+	MOVQ    R10, AX
+	VMOVUPS Z0, K1, (AX)
+	VMOVUPS Z1, K1, (AX)(SI*1)
+	LEAQ    (R10)(SI*2), R10
+	LEAQ    (R11)(SI*2), R11
+	SUBQ    $0x02, R8
+	JMP     n2
+
+n1:
+	CMPQ    R8, $0x01
+	JLT     done
+	VMOVAPS Z8, Z0
+	MOVQ    24(DI), SI
+	XORQ    BX, BX
+
+n1_taps:
+	CMPQ         BX, 48(DI)
+	JGE          n1_end
+	MOVQ         (R12)(BX*8), AX
+	ADDQ         R9, AX
+	VBROADCASTSS (R13)(BX*4), Z9
+	VFMADD231PS  (AX), Z9, K1, Z0
+	INCQ         BX
+	JMP          n1_taps
+
+n1_end:
+	LEAQ      (R9)(SI*1), R9
+	MOVQ      40(DI), SI
+	MOVQ      80(DI), BX
+	TESTQ     $0x00000008, BX
+	JZ        n1_noadd
+	MOVQ      R11, AX
+	VMOVUPS.Z (AX), K1, Z10
+	VADDPS    Z10, Z0, Z0
+
+n1_noadd:
+	TESTQ        $0x00000010, BX
+	JZ           n1_noclip
+	VBROADCASTSS 92(DI), Z10
+	VMAXPS       Z0, Z10, Z0
+	VBROADCASTSS 96(DI), Z10
+	VMINPS       Z0, Z10, Z0
+
+n1_noclip:
+	MOVQ    R10, AX
+	VMOVUPS Z0, K1, (AX)
+	LEAQ    (R10)(SI*1), R10
+	LEAQ    (R11)(SI*1), R11
+	SUBQ    $0x01, R8
+	JMP     n1
 
 done:
 	VZEROUPPER
@@ -3697,5 +4255,4389 @@ sum:
 	VADDSS        X14, X8, X8
 	VADDSS        132(DI), X8, X8
 	VMOVSS        X8, 132(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x1x1(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x1x1(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	VPXORD Z0, Z0, Z0
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+
+next:
+	ADDQ          56(DI), R11
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x1x2(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x1x2(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x1x3(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x1x3(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x1x4(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x1x4(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	MOVQ   24(AX), R15
+	ADDQ   48(DI), R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R15), Z27
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	ADDQ        $0x40, R15
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R15), K1, Z27
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+	LEAQ        (R15)(CX*4), R15
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	ADDQ          56(DI), R15
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	ADDQ          64(DI), R15
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x2x1(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x2x1(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z1
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z1
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+
+next:
+	ADDQ          56(DI), R11
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x2x2(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x2x2(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z2
+	VFMADD231PS Z25, Z28, Z3
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z2
+	VFMADD231PS Z25, Z28, Z3
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x2x3(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x2x3(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z3
+	VFMADD231PS Z25, Z28, Z4
+	VFMADD231PS Z26, Z28, Z5
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z3
+	VFMADD231PS Z25, Z28, Z4
+	VFMADD231PS Z26, Z28, Z5
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x2x4(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x2x4(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	MOVQ   24(AX), R15
+	ADDQ   48(DI), R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R15), Z27
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	ADDQ        $0x40, R15
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R15), K1, Z27
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+	LEAQ        (R15)(CX*4), R15
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	ADDQ          56(DI), R15
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	ADDQ          64(DI), R15
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x3x1(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x3x1(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z1
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z2
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z1
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z2
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+
+next:
+	ADDQ          56(DI), R11
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x3x2(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x3x2(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z2
+	VFMADD231PS Z25, Z28, Z3
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z2
+	VFMADD231PS Z25, Z28, Z3
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x3x3(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x3x3(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z3
+	VFMADD231PS Z25, Z28, Z4
+	VFMADD231PS Z26, Z28, Z5
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VFMADD231PS Z26, Z28, Z8
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z3
+	VFMADD231PS Z25, Z28, Z4
+	VFMADD231PS Z26, Z28, Z5
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VFMADD231PS Z26, Z28, Z8
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VMOVAPS       Z8, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 112(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x3x4(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x3x4(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	MOVQ   24(AX), R15
+	ADDQ   48(DI), R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R15), Z27
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z10
+	VFMADD231PS Z27, Z28, Z11
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	ADDQ        $0x40, R15
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R15), K1, Z27
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z10
+	VFMADD231PS Z27, Z28, Z11
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+	LEAQ        (R15)(CX*4), R15
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	ADDQ          56(DI), R15
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	ADDQ          64(DI), R15
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VMOVAPS       Z8, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 112(DI)
+	VMOVAPS       Z9, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 116(DI)
+	VMOVAPS       Z10, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 120(DI)
+	VMOVAPS       Z11, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 124(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x4x1(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x4x1(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z1
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z2
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z3
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z1
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z2
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z3
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+
+next:
+	ADDQ          56(DI), R11
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x4x2(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x4x2(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z2
+	VFMADD231PS Z25, Z28, Z3
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z2
+	VFMADD231PS Z25, Z28, Z3
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x4x3(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x4x3(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z3
+	VFMADD231PS Z25, Z28, Z4
+	VFMADD231PS Z26, Z28, Z5
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VFMADD231PS Z26, Z28, Z8
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z9
+	VFMADD231PS Z25, Z28, Z10
+	VFMADD231PS Z26, Z28, Z11
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z3
+	VFMADD231PS Z25, Z28, Z4
+	VFMADD231PS Z26, Z28, Z5
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VFMADD231PS Z26, Z28, Z8
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z9
+	VFMADD231PS Z25, Z28, Z10
+	VFMADD231PS Z26, Z28, Z11
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VMOVAPS       Z8, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 112(DI)
+	VMOVAPS       Z9, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 116(DI)
+	VMOVAPS       Z10, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 120(DI)
+	VMOVAPS       Z11, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 124(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x4x4(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x4x4(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	MOVQ   24(AX), R15
+	ADDQ   48(DI), R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R15), Z27
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z10
+	VFMADD231PS Z27, Z28, Z11
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	VFMADD231PS Z27, Z28, Z15
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	ADDQ        $0x40, R15
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R15), K1, Z27
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z10
+	VFMADD231PS Z27, Z28, Z11
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	VFMADD231PS Z27, Z28, Z15
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+	LEAQ        (R15)(CX*4), R15
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	ADDQ          56(DI), R15
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	ADDQ          64(DI), R15
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z13, Z29
+	VMOVAPS       Z14, Z30
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VMOVAPS       Z8, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 112(DI)
+	VMOVAPS       Z9, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 116(DI)
+	VMOVAPS       Z10, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 120(DI)
+	VMOVAPS       Z11, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 124(DI)
+	VMOVAPS       Z12, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 128(DI)
+	VMOVAPS       Z29, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 132(DI)
+	VMOVAPS       Z30, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 136(DI)
+	VMOVAPS       Z15, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 140(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x5x1(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x5x1(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z1
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z2
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z3
+	VMOVUPS     (R9)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z4
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z1
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z2
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z3
+	VMOVUPS.Z   (R9)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+
+next:
+	ADDQ          56(DI), R11
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x5x2(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x5x2(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z2
+	VFMADD231PS Z25, Z28, Z3
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VMOVUPS     (R9)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z2
+	VFMADD231PS Z25, Z28, Z3
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VMOVUPS.Z   (R9)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VMOVAPS       Z8, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 112(DI)
+	VMOVAPS       Z9, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 116(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x5x3(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x5x3(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z3
+	VFMADD231PS Z25, Z28, Z4
+	VFMADD231PS Z26, Z28, Z5
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VFMADD231PS Z26, Z28, Z8
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z9
+	VFMADD231PS Z25, Z28, Z10
+	VFMADD231PS Z26, Z28, Z11
+	VMOVUPS     (R9)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z3
+	VFMADD231PS Z25, Z28, Z4
+	VFMADD231PS Z26, Z28, Z5
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VFMADD231PS Z26, Z28, Z8
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z9
+	VFMADD231PS Z25, Z28, Z10
+	VFMADD231PS Z26, Z28, Z11
+	VMOVUPS.Z   (R9)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z13, Z29
+	VMOVAPS       Z14, Z30
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VMOVAPS       Z8, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 112(DI)
+	VMOVAPS       Z9, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 116(DI)
+	VMOVAPS       Z10, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 120(DI)
+	VMOVAPS       Z11, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 124(DI)
+	VMOVAPS       Z12, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 128(DI)
+	VMOVAPS       Z29, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 132(DI)
+	VMOVAPS       Z30, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 136(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x5x4(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x5x4(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	MOVQ   24(AX), R15
+	ADDQ   48(DI), R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R15), Z27
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z10
+	VFMADD231PS Z27, Z28, Z11
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	VFMADD231PS Z27, Z28, Z15
+	VMOVUPS     (R9)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z16
+	VFMADD231PS Z25, Z28, Z17
+	VFMADD231PS Z26, Z28, Z18
+	VFMADD231PS Z27, Z28, Z19
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	ADDQ        $0x40, R15
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R15), K1, Z27
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z10
+	VFMADD231PS Z27, Z28, Z11
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	VFMADD231PS Z27, Z28, Z15
+	VMOVUPS.Z   (R9)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z16
+	VFMADD231PS Z25, Z28, Z17
+	VFMADD231PS Z26, Z28, Z18
+	VFMADD231PS Z27, Z28, Z19
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+	LEAQ        (R15)(CX*4), R15
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	ADDQ          56(DI), R15
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	ADDQ          64(DI), R15
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z13, Z29
+	VMOVAPS       Z14, Z30
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VMOVAPS       Z8, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 112(DI)
+	VMOVAPS       Z9, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 116(DI)
+	VMOVAPS       Z10, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 120(DI)
+	VMOVAPS       Z11, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 124(DI)
+	VMOVAPS       Z12, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 128(DI)
+	VMOVAPS       Z29, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 132(DI)
+	VMOVAPS       Z30, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 136(DI)
+	VMOVAPS       Z15, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 140(DI)
+	VMOVAPS       Z16, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 144(DI)
+	VMOVAPS       Z17, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 148(DI)
+	VMOVAPS       Z18, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 152(DI)
+	VMOVAPS       Z19, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 156(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x6x1(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x6x1(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z1
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z2
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z3
+	VMOVUPS     (R9)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VMOVUPS     (R9)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z5
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z1
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z2
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z3
+	VMOVUPS.Z   (R9)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	VMOVUPS.Z   (R9)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z5
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+
+next:
+	ADDQ          56(DI), R11
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x6x2(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x6x2(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z2
+	VFMADD231PS Z25, Z28, Z3
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VMOVUPS     (R9)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VMOVUPS     (R9)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z10
+	VFMADD231PS Z25, Z28, Z11
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z2
+	VFMADD231PS Z25, Z28, Z3
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VMOVUPS.Z   (R9)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VMOVUPS.Z   (R9)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z10
+	VFMADD231PS Z25, Z28, Z11
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VMOVAPS       Z8, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 112(DI)
+	VMOVAPS       Z9, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 116(DI)
+	VMOVAPS       Z10, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 120(DI)
+	VMOVAPS       Z11, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 124(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x6x3(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x6x3(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z3
+	VFMADD231PS Z25, Z28, Z4
+	VFMADD231PS Z26, Z28, Z5
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VFMADD231PS Z26, Z28, Z8
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z9
+	VFMADD231PS Z25, Z28, Z10
+	VFMADD231PS Z26, Z28, Z11
+	VMOVUPS     (R9)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	VMOVUPS     (R9)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z15
+	VFMADD231PS Z25, Z28, Z16
+	VFMADD231PS Z26, Z28, Z17
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z3
+	VFMADD231PS Z25, Z28, Z4
+	VFMADD231PS Z26, Z28, Z5
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z6
+	VFMADD231PS Z25, Z28, Z7
+	VFMADD231PS Z26, Z28, Z8
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z9
+	VFMADD231PS Z25, Z28, Z10
+	VFMADD231PS Z26, Z28, Z11
+	VMOVUPS.Z   (R9)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	VMOVUPS.Z   (R9)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z15
+	VFMADD231PS Z25, Z28, Z16
+	VFMADD231PS Z26, Z28, Z17
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z13, Z29
+	VMOVAPS       Z14, Z30
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VMOVAPS       Z8, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 112(DI)
+	VMOVAPS       Z9, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 116(DI)
+	VMOVAPS       Z10, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 120(DI)
+	VMOVAPS       Z11, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 124(DI)
+	VMOVAPS       Z12, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 128(DI)
+	VMOVAPS       Z29, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 132(DI)
+	VMOVAPS       Z30, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 136(DI)
+	VMOVAPS       Z15, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 140(DI)
+	VMOVAPS       Z16, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 144(DI)
+	VMOVAPS       Z17, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 148(DI)
+	VZEROUPPER
+	RET
+
+// func dotTile512x6x4(a *byte)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·dotTile512x6x4(SB), NOSPLIT, $0-8
+	MOVQ   a+0(FP), DI
+	MOVQ   32(DI), R10
+	MOVQ   24(DI), R8
+	LEAQ   (R10)(R10*2), R9
+	ADDQ   R8, R9
+	MOVQ   72(DI), AX
+	MOVQ   (AX), R11
+	ADDQ   48(DI), R11
+	MOVQ   8(AX), R12
+	ADDQ   48(DI), R12
+	MOVQ   16(AX), R13
+	ADDQ   48(DI), R13
+	MOVQ   24(AX), R15
+	ADDQ   48(DI), R15
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	VPXORD Z10, Z10, Z10
+	VPXORD Z11, Z11, Z11
+	VPXORD Z12, Z12, Z12
+	VPXORD Z13, Z13, Z13
+	VPXORD Z14, Z14, Z14
+	VPXORD Z15, Z15, Z15
+	VPXORD Z16, Z16, Z16
+	VPXORD Z17, Z17, Z17
+	VPXORD Z18, Z18, Z18
+	VPXORD Z19, Z19, Z19
+	VPXORD Z20, Z20, Z20
+	VPXORD Z21, Z21, Z21
+	VPXORD Z22, Z22, Z22
+	VPXORD Z23, Z23, Z23
+	MOVQ   (DI), DX
+
+image:
+	MOVQ 8(DI), BX
+
+run:
+	MOVQ 16(DI), CX
+
+full:
+	CMPQ        CX, $0x10
+	JLT         tail
+	VMOVUPS     (R11), Z24
+	VMOVUPS     (R12), Z25
+	VMOVUPS     (R13), Z26
+	VMOVUPS     (R15), Z27
+	VMOVUPS     (R8), Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS     (R8)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	VMOVUPS     (R8)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z10
+	VFMADD231PS Z27, Z28, Z11
+	VMOVUPS     (R9), Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	VFMADD231PS Z27, Z28, Z15
+	VMOVUPS     (R9)(R10*1), Z28
+	VFMADD231PS Z24, Z28, Z16
+	VFMADD231PS Z25, Z28, Z17
+	VFMADD231PS Z26, Z28, Z18
+	VFMADD231PS Z27, Z28, Z19
+	VMOVUPS     (R9)(R10*2), Z28
+	VFMADD231PS Z24, Z28, Z20
+	VFMADD231PS Z25, Z28, Z21
+	VFMADD231PS Z26, Z28, Z22
+	VFMADD231PS Z27, Z28, Z23
+	ADDQ        $0x40, R8
+	ADDQ        $0x40, R9
+	ADDQ        $0x40, R11
+	ADDQ        $0x40, R12
+	ADDQ        $0x40, R13
+	ADDQ        $0x40, R15
+	SUBQ        $0x10, CX
+	JMP         full
+
+tail:
+	TESTQ       CX, CX
+	JLE         next
+	MOVQ        $-1, AX
+	BZHIQ       CX, AX, AX
+	KMOVW       AX, K1
+	VMOVUPS.Z   (R11), K1, Z24
+	VMOVUPS.Z   (R12), K1, Z25
+	VMOVUPS.Z   (R13), K1, Z26
+	VMOVUPS.Z   (R15), K1, Z27
+	VMOVUPS.Z   (R8), K1, Z28
+	VFMADD231PS Z24, Z28, Z0
+	VFMADD231PS Z25, Z28, Z1
+	VFMADD231PS Z26, Z28, Z2
+	VFMADD231PS Z27, Z28, Z3
+	VMOVUPS.Z   (R8)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z4
+	VFMADD231PS Z25, Z28, Z5
+	VFMADD231PS Z26, Z28, Z6
+	VFMADD231PS Z27, Z28, Z7
+	VMOVUPS.Z   (R8)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z8
+	VFMADD231PS Z25, Z28, Z9
+	VFMADD231PS Z26, Z28, Z10
+	VFMADD231PS Z27, Z28, Z11
+	VMOVUPS.Z   (R9), K1, Z28
+	VFMADD231PS Z24, Z28, Z12
+	VFMADD231PS Z25, Z28, Z13
+	VFMADD231PS Z26, Z28, Z14
+	VFMADD231PS Z27, Z28, Z15
+	VMOVUPS.Z   (R9)(R10*1), K1, Z28
+	VFMADD231PS Z24, Z28, Z16
+	VFMADD231PS Z25, Z28, Z17
+	VFMADD231PS Z26, Z28, Z18
+	VFMADD231PS Z27, Z28, Z19
+	VMOVUPS.Z   (R9)(R10*2), K1, Z28
+	VFMADD231PS Z24, Z28, Z20
+	VFMADD231PS Z25, Z28, Z21
+	VFMADD231PS Z26, Z28, Z22
+	VFMADD231PS Z27, Z28, Z23
+	LEAQ        (R8)(CX*4), R8
+	LEAQ        (R9)(CX*4), R9
+	LEAQ        (R11)(CX*4), R11
+	LEAQ        (R12)(CX*4), R12
+	LEAQ        (R13)(CX*4), R13
+	LEAQ        (R15)(CX*4), R15
+
+next:
+	ADDQ          56(DI), R11
+	ADDQ          56(DI), R12
+	ADDQ          56(DI), R13
+	ADDQ          56(DI), R15
+	DECQ          BX
+	JNZ           run
+	ADDQ          40(DI), R8
+	ADDQ          40(DI), R9
+	ADDQ          64(DI), R11
+	ADDQ          64(DI), R12
+	ADDQ          64(DI), R13
+	ADDQ          64(DI), R15
+	DECQ          DX
+	JNZ           image
+	VMOVAPS       Z13, Z29
+	VMOVAPS       Z14, Z30
+	VMOVAPS       Z0, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 80(DI)
+	VMOVAPS       Z1, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 84(DI)
+	VMOVAPS       Z2, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 88(DI)
+	VMOVAPS       Z3, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 92(DI)
+	VMOVAPS       Z4, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 96(DI)
+	VMOVAPS       Z5, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 100(DI)
+	VMOVAPS       Z6, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 104(DI)
+	VMOVAPS       Z7, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 108(DI)
+	VMOVAPS       Z8, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 112(DI)
+	VMOVAPS       Z9, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 116(DI)
+	VMOVAPS       Z10, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 120(DI)
+	VMOVAPS       Z11, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 124(DI)
+	VMOVAPS       Z12, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 128(DI)
+	VMOVAPS       Z29, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 132(DI)
+	VMOVAPS       Z30, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 136(DI)
+	VMOVAPS       Z15, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 140(DI)
+	VMOVAPS       Z16, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 144(DI)
+	VMOVAPS       Z17, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 148(DI)
+	VMOVAPS       Z18, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 152(DI)
+	VMOVAPS       Z19, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 156(DI)
+	VMOVAPS       Z20, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 160(DI)
+	VMOVAPS       Z21, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 164(DI)
+	VMOVAPS       Z22, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 168(DI)
+	VMOVAPS       Z23, Z13
+	VEXTRACTF32X8 $0x01, Z13, Y14
+	VADDPS        Y14, Y13, Y13
+	VEXTRACTF128  $0x01, Y13, X14
+	VADDPS        X14, X13, X13
+	VMOVHLPS      X13, X14, X14
+	VADDPS        X14, X13, X13
+	VSHUFPS       $0x01, X13, X13, X14
+	VADDSS        X14, X13, X13
+	VMOVSS        X13, 172(DI)
 	VZEROUPPER
 	RET

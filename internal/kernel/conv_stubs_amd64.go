@@ -93,3 +93,85 @@ func tapDots512x9(a *rowTaps)
 
 // tapDots512[t-1] is tapDots of t taps.
 var tapDots512 = [9]func(*rowTaps){tapDots512x1, tapDots512x2, tapDots512x3, tapDots512x4, tapDots512x5, tapDots512x6, tapDots512x7, tapDots512x8, tapDots512x9}
+
+// dotTiles512[r-1][t-1] is dotTiles of r rows and t taps.
+var dotTiles512 = [6][4]func(*dotTile){
+	{dotTile512x1x1, dotTile512x1x2, dotTile512x1x3, dotTile512x1x4},
+	{dotTile512x2x1, dotTile512x2x2, dotTile512x2x3, dotTile512x2x4},
+	{dotTile512x3x1, dotTile512x3x2, dotTile512x3x3, dotTile512x3x4},
+	{dotTile512x4x1, dotTile512x4x2, dotTile512x4x3, dotTile512x4x4},
+	{dotTile512x5x1, dotTile512x5x2, dotTile512x5x3, dotTile512x5x4},
+	{dotTile512x6x1, dotTile512x6x2, dotTile512x6x3, dotTile512x6x4},
+}
+
+//go:noescape
+func dotTile512x1x1(a *dotTile)
+
+//go:noescape
+func dotTile512x1x2(a *dotTile)
+
+//go:noescape
+func dotTile512x1x3(a *dotTile)
+
+//go:noescape
+func dotTile512x1x4(a *dotTile)
+
+//go:noescape
+func dotTile512x2x1(a *dotTile)
+
+//go:noescape
+func dotTile512x2x2(a *dotTile)
+
+//go:noescape
+func dotTile512x2x3(a *dotTile)
+
+//go:noescape
+func dotTile512x2x4(a *dotTile)
+
+//go:noescape
+func dotTile512x3x1(a *dotTile)
+
+//go:noescape
+func dotTile512x3x2(a *dotTile)
+
+//go:noescape
+func dotTile512x3x3(a *dotTile)
+
+//go:noescape
+func dotTile512x3x4(a *dotTile)
+
+//go:noescape
+func dotTile512x4x1(a *dotTile)
+
+//go:noescape
+func dotTile512x4x2(a *dotTile)
+
+//go:noescape
+func dotTile512x4x3(a *dotTile)
+
+//go:noescape
+func dotTile512x4x4(a *dotTile)
+
+//go:noescape
+func dotTile512x5x1(a *dotTile)
+
+//go:noescape
+func dotTile512x5x2(a *dotTile)
+
+//go:noescape
+func dotTile512x5x3(a *dotTile)
+
+//go:noescape
+func dotTile512x5x4(a *dotTile)
+
+//go:noescape
+func dotTile512x6x1(a *dotTile)
+
+//go:noescape
+func dotTile512x6x2(a *dotTile)
+
+//go:noescape
+func dotTile512x6x3(a *dotTile)
+
+//go:noescape
+func dotTile512x6x4(a *dotTile)

@@ -97,7 +97,7 @@ func (tc *tapConv) setOffsets() {
 
 const (
 	convFillBytes    = 1 << 20   // padded copies of images at a time
-	convDirectPanels = 4         // most panels of weights that read the planes without packing them
+	convDirectPanels = 32        // most panels of weights that read the planes without packing them
 	convABytes       = 384 << 10 // weights that may be read again for every panel of positions
 )
 

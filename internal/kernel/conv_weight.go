@@ -65,11 +65,16 @@ func (wg *weightGrad) run(p *parallel.Pool, cp *ConvParams, dw []float32) {
 	image := tc.srcChans * tc.chanSize
 	step := max(1, ceilDiv(2*largest, wg.per), convFillBytes/(4*max(image, cp.M*wg.per)))
 	step = min(step, cp.N)
-	dyT := getBuffer(tc.groups * wg.mPanels * wg.width * step * wg.per)
-	defer dyT.put()
-	dwT := getBuffer(tc.groups * k * m)
-	defer dwT.put()
-	wg.dyT, wg.dwT = dyT.f, dwT.f
+	dots := wg.useDots()
+	if dots {
+		clear(dw[:tc.groups*k*m])
+	} else {
+		dyT := getBuffer(tc.groups * wg.mPanels * wg.width * step * wg.per)
+		defer dyT.put()
+		dwT := getBuffer(tc.groups * k * m)
+		defer dwT.put()
+		wg.dyT, wg.dwT = dyT.f, dwT.f
+	}
 	if !tc.identity {
 		xp := getBuffer(step * image)
 		defer xp.put()
@@ -90,6 +95,10 @@ func (wg *weightGrad) run(p *parallel.Pool, cp *ConvParams, dw []float32) {
 				}
 			})
 		}
+		if dots {
+			wg.runDots(p, cp, n, dw)
+			continue
+		}
 		p.For(n*tc.groups*wg.mPanels, max(1, 1<<13/(wg.width*wg.per)), func(lo, hi int) {
 			for i := lo; i < hi; i++ {
 				wg.transpose(cp, i/(tc.groups*wg.mPanels), i%(tc.groups*wg.mPanels))
@@ -107,6 +116,9 @@ func (wg *weightGrad) run(p *parallel.Pool, cp *ConvParams, dw []float32) {
 				lo = end
 			}
 		})
+	}
+	if dots {
+		return
 	}
 	rows := roundUp(max(1, 1<<13/k), 16)
 	p.For(tc.groups*ceilDiv(m, rows), 1, func(lo, hi int) {

@@ -31,7 +31,7 @@ var decls strings.Builder
 // function begins a function; sig is its Go signature, in which types of the package are written as they are.
 func function(name, sig string) {
 	fmt.Fprintf(&decls, "\n//go:noescape\nfunc %s%s\n", name, sig)
-	for _, t := range []string{"*move", "*rowTaps"} {
+	for _, t := range []string{"*move", "*rowTaps", "*dotTile"} {
 		sig = strings.ReplaceAll(sig, t, "*byte")
 	}
 	TEXT(name, NOSPLIT, "func"+sig)
@@ -555,10 +555,13 @@ func (i isa) tapRows() {
 	MOVQ(at(a, rtW), w)
 	bias, weight, tmp := i.vec[8], i.vec[9], i.vec[10]
 	VBROADCASTSS(at(a, rtBias), bias)
+	n, j := reg.RCX, reg.RSI // elements left, byte position
+	MOVQ(at(a, rtN), n)
+	CMPQ(n, Imm(uint64(i.lanes)))
+	JLE(LabelRef("narrow"))
 	Label("row")
 	TESTQ(rows, rows)
 	JLE(LabelRef("done"))
-	n, j := reg.RCX, reg.RSI // elements left, byte position
 	MOVQ(at(a, rtN), n)
 	XORQ(j, j)
 	Label("chunk")
@@ -648,7 +651,211 @@ func (i isa) tapRows() {
 	ADDQ(at(a, rtDstRow), add)
 	DECQ(rows)
 	JMP(LabelRef("row"))
-	Label("done")
+	i.narrowRows(func() { Label("done") })
+}
+
+// narrowRows is the part of tapRows for rows of one vector: several rows at a time.
+func (i isa) narrowRows(done func()) {
+	a, rows, src, dst, add, off, w := reg.RDI, reg.R8, reg.R9, reg.R10, reg.R11, reg.R12, reg.R13
+	bias, weight, tmp := i.vec[8], i.vec[9], i.vec[10]
+	n, stride, t, p, p3 := reg.RCX, reg.RSI, reg.RBX, reg.RAX, reg.RDX
+	Label("narrow")
+	i.tailMask(n, reg.RAX)
+	most := []int{7, 4, 2, 1}
+	for b, r := range most {
+		name := fmt.Sprintf("n%d", r)
+		next := "done"
+		if b+1 < len(most) {
+			next = fmt.Sprintf("n%d", most[b+1])
+		}
+		// each calls f with the address of every row of the block at p with the stride in a register.
+		each := func(f func(row int, m Mem)) {
+			for row := range r {
+				base := p
+				if row >= 3 {
+					base = p3
+				}
+				if row == 3 {
+					LEAQ(indexed(stride, stride, 2, 0), p3)
+					ADDQ(p, p3)
+				}
+				if row == 6 {
+					LEAQ(indexed(p3, stride, 1, 0), p3)
+					f(row, indexed(p3, stride, 2, 0))
+					continue
+				}
+				m := at(base, 0)
+				if row%3 > 0 {
+					m = indexed(base, stride, uint8(row%3), 0)
+				}
+				f(row, m)
+			}
+		}
+		advance := func(x reg.GPPhysical) {
+			for m, k := r, 0; m > 0; m, k = m>>1, k+1 {
+				if m&1 == 1 {
+					LEAQ(indexed(x, stride, uint8(min(8, 1<<k)), 0), x)
+				}
+			}
+		}
+		Label(name)
+		CMPQ(rows, Imm(uint64(r)))
+		JLT(LabelRef(next))
+		for v := range r {
+			VMOVAPS(bias, i.vec[v])
+		}
+		MOVQ(at(a, rtSrcRow), stride)
+		XORQ(t, t)
+		Label(name + "_taps")
+		CMPQ(t, at(a, rtTaps))
+		JGE(LabelRef(name + "_end"))
+		MOVQ(indexed(off, t, 8, 0), p)
+		ADDQ(src, p)
+		VBROADCASTSS(indexed(w, t, 4, 0), weight)
+		each(func(row int, m Mem) { i.fma(m, weight, i.vec[row], tmp, true) })
+		INCQ(t)
+		JMP(LabelRef(name + "_taps"))
+		Label(name + "_end")
+		advance(src)
+		MOVQ(at(a, rtDstRow), stride)
+		MOVQ(at(a, rtFlags), t)
+		TESTQ(U32(flagAdd), t)
+		JZ(LabelRef(name + "_noadd"))
+		MOVQ(add, p)
+		each(func(row int, m Mem) {
+			i.load(m, tmp, true)
+			VADDPS(tmp, i.vec[row], i.vec[row])
+		})
+		Label(name + "_noadd")
+		TESTQ(U32(flagClip), t)
+		JZ(LabelRef(name + "_noclip"))
+		VBROADCASTSS(at(a, rtLo), tmp)
+		for v := range r {
+			VMAXPS(i.vec[v], tmp, i.vec[v])
+		}
+		VBROADCASTSS(at(a, rtHi), tmp)
+		for v := range r {
+			VMINPS(i.vec[v], tmp, i.vec[v])
+		}
+		Label(name + "_noclip")
+		MOVQ(dst, p)
+		each(func(row int, m Mem) {
+			if i.lanes == 16 {
+				VMOVUPS(i.vec[row], reg.K1, m)
+			} else {
+				VMASKMOVPS(i.vec[row], y[15], m)
+			}
+		})
+		advance(dst)
+		advance(add)
+		SUBQ(Imm(uint64(r)), rows)
+		JMP(LabelRef(name))
+	}
+	done()
+	VZEROUPPER()
+	RET()
+}
+
+// Byte offsets of the fields of the Go type dotTile.
+const (
+	dtImages, dtRuns, dtN, dtDY, dtDYRow, dtDYImage = 0, 8, 16, 24, 32, 40
+	dtX, dtXRun, dtXImage, dtOff, dtSums            = 48, 56, 64, 72, 80
+)
+
+// dotTile sums products along positions: rows of dy against taps of x.
+func dotTile(rows, taps int) {
+	function(fmt.Sprintf("dotTile512x%dx%d", rows, taps), "(a *dotTile)")
+	params("a")
+	i := isa{"512", 16, z}
+	a := param("a", reg.RDI)
+	dy := []reg.GPPhysical{reg.R8, reg.R9}[:(rows+2)/3]
+	dyRow := reg.R10
+	xp := []reg.GPPhysical{reg.R11, reg.R12, reg.R13, reg.R15}[:taps]
+	n, runs, images := reg.RCX, reg.RBX, reg.RDX
+	acc := func(r, t int) reg.VecPhysical { return z[r*taps+t] }
+	xv, dv := z[24:24+taps], z[28]
+	MOVQ(at(a, dtDYRow), dyRow)
+	MOVQ(at(a, dtDY), dy[0])
+	if len(dy) > 1 {
+		LEAQ(indexed(dyRow, dyRow, 2, 0), dy[1])
+		ADDQ(dy[0], dy[1])
+	}
+	MOVQ(at(a, dtOff), reg.RAX)
+	for t := range taps {
+		MOVQ(at(reg.RAX, 8*t), xp[t])
+		ADDQ(at(a, dtX), xp[t])
+	}
+	for r := range rows {
+		for t := range taps {
+			i.zero(acc(r, t))
+		}
+	}
+	all := append(append([]reg.GPPhysical{}, dy...), xp...)
+	step := func(masked bool) {
+		for t := range taps {
+			i.load(at(xp[t], 0), xv[t], masked)
+		}
+		for r := range rows {
+			m := at(dy[r/3], 0)
+			if r%3 > 0 {
+				m = indexed(dy[r/3], dyRow, uint8(r%3), 0)
+			}
+			i.load(m, dv, masked)
+			for t := range taps {
+				VFMADD231PS(xv[t], dv, acc(r, t))
+			}
+		}
+	}
+	MOVQ(at(a, dtImages), images)
+	Label("image")
+	MOVQ(at(a, dtRuns), runs)
+	Label("run")
+	MOVQ(at(a, dtN), n)
+	Label("full")
+	CMPQ(n, Imm(16))
+	JLT(LabelRef("tail"))
+	step(false)
+	for _, p := range all {
+		ADDQ(Imm(64), p)
+	}
+	SUBQ(Imm(16), n)
+	JMP(LabelRef("full"))
+	Label("tail")
+	TESTQ(n, n)
+	JLE(LabelRef("next"))
+	i.tailMask(n, reg.RAX)
+	step(true)
+	for _, p := range all {
+		LEAQ(indexed(p, n, 4, 0), p)
+	}
+	Label("next")
+	for _, p := range xp {
+		ADDQ(at(a, dtXRun), p)
+	}
+	DECQ(runs)
+	JNZ(LabelRef("run"))
+	for _, p := range dy {
+		ADDQ(at(a, dtDYImage), p)
+	}
+	for _, p := range xp {
+		ADDQ(at(a, dtXImage), p)
+	}
+	DECQ(images)
+	JNZ(LabelRef("image"))
+	// Lanes are summed in registers 13 and 14, which VEX instructions reach; their own sums step aside.
+	if rows*taps > 13 {
+		VMOVAPS(z[13], z[29])
+		VMOVAPS(z[14], z[30])
+	}
+	for s := range rows * taps {
+		from := z[s]
+		if s == 13 || s == 14 {
+			from = z[s+16]
+		}
+		VMOVAPS(from, z[13])
+		i.total(13, 14)
+		VMOVSS(x[13], at(a, dtSums+4*s))
+	}
 	VZEROUPPER()
 	RET()
 }
@@ -754,6 +961,20 @@ func main() {
 			fmt.Fprintf(&decls, "tapDots%sx%d, ", i.name, t)
 		}
 		fmt.Fprint(&decls, "}\n")
+	}
+	fmt.Fprint(&decls, "\n// dotTiles512[r-1][t-1] is dotTiles of r rows and t taps.\nvar dotTiles512 = [6][4]func(*dotTile){\n")
+	for r := 1; r <= 6; r++ {
+		fmt.Fprint(&decls, "{")
+		for t := 1; t <= 4; t++ {
+			fmt.Fprintf(&decls, "dotTile512x%dx%d, ", r, t)
+		}
+		fmt.Fprint(&decls, "},\n")
+	}
+	fmt.Fprint(&decls, "}\n")
+	for r := 1; r <= 6; r++ {
+		for t := 1; t <= 4; t++ {
+			dotTile(r, t)
+		}
 	}
 	if *path != "" {
 		head := "// Code generated by _asm/conv. DO NOT EDIT.\n\n//go:build !noasm\n\npackage kernel\n"
