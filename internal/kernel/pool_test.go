@@ -55,7 +55,7 @@ func testPool[T Float](t *testing.T) {
 	r := rand.New(rand.NewPCG(25, 26))
 	tol := tolOf[T]()
 	ps := pools(t)
-	for n := range 150 {
+	for n := range 80 {
 		q := randPool(r)
 		if n < 4 { // the usual ones
 			k := 2 + n%2
