@@ -20,6 +20,9 @@ type reduceOldAttrs struct {
 	KeepDims bool  `onnx:"keepdims,default=1"`
 }
 
+// KeepDims are the attributes of a Reduce operator that takes the axes as an input.
+func KeepDims(keep bool) any { return &reduceAttrs{KeepDims: keep} }
+
 // reduction describes a Reduce operator, which defineReduce completes.
 type reduction struct {
 	name  string
@@ -104,8 +107,14 @@ func init() {
 			if err != nil {
 				return err
 			}
-			if err := expand(c, c.Out[0], c.In[0], full); err != nil || !a.Mean {
-				return err
+			if c.In[0].Len() == c.Out[0].Len() {
+				copy(c.Out[0].Bytes(), c.In[0].Bytes())
+				return nil
+			}
+			s := c.Out[0].Shape()
+			copyStrided(c.Pool, c.Out[0], c.In[0], walk{ext: s, ds: strides(s), ss: expandStrides(full, s)})
+			if !a.Mean {
+				return nil
 			}
 			k := float64(c.In[0].Len()) / float64(c.Out[0].Len())
 			if c.Out[0].DType() == tensor.Float64 {
@@ -128,37 +137,6 @@ func init() {
 			return only(n, 0, r.reduce(op, dy[0])), nil
 		},
 	})
-}
-
-// expand fills out with x, read as one of shape s, which broadcasts to out's.
-func expand(c *graph.RunCtx, out, x *tensor.Tensor, s tensor.Shape) error {
-	switch x.DType() {
-	case tensor.Float32:
-		expandAs[float32](c, out, x, s)
-	case tensor.Float64:
-		expandAs[float64](c, out, x, s)
-	default:
-		return errType(x)
-	}
-	return nil
-}
-
-func expandAs[T tensor.Elem](c *graph.RunCtx, out, x *tensor.Tensor, s tensor.Shape) {
-	first := kernel.BinaryOp[T, T]{
-		VV: func(out, a, _ []T) { copy(out, a) },
-		VS: func(out, a []T, _ T) { copy(out, a) },
-		SV: func(out []T, a T, _ []T) {
-			for i := range out {
-				out[i] = a
-			}
-		},
-	}
-	if x.Len() == out.Len() {
-		copy(out.Bytes(), x.Bytes())
-		return
-	}
-	o := tensor.Data[T](out)
-	kernel.Binary(c.Pool, first, o, out.Shape(), tensor.Data[T](x), s, o, out.Shape())
 }
 
 // reducedShape is the shape that is left of s, and the same with the reduced axes as 1. No axes mean all, or none with noop.
