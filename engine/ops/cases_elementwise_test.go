@@ -54,10 +54,10 @@ func init() {
 		opCase{op: "PRelu", name: "one slope", in: []arg{xg(kinkless, 2, 3, 4), w(1)}},
 		opCase{op: "PRelu", name: "full", in: []arg{xg(kinkless, 2, 3, 4), w(3, 4)}},
 
-		opCase{op: "Floor", in: []arg{xg(kinkless, 3, 5)}, values: true},
-		opCase{op: "Ceil", in: []arg{xg(kinkless, 3, 5)}, values: true},
-		opCase{op: "Round", in: []arg{xg(kinkless, 3, 5)}, values: true},
-		opCase{op: "Sign", in: []arg{xg(kinkless, 3, 5)}, values: true},
+		opCase{op: "Floor", in: []arg{xg(kinkless, 3, 5)}},
+		opCase{op: "Ceil", in: []arg{xg(kinkless, 3, 5)}},
+		opCase{op: "Round", in: []arg{xg(kinkless, 3, 5)}},
+		opCase{op: "Sign", in: []arg{xg(kinkless, 3, 5)}},
 		opCase{op: "IsNaN", in: []arg{x(3, 5)}, values: true},
 		opCase{op: "IsInf", in: []arg{x(3, 5)}, values: true},
 		opCase{op: "Not", in: []arg{given(tensor.From([]bool{true, false, true}, 3))}, values: true},
@@ -67,6 +67,19 @@ func init() {
 		opCase{op: "Cast", name: "to bool", attrs: is("to", int(tensor.Bool)), in: []arg{xg(positive, 3, 5)}, values: true},
 		opCase{op: "Cast", name: "from int", attrs: is("to", int(tensor.Float32)), in: []arg{ids(3, -1, 7)}, values: true},
 	)
+	register(opCase{op: "Cast", opset: 1, attrs: is("to", "DOUBLE"), in: []arg{x(3, 5)}})
+	for _, op := range []string{"Add", "Sub", "Mul", "Div", "Pow"} {
+		a, b := generator(normal), generator(nonzero)
+		if op == "Pow" {
+			a = positive
+		}
+		register(
+			opCase{op: op, opset: 6, in: []arg{xg(a, 2, 3), xg(b, 2, 3)}, whole: true},
+			opCase{op: op, opset: 6, name: "suffix", attrs: is("broadcast", 1), in: []arg{xg(a, 2, 3, 4), wg(b, 3, 4)}},
+			opCase{op: op, opset: 6, name: "axis", attrs: is("broadcast", 1, "axis", 1), in: []arg{xg(a, 2, 3, 4), wg(b, 3)}},
+		)
+	}
+	register(opCase{op: "PRelu", opset: 6, in: []arg{xg(kinkless, 2, 3, 4), w(3)}})
 	broadcasts := []struct {
 		name string
 		a, b []int
@@ -111,6 +124,9 @@ func init() {
 		opCase{op: "Sum", name: "three", in: []arg{x(2, 4), x(2, 4), w(4)}, whole: true},
 		opCase{op: "Sum", name: "single", in: []arg{x(2, 4)}},
 		opCase{op: "Mean", name: "three", in: []arg{x(2, 4), x(2, 1), w(4)}, whole: true},
+		opCase{op: "CastLike", in: []arg{x(3, 5), floatsOf(1)}},
+		opCase{op: "Selu", opset: 1, in: []arg{xg(kinkless, 3, 5)}},
+		opCase{op: "Mod", name: "differentiable", attrs: is("fmod", 1), in: []arg{xg(positive, 6), wg(nonzero, 6)}, whole: true},
 		opCase{op: "Mod", name: "fmod", attrs: is("fmod", 1), in: []arg{xg(positive, 6), floatsOf(0.07, 0.09, 0.11, 0.13, 0.17, 0.19)}, values: true},
 		opCase{op: "Where", in: []arg{given(tensor.From([]bool{true, false, true, false}, 4)), x(3, 4), w(4)}},
 		opCase{op: "Where", name: "wide condition", in: []arg{given(tensor.From([]bool{true, false, true, false, false, true}, 2, 3, 1)), x(2, 1, 4), x(2, 3, 1)}},

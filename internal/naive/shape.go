@@ -229,7 +229,7 @@ func tile(c *call) []*value {
 	x := c.in[0]
 	reps := c.intsAt(1)
 	if c.opset < 6 {
-		t, a := reps[0], c.intsAt(2)[0]
+		t, a := int(c.in[1].at(0)), int(c.in[2].at(0)) // in the type of the data
 		reps = make([]int, len(x.shape))
 		for i := range reps {
 			reps[i] = 1

@@ -99,7 +99,7 @@ func init() {
 		"Clip":    clip,
 		"Dropout": dropout,
 		"Cast": func(c *call) []*value {
-			return one(cast(c.in[0], tensor.DType(c.int("to", 0)), c.int("saturate", 1) != 0))
+			return one(cast(c.in[0], castTo(c), c.int("saturate", 1) != 0))
 		},
 		"CastLike": func(c *call) []*value { return one(cast(c.in[0], c.in[1].d, c.int("saturate", 1) != 0)) },
 	})
@@ -236,6 +236,15 @@ func dropout(c *call) []*value {
 		mask.set(k, 1)
 	}
 	return []*value{c.in[0], mask}
+}
+
+// castTo is the attribute to, which was a name in version 1.
+func castTo(c *call) tensor.DType {
+	names := map[string]tensor.DType{"FLOAT": tensor.Float32, "DOUBLE": tensor.Float64, "INT32": tensor.Int32, "INT64": tensor.Int64, "BOOL": tensor.Bool}
+	if d, ok := names[c.str("to", "")]; ok {
+		return d
+	}
+	return tensor.DType(c.int("to", 0))
 }
 
 // cast rounds to 16-bit and smaller floats and leaves the rest as float64.
