@@ -25,98 +25,244 @@ GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
 // func packTaps512(dst *float32, width int, src *float32, koff *int, k int, mv *byte, n int)
 // Requires: AVX, AVX512F
 TEXT ·packTaps512(SB), NOSPLIT, $0-56
-	MOVQ dst+0(FP), DI
 	MOVQ width+8(FP), DX
 	MOVQ src+16(FP), SI
 	MOVQ mv+40(FP), R8
 	MOVQ n+48(FP), R9
 	SHLQ $0x02, DX
+	MOVQ dst+0(FP), R14
+	MOVQ $-1, R15
 
 moves:
 	TESTQ R9, R9
 	JLE   done
-	MOVQ  (R8), R10
-	ADDQ  SI, R10
-	MOVQ  8(R8), R11
-	ADDQ  DI, R11
-	MOVQ  16(R8), AX
-	KMOVW AX, K1
+	MOVQ  8(R8), DI
 	MOVQ  koff+24(FP), BX
 	MOVQ  k+32(FP), CX
-	CMPQ  AX, $0x0000ffff
-	JEQ   full
+	MOVQ  (R8), R10
+	ADDQ  SI, R10
+	MOVQ  16(R8), AX
+	KMOVW AX, K1
+	CMPQ  R9, $0x01
+	JLE   take1
+	CMPQ  DI, 32(R8)
+	JNE   take1
+	MOVQ  24(R8), R11
+	ADDQ  SI, R11
+	MOVQ  40(R8), AX
+	KMOVW AX, K2
+	CMPQ  R9, $0x02
+	JLE   take2
+	CMPQ  DI, 56(R8)
+	JNE   take2
+	MOVQ  48(R8), R12
+	ADDQ  SI, R12
+	MOVQ  64(R8), AX
+	KMOVW AX, K3
+	CMPQ  R9, $0x03
+	JLE   take3
+	CMPQ  DI, 80(R8)
+	JNE   take3
+	MOVQ  72(R8), R13
+	ADDQ  SI, R13
+	MOVQ  88(R8), AX
+	KMOVW AX, K4
+	JMP   take4
 
-masked:
-	CMPQ      CX, $0x04
-	JLT       masked_one
+take1:
+	CMPQ DI, R15
+	MOVQ DI, R15
+	LEAQ (DI)(R14*1), DI
+	JEQ  take1_add
+
+take1_two:
+	CMPQ      CX, $0x02
+	JLT       take1_one
 	MOVQ      (BX), AX
 	VMOVUPS.Z (R10)(AX*1), K1, Z0
 	MOVQ      8(BX), AX
 	VMOVUPS.Z (R10)(AX*1), K1, Z1
-	MOVQ      16(BX), AX
-	VMOVUPS.Z (R10)(AX*1), K1, Z2
-	MOVQ      24(BX), AX
-	VMOVUPS.Z (R10)(AX*1), K1, Z3
-	VMOVUPS   Z0, K1, (R11)
-	ADDQ      DX, R11
-	VMOVUPS   Z1, K1, (R11)
-	ADDQ      DX, R11
-	VMOVUPS   Z2, K1, (R11)
-	ADDQ      DX, R11
-	VMOVUPS   Z3, K1, (R11)
-	ADDQ      DX, R11
-	ADDQ      $0x20, BX
-	SUBQ      $0x04, CX
-	JMP       masked
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, (DI)(DX*1)
+	LEAQ      (DI)(DX*2), DI
+	ADDQ      $0x10, BX
+	SUBQ      $0x02, CX
+	JMP       take1_two
 
-masked_one:
+take1_one:
 	TESTQ     CX, CX
-	JLE       next
+	JLE       take1_next
 	MOVQ      (BX), AX
 	VMOVUPS.Z (R10)(AX*1), K1, Z0
-	VMOVUPS   Z0, K1, (R11)
-	ADDQ      DX, R11
-	ADDQ      $0x08, BX
-	DECQ      CX
-	JMP       masked_one
+	VMOVUPS   Z0, (DI)
+	JMP       take1_next
 
-full:
-	CMPQ    CX, $0x04
-	JLT     full_one
+take1_add:
+	VMOVUPS (DI), Z0
 	MOVQ    (BX), AX
-	VMOVUPS (R10)(AX*1), Z0
-	MOVQ    8(BX), AX
-	VMOVUPS (R10)(AX*1), Z1
-	MOVQ    16(BX), AX
-	VMOVUPS (R10)(AX*1), Z2
-	MOVQ    24(BX), AX
-	VMOVUPS (R10)(AX*1), Z3
-	VMOVUPS Z0, (R11)
-	ADDQ    DX, R11
-	VMOVUPS Z1, (R11)
-	ADDQ    DX, R11
-	VMOVUPS Z2, (R11)
-	ADDQ    DX, R11
-	VMOVUPS Z3, (R11)
-	ADDQ    DX, R11
-	ADDQ    $0x20, BX
-	SUBQ    $0x04, CX
-	JMP     full
-
-full_one:
-	TESTQ   CX, CX
-	JLE     next
-	MOVQ    (BX), AX
-	VMOVUPS (R10)(AX*1), Z0
-	VMOVUPS Z0, (R11)
-	ADDQ    DX, R11
+	VMOVUPS (R10)(AX*1), K1, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ    DX, DI
 	ADDQ    $0x08, BX
 	DECQ    CX
-	JMP     full_one
+	JNZ     take1_add
 
-next:
+take1_next:
 	ADDQ $0x18, R8
-	DECQ R9
+	SUBQ $0x01, R9
+	JMP  moves
+
+take2:
+	CMPQ DI, R15
+	MOVQ DI, R15
+	LEAQ (DI)(R14*1), DI
+	JEQ  take2_add
+
+take2_two:
+	CMPQ      CX, $0x02
+	JLT       take2_one
+	MOVQ      (BX), AX
+	VMOVUPS.Z (R10)(AX*1), K1, Z0
+	VMOVUPS   (R11)(AX*1), K2, Z0
+	MOVQ      8(BX), AX
+	VMOVUPS.Z (R10)(AX*1), K1, Z1
+	VMOVUPS   (R11)(AX*1), K2, Z1
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, (DI)(DX*1)
+	LEAQ      (DI)(DX*2), DI
+	ADDQ      $0x10, BX
+	SUBQ      $0x02, CX
+	JMP       take2_two
+
+take2_one:
+	TESTQ     CX, CX
+	JLE       take2_next
+	MOVQ      (BX), AX
+	VMOVUPS.Z (R10)(AX*1), K1, Z0
+	VMOVUPS   (R11)(AX*1), K2, Z0
+	VMOVUPS   Z0, (DI)
+	JMP       take2_next
+
+take2_add:
+	VMOVUPS (DI), Z0
+	MOVQ    (BX), AX
+	VMOVUPS (R10)(AX*1), K1, Z0
+	VMOVUPS (R11)(AX*1), K2, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ    DX, DI
+	ADDQ    $0x08, BX
+	DECQ    CX
+	JNZ     take2_add
+
+take2_next:
+	ADDQ $0x30, R8
+	SUBQ $0x02, R9
+	JMP  moves
+
+take3:
+	CMPQ DI, R15
+	MOVQ DI, R15
+	LEAQ (DI)(R14*1), DI
+	JEQ  take3_add
+
+take3_two:
+	CMPQ      CX, $0x02
+	JLT       take3_one
+	MOVQ      (BX), AX
+	VMOVUPS.Z (R10)(AX*1), K1, Z0
+	VMOVUPS   (R11)(AX*1), K2, Z0
+	VMOVUPS   (R12)(AX*1), K3, Z0
+	MOVQ      8(BX), AX
+	VMOVUPS.Z (R10)(AX*1), K1, Z1
+	VMOVUPS   (R11)(AX*1), K2, Z1
+	VMOVUPS   (R12)(AX*1), K3, Z1
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, (DI)(DX*1)
+	LEAQ      (DI)(DX*2), DI
+	ADDQ      $0x10, BX
+	SUBQ      $0x02, CX
+	JMP       take3_two
+
+take3_one:
+	TESTQ     CX, CX
+	JLE       take3_next
+	MOVQ      (BX), AX
+	VMOVUPS.Z (R10)(AX*1), K1, Z0
+	VMOVUPS   (R11)(AX*1), K2, Z0
+	VMOVUPS   (R12)(AX*1), K3, Z0
+	VMOVUPS   Z0, (DI)
+	JMP       take3_next
+
+take3_add:
+	VMOVUPS (DI), Z0
+	MOVQ    (BX), AX
+	VMOVUPS (R10)(AX*1), K1, Z0
+	VMOVUPS (R11)(AX*1), K2, Z0
+	VMOVUPS (R12)(AX*1), K3, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ    DX, DI
+	ADDQ    $0x08, BX
+	DECQ    CX
+	JNZ     take3_add
+
+take3_next:
+	ADDQ $0x48, R8
+	SUBQ $0x03, R9
+	JMP  moves
+
+take4:
+	CMPQ DI, R15
+	MOVQ DI, R15
+	LEAQ (DI)(R14*1), DI
+	JEQ  take4_add
+
+take4_two:
+	CMPQ      CX, $0x02
+	JLT       take4_one
+	MOVQ      (BX), AX
+	VMOVUPS.Z (R10)(AX*1), K1, Z0
+	VMOVUPS   (R11)(AX*1), K2, Z0
+	VMOVUPS   (R12)(AX*1), K3, Z0
+	VMOVUPS   (R13)(AX*1), K4, Z0
+	MOVQ      8(BX), AX
+	VMOVUPS.Z (R10)(AX*1), K1, Z1
+	VMOVUPS   (R11)(AX*1), K2, Z1
+	VMOVUPS   (R12)(AX*1), K3, Z1
+	VMOVUPS   (R13)(AX*1), K4, Z1
+	VMOVUPS   Z0, (DI)
+	VMOVUPS   Z1, (DI)(DX*1)
+	LEAQ      (DI)(DX*2), DI
+	ADDQ      $0x10, BX
+	SUBQ      $0x02, CX
+	JMP       take4_two
+
+take4_one:
+	TESTQ     CX, CX
+	JLE       take4_next
+	MOVQ      (BX), AX
+	VMOVUPS.Z (R10)(AX*1), K1, Z0
+	VMOVUPS   (R11)(AX*1), K2, Z0
+	VMOVUPS   (R12)(AX*1), K3, Z0
+	VMOVUPS   (R13)(AX*1), K4, Z0
+	VMOVUPS   Z0, (DI)
+	JMP       take4_next
+
+take4_add:
+	VMOVUPS (DI), Z0
+	MOVQ    (BX), AX
+	VMOVUPS (R10)(AX*1), K1, Z0
+	VMOVUPS (R11)(AX*1), K2, Z0
+	VMOVUPS (R12)(AX*1), K3, Z0
+	VMOVUPS (R13)(AX*1), K4, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ    DX, DI
+	ADDQ    $0x08, BX
+	DECQ    CX
+	JNZ     take4_add
+
+take4_next:
+	ADDQ $0x60, R8
+	SUBQ $0x04, R9
 	JMP  moves
 
 done:

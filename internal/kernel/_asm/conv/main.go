@@ -65,75 +65,86 @@ func lanesMask(n, tmp reg.GPPhysical, k reg.Register) {
 	KMOVW(tmp.As32(), k)
 }
 
+// packTaps takes the moves to one vector together, up to four: their loads merge in a register that is stored once.
 func packTaps() {
 	function("packTaps512", "(dst *float32, width int, src *float32, koff *int, k int, mv *move, n int)")
 	params("dst", "width", "src", "koff", "k", "mv", "n")
-	param("dst", reg.RDI)
-	param("width", reg.RDX)
-	param("src", reg.RSI)
-	param("mv", reg.R8)
-	param("n", reg.R9)
-	SHLQ(Imm(2), reg.RDX)
+	width, src, mv, n := param("width", reg.RDX), param("src", reg.RSI), param("mv", reg.R8), param("n", reg.R9)
+	SHLQ(Imm(2), width)
+	const size = 24 // of a move: src, dst, mask
+	from := []reg.GPPhysical{reg.R10, reg.R11, reg.R12, reg.R13}
+	masks := []reg.Register{reg.K1, reg.K2, reg.K3, reg.K4}
+	dst, koff, k := reg.RDI, reg.RBX, reg.RCX
+	param("dst", reg.R14)
+	MOVQ(I32(-1), reg.R15) // destination of the moves before: a fifth move is added to what they stored
 	Label("moves")
-	TESTQ(reg.R9, reg.R9)
+	TESTQ(n, n)
 	JLE(LabelRef("done"))
-	MOVQ(at(reg.R8, 0), reg.R10)
-	ADDQ(reg.RSI, reg.R10)
-	MOVQ(at(reg.R8, 8), reg.R11)
-	ADDQ(reg.RDI, reg.R11)
-	MOVQ(at(reg.R8, 16), reg.RAX)
-	KMOVW(reg.EAX, reg.K1)
-	MOVQ(NewParamAddr("koff", offsets["koff"]), reg.RBX)
-	MOVQ(NewParamAddr("k", offsets["k"]), reg.RCX)
-	CMPQ(reg.RAX, U32(0xffff))
-	JEQ(LabelRef("full"))
-	// row copies one row; the address of row i of four in dst is R11 + i·width.
-	loop := func(name string, masked bool, next string) {
-		row := func(i int) {
-			v := z[i]
-			MOVQ(at(reg.RBX, 8*i), reg.RAX)
-			if masked {
-				VMOVUPS_Z(indexed(reg.R10, reg.RAX, 1, 0), reg.K1, v)
-			} else {
-				VMOVUPS(indexed(reg.R10, reg.RAX, 1, 0), v)
-			}
+	MOVQ(at(mv, 8), dst)
+	param("koff", koff)
+	param("k", k)
+	for m := range 4 {
+		MOVQ(at(mv, m*size), from[m])
+		ADDQ(src, from[m])
+		MOVQ(at(mv, m*size+16), reg.RAX)
+		KMOVW(reg.EAX, masks[m])
+		if m == 3 {
+			JMP(LabelRef("take4"))
+			break
 		}
-		store := func(i int) {
-			m := at(reg.R11, 0)
-			if masked {
-				VMOVUPS(z[i], reg.K1, m)
-			} else {
-				VMOVUPS(z[i], m)
+		CMPQ(n, Imm(uint64(m+1)))
+		JLE(LabelRef(fmt.Sprintf("take%d", m+1)))
+		CMPQ(dst, at(mv, (m+1)*size+8))
+		JNE(LabelRef(fmt.Sprintf("take%d", m+1)))
+	}
+	for moves := 1; moves <= 4; moves++ {
+		name := fmt.Sprintf("take%d", moves)
+		load := func(u int, fresh bool) {
+			MOVQ(at(koff, 8*u), reg.RAX)
+			for m := range moves {
+				p := indexed(from[m], reg.RAX, 1, 0)
+				if m == 0 && fresh {
+					VMOVUPS_Z(p, masks[m], z[u])
+				} else {
+					VMOVUPS(p, masks[m], z[u])
+				}
 			}
-			ADDQ(reg.RDX, reg.R11)
 		}
 		Label(name)
-		CMPQ(reg.RCX, Imm(4))
+		CMPQ(dst, reg.R15)
+		MOVQ(dst, reg.R15)
+		LEAQ(indexed(dst, reg.R14, 1, 0), dst)
+		JEQ(LabelRef(name + "_add"))
+		Label(name + "_two")
+		CMPQ(k, Imm(2))
 		JLT(LabelRef(name + "_one"))
-		for i := range 4 {
-			row(i)
-		}
-		for i := range 4 {
-			store(i)
-		}
-		ADDQ(Imm(32), reg.RBX)
-		SUBQ(Imm(4), reg.RCX)
-		JMP(LabelRef(name))
+		load(0, true)
+		load(1, true)
+		VMOVUPS(z[0], at(dst, 0))
+		VMOVUPS(z[1], indexed(dst, width, 1, 0))
+		LEAQ(indexed(dst, width, 2, 0), dst)
+		ADDQ(Imm(16), koff)
+		SUBQ(Imm(2), k)
+		JMP(LabelRef(name + "_two"))
 		Label(name + "_one")
-		TESTQ(reg.RCX, reg.RCX)
-		JLE(LabelRef(next))
-		row(0)
-		store(0)
-		ADDQ(Imm(8), reg.RBX)
-		DECQ(reg.RCX)
-		JMP(LabelRef(name + "_one"))
+		TESTQ(k, k)
+		JLE(LabelRef(name + "_next"))
+		load(0, true)
+		VMOVUPS(z[0], at(dst, 0))
+		JMP(LabelRef(name + "_next"))
+		Label(name + "_add")
+		VMOVUPS(at(dst, 0), z[0])
+		load(0, false)
+		VMOVUPS(z[0], at(dst, 0))
+		ADDQ(width, dst)
+		ADDQ(Imm(8), koff)
+		DECQ(k)
+		JNZ(LabelRef(name + "_add"))
+		Label(name + "_next")
+		ADDQ(Imm(uint64(moves*size)), mv)
+		SUBQ(Imm(uint64(moves)), n)
+		JMP(LabelRef("moves"))
 	}
-	loop("masked", true, "next")
-	loop("full", false, "next")
-	Label("next")
-	ADDQ(Imm(24), reg.R8)
-	DECQ(reg.R9)
-	JMP(LabelRef("moves"))
 	Label("done")
 	VZEROUPPER()
 	RET()
