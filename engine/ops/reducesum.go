@@ -5,6 +5,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/kernel"
+	"github.com/gtk-onnx/gtk/tensor"
 )
 
 // ReduceSum is the sum over axes: all when none are given, or, with noop_with_empty_axes, none.
@@ -34,21 +35,27 @@ func init() {
 			return nil
 		},
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
-			s, l := c.In[0].Shape(), c.In[1].Shape()
-			if s.Len() == l.Len() {
-				copy(c.Out[0].Bytes(), c.In[0].Bytes())
-				return nil
-			}
-			var axes []int
-			for i := range s {
-				if k := i - len(s) + len(l); k < 0 || l[k] == 1 {
-					axes = append(axes, i)
-				}
-			}
-			return reduceInto(kernel.ReduceSum, c, c.Out[0], c.In[0], axes)
+			return sumInto(c, c.Out[0], c.In[0])
 		},
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return only(n, 0, b.Add(ExpandLike, nil, dy[0], n.In[0])), nil
 		},
 	})
+}
+
+// sumInto is out = x summed over the axes along which out, aligned with the last axes of x, broadcasts. The two may share storage when they
+// have as many elements.
+func sumInto(c *graph.RunCtx, out, x *tensor.Tensor) error {
+	s, l := x.Shape(), out.Shape()
+	if s.Len() == l.Len() {
+		copy(out.Bytes(), x.Bytes())
+		return nil
+	}
+	var axes []int
+	for i := range s {
+		if k := i - len(s) + len(l); k < 0 || l[k] == 1 {
+			axes = append(axes, i)
+		}
+	}
+	return reduceInto(kernel.ReduceSum, c, out, x, axes)
 }
