@@ -19,8 +19,7 @@ type importer struct {
 	m       *onnx.Model
 	set     *graph.Set
 	opsets  map[string]int // by domain, of the model or of the function being expanded
-	funcs   map[[2]string]*onnxpb.FunctionProto
-	depth   int // of functions and bodies
+	depth   int            // of functions and bodies
 	missing []Missing
 	inits   map[graph.Value]initializer // of the main graph
 }
@@ -316,7 +315,7 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	for len(in) > 0 && in[len(in)-1] == 0 {
 		in = in[:len(in)-1]
 	}
-	if f := im.funcs[[2]string{domain, name}]; f != nil {
+	if f := im.m.Function(np); f != nil {
 		return im.function(s, np, f, in)
 	}
 	opset, ok := im.opsets[domain]

@@ -16,7 +16,6 @@ import (
 	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/onnx"
-	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -132,7 +131,7 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	if m.Proto.GetGraph() == nil {
 		return nil, fmt.Errorf("engine: %w", &onnx.FormatError{Msg: "the model has no graph"})
 	}
-	im := &importer{m: m, set: em.set, opsets: map[string]int{}, funcs: map[[2]string]*onnxpb.FunctionProto{}, inits: map[graph.Value]initializer{}}
+	im := &importer{m: m, set: em.set, opsets: map[string]int{}, inits: map[graph.Value]initializer{}}
 	for _, o := range m.Proto.GetOpsetImport() {
 		im.opsets[domainOf(o.GetDomain())] = int(o.GetVersion())
 	}
@@ -141,9 +140,6 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	}
 	if v := im.opsets[""]; v > onnx.LatestOpset {
 		return nil, fmt.Errorf("engine: %w", &onnx.UnsupportedError{Feature: fmt.Sprintf("operator set %d; the newest known is %d: export the model with an older one", v, onnx.LatestOpset)})
-	}
-	for _, f := range m.Proto.GetFunctions() {
-		im.funcs[[2]string{domainOf(f.GetDomain()), f.GetName()}] = f
 	}
 	g, inputs, outputs, err := im.graph(m.Proto.GetGraph())
 	if len(im.missing) > 0 {
@@ -162,7 +158,7 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	}
 	rewrite.Dead(g, nil)
 	for _, p := range em.params {
-		p.Trainable = p.Trainable && p.State == false
+		p.Trainable = p.Trainable && !p.State
 	}
 	if len(inputs) > 0 && len(inputs[0].Dims) > 0 && inputs[0].Dims[0].Size == 1 {
 		em.batch1 = rewrite.FreeBatch(g)

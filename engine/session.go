@@ -272,6 +272,9 @@ func (s *Session) Run(ctx context.Context, feeds map[string]*tensor.Tensor) (*Re
 			return nil, fmt.Errorf("engine: input %q is not given", name)
 		}
 		info := g.Info(g.Inputs[i])
+		if info.Dims != nil && len(info.Dims) == 0 && t.Len() == 1 {
+			t = t.Reshape() // one number where a scalar is declared
+		}
 		if err := fits(t, info, i == 0 && s.m.batch1); err != nil {
 			return nil, fmt.Errorf("engine: input %q: %w", name, err)
 		}

@@ -79,7 +79,7 @@ func init() {
 			c.Out(0, s...)
 			return nil
 		},
-		Run: runView,
+		Run: runView[noAttrs],
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return []graph.Value{b.Add(ReshapeLike, nil, dy[0], n.In[0]), 0}, nil
 		},
