@@ -128,7 +128,7 @@ func (r Render) section(page *report.Report, it Item) error {
 	s.Add(report.Columns{report.Figure{Image: it.Base, Alt: it.Name}, table})
 	for _, maps := range targets {
 		if len(targets) > 1 {
-			s.Add(report.Text("Class " + maps[0].Target.Name() + ":"))
+			s.Add(report.Heading(fmt.Sprintf("For %s, %.1f %%", maps[0].Target.Name(), 100*maps[0].Target.Prob)))
 		}
 		grids, err := r.grids(it.Base, maps)
 		if err != nil {

@@ -12,6 +12,11 @@ type Text string
 
 func (t Text) render(*page) (template.HTML, error) { return execute("text", string(t)) }
 
+// Heading is a title within a section.
+type Heading string
+
+func (h Heading) render(*page) (template.HTML, error) { return execute("heading", string(h)) }
+
 // Tone says how a note or value is to be taken.
 type Tone string
 

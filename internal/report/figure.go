@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"image"
 	"image/png"
+	"slices"
 )
 
 // dataURI is img as a PNG data URI.
@@ -93,7 +94,7 @@ type Maps struct {
 	Legends []Legend
 }
 
-// MapRow is one row of Maps: a label, for example of a layer, and one map for each column.
+// MapRow is one row of Maps: a label, for example of a layer (when all are empty there is no column for them), and one map for each column.
 type MapRow struct {
 	Label string
 	Maps  []Map
@@ -178,6 +179,7 @@ func (m Maps) render(p *page) (template.HTML, error) {
 	return execute("maps", map[string]any{
 		"ID": p.id("mix"), "Base": p.background(base), "Pixelated": pixelated(m.Base), "Columns": m.Columns, "Rows": rows,
 		"Mixes": choice, "Legends": legends, "W": b.Dx(), "H": b.Dy(), "Count": len(m.Columns),
+		"Labelled": slices.ContainsFunc(rows, func(r row) bool { return r.Label != "" }),
 	})
 }
 
