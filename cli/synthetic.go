@@ -1,0 +1,156 @@
+package cli
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// shapes are the shapes of the inputs of a model, in order.
+type shapes = []tensor.Shape
+
+// fake is an input that is fed made-up numbers, or a file.
+type fake struct {
+	in    engine.IO
+	shape tensor.Shape
+	file  string // of the content, or a number
+}
+
+// synthetic decides the shapes of the inputs of m: words such as NAME=8x3x224x224 or NAME=8x3x224x224:float32 say them, as does a tensor
+// file NAME=FILE; all others follow from the model's declaration, free first axes being batch. An input without axes takes NAME=NUMBER.
+func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
+	if batch < 1 {
+		return nil, usagef("--batch %d: must be at least 1", batch)
+	}
+	var out []fake
+	var names []string
+	sizes := m.Sizes(batch)
+	for i, in := range m.Inputs() {
+		names = append(names, in.Name)
+		out = append(out, fake{in: in, shape: sizes[i]})
+	}
+	given := map[string]bool{}
+	for _, w := range words {
+		name, text, ok := strings.Cut(w, "=")
+		if !ok {
+			if len(out) != 1 {
+				return nil, usagef("--input %s: want NAME=SHAPE; the model has the inputs %s", w, strings.Join(names, ", "))
+			}
+			name, text = names[0], w
+		}
+		at := -1
+		for i := range out {
+			if out[i].in.Name == name {
+				at = i
+			}
+		}
+		if at < 0 {
+			return nil, usagef("--input %s: the model has no input %q%s; it has %s", w, name, suggestion(name, names), strings.Join(names, ", "))
+		}
+		if err := out[at].set(text); err != nil {
+			return nil, err
+		}
+		given[name] = true
+	}
+	for _, f := range out {
+		if f.in.Dims == nil && !given[f.in.Name] {
+			return nil, usagef("the model does not declare the shape of input %q; give it with --input %s=1x3x224x224", f.in.Name, f.in.Name)
+		}
+	}
+	return out, nil
+}
+
+// set reads the shape, type, file or number of an input.
+func (f *fake) set(text string) error {
+	if isTensorFile(text) {
+		if _, err := os.Stat(text); err == nil {
+			t, err := readTensors(text, f.in.Name)
+			if err != nil {
+				return err
+			}
+			f.shape, f.file = t.Shape(), text
+			return nil
+		}
+	}
+	if f.in.Dims != nil && len(f.in.Dims) == 0 && isNumber(text) {
+		f.file = text
+		return nil
+	}
+	dims, typ, hasType := strings.Cut(text, ":")
+	if hasType {
+		d, err := tensor.ParseDType(typ)
+		if err != nil {
+			return usagef("--input %s=%s: %v", f.in.Name, text, err)
+		}
+		if d != f.in.DType {
+			return usagef("--input %s=%s: the model takes %v", f.in.Name, text, f.in)
+		}
+	}
+	f.shape = tensor.Shape{}
+	for x := range strings.FieldsFuncSeq(dims, func(r rune) bool { return r == 'x' || r == ',' || r == '×' }) {
+		n, err := strconv.Atoi(x)
+		if err != nil || n < 1 {
+			return usagef("--input %s=%s: want a shape such as 1x3x224x224, with :float32 behind it if you like", f.in.Name, text)
+		}
+		f.shape = append(f.shape, n)
+	}
+	if f.in.Dims != nil && len(f.shape) != len(f.in.Dims) {
+		return usagef("--input %s=%s: the model takes %v", f.in.Name, text, f.in)
+	}
+	if _, err := f.shape.CheckedLen(f.in.DType); err != nil || f.shape.Len() > 1<<32 {
+		return usagef("--input %s=%s: is too large", f.in.Name, text)
+	}
+	return nil
+}
+
+// tensor is the content of the input: normal numbers, bytes, zeros and ones for integers (indices that every table has), all from the
+// random source r.
+func (f *fake) tensor(r *rand.Rand) (*tensor.Tensor, error) {
+	if f.file != "" {
+		if isTensorFile(f.file) {
+			t, err := readTensors(f.file, f.in.Name)
+			if err == nil {
+				t, err = convertTo(t, f.in.DType)
+			}
+			return t, badInput(err)
+		}
+		t, _, err := literal(f.file, f.in)
+		return t, err
+	}
+	x := tensor.New(tensor.Float32, f.shape...)
+	v := x.F32()
+	for i := range v {
+		switch {
+		case f.in.DType == tensor.Uint8:
+			v[i] = float32(r.IntN(256))
+		case f.in.DType.IsInt() || f.in.DType == tensor.Bool:
+			v[i] = float32(r.IntN(2))
+		default:
+			v[i] = float32(r.NormFloat64())
+		}
+	}
+	t, err := x.Convert(f.in.DType)
+	if err != nil {
+		return nil, badInput(fmt.Errorf("input %v: %w", f.in, err))
+	}
+	return t, nil
+}
+
+// fill makes the content of all inputs, the same for the same seed.
+func fill(fs []fake, seed uint64) (map[string]*tensor.Tensor, error) {
+	r := rand.New(rand.NewPCG(seed, 0x696e707574))
+	feeds := map[string]*tensor.Tensor{}
+	for i := range fs {
+		t, err := fs[i].tensor(r)
+		if err != nil {
+			return nil, err
+		}
+		feeds[fs[i].in.Name] = t
+	}
+	return feeds, nil
+}
