@@ -17,7 +17,7 @@ func init() {
 		New: func(o Options) (Func, error) {
 			p1, p2 := o["phase1"], o["phase2"]
 			return perLayer(func(x, g Volume) planeMap {
-				return planeMap{X: normGrad(x, g, p1, p2), Signed: p2 == "sum" || p2 == "max"}
+				return planeMap{X: normGrad(x, g, p1, p2), Signed: p2 == "sum"}
 			}), nil
 		},
 	})

@@ -21,7 +21,7 @@ type PageInfo struct {
 }
 
 // maxColumns is how many maps stand side by side under heads of their own.
-const maxColumns = 5
+const maxColumns = 6
 
 // Page is the report of items.
 func (r Render) Page(items []Item, info PageInfo) (*report.Report, error) {
@@ -154,8 +154,8 @@ func (r Render) grids(base image.Image, maps []Map) ([]report.Block, error) {
 		families[key] = append(families[key], m)
 	}
 	for _, key := range order {
-		if g, ok := r.family(base, families[key]); ok {
-			blocks = append(blocks, g)
+		if title, g, ok := r.family(base, families[key]); ok {
+			blocks = append(blocks, report.Heading(title), g)
 		} else {
 			rest = append(rest, families[key]...)
 		}
@@ -167,13 +167,13 @@ func (r Render) grids(base image.Image, maps []Map) ([]report.Block, error) {
 }
 
 // family is the table of variants that differ in exactly two options, ok false when ms are not such.
-func (r Render) family(base image.Image, ms []Map) (report.Maps, bool) {
+func (r Render) family(base image.Image, ms []Map) (title string, g report.Maps, ok bool) {
 	if len(ms) < 4 {
-		return report.Maps{}, false
+		return "", g, false
 	}
 	spec, err := Lookup(ms[0].Base)
 	if err != nil {
-		return report.Maps{}, false
+		return "", g, false
 	}
 	var vary []string
 	values := map[string][]string{}
@@ -188,20 +188,24 @@ func (r Render) family(base image.Image, ms []Map) (report.Maps, bool) {
 		}
 	}
 	if len(vary) != 2 || len(ms) != len(values[vary[0]])*len(values[vary[1]]) {
-		return report.Maps{}, false
+		return "", g, false
 	}
-	g := r.empty(base, ms)
+	g = r.empty(base, ms)
 	g.Columns = values[vary[1]]
 	for _, v := range values[vary[0]] {
 		row := report.MapRow{Label: v, Maps: make([]report.Map, len(g.Columns))}
 		for _, m := range ms {
 			if m.Options[vary[0]] == v {
-				row.Maps[slices.Index(g.Columns, m.Options[vary[1]])] = r.cell(m, m.Layer)
+				row.Maps[slices.Index(g.Columns, m.Options[vary[1]])] = r.cell(m, "")
 			}
 		}
 		g.Rows = append(g.Rows, row)
 	}
-	return g, true
+	place := ms[0].Layer
+	if place == "" {
+		place = "input"
+	}
+	return fmt.Sprintf("%s: %s × %s at %s", ms[0].Base, vary[0], vary[1], place), g, true
 }
 
 // table has a row for each layer and a column for each method; maps at the input stand in the first row.
@@ -252,7 +256,7 @@ func (r Render) table(base image.Image, ms []Map) report.Maps {
 }
 
 func (r Render) cell(m Map, caption string) report.Map {
-	c := report.Map{Image: r.Heat(m), Caption: caption}
+	c := report.Map{Image: r.Heat(m), Alt: m.Method + " at " + m.place(), Caption: caption}
 	if m.Constant {
 		c.Warning = "constant: nothing to show"
 	}

@@ -284,8 +284,10 @@ func TestConstantMap(t *testing.T) {
 			}
 		}
 	}
-	if s, ok := Symmetric([]float32{0, 0}); ok || s[0] != 0.5 {
-		t.Errorf("Symmetric of zeros: %v, %v", s, ok)
+	for _, m := range [][]float32{{0, 0}, {3, 3}, {1, float32(math.NaN())}, {1, float32(math.Inf(-1))}, {}} {
+		if s, ok := Symmetric(m); ok || slices.ContainsFunc(s, func(v float32) bool { return v != 0.5 }) {
+			t.Errorf("Symmetric of %v: %v, %v", m, s, ok)
+		}
 	}
 	if s, ok := Symmetric([]float32{-2, 1, 0}); !ok || !slices.Equal(s, []float32{0, 0.75, 0.5}) {
 		t.Errorf("Symmetric: %v, %v", s, ok)

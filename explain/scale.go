@@ -25,15 +25,16 @@ func MinMax(m []float32) (out []float32, ok bool) {
 	return out, true
 }
 
-// Symmetric maps 0 to 0.5 and ±max|m| to 1 and 0, for colour maps with a neutral middle. A map of zeros, or one that is not finite
-// everywhere, gives 0.5 everywhere with ok false.
+// Symmetric maps 0 to 0.5 and ±max|m| to 1 and 0, for colour maps with a neutral middle. A map that is constant or not finite
+// everywhere gives 0.5 everywhere with ok false.
 func Symmetric(m []float32) (out []float32, ok bool) {
 	out = make([]float32, len(m))
 	var top float64
 	for _, v := range m {
 		top = max(top, math.Abs(float64(v))) // NaN stays
+		ok = ok || v != m[0]
 	}
-	ok = top > 0 && !math.IsInf(top, 0)
+	ok = ok && top <= math.MaxFloat32
 	for i, v := range m {
 		out[i] = 0.5
 		if ok {

@@ -103,6 +103,7 @@ type MapRow struct {
 // Map is one picture of a grid; a nil Image leaves its place empty.
 type Map struct {
 	Image   image.Image
+	Alt     string // what is seen
 	Caption string
 	Warning string
 }
