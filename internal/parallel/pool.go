@@ -5,7 +5,6 @@ package parallel
 
 import (
 	"runtime"
-	"sync"
 	"sync/atomic"
 )
 
@@ -20,9 +19,12 @@ type job struct {
 	next, chunks atomic.Int64
 	n, grain     int
 	body         func(lo, hi int)
-	done         sync.WaitGroup
+	helpers      atomic.Int64 // at work, and closed once no more may join
+	done         chan struct{}
 	fail         atomic.Pointer[failure]
 }
+
+const closed = 1 << 32
 
 type failure struct{ value any }
 
@@ -33,12 +35,11 @@ func New(n int) *Pool {
 	}
 	p := &Pool{threads: n}
 	if n > 1 {
-		p.work = make(chan *job)
+		p.work = make(chan *job, n-1)
 		for range n - 1 {
 			go func() {
 				for j := range p.work {
-					j.run()
-					j.done.Done()
+					j.help()
 				}
 			}()
 		}
@@ -77,22 +78,39 @@ func (p *Pool) For(n, grain int, body func(lo, hi int)) {
 		}
 		return
 	}
-	j := &job{n: n, grain: grain, body: body}
+	j := &job{n: n, grain: grain, body: body, done: make(chan struct{}, 1)}
 	j.chunks.Store(int64(chunks))
 wake:
 	for range min(p.threads, chunks) - 1 {
-		j.done.Add(1)
 		select {
 		case p.work <- j:
-		default:
-			j.done.Done()
+		default: // enough work is waiting
 			break wake
 		}
 	}
 	j.run()
-	j.done.Wait()
+	if j.helpers.Add(closed) != closed {
+		<-j.done
+	}
 	if f := j.fail.Load(); f != nil {
 		panic(f.value)
+	}
+}
+
+// help runs chunks unless the caller has finished the loop already.
+func (j *job) help() {
+	for {
+		n := j.helpers.Load()
+		if n >= closed {
+			return
+		}
+		if j.helpers.CompareAndSwap(n, n+1) {
+			break
+		}
+	}
+	j.run()
+	if j.helpers.Add(-1) == closed {
+		j.done <- struct{}{}
 	}
 }
 

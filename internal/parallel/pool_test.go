@@ -1,0 +1,81 @@
+package parallel
+
+import (
+	"slices"
+	"sync/atomic"
+	"testing"
+)
+
+func TestForCoversOnce(t *testing.T) {
+	for _, threads := range []int{1, 2, 5} {
+		p := New(threads)
+		for n := range 40 {
+			for _, grain := range []int{0, 1, 3, 50} {
+				seen := make([]atomic.Int32, n)
+				p.For(n, grain, func(lo, hi int) {
+					if lo%max(grain, 1) != 0 || hi-lo > max(grain, 1) {
+						t.Errorf("range %d..%d with grain %d", lo, hi, grain)
+					}
+					for i := lo; i < hi; i++ {
+						seen[i].Add(1)
+					}
+				})
+				for i := range seen {
+					if seen[i].Load() != 1 {
+						t.Fatalf("threads %d, n %d, grain %d: index %d done %d times", threads, n, grain, i, seen[i].Load())
+					}
+				}
+			}
+		}
+		p.Close()
+	}
+}
+
+// Loops in quick succession and loops inside loops must end, and end after their last chunk.
+func TestForManyAndNested(t *testing.T) {
+	p := New(4)
+	defer p.Close()
+	for range 20000 {
+		var n atomic.Int32
+		p.For(3, 1, func(lo, hi int) { n.Add(int32(hi - lo)) })
+		if n.Load() != 3 {
+			t.Fatalf("For returned after %d of 3", n.Load())
+		}
+	}
+	var n atomic.Int32
+	p.For(50, 1, func(int, int) {
+		p.For(50, 1, func(int, int) { n.Add(1) })
+	})
+	if n.Load() != 2500 {
+		t.Fatalf("nested loops did %d of 2500", n.Load())
+	}
+}
+
+func TestForPanics(t *testing.T) {
+	p := New(3)
+	defer p.Close()
+	for range 100 {
+		func() {
+			defer func() {
+				if v := recover(); v != "boom" {
+					t.Fatalf("recovered %v, want boom", v)
+				}
+			}()
+			p.For(20, 1, func(lo, _ int) {
+				if lo == 7 {
+					panic("boom")
+				}
+			})
+		}()
+	}
+}
+
+func TestNilPool(t *testing.T) {
+	var p *Pool
+	var got []int
+	p.For(5, 2, func(lo, hi int) { got = append(got, lo, hi) })
+	if want := []int{0, 2, 2, 4, 4, 5}; !slices.Equal(got, want) || p.Threads() != 1 {
+		t.Errorf("ranges %v on %d threads, want %v on 1", got, p.Threads(), want)
+	}
+	p.Close()
+}
