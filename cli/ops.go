@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -100,11 +101,27 @@ func opsCommand(_ context.Context, e *env, c *ucli.Context) error {
 	return e.emit(r)
 }
 
-// secondOrder reports whether the gradient of an operator can be differentiated again: it tries, on a node with default attributes.
+// secondOrder reports whether the gradient of an operator can be differentiated again: it tries, on a node with default attributes, and
+// where those are not enough (a size or a type that has no default), with 1 for the numbers that are 0.
 func secondOrder(s *graph.Spec) bool {
 	if !s.HasGrad() || len(s.Out) == 0 {
 		return false
 	}
+	attrs := s.NewAttrs()
+	if differentiableTwice(s, attrs) {
+		return true
+	}
+	v := reflect.ValueOf(attrs).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); f.CanSet() && f.CanInt() && f.Int() == 0 {
+			f.SetInt(1)
+		}
+	}
+	return differentiableTwice(s, attrs)
+}
+
+// differentiableTwice tries to differentiate a node of operator s with these attributes, and then its gradient.
+func differentiableTwice(s *graph.Spec, attrs any) bool {
 	g := graph.New("")
 	b := graph.NewBuilder(g)
 	var in, wrt []graph.Value
@@ -122,7 +139,7 @@ func secondOrder(s *graph.Spec) bool {
 			wrt = append(wrt, v)
 		}
 	}
-	n := b.AddNode("n", s, s.NewAttrs(), in, []bool{true})
+	n := b.AddNode("n", s, attrs, in, []bool{true})
 	if n == nil || len(wrt) == 0 {
 		return false
 	}
