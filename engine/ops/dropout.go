@@ -11,7 +11,8 @@ import (
 // Dropout is the identity in inference, with a mask of ones. In training, asked for by the input training_mode, it drops each element with the
 // probability ratio and divides the others by 1 - ratio; the mask tells which are kept.
 //
-// Masks differ from run to run; a run of a newly compiled program starts the sequence of the attribute seed again.
+// Masks differ from run to run. Those of a node with the attribute seed are, one after the other, what numpy.random.uniform draws after
+// numpy.random.seed, as in ONNX's reference; others follow from the place of the node in its graph.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__Dropout.html. Deviation: versions before 12 are the identity, also where the
 // version 1 or 6 has is_test=0, which converters left at its default.
@@ -53,10 +54,6 @@ func init() {
 			return nil
 		},
 		Run: func(a *dropoutAttrs, c *graph.RunCtx) error {
-			seed := 0
-			if a.Seed != nil {
-				seed = *a.Seed
-			}
 			if !c.Has(2) || !tensor.Data[bool](c.In[2])[0] {
 				keepAll(c)
 				return nil
@@ -68,7 +65,12 @@ func init() {
 			if err := checkRatio(ratio); err != nil {
 				return err
 			}
-			keep := dropoutMask(c, uint64(seed), uint64(c.Node.ID), ratio)
+			var keep func(int) bool
+			if a.Seed != nil {
+				keep = seededMask(c, uint32(*a.Seed), ratio)
+			} else {
+				keep = dropoutMask(c, 0, uint64(c.Node.ID), ratio)
+			}
 			if c.Want(1) {
 				m := tensor.Data[bool](c.Out[1])
 				for i := range m {
@@ -187,6 +189,20 @@ func dropoutMask(c *graph.RunCtx, seed, salt uint64, ratio float64) func(i int) 
 	key := mix(mix(mix(seed)+salt) + st.runs)
 	limit := uint64(math.Ldexp(ratio, 53))
 	return func(i int) bool { return mix(key+uint64(i))>>11 >= limit }
+}
+
+// seededMask draws a number for each element.
+func seededMask(c *graph.RunCtx, seed uint32, ratio float64) func(i int) bool {
+	m, ok := (*c.Cache).(*mersenne)
+	if !ok {
+		m = newMersenne(seed)
+		*c.Cache = m
+	}
+	kept := make([]bool, c.In[0].Len())
+	for i := range kept {
+		kept[i] = m.float64() >= ratio
+	}
+	return func(i int) bool { return kept[i] }
 }
 
 // mix scatters the bits of x.
