@@ -8,8 +8,13 @@ import (
 
 // FreeBatch makes a graph that was exported for a batch of one take any batch: it replaces the leading 1 in the target of
 // every Reshape of computed data by -1, or by 0 (keep) where another axis is inferred already. It does so only when the
-// result infers outputs whose first axis follows the batch; otherwise it leaves g as it was and returns false.
+// result infers outputs whose first axis follows the batch; otherwise it leaves g as it was and returns false. A Reshape whose leading 1 is not the
+// batch, so that the new target gives another shape for a batch of one, keeps its target.
 func FreeBatch(g *graph.Graph) bool {
+	before, ok := shapesFor(g, 1)
+	if !ok {
+		return false
+	}
 	type change struct {
 		n   *graph.Node
 		old graph.Value
@@ -36,8 +41,15 @@ func FreeBatch(g *graph.Graph) bool {
 		changed = append(changed, change{n, n.In[1]})
 		n.In[1] = g.AddConst(target.Name, tensor.From(dims, len(dims)))
 	}
-	if follows(g) {
-		return true
+	if after, ok := shapesFor(g, 1); ok {
+		for _, c := range changed {
+			if !after[c.n.Out[0]].Equal(before[c.n.Out[0]]) {
+				c.n.In[1] = c.old
+			}
+		}
+		if follows(g) {
+			return true
+		}
 	}
 	for _, c := range changed {
 		c.n.In[1] = c.old
@@ -45,27 +57,31 @@ func FreeBatch(g *graph.Graph) bool {
 	return false
 }
 
+// shapesFor is the shapes of all values for a batch of n, ok false when they cannot be inferred.
+func shapesFor(g *graph.Graph, n int) (shapes []tensor.Shape, ok bool) {
+	in := make([]tensor.Shape, len(g.Inputs))
+	for i, v := range g.Inputs {
+		dims := g.Info(v).Dims
+		if dims == nil {
+			return nil, false
+		}
+		for k, d := range dims {
+			size := max(d.Size, 1)
+			if k == 0 && (i == 0 || d.Size == 1) {
+				size = n
+			}
+			in[i] = append(in[i], size)
+		}
+	}
+	shapes, _, err := exec.Shapes(g, in)
+	return shapes, err == nil
+}
+
 // follows reports whether every output of g has the batch as its first axis, for two batch sizes.
 func follows(g *graph.Graph) bool {
 	for _, n := range []int{2, 3} {
-		in := make([]tensor.Shape, len(g.Inputs))
-		for i, v := range g.Inputs {
-			dims := g.Info(v).Dims
-			if dims == nil {
-				return false
-			}
-			for k, d := range dims {
-				size := max(d.Size, 1)
-				if k == 0 && i == 0 {
-					size = n
-				} else if k == 0 && d.Size == 1 {
-					size = n
-				}
-				in[i] = append(in[i], size)
-			}
-		}
-		shapes, _, err := exec.Shapes(g, in)
-		if err != nil {
+		shapes, ok := shapesFor(g, n)
+		if !ok {
 			return false
 		}
 		for _, v := range g.Outputs {
