@@ -46,7 +46,7 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 	trips, cond := math.MaxInt, true
 	if c.Node.NumIn > 0 && c.Has(0) {
 		if c.In[0].Len() != 1 {
-			return fmt.Errorf("M has %d elements, want 1", c.In[0].Len())
+			return fmt.Errorf("input M has %d elements, want 1", c.In[0].Len())
 		}
 		trips = int(c.In[0].I64()[0])
 	}

@@ -13,7 +13,7 @@ import (
 //	C' = f⊙C + i⊙c   o = f(X·Woᵀ + H·Roᵀ + Po⊙C' + b)   H' = o⊙h(C')
 //
 // Weights stand in the order i, o, f, c; peepholes i, o, f. Steps beyond the length of a sequence give 0 and keep its state. clip bounds
-// the input of every activation. With input_forget, f = 1 - i.
+// the input of f and g, not that of h, which is what onnxruntime makes of ONNX's text. With input_forget, f = 1 - i.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__LSTM.html. Deviation: activations that fall (negative alpha) are refused.
 var LSTM = new(graph.Spec)
@@ -93,7 +93,7 @@ func inferLSTM(a *recurrentAttrs, c *graph.InferCtx) error {
 		return err
 	}
 	if c.Has(7) && !c.Shape(7).Equal(tensor.Shape{l.d, 3 * l.h}) {
-		return fmt.Errorf("P has shape %v, want [%d,%d]", c.Shape(7), l.d, 3*l.h)
+		return fmt.Errorf("input P has shape %v, want [%d,%d]", c.Shape(7), l.d, 3*l.h)
 	}
 	if _, err := gatesOf[float32](a, l.d, "Sigmoid", "Tanh", "Tanh"); err != nil {
 		return err
@@ -163,7 +163,7 @@ func runLSTM[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 			g = part(saved, l.d, dir)
 		}
 		rd, p, cell := part(r, l.d, dir), part(peep, l.d, dir), part(cells, l.d, dir)
-		f, gg, hh := acts[dir][0], acts[dir][1], acts[dir][2]
+		f, gg, hh := acts[dir][0], acts[dir][1], acts[dir][2].unclipped()
 		inputGates(c, &l, 4, x, part(w, l.d, dir), bias(&l, b, 4, dir, false), g)
 		hs, cs := initial(&l, h0, dir), initial(&l, c0, dir)
 		for i := range l.t {
@@ -261,7 +261,7 @@ func runLSTMGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	for dir := range l.d {
 		rd, p := part(r, l.d, dir), part(peep, l.d, dir)
 		gd, cd := part(gates, l.d, dir), part(cells, l.d, dir)
-		f, g, hh := acts[dir][0], acts[dir][1], acts[dir][2]
+		f, g, hh := acts[dir][0], acts[dir][1], acts[dir][2].unclipped()
 		first := initial(&l, c0, dir)
 		dh, dc := initial(&l, dyh, dir), initial(&l, dyc, dir)
 		before := func(t, n int) []T { // the cells before step t

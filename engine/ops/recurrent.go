@@ -44,7 +44,7 @@ func recurrentDims(a *recurrentAttrs, gates int, x, w, r tensor.Shape) (recurren
 		return l, fmt.Errorf("layout is %d, want 0 or 1", a.Layout)
 	}
 	if len(x) != 3 || len(w) != 3 || len(r) != 3 {
-		return l, fmt.Errorf("X, W and R have shapes %v, %v and %v, want three axes each", x, w, r)
+		return l, fmt.Errorf("inputs X, W and R have shapes %v, %v and %v, want three axes each", x, w, r)
 	}
 	l.t, l.n, l.k = x[0], x[1], x[2]
 	if a.Layout == 1 {
@@ -52,10 +52,10 @@ func recurrentDims(a *recurrentAttrs, gates int, x, w, r tensor.Shape) (recurren
 	}
 	l.h = r[2]
 	if want := (tensor.Shape{l.d, gates * l.h, l.k}); !w.Equal(want) {
-		return l, fmt.Errorf("W has shape %v, want %v", w, want)
+		return l, fmt.Errorf("input W has shape %v, want %v", w, want)
 	}
 	if want := (tensor.Shape{l.d, gates * l.h, l.h}); !r.Equal(want) {
-		return l, fmt.Errorf("R has shape %v, want %v", r, want)
+		return l, fmt.Errorf("input R has shape %v, want %v", r, want)
 	}
 	if a.HiddenSize != nil && *a.HiddenSize != l.h {
 		return l, fmt.Errorf("hidden_size is %d, R has %d units", *a.HiddenSize, l.h)

@@ -83,6 +83,13 @@ func gatesOf[T real](a *recurrentAttrs, d int, defaults ...string) ([][]*gate[T]
 	return dirs, nil
 }
 
+// unclipped is g without its clip.
+func (g *gate[T]) unclipped() *gate[T] {
+	f := *g
+	f.clip = 0
+	return &f
+}
+
 // apply replaces x by its values.
 func (g *gate[T]) apply(x []T) {
 	if g.clip > 0 {
@@ -116,7 +123,7 @@ func (g *gate[T]) at(x float64) float64 {
 		}
 		return x
 	case "thresholdedrelu":
-		if x > alpha {
+		if x >= alpha {
 			return x
 		}
 		return 0
