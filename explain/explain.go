@@ -219,6 +219,9 @@ func (e *Explainer) batch(ctx context.Context, x *tensor.Tensor, first int) ([]I
 	if err != nil {
 		return nil, err
 	}
+	if like.head.positions > 1 {
+		e.warn(fmt.Sprintf("the score %q has %d positions for each class: their mean is explained", e.net.end.Logits, like.head.positions))
+	}
 	p := &Probe{
 		net: e.net, pool: e.net.m.Pool(), like: like, score: e.c.Score, batch: e.c.Batch, seed: e.c.Seed, noise: e.c.Noise,
 		layers: e.labels, clean: map[string]*Pass{},
