@@ -2,6 +2,8 @@
 
 package kernel
 
+//go:generate go -C _asm run ./conv -out ../conv_amd64.s -decl ../conv_stubs_amd64.go
+
 func init() {
 	onISA(func(i ISA) {
 		packTaps, packColumns, packRows = packTapsGeneric, packColumnsGeneric, packRowsGeneric

@@ -100,7 +100,6 @@ type gemm struct {
 	ldc                int
 	accumulate         bool
 	epi                Epilogue
-	one                tile
 }
 
 var gemms = sync.Pool{New: func() any { return new(gemm) }}

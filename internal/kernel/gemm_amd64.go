@@ -2,6 +2,8 @@
 
 package kernel
 
+//go:generate go -C _asm run ./gemm -out ../gemm_amd64.s -decl ../gemm_stubs_amd64.go
+
 var (
 	tileAVX2   = tileKernels{lanes: 8, shapes: gemmTiles2, mr: 6, nv: 2}
 	tileAVX512 = tileKernels{lanes: 16, shapes: gemmTiles512, taps: gemmTaps512, mr: 14, nv: 2, masked: true}
