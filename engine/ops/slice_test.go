@@ -28,7 +28,9 @@ func TestRanges(t *testing.T) {
 		}
 	}
 	for what, f := range map[string]func() (*ranges, error){
-		"axis twice":   func() (*ranges, error) { return newRanges(tensor.Shape{2, 2}, []int{0, 0}, []int{1, 1}, []int{1, -1}, nil) },
+		"axis twice": func() (*ranges, error) {
+			return newRanges(tensor.Shape{2, 2}, []int{0, 0}, []int{1, 1}, []int{1, -1}, nil)
+		},
 		"axis outside": func() (*ranges, error) { return newRanges(tensor.Shape{2, 2}, []int{0}, []int{1}, []int{2}, nil) },
 		"step 0":       func() (*ranges, error) { return newRanges(tensor.Shape{2}, []int{0}, []int{1}, nil, []int{0}) },
 		"lengths":      func() (*ranges, error) { return newRanges(tensor.Shape{2}, []int{0}, []int{1, 2}, nil, nil) },
