@@ -19,7 +19,7 @@ func init() {
 		opCase{op: "LayerNormalization", in: []arg{x(3, 4, 6), w(6), w(6)}, tol: 1e-3},
 		opCase{op: "LayerNormalization", name: "no bias", in: []arg{x(3, 6), w(6)}, tol: 1e-3},
 		opCase{op: "LayerNormalization", name: "axis", attrs: is("axis", 1, "epsilon", 0.01), in: []arg{x(3, 2, 5), w(2, 5), w(2, 5)}, tol: 1e-3},
-		opCase{op: "LayerNormalization", name: "statistics", in: []arg{x(3, 6), w(6), w(6)}, outs: 3, tol: 1e-3},
+		opCase{op: "LayerNormalization", name: "statistics", in: []arg{x(3, 6), w(6), w(6)}, outs: 3, tol: 1e-3, values: true},
 		opCase{op: "RMSNormalization", in: []arg{x(3, 4, 6), w(6)}, tol: 1e-3},
 		opCase{op: "GroupNormalization", attrs: is("num_groups", 2), in: []arg{x(2, 4, 3, 3), w(4), w(4)}, tol: 1e-3},
 		opCase{op: "GroupNormalization", opset: 18, attrs: is("num_groups", 2), in: []arg{x(2, 4, 3, 3), w(2), w(2)}, tol: 1e-3},

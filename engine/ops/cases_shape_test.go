@@ -76,6 +76,7 @@ func init() {
 		opCase{op: "CumSum", name: "reverse exclusive", attrs: is("reverse", 1, "exclusive", 1), in: []arg{x(2, 4, 3), scalarID(-1)}},
 		opCase{op: "TopK", in: []arg{xg(distinct, 2, 6), ids(3)}, outs: 2},
 		opCase{op: "TopK", name: "smallest", attrs: is("largest", 0, "axis", 0), in: []arg{xg(distinct, 5, 2), ids(2)}, outs: 2},
+		opCase{op: "TopK", opset: 1, attrs: is("k", 2, "axis", 1), in: []arg{xg(distinct, 2, 5)}, outs: 2},
 		opCase{op: "Compress", attrs: is("axis", 1), in: []arg{x(2, 4), given(tensor.From([]bool{true, false, true, true}, 4))}},
 		opCase{op: "OneHot", in: []arg{ids(1, -1, 3), scalarID(4), floatsOf(0.5, 2)}, values: true},
 		opCase{op: "ConstantOfShape", in: []arg{ids(2, 3)}, values: true},
