@@ -2,6 +2,7 @@ package explain
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -299,6 +300,9 @@ func TestAutoLayerAndList(t *testing.T) {
 			t.Errorf("%s: layers %v", net, names)
 		}
 	}
+	if _, err := ListLayers(load(t, file(t, "netA")), tensor.Shape{1, 3}); err == nil || !strings.HasPrefix(err.Error(), "explain: ") {
+		t.Errorf("layers for an input of rank 2: %v", err)
+	}
 	// the residual branch is no layer that every path passes through
 	s, err := survey(load(t, file(t, "netB")), x.Shape())
 	if err != nil {
@@ -335,6 +339,7 @@ func TestConfigErrors(t *testing.T) {
 		"neurons":        {Config{Requests: []Request{{"smooth-gradcam++", Options{"neurons": "0:9,0:1"}}}}, x, "4 high and 3 wide"},
 		"input channels": {Config{Requests: gradcam}, tensor.New(tensor.Float32, 1, 4, 16, 12), ""},
 		"input rank":     {Config{Requests: gradcam}, tensor.New(tensor.Float32, 1, 3, 16, 12, 1), "shape"},
+		"not finite":     {Config{Requests: gradcam}, tensor.From(slices.Repeat([]float32{float32(math.NaN())}, 3*16*12), 1, 3, 16, 12), "not finite"},
 		"empty":          {Config{Requests: gradcam}, tensor.New(tensor.Float32, 0, 3, 16, 12), "need [N,C,H,W]"},
 	} {
 		e, err := New(m, tc.c)

@@ -229,6 +229,9 @@ func (e *Explainer) batch(ctx context.Context, x *tensor.Tensor, first int) ([]I
 	images := make([]Image, len(logits))
 	var from []int // image of each row
 	for i, z := range logits {
+		if !finite(z) {
+			return nil, fmt.Errorf("explain: the class scores of image %d are not finite; check the preprocessing and the model", first+i)
+		}
 		images[i].Input = x.Shape()[1:]
 		var mine []int
 		for _, t := range e.c.Targets {

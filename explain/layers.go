@@ -52,6 +52,9 @@ type terrain struct {
 
 // survey looks at m for an input of the given shape.
 func survey(m *engine.Model, shape tensor.Shape) (*terrain, error) {
+	if err := oneInput(m); err != nil {
+		return nil, err
+	}
 	h, err := m.Head("")
 	if err != nil {
 		return nil, fmt.Errorf("explain: %w", err)

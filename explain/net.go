@@ -121,16 +121,25 @@ func real32(t *tensor.Tensor) (*tensor.Tensor, error) {
 	return t.Convert(tensor.Float32)
 }
 
+// oneInput fails unless m has exactly one input.
+func oneInput(m *engine.Model) error {
+	ins := m.Inputs()
+	if len(ins) == 1 {
+		return nil
+	}
+	var names []string
+	for _, io := range ins {
+		names = append(names, io.String())
+	}
+	return fmt.Errorf("explain: the model has %d inputs (%s); models with one can be explained", len(ins), strings.Join(names, "; "))
+}
+
 // newNet checks that m has one input that can be explained.
 func newNet(m *engine.Model) (*net, error) {
-	ins := m.Inputs()
-	if len(ins) != 1 {
-		var names []string
-		for _, io := range ins {
-			names = append(names, io.String())
-		}
-		return nil, fmt.Errorf("explain: the model has %d inputs (%s); models with one can be explained", len(ins), strings.Join(names, "; "))
+	if err := oneInput(m); err != nil {
+		return nil, err
 	}
+	ins := m.Inputs()
 	end, err := m.Head("")
 	if err != nil {
 		return nil, fmt.Errorf("explain: %w", err)

@@ -170,7 +170,16 @@ func (s Score) value(z []float32, t int, sigmoid bool) float64 {
 	case Prob:
 		return probabilities(z, sigmoid)[t]
 	case LogProb:
-		return math.Log(probabilities(z, sigmoid)[t])
+		if sigmoid {
+			return -math.Log1p(math.Exp(-float64(z[t])))
+		}
+		// log p_t = -log sum_k exp(z_k - z_t), from the largest term
+		top := float64(slices.Max(z))
+		var sum float64
+		for _, v := range z {
+			sum += math.Exp(float64(v) - top)
+		}
+		return float64(z[t]) - top - math.Log(sum)
 	}
 	return float64(z[t])
 }
