@@ -66,7 +66,29 @@ func init() {
 			return nil
 		},
 		Run: runView[alignAttrs], Grad: gradReshape[alignAttrs],
+		Lower: func(a *alignAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			if !a.Broadcast || a.Axis == nil {
+				return []graph.Value{b.Add(Identity, nil, n.In[0])}, nil
+			}
+			// What is missing behind B: rank of A - axis - rank of B.
+			missing := sub(b, b.Ints(-*a.Axis), rank(b, n.In[0]))
+			if *a.Axis >= 0 {
+				missing = add(b, missing, rank(b, n.In[1]))
+			}
+			s := b.Add(Concat, &concatAttrs{Axis: 0}, b.Add(Shape, nil, n.In[0]), onesOf(b, missing))
+			return []graph.Value{b.Add(Reshape, nil, n.In[0], s)}, nil
+		},
 	})
+}
+
+// rank is the number of axes of x, as a shape of rank 1.
+func rank(b *graph.Builder, x graph.Value) graph.Value {
+	return b.Add(Shape, nil, b.Add(Shape, nil, x))
+}
+
+// onesOf is a 1-D int64 tensor of n ones; n has rank 1.
+func onesOf(b *graph.Builder, n graph.Value) graph.Value {
+	return b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: tensor.From([]int64{1}, 1)}, n)
 }
 
 // align is the shape of B, of shape b, as NumPy's rules broadcast it over A, of shape a.

@@ -10,7 +10,7 @@ import (
 )
 
 // LayerNormalization is Y = (X - mean)/√(variance + epsilon)·Scale + B, mean and variance over axis and all that follow. The other outputs are
-// the mean and the inverse deviation; no gradient goes through them.
+// the mean and the inverse deviation.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__LayerNormalization.html. Deviation: the statistics are always computed in float64 and
 // kept in the type of X (stash_type 1, the default, is float32).
@@ -45,20 +45,24 @@ func init() {
 			return runLayerNorm(c, a.Axis, a.Epsilon, false)
 		},
 		Grad: func(a *layerNormAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
-			for i, d := range dy[1:] {
-				if d != 0 {
-					return nil, fmt.Errorf("output %s: %w", n.Op.Out[i+1].Name, graph.ErrNoGradient)
+			mean, inv := b.ExtraOutput(n, 1), b.ExtraOutput(n, 2)
+			dx := make([]graph.Value, n.NumIn)
+			if dy[0] != 0 {
+				k := &layerNormGradAttrs{Axis: a.Axis, Epsilon: a.Epsilon}
+				in := []graph.Value{n.In[0], n.In[1], mean, inv, dy[0], optionalInput(n, 2)}
+				g := b.AddNode("", LayerNormGrad, k, in, []bool{need[0], need[1], len(need) > 2 && need[2]})
+				if g == nil {
+					return nil, b.Err()
+				}
+				copy(dx, g.Out)
+			}
+			if need[0] {
+				for i, d := range dy[1:] {
+					if d != 0 {
+						dx[0] = add(b, dx[0], gradStatistic(a, b, n.In[0], mean, inv, d, i == 1))
+					}
 				}
 			}
-			mean, inv := b.ExtraOutput(n, 1), b.ExtraOutput(n, 2)
-			k := &layerNormGradAttrs{Axis: a.Axis, Epsilon: a.Epsilon}
-			bias := optionalInput(n, 2)
-			g := b.AddNode("", LayerNormGrad, k, []graph.Value{n.In[0], n.In[1], mean, inv, dy[0], bias}, []bool{need[0], need[1], len(need) > 2 && need[2]})
-			if g == nil {
-				return nil, b.Err()
-			}
-			dx := make([]graph.Value, n.NumIn)
-			copy(dx, g.Out)
 			return dx, nil
 		},
 		PerExample: func(_ *layerNormAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
@@ -95,6 +99,21 @@ func init() {
 		},
 		Lower: lowerLayerNormGrad,
 	})
+}
+
+// gradStatistic is the gradient by X through the mean or the inverse deviation inv, of which d is the gradient: d/n, or -d·inv³·(X - mean)/n, with n
+// elements in a row.
+func gradStatistic(a *layerNormAttrs, b *graph.Builder, x, mean, inv, d graph.Value, deviation bool) graph.Value {
+	flat := func(v graph.Value) graph.Value { return b.Add(Flatten, &flattenAttrs{Axis: a.Axis}, v) }
+	rows := flat(x)
+	spread := func(v graph.Value) graph.Value {
+		return b.Add(ReduceBack, &reduceBackAttrs{Axes: []int{1}, KeepDims: true, Mean: true}, flat(v), rows)
+	}
+	if !deviation {
+		return b.Add(ReshapeLike, nil, spread(d), x)
+	}
+	g := spread(mul(b, d, mul(b, inv, square(b, inv))))
+	return neg(b, b.Add(ReshapeLike, nil, mul(b, g, sub(b, rows, flat(mean))), x))
 }
 
 // inferLayerNorm is the shape rule of both normalisations; the statistics, outputs 1 and 2, have 1 for the normalised axes.

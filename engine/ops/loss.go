@@ -81,7 +81,33 @@ func init() {
 			}
 			return dx, nil
 		},
+		Lower: lowerClassLossGrad,
 	})
+}
+
+// lowerClassLossGrad writes the gradient of a float32 loss without weights or ignored targets in ONNX's operators.
+func lowerClassLossGrad(a *classLossGradAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+	logp, dy := n.In[0], n.In[3]
+	if n.In[2] != 0 || a.Ignore != nil || b.DType(logp) != tensor.Float32 {
+		return nil, fmt.Errorf("a loss with class weights, an ignored class or float64 has no lowering")
+	}
+	place := b.Add(Unsqueeze, nil, n.In[1], b.Ints(1)) // [N,1,…]
+	hot := b.Add(ScatterElements, &scatterAttrs{Axis: 1, Reduction: "none"}, b.Add(ConstantOfShape, nil, b.Add(Shape, nil, logp)), place,
+		b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: tensor.From([]float32{1}, 1)}, b.Add(Shape, nil, place)))
+	d := b.Add(Exp, nil, logp)
+	switch {
+	case a.Prob && a.Hot:
+		d = sub(b, d, hot)
+	case a.Hot:
+		d = neg(b, hot)
+	}
+	switch a.Reduction {
+	case "none":
+		dy = b.Add(Unsqueeze, nil, dy, b.Ints(1))
+	case "mean":
+		dy = div(b, dy, b.Add(Cast, CastTo(tensor.Float32), b.Add(Size, nil, n.In[1])))
+	}
+	return []graph.Value{mul(b, d, dy)}, nil
 }
 
 // lossSize are the extents of a loss: scores [outer, n, inner].

@@ -136,6 +136,21 @@ func init() {
 			}
 			return only(n, 0, r.reduce(op, dy[0])), nil
 		},
+		Lower: func(a *reduceBackAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			y, axes := n.In[0], optionalInput(n, 2)
+			if axes == 0 && len(a.Axes) > 0 {
+				axes = b.Ints(a.Axes...)
+			}
+			if axes != 0 && !a.KeepDims {
+				y = b.Add(Unsqueeze, nil, y, axes)
+			}
+			y = b.Add(Expand, nil, y, b.Add(Shape, nil, n.In[1]))
+			if a.Mean {
+				count := func(v graph.Value) graph.Value { return b.Add(Cast, CastTo(b.DType(y)), b.Add(Size, nil, v)) }
+				y = mul(b, y, div(b, count(n.In[0]), count(n.In[1])))
+			}
+			return []graph.Value{y}, nil
+		},
 	})
 }
 

@@ -40,7 +40,19 @@ func init() {
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return only(n, 0, b.Add(ExpandLike, nil, dy[0], n.In[0])), nil
 		},
+		Lower: lowerReduceSumLike,
 	})
+}
+
+// lowerReduceSumLike finds the axes to sum over from the shapes: those where like, with ones in front, differs from dY.
+func lowerReduceSumLike(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+	s, l := b.Add(Shape, nil, n.In[0]), b.Add(Shape, nil, n.In[1])
+	missing := b.Add(Sub, nil, b.Add(Shape, nil, s), b.Add(Shape, nil, l))
+	front := b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: tensor.From([]int64{1}, 1)}, missing)
+	differs := b.Add(Not, nil, b.Add(Equal, nil, b.Add(Concat, &concatAttrs{Axis: 0}, front, l), s))
+	axes := b.Add(Reshape, nil, b.Add(NonZero, nil, differs), b.Ints(-1))
+	sum := b.Add(ReduceSum, &reduceAttrs{KeepDims: true, NoopEmpty: true}, n.In[0], axes)
+	return []graph.Value{b.Add(Reshape, nil, sum, l)}, nil
 }
 
 // sumInto is out = x summed over the axes along which out, aligned with the last axes of x, broadcasts. The two may share storage when they
