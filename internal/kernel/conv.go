@@ -67,6 +67,7 @@ func (cp *ConvParams) depthwise() bool { return cp.Group == cp.C && cp.Group == 
 
 // ConvEpilogue is what a convolution does to each element of Y when it is complete:
 // v += Bias[m]; v += Add[same place]; v = min(max(v, Lo), Hi) if Clip. Nil slices are left out; NaN passes the clip.
+// Add may be Y itself in Conv, nowhere else.
 type ConvEpilogue struct {
 	Bias, Add []float32
 	Clip      bool

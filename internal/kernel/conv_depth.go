@@ -42,28 +42,29 @@ var (
 )
 
 func tapRowsGeneric(a *rowTaps) {
+	var sums [64]float32
 	for r := range a.rows {
-		dst := unsafe.Slice((*float32)(unsafe.Add(a.dst, r*a.dstRow)), a.n)
-		for j := range dst {
-			dst[j] = 0
-		}
-		for t := range a.taps {
-			w := *floatAt(a.w, 4*t)
-			off := *(*int)(unsafe.Add(a.off, 8*t))
-			src := unsafe.Slice((*float32)(unsafe.Add(a.src, r*a.srcRow+off)), a.n)
-			for j, v := range src {
-				dst[j] += w * v
+		for j0 := 0; j0 < a.n; j0 += len(sums) {
+			s := sums[:min(len(sums), a.n-j0)]
+			for j := range s {
+				s[j] = a.bias
 			}
-		}
-		for j, v := range dst {
-			v += a.bias
-			if a.flags&tileAdd != 0 {
-				v += *floatAt(a.add, r*a.dstRow+4*j)
+			for t := range a.taps {
+				w := *floatAt(a.w, 4*t)
+				off := *(*int)(unsafe.Add(a.off, 8*t)) + 4*j0
+				for j, v := range unsafe.Slice(floatAt(a.src, r*a.srcRow+off), len(s)) {
+					s[j] += w * v
+				}
 			}
-			if a.flags&tileClip != 0 {
-				v = clip(v, a.lo, a.hi)
+			for j, v := range s {
+				if a.flags&tileAdd != 0 {
+					v += *floatAt(a.add, r*a.dstRow+4*(j0+j))
+				}
+				if a.flags&tileClip != 0 {
+					v = clip(v, a.lo, a.hi)
+				}
+				*floatAt(a.dst, r*a.dstRow+4*(j0+j)) = v
 			}
-			dst[j] = v
 		}
 	}
 }

@@ -193,6 +193,8 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 	panels, base, longer := split(rows, mr)
 	// Where every vector lies in one run, few panels of rows read B where it is faster than they pack it.
 	direct := ks.taps != nil && tmp == nil && panels <= convDirectPanels && (tc.runs == 1 || tc.rowLen%ks.lanes == 0)
+	// What is added stands where the result goes: the tiles start from it.
+	inPlace := tmp == nil && len(tc.epi.Add) > 0 && &tc.epi.Add[0] == &tc.dst[0]
 	step := q1 - q0
 	if rows*k*4 <= convABytes {
 		step = 1
@@ -217,7 +219,7 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 					t.b, t.brs = unsafe.Pointer(&pb.f[0]), 4*width
 				}
 				t.flags = 0
-				if k0 > 0 {
+				if k0 > 0 || inPlace {
 					t.flags = tileAcc
 				}
 				v := t.setCols(ks, cols)
@@ -229,6 +231,9 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 					t.c, t.crs = unsafe.Pointer(&tc.dst[at]), 4*tc.dstRow
 					if k0+kb == k {
 						tc.setEpilogue(t, g*rows, at)
+						if inPlace {
+							t.flags &^= tileAdd
+						}
 					}
 				}
 				row := 0

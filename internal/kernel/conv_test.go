@@ -185,6 +185,12 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 		}
 		Conv(p, &cp, x, w, nil, ey, got[0])
 		Conv(p, &cp, x, w, packed, ey, got[1])
+		if ey != nil && ey.Add != nil {
+			e := *ey
+			e.Add = append([]float32(nil), ey.Add...)
+			Conv(p, &cp, x, w, nil, &e, e.Add)
+			matches(t, fmt.Sprintf("in place %+v", cp), e.Add, y, cp.C/cp.Group*taps)
+		}
 		ConvDX(p, &cp, dy, w, ex, got[2])
 		ConvDW(p, &cp, x, dy, got[3])
 		ConvBias(p, &cp, dy, got[4])

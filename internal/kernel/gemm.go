@@ -16,7 +16,7 @@ const (
 //
 //	v += RowBias[i]; v += ColBias[j]; v += Add[i*ldc+j]; v = min(max(v, Lo), Hi)  // the last if Clip
 //
-// A nil slice is left out. Add has the layout of C and may be C. NaN passes the clip.
+// A nil slice is left out. Add has the layout of C and may be C itself. NaN passes the clip.
 type Epilogue struct {
 	RowBias, ColBias, Add []float32
 	Clip                  bool
@@ -53,6 +53,10 @@ func SgemmEx(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []floa
 			panic("kernel: gemm: epilogue is too short")
 		}
 		g.epi = *epi
+		if len(epi.Add) > 0 && &epi.Add[0] == &c[0] {
+			g.epi.Add = nil
+			beta++
+		}
 	}
 	if alpha == 0 {
 		g.k = 0

@@ -151,6 +151,17 @@ func TestSgemm(t *testing.T) {
 			}
 			what := fmt.Sprintf("m=%d n=%d k=%d tA=%v tB=%v alpha=%v beta=%v ld=%d,%d,%d epilogue=%v", m, n, k, tA, tB, alpha, beta, lda, ldb, ldc, e != nil)
 			want := naiveGemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, e)
+			if e != nil && e.Add != nil && beta == 0 {
+				f := *e
+				f.Add = append([]float32(nil), e.Add...)
+				SgemmEx(nil, tA, tB, m, n, k, alpha, a, lda, b, ldb, 0, f.Add, ldc, &f)
+				for i := range f.Add {
+					if i%ldc >= n {
+						f.Add[i] = c[i]
+					}
+				}
+				matches(t, "in place "+what, f.Add, want, k)
+			}
 			var first []float32
 			for i, p := range pools {
 				got := append([]float32(nil), c...)
