@@ -1,10 +1,11 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"sort"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
@@ -16,7 +17,7 @@ type EvalConfig struct {
 	Loss       string           // of Losses; "" is cross-entropy for data with classes, else mse
 	BatchSize  int              // 0: 64
 	Preprocess *data.Preprocess // nil: pictures as they are
-	GroupBy    string           // group column of the data
+	GroupBy    []string         // group columns of the data
 	Progress   func(done, total int)
 }
 
@@ -27,7 +28,7 @@ type Evaluation struct {
 	Top5      float64      // fraction whose label is among the five largest
 	Loss      float64      // mean
 	PerClass  []ClassScore //
-	Groups    []GroupScore // by the values of GroupBy, sorted
+	Groups    []GroupScore // by the values of the columns of GroupBy, sorted
 	Confusion [][]int      // [label][prediction]
 	Predicted map[int]int  // index of the example to predicted class
 }
@@ -41,6 +42,7 @@ type ClassScore struct {
 
 // GroupScore is the accuracy on the examples of one group, with its 95 % Wilson interval.
 type GroupScore struct {
+	Column   string
 	Group    string
 	N        int
 	Accuracy float64
@@ -126,7 +128,7 @@ func lossFor(name string, ds data.Dataset) (LossKind, error) {
 func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 	r := &Evaluation{Predicted: map[int]int{}}
 	type count struct{ n, hit int }
-	byClass, byGroup := map[int]*count{}, map[string]*count{}
+	byClass, byGroup := map[int]*count{}, map[[2]string]*count{}
 	hits, top5 := 0, 0
 	loss := 0.0
 	o := data.BatchOptions{Preprocess: e.c.Preprocess}
@@ -190,8 +192,8 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 			if rank < 5 {
 				top5++
 			}
-			if e.c.GroupBy != "" {
-				g := at(byGroup, data.GroupOf(e.ds, b.Index[i], e.c.GroupBy))
+			for _, column := range e.c.GroupBy {
+				g := at(byGroup, [2]string{column, data.GroupOf(e.ds, b.Index[i], column)})
 				g.n++
 				if hit {
 					g.hit++
@@ -223,9 +225,11 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 	}
 	for g, c := range byGroup {
 		lo, hi := wilson(c.hit, c.n)
-		r.Groups = append(r.Groups, GroupScore{g, c.n, float64(c.hit) / float64(c.n), lo, hi})
+		r.Groups = append(r.Groups, GroupScore{g[0], g[1], c.n, float64(c.hit) / float64(c.n), lo, hi})
 	}
-	sort.Slice(r.Groups, func(i, j int) bool { return r.Groups[i].Group < r.Groups[j].Group })
+	slices.SortFunc(r.Groups, func(a, b GroupScore) int {
+		return cmp.Or(cmp.Compare(slices.Index(e.c.GroupBy, a.Column), slices.Index(e.c.GroupBy, b.Column)), cmp.Compare(a.Group, b.Group))
+	})
 	return r, nil
 }
 

@@ -28,6 +28,7 @@ type TrAct struct {
 type TrActLayer struct {
 	Node   *graph.Node
 	Weight string // parameter
+	TransB bool   // a Gemm whose weight is [M,n]
 }
 
 // between are the operators that may stand between the input and the first layer.
@@ -78,7 +79,8 @@ func (t *TrAct) Find(m *engine.Model, trainable func(name string) bool) (*TrActL
 				return nil, fmt.Errorf("train: TrAct: %s is a convolution in %v groups; only one group is supported", n.Label(), a["group"])
 			}
 		}
-		return &TrActLayer{n, w.Name}, nil
+		transB := n.Op == ops.Gemm && graph.EncodeAttrs(n.Attrs)["transB"] == int64(1)
+		return &TrActLayer{n, w.Name, transB}, nil
 	}
 	if t.Layer != "" {
 		return nil, fmt.Errorf("train: TrAct: the model has no node %q", t.Layer)
