@@ -85,29 +85,49 @@ func init() {
 	})
 }
 
-// lowerClassLossGrad writes the gradient of a float32 loss without weights or ignored targets in ONNX's operators.
 func lowerClassLossGrad(a *classLossGradAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-	logp, dy := n.In[0], n.In[3]
-	if n.In[2] != 0 || a.Ignore != nil || b.DType(logp) != tensor.Float32 {
-		return nil, fmt.Errorf("a loss with class weights, an ignored class or float64 has no lowering")
+	logp, target := n.In[0], n.In[1]
+	d := b.DType(logp)
+	shape := b.Add(Shape, nil, target)
+	w := b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: floatScalar(d, 1).Reshape(1)}, shape)
+	if a.Ignore != nil {
+		number := func(k int) graph.Value {
+			if b.DType(target) == tensor.Int32 {
+				return b.Const(tensor.Scalar(int32(k)))
+			}
+			return b.Const(tensor.Scalar(int64(k)))
+		}
+		skip := b.Add(Equal, nil, target, number(*a.Ignore))
+		w = truth(b, b.Add(Not, nil, skip), logp)
+		target = b.Add(Where, nil, skip, number(0), target)
 	}
-	place := b.Add(Unsqueeze, nil, n.In[1], b.Ints(1)) // [N,1,…]
-	hot := b.Add(ScatterElements, &scatterAttrs{Axis: 1, Reduction: "none"}, b.Add(ConstantOfShape, nil, b.Add(Shape, nil, logp)), place,
-		b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: tensor.From([]float32{1}, 1)}, b.Add(Shape, nil, place)))
-	d := b.Add(Exp, nil, logp)
-	switch {
-	case a.Prob && a.Hot:
-		d = sub(b, d, hot)
-	case a.Hot:
-		d = neg(b, hot)
+	if n.In[2] != 0 {
+		w = mul(b, w, b.Add(Gather, nil, n.In[2], target))
 	}
-	switch a.Reduction {
-	case "none":
-		dy = b.Add(Unsqueeze, nil, dy, b.Ints(1))
-	case "mean":
-		dy = div(b, dy, b.Add(Cast, CastTo(tensor.Float32), b.Add(Size, nil, n.In[1])))
+	factor := mul(b, w, n.In[3])
+	if a.Reduction == "mean" {
+		factor = div(b, factor, b.Add(ReduceSum, KeepDims(false), w))
 	}
-	return []graph.Value{mul(b, d, dy)}, nil
+	if a.Reduction != "none" {
+		factor = b.Add(Reshape, nil, factor, shape)
+	}
+	var diff graph.Value
+	if a.Prob {
+		diff = b.Add(Exp, nil, logp)
+	}
+	if a.Hot {
+		place := b.Add(Unsqueeze, nil, target, b.Ints(1)) // [N,1,…]
+		full := func(v float64, s graph.Value) graph.Value {
+			return b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: floatScalar(d, v).Reshape(1)}, s)
+		}
+		hot := b.Add(ScatterElements, &scatterAttrs{Axis: 1, Reduction: "none"}, full(0, b.Add(Shape, nil, logp)), place, full(1, b.Add(Shape, nil, place)))
+		if diff == 0 {
+			diff = neg(b, hot)
+		} else {
+			diff = sub(b, diff, hot)
+		}
+	}
+	return []graph.Value{mul(b, diff, b.Add(Unsqueeze, nil, factor, b.Ints(1)))}, nil
 }
 
 // lossSize are the extents of a loss: scores [outer, n, inner].

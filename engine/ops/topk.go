@@ -39,7 +39,7 @@ func init() {
 				return err
 			}
 			if len(k) != 1 {
-				return fmt.Errorf("K has %d elements, want one", len(k))
+				return fmt.Errorf("input K has %d elements, want one", len(k))
 			}
 			return inferTopK(c, a.Axis, k[0])
 		},
@@ -72,7 +72,7 @@ func inferTopK(c *graph.InferCtx, at, k int) error {
 		return err
 	}
 	if k < 0 || k > s[i] {
-		return fmt.Errorf("K is %d, axis %d of shape %v has %d elements", k, at, s, s[i])
+		return fmt.Errorf("input K is %d, axis %d of shape %v has %d elements", k, at, s, s[i])
 	}
 	s[i] = k
 	c.Out(0, s...)
