@@ -135,7 +135,7 @@ func (b *bencher) prepare(e *env, c *ucli.Context) error {
 	}
 	in, err := l.Inspect(sizes)
 	if err != nil {
-		return badInput(err)
+		return badInput(fmt.Errorf("%s: inputs of these sizes do not fit; give them with --input NAME=SHAPE: %w", l.Path, err))
 	}
 	r.MACs, r.Threads = in.MACs, l.Pool().Threads()
 	if b.feeds, err = fill(ins, e.Seed); err != nil {

@@ -103,8 +103,12 @@ func describe(m *onnx.Model, threads int, inputs []tensor.Shape) (*description, 
 	defer em.Pool().Close()
 	d.Runs = true
 	in, err := em.Inspect(inputs)
-	if err != nil {
+	switch {
+	case err != nil && inputs != nil:
 		return nil, badInput(err)
+	case err != nil:
+		d.warn("shapes, MACs and memory are not known: the sizes that were tried for the inputs do not fit (%v); gtk inspect --input NAME=SHAPE takes others", err)
+		in = em.Weights()
 	}
 	d.inspection = in
 	d.Parameters, d.State, d.WeightBytes, d.MACs, d.PeakBytes = in.Parameters, in.State, in.WeightBytes, in.MACs, in.PeakBytes
@@ -254,7 +258,9 @@ func (d *description) print(e *env) error {
 		if d.MACs > 0 {
 			t.row("work", fmt.Sprintf("%s MACs %s", count(d.MACs), at))
 		}
-		t.row("memory", fmt.Sprintf("%s of activations %s", size(d.PeakBytes), at))
+		if d.PeakBytes > 0 {
+			t.row("memory", fmt.Sprintf("%s of activations %s", size(d.PeakBytes), at))
+		}
 	}
 	if d.Labels > 0 {
 		t.row("labels", fmt.Sprintf("%d names", d.Labels))

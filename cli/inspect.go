@@ -102,7 +102,7 @@ func (r *inspectReport) layers(e *env, in *engine.Inspection) error {
 	}
 	for _, l := range in.Layers {
 		r.Layers = append(r.Layers, layerReport{l.Name, opName(l.Domain, l.Op), l.Output, l.DType.String(), dimsJSON(l.Shape), l.Parameters, l.MACs, l.Bytes})
-		t.row(opName(l.Domain, l.Op), l.Output, dimsText(l.Shape), dash(l.Parameters == 0, count(l.Parameters)), dash(l.MACs == 0, count(l.MACs)), dash(l.Bytes == 0, size(l.Bytes)))
+		t.row(opName(l.Domain, l.Op), clip(l.Output, 48), dimsText(l.Shape), dash(l.Parameters == 0, count(l.Parameters)), dash(l.MACs == 0, count(l.MACs)), dash(l.Bytes == 0, size(l.Bytes)))
 	}
 	return t.flush()
 }

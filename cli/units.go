@@ -114,6 +114,15 @@ func (t *table) row(cells ...any) {
 	t.lines = append(t.lines, line)
 }
 
+// clip is s without its middle when it is longer than most characters: the ends of long names tell them apart.
+func clip(s string, most int) string {
+	r := []rune(s)
+	if len(r) <= most {
+		return s
+	}
+	return string(r[:most/4]) + "…" + string(r[len(r)-(most-most/4-1):])
+}
+
 // flush prints the table, each line indented by two spaces.
 func (t *table) flush() error {
 	width := map[int]int{}

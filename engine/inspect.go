@@ -33,12 +33,26 @@ type Inspection struct {
 }
 
 // Sizes chooses extents for the free axes of the inputs: batch for the first axis of each input and for all that carry the same symbol;
-// for others a size that most networks take, 64 for height and width, 16 for lengths. Axes with the same symbol get the same extent.
-// Axes that an input declares keep their extent.
-func (m *Model) Sizes(batch int) []tensor.Shape { return m.sizes(batch, 0) }
+// for others the first of a few usual sizes for which shapes can be inferred. Axes with the same symbol get the same extent. Axes that an
+// input declares keep their extent.
+func (m *Model) Sizes(batch int) []tensor.Shape {
+	first := m.sizes(batch, usual[0])
+	for _, u := range usual {
+		s := m.sizes(batch, u)
+		if _, _, err := exec.Shapes(m.g, s); err == nil {
+			return s
+		}
+	}
+	return first
+}
 
-// sizes is Sizes with add added to all free extents but the batch.
-func (m *Model) sizes(batch, add int) []tensor.Shape {
+// extent is what free axes are given: length in sequences, side in pictures.
+type extent struct{ length, side int }
+
+var usual = []extent{{16, 64}, {64, 224}, {256, 512}, {1024, 1024}}
+
+// sizes is Sizes with the given extents of free axes.
+func (m *Model) sizes(batch int, u extent) []tensor.Shape {
 	symbol := map[string]int{}
 	for _, in := range m.inputs {
 		if len(in.Dims) > 0 && in.Dims[0].Size < 0 && in.Dims[0].Symbol != "" {
@@ -49,9 +63,9 @@ func (m *Model) sizes(batch, add int) []tensor.Shape {
 	for i, in := range m.inputs {
 		out[i] = make(tensor.Shape, len(in.Dims))
 		for k, d := range in.Dims {
-			usual := 16 + add
+			n := u.length
 			if len(in.Dims) == 4 && k > 0 {
-				usual = 64 + 16*add
+				n = u.side
 			}
 			switch {
 			case k == 0 && d.Size == 1 && i == 0 && m.batch1:
@@ -62,11 +76,11 @@ func (m *Model) sizes(batch, add int) []tensor.Shape {
 				out[i][k] = batch
 			default:
 				if d.Symbol == "" {
-					out[i][k] = usual
+					out[i][k] = n
 					continue
 				}
 				if symbol[d.Symbol] == 0 {
-					symbol[d.Symbol] = usual
+					symbol[d.Symbol] = n
 				}
 				out[i][k] = symbol[d.Symbol]
 			}
@@ -95,20 +109,8 @@ func (m *Model) Inspect(inputs []tensor.Shape) (*Inspection, error) {
 		return nil, fmt.Errorf("engine: inspect: %w", err)
 	}
 	symbols := m.symbols(inputs, shapes)
-	r := &Inspection{Inputs: inputs}
-	for _, p := range m.params {
-		switch {
-		case p.Trainable:
-			r.Parameters += p.Value.Len()
-		case p.State:
-			r.State += p.Value.Len()
-		}
-	}
-	for _, in := range m.g.Values {
-		if in.Data != nil {
-			r.WeightBytes += int64(in.DType.Size(in.Data.Len()))
-		}
-	}
+	r := m.Weights()
+	r.Inputs = inputs
 	seen := map[graph.Value]bool{}
 	for _, n := range m.g.Nodes {
 		l := m.layer(n, shapes)
@@ -134,6 +136,25 @@ func (m *Model) Inspect(inputs []tensor.Shape) (*Inspection, error) {
 	return r, nil
 }
 
+// Weights is the part of an inspection that needs no shapes: no layers, MACs and peak.
+func (m *Model) Weights() *Inspection {
+	r := &Inspection{}
+	for _, p := range m.params {
+		switch {
+		case p.Trainable:
+			r.Parameters += p.Value.Len()
+		case p.State:
+			r.State += p.Value.Len()
+		}
+	}
+	for _, in := range m.g.Values {
+		if in.Data != nil {
+			r.WeightBytes += int64(in.DType.Size(in.Data.Len()))
+		}
+	}
+	return r
+}
+
 // symbols returns the function that gives the shape of a value with symbols for what follows the inputs' free axes.
 func (m *Model) symbols(inputs, shapes []tensor.Shape) func(graph.Value) []graph.Dim {
 	type free struct {
@@ -141,7 +162,7 @@ func (m *Model) symbols(inputs, shapes []tensor.Shape) func(graph.Value) []graph
 		name string
 	}
 	var frees []free
-	second := m.sizes(inputBatch(inputs)+1, 1)
+	second := m.sizes(inputBatch(inputs)+1, extent{1024 + 16, 1024 + 64})
 	for i, in := range m.inputs {
 		for k, d := range in.Dims {
 			switch {
