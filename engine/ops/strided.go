@@ -112,9 +112,6 @@ func copyStrided(p *parallel.Pool, dst, src *tensor.Tensor, w walk) {
 	}
 }
 
-// transposeTile is the edge of the squares in which two axes are exchanged.
-const transposeTile = 32
-
 // strided is copyStrided for a simplified walk.
 func strided[T cell](p *parallel.Pool, dst, src []T, w walk) {
 	last := len(w.ext) - 1
@@ -122,51 +119,12 @@ func strided[T cell](p *parallel.Pool, dst, src []T, w walk) {
 		dst[w.do] = src[w.so]
 		return
 	}
-	// An axis that is contiguous in src while the last one is not is walked in tiles together with the last.
-	with := -1
-	if w.ss[last] != 1 {
-		for k := range last {
-			if w.ss[k] == 1 {
-				with = k
-			}
-		}
-	}
 	n, dl, sl := w.ext[last], w.ds[last], w.ss[last]
-	if with < 0 {
-		outer := product(w.ext[:last])
-		p.For(outer, max(1, 1<<15/n), func(lo, hi int) {
-			o := newOdometer(w, w.ext[:last], lo)
-			for range hi - lo {
-				row(dst, src, o.d, o.s, n, dl, sl)
-				o.next()
-			}
-		})
-		return
-	}
-	m, dk := w.ext[with], w.ds[with]
-	rest := walk{ext: slices.Clone(w.ext[:last]), ds: w.ds, ss: w.ss, do: w.do, so: w.so}
-	rest.ext[with] = 1
-	tiles := (m + transposeTile - 1) / transposeTile
-	outer := product(rest.ext)
-	p.For(outer*tiles, max(1, 1<<15/(n*transposeTile)), func(lo, hi int) {
-		o := newOdometer(rest, rest.ext, lo/tiles)
-		for i := lo; i < hi; i++ {
-			k0 := i % tiles * transposeTile
-			k1 := min(k0+transposeTile, m)
-			for j0 := 0; j0 < n; j0 += transposeTile {
-				j1 := min(j0+transposeTile, n)
-				for k := k0; k < k1; k++ {
-					d, s := o.d+k*dk+j0*dl, o.s+k+j0*sl
-					for range j1 - j0 {
-						dst[d] = src[s]
-						d += dl
-						s += sl
-					}
-				}
-			}
-			if i%tiles == tiles-1 {
-				o.next()
-			}
+	p.For(product(w.ext[:last]), max(1, 1<<15/n), func(lo, hi int) {
+		o := newOdometer(w, w.ext[:last], lo)
+		for range hi - lo {
+			row(dst, src, o.d, o.s, n, dl, sl)
+			o.next()
 		}
 	})
 }
