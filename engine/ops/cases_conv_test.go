@@ -16,6 +16,8 @@ func init() {
 		opCase{op: "Conv", name: "pointwise", in: []arg{x(2, 5, 4, 3), w(7, 5, 1, 1), w(7)}},
 		opCase{op: "Conv", name: "pointwise stride", attrs: is("strides", ints(2, 2)), in: []arg{x(2, 5, 5, 4), w(3, 5, 1, 1)}},
 		opCase{op: "Conv", name: "whole image", in: []arg{x(2, 3, 4, 4), w(5, 3, 4, 4), w(5)}},
+		opCase{op: "Conv", name: "few positions", in: []arg{x(3, 8, 4, 4), w(16, 8, 3, 3), w(16)}, tol: 1e-3},
+		opCase{op: "Conv", name: "few positions, groups", attrs: is("group", 2), in: []arg{x(3, 8, 4, 4), w(32, 4, 3, 3)}, tol: 1e-3},
 		opCase{op: "Conv", name: "1-D", attrs: is("pads", ints(2, 1), "strides", ints(2)), in: []arg{x(2, 3, 9), w(4, 3, 4), w(4)}},
 		opCase{op: "Conv", name: "1-D long", in: []arg{x(2, 1, 40), w(6, 1, 16)}},
 		opCase{op: "Conv", name: "3-D", attrs: is("pads", ints(1, 0, 1, 1, 0, 1)), in: []arg{x(2, 2, 3, 4, 3), w(3, 2, 2, 2, 3), w(3)}},
