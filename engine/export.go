@@ -159,6 +159,9 @@ func (e *encoder) node(n *graph.Node) error {
 			out[i] = e.nameOf(v)
 		}
 	}
+	for len(out) > 0 && out[len(out)-1] == "" {
+		out = out[:len(out)-1]
+	}
 	attrs := graph.EncodeAttrs(n.Attrs)
 	names := make([]string, 0, len(attrs))
 	for k := range attrs {

@@ -106,9 +106,9 @@ func FoldBatchNorm(g *graph.Graph, n, bn *graph.Node) bool {
 }
 
 // FuseResidual makes the convolution n add z, of its output's shape, and reports whether it can.
-func FuseResidual(n *graph.Node, z graph.Value) bool {
+func FuseResidual(g *graph.Graph, n *graph.Node, z graph.Value) bool {
 	a, ok := n.Attrs.(*convAttrs)
-	if !ok || n.Op != Conv || a.act != nil || a.residual {
+	if !ok || g.Info(z).DType != tensor.Float32 || n.Op != Conv || a.act != nil || a.residual {
 		return false
 	}
 	c := *a

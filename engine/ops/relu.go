@@ -44,11 +44,11 @@ func init() {
 				return nil
 			}
 			y, dy, dx := tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), tensor.Data[float64](c.Out[0])
-			for i := range dx {
-				dx[i] = 0
-				if y[i] > 0 {
-					dx[i] = dy[i]
+			for i, d := range dy { // dX may be dY
+				if !(y[i] > 0) {
+					d = 0
 				}
+				dx[i] = d
 			}
 			return nil
 		},

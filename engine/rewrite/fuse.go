@@ -79,10 +79,10 @@ func fuseResidual(g *graph.Graph, keep []graph.Value) {
 		// The later of the two convolutions takes the other operand as its residual.
 		for _, i := range []int{1, 0} {
 			in := g.Info(add.In[i])
-			if in.Def == nil || only[add.In[i]] != add || slices.Contains(g.Nodes, in.Def) == false {
+			if in.Def == nil || only[add.In[i]] != add || !slices.Contains(g.Nodes, in.Def) {
 				continue
 			}
-			if ops.FuseResidual(in.Def, add.In[1-i]) {
+			if ops.FuseResidual(g, in.Def, add.In[1-i]) {
 				conv := in.Def
 				at := slices.Index(g.Nodes, add)
 				move(g, conv, at)

@@ -2,11 +2,14 @@ package testkit
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gtk-onnx/gtk/tensor"
@@ -23,6 +26,12 @@ type Vector struct {
 func Vectors(t testing.TB, path string) map[string]Vector {
 	t.Helper()
 	b, err := os.ReadFile(path)
+	if err == nil && strings.HasSuffix(path, ".gz") {
+		var z *gzip.Reader
+		if z, err = gzip.NewReader(bytes.NewReader(b)); err == nil {
+			b, err = io.ReadAll(z)
+		}
+	}
 	if err != nil {
 		t.Fatalf("testkit: vectors: %v", err)
 	}
