@@ -43,6 +43,7 @@ interop/gorgonia: optim tensor internal/kernel internal/parallel
 interop/onnxgo: onnx onnx/onnxpb tensor engine
 internal/testkit: tensor
 internal/arch:
+internal/gen: ...
 cli: ...
 cli/gtk: cli
 `

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// opRow is a row of gtk ops --json.
+type opRow struct {
+	Domain      string `json:"domain"`
+	Op          string `json:"op"`
+	Since       []int  `json:"since"`
+	Forward     bool   `json:"forward"`
+	Gradient    bool   `json:"gradient"`
+	SecondOrder bool   `json:"second_order"`
+	PerExample  bool   `json:"per_example"`
+	Doc         string `json:"doc"`
+}
+
+// operatorRows are the operators as the command lists them, the definitions of one operator joined: what one version can, the others
+// can too, as their rules are shared.
+func operatorRows() (onnx, private []opRow, err error) {
+	out, err := gtk("ops", "--private", "--json")
+	if err != nil {
+		return nil, nil, err
+	}
+	var r struct{ Ops []opRow }
+	if err := json.Unmarshal([]byte(out), &r); err != nil {
+		return nil, nil, err
+	}
+	for _, o := range r.Ops {
+		list := &onnx
+		if o.Domain == "gtk" {
+			list = &private
+		}
+		if n := len(*list); n > 0 && (*list)[n-1].Op == o.Op && (*list)[n-1].Domain == o.Domain {
+			last := &(*list)[n-1]
+			last.Since = append(last.Since, o.Since...)
+			slices.Sort(last.Since)
+			last.Forward = last.Forward || o.Forward
+			last.Gradient = last.Gradient || o.Gradient
+			last.SecondOrder = last.SecondOrder || o.SecondOrder
+			last.PerExample = last.PerExample || o.PerExample
+			continue
+		}
+		*list = append(*list, o)
+	}
+	return onnx, private, nil
+}
+
+func yes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return ""
+}
+
+func operatorTable(context) (string, error) {
+	rows, _, err := operatorRows()
+	if err != nil {
+		return "", err
+	}
+	t := newTable("operator", "versions of ONNX's definition", "runs", "gradient", "second order", "per example")
+	for _, o := range rows {
+		name := o.Op
+		if o.Domain != "ai.onnx" {
+			name = o.Domain + "." + name
+		}
+		if strings.HasPrefix(o.Doc, "http") {
+			name = "[" + name + "](" + o.Doc + ")"
+		}
+		t.row(name, commas(o.Since), yes(o.Forward), yes(o.Gradient), yes(o.SecondOrder), yes(o.PerExample))
+	}
+	return t.String(), nil
+}
+
+func privateTable(context) (string, error) {
+	_, rows, err := operatorRows()
+	if err != nil {
+		return "", err
+	}
+	t := newTable("operator", "what", "gradient", "second order", "per example")
+	for _, o := range rows {
+		t.row(code("gtk."+o.Op), o.Doc, yes(o.Gradient), yes(o.SecondOrder), yes(o.PerExample))
+	}
+	return t.String(), nil
+}
+
+// missingOperators lists the operators of ONNX that are not there, by domain.
+func missingOperators(context) (string, error) {
+	rows, _, err := operatorRows()
+	if err != nil {
+		return "", err
+	}
+	have := map[string]bool{}
+	for _, o := range rows {
+		have[o.Domain+"/"+o.Op] = true
+	}
+	all, err := onnxOperators()
+	if err != nil {
+		return "", err
+	}
+	var order []string
+	missing := map[string][]string{}
+	for _, o := range all {
+		d := o.domain
+		if d == "" {
+			d = "ai.onnx"
+		}
+		if have[d+"/"+o.name] {
+			continue
+		}
+		if missing[d] == nil {
+			order = append(order, d)
+		}
+		missing[d] = append(missing[d], o.name)
+	}
+	t := newTable("domain", "", "not there")
+	for _, d := range order {
+		t.row(code(d), fmt.Sprint(len(missing[d])), strings.Join(missing[d], ", "))
+	}
+	return t.String(), nil
+}
+
+// operatorSummary counts.
+func operatorSummary(c context) (string, error) {
+	rows, private, err := operatorRows()
+	if err != nil {
+		return "", err
+	}
+	all, err := onnxOperators()
+	if err != nil {
+		return "", err
+	}
+	main := 0
+	standard := map[string]bool{}
+	for _, o := range all {
+		if o.domain == "" {
+			main++
+			standard[o.name] = true
+		}
+	}
+	var versions, known, gradient, second, per int
+	for _, o := range rows {
+		versions += len(o.Since)
+		for count, is := range map[*int]bool{&known: standard[o.Op], &gradient: o.Gradient, &second: o.SecondOrder, &per: o.PerExample} {
+			if is {
+				*count++
+			}
+		}
+	}
+	return fmt.Sprintf("%d operators in %d versions, %d of the %d that ONNX 1.22 has in `ai.onnx`, the others from before version 7. %d have a gradient, "+
+		"%d a second one, %d a rule for per-example gradients. %d private operators serve gradients and fusion. The %s also says what is missing.",
+		len(rows), versions, known, main, gradient, second, per, len(private), c.link("whole table", "docs/operators.md")), nil
+}
