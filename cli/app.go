@@ -55,10 +55,11 @@ func newApp(e *env) *ucli.App {
 			}
 		}
 	}
+	// The framework leaves --help out where a command is called help.
 	return &ucli.App{
 		Name: "gtk", Usage: "train, explain and check ONNX models on a CPU",
 		UsageText: "gtk VERB MODEL.onnx [DATA] [flags]\n\nTry it: gtk demo",
-		Commands:  cmds, Flags: globalFlags(),
+		Commands:  cmds, Flags: append(globalFlags(), ucli.HelpFlag),
 		Reader: e.Stdin, Writer: e.Stdout, ErrWriter: e.Stderr,
 		HideVersion: true, Suggest: false, EnableBashCompletion: true,
 		CustomAppHelpTemplate: "",
