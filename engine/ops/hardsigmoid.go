@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"math"
+
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -41,6 +43,11 @@ func init() {
 		In: []graph.Formal{{Name: "Y", Types: floats, NoGrad: true}, {Name: "dY", Types: floats}}, Out: []graph.Formal{{Name: "dX"}},
 		InPlace: [][2]int{{1, 0}, {0, 0}}, Infer: sameShape[hardSigmoidAttrs],
 		Run: func(a *hardSigmoidAttrs, c *graph.RunCtx) error {
+			if c.In[0].DType() == tensor.Float32 {
+				kernel.ClipGradF32(c.Pool, c.Out[0].F32(), c.In[0].F32(), c.In[1].F32(), math.SmallestNonzeroFloat32, math.Nextafter32(1, 0))
+				kernel.MulScalarF32(c.Pool, c.Out[0].F32(), c.Out[0].F32(), a.Alpha)
+				return nil
+			}
 			k := float64(a.Alpha)
 			return map2(c, func(y, dy float64) float64 {
 				if 0 < y && y < 1 {
