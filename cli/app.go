@@ -119,15 +119,16 @@ func (e *env) warn(format string, args ...any) {
 
 // globalFlags are accepted by every command, before or after its name.
 func globalFlags() []ucli.Flag {
+	const common = "every command"
 	return []ucli.Flag{
-		&ucli.BoolFlag{Name: "json", Usage: "print one JSON object on standard output"},
-		&ucli.IntFlag{Name: "threads", Usage: "threads to use; 0 means all processors", EnvVars: []string{"GTK_THREADS"}},
-		&ucli.Uint64Flag{Name: "seed", Usage: "seed of everything random", EnvVars: []string{"GTK_SEED"}},
-		&ucli.BoolFlag{Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"},
-		&ucli.BoolFlag{Name: "verbose", Aliases: []string{"v"}, Usage: "print more"},
-		&ucli.StringFlag{Name: "log-format", Value: "text", Usage: "text or json", EnvVars: []string{"GTK_LOG_FORMAT"}},
-		&ucli.StringFlag{Name: "progress", Value: "auto", Usage: "auto, plain, none or json", EnvVars: []string{"GTK_PROGRESS"}},
-		&ucli.StringFlag{Name: "config", Usage: "YAML file with values for flags; flags and GTK_* win", EnvVars: []string{"GTK_CONFIG"}},
+		&ucli.BoolFlag{Category: common, Name: "json", Usage: "print one JSON object on standard output"},
+		&ucli.IntFlag{Category: common, Name: "threads", Usage: "threads to use; 0 means all processors", EnvVars: []string{"GTK_THREADS"}},
+		&ucli.Uint64Flag{Category: common, Name: "seed", Usage: "seed of everything random", EnvVars: []string{"GTK_SEED"}},
+		&ucli.BoolFlag{Category: common, Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"},
+		&ucli.BoolFlag{Category: common, Name: "verbose", Aliases: []string{"v"}, Usage: "print more"},
+		&ucli.StringFlag{Category: common, Name: "log-format", Value: "text", Usage: "text or json", EnvVars: []string{"GTK_LOG_FORMAT"}},
+		&ucli.StringFlag{Category: common, Name: "progress", Value: "auto", Usage: "auto, plain, none or json", EnvVars: []string{"GTK_PROGRESS"}},
+		&ucli.StringFlag{Category: common, Name: "config", Usage: "YAML file with values for flags; flags and GTK_* win", EnvVars: []string{"GTK_CONFIG"}},
 	}
 }
 

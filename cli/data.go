@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/tensor"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -52,6 +53,7 @@ type dataReport struct {
 	Shape    []int          `json:"shape"`
 	PerClass map[string]int `json:"per_class"`
 	Sheet    string         `json:"sheet,omitempty"`
+	Warnings []string       `json:"warnings"`
 	data.Summary
 }
 
@@ -89,7 +91,7 @@ func dataInfo(_ context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	s := data.Summarise(ds, c.Int("check"))
-	r := dataReport{Schema: "gtk.data/1", Spec: spec, N: s.N, Classes: append([]string{}, s.Classes...), Shape: s.Shape, PerClass: s.PerClass, Sheet: out, Summary: s}
+	r := dataReport{Schema: "gtk.data/1", Spec: spec, N: s.N, Classes: append([]string{}, s.Classes...), Shape: s.Shape, PerClass: s.PerClass, Sheet: out, Warnings: append([]string{}, s.Warnings...), Summary: s}
 	e.printf("%s\n", spec)
 	t := e.newTable()
 	t.row("examples", s.N)
@@ -99,14 +101,14 @@ func dataInfo(_ context.Context, e *env, c *ucli.Context) error {
 	}
 	shape := "of different shapes"
 	if s.Shape != nil {
-		shape = fmt.Sprint(s.Shape)
+		shape = tensor.Shape(s.Shape).String()
 	}
 	t.row("kind", fmt.Sprintf("%s, %s %s", kind, s.DType, shape))
 	if len(s.Classes) > 0 {
 		t.row("classes", len(s.Classes))
 	}
 	if s.Targets != nil {
-		t.row("targets", fmt.Sprint(s.Targets))
+		t.row("targets", tensor.Shape(s.Targets))
 	}
 	if len(s.Groups) > 0 {
 		t.row("groups", strings.Join(s.Groups, ", "))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -154,7 +155,7 @@ func (e *env) fail(err error) int {
 	if code == ExitInterrupted {
 		msg = "interrupted"
 	}
-	fmt.Fprintf(e.Stderr, "gtk: %s\n", msg)
+	fmt.Fprintf(e.Stderr, "gtk: %s\n", strings.TrimPrefix(msg, "gtk "))
 	if kind == "internal" {
 		fmt.Fprintln(e.Stderr, "gtk: this is a mistake in gtk, not in your input; please report it with the model and the command")
 	}

@@ -99,7 +99,12 @@ func (f *fake) set(text string) error {
 		}
 		f.shape = append(f.shape, n)
 	}
-	if f.in.Dims != nil && len(f.shape) != len(f.in.Dims) {
+	fits := f.in.Dims == nil || len(f.shape) == len(f.in.Dims)
+	for k, d := range f.in.Dims {
+		// A first axis of 1 may turn out to take any batch.
+		fits = fits && (d.Size < 0 || d.Size == f.shape[k] || k == 0 && d.Size == 1)
+	}
+	if !fits {
 		return usagef("--input %s=%s: the model takes %v", f.in.Name, text, f.in)
 	}
 	if _, err := f.shape.CheckedLen(f.in.DType); err != nil || f.shape.Len() > 1<<32 {

@@ -12,9 +12,9 @@ import (
 type Layer struct {
 	Name, Op   string
 	Domain     string
-	Output     string       // name of the first output
-	DType      tensor.DType // of the first output
-	Shape      []graph.Dim  // of the first output, with the symbols of the inputs; nil when only a run can tell
+	Output     string       // name of the first output that something reads
+	DType      tensor.DType // of that output
+	Shape      []graph.Dim  // of that output, with the symbols of the inputs; nil when only a run can tell
 	Parameters int          // numbers in the trainable parameters that it reads and no layer before it does
 	MACs       int64        // multiply-accumulate operations for the input shapes of the inspection
 	Bytes      int64        // of its outputs for those input shapes, 0 for one that shares its input's storage
@@ -114,9 +114,9 @@ func (m *Model) Inspect(inputs []tensor.Shape) (*Inspection, error) {
 	seen := map[graph.Value]bool{}
 	for _, n := range m.g.Nodes {
 		l := m.layer(n, shapes)
-		if len(n.Out) > 0 && n.Out[0] != 0 {
-			l.Shape = symbols(n.Out[0])
-			if shapes[n.Out[0]] == nil {
+		if v := firstOut(n); v != 0 {
+			l.Shape = symbols(v)
+			if shapes[v] == nil {
 				r.Unknown++
 			}
 		}
@@ -204,15 +204,25 @@ func inputBatch(inputs []tensor.Shape) int {
 	return 1
 }
 
+// firstOut is the first output of n that is there.
+func firstOut(n *graph.Node) graph.Value {
+	for _, v := range n.Out {
+		if v != 0 {
+			return v
+		}
+	}
+	return 0
+}
+
 // layer describes n.
 func (m *Model) layer(n *graph.Node, shapes []tensor.Shape) Layer {
 	l := Layer{Name: n.Name, Op: n.Op.Name, Domain: n.Op.Domain, MACs: macs(n, shapes)}
-	for i, v := range n.Out {
+	for _, v := range n.Out {
 		if v == 0 {
 			continue
 		}
 		in := m.g.Info(v)
-		if i == 0 {
+		if v == firstOut(n) {
 			l.Output, l.DType = in.Name, in.DType
 		}
 		if shapes[v] != nil && !n.Op.View {
