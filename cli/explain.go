@@ -22,10 +22,10 @@ import (
 var methodOptions = []struct{ flag, option, usage string }{
 	{"phase1", "phase1", "normgrad: bias, scaling, conv1x1, conv3x3, conv3x3_depthwise, or all"},
 	{"phase2", "phase2", "normgrad: sum, norm, filter_norm, max, or all"},
-	{"samples", "samples", "smooth methods: number of noisy copies"},
+	{"samples", "n", "smooth methods: number of noisy copies"},
 	{"noise-spread", "noise-spread", "smooth methods: deviation of the noise, as a share of the range of the input"},
 	{"sgcpp-variant", "variant", "smooth-gradcam++: gtk or paper"},
-	{"channels", "channels", "smooth-gradcam++: channels of the layer, as in 0,2,5-9"},
+	{"layer-channels", "channels", "smooth-gradcam++: channels of the layer, as in 0,2,5-9"},
 	{"neurons", "neurons", "smooth-gradcam++: part of the layer, y0:y1,x0:x1"},
 	{"reduce", "reduce", "gradient: abs-max, sum, abs-sum, l2, none"},
 }

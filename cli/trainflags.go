@@ -20,7 +20,7 @@ func optimizerFlags() []ucli.Flag {
 	const group = "optimiser"
 	fs := []ucli.Flag{
 		&ucli.StringFlag{Name: "optimizer", Category: group, Value: "adam", Usage: "`NAME`: sgd, adam, adamw, diffgrad (see --list)", EnvVars: []string{"GTK_OPTIMIZER"}},
-		&ucli.Float64Flag{Name: "lr", Category: group, Usage: "learning rate; 0 takes the optimiser's usual one: 0.01 for sgd, 0.001 for the others"},
+		&ucli.Float64Flag{Name: "lr", Category: group, Usage: "learning rate; 0 takes the optimiser's usual one: 0.01 for sgd, 0.001 for adam and adamw, 0.002 for diffgrad"},
 		&ucli.StringFlag{Name: "schedule", Category: group, Value: "cosine", Usage: "cosine, step or constant"},
 		&ucli.IntFlag{Name: "warmup", Category: group, Usage: "`STEPS` in which the learning rate rises linearly at the start"},
 	}
@@ -33,6 +33,9 @@ func optimizerFlags() []ucli.Flag {
 	}
 	return fs
 }
+
+// diffGradLR is twice Adam's usual rate: where the gradient changes little, diffGrad's friction halves the step.
+const diffGradLR = 0.002
 
 // newOptimizer makes the optimiser and the schedule of the flags.
 func newOptimizer(c *ucli.Context) (*optim.Optimizer, optim.Schedule, float64, error) {
@@ -66,6 +69,8 @@ func newOptimizer(c *ucli.Context) (*optim.Optimizer, optim.Schedule, float64, e
 	switch {
 	case lr < 0 || math.IsNaN(lr) || math.IsInf(lr, 0):
 		return nil, nil, 0, usagef("--lr %v: want a positive number", lr)
+	case lr == 0 && name == "diffgrad":
+		lr = diffGradLR
 	case lr == 0:
 		lr = info.LR
 	}
@@ -81,11 +86,11 @@ func isZero(s string) bool {
 	return err == nil && v == 0
 }
 
-// loopFlags say how a model goes through its data; epochs is the default of --epochs, bn that of --bn.
+// loopFlags say how a model goes through its data; bn is the default of --bn.
 func loopFlags(bn string) []ucli.Flag {
 	const group = "training"
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "batch-size", Category: group, Value: "64", Usage: "examples in one step, or ALL"},
+		&ucli.StringFlag{Name: "batch-size", Category: group, Value: "32", Usage: "examples in one step, or ALL"},
 		&ucli.StringFlag{Name: "loss", Category: group, Value: "auto", Usage: "cross-entropy or mse; auto goes by the data"},
 		&ucli.StringFlag{Name: "bn", Category: group, Value: bn, Usage: bnUsage(bn)},
 		&ucli.BoolFlag{Name: "shuffle", Category: group, Value: true, Usage: "a new order in each epoch; --shuffle=false keeps that of the data"},

@@ -12,16 +12,18 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// ClassifierHead is the last layer of a classifier: a Gemm, a MatMul with or without an Add, or a Conv whose output is pooled.
+// ClassifierHead is the last layer of a classifier: a Gemm, a MatMul with or without an Add, or a Conv whose output is pooled;
+// a BatchNormalization may follow it.
 type ClassifierHead struct {
 	Node    string   // name of the node, or of its output
 	Op      string   // Gemm, MatMul or Conv
 	Classes int      // extent of its output
-	Params  []string // initializers that belong to it: weight, then bias
+	Params  []string // initializers that belong to it: weight, then bias, then scale and bias of a normalisation behind it
 
 	weight *operand
 	axis   int // of the classes in the weight
 	bias   *operand
+	norm   []*operand          // scale, bias, mean and variance of a BatchNormalization behind the layer
 	after  []*onnxpb.NodeProto // nodes between the layer and the output, from the layer on
 	output *onnxpb.ValueInfoProto
 }
@@ -76,6 +78,9 @@ func FindHead(m *onnx.Model, output string) (*ClassifierHead, error) {
 			h.bias = b
 			h.after = append([]*onnxpb.NodeProto{n}, h.after...)
 			name = x
+		case op == "BatchNormalization" && h.norm == nil && f.normal(h, n):
+			h.after = append([]*onnxpb.NodeProto{n}, h.after...)
+			name = n.GetInput()[0]
 		case passive[op] && len(n.GetInput()) > 0:
 			h.after = append([]*onnxpb.NodeProto{n}, h.after...)
 			name = n.GetInput()[0]
@@ -154,6 +159,21 @@ func (f finder) biased(n *onnxpb.NodeProto) (x string, b *operand, ok bool) {
 	return "", nil, false
 }
 
+// normal notes the parameters of the BatchNormalization n in h; false when one of them is computed.
+func (f finder) normal(h *ClassifierHead, n *onnxpb.NodeProto) bool {
+	if len(n.GetInput()) != 5 {
+		return false
+	}
+	for _, name := range n.GetInput()[1:] {
+		o := f.constant(name)
+		if o == nil {
+			return false
+		}
+		h.norm = append(h.norm, o)
+	}
+	return true
+}
+
 func intAttr(n *onnxpb.NodeProto, name string, def int64) int64 {
 	for _, a := range n.GetAttribute() {
 		if a.GetName() == name {
@@ -210,6 +230,14 @@ func (f finder) layer(h *ClassifierHead, n *onnxpb.NodeProto) error {
 	if h.bias != nil {
 		h.Params = append(h.Params, paramName(f.m, h.bias))
 	}
+	for i, o := range h.norm {
+		if o.value.Len() != h.Classes {
+			return fmt.Errorf("train: head: the BatchNormalization behind %s has %v parameters for %d classes", label(n), o.value.Shape(), h.Classes)
+		}
+		if i < 2 {
+			h.Params = append(h.Params, paramName(f.m, o))
+		}
+	}
 	return nil
 }
 
@@ -237,7 +265,7 @@ func ReplaceHead(m *onnx.Model, classes int, seed uint64) (*onnx.Model, *Classif
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, o := range []*operand{h.weight, h.bias} {
+	for _, o := range append([]*operand{h.weight, h.bias}, h.norm...) {
 		if o != nil && readers(out, o.name) > 1 {
 			return nil, nil, fmt.Errorf("train: head: %q of layer %q is read elsewhere too and cannot be replaced", o.name, h.Node)
 		}
@@ -263,6 +291,15 @@ func ReplaceHead(m *onnx.Model, classes int, seed uint64) (*onnx.Model, *Classif
 			}
 		}
 		if err := replaceOperand(out, h.bias, tensor.New(tensor.Float32, s...)); err != nil {
+			return nil, nil, err
+		}
+	}
+	for i, o := range h.norm {
+		t := tensor.New(tensor.Float32, classes)
+		for k := range t.F32() {
+			t.F32()[k] = []float32{1, 0, 0, 1}[i]
+		}
+		if err := replaceOperand(out, o, t); err != nil {
 			return nil, nil, err
 		}
 	}
