@@ -106,11 +106,11 @@ func benchCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	b := &bencher{l: l, r: r}
 	if err := b.prepare(e, c); err != nil {
-		return err
+		return chosenSizes(l.Model, c, err)
 	}
 	if !r.DryRun {
 		if err := b.measure(ctx, e, c); err != nil {
-			return err
+			return chosenSizes(l.Model, c, err)
 		}
 	}
 	r.print(e)

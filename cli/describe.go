@@ -138,7 +138,7 @@ func trains(m *engine.Model) string {
 	if err != nil {
 		return err.Error()
 	}
-	if _, err := m.Session(engine.Query{Loss: train.MeanSquaredError(head, train.Mean), Grad: names}); err != nil {
+	if _, err := m.Session(engine.Query{Loss: train.MeanSquaredError(engine.Head{Output: head.Logits}, train.Mean), Grad: names}); err != nil {
 		return err.Error()
 	}
 	return ""

@@ -1,14 +1,19 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/engine/exec"
+	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
+	ucli "github.com/urfave/cli/v2"
 )
 
 // shapes are the shapes of the inputs of a model, in order.
@@ -63,6 +68,24 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 		}
 	}
 	return out, nil
+}
+
+// chosenSizes adds to the error of a run how to give other sizes, when the model leaves some open and the command line gave none.
+func chosenSizes(m *engine.Model, c *ucli.Context, err error) error {
+	var node *exec.NodeError
+	if c.IsSet("input") || !errors.As(err, &node) {
+		return err
+	}
+	var open []string
+	for i, s := range m.Sizes(c.Int("batch")) {
+		if in := m.Inputs()[i]; slices.ContainsFunc(in.Dims, func(d graph.Dim) bool { return d.Size < 0 }) {
+			open = append(open, fmt.Sprintf("%s %v", in.Name, s))
+		}
+	}
+	if len(open) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w; the model leaves sizes of its inputs open and gtk chose %s: give others with --input NAME=SHAPE", err, strings.Join(open, ", "))
 }
 
 // set reads the shape, type, file or number of an input.

@@ -290,7 +290,7 @@ func (r *verifyReport) models(ctx context.Context, e *env, c *ucli.Context, a, b
 		}
 		ra, err := sa.Run(ctx, feeds)
 		if err != nil {
-			return fmt.Errorf("%s: %w", a.Path, err)
+			return chosenSizes(a.Model, c, fmt.Errorf("%s: %w", a.Path, err))
 		}
 		rb, err := sb.Run(ctx, feeds)
 		if err != nil {
