@@ -1577,275 +1577,305 @@ done:
 	RET
 
 // func vtanhF32AVX2(out []float32, a []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, FMA3
 TEXT ·vtanhF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ out_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ out_len+8(FP), DX
 
 single:
-	CMPQ         DX, $0x00000008
-	JL           tail
-	VMOVUPS      (CX), Y0
-	VANDPS       elemK7fffffff<>+0(SB), Y0, Y1
-	VADDPS       Y1, Y1, Y2
-	VMOVUPS      elemKc2d00000<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y2
-	VMOVUPS      elemK42b20000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       elemK3fb8aa3b<>+0(SB), Y2, Y3
-	VROUNDPS     $0x08, Y3, Y3
-	VMOVAPS      Y2, Y2
-	VFNMADD231PS elemK3f318000<>+0(SB), Y3, Y2
-	VMOVAPS      Y2, Y2
-	VFNMADD231PS elemKb95e8083<>+0(SB), Y3, Y2
-	VMOVUPS      elemK3ab6887e<>+0(SB), Y4
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Y2, Y4
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y2, Y4
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y2, Y4
-	VFMADD213PS  elemK3f000000<>+0(SB), Y2, Y4
-	VMULPS       Y2, Y2, Y5
-	VFMADD213PS  Y2, Y5, Y4
-	VADDPS       elemK3f800000<>+0(SB), Y4, Y2
-	VCVTPS2DQ    Y3, Y3
-	VPSRAD       $0x01, Y3, Y4
-	VPSUBD       Y4, Y3, Y3
-	VPADDD       elemK0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y2, Y2
-	VPADDD       elemK0000007f<>+0(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y2, Y2
-	VMOVUPS      elemK3f800000<>+0(SB), Y3
-	VMOVUPS      elemK40000000<>+0(SB), Y4
-	VADDPS       elemK3f800000<>+0(SB), Y2, Y2
-	VDIVPS       Y2, Y4, Y2
-	VSUBPS       Y2, Y3, Y2
-	VANDPS       elemK80000000<>+0(SB), Y0, Y3
-	VORPS        Y3, Y2, Y2
-	VMULPS       Y0, Y0, Y3
-	VMOVUPS      elemK3b165c0c<>+0(SB), Y4
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Y3, Y4
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Y3, Y4
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Y3, Y4
-	VFMADD213PS  elemK3e088875<>+0(SB), Y3, Y4
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Y3, Y4
-	VMULPS       Y0, Y3, Y3
-	VMOVAPS      Y3, Y3
-	VFMADD213PS  Y0, Y4, Y3
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Y1, Y0
-	VBLENDVPS    Y0, Y3, Y2, Y0
-	VMOVUPS      Y0, (AX)
-	ADDQ         $0x00000020, AX
-	ADDQ         $0x00000020, CX
-	SUBQ         $0x00000008, DX
-	JMP          single
+	CMPQ        DX, $0x00000008
+	JL          tail
+	VMOVUPS     (CX), Y0
+	VMOVUPS     elemKc1100000<>+0(SB), Y1
+	VMAXPS      Y0, Y1, Y0
+	VMOVUPS     elemK41100000<>+0(SB), Y1
+	VMINPS      Y0, Y1, Y0
+	VMULPS      Y0, Y0, Y1
+	VMOVUPS     elemKa59f25c0<>+0(SB), Y2
+	VFMADD213PS elemK2a61337e<>+0(SB), Y1, Y2
+	VFMADD213PS elemKaebd37ff<>+0(SB), Y1, Y2
+	VFMADD213PS elemK335c0041<>+0(SB), Y1, Y2
+	VFMADD213PS elemK3779434a<>+0(SB), Y1, Y2
+	VFMADD213PS elemK3a270ded<>+0(SB), Y1, Y2
+	VFMADD213PS elemK3ba059dc<>+0(SB), Y1, Y2
+	VMOVUPS     elemK35a0d3d8<>+0(SB), Y3
+	VFMADD213PS elemK38f895d6<>+0(SB), Y1, Y3
+	VFMADD213PS elemK3b14aa05<>+0(SB), Y1, Y3
+	VFMADD213PS elemK3ba059dd<>+0(SB), Y1, Y3
+	VMULPS      Y0, Y2, Y0
+	VDIVPS      Y3, Y0, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	SUBQ        $0x00000008, DX
+	JMP         single
 
 tail:
-	TESTQ        DX, DX
-	JZ           done
-	LEAQ         elemMask<>+0(SB), BX
-	MOVQ         $0x00000008, SI
-	SUBQ         DX, SI
-	VMOVUPS      (BX)(SI*4), Y0
-	VMASKMOVPS   (CX), Y0, Y1
-	VANDPS       elemK7fffffff<>+0(SB), Y1, Y2
-	VADDPS       Y2, Y2, Y3
-	VMOVUPS      elemKc2d00000<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      elemK42b20000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VMULPS       elemK3fb8aa3b<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
-	VFNMADD231PS elemK3f318000<>+0(SB), Y4, Y3
-	VMOVAPS      Y3, Y3
-	VFNMADD231PS elemKb95e8083<>+0(SB), Y4, Y3
-	VMOVUPS      elemK3ab6887e<>+0(SB), Y5
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Y3, Y5
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y3, Y5
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y3, Y5
-	VFMADD213PS  elemK3f000000<>+0(SB), Y3, Y5
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y5
-	VADDPS       elemK3f800000<>+0(SB), Y5, Y3
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPADDD       elemK0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VPADDD       elemK0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      elemK3f800000<>+0(SB), Y4
-	VMOVUPS      elemK40000000<>+0(SB), Y5
-	VADDPS       elemK3f800000<>+0(SB), Y3, Y3
-	VDIVPS       Y3, Y5, Y3
-	VSUBPS       Y3, Y4, Y3
-	VANDPS       elemK80000000<>+0(SB), Y1, Y4
-	VORPS        Y4, Y3, Y3
-	VMULPS       Y1, Y1, Y4
-	VMOVUPS      elemK3b165c0c<>+0(SB), Y5
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Y4, Y5
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3e088875<>+0(SB), Y4, Y5
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Y4, Y5
-	VMULPS       Y1, Y4, Y4
-	VMOVAPS      Y4, Y4
-	VFMADD213PS  Y1, Y5, Y4
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Y2, Y1
-	VBLENDVPS    Y1, Y4, Y3, Y1
-	VMASKMOVPS   Y1, Y0, (AX)
+	TESTQ       DX, DX
+	JZ          done
+	LEAQ        elemMask<>+0(SB), BX
+	MOVQ        $0x00000008, SI
+	SUBQ        DX, SI
+	VMOVUPS     (BX)(SI*4), Y0
+	VMASKMOVPS  (CX), Y0, Y1
+	VMOVUPS     elemKc1100000<>+0(SB), Y2
+	VMAXPS      Y1, Y2, Y1
+	VMOVUPS     elemK41100000<>+0(SB), Y2
+	VMINPS      Y1, Y2, Y1
+	VMULPS      Y1, Y1, Y2
+	VMOVUPS     elemKa59f25c0<>+0(SB), Y3
+	VFMADD213PS elemK2a61337e<>+0(SB), Y2, Y3
+	VFMADD213PS elemKaebd37ff<>+0(SB), Y2, Y3
+	VFMADD213PS elemK335c0041<>+0(SB), Y2, Y3
+	VFMADD213PS elemK3779434a<>+0(SB), Y2, Y3
+	VFMADD213PS elemK3a270ded<>+0(SB), Y2, Y3
+	VFMADD213PS elemK3ba059dc<>+0(SB), Y2, Y3
+	VMOVUPS     elemK35a0d3d8<>+0(SB), Y4
+	VFMADD213PS elemK38f895d6<>+0(SB), Y2, Y4
+	VFMADD213PS elemK3b14aa05<>+0(SB), Y2, Y4
+	VFMADD213PS elemK3ba059dd<>+0(SB), Y2, Y4
+	VMULPS      Y1, Y3, Y1
+	VDIVPS      Y4, Y1, Y1
+	VMASKMOVPS  Y1, Y0, (AX)
 
 done:
 	VZEROUPPER
 	RET
 
-DATA elemK40000000<>+0(SB)/4, $0x40000000
-DATA elemK40000000<>+4(SB)/4, $0x40000000
-DATA elemK40000000<>+8(SB)/4, $0x40000000
-DATA elemK40000000<>+12(SB)/4, $0x40000000
-DATA elemK40000000<>+16(SB)/4, $0x40000000
-DATA elemK40000000<>+20(SB)/4, $0x40000000
-DATA elemK40000000<>+24(SB)/4, $0x40000000
-DATA elemK40000000<>+28(SB)/4, $0x40000000
-DATA elemK40000000<>+32(SB)/4, $0x40000000
-DATA elemK40000000<>+36(SB)/4, $0x40000000
-DATA elemK40000000<>+40(SB)/4, $0x40000000
-DATA elemK40000000<>+44(SB)/4, $0x40000000
-DATA elemK40000000<>+48(SB)/4, $0x40000000
-DATA elemK40000000<>+52(SB)/4, $0x40000000
-DATA elemK40000000<>+56(SB)/4, $0x40000000
-DATA elemK40000000<>+60(SB)/4, $0x40000000
-GLOBL elemK40000000<>(SB), RODATA|NOPTR, $64
+DATA elemKc1100000<>+0(SB)/4, $0xc1100000
+DATA elemKc1100000<>+4(SB)/4, $0xc1100000
+DATA elemKc1100000<>+8(SB)/4, $0xc1100000
+DATA elemKc1100000<>+12(SB)/4, $0xc1100000
+DATA elemKc1100000<>+16(SB)/4, $0xc1100000
+DATA elemKc1100000<>+20(SB)/4, $0xc1100000
+DATA elemKc1100000<>+24(SB)/4, $0xc1100000
+DATA elemKc1100000<>+28(SB)/4, $0xc1100000
+DATA elemKc1100000<>+32(SB)/4, $0xc1100000
+DATA elemKc1100000<>+36(SB)/4, $0xc1100000
+DATA elemKc1100000<>+40(SB)/4, $0xc1100000
+DATA elemKc1100000<>+44(SB)/4, $0xc1100000
+DATA elemKc1100000<>+48(SB)/4, $0xc1100000
+DATA elemKc1100000<>+52(SB)/4, $0xc1100000
+DATA elemKc1100000<>+56(SB)/4, $0xc1100000
+DATA elemKc1100000<>+60(SB)/4, $0xc1100000
+GLOBL elemKc1100000<>(SB), RODATA|NOPTR, $64
 
-DATA elemK3b165c0c<>+0(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+4(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+8(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+12(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+16(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+20(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+24(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+28(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+32(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+36(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+40(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+44(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+48(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+52(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+56(SB)/4, $0x3b165c0c
-DATA elemK3b165c0c<>+60(SB)/4, $0x3b165c0c
-GLOBL elemK3b165c0c<>(SB), RODATA|NOPTR, $64
+DATA elemK41100000<>+0(SB)/4, $0x41100000
+DATA elemK41100000<>+4(SB)/4, $0x41100000
+DATA elemK41100000<>+8(SB)/4, $0x41100000
+DATA elemK41100000<>+12(SB)/4, $0x41100000
+DATA elemK41100000<>+16(SB)/4, $0x41100000
+DATA elemK41100000<>+20(SB)/4, $0x41100000
+DATA elemK41100000<>+24(SB)/4, $0x41100000
+DATA elemK41100000<>+28(SB)/4, $0x41100000
+DATA elemK41100000<>+32(SB)/4, $0x41100000
+DATA elemK41100000<>+36(SB)/4, $0x41100000
+DATA elemK41100000<>+40(SB)/4, $0x41100000
+DATA elemK41100000<>+44(SB)/4, $0x41100000
+DATA elemK41100000<>+48(SB)/4, $0x41100000
+DATA elemK41100000<>+52(SB)/4, $0x41100000
+DATA elemK41100000<>+56(SB)/4, $0x41100000
+DATA elemK41100000<>+60(SB)/4, $0x41100000
+GLOBL elemK41100000<>(SB), RODATA|NOPTR, $64
 
-DATA elemKbc08bad0<>+0(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+4(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+8(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+12(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+16(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+20(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+24(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+28(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+32(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+36(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+40(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+44(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+48(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+52(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+56(SB)/4, $0xbc08bad0
-DATA elemKbc08bad0<>+60(SB)/4, $0xbc08bad0
-GLOBL elemKbc08bad0<>(SB), RODATA|NOPTR, $64
+DATA elemKa59f25c0<>+0(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+4(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+8(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+12(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+16(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+20(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+24(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+28(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+32(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+36(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+40(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+44(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+48(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+52(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+56(SB)/4, $0xa59f25c0
+DATA elemKa59f25c0<>+60(SB)/4, $0xa59f25c0
+GLOBL elemKa59f25c0<>(SB), RODATA|NOPTR, $64
 
-DATA elemK3cb2559d<>+0(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+4(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+8(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+12(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+16(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+20(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+24(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+28(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+32(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+36(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+40(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+44(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+48(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+52(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+56(SB)/4, $0x3cb2559d
-DATA elemK3cb2559d<>+60(SB)/4, $0x3cb2559d
-GLOBL elemK3cb2559d<>(SB), RODATA|NOPTR, $64
+DATA elemK2a61337e<>+0(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+4(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+8(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+12(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+16(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+20(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+24(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+28(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+32(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+36(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+40(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+44(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+48(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+52(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+56(SB)/4, $0x2a61337e
+DATA elemK2a61337e<>+60(SB)/4, $0x2a61337e
+GLOBL elemK2a61337e<>(SB), RODATA|NOPTR, $64
 
-DATA elemKbd5d0470<>+0(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+4(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+8(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+12(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+16(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+20(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+24(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+28(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+32(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+36(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+40(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+44(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+48(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+52(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+56(SB)/4, $0xbd5d0470
-DATA elemKbd5d0470<>+60(SB)/4, $0xbd5d0470
-GLOBL elemKbd5d0470<>(SB), RODATA|NOPTR, $64
+DATA elemKaebd37ff<>+0(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+4(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+8(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+12(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+16(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+20(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+24(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+28(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+32(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+36(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+40(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+44(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+48(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+52(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+56(SB)/4, $0xaebd37ff
+DATA elemKaebd37ff<>+60(SB)/4, $0xaebd37ff
+GLOBL elemKaebd37ff<>(SB), RODATA|NOPTR, $64
 
-DATA elemK3e088875<>+0(SB)/4, $0x3e088875
-DATA elemK3e088875<>+4(SB)/4, $0x3e088875
-DATA elemK3e088875<>+8(SB)/4, $0x3e088875
-DATA elemK3e088875<>+12(SB)/4, $0x3e088875
-DATA elemK3e088875<>+16(SB)/4, $0x3e088875
-DATA elemK3e088875<>+20(SB)/4, $0x3e088875
-DATA elemK3e088875<>+24(SB)/4, $0x3e088875
-DATA elemK3e088875<>+28(SB)/4, $0x3e088875
-DATA elemK3e088875<>+32(SB)/4, $0x3e088875
-DATA elemK3e088875<>+36(SB)/4, $0x3e088875
-DATA elemK3e088875<>+40(SB)/4, $0x3e088875
-DATA elemK3e088875<>+44(SB)/4, $0x3e088875
-DATA elemK3e088875<>+48(SB)/4, $0x3e088875
-DATA elemK3e088875<>+52(SB)/4, $0x3e088875
-DATA elemK3e088875<>+56(SB)/4, $0x3e088875
-DATA elemK3e088875<>+60(SB)/4, $0x3e088875
-GLOBL elemK3e088875<>(SB), RODATA|NOPTR, $64
+DATA elemK335c0041<>+0(SB)/4, $0x335c0041
+DATA elemK335c0041<>+4(SB)/4, $0x335c0041
+DATA elemK335c0041<>+8(SB)/4, $0x335c0041
+DATA elemK335c0041<>+12(SB)/4, $0x335c0041
+DATA elemK335c0041<>+16(SB)/4, $0x335c0041
+DATA elemK335c0041<>+20(SB)/4, $0x335c0041
+DATA elemK335c0041<>+24(SB)/4, $0x335c0041
+DATA elemK335c0041<>+28(SB)/4, $0x335c0041
+DATA elemK335c0041<>+32(SB)/4, $0x335c0041
+DATA elemK335c0041<>+36(SB)/4, $0x335c0041
+DATA elemK335c0041<>+40(SB)/4, $0x335c0041
+DATA elemK335c0041<>+44(SB)/4, $0x335c0041
+DATA elemK335c0041<>+48(SB)/4, $0x335c0041
+DATA elemK335c0041<>+52(SB)/4, $0x335c0041
+DATA elemK335c0041<>+56(SB)/4, $0x335c0041
+DATA elemK335c0041<>+60(SB)/4, $0x335c0041
+GLOBL elemK335c0041<>(SB), RODATA|NOPTR, $64
 
-DATA elemKbeaaaaab<>+0(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+4(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+8(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+12(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+16(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+20(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+24(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+28(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+32(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+36(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+40(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+44(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+48(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+52(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+56(SB)/4, $0xbeaaaaab
-DATA elemKbeaaaaab<>+60(SB)/4, $0xbeaaaaab
-GLOBL elemKbeaaaaab<>(SB), RODATA|NOPTR, $64
+DATA elemK3779434a<>+0(SB)/4, $0x3779434a
+DATA elemK3779434a<>+4(SB)/4, $0x3779434a
+DATA elemK3779434a<>+8(SB)/4, $0x3779434a
+DATA elemK3779434a<>+12(SB)/4, $0x3779434a
+DATA elemK3779434a<>+16(SB)/4, $0x3779434a
+DATA elemK3779434a<>+20(SB)/4, $0x3779434a
+DATA elemK3779434a<>+24(SB)/4, $0x3779434a
+DATA elemK3779434a<>+28(SB)/4, $0x3779434a
+DATA elemK3779434a<>+32(SB)/4, $0x3779434a
+DATA elemK3779434a<>+36(SB)/4, $0x3779434a
+DATA elemK3779434a<>+40(SB)/4, $0x3779434a
+DATA elemK3779434a<>+44(SB)/4, $0x3779434a
+DATA elemK3779434a<>+48(SB)/4, $0x3779434a
+DATA elemK3779434a<>+52(SB)/4, $0x3779434a
+DATA elemK3779434a<>+56(SB)/4, $0x3779434a
+DATA elemK3779434a<>+60(SB)/4, $0x3779434a
+GLOBL elemK3779434a<>(SB), RODATA|NOPTR, $64
 
-DATA elemK3f200000<>+0(SB)/4, $0x3f200000
-DATA elemK3f200000<>+4(SB)/4, $0x3f200000
-DATA elemK3f200000<>+8(SB)/4, $0x3f200000
-DATA elemK3f200000<>+12(SB)/4, $0x3f200000
-DATA elemK3f200000<>+16(SB)/4, $0x3f200000
-DATA elemK3f200000<>+20(SB)/4, $0x3f200000
-DATA elemK3f200000<>+24(SB)/4, $0x3f200000
-DATA elemK3f200000<>+28(SB)/4, $0x3f200000
-DATA elemK3f200000<>+32(SB)/4, $0x3f200000
-DATA elemK3f200000<>+36(SB)/4, $0x3f200000
-DATA elemK3f200000<>+40(SB)/4, $0x3f200000
-DATA elemK3f200000<>+44(SB)/4, $0x3f200000
-DATA elemK3f200000<>+48(SB)/4, $0x3f200000
-DATA elemK3f200000<>+52(SB)/4, $0x3f200000
-DATA elemK3f200000<>+56(SB)/4, $0x3f200000
-DATA elemK3f200000<>+60(SB)/4, $0x3f200000
-GLOBL elemK3f200000<>(SB), RODATA|NOPTR, $64
+DATA elemK3a270ded<>+0(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+4(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+8(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+12(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+16(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+20(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+24(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+28(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+32(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+36(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+40(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+44(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+48(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+52(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+56(SB)/4, $0x3a270ded
+DATA elemK3a270ded<>+60(SB)/4, $0x3a270ded
+GLOBL elemK3a270ded<>(SB), RODATA|NOPTR, $64
+
+DATA elemK3ba059dc<>+0(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+4(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+8(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+12(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+16(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+20(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+24(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+28(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+32(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+36(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+40(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+44(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+48(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+52(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+56(SB)/4, $0x3ba059dc
+DATA elemK3ba059dc<>+60(SB)/4, $0x3ba059dc
+GLOBL elemK3ba059dc<>(SB), RODATA|NOPTR, $64
+
+DATA elemK35a0d3d8<>+0(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+4(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+8(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+12(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+16(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+20(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+24(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+28(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+32(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+36(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+40(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+44(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+48(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+52(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+56(SB)/4, $0x35a0d3d8
+DATA elemK35a0d3d8<>+60(SB)/4, $0x35a0d3d8
+GLOBL elemK35a0d3d8<>(SB), RODATA|NOPTR, $64
+
+DATA elemK38f895d6<>+0(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+4(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+8(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+12(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+16(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+20(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+24(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+28(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+32(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+36(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+40(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+44(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+48(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+52(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+56(SB)/4, $0x38f895d6
+DATA elemK38f895d6<>+60(SB)/4, $0x38f895d6
+GLOBL elemK38f895d6<>(SB), RODATA|NOPTR, $64
+
+DATA elemK3b14aa05<>+0(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+4(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+8(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+12(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+16(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+20(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+24(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+28(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+32(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+36(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+40(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+44(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+48(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+52(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+56(SB)/4, $0x3b14aa05
+DATA elemK3b14aa05<>+60(SB)/4, $0x3b14aa05
+GLOBL elemK3b14aa05<>(SB), RODATA|NOPTR, $64
+
+DATA elemK3ba059dd<>+0(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+4(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+8(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+12(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+16(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+20(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+24(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+28(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+32(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+36(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+40(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+44(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+48(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+52(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+56(SB)/4, $0x3ba059dd
+DATA elemK3ba059dd<>+60(SB)/4, $0x3ba059dd
+GLOBL elemK3ba059dd<>(SB), RODATA|NOPTR, $64
 
 // func verfF32AVX2(out []float32, a []float32)
 // Requires: AVX, AVX2, FMA3
@@ -2009,6 +2039,24 @@ DATA elemK40800000<>+52(SB)/4, $0x40800000
 DATA elemK40800000<>+56(SB)/4, $0x40800000
 DATA elemK40800000<>+60(SB)/4, $0x40800000
 GLOBL elemK40800000<>(SB), RODATA|NOPTR, $64
+
+DATA elemK40000000<>+0(SB)/4, $0x40000000
+DATA elemK40000000<>+4(SB)/4, $0x40000000
+DATA elemK40000000<>+8(SB)/4, $0x40000000
+DATA elemK40000000<>+12(SB)/4, $0x40000000
+DATA elemK40000000<>+16(SB)/4, $0x40000000
+DATA elemK40000000<>+20(SB)/4, $0x40000000
+DATA elemK40000000<>+24(SB)/4, $0x40000000
+DATA elemK40000000<>+28(SB)/4, $0x40000000
+DATA elemK40000000<>+32(SB)/4, $0x40000000
+DATA elemK40000000<>+36(SB)/4, $0x40000000
+DATA elemK40000000<>+40(SB)/4, $0x40000000
+DATA elemK40000000<>+44(SB)/4, $0x40000000
+DATA elemK40000000<>+48(SB)/4, $0x40000000
+DATA elemK40000000<>+52(SB)/4, $0x40000000
+DATA elemK40000000<>+56(SB)/4, $0x40000000
+DATA elemK40000000<>+60(SB)/4, $0x40000000
+GLOBL elemK40000000<>(SB), RODATA|NOPTR, $64
 
 DATA elemKb5dbbc18<>+0(SB)/4, $0xb5dbbc18
 DATA elemKb5dbbc18<>+4(SB)/4, $0xb5dbbc18
@@ -2569,143 +2617,83 @@ DATA elemK3f3504f3<>+60(SB)/4, $0x3f3504f3
 GLOBL elemK3f3504f3<>(SB), RODATA|NOPTR, $64
 
 // func vgeluTanhF32AVX2(out []float32, a []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, FMA3
 TEXT ·vgeluTanhF32AVX2(SB), NOSPLIT, $0-48
 	MOVQ out_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
 	MOVQ out_len+8(FP), DX
 
 single:
-	CMPQ         DX, $0x00000008
-	JL           tail
-	VMOVUPS      (CX), Y0
-	VMULPS       Y0, Y0, Y1
-	VMOVUPS      elemK3d122279<>+0(SB), Y2
-	VMOVAPS      Y1, Y1
-	VFMADD213PS  elemK3f4c422a<>+0(SB), Y2, Y1
-	VMULPS       Y1, Y0, Y1
-	VANDPS       elemK7fffffff<>+0(SB), Y1, Y2
-	VADDPS       Y2, Y2, Y3
-	VMOVUPS      elemKc2d00000<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y3
-	VMOVUPS      elemK42b20000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VMULPS       elemK3fb8aa3b<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VMOVAPS      Y3, Y3
-	VFNMADD231PS elemK3f318000<>+0(SB), Y4, Y3
-	VMOVAPS      Y3, Y3
-	VFNMADD231PS elemKb95e8083<>+0(SB), Y4, Y3
-	VMOVUPS      elemK3ab6887e<>+0(SB), Y5
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Y3, Y5
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y3, Y5
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y3, Y5
-	VFMADD213PS  elemK3f000000<>+0(SB), Y3, Y5
-	VMULPS       Y3, Y3, Y6
-	VFMADD213PS  Y3, Y6, Y5
-	VADDPS       elemK3f800000<>+0(SB), Y5, Y3
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y5
-	VPSUBD       Y5, Y4, Y4
-	VPADDD       elemK0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y3, Y3
-	VPADDD       elemK0000007f<>+0(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y3, Y3
-	VMOVUPS      elemK3f800000<>+0(SB), Y4
-	VMOVUPS      elemK40000000<>+0(SB), Y5
-	VADDPS       elemK3f800000<>+0(SB), Y3, Y3
-	VDIVPS       Y3, Y5, Y3
-	VSUBPS       Y3, Y4, Y3
-	VANDPS       elemK80000000<>+0(SB), Y1, Y4
-	VORPS        Y4, Y3, Y3
-	VMULPS       Y1, Y1, Y4
-	VMOVUPS      elemK3b165c0c<>+0(SB), Y5
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Y4, Y5
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3e088875<>+0(SB), Y4, Y5
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Y4, Y5
-	VMULPS       Y1, Y4, Y4
-	VMOVAPS      Y4, Y4
-	VFMADD213PS  Y1, Y5, Y4
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Y2, Y1
-	VBLENDVPS    Y1, Y4, Y3, Y1
-	VMULPS       elemK3f000000<>+0(SB), Y0, Y0
-	VADDPS       elemK3f800000<>+0(SB), Y1, Y1
-	VMULPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)
-	ADDQ         $0x00000020, AX
-	ADDQ         $0x00000020, CX
-	SUBQ         $0x00000008, DX
-	JMP          single
+	CMPQ        DX, $0x00000008
+	JL          tail
+	VMOVUPS     (CX), Y0
+	VMULPS      Y0, Y0, Y1
+	VMOVUPS     elemK3d122279<>+0(SB), Y2
+	VMOVAPS     Y1, Y1
+	VFMADD213PS elemK3f4c422a<>+0(SB), Y2, Y1
+	VMULPS      Y1, Y0, Y1
+	VMOVUPS     elemKc1100000<>+0(SB), Y2
+	VMAXPS      Y1, Y2, Y1
+	VMOVUPS     elemK41100000<>+0(SB), Y2
+	VMINPS      Y1, Y2, Y1
+	VMULPS      Y1, Y1, Y2
+	VMOVUPS     elemKa59f25c0<>+0(SB), Y3
+	VFMADD213PS elemK2a61337e<>+0(SB), Y2, Y3
+	VFMADD213PS elemKaebd37ff<>+0(SB), Y2, Y3
+	VFMADD213PS elemK335c0041<>+0(SB), Y2, Y3
+	VFMADD213PS elemK3779434a<>+0(SB), Y2, Y3
+	VFMADD213PS elemK3a270ded<>+0(SB), Y2, Y3
+	VFMADD213PS elemK3ba059dc<>+0(SB), Y2, Y3
+	VMOVUPS     elemK35a0d3d8<>+0(SB), Y4
+	VFMADD213PS elemK38f895d6<>+0(SB), Y2, Y4
+	VFMADD213PS elemK3b14aa05<>+0(SB), Y2, Y4
+	VFMADD213PS elemK3ba059dd<>+0(SB), Y2, Y4
+	VMULPS      Y1, Y3, Y1
+	VDIVPS      Y4, Y1, Y1
+	VMULPS      elemK3f000000<>+0(SB), Y0, Y0
+	VADDPS      elemK3f800000<>+0(SB), Y1, Y1
+	VMULPS      Y1, Y0, Y0
+	VMOVUPS     Y0, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	SUBQ        $0x00000008, DX
+	JMP         single
 
 tail:
-	TESTQ        DX, DX
-	JZ           done
-	LEAQ         elemMask<>+0(SB), BX
-	MOVQ         $0x00000008, SI
-	SUBQ         DX, SI
-	VMOVUPS      (BX)(SI*4), Y0
-	VMASKMOVPS   (CX), Y0, Y1
-	VMULPS       Y1, Y1, Y2
-	VMOVUPS      elemK3d122279<>+0(SB), Y3
-	VMOVAPS      Y2, Y2
-	VFMADD213PS  elemK3f4c422a<>+0(SB), Y3, Y2
-	VMULPS       Y2, Y1, Y2
-	VANDPS       elemK7fffffff<>+0(SB), Y2, Y3
-	VADDPS       Y3, Y3, Y4
-	VMOVUPS      elemKc2d00000<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y4
-	VMOVUPS      elemK42b20000<>+0(SB), Y5
-	VMINPS       Y4, Y5, Y4
-	VMULPS       elemK3fb8aa3b<>+0(SB), Y4, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VMOVAPS      Y4, Y4
-	VFNMADD231PS elemK3f318000<>+0(SB), Y5, Y4
-	VMOVAPS      Y4, Y4
-	VFNMADD231PS elemKb95e8083<>+0(SB), Y5, Y4
-	VMOVUPS      elemK3ab6887e<>+0(SB), Y6
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Y4, Y6
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y4, Y6
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y4, Y6
-	VFMADD213PS  elemK3f000000<>+0(SB), Y4, Y6
-	VMULPS       Y4, Y4, Y7
-	VFMADD213PS  Y4, Y7, Y6
-	VADDPS       elemK3f800000<>+0(SB), Y6, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
-	VPADDD       elemK0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
-	VPADDD       elemK0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VMOVUPS      elemK3f800000<>+0(SB), Y5
-	VMOVUPS      elemK40000000<>+0(SB), Y6
-	VADDPS       elemK3f800000<>+0(SB), Y4, Y4
-	VDIVPS       Y4, Y6, Y4
-	VSUBPS       Y4, Y5, Y4
-	VANDPS       elemK80000000<>+0(SB), Y2, Y5
-	VORPS        Y5, Y4, Y4
-	VMULPS       Y2, Y2, Y5
-	VMOVUPS      elemK3b165c0c<>+0(SB), Y6
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Y5, Y6
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK3e088875<>+0(SB), Y5, Y6
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Y5, Y6
-	VMULPS       Y2, Y5, Y5
-	VMOVAPS      Y5, Y5
-	VFMADD213PS  Y2, Y6, Y5
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Y3, Y2
-	VBLENDVPS    Y2, Y5, Y4, Y2
-	VMULPS       elemK3f000000<>+0(SB), Y1, Y1
-	VADDPS       elemK3f800000<>+0(SB), Y2, Y2
-	VMULPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (AX)
+	TESTQ       DX, DX
+	JZ          done
+	LEAQ        elemMask<>+0(SB), BX
+	MOVQ        $0x00000008, SI
+	SUBQ        DX, SI
+	VMOVUPS     (BX)(SI*4), Y0
+	VMASKMOVPS  (CX), Y0, Y1
+	VMULPS      Y1, Y1, Y2
+	VMOVUPS     elemK3d122279<>+0(SB), Y3
+	VMOVAPS     Y2, Y2
+	VFMADD213PS elemK3f4c422a<>+0(SB), Y3, Y2
+	VMULPS      Y2, Y1, Y2
+	VMOVUPS     elemKc1100000<>+0(SB), Y3
+	VMAXPS      Y2, Y3, Y2
+	VMOVUPS     elemK41100000<>+0(SB), Y3
+	VMINPS      Y2, Y3, Y2
+	VMULPS      Y2, Y2, Y3
+	VMOVUPS     elemKa59f25c0<>+0(SB), Y4
+	VFMADD213PS elemK2a61337e<>+0(SB), Y3, Y4
+	VFMADD213PS elemKaebd37ff<>+0(SB), Y3, Y4
+	VFMADD213PS elemK335c0041<>+0(SB), Y3, Y4
+	VFMADD213PS elemK3779434a<>+0(SB), Y3, Y4
+	VFMADD213PS elemK3a270ded<>+0(SB), Y3, Y4
+	VFMADD213PS elemK3ba059dc<>+0(SB), Y3, Y4
+	VMOVUPS     elemK35a0d3d8<>+0(SB), Y5
+	VFMADD213PS elemK38f895d6<>+0(SB), Y3, Y5
+	VFMADD213PS elemK3b14aa05<>+0(SB), Y3, Y5
+	VFMADD213PS elemK3ba059dd<>+0(SB), Y3, Y5
+	VMULPS      Y2, Y4, Y2
+	VDIVPS      Y5, Y2, Y2
+	VMULPS      elemK3f000000<>+0(SB), Y1, Y1
+	VADDPS      elemK3f800000<>+0(SB), Y2, Y2
+	VMULPS      Y2, Y1, Y1
+	VMASKMOVPS  Y1, Y0, (AX)
 
 done:
 	VZEROUPPER
@@ -3459,7 +3447,7 @@ DATA elemK3ecc422a<>+60(SB)/4, $0x3ecc422a
 GLOBL elemK3ecc422a<>(SB), RODATA|NOPTR, $64
 
 // func vgeluTanhGradF32AVX2(out []float32, a []float32, b []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, FMA3
 TEXT ·vgeluTanhGradF32AVX2(SB), NOSPLIT, $0-72
 	MOVQ out_base+0(FP), AX
 	MOVQ a_base+24(FP), CX
@@ -3476,54 +3464,24 @@ single:
 	VMOVAPS      Y2, Y4
 	VFMADD213PS  elemK3f4c422a<>+0(SB), Y3, Y4
 	VMULPS       Y4, Y0, Y3
-	VANDPS       elemK7fffffff<>+0(SB), Y3, Y4
-	VADDPS       Y4, Y4, Y5
-	VMOVUPS      elemKc2d00000<>+0(SB), Y6
-	VMAXPS       Y5, Y6, Y5
-	VMOVUPS      elemK42b20000<>+0(SB), Y6
-	VMINPS       Y5, Y6, Y5
-	VMULPS       elemK3fb8aa3b<>+0(SB), Y5, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS elemK3f318000<>+0(SB), Y6, Y5
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS elemKb95e8083<>+0(SB), Y6, Y5
-	VMOVUPS      elemK3ab6887e<>+0(SB), Y7
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Y5, Y7
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y5, Y7
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y5, Y7
-	VFMADD213PS  elemK3f000000<>+0(SB), Y5, Y7
-	VMULPS       Y5, Y5, Y8
-	VFMADD213PS  Y5, Y8, Y7
-	VADDPS       elemK3f800000<>+0(SB), Y7, Y5
-	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y7
-	VPSUBD       Y7, Y6, Y6
-	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y5, Y5
-	VPADDD       elemK0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y5, Y5
-	VMOVUPS      elemK3f800000<>+0(SB), Y6
-	VMOVUPS      elemK40000000<>+0(SB), Y7
-	VADDPS       elemK3f800000<>+0(SB), Y5, Y5
-	VDIVPS       Y5, Y7, Y5
-	VSUBPS       Y5, Y6, Y5
-	VANDPS       elemK80000000<>+0(SB), Y3, Y6
-	VORPS        Y6, Y5, Y5
-	VMULPS       Y3, Y3, Y6
-	VMOVUPS      elemK3b165c0c<>+0(SB), Y7
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Y6, Y7
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Y6, Y7
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Y6, Y7
-	VFMADD213PS  elemK3e088875<>+0(SB), Y6, Y7
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Y6, Y7
-	VMULPS       Y3, Y6, Y6
-	VMOVAPS      Y6, Y6
-	VFMADD213PS  Y3, Y7, Y6
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Y4, Y3
-	VBLENDVPS    Y3, Y6, Y5, Y3
+	VMOVUPS      elemKc1100000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      elemK41100000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      elemKa59f25c0<>+0(SB), Y5
+	VFMADD213PS  elemK2a61337e<>+0(SB), Y4, Y5
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK335c0041<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3779434a<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3a270ded<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Y4, Y5
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Y6
+	VFMADD213PS  elemK38f895d6<>+0(SB), Y4, Y6
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Y4, Y6
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Y4, Y6
+	VMULPS       Y3, Y5, Y3
+	VDIVPS       Y6, Y3, Y3
 	VMOVUPS      elemK3ddb33b6<>+0(SB), Y4
 	VMOVAPS      Y2, Y2
 	VFMADD213PS  elemK3f4c422a<>+0(SB), Y4, Y2
@@ -3557,54 +3515,24 @@ tail:
 	VMOVAPS      Y3, Y5
 	VFMADD213PS  elemK3f4c422a<>+0(SB), Y4, Y5
 	VMULPS       Y5, Y1, Y4
-	VANDPS       elemK7fffffff<>+0(SB), Y4, Y5
-	VADDPS       Y5, Y5, Y6
-	VMOVUPS      elemKc2d00000<>+0(SB), Y7
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      elemK42b20000<>+0(SB), Y7
-	VMINPS       Y6, Y7, Y6
-	VMULPS       elemK3fb8aa3b<>+0(SB), Y6, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VMOVAPS      Y6, Y6
-	VFNMADD231PS elemK3f318000<>+0(SB), Y7, Y6
-	VMOVAPS      Y6, Y6
-	VFNMADD231PS elemKb95e8083<>+0(SB), Y7, Y6
-	VMOVUPS      elemK3ab6887e<>+0(SB), Y8
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Y6, Y8
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y6, Y8
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y6, Y8
-	VFMADD213PS  elemK3f000000<>+0(SB), Y6, Y8
-	VMULPS       Y6, Y6, Y9
-	VFMADD213PS  Y6, Y9, Y8
-	VADDPS       elemK3f800000<>+0(SB), Y8, Y6
-	VCVTPS2DQ    Y7, Y7
-	VPSRAD       $0x01, Y7, Y8
-	VPSUBD       Y8, Y7, Y7
-	VPADDD       elemK0000007f<>+0(SB), Y8, Y8
-	VPSLLD       $0x17, Y8, Y8
-	VMULPS       Y8, Y6, Y6
-	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y6, Y6
-	VMOVUPS      elemK3f800000<>+0(SB), Y7
-	VMOVUPS      elemK40000000<>+0(SB), Y8
-	VADDPS       elemK3f800000<>+0(SB), Y6, Y6
-	VDIVPS       Y6, Y8, Y6
-	VSUBPS       Y6, Y7, Y6
-	VANDPS       elemK80000000<>+0(SB), Y4, Y7
-	VORPS        Y7, Y6, Y6
-	VMULPS       Y4, Y4, Y7
-	VMOVUPS      elemK3b165c0c<>+0(SB), Y8
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Y7, Y8
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Y7, Y8
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Y7, Y8
-	VFMADD213PS  elemK3e088875<>+0(SB), Y7, Y8
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Y7, Y8
-	VMULPS       Y4, Y7, Y7
-	VMOVAPS      Y7, Y7
-	VFMADD213PS  Y4, Y8, Y7
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Y5, Y4
-	VBLENDVPS    Y4, Y7, Y6, Y4
+	VMOVUPS      elemKc1100000<>+0(SB), Y5
+	VMAXPS       Y4, Y5, Y4
+	VMOVUPS      elemK41100000<>+0(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VMULPS       Y4, Y4, Y5
+	VMOVUPS      elemKa59f25c0<>+0(SB), Y6
+	VFMADD213PS  elemK2a61337e<>+0(SB), Y5, Y6
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK335c0041<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3779434a<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3a270ded<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Y5, Y6
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Y7
+	VFMADD213PS  elemK38f895d6<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Y5, Y7
+	VMULPS       Y4, Y6, Y4
+	VDIVPS       Y7, Y4, Y4
 	VMOVUPS      elemK3ddb33b6<>+0(SB), Y5
 	VMOVAPS      Y3, Y3
 	VFMADD213PS  elemK3f4c422a<>+0(SB), Y5, Y3
@@ -7112,111 +7040,67 @@ done:
 	RET
 
 // func vtanhF32AVX512(out []float32, a []float32)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512F
 TEXT ·vtanhF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ out_base+0(FP), AX
 	MOVQ a_base+24(FP), DX
 	MOVQ out_len+8(FP), CX
 
 single:
-	CMPQ         CX, $0x00000010
-	JL           tail
-	VMOVUPS      (DX), Z0
-	VANDPS       elemK7fffffff<>+0(SB), Z0, Z1
-	VADDPS       Z1, Z1, Z2
-	VMOVUPS      elemKc2d00000<>+0(SB), Z3
-	VMAXPS       Z2, Z3, Z2
-	VMOVUPS      elemK42b20000<>+0(SB), Z3
-	VMINPS       Z2, Z3, Z2
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z2, Z3
-	VRNDSCALEPS  $0x08, Z3, Z3
-	VMOVAPS      Z2, Z2
-	VFNMADD231PS elemK3f318000<>+0(SB), Z3, Z2
-	VMOVAPS      Z2, Z2
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z3, Z2
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z6
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z2, Z6
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z2, Z6
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z2, Z6
-	VFMADD213PS  elemK3f000000<>+0(SB), Z2, Z6
-	VMULPS       Z2, Z2, Z7
-	VFMADD213PS  Z2, Z7, Z6
-	VADDPS       elemK3f800000<>+0(SB), Z6, Z2
-	VSCALEFPS    Z3, Z2, Z2
-	VMOVUPS      elemK3f800000<>+0(SB), Z3
-	VMOVUPS      elemK40000000<>+0(SB), Z6
-	VADDPS       elemK3f800000<>+0(SB), Z2, Z2
-	VDIVPS       Z2, Z6, Z2
-	VSUBPS       Z2, Z3, Z2
-	VANDPS       elemK80000000<>+0(SB), Z0, Z3
-	VORPS        Z3, Z2, Z2
-	VMULPS       Z0, Z0, Z3
-	VMOVUPS      elemK3b165c0c<>+0(SB), Z6
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Z3, Z6
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Z3, Z6
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Z3, Z6
-	VFMADD213PS  elemK3e088875<>+0(SB), Z3, Z6
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Z3, Z6
-	VMULPS       Z0, Z3, Z3
-	VMOVAPS      Z3, Z3
-	VFMADD213PS  Z0, Z6, Z3
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Z1, K1
-	VBLENDMPS    Z3, Z2, K1, Z4
-	VMOVUPS      Z4, (AX)
-	ADDQ         $0x00000040, AX
-	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, CX
-	JMP          single
+	CMPQ        CX, $0x00000010
+	JL          tail
+	VMOVUPS     (DX), Z0
+	VMOVUPS     elemKc1100000<>+0(SB), Z1
+	VMAXPS      Z0, Z1, Z0
+	VMOVUPS     elemK41100000<>+0(SB), Z1
+	VMINPS      Z0, Z1, Z0
+	VMULPS      Z0, Z0, Z1
+	VMOVUPS     elemKa59f25c0<>+0(SB), Z2
+	VFMADD213PS elemK2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS elemKaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS elemK335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS elemK3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS elemK3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS elemK3ba059dc<>+0(SB), Z1, Z2
+	VMOVUPS     elemK35a0d3d8<>+0(SB), Z3
+	VFMADD213PS elemK38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS elemK3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS elemK3ba059dd<>+0(SB), Z1, Z3
+	VMULPS      Z0, Z2, Z0
+	VDIVPS      Z3, Z0, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, CX
+	JMP         single
 
 tail:
-	TESTQ        CX, CX
-	JZ           done
-	MOVL         $0x00000001, BX
-	SHLL         CL, BX
-	DECL         BX
-	KMOVW        BX, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VANDPS       elemK7fffffff<>+0(SB), Z0, Z1
-	VADDPS       Z1, Z1, Z2
-	VMOVUPS      elemKc2d00000<>+0(SB), Z3
-	VMAXPS       Z2, Z3, Z2
-	VMOVUPS      elemK42b20000<>+0(SB), Z3
-	VMINPS       Z2, Z3, Z2
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z2, Z3
-	VRNDSCALEPS  $0x08, Z3, Z3
-	VMOVAPS      Z2, Z2
-	VFNMADD231PS elemK3f318000<>+0(SB), Z3, Z2
-	VMOVAPS      Z2, Z2
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z3, Z2
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z4
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z2, Z4
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z2, Z4
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z2, Z4
-	VFMADD213PS  elemK3f000000<>+0(SB), Z2, Z4
-	VMULPS       Z2, Z2, Z6
-	VFMADD213PS  Z2, Z6, Z4
-	VADDPS       elemK3f800000<>+0(SB), Z4, Z2
-	VSCALEFPS    Z3, Z2, Z2
-	VMOVUPS      elemK3f800000<>+0(SB), Z3
-	VMOVUPS      elemK40000000<>+0(SB), Z4
-	VADDPS       elemK3f800000<>+0(SB), Z2, Z2
-	VDIVPS       Z2, Z4, Z2
-	VSUBPS       Z2, Z3, Z2
-	VANDPS       elemK80000000<>+0(SB), Z0, Z3
-	VORPS        Z3, Z2, Z2
-	VMULPS       Z0, Z0, Z3
-	VMOVUPS      elemK3b165c0c<>+0(SB), Z4
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Z3, Z4
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Z3, Z4
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Z3, Z4
-	VFMADD213PS  elemK3e088875<>+0(SB), Z3, Z4
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Z3, Z4
-	VMULPS       Z0, Z3, Z3
-	VMOVAPS      Z3, Z3
-	VFMADD213PS  Z0, Z4, Z3
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Z1, K2
-	VBLENDMPS    Z3, Z2, K2, Z5
-	VMOVUPS      Z5, K1, (AX)
+	TESTQ       CX, CX
+	JZ          done
+	MOVL        $0x00000001, BX
+	SHLL        CL, BX
+	DECL        BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (DX), K1, Z0
+	VMOVUPS     elemKc1100000<>+0(SB), Z1
+	VMAXPS      Z0, Z1, Z0
+	VMOVUPS     elemK41100000<>+0(SB), Z1
+	VMINPS      Z0, Z1, Z0
+	VMULPS      Z0, Z0, Z1
+	VMOVUPS     elemKa59f25c0<>+0(SB), Z2
+	VFMADD213PS elemK2a61337e<>+0(SB), Z1, Z2
+	VFMADD213PS elemKaebd37ff<>+0(SB), Z1, Z2
+	VFMADD213PS elemK335c0041<>+0(SB), Z1, Z2
+	VFMADD213PS elemK3779434a<>+0(SB), Z1, Z2
+	VFMADD213PS elemK3a270ded<>+0(SB), Z1, Z2
+	VFMADD213PS elemK3ba059dc<>+0(SB), Z1, Z2
+	VMOVUPS     elemK35a0d3d8<>+0(SB), Z3
+	VFMADD213PS elemK38f895d6<>+0(SB), Z1, Z3
+	VFMADD213PS elemK3b14aa05<>+0(SB), Z1, Z3
+	VFMADD213PS elemK3ba059dd<>+0(SB), Z1, Z3
+	VMULPS      Z0, Z2, Z0
+	VDIVPS      Z3, Z0, Z0
+	VMOVUPS     Z0, K1, (AX)
 
 done:
 	VZEROUPPER
@@ -7572,127 +7456,83 @@ done:
 	RET
 
 // func vgeluTanhF32AVX512(out []float32, a []float32)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512F
 TEXT ·vgeluTanhF32AVX512(SB), NOSPLIT, $0-48
 	MOVQ out_base+0(FP), AX
 	MOVQ a_base+24(FP), DX
 	MOVQ out_len+8(FP), CX
 
 single:
-	CMPQ         CX, $0x00000010
-	JL           tail
-	VMOVUPS      (DX), Z0
-	VMULPS       Z0, Z0, Z1
-	VMOVUPS      elemK3d122279<>+0(SB), Z2
-	VMOVAPS      Z1, Z1
-	VFMADD213PS  elemK3f4c422a<>+0(SB), Z2, Z1
-	VMULPS       Z1, Z0, Z1
-	VANDPS       elemK7fffffff<>+0(SB), Z1, Z2
-	VADDPS       Z2, Z2, Z5
-	VMOVUPS      elemKc2d00000<>+0(SB), Z6
-	VMAXPS       Z5, Z6, Z5
-	VMOVUPS      elemK42b20000<>+0(SB), Z6
-	VMINPS       Z5, Z6, Z5
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
-	VRNDSCALEPS  $0x08, Z6, Z6
-	VMOVAPS      Z5, Z5
-	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
-	VMOVAPS      Z5, Z5
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z7
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z7
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z7
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z7
-	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z7
-	VMULPS       Z5, Z5, Z8
-	VFMADD213PS  Z5, Z8, Z7
-	VADDPS       elemK3f800000<>+0(SB), Z7, Z5
-	VSCALEFPS    Z6, Z5, Z5
-	VMOVUPS      elemK3f800000<>+0(SB), Z6
-	VMOVUPS      elemK40000000<>+0(SB), Z7
-	VADDPS       elemK3f800000<>+0(SB), Z5, Z5
-	VDIVPS       Z5, Z7, Z5
-	VSUBPS       Z5, Z6, Z5
-	VANDPS       elemK80000000<>+0(SB), Z1, Z6
-	VORPS        Z6, Z5, Z5
-	VMULPS       Z1, Z1, Z6
-	VMOVUPS      elemK3b165c0c<>+0(SB), Z7
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Z6, Z7
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Z6, Z7
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Z6, Z7
-	VFMADD213PS  elemK3e088875<>+0(SB), Z6, Z7
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Z6, Z7
-	VMULPS       Z1, Z6, Z6
-	VMOVAPS      Z6, Z6
-	VFMADD213PS  Z1, Z7, Z6
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Z2, K1
-	VBLENDMPS    Z6, Z5, K1, Z3
-	VMULPS       elemK3f000000<>+0(SB), Z0, Z0
-	VADDPS       elemK3f800000<>+0(SB), Z3, Z1
-	VMULPS       Z1, Z0, Z0
-	VMOVUPS      Z0, (AX)
-	ADDQ         $0x00000040, AX
-	ADDQ         $0x00000040, DX
-	SUBQ         $0x00000010, CX
-	JMP          single
+	CMPQ        CX, $0x00000010
+	JL          tail
+	VMOVUPS     (DX), Z0
+	VMULPS      Z0, Z0, Z1
+	VMOVUPS     elemK3d122279<>+0(SB), Z2
+	VMOVAPS     Z1, Z1
+	VFMADD213PS elemK3f4c422a<>+0(SB), Z2, Z1
+	VMULPS      Z1, Z0, Z1
+	VMOVUPS     elemKc1100000<>+0(SB), Z2
+	VMAXPS      Z1, Z2, Z1
+	VMOVUPS     elemK41100000<>+0(SB), Z2
+	VMINPS      Z1, Z2, Z1
+	VMULPS      Z1, Z1, Z2
+	VMOVUPS     elemKa59f25c0<>+0(SB), Z3
+	VFMADD213PS elemK2a61337e<>+0(SB), Z2, Z3
+	VFMADD213PS elemKaebd37ff<>+0(SB), Z2, Z3
+	VFMADD213PS elemK335c0041<>+0(SB), Z2, Z3
+	VFMADD213PS elemK3779434a<>+0(SB), Z2, Z3
+	VFMADD213PS elemK3a270ded<>+0(SB), Z2, Z3
+	VFMADD213PS elemK3ba059dc<>+0(SB), Z2, Z3
+	VMOVUPS     elemK35a0d3d8<>+0(SB), Z4
+	VFMADD213PS elemK38f895d6<>+0(SB), Z2, Z4
+	VFMADD213PS elemK3b14aa05<>+0(SB), Z2, Z4
+	VFMADD213PS elemK3ba059dd<>+0(SB), Z2, Z4
+	VMULPS      Z1, Z3, Z1
+	VDIVPS      Z4, Z1, Z1
+	VMULPS      elemK3f000000<>+0(SB), Z0, Z0
+	VADDPS      elemK3f800000<>+0(SB), Z1, Z1
+	VMULPS      Z1, Z0, Z0
+	VMOVUPS     Z0, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, CX
+	JMP         single
 
 tail:
-	TESTQ        CX, CX
-	JZ           done
-	MOVL         $0x00000001, BX
-	SHLL         CL, BX
-	DECL         BX
-	KMOVW        BX, K1
-	VMOVUPS.Z    (DX), K1, Z0
-	VMULPS       Z0, Z0, Z1
-	VMOVUPS      elemK3d122279<>+0(SB), Z2
-	VMOVAPS      Z1, Z1
-	VFMADD213PS  elemK3f4c422a<>+0(SB), Z2, Z1
-	VMULPS       Z1, Z0, Z1
-	VANDPS       elemK7fffffff<>+0(SB), Z1, Z2
-	VADDPS       Z2, Z2, Z3
-	VMOVUPS      elemKc2d00000<>+0(SB), Z5
-	VMAXPS       Z3, Z5, Z3
-	VMOVUPS      elemK42b20000<>+0(SB), Z5
-	VMINPS       Z3, Z5, Z3
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z3, Z5
-	VRNDSCALEPS  $0x08, Z5, Z5
-	VMOVAPS      Z3, Z3
-	VFNMADD231PS elemK3f318000<>+0(SB), Z5, Z3
-	VMOVAPS      Z3, Z3
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z5, Z3
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z6
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z3, Z6
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z3, Z6
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z3, Z6
-	VFMADD213PS  elemK3f000000<>+0(SB), Z3, Z6
-	VMULPS       Z3, Z3, Z7
-	VFMADD213PS  Z3, Z7, Z6
-	VADDPS       elemK3f800000<>+0(SB), Z6, Z3
-	VSCALEFPS    Z5, Z3, Z3
-	VMOVUPS      elemK3f800000<>+0(SB), Z5
-	VMOVUPS      elemK40000000<>+0(SB), Z6
-	VADDPS       elemK3f800000<>+0(SB), Z3, Z3
-	VDIVPS       Z3, Z6, Z3
-	VSUBPS       Z3, Z5, Z3
-	VANDPS       elemK80000000<>+0(SB), Z1, Z5
-	VORPS        Z5, Z3, Z3
-	VMULPS       Z1, Z1, Z5
-	VMOVUPS      elemK3b165c0c<>+0(SB), Z6
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Z5, Z6
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Z5, Z6
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Z5, Z6
-	VFMADD213PS  elemK3e088875<>+0(SB), Z5, Z6
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Z5, Z6
-	VMULPS       Z1, Z5, Z5
-	VMOVAPS      Z5, Z5
-	VFMADD213PS  Z1, Z6, Z5
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Z2, K2
-	VBLENDMPS    Z5, Z3, K2, Z4
-	VMULPS       elemK3f000000<>+0(SB), Z0, Z0
-	VADDPS       elemK3f800000<>+0(SB), Z4, Z1
-	VMULPS       Z1, Z0, Z0
-	VMOVUPS      Z0, K1, (AX)
+	TESTQ       CX, CX
+	JZ          done
+	MOVL        $0x00000001, BX
+	SHLL        CL, BX
+	DECL        BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   (DX), K1, Z0
+	VMULPS      Z0, Z0, Z1
+	VMOVUPS     elemK3d122279<>+0(SB), Z2
+	VMOVAPS     Z1, Z1
+	VFMADD213PS elemK3f4c422a<>+0(SB), Z2, Z1
+	VMULPS      Z1, Z0, Z1
+	VMOVUPS     elemKc1100000<>+0(SB), Z2
+	VMAXPS      Z1, Z2, Z1
+	VMOVUPS     elemK41100000<>+0(SB), Z2
+	VMINPS      Z1, Z2, Z1
+	VMULPS      Z1, Z1, Z2
+	VMOVUPS     elemKa59f25c0<>+0(SB), Z3
+	VFMADD213PS elemK2a61337e<>+0(SB), Z2, Z3
+	VFMADD213PS elemKaebd37ff<>+0(SB), Z2, Z3
+	VFMADD213PS elemK335c0041<>+0(SB), Z2, Z3
+	VFMADD213PS elemK3779434a<>+0(SB), Z2, Z3
+	VFMADD213PS elemK3a270ded<>+0(SB), Z2, Z3
+	VFMADD213PS elemK3ba059dc<>+0(SB), Z2, Z3
+	VMOVUPS     elemK35a0d3d8<>+0(SB), Z4
+	VFMADD213PS elemK38f895d6<>+0(SB), Z2, Z4
+	VFMADD213PS elemK3b14aa05<>+0(SB), Z2, Z4
+	VFMADD213PS elemK3ba059dd<>+0(SB), Z2, Z4
+	VMULPS      Z1, Z3, Z1
+	VDIVPS      Z4, Z1, Z1
+	VMULPS      elemK3f000000<>+0(SB), Z0, Z0
+	VADDPS      elemK3f800000<>+0(SB), Z1, Z1
+	VMULPS      Z1, Z0, Z0
+	VMOVUPS     Z0, K1, (AX)
 
 done:
 	VZEROUPPER
@@ -8308,7 +8148,7 @@ done:
 	RET
 
 // func vgeluTanhGradF32AVX512(out []float32, a []float32, b []float32)
-// Requires: AVX, AVX512DQ, AVX512F
+// Requires: AVX, AVX512F
 TEXT ·vgeluTanhGradF32AVX512(SB), NOSPLIT, $0-72
 	MOVQ out_base+0(FP), AX
 	MOVQ a_base+24(FP), DX
@@ -8325,55 +8165,33 @@ single:
 	VMOVAPS      Z2, Z4
 	VFMADD213PS  elemK3f4c422a<>+0(SB), Z3, Z4
 	VMULPS       Z4, Z0, Z3
-	VANDPS       elemK7fffffff<>+0(SB), Z3, Z4
-	VADDPS       Z4, Z4, Z7
-	VMOVUPS      elemKc2d00000<>+0(SB), Z8
-	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      elemK42b20000<>+0(SB), Z8
-	VMINPS       Z7, Z8, Z7
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z7, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VMOVAPS      Z7, Z7
-	VFNMADD231PS elemK3f318000<>+0(SB), Z8, Z7
-	VMOVAPS      Z7, Z7
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z8, Z7
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z9
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z7, Z9
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z7, Z9
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z7, Z9
-	VFMADD213PS  elemK3f000000<>+0(SB), Z7, Z9
-	VMULPS       Z7, Z7, Z10
-	VFMADD213PS  Z7, Z10, Z9
-	VADDPS       elemK3f800000<>+0(SB), Z9, Z7
-	VSCALEFPS    Z8, Z7, Z7
-	VMOVUPS      elemK3f800000<>+0(SB), Z8
-	VMOVUPS      elemK40000000<>+0(SB), Z9
-	VADDPS       elemK3f800000<>+0(SB), Z7, Z7
-	VDIVPS       Z7, Z9, Z7
-	VSUBPS       Z7, Z8, Z7
-	VANDPS       elemK80000000<>+0(SB), Z3, Z8
-	VORPS        Z8, Z7, Z7
-	VMULPS       Z3, Z3, Z8
-	VMOVUPS      elemK3b165c0c<>+0(SB), Z9
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Z8, Z9
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Z8, Z9
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Z8, Z9
-	VFMADD213PS  elemK3e088875<>+0(SB), Z8, Z9
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Z8, Z9
-	VMULPS       Z3, Z8, Z8
-	VMOVAPS      Z8, Z8
-	VFMADD213PS  Z3, Z9, Z8
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Z4, K1
-	VBLENDMPS    Z8, Z7, K1, Z5
-	VMOVUPS      elemK3ddb33b6<>+0(SB), Z3
+	VMOVUPS      elemKc1100000<>+0(SB), Z4
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      elemK41100000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMULPS       Z3, Z3, Z4
+	VMOVUPS      elemKa59f25c0<>+0(SB), Z5
+	VFMADD213PS  elemK2a61337e<>+0(SB), Z4, Z5
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK335c0041<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3779434a<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3a270ded<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Z4, Z5
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Z6
+	VFMADD213PS  elemK38f895d6<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Z4, Z6
+	VMULPS       Z3, Z5, Z3
+	VDIVPS       Z6, Z3, Z3
+	VMOVUPS      elemK3ddb33b6<>+0(SB), Z4
 	VMOVAPS      Z2, Z2
-	VFMADD213PS  elemK3f4c422a<>+0(SB), Z3, Z2
-	VMOVUPS      elemK3f800000<>+0(SB), Z3
-	VMOVAPS      Z3, Z3
-	VFNMADD231PS Z5, Z5, Z3
-	VMULPS       Z2, Z3, Z2
+	VFMADD213PS  elemK3f4c422a<>+0(SB), Z4, Z2
+	VMOVUPS      elemK3f800000<>+0(SB), Z4
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS Z3, Z3, Z4
+	VMULPS       Z2, Z4, Z2
 	VMULPS       Z0, Z2, Z0
-	VADDPS       elemK3f800000<>+0(SB), Z5, Z2
+	VADDPS       elemK3f800000<>+0(SB), Z3, Z2
 	VADDPS       Z0, Z2, Z0
 	VMULPS       elemK3f000000<>+0(SB), Z0, Z0
 	VMULPS       Z0, Z1, Z0
@@ -8398,55 +8216,33 @@ tail:
 	VMOVAPS      Z2, Z4
 	VFMADD213PS  elemK3f4c422a<>+0(SB), Z3, Z4
 	VMULPS       Z4, Z0, Z3
-	VANDPS       elemK7fffffff<>+0(SB), Z3, Z4
-	VADDPS       Z4, Z4, Z5
-	VMOVUPS      elemKc2d00000<>+0(SB), Z7
-	VMAXPS       Z5, Z7, Z5
-	VMOVUPS      elemK42b20000<>+0(SB), Z7
-	VMINPS       Z5, Z7, Z5
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z7
-	VRNDSCALEPS  $0x08, Z7, Z7
-	VMOVAPS      Z5, Z5
-	VFNMADD231PS elemK3f318000<>+0(SB), Z7, Z5
-	VMOVAPS      Z5, Z5
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z7, Z5
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z8
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z8
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z8
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z8
-	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z8
-	VMULPS       Z5, Z5, Z9
-	VFMADD213PS  Z5, Z9, Z8
-	VADDPS       elemK3f800000<>+0(SB), Z8, Z5
-	VSCALEFPS    Z7, Z5, Z5
-	VMOVUPS      elemK3f800000<>+0(SB), Z7
-	VMOVUPS      elemK40000000<>+0(SB), Z8
-	VADDPS       elemK3f800000<>+0(SB), Z5, Z5
-	VDIVPS       Z5, Z8, Z5
-	VSUBPS       Z5, Z7, Z5
-	VANDPS       elemK80000000<>+0(SB), Z3, Z7
-	VORPS        Z7, Z5, Z5
-	VMULPS       Z3, Z3, Z7
-	VMOVUPS      elemK3b165c0c<>+0(SB), Z8
-	VFMADD213PS  elemKbc08bad0<>+0(SB), Z7, Z8
-	VFMADD213PS  elemK3cb2559d<>+0(SB), Z7, Z8
-	VFMADD213PS  elemKbd5d0470<>+0(SB), Z7, Z8
-	VFMADD213PS  elemK3e088875<>+0(SB), Z7, Z8
-	VFMADD213PS  elemKbeaaaaab<>+0(SB), Z7, Z8
-	VMULPS       Z3, Z7, Z7
-	VMOVAPS      Z7, Z7
-	VFMADD213PS  Z3, Z8, Z7
-	VCMPPS       $0x11, elemK3f200000<>+0(SB), Z4, K2
-	VBLENDMPS    Z7, Z5, K2, Z6
-	VMOVUPS      elemK3ddb33b6<>+0(SB), Z3
+	VMOVUPS      elemKc1100000<>+0(SB), Z4
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      elemK41100000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMULPS       Z3, Z3, Z4
+	VMOVUPS      elemKa59f25c0<>+0(SB), Z5
+	VFMADD213PS  elemK2a61337e<>+0(SB), Z4, Z5
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK335c0041<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3779434a<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3a270ded<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Z4, Z5
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Z6
+	VFMADD213PS  elemK38f895d6<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Z4, Z6
+	VMULPS       Z3, Z5, Z3
+	VDIVPS       Z6, Z3, Z3
+	VMOVUPS      elemK3ddb33b6<>+0(SB), Z4
 	VMOVAPS      Z2, Z2
-	VFMADD213PS  elemK3f4c422a<>+0(SB), Z3, Z2
-	VMOVUPS      elemK3f800000<>+0(SB), Z3
-	VMOVAPS      Z3, Z3
-	VFNMADD231PS Z6, Z6, Z3
-	VMULPS       Z2, Z3, Z2
+	VFMADD213PS  elemK3f4c422a<>+0(SB), Z4, Z2
+	VMOVUPS      elemK3f800000<>+0(SB), Z4
+	VMOVAPS      Z4, Z4
+	VFNMADD231PS Z3, Z3, Z4
+	VMULPS       Z2, Z4, Z2
 	VMULPS       Z0, Z2, Z0
-	VADDPS       elemK3f800000<>+0(SB), Z6, Z2
+	VADDPS       elemK3f800000<>+0(SB), Z3, Z2
 	VADDPS       Z0, Z2, Z0
 	VMULPS       elemK3f000000<>+0(SB), Z0, Z0
 	VMULPS       Z0, Z1, Z0

@@ -45,6 +45,16 @@ func Reduce[T Number](p *parallel.Pool, r Reduction, out, in []T, shape, axes []
 	case T(half) == 0 || r == ReduceMax || r == ReduceMin:
 		reduce(p, sameReducer[T](r), out, in, shape, axes)
 	default:
+		x, single := any(in).([]float32)
+		if single && (r == ReduceSum || r == ReduceMean) && size(shape) > 0 {
+			if pl := newReducePlan(shape, axes); pl.cols > 0 && pl.red.rows <= maxFourRows {
+				y := any(out).([]float32)
+				atLeast(size(shape), len(x))
+				atLeast(pl.outer.rows*pl.cols, len(y))
+				sumFourRows(p, y, x, pl, r == ReduceMean)
+				return
+			}
+		}
 		reduce(p, floatReducer[T](r), out, in, shape, axes)
 	}
 }

@@ -219,16 +219,14 @@ func (g *gen) sigmoid(x V) V {
 	return g.div(num, g.add(e, g.k(1)))
 }
 
-// tanh is x + x³P(x²) below 0.625 and 1 - 2/(e^2x + 1) above.
+// tanh is xP(x²)/Q(x²) of x clamped to [-9, 9], with the coefficients of Eigen and ONNX Runtime.
 func (g *gen) tanh(x V) V {
-	a := g.abs(x)
-	e := g.exp(g.add(a, a))
-	big := g.sub(g.load(1), g.div(g.load(2), g.add(e, g.k(1))))
-	big = g.withSign(big, x)
+	x = g.max(g.load(-9), x)
+	x = g.min(g.load(9), x)
 	z := g.mul(x, x)
-	p := g.poly(z, -0.333333343, 0.133333042, -0.0539593101, 0.0217693392, -0.00834532082, 0.00229430478)
-	small := g.fma(g.mul(z, x), p, x)
-	return g.sel(g.cmp(less, a, g.k(0.625)), small, big)
+	p := g.poly(z, 4.89352455891786e-03, 6.37261928875436e-04, 1.48572235717979e-05, 5.12229709037114e-08, -8.60467152213735e-11, 2.00018790482477e-13, -2.76076847742355e-16)
+	q := g.poly(z, 4.89352518554385e-03, 2.26843463243900e-03, 1.18534705686654e-04, 1.19825839466702e-06)
+	return g.div(g.mul(p, x), q)
 }
 
 // erf is x + xP(x²) below 1 and 1 - e^-G(x) above, G a polynomial that fits -ln(1-erf) on [1,4].
