@@ -39,6 +39,7 @@ func init() {
 			&ucli.StringFlag{Name: "bn", Value: "frozen", Usage: "batch normalisation in training: frozen or train"},
 			&ucli.StringFlag{Name: "loss", Value: "auto", Usage: "cross-entropy, mse, or auto: by the output"},
 			&ucli.BoolFlag{Name: "profile", Usage: "show where the time goes, by operator"},
+			&ucli.BoolFlag{Name: "list", Usage: "list the losses"},
 			&ucli.BoolFlag{Name: "dry-run", Usage: "show the plan and the work, run nothing"},
 		},
 	}, benchCommand))
@@ -89,6 +90,9 @@ type bencher struct {
 }
 
 func benchCommand(ctx context.Context, e *env, c *ucli.Context) error {
+	if c.Bool("list") {
+		return e.list(listOf(train.Losses().Entries()))
+	}
 	path, err := oneArg(c, "MODEL.onnx")
 	if err != nil {
 		return err

@@ -50,8 +50,11 @@ type loaded struct {
 	Read, Prepare time.Duration    // how long reading and preparing took
 }
 
-// readModel reads the file of a model and checks it.
+// readModel reads the file of a model, or takes a built-in one, and checks it.
 func readModel(path string) (*onnx.Model, error) {
+	if strings.HasPrefix(path, builtinPrefix) {
+		return builtinModel(path)
+	}
 	m, err := onnx.ReadFile(path)
 	if err != nil {
 		return nil, err

@@ -63,6 +63,10 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 		given[name] = true
 	}
 	for _, f := range out {
+		const most = 1 << 30 // elements
+		if n, err := f.shape.CheckedLen(f.in.DType); err != nil || n > most {
+			return nil, usagef("input %s of shape %v is too large: choose a smaller --batch or --input; the limit is %d elements", f.in.Name, f.shape, most)
+		}
 		if f.in.Dims == nil && !given[f.in.Name] {
 			return nil, usagef("the model does not declare the shape of input %q; give it with --input %s=1x3x224x224", f.in.Name, f.in.Name)
 		}
@@ -129,9 +133,6 @@ func (f *fake) set(text string) error {
 	}
 	if !fits {
 		return usagef("--input %s=%s: the model takes %v", f.in.Name, text, f.in)
-	}
-	if _, err := f.shape.CheckedLen(f.in.DType); err != nil || f.shape.Len() > 1<<32 {
-		return usagef("--input %s=%s: is too large", f.in.Name, text)
 	}
 	return nil
 }
