@@ -75,6 +75,7 @@ type Session struct {
 	slot  map[string]int // what is fetched, by key: "v:name", "g:name", "n:name", "loss"
 	state []update
 	none  map[string]bool // gradients that are zero
+	seed  *tensor.Tensor  // of the dropout masks, nil without dropout
 }
 
 // update copies a fetched value into a parameter after each run.
@@ -146,7 +147,7 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 		}
 	}
 	if q.Dropout {
-		rewrite.TrainDropout(g)
+		s.seed = rewrite.TrainDropout(g)
 	}
 	b := &Build{Builder: graph.NewBuilder(g), m: m, feeds: map[string]graph.Value{}}
 	for _, v := range g.Inputs {
@@ -320,6 +321,13 @@ func fits(t *tensor.Tensor, info *graph.Info, freeBatch bool) error {
 		}
 	}
 	return nil
+}
+
+// SetSeed makes the dropout masks of the next run depend on v alone. Without a call each run draws others.
+func (s *Session) SetSeed(v int64) {
+	if s.seed != nil {
+		s.seed.I64()[0] = v
+	}
 }
 
 // Feeds are the names of the tensors that Run takes.

@@ -302,6 +302,7 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (loss float64, hits int, e
 		}
 		feeds[TargetInput] = b.Y
 	}
+	f.s.SetSeed(int64(f.c.Seed<<32) + int64(f.step))
 	r, err := f.s.Run(ctx, feeds)
 	if err != nil {
 		return 0, 0, err
