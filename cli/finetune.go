@@ -392,15 +392,7 @@ func (e *env) resume(c *ucli.Context, cfg *train.Config) error {
 
 // fit runs the training with a bar and a line for each epoch, and notes the epochs in r.
 func (e *env) fit(ctx context.Context, t *trainee, cfg train.Config, r *finetuneReport) (*train.Result, error) {
-	size := cfg.BatchSize
-	if size < 0 || size > t.train.Len() {
-		size = t.train.Len()
-	}
-	total := (t.train.Len() + size - 1) / size * cfg.Epochs
-	if cfg.MaxSteps > 0 {
-		total = min(total, cfg.MaxSteps)
-	}
-	bar := e.newProgress("finetune", total)
+	bar := e.newProgress("finetune", cfg.Steps(t.train.Len()))
 	defer bar.end()
 	cfg.Step = showSteps(bar)
 	head := false
@@ -438,18 +430,14 @@ func tractOf(t *trainee, cfg train.Config) (*tractJSON, error) {
 		return nil, err
 	}
 	j := &tractJSON{Layer: l.Node.Name, Weight: l.Weight, Lambda: float64(cfg.TrAct.Lambda), Inputs: w.Value.Len() / max(1, w.Value.Dim(0))}
-	size := cfg.BatchSize
-	if size < 0 || size > t.train.Len() {
-		size = t.train.Len()
-	}
-	j.Rows = size
+	j.Rows = cfg.Batch(t.train.Len())
 	if l.Node.Op.Name != "Conv" {
 		if h := w.Value.Shape(); len(h) == 2 {
 			j.Inputs = tractInputs(l, h)
 		}
 		return j, nil
 	}
-	ins, err := t.Inspect(t.Sizes(size))
+	ins, err := t.Inspect(t.Sizes(j.Rows))
 	if err != nil {
 		return nil, err
 	}
@@ -523,14 +511,7 @@ func (e *env) verifyWritten(ctx context.Context, t *trainee, path string) (*veri
 
 // planTraining prints what a training would do, from a few steps on a copy of the model in memory.
 func (e *env) planTraining(ctx context.Context, t *trainee, cfg train.Config) error {
-	size := cfg.BatchSize
-	if size < 0 || size > t.train.Len() {
-		size = t.train.Len()
-	}
-	steps := (t.train.Len() + size - 1) / size * cfg.Epochs
-	if cfg.MaxSteps > 0 {
-		steps = min(steps, cfg.MaxSteps)
-	}
+	size, steps := cfg.Batch(t.train.Len()), cfg.Steps(t.train.Len())
 	best, last := time.Duration(math.MaxInt64), time.Now()
 	try := cfg
 	try.Val, try.MaxSteps, try.Epochs = nil, 3, 3

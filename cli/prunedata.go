@@ -215,12 +215,7 @@ func (s *scoring) prove(ctx context.Context, e *env, c *ucli.Context, kept []int
 		}
 		cfg.Preprocess, cfg.Epochs = s.pre, c.Int("prove-epochs")
 		if x.idx != nil {
-			size := cfg.BatchSize
-			if size < 0 || size > ds.Len() {
-				size = ds.Len()
-			}
-			cfg.MaxSteps = p.Steps
-			cfg.Epochs = p.Steps/max(1, (ds.Len()+size-1)/size) + 1
+			cfg.MaxSteps, cfg.Epochs = p.Steps, p.Steps // more epochs than it can take
 		}
 		res, err := e.quietFit(ctx, m, ds, cfg, "proof: "+x.what)
 		if err != nil {

@@ -158,15 +158,7 @@ func (s *scoring) prepared(ctx context.Context, e *env, c *ucli.Context, run int
 
 // quietFit trains with a bar and without a table.
 func (e *env) quietFit(ctx context.Context, m *engine.Model, ds data.Dataset, cfg train.Config, what string) (*train.Result, error) {
-	size := cfg.BatchSize
-	if size < 0 || size > ds.Len() {
-		size = ds.Len()
-	}
-	total := (ds.Len() + size - 1) / size * cfg.Epochs
-	if cfg.MaxSteps > 0 {
-		total = min(total, cfg.MaxSteps)
-	}
-	bar := e.newProgress(what, total)
+	bar := e.newProgress(what, cfg.Steps(ds.Len()))
 	defer bar.end()
 	cfg.Step = showSteps(bar)
 	return train.Fit(ctx, m, ds, cfg)

@@ -41,6 +41,28 @@ type Config struct {
 	Save func(*Checkpoint) error
 }
 
+// Batch is the number of examples in a full batch of a data set of n.
+func (c Config) Batch(n int) int {
+	size := c.BatchSize
+	if size == 0 {
+		size = 32
+	}
+	if size < 0 || size > n {
+		size = n
+	}
+	return size
+}
+
+// Steps is the number of steps of a whole training on n examples.
+func (c Config) Steps(n int) int {
+	size := c.Batch(n)
+	steps := (n + size - 1) / max(1, size) * max(1, c.Epochs)
+	if c.MaxSteps > 0 {
+		steps = min(steps, c.MaxSteps)
+	}
+	return steps
+}
+
 // Progress is the state after a step.
 type Progress struct {
 	Epoch, Epochs    int     // from 1
@@ -110,15 +132,7 @@ func newFit(m *engine.Model, ds data.Dataset, c Config) (*fit, error) {
 	if c.Optimizer == nil || c.Schedule == nil {
 		return nil, errors.New("train: no optimiser or schedule is given")
 	}
-	if c.BatchSize == 0 {
-		c.BatchSize = 32
-	}
-	if c.BatchSize < 0 || c.BatchSize > ds.Len() {
-		c.BatchSize = ds.Len()
-	}
-	if c.Epochs <= 0 {
-		c.Epochs = 1
-	}
+	c.BatchSize, c.Epochs = c.Batch(ds.Len()), max(1, c.Epochs)
 	f := &fit{m: m, ds: ds, c: c, res: &Result{}}
 	var err error
 	if f.in, err = dataInput(m); err != nil {
@@ -182,13 +196,7 @@ func newFit(m *engine.Model, ds data.Dataset, c Config) (*fit, error) {
 }
 
 // steps is the number of steps of the whole training.
-func (f *fit) steps() int {
-	n := f.batches * f.c.Epochs
-	if f.c.MaxSteps > 0 {
-		n = min(n, f.c.MaxSteps)
-	}
-	return n
-}
+func (f *fit) steps() int { return f.c.Steps(f.ds.Len()) }
 
 func (f *fit) run(ctx context.Context) (*Result, error) {
 	f.start = time.Now()

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"path/filepath"
+
+	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/explain"
+	"github.com/gtk-onnx/gtk/internal/report"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// demoExplanation writes the maps of the demo and compares them with the true masks.
+type demoExplanation struct {
+	d      *demo
+	render explain.Render
+	ds     data.Dataset
+	inside map[string]float64 // by method: mean share of the heat that lies in the shape
+	area   float64            // mean share of the picture that the shape covers
+}
+
+// best is the method with the largest share of heat inside.
+func (e *demoExplanation) best() string {
+	best := ""
+	for _, m := range []string{"gradient", "gradcam", "normgrad", "smooth-gradcam++"} {
+		if best == "" || e.inside[m] > e.inside[best] {
+			best = m
+		}
+	}
+	return best
+}
+
+func (e *demoExplanation) write(images []explain.Image) error {
+	w := &explain.Writer{Dir: filepath.Join(e.d.dir, "explain"), PNG: true, NPY: true, Force: true, Render: e.render, Model: "shapes.onnx"}
+	section := e.d.page.Section("Explain", "Where the network looks. The second column is the truth: the program drew the picture and knows where the shape is. Move the switch from picture to map.")
+	facts := len(images)
+	for i, img := range images {
+		ex, err := e.ds.Example(i)
+		if err != nil {
+			return err
+		}
+		base, err := data.ToImage(ex.X)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(explain.Item{Name: fmt.Sprintf("%02d-%s", i, e.ds.Classes()[ex.Label]), Base: base, Result: img}); err != nil {
+			return err
+		}
+		row := report.MapRow{Label: fmt.Sprintf("%s, %s", img.Top[0].Name(), percent(img.Top[0].Prob))}
+		grid := report.Maps{Base: base, Alpha: e.render.Overlay.Alpha, Columns: []string{"truth"}}
+		truth, area := maskPicture(ex.Mask)
+		e.area += area / float64(facts)
+		row.Maps = append(row.Maps, report.Map{Image: truth, Alt: "the true mask", Caption: fmt.Sprintf("%.0f %% of the picture", 100*area)})
+		for _, m := range img.Maps {
+			share := insideShare(m, ex.Mask)
+			e.inside[m.Base] += share / float64(facts)
+			grid.Columns = append(grid.Columns, m.Base)
+			row.Maps = append(row.Maps, report.Map{Image: e.render.Heat(m), Alt: m.Method, Caption: fmt.Sprintf("%.0f %% inside", 100*share)})
+		}
+		grid.Rows = []report.MapRow{row}
+		section.Add(grid)
+	}
+	t := report.Table{Caption: "Share of the heat that lies inside the true shape, mean over the pictures", Head: []string{"Method", "Inside"}}
+	t.Rows = append(t.Rows, []report.Cell{report.C("a map without a preference"), report.Percent(e.area)})
+	for _, m := range []string{"gradient", "gradcam", "normgrad", "smooth-gradcam++"} {
+		t.Rows = append(t.Rows, []report.Cell{{Text: m, Code: true}, report.Percent(e.inside[m])})
+	}
+	section.Add(t)
+	return nil
+}
+
+// maskPicture is the mask in white on black, and the share of it that is set.
+func maskPicture(mask *tensor.Tensor) (image.Image, float64) {
+	h, w := mask.Dim(0), mask.Dim(1)
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	n := 0
+	for i, v := range mask.Bytes() {
+		c := color.NRGBA{20, 20, 24, 255}
+		if v != 0 {
+			c = color.NRGBA{255, 255, 255, 255}
+			n++
+		}
+		img.SetNRGBA(i%w, i/w, c)
+	}
+	return img, float64(n) / float64(h*w)
+}
+
+// insideShare is the share of the positive part of a map, at the size of the input, that lies where mask is set.
+func insideShare(m explain.Map, mask *tensor.Tensor) float64 {
+	in, all := 0.0, 0.0
+	for i, v := range m.Up {
+		if v <= 0 {
+			continue
+		}
+		all += float64(v)
+		if mask.Bytes()[i] != 0 {
+			in += float64(v)
+		}
+	}
+	if all == 0 {
+		return 0
+	}
+	return in / all
+}
