@@ -102,11 +102,13 @@ func runDemo(ctx context.Context, e *env, c *ucli.Context) error {
 func (d *demo) overview(s *report.Section) {
 	d.page.Lead = "Any ONNX model, on a CPU: checked, measured, trained, explained, its data cleaned, and given back as ONNX. Everything on this page was made by one command, offline, with data and models that are part of the program."
 	d.page.Kicker, d.page.Footer = "gtk demo", "Made by gtk demo. The models and maps are in the files beside this page."
-	t := report.Table{Head: []string{"Step", "What came out", "The same by hand"}}
+	t := report.Table{Head: []string{"Step", "What came out"}}
+	byHand := report.Table{Head: []string{"Command"}}
 	for _, x := range d.r.Steps {
-		t.Rows = append(t.Rows, []report.Cell{report.C(x.Name), report.C(x.Says), {Text: x.Command, Code: true}})
+		t.Rows = append(t.Rows, []report.Cell{report.C(x.Name), report.C(x.Says)})
+		byHand.Rows = append(byHand.Rows, []report.Cell{{Text: x.Command, Code: true}})
 	}
-	s.Add(t)
+	s.Add(t, report.Details{Summary: "The same by hand", Blocks: []report.Block{byHand}})
 }
 
 // builtin loads a model that is part of the program.
@@ -186,7 +188,7 @@ func (d *demo) evalStep(ctx context.Context, s *demoStep) error {
 }
 
 // demoEpochs is how long the demo trains on the digits.
-const demoEpochs = 25
+const demoEpochs = 40
 
 func (d *demo) finetuneStep(ctx context.Context, s *demoStep) error {
 	file, err := models.New("mlp", models.Options{Seed: d.Seed})
