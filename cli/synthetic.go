@@ -40,7 +40,7 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 		out = append(out, fake{in: in, shape: sizes[i]})
 	}
 	given := map[string]bool{}
-	for _, w := range words {
+	for _, w := range rejoin(words) {
 		name, text, ok := strings.Cut(w, "=")
 		if !ok {
 			if len(out) != 1 {
@@ -72,6 +72,20 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 		}
 	}
 	return out, nil
+}
+
+// rejoin puts shapes together again that the framework took apart at their commas: x=1,3,224,224 arrives as four words.
+func rejoin(words []string) []string {
+	var out []string
+	for _, w := range words {
+		size, _, _ := strings.Cut(w, ":")
+		if _, err := strconv.Atoi(size); err == nil && len(out) > 0 {
+			out[len(out)-1] += "," + w
+			continue
+		}
+		out = append(out, w)
+	}
+	return out
 }
 
 // chosenSizes adds to the error of a run how to give other sizes, when the model leaves some open and the command line gave none.
