@@ -9,29 +9,33 @@ const maxFourRows = 1024
 //
 //	out[j] += ((in[i,j] + in[i+1,j]) + in[i+2,j]) + in[i+3,j]
 //
-// It is ONNX Runtime's order of additions, bit for bit: models that take a small difference of large sums, such as a variance
+// or row by row when there is only one sum of each column (no axis before the reduced ones). It is ONNX Runtime's order of additions, bit for bit: models that take a small difference of large sums, such as a variance
 // by E[x²] - E[x]², give its numbers only in this order. Longer sums are accumulated in double precision.
 func sumFourRows(p *parallel.Pool, out, in []float32, pl reducePlan, mean bool) {
 	n := pl.red.rows
 	const width = 512
+	group := 4
+	if pl.outer.rows == 1 {
+		group = 1
+	}
 	perRow := (pl.cols + width - 1) / width
 	p.For(pl.outer.rows*perRow, max(1, elemChunk/(n*min(pl.cols, width))), func(lo, hi int) {
-		var group [width]float32
+		var buf [width]float32
 		for k := lo; k < hi; k++ {
 			o, c := k/perRow, k%perRow
 			c0, c1 := c*width, min((c+1)*width, pl.cols)
-			acc, g := out[o*pl.cols+c0:o*pl.cols+c1], group[:c1-c0]
+			acc, g := out[o*pl.cols+c0:o*pl.cols+c1], buf[:c1-c0]
 			clear(acc)
 			base := 0
 			pl.outer.each(o, o+1, func(_ int, off [3]int) { base = off[0] })
 			pl.red.each(0, n, func(r int, at [3]int) {
 				x := in[base+at[0]+c0 : base+at[0]+c1]
-				if r%4 == 0 {
+				if r%group == 0 {
 					copy(g, x)
 				} else {
 					vec.add(g, g, x)
 				}
-				if r%4 == 3 || r == n-1 {
+				if r%group == group-1 || r == n-1 {
 					vec.add(acc, acc, g)
 				}
 			})
