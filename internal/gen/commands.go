@@ -62,7 +62,7 @@ func verbs() ([]flagLine, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(parseHelp(help, "COMMANDS"), func(l flagLine) bool { return strings.HasPrefix(l.names, "help") }), nil
+	return slices.DeleteFunc(parseHelp(help, "COMMANDS"), func(l flagLine) bool { return l.names == "help, h" }), nil
 }
 
 func commandTable(c context) (string, error) {
@@ -105,6 +105,9 @@ func globals() ([]flagLine, error) {
 
 func globalFlagTable(context) (string, error) {
 	lines, err := globals()
+	for i := range lines {
+		lines[i].category = ""
+	}
 	return flagRows(lines), err
 }
 

@@ -11,10 +11,10 @@ import (
 	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
-// Markers of a generated part of a page: <!-- generated:NAME ARGUMENT --> … <!-- /generated -->.
+// Markers of a generated part of a page, each at the start of a line: <!-- generated:NAME ARGUMENT --> … <!-- /generated -->.
 const (
-	opening = "<!-- generated:"
-	closing = "<!-- /generated -->"
+	opening = "\n<!-- generated:"
+	closing = "\n<!-- /generated -->"
 )
 
 // context is where a section goes.
@@ -60,20 +60,21 @@ var sections = map[string]func(context) (string, error){
 // fill replaces the content of every generated part of a page.
 func fill(page, text string) (string, error) {
 	var out strings.Builder
+	text = "\n" + text // so that every line begins after one
 	for {
 		before, rest, found := strings.Cut(text, opening)
 		out.WriteString(before)
 		if !found {
-			return out.String(), nil
+			return out.String()[1:], nil
 		}
 		head, rest, ok := strings.Cut(rest, "-->")
 		if !ok || strings.Contains(head, "\n") {
-			return "", fmt.Errorf("a marker %s without -->", opening)
+			return "", fmt.Errorf("a marker generated:%s without -->", firstWord(head))
 		}
 		name, arg, _ := strings.Cut(strings.TrimSpace(head), " ")
 		old, rest, ok := strings.Cut(rest, closing)
 		if !ok || strings.Contains(old, opening) {
-			return "", fmt.Errorf("generated:%s has no %s", name, closing)
+			return "", fmt.Errorf("generated:%s has no %s", name, closing[1:])
 		}
 		make, ok := sections[name]
 		if !ok {
@@ -83,9 +84,16 @@ func fill(page, text string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("generated:%s: %w", name, err)
 		}
-		fmt.Fprintf(&out, "%s%s-->\n%s\n%s", opening, head, strings.TrimRight(body, "\n"), closing)
+		fmt.Fprintf(&out, "%s%s-->\n%s%s", opening, head, strings.TrimRight(body, "\n"), closing)
 		text = rest
 	}
+}
+
+func firstWord(s string) string {
+	if f := strings.Fields(s); len(f) > 0 {
+		return f[0]
+	}
+	return ""
 }
 
 // table is a Markdown table under construction.

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"go/format"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -59,6 +61,7 @@ package graph
 // onnxVersions lists, by "domain/name", the operator-set versions at which ONNX changed the definition of an operator.
 var onnxVersions = map[string][]int{
 `)
+	slices.SortFunc(ops, func(a, b operator) int { return cmp.Or(cmp.Compare(a.domain, b.domain), cmp.Compare(a.name, b.name)) })
 	for _, op := range ops {
 		fmt.Fprintf(&b, "\t%q: {%s},\n", op.domain+"/"+op.name, commas(op.versions))
 	}
