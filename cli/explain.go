@@ -14,6 +14,7 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/explain"
 	"github.com/gtk-onnx/gtk/internal/report"
+	"github.com/gtk-onnx/gtk/models"
 	"github.com/gtk-onnx/gtk/tensor"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -241,7 +242,9 @@ func (e *env) explainInputs(c *ucli.Context, l *loaded, files []string, note fun
 	}
 	spec := c.String("data")
 	if name, ok := strings.CutPrefix(l.Path, builtinPrefix); ok && spec == "" && len(files) == 0 {
-		spec = strings.TrimSuffix(name, "-trained") + "#test"
+		if _, err := models.Builders().Lookup(strings.TrimSuffix(name, "-trained") + "-trained"); err == nil {
+			spec = strings.TrimSuffix(name, "-trained") + "#test"
+		}
 	}
 	if len(files) == 0 && spec == "" {
 		return nil, usagef("gtk explain: give pictures or tensor files, or --data SPEC")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,12 +28,12 @@ func init() {
 			"  gtk finetune model.onnx --data imagefolder:photos --val-split 0.2 --num-classes auto --optimizer diffgrad -o out.onnx\n" +
 			"  gtk finetune model.onnx --data imagefolder:photos --last-layer --epochs 3 -o out.onnx\n\n" +
 			"With --optimizer sgd --lr 1 --schedule constant --epochs 1 --batch-size ALL --shuffle=false this is exactly one step along the gradient.\n" +
-			"Ctrl-C saves a checkpoint (--checkpoint, or OUT with .checkpoint.npz) that --resume continues bit for bit.",
+			"Ctrl-C saves a checkpoint (--checkpoint, or one beside the output) that --resume continues bit for bit.",
 		Flags: slices.Concat([]ucli.Flag{
 			dataFlag(),
 			&ucli.StringFlag{Name: "val", Category: "data", Usage: "data set to measure on before, after each epoch and at the end"},
 			&ucli.Float64Flag{Name: "val-split", Category: "data", Usage: "share of --data to measure on instead, in (0,1)"},
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` for the trained model"},
+			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE`.onnx for the trained model, or a folder for model.onnx, run.yaml and checkpoints"},
 			&ucli.BoolFlag{Name: "force", Usage: "overwrite"},
 			&ucli.BoolFlag{Name: "dry-run", Usage: "say what would be trained, how long it takes and the memory it needs"},
 			&ucli.BoolFlag{Name: "list", Usage: "list optimisers, schedules and losses"},
@@ -158,7 +159,7 @@ func finetuneUsage(c *ucli.Context) error {
 	case c.String("data") == "":
 		return usagef("gtk finetune: --data is missing; see gtk data --list")
 	case c.String("out") == "" && !c.Bool("dry-run"):
-		return usagef("gtk finetune: the output is missing: give -o OUT.onnx")
+		return usagef("gtk finetune: the output is missing: give -o OUT.onnx, or -o FOLDER")
 	case c.Int("epochs") < 1:
 		return usagef("--epochs %d: want at least 1", c.Int("epochs"))
 	case c.Int("max-steps") < 0:
@@ -173,7 +174,19 @@ func finetuneUsage(c *ucli.Context) error {
 	if c.Bool("dry-run") {
 		return nil
 	}
-	return mayWrite(c.String("out"), c.Bool("force"))
+	return mayWrite(outputOf(c).model, c.Bool("force"))
+}
+
+// output is where a training writes.
+type output struct{ model, config, checkpoint string }
+
+// outputOf is a file with others beside it when -o names an .onnx file, else a folder.
+func outputOf(c *ucli.Context) output {
+	out := c.String("out")
+	if stem, ok := strings.CutSuffix(out, ".onnx"); ok {
+		return output{out, stem + ".run.yaml", stem + ".checkpoint.npz"}
+	}
+	return output{filepath.Join(out, "model.onnx"), filepath.Join(out, "run.yaml"), filepath.Join(out, "checkpoint.npz")}
 }
 
 // openTrainee reads model and data, replaces the head when --num-classes asks for it, and checks that they fit.
@@ -300,9 +313,12 @@ func outputClasses(m *engine.Model) int {
 
 // finetune trains, writes and verifies.
 func (e *env) finetune(ctx context.Context, c *ucli.Context, t *trainee, cfg train.Config, lr float64) error {
-	out := c.String("out")
+	out := outputOf(c)
+	if err := os.MkdirAll(filepath.Dir(out.model), 0o777); err != nil {
+		return err
+	}
 	r := &finetuneReport{
-		Schema: "gtk.finetune/1", Model: t.Path, Data: c.String("data"), Optimizer: c.String("optimizer"), LR: lr, Out: out,
+		Schema: "gtk.finetune/1", Model: t.Path, Data: c.String("data"), Optimizer: c.String("optimizer"), LR: lr, Out: out.model,
 		History: []epochJSON{}, Notes: t.notes,
 	}
 	for _, n := range cfg.Params {
@@ -316,6 +332,7 @@ func (e *env) finetune(ctx context.Context, c *ucli.Context, t *trainee, cfg tra
 		if r.TrAct, err = tractOf(t, cfg); err != nil {
 			return err
 		}
+		r.TrAct.Lambda = c.Float64("tract-lambda")
 		e.printf("TrAct: layer %s, n = %d inputs, N = %s rows in a batch, lambda %g\n", r.TrAct.Layer, r.TrAct.Inputs, count(r.TrAct.Rows), r.TrAct.Lambda)
 	}
 	checkpoint := c.String("checkpoint")
@@ -326,7 +343,7 @@ func (e *env) finetune(ctx context.Context, c *ucli.Context, t *trainee, cfg tra
 	cfg.Save = func(k *train.Checkpoint) error {
 		path := checkpoint
 		if ctx.Err() != nil && path == "" {
-			path = strings.TrimSuffix(out, ".onnx") + ".checkpoint.npz"
+			path = out.checkpoint
 		}
 		if path == "" {
 			return nil
@@ -345,17 +362,17 @@ func (e *env) finetune(ctx context.Context, c *ucli.Context, t *trainee, cfg tra
 	}
 	r.Steps, r.Epochs, r.TrainLoss, r.Seconds, r.ArenaMiB = res.Steps, res.Epochs, number(res.TrainLoss), res.Seconds, res.ArenaMiB
 	r.Before, r.After = qualityOf(res.Before), qualityOf(res.After)
-	if err := t.write(out, c.Bool("force")); err != nil {
+	if err := t.write(out.model, c.Bool("force")); err != nil {
 		return err
 	}
-	if r.Verify, err = e.verifyWritten(ctx, t, out); err != nil {
+	if r.Verify, err = e.verifyWritten(ctx, t, out.model); err != nil {
 		return err
 	}
 	config, err := resolvedConfig(c)
 	if err != nil {
 		return err
 	}
-	if err := writeFile(strings.TrimSuffix(out, ".onnx")+".run.yaml", func(f *os.File) error { _, err := f.Write(config); return err }); err != nil {
+	if err := writeFile(out.config, func(f *os.File) error { _, err := f.Write(config); return err }); err != nil {
 		return err
 	}
 	if err := e.emit(r); err != nil {
@@ -368,7 +385,7 @@ func (e *env) finetune(ctx context.Context, c *ucli.Context, t *trainee, cfg tra
 			e.printf("validation accuracy %s → %s, loss %.4f → %.4f\n", percent(float64(b.Accuracy)), percent(float64(a.Accuracy)), float64(b.Loss), float64(a.Loss))
 		}
 	}
-	e.printf("%d steps in %.1f s; written %s, read back: outputs differ by %.3g at most\n", r.Steps, r.Seconds, out, r.Verify.MaxAbs)
+	e.printf("%d steps in %.1f s; written %s, read back: outputs differ by %.3g at most\n", r.Steps, r.Seconds, out.model, r.Verify.MaxAbs)
 	if !r.Verify.Pass {
 		return &noError{"the written model does not give the outputs of the trained one"}
 	}
@@ -429,7 +446,7 @@ func tractOf(t *trainee, cfg train.Config) (*tractJSON, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &tractJSON{Layer: l.Node.Name, Weight: l.Weight, Lambda: float64(cfg.TrAct.Lambda), Inputs: w.Value.Len() / max(1, w.Value.Dim(0))}
+	j := &tractJSON{Layer: l.Node.Name, Weight: l.Weight, Inputs: w.Value.Len() / max(1, w.Value.Dim(0))}
 	j.Rows = cfg.Batch(t.train.Len())
 	if l.Node.Op.Name != "Conv" {
 		if h := w.Value.Shape(); len(h) == 2 {
@@ -550,7 +567,12 @@ func outputDistance(ctx context.Context, a, b *engine.Model, x *tensor.Tensor) (
 		if err != nil {
 			return 0, err
 		}
-		r, err := s.Run(ctx, map[string]*tensor.Tensor{m.Inputs()[0].Name: x})
+		in := m.Inputs()[0]
+		fed, err := in.Adapt(x)
+		if err != nil {
+			return 0, err
+		}
+		r, err := s.Run(ctx, map[string]*tensor.Tensor{in.Name: fed})
 		if err != nil {
 			return 0, err
 		}

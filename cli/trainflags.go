@@ -20,7 +20,7 @@ func optimizerFlags() []ucli.Flag {
 	const group = "optimiser"
 	fs := []ucli.Flag{
 		&ucli.StringFlag{Name: "optimizer", Category: group, Value: "adam", Usage: "`NAME`: sgd, adam, adamw, diffgrad (see --list)", EnvVars: []string{"GTK_OPTIMIZER"}},
-		&ucli.Float64Flag{Name: "lr", Category: group, Usage: "learning rate; 0 takes the optimiser's usual one: 0.01 for sgd, 0.001 for adam and adamw, 0.002 for diffgrad"},
+		&ucli.Float64Flag{Name: "lr", Category: group, Usage: "learning rate; 0 takes the optimiser's usual one: 0.01 for sgd, 0.001 for adam and adamw, 0.002 for diffgrad; ten times that with --last-layer"},
 		&ucli.StringFlag{Name: "schedule", Category: group, Value: "cosine", Usage: "cosine, step or constant"},
 		&ucli.IntFlag{Name: "warmup", Category: group, Usage: "`STEPS` in which the learning rate rises linearly at the start"},
 	}
@@ -69,10 +69,13 @@ func newOptimizer(c *ucli.Context) (*optim.Optimizer, optim.Schedule, float64, e
 	switch {
 	case lr < 0 || math.IsNaN(lr) || math.IsInf(lr, 0):
 		return nil, nil, 0, usagef("--lr %v: want a positive number", lr)
-	case lr == 0 && name == "diffgrad":
-		lr = diffGradLR
 	case lr == 0:
-		lr = info.LR
+		if lr = info.LR; name == "diffgrad" {
+			lr = diffGradLR
+		}
+		if c.Bool("last-layer") {
+			lr *= 10
+		}
 	}
 	schedule, err := optim.NewSchedule(c.String("schedule"), optim.ScheduleConfig{LR: lr, Warmup: c.Int("warmup")})
 	if err != nil {

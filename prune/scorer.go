@@ -64,7 +64,11 @@ func Score(ctx context.Context, m *engine.Model, s Scorer, ds data.Dataset, c Sc
 			}
 		}
 		row := out[done : done+len(b.IDs)]
-		if err := sc.Score(ctx, b.X, b.Labels, row); err != nil {
+		x, err := m.Inputs()[0].Adapt(b.X)
+		if err != nil {
+			return nil, err
+		}
+		if err := sc.Score(ctx, x, b.Labels, row); err != nil {
 			return nil, err
 		}
 		for i, v := range row {

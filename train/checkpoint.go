@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -15,7 +17,7 @@ import (
 // optimiser's state. Order of data, augmentation and dropout follow from seed and step.
 type Checkpoint struct {
 	Step    int
-	Tensors []tensor.Named // "param/NAME" and "optim/NAME"
+	Tensors []tensor.Named // "param/NAME", "optim/NAME", and "copy/NAME" for what is trained on copies in float32
 }
 
 func (f *fit) checkpoint() *Checkpoint {
@@ -23,6 +25,11 @@ func (f *fit) checkpoint() *Checkpoint {
 	for p := range f.m.Params() {
 		if p.Trainable || p.State {
 			c.Tensors = append(c.Tensors, tensor.Named{Name: "param/" + p.Name, Tensor: p.Value})
+		}
+	}
+	for _, p := range f.params {
+		if p.copied() {
+			c.Tensors = append(c.Tensors, tensor.Named{Name: "copy/" + p.Name, Tensor: p.W})
 		}
 	}
 	for name, t := range f.c.Optimizer.State() {
@@ -39,6 +46,14 @@ func (f *fit) restore(c *Checkpoint) error {
 			state[name] = n.Tensor
 			continue
 		}
+		if name, ok := strings.CutPrefix(n.Name, "copy/"); ok {
+			i := slices.IndexFunc(f.params, func(p trained) bool { return p.Name == name && p.copied() })
+			if i < 0 || !f.params[i].W.Shape().Equal(n.Tensor.Shape()) || n.Tensor.DType() != tensor.Float32 {
+				return fmt.Errorf("train: checkpoint: %v does not fit parameter %q", n.Tensor, name)
+			}
+			copy(f.params[i].W.Bytes(), n.Tensor.Bytes())
+			continue
+		}
 		name := strings.TrimPrefix(n.Name, "param/")
 		p, err := f.m.Param(name)
 		if err != nil {
@@ -51,7 +66,11 @@ func (f *fit) restore(c *Checkpoint) error {
 	}
 	f.m.Changed()
 	f.step = c.Step
-	return f.c.Optimizer.Restore(f.params, func(yield func(string, *tensor.Tensor) bool) {
+	ps := make([]*optim.Param, len(f.params))
+	for i, p := range f.params {
+		ps[i] = p.Param
+	}
+	return f.c.Optimizer.Restore(ps, func(yield func(string, *tensor.Tensor) bool) {
 		for k, v := range state {
 			if !yield(k, v) {
 				return

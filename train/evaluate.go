@@ -66,7 +66,7 @@ type Evaluator struct {
 	c    EvalConfig
 	s    *engine.Session
 	head engine.Head
-	in   string
+	in   engine.IO
 	kind LossKind
 }
 
@@ -98,7 +98,7 @@ func NewEvaluator(m *engine.Model, ds data.Dataset, c EvalConfig) (*Evaluator, e
 }
 
 // dataInput is the one input that a data set feeds.
-func dataInput(m *engine.Model) (string, error) {
+func dataInput(m *engine.Model) (engine.IO, error) {
 	ins := m.Inputs()
 	if len(ins) != 1 {
 		names := ""
@@ -108,9 +108,9 @@ func dataInput(m *engine.Model) (string, error) {
 			}
 			names += io.Name
 		}
-		return "", fmt.Errorf("train: the model has %d inputs (%s); a data set feeds exactly one", len(ins), names)
+		return engine.IO{}, fmt.Errorf("train: the model has %d inputs (%s); a data set feeds exactly one", len(ins), names)
 	}
-	return ins[0].Name, nil
+	return ins[0], nil
 }
 
 // lossFor resolves the name of a loss, "" by what the data set has.
@@ -136,7 +136,11 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 		if err != nil {
 			return nil, err
 		}
-		res, err := e.s.Run(ctx, map[string]*tensor.Tensor{e.in: b.X})
+		x, err := e.in.Adapt(b.X)
+		if err != nil {
+			return nil, err
+		}
+		res, err := e.s.Run(ctx, map[string]*tensor.Tensor{e.in.Name: x})
 		if err != nil {
 			return nil, err
 		}

@@ -112,11 +112,11 @@ type fit struct {
 	m       *engine.Model
 	ds      data.Dataset
 	c       Config
-	in      string
+	in      engine.IO
 	kind    LossKind
 	head    engine.Head
 	s       *engine.Session
-	params  []*optim.Param
+	params  []trained
 	eval    *Evaluator
 	sampler data.Sampler
 	batches int // in an epoch
@@ -179,7 +179,11 @@ func newFit(m *engine.Model, ds data.Dataset, c Config) (*fit, error) {
 		if err != nil {
 			return nil, err
 		}
-		f.params = append(f.params, &optim.Param{Name: name, W: p.Value, Decay: !c.NoDecay1D || p.Value.Rank() > 1})
+		tp, err := newTrained(p, !c.NoDecay1D || p.Value.Rank() > 1)
+		if err != nil {
+			return nil, err
+		}
+		f.params = append(f.params, tp)
 	}
 	f.sampler = data.Sequential(ds.Len())
 	if c.Shuffle {
@@ -301,7 +305,11 @@ func (f *fit) epoch(ctx context.Context) error {
 
 // one trains on one batch and returns its mean loss and how many of it were classified rightly before the step.
 func (f *fit) one(ctx context.Context, b *data.Batch) (loss float64, hits int, err error) {
-	feeds := map[string]*tensor.Tensor{f.in: b.X}
+	x, err := f.in.Adapt(b.X)
+	if err != nil {
+		return 0, 0, err
+	}
+	feeds := map[string]*tensor.Tensor{f.in.Name: x}
 	if f.kind.Labels {
 		feeds[LabelInput] = tensor.From(b.Labels, len(b.Labels))
 	} else {
@@ -322,11 +330,13 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (loss float64, hits int, e
 	if f.kind.Labels {
 		hits = correct(r.Value(f.head.Logits), b.Labels)
 	}
-	ps := f.params[:0:0]
+	var ps []*optim.Param
 	for _, p := range f.params {
 		if g := r.Grad(p.Name); g != nil {
-			p.G = g
-			ps = append(ps, p)
+			if err := p.take(g); err != nil {
+				return 0, 0, err
+			}
+			ps = append(ps, p.Param)
 		}
 	}
 	f.step++
@@ -334,17 +344,23 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (loss float64, hits int, e
 	if err := f.c.Optimizer.Step(f.m.Pool(), s, ps); err != nil {
 		return 0, 0, fmt.Errorf("train: step %d: %w", f.step, err)
 	}
+	for _, p := range f.params {
+		if err := p.give(); err != nil {
+			return 0, 0, err
+		}
+	}
 	return loss, hits, nil
 }
 
 // correct counts the rows of z whose largest element is at the label.
 func correct(z *tensor.Tensor, labels []int64) int {
-	if z.DType() != tensor.Float32 || len(labels) == 0 {
+	if len(labels) == 0 {
 		return 0
 	}
-	k, hits := z.Len()/len(labels), 0
+	all := z.Float64s()
+	k, hits := len(all)/len(labels), 0
 	for i, y := range labels {
-		row := z.F32()[i*k : (i+1)*k]
+		row := all[i*k : (i+1)*k]
 		best := 0
 		for j, v := range row {
 			if v > row[best] {
