@@ -1,6 +1,10 @@
 package optim
 
-import "math"
+import (
+	"math"
+
+	"github.com/gtk-onnx/gtk/internal/kernel"
+)
 
 func init() {
 	register(Info{
@@ -24,9 +28,13 @@ func newAdam(name string, c Config) *adam {
 	return &adam{name, or(c.Beta1, 0.9), or(c.Beta2, 0.999), or(c.Eps, 1e-8)}
 }
 
-func (r *adam) Name() string                       { return r.name }
-func (r *adam) Slots() []string                    { return []string{"m", "v"} }
-func (r *adam) Update32(_ Step, b *Block[float32]) { adamUpdate(r, b) }
+func (r *adam) Name() string    { return r.name }
+func (r *adam) Slots() []string { return []string{"m", "v"} }
+
+// Update32 is adamUpdate by a vector kernel.
+func (r *adam) Update32(_ Step, b *Block[float32]) {
+	kernel.AdamF32(b.U, b.Slot[0], b.Slot[1], kernel.Adam{Beta1: r.beta1, Beta2: r.beta2, Eps: r.eps, T: b.T})
+}
 func (r *adam) Update64(_ Step, b *Block[float64]) { adamUpdate(r, b) }
 
 // corrections is 1/(1−β1ᵗ) and 1/√(1−β2ᵗ).

@@ -7,6 +7,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -280,6 +281,10 @@ func runBlock[T Float](o *Optimizer, s Step, stage int, p *bound, sp span, sums 
 // apply is w -= lr·u.
 func apply[T Float](lr T, w, u []T) {
 	u = u[:len(w)]
+	if x, ok := any(w).([]float32); ok {
+		kernel.AxpyF32(nil, x, any(u).([]float32), -float32(lr))
+		return
+	}
 	for i := range w {
 		w[i] -= lr * u[i]
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/gtk-onnx/gtk/tensor"
@@ -206,19 +207,22 @@ func report(o *Optimizer) map[string]float64 {
 	return m
 }
 
-func TestExpNeg32(t *testing.T) {
-	for _, a := range []float64{0, 1e-300, 1e-9, 0.34, 0.35, 1, 20, 88, 699.9} {
-		for i := range 1000 {
-			x := a * (1 + float64(i)/5000)
-			if x >= 700 {
-				break
-			}
-			if got, want := expNeg32(x), math.Exp(-x); !(math.Abs(got-want) <= 1e-8*want) {
-				t.Fatalf("exp(-%v) is %v, want %v", x, got, want)
+// TestFriction compares the vector kernels with the formulas.
+func TestFriction(t *testing.T) {
+	d := []float32{0, 1e-30, -1e-9, 0.34, -0.35, 1, -20, 88, -699, 1e30}
+	for _, form := range []dfc{absDFC, signedDFC, wideDFC} {
+		f32, f64 := slices.Clone(d), make([]float64, len(d))
+		for i, x := range d {
+			f64[i] = float64(x)
+		}
+		got, want := friction(form, f32), friction(form, f64)
+		if math.Abs(got-want) > 1e-6*math.Abs(want) {
+			t.Errorf("form %v: sum %v, want %v", form, got, want)
+		}
+		for i := range d {
+			if math.Abs(float64(f32[i])-f64[i]) > 1e-6 {
+				t.Errorf("form %v: friction of %v is %v, want %v", form, d[i], f32[i], f64[i])
 			}
 		}
-	}
-	if expNeg32(0) != 1 || expNeg32(700) != 0 || expNeg32(math.Inf(1)) != 0 {
-		t.Error("wrong at an end")
 	}
 }

@@ -1,6 +1,10 @@
 package optim
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/gtk-onnx/gtk/internal/kernel"
+)
 
 func init() {
 	register(Info{
@@ -36,7 +40,12 @@ func (r *sgd) Slots() []string {
 	return []string{"buf"}
 }
 
-func (r *sgd) Update32(_ Step, b *Block[float32]) { sgdUpdate(r, b) }
+// Update32 is sgdUpdate by a vector kernel.
+func (r *sgd) Update32(_ Step, b *Block[float32]) {
+	if r.mu != 0 {
+		kernel.MomentumF32(b.Slot[0][:len(b.U)], b.U, kernel.SGD{Momentum: r.mu, Dampening: r.damp, Nesterov: r.nesterov, First: b.T == 1})
+	}
+}
 func (r *sgd) Update64(_ Step, b *Block[float64]) { sgdUpdate(r, b) }
 
 func sgdUpdate[T Float](r *sgd, b *Block[T]) {
