@@ -172,6 +172,11 @@ func AxpyF32(p *parallel.Pool, y, x []float32, s float32) { ScaleAddF32(p, y, x,
 // ScaleAddF32 is out[i] = s*x[i] + y[i].
 func ScaleAddF32(p *parallel.Pool, out, x, y []float32, s float32) {
 	f := vec.axpy
+	if n := len(out); n <= elemChunk {
+		atLeast(n, len(x), len(y))
+		f(out, x, y, s)
+		return
+	}
 	each2(p, out, x, y, func(out, x, y []float32) { f(out, x, y, s) })
 }
 
@@ -192,6 +197,9 @@ func FMAF32(p *parallel.Pool, out, a, b, c []float32) {
 // SumF32 is Σ a[i], accumulated in float64.
 func SumF32(p *parallel.Pool, a []float32) float64 {
 	f := vec.sum
+	if len(a) <= elemChunk {
+		return f(a)
+	}
 	return eachSum(p, len(a), func(lo, hi int) float64 { return f(a[lo:hi]) })
 }
 
