@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
-	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -17,7 +15,7 @@ import (
 // optimiser's state. Order of data, augmentation and dropout follow from seed and step.
 type Checkpoint struct {
 	Step    int
-	Tensors []tensor.Named // "param/NAME", "optim/NAME", and "copy/NAME" for what is trained on copies in float32
+	Tensors []tensor.Named // "param/NAME" and "optim/NAME"
 }
 
 func (f *fit) checkpoint() *Checkpoint {
@@ -25,11 +23,6 @@ func (f *fit) checkpoint() *Checkpoint {
 	for p := range f.m.Params() {
 		if p.Trainable || p.State {
 			c.Tensors = append(c.Tensors, tensor.Named{Name: "param/" + p.Name, Tensor: p.Value})
-		}
-	}
-	for _, p := range f.params {
-		if p.copied() {
-			c.Tensors = append(c.Tensors, tensor.Named{Name: "copy/" + p.Name, Tensor: p.W})
 		}
 	}
 	for name, t := range f.c.Optimizer.State() {
@@ -46,14 +39,6 @@ func (f *fit) restore(c *Checkpoint) error {
 			state[name] = n.Tensor
 			continue
 		}
-		if name, ok := strings.CutPrefix(n.Name, "copy/"); ok {
-			i := slices.IndexFunc(f.params, func(p trained) bool { return p.Name == name && p.copied() })
-			if i < 0 || !f.params[i].W.Shape().Equal(n.Tensor.Shape()) || n.Tensor.DType() != tensor.Float32 {
-				return fmt.Errorf("train: checkpoint: %v does not fit parameter %q", n.Tensor, name)
-			}
-			copy(f.params[i].W.Bytes(), n.Tensor.Bytes())
-			continue
-		}
 		name := strings.TrimPrefix(n.Name, "param/")
 		p, err := f.m.Param(name)
 		if err != nil {
@@ -66,11 +51,7 @@ func (f *fit) restore(c *Checkpoint) error {
 	}
 	f.m.Changed()
 	f.step = c.Step
-	ps := make([]*optim.Param, len(f.params))
-	for i, p := range f.params {
-		ps[i] = p.Param
-	}
-	return f.c.Optimizer.Restore(ps, func(yield func(string, *tensor.Tensor) bool) {
+	return f.c.Optimizer.Restore(f.params, func(yield func(string, *tensor.Tensor) bool) {
 		for k, v := range state {
 			if !yield(k, v) {
 				return
@@ -92,6 +73,9 @@ func (c *Checkpoint) Write(path string) (err error) {
 	}()
 	all := append([]tensor.Named{{Name: "step", Tensor: tensor.Scalar(int64(c.Step))}}, c.Tensors...)
 	if err = tensor.WriteNPZ(tmp, all); err != nil {
+		return err
+	}
+	if err = tmp.Chmod(0o644); err != nil {
 		return err
 	}
 	if err = tmp.Sync(); err != nil {

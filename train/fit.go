@@ -116,7 +116,7 @@ type fit struct {
 	kind    LossKind
 	head    engine.Head
 	s       *engine.Session
-	params  []trained
+	params  []*optim.Param
 	eval    *Evaluator
 	sampler data.Sampler
 	batches int // in an epoch
@@ -179,11 +179,7 @@ func newFit(m *engine.Model, ds data.Dataset, c Config) (*fit, error) {
 		if err != nil {
 			return nil, err
 		}
-		tp, err := newTrained(p, !c.NoDecay1D || p.Value.Rank() > 1)
-		if err != nil {
-			return nil, err
-		}
-		f.params = append(f.params, tp)
+		f.params = append(f.params, &optim.Param{Name: name, W: p.Value, Decay: !c.NoDecay1D || p.Value.Rank() > 1})
 	}
 	f.sampler = data.Sequential(ds.Len())
 	if c.Shuffle {
@@ -330,24 +326,17 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (loss float64, hits int, e
 	if f.kind.Labels {
 		hits = correct(r.Value(f.head.Logits), b.Labels)
 	}
-	var ps []*optim.Param
+	ps := f.params[:0:0]
 	for _, p := range f.params {
 		if g := r.Grad(p.Name); g != nil {
-			if err := p.take(g); err != nil {
-				return 0, 0, err
-			}
-			ps = append(ps, p.Param)
+			p.G = g
+			ps = append(ps, p)
 		}
 	}
 	f.step++
 	s := optim.Step{N: f.step, LR: f.c.Schedule.LR(f.step, f.steps())}
 	if err := f.c.Optimizer.Step(f.m.Pool(), s, ps); err != nil {
 		return 0, 0, fmt.Errorf("train: step %d: %w", f.step, err)
-	}
-	for _, p := range f.params {
-		if err := p.give(); err != nil {
-			return 0, 0, err
-		}
 	}
 	return loss, hits, nil
 }
