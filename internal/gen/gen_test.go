@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -184,4 +185,32 @@ func hasHeading(text, anchor string) bool {
 		}
 	}
 	return false
+}
+
+// TestPaths checks that the files that the recipes and the architecture name exist.
+func TestPaths(t *testing.T) {
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := regexp.MustCompile("`([a-z]+/[A-Za-z0-9_/.]+\\.(?:go|py|sh|json|tsv|txt|md))`")
+	found := 0
+	for _, page := range []string{"ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "docs/guides/library.md", "docs/operators.md"} {
+		text, err := os.ReadFile(filepath.Join(root, page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range path.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "NAME") {
+				continue
+			}
+			found++
+			if _, err := os.Stat(filepath.Join(root, m[1])); err != nil {
+				t.Errorf("%s names %s, which is not there", page, m[1])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d paths found", found)
+	}
 }
