@@ -128,7 +128,8 @@ var elemCases = []struct {
 	{"Erf", 2, 0, func(p *parallel.Pool, o, a, _, _ []float32) { ErfF32(p, o, a) }, ref1(math.Erf)},
 	{"Silu", 3.5, 8e-44, func(p *parallel.Pool, o, a, _, _ []float32) { SiluF32(p, o, a) }, func(x ...float64) float64 { return x[0] * refSigmoid(x[0]) }},
 	{"Gelu", 4, 3e-7, func(p *parallel.Pool, o, a, _, _ []float32) { GeluF32(p, o, a) }, func(x ...float64) float64 { return x[0] * 0.5 * (1 + math.Erf(x[0]/math.Sqrt2)) }},
-	{"GeluTanh", 4, 6e-7, // x/2 times the error of tanh near -1 func(p *parallel.Pool, o, a, _, _ []float32) { GeluTanhF32(p, o, a) }, func(x ...float64) float64 {
+	// The tolerance of GeluTanh is x/2 times the error of tanh near -1.
+	{"GeluTanh", 4, 6e-7, func(p *parallel.Pool, o, a, _, _ []float32) { GeluTanhF32(p, o, a) }, func(x ...float64) float64 {
 		return x[0] * 0.5 * (1 + math.Tanh(geluScale*(x[0]+0.044715*x[0]*x[0]*x[0])))
 	}},
 	{"HardSwish", 4, 1e-7, func(p *parallel.Pool, o, a, _, _ []float32) { HardSwishF32(p, o, a) }, func(x ...float64) float64 {
