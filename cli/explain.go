@@ -112,6 +112,9 @@ func runExplain(ctx context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	if !c.IsSet("method") && !c.IsSet("layer") && !l.hasAutoLayer() {
+		requests = slices.DeleteFunc(requests, func(q explain.Request) bool { return q.Method != "gradient" })
+	}
 	targets, err := explainTargets(c, l.Labels)
 	if err != nil {
 		return err
@@ -274,8 +277,10 @@ func (e *env) explainInputs(c *ucli.Context, l *loaded, files []string, note fun
 			p.truth = ds.Classes()[y]
 		}
 		if pre != nil {
-			if p.base, err = pre.Denormalise(p.x); err != nil {
-				p.base = nil
+			if img, err := pre.Denormalise(p.x); err == nil {
+				if p.base, err = displayed(data.FromImage(img), pre); err != nil {
+					return nil, err
+				}
 			}
 		}
 		out = append(out, p)
@@ -451,9 +456,23 @@ func methodList() []listed {
 	return rows
 }
 
+// hasAutoLayer reports whether the model has a layer that maps are made at unless one is named.
+func (l *loaded) hasAutoLayer() bool {
+	sizes := l.Sizes(1)
+	if len(sizes) != 1 {
+		return false
+	}
+	layers, err := explain.ListLayers(l.Model, sizes[0])
+	return err == nil && slices.ContainsFunc(layers, func(x explain.Layer) bool { return x.Auto })
+}
+
 // listLayers prints the layers that maps can be made at.
 func (e *env) listLayers(l *loaded) error {
-	layers, err := explain.ListLayers(l.Model, l.Sizes(1)[0])
+	sizes := l.Sizes(1)
+	if len(sizes) != 1 {
+		return badInput(fmt.Errorf("the model has %d inputs; maps can be made for models with one", len(sizes)))
+	}
+	layers, err := explain.ListLayers(l.Model, sizes[0])
 	if err != nil {
 		return badInput(err)
 	}

@@ -114,7 +114,7 @@ func (s *scoring) gallery(x *prune.Scores, idx []int) (g report.Gallery, ok bool
 		if err != nil || !ex.Picture {
 			return g, false
 		}
-		img, err := data.ToImage(ex.X)
+		img, err := displayed(ex.X, s.pre)
 		if err != nil {
 			return g, false
 		}
