@@ -204,6 +204,10 @@ func MaxPool[T Number](p *parallel.Pool, out []T, idx []int32, in []T, q *PoolPa
 	}
 	outF, fast := any(out).([]float32)
 	inF, _ := any(in).([]float32)
+	if fast && idx != nil && isPool2x2(q) {
+		maxPool2x2(p, outF, idx, inF, q)
+		return
+	}
 	fast = fast && w.vectorise() && w.taps < 1<<23
 	low := lowest[T]()
 	w.run(p, func(s *poolScratch, x, y, r int) {
