@@ -149,6 +149,7 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 		return nil, err
 	}
 	em.g, em.inputs, em.outputs = g, inputs, outputs
+	g.Given = max(1, g.DataBytes())
 	shared := rewrite.Unshare(g)
 	if err := em.findParams(im, shared); err != nil {
 		return nil, err

@@ -48,14 +48,21 @@ func (s Shape) String() string {
 var ErrShape = errors.New("tensor: impossible shape")
 
 // CheckedLen is Len with every extent and the product checked: it returns ErrShape for a
-// negative extent or for a storage size of d that does not fit an int.
+// negative extent or for a storage size of d that does not fit an int, extents of zero left out.
 func (s Shape) CheckedLen(d DType) (int, error) {
-	n := 1
+	n, empty := 1, false
 	for _, e := range s {
-		if e < 0 || (e > 0 && n > math.MaxInt/16/e) {
+		if e == 0 {
+			empty = true
+			continue
+		}
+		if e < 0 || n > math.MaxInt/16/e {
 			return 0, fmt.Errorf("%w: %v of %v", ErrShape, s, d)
 		}
 		n *= e
+	}
+	if empty {
+		return 0, nil
 	}
 	return n, nil
 }

@@ -3,6 +3,7 @@ package exec
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
@@ -23,6 +24,9 @@ type plan struct {
 	base  *byte            // arena that vals and scratch point into
 	shape []tensor.Shape   // by graph.Value, nil when only the run knows
 	g     *graph.Graph
+
+	limit   int // bytes that a run may use
+	dynamic int // bytes that the present run made beside the arena
 }
 
 // step is one node to run.
@@ -32,6 +36,7 @@ type step struct {
 	cache   any
 	view    bool
 	dynamic bool
+	empty   bool         // every output has no elements: nothing to compute
 	shape   tensor.Shape // of a view
 	scratch int          // index in plan.slots, or -1
 }
@@ -44,7 +49,7 @@ type slot struct {
 	offset     int
 }
 
-func (p *Program) planFor(feeds []*tensor.Tensor) (*plan, error) {
+func (p *Program) planFor(feeds []*tensor.Tensor, limit int) (*plan, error) {
 	for i, pl := range p.plans {
 		same := true
 		for k, t := range feeds {
@@ -65,7 +70,7 @@ func (p *Program) planFor(feeds []*tensor.Tensor) (*plan, error) {
 	for i, t := range feeds {
 		shapes[i] = slices.Clone(t.Shape())
 	}
-	pl, err := p.newPlan(shapes)
+	pl, err := p.newPlan(shapes, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -77,14 +82,17 @@ func (p *Program) planFor(feeds []*tensor.Tensor) (*plan, error) {
 }
 
 // newPlan infers the shapes and lays out the memory.
-func (p *Program) newPlan(shapes []tensor.Shape) (*plan, error) {
+func (p *Program) newPlan(shapes []tensor.Shape, limit int) (*plan, error) {
 	g := p.g
+	if limit == 0 {
+		limit = p.limit(shapes)
+	}
 	inf := newInference(g, p.pool.Threads())
-	inf.fold = true
+	inf.fold, inf.limit = true, limit
 	for i, v := range g.Inputs {
 		inf.shape[v] = known(shapes[i])
 	}
-	pl := &plan{key: shapes, g: g, vals: inf.value, shape: inf.shape, root: make([]graph.Value, g.NumValues())}
+	pl := &plan{key: shapes, g: g, limit: limit, vals: inf.value, shape: inf.shape, root: make([]graph.Value, g.NumValues())}
 	for i := range pl.root {
 		pl.root[i] = graph.Value(i)
 	}
@@ -100,6 +108,7 @@ func (p *Program) newPlan(shapes []tensor.Shape) (*plan, error) {
 		st.rc = graph.RunCtx{Node: n, In: make([]*tensor.Tensor, len(n.In)), Out: make([]*tensor.Tensor, len(n.Out))}
 		in := n.In
 		st.rc.Const = func(i int) bool { return i < len(in) && in[i] != 0 && inf.constant[in[i]] }
+		st.empty = !r.dynamic && slices.IndexFunc(n.Out, func(v graph.Value) bool { return v != 0 && inf.shape[v].Len() > 0 }) < 0
 		if st.view {
 			pl.root[n.Out[0]] = pl.root[n.In[0]]
 			st.shape = inf.shape[n.Out[0]]
@@ -114,7 +123,7 @@ func (p *Program) newPlan(shapes []tensor.Shape) (*plan, error) {
 		pl.steps[i].rc.Cache = &pl.steps[i].cache
 	}
 	pl.layout(p.fetch)
-	return pl, nil
+	return pl, pl.fits(limit)
 }
 
 // layout gives every value that a static step computes its place in the arena.
@@ -304,11 +313,13 @@ type inference struct {
 	constant []bool           // value is the same in every run
 	threads  int
 	fold     bool
+	folded   int // bytes computed ahead so far
+	limit    int // bytes of the largest value
 }
 
 func newInference(g *graph.Graph, threads int) *inference {
 	k := g.NumValues()
-	inf := &inference{g: g, shape: make([]tensor.Shape, k), value: make([]*tensor.Tensor, k), constant: make([]bool, k), threads: threads}
+	inf := &inference{g: g, shape: make([]tensor.Shape, k), value: make([]*tensor.Tensor, k), constant: make([]bool, k), threads: threads, limit: MaxValueBytes}
 	for v, in := range g.Values {
 		if in.Data != nil {
 			inf.shape[v], inf.value[v], inf.constant[v] = known(in.Data.Shape()), in.Data, in.Kind == graph.Constant
@@ -335,7 +346,7 @@ type inferred struct {
 func (inf *inference) node(n *graph.Node) (r inferred, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = &NodeError{Node: n, Err: &PanicError{Value: v}}
+			err = &NodeError{Node: n, Err: &PanicError{Value: v, Stack: debug.Stack()}}
 		}
 	}()
 	ops := make([]graph.Operand, len(n.In))
@@ -363,7 +374,10 @@ func (inf *inference) node(n *graph.Node) (r inferred, err error) {
 		return r, &NodeError{Node: n, Err: err, In: describeOperands(ops)}
 	}
 	shapes, values, scratch := ic.Result()
-	total, all := 0, true
+	if scratch < 0 || scratch > inf.limit {
+		return r, &NodeError{Node: n, Err: &MemoryError{What: "working memory", Need: scratch, Limit: inf.limit}, In: describeOperands(ops)}
+	}
+	total, bytes, all := 0, 0, true
 	for i, v := range n.Out {
 		if v == 0 {
 			continue
@@ -371,11 +385,12 @@ func (inf *inference) node(n *graph.Node) (r inferred, err error) {
 		if shapes[i] == nil {
 			return r, &NodeError{Node: n, Err: fmt.Errorf("shape rule gave no shape for output %d", i)}
 		}
-		if err := checkSize(shapes[i], inf.g.Info(v).DType); err != nil {
+		if err := checkSize(shapes[i], inf.g.Info(v).DType, inf.limit); err != nil {
 			return r, &NodeError{Node: n, Err: err, In: describeOperands(ops)}
 		}
 		inf.shape[v] = shapes[i]
 		total += shapes[i].Len()
+		bytes += storage(inf.g.Info(v).DType, shapes[i])
 		if values[i] != nil {
 			inf.value[v], inf.constant[v] = values[i], true
 		} else {
@@ -385,7 +400,8 @@ func (inf *inference) node(n *graph.Node) (r inferred, err error) {
 	if all {
 		return inferred{known: true}, nil
 	}
-	if inf.fold && allConst && !n.Op.Random && len(n.Bodies) == 0 && total <= foldLimit && n.Op.HasRun() {
+	if inf.fold && allConst && !n.Op.Random && len(n.Bodies) == 0 && total <= foldLimit && inf.folded+bytes <= foldBytes && n.Op.HasRun() {
+		inf.folded += bytes
 		if err := inf.compute(n); err != nil {
 			return r, &NodeError{Node: n, Err: err, In: describeOperands(ops)}
 		}

@@ -97,7 +97,12 @@ func (e *PanicError) Error() string { return fmt.Sprintf("internal error: %v", e
 
 // Run feeds the inputs of the graph in their order and returns the fetched values, which are valid until the next Run.
 // ctx is checked between nodes.
-func (p *Program) Run(ctx context.Context, feeds []*tensor.Tensor) (out []*tensor.Tensor, err error) {
+func (p *Program) Run(ctx context.Context, feeds []*tensor.Tensor) ([]*tensor.Tensor, error) {
+	return p.run(ctx, feeds, 0)
+}
+
+// run is Run with a limit of memory, which the body of a node has from its run; 0 means to find one.
+func (p *Program) run(ctx context.Context, feeds []*tensor.Tensor, limit int) (out []*tensor.Tensor, err error) {
 	if len(feeds) != len(p.g.Inputs) {
 		return nil, fmt.Errorf("exec: %d inputs given, the graph has %d", len(feeds), len(p.g.Inputs))
 	}
@@ -110,7 +115,7 @@ func (p *Program) Run(ctx context.Context, feeds []*tensor.Tensor) (out []*tenso
 			return nil, fmt.Errorf("exec: input %q has type %v, want %v", in.Name, t.DType(), in.DType)
 		}
 	}
-	pl, err := p.planFor(feeds)
+	pl, err := p.planFor(feeds, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +135,7 @@ func (p *Program) Run(ctx context.Context, feeds []*tensor.Tensor) (out []*tenso
 		}
 	}()
 	pl.bind(p)
+	pl.dynamic = 0
 	vals := pl.vals
 	for i, v := range p.g.Inputs {
 		vals[v] = feeds[i]
@@ -192,7 +198,7 @@ func (p *Program) step(ctx context.Context, pl *plan, st *step) error {
 		pl.vals[n.Out[0]] = rc.In[0].Reshape(st.shape...)
 		return nil
 	}
-	rc.Context, rc.Pool = ctx, p.pool
+	rc.Context, rc.Pool, rc.Limit = ctx, p.pool, pl.limit
 	if subs := p.bodies[n]; subs != nil {
 		rc.Body = func(i int, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 			at := n.NumIn
@@ -200,7 +206,7 @@ func (p *Program) step(ctx context.Context, pl *plan, st *step) error {
 				at += len(b.Captures)
 			}
 			feeds := append(slices.Clone(in), rc.In[at:at+len(n.Bodies[i].Captures)]...)
-			return subs[i].Run(ctx, feeds)
+			return subs[i].run(ctx, feeds, pl.limit)
 		}
 	}
 	if !st.dynamic {
@@ -208,6 +214,9 @@ func (p *Program) step(ctx context.Context, pl *plan, st *step) error {
 			if v != 0 {
 				rc.Out[i] = pl.vals[v]
 			}
+		}
+		if st.empty {
+			return nil
 		}
 		return n.Op.Run(n.Attrs, rc)
 	}
@@ -236,10 +245,13 @@ func (p *Program) dynamicStep(pl *plan, st *step) error {
 			pl.vals[n.Out[0]] = rc.In[0].Reshape(shapes[0]...)
 			return nil
 		}
+		if scratch > pl.limit || scratch < 0 {
+			return &MemoryError{What: "working memory", Need: scratch, Limit: pl.limit}
+		}
 		if len(rc.Scratch) < scratch {
 			rc.Scratch = aligned(scratch)
 		}
-		known := true
+		known, empty := true, true
 		for i, v := range n.Out {
 			switch {
 			case v == 0:
@@ -247,13 +259,16 @@ func (p *Program) dynamicStep(pl *plan, st *step) error {
 				rc.Out[i] = values[i]
 			default:
 				known = false
-				if err := checkSize(shapes[i], p.g.Info(v).DType); err != nil {
+				d := p.g.Info(v).DType
+				if err := checkSize(shapes[i], d, pl.limit-pl.dynamic); err != nil {
 					return err
 				}
-				rc.Out[i] = tensor.New(p.g.Info(v).DType, shapes[i]...)
+				pl.dynamic += storage(d, shapes[i])
+				rc.Out[i] = tensor.New(d, shapes[i]...)
+				empty = empty && rc.Out[i].Len() == 0
 			}
 		}
-		if known {
+		if known || empty {
 			for i, v := range n.Out {
 				if v != 0 {
 					pl.vals[v] = rc.Out[i]
@@ -273,20 +288,6 @@ func (p *Program) dynamicStep(pl *plan, st *step) error {
 			return fmt.Errorf("kernel did not make output %d", i)
 		}
 		pl.vals[v] = rc.Out[i]
-	}
-	return nil
-}
-
-// MaxValueBytes is the largest single value that a run may make: a guard against shapes that hostile models ask for.
-var MaxValueBytes = 16 << 30
-
-func checkSize(s tensor.Shape, d tensor.DType) error {
-	n, err := s.CheckedLen(d)
-	if err != nil {
-		return err
-	}
-	if d.Size(n) > MaxValueBytes {
-		return fmt.Errorf("output of shape %v needs %d MiB, the limit is %d MiB", s, d.Size(n)>>20, MaxValueBytes>>20)
 	}
 	return nil
 }

@@ -121,6 +121,8 @@ type RunCtx struct {
 	In      []*tensor.Tensor
 	Out     []*tensor.Tensor
 	Scratch []byte
+	// Limit is how many bytes the kernel may allocate for results of its own; 0 means any.
+	Limit int
 	// Body runs the i-th body with its formal inputs and returns its outputs, valid until that body runs again.
 	Body func(i int, in []*tensor.Tensor) ([]*tensor.Tensor, error)
 	// Cache is kept for this node between runs of one plan: prepacked weights, index tables.
@@ -141,6 +143,14 @@ func (c *RunCtx) ScratchF32() []float32 {
 		return nil
 	}
 	return unsafe.Slice((*float32)(unsafe.Pointer(&c.Scratch[0])), len(c.Scratch)/4)
+}
+
+// Budget refuses to hold n bytes of results that the kernel makes by itself.
+func (c *RunCtx) Budget(n int) error {
+	if c.Limit > 0 && n > c.Limit {
+		return fmt.Errorf("the results need more than %d MiB, the limit for a model and inputs of this size: check the model", c.Limit>>20)
+	}
+	return nil
 }
 
 // SetOut gives output i a tensor that the kernel made; for operators whose Infer returned ErrAtRun.

@@ -33,7 +33,7 @@ func Evaluate(g *Graph, n *Node, in []*tensor.Tensor) ([]*tensor.Tensor, error) 
 	if scratch > 0 {
 		rc.Scratch = tensor.New(tensor.Uint64, (scratch+7)/8).Bytes()[:scratch]
 	}
-	known := !atRun
+	known, empty := !atRun, !atRun
 	if !atRun {
 		for i, v := range n.Out {
 			switch {
@@ -49,10 +49,11 @@ func Evaluate(g *Graph, n *Node, in []*tensor.Tensor) ([]*tensor.Tensor, error) 
 					return nil, err
 				}
 				rc.Out[i] = tensor.New(g.info[v].DType, shapes[i]...)
+				empty = empty && rc.Out[i].Len() == 0
 			}
 		}
 	}
-	if known {
+	if known || empty {
 		return rc.Out, nil
 	}
 	if err := n.Op.Run(n.Attrs, &rc); err != nil {

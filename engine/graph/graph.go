@@ -88,6 +88,7 @@ type Graph struct {
 	Inputs  []Value
 	Outputs []Value
 	Nodes   []*Node
+	Given   int // bytes of weights and constants in the file that the graph came from; 0 when it did not come from one
 
 	info   []Info // by Value; info[0] is unused
 	byName map[string]Value
@@ -97,6 +98,30 @@ type Graph struct {
 // New is an empty graph.
 func New(name string) *Graph {
 	return &Graph{Name: name, info: make([]Info, 1), byName: map[string]Value{}}
+}
+
+// DataBytes is the storage of the constants and parameters of g and of its bodies.
+func (g *Graph) DataBytes() int {
+	total := 0
+	for _, in := range g.info[1:] {
+		if in.Data != nil {
+			total += StorageBytes(in.Data.DType(), in.Data.Len())
+		}
+	}
+	for _, n := range g.Nodes {
+		for _, b := range n.Bodies {
+			total += b.G.DataBytes()
+		}
+	}
+	return total
+}
+
+// StorageBytes is what n elements of type d take in memory, a string counted as its header.
+func StorageBytes(d tensor.DType, n int) int {
+	if d == tensor.String {
+		return 16 * n
+	}
+	return d.Size(n)
 }
 
 // NumValues is one more than the largest Value of g.
@@ -197,7 +222,7 @@ func (g *Graph) Uses() map[Value][]*Node {
 // Values keep their numbers.
 func (g *Graph) Clone() *Graph {
 	c := &Graph{
-		Name: g.Name, Inputs: slices.Clone(g.Inputs), Outputs: slices.Clone(g.Outputs),
+		Name: g.Name, Inputs: slices.Clone(g.Inputs), Outputs: slices.Clone(g.Outputs), Given: g.Given,
 		info: slices.Clone(g.info), byName: make(map[string]Value, len(g.byName)), nextID: g.nextID,
 	}
 	for k, v := range g.byName {

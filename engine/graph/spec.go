@@ -163,13 +163,22 @@ func (s *Spec) Types(attrs any, in, out []tensor.DType) error {
 	if s.types != nil {
 		return s.types(attrs, in, out)
 	}
-	for _, d := range in {
-		if d != tensor.Undefined {
-			for i := range out {
-				out[i] = d
-			}
-			return nil
+	first := tensor.Undefined
+	for i, d := range in {
+		if f := s.FormalIn(i); d == tensor.Undefined || first != tensor.Undefined && (f == nil || f.NoGrad) {
+			continue
 		}
+		if first == tensor.Undefined {
+			first = d
+		} else if d != first && d.IsFloat() && first.IsFloat() {
+			return fmt.Errorf("inputs of types %v and %v: want one type; put a Cast before the node", first, d)
+		}
+	}
+	for i := range out {
+		out[i] = first
+	}
+	if first != tensor.Undefined {
+		return nil
 	}
 	return fmt.Errorf("no input to take the element type from")
 }

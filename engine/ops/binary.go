@@ -100,7 +100,7 @@ func (a *alignAttrs) align(sa, sb tensor.Shape) (tensor.Shape, error) {
 	if k < 0 {
 		k += len(sa)
 	}
-	if k < 0 || k+len(sb) > len(sa) {
+	if k < 0 || k > len(sa)-len(sb) {
 		return nil, fmt.Errorf("axis %d puts B of shape %v outside of A of shape %v", *a.Axis, sb, sa)
 	}
 	s := slices.Clone(sb)

@@ -54,6 +54,11 @@ func init() {
 			return nil
 		},
 		Run: func(a *dropoutAttrs, c *graph.RunCtx) error {
+			for i, name := range []string{"ratio", "training_mode"} {
+				if c.Has(i+1) && c.In[i+1].Len() != 1 {
+					return fmt.Errorf("%s has %d elements, want one", name, c.In[i+1].Len())
+				}
+			}
 			if !c.Has(2) || !tensor.Data[bool](c.In[2])[0] {
 				keepAll(c)
 				return nil
@@ -92,6 +97,9 @@ func init() {
 			in := b.G.Info(mode)
 			if in.Kind != graph.Constant {
 				return nil, fmt.Errorf("training_mode is known only at run time: %w", graph.ErrNoGradient)
+			}
+			if in.Data.Len() != 1 {
+				return nil, fmt.Errorf("training_mode has %d elements, want one", in.Data.Len())
 			}
 			if !tensor.Data[bool](in.Data)[0] {
 				return only(n, 0, dy[0]), nil

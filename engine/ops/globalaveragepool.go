@@ -66,6 +66,9 @@ func inferGlobalPool(c *graph.InferCtx) error {
 	if len(s) < 2 {
 		return fmt.Errorf("X has shape %v, want [N,C,…]", s)
 	}
+	if s[2:].Len() == 0 {
+		return fmt.Errorf("X has shape %v: there is nothing to pool", s)
+	}
 	out := tensor.Shape{s[0], s[1]}
 	for range s[2:] {
 		out = append(out, 1)

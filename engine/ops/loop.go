@@ -65,6 +65,7 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 	if n := len(c.Node.Out) - len(state); n > 0 {
 		stacks = make([][]*tensor.Tensor, n)
 	}
+	kept := 0 // bytes in stacks, with what a tensor takes beside its elements
 	for i := 0; i < trips && cond; i++ {
 		if err := c.Context.Err(); err != nil {
 			return err
@@ -83,7 +84,12 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 		}
 		for k := range stacks {
 			if c.Want(len(state) + k) {
-				stacks[k] = append(stacks[k], out[1+len(state)+k].Clone())
+				t := out[1+len(state)+k]
+				kept += 2*graph.StorageBytes(t.DType(), t.Len()) + tensorOverhead
+				if err := c.Budget(kept); err != nil {
+					return fmt.Errorf("iteration %d: %w", i, err)
+				}
+				stacks[k] = append(stacks[k], t.Clone())
 			}
 		}
 	}
@@ -103,6 +109,9 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 	}
 	return nil
 }
+
+// tensorOverhead is about what a tensor takes beside its elements, in bytes.
+const tensorOverhead = 160
 
 // stack joins tensors of one shape along a new axis.
 func stack(parts []*tensor.Tensor, at int, d tensor.DType) (*tensor.Tensor, error) {

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -98,6 +99,9 @@ func (a *scanAttrs) run(c *graph.RunCtx, in []*tensor.Tensor, length int) ([]*te
 	scans := in[n:]
 	axes := make([]int, len(scans))
 	steps := -1
+	if len(scans) == 0 {
+		return nil, errors.New("has no scan inputs")
+	}
 	for i, t := range scans {
 		var err error
 		if axes[i], err = axis(nth(a.InAxes, i), t.Rank()); err != nil {
@@ -117,6 +121,7 @@ func (a *scanAttrs) run(c *graph.RunCtx, in []*tensor.Tensor, length int) ([]*te
 	}
 	body := bodyIndex(c.Node, "body")
 	stacks := make([][]*tensor.Tensor, max(0, len(c.Node.Out)-n))
+	kept := 0
 	for step := range steps {
 		if err := c.Context.Err(); err != nil {
 			return nil, err
@@ -137,6 +142,10 @@ func (a *scanAttrs) run(c *graph.RunCtx, in []*tensor.Tensor, length int) ([]*te
 			state[k] = out[k].Clone()
 		}
 		for k := range stacks {
+			kept += 2*graph.StorageBytes(out[n+k].DType(), out[n+k].Len()) + tensorOverhead
+			if err := c.Budget(kept); err != nil {
+				return nil, fmt.Errorf("step %d: %w", step, err)
+			}
 			stacks[k] = append(stacks[k], out[n+k].Clone())
 		}
 	}

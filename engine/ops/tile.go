@@ -48,6 +48,9 @@ func init() {
 			if err != nil {
 				return err
 			}
+			if tiles.DType() == tensor.String || at.DType() == tensor.String {
+				return fmt.Errorf("tiles and axis are of type %v and %v, want numbers", tiles.DType(), at.DType())
+			}
 			if tiles.Len() != 1 || at.Len() != 1 {
 				return fmt.Errorf("tiles and axis have %d and %d elements, want one", tiles.Len(), at.Len())
 			}

@@ -11,9 +11,13 @@ import (
 // maxFolded is the size in elements of the largest constant that Fold makes out of smaller ones.
 const maxFolded = 1 << 20
 
+// foldBytes is how much Fold computes in all, beside a multiple of what the file holds.
+const foldBytes = 32 << 20
+
 // Fold computes the nodes whose inputs are all constants and makes their outputs constants, and puts the chosen branch of an If
 // whose condition is constant in its place. Parameters are not constants.
 func Fold(g *graph.Graph) error {
+	budget := foldBytes + 16*g.Given // a chain of nodes that double their input is no reason to fill the memory
 	for {
 		inlined := false
 		var kept []*graph.Node
@@ -33,7 +37,7 @@ func Fold(g *graph.Graph) error {
 				kept = append(kept, n)
 				continue
 			}
-			done, err := foldNode(g, n)
+			done, err := foldNode(g, n, &budget)
 			if err != nil {
 				return err
 			}
@@ -48,8 +52,8 @@ func Fold(g *graph.Graph) error {
 	}
 }
 
-// foldNode makes the outputs of n constants when its inputs are.
-func foldNode(g *graph.Graph, n *graph.Node) (bool, error) {
+// foldNode makes the outputs of n constants when its inputs are, within the budget in bytes.
+func foldNode(g *graph.Graph, n *graph.Node, budget *int) (bool, error) {
 	if n.Op.Random || !n.Op.HasRun() || len(n.Out) == 0 {
 		return false, nil
 	}
@@ -76,8 +80,8 @@ func foldNode(g *graph.Graph, n *graph.Node) (bool, error) {
 	if err != nil {
 		return false, nil // the error is raised, with shapes, when the node is planned
 	}
-	total := 0
-	shapes, _, _ := ic.Result()
+	total, bytes := 0, 0
+	shapes, _, scratch := ic.Result()
 	for i, v := range n.Out {
 		if v == 0 {
 			continue
@@ -87,10 +91,12 @@ func foldNode(g *graph.Graph, n *graph.Node) (bool, error) {
 			return false, nil
 		}
 		total += k
+		bytes += graph.StorageBytes(g.Info(v).DType, k)
 	}
-	if total > maxFolded && total > 2*size {
+	if total > maxFolded && total > 2*size || bytes > *budget || scratch < 0 || scratch > *budget {
 		return false, nil
 	}
+	*budget -= bytes
 	out, err := graph.Evaluate(g, n, in)
 	if err != nil {
 		return false, fmt.Errorf("rewrite: fold %s: %w", n.Label(), err)
