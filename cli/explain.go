@@ -355,6 +355,9 @@ func (e *env) explainAll(ctx context.Context, l *loaded, cfg explain.Config, pic
 			}
 		}
 		name := p.name
+		if filepath.IsAbs(name) {
+			name = filepath.Base(name)
+		}
 		if p.truth != "" {
 			name = fmt.Sprintf("%s (%s)", p.name, p.truth)
 		}
