@@ -139,6 +139,9 @@ func init() {
 			if !r.out.Equal(c.In[0].Shape()) {
 				return fmt.Errorf("dY has shape %v, the resized input %v", c.In[0].Shape(), r.out)
 			}
+			if err := r.tables(a); err != nil {
+				return err
+			}
 			if c.In[0].DType() == tensor.Float64 {
 				resampleBack(c.Pool, r, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.Out[0]))
 			} else {
@@ -210,9 +213,13 @@ func runResize(a *resizeAttrs, c *graph.RunCtx, roi, scales, sizes valueFunc) er
 	if err != nil {
 		return err
 	}
-	switch d := c.In[0].DType(); {
-	case c.Out[0].Len() == 0:
+	if c.Out[0].Len() == 0 {
 		return nil
+	}
+	if err := r.tables(a); err != nil {
+		return err
+	}
+	switch d := c.In[0].DType(); {
 	case a.Mode == "nearest":
 		copyMapped(c, c.Out[0], c.In[0], r.nearest())
 	case d == tensor.Float64:

@@ -11,8 +11,10 @@ import (
 
 // resizing is a Resize made concrete.
 type resizing struct {
-	in, out tensor.Shape
-	axes    []filter // by axis
+	in, out    tensor.Shape
+	axes       []filter // by axis
+	at         []int    // the axes that may change
+	scale, roi []float64
 }
 
 // filter says, for each index along an axis of the result, which elements of the input it is made of.
@@ -130,13 +132,31 @@ func newResizing(a *resizeAttrs, s tensor.Shape, roiOf, scalesOf, sizesOf valueF
 	default:
 		return nil, fmt.Errorf("exactly one of scales and sizes must be given")
 	}
+	r.at, r.scale, r.roi = at, scale, roi
+	return r, nil
+}
+
+// tables makes the filters, once the size of the result was found acceptable.
+func (r *resizing) tables(a *resizeAttrs) error {
 	for k := range r.axes {
 		r.axes[k].trivial = true
 	}
-	for i, k := range at {
-		r.axes[k] = a.filter(s[k], r.out[k], scale[i], roi[i], roi[n+i])
+	for i, k := range r.at {
+		in, out := r.in[k], r.out[k]
+		if taps := a.taps(r.scale[i]); out > 0 && taps > 64+16*(in/out+1) {
+			return fmt.Errorf("scale %v of axis %d does not fit the extents %d and %d", r.scale[i], k, in, out)
+		}
+		r.axes[k] = a.filter(in, out, r.scale[i], r.roi[i], r.roi[len(r.at)+i])
 	}
-	return r, nil
+	return nil
+}
+
+// taps bounds the number of elements that one of the result is made of.
+func (a *resizeAttrs) taps(scale float64) int {
+	if !a.Antialias {
+		return 4
+	}
+	return int(min(4+4/min(scale, 1), 1<<40))
 }
 
 // position is where index j of the result lies in the input.
@@ -170,7 +190,7 @@ func (a *resizeAttrs) position(j float64, in, out int, scale, lo, hi float64) fl
 
 // filter makes the filter of an axis.
 func (a *resizeAttrs) filter(in, out int, scale, lo, hi float64) filter {
-	if in == out && scale == 1 && a.Transform != "tf_crop_and_resize" {
+	if out == 0 || in == out && scale == 1 && a.Transform != "tf_crop_and_resize" {
 		return filter{trivial: true}
 	}
 	width := min(scale, 1) // of the filter's grid, with antialiasing
