@@ -341,7 +341,7 @@ func (d *demo) pruneStep(ctx context.Context, s *demoStep) error {
 	if err != nil {
 		return err
 	}
-	choice := prune.Choice{Keep: 0.5, Offset: 0.04}
+	choice := prune.Choice{Keep: 0.5, DropTop: 0.04}
 	kept, err := x.Select(choice)
 	if err != nil {
 		return err
@@ -355,14 +355,14 @@ func (d *demo) pruneStep(ctx context.Context, s *demoStep) error {
 	if err := writeTo(filepath.Join(d.dir, "keep.txt"), func(w io.Writer) error { return x.WriteKeep(w, kept) }); err != nil {
 		return err
 	}
-	s.Command = fmt.Sprintf("gtk prune-data resnet8.onnx --data '%s' --score el2n --score-epochs %d --keep 0.5 --offset 0.04 -o pruned", demoNoisy, epochs)
+	s.Command = fmt.Sprintf("gtk prune-data resnet8.onnx --data '%s' --score el2n --score-epochs %d --keep 0.5 --drop-top 0.04 -o pruned", demoNoisy, epochs)
 	s.Says = fmt.Sprintf("%d of the %d most suspicious labels (2 %%) are among the %d that were planted wrong; chance would find %.1f", hit, len(top), planted, float64(len(top)*planted)/float64(ds.Len()))
 	s.Values["planted"], s.Values["suspects"], s.Values["found"], s.Values["kept"] = planted, len(top), hit, len(kept)
 	d.page.Section("Clean the data", fmt.Sprintf("%d of %d training pictures were given a wrong label on purpose. A network is trained on all of them for %d epochs, and each picture is scored by EL2N, the length of the error of its prediction.",
 		planted, ds.Len(), epochs)).Add(report.Facts{
 		{Label: "Suspects", Value: fmt.Sprint(len(top)), Detail: "the highest 2 % of scores"},
 		{Label: "of them planted", Value: fmt.Sprint(hit), Detail: fmt.Sprintf("%d planted in all; chance would find %.1f", planted, float64(len(top)*planted)/float64(ds.Len())), Tone: report.Good},
-		{Label: "Kept", Value: fmt.Sprint(len(kept)), Detail: fmt.Sprintf("half of the data, offset 4 %%; %d planted errors left of %d", in, planted)},
+		{Label: "Kept", Value: fmt.Sprint(len(kept)), Detail: fmt.Sprintf("half of the data, without the 4 %% with the highest scores; %d planted errors left of %d", in, planted)},
 	})
 	sc := &scoring{trainee: &trainee{loaded: &loaded{Model: m}, train: ds}, scores: map[string]*prune.Scores{"el2n": x}}
 	sc.section(d.page, "el2n", kept)

@@ -19,14 +19,16 @@ import (
 func init() {
 	register(command(&ucli.Command{
 		Name: "prune-data", Usage: "choose the training examples worth keeping", ArgsUsage: "MODEL --data SPEC --keep F -o DIR",
-		Description: "Scores the data as score-data does and keeps the highest scores, after leaving out the --offset share of the very highest, where wrong labels gather.\n" +
+		Description: "Scores the data as score-data does and keeps the examples with the highest scores; with --drop-top without the very highest of all, where wrong\n" +
+			"labels gather; with --offset, as in the paper's code, those that follow the share with the lowest scores.\n" +
 			"Writes scores.csv, keep.txt, manifest.json and report.html; --data keep:DIR/keep.txt@SPEC is the subset.\n" +
 			"--prove trains on all examples, on the kept ones and on as many random ones, for the same number of steps, and compares. Without --val it holds out a\n" +
 			"fifth of the data for that first.\n\n" +
-			"  gtk prune-data model.onnx --data imagefolder:photos --keep 0.5 --offset 0.05 --runs 3 --prove -o pruned",
+			"  gtk prune-data model.onnx --data imagefolder:photos --keep 0.5 --drop-top 0.05 --runs 3 --prove -o pruned",
 		Flags: append(scoringFlags(),
 			&ucli.Float64Flag{Name: "keep", Category: "choice", Value: 0.5, Usage: "share of the examples to keep, in (0,1]"},
-			&ucli.Float64Flag{Name: "offset", Category: "choice", Usage: "share with the highest scores to leave out first, in [0,1)"},
+			&ucli.Float64Flag{Name: "offset", Category: "choice", Usage: "share with the lowest scores to leave out: the kept ones are those that follow it, not the highest"},
+			&ucli.Float64Flag{Name: "drop-top", Category: "choice", Usage: "share with the highest scores to leave out first, in [0,1)"},
 			&ucli.BoolFlag{Name: "balance", Category: "choice", Usage: "keep that share of every class"},
 			&ucli.BoolFlag{Name: "export", Category: "choice", Usage: "also write the kept examples: DIR/subset (pictures by class) or DIR/subset.npz"},
 			&ucli.BoolFlag{Name: "prove", Category: "proof", Usage: "train on all, kept and random examples and compare"},
@@ -44,7 +46,8 @@ type pruneReport struct {
 	Score    string            `json:"score"`
 	Runs     int               `json:"runs"`
 	Keep     float64           `json:"keep"`
-	Offset   float64           `json:"offset"`
+	Offset   *float64          `json:"offset"`
+	DropTop  float64           `json:"drop_top"`
 	Kept     int               `json:"kept"`
 	Dropped  int               `json:"dropped"`
 	PerClass map[string][2]int `json:"per_class"`
@@ -80,7 +83,10 @@ func runPruneData(ctx context.Context, e *env, c *ucli.Context) error {
 	if c.Bool("list") {
 		return e.list(scorersList())
 	}
-	choice := prune.Choice{Keep: c.Float64("keep"), Offset: c.Float64("offset"), Balance: c.Bool("balance")}
+	choice := prune.Choice{Keep: c.Float64("keep"), DropTop: c.Float64("drop-top"), Balance: c.Bool("balance")}
+	if c.IsSet("offset") {
+		choice.Offset = new(c.Float64("offset"))
+	}
 	if err := pruneUsage(c, choice); err != nil {
 		return err
 	}
@@ -114,7 +120,7 @@ func runPruneData(ctx context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	r := &pruneReport{
-		Schema: "gtk.prune-data/1", Model: s.Path, Data: c.String("data"), Score: name, Runs: s.runs, Keep: choice.Keep, Offset: choice.Offset,
+		Schema: "gtk.prune-data/1", Model: s.Path, Data: c.String("data"), Score: name, Runs: s.runs, Keep: choice.Keep, Offset: choice.Offset, DropTop: choice.DropTop,
 		Kept: len(kept), Dropped: s.train.Len() - len(kept), PerClass: x.PerClass(kept, s.train.Classes()), Summary: sums[0], Out: dir,
 		KeepList: filepath.Join(dir, "keep.txt"), Report: filepath.Join(dir, "report.html"), Notes: s.notes,
 	}
@@ -144,10 +150,16 @@ func pruneUsage(c *ucli.Context, choice prune.Choice) error {
 	switch {
 	case !(choice.Keep > 0 && choice.Keep <= 1):
 		return usagef("--keep %v: want a number above 0 and up to 1", choice.Keep)
-	case !(choice.Offset >= 0 && choice.Offset < 1):
-		return usagef("--offset %v: want a number from 0 to below 1", choice.Offset)
-	case choice.Keep+choice.Offset > 1:
-		return usagef("--keep %v and --offset %v are more than the whole", choice.Keep, choice.Offset)
+	case choice.Offset != nil && choice.DropTop != 0:
+		return usagef("--offset and --drop-top exclude each other")
+	case choice.Offset != nil && !(*choice.Offset >= 0 && *choice.Offset < 1):
+		return usagef("--offset %v: want a number from 0 to below 1", *choice.Offset)
+	case choice.Offset != nil && choice.Keep+*choice.Offset > 1:
+		return usagef("--keep %v and --offset %v are more than the whole", choice.Keep, *choice.Offset)
+	case !(choice.DropTop >= 0 && choice.DropTop < 1):
+		return usagef("--drop-top %v: want a number from 0 to below 1", choice.DropTop)
+	case choice.Keep+choice.DropTop > 1:
+		return usagef("--keep %v and --drop-top %v are more than the whole", choice.Keep, choice.DropTop)
 	case c.Int("prove-epochs") < 1:
 		return usagef("--prove-epochs %d: want at least 1", c.Int("prove-epochs"))
 	case c.String("val") != "" && !c.Bool("prove"):
@@ -237,7 +249,7 @@ func (s *scoring) writePruned(c *ucli.Context, r *pruneReport, x *prune.Scores, 
 		return err
 	}
 	m := prune.Manifest{
-		Schema: "gtk.prune/1", Score: r.Score, Runs: s.runs, Data: r.Data, Model: s.Path, Keep: choice.Keep, Offset: choice.Offset, Balance: choice.Balance,
+		Schema: "gtk.prune/1", Score: r.Score, Runs: s.runs, Data: r.Data, Model: s.Path, Keep: choice.Keep, Offset: choice.Offset, DropTop: choice.DropTop, Balance: choice.Balance,
 		Seed: seed, Total: s.train.Len(), Kept: len(kept), PerClass: r.PerClass,
 	}
 	if err := writeTo(filepath.Join(r.Out, "manifest.json"), m.Write); err != nil {
@@ -251,7 +263,7 @@ func (s *scoring) writePruned(c *ucli.Context, r *pruneReport, x *prune.Scores, 
 	page := report.New(strings.TrimSuffix(filepath.Base(s.Path), ".onnx"),
 		fmt.Sprintf("%d of %d training examples are worth keeping, by %s.", r.Kept, r.Kept+r.Dropped, r.Score))
 	page.Kicker, page.Footer = "gtk prune-data", "Made by gtk prune-data. The examples to keep are named in keep.txt beside this page."
-	facts := append(s.facts(), report.Fact{Label: "Kept", Value: fmt.Sprint(r.Kept), Detail: fmt.Sprintf("%.0f %% of the data, offset %.0f %%", 100*choice.Keep, 100*choice.Offset)})
+	facts := append(s.facts(), report.Fact{Label: "Kept", Value: fmt.Sprint(r.Kept), Detail: choiceText(choice)})
 	if p := r.Planted; p != nil {
 		facts = append(facts, report.Fact{Label: "Planted label errors", Value: fmt.Sprintf("%d of %d", p.Among, p.Total), Detail: "are among the 2 % highest scores", Tone: report.Good})
 	}
@@ -323,4 +335,16 @@ func (e *env) printPruned(r *pruneReport) error {
 	}
 	e.printf("written: %s, %s\ntrain on the subset: --data keep:%s@%s\n", r.KeepList, r.Report, r.KeepList, r.Data)
 	return nil
+}
+
+// choiceText says which examples are kept.
+func choiceText(c prune.Choice) string {
+	text := fmt.Sprintf("%.0f %% of the data", 100*c.Keep)
+	switch {
+	case c.Offset != nil:
+		text += fmt.Sprintf(", those above the lowest %.0f %%", 100**c.Offset)
+	case c.DropTop > 0:
+		text += fmt.Sprintf(", without the highest %.0f %%", 100*c.DropTop)
+	}
+	return text
 }

@@ -2,6 +2,7 @@ package prune
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -9,9 +10,10 @@ import (
 
 // Choice says which examples are kept, by their place in the order of scores.
 type Choice struct {
-	Keep    float64 // fraction of the data set to keep, in (0, 1]
-	Offset  float64 // fraction with the highest scores to leave out first: suspected label errors
-	Balance bool    // keep the fraction of every class, instead of the whole
+	Keep    float64  // fraction of the data set to keep, in (0, 1]
+	Offset  *float64 // fraction with the lowest scores to leave out; the Keep fraction above it stays, the rest goes. nil: the highest scores stay
+	DropTop float64  // fraction with the highest scores to leave out first, suspected label errors; the highest of the rest stay. Not with Offset
+	Balance bool     // keep the fraction of every class, instead of the whole
 }
 
 // order sorts indices by ascending score, then id.
@@ -26,13 +28,13 @@ func order(score []float64, ids []string) []int {
 	return idx
 }
 
-// Select lists the indices of the examples that c keeps, ascending: those with the highest scores after leaving out the Offset.
+// Select lists the indices of the examples that c keeps, ascending. Of n examples in ascending order of score it keeps, with k the number to
+// keep, the last k; with an offset those at [off : off+k]; with DropTop the last k below the dropped ones.
+//
+// Source: https://github.com/mansheej/data_diet, data_diet/data.py (keep_max_scores, offset).
 func (s *Scores) Select(c Choice) ([]int, error) {
-	if !(c.Keep > 0 && c.Keep <= 1) {
-		return nil, fmt.Errorf("prune: keep %v: must be in (0, 1]", c.Keep)
-	}
-	if !(c.Offset >= 0 && c.Offset < 1) {
-		return nil, fmt.Errorf("prune: offset %v: must be in [0, 1)", c.Offset)
+	if err := c.check(); err != nil {
+		return nil, err
 	}
 	groups := map[int][]int{}
 	for _, i := range s.Order() {
@@ -45,15 +47,40 @@ func (s *Scores) Select(c Choice) ([]int, error) {
 	var kept []int
 	for _, idx := range groups {
 		n := len(idx)
-		k := int(math.Round(c.Keep * float64(n)))
-		hi := n - int(math.Round(c.Offset*float64(n)))
-		kept = append(kept, idx[max(0, hi-k):hi]...)
+		share := func(f float64) int { return int(math.Round(f * float64(n))) }
+		k := share(c.Keep)
+		lo := n - share(c.DropTop) - k
+		if c.Offset != nil {
+			lo = share(*c.Offset)
+		}
+		lo = min(max(lo, 0), n)
+		kept = append(kept, idx[lo:min(lo+k, n)]...)
 	}
 	if len(kept) == 0 {
 		return nil, fmt.Errorf("prune: keep %v of %d examples is none", c.Keep, len(s.IDs))
 	}
 	slices.Sort(kept)
 	return kept, nil
+}
+
+// check refuses fractions that make no choice.
+func (c Choice) check() error {
+	if !(c.Keep > 0 && c.Keep <= 1) {
+		return fmt.Errorf("prune: keep %v: must be in (0, 1]", c.Keep)
+	}
+	if !(c.DropTop >= 0 && c.DropTop < 1) {
+		return fmt.Errorf("prune: drop-top %v: must be in [0, 1)", c.DropTop)
+	}
+	if c.Offset == nil {
+		return nil
+	}
+	if o := *c.Offset; !(o >= 0 && o < 1) {
+		return fmt.Errorf("prune: offset %v: must be in [0, 1)", o)
+	}
+	if c.DropTop != 0 {
+		return errors.New("prune: offset and drop-top exclude each other")
+	}
+	return nil
 }
 
 // Spearman is the rank correlation of x and y, ties given their average rank.

@@ -170,7 +170,7 @@ func TestGraNdVectors(t *testing.T) {
 
 // Scores of a batch are those of its examples alone, with batch normalisation and residual connections.
 func TestPerExample(t *testing.T) {
-	for _, name := range []string{"resnet8", "lenet", "mobilenet_v2"} {
+	for _, name := range []string{"resnet8", "resnet20", "lenet", "mobilenet_v2"} {
 		t.Run(name, func(t *testing.T) {
 			o := models.Options{Seed: 1, Classes: 5, ImageSize: 32}
 			f, err := models.New(name, o)
@@ -212,8 +212,9 @@ func TestAveragingAndChoice(t *testing.T) {
 	}{
 		{Choice{Keep: 0.6}, v.Keep60},
 		{Choice{Keep: 1}, []int{0, 1, 2, 3, 4}},
-		// The reference counts its offset from the lowest scores, we ours from the highest: three of five with one left out at an end are the same.
-		{Choice{Keep: 0.6, Offset: 0.2}, v.Offset},
+		{Choice{Keep: 0.6, Offset: new(0.2)}, v.Offset},
+		{Choice{Keep: 0.4, Offset: new(0.2)}, []int{2, 3}},
+		{Choice{Keep: 0.4, DropTop: 0.2}, []int{2, 4}},
 		{Choice{Keep: 0.5, Balance: true}, []int{0, 2, 4}},
 	} {
 		got, err := s.Select(x.c)
@@ -221,7 +222,7 @@ func TestAveragingAndChoice(t *testing.T) {
 			t.Errorf("%+v keeps %v (%v), want %v", x.c, got, err, x.want)
 		}
 	}
-	for _, c := range []Choice{{Keep: 0}, {Keep: 1.1}, {Keep: math.NaN()}, {Keep: 0.5, Offset: 1}, {Keep: 0.5, Offset: -1}, {Keep: 0.01}} {
+	for _, c := range []Choice{{Keep: 0}, {Keep: 1.1}, {Keep: math.NaN()}, {Keep: 0.5, Offset: new(1.0)}, {Keep: 0.5, Offset: new(-1.0)}, {Keep: 0.5, DropTop: 1}, {Keep: 0.5, Offset: new(0.1), DropTop: 0.1}, {Keep: 0.01}} {
 		if got, err := s.Select(c); err == nil {
 			t.Errorf("%+v keeps %v", c, got)
 		}

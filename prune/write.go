@@ -47,7 +47,8 @@ type Manifest struct {
 	Data     string            `json:"data"`
 	Model    string            `json:"model"`
 	Keep     float64           `json:"keep"`
-	Offset   float64           `json:"offset"`
+	Offset   *float64          `json:"offset"` // null: the highest scores are kept
+	DropTop  float64           `json:"drop_top"`
 	Balance  bool              `json:"balance"`
 	Seed     uint64            `json:"seed"`
 	Total    int               `json:"total"`
