@@ -17,7 +17,6 @@ type scope struct {
 	b        *graph.Builder
 	names    map[string]graph.Value
 	outer    *scope
-	captured map[string]bool // names taken from outer, in order
 	captures []string
 }
 

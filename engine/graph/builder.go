@@ -14,8 +14,7 @@ type Builder struct {
 	// Prefix is put before the names of new values.
 	Prefix string
 
-	err    error
-	consts map[float64]Value
+	err error
 }
 
 // NewBuilder is a builder for g.

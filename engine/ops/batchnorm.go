@@ -131,7 +131,7 @@ func normalised(a *batchNormAttrs, b *graph.Builder, n *graph.Node) graph.Value 
 func inferBatchNorm(_ *batchNormAttrs, c *graph.InferCtx) error {
 	s := c.Shape(0)
 	if len(s) < 2 {
-		return fmt.Errorf("X has shape %v, want [N,C,…]", s)
+		return fmt.Errorf("input X has shape %v, want [N,C,…]", s)
 	}
 	for i := 1; i < 5; i++ {
 		if !c.Shape(i).Equal(tensor.Shape{s[1]}) {

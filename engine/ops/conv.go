@@ -160,10 +160,10 @@ func (g *convGeometry) outShape() tensor.Shape { return append(tensor.Shape{g.n,
 func (a *convAttrs) geometry(x, w tensor.Shape) (*convGeometry, error) {
 	d := len(x) - 2
 	if d < 1 || len(w) != len(x) {
-		return nil, fmt.Errorf("X of shape %v and W of shape %v: want [N,C,…] and [M,C/group,…] of one rank, at least 3", x, w)
+		return nil, fmt.Errorf("input X of shape %v and W of shape %v: want [N,C,…] and [M,C/group,…] of one rank, at least 3", x, w)
 	}
 	if a.Group < 1 || x[1] != w[1]*a.Group || w[0]%a.Group != 0 {
-		return nil, fmt.Errorf("X of shape %v has %d channels, W of shape %v with group %d wants %d", x, x[1], w, a.Group, w[1]*a.Group)
+		return nil, fmt.Errorf("input X of shape %v has %d channels, W of shape %v with group %d wants %d", x, x[1], w, a.Group, w[1]*a.Group)
 	}
 	if len(a.Kernel) > 0 && !slices.Equal(a.Kernel, w[2:]) {
 		return nil, fmt.Errorf("kernel_shape %v differs from the shape %v of W", a.Kernel, w)

@@ -108,10 +108,10 @@ func init() {
 func (a *convTransposeAttrs) geometry(x, w tensor.Shape) (*convGeometry, error) {
 	d := len(x) - 2
 	if d < 1 || len(w) != len(x) {
-		return nil, fmt.Errorf("X of shape %v and W of shape %v: want [N,C,…] and [C,M/group,…] of one rank, at least 3", x, w)
+		return nil, fmt.Errorf("input X of shape %v and W of shape %v: want [N,C,…] and [C,M/group,…] of one rank, at least 3", x, w)
 	}
 	if a.Group < 1 || x[1] != w[0] || x[1]%a.Group != 0 {
-		return nil, fmt.Errorf("X of shape %v and W of shape %v with group %d do not fit", x, w, a.Group)
+		return nil, fmt.Errorf("input X of shape %v and W of shape %v with group %d do not fit", x, w, a.Group)
 	}
 	g := &convGeometry{n: x[0], c: w[1] * a.Group, m: x[1], group: a.Group, k: w[2:], out: x[2:]}
 	get := func(name string, v []int, def int) ([]int, error) {

@@ -38,7 +38,7 @@ func init() {
 			if c.Has(2) {
 				s, err := broadcast(c.Shape(2), tensor.Shape{m, n})
 				if err != nil || !s.Equal(tensor.Shape{m, n}) {
-					return fmt.Errorf("C of shape %v does not broadcast to [%d,%d]", c.Shape(2), m, n)
+					return fmt.Errorf("input C of shape %v does not broadcast to [%d,%d]", c.Shape(2), m, n)
 				}
 			}
 			c.Out(0, m, n)
@@ -97,7 +97,7 @@ func scaled(b *graph.Builder, x graph.Value, k float32) graph.Value {
 
 func (a *gemmAttrs) dims(sa, sb tensor.Shape) (m, n, k int, err error) {
 	if len(sa) != 2 || len(sb) != 2 {
-		return 0, 0, 0, fmt.Errorf("A and B must be matrices, have shapes %v and %v", sa, sb)
+		return 0, 0, 0, fmt.Errorf("inputs A and B must be matrices, have shapes %v and %v", sa, sb)
 	}
 	m, k = sa[0], sa[1]
 	if a.TransA {

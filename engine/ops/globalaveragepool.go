@@ -64,10 +64,10 @@ func init() {
 func inferGlobalPool(c *graph.InferCtx) error {
 	s := c.Shape(0)
 	if len(s) < 2 {
-		return fmt.Errorf("X has shape %v, want [N,C,…]", s)
+		return fmt.Errorf("input X has shape %v, want [N,C,…]", s)
 	}
 	if s[2:].Len() == 0 {
-		return fmt.Errorf("X has shape %v: there is nothing to pool", s)
+		return fmt.Errorf("input X has shape %v: there is nothing to pool", s)
 	}
 	out := tensor.Shape{s[0], s[1]}
 	for range s[2:] {

@@ -132,7 +132,7 @@ type linear struct{ n, t, k, m int }
 
 func linearDims(x, dy tensor.Shape) (linear, error) {
 	if len(x) < 2 || len(x) != len(dy) || !x[:len(x)-1].Equal(dy[:len(dy)-1]) {
-		return linear{}, fmt.Errorf("X of shape %v and dY of shape %v do not pair by example and position: %w", x, dy, graph.ErrNoGradient)
+		return linear{}, fmt.Errorf("input X of shape %v and dY of shape %v do not pair by example and position: %w", x, dy, graph.ErrNoGradient)
 	}
 	r := len(x)
 	return linear{n: x[0], t: product(x[1 : r-1]), k: x[r-1], m: dy[r-1]}, nil

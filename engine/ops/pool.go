@@ -24,7 +24,7 @@ type poolAttrs struct {
 func (a *poolAttrs) geometry(x tensor.Shape) (*convGeometry, error) {
 	d := len(x) - 2
 	if d < 1 {
-		return nil, fmt.Errorf("X has shape %v, want [N,C,…] of rank 3 or more", x)
+		return nil, fmt.Errorf("input X has shape %v, want [N,C,…] of rank 3 or more", x)
 	}
 	if len(a.Kernel) != d {
 		return nil, fmt.Errorf("attribute kernel_shape has %d values for %d spatial axes", len(a.Kernel), d)

@@ -19,7 +19,7 @@ func init() {
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			s := c.Shape(0)
 			if len(s) < 2 {
-				return fmt.Errorf("X has shape %v, want rows", s)
+				return fmt.Errorf("input X has shape %v, want rows", s)
 			}
 			c.Out(0, s[len(s)-1], s[len(s)-1])
 			return nil
