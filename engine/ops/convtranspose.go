@@ -14,6 +14,12 @@ import (
 // Source: https://onnx.ai/onnx/operators/onnx__ConvTranspose.html
 var ConvTranspose = new(graph.Spec)
 
+// ConvTransposeDX is the gradient of ConvTranspose by X: inputs dY, W, and X for its shape.
+var ConvTransposeDX = new(graph.Spec)
+
+// ConvTransposeDW is the gradient of ConvTranspose by W: inputs X, dY, and W for its shape.
+var ConvTransposeDW = new(graph.Spec)
+
 type convTransposeAttrs struct {
 	AutoPad       string `onnx:"auto_pad,default=NOTSET"`
 	Dilations     []int  `onnx:"dilations"`
@@ -71,16 +77,12 @@ func init() {
 			return nil
 		},
 		Grad: func(a *convTransposeAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
-			if len(a.OutputShape) > 0 {
-				return nil, fmt.Errorf("with attribute output_shape: %w", graph.ErrNoGradient)
-			}
-			conv := &convAttrs{AutoPad: a.AutoPad, Dilations: a.Dilations, Group: a.Group, Kernel: a.Kernel, Pads: a.Pads, Strides: a.Strides}
 			dx := make([]graph.Value, n.NumIn)
 			if need[0] {
-				dx[0] = b.Add(Conv, conv, dy[0], n.In[1])
+				dx[0] = b.Add(ConvTransposeDX, a, dy[0], n.In[1], n.In[0])
 			}
 			if need[1] {
-				dx[1] = b.Add(ConvDW, conv, dy[0], n.In[0], n.In[1])
+				dx[1] = b.Add(ConvTransposeDW, a, n.In[0], dy[0], n.In[1])
 			}
 			if len(need) > 2 && need[2] {
 				dx[2] = b.Add(ChannelSum, nil, dy[0])
@@ -102,6 +104,118 @@ func init() {
 			return graph.PerExample{}, graph.ErrNoGradient
 		},
 	})
+	like := func(name string) graph.Formal { return graph.Formal{Name: name, NoGrad: true} }
+	define(ConvTransposeDX, graph.Def[convTransposeAttrs]{
+		Domain: Private, Name: "ConvTransposeDX", Since: []int{1}, Doc: "gradient of ConvTranspose",
+		In:  []graph.Formal{{Name: "dY", Types: floats}, {Name: "W", Types: floats}, like("X")},
+		Out: []graph.Formal{{Name: "dX"}},
+		Infer: func(a *convTransposeAttrs, c *graph.InferCtx) error {
+			if err := a.checkOutput(c.Shape(2), c.Shape(1), c.Shape(0)); err != nil {
+				return err
+			}
+			c.Out(0, c.Shape(2)...)
+			return nil
+		},
+		Run: func(a *convTransposeAttrs, c *graph.RunCtx) error {
+			cp, err := a.kernelParams(c.In[2].Shape(), c.In[1].Shape())
+			if err != nil {
+				return err
+			}
+			if c.In[0].DType() == tensor.Float64 {
+				kernel.Conv64(c.Pool, cp, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), nil, tensor.Data[float64](c.Out[0]))
+				return nil
+			}
+			kernel.Conv(c.Pool, cp, c.In[0].F32(), c.In[1].F32(), nil, nil, c.Out[0].F32())
+			return nil
+		},
+		Grad: func(a *convTransposeAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
+			dx := make([]graph.Value, 3)
+			if need[0] {
+				dx[0] = b.Add(ConvTranspose, a, dy[0], n.In[1])
+			}
+			if need[1] {
+				dx[1] = b.Add(ConvTransposeDW, a, dy[0], n.In[0], n.In[1])
+			}
+			return dx, nil
+		},
+		Lower: func(a *convTransposeAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			conv, err := a.conv()
+			if err != nil {
+				return nil, err
+			}
+			return []graph.Value{b.Add(Conv, conv, n.In[0], n.In[1])}, nil
+		},
+	})
+	define(ConvTransposeDW, graph.Def[convTransposeAttrs]{
+		Domain: Private, Name: "ConvTransposeDW", Since: []int{1}, Doc: "gradient of ConvTranspose",
+		In:  []graph.Formal{{Name: "X", Types: floats}, {Name: "dY", Types: floats}, like("W")},
+		Out: []graph.Formal{{Name: "dW"}},
+		Infer: func(a *convTransposeAttrs, c *graph.InferCtx) error {
+			if err := a.checkOutput(c.Shape(0), c.Shape(2), c.Shape(1)); err != nil {
+				return err
+			}
+			c.Out(0, c.Shape(2)...)
+			return nil
+		},
+		Run: func(a *convTransposeAttrs, c *graph.RunCtx) error {
+			cp, err := a.kernelParams(c.In[0].Shape(), c.In[2].Shape())
+			if err != nil {
+				return err
+			}
+			if c.In[0].DType() == tensor.Float64 {
+				kernel.ConvDW64(c.Pool, cp, tensor.Data[float64](c.In[1]), tensor.Data[float64](c.In[0]), tensor.Data[float64](c.Out[0]))
+				return nil
+			}
+			kernel.ConvDW(c.Pool, cp, c.In[1].F32(), c.In[0].F32(), c.Out[0].F32())
+			return nil
+		},
+		Grad: func(a *convTransposeAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
+			dx := make([]graph.Value, 3)
+			if need[0] {
+				dx[0] = b.Add(ConvTransposeDX, a, n.In[1], dy[0], n.In[0])
+			}
+			if need[1] {
+				dx[1] = b.Add(ConvTranspose, a, n.In[0], dy[0])
+			}
+			return dx, nil
+		},
+		Lower: func(a *convTransposeAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			conv, err := a.conv()
+			if err != nil {
+				return nil, err
+			}
+			return []graph.Value{b.Add(ConvDW, conv, n.In[1], n.In[0], n.In[2])}, nil
+		},
+	})
+}
+
+// conv are the attributes of the convolution whose adjoint this is, when they do not depend on shapes.
+func (a *convTransposeAttrs) conv() (*convAttrs, error) {
+	if len(a.OutputShape) > 0 {
+		return nil, fmt.Errorf("with attribute output_shape the padding depends on shapes")
+	}
+	return &convAttrs{AutoPad: a.AutoPad, Dilations: a.Dilations, Group: a.Group, Kernel: a.Kernel, Pads: a.Pads, Strides: a.Strides}, nil
+}
+
+// kernelParams is the geometry for X and W of the given shapes in the form of the kernels.
+func (a *convTransposeAttrs) kernelParams(x, w tensor.Shape) (*kernel.ConvParams, error) {
+	g, err := a.geometry(x, w)
+	if err != nil {
+		return nil, err
+	}
+	return g.params()
+}
+
+// checkOutput compares the shape y of an output, or its gradient, with what X and W of the given shapes give.
+func (a *convTransposeAttrs) checkOutput(x, w, y tensor.Shape) error {
+	g, err := a.geometry(x, w)
+	if err != nil {
+		return err
+	}
+	if want := append(tensor.Shape{g.n, g.c}, g.in...); !y.Equal(want) {
+		return fmt.Errorf("dY has shape %v, want %v", y, want)
+	}
+	return nil
 }
 
 // geometry is that of the convolution whose adjoint this is: its input is Y and its output X.
