@@ -62,6 +62,8 @@ func assignFiles(l *loaded, words []string) ([]feed, error) {
 	}
 	switch {
 	case len(unnamed) == 0:
+	case len(ins) == 0:
+		return nil, badInput(fmt.Errorf("%s has no inputs: run it without files", l.Path))
 	case len(ins) == 1:
 		feeds[0].files = append(feeds[0].files, unnamed...)
 	case len(unnamed) == 1 && strings.EqualFold(filepath.Ext(unnamed[0]), ".npz"):

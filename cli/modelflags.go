@@ -60,7 +60,7 @@ func readModel(path string) (*onnx.Model, error) {
 		return nil, err
 	}
 	if err := m.Check(); err != nil {
-		return nil, badInput(fmt.Errorf("%s: %w", path, err))
+		return nil, badInput(err) // names the file
 	}
 	return m, nil
 }

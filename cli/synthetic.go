@@ -63,9 +63,12 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 		given[name] = true
 	}
 	for _, f := range out {
-		const most = 1 << 30 // elements
+		most := 1 << 30 // elements
+		if !given[f.in.Name] {
+			most = 1 << 24
+		}
 		if n, err := f.shape.CheckedLen(f.in.DType); err != nil || n > most {
-			return nil, usagef("input %s of shape %v is too large: choose a smaller --batch or --input; the limit is %d elements", f.in.Name, f.shape, most)
+			return nil, badInput(fmt.Errorf("input %s of shape %v is too large to be made up: choose a smaller --batch, or give a size of up to %d elements with --input %s=SHAPE", f.in.Name, f.shape, 1<<30, f.in.Name))
 		}
 		if f.in.Dims == nil && !given[f.in.Name] {
 			return nil, usagef("the model does not declare the shape of input %q; give it with --input %s=1x3x224x224", f.in.Name, f.in.Name)

@@ -46,6 +46,9 @@ func (s *scope) lookup(name string) (graph.Value, bool) {
 // maxDepth bounds the nesting of functions and bodies.
 const maxDepth = 64
 
+// maxExpanded is the number of nodes that functions may expand to, beside a multiple of what the file has.
+const maxExpanded = 1 << 16
+
 // reads is the set of names that a node reads, those of its bodies included.
 func reads(n *onnxpb.NodeProto) map[string]bool {
 	r := map[string]bool{}

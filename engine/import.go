@@ -19,6 +19,7 @@ type importer struct {
 	set     *graph.Set
 	opsets  map[string]int // by domain, of the model or of the function being expanded
 	depth   int            // of functions and bodies
+	left    int            // nodes that may still be added
 	missing []Missing
 	inits   map[graph.Value]initializer // of the main graph
 }
@@ -220,6 +221,9 @@ func domainOf(d string) string {
 func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	domain, name := domainOf(np.GetDomain()), np.GetOpType()
 	where := fmt.Sprintf("node %q (%s)", np.GetName(), name)
+	if im.left--; im.left < 0 {
+		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: where + ": functions expand to too many nodes"})
+	}
 	in := make([]graph.Value, len(np.GetInput()))
 	for i, x := range np.GetInput() {
 		if x == "" {
@@ -241,6 +245,10 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	if f := im.m.Function(np); f != nil {
 		return im.function(s, np, f, in)
 	}
+	if domain == ops.Private {
+		im.unsupported(np, "the domain is private to this program and not for files")
+		return nil
+	}
 	opset, ok := im.opsets[domain]
 	if !ok {
 		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where, np.GetDomain())})
@@ -250,6 +258,9 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		return fmt.Errorf("engine: %s: %w", where, err)
 	}
 	if domain == "" && name == "Constant" {
+		if len(np.GetOutput()) != 1 {
+			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: has %d outputs, want 1", where, len(np.GetOutput()))})
+		}
 		t, err := constantOf(attrs)
 		if err != nil {
 			return fmt.Errorf("engine: %s: %w", where, err)

@@ -44,6 +44,10 @@ func (m *Model) Head(output string) (Head, error) {
 		if n == nil || n.Op.Domain != "" || len(n.In) == 0 {
 			break
 		}
+		if z := softmaxParts(m.g, n); z != 0 {
+			h.Activation, h.Logits = "Softmax", m.g.Info(z).Name
+			return h, nil
+		}
 		switch name := n.Op.Name; {
 		case name == "Softmax" || name == "LogSoftmax" || name == "Sigmoid":
 			h.Activation, h.Logits = name, m.g.Info(n.In[0]).Name
@@ -54,6 +58,60 @@ func (m *Model) Head(output string) (Head, error) {
 		v = n.In[0]
 	}
 	return h, nil
+}
+
+// softmaxParts is z when n computes e/Σe of e = exp(z - c), c made of z alone: the softmax that some exporters write out. 0 otherwise.
+func softmaxParts(g *graph.Graph, n *graph.Node) graph.Value {
+	def := func(v graph.Value, op string) *graph.Node {
+		if d := g.Info(v).Def; d != nil && d.Op.Domain == "" && d.Op.Name == op {
+			return d
+		}
+		return nil
+	}
+	if n.Op.Name != "Div" || n.NumIn != 2 {
+		return 0
+	}
+	exp, sum := def(n.In[0], "Exp"), def(n.In[1], "ReduceSum")
+	if exp == nil || sum == nil || sum.In[0] != n.In[0] {
+		return 0
+	}
+	z := exp.In[0]
+	if d := def(z, "Sub"); d != nil && onlyFrom(g, d.In[1], d.In[0]) {
+		z = d.In[0]
+	}
+	return z
+}
+
+// onlyFrom reports whether v is computed from z and constants alone by a few reductions and comparisons.
+func onlyFrom(g *graph.Graph, v, z graph.Value) bool {
+	for range 6 {
+		if v == z {
+			return true
+		}
+		d := g.Info(v).Def
+		if d == nil || d.NumIn == 0 || d.Op.Domain != "" {
+			return false
+		}
+		switch d.Op.Name {
+		case "ReduceMax", "Max", "Identity", "Reshape", "Unsqueeze", "Squeeze", "Cast":
+		default:
+			return false
+		}
+		next := graph.Value(0)
+		for _, in := range d.In[:d.NumIn] {
+			if in != 0 && g.Info(in).Kind != graph.Constant {
+				if next != 0 {
+					return false
+				}
+				next = in
+			}
+		}
+		v = next
+		if v == 0 {
+			return false
+		}
+	}
+	return false
 }
 
 // NodeOf is the node that computes the value called name, nil for inputs, parameters and constants.

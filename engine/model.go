@@ -16,6 +16,7 @@ import (
 	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -141,6 +142,8 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	if v := im.opsets[""]; v > onnx.LatestOpset {
 		return nil, fmt.Errorf("engine: %w", &onnx.UnsupportedError{Feature: fmt.Sprintf("operator set %d; the newest known is %d: export the model with an older one", v, onnx.LatestOpset)})
 	}
+	im.left = maxExpanded
+	m.Walk(func(*onnxpb.GraphProto, *onnxpb.NodeProto) { im.left += 16 })
 	g, inputs, outputs, err := im.graph(m.Proto.GetGraph())
 	if len(im.missing) > 0 {
 		return nil, &UnsupportedError{im.missing}

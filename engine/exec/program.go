@@ -287,6 +287,9 @@ func (p *Program) dynamicStep(pl *plan, st *step) error {
 		if rc.Out[i] == nil {
 			return fmt.Errorf("kernel did not make output %d", i)
 		}
+		if have, want := rc.Out[i].DType(), p.g.Info(v).DType; have != want {
+			return fmt.Errorf("output %d is of type %v, want %v: the bodies differ", i, have, want)
+		}
 		pl.vals[v] = rc.Out[i]
 	}
 	return nil

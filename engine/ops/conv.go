@@ -228,6 +228,9 @@ func windows(autoPad string, in, kernel, strides, dilations, pads []int, ceil bo
 		default:
 			return nil, nil, nil, nil, nil, fmt.Errorf("attribute auto_pad has the value %q", autoPad)
 		}
+		if in[i] > 1<<40 || a[i]+b[i] > 2*in[i]+1<<17 {
+			return nil, nil, nil, nil, nil, fmt.Errorf("padding of %d and %d for an input of extent %d on spatial axis %d", a[i], b[i], in[i], i)
+		}
 		free := in[i] + a[i] + b[i] - span
 		if free < 0 {
 			return nil, nil, nil, nil, nil, fmt.Errorf("the kernel spans %d, the padded input has %d on spatial axis %d", span, in[i]+a[i]+b[i], i)
@@ -236,6 +239,17 @@ func windows(autoPad string, in, kernel, strides, dilations, pads []int, ceil bo
 		if ceil && free%stride[i] != 0 && (out[i])*stride[i] < in[i]+a[i] {
 			out[i]++ // a last window that starts inside the input or the padding before it
 		}
+	}
+	// Kernels copy the padded input: it must be of the order of what is read and written.
+	padded, read, written := 1, 1, 1
+	for i := range d {
+		padded, read, written = padded*min(in[i]+a[i]+b[i], 1<<20), read*in[i], written*min(out[i], 1<<20)
+		if padded > 1<<40 {
+			break
+		}
+	}
+	if padded > 1<<20 && padded/64 > read+written {
+		return nil, nil, nil, nil, nil, fmt.Errorf("pads %v make %d elements of %v: want less", append(slices.Clone(a), b...), padded, in)
 	}
 	return
 }

@@ -24,6 +24,9 @@ func init() {
 				if b < 0 {
 					return fmt.Errorf("attribute %s is missing", attr)
 				}
+				if n.Bodies[b].Formals > 0 {
+					return fmt.Errorf("%s has %d inputs, want none", attr, n.Bodies[b].Formals)
+				}
 				if len(n.Bodies[b].G.Outputs) < len(n.Out) {
 					return fmt.Errorf("%s has %d outputs, the node has %d", attr, len(n.Bodies[b].G.Outputs), len(n.Out))
 				}

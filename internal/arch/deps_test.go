@@ -41,7 +41,7 @@ prune: tensor engine engine/graph engine/ops data internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
 interop/gorgonia: optim tensor internal/kernel internal/parallel
 interop/onnxgo: onnx onnx/onnxpb tensor engine
-internal/testkit: tensor
+internal/testkit: tensor onnx/onnxpb
 internal/arch:
 internal/gen: ...
 cli: ...
