@@ -71,7 +71,15 @@ func softmaxParts(g *graph.Graph, n *graph.Node) graph.Value {
 	if n.Op.Name != "Div" || n.NumIn != 2 {
 		return 0
 	}
-	exp, sum := def(n.In[0], "Exp"), def(n.In[1], "ReduceSum")
+	total := n.In[1] // of the last axis, perhaps spread over it again
+	for range 4 {
+		d := g.Info(total).Def
+		if d == nil || (d.Op.Name != "Reshape" && d.Op.Name != "Expand" && d.Op.Name != "Unsqueeze") {
+			break
+		}
+		total = d.In[0]
+	}
+	exp, sum := def(n.In[0], "Exp"), def(total, "ReduceSum")
 	if exp == nil || sum == nil || sum.In[0] != n.In[0] {
 		return 0
 	}
@@ -84,7 +92,7 @@ func softmaxParts(g *graph.Graph, n *graph.Node) graph.Value {
 
 // onlyFrom reports whether v is computed from z and constants alone by a few reductions and comparisons.
 func onlyFrom(g *graph.Graph, v, z graph.Value) bool {
-	for range 6 {
+	for range 8 {
 		if v == z {
 			return true
 		}
@@ -93,7 +101,10 @@ func onlyFrom(g *graph.Graph, v, z graph.Value) bool {
 			return false
 		}
 		switch d.Op.Name {
-		case "ReduceMax", "Max", "Identity", "Reshape", "Unsqueeze", "Squeeze", "Cast":
+		case "Identity", "Reshape", "Expand", "Unsqueeze", "Squeeze":
+			v = d.In[0]
+			continue
+		case "ReduceMax", "Max", "Cast":
 		default:
 			return false
 		}

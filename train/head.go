@@ -78,6 +78,8 @@ func FindHead(m *onnx.Model, output string) (*ClassifierHead, error) {
 			h.bias = b
 			h.after = append([]*onnxpb.NodeProto{n}, h.after...)
 			name = x
+		case op == "Div" && f.softmax(n) != "":
+			name = f.softmax(n)
 		case op == "BatchNormalization" && h.norm == nil && f.normal(h, n):
 			h.after = append([]*onnxpb.NodeProto{n}, h.after...)
 			name = n.GetInput()[0]
@@ -88,6 +90,36 @@ func FindHead(m *onnx.Model, output string) (*ClassifierHead, error) {
 			return nil, fmt.Errorf("train: head: %s before output %q is not a layer that could be replaced (Gemm, MatMul+Add or Conv)", label(n), h.output.GetName())
 		}
 	}
+}
+
+// softmax is z when n computes e/Σe of e = exp(z - c): the softmax that some exporters write out. "" otherwise.
+func (f finder) softmax(n *onnxpb.NodeProto) string {
+	made := func(name, op string) *onnxpb.NodeProto {
+		if m := f.makers[name]; m.GetOpType() == op && len(m.GetInput()) > 0 {
+			return m
+		}
+		return nil
+	}
+	in := n.GetInput()
+	if len(in) != 2 {
+		return ""
+	}
+	total := in[1] // of the last axis, perhaps spread over it again
+	for range 4 {
+		m := f.makers[total]
+		if op := m.GetOpType(); len(m.GetInput()) == 0 || op != "Reshape" && op != "Expand" && op != "Unsqueeze" {
+			break
+		}
+		total = m.Input[0]
+	}
+	exp, sum := made(in[0], "Exp"), made(total, "ReduceSum")
+	if exp == nil || sum == nil || sum.Input[0] != in[0] {
+		return ""
+	}
+	if sub := made(exp.Input[0], "Sub"); sub != nil {
+		return sub.Input[0]
+	}
+	return exp.Input[0]
 }
 
 func label(n *onnxpb.NodeProto) string {
