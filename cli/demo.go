@@ -207,14 +207,18 @@ func (d *demo) finetuneStep(ctx context.Context, s *demoStep) error {
 	if err != nil {
 		return err
 	}
-	o, err := optim.New("diffgrad", optim.Config{})
+	info, err := optim.Lookup("diffgrad")
+	if err != nil {
+		return err
+	}
+	o, err := optim.New(info.Name, optim.Config{})
 	if err != nil {
 		return err
 	}
 	pre := data.Suggested(tr)
 	pre.ImageSize, pre.Channels = [2]int{8, 8}, "gray"
 	res, err := d.quietFit(ctx, m, tr, train.Config{
-		Epochs: demoEpochs, Optimizer: o, Schedule: optim.Cosine{Max: diffGradLR}, Preprocess: &pre, Shuffle: true, Seed: d.Seed, Val: val,
+		Epochs: demoEpochs, Optimizer: o, Schedule: optim.Cosine{Max: info.LR}, Preprocess: &pre, Shuffle: true, Seed: d.Seed, Val: val,
 	}, "finetune")
 	if err != nil {
 		return err
@@ -326,7 +330,11 @@ func (d *demo) pruneStep(ctx context.Context, s *demoStep) error {
 	if err != nil {
 		return err
 	}
-	o, err := optim.New("diffgrad", optim.Config{})
+	info, err := optim.Lookup("diffgrad")
+	if err != nil {
+		return err
+	}
+	o, err := optim.New(info.Name, optim.Config{})
 	if err != nil {
 		return err
 	}

@@ -326,7 +326,7 @@ func (e *env) finetune(ctx context.Context, c *ucli.Context, t *trainee, cfg tra
 			r.Params += p.Value.Len()
 		}
 	}
-	e.printf("%s: %s of %d tensors trained, %d examples, %s lr %g\n", t.Path, count(r.Params), len(cfg.Params), t.train.Len(), r.Optimizer, lr)
+	e.printf("%s: training %s parameters in %d tensors on %d examples, %s lr %g\n", t.Path, count(r.Params), len(cfg.Params), t.train.Len(), r.Optimizer, lr)
 	if cfg.TrAct != nil {
 		var err error
 		if r.TrAct, err = tractOf(t, cfg); err != nil {

@@ -105,7 +105,7 @@ func modelsNew(_ context.Context, e *env, c *ucli.Context) error {
 			r.Parameters += n
 		}
 	}
-	e.printf("%s written: %s with %s numbers in its weights, random from seed %d\n", out, name, count(r.Parameters), e.Seed)
+	e.printf("%s written: %s with %s parameters, random from seed %d\n", out, name, count(r.Parameters), e.Seed)
 	for _, v := range m.Inputs() {
 		e.printf("  input  %s %s\n", v.GetName(), onnx.TypeString(v.GetType()))
 	}

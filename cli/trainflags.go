@@ -20,7 +20,7 @@ func optimizerFlags() []ucli.Flag {
 	const group = "optimiser"
 	fs := []ucli.Flag{
 		&ucli.StringFlag{Name: "optimizer", Category: group, Value: "adam", Usage: "`NAME`: sgd, adam, adamw, diffgrad (see --list)", EnvVars: []string{"GTK_OPTIMIZER"}},
-		&ucli.Float64Flag{Name: "lr", Category: group, Usage: "learning rate; 0 takes the optimiser's usual one: 0.01 for sgd, 0.001 for adam and adamw, 0.002 for diffgrad; ten times that with --last-layer"},
+		&ucli.Float64Flag{Name: "lr", Category: group, Usage: "learning rate; 0 takes the optimiser's usual one (" + usualRates() + "), ten times that with --last-layer"},
 		&ucli.StringFlag{Name: "schedule", Category: group, Value: "cosine", Usage: "cosine, step or constant"},
 		&ucli.IntFlag{Name: "warmup", Category: group, Usage: "`STEPS` in which the learning rate rises linearly at the start"},
 	}
@@ -34,8 +34,14 @@ func optimizerFlags() []ucli.Flag {
 	return fs
 }
 
-// diffGradLR is twice Adam's usual rate: where the gradient changes little, diffGrad's friction halves the step.
-const diffGradLR = 0.002
+// usualRates lists the learning rates that --lr 0 stands for.
+func usualRates() string {
+	var s []string
+	for name, o := range optim.Rules() {
+		s = append(s, fmt.Sprintf("%s %g", name, o.LR))
+	}
+	return strings.Join(s, ", ")
+}
 
 // newOptimizer makes the optimiser and the schedule of the flags.
 func newOptimizer(c *ucli.Context) (*optim.Optimizer, optim.Schedule, float64, error) {
@@ -70,9 +76,7 @@ func newOptimizer(c *ucli.Context) (*optim.Optimizer, optim.Schedule, float64, e
 	case lr < 0 || math.IsNaN(lr) || math.IsInf(lr, 0):
 		return nil, nil, 0, usagef("--lr %v: want a positive number", lr)
 	case lr == 0:
-		if lr = info.LR; name == "diffgrad" {
-			lr = diffGradLR
-		}
+		lr = info.LR
 		if c.Bool("last-layer") {
 			lr *= 10
 		}
@@ -143,6 +147,9 @@ func (e *env) loopConfig(c *ucli.Context, m *engine.Model) (cfg train.Config, lr
 		}
 	}
 	if cfg.Params, err = train.Select(m, c.StringSlice("freeze"), c.Bool("last-layer")); err != nil {
+		if !c.IsSet("freeze") {
+			return cfg, 0, badInput(err)
+		}
 		return cfg, 0, usagef("%v", err)
 	}
 	fresh := train.FreshBatchNorm(m)

@@ -10,7 +10,9 @@ import (
 
 func init() {
 	register(Info{
-		Name: "diffgrad", LR: 1e-3,
+		// Twice Adam's usual rate: where the gradient changes little, ξ is near one half and halves the step. The paper's
+		// experiments use 1e-3.
+		Name: "diffgrad", LR: 2e-3,
 		Doc:     "Adam damped where the gradient does not change; weight decay is coupled to the gradient",
 		Source:  "https://arxiv.org/abs/1909.11015 equations 3 to 9",
 		Options: []string{"beta1", "beta2", "eps", "diffgrad-dfc"},
