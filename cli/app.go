@@ -205,9 +205,9 @@ func flagError(c *ucli.Command, err error) error {
 		if near := registry.Suggest(name, known); len(near) > 0 {
 			hint = fmt.Sprintf(" (did you mean --%s?)", near[0])
 		}
-		return usagef("gtk %s has no flag --%s%s; see gtk %s --help", c.Name, name, hint, c.Name)
+		return usagef("%s has no flag --%s%s; see %[1]s --help", c.HelpName, name, hint)
 	}
-	return usagef("gtk %s: %s", c.Name, msg)
+	return usagef("%s: %s", c.HelpName, msg)
 }
 
 func wantsJSON(args []string) bool {

@@ -10,7 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// rearrange moves flags that stand behind arguments before them: the framework stops at the first argument, people do not.
+// rearrange puts all flags between a command and its arguments, from behind the arguments, where the framework stops reading, and
+// from before the command, where those of a command would hide them. Arguments that are missing come from the file of --config.
 func rearrange(app *ucli.App, args []string) []string {
 	if len(args) < 2 {
 		return args
@@ -35,8 +36,7 @@ func rearrange(app *ucli.App, args []string) []string {
 	if cmd == nil {
 		return args
 	}
-	head := slices.Clone(args[:at+1])
-	rest := args[at+1:]
+	head, flags, rest := []string{args[0], args[at]}, slices.Clone(args[1:at]), args[at+1:]
 	for len(cmd.Subcommands) > 0 && len(rest) > 0 {
 		i := slices.IndexFunc(cmd.Subcommands, func(s *ucli.Command) bool { return s.HasName(rest[0]) })
 		if i < 0 {
@@ -44,7 +44,7 @@ func rearrange(app *ucli.App, args []string) []string {
 		}
 		cmd, head, rest = cmd.Subcommands[i], append(head, rest[0]), rest[1:]
 	}
-	var flags, words []string
+	var words []string
 	for i := 0; i < len(rest); i++ {
 		a := rest[i]
 		if a == "--" {
@@ -62,10 +62,44 @@ func rearrange(app *ucli.App, args []string) []string {
 		}
 	}
 	out := append(head, flags...)
+	if slices.ContainsFunc(flags, func(f string) bool { return f == "--help" || f == "-help" || f == "-h" }) {
+		return out // the framework takes an argument for a topic
+	}
+	if len(words) == 0 {
+		words = configArgs(cmd, flags)
+	}
 	if len(words) > 0 {
 		out = append(append(out, "--"), words...)
 	}
 	return out
+}
+
+// configArgs are the arguments in the file of --config, if it was written by the same command. A file that cannot be read is
+// reported by applyConfig.
+func configArgs(cmd *ucli.Command, flags []string) []string {
+	path := os.Getenv("GTK_CONFIG")
+	for i, f := range flags {
+		name, value, joined := strings.Cut(strings.TrimLeft(f, "-"), "=")
+		switch {
+		case !strings.HasPrefix(f, "-") || name != "config":
+		case joined:
+			path = value
+		case i+1 < len(flags):
+			path = flags[i+1]
+		}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	var c struct {
+		Command string
+		Args    []string
+	}
+	if yaml.Unmarshal(b, &c) != nil || c.Command != cmd.Name {
+		return nil
+	}
+	return c.Args
 }
 
 // takesValue reports whether the word after the flag a is its value.
@@ -96,10 +130,10 @@ func oneArg(c *ucli.Context, what string) (string, error) {
 func nArgs(c *ucli.Context, what ...string) ([]string, error) {
 	args := c.Args().Slice()
 	if len(args) < len(what) {
-		return nil, usagef("gtk %s: %s is missing; see gtk %s --help", c.Command.Name, what[len(args)], c.Command.Name)
+		return nil, usagef("%s: %s is missing; see %[1]s --help", c.Command.HelpName, what[len(args)])
 	}
 	if len(args) > len(what) {
-		return nil, usagef("gtk %s: unexpected argument %q; see gtk %s --help", c.Command.Name, args[len(what)], c.Command.Name)
+		return nil, usagef("%s: unexpected argument %q; see %[1]s --help", c.Command.HelpName, args[len(what)])
 	}
 	return args, nil
 }
@@ -123,7 +157,7 @@ func applyConfig(c *ucli.Context) error {
 			continue
 		}
 		if !slices.ContainsFunc(c.Command.Flags, func(f ucli.Flag) bool { return slices.Contains(f.Names(), name) }) {
-			return usagef("--config %s: gtk %s has no flag %q", path, c.Command.Name, name)
+			return usagef("--config %s: %s has no flag %q", path, c.Command.HelpName, name)
 		}
 		if c.IsSet(name) {
 			continue
@@ -141,7 +175,7 @@ func applyConfig(c *ucli.Context) error {
 	return nil
 }
 
-// resolvedConfig is the YAML that replays the command: its name, arguments, and the flags that are set or differ from their default.
+// resolvedConfig is the YAML that replays the command: its name, arguments, the flags that are set, and the seed.
 func resolvedConfig(c *ucli.Context) ([]byte, error) {
 	values := map[string]any{"command": c.Command.Name, "args": c.Args().Slice()}
 	for _, f := range c.Command.Flags {

@@ -323,7 +323,7 @@ func (b *bencher) measure(ctx context.Context, e *env, c *ucli.Context) error {
 }
 
 func (r *benchReport) print(e *env) {
-	e.printf("%s: %s, batch %d, %d threads, %s\n", r.Model, r.Mode, r.Batch, r.Threads, r.ISA)
+	e.printf("%s: %s, batch %d, threads %d, %s\n", r.Model, r.Mode, r.Batch, r.Threads, r.ISA)
 	t := e.newTable()
 	for _, name := range slices.Sorted(maps.Keys(r.Inputs)) {
 		t.row("input "+name, tensor.Shape(r.Inputs[name]))
