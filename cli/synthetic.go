@@ -62,13 +62,18 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 		}
 		given[name] = true
 	}
-	for _, f := range out {
+	alone := m.Sizes(1)
+	for i, f := range out {
 		most := 1 << 30 // elements
 		if !given[f.in.Name] {
 			most = 1 << 24
 		}
 		if n, err := f.shape.CheckedLen(f.in.DType); err != nil || n > most {
-			return nil, badInput(fmt.Errorf("input %s of shape %v is too large to be made up: choose a smaller --batch, or give a size of up to %d elements with --input %s=SHAPE", f.in.Name, f.shape, 1<<30, f.in.Name))
+			err := fmt.Errorf("input %s of shape %v is too large to be made up: choose a smaller --batch, or give a size of up to %d elements with --input %s=SHAPE", f.in.Name, f.shape, 1<<30, f.in.Name)
+			if n, bad := alone[i].CheckedLen(f.in.DType); given[f.in.Name] || bad == nil && n <= most {
+				return nil, usagef("%v", err) // asked for, not the model's own
+			}
+			return nil, badInput(err)
 		}
 		if f.in.Dims == nil && !given[f.in.Name] {
 			return nil, usagef("the model does not declare the shape of input %q; give it with --input %s=1x3x224x224", f.in.Name, f.in.Name)
