@@ -191,3 +191,12 @@ func resolvedConfig(c *ucli.Context) ([]byte, error) {
 	values["seed"] = c.Uint64("seed")
 	return yaml.Marshal(values)
 }
+
+// writeConfig writes the run.yaml that replays the command to path.
+func writeConfig(c *ucli.Context, path string) error {
+	b, err := resolvedConfig(c)
+	if err != nil {
+		return err
+	}
+	return writeFile(path, func(f *os.File) error { _, err := f.Write(b); return err })
+}

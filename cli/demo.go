@@ -91,7 +91,7 @@ func runDemo(ctx context.Context, e *env, c *ucli.Context) error {
 	if err := writeTo(d.r.Report, d.page.Write); err != nil {
 		return err
 	}
-	if err := writeConfig(c, d.dir); err != nil {
+	if err := writeConfig(c, filepath.Join(d.dir, "run.yaml")); err != nil {
 		return err
 	}
 	e.printf("\n%.0f seconds; open %s\n", d.r.Seconds, d.r.Report)

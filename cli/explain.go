@@ -414,7 +414,7 @@ func (e *env) writeExplanation(c *ucli.Context, l *loaded, r *explainReport, ite
 	if err := writeFile(r.Report, func(f *os.File) error { return page.Write(f) }); err != nil {
 		return err
 	}
-	if err := writeConfig(c, dir); err != nil {
+	if err := writeConfig(c, filepath.Join(dir, "run.yaml")); err != nil {
 		return err
 	}
 	if err := e.emit(r); err != nil {
@@ -431,15 +431,6 @@ func (e *env) writeExplanation(c *ucli.Context, l *loaded, r *explainReport, ite
 	}
 	e.printf("%d maps and %s\n", len(r.Maps), r.Report)
 	return nil
-}
-
-// writeConfig writes the run.yaml that replays the command into dir.
-func writeConfig(c *ucli.Context, dir string) error {
-	b, err := resolvedConfig(c)
-	if err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(dir, "run.yaml"), func(f *os.File) error { _, err := f.Write(b); return err })
 }
 
 // methodList is what gtk explain --list prints.

@@ -368,11 +368,7 @@ func (e *env) finetune(ctx context.Context, c *ucli.Context, t *trainee, cfg tra
 	if r.Verify, err = e.verifyWritten(ctx, t, out.model); err != nil {
 		return err
 	}
-	config, err := resolvedConfig(c)
-	if err != nil {
-		return err
-	}
-	if err := writeFile(out.config, func(f *os.File) error { _, err := f.Write(config); return err }); err != nil {
+	if err := writeConfig(c, out.config); err != nil {
 		return err
 	}
 	if err := e.emit(r); err != nil {

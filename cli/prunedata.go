@@ -278,7 +278,7 @@ func (s *scoring) writePruned(c *ucli.Context, r *pruneReport, x *prune.Scores, 
 	if err := writeTo(r.Report, page.Write); err != nil {
 		return err
 	}
-	return writeConfig(c, r.Out)
+	return writeConfig(c, filepath.Join(r.Out, "run.yaml"))
 }
 
 // export writes the kept examples as they are in the data set.

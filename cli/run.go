@@ -102,6 +102,11 @@ func runCommand(ctx context.Context, e *env, c *ucli.Context) error {
 		}
 		r.Outputs = append(r.Outputs, row)
 	}
+	if dir != "" {
+		if err := writeConfig(c, filepath.Join(dir, "run.yaml")); err != nil {
+			return err
+		}
+	}
 	printRun(e, r, outs, l)
 	return e.emit(r)
 }

@@ -70,7 +70,7 @@ func runScoreData(ctx context.Context, e *env, c *ucli.Context) error {
 	if err := writeTo(path, func(w io.Writer) error { return page.Write(w) }); err != nil {
 		return err
 	}
-	if err := writeConfig(c, dir); err != nil {
+	if err := writeConfig(c, filepath.Join(dir, "run.yaml")); err != nil {
 		return err
 	}
 	if err := e.emit(scoreReport{

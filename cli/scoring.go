@@ -198,7 +198,7 @@ func (s *scoring) plan(e *env, more string) error {
 	for _, n := range s.notes {
 		e.warn("%s", n)
 	}
-	e.printf("%d examples, %d classes; %s by %d model(s), each trained for %d epoch(s), fresh weights: %s%s\nnothing was written\n",
+	e.printf("%d examples, %d classes; scores %s; models %d, epochs of each %d, fresh weights %s%s\nnothing was written\n",
 		s.train.Len(), len(s.train.Classes()), strings.Join(s.names, ", "), s.runs, s.epochs, s.reinit, more)
 	return nil
 }
