@@ -59,7 +59,7 @@ func child(dir string, codes string, args ...string) (stderr string, err error) 
 	}
 	limit := int64(hostileMemory)
 	if f, err := os.Stat(args[1]); err == nil && f.Size() > 1<<20 {
-		limit += 64 * f.Size() // 100000 nodes are honest work
+		limit += 160 * f.Size() // 100000 nodes are honest work
 	}
 	if u, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok && u.Maxrss<<10 > limit && !raceEnabled {
 		return stderr, fmt.Errorf("used %d MiB", u.Maxrss>>10)

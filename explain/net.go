@@ -198,6 +198,9 @@ func (n *net) session(p Policy) (*engine.Session, error) {
 	return s, nil
 }
 
+// mostFixed is the largest batch that a model may insist on.
+const mostFixed = 1024
+
 // run feeds x, in the model's own layout, with further feeds that have as many rows, and calls got with each result and the rows
 // lo to hi of x that its first hi-lo rows belong to. A model that insists on a batch size gets batches of that size, the last one
 // filled up with copies.
@@ -215,7 +218,7 @@ func (n *net) run(ctx context.Context, s *engine.Session, x, seed *tensor.Tensor
 		}
 		r, err := s.Run(ctx, feeds)
 		if err != nil {
-			if d := n.input.Dims; n.fixed == 0 && errors.Is(err, engine.ErrShape) && len(d) > 0 && d[0].Size > 0 && d[0].Size != rows {
+			if d := n.input.Dims; n.fixed == 0 && errors.Is(err, engine.ErrShape) && len(d) == x.Rank() && d[0].Size > 0 && d[0].Size <= mostFixed && d[0].Size != rows {
 				n.fixed = d[0].Size
 				return n.run(ctx, s, x, seed, got)
 			}

@@ -16,7 +16,7 @@ import (
 // the machine has free.
 var (
 	MaxValueBytes = 16 << 30
-	MinRunBytes   = 48 << 20
+	MinRunBytes   = 24 << 20
 	MaxGrowth     = 4096
 )
 
