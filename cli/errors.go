@@ -143,6 +143,9 @@ func (e *env) fail(err error) int {
 		details = append(details, string(crash.Stack))
 	}
 	msg := err.Error()
+	if errors.Is(err, engine.ErrShape) && kind == "input" {
+		msg += "; gtk data info SPEC shows the shapes of a data set; --image-size, --channels and --layout change pictures"
+	}
 	if e.JSON {
 		if kind != "check" {
 			b, _ := json.Marshal(errorReport{"gtk.error/1", msg, kind, code, details})
