@@ -28,7 +28,6 @@ lint: ## gofmt, vet, staticcheck
 
 generate: ## regenerate protobuf code, assembly and tables
 	$(GO) generate ./...
-	cd internal/kernel/_asm && $(GO) generate ./...
 
 golden: ## rewrite golden files
 	$(GO) test ./... -update

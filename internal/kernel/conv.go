@@ -1,8 +1,6 @@
 package kernel
 
-import (
-	"github.com/gtk-onnx/gtk/internal/parallel"
-)
+import "github.com/gtk-onnx/gtk/internal/parallel"
 
 // ConvParams is the geometry of a convolution of X [N,C,D,H,W] with weights [M,C/Group,KD,KH,KW] to
 // Y [N,M,OD,OH,OW]. Triples are depth, height, width; with fewer spatial dimensions the leading ones are
@@ -14,14 +12,6 @@ type ConvParams struct {
 	Stride, Dil    [3]int
 	PadLo, PadHi   [3]int
 	Out            [3]int
-}
-
-// Conv2D is the geometry of a convolution with two spatial dimensions; Out follows from the rest.
-func Conv2D(n, c, h, w, m, kh, kw, stride, pad, group int) ConvParams {
-	cp := ConvParams{N: n, C: c, M: m, Group: group, In: [3]int{1, h, w}, Kernel: [3]int{1, kh, kw},
-		Stride: [3]int{1, stride, stride}, Dil: [3]int{1, 1, 1}, PadLo: [3]int{0, pad, pad}, PadHi: [3]int{0, pad, pad}}
-	cp.SetOut()
-	return cp
 }
 
 // SetOut sets Out to floor((In + pads − Dil·(Kernel−1) − 1) / Stride) + 1, not less than 0.
@@ -149,42 +139,4 @@ func packForward(p *parallel.Pool, cp *ConvParams, w, dst []float32) {
 func (ks *tileKernels) rowsFor(m int) int {
 	mr, _ := ks.shapeFor(m, 1<<30)
 	return mr
-}
-
-// ConvBias is the gradient of the bias: db[m] = Σ_{n,o} dy[n,m,o].
-func ConvBias(p *parallel.Pool, cp *ConvParams, dy, db []float32) {
-	size := volume(cp.Out)
-	if len(dy) < cp.N*cp.M*size || len(db) < cp.M {
-		panic("kernel: conv: slice is too short")
-	}
-	p.For(cp.M, max(1, 1<<14/(cp.N*size+1)), func(lo, hi int) {
-		for m := lo; m < hi; m++ {
-			var s float64
-			for n := range cp.N {
-				at := (n*cp.M + m) * size
-				s += float64(sumOf(dy[at : at+size]))
-			}
-			db[m] = float32(s)
-		}
-	})
-}
-
-// sumOf is the sum of a few thousand numbers in eight lanes.
-func sumOf(x []float32) float32 {
-	var s [8]float32
-	for len(x) >= 8 {
-		s[0] += x[0]
-		s[1] += x[1]
-		s[2] += x[2]
-		s[3] += x[3]
-		s[4] += x[4]
-		s[5] += x[5]
-		s[6] += x[6]
-		s[7] += x[7]
-		x = x[8:]
-	}
-	for i, v := range x {
-		s[i] += v
-	}
-	return ((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7]))
 }

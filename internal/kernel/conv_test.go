@@ -102,6 +102,14 @@ func randomConv(r *rand.Rand, round int) ConvParams {
 	return cp
 }
 
+// conv2D is the geometry of a convolution with two spatial dimensions; Out follows from the rest.
+func conv2D(n, c, h, w, m, kh, kw, stride, pad, group int) ConvParams {
+	cp := ConvParams{N: n, C: c, M: m, Group: group, In: [3]int{1, h, w}, Kernel: [3]int{1, kh, kw},
+		Stride: [3]int{1, stride, stride}, Dil: [3]int{1, 1, 1}, PadLo: [3]int{0, pad, pad}, PadHi: [3]int{0, pad, pad}}
+	cp.SetOut()
+	return cp
+}
+
 func TestConv(t *testing.T) {
 	pools := []*parallel.Pool{nil, parallel.New(2), parallel.New(4)}
 	defer pools[1].Close()
@@ -120,13 +128,13 @@ func TestConv(t *testing.T) {
 			checkConv(t, r, cp, pools)
 		}
 		for _, cp := range []ConvParams{
-			Conv2D(2, 64, 7, 7, 70, 3, 3, 1, 1, 1),   // positions of two images in one panel
-			Conv2D(1, 40, 9, 9, 40, 3, 3, 1, 1, 1),   // two blocks of k
-			Conv2D(1, 300, 8, 8, 48, 1, 1, 1, 0, 1),  // no copy, two blocks
-			Conv2D(2, 64, 14, 14, 64, 1, 1, 2, 0, 1), // taps of one phase only
-			Conv2D(3, 3, 35, 35, 20, 7, 7, 2, 3, 1),
-			Conv2D(1, 130, 6, 6, 400, 3, 3, 1, 1, 1), // weights larger than the cache
-			Conv2D(2, 3, 32, 32, 12, 16, 16, 16, 0, 1),
+			conv2D(2, 64, 7, 7, 70, 3, 3, 1, 1, 1),   // positions of two images in one panel
+			conv2D(1, 40, 9, 9, 40, 3, 3, 1, 1, 1),   // two blocks of k
+			conv2D(1, 300, 8, 8, 48, 1, 1, 1, 0, 1),  // no copy, two blocks
+			conv2D(2, 64, 14, 14, 64, 1, 1, 2, 0, 1), // taps of one phase only
+			conv2D(3, 3, 35, 35, 20, 7, 7, 2, 3, 1),
+			conv2D(1, 130, 6, 6, 400, 3, 3, 1, 1, 1), // weights larger than the cache
+			conv2D(2, 3, 32, 32, 12, 16, 16, 16, 0, 1),
 		} {
 			checkConv(t, r, cp, pools)
 		}
@@ -151,7 +159,7 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 		return e
 	}
 	ey, ex := epilogue(cp.M, ny), epilogue(cp.C, nx)
-	y, dx, dw, db := make([]float64, ny), make([]float64, nx), make([]float64, nw), make([]float64, cp.M)
+	y, dx, dw := make([]float64, ny), make([]float64, nx), make([]float64, nw)
 	eachProduct(&cp, func(i, j, o int) {
 		y[o] += float64(x[i]) * float64(w[j])
 		dx[i] += float64(dy[o]) * float64(w[j])
@@ -167,7 +175,6 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 	ConvDW64(nil, &cp, x64, dy64, g64)
 	same64(t, "ConvDW64", g64[:nw], dw)
 	for i := range y {
-		db[i/out%cp.M] += float64(dy[i])
 		y[i] = finished(y[i], ey, i/out%cp.M, i)
 	}
 	for i := range dx {
@@ -175,9 +182,9 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 	}
 	taps := volume(cp.Kernel)
 	packed := PackConv(&cp, w)
-	var first [5][]float32
+	var first [4][]float32
 	for i, p := range pools {
-		got := [5][]float32{make([]float32, ny), make([]float32, ny), make([]float32, nx), make([]float32, nw), make([]float32, cp.M)}
+		got := [4][]float32{make([]float32, ny), make([]float32, ny), make([]float32, nx), make([]float32, nw)}
 		for _, g := range got {
 			for j := range g {
 				g[j] = -77
@@ -193,18 +200,16 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 		}
 		ConvDX(p, &cp, dy, w, ex, got[2])
 		ConvDW(p, &cp, x, dy, got[3])
-		ConvBias(p, &cp, dy, got[4])
 		what := fmt.Sprintf("%+v", cp)
 		if i == 0 {
 			matches(t, "Conv "+what, got[0], y, cp.C/cp.Group*taps)
 			matches(t, "ConvDX "+what, got[2], dx, cp.M/cp.Group*taps)
 			matches(t, "ConvDW "+what, got[3], dw, cp.N*out)
-			matches(t, "ConvBias "+what, got[4], db, cp.N*out)
 			sameResult(t, "packed "+what, got[1], got[0])
 			first = got
 			continue
 		}
-		for j, name := range []string{"Conv", "packed", "ConvDX", "ConvDW", "ConvBias"} {
+		for j, name := range []string{"Conv", "packed", "ConvDX", "ConvDW"} {
 			sameResult(t, name+" on threads "+what, got[j], first[j])
 		}
 	}
@@ -220,7 +225,7 @@ func same64(t *testing.T, what string, got, want []float64) {
 }
 
 func TestConvEmpty(t *testing.T) {
-	cp := Conv2D(2, 2, 2, 2, 2, 3, 3, 1, 0, 1) // the window is larger than X: Y has no element
+	cp := conv2D(2, 2, 2, 2, 2, 3, 3, 1, 0, 1) // the window is larger than X: Y has no element
 	if volume(cp.Out) != 0 {
 		t.Fatalf("Out is %v", cp.Out)
 	}
@@ -246,7 +251,7 @@ func TestConvEmpty(t *testing.T) {
 }
 
 func TestConvPanics(t *testing.T) {
-	cp := Conv2D(1, 2, 4, 4, 2, 3, 3, 1, 1, 1)
+	cp := conv2D(1, 2, 4, 4, 2, 3, 3, 1, 1, 1)
 	nx, nw, ny := cp.sizes()
 	x, w, y := make([]float32, nx), make([]float32, nw), make([]float32, ny)
 	bad := cp

@@ -31,7 +31,6 @@ func atLeast(want int, have ...int) {
 type (
 	vec1  = func(out, a []float32)
 	vec2  = func(out, a, b []float32)
-	vec3  = func(out, a, b, c []float32)
 	vec1s = func(out, a []float32, s float32)
 	vec2s = func(out, a, b []float32, s float32)
 )
@@ -45,14 +44,13 @@ type vectors struct {
 	relu, abs, neg, sqrt                                     vec1
 	exp, sigmoid, tanh, erf, silu, gelu, geluTanh, hardSwish vec1
 	reluGrad, sigmoidGrad, tanhGrad                          vec2
-	siluGrad, geluGrad, geluTanhGrad                         vec2
+	geluGrad, geluTanhGrad                                   vec2
 	leaky                                                    vec1s
 	leakyGrad                                                vec2s
 	clip                                                     func(out, a []float32, lo, hi float32)
 	clipGrad                                                 func(out, x, dy []float32, lo, hi float32)
 	affine, affineRelu                                       func(out, a []float32, s, b float32)           // s*a + b
 	axpy                                                     vec2s                                          // s*x + y
-	fma                                                      vec3                                           // a*b + c
 	lin2                                                     func(out, x, y []float32, s, t, b float32)     // s*x + t*y + b
 	lin2Mask                                                 func(out, x, y, m []float32, s, t, b float32)  // the same, x counts where m > 0
 	normRow                                                  func(out, x, w, b []float32, s, t float32)     // (s*x + t)*w + b
@@ -62,7 +60,6 @@ type vectors struct {
 	momentum                                                 func(buf, u []float32, mu, in, nag, own float32)
 	adam                                                     func(u, m, v []float32, b1, n1, b2, n2, c1, c2, eps float32)
 	diffGrad                                                 func(u, m, v, prev []float32, b1, n1, b2, n2, c1, c2, eps float32)
-	adamStep                                                 func(w, g, m, v []float32, b1, n1, b2, n2, c1, c2, eps, lr, couple, keep float32)
 	sum, absSum                                              func(a []float32) float64
 	dot                                                      func(a, b []float32) float64
 	sumDot                                                   func(a, b []float32) (s, t float64)       // Σa, Σab
@@ -123,25 +120,8 @@ func SubF32(p *parallel.Pool, out, a, b []float32) { each2(p, out, a, b, vec.sub
 // MulF32 is out[i] = a[i] * b[i].
 func MulF32(p *parallel.Pool, out, a, b []float32) { each2(p, out, a, b, vec.mul) }
 
-// DivF32 is out[i] = a[i] / b[i].
-func DivF32(p *parallel.Pool, out, a, b []float32) { each2(p, out, a, b, vec.div) }
-
-// MaxF32 is out[i] = max(a[i], b[i]), NaN when either is.
-func MaxF32(p *parallel.Pool, out, a, b []float32) { each2(p, out, a, b, vec.max) }
-
-// MinF32 is out[i] = min(a[i], b[i]), NaN when either is.
-func MinF32(p *parallel.Pool, out, a, b []float32) { each2(p, out, a, b, vec.min) }
-
 // with is f with its scalar.
 func with(f vec1s, s float32) vec1 { return func(out, a []float32) { f(out, a, s) } }
-
-// AddScalarF32 is out[i] = a[i] + s.
-func AddScalarF32(p *parallel.Pool, out, a []float32, s float32) { each1(p, out, a, with(vec.adds, s)) }
-
-// RSubScalarF32 is out[i] = s - a[i].
-func RSubScalarF32(p *parallel.Pool, out, a []float32, s float32) {
-	each1(p, out, a, with(vec.rsubs, s))
-}
 
 // MulScalarF32 is out[i] = a[i] * s.
 func MulScalarF32(p *parallel.Pool, out, a []float32, s float32) { each1(p, out, a, with(vec.muls, s)) }
@@ -153,12 +133,6 @@ func DivScalarF32(p *parallel.Pool, out, a []float32, s float32) { each1(p, out,
 func RDivScalarF32(p *parallel.Pool, out, a []float32, s float32) {
 	each1(p, out, a, with(vec.rdivs, s))
 }
-
-// MaxScalarF32 is out[i] = max(a[i], s); NaN stays.
-func MaxScalarF32(p *parallel.Pool, out, a []float32, s float32) { each1(p, out, a, with(vec.maxs, s)) }
-
-// MinScalarF32 is out[i] = min(a[i], s); NaN stays.
-func MinScalarF32(p *parallel.Pool, out, a []float32, s float32) { each1(p, out, a, with(vec.mins, s)) }
 
 // AffineF32 is out[i] = s*a[i] + b.
 func AffineF32(p *parallel.Pool, out, a []float32, s, b float32) {
@@ -180,20 +154,6 @@ func ScaleAddF32(p *parallel.Pool, out, x, y []float32, s float32) {
 	each2(p, out, x, y, func(out, x, y []float32) { f(out, x, y, s) })
 }
 
-// Lin2F32 is out[i] = s*x[i] + t*y[i] + b.
-func Lin2F32(p *parallel.Pool, out, x, y []float32, s, t, b float32) {
-	f := vec.lin2
-	each2(p, out, x, y, func(out, x, y []float32) { f(out, x, y, s, t, b) })
-}
-
-// FMAF32 is out[i] = a[i]*b[i] + c[i].
-func FMAF32(p *parallel.Pool, out, a, b, c []float32) {
-	n := len(out)
-	atLeast(n, len(a), len(b), len(c))
-	f := vec.fma
-	p.For(n, elemChunk, func(lo, hi int) { f(out[lo:hi], a[lo:hi], b[lo:hi], c[lo:hi]) })
-}
-
 // SumF32 is Σ a[i], accumulated in float64.
 func SumF32(p *parallel.Pool, a []float32) float64 {
 	f := vec.sum
@@ -203,23 +163,7 @@ func SumF32(p *parallel.Pool, a []float32) float64 {
 	return eachSum(p, len(a), func(lo, hi int) float64 { return f(a[lo:hi]) })
 }
 
-// AbsSumF32 is Σ |a[i]|, accumulated in float64.
-func AbsSumF32(p *parallel.Pool, a []float32) float64 {
-	f := vec.absSum
-	return eachSum(p, len(a), func(lo, hi int) float64 { return f(a[lo:hi]) })
-}
-
-// DotF32 is Σ a[i]*b[i] for len(a) elements, products and sum in float64.
-func DotF32(p *parallel.Pool, a, b []float32) float64 {
-	atLeast(len(a), len(b))
-	f := vec.dot
-	return eachSum(p, len(a), func(lo, hi int) float64 { return f(a[lo:hi], b[lo:hi]) })
-}
-
-// SumSqF32 is Σ a[i]², squares and sum in float64.
-func SumSqF32(p *parallel.Pool, a []float32) float64 { return DotF32(p, a, a) }
-
-// maxOf is the largest element of a, NaN when there is one, -Inf of nothing.
+// largest is the largest element of a, NaN when there is one, -Inf of nothing.
 func (v *vectors) largest(a []float32) float32 {
 	if len(a) >= v.lanes {
 		return v.maxOf(a)
@@ -250,24 +194,4 @@ func (v *vectors) split(even, odd, x []float32) {
 	for i := n; i < len(even); i++ {
 		even[i], odd[i] = x[2*i], x[2*i+1]
 	}
-}
-
-// MaxOfF32 is the largest element, NaN when there is one, -Inf of nothing.
-func MaxOfF32(p *parallel.Pool, a []float32) float32 {
-	if len(a) <= elemChunk {
-		return vec.largest(a)
-	}
-	part := make([]float32, (len(a)+elemChunk-1)/elemChunk)
-	p.For(len(a), elemChunk, func(lo, hi int) { part[lo/elemChunk] = vec.largest(a[lo:hi]) })
-	return vec.largest(part)
-}
-
-// MinOfF32 is the smallest element, NaN when there is one, +Inf of nothing.
-func MinOfF32(p *parallel.Pool, a []float32) float32 {
-	if len(a) <= elemChunk {
-		return vec.smallest(a)
-	}
-	part := make([]float32, (len(a)+elemChunk-1)/elemChunk)
-	p.For(len(a), elemChunk, func(lo, hi int) { part[lo/elemChunk] = vec.smallest(a[lo:hi]) })
-	return vec.smallest(part)
 }

@@ -14,12 +14,6 @@ func NegF32(p *parallel.Pool, out, a []float32) { each1(p, out, a, vec.neg) }
 // SqrtF32 is out[i] = √a[i].
 func SqrtF32(p *parallel.Pool, out, a []float32) { each1(p, out, a, vec.sqrt) }
 
-// RsqrtF32 is out[i] = 1/√a[i].
-func RsqrtF32(p *parallel.Pool, out, a []float32) {
-	f, g := vec.sqrt, vec.rdivs
-	each1(p, out, a, func(out, a []float32) { f(out, a); g(out, out, 1) })
-}
-
 // ExpF32 is out[i] = e^a[i], within 2 units in the last place.
 func ExpF32(p *parallel.Pool, out, a []float32) { each1(p, out, a, vec.exp) }
 
@@ -81,9 +75,6 @@ func SigmoidGradF32(p *parallel.Pool, dx, y, dy []float32) { each2(p, dx, y, dy,
 
 // TanhGradF32 is dx[i] = dy[i] (1-y[i]²) from the output y.
 func TanhGradF32(p *parallel.Pool, dx, y, dy []float32) { each2(p, dx, y, dy, vec.tanhGrad) }
-
-// SiluGradF32 is dx[i] = dy[i] s (1 + x[i](1-s)), s = sigmoid(x[i]).
-func SiluGradF32(p *parallel.Pool, dx, x, dy []float32) { each2(p, dx, x, dy, vec.siluGrad) }
 
 // GeluGradF32 is dx[i] = dy[i] (Φ(x[i]) + x[i] φ(x[i])).
 func GeluGradF32(p *parallel.Pool, dx, x, dy []float32) { each2(p, dx, x, dy, vec.geluGrad) }

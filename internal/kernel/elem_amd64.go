@@ -2,6 +2,8 @@
 
 package kernel
 
+//go:generate go -C _asm run ./elem -out ../elem_amd64.s -stubs ../elem_stubs_amd64.go -pkg kernel
+
 func init() {
 	onISA(func(i ISA) {
 		switch i {
@@ -45,7 +47,6 @@ var vectorsAVX2 = vectors{
 	reluGrad:     vreluGradF32AVX2,
 	sigmoidGrad:  vsigmoidGradF32AVX2,
 	tanhGrad:     vtanhGradF32AVX2,
-	siluGrad:     vsiluGradF32AVX2,
 	geluGrad:     vgeluGradF32AVX2,
 	geluTanhGrad: vgeluTanhGradF32AVX2,
 	leaky:        vleakyF32AVX2,
@@ -55,7 +56,6 @@ var vectorsAVX2 = vectors{
 	affine:       vaffineF32AVX2,
 	affineRelu:   vaffineReluF32AVX2,
 	axpy:         vaxpyF32AVX2,
-	fma:          vfmaF32AVX2,
 	lin2:         vlin2F32AVX2,
 	lin2Mask:     vlin2MaskF32AVX2,
 	normRow:      vnormRowF32AVX2,
@@ -65,7 +65,6 @@ var vectorsAVX2 = vectors{
 	maxArg:       vmaxArgF32AVX2,
 	adam:         vadamF32AVX2,
 	diffGrad:     vdiffGradF32AVX2,
-	adamStep:     vadamStepF32AVX2,
 	sum:          vsumF32AVX2,
 	absSum:       vabsSumF32AVX2,
 	dot:          vdotF32AVX2,
@@ -110,7 +109,6 @@ var vectorsAVX512 = vectors{
 	reluGrad:     vreluGradF32AVX512,
 	sigmoidGrad:  vsigmoidGradF32AVX512,
 	tanhGrad:     vtanhGradF32AVX512,
-	siluGrad:     vsiluGradF32AVX512,
 	geluGrad:     vgeluGradF32AVX512,
 	geluTanhGrad: vgeluTanhGradF32AVX512,
 	leaky:        vleakyF32AVX512,
@@ -120,7 +118,6 @@ var vectorsAVX512 = vectors{
 	affine:       vaffineF32AVX512,
 	affineRelu:   vaffineReluF32AVX512,
 	axpy:         vaxpyF32AVX512,
-	fma:          vfmaF32AVX512,
 	lin2:         vlin2F32AVX512,
 	lin2Mask:     vlin2MaskF32AVX512,
 	normRow:      vnormRowF32AVX512,
@@ -130,7 +127,6 @@ var vectorsAVX512 = vectors{
 	maxArg:       vmaxArgF32AVX512,
 	adam:         vadamF32AVX512,
 	diffGrad:     vdiffGradF32AVX512,
-	adamStep:     vadamStepF32AVX512,
 	sum:          vsumF32AVX512,
 	absSum:       vabsSumF32AVX512,
 	dot:          vdotF32AVX512,

@@ -229,11 +229,6 @@ func fill[T any](out []T, x T) {
 	}
 }
 
-// Fill is out[i] = x.
-func Fill[T any](p *parallel.Pool, out []T, x T) {
-	p.For(len(out), elemChunk, func(lo, hi int) { fill(out[lo:hi], x) })
-}
-
 // ModOp is the remainder with the sign of b, as ONNX Mod with fmod=0 has it; mod 0 of integers is 0.
 func ModOp[T Number]() BinaryOp[T, T] {
 	return BinaryFunc(func(a, b T) T {
@@ -384,23 +379,4 @@ func XorOp() BinaryOp[bool, bool] { return EqualNotOp[bool]() }
 // EqualNotOp is a != b.
 func EqualNotOp[T comparable]() BinaryOp[T, bool] {
 	return BinaryFunc(func(a, b T) bool { return a != b })
-}
-
-// BitAndOp is a & b.
-func BitAndOp[T Integer]() BinaryOp[T, T] { return BinaryFunc(func(a, b T) T { return a & b }) }
-
-// BitOrOp is a | b.
-func BitOrOp[T Integer]() BinaryOp[T, T] { return BinaryFunc(func(a, b T) T { return a | b }) }
-
-// BitXorOp is a ^ b.
-func BitXorOp[T Integer]() BinaryOp[T, T] { return BinaryFunc(func(a, b T) T { return a ^ b }) }
-
-// ShiftLeftOp is a << b; a negative b counts as 0.
-func ShiftLeftOp[T Integer]() BinaryOp[T, T] {
-	return BinaryFunc(func(a, b T) T { return a << uint64(max(b, 0)) })
-}
-
-// ShiftRightOp is a >> b; a negative b counts as 0.
-func ShiftRightOp[T Integer]() BinaryOp[T, T] {
-	return BinaryFunc(func(a, b T) T { return a >> uint64(max(b, 0)) })
 }

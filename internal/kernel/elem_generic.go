@@ -94,7 +94,6 @@ var genericVectors = vectors{
 	},
 	sigmoidGrad:  map2(func(y, dy float64) float64 { return dy * y * (1 - y) }),
 	tanhGrad:     map2(func(y, dy float64) float64 { return dy * (1 - y*y) }),
-	siluGrad:     map2(siluGrad),
 	geluGrad:     map2(geluGrad),
 	geluTanhGrad: map2(geluTanhGrad),
 	leaky: map1s(func(x, s float32) float32 {
@@ -142,12 +141,6 @@ var genericVectors = vectors{
 			out[i] = s*x[i] + y[i]
 		}
 	},
-	fma: func(out, a, b, c []float32) {
-		a, b, c = a[:len(out)], b[:len(out)], c[:len(out)]
-		for i := range out {
-			out[i] = a[i]*b[i] + c[i]
-		}
-	},
 	lin2:        plainLin2[float32],
 	lin2Mask:    plainLin2Mask[float32],
 	normRow:     plainNormRow[float32],
@@ -185,15 +178,6 @@ var genericVectors = vectors{
 			xi := 1 / (1 + float32(exp(-math.Abs(float64(prev[i]-g)))))
 			prev[i] = g
 			u[i] = c1 * m[i] / (c2*sqrt32(v[i]) + eps) * xi
-		}
-	},
-	adamStep: func(w, g, m, v []float32, b1, n1, b2, n2, c1, c2, eps, lr, couple, keep float32) {
-		g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
-		for i := range w {
-			u := g[i] + couple*w[i]
-			m[i] = b1*m[i] + n1*u
-			v[i] = b2*v[i] + n2*(u*u)
-			w[i] = keep*w[i] - lr*(c1*m[i]/(c2*sqrt32(v[i])+eps))
 		}
 	},
 

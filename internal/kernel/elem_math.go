@@ -51,11 +51,6 @@ func tanh(x float64) float64 {
 
 func silu(x float64) float64 { return x * sigmoid(x) }
 
-func siluGrad(x, dy float64) float64 {
-	s := sigmoid(x)
-	return dy * s * (1 + x*(1-s))
-}
-
 func gelu(x float64) float64 { return 0.5 * x * (1 + math.Erf(x*(math.Sqrt2/2))) }
 
 func geluGrad(x, dy float64) float64 {

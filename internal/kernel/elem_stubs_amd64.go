@@ -95,9 +95,6 @@ func vsigmoidGradF32AVX2(out []float32, a []float32, b []float32)
 func vtanhGradF32AVX2(out []float32, a []float32, b []float32)
 
 //go:noescape
-func vsiluGradF32AVX2(out []float32, a []float32, b []float32)
-
-//go:noescape
 func vgeluGradF32AVX2(out []float32, a []float32, b []float32)
 
 //go:noescape
@@ -120,9 +117,6 @@ func vaffineReluF32AVX2(out []float32, a []float32, s float32, b float32)
 
 //go:noescape
 func vaxpyF32AVX2(out []float32, x []float32, y []float32, s float32)
-
-//go:noescape
-func vfmaF32AVX2(out []float32, a []float32, b []float32, c []float32)
 
 //go:noescape
 func vlin2F32AVX2(out []float32, x []float32, y []float32, s float32, t float32, b float32)
@@ -150,9 +144,6 @@ func vadamF32AVX2(u []float32, m []float32, v []float32, b1 float32, n1 float32,
 
 //go:noescape
 func vdiffGradF32AVX2(u []float32, m []float32, v []float32, prev []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32)
-
-//go:noescape
-func vadamStepF32AVX2(w []float32, g []float32, m []float32, v []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32, lr float32, couple float32, keep float32)
 
 //go:noescape
 func vsumF32AVX2(a []float32) (s float64)
@@ -278,9 +269,6 @@ func vsigmoidGradF32AVX512(out []float32, a []float32, b []float32)
 func vtanhGradF32AVX512(out []float32, a []float32, b []float32)
 
 //go:noescape
-func vsiluGradF32AVX512(out []float32, a []float32, b []float32)
-
-//go:noescape
 func vgeluGradF32AVX512(out []float32, a []float32, b []float32)
 
 //go:noescape
@@ -303,9 +291,6 @@ func vaffineReluF32AVX512(out []float32, a []float32, s float32, b float32)
 
 //go:noescape
 func vaxpyF32AVX512(out []float32, x []float32, y []float32, s float32)
-
-//go:noescape
-func vfmaF32AVX512(out []float32, a []float32, b []float32, c []float32)
 
 //go:noescape
 func vlin2F32AVX512(out []float32, x []float32, y []float32, s float32, t float32, b float32)
@@ -333,9 +318,6 @@ func vadamF32AVX512(u []float32, m []float32, v []float32, b1 float32, n1 float3
 
 //go:noescape
 func vdiffGradF32AVX512(u []float32, m []float32, v []float32, prev []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32)
-
-//go:noescape
-func vadamStepF32AVX512(w []float32, g []float32, m []float32, v []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32, lr float32, couple float32, keep float32)
 
 //go:noescape
 func vsumF32AVX512(a []float32) (s float64)

@@ -107,21 +107,20 @@ var elemCases = []struct {
 	{"Add", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { AddF32(p, o, a, b) }, func(x ...float64) float64 { return x[0] + x[1] }},
 	{"Sub", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { SubF32(p, o, a, b) }, func(x ...float64) float64 { return x[0] - x[1] }},
 	{"Mul", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { MulF32(p, o, a, b) }, func(x ...float64) float64 { return x[0] * x[1] }},
-	{"Div", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { DivF32(p, o, a, b) }, func(x ...float64) float64 { return x[0] / x[1] }},
-	{"Max", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { MaxF32(p, o, a, b) }, func(x ...float64) float64 { return refMax(x[0], x[1]) }},
-	{"Min", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { MinF32(p, o, a, b) }, func(x ...float64) float64 { return refMin(x[0], x[1]) }},
-	{"AddScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { AddScalarF32(p, o, a, 1.5) }, func(x ...float64) float64 { return x[0] + 1.5 }},
-	{"RSubScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { RSubScalarF32(p, o, a, 1.5) }, func(x ...float64) float64 { return 1.5 - x[0] }},
+	{"Div", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { each2(p, o, a, b, vec.div) }, func(x ...float64) float64 { return x[0] / x[1] }},
+	{"Max", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { each2(p, o, a, b, vec.max) }, func(x ...float64) float64 { return refMax(x[0], x[1]) }},
+	{"Min", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { each2(p, o, a, b, vec.min) }, func(x ...float64) float64 { return refMin(x[0], x[1]) }},
+	{"AddScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.adds, 1.5)) }, func(x ...float64) float64 { return x[0] + 1.5 }},
+	{"RSubScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.rsubs, 1.5)) }, func(x ...float64) float64 { return 1.5 - x[0] }},
 	{"MulScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { MulScalarF32(p, o, a, 1.5) }, func(x ...float64) float64 { return 1.5 * x[0] }},
 	{"DivScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { DivScalarF32(p, o, a, 1.5) }, func(x ...float64) float64 { return x[0] / 1.5 }},
 	{"RDivScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { RDivScalarF32(p, o, a, 1.5) }, func(x ...float64) float64 { return 1.5 / x[0] }},
-	{"MaxScalar", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { MaxScalarF32(p, o, a, 0.5) }, func(x ...float64) float64 { return refMax(x[0], 0.5) }},
-	{"MinScalar", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { MinScalarF32(p, o, a, 0.5) }, func(x ...float64) float64 { return refMin(x[0], 0.5) }},
+	{"MaxScalar", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.maxs, 0.5)) }, func(x ...float64) float64 { return refMax(x[0], 0.5) }},
+	{"MinScalar", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.mins, 0.5)) }, func(x ...float64) float64 { return refMin(x[0], 0.5) }},
 	{"Relu", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { ReluF32(p, o, a) }, func(x ...float64) float64 { return refMax(x[0], 0) }},
 	{"Abs", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { AbsF32(p, o, a) }, ref1(math.Abs)},
 	{"Neg", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { NegF32(p, o, a) }, func(x ...float64) float64 { return -x[0] }},
 	{"Sqrt", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { SqrtF32(p, o, a) }, ref1(math.Sqrt)},
-	{"Rsqrt", 1.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { RsqrtF32(p, o, a) }, func(x ...float64) float64 { return 1 / math.Sqrt(x[0]) }},
 	{"Exp", 1.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { ExpF32(p, o, a) }, ref1(math.Exp)},
 	{"Sigmoid", 2.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { SigmoidF32(p, o, a) }, ref1(refSigmoid)},
 	{"Tanh", 5, 1.5e-43, func(p *parallel.Pool, o, a, _, _ []float32) { TanhF32(p, o, a) }, ref1(math.Tanh)}, // p(x²)·x is below the normal numbers when x is
@@ -148,24 +147,20 @@ var elemCases = []struct {
 	}},
 	{"ClipGrad", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { ClipGradF32(p, o, a, b, -0.5, 1) }, func(x ...float64) float64 { return when(-0.5 <= x[0] && x[0] <= 1, x[1]) }},
 	{"SigmoidGrad", 2, 1e-6, func(p *parallel.Pool, o, a, b, _ []float32) { SigmoidGradF32(p, o, a, b) }, nil},
-	{"SiluGrad", 8, 1e-6, func(p *parallel.Pool, o, a, b, _ []float32) { SiluGradF32(p, o, a, b) }, nil},
 	{"GeluGrad", 8, 1e-6, func(p *parallel.Pool, o, a, b, _ []float32) { GeluGradF32(p, o, a, b) }, nil},
 	{"GeluTanhGrad", 8, 2e-6, func(p *parallel.Pool, o, a, b, _ []float32) { GeluTanhGradF32(p, o, a, b) }, nil},
 	{"TanhGrad", 2, 1e-6, func(p *parallel.Pool, o, a, b, _ []float32) { TanhGradF32(p, o, a, b) }, nil},
 	{"Affine", 1, 2e-6, func(p *parallel.Pool, o, a, _, _ []float32) { AffineF32(p, o, a, 1.25, -2) }, func(x ...float64) float64 { return 1.25*x[0] - 2 }},
 	{"ScaleAdd", 1, 2e-6, func(p *parallel.Pool, o, a, b, _ []float32) { ScaleAddF32(p, o, a, b, 1.25) }, func(x ...float64) float64 { return 1.25*x[0] + x[1] }},
-	{"Lin2", 1, 4e-6, func(p *parallel.Pool, o, a, b, _ []float32) { Lin2F32(p, o, a, b, 1.25, 0.5, 3) }, func(x ...float64) float64 { return 1.25*x[0] + 0.5*x[1] + 3 }},
-	{"FMA", 1, 3.1e-5, func(p *parallel.Pool, o, a, b, c []float32) { FMAF32(p, o, a, b, c) }, func(x ...float64) float64 { return x[0]*x[1] + x[2] }},
+	{"Lin2", 1, 4e-6, func(p *parallel.Pool, o, a, b, _ []float32) {
+		each2(p, o, a, b, func(o, a, b []float32) { vec.lin2(o, a, b, 1.25, 0.5, 3) })
+	}, func(x ...float64) float64 { return 1.25*x[0] + 0.5*x[1] + 3 }},
 }
 
 // gradRefs are the gradients that only make sense on finite inputs.
 var gradRefs = map[string]func(x ...float64) float64{
 	"SigmoidGrad": func(x ...float64) float64 { return x[1] * x[0] * (1 - x[0]) },
 	"TanhGrad":    func(x ...float64) float64 { return x[1] * (1 - x[0]*x[0]) },
-	"SiluGrad": func(x ...float64) float64 {
-		s := refSigmoid(x[0])
-		return x[1] * s * (1 + x[0]*(1-s))
-	},
 	"GeluGrad": func(x ...float64) float64 {
 		return x[1] * (0.5*(1+math.Erf(x[0]/math.Sqrt2)) + x[0]*math.Exp(-x[0]*x[0]/2)/math.Sqrt(2*math.Pi))
 	},
@@ -231,7 +226,7 @@ func TestShortSlicePanics(t *testing.T) {
 	for _, f := range []func(){
 		func() { AddF32(nil, make([]float32, 3), make([]float32, 3), make([]float32, 2)) },
 		func() { ReluF32(nil, make([]float32, 3), make([]float32, 2)) },
-		func() { DotF32(nil, make([]float32, 3), make([]float32, 2)) },
+		func() { AxpyF32(nil, make([]float32, 3), make([]float32, 2), 1) },
 	} {
 		func() {
 			defer func() {
@@ -268,10 +263,10 @@ func TestSums(t *testing.T) {
 				}
 			}
 			check("Sum", SumF32(nil, a), s)
-			check("AbsSum", AbsSumF32(nil, a), abs)
-			check("Dot", DotF32(nil, a, b), dot)
-			check("MaxOf", float64(MaxOfF32(nil, a)), hi)
-			check("MinOf", float64(MinOfF32(nil, a)), lo)
+			check("absSum", vec.absSum(a), abs)
+			check("dot", vec.dot(a, b), dot)
+			check("largest", float64(vec.largest(a)), hi)
+			check("smallest", float64(vec.smallest(a)), lo)
 			x, y := vec.sumDot(a, b)
 			check("sumDot", x, s)
 			check("sumDot", y, dot)
@@ -282,17 +277,17 @@ func TestSums(t *testing.T) {
 			check("sumDot3", x, s3)
 			check("sumDot3", y, d3)
 			for _, p := range ps {
-				if SumF32(p, a) != SumF32(nil, a) || DotF32(p, a, b) != DotF32(nil, a, b) {
+				if SumF32(p, a) != SumF32(nil, a) {
 					t.Errorf("n=%d: sums depend on the threads", n)
 				}
 			}
 			if n > 0 {
 				a[r.IntN(n)] = float32(nan)
-				if m := MaxOfF32(ps[1], a); m == m {
-					t.Errorf("n=%d: MaxOf loses a NaN: %g", n, m)
+				if m := vec.largest(a); m == m {
+					t.Errorf("n=%d: largest loses a NaN: %g", n, m)
 				}
-				if m := MinOfF32(ps[1], a); m == m {
-					t.Errorf("n=%d: MinOf loses a NaN: %g", n, m)
+				if m := vec.smallest(a); m == m {
+					t.Errorf("n=%d: smallest loses a NaN: %g", n, m)
 				}
 			}
 			acc := make([]float64, n)

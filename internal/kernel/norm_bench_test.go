@@ -61,7 +61,7 @@ func BenchmarkRows(b *testing.B) {
 			BatchNormTrain(nil, out, mean, vari, inv, x, w, v, 1, planes, hw*hw, 1e-5, true)
 		}, nil},
 		{"BatchNormGrad", 16 * len(x), func() { BatchNormGrad(nil, out, w, v, x, y, x, w, mean, inv, 1, planes, hw*hw, true) }, nil},
-		{"SumColumns", 4 * rows * n, func() { SumColumnsF32(nil, out, x, rows, n) }, func() {
+		{"SumColumns", 4 * rows * n, func() { Reduce(nil, ReduceSum, out, x, []int{rows, n}, []int{0}) }, func() {
 			clear(out[:n])
 			for r := range rows {
 				for i, v := range x[r*n : (r+1)*n] {
@@ -97,16 +97,14 @@ func BenchmarkRows(b *testing.B) {
 		}},
 		{"MaxPool2x2s2/index", 6 * len(x), func() { MaxPool(nil, out, idx, x, pool2) }, nil},
 		{"AveragePool3x3s2", 5 * len(x), func() { AveragePool(nil, out, x, pool3) }, nil},
-		{"AdamStep", 28 * len(x), func() {
-			AdamStepF32(nil, out, x, m1, m2, Adam{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, LR: 1e-3, T: 3})
-		}, func() {
-			for i, g := range x {
+		{"Adam", 20 * len(x), func() { AdamF32(out, m1, m2, Adam{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, T: 3}) }, func() {
+			for i, g := range out {
 				m1[i] = 0.9*m1[i] + 0.1*g
 				m2[i] = 0.999*m2[i] + 0.001*g*g
-				out[i] -= 1e-3 * m1[i] / (float32(math.Sqrt(float64(m2[i]))) + 1e-8)
+				out[i] = m1[i] / (float32(math.Sqrt(float64(m2[i]))) + 1e-8)
 			}
 		}},
-		{"SGDStep", 20 * len(x), func() { SGDStepF32(nil, out, x, m1, SGD{LR: 1e-3, Momentum: 0.9}) }, nil},
+		{"Momentum", 16 * len(x), func() { MomentumF32(m1, out, SGD{Momentum: 0.9}) }, nil},
 		{"ReduceLogSumExp", 4 * rows * n, func() { Reduce(nil, ReduceLogSumExp, out, x, []int{rows, n}, []int{1}) }, nil},
 	} {
 		for _, i := range ISAs() {

@@ -145,34 +145,10 @@ func testLayerNorm[T Float](t *testing.T) {
 	}
 }
 
-func testGroupNorm[T Float](t *testing.T) {
-	r := rand.New(rand.NewPCG(23, 24))
-	tol := 4 * tolOf[T]()
-	for _, s := range [][4]int{{2, 6, 5, 3}, {2, 6, 5, 6}, {3, 4, 9, 1}, {1, 4, 700, 2}, {5, 8, 49, 4}} {
-		n, c, hw, groups := s[0], s[1], s[2], s[3]
-		x, dy, w, b := randOf[T](r, n*c*hw), randOf[T](r, n*c*hw), randOf[T](r, c), randOf[T](r, c)
-		key, ch := func(i int) int { return i / (hw * c / groups) }, func(i int) int { return i / hw % c }
-		for _, p := range pools(t) {
-			y, mean, inv := make([]T, len(x)), make([]T, n*groups), make([]T, n*groups)
-			GroupNorm(p, y, mean, inv, x, w, b, n, c, hw, groups, 1e-3)
-			want := refNorm(to64(x), to64(dy), to64(w), to64(b), key, ch, 1e-3, false, false, nil)
-			closeTo(t, "group norm", y, want.y, tol)
-			closeTo(t, "mean", mean, byKey(want.mean, n*groups), tol)
-			closeTo(t, "1/std", inv, byKey(want.inv, n*groups), tol)
-			dx, dw, db := make([]T, len(x)), make([]T, c), make([]T, c)
-			GroupNormGrad(p, dx, dw, db, x, dy, w, mean, inv, n, c, hw, groups)
-			closeTo(t, "dx", dx, want.dx, 2*tol)
-			closeTo(t, "dw", dw, want.dw, tol)
-			closeTo(t, "db", db, want.db, tol)
-		}
-	}
-}
-
 func TestNorm(t *testing.T) {
 	for name, f := range map[string][2]func(*testing.T){
 		"batch": {testBatchNorm[float32], testBatchNorm[float64]},
 		"layer": {testLayerNorm[float32], testLayerNorm[float64]},
-		"group": {testGroupNorm[float32], testGroupNorm[float64]},
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachISA(t, f[0])

@@ -380,23 +380,6 @@ func AveragePoolGrad[T Float](p *parallel.Pool, dx, dy []T, q *PoolParams) {
 	})
 }
 
-// GlobalAveragePool is out[k] = the mean of plane k of in [planes, hw].
-func GlobalAveragePool[T Float](p *parallel.Pool, out, in []T, planes, hw int) {
-	Reduce(p, ReduceMean, out, in, []int{planes, hw}, []int{1})
-}
-
-// GlobalMaxPool is out[k] = the largest element of plane k of in [planes, hw], NaN when there is one.
-func GlobalMaxPool[T Float](p *parallel.Pool, out, in []T, planes, hw int) {
-	Reduce(p, ReduceMax, out, in, []int{planes, hw}, []int{1})
-}
-
-// GlobalAveragePoolGrad is dx[k,i] = dy[k]/hw for dx [planes, hw].
-func GlobalAveragePoolGrad[T Float](p *parallel.Pool, dx, dy []T, planes, hw int) {
-	atLeast(planes*hw, len(dx))
-	atLeast(planes, len(dy))
-	channelRows(p, planes, hw, func(k int) { fill(dx[k*hw:(k+1)*hw], dy[k]/T(hw)) })
-}
-
 func plainMaxNum[T Float](out, a, b []T) {
 	a, b = a[:len(out)], b[:len(out)]
 	for i := range out {
@@ -406,21 +389,4 @@ func plainMaxNum[T Float](out, a, b []T) {
 		}
 		out[i] = v
 	}
-}
-
-// PoolOut is the number of windows along an axis of ONNX pooling: those that fit, or with ceil also the one that begins
-// inside of the input or the padding before it.
-func PoolOut(in, kernel, stride, dilation, padBegin, padEnd int, ceil bool) int {
-	span := in + padBegin + padEnd - (kernel-1)*dilation - 1
-	if span < 0 {
-		return 0
-	}
-	if !ceil {
-		return span/stride + 1
-	}
-	n := (span+stride-1)/stride + 1
-	if (n-1)*stride >= in+padBegin {
-		n--
-	}
-	return n
 }

@@ -74,13 +74,3 @@ func cumulate[T, A Number](p *parallel.Pool, out, in []T, outer, n, inner int, e
 		}
 	})
 }
-
-// SumColumnsF32 is out[j] = Σ x[i,j] over the rows of x [rows, cols]: the gradient of a bias.
-func SumColumnsF32(p *parallel.Pool, out, x []float32, rows, cols int) {
-	Reduce(p, ReduceSum, out, x, []int{rows, cols}, []int{0})
-}
-
-// AddRowF32 is out[i,j] = x[i,j] + b[j] for x [rows, cols]; out may be x.
-func AddRowF32(p *parallel.Pool, out, x, b []float32, rows, cols int) {
-	Binary(p, AddOp[float32](), out, []int{rows, cols}, x, []int{rows, cols}, b, []int{cols})
-}

@@ -227,14 +227,3 @@ func TestCumSum(t *testing.T) {
 		}
 	}
 }
-
-func TestBiasHelpers(t *testing.T) {
-	x, b, out := []float32{1, 2, 3, 4, 5, 6}, []float32{10, 20, 30}, make([]float32, 6)
-	AddRowF32(nil, out, x, b, 2, 3)
-	SumColumnsF32(nil, b, out, 2, 3)
-	for j, w := range []float32{25, 47, 69} {
-		if b[j] != w {
-			t.Errorf("column %d: %g, want %g", j, b[j], w)
-		}
-	}
-}

@@ -151,27 +151,3 @@ func softmaxGradRow[T Float](l *rowLoops[T], dx, y, dy, buf []T, log bool) {
 		l.lin2(dx[k:k+len(e)], e, dy[k:k+len(e)], T(-s), 1, 0)
 	}
 }
-
-// LogSumExp is out[o] = ln Σ_k e^in[o,k] for the rows of in [outer, n].
-func LogSumExp[T Float](p *parallel.Pool, out, in []T, outer, n int) {
-	atLeast(outer*n, len(in))
-	atLeast(outer, len(out))
-	l := loopsOf[T]()
-	p.For(outer, max(1, elemChunk/max(n, 1)), func(lo, hi int) {
-		buf := make([]T, min(max(n, 1), softmaxBlock))
-		for r := lo; r < hi; r++ {
-			x := in[r*n : (r+1)*n]
-			m := l.largest(x)
-			if math.IsInf(float64(m), 0) || n == 0 {
-				out[r] = m
-				continue
-			}
-			s := 0.0
-			for k := 0; k < n; k += len(buf) {
-				b := x[k:min(k+len(buf), n)]
-				s += l.expSum(buf[:len(b)], b, m)
-			}
-			out[r] = T(float64(m) + math.Log(s))
-		}
-	})
-}

@@ -7,6 +7,9 @@ import (
 	"github.com/gtk-onnx/gtk/internal/parallel"
 )
 
+// Index lists the types of class numbers.
+type Index interface{ ~int32 | ~int64 }
+
 // NoIgnore as the ignored label of a loss means none.
 const NoIgnore = math.MinInt64
 

@@ -61,11 +61,6 @@ var kernels = []kern{
 	bin("vreluGradF32", func(g *gen, y, dy V) V { return g.keep(g.cmp(greater, y, g.zero()), dy) }),
 	bin("vsigmoidGradF32", func(g *gen, y, dy V) V { return g.mul(g.mul(dy, y), g.sub(g.load(1), y)) }),
 	bin("vtanhGradF32", func(g *gen, y, dy V) V { return g.mul(dy, g.fnma(y, y, g.load(1))) }),
-	heavy("vsiluGradF32", func(g *gen, x, dy V) V {
-		s := g.sigmoid(x)
-		t := g.fma(x, g.sub(g.load(1), s), g.k(1))
-		return g.mul(dy, g.mul(s, t))
-	}),
 	heavy("vgeluGradF32", func(g *gen, x, dy V) V {
 		// Φ(x) + x φ(x)
 		cdf := g.mul(g.add(g.erf(g.mul(x, g.k(math.Sqrt2/2))), g.k(1)), g.k(0.5))
@@ -96,9 +91,6 @@ var kernels = []kern{
 	}),
 	many("vaxpyF32", "out:o x:i y:i", []string{"s"}, 4, func(g *gen, in []V, s func(int) V) V {
 		return g.fma(in[0], s(0), in[1])
-	}),
-	many("vfmaF32", "out:o a:i b:i c:i", nil, 2, func(g *gen, in []V, _ func(int) V) V {
-		return g.fma(in[0], in[1], in[2])
 	}),
 	many("vlin2F32", "out:o x:i y:i", []string{"s", "t", "b"}, 2, func(g *gen, in []V, s func(int) V) V {
 		return g.fma(in[0], s(0), g.fma(in[1], s(1), s(2)))
@@ -137,11 +129,6 @@ var kernels = []kern{
 		d := g.abs(g.sub(in[3], in[0]))
 		xi := g.div(g.load(1), g.add(g.exp(g.neg(d)), g.k(1)))
 		return []V{g.mul(u, xi), m, v, in[0]}
-	}},
-	{"vadamStepF32", args("w:io g:i m:io v:io"), []string{"b1", "n1", "b2", "n2", "c1", "c2", "eps", "lr", "couple", "keep"}, true, 1, func(g *gen, in []V, s func(int) V) []V {
-		w := in[0]
-		u, m, v := adam(g, g.fma(w, s(8), in[1]), in[2], in[3], s)
-		return []V{g.fnma(u, s(7), g.mul(w, s(9))), m, v}
 	}},
 }
 
