@@ -16,6 +16,7 @@
 //
 // Parameters are float32 or float64. Rules work element by element on blocks that stay in cache while the
 // whole chain runs over them; the blocks do not depend on the number of threads, so neither do the results.
+// The pool of threads is that of a model, engine.Model.Pool; nil is one thread.
 package optim
 
 import (
