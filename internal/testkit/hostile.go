@@ -331,6 +331,17 @@ func structureLies(add func(string, *onnxpb.ModelProto)) {
 	}
 }
 
+// Endless is a legal model that runs for ever: a loop of 2^60 iterations without results.
+func Endless() Lie {
+	b := &onnxpb.GraphProto{
+		Name: proto.String("b"), Node: []*onnxpb.NodeProto{node("Identity c -> d"), node("Relu s -> r")},
+		Input:  []*onnxpb.ValueInfoProto{value("i", 7), value("c", 9), anyShape("s", 1)},
+		Output: []*onnxpb.ValueInfoProto{value("d", 9), anyShape("r", 1)},
+	}
+	yes := &onnxpb.TensorProto{Name: proto.String("t"), DataType: proto.Int32(9), RawData: []byte{1}}
+	return Lie{"endless", picture([]*onnxpb.TensorProto{int64s("n", nil, 1<<60), yes}, node("Loop n,t,x -> y", graphAttr("body", b)))}
+}
+
 func controlLies(add func(string, *onnxpb.ModelProto)) {
 	type inits = []*onnxpb.TensorProto
 	yes := &onnxpb.TensorProto{Name: proto.String("t"), DataType: proto.Int32(9), RawData: []byte{1}}
