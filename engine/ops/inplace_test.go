@@ -18,8 +18,10 @@ import (
 // it. Overwriting an input, and memory that one value leaves to another, must not change a bit of the result.
 func TestInPlace(t *testing.T) {
 	overwrote := map[string]bool{}
+	tried := 0
 	for _, c := range cases {
 		t.Run(c.String(), func(t *testing.T) {
+			tried++
 			spec, err := c.spec()
 			if err != nil {
 				t.Skip(err)
@@ -45,7 +47,9 @@ func TestInPlace(t *testing.T) {
 		})
 	}
 	for _, s := range ops.Standard.All() {
-		if len(s.InPlace) > 0 && !s.Random && !overwrote[s.Name] && ran == len(cases) {
+		// Only inputs of real numbers are made to die with the operator.
+		real := s.In[0].Types == nil || slices.ContainsFunc(s.In[0].Types, tensor.DType.IsFloat)
+		if len(s.InPlace) > 0 && !s.Random && real && !overwrote[s.Name] && tried == len(cases) {
 			t.Errorf("no case of %s lets it overwrite an input", s.Name)
 		}
 	}
