@@ -122,12 +122,7 @@ func (p *Program) run(ctx context.Context, feeds []*tensor.Tensor, limit int) (o
 	var current *graph.Node
 	defer func() {
 		if v := recover(); v != nil {
-			e, ok := v.(error)
-			if !ok || current == nil {
-				e = &PanicError{Value: v, Stack: debug.Stack()}
-			} else {
-				e = &PanicError{Value: e, Stack: debug.Stack()}
-			}
+			var e error = &PanicError{Value: v, Stack: debug.Stack()}
 			if current != nil {
 				e = &NodeError{Node: current, Err: e}
 			}

@@ -61,9 +61,6 @@ func (b *Builder) AddNode(name string, op *Spec, attrs any, in []Value, want []b
 	}
 	g := b.G
 	n := &Node{ID: g.nextID, Name: name, Op: op, Attrs: attrs, In: append([]Value(nil), in...), NumIn: len(in), For: b.For, Bodies: bodies}
-	if b.For != nil && b.Prefix == "" && name == "" {
-		n.Comment = "gradient"
-	}
 	g.nextID++
 	ins, outs := make([]tensor.DType, len(in)), make([]tensor.DType, len(want))
 	for i, v := range in {

@@ -47,18 +47,17 @@ type Info struct {
 
 // Node is one application of an operator.
 type Node struct {
-	ID      int     // unique in the graph, increasing with the order of creation
-	Name    string  // ONNX node name or a derived one; for messages
-	Op      *Spec   //
-	Attrs   any     // *A of the operator's Def[A]
-	In      []Value // NumIn operator inputs, then the captured values of each body
-	Out     []Value // 0 where an optional output is absent
-	NumIn   int     //
-	Bodies  []*Body // subgraphs of If, Loop, Scan
-	For     *Node   // the forward node that this node is part of the gradient of, or nil
-	Frozen  bool    // excluded from in-place and fusion by a rewrite that needs its output
-	Opset   int     // version of the operator set that the node was written for
-	Comment string  // why a rewrite or gradient rule made it
+	ID     int     // unique in the graph, increasing with the order of creation
+	Name   string  // ONNX node name or a derived one; for messages
+	Op     *Spec   //
+	Attrs  any     // *A of the operator's Def[A]
+	In     []Value // NumIn operator inputs, then the captured values of each body
+	Out    []Value // 0 where an optional output is absent
+	NumIn  int     //
+	Bodies []*Body // subgraphs of If, Loop, Scan
+	For    *Node   // the forward node that this node is part of the gradient of, or nil
+	Frozen bool    // excluded from in-place and fusion by a rewrite that needs its output
+	Opset  int     // version of the operator set that the node was written for
 }
 
 // Body is a subgraph: its inputs are Formals formal inputs, then one for each captured outer value.
