@@ -87,25 +87,41 @@ func (a Augment) part(r random, h, w int) *box {
 	return &box{float64(y), float64(x), float64(y + side), float64(x + side)}
 }
 
-// shift is pic after the padded crop and the flip.
-func (a Augment) shift(r random, pic *tensor.Tensor) *tensor.Tensor {
-	dy, dx, flip := 0, 0, false
+// move is where the padded crop and the flip take a picture.
+type move struct {
+	dy, dx int
+	flip   bool
+}
+
+// draw draws a move.
+func (a Augment) draw(r random) (m move) {
 	if a.Pad > 0 {
-		dy, dx = r.intn(2*a.Pad+1)-a.Pad, r.intn(2*a.Pad+1)-a.Pad
+		m.dy, m.dx = r.intn(2*a.Pad+1)-a.Pad, r.intn(2*a.Pad+1)-a.Pad
 	}
 	if a.Flip {
-		flip = r.intn(2) == 1
+		m.flip = r.intn(2) == 1
 	}
-	if dy == 0 && dx == 0 && !flip {
+	return m
+}
+
+// apply is pic [C,H,W] after m, fill where nothing of it is left.
+func (m move) apply(pic *tensor.Tensor, fill uint8) *tensor.Tensor {
+	if m == (move{}) {
 		return pic
 	}
+	dy, dx := m.dy, m.dx
 	c, h, w := pic.Dim(0), pic.Dim(1), pic.Dim(2)
 	out := tensor.New(tensor.Uint8, c, h, w)
+	if fill != 0 {
+		for i := range out.Bytes() {
+			out.Bytes()[i] = fill
+		}
+	}
 	for k := range c {
 		for y := max(0, -dy); y < min(h, h-dy); y++ {
 			dst, src := out.Bytes()[(k*h+y)*w:][:w], pic.Bytes()[(k*h+y+dy)*w:][:w]
 			for x := max(0, -dx); x < min(w, w-dx); x++ {
-				if flip {
+				if m.flip {
 					dst[w-1-x] = src[x+dx]
 				} else {
 					dst[x] = src[x+dx]

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"runtime"
+	"slices"
 	"sync"
 
 	"github.com/gtk-onnx/gtk/tensor"
@@ -12,18 +14,31 @@ import (
 
 // Batch is consecutive examples of an order. Its tensors are valid until the next batch is asked for; Clone keeps one.
 type Batch struct {
-	Index  []int          // indices in the data set
-	IDs    []string       // ids
-	X      *tensor.Tensor // [N,…]
-	Labels []int64        // class indices, -1 for none
-	Y      *tensor.Tensor // regression targets [N,…], or nil
+	Index  []int                     // indices in the data set
+	IDs    []string                  // ids
+	X      *tensor.Tensor            // [N,…], or nil where Fields has all
+	Fields map[string]*tensor.Tensor // arrays that have names of their own, [N,…] each; nil for none
+	Labels []int64                   // class indices, -1 for none
+	Y      *tensor.Tensor            // targets [N,…], or nil
+	Mask   *tensor.Tensor            // classes of pixels, uint8 [N,H,W]; nil unless BatchOptions.Masks asks for them
 }
+
+// Len is the number of examples.
+func (b *Batch) Len() int { return len(b.IDs) }
 
 // Clone is a copy of b that stays valid.
 func (b *Batch) Clone() *Batch {
-	c := &Batch{Index: append([]int(nil), b.Index...), IDs: append([]string(nil), b.IDs...), X: b.X.Clone(), Labels: append([]int64(nil), b.Labels...)}
-	if b.Y != nil {
-		c.Y = b.Y.Clone()
+	c := &Batch{Index: slices.Clone(b.Index), IDs: slices.Clone(b.IDs), Labels: slices.Clone(b.Labels)}
+	for _, t := range []struct{ to, from **tensor.Tensor }{{&c.X, &b.X}, {&c.Y, &b.Y}, {&c.Mask, &b.Mask}} {
+		if *t.from != nil {
+			*t.to = (*t.from).Clone()
+		}
+	}
+	if b.Fields != nil {
+		c.Fields = make(map[string]*tensor.Tensor, len(b.Fields))
+		for k, t := range b.Fields {
+			c.Fields[k] = t.Clone()
+		}
 	}
 	return c
 }
@@ -32,6 +47,7 @@ func (b *Batch) Clone() *Batch {
 type BatchOptions struct {
 	Preprocess *Preprocess // for pictures (and, with its Tensors set, all else); nil: uint8 as they are
 	Augment    Augment     // for pictures
+	Masks      bool        // masks are wanted too; an example without one is an error
 	Seed       uint64      // of the augmentation
 	Epoch      int         // of the order and the augmentation
 	Skip       int         // batches to leave out at the start, to resume in the middle of an epoch
@@ -60,19 +76,40 @@ func Batches(ctx context.Context, ds Dataset, s Sampler, size int, o BatchOption
 
 // loader is one iteration.
 type loader struct {
-	ds    Dataset
-	o     BatchOptions
-	order []int
-	size  int
-	count int // batches
-	first prepared
+	ds     Dataset
+	o      BatchOptions
+	order  []int
+	size   int
+	count  int // batches
+	first  prepared
+	fields []string // names, sorted
+	cols   []column // of prepared.arrays
 }
 
 // prepared is an example as it goes into a batch.
 type prepared struct {
-	id    string
-	label int
-	x, y  *tensor.Tensor
+	id     string
+	label  int
+	arrays []*tensor.Tensor // of the batch's columns, nil where there is none
+}
+
+// column is one array of a batch: where it stands, and its like for one example.
+type column struct {
+	name string // for messages
+	at   func(*Batch) **tensor.Tensor
+}
+
+// columns are x, y, the mask and the fields of the given names.
+func columns(fields []string) []column {
+	all := []column{
+		{"input", func(b *Batch) **tensor.Tensor { return &b.X }},
+		{"target", func(b *Batch) **tensor.Tensor { return &b.Y }},
+		{"mask", func(b *Batch) **tensor.Tensor { return &b.Mask }},
+	}
+	for _, n := range fields {
+		all = append(all, column{name: n})
+	}
+	return all
 }
 
 // job is a batch in the making.
@@ -108,15 +145,26 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 	if l.count <= max(0, o.Skip) {
 		return nil, nil
 	}
-	var err error
-	l.first, err = l.prepare(l.order[max(0, o.Skip)*l.size])
-	if err == nil && l.first.x.DType() == tensor.String {
-		err = fmt.Errorf("data: example %q: strings cannot be batched", l.first.id)
+	at := l.order[max(0, o.Skip)*l.size]
+	e, err := ds.Example(at)
+	if err != nil {
+		return nil, err
 	}
-	if err == nil && l.first.x.DType().Bits()%8 != 0 {
-		err = fmt.Errorf("data: example %q: %v cannot be batched; convert it to a type of whole bytes", l.first.id, l.first.x)
+	l.fields = slices.Sorted(maps.Keys(e.Fields))
+	l.cols = columns(l.fields)
+	if l.first, err = l.prepare(at); err != nil {
+		return nil, err
 	}
-	return l, err
+	for k, t := range l.first.arrays {
+		switch {
+		case t == nil:
+		case t.DType() == tensor.String:
+			return nil, fmt.Errorf("data: example %q: %s: strings cannot be batched", e.ID, l.cols[k].name)
+		case t.DType().Bits()%8 != 0:
+			return nil, fmt.Errorf("data: example %q: %s: %v cannot be batched; convert it to a type of whole bytes", e.ID, l.cols[k].name, t)
+		}
+	}
+	return l, nil
 }
 
 // prepare reads, augments and preprocesses one example.
@@ -125,36 +173,69 @@ func (l *loader) prepare(i int) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	out := prepared{e.ID, e.Label, e.X, e.Y}
-	p := l.o.Preprocess
-	if !e.Picture {
-		if p != nil && p.Tensors {
-			out.x, err = p.ApplyTensor(e.X)
+	out := prepared{e.ID, e.Label, make([]*tensor.Tensor, len(l.cols))}
+	for k, n := range l.fields {
+		if out.arrays[3+k] = e.Fields[n]; e.Fields[n] == nil {
+			return out, fmt.Errorf("data: example %q: no array %q", e.ID, n)
 		}
-		return out, wrapExample(e.ID, err)
 	}
+	out.arrays[1] = e.Y
+	if l.o.Masks {
+		if e.Mask == nil {
+			return out, fmt.Errorf("data: example %q has no mask", e.ID)
+		}
+		out.arrays[2] = e.Mask
+	}
+	switch {
+	case e.X == nil:
+	case e.Picture:
+		err = l.picture(&out, e, i)
+	case l.o.Preprocess != nil && l.o.Preprocess.Tensors:
+		out.arrays[0], err = l.o.Preprocess.ApplyTensor(e.X)
+	default:
+		out.arrays[0] = e.X
+	}
+	return out, wrapExample(e.ID, err)
+}
+
+// picture augments and preprocesses the picture of e, and takes its mask the same way.
+func (l *loader) picture(out *prepared, e Example, i int) error {
+	p := l.o.Preprocess
 	if p == nil && l.o.Augment == (Augment{}) {
-		return out, nil
+		out.arrays[0] = e.X
+		return nil
 	}
 	var geometry Preprocess
 	if p != nil {
 		geometry = *p
 	}
 	if err := checkPicture(e.X); err != nil {
-		return out, wrapExample(e.ID, err)
+		return err
 	}
 	r := newRandom(l.o.Seed, keyAugment, uint64(l.o.Epoch), uint64(i))
 	part := l.o.Augment.part(r, e.X.Dim(1), e.X.Dim(2))
 	pic, err := geometry.picture(e.X, part)
 	if err != nil {
-		return out, wrapExample(e.ID, err)
+		return err
 	}
-	if out.x = l.o.Augment.shift(r, pic); p == nil {
-		return out, nil
+	move := l.o.Augment.draw(r)
+	pic = move.apply(pic, 0)
+	if out.arrays[2] != nil {
+		if !e.Mask.Shape().Equal(e.X.Shape()[1:]) {
+			return fmt.Errorf("the mask is %v, the picture %v", e.Mask, e.X)
+		}
+		mask, err := geometry.mask(e.Mask, part)
+		if err != nil {
+			return err
+		}
+		h, w := mask.Dim(0), mask.Dim(1)
+		out.arrays[2] = move.apply(mask.Reshape(1, h, w), Void).Reshape(h, w)
 	}
-	pic = out.x
-	out.x = tensor.New(tensor.Float32, p.shape(pic)...)
-	return out, wrapExample(e.ID, p.normalise(out.x.F32(), pic))
+	if out.arrays[0] = pic; p == nil {
+		return nil
+	}
+	out.arrays[0] = tensor.New(tensor.Float32, p.shape(pic)...)
+	return p.normalise(out.arrays[0].F32(), pic)
 }
 
 func wrapExample(id string, err error) error {
@@ -252,14 +333,33 @@ func (l *loader) open(j *job, b int) {
 	index := l.order[b*l.size : min((b+1)*l.size, len(l.order))]
 	n := len(index)
 	if len(j.batch.Index) != n {
-		j.batch = Batch{IDs: make([]string, n), Labels: make([]int64, n), X: tensor.New(l.first.x.DType(), append(tensor.Shape{n}, l.first.x.Shape()...)...)}
-		if l.first.y != nil {
-			j.batch.Y = tensor.New(l.first.y.DType(), append(tensor.Shape{n}, l.first.y.Shape()...)...)
+		j.batch = Batch{IDs: make([]string, n), Labels: make([]int64, n)}
+		if len(l.fields) > 0 {
+			j.batch.Fields = make(map[string]*tensor.Tensor, len(l.fields))
+		}
+		for k, first := range l.first.arrays {
+			if first == nil {
+				continue
+			}
+			t := tensor.New(first.DType(), append(tensor.Shape{n}, first.Shape()...)...)
+			if at := l.cols[k].at; at != nil {
+				*at(&j.batch) = t
+			} else {
+				j.batch.Fields[l.cols[k].name] = t
+			}
 		}
 	}
 	j.batch.Index = index
 	j.errs = make([]error, n)
 	j.todo.Add(n)
+}
+
+// array is column k of b.
+func (l *loader) array(b *Batch, k int) *tensor.Tensor {
+	if at := l.cols[k].at; at != nil {
+		return *at(b)
+	}
+	return b.Fields[l.cols[k].name]
 }
 
 // fill puts example k of j in its place.
@@ -270,15 +370,20 @@ func (l *loader) fill(j *job, k int) error {
 		return err
 	}
 	j.batch.IDs[k], j.batch.Labels[k] = e.id, int64(e.label)
-	if err := place(j.batch.X, k, e.x, l.first.x); err != nil {
-		return fmt.Errorf("data: example %q: %w; the first one is %q", e.id, err, l.first.id)
-	}
-	if (e.y == nil) != (j.batch.Y == nil) {
-		return fmt.Errorf("data: example %q: some examples have a target and some have not; the first one is %q", e.id, l.first.id)
-	}
-	if e.y != nil {
-		if err := place(j.batch.Y, k, e.y, l.first.y); err != nil {
-			return fmt.Errorf("data: example %q: target: %w; the first one is %q", e.id, err, l.first.id)
+	for c, x := range e.arrays {
+		first := l.first.arrays[c]
+		if (x == nil) != (first == nil) {
+			return fmt.Errorf("data: example %q: some examples have an array as %s and some have not; the first one is %q", e.id, l.cols[c].name, l.first.id)
+		}
+		if x == nil {
+			continue
+		}
+		if err := place(l.array(&j.batch, c), k, x, first); err != nil {
+			what := ""
+			if c > 0 {
+				what = l.cols[c].name + ": "
+			}
+			return fmt.Errorf("data: example %q: %s%w; the first one is %q", e.id, what, err, l.first.id)
 		}
 	}
 	return nil

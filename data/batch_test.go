@@ -272,12 +272,12 @@ func TestAugment(t *testing.T) {
 	flips, places := 0, map[string]int{}
 	for e := range 400 {
 		r := newRandom(1, keyAugment, uint64(e))
-		if out := (Augment{Flip: true}).shift(r, x); slices.Equal(out.Bytes(), []uint8{3, 2, 1, 6, 5, 4}) {
+		if out := (Augment{Flip: true}).draw(r).apply(x, 0); slices.Equal(out.Bytes(), []uint8{3, 2, 1, 6, 5, 4}) {
 			flips++
 		} else if !slices.Equal(out.Bytes(), x.Bytes()) {
 			t.Fatalf("flip gives %v", out.Bytes())
 		}
-		places[fmt.Sprint(Augment{Pad: 1}.shift(r, x).Bytes())]++
+		places[fmt.Sprint(Augment{Pad: 1}.draw(r).apply(x, 0).Bytes())]++
 	}
 	if flips < 150 || flips > 250 || len(places) != 9 || places["[0 0 0 0 1 2]"] == 0 || places["[5 6 0 0 0 0]"] == 0 {
 		t.Errorf("%d flips, places %v", flips, places)
@@ -312,3 +312,64 @@ func TestCache(t *testing.T) {
 }
 
 var shuffled8 = []int{3, 6, 7, 0, 4, 5, 1, 2}
+
+// fieldset has an array without a name, arrays with names, and masks.
+type fieldset struct{ n int }
+
+func (s fieldset) Len() int          { return s.n }
+func (s fieldset) ID(i int) string   { return fmt.Sprint(i) }
+func (s fieldset) Label(int) int     { return -1 }
+func (s fieldset) Classes() []string { return nil }
+func (s fieldset) Example(i int) (Example, error) {
+	e := Example{ID: s.ID(i), Label: -1, Picture: true, X: tensor.New(tensor.Uint8, 1, 4, 6), Mask: tensor.New(tensor.Uint8, 4, 6)}
+	for k := range e.Mask.Bytes() {
+		v := byte(k % 3)
+		e.Mask.Bytes()[k], e.X.Bytes()[k] = v, 100*v // what happens to the picture is seen in the mask
+	}
+	e.Fields = map[string]*tensor.Tensor{"ids": tensor.From([]int64{int64(i), int64(-i)}, 2), "scale": tensor.From([]float32{float32(i) / 2})}
+	return e, nil
+}
+
+func TestFieldsAndMasks(t *testing.T) {
+	ds := fieldset{5}
+	var ids []int64
+	for b, err := range Batches(context.Background(), ds, Sequential(5), 2, BatchOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.Mask != nil || len(b.Fields) != 2 || b.Fields["scale"].Dim(0) != b.Len() || !b.Fields["ids"].Shape().Equal(tensor.Shape{b.Len(), 2}) {
+			t.Fatalf("batch %v has fields %v and mask %v", b.IDs, b.Fields, b.Mask)
+		}
+		ids = append(ids, b.Clone().Fields["ids"].I64()...)
+	}
+	if !slices.Equal(ids, []int64{0, 0, 1, -1, 2, -2, 3, -3, 4, -4}) {
+		t.Errorf("ids %v", ids)
+	}
+	void := 0
+	for epoch := range 20 {
+		o := BatchOptions{Masks: true, Epoch: epoch, Augment: Augment{Flip: true, Pad: 1}, Preprocess: &Preprocess{Scale: 1, Channels: "gray"}}
+		for b, err := range Batches(context.Background(), ds, Sequential(5), 5, o) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			for k, v := range b.X.F32() {
+				m := b.Mask.Bytes()[k]
+				if m == Void && v == 0 {
+					void++
+				} else if v != 100*float32(m) {
+					t.Fatalf("epoch %d: pixel %d is %v, its mask %d", epoch, k, v, m)
+				}
+			}
+		}
+	}
+	if void == 0 {
+		t.Error("no picture was moved beyond its border")
+	}
+	p := Preprocess{ImageSize: [2]int{2, 3}, Crop: "none"}
+	if m := must(p.Mask(must(ds.Example(0))(t).Mask))(t); !slices.Equal(m.Bytes(), []byte{1, 0, 2, 1, 0, 2}) {
+		t.Errorf("half the size: %v", m.Bytes())
+	}
+	if _, err := collect(must(Open("digits#test", Options{}))(t), Sequential(3), 3, BatchOptions{Masks: true}); err == nil {
+		t.Error("masks of a set without masks")
+	}
+}

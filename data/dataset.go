@@ -6,14 +6,18 @@ import (
 
 // Example is one member of a data set. Its tensors belong to the data set and must not be changed.
 type Example struct {
-	ID      string            // stable name: file path below the root, or index
-	X       *tensor.Tensor    // picture: uint8 [C,H,W], C 1 (grey) or 3 (RGB); otherwise any type and shape
-	Picture bool              // X is a picture: preprocessing and augmentation apply
-	Label   int               // class index, -1 for none
-	Y       *tensor.Tensor    // regression target, or nil
-	Mask    *tensor.Tensor    // ground truth, uint8 [H,W] of 0 and 1 at the size of X, or nil
-	Groups  map[string]string // values of the group columns, or nil
+	ID      string                    // stable name: file path below the root, or index
+	X       *tensor.Tensor            // picture: uint8 [C,H,W], C 1 (grey) or 3 (RGB); otherwise any type and shape; nil where Fields has all
+	Fields  map[string]*tensor.Tensor // arrays that have names of their own, such as input_ids; nil for sets of one array
+	Picture bool                      // X is a picture: preprocessing and augmentation apply
+	Label   int                       // class index, -1 for none
+	Y       *tensor.Tensor            // target: real numbers, or integers that are classes of positions or 0 and 1 of labels; nil for none
+	Mask    *tensor.Tensor            // class of each pixel, uint8 [H,W] at the size of X, Void for none; or nil
+	Groups  map[string]string         // values of the group columns, or nil
 }
+
+// Void is the value of a mask where there is no truth, as in PASCAL VOC.
+const Void = 255
 
 // Dataset is an indexed collection of examples. All methods may be called by several goroutines at once.
 type Dataset interface {

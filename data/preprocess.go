@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -304,17 +305,30 @@ func grey(x *tensor.Tensor) *tensor.Tensor {
 	return t
 }
 
-// Mask is a ground-truth mask [H,W] of 0 and 1 taken through the same resize and crop; covered by half is 1.
-func (p Preprocess) Mask(mask *tensor.Tensor) (*tensor.Tensor, error) {
+// Mask is a mask of classes [H,W] taken through the same resize and crop: of two classes, 0 and 1, a pixel covered by half is 1; of more, it
+// has the class at its centre.
+func (p Preprocess) Mask(mask *tensor.Tensor) (*tensor.Tensor, error) { return p.mask(mask, nil) }
+
+func (p Preprocess) mask(mask *tensor.Tensor, part *box) (*tensor.Tensor, error) {
 	if mask.DType() != tensor.Uint8 || mask.Rank() != 2 || mask.Len() == 0 {
 		return nil, fmt.Errorf("data: %v is not a mask; need uint8 [H,W]", mask)
 	}
-	x := mask.Clone().Reshape(1, mask.Dim(0), mask.Dim(1))
+	h, w := mask.Dim(0), mask.Dim(1)
+	if slices.Max(mask.Bytes()) > 1 {
+		g, err := p.plan(h, w, part)
+		if err != nil {
+			return nil, err
+		}
+		out := tensor.New(tensor.Uint8, g.height, g.width)
+		g.nearest(out.Bytes(), mask.Bytes(), h, w)
+		return out, nil
+	}
+	x := mask.Clone().Reshape(1, h, w)
 	for i, v := range x.Bytes() {
-		x.Bytes()[i] = min(v, 1) * 255
+		x.Bytes()[i] = v * 255
 	}
 	p.Channels = ""
-	out, err := p.picture(x, nil)
+	out, err := p.picture(x, part)
 	if err != nil {
 		return nil, err
 	}
@@ -322,6 +336,19 @@ func (p Preprocess) Mask(mask *tensor.Tensor) (*tensor.Tensor, error) {
 		out.Bytes()[i] = v >> 7
 	}
 	return out.Reshape(out.Dim(1), out.Dim(2)), nil
+}
+
+// nearest scales and crops one plane of h×w without mixing its values.
+func (g plan) nearest(dst, src []uint8, h, w int) {
+	at := func(i int, from, to float64, size, most int) int {
+		return min(max(int(from+(float64(i)+0.5)*(to-from)/float64(size)), 0), most-1)
+	}
+	for y := range g.height {
+		sy := at(y+g.top, g.from.y0, g.from.y1, g.rh, h)
+		for x := range g.width {
+			dst[y*g.width+x] = src[sy*w+at(x+g.left, g.from.x0, g.from.x1, g.rw, w)]
+		}
+	}
 }
 
 // Apply is x, uint8 [C,H,W], as the model wants it: float32 [C',H',W'], or [H',W',C'] for layout nhwc.
