@@ -26,6 +26,27 @@ type Batch struct {
 // Len is the number of examples.
 func (b *Batch) Len() int { return len(b.IDs) }
 
+// Slice is the examples lo to hi of b, copied.
+func (b *Batch) Slice(lo, hi int) *Batch {
+	cut := func(t *tensor.Tensor) *tensor.Tensor {
+		if t == nil {
+			return nil
+		}
+		row := len(t.Bytes()) / max(1, b.Len())
+		out := tensor.New(t.DType(), append(tensor.Shape{hi - lo}, t.Shape()[1:]...)...)
+		copy(out.Bytes(), t.Bytes()[lo*row:hi*row])
+		return out
+	}
+	c := &Batch{Index: b.Index[lo:hi], IDs: b.IDs[lo:hi], Labels: b.Labels[lo:hi], X: cut(b.X), Y: cut(b.Y), Mask: cut(b.Mask)}
+	if b.Fields != nil {
+		c.Fields = make(map[string]*tensor.Tensor, len(b.Fields))
+		for k, t := range b.Fields {
+			c.Fields[k] = cut(t)
+		}
+	}
+	return c
+}
+
 // Clone is a copy of b that stays valid.
 func (b *Batch) Clone() *Batch {
 	c := &Batch{Index: slices.Clone(b.Index), IDs: slices.Clone(b.IDs), Labels: slices.Clone(b.Labels)}
@@ -52,6 +73,7 @@ type BatchOptions struct {
 	Epoch      int         // of the order and the augmentation
 	Skip       int         // batches to leave out at the start, to resume in the middle of an epoch
 	DropLast   bool        // leave out a last batch that is not full
+	MergeLone  bool        // a last batch of one example joins the one before: statistics of one example say nothing
 	Workers    int         // goroutines that decode; 0: one per processor
 	Prefetch   int         // batches made ahead; 0: 2
 }
@@ -138,10 +160,7 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 			return nil, fmt.Errorf("data: sampler gives index %d of a set of %d", i, ds.Len())
 		}
 	}
-	l.count = (len(l.order) + l.size - 1) / l.size
-	if o.DropLast {
-		l.count = len(l.order) / l.size
-	}
+	l.count = NumBatches(len(l.order), l.size, o)
 	if l.count <= max(0, o.Skip) {
 		return nil, nil
 	}
@@ -165,6 +184,18 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 		}
 	}
 	return l, nil
+}
+
+// NumBatches is the number of batches of size of n examples.
+func NumBatches(n, size int, o BatchOptions) int {
+	size = max(1, size)
+	switch {
+	case o.DropLast:
+		return n / size
+	case o.MergeLone && n > size && n%size == 1:
+		return n / size
+	}
+	return (n + size - 1) / size
 }
 
 // prepare reads, augments and preprocesses one example.
@@ -330,7 +361,11 @@ func (l *loader) run(ctx context.Context, yield func(*Batch, error) bool) {
 
 // open makes j batch b, its buffers new or those of an earlier batch of the same size.
 func (l *loader) open(j *job, b int) {
-	index := l.order[b*l.size : min((b+1)*l.size, len(l.order))]
+	end := min((b+1)*l.size, len(l.order))
+	if l.o.MergeLone && end == len(l.order)-1 {
+		end++
+	}
+	index := l.order[b*l.size : end]
 	n := len(index)
 	if len(j.batch.Index) != n {
 		j.batch = Batch{IDs: make([]string, n), Labels: make([]int64, n)}

@@ -373,3 +373,23 @@ func TestFieldsAndMasks(t *testing.T) {
 		t.Error("masks of a set without masks")
 	}
 }
+
+func TestMergeLone(t *testing.T) {
+	ds := fieldset{7}
+	for _, x := range []struct {
+		size int
+		want []int
+	}{{3, []int{3, 4}}, {2, []int{2, 2, 3}}, {7, []int{7}}, {6, []int{7}}, {1, []int{1, 1, 1, 1, 1, 1, 1}}, {4, []int{4, 3}}} {
+		o := BatchOptions{MergeLone: x.size > 1}
+		var got []int
+		for b, err := range Batches(context.Background(), ds, Sequential(7), x.size, o) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, b.Len())
+		}
+		if !slices.Equal(got, x.want) || NumBatches(7, x.size, o) != len(got) {
+			t.Errorf("size %d: batches of %v, want %v; %d announced", x.size, got, x.want, NumBatches(7, x.size, o))
+		}
+	}
+}

@@ -2,83 +2,51 @@ package prune
 
 import (
 	"context"
-	"fmt"
 	"math"
 
+	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
-	"github.com/gtk-onnx/gtk/tensor"
+	"github.com/gtk-onnx/gtk/feed"
+	"github.com/gtk-onnx/gtk/task"
 )
 
-// EL2N is the norm of the error: ‖softmax(z) - onehot(y)‖₂ of the logits z. It needs only a forward pass and is at most √2.
+// EL2N is the norm of the error: ‖softmax(z) - onehot(y)‖₂ of the logits z, at most √2. It needs only a forward pass.
 //
-// Source: Paul, Ganguli, Dziugaite 2021, "Deep Learning on a Data Diet" (arXiv 2107.07075), definition 2.2.
+// Source: Paul, Ganguli, Dziugaite 2021, "Deep Learning on a Data Diet" (arXiv 2107.07075), definition 2.2. Beyond the paper: with one number for two
+// classes and with labels the error is sigmoid(z) - y, in a regression z - y; an example with a class at each position has the mean of the norms at
+// the positions that have a label.
 type EL2N struct{}
 
 func init() {
-	scorers.Register("el2n", EL2N{}, "norm of softmax(z) - onehot(y); forward pass only", "https://arxiv.org/abs/2107.07075")
+	scorers.Register("el2n", EL2N{}, "norm of the error, softmax(z) - onehot(y); forward pass only", "https://arxiv.org/abs/2107.07075")
 }
 
-// Prepare compiles the logits of m.
-func (EL2N) Prepare(m *engine.Model) (Scoring, error) {
-	in, err := onlyInput(m)
+// Prepare compiles the logits.
+func (EL2N) Prepare(t *task.Task, p *feed.Plan) (Scoring, error) {
+	s, err := p.Model().Session(engine.Query{Fetch: []string{t.Fetch()}})
 	if err != nil {
 		return nil, err
 	}
-	h, err := m.Head("")
-	if err != nil {
-		return nil, err
-	}
-	s, err := m.Session(engine.Query{Fetch: []string{h.Logits}})
-	if err != nil {
-		return nil, err
-	}
-	return &el2n{s, in, h.Logits}, nil
+	return &el2n{t, p, s}, nil
 }
 
 type el2n struct {
-	s          *engine.Session
-	in, logits string
+	t *task.Task
+	p *feed.Plan
+	s *engine.Session
 }
 
-func (e *el2n) Score(ctx context.Context, x *tensor.Tensor, labels []int64, out []float64) error {
-	r, err := e.s.Run(ctx, map[string]*tensor.Tensor{e.in: x})
-	if err != nil {
+func (e *el2n) Score(ctx context.Context, b *data.Batch, truth *task.Truth, out []float64) error {
+	return e.p.Run(ctx, e.s, b, feed.Rows{}, func(p feed.Part) error {
+		part := truth.Slice(p.Lo, p.Hi)
+		sum, n := make([]float64, part.N), make([]float64, part.N)
+		err := e.t.Decisions(p.Value(e.t.Fetch()), part.N, part, func(i int, d *task.Decision) {
+			sum[i] += math.Sqrt(d.Error2())
+			n[i]++
+		})
+		for i := range sum {
+			out[p.Lo+i] = sum[i] / max(n[i], 1)
+		}
 		return err
-	}
-	t := r.Value(e.logits)
-	z := t.Float64s()
-	n := len(labels)
-	if t.Rank() < 2 || t.Dim(0) != n {
-		return fmt.Errorf("prune: el2n: the model gives %v for a batch of %d", t, n)
-	}
-	k := len(z) / n
-	for i, y := range labels {
-		if int(y) >= k {
-			return fmt.Errorf("prune: el2n: label %d, but the model has %d classes", y, k)
-		}
-		out[i] = errorNorm(z[i*k:(i+1)*k], int(y))
-	}
-	return nil
-}
-
-// errorNorm is ‖softmax(z) - onehot(y)‖₂; z is overwritten.
-func errorNorm(z []float64, y int) float64 {
-	m := math.Inf(-1)
-	for _, v := range z {
-		m = max(m, v)
-	}
-	sum := 0.0
-	for j, v := range z {
-		z[j] = math.Exp(v - m)
-		sum += z[j]
-	}
-	s := 0.0
-	for j := range z {
-		d := z[j] / sum
-		if j == y {
-			d--
-		}
-		s += d * d
-	}
-	return math.Sqrt(s)
+	})
 }

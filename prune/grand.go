@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
-	"github.com/gtk-onnx/gtk/engine/ops"
-	"github.com/gtk-onnx/gtk/tensor"
+	"github.com/gtk-onnx/gtk/feed"
+	"github.com/gtk-onnx/gtk/task"
 )
 
-// GraNd is the norm of the gradient of the cross-entropy of one example by all weights, normalisation included, with running
+// GraNd is the norm of the gradient of one example's loss, that of the task, by all weights, normalisation included, with running
 // statistics in batch normalisation. It is exact: computed for a whole batch from layer inputs and output gradients where
 // every layer has a per-example rule, and one example at a time where one has none.
 //
@@ -27,99 +28,75 @@ func init() {
 	scorers.Register("grand", GraNd{}, "exact norm of each example's gradient by all weights", "https://arxiv.org/abs/2107.07075")
 }
 
-// labelInput feeds the classes to the loss.
-const labelInput = "gtk.labels"
-
-// Prepare compiles the per-example norms of m.
-func (g GraNd) Prepare(m *engine.Model) (Scoring, error) {
-	in, err := onlyInput(m)
-	if err != nil {
-		return nil, err
-	}
-	h, err := m.Head("")
-	if err != nil {
-		return nil, err
-	}
+// Prepare compiles the per-example norms.
+func (g GraNd) Prepare(t *task.Task, p *feed.Plan) (Scoring, error) {
+	m := p.Model()
 	var params []string
-	for p := range m.Params() {
-		if p.Trainable {
-			params = append(params, p.Name)
+	for q := range m.Params() {
+		if q.Trainable {
+			params = append(params, q.Name)
 		}
 	}
 	if len(params) == 0 {
 		return nil, errors.New("prune: grand: the model has no trainable parameter")
 	}
-	loss := func(b *engine.Build) (graph.Value, error) {
-		z, err := b.Value(h.Logits)
-		if err != nil {
-			return 0, err
-		}
-		y := b.Input(labelInput, tensor.Int64, []graph.Dim{{Size: -1, Symbol: "N"}})
-		return b.Add(ops.SoftmaxCrossEntropyLoss, ops.LossReduction("none"), b.Add(ops.Flatten, nil, z), y), nil
-	}
 	if !g.Each {
-		s, err := m.Session(engine.Query{Loss: loss, PerExample: params})
+		s, err := m.Session(engine.Query{Loss: t.PerTerm(), PerExample: params})
 		if err == nil {
-			return &grand{s: s, in: in}, nil
+			return &grand{s: s, p: p}, nil
 		}
 		if !errors.Is(err, graph.ErrNoGradient) && !errors.Is(err, errors.ErrUnsupported) {
 			return nil, err
 		}
 	}
-	s, err := m.Session(engine.Query{Loss: loss, Grad: params})
+	s, err := m.Session(engine.Query{Loss: t.Total(), Grad: params})
 	if err != nil {
 		return nil, err
 	}
-	return &grand{s: s, in: in, each: params}, nil
+	return &grand{s: s, p: p, each: params}, nil
 }
 
 type grand struct {
 	s    *engine.Session
-	in   string
+	p    *feed.Plan
 	each []string // parameters, when examples are taken one at a time
 }
 
-func (g *grand) Score(ctx context.Context, x *tensor.Tensor, labels []int64, out []float64) error {
-	if g.each != nil {
-		return g.oneByOne(ctx, x, labels, out)
+func (g *grand) Score(ctx context.Context, b *data.Batch, truth *task.Truth, out []float64) error {
+	own := truth.Own()
+	if g.each == nil {
+		return g.p.Run(ctx, g.s, b, truth.Rows(own), func(p feed.Part) error {
+			n := p.TotalNorm2().Float64s()
+			if len(n) != p.Size {
+				return fmt.Errorf("prune: grand: %d norms for a batch of %d", len(n), p.Size)
+			}
+			for i := range p.Hi - p.Lo {
+				out[p.Lo+i] = math.Sqrt(n[i])
+			}
+			return nil
+		})
 	}
-	r, err := g.s.Run(ctx, map[string]*tensor.Tensor{g.in: x, labelInput: tensor.From(labels, len(labels))})
-	if err != nil {
-		return err
-	}
-	n := r.TotalNorm2().Float64s()
-	if len(n) != len(out) {
-		return fmt.Errorf("prune: grand: %d norms for a batch of %d", len(n), len(out))
-	}
-	for i, v := range n {
-		out[i] = math.Sqrt(v)
+	for i := range b.Len() {
+		err := g.p.Run(ctx, g.s, b.Slice(i, i+1), truth.Rows(own).Slice(i, i+1), func(p feed.Part) error {
+			out[i] = g.norm(p.Result)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// oneByOne runs each example alone.
-func (g *grand) oneByOne(ctx context.Context, x *tensor.Tensor, labels []int64, out []float64) error {
-	n := len(labels)
-	size := len(x.Bytes()) / n
-	shape := append([]int{1}, x.Shape()[1:]...)
-	for i := range n {
-		xi, err := tensor.FromBytes(x.DType(), shape, x.Bytes()[i*size:(i+1)*size])
-		if err != nil {
-			return err
-		}
-		r, err := g.s.Run(ctx, map[string]*tensor.Tensor{g.in: xi, labelInput: tensor.From(labels[i:i+1], 1)})
-		if err != nil {
-			return err
-		}
-		s := 0.0
-		for _, p := range g.each {
-			if d := r.Grad(p); d != nil {
-				for _, v := range d.Float64s() {
-					s += v * v
-				}
+// norm is that of all gradients of r.
+func (g *grand) norm(r *engine.Result) float64 {
+	s := 0.0
+	for _, p := range g.each {
+		if d := r.Grad(p); d != nil {
+			for _, v := range d.Float64s() {
+				s += v * v
 			}
 		}
-		out[i] = math.Sqrt(s)
 	}
-	return nil
+	return math.Sqrt(s)
 }

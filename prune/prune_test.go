@@ -127,15 +127,27 @@ func load(t testing.TB, f *onnx.Model) *engine.Model {
 // scores are those of s for one batch.
 func scores(t testing.TB, m *engine.Model, s Scorer, x *tensor.Tensor, y []int64) []float64 {
 	t.Helper()
-	sc, err := s.Prepare(m)
+	out, err := Score(context.Background(), m, s, arrays{x, y}, ScoreConfig{BatchSize: len(y)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := make([]float64, len(y))
-	if err := sc.Score(context.Background(), x, y, out); err != nil {
-		t.Fatal(err)
-	}
 	return out
+}
+
+// arrays is a data set of the rows of x with the classes y.
+type arrays struct {
+	x *tensor.Tensor
+	y []int64
+}
+
+func (a arrays) Len() int          { return len(a.y) }
+func (a arrays) ID(i int) string   { return strconv.Itoa(i) }
+func (a arrays) Label(i int) int   { return int(a.y[i]) }
+func (a arrays) Classes() []string { return nil }
+func (a arrays) Example(i int) (data.Example, error) {
+	size := len(a.x.Bytes()) / len(a.y)
+	x, err := tensor.FromBytes(a.x.DType(), a.x.Shape()[1:], a.x.Bytes()[i*size:(i+1)*size])
+	return data.Example{ID: a.ID(i), X: x, Label: a.Label(i)}, err
 }
 
 func gemm(name, in, out string) *onnxpb.NodeProto {
@@ -144,11 +156,17 @@ func gemm(name, in, out string) *onnxpb.NodeProto {
 
 func TestEL2NVectors(t *testing.T) {
 	v := read(t).EL2N
-	var got []float64
-	for i, z := range v.Logits {
-		got = append(got, errorNorm(slices.Clone(z), v.Y[i]))
+	name, k := "test", len(v.Logits[0])
+	m := load(t, onnx.NewModel(&onnxpb.GraphProto{
+		Name: &name, Node: []*onnxpb.NodeProto{onnx.NewNode("Identity", "same", []string{"x"}, []string{"y"})},
+		Input:  []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float64, "N", k)},
+		Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float64, "N", k)},
+	}, 13))
+	var y []int64
+	for _, label := range v.Y {
+		y = append(y, int64(label))
 	}
-	near(t, "el2n", got, v.EL2N, 1e-12)
+	near(t, "el2n", scores(t, m, EL2N{}, tensor.From(slices.Concat(v.Logits...), len(y), k), y), v.EL2N, 1e-12)
 }
 
 func TestGraNdVectors(t *testing.T) {

@@ -11,21 +11,22 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/internal/registry"
-	"github.com/gtk-onnx/gtk/tensor"
+	"github.com/gtk-onnx/gtk/task"
 )
 
 // Scorer gives each example of a data set a number: the larger, the more the example matters. Scores of an example depend on
 // that example and the model only, never on what else is in its batch.
 type Scorer interface {
-	// Prepare compiles what the scorer needs of m.
-	Prepare(m *engine.Model) (Scoring, error)
+	// Prepare compiles what the scorer needs of the model that p feeds, for the task t.
+	Prepare(t *task.Task, p *feed.Plan) (Scoring, error)
 }
 
 // Scoring is a scorer ready for one model.
 type Scoring interface {
-	// Score writes the scores of the examples of a batch, whose model input is x and whose classes are labels.
-	Score(ctx context.Context, x *tensor.Tensor, labels []int64, out []float64) error
+	// Score writes the scores of the examples of a batch, of which truth is the truth.
+	Score(ctx context.Context, b *data.Batch, truth *task.Truth, out []float64) error
 }
 
 var scorers = registry.Table[Scorer]{Kind: "score"}
@@ -35,6 +36,8 @@ func Scorers() *registry.Table[Scorer] { return &scorers }
 
 // ScoreConfig says how data is fed to a scorer.
 type ScoreConfig struct {
+	Task       *task.Task       // what outputs and labels mean; nil: what task.Of finds
+	Feed       *feed.Plan       // what the inputs get; nil: arrays by name. It is used for every model with the same inputs
 	BatchSize  int              // 0: 64
 	Preprocess *data.Preprocess // nil: pictures as they are; there is no augmentation
 	Progress   func(done, total int)
@@ -48,27 +51,37 @@ func Score(ctx context.Context, m *engine.Model, s Scorer, ds data.Dataset, c Sc
 	if c.BatchSize <= 0 {
 		c.BatchSize = 64
 	}
-	sc, err := s.Prepare(m)
+	var err error
+	if c.Feed == nil {
+		c.Feed, err = feed.For(m, ds, feed.Options{})
+	} else {
+		c.Feed, err = c.Feed.With(m)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.Task == nil {
+		if c.Task, err = task.Of(ctx, c.Feed, ds, task.Options{Preprocess: c.Preprocess}); err != nil {
+			return nil, err
+		}
+	}
+	sc, err := s.Prepare(c.Task, c.Feed)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]float64, ds.Len())
 	done := 0
-	for b, err := range data.Batches(ctx, ds, data.Sequential(ds.Len()), c.BatchSize, data.BatchOptions{Preprocess: c.Preprocess}) {
+	o := data.BatchOptions{Preprocess: c.Preprocess, Masks: c.Task.Masks()}
+	for b, err := range data.Batches(ctx, ds, data.Sequential(ds.Len()), c.BatchSize, o) {
 		if err != nil {
 			return nil, err
 		}
-		for i, y := range b.Labels {
-			if y < 0 {
-				return nil, fmt.Errorf("prune: example %q has no class label", b.IDs[i])
-			}
-		}
-		row := out[done : done+len(b.IDs)]
-		x, err := m.Inputs()[0].Adapt(b.X)
+		truth, err := c.Task.Truth(b)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("prune: %w", err)
 		}
-		if err := sc.Score(ctx, x, b.Labels, row); err != nil {
+		row := out[done : done+b.Len()]
+		if err := sc.Score(ctx, b, truth, row); err != nil {
 			return nil, err
 		}
 		for i, v := range row {
@@ -76,18 +89,9 @@ func Score(ctx context.Context, m *engine.Model, s Scorer, ds data.Dataset, c Sc
 				return nil, fmt.Errorf("prune: the score of example %q is %v: is the model's output finite there?", b.IDs[i], v)
 			}
 		}
-		if done += len(b.IDs); c.Progress != nil {
+		if done += b.Len(); c.Progress != nil {
 			c.Progress(done, ds.Len())
 		}
 	}
 	return out, nil
-}
-
-// onlyInput is the name of the one input of m.
-func onlyInput(m *engine.Model) (string, error) {
-	ins := m.Inputs()
-	if len(ins) != 1 {
-		return "", fmt.Errorf("prune: the model has %d inputs; a data set feeds exactly one", len(ins))
-	}
-	return ins[0].Name, nil
 }

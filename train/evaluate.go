@@ -9,50 +9,71 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
-	"github.com/gtk-onnx/gtk/tensor"
+	"github.com/gtk-onnx/gtk/feed"
+	"github.com/gtk-onnx/gtk/task"
 )
 
 // EvalConfig says how a model is evaluated.
 type EvalConfig struct {
-	Loss       string           // of Losses; "" is cross-entropy for data with classes, else mse
+	Task       *task.Task       // nil: what task.Of finds, with Loss
+	Feed       *feed.Plan       // nil: inputs by the names of the data's arrays
+	Loss       string           // of task.Losses; used without a Task
 	BatchSize  int              // 0: 64
 	Preprocess *data.Preprocess // nil: pictures as they are
 	GroupBy    []string         // group columns of the data
 	Progress   func(done, total int)
+	// Each is shown every decision, with the index of its example. It may be nil.
+	Each func(index int, d *task.Decision)
 }
 
 // Evaluation is the quality of a model on a data set.
 type Evaluation struct {
-	N         int
-	Accuracy  float64      // fraction whose largest output is the label; NaN without classes
-	Top5      float64      // fraction whose label is among the five largest
-	Loss      float64      // mean
-	PerClass  []ClassScore //
-	Groups    []GroupScore // by the values of the columns of GroupBy, sorted
-	Confusion [][]int      // [label][prediction]
-	Predicted map[int]int  // index of the example to predicted class
+	N         int            // examples
+	Decisions int            // as many, or the positions that have a class
+	Loss      float64        // mean of the loss of the task, as it is trained with
+	Metrics   []task.Measure // the usual ones of the task, the first being the one to compare by
+	Accuracy  float64        // of the metrics; NaN where it is not one
+	Top5      float64        // likewise
+	PerClass  []ClassScore   //
+	Groups    []GroupScore   // by the values of the columns of GroupBy, sorted
+	Confusion [][]int        // [label][prediction], nil without classes or with more than 2048
+	Predicted map[int]int    // index of the example to predicted class, where an example has one
 }
 
-// ClassScore is the accuracy on the examples of one class.
+// Metric is the value of a metric, NaN when it was not measured.
+func (e *Evaluation) Metric(name string) float64 {
+	for _, m := range e.Metrics {
+		if m.Name == name {
+			return m.Value
+		}
+	}
+	return math.NaN()
+}
+
+// ClassScore is the accuracy on the examples, or positions, of one class.
 type ClassScore struct {
 	Class    string
 	N        int
 	Accuracy float64
 }
 
-// GroupScore is the accuracy on the examples of one group, with its 95 % Wilson interval.
+// GroupScore is the quality on the examples of one group; the interval is Wilson's of 95 %.
 type GroupScore struct {
 	Column   string
 	Group    string
 	N        int
-	Accuracy float64
+	Loss     float64
+	Accuracy float64 // NaN without classes, as are Low and High
 	Low      float64
 	High     float64
 }
 
+// mostConfused bounds the classes of a confusion matrix.
+const mostConfused = 2048
+
 // Evaluate runs m over ds and compares its outputs with the labels or targets. A trained model is evaluated as it stands.
 func Evaluate(ctx context.Context, m *engine.Model, ds data.Dataset, c EvalConfig) (*Evaluation, error) {
-	ev, err := NewEvaluator(m, ds, c)
+	ev, err := NewEvaluator(ctx, m, ds, c)
 	if err != nil {
 		return nil, err
 	}
@@ -61,180 +82,160 @@ func Evaluate(ctx context.Context, m *engine.Model, ds data.Dataset, c EvalConfi
 
 // Evaluator is an evaluation that can be repeated, as training does after each epoch.
 type Evaluator struct {
-	m    *engine.Model
-	ds   data.Dataset
-	c    EvalConfig
-	s    *engine.Session
-	head engine.Head
-	in   engine.IO
-	kind LossKind
+	ds data.Dataset
+	c  EvalConfig
+	s  *engine.Session
 }
 
 // NewEvaluator prepares an evaluation of m on ds.
-func NewEvaluator(m *engine.Model, ds data.Dataset, c EvalConfig) (*Evaluator, error) {
+func NewEvaluator(ctx context.Context, m *engine.Model, ds data.Dataset, c EvalConfig) (*Evaluator, error) {
 	if ds.Len() == 0 {
 		return nil, fmt.Errorf("train: eval: the data set is empty")
 	}
 	if c.BatchSize == 0 {
 		c.BatchSize = 64
 	}
-	head, err := m.Head("")
+	var err error
+	if c.Task, c.Feed, err = understand(ctx, m, ds, c.Task, c.Feed, task.Options{Loss: c.Loss, Preprocess: c.Preprocess}); err != nil {
+		return nil, err
+	}
+	s, err := m.Session(engine.Query{Fetch: []string{c.Task.Fetch()}, Loss: c.Task.Each()})
 	if err != nil {
 		return nil, err
 	}
-	in, err := dataInput(m)
-	if err != nil {
-		return nil, err
-	}
-	kind, err := lossFor(c.Loss, ds)
-	if err != nil {
-		return nil, err
-	}
-	s, err := m.Session(engine.Query{Fetch: []string{head.Logits, head.Output}})
-	if err != nil {
-		return nil, err
-	}
-	return &Evaluator{m, ds, c, s, head, in, kind}, nil
+	return &Evaluator{ds, c, s}, nil
 }
 
-// dataInput is the one input that a data set feeds.
-func dataInput(m *engine.Model) (engine.IO, error) {
-	ins := m.Inputs()
-	if len(ins) != 1 {
-		names := ""
-		for i, io := range ins {
-			if i > 0 {
-				names += ", "
-			}
-			names += io.Name
+// understand fills in how the inputs are fed and what the outputs mean, where it is not given.
+func understand(ctx context.Context, m *engine.Model, ds data.Dataset, t *task.Task, p *feed.Plan, o task.Options) (*task.Task, *feed.Plan, error) {
+	var err error
+	if p == nil {
+		if p, err = feed.For(m, ds, feed.Options{}); err != nil {
+			return nil, nil, err
 		}
-		return engine.IO{}, fmt.Errorf("train: the model has %d inputs (%s); a data set feeds exactly one", len(ins), names)
 	}
-	return ins[0], nil
+	if t == nil {
+		if t, err = task.Of(ctx, p, ds, o); err != nil {
+			return nil, nil, err
+		}
+	}
+	return t, p, nil
 }
 
-// lossFor resolves the name of a loss, "" by what the data set has.
-func lossFor(name string, ds data.Dataset) (LossKind, error) {
-	if name == "" || name == "auto" {
-		name = "mse"
-		if ds.Len() > 0 && ds.Label(0) >= 0 {
-			name = "cross-entropy"
-		}
+// tally counts hits.
+type tally struct {
+	n, hit int
+	loss   float64
+	terms  float64
+}
+
+func (c *tally) accuracy() float64 {
+	if c.n == 0 {
+		return math.NaN()
 	}
-	return losses.Lookup(name)
+	return float64(c.hit) / float64(c.n)
 }
 
 // Run evaluates the model once.
 func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
+	t := e.c.Task
 	r := &Evaluation{Predicted: map[int]int{}}
-	type count struct{ n, hit int }
-	byClass, byGroup := map[int]*count{}, map[[2]string]*count{}
-	hits, top5 := 0, 0
-	loss := 0.0
-	o := data.BatchOptions{Preprocess: e.c.Preprocess}
+	k := t.NumClasses()
+	if k > 0 && k <= mostConfused {
+		r.Confusion = make([][]int, k)
+		for i := range r.Confusion {
+			r.Confusion[i] = make([]int, k)
+		}
+	}
+	meters, byClass, byGroup := t.NewMeters(), make([]tally, k), map[[2]string]*tally{}
+	var all tally
+	o := data.BatchOptions{Preprocess: e.c.Preprocess, Masks: t.Masks()}
 	for b, err := range data.Batches(ctx, e.ds, data.Sequential(e.ds.Len()), e.c.BatchSize, o) {
 		if err != nil {
 			return nil, err
 		}
-		x, err := e.in.Adapt(b.X)
+		truth, err := t.Truth(b)
+		if err != nil {
+			return nil, fmt.Errorf("train: eval: %w", err)
+		}
+		err = e.c.Feed.Run(ctx, e.s, b, truth.Rows(nil), func(p feed.Part) error {
+			part, losses := truth.Slice(p.Lo, p.Hi), p.Loss().Float64s()
+			for i := range part.N {
+				all.loss, all.terms = all.loss+losses[i], all.terms+part.Terms[i]
+				for _, column := range e.c.GroupBy {
+					g := at(byGroup, [2]string{column, data.GroupOf(e.ds, b.Index[p.Lo+i], column)})
+					g.loss, g.terms = g.loss+losses[i], g.terms+part.Terms[i]
+				}
+			}
+			bad := -1
+			err := t.Decisions(p.Value(t.Fetch()), part.N, part, func(i int, d *task.Decision) {
+				at, hit := b.Index[p.Lo+i], false
+				if !d.Finite() && bad < 0 {
+					bad = p.Lo + i
+				}
+				meters.Add(d)
+				r.Decisions++
+				if d.Label >= 0 {
+					hit = d.Right()
+					byClass[d.Label].n++
+					byClass[d.Label].hit += b2i(hit)
+					if r.Confusion != nil {
+						r.Confusion[d.Label][d.Best()]++
+					}
+					if !t.Positions() {
+						r.Predicted[at] = d.Best()
+					}
+				}
+				e.group(byGroup, at, hit)
+				if e.c.Each != nil {
+					e.c.Each(at, d)
+				}
+			})
+			if err == nil && bad >= 0 {
+				err = fmt.Errorf("train: eval: the model gives NaN or infinity for example %q", b.IDs[bad])
+			}
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
-		res, err := e.s.Run(ctx, map[string]*tensor.Tensor{e.in.Name: x})
-		if err != nil {
-			return nil, err
-		}
-		n := len(b.Labels)
-		if !e.kind.Labels {
-			l, err := squaredError(res.Value(e.head.Output), b)
-			if err != nil {
-				return nil, err
-			}
-			loss += l
-			r.N += n
-			continue
-		}
-		z := res.Value(e.head.Logits).Float64s()
-		if len(z)%max(n, 1) != 0 || res.Value(e.head.Logits).Dim(0) != n {
-			return nil, fmt.Errorf("train: eval: the model gives %v for a batch of %d", res.Value(e.head.Logits), n)
-		}
-		k := len(z) / n
-		if r.Confusion == nil {
-			r.Confusion = make([][]int, k)
-			for i := range r.Confusion {
-				r.Confusion[i] = make([]int, k)
-			}
-		}
-		for i, label := range b.Labels {
-			y := int(label)
-			if y < 0 || y >= k {
-				return nil, fmt.Errorf("train: eval: example %q has label %d, the model has %d classes", b.IDs[i], y, k)
-			}
-			row := z[i*k : (i+1)*k]
-			best, rank := 0, 0
-			for j, v := range row {
-				if v > row[best] {
-					best = j
-				}
-				if v > row[y] || (v == row[y] && j < y) {
-					rank++
-				}
-			}
-			if math.IsNaN(row[y]) {
-				return nil, fmt.Errorf("train: eval: the model gives NaN for example %q", b.IDs[i])
-			}
-			loss += logSumExp(row) - row[y]
-			r.Confusion[y][best]++
-			r.Predicted[b.Index[i]] = best
-			c := at(byClass, y)
-			c.n++
-			hit := best == y
-			if hit {
-				hits++
-				c.hit++
-			}
-			if rank < 5 {
-				top5++
-			}
-			for _, column := range e.c.GroupBy {
-				g := at(byGroup, [2]string{column, data.GroupOf(e.ds, b.Index[i], column)})
-				g.n++
-				if hit {
-					g.hit++
-				}
-			}
-		}
-		r.N += n
+		r.N += b.Len()
 		if e.c.Progress != nil {
 			e.c.Progress(r.N, e.ds.Len())
 		}
 	}
-	r.Loss = loss / float64(max(r.N, 1))
-	r.Accuracy, r.Top5 = math.NaN(), math.NaN()
-	if !e.kind.Labels {
-		return r, nil
+	if all.terms == 0 {
+		return nil, fmt.Errorf("train: eval: no example of the data has a label")
 	}
-	r.Accuracy, r.Top5 = float64(hits)/float64(r.N), float64(top5)/float64(r.N)
-	names := e.ds.Classes()
-	for y := range r.Confusion {
-		c := byClass[y]
-		if c == nil {
-			continue
+	r.Loss = all.loss / all.terms
+	r.Metrics = meters.Values()
+	r.Accuracy, r.Top5 = r.Metric("accuracy"), r.Metric("top5")
+	for y := range byClass {
+		if c := &byClass[y]; c.n > 0 {
+			r.PerClass = append(r.PerClass, ClassScore{t.ClassName(y), c.n, c.accuracy()})
 		}
-		name := fmt.Sprint(y)
-		if y < len(names) {
-			name = names[y]
-		}
-		r.PerClass = append(r.PerClass, ClassScore{name, c.n, float64(c.hit) / float64(c.n)})
 	}
 	for g, c := range byGroup {
-		lo, hi := wilson(c.hit, c.n)
-		r.Groups = append(r.Groups, GroupScore{g[0], g[1], c.n, float64(c.hit) / float64(c.n), lo, hi})
+		s := GroupScore{Column: g[0], Group: g[1], N: c.n, Accuracy: math.NaN(), Low: math.NaN(), High: math.NaN(), Loss: c.loss / max(c.terms, math.SmallestNonzeroFloat64)}
+		if t.HasClasses() {
+			s.Accuracy = c.accuracy()
+			s.Low, s.High = wilson(c.hit, c.n)
+		}
+		r.Groups = append(r.Groups, s)
 	}
 	slices.SortFunc(r.Groups, func(a, b GroupScore) int {
 		return cmp.Or(cmp.Compare(slices.Index(e.c.GroupBy, a.Column), slices.Index(e.c.GroupBy, b.Column)), cmp.Compare(a.Group, b.Group))
 	})
 	return r, nil
+}
+
+// group counts a decision in the groups of its example.
+func (e *Evaluator) group(byGroup map[[2]string]*tally, index int, hit bool) {
+	for _, column := range e.c.GroupBy {
+		g := at(byGroup, [2]string{column, data.GroupOf(e.ds, index, column)})
+		g.n++
+		g.hit += b2i(hit)
+	}
 }
 
 // at is m[k], made when it is not there.
@@ -247,32 +248,11 @@ func at[K comparable, V any](m map[K]*V, k K) *V {
 	return v
 }
 
-func logSumExp(x []float64) float64 {
-	m := math.Inf(-1)
-	for _, v := range x {
-		m = max(m, v)
+func b2i(b bool) int {
+	if b {
+		return 1
 	}
-	s := 0.0
-	for _, v := range x {
-		s += math.Exp(v - m)
-	}
-	return m + math.Log(s)
-}
-
-// squaredError is the sum over the batch of the mean squared error of each example.
-func squaredError(y *tensor.Tensor, b *data.Batch) (float64, error) {
-	if b.Y == nil {
-		return 0, fmt.Errorf("train: the data set has no targets for a regression")
-	}
-	a, t := y.Float64s(), b.Y.Float64s()
-	if len(a) != len(t) {
-		return 0, fmt.Errorf("train: the model gives %v, the targets are %v", y, b.Y)
-	}
-	s := 0.0
-	for i := range a {
-		s += (a[i] - t[i]) * (a[i] - t[i])
-	}
-	return s / float64(max(len(a)/max(len(b.IDs), 1), 1)), nil
+	return 0
 }
 
 // wilson is the 95 % Wilson score interval of a proportion.

@@ -9,14 +9,18 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/optim"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
 // Config says how Fit trains.
 type Config struct {
 	Params     []string         // what is trained (see Select); nil: every weight
-	Loss       string           // of Losses; "" by the data
+	Task       *task.Task       // what outputs and labels mean, with the loss; nil: what task.Of finds, with Loss
+	Feed       *feed.Plan       // what the inputs get; nil: arrays by name
+	Loss       string           // of task.Losses; used without a Task
 	Epochs     int              //
 	MaxSteps   int              // stop after that many steps; 0: no limit
 	BatchSize  int              // 0: 32; negative: all examples in one batch
@@ -55,12 +59,18 @@ func (c Config) Batch(n int) int {
 
 // Steps is the number of steps of a whole training on n examples.
 func (c Config) Steps(n int) int {
-	size := c.Batch(n)
-	steps := (n + size - 1) / max(1, size) * max(1, c.Epochs)
+	steps := data.NumBatches(n, c.Batch(n), c.batching(0)) * max(1, c.Epochs)
 	if c.MaxSteps > 0 {
 		steps = min(steps, c.MaxSteps)
 	}
 	return steps
+}
+
+// batching says how an epoch is cut into batches.
+func (c Config) batching(epoch int) data.BatchOptions {
+	return data.BatchOptions{
+		Preprocess: c.Preprocess, Augment: c.Augment, Seed: c.Seed, Epoch: epoch, MergeLone: c.BN == engine.BNTrain && c.BatchSize != 1,
+	}
 }
 
 // Progress is the state after a step.
@@ -94,6 +104,7 @@ type Result struct {
 	Seconds   float64
 	TrAct     *TrActLayer
 	ArenaMiB  float64 // memory of activations and gradients
+	Notes     []string
 }
 
 // ErrDiverged is the error of a loss that is not finite.
@@ -101,7 +112,7 @@ var ErrDiverged = errors.New("the loss is not finite")
 
 // Fit trains m on ds in place. When ctx is cancelled it calls c.Save and returns the context's error with what was done so far.
 func Fit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*Result, error) {
-	f, err := newFit(m, ds, c)
+	f, err := newFit(ctx, m, ds, c)
 	if err != nil {
 		return nil, err
 	}
@@ -112,11 +123,9 @@ type fit struct {
 	m       *engine.Model
 	ds      data.Dataset
 	c       Config
-	in      engine.IO
-	kind    LossKind
-	head    engine.Head
 	s       *engine.Session
 	params  []*optim.Param
+	sums    map[string]*tensor.Tensor // gradients of a batch that is fed in parts
 	eval    *Evaluator
 	sampler data.Sampler
 	batches int // in an epoch
@@ -125,7 +134,7 @@ type fit struct {
 	start   time.Time
 }
 
-func newFit(m *engine.Model, ds data.Dataset, c Config) (*fit, error) {
+func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*fit, error) {
 	if ds.Len() == 0 {
 		return nil, errors.New("train: the data set is empty")
 	}
@@ -133,21 +142,18 @@ func newFit(m *engine.Model, ds data.Dataset, c Config) (*fit, error) {
 		return nil, errors.New("train: no optimiser or schedule is given")
 	}
 	c.BatchSize, c.Epochs = c.Batch(ds.Len()), max(1, c.Epochs)
-	f := &fit{m: m, ds: ds, c: c, res: &Result{}}
+	f := &fit{m: m, ds: ds, c: c, res: &Result{}, sums: map[string]*tensor.Tensor{}}
 	var err error
-	if f.in, err = dataInput(m); err != nil {
+	if f.c.Task, f.c.Feed, err = understand(ctx, m, ds, c.Task, c.Feed, task.Options{Loss: c.Loss, Preprocess: c.Preprocess}); err != nil {
 		return nil, err
 	}
-	if f.head, err = m.Head(""); err != nil {
-		return nil, err
-	}
-	if f.kind, err = lossFor(c.Loss, ds); err != nil {
-		return nil, err
-	}
-	if f.kind.Labels {
+	if f.c.Task.Kind == task.Multiclass || f.c.Task.Kind == task.Binary {
 		if err := data.Check(ds); err != nil {
 			return nil, err
 		}
+	}
+	if err := f.fixBatch(); err != nil {
+		return nil, err
 	}
 	if f.c.Params == nil {
 		if f.c.Params, err = Select(m, nil, false); err != nil {
@@ -155,10 +161,7 @@ func newFit(m *engine.Model, ds data.Dataset, c Config) (*fit, error) {
 		}
 	}
 	m.Thaw()
-	q := engine.Query{Loss: f.kind.Make(f.head, Mean), Grad: f.c.Params, BN: c.BN, Dropout: c.Dropout}
-	if f.kind.Labels {
-		q.Fetch = []string{f.head.Logits}
-	}
+	q := engine.Query{Loss: f.c.Task.Total(), Grad: f.c.Params, BN: c.BN, Dropout: c.Dropout, Fetch: []string{f.c.Task.Fetch()}}
 	if c.TrAct != nil {
 		trained := map[string]bool{}
 		for _, p := range f.c.Params {
@@ -185,14 +188,39 @@ func newFit(m *engine.Model, ds data.Dataset, c Config) (*fit, error) {
 	if c.Shuffle {
 		f.sampler = data.Shuffled(ds.Len(), c.Seed)
 	}
-	f.batches = (ds.Len() + c.BatchSize - 1) / c.BatchSize
+	f.batches = data.NumBatches(ds.Len(), f.c.BatchSize, f.c.batching(0))
 	if c.Val != nil {
-		f.eval, err = NewEvaluator(m, c.Val, EvalConfig{Loss: c.Loss, BatchSize: c.ValBatch, Preprocess: c.Preprocess})
-		if err != nil {
+		ec := EvalConfig{Task: f.c.Task, Feed: f.c.Feed, BatchSize: c.ValBatch, Preprocess: c.Preprocess}
+		if f.eval, err = NewEvaluator(ctx, m, c.Val, ec); err != nil {
 			return nil, err
 		}
 	}
 	return f, nil
+}
+
+// fixBatch settles how a model that takes its own number of examples only is trained: its gradients are added up over parts of a batch. Where
+// statistics of the batch are trained, parts must be full.
+func (f *fit) fixBatch() error {
+	fixed := f.m.Batch()
+	if fixed == 0 {
+		return nil
+	}
+	f.note("the model takes %d examples at a time, and no more can be proven to go through it: the gradients of a batch are added up over such parts", fixed)
+	if f.c.BN != engine.BNTrain {
+		return nil
+	}
+	if fixed == 1 {
+		return errors.New("train: the model takes one example at a time, and statistics of one example say nothing: train with --bn frozen")
+	}
+	if f.c.BatchSize%fixed != 0 || f.ds.Len()%fixed != 0 {
+		return fmt.Errorf("train: the model takes %[1]d examples at a time, and with --bn train none may be made up: give a --batch-size that is a multiple of %[1]d, and data "+
+			"of which the number of examples is one (%[2]d is not), or --bn frozen", fixed, f.ds.Len())
+	}
+	return nil
+}
+
+func (f *fit) note(format string, args ...any) {
+	f.res.Notes = append(f.res.Notes, fmt.Sprintf(format, args...))
 }
 
 // steps is the number of steps of the whole training.
@@ -242,9 +270,12 @@ func (f *fit) result() *Result {
 // epoch runs the rest of the epoch that f.step is in.
 func (f *fit) epoch(ctx context.Context) error {
 	epoch := f.step / f.batches
-	o := data.BatchOptions{Preprocess: f.c.Preprocess, Augment: f.c.Augment, Seed: f.c.Seed, Epoch: epoch, Skip: f.step % f.batches}
+	o := f.c.batching(epoch)
+	o.Skip, o.Masks = f.step%f.batches, f.c.Task.Masks()
 	begin := time.Now()
-	sum, seen, hits := 0.0, 0, 0
+	var sum, terms float64 // of the loss
+	var seen int           // examples
+	var all tally          // of decisions
 	for b, err := range data.Batches(ctx, f.ds, f.sampler, f.c.BatchSize, o) {
 		if err != nil {
 			return err
@@ -252,21 +283,18 @@ func (f *fit) epoch(ctx context.Context) error {
 		if f.step == f.steps() {
 			break
 		}
-		loss, hit, err := f.one(ctx, b)
+		one, err := f.one(ctx, b)
 		if err != nil {
 			return err
 		}
-		n := len(b.IDs)
-		sum, seen, hits = sum+loss*float64(n), seen+n, hits+hit
+		seen += b.Len()
+		sum, terms, all.n, all.hit = sum+one.loss, terms+one.terms, all.n+one.n, all.hit+one.hit
 		if f.c.Step == nil {
 			continue
 		}
 		p := Progress{
 			Epoch: epoch + 1, Epochs: f.c.Epochs, Step: f.step, Steps: f.steps(), Batch: (f.step-1)%f.batches + 1, Batches: f.batches,
-			Loss: sum / float64(seen), Accuracy: math.NaN(), LR: f.c.Schedule.LR(f.step, f.steps()),
-		}
-		if f.kind.Labels {
-			p.Accuracy = float64(hits) / float64(seen)
+			Loss: sum / max(terms, 1), Accuracy: all.accuracy(), LR: f.c.Schedule.LR(f.step, f.steps()),
 		}
 		spent := time.Since(begin)
 		p.SamplesPerSecond = float64(seen) / spent.Seconds()
@@ -276,10 +304,7 @@ func (f *fit) epoch(ctx context.Context) error {
 			return err
 		}
 	}
-	r := EpochReport{Epoch: epoch + 1, TrainLoss: sum / float64(max(seen, 1)), TrainAcc: math.NaN(), Seconds: time.Since(begin).Seconds(), Measures: map[string]float64{}}
-	if f.kind.Labels {
-		r.TrainAcc = float64(hits) / float64(max(seen, 1))
-	}
+	r := EpochReport{Epoch: epoch + 1, TrainLoss: sum / max(terms, 1), TrainAcc: all.accuracy(), Seconds: time.Since(begin).Seconds(), Measures: map[string]float64{}}
 	for name, v := range f.c.Optimizer.Report() {
 		r.Measures[name] = v
 	}
@@ -299,66 +324,84 @@ func (f *fit) epoch(ctx context.Context) error {
 	return nil
 }
 
-// one trains on one batch and returns its mean loss and how many of it were classified rightly before the step.
-func (f *fit) one(ctx context.Context, b *data.Batch) (loss float64, hits int, err error) {
-	x, err := f.in.Adapt(b.X)
+// one trains on one batch and tells the sum of its loss with its terms, and how many decisions of it were right before the step.
+func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
+	t := f.c.Task
+	truth, err := t.Truth(b)
 	if err != nil {
-		return 0, 0, err
+		return r, fmt.Errorf("train: %w", err)
 	}
-	feeds := map[string]*tensor.Tensor{f.in.Name: x}
-	if f.kind.Labels {
-		feeds[LabelInput] = tensor.From(b.Labels, len(b.Labels))
-	} else {
-		if b.Y == nil {
-			return 0, 0, errors.New("train: the data set has no targets for a regression")
-		}
-		feeds[TargetInput] = b.Y
+	r.terms = truth.Total()
+	mean, parts := 0.0, 0
+	for _, p := range f.params {
+		p.G = nil
 	}
 	f.s.SetSeed(int64(f.c.Seed<<32) + int64(f.step))
-	r, err := f.s.Run(ctx, feeds)
+	err = f.c.Feed.Run(ctx, f.s, b, truth.Rows(truth.Mean()), func(p feed.Part) error {
+		mean += p.Loss().Float64s()[0]
+		f.gather(p.Result, parts, p.Size >= b.Len())
+		parts++
+		if !t.HasClasses() {
+			return nil
+		}
+		return t.Decisions(p.Value(t.Fetch()), p.Hi-p.Lo, truth.Slice(p.Lo, p.Hi), func(_ int, d *task.Decision) {
+			r.n++
+			r.hit += b2i(d.Right())
+		})
+	})
 	if err != nil {
-		return 0, 0, err
+		return r, err
 	}
-	loss = r.Loss().Float64s()[0]
-	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return 0, 0, fmt.Errorf("train: step %d: %w (%v): lower the learning rate or check the data", f.step+1, ErrDiverged, loss)
+	if math.IsNaN(mean) || math.IsInf(mean, 0) {
+		return r, fmt.Errorf("train: step %d: %w (%v): lower the learning rate or check the data", f.step+1, ErrDiverged, mean)
 	}
-	if f.kind.Labels {
-		hits = correct(r.Value(f.head.Logits), b.Labels)
-	}
+	r.loss = mean * r.terms
 	ps := f.params[:0:0]
 	for _, p := range f.params {
-		if g := r.Grad(p.Name); g != nil {
-			p.G = g
+		if p.G != nil {
 			ps = append(ps, p)
 		}
 	}
 	f.step++
 	s := optim.Step{N: f.step, LR: f.c.Schedule.LR(f.step, f.steps())}
 	if err := f.c.Optimizer.Step(f.m.Pool(), s, ps); err != nil {
-		return 0, 0, fmt.Errorf("train: step %d: %w", f.step, err)
+		return r, fmt.Errorf("train: step %d: %w", f.step, err)
 	}
-	return loss, hits, nil
+	return r, nil
 }
 
-// correct counts the rows of z whose largest element is at the label.
-func correct(z *tensor.Tensor, labels []int64) int {
-	if len(labels) == 0 {
-		return 0
-	}
-	all := z.Float64s()
-	k, hits := len(all)/len(labels), 0
-	for i, y := range labels {
-		row := all[i*k : (i+1)*k]
-		best := 0
-		for j, v := range row {
-			if v > row[best] {
-				best = j
-			}
+// gather takes the gradients of a part of a batch, the whole of it when all is true; else they are added up.
+func (f *fit) gather(r *engine.Result, part int, all bool) {
+	for _, p := range f.params {
+		g := r.Grad(p.Name)
+		switch sum := f.sums[p.Name]; {
+		case g == nil:
+		case all:
+			p.G = g
+		case sum == nil:
+			p.G = g.Clone()
+			f.sums[p.Name] = p.G
+		case part == 0:
+			copy(sum.Bytes(), g.Bytes())
+			p.G = sum
+		default:
+			addTo(sum, g)
+			p.G = sum
 		}
-		if best == int(y) {
-			hits++
-		}
 	}
-	return hits
+}
+
+// addTo adds g to sum, of the same type and shape.
+func addTo(sum, g *tensor.Tensor) {
+	if sum.DType() == tensor.Float64 {
+		s := tensor.Data[float64](sum)
+		for i, v := range tensor.Data[float64](g) {
+			s[i] += v
+		}
+		return
+	}
+	s := sum.F32()
+	for i, v := range g.F32() {
+		s[i] += v
+	}
 }

@@ -11,9 +11,11 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/models"
 	"github.com/gtk-onnx/gtk/optim"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -74,11 +76,15 @@ func TestOneStep(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := m.Head("")
+	plan, err := feed.For(m, tr, feed.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := m.Session(engine.Query{Loss: CrossEntropy(h, Mean), Grad: names})
+	what, err := task.Of(context.Background(), plan, tr, task.Options{Preprocess: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Session(engine.Query{Loss: what.Total(), Grad: names})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +93,12 @@ func TestOneStep(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := s.Run(context.Background(), map[string]*tensor.Tensor{"input": b.X, LabelInput: tensor.From(b.Labels, len(b.Labels))})
+		n := b.Len()
+		w := tensor.New(tensor.Float32, n)
+		for i := range n {
+			w.F32()[i] = float32(1 / float64(n))
+		}
+		r, err := s.Run(context.Background(), map[string]*tensor.Tensor{"input": b.X, task.LabelInput: tensor.From(b.Labels, n), task.WeightInput: w})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +235,7 @@ func TestFitErrors(t *testing.T) {
 
 func TestCheckpointDamage(t *testing.T) {
 	m, tr, _, p := digits(t)
-	f, err := newFit(m, tr, Config{Optimizer: rule(t, "adam", optim.Config{}), Schedule: optim.Constant(0.1), Preprocess: p})
+	f, err := newFit(context.Background(), m, tr, Config{Optimizer: rule(t, "adam", optim.Config{}), Schedule: optim.Constant(0.1), Preprocess: p})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,9 @@ type lossAttrs struct {
 // LossReduction are the attributes of SoftmaxCrossEntropyLoss and NegativeLogLikelihoodLoss for a reduction: none, mean or sum.
 func LossReduction(reduction string) any { return &lossAttrs{Reduction: reduction} }
 
+// ClassLoss is LossReduction with a class number that is left out of the loss.
+func ClassLoss(reduction string, ignore int) any { return &lossAttrs{Reduction: reduction, Ignore: &ignore} }
+
 // ClassLossGrad is the gradient of a loss over classes by scores X [N,C,…]: with k = target[n,…] and w[k] the weight of that class, 1
 // without weights, over what the reduction divides by,
 //

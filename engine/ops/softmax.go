@@ -21,6 +21,9 @@ type softmaxAttrs struct {
 	Axis int `onnx:"axis,default=-1"`
 }
 
+// SoftmaxAxis are the attributes of Softmax and LogSoftmax.
+func SoftmaxAxis(axis int) any { return &softmaxAttrs{Axis: axis} }
+
 // softmaxOldAttrs are those of the versions before 13.
 type softmaxOldAttrs struct {
 	Axis int `onnx:"axis,default=1"`

@@ -16,6 +16,9 @@ type transposeAttrs struct {
 	Perm []int `onnx:"perm"`
 }
 
+// Perm are the attributes of a Transpose.
+func Perm(axes ...int) any { return &transposeAttrs{Perm: axes} }
+
 func init() {
 	define(Transpose, graph.Def[transposeAttrs]{
 		Name: "Transpose", Since: []int{1, 13, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Transpose.html",

@@ -1,0 +1,34 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/engine/exec"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Shapes are the shapes of the named values for inputs of the given shapes, in the order of Inputs; nil where only a run can tell.
+func (m *Model) Shapes(inputs []tensor.Shape, names ...string) ([]tensor.Shape, error) {
+	shapes, _, err := exec.Shapes(m.g, inputs)
+	if err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
+	}
+	out := make([]tensor.Shape, len(names))
+	for i, n := range names {
+		v, err := m.value(n)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = shapes[v]
+	}
+	return out, nil
+}
+
+// DType is the element type of the named value.
+func (m *Model) DType(name string) (tensor.DType, error) {
+	v, err := m.value(name)
+	if err != nil {
+		return tensor.Undefined, err
+	}
+	return m.g.Info(v).DType, nil
+}

@@ -1,0 +1,128 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Rows are further tensors that a session takes, with one row for each example.
+type Rows struct {
+	Same   map[string]*tensor.Tensor // a short last batch is filled up with copies of the first row
+	Weight map[string]*tensor.Tensor // filled up with zeros: what weighs nothing is not counted
+}
+
+// Slice is the rows lo to hi.
+func (r Rows) Slice(lo, hi int) Rows {
+	cut := func(m map[string]*tensor.Tensor) map[string]*tensor.Tensor {
+		out := make(map[string]*tensor.Tensor, len(m))
+		for k, t := range m {
+			out[k] = slab(t, lo, hi, hi-lo, true)
+		}
+		return out
+	}
+	return Rows{cut(r.Same), cut(r.Weight)}
+}
+
+// Part is what a session gave for the examples Lo to Hi of a batch.
+type Part struct {
+	*engine.Result
+	Lo, Hi int
+	Size   int // rows that were fed; those from Hi-Lo on are padding
+}
+
+// Run runs s on the examples of b and calls got for each part. A model that takes any number of examples gets them all at once; one that
+// takes its own number only gets so many at a time, the last ones filled up with copies of the first that got never sees. What a result holds is
+// valid until got returns.
+func (p *Plan) Run(ctx context.Context, s *engine.Session, b *data.Batch, more Rows, got func(Part) error) error {
+	feeds, err := p.Feeds(b)
+	if err != nil {
+		return err
+	}
+	return p.RunFeeds(ctx, s, feeds, b.Len(), more, got)
+}
+
+// RunFeeds is Run for inputs that are at hand: n examples each, constants as they are to be fed.
+func (p *Plan) RunFeeds(ctx context.Context, s *engine.Session, feeds map[string]*tensor.Tensor, n int, more Rows, got func(Part) error) error {
+	size := n
+	if fixed := p.m.Batch(); fixed > 0 {
+		size = fixed
+	}
+	for lo := 0; lo < n; lo += size {
+		hi := min(lo+size, n)
+		part := make(map[string]*tensor.Tensor, len(feeds)+len(more.Same)+len(more.Weight))
+		for name, t := range feeds {
+			part[name] = t
+			if !p.whole(name) && t.Rank() > 0 && t.Dim(0) == n {
+				part[name] = slab(t, lo, hi, size, true)
+			}
+		}
+		for name, t := range more.Same {
+			part[name] = slab(t, lo, hi, size, true)
+		}
+		for name, t := range more.Weight {
+			part[name] = slab(t, lo, hi, size, false)
+		}
+		r, err := s.Run(ctx, part)
+		if err != nil {
+			return err
+		}
+		if err := got(Part{r, lo, hi, size}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whole reports whether an input gets the same constant whatever the examples.
+func (p *Plan) whole(name string) bool {
+	i := slices.IndexFunc(p.sources, func(s source) bool { return s.io.Name == name })
+	if i < 0 || p.sources[i].fill == nil {
+		return false
+	}
+	s := p.sources[i]
+	return s.fill.Len() > 1 && s.fill.Rank() == len(s.io.Dims) && !(s.fill.Dim(0) == 1 && s.io.Dims[0].Size < 0)
+}
+
+// slab is rows lo to hi of t, and up to size copies of its first row, or zeros.
+func slab(t *tensor.Tensor, lo, hi, size int, copies bool) *tensor.Tensor {
+	if lo == 0 && hi == t.Dim(0) && size == hi {
+		return t
+	}
+	shape := slices.Clone(t.Shape())
+	row := len(t.Bytes()) / max(1, shape[0])
+	shape[0] = size
+	out := tensor.New(t.DType(), shape...)
+	copy(out.Bytes(), t.Bytes()[lo*row:hi*row])
+	if copies {
+		for i := hi - lo; i < size; i++ {
+			copy(out.Bytes()[i*row:], t.Bytes()[:row])
+		}
+	}
+	return out
+}
+
+// Gather puts the rows that belong to examples of the parts of a value one after another: into is nil for the first part, n the number of
+// examples in all. A value whose first axis is not that of the examples is an error.
+func Gather(into *tensor.Tensor, name string, v *tensor.Tensor, part Part, n int) (*tensor.Tensor, error) {
+	if v.Rank() == 0 || v.Dim(0) != part.Size {
+		return nil, fmt.Errorf("%w: %q is %v for %d examples: its first axis is not that of the examples", ErrMixed, name, v, part.Size)
+	}
+	if into == nil {
+		into = tensor.New(v.DType(), append(tensor.Shape{n}, v.Shape()[1:]...)...)
+	}
+	if !into.Shape()[1:].Equal(v.Shape()[1:]) {
+		return nil, fmt.Errorf("%q has shape %v after %v for other examples", name, v.Shape()[1:], into.Shape()[1:])
+	}
+	row := len(v.Bytes()) / max(1, part.Size)
+	copy(into.Bytes()[part.Lo*row:], v.Bytes()[:(part.Hi-part.Lo)*row])
+	return into, nil
+}
+
+// ErrMixed is the error of a value that has no row for each example.
+var ErrMixed = errors.New("feed: no row for each example")

@@ -1,0 +1,185 @@
+package task
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/feed"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// form is what one output of a model looks like.
+type form struct {
+	head  engine.Head
+	io    engine.IO
+	dtype tensor.DType
+	shape tensor.Shape // of the logits, for n examples; nil when not known
+	n     int
+	mixed bool         // the first axis is not that of the examples
+	in    tensor.Shape // of the input that the data feed, for n examples
+}
+
+// String is the output with its shape, for messages.
+func (f form) String() string {
+	if f.shape == nil {
+		return f.io.String()
+	}
+	s := fmt.Sprintf("%s %v%v", f.io.Name, f.dtype, []int(f.shape))
+	if len(f.shape) > 0 && f.shape[0] == f.n && !f.mixed {
+		s = fmt.Sprintf("%s %v[N", f.io.Name, f.dtype)
+		for _, d := range f.shape[1:] {
+			s += fmt.Sprintf(",%d", d)
+		}
+		s += "]"
+	}
+	return s
+}
+
+// usable reports whether f has a row of real numbers for each example.
+func (f form) usable() bool {
+	return f.dtype.IsFloat() && f.shape != nil && !f.mixed && len(f.shape) > 0 && f.shape[0] == f.n && f.shape.Len() > 0
+}
+
+// perExample is the number of scores or values of each example when they lie along one axis: [N], [N,K], [N,K,1,1].
+func (f form) perExample() (k int, ok bool) {
+	if !f.usable() {
+		return 0, false
+	}
+	s := squeezed(f.shape[1:])
+	return s.Len(), len(s) <= 1
+}
+
+// dense is the number of classes, and the shape of the positions, when classes lie along the axis.
+func (f form) dense(axis int) (k int, at tensor.Shape, ok bool) {
+	if !f.usable() || len(f.shape) < 3 || axis >= len(f.shape) {
+		return 0, nil, false
+	}
+	return f.shape[axis], slices.Delete(slices.Clone(f.shape[1:]), axis-1, axis), true
+}
+
+// classAxes are the axes along which classes may lie where there are positions, the likeliest first: that of the model's softmax; the last for
+// [N,T,K], as transformers write it; the second for pictures.
+func (f form) classAxes() []int {
+	last := len(f.shape) - 1
+	axes := []int{1, last}
+	if last == 2 {
+		axes = []int{2, 1}
+	}
+	if a := softmaxAxis(f); a == axes[1] {
+		axes = []int{axes[1], axes[0]}
+	}
+	return axes
+}
+
+// pictureLike reports whether the output has the form of the input picture: as many channels at as many places. Such a model changes pictures.
+func (f form) pictureLike() bool { return len(f.shape) == 4 && f.shape.Equal(f.in) }
+
+// observe runs the model on two examples of ds (the same one twice when there is no other) and notes the forms of its outputs, or of the one called output.
+func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, masks bool) (forms []form, mask tensor.Shape, err error) {
+	m := p.Model()
+	forms, q, err := heads(m, o.Output)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := m.Session(q)
+	if err != nil {
+		return nil, nil, err
+	}
+	two := data.SamplerFunc(func(int) []int { return []int{0, min(1, ds.Len()-1)} })
+	bo := data.BatchOptions{Preprocess: o.Preprocess, Masks: masks, Workers: 1, Prefetch: 1}
+	for b, err := range data.Batches(ctx, ds, two, 2, bo) {
+		if err != nil {
+			return nil, nil, err
+		}
+		if b.Mask != nil {
+			mask = b.Mask.Shape()[1:]
+		}
+		feeds, err := p.Feeds(b)
+		if err != nil {
+			return nil, nil, err
+		}
+		in := feeds[p.Main().Name]
+		err = p.RunFeeds(ctx, s, feeds, b.Len(), feed.Rows{}, func(part feed.Part) error {
+			for i := range forms {
+				v := part.Value(forms[i].head.Logits)
+				f := &forms[i]
+				f.dtype, f.n, f.shape = v.DType(), part.Size, slices.Clone(v.Shape())
+				f.mixed = v.Rank() == 0 || v.Dim(0) != part.Size
+				if in != nil && in.Rank() > 0 {
+					f.in = append(tensor.Shape{part.Size}, in.Shape()[1:]...)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return forms, mask, nil
+}
+
+// declared are the forms of the outputs of m by shape inference, for models without data.
+func declared(m *engine.Model, output string) ([]form, error) {
+	forms, _, err := heads(m, output)
+	if err != nil {
+		return nil, err
+	}
+	n := 2
+	if fixed := m.Batch(); fixed > 0 {
+		n = fixed
+	}
+	in := m.Sizes(n)
+	var names []string
+	for _, f := range forms {
+		names = append(names, f.head.Logits)
+	}
+	shapes, err := m.Shapes(in, names...)
+	for i := range forms {
+		f := &forms[i]
+		if f.dtype, err = m.DType(f.head.Logits); err != nil {
+			return nil, err
+		}
+		f.n = n
+		if shapes != nil {
+			f.shape = shapes[i]
+			f.mixed = f.shape != nil && (len(f.shape) == 0 || f.shape[0] != n)
+		}
+		if len(in) > 0 {
+			f.in = in[0]
+		}
+	}
+	return forms, nil
+}
+
+// heads are the outputs of m, or the one called output, and a query for them.
+func heads(m *engine.Model, output string) ([]form, engine.Query, error) {
+	var forms []form
+	var q engine.Query
+	if output != "" {
+		if _, err := m.Head(output); err != nil {
+			return nil, q, err
+		}
+	}
+	for _, io := range m.Outputs() {
+		if output != "" && io.Name != output {
+			continue
+		}
+		h, err := m.Head(io.Name)
+		if err != nil {
+			return nil, q, err
+		}
+		forms = append(forms, form{head: h, io: io})
+		for _, n := range []string{h.Output, h.Logits} {
+			if !slices.Contains(q.Fetch, n) {
+				q.Fetch = append(q.Fetch, n)
+			}
+		}
+	}
+	if len(forms) == 0 {
+		return nil, q, fmt.Errorf("task: the model has no output")
+	}
+	return forms, q, nil
+}

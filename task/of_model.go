@@ -1,0 +1,130 @@
+package task
+
+import (
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// OfModel says what m seems to be for by its outputs alone, for commands without labels. Why says how sure that is. Its loss is the one of o, or the usual one. An
+// *UnknownError names the outputs when they tell nothing.
+func OfModel(m *engine.Model, o Options) (*Task, error) {
+	kind, err := ParseKind(o.Kind)
+	if err != nil {
+		return nil, err
+	}
+	forms, err := declared(m, o.Output)
+	if err != nil {
+		return nil, err
+	}
+	t, err := guess(kind, forms)
+	if err != nil {
+		return nil, err
+	}
+	t.Classes = o.Classes
+	if o.Kind == "tokens" || o.Kind == "language-model" {
+		t.text = true
+	}
+	return t, t.setLoss(o.Loss)
+}
+
+// guess reads the forms without a truth.
+func guess(kind Kind, forms []form) (*Task, error) {
+	var first *Task
+	same := true
+	for _, f := range forms {
+		t := alone(kind, f)
+		switch {
+		case t == nil:
+			if f.dtype.IsFloat() && len(forms) > 1 {
+				same = false
+			}
+		case first == nil:
+			first = t
+		case t.Kind != first.Kind || t.K != first.K:
+			same = false
+		}
+	}
+	e := &UnknownError{Truth: "no labels to go by"}
+	for _, f := range forms {
+		e.Outputs = append(e.Outputs, f.String())
+	}
+	switch {
+	case first == nil:
+		e.Help = "--task and --output say what is meant; gtk explain takes any output with --objective"
+		return nil, e
+	case !same && kind == "":
+		e.Help = "The outputs differ in form, as those of a detector or of an encoder do: --output NAME says which one is meant; gtk explain takes any with --objective"
+		return nil, e
+	}
+	if len(forms) > 1 {
+		first.Why = append(first.Why, fmt.Sprintf("the model has %d outputs; %s is used, --output chooses another", len(forms), first.Head.Output))
+	}
+	return first, nil
+}
+
+// alone reads one output without a truth; nil when it says nothing.
+func alone(kind Kind, f form) *Task {
+	if !f.usable() {
+		return nil
+	}
+	act := f.head.Activation
+	t := &Task{Head: f.head, rank: len(f.shape), real: f.dtype}
+	is := func(k Kind) bool {
+		return kind == "" || kind == k || kind == "classification" && (k == Binary || k == Multiclass)
+	}
+	say := func(k Kind, n int, why string) *Task {
+		t.Kind, t.K = k, n
+		t.Why = append(t.Why, why)
+		return t
+	}
+	if k, ok := f.perExample(); ok {
+		switch {
+		case k == 1 && (act == sigmoid || kind == Binary || kind == "classification") && is(Binary):
+			return say(Binary, 1, "one number for each example"+with(act))
+		case k == 1 && is(Regression):
+			return say(Regression, 1, "one number for each example without an activation: a value, or the logit of two classes (--task binary)")
+		case k > 1 && act == sigmoid && is(Multilabel):
+			return say(Multilabel, k, fmt.Sprintf("%d numbers for each example, each behind a Sigmoid", k))
+		case k > 1 && kind == Multilabel:
+			return say(Multilabel, k, fmt.Sprintf("%d numbers for each example", k))
+		case k > 1 && kind == Regression:
+			return say(Regression, k, fmt.Sprintf("%d numbers for each example", k))
+		case k > 1 && act != "" && is(Multiclass):
+			return say(Multiclass, k, fmt.Sprintf("%d scores for each example%s", k, with(act)))
+		case k > 1 && is(Multiclass):
+			return say(Multiclass, k, fmt.Sprintf("%d numbers for each example without an activation: taken for the logits of classes (--task regression if they are values)", k))
+		}
+		return nil
+	}
+	if kind == Regression || kind == "" && f.pictureLike() && act == "" {
+		return say(Regression, f.shape[1:].Len(), "an output of the input's shape: the model changes what it is given")
+	}
+	if !is(Dense) || len(f.shape) < 3 {
+		return nil
+	}
+	axis := f.classAxes()[0]
+	k, at, _ := f.dense(axis)
+	if len(f.shape) == 4 && act != softmax && act != logSoft && kind == "" && !sameSides(at, f.in) && !sameSides(at, quarter(f.in)) {
+		return nil // a feature map
+	}
+	if k > 1 || act == sigmoid || kind == Dense {
+		t.positions, t.axis, t.text = true, axis, len(f.shape) == 3
+		return say(Dense, k, fmt.Sprintf("%d scores%s at each of %s positions", k, with(act), dims(at)))
+	}
+	return nil
+}
+
+// sameSides reports whether positions have the height and width of the picture in [N,C,H,W] or [N,H,W,C].
+func sameSides(at, in tensor.Shape) bool {
+	return len(at) == 2 && len(in) == 4 && (at[0] == in[2] && at[1] == in[3] || at[0] == in[1] && at[1] == in[2])
+}
+
+// quarter is the shape of a picture [N,C,H,W] at a quarter of its sides, where many segmentation networks stop.
+func quarter(in tensor.Shape) tensor.Shape {
+	if len(in) != 4 {
+		return nil
+	}
+	return tensor.Shape{in[0], in[1], in[2] / 4, in[3] / 4}
+}

@@ -1,0 +1,200 @@
+package task
+
+import (
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/feed"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Truth is what is true of the examples of a batch, in the form that the loss and the metrics take.
+type Truth struct {
+	N      int
+	Labels []int64   // [N·P] class numbers, Ignored for none; nil where real numbers are compared
+	Target []float64 // [N·F]; with the loss of class numbers nil
+	Terms  []float64 // [N]: what the loss of each example is divided by for its mean
+
+	t     *Task
+	input string
+	value *tensor.Tensor
+}
+
+// Truth is that of b. It fails for labels that the model has no class for, naming the example.
+func (t *Task) Truth(b *data.Batch) (*Truth, error) {
+	tr := &Truth{N: b.Len(), t: t}
+	var err error
+	if t.HasClasses() && !t.soft {
+		if tr.Labels, err = t.labels(b); err != nil {
+			return nil, err
+		}
+	}
+	if t.Loss != nil && t.Loss.Classes() {
+		tr.input = LabelInput
+		shape := []int{tr.N}
+		if t.positions {
+			shape = append(shape, len(tr.Labels)/max(1, tr.N))
+		}
+		tr.value = tensor.From(tr.Labels, shape...)
+	} else {
+		if tr.Target, err = t.targets(b, tr.Labels); err != nil {
+			return nil, err
+		}
+		f := len(tr.Target) / max(1, tr.N)
+		tr.input = TargetInput
+		v := tensor.From(tr.Target, tr.N, f)
+		if t.real == tensor.Float64 {
+			tr.value = v
+		} else if tr.value, err = v.Convert(tensor.Float32); err != nil {
+			return nil, err
+		}
+	}
+	tr.Terms = make([]float64, tr.N)
+	if t.Loss == nil {
+		return tr, nil
+	}
+	for i := range tr.Terms {
+		tr.Terms[i] = t.Loss.Terms(t, row(tr.Labels, i, tr.N), row(tr.Target, i, tr.N))
+	}
+	return tr, nil
+}
+
+// row is the part of x that belongs to example i of n.
+func row[T any](x []T, i, n int) []T {
+	k := len(x) / max(1, n)
+	return x[i*k : (i+1)*k]
+}
+
+// Total is the number of terms of the batch.
+func (tr *Truth) Total() float64 {
+	s := 0.0
+	for _, v := range tr.Terms {
+		s += v
+	}
+	return s
+}
+
+// Rows are what a session with the loss takes: the truth, and with weights (not nil) what each example's loss is multiplied by.
+func (tr *Truth) Rows(weights []float64) feed.Rows {
+	r := feed.Rows{Same: map[string]*tensor.Tensor{tr.input: tr.value}}
+	if weights != nil {
+		w := tensor.From(weights, len(weights))
+		if tr.t.real != tensor.Float64 {
+			w, _ = w.Convert(tensor.Float32) // real numbers convert
+		}
+		r.Weight = map[string]*tensor.Tensor{WeightInput: w}
+	}
+	return r
+}
+
+// Mean are the weights with which Task.Total is the mean over all terms of the batch.
+func (tr *Truth) Mean() []float64 {
+	w := make([]float64, tr.N)
+	if total := tr.Total(); total > 0 {
+		for i := range w {
+			w[i] = 1 / total
+		}
+	}
+	return w
+}
+
+// Own are the weights with which Task.PerTerm is the mean over the terms of each example.
+func (tr *Truth) Own() []float64 {
+	w := make([]float64, tr.N)
+	for i, n := range tr.Terms {
+		if n > 0 {
+			w[i] = 1 / n
+		}
+	}
+	return w
+}
+
+// labels are the class numbers of the examples or positions of b.
+func (t *Task) labels(b *data.Batch) ([]int64, error) {
+	k := int64(t.NumClasses())
+	var out []int64
+	switch {
+	case t.masks:
+		if b.Mask == nil {
+			return nil, fmt.Errorf("task: the batch has no masks")
+		}
+		out = make([]int64, b.Mask.Len())
+		for i, v := range b.Mask.Bytes() {
+			if out[i] = int64(v); v == data.Void {
+				out[i] = Ignored
+			}
+		}
+	case t.positions || t.flatY:
+		if b.Y == nil {
+			return nil, fmt.Errorf("task: the data have no labels")
+		}
+		y, err := b.Y.Convert(tensor.Int64)
+		if err != nil {
+			return nil, err
+		}
+		out = append([]int64(nil), y.I64()...)
+	default:
+		out = append([]int64(nil), b.Labels...)
+	}
+	per := max(1, len(out)/max(1, b.Len()))
+	for i, y := range out {
+		switch {
+		case y == Ignored, y >= 0 && y < k:
+		case y == -1 && !t.positions && !t.flatY:
+			return nil, fmt.Errorf("example %q has no label", b.IDs[i/per])
+		default:
+			where := ""
+			if per > 1 {
+				where = fmt.Sprintf(" at position %d", i%per)
+			}
+			return nil, fmt.Errorf("example %q has label %d%s, the model has %d classes (%d stands for none)", b.IDs[i/per], y, where, k, Ignored)
+		}
+	}
+	return out, nil
+}
+
+// targets are the real numbers that the outputs are compared with: those of the data, or 0 and 1 for class numbers.
+func (t *Task) targets(b *data.Batch, labels []int64) ([]float64, error) {
+	if labels == nil {
+		if b.Y == nil {
+			return nil, fmt.Errorf("task: the data have no targets for a %s task", t.Kind)
+		}
+		y := b.Y.Float64s()
+		if len(y) != b.Len()*t.K {
+			return nil, fmt.Errorf("task: targets %v for %d outputs of each example", b.Y, t.K)
+		}
+		return y, nil
+	}
+	if t.K == 1 {
+		out := make([]float64, len(labels))
+		for i, y := range labels {
+			out[i] = float64(y)
+		}
+		return out, nil
+	}
+	out := make([]float64, len(labels)*t.K)
+	for i, y := range labels {
+		if y == Ignored {
+			for k := range t.K {
+				out[i*t.K+k] = Ignored
+			}
+			continue
+		}
+		out[i*t.K+int(y)] = 1
+	}
+	return out, nil
+}
+
+// Slice is the truth of the examples lo to hi.
+func (tr *Truth) Slice(lo, hi int) *Truth {
+	cut := *tr
+	cut.N, cut.Terms = hi-lo, tr.Terms[lo:hi]
+	if k := len(tr.Labels) / max(1, tr.N); tr.Labels != nil {
+		cut.Labels = tr.Labels[lo*k : hi*k]
+	}
+	if k := len(tr.Target) / max(1, tr.N); tr.Target != nil {
+		cut.Target = tr.Target[lo*k : hi*k]
+	}
+	cut.value = nil
+	return &cut
+}
