@@ -81,7 +81,10 @@ func openModel(path string, o ModelOptions, rep Reporter) (*Model, error) {
 
 // ReadModel reads the file of a model, or takes the one that builtin:NAME names, and checks it.
 func ReadModel(path string) (*onnx.Model, error) {
-	if strings.HasPrefix(path, BuiltinPrefix) {
+	switch {
+	case path == "":
+		return nil, usagef("the model is missing: give a file, or builtin:NAME")
+	case strings.HasPrefix(path, BuiltinPrefix):
 		return builtinModel(path)
 	}
 	m, err := onnx.ReadFile(path)

@@ -21,9 +21,9 @@ import (
 type VerifyConfig struct {
 	Model string // file, or builtin:NAME; required
 	ModelOptions
-	Golden     string // folder of input_0.pb, …, output_0.pb, … , or of such folders
-	Other      string // another model, when Golden is ""
-	Rtol, Atol float64
+	Golden     string   // folder of input_0.pb, …, output_0.pb, … , or of such folders
+	Other      string   // another model, when Golden is ""
+	Rtol, Atol float64  // |a-b| <= Atol + Rtol·|b|; 0 and 0 want the same bits
 	Inputs     []string // two models: NAME=SHAPE or NAME=FILE of what is fed
 	Batch      int      // two models: batch size; 0 means 1
 	Cases      int      // two models: how many random inputs; 0 means 3
@@ -61,6 +61,9 @@ func Verify(ctx context.Context, c VerifyConfig, rep Reporter) (*VerifyReport, e
 	r := &VerifyReport{Schema: "gtk.verify/1", Model: c.Model, Against: cmp.Or(c.Golden, c.Other), Rtol: c.Rtol, Atol: c.Atol, Outputs: []VerifyOutput{}}
 	if r.Rtol < 0 || r.Atol < 0 {
 		return nil, usagef("--rtol and --atol must not be negative")
+	}
+	if r.Against == "" {
+		return nil, usagef("there is nothing to compare with: give recorded outputs, --golden DIR, or another model")
 	}
 	a, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
