@@ -23,7 +23,7 @@ type VerifyConfig struct {
 	ModelOptions
 	Golden     string   // folder of input_0.pb, …, output_0.pb, … , or of such folders
 	Other      string   // another model, when Golden is ""
-	Rtol, Atol float64  // |a-b| <= Atol + Rtol·|b|; 0 and 0 want the same bits
+	Rtol, Atol float64  // |a-b| <= Atol + Rtol·|b|; 0 and 0 want the same numbers
 	Inputs     []string // two models: NAME=SHAPE or NAME=FILE of what is fed
 	Batch      int      // two models: batch size; 0 means 1
 	Cases      int      // two models: how many random inputs; 0 means 3
