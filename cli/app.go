@@ -1,5 +1,5 @@
-// Package cli is the command line of gtk. One command is one file: a Config, a function that does the work and can be called without the
-// framework, and the flags that fill the Config. This package alone imports urfave/cli.
+// Package cli is the command line of gtk: flags, printing and exit codes. One command is one file, whose flags fill a Config of package job,
+// which does the work. This package alone imports urfave/cli.
 package cli
 
 import (

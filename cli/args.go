@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 	"go.yaml.in/yaml/v3"
 )
@@ -198,5 +199,5 @@ func writeConfig(c *ucli.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(path, func(f *os.File) error { _, err := f.Write(b); return err })
+	return job.WriteFile(path, func(f *os.File) error { _, err := f.Write(b); return err })
 }

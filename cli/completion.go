@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/registry"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -27,7 +28,7 @@ func completionCommand(_ context.Context, e *env, c *ucli.Context) error {
 	shells := map[string]func(io.Writer, []verb){"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}
 	write := shells[shell]
 	if write == nil {
-		return usagef("gtk completion: no shell %q%s; want bash, zsh or fish", shell, suggestion(shell, []string{"bash", "zsh", "fish"}))
+		return usagef("gtk completion: no shell %q%s; want bash, zsh or fish", shell, registry.Hint(shell, []string{"bash", "zsh", "fish"}))
 	}
 	var b strings.Builder
 	write(&b, verbs())

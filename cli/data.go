@@ -4,13 +4,12 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"image/png"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/tensor"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -45,33 +44,6 @@ func init() {
 	register(top)
 }
 
-type dataReport struct {
-	Schema   string         `json:"schema"`
-	Spec     string         `json:"spec"`
-	N        int            `json:"n"`
-	Classes  []string       `json:"classes"`
-	Shape    []int          `json:"shape"`
-	PerClass map[string]int `json:"per_class"`
-	Sheet    string         `json:"sheet,omitempty"`
-	Warnings []string       `json:"warnings"`
-	data.Summary
-}
-
-func openSpec(c *ucli.Context) (string, data.Dataset, error) {
-	spec, err := oneArg(c, "SPEC")
-	if err != nil {
-		return "", nil, err
-	}
-	var classes []string
-	if path := c.String("labels"); path != "" {
-		if classes, err = readLabels(path); err != nil {
-			return "", nil, err
-		}
-	}
-	ds, err := data.Open(spec, dataOptions(c, classes))
-	return spec, ds, err
-}
-
 func dataInfo(_ context.Context, e *env, c *ucli.Context) error {
 	if c.Bool("list") {
 		var rows []listed
@@ -80,18 +52,18 @@ func dataInfo(_ context.Context, e *env, c *ucli.Context) error {
 		}
 		return e.list(rows)
 	}
-	out := c.String("out")
-	if out != "" {
-		if err := mayWrite(out, c.Bool("force")); err != nil {
-			return err
-		}
-	}
-	spec, ds, err := openSpec(c)
+	spec, err := oneArg(c, "SPEC")
 	if err != nil {
 		return err
 	}
-	s := data.Summarise(ds, c.Int("check"))
-	r := dataReport{Schema: "gtk.data/1", Spec: spec, N: s.N, Classes: append([]string{}, s.Classes...), Shape: s.Shape, PerClass: s.PerClass, Sheet: out, Warnings: append([]string{}, s.Warnings...), Summary: s}
+	r, err := job.Data(job.DataConfig{
+		Data: spec, Options: dataOptions(c), Labels: c.String("labels"), Check: c.Int("check"), Sheet: c.String("out"), PerClass: c.Int("per-class"),
+		Cell: c.Int("cell"), Force: c.Bool("force"),
+	})
+	if err != nil {
+		return err
+	}
+	s := r.Summary
 	e.printf("%s\n", spec)
 	t := e.newTable()
 	t.row("examples", s.N)
@@ -129,15 +101,8 @@ func dataInfo(_ context.Context, e *env, c *ucli.Context) error {
 	for _, d := range s.Damaged {
 		e.printf("  %s\n", d)
 	}
-	if out != "" {
-		sheet, err := data.ContactSheet(ds, c.Int("per-class"), c.Int("cell"))
-		if err != nil {
-			return badInput(err)
-		}
-		if err := writeFile(out, func(f *os.File) error { return png.Encode(f, sheet) }); err != nil {
-			return err
-		}
-		e.printf("contact sheet written to %s\n", out)
+	if r.Sheet != "" {
+		e.printf("contact sheet written to %s\n", r.Sheet)
 	}
 	return e.emit(r)
 }
@@ -168,43 +133,17 @@ func printClasses(e *env, s data.Summary) {
 	}
 }
 
-type convertReport struct {
-	Schema string `json:"schema"`
-	Spec   string `json:"spec"`
-	Out    string `json:"out"`
-	Format string `json:"format"`
-	N      int    `json:"n"`
-}
-
 func dataConvert(_ context.Context, e *env, c *ucli.Context) error {
-	out := c.String("out")
-	if out == "" {
-		return usagef("gtk data convert: give what to write: -o FILE.npz or -o FOLDER")
-	}
-	r := convertReport{Schema: "gtk.data.convert/1", Out: out, Format: "imagefolder"}
-	if strings.HasSuffix(strings.ToLower(out), ".npz") {
-		r.Format = "npz"
-		if err := mayWrite(out, c.Bool("force")); err != nil {
-			return err
-		}
-	} else if err := mayWrite(out, false); err != nil {
-		if entries, derr := os.ReadDir(out); derr != nil || len(entries) > 0 {
-			return usagef("%s exists already; a folder of pictures is written to a new or empty folder", out)
-		}
-	}
-	spec, ds, err := openSpec(c)
+	spec, err := oneArg(c, "SPEC")
 	if err != nil {
 		return err
 	}
-	r.Spec, r.N = spec, ds.Len()
-	if r.Format == "npz" {
-		err = writeFile(out, func(f *os.File) error { return data.WriteNPZ(f, ds) })
-	} else {
-		err = data.WriteImageFolder(out, ds, c.Bool("link"))
-	}
+	r, err := job.Convert(job.ConvertConfig{
+		Data: spec, Options: dataOptions(c), Labels: c.String("labels"), Out: c.String("out"), Link: c.Bool("link"), Force: c.Bool("force"),
+	})
 	if err != nil {
 		return err
 	}
-	e.printf("%d examples of %s written to %s (%s)\n", r.N, spec, out, r.Format)
+	e.printf("%d examples of %s written to %s (%s)\n", r.N, spec, r.Out, r.Format)
 	return e.emit(r)
 }

@@ -2,235 +2,15 @@ package cli
 
 import (
 	"cmp"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
-	"github.com/gtk-onnx/gtk/data"
-	"github.com/gtk-onnx/gtk/engine"
-	"github.com/gtk-onnx/gtk/engine/graph"
-	"github.com/gtk-onnx/gtk/engine/ops"
-	"github.com/gtk-onnx/gtk/onnx"
-	"github.com/gtk-onnx/gtk/onnx/onnxpb"
-	"github.com/gtk-onnx/gtk/tensor"
-	"github.com/gtk-onnx/gtk/train"
+	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/job"
 )
 
-// description is what import and inspect say of a model.
-type description struct {
-	Schema      string           `json:"schema"`
-	Model       string           `json:"model"`
-	IRVersion   int64            `json:"ir_version"`
-	Producer    string           `json:"producer"`
-	Opsets      []opset          `json:"opsets"`
-	Inputs      []ioReport       `json:"inputs"`
-	Outputs     []ioReport       `json:"outputs"`
-	Parameters  int              `json:"parameters"`
-	State       int              `json:"state"`        // numbers in running statistics
-	WeightBytes int64            `json:"weight_bytes"` // parameters, running statistics and constants in memory
-	Nodes       int              `json:"nodes"`
-	Ops         []opReport       `json:"ops"`
-	Runs        bool             `json:"runs"`
-	Trains      bool             `json:"trains"`
-	Why         string           `json:"why"` // it does not run or train
-	MACs        int64            `json:"macs"`
-	PeakBytes   int64            `json:"activation_bytes"`
-	At          map[string][]int `json:"at"` // input shapes of macs and activation_bytes
-	Labels      int              `json:"labels"`
-	Preprocess  *data.Preprocess `json:"preprocess"`
-	Warnings    []string         `json:"warnings"`
-
-	inspection *engine.Inspection
-	loadErr    error
-}
-
-type opset struct {
-	Domain  string `json:"domain"`
-	Version int64  `json:"version"`
-}
-
-type ioReport struct {
-	Name  string `json:"name"`
-	DType string `json:"dtype"`
-	Shape []any  `json:"shape"` // extents, symbols, "?"; null when the rank is not declared
-	text  string
-}
-
-type opReport struct {
-	Domain   string `json:"domain"`
-	Op       string `json:"op"`
-	Count    int    `json:"count"`
-	Forward  bool   `json:"forward"`
-	Gradient bool   `json:"gradient"` // false also for operators through which no gradient flows, such as Shape
-	hasNone  bool   // no input is differentiable
-}
-
-// describe looks at a model; shapes are inferred for inputs, nil for sizes of its own choice. A model that the engine cannot load is
-// described as far as possible, with loadErr set.
-func describe(m *onnx.Model, threads int, inputs []tensor.Shape) (*description, error) {
-	p := m.Proto
-	d := &description{Model: m.Path, IRVersion: p.GetIrVersion(), Producer: strings.TrimSpace(p.GetProducerName() + " " + p.GetProducerVersion()),
-		Opsets: []opset{}, Inputs: ioReports(m.Inputs()), Outputs: ioReports(m.Outputs()), Ops: opReports(m), Nodes: len(p.GetGraph().GetNode()),
-		Warnings: append([]string{}, m.Warnings()...), At: map[string][]int{}}
-	for _, o := range p.GetOpsetImport() {
-		d.Opsets = append(d.Opsets, opset{cmp.Or(o.GetDomain(), "ai.onnx"), o.GetVersion()})
-	}
-	if s, ok := m.Metadata(labelsKey); ok {
-		var labels []string
-		if json.Unmarshal([]byte(s), &labels) == nil {
-			d.Labels = len(labels)
-		}
-	}
-	if s, ok := m.Metadata(data.MetadataKey); ok {
-		q, err := data.ParsePreprocess(s)
-		if err != nil {
-			d.warn("metadata %s: %v", data.MetadataKey, err)
-		} else {
-			d.Preprocess = &q
-		}
-	}
-	em, err := engine.Load(m, engine.WithThreads(threads))
-	if err != nil {
-		var missing *engine.UnsupportedError
-		if !errors.As(err, &missing) {
-			return nil, badInput(err)
-		}
-		d.loadErr, d.Why = badInput(err), err.Error()
-		return d, nil
-	}
-	defer em.Pool().Close()
-	d.Runs = true
-	in, err := em.Inspect(inputs)
-	switch {
-	case err != nil && inputs != nil:
-		return nil, badInput(err)
-	case err != nil:
-		d.warn("shapes, MACs and memory are not known: the sizes that were tried for the inputs do not fit (%v); gtk inspect --input NAME=SHAPE takes others", err)
-		in = em.Weights()
-	}
-	d.inspection = in
-	d.Parameters, d.State, d.WeightBytes, d.MACs, d.PeakBytes = in.Parameters, in.State, in.WeightBytes, in.MACs, in.PeakBytes
-	for i, s := range in.Inputs {
-		d.At[em.Inputs()[i].Name] = append([]int{}, s...)
-	}
-	d.Why = trains(em)
-	d.Trains = d.Why == ""
-	d.advise(em)
-	return d, nil
-}
-
-func (d *description) warn(format string, args ...any) {
-	d.Warnings = append(d.Warnings, fmt.Sprintf(format, args...))
-}
-
-// trains says why the weights of m cannot be trained; "" when they can.
-func trains(m *engine.Model) string {
-	names, err := train.Select(m, nil, false)
-	if err != nil {
-		return err.Error()
-	}
-	if len(names) == 0 {
-		return "the model has no weights"
-	}
-	head, err := m.Head("")
-	if err != nil {
-		return err.Error()
-	}
-	if _, err := m.Session(engine.Query{Loss: train.MeanSquaredError(engine.Head{Output: head.Logits}, train.Mean), Grad: names}); err != nil {
-		return err.Error()
-	}
-	return ""
-}
-
-// advise adds what a user of m should know.
-func (d *description) advise(m *engine.Model) {
-	ins := m.Inputs()
-	if d.Preprocess == nil && len(ins) == 1 && len(ins[0].Dims) == 4 {
-		if _, _, err := completePreprocess(nil, ins[0]); err == nil {
-			d.warn("it takes pictures and does not say how they are prepared: give --image-size, --resize, --channels, --scale, --mean, --std to gtk import -o, and no later command needs them")
-		}
-	}
-	if head, err := m.Head(""); err == nil && head.Activation != "" {
-		d.warn("it ends in %s; training and explanations use its input %q", head.Activation, head.Logits)
-	}
-	if d.inspection.Unknown > 0 {
-		d.warn("the shapes of %d layers are known only when it runs; they are missing from MACs and memory", d.inspection.Unknown)
-	}
-}
-
-func ioReports(vs []*onnxpb.ValueInfoProto) []ioReport {
-	out := []ioReport{}
-	for _, v := range vs {
-		r := ioReport{Name: v.GetName(), DType: onnx.TypeString(v.GetType()), text: onnx.TypeString(v.GetType())}
-		if t := v.GetType().GetTensorType(); t != nil {
-			r.DType = tensor.DType(t.GetElemType()).String()
-			if t.Shape != nil {
-				r.Shape = []any{}
-				for _, dim := range t.GetShape().GetDim() {
-					switch x := dim.GetValue().(type) {
-					case *onnxpb.TensorShapeProto_Dimension_DimValue:
-						r.Shape = append(r.Shape, x.DimValue)
-					case *onnxpb.TensorShapeProto_Dimension_DimParam:
-						r.Shape = append(r.Shape, x.DimParam)
-					default:
-						r.Shape = append(r.Shape, "?")
-					}
-				}
-			}
-		}
-		out = append(out, r)
-	}
-	return out
-}
-
-// opReports counts the operators of the file, subgraphs and functions included.
-func opReports(m *onnx.Model) []opReport {
-	type key struct{ domain, op string }
-	count := map[key]*opReport{}
-	m.Walk(func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) {
-		k := key{strings.TrimPrefix(n.GetDomain(), "ai.onnx"), n.GetOpType()}
-		if strings.HasPrefix(n.GetDomain(), "ai.onnx.") {
-			k.domain = n.GetDomain()
-		}
-		r := count[k]
-		if r == nil {
-			r = &opReport{Domain: cmp.Or(k.domain, "ai.onnx"), Op: k.op}
-			spec, _ := ops.Standard.Find(k.domain, k.op, int(m.Opset(k.domain)))
-			switch {
-			case k.domain == "" && k.op == "Constant":
-				r.Forward, r.hasNone = true, true
-			case m.Function(n) != nil:
-				r.Forward, r.Gradient = true, true
-			case spec != nil:
-				r.Forward, r.Gradient, r.hasNone = spec.HasRun() || spec.HasLower(), spec.HasGrad(), !differentiable(spec)
-			}
-			count[k] = r
-		}
-		r.Count++
-	})
-	out := []opReport{}
-	for _, r := range count {
-		out = append(out, *r)
-	}
-	slices.SortFunc(out, func(a, b opReport) int {
-		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Op, b.Op), cmp.Compare(a.Domain, b.Domain))
-	})
-	return out
-}
-
-// differentiable reports whether a gradient can flow through an operator at all: it has an input and an output of real numbers that its
-// specification does not exclude.
-func differentiable(s *graph.Spec) bool {
-	real := func(f graph.Formal) bool {
-		return !f.NoGrad && (f.Types == nil || slices.ContainsFunc(f.Types, tensor.DType.IsFloat))
-	}
-	return slices.ContainsFunc(s.In, real) && slices.ContainsFunc(s.Out, real)
-}
-
-// print writes the description for people.
-func (d *description) print(e *env) error {
+// printDescription writes what import and inspect say of a model.
+func (e *env) printDescription(d *job.Description) error {
 	e.printf("%s\n", d.Model)
 	t := e.newTable()
 	var sets []string
@@ -242,24 +22,24 @@ func (d *description) print(e *env) error {
 		t.row("producer", d.Producer)
 	}
 	for _, io := range d.Inputs {
-		t.row("input", io.Name+"  "+io.text)
+		t.row("input", io.Name+"  "+io.Text)
 	}
 	for _, io := range d.Outputs {
-		t.row("output", io.Name+"  "+io.text)
+		t.row("output", io.Name+"  "+io.Text)
 	}
 	t.row("nodes", d.Nodes)
 	if d.Runs {
 		state := ""
 		if d.State > 0 {
-			state = fmt.Sprintf(" and %s of running statistics", count(d.State))
+			state = fmt.Sprintf(" and %s of running statistics", units.Count(d.State))
 		}
-		t.row("parameters", fmt.Sprintf("%s%s (%s)", count(d.Parameters), state, size(d.WeightBytes)))
-		at := d.atText()
+		t.row("parameters", fmt.Sprintf("%s%s (%s)", units.Count(d.Parameters), state, units.Size(d.WeightBytes)))
+		at := sizesText(d)
 		if d.MACs > 0 {
-			t.row("work", fmt.Sprintf("%s MACs %s", count(d.MACs), at))
+			t.row("work", fmt.Sprintf("%s MACs %s", units.Count(d.MACs), at))
 		}
 		if d.PeakBytes > 0 {
-			t.row("memory", fmt.Sprintf("%s of activations %s", size(d.PeakBytes), at))
+			t.row("memory", fmt.Sprintf("%s of activations %s", units.Size(d.PeakBytes), at))
 		}
 	}
 	if d.Labels > 0 {
@@ -289,7 +69,7 @@ func (d *description) print(e *env) error {
 			name = o.Domain + "." + o.Op
 		}
 		g := yes(o.Gradient)
-		if o.hasNone && !o.Gradient {
+		if o.HasNone && !o.Gradient {
 			g = "-"
 		}
 		t.row(name, o.Count, yes(o.Forward), g)
@@ -303,7 +83,8 @@ func (d *description) print(e *env) error {
 	return nil
 }
 
-func (d *description) atText() string {
+// sizesText names the shapes that the costs are of.
+func sizesText(d *job.Description) string {
 	var s []string
 	for _, io := range d.Inputs {
 		if shape, ok := d.At[io.Name]; ok {

@@ -3,7 +3,7 @@ package cli
 import (
 	"context"
 
-	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -19,54 +19,36 @@ func init() {
 	}, diffCommand))
 }
 
-type diffReport struct {
-	Schema string `json:"schema"`
-	A      string `json:"a"`
-	B      string `json:"b"`
-	Same   bool   `json:"same"`
-	onnx.Diff
-}
-
 func diffCommand(_ context.Context, e *env, c *ucli.Context) error {
 	args, err := nArgs(c, "A.onnx", "B.onnx")
 	if err != nil {
 		return err
 	}
-	a, err := onnx.ReadFile(args[0])
+	r, err := job.Diff(args[0], args[1])
 	if err != nil {
 		return err
 	}
-	b, err := onnx.ReadFile(args[1])
-	if err != nil {
-		return err
-	}
-	r := diffReport{"gtk.diff/1", args[0], args[1], false, onnx.CompareModels(a, b)}
-	r.Same = r.Empty()
 	if r.Same {
 		e.printf("the models are the same\n")
 	}
-	for _, k := range []struct {
-		name    string
-		changes *[]onnx.Change
-	}{
-		{"inputs and outputs", &r.IO}, {"nodes", &r.Nodes}, {"attributes", &r.Attributes}, {"initializers", &r.Initializers}, {"metadata", &r.Metadata}, {"other", &r.Other},
-	} {
-		if *k.changes == nil {
-			*k.changes = []onnx.Change{}
-		}
-		printChanges(e, k.name, *k.changes, c.Int("max"))
-	}
+	most := c.Int("max")
+	printChanges(e, "inputs and outputs", r.IO, most)
+	printChanges(e, "nodes", r.Nodes, most)
+	printChanges(e, "attributes", r.Attributes, most)
+	printChanges(e, "initializers", r.Initializers, most)
+	printChanges(e, "metadata", r.Metadata, most)
+	printChanges(e, "other", r.Other, most)
 	if err := e.emit(r); err != nil {
 		return err
 	}
 	if !r.Same && c.Bool("exit-code") {
-		return &noError{"the models differ"}
+		return &job.NoError{Text: "the models differ"}
 	}
 	return nil
 }
 
 // printChanges prints the changes of one kind, at most most of them.
-func printChanges(e *env, kind string, changes []onnx.Change, most int) {
+func printChanges[T any](e *env, kind string, changes []T, most int) {
 	if len(changes) == 0 {
 		return
 	}

@@ -2,19 +2,14 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"image"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/explain"
-	"github.com/gtk-onnx/gtk/internal/report"
-	"github.com/gtk-onnx/gtk/models"
+	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/tensor"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -66,33 +61,6 @@ func init() {
 	}, runExplain))
 }
 
-// explainReport is what gtk explain --json prints.
-type explainReport struct {
-	Schema string            `json:"schema"`
-	Model  string            `json:"model"`
-	Score  string            `json:"score"`
-	Layers []string          `json:"layers"`
-	Images []explainedImage  `json:"images"`
-	Maps   []explain.Written `json:"maps"`
-	Report string            `json:"report"`
-	Panel  string            `json:"panel,omitempty"`
-	Notes  []string          `json:"notes,omitempty"`
-}
-
-type explainedImage struct {
-	Image string               `json:"image"`
-	Top   []explain.Prediction `json:"top"`
-	Truth string               `json:"truth,omitempty"`
-}
-
-// picture is one input to explain.
-type picture struct {
-	name  string
-	x     *tensor.Tensor // preprocessed, [1,…]
-	base  image.Image    // what the model sees, nil for tensors
-	truth string         // label of the data, "" when not known
-}
-
 func runExplain(ctx context.Context, e *env, c *ucli.Context) error {
 	if c.Bool("list") {
 		return e.list(methodList())
@@ -101,57 +69,53 @@ func runExplain(ctx context.Context, e *env, c *ucli.Context) error {
 	if len(args) == 0 {
 		return usagef("gtk explain: the model is missing; see gtk explain --help")
 	}
-	l, err := e.loadModel(c, args[0])
-	if err != nil {
-		return err
-	}
 	if c.Bool("list-layers") {
-		return e.listLayers(l)
+		r, err := job.Layers(args[0], e.modelOptions(c), e.reporter())
+		if err != nil {
+			return err
+		}
+		return e.printLayerRows(r)
 	}
-	requests, err := explainRequests(c)
-	if err != nil {
-		return err
+	cfg := job.ExplainConfig{
+		Model: args[0], ModelOptions: e.modelOptions(c), Files: args[1:], Data: c.String("data"), DataOptions: dataOptions(c), N: max(1, c.Int("n")),
+		Optional: !c.IsSet("method") && !c.IsSet("layer"), Layers: c.StringSlice("layer"), Targets: c.StringSlice("target"), Score: c.String("score"),
+		Noise: c.String("noise"), Batch: c.Int("batch"), Seed: e.Seed, Panel: c.Bool("panel"), MapJSON: c.Bool("map-json"), Out: c.String("out"), Force: c.Bool("force"),
 	}
-	if !c.IsSet("method") && !c.IsSet("layer") && !l.hasAutoLayer() {
-		requests = slices.DeleteFunc(requests, func(q explain.Request) bool { return q.Method != "gradient" })
-	}
-	targets, err := explainTargets(c, l.Labels)
-	if err != nil {
+	var err error
+	if cfg.Requests, err = explainRequests(c); err != nil {
 		return err
 	}
 	render, err := explainRender(c)
 	if err != nil {
 		return err
 	}
-	r := &explainReport{Schema: "gtk.explain/1", Model: args[0], Layers: []string{}, Maps: []explain.Written{}}
-	note := func(s string) {
-		if s != "" && !slices.Contains(r.Notes, s) {
-			r.Notes = append(r.Notes, s)
-			e.warn("%s", s)
-		}
-	}
-	pictures, err := e.explainInputs(c, l, args[1:], note)
+	cfg.Render = &render
+	r, err := job.Explain(ctx, cfg, e.reporter())
 	if err != nil {
 		return err
 	}
-	dir := c.String("out")
-	if err := outDir(dir, c.Bool("force")); err != nil {
+	if err := writeConfig(c, filepath.Join(cfg.Out, "run.yaml")); err != nil {
 		return err
 	}
-	cfg := explain.Config{
-		Requests: requests, Layers: c.StringSlice("layer"), Targets: targets, Score: explain.Score(c.String("score")), Labels: l.Labels,
-		Batch: c.Int("batch"), Seed: e.Seed, Warn: note,
+	if err := e.emit(r); err != nil {
+		return err
 	}
-	if path := c.String("noise"); path != "" {
-		if cfg.Noise, err = readTensors(path, ""); err != nil {
-			return fmt.Errorf("--noise: %w", err)
+	e.printExplain(r)
+	return nil
+}
+
+// printExplain names the decision on each input.
+func (e *env) printExplain(r *job.ExplainReport) {
+	for _, im := range r.Images {
+		truth := ""
+		if im.Truth != "" {
+			truth = " (in truth " + im.Truth + ")"
+		}
+		if len(im.Top) > 0 {
+			e.printf("%s: %s %s%s\n", im.Image, im.Top[0].Name(), units.Percent(im.Top[0].Prob), truth)
 		}
 	}
-	items, end, err := e.explainAll(ctx, l, cfg, pictures, r)
-	if err != nil {
-		return err
-	}
-	return e.writeExplanation(c, l, r, items, render, end)
+	e.printf("%d maps and %s\n", len(r.Maps), r.Report)
 }
 
 // digitsFirst is the beginning of a part that belongs to the option value before the comma, as in neurons=1:3,0:2.
@@ -203,23 +167,7 @@ func explainRequests(c *ucli.Context) ([]explain.Request, error) {
 	return out, nil
 }
 
-func explainTargets(c *ucli.Context, labels []string) ([]explain.Target, error) {
-	var out []explain.Target
-	// A label may hold commas, as those of ImageNet do.
-	if whole := strings.Join(c.StringSlice("target"), ","); slices.Contains(labels, whole) {
-		t, err := explain.ParseTarget(whole, labels)
-		return []explain.Target{t}, err
-	}
-	for _, s := range c.StringSlice("target") {
-		t, err := explain.ParseTarget(s, labels)
-		if err != nil {
-			return nil, usagef("--target: %v", err)
-		}
-		out = append(out, t)
-	}
-	return out, nil
-}
-
+// explainRender reads the flags of the looks.
 func explainRender(c *ucli.Context) (explain.Render, error) {
 	r := explain.DefaultRender()
 	m, err := explain.LookupColormap(c.String("cmap"))
@@ -236,201 +184,6 @@ func explainRender(c *ucli.Context) (explain.Render, error) {
 	}
 	r.Overlay = explain.OverlayOptions{Alpha: a, GrayBase: c.Bool("gray-base"), AlphaFromMap: c.Bool("alpha-from-map")}
 	return r, nil
-}
-
-// explainInputs reads the files, or the first examples of --data; without either, a built-in model takes its own data.
-func (e *env) explainInputs(c *ucli.Context, l *loaded, files []string, note func(string)) ([]picture, error) {
-	if len(l.Inputs()) != 1 {
-		return nil, badInput(fmt.Errorf("the model has %d inputs; maps can be made for models with one", len(l.Inputs())))
-	}
-	spec := c.String("data")
-	if name, ok := strings.CutPrefix(l.Path, builtinPrefix); ok && spec == "" && len(files) == 0 {
-		if _, err := models.Builders().Lookup(strings.TrimSuffix(name, "-trained") + "-trained"); err == nil {
-			spec = strings.TrimSuffix(name, "-trained") + "#test"
-		}
-	}
-	if len(files) == 0 && spec == "" {
-		return nil, usagef("gtk explain: give pictures or tensor files, or --data SPEC")
-	}
-	var out []picture
-	for _, path := range files {
-		ps, err := e.explainFile(c, l, path, note)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, ps...)
-	}
-	if spec == "" {
-		return out, nil
-	}
-	ds, pre, assumed, err := openData(c, l, spec)
-	if err != nil {
-		return nil, err
-	}
-	note(assumed)
-	for b, err := range data.Batches(c.Context, ds, data.Sequential(min(ds.Len(), max(1, c.Int("n")))), 1, data.BatchOptions{Preprocess: pre}) {
-		if err != nil {
-			return nil, err
-		}
-		p := picture{name: b.IDs[0], x: b.X.Clone()}
-		if y := int(b.Labels[0]); y >= 0 && y < len(ds.Classes()) {
-			p.truth = ds.Classes()[y]
-		}
-		if pre != nil {
-			if img, err := pre.Denormalise(p.x); err == nil {
-				if p.base, err = displayed(data.FromImage(img), pre); err != nil {
-					return nil, err
-				}
-			}
-		}
-		out = append(out, p)
-	}
-	return out, nil
-}
-
-// explainFile reads one file: a picture, or a tensor with one or more examples along axis 0.
-func (e *env) explainFile(c *ucli.Context, l *loaded, path string, note func(string)) ([]picture, error) {
-	pre := data.Preprocess{}
-	if !isTensorFile(path) {
-		var assumed string
-		var err error
-		if pre, assumed, err = l.preprocessFor(l.Inputs()[0]); err != nil {
-			return nil, err
-		}
-		note(assumed)
-	}
-	x, shown, err := data.LoadImageOrTensor(path, pre, dataOptions(c, nil))
-	if err != nil {
-		return nil, err
-	}
-	if shown != nil {
-		return []picture{{name: path, x: x, base: shown}}, nil
-	}
-	if dims := l.Inputs()[0].Dims; len(dims) == x.Rank()+1 {
-		x = x.Reshape(append([]int{1}, x.Shape()...)...)
-	}
-	if x.Rank() == 0 || x.Len() == 0 {
-		return nil, badInput(fmt.Errorf("%s: %v is no input", path, x))
-	}
-	n := x.Dim(0)
-	one := append([]int{1}, x.Shape()[1:]...)
-	size := len(x.Bytes()) / n
-	var out []picture
-	for i := range n {
-		xi, err := tensor.FromBytes(x.DType(), one, x.Bytes()[i*size:(i+1)*size])
-		if err != nil {
-			return nil, err
-		}
-		name := path
-		if n > 1 {
-			name = strings.TrimSuffix(path, filepath.Ext(path)) + "-" + strconv.Itoa(i) + filepath.Ext(path)
-		}
-		out = append(out, picture{name: name, x: xi})
-	}
-	return out, nil
-}
-
-// explainAll makes the maps; inputs of different shape have an explainer each.
-func (e *env) explainAll(ctx context.Context, l *loaded, cfg explain.Config, pictures []picture, r *explainReport) (items []explain.Item, score string, err error) {
-	explainers := map[string]*explain.Explainer{}
-	bar := e.newProgress("explain", len(pictures))
-	defer bar.end()
-	for i, p := range pictures {
-		key := fmt.Sprint(p.x.Shape())
-		x := explainers[key]
-		if x == nil {
-			if x, err = explain.New(l.Model, cfg); err != nil {
-				return nil, "", badInput(err)
-			}
-			explainers[key] = x
-		}
-		images, err := x.Explain(ctx, p.x)
-		if err != nil {
-			return nil, "", fmt.Errorf("%s: %w", p.name, err)
-		}
-		base := p.base
-		if base == nil {
-			if base, err = explain.Picture(p.x, 0); err != nil {
-				return nil, "", fmt.Errorf("%s: %w", p.name, err)
-			}
-		}
-		name := p.name
-		if filepath.IsAbs(name) {
-			name = filepath.Base(name)
-		}
-		if p.truth != "" {
-			name = fmt.Sprintf("%s (%s)", p.name, p.truth)
-		}
-		items = append(items, explain.Item{Name: name, Base: base, Result: images[0]})
-		r.Images = append(r.Images, explainedImage{p.name, images[0].Top[:min(5, len(images[0].Top))], p.truth})
-		r.Layers = x.Layers()
-		h := x.Head()
-		score = fmt.Sprintf("%s, tensor %q", cfg.Score, h.Logits)
-		if h.Activation != "" {
-			score += " before " + h.Activation
-		}
-		bar.set(i+1, p.name)
-	}
-	r.Score = string(cfg.Score)
-	return items, score, nil
-}
-
-// writeExplanation writes the files of a run and prints its result.
-func (e *env) writeExplanation(c *ucli.Context, l *loaded, r *explainReport, items []explain.Item, render explain.Render, score string) error {
-	dir := c.String("out")
-	w := &explain.Writer{
-		Dir: dir, PNG: true, NPY: true, JSON: c.Bool("map-json"), Force: c.Bool("force"), Render: render, Model: filepath.Base(l.Path),
-		Details: map[string]any{"seed": e.Seed},
-	}
-	for i, it := range items {
-		it.Name = r.Images[i].Image
-		written, err := w.Write(it)
-		if err != nil {
-			return err
-		}
-		r.Maps = append(r.Maps, written...)
-	}
-	if c.Bool("panel") {
-		panel, err := render.Panel(items)
-		if err != nil {
-			return err
-		}
-		if r.Panel, err = w.Panel("panel", panel); err != nil {
-			return err
-		}
-	}
-	settings := []report.Setting{{Name: "model", Value: filepath.Base(l.Path)}, {Name: "seed", Value: fmt.Sprint(e.Seed)}}
-	if l.Pre != nil {
-		settings = append(settings, report.Setting{Name: "preprocessing", Value: l.Pre.String()})
-	}
-	page, err := render.Page(items, explain.PageInfo{
-		Title: strings.TrimSuffix(filepath.Base(l.Path), ".onnx"), Kicker: "gtk explain", Footer: "Made by gtk explain. The raw maps are in the .npy files beside this page.",
-		Input: l.Inputs()[0].String(), Score: score, Settings: settings, Warnings: r.Notes,
-	})
-	if err != nil {
-		return err
-	}
-	r.Report = filepath.Join(dir, "report.html")
-	if err := writeFile(r.Report, func(f *os.File) error { return page.Write(f) }); err != nil {
-		return err
-	}
-	if err := writeConfig(c, filepath.Join(dir, "run.yaml")); err != nil {
-		return err
-	}
-	if err := e.emit(r); err != nil {
-		return err
-	}
-	for _, im := range r.Images {
-		truth := ""
-		if im.Truth != "" {
-			truth = " (in truth " + im.Truth + ")"
-		}
-		if len(im.Top) > 0 {
-			e.printf("%s: %s %s%s\n", im.Image, im.Top[0].Name(), percent(im.Top[0].Prob), truth)
-		}
-	}
-	e.printf("%d maps and %s\n", len(r.Maps), r.Report)
-	return nil
 }
 
 // methodList is what gtk explain --list prints.
@@ -450,48 +203,19 @@ func methodList() []listed {
 	return rows
 }
 
-// hasAutoLayer reports whether the model has a layer that maps are made at unless one is named.
-func (l *loaded) hasAutoLayer() bool {
-	sizes := l.Sizes(1)
-	if len(sizes) != 1 {
-		return false
-	}
-	layers, err := explain.ListLayers(l.Model, sizes[0])
-	return err == nil && slices.ContainsFunc(layers, func(x explain.Layer) bool { return x.Auto })
-}
-
-// listLayers prints the layers that maps can be made at.
-func (e *env) listLayers(l *loaded) error {
-	sizes := l.Sizes(1)
-	if len(sizes) != 1 {
-		return badInput(fmt.Errorf("the model has %d inputs; maps can be made for models with one", len(sizes)))
-	}
-	layers, err := explain.ListLayers(l.Model, sizes[0])
-	if err != nil {
-		return badInput(err)
-	}
+// printLayerRows prints the layers that maps can be made at.
+func (e *env) printLayerRows(r *job.LayersReport) error {
 	if e.JSON {
-		type row struct {
-			Name  string `json:"name"`
-			Node  string `json:"node"`
-			Op    string `json:"op"`
-			Shape []int  `json:"shape"`
-			Auto  bool   `json:"auto"`
-		}
-		rows := []row{}
-		for _, x := range layers {
-			rows = append(rows, row{x.Name, x.Node, x.Op, x.Shape, x.Auto})
-		}
-		return e.emit(map[string]any{"schema": "gtk.layers/1", "layers": rows})
+		return e.emit(r)
 	}
 	t := e.newTable()
 	t.row("tensor", "node", "operator", "shape", "")
-	for _, x := range layers {
+	for _, x := range r.Layers {
 		mark := ""
 		if x.Auto {
 			mark = "auto"
 		}
-		t.row(x.Name, x.Node, x.Op, fmt.Sprint(x.Shape), mark)
+		t.row(x.Name, x.Node, x.Op, tensor.Shape(x.Shape), mark)
 	}
 	return t.flush()
 }

@@ -2,11 +2,8 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 
-	"github.com/gtk-onnx/gtk/data"
-	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -24,84 +21,27 @@ func init() {
 	}, importCommand))
 }
 
-type importReport struct {
-	*description
-	Written string `json:"written"`
-}
-
 func importCommand(_ context.Context, e *env, c *ucli.Context) error {
 	path, err := oneArg(c, "MODEL.onnx")
 	if err != nil {
 		return err
 	}
-	out := c.String("out")
-	if out != "" {
-		if err := mayWrite(out, c.Bool("force")); err != nil {
-			return err
-		}
-	}
-	m, err := readModel(path)
+	opset, err := opsetFlag(c)
 	if err != nil {
 		return err
 	}
-	changed, err := annotate(c, m)
+	r, err := job.Import(job.ImportConfig{Model: path, ModelOptions: e.modelOptions(c), Out: c.String("out"), Opset: opset, Force: c.Bool("force")})
+	if r == nil {
+		return err
+	}
+	if perr := e.printDescription(r.Description); perr != nil {
+		return perr
+	}
 	if err != nil {
 		return err
 	}
-	if c.IsSet("opset") {
-		if changed = true; m.Opset("") != c.Int64("opset") {
-			if err := upgrade(m, c.Int64("opset")); err != nil {
-				return err
-			}
-		}
+	if r.Written != "" {
+		e.printf("\nwritten to %s\n", r.Written)
 	}
-	if changed && out == "" {
-		return usagef("the model is not changed in place: give -o FILE for the copy with the new labels, preprocessing or opset")
-	}
-	d, err := describe(m, e.Threads, nil)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	d.Schema = "gtk.import/1"
-	if err := d.print(e); err != nil {
-		return err
-	}
-	if d.loadErr != nil {
-		return fmt.Errorf("%s: %w", path, d.loadErr)
-	}
-	if out != "" {
-		if err := m.WriteFile(out, onnx.WriteOptions{Force: c.Bool("force")}); err != nil {
-			return err
-		}
-		e.printf("\nwritten to %s\n", out)
-	}
-	return e.emit(importReport{d, out})
-}
-
-// annotate stores the labels and the preprocessing of the flags in the metadata of m.
-func annotate(c *ucli.Context, m *onnx.Model) (changed bool, err error) {
-	if c.IsSet("labels") {
-		labels, err := readLabels(c.String("labels"))
-		if err != nil {
-			return false, err
-		}
-		b, err := json.Marshal(labels)
-		if err != nil {
-			return false, err
-		}
-		m.SetMetadata(labelsKey, string(b))
-		changed = true
-	}
-	for _, n := range preprocessNames {
-		if !c.IsSet(n) {
-			continue
-		}
-		p, err := modelPreprocess(c, m)
-		if err != nil {
-			return false, err
-		}
-		m.SetMetadata(data.MetadataKey, p.String())
-		return true, nil
-	}
-	return changed, nil
+	return e.emit(r)
 }

@@ -2,12 +2,7 @@ package cli
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"math"
-	"os"
-	"path/filepath"
 )
 
 // emit prints v, whose schema field names its form, as one JSON object when --json is given.
@@ -22,76 +17,3 @@ func (e *env) emit(v any) error {
 	_, err = fmt.Fprintf(e.Stdout, "%s\n", b)
 	return err
 }
-
-// number is a float that is null in JSON when it is not finite.
-type number float64
-
-// MarshalJSON is the number, or null.
-func (n number) MarshalJSON() ([]byte, error) {
-	if math.IsNaN(float64(n)) || math.IsInf(float64(n), 0) {
-		return []byte("null"), nil
-	}
-	return json.Marshal(float64(n))
-}
-
-// mayWrite fails when path exists and force is not given.
-func mayWrite(path string, force bool) error {
-	if force {
-		return nil
-	}
-	if _, err := os.Lstat(path); err == nil {
-		return usagef("%s exists already; give --force to replace it", path)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
-}
-
-// outDir makes the output folder of a command. A folder that is not empty needs force.
-func outDir(dir string, force bool) error {
-	if dir == "" {
-		return usagef("the output folder is missing: give -o DIR")
-	}
-	entries, err := os.ReadDir(dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return os.MkdirAll(dir, 0o777)
-	case err != nil:
-		return err
-	case len(entries) > 0 && !force:
-		return usagef("folder %s is not empty; give --force to write into it", dir)
-	}
-	return nil
-}
-
-// writeFile writes a file by way of a temporary one that is synced and renamed, so that no reader sees half of it.
-func writeFile(path string, write func(f *os.File) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".gtk-*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if err = write(f); err != nil {
-		f.Close()
-		return err
-	}
-	if err = f.Chmod(0o666 &^ umask()); err != nil {
-		f.Close()
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		f.Close()
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
-}
-
-// umask is the usual mask of permissions; files are never written executable.
-func umask() os.FileMode { return 0o022 }

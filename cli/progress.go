@@ -39,8 +39,8 @@ func (e *env) newProgress(what string, total int) *progress {
 	return p
 }
 
-// set shows that done of the total are done, with a few words such as the loss, which may be empty.
-func (p *progress) set(done int, note string) {
+// Set shows that done of the total are done, with a few words such as the loss, which may be empty.
+func (p *progress) Set(done int, note string) {
 	switch p.mode {
 	case "bar":
 		if note != "" {
@@ -60,8 +60,8 @@ func (p *progress) set(done int, note string) {
 	}
 }
 
-// end takes the bar away.
-func (p *progress) end() {
+// End takes the bar away.
+func (p *progress) End() {
 	if p.bar != nil {
 		_ = p.bar.Finish()
 	}

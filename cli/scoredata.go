@@ -2,12 +2,9 @@ package cli
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"path/filepath"
-	"strings"
 
-	"github.com/gtk-onnx/gtk/internal/report"
+	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -20,78 +17,38 @@ func init() {
 	}, runScoreData))
 }
 
-// scoreReport is what gtk score-data --json prints.
-type scoreReport struct {
-	Schema string         `json:"schema"`
-	Model  string         `json:"model"`
-	Data   string         `json:"data"`
-	N      int            `json:"n"`
-	Runs   int            `json:"runs"`
-	Epochs int            `json:"score_epochs"`
-	Reinit string         `json:"reinit"`
-	Scores []scoreSummary `json:"scores"`
-	Out    string         `json:"out"`
-	Report string         `json:"report"`
-	Notes  []string       `json:"notes,omitempty"`
-}
-
 func runScoreData(ctx context.Context, e *env, c *ucli.Context) error {
 	if c.Bool("list") {
 		return e.list(scorersList())
 	}
-	s, err := e.openScoring(c)
+	o, err := e.scoringOptions(c)
 	if err != nil {
 		return err
 	}
+	cfg := job.ScoreConfig{ScoringOptions: o}
 	if c.Bool("dry-run") {
-		return s.plan(e, "")
+		p, err := job.PlanScore(cfg, e.reporter())
+		if err != nil {
+			return err
+		}
+		return e.printScoringPlan(p)
 	}
-	dir := c.String("out")
-	if err := outDir(dir, c.Bool("force")); err != nil {
-		return err
-	}
-	if err := s.run(ctx, e, c); err != nil {
-		return err
-	}
-	sums, err := s.write(dir)
+	r, err := job.Score(ctx, cfg, e.reporter())
 	if err != nil {
 		return err
 	}
-	page := report.New(strings.TrimSuffix(filepath.Base(s.Path), ".onnx"), "How much each training example still has to teach the model.")
-	page.Kicker, page.Footer = "gtk score-data", "Made by gtk score-data. All scores are in scores.csv beside this page."
-	top := page.Section("", "").Add(s.facts())
-	for _, n := range s.notes {
-		top.Add(report.Note{Tone: report.Warn, Text: n})
-	}
-	for _, n := range s.names {
-		s.section(page, n, nil)
-	}
-	path := filepath.Join(dir, "report.html")
-	if err := writeTo(path, func(w io.Writer) error { return page.Write(w) }); err != nil {
+	if err := writeConfig(c, filepath.Join(r.Out, "run.yaml")); err != nil {
 		return err
 	}
-	if err := writeConfig(c, filepath.Join(dir, "run.yaml")); err != nil {
+	if err := e.emit(r); err != nil {
 		return err
 	}
-	if err := e.emit(scoreReport{
-		"gtk.score-data/1", s.Path, c.String("data"), s.train.Len(), s.runs, s.epochs, s.reinit, sums, dir, path, s.notes,
-	}); err != nil {
+	if err := e.printScores(r.Scores); err != nil {
 		return err
 	}
-	if err := e.printScores(sums); err != nil {
-		return err
-	}
-	e.printf("written: %s, %s\n", filepath.Join(dir, "scores.csv"), path)
-	if hit, total, ok := plantedAmong(s.train, suspects(s.scores[s.names[0]])); ok {
-		e.printf("%d of the %d labels planted wrong are among the 2 %% highest scores of %s\n", hit, total, s.names[0])
+	e.printf("written: %s, %s\n", filepath.Join(r.Out, "scores.csv"), r.Report)
+	if p := r.Planted; p != nil {
+		e.printf("%d of the %d labels planted wrong are among the 2 %% highest scores of %s\n", p.Among, p.Total, r.Scores[0].Score)
 	}
 	return nil
-}
-
-// facts are the tiles at the top of the report.
-func (s *scoring) facts() report.Facts {
-	return report.Facts{
-		{Label: "Examples", Value: fmt.Sprint(s.train.Len()), Detail: fmt.Sprintf("%d classes", len(s.train.Classes()))},
-		{Label: "Models", Value: fmt.Sprint(s.runs), Detail: fmt.Sprintf("%d epochs of training each, fresh weights: %s", s.epochs, s.reinit)},
-	}
 }

@@ -2,14 +2,10 @@ package cli
 
 import (
 	"fmt"
-	"math"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"github.com/gtk-onnx/gtk/data"
-	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/train"
 	ucli "github.com/urfave/cli/v2"
@@ -43,56 +39,6 @@ func usualRates() string {
 	return strings.Join(s, ", ")
 }
 
-// newOptimizer makes the optimiser and the schedule of the flags.
-func newOptimizer(c *ucli.Context) (*optim.Optimizer, optim.Schedule, float64, error) {
-	name := c.String("optimizer")
-	info, err := optim.Lookup(name)
-	if err != nil {
-		return nil, nil, 0, usagef("--optimizer: %v", err)
-	}
-	var cfg optim.Config
-	for _, o := range optim.Options() {
-		if !c.IsSet(o.Name) {
-			continue
-		}
-		v := c.String(o.Name)
-		if o.Bool {
-			v = strconv.FormatBool(c.Bool(o.Name))
-		}
-		// No momentum is what every rule without momentum has.
-		if o.Name == "momentum" && !slices.Contains(info.Options, "momentum") && isZero(v) {
-			continue
-		}
-		if err := cfg.Set(o.Name, v); err != nil {
-			return nil, nil, 0, usagef("--%s: %v", o.Name, err)
-		}
-	}
-	opt, err := optim.New(name, cfg)
-	if err != nil {
-		return nil, nil, 0, usagef("--optimizer: %v", err)
-	}
-	lr := c.Float64("lr")
-	switch {
-	case lr < 0 || math.IsNaN(lr) || math.IsInf(lr, 0):
-		return nil, nil, 0, usagef("--lr %v: want a positive number", lr)
-	case lr == 0:
-		lr = info.LR
-		if c.Bool("last-layer") {
-			lr *= 10
-		}
-	}
-	schedule, err := optim.NewSchedule(c.String("schedule"), optim.ScheduleConfig{LR: lr, Warmup: c.Int("warmup")})
-	if err != nil {
-		return nil, nil, 0, usagef("--schedule: %v", err)
-	}
-	return opt, schedule, lr, nil
-}
-
-func isZero(s string) bool {
-	v, err := strconv.ParseFloat(s, 64)
-	return err == nil && v == 0
-}
-
 // loopFlags say how a model goes through its data; bn is the default of --bn.
 func loopFlags(bn string) []ucli.Flag {
 	const group = "training"
@@ -117,67 +63,33 @@ func bnUsage(def string) string {
 	return s
 }
 
-// batchSize reads --batch-size; -1 is ALL.
-func batchSize(c *ucli.Context) (int, error) {
+// trainOptions reads the flags of optimizerFlags and loopFlags.
+func trainOptions(c *ucli.Context) (job.TrainOptions, error) {
+	o := job.TrainOptions{
+		Optimizer: c.String("optimizer"), Rule: map[string]string{}, LR: c.Float64("lr"), Schedule: c.String("schedule"), Warmup: c.Int("warmup"),
+		Loss: c.String("loss"), BN: c.String("bn"), KeepOrder: !c.Bool("shuffle"), Augment: c.String("augment"), Freeze: c.StringSlice("freeze"),
+		LastLayer: c.Bool("last-layer"), Dropout: c.Bool("dropout"), NoDecay1D: c.Bool("no-decay-1d"),
+	}
+	for _, x := range optim.Options() {
+		switch {
+		case !c.IsSet(x.Name):
+		case x.Bool:
+			o.Rule[x.Name] = strconv.FormatBool(c.Bool(x.Name))
+		default:
+			o.Rule[x.Name] = c.String(x.Name)
+		}
+	}
 	s := c.String("batch-size")
 	if strings.EqualFold(s, "all") {
-		return -1, nil
+		o.BatchSize = job.All
+		return o, nil
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil || n < 1 {
-		return 0, usagef("--batch-size %q: want a number of examples, or ALL", s)
+		return o, usagef("--batch-size %q: want a number of examples, or ALL", s)
 	}
-	return n, nil
-}
-
-// loopConfig fills a training's configuration from the flags of optimizerFlags and loopFlags.
-func (e *env) loopConfig(c *ucli.Context, m *engine.Model) (cfg train.Config, lr float64, err error) {
-	if cfg.Optimizer, cfg.Schedule, lr, err = newOptimizer(c); err != nil {
-		return cfg, 0, err
-	}
-	if cfg.BatchSize, err = batchSize(c); err != nil {
-		return cfg, 0, err
-	}
-	if cfg.Augment, err = data.ParseAugment(c.String("augment")); err != nil {
-		return cfg, 0, usagef("--augment: %v", err)
-	}
-	if name := c.String("loss"); name != "" && name != "auto" {
-		if _, err := train.Losses().Lookup(name); err != nil {
-			return cfg, 0, usagef("--loss: %v", err)
-		}
-	}
-	if cfg.Params, err = train.Select(m, c.StringSlice("freeze"), c.Bool("last-layer")); err != nil {
-		if !c.IsSet("freeze") {
-			return cfg, 0, badInput(err)
-		}
-		return cfg, 0, usagef("%v", err)
-	}
-	fresh := train.FreshBatchNorm(m)
-	switch bn := c.String("bn"); {
-	case bn == "train", bn == "auto" && fresh:
-		cfg.BN = engine.BNTrain
-	case bn == "frozen", bn == "auto":
-	default:
-		return cfg, 0, usagef("--bn %q: want frozen or train", bn)
-	}
-	cfg.Loss, cfg.Shuffle, cfg.Dropout, cfg.NoDecay1D, cfg.Seed = c.String("loss"), c.Bool("shuffle"), c.Bool("dropout"), c.Bool("no-decay-1d"), e.Seed
-	return cfg, lr, nil
-}
-
-// showSteps makes a training show its progress on bar.
-func showSteps(bar *progress) func(train.Progress) error {
-	return func(p train.Progress) error {
-		note := fmt.Sprintf("epoch %d/%d loss %.4f", p.Epoch, p.Epochs, p.Loss)
-		if !math.IsNaN(p.Accuracy) {
-			note += fmt.Sprintf(" acc %.1f %%", 100*p.Accuracy)
-		}
-		note += fmt.Sprintf(" %.0f/s", p.SamplesPerSecond)
-		if bar.mode == "plain" {
-			note += " ETA " + p.ETA.Round(time.Second).String()
-		}
-		bar.set(p.Step, note)
-		return nil
-	}
+	o.BatchSize = n
+	return o, nil
 }
 
 // trainingList is what --list of the training commands prints.

@@ -23,6 +23,7 @@ tensor:
 internal/parallel:
 internal/registry:
 internal/report:
+internal/units:
 internal/kernel: internal/parallel
 onnx/onnxpb:
 onnx: onnx/onnxpb tensor
@@ -39,12 +40,13 @@ train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data o
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops internal/registry internal/report
 prune: tensor engine engine/graph engine/ops data internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
+job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim train explain prune models internal/kernel internal/parallel internal/registry internal/report internal/units
 interop/gorgonia: optim tensor internal/kernel internal/parallel
 interop/onnxgo: onnx onnx/onnxpb tensor engine
 internal/testkit: tensor onnx/onnxpb
 internal/arch:
 internal/gen: ...
-cli: ...
+cli: job data optim train explain prune models tensor internal/registry internal/units
 cli/gtk: cli
 `
 

@@ -55,6 +55,7 @@ var sections = map[string]func(context) (string, error){
 	"flags":             flagTable,
 	"global-flags":      globalFlagTable,
 	"help":              helpText,
+	"example":           exampleProgram,
 }
 
 // fill replaces the content of every generated part of a page.

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -90,4 +91,12 @@ func distance(a, b []rune) int {
 		lastRow[a[i-1]] = i
 	}
 	return *at(len(a)+1, len(b)+1)
+}
+
+// Hint is what an error says of a name that is not known: " (did you mean \"…\"?)", or nothing when no known name is near.
+func Hint(name string, known []string) string {
+	if near := Suggest(name, known); len(near) > 0 {
+		return fmt.Sprintf(" (did you mean %q?)", near[0])
+	}
+	return ""
 }

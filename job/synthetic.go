@@ -1,4 +1,4 @@
-package cli
+package job
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/tensor"
-	ucli "github.com/urfave/cli/v2"
 )
 
 // shapes are the shapes of the inputs of a model, in order.
@@ -55,7 +55,7 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 			}
 		}
 		if at < 0 {
-			return nil, usagef("--input %s: the model has no input %q%s; it has %s", w, name, suggestion(name, names), strings.Join(names, ", "))
+			return nil, usagef("--input %s: the model has no input %q%s; it has %s", w, name, registry.Hint(name, names), strings.Join(names, ", "))
 		}
 		if err := out[at].set(text); err != nil {
 			return nil, err
@@ -96,14 +96,14 @@ func rejoin(words []string) []string {
 	return out
 }
 
-// chosenSizes adds to the error of a run how to give other sizes, when the model leaves some open and the command line gave none.
-func chosenSizes(m *engine.Model, c *ucli.Context, err error) error {
+// chosenSizes adds to the error of a run how to give other sizes, when the model leaves some open and no words gave them.
+func chosenSizes(m *engine.Model, words []string, batch int, err error) error {
 	var node *exec.NodeError
-	if c.IsSet("input") || !errors.As(err, &node) {
+	if len(words) > 0 || !errors.As(err, &node) {
 		return err
 	}
 	var open []string
-	for i, s := range m.Sizes(c.Int("batch")) {
+	for i, s := range m.Sizes(batch) {
 		if in := m.Inputs()[i]; slices.ContainsFunc(in.Dims, func(d graph.Dim) bool { return d.Size < 0 }) {
 			open = append(open, fmt.Sprintf("%s %v", in.Name, s))
 		}

@@ -1,4 +1,4 @@
-package cli
+package onnx
 
 import (
 	"cmp"
@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/gtk-onnx/gtk/engine/graph"
-	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
 
@@ -28,25 +26,26 @@ var extendsFrom = map[string]int{
 	"Sqrt": 6, "Squeeze": 13, "Sub": 7, "Sum": 8, "Tanh": 6, "Tile": 6, "TopK": 11, "Transpose": 1, "Trilu": 14, "Unsqueeze": 13, "Where": 9, "Xor": 7,
 }
 
-// upgrade changes the version of the default operator set of m. It does so only where no operator of the model means something else, or is written
+// Upgrade changes the version of the default operator set of m to one of 1 to LatestOpset. It does so only where no operator of the model means something else, or is written
 // differently, in the new version; those where it does are listed in an error.
-func upgrade(m *onnx.Model, to int64) error {
+// since is the version of an operator, of the default domain, in an operator set: the newest that is not newer than the set; 0 for none.
+func (m *Model) Upgrade(to int64, since func(op string, opset int) int) error {
 	from := m.Opset("")
 	switch {
-	case to < 1 || to > onnx.LatestOpset:
-		return usagef("--opset %d: the operator sets are 1 to %d", to, onnx.LatestOpset)
+	case to < 1 || to > LatestOpset:
+		return fmt.Errorf("onnx: there is no operator set %d; they are 1 to %d", to, LatestOpset)
 	case from == to:
 		return nil
 	}
 	found := map[string]int{}
 	m.Walk(func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) {
-		if d := n.GetDomain(); (d == "" || d == "ai.onnx") && !sameMeaning(n, int(from), int(to)) {
+		if d := n.GetDomain(); (d == "" || d == "ai.onnx") && !sameMeaning(n, int(from), int(to), since) {
 			found[n.GetOpType()]++
 		}
 	})
 	var errs []error
 	for op, k := range found {
-		errs = append(errs, &onnx.UnsupportedError{File: m.Path, Where: fmt.Sprintf("%s (%d of them)", op, k), Feature: fmt.Sprintf(
+		errs = append(errs, &UnsupportedError{File: m.Path, Where: fmt.Sprintf("%s (%d of them)", op, k), Feature: fmt.Sprintf(
 			"conversion from operator set %d to %d, which changes it; export the model with the operator set you need", from, to)})
 	}
 	if len(errs) > 0 {
@@ -65,15 +64,15 @@ func upgrade(m *onnx.Model, to int64) error {
 			}
 		}
 	}
-	if ir := onnx.NewModel(&onnxpb.GraphProto{}, to).Proto.GetIrVersion(); m.Proto.GetIrVersion() < ir {
+	if ir := NewModel(&onnxpb.GraphProto{}, to).Proto.GetIrVersion(); m.Proto.GetIrVersion() < ir {
 		m.Proto.IrVersion = &ir
 	}
 	return nil
 }
 
 // sameMeaning reports whether n means the same in two operator sets.
-func sameMeaning(n *onnxpb.NodeProto, from, to int) bool {
-	a, b := graph.SinceAt("", n.GetOpType(), from), graph.SinceAt("", n.GetOpType(), to)
+func sameMeaning(n *onnxpb.NodeProto, from, to int, since func(op string, opset int) int) bool {
+	a, b := since(n.GetOpType(), from), since(n.GetOpType(), to)
 	if a == b {
 		return true
 	}

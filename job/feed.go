@@ -1,4 +1,4 @@
-package cli
+package job
 
 import (
 	"errors"
@@ -33,7 +33,7 @@ type feed struct {
 
 // assignFiles finds the inputs that words such as FILE or NAME=FILE feed. Files without a name go to the model's only input, or to the
 // inputs that no other word names, one each.
-func assignFiles(l *loaded, words []string) ([]feed, error) {
+func assignFiles(l *Model, words []string) ([]feed, error) {
 	ins := l.Inputs()
 	var names []string
 	feeds := make([]feed, len(ins))
@@ -49,7 +49,7 @@ func assignFiles(l *loaded, words []string) ([]feed, error) {
 		case ok && i >= 0:
 			feeds[i].files = append(feeds[i].files, file)
 		case ok && err != nil:
-			return nil, usagef("--input %s: the model has no input %q%s; it has %s", w, name, suggestion(name, names), strings.Join(names, ", "))
+			return nil, usagef("--input %s: the model has no input %q%s; it has %s", w, name, registry.Hint(name, names), strings.Join(names, ", "))
 		default:
 			unnamed = append(unnamed, w)
 		}
@@ -89,17 +89,9 @@ func assignFiles(l *loaded, words []string) ([]feed, error) {
 	return feeds, nil
 }
 
-// suggestion is " (did you mean …?)", or nothing.
-func suggestion(name string, known []string) string {
-	if near := registry.Suggest(name, known); len(near) > 0 {
-		return fmt.Sprintf(" (did you mean %q?)", near[0])
-	}
-	return ""
-}
-
 // readInput reads the file path for the input in: a picture, prepared by preprocessing, or a tensor. A number feeds an input of one
 // element. note says what was assumed, "" when nothing was.
-func (l *loaded) readInput(path string, in engine.IO) (t *tensor.Tensor, note string, err error) {
+func (l *Model) readInput(path string, in engine.IO) (t *tensor.Tensor, note string, err error) {
 	switch {
 	case isTensorFile(path):
 		if t, err = readTensors(path, in.Name); err != nil {
@@ -111,7 +103,7 @@ func (l *loaded) readInput(path string, in engine.IO) (t *tensor.Tensor, note st
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, "", err
 		}
-		p, assumed, err := l.preprocessFor(in)
+		p, assumed, err := l.PreprocessFor(in)
 		if err != nil {
 			return nil, "", err
 		}

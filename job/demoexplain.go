@@ -1,6 +1,7 @@
-package cli
+package job
 
 import (
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -9,8 +10,67 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/explain"
 	"github.com/gtk-onnx/gtk/internal/report"
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/tensor"
 )
+
+// demoPictures is how many pictures the demo explains.
+const demoPictures = 6
+
+func (d *demo) explainStep(ctx context.Context, s *DemoStep) error {
+	ds, err := data.Open("shapes#test", data.Options{Classes: d.shapes.Labels})
+	if err != nil {
+		return err
+	}
+	var requests []explain.Request
+	for _, w := range []string{"gradient", "gradcam", "normgrad", "smooth-gradcam++:n=10"} {
+		q, err := explain.ParseRequest(w)
+		if err != nil {
+			return err
+		}
+		requests = append(requests, q)
+	}
+	x, err := explain.New(d.shapes.Model, explain.Config{Requests: requests, Labels: d.shapes.Labels, Seed: d.c.Seed})
+	if err != nil {
+		return err
+	}
+	pictures, err := data.Subset(ds, onePerClass(ds, demoPictures))
+	if err != nil {
+		return err
+	}
+	var images []explain.Image
+	var inputs *tensor.Tensor
+	for b, err := range data.Batches(ctx, pictures, data.Sequential(pictures.Len()), 0, data.BatchOptions{Preprocess: d.shapes.Pre}) {
+		if err != nil {
+			return err
+		}
+		inputs = b.X.Clone()
+		if images, err = x.Explain(ctx, inputs); err != nil {
+			return err
+		}
+	}
+	e := &demoExplanation{d: d, render: explain.DefaultRender(), ds: pictures, inside: map[string]float64{}, area: 0}
+	if err := e.write(images); err != nil {
+		return err
+	}
+	s.Command = "gtk explain shapes.onnx --data shapes#test --method gradient,gradcam,normgrad,smooth-gradcam++ -o explain"
+	s.Says = fmt.Sprintf("%d maps; the shape covers %s of a picture and holds %s of the heat of %s", len(images)*len(requests), units.Percent(e.area), units.Percent(e.inside[e.best()]), e.best())
+	s.Values["maps"], s.Values["inside"], s.Values["area"] = len(images)*len(requests), e.inside, e.area
+	return nil
+}
+
+// onePerClass is the index of the first example of each of the first n classes.
+func onePerClass(ds data.Dataset, n int) []int {
+	var out []int
+	seen := map[int]bool{}
+	for i := range ds.Len() {
+		if y := ds.Label(i); !seen[y] && len(out) < n {
+			seen[y] = true
+			out = append(out, i)
+		}
+	}
+	return out
+}
 
 // demoExplanation writes the maps of the demo and compares them with the true masks.
 type demoExplanation struct {
@@ -48,7 +108,7 @@ func (e *demoExplanation) write(images []explain.Image) error {
 		if _, err := w.Write(explain.Item{Name: fmt.Sprintf("%02d-%s", i, e.ds.Classes()[ex.Label]), Base: base, Result: img}); err != nil {
 			return err
 		}
-		row := report.MapRow{Label: fmt.Sprintf("%s, %s", img.Top[0].Name(), percent(img.Top[0].Prob))}
+		row := report.MapRow{Label: fmt.Sprintf("%s, %s", img.Top[0].Name(), units.Percent(img.Top[0].Prob))}
 		grid := report.Maps{Base: base, Alpha: e.render.Overlay.Alpha, Columns: []string{"truth"}}
 		truth, area := maskPicture(ex.Mask)
 		e.area += area / float64(facts)

@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// table prints rows in columns; the columns of right are aligned to the right.
+type table struct {
+	w     *tabwriter.Writer
+	lines [][]string
+	right map[int]bool
+}
+
+func (e *env) newTable(right ...int) *table { return newTable(e.human(), right...) }
+
+func newTable(w io.Writer, right ...int) *table {
+	t := &table{w: tabwriter.NewWriter(w, 0, 0, 2, ' ', 0), right: map[int]bool{}}
+	for _, c := range right {
+		t.right[c] = true
+	}
+	return t
+}
+
+func (t *table) row(cells ...any) {
+	line := make([]string, len(cells))
+	for i, c := range cells {
+		line[i] = fmt.Sprint(c)
+	}
+	t.lines = append(t.lines, line)
+}
+
+// clip is s without its middle when it is longer than most characters: the ends of long names tell them apart.
+func clip(s string, most int) string {
+	r := []rune(s)
+	if len(r) <= most {
+		return s
+	}
+	return string(r[:most/4]) + "…" + string(r[len(r)-(most-most/4-1):])
+}
+
+// flush prints the table, each line indented by two spaces.
+func (t *table) flush() error {
+	width := map[int]int{}
+	for _, l := range t.lines {
+		for i, c := range l {
+			width[i] = max(width[i], len([]rune(c)))
+		}
+	}
+	for _, l := range t.lines {
+		for i, c := range l {
+			if t.right[i] {
+				l[i] = strings.Repeat(" ", width[i]-len([]rune(c))) + c
+			}
+		}
+		for len(l) > 0 && strings.TrimSpace(l[len(l)-1]) == "" {
+			l = l[:len(l)-1]
+		}
+		if _, err := fmt.Fprintln(t.w, "  "+strings.Join(l, "\t")); err != nil {
+			return err
+		}
+	}
+	return t.w.Flush()
+}

@@ -1,0 +1,333 @@
+package job
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/kernel"
+	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/optim"
+	"github.com/gtk-onnx/gtk/tensor"
+	"github.com/gtk-onnx/gtk/train"
+)
+
+// BenchConfig says what is timed.
+type BenchConfig struct {
+	Model string // file, or builtin:NAME; required
+	ModelOptions
+	Mode    string   // infer, train or grand; "" means infer
+	Inputs  []string // NAME=SHAPE[:dtype] such as input=8x3x224x224, or NAME=FILE; all others are made up
+	Batch   int      // batch size where the model leaves it open; 0 means 1
+	N       int      // timed runs; 0 means 20
+	Warmup  *int     // runs before those; nil means 3
+	BN      string   // batch normalisation in training: frozen or train; "" means frozen
+	Loss    string   // name of a loss; "" or auto go by the output
+	Profile bool     // note where the time goes, by operator
+	DryRun  bool     // make the plan, run nothing
+	Seed    uint64   // of the inputs and labels that are made up
+}
+
+// BenchReport is how long a model takes.
+type BenchReport struct {
+	Schema     string           `json:"schema"`
+	Model      string           `json:"model"`
+	Mode       string           `json:"mode"`
+	Batch      int              `json:"batch"`
+	Inputs     map[string][]int `json:"inputs"`
+	Loss       string           `json:"loss,omitempty"`
+	BN         string           `json:"bn,omitempty"`
+	Threads    int              `json:"threads"`
+	ISA        string           `json:"isa"`
+	N          int              `json:"n"`
+	LoadMs     Number           `json:"load_ms"`
+	MedianMs   Number           `json:"median_ms"`
+	BestMs     Number           `json:"best_ms"`
+	P90Ms      Number           `json:"p90_ms"`
+	PerSecond  Number           `json:"examples_per_second"`
+	MACs       int64            `json:"macs"`
+	GFLOPS     Number           `json:"gflops"`
+	ArenaMiB   Number           `json:"arena_mib"`
+	PeakRSSMiB Number           `json:"peak_rss_mib"`
+	DryRun     bool             `json:"dry_run,omitempty"`
+	Profile    []ProfileRow     `json:"profile,omitempty"`
+}
+
+// ProfileRow is the time that the nodes of one operator take.
+type ProfileRow struct {
+	Op      string  `json:"op"`
+	Calls   int     `json:"calls"`
+	Ms      float64 `json:"ms"` // in one run
+	Percent float64 `json:"percent"`
+}
+
+// bencher is a model prepared for being timed.
+type bencher struct {
+	l       *Model
+	s       *engine.Session
+	feeds   map[string]*tensor.Tensor
+	names   []string // parameters that are differentiated by
+	params  []*optim.Param
+	opt     *optim.Optimizer
+	steps   int
+	profile map[string]*ProfileRow
+	r       *BenchReport
+}
+
+// Bench times the inference, the training step or the gradient norms of a model.
+func Bench(ctx context.Context, c BenchConfig, rep Reporter) (*BenchReport, error) {
+	rep = orQuiet(rep)
+	c.Mode, c.Batch, c.N, c.BN, c.Loss = cmp.Or(c.Mode, "infer"), cmp.Or(c.Batch, 1), cmp.Or(c.N, 20), cmp.Or(c.BN, "frozen"), cmp.Or(c.Loss, "auto")
+	if c.Warmup == nil {
+		c.Warmup = new(3)
+	}
+	r := &BenchReport{Schema: "gtk.bench/1", Model: c.Model, Mode: c.Mode, Batch: c.Batch, N: c.N, ISA: kernel.CurrentISA().String(), DryRun: c.DryRun}
+	if modes := []string{"infer", "train", "grand"}; !slices.Contains(modes, r.Mode) {
+		return nil, usagef("--mode %q: want infer, train or grand%s", r.Mode, registry.Hint(r.Mode, modes))
+	}
+	if r.N < 1 || *c.Warmup < 0 {
+		return nil, usagef("--n must be at least 1 and --warmup at least 0")
+	}
+	l, err := openModel(c.Model, c.ModelOptions, rep)
+	if err != nil {
+		return nil, err
+	}
+	b := &bencher{l: l, r: r}
+	if err := b.prepare(c); err != nil {
+		return nil, chosenSizes(l.Model, c.Inputs, c.Batch, err)
+	}
+	if !r.DryRun {
+		if err := b.measure(ctx, c, rep); err != nil {
+			return nil, chosenSizes(l.Model, c.Inputs, c.Batch, err)
+		}
+	}
+	return r, nil
+}
+
+// prepare makes the session and what it is fed.
+func (b *bencher) prepare(c BenchConfig) error {
+	r, l := b.r, b.l
+	ins, err := synthetic(l.Model, c.Inputs, r.Batch)
+	if err != nil {
+		return err
+	}
+	var sizes shapes
+	r.Inputs = map[string][]int{}
+	for _, in := range ins {
+		sizes = append(sizes, in.shape)
+		r.Inputs[in.in.Name] = append([]int{}, in.shape...)
+	}
+	if len(sizes) > 0 && len(sizes[0]) > 0 && len(c.Inputs) > 0 {
+		r.Batch = sizes[0][0]
+	}
+	in, err := l.Inspect(sizes)
+	if err != nil {
+		return badInput(fmt.Errorf("%s: inputs of these sizes do not fit; give them with --input NAME=SHAPE: %w", l.Path, err))
+	}
+	r.MACs, r.Threads = in.MACs, l.Pool().Threads()
+	if b.feeds, err = fill(ins, c.Seed); err != nil {
+		return err
+	}
+	start := time.Now()
+	q, err := b.query(c)
+	if err != nil {
+		return err
+	}
+	if b.s, err = l.Session(q); err != nil {
+		return badInput(fmt.Errorf("%s: mode %s: %w", l.Path, r.Mode, err))
+	}
+	r.LoadMs = Number(units.Ms(l.Read + l.Prepare + time.Since(start)))
+	return nil
+}
+
+// query is what is timed; it adds labels or targets to the feeds.
+func (b *bencher) query(c BenchConfig) (engine.Query, error) {
+	r, l := b.r, b.l
+	if r.Mode == "infer" {
+		return engine.Query{}, nil
+	}
+	bn := engine.BNFrozen
+	switch r.BN = c.BN; r.BN {
+	case "frozen":
+	case "train":
+		bn = engine.BNTrain
+		if r.Mode == "grand" {
+			return engine.Query{}, usagef("--mode grand needs --bn frozen: with the statistics of the batch, no example has a gradient of its own")
+		}
+	default:
+		return engine.Query{}, usagef("--bn %q: want frozen or train", r.BN)
+	}
+	var err error
+	if b.names, err = train.Select(l.Model, nil, false); err != nil {
+		return engine.Query{}, err
+	}
+	if len(b.names) == 0 {
+		return engine.Query{}, badInput(fmt.Errorf("%s has no weights to train", l.Path))
+	}
+	head, err := l.Head("")
+	if err != nil {
+		return engine.Query{}, err
+	}
+	out, err := b.outputShape(head)
+	if err != nil {
+		return engine.Query{}, err
+	}
+	if r.Loss = c.Loss; r.Loss == "auto" {
+		r.Loss = "mse"
+		if classesOf(out) > 0 && head.Activation != "Sigmoid" {
+			r.Loss = "cross-entropy"
+		}
+	}
+	kind, err := train.Losses().Lookup(r.Loss)
+	if err != nil {
+		return engine.Query{}, usagef("--loss: %v", err)
+	}
+	rnd := rand.New(rand.NewPCG(c.Seed, 0x6c6162656c))
+	if kind.Labels {
+		k := classesOf(out)
+		if k == 0 {
+			return engine.Query{}, usagef("--loss %s needs an output [N,K]; %q has shape %v; use --loss mse", r.Loss, head.Output, out)
+		}
+		labels := make([]int64, out[0])
+		for i := range labels {
+			labels[i] = int64(rnd.IntN(k))
+		}
+		b.feeds[train.LabelInput] = tensor.From(labels, len(labels))
+	} else {
+		t := tensor.New(tensor.Float32, out...)
+		for i := range t.F32() {
+			t.F32()[i] = float32(rnd.NormFloat64())
+		}
+		b.feeds[train.TargetInput] = t
+	}
+	if r.Mode == "grand" {
+		return engine.Query{Loss: kind.Make(head, train.Sum), PerExample: b.names}, nil
+	}
+	momentum := 0.9
+	if b.opt, err = optim.New("sgd", optim.Config{Momentum: &momentum}); err != nil {
+		return engine.Query{}, err
+	}
+	l.Thaw()
+	for _, n := range b.names {
+		p, err := l.Param(n)
+		if err != nil {
+			return engine.Query{}, err
+		}
+		b.params = append(b.params, &optim.Param{Name: n, W: p.Value})
+	}
+	return engine.Query{Loss: kind.Make(head, train.Mean), Grad: b.names, BN: bn}, nil
+}
+
+// outputShape is the shape of the output that the loss is of, for the shapes that are fed.
+func (b *bencher) outputShape(head engine.Head) (tensor.Shape, error) {
+	s, err := b.l.Session(engine.Query{Fetch: []string{head.Output}})
+	if err != nil {
+		return nil, badInput(err)
+	}
+	res, err := s.Run(context.Background(), b.feeds)
+	if err != nil {
+		return nil, err
+	}
+	return slices.Clone(res.Value(head.Output).Shape()), nil
+}
+
+// run does what is timed once.
+func (b *bencher) run(ctx context.Context) error {
+	res, err := b.s.Run(ctx, b.feeds)
+	if err != nil {
+		return err
+	}
+	if b.opt == nil {
+		return nil
+	}
+	ps := b.params[:0:0]
+	for _, p := range b.params {
+		if p.G = res.Grad(p.Name); p.G != nil {
+			ps = append(ps, p)
+		}
+	}
+	b.steps++
+	return b.opt.Step(b.l.Pool(), optim.Step{N: b.steps, LR: 1e-6}, ps)
+}
+
+func (b *bencher) measure(ctx context.Context, c BenchConfig, rep Reporter) error {
+	r := b.r
+	for range *c.Warmup {
+		if err := b.run(ctx); err != nil {
+			return err
+		}
+	}
+	if c.Profile {
+		b.profile = map[string]*ProfileRow{}
+		b.s.Trace = func(n *graph.Node, d time.Duration) {
+			op := opName(n.Op.Domain, n.Op.Name)
+			p := b.profile[op]
+			if p == nil {
+				p = &ProfileRow{Op: op}
+				b.profile[op] = p
+			}
+			p.Calls++
+			p.Ms += units.Ms(d)
+		}
+	}
+	runtime.GC()
+	bar := rep.Stage("bench", r.N)
+	defer bar.End()
+	times := make([]float64, r.N)
+	for i := range times {
+		start := time.Now()
+		if err := b.run(ctx); err != nil {
+			return err
+		}
+		times[i] = units.Ms(time.Since(start))
+		bar.Set(i+1, "")
+	}
+	slices.Sort(times)
+	median := (times[(r.N-1)/2] + times[r.N/2]) / 2
+	r.MedianMs, r.BestMs, r.P90Ms = Number(median), Number(times[0]), Number(times[int(math.Ceil(0.9*float64(r.N)))-1])
+	r.PerSecond = Number(float64(r.Batch) / median * 1000)
+	work := 2 * float64(r.MACs)
+	if r.Mode != "infer" {
+		work *= 3
+	}
+	r.GFLOPS = Number(work / median / 1e6)
+	r.ArenaMiB = Number(float64(b.s.ArenaBytes()) / (1 << 20))
+	r.PeakRSSMiB = Number(peakRSS() / (1 << 20))
+	total := 0.0
+	for _, p := range b.profile {
+		total += p.Ms
+	}
+	for p := range maps.Values(b.profile) {
+		r.Profile = append(r.Profile, ProfileRow{p.Op, p.Calls / r.N, p.Ms / float64(r.N), 100 * p.Ms / total})
+	}
+	slices.SortFunc(r.Profile, func(a, b ProfileRow) int { return cmp.Compare(b.Ms, a.Ms) })
+	return nil
+}
+
+// peakRSS is the most memory that the process had, in bytes: VmHWM where the system tells it, else what the Go runtime took.
+func peakRSS() float64 {
+	if b, err := os.ReadFile("/proc/self/status"); err == nil {
+		for line := range bytes.Lines(b) {
+			if f := bytes.Fields(line); len(f) >= 2 && string(f[0]) == "VmHWM:" {
+				if kib, err := strconv.ParseFloat(string(f[1]), 64); err == nil {
+					return kib * 1024
+				}
+			}
+		}
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.Sys)
+}

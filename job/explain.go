@@ -1,0 +1,270 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/explain"
+	"github.com/gtk-onnx/gtk/internal/report"
+)
+
+// ExplainConfig says what is explained, and how.
+type ExplainConfig struct {
+	Model string // file, or builtin:NAME; required
+	ModelOptions
+	Files       []string     // pictures, or tensor files with one or more examples along axis 0
+	Data        string       // data set, FORMAT:PATH[#SPLIT]; a built-in model without Files and Data takes its own
+	DataOptions data.Options // of reading
+	N           int          // how many examples of Data; 0 means 4
+
+	Requests []explain.Request // methods; nil means DefaultRequests
+	Optional bool              // leave out the methods of Requests that need a layer where the model has none to take by itself; so does nil
+	Layers   []string          // layers to make maps at; nil means auto, the last with spatial extent
+	Targets  []string          // classes to explain: argmax, argmin, top3, a number, or a label; nil means argmax
+	Score    string            // what is differentiated: logit, prob or logprob; "" means logit
+	Noise    string            // .npy file with recorded noise [n,C,H,W] to use instead of random numbers
+	Batch    int               // inputs in one pass; 0 means 16
+	Seed     uint64
+
+	Render  *explain.Render // how maps look; nil means explain.DefaultRender
+	Panel   bool            // also write panel.png, all maps on one sheet
+	MapJSON bool            // also write a .json file for each map
+	Out     string          // folder for the pictures, maps and report.html; required
+	Force   bool            // write into a folder that is not empty, overwrite files
+}
+
+// DefaultRequests are the methods that are taken unless others are named.
+func DefaultRequests() []explain.Request {
+	return []explain.Request{{Method: "gradient"}, {Method: "gradcam"}}
+}
+
+// ExplainReport is what a decision is based on.
+type ExplainReport struct {
+	Schema string            `json:"schema"`
+	Model  string            `json:"model"`
+	Score  string            `json:"score"`
+	Layers []string          `json:"layers"`
+	Images []ExplainedInput  `json:"images"`
+	Maps   []explain.Written `json:"maps"`
+	Report string            `json:"report"`
+	Panel  string            `json:"panel,omitempty"`
+	Notes  []string          `json:"notes,omitempty"`
+}
+
+// ExplainedInput is one input with its best classes.
+type ExplainedInput struct {
+	Image string               `json:"image"`
+	Top   []explain.Prediction `json:"top"`
+	Truth string               `json:"truth,omitempty"`
+}
+
+// Explain makes heat maps and writes overlays (PNG), raw maps (.npy) and one self-contained report.html.
+func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport, error) {
+	rep = orQuiet(rep)
+	l, err := openModel(c.Model, c.ModelOptions, rep)
+	if err != nil {
+		return nil, err
+	}
+	requests := c.Requests
+	if requests == nil {
+		requests, c.Optional = DefaultRequests(), c.Optional || c.Layers == nil
+	}
+	if c.Optional && !l.hasAutoLayer() {
+		requests = slices.DeleteFunc(slices.Clone(requests), func(q explain.Request) bool { return q.Method != "gradient" })
+	}
+	targets, err := explainTargets(c.Targets, l.Labels)
+	if err != nil {
+		return nil, err
+	}
+	r := &ExplainReport{Schema: "gtk.explain/1", Model: c.Model, Layers: []string{}, Maps: []explain.Written{}}
+	note := func(s string) {
+		if s != "" && !slices.Contains(r.Notes, s) {
+			r.Notes = append(r.Notes, s)
+			rep.Note(s)
+		}
+	}
+	pictures, err := explainInputs(ctx, c, l, note)
+	if err != nil {
+		return nil, err
+	}
+	if err := OutDir(c.Out, c.Force); err != nil {
+		return nil, err
+	}
+	cfg := explain.Config{
+		Requests: requests, Layers: c.Layers, Targets: targets, Score: explain.Score(cmp.Or(c.Score, "logit")), Labels: l.Labels,
+		Batch: cmp.Or(c.Batch, 16), Seed: c.Seed, Warn: note,
+	}
+	if cfg.Layers == nil {
+		cfg.Layers = []string{"auto"}
+	}
+	if c.Noise != "" {
+		if cfg.Noise, err = readTensors(c.Noise, ""); err != nil {
+			return nil, fmt.Errorf("--noise: %w", err)
+		}
+	}
+	items, score, err := explainAll(ctx, l, cfg, pictures, r, rep)
+	if err != nil {
+		return nil, err
+	}
+	return r, writeExplanation(c, l, r, items, score)
+}
+
+// explainTargets reads the targets of a config.
+func explainTargets(words, labels []string) ([]explain.Target, error) {
+	var out []explain.Target
+	if words == nil {
+		words = []string{"argmax"}
+	}
+	// A label may hold commas, as those of ImageNet do.
+	if whole := strings.Join(words, ","); slices.Contains(labels, whole) {
+		t, err := explain.ParseTarget(whole, labels)
+		return []explain.Target{t}, err
+	}
+	for _, s := range words {
+		t, err := explain.ParseTarget(s, labels)
+		if err != nil {
+			return nil, usagef("--target: %v", err)
+		}
+		out = append(out, t)
+	}
+	return out, nil
+}
+
+// explainAll makes the maps; inputs of different shape have an explainer each.
+func explainAll(ctx context.Context, l *Model, cfg explain.Config, pictures []picture, r *ExplainReport, rep Reporter) (items []explain.Item, score string, err error) {
+	explainers := map[string]*explain.Explainer{}
+	bar := rep.Stage("explain", len(pictures))
+	defer bar.End()
+	for i, p := range pictures {
+		key := fmt.Sprint(p.x.Shape())
+		x := explainers[key]
+		if x == nil {
+			if x, err = explain.New(l.Model, cfg); err != nil {
+				return nil, "", badInput(err)
+			}
+			explainers[key] = x
+		}
+		images, err := x.Explain(ctx, p.x)
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", p.name, err)
+		}
+		base := p.base
+		if base == nil {
+			if base, err = explain.Picture(p.x, 0); err != nil {
+				return nil, "", fmt.Errorf("%s: %w", p.name, err)
+			}
+		}
+		name := p.name
+		if filepath.IsAbs(name) {
+			name = filepath.Base(name)
+		}
+		if p.truth != "" {
+			name = fmt.Sprintf("%s (%s)", p.name, p.truth)
+		}
+		items = append(items, explain.Item{Name: name, Base: base, Result: images[0]})
+		r.Images = append(r.Images, ExplainedInput{p.name, images[0].Top[:min(5, len(images[0].Top))], p.truth})
+		r.Layers = x.Layers()
+		h := x.Head()
+		score = fmt.Sprintf("%s, tensor %q", cfg.Score, h.Logits)
+		if h.Activation != "" {
+			score += " before " + h.Activation
+		}
+		bar.Set(i+1, p.name)
+	}
+	r.Score = string(cfg.Score)
+	return items, score, nil
+}
+
+// writeExplanation writes the files of a run.
+func writeExplanation(c ExplainConfig, l *Model, r *ExplainReport, items []explain.Item, score string) error {
+	render := explain.DefaultRender()
+	if c.Render != nil {
+		render = *c.Render
+	}
+	w := &explain.Writer{
+		Dir: c.Out, PNG: true, NPY: true, JSON: c.MapJSON, Force: c.Force, Render: render, Model: filepath.Base(l.Path),
+		Details: map[string]any{"seed": c.Seed},
+	}
+	for i, it := range items {
+		it.Name = r.Images[i].Image
+		written, err := w.Write(it)
+		if err != nil {
+			return err
+		}
+		r.Maps = append(r.Maps, written...)
+	}
+	if c.Panel {
+		panel, err := render.Panel(items)
+		if err != nil {
+			return err
+		}
+		if r.Panel, err = w.Panel("panel", panel); err != nil {
+			return err
+		}
+	}
+	settings := []report.Setting{{Name: "model", Value: filepath.Base(l.Path)}, {Name: "seed", Value: fmt.Sprint(c.Seed)}}
+	if l.Pre != nil {
+		settings = append(settings, report.Setting{Name: "preprocessing", Value: l.Pre.String()})
+	}
+	page, err := render.Page(items, explain.PageInfo{
+		Title: strings.TrimSuffix(filepath.Base(l.Path), ".onnx"), Kicker: "gtk explain", Footer: "Made by gtk explain. The raw maps are in the .npy files beside this page.",
+		Input: l.Inputs()[0].String(), Score: score, Settings: settings, Warnings: r.Notes,
+	})
+	if err != nil {
+		return err
+	}
+	r.Report = filepath.Join(c.Out, "report.html")
+	return WriteFile(r.Report, func(f *os.File) error { return page.Write(f) })
+}
+
+// LayersReport lists the layers that maps can be made at.
+type LayersReport struct {
+	Schema string     `json:"schema"`
+	Layers []LayerRow `json:"layers"`
+}
+
+// LayerRow is a layer that maps can be made at.
+type LayerRow struct {
+	Name  string `json:"name"`
+	Node  string `json:"node"`
+	Op    string `json:"op"`
+	Shape []int  `json:"shape"`
+	Auto  bool   `json:"auto"` // taken unless another is named
+}
+
+// Layers lists the layers of the model in the file path that maps can be made at.
+func Layers(path string, o ModelOptions, rep Reporter) (*LayersReport, error) {
+	l, err := openModel(path, o, orQuiet(rep))
+	if err != nil {
+		return nil, err
+	}
+	sizes := l.Sizes(1)
+	if len(sizes) != 1 {
+		return nil, badInput(fmt.Errorf("the model has %d inputs; maps can be made for models with one", len(sizes)))
+	}
+	layers, err := explain.ListLayers(l.Model, sizes[0])
+	if err != nil {
+		return nil, badInput(err)
+	}
+	r := &LayersReport{Schema: "gtk.layers/1", Layers: []LayerRow{}}
+	for _, x := range layers {
+		r.Layers = append(r.Layers, LayerRow{x.Name, x.Node, x.Op, x.Shape, x.Auto})
+	}
+	return r, nil
+}
+
+// hasAutoLayer reports whether the model has a layer that maps are made at unless one is named.
+func (l *Model) hasAutoLayer() bool {
+	sizes := l.Sizes(1)
+	if len(sizes) != 1 {
+		return false
+	}
+	layers, err := explain.ListLayers(l.Model, sizes[0])
+	return err == nil && slices.ContainsFunc(layers, func(x explain.Layer) bool { return x.Auto })
+}

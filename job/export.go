@@ -1,0 +1,166 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// ExportConfig says how a model is written.
+type ExportConfig struct {
+	From         string // file, builtin:NAME, or the folder of a training run; required
+	Out          string // file; required
+	Opset        int64  // operator set of the file; 0 keeps the model's own
+	ExternalData bool   // put the weights into a file beside the model
+	Inline       bool   // put weights that are beside the model into it
+	Force        bool   // replace Out
+	DryRun       bool   // check everything, write nothing
+	Threads      int    // 0 means all processors
+	Seed         uint64 // of the inputs that the comparison runs on
+}
+
+// ExportReport says what was written.
+type ExportReport struct {
+	Schema string        `json:"schema"`
+	From   string        `json:"from"`
+	Out    string        `json:"out"`
+	Opset  int64         `json:"opset"`
+	Bytes  int64         `json:"bytes"`
+	DryRun bool          `json:"dry_run,omitempty"`
+	Verify *ExportVerify `json:"verify"` // null when the engine cannot run the model
+
+	Path string `json:"-"` // file that was read
+}
+
+// ExportVerify compares the file that was written with its source, on made-up inputs.
+type ExportVerify struct {
+	Pass   bool   `json:"pass"`
+	MaxAbs Number `json:"max_abs"`
+	Note   string `json:"note,omitempty"`
+}
+
+// Export writes a model, reads it back and compares it with its source. Where the outputs differ the report comes with a NoError.
+func Export(ctx context.Context, c ExportConfig) (*ExportReport, error) {
+	switch {
+	case c.Out == "":
+		return nil, usagef("gtk export: give the file to write: -o FILE")
+	case c.ExternalData && c.Inline:
+		return nil, usagef("--external-data and --inline exclude each other")
+	}
+	r := &ExportReport{Schema: "gtk.export/1", From: c.From, Out: c.Out, DryRun: c.DryRun}
+	if err := MayWrite(r.Out, c.Force); err != nil {
+		return nil, err
+	}
+	path, err := modelOfRun(c.From)
+	if err != nil {
+		return nil, err
+	}
+	r.Path = path
+	m, err := ReadModel(path)
+	if err != nil {
+		return nil, err
+	}
+	source := m
+	if c.Opset != 0 {
+		m = source.Clone()
+		if err := upgrade(m, c.Opset); err != nil {
+			return nil, err
+		}
+	}
+	r.Opset = m.Opset("")
+	if !r.DryRun {
+		o := onnx.WriteOptions{Force: c.Force, ExternalData: c.ExternalData, Inline: c.Inline}
+		if err := m.WriteFile(r.Out, o); err != nil {
+			return nil, err
+		}
+		st, err := os.Stat(r.Out)
+		if err != nil {
+			return nil, err
+		}
+		r.Bytes = st.Size()
+		if m, err = onnx.ReadFile(r.Out); err != nil {
+			return nil, err
+		}
+	}
+	if r.Verify, err = sameOutputs(ctx, c, source, m); err != nil {
+		return nil, err
+	}
+	if !r.Verify.Pass && r.Verify.Note == "" {
+		return r, &NoError{"the outputs differ"}
+	}
+	return r, nil
+}
+
+// upgrade changes the version of the default operator set of m.
+func upgrade(m *onnx.Model, to int64) error {
+	if to < 1 || to > onnx.LatestOpset {
+		return usagef("--opset %d: the operator sets are 1 to %d", to, onnx.LatestOpset)
+	}
+	return m.Upgrade(to, func(op string, opset int) int { return graph.SinceAt("", op, opset) })
+}
+
+// modelOfRun is the model file of a run folder, or path itself.
+func modelOfRun(path string) (string, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if !st.IsDir() {
+		return path, nil
+	}
+	inside := filepath.Join(path, "model.onnx")
+	if _, err := os.Stat(inside); errors.Is(err, fs.ErrNotExist) {
+		return "", badInput(fmt.Errorf("folder %s has no model.onnx: it is not the folder of a finished gtk finetune", path))
+	}
+	return inside, nil
+}
+
+// sameOutputs runs two models on the same random inputs.
+func sameOutputs(ctx context.Context, c ExportConfig, a, b *onnx.Model) (*ExportVerify, error) {
+	run := func(m *onnx.Model) (*engine.Model, *engine.Result, error) {
+		em, err := engine.Load(m, engine.WithThreads(c.Threads))
+		if err != nil {
+			return nil, nil, err
+		}
+		ins, err := synthetic(em, nil, 1)
+		if err != nil {
+			return nil, nil, err
+		}
+		feeds, err := fill(ins, c.Seed)
+		if err != nil {
+			return nil, nil, err
+		}
+		s, err := em.Session(engine.Query{})
+		if err != nil {
+			return nil, nil, err
+		}
+		r, err := s.Run(ctx, feeds)
+		return em, r, err
+	}
+	ma, ra, err := run(a)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return &ExportVerify{Note: err.Error()}, nil
+	}
+	_, rb, err := run(b)
+	if err != nil {
+		return nil, fmt.Errorf("the exported model does not run: %w", err)
+	}
+	v := &ExportVerify{Pass: true}
+	for _, o := range ma.Outputs() {
+		ok, rep := tensor.AllClose(rb.Value(o.Name), ra.Value(o.Name), 1e-5, 1e-6)
+		v.Pass = v.Pass && ok
+		v.MaxAbs = max(v.MaxAbs, Number(rep.MaxAbs))
+	}
+	return v, nil
+}

@@ -1,0 +1,75 @@
+package job
+
+import (
+	"github.com/gtk-onnx/gtk/models"
+	"github.com/gtk-onnx/gtk/onnx"
+)
+
+// ModelsReport lists the networks that gtk can build.
+type ModelsReport struct {
+	Schema string     `json:"schema"`
+	Models []ModelRow `json:"models"`
+}
+
+// ModelRow is one builder.
+type ModelRow struct {
+	Name    string   `json:"name"`
+	Doc     string   `json:"doc"`
+	Source  string   `json:"source"`
+	Options []string `json:"options"`
+}
+
+// Models lists the builders.
+func Models() *ModelsReport {
+	r := &ModelsReport{Schema: "gtk.models/1", Models: []ModelRow{}}
+	for _, b := range models.Builders().Entries() {
+		r.Models = append(r.Models, ModelRow{b.Name, b.Doc, b.Source, b.Value.Takes})
+	}
+	return r
+}
+
+// BuildConfig says which network is built.
+type BuildConfig struct {
+	Name           string // of a builder; required
+	models.Options        // sizes and seed; 0 is the network's own
+	Out            string // file; required
+	Force          bool   // replace Out
+}
+
+// BuildReport says what was built.
+type BuildReport struct {
+	Schema     string `json:"schema"`
+	Name       string `json:"name"`
+	Out        string `json:"out"`
+	Parameters int    `json:"parameters"`
+
+	Inputs, Outputs []IOReport `json:"-"`
+}
+
+// Build writes a network with random weights.
+func Build(c BuildConfig) (*BuildReport, error) {
+	if c.Out == "" {
+		return nil, usagef("gtk models new: give the file to write: -o FILE")
+	}
+	if err := MayWrite(c.Out, c.Force); err != nil {
+		return nil, err
+	}
+	m, err := models.New(c.Name, c.Options)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	if err := m.WriteFile(c.Out, onnx.WriteOptions{Force: c.Force}); err != nil {
+		return nil, err
+	}
+	r := &BuildReport{Schema: "gtk.models.new/1", Name: c.Name, Out: c.Out, Inputs: ioReports(m.Inputs()), Outputs: ioReports(m.Outputs())}
+	for _, t := range m.Proto.GetGraph().GetInitializer() {
+		if t.GetDataType() == 1 {
+			n := 1
+			for _, d := range t.GetDims() {
+				n *= int(d)
+			}
+			r.Parameters += n
+		}
+	}
+	return r, nil
+}

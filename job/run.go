@@ -1,0 +1,273 @@
+package job
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// RunConfig says what a model is run on.
+type RunConfig struct {
+	Model string // file, or builtin:NAME; required
+	ModelOptions
+	Files []string // FILE or NAME=FILE: pictures, tensor files (.npy, .npz, .pb), or a number for an input of one element
+	Fetch []string // inner values or nodes whose outputs are wanted too
+	Top   int      // how many classes of a classifier; 0 means 5, a negative number none
+	Out   string   // folder for one .npy file per output; "" writes none
+	Force bool     // write into a folder that is not empty
+}
+
+// RunReport is what a model gives.
+type RunReport struct {
+	Schema  string      `json:"schema"`
+	Model   string      `json:"model"`
+	Outputs []RunOutput `json:"outputs"`
+	Top     []TopRow    `json:"top"`
+	Ms      float64     `json:"ms"`
+	Notes   []string    `json:"notes"`
+
+	Values   []tensor.Named `json:"-"` // of the outputs
+	Labelled bool           `json:"-"` // the classes have names
+}
+
+// RunOutput is one output, and the file that it was written to.
+type RunOutput struct {
+	Name  string `json:"name"`
+	DType string `json:"dtype"`
+	Shape []int  `json:"shape"`
+	Path  string `json:"path,omitempty"`
+}
+
+// TopRow is the best classes of one example.
+type TopRow struct {
+	File    string     `json:"file"`
+	Output  string     `json:"output"`
+	Classes []TopClass `json:"classes"`
+}
+
+// TopClass is a class of an example.
+type TopClass struct {
+	Index       int    `json:"index"`
+	Label       string `json:"label"`
+	Score       Number `json:"score"`       // as the model gives it
+	Probability Number `json:"probability"` // score, or the softmax of the scores when the model gives logits
+}
+
+// Run runs a model on files: once for each file of a model with one input, else once.
+func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
+	rep = orQuiet(rep)
+	l, err := openModel(c.Model, c.ModelOptions, rep)
+	if err != nil {
+		return nil, err
+	}
+	feeds, err := assignFiles(l, c.Files)
+	if err != nil {
+		return nil, err
+	}
+	if c.Out != "" {
+		if err := OutDir(c.Out, c.Force); err != nil {
+			return nil, err
+		}
+	}
+	r := &RunReport{Schema: "gtk.run/1", Model: l.Path, Outputs: []RunOutput{}, Top: []TopRow{}, Notes: []string{}, Labelled: l.Labels != nil}
+	if r.Values, err = runFiles(ctx, l, feeds, c.Fetch, cmp.Or(c.Top, 5), r, rep); err != nil {
+		return nil, err
+	}
+	for _, n := range r.Notes {
+		rep.Note(n)
+	}
+	taken := map[string]bool{}
+	for _, o := range r.Values {
+		row := RunOutput{Name: o.Name, DType: o.Tensor.DType().String(), Shape: append([]int{}, o.Tensor.Shape()...)}
+		if c.Out != "" {
+			row.Path = filepath.Join(c.Out, fileName(o.Name, taken)+".npy")
+			if err := writeNPY(row.Path, o.Tensor); err != nil {
+				return nil, err
+			}
+		}
+		r.Outputs = append(r.Outputs, row)
+	}
+	return r, nil
+}
+
+// runFiles runs the model once for each file of a single-input model, else once, and stacks the outputs.
+func runFiles(ctx context.Context, l *Model, feeds []feed, fetch []string, top int, r *RunReport, rep Reporter) ([]tensor.Named, error) {
+	runs := 1
+	if len(feeds) == 1 {
+		runs = len(feeds[0].files)
+	}
+	var q engine.Query
+	for _, o := range l.Outputs() {
+		q.Fetch = append(q.Fetch, o.Name)
+	}
+	q.Fetch = append(q.Fetch, fetch...)
+	s, err := l.Session(q)
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	parts := make([][]*tensor.Tensor, len(q.Fetch))
+	bar := rep.Stage("run", runs)
+	defer bar.End()
+	for k := range runs {
+		in, file := map[string]*tensor.Tensor{}, feeds[0].files[0]
+		for _, f := range feeds {
+			files := f.files
+			if runs > 1 {
+				files = f.files[k : k+1]
+				file = files[0]
+			}
+			var ts []*tensor.Tensor
+			for _, path := range files {
+				t, note, err := l.readInput(path, f.input)
+				if err != nil {
+					return nil, err
+				}
+				if note != "" && !slices.Contains(r.Notes, note) {
+					r.Notes = append(r.Notes, note)
+				}
+				ts = append(ts, t)
+			}
+			if in[f.input.Name], err = stack(ts); err != nil {
+				return nil, badInput(fmt.Errorf("input %v: %w", f.input, err))
+			}
+		}
+		start := time.Now()
+		res, err := s.Run(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		r.Ms += units.Ms(time.Since(start))
+		for i, name := range q.Fetch {
+			v := res.Value(name).Clone()
+			parts[i] = append(parts[i], v)
+			if i == 0 {
+				rows, err := topClasses(l, name, v, file, top)
+				if err != nil {
+					return nil, err
+				}
+				r.Top = append(r.Top, rows...)
+			}
+		}
+		bar.Set(k+1, "")
+	}
+	var outs []tensor.Named
+	for i, name := range q.Fetch {
+		t, err := stack(parts[i])
+		if err != nil {
+			return nil, badInput(fmt.Errorf("the outputs %q of the files differ in shape; run them one at a time: %w", name, err))
+		}
+		outs = append(outs, tensor.Named{Name: name, Tensor: t})
+	}
+	return outs, nil
+}
+
+// topClasses are the best classes of each example of a classifier's output v, none when it is not one.
+func topClasses(l *Model, output string, v *tensor.Tensor, file string, top int) ([]TopRow, error) {
+	k := classesOf(v.Shape())
+	if k == 0 || !v.DType().IsFloat() || v.Dim(0) == 0 || top < 1 || l.Labels == nil && k < 3 {
+		return nil, nil
+	}
+	if l.Labels != nil && len(l.Labels) != k {
+		return nil, badInput(fmt.Errorf("there are %d labels, and output %q has %d classes", len(l.Labels), output, k))
+	}
+	head, err := l.Head(output)
+	if err != nil {
+		return nil, err
+	}
+	scores := v.Float64s()
+	var rows []TopRow
+	for i := range v.Dim(0) {
+		z := scores[i*k : (i+1)*k]
+		p := probabilities(z, head.Activation)
+		order := make([]int, k)
+		for j := range order {
+			order[j] = j
+		}
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(z[b], z[a]) })
+		row := TopRow{File: file, Output: output}
+		if v.Dim(0) > 1 {
+			row.File = fmt.Sprintf("%s[%d]", file, i)
+		}
+		for _, j := range order[:min(top, k)] {
+			row.Classes = append(row.Classes, TopClass{j, l.Label(j), Number(z[j]), Number(p[j])})
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// probabilities are the outputs z of a model that ends in the activation as probabilities of the classes. Scores that are a
+// distribution already, by an activation that was not recognised, are kept.
+func probabilities(z []float64, activation string) []float64 {
+	sum, low := 0.0, 0.0
+	for _, v := range z {
+		sum += v
+		low = min(low, v)
+	}
+	if activation == "Softmax" || activation == "Sigmoid" || low >= 0 && math.Abs(sum-1) < 1e-3 {
+		return z
+	}
+	p := make([]float64, len(z))
+	high, total := slices.Max(z), 0.0
+	for i, v := range z {
+		p[i] = math.Exp(v - high)
+		total += p[i]
+	}
+	for i := range p {
+		p[i] /= total
+	}
+	return p
+}
+
+// fileName is name with what file systems do not like replaced, unlike those taken before.
+func fileName(name string, taken map[string]bool) string {
+	s := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '_', r == '-', r == '.':
+			return r
+		}
+		return '_'
+	}, name)
+	s = strings.TrimLeft(s, ".")
+	if len(s) > 120 {
+		s = s[:120]
+	}
+	if s == "" {
+		s = "output"
+	}
+	for base, k := s, 2; taken[s]; k++ {
+		s = fmt.Sprintf("%s_%d", base, k)
+	}
+	taken[s] = true
+	return s
+}
+
+// writeNPY writes t; types that NumPy does not have as float32.
+func writeNPY(path string, t *tensor.Tensor) error {
+	var b bytes.Buffer
+	if err := tensor.WriteNPY(&b, t); err != nil {
+		w, cerr := t.Convert(tensor.Float32)
+		if cerr != nil {
+			return err
+		}
+		b.Reset()
+		if err := tensor.WriteNPY(&b, w); err != nil {
+			return err
+		}
+	}
+	return WriteFile(path, func(f *os.File) error {
+		_, err := f.Write(b.Bytes())
+		return err
+	})
+}

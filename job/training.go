@@ -1,0 +1,132 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/optim"
+	"github.com/gtk-onnx/gtk/train"
+)
+
+// All is the TrainOptions.BatchSize of a batch of all examples.
+const All = -1
+
+// TrainOptions say how a model is trained. The zero value is Adam at its usual rate, with a cosine schedule, in batches of 32 and a new order in
+// each epoch.
+type TrainOptions struct {
+	Optimizer string            // name of a rule of package optim; "" means adam
+	Rule      map[string]string // options of the rule, by the names of optim.Options
+	LR        float64           // learning rate; 0 means the rule's usual one, ten times that with LastLayer
+	Schedule  string            // name of a schedule; "" means cosine
+	Warmup    int               // steps in which the learning rate rises linearly at the start
+	BatchSize int               // examples in one step; 0 means 32, All all of them
+	Loss      string            // name of a loss; "" or auto go by the data
+	// BN is frozen (batch normalisation by the model's statistics), train (by those of the batch), or auto (train when they were never trained);
+	// "" means frozen for Finetune, and auto where scores are made.
+	BN        string
+	KeepOrder bool     // of the data, in each epoch
+	Augment   string   // random changes of pictures: flip, crop=4, resized=0.08:1, separated by commas
+	Freeze    []string // globs of parameters to leave as they are
+	LastLayer bool     // train the last layer only
+	Dropout   bool     // apply the model's Dropout while training
+	NoDecay1D bool     // no weight decay on biases and normalisation
+}
+
+// optimizer makes the rule and the schedule; lr is the learning rate that is taken.
+func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule, lr float64, err error) {
+	name := cmp.Or(o.Optimizer, "adam")
+	info, err := optim.Lookup(name)
+	if err != nil {
+		return nil, nil, 0, usagef("--optimizer: %v", err)
+	}
+	var cfg optim.Config
+	known := map[string]bool{}
+	for _, x := range optim.Options() {
+		known[x.Name] = true
+		v, given := o.Rule[x.Name]
+		// No momentum is what every rule without momentum has.
+		if !given || x.Name == "momentum" && !slices.Contains(info.Options, "momentum") && isZero(v) {
+			continue
+		}
+		if err := cfg.Set(x.Name, v); err != nil {
+			return nil, nil, 0, usagef("--%s: %v", x.Name, err)
+		}
+	}
+	for n := range o.Rule {
+		if !known[n] {
+			return nil, nil, 0, usagef("no optimiser has an option %q", n)
+		}
+	}
+	if opt, err = optim.New(name, cfg); err != nil {
+		return nil, nil, 0, usagef("--optimizer: %v", err)
+	}
+	lr = o.LR
+	switch {
+	case lr < 0 || math.IsNaN(lr) || math.IsInf(lr, 0):
+		return nil, nil, 0, usagef("--lr %v: want a positive number", lr)
+	case lr == 0:
+		lr = info.LR
+		if o.LastLayer {
+			lr *= 10
+		}
+	}
+	if schedule, err = optim.NewSchedule(cmp.Or(o.Schedule, "cosine"), optim.ScheduleConfig{LR: lr, Warmup: o.Warmup}); err != nil {
+		return nil, nil, 0, usagef("--schedule: %v", err)
+	}
+	return opt, schedule, lr, nil
+}
+
+func isZero(s string) bool {
+	v, err := strconv.ParseFloat(s, 64)
+	return err == nil && v == 0
+}
+
+// config is the configuration of a training of m; bn is the usual BN. lr is the learning rate that is taken.
+func (o TrainOptions) config(m *engine.Model, bn string, seed uint64) (cfg train.Config, lr float64, err error) {
+	if cfg.Optimizer, cfg.Schedule, lr, err = o.optimizer(); err != nil {
+		return cfg, 0, err
+	}
+	if cfg.BatchSize = cmp.Or(o.BatchSize, 32); cfg.BatchSize < All {
+		return cfg, 0, usagef("--batch-size %d: want a number of examples, or ALL", o.BatchSize)
+	}
+	if cfg.Augment, err = data.ParseAugment(o.Augment); err != nil {
+		return cfg, 0, usagef("--augment: %v", err)
+	}
+	cfg.Loss = cmp.Or(o.Loss, "auto")
+	if cfg.Loss != "auto" {
+		if _, err := train.Losses().Lookup(cfg.Loss); err != nil {
+			return cfg, 0, usagef("--loss: %v", err)
+		}
+	}
+	if cfg.Params, err = train.Select(m, o.Freeze, o.LastLayer); err != nil {
+		if len(o.Freeze) == 0 {
+			return cfg, 0, badInput(err)
+		}
+		return cfg, 0, usagef("%v", err)
+	}
+	switch bn := cmp.Or(o.BN, bn); {
+	case bn == "train", bn == "auto" && train.FreshBatchNorm(m):
+		cfg.BN = engine.BNTrain
+	case bn == "frozen", bn == "auto":
+	default:
+		return cfg, 0, usagef("--bn %q: want frozen or train", bn)
+	}
+	cfg.Shuffle, cfg.Dropout, cfg.NoDecay1D, cfg.Seed = !o.KeepOrder, o.Dropout, o.NoDecay1D, seed
+	return cfg, lr, nil
+}
+
+// fitStage trains as a stage of the job, without a report of the epochs.
+func fitStage(ctx context.Context, m *engine.Model, ds data.Dataset, cfg train.Config, what string, rep Reporter) (*train.Result, error) {
+	stage := rep.Stage(what, cfg.Steps(ds.Len()))
+	defer stage.End()
+	cfg.Step = func(p train.Progress) error {
+		stage.Step(p)
+		return nil
+	}
+	return train.Fit(ctx, m, ds, cfg)
+}
