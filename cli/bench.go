@@ -8,8 +8,8 @@ import (
 
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
-	"github.com/gtk-onnx/gtk/train"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -37,7 +37,7 @@ func init() {
 
 func benchCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	if c.Bool("list") {
-		return e.list(listOf(train.Losses().Entries()))
+		return e.list(listOf(task.Losses().Entries()))
 	}
 	path, err := oneArg(c, "MODEL.onnx")
 	if err != nil {

@@ -24,7 +24,7 @@ func init() {
 		&ucli.BoolFlag{Name: "force", Usage: "replace FILE.png if it is there"},
 		&ucli.StringFlag{Name: "labels", Usage: "file with the names of the classes"},
 	}
-	flags := append(sheet, dataFlags()...)
+	flags := append(append(sheet, dataFlags()...), taskFlag())
 	info := command(&ucli.Command{Name: "info", Usage: "say what is in a data set", ArgsUsage: "SPEC", Flags: slices.Clone(flags)}, dataInfo)
 	top := command(&ucli.Command{
 		Name: "data", Usage: "look at a data set, or convert it", ArgsUsage: "[info | convert] SPEC",
@@ -39,7 +39,7 @@ func init() {
 			&ucli.BoolFlag{Name: "link", Usage: "link picture files instead of copying them"},
 			&ucli.BoolFlag{Name: "force", Usage: "replace FILE.npz if it is there"},
 			&ucli.StringFlag{Name: "labels", Usage: "file with the names of the classes"},
-		}, dataFlags()...),
+		}, append(dataFlags(), taskFlag())...),
 	}, dataConvert)}
 	register(top)
 }

@@ -10,7 +10,6 @@ import (
 func dataFlags() []ucli.Flag {
 	const group = "data"
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "task", Category: group, Usage: "classification or regression, when the labels leave it open"},
 		&ucli.StringFlag{Name: "label-column", Category: group, Usage: "csv: `COLUMN` of the label, or none"},
 		&ucli.StringFlag{Name: "file-column", Category: group, Usage: "csv: `COLUMN` of the picture files"},
 		&ucli.StringFlag{Name: "root", Category: group, Usage: "csv: `FOLDER` of the picture files"},

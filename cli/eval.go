@@ -5,37 +5,43 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
-	"github.com/gtk-onnx/gtk/train"
+	"github.com/gtk-onnx/gtk/task"
 	ucli "github.com/urfave/cli/v2"
 )
 
 func init() {
 	register(command(&ucli.Command{
 		Name: "eval", Usage: "measure a model on a data set", ArgsUsage: "MODEL --data SPEC",
-		Description: "Accuracy, top-5, loss, accuracy per class and per group (with its 95 % Wilson interval), confusion matrix.\n\n" +
+		Description: "The loss and the metrics of the task, accuracy per class and per group (with its 95 % Wilson interval), confusion matrix.\n\n" +
 			"  gtk eval builtin:digits --data digits#test\n  gtk eval model.onnx --data csv:people.csv --group-by sex",
 		Flags: slices.Concat([]ucli.Flag{
 			dataFlag(),
 			&ucli.StringFlag{Name: "loss", Usage: "loss that is reported; auto goes by the data (see --list)", Value: "auto"},
 			&ucli.IntFlag{Name: "batch-size", Usage: "examples in one run", Value: 64},
 			&ucli.BoolFlag{Name: "list", Usage: "list the losses"},
-		}, dataFlags(), preprocessFlags()),
+		}, dataFlags(), useFlags(), preprocessFlags()),
 	}, runEval))
 }
 
 func runEval(ctx context.Context, e *env, c *ucli.Context) error {
 	if c.Bool("list") {
-		return e.list(listOf(train.Losses().Entries()))
+		return e.list(listOf(task.Losses().Entries()))
 	}
 	path, err := oneArg(c, "the model")
 	if err != nil {
 		return err
 	}
+	use, err := useOptions(c)
+	if err != nil {
+		return err
+	}
 	r, err := job.Evaluate(ctx, job.EvaluateConfig{
-		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), Loss: c.String("loss"), BatchSize: c.Int("batch-size"),
+		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), UseOptions: use, Loss: c.String("loss"),
+		BatchSize: c.Int("batch-size"),
 	}, e.reporter())
 	if err != nil {
 		return err
@@ -48,12 +54,8 @@ func runEval(ctx context.Context, e *env, c *ucli.Context) error {
 
 // printEval writes r for people.
 func (e *env) printEval(r *job.EvaluateReport) error {
-	e.printf("%s on %s: %d examples in %.2f s\n", r.Model, r.Data, r.N, r.Seconds)
-	if math.IsNaN(float64(r.Accuracy)) {
-		e.printf("  loss %.6g\n", float64(r.Loss))
-		return nil
-	}
-	e.printf("  accuracy %s   top-5 %s   loss %.4f\n", units.Percent(float64(r.Accuracy)), units.Percent(float64(r.Top5)), float64(r.Loss))
+	e.printf("%s on %s: %s in %.2f s\n", r.Model, r.Data, units.Plural(r.N, "example"), r.Seconds)
+	e.printf("  %s\n  %s\n", r.Says, metricLine(r))
 	const most = 30
 	if n := len(r.PerClass); n > 0 && n <= most {
 		e.printf("\n")
@@ -69,6 +71,13 @@ func (e *env) printEval(r *job.EvaluateReport) error {
 	if len(r.Groups) > 0 {
 		e.printf("\n")
 		t := e.newTable(2, 3)
+		if math.IsNaN(float64(r.Groups[0].Accuracy)) {
+			t.row("column", "group", "n", "loss")
+			for _, g := range r.Groups {
+				t.row(g.Column, g.Group, g.N, fmt.Sprintf("%.6g", float64(g.Loss)))
+			}
+			return t.flush()
+		}
 		t.row("column", "group", "n", "accuracy", "95 % interval")
 		for _, g := range r.Groups {
 			t.row(g.Column, g.Group, g.N, units.Percent(float64(g.Accuracy)), fmt.Sprintf("%s to %s", units.Percent(float64(g.Low)), units.Percent(float64(g.High))))
@@ -76,4 +85,35 @@ func (e *env) printEval(r *job.EvaluateReport) error {
 		return t.flush()
 	}
 	return nil
+}
+
+// metricLine is the metrics of r and its loss on one line.
+func metricLine(r *job.EvaluateReport) string {
+	var words []string
+	for _, n := range r.Order {
+		words = append(words, metricName(n)+" "+metricValue(n, float64(r.Metrics[n])))
+	}
+	return strings.Join(append(words, fmt.Sprintf("loss %.4g (%s)", float64(r.Loss), r.LossName)), "   ")
+}
+
+// metricName is how a metric is called in text.
+func metricName(n string) string {
+	switch n {
+	case "top5":
+		return "top-5"
+	case "f1", "ece", "auroc", "mae", "rmse", "iou":
+		return strings.ToUpper(n)
+	case "r2":
+		return "R²"
+	}
+	return strings.ReplaceAll(n, "_", " ")
+}
+
+// metricValue is a share in percent, any other metric as a number.
+func metricValue(n string, v float64) string {
+	switch n {
+	case "mae", "rmse", "r2", "perplexity", "ece", "auroc", "f1":
+		return fmt.Sprintf("%.4g", v)
+	}
+	return units.Percent(v)
 }

@@ -57,7 +57,7 @@ func init() {
 		Description: "Writes overlays (PNG), raw maps (.npy) and one self-contained report.html.\n\n" +
 			"  gtk explain model.onnx cat.jpg --method gradcam,normgrad,smooth-gradcam++ -o out\n" +
 			"  gtk explain builtin:shapes -o out      (explains examples of the built-in data)",
-		Flags: slices.Concat(flags, dataFlags(), preprocessFlags()),
+		Flags: slices.Concat(flags, dataFlags(), useFlags(), preprocessFlags()),
 	}, runExplain))
 }
 
@@ -82,6 +82,9 @@ func runExplain(ctx context.Context, e *env, c *ucli.Context) error {
 		Noise: c.String("noise"), Batch: c.Int("batch"), Seed: e.Seed, Panel: c.Bool("panel"), MapJSON: c.Bool("map-json"), Out: c.String("out"), Force: c.Bool("force"),
 	}
 	var err error
+	if cfg.UseOptions, err = useOptions(c); err != nil {
+		return err
+	}
 	if cfg.Requests, err = explainRequests(c); err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"time"
 
@@ -38,7 +37,7 @@ func init() {
 			&ucli.StringFlag{Name: "tract-layer", Category: "TrAct", Usage: "`NODE` to apply it to, when the first layer is not found"},
 			&ucli.StringFlag{Name: "checkpoint", Category: "checkpoints", Usage: "`FILE` (.npz) to write after each epoch and when interrupted"},
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints", Usage: "`FILE` to continue from; give the same flags as before"},
-		}, loopFlags("frozen"), optimizerFlags(), dataFlags(), preprocessFlags()),
+		}, loopFlags("frozen"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
 }
 
@@ -101,6 +100,9 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 	if c.Bool("tract") || c.IsSet("tract-layer") {
 		cfg.TrAct = &job.TrAct{Lambda: c.Float64("tract-lambda"), Layer: c.String("tract-layer")}
 	}
+	if cfg.UseOptions, err = useOptions(c); err != nil {
+		return cfg, err
+	}
 	cfg.TrainOptions, err = trainOptions(c)
 	return cfg, err
 }
@@ -108,11 +110,8 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 // printFinetune says what a training did.
 func (e *env) printFinetune(r *job.FinetuneReport) {
 	if b, a := r.Before, r.After; b != nil {
-		if math.IsNaN(float64(a.Accuracy)) {
-			e.printf("validation loss %.6g → %.6g\n", float64(b.Loss), float64(a.Loss))
-		} else {
-			e.printf("validation accuracy %s → %s, loss %.4f → %.4f\n", units.Percent(float64(b.Accuracy)), units.Percent(float64(a.Accuracy)), float64(b.Loss), float64(a.Loss))
-		}
+		e.printf("validation %s %s → %s, loss %.4g → %.4g\n", metricName(r.Metric), metricValue(r.Metric, float64(b.Metrics[r.Metric])), metricValue(r.Metric, float64(a.Metrics[r.Metric])),
+			float64(b.Loss), float64(a.Loss))
 	}
 	e.printf("%d steps in %.1f s; written %s, read back: outputs differ by %.3g at most\n", r.Steps, r.Seconds, r.Out, r.Verify.MaxAbs)
 }

@@ -53,7 +53,7 @@ func runPruneData(ctx context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	if c.Bool("dry-run") {
-		p, err := job.PlanPrune(cfg, e.reporter())
+		p, err := job.PlanPrune(ctx, cfg, e.reporter())
 		if err != nil {
 			return err
 		}

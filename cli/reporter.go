@@ -32,15 +32,28 @@ func (r *reporter) Epoch(p train.EpochReport) {
 	if r.bar != nil && r.bar.bar != nil {
 		_ = r.bar.bar.Clear() // the line of the epoch takes the bar's place
 	}
+	acc := !math.IsNaN(p.TrainAcc)
+	cells := func(epoch, loss, accuracy, valLoss, valMetric, seconds string) {
+		row := fmt.Sprintf("%6s  %10s", epoch, loss)
+		if acc {
+			row += fmt.Sprintf("  %9s", accuracy)
+		}
+		if p.Val != nil {
+			row += fmt.Sprintf("  %10s  %*s", valLoss, max(9, len([]rune(valMetric))), valMetric)
+		}
+		r.e.printf("%s  %8s\n", row, seconds)
+	}
+	metric, valLoss, value := "", "", ""
+	if p.Val != nil && len(p.Val.Metrics) > 0 {
+		m := p.Val.Metrics[0]
+		metric, valLoss, value = "val "+metricName(m.Name), fmt.Sprintf("%.4g", p.Val.Loss), metricValue(m.Name, m.Value)
+	}
 	if !r.headed {
-		r.e.printf("%6s  %10s  %9s  %10s  %9s  %8s\n", "epoch", "loss", "accuracy", "val loss", "val acc.", "seconds")
+		cells("epoch", "loss", "accuracy", "val loss", metric, "seconds")
 		r.headed = true
 	}
-	valLoss, valAcc := "-", "-"
-	if p.Val != nil {
-		valLoss, valAcc = fmt.Sprintf("%.4f", p.Val.Loss), units.Percent(p.Val.Accuracy)
-	}
-	r.e.printf("%6d  %10.4f  %9s  %10s  %9s  %8.1f\n", p.Epoch, p.TrainLoss, units.Percent(p.TrainAcc), valLoss, valAcc, p.Seconds)
+	value = fmt.Sprintf("%*s", len([]rune(metric)), value)
+	cells(fmt.Sprint(p.Epoch), fmt.Sprintf("%.4f", p.TrainLoss), units.Percent(p.TrainAcc), valLoss, value, fmt.Sprintf("%.1f", p.Seconds))
 }
 
 // Step shows the state of a training after a step.

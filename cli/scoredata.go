@@ -27,7 +27,7 @@ func runScoreData(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	cfg := job.ScoreConfig{ScoringOptions: o}
 	if c.Bool("dry-run") {
-		p, err := job.PlanScore(cfg, e.reporter())
+		p, err := job.PlanScore(ctx, cfg, e.reporter())
 		if err != nil {
 			return err
 		}

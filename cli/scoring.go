@@ -23,7 +23,7 @@ func scoringFlags() []ucli.Flag {
 		&ucli.IntFlag{Name: "runs", Category: group, Value: 1, Usage: "models whose scores are averaged; each has its own weights and order of data"},
 		&ucli.IntFlag{Name: "score-epochs", Category: group, Value: 1, Usage: "epochs of training before scoring; 0 scores the model as it is"},
 		&ucli.StringFlag{Name: "reinit", Category: group, Usage: "fresh weights for each run: head (last layer), all, or none; head when there are several runs, else none"},
-	}, loopFlags("auto"), optimizerFlags(), dataFlags(), preprocessFlags())
+	}, loopFlags("auto"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags())
 }
 
 // scoringOptions reads the flags; it refuses what the options take for the usual.
@@ -43,6 +43,9 @@ func (e *env) scoringOptions(c *ucli.Context) (o job.ScoringOptions, err error) 
 		return o, usagef("gtk %s: the output folder is missing: give -o DIR", c.Command.Name)
 	case o.Runs < 1:
 		return o, usagef("--runs %d: want at least 1", o.Runs)
+	}
+	if o.UseOptions, err = useOptions(c); err != nil {
+		return o, err
 	}
 	o.TrainOptions, err = trainOptions(c)
 	return o, err

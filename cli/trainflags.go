@@ -7,7 +7,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/optim"
-	"github.com/gtk-onnx/gtk/train"
+	"github.com/gtk-onnx/gtk/task"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -44,7 +44,7 @@ func loopFlags(bn string) []ucli.Flag {
 	const group = "training"
 	return []ucli.Flag{
 		&ucli.StringFlag{Name: "batch-size", Category: group, Value: "32", Usage: "examples in one step, or ALL"},
-		&ucli.StringFlag{Name: "loss", Category: group, Value: "auto", Usage: "cross-entropy or mse; auto goes by the data"},
+		&ucli.StringFlag{Name: "loss", Category: group, Value: "auto", Usage: "`NAME` with options behind colons, as in cross-entropy:smoothing=0.1 (see --list); auto goes by the task"},
 		&ucli.StringFlag{Name: "bn", Category: group, Value: bn, Usage: bnUsage(bn)},
 		&ucli.BoolFlag{Name: "shuffle", Category: group, Value: true, Usage: "a new order in each epoch; --shuffle=false keeps that of the data"},
 		&ucli.StringFlag{Name: "augment", Category: group, Usage: "random changes of pictures: flip, crop=4, resized=0.08:1, separated by commas"},
@@ -101,7 +101,7 @@ func trainingList() []listed {
 	for n, i := range optim.Schedules() {
 		rows = append(rows, listed{"schedule " + n, i.Doc, i.Source})
 	}
-	for _, x := range train.Losses().Entries() {
+	for _, x := range task.Losses().Entries() {
 		rows = append(rows, listed{"loss " + x.Name, x.Doc, x.Source})
 	}
 	return rows

@@ -9,7 +9,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/models"
 	"github.com/gtk-onnx/gtk/tensor"
-	"github.com/gtk-onnx/gtk/train"
+	"github.com/gtk-onnx/gtk/task"
 )
 
 // lenet is a model to show things on; a file would be read with onnx.ReadFile.
@@ -43,12 +43,12 @@ func Example() {
 // The gradient of the loss by a weight and by the input, and the norm of each example's gradient, from one run.
 func ExampleModel_Session() {
 	m := lenet()
-	head, err := m.Head("")
+	digits, err := task.OfModel(m, task.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
 	s, err := m.Session(engine.Query{
-		Loss:       train.CrossEntropy(head, train.Sum),
+		Loss:       digits.Each(),
 		Grad:       []string{"conv1.weight", "input"},
 		PerExample: []string{"conv1.weight", "conv1.bias"},
 	})
@@ -56,7 +56,7 @@ func ExampleModel_Session() {
 		log.Fatal(err)
 	}
 	r, err := s.Run(context.Background(), map[string]*tensor.Tensor{
-		"input": tensor.New(tensor.Float32, 4, 1, 28, 28), train.LabelInput: tensor.From([]int64{3, 1, 4, 1}, 4),
+		"input": tensor.New(tensor.Float32, 4, 1, 28, 28), task.LabelInput: tensor.From([]int64{3, 1, 4, 1}, 4),
 	})
 	if err != nil {
 		log.Fatal(err)
@@ -68,11 +68,11 @@ func ExampleModel_Session() {
 // The gradient is written as an ONNX model of its own, which any runtime can run.
 func ExampleModel_Export() {
 	m := lenet()
-	head, err := m.Head("")
+	digits, err := task.OfModel(m, task.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	file, err := m.Export(engine.Query{Loss: train.CrossEntropy(head, train.Mean), Grad: []string{"input"}})
+	file, err := m.Export(engine.Query{Loss: digits.Mean(), Grad: []string{"input"}})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -20,6 +21,7 @@ import (
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/optim"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
 	"github.com/gtk-onnx/gtk/train"
 )
@@ -176,44 +178,28 @@ func (b *bencher) query(c BenchConfig) (engine.Query, error) {
 	if len(b.names) == 0 {
 		return engine.Query{}, badInput(fmt.Errorf("%s has no weights to train", l.Path))
 	}
-	head, err := l.Head("")
+	t, err := b.taskOf(c.Loss)
 	if err != nil {
 		return engine.Query{}, err
 	}
-	out, err := b.outputShape(head)
+	r.Loss = t.Name
+	v, err := b.value(t.Fetch())
 	if err != nil {
 		return engine.Query{}, err
 	}
-	if r.Loss = c.Loss; r.Loss == "auto" {
-		r.Loss = "mse"
-		if classesOf(out) > 0 && head.Activation != "Sigmoid" {
-			r.Loss = "cross-entropy"
-		}
-	}
-	kind, err := train.Losses().Lookup(r.Loss)
+	truth, err := t.Synthetic(rand.New(rand.NewPCG(c.Seed, 0x6c6162656c)), v, r.Batch)
 	if err != nil {
-		return engine.Query{}, usagef("--loss: %v", err)
+		return engine.Query{}, badInput(err)
 	}
-	rnd := rand.New(rand.NewPCG(c.Seed, 0x6c6162656c))
-	if kind.Labels {
-		k := classesOf(out)
-		if k == 0 {
-			return engine.Query{}, usagef("--loss %s needs an output [N,K]; %q has shape %v; use --loss mse", r.Loss, head.Output, out)
-		}
-		labels := make([]int64, out[0])
-		for i := range labels {
-			labels[i] = int64(rnd.IntN(k))
-		}
-		b.feeds[train.LabelInput] = tensor.From(labels, len(labels))
-	} else {
-		t := tensor.New(tensor.Float32, out...)
-		for i := range t.F32() {
-			t.F32()[i] = float32(rnd.NormFloat64())
-		}
-		b.feeds[train.TargetInput] = t
-	}
+	weights, loss := truth.Mean(), t.Total()
 	if r.Mode == "grand" {
-		return engine.Query{Loss: kind.Make(head, train.Sum), PerExample: b.names}, nil
+		weights, loss = truth.Own(), t.PerTerm()
+	}
+	rows := truth.Rows(weights)
+	maps.Copy(b.feeds, rows.Same)
+	maps.Copy(b.feeds, rows.Weight)
+	if r.Mode == "grand" {
+		return engine.Query{Loss: loss, PerExample: b.names}, nil
 	}
 	momentum := 0.9
 	if b.opt, err = optim.New("sgd", optim.Config{Momentum: &momentum}); err != nil {
@@ -227,12 +213,28 @@ func (b *bencher) query(c BenchConfig) (engine.Query, error) {
 		}
 		b.params = append(b.params, &optim.Param{Name: n, W: p.Value})
 	}
-	return engine.Query{Loss: kind.Make(head, train.Mean), Grad: b.names, BN: bn}, nil
+	return engine.Query{Loss: loss, Grad: b.names, BN: bn}, nil
 }
 
-// outputShape is the shape of the output that the loss is of, for the shapes that are fed.
-func (b *bencher) outputShape(head engine.Head) (tensor.Shape, error) {
-	s, err := b.l.Session(engine.Query{Fetch: []string{head.Output}})
+// taskOf is what the outputs mean for the shapes that are fed; numbers to be hit where they tell nothing.
+func (b *bencher) taskOf(loss string) (*task.Task, error) {
+	var sizes []tensor.Shape
+	for _, in := range b.l.Inputs() {
+		sizes = append(sizes, b.feeds[in.Name].Shape())
+	}
+	o := task.Options{Sizes: sizes, Loss: loss}
+	t, err := task.OfModel(b.l.Model, o)
+	var unknown *task.UnknownError
+	if errors.As(err, &unknown) && (loss == "auto" || loss == "mse") {
+		o.Kind, o.Output = "regression", b.l.Outputs()[0].Name
+		t, err = task.OfModel(b.l.Model, o)
+	}
+	return t, useError(err)
+}
+
+// value is the named value for what is fed.
+func (b *bencher) value(name string) (*tensor.Tensor, error) {
+	s, err := b.l.Session(engine.Query{Fetch: []string{name}})
 	if err != nil {
 		return nil, badInput(err)
 	}
@@ -240,7 +242,7 @@ func (b *bencher) outputShape(head engine.Head) (tensor.Shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	return slices.Clone(res.Value(head.Output).Shape()), nil
+	return res.Value(name).Clone(), nil
 }
 
 // run does what is timed once.

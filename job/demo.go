@@ -10,6 +10,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/internal/report"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/models"
@@ -133,11 +134,15 @@ func (d *demo) importStep(_ context.Context, s *DemoStep) error {
 }
 
 func (d *demo) evalStep(ctx context.Context, s *DemoStep) error {
-	ds, err := data.Open("shapes#test", data.Options{Classes: d.shapes.Labels})
+	u, err := openUse(d.shapes, "shapes#test", data.Options{}, UseOptions{})
 	if err != nil {
 		return err
 	}
-	r, err := evaluate(ctx, d.shapes, ds, train.EvalConfig{Preprocess: d.shapes.Pre}, d.rep)
+	if err := u.understand(ctx, UseOptions{}, ""); err != nil {
+		return err
+	}
+	ds := u.ds
+	r, err := u.evaluate(ctx, train.EvalConfig{}, d.rep)
 	if err != nil {
 		return err
 	}
@@ -186,13 +191,18 @@ func (d *demo) finetuneStep(ctx context.Context, s *DemoStep) error {
 	}
 	pre := data.Suggested(tr)
 	pre.ImageSize, pre.Channels = [2]int{8, 8}, "gray"
+	plan, err := feed.For(m, tr, feed.Options{})
+	if err != nil {
+		return err
+	}
 	res, err := fitStage(ctx, m, tr, train.Config{
-		Epochs: demoEpochs, Optimizer: o, Schedule: optim.Cosine{Max: info.LR}, Preprocess: &pre, Shuffle: true, Seed: d.c.Seed, Val: val,
+		Feed: plan, Epochs: demoEpochs, Optimizer: o, Schedule: optim.Cosine{Max: info.LR}, Preprocess: &pre, Shuffle: true, Seed: d.c.Seed, Val: val,
 	}, "finetune", d.rep)
 	if err != nil {
 		return err
 	}
-	t := &trainee{Model: &Model{Model: m, Path: "digits.onnx", Labels: tr.Classes()}, train: tr, pre: &pre, stored: &pre}
+	digits := &Model{Model: m, Path: "digits.onnx", Labels: tr.Classes()}
+	t := &trainee{use: &use{Model: digits, ds: tr, pre: &pre, plan: plan}, train: tr, stored: &pre}
 	path := filepath.Join(d.dir, "digits.onnx")
 	if err := t.write(path, true); err != nil {
 		return err
@@ -201,7 +211,7 @@ func (d *demo) finetuneStep(ctx context.Context, s *DemoStep) error {
 	if err != nil {
 		return err
 	}
-	t.Pre, d.digits = &pre, t.Model
+	digits.Pre, d.digits = &pre, digits
 	s.Command = fmt.Sprintf("gtk finetune mlp.onnx --data digits#train --val digits#test --optimizer diffgrad --epochs %d -o digits.onnx", demoEpochs)
 	s.Says = fmt.Sprintf("handwritten digits by diffGrad: %s → %s after %d steps; the written file gives the same outputs (largest difference %.2g)",
 		units.Percent(res.Before.Accuracy), units.Percent(res.After.Accuracy), res.Steps, v.MaxAbs)
@@ -283,7 +293,7 @@ func (d *demo) pruneStep(ctx context.Context, s *DemoStep) error {
 		{Label: "of them planted", Value: fmt.Sprint(hit), Detail: fmt.Sprintf("%d planted in all; chance would find %.1f", planted, float64(len(top)*planted)/float64(ds.Len())), Tone: report.Good},
 		{Label: "Kept", Value: fmt.Sprint(len(kept)), Detail: fmt.Sprintf("half of the data, without the 4 %% with the highest scores; %d planted errors left of %d", in, planted)},
 	})
-	sc := &scoring{trainee: &trainee{Model: &Model{Model: m}, train: ds}, scores: map[string]*prune.Scores{"el2n": x}}
+	sc := &scoring{trainee: &trainee{use: &use{Model: &Model{Model: m}}, train: ds}, scores: map[string]*prune.Scores{"el2n": x}}
 	sc.section(d.page, "el2n", kept)
 	return nil
 }

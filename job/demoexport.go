@@ -10,12 +10,13 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/report"
 	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
 	"github.com/gtk-onnx/gtk/train"
 )
 
 func (d *demo) exportStep(ctx context.Context, s *DemoStep) error {
-	h, err := d.digits.Head("")
+	t, err := task.OfModel(d.digits.Model, task.Options{})
 	if err != nil {
 		return err
 	}
@@ -23,7 +24,7 @@ func (d *demo) exportStep(ctx context.Context, s *DemoStep) error {
 	if err != nil {
 		return err
 	}
-	loss := train.CrossEntropy(h, train.Mean)
+	loss := t.Mean()
 	file, err := d.digits.Export(engine.Query{Loss: loss, Grad: names})
 	if err != nil {
 		return err
@@ -72,7 +73,7 @@ func (d *demo) compareExport(ctx context.Context, path string, q engine.Query, n
 		if err != nil {
 			return 0, err
 		}
-		feeds := map[string]*tensor.Tensor{d.digits.Inputs()[0].Name: batch.X, train.LabelInput: tensor.From(batch.Labels, len(batch.Labels))}
+		feeds := map[string]*tensor.Tensor{d.digits.Inputs()[0].Name: batch.X, task.LabelInput: tensor.From(batch.Labels, len(batch.Labels))}
 		ra, err := a.Run(ctx, feeds)
 		if err != nil {
 			return 0, err

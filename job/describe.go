@@ -14,6 +14,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
 	"github.com/gtk-onnx/gtk/train"
 )
@@ -138,11 +139,11 @@ func trains(m *engine.Model) string {
 	if len(names) == 0 {
 		return "the model has no weights"
 	}
-	head, err := m.Head("")
+	t, err := task.OfModel(m, task.Options{Kind: "regression"})
 	if err != nil {
 		return err.Error()
 	}
-	if _, err := m.Session(engine.Query{Loss: train.MeanSquaredError(engine.Head{Output: head.Logits}, train.Mean), Grad: names}); err != nil {
+	if _, err := m.Session(engine.Query{Loss: t.Mean(), Grad: names}); err != nil {
 		return err.Error()
 	}
 	return ""

@@ -19,7 +19,8 @@ type EvaluateConfig struct {
 	ModelOptions
 	Data        string       // data set, FORMAT:PATH[#SPLIT]; required
 	DataOptions data.Options // GroupBy makes groups of its columns
-	Loss        string       // name of a loss; "" or auto go by the data
+	UseOptions               // what inputs and outputs mean
+	Loss        string       // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
 	BatchSize   int          // 0 means 64
 }
 
@@ -28,10 +29,16 @@ type EvaluateReport struct {
 	Schema    string         `json:"schema"`
 	Model     string         `json:"model"`
 	Data      string         `json:"data"`
+	Task      string         `json:"task"` // its kind
+	Why       []string       `json:"why"`  // how that was understood
+	Says      string         `json:"-"`    // the task in a sentence
+	Order     []string       `json:"-"`    // names of Metrics, the one to compare by first
 	N         int            `json:"n"`
 	Accuracy  Number         `json:"accuracy"`
 	Top5      Number         `json:"top5"`
 	Loss      Number         `json:"loss"`
+	LossName  string         `json:"loss_name"`
+	Metrics   Metrics        `json:"metrics"`
 	PerClass  []ClassQuality `json:"per_class"`
 	Groups    []GroupQuality `json:"groups"`
 	Worst     *GroupQuality  `json:"worst_group,omitempty"`
@@ -39,6 +46,17 @@ type EvaluateReport struct {
 	Confusion [][]int        `json:"confusion"`
 	Seconds   float64        `json:"seconds"`
 	Notes     []string       `json:"notes,omitempty"`
+}
+
+// Metrics are the metrics of a task by name.
+type Metrics map[string]Number
+
+func metricsOf(v *train.Evaluation) Metrics {
+	m := Metrics{}
+	for _, x := range v.Metrics {
+		m[x.Name] = Number(x.Value)
+	}
+	return m
 }
 
 // ClassQuality is the accuracy on the examples of one class.
@@ -53,6 +71,7 @@ type GroupQuality struct {
 	Column   string `json:"column"`
 	Group    string `json:"group"`
 	N        int    `json:"n"`
+	Loss     Number `json:"loss"`
 	Accuracy Number `json:"accuracy"`
 	Low      Number `json:"low"`
 	High     Number `json:"high"`
@@ -68,24 +87,24 @@ func Evaluate(ctx context.Context, c EvaluateConfig, rep Reporter) (*EvaluateRep
 	if err != nil {
 		return nil, err
 	}
-	ds, pre, assumed, err := openData(l, c.Data, c.DataOptions)
+	u, err := openUse(l, c.Data, c.DataOptions, c.UseOptions)
 	if err != nil {
 		return nil, err
 	}
-	if assumed != "" {
-		rep.Note(assumed)
-	}
-	if err := knownColumns(ds, c.DataOptions.GroupBy); err != nil {
+	if err := knownColumns(u.ds, c.DataOptions.GroupBy); err != nil {
 		return nil, err
 	}
-	r, err := evaluate(ctx, l, ds, train.EvalConfig{Loss: cmp.Or(c.Loss, "auto"), BatchSize: cmp.Or(c.BatchSize, 64), Preprocess: pre, GroupBy: c.DataOptions.GroupBy}, rep)
+	if err := u.understand(ctx, c.UseOptions, c.Loss); err != nil {
+		return nil, err
+	}
+	for _, n := range u.notes {
+		rep.Note(n)
+	}
+	r, err := u.evaluate(ctx, train.EvalConfig{BatchSize: cmp.Or(c.BatchSize, 64), GroupBy: c.DataOptions.GroupBy}, rep)
 	if err != nil {
 		return nil, err
 	}
-	r.Model, r.Data = c.Model, c.Data
-	if assumed != "" {
-		r.Notes = append(r.Notes, assumed)
-	}
+	r.Model, r.Data, r.Notes = c.Model, c.Data, u.notes
 	return r, nil
 }
 
@@ -108,27 +127,33 @@ func knownColumns(ds data.Dataset, names []string) error {
 	return nil
 }
 
-// evaluate runs l over ds with progress.
-func evaluate(ctx context.Context, l *Model, ds data.Dataset, cfg train.EvalConfig, rep Reporter) (*EvaluateReport, error) {
+// evaluate runs the model over the data with progress.
+func (u *use) evaluate(ctx context.Context, cfg train.EvalConfig, rep Reporter) (*EvaluateReport, error) {
+	ds := u.ds
+	cfg.Task, cfg.Feed, cfg.Preprocess = u.task, u.plan, u.pre
 	start := time.Now()
 	bar := rep.Stage("eval", ds.Len())
 	defer bar.End()
 	cfg.Progress = func(done, total int) {
 		bar.Set(done, fmt.Sprintf("%.0f/s", float64(done)/max(time.Since(start).Seconds(), 1e-9)))
 	}
-	v, err := train.Evaluate(ctx, l.Model, ds, cfg)
+	v, err := train.Evaluate(ctx, u.Model.Model, ds, cfg)
 	if err != nil {
 		return nil, err
 	}
 	r := &EvaluateReport{
-		Schema: "gtk.eval/1", N: v.N, Accuracy: Number(v.Accuracy), Top5: Number(v.Top5), Loss: Number(v.Loss), PerClass: []ClassQuality{},
-		Groups: []GroupQuality{}, Classes: ds.Classes(), Confusion: v.Confusion, Seconds: time.Since(start).Seconds(),
+		Schema: "gtk.eval/1", Task: string(u.task.Kind), Why: u.task.Why, N: v.N, LossName: u.task.Name, Metrics: metricsOf(v), Accuracy: Number(v.Accuracy), Top5: Number(v.Top5), Loss: Number(v.Loss), PerClass: []ClassQuality{},
+		Groups: []GroupQuality{}, Classes: u.task.Classes, Confusion: v.Confusion, Seconds: time.Since(start).Seconds(),
+	}
+	r.Says = u.task.String()
+	for _, m := range v.Metrics {
+		r.Order = append(r.Order, m.Name)
 	}
 	for _, p := range v.PerClass {
 		r.PerClass = append(r.PerClass, ClassQuality{p.Class, p.N, Number(p.Accuracy)})
 	}
 	for _, g := range v.Groups {
-		r.Groups = append(r.Groups, GroupQuality{g.Column, g.Group, g.N, Number(g.Accuracy), Number(g.Low), Number(g.High)})
+		r.Groups = append(r.Groups, GroupQuality{g.Column, g.Group, g.N, Number(g.Loss), Number(g.Accuracy), Number(g.Low), Number(g.High)})
 		if w := &r.Groups[len(r.Groups)-1]; r.Worst == nil || w.Accuracy < r.Worst.Accuracy {
 			worst := *w
 			r.Worst = &worst

@@ -21,6 +21,7 @@ type ExplainConfig struct {
 	Files       []string     // pictures, or tensor files with one or more examples along axis 0
 	Data        string       // data set, FORMAT:PATH[#SPLIT]; a built-in model without Files and Data takes its own
 	DataOptions data.Options // of reading
+	UseOptions               // what inputs and outputs mean
 	N           int          // how many examples of Data; 0 means 4
 
 	Requests []explain.Request // methods; nil means DefaultRequests

@@ -47,11 +47,14 @@ func explainInputs(ctx context.Context, c ExplainConfig, l *Model, note func(str
 	if spec == "" {
 		return out, nil
 	}
-	ds, pre, assumed, err := openData(l, spec, c.DataOptions)
+	u, err := openUse(l, spec, c.DataOptions, c.UseOptions)
 	if err != nil {
 		return nil, err
 	}
-	note(assumed)
+	for _, n := range u.notes {
+		note(n)
+	}
+	ds, pre := u.ds, u.pre
 	for b, err := range data.Batches(ctx, ds, data.Sequential(min(ds.Len(), max(1, cmp.Or(c.N, 4)))), 1, data.BatchOptions{Preprocess: pre}) {
 		if err != nil {
 			return nil, err
@@ -83,7 +86,7 @@ func explainFile(c ExplainConfig, l *Model, path string, note func(string)) ([]p
 		}
 		note(assumed)
 	}
-	x, shown, err := data.LoadImageOrTensor(path, pre, readOptions(c.DataOptions, nil))
+	x, shown, err := data.LoadImageOrTensor(path, pre, readOptions(c.DataOptions, nil, c.UseOptions))
 	if err != nil {
 		return nil, err
 	}

@@ -25,18 +25,18 @@ func isTensorFile(path string) bool {
 	return false
 }
 
-// feed is what is fed to one input: files in order, each an example or a batch.
-type feed struct {
+// inputFiles is what is fed to one input: files in order, each an example or a batch.
+type inputFiles struct {
 	input engine.IO
 	files []string
 }
 
 // assignFiles finds the inputs that words such as FILE or NAME=FILE feed. Files without a name go to the model's only input, or to the
 // inputs that no other word names, one each.
-func assignFiles(l *Model, words []string) ([]feed, error) {
+func assignFiles(l *Model, words []string) ([]inputFiles, error) {
 	ins := l.Inputs()
 	var names []string
-	feeds := make([]feed, len(ins))
+	feeds := make([]inputFiles, len(ins))
 	for i, in := range ins {
 		feeds[i].input = in
 		names = append(names, in.Name)

@@ -23,6 +23,7 @@ type FinetuneConfig struct {
 	ModelOptions
 	Data        string       // data set, FORMAT:PATH[#SPLIT]; required
 	DataOptions data.Options // of reading
+	UseOptions               // what inputs and outputs mean
 	Val         string       // data set to measure on before, after each epoch and at the end; "" for none
 	ValSplit    float64      // share of Data to measure on instead, in (0,1); 0 for none
 	NumClasses  string       // a fresh last layer: "auto" for as many classes as the data has, or a number; "" keeps the model's own
@@ -43,6 +44,10 @@ type FinetuneReport struct {
 	Schema    string         `json:"schema"`
 	Model     string         `json:"model"`
 	Data      string         `json:"data"`
+	Task      string         `json:"task"` // its kind
+	Why       []string       `json:"why"`  // how that was understood
+	LossName  string         `json:"loss_name"`
+	Metric    string         `json:"metric"` // by which models are compared
 	Optimizer string         `json:"optimizer"`
 	LR        float64        `json:"lr"`
 	Params    int            `json:"trained_parameters"`
@@ -62,17 +67,18 @@ type FinetuneReport struct {
 
 // Quality is what was measured on the validation data.
 type Quality struct {
-	N        int    `json:"n"`
-	Accuracy Number `json:"accuracy"`
-	Top5     Number `json:"top5"`
-	Loss     Number `json:"loss"`
+	N        int     `json:"n"`
+	Accuracy Number  `json:"accuracy"`
+	Top5     Number  `json:"top5"`
+	Loss     Number  `json:"loss"`
+	Metrics  Metrics `json:"metrics"`
 }
 
 func qualityOf(v *train.Evaluation) *Quality {
 	if v == nil {
 		return nil
 	}
-	return &Quality{v.N, Number(v.Accuracy), Number(v.Top5), Number(v.Loss)}
+	return &Quality{v.N, Number(v.Accuracy), Number(v.Top5), Number(v.Loss), metricsOf(v)}
 }
 
 // EpochQuality is the state after an epoch.
@@ -145,8 +151,8 @@ type finetuning struct {
 }
 
 // prepare opens model and data.
-func (c FinetuneConfig) prepare(rep Reporter) (*finetuning, error) {
-	t, err := c.openTrainee(rep)
+func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning, error) {
+	t, err := c.openTrainee(ctx, rep)
 	if err != nil {
 		return nil, err
 	}
@@ -155,6 +161,7 @@ func (c FinetuneConfig) prepare(rep Reporter) (*finetuning, error) {
 		return nil, err
 	}
 	f.cfg.Epochs, f.cfg.MaxSteps, f.cfg.Val, f.cfg.Preprocess = cmp.Or(c.Epochs, 5), c.MaxSteps, t.val, t.pre
+	f.cfg.Task, f.cfg.Feed = t.task, t.plan
 	if c.TrAct != nil {
 		f.cfg.TrAct = &train.TrAct{Lambda: float32(c.TrAct.lambda()), Layer: c.TrAct.Layer}
 	}
@@ -180,7 +187,7 @@ func Finetune(ctx context.Context, c FinetuneConfig, rep Reporter) (*FinetuneRep
 	if err := MayWrite(c.Output().Model, c.Force); err != nil {
 		return nil, err
 	}
-	f, err := c.prepare(rep)
+	f, err := c.prepare(ctx, rep)
 	if err != nil {
 		return nil, err
 	}
@@ -193,11 +200,11 @@ func PlanFinetune(ctx context.Context, c FinetuneConfig, rep Reporter) (*Finetun
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	f, err := c.prepare(rep)
+	f, err := c.prepare(ctx, rep)
 	if err != nil {
 		return nil, err
 	}
-	return f.plan(ctx)
+	return f.tryOut(ctx)
 }
 
 // run trains, writes and verifies.
@@ -207,9 +214,11 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		return nil, err
 	}
 	r = &FinetuneReport{
-		Schema: "gtk.finetune/1", Model: f.Path, Data: f.c.Data, Optimizer: cmp.Or(f.c.Optimizer, "adam"), LR: f.lr, Params: f.parameters(), Out: out.Model,
+		Schema: "gtk.finetune/1", Model: f.Path, Data: f.c.Data, Task: string(f.task.Kind), Why: f.task.Why, LossName: f.task.Name, Optimizer: cmp.Or(f.c.Optimizer, "adam"), LR: f.lr, Params: f.parameters(), Out: out.Model,
 		History: []EpochQuality{}, Notes: f.notes,
 	}
+	r.Metric, _ = f.task.Primary()
+	rep.Say(f.task.String())
 	rep.Say(fmt.Sprintf("%s: training %s parameters in %d tensors on %d examples, %s lr %g", f.Path, units.Count(r.Params), len(f.cfg.Params), f.train.Len(), r.Optimizer, f.lr))
 	if f.cfg.TrAct != nil {
 		if r.TrAct, err = f.tractReport(); err != nil {
@@ -245,7 +254,16 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		return nil, err
 	}
 	r.Steps, r.Epochs, r.TrainLoss, r.Seconds, r.ArenaMiB = res.Steps, res.Epochs, Number(res.TrainLoss), res.Seconds, res.ArenaMiB
+	if settled, err := f.Settle(); err != nil {
+		return nil, err
+	} else if settled && res.After != nil { // what is measured is what is written
+		ec := train.EvalConfig{Task: f.task, Feed: f.plan, Preprocess: f.pre}
+		if res.After, err = train.Evaluate(ctx, f.Model.Model, f.val, ec); err != nil {
+			return nil, err
+		}
+	}
 	r.Before, r.After = qualityOf(res.Before), qualityOf(res.After)
+	r.Notes = append(r.Notes, res.Notes...)
 	if err := f.write(out.Model, f.c.Force); err != nil {
 		return nil, err
 	}
@@ -284,8 +302,8 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter) (
 	return fitStage(ctx, f.Model.Model, f.train, cfg, "finetune", rep)
 }
 
-// plan tries a few steps.
-func (f *finetuning) plan(ctx context.Context) (*FinetunePlan, error) {
+// tryOut tries a few steps.
+func (f *finetuning) tryOut(ctx context.Context) (*FinetunePlan, error) {
 	p := &FinetunePlan{
 		Schema: "gtk.plan/1", Steps: f.cfg.Steps(f.train.Len()), BatchSize: f.cfg.Batch(f.train.Len()), Examples: f.train.Len(), Params: f.parameters(),
 		Tensors: len(f.cfg.Params),

@@ -27,7 +27,7 @@ func (s *scoring) holdOut(spec string) error {
 		if classes == nil {
 			classes = s.train.Classes()
 		}
-		ds, err := data.Open(spec, readOptions(s.c.DataOptions, classes))
+		ds, err := data.Open(spec, readOptions(s.c.DataOptions, classes, s.c.UseOptions))
 		if err != nil {
 			return fmt.Errorf("--val: %w", err)
 		}
@@ -77,7 +77,10 @@ func (s *scoring) prove(ctx context.Context, kept []int, epochs int, rep Reporte
 		if err != nil {
 			return nil, err
 		}
-		cfg.Preprocess, cfg.Epochs = s.pre, cmp.Or(epochs, 5)
+		cfg.Preprocess, cfg.Epochs, cfg.Task = s.pre, cmp.Or(epochs, 5), s.task
+		if cfg.Feed, err = s.plan.With(m); err != nil {
+			return nil, err
+		}
 		if x.idx != nil {
 			cfg.MaxSteps, cfg.Epochs = p.Steps, p.Steps // more epochs than it can take
 		}
@@ -86,7 +89,7 @@ func (s *scoring) prove(ctx context.Context, kept []int, epochs int, rep Reporte
 			return nil, err
 		}
 		p.Steps = res.Steps
-		v, err := train.Evaluate(ctx, m, s.val, train.EvalConfig{Loss: cfg.Loss, Preprocess: s.pre})
+		v, err := train.Evaluate(ctx, m, s.val, train.EvalConfig{Task: s.task, Feed: cfg.Feed, Preprocess: s.pre})
 		if err != nil {
 			return nil, err
 		}

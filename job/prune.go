@@ -65,11 +65,11 @@ func (c PruneConfig) choice() prune.Choice {
 }
 
 // openPruning checks the choice and opens model and data.
-func (c PruneConfig) openPruning(rep Reporter) (*scoring, error) {
+func (c PruneConfig) openPruning(ctx context.Context, rep Reporter) (*scoring, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	s, err := c.open("prune-data", rep)
+	s, err := c.open(ctx, "prune-data", rep)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (c PruneConfig) openPruning(rep Reporter) (*scoring, error) {
 // Prune scores the data as Score does, chooses the examples worth keeping, and writes scores.csv, keep.txt, manifest.json and report.html into Out.
 func Prune(ctx context.Context, c PruneConfig, rep Reporter) (*PruneReport, error) {
 	rep = orQuiet(rep)
-	s, err := c.openPruning(rep)
+	s, err := c.openPruning(ctx, rep)
 	if err != nil {
 		return nil, err
 	}
@@ -128,13 +128,13 @@ func Prune(ctx context.Context, c PruneConfig, rep Reporter) (*PruneReport, erro
 }
 
 // PlanPrune says what Prune would do; Out may be "".
-func PlanPrune(c PruneConfig, rep Reporter) (*ScoringPlan, error) {
+func PlanPrune(ctx context.Context, c PruneConfig, rep Reporter) (*ScoringPlan, error) {
 	rep = orQuiet(rep)
-	s, err := c.openPruning(rep)
+	s, err := c.openPruning(ctx, rep)
 	if err != nil {
 		return nil, err
 	}
-	p := s.plan(rep)
+	p := s.planned(rep)
 	p.Kept = int(math.Round(c.choice().Keep * float64(s.train.Len())))
 	return p, nil
 }
@@ -204,7 +204,7 @@ func (s *scoring) writePruned(c PruneConfig, r *PruneReport, x *prune.Scores, ke
 
 // export writes the kept examples as they are in the data set.
 func (s *scoring) export(c PruneConfig, r *PruneReport, kept []int) error {
-	raw, err := data.Open(c.Data, readOptions(c.DataOptions, s.Labels))
+	raw, err := data.Open(c.Data, readOptions(c.DataOptions, s.Labels, c.UseOptions))
 	if err != nil {
 		return err
 	}

@@ -102,7 +102,7 @@ func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
 }
 
 // runFiles runs the model once for each file of a single-input model, else once, and stacks the outputs.
-func runFiles(ctx context.Context, l *Model, feeds []feed, fetch []string, top int, r *RunReport, rep Reporter) ([]tensor.Named, error) {
+func runFiles(ctx context.Context, l *Model, feeds []inputFiles, fetch []string, top int, r *RunReport, rep Reporter) ([]tensor.Named, error) {
 	runs := 1
 	if len(feeds) == 1 {
 		runs = len(feeds[0].files)

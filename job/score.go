@@ -33,7 +33,7 @@ type ScoreReport struct {
 // highest score) and report.html into Out.
 func Score(ctx context.Context, c ScoreConfig, rep Reporter) (*ScoreReport, error) {
 	rep = orQuiet(rep)
-	s, err := c.open("score-data", rep)
+	s, err := c.open(ctx, "score-data", rep)
 	if err != nil {
 		return nil, err
 	}
@@ -67,13 +67,13 @@ func Score(ctx context.Context, c ScoreConfig, rep Reporter) (*ScoreReport, erro
 }
 
 // PlanScore says what Score would do; Out may be "".
-func PlanScore(c ScoreConfig, rep Reporter) (*ScoringPlan, error) {
+func PlanScore(ctx context.Context, c ScoreConfig, rep Reporter) (*ScoringPlan, error) {
 	rep = orQuiet(rep)
-	s, err := c.open("score-data", rep)
+	s, err := c.open(ctx, "score-data", rep)
 	if err != nil {
 		return nil, err
 	}
-	return s.plan(rep), nil
+	return s.planned(rep), nil
 }
 
 // facts are the tiles at the top of the report.

@@ -12,6 +12,7 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/prune"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/train"
 )
 
@@ -25,6 +26,7 @@ type ScoringOptions struct {
 	ModelOptions
 	Data        string       // data set, FORMAT:PATH[#SPLIT]; required
 	DataOptions data.Options // of reading
+	UseOptions               // what inputs and outputs mean
 	Scores      []string     // names of scorers; nil means el2n
 	Runs        int          // models whose scores are averaged, each with its own weights and order of data; 0 means 1
 	ScoreEpochs int          // epochs of training before scoring; 0 scores the model as it is
@@ -60,7 +62,7 @@ type scoring struct {
 }
 
 // open reads model and data; verb is the command that messages name.
-func (c ScoringOptions) open(verb string, rep Reporter) (*scoring, error) {
+func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*scoring, error) {
 	s := &scoring{c: c, names: c.Scores, runs: cmp.Or(c.Runs, 1), epochs: c.ScoreEpochs, reinit: c.Reinit}
 	if s.names == nil {
 		s.names = []string{"el2n"}
@@ -93,23 +95,31 @@ func (c ScoringOptions) open(verb string, rep Reporter) (*scoring, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.trainee = &trainee{Model: l}
 	if s.reinit != "none" && c.Labels == "" {
 		l.Labels = nil // the data says what the classes are
 	}
-	ds, pre, assumed, err := openData(l, c.Data, c.DataOptions)
+	u, err := openUse(l, c.Data, c.DataOptions, c.UseOptions)
 	if err != nil {
 		return nil, err
 	}
-	if err := data.Check(ds); err != nil {
+	s.trainee = &trainee{use: u, train: u.ds, stored: u.pre}
+	m, err := s.fresh(0)
+	if err != nil {
 		return nil, err
 	}
-	s.train, s.pre, s.stored = ds, pre, pre
-	if assumed != "" {
-		s.notes = append(s.notes, assumed)
+	first, err := u.with(m)
+	if err != nil {
+		return nil, badInput(err)
 	}
-	if need, have := len(ds.Classes()), outputClasses(l.Model); s.reinit == "none" && have > 0 && need > have {
-		return nil, usagef("the data has %d classes, the model only %d: give --reinit head for a fresh last layer of the right size", need, have)
+	first.fewer = "give --reinit head for a fresh last layer of the right size"
+	if err := first.understand(ctx, c.UseOptions, c.Loss); err != nil {
+		return nil, err
+	}
+	u.task = first.task
+	if u.task.Kind == task.Multiclass || u.task.Kind == task.Binary {
+		if err := data.Check(u.ds); err != nil {
+			return nil, err
+		}
 	}
 	if s.runs > 1 && s.reinit == "none" && s.epochs == 0 {
 		s.notes = append(s.notes, "all runs score the same model: give --reinit head, or --runs 1")
@@ -152,7 +162,10 @@ func (s *scoring) prepared(ctx context.Context, run int, rep Reporter) (*engine.
 	if err != nil {
 		return nil, err
 	}
-	cfg.Epochs, cfg.Preprocess = s.epochs, s.pre
+	cfg.Epochs, cfg.Preprocess, cfg.Task = s.epochs, s.pre, s.task
+	if cfg.Feed, err = s.plan.With(m); err != nil {
+		return nil, err
+	}
 	if _, err := fitStage(ctx, m, s.train, cfg, fmt.Sprintf("run %d/%d", run+1, s.runs), rep); err != nil {
 		return nil, err
 	}
@@ -176,7 +189,7 @@ func (s *scoring) run(ctx context.Context, rep Reporter) error {
 	defer bar.End()
 	var err error
 	s.scores, err = prune.RunAll(ctx, all, s.train, prune.RunConfig{
-		ScoreConfig: prune.ScoreConfig{Preprocess: s.pre, Progress: func(done, _ int) { bar.Set(done, "") }},
+		ScoreConfig: prune.ScoreConfig{Task: s.task, Feed: s.plan, Preprocess: s.pre, Progress: func(done, _ int) { bar.Set(done, "") }},
 		Runs:        s.runs,
 		Model:       func(ctx context.Context, run int) (*engine.Model, error) { return s.prepared(ctx, run, rep) },
 	})
@@ -184,7 +197,7 @@ func (s *scoring) run(ctx context.Context, rep Reporter) error {
 }
 
 // plan says what a scoring would do.
-func (s *scoring) plan(rep Reporter) *ScoringPlan {
+func (s *scoring) planned(rep Reporter) *ScoringPlan {
 	for _, n := range s.notes {
 		rep.Note(n)
 	}

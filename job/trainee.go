@@ -9,56 +9,43 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/onnx"
-	"github.com/gtk-onnx/gtk/tensor"
 	"github.com/gtk-onnx/gtk/train"
 )
 
 // trainee is a model ready to be trained with its data.
 type trainee struct {
-	*Model
+	*use                        // pre is that of train and val as they are given here; ds is train before it is split and cached
 	train, val data.Dataset     // val is nil without validation data
-	pre        *data.Preprocess // that of train and val as they are given here
 	stored     *data.Preprocess // what goes into the model's metadata
-	notes      []string
 }
 
 // openTrainee reads model and data, replaces the head when NumClasses asks for it, and checks that they fit.
-func (c FinetuneConfig) openTrainee(rep Reporter) (*trainee, error) {
+func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee, error) {
 	l, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
 		return nil, err
 	}
-	t := &trainee{Model: l}
 	if c.NumClasses != "" && c.Labels == "" {
 		l.Labels = nil // the data says what the classes are
 	}
-	ds, pre, assumed, err := openData(l, c.Data, c.DataOptions)
+	u, err := openUse(l, c.Data, c.DataOptions, c.UseOptions)
 	if err != nil {
 		return nil, err
 	}
-	if assumed != "" {
-		t.notes = append(t.notes, assumed)
-	}
-	t.train, t.pre = ds, pre
-	classes := ds.Label(0) >= 0 && c.Loss != "mse"
-	if classes {
-		if err := data.Check(ds); err != nil {
-			return nil, err
-		}
-		if err := t.fitHead(c.NumClasses, c.Seed, c.Threads, rep); err != nil {
-			return nil, err
-		}
-	} else if c.NumClasses != "" {
-		return nil, usagef("--num-classes: the data set has no classes")
-	}
+	t := &trainee{use: u, train: u.ds}
 	if c.Val != "" {
-		if t.val, err = data.Open(c.Val, readOptions(c.DataOptions, l.Labels)); err != nil {
+		classes := l.Labels
+		if classes == nil {
+			classes = u.ds.Classes()
+		}
+		if t.val, err = data.Open(c.Val, readOptions(c.DataOptions, classes, c.UseOptions)); err != nil {
 			return nil, fmt.Errorf("--val: %w", err)
 		}
 	}
 	if c.ValSplit > 0 {
-		if t.train, t.val, err = data.Split(ds, c.ValSplit, c.Seed); err != nil {
+		if t.train, t.val, err = data.Split(u.ds, c.ValSplit, c.Seed); err != nil {
 			return nil, err
 		}
 	}
@@ -68,6 +55,18 @@ func (c FinetuneConfig) openTrainee(rep Reporter) (*trainee, error) {
 			return nil, usagef("--standardise: %v", err)
 		}
 		t.pre = &p
+	}
+	if c.NumClasses != "" {
+		if err := t.freshHead(c, rep); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.understand(ctx, c.UseOptions, c.Loss); err != nil {
+		return nil, err
+	}
+	if t.task.HasClasses() && t.Labels == nil {
+		t.Labels = u.ds.Classes()
+		t.task.Classes = t.Labels
 	}
 	t.stored = t.pre
 	t.cache(c.Augment)
@@ -91,44 +90,69 @@ func (t *trainee) cache(augment string) {
 	t.train, t.pre = ds, &rest
 }
 
-// fitHead makes the model have a class for each label of the data.
-func (t *trainee) fitHead(fresh string, seed uint64, threads int, rep Reporter) error {
-	need := len(t.train.Classes())
-	for i := range t.train.Len() {
-		need = max(need, t.train.Label(i)+1)
+// freshHead gives the model a fresh last layer with as many outputs as NumClasses says, or as the data have classes.
+func (t *trainee) freshHead(c FinetuneConfig, rep Reporter) error {
+	need, err := classesNeeded(t.ds)
+	if err != nil {
+		return err
 	}
-	have := outputClasses(t.Model.Model)
-	if fresh != "" {
-		n := need
-		if fresh != "auto" {
-			var err error
-			if n, err = strconv.Atoi(fresh); err != nil || n < 2 {
-				return usagef("--num-classes %q: want auto or a number of at least 2", fresh)
-			}
-			if n < need {
-				return usagef("--num-classes %d: the data has %d classes", n, need)
-			}
+	if need == 0 {
+		return usagef("--num-classes: the data set has no classes")
+	}
+	n := need
+	if c.NumClasses != "auto" {
+		if n, err = strconv.Atoi(c.NumClasses); err != nil || n < 2 {
+			return usagef("--num-classes %q: want auto or a number of at least 2", c.NumClasses)
 		}
-		file, head, err := train.ReplaceHead(t.File(), n, seed)
-		if err != nil {
-			return badInput(err)
-		}
-		if t.Model.Model, err = loadAgain(file, threads); err != nil {
-			return err
-		}
-		rep.Say(fmt.Sprintf("last layer %s (%s): fresh, %d classes", head.Node, head.Op, head.Classes))
-	} else {
-		switch {
-		case have > 0 && need > have:
-			return usagef("the data has %d classes, the model only %d: give --num-classes %d (or auto) to replace its last layer", need, have, need)
-		case have > 0 && need < have && t.Labels == nil:
-			t.notes = append(t.notes, fmt.Sprintf("the model has %d classes, the data %d; --num-classes auto would replace the last layer by one of that size", have, need))
+		if n < need {
+			return usagef("--num-classes %d: the data has %d classes", n, need)
 		}
 	}
-	if t.Labels == nil {
-		t.Labels = t.train.Classes()
+	file, head, err := train.ReplaceHead(t.File(), n, c.Seed)
+	if err != nil {
+		return badInput(err)
 	}
+	m, err := loadAgain(file, c.Threads)
+	if err != nil {
+		return err
+	}
+	if t.use, err = t.with(m); err != nil {
+		return badInput(err)
+	}
+	rep.Say(fmt.Sprintf("last layer %s (%s): fresh, %d classes", head.Node, head.Op, head.Classes))
 	return nil
+}
+
+// classesNeeded is one more than the highest class number of ds, or as many classes as it names; 0 when it has no classes.
+func classesNeeded(ds data.Dataset) (int, error) {
+	need := len(ds.Classes())
+	for i := range ds.Len() {
+		need = max(need, ds.Label(i)+1)
+	}
+	if need > 0 {
+		return need, nil
+	}
+	for i := range ds.Len() {
+		e, err := ds.Example(i)
+		if err != nil {
+			return 0, err
+		}
+		switch {
+		case e.Y != nil && e.Y.DType().IsInt():
+			for _, v := range e.Y.Float64s() {
+				need = max(need, int(v)+1)
+			}
+		case e.Mask != nil:
+			for _, v := range e.Mask.Bytes() {
+				if v != data.Void {
+					need = max(need, int(v)+1)
+				}
+			}
+		default:
+			return 0, nil
+		}
+	}
+	return need, nil
 }
 
 // loadAgain prepares a file that was made from a model which was loaded.
@@ -183,51 +207,60 @@ func (t *trainee) verifyWritten(ctx context.Context, path string, threads int) (
 	if err != nil {
 		return nil, fmt.Errorf("loading the written model: %w", err)
 	}
+	plan, err := t.plan.With(again)
+	if err != nil {
+		return nil, fmt.Errorf("the written model: %w", err)
+	}
 	v := &ReadBack{N: min(8, t.train.Len())}
 	for b, err := range data.Batches(ctx, t.train, data.Sequential(v.N), v.N, data.BatchOptions{Preprocess: t.pre}) {
 		if err != nil {
 			return nil, err
 		}
-		if v.MaxAbs, err = outputDistance(ctx, t.Model.Model, again, b.X); err != nil {
+		was, err := outputsOf(ctx, t.plan, b)
+		if err != nil {
 			return nil, err
 		}
+		is, err := outputsOf(ctx, plan, b)
+		if err != nil {
+			return nil, err
+		}
+		v.MaxAbs = distance(was, is)
 	}
 	v.Pass = v.MaxAbs == 0
 	return v, nil
 }
 
-// outputDistance is the largest absolute difference of the outputs of a and b for the input x.
-func outputDistance(ctx context.Context, a, b *engine.Model, x *tensor.Tensor) (float64, error) {
-	var outs [2][][]float64
-	for i, m := range []*engine.Model{a, b} {
-		s, err := m.Session(engine.Query{})
-		if err != nil {
-			return 0, err
-		}
-		in := m.Inputs()[0]
-		fed, err := in.Adapt(x)
-		if err != nil {
-			return 0, err
-		}
-		r, err := s.Run(ctx, map[string]*tensor.Tensor{in.Name: fed})
-		if err != nil {
-			return 0, err
-		}
-		for _, o := range m.Outputs() {
-			outs[i] = append(outs[i], slices.Clone(r.Value(o.Name).Float64s()))
-		}
+// outputsOf are the outputs of the model that p feeds for the examples of b, part by part.
+func outputsOf(ctx context.Context, p *feed.Plan, b *data.Batch) (out [][]float64, err error) {
+	s, err := p.Model().Session(engine.Query{})
+	if err != nil {
+		return nil, err
 	}
+	err = p.Run(ctx, s, b, feed.Rows{}, func(part feed.Part) error {
+		for _, o := range p.Model().Outputs() {
+			out = append(out, slices.Clone(part.Value(o.Name).Float64s()))
+		}
+		return nil
+	})
+	return out, err
+}
+
+// distance is the largest absolute difference of a and b; of the same NaN and infinity there is none.
+func distance(a, b [][]float64) float64 {
 	most := 0.0
-	for k, u := range outs[0] {
-		v := outs[1][k]
+	for k, u := range a {
+		v := b[k]
 		if len(u) != len(v) {
-			return math.Inf(1), nil
+			return math.Inf(1)
 		}
 		for j := range u {
-			if d := math.Abs(u[j] - v[j]); d > most || math.IsNaN(d) {
+			if u[j] == v[j] || u[j] != u[j] && v[j] != v[j] {
+				continue
+			}
+			if d := math.Abs(u[j] - v[j]); d > most || d != d {
 				most = d
 			}
 		}
 	}
-	return most, nil
+	return most
 }

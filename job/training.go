@@ -25,7 +25,7 @@ type TrainOptions struct {
 	Schedule  string            // name of a schedule; "" means cosine
 	Warmup    int               // steps in which the learning rate rises linearly at the start
 	BatchSize int               // examples in one step; 0 means 32, All all of them
-	Loss      string            // name of a loss; "" or auto go by the data
+	Loss      string            // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
 	// BN is frozen (batch normalisation by the model's statistics), train (by those of the batch), or auto (train when they were never trained);
 	// "" means frozen for Finetune, and auto where scores are made.
 	BN        string
@@ -96,12 +96,6 @@ func (o TrainOptions) config(m *engine.Model, bn string, seed uint64) (cfg train
 	}
 	if cfg.Augment, err = data.ParseAugment(o.Augment); err != nil {
 		return cfg, 0, usagef("--augment: %v", err)
-	}
-	cfg.Loss = cmp.Or(o.Loss, "auto")
-	if cfg.Loss != "auto" {
-		if _, err := train.Losses().Lookup(cfg.Loss); err != nil {
-			return cfg, 0, usagef("--loss: %v", err)
-		}
 	}
 	if cfg.Params, err = train.Select(m, o.Freeze, o.LastLayer); err != nil {
 		if len(o.Freeze) == 0 {

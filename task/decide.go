@@ -18,6 +18,7 @@ type Options struct {
 	Loss       string           // NAME:KEY=VALUE… of Losses; "" or "auto" by the kind
 	Classes    []string         // names of the classes; nil takes those of the data
 	Preprocess *data.Preprocess // of the data
+	Sizes      []tensor.Shape   // of the inputs, for OfModel; nil lets it choose
 }
 
 // Of decides what the model that p feeds is for, on the data set ds. It runs the model on two examples to see what it gives.
@@ -240,12 +241,11 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 	case tr.none():
 		e.Help = "Give data with labels or targets: class folders, a csv with a label column, an npz with y"
 	case (tr.labels || kind == "classification" || kind == Multiclass || kind == Binary) && single == 1 && highest > 1:
-		e.Help = fmt.Sprintf("One number tells two classes apart, and the labels go to %d: --num-classes %d (or auto) gives the model a fresh last layer; --task regression takes the "+
-			"labels as numbers", highest, highest+1)
+		return &ClassesError{Have: 2, Need: highest + 1, One: true}
 	case tr.labels && kind != "" && kind != "classification" && kind != Multiclass && kind != Binary:
 		e.Help = fmt.Sprintf("A %s task needs %s", kind, wanted(kind))
 	case tr.labels && single > 1:
-		e.Help = fmt.Sprintf("The labels go to %d and the model has %d classes: --num-classes %d (or auto) gives it a fresh last layer", highest, single, highest+1)
+		return &ClassesError{Have: single, Need: highest + 1}
 	case tr.labels && dense != nil:
 		e.Help = fmt.Sprintf("Output %s has many numbers for each example and none of them is its class. If it is a detector or works on positions, labels of the positions are "+
 			"needed (npz: y of whole numbers; masks: class of each pixel); if it changes pictures, targets of that shape (npz: x and y). --output chooses another output; %s", dense.io.Name, objective)

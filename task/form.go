@@ -122,8 +122,8 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 }
 
 // declared are the forms of the outputs of m by shape inference, for models without data.
-func declared(m *engine.Model, output string) ([]form, error) {
-	forms, _, err := heads(m, output)
+func declared(m *engine.Model, o Options) ([]form, error) {
+	forms, _, err := heads(m, o.Output)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +131,12 @@ func declared(m *engine.Model, output string) ([]form, error) {
 	if fixed := m.Batch(); fixed > 0 {
 		n = fixed
 	}
-	in := m.Sizes(n)
+	in := o.Sizes
+	if in == nil {
+		in = m.Sizes(n)
+	} else if len(in) > 0 && len(in[0]) > 0 {
+		n = in[0][0]
+	}
 	var names []string
 	for _, f := range forms {
 		names = append(names, f.head.Logits)

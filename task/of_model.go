@@ -14,7 +14,7 @@ func OfModel(m *engine.Model, o Options) (*Task, error) {
 	if err != nil {
 		return nil, err
 	}
-	forms, err := declared(m, o.Output)
+	forms, err := declared(m, o)
 	if err != nil {
 		return nil, err
 	}

@@ -147,6 +147,21 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
+// ClassesError is the error of a classifier that has fewer classes than the data.
+type ClassesError struct {
+	Have, Need int
+	One        bool // one number tells its two classes apart
+}
+
+// Error says both numbers and the way out.
+func (e *ClassesError) Error() string {
+	if e.One {
+		return fmt.Sprintf("the data has %d classes, the model gives one number, which tells two apart: --num-classes %d (or auto) gives it a fresh last layer, "+
+			"--task regression takes the labels as numbers", e.Need, e.Need)
+	}
+	return fmt.Sprintf("the data has %d classes, the model only %d: give --num-classes %d (or auto) to replace its last layer", e.Need, e.Have, e.Need)
+}
+
 // UnknownError is the error of a model and data whose meaning gtk does not know: the outputs, the truth, and what would help.
 type UnknownError struct {
 	Outputs []string // with shapes

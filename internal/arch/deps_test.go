@@ -22,6 +22,7 @@ const lattice = `
 tensor:
 internal/parallel:
 internal/registry:
+internal/options: internal/registry
 internal/report:
 internal/units:
 internal/kernel: internal/parallel
@@ -36,17 +37,19 @@ internal/naive: engine/graph tensor
 engine: onnx onnx/onnxpb tensor engine/graph engine/ops engine/grad engine/exec engine/rewrite internal/parallel internal/registry
 data: tensor internal/registry
 optim: tensor internal/parallel internal/registry internal/kernel
-train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim internal/registry
+feed: tensor engine data internal/registry
+task: tensor engine engine/graph engine/ops data feed internal/registry internal/options
+train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task internal/registry
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops internal/registry internal/report
-prune: tensor engine engine/graph engine/ops data internal/registry
+prune: tensor engine engine/graph data feed task internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
-job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim train explain prune models internal/kernel internal/parallel internal/registry internal/report internal/units
+job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/parallel internal/registry internal/report internal/units
 interop/gorgonia: optim tensor internal/kernel internal/parallel
 interop/onnxgo: onnx onnx/onnxpb tensor engine
 internal/testkit: tensor onnx/onnxpb
 internal/arch:
 internal/gen: ...
-cli: job data optim train explain prune models tensor internal/registry internal/units
+cli: job data optim task train explain prune models tensor internal/registry internal/units
 cli/gtk: cli
 `
 

@@ -48,6 +48,7 @@ var sections = map[string]func(context) (string, error){
 	"optimizer-options": optimizerOptions,
 	"schedules":         scheduleTable,
 	"losses":            lossTable,
+	"metrics":           metricsTable,
 	"scores":            scoreTable,
 	"formats":           formatTable,
 	"models":            modelTable,

@@ -1,15 +1,18 @@
 package main
 
 import (
+	"cmp"
+	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/explain"
+	"github.com/gtk-onnx/gtk/internal/options"
 	"github.com/gtk-onnx/gtk/models"
 	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/prune"
-	"github.com/gtk-onnx/gtk/train"
+	"github.com/gtk-onnx/gtk/task"
 )
 
 func methodTable(context) (string, error) {
@@ -75,13 +78,21 @@ func scheduleTable(context) (string, error) {
 }
 
 func lossTable(context) (string, error) {
-	t := newTable("loss", "what", "takes", "source")
-	for _, l := range train.Losses().Entries() {
-		takes := "targets"
-		if l.Value.Labels {
-			takes = "class labels"
+	t := newTable("loss", "what", "options", "source")
+	for _, l := range task.Losses().Entries() {
+		var opts []string
+		for _, o := range options.List(l.Value()) {
+			opts = append(opts, fmt.Sprintf("%s (%s): %s", code(o.Name), cmp.Or(o.Default, "none"), o.Doc))
 		}
-		t.row(code(l.Name), l.Doc, takes, source(l.Source))
+		t.row(code(l.Name), l.Doc, strings.Join(opts, "<br>"), source(l.Source))
+	}
+	return t.String(), nil
+}
+
+func metricsTable(context) (string, error) {
+	t := newTable("metric", "what", "source")
+	for _, m := range task.Metrics().Entries() {
+		t.row(code(m.Name), m.Doc, source(m.Source))
 	}
 	return t.String(), nil
 }
