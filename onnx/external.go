@@ -108,7 +108,7 @@ func externalRange(t *onnxpb.TensorProto) (location string, offset, size int64, 
 			}
 			if e.GetKey() == "offset" {
 				offset = v
-			} else if v != size {
+			} else if v != size && v != 0 { // 0 stands for as many as the shape needs, as in ONNX Runtime
 				return "", 0, 0, "", nil, &FormatError{Msg: fmt.Sprintf("external data: %v%v needs %d bytes, length is %d", d, shape, size, v)}
 			}
 		}

@@ -227,6 +227,7 @@ func TestExternalRefusals(t *testing.T) {
 	}{
 		{set("location", "m.onnx.data"), ""},
 		{set("location", "good", "offset", "0"), ""},
+		{set("location", "m.onnx.data", "length", "0"), ""},
 		{set("location", "m.onnx.data", "checksum", hex.EncodeToString(sum[:])), ""},
 		{set("location", "m.onnx.data", "checksum", "00"), "SHA-1"},
 		{set("location", "m.onnx.data", "offset", "1"), "cut short"},

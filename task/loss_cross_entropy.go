@@ -90,7 +90,7 @@ func balanced(counts []int, k int) []float64 {
 func (l *CrossEntropy) Each(b *engine.Build, t *Task, z, y graph.Value) graph.Value {
 	d := b.DType(z)
 	if l.soft {
-		return sumTerms(b, b.Add(ops.Mul, nil, b.Add(ops.Neg, nil, y), b.Add(ops.LogSoftmax, ops.SoftmaxAxis(1), z)))
+		return sumTerms(b, b.Add(ops.Mul, nil, b.Add(ops.Neg, nil, y), b.Add(ops.LogSoftmax, ops.AlongAxis(1), z)))
 	}
 	in := []graph.Value{z, y}
 	var w graph.Value
@@ -103,7 +103,7 @@ func (l *CrossEntropy) Each(b *engine.Build, t *Task, z, y graph.Value) graph.Va
 	if l.Smoothing == 0 {
 		return sum
 	}
-	logp := b.Add(ops.LogSoftmax, ops.SoftmaxAxis(1), z)
+	logp := b.Add(ops.LogSoftmax, ops.AlongAxis(1), z)
 	if w != 0 {
 		shape := []int{1, t.K}
 		if t.positions {

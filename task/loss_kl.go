@@ -48,7 +48,7 @@ func (l *KL) Each(b *engine.Build, _ *Task, z, y graph.Value) graph.Value {
 		if l.Temperature != 1 {
 			v = b.Add(ops.Mul, nil, v, b.Scalar(d, 1/l.Temperature))
 		}
-		return b.Add(ops.LogSoftmax, ops.SoftmaxAxis(1), v)
+		return b.Add(ops.LogSoftmax, ops.AlongAxis(1), v)
 	}
 	q, logq := y, graph.Value(0)
 	if l.From == "logits" {

@@ -21,8 +21,8 @@ type softmaxAttrs struct {
 	Axis int `onnx:"axis,default=-1"`
 }
 
-// SoftmaxAxis are the attributes of Softmax and LogSoftmax.
-func SoftmaxAxis(axis int) any { return &softmaxAttrs{Axis: axis} }
+// AlongAxis are the attributes of a Softmax or LogSoftmax along an axis.
+func AlongAxis(axis int) any { return &softmaxAttrs{Axis: axis} }
 
 // softmaxOldAttrs are those of the versions before 13.
 type softmaxOldAttrs struct {
