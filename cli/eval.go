@@ -22,14 +22,16 @@ func init() {
 			dataFlag(),
 			&ucli.StringFlag{Name: "loss", Usage: "loss that is reported; auto goes by the data (see --list)", Value: "auto"},
 			&ucli.IntFlag{Name: "batch-size", Usage: "examples in one run", Value: 64},
-			&ucli.BoolFlag{Name: "list", Usage: "list the losses"},
+			&ucli.StringFlag{Name: "predictions", Usage: "also write what is predicted for each example to `FILE`.csv, .jsonl or .npz"},
+			&ucli.BoolFlag{Name: "force", Usage: "replace that file"},
+			&ucli.BoolFlag{Name: "list", Usage: "list the losses and metrics"},
 		}, dataFlags(), useFlags(), preprocessFlags()),
 	}, runEval))
 }
 
 func runEval(ctx context.Context, e *env, c *ucli.Context) error {
 	if c.Bool("list") {
-		return e.list(listOf(task.Losses().Entries()))
+		return e.list(append(listOf(task.Losses().Entries()), listOf(task.Metrics().Entries())...))
 	}
 	path, err := oneArg(c, "the model")
 	if err != nil {
@@ -41,7 +43,7 @@ func runEval(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	r, err := job.Evaluate(ctx, job.EvaluateConfig{
 		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), UseOptions: use, Loss: c.String("loss"),
-		BatchSize: c.Int("batch-size"),
+		BatchSize: c.Int("batch-size"), Predictions: c.String("predictions"), Force: c.Bool("force"),
 	}, e.reporter())
 	if err != nil {
 		return err

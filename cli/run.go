@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
@@ -13,24 +15,33 @@ import (
 
 func init() {
 	register(command(&ucli.Command{
-		Name: "run", Usage: "run a model on pictures or tensor files", ArgsUsage: "MODEL.onnx [FILE…]",
+		Name: "run", Usage: "run a model on pictures or tensor files", ArgsUsage: "MODEL.onnx [FILE…|FOLDER]",
 		Description: "Inputs are pictures (png, jpeg, webp, bmp, tiff, gif) or tensor files (.npy, .npz, .pb), given as FILE or --input NAME=FILE.\n" +
 			"Several files for one input are run one after the other and their outputs stacked. An input of one element also takes a number.\n\n" +
 			"   gtk run squeezenet.onnx eagle.jpg --labels imagenet_labels.txt\n" +
-			"   gtk run vad.onnx --input input=wav.npy --input state=state.npy --input sr=16000 -o out",
-		Flags: append([]ucli.Flag{
+			"   gtk run vad.onnx --input input=wav.npy --input state=state.npy --input sr=16000 -o out\n\n" +
+			"With --data, or a FOLDER of pictures, it writes predictions: id, prediction, and the probability of each class or the values of a regression,\n" +
+			"as .csv, .jsonl or .npz. --input NAME=COLUMN,COLUMN then says which columns or array an input gets.\n\n" +
+			"   gtk run mine.onnx photos -o predictions.csv\n" +
+			"   gtk run mine.onnx --data csv:new.csv --label-column none -o predictions.csv",
+		Flags: slices.Concat([]ucli.Flag{
+			dataFlag(),
 			&ucli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`[NAME=]FILE` to feed; repeat it for more"},
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for one .npy file per output"},
+			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for one .npy file per output; with --data FILE.csv, FILE.jsonl or FILE.npz"},
 			&ucli.StringSliceFlag{Name: "fetch", Usage: "inner value or node whose output is wanted too, by `NAME`"},
 			&ucli.IntFlag{Name: "top", Value: 5, Usage: "how many classes to show"},
-			&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty"},
-		}, preprocessFlags()...),
+			&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty, replace a file"},
+			&ucli.IntFlag{Name: "batch-size", Usage: "with --data: examples in one run", Value: 32},
+		}, dataFlags(), meaningFlags(), preprocessFlags()),
 	}, runCommand))
 }
 
 func runCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	if c.Args().Len() == 0 {
 		return usagef("gtk run: MODEL.onnx is missing; see gtk run --help")
+	}
+	if spec, ok := predictedData(c); ok {
+		return e.predict(ctx, c, spec)
 	}
 	dir, top := c.String("out"), c.Int("top")
 	if top < 1 {
@@ -49,6 +60,43 @@ func runCommand(ctx context.Context, e *env, c *ucli.Context) error {
 		}
 	}
 	e.printRun(r)
+	return e.emit(r)
+}
+
+// predictedData is the data set of --data, or of the folder that is the only argument behind the model.
+func predictedData(c *ucli.Context) (spec string, ok bool) {
+	if spec := c.String("data"); spec != "" {
+		return spec, true
+	}
+	if c.Args().Len() != 2 {
+		return "", false
+	}
+	dir := c.Args().Get(1)
+	info, err := os.Stat(dir)
+	return "pictures:" + dir, err == nil && info.IsDir()
+}
+
+// predict writes the predictions of a data set.
+func (e *env) predict(ctx context.Context, c *ucli.Context, spec string) error {
+	if c.Args().Len() > 1 && c.String("data") != "" {
+		return usagef("gtk run: give --data or files, not both")
+	}
+	cfg := job.PredictConfig{
+		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Data: spec, DataOptions: dataOptions(c), BatchSize: c.Int("batch-size"), Out: c.String("out"),
+		Force: c.Bool("force"),
+	}
+	var err error
+	if cfg.UseOptions, err = useOptions(c); err != nil {
+		return err
+	}
+	r, err := job.Predict(ctx, cfg, e.reporter())
+	if err != nil {
+		return err
+	}
+	if r.Says != "" {
+		e.printf("%s\n", r.Says)
+	}
+	e.printf("%s in %.2f s, written to %s\n", units.Plural(r.N, "prediction"), r.Seconds, r.Out)
 	return e.emit(r)
 }
 

@@ -10,19 +10,25 @@ import (
 
 // useFlags say what the inputs and outputs of a model mean, where names and shapes leave it open.
 func useFlags() []ucli.Flag {
-	const group = "task and inputs"
+	return append(meaningFlags(), &ucli.StringSliceFlag{Name: "input", Category: useGroup,
+		Usage: "`NAME=ARRAY` of an npz or NAME=COLUMN,COLUMN of a csv that an input gets, where names differ; may be repeated"})
+}
+
+const useGroup = "task and inputs"
+
+// meaningFlags are useFlags without --input.
+func meaningFlags() []ucli.Flag {
 	return []ucli.Flag{
 		taskFlag(),
-		&ucli.StringFlag{Name: "output", Category: group, Usage: "`NAME` of the output that is meant, when the model has several"},
-		&ucli.StringSliceFlag{Name: "input", Category: group, Usage: "`NAME=ARRAY` of an npz or NAME=COLUMN,COLUMN of a csv that an input gets, where names differ; may be repeated"},
-		&ucli.StringSliceFlag{Name: "set", Category: group, Usage: "`NAME=VALUE`: a constant for an input, a number or a tensor file; may be repeated"},
+		&ucli.StringFlag{Name: "output", Category: useGroup, Usage: "`NAME` of the output that is meant, when the model has several"},
+		&ucli.StringSliceFlag{Name: "set", Category: useGroup, Usage: "`NAME=VALUE`: a constant for an input, a number or a tensor file; may be repeated"},
 	}
 }
 
 // taskFlag is the flag --task.
 func taskFlag() ucli.Flag {
 	return &ucli.StringFlag{
-		Name: "task", Category: "task and inputs",
+		Name: "task", Category: useGroup,
 		Usage: "what the labels and the model mean, when they leave it open: " + strings.Join(task.KindNames(), ", "),
 	}
 }

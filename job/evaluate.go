@@ -3,13 +3,16 @@ package job
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/train"
 )
 
@@ -22,6 +25,8 @@ type EvaluateConfig struct {
 	UseOptions               // what inputs and outputs mean
 	Loss        string       // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
 	BatchSize   int          // 0 means 64
+	Predictions string       // FILE.csv, FILE.jsonl or FILE.npz to write the predictions to; "" for none
+	Force       bool         // replace what is there
 }
 
 // EvaluateReport is the quality of a model on a data set.
@@ -83,6 +88,16 @@ func Evaluate(ctx context.Context, c EvaluateConfig, rep Reporter) (*EvaluateRep
 	if c.Data == "" {
 		return nil, usagef("gtk eval: --data is missing; see gtk data --list")
 	}
+	format := ""
+	if c.Predictions != "" {
+		var err error
+		if format, err = predictionFormat(c.Predictions); err != nil {
+			return nil, err
+		}
+		if err := MayWrite(c.Predictions, c.Force); err != nil {
+			return nil, err
+		}
+	}
 	l, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
 		return nil, err
@@ -100,7 +115,26 @@ func Evaluate(ctx context.Context, c EvaluateConfig, rep Reporter) (*EvaluateRep
 	for _, n := range u.notes {
 		rep.Note(n)
 	}
-	r, err := u.evaluate(ctx, train.EvalConfig{BatchSize: cmp.Or(c.BatchSize, 64), GroupBy: c.DataOptions.GroupBy}, rep)
+	ec := train.EvalConfig{BatchSize: cmp.Or(c.BatchSize, 64), GroupBy: c.DataOptions.GroupBy}
+	var r *EvaluateReport
+	if c.Predictions == "" {
+		r, err = u.evaluate(ctx, ec, rep)
+	} else {
+		err = WriteFile(c.Predictions, func(f *os.File) error {
+			w := newPredictions(u.task, format, f, u.ds.Len(), true)
+			var failed error
+			ec.Each = func(index int, d *task.Decision) {
+				if failed == nil {
+					failed = w.add(u.ds.ID(index), d)
+				}
+			}
+			var err error
+			if r, err = u.evaluate(ctx, ec, rep); err != nil || failed != nil {
+				return errors.Join(err, failed)
+			}
+			return w.close()
+		})
+	}
 	if err != nil {
 		return nil, err
 	}

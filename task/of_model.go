@@ -1,9 +1,12 @@
 package task
 
 import (
+	"context"
 	"fmt"
 
+	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -25,6 +28,26 @@ func OfModel(m *engine.Model, o Options) (*Task, error) {
 	t.Classes = o.Classes
 	if o.Kind == "tokens" || o.Kind == "language-model" {
 		t.text = true
+	}
+	return t, t.setLoss(o.Loss)
+}
+
+// Seen is OfModel by what the model that p feeds gives for two examples of ds, of which the labels are not looked at.
+func Seen(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, error) {
+	kind, err := ParseKind(o.Kind)
+	if err != nil {
+		return nil, err
+	}
+	forms, _, err := observe(ctx, p, ds, o, false)
+	if err != nil {
+		return nil, err
+	}
+	t, err := guess(kind, forms)
+	if err != nil {
+		return nil, err
+	}
+	if t.Classes = o.Classes; t.Classes == nil {
+		t.Classes = ds.Classes()
 	}
 	return t, t.setLoss(o.Loss)
 }
