@@ -48,6 +48,9 @@ func fitting(io engine.IO, s tensor.Shape) tensor.Shape {
 			shape = append(shape, 1)
 			continue
 		}
+		if free == 0 && d.Size > 1 {
+			return nil
+		}
 		if free == 0 {
 			shape = append(shape, 1)
 			continue

@@ -11,6 +11,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/train"
 )
 
@@ -57,7 +58,7 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 		t.pre = &p
 	}
 	if c.NumClasses != "" {
-		if err := t.freshHead(c, rep); err != nil {
+		if err := t.freshHead(ctx, c, rep); err != nil {
 			return nil, err
 		}
 	}
@@ -91,8 +92,12 @@ func (t *trainee) cache(augment string) {
 }
 
 // freshHead gives the model a fresh last layer with as many outputs as NumClasses says, or as the data have classes.
-func (t *trainee) freshHead(c FinetuneConfig, rep Reporter) error {
-	need, err := classesNeeded(t.ds)
+func (t *trainee) freshHead(ctx context.Context, c FinetuneConfig, rep Reporter) error {
+	dense := false
+	if seen, err := task.Seen(ctx, t.plan, t.ds, task.Options{Kind: c.Task, Output: c.UseOptions.Output, Preprocess: t.pre}); err == nil {
+		dense = seen.Positions()
+	}
+	need, err := classesNeeded(t.ds, dense)
 	if err != nil {
 		return err
 	}
@@ -123,14 +128,18 @@ func (t *trainee) freshHead(c FinetuneConfig, rep Reporter) error {
 	return nil
 }
 
-// classesNeeded is one more than the highest class number of ds, or as many classes as it names; 0 when it has no classes.
-func classesNeeded(ds data.Dataset) (int, error) {
-	need := len(ds.Classes())
-	for i := range ds.Len() {
-		need = max(need, ds.Label(i)+1)
-	}
-	if need > 0 {
-		return need, nil
+// classesNeeded is one more than the highest class number of ds, or as many classes as it names; 0 when it has no classes. In a dense task the classes
+// are those of positions.
+func classesNeeded(ds data.Dataset, dense bool) (int, error) {
+	need := 0
+	if !dense {
+		need = len(ds.Classes())
+		for i := range ds.Len() {
+			need = max(need, ds.Label(i)+1)
+		}
+		if need > 0 {
+			return need, nil
+		}
 	}
 	for i := range ds.Len() {
 		e, err := ds.Example(i)

@@ -89,6 +89,9 @@ type use struct {
 // labels when it has some. The preprocessing is that of the model and the options, else the one that the data set suggests, completed by the input's shape.
 func openUse(l *Model, spec string, do data.Options, o UseOptions) (*use, error) {
 	u := &use{Model: l}
+	if _, err := task.ParseKind(o.Task); err != nil {
+		return nil, usagef("--task: %v", err)
+	}
 	var err error
 	if u.ds, err = data.Open(spec, readOptions(do, l.Labels, o)); err != nil {
 		return nil, err

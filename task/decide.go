@@ -42,7 +42,7 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 	if o.Kind == "tokens" || o.Kind == "language-model" {
 		t.text = true
 	}
-	if t.Classes = o.Classes; t.Classes == nil {
+	if t.Classes = o.Classes; t.Classes == nil && !(t.positions && tr.labels) { // names of examples are not those of their positions
 		t.Classes = tr.classes
 	}
 	if t.Kind == Multiclass || t.Kind == Binary {

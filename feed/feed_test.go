@@ -1,0 +1,234 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// input is an input of a test model.
+type input struct {
+	name string
+	d    tensor.DType
+	dims []any
+}
+
+// model is a model that hands each input on as an output of the same name with a prefix.
+func model(t testing.TB, ins ...input) *engine.Model {
+	t.Helper()
+	name := "test"
+	g := &onnxpb.GraphProto{Name: &name}
+	for _, in := range ins {
+		g.Input = append(g.Input, onnx.ValueInfo(in.name, in.d, in.dims...))
+		g.Output = append(g.Output, onnx.ValueInfo("out."+in.name, in.d, in.dims...))
+		g.Node = append(g.Node, onnx.NewNode("Identity", "n."+in.name, []string{in.name}, []string{"out." + in.name}))
+	}
+	m, err := engine.Load(onnx.NewModel(g, 13), engine.WithThreads(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func example(x bool, fields ...string) data.Example {
+	e := data.Example{}
+	if x {
+		e.X = tensor.From([]float32{1, 2}, 2)
+	}
+	for _, f := range fields {
+		if e.Fields == nil {
+			e.Fields = map[string]*tensor.Tensor{}
+		}
+		e.Fields[f] = tensor.From([]int64{1, 2}, 2)
+	}
+	return e
+}
+
+func TestBinding(t *testing.T) {
+	ids, mask, x := input{"input_ids", tensor.Int64, []any{"N", "T"}}, input{"attention_mask", tensor.Int64, []any{"N", "T"}}, input{"x", tensor.Float32, []any{"N", 2}}
+	for _, c := range []struct {
+		name string
+		ins  []input
+		e    data.Example
+		o    Options
+		want []string // source of each input: the array, "-" for the one without a name, "=" for a constant
+		says string
+		note string
+	}{
+		{"the only one", []input{{"input.1", tensor.Float32, []any{"N", 2}}}, example(true), Options{}, []string{"-"}, "", ""},
+		{"by name", []input{ids, mask}, example(false, "attention_mask", "input_ids"), Options{}, []string{"input_ids", "attention_mask"}, "", ""},
+		{"by name but for case and punctuation", []input{{"Input.1:0", tensor.Float32, []any{"N", 2}}, mask}, example(false, "input_1", "attention-mask"), Options{}, []string{"input_1", "attention-mask"}, "", ""},
+		{"x and a named one", []input{x, mask}, example(true, "attention_mask"), Options{}, []string{"-", "attention_mask"}, "", ""},
+		{"a single named array for the only input", []input{x}, example(false, "pixels"), Options{}, []string{"pixels"}, "", ""},
+		{"a mask that is not given", []input{ids, mask}, example(true), Options{}, nil, "input_ids", ""},
+		{"... with its shape and the way out", []input{ids, mask}, example(false, "input_ids"), Options{}, nil, "attention_mask int64[N,T]", ""},
+		{"... as a constant", []input{ids, mask}, example(false, "input_ids"), Options{Set: map[string]*tensor.Tensor{"attention_mask": tensor.Scalar(int64(1))}}, []string{"input_ids", "="}, "", ""},
+		{"renamed", []input{ids, mask}, example(false, "a", "b"), Options{From: map[string]string{"input_ids": "b", "attention_mask": "a"}}, []string{"b", "a"}, "", ""},
+		{"renamed from nothing", []input{ids}, example(false, "tokens"), Options{From: map[string]string{"input_ids": "token"}}, nil, `did you mean "tokens"`, ""},
+		{"a constant for nothing", []input{x}, example(true), Options{Set: map[string]*tensor.Tensor{"y": tensor.Scalar(int64(1))}}, nil, "no such input", ""},
+		{"an array that nothing takes", []input{x}, example(true, "age"), Options{}, []string{"-"}, "", `"age"`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p, err := New(model(t, c.ins...), c.e, c.o)
+			if c.want == nil {
+				if err == nil || !strings.Contains(err.Error(), c.says) {
+					t.Fatalf("error %v, want one that says %q", err, c.says)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, s := range p.sources {
+				switch {
+				case s.fill != nil:
+					got = append(got, "=")
+				case s.field == "":
+					got = append(got, "-")
+				default:
+					got = append(got, s.field)
+				}
+			}
+			if !slices.Equal(got, c.want) || !strings.Contains(strings.Join(p.Notes(), ";"), c.note) {
+				t.Errorf("sources %v, want %v; notes %v", got, c.want, p.Notes())
+			}
+		})
+	}
+	var unbound *UnboundError
+	if _, err := New(model(t, ids, mask), example(false, "input_ids"), Options{}); !errors.As(err, &unbound) || unbound.Input.Name != "attention_mask" {
+		t.Errorf("%v is no UnboundError", err)
+	}
+}
+
+func TestConvert(t *testing.T) {
+	for _, c := range []struct {
+		x    *tensor.Tensor
+		d    tensor.DType
+		fits bool
+	}{
+		{tensor.From([]int64{1, 2, -3}, 3), tensor.Int32, true},
+		{tensor.From([]int64{1 << 40}, 1), tensor.Int32, false},
+		{tensor.From([]uint8{0, 255}, 2), tensor.Float32, true},
+		{tensor.From([]float32{3, 7}, 2), tensor.Int64, true},
+		{tensor.From([]float32{3.5}, 1), tensor.Int64, false},
+		{tensor.From([]float64{0.1}, 1), tensor.Float32, true},
+		{tensor.From([]float32{0.1}, 1), tensor.Float16, true},
+		{tensor.From([]int64{1<<24 + 1}, 1), tensor.Float32, false},
+		{tensor.From([]int64{0, 1}, 2), tensor.Bool, true},
+		{tensor.From([]int64{2}, 1), tensor.Bool, false},
+		{tensor.From([]bool{true}, 1), tensor.Float32, true},
+		{tensor.FromStrings([]string{"1"}, 1), tensor.Float32, false},
+	} {
+		y, err := Convert(c.x, c.d)
+		if (err == nil) != c.fits {
+			t.Errorf("%v as %v: %v, %v", c.x, c.d, y, err)
+		}
+		if err == nil && (y.DType() != c.d || !y.Shape().Equal(c.x.Shape())) {
+			t.Errorf("%v as %v is %v", c.x, c.d, y)
+		}
+	}
+}
+
+func TestAdapt(t *testing.T) {
+	dims := func(d ...int) (out []graph.Dim) {
+		for _, k := range d {
+			out = append(out, graph.Dim{Size: k})
+		}
+		return out
+	}
+	for _, c := range []struct {
+		in      []graph.Dim
+		x, want tensor.Shape
+	}{
+		{dims(-1, 4, 1, 1), tensor.Shape{3, 4}, tensor.Shape{3, 4, 1, 1}},
+		{dims(-1, 1, 8, 8), tensor.Shape{3, 8, 8}, tensor.Shape{3, 1, 8, 8}},
+		{dims(-1, 1, -1, -1), tensor.Shape{3, 8, 9}, tensor.Shape{3, 1, 8, 9}},
+		{dims(-1, -1, 1), tensor.Shape{3, 7}, tensor.Shape{3, 7, 1}},
+		{dims(-1, -1), tensor.Shape{3, 7, 1}, tensor.Shape{3, 7}},
+		{dims(-1), tensor.Shape{3, 1}, tensor.Shape{3}},
+		{dims(-1, 4), tensor.Shape{3, 2, 2}, tensor.Shape{3, 4}},
+		{dims(-1, 5), tensor.Shape{3, 2, 2}, tensor.Shape{3, 2, 2}}, // for the engine to refuse
+		{dims(-1, -1, 3), tensor.Shape{3, 7}, tensor.Shape{3, 7}},
+	} {
+		y, err := Adapt(engine.IO{Name: "x", DType: tensor.Float32, Dims: c.in}, tensor.New(tensor.Float32, c.x...))
+		if err != nil || !y.Shape().Equal(c.want) {
+			t.Errorf("%v for %v: %v, %v; want %v", c.x, c.in, y, err, c.want)
+		}
+	}
+}
+
+func TestConstants(t *testing.T) {
+	m := model(t, input{"x", tensor.Int64, []any{"N", "T"}}, input{"mask", tensor.Float32, []any{"N", "T"}}, input{"state", tensor.Float32, []any{2, "N", 3}}, input{"rate", tensor.Int64, []any{}},
+		input{"each", tensor.Float32, []any{"N", 2}})
+	p, err := New(m, data.Example{X: tensor.From([]int64{1, 2, 3}, 3)}, Options{Set: map[string]*tensor.Tensor{
+		"mask": tensor.Scalar(int64(1)), "state": tensor.Scalar(0.5), "rate": tensor.Scalar(int64(16000)), "each": tensor.From([]float64{7, 8}, 2),
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	feeds, err := p.Feeds(&data.Batch{IDs: []string{"a", "b"}, X: tensor.From([]int64{1, 2, 3, 4, 5, 6}, 2, 3)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"x": "int64[2,3]", "mask": "float32[2,3]", "state": "float32[2,2,3]", "rate": "int64[]", "each": "float32[2,2]"} {
+		if got := feeds[name].String(); got != want {
+			t.Errorf("%s is %s, want %s", name, got, want)
+		}
+	}
+	if !slices.Equal(feeds["each"].F32(), []float32{7, 8, 7, 8}) || feeds["state"].F32()[11] != 0.5 {
+		t.Errorf("%v, %v", feeds["each"].F32(), feeds["state"].F32())
+	}
+}
+
+// A model of a fixed batch is fed parts of that size; what is made up is not seen.
+func TestFixedBatch(t *testing.T) {
+	m := model(t, input{"x", tensor.Float32, []any{4, 1}}, input{"scale", tensor.Float32, []any{2}})
+	scale := tensor.From([]float32{5, 6}, 2)
+	p, err := New(m, data.Example{X: tensor.From([]float32{1}, 1)}, Options{Set: map[string]*tensor.Tensor{"scale": scale}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Session(engine.Query{Loss: func(b *engine.Build) (graph.Value, error) {
+		b.Input("label", tensor.Int64, nil)
+		return b.Input("weight", tensor.Float32, nil), nil
+	}, Fetch: []string{"out.x", "out.scale"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 6
+	b := &data.Batch{IDs: make([]string, n), X: tensor.From([]float32{0, 1, 2, 3, 4, 5}, n, 1)}
+	rows := Rows{Same: map[string]*tensor.Tensor{"label": tensor.From([]int64{0, 1, 2, 3, 4, 5}, n)}, Weight: map[string]*tensor.Tensor{"weight": tensor.From([]float32{1, 1, 1, 1, 1, 1}, n)}}
+	var out *tensor.Tensor
+	sum, parts := 0.0, 0
+	err = p.Run(context.Background(), s, b, rows, func(part Part) error {
+		parts++
+		for _, v := range part.Loss().Float64s() {
+			sum += v
+		}
+		if !slices.Equal(part.Value("out.scale").F32(), scale.F32()) {
+			t.Errorf("the constant is %v", part.Value("out.scale").F32())
+		}
+		var err error
+		out, err = Gather(out, "out.x", part.Value("out.x"), part, n)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if parts != 2 || sum != 6 || !slices.Equal(out.F32(), []float32{0, 1, 2, 3, 4, 5}) {
+		t.Errorf("%d parts, weights of %v in all, %v", parts, sum, out.F32())
+	}
+	if _, err := Gather(nil, "v", tensor.New(tensor.Float32, 3, 2), Part{Size: 4, Hi: 4}, 4); !errors.Is(err, ErrMixed) {
+		t.Errorf("a value of another first axis: %v", err)
+	}
+}
