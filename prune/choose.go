@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 )
@@ -28,11 +29,85 @@ func order(score []float64, ids []string) []int {
 	return idx
 }
 
+// Chosen are the indices of the examples that are kept, ascending, and of those among them that stand for a class of which the choice by scores would have
+// kept none.
+type Chosen struct{ Kept, Rescued []int }
+
+// Choose is Select, which also tells which examples stand for their class.
+func (s *Scores) Choose(c Choice) (Chosen, error) {
+	kept, err := s.byScore(c)
+	if err != nil {
+		return Chosen{}, err
+	}
+	rescued, err := s.rescue(kept, c)
+	slices.Sort(kept)
+	slices.Sort(rescued)
+	return Chosen{kept, rescued}, err
+}
+
+// rescue puts, for each class that has examples and of which none is kept, its highest score below the dropped ones in the place of the lowest score of the
+// class that has most: no class vanishes. It changes kept.
+func (s *Scores) rescue(kept []int, c Choice) (rescued []int, err error) {
+	count := map[int]int{}
+	for _, y := range s.Labels {
+		if y >= 0 {
+			count[y] = 0
+		}
+	}
+	if len(count) > len(kept) {
+		return nil, fmt.Errorf("prune: %d examples would be kept and there are %d classes: a class would vanish; keep more", len(kept), len(count))
+	}
+	for _, i := range kept {
+		if y := s.Labels[i]; y >= 0 {
+			count[y]++
+		}
+	}
+	order := s.Order()
+	place := make([]int, len(order))
+	for k, i := range order {
+		place[i] = k
+	}
+	below := len(order) - int(math.Round(c.DropTop*float64(len(order))))
+	for _, y := range slices.Sorted(maps.Keys(count)) {
+		if count[y] > 0 {
+			continue
+		}
+		best := -1
+		for _, i := range order {
+			if s.Labels[i] == y && (best < 0 || place[i] < below) {
+				best = i
+			}
+		}
+		out := -1 // its place in kept
+		for k, i := range kept {
+			z := s.Labels[i]
+			if count[z] < 2 {
+				continue
+			}
+			if out < 0 || count[z] > count[s.Labels[kept[out]]] || z == s.Labels[kept[out]] && place[i] < place[kept[out]] {
+				out = k
+			}
+		}
+		count[s.Labels[kept[out]]]--
+		count[y]++
+		kept[out] = best
+		rescued = append(rescued, best)
+	}
+	return rescued, nil
+}
+
 // Select lists the indices of the examples that c keeps, ascending. Of n examples in ascending order of score it keeps, with k the number to
-// keep, the last k; with an offset those at [off : off+k]; with DropTop the last k below the dropped ones.
+// keep, the last k; with an offset those at [off : off+k]; with DropTop the last k below the dropped ones. Beyond the paper: of each class that has
+// examples at least one is kept (see Choose), and a choice of fewer examples than classes fails.
 //
 // Source: https://github.com/mansheej/data_diet, data_diet/data.py (keep_max_scores, offset).
 func (s *Scores) Select(c Choice) ([]int, error) {
+	ch, err := s.Choose(c)
+	return ch.Kept, err
+}
+
+// byScore is the choice by the scores alone, in no order.
+func (s *Scores) byScore(c Choice) ([]int, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -59,7 +134,6 @@ func (s *Scores) Select(c Choice) ([]int, error) {
 	if len(kept) == 0 {
 		return nil, fmt.Errorf("prune: keep %v of %d examples is none", c.Keep, len(s.IDs))
 	}
-	slices.Sort(kept)
 	return kept, nil
 }
 
