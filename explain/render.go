@@ -10,13 +10,14 @@ type Render struct {
 	Colormap  *Colormap // of maps from low to high
 	Diverging *Colormap // of signed maps
 	Overlay   OverlayOptions
+	Clip      float64 // percentile at which maps at the input and signed maps are cut (Clipped); 0 cuts nothing
 }
 
-// DefaultRender is turbo, RdBu_r for signed maps, half map and half picture.
+// DefaultRender is ember, BuOr for signed maps, cut at the 99th percentile, over a picture that stays clear where the map is cold.
 func DefaultRender() Render {
-	low, _ := LookupColormap("turbo")
-	mid, _ := LookupColormap("RdBu_r")
-	return Render{Colormap: low, Diverging: mid, Overlay: OverlayOptions{Alpha: 0.5}}
+	low, _ := LookupColormap(defaultColormap)
+	mid, _ := LookupColormap(defaultDiverging)
+	return Render{Colormap: low, Diverging: mid, Overlay: OverlayOptions{Alpha: 0.75}, Clip: 99}
 }
 
 // colours are those for m.
@@ -27,12 +28,21 @@ func (r Render) colours(m Map) *Colormap {
 	return r.Colormap
 }
 
+// shown is m from 0 to 1 as it is displayed, [H,W].
+func (r Render) shown(m Map) []float32 {
+	if m.Constant || m.Layer != "" && !m.Signed {
+		return m.Heat
+	}
+	heat, _ := Clipped(m.Up, m.Signed, r.Clip)
+	return heat
+}
+
 // Heat is the picture of m alone.
-func (r Render) Heat(m Map) *image.NRGBA { return Heat(m.Heat, m.H, m.W, r.colours(m)) }
+func (r Render) Heat(m Map) *image.NRGBA { return Heat(r.shown(m), m.H, m.W, r.colours(m)) }
 
 // Overlaid is the picture of m over base.
 func (r Render) Overlaid(base image.Image, m Map) (*image.NRGBA, error) {
-	return Overlay(base, m.Heat, m.H, m.W, r.colours(m), r.Overlay)
+	return Overlay(base, r.shown(m), m.H, m.W, r.colours(m), r.Overlay)
 }
 
 // legends are the colour maps that maps use.

@@ -18,41 +18,6 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-func TestColormapsVectors(t *testing.T) {
-	var tables map[string][][3]uint8
-	readGzipJSON(t, "testdata/colormaps.json.gz", &tables)
-	if len(tables) != len(Colormaps()) {
-		t.Errorf("%d colour maps, want %d", len(Colormaps()), len(tables))
-	}
-	for name, want := range tables {
-		c, err := LookupColormap(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, rgb := range want {
-			v := (float32(i) + 0.5) / 256
-			if got := c.At(v); got != (color.NRGBA{rgb[0], rgb[1], rgb[2], 255}) {
-				t.Fatalf("%s: entry %d is %v, want %v", name, i, got, rgb)
-			}
-		}
-	}
-	if _, err := LookupColormap("turb"); err == nil || !strings.Contains(err.Error(), `"turbo"`) {
-		t.Errorf("no suggestion for turb: %v", err)
-	}
-}
-
-func TestColormapIndex(t *testing.T) {
-	c, _ := LookupColormap("gray")
-	for v, want := range map[float32]uint8{-1: 0, 0: 0, 0.00390624: 0, 0.00390625: 1, 0.5: 128, 0.999: 255, 1: 255, 7: 255} {
-		if got := c.At(v).R; got != want {
-			t.Errorf("%g has index %d, want %d", v, got, want)
-		}
-	}
-	if got := c.At(float32(math.NaN())).R; got != 0 {
-		t.Errorf("NaN has index %d, want 0", got)
-	}
-}
-
 // ramp is a map 0, 1/(n-1), …, 1.
 func ramp(n int) []float32 {
 	m := make([]float32, n)
@@ -65,7 +30,8 @@ func ramp(n int) []float32 {
 func TestPNGPixels(t *testing.T) {
 	dir := t.TempDir()
 	r := DefaultRender()
-	r.Overlay.Alpha = 1
+	r.Colormap, _ = LookupColormap("turbo")
+	r.Overlay = OverlayOptions{Alpha: 1, FullBlend: true}
 	base := image.NewNRGBA(image.Rect(0, 0, 3, 2))
 	m := Map{Method: "gradcam", Base: "gradcam", Layer: "l/1", Raw: tensor.From(ramp(6), 1, 2, 3), H: 2, W: 3, Heat: ramp(6), Up: ramp(6)}
 	w := Writer{Dir: dir, PNG: true, NPY: true, JSON: true, Render: r}
@@ -128,20 +94,29 @@ func TestOverlay(t *testing.T) {
 	base := image.NewNRGBA(image.Rect(5, 5, 7, 6)) // bounds need not begin at 0
 	base.SetNRGBA(5, 5, color.NRGBA{200, 100, 0, 255})
 	base.SetNRGBA(6, 5, color.NRGBA{10, 20, 30, 255})
-	c, _ := LookupColormap("gray")
+	gray, _ := LookupColormap("gray")
+	signed, _ := LookupColormap("seismic")
 	m := []float32{0, 1}
+	red, blue := signed.At(1), signed.At(0)
 	for name, tc := range map[string]struct {
+		c    *Colormap
+		m    []float32
 		o    OverlayOptions
 		want [2]color.NRGBA
 	}{
-		"picture":   {OverlayOptions{Alpha: 0}, [2]color.NRGBA{{200, 100, 0, 255}, {10, 20, 30, 255}}},
-		"half":      {OverlayOptions{Alpha: 0.5}, [2]color.NRGBA{{100, 50, 0, 255}, {133, 138, 143, 255}}},
-		"map":       {OverlayOptions{Alpha: 1}, [2]color.NRGBA{{0, 0, 0, 255}, {255, 255, 255, 255}}},
-		"grey base": {OverlayOptions{GrayBase: true}, [2]color.NRGBA{{100, 100, 100, 255}, {20, 20, 20, 255}}},
-		"from map":  {OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{200, 100, 0, 255}, {255, 255, 255, 255}}},
-		"mask":      {OverlayOptions{Mask: true}, [2]color.NRGBA{{0, 0, 0, 255}, {10, 20, 30, 255}}},
+		"picture":        {gray, m, OverlayOptions{Alpha: 0}, [2]color.NRGBA{{200, 100, 0, 255}, {10, 20, 30, 255}}},
+		"cold is clear":  {gray, m, OverlayOptions{Alpha: 0.5}, [2]color.NRGBA{{200, 100, 0, 255}, {133, 138, 143, 255}}},
+		"warm":           {gray, []float32{warm / 2, warm}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{148, 98, 48, 255}, {192, 192, 192, 255}}},
+		"middle":         {signed, []float32{0.5, 1}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{200, 100, 0, 255}, red}},
+		"against":        {signed, []float32{0.5, 0}, OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{200, 100, 0, 255}, blue}},
+		"half":           {gray, m, OverlayOptions{Alpha: 0.5, FullBlend: true}, [2]color.NRGBA{{100, 50, 0, 255}, {133, 138, 143, 255}}},
+		"map":            {gray, m, OverlayOptions{Alpha: 1, FullBlend: true}, [2]color.NRGBA{{0, 0, 0, 255}, {255, 255, 255, 255}}},
+		"grey base":      {gray, m, OverlayOptions{GrayBase: true}, [2]color.NRGBA{{100, 100, 100, 255}, {20, 20, 20, 255}}},
+		"in proportion":  {gray, []float32{0.25, 1}, OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{166, 91, 16, 255}, {255, 255, 255, 255}}},
+		"mask":           {gray, m, OverlayOptions{Mask: true}, [2]color.NRGBA{{0, 0, 0, 255}, {10, 20, 30, 255}}},
+		"nothing to see": {gray, []float32{float32(math.NaN()), 0}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{200, 100, 0, 255}, {10, 20, 30, 255}}},
 	} {
-		out, err := Overlay(base, m, 1, 2, c, tc.o)
+		out, err := Overlay(base, tc.m, 1, 2, tc.c, tc.o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,6 +126,7 @@ func TestOverlay(t *testing.T) {
 			}
 		}
 	}
+	c := gray
 	if _, err := Overlay(base, m, 2, 1, c, OverlayOptions{}); err == nil {
 		t.Error("a map of another size was laid over the picture")
 	}
