@@ -11,7 +11,7 @@ import (
 	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
-// The colour tables, one row of 256 colours for each name of colormapNames. ember and BuOr are curves in OKLab, given in colormap_test.go; the
+// The colour tables, a row of 256 colours for each of colormapRows. ember and BuOr are curves in OKLab, given in colormap_test.go; the
 // numbers of the others are those of matplotlib 3.6.3:
 //
 //   - viridis by Nathaniel J. Smith, Stefan van der Walt and Eric Firing, inferno, magma and plasma by the first two: CC0,
