@@ -117,6 +117,17 @@ func (c Columns) render(p *page) (template.HTML, error) {
 	return execute("columns", parts)
 }
 
+// Beside sets a narrow block and a wide one side by side where the window is wide enough.
+type Beside struct{ Narrow, Wide Block }
+
+func (b Beside) render(p *page) (template.HTML, error) {
+	parts, err := renderAll(p, []Block{b.Narrow, b.Wide})
+	if err != nil {
+		return "", err
+	}
+	return execute("beside", parts)
+}
+
 // Details is blocks behind a line that opens them.
 type Details struct {
 	Summary string
