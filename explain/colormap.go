@@ -108,10 +108,11 @@ func (c *Colormap) strength(v float32) float64 {
 
 // At is the colour of v: entry floor(256 v), clamped to the table; that of 0 for NaN. It is the rule of matplotlib; OpenCV takes
 // floor(255 v).
-func (c *Colormap) At(v float32) color.NRGBA {
-	i := 0
+func (c *Colormap) At(v float32) color.NRGBA { return c.lut[c.index(v)] }
+
+func (c *Colormap) index(v float32) uint8 {
 	if v > 0 {
-		i = int(min(v*256, 255))
+		return uint8(min(v*256, 255))
 	}
-	return c.lut[i]
+	return 0
 }

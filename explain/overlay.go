@@ -44,6 +44,22 @@ func (o OverlayOptions) opacity(s float64) float64 {
 // warm is the strength from which on a map covers the picture as much as where it is hottest.
 const warm = 0.75
 
+// pale is how much of each arm of a signed map, from its neutral middle on, is left out where the picture is seen through it: opacity says
+// how strong the map is there, and colours near white would only look like fog.
+const pale = 0.5
+
+// colour is that of v over a picture.
+func (o OverlayOptions) colour(c *Colormap, v float32) color.NRGBA {
+	if c.Diverging && !o.FullBlend {
+		s := pale + (1-pale)*c.strength(v)
+		if v < 0.5 {
+			s = -s
+		}
+		v = float32(0.5 + s/2)
+	}
+	return c.At(v)
+}
+
 // Overlay is (1-a)·base + a·colour of the map m [h,w] in 0..1, with a as the options say; base must be w wide and h high. The sum is
 // taken on the stored 8-bit values, without gamma, as browsers and matplotlib do.
 func Overlay(base image.Image, m []float32, h, w int, c *Colormap, o OverlayOptions) (*image.NRGBA, error) {
@@ -68,7 +84,7 @@ func cover(img *image.NRGBA, box image.Rectangle, m []float32, c *Colormap, o Ov
 				g := uint8(math.Round(float64(int(p.R)+int(p.G)+int(p.B)) / 3))
 				p.R, p.G, p.B = g, g, g
 			}
-			q, a := c.At(v), 0.0
+			q, a := o.colour(c, v), 0.0
 			if o.Mask {
 				q, a = color.NRGBA{}, 1-float64(v)
 			} else {

@@ -54,10 +54,17 @@ func TestPNGPixels(t *testing.T) {
 	}
 	var tables map[string][][3]uint8
 	readGzipJSON(t, "testdata/colormaps.json.gz", &tables)
+	// The picture is enlarged by a whole factor.
+	f3 := minPicture / 3
+	if b := img.Bounds(); b.Dx() != 3*f3 || b.Dy() != 2*f3 {
+		t.Fatalf("the picture is %v, want %dx%d", b, 3*f3, 2*f3)
+	}
 	for i := range 6 {
 		want := tables["turbo"][min(i*256/5, 255)]
-		if got := color.NRGBAModel.Convert(img.At(i%3, i/3)).(color.NRGBA); got != (color.NRGBA{want[0], want[1], want[2], 255}) {
-			t.Errorf("pixel %d is %v, want %v", i, got, want)
+		for _, at := range []image.Point{{i % 3 * f3, i / 3 * f3}, {i%3*f3 + f3 - 1, i/3*f3 + f3 - 1}} {
+			if got := color.NRGBAModel.Convert(img.At(at.X, at.Y)).(color.NRGBA); got != (color.NRGBA{want[0], want[1], want[2], 255}) {
+				t.Errorf("pixel %d is %v at %v, want %v", i, got, at, want)
+			}
 		}
 	}
 	raw, err := os.Open(files[0].NPY)
@@ -80,9 +87,16 @@ func TestPNGPixels(t *testing.T) {
 	if _, err := again.Write(item); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("writing twice: %v, want an error that the file exists", err)
 	}
+	first, err := os.ReadFile(files[0].PNG)
+	if err != nil {
+		t.Fatal(err)
+	}
 	again = Writer{Dir: dir, PNG: true, Render: r, Force: true}
 	if _, err := again.Write(item); err != nil {
 		t.Errorf("writing twice with force: %v", err)
+	}
+	if second, err := os.ReadFile(files[0].PNG); err != nil || !bytes.Equal(first, second) {
+		t.Errorf("the same picture has other bytes: %v", err)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, ".*"))
 	if err != nil || len(left) > 0 {
@@ -129,76 +143,6 @@ func TestOverlay(t *testing.T) {
 	c := gray
 	if _, err := Overlay(base, m, 2, 1, c, OverlayOptions{}); err == nil {
 		t.Error("a map of another size was laid over the picture")
-	}
-}
-
-func TestPanel(t *testing.T) {
-	img := image.NewNRGBA(image.Rect(0, 0, 16, 12))
-	img.SetNRGBA(0, 0, color.NRGBA{1, 2, 3, 255})
-	c, _ := LookupColormap("turbo")
-	p := Panel{Columns: []string{"image", "normgrad-scaling-filter_norm of a very long name that does not fit anywhere"}, Rows: [][]PanelCell{
-		{{img, "tabby 91.3%"}, {img, "layer4.1"}},
-		{{img, ""}},
-	}, Legends: []*Colormap{c}}
-	out, err := p.Draw()
-	if err != nil {
-		t.Fatal(err)
-	}
-	y := panelMargin + 3*fontHeight + 4 // three lines of title
-	if got := out.NRGBAAt(panelMargin+12, y+12); got != (color.NRGBA{1, 2, 3, 255}) {
-		t.Errorf("the corner of the first picture is %v", got)
-	}
-	if got := out.NRGBAAt(panelMargin+13, y+12); got == (color.NRGBA{1, 2, 3, 255}) {
-		t.Error("a pixel was enlarged by more than 13")
-	}
-	if _, err := (Panel{Columns: []string{"a"}, Rows: [][]PanelCell{{{}, {}}}}).Draw(); err == nil {
-		t.Error("a row longer than the columns was drawn")
-	}
-	if _, err := (Panel{Columns: []string{"a"}, Rows: [][]PanelCell{{{Image: image.NewNRGBA(image.Rect(0, 0, maxPanel, 1))}}}}).Draw(); err == nil {
-		t.Error("a panel over the limit was drawn")
-	}
-}
-
-func TestWrap(t *testing.T) {
-	for _, tc := range []struct {
-		s    string
-		want []string
-	}{
-		{"", nil},
-		{"gradcam", []string{"gradcam"}},
-		{"normgrad-scaling-filter_norm", []string{"normgrad-", "scaling-", "filter_norm"}},
-		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", []string{"aaaaaaaaaaaa", "aaaaaaaaaaaa", "aaaaaaaaaa.."}},
-	} {
-		if got := wrap(tc.s, 12, 3); !slices.Equal(got, tc.want) {
-			t.Errorf("%q: %q, want %q", tc.s, got, tc.want)
-		}
-	}
-}
-
-func TestFileName(t *testing.T) {
-	for _, tc := range []struct {
-		parts []string
-		want  string
-	}{
-		{[]string{"cat", "gradcam", "layer4.1/relu:0"}, "cat.gradcam.layer4.1_relu_0"},
-		{[]string{"../../etc/passwd", "m"}, "_.._etc_passwd.m"},
-		{[]string{"", "..", "é"}, "_._._"},
-		{[]string{"smooth-gradcam++", "a b"}, "smooth-gradcam++.a_b"},
-	} {
-		got := FileName(tc.parts...)
-		if got != tc.want {
-			t.Errorf("%q: %q, want %q", tc.parts, got, tc.want)
-		}
-		if strings.ContainsAny(got, `/\:`) {
-			t.Errorf("%q leaves the folder", got)
-		}
-	}
-	if n := len(FileName(strings.Repeat("x", 1000))); n > maxPart+1 {
-		t.Errorf("a long name stays %d long", n)
-	}
-	w := Writer{}
-	if a, b, c := w.stem("a/cat.jpg"), w.stem("b/Cat.png"), w.stem("cat.gif"); a != "cat" || b != "Cat-2" || c != "cat-3" {
-		t.Errorf("stems %s %s %s, want cat Cat-2 cat-3", a, b, c)
 	}
 }
 

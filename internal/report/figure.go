@@ -8,6 +8,7 @@ import (
 	"image"
 	"image/jpeg"
 	"image/png"
+	"math"
 	"slices"
 )
 
@@ -206,13 +207,15 @@ func (m Maps) render(p *page) (template.HTML, error) {
 	}
 	choice[best].Checked = true
 	b := m.Base.Bounds()
+	// Wide pictures are given more room across, tall ones less, so that all have about the same area.
+	most := int(math.Round(300 * min(max(math.Sqrt(float64(b.Dx())/float64(max(b.Dy(), 1))), 0.55), 1.9)))
 	count := len(m.Columns)
 	if !m.Alone {
 		count++
 	}
 	return execute("maps", map[string]any{
 		"ID": p.id("mix"), "Base": p.background(base), "Pixelated": pixelated(m.Base), "Heads": m.heads(), "Rows": rows, "Window": m.window(),
-		"Mixes": choice, "Legends": legends, "W": b.Dx(), "H": b.Dy(), "Count": count, "Alone": m.Alone,
+		"Mixes": choice, "Legends": legends, "W": b.Dx(), "H": b.Dy(), "Count": count, "Most": most, "Alone": m.Alone,
 		"Labelled": slices.ContainsFunc(rows, func(r row) bool { return r.Label != "" }),
 	})
 }

@@ -50,7 +50,11 @@ func (s Signals) render(*page) (template.HTML, error) {
 	for _, x := range s.Signals {
 		n = max(n, len(x.Values))
 	}
-	h := signalStep*len(s.Signals) + signalFoot
+	foot := signalFoot
+	if s.XLabel == "" {
+		foot /= 2
+	}
+	h := signalStep*len(s.Signals) + foot
 	left, right := chartLeft, chartRight
 	x := axis{lo: 0, hi: float64(max(n, 1)), from: float64(left), to: float64(right)} // value k stands at k+½
 	var views []signalView
@@ -61,7 +65,8 @@ func (s Signals) render(*page) (template.HTML, error) {
 		top := i*signalStep + signalName
 		y := newAxis(sig.Values, float64(top+signalPlot-signalEdge), float64(top+signalEdge), false)
 		v := signalView{
-			Name: sig.Name, NameY: coord(float64(top - 6)), Top: coord(float64(top)), HighY: coord(float64(top + 10)), LowY: coord(float64(top + signalPlot - 2)),
+			Name: sig.Name, NameY: coord(float64(top - 6)), Top: coord(float64(top)),
+			HighY: coord(float64(top + 10)), LowY: coord(float64(top + signalPlot - 2)),
 			Left: left, Plot: signalPlot, PlotSize: right - left, High: tick(y.hi), Low: tick(y.lo),
 		}
 		v.Lines = sig.lines(x, y)
@@ -84,7 +89,7 @@ func (s Signals) render(*page) (template.HTML, error) {
 		}
 	}
 	return execute("signals", map[string]any{
-		"Signals": views, "W": chartW, "H": h, "Left": left, "TickX": left - 8, "MidX": (left + right) / 2, "TickY": h - signalFoot + 10,
+		"Signals": views, "W": chartW, "H": h, "Left": left, "TickX": left - 8, "MidX": (left + right) / 2, "TickY": h - foot + 10,
 		"XLabelY": h - 6, "XLabel": s.XLabel, "Ticks": ticks, "For": css(s.For), "Against": css(s.Against),
 	})
 }
