@@ -135,7 +135,7 @@ func (r Render) table(under beneath, ms []Map) report.Maps {
 }
 
 func (r Render) cell(m Map, caption string) report.Map {
-	c := report.Map{Image: r.layer(m), Alt: m.Title() + " at " + m.place(), Caption: caption}
+	c := report.Map{Image: r.Layer(m), Alt: m.Title() + " at " + m.place(), Caption: caption}
 	if m.Constant {
 		c.Warning = nothingToShow
 	}

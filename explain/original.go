@@ -22,7 +22,7 @@ func (r Render) OnOriginal(original image.Image, box image.Rectangle, m Map) (*i
 	if err != nil {
 		return nil, err
 	}
-	cover(out, box, fitted(r.shown(m), m.H, m.W, box.Dy(), box.Dx()), r.colours(m), r.Overlay)
+	cover(out, box, fitted(r.shown(m), m.H, m.W, box.Dy(), box.Dx()), r.colours(m.Signed), r.Overlay)
 	if b := out.Bounds(); !b.In(box) {
 		dimOutside(out, box)
 		outline(out, box.Intersect(b))

@@ -27,12 +27,18 @@ func DefaultRender() Render {
 	return Render{Colormap: low, Diverging: mid, Overlay: OverlayOptions{Alpha: 0.75}, Clip: 99}
 }
 
-// colours are those for m.
-func (r Render) colours(m Map) *Colormap {
-	if m.Signed {
-		return r.Diverging
+// colours are those of signed maps or others. A colour map that is chosen for maps of the other kind is used as one of theirs: the low end
+// of a map that has no sign is cold, whatever its colour.
+func (r Render) colours(signed bool) *Colormap {
+	c := r.Colormap
+	if signed {
+		c = r.Diverging
 	}
-	return r.Colormap
+	if c.Diverging != signed {
+		c = new(*c)
+		c.Diverging = signed
+	}
+	return c
 }
 
 // shown is m from 0 to 1 as it is displayed, [H,W].
@@ -44,12 +50,9 @@ func (r Render) shown(m Map) []float32 {
 	return heat
 }
 
-// Heat is the picture of m alone.
-func (r Render) Heat(m Map) *image.NRGBA { return Heat(r.shown(m), m.H, m.W, r.colours(m)) }
-
-// layer is m alone to be laid over a picture: where the overlay leaves the picture clear, it is clear. Alpha is left out.
-func (r Render) layer(m Map) *image.Paletted {
-	c := r.colours(m)
+// Layer is m alone, to be laid over a picture: clear where the overlay leaves the picture clear. Overlay.Alpha is left out.
+func (r Render) Layer(m Map) *image.Paletted {
+	c := r.colours(m.Signed)
 	img := image.NewPaletted(image.Rect(0, 0, m.W, m.H), r.palette(c))
 	for i, v := range r.shown(m) {
 		img.Pix[i] = c.index(v)
@@ -82,7 +85,7 @@ func (r Render) strip(c *Colormap) *image.Paletted {
 
 // Overlaid is the picture of m over base.
 func (r Render) Overlaid(base image.Image, m Map) (*image.NRGBA, error) {
-	return Overlay(base, r.shown(m), m.H, m.W, r.colours(m), r.Overlay)
+	return Overlay(base, r.shown(m), m.H, m.W, r.colours(m.Signed), r.Overlay)
 }
 
 // ends are the words at both ends of the legend of c.
@@ -104,10 +107,10 @@ func (r Render) legends(items ...Item) []*Colormap {
 	}
 	var out []*Colormap
 	if low {
-		out = append(out, r.Colormap)
+		out = append(out, r.colours(false))
 	}
 	if mid {
-		out = append(out, r.Diverging)
+		out = append(out, r.colours(true))
 	}
 	return out
 }

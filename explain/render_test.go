@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/png"
 	"io/fs"
 	"math"
@@ -186,6 +187,42 @@ func TestPage(t *testing.T) {
 	}
 	if n := strings.Count(s, `<img src="data:image/png;base64,`); n < 20+2+1 {
 		t.Errorf("the page has %d pictures, want 23 or more", n)
+	}
+}
+
+// TestLayer: a map in a page covers its picture as Overlay does, whatever the colours chosen.
+func TestLayer(t *testing.T) {
+	base := plain(image.Rect(0, 0, 16, 16), color.NRGBA{200, 100, 50, 255})
+	for _, name := range Colormaps() {
+		for _, o := range []OverlayOptions{{}, {FullBlend: true}, {AlphaFromMap: true}} {
+			for _, signed := range []bool{false, true} {
+				r := DefaultRender()
+				r.Overlay, r.Overlay.Alpha = o, 1
+				r.Colormap, _ = LookupColormap(name)
+				r.Diverging = r.Colormap
+				m := heated(16, 16, ramp(256))
+				m.Signed, m.Constant = signed, true // so that Heat is shown as it is
+				layer, want := r.Layer(m), image.NewNRGBA(base.Bounds())
+				draw.Draw(want, want.Bounds(), base, image.Point{}, draw.Src)
+				draw.Draw(want, want.Bounds(), layer, image.Point{}, draw.Over)
+				got, err := r.Overlaid(base, m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, v := range got.Pix {
+					if d := int(v) - int(want.Pix[i]); d < -2 || d > 2 { // opacity in 8 bits
+						t.Fatalf("%s, %+v, signed %v: byte %d of the overlay is %d, of the layer %d", name, o, signed, i, v, want.Pix[i])
+					}
+				}
+				cold := 0
+				if signed {
+					cold = 127
+				}
+				if _, _, _, a := layer.At(cold%16, cold/16).RGBA(); !o.FullBlend && a > 0x1ff {
+					t.Errorf("%s, %+v, signed %v: the cold end has opacity %d", name, o, signed, a>>8)
+				}
+			}
+		}
 	}
 }
 
