@@ -64,8 +64,8 @@ func (o OverlayOptions) colour(c *Colormap, v float32) color.NRGBA {
 // taken on the stored 8-bit values, without gamma, as browsers and matplotlib do.
 func Overlay(base image.Image, m []float32, h, w int, c *Colormap, o OverlayOptions) (*image.NRGBA, error) {
 	b := base.Bounds()
-	if b.Dx() != w || b.Dy() != h {
-		return nil, fmt.Errorf("explain: overlay: the picture is %dx%d, the map %dx%d", b.Dx(), b.Dy(), w, h)
+	if b.Dx() != w || b.Dy() != h || len(m) != h*w {
+		return nil, fmt.Errorf("explain: overlay: the picture is %dx%d, the map %dx%d of %d values", b.Dx(), b.Dy(), w, h, len(m))
 	}
 	out := image.NewNRGBA(image.Rect(0, 0, w, h))
 	draw.Draw(out, out.Bounds(), base, b.Min, draw.Src)

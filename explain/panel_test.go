@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/image/font/gofont/gomono"
 )
 
 // dot is a picture of w×h with one pixel of colour in its corner.
@@ -174,5 +176,18 @@ func TestLetters(t *testing.T) {
 func TestParseFonts(t *testing.T) {
 	if _, err := ParseFonts([]byte("no font")); err == nil || !strings.Contains(err.Error(), "font") {
 		t.Errorf("rubbish was read as a font: %v", err)
+	}
+	fonts, err := ParseFonts(gomono.TTF)
+	if err != nil || len(fonts) != 1 {
+		t.Fatalf("%d fonts, %v", len(fonts), err)
+	}
+	// A further font writes only what the first lacks.
+	l, err := newLettering(fonts, panelText, false)
+	if err != nil || l.find('a') != 0 || l.find('猫') != noFace {
+		t.Errorf("a is in font %d, 猫 in %d: %v", l.find('a'), l.find('猫'), err)
+	}
+	l.fonts[0], l.faces[0], l.known = l.fonts[1], l.faces[1], map[rune]int{}
+	if w := l.width("i"); w != l.width("w") {
+		t.Errorf("letters of a fixed-width font are %d and %d wide", w, l.width("w"))
 	}
 }

@@ -43,7 +43,7 @@ func (r Render) colours(signed bool) *Colormap {
 
 // shown is m from 0 to 1 as it is displayed, [H,W].
 func (r Render) shown(m Map) []float32 {
-	if m.Constant || m.Layer != "" && !m.Signed {
+	if m.Constant || m.Layer != "" && !m.Signed || len(m.Up) != len(m.Heat) {
 		return m.Heat
 	}
 	heat, _ := Clipped(m.Up, m.Signed, r.Clip)

@@ -238,3 +238,38 @@ func TestPicture(t *testing.T) {
 		t.Error("a tensor of rank 1 became a picture")
 	}
 }
+
+// TestHotPixelPicture: in the overlay and in the page, one hot pixel of a gradient leaves the rest to be seen; with Clip 0 it does not.
+func TestHotPixelPicture(t *testing.T) {
+	black := color.NRGBA{0, 0, 0, 255}
+	m := Map{Method: "gradient", Base: "gradient", H: 20, W: 20, Up: make([]float32, 400)}
+	for i := range m.Up {
+		m.Up[i] = float32(i % 7)
+	}
+	m.Up[37] = 1e5
+	m.Heat, _ = MinMax(m.Up)
+	seen := func(r Render) (overlay, layer int) {
+		img, err := r.Overlaid(plain(image.Rect(0, 0, 20, 20), black), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := r.Layer(m)
+		for i := range 400 {
+			if c := img.NRGBAAt(i%20, i/20); max(c.R, c.G, c.B) > 40 {
+				overlay++
+			}
+			if _, _, _, a := l.At(i%20, i/20).RGBA(); a > 0x2000 {
+				layer++
+			}
+		}
+		return overlay, layer
+	}
+	r := DefaultRender()
+	if a, b := seen(r); a < 200 || b < 200 {
+		t.Errorf("%d and %d of 400 pixels are seen", a, b)
+	}
+	r.Clip = 0
+	if a, b := seen(r); a != 1 || b != 1 {
+		t.Errorf("without a cut %d and %d pixels are seen, want the hot one", a, b)
+	}
+}
