@@ -2,7 +2,7 @@ package explain
 
 func init() {
 	register(Method{
-		Name: "gradcam", Doc: "class activation map, channels weighed by their mean gradient",
+		Name: "gradcam", Title: "Grad-CAM", Doc: "class activation map, channels weighed by their mean gradient",
 		Source: "https://arxiv.org/abs/1610.02391",
 		Place:  AtLayer,
 		Params: []Param{{Name: "relu", Default: "true", Choices: []string{"true", "false"}, Doc: "keep only what speaks for the class"}},

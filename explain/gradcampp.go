@@ -2,10 +2,10 @@ package explain
 
 func init() {
 	register(Method{
-		Name: "gradcam++", Doc: "class activation map, channels weighed by positive gradients and their powers",
+		Name: "gradcam++", Title: "Grad-CAM++", Doc: "class activation map, channels weighed by positive gradients and their powers",
 		Source: "https://arxiv.org/abs/1710.11063",
 		Place:  AtLayer,
-		Params: []Param{{Name: "variant", Default: "paper", Choices: []string{"paper", "sumAg3"},
+		Params: []Param{{Name: "variant", Default: "paper", Says: "%s variant", Choices: []string{"paper", "sumAg3"},
 			Doc: "paper: (sum A) g^3 in the denominator; sumAg3: sum (A g^3)"}},
 		New: func(o Options) (Func, error) {
 			variant := o["variant"]

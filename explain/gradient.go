@@ -15,7 +15,7 @@ var reduceParam = Param{Name: "reduce", Default: "abs-max", Choices: Reductions,
 
 func init() {
 	register(Method{
-		Name: "gradient", Doc: "gradient of the class score by the input (vanilla saliency)",
+		Name: "gradient", Title: "Gradient", Doc: "gradient of the class score by the input (vanilla saliency)",
 		Source: "https://arxiv.org/abs/1312.6034",
 		Place:  AtInput,
 		Params: []Param{reduceParam},

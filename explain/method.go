@@ -25,6 +25,7 @@ const (
 // Method describes one way to explain a decision. To add a method, add a file that registers one.
 type Method struct {
 	Name   string // as on the command line
+	Title  string // as in its paper, for people
 	Doc    string // one line
 	Source string // URL of the paper
 	Place  Place
@@ -39,6 +40,7 @@ type Param struct {
 	Name, Default string
 	Choices       []string // nil: free text, which New checks
 	Doc           string
+	Says          string // how a title tells the value, for example "%s samples"; "" tells a choice by itself and others after the name
 }
 
 // Func computes the maps of all rows of a probe: one Output for each layer, or a single one AtInput.

@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"image"
+	"math"
 	"slices"
 	"strings"
 
@@ -20,19 +21,16 @@ type PageInfo struct {
 	Warnings []string
 }
 
-// maxColumns is how many maps stand side by side under heads of their own.
-const maxColumns = 6
-
 // Page is the report of items.
 func (r Render) Page(items []Item, info PageInfo) (*report.Report, error) {
-	page := report.New(info.Title, "What in each picture spoke for a class, and where. Move the switch from picture to map, or point at a map to see what is beneath it.")
+	page := report.New(info.Title, pageLead(items))
 	page.Kicker, page.Footer = info.Kicker, info.Footer
-	var names, layers []string
+	var names, titles, layers []string
 	var used []Map
 	for _, it := range items {
 		for _, m := range it.Result.Maps {
 			if !slices.Contains(names, m.Method) {
-				names = append(names, m.Method)
+				names, titles = append(names, m.Method), append(titles, m.Title())
 				used = append(used, m)
 			}
 			if m.Layer != "" && !slices.Contains(layers, m.Layer) {
@@ -41,11 +39,11 @@ func (r Render) Page(items []Item, info PageInfo) (*report.Report, error) {
 		}
 	}
 	facts := report.Facts{
-		{Label: "Images", Value: fmt.Sprint(len(items))},
-		{Label: "Methods", Value: fmt.Sprint(len(names)), Detail: short(strings.Join(names, ", "), 90)},
+		{Label: "Inputs", Value: fmt.Sprint(len(items))},
+		{Label: "Methods", Value: fmt.Sprint(len(names)), Detail: short(strings.Join(titles, " · "), 120)},
 	}
 	if len(layers) > 0 {
-		facts = append(facts, report.Fact{Label: "Layers", Value: fmt.Sprint(len(layers)), Detail: short(strings.Join(layers, ", "), 90)})
+		facts = append(facts, report.Fact{Label: "Layers", Value: fmt.Sprint(len(layers)), Detail: short(strings.Join(layers, " · "), 120)})
 	}
 	if info.Score != "" {
 		facts = append(facts, report.Fact{Label: "Score", Value: firstWord(info.Score), Detail: info.Score})
@@ -60,7 +58,7 @@ func (r Render) Page(items []Item, info PageInfo) (*report.Report, error) {
 		}
 	}
 	how := page.Section("Methods and settings", "")
-	table := report.Table{Head: []string{"Method", "What it shows", "Options", "Source"}}
+	table := report.Table{Head: []string{"Method", "Name", "What it shows", "Options", "Source"}}
 	for _, m := range used {
 		spec, err := Lookup(m.Base)
 		if err != nil {
@@ -72,7 +70,10 @@ func (r Render) Page(items []Item, info PageInfo) (*report.Report, error) {
 				opts = append(opts, p.Name+"="+v)
 			}
 		}
-		table.Rows = append(table.Rows, []report.Cell{{Text: m.Method, Code: true}, report.C(spec.Doc), report.C(strings.Join(opts, " ")), report.C(spec.Source)})
+		table.Rows = append(table.Rows, []report.Cell{
+			report.C(spec.Title), {Text: m.Method, Code: true}, report.C(spec.Doc),
+			report.C(strings.Join(opts, " ")), report.C(spec.Source),
+		})
 	}
 	how.Add(table)
 	settings := info.Settings
@@ -85,31 +86,91 @@ func (r Render) Page(items []Item, info PageInfo) (*report.Report, error) {
 	return page, nil
 }
 
+// pageLead tells what is to be seen.
+func pageLead(items []Item) string {
+	if slices.ContainsFunc(items, Item.picture) {
+		return "What in each picture spoke for a class, and where. Move the switch from picture to map, or point at a map to see what is beneath it."
+	}
+	return "What in each input spoke for an answer, and what against it. The colour of a part is as strong as its share of the largest."
+}
+
 func firstWord(s string) string {
 	w, _, _ := strings.Cut(s, ",")
 	return w
 }
 
-func short(s string, n int) string {
-	if r := []rune(s); len(r) > n {
-		return string(r[:n-1]) + "…"
-	}
-	return s
+// maxPageOriginal is how many pixels the longer side of a whole picture has at most in a page.
+const maxPageOriginal = 900
+
+// beneath is a picture that maps are laid over, and where.
+type beneath struct {
+	image  image.Image
+	window image.Rectangle // empty when they cover all of it
+	note   string          // what there is to know about it
 }
 
-// section adds the picture, predictions and maps of one image.
+// beneath is the picture that the maps of it lie on in a page: the original where there is one.
+func (it Item) beneath() (beneath, error) {
+	if it.Base == nil {
+		return beneath{}, fmt.Errorf("explain: there is no picture beneath the maps (input %s)", it.Name)
+	}
+	size := it.Base.Bounds().Size()
+	if !it.whole() {
+		return beneath{image: it.Base}, nil
+	}
+	img, box, err := shownOriginal(it.Original, it.Box, maxPageOriginal)
+	if err != nil {
+		return beneath{}, fmt.Errorf("%w (input %s)", err, it.Name)
+	}
+	full := it.Original.Bounds().Size()
+	if box == img.Bounds() {
+		return beneath{image: img, note: fmt.Sprintf("%d × %d pixels; the model sees it at %d × %d", full.X, full.Y, size.X, size.Y)}, nil
+	}
+	return beneath{img, box, fmt.Sprintf("%d × %d pixels; the model sees what is in the frame, at %d × %d", full.X, full.Y, size.X, size.Y)}, nil
+}
+
+// section adds the input, predictions and maps of one item.
 func (r Render) section(page *report.Report, it Item) error {
 	top := it.Result.Top
 	lead := ""
 	if len(top) > 0 {
-		lead = fmt.Sprintf("Predicted: %s, %.1f %%.", top[0].Name(), 100*top[0].Prob)
+		lead = fmt.Sprintf("Predicted: %s, %s.", top[0].Name(), top[0].says())
 	}
 	s := page.Section(it.Name, lead)
 	targets := byTarget(it.Result.Maps)
+	var under beneath
+	if table := predictions(top, targets); it.picture() {
+		var err error
+		if under, err = it.beneath(); err != nil {
+			return err
+		}
+		s.Add(report.Beside{Narrow: report.Figure{Image: under.image, Alt: it.Name, Detail: under.note, Beneath: true}, Wide: table})
+	} else if len(table.Rows) > 0 {
+		s.Add(table)
+	}
+	for _, maps := range targets {
+		if len(targets) > 1 {
+			s.Add(report.Heading(fmt.Sprintf("For %s, %s", maps[0].Target.Name(), maps[0].Target.says())))
+		}
+		blocks, err := r.blocks(it, under, maps)
+		if err != nil {
+			return fmt.Errorf("%w (input %s)", err, it.Name)
+		}
+		s.Add(blocks...)
+	}
+	return nil
+}
+
+// predictions is the table of the best classes and those that are explained.
+func predictions(top []Prediction, targets [][]Map) report.Table {
 	explained := func(k int) bool {
 		return slices.ContainsFunc(targets, func(ms []Map) bool { return ms[0].Target.Class == k })
 	}
-	table := report.Table{Head: []string{"", "Class", "Probability", "Logit"}, Numeric: []int{3}}
+	odds := slices.ContainsFunc(top, func(p Prediction) bool { return !math.IsNaN(p.Prob) })
+	table := report.Table{Caption: "● explained below", Head: []string{"", "Class", "Value"}, Numeric: []int{2}}
+	if odds {
+		table.Head, table.Numeric = []string{"", "Class", "Probability", "Logit"}, []int{3}
+	}
 	for i, p := range top {
 		if i >= 5 && !explained(p.Class) {
 			continue
@@ -122,160 +183,61 @@ func (r Render) section(page *report.Report, it Item) error {
 		if p.Label != "" {
 			name = fmt.Sprintf("%s (%d)", p.Label, p.Class)
 		}
-		table.Rows = append(table.Rows, []report.Cell{mark, report.C(name), report.Percent(p.Prob), report.Num(float64(p.Logit), 4)})
-	}
-	table.Caption = "● explained below"
-	s.Add(report.Columns{report.Figure{Image: it.Base, Alt: it.Name}, table})
-	for _, maps := range targets {
-		if len(targets) > 1 {
-			s.Add(report.Heading(fmt.Sprintf("For %s, %.1f %%", maps[0].Target.Name(), 100*maps[0].Target.Prob)))
+		row := []report.Cell{mark, report.C(name)}
+		if odds {
+			share := p.Prob
+			row = append(row, report.Cell{Text: percent(share), Bar: &share})
 		}
-		grids, err := r.grids(it.Base, maps)
-		if err != nil {
-			return fmt.Errorf("%w (image %s)", err, it.Name)
-		}
-		s.Add(grids...)
+		table.Rows = append(table.Rows, append(row, report.Num(float64(p.Logit), 4)))
 	}
-	return nil
+	return table
 }
 
-// grids are the maps of one image and target: the families of a method whose variants differ in two options as a table of these, all
-// others as a table of layers and methods.
-func (r Render) grids(base image.Image, maps []Map) ([]report.Block, error) {
-	var rest []Map
+// blocks show the maps of one input and target.
+func (r Render) blocks(it Item, under beneath, maps []Map) ([]report.Block, error) {
+	if it.picture() {
+		return r.grids(under, maps), nil
+	}
 	var blocks []report.Block
-	families := map[string][]Map{}
-	var order []string
 	for _, m := range maps {
-		key := m.Base + "\n" + m.Layer
-		if families[key] == nil {
-			order = append(order, key)
+		b, err := r.block(it, m)
+		if err != nil {
+			return nil, err
 		}
-		families[key] = append(families[key], m)
-	}
-	for _, key := range order {
-		if title, g, ok := r.family(base, families[key]); ok {
-			blocks = append(blocks, report.Heading(title), g)
-		} else {
-			rest = append(rest, families[key]...)
+		title := m.Title()
+		if m.Layer != "" {
+			title += " at " + m.Layer
 		}
-	}
-	if len(rest) > 0 {
-		blocks = append([]report.Block{r.table(base, rest)}, blocks...)
+		blocks = append(blocks, report.Heading(title), b)
+		if it.Row == nil {
+			blocks = append(blocks, report.Scale{Low: "against", High: "for", From: r.Diverging.At(0), To: r.Diverging.At(1)})
+		}
+		if m.Constant {
+			blocks = append(blocks, report.Note{Tone: report.Warn, Text: nothingToShow})
+		}
 	}
 	return blocks, nil
 }
 
-// family is the table of variants that differ in exactly two options, ok false when ms are not such.
-func (r Render) family(base image.Image, ms []Map) (title string, g report.Maps, ok bool) {
-	if len(ms) < 4 {
-		return "", g, false
+// block shows one map of an input that is no picture.
+func (r Render) block(it Item, m Map) (report.Block, error) {
+	switch {
+	case it.Text != nil:
+		v, err := it.flat(m, len(it.Text.Tokens))
+		if err != nil {
+			return nil, err
+		}
+		return r.tokenBlock(it.Text.Tokens, v)
+	case it.Row != nil:
+		v, err := it.flat(m, len(it.Row.Names))
+		if err != nil {
+			return nil, err
+		}
+		return r.barBlock(*it.Row, v)
 	}
-	spec, err := Lookup(ms[0].Base)
+	v, err := it.channels(m)
 	if err != nil {
-		return "", g, false
+		return nil, err
 	}
-	var vary []string
-	values := map[string][]string{}
-	for _, p := range spec.Params {
-		for _, m := range ms {
-			if v := m.Options[p.Name]; !slices.Contains(values[p.Name], v) {
-				values[p.Name] = append(values[p.Name], v)
-			}
-		}
-		if len(values[p.Name]) > 1 {
-			vary = append(vary, p.Name)
-		}
-	}
-	if len(vary) != 2 || len(ms) != len(values[vary[0]])*len(values[vary[1]]) {
-		return "", g, false
-	}
-	g = r.empty(base, ms)
-	g.Columns = values[vary[1]]
-	for _, v := range values[vary[0]] {
-		row := report.MapRow{Label: v, Maps: make([]report.Map, len(g.Columns))}
-		for _, m := range ms {
-			if m.Options[vary[0]] == v {
-				row.Maps[slices.Index(g.Columns, m.Options[vary[1]])] = r.cell(m, "")
-			}
-		}
-		g.Rows = append(g.Rows, row)
-	}
-	place := ms[0].Layer
-	if place == "" {
-		place = "input"
-	}
-	return fmt.Sprintf("%s: %s × %s at %s", ms[0].Base, vary[0], vary[1], place), g, true
-}
-
-// table has a row for each layer and a column for each method; maps at the input stand in the first row.
-func (r Render) table(base image.Image, ms []Map) report.Maps {
-	g := r.empty(base, ms)
-	var methods, layers []string
-	for _, m := range ms {
-		if !slices.Contains(methods, m.Method) {
-			methods = append(methods, m.Method)
-		}
-		if m.Layer != "" && !slices.Contains(layers, m.Layer) {
-			layers = append(layers, m.Layer)
-		}
-	}
-	if len(layers) == 0 {
-		layers = []string{""}
-	}
-	heads := len(methods) <= maxColumns
-	if heads {
-		g.Columns = methods
-	} else {
-		g.Columns = make([]string, maxColumns)
-	}
-	for i, l := range layers {
-		label := l
-		if len(layers) == 1 {
-			label = ""
-		}
-		row := make([]report.Map, len(methods))
-		for _, m := range ms {
-			if m.Layer != l && (m.Layer != "" || i > 0) {
-				continue
-			}
-			place := m.Layer
-			if place == "" {
-				place = "input"
-			}
-			if !heads {
-				place = m.Method + " · " + place
-			}
-			row[slices.Index(methods, m.Method)] = r.cell(m, place)
-		}
-		for part := range slices.Chunk(row, len(g.Columns)) {
-			g.Rows = append(g.Rows, report.MapRow{Label: label, Maps: part})
-		}
-	}
-	return g
-}
-
-func (r Render) cell(m Map, caption string) report.Map {
-	c := report.Map{Image: r.Heat(m), Alt: m.Method + " at " + m.place(), Caption: caption}
-	if m.Constant {
-		c.Warning = "constant: nothing to show"
-	}
-	return c
-}
-
-// empty is a grid with the legends that ms need.
-func (r Render) empty(base image.Image, ms []Map) report.Maps {
-	g := report.Maps{Base: base, Alpha: r.Overlay.Alpha}
-	for _, c := range r.legends(ms) {
-		strip := make([]float32, 256)
-		for i := range strip {
-			strip[i] = float32(i) / 255
-		}
-		l := report.Legend{Image: Heat(strip, 1, 256, c), Name: c.Name, Low: "low", High: "high"}
-		if c.Diverging {
-			l.Low, l.High = "against", "for"
-		}
-		g.Legends = append(g.Legends, l)
-	}
-	return g
+	return r.seriesBlock(*it.Series, v)
 }

@@ -5,35 +5,44 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
-	"strings"
-
-	"golang.org/x/image/font"
-	"golang.org/x/image/font/basicfont"
-	"golang.org/x/image/font/inconsolata"
-	"golang.org/x/image/math/fixed"
 )
 
 // Panel is a sheet of pictures: rows of images, columns of methods.
 type Panel struct {
-	Columns []string
+	Columns []PanelHead
 	Rows    [][]PanelCell
-	Legends []*Colormap // drawn beneath, low to high
+	Legends []PanelLegend // drawn beneath
+	Fonts   []*Font       // for letters that the fonts of Go do not have
 }
 
-// PanelCell is a picture with a line beneath; a nil Image leaves its place empty.
+// PanelLegend is a strip of colours with a word at each end.
+type PanelLegend struct {
+	Strip     image.Image
+	Low, High string
+}
+
+// PanelHead stands over a column: a title, and a line in small letters beneath.
+type PanelHead struct{ Title, Detail string }
+
+// PanelCell is a picture with text beneath; a nil Image leaves its place empty. Title and Detail are one line each, which loses its middle
+// where it is too long; Caption is as many as it needs, up to four.
 type PanelCell struct {
-	Image   image.Image
-	Caption string
+	Image                  image.Image
+	Title, Caption, Detail string
+	Exact                  bool // the picture is neither enlarged nor reduced: it holds text
 }
 
 // Sizes of a panel in pixels.
 const (
-	panelCell   = 208 // a picture is enlarged by a whole factor until its longer side is about this
+	panelCell   = 224 // a picture is enlarged by a whole factor until its longer side is about this
+	panelLarge  = 384 // or reduced until it is this
 	panelMargin = 20
-	panelGap    = 12
-	fontWidth   = 8
-	fontHeight  = 17
+	panelGap    = 14
+	panelText   = 13
+	panelStrip  = 128     // length of a legend
 	maxPanel    = 1 << 14 // pixels on a side
+	titleRows   = 3
+	captionRows = 4
 )
 
 var (
@@ -43,148 +52,177 @@ var (
 	panelFrame = color.NRGBA{0xd5, 0xda, 0xe2, 255}
 )
 
-// Draw makes the picture. Images larger than a cell keep their size; all of a column are as wide as the widest.
+// panelLine is a line of text: bold for titles, grey for details.
+type panelLine struct {
+	text       string
+	bold, grey bool
+}
+
+// panelDrawing is a Panel whose sizes are being found.
+type panelDrawing struct {
+	Panel
+	regular, bold   *lettering
+	pictures        [][]image.Image
+	widths, heights []int // of the columns, of the pictures of a row
+	heads           [][]panelLine
+	feet            [][][]panelLine
+	headRows        int
+	footRows        []int
+}
+
+// Draw makes the picture. All of a column are as wide as the widest.
 func (p Panel) Draw() (*image.NRGBA, error) {
-	widths, heights := make([]int, len(p.Columns)), make([]int, len(p.Rows))
-	factor := make([][]int, len(p.Rows))
-	for i, r := range p.Rows {
-		if len(r) > len(p.Columns) {
-			return nil, fmt.Errorf("explain: panel: row %d has %d pictures, there are %d columns", i, len(r), len(p.Columns))
-		}
-		factor[i] = make([]int, len(r))
-		for j, c := range r {
-			if c.Image == nil {
-				continue
-			}
-			b := c.Image.Bounds()
-			f := max(1, panelCell/max(b.Dx(), b.Dy(), 1))
-			factor[i][j] = f
-			widths[j], heights[i] = max(widths[j], f*b.Dx()), max(heights[i], f*b.Dy())
-		}
+	d := &panelDrawing{Panel: p}
+	var err error
+	if d.regular, err = newLettering(p.Fonts, panelText, false); err != nil {
+		return nil, err
 	}
-	heads := 1
-	titles := make([][]string, len(p.Columns))
-	for j, s := range p.Columns {
-		widths[j] = max(widths[j], 12*fontWidth)
-		titles[j] = wrap(s, widths[j]/fontWidth, 3)
-		heads = max(heads, len(titles[j]))
+	if d.bold, err = newLettering(p.Fonts, panelText, true); err != nil {
+		return nil, err
 	}
-	W, H := 2*panelMargin-panelGap, 2*panelMargin+heads*fontHeight+4
-	captions := make([][][]string, len(p.Rows))
-	foot := make([]int, len(p.Rows))
-	for _, w := range widths {
-		W += w + panelGap
+	w, h, err := d.measure()
+	if err != nil {
+		return nil, err
 	}
-	for i, h := range heights {
-		captions[i] = make([][]string, len(p.Rows[i]))
-		for j, c := range p.Rows[i] {
-			captions[i][j] = wrap(c.Caption, widths[j]/fontWidth, 2)
-			foot[i] = max(foot[i], len(captions[i][j]))
-		}
-		H += h + foot[i]*fontHeight + panelGap
-	}
-	if len(p.Legends) > 0 {
-		H += fontHeight + panelGap
-	}
-	if W > maxPanel || H > maxPanel {
-		return nil, fmt.Errorf("explain: panel: %dx%d pixels; the limit is %d on a side: show fewer images or methods at a time", W, H, maxPanel)
-	}
-	out := image.NewNRGBA(image.Rect(0, 0, W, H))
+	out := image.NewNRGBA(image.Rect(0, 0, w, h))
 	draw.Draw(out, out.Bounds(), image.NewUniform(panelPaper), image.Point{}, draw.Src)
-	x := panelMargin
-	for j, lines := range titles {
-		for k, s := range lines {
-			write(out, x, panelMargin+(heads-len(lines)+k)*fontHeight, s, inconsolata.Bold8x16, panelInk)
-		}
-		x += widths[j] + panelGap
-	}
-	y := panelMargin + heads*fontHeight + 4
-	for i, r := range p.Rows {
-		x = panelMargin
-		for j, c := range r {
-			if c.Image != nil {
-				enlarge(out, x, y, c.Image, factor[i][j])
-				h := factor[i][j] * c.Image.Bounds().Dy()
-				for k, s := range captions[i][j] {
-					write(out, x, y+h+2+k*fontHeight, s, inconsolata.Regular8x16, panelSoft)
-				}
-			}
-			x += widths[j] + panelGap
-		}
-		y += heights[i] + foot[i]*fontHeight + panelGap
-	}
-	p.drawLegends(out, y)
+	d.draw(out)
 	return out, nil
 }
 
-func (p Panel) drawLegends(out *image.NRGBA, y int) {
-	x := panelMargin
-	for _, c := range p.Legends {
-		low, high := "low", "high"
-		if c.Diverging {
-			low, high = "against", "for"
+// measure finds the sizes of everything, and with them that of the panel.
+func (d *panelDrawing) measure() (w, h int, err error) {
+	d.widths, d.heights = make([]int, len(d.Columns)), make([]int, len(d.Rows))
+	d.footRows = make([]int, len(d.Rows))
+	for i, row := range d.Rows {
+		if len(row) > len(d.Columns) {
+			return 0, 0, fmt.Errorf("explain: panel: row %d has %d pictures, there are %d columns", i, len(row), len(d.Columns))
 		}
-		write(out, x, y, low, inconsolata.Regular8x16, panelSoft)
-		x += (len(low) + 1) * fontWidth
-		for k := range 128 {
-			for d := range 10 {
-				out.SetNRGBA(x+k, y+4+d, c.lut[2*k])
+		pictures := make([]image.Image, len(row))
+		for j, c := range row {
+			if c.Image == nil {
+				continue
+			}
+			pictures[j] = c.sized()
+			b := pictures[j].Bounds()
+			d.widths[j], d.heights[i] = max(d.widths[j], b.Dx()), max(d.heights[i], b.Dy())
+		}
+		d.pictures = append(d.pictures, pictures)
+	}
+	for j, c := range d.Columns {
+		d.widths[j] = max(d.widths[j], panelCell/2)
+		var lines []panelLine
+		for _, s := range d.bold.wrap(c.Title, d.widths[j], titleRows) {
+			lines = append(lines, panelLine{text: s, bold: true})
+		}
+		if c.Detail != "" {
+			lines = append(lines, panelLine{text: d.regular.fit(c.Detail, d.widths[j]), grey: true})
+		}
+		d.heads = append(d.heads, lines)
+		d.headRows = max(d.headRows, len(lines))
+	}
+	w, h = 2*panelMargin-panelGap, 2*panelMargin+d.headRows*d.regular.line+4-panelGap
+	for _, v := range d.widths {
+		w += v + panelGap
+	}
+	for i, row := range d.Rows {
+		feet := make([][]panelLine, len(row))
+		for j, c := range row {
+			feet[j] = d.foot(c, d.widths[j])
+			if c.Image != nil {
+				d.footRows[i] = max(d.footRows[i], len(feet[j]))
+			} else { // text in the place of the picture
+				d.heights[i] = max(d.heights[i], len(feet[j])*d.regular.line)
 			}
 		}
-		x += 128 + fontWidth
-		write(out, x, y, high, inconsolata.Regular8x16, panelSoft)
-		x += (len(high) + 3) * fontWidth
+		d.feet = append(d.feet, feet)
+		h += d.heights[i] + d.footRows[i]*d.regular.line + panelGap
 	}
+	if len(d.Legends) > 0 {
+		h += d.regular.line + panelGap
+	}
+	if w > maxPanel || h > maxPanel {
+		return 0, 0, fmt.Errorf("explain: panel: %dx%d pixels; the limit is %d on a side: show fewer images or methods at a time", w, h, maxPanel)
+	}
+	return w, h, nil
 }
 
-// enlarge draws img at (x,y), each pixel as a square of f, in a thin frame.
-func enlarge(out *image.NRGBA, x, y int, img image.Image, f int) {
-	b := img.Bounds()
-	frame := image.Rect(x-1, y-1, x+f*b.Dx()+1, y+f*b.Dy()+1)
-	draw.Draw(out, frame, image.NewUniform(panelFrame), image.Point{}, draw.Src)
-	for i := range b.Dy() {
-		for j := range b.Dx() {
-			c := color.NRGBAModel.Convert(img.At(b.Min.X+j, b.Min.Y+i)).(color.NRGBA)
-			for k := range f {
-				for l := range f {
-					out.SetNRGBA(x+j*f+l, y+i*f+k, c)
-				}
-			}
-		}
+// sized is the picture of c enlarged in whole pixels, or reduced.
+func (c PanelCell) sized() image.Image {
+	if c.Exact {
+		return c.Image
 	}
+	b := c.Image.Bounds()
+	if long := max(b.Dx(), b.Dy(), 1); long < panelLarge {
+		return enlarged(c.Image, max(1, panelCell/long))
+	}
+	return shrunk(c.Image, panelLarge)
 }
 
-// write draws s with its top left corner at (x,y).
-func write(out *image.NRGBA, x, y int, s string, face *basicfont.Face, c color.Color) {
-	d := font.Drawer{Dst: out, Src: image.NewUniform(c), Face: face, Dot: fixed.P(x, y+face.Ascent+1)}
-	d.DrawString(s)
-}
-
-// wrap breaks s into at most rows lines of at most width characters, after spaces, hyphens and slashes where it can; what does not
-// fit is cut with dots.
-func wrap(s string, width, rows int) []string {
-	if s == "" {
-		return nil
+// foot is the text beneath c.
+func (d *panelDrawing) foot(c PanelCell, width int) (lines []panelLine) {
+	if c.Title != "" {
+		lines = append(lines, panelLine{text: d.bold.fit(c.Title, width), bold: true})
 	}
-	width = max(width, 4)
-	rest := []rune(s)
-	var lines []string
-	for len(rest) > 0 && len(lines) < rows {
-		if len(rest) <= width {
-			return append(lines, strings.TrimSpace(string(rest)))
-		}
-		if len(lines) == rows-1 {
-			return append(lines, string(rest[:width-2])+"..")
-		}
-		cut := width
-		for k := width; k > width/2; k-- {
-			if strings.ContainsRune(" -/.,", rest[k-1]) {
-				cut = k
-				break
-			}
-		}
-		lines = append(lines, strings.TrimSpace(string(rest[:cut])))
-		rest = rest[cut:]
+	for _, s := range d.regular.wrap(c.Caption, width, captionRows) {
+		lines = append(lines, panelLine{text: s})
+	}
+	if c.Detail != "" {
+		lines = append(lines, panelLine{text: d.regular.fit(c.Detail, width), grey: true})
 	}
 	return lines
+}
+
+func (d *panelDrawing) write(out *image.NRGBA, x, y int, lines []panelLine) {
+	for _, l := range lines {
+		face, ink := d.regular, panelInk
+		if l.bold {
+			face = d.bold
+		}
+		if l.grey {
+			ink = panelSoft
+		}
+		face.write(out, x, y, l.text, ink)
+		y += d.regular.line
+	}
+}
+
+func (d *panelDrawing) draw(out *image.NRGBA) {
+	x, y := panelMargin, panelMargin
+	for j, lines := range d.heads {
+		d.write(out, x, y+(d.headRows-len(lines))*d.regular.line, lines)
+		x += d.widths[j] + panelGap
+	}
+	y += d.headRows*d.regular.line + 4
+	for i, row := range d.pictures {
+		x = panelMargin
+		for j, img := range row {
+			below := y
+			if img != nil {
+				box := img.Bounds().Sub(img.Bounds().Min).Add(image.Pt(x, y))
+				draw.Draw(out, box.Inset(-1), image.NewUniform(panelFrame), image.Point{}, draw.Src)
+				draw.Draw(out, box, img, img.Bounds().Min, draw.Src)
+				below = box.Max.Y
+			}
+			d.write(out, x, below+2, d.feet[i][j])
+			x += d.widths[j] + panelGap
+		}
+		y += d.heights[i] + d.footRows[i]*d.regular.line + panelGap
+	}
+	x = panelMargin
+	for _, l := range d.Legends {
+		d.regular.write(out, x, y, l.Low, panelSoft)
+		x += d.regular.width(l.Low) + 8
+		b := l.Strip.Bounds()
+		frame := image.Rect(x-1, y+3, x+panelStrip+1, y+16)
+		draw.Draw(out, frame, image.NewUniform(panelFrame), image.Point{}, draw.Src)
+		draw.Draw(out, frame.Inset(1), image.NewUniform(panelPaper), image.Point{}, draw.Src)
+		for k := range panelStrip {
+			c := l.Strip.At(b.Min.X+k*b.Dx()/panelStrip, b.Min.Y)
+			draw.Draw(out, image.Rect(x+k, y+4, x+k+1, y+15), image.NewUniform(c), image.Point{}, draw.Over)
+		}
+		x += panelStrip + 8
+		d.regular.write(out, x, y, l.High, panelSoft)
+		x += d.regular.width(l.High) + 2*panelMargin
+	}
 }

@@ -3,97 +3,186 @@ package explain
 import (
 	"fmt"
 	"image"
+	"image/color"
+	"math"
 )
 
 // Render says how maps are shown. The zero value is not usable; see DefaultRender.
 type Render struct {
 	Colormap  *Colormap // of maps from low to high
-	Diverging *Colormap // of signed maps
+	Diverging *Colormap // of signed maps, and by its ends of text, rows and series
 	Overlay   OverlayOptions
+	Clip      float64 // percentile at which maps at the input and signed maps are cut (Clipped); 0 cuts nothing
+	Fonts     []*Font // for letters in pictures that the fonts of Go do not have; see ParseFonts
+
+	Width   int  // of pictures of text, rows and series in pixels; 0 means 720
+	Most    int  // bars and channels that are shown; 0 means 30 and 12
+	InOrder bool // bars in the order of the columns, not the strongest first
 }
 
-// DefaultRender is turbo, RdBu_r for signed maps, half map and half picture.
+// DefaultRender is ember, BuOr for signed maps, cut at the 99th percentile, over a picture that stays clear where the map is cold.
 func DefaultRender() Render {
-	low, _ := LookupColormap("turbo")
-	mid, _ := LookupColormap("RdBu_r")
-	return Render{Colormap: low, Diverging: mid, Overlay: OverlayOptions{Alpha: 0.5}}
+	low, _ := LookupColormap(defaultColormap)
+	mid, _ := LookupColormap(defaultDiverging)
+	return Render{Colormap: low, Diverging: mid, Overlay: OverlayOptions{Alpha: 0.75}, Clip: 99}
 }
 
-// colours are those for m.
-func (r Render) colours(m Map) *Colormap {
-	if m.Signed {
-		return r.Diverging
+// colours are those of signed maps or others. A colour map that is chosen for maps of the other kind is used as one of theirs: the low end
+// of a map that has no sign is cold, whatever its colour.
+func (r Render) colours(signed bool) *Colormap {
+	c := r.Colormap
+	if signed {
+		c = r.Diverging
 	}
-	return r.Colormap
+	if c.Diverging != signed {
+		c = new(*c)
+		c.Diverging = signed
+	}
+	return c
 }
 
-// Heat is the picture of m alone.
-func (r Render) Heat(m Map) *image.NRGBA { return Heat(m.Heat, m.H, m.W, r.colours(m)) }
-
-// Overlaid is the picture of m over base.
-func (r Render) Overlaid(base image.Image, m Map) (*image.NRGBA, error) {
-	return Overlay(base, m.Heat, m.H, m.W, r.colours(m), r.Overlay)
+// shown is m from 0 to 1 as it is displayed, [H,W].
+func (r Render) shown(m Map) []float32 {
+	if m.Constant || m.Layer != "" && !m.Signed || len(m.Up) != len(m.Heat) {
+		return m.Heat
+	}
+	heat, _ := Clipped(m.Up, m.Signed, r.Clip)
+	return heat
 }
 
-// legends are the colour maps that maps use.
-func (r Render) legends(maps []Map) []*Colormap {
-	var low, mid bool
-	for _, m := range maps {
-		low, mid = low || !m.Signed, mid || m.Signed
+// Layer is m alone, to be laid over a picture: clear where the overlay leaves the picture clear. Overlay.Alpha is left out.
+func (r Render) Layer(m Map) *image.Paletted {
+	c := r.colours(m.Signed)
+	img := image.NewPaletted(image.Rect(0, 0, m.W, m.H), r.palette(c))
+	for i, v := range r.shown(m) {
+		img.Pix[i] = c.index(v)
 	}
-	var out []*Colormap
-	if low {
-		out = append(out, r.Colormap)
-	}
-	if mid {
-		out = append(out, r.Diverging)
+	return img
+}
+
+// palette is c with the opacity of the overlay, Alpha left out.
+func (r Render) palette(c *Colormap) color.Palette {
+	o := r.Overlay
+	o.Alpha = 1
+	out := make(color.Palette, len(c.lut))
+	for i := range out {
+		v := float32(i) / float32(len(out)-1)
+		q := o.colour(c, v)
+		q.A = uint8(math.Round(255 * o.opacity(c.strength(v))))
+		out[i] = q
 	}
 	return out
 }
 
-// Item is an image with its explanation.
-type Item struct {
-	Name   string      // as shown: a file name, for example
-	Base   image.Image // the picture after resizing and cropping, before normalisation; of the size of the model's input
-	Result Image
+// strip is c from low to high as it lies over a picture, one pixel high.
+func (r Render) strip(c *Colormap) *image.Paletted {
+	img := image.NewPaletted(image.Rect(0, 0, len(c.lut), 1), r.palette(c))
+	for i := range img.Pix {
+		img.Pix[i] = uint8(i)
+	}
+	return img
+}
+
+// Overlaid is the picture of m over base.
+func (r Render) Overlaid(base image.Image, m Map) (*image.NRGBA, error) {
+	return Overlay(base, r.shown(m), m.H, m.W, r.colours(m.Signed), r.Overlay)
+}
+
+// ends are the words at both ends of the legend of c.
+func (c *Colormap) ends() (low, high string) {
+	if c.Diverging {
+		return "against", "for"
+	}
+	return "low", "high"
+}
+
+// legends are the colour maps that the maps of items use.
+func (r Render) legends(items ...Item) []*Colormap {
+	var low, mid bool
+	for _, it := range items {
+		for _, m := range it.Result.Maps {
+			signed := m.Signed || !it.picture()
+			low, mid = low || !signed, mid || signed
+		}
+	}
+	var out []*Colormap
+	if low {
+		out = append(out, r.colours(false))
+	}
+	if mid {
+		out = append(out, r.colours(true))
+	}
+	return out
 }
 
 // Panel is a sheet of all items: a row for each image and target, a column for each method and layer.
 func (r Render) Panel(items []Item) (*image.NRGBA, error) {
-	p := Panel{Columns: []string{"image"}}
-	var all []Map
+	p := Panel{Columns: []PanelHead{{Title: "Input"}}, Fonts: r.Fonts}
 	column := map[string]int{}
 	for _, it := range items {
 		for _, m := range it.Result.Maps {
-			key := m.Method + "\n" + m.Layer
-			if _, ok := column[key]; !ok {
+			if key := m.Method + "\n" + m.Layer; column[key] == 0 {
 				column[key] = len(p.Columns)
-				p.Columns = append(p.Columns, m.Method)
+				p.Columns = append(p.Columns, PanelHead{m.Title(), m.at()})
 			}
 		}
-		all = append(all, it.Result.Maps...)
 	}
 	for _, it := range items {
 		for _, maps := range byTarget(it.Result.Maps) {
 			t := maps[0].Target
 			row := make([]PanelCell, len(p.Columns))
-			row[0] = PanelCell{it.Base, fmt.Sprintf("%s %.1f%%", t.Name(), 100*t.Prob)}
+			row[0] = PanelCell{Image: it.Base, Title: it.Name, Caption: t.Name(), Detail: t.says()}
 			for _, m := range maps {
-				img, err := r.Overlaid(it.Base, m)
+				img, err := r.Picture(it, m)
 				if err != nil {
-					return nil, fmt.Errorf("%w (image %s)", err, it.Name)
+					return nil, err
 				}
-				caption := m.Layer
-				if caption == "" {
-					caption = "input"
+				c := PanelCell{Image: img, Exact: !it.picture()}
+				if m.Constant {
+					c.Detail = nothingToShow
 				}
-				row[column[m.Method+"\n"+m.Layer]] = PanelCell{img, caption}
+				row[column[m.Method+"\n"+m.Layer]] = c
 			}
 			p.Rows = append(p.Rows, row)
 		}
 	}
-	p.Legends = r.legends(all)
+	for _, c := range r.legends(items...) {
+		l := PanelLegend{Strip: r.strip(c)}
+		l.Low, l.High = c.ends()
+		p.Legends = append(p.Legends, l)
+	}
 	return p.Draw()
+}
+
+// nothingToShow is said of a constant map.
+const nothingToShow = "constant: nothing to show"
+
+// at is where the map was made, for people.
+func (m Map) at() string {
+	if m.Layer == "" {
+		return "input"
+	}
+	return m.Layer
+}
+
+// says is the probability of p, or its value where a model has no probabilities (Prob is NaN).
+func (p Prediction) says() string {
+	if math.IsNaN(p.Prob) {
+		return fmt.Sprintf("%.4g", p.Logit)
+	}
+	return percent(p.Prob)
+}
+
+// percent is the share x of 1. What is neither all nor nothing is not rounded to that.
+func percent(x float64) string {
+	s := fmt.Sprintf("%.1f %%", 100*x)
+	switch {
+	case s == "0.0 %" && x > 0:
+		return "< 0.1 %"
+	case s == "100.0 %" && x < 1:
+		return "> 99.9 %"
+	}
+	return s
 }
 
 // byTarget splits maps, which are ordered by target, at each new one.

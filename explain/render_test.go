@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/png"
 	"io/fs"
 	"math"
@@ -17,41 +18,6 @@ import (
 
 	"github.com/gtk-onnx/gtk/tensor"
 )
-
-func TestColormapsVectors(t *testing.T) {
-	var tables map[string][][3]uint8
-	readGzipJSON(t, "testdata/colormaps.json.gz", &tables)
-	if len(tables) != len(Colormaps()) {
-		t.Errorf("%d colour maps, want %d", len(Colormaps()), len(tables))
-	}
-	for name, want := range tables {
-		c, err := LookupColormap(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i, rgb := range want {
-			v := (float32(i) + 0.5) / 256
-			if got := c.At(v); got != (color.NRGBA{rgb[0], rgb[1], rgb[2], 255}) {
-				t.Fatalf("%s: entry %d is %v, want %v", name, i, got, rgb)
-			}
-		}
-	}
-	if _, err := LookupColormap("turb"); err == nil || !strings.Contains(err.Error(), `"turbo"`) {
-		t.Errorf("no suggestion for turb: %v", err)
-	}
-}
-
-func TestColormapIndex(t *testing.T) {
-	c, _ := LookupColormap("gray")
-	for v, want := range map[float32]uint8{-1: 0, 0: 0, 0.00390624: 0, 0.00390625: 1, 0.5: 128, 0.999: 255, 1: 255, 7: 255} {
-		if got := c.At(v).R; got != want {
-			t.Errorf("%g has index %d, want %d", v, got, want)
-		}
-	}
-	if got := c.At(float32(math.NaN())).R; got != 0 {
-		t.Errorf("NaN has index %d, want 0", got)
-	}
-}
 
 // ramp is a map 0, 1/(n-1), …, 1.
 func ramp(n int) []float32 {
@@ -65,7 +31,8 @@ func ramp(n int) []float32 {
 func TestPNGPixels(t *testing.T) {
 	dir := t.TempDir()
 	r := DefaultRender()
-	r.Overlay.Alpha = 1
+	r.Colormap, _ = LookupColormap("turbo")
+	r.Overlay = OverlayOptions{Alpha: 1, FullBlend: true}
 	base := image.NewNRGBA(image.Rect(0, 0, 3, 2))
 	m := Map{Method: "gradcam", Base: "gradcam", Layer: "l/1", Raw: tensor.From(ramp(6), 1, 2, 3), H: 2, W: 3, Heat: ramp(6), Up: ramp(6)}
 	w := Writer{Dir: dir, PNG: true, NPY: true, JSON: true, Render: r}
@@ -88,10 +55,17 @@ func TestPNGPixels(t *testing.T) {
 	}
 	var tables map[string][][3]uint8
 	readGzipJSON(t, "testdata/colormaps.json.gz", &tables)
+	// The picture is enlarged by a whole factor.
+	f3 := minPicture / 3
+	if b := img.Bounds(); b.Dx() != 3*f3 || b.Dy() != 2*f3 {
+		t.Fatalf("the picture is %v, want %dx%d", b, 3*f3, 2*f3)
+	}
 	for i := range 6 {
 		want := tables["turbo"][min(i*256/5, 255)]
-		if got := color.NRGBAModel.Convert(img.At(i%3, i/3)).(color.NRGBA); got != (color.NRGBA{want[0], want[1], want[2], 255}) {
-			t.Errorf("pixel %d is %v, want %v", i, got, want)
+		for _, at := range []image.Point{{i % 3 * f3, i / 3 * f3}, {i%3*f3 + f3 - 1, i/3*f3 + f3 - 1}} {
+			if got := color.NRGBAModel.Convert(img.At(at.X, at.Y)).(color.NRGBA); got != (color.NRGBA{want[0], want[1], want[2], 255}) {
+				t.Errorf("pixel %d is %v at %v, want %v", i, got, at, want)
+			}
 		}
 	}
 	raw, err := os.Open(files[0].NPY)
@@ -114,9 +88,16 @@ func TestPNGPixels(t *testing.T) {
 	if _, err := again.Write(item); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("writing twice: %v, want an error that the file exists", err)
 	}
+	first, err := os.ReadFile(files[0].PNG)
+	if err != nil {
+		t.Fatal(err)
+	}
 	again = Writer{Dir: dir, PNG: true, Render: r, Force: true}
 	if _, err := again.Write(item); err != nil {
 		t.Errorf("writing twice with force: %v", err)
+	}
+	if second, err := os.ReadFile(files[0].PNG); err != nil || !bytes.Equal(first, second) {
+		t.Errorf("the same picture has other bytes: %v", err)
 	}
 	left, err := filepath.Glob(filepath.Join(dir, ".*"))
 	if err != nil || len(left) > 0 {
@@ -128,20 +109,29 @@ func TestOverlay(t *testing.T) {
 	base := image.NewNRGBA(image.Rect(5, 5, 7, 6)) // bounds need not begin at 0
 	base.SetNRGBA(5, 5, color.NRGBA{200, 100, 0, 255})
 	base.SetNRGBA(6, 5, color.NRGBA{10, 20, 30, 255})
-	c, _ := LookupColormap("gray")
+	gray, _ := LookupColormap("gray")
+	signed, _ := LookupColormap("seismic")
 	m := []float32{0, 1}
+	red, blue := signed.At(1), signed.At(0)
 	for name, tc := range map[string]struct {
+		c    *Colormap
+		m    []float32
 		o    OverlayOptions
 		want [2]color.NRGBA
 	}{
-		"picture":   {OverlayOptions{Alpha: 0}, [2]color.NRGBA{{200, 100, 0, 255}, {10, 20, 30, 255}}},
-		"half":      {OverlayOptions{Alpha: 0.5}, [2]color.NRGBA{{100, 50, 0, 255}, {133, 138, 143, 255}}},
-		"map":       {OverlayOptions{Alpha: 1}, [2]color.NRGBA{{0, 0, 0, 255}, {255, 255, 255, 255}}},
-		"grey base": {OverlayOptions{GrayBase: true}, [2]color.NRGBA{{100, 100, 100, 255}, {20, 20, 20, 255}}},
-		"from map":  {OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{200, 100, 0, 255}, {255, 255, 255, 255}}},
-		"mask":      {OverlayOptions{Mask: true}, [2]color.NRGBA{{0, 0, 0, 255}, {10, 20, 30, 255}}},
+		"picture":        {gray, m, OverlayOptions{Alpha: 0}, [2]color.NRGBA{{200, 100, 0, 255}, {10, 20, 30, 255}}},
+		"cold is clear":  {gray, m, OverlayOptions{Alpha: 0.5}, [2]color.NRGBA{{200, 100, 0, 255}, {133, 138, 143, 255}}},
+		"warm":           {gray, []float32{warm / 2, warm}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{148, 98, 48, 255}, {192, 192, 192, 255}}},
+		"middle":         {signed, []float32{0.5, 1}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{200, 100, 0, 255}, red}},
+		"against":        {signed, []float32{0.5, 0}, OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{200, 100, 0, 255}, blue}},
+		"half":           {gray, m, OverlayOptions{Alpha: 0.5, FullBlend: true}, [2]color.NRGBA{{100, 50, 0, 255}, {133, 138, 143, 255}}},
+		"map":            {gray, m, OverlayOptions{Alpha: 1, FullBlend: true}, [2]color.NRGBA{{0, 0, 0, 255}, {255, 255, 255, 255}}},
+		"grey base":      {gray, m, OverlayOptions{GrayBase: true}, [2]color.NRGBA{{100, 100, 100, 255}, {20, 20, 20, 255}}},
+		"in proportion":  {gray, []float32{0.25, 1}, OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{166, 91, 16, 255}, {255, 255, 255, 255}}},
+		"mask":           {gray, m, OverlayOptions{Mask: true}, [2]color.NRGBA{{0, 0, 0, 255}, {10, 20, 30, 255}}},
+		"nothing to see": {gray, []float32{float32(math.NaN()), 0}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{200, 100, 0, 255}, {10, 20, 30, 255}}},
 	} {
-		out, err := Overlay(base, m, 1, 2, c, tc.o)
+		out, err := Overlay(base, tc.m, 1, 2, tc.c, tc.o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -151,78 +141,9 @@ func TestOverlay(t *testing.T) {
 			}
 		}
 	}
+	c := gray
 	if _, err := Overlay(base, m, 2, 1, c, OverlayOptions{}); err == nil {
 		t.Error("a map of another size was laid over the picture")
-	}
-}
-
-func TestPanel(t *testing.T) {
-	img := image.NewNRGBA(image.Rect(0, 0, 16, 12))
-	img.SetNRGBA(0, 0, color.NRGBA{1, 2, 3, 255})
-	c, _ := LookupColormap("turbo")
-	p := Panel{Columns: []string{"image", "normgrad-scaling-filter_norm of a very long name that does not fit anywhere"}, Rows: [][]PanelCell{
-		{{img, "tabby 91.3%"}, {img, "layer4.1"}},
-		{{img, ""}},
-	}, Legends: []*Colormap{c}}
-	out, err := p.Draw()
-	if err != nil {
-		t.Fatal(err)
-	}
-	y := panelMargin + 3*fontHeight + 4 // three lines of title
-	if got := out.NRGBAAt(panelMargin+12, y+12); got != (color.NRGBA{1, 2, 3, 255}) {
-		t.Errorf("the corner of the first picture is %v", got)
-	}
-	if got := out.NRGBAAt(panelMargin+13, y+12); got == (color.NRGBA{1, 2, 3, 255}) {
-		t.Error("a pixel was enlarged by more than 13")
-	}
-	if _, err := (Panel{Columns: []string{"a"}, Rows: [][]PanelCell{{{}, {}}}}).Draw(); err == nil {
-		t.Error("a row longer than the columns was drawn")
-	}
-	if _, err := (Panel{Columns: []string{"a"}, Rows: [][]PanelCell{{{Image: image.NewNRGBA(image.Rect(0, 0, maxPanel, 1))}}}}).Draw(); err == nil {
-		t.Error("a panel over the limit was drawn")
-	}
-}
-
-func TestWrap(t *testing.T) {
-	for _, tc := range []struct {
-		s    string
-		want []string
-	}{
-		{"", nil},
-		{"gradcam", []string{"gradcam"}},
-		{"normgrad-scaling-filter_norm", []string{"normgrad-", "scaling-", "filter_norm"}},
-		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", []string{"aaaaaaaaaaaa", "aaaaaaaaaaaa", "aaaaaaaaaa.."}},
-	} {
-		if got := wrap(tc.s, 12, 3); !slices.Equal(got, tc.want) {
-			t.Errorf("%q: %q, want %q", tc.s, got, tc.want)
-		}
-	}
-}
-
-func TestFileName(t *testing.T) {
-	for _, tc := range []struct {
-		parts []string
-		want  string
-	}{
-		{[]string{"cat", "gradcam", "layer4.1/relu:0"}, "cat.gradcam.layer4.1_relu_0"},
-		{[]string{"../../etc/passwd", "m"}, "_.._etc_passwd.m"},
-		{[]string{"", "..", "é"}, "_._._"},
-		{[]string{"smooth-gradcam++", "a b"}, "smooth-gradcam++.a_b"},
-	} {
-		got := FileName(tc.parts...)
-		if got != tc.want {
-			t.Errorf("%q: %q, want %q", tc.parts, got, tc.want)
-		}
-		if strings.ContainsAny(got, `/\:`) {
-			t.Errorf("%q leaves the folder", got)
-		}
-	}
-	if n := len(FileName(strings.Repeat("x", 1000))); n > maxPart+1 {
-		t.Errorf("a long name stays %d long", n)
-	}
-	w := Writer{}
-	if a, b, c := w.stem("a/cat.jpg"), w.stem("b/Cat.png"), w.stem("cat.gif"); a != "cat" || b != "Cat-2" || c != "cat-3" {
-		t.Errorf("stems %s %s %s, want cat Cat-2 cat-3", a, b, c)
 	}
 }
 
@@ -269,6 +190,42 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// TestLayer: a map in a page covers its picture as Overlay does, whatever the colours chosen.
+func TestLayer(t *testing.T) {
+	base := plain(image.Rect(0, 0, 16, 16), color.NRGBA{200, 100, 50, 255})
+	for _, name := range Colormaps() {
+		for _, o := range []OverlayOptions{{}, {FullBlend: true}, {AlphaFromMap: true}} {
+			for _, signed := range []bool{false, true} {
+				r := DefaultRender()
+				r.Overlay, r.Overlay.Alpha = o, 1
+				r.Colormap, _ = LookupColormap(name)
+				r.Diverging = r.Colormap
+				m := heated(16, 16, ramp(256))
+				m.Signed, m.Constant = signed, true // so that Heat is shown as it is
+				layer, want := r.Layer(m), image.NewNRGBA(base.Bounds())
+				draw.Draw(want, want.Bounds(), base, image.Point{}, draw.Src)
+				draw.Draw(want, want.Bounds(), layer, image.Point{}, draw.Over)
+				got, err := r.Overlaid(base, m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, v := range got.Pix {
+					if d := int(v) - int(want.Pix[i]); d < -2 || d > 2 { // opacity in 8 bits
+						t.Fatalf("%s, %+v, signed %v: byte %d of the overlay is %d, of the layer %d", name, o, signed, i, v, want.Pix[i])
+					}
+				}
+				cold := 0
+				if signed {
+					cold = 127
+				}
+				if _, _, _, a := layer.At(cold%16, cold/16).RGBA(); !o.FullBlend && a > 0x1ff {
+					t.Errorf("%s, %+v, signed %v: the cold end has opacity %d", name, o, signed, a>>8)
+				}
+			}
+		}
+	}
+}
+
 func TestPicture(t *testing.T) {
 	img, err := Picture(tensor.From([]float32{0, 1, 2, 4}, 1, 1, 2, 2), 0)
 	if err != nil {
@@ -279,5 +236,40 @@ func TestPicture(t *testing.T) {
 	}
 	if _, err := Picture(tensor.From([]float32{0}, 1), 0); err == nil {
 		t.Error("a tensor of rank 1 became a picture")
+	}
+}
+
+// TestHotPixelPicture: in the overlay and in the page, one hot pixel of a gradient leaves the rest to be seen; with Clip 0 it does not.
+func TestHotPixelPicture(t *testing.T) {
+	black := color.NRGBA{0, 0, 0, 255}
+	m := Map{Method: "gradient", Base: "gradient", H: 20, W: 20, Up: make([]float32, 400)}
+	for i := range m.Up {
+		m.Up[i] = float32(i % 7)
+	}
+	m.Up[37] = 1e5
+	m.Heat, _ = MinMax(m.Up)
+	seen := func(r Render) (overlay, layer int) {
+		img, err := r.Overlaid(plain(image.Rect(0, 0, 20, 20), black), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := r.Layer(m)
+		for i := range 400 {
+			if c := img.NRGBAAt(i%20, i/20); max(c.R, c.G, c.B) > 40 {
+				overlay++
+			}
+			if _, _, _, a := l.At(i%20, i/20).RGBA(); a > 0x2000 {
+				layer++
+			}
+		}
+		return overlay, layer
+	}
+	r := DefaultRender()
+	if a, b := seen(r); a < 200 || b < 200 {
+		t.Errorf("%d and %d of 400 pixels are seen", a, b)
+	}
+	r.Clip = 0
+	if a, b := seen(r); a != 1 || b != 1 {
+		t.Errorf("without a cut %d and %d pixels are seen, want the hot one", a, b)
 	}
 }

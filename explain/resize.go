@@ -1,5 +1,12 @@
 package explain
 
+import (
+	"image"
+	"image/draw"
+
+	xdraw "golang.org/x/image/draw"
+)
+
 // Bilinear resizes src [h,w] to [H,W] with half-pixel centres: the source coordinate of pixel i is (i+0.5)·h/H − 0.5, clamped to the plane.
 // It is ONNX's Resize with mode linear and coordinate_transformation_mode half_pixel, and PyTorch's align_corners=False.
 // Sizes must be positive and len(src) h·w.
@@ -33,4 +40,69 @@ func taps(n, N int) []tap {
 		ts[i] = tap{lo, min(lo+1, n-1), min(s-float64(lo), 1)}
 	}
 	return ts
+}
+
+// fitted is the map m [h,w] for display at [H,W]: Bilinear along axes that grow, the mean of what falls into a pixel along those that
+// shrink, so that fine maps do not flicker.
+func fitted(m []float32, h, w, H, W int) []float32 {
+	if W < w {
+		m, w = meanRows(m, h, w, W), W
+	}
+	if H < h {
+		m, h = transposed(meanRows(transposed(m, h, w), w, h, H), w, H), H
+	}
+	if H == h && W == w {
+		return m
+	}
+	return Bilinear(m, h, w, H, W)
+}
+
+// meanRows shortens each row of m [h,w] to W values, means over w/W neighbours with parts of those at the ends.
+func meanRows(m []float32, h, w, W int) []float32 {
+	out := make([]float32, h*W)
+	for j := range W {
+		// In units of 1/W of a source pixel, so that no part is lost to rounding.
+		from, to := j*w, (j+1)*w
+		for k := from / W; k*W < to; k++ {
+			part := float64(min(to, (k+1)*W)-max(from, k*W)) / float64(w)
+			for i := range h {
+				out[i*W+j] += float32(part * float64(m[i*w+k]))
+			}
+		}
+	}
+	return out
+}
+
+// transposed is m [h,w] as [w,h].
+func transposed(m []float32, h, w int) []float32 {
+	out := make([]float32, len(m))
+	for i := range h {
+		for j := range w {
+			out[j*h+i] = m[i*w+j]
+		}
+	}
+	return out
+}
+
+// enlarged is img with each pixel a square of f.
+func enlarged(img image.Image, f int) image.Image {
+	if f == 1 {
+		return img
+	}
+	b := img.Bounds()
+	out := image.NewNRGBA(image.Rect(0, 0, f*b.Dx(), f*b.Dy()))
+	xdraw.NearestNeighbor.Scale(out, out.Bounds(), img, b, draw.Src, nil)
+	return out
+}
+
+// shrunk is img with sides of at most n pixels.
+func shrunk(img image.Image, n int) image.Image {
+	b := img.Bounds()
+	long := max(b.Dx(), b.Dy())
+	if long <= n {
+		return img
+	}
+	out := image.NewNRGBA(image.Rect(0, 0, max(1, b.Dx()*n/long), max(1, b.Dy()*n/long)))
+	xdraw.CatmullRom.Scale(out, out.Bounds(), img, b, draw.Src, nil)
+	return out
 }

@@ -10,12 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Writer writes the files of maps to a folder: NAME.METHOD[.LAYER][.CLASS] with .png (overlay), .npy (raw, float32 [c,h,w]) and .json.
+// Writer writes the files of maps to a folder: NAME.METHOD[.LAYER][.CLASS] with .png (over the input), .original.png (over the whole
+// picture, where there is one), .npy (raw, float32 [c,h,w]) and .json. Small pictures are enlarged by a whole factor: each pixel is a square.
 type Writer struct {
 	Dir     string
 	PNG     bool
@@ -31,13 +31,14 @@ type Writer struct {
 
 // Written is what was written for one map; names of files that were not asked for are empty.
 type Written struct {
-	Image  string `json:"image"`
-	Method string `json:"method"`
-	Layer  string `json:"layer"`
-	Target int    `json:"target"`
-	PNG    string `json:"png,omitempty"`
-	NPY    string `json:"npy,omitempty"`
-	JSON   string `json:"json,omitempty"`
+	Image    string `json:"image"`
+	Method   string `json:"method"`
+	Layer    string `json:"layer"`
+	Target   int    `json:"target"`
+	PNG      string `json:"png,omitempty"`
+	Original string `json:"original,omitempty"`
+	NPY      string `json:"npy,omitempty"`
+	JSON     string `json:"json,omitempty"`
 }
 
 // mapFile is the form of the JSON file of a map.
@@ -78,11 +79,7 @@ func (w *Writer) Write(it Item) ([]Written, error) {
 		base := w.unique(FileName(parts...))
 		r := Written{Image: it.Name, Method: m.Method, Layer: m.Layer, Target: m.Target.Class}
 		if w.PNG {
-			img, err := w.Render.Overlaid(it.Base, m)
-			if err != nil {
-				return nil, err
-			}
-			if r.PNG, err = w.picture(base+".png", img); err != nil {
+			if err := w.pictures(it, m, base, &r); err != nil {
 				return nil, err
 			}
 		}
@@ -110,11 +107,40 @@ func (w *Writer) Write(it Item) ([]Written, error) {
 	return out, nil
 }
 
+// minPicture is what the longer side of a picture that is written measures at least, when its pixels can be enlarged to that.
+const minPicture = 224
+
+// pictures writes the pictures of m and enters them into r.
+func (w *Writer) pictures(it Item, m Map, base string, r *Written) error {
+	img, err := w.Render.Picture(it, m)
+	if err != nil {
+		return err
+	}
+	if it.picture() {
+		img = legible(img)
+	}
+	if r.PNG, err = w.picture(base+".png", img); err != nil || !it.whole() {
+		return err
+	}
+	if img, err = w.Render.OnOriginal(it.Original, it.Box, m); err != nil {
+		return fmt.Errorf("%w (input %s)", err, it.Name)
+	}
+	r.Original, err = w.picture(w.unique(base+".original")+".png", legible(img))
+	return err
+}
+
+// legible is img enlarged until it is at least about minPicture long.
+func legible(img image.Image) image.Image {
+	b := img.Bounds()
+	return enlarged(img, max(1, minPicture/max(b.Dx(), b.Dy(), 1)))
+}
+
 // describe is the JSON form of m. Numbers that JSON does not have are left out with Min and Max 0.
 func (w *Writer) describe(it Item, m Map) mapFile {
 	f := mapFile{
 		Schema: "gtk.explain.map/1", Model: w.Model, Image: it.Name, Method: m.Base, Options: m.Options, Layer: m.Layer, Target: m.Target,
-		Score: m.Score, Top: it.Result.Top[:min(5, len(it.Result.Top))], Shape: m.Raw.Shape(), Signed: m.Signed, Weights: m.Weights, Details: w.Details,
+		Score: m.Score, Top: it.Result.Top[:min(5, len(it.Result.Top))], Shape: m.Raw.Shape(), Signed: m.Signed,
+		Weights: m.Weights, Details: w.Details,
 	}
 	if x := m.Raw.F32(); !m.Constant || finite(x) {
 		f.Min, f.Max = slices.Min(x), slices.Max(x)
@@ -180,55 +206,4 @@ func (w *Writer) file(name string, content []byte) (path string, err error) {
 		err = os.Rename(tmp.Name(), path)
 	}
 	return path, err
-}
-
-// stem is the part of file names for an image: its file name without folder and extension, with a number when that was used before.
-func (w *Writer) stem(name string) string {
-	s := filepath.Base(filepath.ToSlash(name))
-	if cut := strings.TrimSuffix(s, filepath.Ext(s)); cut != "" {
-		s = cut
-	}
-	return w.unique(FileName(s))
-}
-
-// unique is s, with a number appended when it was given out before.
-func (w *Writer) unique(s string) string {
-	if w.used == nil {
-		w.used = map[string]bool{}
-	}
-	name := s
-	for i := 2; w.used[strings.ToLower(name)]; i++ {
-		name = fmt.Sprintf("%s-%d", s, i)
-	}
-	w.used[strings.ToLower(name)] = true
-	return name
-}
-
-// maxPart is how long one part of a file name may be.
-const maxPart = 64
-
-// FileName joins parts with dots to a file name without an extension: what is not a letter, digit or one of + - = _ becomes _, as do dots
-// at the ends of a part; long parts lose their middle.
-func FileName(parts ...string) string {
-	var clean []string
-	for _, p := range parts {
-		var b strings.Builder
-		for _, r := range p {
-			switch {
-			case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("+-=_.", r):
-				b.WriteRune(r)
-			default:
-				b.WriteByte('_')
-			}
-		}
-		s := strings.Trim(b.String(), ".")
-		if len(s) > maxPart {
-			s = s[:maxPart/2] + "_" + s[len(s)-maxPart/2+1:]
-		}
-		if s == "" {
-			s = "_"
-		}
-		clean = append(clean, s)
-	}
-	return strings.Join(clean, ".")
 }

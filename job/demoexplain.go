@@ -117,7 +117,7 @@ func (e *demoExplanation) write(images []explain.Image) error {
 			share := insideShare(m, ex.Mask)
 			e.inside[m.Base] += share / float64(facts)
 			grid.Columns = append(grid.Columns, m.Base)
-			row.Maps = append(row.Maps, report.Map{Image: e.render.Heat(m), Alt: m.Method, Caption: fmt.Sprintf("%.0f %% inside", 100*share)})
+			row.Maps = append(row.Maps, report.Map{Image: e.render.Layer(m), Alt: m.Method, Caption: fmt.Sprintf("%.0f %% inside", 100*share)})
 		}
 		grid.Rows = []report.MapRow{row}
 		section.Add(grid)

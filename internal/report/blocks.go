@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"html/template"
+	"image/color"
 	"math"
 	"strconv"
 )
@@ -47,6 +48,17 @@ type Fact struct {
 type Facts []Fact
 
 func (f Facts) render(*page) (template.HTML, error) { return execute("facts", f) }
+
+// Scale explains two colours that fade from their ends to nothing in the middle.
+type Scale struct {
+	Low, High string // what the ends stand for
+	From, To  color.NRGBA
+}
+
+func (s Scale) render(*page) (template.HTML, error) {
+	return execute("scale", map[string]any{"Low": s.Low, "High": s.High, "Style": template.CSS(fmt.Sprintf(
+		"background:linear-gradient(90deg,%s,transparent,%s)", css(s.From), css(s.To)))})
+}
 
 // Setting is a name and its value.
 type Setting struct{ Name, Value string }
@@ -115,6 +127,17 @@ func (c Columns) render(p *page) (template.HTML, error) {
 		return "", err
 	}
 	return execute("columns", parts)
+}
+
+// Beside sets a narrow block and a wide one side by side where the window is wide enough.
+type Beside struct{ Narrow, Wide Block }
+
+func (b Beside) render(p *page) (template.HTML, error) {
+	parts, err := renderAll(p, []Block{b.Narrow, b.Wide})
+	if err != nil {
+		return "", err
+	}
+	return execute("beside", parts)
 }
 
 // Details is blocks behind a line that opens them.

@@ -6,19 +6,38 @@ import (
 	"fmt"
 	"html/template"
 	"image"
+	"image/jpeg"
 	"image/png"
+	"math"
 	"slices"
 )
 
-// dataURI is img as a PNG data URI.
+// dataURI is img as a data URI: a PNG, or a JPEG for photographs that would be much larger so.
 func dataURI(img image.Image) (template.URL, error) {
 	var b bytes.Buffer
 	enc := png.Encoder{CompressionLevel: png.BestCompression}
 	if err := enc.Encode(&b, img); err != nil {
 		return "", fmt.Errorf("report: picture: %w", err)
 	}
-	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes())), nil
+	kind, best := "png", b.Bytes()
+	_, few := img.(*image.Paletted)
+	if o, ok := img.(interface{ Opaque() bool }); !few && b.Len() > photoBytes && ok && o.Opaque() {
+		var j bytes.Buffer
+		if err := jpeg.Encode(&j, img, &jpeg.Options{Quality: photoQuality}); err != nil {
+			return "", fmt.Errorf("report: picture: %w", err)
+		}
+		if j.Len() < b.Len()/2 {
+			kind, best = "jpeg", j.Bytes()
+		}
+	}
+	return template.URL("data:image/" + kind + ";base64," + base64.StdEncoding.EncodeToString(best)), nil
 }
+
+// A PNG of more than photoBytes is tried as a JPEG.
+const (
+	photoBytes   = 40 << 10
+	photoQuality = 90
+)
 
 // pixelLimit is the size of a picture below which its pixels are shown as squares.
 const pixelLimit = 100
@@ -35,15 +54,18 @@ type Figure struct {
 	Caption string
 	Detail  string // small, under the caption
 	Tone    Tone   // colours the frame
+	Beneath bool   // it is the Base of Maps too, and stored once
 }
 
 type figureView struct {
 	Figure
 	URI       template.URL
 	Pixelated bool
+	Class     string // of the shared picture, else ""
+	W, H      int
 }
 
-func (f Figure) view() (figureView, error) {
+func (f Figure) view(p *page) (figureView, error) {
 	if f.Image == nil {
 		return figureView{}, fmt.Errorf("report: figure %q has no picture", f.Caption)
 	}
@@ -51,11 +73,16 @@ func (f Figure) view() (figureView, error) {
 	if f.Alt == "" {
 		f.Alt = f.Caption
 	}
-	return figureView{f, uri, pixelated(f.Image)}, err
+	b := f.Image.Bounds()
+	v := figureView{Figure: f, URI: uri, Pixelated: pixelated(f.Image), W: b.Dx(), H: b.Dy()}
+	if f.Beneath && err == nil {
+		v.Class = p.background(uri)
+	}
+	return v, err
 }
 
-func (f Figure) render(*page) (template.HTML, error) {
-	v, err := f.view()
+func (f Figure) render(p *page) (template.HTML, error) {
+	v, err := f.view(p)
 	if err != nil {
 		return "", err
 	}
@@ -69,10 +96,10 @@ type Gallery struct {
 	Figures []Figure
 }
 
-func (g Gallery) render(*page) (template.HTML, error) {
+func (g Gallery) render(p *page) (template.HTML, error) {
 	var views []figureView
 	for _, f := range g.Figures {
-		v, err := f.view()
+		v, err := f.view(p)
 		if err != nil {
 			return "", err
 		}
@@ -87,9 +114,12 @@ func (g Gallery) render(*page) (template.HTML, error) {
 
 // Maps is a grid of heat maps over one picture. The reader chooses how much of the map covers the picture.
 type Maps struct {
-	Base    image.Image // the picture beneath every map
-	Alpha   float64     // how much of the map covers it at first: the nearest of 0, 0.25, 0.5, 0.75, 1
-	Columns []string    // column heads, methods for example
+	Base    image.Image     // the picture beneath every map
+	Window  image.Rectangle // the part of Base that the maps cover, the rest is dimmed; empty means all
+	Alone   bool            // without a column of the picture by itself
+	Alpha   float64         // how much of the map covers it at first: the nearest of 0, 0.25, 0.5, 0.75, 1
+	Columns []string        // column heads, methods for example
+	Details []string        // small, under the heads; nil for none
 	Rows    []MapRow
 	Legends []Legend
 }
@@ -177,11 +207,43 @@ func (m Maps) render(p *page) (template.HTML, error) {
 	}
 	choice[best].Checked = true
 	b := m.Base.Bounds()
+	// Wide pictures are given more room across, tall ones less, so that all have about the same area.
+	most := int(math.Round(300 * min(max(math.Sqrt(float64(b.Dx())/float64(max(b.Dy(), 1))), 0.55), 1.9)))
+	count := len(m.Columns)
+	if !m.Alone {
+		count++
+	}
 	return execute("maps", map[string]any{
-		"ID": p.id("mix"), "Base": p.background(base), "Pixelated": pixelated(m.Base), "Columns": m.Columns, "Rows": rows,
-		"Mixes": choice, "Legends": legends, "W": b.Dx(), "H": b.Dy(), "Count": len(m.Columns),
+		"ID": p.id("mix"), "Base": p.background(base), "Pixelated": pixelated(m.Base), "Heads": m.heads(), "Rows": rows, "Window": m.window(),
+		"Mixes": choice, "Legends": legends, "W": b.Dx(), "H": b.Dy(), "Count": count, "Most": most, "Alone": m.Alone,
 		"Labelled": slices.ContainsFunc(rows, func(r row) bool { return r.Label != "" }),
 	})
+}
+
+// mapHead stands over a column.
+type mapHead struct{ Title, Detail string }
+
+func (m Maps) heads() (heads []mapHead) {
+	for i, c := range m.Columns {
+		h := mapHead{Title: c}
+		if i < len(m.Details) {
+			h.Detail = m.Details[i]
+		}
+		heads = append(heads, h)
+	}
+	return heads
+}
+
+// window is the place of the maps in the picture, "" when they cover all of it.
+func (m Maps) window() template.CSS {
+	b := m.Base.Bounds()
+	if m.Window.Empty() || m.Window == b {
+		return ""
+	}
+	part := func(v, of int) float64 { return 100 * float64(v) / float64(of) }
+	w := m.Window.Sub(b.Min)
+	return template.CSS(fmt.Sprintf("left:%.3f%%;top:%.3f%%;width:%.3f%%;height:%.3f%%",
+		part(w.Min.X, b.Dx()), part(w.Min.Y, b.Dy()), part(w.Dx(), b.Dx()), part(w.Dy(), b.Dy())))
 }
 
 func abs(x float64) float64 { return max(x, -x) }

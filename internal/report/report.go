@@ -1,8 +1,8 @@
 // Package report writes self-contained HTML pages: one file, pictures as data URIs, charts as inline SVG, styles
 // within, no scripts, light and dark. Pages hold no time and no random numbers: the same content gives the same bytes.
 //
-// A Report has sections, a Section has blocks: Heading, Text, Note, Facts, Settings, Table, Figure, Gallery, Maps, LineChart, Histogram,
-// Columns, Details. Whatever text they are given is escaped.
+// A Report has sections, a Section has blocks: Heading, Text, Note, Facts, Scale, Settings, Table, Figure, Gallery, Maps, Tokens,
+// Bars, Signals, LineChart, Histogram, Columns, Beside, Details. Whatever text they are given is escaped.
 package report
 
 import (
@@ -81,7 +81,17 @@ var styleSheet string
 //go:embed report.tmpl
 var templateText string
 
-var templates = template.Must(template.New("report").Parse(templateText))
+var templates = template.Must(template.New("report").Funcs(template.FuncMap{"middle": middle}).Parse(templateText))
+
+// middle is s in at most 36 letters, with an ellipsis for its middle.
+func middle(s string) string {
+	const most = 36
+	r := []rune(s)
+	if len(r) <= most {
+		return s
+	}
+	return string(r[:most/2]) + "…" + string(r[len(r)-(most-1)/2:])
+}
 
 // execute renders one of the embedded templates.
 func execute(name string, data any) (template.HTML, error) {

@@ -67,6 +67,28 @@ func sample() *Report {
 	}, Gallery{Caption: "Hardest examples", Figures: []Figure{
 		{Image: base, Caption: "id 17", Detail: "0.93"}, {Image: heat, Caption: "id 4", Detail: "0.91", Tone: Bad}, {Image: base, Caption: "id 8", Detail: "0.90"},
 	}}, Details{Summary: "More", Blocks: []Block{Text("Behind the line.")}})
+	orange, blue := color.NRGBA{242, 125, 26, 255}, color.NRGBA{47, 136, 243, 255}
+	var words []Token
+	for i, w := range strings.Fields("the film is not without its charm but the second half drags on and on") {
+		c := orange
+		if i%3 == 0 {
+			c = blue
+		}
+		c.A = uint8(i * 37)
+		words = append(words, Token{Text: w, Color: c, Title: "+0.1"})
+	}
+	wave := Signal{Name: "load"}
+	for i := range 400 {
+		wave.Values = append(wave.Values, math.Sin(float64(i)/20))
+		wave.Bands = append(wave.Bands, math.Sin(float64(i)/60))
+	}
+	r.Section("Other inputs", "").Add(
+		Tokens{Tokens: words, Apart: true},
+		Bars{For: orange, Against: blue, Bars: []Bar{{"age", "54", "+0.31", 1}, {"income", "31,000", "−0.2", -0.64}, {"region", "north", "+0.02", 0.06}}},
+		Signals{Signals: []Signal{wave, wave}, For: orange, Against: blue, XLabel: "minute"},
+		Beside{Narrow: Figure{Image: base, Beneath: true}, Wide: Maps{Base: base, Window: image.Rect(4, 0, 12, 8), Alone: true, Columns: []string{"Grad-CAM"},
+			Details: []string{"relu3"}, Rows: []MapRow{{Maps: []Map{{Image: heat}}}}}},
+	)
 	return r
 }
 
@@ -118,7 +140,7 @@ func TestSelfContained(t *testing.T) {
 				break
 			}
 			rest = rest[i+len(attr):]
-			if !strings.HasPrefix(rest, "data:image/png;base64,") && !strings.HasPrefix(rest, "#") {
+			if !strings.HasPrefix(rest, "data:image/png;base64,") && !strings.HasPrefix(rest, "data:image/jpeg;base64,") && !strings.HasPrefix(rest, "#") {
 				t.Errorf("%s%.40s… leaves the file", attr, rest)
 			}
 		}
@@ -128,6 +150,7 @@ func TestSelfContained(t *testing.T) {
 func TestErrors(t *testing.T) {
 	img := picture(2, 2, func(int, int) color.NRGBA { return color.NRGBA{} })
 	for name, b := range map[string]Block{
+		"beside":                 Beside{Text("a"), Figure{}},
 		"figure without picture": Figure{},
 		"maps without picture":   Maps{},
 		"too many maps":          Maps{Base: img, Columns: []string{"a"}, Rows: []MapRow{{Maps: make([]Map, 2)}}},
