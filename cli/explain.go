@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -28,6 +30,7 @@ var methodOptions = []struct{ flag, option, usage string }{
 
 func init() {
 	const method, look = "method", "looks"
+	usual := explain.DefaultRender()
 	flags := []ucli.Flag{
 		&ucli.StringSliceFlag{Name: "method", Category: method, Usage: "`METHODS`, separated by commas; options after colons: normgrad:phase1=scaling:phase2=norm",
 			Value: ucli.NewStringSlice("gradient", "gradcam")},
@@ -42,8 +45,13 @@ func init() {
 		&ucli.BoolFlag{Name: "list-layers", Usage: "list the layers of the model that maps can be made at"},
 		dataFlag(),
 		&ucli.IntFlag{Name: "n", Category: "data", Value: 4, Usage: "how many examples of --data to explain"},
-		&ucli.StringFlag{Name: "cmap", Category: look, Value: "turbo", Usage: "colours: " + strings.Join(explain.Colormaps(), ", ")},
-		&ucli.Float64Flag{Name: "alpha", Category: look, Value: 0.5, Usage: "share of the map in the overlay, 0 to 1"},
+		&ucli.StringFlag{Name: "cmap", Category: look, Value: usual.Colormap.Name, Usage: "colours: " + strings.Join(explain.Colormaps(), ", ")},
+		&ucli.Float64Flag{Name: "alpha", Category: look, Value: usual.Overlay.Alpha, Usage: "share of the map in the overlay where it is hottest, 0 to 1"},
+		&ucli.BoolFlag{Name: "full-blend", Category: look, Usage: "the same share everywhere, also where the map is cold"},
+		&ucli.Float64Flag{Name: "clip", Category: look, Value: usual.Clip, Usage: "maps at the input: `PERCENTILE` from which on all is as hot; 100 clips nothing"},
+		&ucli.StringFlag{Name: "font", Category: look, Usage: "`FILE` (.ttf, .otf, .ttc) with letters that the built-in font lacks"},
+		&ucli.IntFlag{Name: "most", Category: look, Usage: "bars of a table of features: at most so many"},
+		&ucli.BoolFlag{Name: "in-order", Category: look, Usage: "bars in the order of the features, not of their weight"},
 		&ucli.BoolFlag{Name: "gray-base", Category: look, Usage: "picture without colours beneath"},
 		&ucli.BoolFlag{Name: "alpha-from-map", Category: look, Usage: "cold places stay clear"},
 		&ucli.BoolFlag{Name: "panel", Category: look, Usage: "also write panel.png, all maps on one sheet"},
@@ -179,13 +187,32 @@ func explainRender(c *ucli.Context) (explain.Render, error) {
 	}
 	if m.Diverging {
 		r.Diverging = m
+	} else {
+		r.Colormap = m
 	}
-	r.Colormap = m
 	a := c.Float64("alpha")
 	if !(a >= 0 && a <= 1) {
 		return r, usagef("--alpha %v: want a number from 0 to 1", a)
 	}
-	r.Overlay = explain.OverlayOptions{Alpha: a, GrayBase: c.Bool("gray-base"), AlphaFromMap: c.Bool("alpha-from-map")}
+	r.Overlay = explain.OverlayOptions{Alpha: a, GrayBase: c.Bool("gray-base"), AlphaFromMap: c.Bool("alpha-from-map"), FullBlend: c.Bool("full-blend")}
+	if r.Clip = c.Float64("clip"); !(r.Clip > 50 && r.Clip <= 100) {
+		return r, usagef("--clip %v: want a percentile above 50 and up to 100", r.Clip)
+	}
+	if r.Most = c.Int("most"); r.Most < 0 {
+		return r, usagef("--most %d: must not be negative", r.Most)
+	}
+	r.InOrder = c.Bool("in-order")
+	path := c.String("font")
+	if path == "" {
+		return r, nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return r, fmt.Errorf("--font: %w", err)
+	}
+	if r.Fonts, err = explain.ParseFonts(b); err != nil {
+		return r, usagef("--font %s: %v", path, err)
+	}
 	return r, nil
 }
 

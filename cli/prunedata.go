@@ -4,7 +4,6 @@ import (
 	"context"
 	"path/filepath"
 
-	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -82,7 +81,8 @@ func (e *env) printPruned(r *job.PruneReport) error {
 		e.printf("labels planted wrong: %d; %d of them among the %d suspects, %d dropped\n", p.Total, p.Among, len(r.Suspects), p.Dropped)
 	}
 	if p := r.Proof; p != nil {
-		e.printf("accuracy after %d steps on all %s, kept %s, random %s\n", p.Steps, units.Percent(p.Full), units.Percent(p.Pruned), units.Percent(p.Random))
+		v := func(x job.Number) string { return metricValue(p.Metric, float64(x)) }
+		e.printf("%s after %d steps on all %s, kept %s, random %s\n%s\n", metricName(p.Metric), p.Steps, v(p.Full), v(p.Pruned), v(p.Random), p.Says)
 	}
 	e.printf("written: %s, %s\ntrain on the subset: --data keep:%s@%s\n", r.KeepList, r.Report, r.KeepList, r.Data)
 	return nil

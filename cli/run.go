@@ -22,6 +22,7 @@ func init() {
 			"   gtk run vad.onnx --input input=wav.npy --input state=state.npy --input sr=16000 -o out\n\n" +
 			"With --data, or a FOLDER of pictures, it writes predictions: id, prediction, and the probability of each class or the values of a regression,\n" +
 			"as .csv, .jsonl or .npz. --input NAME=COLUMN,COLUMN then says which columns or array an input gets.\n\n" +
+			"   gtk run mine.onnx photos                     (as csv on standard output)\n" +
 			"   gtk run mine.onnx photos -o predictions.csv\n" +
 			"   gtk run mine.onnx --data csv:new.csv --label-column none -o predictions.csv",
 		Flags: slices.Concat([]ucli.Flag{
@@ -89,8 +90,14 @@ func (e *env) predict(ctx context.Context, c *ucli.Context, spec string) error {
 	if cfg.UseOptions, err = useOptions(c); err != nil {
 		return err
 	}
+	if cfg.Out == "" || cfg.Out == "-" {
+		if e.JSON {
+			return usagef("gtk run --data: --json needs a file for the predictions: give -o FILE.csv, FILE.jsonl or FILE.npz")
+		}
+		cfg.Out, cfg.W = "", e.Stdout
+	}
 	r, err := job.Predict(ctx, cfg, e.reporter())
-	if err != nil {
+	if err != nil || cfg.Out == "" {
 		return err
 	}
 	if r.Says != "" {

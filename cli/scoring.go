@@ -21,7 +21,7 @@ func scoringFlags() []ucli.Flag {
 		&ucli.BoolFlag{Name: "list", Usage: "list the scores"},
 		&ucli.StringSliceFlag{Name: "score", Category: group, Value: ucli.NewStringSlice("el2n"), Usage: "el2n, grand"},
 		&ucli.IntFlag{Name: "runs", Category: group, Value: 1, Usage: "models whose scores are averaged; each has its own weights and order of data"},
-		&ucli.IntFlag{Name: "score-epochs", Category: group, Value: 1, Usage: "epochs of training before scoring; 0 scores the model as it is"},
+		&ucli.IntFlag{Name: "score-epochs", Category: group, DefaultText: "0 for a model that knows the data, else 1", Usage: "epochs of training before scoring; 0 scores the model as it is"},
 		&ucli.StringFlag{Name: "reinit", Category: group, Usage: "fresh weights for each run: head (last layer), all, or none; head when there are several runs, else none"},
 	}, loopFlags("auto"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags())
 }
@@ -34,7 +34,10 @@ func (e *env) scoringOptions(c *ucli.Context) (o job.ScoringOptions, err error) 
 	}
 	o = job.ScoringOptions{
 		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), Scores: c.StringSlice("score"), Runs: c.Int("runs"),
-		ScoreEpochs: c.Int("score-epochs"), Reinit: c.String("reinit"), Out: c.String("out"), Force: c.Bool("force"), Seed: e.Seed,
+		Reinit: c.String("reinit"), Out: c.String("out"), Force: c.Bool("force"), Seed: e.Seed,
+	}
+	if c.IsSet("score-epochs") {
+		o.ScoreEpochs = new(c.Int("score-epochs"))
 	}
 	switch {
 	case o.Data == "":

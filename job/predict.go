@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"time"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -22,7 +22,8 @@ type PredictConfig struct {
 	DataOptions data.Options // of reading
 	UseOptions               // what inputs and outputs mean
 	BatchSize   int          // examples in one run; 0 means 32
-	Out         string       // FILE.csv, FILE.jsonl or FILE.npz; required
+	Out         string       // FILE.csv, FILE.jsonl or FILE.npz
+	W           io.Writer    // takes the rows as csv when Out is ""
 	Force       bool         // replace what is there
 }
 
@@ -50,15 +51,18 @@ func Predict(ctx context.Context, c PredictConfig, rep Reporter) (*PredictReport
 	switch {
 	case c.Data == "":
 		return nil, usagef("gtk run: --data is missing; see gtk data --list")
-	case c.Out == "":
+	case c.Out == "" && c.W == nil:
 		return nil, usagef("gtk run --data: the output is missing: give -o FILE.csv, FILE.jsonl or FILE.npz")
 	}
-	format, err := predictionFormat(c.Out)
-	if err != nil {
-		return nil, err
-	}
-	if err := MayWrite(c.Out, c.Force); err != nil {
-		return nil, err
+	format := "csv"
+	if c.Out != "" {
+		var err error
+		if format, err = predictionFormat(c.Out); err != nil {
+			return nil, err
+		}
+		if err := MayWrite(c.Out, c.Force); err != nil {
+			return nil, err
+		}
 	}
 	l, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
@@ -84,7 +88,7 @@ func Predict(ctx context.Context, c PredictConfig, rep Reporter) (*PredictReport
 	for _, n := range u.notes {
 		rep.Note(n)
 	}
-	err = WriteFile(c.Out, func(f *os.File) error {
+	write := func(f io.Writer) error {
 		if u.task == nil {
 			return u.outputs(ctx, f, cmp.Or(c.BatchSize, 32), r, rep)
 		}
@@ -94,7 +98,12 @@ func Predict(ctx context.Context, c PredictConfig, rep Reporter) (*PredictReport
 			return err
 		}
 		return w.close()
-	})
+	}
+	if c.Out == "" {
+		err = write(c.W)
+	} else {
+		err = WriteTo(c.Out, write)
+	}
 	r.Seconds = time.Since(start).Seconds()
 	return r, err
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -365,7 +364,7 @@ func (s *npzSink) close() error {
 }
 
 // outputs writes every output of the model as an array under its name.
-func (u *use) outputs(ctx context.Context, f *os.File, size int, r *PredictReport, rep Reporter) error {
+func (u *use) outputs(ctx context.Context, f io.Writer, size int, r *PredictReport, rep Reporter) error {
 	s, err := u.Session(engine.Query{})
 	if err != nil {
 		return err

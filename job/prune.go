@@ -95,9 +95,20 @@ func Prune(ctx context.Context, c PruneConfig, rep Reporter) (*PruneReport, erro
 	}
 	name := s.names[0]
 	x := s.scores[name]
-	kept, err := x.Select(choice)
+	chosen, err := x.Choose(choice)
 	if err != nil {
 		return nil, usagef("%v", err)
+	}
+	kept := chosen.Kept
+	if len(chosen.Rescued) > 0 {
+		var names []string
+		for _, i := range chosen.Rescued {
+			names = append(names, s.className(x.Labels[i]))
+		}
+		note := fmt.Sprintf("of %s none would be kept by the scores alone; the example with the highest score stays, so that no class vanishes. --balance keeps the share of every class",
+			strings.Join(names, ", "))
+		s.notes = append(s.notes, note)
+		rep.Note(note)
 	}
 	sums, err := s.write(dir)
 	if err != nil {

@@ -37,7 +37,11 @@ func (s *scoring) section(page *report.Report, name string, kept []int) {
 	if hit, total, ok := plantedAmong(s.train, top); ok {
 		lead += fmt.Sprintf(" %d of them are among the %d whose labels were changed on purpose.", hit, total)
 	}
-	page.Section("Possible label errors", lead).Add(s.suspectTable(x, top))
+	errors := page.Section("Possible label errors", lead)
+	if g, ok := s.gallery(x, top[:min(len(top), maxSuspects)]); ok {
+		errors.Add(g)
+	}
+	errors.Add(s.suspectTable(x, top))
 	if g, ok := s.gallery(x, order[:min(12, len(order))]); ok {
 		page.Section("Easiest examples", "The lowest scores: the model has nothing left to learn from them.").Add(g)
 	}
@@ -79,6 +83,9 @@ const maxSuspects = 40
 
 func (s *scoring) suspectTable(x *prune.Scores, top []int) report.Table {
 	t := report.Table{Head: []string{"Example", "Label", "Score", "± between runs"}, Numeric: []int{2, 3}}
+	if x.Predicted != nil {
+		t.Head, t.Numeric = []string{"Example", "Label", "Suggested", "Probability", "Score", "± between runs"}, []int{3, 4, 5}
+	}
 	planted := map[string]bool{}
 	for _, id := range data.Planted(s.train) {
 		planted[id] = true
@@ -91,7 +98,11 @@ func (s *scoring) suspectTable(x *prune.Scores, top []int) report.Table {
 		if planted[x.IDs[i]] {
 			label = report.Cell{Text: label.Text + " (planted)", Tone: report.Bad}
 		}
-		t.Rows = append(t.Rows, []report.Cell{{Text: x.IDs[i], Code: true}, label, report.Num(x.Mean[i], 4), report.Num(x.Std[i], 2)})
+		row := []report.Cell{{Text: x.IDs[i], Code: true}, label}
+		if x.Predicted != nil {
+			row = append(row, report.C(s.className(x.Predicted[i])), report.Percent(x.Probability[i]))
+		}
+		t.Rows = append(t.Rows, append(row, report.Num(x.Mean[i], 4), report.Num(x.Std[i], 2)))
 	}
 	return t
 }
@@ -121,6 +132,10 @@ func (s *scoring) gallery(x *prune.Scores, idx []int) (g report.Gallery, ok bool
 		f := report.Figure{Image: img, Alt: x.IDs[i], Caption: s.className(x.Labels[i]), Detail: fmt.Sprintf("%.3f", x.Mean[i])}
 		if planted[x.IDs[i]] {
 			f.Tone, f.Caption = report.Bad, f.Caption+" (planted)"
+		}
+		if x.Predicted != nil && x.Predicted[i] != x.Labels[i] {
+			f.Caption += " → " + s.className(x.Predicted[i])
+			f.Detail = fmt.Sprintf("suggested with %.0f %%; score %s", 100*x.Probability[i], f.Detail)
 		}
 		g.Figures = append(g.Figures, f)
 	}

@@ -16,6 +16,8 @@ type RunConfig struct {
 	// Model gives the model of a run, from 0: trained briefly from a fresh initialisation of its own. The scorers of all
 	// runs see the same data.
 	Model func(ctx context.Context, run int) (*engine.Model, error)
+	// Scored is shown the model of a run when its scores are made. It may be nil.
+	Scored func(ctx context.Context, run int, m *engine.Model) error
 }
 
 // Scores are the scores of a data set: the mean over the runs and their standard deviation.
@@ -26,6 +28,9 @@ type Scores struct {
 	Mean   []float64
 	Std    []float64 // of the population of runs
 	Runs   [][]float64
+
+	Predicted   []int     // class that the models choose, by the mean of their probabilities; nil without classes
+	Probability []float64 // of that class
 }
 
 // Run scores ds by the models of several runs. The mean is taken of the scores, which are norms, not of gradients.
@@ -58,6 +63,11 @@ func RunAll(ctx context.Context, ss map[string]Scorer, ds data.Dataset, c RunCon
 				out[name] = newScores(name, ds)
 			}
 			out[name].Runs = append(out[name].Runs, v)
+		}
+		if c.Scored != nil {
+			if err := c.Scored(ctx, run, m); err != nil {
+				return nil, err
+			}
 		}
 	}
 	for _, s := range out {

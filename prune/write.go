@@ -9,20 +9,34 @@ import (
 	"strconv"
 )
 
-// WriteCSV writes id, label, mean, std and rank of every example in the order of the data set; rank 1 has the highest score.
+// WriteCSV writes id, label, mean, std and rank of every example in the order of the data set, rank 1 having the highest score; and where the models choose
+// a class, predicted and probability.
 func (s *Scores) WriteCSV(w io.Writer, classes []string) error {
 	rank := make([]int, len(s.IDs))
 	for k, i := range s.Order() {
 		rank[i] = len(s.IDs) - k
 	}
 	c := csv.NewWriter(w)
-	c.Write([]string{"id", "label", "mean", "std", "rank"})
-	for i, id := range s.IDs {
-		label := strconv.Itoa(s.Labels[i])
-		if y := s.Labels[i]; y >= 0 && y < len(classes) {
-			label = classes[y]
+	head := []string{"id", "label", "mean", "std", "rank"}
+	if s.Predicted != nil {
+		head = append(head, "predicted", "probability")
+	}
+	c.Write(head)
+	name := func(y int) string {
+		switch {
+		case y < 0:
+			return ""
+		case y < len(classes):
+			return classes[y]
 		}
-		c.Write([]string{id, label, format(s.Mean[i]), format(s.Std[i]), strconv.Itoa(rank[i])})
+		return strconv.Itoa(y)
+	}
+	for i, id := range s.IDs {
+		row := []string{id, name(s.Labels[i]), format(s.Mean[i]), format(s.Std[i]), strconv.Itoa(rank[i])}
+		if s.Predicted != nil {
+			row = append(row, name(s.Predicted[i]), format(s.Probability[i]))
+		}
+		c.Write(row)
 	}
 	c.Flush()
 	return c.Error()
