@@ -69,7 +69,7 @@ func (a Augment) Validate() error {
 }
 
 // part is the random box of a picture of h×w, nil when Resized is off.
-func (a Augment) part(r random, h, w int) *box {
+func (a Augment) part(r random, h, w int) *Box {
 	if a.Resized[1] == 0 {
 		return nil
 	}
@@ -79,12 +79,12 @@ func (a Augment) part(r random, h, w int) *box {
 		bw, bh := int(math.Round(math.Sqrt(area*aspect))), int(math.Round(math.Sqrt(area/aspect)))
 		if bw > 0 && bh > 0 && bw <= w && bh <= h {
 			y, x := r.intn(h-bh+1), r.intn(w-bw+1)
-			return &box{float64(y), float64(x), float64(y + bh), float64(x + bw)}
+			return &Box{float64(x), float64(y), float64(x + bw), float64(y + bh)}
 		}
 	}
 	side := min(h, w)
 	y, x := (h-side)/2, (w-side)/2
-	return &box{float64(y), float64(x), float64(y + side), float64(x + side)}
+	return &Box{float64(x), float64(y), float64(x + side), float64(y + side)}
 }
 
 // move is where the padded crop and the flip take a picture.
@@ -104,30 +104,35 @@ func (a Augment) draw(r random) (m move) {
 	return m
 }
 
-// apply is pic [C,H,W] after m, fill where nothing of it is left.
+// apply is pic [C,H,W], uint8 or uint16, after m, fill where nothing of it is left.
 func (m move) apply(pic *tensor.Tensor, fill uint8) *tensor.Tensor {
 	if m == (move{}) {
 		return pic
 	}
-	dy, dx := m.dy, m.dx
-	c, h, w := pic.Dim(0), pic.Dim(1), pic.Dim(2)
-	out := tensor.New(tensor.Uint8, c, h, w)
-	if fill != 0 {
-		for i := range out.Bytes() {
-			out.Bytes()[i] = fill
-		}
+	out := tensor.New(pic.DType(), pic.Shape()...)
+	if pic.DType() == tensor.Uint16 {
+		moved(m, tensor.Data[uint16](out), tensor.Data[uint16](pic), pic.Dim(1), pic.Dim(2), uint16(fill))
+	} else {
+		moved(m, out.Bytes(), pic.Bytes(), pic.Dim(1), pic.Dim(2), fill)
 	}
-	for k := range c {
-		for y := max(0, -dy); y < min(h, h-dy); y++ {
-			dst, src := out.Bytes()[(k*h+y)*w:][:w], pic.Bytes()[(k*h+y+dy)*w:][:w]
-			for x := max(0, -dx); x < min(w, w-dx); x++ {
+	return out
+}
+
+// moved takes the planes of h×w of src to dst.
+func moved[T uint8 | uint16](m move, dst, src []T, h, w int, fill T) {
+	for i := range dst {
+		dst[i] = fill
+	}
+	for k := range len(src) / (h * w) {
+		for y := max(0, -m.dy); y < min(h, h-m.dy); y++ {
+			to, from := dst[(k*h+y)*w:][:w], src[(k*h+y+m.dy)*w:][:w]
+			for x := max(0, -m.dx); x < min(w, w-m.dx); x++ {
 				if m.flip {
-					dst[w-1-x] = src[x+dx]
+					to[w-1-x] = from[x+m.dx]
 				} else {
-					dst[x] = src[x+dx]
+					to[x] = from[x+m.dx]
 				}
 			}
 		}
 	}
-	return out
 }
