@@ -41,8 +41,8 @@ func (s *readableOnly) Notes() []string {
 	return []string{fmt.Sprintf("%d of %d examples cannot be read and were left out: %s", len(s.bad), s.Dataset.Len(), some(names, len(s.bad)))}
 }
 
-// skipBad does what o.OnBadSample says. What a file holds is known only when it is decoded, and which examples there are must not depend on who reads
-// first, so all files are read here, on all processors; data in memory has been read already.
+// skipBad does what o.OnBadSample says. What a file holds is known only when it is decoded, and which examples there are must not depend
+// on who reads first, so all files are read here, on all processors; data in memory has been read already.
 func skipBad(spec string, ds Dataset, o Options) (Dataset, error) {
 	switch o.OnBadSample {
 	case "", "error":

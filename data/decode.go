@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"image"
@@ -70,7 +71,7 @@ func decodeFile(name string, file []byte, l Limits) (d decoded, err error) {
 	d.kind = k.name
 	defer func() {
 		if r := recover(); r != nil { // a decoder of ours or of others must not take the program down
-			err = &FormatError{Path: name, Problem: "cannot read the picture", Err: fmt.Errorf("%s decoder: %v", k.name, r), Remedy: "the file is damaged; remove it or replace it"}
+			err = unreadable(name, "cannot read the picture", fmt.Errorf("%s decoder: %v", k.name, r))
 		}
 	}()
 	decode, cfg, err := d.open(file)
@@ -81,7 +82,8 @@ func decodeFile(name string, file []byte, l Limits) (d decoded, err error) {
 		return d, malformed(name, "", "remove the file", "picture of %d×%d pixels", cfg.Width, cfg.Height)
 	}
 	if cfg.Width > l.pixels()/cfg.Height {
-		return d, malformed(name, "", "shrink the picture or raise the limit", "picture of %d×%d pixels is over the limit of %d pixels", cfg.Width, cfg.Height, l.pixels())
+		return d, malformed(name, "", "shrink the picture or raise the limit", "picture of %d×%d pixels is over the limit of %d pixels",
+			cfg.Width, cfg.Height, l.pixels())
 	}
 	if d.img, err = decode(); err != nil {
 		return d, unreadable(name, "cannot decode the picture", err)
@@ -94,23 +96,27 @@ func decodeFile(name string, file []byte, l Limits) (d decoded, err error) {
 
 // open reads the size of a picture of kind d.kind and gives the function that decodes it.
 func (d *decoded) open(file []byte) (decode func() (image.Image, error), cfg image.Config, err error) {
-	with := func(f func(io.Reader) (image.Image, error), config func(io.Reader) (image.Config, error)) (func() (image.Image, error), image.Config, error) {
-		cfg, err := config(bytes.NewReader(file))
-		return func() (image.Image, error) { return f(bytes.NewReader(file)) }, cfg, err
-	}
+	var whole func(io.Reader) (image.Image, error)
+	var config func(io.Reader) (image.Config, error)
 	switch d.kind {
 	case "png":
 		d.grey = len(file) > 25 && file[25]&2 == 0 // colour type
-		return with(png.Decode, png.DecodeConfig)
+		for name, body := range pngChunks(file) {
+			d.more = d.more || name == "acTL" && len(body) >= 4 && binary.BigEndian.Uint32(body) > 1
+		}
+		whole, config = png.Decode, png.DecodeConfig
 	case "jpeg":
-		return with(jpeg.Decode, jpeg.DecodeConfig)
+		whole, config = jpeg.Decode, jpeg.DecodeConfig
 	case "bmp":
-		return with(bmp.Decode, bmp.DecodeConfig)
+		whole, config = bmp.Decode, bmp.DecodeConfig
 	case "tiff":
-		if d.more, err = checkTIFF(file); err != nil {
+		t, err := parseTIFF(file)
+		if err != nil {
 			return nil, cfg, err
 		}
-		return with(tiff.Decode, tiff.DecodeConfig)
+		d.more = t.more
+		cfg, err = tiff.DecodeConfig(bytes.NewReader(file))
+		return func() (image.Image, error) { return t.decode(file) }, cfg, err
 	case "gif":
 		g := parseGIF(file)
 		d.more = g.animated
@@ -121,14 +127,12 @@ func (d *decoded) open(file []byte) (decode func() (image.Image, error), cfg ima
 		d.more = w.animated
 		return w.decode, image.Config{Width: w.width, Height: w.height}, err
 	}
-	p, err := parsePNM(file)
-	return func() (image.Image, error) {
-		r, err := p.decode()
-		if err != nil {
-			return nil, err
-		}
-		return r.image(), nil
-	}, p.config(), err
+	if whole == nil {
+		p, err := parsePNM(file)
+		return p.image, p.config(), err
+	}
+	cfg, err = config(bytes.NewReader(file))
+	return func() (image.Image, error) { return whole(bytes.NewReader(file)) }, cfg, err
 }
 
 // unreadable is the error of a decoder: of a file that is broken, or of one that is whole and of a form that is not decoded.

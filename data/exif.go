@@ -229,7 +229,8 @@ func upright(t *tensor.Tensor, orientation int) *tensor.Tensor {
 	out := tensor.New(t.DType(), c, oh, ow)
 	// where pixel 0,0 of the result is stored, and the steps along its rows and columns
 	last, right := (h-1)*w, w-1
-	at := map[int][3]int{2: {right, -1, w}, 3: {last + right, -1, -w}, 4: {last, 1, -w}, 5: {0, w, 1}, 6: {last, -w, 1}, 7: {last + right, -w, -1}, 8: {right, w, -1}}[orientation]
+	at := [][3]int{{right, -1, w}, {last + right, -1, -w}, {last, 1, -w}, {0, w, 1}, {last, -w, 1}, {last + right, -w, -1},
+		{right, w, -1}}[orientation-2]
 	if t.DType() == tensor.Uint16 {
 		turn(tensor.Data[uint16](out), tensor.Data[uint16](t), c, oh, ow, at)
 	} else {

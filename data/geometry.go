@@ -17,7 +17,7 @@ func (b Box) Rectangle() image.Rectangle {
 	return image.Rect(at(b.X0), at(b.Y0), at(b.X1), at(b.Y1))
 }
 
-// Box is the part of a picture of h×w pixels that resize and crop take: the whole of what the model is shown lies there, and a map over it belongs
+// Box is the part of a picture of h×w pixels that resize and crop take: what the model is shown lies there, and a map over it belongs
 // there. It fails where the picture itself would be refused.
 func (p Preprocess) Box(h, w int) (Box, error) {
 	g, err := p.plan(h, w, nil)

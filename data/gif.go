@@ -58,8 +58,8 @@ func parseGIF(file []byte) gifFile {
 	return g
 }
 
-// decode is the first frame on its canvas. The transparent colour keeps its red, green and blue, which image/gif would make black. What the frame
-// leaves free has the transparent colour, or colour 0 where there is none, as in Pillow.
+// decode is the first frame on its canvas. The transparent colour keeps its red, green and blue, which image/gif would make black.
+// What the frame leaves free has the transparent colour, or colour 0 where there is none, as in Pillow.
 func (g gifFile) decode(file []byte, canvas image.Rectangle) (image.Image, error) {
 	opaque := slices.Clone(file)
 	if g.transparent >= 0 {

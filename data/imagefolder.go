@@ -15,8 +15,10 @@ func init() {
 		Name: "imagefolder", Doc: "pictures in one sub-folder per class",
 		Source: "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html",
 		query:  []string{"order", "alpha"},
-		is:     func(path string, info fs.FileInfo) bool { return info.IsDir() && hasClassFolders(path) },
-		open:   openImageFolder,
+		is: func(path string, info fs.FileInfo) bool {
+			return info.IsDir() && hasClassFolders(path) && !isMaskFolder(path)
+		},
+		open: openImageFolder,
 	})
 }
 
@@ -72,7 +74,8 @@ func openImageFolder(spec Spec, o Options, _ int) (Dataset, error) {
 	f.paths, f.left = tree.paths, tree.omitted()
 	if len(f.paths) == 0 {
 		if len(names) == 0 && holdsImages(spec.Path) {
-			return nil, malformed(spec.Path, "", "put the pictures into one sub-folder per class, or read them without classes as images:"+spec.Path, "no class folders")
+			return nil, malformed(spec.Path, "", "put the pictures into one sub-folder per class, or read them without classes as images:"+
+				spec.Path, "no class folders")
 		}
 		return nil, tree.nothing(fmt.Sprintf("no pictures in %d sub-folders", len(names)), "need DIR/CLASS/picture; readable are "+readable)
 	}
@@ -80,8 +83,11 @@ func openImageFolder(spec Spec, o Options, _ int) (Dataset, error) {
 		if err := f.lookUp(o.Classes); err != nil {
 			return nil, err
 		}
+	} else if slices.Equal(f.classes, []string{"images", "masks"}) {
+		return nil, malformed(spec.Path, "", "read it as masks:"+spec.Path, "the folders are pictures and their masks, not classes")
 	} else if deeper && areSplits(f.classes) {
-		return nil, malformed(spec.Path, "", "name one of them, as in imagefolder:"+filepath.Join(spec.Path, f.classes[0]), "the folders %s are parts of the data, not classes", strings.Join(f.classes, ", "))
+		return nil, malformed(spec.Path, "", "name one of them, as in imagefolder:"+filepath.Join(spec.Path, f.classes[0]),
+			"the folders %s are parts of the data, not classes", strings.Join(f.classes, ", "))
 	}
 	f.said = tree.notes()
 	if len(empty) > 0 && o.Classes == nil {
@@ -107,8 +113,8 @@ func (f *files) lookUp(classes []string) error {
 }
 
 // classOrder sorts the names of class folders as text, byte by byte, as torchvision does: a model that was trained there counts its classes
-// so. Names that are the numbers 0 to K−1 or 1 to K come in the order of the numbers. Where the two orders differ, note says which it is; ?order= decides.
-// It does not matter when the list of classes is given.
+// so. Names that are the numbers 0 to K−1 or 1 to K come in the order of the numbers. Where the two orders differ, note says which it
+// is; ?order= decides. It does not matter when the list of classes is given.
 func classOrder(spec Spec, names []string, given bool) (sorted []string, note string, err error) {
 	order := spec.Query.Get("order")
 	if order != "" && order != "text" && order != "number" {
@@ -144,11 +150,13 @@ func classOrder(spec Spec, names []string, given bool) (sorted []string, note st
 	switch {
 	case order == "number" || order == "" && counting:
 		if order == "" {
-			note = fmt.Sprintf("classes are in the order of their numbers (%s); torchvision counts them as text (%s): for a model trained there, ?order=text behind the folder", list(numeric), list(text))
+			note = fmt.Sprintf("classes are in the order of their numbers (%s); torchvision counts them as text (%s): for a model trained there, "+
+				"?order=text behind the folder", list(numeric), list(text))
 		}
 		return numeric, note, nil
 	case order == "":
-		note = fmt.Sprintf("classes are in the order of text (%s), as in torchvision; ?order=number behind the folder orders them by value", list(text))
+		note = fmt.Sprintf("classes are in the order of text (%s), as in torchvision; ?order=number behind the folder orders them by value",
+			list(text))
 	}
 	return text, note, nil
 }
@@ -170,7 +178,8 @@ func classIndex(path, place, name string, classes []string) (int, error) {
 		first, _, _ := strings.Cut(c, " ")
 		if strings.TrimSuffix(first, ",") == name {
 			if found >= 0 {
-				return 0, malformed(path, place, "give the whole name of the class", "class %q stands for several of the %d given classes", name, len(classes))
+				return 0, malformed(path, place, "give the whole name of the class", "class %q stands for several of the %d given classes", name,
+					len(classes))
 			}
 			found = i
 		}

@@ -20,8 +20,8 @@ type fileKind struct {
 // readable is the kinds that are read, for messages.
 const readable = "png, jpeg, webp, bmp, tiff, gif and pnm (ppm, pgm, pbm, pam)"
 
-// fileKinds is the formats of pictures that are known, those first that are read. AVIF, HEIC and JPEG XL have no decoder in pure Go: those that
-// exist run C as WebAssembly, which adds 7 MiB to the binary and links it dynamically unless built with a tag.
+// fileKinds is the formats of pictures that are known, those first that are read. AVIF, HEIC and JPEG XL have no decoder in pure Go:
+// those that exist run C as WebAssembly, which adds 7 MiB to the binary and links it dynamically unless built with a tag.
 var fileKinds = []*fileKind{
 	{"png", []string{".png", ".apng"}, startsWith("\x89PNG\r\n\x1a\n"), true},
 	{"jpeg", []string{".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".pjp"}, startsWith("\xFF\xD8\xFF"), true},
@@ -35,12 +35,13 @@ var fileKinds = []*fileKind{
 		return len(h) >= 3 && h[0] == 'P' && h[1] >= '1' && h[1] <= '7' && isSpace(h[2])
 	}, true},
 	{"avif", []string{".avif", ".avifs"}, brands("avif", "avis"), false},
-	{"heic", []string{".heic", ".heif", ".hif"}, brands("heic", "heix", "hevc", "hevx", "heim", "heis", "hevm", "hevs", "mif1", "msf1"), false},
+	{"heic", []string{".heic", ".heif", ".hif"}, brands("heic", "heix", "hevc", "hevx", "heim", "heis", "hevm", "hevs", "mif1",
+		"msf1"), false},
 	{"jpeg 2000", []string{".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".jpm"}, startsWith("\x00\x00\x00\x0CjP  \r\n\x87\n", "\xFF\x4F\xFF\x51"), false},
 	{"jpeg xl", []string{".jxl"}, startsWith("\x00\x00\x00\x0CJXL \r\n\x87\n", "\xFF\x0A"), false},
 	{"big tiff", []string{".btf", ".tf8"}, startsWith("II+\x00", "MM\x00+"), false},
-	{"camera raw", []string{".raw", ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2", ".raf", ".pef", ".srw", ".3fr", ".erf",
-		".kdc", ".mrw", ".rwl", ".x3f"}, nil, false},
+	{"camera raw", []string{".raw", ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2", ".raf",
+		".pef", ".srw", ".3fr", ".erf", ".kdc", ".mrw", ".rwl", ".x3f"}, nil, false},
 	{"icon", []string{".ico", ".cur"}, startsWith("\x00\x00\x01\x00", "\x00\x00\x02\x00"), false},
 	{"targa", []string{".tga"}, nil, false},
 	{"svg", []string{".svg", ".svgz"}, func(h []byte) bool { return bytes.Contains(h, []byte("<svg")) }, false},

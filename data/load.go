@@ -72,7 +72,7 @@ func LoadImageOrTensor(path string, pre Preprocess, o Options) (x *tensor.Tensor
 	return in.X, in.Shown, err
 }
 
-// depth is the number of bits that the values of a picture take, at least 8. Of 16 bits, one or two that are free are taken for a dark picture's.
+// depth is the number of bits that the values of a picture take, at least 8. One or two that are free of 16 are a dark picture's.
 func depth(x *tensor.Tensor) int {
 	if x.DType() != tensor.Uint16 {
 		return 8

@@ -42,14 +42,19 @@ func (p Preprocess) mask(mask *tensor.Tensor, part *Box) (*tensor.Tensor, error)
 	return out.Reshape(out.Dim(1), out.Dim(2)), nil
 }
 
-// loadMask is a mask file: the class of each pixel, uint8 [H,W], Void for none. The class is the index of a palette, or the grey value; files of
-// one bit have the classes 0 and 1. The file must be of a kind that loses nothing.
+// loadMask is a mask file: the class of each pixel, uint8 [H,W], Void for none. The class is the index of a palette, or the grey value;
+// files of one bit have the classes 0 and 1. The file must be of a kind that loses nothing.
 func loadMask(path string, l Limits) (*tensor.Tensor, error) {
-	const want = "a mask is a png of one channel: the class number as grey value or index of a palette, 255 for none"
 	file, err := readFile(path, l)
 	if err != nil {
 		return nil, err
 	}
+	return maskOf(path, file, l)
+}
+
+// maskOf is loadMask of a file that was read.
+func maskOf(path string, file []byte, l Limits) (*tensor.Tensor, error) {
+	const want = "a mask is a png of one channel: the class number as grey value or index of a palette, 255 for none"
 	d, err := decodeFile(path, file, l)
 	if err != nil {
 		return nil, err
@@ -100,8 +105,8 @@ type masks struct {
 	limits  Limits
 }
 
-// openMasks looks at some of the files, spread evenly. Where all of them have no values but 0 and 255, these stand for the classes 0 and 1, and
-// not for 0 and none; binary "true" or "false" decides. classes is their number, 0 when it is not known.
+// openMasks looks at some of the files, spread evenly. Where all of them have no values but 0 and 255, these stand for the classes 0 and
+// 1, and not for 0 and none; binary "true" or "false" decides. classes is their number, 0 when it is not known.
 func openMasks(files []string, classes int, binary string, l Limits) (*masks, error) {
 	m := &masks{files: files, classes: classes, limits: l}
 	if binary != "" {
@@ -137,7 +142,8 @@ func (m *masks) load(i int) (*tensor.Tensor, error) {
 		case m.binary && v == 255:
 			t.Bytes()[p] = 1
 		case m.binary && v > 1:
-			return nil, malformed(m.files[i], "", "say ?binary=false where 255 is none and not class 1", "value %d in a mask, where others have 0 and 255 only", v)
+			return nil, malformed(m.files[i], "", "say ?binary=false where 255 is none and not class 1",
+				"value %d in a mask, where others have 0 and 255 only", v)
 		case v != Void && m.classes > 0 && int(v) >= m.classes:
 			return nil, malformed(m.files[i], "", "give the class list of this data", "class %d in a mask: %d classes are named", v, m.classes)
 		}

@@ -12,14 +12,17 @@ import (
 
 func init() {
 	register(Format{
-		Name: "masks", Doc: "segmentation: DIR/images/NAME.* with DIR/masks/NAME.png, the class of each pixel, 255 for none; DIR/classes.txt names the classes",
-		Source: "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html (section Segmentation: png files of class indices, 255 for void)",
+		Name:   "masks",
+		Doc:    "segmentation: DIR/images/NAME.* with DIR/masks/NAME.png, the class of each pixel, 255 for none; DIR/classes.txt names the classes",
+		Source: "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html (section Segmentation)",
 		query:  []string{"binary", "alpha"},
-		is: func(path string, info fs.FileInfo) bool {
-			return info.IsDir() && holdsImages(filepath.Join(path, "images")) && holdsImages(filepath.Join(path, "masks"))
-		},
-		open: openMaskFolder,
+		is:     func(path string, info fs.FileInfo) bool { return info.IsDir() && isMaskFolder(path) },
+		open:   openMaskFolder,
 	})
+}
+
+func isMaskFolder(dir string) bool {
+	return holdsImages(filepath.Join(dir, "images")) && holdsImages(filepath.Join(dir, "masks"))
 }
 
 // Masker is a Dataset whose labels are its masks: Classes names the classes of pixels.
@@ -42,8 +45,8 @@ type maskFolder struct {
 	to    []uint8 // class in the list that was given, by class in the files; nil: the same
 }
 
-// openMaskFolder pairs DIR/images/STEM.* with DIR/masks/STEM.*, or STEM_mask.*, at any depth, in path order. Where all masks have the values 0 and 255
-// only, 255 is class 1; ?binary=true|false decides. &alpha= as in imagefolder.
+// openMaskFolder pairs DIR/images/STEM.* with DIR/masks/STEM.*, or STEM_mask.*, at any depth, in path order. Where all masks have the
+// values 0 and 255 only, 255 is class 1; ?binary=true|false decides. &alpha= as in imagefolder.
 func openMaskFolder(spec Spec, o Options, _ int) (Dataset, error) {
 	p, err := newPictures(spec, o)
 	if err != nil {
@@ -56,7 +59,8 @@ func openMaskFolder(spec Spec, o Options, _ int) (Dataset, error) {
 	images, masks := &folder{root: spec.Path}, &folder{root: spec.Path}
 	for dir, f := range map[string]*folder{"images": images, "masks": masks} {
 		if info, err := os.Stat(filepath.Join(spec.Path, dir)); err != nil || !info.IsDir() {
-			return nil, malformed(spec.Path, "", "need DIR/images with pictures and DIR/masks with a mask of the same name for each", "no folder %s", dir)
+			return nil, malformed(spec.Path, "", "need DIR/images with pictures and DIR/masks with a mask of the same name for each",
+				"no folder %s", dir)
 		}
 		if err := f.walk(dir, true); err != nil {
 			return nil, err
@@ -169,8 +173,8 @@ func (m *maskFolder) Example(i int) (Example, error) {
 		return e, err
 	}
 	if h, w := e.X.Dim(1), e.X.Dim(2); e.Mask.Dim(0) != h || e.Mask.Dim(1) != w {
-		return e, malformed(m.masks.files[i], "", "a mask has the size of its picture as it is seen, turned by its EXIF orientation", "mask of %d×%d pixels for a picture of %d×%d",
-			e.Mask.Dim(1), e.Mask.Dim(0), w, h)
+		return e, malformed(m.masks.files[i], "", "a mask has the size of its picture as it is seen, turned by its EXIF orientation",
+			"mask of %d×%d pixels for a picture of %d×%d", e.Mask.Dim(1), e.Mask.Dim(0), w, h)
 	}
 	if m.to != nil {
 		for p, v := range e.Mask.Bytes() {

@@ -12,8 +12,8 @@ import (
 // Noter is a Dataset with something to say about itself: a choice that was made, files that were left out, pictures that are odd.
 type Noter interface{ Notes() []string }
 
-// Notes is what there is to say about ds, sentence by sentence, wrapped sets first. What is noticed only while pictures are read is complete when all
-// have been read: say the notes after the work, or again those that are new.
+// Notes is what there is to say about ds, sentence by sentence, wrapped sets first. What is noticed only while pictures are read is
+// complete when all have been read: say the notes after the work, or again those that are new.
 func Notes(ds Dataset) []string {
 	if ds == nil {
 		return nil
@@ -76,15 +76,16 @@ func (r *remarks) notes(alpha string, id func(int) string) []string {
 	defer r.mu.Unlock()
 	var notes []string
 	if s := r.seen[transparent]; len(s) > 0 && alpha == "" {
-		notes = append(notes, which(s, id, "picture has transparent pixels", "pictures have transparent pixels")+
-			": alpha is dropped, as Pillow's convert(\"RGB\") does; ?alpha=white or ?alpha=black behind the data lays pictures on a ground, ?alpha=drop says that this is meant")
+		notes = append(notes, which(s, id, "picture has transparent pixels", "pictures have transparent pixels")+": alpha is dropped, "+
+			"as Pillow's convert(\"RGB\") does; --transparent white or black lays pictures on that ground, drop says that this is meant")
 	}
 	if s := r.seen[animated]; len(s) > 0 {
 		notes = append(notes, which(s, id, "file holds several pictures", "files hold several pictures")+": the first one is used")
 	}
 	if n := bits.Len16(r.most); r.deep > 0 && n <= 14 {
-		notes = append(notes, fmt.Sprintf("the largest value of the 16-bit pictures (such as %s) is %d, as if they had %d bits: unless --scale says otherwise, they reach the model as 0 to %.2g; --scale 257/%d makes them 0 to 1",
-			id(r.first), r.most, max(n, 8), float64(r.most)/65535, 1<<max(n, 8)-1))
+		n = max(n, 8)
+		notes = append(notes, fmt.Sprintf("the largest value of the 16-bit pictures (such as %s) is %d, as if they had %d bits: unless --scale "+
+			"says otherwise, they reach the model as 0 to %.2g; --scale 257/%d makes them 0 to 1", id(r.first), r.most, n, float64(r.most)/65535, 1<<n-1))
 	}
 	return notes
 }

@@ -196,4 +196,12 @@ func (p *pnmFile) sample(i, pixel int) (v int, err error) {
 	return v, nil
 }
 
+func (p pnmFile) image() (image.Image, error) {
+	r, err := p.decode()
+	if err != nil {
+		return nil, err
+	}
+	return r.image(), nil
+}
+
 func (p pnmFile) config() image.Config { return image.Config{Width: p.width, Height: p.height} }

@@ -82,8 +82,8 @@ func (p Preprocess) String() string {
 	return string(b)
 }
 
-// Set changes one setting by the name of its flag: image-size (224 or 240x320, height first), resize, crop, channels, alpha, layout,
-// scale, mean, std (comma-separated numbers; fractions such as 1/255 are numbers).
+// Set changes one setting by the name of its flag: image-size (224 or 240x320, height first), resize, crop, channels, transparent (drop, white or
+// black), layout, scale, mean, std (comma-separated numbers; fractions such as 1/255 are numbers).
 func (p *Preprocess) Set(name, value string) error {
 	var err error
 	switch name {
@@ -101,7 +101,7 @@ func (p *Preprocess) Set(name, value string) error {
 		p.Crop = strings.ToLower(value)
 	case "channels":
 		p.Channels = strings.ToLower(value)
-	case "alpha":
+	case "transparent":
 		p.Alpha = strings.ToLower(value)
 	case "layout":
 		p.Layout = strings.ToLower(value)
@@ -112,7 +112,7 @@ func (p *Preprocess) Set(name, value string) error {
 	case "std":
 		p.Std, err = parseNumbers(value)
 	default:
-		return fmt.Errorf("data: preprocessing has no setting %q (%s)", name, didYouMean(name, []string{"image-size", "resize", "crop", "channels", "alpha", "layout", "scale", "mean", "std"}))
+		return fmt.Errorf("data: preprocessing has no setting %q (%s)", name, didYouMean(name, []string{"image-size", "resize", "crop", "channels", "transparent", "layout", "scale", "mean", "std"}))
 	}
 	if err != nil {
 		return fmt.Errorf("data: preprocessing: %s: %q: %w", name, value, err)

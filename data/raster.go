@@ -17,10 +17,10 @@ type raster struct {
 
 // dropOpaque drops an alpha that says nothing.
 func (r *raster) dropOpaque() {
-	if r.alpha == nil {
-		return
-	}
-	if r.alpha.DType() == tensor.Uint8 && slices.Min(r.alpha.Bytes()) == 255 || r.alpha.DType() == tensor.Uint16 && slices.Min(tensor.Data[uint16](r.alpha)) == 65535 {
+	switch {
+	case r.alpha == nil:
+	case r.alpha.DType() == tensor.Uint8 && slices.Min(r.alpha.Bytes()) == 255,
+		r.alpha.DType() == tensor.Uint16 && slices.Min(tensor.Data[uint16](r.alpha)) == 65535:
 		r.alpha = nil
 	}
 }
@@ -130,8 +130,8 @@ func (r raster) first() raster {
 // others. Alpha is dropped, as Pillow's convert("RGB") does.
 func FromImage(img image.Image) *tensor.Tensor { return rasterOf(img).x }
 
-// ToImage is the picture of x, uint8 or uint16: [1,H,W] as *image.Gray or *image.Gray16, [3,H,W] (RGB) as *image.NRGBA or *image.NRGBA64. It fails
-// for other tensors.
+// ToImage is the picture of x, uint8 or uint16: [1,H,W] as *image.Gray or *image.Gray16, [3,H,W] (RGB) as *image.NRGBA or
+// *image.NRGBA64. It fails for other tensors.
 func ToImage(x *tensor.Tensor) (image.Image, error) {
 	if err := checkPicture(x); err != nil {
 		return nil, err

@@ -1,22 +1,31 @@
 package data
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"image"
+
+	"golang.org/x/image/tiff"
 )
 
 // errForm is wrapped by the errors of files whose form has no meaning as a picture here.
 var errForm = errors.New("form of picture that is not read")
 
-// checkTIFF refuses what the decoder would misread: samples that are no unsigned numbers, and colours in planes of their own. more says that
-// other pictures follow.
+// tiffFile is what a TIFF file says of its first picture.
+type tiffFile struct {
+	more   bool // other pictures follow
+	invert bool // the decoder takes black for white
+}
+
+// parseTIFF refuses what the decoder would misread: samples that are no unsigned numbers, and colours in planes of their own.
 //
-// Source: TIFF 6.0, sections 2 and 8 (PlanarConfiguration), 19 (SampleFormat).
-func checkTIFF(file []byte) (more bool, err error) {
-	const bits, samples, planar, format = 258, 277, 284, 339
+// Source: TIFF 6.0, sections 2 and 8 (PlanarConfiguration), 10 and 11 (facsimile compression), 19 (SampleFormat).
+func parseTIFF(file []byte) (t tiffFile, err error) {
+	const bits, compression, photometric, samples, planar, format = 258, 259, 262, 277, 284, 339
 	order, entries := ifd(file)
-	value := map[uint16]int{samples: 1, planar: 1, format: 1, bits: 1}
+	value := map[uint16]int{bits: 1, compression: 1, photometric: 0, samples: 1, planar: 1, format: 1}
 	n := 0
 	for tag, e := range entries {
 		n++
@@ -26,21 +35,33 @@ func checkTIFF(file []byte) (more bool, err error) {
 	}
 	switch value[format] {
 	case 2:
-		return false, fmt.Errorf("%w: signed numbers of %d bits, which have no brightness", errForm, value[bits])
+		return t, fmt.Errorf("%w: signed numbers of %d bits, of which it is not known what is black", errForm, value[bits])
 	case 3:
-		return false, fmt.Errorf("%w: floating-point numbers, of which it is not known what is black and white", errForm)
+		return t, fmt.Errorf("%w: floating-point numbers, of which it is not known what is black and white", errForm)
 	case 5, 6:
-		return false, fmt.Errorf("%w: complex numbers", errForm)
+		return t, fmt.Errorf("%w: complex numbers", errForm)
 	}
 	if value[planar] == 2 && value[samples] > 1 {
-		return false, fmt.Errorf("%w: each colour in a plane of its own", errForm)
+		return t, fmt.Errorf("%w: each colour in a plane of its own", errForm)
 	}
 	if len(file) >= 8 {
 		if at := int64(order.Uint32(file[4:])) + 2 + 12*int64(n); at+4 <= int64(len(file)) {
-			more = order.Uint32(file[at:]) != 0
+			t.more = order.Uint32(file[at:]) != 0
 		}
 	}
-	return more, nil
+	// Facsimile codes black runs as ones, whatever these stand for.
+	t.invert = (value[compression] == 3 || value[compression] == 4) && value[photometric] == 1
+	return t, nil
+}
+
+func (t tiffFile) decode(file []byte) (image.Image, error) {
+	img, err := tiff.Decode(bytes.NewReader(file))
+	if m, ok := img.(*image.Gray); ok && t.invert {
+		for i, v := range m.Pix {
+			m.Pix[i] = 255 - v
+		}
+	}
+	return img, err
 }
 
 // tiffValue is the first value of an entry, which stands in it or where it says.

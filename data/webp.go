@@ -39,7 +39,8 @@ type webpFile struct {
 	animated      bool
 }
 
-// parseWebP finds the picture in a WebP file. Only what it needs of the container is kept, so that chunks that are odd or out of place do no harm.
+// parseWebP finds the picture in a WebP file. Only what it needs of the container is kept, so that chunks that are odd or out of
+// place do no harm.
 func parseWebP(file []byte) (w webpFile, err error) {
 	var alpha, picture []byte
 	name := ""
@@ -151,7 +152,8 @@ func (w webpFile) decode() (image.Image, error) {
 	}
 	canvas := image.NewNRGBA(whole)
 	for y := range w.frame.Dy() {
-		copy(canvas.Pix[canvas.PixOffset(w.frame.Min.X, w.frame.Min.Y+y):][:4*w.frame.Dx()], src.Pix[src.PixOffset(src.Rect.Min.X, src.Rect.Min.Y+y):])
+		row := canvas.Pix[canvas.PixOffset(w.frame.Min.X, w.frame.Min.Y+y):][:4*w.frame.Dx()]
+		copy(row, src.Pix[src.PixOffset(src.Rect.Min.X, src.Rect.Min.Y+y):])
 	}
 	return canvas, nil
 }
