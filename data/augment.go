@@ -69,7 +69,7 @@ func (a Augment) Validate() error {
 }
 
 // part is the random box of a picture of h×w, nil when Resized is off.
-func (a Augment) part(r random, h, w int) *Box {
+func (a Augment) part(r random, h, w int) *box {
 	if a.Resized[1] == 0 {
 		return nil
 	}
@@ -79,12 +79,12 @@ func (a Augment) part(r random, h, w int) *Box {
 		bw, bh := int(math.Round(math.Sqrt(area*aspect))), int(math.Round(math.Sqrt(area/aspect)))
 		if bw > 0 && bh > 0 && bw <= w && bh <= h {
 			y, x := r.intn(h-bh+1), r.intn(w-bw+1)
-			return &Box{float64(x), float64(y), float64(x + bw), float64(y + bh)}
+			return &box{float64(y), float64(x), float64(y + bh), float64(x + bw)}
 		}
 	}
 	side := min(h, w)
 	y, x := (h-side)/2, (w-side)/2
-	return &Box{float64(x), float64(y), float64(x + side), float64(y + side)}
+	return &box{float64(y), float64(x), float64(y + side), float64(x + side)}
 }
 
 // move is where the padded crop and the flip take a picture.

@@ -284,8 +284,8 @@ func TestAugment(t *testing.T) {
 	}
 	for e := range 200 {
 		b := Augment{Resized: [2]float64{0.2, 0.6}}.part(newRandom(2, uint64(e)), 30, 50)
-		area := (b.Y1 - b.Y0) * (b.X1 - b.X0) / 1500
-		if b.Y0 < 0 || b.X0 < 0 || b.Y1 > 30 || b.X1 > 50 || area < 0.17 || area > 0.65 {
+		area := (b.y1 - b.y0) * (b.x1 - b.x0) / 1500
+		if b.y0 < 0 || b.x0 < 0 || b.y1 > 30 || b.x1 > 50 || area < 0.17 || area > 0.65 {
 			t.Fatalf("box %+v, area %v", b, area)
 		}
 	}

@@ -228,31 +228,13 @@ func TestAnimationsGiveTheFirstFrame(t *testing.T) {
 	mention(t, Notes(ds), "4 files hold several pictures (the first is animated.gif)", "the first one is used")
 }
 
-// TestBox takes the box that preprocessing shows out of the original: resized, it is what is shown.
-func TestBox(t *testing.T) {
+// TestOriginal takes the box that preprocessing shows out of the original: it is what is shown.
+func TestOriginal(t *testing.T) {
 	m := image.NewNRGBA(image.Rect(0, 0, 90, 60))
 	for i := range m.Pix {
 		m.Pix[i] = uint8(i * 7)
 		if i%4 == 3 {
 			m.Pix[i] = 255
-		}
-	}
-	for _, c := range []struct {
-		p    Preprocess
-		want Box
-	}{
-		{Preprocess{}, Box{0, 0, 90, 60}},
-		{Preprocess{ImageSize: [2]int{30, 30}}, Box{16, 0, 76, 60}},
-		{Preprocess{Resize: 40, ImageSize: [2]int{20, 20}}, Box{30, 15, 60, 45}},
-		{Preprocess{ImageSize: [2]int{20, 50}, Crop: "none"}, Box{0, 0, 90, 60}},
-		{Preprocess{Resize: 30}, Box{0, 0, 90, 60}},
-	} {
-		got := must(c.p.Box(60, 90))(t)
-		if got != c.want {
-			t.Errorf("%v: box %+v, want %+v", c.p, got, c.want)
-		}
-		if r := got.Rectangle(); r.Empty() || !r.In(m.Rect) {
-			t.Errorf("%v: %v", c.p, r)
 		}
 	}
 	dir := t.TempDir()
@@ -261,7 +243,7 @@ func TestBox(t *testing.T) {
 		t.Fatal(err)
 	}
 	in := must(LoadInput(write1(t, filepath.Join(dir, "x.png"), b.Bytes()), Preprocess{ImageSize: [2]int{60, 60}}, Options{}))(t)
-	r := in.Box.Rectangle()
+	r := in.Box
 	if in.Original.Bounds().Size() != image.Pt(90, 60) || r.Size() != in.Shown.Bounds().Size() {
 		t.Fatalf("original %v, box %v, shown %v", in.Original.Bounds(), r, in.Shown.Bounds())
 	}
@@ -271,9 +253,6 @@ func TestBox(t *testing.T) {
 				t.Fatalf("pixel %d,%d", x, y)
 			}
 		}
-	}
-	if _, err := (Preprocess{ImageSize: [2]int{9000, 9000}}).Box(1, 1<<20); err == nil {
-		t.Error("a box of a picture that is refused")
 	}
 }
 

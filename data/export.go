@@ -14,14 +14,14 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// WriteNPZ writes ds as an npz archive that npz: reads back: x [N,…], y [N] class indices (int64) or [N,…] targets, id [N] and classes
-// [K]; mask [N,H,W] where masks are the labels. All examples must have one shape and type.
+// WriteNPZ writes ds as an npz archive that npz: reads back: x [N,…], y [N] class indices (int64) or [N,…] targets, id [N] and classes [K]. All
+// examples must have one shape and type.
 func WriteNPZ(w io.Writer, ds Dataset) error {
 	n := ds.Len()
 	if n == 0 {
 		return errors.New("data: export: the data set is empty")
 	}
-	var x, y, mask *tensor.Tensor
+	var x, y *tensor.Tensor
 	var first Example
 	labels, ids, labelled := make([]int64, n), make([]string, n), false
 	for i := range n {
@@ -50,14 +50,6 @@ func WriteNPZ(w io.Writer, ds Dataset) error {
 				return fmt.Errorf("data: export: example %q: target: %w", e.ID, err)
 			}
 		}
-		if Masked(ds) {
-			if mask == nil {
-				mask = tensor.New(tensor.Uint8, append(tensor.Shape{n}, e.Mask.Shape()...)...)
-			}
-			if err := place(mask, i, e.Mask, first.Mask); err != nil {
-				return fmt.Errorf("data: export: example %q: mask: %w", e.ID, err)
-			}
-		}
 		labels[i], ids[i] = int64(e.Label), e.ID
 		labelled = labelled || e.Label >= 0
 	}
@@ -67,9 +59,6 @@ func WriteNPZ(w io.Writer, ds Dataset) error {
 		arrays = append(arrays, tensor.Named{Name: "y", Tensor: y})
 	case labelled:
 		arrays = append(arrays, tensor.Named{Name: "y", Tensor: tensor.From(labels, n)})
-	}
-	if mask != nil {
-		arrays = append(arrays, tensor.Named{Name: "mask", Tensor: mask})
 	}
 	arrays = append(arrays, tensor.Named{Name: "id", Tensor: tensor.FromStrings(ids, n)})
 	if c := ds.Classes(); len(c) > 0 {

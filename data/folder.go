@@ -11,6 +11,30 @@ import (
 	"strings"
 )
 
+// Omission is the files of one kind that a data set leaves out.
+type Omission struct {
+	Kind   string   `json:"kind"` // an extension such as .heic, "other" for files that are no pictures, or what is wrong with their place
+	Count  int      `json:"count"`
+	Files  []string `json:"files"`            // the first three, below the folder
+	Remedy string   `json:"remedy,omitempty"` // "" where nothing is lost
+}
+
+// Omitter is a Dataset of files that has left some out.
+type Omitter interface {
+	// Omitted is the files that are left out, by kind, sorted.
+	Omitted() []Omission
+}
+
+// Omitted is the files that ds has left out, nil when it does not know; it looks through subsets.
+func Omitted(ds Dataset) []Omission {
+	for ; ds != nil; ds = inner(ds) {
+		if o, ok := ds.(Omitter); ok {
+			return o.Omitted()
+		}
+	}
+	return nil
+}
+
 // folder is what lies below a root: pictures that can be read, and what is left out.
 type folder struct {
 	root  string

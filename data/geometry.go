@@ -2,36 +2,17 @@ package data
 
 import (
 	"fmt"
-	"image"
 	"math"
 
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Box is a rectangle of a picture, in pixels from its upper left corner; the right and lower edges are those of the last pixels.
-type Box struct{ X0, Y0, X1, Y1 float64 }
-
-// Rectangle is b in whole pixels, rounded.
-func (b Box) Rectangle() image.Rectangle {
-	at := func(v float64) int { return int(math.Round(v)) }
-	return image.Rect(at(b.X0), at(b.Y0), at(b.X1), at(b.Y1))
-}
-
-// Box is the part of a picture of h×w pixels that resize and crop take: what the model is shown lies there, and a map over it belongs
-// there. It fails where the picture itself would be refused.
-func (p Preprocess) Box(h, w int) (Box, error) {
-	g, err := p.plan(h, w, nil)
-	if err != nil {
-		return Box{}, err
-	}
-	y, x := (g.from.Y1-g.from.Y0)/float64(g.rh), (g.from.X1-g.from.X0)/float64(g.rw)
-	top, left := g.from.Y0+float64(g.top)*y, g.from.X0+float64(g.left)*x
-	return Box{left, top, left + float64(g.width)*x, top + float64(g.height)*y}, nil
-}
+// box is a rectangle of a picture in pixels, y and x of its corners.
+type box struct{ y0, x0, y1, x1 float64 }
 
 // plan is the geometry for a picture of h×w: the box that is scaled, to what size, and the crop of that.
 type plan struct {
-	from           Box
+	from           box
 	rh, rw         int // size after scaling
 	top, left      int // corner of the crop
 	height, width  int // size of the crop
@@ -39,8 +20,8 @@ type plan struct {
 }
 
 // plan fits a picture of h×w; a box replaces resize and crop and is scaled to ImageSize.
-func (p Preprocess) plan(h, w int, part *Box) (plan, error) {
-	g := plan{from: Box{0, 0, float64(w), float64(h)}, rh: h, rw: w}
+func (p Preprocess) plan(h, w int, part *box) (plan, error) {
+	g := plan{from: box{0, 0, float64(h), float64(w)}, rh: h, rw: w}
 	H, W := p.ImageSize[0], p.ImageSize[1]
 	switch {
 	case part != nil:
@@ -121,8 +102,8 @@ func scaleCrop[T uint8 | uint16](g plan, dst, src []T, c, h, w int, resize func(
 		}
 		return
 	}
-	wr := newResizer(w, g.from.X0, g.from.X1, g.rw).part(g.left, g.width)
-	hr := newResizer(h, g.from.Y0, g.from.Y1, g.rh).part(g.top, g.height)
+	wr := newResizer(w, g.from.x0, g.from.x1, g.rw).part(g.left, g.width)
+	hr := newResizer(h, g.from.y0, g.from.y1, g.rh).part(g.top, g.height)
 	for k := range c {
 		resize(dst[k*m:(k+1)*m], src[k*n:(k+1)*n], h, w, wr, hr)
 	}
@@ -134,9 +115,9 @@ func (g plan) nearest(dst, src []uint8, h, w int) {
 		return min(max(int(from+(float64(i)+0.5)*(to-from)/float64(size)), 0), most-1)
 	}
 	for y := range g.height {
-		sy := at(y+g.top, g.from.Y0, g.from.Y1, g.rh, h)
+		sy := at(y+g.top, g.from.y0, g.from.y1, g.rh, h)
 		for x := range g.width {
-			dst[y*g.width+x] = src[sy*w+at(x+g.left, g.from.X0, g.from.X1, g.rw, w)]
+			dst[y*g.width+x] = src[sy*w+at(x+g.left, g.from.x0, g.from.x1, g.rw, w)]
 		}
 	}
 }

@@ -14,11 +14,11 @@ import (
 
 // Input is one input of a model, read from a file.
 type Input struct {
-	X        *tensor.Tensor // picture: [1,C,H,W] (or [1,H,W,C]) as the model wants it; a tensor as it is, with all its axes
-	Shown    image.Image    // what the model sees of a picture, before mean and std, 8 bits a channel; nil for tensors
-	Original image.Image    // the whole picture, upright, likewise; nil for tensors
-	Box      Box            // the part of Original that Shown shows
-	Notes    []string       // what is remarkable about the picture, see Notes
+	X        *tensor.Tensor  // picture: [1,C,H,W] (or [1,H,W,C]) as the model wants it; a tensor as it is, with all its axes
+	Shown    image.Image     // what the model sees of a picture, before mean and std, 8 bits a channel; nil for tensors
+	Original image.Image     // the whole picture, upright, likewise; nil for tensors
+	Box      image.Rectangle // the part of Original that Shown shows, see Preprocess.Box
+	Notes    []string        // what is remarkable about the picture, see Notes
 }
 
 // LoadInput reads one input of a model: a picture, which is preprocessed, or a tensor file (.npy, others through o.TensorFile).
@@ -57,7 +57,7 @@ func LoadInput(path string, pre Preprocess, o Options) (Input, error) {
 	if err := pre.normalise(in.X.F32(), pic); err != nil {
 		return Input{}, fmt.Errorf("%s: %w", path, err)
 	}
-	if in.Box, err = pre.Box(raw.Dim(1), raw.Dim(2)); err != nil {
+	if in.Box, err = pre.Box(raw.Dim(2), raw.Dim(1)); err != nil {
 		return Input{}, err
 	}
 	n := depth(raw)

@@ -13,7 +13,7 @@ import (
 // has the class at its centre.
 func (p Preprocess) Mask(mask *tensor.Tensor) (*tensor.Tensor, error) { return p.mask(mask, nil) }
 
-func (p Preprocess) mask(mask *tensor.Tensor, part *Box) (*tensor.Tensor, error) {
+func (p Preprocess) mask(mask *tensor.Tensor, part *box) (*tensor.Tensor, error) {
 	if mask.DType() != tensor.Uint8 || mask.Rank() != 2 || mask.Len() == 0 {
 		return nil, fmt.Errorf("data: %v is not a mask; need uint8 [H,W]", mask)
 	}

@@ -192,7 +192,7 @@ func (p Preprocess) Validate() error {
 // people to look at. ToImage makes an image of it.
 func (p Preprocess) Picture(x *tensor.Tensor) (*tensor.Tensor, error) { return p.picture(x, nil) }
 
-func (p Preprocess) picture(x *tensor.Tensor, part *Box) (*tensor.Tensor, error) {
+func (p Preprocess) picture(x *tensor.Tensor, part *box) (*tensor.Tensor, error) {
 	if err := checkPicture(x); err != nil {
 		return nil, err
 	}
