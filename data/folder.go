@@ -161,7 +161,7 @@ func (f *folder) walk(dir string, deep bool) error {
 // take adds one file. Its extension decides where it is that of a picture we read; else its content is looked at.
 func (f *folder) take(path, id string) {
 	const convert = "convert them to png or jpeg"
-	k, ext := named(path), strings.ToLower(filepath.Ext(path))
+	k, ext := kindByName(path), strings.ToLower(filepath.Ext(path))
 	if k != nil && k.read {
 		f.paths = append(f.paths, id)
 		return
@@ -206,5 +206,5 @@ func hasClassFolders(dir string) bool {
 // holdsImages reports whether a file in dir has the extension of a picture, be it one that is not read.
 func holdsImages(dir string) bool {
 	entries, _ := os.ReadDir(dir)
-	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !e.IsDir() && !hidden(e.Name()) && named(e.Name()) != nil })
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !e.IsDir() && !hidden(e.Name()) && kindByName(e.Name()) != nil })
 }

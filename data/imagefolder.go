@@ -41,7 +41,7 @@ func openImageFolder(spec Spec, o Options, _ int) (Dataset, error) {
 		case hidden(e.Name()):
 		case isDir(path, e):
 			names = append(names, e.Name())
-		case named(path) != nil:
+		case kindByName(path) != nil:
 			tree.omit("in no class folder", e.Name(), "put pictures into the sub-folder of their class")
 		default:
 			tree.omit("other", e.Name(), "")

@@ -16,7 +16,7 @@ func init() {
 		Source: "https://pkg.go.dev/image",
 		query:  []string{"recursive", "alpha"},
 		is: func(path string, info fs.FileInfo) bool {
-			return !info.IsDir() && named(path) != nil || info.IsDir() && holdsImages(path)
+			return !info.IsDir() && kindByName(path) != nil || info.IsDir() && holdsImages(path)
 		},
 		open: openImages,
 	}

@@ -111,8 +111,8 @@ func sniffFile(path string) *fileKind {
 	return sniff(head[:n])
 }
 
-// named is the kind of a file by its extension, nil when it is not that of a picture.
-func named(path string) *fileKind {
+// kindByName is the kind of a file by its extension, nil when it is not that of a picture.
+func kindByName(path string) *fileKind {
 	ext := strings.ToLower(filepath.Ext(path))
 	for _, k := range fileKinds {
 		if slices.Contains(k.exts, ext) {
@@ -124,14 +124,14 @@ func named(path string) *fileKind {
 
 // isImage reports whether path has the extension of a picture that can be read.
 func isImage(path string) bool {
-	k := named(path)
+	k := kindByName(path)
 	return k != nil && k.read
 }
 
 // kindOf is the kind of picture that the content of a file is, which wins over its name. Camera raw files are TIFF files whose first
 // picture is a small preview: they go by their name.
 func kindOf(name string, file []byte) *fileKind {
-	byName, k := named(name), sniff(file)
+	byName, k := kindByName(name), sniff(file)
 	if k == nil && (byName == nil || byName.magic == nil) || k != nil && k.name == "tiff" && byName != nil && byName.name == "camera raw" {
 		return byName
 	}

@@ -31,7 +31,7 @@ func LoadInput(path string, pre Preprocess, o Options) (Input, error) {
 			return Input{}, fmt.Errorf("data: %w", err)
 		}
 		return Input{X: arrays[0].Tensor}, nil
-	case named(path) != nil || sniffFile(path) != nil:
+	case kindByName(path) != nil || sniffFile(path) != nil:
 	case o.TensorFile != nil:
 		x, err := o.TensorFile(path)
 		return Input{X: x}, err
