@@ -160,7 +160,7 @@ func (f *folder) walk(dir string, deep bool) error {
 
 // take adds one file. Its extension decides where it is that of a picture we read; else its content is looked at.
 func (f *folder) take(path, id string) {
-	const convert = "convert them to png or jpeg"
+	const convert = "convert to png or jpeg"
 	k, ext := kindByName(path), strings.ToLower(filepath.Ext(path))
 	if k != nil && k.read {
 		f.paths = append(f.paths, id)
@@ -175,7 +175,7 @@ func (f *folder) take(path, id string) {
 	case k != nil:
 		f.omit(ext, id, convert)
 	case content != nil && content.read:
-		f.omit(ext, id, "they are pictures: give them the extension ."+content.exts[0][1:])
+		f.omit(ext, id, "pictures: give them the extension ."+content.exts[0][1:])
 	case content != nil:
 		f.omit(content.exts[0], id, convert)
 	default:
