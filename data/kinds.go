@@ -122,12 +122,6 @@ func kindByName(path string) *fileKind {
 	return nil
 }
 
-// isImage reports whether path has the extension of a picture that can be read.
-func isImage(path string) bool {
-	k := kindByName(path)
-	return k != nil && k.read
-}
-
 // kindOf is the kind of picture that the content of a file is, which wins over its name. Camera raw files are TIFF files whose first
 // picture is a small preview: they go by their name.
 func kindOf(name string, file []byte) *fileKind {

@@ -125,6 +125,10 @@ save(big, 'progressive.jpg', 4, quality=92, progressive=True)
 save(big.convert('L'), 'grey.jpg', 4, quality=92)
 save(big, 'icc.jpg', 4, quality=92, icc_profile=b'not a profile at all')
 save(big.convert('CMYK'), 'cmyk.jpg', 4, quality=95)
+b = open(path('cmyk.jpg'), 'rb').read()
+at = b.index(b'Adobe') + 11
+open(path('ycck.jpg'), 'wb').write(b[:at] + b'\2' + b[at + 1:])  # the same numbers, taken for YCCK
+add('ycck.jpg', 4)
 save(im, 'icc.png', icc_profile=b'\0' * 40)
 save(Image.new('RGB', (1, 1), (255, 0, 9)), 'one.png')
 
