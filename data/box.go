@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// Box is the part of a picture of that width and height, in its pixels, that becomes the input of the model: what is left by the crop. It is
-// rounded to whole pixels, and reaches beyond the picture where the input is padded.
+// Box is the part of a picture of that width and height, in its pixels, that becomes the input of the model: what is left by the crop. It
+// is rounded to whole pixels.
 func (p Preprocess) Box(width, height int) (image.Rectangle, error) {
 	g, err := p.plan(height, width, nil)
 	if err != nil {
