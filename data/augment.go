@@ -104,30 +104,35 @@ func (a Augment) draw(r random) (m move) {
 	return m
 }
 
-// apply is pic [C,H,W] after m, fill where nothing of it is left.
+// apply is pic [C,H,W], uint8 or uint16, after m, fill where nothing of it is left.
 func (m move) apply(pic *tensor.Tensor, fill uint8) *tensor.Tensor {
 	if m == (move{}) {
 		return pic
 	}
-	dy, dx := m.dy, m.dx
-	c, h, w := pic.Dim(0), pic.Dim(1), pic.Dim(2)
-	out := tensor.New(tensor.Uint8, c, h, w)
-	if fill != 0 {
-		for i := range out.Bytes() {
-			out.Bytes()[i] = fill
-		}
+	out := tensor.New(pic.DType(), pic.Shape()...)
+	if pic.DType() == tensor.Uint16 {
+		moved(m, tensor.Data[uint16](out), tensor.Data[uint16](pic), pic.Dim(1), pic.Dim(2), uint16(fill))
+	} else {
+		moved(m, out.Bytes(), pic.Bytes(), pic.Dim(1), pic.Dim(2), fill)
 	}
-	for k := range c {
-		for y := max(0, -dy); y < min(h, h-dy); y++ {
-			dst, src := out.Bytes()[(k*h+y)*w:][:w], pic.Bytes()[(k*h+y+dy)*w:][:w]
-			for x := max(0, -dx); x < min(w, w-dx); x++ {
+	return out
+}
+
+// moved takes the planes of h×w of src to dst.
+func moved[T uint8 | uint16](m move, dst, src []T, h, w int, fill T) {
+	for i := range dst {
+		dst[i] = fill
+	}
+	for k := range len(src) / (h * w) {
+		for y := max(0, -m.dy); y < min(h, h-m.dy); y++ {
+			to, from := dst[(k*h+y)*w:][:w], src[(k*h+y+m.dy)*w:][:w]
+			for x := max(0, -m.dx); x < min(w, w-m.dx); x++ {
 				if m.flip {
-					dst[w-1-x] = src[x+dx]
+					to[w-1-x] = from[x+m.dx]
 				} else {
-					dst[x] = src[x+dx]
+					to[x] = from[x+m.dx]
 				}
 			}
 		}
 	}
-	return out
 }

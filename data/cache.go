@@ -4,7 +4,7 @@ import (
 	"sync/atomic"
 )
 
-// cached keeps pictures after channels, resize and crop, as bytes.
+// cached keeps pictures after channels, resize and crop, in their own type.
 type cached struct {
 	Dataset
 	pre   Preprocess
@@ -13,7 +13,7 @@ type cached struct {
 	kept  []atomic.Pointer[Example]
 }
 
-// Cache keeps what p's resize and crop leave of the pictures of ds, one byte per value, so that later epochs neither decode nor resize.
+// Cache keeps what p's resize and crop leave of the pictures of ds, one byte per value (two for deep pictures), so that later epochs neither decode nor resize.
 // It stops keeping after limit bytes. The second result is p without the steps that are done, for use with the first. Random
 // resized crops should not be used on it: they would cut from the centre crop.
 func Cache(ds Dataset, p Preprocess, limit int64) (Dataset, Preprocess) {
@@ -44,7 +44,7 @@ func (c *cached) Example(i int) (Example, error) {
 			return e, wrapExample(e.ID, err)
 		}
 	}
-	if c.held.Add(int64(e.X.Len())) <= c.limit {
+	if c.held.Add(int64(len(e.X.Bytes()))) <= c.limit {
 		c.kept[i].Store(&e)
 	}
 	return e, nil

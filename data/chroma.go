@@ -108,17 +108,3 @@ func fromStudioRange(m *image.YCbCr) *image.NRGBA {
 	}
 	return out
 }
-
-// whole is a JPEG picture in RGB.
-func whole(m *image.YCbCr) *image.NRGBA {
-	w, h := m.Rect.Dx(), m.Rect.Dy()
-	n := w * h
-	d := make([]uint8, 3*n)
-	fillYCbCr(d, m)
-	out := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for i := range n {
-		p := out.Pix[4*i : 4*i+4]
-		p[0], p[1], p[2], p[3] = d[i], d[n+i], d[2*n+i], 255
-	}
-	return out
-}

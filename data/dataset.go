@@ -7,7 +7,7 @@ import (
 // Example is one member of a data set. Its tensors belong to the data set and must not be changed.
 type Example struct {
 	ID      string                    // stable name: file path below the root, or index
-	X       *tensor.Tensor            // picture: uint8 [C,H,W], C 1 (grey) or 3 (RGB); otherwise any type and shape; nil where Fields has all
+	X       *tensor.Tensor            // picture: uint8 or uint16 [C,H,W], C 1 (grey) or 3 (RGB); otherwise any type and shape; nil where Fields has all
 	Fields  map[string]*tensor.Tensor // arrays that have names of their own, such as input_ids; nil for sets of one array
 	Picture bool                      // X is a picture: preprocessing and augmentation apply
 	Label   int                       // class index, -1 for none

@@ -6,74 +6,145 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
-	_ "image/gif"  // format
-	_ "image/jpeg" // format
-	_ "image/png"  // format
+	"image/gif"
+	"image/jpeg"
+	"image/png"
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
 
-	_ "golang.org/x/image/bmp"  // format
-	_ "golang.org/x/image/tiff" // format
-	_ "golang.org/x/image/webp" // format
-
-	"github.com/gtk-onnx/gtk/tensor"
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
 )
 
-// imageExts is the extensions that are taken for pictures in folders.
-var imageExts = []string{".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
-
-// isImage reports whether path has the extension of a picture.
-func isImage(path string) bool {
-	return slices.Contains(imageExts, strings.ToLower(filepath.Ext(path)))
+// DecodeImage decodes a picture file (see the list of formats in docs/formats.md; of animations the first frame) and turns it upright as its
+// orientation says. The kind of file is found by its content, whatever its name. The size that the file claims is compared with the limit
+// before anything is decoded. name is for errors.
+func DecodeImage(name string, file []byte, l Limits) (image.Image, error) {
+	r, _, err := decodeRaster(name, file, l)
+	if err != nil {
+		return nil, err
+	}
+	return r.image(), nil
 }
 
-// DecodeImage decodes a picture file (png, jpeg, webp, bmp, tiff, first frame of gif) and turns it upright as its
-// EXIF orientation says (JPEG). The size that the file claims is compared with the limit before anything is
-// decoded. name is for errors.
-func DecodeImage(name string, file []byte, l Limits) (img image.Image, err error) {
-	cfg, kind, err := image.DecodeConfig(bytes.NewReader(file))
+// decodeRaster decodes a picture file to planes that stand upright, and says what is remarkable about it.
+func decodeRaster(name string, file []byte, l Limits) (r raster, seen []remark, err error) {
+	d, err := decodeFile(name, file, l)
 	if err != nil {
-		remedy := "the file is damaged or not a picture; remove it or replace it"
-		if errors.Is(err, image.ErrFormat) {
-			remedy = "readable are png, jpeg, webp, bmp, tiff and gif"
-		}
-		return nil, &FormatError{Path: name, Problem: "cannot read the picture", Err: err, Remedy: remedy}
+		return raster{}, nil, err
 	}
-	if cfg.Width <= 0 || cfg.Height <= 0 {
-		return nil, malformed(name, "", "remove the file", "picture of %d×%d pixels", cfg.Width, cfg.Height)
+	r = rasterOf(d.img)
+	if d.grey {
+		r = r.first()
 	}
-	if cfg.Width > l.pixels()/cfg.Height {
-		return nil, malformed(name, "", "shrink the picture or raise the limit", "picture of %d×%d pixels is over the limit of %d pixels", cfg.Width, cfg.Height, l.pixels())
+	o := orientation(d.kind, file)
+	r.x, r.alpha = upright(r.x, o), upright(r.alpha, o)
+	if r.alpha != nil {
+		seen = append(seen, transparent)
 	}
+	if d.more {
+		seen = append(seen, animated)
+	}
+	return r, seen, nil
+}
+
+// decoded is a picture as it is stored.
+type decoded struct {
+	img  image.Image
+	kind string
+	grey bool // red, green and blue are the same
+	more bool // pictures follow in the file
+}
+
+// decodeFile decodes the first picture of a file.
+func decodeFile(name string, file []byte, l Limits) (d decoded, err error) {
+	k := kindOf(name, file)
+	switch {
+	case len(file) == 0:
+		return d, malformed(name, "", "remove the file or replace it", "the file is empty")
+	case k == nil:
+		return d, malformed(name, "", "remove the file or replace it; readable are "+readable, "the file is damaged or not a picture")
+	case !k.read:
+		return d, malformed(name, "", "convert it to png or jpeg", "%s pictures are not read", k.name)
+	}
+	d.kind = k.name
 	defer func() {
 		if r := recover(); r != nil { // a decoder of ours or of others must not take the program down
-			img, err = nil, &FormatError{Path: name, Problem: "cannot read the picture", Err: fmt.Errorf("%s decoder: %v", kind, r), Remedy: "the file is damaged; remove it or replace it"}
+			err = unreadable(name, "cannot read the picture", fmt.Errorf("%s decoder: %v", k.name, r))
 		}
 	}()
-	img, _, err = image.Decode(bytes.NewReader(file))
+	decode, cfg, err := d.open(file)
 	if err != nil {
-		return nil, &FormatError{Path: name, Problem: "cannot decode the picture", Err: err, Remedy: "the file is damaged or cut short; remove it or replace it"}
+		return d, unreadable(name, "cannot read the picture", err)
 	}
-	if img.Bounds().Empty() {
-		return nil, malformed(name, "", "remove the file", "empty picture")
+	if cfg.Width <= 0 || cfg.Height <= 0 {
+		return d, malformed(name, "", "remove the file", "picture of %d×%d pixels", cfg.Width, cfg.Height)
 	}
-	switch m := img.(type) {
-	case *image.YCbCr:
-		if kind == "webp" {
-			return fromStudioRange(m), nil
+	if cfg.Width > l.pixels()/cfg.Height {
+		return d, malformed(name, "", "shrink the picture or raise the limit", "picture of %d×%d pixels is over the limit of %d pixels",
+			cfg.Width, cfg.Height, l.pixels())
+	}
+	if d.img, err = decode(); err != nil {
+		return d, unreadable(name, "cannot decode the picture", err)
+	}
+	if d.img.Bounds().Empty() {
+		return d, malformed(name, "", "remove the file", "empty picture")
+	}
+	return d, nil
+}
+
+// open reads the size of a picture of kind d.kind and gives the function that decodes it.
+func (d *decoded) open(file []byte) (decode func() (image.Image, error), cfg image.Config, err error) {
+	var whole func(io.Reader) (image.Image, error)
+	var config func(io.Reader) (image.Config, error)
+	switch d.kind {
+	case "png":
+		d.grey = len(file) > 25 && file[25]&2 == 0 // colour type
+		for name, body := range pngChunks(file) {
+			d.more = d.more || name == "acTL" && len(body) >= 4 && binary.BigEndian.Uint32(body) > 1
 		}
-	case *image.NYCbCrA:
-		return fromStudioRange(&m.YCbCr), nil
+		whole, config = png.Decode, png.DecodeConfig
+	case "jpeg":
+		whole, config = jpeg.Decode, jpeg.DecodeConfig
+	case "bmp":
+		whole, config = bmp.Decode, bmp.DecodeConfig
+	case "tiff":
+		t, err := parseTIFF(file)
+		if err != nil {
+			return nil, cfg, err
+		}
+		d.more = t.more
+		cfg, err = tiff.DecodeConfig(bytes.NewReader(file))
+		return func() (image.Image, error) { return t.decode(file) }, cfg, err
+	case "gif":
+		g := parseGIF(file)
+		d.more = g.animated
+		cfg, err = gif.DecodeConfig(bytes.NewReader(file))
+		return func() (image.Image, error) { return g.decode(file, image.Rect(0, 0, cfg.Width, cfg.Height)) }, cfg, err
+	case "webp":
+		w, err := parseWebP(file)
+		d.more = w.animated
+		return w.decode, image.Config{Width: w.width, Height: w.height}, err
 	}
-	if kind == "jpeg" {
-		img = upright(img, exifOrientation(file))
+	if whole == nil {
+		p, err := parsePNM(file)
+		return p.image, p.config(), err
 	}
-	return img, nil
+	cfg, err = config(bytes.NewReader(file))
+	return func() (image.Image, error) { return whole(bytes.NewReader(file)) }, cfg, err
+}
+
+// unreadable is the error of a decoder: of a file that is broken, or of one that is whole and of a form that is not decoded.
+func unreadable(name, problem string, err error) error {
+	e := &FormatError{Path: name, Problem: problem, Err: err, Remedy: "the file is damaged or cut short; remove it or replace it"}
+	var j jpeg.UnsupportedError
+	var p png.UnsupportedError
+	var t tiff.UnsupportedError
+	if errors.As(err, &j) || errors.As(err, &p) || errors.As(err, &t) || errors.Is(err, bmp.ErrUnsupported) || errors.Is(err, errForm) {
+		e.Remedy = "convert it to a png of 8 or 16 bits"
+	}
+	return e
 }
 
 // LoadImage reads and decodes a picture file; see DecodeImage.
@@ -127,181 +198,4 @@ func readAtMost(r io.Reader, limit int64) ([]byte, error) {
 		}
 	}
 	return buf.Bytes(), nil
-}
-
-// exifOrientation is the Orientation tag (0x0112) of a JPEG file, 1 when there is none.
-//
-// Source: Exif 2.32 (CIPA DC-008), sections 4.5.4 and 4.6.4; TIFF 6.0, section 2.
-func exifOrientation(file []byte) int {
-	for p := 2; p+4 <= len(file) && file[p] == 0xFF; {
-		marker, n := file[p+1], int(binary.BigEndian.Uint16(file[p+2:]))
-		if marker == 0xDA || n < 2 || p+2+n > len(file) {
-			return 1
-		}
-		body := file[p+4 : p+2+n]
-		p += 2 + n
-		if marker != 0xE1 || !bytes.HasPrefix(body, []byte("Exif\x00\x00")) {
-			continue
-		}
-		return tiffOrientation(body[6:])
-	}
-	return 1
-}
-
-func tiffOrientation(b []byte) int {
-	if len(b) < 8 {
-		return 1
-	}
-	var order binary.ByteOrder = binary.LittleEndian
-	if b[0] == 'M' {
-		order = binary.BigEndian
-	}
-	at := uint64(order.Uint32(b[4:]))
-	if at+2 > uint64(len(b)) {
-		return 1
-	}
-	entries := b[at+2:]
-	for range int(order.Uint16(b[at:])) {
-		if len(entries) < 12 {
-			return 1
-		}
-		if order.Uint16(entries) == 0x0112 {
-			if v := int(order.Uint16(entries[8:])); v >= 1 && v <= 8 {
-				return v
-			}
-			return 1
-		}
-		entries = entries[12:]
-	}
-	return 1
-}
-
-// upright undoes an EXIF orientation.
-func upright(img image.Image, orientation int) image.Image {
-	if orientation <= 1 || orientation > 8 {
-		return img
-	}
-	b := img.Bounds()
-	w, h := b.Dx(), b.Dy()
-	if orientation >= 5 {
-		w, h = h, w
-	}
-	if m, ok := img.(*image.YCbCr); ok {
-		img = whole(m)
-		b = img.Bounds()
-	}
-	out := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for y := range h {
-		for x := range w {
-			var sx, sy int // where the upright pixel lies in the stored picture
-			switch orientation {
-			case 2:
-				sx, sy = w-1-x, y
-			case 3:
-				sx, sy = w-1-x, h-1-y
-			case 4:
-				sx, sy = x, h-1-y
-			case 5:
-				sx, sy = y, x
-			case 6:
-				sx, sy = y, w-1-x
-			case 7:
-				sx, sy = h-1-y, w-1-x
-			case 8:
-				sx, sy = h-1-y, x
-			}
-			out.SetNRGBA(x, y, color.NRGBAModel.Convert(img.At(b.Min.X+sx, b.Min.Y+sy)).(color.NRGBA))
-		}
-	}
-	return out
-}
-
-// FromImage is the picture tensor of img: uint8 [1,H,W] for grey images, [3,H,W] in RGB for all others. Alpha is
-// dropped and 16-bit channels keep their high byte, as Pillow's convert("RGB") does.
-func FromImage(img image.Image) *tensor.Tensor {
-	b := img.Bounds()
-	w, h := b.Dx(), b.Dy()
-	n := w * h
-	switch m := img.(type) {
-	case *image.Gray:
-		t := tensor.New(tensor.Uint8, 1, h, w)
-		for y := range h {
-			o := m.PixOffset(b.Min.X, b.Min.Y+y)
-			copy(t.Bytes()[y*w:(y+1)*w], m.Pix[o:o+w])
-		}
-		return t
-	case *image.Gray16:
-		t := tensor.New(tensor.Uint8, 1, h, w)
-		for y := range h {
-			o := m.PixOffset(b.Min.X, b.Min.Y+y)
-			for x := range w {
-				t.Bytes()[y*w+x] = m.Pix[o+2*x]
-			}
-		}
-		return t
-	}
-	t := tensor.New(tensor.Uint8, 3, h, w)
-	d := t.Bytes()
-	if m, ok := img.(*image.YCbCr); ok {
-		fillYCbCr(d, m)
-		return t
-	}
-	set := func(at int, r, g, b uint8) { d[at], d[n+at], d[2*n+at] = r, g, b }
-	for y := range h {
-		at := y * w
-		switch m := img.(type) {
-		case *image.NRGBA:
-			o := m.PixOffset(b.Min.X, b.Min.Y+y)
-			for x := range w {
-				p := m.Pix[o+4*x : o+4*x+3 : o+4*x+3]
-				set(at+x, p[0], p[1], p[2])
-			}
-		case *image.NRGBA64:
-			o := m.PixOffset(b.Min.X, b.Min.Y+y)
-			for x := range w {
-				p := m.Pix[o+8*x : o+8*x+6]
-				set(at+x, p[0], p[2], p[4])
-			}
-		case *image.CMYK:
-			o := m.PixOffset(b.Min.X, b.Min.Y+y)
-			for x := range w {
-				p := m.Pix[o+4*x : o+4*x+4]
-				r, g, bl := color.CMYKToRGB(p[0], p[1], p[2], p[3])
-				set(at+x, r, g, bl)
-			}
-		default:
-			for x := range w {
-				c := color.NRGBAModel.Convert(img.At(b.Min.X+x, b.Min.Y+y)).(color.NRGBA)
-				set(at+x, c.R, c.G, c.B)
-			}
-		}
-	}
-	return t
-}
-
-// ToImage is the picture of x, uint8 [1,H,W] as *image.Gray or [3,H,W] (RGB) as *image.NRGBA. It fails for other tensors.
-func ToImage(x *tensor.Tensor) (image.Image, error) {
-	if err := checkPicture(x); err != nil {
-		return nil, err
-	}
-	h, w := x.Dim(1), x.Dim(2)
-	d, n := x.Bytes(), h*w
-	if x.Dim(0) == 1 {
-		m := image.NewGray(image.Rect(0, 0, w, h))
-		copy(m.Pix, d)
-		return m, nil
-	}
-	m := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for i := range n {
-		m.Pix[4*i], m.Pix[4*i+1], m.Pix[4*i+2], m.Pix[4*i+3] = d[i], d[n+i], d[2*n+i], 255
-	}
-	return m, nil
-}
-
-// checkPicture fails unless x is a uint8 tensor [C,H,W] with C 1 or 3 and at least one pixel.
-func checkPicture(x *tensor.Tensor) error {
-	if x.DType() != tensor.Uint8 || x.Rank() != 3 || (x.Dim(0) != 1 && x.Dim(0) != 3) || x.Len() == 0 {
-		return fmt.Errorf("data: %v is not a picture; need uint8 [C,H,W] with 1 or 3 channels", x)
-	}
-	return nil
 }

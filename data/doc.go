@@ -1,12 +1,13 @@
 // Package data reads data sets and turns them into batches of tensors.
 //
-// A [Dataset] gives examples by index: a picture as a uint8 tensor [C,H,W], or any other tensor, with a
+// A [Dataset] gives examples by index: a picture as a uint8 or uint16 tensor [C,H,W], or any other tensor, with a
 // class, a regression target, a ground-truth mask and group names where the data has them. [Open] reads the
 // formats below, one file of this package each. [Batches] iterates: it decodes, augments and preprocesses in background
 // goroutines and yields batches in an order and with a content that depend on the seed alone.
 //
 //	imagefolder:DIR        one sub-folder per class, sorted by name
-//	images:DIR             pictures without classes
+//	images:DIR             pictures without classes (also pictures:DIR)
+//	masks:DIR              pictures and the class of each of their pixels
 //	idx:DIR#train|test     MNIST and its relatives, .gz or not
 //	cifar10:DIR#train|test the binary version
 //	csv:FILE               numeric features, or a list of picture files, with labels or targets

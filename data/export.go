@@ -69,7 +69,8 @@ func WriteNPZ(w io.Writer, ds Dataset) error {
 
 // WriteImageFolder writes the pictures of ds to DIR/CLASS/FILE, or DIR/FILE for sets without classes. Pictures that are files are linked (hard
 // links, or copies where links cannot be made; link false always copies), others are written as PNG. DIR must not exist or be
-// empty. File names are the last part of the id, made unique by the index where they would meet.
+// empty. File names are the last part of the id, made unique by the index where they would meet. Where masks are the labels, it writes
+// what masks: reads: DIR/images/FILE, DIR/masks/FILE.png and DIR/classes.txt.
 func WriteImageFolder(dir string, ds Dataset, link bool) error {
 	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return fmt.Errorf("data: export: %s is not empty; name a new folder", dir)
@@ -77,7 +78,9 @@ func WriteImageFolder(dir string, ds Dataset, link bool) error {
 	taken := map[string]bool{}
 	for i := range ds.Len() {
 		folder := dir
-		if l := ds.Label(i); l >= 0 && l < len(ds.Classes()) {
+		if Masked(ds) {
+			folder = filepath.Join(dir, "images")
+		} else if l := ds.Label(i); l >= 0 && l < len(ds.Classes()) {
 			folder = filepath.Join(dir, fileName(ds.Classes()[l]))
 		}
 		if err := os.MkdirAll(folder, 0o777); err != nil {
@@ -97,8 +100,32 @@ func WriteImageFolder(dir string, ds Dataset, link bool) error {
 		if err := exportPicture(to, source, ds, i, link); err != nil {
 			return err
 		}
+		if Masked(ds) {
+			if err := exportMask(filepath.Join(dir, "masks"), strings.TrimSuffix(filepath.Base(to), ext), ds, i); err != nil {
+				return err
+			}
+		}
+	}
+	if Masked(ds) && len(ds.Classes()) > 0 {
+		return writeNew(filepath.Join(dir, "classes.txt"), strings.NewReader(strings.Join(ds.Classes(), "\n")+"\n"))
 	}
 	return nil
+}
+
+// exportMask writes the mask of example i as a grey PNG.
+func exportMask(folder, name string, ds Dataset, i int) error {
+	e, err := ds.Example(i)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		return fmt.Errorf("data: export: %w", err)
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, raster{x: e.Mask.Reshape(1, e.Mask.Dim(0), e.Mask.Dim(1))}.image()); err != nil {
+		return wrapExample(e.ID, err)
+	}
+	return writeNew(filepath.Join(folder, name+".png"), &b)
 }
 
 // fileName is the last part of an id without what file systems refuse.

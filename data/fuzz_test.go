@@ -97,7 +97,8 @@ func FuzzNPZ(f *testing.F) {
 
 func FuzzImage(f *testing.F) {
 	img := flat(5, 3, color.NRGBA{1, 2, 3, 255})
-	for _, name := range []string{"chroma420.jpg", "chroma422.jpg", "cmyk.jpg", "lossy.webp", "lossy_alpha.webp"} {
+	for _, name := range []string{"chroma420.jpg", "chroma422.jpg", "cmyk.jpg", "lossy.webp", "lossy_alpha.webp", "pictures/animated.webp", "pictures/part_transparent.gif", "pictures/turn_ztxt.png",
+		"pictures/turn6.tif", "pictures/la16.png", "pictures/p2.pgm", "pictures/p4.pbm", "pictures/p5_12.pgm"} {
 		f.Add(must(os.ReadFile(filepath.Join("testdata", name)))(f))
 	}
 	f.Add(pngOf(img))
@@ -114,6 +115,7 @@ func FuzzImage(f *testing.F) {
 			}
 			return
 		}
+		_, _ = maskOf("x", b, fuzzLimits)
 		x := FromImage(img)
 		if err := checkPicture(x); err != nil {
 			t.Fatal(err)

@@ -6,115 +6,166 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/gtk-onnx/gtk/tensor"
 )
 
 func init() {
 	register(Format{
 		Name: "imagefolder", Doc: "pictures in one sub-folder per class",
 		Source: "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html",
-		is:     func(path string, info fs.FileInfo) bool { return info.IsDir() && hasClassFolders(path) },
-		open:   openImageFolder,
-	})
-	register(Format{
-		Name: "images", Doc: "pictures without classes: one file, or all below a folder",
-		Source: "https://pkg.go.dev/image",
+		query:  []string{"order", "alpha"},
 		is: func(path string, info fs.FileInfo) bool {
-			return !info.IsDir() && isImage(path) || info.IsDir() && holdsImages(path)
+			return info.IsDir() && hasClassFolders(path) && !isMaskFolder(path)
 		},
-		open: openImages,
+		open: openImageFolder,
 	})
 }
 
-// files is a data set of picture files below a root, decoded when asked for.
-type files struct {
-	root    string
-	paths   []string // below root, with slashes; the ids
-	labels  []int32  // nil: no classes
-	classes []string
-	limits  Limits
-}
-
-func (f *files) Len() int          { return len(f.paths) }
-func (f *files) ID(i int) string   { return f.paths[i] }
-func (f *files) Classes() []string { return f.classes }
-func (f *files) File(i int) string { return filepath.Join(f.root, filepath.FromSlash(f.paths[i])) }
-
-func (f *files) Label(i int) int {
-	if f.labels == nil {
-		return -1
-	}
-	return int(f.labels[i])
-}
-
-func (f *files) Example(i int) (Example, error) {
-	x, err := loadPicture(f.File(i), f.limits)
-	return Example{ID: f.ID(i), X: x, Picture: true, Label: f.Label(i)}, err
-}
-
-// loadPicture is a picture file as uint8 [C,H,W].
-func loadPicture(path string, l Limits) (*tensor.Tensor, error) {
-	img, err := LoadImage(path, l)
-	if err != nil {
-		return nil, err
-	}
-	return FromImage(img), nil
-}
-
-// openImageFolder reads the tree DIR/CLASS/…/FILE. Classes are the sub-folders in byte order; files are taken by extension, at
-// any depth, in path order. Names that begin with a dot are skipped, symbolic links are followed to files only.
+// openImageFolder reads the tree DIR/CLASS/…/FILE. Classes are the sub-folders in the order of classOrder; pictures are found at any depth,
+// in path order. Settings: ?order=text|number &alpha=drop|white|black.
 func openImageFolder(spec Spec, o Options, _ int) (Dataset, error) {
 	entries, err := os.ReadDir(spec.Path)
 	if err != nil {
 		return nil, fmt.Errorf("data: imagefolder: %w", err)
 	}
-	f := &files{root: spec.Path, limits: o.Limits, labels: []int32{}}
-	var counts []int
+	f := &files{root: spec.Path, labels: []int32{}}
+	if f.pictures, err = newPictures(spec, o); err != nil {
+		return nil, err
+	}
+	var names []string
+	tree := &folder{root: spec.Path}
 	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") || !isDir(filepath.Join(spec.Path, e.Name()), e) {
-			continue
+		path := filepath.Join(spec.Path, e.Name())
+		switch {
+		case hidden(e.Name()):
+		case isDir(path, e):
+			names = append(names, e.Name())
+		case kindByName(path) != nil:
+			tree.omit("in no class folder", e.Name(), "put pictures into the sub-folder of their class")
+		default:
+			tree.omit("other", e.Name(), "")
 		}
-		paths, err := walkImages(spec.Path, e.Name())
-		if err != nil {
+	}
+	names, note, err := classOrder(spec, names, o.Classes != nil)
+	if err != nil {
+		return nil, err
+	}
+	var empty []string
+	deeper := true // all pictures lie in folders of class folders
+	for _, name := range names {
+		before := len(tree.paths)
+		if err := tree.walk(name, true); err != nil {
 			return nil, err
 		}
-		for range paths {
-			f.labels = append(f.labels, int32(len(f.classes)))
-		}
-		f.classes, f.paths, counts = append(f.classes, e.Name()), append(f.paths, paths...), append(counts, len(paths))
-	}
-	if len(f.paths) == 0 {
-		if holdsImages(spec.Path) {
-			return nil, malformed(spec.Path, "", "put the pictures into one sub-folder per class, or read them without classes as images:"+spec.Path, "no class folders")
-		}
-		return nil, malformed(spec.Path, "", "need DIR/CLASS/picture.{png,jpg,webp,bmp,tiff,gif}", "no pictures in %d sub-folders", len(f.classes))
-	}
-	if o.Classes == nil { // folders without pictures are not classes
-		var keep []string
-		to := make([]int32, len(f.classes))
-		for c, n := range counts {
-			to[c] = int32(len(keep))
-			if n > 0 {
-				keep = append(keep, f.classes[c])
+		found := tree.paths[before:]
+		if len(found) == 0 {
+			empty = append(empty, name)
+			if o.Classes == nil {
+				continue // folders without pictures are not classes
 			}
 		}
-		for i, l := range f.labels {
-			f.labels[i] = to[l]
+		for _, p := range found {
+			f.labels = append(f.labels, int32(len(f.classes)))
+			deeper = deeper && strings.Count(p, "/") > 1
 		}
-		f.classes = keep
-		return f, nil
+		f.classes = append(f.classes, name)
 	}
-	for i, l := range f.labels {
-		c, err := classIndex(spec.Path, f.paths[i], f.classes[l], o.Classes)
-		if err != nil {
+	f.paths, f.left = tree.paths, tree.omitted()
+	if len(f.paths) == 0 {
+		if len(names) == 0 && holdsImages(spec.Path) {
+			return nil, malformed(spec.Path, "", "put the pictures into one sub-folder per class, or read them without classes as images:"+
+				spec.Path, "no class folders")
+		}
+		return nil, tree.nothing(fmt.Sprintf("no pictures in %d sub-folders", len(names)), "need DIR/CLASS/picture; readable are "+readable)
+	}
+	if o.Classes != nil {
+		if err := f.lookUp(o.Classes); err != nil {
 			return nil, err
+		}
+	} else if slices.Equal(f.classes, []string{"images", "masks"}) {
+		return nil, malformed(spec.Path, "", "read it as masks:"+spec.Path, "the folders are pictures and their masks, not classes")
+	} else if deeper && areSplits(f.classes) {
+		return nil, malformed(spec.Path, "", "name one of them, as in imagefolder:"+filepath.Join(spec.Path, f.classes[0]),
+			"the folders %s are parts of the data, not classes", strings.Join(f.classes, ", "))
+	}
+	f.said = tree.notes()
+	if len(empty) > 0 && o.Classes == nil {
+		f.said = append(f.said, fmt.Sprintf("no readable pictures in %s: not a class", some(empty[:min(5, len(empty))], len(empty))))
+	}
+	if note != "" && o.Classes == nil {
+		f.said = append(f.said, note)
+	}
+	return f, nil
+}
+
+// lookUp turns the labels into indices of a given list of classes.
+func (f *files) lookUp(classes []string) error {
+	for i, l := range f.labels {
+		c, err := classIndex(f.root, f.paths[i], f.classes[l], classes)
+		if err != nil {
+			return err
 		}
 		f.labels[i] = int32(c)
 	}
-	f.classes = o.Classes
-	return f, nil
+	f.classes = classes
+	return nil
+}
+
+// classOrder sorts the names of class folders as text, byte by byte, as torchvision does: a model that was trained there counts its classes
+// so. Names that are the numbers 0 to K−1 or 1 to K come in the order of the numbers. Where the two orders differ, note says which it
+// is; ?order= decides. It does not matter when the list of classes is given.
+func classOrder(spec Spec, names []string, given bool) (sorted []string, note string, err error) {
+	order := spec.Query.Get("order")
+	if order != "" && order != "text" && order != "number" {
+		return nil, "", malformed(spec.Path, "", "need text or number", "order %q", order)
+	}
+	text := slices.Sorted(slices.Values(names))
+	values := make(map[string]int, len(names))
+	low, high := 0, 0
+	for i, n := range names {
+		v, err := strconv.Atoi(n)
+		if err != nil {
+			if order == "number" && !given {
+				return nil, "", malformed(spec.Path, "", "leave ?order=number out", "folder %q is not a number", n)
+			}
+			return text, "", nil
+		}
+		if values[n] = v; i == 0 {
+			low, high = v, v
+		}
+		low, high = min(low, v), max(high, v)
+	}
+	numeric := slices.Clone(text)
+	slices.SortStableFunc(numeric, func(a, b string) int { return values[a] - values[b] })
+	if slices.Equal(text, numeric) {
+		return text, "", nil
+	}
+	list := func(s []string) string { return some(s[:min(5, len(s))], len(s)) }
+	distinct := map[int]bool{}
+	for _, v := range values {
+		distinct[v] = true
+	}
+	counting := (low == 0 || low == 1) && high-low == len(names)-1 && len(distinct) == len(names)
+	switch {
+	case order == "number" || order == "" && counting:
+		if order == "" {
+			note = fmt.Sprintf("classes are in the order of their numbers (%s); torchvision counts them as text (%s): for a model trained there, "+
+				"?order=text behind the folder", list(numeric), list(text))
+		}
+		return numeric, note, nil
+	case order == "":
+		note = fmt.Sprintf("classes are in the order of text (%s), as in torchvision; ?order=number behind the folder orders them by value",
+			list(text))
+	}
+	return text, note, nil
+}
+
+// areSplits reports whether all names are those of parts of a data set.
+func areSplits(names []string) bool {
+	return !slices.ContainsFunc(names, func(n string) bool {
+		return !slices.Contains([]string{"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval"}, strings.ToLower(n))
+	})
 }
 
 // classIndex finds a class name in a given list: the name itself, or the first word of an entry ("n01440764 tench, Tinca").
@@ -127,7 +178,8 @@ func classIndex(path, place, name string, classes []string) (int, error) {
 		first, _, _ := strings.Cut(c, " ")
 		if strings.TrimSuffix(first, ",") == name {
 			if found >= 0 {
-				return 0, malformed(path, place, "give the whole name of the class", "class %q stands for several of the %d given classes", name, len(classes))
+				return 0, malformed(path, place, "give the whole name of the class", "class %q stands for several of the %d given classes", name,
+					len(classes))
 			}
 			found = i
 		}
@@ -136,81 +188,4 @@ func classIndex(path, place, name string, classes []string) (int, error) {
 		return 0, malformed(path, place, didYouMean(name, classes), "class %q is not among the %d given classes", name, len(classes))
 	}
 	return found, nil
-}
-
-// openImages reads one picture, or all pictures below a folder in path order.
-func openImages(spec Spec, o Options, _ int) (Dataset, error) {
-	info, err := os.Stat(spec.Path)
-	if err != nil {
-		return nil, fmt.Errorf("data: images: %w", err)
-	}
-	if !info.IsDir() {
-		return &files{root: filepath.Dir(spec.Path), paths: []string{filepath.Base(spec.Path)}, limits: o.Limits}, nil
-	}
-	paths, err := walkImages(spec.Path, ".")
-	if err != nil {
-		return nil, err
-	}
-	if len(paths) == 0 {
-		return nil, malformed(spec.Path, "", "readable are png, jpeg, webp, bmp, tiff and gif", "no pictures in the folder")
-	}
-	return &files{root: spec.Path, paths: paths, limits: o.Limits}, nil
-}
-
-// walkImages lists the picture files below root/dir, relative to root, with slashes, in path order.
-func walkImages(root, dir string) ([]string, error) {
-	var paths []string
-	start := filepath.Join(root, dir)
-	if p, err := filepath.EvalSymlinks(start); err == nil {
-		start = p
-	}
-	err := filepath.WalkDir(start, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if strings.HasPrefix(e.Name(), ".") && path != start {
-			if e.IsDir() {
-				return filepath.SkipDir
-			}
-			return nil
-		}
-		if e.IsDir() || !isImage(path) {
-			return nil
-		}
-		rel, err := filepath.Rel(start, path)
-		if err != nil {
-			return err
-		}
-		paths = append(paths, filepath.ToSlash(filepath.Join(dir, rel)))
-		return nil
-	})
-	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	return paths, nil
-}
-
-func isDir(path string, e fs.DirEntry) bool {
-	if e.Type()&fs.ModeSymlink != 0 {
-		info, err := os.Stat(path)
-		return err == nil && info.IsDir()
-	}
-	return e.IsDir()
-}
-
-// hasClassFolders reports whether a sub-folder of dir has a picture directly in it.
-func hasClassFolders(dir string) bool {
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		sub := filepath.Join(dir, e.Name())
-		if !strings.HasPrefix(e.Name(), ".") && isDir(sub, e) && holdsImages(sub) {
-			return true
-		}
-	}
-	return false
-}
-
-func holdsImages(dir string) bool {
-	entries, _ := os.ReadDir(dir)
-	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return !e.IsDir() && isImage(e.Name()) })
 }

@@ -1,47 +1,96 @@
 package data
 
 import (
+	"cmp"
 	"fmt"
 	"image"
+	"math/bits"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// LoadImageOrTensor reads one model input. A picture is preprocessed to [1,C,H,W] (or [1,H,W,C]), and shown is what the model sees of it, before
-// mean and std. A tensor file (.npy, others through o.TensorFile) is given as it is, with all its axes; shown is then nil.
-func LoadImageOrTensor(path string, pre Preprocess, o Options) (x *tensor.Tensor, shown image.Image, err error) {
+// Input is one input of a model, read from a file.
+type Input struct {
+	X        *tensor.Tensor  // picture: [1,C,H,W] (or [1,H,W,C]) as the model wants it; a tensor as it is, with all its axes
+	Shown    image.Image     // what the model sees of a picture, before mean and std, 8 bits a channel; nil for tensors
+	Original image.Image     // the whole picture, upright, likewise; nil for tensors
+	Box      image.Rectangle // the part of Original that Shown shows, see Preprocess.Box
+	Notes    []string        // what is remarkable about the picture, see Notes
+}
+
+// LoadInput reads one input of a model: a picture, which is preprocessed, or a tensor file (.npy, others through o.TensorFile).
+func LoadInput(path string, pre Preprocess, o Options) (Input, error) {
 	ext := strings.ToLower(filepath.Ext(path))
 	switch {
 	case ext == ".npy":
 		arrays, err := tensor.ReadFileLimited(path, tensor.Limits{MaxBytes: o.Limits.bytes()})
 		if err != nil {
-			return nil, nil, fmt.Errorf("data: %w", err)
+			return Input{}, fmt.Errorf("data: %w", err)
 		}
-		return arrays[0].Tensor, nil, nil
-	case isImage(path):
+		return Input{X: arrays[0].Tensor}, nil
+	case kindByName(path) != nil || sniffFile(path) != nil:
 	case o.TensorFile != nil:
 		x, err := o.TensorFile(path)
-		return x, nil, err
+		return Input{X: x}, err
 	default:
-		return nil, nil, malformed(path, "", "need a picture (png, jpeg, webp, bmp, tiff, gif) or a .npy file", "extension %q is not known", ext)
+		return Input{}, malformed(path, "", "need a picture ("+readable+") or a .npy file", "extension %q is not known", ext)
 	}
 	if err := pre.Validate(); err != nil {
-		return nil, nil, err
+		return Input{}, err
 	}
-	raw, err := loadPicture(path, o.Limits)
+	p := &pictures{limits: o.Limits, alpha: cmp.Or(o.Alpha, pre.Alpha)}
+	if err := checkAlpha(path, p.alpha); err != nil {
+		return Input{}, err
+	}
+	raw, err := p.read(0, path)
 	if err != nil {
-		return nil, nil, err
+		return Input{}, err
 	}
 	pic, err := pre.Picture(raw)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+		return Input{}, fmt.Errorf("%s: %w", path, err)
 	}
-	x = tensor.New(tensor.Float32, append(tensor.Shape{1}, pre.shape(pic)...)...)
-	if err := pre.normalise(x.F32(), pic); err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	in := Input{X: tensor.New(tensor.Float32, append(tensor.Shape{1}, pre.shape(pic)...)...)}
+	if err := pre.normalise(in.X.F32(), pic); err != nil {
+		return Input{}, fmt.Errorf("%s: %w", path, err)
 	}
-	shown, err = ToImage(pic)
-	return x, shown, err
+	if in.Box, err = pre.Box(raw.Dim(2), raw.Dim(1)); err != nil {
+		return Input{}, err
+	}
+	n := depth(raw)
+	in.Shown, in.Original = raster{x: bytesOf(pic, n)}.image(), raster{x: bytesOf(raw, n)}.image()
+	in.Notes = p.remarks.notes(p.alpha, func(int) string { return path })
+	return in, nil
+}
+
+// LoadImageOrTensor is LoadInput with X and Shown alone.
+func LoadImageOrTensor(path string, pre Preprocess, o Options) (x *tensor.Tensor, shown image.Image, err error) {
+	in, err := LoadInput(path, pre, o)
+	return in.X, in.Shown, err
+}
+
+// depth is the number of bits that the values of a picture take, at least 8. One or two that are free of 16 are a dark picture's.
+func depth(x *tensor.Tensor) int {
+	if x.DType() != tensor.Uint16 {
+		return 8
+	}
+	if n := bits.Len16(slices.Max(tensor.Data[uint16](x))); n <= 14 {
+		return max(n, 8)
+	}
+	return 16
+}
+
+// bytesOf is a picture with the upper 8 of n bits, for people to look at.
+func bytesOf(x *tensor.Tensor, n int) *tensor.Tensor {
+	if x.DType() != tensor.Uint16 {
+		return x
+	}
+	out := tensor.New(tensor.Uint8, x.Shape()...)
+	for i, v := range tensor.Data[uint16](x) {
+		out.Bytes()[i] = uint8(min(v>>(n-8), 255))
+	}
+	return out
 }

@@ -21,4 +21,11 @@ type Options struct {
 
 	// TensorFile reads tensor files that this package does not know (.pb) for LoadImageOrTensor; nil refuses them.
 	TensorFile func(path string) (*tensor.Tensor, error)
+
+	// Alpha says what becomes of the alpha of pictures: "drop", "white" or "black" (the picture is laid on that ground); "" drops it and
+	// notes it (see Notes). ?alpha= in a specification wins. A model that was trained with one of them has it in its Preprocess.
+	Alpha string
+	// OnBadSample is what becomes of examples that cannot be read: "error" (also ""), when they are asked for, or "skip": all are read once when
+	// the data set is opened, on all processors, and those that fail are left out; see Skipped.
+	OnBadSample string
 }

@@ -31,7 +31,7 @@ const MetadataKey = "gtk.preprocess"
 //	UltraFace RFB-320  ImageSize 240x320, Crop none, Channels rgb, Scale 1, Mean 127, Std 128
 //
 // Resizing is bilinear with antialiasing and equals Pillow's byte for byte. Decoded JPEG and lossy WebP pictures are within
-// a few levels of Pillow's, almost all pixels equal; all other formats are equal.
+// a few levels of Pillow's, almost all pixels equal; all other formats are equal, but for 16 bits a channel, which are kept.
 type Preprocess struct {
 	// ImageSize is height and width of the result; 0,0 keeps what Resize gives.
 	ImageSize [2]int `json:"image_size,omitzero"`
@@ -42,9 +42,13 @@ type Preprocess struct {
 	Crop string `json:"crop,omitempty"`
 	// Channels is "rgb", "bgr", "gray", or "" for what the picture has. Grey is (299 R + 587 G + 114 B)/1000.
 	Channels string `json:"channels,omitempty"`
+	// Alpha is "drop" (also ""), "white" or "black": the alpha of a picture is dropped, or the picture is laid on that ground. It is applied
+	// when a picture is decoded: see Options.Alpha.
+	Alpha string `json:"alpha,omitempty"`
 	// Layout is "nchw" (also "") or "nhwc".
 	Layout string `json:"layout,omitempty"`
-	// Scale multiplies values in 0..255; 0 stands for 1/255.
+	// Scale multiplies values in 0..255; 0 stands for 1/255. Pictures of 16 bits a channel have 65535 where others have 255, and keep all their
+	// values: 1/255 takes both to 0..1.
 	Scale float64 `json:"scale,omitempty"`
 	// Mean is subtracted after Scale: one value, or one per channel; nil is 0.
 	Mean []float64 `json:"mean,omitempty"`
@@ -78,8 +82,8 @@ func (p Preprocess) String() string {
 	return string(b)
 }
 
-// Set changes one setting by the name of its flag: image-size (224 or 240x320, height first), resize, crop, channels, layout, scale,
-// mean, std (comma-separated numbers; fractions such as 1/255 are numbers).
+// Set changes one setting by the name of its flag: image-size (224 or 240x320, height first), resize, crop, channels, transparent (drop, white or
+// black), layout, scale, mean, std (comma-separated numbers; fractions such as 1/255 are numbers).
 func (p *Preprocess) Set(name, value string) error {
 	var err error
 	switch name {
@@ -97,6 +101,8 @@ func (p *Preprocess) Set(name, value string) error {
 		p.Crop = strings.ToLower(value)
 	case "channels":
 		p.Channels = strings.ToLower(value)
+	case "transparent":
+		p.Alpha = strings.ToLower(value)
 	case "layout":
 		p.Layout = strings.ToLower(value)
 	case "scale":
@@ -106,7 +112,7 @@ func (p *Preprocess) Set(name, value string) error {
 	case "std":
 		p.Std, err = parseNumbers(value)
 	default:
-		return fmt.Errorf("data: preprocessing has no setting %q (%s)", name, didYouMean(name, []string{"image-size", "resize", "crop", "channels", "layout", "scale", "mean", "std"}))
+		return fmt.Errorf("data: preprocessing has no setting %q (%s)", name, didYouMean(name, []string{"image-size", "resize", "crop", "channels", "transparent", "layout", "scale", "mean", "std"}))
 	}
 	if err != nil {
 		return fmt.Errorf("data: preprocessing: %s: %q: %w", name, value, err)
@@ -155,6 +161,9 @@ func (p Preprocess) Validate() error {
 	default:
 		return bad("channels %q: need rgb, bgr or gray", p.Channels)
 	}
+	if p.Alpha != "" && !slices.Contains(alphas, p.Alpha) {
+		return bad("alpha %q: need drop, white or black", p.Alpha)
+	}
 	switch p.Layout {
 	case "", "nchw", "nhwc":
 	default:
@@ -179,76 +188,7 @@ func (p Preprocess) Validate() error {
 	return nil
 }
 
-// box is a rectangle of a picture in pixels, y and x of its corners.
-type box struct{ y0, x0, y1, x1 float64 }
-
-// plan is the geometry for a picture of h×w: the box that is scaled, to what size, and the crop of that.
-type plan struct {
-	from           box
-	rh, rw         int // size after scaling
-	top, left      int // corner of the crop
-	height, width  int // size of the crop
-	identityResize bool
-}
-
-// plan fits a picture of h×w; a box replaces resize and crop and is scaled to ImageSize.
-func (p Preprocess) plan(h, w int, part *box) (plan, error) {
-	g := plan{from: box{0, 0, float64(h), float64(w)}, rh: h, rw: w}
-	H, W := p.ImageSize[0], p.ImageSize[1]
-	switch {
-	case part != nil:
-		g.from = *part
-		if H > 0 {
-			g.rh, g.rw = H, W
-		}
-	case H > 0 && p.Crop == "none":
-		g.rh, g.rw = H, W
-	case H > 0 || p.Resize > 0:
-		side := p.Resize
-		if side == 0 || shortSide(h, w, side, H, W) {
-			side = coveringSide(h, w, H, W)
-		}
-		g.rh, g.rw = scaled(h, w, side)
-	}
-	g.height, g.width = g.rh, g.rw
-	if H > 0 {
-		g.top, g.left = int(math.RoundToEven(float64(g.rh-H)/2)), int(math.RoundToEven(float64(g.rw-W)/2))
-		g.height, g.width = H, W
-	}
-	if g.rh > 4*maxSide || g.rw > 4*maxSide || g.rh <= 0 || g.rw <= 0 {
-		return g, fmt.Errorf("data: preprocessing: a picture of %d×%d pixels cannot be resized to %d×%d; use crop none or another picture", w, h, g.rw, g.rh)
-	}
-	g.identityResize = g.rh == h && g.rw == w && part == nil
-	return g, nil
-}
-
-// scaled is h×w with the short side made side, the other one rounded down, as torchvision does.
-func scaled(h, w, side int) (int, int) {
-	if h <= w {
-		return side, max(1, side*w/h)
-	}
-	return max(1, side*h/w), side
-}
-
-// shortSide reports whether H×W does not fit into h×w scaled to side.
-func shortSide(h, w, side, H, W int) bool {
-	a, b := scaled(h, w, side)
-	return a < H || b < W
-}
-
-// coveringSide is the least short side for which H×W fits.
-func coveringSide(h, w, H, W int) int {
-	side := max(H, (W*h+w-1)/w)
-	if h > w {
-		side = max(W, (H*w+h-1)/h)
-	}
-	for shortSide(h, w, side, H, W) {
-		side++
-	}
-	return side
-}
-
-// Picture is x [C,H,W] after channels, resize and crop, still uint8, in RGB order (or grey): what the model is shown, for
+// Picture is x [C,H,W] after channels, resize and crop, still uint8 or uint16, in RGB order (or grey): what the model is shown, for
 // people to look at. ToImage makes an image of it.
 func (p Preprocess) Picture(x *tensor.Tensor) (*tensor.Tensor, error) { return p.picture(x, nil) }
 
@@ -256,102 +196,39 @@ func (p Preprocess) picture(x *tensor.Tensor, part *box) (*tensor.Tensor, error)
 	if err := checkPicture(x); err != nil {
 		return nil, err
 	}
-	c, h, w := x.Dim(0), x.Dim(1), x.Dim(2)
-	if p.Channels == "gray" && c == 3 {
-		x, c = grey(x), 1
+	if p.Channels == "gray" && x.Dim(0) == 3 {
+		x = grey(x)
 	}
-	g, err := p.plan(h, w, part)
+	g, err := p.plan(x.Dim(1), x.Dim(2), part)
 	if err != nil {
 		return nil, err
 	}
-	out := x
-	if !g.identityResize || g.height != h || g.width != w {
-		out = tensor.New(tensor.Uint8, c, g.height, g.width)
-		g.apply(out.Bytes(), x.Bytes(), c, h, w)
-	}
-	if c == 1 && (p.Channels == "rgb" || p.Channels == "bgr") {
-		b := out.Bytes()
-		out, err = tensor.FromBytes(tensor.Uint8, []int{3, g.height, g.width}, bytes.Repeat(b, 3))
+	out := g.apply(x)
+	if out.Dim(0) == 1 && (p.Channels == "rgb" || p.Channels == "bgr") {
+		out, err = tensor.FromBytes(out.DType(), []int{3, g.height, g.width}, bytes.Repeat(out.Bytes(), 3))
 	}
 	return out, err
 }
 
-// apply scales and crops c planes of h×w.
-func (g plan) apply(dst, src []uint8, c, h, w int) {
-	n, m := h*w, g.height*g.width
-	if g.identityResize {
-		for k := range c {
-			for y := range g.height {
-				copy(dst[k*m+y*g.width:][:g.width], src[k*n+(y+g.top)*w+g.left:])
-			}
-		}
-		return
-	}
-	wr := newResizer(w, g.from.x0, g.from.x1, g.rw).part(g.left, g.width)
-	hr := newResizer(h, g.from.y0, g.from.y1, g.rh).part(g.top, g.height)
-	for k := range c {
-		resizePlane(dst[k*m:(k+1)*m], src[k*n:(k+1)*n], h, w, wr, hr)
-	}
-}
-
-// grey is Pillow's conversion to mode L of a picture [3,H,W].
+// grey is Pillow's conversion to mode L of a picture [3,H,W], with 16 bits where the picture has them.
 func grey(x *tensor.Tensor) *tensor.Tensor {
-	t := tensor.New(tensor.Uint8, 1, x.Dim(1), x.Dim(2))
-	d, s := t.Bytes(), x.Bytes()
-	n := len(d)
-	for i := range d {
-		d[i] = uint8((uint32(s[i])*19595 + uint32(s[n+i])*38470 + uint32(s[2*n+i])*7471 + 0x8000) >> 16)
+	t := tensor.New(x.DType(), 1, x.Dim(1), x.Dim(2))
+	if x.DType() == tensor.Uint16 {
+		luma(tensor.Data[uint16](t), tensor.Data[uint16](x))
+	} else {
+		luma(t.Bytes(), x.Bytes())
 	}
 	return t
 }
 
-// Mask is a mask of classes [H,W] taken through the same resize and crop: of two classes, 0 and 1, a pixel covered by half is 1; of more, it
-// has the class at its centre.
-func (p Preprocess) Mask(mask *tensor.Tensor) (*tensor.Tensor, error) { return p.mask(mask, nil) }
-
-func (p Preprocess) mask(mask *tensor.Tensor, part *box) (*tensor.Tensor, error) {
-	if mask.DType() != tensor.Uint8 || mask.Rank() != 2 || mask.Len() == 0 {
-		return nil, fmt.Errorf("data: %v is not a mask; need uint8 [H,W]", mask)
-	}
-	h, w := mask.Dim(0), mask.Dim(1)
-	if slices.Max(mask.Bytes()) > 1 {
-		g, err := p.plan(h, w, part)
-		if err != nil {
-			return nil, err
-		}
-		out := tensor.New(tensor.Uint8, g.height, g.width)
-		g.nearest(out.Bytes(), mask.Bytes(), h, w)
-		return out, nil
-	}
-	x := mask.Clone().Reshape(1, h, w)
-	for i, v := range x.Bytes() {
-		x.Bytes()[i] = v * 255
-	}
-	p.Channels = ""
-	out, err := p.picture(x, part)
-	if err != nil {
-		return nil, err
-	}
-	for i, v := range out.Bytes() {
-		out.Bytes()[i] = v >> 7
-	}
-	return out.Reshape(out.Dim(1), out.Dim(2)), nil
-}
-
-// nearest scales and crops one plane of h×w without mixing its values.
-func (g plan) nearest(dst, src []uint8, h, w int) {
-	at := func(i int, from, to float64, size, most int) int {
-		return min(max(int(from+(float64(i)+0.5)*(to-from)/float64(size)), 0), most-1)
-	}
-	for y := range g.height {
-		sy := at(y+g.top, g.from.y0, g.from.y1, g.rh, h)
-		for x := range g.width {
-			dst[y*g.width+x] = src[sy*w+at(x+g.left, g.from.x0, g.from.x1, g.rw, w)]
-		}
+func luma[T uint8 | uint16](d, s []T) {
+	n := len(d)
+	for i := range d {
+		d[i] = T((uint32(s[i])*19595 + uint32(s[n+i])*38470 + uint32(s[2*n+i])*7471 + 0x8000) >> 16)
 	}
 }
 
-// Apply is x, uint8 [C,H,W], as the model wants it: float32 [C',H',W'], or [H',W',C'] for layout nhwc.
+// Apply is x, uint8 or uint16 [C,H,W], as the model wants it: float32 [C',H',W'], or [H',W',C'] for layout nhwc.
 func (p Preprocess) Apply(x *tensor.Tensor) (*tensor.Tensor, error) {
 	pic, err := p.picture(x, nil)
 	if err != nil {
@@ -402,34 +279,39 @@ func (p Preprocess) affine(c, n int) (mean, std float64, err error) {
 	return pick(p.Mean, 0), pick(p.Std, 1), err
 }
 
-// normalise writes (x·scale − mean)/std of a picture to dst, in the order of channels and the layout.
+// normalise writes (x·scale − mean)/std of a picture to dst, in the order of channels and the layout. Values of 16 bits count a 257th each, so that
+// 65535 is 255.
 func (p Preprocess) normalise(dst []float32, pic *tensor.Tensor) error {
 	c := pic.Dim(0)
-	src := pic.Bytes()
-	n := len(src) / c
 	for k := range c {
 		mean, std, err := p.affine(k, c)
 		if err != nil {
 			return err
 		}
-		var table [256]float32
-		for v := range table {
-			table[v] = float32((float64(v)*p.scale() - mean) / std)
-		}
 		from := k
 		if p.Channels == "bgr" {
 			from = c - 1 - k
 		}
-		plane := src[from*n : (from+1)*n]
+		start, step := k*len(dst)/c, 1 // of channel k in dst
 		if p.Layout == "nhwc" {
-			for i, v := range plane {
-				dst[i*c+k] = table[v]
+			start, step = k, c
+		}
+		if pic.DType() == tensor.Uint16 {
+			src := tensor.Data[uint16](pic)
+			n := len(src) / c
+			for i, v := range src[from*n : (from+1)*n] {
+				dst[start+i*step] = float32((float64(v)/257*p.scale() - mean) / std)
 			}
 			continue
 		}
-		out := dst[k*n : (k+1)*n]
-		for i, v := range plane {
-			out[i] = table[v]
+		var table [256]float32
+		for v := range table {
+			table[v] = float32((float64(v)*p.scale() - mean) / std)
+		}
+		src := pic.Bytes()
+		n := len(src) / c
+		for i, v := range src[from*n : (from+1)*n] {
+			dst[start+i*step] = table[v]
 		}
 	}
 	return nil

@@ -104,22 +104,23 @@ func TestPictureKinds(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		img  image.Image
-		want []byte // channels of pixel 1,0
+		want []uint16 // channels of pixel 1,0
 	}{
-		{"grey16", grey16, []byte{0xAB}},
-		{"rgba64", rgba64, []byte{0x12, 0x56, 0x9A}},
-		{"palette", pal, []byte{9, 8, 7}},
-		{"alpha is dropped", clear, []byte{50, 60, 70}},
-		{"cmyk", cmyk, []byte{0, 255, 255}},
-		{"grey", image.NewGray(image.Rect(0, 0, 3, 2)), []byte{0}},
-		{"part of a larger one", flat(9, 9, color.NRGBA{4, 5, 6, 255}).SubImage(image.Rect(3, 3, 6, 5)), []byte{4, 5, 6}},
+		{"grey16", grey16, []uint16{0xABCD}},
+		{"rgba64", rgba64, []uint16{0x1234, 0x5678, 0x9ABC}},
+		{"palette", pal, []uint16{9, 8, 7}},
+		{"alpha is dropped", clear, []uint16{50, 60, 70}},
+		{"cmyk", cmyk, []uint16{0, 255, 255}},
+		{"grey", image.NewGray(image.Rect(0, 0, 3, 2)), []uint16{0}},
+		{"part of a larger one", flat(9, 9, color.NRGBA{4, 5, 6, 255}).SubImage(image.Rect(3, 3, 6, 5)), []uint16{4, 5, 6}},
 	} {
 		x := FromImage(c.img)
-		var got []byte
+		wide := must(x.Convert(tensor.Uint16))(t)
+		var got []uint16
 		for k := range x.Dim(0) {
-			got = append(got, x.Bytes()[k*6+1])
+			got = append(got, tensor.Data[uint16](wide)[k*6+1])
 		}
-		if !x.Shape().Equal(tensor.Shape{len(c.want), 2, 3}) || !bytes.Equal(got, c.want) {
+		if deep := slices.Max(c.want) > 255; deep != (x.DType() == tensor.Uint16) || !x.Shape().Equal(tensor.Shape{len(c.want), 2, 3}) || !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v %v, want %v", c.name, x, got, c.want)
 		}
 	}

@@ -13,6 +13,7 @@ type resizer struct {
 	start  []int   // first source index of each output
 	count  []int   // number of source indices of each output
 	weight []int32 // stride values per output
+	exact  []float64
 	stride int
 }
 
@@ -24,7 +25,7 @@ func newResizer(in int, lo, hi float64, out int) *resizer {
 	filter := max(scale, 1)
 	support := filter
 	r := &resizer{out: out, start: make([]int, out), count: make([]int, out), stride: int(math.Ceil(support))*2 + 1}
-	r.weight = make([]int32, out*r.stride)
+	r.weight, r.exact = make([]int32, out*r.stride), make([]float64, out*r.stride)
 	w := make([]float64, r.stride)
 	for i := range out {
 		centre := lo + (float64(i)+0.5)*scale
@@ -43,6 +44,7 @@ func newResizer(in int, lo, hi float64, out int) *resizer {
 				v /= sum
 			}
 			r.weight[i*r.stride+k] = int32(v*(1<<resizeBits) + 0.5)
+			r.exact[i*r.stride+k] = v
 		}
 		r.start[i], r.count[i] = first, n
 	}
@@ -92,8 +94,39 @@ func resizePlane(dst, src []uint8, h, w int, wr, hr *resizer) {
 	}
 }
 
+// resizePlane16 is resizePlane for 16 bits, with exact weights, as Pillow does for integers.
+func resizePlane16(dst, src []uint16, h, w int, wr, hr *resizer) {
+	top, bottom := h, 0
+	for i := range hr.out {
+		top, bottom = min(top, hr.start[i]), max(bottom, hr.start[i]+hr.count[i])
+	}
+	round := func(v float64) uint16 { return uint16(min(max(math.Floor(v+0.5), 0), 65535)) }
+	mid := make([]uint16, (bottom-top)*wr.out)
+	for y := top; y < bottom; y++ {
+		for i := range wr.out {
+			acc := 0.0
+			for k, v := range src[y*w+wr.start[i]:][:wr.count[i]] {
+				acc += float64(v) * wr.exact[i*wr.stride+k]
+			}
+			mid[(y-top)*wr.out+i] = round(acc)
+		}
+	}
+	acc := make([]float64, wr.out)
+	for i := range hr.out {
+		clear(acc)
+		for k := range hr.count[i] {
+			for x, v := range mid[(hr.start[i]-top+k)*wr.out:][:wr.out] {
+				acc[x] += float64(v) * hr.exact[i*hr.stride+k]
+			}
+		}
+		for x, v := range acc {
+			dst[i*wr.out+x] = round(v)
+		}
+	}
+}
+
 // part is r for n outputs from the first on.
 func (r *resizer) part(first, n int) *resizer {
 	return &resizer{out: n, start: r.start[first : first+n], count: r.count[first : first+n],
-		weight: r.weight[first*r.stride : (first+n)*r.stride], stride: r.stride}
+		weight: r.weight[first*r.stride : (first+n)*r.stride], exact: r.exact[first*r.stride : (first+n)*r.stride], stride: r.stride}
 }

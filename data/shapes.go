@@ -16,7 +16,7 @@ func init() {
 		Source:  "drawn by this package; distance functions after https://iquilezles.org/articles/distfunctions2d/",
 		builtin: true,
 		splits:  []string{"train", "test"},
-		query:   []string{"size", "n", "noise", "seed", "classes", "clutter"},
+		query:   []string{"size", "n", "noise", "seed", "classes", "clutter", "masks"},
 		open:    openShapes,
 	})
 }
@@ -32,6 +32,8 @@ type shapes struct {
 	kinds   int
 	clutter float64
 	classes []string
+	ground  uint8 // class of the background in masks of classes
+	dense   bool  // masks are of classes, else 1 where the shape is
 	labels  []int32
 	truth   []int32
 	cache   []atomic.Pointer[drawn]
@@ -43,7 +45,8 @@ type drawn struct{ x, mask *tensor.Tensor }
 
 // openShapes makes shapes[?settings][#train|test]: X uint8 [3,size,size], Mask exact. Settings: size (16 to 1024, default 64), n
 // (default 2000 for train, 500 for test), noise (share of train labels that are planted wrong, default 0), seed (default 0),
-// classes (2 to 8, default 8), clutter (0 to 1, default 0.5). Test labels are never planted.
+// classes (2 to 8, default 8), clutter (0 to 1, default 0.5). Test labels are never planted. With masks=class, for segmentation, class 0 is the
+// background, the shapes follow, and Mask is the class of each pixel, by the true label.
 func openShapes(spec Spec, o Options, _ int) (Dataset, error) {
 	s := &shapes{split: spec.Split, limit: min(o.Limits.bytes(), 512<<20)}
 	if s.split == "" {
@@ -77,7 +80,28 @@ func openShapes(spec Spec, o Options, _ int) (Dataset, error) {
 			s.labels[i] = (l + 1 + int32(r.intn(s.kinds-1))) % int32(s.kinds)
 		}
 	}
+	switch masks := spec.Query.Get("masks"); masks {
+	case "":
+	case "class":
+		s.dense, s.classes = true, append([]string{"background"}, s.classes...)
+		for i := range s.n {
+			s.truth[i]++
+			s.labels[i]++
+		}
+	default:
+		return nil, malformed("shapes", "", "need class", "masks=%s", clip(masks))
+	}
 	if o.Classes != nil {
+		if s.dense {
+			c, err := classIndex("shapes", "", "background", o.Classes)
+			if err != nil {
+				return nil, err
+			}
+			if len(o.Classes) > Void {
+				return nil, malformed("shapes", "", "masks have at most 255 classes", "%d classes", len(o.Classes))
+			}
+			s.ground = uint8(c)
+		}
 		for _, labels := range [][]int32{s.truth, s.labels} {
 			for i, l := range labels {
 				c, err := classIndex("shapes", "", s.classes[l], o.Classes)
@@ -119,6 +143,7 @@ func (s *shapes) ID(i int) string     { return fmt.Sprintf("shapes/%s/%d", s.spl
 func (s *shapes) Label(i int) int     { return int(s.labels[i]) }
 func (s *shapes) TrueLabel(i int) int { return int(s.truth[i]) }
 func (s *shapes) Classes() []string   { return s.classes }
+func (s *shapes) Masked() bool        { return s.dense }
 
 func (s *shapes) Planted() []string {
 	var ids []string
@@ -163,5 +188,13 @@ func (s *shapes) draw(i int) *drawn {
 	c.shadow(f, r.between(0.25, 0.5))
 	mask := c.solid(f, fill, fill.mix(rgb{0, 0, 0}, 0.55), r.between(-1, 1))
 	c.grain(r, 0.02)
+	if s.dense {
+		for p, v := range mask.Bytes() {
+			mask.Bytes()[p] = s.ground
+			if v == 1 {
+				mask.Bytes()[p] = uint8(s.truth[i])
+			}
+		}
+	}
 	return &drawn{c.picture(), mask}
 }

@@ -167,7 +167,13 @@ func recognise(s string) (Spec, error) {
 
 // Open opens the data set that spec names (see ParseSpec and the package comment). Headers and labels are
 // read now; pictures of folders and lists are read by Example.
-func Open(spec string, o Options) (Dataset, error) { return openSpec(spec, o, 0) }
+func Open(spec string, o Options) (Dataset, error) {
+	ds, err := openSpec(spec, o, 0)
+	if err != nil {
+		return nil, err
+	}
+	return skipBad(spec, ds, o)
+}
 
 func openSpec(spec string, o Options, depth int) (Dataset, error) {
 	s, err := ParseSpec(spec)

@@ -20,6 +20,8 @@ type Summary struct {
 	Masks     bool           `json:"masks,omitempty"`
 	Groups    []string       `json:"groups,omitempty"` // group columns
 	Planted   int            `json:"planted,omitempty"`
+	Omitted   []Omission     `json:"omitted,omitempty"`   // files that were left out
+	Skipped   []BadSample    `json:"skipped,omitempty"`   // examples that were left out because they cannot be read
 	Checked   int            `json:"checked"`             // examples that were read
 	NonFinite []string       `json:"nonfinite,omitempty"` // ids of examples with NaN or infinity
 	Damaged   []string       `json:"damaged,omitempty"`   // errors of examples that cannot be read, at most 20
@@ -29,7 +31,7 @@ type Summary struct {
 // Summarise counts the labels of ds and reads up to most of its examples, spread evenly (0: all), to find their shape and
 // NaN or infinite values. Examples that cannot be read are listed, not an error.
 func Summarise(ds Dataset, most int) Summary {
-	s := Summary{N: ds.Len(), Classes: ds.Classes(), Groups: GroupColumns(ds), Planted: len(Planted(ds))}
+	s := Summary{N: ds.Len(), Classes: ds.Classes(), Groups: GroupColumns(ds), Planted: len(Planted(ds)), Omitted: Omitted(ds), Skipped: Skipped(ds)}
 	if len(s.Classes) > 0 {
 		s.PerClass = make(map[string]int, len(s.Classes))
 		for _, c := range s.Classes {
@@ -72,10 +74,14 @@ func Summarise(ds Dataset, most int) Summary {
 		s.Shape = nil
 		s.Warnings = append(s.Warnings, "examples differ in shape: give an image size")
 	}
-	if s.Targets != nil {
+	if s.Targets != nil || Masked(ds) {
 		s.Unlabeled = 0
 	}
+	if Masked(ds) {
+		s.PerClass = nil // classes of pixels
+	}
 	s.warn(damaged)
+	s.Warnings = append(s.Warnings, Notes(ds)...)
 	return s
 }
 
@@ -134,8 +140,8 @@ func Check(ds Dataset) error {
 		if err != nil {
 			return err
 		}
-		if e.Y == nil {
-			return fmt.Errorf("data: the examples have neither classes nor targets; training needs one of them")
+		if e.Y == nil && !Masked(ds) {
+			return fmt.Errorf("data: the examples have neither classes nor targets nor masks; training needs one of them")
 		}
 	case labelled < ds.Len():
 		return fmt.Errorf("data: %d of %d examples have no class; give them one or leave them out", ds.Len()-labelled, ds.Len())

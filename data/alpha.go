@@ -1,0 +1,44 @@
+package data
+
+import (
+	"slices"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// alphas is what can be done with the alpha of a picture: dropped, so that colours count which nobody sees, as Pillow's convert("RGB") and so
+// torchvision do; or the picture is laid on white or on black.
+var alphas = []string{"drop", "white", "black"}
+
+func checkAlpha(path, s string) error {
+	if s != "" && !slices.Contains(alphas, s) {
+		return malformed(path, "", didYouMean(s, alphas), "alpha %q", s)
+	}
+	return nil
+}
+
+// flat is the planes of r without alpha, "" standing for drop.
+func (r raster) flat(alpha string) *tensor.Tensor {
+	if r.alpha == nil || alpha == "" || alpha == "drop" {
+		return r.x
+	}
+	out := tensor.New(r.x.DType(), r.x.Shape()...)
+	if out.DType() == tensor.Uint16 {
+		lay(tensor.Data[uint16](out), tensor.Data[uint16](r.x), tensor.Data[uint16](r.alpha), 65535, alpha == "white")
+	} else {
+		lay(out.Bytes(), r.x.Bytes(), r.alpha.Bytes(), 255, alpha == "white")
+	}
+	return out
+}
+
+// lay composes planes over white or black, rounded to nearest as Pillow's paste does.
+func lay[T uint8 | uint16](dst, src, alpha []T, most uint64, white bool) {
+	var ground uint64
+	if white {
+		ground = most
+	}
+	for i, v := range src {
+		a := uint64(alpha[i%len(alpha)])
+		dst[i] = T((uint64(v)*a + ground*(most-a) + most/2) / most)
+	}
+}

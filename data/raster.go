@@ -1,0 +1,188 @@
+package data
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"slices"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// raster is a decoded picture: planes of one or three channels, and how opaque it is.
+type raster struct {
+	x     *tensor.Tensor // uint8 or uint16 [C,H,W], C 1 (grey) or 3 (RGB)
+	alpha *tensor.Tensor // of the same type, [H,W]; nil where all is opaque
+}
+
+// dropOpaque drops an alpha that says nothing.
+func (r *raster) dropOpaque() {
+	switch {
+	case r.alpha == nil:
+	case r.alpha.DType() == tensor.Uint8 && slices.Min(r.alpha.Bytes()) == 255,
+		r.alpha.DType() == tensor.Uint16 && slices.Min(tensor.Data[uint16](r.alpha)) == 65535:
+		r.alpha = nil
+	}
+}
+
+// rasterOf is the planes of an image: 8 bits a channel, or 16 where the image has them.
+func rasterOf(img image.Image) raster {
+	b := img.Bounds()
+	w, h := b.Dx(), b.Dy()
+	switch m := img.(type) {
+	case *image.Gray:
+		t := tensor.New(tensor.Uint8, 1, h, w)
+		for y := range h {
+			copy(t.Bytes()[y*w:(y+1)*w], m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):])
+		}
+		return raster{x: t}
+	case *image.Gray16:
+		t := tensor.New(tensor.Uint16, 1, h, w)
+		d := tensor.Data[uint16](t)
+		for y := range h {
+			o := m.PixOffset(b.Min.X, b.Min.Y+y)
+			for x := range w {
+				d[y*w+x] = uint16(m.Pix[o+2*x])<<8 | uint16(m.Pix[o+2*x+1])
+			}
+		}
+		return raster{x: t}
+	case *image.YCbCr:
+		t := tensor.New(tensor.Uint8, 3, h, w)
+		fillYCbCr(t.Bytes(), m)
+		return raster{x: t}
+	}
+	if deep(img.ColorModel()) {
+		at := func(x, y int) color.NRGBA64 { return color.NRGBA64Model.Convert(img.At(x, y)).(color.NRGBA64) }
+		if m, ok := img.(*image.NRGBA64); ok {
+			at = m.NRGBA64At
+		}
+		r, d, a := newRaster[uint16](tensor.Uint16, h, w)
+		for i := range h * w {
+			c := at(b.Min.X+i%w, b.Min.Y+i/w)
+			d[i], d[w*h+i], d[2*w*h+i], a[i] = c.R, c.G, c.B, c.A
+		}
+		r.dropOpaque()
+		return r
+	}
+	r, d, a := newRaster[uint8](tensor.Uint8, h, w)
+	set := func(i int, c color.NRGBA) { d[i], d[w*h+i], d[2*w*h+i], a[i] = c.R, c.G, c.B, c.A }
+	nrgba := func(c color.Color) color.NRGBA { return color.NRGBAModel.Convert(c).(color.NRGBA) }
+	switch m := img.(type) {
+	case *image.NRGBA:
+		for y := range h {
+			p := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
+			for x := range w {
+				set(y*w+x, color.NRGBA{p[4*x], p[4*x+1], p[4*x+2], p[4*x+3]})
+			}
+		}
+	case *image.CMYK:
+		for y := range h {
+			p := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
+			for x := range w {
+				red, green, blue := color.CMYKToRGB(p[4*x], p[4*x+1], p[4*x+2], p[4*x+3])
+				set(y*w+x, color.NRGBA{red, green, blue, 255})
+			}
+		}
+	case *image.Paletted:
+		var palette [256]color.NRGBA
+		for i, c := range m.Palette[:min(256, len(m.Palette))] {
+			palette[i] = nrgba(c)
+		}
+		for y := range h {
+			p := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
+			for x := range w {
+				set(y*w+x, palette[p[x]])
+			}
+		}
+	default:
+		for i := range h * w {
+			set(i, nrgba(img.At(b.Min.X+i%w, b.Min.Y+i/w)))
+		}
+	}
+	r.dropOpaque()
+	return r
+}
+
+func newRaster[T uint8 | uint16](d tensor.DType, h, w int) (r raster, x, alpha []T) {
+	r = raster{x: tensor.New(d, 3, h, w), alpha: tensor.New(d, h, w)}
+	return r, tensor.Data[T](r.x), tensor.Data[T](r.alpha)
+}
+
+// deep reports whether colours of a model have 16 bits a channel.
+func deep(m color.Model) bool {
+	return m == color.NRGBA64Model || m == color.RGBA64Model || m == color.Gray16Model
+}
+
+// first is r with its first channel alone: for grey pictures that a decoder gives as colours.
+func (r raster) first() raster {
+	if r.x.Dim(0) == 1 {
+		return r
+	}
+	n := len(r.x.Bytes()) / r.x.Dim(0)
+	x, err := tensor.FromBytes(r.x.DType(), []int{1, r.x.Dim(1), r.x.Dim(2)}, r.x.Bytes()[:n])
+	if err != nil {
+		return r
+	}
+	return raster{x, r.alpha}
+}
+
+// FromImage is the picture tensor of img: uint8, or uint16 for images of 16 bits a channel; [1,H,W] for grey images, [3,H,W] in RGB for all
+// others. Alpha is dropped, as Pillow's convert("RGB") does.
+func FromImage(img image.Image) *tensor.Tensor { return rasterOf(img).x }
+
+// ToImage is the picture of x, uint8 or uint16: [1,H,W] as *image.Gray or *image.Gray16, [3,H,W] (RGB) as *image.NRGBA or
+// *image.NRGBA64. It fails for other tensors.
+func ToImage(x *tensor.Tensor) (image.Image, error) {
+	if err := checkPicture(x); err != nil {
+		return nil, err
+	}
+	return raster{x: x}.image(), nil
+}
+
+// image is r as an image, with its alpha.
+func (r raster) image() image.Image {
+	c, h, w := r.x.Dim(0), r.x.Dim(1), r.x.Dim(2)
+	n, bounds := h*w, image.Rect(0, 0, w, h)
+	if r.x.DType() == tensor.Uint8 {
+		d := r.x.Bytes()
+		if c == 1 && r.alpha == nil {
+			m := image.NewGray(bounds)
+			copy(m.Pix, d)
+			return m
+		}
+		m := image.NewNRGBA(bounds)
+		for i := range n {
+			p := m.Pix[4*i : 4*i+4]
+			p[0], p[1], p[2], p[3] = d[i], d[(c-1)/2*n+i], d[(c-1)*n+i], 255
+			if r.alpha != nil {
+				p[3] = r.alpha.Bytes()[i]
+			}
+		}
+		return m
+	}
+	d := tensor.Data[uint16](r.x)
+	if c == 1 && r.alpha == nil {
+		m := image.NewGray16(bounds)
+		for i, v := range d {
+			m.Pix[2*i], m.Pix[2*i+1] = uint8(v>>8), uint8(v)
+		}
+		return m
+	}
+	m := image.NewNRGBA64(bounds)
+	for i := range n {
+		v := color.NRGBA64{d[i], d[(c-1)/2*n+i], d[(c-1)*n+i], 65535}
+		if r.alpha != nil {
+			v.A = tensor.Data[uint16](r.alpha)[i]
+		}
+		m.SetNRGBA64(i%w, i/w, v)
+	}
+	return m
+}
+
+// checkPicture fails unless x is a uint8 or uint16 tensor [C,H,W] with C 1 or 3 and at least one pixel.
+func checkPicture(x *tensor.Tensor) error {
+	if x.DType() != tensor.Uint8 && x.DType() != tensor.Uint16 || x.Rank() != 3 || (x.Dim(0) != 1 && x.Dim(0) != 3) || x.Len() == 0 {
+		return fmt.Errorf("data: %v is not a picture; need uint8 or uint16 [C,H,W] with 1 or 3 channels", x)
+	}
+	return nil
+}
