@@ -66,7 +66,7 @@ func (g GraNd) Prepare(m *engine.Model) (Scoring, error) {
 			return nil, err
 		}
 	}
-	s, err := m.Session(engine.Query{Loss: loss, Grad: params})
+	s, err := m.Session(engine.Query{Loss: loss, Grad: params, Fixed: true})
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -58,7 +59,7 @@ func foldNode(g *graph.Graph, n *graph.Node, budget *int) (bool, error) {
 		return false, nil
 	}
 	in := make([]*tensor.Tensor, len(n.In))
-	ops := make([]graph.Operand, len(n.In))
+	operands := make([]graph.Operand, len(n.In))
 	size := 0
 	for i, v := range n.In {
 		if v == 0 {
@@ -69,10 +70,10 @@ func foldNode(g *graph.Graph, n *graph.Node, budget *int) (bool, error) {
 			return false, nil
 		}
 		in[i] = info.Data
-		ops[i] = graph.Operand{Present: true, DType: info.DType, Shape: info.Data.Shape(), Value: info.Data}
+		operands[i] = graph.Operand{Present: true, DType: info.DType, Shape: info.Data.Shape(), Value: info.Data}
 		size += info.Data.Len()
 	}
-	ic := graph.NewInferCtx(n, ops, 1)
+	ic := graph.NewInferCtx(n, operands, 1)
 	err := n.Op.Infer(n.Attrs, ic)
 	if errors.Is(err, graph.ErrAtRun) {
 		return false, nil
@@ -111,7 +112,7 @@ func foldNode(g *graph.Graph, n *graph.Node, budget *int) (bool, error) {
 }
 
 // inlineIf returns copies of the nodes of the branch that the constant condition of n chooses, and makes readers of n's outputs read
-// theirs. It returns nil when the condition is not a single bool.
+// theirs; the outputs themselves stay values, for those who hold them. It returns nil when the condition is not a single bool.
 func inlineIf(g *graph.Graph, n *graph.Node) ([]*graph.Node, error) {
 	cond := g.Info(n.In[0]).Data
 	if cond.DType() != tensor.Bool || cond.Len() != 1 {
@@ -166,7 +167,12 @@ func splice(g *graph.Graph, n *graph.Node, b *graph.Body) ([]*graph.Node, error)
 	}
 	for i, v := range n.Out {
 		if v != 0 {
-			g.Replace(v, to[b.G.Outputs[i]])
+			w := to[b.G.Outputs[i]]
+			g.Replace(v, w)
+			id := &graph.Node{ID: g.TakeID(), Name: n.Name, Op: ops.Identity, Attrs: ops.Identity.NewAttrs(), In: []graph.Value{w}, Out: []graph.Value{v}, NumIn: 1}
+			nodes = append(nodes, id)
+			out := g.Info(v)
+			out.Def, out.Index = id, 0
 		}
 	}
 	return nodes, nil

@@ -7,21 +7,29 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// FuseInference folds batch normalisation into the convolution before it and lets kernels apply a following addition and
-// activation themselves. Values in keep stay available. The parameters must be frozen.
-func FuseInference(g *graph.Graph, keep []graph.Value) {
-	fuseBatchNorm(g, keep)
+// Fuse lets kernels do what follows them: batch normalisation with constants, an addition, an activation, the mask of a Relu in its
+// gradient. It does so only where nothing else, no gradient either, reads what is between, and values in keep stay available.
+func Fuse(g *graph.Graph, keep []graph.Value) {
+	FoldBatchNorm(g, keep, nil)
 	fuseResidual(g, keep)
 	fuseActivation(g, keep)
+	fuseReluGrad(g, keep)
 }
 
-// FuseTraining lets kernels apply a following activation themselves where the gradient does not need what is between.
-func FuseTraining(g *graph.Graph, keep []graph.Value) {
-	fuseActivation(g, keep)
+// FoldBatchNorm folds batch normalisation into the convolution before it where all weights and statistics of the two are constants. Before
+// a graph is differentiated, keep must hold what it is differentiated by, and skip leave out nodes with other gradient rules; nil skips none.
+func FoldBatchNorm(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) {
 	only := onlyReader(g, keep)
-	for _, n := range g.Nodes {
-		if len(n.Out) > 0 && only[n.Out[0]] != nil {
-			ops.FuseReluGrad(n, only[n.Out[0]])
+	for _, n := range slices.Clone(g.Nodes) {
+		if len(n.Out) == 0 || n.Frozen {
+			continue
+		}
+		bn := only[n.Out[0]]
+		if bn == nil || bn.Frozen || bn.In[0] != n.Out[0] || !ops.IsBatchNorm(bn) || skip != nil && (skip(n) || skip(bn)) {
+			continue
+		}
+		if ops.FoldBatchNorm(g, n, bn) {
+			bypass(g, n, bn)
 		}
 	}
 }
@@ -52,22 +60,6 @@ func move(g *graph.Graph, n *graph.Node, at int) {
 	from := slices.Index(g.Nodes, n)
 	g.Nodes = slices.Delete(g.Nodes, from, from+1)
 	g.Nodes = slices.Insert(g.Nodes, at-1, n)
-}
-
-func fuseBatchNorm(g *graph.Graph, keep []graph.Value) {
-	only := onlyReader(g, keep)
-	for _, n := range slices.Clone(g.Nodes) {
-		if len(n.Out) == 0 {
-			continue
-		}
-		bn := only[n.Out[0]]
-		if bn == nil || bn.In[0] != n.Out[0] || !ops.IsBatchNorm(bn) {
-			continue
-		}
-		if ops.FoldBatchNorm(g, n, bn) {
-			bypass(g, n, bn)
-		}
-	}
 }
 
 func fuseResidual(g *graph.Graph, keep []graph.Value) {
@@ -106,6 +98,15 @@ func fuseActivation(g *graph.Graph, keep []graph.Value) {
 		a, ok := ops.ActivationOf(g, act)
 		if ok && ops.FuseActivation(n, a) {
 			bypass(g, n, act)
+		}
+	}
+}
+
+func fuseReluGrad(g *graph.Graph, keep []graph.Value) {
+	only := onlyReader(g, keep)
+	for _, n := range g.Nodes {
+		if len(n.Out) > 0 && only[n.Out[0]] != nil {
+			ops.FuseReluGrad(n, only[n.Out[0]])
 		}
 	}
 }

@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/rewrite"
+)
+
+// settle makes constants of what is not differentiated by, before g is differentiated, and folds batch normalisation: the gradient of the
+// convolution that took it in is that of the two. Values in keep stay available, parameters for which except is true stay parameters.
+func (s *Session) settle(g *graph.Graph, keep []graph.Value, except func(graph.Value) bool) error {
+	g.Outputs = nil
+	rewrite.Freeze(g, except)
+	if err := rewrite.Fold(g); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	rewrite.Dead(g, keep)
+	var own func(*graph.Node) bool // rules
+	if o := s.q.Override; o != nil {
+		own = func(n *graph.Node) bool { return o(n) != nil }
+	}
+	rewrite.FoldBatchNorm(g, keep, own)
+	return nil
+}
+
+// split notes which parameters of the model a run or its caller may change, those in changing, and which are constants of the session.
+func (s *Session) split(g *graph.Graph, changing map[graph.Value]bool) {
+	s.gen, s.thawed = s.m.gen.Load(), s.m.thawed
+	s.trained, s.frozen = nil, nil
+	for _, p := range s.m.params {
+		switch {
+		case g.Info(p.value).Kind != graph.Parameter:
+		case changing[p.value]:
+			s.trained = append(s.trained, p)
+		default:
+			s.frozen = append(s.frozen, p)
+		}
+	}
+}
+
+// stale reports whether a constant of the session has changed since it was built.
+func (s *Session) stale() bool {
+	gen := s.m.gen.Load()
+	if s.gen == gen {
+		return false
+	}
+	if s.thawed != s.m.thawed {
+		return true
+	}
+	for _, p := range s.frozen {
+		if p.changed.Load() > s.gen {
+			return true
+		}
+	}
+	s.gen = gen
+	return false
+}
