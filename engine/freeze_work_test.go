@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/models"
 	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -305,5 +307,109 @@ func TestDropoutSurvivesRebuild(t *testing.T) {
 	m.Changed()
 	if slices.Equal(first, run(d)) {
 		t.Error("without a seed a session that was built anew repeats its masks")
+	}
+}
+
+// TestConstantsAreBroughtToOrderOnce: kernels keep constant weights in their order for all runs and batch sizes of a program, on the way of the
+// gradient too, also where norms per example or gradients that are only looked at are taken by them.
+func TestConstantsAreBroughtToOrderOnce(t *testing.T) {
+	lstm, err := models.New("lstm", models.Options{Hidden: 20, Layers: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		m    *onnx.Model
+		in   tensor.Shape // of one example
+	}{
+		{"stack", stack(), tensor.Shape{2, 6, 6}},
+		{"residual", residual(), tensor.Shape{2, 6, 6}},
+		{"transposed", transposed(), tensor.Shape{2, 4, 4}},
+		{"dense", dense(), tensor.Shape{6}},
+		{"attention", attention(6), tensor.Shape{4, 6}},
+		{"lstm", lstm, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := load(t, c.m)
+			m.Thaw()
+			names := trainable(m)
+			for what, q := range map[string]engine.Query{
+				"forward":     {Loss: crossEntropyEach(m)},
+				"last layer":  {Loss: crossEntropyEach(m), Grad: names[len(names)-1:]},
+				"input":       {Loss: crossEntropyEach(m), Grad: []string{"input"}},
+				"per example": {Loss: crossEntropyEach(m), PerExample: names},
+				"looked at":   {Loss: crossEntropyEach(m), Grad: names, Fixed: true},
+				"all":         {Loss: crossEntropyEach(m), Grad: names},
+			} {
+				s, err := m.Session(q)
+				if errors.Is(err, graph.ErrNoGradient) && c.name == "lstm" {
+					continue // recurrent layers have no rule per example
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				run := func(n int) {
+					t.Helper()
+					shape := append(tensor.Shape{n}, c.in...)
+					if c.in == nil {
+						shape = m.Sizes(n)[0]
+					}
+					feeds := map[string]*tensor.Tensor{"input": testkit.RandN(2, shape...), "labels": tensor.New(tensor.Int64, n)}
+					if _, err := s.Run(t.Context(), feeds); err != nil {
+						t.Fatalf("%s: %v", what, err)
+					}
+				}
+				run(3)
+				before := s.Program().Kept()
+				least := 0
+				g := s.Graph()
+				seen := map[[2]any]bool{}
+				for _, n := range g.Nodes {
+					switch n.Op.Name {
+					case "Conv", "ConvDX", "ConvTranspose", "ConvTransposeDX", "Gemm", "MatMul", "MatMulDA", "LSTM", "LSTMGrad":
+						if k := [2]any{n.Op.Name, n.In[1]}; g.Info(n.In[1]).Kind == graph.Constant && !seen[k] {
+							seen[k] = true
+							least++
+						}
+					}
+				}
+				if before < least || least == 0 != (what == "all") {
+					t.Errorf("%s: %d forms are kept for %d uses of constant weights", what, before, least)
+				}
+				run(3)
+				run(5)
+				run(1)
+				run(3)
+				if after := s.Program().Kept(); after != before {
+					t.Errorf("%s: %d forms after the first run, %d later", what, before, after)
+				}
+			}
+		})
+	}
+}
+
+// TestConvFollowsDynamicShapes: a convolution whose input's size follows from data is right when that changes between runs of one plan.
+func TestConvFollowsDynamicShapes(t *testing.T) {
+	b := newNet("N")
+	b.node("NonZero", "at", []string{"input"}).node("Cast", "real", []string{"at"}, onnx.AttrInt("to", int64(tensor.Float32)))
+	b.g.Initializer = append(b.g.Initializer, onnx.TensorToProto("axis", tensor.From([]int64{0}, 1)), onnx.TensorToProto("k", tensor.From([]float32{1, 1}, 1, 1, 2)))
+	b.node("Unsqueeze", "signal", []string{"real", "axis"}).node("Conv", "sums", []string{"signal", "k"})
+	b.g.Output = []*onnxpb.ValueInfoProto{onnx.ValueInfo("sums", tensor.Float32, 1, 1, "L")}
+	s, err := load(t, onnx.NewModel(b.g, 17)).Session(engine.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ x, want []float32 }{
+		{[]float32{1, 1, 0, 1, 0, 0}, []float32{1, 4}},
+		{[]float32{1, 1, 0, 1, 1, 1}, []float32{1, 4, 7, 9}},
+		{[]float32{0, 0, 1, 1, 0, 0}, []float32{5}},
+	} {
+		r, err := s.Run(t.Context(), map[string]*tensor.Tensor{"input": tensor.From(c.x, 6)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Value("sums").F32(); !slices.Equal(got, c.want) {
+			t.Errorf("sums of the places of %v are %v, want %v", c.x, got, c.want)
+		}
 	}
 }
