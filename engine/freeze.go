@@ -7,8 +7,9 @@ import (
 	"github.com/gtk-onnx/gtk/engine/rewrite"
 )
 
-// settle makes constants of what is not differentiated by, before g is differentiated, and folds batch normalisation: the gradient of the
-// convolution that took it in is that of the two. Values in keep stay available, parameters for which except is true stay parameters.
+// settle makes constants of what is not differentiated by, before g is differentiated, and folds what is affine, such as batch
+// normalisation: the gradient of the layer that took it in is that of the two. Values in keep stay available, parameters for which except is
+// true stay parameters.
 func (s *Session) settle(g *graph.Graph, keep []graph.Value, except func(graph.Value) bool) error {
 	g.Outputs = nil
 	rewrite.Freeze(g, except)
@@ -20,7 +21,7 @@ func (s *Session) settle(g *graph.Graph, keep []graph.Value, except func(graph.V
 	if o := s.q.Override; o != nil {
 		own = func(n *graph.Node) bool { return o(n) != nil }
 	}
-	rewrite.FoldBatchNorm(g, keep, own)
+	rewrite.FoldAffine(g, keep, own)
 	return nil
 }
 

@@ -129,6 +129,22 @@ func dense() *onnx.Model {
 	return b.bn("n2", 5).linear("logits", 5, 3).model(3)
 }
 
+// affine has layers with what is affine in each channel behind them, in all its forms.
+func affine() *onnx.Model {
+	b := newNet("N", 2, 5, 5).conv("c1", 2, 4, 3, 2, true)
+	b.node("Mul", "mul", []string{b.x, b.param("factor", 0.3, 1, 4, 1, 1)})
+	b.node("Add", "add", []string{b.param("shift", 0.3, 0, 1, 4, 1, 1), b.x}).relu("r1")
+	in := []string{b.x, b.param("t1.w", 0.4, 0, 4, 3, 2, 2)}
+	b.node("ConvTranspose", "t1", in, onnx.AttrInt("group", 2), onnx.AttrInts("strides", 2, 2)).bn("n1", 6)
+	b.node("Div", "div", []string{b.x, b.param("divisor", 0.1, 2, 6, 1, 1)}).relu("r2").conv("c2", 6, 3, 1, 1, false)
+	b.node("Sub", "sub", []string{b.param("from", 0.3, 0, 1, 1, 1), b.x}).relu("r3")
+	b.node("GlobalAveragePool", "pool", []string{b.x}).node("Flatten", "flat", []string{b.x})
+	in = []string{b.x, b.param("g1.w", 0.4, 0, 3, 5), b.param("g1.c", 0.4, 0, 1, 5)}
+	b.node("Gemm", "g1", in, onnx.AttrFloat("alpha", 0.5), onnx.AttrFloat("beta", 2))
+	b.bn("n2", 5).node("Sub", "less", []string{b.x, b.param("less.c", 0.3, 0, 5)}).relu("r4")
+	return b.linear("g2", 5, 3).node("Mul", "logits", []string{b.x, b.param("g2.f", 0.2, 1, 3)}).model(3)
+}
+
 // sums is the loss of a model of any form: the sum of its first real output, weighted so that all its elements count.
 func sums(m *engine.Model) engine.Loss {
 	return func(b *engine.Build) (graph.Value, error) {
@@ -233,7 +249,7 @@ func queries(m *engine.Model, loss engine.Loss) map[string]engine.Query {
 			}
 		}
 	}
-	step := max(1, len(inner)/12)
+	step := max(1, (len(inner)+10)/11)
 	for i := 0; i < len(inner); i += step {
 		qs["at "+inner[i]] = engine.Query{Loss: loss, Fetch: inner[i : i+1], Grad: inner[i : i+1]}
 		qs["unseen at "+inner[i]] = engine.Query{Loss: loss, Grad: inner[i : i+1]}
@@ -273,6 +289,7 @@ func TestFrozen(t *testing.T) {
 		{"shared", shared(), testkit.RandN(4, 3, 2, 5, 5), 2e-5},
 		{"transposed", transposed(), testkit.RandN(5, 3, 2, 4, 4), 2e-5},
 		{"dense", dense(), testkit.RandN(6, 3, 6), 2e-5},
+		{"affine", affine(), testkit.RandN(12, 3, 2, 5, 5), 2e-5},
 		{"attention", attention(6), testkit.RandN(7, 3, 4, 6), 0},
 		{"lenet", built("lenet", models.Options{ImageSize: 16}), testkit.RandN(8, 3, 1, 16, 16), 0},
 		{"vit", built("vit_tiny", models.Options{ImageSize: 32, Layers: 1}), testkit.RandN(9, 3, 3, 32, 32), 0},

@@ -124,6 +124,60 @@ func TestFoldedOnTheGradientsWay(t *testing.T) {
 	}
 }
 
+// TestAffineIsFolded: of what is affine in each channel behind a layer with constant weights nothing is left, in inference, on the way of the
+// gradient, and below a head that is trained.
+func TestAffineIsFolded(t *testing.T) {
+	m := load(t, affine())
+	names := trainable(m)
+	for what, q := range map[string]engine.Query{
+		"inference":    {},
+		"by the input": {Loss: crossEntropy(m), Grad: []string{"input"}},
+		"last layer":   {Loss: crossEntropy(m), Grad: names[len(names)-3:]},
+	} {
+		s, err := m.Session(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var left []string
+		for _, n := range s.Graph().Nodes {
+			switch n.Op.Name {
+			case "Mul", "Add", "Sub", "Div", "BatchNormalization", "BatchNormGrad":
+				left = append(left, n.Name)
+			}
+		}
+		if want := map[bool][]string{true: {"logits", "", ""}}[what == "last layer"]; !slices.Equal(left, want) {
+			t.Errorf("%s: %q are left, want %q", what, left, want)
+		}
+	}
+	if folded := foldable(t, "Add", tensor.Shape{3, 1, 1, 1}); folded {
+		t.Error("an addition that makes three examples out of one is folded")
+	}
+	if folded := foldable(t, "Add", tensor.Shape{4, 3}); folded {
+		t.Error("an addition along space is folded")
+	}
+	if folded := foldable(t, "Mul", tensor.Shape{1, 1, 1, 1, 1}); folded {
+		t.Error("a multiplication that adds an axis is folded")
+	}
+}
+
+// foldable tells whether inference folds an operator with a constant of the given shape behind a convolution with output [1,2,4,3].
+func foldable(t *testing.T, op string, shape tensor.Shape) bool {
+	t.Helper()
+	b := newNet(1, 2, 4, 3).conv("c1", 2, 2, 3, 1, false)
+	b.node(op, "y", []string{b.x, b.param("c", 1, 0, shape...)})
+	b.g.Output = []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32)}
+	b.g.Output[0].Type.GetTensorType().Shape = nil
+	m := load(t, onnx.NewModel(b.g, 17))
+	for _, w := range compare(t, m, engine.Query{}, map[string]*tensor.Tensor{"input": testkit.RandN(1, 1, 2, 4, 3)}, 1e-6) {
+		t.Errorf("%s %v: %s", op, shape, w)
+	}
+	s, err := m.Session(engine.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(s.Graph().Nodes) == 1
+}
+
 // TestFrozenFollowsChanges: sessions see each change of what they took as constant, of a trained session's parameters without being told.
 func TestFrozenFollowsChanges(t *testing.T) {
 	m := load(t, stack())

@@ -7,29 +7,27 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// Fuse lets kernels do what follows them: batch normalisation with constants, an addition, an activation, the mask of a Relu in its
+// Fuse lets kernels do what follows them: what is affine with constants, an addition, an activation, the mask of a Relu in its
 // gradient. It does so only where nothing else, no gradient either, reads what is between, and values in keep stay available.
 func Fuse(g *graph.Graph, keep []graph.Value) {
-	FoldBatchNorm(g, keep, nil)
+	FoldAffine(g, keep, nil)
 	fuseResidual(g, keep)
 	fuseActivation(g, keep)
 	fuseReluGrad(g, keep)
 }
 
-// FoldBatchNorm folds batch normalisation into the convolution before it where all weights and statistics of the two are constants. Before
-// a graph is differentiated, keep must hold what it is differentiated by, and skip leave out nodes with other gradient rules; nil skips none.
-func FoldBatchNorm(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) {
+// FoldAffine folds batch normalisation, and what adds or multiplies by a constant for each channel, into the weights of the layer before
+// it, where all of these are constants. Before a graph is differentiated, keep must hold what it is differentiated by, and skip leave out
+// nodes with other gradient rules; nil skips none.
+func FoldAffine(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) {
 	only := onlyReader(g, keep)
+	left := func(n *graph.Node) bool { return n.Frozen || len(n.Out) == 0 || skip != nil && skip(n) }
 	for _, n := range slices.Clone(g.Nodes) {
-		if len(n.Out) == 0 || n.Frozen {
+		if left(n) {
 			continue
 		}
-		bn := only[n.Out[0]]
-		if bn == nil || bn.Frozen || bn.In[0] != n.Out[0] || !ops.IsBatchNorm(bn) || skip != nil && (skip(n) || skip(bn)) {
-			continue
-		}
-		if ops.FoldBatchNorm(g, n, bn) {
-			bypass(g, n, bn)
+		for next := only[n.Out[0]]; next != nil && !left(next) && ops.FoldAffine(g, n, next); next = only[n.Out[0]] {
+			bypass(g, n, next)
 		}
 	}
 }
