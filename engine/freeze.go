@@ -2,18 +2,21 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/rewrite"
 )
 
 // settle makes constants of what is not differentiated by, before g is differentiated, and folds what is affine, such as batch
-// normalisation: the gradient of the layer that took it in is that of the two. Values in keep stay available, parameters for which except is
-// true stay parameters.
-func (s *Session) settle(g *graph.Graph, keep []graph.Value, except func(graph.Value) bool) error {
+// normalisation: the gradient of the layer that took it in is that of the two. What is differentiated by and what is fetched stay available,
+// parameters for which except is true stay parameters.
+func (s *Session) settle(g *graph.Graph, w wrt, fetch []graph.Value, except func(graph.Value) bool) error {
+	by := append(slices.Clone(w.grad), w.example...)
+	keep := append(slices.Clone(by), fetch...)
 	g.Outputs = nil
-	rewrite.Freeze(g, except)
-	if err := rewrite.Fold(g); err != nil {
+	rewrite.Freeze(g, func(v graph.Value) bool { return except(v) || slices.Contains(by, v) })
+	if err := rewrite.Fold(g, by...); err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
 	rewrite.Dead(g, keep)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/gtk-onnx/gtk/engine/exec"
@@ -176,6 +175,7 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 		s.seed = rewrite.TrainDropout(g)
 	}
 	s.split(g, changing)
+	changes := func(v graph.Value) bool { return v >= own || changing[v] }
 	b := &Build{Builder: graph.NewBuilder(g), m: m, feeds: map[string]graph.Value{}}
 	for _, v := range g.Inputs {
 		b.feeds[g.Info(v).Name] = v
@@ -190,9 +190,7 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 		}
 		want("loss", loss)
 		if !s.plain && q.Derive == nil { // which may differentiate by what is not known here
-			all := append(slices.Clone(w.grad), w.example...)
-			except := func(v graph.Value) bool { return v >= own || changing[v] || slices.Contains(all, v) }
-			if err := s.settle(g, append(all, fetch...), except); err != nil {
+			if err := s.settle(g, w, fetch, changes); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -213,7 +211,7 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 		}
 	}
 	if !s.plain || len(s.trained)+len(w.grad)+len(w.example) == 0 {
-		rewrite.Freeze(g, func(v graph.Value) bool { return v >= own || changing[v] })
+		rewrite.Freeze(g, changes)
 		if err := rewrite.Fold(g); err != nil {
 			return nil, nil, fmt.Errorf("engine: %w", err)
 		}

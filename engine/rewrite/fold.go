@@ -3,6 +3,7 @@ package rewrite
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
@@ -16,13 +17,18 @@ const maxFolded = 1 << 20
 const foldBytes = 32 << 20
 
 // Fold computes the nodes whose inputs are all constants and makes their outputs constants, and puts the chosen branch of an If
-// whose condition is constant in its place. Parameters are not constants.
-func Fold(g *graph.Graph) error {
+// whose condition is constant in its place. Parameters are not constants, and nodes that compute or read a value of except, which the caller
+// wants to differentiate by, stay.
+func Fold(g *graph.Graph, except ...graph.Value) error {
 	budget := foldBytes + 16*g.Given // a chain of nodes that double their input is no reason to fill the memory
 	for {
 		inlined := false
 		var kept []*graph.Node
 		for i, n := range g.Nodes {
+			if slices.ContainsFunc(except, func(v graph.Value) bool { return slices.Contains(n.In, v) || slices.Contains(n.Out, v) }) {
+				kept = append(kept, n)
+				continue
+			}
 			if len(n.Bodies) > 0 {
 				if n.Op.Name == "If" && n.Op.Domain == "" && g.Info(n.In[0]).Kind == graph.Constant {
 					nodes, err := inlineIf(g, n)

@@ -17,11 +17,16 @@ func Fuse(g *graph.Graph, keep []graph.Value) {
 }
 
 // FoldAffine folds batch normalisation, and what adds or multiplies by a constant for each channel, into the weights of the layer before
-// it, where all of these are constants. Before a graph is differentiated, keep must hold what it is differentiated by, and skip leave out
-// nodes with other gradient rules; nil skips none.
+// it, where all of these are constants and none is in keep. Before a graph is differentiated, keep must hold what it is differentiated by,
+// and skip leave out nodes with other gradient rules; nil skips none.
 func FoldAffine(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) {
 	only := onlyReader(g, keep)
-	left := func(n *graph.Node) bool { return n.Frozen || len(n.Out) == 0 || skip != nil && skip(n) }
+	left := func(n *graph.Node) bool {
+		if n.Frozen || len(n.Out) == 0 || skip != nil && skip(n) {
+			return true
+		}
+		return slices.ContainsFunc(n.In, func(v graph.Value) bool { return v != 0 && g.Info(v).Data != nil && slices.Contains(keep, v) })
+	}
 	for _, n := range slices.Clone(g.Nodes) {
 		if left(n) {
 			continue
