@@ -60,3 +60,30 @@ func (s *Session) stale() bool {
 	s.gen = gen
 	return false
 }
+
+// Changed tells sessions that the content of the named parameters, of all when none is named, was changed: those in which they are
+// constants (see Query) are built anew before their next run. A run of a session that trains tells so by itself of the parameters that it
+// trains, for what its caller does to them before another session runs.
+func (m *Model) Changed(names ...string) {
+	ps := m.params
+	if len(names) > 0 {
+		ps = nil
+		for _, n := range names {
+			if p := m.byName[n]; p != nil {
+				ps = append(ps, p)
+			}
+		}
+	}
+	m.change(ps)
+}
+
+// change notes that the content of ps changed.
+func (m *Model) change(ps []*Param) {
+	if len(ps) == 0 {
+		return
+	}
+	gen := m.gen.Add(1)
+	for _, p := range ps {
+		p.changed.Store(gen)
+	}
+}

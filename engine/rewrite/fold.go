@@ -20,12 +20,17 @@ const foldBytes = 32 << 20
 // whose condition is constant in its place. Parameters are not constants, and nodes that compute or read a value of except, which the caller
 // wants to differentiate by, stay.
 func Fold(g *graph.Graph, except ...graph.Value) error {
+	stays := map[graph.Value]bool{}
+	for _, v := range except {
+		stays[v] = true
+	}
+	stay := func(v graph.Value) bool { return stays[v] }
 	budget := foldBytes + 16*g.Given // a chain of nodes that double their input is no reason to fill the memory
 	for {
 		inlined := false
 		var kept []*graph.Node
 		for i, n := range g.Nodes {
-			if slices.ContainsFunc(except, func(v graph.Value) bool { return slices.Contains(n.In, v) || slices.Contains(n.Out, v) }) {
+			if slices.ContainsFunc(n.Out, stay) || len(n.Bodies) == 0 && slices.ContainsFunc(n.In, stay) {
 				kept = append(kept, n)
 				continue
 			}
