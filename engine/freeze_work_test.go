@@ -160,6 +160,49 @@ func TestAffineIsFolded(t *testing.T) {
 	}
 }
 
+// TestBodiesAreFused: in the branches of an If layers take in what follows them, and sessions that do so leave the model as it is.
+func TestBodiesAreFused(t *testing.T) {
+	branch := func(name string) *onnxpb.GraphProto {
+		b := newNet()
+		b.seed = uint64(len(name))
+		b.x = "input"
+		b.conv(name+"c", 2, 3, 3, 1, false).bn(name+"n", 3).relu(name + "r")
+		b.g.Name, b.g.Input = &name, nil
+		b.g.Output = []*onnxpb.ValueInfoProto{onnx.ValueInfo(b.x, tensor.Float32, "N", 3, 5, 5)}
+		return b.g
+	}
+	b := newNet("N", 2, 5, 5)
+	b.g.Input = append(b.g.Input, onnx.ValueInfo("which", tensor.Bool))
+	b.node("If", "y", []string{"which"}, onnx.AttrGraph("then_branch", branch("then.")), onnx.AttrGraph("else_branch", branch("other.")))
+	b.g.Output = []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32, "N", 3, 5, 5)}
+	m := load(t, onnx.NewModel(b.g, 17))
+	nodes := func(g *graph.Graph) (count []int) {
+		for _, n := range g.Nodes {
+			for _, b := range n.Bodies {
+				count = append(count, len(b.G.Nodes))
+			}
+		}
+		return count
+	}
+	before := nodes(m.Graph())
+	for _, which := range []bool{true, false} {
+		feeds := map[string]*tensor.Tensor{"input": testkit.RandN(2, 3, 2, 5, 5), "which": tensor.Scalar(which)}
+		for _, w := range compare(t, m, engine.Query{}, feeds, 2e-5) {
+			t.Errorf("%v: %s", which, w)
+		}
+	}
+	s, err := m.Session(engine.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := nodes(s.Graph()); !slices.Equal(got, []int{1, 1}) {
+		t.Errorf("the branches have %v nodes, want one each", got)
+	}
+	if after := nodes(m.Graph()); !slices.Equal(after, before) {
+		t.Errorf("the branches of the model had %v nodes and have %v", before, after)
+	}
+}
+
 // foldable tells whether inference folds an operator with a constant of the given shape behind a convolution with output [1,2,4,3].
 func foldable(t *testing.T, op string, shape tensor.Shape) bool {
 	t.Helper()

@@ -8,12 +8,22 @@ import (
 )
 
 // Fuse lets kernels do what follows them: what is affine with constants, an addition, an activation, the mask of a Relu in its
-// gradient. It does so only where nothing else, no gradient either, reads what is between, and values in keep stay available.
+// gradient. It does so only where nothing else, no gradient either, reads what is between, and values in keep stay available. Bodies are
+// copied first, since other graphs may have them too.
 func Fuse(g *graph.Graph, keep []graph.Value) {
 	FoldAffine(g, keep, nil)
 	fuseResidual(g, keep)
 	fuseActivation(g, keep)
 	fuseReluGrad(g, keep)
+	for _, n := range g.Nodes {
+		n.Bodies = slices.Clone(n.Bodies)
+		for i, b := range n.Bodies {
+			c := *b
+			c.G = b.G.Clone()
+			Fuse(c.G, nil)
+			n.Bodies[i] = &c
+		}
+	}
 }
 
 // FoldAffine folds batch normalisation, and what adds or multiplies by a constant for each channel, into the weights of the layer before
