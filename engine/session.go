@@ -300,6 +300,7 @@ type Result struct {
 func (s *Session) Run(ctx context.Context, feeds map[string]*tensor.Tensor) (*Result, error) {
 	if s.stale() {
 		if err := s.build(); err != nil {
+			s.gen = -1 // stale still
 			return nil, err
 		}
 	}
