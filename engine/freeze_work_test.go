@@ -489,7 +489,8 @@ func TestConstantsAreBroughtToOrderOnce(t *testing.T) {
 func TestConvFollowsDynamicShapes(t *testing.T) {
 	b := newNet("N")
 	b.node("NonZero", "at", []string{"input"}).node("Cast", "real", []string{"at"}, onnx.AttrInt("to", int64(tensor.Float32)))
-	b.g.Initializer = append(b.g.Initializer, onnx.TensorToProto("axis", tensor.From([]int64{0}, 1)), onnx.TensorToProto("k", tensor.From([]float32{1, 1}, 1, 1, 2)))
+	b.g.Initializer = append(b.g.Initializer, onnx.TensorToProto("axis", tensor.From([]int64{0}, 1)))
+	b.g.Initializer = append(b.g.Initializer, onnx.TensorToProto("k", tensor.From([]float32{1, 1}, 1, 1, 2)))
 	b.node("Unsqueeze", "signal", []string{"real", "axis"}).node("Conv", "sums", []string{"signal", "k"})
 	b.g.Output = []*onnxpb.ValueInfoProto{onnx.ValueInfo("sums", tensor.Float32, 1, 1, "L")}
 	s, err := load(t, onnx.NewModel(b.g, 17)).Session(engine.Query{})

@@ -180,7 +180,8 @@ func splice(g *graph.Graph, n *graph.Node, b *graph.Body) ([]*graph.Node, error)
 		if v != 0 {
 			w := to[b.G.Outputs[i]]
 			g.Replace(v, w)
-			id := &graph.Node{ID: g.TakeID(), Name: n.Name, Op: ops.Identity, Attrs: ops.Identity.NewAttrs(), In: []graph.Value{w}, Out: []graph.Value{v}, NumIn: 1}
+			id := &graph.Node{ID: g.TakeID(), Name: n.Name, Op: ops.Identity, Attrs: ops.Identity.NewAttrs(), NumIn: 1}
+			id.In, id.Out = []graph.Value{w}, []graph.Value{v}
 			nodes = append(nodes, id)
 			out := g.Info(v)
 			out.Def, out.Index = id, 0
