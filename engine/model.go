@@ -9,6 +9,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
@@ -53,9 +54,10 @@ type Param struct {
 	Trainable bool           // a weight; false for running statistics and for constants such as the bounds of a Clip
 	State     bool           // running statistics of a normalisation
 
-	value graph.Value
-	file  tensor.DType // element type in the file
-	from  string       // initializer that it was made from when it was un-shared
+	value   graph.Value
+	file    tensor.DType // element type in the file
+	from    string       // initializer that it was made from when it was un-shared
+	changed atomic.Int64 // Model.gen at its last change
 }
 
 // Model is a loaded model. It is safe for concurrent reading; sessions that train it are not concurrent with others.
@@ -69,8 +71,8 @@ type Model struct {
 	threads int
 	pool    *parallel.Pool
 	set     *graph.Set
-	gen     int  // counts changes of parameters
-	batch1  bool // the input declares a batch of one, and the graph takes any
+	gen     atomic.Int64 // counts changes of parameters
+	batch1  bool         // the input declares a batch of one, and the graph takes any
 	thawed  bool
 }
 
@@ -278,12 +280,8 @@ func (m *Model) Thaw() {
 			m.g.Info(p.value).Data = p.Value
 		}
 	}
-	m.gen++
+	m.change(m.params)
 }
-
-// Changed tells sessions that parameters were changed, so that those which had folded them into fused kernels do so anew.
-// Training sessions read parameters afresh in each run and need no telling.
-func (m *Model) Changed() { m.gen++ }
 
 // value finds a value of the forward graph by ONNX name, or a node by its name, meaning its first output.
 func (m *Model) value(name string) (graph.Value, error) {

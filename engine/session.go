@@ -48,6 +48,12 @@ const (
 )
 
 // Query says what a session is to compute.
+//
+// Every parameter whose content stays the same from run to run is a constant of the session: what follows from it alone is computed
+// once, it is fused into kernels and kept in the order in which they read it, on the way of the gradient as well. The rule: the parameters
+// in Grad may be changed in place between runs, unless Fixed is set, and with BNTrain a run changes the running statistics; all others are
+// constants. A session whose constants changed since, because another session trained them or Model.Changed says so, is built anew before
+// its next run.
 type Query struct {
 	Fetch      []string                        // values of the forward graph; empty with no loss means the outputs
 	Loss       Loss                            // what is differentiated; its value is Result.Loss
@@ -57,6 +63,7 @@ type Query struct {
 	Derive     func(b *Build) (Outputs, error) // adds further values to fetch, after the gradients
 	BN         BNMode
 	Dropout    bool // train with dropout where the model has it
+	Fixed      bool // the gradients are looked at only: the parameters in Grad are constants too
 }
 
 // Outputs are values to fetch under names of their own.
@@ -67,15 +74,20 @@ type Session struct {
 	// Trace, when set, is called after each node with the time it took.
 	Trace func(n *graph.Node, d time.Duration)
 
-	m     *Model
-	q     Query
-	prog  *exec.Program
-	gen   int
-	feeds []string       // names of the graph's inputs
-	slot  map[string]int // what is fetched, by key: "v:name", "g:name", "n:name", "loss"
-	state []update
-	none  map[string]bool // gradients that are zero
-	seed  *tensor.Tensor  // of the dropout masks, nil without dropout
+	m       *Model
+	q       Query
+	plain   bool // neither freeze nor fuse: for writing the graph
+	prog    *exec.Program
+	gen     int64          // of the model, when the constants were last seen to be what they are
+	thawed  bool           // state of the model when the session was built
+	trained []*Param       // may change from run to run
+	frozen  []*Param       // constants
+	feeds   []string       // names of the graph's inputs
+	slot    map[string]int // what is fetched, by key: "v:name", "g:name", "n:name", "loss"
+	state   []update
+	none    map[string]bool // gradients that are zero
+	seed    *tensor.Tensor  // of the dropout masks, nil without dropout
+	seeded  bool            // by SetSeed
 }
 
 // update copies a fetched value into a parameter after each run.
@@ -90,22 +102,23 @@ func (m *Model) Session(q Query) (*Session, error) {
 	return s, s.build()
 }
 
-func (s *Session) training() bool {
-	return len(s.q.Grad) > 0 || len(s.q.PerExample) > 0 || s.q.BN == BNTrain || s.q.Dropout
-}
-
 // build derives and compiles the graph of the query.
 func (s *Session) build() error {
+	old := s.seed
 	g, fetch, err := s.derive()
 	if err != nil {
 		return err
 	}
-	if s.training() {
-		rewrite.FuseTraining(g, fetch)
-	} else {
-		rewrite.FuseInference(g, fetch)
+	if s.seed != nil && old != nil {
+		s.seed.I64()[0] = old.I64()[0]
+		if !s.seeded {
+			s.seed.I64()[0]++ // the new program counts its runs from zero
+		}
 	}
-	rewrite.Dead(g, fetch)
+	if !s.plain {
+		rewrite.Fuse(g, fetch)
+		rewrite.Dead(g, fetch)
+	}
 	s.feeds = nil
 	for _, v := range g.Inputs {
 		s.feeds = append(s.feeds, g.Info(v).Name)
@@ -117,8 +130,8 @@ func (s *Session) build() error {
 // derive makes the graph of the query, before fusion, and the values to fetch.
 func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 	m, q := s.m, s.q
-	s.gen = m.gen
 	g := m.g.Clone()
+	own := graph.Value(g.NumValues()) // values from here on are the session's
 	s.slot, s.none, s.state = map[string]int{}, map[string]bool{}, nil
 	var fetch []graph.Value
 	want := func(key string, v graph.Value) {
@@ -137,11 +150,23 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 		}
 		want("v:"+name, v)
 	}
+	w, err := s.wrt()
+	if err != nil {
+		return nil, nil, err
+	}
+	changing := map[graph.Value]bool{}
+	if !q.Fixed {
+		for _, v := range w.grad {
+			changing[v] = true
+		}
+	}
 	if q.BN == BNTrain {
 		if len(q.PerExample) > 0 {
-			return nil, nil, errors.New("engine: per-example gradients do not exist with batch normalisation in training mode, which mixes the examples: freeze it")
+			return nil, nil, errors.New("engine: per-example gradients do not exist with batch normalisation in training mode, " +
+				"which mixes the examples: freeze it")
 		}
 		for _, u := range rewrite.TrainBatchNorm(g) {
+			changing[u.Param] = true
 			want("s:"+g.Info(u.Param).Name, u.Value)
 			s.state = append(s.state, update{len(fetch) - 1, g.Info(u.Param).Data})
 		}
@@ -149,20 +174,27 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 	if q.Dropout {
 		s.seed = rewrite.TrainDropout(g)
 	}
+	s.split(g, changing)
+	changes := func(v graph.Value) bool { return v >= own || changing[v] }
 	b := &Build{Builder: graph.NewBuilder(g), m: m, feeds: map[string]graph.Value{}}
 	for _, v := range g.Inputs {
 		b.feeds[g.Info(v).Name] = v
 	}
 	if q.Loss != nil {
 		loss, err := q.Loss(b)
+		if err == nil {
+			err = b.Err()
+		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("engine: loss: %w", err)
 		}
-		if err := b.Err(); err != nil {
-			return nil, nil, fmt.Errorf("engine: loss: %w", err)
-		}
 		want("loss", loss)
-		if err := s.differentiate(g, loss, want); err != nil {
+		if !s.plain && q.Derive == nil { // which may differentiate by what is not known here
+			if err := s.settle(g, w, fetch, changes); err != nil {
+				return nil, nil, err
+			}
+		}
+		if err := s.differentiate(g, loss, w, want); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -178,8 +210,8 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 			want("v:"+name, v)
 		}
 	}
-	if !s.training() {
-		rewrite.Freeze(g)
+	if !s.plain || len(s.trained)+len(w.grad)+len(w.example) == 0 {
+		rewrite.Freeze(g, changes)
 		if err := rewrite.Fold(g); err != nil {
 			return nil, nil, fmt.Errorf("engine: %w", err)
 		}
@@ -190,20 +222,33 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 	return g, fetch, nil
 }
 
+// wrt are the values that a query differentiates by.
+type wrt struct{ grad, example []graph.Value }
+
+func (s *Session) wrt() (w wrt, err error) {
+	for _, name := range s.q.Grad {
+		v, err := s.m.value(name)
+		if err != nil {
+			return w, err
+		}
+		w.grad = append(w.grad, v)
+	}
+	for _, name := range s.q.PerExample {
+		p, err := s.m.Param(name)
+		if err != nil {
+			return w, err
+		}
+		w.example = append(w.example, p.value)
+	}
+	return w, nil
+}
+
 // differentiate adds what q asks of the gradient of loss.
-func (s *Session) differentiate(g *graph.Graph, loss graph.Value, want func(string, graph.Value)) error {
+func (s *Session) differentiate(g *graph.Graph, loss graph.Value, w wrt, want func(string, graph.Value)) error {
 	q := s.q
 	opt := grad.Options{Override: q.Override}
-	if len(q.Grad) > 0 {
-		wrt := make([]graph.Value, len(q.Grad))
-		for i, name := range q.Grad {
-			v, err := s.m.value(name)
-			if err != nil {
-				return err
-			}
-			wrt[i] = v
-		}
-		ds, err := grad.Reverse(g, []grad.Seed{grad.Ones(g, loss)}, wrt, opt)
+	if len(w.grad) > 0 {
+		ds, err := grad.Reverse(g, []grad.Seed{grad.Ones(g, loss)}, w.grad, opt)
 		if err != nil {
 			return fmt.Errorf("engine: %w", err)
 		}
@@ -215,39 +260,32 @@ func (s *Session) differentiate(g *graph.Graph, loss graph.Value, want func(stri
 			want("g:"+q.Grad[i], d)
 		}
 	}
-	if len(q.PerExample) > 0 {
-		wrt := make([]graph.Value, len(q.PerExample))
-		for i, name := range q.PerExample {
-			p, err := s.m.Param(name)
-			if err != nil {
-				return err
-			}
-			wrt[i] = p.value
+	if len(w.example) == 0 {
+		return nil
+	}
+	ns, err := grad.PerExample(g, []grad.Seed{grad.Ones(g, loss)}, w.example, opt)
+	if err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	b := graph.NewBuilder(g)
+	var total graph.Value
+	for i, n := range ns {
+		if n == 0 {
+			s.none[q.PerExample[i]] = true
+			continue
 		}
-		ns, err := grad.PerExample(g, []grad.Seed{grad.Ones(g, loss)}, wrt, opt)
-		if err != nil {
-			return fmt.Errorf("engine: %w", err)
+		want("n:"+q.PerExample[i], n)
+		if total == 0 {
+			total = n
+		} else {
+			total = b.Add(ops.Add, nil, total, n)
 		}
-		b := graph.NewBuilder(g)
-		var total graph.Value
-		for i, n := range ns {
-			if n == 0 {
-				s.none[q.PerExample[i]] = true
-				continue
-			}
-			want("n:"+q.PerExample[i], n)
-			if total == 0 {
-				total = n
-			} else {
-				total = b.Add(ops.Add, nil, total, n)
-			}
-		}
-		if err := b.Err(); err != nil {
-			return fmt.Errorf("engine: %w", err)
-		}
-		if total != 0 {
-			want("norm2", total)
-		}
+	}
+	if err := b.Err(); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	if total != 0 {
+		want("norm2", total)
 	}
 	return nil
 }
@@ -260,8 +298,9 @@ type Result struct {
 
 // Run feeds the inputs by name. It checks what is fed against the model's inputs.
 func (s *Session) Run(ctx context.Context, feeds map[string]*tensor.Tensor) (*Result, error) {
-	if s.gen != s.m.gen && !s.training() {
+	if s.stale() {
 		if err := s.build(); err != nil {
+			s.gen = -1 // stale still
 			return nil, err
 		}
 	}
@@ -298,6 +337,7 @@ func (s *Session) Run(ctx context.Context, feeds map[string]*tensor.Tensor) (*Re
 	for _, u := range s.state {
 		copy(u.into.Bytes(), out[u.slot].Bytes())
 	}
+	s.m.change(s.trained)
 	return &Result{s, out}, nil
 }
 
@@ -325,6 +365,7 @@ func fits(t *tensor.Tensor, info *graph.Info, freeBatch bool) error {
 
 // SetSeed makes the dropout masks of the next run depend on v alone. Without a call each run draws others.
 func (s *Session) SetSeed(v int64) {
+	s.seeded = true
 	if s.seed != nil {
 		s.seed.I64()[0] = v
 	}

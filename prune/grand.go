@@ -49,7 +49,7 @@ func (g GraNd) Prepare(t *task.Task, p *feed.Plan) (Scoring, error) {
 			return nil, err
 		}
 	}
-	s, err := m.Session(engine.Query{Loss: t.Total(), Grad: params})
+	s, err := m.Session(engine.Query{Loss: t.Total(), Grad: params, Fixed: true})
 	if err != nil {
 		return nil, err
 	}

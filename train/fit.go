@@ -242,7 +242,7 @@ func (f *fit) run(ctx context.Context) (*Result, error) {
 	}
 	for f.step < f.steps() {
 		err := f.epoch(ctx)
-		f.m.Changed()
+		f.m.Changed(f.c.Params...)
 		if err != nil {
 			if ctx.Err() != nil && f.c.Save != nil {
 				if saveErr := f.c.Save(f.checkpoint()); saveErr != nil {
@@ -310,7 +310,7 @@ func (f *fit) epoch(ctx context.Context) error {
 	}
 	f.res.TrainLoss = r.TrainLoss
 	if f.eval != nil {
-		f.m.Changed()
+		f.m.Changed(f.c.Params...)
 		var err error
 		if r.Val, err = f.eval.Run(ctx); err != nil {
 			return err

@@ -25,8 +25,9 @@ type plan struct {
 	shape []tensor.Shape   // by graph.Value, nil when only the run knows
 	g     *graph.Graph
 
-	limit   int // bytes that a run may use
-	dynamic int // bytes that the present run made beside the arena
+	kept    map[graph.Value]*graph.Kept // of what is constant for these shapes only
+	limit   int                         // bytes that a run may use
+	dynamic int                         // bytes that the present run made beside the arena
 }
 
 // step is one node to run.
@@ -93,6 +94,7 @@ func (p *Program) newPlan(shapes []tensor.Shape, limit int) (*plan, error) {
 		inf.shape[v] = known(shapes[i])
 	}
 	pl := &plan{key: shapes, g: g, limit: limit, vals: inf.value, shape: inf.shape, root: make([]graph.Value, g.NumValues())}
+	pl.kept = map[graph.Value]*graph.Kept{}
 	for i := range pl.root {
 		pl.root[i] = graph.Value(i)
 	}
@@ -106,8 +108,16 @@ func (p *Program) newPlan(shapes []tensor.Shape, limit int) (*plan, error) {
 		}
 		st := step{node: n, view: n.Op.View, dynamic: r.dynamic, scratch: -1}
 		st.rc = graph.RunCtx{Node: n, In: make([]*tensor.Tensor, len(n.In)), Out: make([]*tensor.Tensor, len(n.Out))}
-		in := n.In
-		st.rc.Const = func(i int) bool { return i < len(in) && in[i] != 0 && inf.constant[in[i]] }
+		st.rc.Constant = func(i int) *graph.Kept {
+			switch v := n.In[i]; {
+			case v == 0 || !inf.constant[v]:
+				return nil
+			case g.Info(v).Kind == graph.Constant:
+				return place(p.kept, v)
+			default: // the same for these shapes
+				return place(pl.kept, v)
+			}
+		}
 		st.empty = !r.dynamic && slices.IndexFunc(n.Out, func(v graph.Value) bool { return v != 0 && inf.shape[v].Len() > 0 }) < 0
 		if st.view {
 			pl.root[n.Out[0]] = pl.root[n.In[0]]
@@ -124,6 +134,16 @@ func (p *Program) newPlan(shapes []tensor.Shape, limit int) (*plan, error) {
 	}
 	pl.layout(p.fetch)
 	return pl, pl.fits(limit)
+}
+
+// place is the entry of v, made when it is missing.
+func place(m map[graph.Value]*graph.Kept, v graph.Value) *graph.Kept {
+	k := m[v]
+	if k == nil {
+		k = new(graph.Kept)
+		m[v] = k
+	}
+	return k
 }
 
 // layout gives every value that a static step computes its place in the arena.

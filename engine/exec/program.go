@@ -30,7 +30,8 @@ type Program struct {
 	fetch  []graph.Value
 	pool   *parallel.Pool
 	bodies map[*graph.Node][]*Program
-	plans  []*plan // most recently used first
+	plans  []*plan                     // most recently used first
+	kept   map[graph.Value]*graph.Kept // of constants, for all plans
 	arena  []byte
 	isBody bool
 }
@@ -38,7 +39,7 @@ type Program struct {
 // Compile prepares g for running; fetch are the values that Run returns.
 // The graph must not change afterwards.
 func Compile(g *graph.Graph, fetch []graph.Value, pool *parallel.Pool) (*Program, error) {
-	p := &Program{g: g, fetch: slices.Clone(fetch), pool: pool, bodies: map[*graph.Node][]*Program{}}
+	p := &Program{g: g, fetch: slices.Clone(fetch), pool: pool, bodies: map[*graph.Node][]*Program{}, kept: map[graph.Value]*graph.Kept{}}
 	for _, n := range g.Nodes {
 		if !n.Op.HasRun() {
 			return nil, fmt.Errorf("exec: %s has no kernel", n.Label())
@@ -60,6 +61,20 @@ func (p *Program) Graph() *graph.Graph { return p.g }
 
 // ArenaBytes is the memory planned for values that are not fed, constant or parameters, for the plan used last.
 func (p *Program) ArenaBytes() int { return len(p.arena) }
+
+// Kept is how many constants kernels have brought to forms of their own so far, each form counted, those of bodies too.
+func (p *Program) Kept() int {
+	n := 0
+	for _, k := range p.kept {
+		n += k.Forms()
+	}
+	for _, bodies := range p.bodies {
+		for _, b := range bodies {
+			n += b.Kept()
+		}
+	}
+	return n
+}
 
 // NodeError is an error of running or planning one node.
 type NodeError struct {

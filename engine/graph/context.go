@@ -125,10 +125,38 @@ type RunCtx struct {
 	Limit int
 	// Body runs the i-th body with its formal inputs and returns its outputs, valid until that body runs again.
 	Body func(i int, in []*tensor.Tensor) ([]*tensor.Tensor, error)
-	// Cache is kept for this node between runs of one plan: prepacked weights, index tables.
+	// Cache is kept for this node between runs of one plan: geometry, index tables.
 	Cache *any
-	// Const reports whether input i has the same content in every run.
-	Const func(i int) bool
+	// Constant is the place for what is made of the content of input i alone, nil when that may differ from run to run.
+	Constant func(i int) *Kept
+}
+
+// Kept holds what kernels made of one constant, such as weights in the order in which they read them, by the form that it has.
+type Kept struct{ forms map[any]any }
+
+// Forms is the number of forms that are held.
+func (k *Kept) Forms() int { return len(k.forms) }
+
+// Keep is what make gives for the content of input i in a form, any comparable value: it is made once for all runs of a program. It is the zero
+// value, and make is not called, when the content may differ from run to run.
+func Keep[T any](c *RunCtx, i int, form any, make func() T) T {
+	var none T
+	if c.Constant == nil {
+		return none
+	}
+	k := c.Constant(i)
+	if k == nil {
+		return none
+	}
+	if v, ok := k.forms[form]; ok {
+		return v.(T)
+	}
+	v := make()
+	if k.forms == nil {
+		k.forms = map[any]any{}
+	}
+	k.forms[form] = v
+	return v
 }
 
 // Has reports whether input i is present.

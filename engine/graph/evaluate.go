@@ -29,7 +29,7 @@ func Evaluate(g *Graph, n *Node, in []*tensor.Tensor) ([]*tensor.Tensor, error) 
 	if n.Op.View && !atRun {
 		return []*tensor.Tensor{in[0].Reshape(shapes[0]...)}, nil
 	}
-	rc := RunCtx{Node: n, In: in, Out: make([]*tensor.Tensor, len(n.Out)), Cache: new(any), Const: func(int) bool { return true }}
+	rc := RunCtx{Node: n, In: in, Out: make([]*tensor.Tensor, len(n.Out)), Cache: new(any)}
 	if scratch > 0 {
 		rc.Scratch = tensor.New(tensor.Uint64, (scratch+7)/8).Bytes()[:scratch]
 	}

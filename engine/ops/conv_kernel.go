@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/kernel"
@@ -35,27 +36,53 @@ func (a *convAttrs) kernelParams(x, w tensor.Shape) (*kernel.ConvParams, *convGe
 	return cp, g, err
 }
 
-// convCache is kept between the runs of a plan: geometry, and weights in the kernel's order when they never change.
+// convCache is the geometry, kept between the runs of a plan.
 type convCache struct {
-	cp     *kernel.ConvParams
-	packed *kernel.PackedConv
+	cp   *kernel.ConvParams
+	x, w tensor.Shape
+}
+
+// cached is the geometry for X and W of the given shapes.
+func (a *convAttrs) cached(c *graph.RunCtx, x, w tensor.Shape) (*kernel.ConvParams, error) {
+	if cc, ok := (*c.Cache).(*convCache); ok && cc.x.Equal(x) && cc.w.Equal(w) {
+		return cc.cp, nil
+	}
+	cp, _, err := a.kernelParams(x, w)
+	if err != nil {
+		return nil, err
+	}
+	*c.Cache = &convCache{cp, slices.Clone(x), slices.Clone(w)}
+	return cp, nil
+}
+
+// convForm is the form in which Conv reads its weights.
+type convForm struct{ group int }
+
+// keptConv is the weights in input i as Conv reads them, nil when they may change.
+func keptConv(c *graph.RunCtx, i int, cp *kernel.ConvParams) *kernel.PackedConv {
+	return graph.Keep(c, i, convForm{cp.Group}, func() *kernel.PackedConv { return kernel.PackConv(cp, c.In[i].F32()) })
+}
+
+// convDXForm is the form in which ConvDX reads its weights.
+type convDXForm struct {
+	group       int
+	stride, dil [3]int
+	kernel.FormDX
+}
+
+// keptConvDX is the weights in input i as ConvDX reads them, nil when they may change.
+func keptConvDX(c *graph.RunCtx, i int, cp *kernel.ConvParams) *kernel.PackedConvDX {
+	form := convDXForm{cp.Group, cp.Stride, cp.Dil, cp.FormDX()}
+	return graph.Keep(c, i, form, func() *kernel.PackedConvDX { return kernel.PackConvDX(cp, c.In[i].F32()) })
 }
 
 func runConv(a *convAttrs, c *graph.RunCtx) error {
-	cc, ok := (*c.Cache).(*convCache)
-	if !ok {
-		cp, _, err := a.kernelParams(c.In[0].Shape(), c.In[1].Shape())
-		if err != nil {
-			return err
-		}
-		cc = &convCache{cp: cp}
-		if c.In[0].DType() == tensor.Float32 && c.Const(1) {
-			cc.packed = kernel.PackConv(cp, c.In[1].F32())
-		}
-		*c.Cache = cc
+	cp, err := a.cached(c, c.In[0].Shape(), c.In[1].Shape())
+	if err != nil {
+		return err
 	}
 	if c.In[0].DType() == tensor.Float64 {
-		return runConv64(a, c, cc.cp)
+		return runConv64(a, c, cp)
 	}
 	var e kernel.ConvEpilogue
 	if c.Has(2) {
@@ -68,16 +95,16 @@ func runConv(a *convAttrs, c *graph.RunCtx) error {
 	if c.Has(3) {
 		z := c.In[3].F32()
 		if len(z) != len(y) || !c.In[3].Shape().Equal(c.Out[0].Shape()) {
-			return convBroadcastResidual(a, c, cc)
+			return convBroadcastResidual(a, c, cp)
 		}
 		e.Add = z
 	}
-	kernel.Conv(c.Pool, cc.cp, c.In[0].F32(), c.In[1].F32(), cc.packed, &e, y)
+	kernel.Conv(c.Pool, cp, c.In[0].F32(), c.In[1].F32(), keptConv(c, 1, cp), &e, y)
 	return nil
 }
 
 // convBroadcastResidual is the rare case of a fused addition whose operands have different shapes.
-func convBroadcastResidual(a *convAttrs, c *graph.RunCtx, cc *convCache) error {
+func convBroadcastResidual(a *convAttrs, c *graph.RunCtx, cp *kernel.ConvParams) error {
 	g, err := a.geometry(c.In[0].Shape(), c.In[1].Shape())
 	if err != nil {
 		return err
@@ -88,7 +115,7 @@ func convBroadcastResidual(a *convAttrs, c *graph.RunCtx, cc *convCache) error {
 	if c.Has(2) {
 		e.Bias = c.In[2].F32()
 	}
-	kernel.Conv(c.Pool, cc.cp, c.In[0].F32(), c.In[1].F32(), cc.packed, &e, tmp)
+	kernel.Conv(c.Pool, cp, c.In[0].F32(), c.In[1].F32(), keptConv(c, 1, cp), &e, tmp)
 	z, y := c.In[3], c.Out[0].F32()
 	out := c.Out[0].Shape()
 	ia, ib := batchIndex(shape, out), batchIndex(z.Shape(), out)
@@ -116,7 +143,7 @@ func runConv64(a *convAttrs, c *graph.RunCtx, cp *kernel.ConvParams) error {
 }
 
 func runConvDX(a *convAttrs, c *graph.RunCtx) error {
-	cp, _, err := a.kernelParams(c.In[2].Shape(), c.In[1].Shape())
+	cp, err := a.cached(c, c.In[2].Shape(), c.In[1].Shape())
 	if err != nil {
 		return err
 	}
@@ -124,12 +151,12 @@ func runConvDX(a *convAttrs, c *graph.RunCtx) error {
 		kernel.ConvDX64(c.Pool, cp, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), tensor.Data[float64](c.Out[0]))
 		return nil
 	}
-	kernel.ConvDX(c.Pool, cp, c.In[0].F32(), c.In[1].F32(), nil, c.Out[0].F32())
+	kernel.ConvDX(c.Pool, cp, c.In[0].F32(), c.In[1].F32(), keptConvDX(c, 1, cp), nil, c.Out[0].F32())
 	return nil
 }
 
 func runConvDW(a *convAttrs, c *graph.RunCtx) error {
-	cp, _, err := a.kernelParams(c.In[0].Shape(), c.In[2].Shape())
+	cp, err := a.cached(c, c.In[0].Shape(), c.In[2].Shape())
 	if err != nil {
 		return err
 	}

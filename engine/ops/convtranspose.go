@@ -73,7 +73,7 @@ func init() {
 			if c.Has(2) {
 				e = &kernel.ConvEpilogue{Bias: c.In[2].F32()}
 			}
-			kernel.ConvDX(c.Pool, cp, c.In[0].F32(), c.In[1].F32(), e, c.Out[0].F32())
+			kernel.ConvDX(c.Pool, cp, c.In[0].F32(), c.In[1].F32(), keptConvDX(c, 1, cp), e, c.Out[0].F32())
 			return nil
 		},
 		Grad: func(a *convTransposeAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
@@ -125,7 +125,7 @@ func init() {
 				kernel.Conv64(c.Pool, cp, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), nil, tensor.Data[float64](c.Out[0]))
 				return nil
 			}
-			kernel.Conv(c.Pool, cp, c.In[0].F32(), c.In[1].F32(), nil, nil, c.Out[0].F32())
+			kernel.Conv(c.Pool, cp, c.In[0].F32(), c.In[1].F32(), keptConv(c, 1, cp), nil, c.Out[0].F32())
 			return nil
 		},
 		Grad: func(a *convTransposeAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {

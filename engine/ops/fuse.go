@@ -64,51 +64,10 @@ func FuseReluGrad(relu, grad *graph.Node) bool {
 	return true
 }
 
-// FoldBatchNorm changes the constant weights of the convolution n so that it also does the batch normalisation bn behind it, and reports whether it can.
-func FoldBatchNorm(g *graph.Graph, n, bn *graph.Node) bool {
-	a, ok := n.Attrs.(*convAttrs)
-	if !ok || n.Op != Conv || a.act != nil || a.residual || n.NumIn > 3 {
-		return false
-	}
-	consts := append([]graph.Value{n.In[1]}, bn.In[1:5]...)
-	if n.NumIn > 2 {
-		consts = append(consts, n.In[2])
-	}
-	for _, v := range consts {
-		if v == 0 || g.Info(v).Kind != graph.Constant || g.Info(v).DType != tensor.Float32 {
-			return false
-		}
-	}
-	get := func(v graph.Value) []float32 { return g.Info(v).Data.F32() }
-	w, gain, shift, mean, variance := g.Info(n.In[1]).Data, get(bn.In[1]), get(bn.In[2]), get(bn.In[3]), get(bn.In[4])
-	m := w.Dim(0)
-	if m != len(gain) {
-		return false
-	}
-	eps := float64(bn.Attrs.(*batchNormAttrs).Epsilon)
-	fw, fb := w.Clone(), tensor.New(tensor.Float32, m)
-	per := w.Len() / max(m, 1)
-	for k := range m {
-		s := float64(gain[k]) / math.Sqrt(float64(variance[k])+eps)
-		row := fw.F32()[k*per : (k+1)*per]
-		for i, v := range row {
-			row[i] = float32(float64(v) * s)
-		}
-		b := 0.0
-		if n.NumIn > 2 && n.In[2] != 0 {
-			b = float64(get(n.In[2])[k])
-		}
-		fb.F32()[k] = float32((b-float64(mean[k]))*s + float64(shift[k]))
-	}
-	n.In = []graph.Value{n.In[0], g.AddConst(g.Info(n.In[1]).Name, fw), g.AddConst(g.Info(n.In[1]).Name+".bias", fb)}
-	n.NumIn = 3
-	return true
-}
-
-// FuseResidual makes the convolution n add z, of its output's shape, and reports whether it can.
+// FuseResidual makes the convolution n add z, of its output's shape, and reports whether it can. A constant is hardly ever of that shape.
 func FuseResidual(g *graph.Graph, n *graph.Node, z graph.Value) bool {
 	a, ok := n.Attrs.(*convAttrs)
-	if !ok || g.Info(z).DType != tensor.Float32 || n.Op != Conv || a.act != nil || a.residual {
+	if !ok || g.Info(z).Data != nil || g.Info(z).DType != tensor.Float32 || n.Op != Conv || a.act != nil || a.residual {
 		return false
 	}
 	c := *a

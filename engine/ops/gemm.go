@@ -136,8 +136,28 @@ func runGemm(a *gemmAttrs, c *graph.RunCtx) error {
 		gemmC(y, m, n, a.Beta, operandOf[float32](c.In[2]))
 		beta = 1
 	}
+	if r := keptRights(c, 1, 1, a.TransB, n, k, sb[1]); r != nil {
+		kernel.SgemmRight(c.Pool, a.TransA, m, a.Alpha, c.In[0].F32(), sa[1], r[0], beta, y, n, &epi)
+		return nil
+	}
 	kernel.SgemmEx(c.Pool, a.TransA, a.TransB, m, n, k, a.Alpha, c.In[0].F32(), sa[1], c.In[1].F32(), sb[1], beta, y, n, &epi)
 	return nil
+}
+
+// rightForm is the form in which products read their right operand.
+type rightForm struct{ t bool }
+
+// keptRights is input i, count matrices of float32 with rows of distance ld, as right operands op(B) [k,n], op the transpose if t; nil when
+// it may change.
+func keptRights(c *graph.RunCtx, i, count int, t bool, n, k, ld int) []*kernel.Right {
+	return graph.Keep(c, i, rightForm{t}, func() []*kernel.Right {
+		b := c.In[i].F32()
+		out := make([]*kernel.Right, count)
+		for j := range out {
+			out[j] = kernel.NewRight(t, n, k, b[j*n*k:][:n*k], ld)
+		}
+		return out
+	})
 }
 
 func bias64(c *graph.RunCtx) *matrixOperand[float64] {

@@ -137,8 +137,8 @@ func runGRU[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	if err != nil {
 		return err
 	}
-	gemm, h, h3, size := gemmOf[T](), l.h, 3*l.h, l.n*l.h
-	w, r, b, h0 := reals[T](c.In[1]), reals[T](c.In[2]), inOf[T](c, 3), inOf[T](c, 5)
+	h, h3, size := l.h, 3*l.h, l.n*l.h
+	b, h0 := inOf[T](c, 3), inOf[T](c, 5)
 	y, saved, linear := outOf[T](c, 0), outOf[T](c, 2), outOf[T](c, 3)
 	work := workingOf[T](c)
 	x := timeMajor(&l, reals[T](c.In[0]), work.take(l.layoutScratch()))
@@ -151,18 +151,18 @@ func runGRU[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		if saved != nil {
 			g = part(saved, l.d, dir)
 		}
-		rd, f, gg := part(r, l.d, dir), acts[dir][0], acts[dir][1]
-		rh := rd[2*h*h:]
+		f, gg := acts[dir][0], acts[dir][1]
+		timesRzr, timesRh := weights[T](c, &l, 2, dir, 0, 2*h, true), weights[T](c, &l, 2, dir, 2*h, h, true)
 		var rbh []T
 		if b != nil {
 			rbh = part(b, l.d, dir)[5*h:]
 		}
-		inputGates(c, &l, 3, x, part(w, l.d, dir), bias(&l, b, 3, dir, a.LinearBeforeReset), g)
+		inputGates(c, &l, 3, dir, x, bias(&l, b, 3, dir, a.LinearBeforeReset), g)
 		hs := initial(&l, h0, dir)
 		for i := range l.t {
 			t := l.step(dir, i)
 			gt := g[t*l.n*h3:][:l.n*h3]
-			gemm(c.Pool, false, true, l.n, 2*h, h, 1, hs, h, rd, h, 1, gt, h3)
+			timesRzr(l.n, hs, h, 1, gt, h3)
 			if a.LinearBeforeReset {
 				if linear != nil {
 					q = part(linear, l.d, dir)[t*size:][:size]
@@ -171,7 +171,7 @@ func runGRU[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 					clear(q[n*h : (n+1)*h])
 					copy(q[n*h:(n+1)*h], rbh)
 				}
-				gemm(c.Pool, false, true, l.n, h, h, 1, hs, h, rh, h, 1, q, h)
+				timesRh(l.n, hs, h, 1, q, h)
 			}
 			for n := range l.n {
 				row := gt[n*h3:][:h3]
@@ -185,7 +185,7 @@ func runGRU[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 				}
 			}
 			if !a.LinearBeforeReset && l.n > 0 && h > 0 {
-				gemm(c.Pool, false, true, l.n, h, h, 1, q, h, rh, h, 1, gt[2*h:], h3)
+				timesRh(l.n, q, h, 1, gt[2*h:], h3)
 			}
 			for n := range l.n {
 				row, hr := gt[n*h3:][:h3], hs[n*h:][:h]
@@ -223,7 +223,7 @@ func runGRUGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		return err
 	}
 	gemm, h, h3, steps, size := gemmOf[T](), l.h, 3*l.h, l.t*l.n, l.n*l.h
-	w, r, h0, y := reals[T](c.In[1]), reals[T](c.In[2]), inOf[T](c, 4), inOf[T](c, 5)
+	h0, y := inOf[T](c, 4), inOf[T](c, 5)
 	gates, linear, dy, dyh := inOf[T](c, 6), inOf[T](c, 7), inOf[T](c, 8), inOf[T](c, 9)
 	work := workingOf[T](c)
 	x := timeMajor(&l, reals[T](c.In[0]), work.take(l.layoutScratch()))
@@ -236,8 +236,8 @@ func runGRUGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	dz, prev, rec, in := work.take(steps*h3), work.take(steps*h), work.take(steps*h), work.take(steps*h)
 	ds := make([]T, size)
 	for dir := range l.d {
-		rd, gd, f, g := part(r, l.d, dir), part(gates, l.d, dir), acts[dir][0], acts[dir][1]
-		rh := rd[2*h*h:]
+		gd, f, g := part(gates, l.d, dir), acts[dir][0], acts[dir][1]
+		timesRzr, timesRh := weights[T](c, &l, 2, dir, 0, 2*h, false), weights[T](c, &l, 2, dir, 2*h, h, false)
 		previous(&l, y, initial(&l, h0, dir), lens, dir, prev)
 		dh := initial(&l, dyh, dir)
 		for i := range l.t {
@@ -277,7 +277,7 @@ func runGRUGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 					}
 				}
 			}
-			gemm(c.Pool, false, false, l.n, h, h, 1, rt, h, rh, h, 0, ds, h)
+			timesRh(l.n, rt, h, 0, ds, h)
 			for n := range l.n {
 				if t >= lens[n] {
 					continue
@@ -294,10 +294,10 @@ func runGRUGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 				}
 				f.derive(z[:2*h], row[:2*h])
 			}
-			gemm(c.Pool, false, false, l.n, h, 2*h, 1, zt, h3, rd, h, 1, dh, h)
+			timesRzr(l.n, zt, h3, 1, dh, h)
 		}
 		putState(&l, outOf[T](c, 4), dh, dir)
-		weightGrads(c, &l, 3, dir, dz, x, part(w, l.d, dir), dx, part(outOf[T](c, 1), l.d, dir))
+		weightGrads(c, &l, 3, dir, dz, x, dx, part(outOf[T](c, 1), l.d, dir))
 		if dr := part(outOf[T](c, 2), l.d, dir); dr != nil {
 			gemm(c.Pool, true, false, 2*h, h, steps, 1, dz, h3, prev, h, 0, dr, h)
 			gemm(c.Pool, true, false, h, h, steps, 1, rec, h, in, h, 0, dr[2*h*h:], h)

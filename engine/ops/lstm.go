@@ -148,8 +148,8 @@ func runLSTM[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	if err != nil {
 		return err
 	}
-	gemm, h, h4 := gemmOf[T](), l.h, 4*l.h
-	w, r, b := reals[T](c.In[1]), reals[T](c.In[2]), inOf[T](c, 3)
+	h, h4 := l.h, 4*l.h
+	b := inOf[T](c, 3)
 	h0, c0, peep := inOf[T](c, 5), inOf[T](c, 6), inOf[T](c, 7)
 	y, saved, cells := outOf[T](c, 0), outOf[T](c, 3), outOf[T](c, 4)
 	work := workingOf[T](c)
@@ -162,14 +162,14 @@ func runLSTM[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		if saved != nil {
 			g = part(saved, l.d, dir)
 		}
-		rd, p, cell := part(r, l.d, dir), part(peep, l.d, dir), part(cells, l.d, dir)
+		timesR, p, cell := weights[T](c, &l, 2, dir, 0, h4, true), part(peep, l.d, dir), part(cells, l.d, dir)
 		f, gg, hh := acts[dir][0], acts[dir][1], acts[dir][2].unclipped()
-		inputGates(c, &l, 4, x, part(w, l.d, dir), bias(&l, b, 4, dir, false), g)
+		inputGates(c, &l, 4, dir, x, bias(&l, b, 4, dir, false), g)
 		hs, cs := initial(&l, h0, dir), initial(&l, c0, dir)
 		for i := range l.t {
 			t := l.step(dir, i)
 			gt := g[t*l.n*h4:][:l.n*h4]
-			gemm(c.Pool, false, true, l.n, h4, h, 1, hs, h, rd, h, 1, gt, h4)
+			timesR(l.n, hs, h, 1, gt, h4)
 			c.Pool.For(l.n, rowGrain(h4), func(lo, hi int) {
 				for n := lo; n < hi; n++ {
 					row, hr, cr := gt[n*h4:][:h4], hs[n*h:][:h], cs[n*h:][:h]
@@ -247,7 +247,6 @@ func runLSTMGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		return err
 	}
 	gemm, h, h4, steps := gemmOf[T](), l.h, 4*l.h, l.t*l.n
-	w, r := reals[T](c.In[1]), reals[T](c.In[2])
 	h0, c0, peep, y := inOf[T](c, 4), inOf[T](c, 5), inOf[T](c, 6), inOf[T](c, 7)
 	gates, cells := inOf[T](c, 8), inOf[T](c, 9)
 	dy, dyh, dyc := inOf[T](c, 10), inOf[T](c, 11), inOf[T](c, 12)
@@ -259,7 +258,7 @@ func runLSTMGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	}
 	dz, prev := work.take(steps*h4), work.take(steps*h)
 	for dir := range l.d {
-		rd, p := part(r, l.d, dir), part(peep, l.d, dir)
+		timesR, p := weights[T](c, &l, 2, dir, 0, h4, false), part(peep, l.d, dir)
 		gd, cd := part(gates, l.d, dir), part(cells, l.d, dir)
 		f, g, hh := acts[dir][0], acts[dir][1], acts[dir][2].unclipped()
 		first := initial(&l, c0, dir)
@@ -292,11 +291,11 @@ func runLSTMGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 					clear(hr)
 				}
 			})
-			gemm(c.Pool, false, false, l.n, h, h4, 1, zt, h4, rd, h, 1, dh, h)
+			timesR(l.n, zt, h4, 1, dh, h)
 		}
 		putState(&l, outOf[T](c, 4), dh, dir)
 		putState(&l, outOf[T](c, 5), dc, dir)
-		weightGrads(c, &l, 4, dir, dz, x, part(w, l.d, dir), dx, part(outOf[T](c, 1), l.d, dir))
+		weightGrads(c, &l, 4, dir, dz, x, dx, part(outOf[T](c, 1), l.d, dir))
 		if dr := part(outOf[T](c, 2), l.d, dir); dr != nil {
 			previous(&l, y, initial(&l, h0, dir), lens, dir, prev)
 			gemm(c.Pool, true, false, h4, h, steps, 1, dz, h4, prev, h, 0, dr, h)

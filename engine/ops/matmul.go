@@ -43,6 +43,8 @@ func init() {
 			}
 			if c.In[0].DType() == tensor.Float64 {
 				matmulForward(p, kernel.Dgemm, c, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), tensor.Data[float64](c.Out[0]))
+			} else if r := keptRights(c, 1, p.nb, false, p.n, p.k, p.n); r != nil {
+				p.right(c, r, p.k, p.n, p.a, c.In[0].F32(), c.Out[0].F32())
 			} else {
 				matmulForward(p, kernel.Sgemm, c, c.In[0].F32(), c.In[1].F32(), c.Out[0].F32())
 			}
@@ -80,6 +82,8 @@ func init() {
 			}
 			if c.In[0].DType() == tensor.Float64 {
 				matmulDA(p, kernel.Dgemm, c, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), tensor.Data[float64](c.Out[0]))
+			} else if r := keptRights(c, 1, p.nb, true, p.k, p.n, p.n); r != nil && (p.sharedB || p.na == p.nc) {
+				p.right(c, r, p.n, p.k, nil, c.In[0].F32(), c.Out[0].F32())
 			} else {
 				matmulDA(p, kernel.Sgemm, c, c.In[0].F32(), c.In[1].F32(), c.Out[0].F32())
 			}
@@ -221,6 +225,22 @@ func (p *matmul) forBatch(c *graph.RunCtx, count int, f func(c *graph.RunCtx, i 
 	for i := range count {
 		f(c, i)
 	}
+}
+
+// right is y [m,n] = x [m,k]·op(B) for each batch index, with the operands op(B) [k,n] in r; at is the index of x for each, nil for its own.
+func (p *matmul) right(c *graph.RunCtx, r []*kernel.Right, k, n int, at []int, x, y []float32) {
+	m := p.m
+	if p.sharedB {
+		kernel.SgemmRight(c.Pool, false, p.nc*m, 1, x, k, r[0], 0, y, n, nil)
+		return
+	}
+	p.forBatch(c, p.nc, func(c *graph.RunCtx, i int) {
+		j := i
+		if at != nil {
+			j = at[i]
+		}
+		kernel.SgemmRight(c.Pool, false, m, 1, x[j*m*k:][:m*k], k, r[p.b[i]], 0, y[i*m*n:][:m*n], n, nil)
+	})
 }
 
 func matmulForward[T float32 | float64](p *matmul, gemm gemmFunc[T], c *graph.RunCtx, a, b, y []T) {

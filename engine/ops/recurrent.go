@@ -229,8 +229,8 @@ func (l *recurrent) layoutScratch() int {
 // rowGrain is how many sequences are worth a thread, for the given elements of each.
 func rowGrain(elements int) int { return max(1, 1<<12/max(elements, 1)) }
 
-// inputGates sets g [T·N, m·H] to x [T·N, K] times Wᵀ plus the bias b [m·H], which may be nil.
-func inputGates[T real](c *graph.RunCtx, l *recurrent, m int, x, w, b, g []T) {
+// inputGates sets g [T·N, m·H] to x [T·N, K] times Wᵀ, the weights of direction dir in input 1, plus the bias b [m·H], which may be nil.
+func inputGates[T real](c *graph.RunCtx, l *recurrent, m, dir int, x, b, g []T) {
 	rows, cols := l.t*l.n, m*l.h
 	beta := T(0)
 	if b != nil {
@@ -239,7 +239,7 @@ func inputGates[T real](c *graph.RunCtx, l *recurrent, m int, x, w, b, g []T) {
 			copy(g[i*cols:(i+1)*cols], b)
 		}
 	}
-	gemmOf[T]()(c.Pool, false, true, rows, cols, l.k, 1, x, l.k, w, l.k, beta, g, cols)
+	weights[T](c, l, 1, dir, 0, cols, true)(rows, x, l.k, beta, g, cols)
 }
 
 // initial is the state of direction dir before the first step, [N,H], zero without s.
@@ -295,18 +295,18 @@ func columnSums[T real](x []T, out []T) {
 }
 
 // weightGrads computes what a layer's gradients have in common, from the gradients dz [T·N, m·H] of the gates before activation:
-// dX (added up over the directions) and dW.
-func weightGrads[T real](c *graph.RunCtx, l *recurrent, m, dir int, dz, x, w, dx, dw []T) {
-	gemm, rows, cols := gemmOf[T](), l.t*l.n, m*l.h
+// dX (added up over the directions) and dW, W being input 1.
+func weightGrads[T real](c *graph.RunCtx, l *recurrent, m, dir int, dz, x, dx, dw []T) {
+	rows, cols := l.t*l.n, m*l.h
 	if dx != nil {
 		beta := T(0)
 		if dir > 0 {
 			beta = 1
 		}
-		gemm(c.Pool, false, false, rows, l.k, cols, 1, dz, cols, w, l.k, beta, dx, l.k)
+		weights[T](c, l, 1, dir, 0, cols, false)(rows, dz, cols, beta, dx, l.k)
 	}
 	if dw != nil {
-		gemm(c.Pool, true, false, cols, l.k, rows, 1, dz, cols, x, l.k, 0, dw, l.k)
+		gemmOf[T]()(c.Pool, true, false, cols, l.k, rows, 1, dz, cols, x, l.k, 0, dw, l.k)
 	}
 }
 

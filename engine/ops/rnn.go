@@ -80,17 +80,18 @@ func runRNN[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		return err
 	}
 	h, size := l.h, l.n*l.h
-	w, r, b, h0, y := reals[T](c.In[1]), reals[T](c.In[2]), inOf[T](c, 3), inOf[T](c, 5), outOf[T](c, 0)
+	b, h0, y := inOf[T](c, 3), inOf[T](c, 5), outOf[T](c, 0)
 	work := workingOf[T](c)
 	x := timeMajor(&l, reals[T](c.In[0]), work.take(l.layoutScratch()))
 	g := work.take(l.t * size)
 	for dir := range l.d {
-		inputGates(c, &l, 1, x, part(w, l.d, dir), bias(&l, b, 1, dir, false), g)
+		timesR := weights[T](c, &l, 2, dir, 0, h, true)
+		inputGates(c, &l, 1, dir, x, bias(&l, b, 1, dir, false), g)
 		hs := initial(&l, h0, dir)
 		for i := range l.t {
 			t := l.step(dir, i)
 			gt := g[t*size:][:size]
-			gemmOf[T]()(c.Pool, false, true, l.n, h, h, 1, hs, h, part(r, l.d, dir), h, 1, gt, h)
+			timesR(l.n, hs, h, 1, gt, h)
 			acts[dir][0].apply(gt)
 			for n := range l.n {
 				if t < lens[n] {
@@ -124,7 +125,7 @@ func runRNNGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		return err
 	}
 	gemm, h, steps := gemmOf[T](), l.h, l.t*l.n
-	w, r, h0, y := reals[T](c.In[1]), reals[T](c.In[2]), inOf[T](c, 4), inOf[T](c, 5)
+	h0, y := inOf[T](c, 4), inOf[T](c, 5)
 	dy, dyh := inOf[T](c, 6), inOf[T](c, 7)
 	work := workingOf[T](c)
 	x := timeMajor(&l, reals[T](c.In[0]), work.take(l.layoutScratch()))
@@ -134,7 +135,7 @@ func runRNNGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	}
 	dz, prev := work.take(steps*h), work.take(steps*h)
 	for dir := range l.d {
-		dh := initial(&l, dyh, dir)
+		dh, timesR := initial(&l, dyh, dir), weights[T](c, &l, 2, dir, 0, h, false)
 		for i := range l.t {
 			t := l.step(dir, l.t-1-i)
 			zt := dz[t*l.n*h:][:l.n*h]
@@ -153,10 +154,10 @@ func runRNNGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 				}
 				acts[dir][0].derive(z, y[l.yAt(t, dir, n):][:h])
 			}
-			gemm(c.Pool, false, false, l.n, h, h, 1, zt, h, part(r, l.d, dir), h, 1, dh, h)
+			timesR(l.n, zt, h, 1, dh, h)
 		}
 		putState(&l, outOf[T](c, 4), dh, dir)
-		weightGrads(c, &l, 1, dir, dz, x, part(w, l.d, dir), dx, part(outOf[T](c, 1), l.d, dir))
+		weightGrads(c, &l, 1, dir, dz, x, dx, part(outOf[T](c, 1), l.d, dir))
 		if dr := part(outOf[T](c, 2), l.d, dir); dr != nil {
 			previous(&l, y, initial(&l, h0, dir), lens, dir, prev)
 			gemm(c.Pool, true, false, h, h, steps, 1, dz, h, prev, h, 0, dr, h)

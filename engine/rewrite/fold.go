@@ -3,8 +3,10 @@ package rewrite
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -15,13 +17,23 @@ const maxFolded = 1 << 20
 const foldBytes = 32 << 20
 
 // Fold computes the nodes whose inputs are all constants and makes their outputs constants, and puts the chosen branch of an If
-// whose condition is constant in its place. Parameters are not constants.
-func Fold(g *graph.Graph) error {
+// whose condition is constant in its place. Parameters are not constants, and nodes that compute or read a value of except, which the caller
+// wants to differentiate by, stay.
+func Fold(g *graph.Graph, except ...graph.Value) error {
+	stays := map[graph.Value]bool{}
+	for _, v := range except {
+		stays[v] = true
+	}
+	stay := func(v graph.Value) bool { return stays[v] }
 	budget := foldBytes + 16*g.Given // a chain of nodes that double their input is no reason to fill the memory
 	for {
 		inlined := false
 		var kept []*graph.Node
 		for i, n := range g.Nodes {
+			if slices.ContainsFunc(n.Out, stay) || len(n.Bodies) == 0 && slices.ContainsFunc(n.In, stay) {
+				kept = append(kept, n)
+				continue
+			}
 			if len(n.Bodies) > 0 {
 				if n.Op.Name == "If" && n.Op.Domain == "" && g.Info(n.In[0]).Kind == graph.Constant {
 					nodes, err := inlineIf(g, n)
@@ -58,7 +70,7 @@ func foldNode(g *graph.Graph, n *graph.Node, budget *int) (bool, error) {
 		return false, nil
 	}
 	in := make([]*tensor.Tensor, len(n.In))
-	ops := make([]graph.Operand, len(n.In))
+	operands := make([]graph.Operand, len(n.In))
 	size := 0
 	for i, v := range n.In {
 		if v == 0 {
@@ -69,10 +81,10 @@ func foldNode(g *graph.Graph, n *graph.Node, budget *int) (bool, error) {
 			return false, nil
 		}
 		in[i] = info.Data
-		ops[i] = graph.Operand{Present: true, DType: info.DType, Shape: info.Data.Shape(), Value: info.Data}
+		operands[i] = graph.Operand{Present: true, DType: info.DType, Shape: info.Data.Shape(), Value: info.Data}
 		size += info.Data.Len()
 	}
-	ic := graph.NewInferCtx(n, ops, 1)
+	ic := graph.NewInferCtx(n, operands, 1)
 	err := n.Op.Infer(n.Attrs, ic)
 	if errors.Is(err, graph.ErrAtRun) {
 		return false, nil
@@ -111,7 +123,7 @@ func foldNode(g *graph.Graph, n *graph.Node, budget *int) (bool, error) {
 }
 
 // inlineIf returns copies of the nodes of the branch that the constant condition of n chooses, and makes readers of n's outputs read
-// theirs. It returns nil when the condition is not a single bool.
+// theirs; the outputs themselves stay values, for those who hold them. It returns nil when the condition is not a single bool.
 func inlineIf(g *graph.Graph, n *graph.Node) ([]*graph.Node, error) {
 	cond := g.Info(n.In[0]).Data
 	if cond.DType() != tensor.Bool || cond.Len() != 1 {
@@ -166,7 +178,13 @@ func splice(g *graph.Graph, n *graph.Node, b *graph.Body) ([]*graph.Node, error)
 	}
 	for i, v := range n.Out {
 		if v != 0 {
-			g.Replace(v, to[b.G.Outputs[i]])
+			w := to[b.G.Outputs[i]]
+			g.Replace(v, w)
+			id := &graph.Node{ID: g.TakeID(), Name: n.Name, Op: ops.Identity, Attrs: ops.Identity.NewAttrs(), NumIn: 1}
+			id.In, id.Out = []graph.Value{w}, []graph.Value{v}
+			nodes = append(nodes, id)
+			out := g.Info(v)
+			out.Def, out.Index = id, 0
 		}
 	}
 	return nodes, nil

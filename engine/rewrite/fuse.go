@@ -7,21 +7,42 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// FuseInference folds batch normalisation into the convolution before it and lets kernels apply a following addition and
-// activation themselves. Values in keep stay available. The parameters must be frozen.
-func FuseInference(g *graph.Graph, keep []graph.Value) {
-	fuseBatchNorm(g, keep)
+// Fuse lets kernels do what follows them: what is affine with constants, an addition, an activation, the mask of a Relu in its
+// gradient. It does so only where nothing else, no gradient either, reads what is between, and values in keep stay available. Bodies are
+// copied first, since other graphs may have them too.
+func Fuse(g *graph.Graph, keep []graph.Value) {
+	FoldAffine(g, keep, nil)
 	fuseResidual(g, keep)
 	fuseActivation(g, keep)
+	fuseReluGrad(g, keep)
+	for _, n := range g.Nodes {
+		n.Bodies = slices.Clone(n.Bodies)
+		for i, b := range n.Bodies {
+			c := *b
+			c.G = b.G.Clone()
+			Fuse(c.G, nil)
+			n.Bodies[i] = &c
+		}
+	}
 }
 
-// FuseTraining lets kernels apply a following activation themselves where the gradient does not need what is between.
-func FuseTraining(g *graph.Graph, keep []graph.Value) {
-	fuseActivation(g, keep)
+// FoldAffine folds batch normalisation, and what adds or multiplies by a constant for each channel, into the weights of the layer before
+// it, where all of these are constants and none is in keep. Before a graph is differentiated, keep must hold what it is differentiated by,
+// and skip leave out nodes with other gradient rules; nil skips none.
+func FoldAffine(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) {
 	only := onlyReader(g, keep)
-	for _, n := range g.Nodes {
-		if len(n.Out) > 0 && only[n.Out[0]] != nil {
-			ops.FuseReluGrad(n, only[n.Out[0]])
+	left := func(n *graph.Node) bool {
+		if n.Frozen || len(n.Out) == 0 || skip != nil && skip(n) {
+			return true
+		}
+		return slices.ContainsFunc(n.In, func(v graph.Value) bool { return v != 0 && g.Info(v).Data != nil && slices.Contains(keep, v) })
+	}
+	for _, n := range slices.Clone(g.Nodes) {
+		if left(n) {
+			continue
+		}
+		for next := only[n.Out[0]]; next != nil && !left(next) && ops.FoldAffine(g, n, next); next = only[n.Out[0]] {
+			bypass(g, n, next)
 		}
 	}
 }
@@ -52,22 +73,6 @@ func move(g *graph.Graph, n *graph.Node, at int) {
 	from := slices.Index(g.Nodes, n)
 	g.Nodes = slices.Delete(g.Nodes, from, from+1)
 	g.Nodes = slices.Insert(g.Nodes, at-1, n)
-}
-
-func fuseBatchNorm(g *graph.Graph, keep []graph.Value) {
-	only := onlyReader(g, keep)
-	for _, n := range slices.Clone(g.Nodes) {
-		if len(n.Out) == 0 {
-			continue
-		}
-		bn := only[n.Out[0]]
-		if bn == nil || bn.In[0] != n.Out[0] || !ops.IsBatchNorm(bn) {
-			continue
-		}
-		if ops.FoldBatchNorm(g, n, bn) {
-			bypass(g, n, bn)
-		}
-	}
 }
 
 func fuseResidual(g *graph.Graph, keep []graph.Value) {
@@ -106,6 +111,15 @@ func fuseActivation(g *graph.Graph, keep []graph.Value) {
 		a, ok := ops.ActivationOf(g, act)
 		if ok && ops.FuseActivation(n, a) {
 			bypass(g, n, act)
+		}
+	}
+}
+
+func fuseReluGrad(g *graph.Graph, keep []graph.Value) {
+	only := onlyReader(g, keep)
+	for _, n := range g.Nodes {
+		if len(n.Out) > 0 && only[n.Out[0]] != nil {
+			ops.FuseReluGrad(n, only[n.Out[0]])
 		}
 	}
 }

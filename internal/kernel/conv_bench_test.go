@@ -58,7 +58,7 @@ func BenchmarkConv(b *testing.B) {
 		}{
 			{"fwd", func() { Conv(nil, &cp, x, w, nil, nil, y) }},
 			{"packed", func() { Conv(nil, &cp, x, w, packed, nil, y) }},
-			{"dx", func() { ConvDX(nil, &cp, y, w, nil, x) }},
+			{"dx", func() { ConvDX(nil, &cp, y, w, nil, nil, x) }},
 			{"dw", func() { ConvDW(nil, &cp, x, y, w) }},
 		} {
 			b.Run(l.name+"/"+v.name, func(b *testing.B) {

@@ -11,8 +11,9 @@ import (
 //
 //	dx[n,c,i] = epilogue(Σ_{m,k,o: o·Stride + k·Dil − PadLo = i} dy[n,m,o] · w[m,c,k])
 //
-// The epilogue, nil for a gradient, has one bias per channel of X and an Add with the layout of X.
-func ConvDX(p *parallel.Pool, cp *ConvParams, dy, w []float32, e *ConvEpilogue, dx []float32) {
+// The epilogue, nil for a gradient, has one bias per channel of X and an Add with the layout of X. packed is nil or PackConvDX of the same
+// weights, which saves that work per call.
+func ConvDX(p *parallel.Pool, cp *ConvParams, dy, w []float32, packed *PackedConvDX, e *ConvEpilogue, dx []float32) {
 	cp.check(len(dx), len(w), len(dy))
 	nx, _, ny := cp.sizes()
 	if nx == 0 {
@@ -34,10 +35,44 @@ func ConvDX(p *parallel.Pool, cp *ConvParams, dy, w []float32, e *ConvEpilogue, 
 		dp.depth(p, cp, dy, w, epi, dx)
 		return
 	}
+	if packed != nil {
+		dp.run(p, cp, dy, packed.a.f, epi, dx)
+		return
+	}
 	a := getBuffer(len(w))
 	defer a.put()
 	dp.pack(p, cp, w, a.f)
 	dp.run(p, cp, dy, a.f, epi, dx)
+}
+
+// PackedConvDX is the weights of a convolution in the order in which ConvDX reads them, for the instruction set in use.
+type PackedConvDX struct{ a *buffer }
+
+// PackConvDX packs w [M,C/Group,kernel] once for many calls of ConvDX with geometries of one FormDX; nil where ConvDX has no use for it.
+func PackConvDX(cp *ConvParams, w []float32) *PackedConvDX {
+	x, _, y := cp.sizes()
+	cp.check(x, len(w), y)
+	if cp.depthwise() {
+		return nil
+	}
+	dp := dataPlans.Get().(*dataPlan)
+	defer dataPlans.Put(dp)
+	dp.set(cp)
+	pc := &PackedConvDX{a: getBuffer(len(w))}
+	dp.pack(nil, cp, w, pc.a.f)
+	return pc
+}
+
+// FormDX is what the order of PackConvDX depends on beside the weights' shape, strides, dilations and groups.
+type FormDX struct{ phases, pad [3]int }
+
+// FormDX is the form for cp.
+func (cp *ConvParams) FormDX() FormDX {
+	f := FormDX{pad: cp.PadLo}
+	for d := range 3 {
+		f.phases[d] = min(cp.Stride[d], cp.In[d])
+	}
+	return f
 }
 
 // dataPlan is the geometry of ConvDX: a convolution over dy with stride 1 for every phase of the stride. In one dimension

@@ -182,9 +182,18 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 	}
 	taps := volume(cp.Kernel)
 	packed := PackConv(&cp, w)
-	var first [4][]float32
+	wider := cp // the same form for other images
+	wider.N++
+	for d := range 3 {
+		wider.In[d] += 2 * wider.Stride[d]
+	}
+	if wider.SetOut(); wider.FormDX() != cp.FormDX() {
+		wider = cp
+	}
+	packedDX := PackConvDX(&wider, w)
+	var first [5][]float32
 	for i, p := range pools {
-		got := [4][]float32{make([]float32, ny), make([]float32, ny), make([]float32, nx), make([]float32, nw)}
+		got := [5][]float32{make([]float32, ny), make([]float32, ny), make([]float32, nx), make([]float32, nw), make([]float32, nx)}
 		for _, g := range got {
 			for j := range g {
 				g[j] = -77
@@ -198,7 +207,8 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 			Conv(p, &cp, x, w, nil, &e, e.Add)
 			matches(t, fmt.Sprintf("in place %+v", cp), e.Add, y, cp.C/cp.Group*taps)
 		}
-		ConvDX(p, &cp, dy, w, ex, got[2])
+		ConvDX(p, &cp, dy, w, nil, ex, got[2])
+		ConvDX(p, &cp, dy, w, packedDX, ex, got[4])
 		ConvDW(p, &cp, x, dy, got[3])
 		what := fmt.Sprintf("%+v", cp)
 		if i == 0 {
@@ -206,10 +216,11 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 			matches(t, "ConvDX "+what, got[2], dx, cp.M/cp.Group*taps)
 			matches(t, "ConvDW "+what, got[3], dw, cp.N*out)
 			sameResult(t, "packed "+what, got[1], got[0])
+			sameResult(t, "packed ConvDX "+what, got[4], got[2])
 			first = got
 			continue
 		}
-		for j, name := range []string{"Conv", "packed", "ConvDX", "ConvDW"} {
+		for j, name := range []string{"Conv", "packed", "ConvDX", "ConvDW", "packed ConvDX"} {
 			sameResult(t, name+" on threads "+what, got[j], first[j])
 		}
 	}
@@ -232,7 +243,7 @@ func TestConvEmpty(t *testing.T) {
 	w, dx, dw := make([]float32, 36), make([]float32, 16), make([]float32, 36)
 	dx[3], dw[5] = 1, 1
 	Conv(nil, &cp, dx, w, nil, nil, nil)
-	ConvDX(nil, &cp, nil, w, &ConvEpilogue{Bias: []float32{2, 3}}, dx)
+	ConvDX(nil, &cp, nil, w, nil, &ConvEpilogue{Bias: []float32{2, 3}}, dx)
 	ConvDW(nil, &cp, dx, nil, dw)
 	for i, v := range dx {
 		if want := float32(2 + i/4%2); v != want {
@@ -246,7 +257,7 @@ func TestConvEmpty(t *testing.T) {
 	}
 	cp.N = 0
 	Conv(nil, &cp, nil, w, nil, nil, nil)
-	ConvDX(nil, &cp, nil, w, nil, nil)
+	ConvDX(nil, &cp, nil, w, nil, nil, nil)
 	ConvDW(nil, &cp, nil, nil, dw)
 }
 
@@ -258,7 +269,7 @@ func TestConvPanics(t *testing.T) {
 	bad.Group = 3
 	for name, f := range map[string]func(){
 		"x":     func() { Conv(nil, &cp, x[:nx-1], w, nil, nil, y) },
-		"w":     func() { ConvDX(nil, &cp, y, w[:nw-1], nil, x) },
+		"w":     func() { ConvDX(nil, &cp, y, w[:nw-1], nil, nil, x) },
 		"dy":    func() { ConvDW(nil, &cp, x, y[:ny-1], w) },
 		"bias":  func() { Conv(nil, &cp, x, w, nil, &ConvEpilogue{Bias: w[:1]}, y) },
 		"group": func() { Conv(nil, &bad, x, w, nil, nil, y) },

@@ -37,12 +37,18 @@ func Sgemm(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float3
 
 // SgemmEx is Sgemm with an epilogue, nil for none.
 func SgemmEx(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int, epi *Epilogue) {
+	product(p, tA, tB, m, n, k, alpha, a, lda, b, ldb, nil, beta, c, ldc, epi)
+}
+
+// product is SgemmEx, with op(B) kept in right unless that is nil.
+func product(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, right *Right, beta float32,
+	c []float32, ldc int, epi *Epilogue) {
 	if m <= 0 || n <= 0 {
 		return
 	}
 	g := gemms.Get().(*gemm)
 	defer g.release()
-	*g = gemm{m: m, n: n, k: max(k, 0), alpha: alpha, ldc: ldc, c: c}
+	*g = gemm{m: m, n: n, k: max(k, 0), alpha: alpha, ldc: ldc, c: c, right: right}
 	g.a, g.ars, g.acs = operand(a, m, k, lda, tA)
 	g.b, g.brs, g.bcs = operand(b, k, n, ldb, tB)
 	if need := (m-1)*ldc + n; ldc < n || len(c) < need {
@@ -103,6 +109,7 @@ type gemm struct {
 	ars, acs, brs, bcs int
 	ldc                int
 	accumulate         bool
+	right              *Right // keeps B packed, or nil
 	epi                Epilogue
 }
 
@@ -130,7 +137,7 @@ func (g *gemm) run(p *parallel.Pool) {
 	// One column of a transposed A: a row of the transposed product.
 	if g.n == 1 && g.ldc == 1 && g.ars == 1 {
 		g.m, g.n = g.n, g.m
-		g.a, g.b = g.b, g.a
+		g.a, g.b, g.right = g.b, g.a, nil
 		g.ars, g.acs, g.brs, g.bcs = g.bcs, g.brs, g.acs, g.ars
 		g.ldc = g.n
 		g.epi.RowBias, g.epi.ColBias = g.epi.ColBias, g.epi.RowBias
@@ -384,9 +391,17 @@ func (g *gemm) packed(p *parallel.Pool) {
 	kc := blocksOf(g.k)
 	panels, rows, longer := split(g.m, mr)
 	columns := (g.n + width - 1) / width
-	pa, pb := getBuffer(g.m*kc), getBuffer(columns*width*kc)
+	pa := getBuffer(g.m * kc)
 	defer pa.put()
-	defer pb.put()
+	var pb, kept []float32
+	fresh := columns // panels of B to pack for each block
+	if g.right != nil {
+		kept, fresh = g.right.panels(p, g, width, kc), 0
+	} else {
+		buf := getBuffer(columns * width * kc)
+		defer buf.put()
+		pb = buf.f
+	}
 	start := func(q int) int { return q*rows + min(q, longer) }
 	group := max(1, gemmMC/mr) // panels of A per task
 	groups := (panels + group - 1) / group
@@ -394,7 +409,10 @@ func (g *gemm) packed(p *parallel.Pool) {
 	steps := (columns + step - 1) / step
 	for k0 := 0; k0 < g.k; k0 += kc {
 		kb := min(kc, g.k-k0)
-		p.For(panels+columns, max(1, 1<<13/(kb*width)), func(lo, hi int) {
+		if kept != nil {
+			pb = kept[columns*width*k0:]
+		}
+		p.For(panels+fresh, max(1, 1<<13/(kb*width)), func(lo, hi int) {
 			for q := lo; q < hi; q++ {
 				if q < panels {
 					i := start(q)
@@ -405,8 +423,7 @@ func (g *gemm) packed(p *parallel.Pool) {
 					}
 					continue
 				}
-				j := (q - panels) * width
-				packTransposed(pb.f[j*kb:], width, g.b[j*g.bcs+k0*g.brs:], g.bcs, g.brs, min(width, g.n-j), kb)
+				g.packRight(pb, (q-panels)*width, width, k0, kb)
 			}
 		})
 		p.For(groups*steps, 1, func(lo, hi int) {
@@ -419,7 +436,7 @@ func (g *gemm) packed(p *parallel.Pool) {
 				for col := s * step; col < min((s+1)*step, columns); col++ {
 					j := col * width
 					v := t.setCols(ks, min(width, g.n-j))
-					t.b, t.brs = unsafe.Pointer(&pb.f[j*kb]), 4*width
+					t.b, t.brs = unsafe.Pointer(&pb[j*kb]), 4*width
 					for q := q0; q < q1; q++ {
 						i := start(q)
 						r := start(q+1) - i

@@ -163,6 +163,7 @@ func TestSgemm(t *testing.T) {
 				matches(t, "in place "+what, f.Add, want, k)
 			}
 			var first []float32
+			right := NewRight(tB, n, k, b, ldb)
 			for i, p := range pools {
 				got := append([]float32(nil), c...)
 				SgemmEx(p, tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, got, ldc, e)
@@ -172,6 +173,17 @@ func TestSgemm(t *testing.T) {
 				} else {
 					sameResult(t, what, got, first)
 				}
+				if m == 0 || n == 0 || k == 0 {
+					continue
+				}
+				for range 2 {
+					kept := append([]float32(nil), c...)
+					SgemmRight(p, tA, m, alpha, a, lda, right, beta, kept, ldc, e)
+					sameResult(t, "kept "+what, kept, first)
+				}
+			}
+			if right.Packed() > 1 {
+				t.Errorf("%s: packed %d times", what, right.Packed())
 			}
 		}
 	})
