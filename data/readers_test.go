@@ -363,7 +363,7 @@ func TestKeep(t *testing.T) {
 	}
 	deep := strings.Repeat("keep:"+list+"@", 20) + "digits"
 	_, err = Open(deep, Options{})
-	wantFormatError(t, err, "too many keep lists")
+	wantFormatError(t, err, "too many lists")
 }
 
 func TestSpecs(t *testing.T) {
