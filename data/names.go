@@ -4,7 +4,7 @@ package data
 type Namer interface {
 	// FeatureNames is the names of the values of X: of its only axis, or of the channels of a series; nil where they have none.
 	FeatureNames() []string
-	// TargetNames is the names of the values of Y along its last axis; nil where they have none.
+	// TargetNames is the names of the values of Y along its last axis, or the one name of all of them; nil where they have none.
 	TargetNames() []string
 }
 
