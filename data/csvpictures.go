@@ -20,6 +20,9 @@ var readMask func(path string, l Limits) (*tensor.Tensor, error)
 
 func (l *imageList) File(i int) string { return filepath.Join(l.root, filepath.FromSlash(l.paths[i])) }
 
+// Masked reports whether the masks are what is to be learned: there are no other labels.
+func (l *imageList) Masked() bool { return l.masks != nil && l.labels == nil && l.y == nil }
+
 func (l *imageList) Example(i int) (Example, error) {
 	e, err := l.memory.Example(i)
 	if err != nil {

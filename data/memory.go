@@ -38,6 +38,9 @@ func (m *memory) Notes() []string        { return m.notes }
 func (m *memory) FeatureNames() []string { return m.features }
 func (m *memory) TargetNames() []string  { return m.targets }
 
+// Masked reports whether the masks are what is to be learned: there are no other labels.
+func (m *memory) Masked() bool { return m.masks != nil && m.labels == nil && m.y == nil }
+
 func (m *memory) ID(i int) string {
 	if m.ids != nil {
 		return m.ids[i]

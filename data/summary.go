@@ -325,7 +325,7 @@ func Check(ds Dataset) error {
 			return err
 		}
 		if e.Y == nil && e.Mask == nil {
-			return fmt.Errorf("data: the examples have neither classes nor targets; training needs one of them")
+			return fmt.Errorf("data: the examples have neither classes nor targets nor masks; training needs one of them")
 		}
 	case labelled < ds.Len():
 		return fmt.Errorf("data: %d of %d examples have no class; give them one or leave them out", ds.Len()-labelled, ds.Len())
