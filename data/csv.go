@@ -17,7 +17,8 @@ import (
 
 func init() {
 	register(Format{
-		Name: "csv", Doc: "a table of numeric features, or a list of picture files with labels, targets or masks; of Excel, pandas, R or NumPy, .gz or not",
+		Name:   "csv",
+		Doc:    "a table of numeric features, or a list of picture files with labels, targets or masks; of Excel, pandas, R or NumPy, .gz or not",
 		Source: "https://www.rfc-editor.org/rfc/rfc4180",
 		query:  []string{"label", "file", "mask", "root", "groups", "header", "task", "decimal"},
 		is:     func(path string, info fs.FileInfo) bool { return !info.IsDir() && hasExt(path, ".csv", ".tsv") },
@@ -30,15 +31,15 @@ func init() {
 //
 // Columns: the label (Options.LabelColumn, else a column named label, class, target or y, else the last one) or several labels or targets
 // (Options.LabelColumns); a file column (Options.FileColumn, else one named file, filename, path or image) turns the table into a list of
-// pictures, with a file of the class of each pixel in the column mask; a column named id gives the ids; columns that hold text and those of
-// Options.GroupBy are groups; all others are features, X float32 [F], or by Options.Inputs arrays of their own, int64 [C] where all values are whole, else
-// float32 [C]. Row numbers that pandas or R write are no features.
+// pictures, with a file of the class of each pixel in the column mask; a column named id gives the ids; columns that hold text and those
+// of Options.GroupBy are groups; all others are features, X float32 [F], or by Options.Inputs arrays of their own, int64 [C] where all
+// values are whole, else float32 [C]. Row numbers that pandas or R write are no features.
 //
-// Labels that are text are classes, sorted. Whole numbers of at most 100 different values are classes when they are 0..K−1 (as they are) or
-// at most half as many as rows (in numeric order); −100 stands for no label. All other labels are targets, Y float32 [1]. Several columns
-// are Y [K]: 0 and 1 as int64, else float32. Give Options.Classes where one list must hold for several files: a file that lacks a class would count
-// the others differently. Options.Task decides otherwise.
-// Settings: ?label= &file= &mask= &root= &groups=A,B &header=true|false &task= &decimal=,|. .
+// Labels that are text are classes, sorted. Whole numbers of at most 100 different values are classes when they are 0..K−1 (as they are)
+// or at most half as many as rows (in numeric order); −100 stands for no label. All other labels are targets, Y float32 [1]. Several
+// columns are Y [K]: 0 and 1 as int64, else float32. Give Options.Classes where one list must hold for several files: a file that lacks a
+// class would count the others differently. Options.Task decides otherwise. Settings: ?label= &file= &mask= &root= &groups=A,B
+// &header=true|false &task= &decimal=,|. .
 func openCSV(spec Spec, o Options, _ int) (Dataset, error) {
 	for k, v := range spec.Query {
 		switch s := v[0]; k {
@@ -221,7 +222,8 @@ func (t *table) file(row []string, c int, root string) (string, error) {
 		p = strings.ReplaceAll(p, `\`, "/")
 	}
 	if !filepath.IsLocal(filepath.FromSlash(p)) || drive.MatchString(p) {
-		return "", malformed(t.path, t.place(c), "paths are relative to the root folder and stay below it", "path %q leaves the folder", clip(row[c]))
+		return "", malformed(t.path, t.place(c), "paths are relative to the root folder and stay below it", "path %q leaves the folder",
+			clip(row[c]))
 	}
 	return p, nil
 }

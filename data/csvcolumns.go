@@ -107,7 +107,8 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 		}
 	}
 	if l.file < 0 && len(l.features) == 0 && len(l.inputs) == 0 {
-		return l, malformed(t.path, "", "name the label column, or the column of picture files", "no numeric feature columns among %s", clip(strings.Join(t.columns, ", ")))
+		return l, malformed(t.path, "", "name the label column, or the column of picture files", "no numeric feature columns among %s",
+			clip(strings.Join(t.columns, ", ")))
 	}
 	slices.Sort(l.groups)
 	return l, nil
@@ -121,7 +122,8 @@ func (t *table) assignInputs(l *tableLayout, o Options, taken map[int]bool) (res
 		in := tableInput{name: name}
 		if len(asked) == 1 && asked[0] == "*" {
 			if rest >= 0 {
-				return rest, malformed(t.path, "", "give * to one of them", "inputs %q and %q both take all other columns", l.inputs[rest].name, name)
+				return rest, malformed(t.path, "", "give * to one of them", "inputs %q and %q both take all other columns",
+					l.inputs[rest].name, name)
 			}
 			rest = len(l.inputs)
 		} else if in.columns, err = t.columnsNamed("input", asked); err != nil {
@@ -133,7 +135,8 @@ func (t *table) assignInputs(l *tableLayout, o Options, taken map[int]bool) (res
 				return rest, err
 			}
 			if !numbers || c == l.file || c == l.mask {
-				return rest, malformed(t.path, "column "+clip(t.columns[c]), "inputs are numbers: write one column of 0 and 1 for each value, or number the values",
+				return rest, malformed(t.path, "column "+clip(t.columns[c]),
+					"inputs are numbers: write one column of 0 and 1 for each value, or number the values",
 					"input %q would get text, such as %q", name, t.example(c))
 			}
 		}

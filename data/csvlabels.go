@@ -91,7 +91,8 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 	n := len(l.numbers)
 	if l.odd != "" && !o.classes() {
 		return malformed(t.path, fmt.Sprintf("row %d, column %s", slices.Index(labels, l.odd), column),
-			"write numbers without thousands separators and with a decimal point, or use --task classification", "%q among numbers", clip(l.odd))
+			"write numbers without thousands separators and with a decimal point, or use --task classification",
+			"%q among numbers", clip(l.odd))
 	}
 	counting := n > 0 && l.numbers[0] == 0 && l.numbers[n-1] == n-1
 	classes := !l.real || l.all && n <= 100 && (counting || n <= max(2, len(labels)/2))
@@ -130,13 +131,14 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 		m.labels[i] = int32(index[s])
 	}
 	if len(index) == len(labels) && len(labels) > 10 {
-		t.said = append(t.said, fmt.Sprintf("every row has another label in the column %s: is another column meant? --label-column names it", column))
+		t.said = append(t.said,
+			fmt.Sprintf("every row has another label in the column %s: is another column meant? --label-column names it", column))
 	}
 	return t.checkBinary(m, column, o)
 }
 
-// setNumbered makes classes of whole numbers: the numbers themselves where they count from 0 or the classes are given by other names, else by
-// their order.
+// setNumbered makes classes of whole numbers: the numbers themselves where they count from 0 or the classes are given by other names,
+// else by their order.
 func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNumbers, given []string, o Options) (err error) {
 	n := len(l.numbers)
 	high := l.numbers[n-1]
@@ -166,7 +168,8 @@ func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNu
 			index[v] = k
 			m.classes = append(m.classes, strconv.Itoa(v))
 		}
-		t.said = append(t.said, fmt.Sprintf("the numbers %s of the column %s are classes 0 to %d in this order", clip(strings.Join(m.classes, ", ")), column, n-1))
+		t.said = append(t.said, fmt.Sprintf("the numbers %s of the column %s are classes 0 to %d in this order",
+			clip(strings.Join(m.classes, ", ")), column, n-1))
 	}
 	if err != nil {
 		return err
@@ -242,7 +245,8 @@ func (t *table) setTargets(m *memory, columns []string, values [][]string, o Opt
 		for k := range columns {
 			v, ok := t.target(values[k][i])
 			if f := float64(float32(v)); !ok || f-f != 0 && !o.AllowNonFinite {
-				return malformed(t.path, fmt.Sprintf("row %d, column %s", i, columns[k]), "targets are finite numbers", "target %q", clip(values[k][i]))
+				return malformed(t.path, fmt.Sprintf("row %d, column %s", i, columns[k]), "targets are finite numbers", "target %q",
+					clip(values[k][i]))
 			}
 			y = append(y, float32(v))
 		}
@@ -282,7 +286,8 @@ func (t *table) setSeveral(m *memory, columns []string, values [][]string, o Opt
 		m.y = tensor.From(y, m.n, len(columns))
 		return nil
 	case !flags:
-		return malformed(t.path, place, "write 0 and 1, or use --task regression", "several label columns hold 0 and 1 only for the task %s", o.Task)
+		return malformed(t.path, place, "write 0 and 1, or use --task regression",
+			"several label columns hold 0 and 1 only for the task %s", o.Task)
 	}
 	y := make([]uint8, 0, m.n*len(columns))
 	for i := range m.n {
@@ -324,7 +329,8 @@ func (t *table) setNames(m *memory, column string, values []string, o Options) e
 	}
 	k := len(m.classes)
 	if int64(k)*int64(m.n) > o.Limits.bytes() {
-		return malformed(t.path, "column "+column, "raise the limit or split the table", "%d labels for %d rows are over the limit of bytes", k, m.n)
+		return malformed(t.path, "column "+column, "raise the limit or split the table",
+			"%d labels for %d rows are over the limit of bytes", k, m.n)
 	}
 	y := make([]uint8, m.n*k)
 	for i, s := range values {

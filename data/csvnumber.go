@@ -62,7 +62,8 @@ func (t *table) parse(row []string, c int) (float64, error) {
 	if err == nil || errors.Is(err, strconv.ErrRange) {
 		if strings.Contains(s, ".") {
 			if t.mark == ',' {
-				return fail("write all numbers with one decimal mark and without thousands separators", "%q has a point where others have a decimal comma", clip(s))
+				return fail("write all numbers with one decimal mark and without thousands separators",
+					"%q has a point where others have a decimal comma", clip(s))
 			}
 			t.mark = '.'
 		}
@@ -86,7 +87,8 @@ func (t *table) parse(row []string, c int) (float64, error) {
 	case thousands.MatchString(s):
 		return fail(bare, "%q has thousands separators", clip(s))
 	}
-	return fail("the column holds numbers elsewhere; correct the value, or name the column with --group-by if it is no feature", "%q is not a number", clip(s))
+	return fail("the column holds numbers elsewhere; correct the value, or name the column with --group-by if it is no feature",
+		"%q is not a number", clip(s))
 }
 
 // number is the feature in column c of a row, finite as float32 unless o allows other values.

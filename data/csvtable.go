@@ -121,10 +121,12 @@ func (t *table) open(header string) error {
 		t.sample[i].fields = t.cut(t.sample[i].fields)
 	}
 	if len(t.columns) > maxColumns {
-		return malformed(t.path, fmt.Sprintf("line %d", first.line), "split the table", "%d columns, at most %d", len(t.columns), maxColumns)
+		return malformed(t.path, fmt.Sprintf("line %d", first.line), "split the table", "%d columns, at most %d", len(t.columns),
+			maxColumns)
 	}
 	if name, i := repeated(t.columns); i >= 0 {
-		return malformed(t.path, fmt.Sprintf("line %d, column %d", first.line, i), "rename one of them", "two columns are named %q", clip(name))
+		return malformed(t.path, fmt.Sprintf("line %d, column %d", first.line, i), "rename one of them", "two columns are named %q",
+			clip(name))
 	}
 	if t.mark == 0 {
 		t.mark = t.decimals()
@@ -267,13 +269,15 @@ func (t *table) broken(err error) error {
 	place := fmt.Sprintf("after line %d", t.line)
 	switch {
 	case errors.As(err, &p):
-		return &FormatError{Path: t.path, Place: fmt.Sprintf("line %d, column %d", p.Line, p.Column), Problem: "malformed row", Err: p.Err, Remedy: "check the quotes of this row"}
+		return &FormatError{Path: t.path, Place: fmt.Sprintf("line %d, column %d", p.Line, p.Column), Problem: "malformed row",
+			Err: p.Err, Remedy: "check the quotes of this row"}
 	case errors.Is(err, errTooLarge):
 		return malformed(t.path, "", "raise the limit or split the table", "over the limit of bytes")
 	case errors.Is(err, errEncoding):
 		return &FormatError{Path: t.path, Place: place, Err: errEncoding, Remedy: "save the table as UTF-8"}
 	}
-	return &FormatError{Path: t.path, Place: place, Problem: "cannot read further", Err: err, Remedy: "the file is damaged or cut short; fetch it again"}
+	return &FormatError{Path: t.path, Place: place, Problem: "cannot read further", Err: err,
+		Remedy: "the file is damaged or cut short; fetch it again"}
 }
 
 // following is the next data row, those that were read ahead first; io.EOF at the end. All rows have all columns.
@@ -323,7 +327,7 @@ func (t *table) columnNamed(what, name string) (int, error) {
 	if i, err := strconv.Atoi(name); err == nil && i >= -len(t.columns) && i < len(t.columns) {
 		return (i + len(t.columns)) % len(t.columns), nil
 	}
-	if s := strings.TrimSpace(name); s != name {
+	if s := strings.TrimSpace(strings.TrimPrefix(name, "#")); s != name { // as the header is read
 		return t.columnNamed(what, s)
 	}
 	remedy := didYouMean(name, t.columns)

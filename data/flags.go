@@ -21,7 +21,8 @@ func (m *memory) setFlags(place string, y []uint8, names []string, o Options) er
 			}
 		}
 		if n != 1 && o.classes() {
-			return malformed(m.path, fmt.Sprintf("row %d, %s", i, place), "use --task multilabel", "%d labels where the task %s needs one", n, o.Task)
+			return malformed(m.path, fmt.Sprintf("row %d, %s", i, place), "use --task multilabel",
+				"%d labels where the task %s needs one", n, o.Task)
 		}
 		oneHot = oneHot && n == 1
 	}
@@ -30,14 +31,16 @@ func (m *memory) setFlags(place string, y []uint8, names []string, o Options) er
 	}
 	if names == nil {
 		if names = o.Classes; names != nil && len(names) != k && o.Task != "" {
-			return malformed(m.path, place, "give the class list of this data", "%d labels for each example, and %d classes are given", k, len(names))
+			return malformed(m.path, place, "give the class list of this data", "%d labels for each example, and %d classes are given", k,
+				len(names))
 		}
 		if names == nil && o.Task != "" {
 			names, _ = numberedClasses(m.path, k-1, nil) // none are given
 		}
 	} else if o.Classes != nil {
 		if int64(m.n)*int64(len(o.Classes)) > o.Limits.bytes() {
-			return malformed(m.path, place, "raise the limit or split the data", "%d labels for %d examples are over the limit of bytes", len(o.Classes), m.n)
+			return malformed(m.path, place, "raise the limit or split the data", "%d labels for %d examples are over the limit of bytes",
+				len(o.Classes), m.n)
 		}
 		var err error
 		if y, hot, err = m.reorder(place, y, hot, names, o.Classes); err != nil {

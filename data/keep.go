@@ -162,7 +162,8 @@ func parseKeep(path string, list []byte, ds Dataset) ([]int, error) {
 		index = append(index, i)
 	}
 	if err := sc.Err(); err != nil {
-		return nil, &FormatError{Path: path, Place: fmt.Sprintf("line %d", n+1), Problem: "not a list of ids", Err: err, Remedy: "need a text file with one id per line"}
+		return nil, &FormatError{Path: path, Place: fmt.Sprintf("line %d", n+1), Problem: "not a list of ids", Err: err,
+			Remedy: "need a text file with one id per line"}
 	}
 	return index, nil
 }

@@ -35,13 +35,13 @@ type archive struct {
 	used   map[string]bool // names of arrays with a meaning of their own
 }
 
-// openNPZ reads x and y, or x_train, y_train, x_test and y_test where a split is given; capitals and labels for y do too. All other arrays of N rows
-// are Fields by their names; without x they are all there is.
+// openNPZ reads x and y, or x_train, y_train, x_test and y_test where a split is given; capitals and labels for y do too. All other
+// arrays of N rows are Fields by their names; without x they are all there is.
 //
-// Integers in y [N] or [N,1] are classes, −100 none; other integers are Y int64: classes of positions, or labels that are 0 and 1. Fractions are
-// targets. Options.Task decides otherwise. Without y the examples have no labels. x of bytes [N,H,W], [N,C,H,W] or [N,H,W,C] with
-// 1 or 3 channels is taken for pictures, and integers y [N,H,W] of their size for masks; any other x is fed as it is. Settings: ?as=tensor feeds bytes as they are,
-// ?as=pictures insists on pictures, &task=.
+// Integers in y [N] or [N,1] are classes, −100 none; other integers are Y int64: classes of positions, or labels that are 0 and 1.
+// Fractions are targets. Options.Task decides otherwise. Without y the examples have no labels. x of bytes [N,H,W], [N,C,H,W] or
+// [N,H,W,C] with 1 or 3 channels is taken for pictures, and integers y [N,H,W] of their size for masks; any other x is fed as it is.
+// Settings: ?as=tensor feeds bytes as they are, ?as=pictures insists on pictures, &task=.
 func openNPZ(spec Spec, o Options, _ int) (Dataset, error) {
 	if spec.Query.Has("task") {
 		o.Task = spec.Query.Get("task")
@@ -52,7 +52,8 @@ func openNPZ(spec Spec, o Options, _ int) (Dataset, error) {
 	arrays, err := tensor.ReadFileLimited(spec.Path, tensor.Limits{MaxBytes: o.Limits.bytes()})
 	if err != nil {
 		if errors.Is(err, tensor.ErrNPY) || errors.Is(err, tensor.ErrShape) {
-			return nil, &FormatError{Path: spec.Path, Problem: "cannot read the archive", Err: err, Remedy: "write it with numpy.savez(file, x=…, y=…)"}
+			return nil, &FormatError{Path: spec.Path, Problem: "cannot read the archive", Err: err,
+				Remedy: "write it with numpy.savez(file, x=…, y=…)"}
 		}
 		return nil, fmt.Errorf("data: npz: %w", err)
 	}
@@ -189,7 +190,8 @@ func (a *archive) fill(m *memory, x, y *tensor.Tensor, o Options) error {
 		if a.split != "" {
 			want = "x_" + a.split
 		}
-		return malformed(a.path, "", "name the inputs x, or as the model does, and the labels y; the archive has: "+what, "no array %q", want)
+		return malformed(a.path, "", "name the inputs x, or as the model does, and the labels y; the archive has: "+what, "no array %q",
+			want)
 	default:
 		n, err := a.rows(fields, y, what)
 		if err != nil {
@@ -208,7 +210,8 @@ func (a *archive) fill(m *memory, x, y *tensor.Tensor, o Options) error {
 		m.setField(f.Name, f.Tensor)
 	}
 	if left != nil {
-		m.notes = append(m.notes, fmt.Sprintf("arrays that are not numbers of %d rows are left out: %s", m.n, clip(strings.Join(left, ", "))))
+		m.notes = append(m.notes,
+			fmt.Sprintf("arrays that are not numbers of %d rows are left out: %s", m.n, clip(strings.Join(left, ", "))))
 	}
 	if other != nil && a.split == "" {
 		m.notes = append(m.notes, fmt.Sprintf("arrays of another split are left out (#test reads it): %s", clip(strings.Join(other, ", "))))
@@ -227,7 +230,8 @@ func (a *archive) rows(fields []tensor.Named, y *tensor.Tensor, what string) (in
 			continue
 		}
 		if d := f.Tensor.Dim(0); n >= 0 && d != n {
-			return 0, malformed(a.path, "", "give all inputs one row for each example; the archive has: "+what, "arrays of %d and of %d rows", n, d)
+			return 0, malformed(a.path, "", "give all inputs one row for each example; the archive has: "+what,
+				"arrays of %d and of %d rows", n, d)
 		}
 		n = f.Tensor.Dim(0)
 	}
@@ -276,7 +280,8 @@ func (m *memory) setMasks(name string, t *tensor.Tensor) error {
 	return eachRow(t, func(i int, v []float64) error {
 		for k, f := range v {
 			if f > Void {
-				return malformed(m.path, fmt.Sprintf("%s, row %d", name, i), "number the classes from 0; 255 and negative numbers stand for none", "class %v of a pixel", f)
+				return malformed(m.path, fmt.Sprintf("%s, row %d", name, i),
+					"number the classes from 0; 255 and negative numbers stand for none", "class %v of a pixel", f)
 			}
 			if m.masks.Bytes()[i*len(v)+k] = Void; f >= 0 {
 				m.masks.Bytes()[i*len(v)+k] = uint8(f)
@@ -286,7 +291,8 @@ func (m *memory) setMasks(name string, t *tensor.Tensor) error {
 	})
 }
 
-// asPictures marks bytes of the shape of pictures as such and makes them [C,H,W]. as is tensor, pictures, or "" to decide by type and shape.
+// asPictures marks bytes of the shape of pictures as such and makes them [C,H,W]. as is tensor, pictures, or "" to decide by type and
+// shape.
 func (m *memory) asPictures(as string, has bool) error {
 	if as != "" && as != "tensor" && as != "pictures" {
 		return malformed(m.path, "", didYouMean(as, []string{"tensor", "pictures"}), "no way %q to take x", as)
@@ -296,7 +302,8 @@ func (m *memory) asPictures(as string, has bool) error {
 	is := has && m.dtype == tensor.Uint8 && s.Len() > 0 && (len(s) == 2 || len(s) == 3 && (channels(s[0]) || channels(s[2])))
 	switch {
 	case as == "pictures" && !is:
-		return malformed(m.path, "x", "pictures are bytes [N,H,W], [N,C,H,W] or [N,H,W,C] with 1 or 3 channels", "x is %v %v of %d examples", m.dtype, s, m.n)
+		return malformed(m.path, "x", "pictures are bytes [N,H,W], [N,C,H,W] or [N,H,W,C] with 1 or 3 channels",
+			"x is %v %v of %d examples", m.dtype, s, m.n)
 	case as == "tensor" || !is:
 		return nil
 	}
@@ -306,7 +313,8 @@ func (m *memory) asPictures(as string, has bool) error {
 		what = "grey"
 	}
 	if as == "" {
-		m.notes = append(m.notes, fmt.Sprintf("x is uint8 %v: taken for %s pictures; ?as=tensor feeds it as it is", append(tensor.Shape{m.n}, s...), what))
+		m.notes = append(m.notes,
+			fmt.Sprintf("x is uint8 %v: taken for %s pictures; ?as=tensor feeds it as it is", append(tensor.Shape{m.n}, s...), what))
 	}
 	switch {
 	case len(s) == 2:
@@ -364,7 +372,8 @@ func finite(path, name string, t *tensor.Tensor) error {
 	}
 	return eachRow(t, func(i int, v []float64) error {
 		if at := slices.IndexFunc(v, func(v float64) bool { return v-v != 0 }); at >= 0 {
-			return malformed(path, fmt.Sprintf("%s, row %d", name, i), "remove or replace the value", "value %d of the row is NaN or infinite", at)
+			return malformed(path, fmt.Sprintf("%s, row %d", name, i), "remove or replace the value",
+				"value %d of the row is NaN or infinite", at)
 		}
 		return nil
 	})

@@ -8,11 +8,12 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// setY takes y [n,…]: classes, targets, labels that are 0 and 1, or classes of positions, by its type and shape or by o.Task. names is the list of
-// classes in the file, or nil.
+// setY takes y [n,…]: classes, targets, labels that are 0 and 1, or classes of positions, by its type and shape or by o.Task. names is
+// the list of classes in the file, or nil.
 func (m *memory) setY(y *tensor.Tensor, names []string, o Options) error {
 	if y.Rank() == 0 || y.Dim(0) != m.n {
-		return malformed(m.path, "y", fmt.Sprintf("need one label or target for each row of x, [%d] or [%d,…]", m.n, m.n), "array is %v for %d examples", y, m.n)
+		return malformed(m.path, "y", fmt.Sprintf("need one label or target for each row of x, [%d] or [%d,…]", m.n, m.n),
+			"array is %v for %d examples", y, m.n)
 	}
 	if y.DType() == tensor.String {
 		return m.setTexts(y, names, o)
@@ -31,7 +32,8 @@ func (m *memory) setY(y *tensor.Tensor, names []string, o Options) error {
 		if y.Rank() == 2 {
 			return m.setHot(y, names, o)
 		}
-		return malformed(m.path, "y", "need [N], or one-hot rows [N,K]; --task dense takes classes of positions", "class indices of shape %v", y.Shape())
+		return malformed(m.path, "y", "need [N], or one-hot rows [N,K]; --task dense takes classes of positions",
+			"class indices of shape %v", y.Shape())
 	case o.Task == "multilabel":
 		if y.Rank() != 2 {
 			return malformed(m.path, "y", "need [N,K]", "labels of shape %v", y.Shape())
@@ -51,7 +53,8 @@ func (m *memory) setY(y *tensor.Tensor, names []string, o Options) error {
 		return m.setPositions(y, names, o)
 	}
 	if y.Rank() == 2 && y.Dim(1) > 1 && flags(y) {
-		m.notes = append(m.notes, fmt.Sprintf("y %v holds 0 and 1 as fractions: taken for targets; --task multiclass or multilabel takes them for labels", y.Shape()))
+		const note = "y %v holds 0 and 1 as fractions: taken for targets; --task multiclass or multilabel takes them for labels"
+		m.notes = append(m.notes, fmt.Sprintf(note, y.Shape()))
 	}
 	return m.setReal(y, o)
 }
@@ -90,7 +93,8 @@ func (m *memory) setIndices(y *tensor.Tensor, names []string, o Options) error {
 		case f == NoLabel:
 			m.labels[i] = -1
 		case f < 0 || f >= most || f != math.Trunc(f):
-			return malformed(m.path, fmt.Sprintf("y, row %d", i), "class indices count from 0; -100 stands for no label; --task regression takes y for numbers", "label %v is out of range", f)
+			return malformed(m.path, fmt.Sprintf("y, row %d", i), "class indices count from 0; -100 stands for no label; --task regression takes y for numbers",
+				"label %v is out of range", f)
 		default:
 			m.labels[i] = int32(f)
 			highest = max(highest, int(f))
@@ -103,8 +107,8 @@ func (m *memory) setIndices(y *tensor.Tensor, names []string, o Options) error {
 	return m.numbered(highest, names, o)
 }
 
-// numbered sets the classes of class numbers: those given, else those of the file where it has enough, else numbers. Numbers of the file follow
-// its names to where the given classes have them.
+// numbered sets the classes of class numbers: those given, else those of the file where it has enough, else numbers. Numbers of the file
+// follow its names to where the given classes have them.
 func (m *memory) numbered(highest int, names []string, o Options) (err error) {
 	known := func(n string) bool { _, err := classIndex("", "", n, o.Classes); return err == nil }
 	switch {
@@ -187,7 +191,8 @@ var errNoFlags = malformed("", "", "", "labels other than 0 and 1")
 // setHot takes labels [N,K] that are 0 or 1.
 func (m *memory) setHot(y *tensor.Tensor, names []string, o Options) error {
 	if !flags(y) {
-		return malformed(m.path, "y", "labels [N,K] are 0 and 1; --task regression takes them for numbers, dense for classes of positions", "other numbers in y %v", y.Shape())
+		return malformed(m.path, "y", "labels [N,K] are 0 and 1; --task regression takes them for numbers, dense for classes of positions",
+			"other numbers in y %v", y.Shape())
 	}
 	all := make([]uint8, 0, y.Len())
 	err := eachRow(y, func(_ int, v []float64) error {

@@ -14,11 +14,11 @@ type Options struct {
 	// Task is what labels are, one of Tasks; "" decides by their values.
 	Task string
 
-	// Inputs is the columns of a csv that go to each named input of a model, as Fields; "*" stands for all features that are in
-	// no other list. Without it all features are X.
+	// Inputs is the columns of a csv that go to each named input of a model, as Fields; an entry may be several names with commas. "*"
+	// stands for all features that are in no other list. Without it all features are X.
 	Inputs map[string][]string
 
-	LabelColumn  string   // csv: name or 0-based index, or several with commas; "" finds label, class, target or y, else the last column; "none" has no labels
+	LabelColumn  string   // csv: name or 0-based index, or several with commas; "" finds a usual name, else the last column; "none" has no labels
 	LabelColumns []string // csv: several labels or targets for each example, before LabelColumn
 	FileColumn   string   // csv: name or index of the column of picture files; "" finds file, filename, path or image
 	MaskColumn   string   // csv of pictures: name or index of the column of mask files; "" finds mask
@@ -46,7 +46,8 @@ type Options struct {
 //	tokens          a class for each token
 //	language-model  the next token; needs no labels
 func Tasks() []string {
-	return []string{"classification", "binary", "multiclass", "multilabel", "regression", "dense", "segmentation", "tokens", "language-model"}
+	return []string{"classification", "binary", "multiclass", "multilabel", "regression", "dense", "segmentation", "tokens",
+		"language-model"}
 }
 
 // checkTask fails for a task that is none.

@@ -40,9 +40,9 @@ func (r *relabelled) Example(i int) (Example, error) {
 	return e, err
 }
 
-// openRelabel reads LIST@SPEC. LIST is a table with the columns id and label, or of two columns without a header; other columns do not count. A
-// label is the name of a class or its number, −100 for none. Ids that SPEC does not have or that come twice are errors, and so is a list
-// that changes nothing but has a column suggested: the decision belongs into label.
+// openRelabel reads LIST@SPEC. LIST is a table with the columns id and label, or of two columns without a header; other columns do not
+// count. A label is the name of a class or its number, −100 for none. Ids that SPEC does not have or that come twice are errors, and so
+// is a list that changes nothing but has a column suggested: the decision belongs into label.
 func openRelabel(spec Spec, o Options, depth int) (Dataset, error) {
 	list, ds, err := openListed(spec, o, depth)
 	if err != nil {
@@ -103,7 +103,8 @@ func relabel(path string, list io.Reader, ds Dataset, o Options) (Dataset, error
 		}
 	}
 	if changed == 0 && slices.Contains(t.columns, "suggested") {
-		return nil, malformed(path, "", "write the right class into the column label; suggested is not applied by itself", "no row changes a label")
+		return nil, malformed(path, "", "write the right class into the column label; suggested is not applied by itself",
+			"no row changes a label")
 	}
 	r.notes = []string{fmt.Sprintf("%d of %d decisions change a label", changed, len(r.labels))}
 	return r, nil

@@ -152,9 +152,9 @@ func (s *scaledTargets) Example(i int) (Example, error) {
 	return e, err
 }
 
-// StandardiseTargets gives the targets of ds, usually the training part, mean 0 and standard deviation 1. mean and std have one value for each place of
-// the last axis of Y, or one for all where the axis is time (the steps of one forecast) or Y has more than two axes, so that y·std+mean undoes it
-// by broadcasting. Constant targets are only shifted, and noted.
+// StandardiseTargets gives the targets of ds, usually the training part, mean 0 and standard deviation 1. mean and std have one value for
+// each place of the last axis of Y, or one for all where the axis is time (the steps of one forecast) or Y has more than two axes, so
+// that y·std+mean undoes it by broadcasting. Constant targets are only shifted, and noted.
 func StandardiseTargets(ds Dataset) (mean, std []float64, out Dataset, err error) {
 	if ds.Len() == 0 {
 		return nil, nil, nil, errors.New("data: standardise: the data set is empty")

@@ -10,7 +10,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Summary is what there is to know of a data set before using it. Counts of positions, labels and values are over the examples that were read.
+// Summary is what there is to know of a data set before using it. Counts of positions, labels and values are over the examples that were
+// read.
 type Summary struct {
 	N            int                     `json:"n"`
 	Classes      []string                `json:"classes,omitempty"`
@@ -302,8 +303,8 @@ func (s *Summary) warn(r *reading, features []string) {
 	}
 }
 
-// Check fails when ds cannot be trained on: it is empty, has neither classes, targets nor masks, or all of its examples are of one class. Labelled
-// leaves the examples without a class out.
+// Check fails when ds cannot be trained on: it is empty, has neither classes, targets nor masks, or all of its examples are of one class.
+// Labelled leaves the examples without a class out.
 func Check(ds Dataset) error {
 	if ds.Len() == 0 {
 		return fmt.Errorf("data: the data set is empty")

@@ -55,7 +55,8 @@ func isClock(layout string) bool { return slices.Contains(clockLayouts, layout) 
 
 // timeName reports whether a column of numbers is called as times are.
 func timeName(name string) bool {
-	return slices.Contains([]string{"time", "timestamp", "date", "datetime", "epoch", "unix", "unixtime", "step", "ds"}, strings.ToLower(name))
+	return slices.Contains([]string{"time", "timestamp", "date", "datetime", "epoch", "unix", "unixtime", "step", "ds"},
+		strings.ToLower(name))
 }
 
 // timeAxis is when the rows of a series are.
@@ -90,8 +91,8 @@ func (a *timeAxis) ids(n int) []string {
 	return ids
 }
 
-// moments is when the rows are, in nanoseconds or as the numbers they are; nil when that is not understood. Where day and month could be either, the
-// reading in which time goes on wins.
+// moments is when the rows are, in nanoseconds or as the numbers they are; nil when that is not understood. Where day and month could be
+// either, the reading in which time goes on wins.
 func (a *timeAxis) moments() (at []float64, clock bool) {
 	var total []float64
 	clock = true
@@ -149,8 +150,8 @@ func momentsOf(values []string) (at []float64, isTime, ok bool) {
 	return first, true, first != nil
 }
 
-// inOrder checks that time goes on from row to row. reverse says that it goes back throughout. Single steps back of an hour, as clocks are set in
-// autumn, and few rows of the same time are noted; all else is several series, or none in order. place says where a row is.
+// inOrder checks that time goes on from row to row. reverse says that it goes back throughout. Single steps back of an hour, as clocks
+// are set in autumn, and few rows of the same time are noted; all else is several series, or none in order. place says where a row is.
 func inOrder(path string, at []float64, clock bool, place func(row int) string) (reverse bool, notes []string, err error) {
 	if len(at) < 2 {
 		return false, nil, nil
@@ -179,9 +180,11 @@ func inOrder(path string, at []float64, clock bool, place func(row int) string) 
 		notes = append(notes, "the rows go back in time: they are read from the last to the first")
 		reverse = true
 	case far > 0 || back > few:
-		return false, nil, malformed(path, place(first), "sort the rows by time, and keep each series in a file of its own", "time goes back %d times", back)
+		return false, nil, malformed(path, place(first), "sort the rows by time, and keep each series in a file of its own",
+			"time goes back %d times", back)
 	case same > few:
-		return false, nil, malformed(path, "", "keep each series in a file of its own, or name the columns that tell the time: ?time=DATE,HOUR",
+		return false, nil, malformed(path, "",
+			"keep each series in a file of its own, or name the columns that tell the time: ?time=DATE,HOUR",
 			"%d of %d rows are of the same time as the row before", same, len(at))
 	case back+same > 0:
 		notes = append(notes, fmt.Sprintf("time stands still or goes back at %d rows, as when clocks are set", back+same))
@@ -198,7 +201,8 @@ func inOrder(path string, at []float64, clock bool, place func(row int) string) 
 		if clock {
 			step = time.Duration(usual).String()
 		}
-		notes = append(notes, fmt.Sprintf("%d of %d steps between rows differ from the usual %s: windows run across them", irregular, len(at)-1, step))
+		notes = append(notes,
+			fmt.Sprintf("%d of %d steps between rows differ from the usual %s: windows run across them", irregular, len(at)-1, step))
 	}
 	return reverse, notes, nil
 }

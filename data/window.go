@@ -42,11 +42,12 @@ type series struct {
 	ids      []string  // of rows, or nil
 }
 
-// openWindow reads window:FILE?in=T&out=H: X float32 [T,C], the rows s … s+T−1 (layout=ct: [C,T]), and Y float32 [H,K], the rows behind them, [H] for one
-// target. The next window begins stride rows later (default 1). columns names the C columns, by default all of numbers; target the K ones to
-// forecast, by default Options.LabelColumn, else the same. A column of dates or times is no feature; time names it where it is not
-// recognised; an example's id is the time of its first target. #train and #test are the first split of the rows (default 0.8) and the rest; no
-// window has rows of both. Rows must be in the order of time, or all against it. Missing values are errors, or with fill=previous the value before.
+// openWindow reads window:FILE?in=T&out=H: X float32 [T,C], the rows s … s+T−1 (layout=ct: [C,T]), and Y float32 [H,K], the rows behind
+// them, [H] for one target. The next window begins stride rows later (default 1). columns names the C columns, by default all of numbers;
+// target the K ones to forecast, by default Options.LabelColumn, else the same. A column of dates or times is no feature; time names it
+// where it is not recognised; an example's id is the time of its first target. #train and #test are the first split of the rows (default
+// 0.8) and the rest; no window has rows of both. Rows must be in the order of time, or all against it. Missing values are errors, or with
+// fill=previous the value before.
 func openWindow(spec Spec, o Options, _ int) (Dataset, error) {
 	w := &windows{stride: 1}
 	split := 0.8
@@ -57,7 +58,8 @@ func openWindow(spec Spec, o Options, _ int) (Dataset, error) {
 		}
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > 1<<24 {
-			return nil, malformed(spec.String(), "", "write window:FILE?in=24&out=6: 24 rows to look at and 6 to forecast", "%s=%s: need a whole number from 1", k, clip(s))
+			return nil, malformed(spec.String(), "", "write window:FILE?in=24&out=6: 24 rows to look at and 6 to forecast",
+				"%s=%s: need a whole number from 1", k, clip(s))
 		}
 		*v = n
 	}
@@ -75,7 +77,8 @@ func openWindow(spec Spec, o Options, _ int) (Dataset, error) {
 		return nil, malformed(spec.String(), "", "need tc (rows first) or ct (columns first)", "layout=%s", clip(layout))
 	}
 	if o.Task != "" && o.Task != "regression" {
-		return nil, malformed(spec.String(), "", "leave --task out, or use regression", "windows give numbers to forecast, not what the task %q needs", clip(o.Task))
+		return nil, malformed(spec.String(), "", "leave --task out, or use regression",
+			"windows give numbers to forecast, not what the task %q needs", clip(o.Task))
 	}
 	if o.Inputs != nil {
 		return nil, malformed(spec.String(), "", "name the columns with ?columns=A,B", "a window feeds one input")
@@ -101,7 +104,8 @@ func openWindow(spec Spec, o Options, _ int) (Dataset, error) {
 		if spec.Split != "" {
 			part = "the part " + spec.Split
 		}
-		return nil, malformed(spec.String(), "", "take shorter windows or a longer series", "%s has %d rows; a window needs %d and %d", part, w.end-w.begin, w.in, w.out)
+		return nil, malformed(spec.String(), "", "take shorter windows or a longer series", "%s has %d rows; a window needs %d and %d",
+			part, w.end-w.begin, w.in, w.out)
 	}
 	return w, nil
 }
@@ -250,10 +254,7 @@ func (t *table) windowLayout(spec Spec, o Options) (l windowColumns, err error) 
 		}
 	}
 	if l.features == nil {
-		l.features = numbers
-		for _, c := range l.targets { // what is forecast is known until then
-			l.features = append(l.features, c)
-		}
+		l.features = append(numbers, l.targets...) // what is forecast is known until then
 		slices.Sort(l.features)
 	}
 	if l.targets == nil {
@@ -268,7 +269,8 @@ func (t *table) windowLayout(spec Spec, o Options) (l windowColumns, err error) 
 		}
 	}
 	if len(l.features) == 0 {
-		return l, malformed(t.path, "", "need columns of numbers; the table has "+clip(strings.Join(t.columns, ", ")), "no columns for the windows")
+		return l, malformed(t.path, "", "need columns of numbers; the table has "+clip(strings.Join(t.columns, ", ")),
+			"no columns for the windows")
 	}
 	if left != nil {
 		t.said = append(t.said, fmt.Sprintf("columns that are neither numbers nor times are left out: %s", clip(strings.Join(left, ", "))))
@@ -296,7 +298,8 @@ func (w *windows) fill(v []float32, columns int, t *table, names []int, place fu
 			continue
 		}
 		if i < columns {
-			return malformed(t.path, fmt.Sprintf("%s, column %s", place(0), clip(t.columns[names[i]])), "fill the value in or remove the row", "missing value, and none before it")
+			return malformed(t.path, fmt.Sprintf("%s, column %s", place(0), clip(t.columns[names[i]])),
+				"fill the value in or remove the row", "missing value, and none before it")
 		}
 		v[i] = v[i-columns]
 		filled++
