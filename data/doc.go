@@ -10,9 +10,11 @@
 //	masks:DIR              pictures and the class of each of their pixels
 //	idx:DIR#train|test     MNIST and its relatives, .gz or not
 //	cifar10:DIR#train|test the binary version
-//	csv:FILE               numeric features, or a list of picture files, with labels or targets
-//	npz:FILE               x of any type and shape, y class indices or targets
+//	csv:FILE               numeric features, or a list of picture files, with labels, targets or masks
+//	npz:FILE               x of any type and shape, or arrays by the names of inputs, and labels or targets
+//	window:FILE?in=N&out=M pieces of a series in a csv, to forecast
 //	keep:LIST@SPEC         the examples of SPEC that the file LIST names
+//	relabel:LIST@SPEC      SPEC with the labels that the table LIST decides
 //	digits#train|test|all  1797 handwritten digits, embedded
 //	shapes#train|test      drawn on the fly, with ground-truth masks and label noise on request
 //

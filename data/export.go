@@ -6,60 +6,74 @@ import (
 	"fmt"
 	"image/png"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// WriteNPZ writes ds as an npz archive that npz: reads back: x [N,…], y [N] class indices (int64) or [N,…] targets, id [N] and classes [K]. All
-// examples must have one shape and type.
+// WriteNPZ writes ds as an npz archive that npz: reads back: x [N,…] and the fields by their names, y [N] class indices (int64, NoLabel for none) or
+// [N,…] targets, mask [N,H,W], id [N] and classes [K]. All examples must have one shape and type.
 func WriteNPZ(w io.Writer, ds Dataset) error {
 	n := ds.Len()
 	if n == 0 {
 		return errors.New("data: export: the data set is empty")
 	}
-	var x, y *tensor.Tensor
-	var first Example
+	parts := func(e Example) []tensor.Named {
+		list := []tensor.Named{{Name: "x", Tensor: e.X}, {Name: "y", Tensor: e.Y}, {Name: "mask", Tensor: e.Mask}}
+		for _, name := range slices.Sorted(maps.Keys(e.Fields)) {
+			list = append(list, tensor.Named{Name: name, Tensor: e.Fields[name]})
+		}
+		return list
+	}
+	var first, arrays []tensor.Named
 	labels, ids, labelled := make([]int64, n), make([]string, n), false
 	for i := range n {
 		e, err := ds.Example(i)
 		if err != nil {
 			return err
 		}
+		list := parts(e)
 		if i == 0 {
-			first = e
-			if e.X.DType().Bits()%8 != 0 || e.X.DType() == tensor.String {
-				return fmt.Errorf("data: export: %v cannot be written", e.X)
-			}
-			x = tensor.New(e.X.DType(), append(tensor.Shape{n}, e.X.Shape()...)...)
-			if e.Y != nil {
-				y = tensor.New(e.Y.DType(), append(tensor.Shape{n}, e.Y.Shape()...)...)
-			}
-		}
-		if err := place(x, i, e.X, first.X); err != nil {
-			return fmt.Errorf("data: export: example %q: %w", e.ID, err)
-		}
-		if (e.Y == nil) != (y == nil) {
-			return fmt.Errorf("data: export: example %q: some examples have a target and some have not", e.ID)
-		}
-		if y != nil {
-			if err := place(y, i, e.Y, first.Y); err != nil {
-				return fmt.Errorf("data: export: example %q: target: %w", e.ID, err)
+			first = list
+			for _, p := range first {
+				all := p
+				if p.Tensor != nil {
+					if p.Tensor.DType().Bits()%8 != 0 || p.Tensor.DType() == tensor.String {
+						return fmt.Errorf("data: export: %s: %v cannot be written", p.Name, p.Tensor)
+					}
+					all.Tensor = tensor.New(p.Tensor.DType(), append(tensor.Shape{n}, p.Tensor.Shape()...)...)
+				}
+				arrays = append(arrays, all)
 			}
 		}
-		labels[i], ids[i] = int64(e.Label), e.ID
+		if len(list) != len(first) {
+			return fmt.Errorf("data: export: example %q has %d arrays, the first one %d", e.ID, len(list), len(first))
+		}
+		for k, p := range list {
+			if p.Name != first[k].Name || (p.Tensor == nil) != (first[k].Tensor == nil) {
+				return fmt.Errorf("data: export: example %q: some examples have an array %s and some have not", e.ID, p.Name)
+			}
+			if p.Tensor == nil {
+				continue
+			}
+			if err := place(arrays[k].Tensor, i, p.Tensor, first[k].Tensor); err != nil {
+				return fmt.Errorf("data: export: example %q: %s: %w", e.ID, p.Name, err)
+			}
+		}
+		if labels[i], ids[i] = int64(e.Label), e.ID; e.Label < 0 {
+			labels[i] = NoLabel
+		}
 		labelled = labelled || e.Label >= 0
 	}
-	arrays := []tensor.Named{{Name: "x", Tensor: x}}
-	switch {
-	case y != nil:
-		arrays = append(arrays, tensor.Named{Name: "y", Tensor: y})
-	case labelled:
-		arrays = append(arrays, tensor.Named{Name: "y", Tensor: tensor.From(labels, n)})
+	if labelled && arrays[1].Tensor == nil {
+		arrays[1].Tensor = tensor.From(labels, n)
 	}
+	arrays = slices.DeleteFunc(arrays, func(a tensor.Named) bool { return a.Tensor == nil })
 	arrays = append(arrays, tensor.Named{Name: "id", Tensor: tensor.FromStrings(ids, n)})
 	if c := ds.Classes(); len(c) > 0 {
 		arrays = append(arrays, tensor.Named{Name: "classes", Tensor: tensor.FromStrings(c, len(c))})

@@ -11,8 +11,10 @@ import (
 	"image/color"
 	"image/jpeg"
 	"image/png"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,9 +132,13 @@ func dump(t testing.TB, ds Dataset) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintln(&b, e.ID, e.Label, e.X, e.X.Bytes(), e.Groups)
-		if e.Y != nil {
-			fmt.Fprintln(&b, e.Y.Bytes())
+		fmt.Fprintln(&b, e.ID, e.Label, e.Picture, e.Groups)
+		arrays := map[string]*tensor.Tensor{"x": e.X, "y": e.Y, "mask": e.Mask}
+		maps.Copy(arrays, e.Fields)
+		for _, name := range slices.Sorted(maps.Keys(arrays)) {
+			if a := arrays[name]; a != nil {
+				fmt.Fprintln(&b, name, a, a.Bytes())
+			}
 		}
 	}
 	return b.String()

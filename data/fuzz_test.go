@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"image/color"
+	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
@@ -67,12 +68,22 @@ func FuzzCIFAR(f *testing.F) {
 }
 
 func FuzzCSV(f *testing.F) {
-	for _, s := range []string{"1,2,a\n3,4,b\n", "id,region,x,label\n1,n,2,3\n", "file,label\na.png,x\n", "3,2,a,b\n1,2,0\n", "1 2\n", "\"a\n", "\uFEFFa;b\n1;2"} {
-		f.Add(s, "", "")
+	for _, s := range []string{
+		"1,2,a\n3,4,b\n", "id,region,x,label\n1,n,2,3\n", "file,label\na.png,x\n", "3,2,a,b\n1,2,0\n", "1 2\n", "\"a\n", "\uFEFFa;b\n1;2",
+		"sep=;\r\na;b\r\n1,5;2\r\n", "a\tb\rx\t1\r", ",a,label\n0,1,x\n1,2,y\n", "a;b;\n1;2;\n;;\n", "a,b\n1,cat|dog\n2,\n", "f,label\n1,0.0\n2,-100\n", "f;l\n\xe4;1\n",
+		"\xff\xfea\x00,\x00b\x00\n\x001\x00,\x002\x00", "a\x00,\x00b\x00\n\x001\x00,\x002\x00", "\"a\" \"l\"\n\"1\" 2 \"x\"\n",
+	} {
+		f.Add(s, "", "", "")
 	}
-	f.Add("a,b\n1,2\n", "a", "classification")
-	f.Fuzz(func(t *testing.T, s, label, task string) {
-		ds, err := readCSV("x.csv", bytes.NewReader([]byte(s)), Options{LabelColumn: label, Task: task, Limits: fuzzLimits, Root: "/nonexistent"})
+	f.Add("a,b\n1,2\n", "a", "classification", "")
+	f.Add("a,b,c\n1,0,1\n2,1,1\n", "b,c", "multilabel", "a")
+	f.Add("a,b,c\n1,0,1\n2,1,1\n", "c", "tokens", "*")
+	f.Fuzz(func(t *testing.T, s, label, task, input string) {
+		o := Options{LabelColumn: label, Task: task, Limits: fuzzLimits, Root: "/nonexistent"}
+		if input != "" {
+			o.Inputs = map[string][]string{"in": {input}}
+		}
+		ds, err := readCSV("x.csv", bytes.NewReader([]byte(s)), o)
 		if err == nil {
 			use(t, ds)
 			return
@@ -87,10 +98,15 @@ func FuzzCSV(f *testing.F) {
 func FuzzNPZ(f *testing.F) {
 	f.Add(npzOf(f, tensor.Named{Name: "x", Tensor: tensor.From([]uint8{1, 2, 3, 4, 5, 6, 7, 8}, 2, 2, 2)}, tensor.Named{Name: "y", Tensor: tensor.From([]int64{0, 1}, 2)}))
 	f.Add(npzOf(f, tensor.Named{Name: "x", Tensor: tensor.From([]float32{1, 2}, 2, 1)}, tensor.Named{Name: "y", Tensor: tensor.From([]float32{0, 1}, 2)}, tensor.Named{Name: "id", Tensor: tensor.FromStrings([]string{"a", "b"}, 2)}))
+	f.Add(npzOf(f, tensor.Named{Name: "a_train", Tensor: tensor.New(tensor.Int8, 2, 3)}, tensor.Named{Name: "Y_train", Tensor: tensor.From([]int8{0, 1, 1, 1}, 2, 2)}))
+	f.Add(npzOf(f, tensor.Named{Name: "x", Tensor: tensor.New(tensor.Uint8, 2, 3, 3)}, tensor.Named{Name: "mask", Tensor: tensor.New(tensor.Int16, 2, 3, 3)}))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if ds, err := Open("npz:"+write1(t, filepath.Join(dir, "x.npz"), b), Options{Limits: fuzzLimits}); err == nil {
-			use(t, ds)
+		path := write1(t, filepath.Join(dir, "x.npz"), b)
+		for _, tail := range []string{"", "?as=tensor&task=multilabel", "?task=dense#train", "?task=classification"} {
+			if ds, err := Open("npz:"+path+tail, Options{Limits: fuzzLimits}); err == nil {
+				use(t, ds)
+			}
 		}
 	})
 }
@@ -156,6 +172,29 @@ func FuzzKeep(f *testing.F) {
 		if err != nil && index != nil {
 			t.Fatal("indices and an error")
 		}
+		if got, ok := DecodeID(EncodeID(string(b))); !ok || got != string(b) {
+			t.Fatalf("%q comes back as %q", b, got)
+		}
+	})
+}
+
+func FuzzRelabel(f *testing.F) {
+	f.Add("id,label\ndigits/1,3\n")
+	f.Add("digits/1;3\ndigits/2;-100\n")
+	f.Add("id,label,suggested\n\"digits/1\",3,4\n")
+	ds, err := Open("digits#all", Options{})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		fixed, err := relabel("x", bytes.NewReader([]byte(s)), ds, Options{Limits: fuzzLimits})
+		var fe *FormatError
+		if err != nil && !errors.As(err, &fe) {
+			t.Fatalf("%T: %v", err, err)
+		}
+		if err == nil {
+			use(t, fixed)
+		}
 	})
 }
 
@@ -171,5 +210,28 @@ func FuzzPreprocess(f *testing.F) {
 		if err == nil && p.ImageSize[0] > 0 && x.Len()%(p.ImageSize[0]*p.ImageSize[1]) != 0 {
 			t.Fatalf("%v for %s", x, s)
 		}
+	})
+}
+
+func FuzzWindow(f *testing.F) {
+	f.Add("t,a,b\n2024-01-01,1,2\n2024-01-02,3,4\n2024-01-03,5,6\n", "in=1&out=1")
+	f.Add("t;a\n3.1.2024;1,5\n2.1.2024;\n1.1.2024;2\n", "in=1&out=1&target=a&fill=previous&layout=ct")
+	f.Add("a\n1\n2\n3\n", "in=1&out=1&stride=2&columns=a")
+	f.Fuzz(func(t *testing.T, s, query string) {
+		q, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		w := &windows{stride: 1, in: 1, out: 1, channelsFirst: q.Has("layout")}
+		err = w.read(Spec{Format: "window", Path: "x.csv", Query: q}, bytes.NewReader([]byte(s)), Options{Limits: fuzzLimits})
+		var fe *FormatError
+		if err != nil {
+			if !errors.As(err, &fe) {
+				t.Fatalf("%T: %v", err, err)
+			}
+			return
+		}
+		w.end = w.rows
+		use(t, w)
 	})
 }

@@ -5,28 +5,23 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 func init() {
 	register(Format{
 		Name: "keep", Doc: "the examples of another set that a file names, one id per line: keep:LIST@SPEC",
 		Source: "written by gtk prune-data",
-		open:   openKeep,
+		listed: true, open: openKeep,
 	})
 }
 
 // openKeep reads LIST@SPEC. Ids are compared with the ids of SPEC and never opened as paths. Order is that of the list; empty
 // lines and lines that begin with # are skipped; unknown and repeated ids are errors.
 func openKeep(spec Spec, o Options, depth int) (Dataset, error) {
-	if depth >= 8 {
-		return nil, malformed(spec.String(), "", "keep lists can be stacked 8 deep", "too many keep lists in one another")
-	}
-	list, rest, err := splitKeep(spec.Path)
-	if err != nil {
-		return nil, err
-	}
-	ds, err := openSpec(rest, o, depth+1)
+	list, ds, err := openListed(spec, o, depth)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +36,22 @@ func openKeep(spec Spec, o Options, depth int) (Dataset, error) {
 	return &subset{ds, index}, nil
 }
 
-// splitKeep divides at the first @ whose left side is a file, or at the first one.
-func splitKeep(s string) (list, rest string, err error) {
+// openListed opens the data of FORMAT:LIST@SPEC and gives the path of the list.
+func openListed(spec Spec, o Options, depth int) (list string, ds Dataset, err error) {
+	if depth >= 8 {
+		return "", nil, malformed(spec.String(), "", "lists can be stacked 8 deep", "too many lists in one another")
+	}
+	list, rest, err := splitListed(spec)
+	if err != nil {
+		return "", nil, err
+	}
+	ds, err = openSpec(rest, o, depth+1)
+	return list, ds, err
+}
+
+// splitListed divides LIST@SPEC at the first @ whose left side is a file, or at the first one.
+func splitListed(spec Spec) (list, rest string, err error) {
+	s := spec.Path
 	for i := range len(s) {
 		if s[i] != '@' {
 			continue
@@ -51,44 +60,100 @@ func splitKeep(s string) (list, rest string, err error) {
 			return s[:i], s[i+1:], nil
 		}
 	}
+	whole := spec.Format + ":" + s
+	remedy := fmt.Sprintf("write %s:LIST@SPEC, for example %s:list.txt@imagefolder:photos", spec.Format, spec.Format)
 	if info, statErr := os.Stat(s); statErr == nil && !info.IsDir() {
-		return "", "", malformed("keep:"+s, "", "write keep:LIST@SPEC, for example keep:keep.txt@imagefolder:photos", "no @SPEC behind the list")
+		return "", "", malformed(whole, "", remedy, "no @SPEC behind the list")
 	}
 	list, rest, ok := strings.Cut(s, "@")
 	if !ok || list == "" || rest == "" {
-		return "", "", malformed("keep:"+s, "", "write keep:LIST@SPEC, for example keep:keep.txt@imagefolder:photos", "no list and data in it")
+		return "", "", malformed(whole, "", remedy, "no list and data in it")
 	}
 	return list, rest, nil
 }
 
-// parseKeep is the indices in ds of the ids of a list.
-func parseKeep(path string, list []byte, ds Dataset) ([]int, error) {
-	at := make(map[string]int, ds.Len())
+// EncodeID is an id as a line of a list: the id itself, or, where a line would not bring it back (it begins with # or a quote, has blanks
+// at an end, line ends or other characters that are not printed), quoted as in Go.
+func EncodeID(id string) string {
+	plain := id != "" && id[0] != '#' && id[0] != '"' && id == strings.TrimSpace(id)
+	for _, r := range id {
+		plain = plain && r != utf8.RuneError && strconv.IsPrint(r)
+	}
+	if plain {
+		return id
+	}
+	return strconv.Quote(id)
+}
+
+// DecodeID is the id that a line of a list stands for; false for empty lines and comments.
+func DecodeID(line string) (id string, ok bool) {
+	line = strings.TrimSuffix(line, "\r")
+	s := strings.TrimSpace(line)
+	if s == "" || s[0] == '#' {
+		return "", false
+	}
+	if s[0] == '"' {
+		if id, err := strconv.Unquote(s); err == nil {
+			return id, true
+		}
+	}
+	return line, true
+}
+
+// idIndex finds examples by what lists say.
+type idIndex map[string]int
+
+func indexIDs(ds Dataset) idIndex {
+	at := make(idIndex, ds.Len())
 	for i := range ds.Len() {
 		at[ds.ID(i)] = i
 	}
+	return at
+}
+
+// find is the example that a line or field means: its id as it is, as EncodeID writes it, without blanks around it, or with the
+// backslashes of Windows.
+func (at idIndex) find(s string) (i int, ok bool) {
+	if i, ok = at[s]; ok {
+		return i, true
+	}
+	id, ok := DecodeID(s)
+	for _, try := range []string{id, strings.TrimSpace(id), strings.ReplaceAll(strings.TrimSpace(id), `\`, "/")} {
+		if i, found := at[try]; ok && found {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// unknown is the error of an id that ds does not have.
+func unknown(path, place, id string, ds Dataset) error {
+	example := ""
+	if ds.Len() > 0 {
+		example = fmt.Sprintf("; ids look like %q", clip(ds.ID(0)))
+	}
+	return malformed(path, place, "the list was made for other data"+example, "no example %q in the data", clip(id))
+}
+
+// parseKeep is the indices in ds of the ids of a list.
+func parseKeep(path string, list []byte, ds Dataset) ([]int, error) {
+	at := indexIDs(ds)
 	var index []int
 	line := map[int]int{}
-	sc := bufio.NewScanner(bytes.NewReader(list))
+	sc := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(list, []byte("\uFEFF"))))
 	sc.Buffer(nil, 1<<20)
 	n := 0
 	for sc.Scan() {
 		n++
-		id := strings.TrimRight(strings.TrimPrefix(sc.Text(), "\uFEFF"), "\r")
-		if strings.TrimSpace(id) == "" || strings.HasPrefix(id, "#") {
+		s := strings.TrimSuffix(sc.Text(), "\r")
+		id, ok := DecodeID(s)
+		if !ok {
 			continue
 		}
 		place := fmt.Sprintf("line %d", n)
-		i, ok := at[id]
+		i, ok := at.find(s)
 		if !ok {
-			i, ok = at[strings.TrimSpace(id)]
-		}
-		if !ok {
-			example := ""
-			if ds.Len() > 0 {
-				example = fmt.Sprintf("; ids look like %q", ds.ID(0))
-			}
-			return nil, malformed(path, place, "the list was made for other data"+example, "no example %q in the data", clip(id))
+			return nil, unknown(path, place, id, ds)
 		}
 		if first, twice := line[i]; twice {
 			return nil, malformed(path, place, "remove one of the lines", "id %q is already on line %d", clip(id), first)
@@ -97,7 +162,8 @@ func parseKeep(path string, list []byte, ds Dataset) ([]int, error) {
 		index = append(index, i)
 	}
 	if err := sc.Err(); err != nil {
-		return nil, &FormatError{Path: path, Place: fmt.Sprintf("line %d", n+1), Problem: "not a list of ids", Err: err, Remedy: "need a text file with one id per line"}
+		return nil, &FormatError{Path: path, Place: fmt.Sprintf("line %d", n+1), Problem: "not a list of ids", Err: err,
+			Remedy: "need a text file with one id per line"}
 	}
 	return index, nil
 }

@@ -8,26 +8,38 @@ import (
 
 // memory is a data set of equal-shaped examples held in one piece of memory.
 type memory struct {
-	path    string
-	dtype   tensor.DType
-	shape   tensor.Shape // of one example
-	raw     []byte       // all examples, one after another
-	n       int
-	picture bool
-	prefix  string   // of ids
-	ids     []string // nil: prefix + index
-	labels  []int32  // nil: none
-	classes []string
-	y       *tensor.Tensor // [n,…], or nil
-	columns []string       // group columns
-	groups  [][]string     // values per column
-	suggest Preprocess
+	path     string
+	dtype    tensor.DType // 0: no X
+	shape    tensor.Shape // of one example
+	raw      []byte       // all examples, one after another
+	n        int
+	picture  bool
+	fields   map[string]*tensor.Tensor // [n,…] each
+	prefix   string                    // of ids
+	ids      []string                  // nil: prefix + index
+	labels   []int32                   // nil: none
+	classes  []string
+	y        *tensor.Tensor // [n,…], or nil
+	yType    tensor.DType   // of the targets of examples; 0: as stored
+	masks    *tensor.Tensor // uint8 [n,H,W], or nil
+	columns  []string       // group columns
+	groups   [][]string     // values per column
+	features []string       // names of the values of X, or nil
+	targets  []string       // names of the values of Y, or nil
+	suggest  Preprocess
+	notes    []string
 }
 
 func (m *memory) Len() int               { return m.n }
 func (m *memory) Classes() []string      { return m.classes }
 func (m *memory) Suggest() Preprocess    { return m.suggest }
 func (m *memory) GroupColumns() []string { return m.columns }
+func (m *memory) Notes() []string        { return m.notes }
+func (m *memory) FeatureNames() []string { return m.features }
+func (m *memory) TargetNames() []string  { return m.targets }
+
+// Masked reports whether the masks are what is to be learned: there are no other labels.
+func (m *memory) Masked() bool { return m.masks != nil && m.labels == nil && m.y == nil }
 
 func (m *memory) ID(i int) string {
 	if m.ids != nil {
@@ -52,15 +64,41 @@ func (m *memory) Group(i int, name string) string {
 	return ""
 }
 
-func (m *memory) Example(i int) (Example, error) {
-	e := Example{ID: m.ID(i), Picture: m.picture, Label: m.Label(i)}
-	x, err := slab(m.dtype, m.shape, m.raw, i)
-	if err != nil {
-		return e, err
+// setField adds an array [n,…] with a name of its own.
+func (m *memory) setField(name string, t *tensor.Tensor) {
+	if m.fields == nil {
+		m.fields = map[string]*tensor.Tensor{}
 	}
-	e.X = x
+	m.fields[name] = t
+}
+
+func (m *memory) Example(i int) (e Example, err error) {
+	e = Example{ID: m.ID(i), Picture: m.picture, Label: m.Label(i)}
+	if m.dtype != 0 {
+		if e.X, err = slab(m.dtype, m.shape, m.raw, i); err != nil {
+			return e, err
+		}
+	}
+	if m.fields != nil {
+		e.Fields = make(map[string]*tensor.Tensor, len(m.fields))
+		for name, t := range m.fields {
+			if e.Fields[name], err = member(t, i); err != nil {
+				return e, err
+			}
+		}
+	}
 	if m.y != nil {
-		if e.Y, err = slab(m.y.DType(), m.y.Shape()[1:], m.y.Bytes(), i); err != nil {
+		if e.Y, err = member(m.y, i); err != nil {
+			return e, err
+		}
+		if m.yType != 0 && m.yType != m.y.DType() {
+			if e.Y, err = e.Y.Convert(m.yType); err != nil {
+				return e, err
+			}
+		}
+	}
+	if m.masks != nil {
+		if e.Mask, err = member(m.masks, i); err != nil {
 			return e, err
 		}
 	}
@@ -71,6 +109,11 @@ func (m *memory) Example(i int) (Example, error) {
 		}
 	}
 	return e, nil
+}
+
+// member is member i of t [n,…].
+func member(t *tensor.Tensor, i int) (*tensor.Tensor, error) {
+	return slab(t.DType(), t.Shape()[1:], t.Bytes(), i)
 }
 
 // slab is member i of a row of tensors of one shape; it shares the memory where alignment allows.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"slices"
 	"strings"
 
@@ -13,9 +12,12 @@ import (
 
 func init() {
 	register(Format{
-		Name: "npz", Doc: "NumPy archive: x [N,…] of any type, y [N] class indices or [N,…] targets, optional id [N] and classes [K]",
+		Name: "npz",
+		Doc: "NumPy archive: x [N,…] of any type or arrays [N,…] named as a model's inputs; y or labels [N] or [N,…]: classes, targets or classes of positions; " +
+			"optional mask [N,H,W], id [N] and classes [K]",
 		Source: "https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html",
-		splits: []string{"train", "test"},
+		splits: npzSplits,
+		query:  []string{"as", "task"},
 		is: func(path string, info fs.FileInfo) bool {
 			return !info.IsDir() && strings.HasSuffix(strings.ToLower(path), ".npz")
 		},
@@ -23,82 +25,301 @@ func init() {
 	})
 }
 
-// openNPZ reads x and y, or x_train, y_train, x_test and y_test where a split is given. Integers in y [N] or [N,1] are classes, all
-// else are targets; Options.Task decides otherwise. Without y the examples have no labels. x of bytes [N,H,W], [N,C,H,W] or [N,H,W,C] with
-// 1 or 3 channels is taken for pictures; any other x is fed as it is.
+var npzSplits = []string{"train", "test", "val"}
+
+// archive is the arrays of an npz file.
+type archive struct {
+	path   string
+	split  string
+	arrays []tensor.Named
+	used   map[string]bool // names of arrays with a meaning of their own
+}
+
+// openNPZ reads x and y, or x_train, y_train, x_test and y_test where a split is given; capitals and labels for y do too. All other
+// arrays of N rows are Fields by their names; without x they are all there is.
+//
+// Integers in y [N] or [N,1] are classes, −100 none; other integers are Y int64: classes of positions, or labels that are 0 and 1.
+// Fractions are targets. Options.Task decides otherwise. Without y the examples have no labels. x of bytes [N,H,W], [N,C,H,W] or
+// [N,H,W,C] with 1 or 3 channels is taken for pictures, and integers y [N,H,W] of their size for masks; any other x is fed as it is.
+// Settings: ?as=tensor feeds bytes as they are, ?as=pictures insists on pictures, &task=.
 func openNPZ(spec Spec, o Options, _ int) (Dataset, error) {
+	if spec.Query.Has("task") {
+		o.Task = spec.Query.Get("task")
+	}
+	if err := o.checkTask(spec.Path); err != nil {
+		return nil, err
+	}
 	arrays, err := tensor.ReadFileLimited(spec.Path, tensor.Limits{MaxBytes: o.Limits.bytes()})
 	if err != nil {
 		if errors.Is(err, tensor.ErrNPY) || errors.Is(err, tensor.ErrShape) {
-			return nil, &FormatError{Path: spec.Path, Problem: "cannot read the archive", Err: err, Remedy: "write it with numpy.savez(file, x=…, y=…)"}
+			return nil, &FormatError{Path: spec.Path, Problem: "cannot read the archive", Err: err,
+				Remedy: "write it with numpy.savez(file, x=…, y=…)"}
 		}
 		return nil, fmt.Errorf("data: npz: %w", err)
 	}
-	byName := map[string]*tensor.Tensor{}
-	var names []string
-	for _, a := range arrays {
-		byName[a.Name] = a.Tensor
-		names = append(names, a.Name)
+	a := &archive{path: spec.Path, split: spec.Split, arrays: arrays, used: map[string]bool{}}
+	x, y, names := a.find(anyArray, "x"), a.find(anyArray, "y", "labels", "label"), a.find(anyArray, "classes")
+	ids := a.find(isIDs, "id", "ids")
+	m := &memory{path: spec.Path}
+	if err := a.fill(m, x, y, o); err != nil {
+		return nil, err
 	}
-	find := func(name string) *tensor.Tensor {
-		if spec.Split != "" {
-			return byName[name+"_"+spec.Split]
-		}
-		for _, n := range []string{name, strings.ToUpper(name), name + "_train"} {
-			if t := byName[n]; t != nil {
-				return t
-			}
-		}
-		return nil
+	if err := m.asPictures(spec.Query.Get("as"), x != nil); err != nil {
+		return nil, err
 	}
-	x := find("x")
-	if x == nil {
-		want := "x"
-		if spec.Split != "" {
-			want = "x_" + spec.Split
-		}
-		return nil, malformed(spec.Path, "", "name the inputs x and the labels y; the archive has: "+strings.Join(names, ", "), "no array %q", want)
-	}
-	if x.Rank() == 0 || x.DType() == tensor.String || x.DType().Bits()%8 != 0 {
-		return nil, malformed(spec.Path, "x", "need numbers [N,…]", "array is %v", x)
-	}
-	m := &memory{path: spec.Path, dtype: x.DType(), shape: x.Shape()[1:], raw: x.Bytes(), n: x.Dim(0)}
-	m.asPictures()
-	if ids := byName["id"]; ids != nil && ids.DType() == tensor.String && ids.Rank() == 1 && ids.Dim(0) == m.n && spec.Split == "" {
-		m.ids = ids.Strings()
-		if id, i := repeated(m.ids); i >= 0 {
-			return nil, malformed(spec.Path, fmt.Sprintf("id, row %d", i), "ids must differ", "id %q comes twice", clip(id))
-		}
-	}
-	var names2 []string
-	if c := byName["classes"]; c != nil && c.DType() == tensor.String && c.Rank() == 1 {
-		names2 = c.Strings()
-	}
-	if !o.AllowNonFinite {
-		if err := finite(spec.Path, "x", x); err != nil {
+	if ids != nil {
+		if err := m.setIDs(ids); err != nil {
 			return nil, err
 		}
 	}
-	if y := find("y"); y != nil {
-		if err := m.setY(y, names2, o); err != nil {
+	for _, name := range []string{"mask", "masks"} {
+		if t := m.fields[name]; t != nil && m.masks == nil && m.pixels(t) {
+			delete(m.fields, name)
+			if err := m.setMasks(name, t); err != nil {
+				return nil, err
+			}
+		}
+	}
+	var list []string
+	if names != nil && names.DType() == tensor.String && names.Rank() == 1 {
+		list = names.Strings()
+	}
+	if y != nil {
+		if err := m.setY(y, list, o); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
 }
 
-// asPictures marks bytes of the shape of pictures as such and makes them [C,H,W].
-func (m *memory) asPictures() {
-	if m.dtype != tensor.Uint8 || m.shape.Len() == 0 {
-		return
+// anyArray takes every array; isIDs takes names and numbers of examples, and leaves an input of that name.
+func anyArray(*tensor.Tensor) bool { return true }
+
+func isIDs(t *tensor.Tensor) bool {
+	if t.Rank() != 1 || t.DType() == tensor.String {
+		return t.DType() == tensor.String
+	}
+	_, i := repeated(idsOf(t))
+	return t.DType().IsInt() && i < 0
+}
+
+// idsOf is the elements of t as texts.
+func idsOf(t *tensor.Tensor) []string {
+	if t.DType() == tensor.String {
+		return t.Strings()
+	}
+	ids := make([]string, t.Len())
+	for i := range ids {
+		ids[i] = fmt.Sprint(t.At(i))
+	}
+	return ids
+}
+
+// find is the array with one of the names that is good, in the split that is asked for, and marks it as used.
+func (a *archive) find(good func(*tensor.Tensor) bool, names ...string) *tensor.Tensor {
+	for _, n := range names {
+		tries := []string{n + "_" + a.split, strings.ToUpper(n) + "_" + a.split}
+		if a.split == "val" {
+			tries = append(tries, n+"_valid", strings.ToUpper(n)+"_valid")
+		}
+		if a.split == "" || n == "classes" {
+			tries = []string{n, strings.ToUpper(n), n + "_train", strings.ToUpper(n) + "_train"}
+		}
+		for _, t := range tries {
+			if i := slices.IndexFunc(a.arrays, func(b tensor.Named) bool { return b.Name == t && good(b.Tensor) }); i >= 0 {
+				a.used[t] = true
+				return a.arrays[i].Tensor
+			}
+		}
+	}
+	return nil
+}
+
+// ofSplit is the name of an array without its split, and the split.
+func ofSplit(name string) (base, split string) {
+	for _, s := range append([]string{"valid"}, npzSplits...) {
+		if base, ok := strings.CutSuffix(name, "_"+s); ok {
+			if s == "valid" {
+				s = "val"
+			}
+			return base, s
+		}
+	}
+	return name, ""
+}
+
+// fill takes x and the arrays that have the names of inputs.
+func (a *archive) fill(m *memory, x, y *tensor.Tensor, o Options) error {
+	want := a.split
+	if want == "" && !slices.ContainsFunc(a.arrays, func(b tensor.Named) bool { // only arrays with a split
+		base, split := ofSplit(b.Name)
+		return split == "" && base != "classes"
+	}) {
+		want = "train"
+	}
+	var fields []tensor.Named
+	var all, left, other []string
+	for _, b := range a.arrays {
+		all = append(all, b.Name+" "+b.Tensor.Shape().String())
+		name, split := ofSplit(b.Name)
+		lower := strings.ToLower(name)
+		switch {
+		case a.used[b.Name] || lower == "classes":
+		case split != want && split != "":
+			other = append(other, b.Name)
+		case split != want: // arrays without a split do not belong to one
+			left = append(left, b.Name)
+		case lower == "x" || lower == "y":
+			left = append(left, b.Name)
+		default:
+			fields = append(fields, tensor.Named{Name: name, Tensor: b.Tensor})
+		}
+	}
+	what := clip(strings.Join(all, ", "))
+	switch {
+	case x != nil:
+		if !feedable(x) {
+			return malformed(a.path, "x", "need numbers [N,…]", "array is %v", x)
+		}
+		m.dtype, m.shape, m.raw, m.n = x.DType(), x.Shape()[1:], x.Bytes(), x.Dim(0)
+		if err := a.finite("x", x, o); err != nil {
+			return err
+		}
+	case len(fields) == 0:
+		want := "x"
+		if a.split != "" {
+			want = "x_" + a.split
+		}
+		return malformed(a.path, "", "name the inputs x, or as the model does, and the labels y; the archive has: "+what, "no array %q",
+			want)
+	default:
+		n, err := a.rows(fields, y, what)
+		if err != nil {
+			return err
+		}
+		m.n = n
+	}
+	for _, f := range fields {
+		if !feedable(f.Tensor) || f.Tensor.Dim(0) != m.n {
+			left = append(left, f.Name)
+			continue
+		}
+		if err := a.finite(f.Name, f.Tensor, o); err != nil {
+			return err
+		}
+		m.setField(f.Name, f.Tensor)
+	}
+	if left != nil {
+		m.notes = append(m.notes,
+			fmt.Sprintf("arrays that are not numbers of %d rows are left out: %s", m.n, clip(strings.Join(left, ", "))))
+	}
+	if other != nil && a.split == "" {
+		m.notes = append(m.notes, fmt.Sprintf("arrays of another split are left out (#test reads it): %s", clip(strings.Join(other, ", "))))
+	}
+	return nil
+}
+
+// rows is the number of examples of an archive without x: that of y, else the first extent that the arrays have in common.
+func (a *archive) rows(fields []tensor.Named, y *tensor.Tensor, what string) (int, error) {
+	if y != nil && y.Rank() > 0 {
+		return y.Dim(0), nil
+	}
+	n := -1
+	for _, f := range fields {
+		if !feedable(f.Tensor) {
+			continue
+		}
+		if d := f.Tensor.Dim(0); n >= 0 && d != n {
+			return 0, malformed(a.path, "", "give all inputs one row for each example; the archive has: "+what,
+				"arrays of %d and of %d rows", n, d)
+		}
+		n = f.Tensor.Dim(0)
+	}
+	if n < 0 {
+		return 0, malformed(a.path, "", "need numbers [N,…]; the archive has: "+what, "no array that can be fed")
+	}
+	return n, nil
+}
+
+// feedable reports whether an array has rows of whole bytes.
+func feedable(t *tensor.Tensor) bool {
+	return t.Rank() > 0 && t.DType() != tensor.String && t.DType().Bits()%8 == 0
+}
+
+func (a *archive) finite(name string, t *tensor.Tensor, o Options) error {
+	if o.AllowNonFinite {
+		return nil
+	}
+	return finite(a.path, name, t)
+}
+
+// setIDs takes names or numbers of the examples.
+func (m *memory) setIDs(ids *tensor.Tensor) error {
+	if ids.Rank() != 1 || ids.Dim(0) != m.n {
+		return malformed(m.path, "id", fmt.Sprintf("need one text or whole number for each example, [%d]", m.n), "array is %v", ids)
+	}
+	m.ids = idsOf(ids)
+	if id, i := repeated(m.ids); i >= 0 {
+		return malformed(m.path, fmt.Sprintf("id, row %d", i), "ids must differ", "id %q comes twice", clip(id))
+	}
+	return nil
+}
+
+// pixels reports whether t holds one whole number for each pixel of the pictures.
+func (m *memory) pixels(t *tensor.Tensor) bool {
+	return m.picture && t.Rank() == 3 && t.Dim(0) == m.n && t.DType().IsInt() && slices.Equal(t.Shape()[1:], m.shape[1:])
+}
+
+// setMasks takes the class of each pixel of the pictures; negative numbers are none.
+func (m *memory) setMasks(name string, t *tensor.Tensor) error {
+	if t.DType() == tensor.Uint8 {
+		m.masks = t
+		return nil
+	}
+	m.masks = tensor.New(tensor.Uint8, t.Shape()...)
+	return eachRow(t, func(i int, v []float64) error {
+		for k, f := range v {
+			if f > Void {
+				return malformed(m.path, fmt.Sprintf("%s, row %d", name, i),
+					"number the classes from 0; 255 and negative numbers stand for none", "class %v of a pixel", f)
+			}
+			if m.masks.Bytes()[i*len(v)+k] = Void; f >= 0 {
+				m.masks.Bytes()[i*len(v)+k] = uint8(f)
+			}
+		}
+		return nil
+	})
+}
+
+// asPictures marks bytes of the shape of pictures as such and makes them [C,H,W]. as is tensor, pictures, or "" to decide by type and
+// shape.
+func (m *memory) asPictures(as string, has bool) error {
+	if as != "" && as != "tensor" && as != "pictures" {
+		return malformed(m.path, "", didYouMean(as, []string{"tensor", "pictures"}), "no way %q to take x", as)
 	}
 	channels := func(n int) bool { return n == 1 || n == 3 }
-	switch s := m.shape; {
+	s := m.shape
+	is := has && m.dtype == tensor.Uint8 && s.Len() > 0 && (len(s) == 2 || len(s) == 3 && (channels(s[0]) || channels(s[2])))
+	switch {
+	case as == "pictures" && !is:
+		return malformed(m.path, "x", "pictures are bytes [N,H,W], [N,C,H,W] or [N,H,W,C] with 1 or 3 channels",
+			"x is %v %v of %d examples", m.dtype, s, m.n)
+	case as == "tensor" || !is:
+		return nil
+	}
+	m.picture = true
+	what := "colour"
+	if len(s) == 2 || channels(s[0]) && s[0] == 1 || !channels(s[0]) && s[2] == 1 {
+		what = "grey"
+	}
+	if as == "" {
+		m.notes = append(m.notes,
+			fmt.Sprintf("x is uint8 %v: taken for %s pictures; ?as=tensor feeds it as it is", append(tensor.Shape{m.n}, s...), what))
+	}
+	switch {
 	case len(s) == 2:
-		m.shape, m.picture = tensor.Shape{1, s[0], s[1]}, true
-	case len(s) == 3 && channels(s[0]):
-		m.picture = true
-	case len(s) == 3 && channels(s[2]):
+		m.shape = tensor.Shape{1, s[0], s[1]}
+	case !channels(s[0]):
 		h, w, c := s[0], s[1], s[2]
 		size := h * w * c
 		out := make([]byte, len(m.raw))
@@ -110,64 +331,9 @@ func (m *memory) asPictures() {
 				}
 			}
 		}
-		m.shape, m.raw, m.picture = tensor.Shape{c, h, w}, out, true
+		m.shape, m.raw = tensor.Shape{c, h, w}, out
 	}
-}
-
-// setY takes labels or targets.
-func (m *memory) setY(y *tensor.Tensor, names []string, o Options) error {
-	if y.Rank() == 0 || y.Dim(0) != m.n || y.DType() == tensor.String {
-		return malformed(m.path, "y", fmt.Sprintf("need one label or target per row of x, [%d] or [%d,…]", m.n, m.n), "array is %v for %d examples", y, m.n)
-	}
-	flat := y.Rank() == 1 || y.Rank() == 2 && y.Dim(1) == 1
-	classes := flat && (y.DType().IsInt() || y.DType() == tensor.Bool)
-	switch o.Task {
-	case "classification":
-		if !flat {
-			return malformed(m.path, "y", "need [N]", "class indices of shape %v", y.Shape())
-		}
-		classes = true
-	case "regression":
-		classes = false
-	}
-	v, err := floats(y)
-	if err != nil {
-		return &FormatError{Path: m.path, Place: "y", Err: err}
-	}
-	if !classes {
-		if !o.AllowNonFinite {
-			if err := finite(m.path, "y", y); err != nil {
-				return err
-			}
-		}
-		if y.DType() != tensor.Float64 {
-			t := tensor.New(tensor.Float32, y.Shape()...)
-			for i, f := range v {
-				t.F32()[i] = float32(f)
-			}
-			y = t
-		}
-		m.y = y
-		return nil
-	}
-	const most = 1 << 20
-	m.labels = make([]int32, m.n)
-	highest := -1
-	for i, f := range v {
-		if f < 0 || f >= most || f != math.Trunc(f) {
-			return malformed(m.path, fmt.Sprintf("y, row %d", i), "class indices count from 0", "label %v is out of range", f)
-		}
-		m.labels[i] = int32(f)
-		highest = max(highest, int(f))
-	}
-	if o.Classes == nil && highest < len(names) {
-		m.classes = names
-		return nil
-	}
-	if highest >= 0 || o.Classes != nil {
-		m.classes, err = numberedClasses(m.path, highest, o.Classes)
-	}
-	return err
+	return nil
 }
 
 // floats is the values of a real numeric tensor.
@@ -178,23 +344,39 @@ func floats(t *tensor.Tensor) ([]float64, error) {
 	return t.Float64s(), nil
 }
 
-// finite fails when t holds NaN or infinity.
+// eachRow calls f with the values of every member of t [n,…], one after another, until it fails.
+func eachRow(t *tensor.Tensor, f func(i int, v []float64) error) error {
+	for i := range t.Dim(0) {
+		r, err := member(t, i)
+		if err != nil {
+			return err
+		}
+		v, err := floats(r)
+		if err != nil {
+			return err
+		}
+		if err := f(i, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finite fails when t [n,…] holds NaN or infinity.
 func finite(path, name string, t *tensor.Tensor) error {
 	if !t.DType().IsFloat() {
 		return nil
 	}
-	var at int
-	switch t.DType() {
-	case tensor.Float32:
-		at = slices.IndexFunc(t.F32(), func(v float32) bool { return v-v != 0 })
-	default:
-		at = slices.IndexFunc(t.Float64s(), func(v float64) bool { return v-v != 0 })
+	if t.Rank() == 0 {
+		t = t.Reshape(1)
 	}
-	if at < 0 {
+	return eachRow(t, func(i int, v []float64) error {
+		if at := slices.IndexFunc(v, func(v float64) bool { return v-v != 0 }); at >= 0 {
+			return malformed(path, fmt.Sprintf("%s, row %d", name, i), "remove or replace the value",
+				"value %d of the row is NaN or infinite", at)
+		}
 		return nil
-	}
-	row := at / max(1, t.Len()/max(1, t.Dim(0)))
-	return malformed(path, fmt.Sprintf("%s, row %d", name, row), "remove or replace the value", "value %d is NaN or infinite", at)
+	})
 }
 
 // repeated is the first id that comes a second time, and where; -1 when all differ.

@@ -55,7 +55,7 @@ type Preprocess struct {
 	// Std divides after Mean: one value, or one per channel; nil is 1.
 	Std []float64 `json:"std,omitempty"`
 	// Tensors applies Scale, Mean and Std also to examples that are no pictures, with Mean and Std along axis 0
-	// (the features of a csv). Without it they are fed as they are.
+	// (the features of a csv), or along the last axis for layout nhwc (the columns of a series [T,C]). Without it they are fed as they are.
 	Tensors bool `json:"tensors,omitempty"`
 }
 
@@ -317,16 +317,14 @@ func (p Preprocess) normalise(dst []float32, pic *tensor.Tensor) error {
 	return nil
 }
 
-// ApplyTensor is (x·Scale − Mean)/Std of a numeric tensor that is no picture, float32, with Mean and Std along axis 0.
+// ApplyTensor is (x·Scale − Mean)/Std of a numeric tensor that is no picture, float32, with Mean and Std along axis 0, or along the last axis for
+// layout nhwc.
 func (p Preprocess) ApplyTensor(x *tensor.Tensor) (*tensor.Tensor, error) {
 	v, err := floats(x)
 	if err != nil {
 		return nil, err
 	}
-	n := 1
-	if x.Rank() > 0 {
-		n = x.Dim(0)
-	}
+	n, inner := features(x, p.Layout == "nhwc")
 	out := tensor.New(tensor.Float32, x.Shape()...)
 	d := out.F32()
 	for k := range n {
@@ -334,8 +332,10 @@ func (p Preprocess) ApplyTensor(x *tensor.Tensor) (*tensor.Tensor, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i := k * len(v) / n; i < (k+1)*len(v)/n; i++ {
-			d[i] = float32((v[i]*p.scale() - mean) / std)
+		for i := k * inner; i < len(v); i += n * inner {
+			for j := i; j < i+inner; j++ {
+				d[j] = float32((v[j]*p.scale() - mean) / std)
+			}
 		}
 	}
 	return out, nil

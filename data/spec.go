@@ -42,6 +42,7 @@ type Format struct {
 	Source string // where the format is described
 
 	builtin bool                                     // has no path
+	listed  bool                                     // LIST@SPEC
 	splits  []string                                 // allowed splits; nil: none
 	query   []string                                 // allowed query keys
 	is      func(path string, info fs.FileInfo) bool // recognises a bare path; may be nil
@@ -73,7 +74,7 @@ func ParseSpec(s string) (Spec, error) {
 	}
 	name, rest, hasColon := strings.Cut(s, ":")
 	if f, err := formats.Lookup(name); err == nil && hasColon {
-		if name == "keep" { // the inner specification has its own ? and #
+		if f.listed { // the inner specification has its own ? and #
 			return Spec{Format: name, Path: rest}, nil
 		}
 		return parseTail(f, rest)

@@ -2,8 +2,6 @@ package data
 
 import (
 	"fmt"
-	"maps"
-	"math"
 	"slices"
 )
 
@@ -30,25 +28,16 @@ func Subset(ds Dataset, index []int) (Dataset, error) {
 	return &subset{ds, slices.Clone(index)}, nil
 }
 
-// Split divides ds into training and validation parts, class by class, so that both have the classes in the same
-// proportion; fraction in (0,1) is the share of the validation part. Every class with at least two members has at least
-// one in each part. The parts depend on the seed only and keep the order of ds.
-func Split(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err error) {
-	if !(fraction > 0 && fraction < 1) {
-		return nil, nil, fmt.Errorf("data: split: fraction %v: need a number between 0 and 1", fraction)
-	}
-	byClass := perClass(ds)
-	var t, v []int
-	for _, l := range slices.Sorted(maps.Keys(byClass)) {
-		p := slices.Clone(byClass[l])
-		newRandom(seed, keySplit, uint64(l+1)).shuffle(p)
-		n := int(math.Round(fraction * float64(len(p))))
-		if len(p) > 1 {
-			n = min(max(n, 1), len(p)-1)
+// Labelled is the examples of ds that have a class, or ds itself where none has one (it may have targets) or all have.
+func Labelled(ds Dataset) Dataset {
+	var index []int
+	for i := range ds.Len() {
+		if ds.Label(i) >= 0 {
+			index = append(index, i)
 		}
-		v, t = append(v, p[:n]...), append(t, p[n:]...)
 	}
-	slices.Sort(t)
-	slices.Sort(v)
-	return &subset{ds, t}, &subset{ds, v}, nil
+	if len(index) == 0 || len(index) == ds.Len() {
+		return ds
+	}
+	return &subset{ds, index}
 }

@@ -1,0 +1,343 @@
+package data
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// NoLabel is the class number that stands for no label, as in PyTorch's cross-entropy.
+const NoLabel = -100
+
+// setLabels decides what the label columns are, values by column and row.
+func (t *table) setLabels(m *memory, columns []int, values [][]string, o Options) error {
+	names := make([]string, len(columns))
+	for k, c := range columns {
+		names[k] = t.columns[c]
+	}
+	if len(columns) > 1 {
+		return t.setSeveral(m, names, values, o)
+	}
+	l := t.whole(values[0])
+	switch {
+	case o.Task == "multilabel" && (!l.all || slices.ContainsFunc(l.numbers, func(v int) bool { return v != 0 && v != 1 })):
+		return t.setNames(m, names[0], values[0], o)
+	case o.Task == "multilabel", o.positions():
+		return t.setSeveral(m, names, values, o)
+	}
+	return t.setClasses(m, names[0], values[0], l, o)
+}
+
+// wholeNumbers is what a column of labels holds.
+type wholeNumbers struct {
+	all, real bool           // whole numbers; numbers
+	value     map[string]int // by what is written: 1 and 1.0 are the same number
+	numbers   []int          // the different ones without NoLabel, in order
+	none      bool           // NoLabel is among them
+	odd       string         // a number that cannot be read for sure
+}
+
+// whole reads labels as whole numbers.
+func (t *table) whole(labels []string) wholeNumbers {
+	l := wholeNumbers{all: true, real: true, value: map[string]int{}}
+	set := map[int]bool{}
+	sure := false
+	for _, s := range labels {
+		if _, ok := l.value[s]; ok {
+			continue
+		}
+		if thousands.MatchString(s) && !isNumber(s) && t.mark != ',' || decimalComma(s) && !t.isNumber(s) {
+			l.odd = s
+		}
+		sure = sure || isNumber(s)
+		v, err := strconv.Atoi(s)
+		if err != nil {
+			f, ok := t.target(s)
+			if v = int(f); !ok || f != math.Trunc(f) || math.Abs(f) >= 1<<31 {
+				l.all, l.real, v = false, l.real && ok, 0
+			}
+		}
+		l.value[s], set[v] = v, true
+	}
+	for v := range set {
+		l.numbers = append(l.numbers, v)
+	}
+	if !sure {
+		l.odd = "" // texts
+	}
+	slices.Sort(l.numbers)
+	if l.all && len(l.numbers) > 0 && l.numbers[0] == NoLabel && (len(l.numbers) == 1 || l.numbers[1] >= 0) {
+		l.none, l.numbers = true, l.numbers[1:]
+	}
+	return l
+}
+
+// target is the number that s is, with the decimal mark of the table.
+func (t *table) target(s string) (v float64, ok bool) {
+	if !t.isNumber(s) {
+		return 0, false
+	}
+	v, _ = strconv.ParseFloat(strings.Replace(s, ",", ".", 1), 64) // infinite when out of range
+	return v, true
+}
+
+// setClasses decides between classes and targets for one column.
+func (t *table) setClasses(m *memory, column string, labels []string, l wholeNumbers, o Options) error {
+	n := len(l.numbers)
+	if l.odd != "" && !o.classes() {
+		return malformed(t.path, fmt.Sprintf("row %d, column %s", slices.Index(labels, l.odd), column),
+			"write numbers without thousands separators and with a decimal point, or use --task classification",
+			"%q among numbers", clip(l.odd))
+	}
+	counting := n > 0 && l.numbers[0] == 0 && l.numbers[n-1] == n-1
+	classes := !l.real || l.all && n <= 100 && (counting || n <= max(2, len(labels)/2))
+	switch {
+	case o.Task != "":
+		classes = o.classes()
+	case o.Classes != nil && l.all:
+		classes = true
+	}
+	if !classes {
+		return t.setTargets(m, []string{column}, [][]string{labels}, o)
+	}
+	m.labels = make([]int32, len(labels))
+	given := o.Classes
+	if given == nil {
+		given = t.classes
+	}
+	switch {
+	case len(labels) == 0 || l.all && n == 0:
+		for i := range m.labels {
+			m.labels[i] = -1
+		}
+		m.classes = o.Classes
+		return nil
+	case l.all:
+		return t.setNumbered(m, column, labels, l, given, o)
+	case l.real && len(l.value) > max(100, len(labels)/2):
+		return malformed(t.path, "column "+column, "use --task regression, or name another column with --label-column",
+			"%d different fractions for %d rows are no classes", len(l.value), len(labels))
+	}
+	index, err := t.classNames(m, column, labels, given)
+	if err != nil {
+		return err
+	}
+	for i, s := range labels {
+		m.labels[i] = int32(index[s])
+	}
+	if len(index) == len(labels) && len(labels) > 10 {
+		t.said = append(t.said,
+			fmt.Sprintf("every row has another label in the column %s: is another column meant? --label-column names it", column))
+	}
+	return t.checkBinary(m, column, o)
+}
+
+// setNumbered makes classes of whole numbers: the numbers themselves where they count from 0 or the classes are given by other names,
+// else by their order.
+func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNumbers, given []string, o Options) (err error) {
+	n := len(l.numbers)
+	high := l.numbers[n-1]
+	named := given != nil && !slices.ContainsFunc(l.numbers, func(v int) bool { return !slices.Contains(given, strconv.Itoa(v)) })
+	direct := l.numbers[0] >= 0 && (given != nil && !named || given == nil && l.numbers[0] == 0 && high < n+(n+1)/2)
+	index := make(map[int]int, n)
+	switch {
+	case direct:
+		if given != nil && high >= len(given) {
+			i := slices.IndexFunc(labels, func(s string) bool { return l.value[s] == high })
+			return malformed(t.path, fmt.Sprintf("row %d, column %s", i, column), "give the class list of this data",
+				"label %d is out of range: %d classes are given", high, len(given))
+		}
+		for _, v := range l.numbers {
+			index[v] = v
+		}
+		m.classes, err = numberedClasses(t.path, high, given)
+	case given != nil:
+		for _, v := range l.numbers {
+			if index[v], err = classIndex(t.path, "column "+column, strconv.Itoa(v), given); err != nil {
+				return err
+			}
+		}
+		m.classes = given
+	default:
+		for k, v := range l.numbers {
+			index[v] = k
+			m.classes = append(m.classes, strconv.Itoa(v))
+		}
+		t.said = append(t.said, fmt.Sprintf("the numbers %s of the column %s are classes 0 to %d in this order",
+			clip(strings.Join(m.classes, ", ")), column, n-1))
+	}
+	if err != nil {
+		return err
+	}
+	if o.Task == "" && o.Classes == nil && !(l.numbers[0] == 0 && high == n-1) {
+		t.said = append(t.said, fmt.Sprintf("the column %s is taken for %d classes; --task regression takes it for numbers", column, n))
+	}
+	for i, s := range labels {
+		if m.labels[i] = -1; !l.none || l.value[s] != NoLabel {
+			m.labels[i] = int32(index[l.value[s]])
+		}
+	}
+	return t.checkBinary(m, column, o)
+}
+
+// checkBinary refuses more than two classes for a binary task.
+func (t *table) checkBinary(m *memory, column string, o Options) error {
+	if o.Task == "binary" && len(m.classes) > 2 {
+		return malformed(t.path, "column "+column, "use --task multiclass", "%d classes for a binary task", len(m.classes))
+	}
+	return nil
+}
+
+// classNames finds the class of each text, and makes the list of classes from the sorted texts where none is given.
+func (t *table) classNames(m *memory, column string, labels, given []string) (map[string]int, error) {
+	index := map[string]int{}
+	for _, s := range labels {
+		index[s] = 0
+	}
+	names := t.sorted(index)
+	m.classes = given
+	if given == nil {
+		m.classes = names
+	}
+	for i, n := range names {
+		index[n] = i
+		if given != nil {
+			c, err := classIndex(t.path, "column "+column, n, given)
+			if err != nil {
+				return nil, err
+			}
+			index[n] = c
+		}
+	}
+	return index, nil
+}
+
+// sorted is the texts of a set, by value where all are numbers.
+func (t *table) sorted(set map[string]int) []string {
+	names := make([]string, 0, len(set))
+	numbers := true
+	for n := range set {
+		names = append(names, n)
+		numbers = numbers && t.isNumber(n)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		if numbers {
+			x, _ := t.target(a)
+			y, _ := t.target(b)
+			if c := cmp.Compare(x, y); c != 0 {
+				return c
+			}
+		}
+		return strings.Compare(a, b)
+	})
+	return names
+}
+
+// setTargets makes Y float32 [K] of numbers.
+func (t *table) setTargets(m *memory, columns []string, values [][]string, o Options) error {
+	y := make([]float32, 0, m.n*len(columns))
+	for i := range m.n {
+		for k := range columns {
+			v, ok := t.target(values[k][i])
+			if f := float64(float32(v)); !ok || f-f != 0 && !o.AllowNonFinite {
+				return malformed(t.path, fmt.Sprintf("row %d, column %s", i, columns[k]), "targets are finite numbers", "target %q",
+					clip(values[k][i]))
+			}
+			y = append(y, float32(v))
+		}
+	}
+	m.y, m.targets = tensor.From(y, m.n, len(columns)), columns
+	return nil
+}
+
+// setSeveral makes Y [K] of several columns: labels that are 0 or 1, classes of positions, or numbers. With a task of one class for each
+// example the columns are one-hot.
+func (t *table) setSeveral(m *memory, columns []string, values [][]string, o Options) error {
+	flags, whole, low := true, true, 0
+	for k := range columns {
+		l := t.whole(values[k])
+		whole = whole && l.all
+		for _, v := range l.numbers {
+			flags = flags && (v == 0 || v == 1)
+			low = min(low, v)
+		}
+		flags = flags && l.all && !l.none
+	}
+	place := "columns " + clip(strings.Join(columns, ", "))
+	switch {
+	case o.Task == "regression", o.Task == "" && !flags:
+		return t.setTargets(m, columns, values, o)
+	case o.positions():
+		if !whole || low < 0 {
+			return malformed(t.path, place, "number the classes from 0; -100 stands for none", "classes of positions are whole numbers")
+		}
+		y := make([]int64, 0, m.n*len(columns))
+		for i := range m.n {
+			for k := range columns {
+				v, _ := t.target(values[k][i])
+				y = append(y, int64(v))
+			}
+		}
+		m.y = tensor.From(y, m.n, len(columns))
+		return nil
+	case !flags:
+		return malformed(t.path, place, "write 0 and 1, or use --task regression",
+			"several label columns hold 0 and 1 only for the task %s", o.Task)
+	}
+	y := make([]uint8, 0, m.n*len(columns))
+	for i := range m.n {
+		for k := range columns {
+			v, _ := t.target(values[k][i])
+			y = append(y, uint8(v))
+		}
+	}
+	return m.setFlags(place, y, columns, o)
+}
+
+// setNames makes Y [K] of 0 and 1 from lists of names such as cat|dog or cat;dog.
+func (t *table) setNames(m *memory, column string, values []string, o Options) error {
+	lists := make(map[string][]string)
+	index := map[string]int{}
+	for _, s := range values {
+		if _, ok := lists[s]; ok {
+			continue
+		}
+		list := []string{}
+		for name := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == '|' || r == ';' }) {
+			if name = strings.TrimSpace(name); name != "" {
+				list = append(list, name)
+				index[name] = 0
+			}
+		}
+		lists[s] = list
+	}
+	if len(index) == 0 {
+		return malformed(t.path, "column "+column, "write names with | between them", "no labels")
+	}
+	var names []string
+	for n := range index {
+		names = append(names, n)
+	}
+	index, err := t.classNames(m, column, names, o.Classes)
+	if err != nil {
+		return err
+	}
+	k := len(m.classes)
+	if int64(k)*int64(m.n) > o.Limits.bytes() {
+		return malformed(t.path, "column "+column, "raise the limit or split the table",
+			"%d labels for %d rows are over the limit of bytes", k, m.n)
+	}
+	y := make([]uint8, m.n*k)
+	for i, s := range values {
+		for _, name := range lists[s] {
+			y[i*k+index[name]] = 1
+		}
+	}
+	m.y, m.yType, m.targets = tensor.From(y, m.n, k), tensor.Int64, m.classes
+	return nil
+}

@@ -1,0 +1,84 @@
+package data
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+)
+
+// Ordered is a Dataset whose examples are pieces of one row of time, such as windows over a series, that may share steps.
+type Ordered interface {
+	// Span is the first step of example i and the one behind its last.
+	Span(i int) (first, end int)
+}
+
+// Split divides ds into training and validation parts at the indices of [SplitIndex].
+func Split(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err error) {
+	t, v, err := SplitIndex(ds, fraction, seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &subset{ds, t}, &subset{ds, v}, nil
+}
+
+// SplitIndex divides ds into training and validation parts, class by class, so that both have the classes in the same
+// proportion; fraction in (0,1) is the share of the validation part. Every class with at least two members has at least
+// one in each part. Examples without a class are divided as one class. The parts depend on the seed only and keep the order of ds.
+//
+// An [Ordered] set is cut in time: the last examples are the validation part, and those that share a step with it are in neither part.
+func SplitIndex(ds Dataset, fraction float64, seed uint64) (train, val []int, err error) {
+	if !(fraction > 0 && fraction < 1) {
+		return nil, nil, fmt.Errorf("data: split: fraction %v: need a number between 0 and 1", fraction)
+	}
+	if ds.Len() > 0 {
+		if _, _, ok := origin[Ordered](ds, 0); ok {
+			return splitInTime(ds, fraction)
+		}
+	}
+	byClass := perClass(ds)
+	for _, l := range slices.Sorted(maps.Keys(byClass)) {
+		p := slices.Clone(byClass[l])
+		newRandom(seed, keySplit, uint64(l+1)).shuffle(p)
+		n := int(math.Round(fraction * float64(len(p))))
+		if len(p) > 1 {
+			n = min(max(n, 1), len(p)-1)
+		}
+		val, train = append(val, p[:n]...), append(train, p[n:]...)
+	}
+	slices.Sort(train)
+	slices.Sort(val)
+	return train, val, nil
+}
+
+// splitInTime takes the last examples for validation.
+func splitInTime(ds Dataset, fraction float64) (train, val []int, err error) {
+	type span struct{ i, first, end int }
+	spans := make([]span, ds.Len())
+	for i := range spans {
+		o, at, _ := origin[Ordered](ds, i)
+		first, end := o.Span(at)
+		spans[i] = span{i, first, end}
+	}
+	slices.SortStableFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	n := len(spans) - max(1, int(math.Round(fraction*float64(len(spans)))))
+	if n < 1 {
+		return nil, nil, fmt.Errorf("data: split: %d examples cannot be divided", len(spans))
+	}
+	border := spans[n].first
+	for k, s := range spans {
+		switch {
+		case k >= n:
+			val = append(val, s.i)
+		case s.end <= border:
+			train = append(train, s.i)
+		}
+	}
+	if len(train) == 0 {
+		return nil, nil, fmt.Errorf("data: split: all %d examples before the last %d share steps with them; use a longer series or a smaller part", n, len(val))
+	}
+	slices.Sort(train)
+	slices.Sort(val)
+	return train, val, nil
+}
