@@ -10,14 +10,15 @@ import (
 // preprocessFlags say what happens between a picture and the model, and how its classes are called.
 func preprocessFlags() []ucli.Flag {
 	usage := map[string]string{
-		"image-size": "height and width of the picture the model gets: 224 or 240x320",
-		"resize":     "length of the short side before the crop",
-		"crop":       "center, or none to stretch the picture",
-		"channels":   "rgb, bgr or gray",
-		"layout":     "nchw or nhwc",
-		"scale":      "factor on values of 0..255, such as 1/255 or 1",
-		"mean":       "subtracted after the scale: one number, or one per channel, as in 0.485,0.456,0.406",
-		"std":        "divides after the mean, likewise",
+		"image-size":  "height and width of the picture the model gets: 224 or 240x320",
+		"resize":      "length of the short side before the crop",
+		"crop":        "center, or none to stretch the picture",
+		"channels":    "rgb, bgr or gray",
+		"transparent": "what becomes of alpha: drop, or the picture is laid on white or black",
+		"layout":      "nchw or nhwc",
+		"scale":       "factor on values of 0..255, such as 1/255 or 1",
+		"mean":        "subtracted after the scale: one number, or one per channel, as in 0.485,0.456,0.406",
+		"std":         "divides after the mean, likewise",
 	}
 	var fs []ucli.Flag
 	for _, n := range job.PreprocessSettings {

@@ -177,7 +177,7 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 	}
 	m.notes = append(t.notes(), m.notes...)
 	if l.file >= 0 {
-		return &imageList{memory: m, root: root, paths: paths, masks: masks, limits: o.Limits}, nil
+		return newImageList(m, root, paths, masks, o)
 	}
 	return m, nil
 }

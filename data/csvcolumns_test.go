@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"image/color"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -145,22 +146,18 @@ func TestCSVWindowsPathsAndMasks(t *testing.T) {
 	if ds.Label(0) != -1 || ds.Classes() != nil {
 		t.Errorf("label %d of %v", ds.Label(0), ds.Classes())
 	}
-	defer func(f func(string, Limits) (*tensor.Tensor, error)) { readMask = f }(readMask)
-	readMask = nil
-	if _, err := ds.Example(0); !errors.Is(err, ErrUnsupported) {
-		t.Errorf("without a reader of masks: %v", err)
+	if _, err := ds.Example(0); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a mask that is not there: %v", err)
 	}
-	mask := tensor.New(tensor.Uint8, 3, 4)
-	readMask = func(path string, _ Limits) (*tensor.Tensor, error) {
-		if path != filepath.Join(dir, "m", "a.png") {
-			t.Errorf("mask %s", path)
-		}
-		return mask, nil
+	mask := write1(t, filepath.Join(dir, "m", "a.png"), pngOf(greyOf(4, 0, 1, 2, 255, 0, 0, 0, 0, 7, 7, 7, 7)))
+	if e := must(ds.Example(0))(t); !slices.Equal(e.Mask.Bytes(), []uint8{0, 1, 2, 255, 0, 0, 0, 0, 7, 7, 7, 7}) || !Masked(ds) {
+		t.Errorf("mask %v", e.Mask.Bytes())
 	}
-	if e := must(ds.Example(0))(t); e.Mask != mask {
-		t.Errorf("mask %v", e.Mask)
+	write1(t, mask, pngOf(greyOf(4, 0, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0)))
+	if e := must(must(Open(list, Options{}))(t).Example(0))(t); e.Mask.Bytes()[1] != 1 {
+		t.Errorf("of 0 and 255: %v", e.Mask.Bytes())
 	}
-	mask = tensor.New(tensor.Uint8, 4, 3)
+	write1(t, mask, pngOf(greyOf(3, 0, 1, 2)))
 	_, err := ds.Example(0)
 	wantFormatError(t, err, "size of its picture")
 	_, err = readTable(t, "a,mask,label\n1,2,x\n", Options{MaskColumn: "mask"})

@@ -1,27 +1,41 @@
 package data
 
-import (
-	"path/filepath"
-
-	"github.com/gtk-onnx/gtk/tensor"
-)
+import "path/filepath"
 
 // imageList is a csv that names picture files, and perhaps files of their masks.
 type imageList struct {
 	*memory
-	root   string
-	paths  []string
-	masks  []string // nil: none
-	limits Limits
+	*pictures
+	root  string
+	paths []string
+	masks *masks // nil: none
 }
 
-// readMask reads a file of the class of each pixel, uint8 [H,W]; nil where this build has none.
-var readMask func(path string, l Limits) (*tensor.Tensor, error)
+// newImageList reads no picture, but some of the masks, to see what 255 means in them.
+func newImageList(m *memory, root string, paths, maskPaths []string, o Options) (*imageList, error) {
+	l := &imageList{memory: m, root: root, paths: paths}
+	var err error
+	if l.pictures, err = newPictures(Spec{Path: m.path}, o); err != nil || maskPaths == nil {
+		return l, err
+	}
+	files := make([]string, len(maskPaths))
+	for i, p := range maskPaths {
+		files[i] = filepath.Join(root, filepath.FromSlash(p))
+	}
+	l.masks, err = openMasks(files, len(m.classes), "", o.Limits)
+	return l, err
+}
 
-func (l *imageList) File(i int) string { return filepath.Join(l.root, filepath.FromSlash(l.paths[i])) }
+func (l *imageList) File(i int) string   { return filepath.Join(l.root, filepath.FromSlash(l.paths[i])) }
+func (l *imageList) Suggest() Preprocess { return Preprocess{Alpha: l.alpha} }
 
 // Masked reports whether the masks are what is to be learned: there are no other labels.
 func (l *imageList) Masked() bool { return l.masks != nil && l.labels == nil && l.y == nil }
+
+// Notes is what the table had to say, and what was seen in the pictures.
+func (l *imageList) Notes() []string {
+	return append(append([]string{}, l.memory.Notes()...), l.remarks.notes(l.alpha, l.ID)...)
+}
 
 func (l *imageList) Example(i int) (Example, error) {
 	e, err := l.memory.Example(i)
@@ -29,18 +43,14 @@ func (l *imageList) Example(i int) (Example, error) {
 		return e, err
 	}
 	e.Picture = true
-	if e.X, err = loadPicture(l.File(i), l.limits); err != nil || l.masks == nil {
+	if e.X, err = l.read(i, l.File(i)); err != nil || l.masks == nil {
 		return e, err
 	}
-	path := filepath.Join(l.root, filepath.FromSlash(l.masks[i]))
-	if readMask == nil {
-		return e, &FormatError{Path: path, Problem: "masks in files", Err: ErrUnsupported, Remedy: "leave the column of masks out"}
-	}
-	if e.Mask, err = readMask(path, l.limits); err != nil {
+	if e.Mask, err = l.masks.load(i); err != nil {
 		return e, err
 	}
 	if !e.Mask.Shape().Equal(e.X.Shape()[1:]) {
-		return e, malformed(path, "", "a mask has the size of its picture", "the mask is %v, the picture %v", e.Mask, e.X)
+		return e, malformed(l.masks.files[i], "", "a mask has the size of its picture", "the mask is %v, the picture %v", e.Mask, e.X)
 	}
 	return e, nil
 }

@@ -67,8 +67,9 @@ func fitting(io engine.IO, s tensor.Shape) tensor.Shape {
 	return shape
 }
 
-// Convert is x in element type d. Real numbers are rounded to another width of real numbers; everything else must stay the number that it is: int64 token
-// ids fit int32, uint8 pictures and class numbers stored as floats convert, 0.5 does not become an integer.
+// Convert is x in element type d. Real numbers are rounded to another width of real numbers, and whole numbers to the nearest of 32 or 64 bits, as a decimal
+// would be; everything else must stay the number that it is: int64 token ids fit int32, class numbers stored as floats convert, 0.5 does not become an
+// integer.
 func Convert(x *tensor.Tensor, d tensor.DType) (*tensor.Tensor, error) {
 	from := x.DType()
 	if from == d {
@@ -79,7 +80,7 @@ func Convert(x *tensor.Tensor, d tensor.DType) (*tensor.Tensor, error) {
 		return nil, fmt.Errorf("has type %v, want %v", from, d)
 	}
 	out, err := x.Convert(d)
-	if err != nil || from.IsFloat() && d.IsFloat() {
+	if err != nil || from.IsFloat() && d.IsFloat() || d == tensor.Float32 || d == tensor.Float64 {
 		return out, err
 	}
 	if back, err := out.Convert(from); err != nil || !tensor.Equal(back, x) {

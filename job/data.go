@@ -43,7 +43,7 @@ func openSpec(spec, labels string, o data.Options) (data.Dataset, error) {
 			return nil, err
 		}
 	}
-	return data.Open(spec, readOptions(o, classes, UseOptions{}))
+	return data.Open(spec, readOptions(o, classes, UseOptions{}, nil))
 }
 
 // Data says what is in a data set.

@@ -86,12 +86,16 @@ func explainFile(c ExplainConfig, l *Model, path string, note func(string)) ([]p
 		}
 		note(assumed)
 	}
-	x, shown, err := data.LoadImageOrTensor(path, pre, readOptions(c.DataOptions, nil, c.UseOptions))
+	in, err := data.LoadInput(path, pre, readOptions(c.DataOptions, nil, c.UseOptions, nil))
 	if err != nil {
 		return nil, err
 	}
-	if shown != nil {
-		return []picture{{name: path, x: x, base: shown}}, nil
+	for _, n := range in.Notes {
+		note(n)
+	}
+	x := in.X
+	if in.Shown != nil {
+		return []picture{{name: path, x: x, base: in.Shown}}, nil
 	}
 	if dims := l.Inputs()[0].Dims; len(dims) == x.Rank()+1 {
 		x = x.Reshape(append([]int{1}, x.Shape()...)...)

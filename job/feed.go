@@ -90,39 +90,42 @@ func assignFiles(l *Model, words []string) ([]inputFiles, error) {
 }
 
 // readInput reads the file path for the input in: a picture, prepared by preprocessing, or a tensor. A number feeds an input of one
-// element. note says what was assumed, "" when nothing was.
-func (l *Model) readInput(path string, in engine.IO) (t *tensor.Tensor, note string, err error) {
+// element. notes say what was assumed or is remarkable.
+func (l *Model) readInput(path string, in engine.IO) (t *tensor.Tensor, notes []string, err error) {
 	switch {
 	case isTensorFile(path):
 		if t, err = readTensors(path, in.Name); err != nil {
-			return nil, "", err
+			return nil, nil, err
 		}
 	case isNumber(path) && elements(in) == 1:
 		return literal(path, in)
 	default:
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, "", err
+			return nil, nil, err
 		}
 		p, assumed, err := l.PreprocessFor(in)
 		if err != nil {
-			return nil, "", err
+			return nil, nil, err
 		}
-		if t, _, err = data.LoadImageOrTensor(path, p, data.Options{}); err != nil {
-			return nil, "", err
+		read, err := data.LoadInput(path, p, data.Options{})
+		if err != nil {
+			return nil, nil, err
 		}
-		note = assumed
-		if t, err = t.Convert(in.DType); err != nil {
-			return nil, "", badInput(fmt.Errorf("%s: %w", path, err))
+		if assumed != "" {
+			notes = append(notes, assumed)
 		}
-		return t, note, nil
+		if t, err = read.X.Convert(in.DType); err != nil {
+			return nil, nil, badInput(fmt.Errorf("%s: %w", path, err))
+		}
+		return t, append(notes, read.Notes...), nil
 	}
 	if len(in.Dims) > 0 && t.Rank() == len(in.Dims)-1 {
 		t = t.Reshape(append([]int{1}, t.Shape()...)...)
 	}
 	if t, err = convertTo(t, in.DType); err != nil {
-		return nil, "", badInput(fmt.Errorf("%s: input %v: %w", path, in, err))
+		return nil, nil, badInput(fmt.Errorf("%s: input %v: %w", path, in, err))
 	}
-	return t, "", nil
+	return t, nil, nil
 }
 
 // readTensors reads the tensor called name of a .npz, or its only one, or that of a .npy or .pb file.
@@ -162,16 +165,16 @@ func elements(in engine.IO) int {
 }
 
 // literal is the number s as a tensor for in.
-func literal(s string, in engine.IO) (*tensor.Tensor, string, error) {
+func literal(s string, in engine.IO) (*tensor.Tensor, []string, error) {
 	shape := make([]int, len(in.Dims))
 	for i := range shape {
 		shape[i] = 1
 	}
 	t, err := tensor.FromStrings([]string{s}, shape...).Convert(in.DType)
 	if err != nil {
-		return nil, "", badInput(fmt.Errorf("input %v: %q: %w", in, s, err))
+		return nil, nil, badInput(fmt.Errorf("input %v: %q: %w", in, s, err))
 	}
-	return t, "", nil
+	return t, nil, nil
 }
 
 // convertTo is t in element type d: floats are rounded, integers must fit.

@@ -24,7 +24,7 @@ type ModelOptions struct {
 }
 
 // PreprocessSettings are the names of ModelOptions.Preprocess.
-var PreprocessSettings = []string{"image-size", "resize", "crop", "channels", "layout", "scale", "mean", "std"}
+var PreprocessSettings = []string{"image-size", "resize", "crop", "channels", "transparent", "layout", "scale", "mean", "std"}
 
 // LatestOpset is the newest version of the default operator set.
 const LatestOpset = onnx.LatestOpset

@@ -215,7 +215,7 @@ func (s *scoring) writePruned(c PruneConfig, r *PruneReport, x *prune.Scores, ke
 
 // export writes the kept examples as they are in the data set.
 func (s *scoring) export(c PruneConfig, r *PruneReport, kept []int) error {
-	raw, err := data.Open(c.Data, readOptions(c.DataOptions, s.Labels, c.UseOptions))
+	raw, err := data.Open(c.Data, readOptions(c.DataOptions, s.Labels, c.UseOptions, s.pre))
 	if err != nil {
 		return err
 	}

@@ -129,12 +129,14 @@ func runFiles(ctx context.Context, l *Model, feeds []inputFiles, fetch []string,
 			}
 			var ts []*tensor.Tensor
 			for _, path := range files {
-				t, note, err := l.readInput(path, f.input)
+				t, notes, err := l.readInput(path, f.input)
 				if err != nil {
 					return nil, err
 				}
-				if note != "" && !slices.Contains(r.Notes, note) {
-					r.Notes = append(r.Notes, note)
+				for _, n := range notes {
+					if !slices.Contains(r.Notes, n) {
+						r.Notes = append(r.Notes, n)
+					}
 				}
 				ts = append(ts, t)
 			}

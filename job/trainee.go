@@ -41,7 +41,7 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 		if classes == nil {
 			classes = u.ds.Classes()
 		}
-		if t.val, err = data.Open(c.Val, readOptions(c.DataOptions, classes, c.UseOptions)); err != nil {
+		if t.val, err = data.Open(c.Val, readOptions(c.DataOptions, classes, c.UseOptions, u.pre)); err != nil {
 			return nil, fmt.Errorf("--val: %w", err)
 		}
 	}

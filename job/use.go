@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +94,7 @@ func openUse(l *Model, spec string, do data.Options, o UseOptions) (*use, error)
 		return nil, usagef("--task: %v", err)
 	}
 	var err error
-	if u.ds, err = data.Open(spec, readOptions(do, l.Labels, o)); err != nil {
+	if u.ds, err = openFor(l, spec, do, o); err != nil {
 		return nil, err
 	}
 	if u.ds.Len() == 0 {
@@ -110,7 +111,7 @@ func openUse(l *Model, spec string, do data.Options, o UseOptions) (*use, error)
 	if u.plan, err = feed.New(l.Model, first, f); err != nil {
 		return nil, useError(err)
 	}
-	u.notes = append(u.notes, u.plan.Notes()...)
+	u.notes = append(append(u.notes, data.Notes(u.ds)...), u.plan.Notes()...)
 	if u.pre = l.Pre; !first.Picture {
 		return u, nil
 	}
@@ -124,6 +125,7 @@ func openUse(l *Model, spec string, do data.Options, o UseOptions) (*use, error)
 	if err != nil {
 		return nil, err
 	}
+	pre.Alpha = cmp.Or(pre.Alpha, data.Suggested(u.ds).Alpha) // so that it travels with the model
 	if u.pre = &pre; assumed != "" {
 		u.notes = append(u.notes, assumed)
 	}

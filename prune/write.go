@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+
+	"github.com/gtk-onnx/gtk/data"
 )
 
 // WriteCSV writes id, label, mean, std and rank of every example in the order of the data set, rank 1 having the highest score; and where the models choose
@@ -48,7 +50,7 @@ func format(v float64) string { return strconv.FormatFloat(v, 'g', 9, 64) }
 func (s *Scores) WriteKeep(w io.Writer, kept []int) error {
 	b := bufio.NewWriter(w)
 	for _, i := range kept {
-		fmt.Fprintln(b, s.IDs[i])
+		fmt.Fprintln(b, data.EncodeID(s.IDs[i]))
 	}
 	return b.Flush()
 }
