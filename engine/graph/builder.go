@@ -13,6 +13,9 @@ type Builder struct {
 	For *Node // recorded in each node that is added: the forward node of a gradient
 	// Prefix is put before the names of new values.
 	Prefix string
+	// Reverse adds to the graph g, a body, the gradients by wrt of a scalar whose gradients by ys are dys; 0 where it does not depend on
+	// one. Package grad sets it in the builders that it gives to the gradient rules of operators with bodies.
+	Reverse func(g *Graph, ys, dys, wrt []Value) ([]Value, error)
 
 	err error
 }

@@ -139,12 +139,9 @@ func runNodes(g *graph.Graph, vals []*value, at **graph.Node) {
 			for i, v := range in {
 				sub[b.G.Inputs[i]] = v
 			}
-			first := n.NumIn
-			for _, o := range n.Bodies[:k] {
-				first += len(o.Captures)
-			}
+			captured := n.Captured(k)
 			for i, v := range b.G.Inputs[b.Formals:] {
-				sub[v] = vals[n.In[first+i]]
+				sub[v] = vals[captured[i]]
 			}
 			runNodes(b.G, sub, at)
 			*at = n

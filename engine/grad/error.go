@@ -1,0 +1,99 @@
+package grad
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+)
+
+// Error collects, by node, why a graph cannot be differentiated.
+type Error struct {
+	Nodes []NodeError
+	From  []string // names of the values that were asked for and act through these nodes
+}
+
+// NodeError is the reason for one node.
+type NodeError struct {
+	Node   *graph.Node
+	Within []*graph.Node // nodes whose bodies hold it, the outermost first
+	Err    error
+}
+
+// Error lists all nodes, and says what to do.
+func (e *Error) Error() string {
+	var nodes []string
+	for _, n := range e.Nodes {
+		s := ""
+		for _, w := range n.Within {
+			s += w.Label() + ": "
+		}
+		nodes = append(nodes, s+n.Node.Label()+": "+n.Err.Error())
+	}
+	s := "grad: " + strings.Join(nodes, "; ")
+	if len(e.From) == 0 {
+		return s
+	}
+	return s + fmt.Sprintf("; %s: freeze these parameters or choose a later layer, or export the model without the operator", actors(e.From))
+}
+
+// actors says which values act through a node: the first few by name.
+func actors(names []string) string {
+	const few = 3
+	var quoted []string
+	for _, n := range names[:min(few, len(names))] {
+		quoted = append(quoted, fmt.Sprintf("%q", n))
+	}
+	list, verb := strings.Join(quoted, ", "), "act"
+	if len(names) > few {
+		list += fmt.Sprintf(" and %d more", len(names)-few)
+	}
+	if len(names) == 1 {
+		verb = "acts"
+	}
+	return list + " " + verb + " through it"
+}
+
+// Is reports whether target is among the reasons, for example graph.ErrNoGradient.
+func (e *Error) Is(target error) bool {
+	return slices.ContainsFunc(e.Nodes, func(n NodeError) bool { return errors.Is(n.Err, target) })
+}
+
+// fail records that n cannot be differentiated; what failed in a body of n is named by its own node.
+func (s *sweep) fail(n *graph.Node, err error) {
+	inner, ok := errors.AsType[*Error](err)
+	if !ok || len(n.Bodies) == 0 {
+		s.failed = append(s.failed, NodeError{Node: n, Err: err})
+		return
+	}
+	for _, f := range inner.Nodes {
+		f.Within = append([]*graph.Node{n}, f.Within...)
+		s.failed = append(s.failed, f)
+	}
+}
+
+// through names those of the values asked for that act through the nodes that failed.
+func (s *sweep) through(asked []graph.Value) []string {
+	var to []graph.Value
+	for _, f := range s.failed {
+		n := f.Node
+		if len(f.Within) > 0 {
+			n = f.Within[0]
+		}
+		for i, v := range n.In {
+			if v != 0 && n.Differentiable(i) {
+				to = append(to, v)
+			}
+		}
+	}
+	var names []string
+	rows := graph.Carries(s.g, asked, to)
+	for k, v := range asked {
+		if slices.ContainsFunc(rows, func(r []bool) bool { return r[k] }) {
+			names = append(names, s.g.Info(v).Name)
+		}
+	}
+	return names
+}
