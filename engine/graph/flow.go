@@ -50,20 +50,20 @@ func Carries(g *Graph, from, to []Value) [][]bool {
 				if on[y] == nil {
 					on[y] = make([]bool, len(from))
 				}
-				unite(on[y], on[x])
+				Unite(on[y], on[x])
 			}
 		}
 	}
 	rows := make([][]bool, len(to))
 	for k, v := range to {
 		rows[k] = make([]bool, len(from))
-		unite(rows[k], on[v])
+		Unite(rows[k], on[v])
 	}
 	return rows
 }
 
-// unite sets in to what is set in from and reports whether that changed it.
-func unite(to, from []bool) bool {
+// Unite sets in to what is set in from and reports whether that changed it.
+func Unite(to, from []bool) bool {
 	changed := false
 	for i, x := range from {
 		if x && !to[i] {

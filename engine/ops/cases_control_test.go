@@ -58,6 +58,102 @@ func nested(b *graph.Builder, c []graph.Value) []graph.Value {
 	return vs(b.Add(ops.Mul, nil, n.Out[0], n.Out[0]))
 }
 
+// scanning is a Scan.
+func scanning(name string, attrs graph.Attrs, in, caps []arg, outs int, formals []tensor.DType, f func(b *graph.Builder, x, c []graph.Value) []graph.Value) opCase {
+	return opCase{op: "Scan", name: name, attrs: attrs, in: in, caps: caps, outs: outs, bodies: []bodyCase{{"body", formals, f}}}
+}
+
+// looping is a Loop with states of the floating-point type.
+func looping(name string, m, cond arg, states, caps []arg, outs int, f func(b *graph.Builder, x, c []graph.Value) []graph.Value) opCase {
+	formals := []tensor.DType{tensor.Int64, tensor.Bool}
+	for _, s := range states {
+		d := tensor.Float32
+		if s.fixed != nil {
+			d = s.fixed.DType()
+		}
+		formals = append(formals, d)
+	}
+	return opCase{op: "Loop", name: name, in: append([]arg{m, cond}, states...), caps: caps, outs: outs, bodies: []bodyCase{{"body", formals, f}}}
+}
+
+// cell is an Elman cell: s' = tanh(s c1 + x c0), which it also gives out.
+func cell(b *graph.Builder, x, c []graph.Value) []graph.Value {
+	s := b.Add(ops.Tanh, nil, b.Add(ops.Add, nil, b.Add(ops.Gemm, nil, x[0], c[1], 0), b.Add(ops.Gemm, nil, x[1], c[0], 0)))
+	return vs(s, s)
+}
+
+// running carries the sum and the product of what it reads, and gives out their difference and what it was given.
+func running(b *graph.Builder, x, _ []graph.Value) []graph.Value {
+	s, p := b.Add(ops.Add, nil, x[0], x[2]), b.Add(ops.Mul, nil, x[1], x[3])
+	return vs(s, p, b.Add(ops.Sub, nil, s, p), x[1])
+}
+
+// iterate is s' = tanh(s c0) scaled by the number of the trip plus one, while there are trips left to make; it gives out s s'.
+func iterate(b *graph.Builder, x, c []graph.Value) []graph.Value {
+	d := b.DType(x[2])
+	k := b.Add(ops.Add, nil, b.Add(ops.Cast, ops.CastTo(d), x[0]), b.Scalar(d, 1))
+	s := b.Add(ops.Mul, nil, b.Add(ops.Tanh, nil, b.Add(ops.Gemm, nil, x[2], c[0], 0)), k)
+	return vs(b.Add(ops.Identity, nil, x[1]), s, b.Add(ops.Mul, nil, x[2], s))
+}
+
+// counting goes on while its second state, a counter, is below 3, and divides by it.
+func counting(b *graph.Builder, x, c []graph.Value) []graph.Value {
+	d := b.DType(x[2])
+	n := b.Add(ops.Add, nil, x[3], b.Const(tensor.Scalar(int64(1))))
+	s := b.Add(ops.Div, nil, b.Add(ops.Sin, nil, b.Add(ops.Gemm, nil, x[2], c[0], 0)), b.Add(ops.Cast, ops.CastTo(d), n))
+	return vs(b.Add(ops.Less, nil, n, b.Const(tensor.Scalar(int64(3)))), s, n)
+}
+
+// chosen is a trip with an If in it: odd trips multiply by c0, even ones are squared.
+func chosen(b *graph.Builder, x, c []graph.Value) []graph.Value {
+	side := func(attr string, f func(b *graph.Builder, s, c graph.Value) graph.Value) *graph.Body {
+		g := graph.New(attr)
+		s, w := g.AddInput("s", b.DType(x[2]), nil), g.AddInput("w", b.DType(c[0]), nil)
+		ib := graph.NewBuilder(g)
+		g.Outputs = vs(f(ib, s, w))
+		b.Fail(ib.Err())
+		return &graph.Body{Attr: attr, G: g}
+	}
+	then := side("then_branch", func(b *graph.Builder, s, c graph.Value) graph.Value { return b.Add(ops.Gemm, nil, s, c, 0) })
+	els := side("else_branch", func(b *graph.Builder, s, _ graph.Value) graph.Value { return b.Add(ops.Mul, nil, s, s) })
+	odd := b.Add(ops.Equal, nil, b.Add(ops.Mod, nil, x[0], b.Ints(2)), b.Ints(1))
+	n := b.AddControl("inner", ops.If, nil, vs(odd), []bool{true}, []*graph.Body{then, els}, vs(x[2], c[0], x[2], c[0]))
+	if n == nil {
+		return vs(0, 0)
+	}
+	return vs(b.Add(ops.Identity, nil, x[1]), n.Out[0])
+}
+
+// accumulating has a captured value and no state.
+func accumulating(b *graph.Builder, x, c []graph.Value) []graph.Value {
+	d := b.DType(c[0])
+	return vs(b.Add(ops.Identity, nil, x[1]), b.Add(ops.Pow, nil, c[0], b.Add(ops.Add, nil, b.Add(ops.Cast, ops.CastTo(d), x[0]), b.Scalar(d, 1))))
+}
+
+func init() {
+	f := []tensor.DType{tensor.Float32, tensor.Float32}
+	square := arg{shape: []int{3, 3}, gen: inside}
+	register(
+		scanning("cell", is("num_scan_inputs", 1), []arg{w(2, 3), w(4, 2, 5)}, []arg{w(5, 3), square}, 2, f, cell),
+		scanning("last state", is("num_scan_inputs", 1), []arg{w(2, 3), w(4, 2, 5)}, []arg{w(5, 3), square}, 1, f, cell),
+		scanning("backwards", is("num_scan_inputs", 1, "scan_input_directions", ints(1), "scan_output_directions", ints(1)),
+			[]arg{w(2, 3), w(4, 2, 5)}, []arg{w(5, 3), square}, 2, f, cell),
+		scanning("axes", is("num_scan_inputs", 1, "scan_input_axes", ints(1), "scan_output_axes", ints(-1)), []arg{w(2, 3), w(2, 4, 5)}, []arg{w(5, 3), square}, 2, f, cell),
+		scanning("two of each", is("num_scan_inputs", 2, "scan_input_axes", ints(-1, 0), "scan_input_directions", ints(0, 1), "scan_output_axes", ints(1, 0),
+			"scan_output_directions", ints(1, 0)), []arg{w(3), w(3), w(3, 4), w(4, 3)}, nil, 4, []tensor.DType{tensor.Float32, tensor.Float32, tensor.Float32, tensor.Float32}, running),
+		scanning("no state", is("num_scan_inputs", 1), []arg{w(4, 3)}, []arg{w(3)}, 1, f[:1], func(b *graph.Builder, x, c []graph.Value) []graph.Value {
+			return vs(b.Add(ops.Mul, nil, b.Add(ops.Mul, nil, x[0], c[0]), x[0]))
+		}),
+		looping("counted", scalarID(3), arg{}, []arg{w(2, 3)}, []arg{square}, 2, iterate),
+		looping("counted, last state", scalarID(3), given(tensor.Scalar(true)), []arg{w(2, 3)}, []arg{square}, 1, iterate),
+		looping("one trip", scalarID(1), arg{}, []arg{w(2, 3)}, []arg{square}, 2, iterate),
+		looping("no trip", scalarID(0), arg{}, []arg{w(2, 3)}, []arg{square}, 1, iterate),
+		looping("while", arg{}, given(tensor.Scalar(true)), []arg{w(2, 3), scalarID(0)}, []arg{square}, 2, counting),
+		looping("choice inside", scalarID(4), arg{}, []arg{w(2, 3)}, []arg{square}, 1, chosen),
+		looping("no state", scalarID(3), arg{}, nil, []arg{wg(positive, 2, 3)}, 1, accumulating),
+	)
+}
+
 func init() {
 	caps := []arg{x(2, 3), w(3, 4), w(4), w(3, 4)}
 	register(

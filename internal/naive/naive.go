@@ -31,6 +31,7 @@ type call struct {
 	in     []*value
 	nout   int
 	body   func(k int, in []*value) []*value
+	result func(k, o int) tensor.DType // element type of output o of body k
 	bodies []string // attribute names of the bodies
 }
 
@@ -151,6 +152,7 @@ func runNodes(g *graph.Graph, vals []*value, at **graph.Node) {
 			}
 			return out
 		}
+		c.result = func(k, o int) tensor.DType { return n.Bodies[k].G.Info(n.Bodies[k].G.Outputs[o]).DType }
 		out := op(c)
 		for i, v := range n.Out {
 			if v == 0 {
