@@ -3,6 +3,8 @@ package graph
 import (
 	"fmt"
 	"slices"
+
+	"github.com/gtk-onnx/gtk/tensor"
 )
 
 // Body is a subgraph: its inputs are Formals formal inputs, then one for each value of the enclosing graph that it captures. Which values
@@ -38,6 +40,24 @@ func (n *Node) Captured(k int) []Value {
 	at := n.FirstCaptured(k)
 	end := at + n.Bodies[k].NumCaptured()
 	return n.In[at:end:end]
+}
+
+// Lead is how many outputs its bodies have before those that are outputs of n: one for Loop, whose body also returns a condition.
+func (n *Node) Lead() int {
+	if n.Op.Name == "Loop" && n.Op.Domain == "" {
+		return 1
+	}
+	return 0
+}
+
+// bodyTypes sets the element types of the outputs of a node with bodies from those of its first body.
+func bodyTypes(n *Node, outs []tensor.DType) {
+	g, lead := n.Bodies[0].G, n.Lead()
+	for i := range outs {
+		if k := i + lead; k < len(g.Outputs) {
+			outs[i] = g.info[g.Outputs[k]].DType
+		}
+	}
 }
 
 // AddControl adds a node with bodies, which capture the values captured of the builder's graph: those of the first body come first.

@@ -116,21 +116,6 @@ func (b *Builder) AddNode(name string, op *Spec, attrs any, in []Value, want []b
 	return n
 }
 
-// bodyTypes sets the element types of the outputs of a control-flow node from those of its first body: the branch outputs of
-// If; for Loop, whose body also returns a condition, and Scan the outputs after it.
-func bodyTypes(n *Node, outs []tensor.DType) {
-	g := n.Bodies[0].G
-	skip := 0
-	if n.Op.Name == "Loop" {
-		skip = 1
-	}
-	for i := range outs {
-		if k := i + skip; k < len(g.Outputs) {
-			outs[i] = g.info[g.Outputs[k]].DType
-		}
-	}
-}
-
 func (b *Builder) valueName(n *Node, i int) string {
 	base := n.Name
 	if base == "" && n.For != nil {

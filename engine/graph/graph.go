@@ -39,7 +39,7 @@ type Info struct {
 	Name  string         // the ONNX name, or one derived from it; unique in the graph
 	DType tensor.DType   // element type
 	Kind  Kind           //
-	Dims  []Dim          // declared shape of an Input, nil when the rank is unknown
+	Dims  []Dim          // declared shape of an Input, or of what a body returns; nil when the rank is unknown
 	Data  *tensor.Tensor // content of a Constant or Parameter
 	Def   *Node          // node that computes it, nil for other kinds
 	Index int            // which output of Def

@@ -48,7 +48,7 @@ func init() {
 }
 
 func loopOf(n *graph.Node) *repeat {
-	return &repeat{n: n, k: bodyIndex(n, "body"), lead: 1, first: 2, states: max(0, n.NumIn-2)}
+	return &repeat{n: n, k: bodyIndex(n, "body"), lead: n.Lead(), first: 2, states: max(0, n.NumIn-2)}
 }
 
 func runLoop(_ *noAttrs, c *graph.RunCtx) error {

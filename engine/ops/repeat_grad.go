@@ -62,10 +62,10 @@ func (r *repeat) grad(b *graph.Builder, dy []graph.Value, need []bool) ([]graph.
 	return w.dx, nil
 }
 
-// input adds an input of the body for the gradient by v.
-func (w *backward) input(v graph.Value) graph.Value {
+// input adds an input of the body for the gradient by v, whose shape is known to be dims or not known.
+func (w *backward) input(v graph.Value, dims []graph.Dim) graph.Value {
 	in := w.c.G.Info(v)
-	return w.c.G.AddInput("d:"+in.Name, in.DType, nil)
+	return w.c.G.AddInput("d:"+in.Name, in.DType, dims)
 }
 
 // state adds a state of the Scan that begins as initial.
@@ -82,7 +82,7 @@ func (w *backward) trip(dy []graph.Value, need []bool) error {
 		if !on {
 			continue
 		}
-		d, initial := w.input(w.outs[s]), graph.Value(0)
+		d, initial := w.input(w.outs[s], w.c.G.Info(w.formals[r.first+s]).Dims), graph.Value(0)
 		if s < len(dy) {
 			initial = dy[s]
 		}
@@ -97,7 +97,7 @@ func (w *backward) trip(dy []graph.Value, need []bool) error {
 		if dy[o] == 0 {
 			continue
 		}
-		d, m := w.input(w.outs[o]), o-r.states
+		d, m := w.input(w.outs[o], nil), o-r.states
 		w.scanned = append(w.scanned, scanned{d, dy[o], nth(r.scan.OutAxes, m), 1 - nth(r.scan.OutDirections, m)})
 		ys, dys = append(ys, w.outs[o]), append(dys, d)
 	}
@@ -121,7 +121,7 @@ func (w *backward) trip(dy []graph.Value, need []bool) error {
 		if d == 0 {
 			d = Fill(in, states[k], 0)
 		}
-		w.give(d, func(out graph.Value) { w.dx[r.first+s] = out })
+		w.give(d, w.c.G.Info(states[k]).Dims, func(out graph.Value) { w.dx[r.first+s] = out })
 	}
 	ds = ds[len(at):]
 	ofParts, ds := ds[:len(parts)], ds[len(parts):]
@@ -133,15 +133,16 @@ func (w *backward) trip(dy []graph.Value, need []bool) error {
 		if d == 0 {
 			continue
 		}
-		sum := w.input(w.c.holders(v)[0])
+		dims := dimsOf(w.b.G.Info(v))
+		sum := w.input(w.c.holders(v)[0], dims)
 		w.state(sum, Fill(w.b, v, 0))
-		w.give(add(in, sum, d), func(out graph.Value) { credit(n, need, w.dx, v, out) })
+		w.give(add(in, sum, d), dims, func(out graph.Value) { credit(n, need, w.dx, v, out) })
 	}
 	for k, i := range parts {
 		if ofParts[k] == 0 {
 			continue
 		}
-		w.give(ofParts[k], func(out graph.Value) { w.dx[i] = out })
+		w.give(ofParts[k], w.c.G.Info(w.formals[i]).Dims, func(out graph.Value) { w.dx[i] = out })
 		m := i - r.first - r.states
 		w.attrs.OutAxes = append(w.attrs.OutAxes, nth(r.scan.InAxes, m))
 		w.attrs.OutDirections = append(w.attrs.OutDirections, 1-nth(r.scan.InDirections, m))
@@ -149,8 +150,24 @@ func (w *backward) trip(dy []graph.Value, need []bool) error {
 	return in.Err()
 }
 
-func (w *backward) give(v graph.Value, take func(out graph.Value)) {
+// give returns v, of shape dims where that is known, from the body.
+func (w *backward) give(v graph.Value, dims []graph.Dim, take func(out graph.Value)) {
+	if in := w.c.G.Info(v); in.Dims == nil {
+		in.Dims = dims // an exported Scan must say the rank of what its body returns
+	}
 	w.results = append(w.results, result{v, take})
+}
+
+// dimsOf is the declared shape of a value, or that of its content; nil when neither is known.
+func dimsOf(in *graph.Info) []graph.Dim {
+	if in.Data == nil {
+		return in.Dims
+	}
+	dims := []graph.Dim{}
+	for _, n := range in.Data.Shape() {
+		dims = append(dims, graph.Dim{Size: n})
+	}
+	return dims
 }
 
 // read finds out what the trip reads of what the body was given, and lets it scan that. The first entry that every repeat has, the number
