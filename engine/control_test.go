@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -280,4 +281,77 @@ func TestExportedControlGradients(t *testing.T) {
 			})
 		})
 	})
+}
+
+// TestExportedByPyTorch differentiates models that PyTorch 2.11 exported from torch.cond, scan and while_loop. The gradients of cond that came
+// with the models are PyTorch's. Those of the weights in the loops are not the loss's: they hold the last trip alone, as if what is carried were
+// detached. The same programs without a loop are the measure there.
+func TestExportedByPyTorch(t *testing.T) {
+	gemm := func(x, y string) *onnxpb.NodeProto {
+		return op("Gemm", "", in(x+" m.w.weight m.w.bias"), in(y), attr("transB", 1))
+	}
+	head := op("Gemm", "", in("s m.h.weight m.h.bias"), in("logits"), attr("transB", 1))
+	unrolled := map[string][]*onnxpb.NodeProto{
+		"scan":      {op("Split", "", in("x"), in("x0 x1 x2 x3 x4"), attr("axis", 0), attr("num_outputs", 5)), op("Sub", "", in("x0 x0"), in("z")), op("Squeeze", "", in("z axis"), in("s0"))},
+		"whileloop": {gemm("x", "a0"), op("Tanh", "", in("a0"), in("a1")), gemm("a1", "a2"), op("Tanh", "", in("a2"), in("a3")), gemm("a3", "a4"), op("Tanh", "", in("a4"), in("s")), head},
+	}
+	for i, s := range in("s1 s2 s3 s4 s") {
+		c := fmt.Sprint(i)
+		unrolled["scan"] = append(unrolled["scan"], op("Squeeze", "", in("x"+c+" axis"), in("r"+c)),
+			op("Concat", "", in([]string{"s0", "s1", "s2", "s3", "s4"}[i]+" r"+c), in("c"+c), attr("axis", -1)), gemm("c"+c, "l"+c), op("Tanh", "", in("l"+c), in(s)))
+	}
+	unrolled["scan"] = append(unrolled["scan"], head)
+	for _, name := range []string{"cond", "scan", "whileloop"} {
+		t.Run(name, func(t *testing.T) {
+			read := func(file string) map[string]*tensor.Tensor {
+				ts, err := tensor.ReadFile(testkit.SharedFile(t, "data", "modern", name, file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				m := map[string]*tensor.Tensor{}
+				for _, x := range ts {
+					m[x.Name] = x.Tensor
+				}
+				return m
+			}
+			io, want := read("io.npz"), read("grad.npz")
+			om := readModel(t, testkit.SharedFile(t, "data", "modern", name, "model.onnx"))
+			var names []string
+			for n := range want {
+				if want["p:"+n] != nil {
+					names = append(names, n)
+				}
+			}
+			grads := func(om *onnx.Model) map[string]*tensor.Tensor {
+				m := load(t, om)
+				s, err := m.Session(engine.Query{Loss: crossEntropy(m), Grad: names})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := s.Run(t.Context(), map[string]*tensor.Tensor{"x": io["in_x"], "labels": want["labels"]})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := map[string]*tensor.Tensor{}
+				for _, n := range names {
+					got[n] = zeroOr(r.Grad(n), want[n]).Clone()
+				}
+				return got
+			}
+			got := grads(om)
+			if nodes := unrolled[name]; nodes != nil {
+				g := om.Clone().Proto.GetGraph()
+				g.Node, g.Output[0].Name = nodes, new("logits")
+				g.Initializer = append(g.Initializer, onnx.TensorToProto("axis", tensor.From([]int64{0}, 1)))
+				for n, d := range grads(onnx.NewModel(g, 20)) {
+					if strings.HasPrefix(n, "m.w.") {
+						want[n] = d
+					}
+				}
+			}
+			for _, n := range names {
+				same(t, n, got[n], want[n])
+			}
+		})
+	}
 }

@@ -61,9 +61,17 @@ func (e *Error) Is(target error) bool {
 	return slices.ContainsFunc(e.Nodes, func(n NodeError) bool { return errors.Is(n.Err, target) })
 }
 
-// fail records that n cannot be differentiated; what failed in a body of n is named by its own node.
-func (s *sweep) fail(n *graph.Node, err error) {
+// fail records that n cannot be differentiated by the inputs that need it; what failed in a body of n is named by its own node.
+func (s *sweep) fail(n *graph.Node, need []bool, err error) {
+	for k, v := range n.In {
+		if need[k] {
+			s.stuck = append(s.stuck, v)
+		}
+	}
 	inner, ok := errors.AsType[*Error](err)
+	if ok {
+		inner.From = nil // this sweep knows what was asked for
+	}
 	if !ok || len(n.Bodies) == 0 {
 		s.failed = append(s.failed, NodeError{Node: n, Err: err})
 		return
@@ -74,22 +82,10 @@ func (s *sweep) fail(n *graph.Node, err error) {
 	}
 }
 
-// through names those of the values asked for that act through the nodes that failed.
+// through names those of the values asked for on which the inputs of the nodes that failed depend.
 func (s *sweep) through(asked []graph.Value) []string {
-	var to []graph.Value
-	for _, f := range s.failed {
-		n := f.Node
-		if len(f.Within) > 0 {
-			n = f.Within[0]
-		}
-		for i, v := range n.In {
-			if v != 0 && n.Differentiable(i) {
-				to = append(to, v)
-			}
-		}
-	}
 	var names []string
-	rows := graph.Carries(s.g, asked, to)
+	rows := graph.Carries(s.g, asked, s.stuck)
 	for k, v := range asked {
 		if slices.ContainsFunc(rows, func(r []bool) bool { return r[k] }) {
 			names = append(names, s.g.Info(v).Name)

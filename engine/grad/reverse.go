@@ -55,6 +55,7 @@ type sweep struct {
 	params  map[graph.Value]bool          // parameters whose per-example gradients are asked for
 	example map[graph.Value][]use         // what was found of them
 	failed  []NodeError
+	stuck   []graph.Value // inputs of failed nodes that a gradient should have gone to
 }
 
 func newSweep(g *graph.Graph, o Options) *sweep {
@@ -141,8 +142,8 @@ func (s *sweep) run(nodes []*graph.Node, seeds []Seed, wrt []graph.Value, params
 		if !any {
 			continue
 		}
-		if err := s.node(n, dy, depends, flows[i]); err != nil {
-			s.fail(n, err)
+		if need, err := s.node(n, dy, depends, flows[i]); err != nil {
+			s.fail(n, need, err)
 		}
 		if err := s.b.Err(); err != nil {
 			return fmt.Errorf("grad: %s: %w", n.Label(), err)
@@ -154,9 +155,9 @@ func (s *sweep) run(nodes []*graph.Node, seeds []Seed, wrt []graph.Value, params
 	return nil
 }
 
-// node adds the gradient of one node, whose inputs carry to its outputs as flow says.
-func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bool, flow [][]bool) error {
-	need := make([]bool, len(n.In))
+// node adds the gradient of one node, whose inputs carry to its outputs as flow says, and returns which inputs need one.
+func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bool, flow [][]bool) (need []bool, err error) {
+	need = make([]bool, len(n.In))
 	any := false
 	s.b.For = n
 	if n.For != nil {
@@ -169,7 +170,7 @@ func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bo
 		}
 		if s.params[v] {
 			if err := s.perExample(n, dy, k, v); err != nil {
-				return err
+				return need, err
 			}
 			continue
 		}
@@ -177,10 +178,9 @@ func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bo
 		any = true
 	}
 	if !any {
-		return nil
+		return need, nil
 	}
 	var dx []graph.Value
-	var err error
 	var rule Rule
 	if s.o.Override != nil {
 		rule = s.o.Override(n)
@@ -196,14 +196,14 @@ func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bo
 		err = graph.ErrNoGradient
 	}
 	if err != nil {
-		return err
+		return need, err
 	}
 	for k, d := range dx {
 		if d != 0 && k < len(need) && need[k] {
 			s.terms[n.In[k]] = append(s.terms[n.In[k]], d)
 		}
 	}
-	return nil
+	return need, nil
 }
 
 // reaches reports whether input k carries to an output that has a gradient.

@@ -124,6 +124,26 @@ func chosen(b *graph.Builder, x, c []graph.Value) []graph.Value {
 	return vs(b.Add(ops.Identity, nil, x[1]), n.Out[0])
 }
 
+// wrapped is a body whose state is what the Scan cell makes of it and of the captured sequence c[2].
+func wrapped(b *graph.Builder, s graph.Value, c []graph.Value) graph.Value {
+	g := graph.New("body")
+	d := b.DType(s)
+	x := vs(g.AddInput("s", d, nil), g.AddInput("x", d, nil))
+	caps := vs(g.AddInput("w", d, nil), g.AddInput("u", d, nil))
+	ib := graph.NewBuilder(g)
+	g.Outputs = cell(ib, x, caps)
+	b.Fail(ib.Err())
+	attrs, err := ops.Scan.DecodeAttrs(is("num_scan_inputs", 1))
+	b.Fail(err)
+	n := b.AddControl("inner", ops.Scan, attrs, vs(s, c[2]), []bool{true, true}, []*graph.Body{{Attr: "body", G: g, Formals: 2}}, c[:2])
+	if n == nil {
+		return 0
+	}
+	mean, err := ops.ReduceMean.DecodeAttrs(is("keepdims", 0))
+	b.Fail(err)
+	return b.Add(ops.Add, nil, n.Out[0], b.Add(ops.ReduceMean, mean, n.Out[1]))
+}
+
 // accumulating has a captured value and no state.
 func accumulating(b *graph.Builder, x, c []graph.Value) []graph.Value {
 	d := b.DType(c[0])
@@ -150,6 +170,12 @@ func init() {
 		looping("no trip", scalarID(0), arg{}, []arg{w(2, 3)}, []arg{square}, 1, iterate),
 		looping("while", arg{}, given(tensor.Scalar(true)), []arg{w(2, 3), scalarID(0)}, []arg{square}, 2, counting),
 		looping("choice inside", scalarID(4), arg{}, []arg{w(2, 3)}, []arg{square}, 1, chosen),
+		looping("scan inside", scalarID(2), arg{}, []arg{w(2, 3)}, []arg{w(5, 3), square, w(3, 2, 5)}, 1, func(b *graph.Builder, x, c []graph.Value) []graph.Value {
+			return vs(b.Add(ops.Identity, nil, x[1]), wrapped(b, x[2], c))
+		}),
+		choice("scan inside", true, []arg{w(5, 3), square, w(3, 2, 5), w(2, 3)}, 1, func(b *graph.Builder, c []graph.Value) []graph.Value {
+			return vs(wrapped(b, c[3], c))
+		}, func(_ *graph.Builder, c []graph.Value) []graph.Value { return vs(c[3]) }),
 		looping("no state", scalarID(3), arg{}, nil, []arg{wg(positive, 2, 3)}, 1, accumulating),
 	)
 }

@@ -65,10 +65,11 @@ func ifFlow(_ *noAttrs, n *graph.Node) [][]bool {
 	for o := range flow {
 		flow[o] = make([]bool, len(n.In))
 	}
-	for k, b := range n.Bodies {
-		at := n.FirstCaptured(k)
-		for o, row := range graph.Carries(b.G, b.G.Inputs, b.G.Outputs[:len(flow)]) {
-			copy(flow[o][at:], row)
+	for _, attr := range branches {
+		k := bodyIndex(n, attr)
+		g := n.Bodies[k].G
+		for o, row := range graph.Carries(g, g.Inputs, g.Outputs[:len(flow)]) {
+			copy(flow[o][n.FirstCaptured(k):], row)
 		}
 	}
 	return flow
