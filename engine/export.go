@@ -93,14 +93,14 @@ func valueInfo(name string, in *graph.Info) *onnxpb.ValueInfoProto {
 	return vi
 }
 
-// all yields the nodes of g and of its bodies.
-func all(g *graph.Graph, yield func(*graph.Node) bool) bool {
+// everyNode yields the nodes of g and of its bodies until yield says no, and reports whether it never did.
+func everyNode(g *graph.Graph, yield func(*graph.Node) bool) bool {
 	for _, n := range g.Nodes {
 		if !yield(n) {
 			return false
 		}
 		for _, b := range n.Bodies {
-			if !all(b.G, yield) {
+			if !everyNode(b.G, yield) {
 				return false
 			}
 		}
@@ -111,7 +111,7 @@ func all(g *graph.Graph, yield func(*graph.Node) bool) bool {
 // commonOpset is an operator set in which every node of g means what its operator implements.
 func commonOpset(g *graph.Graph) (int, error) {
 	var missing []Missing
-	all(g, func(n *graph.Node) bool {
+	everyNode(g, func(n *graph.Node) bool {
 		if n.Op.Domain != "" {
 			missing = append(missing, Missing{Node: n.Name, Op: n.Op.Name, Domain: n.Op.Domain, Why: "operator has no form in ONNX's operators"})
 		}
@@ -122,7 +122,7 @@ func commonOpset(g *graph.Graph) (int, error) {
 	}
 	var last *graph.Node
 	for opset := 17; opset <= onnx.LatestOpset; opset++ {
-		if all(g, func(n *graph.Node) bool {
+		if everyNode(g, func(n *graph.Node) bool {
 			last = n
 			return slices.Contains(n.Op.Since, graph.SinceAt("", n.Op.Name, opset))
 		}) {
