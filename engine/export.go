@@ -49,7 +49,10 @@ func toModel(g *graph.Graph, fetch []graph.Value, names []string) (*onnx.Model, 
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{g: g, name: make(map[graph.Value]string), written: map[graph.Value]bool{}, taken: map[string]bool{}, p: &onnxpb.GraphProto{Name: &g.Name}}
+	e := &encoder{
+		g: g, p: &onnxpb.GraphProto{Name: &g.Name},
+		name: map[graph.Value]string{}, written: map[graph.Value]bool{}, taken: map[string]bool{},
+	}
 	for _, n := range slices.Concat(names, g.Names()) {
 		e.taken[n] = true
 	}

@@ -140,6 +140,9 @@ func (s *Spec) HasGrad() bool { return s.grad != nil || s.lower != nil }
 // HasRule reports whether s has a gradient rule of its own.
 func (s *Spec) HasRule() bool { return s.grad != nil }
 
+// Control reports whether s runs bodies: If, Loop, Scan.
+func (s *Spec) Control() bool { return s.flow != nil }
+
 // HasPerExample reports whether s has a per-example rule.
 func (s *Spec) HasPerExample() bool { return s.perExample != nil }
 

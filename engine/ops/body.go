@@ -28,7 +28,8 @@ type closure struct {
 func closureOf(n *graph.Node, k int) (*closure, error) {
 	b := n.Bodies[k].Clone()
 	if r := drawing(b.G); r != nil {
-		return nil, fmt.Errorf("%s draws random numbers, and the gradient, which computes the body again, would draw others: %w", r.Label(), graph.ErrNoGradient)
+		return nil, fmt.Errorf("%s draws random numbers, and the gradient, which computes the body again, would draw others: %w",
+			r.Label(), graph.ErrNoGradient)
 	}
 	return &closure{b, slices.Clone(n.Captured(k))}, nil
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // Loop runs its body up to M times while a condition holds. It carries values from one iteration to the next and stacks the body's
-// further outputs along a new first axis. Its gradient is a Scan that goes back through the trips that were made: see backward. How many they
-// were carries no gradient.
+// further outputs along a new first axis. Its gradient is a Scan that goes back through the trips that were made: see backward. How many
+// they were carries no gradient.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__Loop.html. Deviations: tensors only, no sequences; when there is no iteration, the outputs
 // that would be stacked have shape [0].

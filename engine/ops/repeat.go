@@ -7,8 +7,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 )
 
-// repeat is a node that runs its body again and again: Loop or Scan. Input i of the node, but for shift, is formal input i of the body, or is scanned
-// for it; output o of the node is body output lead+o, the last one or all of them stacked.
+// repeat is a node that runs its body again and again: Loop or Scan. Input i of the node, but for shift, is formal input i of the body, or is
+// scanned for it; output o of the node is body output lead+o, the last one or all of them stacked.
 type repeat struct {
 	n      *graph.Node
 	k      int       // index of the body
@@ -138,11 +138,12 @@ func (r *repeat) output(b *graph.Builder, o int) graph.Value {
 	return n.Out[o]
 }
 
-// keptHint explains why the value v of a body cannot be stacked when it is a state at the beginning of a trip, which only a gradient asks for.
+// keptHint explains why the value v of a body cannot be stacked when it is a state at the beginning of a trip, which only a gradient
+// asks for.
 func keptHint(body *graph.Graph, v graph.Value) string {
 	if body.Info(v).Kind != graph.Input {
 		return ""
 	}
-	return fmt.Sprintf(": the gradient needs the carried value %q in one shape; freeze the parameters that act through the node, or export the model with the loop unrolled",
-		body.Info(v).Name)
+	return fmt.Sprintf(": the gradient needs the carried value %q in one shape; freeze the parameters that act through the node, "+
+		"or export the model with the loop unrolled", body.Info(v).Name)
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 )
 
-// Sink makes the constants that bodies capture constants of the bodies, whose kernels then can prepare them and whose shapes then can be planned.
-// It comes after differentiation, which asks what a body depends on by what it captures.
+// Sink makes the constants that bodies capture constants of the bodies, whose kernels then can prepare them and whose shapes then can be
+// planned. It comes after differentiation, which asks what a body depends on by what it captures.
 func Sink(g *graph.Graph) {
 	for _, n := range g.Nodes {
 		for k, b := range n.Bodies {
