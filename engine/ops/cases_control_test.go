@@ -161,6 +161,7 @@ func init() {
 		scanning("axes", is("num_scan_inputs", 1, "scan_input_axes", ints(1), "scan_output_axes", ints(-1)), []arg{w(2, 3), w(2, 4, 5)}, []arg{w(5, 3), square}, 2, f, cell),
 		scanning("two of each", is("num_scan_inputs", 2, "scan_input_axes", ints(-1, 0), "scan_input_directions", ints(0, 1), "scan_output_axes", ints(1, 0),
 			"scan_output_directions", ints(1, 0)), []arg{w(3), w(3), w(3, 4), w(4, 3)}, nil, 4, []tensor.DType{tensor.Float32, tensor.Float32, tensor.Float32, tensor.Float32}, running),
+		scanning("no step", is("num_scan_inputs", 1), []arg{w(2, 3), w(0, 2, 5)}, []arg{w(5, 3), square}, 1, f, cell),
 		scanning("no state", is("num_scan_inputs", 1), []arg{w(4, 3)}, []arg{w(3)}, 1, f[:1], func(b *graph.Builder, x, c []graph.Value) []graph.Value {
 			return vs(b.Add(ops.Mul, nil, b.Add(ops.Mul, nil, x[0], c[0]), x[0]))
 		}),

@@ -142,7 +142,9 @@ func (w *backward) trip(dy []graph.Value, need []bool) error {
 		if ofParts[k] == 0 {
 			continue
 		}
-		w.give(ofParts[k], w.c.G.Info(w.formals[i]).Dims, func(out graph.Value) { w.dx[i] = out })
+		w.give(ofParts[k], w.c.G.Info(w.formals[i]).Dims, func(out graph.Value) {
+			w.dx[i] = w.b.Add(ReshapeLike, nil, out, n.In[i]) // without a trip nothing tells the Scan the shape
+		})
 		m := i - r.first - r.states
 		w.attrs.OutAxes = append(w.attrs.OutAxes, nth(r.scan.InAxes, m))
 		w.attrs.OutDirections = append(w.attrs.OutDirections, 1-nth(r.scan.InDirections, m))
