@@ -32,7 +32,7 @@ type call struct {
 	nout   int
 	body   func(k int, in []*value) []*value
 	result func(k, o int) tensor.DType // element type of output o of body k
-	bodies []string // attribute names of the bodies
+	bodies []string                    // attribute names of the bodies
 }
 
 type operator func(c *call) []*value
