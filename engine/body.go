@@ -33,9 +33,9 @@ func (s *scope) lookup(name string) (graph.Value, bool) {
 	}
 	in := s.outer.g.Info(ov)
 	var v graph.Value
-	if in.Kind == graph.Constant {
+	if in.Kind == graph.Constant && !graph.Differentiable(in.DType) {
 		v = s.g.AddConst(name, in.Data)
-	} else {
+	} else { // what the body does with it matters to its gradient
 		v = s.g.AddInput(name, in.DType, nil)
 		s.captures = append(s.captures, name)
 	}

@@ -49,7 +49,13 @@ func toModel(g *graph.Graph, fetch []graph.Value, names []string) (*onnx.Model, 
 	if err != nil {
 		return nil, err
 	}
-	e := &encoder{g: g, name: make(map[graph.Value]string), p: &onnxpb.GraphProto{Name: &g.Name}}
+	e := &encoder{
+		g: g, p: &onnxpb.GraphProto{Name: &g.Name},
+		name: map[graph.Value]string{}, written: map[graph.Value]bool{}, taken: map[string]bool{},
+	}
+	for _, n := range slices.Concat(names, g.Names()) {
+		e.taken[n] = true
+	}
 	for i, v := range fetch {
 		if _, taken := e.name[v]; !taken && g.Info(v).Kind == graph.Computed {
 			e.name[v] = names[i]
@@ -90,27 +96,39 @@ func valueInfo(name string, in *graph.Info) *onnxpb.ValueInfoProto {
 	return vi
 }
 
+// everyNode yields the nodes of g and of its bodies until yield says no, and reports whether it never did.
+func everyNode(g *graph.Graph, yield func(*graph.Node) bool) bool {
+	for _, n := range g.Nodes {
+		if !yield(n) {
+			return false
+		}
+		for _, b := range n.Bodies {
+			if !everyNode(b.G, yield) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // commonOpset is an operator set in which every node of g means what its operator implements.
 func commonOpset(g *graph.Graph) (int, error) {
 	var missing []Missing
-	for _, n := range g.Nodes {
-		if n.Op.Domain != "" || len(n.Bodies) > 0 {
+	everyNode(g, func(n *graph.Node) bool {
+		if n.Op.Domain != "" {
 			missing = append(missing, Missing{Node: n.Name, Op: n.Op.Name, Domain: n.Op.Domain, Why: "operator has no form in ONNX's operators"})
 		}
-	}
+		return true
+	})
 	if len(missing) > 0 {
 		return 0, &UnsupportedError{missing}
 	}
 	var last *graph.Node
 	for opset := 17; opset <= onnx.LatestOpset; opset++ {
-		ok := true
-		for _, n := range g.Nodes {
-			if !slices.Contains(n.Op.Since, graph.SinceAt("", n.Op.Name, opset)) {
-				ok, last = false, n
-				break
-			}
-		}
-		if ok {
+		if everyNode(g, func(n *graph.Node) bool {
+			last = n
+			return slices.Contains(n.Op.Since, graph.SinceAt("", n.Op.Name, opset))
+		}) {
 			return opset, nil
 		}
 	}
@@ -120,16 +138,34 @@ func commonOpset(g *graph.Graph) (int, error) {
 
 // encoder turns the nodes of a graph into protobuf.
 type encoder struct {
-	g    *graph.Graph
-	p    *onnxpb.GraphProto
-	name map[graph.Value]string
+	g       *graph.Graph
+	p       *onnxpb.GraphProto
+	name    map[graph.Value]string
+	written map[graph.Value]bool // constants and parameters that are initializers already
+	taken   map[string]bool      // names of the whole model
+	inside  bool                 // a body, whose names must differ from those around it
 }
 
 func (e *encoder) nameOf(v graph.Value) string {
 	if n, ok := e.name[v]; ok {
 		return n
 	}
-	return e.g.Info(v).Name
+	n := e.g.Info(v).Name
+	if e.inside {
+		n = e.free(n)
+		e.name[v] = n
+	}
+	return n
+}
+
+// free is name, or one like it, that the model does not have yet.
+func (e *encoder) free(name string) string {
+	n := name
+	for i := 1; e.taken[n]; i++ {
+		n = fmt.Sprintf("%s#%d", name, i)
+	}
+	e.taken[n] = true
+	return n
 }
 
 // use is the name of v for a reader; a constant or parameter becomes an initializer when it is first used.
@@ -138,17 +174,49 @@ func (e *encoder) use(v graph.Value) string {
 		return ""
 	}
 	n := e.nameOf(v)
-	in := e.g.Info(v)
-	if _, done := e.name[v]; !done && in.Data != nil {
-		e.name[v] = n
+	if in := e.g.Info(v); in.Data != nil && !e.written[v] {
+		e.written[v] = true
 		e.p.Initializer = append(e.p.Initializer, onnx.TensorToProto(n, in.Data))
 	}
 	return n
 }
 
+// body is body k of n as an attribute.
+func (e *encoder) body(n *graph.Node, k int) (*onnxpb.AttributeProto, error) {
+	b := n.Bodies[k]
+	c := &encoder{
+		g: b.G, name: map[graph.Value]string{}, written: map[graph.Value]bool{}, taken: e.taken, inside: true,
+		p: &onnxpb.GraphProto{Name: new(fmt.Sprintf("%s#%d %s", n.Op.Name, n.ID, b.Attr))},
+	}
+	given := map[graph.Value]bool{} // names that are not for an output to have
+	for i, v := range b.G.Inputs {
+		given[v] = true
+		if i < b.Formals {
+			c.p.Input = append(c.p.Input, valueInfo(c.nameOf(v), b.G.Info(v)))
+		} else {
+			c.name[v] = e.use(n.Captured(k)[i-b.Formals])
+		}
+	}
+	for _, m := range b.G.Nodes {
+		if err := c.node(m); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range b.G.Outputs {
+		name := c.use(v)
+		if given[v] || b.G.Info(v).Data != nil {
+			name = c.free(name)
+			c.p.Node = append(c.p.Node, onnx.NewNode("Identity", "", []string{c.use(v)}, []string{name}))
+		}
+		given[v] = true
+		c.p.Output = append(c.p.Output, valueInfo(name, b.G.Info(v)))
+	}
+	return &onnxpb.AttributeProto{Name: &b.Attr, Type: new(onnxpb.AttributeProto_GRAPH), G: c.p}, nil
+}
+
 func (e *encoder) node(n *graph.Node) error {
-	in, out := make([]string, len(n.In)), make([]string, len(n.Out))
-	for i, v := range n.In {
+	in, out := make([]string, n.NumIn), make([]string, len(n.Out))
+	for i, v := range n.In[:n.NumIn] {
 		in[i] = e.use(v)
 	}
 	for i, v := range n.Out {
@@ -161,6 +229,14 @@ func (e *encoder) node(n *graph.Node) error {
 	}
 	for len(out) > 0 && out[len(out)-1] == "" {
 		out = out[:len(out)-1]
+	}
+	if len(n.Bodies) > 0 { // runtimes want an output for each that the bodies have
+		out = append(out, make([]string, len(n.Bodies[0].G.Outputs)-n.Lead()-len(out))...)
+		for i := range out {
+			if out[i] == "" {
+				out[i] = e.free("unused")
+			}
+		}
 	}
 	attrs := graph.EncodeAttrs(n.Attrs)
 	names := make([]string, 0, len(attrs))
@@ -188,6 +264,13 @@ func (e *encoder) node(n *graph.Node) error {
 		default:
 			return fmt.Errorf("engine: export: %s: attribute %s of type %T", n.Label(), k, x)
 		}
+	}
+	for k := range n.Bodies {
+		p, err := e.body(n, k)
+		if err != nil {
+			return err
+		}
+		ps = append(ps, p)
 	}
 	e.p.Node = append(e.p.Node, onnx.NewNode(n.Op.Name, fmt.Sprintf("%s#%d", n.Op.Name, n.ID), in, out, ps...))
 	return nil

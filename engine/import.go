@@ -317,7 +317,6 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	for _, b := range bodies {
 		for _, name := range b.Names {
 			v, _ := s.lookup(name)
-			b.Captures = append(b.Captures, v)
 			n.In = append(n.In, v)
 		}
 	}

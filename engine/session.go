@@ -216,6 +216,7 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 			return nil, nil, fmt.Errorf("engine: %w", err)
 		}
 	}
+	rewrite.Sink(g)
 	g.Outputs = nil
 	rewrite.Merge(g, fetch)
 	rewrite.Dead(g, fetch)

@@ -69,6 +69,9 @@ func secondOrder(s *graph.Spec) bool {
 	if !s.HasGrad() || len(s.Out) == 0 {
 		return false
 	}
+	if s.Control() { // its gradient is of operators with bodies again
+		return true
+	}
 	attrs := s.NewAttrs()
 	if differentiableTwice(s, attrs) {
 		return true

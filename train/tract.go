@@ -91,7 +91,7 @@ func (t *TrAct) Find(m *engine.Model, trainable func(name string) bool) (*TrActL
 // Override is the gradient rule of l, for engine.Query.Override.
 func (t *TrAct) Override(l *TrActLayer) func(n *graph.Node) grad.Rule {
 	return func(n *graph.Node) grad.Rule {
-		if n.ID != l.Node.ID {
+		if n.ID != l.Node.ID || n.Name != l.Node.Name || n.Op != l.Node.Op { // nodes of bodies are numbered by themselves
 			return nil
 		}
 		return func(b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {

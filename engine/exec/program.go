@@ -211,11 +211,8 @@ func (p *Program) step(ctx context.Context, pl *plan, st *step) error {
 	rc.Context, rc.Pool, rc.Limit = ctx, p.pool, pl.limit
 	if subs := p.bodies[n]; subs != nil {
 		rc.Body = func(i int, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
-			at := n.NumIn
-			for _, b := range n.Bodies[:i] {
-				at += len(b.Captures)
-			}
-			feeds := append(slices.Clone(in), rc.In[at:at+len(n.Bodies[i].Captures)]...)
+			at := n.FirstCaptured(i)
+			feeds := append(slices.Clone(in), rc.In[at:at+n.Bodies[i].NumCaptured()]...)
 			return subs[i].run(ctx, feeds, pl.limit)
 		}
 	}

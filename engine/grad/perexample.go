@@ -18,11 +18,18 @@ type use struct {
 // 0 where the loss does not depend on the parameter. The seeds must be those of a sum of losses, one for each example,
 // where example i is index i of axis 0 of every value that depends on the input (the caller checks that).
 //
+// A graph with bodies (If, Loop, Scan) is refused with errors.ErrUnsupported: there, one example at a time is the way.
+//
 // A parameter that is used in several places has its per-example gradients added before they are squared.
 //
 // Source: Goodfellow 2015, "Efficient Per-Example Gradient Computations" (arXiv 1510.01799), extended to convolutions as in
 // Rochette et al. 2019 (arXiv 1912.06015); the Gram form as in Bu et al. 2022 (arXiv 2205.10683).
 func PerExample(g *graph.Graph, seeds []Seed, params []graph.Value, o Options) ([]graph.Value, error) {
+	for _, n := range g.Nodes {
+		if len(n.Bodies) > 0 { // a condition or a number of trips may be that of the whole batch
+			return nil, fmt.Errorf("grad: %s may treat the examples of a batch together: %w", n.Label(), errors.ErrUnsupported)
+		}
+	}
 	s := newSweep(g, o)
 	s.params = map[graph.Value]bool{}
 	s.example = map[graph.Value][]use{}

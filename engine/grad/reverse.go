@@ -3,12 +3,11 @@
 package grad
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
-	"github.com/gtk-onnx/gtk/tensor"
 )
 
 // Rule is a gradient rule for one node, of the form of graph.Def.Grad.
@@ -21,37 +20,6 @@ type Options struct {
 	Override func(n *graph.Node) Rule
 	// Stop reports whether the gradient must not go through v to what v is computed from.
 	Stop func(v graph.Value) bool
-}
-
-// Error collects, by node, why a graph cannot be differentiated.
-type Error struct{ Nodes []NodeError }
-
-// NodeError is the reason for one node.
-type NodeError struct {
-	Node *graph.Node
-	Err  error
-}
-
-// Error lists all nodes.
-func (e *Error) Error() string {
-	s := "grad: "
-	for i, n := range e.Nodes {
-		if i > 0 {
-			s += "; "
-		}
-		s += n.Node.Label() + ": " + n.Err.Error()
-	}
-	return s
-}
-
-// Is reports whether target is graph.ErrNoGradient, when that is among the reasons.
-func (e *Error) Is(target error) bool {
-	for _, n := range e.Nodes {
-		if errors.Is(n.Err, target) {
-			return true
-		}
-	}
-	return false
 }
 
 // Seed is where a reverse sweep starts: DY, a value of Y's shape, is the gradient by Y of the scalar that is differentiated.
@@ -87,10 +55,19 @@ type sweep struct {
 	params  map[graph.Value]bool          // parameters whose per-example gradients are asked for
 	example map[graph.Value][]use         // what was found of them
 	failed  []NodeError
+	stuck   []graph.Value // inputs of failed nodes that a gradient should have gone to
 }
 
 func newSweep(g *graph.Graph, o Options) *sweep {
-	return &sweep{g: g, b: graph.NewBuilder(g), o: o, terms: map[graph.Value][]graph.Value{}, done: map[graph.Value]graph.Value{}}
+	s := &sweep{g: g, b: graph.NewBuilder(g), o: o, terms: map[graph.Value][]graph.Value{}, done: map[graph.Value]graph.Value{}}
+	s.b.Reverse = func(body *graph.Graph, ys, dys, wrt []graph.Value) ([]graph.Value, error) {
+		seeds := make([]Seed, len(ys))
+		for i := range ys {
+			seeds[i] = Seed{ys[i], dys[i]}
+		}
+		return Reverse(body, seeds, wrt, Options{Override: o.Override}) // Stop is about values of g
+	}
+	return s
 }
 
 // total is the sum of the contributions to v's gradient, 0 when there are none.
@@ -110,10 +87,6 @@ func (s *sweep) total(v graph.Value) graph.Value {
 	return d
 }
 
-func differentiable(d tensor.DType) bool {
-	return d == tensor.Float32 || d == tensor.Float64
-}
-
 // run sweeps nodes, which are in order, backwards.
 func (s *sweep) run(nodes []*graph.Node, seeds []Seed, wrt []graph.Value, params []graph.Value) error {
 	g := s.g
@@ -125,21 +98,21 @@ func (s *sweep) run(nodes []*graph.Node, seeds []Seed, wrt []graph.Value, params
 		depends[v] = true
 	}
 	active := make([]bool, len(nodes))
+	flows := make([][][]bool, len(nodes)) // of nodes with bodies
 	for i, n := range nodes {
+		flows[i] = n.Flow()
+		carries := make([]bool, len(n.Out))
 		for k, v := range n.In {
-			if v == 0 || !depends[v] {
-				continue
-			}
-			if f := n.Op.FormalIn(k); k < n.NumIn && f != nil && f.NoGrad {
+			if v == 0 || !depends[v] || !n.Differentiable(k) {
 				continue
 			}
 			active[i] = true
+			for o := range carries {
+				carries[o] = carries[o] || flows[i] == nil || flows[i][o][k]
+			}
 		}
-		if !active[i] {
-			continue
-		}
-		for _, v := range n.Out {
-			if v != 0 && differentiable(g.Info(v).DType) && (s.o.Stop == nil || !s.o.Stop(v) || depends[v]) {
+		for o, v := range n.Out {
+			if v != 0 && carries[o] && graph.Differentiable(g.Info(v).DType) && (s.o.Stop == nil || !s.o.Stop(v)) {
 				depends[v] = true
 			}
 		}
@@ -157,7 +130,7 @@ func (s *sweep) run(nodes []*graph.Node, seeds []Seed, wrt []graph.Value, params
 		dy := make([]graph.Value, len(n.Out))
 		any := false
 		for k, v := range n.Out {
-			if v == 0 || !differentiable(g.Info(v).DType) || (s.o.Stop != nil && s.o.Stop(v)) {
+			if v == 0 || !depends[v] || !graph.Differentiable(g.Info(v).DType) || (s.o.Stop != nil && s.o.Stop(v)) {
 				continue
 			}
 			if f := n.Op.FormalOut(k); f != nil && f.NoGrad {
@@ -169,22 +142,22 @@ func (s *sweep) run(nodes []*graph.Node, seeds []Seed, wrt []graph.Value, params
 		if !any {
 			continue
 		}
-		if err := s.node(n, dy, depends); err != nil {
-			s.failed = append(s.failed, NodeError{n, err})
+		if need, err := s.node(n, dy, depends, flows[i]); err != nil {
+			s.fail(n, need, err)
 		}
 		if err := s.b.Err(); err != nil {
 			return fmt.Errorf("grad: %s: %w", n.Label(), err)
 		}
 	}
 	if len(s.failed) > 0 {
-		return &Error{s.failed}
+		return &Error{Nodes: s.failed, From: s.through(slices.Concat(wrt, params))}
 	}
 	return nil
 }
 
-// node adds the gradient of one node.
-func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bool) error {
-	need := make([]bool, len(n.In))
+// node adds the gradient of one node, whose inputs carry to its outputs as flow says, and returns which inputs need one.
+func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bool, flow [][]bool) (need []bool, err error) {
+	need = make([]bool, len(n.In))
 	any := false
 	s.b.For = n
 	if n.For != nil {
@@ -192,15 +165,12 @@ func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bo
 	}
 	defer func() { s.b.For = nil }()
 	for k, v := range n.In {
-		if v == 0 || !depends[v] || !differentiable(s.g.Info(v).DType) {
-			continue
-		}
-		if f := n.Op.FormalIn(k); k < n.NumIn && f != nil && f.NoGrad {
+		if v == 0 || !depends[v] || !graph.Differentiable(s.g.Info(v).DType) || !n.Differentiable(k) || !reaches(flow, k, dy) {
 			continue
 		}
 		if s.params[v] {
 			if err := s.perExample(n, dy, k, v); err != nil {
-				return err
+				return need, err
 			}
 			continue
 		}
@@ -208,10 +178,9 @@ func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bo
 		any = true
 	}
 	if !any {
-		return nil
+		return need, nil
 	}
 	var dx []graph.Value
-	var err error
 	var rule Rule
 	if s.o.Override != nil {
 		rule = s.o.Override(n)
@@ -227,14 +196,24 @@ func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bo
 		err = graph.ErrNoGradient
 	}
 	if err != nil {
-		return err
+		return need, err
 	}
 	for k, d := range dx {
 		if d != 0 && k < len(need) && need[k] {
 			s.terms[n.In[k]] = append(s.terms[n.In[k]], d)
 		}
 	}
-	return nil
+	return need, nil
+}
+
+// reaches reports whether input k carries to an output that has a gradient.
+func reaches(flow [][]bool, k int, dy []graph.Value) bool {
+	for o, d := range dy {
+		if d != 0 && (flow == nil || flow[o][k]) {
+			return true
+		}
+	}
+	return false
 }
 
 // throughLower differentiates n by the gradients of the simpler operators that it is made of.

@@ -13,6 +13,9 @@ type Builder struct {
 	For *Node // recorded in each node that is added: the forward node of a gradient
 	// Prefix is put before the names of new values.
 	Prefix string
+	// Reverse adds to the graph g, a body, the gradients by wrt of a scalar whose gradients by ys are dys; 0 where it does not depend on
+	// one. Package grad sets it in the builders that it gives to the gradient rules of operators with bodies.
+	Reverse func(g *Graph, ys, dys, wrt []Value) ([]Value, error)
 
 	err error
 }
@@ -111,21 +114,6 @@ func (b *Builder) AddNode(name string, op *Spec, attrs any, in []Value, want []b
 	}
 	g.Nodes = append(g.Nodes, n)
 	return n
-}
-
-// bodyTypes sets the element types of the outputs of a control-flow node from those of its first body: the branch outputs of
-// If; for Loop, whose body also returns a condition, and Scan the outputs after it.
-func bodyTypes(n *Node, outs []tensor.DType) {
-	g := n.Bodies[0].G
-	skip := 0
-	if n.Op.Name == "Loop" {
-		skip = 1
-	}
-	for i := range outs {
-		if k := i + skip; k < len(g.Outputs) {
-			outs[i] = g.info[g.Outputs[k]].DType
-		}
-	}
 }
 
 func (b *Builder) valueName(n *Node, i int) string {

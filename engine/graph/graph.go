@@ -39,7 +39,7 @@ type Info struct {
 	Name  string         // the ONNX name, or one derived from it; unique in the graph
 	DType tensor.DType   // element type
 	Kind  Kind           //
-	Dims  []Dim          // declared shape of an Input, nil when the rank is unknown
+	Dims  []Dim          // declared shape of an Input, or of what a body returns; nil when the rank is unknown
 	Data  *tensor.Tensor // content of a Constant or Parameter
 	Def   *Node          // node that computes it, nil for other kinds
 	Index int            // which output of Def
@@ -58,15 +58,6 @@ type Node struct {
 	For    *Node   // the forward node that this node is part of the gradient of, or nil
 	Frozen bool    // excluded from in-place and fusion by a rewrite that needs its output
 	Opset  int     // version of the operator set that the node was written for
-}
-
-// Body is a subgraph: its inputs are Formals formal inputs, then one for each captured outer value.
-type Body struct {
-	Attr     string // attribute that held it, for example "then_branch"
-	G        *Graph
-	Formals  int
-	Names    []string // names of the captured values in the enclosing graph
-	Captures []Value  // values of the enclosing graph, in the order of G.Inputs[Formals:]
 }
 
 // Label is how messages name the node: `node "conv1" (Conv)`.
@@ -217,8 +208,8 @@ func (g *Graph) Uses() map[Value][]*Node {
 	return uses
 }
 
-// Clone is a copy of g that shares constants and parameters' storage, attributes and bodies.
-// Values keep their numbers.
+// Clone is a copy of g, bodies included, that shares attributes and the storage of constants and parameters.
+// Values and nodes keep their numbers.
 func (g *Graph) Clone() *Graph {
 	c := &Graph{
 		Name: g.Name, Inputs: slices.Clone(g.Inputs), Outputs: slices.Clone(g.Outputs), Given: g.Given,
@@ -231,7 +222,10 @@ func (g *Graph) Clone() *Graph {
 	c.Nodes = make([]*Node, len(g.Nodes))
 	for i, n := range g.Nodes {
 		m := *n
-		m.In, m.Out = slices.Clone(n.In), slices.Clone(n.Out)
+		m.In, m.Out, m.Bodies = slices.Clone(n.In), slices.Clone(n.Out), slices.Clone(n.Bodies)
+		for k, b := range m.Bodies {
+			m.Bodies[k] = b.Clone()
+		}
 		if n.For != nil {
 			if f, ok := old[n.For]; ok {
 				m.For = f

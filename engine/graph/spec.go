@@ -43,6 +43,9 @@ type Def[A any] struct {
 	// Grad returns, for each input, the gradient of a scalar through n, given dy, the gradients by its outputs
 	// (0 where an output does not matter). need[i] tells whether input i wants one; 0 in the result is zero.
 	Grad func(a *A, b *Builder, n *Node, dy []Value, need []bool) ([]Value, error)
+	// Flow tells, for each output of n, on which inputs it depends differentiably, captured ones included; only for operators with
+	// bodies.
+	Flow func(a *A, n *Node) [][]bool
 	// PerExample returns the gradient by input in for each example (axis 0), its squared norm, or both.
 	PerExample func(a *A, b *Builder, n *Node, dy []Value, in int) (PerExample, error)
 	// Lower is the same computation in simpler operators: the oracle, the export of private operators, and
@@ -81,6 +84,7 @@ type Spec struct {
 	infer      func(a any, c *InferCtx) error
 	run        func(a any, c *RunCtx) error
 	grad       func(a any, b *Builder, n *Node, dy []Value, need []bool) ([]Value, error)
+	flow       func(a any, n *Node) [][]bool
 	perExample func(a any, b *Builder, n *Node, dy []Value, in int) (PerExample, error)
 	lower      func(a any, b *Builder, n *Node) ([]Value, error)
 	check      func(a any, n *Node) error
@@ -105,6 +109,9 @@ func (d Def[A]) Spec() *Spec {
 		s.grad = func(a any, b *Builder, n *Node, dy []Value, need []bool) ([]Value, error) {
 			return d.Grad(a.(*A), b, n, dy, need)
 		}
+	}
+	if d.Flow != nil {
+		s.flow = func(a any, n *Node) [][]bool { return d.Flow(a.(*A), n) }
 	}
 	if d.PerExample != nil {
 		s.perExample = func(a any, b *Builder, n *Node, dy []Value, in int) (PerExample, error) {
@@ -132,6 +139,9 @@ func (s *Spec) HasGrad() bool { return s.grad != nil || s.lower != nil }
 
 // HasRule reports whether s has a gradient rule of its own.
 func (s *Spec) HasRule() bool { return s.grad != nil }
+
+// Control reports whether s runs bodies: If, Loop, Scan.
+func (s *Spec) Control() bool { return s.flow != nil }
 
 // HasPerExample reports whether s has a per-example rule.
 func (s *Spec) HasPerExample() bool { return s.perExample != nil }

@@ -9,7 +9,8 @@ import (
 )
 
 // Loop runs its body up to M times while a condition holds. It carries values from one iteration to the next and stacks the body's
-// further outputs along a new first axis. It has no gradient.
+// further outputs along a new first axis. Its gradient is a Scan that goes back through the trips that were made: see backward. How many
+// they were carries no gradient.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__Loop.html. Deviations: tensors only, no sequences; when there is no iteration, the outputs
 // that would be stacked have shape [0].
@@ -38,8 +39,16 @@ func init() {
 			}
 			return nil
 		},
-		Run: runLoop,
+		Run:  runLoop,
+		Flow: func(_ *noAttrs, n *graph.Node) [][]bool { return loopOf(n).flow()[:len(n.Out)] },
+		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
+			return loopOf(n).grad(b, dy, need)
+		},
 	})
+}
+
+func loopOf(n *graph.Node) *repeat {
+	return &repeat{n: n, k: bodyIndex(n, "body"), lead: n.Lead(), first: 2, states: max(0, n.NumIn-2)}
 }
 
 func runLoop(_ *noAttrs, c *graph.RunCtx) error {
@@ -103,7 +112,7 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 		out := c.Node.Bodies[body].G.Outputs[1+len(state)+k]
 		t, err := stack(parts, 0, c.Node.Bodies[body].G.Info(out).DType)
 		if err != nil {
-			return fmt.Errorf("output %d: %w", len(state)+k, err)
+			return fmt.Errorf("output %d: %w%s", len(state)+k, err, keptHint(c.Node.Bodies[body].G, out))
 		}
 		c.SetOut(len(state)+k, t)
 	}

@@ -2,11 +2,13 @@ package ops_test
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/gtk-onnx/gtk/engine/exec"
+	"github.com/gtk-onnx/gtk/engine/grad"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -144,5 +146,79 @@ func TestScan8(t *testing.T) {
 	}
 	if want := []float32{1, 3, 6, 110, 130, 0}; !slices.Equal(out[1].F32(), want) || !out[1].Shape().Equal(tensor.Shape{2, 3, 1}) {
 		t.Errorf("outputs %v %v, want %v", out[1], out[1].F32(), want)
+	}
+}
+
+// A value may begin a state, be captured twice and be captured by the gradient again: s' = s x + x from x on, three times, is x⁴ + x³ + x² + x.
+func TestLoopOfOneValue(t *testing.T) {
+	body := graph.New("body")
+	bb := graph.NewBuilder(body)
+	body.AddInput("i", tensor.Int64, nil)
+	cond, s := body.AddInput("c", tensor.Bool, nil), body.AddInput("s", tensor.Float64, nil)
+	x1, x2 := body.AddInput("x1", tensor.Float64, nil), body.AddInput("x2", tensor.Float64, nil)
+	body.Outputs = []graph.Value{bb.Add(ops.Identity, nil, cond), bb.Add(ops.Add, nil, bb.Add(ops.Mul, nil, s, x1), x2)}
+	g := graph.New("")
+	b := graph.NewBuilder(g)
+	x := g.AddInput("x", tensor.Float64, nil)
+	n := b.AddControl("loop", ops.Loop, nil, []graph.Value{b.Const(tensor.Scalar(int64(3))), 0, x}, []bool{true},
+		[]*graph.Body{{Attr: "body", G: body, Formals: 3}}, []graph.Value{x, x})
+	if err := bb.Err(); err != nil || n == nil {
+		t.Fatal(err, b.Err())
+	}
+	fetch := []graph.Value{n.Out[0]}
+	for range 3 {
+		d, err := grad.Reverse(g, []grad.Seed{grad.Ones(g, fetch[len(fetch)-1])}, []graph.Value{x}, grad.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fetch = append(fetch, d[0])
+	}
+	p, err := exec.Compile(g, fetch, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []float64{2, -1, 0.5} {
+		out, err := p.Run(context.Background(), []*tensor.Tensor{tensor.Scalar(v)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := []float64{v*v*v*v + v*v*v + v*v + v, 4*v*v*v + 3*v*v + 2*v + 1, 12*v*v + 6*v + 2, 24*v + 6}
+		for k := range want {
+			if got := out[k].Float64s()[0]; math.Abs(got-want[k]) > 1e-12*math.Abs(want[k]) {
+				t.Errorf("derivative %d at %v is %v, want %v", k, v, got, want[k])
+			}
+		}
+	}
+}
+
+// A state that changes its shape cannot be kept for the gradient; the error says so.
+func TestLoopGradientOfGrowingState(t *testing.T) {
+	body := graph.New("body")
+	bb := graph.NewBuilder(body)
+	body.AddInput("i", tensor.Int64, nil)
+	cond, s := body.AddInput("c", tensor.Bool, nil), body.AddInput("history", tensor.Float32, nil)
+	attrs, err := ops.Concat.DecodeAttrs(graph.Attrs{"axis": int64(0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body.Outputs = []graph.Value{bb.Add(ops.Identity, nil, cond), bb.Add(ops.Concat, attrs, s, bb.Add(ops.Mul, nil, s, s))}
+	g := graph.New("")
+	b := graph.NewBuilder(g)
+	x := g.AddInput("x", tensor.Float32, nil)
+	n := b.AddControl("loop", ops.Loop, nil, []graph.Value{b.Const(tensor.Scalar(int64(2))), 0, x}, []bool{true}, []*graph.Body{{Attr: "body", G: body, Formals: 3}}, nil)
+	if err := bb.Err(); err != nil || n == nil {
+		t.Fatal(err, b.Err())
+	}
+	d, err := grad.Reverse(g, []grad.Seed{grad.Ones(g, n.Out[0])}, []graph.Value{x}, grad.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := exec.Compile(g, d, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = p.Run(context.Background(), []*tensor.Tensor{tensor.From([]float32{1, 2}, 2)})
+	if err == nil || !strings.Contains(err.Error(), `node "loop" (Loop)`) || !strings.Contains(err.Error(), `"history" in one shape`) {
+		t.Errorf("error is %v", err)
 	}
 }

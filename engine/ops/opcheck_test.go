@@ -49,7 +49,19 @@ type opCase struct {
 	tol    float64 // relative, for float32; 0 means 2e-4
 	whole  bool    // examples are not independent: no per-example check
 	values bool    // forward only
+	bodies []bodyCase
+	caps   []arg // what each of the bodies captures
 }
+
+// bodyCase is one body of a control-flow operator.
+type bodyCase struct {
+	attr    string
+	formals []tensor.DType // Float32 stands for the type of the problem
+	make    func(b *graph.Builder, formals, caps []graph.Value) []graph.Value
+}
+
+// args are the inputs of the node and what its bodies capture.
+func (c opCase) args() []arg { return slices.Concat(c.in, c.caps) }
 
 func (c opCase) String() string {
 	s := c.op
@@ -189,14 +201,14 @@ func (c opCase) build(d tensor.DType, loose bool) (*problem, error) {
 	}
 	r := rand.New(rand.NewPCG(seedOf(c.String()), 7))
 	p := &problem{c: c, d: d, g: graph.New(c.String()), feeds: map[string]*tensor.Tensor{}}
-	for i, a := range c.in {
+	for i, a := range c.args() {
 		name := fmt.Sprintf("in%d", i)
 		switch {
 		case a.gen != nil:
 			v := p.g.AddInput(name, d, dims(a.shape))
 			p.feeds[name] = tensor.From(a.gen(r, tensor.Shape(a.shape).Len()), a.shape...)
 			p.vals = append(p.vals, v)
-			if f := spec.FormalIn(i); !a.stop && f != nil && !f.NoGrad {
+			if f := spec.FormalIn(i); !a.stop && (i >= len(c.in) || f != nil && !f.NoGrad) {
 				p.diff = append(p.diff, i)
 			}
 		case a.fixed == nil:
@@ -218,7 +230,11 @@ func (c opCase) build(d tensor.DType, loose bool) (*problem, error) {
 	}
 	b := graph.NewBuilder(p.g)
 	want := slices.Repeat([]bool{true}, max(1, c.outs))
-	p.node = b.AddNode("op", spec, attrs, p.vals, want)
+	bodies, captured, err := c.control(p)
+	if err != nil {
+		return nil, err
+	}
+	p.node = b.AddControl("op", spec, attrs, p.vals[:len(c.in)], want, bodies, captured)
 	if err := b.Err(); err != nil {
 		return nil, err
 	}
@@ -231,6 +247,31 @@ func (c opCase) build(d tensor.DType, loose bool) (*problem, error) {
 	p.g.Outputs = slices.Clone(p.node.Out)
 	p.plain = p.g.Clone()
 	return p, nil
+}
+
+// control makes the bodies, which capture all that there is to capture.
+func (c opCase) control(p *problem) (bodies []*graph.Body, captured []graph.Value, err error) {
+	for _, bc := range c.bodies {
+		bg := graph.New(bc.attr)
+		var formals, caps []graph.Value
+		for _, d := range bc.formals {
+			if d == tensor.Float32 {
+				d = p.d
+			}
+			formals = append(formals, bg.AddInput("formal", d, nil))
+		}
+		for _, v := range p.vals[len(c.in):] {
+			caps = append(caps, bg.AddInput("captured", p.g.Info(v).DType, nil))
+			captured = append(captured, v)
+		}
+		b := graph.NewBuilder(bg)
+		bg.Outputs = bc.make(b, formals, caps)
+		if err := b.Err(); err != nil {
+			return nil, nil, err
+		}
+		bodies = append(bodies, &graph.Body{Attr: bc.attr, G: bg, Formals: len(formals)})
+	}
+	return bodies, captured, nil
 }
 
 func dims(shape []int) []graph.Dim {
@@ -500,9 +541,9 @@ func TestOperators(t *testing.T) {
 
 // accepts reports whether every floating-point input of the case may have type d.
 func accepts(spec *graph.Spec, c opCase, d tensor.DType) bool {
-	for i, a := range c.in {
+	for i, a := range c.args() {
 		float := a.gen != nil || a.fixed != nil && a.fixed.DType() == tensor.Float32
-		if f := spec.FormalIn(i); float && f != nil && f.Types != nil && !slices.Contains(f.Types, d) {
+		if f := spec.FormalIn(i); float && i < len(c.in) && f != nil && f.Types != nil && !slices.Contains(f.Types, d) {
 			return false
 		}
 	}

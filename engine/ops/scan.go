@@ -10,7 +10,7 @@ import (
 )
 
 // Scan runs its body for each slice of its scan inputs, carries values from one iteration to the next, and stacks the body's further
-// outputs. It has no gradient.
+// outputs. Its gradient is a Scan in the other direction: see backward. That of version 8 has none.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__Scan.html. Deviation: when there is no iteration, the outputs that would be stacked have shape [0].
 var Scan = new(graph.Spec)
@@ -48,6 +48,10 @@ func init() {
 			}
 			return nil
 		},
+		Flow: func(a *scanAttrs, n *graph.Node) [][]bool { return a.repeat(n).flow()[:len(n.Out)] },
+		Grad: func(a *scanAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
+			return a.repeat(n).grad(b, dy, need)
+		},
 	})
 	define(scan8, graph.Def[scan8Attrs]{
 		Name: "Scan", Since: []int{8}, Doc: "https://onnx.ai/onnx/operators/onnx__Scan.html",
@@ -58,6 +62,10 @@ func init() {
 		Infer: func(*scan8Attrs, *graph.InferCtx) error { return graph.ErrAtRun },
 		Check: func(a *scan8Attrs, n *graph.Node) error { return checkScan(n, a.NumScanInputs, n.NumIn-1) },
 		Run:   runScan8,
+		Flow: func(a *scan8Attrs, n *graph.Node) [][]bool {
+			r := repeat{n: n, k: bodyIndex(n, "body"), shift: 1, states: n.NumIn - 1 - a.NumScanInputs}
+			return r.flow()[:len(n.Out)]
+		},
 	})
 }
 
@@ -76,6 +84,10 @@ func checkScan(n *graph.Node, scans, inputs int) error {
 		return fmt.Errorf("the body has %d outputs, the node %d", outs, len(n.Out))
 	}
 	return nil
+}
+
+func (a *scanAttrs) repeat(n *graph.Node) *repeat {
+	return &repeat{n: n, k: bodyIndex(n, "body"), states: n.NumIn - a.NumScanInputs, scan: *a}
 }
 
 // nth is list[i], or 0 when it is not given.
@@ -142,6 +154,9 @@ func (a *scanAttrs) run(c *graph.RunCtx, in []*tensor.Tensor, length int) ([]*te
 			state[k] = out[k].Clone()
 		}
 		for k := range stacks {
+			if !c.Want(n + k) {
+				continue
+			}
 			kept += 2*graph.StorageBytes(out[n+k].DType(), out[n+k].Len()) + tensorOverhead
 			if err := c.Budget(kept); err != nil {
 				return nil, fmt.Errorf("step %d: %w", step, err)
@@ -151,13 +166,17 @@ func (a *scanAttrs) run(c *graph.RunCtx, in []*tensor.Tensor, length int) ([]*te
 	}
 	outs := state
 	for k, parts := range stacks {
+		if !c.Want(n + k) {
+			outs = append(outs, nil)
+			continue
+		}
 		if nth(a.OutDirections, k) == 1 {
 			slices.Reverse(parts)
 		}
 		g := c.Node.Bodies[body].G
 		t, err := stack(parts, nth(a.OutAxes, k), g.Info(g.Outputs[n+k]).DType)
 		if err != nil {
-			return nil, fmt.Errorf("scan output %d: %w", k, err)
+			return nil, fmt.Errorf("scan output %d: %w%s", k, err, keptHint(g, g.Outputs[n+k]))
 		}
 		outs = append(outs, t)
 	}
@@ -211,6 +230,9 @@ func runScan8(a *scan8Attrs, c *graph.RunCtx) error {
 			return fmt.Errorf("example %d: %w", b, err)
 		}
 		for i := range rows {
+			if !c.Want(i) {
+				continue
+			}
 			t := out[i]
 			if steps := in[n].Dim(1); i >= n && t.Dim(0) < steps {
 				long := tensor.New(t.DType(), append([]int{steps}, t.Shape()[1:]...)...)
@@ -222,6 +244,9 @@ func runScan8(a *scan8Attrs, c *graph.RunCtx) error {
 		}
 	}
 	for i, parts := range rows {
+		if !c.Want(i) {
+			continue
+		}
 		g := c.Node.Bodies[bodyIndex(c.Node, "body")].G
 		t, err := stack(parts, 0, g.Info(g.Outputs[i]).DType)
 		if err != nil {

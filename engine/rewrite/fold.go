@@ -143,16 +143,10 @@ func inlineIf(g *graph.Graph, n *graph.Node) ([]*graph.Node, error) {
 
 // splice copies the nodes of body b of n into g.
 func splice(g *graph.Graph, n *graph.Node, b *graph.Body) ([]*graph.Node, error) {
-	at := n.NumIn
-	for _, o := range n.Bodies {
-		if o == b {
-			break
-		}
-		at += len(o.Captures)
-	}
+	captured := n.Captured(slices.Index(n.Bodies, b))
 	to := make([]graph.Value, b.G.NumValues())
 	for i, v := range b.G.Inputs[b.Formals:] {
-		to[v] = n.In[at+i]
+		to[v] = captured[i]
 	}
 	for v, in := range b.G.Values {
 		if in.Data != nil {

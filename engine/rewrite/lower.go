@@ -7,8 +7,15 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// LowerPrivate writes the nodes of private operators in ONNX's own, repeatedly, until none is left that has a lowering.
+// LowerPrivate writes the nodes of private operators in ONNX's own, repeatedly, until none is left that has a lowering, in bodies too.
 func LowerPrivate(g *graph.Graph) error {
+	for _, n := range g.Nodes {
+		for _, b := range n.Bodies {
+			if err := LowerPrivate(b.G); err != nil {
+				return fmt.Errorf("%w, in %s", err, n.Label())
+			}
+		}
+	}
 	for range 8 {
 		changed := false
 		old := g.Nodes

@@ -8,7 +8,8 @@ import (
 )
 
 // Merge makes nodes that compute the same thing from the same inputs one (common subexpressions), and equal small constants one.
-// Values in keep stay as they are. Differentiating twice repeats a first sweep, which Merge removes.
+// Values in keep stay as they are. Nodes with bodies stay too, and what is equal within a body is merged. Differentiating twice repeats a
+// first sweep, which Merge removes.
 func Merge(g *graph.Graph, keep []graph.Value) {
 	pinned := make(map[graph.Value]bool, len(keep))
 	for _, v := range keep {
@@ -66,6 +67,11 @@ func Merge(g *graph.Graph, keep []graph.Value) {
 		}
 	}
 	g.Nodes = kept
+	for _, n := range g.Nodes {
+		for _, b := range n.Bodies {
+			Merge(b.G, nil)
+		}
+	}
 }
 
 // key is equal for nodes that compute the same: operator, attributes, inputs and which outputs there are.

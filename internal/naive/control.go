@@ -33,23 +33,24 @@ func loop(c *call) []*value {
 	if c.has(1) {
 		cond = c.in[1].i[0]
 	}
-	carried := slices.Clone(c.in[2:])
+	carried := slices.Clone(c.in[min(2, len(c.in)):])
 	n := len(carried)
-	var collected [][]*value
+	collected := make([][]*value, max(0, c.nout-n))
 	k := c.bodyOf("body")
 	for i := 0; (limit < 0 || i < limit) && cond != 0; i++ {
 		in := append([]*value{intValue(i).with(), condValue(cond)}, carried...)
 		out := c.body(k, in)
 		cond = out[0].i[0]
 		carried = slices.Clone(out[1 : 1+n])
-		for j, v := range out[1+n:] {
-			if len(collected) <= j {
-				collected = append(collected, nil)
-			}
-			collected[j] = append(collected[j], v)
+		for j := range collected {
+			collected[j] = append(collected[j], out[1+n+j])
 		}
 	}
-	for _, list := range collected {
+	for j, list := range collected {
+		if len(list) == 0 { // nothing tells the shape of what was never computed
+			carried = append(carried, zeros(c.result(k, 1+n+j), 0))
+			continue
+		}
 		carried = append(carried, stack(list, 0))
 	}
 	return carried
@@ -88,7 +89,7 @@ func scan(c *call) []*value {
 	for i, v := range c.in[n:] {
 		steps = v.shape[axisOf(at("scan_input_axes", i), len(v.shape))]
 	}
-	var collected [][]*value
+	collected := make([][]*value, max(0, c.nout-n))
 	for t := range steps {
 		in := slices.Clone(state)
 		for i, v := range c.in[n:] {
@@ -101,10 +102,8 @@ func scan(c *call) []*value {
 		}
 		out := c.body(c.bodyOf("body"), in)
 		state = slices.Clone(out[:n])
-		for j, v := range out[n:] {
-			if len(collected) <= j {
-				collected = append(collected, nil)
-			}
+		for j := range collected {
+			v := out[n+j]
 			if at("scan_output_directions", j) != 0 {
 				collected[j] = slices.Insert(collected[j], 0, v)
 			} else {
@@ -113,6 +112,10 @@ func scan(c *call) []*value {
 		}
 	}
 	for j, list := range collected {
+		if len(list) == 0 {
+			state = append(state, zeros(c.result(c.bodyOf("body"), n+j), 0))
+			continue
+		}
 		state = append(state, stack(list, axisOf(at("scan_output_axes", j), len(list[0].shape)+1)))
 	}
 	return state

@@ -31,7 +31,8 @@ type call struct {
 	in     []*value
 	nout   int
 	body   func(k int, in []*value) []*value
-	bodies []string // attribute names of the bodies
+	result func(k, o int) tensor.DType // element type of output o of body k
+	bodies []string                    // attribute names of the bodies
 }
 
 type operator func(c *call) []*value
@@ -139,12 +140,9 @@ func runNodes(g *graph.Graph, vals []*value, at **graph.Node) {
 			for i, v := range in {
 				sub[b.G.Inputs[i]] = v
 			}
-			first := n.NumIn
-			for _, o := range n.Bodies[:k] {
-				first += len(o.Captures)
-			}
+			captured := n.Captured(k)
 			for i, v := range b.G.Inputs[b.Formals:] {
-				sub[v] = vals[n.In[first+i]]
+				sub[v] = vals[captured[i]]
 			}
 			runNodes(b.G, sub, at)
 			*at = n
@@ -154,6 +152,7 @@ func runNodes(g *graph.Graph, vals []*value, at **graph.Node) {
 			}
 			return out
 		}
+		c.result = func(k, o int) tensor.DType { return n.Bodies[k].G.Info(n.Bodies[k].G.Outputs[o]).DType }
 		out := op(c)
 		for i, v := range n.Out {
 			if v == 0 {

@@ -292,7 +292,6 @@ func (r *reader) node(n *onnxpb.NodeProto) error {
 	}
 	for _, b := range bodies {
 		for _, name := range b.Names {
-			b.Captures = append(b.Captures, r.find(name))
 			node.In = append(node.In, r.find(name))
 		}
 	}
