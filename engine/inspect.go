@@ -26,6 +26,8 @@ type Inspection struct {
 	Inputs      []tensor.Shape // that shapes, MACs and bytes were worked out for
 	Parameters  int            // trainable numbers
 	State       int            // numbers in running statistics
+	Fixed       int            // real numbers of the file that are neither
+	NotTrained  []Untrained    // what State and Fixed count, and quantised and sparse tensors, with the reason
 	WeightBytes int64          // of parameters, running statistics and constants
 	MACs        int64
 	PeakBytes   int64 // most memory that values take at the same time, without sharing storage in place
@@ -145,8 +147,11 @@ func (m *Model) Weights() *Inspection {
 			r.Parameters += p.Value.Len()
 		case p.State:
 			r.State += p.Value.Len()
+		default:
+			r.Fixed += p.Value.Len()
 		}
 	}
+	r.NotTrained = m.notTrained()
 	for _, in := range m.g.Values {
 		if in.Data != nil {
 			r.WeightBytes += int64(in.DType.Size(in.Data.Len()))

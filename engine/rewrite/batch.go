@@ -93,11 +93,12 @@ func follows(g *graph.Graph) bool {
 	return true
 }
 
-// Freeze turns parameters into constants: for sessions that do not train, which may then fold them and keep them packed.
+// Freeze turns parameters into constants, in bodies too: for sessions that do not train, which may then fold them and keep them packed.
 func Freeze(g *graph.Graph) {
 	for _, in := range g.Values {
 		if in.Kind == graph.Parameter {
 			in.Kind = graph.Constant
 		}
 	}
+	Sink(g)
 }
