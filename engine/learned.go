@@ -128,7 +128,7 @@ func (j *judge) several(p *Param, seen []use) string {
 	if j.nodes[p.value] && !j.writer {
 		return fmt.Sprintf("it stands in a Constant node, where the exporter wrote numbers of the program, and %s is no layer", seen[0].n.Label())
 	}
-	if made(p.Name, j.ops) && axes(t) > 1 && !slices.ContainsFunc(seen, func(u use) bool { return u.n.Op.Role != graph.Arithmetic || j.layerBehind(u) }) {
+	if exporterMade(p.Name, j.ops) && axes(t) > 1 && !slices.ContainsFunc(seen, func(u use) bool { return u.n.Op.Role != graph.Arithmetic || j.layerBehind(u) }) {
 		return fmt.Sprintf("%s only shifts or scales the outputs by it, behind the last layer", seen[0].n.Label())
 	}
 	return ""
@@ -147,7 +147,7 @@ func (j *judge) single(p *Param, seen []use) string {
 			return fmt.Sprintf("it is one number, by which %s only shifts or scales the raw input", u.n.Label())
 		case j.scores(u):
 			return fmt.Sprintf("it is one number, by which %s scales the scores of attention", u.n.Label())
-		case u.n.Op == ops.Add && v != 0 && math.Abs(v) <= 1e-3:
+		case is(u.n, ops.Add) && v != 0 && math.Abs(v) <= 1e-3:
 			return fmt.Sprintf("it is one small number that %s adds, as the epsilon of a normalisation", u.n.Label())
 		}
 	}
@@ -155,7 +155,7 @@ func (j *judge) single(p *Param, seen []use) string {
 	if half(p.file) {
 		tol = 2e-3
 	}
-	times := slices.ContainsFunc(seen, func(u use) bool { return u.n.Op == ops.Mul })
+	times := slices.ContainsFunc(seen, func(u use) bool { return is(u.n, ops.Mul) })
 	switch {
 	case sign == named:
 		return ""
@@ -173,7 +173,7 @@ func (j *judge) single(p *Param, seen []use) string {
 
 // isBias reports whether u adds t to what a layer without a bias of its own gave, one number for each of its outputs.
 func (j *judge) isBias(u use, t *tensor.Tensor) bool {
-	if u.n.Op != ops.Add || u.other() == 0 || axes(t) > 1 || t.Rank() == 0 {
+	if !is(u.n, ops.Add) || u.other() == 0 || axes(t) > 1 || t.Rank() == 0 {
 		return false
 	}
 	x := source(u.g, u.other())
@@ -187,7 +187,7 @@ func (j *judge) isBias(u use, t *tensor.Tensor) bool {
 			continue
 		}
 		s, view := w.Data.Shape(), u.g.Info(in).Def
-		if view != nil && w.Data.Rank() == 2 && u.g.Info(in).Def.Op == ops.Transpose {
+		if view != nil && w.Data.Rank() == 2 && is(view, ops.Transpose) {
 			s = tensor.Shape{s[1], s[0]}
 		}
 		if len(s) >= 2 && s[ops.OutAxis(n, len(s))] == t.Len() {
@@ -204,7 +204,7 @@ func (j *judge) standIn(u use, t *tensor.Tensor) bool {
 		return false
 	}
 	for _, r := range j.read.ends(u.g, u.n.Out[0]) {
-		if r.n == nil || r.n.Op != ops.Mul || r.other() == 0 {
+		if r.n == nil || !is(r.n, ops.Mul) || r.other() == 0 {
 			return false
 		}
 		s := u.g.Info(source(u.g, r.other()))
@@ -224,7 +224,7 @@ func (j *judge) prepares(u use, t *tensor.Tensor) bool {
 	if u.n.Op.Role != graph.Arithmetic || u.other() == 0 || !j.raw(u.g, u.other()) {
 		return false
 	}
-	if t.Len() == 1 || u.n.Op == ops.Sub || u.n.Op == ops.Div {
+	if t.Len() == 1 || is(u.n, ops.Sub) || is(u.n, ops.Div) {
 		return true
 	}
 	return channels(t)
@@ -298,7 +298,7 @@ func (j *judge) reachesSoftmax(g *graph.Graph, v graph.Value, steps int) bool {
 		if r.n == nil || len(r.n.Out) == 0 {
 			continue
 		}
-		if r.n.Op.Role == graph.Probability || steps > 0 && (r.n.Op.Role == graph.Arithmetic || r.n.Op == ops.Where) && j.reachesSoftmax(r.g, r.n.Out[0], steps-1) {
+		if r.n.Op.Role == graph.Probability || steps > 0 && (r.n.Op.Role == graph.Arithmetic || is(r.n, ops.Where)) && j.reachesSoftmax(r.g, r.n.Out[0], steps-1) {
 			return true
 		}
 	}

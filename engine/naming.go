@@ -40,7 +40,7 @@ func signOf(name string, ops map[string]bool) sign {
 	if contains(low, learnedWords) {
 		return named
 	}
-	if made(name, ops) || contains(last, fixedWords) {
+	if exporterMade(name, ops) || contains(last, fixedWords) {
 		return artefact
 	}
 	word := strings.TrimFunc(last, func(r rune) bool { return unicode.IsDigit(r) || r == '_' })
@@ -56,8 +56,8 @@ func signOf(name string, ops map[string]bool) sign {
 	return unknown
 }
 
-// made reports whether name is one that exporters make up: a number, the name of an operator with or without one, or a constant.
-func made(name string, ops map[string]bool) bool {
+// exporterMade reports whether name is one that exporters make up: a number, the name of an operator with or without one, or a constant.
+func exporterMade(name string, ops map[string]bool) bool {
 	low := strings.ToLower(strings.TrimSuffix(name, ":0"))
 	if strings.Contains(low, "::") || strings.Contains(low, "constant") || strings.Contains(low, "const_fold") || strings.Contains(low, "lifted_tensor") {
 		return true

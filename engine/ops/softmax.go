@@ -127,6 +127,18 @@ func defineSoftmax(s *graph.Spec, name string, log bool) {
 	})
 }
 
+// SoftmaxAxis is the axis that n, a Softmax, LogSoftmax or Hardmax, runs over, as in the file; flat says that it runs over all axes behind it too. Of other
+// nodes it is 0.
+func SoftmaxAxis(n *graph.Node) (axis int, flat bool) {
+	switch a := n.Attrs.(type) {
+	case *softmaxAttrs:
+		return a.Axis, false
+	case *softmaxOldAttrs:
+		return a.Axis, true
+	}
+	return 0, false
+}
+
 func (a *softmaxGradAttrs) infer(c *graph.InferCtx) error {
 	if _, _, _, err := a.extents(c.Shape(0)); err != nil {
 		return err
