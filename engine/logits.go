@@ -58,7 +58,7 @@ func (m *Model) normalise(h *Head, z graph.Value) {
 	if h.Activation == "Sigmoid" {
 		return
 	}
-	shapes, _, _ := exec.Shapes(m.g, m.Sizes(1)) // as far as it comes
+	shapes, _, _ := exec.Shapes(m.g, m.declared()) // as far as it comes
 	if int(z) >= len(shapes) || shapes[z] == nil {
 		return
 	}

@@ -55,9 +55,9 @@ type Model struct {
 	threads int
 	pool    *parallel.Pool
 	set     *graph.Set
-	gen     int  // counts changes of parameters
-	batch1  bool // the input declares a batch of one, and the graph takes any
+	gen     int // counts changes of parameters
 	thawed  bool
+	batch   batching
 
 	wanted    []string    // globs of WithTrainable
 	untrained []Untrained // beside parameters
@@ -152,10 +152,8 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	}
 	rewrite.Dead(g, nil)
 	em.dropDead()
-	if len(inputs) > 0 && len(inputs[0].Dims) > 0 && inputs[0].Dims[0].Size == 1 {
-		em.batch1 = rewrite.FreeBatch(g)
-	}
 	em.pool = parallel.New(em.threads)
+	em.freeBatch()
 	return em, nil
 }
 
