@@ -11,13 +11,53 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// scope resolves the names of one graph; bodies see the names of the graphs around them.
-type scope struct {
+// frame is a graph under construction: the main one, or that of a body.
+type frame struct {
 	g        *graph.Graph
-	b        *graph.Builder
-	names    map[string]graph.Value
-	outer    *scope
-	captures []string
+	outer    *frame
+	captured []graph.Value               // values of outer.g for which g has inputs, in their order
+	inner    map[graph.Value]graph.Value // what stands in g for a value of outer.g
+}
+
+// capture is what stands in f for v, a value of the graph around it: a constant of its own, or an input.
+func (f *frame) capture(v graph.Value) graph.Value {
+	if in, ok := f.inner[v]; ok {
+		return in
+	}
+	info := f.outer.g.Info(v)
+	var in graph.Value
+	if info.Kind == graph.Constant && !graph.Differentiable(info.DType) { // what the body does with other numbers matters to their gradient
+		in = f.g.AddConst(info.Name, info.Data)
+	} else {
+		in = f.g.AddInput(info.Name, info.DType, nil)
+		f.captured = append(f.captured, v)
+	}
+	if f.inner == nil {
+		f.inner = map[graph.Value]graph.Value{}
+	}
+	f.inner[v] = in
+	return in
+}
+
+// bring is what stands in f for v, a value of the main graph.
+func (f *frame) bring(v graph.Value) graph.Value {
+	if f.outer == nil {
+		return v
+	}
+	return f.capture(f.outer.bring(v))
+}
+
+// scope resolves the names of one graph or function; bodies see the names of the graphs around them.
+type scope struct {
+	f     *frame
+	g     *graph.Graph // of f
+	b     *graph.Builder
+	names map[string]graph.Value
+	outer *scope
+}
+
+func newScope(f *frame, outer *scope) *scope {
+	return &scope{f: f, g: f.g, b: graph.NewBuilder(f.g), names: map[string]graph.Value{}, outer: outer}
 }
 
 func (s *scope) lookup(name string) (graph.Value, bool) {
@@ -31,14 +71,7 @@ func (s *scope) lookup(name string) (graph.Value, bool) {
 	if !ok {
 		return 0, false
 	}
-	in := s.outer.g.Info(ov)
-	var v graph.Value
-	if in.Kind == graph.Constant && !graph.Differentiable(in.DType) {
-		v = s.g.AddConst(name, in.Data)
-	} else { // what the body does with it matters to its gradient
-		v = s.g.AddInput(name, in.DType, nil)
-		s.captures = append(s.captures, name)
-	}
+	v := s.f.capture(ov)
 	s.names[name] = v
 	return v, true
 }
@@ -114,7 +147,7 @@ func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto, types 
 	}
 	defer func() { im.depth-- }()
 	g := graph.New(p.GetName())
-	s := &scope{g: g, b: graph.NewBuilder(g), names: map[string]graph.Value{}, outer: outer}
+	s := newScope(&frame{g: g, outer: outer.f}, outer)
 	formals := len(p.GetInput())
 	for i, vi := range p.GetInput() {
 		io, err := ioOf(vi)
@@ -130,7 +163,7 @@ func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto, types 
 		}
 		s.names[io.Name] = g.AddInput(io.Name, d, io.Dims)
 	}
-	if err := im.initializers(s, p, false); err != nil {
+	if err := im.initializers(s, p); err != nil {
 		return nil, err
 	}
 	before := len(im.missing)
@@ -147,7 +180,15 @@ func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto, types 
 		}
 		g.Outputs = append(g.Outputs, v)
 	}
-	return &graph.Body{Attr: attr, G: g, Formals: formals, Names: s.captures}, s.b.Err()
+	b := &graph.Body{Attr: attr, G: g, Formals: formals}
+	if im.captured == nil {
+		im.captured = map[*graph.Body][]graph.Value{}
+	}
+	im.captured[b] = s.f.captured
+	for _, v := range s.f.captured {
+		b.Names = append(b.Names, outer.g.Info(v).Name)
+	}
+	return b, s.b.Err()
 }
 
 // function puts the nodes of f in the place of np.
@@ -164,7 +205,7 @@ func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionP
 	for _, a := range np.GetAttribute() {
 		given[a.GetName()] = a
 	}
-	inner := &scope{g: s.g, b: s.b, names: map[string]graph.Value{}}
+	inner := &scope{f: s.f, g: s.g, b: s.b, names: map[string]graph.Value{}}
 	for i, name := range f.GetInput() {
 		if i < len(in) && in[i] != 0 {
 			inner.names[name] = in[i]
@@ -178,10 +219,16 @@ func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionP
 	defer func() { im.opsets = saved }()
 	nodes := make([]*onnxpb.NodeProto, len(f.GetNode()))
 	for i, bn := range f.GetNode() {
-		nodes[i] = onnx.BindAttributes(bn, given)
 		// An input of the function that was not given reads as absent.
+		absent := func(x string) bool {
+			_, ok := inner.names[x]
+			return !ok && slices.Contains(f.GetInput(), x)
+		}
+		if nodes[i] = bn; onnx.RefersToCall(bn) || slices.ContainsFunc(bn.GetInput(), absent) {
+			nodes[i] = onnx.BindAttributes(bn, given)
+		}
 		for k, x := range nodes[i].GetInput() {
-			if _, ok := inner.names[x]; !ok && slices.Contains(f.GetInput(), x) {
+			if absent(x) {
 				nodes[i].Input[k] = ""
 			}
 		}

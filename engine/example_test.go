@@ -8,8 +8,8 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/models"
-	"github.com/gtk-onnx/gtk/tensor"
 	"github.com/gtk-onnx/gtk/task"
+	"github.com/gtk-onnx/gtk/tensor"
 )
 
 // lenet is a model to show things on; a file would be read with onnx.ReadFile.

@@ -21,13 +21,35 @@ type importer struct {
 	depth   int            // of functions and bodies
 	left    int            // nodes that may still be added
 	missing []Missing
-	inits   map[graph.Value]initializer // of the main graph
+
+	main     *frame
+	known    map[any]*onnx.Weight         // weights of the file by *onnxpb.TensorProto or, of Constant nodes, by *onnxpb.AttributeProto
+	values   map[*onnx.Weight]graph.Value // that were met, in the main graph
+	origin   map[graph.Value]origin       // of parameters
+	own      map[*graph.Node]bool         // Identity nodes of the main graph of the file
+	sparse   []Untrained
+	captured map[*graph.Body][]graph.Value // what bodies capture of the graph around them, until their node has it
 }
 
-// initializer says where the content of a parameter came from.
-type initializer struct {
-	name  string
-	dtype tensor.DType // in the file
+// origin says where the content of a parameter came from.
+type origin struct {
+	weight *onnx.Weight
+	dtype  tensor.DType // in the file
+}
+
+func newImporter(m *onnx.Model, set *graph.Set) *importer {
+	im := &importer{
+		m: m, set: set, opsets: map[string]int{}, known: map[any]*onnx.Weight{}, values: map[*onnx.Weight]graph.Value{},
+		origin: map[graph.Value]origin{}, own: map[*graph.Node]bool{},
+	}
+	for _, w := range m.Weights() {
+		if w.Attr != nil {
+			im.known[w.Attr] = w
+		} else {
+			im.known[w.Proto] = w
+		}
+	}
+	return im
 }
 
 func half(d tensor.DType) bool { return d == tensor.Float16 || d == tensor.BFloat16 }
@@ -35,8 +57,9 @@ func half(d tensor.DType) bool { return d == tensor.Float16 || d == tensor.BFloa
 // graph imports the main graph.
 func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error) {
 	g := graph.New(p.GetName())
-	s := &scope{g: g, b: graph.NewBuilder(g), names: map[string]graph.Value{}}
-	if err := im.initializers(s, p, true); err != nil {
+	im.main = &frame{g: g}
+	s := newScope(im.main, nil)
+	if err := im.initializers(s, p); err != nil {
 		return nil, nil, nil, err
 	}
 	var inputs, outputs []IO
@@ -90,8 +113,8 @@ func (im *importer) widen(s *scope, v graph.Value) graph.Value {
 	return s.b.Add(ops.Cast, ops.CastTo(tensor.Float32), v)
 }
 
-// initializers adds the constant tensors of p; those of the main graph that are real numbers become parameters.
-func (im *importer) initializers(s *scope, p *onnxpb.GraphProto, main bool) error {
+// initializers adds the constant tensors of p; those of real numbers become parameters of the model.
+func (im *importer) initializers(s *scope, p *onnxpb.GraphProto) error {
 	for _, tp := range p.GetInitializer() {
 		t, err := im.m.Tensor(tp)
 		if err != nil {
@@ -100,38 +123,47 @@ func (im *importer) initializers(s *scope, p *onnxpb.GraphProto, main bool) erro
 		if _, dup := s.names[tp.GetName()]; dup {
 			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("initializer %q is defined twice", tp.GetName())})
 		}
-		im.constant(s, tp.GetName(), t, main)
+		im.constant(s, tp.GetName(), t, im.known[tp])
 	}
 	for _, sp := range p.GetSparseInitializer() {
 		t, err := im.m.SparseTensor(sp)
 		if err != nil {
 			return fmt.Errorf("engine: sparse initializer %q: %w", sp.GetValues().GetName(), err)
 		}
-		im.constant(s, sp.GetValues().GetName(), t, false)
+		im.constant(s, sp.GetValues().GetName(), t, nil)
+		if d := t.DType(); (d.IsFloat() || half(d)) && t.Len() > 1 {
+			im.sparse = append(im.sparse, Untrained{sp.GetValues().GetName(), d, t.Shape(), "it is stored sparsely"})
+		}
 	}
 	return nil
 }
 
-// constant names the tensor t in s: a parameter when asked and real, else a constant.
-func (im *importer) constant(s *scope, name string, t *tensor.Tensor, param bool) graph.Value {
+// constant names the tensor t in s: a parameter, which lies in the main graph and is captured from there, when it is the weight w of the file,
+// else a constant.
+func (im *importer) constant(s *scope, name string, t *tensor.Tensor, w *onnx.Weight) {
+	if v, ok := im.values[w]; ok && w != nil { // of a function that is called again
+		s.names[name] = s.f.bring(v)
+		return
+	}
 	from := t.DType()
 	if half(from) {
-		w, err := t.Convert(tensor.Float32)
+		wide, err := t.Convert(tensor.Float32)
 		if err != nil {
 			s.b.Fail(err)
-			return 0
+			return
 		}
-		t = w
+		t = wide
 	}
-	var v graph.Value
-	if param && (t.DType() == tensor.Float32 || t.DType() == tensor.Float64) {
-		v = s.g.AddParam(name, t)
-		im.inits[v] = initializer{name, from}
-	} else {
-		v = s.g.AddConst(name, t)
+	if w == nil {
+		s.names[name] = s.g.AddConst(name, t)
+		return
 	}
-	s.names[name] = v
-	return v
+	if v := im.main.g.Lookup(w.Name); v != 0 { // a value inside a function or body that has the same name
+		im.main.g.Rename(v, w.Name+"~")
+	}
+	v := im.main.g.AddParam(w.Name, t)
+	im.values[w], im.origin[v] = v, origin{w, from}
+	s.names[name] = s.f.bring(v)
 }
 
 // nodes adds the nodes of a graph or function in an order in which each name is defined before it is used.
@@ -265,7 +297,7 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		if err != nil {
 			return fmt.Errorf("engine: %s: %w", where, err)
 		}
-		im.constant(s, np.GetOutput()[0], t, false)
+		im.constant(s, np.GetOutput()[0], t, im.known[np.GetAttribute()[0]])
 		return nil
 	}
 	spec, known := im.set.Find(domain, name, opset)
@@ -302,6 +334,9 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		return nil
 	}
 	n.Opset = opset
+	if n.Op == ops.Identity && s.f == im.main && im.depth == 0 {
+		im.own[n] = true
+	}
 	for i, o := range np.GetOutput() {
 		if o == "" {
 			continue
@@ -315,10 +350,7 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		s.names[o] = n.Out[i]
 	}
 	for _, b := range bodies {
-		for _, name := range b.Names {
-			v, _ := s.lookup(name)
-			n.In = append(n.In, v)
-		}
+		n.In = append(n.In, im.captured[b]...)
 	}
 	return nil
 }

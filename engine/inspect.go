@@ -26,6 +26,8 @@ type Inspection struct {
 	Inputs      []tensor.Shape // that shapes, MACs and bytes were worked out for
 	Parameters  int            // trainable numbers
 	State       int            // numbers in running statistics
+	Fixed       int            // real numbers of the file that are neither
+	NotTrained  []Untrained    // what State and Fixed count, and quantised and sparse tensors, with the reason
 	WeightBytes int64          // of parameters, running statistics and constants
 	MACs        int64
 	PeakBytes   int64 // most memory that values take at the same time, without sharing storage in place
@@ -34,11 +36,19 @@ type Inspection struct {
 
 // Sizes chooses extents for the free axes of the inputs: batch for the first axis of each input and for all that carry the same symbol;
 // for others the first of a few usual sizes for which shapes can be inferred. Axes with the same symbol get the same extent. Axes that an
-// input declares keep their extent.
+// input declares keep their extent, but for a batch that Batch says is free.
 func (m *Model) Sizes(batch int) []tensor.Shape {
-	first := m.sizes(batch, usual[0])
+	return m.inferable(batch, batch != m.batch.fixed && m.Batch() == 0)
+}
+
+// declared is the sizes of Sizes for the batch that the file declares, or for one example.
+func (m *Model) declared() []tensor.Shape { return m.inferable(max(1, m.batch.fixed), false) }
+
+// inferable is sizes for the first usual extents for which shapes can be inferred.
+func (m *Model) inferable(batch int, free bool) []tensor.Shape {
+	first := m.sizes(batch, usual[0], free)
 	for _, u := range usual {
-		s := m.sizes(batch, u)
+		s := m.sizes(batch, u, free)
 		if _, _, err := exec.Shapes(m.g, s); err == nil {
 			return s
 		}
@@ -51,8 +61,8 @@ type extent struct{ length, side int }
 
 var usual = []extent{{16, 64}, {64, 224}, {256, 512}, {1024, 1024}}
 
-// sizes is Sizes with the given extents of free axes.
-func (m *Model) sizes(batch int, u extent) []tensor.Shape {
+// sizes is Sizes with the given extents of free axes; free lets a batch of a fixed size be batch too.
+func (m *Model) sizes(batch int, u extent, free bool) []tensor.Shape {
 	symbol := map[string]int{}
 	for _, in := range m.inputs {
 		if len(in.Dims) > 0 && in.Dims[0].Size < 0 && in.Dims[0].Symbol != "" {
@@ -68,7 +78,7 @@ func (m *Model) sizes(batch int, u extent) []tensor.Shape {
 				n = u.side
 			}
 			switch {
-			case k == 0 && d.Size == 1 && i == 0 && m.batch1:
+			case k == 0 && free && m.batch.of[in.Name]:
 				out[i][k] = batch
 			case d.Size >= 0:
 				out[i][k] = d.Size
@@ -89,12 +99,12 @@ func (m *Model) sizes(batch int, u extent) []tensor.Shape {
 	return out
 }
 
-// Inspect works out shapes and costs of the layers for the given input shapes, nil for Sizes(1). Shapes are inferred once more for
+// Inspect works out shapes and costs of the layers for the given input shapes, nil for one example or the batch that the file declares. Shapes are inferred once more for
 // inputs whose free axes have other extents: an axis of a layer that differs is shown as the symbol of the input axis that it equals in both, or
 // as unknown.
 func (m *Model) Inspect(inputs []tensor.Shape) (*Inspection, error) {
 	if inputs == nil {
-		inputs = m.Sizes(1)
+		inputs = m.declared()
 	}
 	if len(inputs) != len(m.inputs) {
 		return nil, fmt.Errorf("engine: inspect: %d input shapes given, the model has %d inputs", len(inputs), len(m.inputs))
@@ -145,8 +155,11 @@ func (m *Model) Weights() *Inspection {
 			r.Parameters += p.Value.Len()
 		case p.State:
 			r.State += p.Value.Len()
+		default:
+			r.Fixed += p.Value.Len()
 		}
 	}
+	r.NotTrained = m.notTrained()
 	for _, in := range m.g.Values {
 		if in.Data != nil {
 			r.WeightBytes += int64(in.DType.Size(in.Data.Len()))
@@ -162,7 +175,7 @@ func (m *Model) symbols(inputs, shapes []tensor.Shape) func(graph.Value) []graph
 		name string
 	}
 	var frees []free
-	second := m.sizes(inputBatch(inputs)+1, extent{1024 + 16, 1024 + 64})
+	second := m.sizes(inputBatch(inputs)+1, extent{1024 + 16, 1024 + 64}, false)
 	for i, in := range m.inputs {
 		for k, d := range in.Dims {
 			switch {

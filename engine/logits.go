@@ -3,21 +3,27 @@ package engine
 import (
 	"fmt"
 
+	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/tensor"
 )
 
 // Head describes how a model ends.
 type Head struct {
 	Output     string // the model's output
-	Logits     string // value before the final activation; Output itself when there is none
+	Logits     string // value before the final activation, of which the output shows a view; Output itself when there is none
 	Activation string // "Softmax", "LogSoftmax", "Sigmoid", or ""
+
+	// Axis is the axis of Logits that a Softmax or LogSoftmax runs over: 1 of [N,K,H,W] for a segmentation, 2 of [N,T,K] for tokens. It counts from the
+	// front where the rank of Logits can be inferred, else it is as in the file. It means nothing for other activations.
+	Axis int
+	// Flat says that the softmax runs over Axis and all axes behind it together, of more than one element, as before opset 13.
+	Flat bool
 }
 
-// skipped are the operators between an activation and the output that do not change the numbers.
-var skipped = map[string]bool{"Identity": true, "Cast": true, "Reshape": true, "Squeeze": true, "Unsqueeze": true, "Flatten": true, "Dropout": true}
-
-// Head finds the logits of the named output ("" means the first): the input of a final Softmax, LogSoftmax or Sigmoid, looking through operators
-// that do not change the numbers.
+// Head finds the logits of the named output ("" means the first): the input of a final Softmax, LogSoftmax or Sigmoid, one node or written out,
+// looking through views, which do not change the numbers.
 func (m *Model) Head(output string) (Head, error) {
 	if len(m.outputs) == 0 {
 		return Head{}, fmt.Errorf("engine: the model has no output")
@@ -38,56 +44,228 @@ func (m *Model) Head(output string) (Head, error) {
 		}
 	}
 	h := Head{Output: m.outputs[i].Name, Logits: m.outputs[i].Name}
-	v := m.g.Outputs[i]
-	for v != 0 {
-		n := m.g.Info(v).Def
-		if n == nil || n.Op.Domain != "" || len(n.In) == 0 {
-			break
-		}
-		if z := softmaxParts(m.g, n); z != 0 {
-			h.Activation, h.Logits = "Softmax", m.g.Info(z).Name
-			return h, nil
-		}
-		switch name := n.Op.Name; {
-		case name == "Softmax" || name == "LogSoftmax" || name == "Sigmoid":
-			h.Activation, h.Logits = name, m.g.Info(n.In[0]).Name
-			return h, nil
-		case !skipped[name]:
-			return h, nil
-		}
-		v = n.In[0]
+	a, ok := finalActivation(m.g, m.g.Outputs[i])
+	if !ok {
+		return h, nil
 	}
+	h.Activation, h.Axis, h.Flat, h.Logits = a.name, a.axis, a.flat, m.g.Info(a.z).Name
+	m.normalise(&h, a.z)
 	return h, nil
 }
 
-// softmaxParts is z when n computes e/Σe of e = exp(z - c), c made of z alone: the softmax that some exporters write out. 0 otherwise.
-func softmaxParts(g *graph.Graph, n *graph.Node) graph.Value {
-	def := func(v graph.Value, op string) *graph.Node {
-		if d := g.Info(v).Def; d != nil && d.Op.Domain == "" && d.Op.Name == op {
-			return d
+// normalise counts the axis of h from the front and forgets Flat where only one axis has more than one element.
+func (m *Model) normalise(h *Head, z graph.Value) {
+	if h.Activation == "Sigmoid" {
+		return
+	}
+	shapes, _, _ := exec.Shapes(m.g, m.declared()) // as far as it comes
+	if int(z) >= len(shapes) || shapes[z] == nil {
+		return
+	}
+	s := shapes[z]
+	if h.Axis < 0 {
+		h.Axis += len(s)
+	}
+	if h.Axis < 0 || h.Axis >= len(s) {
+		return
+	}
+	if h.Flat {
+		behind := s[h.Axis+1:].Len()
+		if h.Axis+1 == len(s) || behind == 1 {
+			h.Flat = false
+		} else if s[h.Axis] == 1 { // [N,1,1,K] flattened from axis 1
+			for k := h.Axis + 1; k < len(s); k++ {
+				if s[k] == behind {
+					h.Axis, h.Flat = k, false
+					break
+				}
+			}
 		}
-		return nil
 	}
-	if n.Op.Name != "Div" || n.NumIn != 2 {
-		return 0
+}
+
+// activation is a softmax or sigmoid of z.
+type activation struct {
+	name string
+	z    graph.Value
+	axis int
+	flat bool
+}
+
+// finalActivation is the activation that v shows through views; ok is false when there is none.
+func finalActivation(g *graph.Graph, v graph.Value) (a activation, ok bool) {
+	v = source(g, v)
+	if v == 0 {
+		return a, false
 	}
-	total := n.In[1] // of the last axis, perhaps spread over it again
+	n := g.Info(v).Def
+	if n == nil || len(n.In) == 0 {
+		return a, false
+	}
+	if n.Op.Role == graph.Probability {
+		axis, flat := ops.SoftmaxAxis(n)
+		return activation{n.Op.Name, n.In[0], axis, flat}, true
+	}
+	if is(n, ops.Log) { // of a softmax
+		if a, ok = finalActivation(g, n.In[0]); ok && a.name == "Softmax" {
+			a.name = "LogSoftmax"
+			return a, true
+		}
+		return activation{}, false
+	}
+	for _, written := range []func(*graph.Graph, *graph.Node) (activation, bool){softmaxParts, logSoftmaxParts, sigmoidParts} {
+		if a, ok = written(g, n); ok {
+			return a, true
+		}
+	}
+	return activation{}, false
+}
+
+// is reports whether n is of op, in any version.
+func is(n *graph.Node, op *graph.Spec) bool { return n.Op.Domain == op.Domain && n.Op.Name == op.Name }
+
+// made is the node that computes v when it is of op, else nil.
+func made(g *graph.Graph, v graph.Value, op *graph.Spec) *graph.Node {
+	if d := g.Info(v).Def; d != nil && is(d, op) {
+		return d
+	}
+	return nil
+}
+
+// softmaxParts reads n as e/Σe of e = exp(z - c), c made of z alone: the softmax that some exporters write out.
+func softmaxParts(g *graph.Graph, n *graph.Node) (activation, bool) {
+	if !is(n, ops.Div) || n.NumIn != 2 {
+		return activation{}, false
+	}
+	exp, sum := made(g, n.In[0], ops.Exp), made(g, spread(g, n.In[1]), ops.ReduceSum)
+	if exp == nil || sum == nil || sum.In[0] != n.In[0] {
+		return activation{}, false
+	}
+	axis, flat, ok := reducedAxis(g, sum)
+	return activation{"Softmax", shifted(g, exp.In[0]), axis, flat}, ok
+}
+
+// logSoftmaxParts reads n as d - log Σ exp d of d = z - c, or z - ReduceLogSumExp z.
+func logSoftmaxParts(g *graph.Graph, n *graph.Node) (activation, bool) {
+	if !is(n, ops.Sub) || n.NumIn != 2 {
+		return activation{}, false
+	}
+	total := spread(g, n.In[1])
+	if r := made(g, total, ops.ReduceLogSumExp); r != nil && r.In[0] == n.In[0] {
+		axis, flat, ok := reducedAxis(g, r)
+		return activation{"LogSoftmax", shifted(g, n.In[0]), axis, flat}, ok
+	}
+	log := made(g, total, ops.Log)
+	if log == nil {
+		return activation{}, false
+	}
+	sum := made(g, spread(g, log.In[0]), ops.ReduceSum)
+	if sum == nil {
+		return activation{}, false
+	}
+	exp := made(g, sum.In[0], ops.Exp)
+	if exp == nil || exp.In[0] != n.In[0] {
+		return activation{}, false
+	}
+	axis, flat, ok := reducedAxis(g, sum)
+	return activation{"LogSoftmax", shifted(g, n.In[0]), axis, flat}, ok
+}
+
+// sigmoidParts reads n as 1/(1 + exp(-z)) or exp(z)/(1 + exp(z)).
+func sigmoidParts(g *graph.Graph, n *graph.Node) (activation, bool) {
+	var top, bottom graph.Value
+	switch {
+	case is(n, ops.Div) && n.NumIn == 2:
+		top, bottom = n.In[0], n.In[1]
+	case is(n, ops.Reciprocal):
+		bottom = n.In[0]
+	default:
+		return activation{}, false
+	}
+	sum := made(g, bottom, ops.Add)
+	if sum == nil {
+		return activation{}, false
+	}
+	for i := range 2 {
+		exp := made(g, sum.In[i], ops.Exp)
+		if exp == nil || !isNumber(g, sum.In[1-i], 1) {
+			continue
+		}
+		if top == sum.In[i] {
+			return activation{name: "Sigmoid", z: exp.In[0]}, true
+		}
+		if z := negated(g, exp.In[0]); z != 0 && (top == 0 || isNumber(g, top, 1)) {
+			return activation{name: "Sigmoid", z: z}, true
+		}
+	}
+	return activation{}, false
+}
+
+// negated is z when v is -z, else 0.
+func negated(g *graph.Graph, v graph.Value) graph.Value {
+	if n := made(g, v, ops.Neg); n != nil {
+		return n.In[0]
+	}
+	if n := made(g, v, ops.Sub); n != nil && isNumber(g, n.In[0], 0) {
+		return n.In[1]
+	}
+	if n := made(g, v, ops.Mul); n != nil {
+		for i := range 2 {
+			if isNumber(g, n.In[i], -1) {
+				return n.In[1-i]
+			}
+		}
+	}
+	return 0
+}
+
+// isNumber reports whether v is a constant of which every element is x.
+func isNumber(g *graph.Graph, v graph.Value, x float64) bool {
+	in := g.Info(v)
+	return in.Kind == graph.Constant && (in.DType == tensor.Float32 || in.DType == tensor.Float64) && in.Data.Len() > 0 && all(in.Data, x)
+}
+
+// spread looks back through what only repeats a reduced value over its axes again.
+func spread(g *graph.Graph, v graph.Value) graph.Value {
 	for range 4 {
-		d := g.Info(total).Def
-		if d == nil || (d.Op.Name != "Reshape" && d.Op.Name != "Expand" && d.Op.Name != "Unsqueeze") {
+		d := g.Info(v).Def
+		if d == nil || d.Op.Role != graph.View && !is(d, ops.Expand) {
 			break
 		}
-		total = d.In[0]
+		v = d.In[0]
 	}
-	exp, sum := def(n.In[0], "Exp"), def(total, "ReduceSum")
-	if exp == nil || sum == nil || sum.In[0] != n.In[0] {
-		return 0
+	return v
+}
+
+// shifted is z when v is z - c, c made of z alone; else v.
+func shifted(g *graph.Graph, v graph.Value) graph.Value {
+	if d := made(g, v, ops.Sub); d != nil && onlyFrom(g, d.In[1], d.In[0]) {
+		return d.In[0]
 	}
-	z := exp.In[0]
-	if d := def(z, "Sub"); d != nil && onlyFrom(g, d.In[1], d.In[0]) {
-		z = d.In[0]
+	return v
+}
+
+// reducedAxis is the axis that a Reduce node reduces; of several the first, with flat true. ok is false when they are computed.
+func reducedAxis(g *graph.Graph, n *graph.Node) (axis int, flat, ok bool) {
+	var axes []int
+	if n.NumIn > 1 && n.In[1] != 0 {
+		in := g.Info(n.In[1])
+		if in.Kind != graph.Constant {
+			return 0, false, false
+		}
+		var err error
+		if axes, err = in.Data.Ints(); err != nil {
+			return 0, false, false
+		}
+	} else if a, found := graph.EncodeAttrs(n.Attrs)["axes"].([]int64); found {
+		for _, x := range a {
+			axes = append(axes, int(x))
+		}
 	}
-	return z
+	if len(axes) == 0 { // all
+		return 0, true, true
+	}
+	return axes[0], len(axes) > 1, true
 }
 
 // onlyFrom reports whether v is computed from z and constants alone by a few reductions and comparisons.
@@ -97,14 +275,14 @@ func onlyFrom(g *graph.Graph, v, z graph.Value) bool {
 			return true
 		}
 		d := g.Info(v).Def
-		if d == nil || d.NumIn == 0 || d.Op.Domain != "" {
+		if d == nil || d.NumIn == 0 {
 			return false
 		}
-		switch d.Op.Name {
-		case "Identity", "Reshape", "Expand", "Unsqueeze", "Squeeze":
+		switch {
+		case d.Op.Role == graph.View || is(d, ops.Expand):
 			v = d.In[0]
 			continue
-		case "ReduceMax", "Max", "Cast":
+		case d.Op.Role == graph.Reduction || is(d, ops.Max):
 		default:
 			return false
 		}

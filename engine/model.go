@@ -6,7 +6,6 @@ package engine
 
 import (
 	"fmt"
-	"iter"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -15,7 +14,6 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/engine/rewrite"
 	"github.com/gtk-onnx/gtk/internal/parallel"
-	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -47,19 +45,6 @@ func (io IO) String() string {
 	return fmt.Sprintf("%s %v[%s]", io.Name, io.DType, strings.Join(d, ","))
 }
 
-// Param is a real-valued initializer of the model.
-type Param struct {
-	Name      string
-	Value     *tensor.Tensor // changed in place by training
-	Trainable bool           // a weight; false for running statistics and for constants such as the bounds of a Clip
-	State     bool           // running statistics of a normalisation
-
-	value   graph.Value
-	file    tensor.DType // element type in the file
-	from    string       // initializer that it was made from when it was un-shared
-	changed atomic.Int64 // Model.gen at its last change
-}
-
 // Model is a loaded model. It is safe for concurrent reading; sessions that train it are not concurrent with others.
 type Model struct {
 	file    *onnx.Model
@@ -72,8 +57,11 @@ type Model struct {
 	pool    *parallel.Pool
 	set     *graph.Set
 	gen     atomic.Int64 // counts changes of parameters
-	batch1  bool         // the input declares a batch of one, and the graph takes any
 	thawed  bool
+	batch   batching
+
+	wanted    []string    // globs of WithTrainable
+	untrained []Untrained // beside parameters
 }
 
 // Missing is one thing a model needs that the engine does not have.
@@ -134,7 +122,7 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	if m.Proto.GetGraph() == nil {
 		return nil, fmt.Errorf("engine: %w", &onnx.FormatError{Msg: "the model has no graph"})
 	}
-	im := &importer{m: m, set: em.set, opsets: map[string]int{}, inits: map[graph.Value]initializer{}}
+	im := newImporter(m, em.set)
 	for _, o := range m.Proto.GetOpsetImport() {
 		im.opsets[domainOf(o.GetDomain())] = int(o.GetVersion())
 	}
@@ -155,7 +143,7 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	}
 	em.g, em.inputs, em.outputs = g, inputs, outputs
 	g.Given = max(1, g.DataBytes())
-	shared := rewrite.Unshare(g)
+	shared := rewrite.Unshare(g, func(n *graph.Node) bool { return im.own[n] })
 	if err := em.findParams(im, shared); err != nil {
 		return nil, err
 	}
@@ -163,63 +151,10 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	rewrite.Dead(g, nil)
-	for _, p := range em.params {
-		p.Trainable = p.Trainable && !p.State
-	}
-	if len(inputs) > 0 && len(inputs[0].Dims) > 0 && inputs[0].Dims[0].Size == 1 {
-		em.batch1 = rewrite.FreeBatch(g)
-	}
+	em.dropDead()
 	em.pool = parallel.New(em.threads)
+	em.freeBatch()
 	return em, nil
-}
-
-// findParams lists the parameters and decides which are weights: those that a differentiable input of some operator reads, and that are
-// more than a single number unless the operator keeps its weights there.
-func (m *Model) findParams(im *importer, shared map[graph.Value]graph.Value) error {
-	g := m.g
-	used := map[graph.Value][]*graph.Formal{}
-	for _, n := range g.Nodes {
-		for i, v := range n.In {
-			if v == 0 || g.Info(v).Kind != graph.Parameter {
-				continue
-			}
-			if i < n.NumIn {
-				used[v] = append(used[v], n.Op.FormalIn(i))
-			} else {
-				used[v] = append(used[v], &graph.Formal{NoGrad: true}) // captured by a body
-			}
-		}
-	}
-	for v, in := range g.Values {
-		if in.Kind != graph.Parameter {
-			continue
-		}
-		p := &Param{Name: in.Name, Value: in.Data, value: v}
-		origin := v
-		if from, ok := shared[v]; ok {
-			origin = from
-			p.from = g.Info(from).Name
-		}
-		p.file = im.inits[origin].dtype
-		for _, f := range used[v] {
-			switch {
-			case f.State:
-				p.State = true
-			case f.NoGrad:
-			case f.Weight || in.Data.Len() > 1:
-				p.Trainable = true
-			}
-		}
-		m.params = append(m.params, p)
-		m.byName[p.Name] = p
-	}
-	// What no weight depends on is a constant, and can be folded with.
-	for _, p := range m.params {
-		if !p.Trainable && !p.State {
-			g.Info(p.value).Kind = graph.Constant
-		}
-	}
-	return nil
 }
 
 // File is the model as it was read.
@@ -237,52 +172,6 @@ func (m *Model) Outputs() []IO { return slices.Clone(m.outputs) }
 // Pool is the worker pool that the model runs on.
 func (m *Model) Pool() *parallel.Pool { return m.pool }
 
-// Params yields the parameters in the order of the file.
-func (m *Model) Params() iter.Seq[*Param] {
-	return func(yield func(*Param) bool) {
-		for _, p := range m.params {
-			if !yield(p) {
-				return
-			}
-		}
-	}
-}
-
-// Param is the parameter called name, or an error that suggests near names.
-func (m *Model) Param(name string) (*Param, error) {
-	if p := m.byName[name]; p != nil {
-		return p, nil
-	}
-	var names []string
-	for _, p := range m.params {
-		names = append(names, p.Name)
-	}
-	return nil, fmt.Errorf("engine: no parameter %q%s", name, hint(name, names))
-}
-
-func hint(name string, known []string) string {
-	if near := registry.Suggest(name, known); len(near) > 0 {
-		return fmt.Sprintf(" (did you mean %q?)", near[0])
-	}
-	return ""
-}
-
-// Thaw gives the parameters storage of their own, so that they can be changed without touching the file as it was read.
-// Call it before making the sessions that train.
-func (m *Model) Thaw() {
-	if m.thawed {
-		return
-	}
-	m.thawed = true
-	for _, p := range m.params {
-		if p.Trainable || p.State {
-			p.Value = p.Value.Clone()
-			m.g.Info(p.value).Data = p.Value
-		}
-	}
-	m.change(m.params)
-}
-
 // value finds a value of the forward graph by ONNX name, or a node by its name, meaning its first output.
 func (m *Model) value(name string) (graph.Value, error) {
 	for i, o := range m.outputs {
@@ -299,35 +188,4 @@ func (m *Model) value(name string) (graph.Value, error) {
 		}
 	}
 	return 0, fmt.Errorf("engine: the model has no value %q%s", name, hint(name, m.g.Names()))
-}
-
-// Save is a copy of the file with the present content of the parameters; nothing else differs.
-func (m *Model) Save() (*onnx.Model, error) {
-	out := m.file.Clone()
-	for _, p := range m.params {
-		if !p.Trainable && !p.State {
-			continue
-		}
-		t := p.Value
-		if half(p.file) {
-			h, err := t.Convert(p.file)
-			if err != nil {
-				return nil, fmt.Errorf("engine: parameter %q: %w", p.Name, err)
-			}
-			t = h
-		}
-		if p.from != "" {
-			if tensor.Equal(p.Value, m.byName[p.from].Value) {
-				continue
-			}
-			if err := out.ReplaceNodeByInitializer(p.Name, t); err != nil {
-				return nil, fmt.Errorf("engine: parameter %q: %w", p.Name, err)
-			}
-			continue
-		}
-		if err := out.SetInitializer(p.Name, t); err != nil {
-			return nil, fmt.Errorf("engine: parameter %q: %w", p.Name, err)
-		}
-	}
-	return out, nil
 }

@@ -88,6 +88,7 @@ type Session struct {
 	none    map[string]bool // gradients that are zero
 	seed    *tensor.Tensor  // of the dropout masks, nil without dropout
 	seeded  bool            // by SetSeed
+	proving bool            // run for Batch, which must not ask for itself
 }
 
 // update copies a fetched value into a parameter after each run.
@@ -316,7 +317,7 @@ func (s *Session) Run(ctx context.Context, feeds map[string]*tensor.Tensor) (*Re
 		if info.Dims != nil && len(info.Dims) == 0 && t.Len() == 1 {
 			t = t.Reshape() // one number where a scalar is declared
 		}
-		if err := fits(t, info, i == 0 && s.m.batch1); err != nil {
+		if err := fits(t, info, s.m.batch.of[name], s.free); err != nil {
 			return nil, fmt.Errorf("engine: input %q: %w", name, err)
 		}
 		in[i] = t
@@ -345,8 +346,11 @@ func (s *Session) Run(ctx context.Context, feeds map[string]*tensor.Tensor) (*Re
 // ErrShape is the error of feeding a tensor whose shape the model's input does not admit.
 var ErrShape = errors.New("shape does not fit")
 
-// fits checks a fed tensor against the declaration of its input; freeBatch lets axis 0 differ from a declared 1.
-func fits(t *tensor.Tensor, info *graph.Info, freeBatch bool) error {
+// free reports whether the model takes another batch size than it declares.
+func (s *Session) free() bool { return s.proving || s.m.Batch() == 0 }
+
+// fits checks a fed tensor against the declaration of its input. Where batched, axis 0 may differ if free says so.
+func fits(t *tensor.Tensor, info *graph.Info, batched bool, free func() bool) error {
 	if t.DType() != info.DType {
 		return fmt.Errorf("has type %v, want %v", t.DType(), info.DType)
 	}
@@ -357,9 +361,14 @@ func fits(t *tensor.Tensor, info *graph.Info, freeBatch bool) error {
 		return fmt.Errorf("%w: has shape %v, want %d axes as in %v", ErrShape, t.Shape(), len(info.Dims), IO{info.Name, info.DType, info.Dims})
 	}
 	for i, d := range info.Dims {
-		if d.Size >= 0 && t.Dim(i) != d.Size && !(i == 0 && freeBatch) {
-			return fmt.Errorf("%w: has shape %v, want %v", ErrShape, t.Shape(), IO{info.Name, info.DType, info.Dims})
+		if d.Size < 0 || t.Dim(i) == d.Size || i == 0 && batched && free() {
+			continue
 		}
+		hint := ""
+		if i == 0 && batched {
+			hint = fmt.Sprintf(" (the model was exported for batches of %d and takes no others: feed %d at a time)", d.Size, d.Size)
+		}
+		return fmt.Errorf("%w: has shape %v, want %v%s", ErrShape, t.Shape(), IO{info.Name, info.DType, info.Dims}, hint)
 	}
 	return nil
 }

@@ -131,6 +131,11 @@ func (m *Model) SetInitializer(name string, t *tensor.Tensor) error {
 		}
 		return fmt.Errorf("onnx: %s: the model has none of this name%s", where, m.similar(name))
 	}
+	return m.setTensor(where, p, t)
+}
+
+// setTensor gives p, called where in messages, new values as SetInitializer does.
+func (m *Model) setTensor(where string, p *onnxpb.TensorProto, t *tensor.Tensor) error {
 	shape, _, err := shapeOf(p)
 	if err != nil {
 		return at(err, where)

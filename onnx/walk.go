@@ -3,6 +3,7 @@ package onnx
 import (
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"google.golang.org/protobuf/proto"
@@ -165,6 +166,21 @@ func BindAttributes(n *onnxpb.NodeProto, given map[string]*onnxpb.AttributeProto
 	c.message(out.ProtoReflect(), n.ProtoReflect())
 	bind(out, given)
 	return out
+}
+
+// RefersToCall reports whether attributes of a node of a function, or of nodes in its subgraphs, are taken from the call.
+func RefersToCall(n *onnxpb.NodeProto) bool {
+	for _, a := range n.GetAttribute() {
+		if a.GetRefAttrName() != "" {
+			return true
+		}
+		for _, sub := range append([]*onnxpb.GraphProto{a.GetG()}, a.GetGraphs()...) {
+			if slices.ContainsFunc(sub.GetNode(), RefersToCall) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func bind(n *onnxpb.NodeProto, given map[string]*onnxpb.AttributeProto) {

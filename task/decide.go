@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
-	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -285,5 +284,8 @@ func softmaxAxis(f form) int {
 	if f.head.Activation != softmax && f.head.Activation != logSoft {
 		return -1
 	}
-	return engine.HeadAxis(f.head, len(f.shape))
+	if f.head.Flat || f.head.Axis < 0 || f.head.Axis >= len(f.shape) {
+		return -1
+	}
+	return f.head.Axis
 }

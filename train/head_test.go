@@ -207,4 +207,10 @@ func TestSelect(t *testing.T) {
 			t.Errorf("--freeze %q leaves %q", bad, names)
 		}
 	}
+	if names, err := Select(m, []string{"layer1", "conv*"}, true, "layer1.0.bn1"); err != nil || !slices.Equal(names, []string{"layer1.0.bn1.weight", "layer1.0.bn1.bias", "fc.weight", "fc.bias"}) {
+		t.Errorf("the last layer and --trainable layer1.0.bn1: %q, %v", names, err)
+	}
+	if _, err := Select(m, nil, false, "layer9"); err == nil {
+		t.Error("--trainable that matches nothing is no error")
+	}
 }

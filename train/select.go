@@ -2,47 +2,38 @@ package train
 
 import (
 	"fmt"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
-// Select lists the names of the parameters to train: all weights, less those that a glob of freeze matches, or only those of the last layer.
-// A pattern is matched against the whole parameter name, and against each of its prefixes that end before a dot or slash, so
-// that "layer1" freezes "layer1.0.conv.weight". A pattern that matches nothing is an error.
-func Select(m *engine.Model, freeze []string, lastLayer bool) ([]string, error) {
-	var all, names []string
+// Select lists the names of the parameters to train: all weights, less those that a glob of freeze matches, or only those of the last layer; and
+// those that a glob of trainable matches in any case, which are to be given to engine.WithTrainable too when the model is loaded. Globs are matched by
+// engine.Match, so that "layer1" freezes "layer1.0.conv.weight". One that matches nothing is an error.
+func Select(m *engine.Model, freeze []string, lastLayer bool, trainable ...string) ([]string, error) {
+	var all, fixed []string
 	for p := range m.Params() {
-		if p.Trainable {
+		if !p.Trainable {
+			fixed = append(fixed, p.Name)
+		} else {
 			all = append(all, p.Name)
 		}
 	}
 	if len(all) == 0 {
-		return nil, fmt.Errorf("train: the model has no trainable parameter")
+		msg := ""
+		if rest := m.Weights().NotTrained; len(rest) > 0 {
+			msg = fmt.Sprintf("; of %d tensors that are not trained the first is %q: %s", len(rest), rest[0].Name, rest[0].Why)
+		}
+		return nil, fmt.Errorf("train: the model has no trainable parameter%s", msg)
 	}
-	names = slices.Clone(all)
+	names := slices.Clone(all)
 	for _, pattern := range freeze {
-		hit := false
-		for _, n := range all {
-			ok, err := matches(pattern, n)
-			if err != nil {
-				return nil, fmt.Errorf("train: --freeze %q: %w", pattern, err)
-			}
-			if ok {
-				hit = true
-				names = slices.DeleteFunc(names, func(x string) bool { return x == n })
-			}
+		hits, err := matching("freeze", pattern, slices.Concat(all, fixed))
+		if err != nil {
+			return nil, err
 		}
-		if !hit {
-			msg := ""
-			if near := registry.Suggest(pattern, all); len(near) > 0 {
-				msg = fmt.Sprintf(" (did you mean %q?)", near[0])
-			}
-			return nil, fmt.Errorf("train: --freeze %q matches no parameter%s", pattern, msg)
-		}
+		names = slices.DeleteFunc(names, func(x string) bool { return slices.Contains(hits, x) })
 	}
 	if lastLayer {
 		last, err := FindHead(m.File(), "")
@@ -51,27 +42,38 @@ func Select(m *engine.Model, freeze []string, lastLayer bool) ([]string, error) 
 		}
 		names = slices.DeleteFunc(names, func(x string) bool { return !slices.Contains(last.Params, x) })
 	}
+	for _, pattern := range trainable {
+		hits, err := matching("trainable", pattern, all)
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, hits...)
+	}
+	names = slices.DeleteFunc(all, func(x string) bool { return !slices.Contains(names, x) })
 	if len(names) == 0 {
 		return nil, fmt.Errorf("train: every parameter is frozen")
 	}
 	return names, nil
 }
 
-func matches(pattern, name string) (bool, error) {
-	if ok, err := path.Match(pattern, name); ok || err != nil {
-		return ok, err
-	}
-	// path.Match does not let * cross a slash; parameter names use both dots and slashes as separators.
-	flat := func(s string) string { return strings.ReplaceAll(s, "/", ".") }
-	if ok, err := path.Match(flat(pattern), flat(name)); ok || err != nil {
-		return ok, err
-	}
-	for i, c := range name {
-		if c == '.' || c == '/' {
-			if ok, _ := path.Match(flat(pattern), flat(name[:i])); ok {
-				return true, nil
-			}
+// matching is the names that the glob of a flag matches; none is an error.
+func matching(flag, pattern string, names []string) ([]string, error) {
+	var hits []string
+	for _, n := range names {
+		ok, err := engine.Match(pattern, n)
+		if err != nil {
+			return nil, fmt.Errorf("train: --%s %q: %w", flag, pattern, err)
+		}
+		if ok {
+			hits = append(hits, n)
 		}
 	}
-	return false, nil
+	if hits == nil {
+		msg := ""
+		if near := registry.Suggest(pattern, names); len(near) > 0 {
+			msg = fmt.Sprintf(" (did you mean %q?)", near[0])
+		}
+		return nil, fmt.Errorf("train: --%s %q matches no parameter%s", flag, pattern, msg)
+	}
+	return hits, nil
 }

@@ -20,7 +20,9 @@ type lossAttrs struct {
 func LossReduction(reduction string) any { return &lossAttrs{Reduction: reduction} }
 
 // ClassLoss is LossReduction with a class number that is left out of the loss.
-func ClassLoss(reduction string, ignore int) any { return &lossAttrs{Reduction: reduction, Ignore: &ignore} }
+func ClassLoss(reduction string, ignore int) any {
+	return &lossAttrs{Reduction: reduction, Ignore: &ignore}
+}
 
 // ClassLossGrad is the gradient of a loss over classes by scores X [N,C,…]: with k = target[n,…] and w[k] the weight of that class, 1
 // without weights, over what the reduction divides by,

@@ -105,7 +105,7 @@ func defineSoftmax(s *graph.Spec, name string, log bool) {
 	in, out := []graph.Formal{{Name: "input", Types: floats}}, []graph.Formal{{Name: "output"}}
 	doc := "https://onnx.ai/onnx/operators/onnx__" + name + ".html"
 	define(s, graph.Def[softmaxAttrs]{
-		Name: name, Since: []int{13}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
+		Name: name, Role: graph.Probability, Since: []int{13}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
 		Infer: func(a *softmaxAttrs, c *graph.InferCtx) error {
 			return (&softmaxGradAttrs{Axis: a.Axis}).infer(c)
 		},
@@ -117,7 +117,7 @@ func defineSoftmax(s *graph.Spec, name string, log bool) {
 		},
 	})
 	define(new(graph.Spec), graph.Def[softmaxOldAttrs]{
-		Name: name, Since: []int{1, 11}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
+		Name: name, Role: graph.Probability, Since: []int{1, 11}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
 		Infer: func(a *softmaxOldAttrs, c *graph.InferCtx) error {
 			return (&softmaxGradAttrs{Axis: a.Axis, Flat: true}).infer(c)
 		},
@@ -128,6 +128,18 @@ func defineSoftmax(s *graph.Spec, name string, log bool) {
 			return []graph.Value{b.Add(SoftmaxGrad, &softmaxGradAttrs{Axis: a.Axis, Flat: true, Log: log}, n.Out[0], dy[0])}, nil
 		},
 	})
+}
+
+// SoftmaxAxis is the axis that n, a Softmax, LogSoftmax or Hardmax, runs over, as in the file; flat says that it runs over all axes behind it too. Of other
+// nodes it is 0.
+func SoftmaxAxis(n *graph.Node) (axis int, flat bool) {
+	switch a := n.Attrs.(type) {
+	case *softmaxAttrs:
+		return a.Axis, false
+	case *softmaxOldAttrs:
+		return a.Axis, true
+	}
+	return 0, false
 }
 
 func (a *softmaxGradAttrs) infer(c *graph.InferCtx) error {

@@ -1,0 +1,340 @@
+package engine
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// judge tells the weights of a file from the numbers of the program that it stores in the same way.
+//
+// Where an operator keeps weights (graph.Formal.Weight) everything is one. Elsewhere, in sums and products above all, a tensor of several numbers
+// is a weight unless it shows that it is not: a table of sinusoids, a mask, a shift of the raw input, a state of zeros. A single number is one only when
+// something says so: its place behind a layer with one output, its name, or a value that no program would write. Constant nodes are where exporters
+// write numbers of the program, so what stands in sums and products there is one, unless the file keeps all its weights in Constant nodes.
+type judge struct {
+	m      *Model
+	g      *graph.Graph
+	read   readers
+	ops    map[string]bool // operators' names in lower case
+	names  map[string]bool // of all parameters
+	nodes  map[graph.Value]bool
+	writer bool // the file keeps its weights in Constant nodes
+}
+
+func newJudge(m *Model, im *importer, shared map[graph.Value]graph.Value) *judge {
+	j := &judge{m: m, g: m.g, read: readers{}, ops: lowerOps(m.set), names: map[string]bool{}, nodes: map[graph.Value]bool{}}
+	inInit, inNode := false, false
+	for v, in := range m.g.Values {
+		if in.Data != nil {
+			j.names[in.Name] = true
+		}
+		if in.Kind != graph.Parameter {
+			continue
+		}
+		origin := v
+		if from, ok := shared[v]; ok {
+			origin = from
+		}
+		j.nodes[v] = im.origin[origin].weight.Constant
+		for _, u := range j.read.ends(m.g, v) {
+			if u.n != nil && u.n.Op.Role == graph.Linear && !u.formal().NoGrad {
+				inInit, inNode = inInit || !j.nodes[v], inNode || j.nodes[v]
+			}
+		}
+	}
+	j.writer = inNode && !inInit
+	return j
+}
+
+// verdict says whether p has running statistics, whether a gradient can reach it, and why it is not learned, "" when it is.
+func (j *judge) verdict(p *Param) (state, able bool, why string) {
+	var seen []use // through which a gradient goes
+	why = "no node reads it"
+	for _, u := range j.read.ends(j.g, p.value) {
+		if u.n == nil {
+			why = "it is an output as it is"
+			continue
+		}
+		f := u.formal()
+		switch {
+		case f == nil:
+		case f.State:
+			return true, false, fmt.Sprintf("running statistics of %s", u.n.Label())
+		case f.NoGrad:
+			why = fmt.Sprintf("%s reads it as its input %s, where no gradient goes", u.n.Label(), f.Name)
+		case j.quantises(u) || j.quantisation(p.Name):
+			return false, false, fmt.Sprintf("it scales quantised numbers (%s), which are not trained", u.n.Label())
+		default:
+			seen = append(seen, u)
+		}
+	}
+	if len(seen) == 0 {
+		return false, false, why
+	}
+	if w := slices.IndexFunc(seen, func(u use) bool { return u.formal().Weight }); w >= 0 {
+		for _, u := range seen {
+			if u.formal().Weight && !j.standIn(u, p.Value) {
+				if sinusoids(p.Value, p.file) {
+					return false, true, "it is a table of sinusoids, such as a Fourier transform or a fixed position encoding"
+				}
+				return false, true, ""
+			}
+		}
+		return false, true, fmt.Sprintf("%s only divides by the deviation; the scale and shift that are learned follow it", seen[w].n.Label())
+	}
+	if slices.ContainsFunc(seen, func(u use) bool { return j.isBias(u, p.Value) }) {
+		return false, true, ""
+	}
+	if p.Value.Len() == 1 {
+		return false, true, j.single(p, seen)
+	}
+	return false, true, j.several(p, seen)
+}
+
+// quantises reports whether the node of u reads or writes quantised numbers, of which u is the scale.
+func (j *judge) quantises(u use) bool {
+	for _, v := range append(slices.Clone(u.n.In[:u.n.NumIn]), u.n.Out...) {
+		if v != 0 && smallInt(u.g.Info(v).DType) && u.n.Op.Role == graph.NoRole && u.in > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// several is why a tensor of several numbers that is read by seen is not learned, "" when it is.
+func (j *judge) several(p *Param, seen []use) string {
+	t := p.Value
+	switch {
+	case sinusoids(t, p.file):
+		return "it is a table of sinusoids, such as a fixed position encoding"
+	case mask(t):
+		return "it is a mask of zeros and very large or of zeros and ones"
+	case all(t, 0) && slices.ContainsFunc(seen, isState):
+		return fmt.Sprintf("it is the initial state, of zeros, of %s", seen[slices.IndexFunc(seen, isState)].n.Label())
+	}
+	for _, u := range seen {
+		if j.prepares(u, t) {
+			return fmt.Sprintf("%s only shifts or scales the raw input by it", u.n.Label())
+		}
+		if channels(t) && j.finishes(u.g, u.n) {
+			return fmt.Sprintf("%s only shifts or scales the picture that is the output by it", u.n.Label())
+		}
+	}
+	if j.nodes[p.value] && !j.writer {
+		return fmt.Sprintf("it stands in a Constant node, where the exporter wrote numbers of the program, and %s is no layer", seen[0].n.Label())
+	}
+	if exporterMade(p.Name, j.ops) && axes(t) > 1 && !slices.ContainsFunc(seen, func(u use) bool { return u.n.Op.Role != graph.Arithmetic || j.layerBehind(u) }) {
+		return fmt.Sprintf("%s only shifts or scales the outputs by it, behind the last layer", seen[0].n.Label())
+	}
+	return ""
+}
+
+// single is why one number that is read by seen, in no place where operators keep weights, is not learned, "" when it is.
+func (j *judge) single(p *Param, seen []use) string {
+	v := p.Value.Float64s()[0]
+	sign := signOf(p.Name, j.ops)
+	for _, u := range seen {
+		switch {
+		case u.n.Op.Role != graph.Arithmetic:
+			return fmt.Sprintf("it is one number, and %s is no place where one is learned", u.n.Label())
+		case sign == named:
+		case j.prepares(u, p.Value):
+			return fmt.Sprintf("it is one number, by which %s only shifts or scales the raw input", u.n.Label())
+		case j.scores(u):
+			return fmt.Sprintf("it is one number, by which %s scales the scores of attention", u.n.Label())
+		case is(u.n, ops.Add) && v != 0 && math.Abs(v) <= 1e-3:
+			return fmt.Sprintf("it is one small number that %s adds, as the epsilon of a normalisation", u.n.Label())
+		}
+	}
+	tol := 5e-7
+	if half(p.file) {
+		tol = 2e-3
+	}
+	times := slices.ContainsFunc(seen, func(u use) bool { return is(u.n, ops.Mul) })
+	switch {
+	case sign == named:
+		return ""
+	case sign == artefact:
+		return fmt.Sprintf("it is one number (%v) in %s with a name that exporters give to numbers of the program", v, seen[0].n.Label())
+	case j.nodes[p.value]:
+		return fmt.Sprintf("it is one number (%v) in a Constant node, where exporters write numbers of the program", v)
+	case sign == hinted && (v == 0 || v == 1 || powerOfTen(v) || !written(v, tol)):
+		return ""
+	case sign == unknown && p.Value.Rank() > 0 && (v == 0 && times || !written(v, tol)):
+		return "" // no program multiplies by nothing, or by a number that nobody would write
+	}
+	return fmt.Sprintf("it is one number (%v) in %s, and nothing says that it is learned", v, seen[0].n.Label())
+}
+
+// isBias reports whether u adds t to what a layer without a bias of its own gave, one number for each of its outputs.
+func (j *judge) isBias(u use, t *tensor.Tensor) bool {
+	if !is(u.n, ops.Add) || u.other() == 0 || axes(t) > 1 || t.Rank() == 0 {
+		return false
+	}
+	x := source(u.g, u.other())
+	n := u.g.Info(x).Def
+	if n == nil || n.Op.Role != graph.Linear || n.NumIn > 2 && n.In[2] != 0 {
+		return false
+	}
+	for _, in := range n.In[:min(2, n.NumIn)] {
+		w := u.g.Info(source(u.g, in))
+		if w.Data == nil {
+			continue
+		}
+		s, view := w.Data.Shape(), u.g.Info(in).Def
+		if view != nil && w.Data.Rank() == 2 && is(view, ops.Transpose) {
+			s = tensor.Shape{s[1], s[0]}
+		}
+		if len(s) >= 2 && s[ops.OutAxis(n, len(s))] == t.Len() {
+			return true
+		}
+	}
+	return false
+}
+
+// standIn reports whether the weight at u stands in for one that a normalisation does not have: a GroupNorm that was written out is an
+// InstanceNormalization of groups with scales of one and shifts of zero, and then a product with a scale for each channel.
+func (j *judge) standIn(u use, t *tensor.Tensor) bool {
+	if u.n.Op.Role != graph.Normalisation || u.in == 0 || !all(t, 0) && !all(t, 1) {
+		return false
+	}
+	for _, r := range j.read.ends(u.g, u.n.Out[0]) {
+		if r.n == nil || !is(r.n, ops.Mul) || r.other() == 0 {
+			return false
+		}
+		s := u.g.Info(source(u.g, r.other()))
+		if s.Kind != graph.Parameter && s.Kind != graph.Input || s.Data != nil && s.Data.Len() <= t.Len() {
+			return false
+		}
+	}
+	return true
+}
+
+// isState reports whether u gives a node that steps through time, or a loop, the state that it begins with.
+func isState(u use) bool { return u.n.Op.Role == graph.Recurrent || u.n.Op.Role == graph.Control }
+
+// prepares reports whether u only prepares the input of the model: a shift by a mean, a division by 255 or a deviation. Several numbers that are
+// multiplied or added could be a learned layer, and are preparation only where the input is a picture and they are its channels.
+func (j *judge) prepares(u use, t *tensor.Tensor) bool {
+	if u.n.Op.Role != graph.Arithmetic || u.other() == 0 || !j.raw(u.g, u.other()) {
+		return false
+	}
+	if t.Len() == 1 || is(u.n, ops.Sub) || is(u.n, ops.Div) {
+		return true
+	}
+	return channels(t)
+}
+
+// channels reports whether t looks like one number for each channel of a picture [N,C,H,W].
+func channels(t *tensor.Tensor) bool { return t.Len() <= 4 && t.Rank() >= 3 && axes(t) <= 1 }
+
+// finishes reports whether only shifts, scales and views lie between n and the outputs.
+func (j *judge) finishes(g *graph.Graph, n *graph.Node) bool {
+	if n.Op.Role != graph.Arithmetic || g != j.g {
+		return false
+	}
+	return !slices.ContainsFunc(j.read.ends(g, n.Out[0]), func(r use) bool { return r.n != nil && !j.finishes(r.g, r.n) })
+}
+
+// raw reports whether v is an input of the model, or one that was only shifted, scaled and arranged by numbers of the file.
+func (j *judge) raw(g *graph.Graph, v graph.Value) bool {
+	v = source(g, v)
+	if v == 0 || g != j.g {
+		return false
+	}
+	in := g.Info(v)
+	if in.Kind == graph.Input {
+		return true
+	}
+	if in.Def == nil || in.Def.Op.Role != graph.Arithmetic {
+		return false
+	}
+	fed := false
+	for _, x := range in.Def.In[:in.Def.NumIn] {
+		switch {
+		case g.Info(source(g, x)).Data != nil:
+		case fed || !j.raw(g, x):
+			return false
+		default:
+			fed = true
+		}
+	}
+	return fed
+}
+
+// scores reports whether u scales scores of attention: what it gives, or what it is made of, is a product of two computed matrices on the way to
+// a softmax, or it goes straight into such a product.
+func (j *judge) scores(u use) bool {
+	if u.other() == 0 || len(u.n.Out) == 0 {
+		return false
+	}
+	if n := u.g.Info(source(u.g, u.other())).Def; n != nil && j.computed(u.g, n) {
+		return j.reachesSoftmax(u.g, u.n.Out[0], 4)
+	}
+	return slices.ContainsFunc(j.read.ends(u.g, u.n.Out[0]), func(r use) bool { return r.n != nil && j.computed(r.g, r.n) })
+}
+
+// computed reports whether n is a product of two computed matrices.
+func (j *judge) computed(g *graph.Graph, n *graph.Node) bool {
+	if n.Op.Role != graph.Linear || n.NumIn < 2 {
+		return false
+	}
+	for _, x := range n.In[:2] {
+		if k := g.Info(source(g, x)); k.Data != nil || k.Kind == graph.Input {
+			return false
+		}
+	}
+	return true
+}
+
+// reachesSoftmax reports whether v goes into a Softmax, past a mask or the like.
+func (j *judge) reachesSoftmax(g *graph.Graph, v graph.Value, steps int) bool {
+	for _, r := range j.read.ends(g, v) {
+		if r.n == nil || len(r.n.Out) == 0 {
+			continue
+		}
+		if r.n.Op.Role == graph.Probability || steps > 0 && (r.n.Op.Role == graph.Arithmetic || is(r.n, ops.Where)) && j.reachesSoftmax(r.g, r.n.Out[0], steps-1) {
+			return true
+		}
+	}
+	return false
+}
+
+// layerBehind reports whether a layer lies between u and the outputs.
+func (j *judge) layerBehind(u use) bool {
+	seen := map[graph.Value]bool{}
+	var walk func(g *graph.Graph, v graph.Value) bool
+	walk = func(g *graph.Graph, v graph.Value) bool {
+		if v == 0 || seen[v] {
+			return false
+		}
+		seen[v] = true
+		for _, r := range j.read.direct(g, v) {
+			switch r.n.Op.Role {
+			case graph.Linear, graph.Normalisation, graph.Recurrent, graph.Control:
+				return true
+			}
+			if slices.ContainsFunc(r.n.Out, func(o graph.Value) bool { return walk(r.g, o) }) {
+				return true
+			}
+		}
+		return false
+	}
+	return u.g != j.g || slices.ContainsFunc(u.n.Out, func(o graph.Value) bool { return walk(u.g, o) })
+}
+
+// axes is the number of axes of t that are longer than one.
+func axes(t *tensor.Tensor) int {
+	k := 0
+	for _, d := range t.Shape() {
+		if d != 1 {
+			k++
+		}
+	}
+	return k
+}

@@ -1,0 +1,214 @@
+package onnx
+
+import (
+	"cmp"
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// A Weight is a dense tensor of floating-point numbers that a model may have learned: an initializer or the value of a Constant node, of the
+// main graph, of a subgraph or of a function.
+type Weight struct {
+	// Name is unique in the model and, in the main graph, that of the initializer or of the Constant node's output. Elsewhere it has the place
+	// before it where the plain name is taken.
+	Name     string
+	Place    string // where it lies, for messages: "" for an initializer of the main graph
+	Constant bool   // the value of a Constant node
+	Main     bool   // of the main graph
+
+	Proto *onnxpb.TensorProto    // nil when Attr has the numbers itself, as value_float
+	Attr  *onnxpb.AttributeProto // of the Constant node, nil for an initializer
+}
+
+// Weights lists the weights of m: those of the main graph in file order, then those of subgraphs, then those of functions.
+func (m *Model) Weights() []*Weight {
+	l := weightLister{taken: map[string]bool{}}
+	g := m.Proto.GetGraph()
+	for _, vi := range g.GetInput() {
+		l.taken[vi.GetName()] = true
+	}
+	for _, n := range g.GetNode() {
+		for _, o := range n.GetOutput() {
+			l.taken[o] = true
+		}
+	}
+	for _, t := range g.GetSparseInitializer() {
+		l.taken[t.GetValues().GetName()] = true
+	}
+	l.graph(g, "", "")
+	l.bodies(g.GetNode(), "")
+	for _, f := range m.Proto.GetFunctions() {
+		where := fmt.Sprintf("function %q", f.GetName())
+		l.nodes(f.GetNode(), where, cmp.Or(f.GetName(), "function"))
+		l.bodies(f.GetNode(), where)
+	}
+	return l.list
+}
+
+// weightLister collects weights; taken has the names that are values of the main graph or weights already.
+type weightLister struct {
+	list  []*Weight
+	taken map[string]bool
+}
+
+// graph lists the initializers and Constant nodes of g itself. owner is put before names that are taken; "" stands for the main graph.
+func (l *weightLister) graph(g *onnxpb.GraphProto, where, owner string) {
+	for _, t := range g.GetInitializer() {
+		if realNumbers(t.GetDataType()) {
+			l.add(&Weight{Name: t.GetName(), Place: where, Main: owner == "", Proto: t}, owner)
+		}
+	}
+	l.nodes(g.GetNode(), where, owner)
+}
+
+func (l *weightLister) add(w *Weight, owner string) {
+	if !w.Main {
+		w.Name = l.unique(w.Name, owner)
+	}
+	l.taken[w.Name] = true
+	l.list = append(l.list, w)
+}
+
+// nodes lists the Constant nodes among ns.
+func (l *weightLister) nodes(ns []*onnxpb.NodeProto, where, owner string) {
+	for _, n := range ns {
+		if a := constantValue(n); a != nil {
+			l.add(&Weight{Name: n.GetOutput()[0], Place: joinWhere(where, nodeName(n)), Constant: true, Main: owner == "", Proto: a.GetT(), Attr: a}, owner)
+		}
+	}
+}
+
+// bodies lists the weights in the subgraphs of ns.
+func (l *weightLister) bodies(ns []*onnxpb.NodeProto, where string) {
+	for _, n := range ns {
+		for _, a := range n.GetAttribute() {
+			for _, sub := range append([]*onnxpb.GraphProto{a.GetG()}, a.GetGraphs()...) {
+				if sub == nil {
+					continue
+				}
+				at := joinWhere(where, fmt.Sprintf("%s of %s", a.GetName(), nodeName(n)))
+				l.graph(sub, at, bodyOwner(n, a))
+				l.bodies(sub.GetNode(), at)
+			}
+		}
+	}
+}
+
+// bodyOwner is what names of a subgraph of n get before them.
+func bodyOwner(n *onnxpb.NodeProto, a *onnxpb.AttributeProto) string {
+	name := n.GetName()
+	if name == "" && len(n.GetOutput()) > 0 {
+		name = n.GetOutput()[0]
+	}
+	return name + "/" + a.GetName()
+}
+
+// unique is name where no other value or weight has it, else name behind the place, else with a number behind it.
+func (l *weightLister) unique(name, owner string) string {
+	if !l.taken[name] {
+		return name
+	}
+	name = owner + "/" + name
+	out := name
+	for i := 2; l.taken[out]; i++ {
+		out = fmt.Sprintf("%s~%d", name, i)
+	}
+	return out
+}
+
+func joinWhere(outer, inner string) string {
+	if outer == "" {
+		return inner
+	}
+	return outer + ": " + inner
+}
+
+func realNumbers(d int32) bool {
+	switch tensor.DType(d) {
+	case tensor.Float32, tensor.Float64, tensor.Float16, tensor.BFloat16:
+		return true
+	}
+	return false
+}
+
+// constantValue is the attribute of a Constant node that has its value, when that is a dense tensor of floating-point numbers; else nil.
+func constantValue(n *onnxpb.NodeProto) *onnxpb.AttributeProto {
+	if n.GetOpType() != "Constant" || normalDomain(n.GetDomain()) != "" || len(n.GetOutput()) != 1 || len(n.GetAttribute()) != 1 {
+		return nil
+	}
+	a := n.GetAttribute()[0]
+	switch {
+	case a.GetRefAttrName() != "":
+	case a.GetName() == "value" && a.GetT() != nil && realNumbers(a.GetT().GetDataType()):
+		return a
+	case a.GetName() == "value_float" && a.GetType() == onnxpb.AttributeProto_FLOAT, a.GetName() == "value_floats" && a.GetType() == onnxpb.AttributeProto_FLOATS:
+		return a
+	}
+	return nil
+}
+
+// WeightTensor is the content of w, a weight of m.
+func (m *Model) WeightTensor(w *Weight) (*tensor.Tensor, error) {
+	switch {
+	case w.Proto != nil:
+		return m.Tensor(w.Proto)
+	case w.Attr.GetName() == "value_float":
+		return tensor.Scalar(w.Attr.GetF()), nil
+	}
+	return tensor.From(w.Attr.GetFloats(), len(w.Attr.GetFloats())), nil
+}
+
+// SetWeight gives a weight new values of the same element type and shape, where it lies and in the form in which it is stored; see SetInitializer.
+func (m *Model) SetWeight(name string, t *tensor.Tensor) error {
+	for _, w := range m.Weights() {
+		if w.Name == name {
+			return m.setWeight(w, t)
+		}
+	}
+	return fmt.Errorf("onnx: weight %q: the model has none of this name", name)
+}
+
+// SetWeights is SetWeight for all weights in values, by name.
+func (m *Model) SetWeights(values map[string]*tensor.Tensor) error {
+	found := 0
+	for _, w := range m.Weights() {
+		t, ok := values[w.Name]
+		if !ok {
+			continue
+		}
+		found++
+		if err := m.setWeight(w, t); err != nil {
+			return err
+		}
+	}
+	if found < len(values) {
+		for name := range values {
+			if err := m.SetWeight(name, values[name]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (m *Model) setWeight(w *Weight, t *tensor.Tensor) error {
+	where := fmt.Sprintf("weight %q", w.Name)
+	if w.Proto != nil {
+		return m.setTensor(where, w.Proto, t)
+	}
+	old, err := m.WeightTensor(w)
+	if err != nil {
+		return at(err, where)
+	}
+	if t.DType() != tensor.Float32 || !t.Shape().Equal(old.Shape()) {
+		return fmt.Errorf("onnx: %s is %v%v, cannot be set to %v", where, old.DType(), old.Shape(), t)
+	}
+	if w.Attr.GetName() == "value_float" {
+		w.Attr.F = new(t.F32()[0])
+	} else {
+		w.Attr.Floats = t.Clone().F32()
+	}
+	return nil
+}
