@@ -94,7 +94,11 @@ func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error
 			io = IO{Name: vi.GetName(), DType: g.Info(v).DType}
 		}
 		if half(io.DType) && !half(g.Info(v).DType) {
+			if g.Info(v).Kind == graph.Computed {
+				g.Rename(v, io.Name+" (before it is narrowed)") // the name is that of the output
+			}
 			v = s.b.Add(ops.Cast, ops.CastTo(io.DType), v)
+			g.Rename(v, io.Name)
 		}
 		g.Outputs = append(g.Outputs, v)
 		outputs = append(outputs, io)

@@ -230,8 +230,8 @@ func (j *judge) prepares(u use, t *tensor.Tensor) bool {
 	return channels(t)
 }
 
-// channels reports whether t looks like one number for each channel of a picture [N,C,H,W].
-func channels(t *tensor.Tensor) bool { return t.Len() <= 4 && t.Rank() >= 3 && axes(t) <= 1 }
+// channels reports whether t looks like one number for each channel of a picture [N,3,H,W].
+func channels(t *tensor.Tensor) bool { return t.Len() == 3 && t.Rank() >= 3 && axes(t) <= 1 }
 
 // finishes reports whether only shifts, scales and views lie between n and the outputs.
 func (j *judge) finishes(g *graph.Graph, n *graph.Node) bool {

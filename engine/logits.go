@@ -23,7 +23,7 @@ type Head struct {
 }
 
 // Head finds the logits of the named output ("" means the first): the input of a final Softmax, LogSoftmax or Sigmoid, one node or written out,
-// looking through views, which do not change the numbers.
+// looking through views, which do not change the numbers. Of an output in half precision without one they are the value before it is narrowed.
 func (m *Model) Head(output string) (Head, error) {
 	if len(m.outputs) == 0 {
 		return Head{}, fmt.Errorf("engine: the model has no output")
@@ -46,6 +46,10 @@ func (m *Model) Head(output string) (Head, error) {
 	h := Head{Output: m.outputs[i].Name, Logits: m.outputs[i].Name}
 	a, ok := finalActivation(m.g, m.g.Outputs[i])
 	if !ok {
+		// Numbers are compared and differentiated before they are narrowed to half precision.
+		if n := made(m.g, m.g.Outputs[i], ops.Cast); n != nil && half(m.g.Info(m.g.Outputs[i]).DType) {
+			h.Logits = m.g.Info(n.In[0]).Name
+		}
 		return h, nil
 	}
 	h.Activation, h.Axis, h.Flat, h.Logits = a.name, a.axis, a.flat, m.g.Info(a.z).Name
