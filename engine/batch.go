@@ -56,7 +56,7 @@ func (m *Model) freeBatch() {
 		}
 		b.of[in.Name] = n == b.fixed
 	}
-	if b.fixed == 0 {
+	if b.fixed == 0 || b.fixed > mostProven {
 		return
 	}
 	batched := make([]bool, len(m.inputs))
@@ -70,6 +70,9 @@ func (m *Model) freeBatch() {
 		m.g, b.likely = g, true
 	}
 }
+
+// mostProven is the largest fixed batch that is tried to be freed: the proof runs a few more examples than that.
+const mostProven = 128
 
 // agreement is how far results of the same example may differ, relative to the largest number of the tensor.
 const agreement = 1e-4

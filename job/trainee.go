@@ -115,7 +115,7 @@ func (t *trainee) freshHead(ctx context.Context, c FinetuneConfig, rep Reporter)
 	}
 	file, head, err := train.ReplaceHead(t.File(), n, c.Seed)
 	if err != nil {
-		return badInput(err)
+		return badInput(fmt.Errorf("--num-classes: %w. A detector or a model that changes pictures has no layer of classes to replace: gtk inspect says what the model is for", err))
 	}
 	m, err := loadAgain(file, c.Threads)
 	if err != nil {
