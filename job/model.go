@@ -11,7 +11,6 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/models"
 	"github.com/gtk-onnx/gtk/onnx"
-	"github.com/gtk-onnx/gtk/tensor"
 )
 
 // ModelOptions say how a model is opened.
@@ -202,17 +201,4 @@ func pictureAxes(dims []graph.Dim, layout string) (c, h, w int, found string, ok
 		return dims[3].Size, dims[1].Size, dims[2].Size, "nhwc", true
 	}
 	return 0, 0, 0, "", false
-}
-
-// classesOf is the number of classes when a value of this shape is a classifier's output for a batch: [N,K], or [N,K,1,1]; else 0.
-func classesOf(s tensor.Shape) int {
-	if len(s) < 2 || s[1] < 2 {
-		return 0
-	}
-	for _, d := range s[2:] {
-		if d != 1 {
-			return 0
-		}
-	}
-	return s[1]
 }

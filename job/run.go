@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -111,7 +111,14 @@ func runFiles(ctx context.Context, l *Model, feeds []inputFiles, fetch []string,
 	for _, o := range l.Outputs() {
 		q.Fetch = append(q.Fetch, o.Name)
 	}
+	shown := len(q.Fetch) + len(fetch)
 	q.Fetch = append(q.Fetch, fetch...)
+	t, err := task.OfModel(l.Model, task.Options{}) // what cannot be known is shown as numbers
+	if err != nil {
+		t = nil
+	} else if !slices.Contains(q.Fetch, t.Fetch()) {
+		q.Fetch = append(q.Fetch, t.Fetch())
+	}
 	s, err := l.Session(q)
 	if err != nil {
 		return nil, usagef("%v", err)
@@ -153,18 +160,22 @@ func runFiles(ctx context.Context, l *Model, feeds []inputFiles, fetch []string,
 		for i, name := range q.Fetch {
 			v := res.Value(name).Clone()
 			parts[i] = append(parts[i], v)
-			if i == 0 {
-				rows, err := topClasses(l, name, v, file, top)
-				if err != nil {
-					return nil, err
-				}
-				r.Top = append(r.Top, rows...)
+		}
+		if t != nil {
+			last := func(name string) *tensor.Tensor {
+				p := parts[slices.Index(q.Fetch, name)]
+				return p[len(p)-1]
 			}
+			rows, err := topClasses(l, t, last(t.Head.Output), last(t.Fetch()), file, top)
+			if err != nil {
+				return nil, err
+			}
+			r.Top = append(r.Top, rows...)
 		}
 		bar.Set(k+1, "")
 	}
 	var outs []tensor.Named
-	for i, name := range q.Fetch {
+	for i, name := range q.Fetch[:shown] {
 		t, err := stack(parts[i])
 		if err != nil {
 			return nil, badInput(fmt.Errorf("the outputs %q of the files differ in shape; run them one at a time: %w", name, err))
@@ -174,62 +185,42 @@ func runFiles(ctx context.Context, l *Model, feeds []inputFiles, fetch []string,
 	return outs, nil
 }
 
-// topClasses are the best classes of each example of a classifier's output v, none when it is not one.
-func topClasses(l *Model, output string, v *tensor.Tensor, file string, top int) ([]TopRow, error) {
-	k := classesOf(v.Shape())
-	if k == 0 || !v.DType().IsFloat() || v.Dim(0) == 0 || top < 1 || l.Labels == nil && k < 3 {
+// topClasses are the best classes, or the likeliest labels, of each example whose output is v and whose decisions are read from z; none for other tasks, and
+// where neither names nor an activation tell that two numbers are two classes.
+func topClasses(l *Model, t *task.Task, v, z *tensor.Tensor, file string, top int) ([]TopRow, error) {
+	if t == nil || t.Positions() || t.Kind == task.Regression || top < 1 || v.Rank() == 0 || v.Dim(0) == 0 {
+		return nil, nil
+	}
+	k := max(t.K, t.NumClasses())
+	if l.Labels == nil && k < 3 && t.Head.Activation == "" {
 		return nil, nil
 	}
 	if l.Labels != nil && len(l.Labels) != k {
-		return nil, badInput(fmt.Errorf("there are %d labels, and output %q has %d classes", len(l.Labels), output, k))
-	}
-	head, err := l.Head(output)
-	if err != nil {
-		return nil, err
+		return nil, badInput(fmt.Errorf("there are %d labels, and output %q has %d classes", len(l.Labels), t.Head.Output, k))
 	}
 	scores := v.Float64s()
 	var rows []TopRow
-	for i := range v.Dim(0) {
-		z := scores[i*k : (i+1)*k]
-		p := probabilities(z, head.Activation)
+	err := t.Decisions(z, v.Dim(0), nil, func(i int, d *task.Decision) {
 		order := make([]int, k)
 		for j := range order {
 			order[j] = j
 		}
-		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(z[b], z[a]) })
-		row := TopRow{File: file, Output: output}
+		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(d.Z[b], d.Z[a]) })
+		row := TopRow{File: file, Output: t.Head.Output}
 		if v.Dim(0) > 1 {
 			row.File = fmt.Sprintf("%s[%d]", file, i)
 		}
+		p := d.Prob()
 		for _, j := range order[:min(top, k)] {
-			row.Classes = append(row.Classes, TopClass{j, l.Label(j), Number(z[j]), Number(p[j])})
+			score := p[j]
+			if t.K == k {
+				score = scores[i*k+j]
+			}
+			row.Classes = append(row.Classes, TopClass{j, l.Label(j), Number(score), Number(p[j])})
 		}
 		rows = append(rows, row)
-	}
-	return rows, nil
-}
-
-// probabilities are the outputs z of a model that ends in the activation as probabilities of the classes. Scores that are a
-// distribution already, by an activation that was not recognised, are kept.
-func probabilities(z []float64, activation string) []float64 {
-	sum, low := 0.0, 0.0
-	for _, v := range z {
-		sum += v
-		low = min(low, v)
-	}
-	if activation == "Softmax" || activation == "Sigmoid" || low >= 0 && math.Abs(sum-1) < 1e-3 {
-		return z
-	}
-	p := make([]float64, len(z))
-	high, total := slices.Max(z), 0.0
-	for i, v := range z {
-		p[i] = math.Exp(v - high)
-		total += p[i]
-	}
-	for i := range p {
-		p[i] /= total
-	}
-	return p
+	})
+	return rows, err
 }
 
 // fileName is name with what file systems do not like replaced, unlike those taken before.

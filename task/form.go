@@ -128,8 +128,8 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 		return nil, err
 	}
 	n := 2
-	if fixed := m.Batch(); fixed > 0 {
-		n = fixed
+	if ins := m.Inputs(); len(ins) > 0 && len(ins[0].Dims) > 0 && ins[0].Dims[0].Size > 0 {
+		n = ins[0].Dims[0].Size // as declared, whether or not it takes others
 	}
 	in := o.Sizes
 	if in == nil {
