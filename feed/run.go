@@ -47,6 +47,9 @@ func (p *Plan) Run(ctx context.Context, s *engine.Session, b *data.Batch, more R
 	return p.RunFeeds(ctx, s, feeds, b.Len(), more, got)
 }
 
+// Direct is a plan for inputs that are at hand, for RunFeeds.
+func Direct(m *engine.Model) *Plan { return &Plan{m: m} }
+
 // RunFeeds is Run for inputs that are at hand: n examples each, constants as they are to be fed.
 func (p *Plan) RunFeeds(ctx context.Context, s *engine.Session, feeds map[string]*tensor.Tensor, n int, more Rows, got func(Part) error) error {
 	size := n

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -152,13 +153,12 @@ func runFiles(ctx context.Context, l *Model, feeds []inputFiles, fetch []string,
 			}
 		}
 		start := time.Now()
-		res, err := s.Run(ctx, in)
+		values, err := runOnce(ctx, l, s, in, q.Fetch)
 		if err != nil {
 			return nil, err
 		}
 		r.Ms += units.Ms(time.Since(start))
-		for i, name := range q.Fetch {
-			v := res.Value(name).Clone()
+		for i, v := range values {
 			parts[i] = append(parts[i], v)
 		}
 		if t != nil {
@@ -183,6 +183,35 @@ func runFiles(ctx context.Context, l *Model, feeds []inputFiles, fetch []string,
 		outs = append(outs, tensor.Named{Name: name, Tensor: t})
 	}
 	return outs, nil
+}
+
+// runOnce is the values called fetch for the inputs in. A model of a fixed batch gets other numbers of examples in parts of its own size.
+func runOnce(ctx context.Context, l *Model, s *engine.Session, in map[string]*tensor.Tensor, fetch []string) ([]*tensor.Tensor, error) {
+	out := make([]*tensor.Tensor, len(fetch))
+	n := 0 // examples, where they are not as many as the model declares
+	if ins := l.Inputs(); len(ins) > 0 && len(ins[0].Dims) > 0 && in[ins[0].Name].Rank() == len(ins[0].Dims) && in[ins[0].Name].Dim(0) != ins[0].Dims[0].Size {
+		n = in[ins[0].Name].Dim(0)
+	}
+	if n == 0 || l.Batch() == 0 {
+		r, err := s.Run(ctx, in)
+		if err != nil {
+			return nil, err
+		}
+		for i, name := range fetch {
+			out[i] = r.Value(name).Clone()
+		}
+		return out, nil
+	}
+	err := feed.Direct(l.Model).RunFeeds(ctx, s, in, n, feed.Rows{}, func(p feed.Part) error {
+		for i, name := range fetch {
+			var err error
+			if out[i], err = feed.Gather(out[i], name, p.Value(name), p, n); err != nil {
+				return badInput(err)
+			}
+		}
+		return nil
+	})
+	return out, err
 }
 
 // topClasses are the best classes, or the likeliest labels, of each example whose output is v and whose decisions are read from z; none for other tasks, and
