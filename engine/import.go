@@ -20,6 +20,7 @@ type importer struct {
 	opsets  map[string]int // by domain, of the model or of the function being expanded
 	depth   int            // of functions and bodies
 	left    int            // nodes that may still be added
+	prefix  string         // of names inside the function being expanded: the calls on the way to it
 	missing []Missing
 
 	main   *frame
@@ -321,11 +322,7 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	for len(want) > 0 && !want[len(want)-1] {
 		want = want[:len(want)-1]
 	}
-	nodeName := np.GetName()
-	if nodeName == "" && len(np.GetOutput()) > 0 {
-		nodeName = np.GetOutput()[0]
-	}
-	n := s.b.AddNode(nodeName, spec, a, in, want, bodies...)
+	n := s.b.AddNode(im.prefix+labelOf(np), spec, a, in, want, bodies...)
 	if n == nil {
 		err := s.b.Err()
 		s.b = graph.NewBuilder(s.g)
@@ -341,17 +338,25 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 			continue
 		}
 		if w := im.widen(s, n.Out[i]); w != n.Out[i] && w != 0 {
-			s.g.Rename(w, o)
+			s.g.Rename(w, im.prefix+o)
 			s.names[o] = w
 			continue
 		}
-		s.g.Rename(n.Out[i], o)
+		s.g.Rename(n.Out[i], im.prefix+o)
 		s.names[o] = n.Out[i]
 	}
 	for _, b := range bodies {
 		n.In = append(n.In, b.Captures...)
 	}
 	return nil
+}
+
+// labelOf is the name of np, or of its first output where it has none.
+func labelOf(np *onnxpb.NodeProto) string {
+	if np.GetName() == "" && len(np.GetOutput()) > 0 {
+		return np.GetOutput()[0]
+	}
+	return np.GetName()
 }
 
 // unsupported records that np cannot be had, and gives its outputs no value.

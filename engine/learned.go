@@ -121,7 +121,7 @@ func (j *judge) several(p *Param, seen []use) string {
 		if j.prepares(u, t) {
 			return fmt.Sprintf("%s only shifts or scales the raw input by it", u.n.Label())
 		}
-		if channels(t) && j.finishes(u.g, u.n) {
+		if channels(t) && j.finishes(u.g, u.n, map[*graph.Node]bool{}) {
 			return fmt.Sprintf("%s only shifts or scales the picture that is the output by it", u.n.Label())
 		}
 	}
@@ -186,10 +186,7 @@ func (j *judge) isBias(u use, t *tensor.Tensor) bool {
 		if w.Data == nil {
 			continue
 		}
-		s, view := w.Data.Shape(), u.g.Info(in).Def
-		if view != nil && w.Data.Rank() == 2 && is(view, ops.Transpose) {
-			s = tensor.Shape{s[1], s[0]}
-		}
+		s := constShape(u.g, in)
 		if len(s) >= 2 && s[ops.OutAxis(n, len(s))] == t.Len() {
 			return true
 		}
@@ -200,7 +197,7 @@ func (j *judge) isBias(u use, t *tensor.Tensor) bool {
 // standIn reports whether the weight at u stands in for one that a normalisation does not have: a GroupNorm that was written out is an
 // InstanceNormalization of groups with scales of one and shifts of zero, and then a product with a scale for each channel.
 func (j *judge) standIn(u use, t *tensor.Tensor) bool {
-	if u.n.Op.Role != graph.Normalisation || u.in == 0 || !all(t, 0) && !all(t, 1) {
+	if u.n.Op.Role != graph.Normalisation || u.in == 0 || len(u.n.Out) == 0 || !all(t, 0) && !all(t, 1) {
 		return false
 	}
 	for _, r := range j.read.ends(u.g, u.n.Out[0]) {
@@ -233,12 +230,16 @@ func (j *judge) prepares(u use, t *tensor.Tensor) bool {
 // channels reports whether t looks like one number for each channel of a picture [N,C,H,W].
 func channels(t *tensor.Tensor) bool { return t.Len() <= 4 && t.Rank() >= 3 && axes(t) <= 1 }
 
-// finishes reports whether only shifts, scales and views lie between n and the outputs.
-func (j *judge) finishes(g *graph.Graph, n *graph.Node) bool {
-	if n.Op.Role != graph.Arithmetic || g != j.g {
+// finishes reports whether only shifts, scales and views lie between n and the outputs. met has the nodes that were looked at.
+func (j *judge) finishes(g *graph.Graph, n *graph.Node, met map[*graph.Node]bool) bool {
+	if met[n] {
+		return true
+	}
+	met[n] = true
+	if n.Op.Role != graph.Arithmetic || g != j.g || len(n.Out) == 0 {
 		return false
 	}
-	return !slices.ContainsFunc(j.read.ends(g, n.Out[0]), func(r use) bool { return r.n != nil && !j.finishes(r.g, r.n) })
+	return !slices.ContainsFunc(j.read.ends(g, n.Out[0]), func(r use) bool { return r.n != nil && !j.finishes(r.g, r.n, met) })
 }
 
 // raw reports whether v is an input of the model, or one that was only shifted, scaled and arranged by numbers of the file.

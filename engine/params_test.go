@@ -321,3 +321,47 @@ func TestWithTrainable(t *testing.T) {
 		}
 	}
 }
+
+// Values and nodes inside a function have the name of the call before theirs, its outputs those that the call gives them; a model with its functions put
+// in the place of their calls has the same names and results.
+func TestNamesInFunctions(t *testing.T) {
+	file := placed(t)
+	flat := file.Clone()
+	for i := 0; i < len(flat.Proto.Graph.Node); i++ {
+		if n := flat.Proto.Graph.Node[i]; n.GetDomain() == "pkg" {
+			if err := flat.Inline(n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	feeds := tensors{"x": testkit.RandN(9, 5, 3)}
+	fetch := []string{"e", "e/node/q", "e2", "e2/node/q", "y"}
+	var got []tensors
+	for _, f := range []*onnx.Model{file, flat} {
+		m, err := engine.Load(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := m.NodeOf("e2"); err != nil || n.Name != "e2/node/o/node" {
+			t.Errorf("e2 is made by %v (%v)", n, err)
+		}
+		s, err := m.Session(engine.Query{Fetch: fetch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Run(context.Background(), feeds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := tensors{}
+		for _, name := range fetch {
+			out[name] = r.Value(name).Clone()
+		}
+		got = append(got, out)
+	}
+	for _, name := range fetch {
+		if !tensor.Equal(got[0][name], got[1][name]) {
+			t.Errorf("%s differs with the functions put in the place of their calls", name)
+		}
+	}
+}

@@ -360,11 +360,7 @@ func (f *freer) accept(n *graph.Node, try func() bool) bool {
 	for i, v := range n.Out {
 		ok = ok && (v == 0 || f.one.Shape(v).Equal(shapes[i]))
 	}
-	if ok {
-		_, ok = f.scaled(n.Out[0])
-		ok = ok || f.many.Shape(n.Out[0]) == nil
-	}
-	if ok {
+	if ok && slices.ContainsFunc(n.Out, func(v graph.Value) bool { _, s := f.scaled(v); return s || v != 0 && f.many.Shape(v) == nil }) {
 		return true
 	}
 	n.In, f.g.Nodes, f.count, f.b = in, f.g.Nodes[:nodes], count, graph.NewBuilder(f.g)
