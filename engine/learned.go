@@ -12,10 +12,11 @@ import (
 
 // judge tells the weights of a file from the numbers of the program that it stores in the same way.
 //
-// Where an operator keeps weights (graph.Formal.Weight) everything is one. Elsewhere, in sums and products above all, a tensor of several numbers
-// is a weight unless it shows that it is not: a table of sinusoids, a mask, a shift of the raw input, a state of zeros. A single number is one only when
-// something says so: its place behind a layer with one output, its name, or a value that no program would write. Constant nodes are where exporters
-// write numbers of the program, so what stands in sums and products there is one, unless the file keeps all its weights in Constant nodes.
+// Where an operator keeps weights (graph.Formal.Weight) everything is one. Elsewhere, in sums and products above all, a tensor of several
+// numbers is a weight unless it shows that it is not: a table of sinusoids, a mask, a shift of the raw input, a state of zeros. A single
+// number is one only when something says so: its place behind a layer with one output, its name, or a value that no program would write.
+// Constant nodes are where exporters write numbers of the program, so what stands in sums and products there is one, unless the file keeps
+// all its weights in Constant nodes.
 type judge struct {
 	m      *Model
 	g      *graph.Graph
@@ -128,7 +129,8 @@ func (j *judge) several(p *Param, seen []use) string {
 	if j.nodes[p.value] && !j.writer {
 		return fmt.Sprintf("it stands in a Constant node, where the exporter wrote numbers of the program, and %s is no layer", seen[0].n.Label())
 	}
-	if exporterMade(p.Name, j.ops) && axes(t) > 1 && !slices.ContainsFunc(seen, func(u use) bool { return u.n.Op.Role != graph.Arithmetic || j.layerBehind(u) }) {
+	inside := func(u use) bool { return u.n.Op.Role != graph.Arithmetic || j.layerBehind(u) }
+	if exporterMade(p.Name, j.ops) && axes(t) > 1 && !slices.ContainsFunc(seen, inside) {
 		return fmt.Sprintf("%s only shifts or scales the outputs by it, behind the last layer", seen[0].n.Label())
 	}
 	return ""
@@ -215,8 +217,8 @@ func (j *judge) standIn(u use, t *tensor.Tensor) bool {
 // isState reports whether u gives a node that steps through time, or a loop, the state that it begins with.
 func isState(u use) bool { return u.n.Op.Role == graph.Recurrent || u.n.Op.Role == graph.Control }
 
-// prepares reports whether u only prepares the input of the model: a shift by a mean, a division by 255 or a deviation. Several numbers that are
-// multiplied or added could be a learned layer, and are preparation only where the input is a picture and they are its channels.
+// prepares reports whether u only prepares the input of the model: a shift by a mean, a division by 255 or a deviation. Several numbers
+// that are multiplied or added could be a learned layer, and are preparation only where the input is a picture and they are its channels.
 func (j *judge) prepares(u use, t *tensor.Tensor) bool {
 	if u.n.Op.Role != graph.Arithmetic || u.other() == 0 || !j.raw(u.g, u.other()) {
 		return false
@@ -268,8 +270,8 @@ func (j *judge) raw(g *graph.Graph, v graph.Value) bool {
 	return fed
 }
 
-// scores reports whether u scales scores of attention: what it gives, or what it is made of, is a product of two computed matrices on the way to
-// a softmax, or it goes straight into such a product.
+// scores reports whether u scales scores of attention: what it gives, or what it is made of, is a product of two computed matrices on the
+// way to a softmax, or it goes straight into such a product.
 func (j *judge) scores(u use) bool {
 	if u.other() == 0 || len(u.n.Out) == 0 {
 		return false
@@ -299,7 +301,8 @@ func (j *judge) reachesSoftmax(g *graph.Graph, v graph.Value, steps int) bool {
 		if r.n == nil || len(r.n.Out) == 0 {
 			continue
 		}
-		if r.n.Op.Role == graph.Probability || steps > 0 && (r.n.Op.Role == graph.Arithmetic || is(r.n, ops.Where)) && j.reachesSoftmax(r.g, r.n.Out[0], steps-1) {
+		past := r.n.Op.Role == graph.Arithmetic || is(r.n, ops.Where)
+		if r.n.Op.Role == graph.Probability || past && steps > 0 && j.reachesSoftmax(r.g, r.n.Out[0], steps-1) {
 			return true
 		}
 	}

@@ -13,7 +13,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Param is a tensor of real numbers that the file stores: an initializer or the value of a Constant node, of the main graph, a body or a function.
+// Param is a tensor of real numbers that the file stores: an initializer or the value of a Constant node, of the main graph, a body or a
+// function.
 type Param struct {
 	Name      string
 	Value     *tensor.Tensor // changed in place by training
@@ -35,8 +36,8 @@ type Untrained struct {
 	Why   string
 }
 
-// WithTrainable trains what the globs match, beside what is found to be learned: numbers that are taken for constants of the program. A glob is
-// matched as by Match. Load fails when one matches nothing, or something that no gradient can reach.
+// WithTrainable trains what the globs match, beside what is found to be learned: numbers that are taken for constants of the program. A
+// glob is matched as by Match. Load fails when one matches nothing, or something that no gradient can reach.
 func WithTrainable(globs ...string) Option {
 	return func(m *Model) { m.wanted = append(m.wanted, globs...) }
 }
@@ -247,8 +248,8 @@ func (m *Model) Thaw() {
 // Training sessions read parameters afresh in each run and need no telling.
 func (m *Model) Changed() { m.gen++ }
 
-// Save is a copy of the file with the present content of the parameters, each where it lay and in the form in which it was stored; nothing else
-// differs.
+// Save is a copy of the file with the present content of the parameters, each where it lay and in the form in which it was stored; nothing
+// else differs.
 func (m *Model) Save() (*onnx.Model, error) {
 	out := m.file.Clone()
 	values := map[string]*tensor.Tensor{}

@@ -53,8 +53,8 @@ func (r readers) direct(g *graph.Graph, v graph.Value) []use {
 	return all[v]
 }
 
-// ends are the reads of v, seen through views: where a weight that is transposed, reshaped or cast is used in the end. An end that is an output
-// of g has no node.
+// ends are the reads of v, seen through views: where a weight that is transposed, reshaped or cast is used in the end. An end that is an
+// output of g has no node.
 func (r readers) ends(g *graph.Graph, v graph.Value) []use {
 	var out []use
 	if slices.Contains(g.Outputs, v) {

@@ -8,9 +8,9 @@ import (
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
 
-// Inline puts the nodes of the function that n calls in the place of n, a node of the main graph. Values and nodes inside get the name of the call
-// before theirs. Attributes that do not depend on the call are shared with the function and must be replaced, not written into. It fails when the
-// function is written for other versions of operators than the model imports.
+// Inline puts the nodes of the function that n calls in the place of n, a node of the main graph. Values and nodes inside get the name of
+// the call before theirs. Attributes that do not depend on the call are shared with the function and must be replaced, not written into.
+// It fails when the function is written for other versions of operators than the model imports.
 func (m *Model) Inline(n *onnxpb.NodeProto) error {
 	g := m.Proto.GetGraph()
 	at := slices.Index(g.GetNode(), n)
@@ -22,7 +22,8 @@ func (m *Model) Inline(n *onnxpb.NodeProto) error {
 	if err := m.importsOf(f, where); err != nil {
 		return err
 	}
-	in := inliner{base: cmp.Or(n.GetName(), slices.Concat(n.GetOutput(), []string{"call"})[0]), taken: map[string]bool{}, to: map[string]string{}}
+	in := inliner{base: cmp.Or(n.GetName(), slices.Concat(n.GetOutput(), []string{"call"})[0]), taken: map[string]bool{},
+		to: map[string]string{}}
 	m.namesIn(g, in.taken)
 	given := map[string]*onnxpb.AttributeProto{}
 	for _, a := range slices.Concat(f.GetAttributeProto(), n.GetAttribute()) {
@@ -57,7 +58,10 @@ func (m *Model) Inline(n *onnxpb.NodeProto) error {
 // importsOf makes the model import what f needs, and fails when it imports another version.
 func (m *Model) importsOf(f *onnxpb.FunctionProto, where string) error {
 	used := map[string]bool{}
-	w := walker{node: func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) bool { used[normalDomain(n.GetDomain())] = true; return true }}
+	w := walker{node: func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) bool {
+		used[normalDomain(n.GetDomain())] = true
+		return true
+	}}
 	for _, n := range f.GetNode() {
 		w.oneNode(nil, n)
 	}
@@ -69,8 +73,9 @@ func (m *Model) importsOf(f *onnxpb.FunctionProto, where string) error {
 		case have == 0:
 			m.Proto.OpsetImport = append(m.Proto.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new(o.GetDomain()), Version: new(o.GetVersion())})
 		default:
-			return &UnsupportedError{Where: where, Feature: fmt.Sprintf("putting function %q, written for version %d of operator set %q, into a model of version %d",
-				f.GetName(), o.GetVersion(), d, have)}
+			return &UnsupportedError{Where: where,
+				Feature: fmt.Sprintf("putting function %q, written for version %d of operator set %q, into a model of version %d",
+					f.GetName(), o.GetVersion(), d, have)}
 		}
 	}
 	return nil
@@ -127,7 +132,8 @@ func (in *inliner) name(old string) string {
 // node is a copy of n, a node of the function, with the values renamed.
 func (in *inliner) node(n *onnxpb.NodeProto, given map[string]*onnxpb.AttributeProto) *onnxpb.NodeProto {
 	bodies := slices.ContainsFunc(n.GetAttribute(), func(a *onnxpb.AttributeProto) bool { return a.GetG() != nil || len(a.GetGraphs()) > 0 })
-	out := &onnxpb.NodeProto{OpType: n.OpType, Domain: n.Domain, Overload: n.Overload, DocString: n.DocString, MetadataProps: n.MetadataProps, Attribute: slices.Clone(n.Attribute)}
+	out := &onnxpb.NodeProto{OpType: n.OpType, Domain: n.Domain, Overload: n.Overload, DocString: n.DocString,
+		MetadataProps: n.MetadataProps, Attribute: slices.Clone(n.Attribute)}
 	if bodies || RefersToCall(n) {
 		out.Attribute = BindAttributes(n, given).Attribute
 	}

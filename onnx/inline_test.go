@@ -11,7 +11,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// called is a model that calls a function with an attribute, a body that reads its values, an output that is an input, and an input that is left out.
+// called is a model that calls a function with an attribute, a body that reads its values, an output that is an input, and an input that
+// is left out.
 func called(t *testing.T) *onnx.Model {
 	m := testkit.Text{
 		In: []string{"x[N,2]", "c bool[]"}, Out: []string{"y[N,2]"}, Init: map[string]*tensor.Tensor{"w": testkit.RandN(1, 2, 2)},
@@ -23,8 +24,10 @@ func called(t *testing.T) *onnx.Model {
 	cond.Attribute = append(cond.Attribute,
 		onnx.AttrGraph("then_branch", testkit.Text{Out: []string{"o"}, Nodes: []string{"o = Add(r, a)"}}.Graph(t)),
 		onnx.AttrGraph("else_branch", testkit.Text{Out: []string{"r"}}.Graph(t)))
-	k := testkit.Text{Init: map[string]*tensor.Tensor{"k": testkit.RandN(2, 2)}, Consts: []string{"k"}, Nodes: []string{"out = Add(s, k)"}}.Graph(t)
-	m.Functions = []*onnxpb.FunctionProto{{Domain: new("pkg"), Name: new("f"), Input: []string{"a", "w", "c", "unused"}, Output: []string{"out", "a"}, Attribute: []string{"slope"},
+	k := testkit.Text{Init: map[string]*tensor.Tensor{"k": testkit.RandN(2, 2)}, Consts: []string{"k"},
+		Nodes: []string{"out = Add(s, k)"}}.Graph(t)
+	m.Functions = []*onnxpb.FunctionProto{{Domain: new("pkg"), Name: new("f"), Input: []string{"a", "w", "c", "unused"},
+		Output: []string{"out", "a"}, Attribute: []string{"slope"},
 		Node: append(append(inner.Node, cond), k.Node...), OpsetImport: m.OpsetImport[:1]}}
 	return &onnx.Model{Proto: m}
 }

@@ -8,11 +8,10 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
-	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// ClassifierHead is the last layer before an output: a Gemm, a MatMul, a Conv or a ConvTranspose with its bias, and a BatchNormalization or a scale
-// behind it. Its outputs are classes of an example, [N,K], or of each position, [N,K,H,W], [N,T,K], or one number.
+// ClassifierHead is the last layer before an output: a Gemm, a MatMul, a Conv or a ConvTranspose with its bias, and a BatchNormalization
+// or a scale behind it. Its outputs are classes of an example, [N,K], or of each position, [N,K,H,W], [N,T,K], or one number.
 type ClassifierHead struct {
 	Node       string   // name of the node, or of its output
 	Op         string   // Gemm, MatMul, Conv or ConvTranspose
@@ -42,8 +41,8 @@ type step struct {
 	drops      bool   // it takes the axis of the one class away
 }
 
-// FindHead finds the last layer before the named output, or before the first one when output is "". It looks through views, activations, pools,
-// means over positions, shifts and scales, and into functions.
+// FindHead finds the last layer before the named output, or before the first one when output is "". It looks through views, activations,
+// pools, means over positions, shifts and scales, and into functions.
 func FindHead(m *onnx.Model, output string) (*ClassifierHead, error) {
 	if len(m.Proto.GetFunctions()) == 0 {
 		return newFinder(m).head(output)
@@ -89,7 +88,8 @@ func (f *finder) head(output string) (*ClassifierHead, error) {
 		}
 		s, ok := f.step(h, n)
 		if !ok {
-			return nil, fmt.Errorf("train: head: %s before output %q is not a layer that could be replaced (Gemm, MatMul or Conv), nor one of the nodes that may follow it", label(n), end)
+			return nil, fmt.Errorf("train: head: %s before output %q is not a layer that could be replaced (Gemm, MatMul or Conv), nor may it follow one",
+				label(n), end)
 		}
 		h.after = append([]*step{s}, h.after...)
 		name = s.from
@@ -175,7 +175,7 @@ func (f *finder) layer(h *ClassifierHead, n *onnxpb.NodeProto) error {
 	}
 	h.axis = f.outAxis(n, w.value.Rank())
 	if !w.value.DType().IsFloat() {
-		return fmt.Errorf("train: head: the weight of %s is stored as %v, and only floating-point numbers can be trained", label(n), w.value.DType())
+		return fmt.Errorf("train: head: the weight of %s is stored as %v, and only real numbers can be trained", label(n), w.value.DType())
 	}
 	h.Classes = w.value.Dim(h.axis)
 	if !f.is(n, ops.MatMul) && len(n.GetInput()) > 2 && n.GetInput()[2] != "" {
@@ -211,13 +211,15 @@ func (f *finder) parameters(h *ClassifierHead, n *onnxpb.NodeProto) error {
 	var scales []*operand
 	for _, o := range h.scales {
 		switch {
-		case o.value.Len() == h.Classes && o.param != "" && h.bias == nil && f.is(o.reader, ops.Add) && o.reader == h.after[0].node && o.value.Rank() > 0:
+		case o.value.Len() == h.Classes && o.param != "" && h.bias == nil && f.is(o.reader, ops.Add) && o.reader == h.after[0].node &&
+			o.value.Rank() > 0:
 			h.bias = o
 		case o.value.Len() == 1:
 		case o.value.Len() == h.Classes:
 			scales = append(scales, o)
 		default:
-			return fmt.Errorf("train: head: %s behind %s has a constant of shape %v for %d classes", label(o.reader), label(n), o.value.Shape(), h.Classes)
+			return fmt.Errorf("train: head: %s behind %s has a constant of shape %v for %d classes", label(o.reader), label(n), o.value.Shape(),
+				h.Classes)
 		}
 	}
 	h.scales = scales
@@ -358,7 +360,8 @@ func (f *finder) follow(h *ClassifierHead, n *onnxpb.NodeProto) error {
 func (f *finder) through(h *ClassifierHead, s *step) error {
 	n, k := s.node, h.Classes
 	cut := func(how string) error {
-		return fmt.Errorf("train: head: %s behind %q %s the %d outputs of that layer: it is no head that gives one number for each class", label(n), h.Node, how, k)
+		return fmt.Errorf("train: head: %s behind %q %s the %d outputs of that layer: it is no head that gives one number for each class",
+			label(n), h.Node, how, k)
 	}
 	if h.Squeezed { // there is no axis to follow
 		if r := f.role(n); f.is(n, ops.Reshape) || f.is(n, ops.Transpose) || r == graph.Reduction {
@@ -491,7 +494,8 @@ func (f *finder) throughReshape(s *step, k int, cut func(string) error) error {
 		}
 	case at < len(target) && (target[at] == -1 || target[at] == 0 && s.in >= 0):
 		// [N,K,1,1] to [N,-1]: whatever else is in the axis must be one.
-		if others := tensor.Shape(slices.Delete(slices.Clone(target), at, at+1)); slices.ContainsFunc(others, func(d int) bool { return d > 1 }) && at != len(target)-1 {
+		others := slices.Delete(slices.Clone(target), at, at+1)
+		if at != len(target)-1 && slices.ContainsFunc(others, func(d int) bool { return d > 1 }) {
 			return cut("cuts apart")
 		}
 		s.out = at

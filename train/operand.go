@@ -204,7 +204,8 @@ func (f *finder) target(n *onnxpb.NodeProto) ([]int, bool) {
 	return dims, err == nil
 }
 
-// axes are those of a Squeeze, Unsqueeze or Reduce operator, an attribute or an input; none and true when it has none, false when they are computed.
+// axes are those of a Squeeze, Unsqueeze or Reduce operator, an attribute or an input; none and true when it has none, false when they are
+// computed.
 func (f *finder) axes(n *onnxpb.NodeProto) ([]int, bool) {
 	for _, a := range n.GetAttribute() {
 		if a.GetName() == "axes" {
@@ -384,7 +385,8 @@ func (f *finder) rootTensor(o *operand) *tensor.Tensor {
 	return r.value
 }
 
-// back is t, which is to be read where o is, as it must be stored at the root; false when the chain has a Reshape, which names the old extents.
+// back is t, which is to be read where o is, as it must be stored at the root; false when the chain has a Reshape, which names the old
+// extents.
 func (f *finder) back(o *operand, t *tensor.Tensor) (*tensor.Tensor, bool) {
 	for _, n := range o.chain {
 		switch {

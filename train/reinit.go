@@ -12,10 +12,10 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Reinit is a copy of m whose layers have fresh weights drawn from seed: those of Conv, ConvTranspose, Gemm and MatMul normal with variance 2/fan-in,
-// those of LSTM, GRU and RNN uniform in ±1/sqrt(hidden), their biases 0, normalisations at scale 1, bias 0, mean 0 and variance 1.
-// All else, such as positional embeddings, keeps its values. Weights are found in initializers and Constant nodes, through views and in functions, but
-// not inside bodies. It fails when it finds nothing to draw.
+// Reinit is a copy of m whose layers have fresh weights drawn from seed: those of Conv, ConvTranspose, Gemm and MatMul normal with
+// variance 2/fan-in, those of LSTM, GRU and RNN uniform in ±1/sqrt(hidden), their biases 0, normalisations at scale 1, bias 0, mean 0 and
+// variance 1. All else, such as positional embeddings, keeps its values. Weights are found in initializers and Constant nodes, through
+// views and in functions, but not inside bodies. It fails when it finds nothing to draw.
 //
 // Source: He et al. 2015 (https://arxiv.org/abs/1502.01852), equation 10.
 func Reinit(m *onnx.Model, seed uint64) (*onnx.Model, error) {

@@ -18,8 +18,8 @@ type NewHead struct {
 	Output  string // "" means the first
 	Classes int    // 1 or more
 	Seed    uint64
-	// Activation is what the output shall end in: "Softmax", "Sigmoid" or "none". "" keeps what is there, but that a Sigmoid of one number becomes a Softmax of
-	// several classes, which exclude each other, and a Softmax becomes a Sigmoid of one number.
+	// Activation is what the output shall end in: "Softmax", "Sigmoid" or "none". "" keeps what is there, but that a Sigmoid of one number
+	// becomes a Softmax of several classes, which exclude each other, and a Softmax becomes a Sigmoid of one number.
 	Activation string
 }
 
@@ -29,8 +29,9 @@ func ReplaceHead(m *onnx.Model, classes int, seed uint64) (*onnx.Model, *Classif
 }
 
 // Replace is a copy of m whose last layer has r.Classes outputs, freshly initialised from the seed: weights uniform in ±sqrt(1/fan-in), as
-// PyTorch's Linear and Conv2d, biases zero, scales one. What names the old number of classes behind the layer is changed with it: targets of Reshape,
-// sizes of Resize, the shape of the output. A function that the layer lies in is put in the place of its call; other calls of it stay.
+// PyTorch's Linear and Conv2d, biases zero, scales one. What names the old number of classes behind the layer is changed with it: targets
+// of Reshape, sizes of Resize, the shape of the output. A function that the layer lies in is put in the place of its call; other calls of
+// it stay.
 func (r NewHead) Replace(m *onnx.Model) (*onnx.Model, *ClassifierHead, error) {
 	if r.Classes < 1 {
 		return nil, nil, fmt.Errorf("train: head: %d classes; a head has at least 1", r.Classes)
@@ -144,7 +145,8 @@ func (f *finder) behind(h *ClassifierHead, classes int) error {
 		case f.role(n) == graph.Pool: // sizes of a Resize
 			for i := range n.GetInput() {
 				o := f.operand(n, i)
-				if i == 0 || o == nil || o.value.DType() != tensor.Int64 || s.in < 0 || o.value.Len() <= s.in || o.value.I64()[s.in] != int64(h.Classes) {
+				if i == 0 || o == nil || o.value.DType() != tensor.Int64 || s.in < 0 || o.value.Len() <= s.in ||
+					o.value.I64()[s.in] != int64(h.Classes) {
 					continue
 				}
 				sizes, err := o.value.Ints()
@@ -167,7 +169,10 @@ func (f *finder) keepAxis(s *step, classes int) {
 	}
 	if f.is(n, ops.Squeeze) {
 		axes, _ := f.axes(n)
-		rest := slices.DeleteFunc(slices.Clone(axes), func(a int) bool { return a == s.in || s.rank > 0 && a+s.rank == s.in || s.in < 0 && len(axes) == 1 })
+		rest := slices.DeleteFunc(slices.Clone(axes), func(a int) bool {
+			return a == s.in || s.rank > 0 && a+s.rank == s.in || s.in < 0 &&
+				len(axes) == 1
+		})
 		switch {
 		case len(axes) == 0 && s.rank > 2:
 			set("Flatten", onnx.AttrInt("axis", 1))
@@ -357,7 +362,8 @@ func (f *finder) declare(h *ClassifierHead, classes int) {
 		}
 	}
 	g.ValueInfo = slices.DeleteFunc(g.ValueInfo, func(v *onnxpb.ValueInfoProto) bool {
-		return behind[v.GetName()] || v.GetName() == h.Node || f.makers[v.GetName()] == nil && f.inits[v.GetName()] == nil && !f.input(v.GetName())
+		return behind[v.GetName()] || v.GetName() == h.Node || f.makers[v.GetName()] == nil && f.inits[v.GetName()] == nil &&
+			!f.input(v.GetName())
 	})
 	squeezed := false
 	for _, s := range h.after {

@@ -4,8 +4,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 )
 
-// Sink makes captured constants constants of the bodies that capture them, in bodies of bodies too: shapes inside can then be inferred from them, and
-// kernels keep them packed. Bodies that change are copied first, so that graphs which share them keep theirs.
+// Sink makes captured constants constants of the bodies that capture them, in bodies of bodies too: shapes inside can then be inferred
+// from them, and kernels keep them packed. Bodies that change are copied first, so that graphs which share them keep theirs.
 func Sink(g *graph.Graph) {
 	for _, n := range g.Nodes {
 		if len(n.Bodies) == 0 {
