@@ -251,3 +251,25 @@ func TestBatchAtOnce(t *testing.T) {
 	}
 	wait.Wait()
 }
+
+// Where only a run can tell the shapes, as behind an If, values alone decide.
+func TestBatchBehindIf(t *testing.T) {
+	for tail, want := range map[string]int{"y = Relu(h)": 0, "m = ReduceMax(h; keepdims=1)|y = Sub(h, m)": 1} {
+		cond := testkit.Node(t, "h = If(c)")
+		branch := func(name, node string) {
+			g := testkit.Text{Out: []string{"r"}, Init: tensors{"w": testkit.RandN(2, 3, 3)}, Nodes: []string{node}}.Graph(t)
+			cond.Attribute = append(cond.Attribute, onnx.AttrGraph(name, g))
+		}
+		branch("then_branch", "r = MatMul(x, w)")
+		branch("else_branch", "r = Add(x, x)")
+		p := testkit.Text{Opset: 13, In: []string{"c bool[]", "x[1,3]"}, Out: []string{"y[1,3]"}, Nodes: strings.Split(tail, "|")}.Model(t)
+		p.Graph.Node = append(p.Graph.Node, cond)
+		m, err := engine.Load(&onnx.Model{Proto: p})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := m.Batch(); got != want {
+			t.Errorf("%s: Batch is %d, want %d", tail, got, want)
+		}
+	}
+}

@@ -28,7 +28,7 @@ type importer struct {
 	values map[*onnx.Weight]graph.Value // that were met, in the main graph
 	origin map[graph.Value]origin       // of parameters
 	own    map[*graph.Node]bool         // Identity nodes of the main graph of the file
-	sparse []Untrained
+	other  []Untrained                  // tensors of real numbers that are no parameters
 }
 
 // origin says where the content of a parameter came from.
@@ -87,7 +87,8 @@ func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error
 			if len(im.missing) > 0 {
 				continue
 			}
-			return nil, nil, nil, fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("graph output %q is produced by no node", vi.GetName())})
+			return nil, nil, nil, fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("graph output %q is produced by no node",
+				vi.GetName())})
 		}
 		io, err := ioOf(vi)
 		if err != nil || io.DType == tensor.Undefined {
@@ -124,6 +125,9 @@ func (im *importer) initializers(s *scope, p *onnxpb.GraphProto) error {
 			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("initializer %q is defined twice", tp.GetName())})
 		}
 		im.constant(s, tp.GetName(), t, im.known[tp])
+		if im.known[tp] == nil {
+			im.leaveOut(tp.GetName(), t, dependsOnCall)
+		}
 	}
 	for _, sp := range p.GetSparseInitializer() {
 		t, err := im.m.SparseTensor(sp)
@@ -131,15 +135,13 @@ func (im *importer) initializers(s *scope, p *onnxpb.GraphProto) error {
 			return fmt.Errorf("engine: sparse initializer %q: %w", sp.GetValues().GetName(), err)
 		}
 		im.constant(s, sp.GetValues().GetName(), t, nil)
-		if d := t.DType(); (d.IsFloat() || half(d)) && t.Len() > 1 {
-			im.sparse = append(im.sparse, Untrained{sp.GetValues().GetName(), d, t.Shape(), "it is stored sparsely"})
-		}
+		im.leaveOut(sp.GetValues().GetName(), t, "it is stored sparsely")
 	}
 	return nil
 }
 
-// constant names the tensor t in s: a parameter, which lies in the main graph and is captured from there, when it is the weight w of the file,
-// else a constant.
+// constant names the tensor t in s: a parameter, which lies in the main graph and is captured from there, when it is the weight w of the
+// file, else a constant.
 func (im *importer) constant(s *scope, name string, t *tensor.Tensor, w *onnx.Weight) {
 	if v, ok := im.values[w]; ok && w != nil { // of a function that is called again
 		s.names[name] = s.f.bring(v)
@@ -164,6 +166,17 @@ func (im *importer) constant(s *scope, name string, t *tensor.Tensor, w *onnx.We
 	v := im.main.g.AddParam(w.Name, t)
 	im.values[w], im.origin[v] = v, origin{w, from}
 	s.names[name] = s.f.bring(v)
+}
+
+// dependsOnCall is why a tensor inside a function is not trained whose node is another one at each call.
+const dependsOnCall = "its node takes attributes from the call of its function"
+
+// leaveOut notes that t, of real numbers, is no parameter.
+func (im *importer) leaveOut(name string, t *tensor.Tensor, why string) {
+	switch t.DType() {
+	case tensor.Float32, tensor.Float64, tensor.Float16, tensor.BFloat16:
+		im.other = append(im.other, Untrained{im.prefix + name, t.DType(), t.Shape(), why})
+	}
 }
 
 // nodes adds the nodes of a graph or function in an order in which each name is defined before it is used.
@@ -267,7 +280,8 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 				im.unsupported(np, "") // follows from what was missing before
 				return nil
 			}
-			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: input %d %q is produced by no node and is no input or initializer", where, i, x)})
+			return fmt.Errorf("engine: %w",
+				&onnx.FormatError{Msg: fmt.Sprintf("%s: input %d %q is produced by no node and is no input or initializer", where, i, x)})
 		}
 		in[i] = v
 	}
@@ -283,7 +297,8 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	}
 	opset, ok := im.opsets[domain]
 	if !ok {
-		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where, np.GetDomain())})
+		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where,
+			np.GetDomain())})
 	}
 	attrs, bodies, err := im.attributes(s, np, in)
 	if err != nil {
@@ -297,7 +312,14 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		if err != nil {
 			return fmt.Errorf("engine: %s: %w", where, err)
 		}
-		im.constant(s, np.GetOutput()[0], t, im.known[np.GetAttribute()[0]])
+		a := np.GetAttribute()[0]
+		im.constant(s, np.GetOutput()[0], t, im.known[a])
+		switch {
+		case a.GetSparseTensor() != nil:
+			im.leaveOut(np.GetOutput()[0], t, "it is stored sparsely")
+		case im.known[a] == nil:
+			im.leaveOut(np.GetOutput()[0], t, dependsOnCall)
+		}
 		return nil
 	}
 	spec, known := im.set.Find(domain, name, opset)

@@ -69,7 +69,7 @@ func (j *judge) verdict(p *Param) (state, able bool, why string) {
 		case f.NoGrad:
 			why = fmt.Sprintf("%s reads it as its input %s, where no gradient goes", u.n.Label(), f.Name)
 		case j.quantises(u) || j.quantisation(p.Name):
-			return false, false, fmt.Sprintf("it scales quantised numbers (%s), which are not trained", u.n.Label())
+			return false, false, fmt.Sprintf("it is quantised, or the scale of quantised numbers (%s), which are not trained", u.n.Label())
 		default:
 			seen = append(seen, u)
 		}
@@ -97,10 +97,10 @@ func (j *judge) verdict(p *Param) (state, able bool, why string) {
 	return false, true, j.several(p, seen)
 }
 
-// quantises reports whether the node of u reads or writes quantised numbers, of which u is the scale.
+// quantises reports whether the node of u reads or writes quantised numbers: u is their scale, or is quantised.
 func (j *judge) quantises(u use) bool {
 	for _, v := range append(slices.Clone(u.n.In[:u.n.NumIn]), u.n.Out...) {
-		if v != 0 && smallInt(u.g.Info(v).DType) && u.n.Op.Role == graph.NoRole && u.in > 0 {
+		if v != 0 && smallInt(u.g.Info(v).DType) && u.n.Op.Role == graph.NoRole {
 			return true
 		}
 	}

@@ -90,7 +90,7 @@ func (m *Model) findParams(im *importer, shared map[graph.Value]graph.Value) err
 			return err
 		}
 	}
-	m.untrained = append(m.untrained, im.sparse...)
+	m.untrained = append(m.untrained, im.other...)
 	m.untrained = append(m.untrained, quantised(g)...)
 	if err := m.unmatched(); err != nil {
 		return err

@@ -373,3 +373,42 @@ func TestNamesInFunctions(t *testing.T) {
 		}
 	}
 }
+
+// Tensors that are no parameters are listed with the reason.
+func TestNotTrained(t *testing.T) {
+	p := testkit.Text{
+		In: []string{"x[N,3]"}, Out: []string{"y[N,3]"}, Init: tensors{"w": testkit.RandN(1, 3, 3), "q": tensor.From([]int8{1, 2, 3}, 3),
+			"hi": tensor.Scalar(float32(6))},
+		Nodes: []string{"a = MatMul(x, w)", "f = Cast(q; to=1)", "b = Add(a, f)", "c = Clip(b, , hi)", "d = Add(c, s)", "y = pkg:f(d; k=2.5)"},
+	}.Model(t)
+	p.OpsetImport = append(p.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new("pkg"), Version: new(int64(1))})
+	inner := testkit.Text{Nodes: []string{"n = Constant(; value_float=@float:k)", "o = Mul(v, n)"}}.Graph(t)
+	p.Functions = []*onnxpb.FunctionProto{{Domain: new("pkg"), Name: new("f"), Input: []string{"v"}, Output: []string{"o"},
+		Attribute: []string{"k"}, Node: inner.Node,
+		OpsetImport: p.OpsetImport[:1]}}
+	p.Graph.SparseInitializer = []*onnxpb.SparseTensorProto{{
+		Values: testkit.TensorProto("s", tensor.From([]float32{1}, 1)), Indices: testkit.TensorProto("", tensor.From([]int64{1}, 1)),
+		Dims: []int64{3},
+	}}
+	m, err := engine.Load(&onnx.Model{Proto: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := m.Weights()
+	got := map[string]string{}
+	for _, u := range in.NotTrained {
+		got[u.Name] = u.Why
+	}
+	for name, why := range map[string]string{"hi": "where no gradient goes", "q": "stored as int8", "s": "stored sparsely",
+		"y/node/n": "attributes from the call"} {
+		if !strings.Contains(got[name], why) {
+			t.Errorf("%s is not trained because %q, want %q", name, got[name], why)
+		}
+	}
+	if len(got) != 4 || in.Parameters != 9 || in.Fixed != 1 {
+		t.Errorf("%d parameters, %d fixed numbers, not trained %q", in.Parameters, in.Fixed, got)
+	}
+	if _, err := engine.Load(&onnx.Model{Proto: p}, engine.WithTrainable("s")); err == nil || !strings.Contains(err.Error(), "sparsely") {
+		t.Errorf("training a sparse tensor: %v", err)
+	}
+}
