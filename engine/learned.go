@@ -217,20 +217,50 @@ func (j *judge) standIn(u use, t *tensor.Tensor) bool {
 // isState reports whether u gives a node that steps through time, or a loop, the state that it begins with.
 func isState(u use) bool { return u.n.Op.Role == graph.Recurrent || u.n.Op.Role == graph.Control }
 
-// prepares reports whether u only prepares the input of the model: a shift by a mean, a division by 255 or a deviation. Several numbers
-// that are multiplied or added could be a learned layer, and are preparation only where the input is a picture and they are its channels.
+// prepares reports whether u only prepares the input of the model: a shift by a mean, a division by 255 or by deviations. Several numbers
+// could be a learned layer; they are preparation where they look like those of a picture's channels, or where a shift and a division
+// follow each other as means and deviations do.
 func (j *judge) prepares(u use, t *tensor.Tensor) bool {
-	if u.n.Op.Role != graph.Arithmetic || u.other() == 0 || !j.raw(u.g, u.other()) {
+	if u.n.Op.Role != graph.Arithmetic || u.other() == 0 || len(u.n.Out) == 0 || !j.raw(u.g, u.other()) {
 		return false
 	}
-	if t.Len() == 1 || is(u.n, ops.Sub) || is(u.n, ops.Div) {
+	if t.Len() == 1 || channels(t) {
 		return true
 	}
-	return channels(t)
+	if is(u.n, ops.Sub) && u.in == 1 {
+		return slices.ContainsFunc(j.read.ends(u.g, u.n.Out[0]), func(r use) bool {
+			return r.n != nil && is(r.n, ops.Div) && r.in == 0 && j.positive(r.g, r.other())
+		})
+	}
+	if is(u.n, ops.Div) && u.in == 1 && j.positive(u.g, u.n.In[1]) {
+		before := u.g.Info(source(u.g, u.other())).Def
+		return before != nil && is(before, ops.Sub)
+	}
+	return false
 }
 
-// channels reports whether t looks like one number for each channel of a picture [N,C,H,W].
-func channels(t *tensor.Tensor) bool { return t.Len() <= 4 && t.Rank() >= 3 && axes(t) <= 1 }
+// positive reports whether v is a constant or parameter of numbers above zero, as deviations are.
+func (j *judge) positive(g *graph.Graph, v graph.Value) bool {
+	if v == 0 {
+		return false
+	}
+	in := g.Info(source(g, v))
+	return in.Data != nil && !slices.ContainsFunc(in.Data.Float64s(), func(x float64) bool { return !(x > 0) })
+}
+
+// channels reports whether t looks like the means or deviations of the three channels of a picture [N,3,H,W]: numbers of one sign that are
+// near to each other.
+func channels(t *tensor.Tensor) bool {
+	if t.Len() != 3 || t.Rank() < 3 || axes(t) > 1 {
+		return false
+	}
+	x := t.Float64s()
+	lo, hi := min(x[0], x[1], x[2]), max(x[0], x[1], x[2])
+	if hi < 0 {
+		lo, hi = -hi, -lo
+	}
+	return lo > 0 && hi <= 1.35*lo
+}
 
 // finishes reports whether only shifts, scales and views lie between n and the outputs. met has the nodes that were looked at.
 func (j *judge) finishes(g *graph.Graph, n *graph.Node, met map[*graph.Node]bool) bool {

@@ -40,6 +40,7 @@ func table(steps, d int) *tensor.Tensor {
 // What is learned and what is a number of the program, as the exporters of PyTorch, Keras, PaddlePaddle and others write them.
 func TestWhatIsLearned(t *testing.T) {
 	w := func(shape ...int) *tensor.Tensor { return testkit.RandN(uint64(len(shape)+shape[0]), shape...) }
+	three := func(x ...float32) *tensor.Tensor { return tensor.From(x, 3, 1, 1) }
 	fill := func(v float32, shape ...int) *tensor.Tensor {
 		x := tensor.New(tensor.Float32, shape...)
 		for i := range x.F32() {
@@ -137,14 +138,20 @@ func TestWhatIsLearned(t *testing.T) {
 		{"division by 255", "x[N,2,4,4]", []string{"a = Div(x, d)", "y = Conv(a, k)"}, tensors{"k": w(3, 2, 3, 3), "d": number(255, 1)}, nil,
 			"k"},
 		{"mean and deviation", "x[N,3,4,4]", []string{"a = Sub(x, m)", "b = Div(a, s)", "y = Conv(b, k)"}, tensors{"k": w(3, 3, 3, 3),
-			"m": w(1, 3, 1, 1), "s": w(1, 3, 1, 1)}, nil, "k"},
+			"m": three(.485, .456, .406), "s": three(.229, .224, .225)}, nil, "k"},
 		{"mean and factor, of a cast picture", "x uint8[N,3,4,4]", []string{"f = Cast(x; to=1)", "a = Mul(f, s)", "b = Add(a, m)",
 			"y = Conv(b, k)"},
-			tensors{"k": w(3, 3, 3, 3), "m": w(3, 1, 1), "s": w(3, 1, 1)}, nil, "k"},
+			tensors{"k": w(3, 3, 3, 3), "m": three(-2.118, -2.036, -1.804), "s": three(.0171, .0175, .0174)}, nil, "k"},
+		{"a learned scale of three channels", "x[N,3,4,4]", []string{"a = Mul(x, s)", "b = Sub(a, m)", "y = Conv(b, k)"},
+			tensors{"k": w(3, 3, 3, 3), "m": three(1.3, -.4, .2), "s": three(.4, -1.2, .9)}, nil, "k m s"},
+		{"a table standardised", "x[N,6]", []string{"a = Sub(x, m)", "b = Div(a, d)", "y = MatMul(b, k)"},
+			tensors{"k": w(6, 3), "m": w(6), "d": testkit.RandUniform(1, 0.5, 9, 6)}, nil, "k"},
+		{"a learned shift of the input", "x[N,6]", []string{"a = Sub(x, m)", "b = Tanh(a)", "y = MatMul(b, k)"}, tensors{"k": w(6, 3), "m": w(6)},
+			nil, "k m"},
 		{"a learned layer at the input", "x[N,6]", []string{"a = Mul(x, s)", "b = Add(a, m)", "y = MatMul(b, k)"}, tensors{"k": w(6, 3),
 			"m": w(6), "s": w(6)}, nil, "k m s"},
 		{"the picture that comes out", "x[N,3,4,4]", []string{"a = Conv(x, k)", "t = Tanh(a)", "b = Mul(t, s)", "y = Add(b, m)"},
-			tensors{"k": w(3, 3, 1, 1), "m": w(3, 1, 1), "s": w(3, 1, 1)}, nil, "k"},
+			tensors{"k": w(3, 3, 1, 1), "m": three(103.939, 116.779, 123.68), "s": three(1, 1, 1)}, nil, "k"},
 		{"a fixed position encoding", "x[N,16,8]", []string{"a = Add(x, p)", "y = MatMul(a, k)"}, tensors{"k": w(8, 3), "p": table(16, 8)},
 			nil, "k"},
 		{"a learned position encoding", "x[N,16,8]", []string{"a = Add(x, p)", "y = MatMul(a, k)"}, tensors{"k": w(8, 3), "p": w(1, 16, 8)},
