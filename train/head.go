@@ -288,7 +288,10 @@ func (f *finder) findRank(name string, depth int) int {
 		}
 		return before(0)
 	case f.is(n, ops.Reshape):
-		t, _ := f.target(n)
+		if t, ok := f.target(n); ok {
+			return len(t)
+		}
+		_, t := f.joined(n)
 		return len(t)
 	case f.is(n, ops.Gather) && len(n.GetInput()) == 2:
 		if a, b := before(0), before(1); a > 0 && (b > 0 || f.operand(n, 1) != nil) {
@@ -351,6 +354,9 @@ func (f *finder) follow(h *ClassifierHead, n *onnxpb.NodeProto) error {
 		if rank > 0 && axis < 0 && !h.Squeezed {
 			axis = rank - 1
 		}
+	}
+	if dims := h.output.GetType().GetTensorType().GetShape().GetDim(); axis < 0 && !h.Squeezed && len(dims) > 0 {
+		axis = len(dims) - 1
 	}
 	h.Axis = axis
 	return nil
@@ -472,9 +478,13 @@ func (f *finder) throughAxes(s *step, k int, cut func(string) error) error {
 // throughReshape follows a Reshape: the classes must keep an axis of their own, or be followed by axes of one position only.
 func (f *finder) throughReshape(s *step, k int, cut func(string) error) error {
 	target, ok := f.target(s.node)
-	if !ok { // computed: what is declared of the output must do
-		s.out = s.in
-		return nil
+	if !ok {
+		if _, target = f.joined(s.node); target == nil { // computed in another way
+			if s.out = s.in; s.rank > 0 && s.in == s.rank-1 {
+				s.out = -1
+			}
+			return nil
+		}
 	}
 	at := s.in
 	if at < 0 {
@@ -482,6 +492,8 @@ func (f *finder) throughReshape(s *step, k int, cut func(string) error) error {
 	}
 	switch {
 	case at < len(target) && target[at] == k:
+		s.out = at
+	case at < len(target) && target[at] == free && !slices.Contains(target, k):
 		s.out = at
 	case k > 1 && slices.Contains(target, k):
 		s.out = slices.Index(target, k)

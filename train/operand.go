@@ -204,6 +204,39 @@ func (f *finder) target(n *onnxpb.NodeProto) ([]int, bool) {
 	return dims, err == nil
 }
 
+// free is an extent of a computed target that only a run tells.
+const free = -2
+
+// joined is the Concat that computes the target of the Reshape n out of single extents, and those extents, free where they are computed.
+func (f *finder) joined(n *onnxpb.NodeProto) (concat *onnxpb.NodeProto, extents []int) {
+	if len(n.GetInput()) < 2 {
+		return nil, nil
+	}
+	name := n.GetInput()[1]
+	for range 4 {
+		if c := f.made(name, ops.Cast); c != nil {
+			name = c.GetInput()[0]
+		}
+	}
+	concat = f.made(name, ops.Concat)
+	if concat == nil {
+		return nil, nil
+	}
+	for i := range concat.GetInput() {
+		o := f.operand(concat, i)
+		if o == nil {
+			extents = append(extents, free) // one, as exporters write it
+			continue
+		}
+		x, err := o.value.Ints()
+		if err != nil || len(x) != 1 {
+			return nil, nil
+		}
+		extents = append(extents, x...)
+	}
+	return concat, extents
+}
+
 // axes are those of a Squeeze, Unsqueeze or Reduce operator, an attribute or an input; none and true when it has none, false when they are
 // computed.
 func (f *finder) axes(n *onnxpb.NodeProto) ([]int, bool) {

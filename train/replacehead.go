@@ -141,6 +141,8 @@ func (f *finder) behind(h *ClassifierHead, classes int) error {
 		case f.is(n, ops.Reshape):
 			if target, ok := f.target(n); ok && s.out >= 0 && s.out < len(target) && target[s.out] == h.Classes && !s.drops {
 				f.retarget(n, 1, target, s.out, classes)
+			} else if !ok && !s.drops {
+				f.rejoin(n, s.out, h.Classes, classes)
 			}
 		case f.role(n) == graph.Pool: // sizes of a Resize
 			for i := range n.GetInput() {
@@ -159,6 +161,31 @@ func (f *finder) behind(h *ClassifierHead, classes int) error {
 	}
 	f.index()
 	return nil
+}
+
+// rejoin changes an extent of the target of the Reshape n, which a Concat computes.
+func (f *finder) rejoin(n *onnxpb.NodeProto, k, old, classes int) {
+	concat, extents := f.joined(n)
+	if k < 0 || k >= len(extents) || extents[k] != old {
+		return
+	}
+	if readers(f.m, concat.GetOutput()[0]) > 1 { // by other Reshapes
+		name := n.GetOutput()[0] + "_target"
+		for f.taken(name) {
+			name += "_"
+		}
+		c := onnx.NewNode("Concat", name, slices.Clone(concat.Input), []string{name}, concat.Attribute...)
+		g := f.m.Proto.GetGraph()
+		g.Node = slices.Insert(g.Node, slices.Index(g.Node, concat)+1, c)
+		for i, x := range n.Input {
+			if x == concat.Output[0] {
+				n.Input[i] = name
+			}
+		}
+		f.index()
+		concat = c
+	}
+	f.setInts(concat, k, []int{classes})
 }
 
 // keepAxis makes the step s, which drops the axis of the one class, keep it for several classes.
