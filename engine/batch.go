@@ -23,9 +23,9 @@ type batching struct {
 	proven bool
 }
 
-// Batch is 0 when the model takes batches of any size, else the size that must be fed. A model that was exported for a fixed size takes any when its
-// graph could be freed of it and random examples give the same results alone, in batches of the declared size and in others; that is tried once, when it
-// is first asked. Batch may be called at any time and from several goroutines.
+// Batch is 0 when the model takes batches of any size, else the size that must be fed. A model that was exported for a fixed size takes
+// any when its graph could be freed of it and random examples give the same results alone, in batches of the declared size and in others;
+// that is tried once, when it is first asked. Batch may be called at any time and from several goroutines.
 func (m *Model) Batch() (fixed int) {
 	b := &m.batch
 	if b.fixed == 0 || !b.likely {
@@ -38,8 +38,8 @@ func (m *Model) Batch() (fixed int) {
 	return b.fixed
 }
 
-// freeBatch finds the batch that m was exported for and rewrites the graph to take any, where shapes let it. For the declared size it computes the
-// same as before.
+// freeBatch finds the batch that m was exported for and rewrites the graph to take any, where shapes let it. For the declared size it
+// computes the same as before.
 func (m *Model) freeBatch() {
 	b := &m.batch
 	b.of = map[string]bool{}
@@ -77,8 +77,18 @@ const mostProven = 128
 // agreement is how far results of the same example may differ, relative to the largest number of the tensor.
 const agreement = 1e-4
 
+// maxProof is the largest batch, in numbers of all inputs, that is tried for a proof: a model of larger ones is fed its own size.
+const maxProof = 1 << 25
+
 // proveBatch reports whether examples give the same results alone and together, twice over with different random inputs.
 func (m *Model) proveBatch() bool {
+	numbers := 0
+	for _, s := range m.declared() {
+		numbers += s.Len()
+	}
+	if numbers > maxProof/(m.batch.fixed+2)*m.batch.fixed {
+		return false
+	}
 	p, err := m.prover()
 	if err != nil {
 		return false
@@ -107,7 +117,8 @@ type prover struct {
 
 func (m *Model) prover() (*prover, error) {
 	c := &Model{
-		file: m.file, g: m.g.Clone(), inputs: m.inputs, outputs: m.outputs, params: m.params, byName: m.byName, threads: m.threads, pool: m.pool, set: m.set,
+		file: m.file, g: m.g.Clone(), inputs: m.inputs, outputs: m.outputs, params: m.params, byName: m.byName, threads: m.threads,
+		pool: m.pool, set: m.set,
 		batch: batching{fixed: m.batch.fixed, of: m.batch.of},
 	}
 	r := rand.New(rand.NewPCG(1, 0x6261746368))
@@ -139,8 +150,8 @@ func (m *Model) prover() (*prover, error) {
 	return p, nil
 }
 
-// compare feeds a few examples, made in the given style, alone, in a batch of the declared size and in a larger one. telling is false when it could not
-// be told whether they mix: the model could not be run on them, or its results do not depend on them.
+// compare feeds a few examples, made in the given style, alone, in a batch of the declared size and in a larger one. telling is false when
+// it could not be told whether they mix: the model could not be run on them, or its results do not depend on them.
 func (p *prover) compare(style int) (same, telling bool) {
 	size := p.m.batch.fixed
 	n := max(3, size+2)
@@ -242,8 +253,8 @@ func near(a, b *tensor.Tensor, scale float64) bool {
 	return true
 }
 
-// styles is how many kinds of examples there are: for floating-point inputs around 0, from 0 to 1, from 0 to 255 and very small; for integers the
-// indices of a table where one is read by them, else ones, then zeros and ones.
+// styles is how many kinds of examples there are: for floating-point inputs around 0, from 0 to 1, from 0 to 255 and very small; for
+// integers the indices of a table where one is read by them, else ones, then zeros and ones.
 const styles = 4
 
 // examples makes n examples, each of another scale, and one tensor for every input that has no batch.
@@ -261,26 +272,28 @@ func (p *prover) examples(style, n int) map[string]*tensor.Tensor {
 		if in.DType.IsInt() {
 			bound = p.indices(p.m.g.Inputs[i])
 		}
-		v := make([]float64, s.Len())
+		v := make([]float32, s.Len())
 		for k := range v {
 			scale := []float64{1, 2.5, 0.4}[k*count/max(1, len(v))%3]
+			x := 0.0
 			switch {
 			case bound > 0:
-				v[k] = float64(r.IntN(bound))
+				x = float64(r.IntN(bound))
 			case in.DType == tensor.Bool, in.DType.IsInt() && in.DType != tensor.Uint8:
-				v[k] = 1
+				x = 1
 				if style%2 == 1 && k%4 != 0 {
-					v[k] = float64(r.IntN(2))
+					x = float64(r.IntN(2))
 				}
 			case in.DType == tensor.Uint8 || style == 2:
-				v[k] = math.Floor(min(255, scale*100*r.Float64()))
+				x = math.Floor(min(255, scale*100*r.Float64()))
 			case style == 0:
-				v[k] = scale * r.NormFloat64()
+				x = scale * r.NormFloat64()
 			case style == 1:
-				v[k] = min(1, scale*0.4*r.Float64())
+				x = min(1, scale*0.4*r.Float64())
 			default:
-				v[k] = 1e-2 * scale * r.NormFloat64()
+				x = 1e-2 * scale * r.NormFloat64()
 			}
+			v[k] = float32(x)
 		}
 		t, err := tensor.From(v, s...).Convert(in.DType)
 		if err != nil {

@@ -216,7 +216,9 @@ func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionP
 	for _, o := range f.GetOpsetImport() {
 		im.opsets[domainOf(o.GetDomain())] = int(o.GetVersion())
 	}
-	defer func() { im.opsets = saved }()
+	outside := im.prefix
+	im.prefix += labelOf(np) + "/"
+	defer func() { im.opsets, im.prefix = saved, outside }()
 	nodes := make([]*onnxpb.NodeProto, len(f.GetNode()))
 	for i, bn := range f.GetNode() {
 		// An input of the function that was not given reads as absent.
@@ -249,6 +251,9 @@ func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionP
 				continue
 			}
 			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: function output %q is produced by no node", where, f.GetOutput()[i])})
+		}
+		if s.g.Info(v).Def != nil && !slices.Contains(in, v) {
+			s.g.Rename(v, outside+o)
 		}
 		s.names[o] = v
 	}

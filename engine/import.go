@@ -20,14 +20,15 @@ type importer struct {
 	opsets  map[string]int // by domain, of the model or of the function being expanded
 	depth   int            // of functions and bodies
 	left    int            // nodes that may still be added
+	prefix  string         // of names inside the function being expanded: the calls on the way to it
 	missing []Missing
 
 	main     *frame
-	known    map[any]*onnx.Weight         // weights of the file by *onnxpb.TensorProto or, of Constant nodes, by *onnxpb.AttributeProto
-	values   map[*onnx.Weight]graph.Value // that were met, in the main graph
-	origin   map[graph.Value]origin       // of parameters
-	own      map[*graph.Node]bool         // Identity nodes of the main graph of the file
-	sparse   []Untrained
+	known    map[any]*onnx.Weight          // weights of the file by *onnxpb.TensorProto or, of Constant nodes, by *onnxpb.AttributeProto
+	values   map[*onnx.Weight]graph.Value  // that were met, in the main graph
+	origin   map[graph.Value]origin        // of parameters
+	own      map[*graph.Node]bool          // Identity nodes of the main graph of the file
+	other    []Untrained                   // tensors of real numbers that are no parameters
 	captured map[*graph.Body][]graph.Value // what bodies capture of the graph around them, until their node has it
 }
 
@@ -87,7 +88,8 @@ func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error
 			if len(im.missing) > 0 {
 				continue
 			}
-			return nil, nil, nil, fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("graph output %q is produced by no node", vi.GetName())})
+			return nil, nil, nil, fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("graph output %q is produced by no node",
+				vi.GetName())})
 		}
 		io, err := ioOf(vi)
 		if err != nil || io.DType == tensor.Undefined {
@@ -128,6 +130,9 @@ func (im *importer) initializers(s *scope, p *onnxpb.GraphProto) error {
 			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("initializer %q is defined twice", tp.GetName())})
 		}
 		im.constant(s, tp.GetName(), t, im.known[tp])
+		if im.known[tp] == nil {
+			im.leaveOut(tp.GetName(), t, dependsOnCall)
+		}
 	}
 	for _, sp := range p.GetSparseInitializer() {
 		t, err := im.m.SparseTensor(sp)
@@ -135,15 +140,13 @@ func (im *importer) initializers(s *scope, p *onnxpb.GraphProto) error {
 			return fmt.Errorf("engine: sparse initializer %q: %w", sp.GetValues().GetName(), err)
 		}
 		im.constant(s, sp.GetValues().GetName(), t, nil)
-		if d := t.DType(); (d.IsFloat() || half(d)) && t.Len() > 1 {
-			im.sparse = append(im.sparse, Untrained{sp.GetValues().GetName(), d, t.Shape(), "it is stored sparsely"})
-		}
+		im.leaveOut(sp.GetValues().GetName(), t, "it is stored sparsely")
 	}
 	return nil
 }
 
-// constant names the tensor t in s: a parameter, which lies in the main graph and is captured from there, when it is the weight w of the file,
-// else a constant.
+// constant names the tensor t in s: a parameter, which lies in the main graph and is captured from there, when it is the weight w of the
+// file, else a constant.
 func (im *importer) constant(s *scope, name string, t *tensor.Tensor, w *onnx.Weight) {
 	if v, ok := im.values[w]; ok && w != nil { // of a function that is called again
 		s.names[name] = s.f.bring(v)
@@ -168,6 +171,17 @@ func (im *importer) constant(s *scope, name string, t *tensor.Tensor, w *onnx.We
 	v := im.main.g.AddParam(w.Name, t)
 	im.values[w], im.origin[v] = v, origin{w, from}
 	s.names[name] = s.f.bring(v)
+}
+
+// dependsOnCall is why a tensor inside a function is not trained whose node is another one at each call.
+const dependsOnCall = "its node takes attributes from the call of its function"
+
+// leaveOut notes that t, of real numbers, is no parameter.
+func (im *importer) leaveOut(name string, t *tensor.Tensor, why string) {
+	switch t.DType() {
+	case tensor.Float32, tensor.Float64, tensor.Float16, tensor.BFloat16:
+		im.other = append(im.other, Untrained{im.prefix + name, t.DType(), t.Shape(), why})
+	}
 }
 
 // nodes adds the nodes of a graph or function in an order in which each name is defined before it is used.
@@ -271,7 +285,8 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 				im.unsupported(np, "") // follows from what was missing before
 				return nil
 			}
-			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: input %d %q is produced by no node and is no input or initializer", where, i, x)})
+			return fmt.Errorf("engine: %w",
+				&onnx.FormatError{Msg: fmt.Sprintf("%s: input %d %q is produced by no node and is no input or initializer", where, i, x)})
 		}
 		in[i] = v
 	}
@@ -287,7 +302,8 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	}
 	opset, ok := im.opsets[domain]
 	if !ok {
-		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where, np.GetDomain())})
+		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where,
+			np.GetDomain())})
 	}
 	attrs, bodies, err := im.attributes(s, np, in)
 	if err != nil {
@@ -301,7 +317,14 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		if err != nil {
 			return fmt.Errorf("engine: %s: %w", where, err)
 		}
-		im.constant(s, np.GetOutput()[0], t, im.known[np.GetAttribute()[0]])
+		a := np.GetAttribute()[0]
+		im.constant(s, np.GetOutput()[0], t, im.known[a])
+		switch {
+		case a.GetSparseTensor() != nil:
+			im.leaveOut(np.GetOutput()[0], t, "it is stored sparsely")
+		case im.known[a] == nil:
+			im.leaveOut(np.GetOutput()[0], t, dependsOnCall)
+		}
 		return nil
 	}
 	spec, known := im.set.Find(domain, name, opset)
@@ -326,11 +349,7 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	for len(want) > 0 && !want[len(want)-1] {
 		want = want[:len(want)-1]
 	}
-	nodeName := np.GetName()
-	if nodeName == "" && len(np.GetOutput()) > 0 {
-		nodeName = np.GetOutput()[0]
-	}
-	n := s.b.AddNode(nodeName, spec, a, in, want, bodies...)
+	n := s.b.AddNode(im.prefix+labelOf(np), spec, a, in, want, bodies...)
 	if n == nil {
 		err := s.b.Err()
 		s.b = graph.NewBuilder(s.g)
@@ -346,17 +365,25 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 			continue
 		}
 		if w := im.widen(s, n.Out[i]); w != n.Out[i] && w != 0 {
-			s.g.Rename(w, o)
+			s.g.Rename(w, im.prefix+o)
 			s.names[o] = w
 			continue
 		}
-		s.g.Rename(n.Out[i], o)
+		s.g.Rename(n.Out[i], im.prefix+o)
 		s.names[o] = n.Out[i]
 	}
 	for _, b := range bodies {
 		n.In = append(n.In, im.captured[b]...)
 	}
 	return nil
+}
+
+// labelOf is the name of np, or of its first output where it has none.
+func labelOf(np *onnxpb.NodeProto) string {
+	if np.GetName() == "" && len(np.GetOutput()) > 0 {
+		return np.GetOutput()[0]
+	}
+	return np.GetName()
 }
 
 // unsupported records that np cannot be had, and gives its outputs no value.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -99,9 +100,9 @@ func (m *Model) sizes(batch int, u extent, free bool) []tensor.Shape {
 	return out
 }
 
-// Inspect works out shapes and costs of the layers for the given input shapes, nil for one example or the batch that the file declares. Shapes are inferred once more for
-// inputs whose free axes have other extents: an axis of a layer that differs is shown as the symbol of the input axis that it equals in both, or
-// as unknown.
+// Inspect works out shapes and costs of the layers for the given input shapes, nil for one example or the batch that the file declares.
+// Shapes are inferred once more for inputs whose free axes have other extents: an axis of a layer that differs is shown as the symbol of the
+// input axis that it equals in both, or as unknown.
 func (m *Model) Inspect(inputs []tensor.Shape) (*Inspection, error) {
 	if inputs == nil {
 		inputs = m.declared()
@@ -229,7 +230,7 @@ func firstOut(n *graph.Node) graph.Value {
 
 // layer describes n.
 func (m *Model) layer(n *graph.Node, shapes []tensor.Shape) Layer {
-	l := Layer{Name: n.Name, Op: n.Op.Name, Domain: n.Op.Domain, MACs: macs(n, shapes)}
+	l := Layer{Name: n.Name, Op: n.Op.Name, Domain: n.Op.Domain, MACs: ops.MACs(n, shapes)}
 	for _, v := range n.Out {
 		if v == 0 {
 			continue
@@ -243,49 +244,6 @@ func (m *Model) layer(n *graph.Node, shapes []tensor.Shape) Layer {
 		}
 	}
 	return l
-}
-
-// macs is the number of multiply-accumulate operations of a node that multiplies matrices or convolves, 0 for all others and where shapes
-// are not known.
-func macs(n *graph.Node, shapes []tensor.Shape) int64 {
-	shape := func(vs []graph.Value, i int) tensor.Shape {
-		if i >= len(vs) || vs[i] == 0 {
-			return nil
-		}
-		return shapes[vs[i]]
-	}
-	x, w, y := shape(n.In, 0), shape(n.In, 1), shape(n.Out, 0)
-	size := func(s tensor.Shape) int64 { return int64(s.Len()) }
-	switch n.Op.Name {
-	case "QLinearConv", "QLinearMatMul":
-		w = shape(n.In, 3)
-	}
-	if len(x) == 0 || len(w) == 0 {
-		return 0
-	}
-	switch n.Op.Name {
-	case "Conv", "ConvInteger", "QLinearConv":
-		if w[0] > 0 && y != nil {
-			return size(y) * (size(w) / int64(w[0]))
-		}
-	case "ConvTranspose":
-		if w[0] > 0 {
-			return size(x) * (size(w) / int64(w[0]))
-		}
-	case "Gemm":
-		if len(y) == 2 && y[0] > 0 {
-			return size(y) * (size(x) / int64(y[0]))
-		}
-	case "MatMul", "MatMulInteger", "QLinearMatMul":
-		if y != nil {
-			return size(y) * int64(x[len(x)-1])
-		}
-	case "LSTM", "GRU", "RNN":
-		if r := shape(n.In, 2); r != nil && x[len(x)-1] > 0 {
-			return size(x) / int64(x[len(x)-1]) * (size(w) + size(r))
-		}
-	}
-	return 0
 }
 
 // peakBytes is the most memory that computed values take at once when each is given up after its last reader.

@@ -12,10 +12,11 @@ import (
 
 // judge tells the weights of a file from the numbers of the program that it stores in the same way.
 //
-// Where an operator keeps weights (graph.Formal.Weight) everything is one. Elsewhere, in sums and products above all, a tensor of several numbers
-// is a weight unless it shows that it is not: a table of sinusoids, a mask, a shift of the raw input, a state of zeros. A single number is one only when
-// something says so: its place behind a layer with one output, its name, or a value that no program would write. Constant nodes are where exporters
-// write numbers of the program, so what stands in sums and products there is one, unless the file keeps all its weights in Constant nodes.
+// Where an operator keeps weights (graph.Formal.Weight) everything is one. Elsewhere, in sums and products above all, a tensor of several
+// numbers is a weight unless it shows that it is not: a table of sinusoids, a mask, a shift of the raw input, a state of zeros. A single
+// number is one only when something says so: its place behind a layer with one output, its name, or a value that no program would write.
+// Constant nodes are where exporters write numbers of the program, so what stands in sums and products there is one, unless the file keeps
+// all its weights in Constant nodes.
 type judge struct {
 	m      *Model
 	g      *graph.Graph
@@ -68,7 +69,7 @@ func (j *judge) verdict(p *Param) (state, able bool, why string) {
 		case f.NoGrad:
 			why = fmt.Sprintf("%s reads it as its input %s, where no gradient goes", u.n.Label(), f.Name)
 		case j.quantises(u) || j.quantisation(p.Name):
-			return false, false, fmt.Sprintf("it scales quantised numbers (%s), which are not trained", u.n.Label())
+			return false, false, fmt.Sprintf("it is quantised, or the scale of quantised numbers (%s), which are not trained", u.n.Label())
 		default:
 			seen = append(seen, u)
 		}
@@ -96,10 +97,10 @@ func (j *judge) verdict(p *Param) (state, able bool, why string) {
 	return false, true, j.several(p, seen)
 }
 
-// quantises reports whether the node of u reads or writes quantised numbers, of which u is the scale.
+// quantises reports whether the node of u reads or writes quantised numbers: u is their scale, or is quantised.
 func (j *judge) quantises(u use) bool {
 	for _, v := range append(slices.Clone(u.n.In[:u.n.NumIn]), u.n.Out...) {
-		if v != 0 && smallInt(u.g.Info(v).DType) && u.n.Op.Role == graph.NoRole && u.in > 0 {
+		if v != 0 && smallInt(u.g.Info(v).DType) && u.n.Op.Role == graph.NoRole {
 			return true
 		}
 	}
@@ -121,14 +122,15 @@ func (j *judge) several(p *Param, seen []use) string {
 		if j.prepares(u, t) {
 			return fmt.Sprintf("%s only shifts or scales the raw input by it", u.n.Label())
 		}
-		if channels(t) && j.finishes(u.g, u.n) {
+		if channels(t) && j.finishes(u.g, u.n, map[*graph.Node]bool{}) {
 			return fmt.Sprintf("%s only shifts or scales the picture that is the output by it", u.n.Label())
 		}
 	}
 	if j.nodes[p.value] && !j.writer {
 		return fmt.Sprintf("it stands in a Constant node, where the exporter wrote numbers of the program, and %s is no layer", seen[0].n.Label())
 	}
-	if exporterMade(p.Name, j.ops) && axes(t) > 1 && !slices.ContainsFunc(seen, func(u use) bool { return u.n.Op.Role != graph.Arithmetic || j.layerBehind(u) }) {
+	inside := func(u use) bool { return u.n.Op.Role != graph.Arithmetic || j.layerBehind(u) }
+	if exporterMade(p.Name, j.ops) && axes(t) > 1 && !slices.ContainsFunc(seen, inside) {
 		return fmt.Sprintf("%s only shifts or scales the outputs by it, behind the last layer", seen[0].n.Label())
 	}
 	return ""
@@ -186,10 +188,7 @@ func (j *judge) isBias(u use, t *tensor.Tensor) bool {
 		if w.Data == nil {
 			continue
 		}
-		s, view := w.Data.Shape(), u.g.Info(in).Def
-		if view != nil && w.Data.Rank() == 2 && is(view, ops.Transpose) {
-			s = tensor.Shape{s[1], s[0]}
-		}
+		s := constShape(u.g, in)
 		if len(s) >= 2 && s[ops.OutAxis(n, len(s))] == t.Len() {
 			return true
 		}
@@ -200,7 +199,7 @@ func (j *judge) isBias(u use, t *tensor.Tensor) bool {
 // standIn reports whether the weight at u stands in for one that a normalisation does not have: a GroupNorm that was written out is an
 // InstanceNormalization of groups with scales of one and shifts of zero, and then a product with a scale for each channel.
 func (j *judge) standIn(u use, t *tensor.Tensor) bool {
-	if u.n.Op.Role != graph.Normalisation || u.in == 0 || !all(t, 0) && !all(t, 1) {
+	if u.n.Op.Role != graph.Normalisation || u.in == 0 || len(u.n.Out) == 0 || !all(t, 0) && !all(t, 1) {
 		return false
 	}
 	for _, r := range j.read.ends(u.g, u.n.Out[0]) {
@@ -218,27 +217,61 @@ func (j *judge) standIn(u use, t *tensor.Tensor) bool {
 // isState reports whether u gives a node that steps through time, or a loop, the state that it begins with.
 func isState(u use) bool { return u.n.Op.Role == graph.Recurrent || u.n.Op.Role == graph.Control }
 
-// prepares reports whether u only prepares the input of the model: a shift by a mean, a division by 255 or a deviation. Several numbers that are
-// multiplied or added could be a learned layer, and are preparation only where the input is a picture and they are its channels.
+// prepares reports whether u only prepares the input of the model: a shift by a mean, a division by 255 or by deviations. Several numbers
+// could be a learned layer; they are preparation where they look like those of a picture's channels, or where a shift and a division
+// follow each other as means and deviations do.
 func (j *judge) prepares(u use, t *tensor.Tensor) bool {
-	if u.n.Op.Role != graph.Arithmetic || u.other() == 0 || !j.raw(u.g, u.other()) {
+	if u.n.Op.Role != graph.Arithmetic || u.other() == 0 || len(u.n.Out) == 0 || !j.raw(u.g, u.other()) {
 		return false
 	}
-	if t.Len() == 1 || is(u.n, ops.Sub) || is(u.n, ops.Div) {
+	if t.Len() == 1 || channels(t) {
 		return true
 	}
-	return channels(t)
+	if is(u.n, ops.Sub) && u.in == 1 {
+		return slices.ContainsFunc(j.read.ends(u.g, u.n.Out[0]), func(r use) bool {
+			return r.n != nil && is(r.n, ops.Div) && r.in == 0 && j.positive(r.g, r.other())
+		})
+	}
+	if is(u.n, ops.Div) && u.in == 1 && j.positive(u.g, u.n.In[1]) {
+		before := u.g.Info(source(u.g, u.other())).Def
+		return before != nil && is(before, ops.Sub)
+	}
+	return false
 }
 
-// channels reports whether t looks like one number for each channel of a picture [N,3,H,W].
-func channels(t *tensor.Tensor) bool { return t.Len() == 3 && t.Rank() >= 3 && axes(t) <= 1 }
-
-// finishes reports whether only shifts, scales and views lie between n and the outputs.
-func (j *judge) finishes(g *graph.Graph, n *graph.Node) bool {
-	if n.Op.Role != graph.Arithmetic || g != j.g {
+// positive reports whether v is a constant or parameter of numbers above zero, as deviations are.
+func (j *judge) positive(g *graph.Graph, v graph.Value) bool {
+	if v == 0 {
 		return false
 	}
-	return !slices.ContainsFunc(j.read.ends(g, n.Out[0]), func(r use) bool { return r.n != nil && !j.finishes(r.g, r.n) })
+	in := g.Info(source(g, v))
+	return in.Data != nil && !slices.ContainsFunc(in.Data.Float64s(), func(x float64) bool { return !(x > 0) })
+}
+
+// channels reports whether t looks like the means or deviations of the three channels of a picture [N,3,H,W]: numbers of one sign that are
+// near to each other.
+func channels(t *tensor.Tensor) bool {
+	if t.Len() != 3 || t.Rank() < 3 || axes(t) > 1 {
+		return false
+	}
+	x := t.Float64s()
+	lo, hi := min(x[0], x[1], x[2]), max(x[0], x[1], x[2])
+	if hi < 0 {
+		lo, hi = -hi, -lo
+	}
+	return lo > 0 && hi <= 1.35*lo
+}
+
+// finishes reports whether only shifts, scales and views lie between n and the outputs. met has the nodes that were looked at.
+func (j *judge) finishes(g *graph.Graph, n *graph.Node, met map[*graph.Node]bool) bool {
+	if met[n] {
+		return true
+	}
+	met[n] = true
+	if n.Op.Role != graph.Arithmetic || g != j.g || len(n.Out) == 0 {
+		return false
+	}
+	return !slices.ContainsFunc(j.read.ends(g, n.Out[0]), func(r use) bool { return r.n != nil && !j.finishes(r.g, r.n, met) })
 }
 
 // raw reports whether v is an input of the model, or one that was only shifted, scaled and arranged by numbers of the file.
@@ -267,8 +300,8 @@ func (j *judge) raw(g *graph.Graph, v graph.Value) bool {
 	return fed
 }
 
-// scores reports whether u scales scores of attention: what it gives, or what it is made of, is a product of two computed matrices on the way to
-// a softmax, or it goes straight into such a product.
+// scores reports whether u scales scores of attention: what it gives, or what it is made of, is a product of two computed matrices on the
+// way to a softmax, or it goes straight into such a product.
 func (j *judge) scores(u use) bool {
 	if u.other() == 0 || len(u.n.Out) == 0 {
 		return false
@@ -298,7 +331,8 @@ func (j *judge) reachesSoftmax(g *graph.Graph, v graph.Value, steps int) bool {
 		if r.n == nil || len(r.n.Out) == 0 {
 			continue
 		}
-		if r.n.Op.Role == graph.Probability || steps > 0 && (r.n.Op.Role == graph.Arithmetic || is(r.n, ops.Where)) && j.reachesSoftmax(r.g, r.n.Out[0], steps-1) {
+		past := r.n.Op.Role == graph.Arithmetic || is(r.n, ops.Where)
+		if r.n.Op.Role == graph.Probability || past && steps > 0 && j.reachesSoftmax(r.g, r.n.Out[0], steps-1) {
 			return true
 		}
 	}

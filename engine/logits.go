@@ -15,8 +15,8 @@ type Head struct {
 	Logits     string // value before the final activation, of which the output shows a view; Output itself when there is none
 	Activation string // "Softmax", "LogSoftmax", "Sigmoid", or ""
 
-	// Axis is the axis of Logits that a Softmax or LogSoftmax runs over: 1 of [N,K,H,W] for a segmentation, 2 of [N,T,K] for tokens. It counts from the
-	// front where the rank of Logits can be inferred, else it is as in the file. It means nothing for other activations.
+	// Axis is the axis of Logits that a Softmax or LogSoftmax runs over: 1 of [N,K,H,W] for a segmentation, 2 of [N,T,K] for tokens. It
+	// counts from the front where the rank of Logits can be inferred, else it is as in the file. It means nothing for other activations.
 	Axis int
 	// Flat says that the softmax runs over Axis and all axes behind it together, of more than one element, as before opset 13.
 	Flat bool

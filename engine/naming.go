@@ -16,13 +16,16 @@ const (
 	named         // an attribute of a module, or a word for what is learned only
 )
 
-// learnedWords are names that only learned numbers have; parameterWords are names of parameters that numbers of a program may have too; fixedWords
-// are those of numbers that are not learned.
+// learnedWords are names that only learned numbers have; parameterWords are names of parameters that numbers of a program may have too;
+// fixedWords are those of numbers that are not learned.
 var (
 	learnedWords   = []string{"temperature", "logit_scale", "logit_bias", "resweight", "rezero", "layer_scale", "layerscale", "readvariableop"}
-	parameterWords = []string{"weight", "bias", "kernel", "alpha", "beta", "gamma", "scale", "shift", "gain", "slope", "tau", "lambda", "lambd", "theta"}
-	fixedWords     = []string{"const", "eps", "epsilon", "buffer", "mean", "std", "var", "variance", "mask", "inv_freq", "anchor", "stride", "grid", "momentum",
-		"running", "moving", "threshold", "min", "max", "zero_point", "factor", "half", "pi", "tensor_scalar", "lifted_tensor", "scalar_tensor", "helper"}
+	parameterWords = []string{"weight", "bias", "kernel", "alpha", "beta", "gamma", "scale", "shift", "gain", "slope", "tau", "lambda",
+		"lambd", "theta"}
+	fixedWords = []string{"const", "eps", "epsilon", "buffer", "mean", "std", "var", "variance", "mask", "inv_freq", "anchor",
+		"stride", "grid", "momentum",
+		"running", "moving", "threshold", "min", "max", "zero_point", "factor", "half", "pi", "tensor_scalar", "lifted_tensor",
+		"scalar_tensor", "helper"}
 )
 
 // signOf reads name. ops has the names of operators in lower case: exporters call what they fold after the operator.
@@ -59,7 +62,8 @@ func signOf(name string, ops map[string]bool) sign {
 // exporterMade reports whether name is one that exporters make up: a number, the name of an operator with or without one, or a constant.
 func exporterMade(name string, ops map[string]bool) bool {
 	low := strings.ToLower(strings.TrimSuffix(name, ":0"))
-	if strings.Contains(low, "::") || strings.Contains(low, "constant") || strings.Contains(low, "const_fold") || strings.Contains(low, "lifted_tensor") {
+	if strings.Contains(low, "::") || strings.Contains(low, "constant") || strings.Contains(low, "const_fold") || strings.Contains(low,
+		"lifted_tensor") {
 		return true
 	}
 	last := low[strings.LastIndexAny(low, "./")+1:]
@@ -92,8 +96,8 @@ func contains(s string, words []string) bool {
 	return false
 }
 
-// quantisation reports whether name is that of the scale of a quantised tensor: another tensor has the name without its suffix, or the same with
-// another suffix, as quantisation tools give them.
+// quantisation reports whether name is that of the scale of a quantised tensor: another tensor has the name without its suffix, or the
+// same with another suffix, as quantisation tools give them.
 func (j *judge) quantisation(name string) bool {
 	stem, ok := strings.CutSuffix(name, "_scale")
 	return ok && (j.names[stem+"_quantized"] || j.names[stem+"_zero_point"])
@@ -105,8 +109,8 @@ func powerOfTen(v float64) bool {
 	return v > 0 && v < 1 && math.Abs(k-math.Round(k)) < 1e-5
 }
 
-// written reports whether v, known to the relative precision tol, is a number that programs have: a small fraction, a root, a decimal of few digits, or
-// one of some formula.
+// written reports whether v, known to the relative precision tol, is a number that programs have: a small fraction, a root, a decimal of
+// few digits, or one of some formula.
 func written(v, tol float64) bool {
 	a := math.Abs(v)
 	if a == 0 || math.IsInf(a, 0) || math.IsNaN(a) {
@@ -114,7 +118,8 @@ func written(v, tol float64) bool {
 	}
 	same := func(x, y float64) bool { return math.Abs(x-y) <= tol*math.Abs(y) }
 	whole := func(x float64) bool { return x < 1<<20 && x > .5 && same(x, math.Round(x)) }
-	for _, f := range []float64{0.044715, math.Sqrt(2 / math.Pi), 2 * math.Sqrt(2/math.Pi), 1.702, math.Pi, math.E, math.Ln2, math.Ln10, 1 / math.Ln2, 1 / math.Ln10, math.Sqrt2, math.Sqrt(math.Pi)} {
+	for _, f := range []float64{0.044715, math.Sqrt(2 / math.Pi), 2 * math.Sqrt(2/math.Pi), 1.702, math.Pi, math.E, math.Ln2, math.Ln10,
+		1 / math.Ln2, 1 / math.Ln10, math.Sqrt2, math.Sqrt(math.Pi)} {
 		if same(a, f) || same(a, 1/f) {
 			return true
 		}

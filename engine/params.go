@@ -14,7 +14,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Param is a tensor of real numbers that the file stores: an initializer or the value of a Constant node, of the main graph, a body or a function.
+// Param is a tensor of real numbers that the file stores: an initializer or the value of a Constant node, of the main graph, a body or a
+// function.
 type Param struct {
 	Name      string
 	Value     *tensor.Tensor // changed in place by training
@@ -38,14 +39,14 @@ type Untrained struct {
 	Why   string
 }
 
-// WithTrainable trains what the globs match, beside what is found to be learned: numbers that are taken for constants of the program. A glob is
-// matched as by Match. Load fails when one matches nothing, or something that no gradient can reach.
+// WithTrainable trains what the globs match, beside what is found to be learned: numbers that are taken for constants of the program. A
+// glob is matched as by Match. Load fails when one matches nothing, or something that no gradient can reach.
 func WithTrainable(globs ...string) Option {
 	return func(m *Model) { m.wanted = append(m.wanted, globs...) }
 }
 
-// Match reports whether a glob (path.Match) matches a parameter's name: the whole, or a prefix that ends before a dot or slash, so that
-// "layer1" matches "layer1.0.conv.weight". A * crosses dots but not slashes, and where that fails both.
+// Match reports whether a glob, as of path.Match, matches a parameter's name: the whole, or a part that ends before a dot or slash, so that
+// "layer1" matches "layer1.0.conv.weight". Slashes count as dots, which * crosses, where the name as it is does not match.
 func Match(pattern, name string) (bool, error) {
 	if ok, err := path.Match(pattern, name); ok || err != nil {
 		return ok, err
@@ -92,7 +93,7 @@ func (m *Model) findParams(im *importer, shared map[graph.Value]graph.Value) err
 			return err
 		}
 	}
-	m.untrained = append(m.untrained, im.sparse...)
+	m.untrained = append(m.untrained, im.other...)
 	m.untrained = append(m.untrained, quantised(g)...)
 	if err := m.unmatched(); err != nil {
 		return err
@@ -246,8 +247,8 @@ func (m *Model) Thaw() {
 	m.change(m.params)
 }
 
-// Save is a copy of the file with the present content of the parameters, each where it lay and in the form in which it was stored; nothing else
-// differs.
+// Save is a copy of the file with the present content of the parameters, each where it lay and in the form in which it was stored; nothing
+// else differs.
 func (m *Model) Save() (*onnx.Model, error) {
 	out := m.file.Clone()
 	values := map[string]*tensor.Tensor{}

@@ -38,8 +38,8 @@ func loadText(t *testing.T, s testkit.Text, opts ...engine.Option) *engine.Model
 	return m
 }
 
-// placed has weights in every place that a gradient reaches today: initializers, Constant nodes of all forms, behind views, as float16 behind a Cast, and in
-// a function that is called twice.
+// placed has weights in every place that a gradient reaches today: initializers, Constant nodes of all forms, behind views, as float16
+// behind a Cast, and in a function that is called twice.
 func placed(t *testing.T) *onnx.Model {
 	half, err := testkit.RandN(3, 4, 3).Convert(tensor.Float16)
 	if err != nil {
@@ -48,8 +48,9 @@ func placed(t *testing.T) *onnx.Model {
 	m := testkit.Text{
 		In: []string{"x[N,3]"}, Out: []string{"y[N,2]"},
 		Init: tensors{
-			"W1": testkit.RandN(1, 3, 4), "b1": testkit.RandN(2, 4), "W2": half, "W3": testkit.RandN(4, 2, 3), "c": testkit.RandN(5, 1, 3), "shape": tensor.From([]int64{3, 2}, 2),
-			"axes": tensor.From([]int64{0}, 1),
+			"W1": testkit.RandN(1, 3, 4), "b1": testkit.RandN(2, 4), "W2": half, "W3": testkit.RandN(4, 2, 3), "c": testkit.RandN(5, 1, 3),
+			"shape": tensor.From([]int64{3, 2}, 2),
+			"axes":  tensor.From([]int64{0}, 1),
 		},
 		Order: []string{"W1", "b1", "W2", "W3", "c", "shape", "axes"}, Consts: []string{"W1", "b1"},
 		Nodes: []string{
@@ -60,9 +61,11 @@ func placed(t *testing.T) *onnx.Model {
 			"w3 = Transpose(W3; perm=[1,0])", "i = Identity(w3)", "w3r = Reshape(i, shape)", "y = MatMul(g, w3r)",
 		},
 	}.Model(t)
-	inner := testkit.Text{Init: tensors{"w": testkit.RandN(7, 3, 3)}, Consts: []string{"w"}, Nodes: []string{"q = MatMul(v, w)", "o = Tanh(q)"}}.Graph(t)
+	inner := testkit.Text{Init: tensors{"w": testkit.RandN(7, 3, 3)}, Consts: []string{"w"}, Nodes: []string{"q = MatMul(v, w)",
+		"o = Tanh(q)"}}.Graph(t)
 	m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new("pkg"), Version: new(int64(1))})
-	m.Functions = []*onnxpb.FunctionProto{{Domain: new("pkg"), Name: new("layer"), Input: []string{"v"}, Output: []string{"o"}, Node: inner.Node, OpsetImport: m.OpsetImport}}
+	m.Functions = []*onnxpb.FunctionProto{{Domain: new("pkg"), Name: new("layer"), Input: []string{"v"}, Output: []string{"o"},
+		Node: inner.Node, OpsetImport: m.OpsetImport}}
 	return &onnx.Model{Proto: m}
 }
 
@@ -170,14 +173,17 @@ func TestParametersWhereverTheyLie(t *testing.T) {
 	}
 }
 
-// Weights that bodies capture, and those that lie inside bodies, are parameters of the model; the constants there stay where shapes follow from them.
+// Weights that bodies capture, and those that lie inside bodies, are parameters of the model; the constants there stay where shapes follow
+// from them.
 func TestParametersInBodies(t *testing.T) {
 	branch := func(name string, s testkit.Text) *onnxpb.AttributeProto { return onnx.AttrGraph(name, s.Graph(t)) }
 	cond := testkit.Node(t, "h = If(c)")
 	cond.Attribute = append(cond.Attribute,
-		branch("then_branch", testkit.Text{Out: []string{"r"}, Init: tensors{"w": testkit.RandN(2, 3, 3), "lo": tensor.Scalar(float32(0)), "hi": tensor.Scalar(float32(6))},
+		branch("then_branch", testkit.Text{Out: []string{"r"}, Init: tensors{"w": testkit.RandN(2, 3, 3), "lo": tensor.Scalar(float32(0)),
+			"hi": tensor.Scalar(float32(6))},
 			Nodes: []string{"a = MatMul(x, w)", "b = MatMul(a, outer)", "r = Clip(b, lo, hi)"}}),
-		branch("else_branch", testkit.Text{Out: []string{"r"}, Init: tensors{"w": testkit.RandN(3, 3, 3), "scales": tensor.From([]float32{1, 1}, 2)}, Consts: []string{"w"},
+		branch("else_branch", testkit.Text{Out: []string{"r"}, Init: tensors{"w": testkit.RandN(3, 3, 3), "scales": tensor.From([]float32{1,
+			1}, 2)}, Consts: []string{"w"},
 			Nodes: []string{"a = MatMul(x, w)", "r = Resize(a, , scales)"}}))
 	p := testkit.Text{In: []string{"x[N,3]", "c bool[]"}, Out: []string{"y[N,3]"}, Init: tensors{"outer": testkit.RandN(1, 3, 3)}}.Model(t)
 	p.Graph.Node = append(p.Graph.Node, cond, testkit.Node(t, "y = Relu(h)"))
@@ -281,9 +287,11 @@ func product(x, w []float32) []float32 {
 func TestWithTrainable(t *testing.T) {
 	s := testkit.Text{
 		In: []string{"x[N,3]"}, Out: []string{"y[N,3]"}, Init: tensors{
-			"W": testkit.RandN(1, 3, 3), "half": tensor.Scalar(float32(0.5)), "lo": tensor.Scalar(float32(0)), "blocks/half": tensor.Scalar(float32(2)), "q": tensor.From([]int8{1, 2, 3}, 3),
+			"W": testkit.RandN(1, 3, 3), "half": tensor.Scalar(float32(0.5)), "lo": tensor.Scalar(float32(0)),
+			"blocks/half": tensor.Scalar(float32(2)), "q": tensor.From([]int8{1, 2, 3}, 3),
 		},
-		Nodes: []string{"a = MatMul(x, W)", "b = Mul(a, half)", "c = Clip(b, lo)", "d = Div(c, blocks/half)", "q2 = Cast(q; to=1)", "y = Add(d, q2)"},
+		Nodes: []string{"a = MatMul(x, W)", "b = Mul(a, half)", "c = Clip(b, lo)", "d = Div(c, blocks/half)", "q2 = Cast(q; to=1)",
+			"y = Add(d, q2)"},
 	}
 	load := func(globs ...string) ([]string, error) {
 		m, err := engine.Load(&onnx.Model{Proto: s.Model(t)}, engine.WithTrainable(globs...))
@@ -319,5 +327,88 @@ func TestWithTrainable(t *testing.T) {
 		if err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%q: %q, %v, want %q", c.globs, got, err, c.want)
 		}
+	}
+}
+
+// Values and nodes inside a function have the name of the call before theirs, its outputs those that the call gives them; a model with its
+// functions put in the place of their calls has the same names and results.
+func TestNamesInFunctions(t *testing.T) {
+	file := placed(t)
+	flat := file.Clone()
+	for i := 0; i < len(flat.Proto.Graph.Node); i++ {
+		if n := flat.Proto.Graph.Node[i]; n.GetDomain() == "pkg" {
+			if err := flat.Inline(n); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	feeds := tensors{"x": testkit.RandN(9, 5, 3)}
+	fetch := []string{"e", "e/node/q", "e2", "e2/node/q", "y"}
+	var got []tensors
+	for _, f := range []*onnx.Model{file, flat} {
+		m, err := engine.Load(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n, err := m.NodeOf("e2"); err != nil || n.Name != "e2/node/o/node" {
+			t.Errorf("e2 is made by %v (%v)", n, err)
+		}
+		s, err := m.Session(engine.Query{Fetch: fetch})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := s.Run(context.Background(), feeds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := tensors{}
+		for _, name := range fetch {
+			out[name] = r.Value(name).Clone()
+		}
+		got = append(got, out)
+	}
+	for _, name := range fetch {
+		if !tensor.Equal(got[0][name], got[1][name]) {
+			t.Errorf("%s differs with the functions put in the place of their calls", name)
+		}
+	}
+}
+
+// Tensors that are no parameters are listed with the reason.
+func TestNotTrained(t *testing.T) {
+	p := testkit.Text{
+		In: []string{"x[N,3]"}, Out: []string{"y[N,3]"}, Init: tensors{"w": testkit.RandN(1, 3, 3), "q": tensor.From([]int8{1, 2, 3}, 3),
+			"hi": tensor.Scalar(float32(6))},
+		Nodes: []string{"a = MatMul(x, w)", "f = Cast(q; to=1)", "b = Add(a, f)", "c = Clip(b, , hi)", "d = Add(c, s)", "y = pkg:f(d; k=2.5)"},
+	}.Model(t)
+	p.OpsetImport = append(p.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new("pkg"), Version: new(int64(1))})
+	inner := testkit.Text{Nodes: []string{"n = Constant(; value_float=@float:k)", "o = Mul(v, n)"}}.Graph(t)
+	p.Functions = []*onnxpb.FunctionProto{{Domain: new("pkg"), Name: new("f"), Input: []string{"v"}, Output: []string{"o"},
+		Attribute: []string{"k"}, Node: inner.Node,
+		OpsetImport: p.OpsetImport[:1]}}
+	p.Graph.SparseInitializer = []*onnxpb.SparseTensorProto{{
+		Values: testkit.TensorProto("s", tensor.From([]float32{1}, 1)), Indices: testkit.TensorProto("", tensor.From([]int64{1}, 1)),
+		Dims: []int64{3},
+	}}
+	m, err := engine.Load(&onnx.Model{Proto: p})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := m.Weights()
+	got := map[string]string{}
+	for _, u := range in.NotTrained {
+		got[u.Name] = u.Why
+	}
+	for name, why := range map[string]string{"hi": "where no gradient goes", "q": "stored as int8", "s": "stored sparsely",
+		"y/node/n": "attributes from the call"} {
+		if !strings.Contains(got[name], why) {
+			t.Errorf("%s is not trained because %q, want %q", name, got[name], why)
+		}
+	}
+	if len(got) != 4 || in.Parameters != 9 || in.Fixed != 1 {
+		t.Errorf("%d parameters, %d fixed numbers, not trained %q", in.Parameters, in.Fixed, got)
+	}
+	if _, err := engine.Load(&onnx.Model{Proto: p}, engine.WithTrainable("s")); err == nil || !strings.Contains(err.Error(), "sparsely") {
+		t.Errorf("training a sparse tensor: %v", err)
 	}
 }

@@ -6,11 +6,12 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// sinusoids reports whether t is a table that a formula of sines gave: along some axis of at least eight elements every line is a constant and one
-// sinusoid, or up to three (a windowed Fourier transform), and their frequencies differ from line to line, as in rotary and fixed position encodings.
+// sinusoids reports whether t is a table that a formula of sines gave: along some axis of at least eight elements every line is a constant
+// and one sinusoid, or up to three (a windowed Fourier transform), and their frequencies differ from line to line, as in rotary and fixed
+// position encodings.
 //
-// A sum x of k sinusoids and a constant satisfies, for any place t, x[t-k] + x[t+k] = c + Σ a[i]·(x[t-i] + x[t+i]) with i from 0 to k-1, which the
-// weights that training gives do not. file is the type that the numbers were rounded to.
+// A sum x of k sinusoids and a constant satisfies, for any place t, x[t-k] + x[t+k] = c + Σ a[i]·(x[t-i] + x[t+i]) with i from 0 to k-1,
+// which the weights that training gives do not. file is the type that the numbers were rounded to.
 func sinusoids(t *tensor.Tensor, file tensor.DType) bool {
 	if t.DType() != tensor.Float32 && t.DType() != tensor.Float64 {
 		return false
@@ -76,8 +77,8 @@ func at(t *tensor.Tensor, base, stride int, line []float64) {
 	}
 }
 
-// frequency is the angle by which x turns from one element to the next, when x is a constant and a sinusoid or, of at least 32 elements, up to three; 0
-// when it is constant, and for several sinusoids one number that tells them apart.
+// frequency is the angle by which x turns from one element to the next, when x is a constant and a sinusoid or, of at least 32 elements,
+// up to three; 0 when it is constant, and for several sinusoids one number that tells them apart.
 func frequency(x []float64, eps float64) (w float64, ok bool) {
 	lo, hi := x[0], x[0]
 	for _, v := range x {
@@ -109,8 +110,8 @@ func frequency(x []float64, eps float64) (w float64, ok bool) {
 	return math.Pi * float64(crossings) / float64(len(x)), true
 }
 
-// recurrence fits the coefficients a[0..k-1] of k sinusoids and a constant to x, whose extent is span and whose rounding error noise; ok tells
-// whether they fit.
+// recurrence fits the coefficients a[0..k-1] of k sinusoids and a constant to x, whose extent is span and whose rounding error noise; ok
+// tells whether they fit.
 func recurrence(x []float64, k int, span, noise float64) (a []float64, ok bool) {
 	terms := func(t int) []float64 {
 		r := make([]float64, k+2)

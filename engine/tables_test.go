@@ -59,7 +59,8 @@ func TestSinusoids(t *testing.T) {
 }
 
 func TestWritten(t *testing.T) {
-	for _, v := range []float64{0.5, 1, 2, 3, 255, 1.0 / 255, 1e-5, 0.044715, math.Sqrt(2 / math.Pi), math.Sqrt2, 1 / math.Sqrt(64), math.Pow(32, -0.25), 1.702, 0.1307, 6, 1.0 / 6, math.Ln2, 0.7071067811865476, 1024, 65504, 0.125, 20} {
+	for _, v := range []float64{0.5, 1, 2, 3, 255, 1.0 / 255, 1e-5, 0.044715, math.Sqrt(2 / math.Pi), math.Sqrt2, 1 / math.Sqrt(64),
+		math.Pow(32, -0.25), 1.702, 0.1307, 6, 1.0 / 6, math.Ln2, 0.7071067811865476, 1024, 65504, 0.125, 20} {
 		if !written(float64(float32(v)), 5e-7) {
 			t.Errorf("%v is a number of programs", v)
 		}
@@ -74,11 +75,14 @@ func TestWritten(t *testing.T) {
 func TestNames(t *testing.T) {
 	ops := map[string]bool{"mul": true, "exp": true, "unsqueeze": true, "reducemean": true}
 	for name, want := range map[string]sign{
-		"val_12": artefact, "onnx::Mul_31": artefact, "/model/Constant_output_0": artefact, "Constant_3": artefact, "const_fold_opt__211": artefact, "exp": artefact, "unsqueeze_21": artefact,
-		"mul_3": artefact, "reduce_mean_2": artefact, "463": artefact, "model/mul/y:0": artefact, "jax2tf/Const_4:0": artefact, "p2o.helper.constant.0": artefact, "scalar_tensor_default": artefact,
+		"val_12": artefact, "onnx::Mul_31": artefact, "/model/Constant_output_0": artefact, "Constant_3": artefact,
+		"const_fold_opt__211": artefact, "exp": artefact, "unsqueeze_21": artefact,
+		"mul_3": artefact, "reduce_mean_2": artefact, "463": artefact, "model/mul/y:0": artefact, "jax2tf/Const_4:0": artefact,
+		"p2o.helper.constant.0": artefact, "scalar_tensor_default": artefact,
 		"c_lifted_tensor_0": artefact, "norm.eps": artefact, "bn.running_mean": artefact,
 		"alpha": hinted, "scale": hinted, "gamma_1": hinted, "bias": hinted,
-		"layers.0.alpha": named, "m.w": named, "block/alpha": named, "logit_scale": named, "temperature": named, "model.logit_scale": named, "linear_0.b_0": named, "resweight": named,
+		"layers.0.alpha": named, "m.w": named, "block/alpha": named, "logit_scale": named, "temperature": named, "model.logit_scale": named,
+		"linear_0.b_0": named, "resweight": named,
 		"model/scaled/Mul/ReadVariableOp:0": named, "dense/bias": named,
 		"s": unknown, "w": unknown, "rate": unknown,
 	} {

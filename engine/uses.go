@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/tensor"
 )
 
 // use is a place where a value is read: input in of node n of graph g.
@@ -49,8 +50,8 @@ func (r readers) direct(g *graph.Graph, v graph.Value) []use {
 	return all[v]
 }
 
-// ends are the reads of v, seen through views: where a weight that is transposed, reshaped or cast is used in the end. An end that is an output
-// of g has no node.
+// ends are the reads of v, seen through views: where a weight that is transposed, reshaped or cast is used in the end. An end that is an
+// output of g has no node.
 func (r readers) ends(g *graph.Graph, v graph.Value) []use {
 	var out []use
 	if slices.Contains(g.Outputs, v) {
@@ -76,4 +77,33 @@ func source(g *graph.Graph, v graph.Value) graph.Value {
 		v = n.In[0]
 	}
 	return v
+}
+
+// constShape is the shape of v, which shows a constant or parameter through views; nil where it cannot be inferred.
+func constShape(g *graph.Graph, v graph.Value) tensor.Shape {
+	in := g.Info(v)
+	if in.Data != nil {
+		return in.Data.Shape()
+	}
+	n := in.Def
+	if n == nil || n.Op.Role != graph.View {
+		return nil
+	}
+	operands := make([]graph.Operand, n.NumIn)
+	for i, x := range n.In[:n.NumIn] {
+		if x == 0 {
+			continue
+		}
+		s := constShape(g, x)
+		if s == nil {
+			return nil
+		}
+		operands[i] = graph.Operand{Present: true, DType: g.Info(x).DType, Shape: s, Value: g.Info(x).Data}
+	}
+	c := graph.NewInferCtx(n, operands, 1)
+	if n.Op.Infer(n.Attrs, c) != nil {
+		return nil
+	}
+	shapes, _, _ := c.Result()
+	return shapes[in.Index]
 }

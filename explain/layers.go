@@ -67,20 +67,21 @@ func survey(m *engine.Model, shape tensor.Shape) (*terrain, error) {
 	if t.input = g.Lookup(m.Inputs()[0].Name); t.input == 0 {
 		return nil, fmt.Errorf("explain: input %q is not used by the model", m.Inputs()[0].Name)
 	}
-	if t.shapes, _, err = exec.Shapes(g, []tensor.Shape{shape}); err != nil {
+	var known []*tensor.Tensor // what follows from the shape of the input alone, such as the batch size that a class token is repeated by
+	if t.shapes, known, err = exec.Shapes(g, []tensor.Shape{shape}); err != nil {
 		return nil, fmt.Errorf("explain: input of shape %v: %w", shape, err)
 	}
 	after := map[graph.Value]bool{t.input: true}
 	for _, n := range g.Nodes {
 		if slices.ContainsFunc(n.In, func(v graph.Value) bool { return after[v] }) {
 			for _, o := range n.Out {
-				after[o] = o != 0
+				after[o] = o != 0 && known[o] == nil
 			}
 		}
 	}
 	before := map[graph.Value]bool{t.score: true}
 	for _, n := range slices.Backward(g.Nodes) {
-		if !slices.ContainsFunc(n.Out, func(v graph.Value) bool { return v != 0 && before[v] }) {
+		if !slices.ContainsFunc(n.Out, func(v graph.Value) bool { return v != 0 && before[v] && known[v] == nil }) {
 			continue
 		}
 		relevant := false

@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// A Weight is a dense tensor of floating-point numbers that a model may have learned: an initializer or the value of a Constant node, of the
-// main graph, of a subgraph or of a function.
+// A Weight is a dense tensor of floating-point numbers that a model may have learned: an initializer or the value of a Constant node, of
+// the main graph, of a subgraph or of a function.
 type Weight struct {
 	// Name is unique in the model and, in the main graph, that of the initializer or of the Constant node's output. Elsewhere it has the place
 	// before it where the plain name is taken.
@@ -75,7 +75,8 @@ func (l *weightLister) add(w *Weight, owner string) {
 func (l *weightLister) nodes(ns []*onnxpb.NodeProto, where, owner string) {
 	for _, n := range ns {
 		if a := constantValue(n); a != nil {
-			l.add(&Weight{Name: n.GetOutput()[0], Place: joinWhere(where, nodeName(n)), Constant: true, Main: owner == "", Proto: a.GetT(), Attr: a}, owner)
+			l.add(&Weight{Name: n.GetOutput()[0], Place: joinWhere(where, nodeName(n)), Constant: true, Main: owner == "", Proto: a.GetT(),
+				Attr: a}, owner)
 		}
 	}
 }
@@ -143,7 +144,8 @@ func constantValue(n *onnxpb.NodeProto) *onnxpb.AttributeProto {
 	case a.GetRefAttrName() != "":
 	case a.GetName() == "value" && a.GetT() != nil && realNumbers(a.GetT().GetDataType()):
 		return a
-	case a.GetName() == "value_float" && a.GetType() == onnxpb.AttributeProto_FLOAT, a.GetName() == "value_floats" && a.GetType() == onnxpb.AttributeProto_FLOATS:
+	case a.GetName() == "value_float" && a.GetType() == onnxpb.AttributeProto_FLOAT, a.GetName() == "value_floats" &&
+		a.GetType() == onnxpb.AttributeProto_FLOATS:
 		return a
 	}
 	return nil
@@ -160,7 +162,8 @@ func (m *Model) WeightTensor(w *Weight) (*tensor.Tensor, error) {
 	return tensor.From(w.Attr.GetFloats(), len(w.Attr.GetFloats())), nil
 }
 
-// SetWeight gives a weight new values of the same element type and shape, where it lies and in the form in which it is stored; see SetInitializer.
+// SetWeight gives a weight new values of the same element type and shape, where it lies and in the form in which it is stored; see
+// SetInitializer.
 func (m *Model) SetWeight(name string, t *tensor.Tensor) error {
 	for _, w := range m.Weights() {
 		if w.Name == name {

@@ -10,26 +10,30 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// everywhere is a model with weights in all places: initializers, the three forms of Constant nodes, a body, a body with a name that the main graph
-// has, and a function.
+// everywhere is a model with weights in all places: initializers, the three forms of Constant nodes, a body, a body with a name that the
+// main graph has, and a function.
 func everywhere(t *testing.T) *onnx.Model {
 	two := func(seed uint64) *tensor.Tensor { return testkit.RandN(seed, 2) }
 	branch := func(name string, nodes ...string) *onnxpb.AttributeProto {
-		g := testkit.Text{Out: []string{"r"}, Init: map[string]*tensor.Tensor{"w": two(5), "own": two(6)}, Order: []string{"w", "own"}, Nodes: nodes}.Graph(t)
+		g := testkit.Text{Out: []string{"r"}, Init: map[string]*tensor.Tensor{"w": two(5), "own": two(6)}, Order: []string{"w", "own"},
+			Nodes: nodes}.Graph(t)
 		return onnx.AttrGraph(name, g)
 	}
 	cond := testkit.Node(t, "c = If(b)")
 	cond.Attribute = append(cond.Attribute, branch("then_branch", "r = Add(w, own)"), branch("else_branch", "r = Mul(w, own)"))
 	m := testkit.Text{
-		In: []string{"x[2]", "b bool[]"}, Out: []string{"y[2]"}, Init: map[string]*tensor.Tensor{"w": two(1), "ints": tensor.From([]int64{3}, 1), "k": two(2)},
+		In: []string{"x[2]", "b bool[]"}, Out: []string{"y[2]"}, Init: map[string]*tensor.Tensor{"w": two(1), "ints": tensor.From([]int64{3},
+			1), "k": two(2)},
 		Order: []string{"w", "ints", "k"}, Consts: []string{"k"},
-		Nodes: []string{"f = Constant(; value_float=2.5)", "fs = Constant(; value_floats=[1.5,2.5])", "i = Constant(; value_int=3)", "p = Mul(x, w)", "q = Mul(p, k)", "s = Mul(q, fs)",
+		Nodes: []string{"f = Constant(; value_float=2.5)", "fs = Constant(; value_floats=[1.5,2.5])", "i = Constant(; value_int=3)",
+			"p = Mul(x, w)", "q = Mul(p, k)", "s = Mul(q, fs)",
 			"z = pkg:twice(s)", "a = Mul(z, f)"},
 	}.Model(t)
 	m.Graph.Node = append(m.Graph.Node, cond, testkit.Node(t, "y = Add(a, c)"))
 	m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new("pkg"), Version: new(int64(1))})
 	inner := testkit.Text{Init: map[string]*tensor.Tensor{"w": two(7)}, Consts: []string{"w"}, Nodes: []string{"o = Mul(v, w)"}}.Graph(t)
-	m.Functions = []*onnxpb.FunctionProto{{Domain: new("pkg"), Name: new("twice"), Input: []string{"v"}, Output: []string{"o"}, Node: inner.Node, OpsetImport: m.OpsetImport}}
+	m.Functions = []*onnxpb.FunctionProto{{Domain: new("pkg"), Name: new("twice"), Input: []string{"v"}, Output: []string{"o"},
+		Node: inner.Node, OpsetImport: m.OpsetImport}}
 	return &onnx.Model{Proto: m}
 }
 

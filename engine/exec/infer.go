@@ -7,7 +7,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Inference infers the shapes of a graph node by node, for a rewrite that changes the graph as it goes. The graph may get nodes and values meanwhile.
+// Inference infers the shapes of a graph node by node, for a rewrite that changes the graph as it goes. The graph may get nodes and values
+// meanwhile.
 type Inference struct{ inf *inference }
 
 // NewInference begins with the shapes of the inputs of g, in their order.

@@ -9,13 +9,14 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// FreeBatch makes a copy of a graph that was exported for a batch of a fixed size take any size, and returns it; nil when it finds no way to. shapes are
-// those of the inputs, in the order of g.Inputs, with the fixed size; batched tells which of them have the batch as their first axis.
+// FreeBatch makes a copy of a graph that was exported for a batch of a fixed size take any size, and returns it; nil when it finds no way
+// to. shapes are those of the inputs, in the order of g.Inputs, with the fixed size; batched tells which of them have the batch as their
+// first axis.
 //
-// It follows the batch axis through the nodes by inferring every shape twice, for the fixed size and for three times as much. Where a node does not
-// take that, or loses the batch, it changes what the exporter baked in: the target of a Reshape, by where the batch lies in memory; a class token or
-// an initial state that was made for one example, which is repeated; sizes of a Resize and ends of a Slice. For the fixed size every value keeps its
-// shape. Every output must have the batch as its first axis.
+// It follows the batch axis through the nodes by inferring every shape twice, for the fixed size and for three times as much. Where a node
+// does not take that, or loses the batch, it changes what the exporter baked in: the target of a Reshape, by where the batch lies in
+// memory; a class token or an initial state that was made for one example, which is repeated; sizes of a Resize and ends of a Slice. For
+// the fixed size every value keeps its shape. Every output must have the batch as its first axis.
 //
 // Shapes are no proof that examples do not mix: a maximum over all axes, or a Reshape [S,N,E] to [1,S·N·E], may go through. The caller must
 // compare values.
@@ -349,7 +350,8 @@ func (f *freer) declared() bool {
 	return true
 }
 
-// accept keeps what try changed in n, and the nodes that it added, when n then takes the larger batch and follows it, and undoes it otherwise.
+// accept keeps what try changed in n, and the nodes that it added, when n then takes the larger batch and follows it, and undoes it
+// otherwise.
 func (f *freer) accept(n *graph.Node, try func() bool) bool {
 	in, nodes, count := slices.Clone(n.In), len(f.g.Nodes), f.count
 	shapes := make([]tensor.Shape, len(n.Out))
@@ -360,11 +362,7 @@ func (f *freer) accept(n *graph.Node, try func() bool) bool {
 	for i, v := range n.Out {
 		ok = ok && (v == 0 || f.one.Shape(v).Equal(shapes[i]))
 	}
-	if ok {
-		_, ok = f.scaled(n.Out[0])
-		ok = ok || f.many.Shape(n.Out[0]) == nil
-	}
-	if ok {
+	if ok && slices.ContainsFunc(n.Out, func(v graph.Value) bool { _, s := f.scaled(v); return s || v != 0 && f.many.Shape(v) == nil }) {
 		return true
 	}
 	n.In, f.g.Nodes, f.count, f.b = in, f.g.Nodes[:nodes], count, graph.NewBuilder(f.g)
@@ -372,8 +370,8 @@ func (f *freer) accept(n *graph.Node, try func() bool) bool {
 	return false
 }
 
-// repeat repeats the operands of n that were made for one batch, such as a class token [1,1,D] in a Concat or the initial state [1,1,H] of an
-// LSTM, along the axis that is the batch in the others.
+// repeat repeats the operands of n that were made for one batch, such as a class token [1,1,D] in a Concat or the initial state [1,1,H] of
+// an LSTM, along the axis that is the batch in the others.
 func (f *freer) repeat(n *graph.Node) bool {
 	for _, v := range n.In[:n.NumIn] {
 		axis, ok := f.scaled(v)
@@ -491,7 +489,8 @@ func (f *freer) expand(v graph.Value, a, outer, inner int) graph.Value {
 	return v
 }
 
-// scaleInts makes one number in a constant vector that n reads grow with the batch: the first size of a Resize or Expand, the end of a Slice.
+// scaleInts makes one number in a constant vector that n reads grow with the batch: the first size of a Resize or Expand, the end of a
+// Slice.
 func (f *freer) scaleInts(n *graph.Node) bool {
 	if !ofRole(n, graph.Move, graph.Pool) {
 		return false

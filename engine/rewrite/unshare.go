@@ -5,9 +5,9 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// Unshare turns Identity nodes on parameters into parameters of their own, named as the Identity's output and with a copy of the content, and
-// returns which parameter each was made from. PyTorch's exporter shares parameters of equal value in this way, which training must undo. Only
-// nodes of which own is true are taken: those that the file can have a parameter in the place of.
+// Unshare turns Identity nodes on parameters into parameters of their own, named as the Identity's output and with a copy of the content,
+// and returns which parameter each was made from. PyTorch's exporter shares parameters of equal value in this way, which training must
+// undo. Only nodes of which own is true are taken: those that the file can have a parameter in the place of.
 func Unshare(g *graph.Graph, own func(n *graph.Node) bool) map[graph.Value]graph.Value {
 	made := map[graph.Value]graph.Value{}
 	var kept []*graph.Node

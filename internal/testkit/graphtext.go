@@ -27,7 +27,8 @@ func (s Text) Model(t testing.TB) *onnxpb.ModelProto {
 	if opset == 0 {
 		opset = 17
 	}
-	m := &onnxpb.ModelProto{IrVersion: new(int64(8)), OpsetImport: []*onnxpb.OperatorSetIdProto{{Domain: new(""), Version: &opset}}, Graph: s.Graph(t)}
+	m := &onnxpb.ModelProto{IrVersion: new(int64(8)), OpsetImport: []*onnxpb.OperatorSetIdProto{{Domain: new(""), Version: &opset}},
+		Graph: s.Graph(t)}
 	return m
 }
 
@@ -54,8 +55,9 @@ func (s Text) Graph(t testing.TB) *onnxpb.GraphProto {
 	for _, name := range order {
 		p := TensorProto(name, s.Init[name])
 		if constant[name] {
-			g.Node = append(g.Node, &onnxpb.NodeProto{Name: new("const " + name), OpType: new("Constant"), Output: []string{name}, Attribute: []*onnxpb.AttributeProto{
-				{Name: new("value"), Type: new(onnxpb.AttributeProto_TENSOR), T: p}}})
+			g.Node = append(g.Node, &onnxpb.NodeProto{Name: new("const " + name), OpType: new("Constant"), Output: []string{name},
+				Attribute: []*onnxpb.AttributeProto{
+					{Name: new("value"), Type: new(onnxpb.AttributeProto_TENSOR), T: p}}})
 			continue
 		}
 		g.Initializer = append(g.Initializer, p)

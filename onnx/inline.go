@@ -1,0 +1,193 @@
+package onnx
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+)
+
+// Inline puts the nodes of the function that n calls in the place of n, a node of the main graph. Values and nodes inside get the name of
+// the call before theirs. Attributes that do not depend on the call are shared with the function and must be replaced, not written into.
+// It fails when the function is written for other versions of operators than the model imports.
+func (m *Model) Inline(n *onnxpb.NodeProto) error {
+	g := m.Proto.GetGraph()
+	at := slices.Index(g.GetNode(), n)
+	f := m.Function(n)
+	where := nodeName(n)
+	if at < 0 || f == nil {
+		return fmt.Errorf("onnx: inline: %s is no call of a function in the main graph", where)
+	}
+	if err := m.importsOf(f, where); err != nil {
+		return err
+	}
+	in := inliner{base: cmp.Or(n.GetName(), slices.Concat(n.GetOutput(), []string{"call"})[0]), taken: map[string]bool{},
+		to: map[string]string{}}
+	m.namesIn(g, in.taken)
+	given := map[string]*onnxpb.AttributeProto{}
+	for _, a := range slices.Concat(f.GetAttributeProto(), n.GetAttribute()) {
+		given[a.GetName()] = a
+	}
+	for i, name := range f.GetInput() {
+		in.to[name] = ""
+		if i < len(n.GetInput()) {
+			in.to[name] = n.GetInput()[i]
+		}
+	}
+	var nodes []*onnxpb.NodeProto
+	for i, name := range f.GetOutput() {
+		if i >= len(n.GetOutput()) || n.GetOutput()[i] == "" {
+			continue
+		}
+		if from, taken := in.to[name]; taken { // an input, or an output that is given twice
+			nodes = append(nodes, NewNode("Identity", "", []string{from}, []string{n.GetOutput()[i]}))
+			continue
+		}
+		in.to[name] = n.GetOutput()[i]
+	}
+	behind := nodes
+	nodes = nil
+	for _, inner := range f.GetNode() {
+		nodes = append(nodes, in.node(inner, given))
+	}
+	g.Node = slices.Replace(g.GetNode(), at, at+1, slices.Concat(nodes, behind)...)
+	return nil
+}
+
+// importsOf makes the model import what f needs, and fails when it imports another version.
+func (m *Model) importsOf(f *onnxpb.FunctionProto, where string) error {
+	used := map[string]bool{}
+	w := walker{node: func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) bool {
+		used[normalDomain(n.GetDomain())] = true
+		return true
+	}}
+	for _, n := range f.GetNode() {
+		w.oneNode(nil, n)
+	}
+	for _, o := range f.GetOpsetImport() {
+		d := normalDomain(o.GetDomain())
+		have := m.Opset(d)
+		switch {
+		case !used[d] || have == o.GetVersion():
+		case have == 0:
+			m.Proto.OpsetImport = append(m.Proto.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new(o.GetDomain()), Version: new(o.GetVersion())})
+		default:
+			return &UnsupportedError{Where: where,
+				Feature: fmt.Sprintf("putting function %q, written for version %d of operator set %q, into a model of version %d",
+					f.GetName(), o.GetVersion(), d, have)}
+		}
+	}
+	return nil
+}
+
+// namesIn collects the names of the values of g and of its subgraphs.
+func (m *Model) namesIn(g *onnxpb.GraphProto, names map[string]bool) {
+	w := walker{
+		graphs: func(g *onnxpb.GraphProto) bool {
+			for _, v := range g.GetInput() {
+				names[v.GetName()] = true
+			}
+			for _, t := range g.GetInitializer() {
+				names[t.GetName()] = true
+			}
+			for _, t := range g.GetSparseInitializer() {
+				names[t.GetValues().GetName()] = true
+			}
+			return true
+		},
+		node: func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) bool {
+			for _, o := range n.GetOutput() {
+				names[o] = true
+			}
+			return true
+		},
+	}
+	w.graph(g)
+}
+
+// inliner renames the values of a function: to has the new name of each.
+type inliner struct {
+	base  string
+	taken map[string]bool
+	to    map[string]string
+}
+
+func (in *inliner) name(old string) string {
+	if old == "" {
+		return ""
+	}
+	if name, ok := in.to[old]; ok {
+		return name
+	}
+	name := in.base + "/" + old
+	for i := 2; in.taken[name]; i++ {
+		name = fmt.Sprintf("%s/%s~%d", in.base, old, i)
+	}
+	in.taken[name] = true
+	in.to[old] = name
+	return name
+}
+
+// node is a copy of n, a node of the function, with the values renamed.
+func (in *inliner) node(n *onnxpb.NodeProto, given map[string]*onnxpb.AttributeProto) *onnxpb.NodeProto {
+	bodies := slices.ContainsFunc(n.GetAttribute(), func(a *onnxpb.AttributeProto) bool { return a.GetG() != nil || len(a.GetGraphs()) > 0 })
+	out := &onnxpb.NodeProto{OpType: n.OpType, Domain: n.Domain, Overload: n.Overload, DocString: n.DocString,
+		MetadataProps: n.MetadataProps, Attribute: slices.Clone(n.Attribute)}
+	if bodies || RefersToCall(n) {
+		out.Attribute = BindAttributes(n, given).Attribute
+	}
+	out.Name = new(in.base + "/" + cmp.Or(n.GetName(), slices.Concat(n.GetOutput(), []string{n.GetOpType()})[0]))
+	for _, x := range n.GetInput() {
+		out.Input = append(out.Input, in.name(x))
+	}
+	for _, x := range n.GetOutput() {
+		out.Output = append(out.Output, in.name(x))
+	}
+	for _, a := range out.Attribute {
+		for _, sub := range append([]*onnxpb.GraphProto{a.GetG()}, a.GetGraphs()...) {
+			if sub != nil {
+				in.body(sub, map[string]bool{})
+			}
+		}
+	}
+	return out
+}
+
+// body renames in a subgraph what it reads of the function; own has the names that it and the subgraphs around it have themselves.
+func (in *inliner) body(g *onnxpb.GraphProto, around map[string]bool) {
+	own := map[string]bool{}
+	for name := range around {
+		own[name] = true
+	}
+	for _, v := range g.GetInput() {
+		own[v.GetName()] = true
+	}
+	for _, t := range g.GetInitializer() {
+		own[t.GetName()] = true
+	}
+	for _, n := range g.GetNode() {
+		for _, o := range n.GetOutput() {
+			own[o] = true
+		}
+	}
+	for _, n := range g.GetNode() {
+		for i, x := range n.GetInput() {
+			if !own[x] {
+				n.Input[i] = in.name(x)
+			}
+		}
+		for _, a := range n.GetAttribute() {
+			for _, sub := range append([]*onnxpb.GraphProto{a.GetG()}, a.GetGraphs()...) {
+				if sub != nil {
+					in.body(sub, own)
+				}
+			}
+		}
+	}
+	for _, o := range g.GetOutput() {
+		if !own[o.GetName()] {
+			o.Name = new(in.name(o.GetName()))
+		}
+	}
+}
