@@ -31,11 +31,13 @@ type TrActLayer struct {
 	TransB bool   // a Gemm whose weight is [M,n]
 }
 
-// between are the operators that may stand between the input and the first layer.
-var between = map[string]bool{
-	"Identity": true, "Cast": true, "Reshape": true, "Squeeze": true, "Unsqueeze": true, "Flatten": true, "Transpose": true,
-	"Add": true, "Sub": true, "Mul": true, "Div": true, "BatchNormalization": true, "InstanceNormalization": true, "ImageScaler": true, "Pad": true,
-	"Slice": true, "Concat": true, "Split": true, "Gather": true, "LayerNormalization": true, "Relu": false,
+// between reports whether n may stand between the input and the first layer: it moves, scales or normalises the input.
+func between(n *graph.Node) bool {
+	switch n.Op.Role {
+	case graph.View, graph.Move, graph.Arithmetic, graph.Normalisation:
+		return true
+	}
+	return false
 }
 
 // Find resolves the layer in m. trainable tells which parameters are trained.
@@ -59,7 +61,7 @@ func (t *TrAct) Find(m *engine.Model, trainable func(name string) bool) (*TrActL
 				continue
 			}
 			if !layer {
-				if n.Op.Domain == "" && between[n.Op.Name] {
+				if between(n) {
 					for _, v := range n.Out {
 						from[v] = true
 					}

@@ -26,6 +26,7 @@ type Def[A any] struct {
 	Domain string // "" for ai.onnx, "gtk" for private operators
 	Name   string
 	Doc    string // URL of the ONNX page
+	Role   Role   // what it is to those who look for layers
 	Since  []int  // the versions of ONNX's definition that this one implements, ascending
 
 	In, Out []Formal
@@ -71,6 +72,7 @@ var ErrAtRun = errors.New("graph: output shape is known only after running")
 // Spec is a Def with its attribute type erased.
 type Spec struct {
 	Domain, Name, Doc string
+	Role              Role
 	Since             []int
 	In, Out           []Formal
 	InPlace           [][2]int
@@ -89,7 +91,7 @@ type Spec struct {
 // Spec erases the attribute type of d.
 func (d Def[A]) Spec() *Spec {
 	s := &Spec{
-		Domain: d.Domain, Name: d.Name, Doc: d.Doc, Since: d.Since, In: d.In, Out: d.Out,
+		Domain: d.Domain, Name: d.Name, Doc: d.Doc, Role: d.Role, Since: d.Since, In: d.In, Out: d.Out,
 		InPlace: d.InPlace, View: d.View, Random: d.Random, attrs: reflect.TypeFor[A](),
 	}
 	if d.Types != nil {

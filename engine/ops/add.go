@@ -9,7 +9,7 @@ var Add = new(graph.Spec)
 
 func init() {
 	defineBinary(Add, binary{
-		name: "Add", since: []int{7, 13, 14}, old: []int{1, 6}, kind: kindAdd, types: numeric,
+		name: "Add", role: graph.Arithmetic, since: []int{7, 13, 14}, old: []int{1, 6}, kind: kindAdd, types: numeric,
 		grad: func(b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 			dx := make([]graph.Value, 2)
 			for i := range dx {

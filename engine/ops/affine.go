@@ -18,7 +18,7 @@ type affineAttrs struct {
 
 func init() {
 	define(Affine, graph.Def[affineAttrs]{
-		Name: "Affine", Since: []int{1}, Doc: "https://github.com/onnx/onnx/blob/v1.2.1/docs/Operators.md#experimental-affine",
+		Name: "Affine", Role: graph.Arithmetic, Since: []int{1}, Doc: "https://github.com/onnx/onnx/blob/v1.2.1/docs/Operators.md#experimental-affine",
 		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}}, InPlace: [][2]int{{0, 0}}, Infer: sameShape[affineAttrs],
 		Run: func(a *affineAttrs, c *graph.RunCtx) error {
 			if c.In[0].DType() == tensor.Float32 {

@@ -54,7 +54,7 @@ func init() {
 		{Name: "input_mean", Types: floats, NoGrad: true, State: true}, {Name: "input_var", Types: floats, NoGrad: true, State: true},
 	}
 	def := graph.Def[batchNormAttrs]{
-		Name: "BatchNormalization", Since: []int{14, 15}, Doc: "https://onnx.ai/onnx/operators/onnx__BatchNormalization.html",
+		Name: "BatchNormalization", Role: graph.Normalisation, Since: []int{14, 15}, Doc: "https://onnx.ai/onnx/operators/onnx__BatchNormalization.html",
 		In: in,
 		Out: []graph.Formal{
 			{Name: "Y"}, {Name: "running_mean", Optional: true, NoGrad: true}, {Name: "running_var", Optional: true, NoGrad: true},

@@ -34,6 +34,7 @@ const (
 // binary describes an operator Y = f(A, B) with broadcasting, which defineBinary completes.
 type binary struct {
 	name  string
+	role  graph.Role
 	since []int // versions that broadcast as NumPy does
 	old   []int // versions with the attributes broadcast and axis
 	kind  binaryKind
@@ -115,7 +116,7 @@ func defineBinary(s *graph.Spec, d binary) {
 	logical := d.kind >= kindLess
 	doc := "https://onnx.ai/onnx/operators/onnx__" + d.name + ".html"
 	def := graph.Def[noAttrs]{
-		Name: d.name, Since: d.since, Doc: doc,
+		Name: d.name, Role: d.role, Since: d.since, Doc: doc,
 		In: []graph.Formal{{Name: "A", Types: d.types}, {Name: "B", Types: d.types}}, Out: []graph.Formal{{Name: "C"}},
 		Types: sameOperands[noAttrs],
 		Infer: inferBinary[noAttrs],
@@ -144,7 +145,7 @@ func defineBinary(s *graph.Spec, d binary) {
 		return
 	}
 	old := graph.Def[alignAttrs]{
-		Name: d.name, Since: d.old, Doc: doc, In: def.In, Out: def.Out, InPlace: def.InPlace, Types: sameOperands[alignAttrs],
+		Name: d.name, Role: d.role, Since: d.old, Doc: doc, In: def.In, Out: def.Out, InPlace: def.InPlace, Types: sameOperands[alignAttrs],
 		Infer: inferAligned,
 		Run: func(a *alignAttrs, c *graph.RunCtx) error {
 			sb, err := a.align(c.In[0].Shape(), c.In[1].Shape())

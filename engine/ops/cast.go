@@ -35,7 +35,7 @@ func CastTo(d tensor.DType) any {
 func init() {
 	in, out := []graph.Formal{{Name: "input"}}, []graph.Formal{{Name: "output"}}
 	define(Cast, graph.Def[castAttrs]{
-		Name: "Cast", Since: []int{6, 9, 13, 19, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Cast.html",
+		Name: "Cast", Role: graph.View, Since: []int{6, 9, 13, 19, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Cast.html",
 		In: in, Out: out, Infer: sameShape[castAttrs],
 		Types: func(a *castAttrs, _, out []tensor.DType) error {
 			if !a.To.Valid() {
@@ -54,7 +54,7 @@ func init() {
 		Grad: gradCast[castAttrs],
 	})
 	define(new(graph.Spec), graph.Def[castOldAttrs]{
-		Name: "Cast", Since: []int{1}, Doc: "https://onnx.ai/onnx/operators/onnx__Cast.html",
+		Name: "Cast", Role: graph.View, Since: []int{1}, Doc: "https://onnx.ai/onnx/operators/onnx__Cast.html",
 		In: in, Out: out, Infer: sameShape[castOldAttrs],
 		Types: func(a *castOldAttrs, _, out []tensor.DType) error {
 			name := strings.ToLower(a.To)

@@ -17,7 +17,7 @@ type castLikeAttrs struct {
 
 func init() {
 	define(CastLike, graph.Def[castLikeAttrs]{
-		Name: "CastLike", Since: []int{15, 19, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__CastLike.html",
+		Name: "CastLike", Role: graph.View, Since: []int{15, 19, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__CastLike.html",
 		In: []graph.Formal{{Name: "input"}, {Name: "target_type", NoGrad: true}}, Out: []graph.Formal{{Name: "output"}},
 		Types: typeOf[castLikeAttrs](1), Infer: sameShape[castLikeAttrs],
 		Run: func(a *castLikeAttrs, c *graph.RunCtx) error {

@@ -17,7 +17,7 @@ type celuAttrs struct {
 
 func init() {
 	define(Celu, graph.Def[celuAttrs]{
-		Name: "Celu", Since: []int{12, 28}, Doc: "https://onnx.ai/onnx/operators/onnx__Celu.html",
+		Name: "Celu", Role: graph.Activation, Since: []int{12, 28}, Doc: "https://onnx.ai/onnx/operators/onnx__Celu.html",
 		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[celuAttrs],
 		Run: func(a *celuAttrs, c *graph.RunCtx) error {

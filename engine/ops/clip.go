@@ -28,7 +28,7 @@ type clipOldAttrs struct {
 func init() {
 	bounds := []graph.Formal{{Name: "min", Optional: true, NoGrad: true, Types: numeric}, {Name: "max", Optional: true, NoGrad: true, Types: numeric}}
 	define(Clip, graph.Def[noAttrs]{
-		Name: "Clip", Since: []int{11, 12, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Clip.html",
+		Name: "Clip", Role: graph.Activation, Since: []int{11, 12, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Clip.html",
 		In: append([]graph.Formal{{Name: "X", Types: numeric}}, bounds...), Out: []graph.Formal{{Name: "Y"}},
 		InPlace: [][2]int{{0, 0}}, Types: sameOperands[noAttrs], Infer: inferClip(1),
 		Run: func(_ *noAttrs, c *graph.RunCtx) error { return runClip(c, operand(c, 1), operand(c, 2)) },
@@ -38,7 +38,7 @@ func init() {
 		},
 	})
 	define(clipOld, graph.Def[clipOldAttrs]{
-		Name: "Clip", Since: []int{1, 6}, Doc: "https://onnx.ai/onnx/operators/onnx__Clip.html",
+		Name: "Clip", Role: graph.Activation, Since: []int{1, 6}, Doc: "https://onnx.ai/onnx/operators/onnx__Clip.html",
 		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[clipOldAttrs],
 		Run: func(a *clipOldAttrs, c *graph.RunCtx) error {

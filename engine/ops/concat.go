@@ -28,7 +28,7 @@ type concatOldAttrs struct {
 
 func init() {
 	def := graph.Def[concatAttrs]{
-		Name: "Concat", Since: []int{4, 11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Concat.html",
+		Name: "Concat", Role: graph.Move, Since: []int{4, 11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Concat.html",
 		In: []graph.Formal{{Name: "inputs", Variadic: true}}, Out: []graph.Formal{{Name: "concat_result"}},
 		Infer: func(a *concatAttrs, c *graph.InferCtx) error { return inferConcat(a.Axis, c) },
 		Run:   func(a *concatAttrs, c *graph.RunCtx) error { return runConcat(a.Axis, c) },
@@ -38,7 +38,7 @@ func init() {
 	}
 	define(Concat, def)
 	define(concatOld, graph.Def[concatOldAttrs]{
-		Name: "Concat", Since: []int{1}, Doc: def.Doc, In: def.In, Out: def.Out,
+		Name: "Concat", Role: graph.Move, Since: []int{1}, Doc: def.Doc, In: def.In, Out: def.Out,
 		Infer: func(a *concatOldAttrs, c *graph.InferCtx) error { return inferConcat(a.Axis, c) },
 		Run:   func(a *concatOldAttrs, c *graph.RunCtx) error { return runConcat(a.Axis, c) },
 		Grad: func(a *concatOldAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {

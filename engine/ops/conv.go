@@ -37,7 +37,7 @@ func init() {
 	w := graph.Formal{Name: "W", Types: floats, Weight: true}
 	like := func(name string) graph.Formal { return graph.Formal{Name: name, NoGrad: true} }
 	define(Conv, graph.Def[convAttrs]{
-		Name: "Conv", Since: []int{1, 11, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__Conv.html",
+		Name: "Conv", Role: graph.Linear, Since: []int{1, 11, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__Conv.html",
 		In:  []graph.Formal{x, w, {Name: "B", Types: floats, Optional: true, Weight: true}, {Name: "Z", Types: floats, Optional: true, Private: true}},
 		Out: []graph.Formal{{Name: "Y"}},
 		Infer: func(a *convAttrs, c *graph.InferCtx) error {

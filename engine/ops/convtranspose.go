@@ -33,7 +33,7 @@ type convTransposeAttrs struct {
 
 func init() {
 	define(ConvTranspose, graph.Def[convTransposeAttrs]{
-		Name: "ConvTranspose", Since: []int{1, 11, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__ConvTranspose.html",
+		Name: "ConvTranspose", Role: graph.Linear, Since: []int{1, 11, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__ConvTranspose.html",
 		In: []graph.Formal{
 			{Name: "X", Types: floats}, {Name: "W", Types: floats, Weight: true}, {Name: "B", Types: floats, Optional: true, Weight: true},
 		},

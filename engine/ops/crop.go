@@ -20,7 +20,7 @@ type cropAttrs struct {
 
 func init() {
 	define(Crop, graph.Def[cropAttrs]{
-		Name: "Crop", Since: []int{1}, Doc: "https://github.com/onnx/onnx/blob/rel-1.2.1/docs/Operators.md#experimental-crop",
+		Name: "Crop", Role: graph.Move, Since: []int{1}, Doc: "https://github.com/onnx/onnx/blob/rel-1.2.1/docs/Operators.md#experimental-crop",
 		In: []graph.Formal{{Name: "input"}}, Out: []graph.Formal{{Name: "output"}},
 		Infer: func(a *cropAttrs, c *graph.InferCtx) error {
 			s := c.Shape(0)

@@ -23,7 +23,7 @@ type depthToSpaceAttrs struct {
 
 func init() {
 	define(DepthToSpace, graph.Def[depthToSpaceAttrs]{
-		Name: "DepthToSpace", Since: []int{1, 11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__DepthToSpace.html",
+		Name: "DepthToSpace", Role: graph.Move, Since: []int{1, 11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__DepthToSpace.html",
 		In: []graph.Formal{{Name: "input"}}, Out: []graph.Formal{{Name: "output"}},
 		Check: func(a *depthToSpaceAttrs, _ *graph.Node) error { return a.check() },
 		Infer: func(a *depthToSpaceAttrs, c *graph.InferCtx) error {

@@ -13,7 +13,7 @@ var Div = new(graph.Spec)
 
 func init() {
 	defineBinary(Div, binary{
-		name: "Div", since: []int{7, 13, 14}, old: []int{1, 6}, kind: kindDiv, types: numeric,
+		name: "Div", role: graph.Arithmetic, since: []int{7, 13, 14}, old: []int{1, 6}, kind: kindDiv, types: numeric,
 		grad: func(b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 			dx := make([]graph.Value, 2)
 			q := div(b, dy[0], n.In[1])

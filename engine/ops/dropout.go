@@ -43,7 +43,7 @@ func init() {
 	data := graph.Formal{Name: "data", Types: floats}
 	out := []graph.Formal{{Name: "output"}, {Name: "mask", Optional: true, NoGrad: true}}
 	define(Dropout, graph.Def[dropoutAttrs]{
-		Name: "Dropout", Since: []int{12, 13, 22}, Doc: doc, Random: true,
+		Name: "Dropout", Role: graph.View, Since: []int{12, 13, 22}, Doc: doc, Random: true,
 		In: []graph.Formal{data, {Name: "ratio", Optional: true, NoGrad: true, Types: floats}, {Name: "training_mode", Optional: true, NoGrad: true, Types: bools}}, Out: out,
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[dropoutAttrs],
 		Types: func(_ *dropoutAttrs, in, out []tensor.DType) error {
@@ -113,7 +113,7 @@ func init() {
 		},
 	})
 	old := graph.Def[dropoutOldAttrs]{
-		Name: "Dropout", Since: []int{10}, Doc: doc, In: []graph.Formal{data}, Out: out,
+		Name: "Dropout", Role: graph.View, Since: []int{10}, Doc: doc, In: []graph.Formal{data}, Out: out,
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[dropoutOldAttrs],
 		Types: func(_ *dropoutOldAttrs, in, out []tensor.DType) error {
 			out[0] = in[0]

@@ -17,7 +17,7 @@ type eluAttrs struct {
 
 func init() {
 	define(Elu, graph.Def[eluAttrs]{
-		Name: "Elu", Since: []int{1, 6, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__Elu.html",
+		Name: "Elu", Role: graph.Activation, Since: []int{1, 6, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__Elu.html",
 		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[eluAttrs],
 		Run: func(a *eluAttrs, c *graph.RunCtx) error {

@@ -17,7 +17,7 @@ var ExpandLike = new(graph.Spec)
 
 func init() {
 	define(Expand, graph.Def[noAttrs]{
-		Name: "Expand", Since: []int{8, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Expand.html",
+		Name: "Expand", Role: graph.Move, Since: []int{8, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Expand.html",
 		In: []graph.Formal{{Name: "input"}, {Name: "shape", NoGrad: true, Types: int64s}}, Out: []graph.Formal{{Name: "output"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			target, err := c.Ints(1)

@@ -28,7 +28,7 @@ type gatherAttrs struct {
 
 func init() {
 	define(Gather, graph.Def[gatherAttrs]{
-		Name: "Gather", Since: []int{1, 11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Gather.html",
+		Name: "Gather", Role: graph.Move, Since: []int{1, 11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Gather.html",
 		In:  []graph.Formal{{Name: "data", Weight: true}, {Name: "indices", NoGrad: true, Types: indexes}},
 		Out: []graph.Formal{{Name: "output"}},
 		Infer: func(a *gatherAttrs, c *graph.InferCtx) error {

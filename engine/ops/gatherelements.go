@@ -17,7 +17,7 @@ var GatherElementsGrad = new(graph.Spec)
 
 func init() {
 	define(GatherElements, graph.Def[gatherAttrs]{
-		Name: "GatherElements", Since: []int{11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__GatherElements.html",
+		Name: "GatherElements", Role: graph.Move, Since: []int{11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__GatherElements.html",
 		In: []graph.Formal{{Name: "data"}, {Name: "indices", NoGrad: true, Types: indexes}}, Out: []graph.Formal{{Name: "output"}},
 		Infer: func(a *gatherAttrs, c *graph.InferCtx) error {
 			if _, err := elementAxis(a.Axis, c.Shape(0), c.Shape(1)); err != nil {

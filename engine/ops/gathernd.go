@@ -22,7 +22,7 @@ type gatherNDAttrs struct {
 
 func init() {
 	define(GatherND, graph.Def[gatherNDAttrs]{
-		Name: "GatherND", Since: []int{11, 12, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__GatherND.html",
+		Name: "GatherND", Role: graph.Move, Since: []int{11, 12, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__GatherND.html",
 		In: []graph.Formal{{Name: "data"}, {Name: "indices", NoGrad: true, Types: int64s}}, Out: []graph.Formal{{Name: "output"}},
 		Infer: func(a *gatherNDAttrs, c *graph.InferCtx) error {
 			s, err := ndShape(a.BatchDims, c.Shape(0), c.Shape(1))

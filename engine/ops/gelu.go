@@ -29,7 +29,7 @@ const (
 
 func init() {
 	define(Gelu, graph.Def[geluAttrs]{
-		Name: "Gelu", Since: []int{20}, Doc: "https://onnx.ai/onnx/operators/onnx__Gelu.html",
+		Name: "Gelu", Role: graph.Activation, Since: []int{20}, Doc: "https://onnx.ai/onnx/operators/onnx__Gelu.html",
 		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[geluAttrs],
 		Check: func(a *geluAttrs, _ *graph.Node) error {

@@ -27,7 +27,7 @@ type gemmAttrs struct {
 
 func init() {
 	define(Gemm, graph.Def[gemmAttrs]{
-		Name: "Gemm", Since: []int{1, 6, 7, 9, 11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Gemm.html",
+		Name: "Gemm", Role: graph.Linear, Since: []int{1, 6, 7, 9, 11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Gemm.html",
 		In:  []graph.Formal{{Name: "A", Types: floats}, {Name: "B", Types: floats, Weight: true}, {Name: "C", Types: floats, Optional: true, Weight: true}},
 		Out: []graph.Formal{{Name: "Y"}},
 		Infer: func(a *gemmAttrs, c *graph.InferCtx) error {

@@ -18,7 +18,7 @@ var GlobalAveragePoolGrad = new(graph.Spec)
 
 func init() {
 	define(GlobalAveragePool, graph.Def[noAttrs]{
-		Name: "GlobalAveragePool", Since: []int{1, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__GlobalAveragePool.html",
+		Name: "GlobalAveragePool", Role: graph.Pool, Since: []int{1, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__GlobalAveragePool.html",
 		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error { return inferGlobalPool(c) },
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {

@@ -12,7 +12,7 @@ var GlobalMaxPool = new(graph.Spec)
 
 func init() {
 	define(GlobalMaxPool, graph.Def[noAttrs]{
-		Name: "GlobalMaxPool", Since: []int{1, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__GlobalMaxPool.html",
+		Name: "GlobalMaxPool", Role: graph.Pool, Since: []int{1, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__GlobalMaxPool.html",
 		In:  []graph.Formal{{Name: "X", Types: floats}},
 		Out: []graph.Formal{{Name: "Y"}, {Name: "Argmax", Optional: true, NoGrad: true, Private: true}},
 		Types: func(_ *noAttrs, in, out []tensor.DType) error {

@@ -22,7 +22,7 @@ var GRUGrad = new(graph.Spec)
 
 func init() {
 	define(GRU, graph.Def[recurrentAttrs]{
-		Name: "GRU", Since: []int{1, 3, 7, 14, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__GRU.html",
+		Name: "GRU", Role: graph.Recurrent, Since: []int{1, 3, 7, 14, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__GRU.html",
 		In: recurrentInputs(),
 		Out: []graph.Formal{
 			{Name: "Y", Optional: true}, {Name: "Y_h", Optional: true},

@@ -23,7 +23,7 @@ type hardSigmoidAttrs struct {
 
 func init() {
 	define(HardSigmoid, graph.Def[hardSigmoidAttrs]{
-		Name: "HardSigmoid", Since: []int{1, 6, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__HardSigmoid.html",
+		Name: "HardSigmoid", Role: graph.Activation, Since: []int{1, 6, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__HardSigmoid.html",
 		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[hardSigmoidAttrs],
 		Run: func(a *hardSigmoidAttrs, c *graph.RunCtx) error {

@@ -18,7 +18,7 @@ var HardSwishGrad = new(graph.Spec)
 
 func init() {
 	defineUnary(HardSwish, unary{
-		name: "HardSwish", since: []int{14, 22},
+		name: "HardSwish", role: graph.Activation, since: []int{14, 22},
 		fast: kernel.HardSwishF32,
 		f:    func(x float64) float64 { return x * min(1, max(0, x/6+0.5)) },
 		grad: func(b *graph.Builder, x, _, dy graph.Value) graph.Value { return b.Add(HardSwishGrad, nil, x, dy) },

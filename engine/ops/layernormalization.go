@@ -34,7 +34,7 @@ type layerNormGradAttrs struct {
 
 func init() {
 	define(LayerNormalization, graph.Def[layerNormAttrs]{
-		Name: "LayerNormalization", Since: []int{17}, Doc: "https://onnx.ai/onnx/operators/onnx__LayerNormalization.html",
+		Name: "LayerNormalization", Role: graph.Normalisation, Since: []int{17}, Doc: "https://onnx.ai/onnx/operators/onnx__LayerNormalization.html",
 		In: []graph.Formal{
 			{Name: "X", Types: floats}, {Name: "Scale", Types: floats, Weight: true}, {Name: "B", Types: floats, Optional: true, Weight: true},
 		},

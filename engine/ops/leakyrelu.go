@@ -20,7 +20,7 @@ type leakyReluAttrs struct {
 
 func init() {
 	define(LeakyRelu, graph.Def[leakyReluAttrs]{
-		Name: "LeakyRelu", Since: []int{1, 6, 16}, Doc: "https://onnx.ai/onnx/operators/onnx__LeakyRelu.html",
+		Name: "LeakyRelu", Role: graph.Activation, Since: []int{1, 6, 16}, Doc: "https://onnx.ai/onnx/operators/onnx__LeakyRelu.html",
 		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[leakyReluAttrs],
 		Run: func(a *leakyReluAttrs, c *graph.RunCtx) error {

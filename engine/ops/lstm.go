@@ -24,7 +24,7 @@ var LSTMGrad = new(graph.Spec)
 
 func init() {
 	define(LSTM, graph.Def[recurrentAttrs]{
-		Name: "LSTM", Since: []int{1, 7, 14, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__LSTM.html",
+		Name: "LSTM", Role: graph.Recurrent, Since: []int{1, 7, 14, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__LSTM.html",
 		In: []graph.Formal{
 			{Name: "X", Types: floats}, {Name: "W", Types: floats, Weight: true}, {Name: "R", Types: floats, Weight: true},
 			{Name: "B", Types: floats, Optional: true, Weight: true}, {Name: "sequence_lens", Types: indexes, Optional: true, NoGrad: true},

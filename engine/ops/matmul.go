@@ -26,7 +26,7 @@ func init() {
 		return []graph.Formal{{Name: x, Types: floats}, {Name: y, Types: floats, Weight: true}}
 	}
 	define(MatMul, graph.Def[noAttrs]{
-		Name: "MatMul", Since: []int{1, 9, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__MatMul.html",
+		Name: "MatMul", Role: graph.Linear, Since: []int{1, 9, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__MatMul.html",
 		In: two("A", "B"), Out: []graph.Formal{{Name: "Y"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			p, err := matmulPlan(c.Shape(0), c.Shape(1))

@@ -24,7 +24,7 @@ var MaxPoolGather = new(graph.Spec)
 
 func init() {
 	def := graph.Def[poolAttrs]{
-		Name: "MaxPool", Since: []int{8, 10, 11, 12, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__MaxPool.html",
+		Name: "MaxPool", Role: graph.Pool, Since: []int{8, 10, 11, 12, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__MaxPool.html",
 		In:  []graph.Formal{{Name: "X", Types: []tensor.DType{tensor.Float32, tensor.Float64, tensor.Int8, tensor.Uint8}}},
 		Out: []graph.Formal{{Name: "Y"}, {Name: "Indices", Optional: true, NoGrad: true}, {Name: "Argmax", Optional: true, NoGrad: true, Private: true}},
 		Types: func(_ *poolAttrs, in, out []tensor.DType) error {

@@ -13,7 +13,7 @@ var Mish = new(graph.Spec)
 
 func init() {
 	defineUnary(Mish, unary{
-		name: "Mish", since: []int{18, 22},
+		name: "Mish", role: graph.Activation, since: []int{18, 22},
 		f: func(x float64) float64 { return x * math.Tanh(softplus(x)) },
 		lower: func(b *graph.Builder, x graph.Value) graph.Value {
 			return mul(b, x, b.Add(Tanh, nil, b.Add(Softplus, nil, x)))

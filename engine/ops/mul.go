@@ -9,7 +9,7 @@ var Mul = new(graph.Spec)
 
 func init() {
 	defineBinary(Mul, binary{
-		name: "Mul", since: []int{7, 13, 14}, old: []int{1, 6}, kind: kindMul, types: numeric,
+		name: "Mul", role: graph.Arithmetic, since: []int{7, 13, 14}, old: []int{1, 6}, kind: kindMul, types: numeric,
 		grad: func(b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 			dx := make([]graph.Value, 2)
 			for i := range dx {

@@ -43,7 +43,7 @@ func init() {
 	}
 	out := []graph.Formal{{Name: "output"}}
 	def := graph.Def[padAttrs]{
-		Name: "Pad", Since: []int{18, 19, 21, 23, 24, 25}, Doc: doc, In: in, Out: out,
+		Name: "Pad", Role: graph.Move, Since: []int{18, 19, 21, 23, 24, 25}, Doc: doc, In: in, Out: out,
 		Check: func(a *padAttrs, _ *graph.Node) error { return checkPadMode(a.Mode) },
 		Infer: func(a *padAttrs, c *graph.InferCtx) error {
 			p, err := paddingOf(planInts(c), 1, 3, c.Shape(0), a.Mode)
@@ -85,7 +85,7 @@ func init() {
 	def.Since, def.In = []int{11, 13}, in[:3]
 	define(pad11, def)
 	define(pad2, graph.Def[pad2Attrs]{
-		Name: "Pad", Since: []int{2}, Doc: doc, In: in[:1], Out: out,
+		Name: "Pad", Role: graph.Move, Since: []int{2}, Doc: doc, In: in[:1], Out: out,
 		Check: func(a *pad2Attrs, _ *graph.Node) error { return checkPadMode(a.Mode) },
 		Infer: func(a *pad2Attrs, c *graph.InferCtx) error {
 			p, err := newPadding(c.Shape(0), a.Pads, nil, a.Mode)
@@ -113,7 +113,7 @@ func init() {
 	})
 	// Version 1 differs in the name of an attribute.
 	define(pad1, graph.Def[pad1Attrs]{
-		Name: "Pad", Since: []int{1}, Doc: doc, In: in[:1], Out: out,
+		Name: "Pad", Role: graph.Move, Since: []int{1}, Doc: doc, In: in[:1], Out: out,
 		Check: func(a *pad1Attrs, _ *graph.Node) error { return checkPadMode(a.Mode) },
 		Infer: func(a *pad1Attrs, c *graph.InferCtx) error { return pad2.Infer((*pad2Attrs)(a), c) },
 		Run:   func(a *pad1Attrs, c *graph.RunCtx) error { return pad2.Run((*pad2Attrs)(a), c) },

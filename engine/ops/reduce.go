@@ -207,7 +207,7 @@ func defineReduce(s *graph.Spec, d reduction) {
 	doc := "https://onnx.ai/onnx/operators/onnx__" + d.name + ".html"
 	data, out := graph.Formal{Name: "data", Types: d.types}, []graph.Formal{{Name: "reduced"}}
 	define(s, graph.Def[reduceAttrs]{
-		Name: d.name, Since: d.since, Doc: doc,
+		Name: d.name, Role: graph.Reduction, Since: d.since, Doc: doc,
 		In: []graph.Formal{data, {Name: "axes", Optional: true, NoGrad: true, Types: int64s}}, Out: out,
 		Infer: func(a *reduceAttrs, c *graph.InferCtx) error {
 			var axes []int
@@ -238,7 +238,7 @@ func defineReduce(s *graph.Spec, d reduction) {
 		},
 	})
 	define(new(graph.Spec), graph.Def[reduceOldAttrs]{
-		Name: d.name, Since: d.old, Doc: doc, In: []graph.Formal{data}, Out: out,
+		Name: d.name, Role: graph.Reduction, Since: d.old, Doc: doc, In: []graph.Formal{data}, Out: out,
 		Infer: func(a *reduceOldAttrs, c *graph.InferCtx) error { return inferReduce(c, a.Axes, a.KeepDims, false) },
 		Run:   func(a *reduceOldAttrs, c *graph.RunCtx) error { return runReduce(d.kind, c, a.Axes, false) },
 		Grad: func(a *reduceOldAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {

@@ -73,7 +73,7 @@ func init() {
 		{Name: "sizes", Optional: true, NoGrad: true, Types: int64s},
 	}
 	define(Resize, graph.Def[resizeAttrs]{
-		Name: "Resize", Since: []int{11, 13, 18, 19}, Doc: doc, In: append([]graph.Formal{x}, args...), Out: out,
+		Name: "Resize", Role: graph.Pool, Since: []int{11, 13, 18, 19}, Doc: doc, In: append([]graph.Formal{x}, args...), Out: out,
 		Check: func(a *resizeAttrs, _ *graph.Node) error { return a.check() },
 		Infer: func(a *resizeAttrs, c *graph.InferCtx) error {
 			return inferResize(a, c, planValue(c, 1), planValue(c, 2), planValue(c, 3))
@@ -86,7 +86,7 @@ func init() {
 		},
 	})
 	upsample := graph.Def[upsampleAttrs]{
-		Name: "Resize", Since: []int{10}, Doc: doc, In: []graph.Formal{x, {Name: "scales", NoGrad: true, Types: float}}, Out: out,
+		Name: "Resize", Role: graph.Pool, Since: []int{10}, Doc: doc, In: []graph.Formal{x, {Name: "scales", NoGrad: true, Types: float}}, Out: out,
 		Check: func(a *upsampleAttrs, _ *graph.Node) error { return upsampling(a.Mode).check() },
 		Infer: func(a *upsampleAttrs, c *graph.InferCtx) error {
 			return inferResize(upsampling(a.Mode), c, noValue, planValue(c, 1), noValue)
@@ -102,7 +102,7 @@ func init() {
 	upsample.Name, upsample.Since, upsample.Doc = "Upsample", []int{9, 10}, "https://onnx.ai/onnx/operators/onnx__Upsample.html"
 	define(Upsample, upsample)
 	define(upsample7, graph.Def[upsample7Attrs]{
-		Name: "Upsample", Since: []int{7}, Doc: upsample.Doc, In: []graph.Formal{x}, Out: out,
+		Name: "Upsample", Role: graph.Pool, Since: []int{7}, Doc: upsample.Doc, In: []graph.Formal{x}, Out: out,
 		Check: func(a *upsample7Attrs, _ *graph.Node) error { return upsampling(a.Mode).check() },
 		Infer: func(a *upsample7Attrs, c *graph.InferCtx) error {
 			return inferResize(upsampling(a.Mode), c, noValue, floatValues(a.Scales), noValue)
@@ -116,7 +116,7 @@ func init() {
 		},
 	})
 	define(upsample1, graph.Def[upsample1Attrs]{
-		Name: "Upsample", Since: []int{1}, Doc: upsample.Doc, In: []graph.Formal{x}, Out: out,
+		Name: "Upsample", Role: graph.Pool, Since: []int{1}, Doc: upsample.Doc, In: []graph.Formal{x}, Out: out,
 		Check: func(a *upsample1Attrs, _ *graph.Node) error { return upsampling(a.Mode).check() },
 		Infer: func(a *upsample1Attrs, c *graph.InferCtx) error { return upsample7.Infer(a.as7(), c) },
 		Run:   func(a *upsample1Attrs, c *graph.RunCtx) error { return upsample7.Run(a.as7(), c) },

@@ -17,7 +17,7 @@ var RNNGrad = new(graph.Spec)
 
 func init() {
 	define(RNN, graph.Def[recurrentAttrs]{
-		Name: "RNN", Since: []int{1, 7, 14, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__RNN.html",
+		Name: "RNN", Role: graph.Recurrent, Since: []int{1, 7, 14, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__RNN.html",
 		In:  recurrentInputs(),
 		Out: []graph.Formal{{Name: "Y", Optional: true}, {Name: "Y_h", Optional: true}},
 		Infer: func(a *recurrentAttrs, c *graph.InferCtx) error {

@@ -34,7 +34,7 @@ type scan8Attrs struct {
 func init() {
 	out := []graph.Formal{{Name: "final_state_and_scan_outputs", Variadic: true}}
 	define(Scan, graph.Def[scanAttrs]{
-		Name: "Scan", Since: []int{9, 11, 16, 19, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Scan.html",
+		Name: "Scan", Role: graph.Control, Since: []int{9, 11, 16, 19, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Scan.html",
 		In: []graph.Formal{{Name: "initial_state_and_scan_inputs", Variadic: true}}, Out: out,
 		Infer: func(*scanAttrs, *graph.InferCtx) error { return graph.ErrAtRun },
 		Check: func(a *scanAttrs, n *graph.Node) error { return checkScan(n, a.NumScanInputs, n.NumIn) },
@@ -50,7 +50,7 @@ func init() {
 		},
 	})
 	define(scan8, graph.Def[scan8Attrs]{
-		Name: "Scan", Since: []int{8}, Doc: "https://onnx.ai/onnx/operators/onnx__Scan.html",
+		Name: "Scan", Role: graph.Control, Since: []int{8}, Doc: "https://onnx.ai/onnx/operators/onnx__Scan.html",
 		In: []graph.Formal{
 			{Name: "sequence_lens", Optional: true, NoGrad: true, Types: int64s}, {Name: "initial_state_and_scan_inputs", Variadic: true},
 		},

@@ -15,7 +15,7 @@ var SigmoidGrad = new(graph.Spec)
 
 func init() {
 	defineUnary(Sigmoid, unary{
-		name: "Sigmoid", since: []int{1, 6, 13},
+		name: "Sigmoid", role: graph.Probability, since: []int{1, 6, 13},
 		fast: kernel.SigmoidF32,
 		f:    sigmoid,
 		grad: func(b *graph.Builder, _, y, dy graph.Value) graph.Value { return b.Add(SigmoidGrad, nil, y, dy) },

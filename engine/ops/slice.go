@@ -33,7 +33,7 @@ func init() {
 		{Name: "axes", Optional: true, NoGrad: true, Types: indexes}, {Name: "steps", Optional: true, NoGrad: true, Types: indexes},
 	}
 	define(Slice, graph.Def[noAttrs]{
-		Name: "Slice", Since: []int{10, 11, 13}, Doc: doc,
+		Name: "Slice", Role: graph.Move, Since: []int{10, 11, 13}, Doc: doc,
 		In: append([]graph.Formal{{Name: "data"}}, index...), Out: []graph.Formal{{Name: "output"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			r, err := rangesOf(planInts(c), 1, c.Shape(0))
@@ -56,7 +56,7 @@ func init() {
 		},
 	})
 	define(sliceOld, graph.Def[sliceOldAttrs]{
-		Name: "Slice", Since: []int{1}, Doc: doc, In: []graph.Formal{{Name: "data"}}, Out: []graph.Formal{{Name: "output"}},
+		Name: "Slice", Role: graph.Move, Since: []int{1}, Doc: doc, In: []graph.Formal{{Name: "data"}}, Out: []graph.Formal{{Name: "output"}},
 		Infer: func(a *sliceOldAttrs, c *graph.InferCtx) error {
 			r, err := newRanges(c.Shape(0), a.Starts, a.Ends, a.Axes, nil)
 			if err != nil {

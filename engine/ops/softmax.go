@@ -102,7 +102,7 @@ func defineSoftmax(s *graph.Spec, name string, log bool) {
 	in, out := []graph.Formal{{Name: "input", Types: floats}}, []graph.Formal{{Name: "output"}}
 	doc := "https://onnx.ai/onnx/operators/onnx__" + name + ".html"
 	define(s, graph.Def[softmaxAttrs]{
-		Name: name, Since: []int{13}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
+		Name: name, Role: graph.Probability, Since: []int{13}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
 		Infer: func(a *softmaxAttrs, c *graph.InferCtx) error {
 			return (&softmaxGradAttrs{Axis: a.Axis}).infer(c)
 		},
@@ -114,7 +114,7 @@ func defineSoftmax(s *graph.Spec, name string, log bool) {
 		},
 	})
 	define(new(graph.Spec), graph.Def[softmaxOldAttrs]{
-		Name: name, Since: []int{1, 11}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
+		Name: name, Role: graph.Probability, Since: []int{1, 11}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
 		Infer: func(a *softmaxOldAttrs, c *graph.InferCtx) error {
 			return (&softmaxGradAttrs{Axis: a.Axis, Flat: true}).infer(c)
 		},

@@ -9,7 +9,7 @@ var Softplus = new(graph.Spec)
 
 func init() {
 	defineUnary(Softplus, unary{
-		name: "Softplus", since: []int{1, 22},
+		name: "Softplus", role: graph.Activation, since: []int{1, 22},
 		f:    softplus,
 		grad: func(b *graph.Builder, x, _, dy graph.Value) graph.Value { return mul(b, dy, b.Add(Sigmoid, nil, x)) },
 	})

@@ -18,7 +18,7 @@ type spaceToDepthAttrs struct {
 
 func init() {
 	define(SpaceToDepth, graph.Def[spaceToDepthAttrs]{
-		Name: "SpaceToDepth", Since: []int{1, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__SpaceToDepth.html",
+		Name: "SpaceToDepth", Role: graph.Move, Since: []int{1, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__SpaceToDepth.html",
 		In: []graph.Formal{{Name: "input"}}, Out: []graph.Formal{{Name: "output"}},
 		Check: func(a *spaceToDepthAttrs, _ *graph.Node) error { return a.as().check() },
 		Infer: func(a *spaceToDepthAttrs, c *graph.InferCtx) error { return inferSpaceToDepth(a.Block, c) },

@@ -27,7 +27,7 @@ func init() {
 	const doc = "https://onnx.ai/onnx/operators/onnx__Split.html"
 	out := []graph.Formal{{Name: "outputs", Variadic: true}}
 	def := graph.Def[splitAttrs]{
-		Name: "Split", Since: []int{18}, Doc: doc, Out: out,
+		Name: "Split", Role: graph.Move, Since: []int{18}, Doc: doc, Out: out,
 		In: []graph.Formal{{Name: "input"}, {Name: "split", Optional: true, NoGrad: true, Types: int64s}},
 		Infer: func(a *splitAttrs, c *graph.InferCtx) error {
 			var sizes []int
@@ -60,7 +60,7 @@ func init() {
 	}
 	define(split13, def)
 	old := graph.Def[splitOldAttrs]{
-		Name: "Split", Since: []int{2, 11}, Doc: doc, Out: out, In: def.In[:1],
+		Name: "Split", Role: graph.Move, Since: []int{2, 11}, Doc: doc, Out: out, In: def.In[:1],
 		Infer: func(a *splitOldAttrs, c *graph.InferCtx) error {
 			return inferSplit(a.Axis, a.Split, c.NumOut(), false, c)
 		},

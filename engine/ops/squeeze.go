@@ -22,7 +22,7 @@ type axesAttrs struct {
 
 func init() {
 	define(Squeeze, graph.Def[noAttrs]{
-		Name: "Squeeze", Since: []int{13, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Squeeze.html",
+		Name: "Squeeze", Role: graph.View, Since: []int{13, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Squeeze.html",
 		In:  []graph.Formal{{Name: "data"}, {Name: "axes", Optional: true, NoGrad: true, Types: int64s}},
 		Out: []graph.Formal{{Name: "squeezed"}}, View: true,
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
@@ -42,7 +42,7 @@ func init() {
 		Run: runView[noAttrs], Grad: gradReshape[noAttrs],
 	})
 	define(squeezeOld, graph.Def[axesAttrs]{
-		Name: "Squeeze", Since: []int{1, 11}, Doc: "https://onnx.ai/onnx/operators/onnx__Squeeze.html",
+		Name: "Squeeze", Role: graph.View, Since: []int{1, 11}, Doc: "https://onnx.ai/onnx/operators/onnx__Squeeze.html",
 		In: []graph.Formal{{Name: "data"}}, Out: []graph.Formal{{Name: "squeezed"}}, View: true,
 		Infer: func(a *axesAttrs, c *graph.InferCtx) error { return inferSqueeze(a.Axes, c) },
 		Run:   runView[axesAttrs], Grad: gradReshape[axesAttrs],

@@ -9,7 +9,7 @@ var Sub = new(graph.Spec)
 
 func init() {
 	defineBinary(Sub, binary{
-		name: "Sub", since: []int{7, 13, 14}, old: []int{1, 6}, kind: kindSub, types: numeric,
+		name: "Sub", role: graph.Arithmetic, since: []int{7, 13, 14}, old: []int{1, 6}, kind: kindSub, types: numeric,
 		grad: func(b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 			dx := make([]graph.Value, 2)
 			if need[0] {

@@ -9,7 +9,7 @@ var Sum = new(graph.Spec)
 
 func init() {
 	defineVariadic(Sum, variadic{
-		name: "Sum", since: []int{1, 6, 8, 13}, out: "sum", kind: kindAdd, types: floats,
+		name: "Sum", role: graph.Arithmetic, since: []int{1, 6, 8, 13}, out: "sum", kind: kindAdd, types: floats,
 		grad: func(b *graph.Builder, n *graph.Node, dy graph.Value, need []bool) []graph.Value {
 			dx := make([]graph.Value, n.NumIn)
 			for i, x := range n.In[:n.NumIn] {

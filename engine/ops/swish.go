@@ -17,7 +17,7 @@ type swishAttrs struct {
 
 func init() {
 	define(Swish, graph.Def[swishAttrs]{
-		Name: "Swish", Since: []int{24}, Doc: "https://onnx.ai/onnx/operators/onnx__Swish.html",
+		Name: "Swish", Role: graph.Activation, Since: []int{24}, Doc: "https://onnx.ai/onnx/operators/onnx__Swish.html",
 		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[swishAttrs],
 		Run: func(a *swishAttrs, c *graph.RunCtx) error {

@@ -17,7 +17,7 @@ var TanhGrad = new(graph.Spec)
 
 func init() {
 	defineUnary(Tanh, unary{
-		name: "Tanh", since: []int{1, 6, 13},
+		name: "Tanh", role: graph.Activation, since: []int{1, 6, 13},
 		fast: kernel.TanhF32,
 		f:    math.Tanh,
 		grad: func(b *graph.Builder, _, y, dy graph.Value) graph.Value { return b.Add(TanhGrad, nil, y, dy) },

@@ -24,7 +24,7 @@ func init() {
 		return only(n, 0, b.Add(TileGrad, nil, dy[0], n.In[0])), nil
 	}
 	define(Tile, graph.Def[noAttrs]{
-		Name: "Tile", Since: []int{6, 13}, Doc: doc,
+		Name: "Tile", Role: graph.Move, Since: []int{6, 13}, Doc: doc,
 		In: []graph.Formal{{Name: "input"}, {Name: "repeats", NoGrad: true, Types: int64s}}, Out: out,
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			repeats, err := c.Ints(1)
@@ -37,7 +37,7 @@ func init() {
 	})
 	// Version 1 repeats one axis; both numbers are in the type of the data.
 	define(tileOld, graph.Def[noAttrs]{
-		Name: "Tile", Since: []int{1}, Doc: doc,
+		Name: "Tile", Role: graph.Move, Since: []int{1}, Doc: doc,
 		In: []graph.Formal{{Name: "input"}, {Name: "tiles", NoGrad: true}, {Name: "axis", NoGrad: true}}, Out: out,
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			tiles, err := c.Value(1)

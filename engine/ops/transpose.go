@@ -18,7 +18,7 @@ type transposeAttrs struct {
 
 func init() {
 	define(Transpose, graph.Def[transposeAttrs]{
-		Name: "Transpose", Since: []int{1, 13, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Transpose.html",
+		Name: "Transpose", Role: graph.View, Since: []int{1, 13, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Transpose.html",
 		In: []graph.Formal{{Name: "data"}}, Out: []graph.Formal{{Name: "transposed"}},
 		Infer: func(a *transposeAttrs, c *graph.InferCtx) error {
 			s := c.Shape(0)

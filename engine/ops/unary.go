@@ -13,6 +13,7 @@ import (
 // unary describes an operator Y = f(X), elementwise, which defineUnary completes.
 type unary struct {
 	name  string
+	role  graph.Role
 	since []int
 	types []tensor.DType // nil: floats
 	fast  func(p *parallel.Pool, out, a []float32)
@@ -30,7 +31,7 @@ func defineUnary(s *graph.Spec, d unary) {
 		d.types = floats
 	}
 	def := graph.Def[noAttrs]{
-		Name: d.name, Since: d.since, Doc: "https://onnx.ai/onnx/operators/onnx__" + d.name + ".html",
+		Name: d.name, Role: d.role, Since: d.since, Doc: "https://onnx.ai/onnx/operators/onnx__" + d.name + ".html",
 		In: []graph.Formal{{Name: "X", Types: d.types}}, Out: []graph.Formal{{Name: "Y"}},
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[noAttrs],
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {

@@ -19,7 +19,7 @@ func init() {
 		return nil
 	}
 	define(Unsqueeze, graph.Def[noAttrs]{
-		Name: "Unsqueeze", Since: []int{13, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Unsqueeze.html",
+		Name: "Unsqueeze", Role: graph.View, Since: []int{13, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Unsqueeze.html",
 		In:  []graph.Formal{{Name: "data"}, {Name: "axes", NoGrad: true, Types: int64s}},
 		Out: []graph.Formal{{Name: "expanded"}}, View: true,
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
@@ -32,7 +32,7 @@ func init() {
 		Run: runView[noAttrs], Grad: gradReshape[noAttrs],
 	})
 	define(unsqueezeOld, graph.Def[axesAttrs]{
-		Name: "Unsqueeze", Since: []int{1, 11}, Doc: "https://onnx.ai/onnx/operators/onnx__Unsqueeze.html",
+		Name: "Unsqueeze", Role: graph.View, Since: []int{1, 11}, Doc: "https://onnx.ai/onnx/operators/onnx__Unsqueeze.html",
 		In: []graph.Formal{{Name: "data"}}, Out: []graph.Formal{{Name: "expanded"}}, View: true,
 		Infer: func(a *axesAttrs, c *graph.InferCtx) error { return infer(a.Axes, c) },
 		Run:   runView[axesAttrs], Grad: gradReshape[axesAttrs],

@@ -8,6 +8,7 @@ import (
 // variadic describes an operator that folds any number of operands, with broadcasting, which defineVariadic completes.
 type variadic struct {
 	name   string
+	role   graph.Role
 	since  []int
 	out    string
 	kind   binaryKind
@@ -19,7 +20,7 @@ type variadic struct {
 // defineVariadic defines the operator of d, in s. Versions before 8 do not broadcast; their models are the same without.
 func defineVariadic(s *graph.Spec, d variadic) {
 	define(s, graph.Def[noAttrs]{
-		Name: d.name, Since: d.since, Doc: "https://onnx.ai/onnx/operators/onnx__" + d.name + ".html",
+		Name: d.name, Role: d.role, Since: d.since, Doc: "https://onnx.ai/onnx/operators/onnx__" + d.name + ".html",
 		In: []graph.Formal{{Name: "data_0", Variadic: true, Types: d.types}}, Out: []graph.Formal{{Name: d.out}},
 		InPlace: [][2]int{{0, 0}, {1, 0}}, Types: sameOperands[noAttrs],
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
