@@ -344,13 +344,13 @@ func (e *env) explainAll(ctx context.Context, l *loaded, cfg explain.Config, pic
 			}
 			explainers[key] = x
 		}
-		images, err := x.Explain(ctx, p.x)
+		images, err := x.Explain(ctx, map[string]*tensor.Tensor{l.Inputs()[0].Name: p.x})
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", p.name, err)
 		}
 		base := p.base
 		if base == nil {
-			if base, err = explain.Picture(p.x, 0); err != nil {
+			if base, err = explain.Picture(images[0].Seen, 0); err != nil {
 				return nil, "", fmt.Errorf("%s: %w", p.name, err)
 			}
 		}
@@ -456,7 +456,7 @@ func (l *loaded) hasAutoLayer() bool {
 	if len(sizes) != 1 {
 		return false
 	}
-	layers, err := explain.ListLayers(l.Model, sizes[0])
+	layers, err := explain.ListLayers(l.Model, map[string]tensor.Shape{l.Inputs()[0].Name: sizes[0]}, explain.Config{})
 	return err == nil && slices.ContainsFunc(layers, func(x explain.Layer) bool { return x.Auto })
 }
 
@@ -466,7 +466,7 @@ func (e *env) listLayers(l *loaded) error {
 	if len(sizes) != 1 {
 		return badInput(fmt.Errorf("the model has %d inputs; maps can be made for models with one", len(sizes)))
 	}
-	layers, err := explain.ListLayers(l.Model, sizes[0])
+	layers, err := explain.ListLayers(l.Model, map[string]tensor.Shape{l.Inputs()[0].Name: sizes[0]}, explain.Config{})
 	if err != nil {
 		return badInput(err)
 	}

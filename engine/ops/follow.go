@@ -1,0 +1,347 @@
+package ops
+
+import (
+	"slices"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Flow says how far an input of a node reaches in its outputs.
+type Flow uint8
+
+// The flows. The gradient by an input at one place comes, for Along, from the output at that place, if the two agree in their coordinates; for Moved
+// from the outputs that it was copied or pooled to; for Across from all places.
+const (
+	Along Flow = iota
+	Moved
+	Across
+)
+
+// Follow carries coordinates through n: those of its outputs from those of its inputs, and how each input reaches the outputs. in is nil where an input
+// does not come from the model's input; shapes and values are what shape inference knows of the inputs, out the shapes of the outputs.
+//
+// Operators that move elements are run on coordinates. What scans positions with a window spreads its positions evenly over the extent of its
+// input. A product, a sum or a mean has the middle of the places that it was made of, and none when it was made of all alike: the rows of
+// an attention matrix are those of the queries. Everything else works element by element. What is not known comes from no place in particular.
+func Follow(n *graph.Node, in []Coords, shapes []tensor.Shape, values []*tensor.Tensor, out []tensor.Shape) ([]Coords, []Flow) {
+	f := &follower{n: n, in: in, shapes: shapes, values: values, out: out, outs: make([]Coords, len(n.Out)), flow: make([]Flow, len(n.In))}
+	for _, c := range in {
+		f.k = max(f.k, len(c))
+	}
+	ready := f.k > 0 && len(n.Bodies) == 0
+	for i, v := range n.Out {
+		ready = ready && (v == 0 || out[i] != nil && out[i].Len() > 0)
+	}
+	for i, c := range in {
+		ready = ready && (c == nil || shapes[i] != nil && shapes[i].Len() > 0)
+	}
+	rule := followRules[n.Op.Name]
+	switch {
+	case n.Op.View:
+		rule = (*follower).view
+	case rule == nil || n.Op.Domain != "":
+		rule = (*follower).pointwise
+	}
+	if !ready || !rule(f) {
+		f.unknown()
+	}
+	return f.outs, f.flow
+}
+
+// follower is one step of Follow.
+type follower struct {
+	n      *graph.Node
+	in     []Coords
+	shapes []tensor.Shape
+	values []*tensor.Tensor
+	out    []tensor.Shape
+	outs   []Coords
+	flow   []Flow
+	k      int // how many coordinates there are
+}
+
+// followRules are the operators that do more than work element by element. A rule returns false when it cannot tell.
+var followRules = map[string]func(*follower) bool{
+	"Transpose": (*follower).transpose, "Concat": (*follower).concat, "Pad": (*follower).pad, "Gather": (*follower).gather,
+	"Slice": (*follower).move, "Split": (*follower).move, "Tile": (*follower).move, "Crop": (*follower).move, "ReverseSequence": (*follower).move,
+	"GatherElements": (*follower).move, "GatherND": (*follower).move, "CenterCropPad": (*follower).move,
+	"Scatter": (*follower).move, "ScatterElements": (*follower).move, "ScatterND": (*follower).move,
+	"Conv": (*follower).conv, "ConvTranspose": (*follower).conv, "ConvInteger": (*follower).conv, "DeformConv": (*follower).conv,
+	"MaxPool": (*follower).pool, "AveragePool": (*follower).pool, "LpPool": (*follower).pool,
+	"GlobalMaxPool": (*follower).pool, "GlobalAveragePool": (*follower).pool, "GlobalLpPool": (*follower).pool,
+	"Resize": (*follower).pool, "Upsample": (*follower).pool, "DepthToSpace": (*follower).pool, "SpaceToDepth": (*follower).pool,
+	"MatMul": (*follower).matmul, "MatMulInteger": (*follower).matmul, "Gemm": (*follower).gemm,
+	"LSTM": (*follower).recur, "GRU": (*follower).recur, "RNN": (*follower).recur,
+	"ArgMax": (*follower).reduce, "ArgMin": (*follower).reduce, "ReduceL1": (*follower).reduce, "ReduceL2": (*follower).reduce,
+	"ReduceLogSum": (*follower).reduce, "ReduceLogSumExp": (*follower).reduce, "ReduceMax": (*follower).reduce, "ReduceMean": (*follower).reduce,
+	"ReduceMin": (*follower).reduce, "ReduceProd": (*follower).reduce, "ReduceSum": (*follower).reduce, "ReduceSumSquare": (*follower).reduce,
+	"Attention": (*follower).attend, "TopK": (*follower).refuse, "Unique": (*follower).refuse, "NonZero": (*follower).refuse,
+	"RoiAlign": (*follower).refuse, "MaxRoiPool": (*follower).refuse, "GridSample": (*follower).refuse, "STFT": (*follower).refuse, "DFT": (*follower).refuse,
+}
+
+func (f *follower) refuse() bool { return false }
+
+// unknown makes outputs that come from no place in particular, to which every input reaches.
+func (f *follower) unknown() {
+	for i := range f.outs {
+		f.outs[i] = nil
+		if f.k == 0 {
+			continue
+		}
+		for range f.k {
+			f.outs[i] = append(f.outs[i], nowhere(len(f.out[i])))
+		}
+	}
+	for i := range f.flow {
+		f.flow[i] = Across
+	}
+}
+
+// each sets output o, coordinate by coordinate, from that of input i.
+func (f *follower) each(o, i int, g func(c Coord) Coord) {
+	f.outs[o] = make(Coords, f.k)
+	for k, c := range f.in[i] {
+		f.outs[o][k] = g(c)
+	}
+}
+
+// pointwise is the rule of operators that work element by element, with broadcasting, and of normalisations, which keep the shape: each element is where
+// the operand with the most places has it.
+func (f *follower) pointwise() bool {
+	done := false
+	for o, s := range f.out {
+		if f.n.Out[o] == 0 {
+			continue
+		}
+		f.outs[o] = make(Coords, f.k)
+		for k := range f.outs[o] {
+			best := nowhere(len(s))
+			for i, in := range f.in {
+				if in == nil {
+					continue
+				}
+				if b, err := broadcast(f.shapes[i], s); err != nil || !b.Equal(s) {
+					continue
+				}
+				done = true
+				c := in[k]
+				if c.Known() && (!best.Known() || len(c.X) > len(best.X)) {
+					best = Coord{append(slices.Repeat(tensor.Shape{1}, len(s)-len(c.Shape)), c.Shape...), c.X}
+				}
+			}
+			f.outs[o][k] = best
+		}
+	}
+	return done
+}
+
+func (f *follower) view() bool {
+	if f.in[0] == nil || f.shapes[0].Len() != f.out[0].Len() {
+		return false
+	}
+	f.flow[0] = Moved
+	f.each(0, 0, func(c Coord) Coord { return c.reshaped(f.shapes[0], f.out[0]) })
+	return true
+}
+
+func (f *follower) transpose() bool {
+	perm, err := f.n.Attrs.(*transposeAttrs).perm(len(f.shapes[0]))
+	if err != nil {
+		return false
+	}
+	f.flow[0] = Moved
+	f.each(0, 0, func(c Coord) Coord { return c.permuted(perm) })
+	return true
+}
+
+// concat joins along an axis. Channels joined to channels lie over each other, whatever rounding or cropping made of their places; tokens joined to
+// tokens keep their own.
+func (f *follower) concat() bool {
+	var at int
+	switch a := f.n.Attrs.(type) {
+	case *concatAttrs:
+		at = a.Axis
+	case *concatOldAttrs:
+		at = a.Axis
+	}
+	ax, err := axis(at, len(f.out[0]))
+	if err != nil {
+		return false
+	}
+	f.outs[0] = make(Coords, f.k)
+	for k := range f.k {
+		f.outs[0][k] = f.joined(k, ax)
+	}
+	for i := range f.flow {
+		f.flow[i] = Moved
+	}
+	return true
+}
+
+func (f *follower) joined(k, ax int) Coord {
+	var first Coord
+	over := true // the places of all parts that have any are spread over other axes
+	for _, in := range f.in {
+		if in == nil || !in[k].Known() {
+			continue
+		}
+		c := in[k]
+		if first.X == nil {
+			first = c
+		}
+		over = over && c.Shape[ax] == 1 && (c.Varies() || c.Same(first))
+	}
+	if first.X == nil {
+		return nowhere(len(f.out[0]))
+	}
+	if over {
+		return first
+	}
+	joint := slices.Repeat(tensor.Shape{1}, len(f.out[0]))
+	for _, in := range f.in {
+		if in != nil {
+			joint, _ = broadcast(joint, append(append(slices.Clone(in[k].Shape[:ax]), 1), in[k].Shape[ax+1:]...))
+		}
+	}
+	outer, inner := product(joint[:ax]), product(joint[ax+1:])
+	joint[ax] = f.out[0][ax]
+	x := make([]float32, joint.Len())
+	from := 0
+	for i, in := range f.in {
+		n := f.shapes[i][ax]
+		part := slices.Clone(joint)
+		part[ax] = n
+		c := nowhere(len(part))
+		if in != nil {
+			c = in[k]
+		}
+		for o, y := range chunks(c.Expand(part), outer) {
+			copy(x[(o*joint[ax]+from)*inner:], y)
+		}
+		from += n
+	}
+	return shrunk(joint, x)
+}
+
+// chunks yields n equal parts of x.
+func chunks(x []float32, n int) func(func(int, []float32) bool) {
+	return func(yield func(int, []float32) bool) {
+		k := len(x) / n
+		for i := range n {
+			if !yield(i, x[i*k:(i+1)*k]) {
+				return
+			}
+		}
+	}
+}
+
+// move runs the node itself on coordinates.
+func (f *follower) move() bool { return f.run(f.n.Op, f.n.Attrs, f.n.NumIn) }
+
+// pad is move with nothing in the border, whatever the mode.
+func (f *follower) pad() bool {
+	switch a := f.n.Attrs.(type) {
+	case *pad2Attrs:
+		return f.run(f.n.Op, &pad2Attrs{Mode: "constant", Pads: a.Pads}, 1)
+	case *pad1Attrs:
+		return f.run(f.n.Op, &pad1Attrs{Mode: "constant", Pads: a.Pads}, 1)
+	}
+	if f.n.NumIn > 2 && f.n.In[2] != 0 {
+		f.values = slices.Clone(f.values)
+		f.values[2] = tensor.Scalar(float32(0))
+	}
+	return f.run(f.n.Op, &padAttrs{Mode: "constant"}, f.n.NumIn)
+}
+
+// gather is a look-up by index: the index says where an embedding comes from, the data where a selected element does.
+func (f *follower) gather() bool {
+	if f.in[1] == nil {
+		return f.move()
+	}
+	if f.in[0] != nil {
+		return false
+	}
+	ax, err := axis(f.n.Attrs.(*gatherAttrs).Axis, len(f.shapes[0]))
+	if err != nil {
+		return false
+	}
+	f.flow[1] = Moved
+	f.each(0, 1, func(c Coord) Coord {
+		s := append(slices.Repeat(tensor.Shape{1}, ax), c.Shape...)
+		return Coord{append(s, slices.Repeat(tensor.Shape{1}, len(f.shapes[0])-ax-1)...), c.X}
+	})
+	return true
+}
+
+// run evaluates op with each coordinate in the place of the inputs that have them. What an operator fills in itself is 0, so coordinates are
+// shifted by one and 0 is no place.
+func (f *follower) run(op *graph.Spec, attrs any, numIn int) bool {
+	for i := range f.n.In[:numIn] {
+		if f.in[i] == nil && f.n.In[i] != 0 && f.values[i] == nil {
+			return false
+		}
+	}
+	for o := range f.outs {
+		f.outs[o] = make(Coords, f.k)
+	}
+	for k := range f.k {
+		g := graph.New("")
+		b := graph.NewBuilder(g)
+		in, ts := make([]graph.Value, numIn), make([]*tensor.Tensor, numIn)
+		for i := range in {
+			switch {
+			case f.n.In[i] == 0:
+				continue
+			case f.in[i] != nil:
+				x := f.in[i][k].Expand(f.shapes[i])
+				for j, v := range x {
+					if isNaN(v) {
+						x[j] = 0
+					} else {
+						x[j] = v + 1
+					}
+				}
+				ts[i] = tensor.From(x, f.shapes[i]...)
+			case f.n.Op.FormalIn(i).NoGrad:
+				ts[i] = f.values[i]
+			default:
+				ts[i] = tensor.New(tensor.Float32, f.shapes[i]...)
+			}
+			in[i] = g.AddConst("", ts[i])
+		}
+		want := make([]bool, len(f.n.Out))
+		for o, v := range f.n.Out {
+			want[o] = v != 0
+		}
+		n := b.AddNode("", op, attrs, in, want)
+		if n == nil {
+			return false
+		}
+		ys, err := graph.Evaluate(g, n, ts)
+		if err != nil {
+			return false
+		}
+		for o, y := range ys {
+			if f.n.Out[o] == 0 {
+				continue
+			}
+			if !y.Shape().Equal(f.out[o]) {
+				return false
+			}
+			x := slices.Clone(y.F32())
+			for j, v := range x {
+				if v == 0 {
+					x[j] = nan32
+				} else {
+					x[j] = v - 1
+				}
+			}
+			f.outs[o][k] = shrunk(f.out[o], x)
+		}
+	}
+	for i := range f.flow {
+		f.flow[i] = Moved
+	}
+	return true
+}
