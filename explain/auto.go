@@ -9,10 +9,11 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// part is the elements of a value that are at positions of the input, or the others: class tokens, means over everything.
+// part is the elements of a value that have a place along so many axes of the input: along all that are followed, or along none, as a class token or a
+// mean over everything.
 type part struct {
-	v      graph.Value
-	placed bool
+	v     graph.Value
+	known int
 }
 
 // live tells which parts of the values the score depends on through parts that follow: the gradient by others is zero whatever the weights. It
@@ -20,19 +21,19 @@ type part struct {
 func (t *terrain) live() map[part]bool {
 	live := map[part]bool{}
 	for _, v := range t.scores {
-		live[part{v, false}] = true
-		live[part{v, true}] = !t.pointed
+		for _, known := range t.parts(v) {
+			live[part{v, known}] = !t.pointed
+		}
+		live[part{v, 0}] = true
 	}
 	for _, n := range slices.Backward(t.nodes) {
 		for i, v := range n.In {
 			if v == 0 || !t.between[v] {
 				continue
 			}
-			for _, placed := range []bool{true, false} {
-				for _, to := range t.reach(n, i, placed) {
-					if live[to] {
-						live[part{v, placed}] = true
-					}
+			for _, known := range t.parts(v) {
+				if slices.ContainsFunc(t.reach(n, i, known), func(to part) bool { return live[to] }) {
+					live[part{v, known}] = true
 				}
 			}
 		}
@@ -40,8 +41,36 @@ func (t *terrain) live() map[part]bool {
 	return live
 }
 
+// parts are how many places elements of v have: the part of each number.
+func (t *terrain) parts(v graph.Value) []int {
+	if p, ok := t.partsOf[v]; ok {
+		return p
+	}
+	places := t.places(v)
+	var joint tensor.Shape
+	for i, c := range places {
+		if i == 0 {
+			joint = slices.Clone(c.Shape)
+		}
+		for k := range joint {
+			joint[k] = max(joint[k], c.Shape[k])
+		}
+	}
+	known := make([]int, max(1, joint.Len()))
+	for _, c := range places {
+		for i, x := range c.Expand(joint) {
+			if x == x {
+				known[i]++
+			}
+		}
+	}
+	slices.Sort(known)
+	t.partsOf[v] = slices.Compact(known)
+	return t.partsOf[v]
+}
+
 // reach are the parts of the outputs of n that a part of its input i has an influence on.
-func (t *terrain) reach(n *graph.Node, i int, placed bool) []part {
+func (t *terrain) reach(n *graph.Node, i, known int) []part {
 	var out []part
 	flow := ops.Across
 	if f := t.flows[n]; i < len(f) {
@@ -51,12 +80,13 @@ func (t *terrain) reach(n *graph.Node, i int, placed bool) []part {
 		if o == 0 || !t.between[o] {
 			continue
 		}
+		parts := t.parts(o)
 		if flow == ops.Across || flow == ops.Along && !t.samePlaces(n.In[i], o) {
-			out = append(out, part{o, true}, part{o, false})
-			continue
-		}
-		if has, others := partsOf(t.places(o)); placed && has || !placed && others {
-			out = append(out, part{o, placed})
+			for _, k := range parts {
+				out = append(out, part{o, k})
+			}
+		} else if slices.Contains(parts, known) {
+			out = append(out, part{o, known})
 		}
 	}
 	return out
@@ -66,30 +96,6 @@ func (t *terrain) reach(n *graph.Node, i int, placed bool) []part {
 func (t *terrain) samePlaces(v, o graph.Value) bool {
 	a, b := t.places(v), t.places(o)
 	return len(a) == len(b) && slices.EqualFunc(a, b, ops.Coord.Same)
-}
-
-func knownCoord(c ops.Coord) bool { return c.Known() }
-
-// partsOf reports whether elements with these coordinates are at positions, and whether others are at none.
-func partsOf(places ops.Coords) (some, others bool) {
-	if len(places) == 0 {
-		return false, true
-	}
-	joint := places[0].Shape
-	for _, c := range places[1:] {
-		s := make(tensor.Shape, len(joint))
-		for k := range s {
-			s[k] = max(joint[k], c.Shape[k])
-		}
-		joint = s
-	}
-	placed := make([]bool, joint.Len())
-	for _, c := range places {
-		for i, x := range c.Expand(joint) {
-			placed[i] = placed[i] || x == x
-		}
-	}
-	return slices.Contains(placed, true), slices.Contains(placed, false)
 }
 
 // cuts are the values that every path from the input to the scores passes through, in order: with the nodes in order, those at whose
@@ -144,13 +150,11 @@ func (t *terrain) auto() (v graph.Value, early bool, err error) {
 	}
 	live := t.live()
 	cuts := slices.DeleteFunc(t.cuts(), func(v graph.Value) bool { return !t.weighed(v) })
-	for _, fit := range []func(graph.Value) bool{
-		func(c graph.Value) bool { return t.traced(c) && live[part{c, true}] },
-		func(c graph.Value) bool { return t.usable(c) && t.views[c].v.spread() && t.coordless(c) },
-	} {
+	for known := len(t.src.axes); known >= 0 && v == 0; known-- {
 		for _, c := range slices.Backward(cuts) {
-			if v == 0 && fit(c) {
+			if t.usable(c) && t.views[c].v.spread() && t.best(c) == known && (known == 0 || live[part{c, known}]) {
 				v = c
+				break
 			}
 		}
 	}
@@ -160,7 +164,7 @@ func (t *terrain) auto() (v graph.Value, early bool, err error) {
 	if w := t.normed(v, live); w != v {
 		v = w
 	} else {
-		v = t.activated(v)
+		v = t.activated(t.unviewed(v))
 	}
 	i := slices.IndexFunc(t.nodes, func(n *graph.Node) bool { return slices.Contains(n.Out, v) })
 	return v, 4*(i+1) < len(t.nodes), nil
@@ -174,8 +178,19 @@ func (t *terrain) weighed(v graph.Value) bool {
 	})
 }
 
-// coordless reports whether nothing is known of where the elements of v come from.
-func (t *terrain) coordless(v graph.Value) bool { return !slices.ContainsFunc(t.places(v), knownCoord) }
+// best is along how many axes the elements of v have places that have most.
+func (t *terrain) best(v graph.Value) int { return slices.Max(t.parts(v)) }
+
+// unviewed is v before it was put in another shape or order.
+func (t *terrain) unviewed(v graph.Value) graph.Value {
+	for {
+		n := t.g.Info(v).Def
+		if n == nil || n.Op.Role != graph.View || !t.passes(n) || n.In[0] == t.src.at || !t.usable(n.In[0]) || !t.views[n.In[0]].v.spread() {
+			return v
+		}
+		v = n.In[0]
+	}
+}
 
 // activated is the activation that v is made of when only pooling, moving and copying lie between, else v.
 func (t *terrain) activated(v graph.Value) graph.Value {
@@ -205,7 +220,7 @@ func (t *terrain) passes(n *graph.Node) bool {
 
 // normed is the last value after v, and before anything is summed or moved, through which all influence of the positions of v on the score passes.
 func (t *terrain) normed(v graph.Value, live map[part]bool) graph.Value {
-	reached := map[part]bool{{v, true}: true}
+	reached := map[part]bool{{v, t.best(v)}: true}
 	uses := map[part]int{}
 	for _, n := range t.nodes {
 		for p := range t.readsOf(n, reached, live) {
@@ -232,7 +247,7 @@ func (t *terrain) normed(v graph.Value, live map[part]bool) graph.Value {
 			continue
 		}
 		for p := range made {
-			if !p.placed || !t.traced(p.v) || !t.pointwise(n) {
+			if p.known != t.best(v) || !t.traced(p.v) || !t.pointwise(n) {
 				return best
 			}
 			best = p.v
@@ -255,8 +270,12 @@ func (t *terrain) pointwise(n *graph.Node) bool {
 func (t *terrain) readsOf(n *graph.Node, reached, live map[part]bool) map[part]bool {
 	out := map[part]bool{}
 	for i, v := range n.In {
-		for _, placed := range []bool{true, false} {
-			if p := (part{v, placed}); v != 0 && reached[p] && slices.ContainsFunc(t.reach(n, i, placed), func(to part) bool { return live[to] }) {
+		if v == 0 || !t.between[v] {
+			continue
+		}
+		for _, known := range t.parts(v) {
+			p := part{v, known}
+			if reached[p] && slices.ContainsFunc(t.reach(n, i, known), func(to part) bool { return live[to] }) {
 				out[p] = true
 			}
 		}
@@ -268,11 +287,14 @@ func (t *terrain) readsOf(n *graph.Node, reached, live map[part]bool) map[part]b
 func (t *terrain) madeBy(n *graph.Node, reached, live map[part]bool) map[part]bool {
 	out := map[part]bool{}
 	for i, v := range n.In {
-		for _, placed := range []bool{true, false} {
-			if v == 0 || !reached[part{v, placed}] {
+		if v == 0 || !t.between[v] {
+			continue
+		}
+		for _, known := range t.parts(v) {
+			if !reached[part{v, known}] {
 				continue
 			}
-			for _, to := range t.reach(n, i, placed) {
+			for _, to := range t.reach(n, i, known) {
 				if live[to] {
 					out[to] = true
 				}

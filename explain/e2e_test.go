@@ -316,7 +316,7 @@ func TestAutoLayerAndList(t *testing.T) {
 	}
 	// the residual branch is no layer that every path passes through
 	netB := load(t, file(t, "netB"))
-	s, err := explainer(t, netB, Config{Requests: []Request{{"gradcam", nil}}}).survey(netB, shapesOf(netB, x.Shape()))
+	s, err := explainer(t, netB, Config{Requests: []Request{{"gradcam", nil}}}).survey(netB, only(netB, x))
 	if err != nil {
 		t.Fatal(err)
 	}

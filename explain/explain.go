@@ -224,7 +224,7 @@ func (e *Explainer) prepare(feeds map[string]*tensor.Tensor) error {
 		}
 		return nil
 	}
-	t, err := e.survey(e.net.m, shapes)
+	t, err := e.survey(e.net.m, feeds)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -23,8 +24,19 @@ type Layer struct {
 // ListLayers lists the tensors between the explained input and the score that can be read as channels at positions, in order. shapes are
 // those of the inputs by name; Input, Output and Objective of c say what is explained.
 func ListLayers(m *engine.Model, shapes map[string]tensor.Shape, c Config) ([]Layer, error) {
-	e := &Explainer{c: c}
-	t, err := e.survey(m, shapes)
+	e := &Explainer{c: c, warned: map[string]bool{}}
+	if c.Score == "" {
+		e.c.Score = Logit
+	}
+	feeds := map[string]*tensor.Tensor{}
+	for _, io := range m.Inputs() {
+		s, ok := shapes[io.Name]
+		if !ok {
+			return nil, fmt.Errorf("explain: the shape of input %v is not given", io)
+		}
+		feeds[io.Name] = tensor.New(io.DType, s...)
+	}
+	t, err := e.survey(m, feeds)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +64,8 @@ type terrain struct {
 	nodes   []*graph.Node // that depend on src.at and that a score depends on, in order
 	between map[graph.Value]bool
 
-	views map[graph.Value]viewed
+	views   map[graph.Value]viewed
+	partsOf map[graph.Value][]int
 }
 
 type viewed struct {
@@ -78,16 +91,16 @@ func upstream(g *graph.Graph, vs []graph.Value) map[graph.Value]bool {
 	return before
 }
 
-// newTerrain finds the nodes between src.at and the scores.
+// newTerrain finds the nodes between src.at and the scores, apart from those that work on shapes, numbers and conditions.
 func newTerrain(t *trace, src source, scores []graph.Value, before map[graph.Value]bool) *terrain {
-	r := &terrain{trace: t, src: src, scores: scores, between: map[graph.Value]bool{src.at: true}, views: map[graph.Value]viewed{}}
+	r := &terrain{trace: t, src: src, scores: scores, between: map[graph.Value]bool{src.at: true}, views: map[graph.Value]viewed{}, partsOf: map[graph.Value][]int{}}
 	for _, n := range t.g.Nodes {
 		if !slices.ContainsFunc(n.In, func(v graph.Value) bool { return r.between[v] }) {
 			continue
 		}
 		relevant := false
 		for _, o := range n.Out {
-			if o != 0 && before[o] {
+			if o != 0 && before[o] && t.values[o] == nil && t.g.Info(o).DType.IsFloat() {
 				r.between[o] = true
 				relevant = true
 			}
@@ -123,7 +136,7 @@ func (t *terrain) view(v graph.Value) (View, error) {
 
 // traced reports whether the view of v comes from following positions, more than one.
 func (t *terrain) traced(v graph.Value) bool {
-	return t.usable(v) && t.views[v].v.spread() && slices.ContainsFunc(t.places(v), knownCoord)
+	return t.usable(v) && t.views[v].v.spread() && slices.ContainsFunc(t.places(v), ops.Coord.Known)
 }
 
 // usable reports whether maps can be made at v.
@@ -158,18 +171,17 @@ func (t *terrain) layer(name string) (graph.Value, View, error) {
 	if err != nil {
 		return 0, View{}, err
 	}
-	last := t.last()
 	shape := "a shape that only a run can tell"
 	if t.shapes[v] != nil {
 		shape = fmt.Sprintf("%v%v", t.g.Info(v).DType, t.shapes[v])
 	}
 	switch {
 	case slices.Contains(t.scores, v) || v == t.src.in:
-		return 0, View{}, fmt.Errorf("explain: layer %q is the model's input or score itself; the last layers before it are %s", name, last)
+		return 0, View{}, fmt.Errorf("explain: layer %q is the model's input or score itself; the last layers before it are %s", name, t.last())
 	case !t.between[v]:
-		return 0, View{}, fmt.Errorf("explain: layer %q is not between the input %q and the class score; the last ones are %s", name, t.src.io.Name, last)
+		return 0, View{}, fmt.Errorf("explain: layer %q is not between the input %q and the class score; the last ones are %s", name, t.src.io.Name, t.last())
 	case !isReal(t.g.Info(v).DType):
-		return 0, View{}, fmt.Errorf("explain: layer %q has %s; maps need real numbers, as of %s", name, shape, last)
+		return 0, View{}, fmt.Errorf("explain: layer %q has %s; maps need real numbers, as of %s", name, shape, t.last())
 	case as != "" && t.shapes[v] != nil:
 		w, err := parseView(as, t.shapes[v], t.n, t.tokenGrid())
 		if err != nil {
@@ -179,7 +191,7 @@ func (t *terrain) layer(name string) (graph.Value, View, error) {
 	}
 	w, err := t.view(v)
 	if err != nil {
-		return 0, View{}, fmt.Errorf("explain: layer %q has %s and cannot be read as channels at positions: %w; say how after an @, as in %s@nhwc (%s), or take one of %s", name, shape, err, name, viewNames, last)
+		return 0, View{}, fmt.Errorf("explain: layer %q has %s and cannot be read as channels at positions: %w; say how after an @, as in %s@nhwc (%s), or take one of %s", name, shape, err, name, viewNames, t.last())
 	}
 	return v, w, nil
 }

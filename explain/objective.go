@@ -155,6 +155,7 @@ func newGoal(o Objective, s Score, h engine.Head, z graph.Value, t *trace, src s
 		return nil, fmt.Errorf("explain: only a run can tell the shape of %q, so it is not known what its numbers are: %s", h.Output, advice)
 	}
 	sc := scoreTensor{name: h.Logits, shape: shape, rows: t.n, each: h.Activation == "Sigmoid", score: s}
+	sc.normed = t.g.Info(z).Def != nil && t.g.Info(z).Def.Op.Role == graph.Normalisation
 	if err := sc.axes(t.coords[z], o.Kind); err != nil {
 		return nil, fmt.Errorf("explain: output %q is %v%v for %d examples: %w: %s", h.Output, t.g.Info(z).DType, shape, t.n, err, advice)
 	}
@@ -203,6 +204,7 @@ type scoreTensor struct {
 	classes int
 	axis    int   // of the classes; -1 when there is one number at each position
 	grid    []int // the other axes, which have more than one position
+	normed  bool  // a normalisation makes it
 }
 
 func (s *scoreTensor) scores() []string { return []string{s.name} }
@@ -252,6 +254,8 @@ func (s *scoreTensor) axes(c ops.Coords, kind ObjectiveKind) error {
 		others, places = places, nil
 	}
 	switch {
+	case len(places) > 0 && !s.gridded(c):
+		return fmt.Errorf("its positions are not a grid of those of the input")
 	case len(others) == 1:
 		s.axis, s.classes, s.grid = others[0], s.shape[others[0]], places
 		return nil
@@ -260,6 +264,12 @@ func (s *scoreTensor) axes(c ops.Coords, kind ObjectiveKind) error {
 		return nil
 	}
 	return fmt.Errorf("it is not one row of class scores for each example, nor classes at positions of the input")
+}
+
+// gridded reports whether the scores have as many numbers at each position of a grid.
+func (s *scoreTensor) gridded(c ops.Coords) bool {
+	v, err := newView(s.shape, s.rows, c[0], c[1:])
+	return err == nil && v.axis == 0 && v.per == 1 && v.C*v.H*v.W*s.rows == s.shape.Len()
 }
 
 // follows reports whether elements along axis k of a value are at different positions of the input.
@@ -282,6 +292,8 @@ func (s *scoreTensor) kind(h engine.Head, src source, o Objective) (ObjectiveKin
 		return OutputValue, nil
 	case src.kind == KindTokens && s.classes > 1:
 		return PositionScore, nil
+	case h.Activation == "" && s.normed:
+		return ByOutputs, fmt.Errorf("it is made by a normalisation: hidden states more likely than %d classes at each position", s.classes)
 	case h.Activation == "" && s.classes == 1:
 		return ByOutputs, fmt.Errorf("it has one number at each of %d positions, of which it is not known what they mean", s.positions())
 	case h.Activation == "" && s.classes == src.fed.C && s.positions() >= src.fed.H*src.fed.W:

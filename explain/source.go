@@ -60,23 +60,38 @@ func isReal(d tensor.DType) bool { return d == tensor.Float32 || d == tensor.Flo
 // differentiable is the first real value that integers in lead to, through nodes that read nothing else that varies: an embedding (the largest, when
 // several tables are looked up), else a cast. 0 when there is none.
 func differentiable(g *graph.Graph, in graph.Value) (at graph.Value, tokens bool) {
-	reached := map[graph.Value]bool{in: true}
+	if at, tokens = realFrom(g, in, false); at == 0 {
+		at, _ = realFrom(g, in, true)
+		tokens = at != 0
+	}
+	return at, tokens
+}
+
+// realFrom is differentiable, through comparisons too if wanted: numbers that are compared with all others and cast are embedded one for one.
+func realFrom(g *graph.Graph, in graph.Value, compared bool) (at graph.Value, tokens bool) {
+	reached, fixed := map[graph.Value]bool{in: true}, map[graph.Value]bool{}
 	rows := 0
 	for _, n := range g.Nodes {
 		if len(n.Out) == 0 || n.Out[0] == 0 || len(n.Bodies) > 0 {
 			continue
 		}
-		from, fixed := graph.Value(0), true
+		from, others := graph.Value(0), 0
 		for _, v := range n.In {
 			switch {
-			case v == 0:
+			case v == 0 || g.Info(v).Data != nil || fixed[v]:
 			case reached[v] && from == 0:
 				from = v
-			case g.Info(v).Data == nil:
-				fixed = false
+			case v != from:
+				others++
 			}
 		}
-		if from == 0 || !fixed {
+		if n.Op == ops.Shape || n.Op == ops.Size || from == 0 && others == 0 {
+			for _, o := range n.Out {
+				fixed[o] = true
+			}
+			continue
+		}
+		if from == 0 || others > 0 {
 			continue
 		}
 		out := n.Out[0]
@@ -87,7 +102,7 @@ func differentiable(g *graph.Graph, in graph.Value) (at graph.Value, tokens bool
 			}
 		case isReal(d) && at == 0:
 			at = out
-		case !isReal(d) && d != tensor.Bool:
+		case !isReal(d) && (compared || d != tensor.Bool):
 			reached[out] = true
 		}
 	}
@@ -158,6 +173,9 @@ func (s *source) look(t *trace, rows []graph.Value) error {
 	if s.fed, err = newView(shape, t.n, t.coords[s.in][0], t.places(s.in)); err != nil {
 		return fmt.Errorf("explain: input %q of shape %v: %w", s.io.Name, shape, err)
 	}
+	if s.shown = s.fed; s.at == s.in {
+		return nil
+	}
 	if t.shapes[s.at] == nil || t.coords[s.at] == nil {
 		return fmt.Errorf("explain: input %q: only a run can tell the shape of %q, which its maps are made at", s.io.Name, t.g.Info(s.at).Name)
 	}
@@ -167,7 +185,7 @@ func (s *source) look(t *trace, rows []graph.Value) error {
 	return nil
 }
 
-// summed are the axes of the input that vanish in the first node that sums over some of them with weights.
+// summed are the axes of the input that vanish in the first node that sums over some of them with weights: all where none is left.
 func (s *source) summed(t *trace, axes []int, rows []graph.Value) []int {
 	var lost []int
 	t.follow(s.in, axes, rows, func(n *graph.Node, in []ops.Coords, out []ops.Coords) bool {
@@ -184,6 +202,9 @@ func (s *source) summed(t *trace, axes []int, rows []graph.Value) []int {
 					break
 				}
 			}
+		}
+		if len(lost) > 0 && len(axes) > 1 && !slices.ContainsFunc(out[0][1:], ops.Coord.Varies) {
+			lost = axes // nothing is left by which to tell them apart
 		}
 		return len(lost) > 0
 	})

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,11 +11,15 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// survey finds out, for inputs of the given shapes, which input is explained, what its axes are, which number of the outputs is explained, and what lies
+// survey finds out, for inputs like feeds, which input is explained, what its axes are, which number of the outputs is explained, and what lies
 // between.
-func (e *Explainer) survey(m *engine.Model, shapes map[string]tensor.Shape) (*terrain, error) {
+func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*terrain, error) {
 	if e.net == nil {
 		e.net = &net{m: m, batching: newBatching(m)}
+	}
+	shapes := map[string]tensor.Shape{}
+	for name, t := range feeds {
+		shapes[name] = t.Shape()
 	}
 	t, err := e.traced(m, shapes)
 	if err != nil {
@@ -31,6 +36,9 @@ func (e *Explainer) survey(m *engine.Model, shapes map[string]tensor.Shape) (*te
 			return nil, err
 		}
 	}
+	if err := e.measure(t, values, feeds); err != nil {
+		return nil, err
+	}
 	before := upstream(t.g, values)
 	src, err := chooseSource(m, e.c.Input, shapes, func(v graph.Value) bool { return before[v] })
 	if err != nil {
@@ -42,6 +50,18 @@ func (e *Explainer) survey(m *engine.Model, shapes map[string]tensor.Shape) (*te
 	if err := src.look(t, e.rowValues(t.g)); err != nil {
 		return nil, err
 	}
+	r := newTerrain(t, src, values, before)
+	for _, n := range t.mixing {
+		if !slices.Contains(r.nodes, n) {
+			continue
+		}
+		if e.net.fixed > 0 || n.Op.Role == graph.Recurrent {
+			return nil, fmt.Errorf("explain: %s mixes the rows of the batch, so that no example can be explained alone: the first axis of input %v may not be that of the examples", n.Label(), src.io)
+		}
+		e.warn(fmt.Sprintf("%s mixes the examples of a batch: they are explained one at a time", n.Label()))
+		e.net.fixed = 1
+		return e.survey(m, feeds)
+	}
 	e.net.src = src
 	if formula != nil {
 		e.net.goal, err = newExpression(formula, values, t)
@@ -51,7 +71,6 @@ func (e *Explainer) survey(m *engine.Model, shapes map[string]tensor.Shape) (*te
 	if err != nil {
 		return nil, err
 	}
-	r := newTerrain(t, src, values, before)
 	r.pointed = e.net.goal.pointed()
 	return r, nil
 }
@@ -79,6 +98,31 @@ func (e *Explainer) aim(m *engine.Model) (*Formula, []graph.Value, error) {
 	e.head = engine.Head{Logits: f.String()}
 	values, err := formulaValues(m, f)
 	return f, values, err
+}
+
+// measure runs the model for the shapes of the scores that inference does not know.
+func (e *Explainer) measure(t *trace, scores []graph.Value, feeds map[string]*tensor.Tensor) error {
+	var names []string
+	for _, v := range scores {
+		if t.shapes[v] == nil {
+			names = append(names, t.g.Info(v).Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	s, err := e.net.m.Session(engine.Query{Fetch: names})
+	if err != nil {
+		return fmt.Errorf("explain: %w", err)
+	}
+	r, err := s.Run(context.Background(), e.net.takes(feeds, make([]int, t.n)))
+	if err != nil {
+		return fmt.Errorf("explain: %w", err)
+	}
+	for _, name := range names {
+		t.shapes[t.g.Lookup(name)] = r.Value(name).Shape()
+	}
+	return nil
 }
 
 // traced infers the shapes of all values, for two rows where the model takes any number.
@@ -122,7 +166,8 @@ func (e *Explainer) chooseOutput(m *engine.Model, name string) (graph.Value, err
 	for i, o := range m.Outputs() {
 		names = append(names, o.String())
 		up := upstream(g, g.Outputs[i:i+1])
-		if isReal(g.Info(g.Outputs[i]).DType) && slices.ContainsFunc(sources(m), func(s source) bool { return up[s.at] }) {
+		_, v, err := scoreOf(m, o.Name)
+		if err == nil && isReal(g.Info(v).DType) && slices.ContainsFunc(sources(m), func(s source) bool { return up[s.at] }) {
 			fit = append(fit, o.Name)
 		}
 	}
@@ -134,7 +179,7 @@ func (e *Explainer) chooseOutput(m *engine.Model, name string) (graph.Value, err
 			e.warn(fmt.Sprintf("the model has outputs %s: the first, %q, is explained", strings.Join(fit, ", "), name))
 		}
 	}
-	h, err := m.Head(name)
+	h, v, err := scoreOf(m, name)
 	if err != nil {
 		return 0, fmt.Errorf("explain: %w", err)
 	}
@@ -142,10 +187,19 @@ func (e *Explainer) chooseOutput(m *engine.Model, name string) (graph.Value, err
 		return 0, fmt.Errorf("explain: output %q is no real number that depends on an input: choose one of %s", name, strings.Join(fit, ", "))
 	}
 	e.head = h
-	if v := valueOf(m, h.Logits); v != 0 {
-		return v, nil
+	return v, nil
+}
+
+// scoreOf is the tensor of scores that an output is made of.
+func scoreOf(m *engine.Model, output string) (engine.Head, graph.Value, error) {
+	h, err := m.Head(output)
+	if err != nil {
+		return h, 0, err
 	}
-	return valueOf(m, h.Output), nil
+	if v := valueOf(m, h.Logits); v != 0 {
+		return h, v, nil
+	}
+	return h, valueOf(m, h.Output), nil
 }
 
 // mixes reports whether an axis of a score other than the first grows with the batch: the examples are compared with each other.

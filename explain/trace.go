@@ -20,19 +20,31 @@ type trace struct {
 	values []*tensor.Tensor
 	coords map[graph.Value]ops.Coords // the row, then the axes that are followed; nil for what does not come from an input
 	flows  map[*graph.Node][]ops.Flow // of what has coordinates
+	mixing []*graph.Node              // nodes that mix the rows
 }
 
-// newTrace infers the shapes for inputs of the given shapes, in the order of g.Inputs.
+// newTrace infers the shapes for inputs of the given shapes, in the order of g.Inputs. Where some are left that only a run can tell, what the
+// parameters hold is taken into account: a file may keep one tensor for a weight and a size.
 func newTrace(g *graph.Graph, inputs []tensor.Shape, n int) (*trace, error) {
 	t := &trace{g: g, n: n}
 	var err error
-	t.shapes, t.values, err = exec.Shapes(g, inputs)
+	if t.shapes, t.values, err = exec.Shapes(g, inputs); err != nil || !slices.ContainsFunc(g.Outputs, func(v graph.Value) bool { return t.shapes[v] == nil }) {
+		return t, err
+	}
+	fixed := g.Clone()
+	for _, in := range fixed.Values {
+		if in.Kind == graph.Parameter {
+			in.Kind = graph.Constant
+		}
+	}
+	t.shapes, t.values, err = exec.Shapes(fixed, inputs)
 	return t, err
 }
 
 // follow carries the row and the places along axes of the value source through the graph. rows are the inputs with an axis of rows, the first. It stops
 // before the first node that stop wants, nil for none.
 func (t *trace) follow(source graph.Value, axes []int, rows []graph.Value, stop func(n *graph.Node, in []ops.Coords, out []ops.Coords) bool) {
+	t.mixing = nil
 	t.coords, t.flows = map[graph.Value]ops.Coords{}, map[*graph.Node][]ops.Flow{}
 	begin := func(v graph.Value, axes []int) {
 		s := t.shapes[v]
@@ -77,7 +89,11 @@ func (t *trace) follow(source graph.Value, axes []int, rows []graph.Value, stop 
 				known = known && (out[o] != nil || t.values[v] != nil)
 			}
 		}
-		cs, flow := ops.Follow(n, in, shapes, values, out)
+		cs, flow, ok := ops.Follow(n, in, shapes, values, out)
+		rows := func(c ops.Coords) bool { return c != nil && c[0].Varies() }
+		if ok && known && slices.ContainsFunc(in, rows) && !slices.ContainsFunc(cs, rows) {
+			t.mixing = append(t.mixing, n)
+		}
 		if stop != nil && stop(n, in, cs) {
 			return
 		}

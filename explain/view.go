@@ -105,6 +105,9 @@ func newView(s tensor.Shape, n int, row ops.Coord, places ops.Coords) (View, err
 	}
 	v := View{shape: slices.Clone(s), axis: axis, per: s[axis] / n}
 	v.shape[axis] = v.per
+	if v.plain(s, places) {
+		return v, nil
+	}
 	one := make([][]float32, len(places))
 	known := false
 	for k, c := range places {
@@ -122,13 +125,80 @@ func newView(s tensor.Shape, n int, row ops.Coord, places ops.Coords) (View, err
 	return v, nil
 }
 
+// plain fills in the view of a value whose every place grows along an axis of its own: a layout of whole axes. It returns false for others.
+func (v *View) plain(s tensor.Shape, places ops.Coords) bool {
+	if v.per != 1 {
+		return false
+	}
+	letters := make([]byte, len(s))
+	letters[v.axis] = 'n'
+	names := []byte("hw")[2-len(places):]
+	if len(places) == 1 {
+		names[0] = 'l'
+	}
+	for k, c := range places {
+		a := slices.IndexFunc(c.Shape, func(d int) bool { return d > 1 })
+		if a < 0 || a == v.axis || letters[a] != 0 || len(c.X) != s[a] {
+			return false
+		}
+		for i := range c.X[1:] {
+			if !(c.X[i+1]-c.X[i] > samePlace) {
+				return false
+			}
+		}
+		letters[a] = names[k]
+	}
+	v.C, v.H, v.W = 1, 1, 1
+	var cs, cd []int // axes of the channels
+	var ys, xs int
+	for a, l := range letters {
+		d, stride := v.shape[a], v.shape[a+1:].Len()
+		switch l {
+		case 0:
+			letters[a] = 'c'
+			v.C *= d
+			cs, cd = append(cs, stride), append(cd, d)
+		case 'h':
+			v.H, ys = d, stride
+		case 'w', 'l':
+			v.W, xs = d, stride
+		}
+	}
+	v.index = make([]int32, 0, v.C*v.H*v.W)
+	ordered := true
+	for c := range v.C {
+		base := 0
+		for i, r := len(cs)-1, c; i >= 0; i-- {
+			base += r % cd[i] * cs[i]
+			r /= cd[i]
+		}
+		for y := range v.H {
+			for x := range v.W {
+				at := base + y*ys + x*xs
+				ordered = ordered && at == len(v.index)
+				v.index = append(v.index, int32(at))
+			}
+		}
+	}
+	if ordered {
+		v.index = nil
+	}
+	if v.Name = string(letters); v.Name == "lnc" {
+		v.Name = "tnc"
+	}
+	if !slices.Contains(layouts, v.Name) {
+		v.Name = "gathered"
+	}
+	return true
+}
+
 // rowAxis is the axis of a value of shape s along which the n rows lie.
 func rowAxis(s tensor.Shape, n int, row ops.Coord) (int, error) {
 	if len(s) == 0 {
 		return 0, fmt.Errorf("it is a single number")
 	}
-	if n == 1 {
-		return 0, nil
+	if n == 1 { // all axes may be it; one of extent 1 is likely
+		return max(0, slices.Index(s, 1)), nil
 	}
 	x := row.X
 	for k, d := range s {
@@ -178,28 +248,22 @@ func (v *View) grid(places [][]float32) error {
 	at := make([]int, m) // position of each element, -1 for none
 	count := make([]int, v.H*v.W)
 	for i := range at {
-		missing, given := 0, 0
 		for k, x := range places {
-			if len(levels[k]) == 0 {
-				continue
+			switch {
+			case len(levels[k]) == 0 || at[i] < 0:
+			case x[i] != x[i]:
+				at[i] = -1
+			default:
+				at[i] = at[i]*len(levels[k]) + nearest(levels[k], x[i])
 			}
-			given++
-			if x[i] != x[i] {
-				missing++
-				continue
-			}
-			at[i] = at[i]*len(levels[k]) + nearest(levels[k], x[i])
 		}
-		if missing == given {
-			at[i] = -1
-			continue
+		if at[i] >= 0 {
+			count[at[i]]++
 		}
-		if missing > 0 {
-			return fmt.Errorf("some of it is at a position along one axis only")
-		}
-		count[at[i]]++
 	}
-	v.C = count[0]
+	if v.C = count[0]; v.C == 0 {
+		return fmt.Errorf("its elements do not form a grid of positions")
+	}
 	for _, c := range count {
 		if c != v.C {
 			return fmt.Errorf("its elements do not form a grid of positions: some have %d, some %d", v.C, c)

@@ -37,6 +37,19 @@ func (c Coord) Known() bool {
 	return slices.ContainsFunc(c.X, func(x float32) bool { return !isNaN(x) })
 }
 
+// better reports whether c tells more than d, of an operand of the same operator: of two that know places the one that knows all, then the one that
+// knows more.
+func (c Coord) better(d Coord) bool {
+	if !c.Known() || !d.Known() {
+		return c.Known() && !d.Known()
+	}
+	gaps, others := slices.ContainsFunc(c.X, isNaN), slices.ContainsFunc(d.X, isNaN)
+	if gaps != others {
+		return others
+	}
+	return len(c.X) > len(d.X)
+}
+
 // Varies reports whether elements have different places.
 func (c Coord) Varies() bool {
 	first := nan32

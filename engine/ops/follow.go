@@ -19,12 +19,13 @@ const (
 )
 
 // Follow carries coordinates through n: those of its outputs from those of its inputs, and how each input reaches the outputs. in is nil where an input
-// does not come from the model's input; shapes and values are what shape inference knows of the inputs, out the shapes of the outputs.
+// does not come from the model's input; shapes and values are what shape inference knows of the inputs, out the shapes of the outputs. The first coordinate is
+// the row of the batch. known is false where nothing is known of the operator.
 //
 // Operators that move elements are run on coordinates. What scans positions with a window spreads its positions evenly over the extent of its
 // input. A product, a sum or a mean has the middle of the places that it was made of, and none when it was made of all alike: the rows of
 // an attention matrix are those of the queries. Everything else works element by element. What is not known comes from no place in particular.
-func Follow(n *graph.Node, in []Coords, shapes []tensor.Shape, values []*tensor.Tensor, out []tensor.Shape) ([]Coords, []Flow) {
+func Follow(n *graph.Node, in []Coords, shapes []tensor.Shape, values []*tensor.Tensor, out []tensor.Shape) (outs []Coords, flow []Flow, known bool) {
 	f := &follower{n: n, in: in, shapes: shapes, values: values, out: out, outs: make([]Coords, len(n.Out)), flow: make([]Flow, len(n.In))}
 	for _, c := range in {
 		f.k = max(f.k, len(c))
@@ -43,10 +44,10 @@ func Follow(n *graph.Node, in []Coords, shapes []tensor.Shape, values []*tensor.
 	case rule == nil || n.Op.Domain != "":
 		rule = (*follower).pointwise
 	}
-	if !ready || !rule(f) {
+	if known = ready && rule(f); !known {
 		f.unknown()
 	}
-	return f.outs, f.flow
+	return f.outs, f.flow, known
 }
 
 // follower is one step of Follow.
@@ -125,8 +126,7 @@ func (f *follower) pointwise() bool {
 					continue
 				}
 				done = true
-				c := in[k]
-				if c.Known() && (!best.Known() || len(c.X) > len(best.X)) {
+				if c := in[k]; c.better(best) {
 					best = Coord{append(slices.Repeat(tensor.Shape{1}, len(s)-len(c.Shape)), c.Shape...), c.X}
 				}
 			}
@@ -277,8 +277,12 @@ func (f *follower) gather() bool {
 // run evaluates op with each coordinate in the place of the inputs that have them. What an operator fills in itself is 0, so coordinates are
 // shifted by one and 0 is no place.
 func (f *follower) run(op *graph.Spec, attrs any, numIn int) bool {
+	several := 0
 	for i := range f.n.In[:numIn] {
-		if f.in[i] == nil && f.n.In[i] != 0 && f.values[i] == nil {
+		switch {
+		case f.in[i] != nil:
+			several++
+		case f.n.In[i] != 0 && f.values[i] == nil:
 			return false
 		}
 	}
@@ -286,62 +290,86 @@ func (f *follower) run(op *graph.Spec, attrs any, numIn int) bool {
 		f.outs[o] = make(Coords, f.k)
 	}
 	for k := range f.k {
-		g := graph.New("")
-		b := graph.NewBuilder(g)
-		in, ts := make([]graph.Value, numIn), make([]*tensor.Tensor, numIn)
-		for i := range in {
-			switch {
-			case f.n.In[i] == 0:
-				continue
-			case f.in[i] != nil:
-				x := f.in[i][k].Expand(f.shapes[i])
-				for j, v := range x {
-					if isNaN(v) {
-						x[j] = 0
-					} else {
-						x[j] = v + 1
-					}
-				}
-				ts[i] = tensor.From(x, f.shapes[i]...)
-			case f.n.Op.FormalIn(i).NoGrad:
-				ts[i] = f.values[i]
-			default:
-				ts[i] = tensor.New(tensor.Float32, f.shapes[i]...)
-			}
-			in[i] = g.AddConst("", ts[i])
-		}
-		want := make([]bool, len(f.n.Out))
-		for o, v := range f.n.Out {
-			want[o] = v != 0
-		}
-		n := b.AddNode("", op, attrs, in, want)
-		if n == nil {
-			return false
-		}
-		ys, err := graph.Evaluate(g, n, ts)
-		if err != nil {
-			return false
-		}
-		for o, y := range ys {
-			if f.n.Out[o] == 0 {
-				continue
-			}
-			if !y.Shape().Equal(f.out[o]) {
-				return false
-			}
-			x := slices.Clone(y.F32())
-			for j, v := range x {
-				if v == 0 {
-					x[j] = nan32
-				} else {
-					x[j] = v - 1
+		// Axes that keep their extent are left out where the coordinate does not depend on them, if the operator agrees.
+		narrow := f.shapes[0]
+		if several == 1 && f.in[0] != nil && len(f.out[0]) == len(narrow) {
+			narrow = slices.Clone(narrow)
+			for a, d := range f.in[0][k].Shape {
+				if d == 1 && f.out[0][a] == narrow[a] {
+					narrow[a] = 1
 				}
 			}
-			f.outs[o][k] = shrunk(f.out[o], x)
+		}
+		if !f.evaluate(k, op, attrs, numIn, narrow) && (narrow.Equal(f.shapes[0]) || !f.evaluate(k, op, attrs, numIn, f.shapes[0])) {
+			return false
 		}
 	}
 	for i := range f.flow {
 		f.flow[i] = Moved
+	}
+	return true
+}
+
+// evaluate is run for coordinate k, with input 0 of shape first.
+func (f *follower) evaluate(k int, op *graph.Spec, attrs any, numIn int, first tensor.Shape) bool {
+	g := graph.New("")
+	b := graph.NewBuilder(g)
+	in, ts := make([]graph.Value, numIn), make([]*tensor.Tensor, numIn)
+	for i := range in {
+		s := f.shapes[i]
+		if i == 0 {
+			s = first
+		}
+		switch {
+		case f.n.In[i] == 0:
+			continue
+		case f.in[i] != nil:
+			x := f.in[i][k].Expand(s)
+			for j, v := range x {
+				if isNaN(v) {
+					x[j] = 0
+				} else {
+					x[j] = v + 1
+				}
+			}
+			ts[i] = tensor.From(x, s...)
+		case f.n.Op.FormalIn(i).NoGrad:
+			ts[i] = f.values[i]
+		default:
+			ts[i] = tensor.New(tensor.Float32, s...)
+		}
+		in[i] = g.AddConst("", ts[i])
+	}
+	want := make([]bool, len(f.n.Out))
+	for o, v := range f.n.Out {
+		want[o] = v != 0
+	}
+	n := b.AddNode("", op, attrs, in, want)
+	if n == nil {
+		return false
+	}
+	ys, err := graph.Evaluate(g, n, ts)
+	if err != nil {
+		return false
+	}
+	for o, y := range ys {
+		if f.n.Out[o] == 0 {
+			continue
+		}
+		for a, d := range y.Shape() {
+			if len(f.out[o]) != y.Rank() || d != f.out[o][a] && (d != 1 || first[a] == f.shapes[0][a]) {
+				return false
+			}
+		}
+		x := slices.Clone(y.F32())
+		for j, v := range x {
+			if v == 0 {
+				x[j] = nan32
+			} else {
+				x[j] = v - 1
+			}
+		}
+		f.outs[o][k] = shrunk(y.Shape(), x)
 	}
 	return true
 }

@@ -191,7 +191,8 @@ func (f *follower) reduce() bool {
 	return true
 }
 
-// recur is the rule of recurrent layers: X [T,N,I], or [N,T,I] with layout 1. The states of all steps are where the steps are; the last one has seen all.
+// recur is the rule of recurrent layers: X [T,N,I], or [N,T,I] with layout 1. The states of all steps are where the steps are; the last one has seen all. Rows
+// that lie along the steps are mixed.
 func (f *follower) recur() bool {
 	if f.in[0] == nil || len(f.shapes[0]) != 3 {
 		return false
@@ -202,24 +203,27 @@ func (f *follower) recur() bool {
 		if f.n.Out[o] == 0 {
 			continue
 		}
-		f.each(o, 0, func(c Coord) Coord {
+		f.outs[o] = make(Coords, f.k)
+		for k, c := range f.in[0] {
 			c, _ = c.meanAlong(2)
+			if o > 0 || k == 0 {
+				c, _ = c.meanAlong(layout)
+			}
 			t, n := c.Shape[0], c.Shape[1]
 			if layout == 1 {
 				t, n = n, t
 			}
+			s := tensor.Shape{t, 1, n, 1}
 			switch {
 			case o == 0 && layout == 1:
-				return Coord{tensor.Shape{n, t, 1, 1}, c.X}
-			case o == 0:
-				return Coord{tensor.Shape{t, 1, n, 1}, c.X}
+				s = tensor.Shape{n, t, 1, 1}
+			case o > 0 && layout == 1:
+				s = tensor.Shape{n, 1, 1}
+			case o > 0:
+				s = tensor.Shape{1, n, 1}
 			}
-			c, _ = c.meanAlong(layout)
-			if layout == 1 {
-				return Coord{tensor.Shape{n, 1, 1}, c.X}
-			}
-			return Coord{tensor.Shape{1, n, 1}, c.X}
-		})
+			f.outs[o][k] = Coord{s, c.X}
+		}
 	}
 	return true
 }
