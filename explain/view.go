@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -22,7 +23,17 @@ type View struct {
 	shape tensor.Shape // of the value for one row: the axis of rows has extent per
 	axis  int          // of the rows
 	per   int          // how many entries of that axis a row has
-	index []int32      // element of the row for each (c,y,x); nil when they are in order
+
+	// Position y·W+x of each element of a row, -1 for none, on the axes on which it depends: the others have extent 1 and hold channels.
+	joint tensor.Shape
+	at    []int
+	order *elements
+}
+
+// elements is the order of a view, made when it is needed.
+type elements struct {
+	once  sync.Once
+	index []int32 // element of the row for each (c,y,x); nil when they are in order
 }
 
 // String is for example "nhwc 7x7" or "tokens:1 14x14".
@@ -55,7 +66,7 @@ func (v View) Forward(t *tensor.Tensor) (*tensor.Tensor, error) {
 	if t, err = real32(t); err != nil {
 		return nil, err
 	}
-	if v.index == nil && v.axis == 0 {
+	if v.index() == nil && v.axis == 0 {
 		return t.Reshape(n, v.C, v.H, v.W), nil
 	}
 	out := tensor.New(tensor.Float32, n, v.C, v.H, v.W)
@@ -73,7 +84,7 @@ func (v View) Inverse(x *tensor.Tensor) (*tensor.Tensor, error) {
 	}
 	s := slices.Clone(v.shape)
 	s[v.axis] = x.Dim(0) * v.per
-	if v.index == nil && v.axis == 0 {
+	if v.index() == nil && v.axis == 0 {
 		return x.Reshape(s...), nil
 	}
 	out := tensor.New(tensor.Float32, s...)
@@ -85,15 +96,57 @@ func (v View) Inverse(x *tensor.Tensor) (*tensor.Tensor, error) {
 func (v View) move(n int, f func(viewed, elem int)) {
 	k := v.C * v.H * v.W
 	inner := v.shape[v.axis+1:].Len() * v.per // of one row, below the axes before that of the rows
+	index := v.index()
 	for r := range n {
 		for i := range k {
 			at := i
-			if v.index != nil {
-				at = int(v.index[i])
+			if index != nil {
+				at = int(index[i])
 			}
 			f(r*k+i, (at/inner*n+r)*inner+at%inner)
 		}
 	}
+}
+
+// index is the element of the row for each (c,y,x), nil when they are in order: channels come in the order in which a position meets them.
+func (v View) index() []int32 {
+	v.order.once.Do(func() {
+		index, seen := make([]int32, v.C*v.H*v.W), make([]int, v.H*v.W)
+		ordered := v.shape.Len() == len(index)
+		step, pos := steps0(v.joint), make([]int, len(v.shape))
+		j := 0
+		for i := range v.shape.Len() {
+			if u := v.at[j]; u >= 0 {
+				to := seen[u]*len(seen) + u
+				index[to] = int32(i)
+				seen[u]++
+				ordered = ordered && to == i
+			}
+			for k := len(pos) - 1; k >= 0; k-- {
+				j += step[k]
+				if pos[k]++; pos[k] < v.shape[k] {
+					break
+				}
+				j -= pos[k] * step[k]
+				pos[k] = 0
+			}
+		}
+		if !ordered {
+			v.order.index = index
+		}
+	})
+	return v.order.index
+}
+
+// steps0 are the row-major steps along the axes of s, 0 for those of extent 1.
+func steps0(s tensor.Shape) []int {
+	out := make([]int, len(s))
+	for k, d := range s {
+		if d > 1 {
+			out[k] = s[k+1:].Len()
+		}
+	}
+	return out
 }
 
 // newView finds the view of a value of shape s for n rows from its coordinates: its row, then its places along one axis (a sequence) or two. It
@@ -105,15 +158,11 @@ func newView(s tensor.Shape, n int, row ops.Coord, places ops.Coords) (View, err
 	}
 	v := View{shape: slices.Clone(s), axis: axis, per: s[axis] / n}
 	v.shape[axis] = v.per
-	if v.plain(s, places) {
-		return v, nil
-	}
-	one := make([][]float32, len(places))
+	var one ops.Coords
 	known := false
-	for k, c := range places {
-		if known = known || c.Known(); c.Known() {
-			one[k] = firstRow(c, s, axis, v.per)
-		}
+	for _, c := range places {
+		known = known || c.Known()
+		one = append(one, firstRow(c, axis, v.per))
 	}
 	if !known {
 		return View{}, fmt.Errorf("nothing in it is at a position of the input")
@@ -123,73 +172,6 @@ func newView(s tensor.Shape, n int, row ops.Coord, places ops.Coords) (View, err
 	}
 	v.Name = v.name()
 	return v, nil
-}
-
-// plain fills in the view of a value whose every place grows along an axis of its own: a layout of whole axes. It returns false for others.
-func (v *View) plain(s tensor.Shape, places ops.Coords) bool {
-	if v.per != 1 {
-		return false
-	}
-	letters := make([]byte, len(s))
-	letters[v.axis] = 'n'
-	names := []byte("hw")[2-len(places):]
-	if len(places) == 1 {
-		names[0] = 'l'
-	}
-	for k, c := range places {
-		a := slices.IndexFunc(c.Shape, func(d int) bool { return d > 1 })
-		if a < 0 || a == v.axis || letters[a] != 0 || len(c.X) != s[a] {
-			return false
-		}
-		for i := range c.X[1:] {
-			if !(c.X[i+1]-c.X[i] > samePlace) {
-				return false
-			}
-		}
-		letters[a] = names[k]
-	}
-	v.C, v.H, v.W = 1, 1, 1
-	var cs, cd []int // axes of the channels
-	var ys, xs int
-	for a, l := range letters {
-		d, stride := v.shape[a], v.shape[a+1:].Len()
-		switch l {
-		case 0:
-			letters[a] = 'c'
-			v.C *= d
-			cs, cd = append(cs, stride), append(cd, d)
-		case 'h':
-			v.H, ys = d, stride
-		case 'w', 'l':
-			v.W, xs = d, stride
-		}
-	}
-	v.index = make([]int32, 0, v.C*v.H*v.W)
-	ordered := true
-	for c := range v.C {
-		base := 0
-		for i, r := len(cs)-1, c; i >= 0; i-- {
-			base += r % cd[i] * cs[i]
-			r /= cd[i]
-		}
-		for y := range v.H {
-			for x := range v.W {
-				at := base + y*ys + x*xs
-				ordered = ordered && at == len(v.index)
-				v.index = append(v.index, int32(at))
-			}
-		}
-	}
-	if ordered {
-		v.index = nil
-	}
-	if v.Name = string(letters); v.Name == "lnc" {
-		v.Name = "tnc"
-	}
-	if !slices.Contains(layouts, v.Name) {
-		v.Name = "gathered"
-	}
-	return true
 }
 
 // rowAxis is the axis of a value of shape s along which the n rows lie.
@@ -218,72 +200,62 @@ func rowAxis(s tensor.Shape, n int, row ops.Coord) (int, error) {
 	return 0, fmt.Errorf("no axis of it holds the rows of the batch, one after the other")
 }
 
-// firstRow is c of the elements of the first row, in their order.
-func firstRow(c ops.Coord, s tensor.Shape, axis, per int) []float32 {
-	cut := slices.Clone(s)
-	cut[axis] = per
-	if c.Shape[axis] == 1 {
-		return c.Expand(cut)
+// firstRow is c of the elements of the first row, which has the first entries of the axis of rows.
+func firstRow(c ops.Coord, axis, per int) ops.Coord {
+	d := c.Shape[axis]
+	if d <= per {
+		return c
 	}
-	all := c.Expand(s)
-	outer, inner := s[:axis].Len(), s[axis+1:].Len()
-	var out []float32
-	for o := range outer {
-		out = append(out, all[o*s[axis]*inner:(o*s[axis]+per)*inner]...)
+	s := slices.Clone(c.Shape)
+	s[axis] = per
+	inner := s[axis+1:].Len()
+	var x []float32
+	for o := range s[:axis].Len() {
+		x = append(x, c.X[o*d*inner:(o*d+per)*inner]...)
 	}
-	return out
+	return ops.Coord{Shape: s, X: x}
 }
 
-// grid sorts the elements of a row by their places, of which one or two are given; nil for a place that no element has.
-func (v *View) grid(places [][]float32) error {
-	m := v.shape.Len()
-	levels := make([][]float32, len(places))
-	for k, x := range places {
-		levels[k] = levelsOf(x)
-	}
-	v.H, v.W = 1, max(1, len(levels[len(levels)-1]))
-	if len(levels) == 2 {
-		v.H = max(1, len(levels[0]))
-	}
-	at := make([]int, m) // position of each element, -1 for none
-	count := make([]int, v.H*v.W)
-	for i := range at {
-		for k, x := range places {
-			switch {
-			case len(levels[k]) == 0 || at[i] < 0:
-			case x[i] != x[i]:
-				at[i] = -1
-			default:
-				at[i] = at[i]*len(levels[k]) + nearest(levels[k], x[i])
-			}
-		}
-		if at[i] >= 0 {
-			count[at[i]]++
+// grid sorts the elements of a row by their places, of which one or two are given; nothing known of one stands for a single place.
+func (v *View) grid(places ops.Coords) error {
+	v.joint = slices.Repeat(tensor.Shape{1}, len(v.shape))
+	for _, c := range places {
+		for k, d := range c.Shape {
+			v.joint[k] = max(v.joint[k], d)
 		}
 	}
-	if v.C = count[0]; v.C == 0 {
-		return fmt.Errorf("its elements do not form a grid of positions")
-	}
-	for _, c := range count {
-		if c != v.C {
-			return fmt.Errorf("its elements do not form a grid of positions: some have %d, some %d", v.C, c)
-		}
-	}
-	v.index = make([]int32, v.C*v.H*v.W)
-	seen := make([]int, len(count))
-	ordered := m == len(v.index)
-	for i, u := range at {
-		if u < 0 {
+	extent := []int{1, 1}
+	v.at = make([]int, v.joint.Len())
+	for k, c := range places {
+		levels := levelsOf(c.X)
+		if len(levels) == 0 {
 			continue
 		}
-		j := seen[u]*v.H*v.W + u
-		v.index[j] = int32(i)
-		seen[u]++
-		ordered = ordered && i == j
+		extent[2-len(places)+k] = len(levels)
+		for i, x := range c.Expand(v.joint) {
+			switch {
+			case v.at[i] < 0:
+			case x != x:
+				v.at[i] = -1
+			default:
+				v.at[i] = v.at[i]*len(levels) + nearest(levels, x)
+			}
+		}
 	}
-	if ordered {
-		v.index = nil
+	v.H, v.W = extent[0], extent[1]
+	count := make([]int, v.H*v.W)
+	for _, u := range v.at {
+		if u >= 0 {
+			count[u]++
+		}
 	}
+	for _, c := range count {
+		if c == 0 || c != count[0] {
+			return fmt.Errorf("its elements do not form a grid of positions")
+		}
+	}
+	v.C = count[0] * (v.shape.Len() / v.joint.Len())
+	v.order = &elements{}
 	return nil
 }
 
@@ -311,42 +283,54 @@ func nearest(levels []float32, x float32) int {
 // layouts are the orders of axes that have a name. The letters: n rows, c channels, h, w and l positions, t steps; one of them stands for each axis.
 var layouts = []string{"nchw", "nhwc", "ncl", "nlc", "tnc", "nhw", "nl"}
 
-// name is the name of the layout that v is, windows or gathered when it is none.
+// name is the name of the layout that v is: windows or gathered when it is none.
 func (v View) name() string {
-	for _, l := range layouts {
-		if w, err := layoutView(l, v.shape, v.axis, v.per); err == nil && v.same(w) {
-			return l
-		}
-	}
-	if v.axis == 0 && v.per == 1 && len(v.shape) == 3 && v.shape[2] == v.C {
-		if w, err := tokenView(v.shape, v.shape[1]-v.H*v.W, v.H, v.W); err == nil && v.same(w) {
-			return w.Name
-		}
-	}
 	if v.per > 1 {
 		return "windows"
 	}
-	return "gathered"
-}
-
-// same reports whether v and w read the same elements in the same order.
-func (v View) same(w View) bool {
-	if v.C != w.C || v.H != w.H || v.W != w.W || v.axis != w.axis {
-		return false
-	}
-	for i := range v.C * v.H * v.W {
-		if v.elem(i) != w.elem(i) {
-			return false
+	letters := []byte(strings.Repeat("c", len(v.shape)))
+	letters[v.axis] = 'n'
+	var on []int // axes on which positions depend
+	for k, d := range v.joint {
+		if d > 1 {
+			on = append(on, k)
 		}
 	}
-	return true
-}
-
-func (v View) elem(i int) int {
-	if v.index == nil {
-		return i
+	rising, skip := true, 0
+	for i, u := range v.at {
+		if u < 0 && skip == i {
+			skip++
+		}
+		rising = rising && u == i
 	}
-	return int(v.index[i])
+	switch {
+	case rising && len(on) == 2 && v.joint[on[0]] == v.H && v.joint[on[1]] == v.W:
+		letters[on[0]], letters[on[1]] = 'h', 'w'
+	case rising && len(on) == 1 && (v.H == 1 || v.W == 1) && len(v.shape) == 4 && v.axis == 0: // a picture of one line
+		for k, d := range []int{v.H, v.W} {
+			i := on[0]
+			if d == 1 {
+				i += 2*k - 1
+			}
+			if i < 1 || i > 3 || v.shape[i] != d {
+				return "gathered"
+			}
+			letters[i] = "hw"[k]
+		}
+	case rising && len(on) == 1 && v.H == 1:
+		letters[on[0]] = 'l'
+	case rising && len(on) == 0 && len(v.shape) == 4 && v.axis == 0 && v.shape[2] == 1 && v.shape[3] == 1:
+		letters[2], letters[3] = 'h', 'w'
+	case len(v.shape) == 3 && v.axis == 0 && len(on) == 1 && on[0] == 1 && skip+v.H*v.W == v.shape[1] && slices.IsSorted(v.at[skip:]):
+		return fmt.Sprintf("tokens:%d", skip)
+	}
+	switch l := string(letters); {
+	case l == "lnc":
+		return "tnc"
+	case slices.Contains(layouts, l):
+		return l
+	}
+	return "gathered"
 }
 
 // layoutView reads a value with the axes of a named layout; s is the shape for one row.
@@ -354,31 +338,20 @@ func layoutView(layout string, s tensor.Shape, axis, per int) (View, error) {
 	if len(s) != len(layout) || strings.IndexByte(layout, 'n') != axis || per != 1 {
 		return View{}, fmt.Errorf("%s has %d axes, the rows on axis %d", layout, len(layout), strings.IndexByte(layout, 'n'))
 	}
-	extent := func(letters string) (n, stride int) {
-		k := strings.IndexAny(layout, letters)
-		if k < 0 {
-			return 1, 0
-		}
-		return s[k], s[k+1:].Len()
-	}
-	v := View{Name: layout, shape: s, axis: axis, per: per}
-	var cs, ys, xs int
-	v.C, cs = extent("c")
-	v.H, ys = extent("h")
-	v.W, xs = extent("wlt")
-	v.index = make([]int32, 0, v.C*v.H*v.W)
-	ordered := true
-	for c := range v.C {
-		for y := range v.H {
-			for x := range v.W {
-				at := c*cs + y*ys + x*xs
-				ordered = ordered && at == len(v.index)
-				v.index = append(v.index, int32(at))
-			}
+	v := View{Name: layout, H: 1, W: 1, C: 1, shape: s, axis: axis, per: per, joint: slices.Repeat(tensor.Shape{1}, len(s)), order: &elements{}}
+	for k, l := range layout {
+		switch l {
+		case 'c':
+			v.C = s[k]
+		case 'h':
+			v.H, v.joint[k] = s[k], s[k]
+		case 'w', 'l', 't':
+			v.W, v.joint[k] = s[k], s[k]
 		}
 	}
-	if ordered {
-		v.index = nil
+	v.at = make([]int, v.joint.Len())
+	for i := range v.at {
+		v.at[i] = i
 	}
 	return v, nil
 }
@@ -388,11 +361,9 @@ func tokenView(s tensor.Shape, skip, h, w int) (View, error) {
 	if len(s) != 3 || skip < 0 || s[1] != skip+h*w || h*w < 1 {
 		return View{}, fmt.Errorf("%d tokens before a grid of %dx%d are not the axis 1 of %v", skip, h, w, s)
 	}
-	v := View{Name: fmt.Sprintf("tokens:%d", skip), C: s[2], H: h, W: w, shape: s, per: 1, index: make([]int32, s[2]*h*w)}
-	for c := range v.C {
-		for u := range h * w {
-			v.index[c*h*w+u] = int32((skip+u)*v.C + c)
-		}
+	v := View{Name: fmt.Sprintf("tokens:%d", skip), C: s[2], H: h, W: w, shape: s, per: 1, joint: tensor.Shape{1, s[1], 1}, at: make([]int, s[1]), order: &elements{}}
+	for i := range v.at {
+		v.at[i] = max(i-skip, -1)
 	}
 	return v, nil
 }

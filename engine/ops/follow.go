@@ -256,20 +256,36 @@ func (f *follower) pad() bool {
 
 // gather is a look-up by index: the index says where an embedding comes from, the data where a selected element does.
 func (f *follower) gather() bool {
-	if f.in[1] == nil {
-		return f.move()
-	}
-	if f.in[0] != nil {
+	ax, err := axis(f.n.Attrs.(*gatherAttrs).Axis, len(f.shapes[0]))
+	if err != nil || f.in[0] != nil && f.in[1] != nil || f.in[1] == nil && f.values[1] == nil {
 		return false
 	}
-	ax, err := axis(f.n.Attrs.(*gatherAttrs).Axis, len(f.shapes[0]))
+	if f.in[1] != nil {
+		f.flow[1] = Moved
+		f.each(0, 1, func(c Coord) Coord {
+			s := append(slices.Repeat(tensor.Shape{1}, ax), c.Shape...)
+			return Coord{append(s, slices.Repeat(tensor.Shape{1}, len(f.shapes[0])-ax-1)...), c.X}
+		})
+		return true
+	}
+	index, err := indicesIn(f.values[1], f.shapes[0][ax])
 	if err != nil {
 		return false
 	}
-	f.flow[1] = Moved
-	f.each(0, 1, func(c Coord) Coord {
-		s := append(slices.Repeat(tensor.Shape{1}, ax), c.Shape...)
-		return Coord{append(s, slices.Repeat(tensor.Shape{1}, len(f.shapes[0])-ax-1)...), c.X}
+	f.flow[0] = Moved
+	f.each(0, 0, func(c Coord) Coord {
+		outer, n, inner := around(c.Shape, ax)
+		taken, at := slices.Clone(f.values[1].Shape()), index
+		if n == 1 {
+			taken, at = slices.Repeat(tensor.Shape{1}, len(taken)), []int{0}
+		}
+		x := make([]float32, 0, outer*len(at)*inner)
+		for o := range outer {
+			for _, i := range at {
+				x = append(x, c.X[(o*n+i)*inner:(o*n+i+1)*inner]...)
+			}
+		}
+		return shrunk(slices.Concat(c.Shape[:ax], taken, c.Shape[ax+1:]), x)
 	})
 	return true
 }
