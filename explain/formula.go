@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Formula is a number made of the outputs of one example, such as scores[0,17,1] or mean(out[:,2,4:8])-b[0,3].
@@ -200,7 +201,7 @@ func (p *parser) primary() (node, error) {
 			}
 		}
 		v, err := strconv.ParseFloat(p.s[from:p.at], 64)
-		if err != nil {
+		if next, _ := utf8.DecodeRuneInString(p.s[p.at:]); err != nil || unicode.IsLetter(next) || next == '_' || next == '[' {
 			p.at = from
 			return nil, p.fail("%q is no number; an output whose name begins with a digit stands in quotes", p.s[from:])
 		}
