@@ -37,14 +37,7 @@ func Follow(n *graph.Node, in []Coords, shapes []tensor.Shape, values []*tensor.
 	for i, c := range in {
 		ready = ready && (c == nil || shapes[i] != nil && shapes[i].Len() > 0)
 	}
-	rule := followRules[n.Op.Name]
-	switch {
-	case n.Op.View:
-		rule = (*follower).view
-	case rule == nil || n.Op.Domain != "":
-		rule = (*follower).pointwise
-	}
-	if known = ready && rule(f); !known {
+	if known = ready && f.rule()(f); !known {
 		f.unknown()
 	}
 	return f.outs, f.flow, known
@@ -62,23 +55,43 @@ type follower struct {
 	k      int // how many coordinates there are
 }
 
-// followRules are the operators that do more than work element by element. A rule returns false when it cannot tell.
+// rule is how coordinates go through the node: by its name, else by the role of its operator, else element by element. A rule returns false when it cannot
+// tell.
+func (f *follower) rule() func(*follower) bool {
+	op := f.n.Op
+	named, ok := followRules[op.Name]
+	switch {
+	case op.View:
+		return (*follower).view
+	case op.Domain != "":
+		return (*follower).pointwise
+	case ok:
+		return named
+	}
+	switch op.Role {
+	case graph.Move:
+		return (*follower).move
+	case graph.Pool:
+		return (*follower).pool
+	case graph.Reduction:
+		return (*follower).reduce
+	case graph.Recurrent:
+		return (*follower).recur
+	case graph.Control:
+		return (*follower).refuse
+	}
+	return (*follower).pointwise
+}
+
 var followRules = map[string]func(*follower) bool{
-	"Transpose": (*follower).transpose, "Concat": (*follower).concat, "Pad": (*follower).pad, "Gather": (*follower).gather,
-	"Slice": (*follower).move, "Split": (*follower).move, "Tile": (*follower).move, "Crop": (*follower).move, "ReverseSequence": (*follower).move,
-	"GatherElements": (*follower).move, "GatherND": (*follower).move, "CenterCropPad": (*follower).move,
-	"Scatter": (*follower).move, "ScatterElements": (*follower).move, "ScatterND": (*follower).move,
+	"Transpose": (*follower).transpose, "Concat": (*follower).concat, "Pad": (*follower).pad, "Gather": (*follower).gather, "Expand": (*follower).pointwise,
+	"DepthToSpace": (*follower).pool, "SpaceToDepth": (*follower).pool,
 	"Conv": (*follower).conv, "ConvTranspose": (*follower).conv, "ConvInteger": (*follower).conv, "DeformConv": (*follower).conv,
-	"MaxPool": (*follower).pool, "AveragePool": (*follower).pool, "LpPool": (*follower).pool,
-	"GlobalMaxPool": (*follower).pool, "GlobalAveragePool": (*follower).pool, "GlobalLpPool": (*follower).pool,
-	"Resize": (*follower).pool, "Upsample": (*follower).pool, "DepthToSpace": (*follower).pool, "SpaceToDepth": (*follower).pool,
 	"MatMul": (*follower).matmul, "MatMulInteger": (*follower).matmul, "Gemm": (*follower).gemm,
-	"LSTM": (*follower).recur, "GRU": (*follower).recur, "RNN": (*follower).recur,
-	"ArgMax": (*follower).reduce, "ArgMin": (*follower).reduce, "ReduceL1": (*follower).reduce, "ReduceL2": (*follower).reduce,
-	"ReduceLogSum": (*follower).reduce, "ReduceLogSumExp": (*follower).reduce, "ReduceMax": (*follower).reduce, "ReduceMean": (*follower).reduce,
-	"ReduceMin": (*follower).reduce, "ReduceProd": (*follower).reduce, "ReduceSum": (*follower).reduce, "ReduceSumSquare": (*follower).reduce,
-	"Attention": (*follower).attend, "TopK": (*follower).refuse, "Unique": (*follower).refuse, "NonZero": (*follower).refuse,
-	"RoiAlign": (*follower).refuse, "MaxRoiPool": (*follower).refuse, "GridSample": (*follower).refuse, "STFT": (*follower).refuse, "DFT": (*follower).refuse,
+	"ArgMax": (*follower).reduce, "ArgMin": (*follower).reduce, "Attention": (*follower).attend,
+	"TopK": (*follower).refuse, "Unique": (*follower).refuse, "NonZero": (*follower).refuse, "RoiAlign": (*follower).refuse, "MaxRoiPool": (*follower).refuse,
+	"GridSample": (*follower).refuse, "STFT": (*follower).refuse, "DFT": (*follower).refuse,
+	"SoftmaxCrossEntropyLoss": (*follower).refuse, "NegativeLogLikelihoodLoss": (*follower).refuse,
 }
 
 func (f *follower) refuse() bool { return false }
