@@ -94,7 +94,7 @@ var everything = []Request{
 func keyOf(m Map) string {
 	switch m.Base {
 	case "gradient":
-		return map[string]string{"none": "input/gradient", "abs-max": "input/gradient_absmax", "sum": "input/gradient_sum", "abs-sum": "input/gradient_abs_sum"}[m.Options["reduce"]]
+		return map[string]string{"none": "input/gradient", "auto": "input/gradient_absmax", "abs-max": "input/gradient_absmax", "sum": "input/gradient_sum", "abs-sum": "input/gradient_abs_sum"}[m.Options["reduce"]]
 	case "gradcam":
 		if m.Options["relu"] == "false" {
 			return m.Layer + "/gradcam_prerelu"

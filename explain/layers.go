@@ -129,6 +129,9 @@ func (t *terrain) view(v graph.Value) (View, error) {
 		if w.v, w.err = newView(s, t.n, t.coords[v][0], t.places(v)); w.err != nil && len(s) == 4 && s[0] == t.n {
 			w.v, w.err = parseView("nchw", s, t.n, [2]int{})
 		}
+		if w.err == nil && !w.v.spread() && t.src.shown.spread() && len(s) < 4 {
+			w.err = fmt.Errorf("all of it is at one position")
+		}
 	}
 	t.views[v] = w
 	return w.v, w.err

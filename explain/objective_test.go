@@ -38,7 +38,9 @@ func graphOf(t testing.TB, in, out []*onnxpb.ValueInfoProto, weights map[string]
 			n.Name = new(fmt.Sprintf("n%d", i))
 		}
 	}
-	for name, v := range map[string][]int64{"axes": {2}, "shape": {-1, 3, 4}, "rows": {-1, 6, 4}} {
+	for name, v := range map[string][]int64{
+		"axes": {2}, "shape": {-1, 3, 4}, "rows": {-1, 6, 4}, "one": {1}, "two": {2}, "all": {0, 1, 2, 3, 4, 5, 6, 7, 8}, "rowshape": {-1, 3}, "one1": {2},
+	} {
 		g.Initializer = append(g.Initializer, onnx.TensorToProto(name, tensor.From(v, len(v))))
 	}
 	g.Node = append(g.Node, nodes...)

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -200,6 +201,42 @@ func TestViewsByHand(t *testing.T) {
 		}
 		if got := e.View(e.Layers()[0]).String(); got != want && want != "" {
 			t.Errorf("%s is read as %s, want %s", layer, got, want)
+		}
+	}
+}
+
+// TestTokens: the relevance of a token is the norm of the gradient by its embedding, whatever the mask and the other inputs.
+func TestTokens(t *testing.T) {
+	m, g := viewNet(t, "bert")
+	images, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}, {"gradient", Options{"reduce": "sum"}}, {"normgrad", Options{"phase1": "scaling", "phase2": "sum"}}}}).Explain(context.Background(), g.feeds(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, w := g.Input.Shape[1], g.Input.Shape[3]
+	act := g.Layers["auto"].Act
+	for i, img := range images {
+		if img.Kind != KindTokens || img.Seen != nil {
+			t.Errorf("example %d is %s, seen as %v", i, img.Kind, img.Seen)
+		}
+		l2, sum, product := vector{}, vector{}, vector{}
+		for u := range w {
+			var a, b, p float64
+			for k := range c {
+				j := (i*c+k)*w + u
+				a += g.Input.Data[j] * g.Input.Data[j]
+				b += g.Input.Data[j]
+				p += g.Input.Data[j] * act.Data[j]
+			}
+			l2.Data, sum.Data, product.Data = append(l2.Data, math.Sqrt(a)), append(sum.Data, b), append(product.Data, p)
+		}
+		near(t, "l2", img.Maps[0].Raw.F32(), l2)
+		near(t, "sum", img.Maps[1].Raw.F32(), sum)
+		near(t, "gradient x embedding", img.Maps[2].Raw.F32(), product)
+	}
+	// attention hides the tokens that the mask hides
+	for u, v := range images[1].Maps[0].Up {
+		if (v == 0) != (u >= 6) {
+			t.Errorf("relevance of token %d, of which 6 are there, is %g", u, v)
 		}
 	}
 }

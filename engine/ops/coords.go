@@ -196,7 +196,7 @@ func (c Coord) meanAlong(axes ...int) (m Coord, lost bool) {
 	return nowhere(len(c.Shape)), true
 }
 
-// resampled is c with m places instead of n along axis k, spread evenly over the same extent. A single place of several is none.
+// resampled is c with m places instead of n along axis k, spread evenly over the same extent: a single one is in the middle.
 func (c Coord) resampled(k, m int) Coord {
 	outer, n, inner := around(c.Shape, k)
 	if n == 1 {
@@ -217,7 +217,7 @@ func (c Coord) resampled(k, m int) Coord {
 				case count == 0 || !steady:
 				case sameCoord(lo, hi):
 					v = lo
-				case m > 1:
+				default:
 					step := float64(hi-lo) / float64(count-1)
 					v = float32(float64(lo) - step/2 + (float64(j)+0.5)*(float64(hi-lo)+step)/float64(m))
 				}

@@ -201,7 +201,7 @@ func TestFollowRules(t *testing.T) {
 		{opCase{op: "Conv", name: "groups", in: []arg{x(1, 4, 3), w(2, 2, 1)}, attrs: is("group", 2)}, [][]float32{{0}, {0.5, 2.5}, {0, 1, 2}}, ops.Moved},
 		{opCase{op: "ConvTranspose", in: []arg{x(1, 2, 2), w(2, 3, 2)}, attrs: is("strides", ints(2))}, [][]float32{{0}, nil, {-0.25, 0.25, 0.75, 1.25}}, ops.Across},
 		{opCase{op: "MaxPool", in: []arg{x(1, 2, 4)}, attrs: is("kernel_shape", ints(2), "strides", ints(2))}, [][]float32{{0}, {0, 1}, {0.5, 2.5}}, ops.Moved},
-		{opCase{op: "GlobalAveragePool", in: []arg{x(1, 2, 4)}}, [][]float32{{0}, {0, 1}, nil}, ops.Across},
+		{opCase{op: "GlobalAveragePool", in: []arg{x(1, 2, 4)}}, [][]float32{{0}, {0, 1}, {1.5}}, ops.Moved},
 		{opCase{op: "MatMul", name: "weights", in: []arg{x(2, 3, 4), w(4, 5)}}, [][]float32{{0, 1}, {0, 1, 2}, nil}, ops.Across},
 		{opCase{op: "Gemm", in: []arg{x(3, 4), w(5, 4)}, attrs: is("transB", 1)}, [][]float32{{0, 1, 2}, nil}, ops.Across},
 		{opCase{op: "Gemm", name: "transposed", in: []arg{x(4, 3), w(4, 5)}, attrs: is("transA", 1)}, [][]float32{nil, {0, 1, 2}}, ops.Across},
