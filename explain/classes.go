@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
@@ -51,7 +52,7 @@ func (c *classes) choices(t Target, r reading) ([]int, error) {
 func (c *classes) about(r reading, k int) Prediction {
 	p := Prediction{Class: k, Logit: r.z[k]}
 	if c.values {
-		p.Value = new(r.z[k])
+		p.Value, p.Prob = new(r.z[k]), math.NaN()
 	} else {
 		p.Prob = r.p[k]
 	}
@@ -108,7 +109,7 @@ func (s *single) choices(t Target, r reading) ([]int, error) {
 func (s *single) about(r reading, k int) Prediction {
 	p := Prediction{Class: k, Logit: r.z[k]}
 	if s.value {
-		p.Value = new(r.z[1])
+		p.Value, p.Prob = new(r.z[1]), math.NaN()
 		p.Label = []string{"minus value", "value"}[k]
 		return p
 	}

@@ -15,8 +15,10 @@ package explain
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -126,10 +128,22 @@ func (e *Explainer) View(layer string) View {
 type Prediction struct {
 	Class int      `json:"class"`
 	Label string   `json:"label,omitempty"`
-	Prob  float64  `json:"prob"`            // 0 for values; for classes at positions the share of the positions
+	Prob  float64  `json:"prob"`            // NaN for values, null in JSON; for classes at positions the share of the positions
 	Logit float32  `json:"logit"`           // for classes at positions the mean
 	Value *float32 `json:"value,omitempty"` // of an output that is not a class
 	Share bool     `json:"share,omitempty"` // Prob is a share of the positions
+}
+
+// MarshalJSON writes null for a probability that there is none of.
+func (p Prediction) MarshalJSON() ([]byte, error) {
+	type plain Prediction // without this method
+	if !math.IsNaN(p.Prob) {
+		return json.Marshal(plain(p))
+	}
+	return json.Marshal(struct {
+		plain
+		Prob *float64 `json:"prob"`
+	}{plain: plain(p)})
 }
 
 // Name is the label, or "class 7".

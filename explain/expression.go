@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -286,5 +287,5 @@ func (e *expression) choices(t Target, _ reading) ([]int, error) {
 }
 
 func (e *expression) about(r reading, _ int) Prediction {
-	return Prediction{Logit: r.z[0], Value: new(r.z[0]), Label: e.f.String()}
+	return Prediction{Logit: r.z[0], Value: new(r.z[0]), Prob: math.NaN(), Label: e.f.String()}
 }

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -205,6 +206,9 @@ func TestValues(t *testing.T) {
 	o := Objective{Kind: OutputValue}
 	for target, k := range map[Target]int{Argmax: 0, Class(2): 2} {
 		got := checkDerivative(t, m, Config{Objective: o, Targets: []Target{target}}, x)[1].Maps[0]
+		if b, err := json.Marshal(got.Target); err != nil || !strings.Contains(string(b), `"prob":null`) || !strings.Contains(string(b), `"value":`) {
+			t.Errorf("in JSON: %s, %v", b, err)
+		}
 		if got.Target.Class != k || got.Target.Value == nil || float64(*got.Target.Value) != float64(float32(got.Score)) {
 			t.Errorf("target %v: %+v, score %g", target, got.Target, got.Score)
 		}
