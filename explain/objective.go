@@ -150,32 +150,34 @@ const advice = "name the number to explain as a formula over the outputs (--obje
 // newGoal makes the objective o ready. z is the score tensor of head h; places of it are known from t.
 func newGoal(o Objective, s Score, h engine.Head, z graph.Value, t *trace, src source) (goal, error) {
 	shape := t.shapes[z]
-	name := t.g.Info(z).Name
 	if shape == nil {
 		return nil, fmt.Errorf("explain: only a run can tell the shape of %q, so it is not known what its numbers are: %s", h.Output, advice)
 	}
 	sc := scoreTensor{name: h.Logits, shape: shape, rows: t.n, each: h.Activation == "Sigmoid", score: s}
 	sc.normed = t.g.Info(z).Def != nil && t.g.Info(z).Def.Op.Role == graph.Normalisation
 	if err := sc.axes(t.coords[z], o.Kind); err != nil {
-		return nil, fmt.Errorf("explain: output %q is %v%v for %d examples: %w: %s", h.Output, t.g.Info(z).DType, shape, t.n, err, advice)
+		return nil, fmt.Errorf("explain: output %q is %s: %w: %s", h.Output, t.describe(z), err, advice)
 	}
 	kind := o.Kind
 	if kind == ByOutputs {
 		var err error
-		if kind, err = sc.kind(h, src, o); err != nil {
-			return nil, fmt.Errorf("explain: output %q (tensor %q) is %v%v for %d examples: %w: %s", h.Output, name, t.g.Info(z).DType, shape, t.n, err, advice)
+		if kind, err = sc.kind(h, src, o); err == nil && kind == RegionScore && o.Region == "" {
+			err = sc.boxes(t, z)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("explain: output %q is %s: %w: %s", h.Output, t.describe(z), err, advice)
 		}
 	}
 	if s != Logit && kind == OutputValue {
 		return nil, fmt.Errorf("explain: score %q: output %q is a value, which has no probability", s, h.Output)
 	}
 	if o.Region != "" && kind != RegionScore || o.Position != nil && kind != PositionScore {
-		return nil, fmt.Errorf("explain: output %q is %v%v: it has no positions to choose from", h.Output, t.g.Info(z).DType, shape)
+		return nil, fmt.Errorf("explain: output %q is %s: it has no positions to choose from", h.Output, t.describe(z))
 	}
 	switch kind {
 	case ClassScore, OutputValue, BinaryScore:
 		if sc.positions() > 1 {
-			return nil, fmt.Errorf("explain: output %q is %v%v for %d examples: it has %d positions, want one: %s", h.Output, t.g.Info(z).DType, shape, t.n, sc.positions(), advice)
+			return nil, fmt.Errorf("explain: output %q is %s: it has %d positions, want one: %s", h.Output, t.describe(z), sc.positions(), advice)
 		}
 		if kind == BinaryScore && sc.classes != 1 {
 			return nil, fmt.Errorf("explain: output %q has %d numbers for each example, want one", h.Output, sc.classes)
@@ -300,6 +302,20 @@ func (s *scoreTensor) kind(h engine.Head, src source, o Objective) (ObjectiveKin
 		return ByOutputs, fmt.Errorf("it is of the form of the input, a picture more likely than %d classes at each position", s.classes)
 	}
 	return RegionScore, nil
+}
+
+// boxes fails when another output has four numbers at each position of the scores z: those of a detector, which are not an area.
+func (s *scoreTensor) boxes(t *trace, z graph.Value) error {
+	for _, v := range t.g.Outputs {
+		b := t.shapes[v]
+		if v != z && s.axis > 0 && len(b) == len(s.shape) && b[s.axis] == 4 && s.shape[s.axis] != 4 {
+			rest := slices.Clone(b)
+			if rest[s.axis] = s.shape[s.axis]; rest.Equal(s.shape) {
+				return fmt.Errorf("%q has four numbers at each of its positions: scores of boxes, each for itself", t.g.Info(v).Name)
+			}
+		}
+	}
+	return nil
 }
 
 // flat is the scores as [N,K,P]: class axis, then positions in row-major order.

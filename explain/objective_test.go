@@ -40,7 +40,7 @@ func graphOf(t testing.TB, in, out []*onnxpb.ValueInfoProto, weights map[string]
 		}
 	}
 	for name, v := range map[string][]int64{
-		"axes": {2}, "shape": {-1, 3, 4}, "rows": {-1, 6, 4}, "one": {1}, "two": {2}, "all": {0, 1, 2, 3, 4, 5, 6, 7, 8}, "rowshape": {-1, 3}, "one1": {2},
+		"axes": {2}, "shape": {-1, 3, 4}, "rows": {-1, 6, 4}, "one": {1}, "two": {2}, "all": {0, 1, 2, 3, 4, 5, 6, 7, 8}, "rowshape": {-1, 3}, "one1": {2}, "flat2": {-1, 2, 16}, "flat4": {-1, 4, 16},
 	} {
 		g.Initializer = append(g.Initializer, onnx.TensorToProto(name, tensor.From(v, len(v))))
 	}
@@ -448,6 +448,10 @@ func TestRefusals(t *testing.T) {
 			double(1, 1, 3, 8, 8), "a picture more likely"},
 		"boxes": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 6, 4)}, k, nodeOf("MatMul", "x w", "z"), nodeOf("Reshape", "z rows", "y")),
 			double(1, 1, 6), "not one row of class scores"},
+		"detector": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 4, 4)}, []*onnxpb.ValueInfoProto{reals("y", 16, 2), reals("boxes", 16, 4)}, map[string][]int{"s": {2, 3, 1, 1}, "b": {4, 3, 1, 1}},
+			nodeOf("Conv", "x s", "sc"), nodeOf("Reshape", "sc flat2", "sf"), nodeOf("Transpose", "sf", "y", onnx.AttrInts("perm", 0, 2, 1)),
+			nodeOf("Conv", "x b", "bc"), nodeOf("Reshape", "bc flat4", "bf"), nodeOf("Transpose", "bf", "boxes", onnx.AttrInts("perm", 0, 2, 1))),
+			double(1, 1, 3, 4, 4), "scores of boxes"},
 		"volume": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 1, 2, 2, 2)}, []*onnxpb.ValueInfoProto{reals("y", 8)}, k, nodeOf("Flatten", "x", "y")),
 			double(1, 1, 1, 2, 2, 2), "volumes cannot be shown"},
 	} {

@@ -1,7 +1,10 @@
 package explain
 
 import (
+	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
@@ -124,4 +127,17 @@ func (t *trace) places(v graph.Value) ops.Coords {
 		return nil
 	}
 	return c[1:]
+}
+
+// describe is the element type and shape of v, for example float32[N,4420,2].
+func (t *trace) describe(v graph.Value) string {
+	var d []string
+	for k, n := range t.shapes[v] {
+		if k == 0 && n == t.n {
+			d = append(d, "N")
+		} else {
+			d = append(d, strconv.Itoa(n))
+		}
+	}
+	return fmt.Sprintf("%v[%s]", t.g.Info(v).DType, strings.Join(d, ","))
 }
