@@ -248,7 +248,7 @@ func (e *Explainer) prepare(feeds map[string]*tensor.Tensor) error {
 			if err != nil {
 				return err
 			}
-			if !slices.ContainsFunc(e.net.layers, func(o place) bool { return o.name == at.name }) {
+			if !slices.ContainsFunc(e.net.layers, func(o place) bool { return o.name == at.name && o.view.same(at.view) }) {
 				e.net.layers = append(e.net.layers, at)
 			}
 		}

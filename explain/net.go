@@ -3,6 +3,7 @@ package explain
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/grad"
@@ -55,10 +56,10 @@ func (n *net) session(p Policy) (*engine.Session, error) {
 	}
 	q := engine.Query{Fetch: n.goal.scores(), Loss: n.number, Override: p.Override}
 	for _, l := range n.layers {
-		q.Fetch, q.Grad = append(q.Fetch, l.name), append(q.Grad, l.name)
+		q.Fetch, q.Grad = once(q.Fetch, l.name), once(q.Grad, l.name)
 	}
 	if n.wantInput {
-		q.Grad = append(q.Grad, n.at())
+		q.Grad = once(q.Grad, n.at())
 	}
 	s, err := n.m.Session(q)
 	if err != nil {
@@ -66,6 +67,14 @@ func (n *net) session(p Policy) (*engine.Session, error) {
 	}
 	n.sessions[p.Name] = s
 	return s, nil
+}
+
+// once is list with name in it.
+func once(list []string, name string) []string {
+	if slices.Contains(list, name) {
+		return list
+	}
+	return append(list, name)
 }
 
 // at is the name of the tensor that maps at the input are made at.

@@ -280,6 +280,11 @@ func nearest(levels []float32, x float32) int {
 	return min(i, len(levels)-1)
 }
 
+// same reports whether v and w read the same elements in the same order.
+func (v View) same(w View) bool {
+	return v.C == w.C && v.H == w.H && v.W == w.W && v.axis == w.axis && slices.Equal(v.index(), w.index())
+}
+
 // layouts are the orders of axes that have a name. The letters: n rows, c channels, h, w and l positions, t steps; one of them stands for each axis.
 var layouts = []string{"nchw", "nhwc", "ncl", "nlc", "tnc", "nhw", "nl"}
 

@@ -180,6 +180,14 @@ func TestViewsByHand(t *testing.T) {
 	if got := maps["auto@nchw"].Shape; !slices.Equal(got, []int{1, 8, 10}) { // what it would be without views
 		t.Errorf("auto@nchw has shape %v", got)
 	}
+	c.Layers = []string{"auto", "auto@nhwc", "auto@nchw"}
+	images, err := explainer(t, m, c).Explain(context.Background(), g.feeds(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(images[0].Maps); n != 2 || !images[0].Maps[1].Raw.Shape().Equal(tensor.Shape{1, 8, 10}) {
+		t.Errorf("%d maps of a layer read in two ways, the second time as another", n)
+	}
 	vit, vg := viewNet(t, "vit")
 	for layer, want := range map[string]string{
 		"/encoder/layers/encoder_layer_0/Add_1_output_0@tokens:2":     "",
