@@ -171,7 +171,7 @@ func newGoal(o Objective, s Score, h engine.Head, z graph.Value, t *trace, src s
 	if s != Logit && kind == OutputValue {
 		return nil, fmt.Errorf("explain: score %q: output %q is a value, which has no probability", s, h.Output)
 	}
-	if o.Region != "" && kind != RegionScore || o.Position != nil && kind != PositionScore {
+	if o.Region != "" && kind != RegionScore || o.Position != nil && kind != PositionScore || (o.Region != "" || o.Position != nil) && len(sc.grid) == 0 {
 		return nil, fmt.Errorf("explain: output %q is %s: it has no positions to choose from", h.Output, t.describe(z))
 	}
 	switch kind {

@@ -277,6 +277,16 @@ func TestRegions(t *testing.T) {
 	}
 }
 
+func TestNoPositions(t *testing.T) {
+	m := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 3)}, map[string][]int{"w": {6, 3}}, nodeOf("MatMul", "x w", "y"))
+	for _, o := range []Objective{{Region: "0:1"}, {Position: new(0)}, {Kind: RegionScore, Region: "0:1,0:1"}, {Kind: ClassScore, Position: new(1)}} {
+		_, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}}, Objective: o}).Explain(context.Background(), only(m, double(1, 1, 6)))
+		if err == nil || !strings.Contains(err.Error(), "no positions") {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+}
+
 func TestPositions(t *testing.T) {
 	x := double(5, 2, 7, 3)
 	m := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 7, 3)}, []*onnxpb.ValueInfoProto{reals("y", 7, 4)}, map[string][]int{"w": {3, 4}}, nodeOf("MatMul", "x w", "y"))
