@@ -9,15 +9,15 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// part is the elements of a value that have a place along so many axes of the input: along all that are followed, or along none, as a class token or a
-// mean over everything.
+// part is the elements of a value that have a place along so many axes of the input: along all that are followed, or along none, as a
+// class token or a mean over everything.
 type part struct {
 	v     graph.Value
 	known int
 }
 
-// live tells which parts of the values the score depends on through parts that follow: the gradient by others is zero whatever the weights. It
-// is how the tokens of pictures are dead after the last attention of a transformer that reads the class token.
+// live tells which parts of the values the score depends on through parts that follow: the gradient by others is zero whatever the
+// weights. It is how the tokens of pictures are dead after the last attention of a transformer that reads the class token.
 func (t *terrain) live() map[part]bool {
 	live := map[part]bool{}
 	for _, v := range t.scores {
@@ -137,10 +137,10 @@ func (t *terrain) cuts() []graph.Value {
 	return out
 }
 
-// auto is the layer that maps are made at unless one is named. For tokens it is their embedding. Otherwise it is the last tensor with more than one
-// position that all paths to the score pass through and whose positions have a gradient, or the activation just before it when only pooling and the
-// like lie between, or the normalisation just after it when the positions act through that alone: in a vision transformer that reads a class
-// token, the first norm of the last block. early reports that most of the model comes after it.
+// auto is the layer that maps are made at unless one is named. For tokens it is their embedding. Otherwise it is the last tensor with
+// more than one position that all paths to the score pass through and whose positions have a gradient, or the activation just before it
+// when only pooling and the like lie between, or the normalisation just after it when the positions act through that alone: in a vision
+// transformer that reads a class token, the first norm of the last block. early reports that most of the model comes after it.
 //
 // The rule is that of https://github.com/frgfm/torch-cam (locate_candidate_layer) for convolutional nets and the advice of
 // https://jacobgil.github.io/pytorch-gradcam-book/vision_transformers.html for transformers, made independent of module names.
@@ -159,7 +159,8 @@ func (t *terrain) auto() (v graph.Value, early bool, err error) {
 		}
 	}
 	if v == 0 {
-		return 0, false, fmt.Errorf("explain: no layer can be chosen automatically: no tensor with more than one position lies on every path to the class score; name one, see the list of layers")
+		return 0, false, fmt.Errorf("explain: no layer can be chosen automatically: no tensor with more than one position " +
+			"lies on every path to the class score; name one, see the list of layers")
 	}
 	if w := t.normed(v, live); w != v {
 		v = w
@@ -185,7 +186,8 @@ func (t *terrain) best(v graph.Value) int { return slices.Max(t.parts(v)) }
 func (t *terrain) unviewed(v graph.Value) graph.Value {
 	for {
 		n := t.g.Info(v).Def
-		if n == nil || n.Op.Role != graph.View || !t.passes(n) || n.In[0] == t.src.at || !t.usable(n.In[0]) || !t.views[n.In[0]].v.spread() {
+		if n == nil || n.Op.Role != graph.View || !t.passes(n) || n.In[0] == t.src.at || !t.usable(n.In[0]) ||
+			!t.views[n.In[0]].v.spread() {
 			return v
 		}
 		v = n.In[0]
@@ -218,7 +220,8 @@ func (t *terrain) passes(n *graph.Node) bool {
 	return n.Op.Role == graph.Pool || n.Op.Role == graph.View || n.Op.Role == graph.Move
 }
 
-// normed is the last value after v, and before anything is summed or moved, through which all influence of the positions of v on the score passes.
+// normed is the last value after v, and before anything is summed or moved, through which all influence of the positions of v on the
+// score passes.
 func (t *terrain) normed(v graph.Value, live map[part]bool) graph.Value {
 	reached := map[part]bool{{v, t.best(v)}: true}
 	uses := map[part]int{}

@@ -11,8 +11,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// dense explains the mean of the score of a class over positions: a region, or where the class is the highest. With one number z at each position
-// class 1 is where z > 0, and class 0 elsewhere, scored by -z.
+// dense explains the mean of the score of a class over positions: a region, or where the class is the highest. With one number z at each
+// position class 1 is where z > 0, and class 0 elsewhere, scored by -z.
 type dense struct {
 	scoreTensor
 	region []float32 // weight of each position, of sum 1; nil when the scores decide
@@ -24,7 +24,8 @@ func (d *dense) setRegion(s string) error {
 		return nil
 	}
 	parts := strings.Split(s, ",")
-	bad := fmt.Errorf("explain: region %q: the output has positions %v; want %s, half-open", s, d.extents(), map[bool]string{true: "from:to or one position", false: "y0:y1,x0:x1 or y,x"}[len(d.grid) == 1])
+	bad := fmt.Errorf("explain: region %q: the output has positions %v; want %s, half-open", s, d.extents(),
+		map[bool]string{true: "from:to or one position", false: "y0:y1,x0:x1 or y,x"}[len(d.grid) == 1])
 	if len(parts) != len(d.grid) {
 		return bad
 	}

@@ -1,13 +1,13 @@
-// Package explain shows what in an example a decision of a model is based on: heat maps from gradients and activations, and
-// their rendering as overlays, panels and a report.
+// Package explain shows what in an example a decision of a model is based on: heat maps from gradients and activations, and their
+// rendering as overlays, panels and a report.
 //
-// A method is one file: it registers a Method, whose Func computes raw maps from the passes that a Probe offers. Most are pure functions of
-// the activation and gradient of one example at one layer (perLayer). The Explainer finds which input is explained and what its axes are (source), which
-// number of the outputs (an Objective), and the layers with the View by which each is read as channels at positions; it makes each
-// forward and backward pass once for all methods and layers, and brings the maps to the size of the input.
+// A method is one file: it registers a Method, whose Func computes raw maps from the passes that a Probe offers. Most are pure functions
+// of the activation and gradient of one example at one layer (perLayer). The Explainer finds which input is explained and what its axes
+// are (source), which number of the outputs (an Objective), and the layers with the View by which each is read as channels at positions;
+// it makes each forward and backward pass once for all methods and layers, and brings the maps to the size of the input.
 //
-// What an axis is follows from the graph: the coordinates of the input are carried through it (ops.Follow), so that every element of every value is known
-// to be at a place of the input or at none.
+// What an axis is follows from the graph: the coordinates of the input are carried through it (ops.Follow), so that every element of
+// every value is known to be at a place of the input or at none.
 //
 // Conventions: x_l [N,C,h,w] are activations at a layer, g_l the gradient of the explained number by them; maps are positive where the
 // number grows. Examples of a batch never influence each other.
@@ -195,8 +195,8 @@ type Image struct {
 
 const topN = 10
 
-// Explain explains every example of feeds, the model's inputs by name, preprocessed: [N,C,H,W], [N,H,W,C], [N,T] or what else the model takes. All
-// examples of one Explainer must have one shape.
+// Explain explains every example of feeds, the model's inputs by name, preprocessed: [N,C,H,W], [N,H,W,C], [N,T] or what else the model
+// takes. All examples of one Explainer must have one shape.
 func (e *Explainer) Explain(ctx context.Context, feeds map[string]*tensor.Tensor) ([]Image, error) {
 	feeds, n, err := e.net.examples(e.net.m, feeds)
 	if err != nil {
@@ -385,8 +385,8 @@ func (e *Explainer) batch(ctx context.Context, feeds map[string]*tensor.Tensor, 
 	return images, nil
 }
 
-// rowsFor makes the rows of p: one for each example and choice. Where the targets are the model's own choice or given classes the first pass finds out
-// the rest; else a forward pass is made first.
+// rowsFor makes the rows of p: one for each example and choice. Where the targets are the model's own choice or given classes the first
+// pass finds out the rest; else a forward pass is made first.
 func (e *Explainer) rowsFor(ctx context.Context, p *Probe, feeds map[string]*tensor.Tensor, n, first int) (from []int, err error) {
 	g := e.net.goal
 	known := !slices.ContainsFunc(e.c.Targets, func(t Target) bool { return t.kind == targetTop || t.kind == targetArgmin })
@@ -511,7 +511,8 @@ func (e *Explainer) remark(r reading, choices []int) {
 	switch g := e.net.goal.(type) {
 	case *dense:
 		if o.Region == "" {
-			e.warn(fmt.Sprintf("output %q has classes at %d positions: explained is the mean score of a class over the positions where it is the highest; a region chooses others", e.head.Output, g.positions()))
+			e.warn(fmt.Sprintf("output %q has classes at %d positions: explained is the mean score of a class "+
+				"over the positions where it is the highest; a region chooses others", e.head.Output, g.positions()))
 		}
 		for _, k := range choices {
 			if r.p[k] == 0 && o.Region == "" {
@@ -520,11 +521,13 @@ func (e *Explainer) remark(r reading, choices []int) {
 		}
 	case *position:
 		if o.Position == nil {
-			e.warn(fmt.Sprintf("output %q has classes at %d positions: the last one that is not masked is explained; a position chooses another", e.head.Output, g.positions()))
+			e.warn(fmt.Sprintf("output %q has classes at %d positions: the last one that is not masked is explained; "+
+				"a position chooses another", e.head.Output, g.positions()))
 		}
 	case *single:
 		if g.value && o.Kind == ByOutputs {
-			e.warn(fmt.Sprintf("output %q is one number without a sigmoid: what raises it is explained; the target negative explains what lowers it", e.head.Output))
+			e.warn(fmt.Sprintf("output %q is one number without a sigmoid: what raises it is explained; "+
+				"the target negative explains what lowers it", e.head.Output))
 		}
 	case *classes:
 		if g.values && len(choices) == 1 && slices.Equal(e.c.Targets, []Target{Argmax}) {

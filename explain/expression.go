@@ -29,10 +29,12 @@ func formulaValues(m *engine.Model, f *Formula) ([]graph.Value, error) {
 	for _, name := range f.tensors() {
 		v := valueOf(m, name)
 		if v == 0 {
-			return nil, fmt.Errorf("explain: objective %q: the model has no output %q%s; its outputs are %s", f, name, didYouMean(name, bareNames(names)), strings.Join(names, ", "))
+			return nil, fmt.Errorf("explain: objective %q: the model has no output %q%s; its outputs are %s", f, name,
+				didYouMean(name, bareNames(names)), strings.Join(names, ", "))
 		}
 		if !isReal(m.Graph().Info(v).DType) {
-			return nil, fmt.Errorf("explain: objective %q: %q is %v, which has no gradient; the outputs are %s", f, name, m.Graph().Info(v).DType, strings.Join(names, ", "))
+			return nil, fmt.Errorf("explain: objective %q: %q is %v, which has no gradient; the outputs are %s", f, name,
+				m.Graph().Info(v).DType, strings.Join(names, ", "))
 		}
 		out = append(out, v)
 	}
@@ -69,7 +71,8 @@ func newExpression(f *Formula, values []graph.Value, t *trace) (*expression, err
 	}
 	s, err := e.shape(f.root)
 	if err == nil && len(s) > 0 {
-		err = fmt.Errorf("comes to %v numbers for each example; want one: give all indices, or take one of %s of it", s, strings.Join(functions, ", "))
+		err = fmt.Errorf("comes to %v numbers for each example; want one: give all indices, or take one of %s of it", s,
+			strings.Join(functions, ", "))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("explain: objective %q: %w", f, err)
@@ -83,7 +86,8 @@ type cut struct {
 	drop     bool // a single index: the axis goes
 }
 
-// cuts are what the indices of r leave of each axis of its tensor, without that of the examples. bare tells that the tensor has no such axis.
+// cuts are what the indices of r leave of each axis of its tensor, without that of the examples. bare tells that the tensor has no such
+// axis.
 func (e *expression) cuts(r tensorRef) (cuts []cut, bare bool, err error) {
 	s := e.shapes[r.name]
 	bare = len(s) == 0 || s[0] != e.rows
@@ -214,7 +218,8 @@ func (e *expression) value(b *build, n node) graph.Value {
 		return e.indexed(b, n, s)
 	case call:
 		x := b.reshape(e.value(b, n.x), -1, e.size(n.x))
-		op := map[string]*graph.Spec{"sum": ops.ReduceSum, "mean": ops.ReduceMean, "max": ops.ReduceMax, "min": ops.ReduceMin, "norm": ops.ReduceL2}[n.fn]
+		op := map[string]*graph.Spec{"sum": ops.ReduceSum, "mean": ops.ReduceMean, "max": ops.ReduceMax, "min": ops.ReduceMin,
+			"norm": ops.ReduceL2}[n.fn]
 		return b.Add(op, ops.KeepDims(false), x, b.Ints(1))
 	case binary:
 		op := map[byte]*graph.Spec{'+': ops.Add, '-': ops.Sub, '*': ops.Mul}[n.op]

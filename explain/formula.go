@@ -50,14 +50,14 @@ var functions = []string{"sum", "mean", "max", "min", "norm"}
 
 // ParseFormula reads a formula over the outputs of a model, by name:
 //
-//	formula = term { ("+" | "-") term }      term  = factor { "*" factor }
-//	factor  = "-" factor | number | function "(" formula ")" | "(" formula ")" | tensor
-//	tensor  = name [ "[" index { "," index } "]" ]
-//	index   = number | [number] ":" [number] | "..."
+// //	formula = term { ("+" | "-") term }      term  = factor { "*" factor } //	factor  = "-" factor | number | function "(" formula
+// ")" | "(" formula ")" | tensor //	tensor  = name [ "[" index { "," index } "]" ] //	index   = number | [number] ":" [number] |
+// "..."
 //
-// Functions are sum, mean, max, min and norm (Euclidean), over all numbers of an example. Indices are NumPy's, for a batch of one: the first is
-// that of the example, 0 or a colon; numbers count from 0, or from the end when negative; axes that are left out are taken whole. A name that is not made
-// of letters, digits, _, ., / and : stands in quotes. The formula must come to one number for each example.
+// Functions are sum, mean, max, min and norm (Euclidean), over all numbers of an example. Indices are NumPy's, for a batch of one: the
+// first is that of the example, 0 or a colon; numbers count from 0, or from the end when negative; axes that are left out are taken
+// whole. A name that is not made of letters, digits, _, ., / and : stands in quotes. The formula must come to one number for each
+// example.
 func ParseFormula(s string) (*Formula, error) {
 	p := &parser{s: s}
 	x, err := p.formula()

@@ -93,7 +93,8 @@ func upstream(g *graph.Graph, vs []graph.Value) map[graph.Value]bool {
 
 // newTerrain finds the nodes between src.at and the scores, apart from those that work on shapes, numbers and conditions.
 func newTerrain(t *trace, src source, scores []graph.Value, before map[graph.Value]bool) *terrain {
-	r := &terrain{trace: t, src: src, scores: scores, between: map[graph.Value]bool{src.at: true}, views: map[graph.Value]viewed{}, partsOf: map[graph.Value][]int{}}
+	r := &terrain{trace: t, src: src, scores: scores, between: map[graph.Value]bool{src.at: true}, views: map[graph.Value]viewed{},
+		partsOf: map[graph.Value][]int{}}
 	for _, n := range t.g.Nodes {
 		if !slices.ContainsFunc(n.In, func(v graph.Value) bool { return r.between[v] }) {
 			continue
@@ -112,7 +113,8 @@ func newTerrain(t *trace, src source, scores []graph.Value, before map[graph.Val
 	return r
 }
 
-// view is how v is read as [N,C,h,w]: as its elements were followed from the input or, where that says nothing, as [N,C,h,w] if it has four axes.
+// view is how v is read as [N,C,h,w]: as its elements were followed from the input or, where that says nothing, as [N,C,h,w] if it has
+// four axes.
 func (t *terrain) view(v graph.Value) (View, error) {
 	if w, ok := t.views[v]; ok {
 		return w.v, w.err
@@ -180,9 +182,11 @@ func (t *terrain) layer(name string) (graph.Value, View, error) {
 	}
 	switch {
 	case slices.Contains(t.scores, v) || v == t.src.in:
-		return 0, View{}, fmt.Errorf("explain: layer %q is the model's input or score itself; the last layers before it are %s", name, t.last())
+		return 0, View{}, fmt.Errorf("explain: layer %q is the model's input or score itself; the last layers before it are %s", name,
+			t.last())
 	case !t.between[v]:
-		return 0, View{}, fmt.Errorf("explain: layer %q is not between the input %q and the class score; the last ones are %s", name, t.src.io.Name, t.last())
+		return 0, View{}, fmt.Errorf("explain: layer %q is not between the input %q and the class score; the last ones are %s", name,
+			t.src.io.Name, t.last())
 	case !isReal(t.g.Info(v).DType):
 		return 0, View{}, fmt.Errorf("explain: layer %q has %s; maps need real numbers, as of %s", name, shape, t.last())
 	case as != "" && t.shapes[v] != nil:
@@ -194,7 +198,8 @@ func (t *terrain) layer(name string) (graph.Value, View, error) {
 	}
 	w, err := t.view(v)
 	if err != nil {
-		return 0, View{}, fmt.Errorf("explain: layer %q has %s and cannot be read as channels at positions: %w; say how after an @, as in %s@nhwc (%s), or take one of %s", name, shape, err, name, viewNames, t.last())
+		return 0, View{}, fmt.Errorf("explain: layer %q has %s and cannot be read as channels at positions: %w; "+
+			"say how after an @, as in %s@nhwc (%s), or take one of %s", name, shape, err, name, viewNames, t.last())
 	}
 	return v, w, nil
 }

@@ -137,7 +137,8 @@ func (n *net) backward(ctx context.Context, policy Policy, feeds map[string]*ten
 }
 
 // each runs s over the rows of feeds, collects the numbers and what the scores say, and calls more, if any, with each result.
-func (n *net) each(ctx context.Context, s *engine.Session, p *Pass, feeds map[string]*tensor.Tensor, choices []int, more func(r *engine.Result, lo, hi int) error) error {
+func (n *net) each(ctx context.Context, s *engine.Session, p *Pass, feeds map[string]*tensor.Tensor, choices []int,
+	more func(r *engine.Result, lo, hi int) error) error {
 	rows := len(choices)
 	all := map[string]*tensor.Tensor{}
 	ks := make([]int64, rows)

@@ -25,12 +25,13 @@ const (
 	ExpressionOf  ObjectiveKind = "expression" // a formula over outputs
 )
 
-// Objective is the number of each row that is explained, apart from the class, which a Target names. The zero value lets the model decide.
+// Objective is the number of each row that is explained, apart from the class, which a Target names. The zero value lets the model
+// decide.
 type Objective struct {
 	Kind   ObjectiveKind
 	Output string // the model's output; "" is the first real one that depends on an input
-	// Region is, for RegionScore, y0:y1,x0:x1 in positions of the output, half-open, or from:to for a sequence, or one position y,x. "" means the
-	// positions at which the class has the highest score of all, or all positions where there are none.
+	// Region is, for RegionScore, y0:y1,x0:x1 in positions of the output, half-open, or from:to for a sequence, or one position y,x. ""
+	// means the positions at which the class has the highest score of all, or all positions where there are none.
 	Region string
 	// Position is, for PositionScore, counted from the end when negative. nil means the last one that a mask does not hide.
 	Position   *int
@@ -145,13 +146,15 @@ func (b *build) scored(s Score, z graph.Value, each bool) graph.Value {
 }
 
 // advice is what to do where gtk cannot know which number is meant.
-const advice = "name the number to explain as a formula over the outputs (--objective 'scores[0,17,1]' or 'mean(out[:,2,4:8])'), another output (--output), or a class and a region of an output that has classes at positions (--target, --region)"
+const advice = "name the number to explain as a formula over the outputs (--objective 'scores[0,17,1]' or 'mean(out[:,2,4:8])'), " +
+	"another output (--output), or a class and a region of an output that has classes at positions (--target, --region)"
 
 // newGoal makes the objective o ready. z is the score tensor of head h; places of it are known from t.
 func newGoal(o Objective, s Score, h engine.Head, z graph.Value, t *trace, src source) (goal, error) {
 	shape := t.shapes[z]
 	if shape == nil {
-		return nil, fmt.Errorf("explain: only a run can tell the shape of %q, so it is not known what its numbers are: %s", h.Output, advice)
+		return nil, fmt.Errorf("explain: only a run can tell the shape of %q, so it is not known what its numbers are: %s", h.Output,
+			advice)
 	}
 	sc := scoreTensor{name: h.Logits, shape: shape, rows: t.n, each: h.Activation == "Sigmoid", score: s}
 	sc.normed = t.g.Info(z).Def != nil && t.g.Info(z).Def.Op.Role == graph.Normalisation
@@ -171,13 +174,15 @@ func newGoal(o Objective, s Score, h engine.Head, z graph.Value, t *trace, src s
 	if s != Logit && kind == OutputValue {
 		return nil, fmt.Errorf("explain: score %q: output %q is a value, which has no probability", s, h.Output)
 	}
-	if o.Region != "" && kind != RegionScore || o.Position != nil && kind != PositionScore || (o.Region != "" || o.Position != nil) && len(sc.grid) == 0 {
+	if o.Region != "" && kind != RegionScore || o.Position != nil && kind != PositionScore || (o.Region != "" || o.Position != nil) &&
+		len(sc.grid) == 0 {
 		return nil, fmt.Errorf("explain: output %q is %s: it has no positions to choose from", h.Output, t.describe(z))
 	}
 	switch kind {
 	case ClassScore, OutputValue, BinaryScore:
 		if sc.positions() > 1 {
-			return nil, fmt.Errorf("explain: output %q is %s: it has %d positions, want one: %s", h.Output, t.describe(z), sc.positions(), advice)
+			return nil, fmt.Errorf("explain: output %q is %s: it has %d positions, want one: %s", h.Output, t.describe(z),
+				sc.positions(), advice)
 		}
 		if kind == BinaryScore && sc.classes != 1 {
 			return nil, fmt.Errorf("explain: output %q has %d numbers for each example, want one", h.Output, sc.classes)
@@ -193,7 +198,9 @@ func newGoal(o Objective, s Score, h engine.Head, z graph.Value, t *trace, src s
 		p := &position{scoreTensor: sc, mask: maskOf(t, src)}
 		return p, p.setPosition(o.Position)
 	}
-	return nil, fmt.Errorf("explain: objective of kind %q: want %s", o.Kind, strings.Join([]string{string(ClassScore), string(BinaryScore), string(OutputValue), string(RegionScore), string(PositionScore), string(ExpressionOf)}, ", "))
+	return nil, fmt.Errorf("explain: objective of kind %q: want %s", o.Kind,
+		strings.Join([]string{string(ClassScore), string(BinaryScore), string(OutputValue), string(RegionScore), string(PositionScore),
+			string(ExpressionOf)}, ", "))
 }
 
 // scoreTensor is a tensor of scores: which axis is that of the classes, which are positions.
@@ -228,8 +235,8 @@ func (s *scoreTensor) positions() int {
 	return n
 }
 
-// axes tells the classes from the positions. A single axis with several numbers is that of the classes unless it follows the positions of the input; of
-// several, the one that does not.
+// axes tells the classes from the positions. A single axis with several numbers is that of the classes unless it follows the positions of
+// the input; of several, the one that does not.
 func (s *scoreTensor) axes(c ops.Coords, kind ObjectiveKind) error {
 	if len(s.shape) == 0 || s.shape.Len() == 0 {
 		return fmt.Errorf("need numbers of each example")
@@ -295,7 +302,8 @@ func (s *scoreTensor) kind(h engine.Head, src source, o Objective) (ObjectiveKin
 	case src.kind == KindTokens && s.classes > 1:
 		return PositionScore, nil
 	case h.Activation == "" && s.normed:
-		return ByOutputs, fmt.Errorf("it is made by a normalisation: hidden states more likely than %d classes at each position", s.classes)
+		return ByOutputs, fmt.Errorf("it is made by a normalisation: hidden states more likely than %d classes at each position",
+			s.classes)
 	case h.Activation == "" && s.classes == 1:
 		return ByOutputs, fmt.Errorf("it has one number at each of %d positions, of which it is not known what they mean", s.positions())
 	case h.Activation == "" && s.classes == src.fed.C && s.positions() >= src.fed.H*src.fed.W:
@@ -369,7 +377,8 @@ func (s *scoreTensor) at(x []float64, r, k, u int) float64 {
 func (s *scoreTensor) numbers(f fetched, n int) ([]float64, error) {
 	x := f.scores[s.name]
 	if x.Len() < n*s.classes*s.positions() {
-		return nil, fmt.Errorf("explain: %q is %v for a batch of %d examples, want %d numbers for each; the model mixes them", s.name, x, n, s.classes*s.positions())
+		return nil, fmt.Errorf("explain: %q is %v for a batch of %d examples, want %d numbers for each; the model mixes them", s.name,
+			x, n, s.classes*s.positions())
 	}
 	return x.Float64s(), nil
 }

@@ -40,7 +40,8 @@ func graphOf(t testing.TB, in, out []*onnxpb.ValueInfoProto, weights map[string]
 		}
 	}
 	for name, v := range map[string][]int64{
-		"axes": {2}, "shape": {-1, 3, 4}, "rows": {-1, 6, 4}, "one": {1}, "two": {2}, "all": {0, 1, 2, 3, 4, 5, 6, 7, 8}, "rowshape": {-1, 3}, "one1": {2}, "flat2": {-1, 2, 16}, "flat4": {-1, 4, 16},
+		"axes": {2}, "shape": {-1, 3, 4}, "rows": {-1, 6, 4}, "one": {1}, "two": {2}, "all": {0, 1, 2, 3, 4, 5, 6, 7,
+			8}, "rowshape": {-1, 3}, "one1": {2}, "flat2": {-1, 2, 16}, "flat4": {-1, 4, 16},
 	} {
 		g.Initializer = append(g.Initializer, onnx.TensorToProto(name, tensor.From(v, len(v))))
 	}
@@ -118,13 +119,15 @@ func TestClassScores(t *testing.T) {
 						z = append(z, img.Top[slices.IndexFunc(img.Top, isClass(k))].Logit)
 					}
 					k := got.Target.Class
-					if target.kind == targetClass && k != 3 || target.kind == targetArgmax && k != ranked(z)[0] || target.kind == targetArgmin && k != ranked(z)[4] {
+					if target.kind == targetClass && k != 3 || target.kind == targetArgmax && k != ranked(z)[0] ||
+						target.kind == targetArgmin && k != ranked(z)[4] {
 						t.Errorf("%s: target %v is class %d of %v", end, target, k, z)
 					}
 					p := probabilities(z, each)[k]
 					want := map[Score]float64{Logit: float64(z[k]), Prob: p, LogProb: math.Log(p)}[s]
 					if math.Abs(got.Score-want) > 1e-5*(1+math.Abs(want)) || math.Abs(got.Target.Prob-p) > 1e-6 {
-						t.Errorf("%s: %s of class %d is %g, want %g; probability %g, want %g", end, s, k, got.Score, want, got.Target.Prob, p)
+						t.Errorf("%s: %s of class %d is %g, want %g; probability %g, want %g", end, s, k, got.Score, want,
+							got.Target.Prob, p)
 					}
 				}
 			}
@@ -159,7 +162,8 @@ func TestOneRun(t *testing.T) {
 func TestOneOutputBothWays(t *testing.T) {
 	x := double(2, 3, 6)
 	for _, end := range []string{"Sigmoid", "Identity"} {
-		m := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 1)}, map[string][]int{"w": {6, 1}}, nodeOf("MatMul", "x w", "z"), nodeOf(end, "z", "y"))
+		m := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 1)}, map[string][]int{"w": {6, 1}},
+			nodeOf("MatMul", "x w", "z"), nodeOf(end, "z", "y"))
 		up := checkDerivative(t, m, Config{Targets: []Target{Positive}}, x)
 		down := checkDerivative(t, m, Config{Targets: []Target{Class(0)}}, x)
 		mine := checkDerivative(t, m, Config{}, x)
@@ -186,15 +190,19 @@ func TestOneOutputBothWays(t *testing.T) {
 				t.Errorf("probabilities add up to %g", p)
 			}
 		} else {
-			_, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}}, Score: Prob}).Explain(context.Background(), only(m, x))
+			_, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}}, Score: Prob}).Explain(context.Background(),
+				only(m, x))
 			if err == nil || !strings.Contains(err.Error(), "no probability") {
 				t.Errorf("probability of a value: %v", err)
 			}
-			if _, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}}, Objective: Objective{Kind: BinaryScore}, Score: Prob}).Explain(context.Background(), only(m, x)); err != nil {
+			if _, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}}, Objective: Objective{Kind: BinaryScore},
+				Score: Prob}).Explain(context.Background(), only(m, x)); err != nil {
 				t.Errorf("probability of a logit that is said to be one: %v", err)
 			}
 		}
-		if _, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}}, Targets: []Target{Class(2)}}).Explain(context.Background(), only(m, x)); err == nil || !strings.Contains(err.Error(), "positive") {
+		if _, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}},
+			Targets: []Target{Class(2)}}).Explain(context.Background(), only(m, x)); err == nil ||
+			!strings.Contains(err.Error(), "positive") {
 			t.Errorf("class 2 of one output: %v", err)
 		}
 	}
@@ -202,11 +210,13 @@ func TestOneOutputBothWays(t *testing.T) {
 
 func TestValues(t *testing.T) {
 	x := double(2, 2, 6)
-	m := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 3)}, map[string][]int{"w": {6, 3}}, nodeOf("MatMul", "x w", "y"))
+	m := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 3)}, map[string][]int{"w": {6, 3}},
+		nodeOf("MatMul", "x w", "y"))
 	o := Objective{Kind: OutputValue}
 	for target, k := range map[Target]int{Argmax: 0, Class(2): 2} {
 		got := checkDerivative(t, m, Config{Objective: o, Targets: []Target{target}}, x)[1].Maps[0]
-		if b, err := json.Marshal(got.Target); err != nil || !strings.Contains(string(b), `"prob":null`) || !strings.Contains(string(b), `"value":`) {
+		if b, err := json.Marshal(got.Target); err != nil || !strings.Contains(string(b), `"prob":null`) ||
+			!strings.Contains(string(b), `"value":`) {
 			t.Errorf("in JSON: %s, %v", b, err)
 		}
 		if got.Target.Class != k || got.Target.Value == nil || float64(*got.Target.Value) != float64(float32(got.Score)) {
@@ -222,8 +232,10 @@ func TestRegions(t *testing.T) {
 	}
 	in := []*onnxpb.ValueInfoProto{reals("x", 2, 5, 6)}
 	first := graphOf(t, in, []*onnxpb.ValueInfoProto{reals("y", 4, 5, 6)}, map[string][]int{"k": {4, 2, 3, 3}}, conv("y"))
-	last := graphOf(t, in, []*onnxpb.ValueInfoProto{reals("y", 5, 6, 4)}, map[string][]int{"k": {4, 2, 3, 3}}, conv("c"), nodeOf("Transpose", "c", "y", onnx.AttrInts("perm", 0, 2, 3, 1)))
-	one := graphOf(t, in, []*onnxpb.ValueInfoProto{reals("y", 1, 5, 6)}, map[string][]int{"k": {1, 2, 3, 3}}, conv("c"), nodeOf("Sigmoid", "c", "y"))
+	last := graphOf(t, in, []*onnxpb.ValueInfoProto{reals("y", 5, 6, 4)}, map[string][]int{"k": {4, 2, 3, 3}}, conv("c"),
+		nodeOf("Transpose", "c", "y", onnx.AttrInts("perm", 0, 2, 3, 1)))
+	one := graphOf(t, in, []*onnxpb.ValueInfoProto{reals("y", 1, 5, 6)}, map[string][]int{"k": {1, 2, 3, 3}}, conv("c"),
+		nodeOf("Sigmoid", "c", "y"))
 	for _, region := range []string{"", "1:3,0:2", "4,5"} {
 		for _, s := range Scores {
 			for _, target := range []Target{Argmax, Class(1)} {
@@ -231,7 +243,8 @@ func TestRegions(t *testing.T) {
 				a, b := checkDerivative(t, first, c, x), checkDerivative(t, last, c, x)
 				checkDerivative(t, one, c, x)
 				for i := range a {
-					if !tensor.Equal(a[i].Maps[0].Raw, b[i].Maps[0].Raw) || a[i].Maps[0].Score != b[i].Maps[0].Score || a[i].Top[0] != b[i].Top[0] {
+					if !tensor.Equal(a[i].Maps[0].Raw, b[i].Maps[0].Raw) || a[i].Maps[0].Score != b[i].Maps[0].Score ||
+						a[i].Top[0] != b[i].Top[0] {
 						t.Errorf("%s of %q: classes first and classes last differ: %v %v", s, region, a[i].Top[0], b[i].Top[0])
 					}
 				}
@@ -265,12 +278,16 @@ func TestRegions(t *testing.T) {
 				share++
 			}
 		}
-		if area[best] != slices.Max(area) || math.Abs(img.Maps[0].Score-sum/share) > 1e-9 || math.Abs(img.Top[0].Prob-share/30) > 1e-9 || !img.Top[0].Share {
-			t.Errorf("example %d: class %d of areas %v, score %g, want %g; share %g", i, best, area, img.Maps[0].Score, sum/share, img.Top[0].Prob)
+		if area[best] != slices.Max(area) || math.Abs(img.Maps[0].Score-sum/share) > 1e-9 ||
+			math.Abs(img.Top[0].Prob-share/30) > 1e-9 || !img.Top[0].Share {
+			t.Errorf("example %d: class %d of areas %v, score %g, want %g; share %g", i, best, area, img.Maps[0].Score, sum/share,
+				img.Top[0].Prob)
 		}
 	}
-	for region, want := range map[string]string{"0:2": "y0:y1,x0:x1", "0:9,0:1": "positions [5 6]", "2:1,0:1": "half-open", "a,b": "want"} {
-		_, err := explainer(t, first, Config{Requests: []Request{{"gradient", nil}}, Objective: Objective{Region: region}}).Explain(context.Background(), only(first, x))
+	for region, want := range map[string]string{"0:2": "y0:y1,x0:x1", "0:9,0:1": "positions [5 6]", "2:1,0:1": "half-open",
+		"a,b": "want"} {
+		_, err := explainer(t, first, Config{Requests: []Request{{"gradient", nil}},
+			Objective: Objective{Region: region}}).Explain(context.Background(), only(first, x))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("region %q: %v", region, err)
 		}
@@ -278,9 +295,12 @@ func TestRegions(t *testing.T) {
 }
 
 func TestNoPositions(t *testing.T) {
-	m := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 3)}, map[string][]int{"w": {6, 3}}, nodeOf("MatMul", "x w", "y"))
-	for _, o := range []Objective{{Region: "0:1"}, {Position: new(0)}, {Kind: RegionScore, Region: "0:1,0:1"}, {Kind: ClassScore, Position: new(1)}} {
-		_, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}}, Objective: o}).Explain(context.Background(), only(m, double(1, 1, 6)))
+	m := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 3)}, map[string][]int{"w": {6, 3}},
+		nodeOf("MatMul", "x w", "y"))
+	for _, o := range []Objective{{Region: "0:1"}, {Position: new(0)}, {Kind: RegionScore, Region: "0:1,0:1"},
+		{Kind: ClassScore, Position: new(1)}} {
+		_, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}}, Objective: o}).Explain(context.Background(),
+			only(m, double(1, 1, 6)))
 		if err == nil || !strings.Contains(err.Error(), "no positions") {
 			t.Errorf("%+v: %v", o, err)
 		}
@@ -289,8 +309,10 @@ func TestNoPositions(t *testing.T) {
 
 func TestPositions(t *testing.T) {
 	x := double(5, 2, 7, 3)
-	m := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 7, 3)}, []*onnxpb.ValueInfoProto{reals("y", 7, 4)}, map[string][]int{"w": {3, 4}}, nodeOf("MatMul", "x w", "y"))
-	c := Config{Objective: Objective{Kind: PositionScore, Position: new(-3)}, Score: LogProb, Requests: []Request{{"gradient", Options{"reduce": "abs-sum"}}}}
+	m := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 7, 3)}, []*onnxpb.ValueInfoProto{reals("y", 7, 4)},
+		map[string][]int{"w": {3, 4}}, nodeOf("MatMul", "x w", "y"))
+	c := Config{Objective: Objective{Kind: PositionScore, Position: new(-3)}, Score: LogProb,
+		Requests: []Request{{"gradient", Options{"reduce": "abs-sum"}}}}
 	images, err := explainer(t, m, c).Explain(context.Background(), only(m, x))
 	if err != nil {
 		t.Fatal(err)
@@ -303,21 +325,25 @@ func TestPositions(t *testing.T) {
 		}
 	}
 	// tokens: the last position that the mask shows
-	ids := graphOf(t, []*onnxpb.ValueInfoProto{onnx.ValueInfo("ids", tensor.Int64, "N", 5), onnx.ValueInfo("attention_mask", tensor.Int64, "N", 5)}, []*onnxpb.ValueInfoProto{reals("y", 5, 4)},
+	ids := graphOf(t, []*onnxpb.ValueInfoProto{onnx.ValueInfo("ids", tensor.Int64, "N", 5),
+		onnx.ValueInfo("attention_mask", tensor.Int64, "N", 5)}, []*onnxpb.ValueInfoProto{reals("y", 5, 4)},
 		map[string][]int{"table": {9, 3}, "w": {3, 4}},
-		nodeOf("Gather", "table ids", "e"), nodeOf("Cast", "attention_mask", "f", onnx.AttrInt("to", int64(tensor.Float64))), nodeOf("Unsqueeze", "f axes", "g"),
+		nodeOf("Gather", "table ids", "e"), nodeOf("Cast", "attention_mask", "f",
+			onnx.AttrInt("to", int64(tensor.Float64))), nodeOf("Unsqueeze", "f axes", "g"),
 		nodeOf("Mul", "e g", "h"), nodeOf("MatMul", "h w", "y"))
 	feeds := map[string]*tensor.Tensor{
 		"ids":            tensor.From([]int64{1, 2, 3, 4, 5, 8, 7, 6, 0, 0}, 2, 5),
 		"attention_mask": tensor.From([]int64{1, 1, 1, 1, 1, 1, 1, 1, 0, 0}, 2, 5),
 	}
 	var notes []string
-	e := explainer(t, ids, Config{Requests: []Request{{"gradient", nil}, {"normgrad", nil}}, Warn: func(s string) { notes = append(notes, s) }})
+	e := explainer(t, ids, Config{Requests: []Request{{"gradient", nil}, {"normgrad", nil}},
+		Warn: func(s string) { notes = append(notes, s) }})
 	images, err = e.Explain(context.Background(), feeds)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if e.Kind() != KindTokens || e.Input() != "ids" || e.Layers()[0] != "e" || len(notes) == 0 || !strings.Contains(notes[0], "not masked") {
+	if e.Kind() != KindTokens || e.Input() != "ids" || e.Layers()[0] != "e" || len(notes) == 0 ||
+		!strings.Contains(notes[0], "not masked") {
 		t.Errorf("%s %q is explained at %v, notes %q", e.Kind(), e.Input(), e.Layers(), notes)
 	}
 	for i, img := range images {
@@ -338,7 +364,8 @@ func TestPositions(t *testing.T) {
 		t.Errorf("noise for tokens: %v", err)
 	}
 	delete(feeds, "attention_mask")
-	if _, err = explainer(t, ids, Config{Requests: []Request{{"gradient", nil}}}).Explain(context.Background(), feeds); err == nil || !strings.Contains(err.Error(), `input attention_mask int64[N,5] is not given`) {
+	if _, err = explainer(t, ids, Config{Requests: []Request{{"gradient", nil}}}).Explain(context.Background(), feeds); err == nil ||
+		!strings.Contains(err.Error(), `input attention_mask int64[N,5] is not given`) {
 		t.Errorf("an input left out: %v", err)
 	}
 }
@@ -434,11 +461,13 @@ func TestExpressions(t *testing.T) {
 			t.Errorf("%s: %v, want %q", f, err, want)
 		}
 	}
-	_, err = explainer(t, m, Config{Requests: []Request{{"gradient", nil}}, Objective: Objective{Expression: "sum(y)"}, Targets: []Target{Class(1)}}).Explain(context.Background(), only(m, x))
+	_, err = explainer(t, m, Config{Requests: []Request{{"gradient", nil}}, Objective: Objective{Expression: "sum(y)"},
+		Targets: []Target{Class(1)}}).Explain(context.Background(), only(m, x))
 	if err == nil || !strings.Contains(err.Error(), "without classes") {
 		t.Errorf("a class of a formula: %v", err)
 	}
-	if _, err := New(m, Config{Requests: []Request{{"gradient", nil}}, Objective: Objective{Output: "boxes"}}); err == nil || !strings.Contains(err.Error(), "boxes/out:0") {
+	if _, err := New(m, Config{Requests: []Request{{"gradient", nil}}, Objective: Objective{Output: "boxes"}}); err == nil ||
+		!strings.Contains(err.Error(), "boxes/out:0") {
 		t.Errorf("an output that is not there: %v", err)
 	}
 }
@@ -452,17 +481,24 @@ func TestRefusals(t *testing.T) {
 		x    *tensor.Tensor
 		want string
 	}{
-		"denoiser": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 1, 8, 8)}, []*onnxpb.ValueInfoProto{reals("y", 1, 8, 8)}, k, nodeOf("Conv", "x k", "y", pads)),
+		"denoiser": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 1, 8, 8)}, []*onnxpb.ValueInfoProto{reals("y", 1, 8, 8)}, k,
+			nodeOf("Conv", "x k", "y", pads)),
 			double(1, 1, 1, 8, 8), "one number at each of 64 positions"},
-		"style": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 8, 8)}, []*onnxpb.ValueInfoProto{reals("y", 3, 8, 8)}, k, nodeOf("Conv", "x k3", "y", pads)),
+		"style": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 8, 8)}, []*onnxpb.ValueInfoProto{reals("y", 3, 8, 8)}, k,
+			nodeOf("Conv", "x k3", "y", pads)),
 			double(1, 1, 3, 8, 8), "a picture more likely"},
-		"boxes": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 6, 4)}, k, nodeOf("MatMul", "x w", "z"), nodeOf("Reshape", "z rows", "y")),
+		"boxes": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 6, 4)}, k,
+			nodeOf("MatMul", "x w", "z"), nodeOf("Reshape", "z rows", "y")),
 			double(1, 1, 6), "not one row of class scores"},
-		"detector": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 4, 4)}, []*onnxpb.ValueInfoProto{reals("y", 16, 2), reals("boxes", 16, 4)}, map[string][]int{"s": {2, 3, 1, 1}, "b": {4, 3, 1, 1}},
-			nodeOf("Conv", "x s", "sc"), nodeOf("Reshape", "sc flat2", "sf"), nodeOf("Transpose", "sf", "y", onnx.AttrInts("perm", 0, 2, 1)),
-			nodeOf("Conv", "x b", "bc"), nodeOf("Reshape", "bc flat4", "bf"), nodeOf("Transpose", "bf", "boxes", onnx.AttrInts("perm", 0, 2, 1))),
+		"detector": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 4, 4)},
+			[]*onnxpb.ValueInfoProto{reals("y", 16, 2), reals("boxes", 16, 4)}, map[string][]int{"s": {2, 3, 1, 1}, "b": {4, 3, 1, 1}},
+			nodeOf("Conv", "x s", "sc"), nodeOf("Reshape", "sc flat2", "sf"), nodeOf("Transpose", "sf", "y",
+				onnx.AttrInts("perm", 0, 2, 1)),
+			nodeOf("Conv", "x b", "bc"), nodeOf("Reshape", "bc flat4", "bf"), nodeOf("Transpose", "bf", "boxes",
+				onnx.AttrInts("perm", 0, 2, 1))),
 			double(1, 1, 3, 4, 4), "scores of boxes"},
-		"volume": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 1, 2, 2, 2)}, []*onnxpb.ValueInfoProto{reals("y", 8)}, k, nodeOf("Flatten", "x", "y")),
+		"volume": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 1, 2, 2, 2)}, []*onnxpb.ValueInfoProto{reals("y", 8)}, k,
+			nodeOf("Flatten", "x", "y")),
 			double(1, 1, 1, 2, 2, 2), "volumes cannot be shown"},
 	} {
 		_, err := explainer(t, tc.m, Config{Requests: []Request{{"gradient", nil}}}).Explain(context.Background(), only(tc.m, tc.x))
@@ -477,7 +513,8 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("%s: %v does not name %s", name, err, flag)
 			}
 		}
-		if _, err := explainer(t, tc.m, Config{Requests: []Request{{"gradient", nil}}, Objective: Objective{Expression: "mean(y)"}}).Explain(context.Background(), only(tc.m, tc.x)); err != nil {
+		if _, err := explainer(t, tc.m, Config{Requests: []Request{{"gradient", nil}},
+			Objective: Objective{Expression: "mean(y)"}}).Explain(context.Background(), only(tc.m, tc.x)); err != nil {
 			t.Errorf("%s with an objective: %v", name, err)
 		}
 	}

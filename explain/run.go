@@ -16,8 +16,8 @@ type batching struct {
 	rows  map[string]bool // the inputs whose first axis is that of the rows; others are fed as they are
 }
 
-// newBatching looks at the declared shapes of the inputs: those with a free first axis have the rows there or, where no axis is free, those with the first
-// axis of the first input.
+// newBatching looks at the declared shapes of the inputs: those with a free first axis have the rows there or, where no axis is free,
+// those with the first axis of the first input.
 func newBatching(m *engine.Model) batching {
 	b := batching{rows: map[string]bool{}}
 	ins := m.Inputs()
@@ -58,7 +58,8 @@ func (b batching) shapesFor(m *engine.Model, shapes map[string]tensor.Shape, n i
 	return out
 }
 
-// examples checks that feeds are the inputs of m, brings them to the form that it takes where nothing is lost, and returns how many rows they have.
+// examples checks that feeds are the inputs of m, brings them to the form that it takes where nothing is lost, and returns how many rows
+// they have.
 func (b batching) examples(m *engine.Model, feeds map[string]*tensor.Tensor) (map[string]*tensor.Tensor, int, error) {
 	out, n := map[string]*tensor.Tensor{}, -1
 	var names []string
@@ -84,7 +85,8 @@ func (b batching) examples(m *engine.Model, feeds map[string]*tensor.Tensor) (ma
 		if d := io.DType; t.DType() != d {
 			c, err := t.Convert(d)
 			if err != nil || !sameNumbers(c, t) {
-				return nil, 0, fmt.Errorf("explain: input %v is given as %v, and not all of its numbers are whole and in the range of %v", io, t.DType(), d)
+				return nil, 0, fmt.Errorf("explain: input %v is given as %v, and not all of its numbers are whole "+
+					"and in the range of %v", io, t.DType(), d)
 			}
 			t = c
 		}
@@ -92,7 +94,8 @@ func (b batching) examples(m *engine.Model, feeds map[string]*tensor.Tensor) (ma
 	}
 	for name := range feeds {
 		if !slices.Contains(names, name) {
-			return nil, 0, fmt.Errorf("explain: the model has no input %q%s; its inputs are %s", name, didYouMean(name, names), strings.Join(names, ", "))
+			return nil, 0, fmt.Errorf("explain: the model has no input %q%s; its inputs are %s", name, didYouMean(name, names),
+				strings.Join(names, ", "))
 		}
 	}
 	return out, max(n, 1), nil
@@ -115,9 +118,10 @@ func (b batching) takes(feeds map[string]*tensor.Tensor, from []int) map[string]
 	return out
 }
 
-// run feeds n rows to s and calls got with each result, what was fed, and the rows lo to hi that the first hi-lo rows of the result belong to. A model that
-// insists on a batch size gets batches of that size, the last one filled up with copies.
-func (b batching) run(ctx context.Context, s *engine.Session, feeds map[string]*tensor.Tensor, n int, got func(r *engine.Result, fed map[string]*tensor.Tensor, lo, hi int) error) error {
+// run feeds n rows to s and calls got with each result, what was fed, and the rows lo to hi that the first hi-lo rows of the result
+// belong to. A model that insists on a batch size gets batches of that size, the last one filled up with copies.
+func (b batching) run(ctx context.Context, s *engine.Session, feeds map[string]*tensor.Tensor, n int,
+	got func(r *engine.Result, fed map[string]*tensor.Tensor, lo, hi int) error) error {
 	size := n
 	if b.fixed > 0 {
 		size = b.fixed

@@ -72,7 +72,8 @@ func Class(k int) Target { return Target{kind: targetClass, class: k} }
 // maxTop is the largest K of topK.
 const maxTop = 100
 
-// ParseTarget reads argmax, argmin, topK (top3: the three highest), a class number, one of labels or, for a model with one output, positive or negative.
+// ParseTarget reads argmax, argmin, topK (top3: the three highest), a class number, one of labels or, for a model with one output,
+// positive or negative.
 func ParseTarget(s string, labels []string) (Target, error) {
 	t := strings.TrimSpace(s)
 	if i := slices.Index(labels, t); i >= 0 {
@@ -110,7 +111,8 @@ func ParseTarget(s string, labels []string) (Target, error) {
 	if len(labels) == 0 {
 		return Target{}, fmt.Errorf("explain: target %q: want argmax, argmin, topK or a class number; for names the model needs labels", t)
 	}
-	return Target{}, fmt.Errorf("explain: target %q is not a label of the model%s; want one of its %d labels, a class number, argmax, argmin or topK", t, didYouMean(t, labels), len(labels))
+	return Target{}, fmt.Errorf("explain: target %q is not a label of the model%s; "+
+		"want one of its %d labels, a class number, argmax, argmin or topK", t, didYouMean(t, labels), len(labels))
 }
 
 // classes are the classes that t means for logits z, best first.

@@ -57,8 +57,8 @@ func sources(m *engine.Model) []source {
 
 func isReal(d tensor.DType) bool { return d == tensor.Float32 || d == tensor.Float64 }
 
-// differentiable is the first real value that integers in lead to, through nodes that read nothing else that varies: an embedding (the largest, when
-// several tables are looked up), else a cast. 0 when there is none.
+// differentiable is the first real value that integers in lead to, through nodes that read nothing else that varies: an embedding (the
+// largest, when several tables are looked up), else a cast. 0 when there is none.
 func differentiable(g *graph.Graph, in graph.Value) (at graph.Value, tokens bool) {
 	if at, tokens = realFrom(g, in, false); at == 0 {
 		at, _ = realFrom(g, in, true)
@@ -67,7 +67,8 @@ func differentiable(g *graph.Graph, in graph.Value) (at graph.Value, tokens bool
 	return at, tokens
 }
 
-// realFrom is differentiable, through comparisons too if wanted: numbers that are compared with all others and cast are embedded one for one.
+// realFrom is differentiable, through comparisons too if wanted: numbers that are compared with all others and cast are embedded one for
+// one.
 func realFrom(g *graph.Graph, in graph.Value, compared bool) (at graph.Value, tokens bool) {
 	reached, fixed := map[graph.Value]bool{in: true}, map[graph.Value]bool{}
 	rows := 0
@@ -109,8 +110,8 @@ func realFrom(g *graph.Graph, in graph.Value, compared bool) (at graph.Value, to
 	return at, tokens
 }
 
-// chooseSource is the input called name or, for "", the one with the most numbers in an example that the score depends on. Masks come last, and of
-// two of one size the one that is looked up in an embedding first.
+// chooseSource is the input called name or, for "", the one with the most numbers in an example that the score depends on. Masks come
+// last, and of two of one size the one that is looked up in an embedding first.
 func chooseSource(m *engine.Model, name string, shapes map[string]tensor.Shape, relevant func(graph.Value) bool) (source, error) {
 	all := sources(m)
 	var names []string
@@ -125,11 +126,13 @@ func chooseSource(m *engine.Model, name string, shapes map[string]tensor.Shape, 
 		case slices.Contains(names, name):
 			return source{}, fmt.Errorf("explain: input %q has no gradient: nothing real is made of it alone", name)
 		}
-		return source{}, fmt.Errorf("explain: the model has no input %q%s; its inputs are %s", name, didYouMean(name, names), strings.Join(names, ", "))
+		return source{}, fmt.Errorf("explain: the model has no input %q%s; its inputs are %s", name, didYouMean(name, names),
+			strings.Join(names, ", "))
 	}
 	all = slices.DeleteFunc(all, func(s source) bool { return !relevant(s.at) })
 	if len(all) == 0 {
-		return source{}, fmt.Errorf("explain: no input of the model (%s) can be differentiated by: the score depends on none that is real, cast to real or looked up in an embedding", strings.Join(names, ", "))
+		return source{}, fmt.Errorf("explain: no input of the model (%s) can be differentiated by: "+
+			"the score depends on none that is real, cast to real or looked up in an embedding", strings.Join(names, ", "))
 	}
 	rank := func(s source) (mask bool, size int, tokens bool) {
 		return strings.Contains(strings.ToLower(s.io.Name), "mask"), shapes[s.io.Name].Len(), s.kind == KindTokens
@@ -145,13 +148,14 @@ func chooseSource(m *engine.Model, name string, shapes map[string]tensor.Shape, 
 	return best, nil
 }
 
-// look finds what the axes of the input are, from its shape in t and from what the model does with it: the axis that the first weights sum over, and no
-// other, is that of the channels.
+// look finds what the axes of the input are, from its shape in t and from what the model does with it: the axis that the first weights
+// sum over, and no other, is that of the channels.
 func (s *source) look(t *trace, rows []graph.Value) error {
 	shape := t.shapes[s.in]
 	rank := len(shape)
 	if rank < 1 || rank > 4 {
-		return fmt.Errorf("explain: input %q has shape %v; pictures [N,C,H,W], series [N,C,L], tables [N,F] and tokens [N,T] can be explained; volumes cannot be shown", s.io.Name, shape)
+		return fmt.Errorf("explain: input %q has shape %v; pictures [N,C,H,W], series [N,C,L], tables [N,F] and tokens [N,T] "+
+			"can be explained; volumes cannot be shown", s.io.Name, shape)
 	}
 	var all []int
 	for k := 1; k < rank; k++ {
@@ -177,7 +181,8 @@ func (s *source) look(t *trace, rows []graph.Value) error {
 		return nil
 	}
 	if t.shapes[s.at] == nil || t.coords[s.at] == nil {
-		return fmt.Errorf("explain: input %q: only a run can tell the shape of %q, which its maps are made at", s.io.Name, t.g.Info(s.at).Name)
+		return fmt.Errorf("explain: input %q: only a run can tell the shape of %q, which its maps are made at", s.io.Name,
+			t.g.Info(s.at).Name)
 	}
 	if s.shown, err = newView(t.shapes[s.at], t.n, t.coords[s.at][0], t.places(s.at)); err != nil {
 		return fmt.Errorf("explain: input %q: its maps are made at %q: %w", s.io.Name, t.g.Info(s.at).Name, err)

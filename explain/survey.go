@@ -11,8 +11,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// survey finds out, for inputs like feeds, which input is explained, what its axes are, which number of the outputs is explained, and what lies
-// between.
+// survey finds out, for inputs like feeds, which input is explained, what its axes are, which number of the outputs is explained, and
+// what lies between.
 func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*terrain, error) {
 	if e.net == nil {
 		e.net = &net{m: m, batching: newBatching(m)}
@@ -56,7 +56,8 @@ func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*t
 			continue
 		}
 		if e.net.fixed > 0 || n.Op.Role == graph.Recurrent {
-			return nil, fmt.Errorf("explain: %s mixes the rows of the batch, so that no example can be explained alone: the first axis of input %v may not be that of the examples", n.Label(), src.io)
+			return nil, fmt.Errorf("explain: %s mixes the rows of the batch, so that no example can be explained alone: "+
+				"the first axis of input %v may not be that of the examples", n.Label(), src.io)
 		}
 		e.warn(fmt.Sprintf("%s mixes the examples of a batch: they are explained one at a time", n.Label()))
 		e.net.fixed = 1
@@ -159,7 +160,8 @@ func (e *Explainer) rowValues(g *graph.Graph) []graph.Value {
 	return out
 }
 
-// chooseOutput is the score tensor of the output called name or, for "", of the first real one that depends on an input which can be explained.
+// chooseOutput is the score tensor of the output called name or, for "", of the first real one that depends on an input which can be
+// explained.
 func (e *Explainer) chooseOutput(m *engine.Model, name string) (graph.Value, error) {
 	g := m.Graph()
 	var names, fit []string
@@ -173,7 +175,8 @@ func (e *Explainer) chooseOutput(m *engine.Model, name string) (graph.Value, err
 	}
 	if name == "" {
 		if len(fit) == 0 {
-			return 0, fmt.Errorf("explain: no output of the model (%s) is a real number that depends on an input", strings.Join(names, ", "))
+			return 0, fmt.Errorf("explain: no output of the model (%s) is a real number that depends on an input",
+				strings.Join(names, ", "))
 		}
 		if name = fit[0]; len(fit) > 1 {
 			e.warn(fmt.Sprintf("the model has outputs %s: the first, %q, is explained", strings.Join(fit, ", "), name))
@@ -184,7 +187,8 @@ func (e *Explainer) chooseOutput(m *engine.Model, name string) (graph.Value, err
 		return 0, fmt.Errorf("explain: %w", err)
 	}
 	if !slices.Contains(fit, name) {
-		return 0, fmt.Errorf("explain: output %q is no real number that depends on an input: choose one of %s", name, strings.Join(fit, ", "))
+		return 0, fmt.Errorf("explain: output %q is no real number that depends on an input: choose one of %s", name,
+			strings.Join(fit, ", "))
 	}
 	e.head = h
 	return v, nil

@@ -15,7 +15,8 @@ import (
 // tracedRows is the batch that values are traced for: with two rows the axis of the batch shows.
 const tracedRows = 2
 
-// trace knows the shape of every value of a graph for n rows, and of which row and place of the explained input each of its elements is made.
+// trace knows the shape of every value of a graph for n rows, and of which row and place of the explained input each of its elements is
+// made.
 type trace struct {
 	g      *graph.Graph
 	n      int
@@ -26,12 +27,13 @@ type trace struct {
 	mixing []*graph.Node              // nodes that mix the rows
 }
 
-// newTrace infers the shapes for inputs of the given shapes, in the order of g.Inputs. Where some are left that only a run can tell, what the
-// parameters hold is taken into account: a file may keep one tensor for a weight and a size.
+// newTrace infers the shapes for inputs of the given shapes, in the order of g.Inputs. Where some are left that only a run can tell, what
+// the parameters hold is taken into account: a file may keep one tensor for a weight and a size.
 func newTrace(g *graph.Graph, inputs []tensor.Shape, n int) (*trace, error) {
 	t := &trace{g: g, n: n}
 	var err error
-	if t.shapes, t.values, err = exec.Shapes(g, inputs); err != nil || !slices.ContainsFunc(g.Outputs, func(v graph.Value) bool { return t.shapes[v] == nil }) {
+	if t.shapes, t.values, err = exec.Shapes(g, inputs); err != nil ||
+		!slices.ContainsFunc(g.Outputs, func(v graph.Value) bool { return t.shapes[v] == nil }) {
 		return t, err
 	}
 	fixed := g.Clone()
@@ -44,9 +46,10 @@ func newTrace(g *graph.Graph, inputs []tensor.Shape, n int) (*trace, error) {
 	return t, err
 }
 
-// follow carries the row and the places along axes of the value source through the graph. rows are the inputs with an axis of rows, the first. It stops
-// before the first node that stop wants, nil for none.
-func (t *trace) follow(source graph.Value, axes []int, rows []graph.Value, stop func(n *graph.Node, in []ops.Coords, out []ops.Coords) bool) {
+// follow carries the row and the places along axes of the value source through the graph. rows are the inputs with an axis of rows, the
+// first. It stops before the first node that stop wants, nil for none.
+func (t *trace) follow(source graph.Value, axes []int, rows []graph.Value,
+	stop func(n *graph.Node, in []ops.Coords, out []ops.Coords) bool) {
 	t.mixing = nil
 	t.coords, t.flows = map[graph.Value]ops.Coords{}, map[*graph.Node][]ops.Flow{}
 	begin := func(v graph.Value, axes []int) {

@@ -14,8 +14,8 @@ import (
 
 var nan = float32(math.NaN())
 
-// View says how a tensor of a model is read as channels at positions: a value of any layout as [N,C,h,w]. Sequences have h = 1. What is at no
-// position, as a class token, is left out.
+// View says how a tensor of a model is read as channels at positions: a value of any layout as [N,C,h,w]. Sequences have h = 1. What is
+// at no position, as a class token, is left out.
 type View struct {
 	Name    string // one of the layouts, tokens:1 (one token before the grid), windows (several to a row), or gathered, for any other order
 	C, H, W int
@@ -108,7 +108,8 @@ func (v View) move(n int, f func(viewed, elem int)) {
 	}
 }
 
-// index is the element of the row for each (c,y,x), nil when they are in order: channels come in the order in which a position meets them.
+// index is the element of the row for each (c,y,x), nil when they are in order: channels come in the order in which a position meets
+// them.
 func (v View) index() []int32 {
 	v.order.once.Do(func() {
 		index, seen := make([]int32, v.C*v.H*v.W), make([]int, v.H*v.W)
@@ -149,8 +150,8 @@ func steps0(s tensor.Shape) []int {
 	return out
 }
 
-// newView finds the view of a value of shape s for n rows from its coordinates: its row, then its places along one axis (a sequence) or two. It
-// fails where the positions of a row do not form a grid with as many elements at each.
+// newView finds the view of a value of shape s for n rows from its coordinates: its row, then its places along one axis (a sequence) or
+// two. It fails where the positions of a row do not form a grid with as many elements at each.
 func newView(s tensor.Shape, n int, row ops.Coord, places ops.Coords) (View, error) {
 	axis, err := rowAxis(s, n, row)
 	if err != nil {
@@ -285,7 +286,8 @@ func (v View) same(w View) bool {
 	return v.C == w.C && v.H == w.H && v.W == w.W && v.axis == w.axis && slices.Equal(v.index(), w.index())
 }
 
-// layouts are the orders of axes that have a name. The letters: n rows, c channels, h, w and l positions, t steps; one of them stands for each axis.
+// layouts are the orders of axes that have a name. The letters: n rows, c channels, h, w and l positions, t steps; one of them stands for
+// each axis.
 var layouts = []string{"nchw", "nhwc", "ncl", "nlc", "tnc", "nhw", "nl"}
 
 // name is the name of the layout that v is: windows or gathered when it is none.
@@ -343,7 +345,8 @@ func layoutView(layout string, s tensor.Shape, axis, per int) (View, error) {
 	if len(s) != len(layout) || strings.IndexByte(layout, 'n') != axis || per != 1 {
 		return View{}, fmt.Errorf("%s has %d axes, the rows on axis %d", layout, len(layout), strings.IndexByte(layout, 'n'))
 	}
-	v := View{Name: layout, H: 1, W: 1, C: 1, shape: s, axis: axis, per: per, joint: slices.Repeat(tensor.Shape{1}, len(s)), order: &elements{}}
+	v := View{Name: layout, H: 1, W: 1, C: 1, shape: s, axis: axis, per: per, joint: slices.Repeat(tensor.Shape{1}, len(s)),
+		order: &elements{}}
 	for k, l := range layout {
 		switch l {
 		case 'c':
@@ -366,7 +369,8 @@ func tokenView(s tensor.Shape, skip, h, w int) (View, error) {
 	if len(s) != 3 || skip < 0 || s[1] != skip+h*w || h*w < 1 {
 		return View{}, fmt.Errorf("%d tokens before a grid of %dx%d are not the axis 1 of %v", skip, h, w, s)
 	}
-	v := View{Name: fmt.Sprintf("tokens:%d", skip), C: s[2], H: h, W: w, shape: s, per: 1, joint: tensor.Shape{1, s[1], 1}, at: make([]int, s[1]), order: &elements{}}
+	v := View{Name: fmt.Sprintf("tokens:%d", skip), C: s[2], H: h, W: w, shape: s, per: 1, joint: tensor.Shape{1, s[1], 1},
+		at: make([]int, s[1]), order: &elements{}}
 	for i := range v.at {
 		v.at[i] = max(i-skip, -1)
 	}
@@ -389,8 +393,8 @@ func cutView(layer string) (name, view string) {
 	return layer, ""
 }
 
-// parseView is the view called name of a value of shape s for n rows. The grid of tokens is grid where it is not given and its positions fit, else a square,
-// else a row.
+// parseView is the view called name of a value of shape s for n rows. The grid of tokens is grid where it is not given and its positions
+// fit, else a square, else a row.
 func parseView(name string, s tensor.Shape, n int, grid [2]int) (View, error) {
 	one := slices.Clone(s)
 	axis := max(0, strings.IndexByte(name, 'n'))

@@ -75,8 +75,8 @@ func viewNet(t testing.TB, name string) (*engine.Model, viewGolden) {
 
 var viewNets = []string{"swin", "vit", "deit", "convnext", "keras", "conv1d", "lstm", "bert"}
 
-// TestViewsAgainstAutograd: which layer auto takes, how it and others are read, and activations and gradients there and at the input are those that
-// PyTorch has at the module meant, put into [N,C,h,w] by hand.
+// TestViewsAgainstAutograd: which layer auto takes, how it and others are read, and activations and gradients there and at the input are
+// those that PyTorch has at the module meant, put into [N,C,h,w] by hand.
 func TestViewsAgainstAutograd(t *testing.T) {
 	for _, name := range viewNets {
 		t.Run(name, func(t *testing.T) {
@@ -122,8 +122,8 @@ func TestViewsAgainstAutograd(t *testing.T) {
 	}
 }
 
-// TestMapsOfViews: maps are of the input's size whatever the layout, the same for two examples together and one by one, and the same at the tensor before
-// and after it is put in another order.
+// TestMapsOfViews: maps are of the input's size whatever the layout, the same for two examples together and one by one, and the same at
+// the tensor before and after it is put in another order.
 func TestMapsOfViews(t *testing.T) {
 	for _, name := range viewNets {
 		m, g := viewNet(t, name)
@@ -202,7 +202,8 @@ func TestViewsByHand(t *testing.T) {
 		e := explainer(t, vit, Config{Requests: []Request{{"gradcam", nil}}, Layers: []string{layer}})
 		_, err := e.Explain(context.Background(), vg.feeds(t))
 		if err != nil {
-			if want == "" || !strings.Contains(err.Error(), want) && !(want == "cannot" && strings.Contains(err.Error(), "are not the axis")) {
+			if want == "" || !strings.Contains(err.Error(), want) &&
+				!(want == "cannot" && strings.Contains(err.Error(), "are not the axis")) {
 				t.Errorf("%s: %v, want %q", layer, err, want)
 			}
 			continue
@@ -216,7 +217,8 @@ func TestViewsByHand(t *testing.T) {
 // TestTokens: the relevance of a token is the norm of the gradient by its embedding, whatever the mask and the other inputs.
 func TestTokens(t *testing.T) {
 	m, g := viewNet(t, "bert")
-	images, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}, {"gradient", Options{"reduce": "sum"}}, {"normgrad", Options{"phase1": "scaling", "phase2": "sum"}}}}).Explain(context.Background(), g.feeds(t))
+	images, err := explainer(t, m, Config{Requests: []Request{{"gradient", nil}, {"gradient", Options{"reduce": "sum"}},
+		{"normgrad", Options{"phase1": "scaling", "phase2": "sum"}}}}).Explain(context.Background(), g.feeds(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,8 +11,9 @@ import (
 // stands for a value that does not come from the input, such as a weight.
 type Coords []Coord
 
-// Coord is one coordinate of every element of a value, in steps of the input: the place of a pixel or token, or the middle of those that an
-// element was made of. NaN stands for an element that comes from no place in particular: a class token, padding, a mean over everything.
+// Coord is one coordinate of every element of a value, in steps of the input: the place of a pixel or token, or the middle of those that
+// an element was made of. NaN stands for an element that comes from no place in particular: a class token, padding, a mean over
+// everything.
 type Coord struct {
 	Shape tensor.Shape // of the value's rank, with extent 1 along the axes on which the coordinate does not depend
 	X     []float32
@@ -37,8 +38,8 @@ func (c Coord) Known() bool {
 	return slices.ContainsFunc(c.X, func(x float32) bool { return !isNaN(x) })
 }
 
-// better reports whether c tells more than d, of an operand of the same operator: of two that know places the one that knows all, then the one that
-// knows more.
+// better reports whether c tells more than d, of an operand of the same operator: of two that know places the one that knows all, then
+// the one that knows more.
 func (c Coord) better(d Coord) bool {
 	if !c.Known() || !d.Known() {
 		return c.Known() && !d.Known()
@@ -113,16 +114,6 @@ func constantAlong(x []float32, outer, n, inner int) bool {
 	return true
 }
 
-// repeated is c with extent n along axis k.
-func (c Coord) repeated(k, n int) Coord {
-	if c.Shape[k] == n {
-		return c
-	}
-	s := slices.Clone(c.Shape)
-	s[k] = n
-	return Coord{s, c.Expand(s)}
-}
-
 // permuted is c with axis perm[i] as its axis i.
 func (c Coord) permuted(perm []int) Coord {
 	s := make(tensor.Shape, len(perm))
@@ -135,8 +126,8 @@ func (c Coord) permuted(perm []int) Coord {
 	return Coord{s, out.F32()}
 }
 
-// reshaped is the coordinate of a value of shape s seen in shape u, of as many elements. Axes are split and merged in groups of equal size, and only groups on which
-// the coordinate depends are written out.
+// reshaped is the coordinate of a value of shape s seen in shape u, of as many elements. Axes are split and merged in groups of equal
+// size, and only groups on which the coordinate depends are written out.
 func (c Coord) reshaped(s, u tensor.Shape) Coord {
 	wide, out := slices.Clone(c.Shape), make(tensor.Shape, 0, len(u))
 	for i, j := 0, 0; i < len(s) || j < len(u); {
@@ -162,8 +153,8 @@ func (c Coord) reshaped(s, u tensor.Shape) Coord {
 	return shrunk(out, c.Expand(wide))
 }
 
-// meanAlong is the mean of c over the axes, which keep extent 1. lost tells that the coordinate depended on them and that nothing is left of it:
-// every element is made of all places alike.
+// meanAlong is the mean of c over the axes, which keep extent 1. lost tells that the coordinate depended on them and that nothing is left
+// of it: every element is made of all places alike.
 func (c Coord) meanAlong(axes ...int) (m Coord, lost bool) {
 	m = c
 	for _, k := range axes {

@@ -10,22 +10,24 @@ import (
 // Flow says how far an input of a node reaches in its outputs.
 type Flow uint8
 
-// The flows. The gradient by an input at one place comes, for Along, from the output at that place, if the two agree in their coordinates; for Moved
-// from the outputs that it was copied or pooled to; for Across from all places.
+// The flows. The gradient by an input at one place comes, for Along, from the output at that place, if the two agree in their
+// coordinates; for Moved from the outputs that it was copied or pooled to; for Across from all places.
 const (
 	Along Flow = iota
 	Moved
 	Across
 )
 
-// Follow carries coordinates through n: those of its outputs from those of its inputs, and how each input reaches the outputs. in is nil where an input
-// does not come from the model's input; shapes and values are what shape inference knows of the inputs, out the shapes of the outputs. The first coordinate is
-// the row of the batch. known is false where nothing is known of the operator.
+// Follow carries coordinates through n: those of its outputs from those of its inputs, and how each input reaches the outputs. in is nil
+// where an input does not come from the model's input; shapes and values are what shape inference knows of the inputs, out the shapes of
+// the outputs. The first coordinate is the row of the batch. known is false where nothing is known of the operator.
 //
-// Operators that move elements are run on coordinates. What scans positions with a window spreads its positions evenly over the extent of its
-// input. A product, a sum or a mean has the middle of the places that it was made of, and none when it was made of all alike: the rows of
-// an attention matrix are those of the queries. Everything else works element by element. What is not known comes from no place in particular.
-func Follow(n *graph.Node, in []Coords, shapes []tensor.Shape, values []*tensor.Tensor, out []tensor.Shape) (outs []Coords, flow []Flow, known bool) {
+// Operators that move elements are run on coordinates. What scans positions with a window spreads its positions evenly over the extent of
+// its input. A product, a sum or a mean has the middle of the places that it was made of, and none when it was made of all alike: the
+// rows of an attention matrix are those of the queries. Everything else works element by element. What is not known comes from no place
+// in particular.
+func Follow(n *graph.Node, in []Coords, shapes []tensor.Shape, values []*tensor.Tensor, out []tensor.Shape) (outs []Coords, flow []Flow,
+	known bool) {
 	f := &follower{n: n, in: in, shapes: shapes, values: values, out: out, outs: make([]Coords, len(n.Out)), flow: make([]Flow, len(n.In))}
 	for _, c := range in {
 		f.k = max(f.k, len(c))
@@ -55,8 +57,8 @@ type follower struct {
 	k      int // how many coordinates there are
 }
 
-// rule is how coordinates go through the node: by its name, else by the role of its operator, else element by element. A rule returns false when it cannot
-// tell.
+// rule is how coordinates go through the node: by its name, else by the role of its operator, else element by element. A rule returns
+// false when it cannot tell.
 func (f *follower) rule() func(*follower) bool {
 	op := f.n.Op
 	named, ok := followRules[op.Name]
@@ -84,12 +86,14 @@ func (f *follower) rule() func(*follower) bool {
 }
 
 var followRules = map[string]func(*follower) bool{
-	"Transpose": (*follower).transpose, "Concat": (*follower).concat, "Pad": (*follower).pad, "Gather": (*follower).gather, "Expand": (*follower).pointwise,
+	"Transpose": (*follower).transpose, "Concat": (*follower).concat, "Pad": (*follower).pad,
+	"Gather": (*follower).gather, "Expand": (*follower).pointwise,
 	"DepthToSpace": (*follower).pool, "SpaceToDepth": (*follower).pool,
 	"Conv": (*follower).conv, "ConvTranspose": (*follower).conv, "ConvInteger": (*follower).conv, "DeformConv": (*follower).conv,
 	"MatMul": (*follower).matmul, "MatMulInteger": (*follower).matmul, "Gemm": (*follower).gemm,
 	"ArgMax": (*follower).reduce, "ArgMin": (*follower).reduce, "Attention": (*follower).attend,
-	"TopK": (*follower).refuse, "Unique": (*follower).refuse, "NonZero": (*follower).refuse, "RoiAlign": (*follower).refuse, "MaxRoiPool": (*follower).refuse,
+	"TopK": (*follower).refuse, "Unique": (*follower).refuse, "NonZero": (*follower).refuse,
+	"RoiAlign": (*follower).refuse, "MaxRoiPool": (*follower).refuse,
 	"GridSample": (*follower).refuse, "STFT": (*follower).refuse, "DFT": (*follower).refuse,
 	"SoftmaxCrossEntropyLoss": (*follower).refuse, "NegativeLogLikelihoodLoss": (*follower).refuse,
 }
@@ -120,8 +124,8 @@ func (f *follower) each(o, i int, g func(c Coord) Coord) {
 	}
 }
 
-// pointwise is the rule of operators that work element by element, with broadcasting, and of normalisations, which keep the shape: each element is where
-// the operand with the most places has it.
+// pointwise is the rule of operators that work element by element, with broadcasting, and of normalisations, which keep the shape: each
+// element is where the operand with the most places has it.
 func (f *follower) pointwise() bool {
 	done := false
 	for o, s := range f.out {
@@ -168,8 +172,8 @@ func (f *follower) transpose() bool {
 	return true
 }
 
-// concat joins along an axis. Channels joined to channels lie over each other, whatever rounding or cropping made of their places; tokens joined to
-// tokens keep their own.
+// concat joins along an axis. Channels joined to channels lie over each other, whatever rounding or cropping made of their places; tokens
+// joined to tokens keep their own.
 func (f *follower) concat() bool {
 	var at int
 	switch a := f.n.Attrs.(type) {
@@ -303,8 +307,8 @@ func (f *follower) gather() bool {
 	return true
 }
 
-// run evaluates op with each coordinate in the place of the inputs that have them. What an operator fills in itself is 0, so coordinates are
-// shifted by one and 0 is no place.
+// run evaluates op with each coordinate in the place of the inputs that have them. What an operator fills in itself is 0, so coordinates
+// are shifted by one and 0 is no place.
 func (f *follower) run(op *graph.Spec, attrs any, numIn int) bool {
 	several := 0
 	for i := range f.n.In[:numIn] {

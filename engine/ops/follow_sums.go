@@ -108,7 +108,8 @@ func (f *follower) product(transA, transB bool) bool {
 	return true
 }
 
-// factor is the coordinate k of input i of a product, of the rank of the product, without the axis that is summed over; false when nothing is left of it.
+// factor is the coordinate k of input i of a product, of the rank of the product, without the axis that is summed over; false when
+// nothing is left of it.
 func (f *follower) factor(i, k int, trans bool, sum int) (Coord, bool) {
 	if f.in[i] == nil {
 		return Coord{}, false
@@ -191,8 +192,8 @@ func (f *follower) reduce() bool {
 	return true
 }
 
-// recur is the rule of recurrent layers: X [T,N,I], or [N,T,I] with layout 1. The states of all steps are where the steps are; the last one has seen all. Rows
-// that lie along the steps are mixed.
+// recur is the rule of recurrent layers: X [T,N,I], or [N,T,I] with layout 1. The states of all steps are where the steps are; the last
+// one has seen all. Rows that lie along the steps are mixed.
 func (f *follower) recur() bool {
 	if f.in[0] == nil || len(f.shapes[0]) != 3 {
 		return false

@@ -115,7 +115,8 @@ func TestFollowMoves(t *testing.T) {
 			}
 		}
 	}
-	for _, op := range []string{"Concat", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity", "Pad", "Reshape", "ScatterElements", "ScatterND", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"} {
+	for _, op := range []string{"Concat", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity", "Pad", "Reshape",
+		"ScatterElements", "ScatterND", "Slice", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"} {
 		if s, err := (opCase{op: op}).spec(); err != nil || s.Role != graph.View && s.Role != graph.Move {
 			continue
 		}
@@ -134,10 +135,11 @@ func strides(s tensor.Shape) []int {
 }
 
 // alongAxes work along one axis, over which they are not elementwise; it is that of the channels wherever places are followed.
-var alongAxes = []string{"Softmax", "LogSoftmax", "Hardmax", "CumSum", "LayerNormalization", "RMSNormalization", "InstanceNormalization", "BatchNormalization", "Trilu"}
+var alongAxes = []string{"Softmax", "LogSoftmax", "Hardmax", "CumSum", "LayerNormalization", "RMSNormalization",
+	"InstanceNormalization", "BatchNormalization", "Trilu"}
 
-// TestFollowElementwise: what is followed element by element, for want of a rule, is so: a change of one element of the input changes only what is said to
-// be at its place. An operator that fails here needs a rule in follow.go.
+// TestFollowElementwise: what is followed element by element, for want of a rule, is so: a change of one element of the input changes
+// only what is said to be at its place. An operator that fails here needs a rule in follow.go.
 func TestFollowElementwise(t *testing.T) {
 	reached := 0
 	for _, c := range cases {
@@ -177,7 +179,8 @@ func TestFollowElementwise(t *testing.T) {
 				want := float32(e / st[k] % x.Dim(k))
 				for j := range a {
 					if a[j] != b[j] && place[j] != want {
-						t.Errorf("%s: element %d of input %d changed output %d [%d], which is said to be at %g on axis %d", c, e, in, o, j, place[j], k)
+						t.Errorf("%s: element %d of input %d changed output %d [%d], which is said to be at %g on axis %d", c, e, in, o,
+							j, place[j], k)
 						break
 					}
 				}
@@ -193,22 +196,31 @@ func TestFollowElementwise(t *testing.T) {
 // TestFollowRules: where sums, products and windows say that their outputs come from.
 func TestFollowRules(t *testing.T) {
 	for _, tc := range []struct {
-		c    opCase
-		want [][]float32 // of output 0, by axis of the input: the coordinate along the axis of the output where it varies; nil for none, one number for all
-		flow ops.Flow    // Across where an axis is summed over
+		c opCase
+		// of output 0, by axis of the input: the coordinate along the axis of the output where it varies; nil for none, one number for all
+		want [][]float32
+		flow ops.Flow // Across where an axis is summed over
 	}{
-		{opCase{op: "Conv", in: []arg{x(2, 3, 6), w(4, 3, 3)}, attrs: is("strides", ints(2), "pads", ints(1, 1))}, [][]float32{{0, 1}, nil, {0.5, 2.5, 4.5}}, ops.Across},
-		{opCase{op: "Conv", name: "groups", in: []arg{x(1, 4, 3), w(2, 2, 1)}, attrs: is("group", 2)}, [][]float32{{0}, {0.5, 2.5}, {0, 1, 2}}, ops.Moved},
-		{opCase{op: "ConvTranspose", in: []arg{x(1, 2, 2), w(2, 3, 2)}, attrs: is("strides", ints(2))}, [][]float32{{0}, nil, {-0.25, 0.25, 0.75, 1.25}}, ops.Across},
-		{opCase{op: "MaxPool", in: []arg{x(1, 2, 4)}, attrs: is("kernel_shape", ints(2), "strides", ints(2))}, [][]float32{{0}, {0, 1}, {0.5, 2.5}}, ops.Moved},
+		{opCase{op: "Conv", in: []arg{x(2, 3, 6), w(4, 3, 3)}, attrs: is("strides", ints(2), "pads", ints(1, 1))},
+			[][]float32{{0, 1}, nil, {0.5, 2.5, 4.5}}, ops.Across},
+		{opCase{op: "Conv", name: "groups", in: []arg{x(1, 4, 3), w(2, 2, 1)}, attrs: is("group", 2)},
+			[][]float32{{0}, {0.5, 2.5}, {0, 1, 2}}, ops.Moved},
+		{opCase{op: "ConvTranspose", in: []arg{x(1, 2, 2), w(2, 3, 2)}, attrs: is("strides", ints(2))},
+			[][]float32{{0}, nil, {-0.25, 0.25, 0.75, 1.25}}, ops.Across},
+		{opCase{op: "MaxPool", in: []arg{x(1, 2, 4)}, attrs: is("kernel_shape", ints(2), "strides", ints(2))},
+			[][]float32{{0}, {0, 1}, {0.5, 2.5}}, ops.Moved},
 		{opCase{op: "GlobalAveragePool", in: []arg{x(1, 2, 4)}}, [][]float32{{0}, {0, 1}, {1.5}}, ops.Moved},
 		{opCase{op: "MatMul", name: "weights", in: []arg{x(2, 3, 4), w(4, 5)}}, [][]float32{{0, 1}, {0, 1, 2}, nil}, ops.Across},
 		{opCase{op: "Gemm", in: []arg{x(3, 4), w(5, 4)}, attrs: is("transB", 1)}, [][]float32{{0, 1, 2}, nil}, ops.Across},
-		{opCase{op: "Gemm", name: "transposed", in: []arg{x(4, 3), w(4, 5)}, attrs: is("transA", 1)}, [][]float32{nil, {0, 1, 2}}, ops.Across},
+		{opCase{op: "Gemm", name: "transposed", in: []arg{x(4, 3), w(4, 5)}, attrs: is("transA", 1)}, [][]float32{nil, {0, 1, 2}},
+			ops.Across},
 		{opCase{op: "ReduceMean", in: []arg{x(2, 3, 4), ids(1)}}, [][]float32{{0, 1}, nil, {0, 1, 2, 3}}, ops.Across},
-		{opCase{op: "ReduceSum", in: []arg{x(2, 3, 4), ids(2)}, attrs: is("keepdims", 0)}, [][]float32{{0, 1}, {0, 1, 2}, nil}, ops.Across},
-		{opCase{op: "LayerNormalization", in: []arg{x(2, 3, 4), w(4)}, attrs: is("axis", -1)}, [][]float32{{0, 1}, {0, 1, 2}, {0, 1, 2, 3}}, ops.Along},
-		{opCase{op: "LSTM", in: []arg{x(3, 2, 4), w(1, 20, 4), w(1, 20, 5)}, attrs: is("hidden_size", 5)}, [][]float32{nil, {0, 1}, nil}, ops.Across},
+		{opCase{op: "ReduceSum", in: []arg{x(2, 3, 4), ids(2)}, attrs: is("keepdims", 0)}, [][]float32{{0, 1}, {0, 1, 2}, nil},
+			ops.Across},
+		{opCase{op: "LayerNormalization", in: []arg{x(2, 3, 4), w(4)}, attrs: is("axis", -1)},
+			[][]float32{{0, 1}, {0, 1, 2}, {0, 1, 2, 3}}, ops.Along},
+		{opCase{op: "LSTM", in: []arg{x(3, 2, 4), w(1, 20, 4), w(1, 20, 5)}, attrs: is("hidden_size", 5)},
+			[][]float32{nil, {0, 1}, nil}, ops.Across},
 		{opCase{op: "TopK", in: []arg{x(2, 3), ids(2)}, outs: 2}, [][]float32{nil, nil}, ops.Across},
 	} {
 		p, err := tc.c.build(tensor.Float64, false)
@@ -224,7 +236,8 @@ func TestFollowRules(t *testing.T) {
 			switch {
 			case want == nil && c.Known():
 				t.Errorf("%s: axis %d of the input is at %v of the output", tc.c, k, c)
-			case want != nil && (len(c.X) != len(want) || !slices.EqualFunc(c.X, want, func(a, b float32) bool { return a-b < 1e-6 && b-a < 1e-6 })):
+			case want != nil && (len(c.X) != len(want) ||
+				!slices.EqualFunc(c.X, want, func(a, b float32) bool { return a-b < 1e-6 && b-a < 1e-6 })):
 				t.Errorf("%s: axis %d of the input is at %v of the output, want %v", tc.c, k, c, want)
 			}
 		}
@@ -262,19 +275,27 @@ func TestFollowMeetings(t *testing.T) {
 		want   ops.Coord
 		flow   []ops.Flow
 	}{
-		"class token": {node(ops.Concat, graph.Attrs{"axis": int64(1)}, class, patches), []ops.Coord{at(tensor.Shape{1, 1, 1}, nan), at(tensor.Shape{1, 3, 1}, 0, 1, 2)},
-			[]tensor.Shape{class, patches}, tensor.Shape{1, 4, 4}, at(tensor.Shape{1, 4, 1}, nan, 0, 1, 2), []ops.Flow{ops.Moved, ops.Moved}},
-		"steps": {node(ops.Concat, graph.Attrs{"axis": int64(1)}, class, class), []ops.Coord{at(tensor.Shape{1, 1, 1}, 5), at(tensor.Shape{1, 1, 1}, 4)},
+		"class token": {node(ops.Concat, graph.Attrs{"axis": int64(1)}, class, patches),
+			[]ops.Coord{at(tensor.Shape{1, 1, 1}, nan), at(tensor.Shape{1, 3, 1}, 0, 1, 2)},
+			[]tensor.Shape{class, patches}, tensor.Shape{1, 4, 4}, at(tensor.Shape{1, 4, 1}, nan, 0, 1, 2), []ops.Flow{ops.Moved,
+				ops.Moved}},
+		"steps": {node(ops.Concat, graph.Attrs{"axis": int64(1)}, class, class),
+			[]ops.Coord{at(tensor.Shape{1, 1, 1}, 5), at(tensor.Shape{1, 1, 1}, 4)},
 			[]tensor.Shape{class, class}, tensor.Shape{1, 2, 4}, at(tensor.Shape{1, 2, 1}, 5, 4), []ops.Flow{ops.Moved, ops.Moved}},
-		"channels, cropped": {node(ops.Concat, graph.Attrs{"axis": int64(2)}, patches, patches), []ops.Coord{at(tensor.Shape{1, 3, 1}, 0, 1, 2), at(tensor.Shape{1, 3, 1}, 0.2, 1, 1.8)},
+		"channels, cropped": {node(ops.Concat, graph.Attrs{"axis": int64(2)}, patches, patches),
+			[]ops.Coord{at(tensor.Shape{1, 3, 1}, 0, 1, 2), at(tensor.Shape{1, 3, 1}, 0.2, 1, 1.8)},
 			[]tensor.Shape{patches, patches}, tensor.Shape{1, 3, 8}, at(tensor.Shape{1, 3, 1}, 0, 1, 2), []ops.Flow{ops.Moved, ops.Moved}},
-		"queries and keys": {node(ops.MatMul, nil, patches, tensor.Shape{1, 4, 3}), []ops.Coord{at(tensor.Shape{1, 3, 1}, 0, 1, 2), at(tensor.Shape{1, 1, 3}, 0, 1, 2)},
-			[]tensor.Shape{patches, {1, 4, 3}}, tensor.Shape{1, 3, 3}, at(tensor.Shape{1, 3, 1}, 0, 1, 2), []ops.Flow{ops.Moved, ops.Across}},
-		"attention and values": {node(ops.MatMul, nil, tensor.Shape{1, 3, 3}, patches), []ops.Coord{at(tensor.Shape{1, 3, 1}, 0, 1, 2), at(tensor.Shape{1, 3, 1}, 0, 1, 2)},
+		"queries and keys": {node(ops.MatMul, nil, patches, tensor.Shape{1, 4, 3}),
+			[]ops.Coord{at(tensor.Shape{1, 3, 1}, 0, 1, 2), at(tensor.Shape{1, 1, 3}, 0, 1, 2)},
+			[]tensor.Shape{patches, {1, 4, 3}}, tensor.Shape{1, 3, 3}, at(tensor.Shape{1, 3, 1}, 0, 1, 2), []ops.Flow{ops.Moved,
+				ops.Across}},
+		"attention and values": {node(ops.MatMul, nil, tensor.Shape{1, 3, 3}, patches),
+			[]ops.Coord{at(tensor.Shape{1, 3, 1}, 0, 1, 2), at(tensor.Shape{1, 3, 1}, 0, 1, 2)},
 			[]tensor.Shape{{1, 3, 3}, patches}, patches, at(tensor.Shape{1, 3, 1}, 0, 1, 2), []ops.Flow{ops.Moved, ops.Across}},
 		"gate": {node(ops.Mul, nil, patches, class), []ops.Coord{at(tensor.Shape{1, 3, 1}, 0, 1, 2), at(tensor.Shape{1, 1, 1}, nan)},
 			[]tensor.Shape{patches, class}, patches, at(tensor.Shape{1, 3, 1}, 0, 1, 2), []ops.Flow{ops.Along, ops.Along}},
-		"padded shortcut": {node(ops.Add, nil, patches, patches), []ops.Coord{at(tensor.Shape{1, 3, 2}, 0, nan, 1, nan, 2, nan), at(tensor.Shape{1, 3, 1}, 0, 1, 2)},
+		"padded shortcut": {node(ops.Add, nil, patches, patches),
+			[]ops.Coord{at(tensor.Shape{1, 3, 2}, 0, nan, 1, nan, 2, nan), at(tensor.Shape{1, 3, 1}, 0, 1, 2)},
 			[]tensor.Shape{patches, patches}, patches, at(tensor.Shape{1, 3, 1}, 0, 1, 2), []ops.Flow{ops.Along, ops.Along}},
 	} {
 		var in []ops.Coords
