@@ -44,11 +44,21 @@ func explainer(t testing.TB, m *engine.Model, c Config) *Explainer {
 
 func run(t testing.TB, e *Explainer, x *tensor.Tensor) []Image {
 	t.Helper()
-	out, err := e.Explain(context.Background(), x)
+	out, err := e.Explain(context.Background(), only(e.net.m, x))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return out
+}
+
+// only is x as the feed of the one input of m.
+func only(m *engine.Model, x *tensor.Tensor) map[string]*tensor.Tensor {
+	return map[string]*tensor.Tensor{m.Inputs()[0].Name: x}
+}
+
+// shapesOf is the shape of the one input of m.
+func shapesOf(m *engine.Model, s tensor.Shape) map[string]tensor.Shape {
+	return map[string]tensor.Shape{m.Inputs()[0].Name: s}
 }
 
 // find is the map of a method at a layer ("" is the input).
@@ -84,7 +94,7 @@ var everything = []Request{
 func keyOf(m Map) string {
 	switch m.Base {
 	case "gradient":
-		return map[string]string{"none": "input/gradient", "abs-max": "input/gradient_absmax", "sum": "input/gradient_sum", "abs-sum": "input/gradient_abs_sum"}[m.Options["reduce"]]
+		return map[string]string{"none": "input/gradient", "auto": "input/gradient_absmax", "abs-max": "input/gradient_absmax", "sum": "input/gradient_sum", "abs-sum": "input/gradient_abs_sum"}[m.Options["reduce"]]
 	case "gradcam":
 		if m.Options["relu"] == "false" {
 			return m.Layer + "/gradcam_prerelu"
@@ -282,7 +292,7 @@ func TestAutoLayerAndList(t *testing.T) {
 		if got := run(t, e, x)[0].Maps[0].Layer; got != "relu3_out" {
 			t.Errorf("%s: auto is %s, want relu3_out", net, got)
 		}
-		layers, err := ListLayers(m, x.Shape())
+		layers, err := ListLayers(m, shapesOf(m, x.Shape()), Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -300,11 +310,13 @@ func TestAutoLayerAndList(t *testing.T) {
 			t.Errorf("%s: layers %v", net, names)
 		}
 	}
-	if _, err := ListLayers(load(t, file(t, "netA")), tensor.Shape{1, 3}); err == nil || !strings.HasPrefix(err.Error(), "explain: ") {
+	netA := load(t, file(t, "netA"))
+	if _, err := ListLayers(netA, shapesOf(netA, tensor.Shape{1, 3}), Config{}); err == nil || !strings.HasPrefix(err.Error(), "explain: ") {
 		t.Errorf("layers for an input of rank 2: %v", err)
 	}
 	// the residual branch is no layer that every path passes through
-	s, err := survey(load(t, file(t, "netB")), x.Shape())
+	netB := load(t, file(t, "netB"))
+	s, err := explainer(t, netB, Config{Requests: []Request{{"gradcam", nil}}}).survey(netB, only(netB, x))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -331,20 +343,20 @@ func TestConfigErrors(t *testing.T) {
 		"score":          {Config{Requests: gradcam, Score: "logits"}, x, "want logit"},
 		"layer":          {Config{Requests: gradcam, Layers: []string{"relu3_ot"}}, x, `did you mean "relu3_out"`},
 		"node":           {Config{Requests: gradcam, Layers: []string{"convv3"}}, x, "did you mean"},
-		"not 4-D":        {Config{Requests: gradcam, Layers: []string{"flatten"}}, x, "need real numbers [N,C,h,w]"},
+		"not 4-D":        {Config{Requests: gradcam, Layers: []string{"flatten"}}, x, "cannot be read as channels at positions"},
 		"a weight":       {Config{Requests: gradcam, Layers: []string{"conv1.weight"}}, x, "layer"},
 		"class":          {Config{Requests: gradcam, Targets: []Target{Class(5)}}, x, "classes 0 to 4"},
 		"noise":          {Config{Requests: []Request{{"smooth-gradcam++", nil}}, Noise: tensor.New(tensor.Float32, 2, 3, 4, 4)}, x, "recorded noise"},
 		"channel":        {Config{Requests: []Request{{"smooth-gradcam++", Options{"channels": "8"}}}}, x, "channels 0 to 7"},
 		"neurons":        {Config{Requests: []Request{{"smooth-gradcam++", Options{"neurons": "0:9,0:1"}}}}, x, "4 high and 3 wide"},
 		"input channels": {Config{Requests: gradcam}, tensor.New(tensor.Float32, 1, 4, 16, 12), ""},
-		"input rank":     {Config{Requests: gradcam}, tensor.New(tensor.Float32, 1, 3, 16, 12, 1), "shape"},
+		"input rank":     {Config{Requests: gradcam}, tensor.New(tensor.Float32, 1, 3, 16, 12, 2), "shape"},
 		"not finite":     {Config{Requests: gradcam}, tensor.From(slices.Repeat([]float32{float32(math.NaN())}, 3*16*12), 1, 3, 16, 12), "not finite"},
-		"empty":          {Config{Requests: gradcam}, tensor.New(tensor.Float32, 0, 3, 16, 12), "need [N,C,H,W]"},
+		"empty":          {Config{Requests: gradcam}, tensor.New(tensor.Float32, 0, 3, 16, 12), "need one or more examples"},
 	} {
 		e, err := New(m, tc.c)
 		if err == nil {
-			_, err = e.Explain(context.Background(), tc.x)
+			_, err = e.Explain(context.Background(), only(m, tc.x))
 		}
 		if err == nil || !strings.Contains(err.Error(), tc.want) || !strings.HasPrefix(err.Error(), "explain: ") {
 			t.Errorf("%s: error %v, want one with %q", name, err, tc.want)
@@ -352,7 +364,7 @@ func TestConfigErrors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := explainer(t, m, Config{Requests: gradcam}).Explain(ctx, x); err == nil {
+	if _, err := explainer(t, m, Config{Requests: gradcam}).Explain(ctx, only(m, x)); err == nil {
 		t.Error("a cancelled run gave a result")
 	}
 }
@@ -406,8 +418,11 @@ func TestFixedBatch(t *testing.T) {
 
 func TestChannelsLast(t *testing.T) {
 	x := need(t, vectors(t, "common"), "input").tensor(4)
-	v := inputShape{rank: 4, nhwc: true}
-	nhwc, err := v.fromNCHW(x, tensor.Float32)
+	v, err := parseView("nhwc", tensor.Shape{1, 16, 12, 3}, 1, [2]int{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nhwc, err := v.Inverse(x)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -417,7 +432,7 @@ func TestChannelsLast(t *testing.T) {
 	if got, at := nhwc.F32()[(5*12+7)*3+2], x.F32()[(2*16+5)*12+7]; got != at {
 		t.Errorf("element [5,7,2] is %g, want %g", got, at)
 	}
-	back, err := v.toNCHW(nhwc)
+	back, err := v.Forward(nhwc)
 	if err != nil || !tensor.Equal(back, x) {
 		t.Errorf("there and back: %v, %v", back, err)
 	}

@@ -34,7 +34,7 @@ func Example() {
 	for i := range x.F32() {
 		x.F32()[i] = float32(i%7) - 3
 	}
-	images, err := e.Explain(context.Background(), x)
+	images, err := e.Explain(context.Background(), map[string]*tensor.Tensor{"input": x})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -1,17 +1,24 @@
-// Package explain shows what in a picture a classifier based its decision on: heat maps from gradients and activations, and
-// their rendering as overlays, panels and a report.
+// Package explain shows what in an example a decision of a model is based on: heat maps from gradients and activations, and their
+// rendering as overlays, panels and a report.
 //
-// A method is one file: it registers a Method, whose Func computes raw maps from the passes that a Probe offers. Most are pure functions of
-// the activation and gradient of one image at one layer (perLayer). The Explainer finds the class score and the layers, makes each
-// forward and backward pass once for all methods and layers, and brings the maps to the size of the input.
+// A method is one file: it registers a Method, whose Func computes raw maps from the passes that a Probe offers. Most are pure functions
+// of the activation and gradient of one example at one layer (perLayer). The Explainer finds which input is explained and what its axes
+// are (source), which number of the outputs (an Objective), and the layers with the View by which each is read as channels at positions;
+// it makes each forward and backward pass once for all methods and layers, and brings the maps to the size of the input.
 //
-// Conventions: x_l [N,C,h,w] are activations at a layer, g_l the gradient of the class score by them; maps are positive where the
-// score grows. Images of a batch never influence each other.
+// What an axis is follows from the graph: the coordinates of the input are carried through it (ops.Follow), so that every element of
+// every value is known to be at a place of the input or at none.
+//
+// Conventions: x_l [N,C,h,w] are activations at a layer, g_l the gradient of the explained number by them; maps are positive where the
+// number grows. Examples of a batch never influence each other.
 package explain
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -21,15 +28,17 @@ import (
 
 // Config says what to explain and how. The zero value is not usable: there must be a request.
 type Config struct {
-	Requests []Request
-	Layers   []string       // names of tensors or nodes, or "auto"; none means auto. Only for methods that explain at layers
-	Targets  []Target       // none means Argmax
-	Score    Score          // "" means Logit
-	Labels   []string       // names of the classes, for messages and reports
-	Batch    int            // rows in one pass; 0 means 16
-	Seed     uint64         // of random numbers
-	Noise    *tensor.Tensor // recorded noise [n,C,H,W] to replay instead of random numbers
-	Warn     func(string)   // told of what is worth knowing; nil means silence. Each warning comes once
+	Requests  []Request
+	Layers    []string       // LAYER or LAYER@VIEW, a tensor or a node, or "auto"; none means auto. Only for methods that explain at layers
+	Input     string         // the input to explain; "" is the largest that can be
+	Objective Objective      // which number of the outputs is explained
+	Targets   []Target       // which classes; none means Argmax
+	Score     Score          // "" means Logit
+	Labels    []string       // names of the classes, for messages and reports
+	Batch     int            // rows in one pass; 0 means 16
+	Seed      uint64         // of random numbers
+	Noise     *tensor.Tensor // recorded noise [n,C,H,W] to replay instead of random numbers
+	Warn      func(string)   // told of what is worth knowing; nil means silence. Each warning comes once
 }
 
 // Explainer explains the decisions of one model. It is not safe for concurrent use.
@@ -37,16 +46,16 @@ type Explainer struct {
 	net    *net
 	c      Config
 	bound  []bound
-	like   tensor.Shape // of one input, once seen
-	labels []string     // of the layers, as asked for
+	like   map[string]tensor.Shape // of one row of the inputs, once seen
+	head   engine.Head
 	warned map[string]bool
 }
 
 const defaultBatch = 16
 
-// New checks c against m. Layers are looked up when the shape of the input is known, by the first Explain.
+// New checks c against m. Layers and what the axes are is found out when the shape of the inputs is known, by the first Explain.
 func New(m *engine.Model, c Config) (*Explainer, error) {
-	e := &Explainer{c: c, warned: map[string]bool{}}
+	e := &Explainer{c: c, warned: map[string]bool{}, net: &net{m: m, batching: newBatching(m), sessions: map[string]*engine.Session{}}}
 	if c.Score == "" {
 		e.c.Score = Logit
 	}
@@ -65,10 +74,6 @@ func New(m *engine.Model, c Config) (*Explainer, error) {
 	if len(c.Requests) == 0 {
 		return nil, fmt.Errorf("explain: no method is asked for; there are %s", strings.Join(methods.Names(), ", "))
 	}
-	var err error
-	if e.net, err = newNet(m); err != nil {
-		return nil, err
-	}
 	for _, r := range c.Requests {
 		all, err := Expand(r)
 		if err != nil {
@@ -86,21 +91,59 @@ func New(m *engine.Model, c Config) (*Explainer, error) {
 			e.net.wantInput = e.net.wantInput || b.Place == AtInput
 		}
 	}
-	return e, nil
+	_, _, err := e.aim(m)
+	return e, err
 }
 
-// Head tells which tensor is the score: its name, and the activation after it that was looked through.
-func (e *Explainer) Head() engine.Head { return e.net.end }
+// Head tells which tensor is the score: its name, and the activation after it that was looked through. For an expression
+// Logits is the formula.
+func (e *Explainer) Head() engine.Head { return e.head }
+
+// Kind is what the explained input is, known after the first Explain.
+func (e *Explainer) Kind() Kind { return e.net.src.kind }
+
+// Input is the name of the explained input, known after the first Explain.
+func (e *Explainer) Input() string { return e.net.src.io.Name }
 
 // Layers are the names of the layers that maps are made at, known after the first Explain.
-func (e *Explainer) Layers() []string { return slices.Clone(e.labels) }
+func (e *Explainer) Layers() []string {
+	var out []string
+	for _, l := range e.net.layers {
+		out = append(out, l.label)
+	}
+	return out
+}
 
-// Prediction is one class of one image.
+// View is how the layer of that name is read, known after the first Explain.
+func (e *Explainer) View(layer string) View {
+	for _, l := range e.net.layers {
+		if l.label == layer {
+			return l.view
+		}
+	}
+	return View{}
+}
+
+// Prediction is one choice that can be explained of an example: a class, a value or the number of an expression.
 type Prediction struct {
-	Class int     `json:"class"`
-	Label string  `json:"label,omitempty"`
-	Prob  float64 `json:"prob"`
-	Logit float32 `json:"logit"`
+	Class int      `json:"class"`
+	Label string   `json:"label,omitempty"`
+	Prob  float64  `json:"prob"`            // NaN for values, null in JSON; for classes at positions the share of the positions
+	Logit float32  `json:"logit"`           // for classes at positions the mean
+	Value *float32 `json:"value,omitempty"` // of an output that is not a class
+	Share bool     `json:"share,omitempty"` // Prob is a share of the positions
+}
+
+// MarshalJSON writes null for a probability that there is none of.
+func (p Prediction) MarshalJSON() ([]byte, error) {
+	type plain Prediction // without this method
+	if !math.IsNaN(p.Prob) {
+		return json.Marshal(plain(p))
+	}
+	return json.Marshal(struct {
+		plain
+		Prob *float64 `json:"prob"`
+	}{plain: plain(p)})
 }
 
 // Name is the label, or "class 7".
@@ -111,7 +154,18 @@ func (p Prediction) Name() string {
 	return fmt.Sprintf("class %d", p.Class)
 }
 
-// Map is one map of one image.
+// Figure is what the model says of it: "94.97 %", "31.20 % of the positions", or a value.
+func (p Prediction) Figure() string {
+	switch {
+	case p.Value != nil:
+		return fmt.Sprintf("%.4g", *p.Value)
+	case p.Share:
+		return fmt.Sprintf("%.2f %% of the positions", 100*p.Prob)
+	}
+	return fmt.Sprintf("%.2f %%", 100*p.Prob)
+}
+
+// Map is one map of one example.
 type Map struct {
 	Image   int    // index in the batch given to Explain
 	Method  string // with options that are not the default, for example "normgrad-scaling-sum"
@@ -122,7 +176,7 @@ type Map struct {
 	Score   float64 // that was differentiated
 
 	Raw      *tensor.Tensor // float32 [c,h,w], as computed
-	H, W     int            // size of the input
+	H, W     int            // size of the input; H is 1 for series, tables and tokens
 	Up       []float32      // [H,W]: the sum of Raw over c, resized to the input
 	Heat     []float32      // [H,W] from 0 to 1, for display: see Signed
 	Signed   bool           // Heat is 0.5 where the map is 0 (Symmetric); else Heat is MinMax
@@ -130,31 +184,34 @@ type Map struct {
 	Constant bool           // there was nothing to scale: Heat is all the same
 }
 
-// Image is the result for one image.
+// Image is the result for one example.
 type Image struct {
-	Top   []Prediction // highest first, at most 10, and the targets
-	Maps  []Map        // by target, method, layer
-	Input tensor.Shape
+	Top   []Prediction   // highest first, at most 10, and the targets
+	Maps  []Map          // by target, method, layer
+	Kind  Kind           // of the input
+	Input tensor.Shape   // [C,H,W] of the input as it is seen; of tokens [1,1,T]
+	Seen  *tensor.Tensor // float32 [1,C,H,W], the input whatever its layout; nil for tokens
 }
 
 const topN = 10
 
-// Explain explains every image of x, preprocessed, [N,C,H,W] (or the model's own layout). All images of one Explainer must have one shape.
-func (e *Explainer) Explain(ctx context.Context, x *tensor.Tensor) ([]Image, error) {
-	if x.Rank() == 0 || x.Len() == 0 {
-		return nil, fmt.Errorf("explain: input is %v; need [N,C,H,W]", x)
-	}
-	if err := e.prepare(x.Shape()); err != nil {
+// Explain explains every example of feeds, the model's inputs by name, preprocessed: [N,C,H,W], [N,H,W,C], [N,T] or what else the model
+// takes. All examples of one Explainer must have one shape.
+func (e *Explainer) Explain(ctx context.Context, feeds map[string]*tensor.Tensor) ([]Image, error) {
+	feeds, n, err := e.net.examples(e.net.m, feeds)
+	if err != nil {
 		return nil, err
 	}
-	nchw, err := e.net.shape.toNCHW(x)
-	if err != nil {
-		return nil, fmt.Errorf("explain: input: %w", err)
+	if err := e.prepare(feeds); err != nil {
+		return nil, err
 	}
 	var out []Image
-	for lo := 0; lo < nchw.Dim(0); lo += e.c.Batch {
-		hi := min(lo+e.c.Batch, nchw.Dim(0))
-		images, err := e.batch(ctx, slab(nchw, lo, hi, hi-lo), lo)
+	for lo := 0; lo < n; lo += e.c.Batch {
+		var from []int
+		for i := lo; i < min(lo+e.c.Batch, n); i++ {
+			from = append(from, i)
+		}
+		images, err := e.batch(ctx, e.net.takes(feeds, from), len(from), lo)
 		if err != nil {
 			return nil, err
 		}
@@ -163,47 +220,65 @@ func (e *Explainer) Explain(ctx context.Context, x *tensor.Tensor) ([]Image, err
 	return out, nil
 }
 
-// prepare looks the layers up once the shape of an input is known.
-func (e *Explainer) prepare(s tensor.Shape) error {
-	one := slices.Clone(s)
-	one[0] = 1
+// prepare finds out what is explained and where, once the shapes of the inputs are known.
+func (e *Explainer) prepare(feeds map[string]*tensor.Tensor) error {
+	shapes := map[string]tensor.Shape{}
+	for name, t := range feeds {
+		s := slices.Clone(t.Shape())
+		if e.net.rows[name] {
+			s[0] = 1
+		}
+		shapes[name] = s
+	}
 	if e.like != nil {
-		if !one.Equal(e.like) {
-			return fmt.Errorf("explain: input of shape %v after one of %v; all must have one shape", s[1:], e.like[1:])
+		for name, s := range shapes {
+			if !s.Equal(e.like[name]) {
+				return fmt.Errorf("explain: input of shape %v after one of %v; all must have one shape", s[1:], e.like[name][1:])
+			}
 		}
 		return nil
 	}
-	if err := e.net.prepare(s); err != nil {
+	t, err := e.survey(e.net.m, feeds)
+	if err != nil {
 		return err
 	}
 	if slices.ContainsFunc(e.bound, func(b bound) bool { return b.Place == AtLayer }) {
-		t, err := survey(e.net.m, one)
-		if err != nil {
-			return err
-		}
 		for _, name := range e.c.Layers {
-			label := name
-			v, err := t.layer(name)
-			if err != nil && name == "auto" {
-				var early bool
-				if v, early, err = t.auto(); err == nil {
-					label = t.g.Info(v).Name
-					if early {
-						e.warn(fmt.Sprintf("layer %q was chosen, but most of the model comes after it: choose one by name", label))
-					}
-				}
-			}
+			at, err := e.place(t, name)
 			if err != nil {
 				return err
 			}
-			if tensorName := t.g.Info(v).Name; !slices.Contains(e.net.layers, tensorName) {
-				e.net.layers = append(e.net.layers, tensorName)
-				e.labels = append(e.labels, label)
+			if !slices.ContainsFunc(e.net.layers, func(o place) bool { return o.name == at.name && o.view.same(at.view) }) {
+				e.net.layers = append(e.net.layers, at)
 			}
 		}
 	}
-	e.like = one
+	e.like = shapes
 	return nil
+}
+
+// place is the layer called name, or the one that auto means.
+func (e *Explainer) place(t *terrain, name string) (place, error) {
+	v, view, err := t.layer(name)
+	if plain, as := cutView(name); plain == "auto" && t.g.Lookup(plain) == 0 {
+		var early bool
+		if v, early, err = t.auto(); err != nil {
+			return place{}, err
+		}
+		name = t.g.Info(v).Name
+		if as == "" {
+			view, err = t.view(v)
+		} else {
+			_, view, err = t.layer(name + "@" + as)
+		}
+		if early {
+			e.warn(fmt.Sprintf("layer %q was chosen, but most of the model comes after it: choose one by name", name))
+		}
+	}
+	if err != nil {
+		return place{}, err
+	}
+	return place{label: name, name: t.g.Info(v).Name, view: view}, nil
 }
 
 func (e *Explainer) warn(s string) {
@@ -213,61 +288,88 @@ func (e *Explainer) warn(s string) {
 	}
 }
 
-// batch explains the images x [n,C,H,W]; the first has the index first.
-func (e *Explainer) batch(ctx context.Context, x *tensor.Tensor, first int) ([]Image, error) {
-	logits, like, err := e.net.logits(ctx, x)
+// batch explains n examples; the first has the index first.
+func (e *Explainer) batch(ctx context.Context, feeds map[string]*tensor.Tensor, n, first int) ([]Image, error) {
+	p := &Probe{net: e.net, pool: e.net.m.Pool(), batch: e.c.Batch, seed: e.c.Seed, noise: e.c.Noise, clean: map[string]*Pass{}}
+	from, err := e.rowsFor(ctx, p, feeds, n, first)
 	if err != nil {
 		return nil, err
 	}
-	if like.head.positions > 1 {
-		e.warn(fmt.Sprintf("the score %q has %d positions for each class: their mean is explained", e.net.end.Logits, like.head.positions))
-	}
-	p := &Probe{
-		net: e.net, pool: e.net.m.Pool(), like: like, score: e.c.Score, batch: e.c.Batch, seed: e.c.Seed, noise: e.c.Noise,
-		layers: e.labels, clean: map[string]*Pass{},
-	}
-	images := make([]Image, len(logits))
-	var from []int // image of each row
-	for i, z := range logits {
-		if !finite(z) {
-			return nil, fmt.Errorf("explain: the class scores of image %d are not finite; check the preprocessing and the model", first+i)
+	p.feeds = e.net.takes(feeds, from)
+	src := e.net.src
+	size := tensor.Shape{1, src.shown.H, src.shown.W}
+	if src.kind != KindTokens {
+		if p.x, err = src.fed.Forward(p.feeds[src.io.Name]); err != nil {
+			return nil, fmt.Errorf("explain: input %q %w", src.io.Name, err)
 		}
-		images[i].Input = x.Shape()[1:]
-		var mine []int
-		for _, t := range e.c.Targets {
-			ks, err := t.classes(z)
-			if err != nil {
-				return nil, err
+		size = p.x.Shape()[1:]
+	}
+	images := make([]Image, n)
+	skip := make([]bool, len(from)) // rows whose choice another row of the image has
+	p.resolve = func(readings []reading) error {
+		for r, i := range from {
+			if !finite(readings[r].z) {
+				return fmt.Errorf("explain: the class scores of image %d are not finite; check the preprocessing and the model", first+i)
 			}
-			for _, k := range ks {
-				if !slices.Contains(mine, k) {
-					mine = append(mine, k)
+			if p.choices[r] == own {
+				ks, err := e.net.goal.choices(Argmax, readings[r])
+				if err != nil {
+					return err
 				}
+				p.choices[r] = ks[0]
+			}
+			for q := range r {
+				skip[r] = skip[r] || from[q] == i && p.choices[q] == p.choices[r]
 			}
 		}
-		for _, k := range mine {
-			from, p.classes, p.logits = append(from, i), append(p.classes, k), append(p.logits, z)
-		}
-		images[i].Top = e.top(z, mine)
+		return nil
 	}
-	p.x = rowsOf(x, from)
-	for _, b := range e.bound {
-		outs, err := b.run(ctx, p)
-		if err != nil {
+	made := make([][]Output, len(e.bound))
+	for k, b := range e.bound {
+		if made[k], err = b.run(ctx, p); err != nil {
 			return nil, fmt.Errorf("%w (method %s)", err, b.label)
 		}
+	}
+	if p.readings == nil {
+		pass, err := p.net.scores(ctx, p.feeds, p.choices)
+		if err == nil {
+			err = p.settle(pass)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	for i := range images {
+		images[i].Input, images[i].Kind = size, src.kind
+		var mine []int
+		r := slices.Index(from, i)
+		if p.x != nil {
+			images[i].Seen = rowsOf(p.x, []int{r}).Clone()
+		}
+		for q, j := range from {
+			if j == i {
+				mine = append(mine, p.choices[q])
+			}
+		}
+		images[i].Top = e.top(p.readings[r], mine)
+		e.remark(p.readings[r], mine)
+	}
+	for k, b := range e.bound {
 		for r, i := range from {
-			for l, o := range outs {
-				m, err := e.finish(b, o, r, x)
+			for l, o := range made[k] {
+				if skip[r] {
+					continue
+				}
+				m, err := e.finish(b, o, r, size[1], size[2])
 				if err != nil {
 					return nil, err
 				}
 				if b.Place == AtLayer {
-					m.Layer = e.labels[l]
+					m.Layer = e.net.layers[l].label
 				}
 				m.Image = first + i
-				m.Target = e.prediction(p.logits[r], p.classes[r])
-				m.Score = e.c.Score.value(p.logits[r], p.classes[r], p.sigmoid())
+				m.Target = e.prediction(p.readings[r], p.choices[r])
+				m.Score = p.scores[r]
 				if m.Constant {
 					e.warn(fmt.Sprintf("the map of %s at %s is constant: nothing to show", b.label, m.place()))
 				}
@@ -283,6 +385,45 @@ func (e *Explainer) batch(ctx context.Context, x *tensor.Tensor, first int) ([]I
 	return images, nil
 }
 
+// rowsFor makes the rows of p: one for each example and choice. Where the targets are the model's own choice or given classes the first
+// pass finds out the rest; else a forward pass is made first.
+func (e *Explainer) rowsFor(ctx context.Context, p *Probe, feeds map[string]*tensor.Tensor, n, first int) (from []int, err error) {
+	g := e.net.goal
+	known := !slices.ContainsFunc(e.c.Targets, func(t Target) bool { return t.kind == targetTop || t.kind == targetArgmin })
+	readings := slices.Repeat([]reading{{z: make([]float32, g.count()), p: make([]float64, g.count())}}, n)
+	var pass *Pass
+	if !known {
+		if pass, err = e.net.scores(ctx, feeds, slices.Repeat([]int{own}, n)); err != nil {
+			return nil, err
+		}
+		readings = pass.readings
+	}
+	for i, r := range readings {
+		if !finite(r.z) {
+			return nil, fmt.Errorf("explain: the class scores of image %d are not finite; check the preprocessing and the model", first+i)
+		}
+		var mine []int
+		for _, t := range e.c.Targets {
+			ks, err := g.choices(t, r)
+			if err != nil {
+				return nil, err
+			}
+			if known && t.kind == targetArgmax {
+				ks = []int{own}
+			}
+			for _, k := range ks {
+				if !slices.Contains(mine, k) {
+					mine = append(mine, k)
+				}
+			}
+		}
+		for _, k := range mine {
+			from, p.choices = append(from, i), append(p.choices, k)
+		}
+	}
+	return from, nil
+}
+
 func isClass(k int) func(Prediction) bool { return func(p Prediction) bool { return p.Class == k } }
 
 func (m Map) place() string {
@@ -292,29 +433,13 @@ func (m Map) place() string {
 	return fmt.Sprintf("layer %q", m.Layer)
 }
 
-// rowsOf is the images of x listed in from; x itself when that is all of them in order.
-func rowsOf(x *tensor.Tensor, from []int) *tensor.Tensor {
-	same := len(from) == x.Dim(0)
-	for r, i := range from {
-		same = same && r == i
-	}
-	if same {
-		return x
-	}
-	out := tensor.New(tensor.Float32, len(from), x.Dim(1), x.Dim(2), x.Dim(3))
-	for r, i := range from {
-		copy(volumeAt(out, r).X, volumeAt(x, i).X)
-	}
-	return out
-}
-
-// finish makes the Map of row r of an output.
-func (e *Explainer) finish(b bound, o Output, r int, x *tensor.Tensor) (Map, error) {
+// finish makes the Map of row r of an output, for an input of size h, w.
+func (e *Explainer) finish(b bound, o Output, r, h, w int) (Map, error) {
 	if err := check4D("a map of "+b.label, o.Map); err != nil {
 		return Map{}, err
 	}
 	v := volumeAt(o.Map, r)
-	m := Map{Method: b.label, Base: b.Name, Options: b.options, Signed: o.Signed, H: x.Dim(2), W: x.Dim(3)}
+	m := Map{Method: b.label, Base: b.Name, Options: maps.Clone(b.options), Signed: o.Signed, H: h, W: w}
 	m.Raw = tensor.From(slices.Clone(v.X), v.C, v.H, v.W)
 	if o.Weights != nil {
 		m.Weights = o.Weights[r]
@@ -338,27 +463,75 @@ func (e *Explainer) finish(b bound, o Output, r int, x *tensor.Tensor) (Map, err
 	return m, nil
 }
 
-// prediction describes class k of an image with logits z.
-func (e *Explainer) prediction(z []float32, k int) Prediction {
-	p := Prediction{Class: k, Prob: probabilities(z, e.net.end.Activation == "Sigmoid")[k], Logit: z[k]}
-	if k < len(e.c.Labels) {
-		p.Label = e.c.Labels[k]
+// prediction describes choice k of an example.
+func (e *Explainer) prediction(r reading, k int) Prediction {
+	p := e.net.goal.about(r, k)
+	switch labels := e.c.Labels; {
+	case p.Label == "" || len(labels) == e.net.goal.count():
+		if k < len(labels) {
+			p.Label = labels[k]
+		}
+	case len(labels) == 1 && p.Label == "positive":
+		p.Label = labels[0]
+	case len(labels) == 1 && p.Label == "negative":
+		p.Label = "not " + labels[0]
 	}
 	return p
 }
 
-// top are the best classes of an image and the targets that are not among them.
-func (e *Explainer) top(z []float32, targets []int) []Prediction {
-	order := ranked(z)
+// top are the best choices of an example and the targets that are not among them.
+func (e *Explainer) top(r reading, targets []int) []Prediction {
+	var order []int
+	if e.net.goal.count() > 1 {
+		z := r.z
+		if _, dense := e.net.goal.(*dense); dense {
+			z = float32s(r.p)
+		}
+		order = ranked(z)
+	}
 	keep := slices.Clone(order[:min(topN, len(order))])
-	for _, k := range order {
-		if slices.Contains(targets, k) && !slices.Contains(keep, k) {
+	if len(r.p) == 0 { // values do not compete
+		keep = nil
+	}
+	for _, k := range targets {
+		if !slices.Contains(keep, k) {
 			keep = append(keep, k)
 		}
 	}
 	var out []Prediction
 	for _, k := range keep {
-		out = append(out, e.prediction(z, k))
+		out = append(out, e.prediction(r, k))
 	}
 	return out
+}
+
+// remark warns of what the objective decided by itself.
+func (e *Explainer) remark(r reading, choices []int) {
+	o := e.c.Objective
+	switch g := e.net.goal.(type) {
+	case *dense:
+		if o.Region == "" {
+			e.warn(fmt.Sprintf("output %q has classes at %d positions: explained is the mean score of a class "+
+				"over the positions where it is the highest; a region chooses others", e.head.Output, g.positions()))
+		}
+		for _, k := range choices {
+			if r.p[k] == 0 && o.Region == "" {
+				e.warn(fmt.Sprintf("class %d is the highest at no position: its mean over all is explained", k))
+			}
+		}
+	case *position:
+		if o.Position == nil {
+			e.warn(fmt.Sprintf("output %q has classes at %d positions: the last one that is not masked is explained; "+
+				"a position chooses another", e.head.Output, g.positions()))
+		}
+	case *single:
+		if g.value && o.Kind == ByOutputs {
+			e.warn(fmt.Sprintf("output %q is one number without a sigmoid: what raises it is explained; "+
+				"the target negative explains what lowers it", e.head.Output))
+		}
+	case *classes:
+		if g.values && len(choices) == 1 && slices.Equal(e.c.Targets, []Target{Argmax}) {
+			e.warn(fmt.Sprintf("output %q has %d values: the first is explained; a target chooses another", e.head.Output, g.classes))
+		}
+	}
 }

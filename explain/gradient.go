@@ -11,7 +11,11 @@ import (
 // sum_c |g_c|, l2 is sqrt(sum_c g_c²), none keeps the channels (the picture then shows their sum).
 var Reductions = []string{"abs-max", "sum", "abs-sum", "l2", "none"}
 
-var reduceParam = Param{Name: "reduce", Default: "abs-max", Choices: Reductions, Doc: "how the channels of a pixel become one number"}
+// byKind is the choice of a reduction by what the input is: the numbers of an embedding mean nothing one by one.
+const byKind = "auto"
+
+var reduceParam = Param{Name: "reduce", Default: byKind, Choices: append([]string{byKind}, Reductions...),
+	Doc: "how the channels of a pixel become one number; auto is abs-max, and l2 over the embedding of tokens"}
 
 func init() {
 	register(Method{
@@ -25,7 +29,14 @@ func init() {
 				if err != nil {
 					return nil, err
 				}
-				return []Output{reduced(pass.InputGrad, o["reduce"])}, nil
+				how := o["reduce"]
+				switch {
+				case how == byKind && p.Kind() == KindTokens:
+					how = "l2"
+				case how == byKind:
+					how = "abs-max"
+				}
+				return []Output{reduced(pass.InputGrad, how)}, nil
 			}, nil
 		},
 	})

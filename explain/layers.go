@@ -6,8 +6,8 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/engine"
-	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -16,218 +16,241 @@ type Layer struct {
 	Name  string       // of the tensor: the output of Node
 	Node  string       // name of the node that computes it
 	Op    string       // its operator
-	Shape tensor.Shape // [N,C,h,w]
+	Shape tensor.Shape // for one row
+	View  View         // how it is read as [N,C,h,w]
 	Auto  bool         // the one that "auto" means
 }
 
-// ListLayers lists the 4-D tensors between the input and the class score, in order, for an input of the given shape.
-func ListLayers(m *engine.Model, shape tensor.Shape) ([]Layer, error) {
-	v, err := survey(m, shape)
+// ListLayers lists the tensors between the explained input and the score that can be read as channels at positions, in order. shapes are
+// those of the inputs by name; Input, Output and Objective of c say what is explained.
+func ListLayers(m *engine.Model, shapes map[string]tensor.Shape, c Config) ([]Layer, error) {
+	e := &Explainer{c: c, warned: map[string]bool{}}
+	if c.Score == "" {
+		e.c.Score = Logit
+	}
+	feeds := map[string]*tensor.Tensor{}
+	for _, io := range m.Inputs() {
+		s, ok := shapes[io.Name]
+		if !ok {
+			return nil, fmt.Errorf("explain: the shape of input %v is not given", io)
+		}
+		feeds[io.Name] = tensor.New(io.DType, s...)
+	}
+	t, err := e.survey(m, feeds)
 	if err != nil {
 		return nil, err
 	}
-	auto, _, err := v.auto()
+	auto, _, err := t.auto()
 	if err != nil {
 		auto = 0
 	}
 	var out []Layer
-	for _, n := range v.nodes {
-		for _, o := range n.Out {
-			if o != 0 && v.usable(o) && o != v.score {
-				out = append(out, Layer{v.g.Info(o).Name, n.Name, n.Op.Name, v.shapes[o], o == auto})
-			}
-		}
+	for _, v := range t.layers() {
+		n := t.g.Info(v).Def
+		l := Layer{Name: t.g.Info(v).Name, Node: n.Name, Op: n.Op.Name, Shape: slices.Clone(t.shapes[v]), Auto: v == auto}
+		l.View, _ = t.view(v)
+		l.Shape[l.View.axis] = l.View.per
+		out = append(out, l)
 	}
 	return out, nil
 }
 
-// terrain is what lies between the input and the score of a model.
+// terrain is what lies between the explained input and the score of a model.
 type terrain struct {
-	g            *graph.Graph
-	input, score graph.Value
-	shapes       []tensor.Shape // by value, nil where only a run can tell
-	nodes        []*graph.Node  // that depend on the input and that the score depends on, in order
-	between      map[graph.Value]bool
+	*trace
+	src     source
+	scores  []graph.Value // what the explained number is made of
+	pointed bool          // the number is made of the scores at one position
+	nodes   []*graph.Node // that depend on src.at and that a score depends on, in order
+	between map[graph.Value]bool
+
+	views   map[graph.Value]viewed
+	partsOf map[graph.Value][]int
 }
 
-// survey looks at m for an input of the given shape.
-func survey(m *engine.Model, shape tensor.Shape) (*terrain, error) {
-	if err := oneInput(m); err != nil {
-		return nil, err
+type viewed struct {
+	v   View
+	err error
+}
+
+// upstream are the values that some of vs depend on, themselves included.
+func upstream(g *graph.Graph, vs []graph.Value) map[graph.Value]bool {
+	before := map[graph.Value]bool{}
+	for _, v := range vs {
+		before[v] = true
 	}
-	h, err := m.Head("")
-	if err != nil {
-		return nil, fmt.Errorf("explain: %w", err)
-	}
-	g := m.Graph()
-	t := &terrain{g: g, score: g.Lookup(h.Logits), between: map[graph.Value]bool{}}
-	if t.score == 0 && len(g.Outputs) > 0 {
-		t.score = g.Outputs[0] // an output whose value has another name inside
-	}
-	if t.input = g.Lookup(m.Inputs()[0].Name); t.input == 0 {
-		return nil, fmt.Errorf("explain: input %q is not used by the model", m.Inputs()[0].Name)
-	}
-	var known []*tensor.Tensor // what follows from the shape of the input alone, such as the batch size that a class token is repeated by
-	if t.shapes, known, err = exec.Shapes(g, []tensor.Shape{shape}); err != nil {
-		return nil, fmt.Errorf("explain: input of shape %v: %w", shape, err)
-	}
-	after := map[graph.Value]bool{t.input: true}
-	for _, n := range g.Nodes {
-		if slices.ContainsFunc(n.In, func(v graph.Value) bool { return after[v] }) {
-			for _, o := range n.Out {
-				after[o] = o != 0 && known[o] == nil
+	for _, n := range slices.Backward(g.Nodes) {
+		if slices.ContainsFunc(n.Out, func(v graph.Value) bool { return v != 0 && before[v] }) {
+			for _, v := range n.In {
+				if v != 0 {
+					before[v] = true
+				}
 			}
 		}
 	}
-	before := map[graph.Value]bool{t.score: true}
-	for _, n := range slices.Backward(g.Nodes) {
-		if !slices.ContainsFunc(n.Out, func(v graph.Value) bool { return v != 0 && before[v] && known[v] == nil }) {
+	return before
+}
+
+// newTerrain finds the nodes between src.at and the scores, apart from those that work on shapes, numbers and conditions.
+func newTerrain(t *trace, src source, scores []graph.Value, before map[graph.Value]bool) *terrain {
+	r := &terrain{trace: t, src: src, scores: scores, between: map[graph.Value]bool{src.at: true}, views: map[graph.Value]viewed{},
+		partsOf: map[graph.Value][]int{}}
+	for _, n := range t.g.Nodes {
+		if !slices.ContainsFunc(n.In, func(v graph.Value) bool { return r.between[v] }) {
 			continue
 		}
 		relevant := false
-		for _, v := range n.In {
-			if v != 0 {
-				before[v] = true
-				relevant = relevant || after[v]
+		for _, o := range n.Out {
+			if o != 0 && before[o] && t.values[o] == nil && t.g.Info(o).DType.IsFloat() {
+				r.between[o] = true
+				relevant = true
 			}
 		}
 		if relevant {
-			t.nodes = append(t.nodes, n)
+			r.nodes = append(r.nodes, n)
 		}
 	}
-	slices.Reverse(t.nodes)
-	for v := range before {
-		t.between[v] = after[v]
-	}
-	return t, nil
+	return r
 }
 
-// usable reports whether maps can be made at v: real numbers [N,C,h,w] on the way from the input to the score.
+// view is how v is read as [N,C,h,w]: as its elements were followed from the input or, where that says nothing, as [N,C,h,w] if it has
+// four axes.
+func (t *terrain) view(v graph.Value) (View, error) {
+	if w, ok := t.views[v]; ok {
+		return w.v, w.err
+	}
+	var w viewed
+	switch s := t.shapes[v]; {
+	case s == nil:
+		w.err = fmt.Errorf("has a shape that only a run can tell")
+	case s.Len() == 0:
+		w.err = fmt.Errorf("is empty")
+	case t.coords[v] == nil:
+		w.err = fmt.Errorf("does not come from the input")
+	default:
+		if w.v, w.err = newView(s, t.n, t.coords[v][0], t.places(v)); w.err != nil && len(s) == 4 && s[0] == t.n {
+			w.v, w.err = parseView("nchw", s, t.n, [2]int{})
+		}
+		if w.err == nil && !w.v.spread() && t.src.shown.spread() && len(s) < 4 {
+			w.err = fmt.Errorf("all of it is at one position")
+		}
+	}
+	t.views[v] = w
+	return w.v, w.err
+}
+
+// traced reports whether the view of v comes from following positions, more than one.
+func (t *terrain) traced(v graph.Value) bool {
+	return t.usable(v) && t.views[v].v.spread() && slices.ContainsFunc(t.places(v), ops.Coord.Known)
+}
+
+// usable reports whether maps can be made at v.
 func (t *terrain) usable(v graph.Value) bool {
-	d := t.g.Info(v).DType
-	return t.between[v] && len(t.shapes[v]) == 4 && (d == tensor.Float32 || d == tensor.Float64)
-}
-
-// spread reports whether v is usable and has more than one position.
-func (t *terrain) spread(v graph.Value) bool {
-	return t.usable(v) && t.shapes[v][2]*t.shapes[v][3] > 1
-}
-
-// cuts are the values that every path from the input to the score passes through, in order: with the nodes in order, those at whose
-// making no other value is still to be read.
-func (t *terrain) cuts() []graph.Value {
-	uses := map[graph.Value]int{t.score: 1}
-	for _, n := range t.nodes {
-		for i, v := range n.In {
-			if v != 0 && t.between[v] && !slices.Contains(n.In[:i], v) {
-				uses[v]++
-			}
-		}
+	if !t.between[v] || !isReal(t.g.Info(v).DType) || t.g.Info(v).Def == nil || slices.Contains(t.scores, v) {
+		return false
 	}
-	open := 1 // the input
+	_, err := t.view(v)
+	return err == nil
+}
+
+// layers are the values at which maps can be made, in order.
+func (t *terrain) layers() []graph.Value {
 	var out []graph.Value
+	if t.usable(t.src.at) {
+		out = append(out, t.src.at)
+	}
 	for _, n := range t.nodes {
-		for i, v := range n.In {
-			if v == 0 || !t.between[v] || slices.Contains(n.In[:i], v) {
-				continue
-			}
-			if uses[v]--; uses[v] == 0 {
-				open--
-			}
-		}
-		made := graph.Value(0)
 		for _, o := range n.Out {
-			if o != 0 && t.between[o] && uses[o] > 0 {
-				open++
-				made = o
+			if o != 0 && t.usable(o) {
+				out = append(out, o)
 			}
-		}
-		if open == 1 && made != 0 {
-			out = append(out, made)
 		}
 	}
 	return out
 }
 
-// activations are the operators after which class activation maps are at home; Mul and Add end SiLU, HardSwish and residual blocks.
-var activations = []string{"Relu", "LeakyRelu", "PRelu", "Clip", "Elu", "Selu", "Celu", "Gelu", "HardSwish", "Mish", "Softplus", "ThresholdedRelu", "Swish"}
-
-// passive are the operators that auto looks through for an activation before them.
-var passive = []string{"MaxPool", "AveragePool", "LpPool", "Dropout", "Identity", "Cast", "Pad", "Transpose", "LRN"}
-
-// auto is the last tensor [N,C,h,w] with h·w > 1 that all paths to the score pass through, or the activation just before it when only
-// pooling and the like lie between. early reports that most of the model comes after it, as in vision transformers.
-//
-// The rule is that of https://github.com/frgfm/torch-cam (locate_candidate_layer), made independent of module names.
-func (t *terrain) auto() (v graph.Value, early bool, err error) {
-	for _, c := range slices.Backward(t.cuts()) {
-		if c == t.score || !t.spread(c) {
-			continue
-		}
-		v = c
-		break
+// layer is the value called name, a tensor or the first output of a node, and how it is read: LAYER or LAYER@VIEW.
+func (t *terrain) layer(name string) (graph.Value, View, error) {
+	name, as := cutView(name)
+	v, err := t.named(name)
+	if err != nil {
+		return 0, View{}, err
 	}
-	if v == 0 {
-		return 0, false, fmt.Errorf("explain: no layer can be chosen automatically: no 4-D tensor with more than one position lies on every path to the class score; name one, see the list of layers")
+	shape := "a shape that only a run can tell"
+	if t.shapes[v] != nil {
+		shape = fmt.Sprintf("%v%v", t.g.Info(v).DType, t.shapes[v])
 	}
-	at := v
-	for {
-		n := t.g.Info(at).Def
-		if n == nil || n.Op.Domain != "" {
-			break
+	switch {
+	case slices.Contains(t.scores, v) || v == t.src.in:
+		return 0, View{}, fmt.Errorf("explain: layer %q is the model's input or score itself; the last layers before it are %s", name,
+			t.last())
+	case !t.between[v]:
+		return 0, View{}, fmt.Errorf("explain: layer %q is not between the input %q and the class score; the last ones are %s", name,
+			t.src.io.Name, t.last())
+	case !isReal(t.g.Info(v).DType):
+		return 0, View{}, fmt.Errorf("explain: layer %q has %s; maps need real numbers, as of %s", name, shape, t.last())
+	case as != "" && t.shapes[v] != nil:
+		w, err := parseView(as, t.shapes[v], t.n, t.tokenGrid())
+		if err != nil {
+			err = fmt.Errorf("explain: layer %q: %w", name, err)
 		}
-		if slices.Contains(activations, n.Op.Name) {
-			v = at
-			break
-		}
-		if !slices.Contains(passive, n.Op.Name) || !t.spread(n.In[0]) || n.In[0] == t.input {
-			break
-		}
-		at = n.In[0]
-		if n.Op.Name == "Transpose" && at != t.input {
-			v = at // the channels are on axis 1 before it, as everywhere else in such exports
-		}
+		return v, w, err
 	}
-	i := slices.IndexFunc(t.nodes, func(n *graph.Node) bool { return slices.Contains(n.Out, v) })
-	return v, 4*(i+1) < len(t.nodes), nil
+	w, err := t.view(v)
+	if err != nil {
+		return 0, View{}, fmt.Errorf("explain: layer %q has %s and cannot be read as channels at positions: %w; "+
+			"say how after an @, as in %s@nhwc (%s), or take one of %s", name, shape, err, name, viewNames, t.last())
+	}
+	return v, w, nil
 }
 
-// layer is the value called name: a tensor, or the first output of a node.
-func (t *terrain) layer(name string) (graph.Value, error) {
-	v := t.g.Lookup(name)
-	if v == 0 {
-		for _, n := range t.g.Nodes {
-			if n.Name == name && len(n.Out) > 0 {
-				v = n.Out[0]
-				break
-			}
+// named is the tensor called name, or the first output of the one node called so.
+func (t *terrain) named(name string) (graph.Value, error) {
+	if v := t.g.Lookup(name); v != 0 {
+		return v, nil
+	}
+	var outs []string
+	var v graph.Value
+	for _, n := range t.g.Nodes {
+		if n.Name == name && len(n.Out) > 0 && n.Out[0] != 0 {
+			v = n.Out[0]
+			outs = append(outs, fmt.Sprintf("%q (%s)", t.g.Info(v).Name, n.Op.Name))
 		}
 	}
-	var known []string
-	for _, n := range t.nodes {
-		for _, o := range n.Out {
-			if o != 0 && t.usable(o) && o != t.score {
-				known = append(known, t.g.Info(o).Name)
-			}
+	switch len(outs) {
+	case 0:
+		var known []string
+		for _, v := range t.layers() {
+			known = append(known, t.g.Info(v).Name)
 		}
-	}
-	last := known[max(0, len(known)-5):]
-	switch {
-	case v == 0:
 		for _, n := range t.nodes {
 			known = append(known, n.Name)
 		}
-		return 0, fmt.Errorf("explain: the model has no layer %q%s; the last ones with 4-D outputs are %s", name, didYouMean(name, known), strings.Join(last, ", "))
-	case !t.between[v]:
-		return 0, fmt.Errorf("explain: layer %q is not between the input and the class score; the last ones are %s", name, strings.Join(last, ", "))
-	case !t.usable(v):
-		shape := "a shape that only a run can tell"
-		if t.shapes[v] != nil {
-			shape = fmt.Sprintf("%v%v", t.g.Info(v).DType, t.shapes[v])
-		}
-		return 0, fmt.Errorf("explain: layer %q has %s; maps need real numbers [N,C,h,w], as of %s", name, shape, strings.Join(last, ", "))
-	case v == t.score || v == t.input:
-		return 0, fmt.Errorf("explain: layer %q is the model's input or score itself; the last layers before it are %s", name, strings.Join(last, ", "))
+		return 0, fmt.Errorf("explain: the model has no layer %q%s; the last ones are %s", name, didYouMean(name, known), t.last())
+	case 1:
+		return v, nil
 	}
-	return v, nil
+	return 0, fmt.Errorf("explain: layer %q: two or more nodes are called so; name the tensor: %s", name, strings.Join(outs, ", "))
+}
+
+// last are the names of the last layers, for messages.
+func (t *terrain) last() string {
+	var names []string
+	for _, v := range t.layers() {
+		names = append(names, t.g.Info(v).Name)
+	}
+	if len(names) == 0 {
+		return "no tensor of this model"
+	}
+	return strings.Join(names[max(0, len(names)-5):], ", ")
+}
+
+// tokenGrid is the grid of positions of the last layer that has one.
+func (t *terrain) tokenGrid() [2]int {
+	for _, v := range slices.Backward(t.layers()) {
+		if t.traced(v) {
+			return [2]int{t.views[v].v.H, t.views[v].v.W}
+		}
+	}
+	return [2]int{}
 }

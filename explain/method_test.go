@@ -113,37 +113,3 @@ func TestSelectChannels(t *testing.T) {
 		t.Error("channel 4 of 4 was accepted")
 	}
 }
-
-func TestScoreValues(t *testing.T) {
-	z := []float32{1000, 0, -1000}
-	for _, tc := range []struct {
-		score   Score
-		t       int
-		sigmoid bool
-		want    float64
-	}{
-		{Logit, 1, false, 0}, {Prob, 0, false, 1}, {Prob, 2, false, 0}, {LogProb, 0, false, 0}, {LogProb, 2, false, -2000},
-		{Prob, 1, true, 0.5}, {LogProb, 1, true, -0.6931471805599453}, {LogProb, 0, true, 0},
-	} {
-		if got := tc.score.value(z, tc.t, tc.sigmoid); abs64(got-tc.want) > 1e-9 {
-			t.Errorf("%s of class %d (sigmoid %v) is %g, want %g", tc.score, tc.t, tc.sigmoid, got, tc.want)
-		}
-	}
-	// the seed is the derivative of the value
-	y := []float32{0.3, -0.7, 1.1}
-	for _, s := range Scores {
-		for _, sigmoid := range []bool{false, true} {
-			d := make([]float64, 3)
-			s.seedRow(d, y, 2, sigmoid)
-			for k := range y {
-				const h = 1.0 / 1024
-				up, down := slices.Clone(y), slices.Clone(y)
-				up[k] += h
-				down[k] -= h
-				if want := (s.value(up, 2, sigmoid) - s.value(down, 2, sigmoid)) / (2 * h); abs64(d[k]-want) > 1e-4 {
-					t.Errorf("%s (sigmoid %v): derivative by logit %d is %g, want %g", s, sigmoid, k, d[k], want)
-				}
-			}
-		}
-	}
-}

@@ -53,6 +53,9 @@ func parseNoise(o Options) (noise, error) {
 // Copy m of an image gets the noise of the seed and m alone, so that the map of an image does not depend on the batch it is in.
 func (z noise) each(ctx context.Context, p *Probe, use func(pass *Pass, from []int)) (int, error) {
 	x := p.Input()
+	if x == nil {
+		return 0, fmt.Errorf("explain: noise is added to the input, and numbers of tokens take none: choose a method without noise")
+	}
 	rows, c, h, w := x.Dim(0), x.Dim(1), x.Dim(2), x.Dim(3)
 	k := c * h * w
 	n := z.n

@@ -3,39 +3,46 @@ package explain
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Probe is what a method sees: a batch of rows, each an image with the class to explain, and the passes it can make.
+// Probe is what a method sees: a batch of rows, each an example with what of its scores is to be explained, and the passes it can make.
 type Probe struct {
 	net  *net
 	pool interface {
 		For(n, grain int, body func(lo, hi int))
 	}
-	x       *tensor.Tensor // float32 [N,C,H,W]
-	classes []int          // by row
-	logits  [][]float32    // by row, of the clean input
-	like    seedLike
-	score   Score
-	batch   int
-	seed    uint64
-	noise   *tensor.Tensor
-	layers  []string // as asked for
-	clean   map[string]*Pass
+	feeds    map[string]*tensor.Tensor // of the rows
+	x        *tensor.Tensor            // float32 [N,C,H,W], nil for tokens
+	choices  []int                     // by row; own until a pass was made
+	readings []reading                 // by row, of the clean input; nil until a pass was made
+	scores   []float64                 // likewise
+	resolve  func([]reading) error     // told of the readings
+	batch    int
+	seed     uint64
+	noise    *tensor.Tensor
+	clean    map[string]*Pass
 }
 
-// Input is the preprocessed input, float32 [N,C,H,W]; it must not be changed.
+// Input is the preprocessed input, float32 [N,C,H,W]; it must not be changed. nil for tokens, whose numbers cannot be changed a little.
 func (p *Probe) Input() *tensor.Tensor { return p.x }
 
+// Kind is what the input is.
+func (p *Probe) Kind() Kind { return p.net.src.kind }
+
 // Rows is N.
-func (p *Probe) Rows() int { return p.x.Dim(0) }
+func (p *Probe) Rows() int { return len(p.choices) }
 
-// Class is the class that row r is explained for.
-func (p *Probe) Class(r int) int { return p.classes[r] }
-
-// Layers are the names of the layers.
-func (p *Probe) Layers() []string { return p.layers }
+// Layers are the names of the layers, as asked for.
+func (p *Probe) Layers() []string {
+	var out []string
+	for _, l := range p.net.layers {
+		out = append(out, l.label)
+	}
+	return out
+}
 
 // Batch is how many rows to give to one pass.
 func (p *Probe) Batch() int { return p.batch }
@@ -54,58 +61,89 @@ func (p *Probe) CleanUnder(ctx context.Context, policy Policy) (*Pass, error) {
 	if pass, ok := p.clean[policy.Name]; ok {
 		return pass, nil
 	}
-	from := make([]int, p.Rows())
-	for i := range from {
-		from[i] = i
-	}
-	pass, err := p.run(ctx, policy, p.x, from, p.logits)
-	if err == nil {
-		p.clean[policy.Name] = pass
-	}
-	return pass, err
-}
-
-// Pass runs other inputs x [n,C,H,W], element i with the class of row from[i].
-func (p *Probe) Pass(ctx context.Context, policy Policy, x *tensor.Tensor, from []int) (*Pass, error) {
-	var z [][]float32
-	if p.score != Logit { // the derivative depends on the logits
-		var err error
-		if z, _, err = p.net.logits(ctx, x); err != nil {
-			return nil, err
-		}
-	}
-	return p.run(ctx, policy, x, from, z)
-}
-
-// Scores are the scores of other inputs x [n,C,H,W], element i for the class of row from[i].
-func (p *Probe) Scores(ctx context.Context, x *tensor.Tensor, from []int) ([]float64, error) {
-	z, _, err := p.net.logits(ctx, x)
+	pass, err := p.net.backward(ctx, policy, p.feeds, p.choices)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]float64, len(z))
-	for i := range out {
-		out[i] = p.score.value(z[i], p.classes[from[i]], p.sigmoid())
+	if err := p.settle(pass); err != nil {
+		return nil, err
 	}
-	return out, nil
+	p.clean[policy.Name] = pass
+	return pass, nil
 }
 
-func (p *Probe) sigmoid() bool { return p.net.end.Activation == "Sigmoid" }
+// settle takes the readings of the first pass of the rows themselves, and with them what of each row is explained in all that follow.
+func (p *Probe) settle(pass *Pass) error {
+	if p.readings != nil {
+		return nil
+	}
+	p.readings, p.scores = pass.readings, pass.Scores
+	return p.resolve(pass.readings)
+}
 
-func (p *Probe) run(ctx context.Context, policy Policy, x *tensor.Tensor, from []int, z [][]float32) (*Pass, error) {
+// settled makes sure that what of each row is explained is known.
+func (p *Probe) settled(ctx context.Context) error {
+	if !slices.Contains(p.choices, own) {
+		return nil
+	}
+	pass, err := p.net.scores(ctx, p.feeds, p.choices)
+	if err != nil {
+		return err
+	}
+	return p.settle(pass)
+}
+
+// with is the feeds of other inputs x [n,C,H,W], element i a variant of row from[i], and what of each is explained.
+func (p *Probe) with(x *tensor.Tensor, from []int) (map[string]*tensor.Tensor, []int, error) {
 	if x.Dim(0) != len(from) {
-		return nil, fmt.Errorf("explain: %d inputs for %d rows", x.Dim(0), len(from))
+		return nil, nil, fmt.Errorf("explain: %d inputs for %d rows", x.Dim(0), len(from))
 	}
-	seeds := make([][]float64, len(from))
+	src := p.net.src
+	if src.kind == KindTokens {
+		return nil, nil, fmt.Errorf("explain: input %q is numbers of tokens, of which there are no variants", src.io.Name)
+	}
+	feeds := p.net.takes(p.feeds, from)
+	fed, err := src.fed.Inverse(x)
+	if d := p.feeds[src.io.Name].DType(); err == nil && d != tensor.Float32 {
+		fed, err = fed.Convert(d)
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("explain: input: %w", err)
+	}
+	feeds[src.io.Name] = fed
+	choices := make([]int, len(from))
 	for i, r := range from {
-		seeds[i] = make([]float64, p.like.head.classes)
-		var zi []float32
-		if p.score != Logit {
-			zi = z[i]
-		}
-		p.score.seedRow(seeds[i], zi, p.classes[r], p.sigmoid())
+		choices[i] = p.choices[r]
 	}
-	return p.net.backward(ctx, policy, x, p.like.make(seeds))
+	return feeds, choices, nil
+}
+
+// Pass runs other inputs x [n,C,H,W], element i for what is explained of row from[i].
+func (p *Probe) Pass(ctx context.Context, policy Policy, x *tensor.Tensor, from []int) (*Pass, error) {
+	if err := p.settled(ctx); err != nil {
+		return nil, err
+	}
+	feeds, choices, err := p.with(x, from)
+	if err != nil {
+		return nil, err
+	}
+	return p.net.backward(ctx, policy, feeds, choices)
+}
+
+// Scores are the numbers to explain of other inputs x [n,C,H,W], element i for what is explained of row from[i].
+func (p *Probe) Scores(ctx context.Context, x *tensor.Tensor, from []int) ([]float64, error) {
+	if err := p.settled(ctx); err != nil {
+		return nil, err
+	}
+	feeds, choices, err := p.with(x, from)
+	if err != nil {
+		return nil, err
+	}
+	pass, err := p.net.scores(ctx, feeds, choices)
+	if err != nil {
+		return nil, err
+	}
+	return pass.Scores, nil
 }
 
 // each calls f for 0 to n-1, on all threads.
