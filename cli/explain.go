@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -10,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/explain"
-	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/tensor"
 	ucli "github.com/urfave/cli/v2"
@@ -25,7 +25,7 @@ var methodOptions = []struct{ flag, option, usage string }{
 	{"sgcpp-variant", "variant", "smooth-gradcam++: gtk or paper"},
 	{"layer-channels", "channels", "smooth-gradcam++: channels of the layer, as in 0,2,5-9"},
 	{"neurons", "neurons", "smooth-gradcam++: part of the layer, y0:y1,x0:x1"},
-	{"reduce", "reduce", "gradient: abs-max, sum, abs-sum, l2, none"},
+	{"reduce", "reduce", "gradient: auto, abs-max, sum, abs-sum, l2, none"},
 }
 
 func init() {
@@ -34,9 +34,14 @@ func init() {
 	flags := []ucli.Flag{
 		&ucli.StringSliceFlag{Name: "method", Category: method, Usage: "`METHODS`, separated by commas; options after colons: normgrad:phase1=scaling:phase2=norm",
 			Value: ucli.NewStringSlice("gradient", "gradcam")},
-		&ucli.StringSliceFlag{Name: "layer", Category: method, Usage: "`LAYERS` to make maps at, separated by commas; auto is the last with spatial extent", Value: ucli.NewStringSlice("auto")},
-		&ucli.StringSliceFlag{Name: "target", Category: method, Usage: "classes to explain: argmax, argmin, top3, a number, or a label", Value: ucli.NewStringSlice("argmax")},
+		&ucli.StringSliceFlag{Name: "layer", Category: method, Usage: "`LAYERS` to make maps at, separated by commas; LAYER@nhwc, @tokens:1 and so on say how one is read", Value: ucli.NewStringSlice("auto")},
+		&ucli.StringSliceFlag{Name: "target", Category: method, Usage: "classes to explain: argmax, argmin, top3, a number, or a label; positive or negative for one output", Value: ucli.NewStringSlice("argmax")},
 		&ucli.StringFlag{Name: "score", Category: method, Value: "logit", Usage: "what is differentiated: logit, prob or logprob"},
+		&ucli.StringFlag{Name: "objective", Category: method, Usage: "`FORMULA` over the outputs to explain instead of a class, such as scores[0,17,1] or mean(out[:,2,4:8])"},
+		&ucli.StringFlag{Name: "region", Category: method, Usage: "`Y0:Y1,X0:X1`, positions of an output that has classes at positions; those where the class is the highest when empty"},
+		&ucli.IntFlag{Name: "position", Category: method, Usage: "`TOKEN` whose score is explained, from the end when negative; the last that is not masked when not given"},
+		&ucli.StringFlag{Name: "explain-input", Category: method, Usage: "`NAME` of the input to explain, when the model has several; the largest when empty"},
+		&ucli.StringFlag{Name: "vocab", Category: look, Usage: "`FILE` with the tokens of a text by number, one a line"},
 		&ucli.StringFlag{Name: "noise", Category: method, Usage: "`FILE`.npy with recorded noise [n,C,H,W] to use instead of random numbers"},
 		&ucli.IntFlag{Name: "batch", Category: method, Value: 16, Usage: "inputs in one pass"},
 		&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for the pictures, maps and report.html"},
@@ -61,7 +66,7 @@ func init() {
 		flags = append(flags, &ucli.StringFlag{Name: o.flag, Category: "options of methods", Usage: o.usage})
 	}
 	register(command(&ucli.Command{
-		Name: "explain", Usage: "show what a decision is based on, as heat maps", ArgsUsage: "MODEL [IMAGE|FILE.npy…] -o DIR",
+		Name: "explain", Usage: "show what a decision is based on, as heat maps", ArgsUsage: "MODEL [IMAGE|FILE.npy…|FOLDER] -o DIR",
 		Description: "Writes overlays (PNG), raw maps (.npy) and one self-contained report.html.\n\n" +
 			"  gtk explain model.onnx cat.jpg --method gradcam,normgrad,smooth-gradcam++ -o out\n" +
 			"  gtk explain builtin:shapes -o out      (explains examples of the built-in data)",
@@ -78,7 +83,11 @@ func runExplain(ctx context.Context, e *env, c *ucli.Context) error {
 		return usagef("gtk explain: the model is missing; see gtk explain --help")
 	}
 	if c.Bool("list-layers") {
-		r, err := job.Layers(args[0], e.modelOptions(c), e.reporter())
+		u, err := useOptions(c)
+		if err != nil {
+			return err
+		}
+		r, err := job.Layers(args[0], e.modelOptions(c), u, explainAim(c), e.reporter())
 		if err != nil {
 			return err
 		}
@@ -86,8 +95,13 @@ func runExplain(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	cfg := job.ExplainConfig{
 		Model: args[0], ModelOptions: e.modelOptions(c), Files: args[1:], Data: c.String("data"), DataOptions: dataOptions(c), N: max(1, c.Int("n")),
-		Optional: !c.IsSet("method") && !c.IsSet("layer"), Layers: c.StringSlice("layer"), Targets: c.StringSlice("target"), Score: c.String("score"),
+		Aim: explainAim(c), Optional: !c.IsSet("method") && !c.IsSet("layer"), Layers: c.StringSlice("layer"), Targets: c.StringSlice("target"), Score: c.String("score"),
 		Noise: c.String("noise"), Batch: c.Int("batch"), Seed: e.Seed, Panel: c.Bool("panel"), MapJSON: c.Bool("map-json"), Out: c.String("out"), Force: c.Bool("force"),
+	}
+	if spec, ok := predictedData(c); ok && cfg.Data == "" { // all pictures of a folder
+		if cfg.Data, cfg.Files = spec, nil; !c.IsSet("n") {
+			cfg.N = math.MaxInt
+		}
 	}
 	var err error
 	if cfg.UseOptions, err = useOptions(c); err != nil {
@@ -115,6 +129,15 @@ func runExplain(ctx context.Context, e *env, c *ucli.Context) error {
 	return nil
 }
 
+// explainAim reads the flags that say which number of which input is explained.
+func explainAim(c *ucli.Context) job.Aim {
+	a := job.Aim{Objective: c.String("objective"), Region: c.String("region"), Explained: c.String("explain-input"), Vocab: c.String("vocab")}
+	if c.IsSet("position") {
+		a.Position = new(c.Int("position"))
+	}
+	return a
+}
+
 // printExplain names the decision on each input.
 func (e *env) printExplain(r *job.ExplainReport) {
 	for _, im := range r.Images {
@@ -123,7 +146,7 @@ func (e *env) printExplain(r *job.ExplainReport) {
 			truth = " (in truth " + im.Truth + ")"
 		}
 		if len(im.Top) > 0 {
-			e.printf("%s: %s %s%s\n", im.Image, im.Top[0].Name(), units.Percent(im.Top[0].Prob), truth)
+			e.printf("%s: %s %s%s\n", im.Image, im.Top[0].Name(), im.Top[0].Figure(), truth)
 		}
 	}
 	e.printf("%d maps and %s\n", len(r.Maps), r.Report)
@@ -239,13 +262,13 @@ func (e *env) printLayerRows(r *job.LayersReport) error {
 		return e.emit(r)
 	}
 	t := e.newTable()
-	t.row("tensor", "node", "operator", "shape", "")
+	t.row("tensor", "node", "operator", "shape", "view", "")
 	for _, x := range r.Layers {
 		mark := ""
 		if x.Auto {
 			mark = "auto"
 		}
-		t.row(x.Name, x.Node, x.Op, tensor.Shape(x.Shape), mark)
+		t.row(x.Name, x.Node, x.Op, tensor.Shape(x.Shape), x.View, mark)
 	}
 	return t.flush()
 }

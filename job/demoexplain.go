@@ -45,7 +45,7 @@ func (d *demo) explainStep(ctx context.Context, s *DemoStep) error {
 			return err
 		}
 		inputs = b.X.Clone()
-		if images, err = x.Explain(ctx, inputs); err != nil {
+		if images, err = x.Explain(ctx, map[string]*tensor.Tensor{d.shapes.Inputs()[0].Name: inputs}); err != nil {
 			return err
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/explain"
 	"github.com/gtk-onnx/gtk/internal/report"
+	"github.com/gtk-onnx/gtk/task"
+	"github.com/gtk-onnx/gtk/tensor"
 )
 
 // ExplainConfig says what is explained, and how.
@@ -26,8 +28,9 @@ type ExplainConfig struct {
 
 	Requests []explain.Request // methods; nil means DefaultRequests
 	Optional bool              // leave out the methods of Requests that need a layer where the model has none to take by itself; so does nil
-	Layers   []string          // layers to make maps at; nil means auto, the last with spatial extent
-	Targets  []string          // classes to explain: argmax, argmin, top3, a number, or a label; nil means argmax
+	Layers   []string          // layers to make maps at, LAYER or LAYER@VIEW; nil means auto
+	Targets  []string          // classes to explain: argmax, argmin, top3, a number, a label, positive or negative; nil means argmax
+	Aim                        // which number of which input
 	Score    string            // what is differentiated: logit, prob or logprob; "" means logit
 	Noise    string            // .npy file with recorded noise [n,C,H,W] to use instead of random numbers
 	Batch    int               // inputs in one pass; 0 means 16
@@ -38,6 +41,15 @@ type ExplainConfig struct {
 	MapJSON bool            // also write a .json file for each map
 	Out     string          // folder for the pictures, maps and report.html; required
 	Force   bool            // write into a folder that is not empty, overwrite files
+}
+
+// Aim says which number of the outputs is explained, by which input. The zero value leaves it to the model and the task.
+type Aim struct {
+	Objective string // formula over the outputs, see explain.ParseFormula
+	Region    string // positions of an output with classes at positions, see explain.Objective
+	Position  *int   // position of a token, likewise
+	Explained string // name of the input; "" the largest
+	Vocab     string // file with the tokens of a text by number, one a line
 }
 
 // DefaultRequests are the methods that are taken unless others are named.
@@ -76,7 +88,15 @@ func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport
 	if requests == nil {
 		requests, c.Optional = DefaultRequests(), c.Optional || c.Layers == nil
 	}
-	if c.Optional && !l.hasAutoLayer() {
+	vocab, err := readVocab(c.Vocab)
+	if err != nil {
+		return nil, err
+	}
+	aim, err := c.objective(nil)
+	if err != nil {
+		return nil, err
+	}
+	if c.Optional && !l.hasAutoLayer(explain.Config{Input: c.Explained, Objective: aim}) {
 		requests = slices.DeleteFunc(slices.Clone(requests), func(q explain.Request) bool { return q.Method != "gradient" })
 	}
 	targets, err := explainTargets(c.Targets, l.Labels)
@@ -90,14 +110,19 @@ func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport
 			rep.Note(s)
 		}
 	}
-	pictures, err := explainInputs(ctx, c, l, note)
+	in, err := explainInputs(ctx, c, l, note)
 	if err != nil {
 		return nil, err
 	}
+	if aim, err = c.objective(in.task); err != nil {
+		return nil, err
+	}
+	in.vocab = vocab
 	if err := OutDir(c.Out, c.Force); err != nil {
 		return nil, err
 	}
 	cfg := explain.Config{
+		Input: c.Explained, Objective: aim,
 		Requests: requests, Layers: c.Layers, Targets: targets, Score: explain.Score(cmp.Or(c.Score, "logit")), Labels: l.Labels,
 		Batch: cmp.Or(c.Batch, 16), Seed: c.Seed, Warn: note,
 	}
@@ -109,11 +134,11 @@ func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport
 			return nil, fmt.Errorf("--noise: %w", err)
 		}
 	}
-	items, score, err := explainAll(ctx, l, cfg, pictures, r, rep)
+	items, score, err := explainAll(ctx, l, cfg, in, r, rep)
 	if err != nil {
 		return nil, err
 	}
-	return r, writeExplanation(c, l, r, items, score)
+	return r, writeExplanation(c, l, in, r, items, score)
 }
 
 // explainTargets reads the targets of a config.
@@ -137,13 +162,51 @@ func explainTargets(words, labels []string) ([]explain.Target, error) {
 	return out, nil
 }
 
+// objective is what the options and the task t, nil when it is not known, say of the number that is explained.
+func (c ExplainConfig) objective(t *task.Task) (explain.Objective, error) {
+	o := explain.Objective{Output: c.Output, Region: c.Region, Position: c.Position, Expression: c.Objective}
+	if c.Objective != "" {
+		if _, err := explain.ParseFormula(c.Objective); err != nil {
+			return o, usagef("--objective: %v", err)
+		}
+		return o, nil
+	}
+	kind, err := task.ParseKind(c.Task)
+	if err != nil {
+		return o, usagef("--task: %v", err)
+	}
+	text := c.Task == "tokens" || c.Task == "language-model"
+	if t != nil {
+		kind, text = t.Kind, t.Text()
+		o.Output = cmp.Or(o.Output, t.Head.Output)
+	}
+	switch {
+	case kind == task.Binary:
+		o.Kind = explain.BinaryScore
+	case kind == task.Multiclass, kind == task.Multilabel, kind == "classification":
+		o.Kind = explain.ClassScore
+	case kind == task.Regression:
+		o.Kind = explain.OutputValue
+	case kind == task.Dense && text && c.Region == "":
+		o.Kind = explain.PositionScore
+	case kind == task.Dense:
+		o.Kind = explain.RegionScore
+	}
+	return o, nil
+}
+
 // explainAll makes the maps; inputs of different shape have an explainer each.
-func explainAll(ctx context.Context, l *Model, cfg explain.Config, pictures []picture, r *ExplainReport, rep Reporter) (items []explain.Item, score string, err error) {
+func explainAll(ctx context.Context, l *Model, cfg explain.Config, in *explained, r *ExplainReport, rep Reporter) (items []explain.Item, score string, err error) {
 	explainers := map[string]*explain.Explainer{}
-	bar := rep.Stage("explain", len(pictures))
+	bar := rep.Stage("explain", len(in.inputs))
 	defer bar.End()
-	for i, p := range pictures {
-		key := fmt.Sprint(p.x.Shape())
+	for i, p := range in.inputs {
+		var shapes []string
+		for name, t := range p.feeds {
+			shapes = append(shapes, fmt.Sprint(name, t.Shape()))
+		}
+		slices.Sort(shapes)
+		key := strings.Join(shapes, " ")
 		x := explainers[key]
 		if x == nil {
 			if x, err = explain.New(l.Model, cfg); err != nil {
@@ -151,39 +214,30 @@ func explainAll(ctx context.Context, l *Model, cfg explain.Config, pictures []pi
 			}
 			explainers[key] = x
 		}
-		images, err := x.Explain(ctx, p.x)
+		images, err := x.Explain(ctx, p.feeds)
 		if err != nil {
 			return nil, "", fmt.Errorf("%s: %w", p.name, err)
 		}
-		base := p.base
-		if base == nil {
-			if base, err = explain.Picture(p.x, 0); err != nil {
-				return nil, "", fmt.Errorf("%s: %w", p.name, err)
-			}
+		item, err := in.item(p, x.Input(), images[0])
+		if err != nil {
+			return nil, "", fmt.Errorf("%s: %w", p.name, err)
 		}
-		name := p.name
-		if filepath.IsAbs(name) {
-			name = filepath.Base(name)
-		}
-		if p.truth != "" {
-			name = fmt.Sprintf("%s (%s)", p.name, p.truth)
-		}
-		items = append(items, explain.Item{Name: name, Base: base, Result: images[0]})
+		items = append(items, item)
 		r.Images = append(r.Images, ExplainedInput{p.name, images[0].Top[:min(5, len(images[0].Top))], p.truth})
 		r.Layers = x.Layers()
-		h := x.Head()
-		score = fmt.Sprintf("%s, tensor %q", cfg.Score, h.Logits)
-		if h.Activation != "" {
-			score += " before " + h.Activation
+		if score = fmt.Sprintf("%s, tensor %q", cfg.Score, x.Head().Logits); cfg.Objective.Expression != "" {
+			score = cfg.Objective.Expression
+		} else if a := x.Head().Activation; a != "" {
+			score += " before " + a
 		}
 		bar.Set(i+1, p.name)
 	}
-	r.Score = string(cfg.Score)
+	r.Score = cmp.Or(cfg.Objective.Expression, string(cfg.Score))
 	return items, score, nil
 }
 
 // writeExplanation writes the files of a run.
-func writeExplanation(c ExplainConfig, l *Model, r *ExplainReport, items []explain.Item, score string) error {
+func writeExplanation(c ExplainConfig, l *Model, in *explained, r *ExplainReport, items []explain.Item, score string) error {
 	render := explain.DefaultRender()
 	if c.Render != nil {
 		render = *c.Render
@@ -215,7 +269,7 @@ func writeExplanation(c ExplainConfig, l *Model, r *ExplainReport, items []expla
 	}
 	page, err := render.Page(items, explain.PageInfo{
 		Title: strings.TrimSuffix(filepath.Base(l.Path), ".onnx"), Kicker: "gtk explain", Footer: "Made by gtk explain. The raw maps are in the .npy files beside this page.",
-		Input: l.Inputs()[0].String(), Score: score, Settings: settings, Warnings: r.Notes,
+		Input: in.io.String(), Score: score, Settings: settings, Warnings: r.Notes,
 	})
 	if err != nil {
 		return err
@@ -236,36 +290,42 @@ type LayerRow struct {
 	Node  string `json:"node"`
 	Op    string `json:"op"`
 	Shape []int  `json:"shape"`
+	View  string `json:"view"` // how it is read as channels at positions
 	Auto  bool   `json:"auto"` // taken unless another is named
 }
 
 // Layers lists the layers of the model in the file path that maps can be made at.
-func Layers(path string, o ModelOptions, rep Reporter) (*LayersReport, error) {
+func Layers(path string, o ModelOptions, u UseOptions, a Aim, rep Reporter) (*LayersReport, error) {
 	l, err := openModel(path, o, orQuiet(rep))
 	if err != nil {
 		return nil, err
 	}
-	sizes := l.Sizes(1)
-	if len(sizes) != 1 {
-		return nil, badInput(fmt.Errorf("the model has %d inputs; maps can be made for models with one", len(sizes)))
+	aim, err := ExplainConfig{UseOptions: u, Aim: a}.objective(nil)
+	if err != nil {
+		return nil, err
 	}
-	layers, err := explain.ListLayers(l.Model, sizes[0])
+	layers, err := explain.ListLayers(l.Model, l.inputShapes(), explain.Config{Input: a.Explained, Objective: aim})
 	if err != nil {
 		return nil, badInput(err)
 	}
 	r := &LayersReport{Schema: "gtk.layers/1", Layers: []LayerRow{}}
 	for _, x := range layers {
-		r.Layers = append(r.Layers, LayerRow{x.Name, x.Node, x.Op, x.Shape, x.Auto})
+		r.Layers = append(r.Layers, LayerRow{x.Name, x.Node, x.Op, x.Shape, x.View.String(), x.Auto})
 	}
 	return r, nil
 }
 
-// hasAutoLayer reports whether the model has a layer that maps are made at unless one is named.
-func (l *Model) hasAutoLayer() bool {
-	sizes := l.Sizes(1)
-	if len(sizes) != 1 {
-		return false
+// inputShapes are shapes for one example by input.
+func (l *Model) inputShapes() map[string]tensor.Shape {
+	out := map[string]tensor.Shape{}
+	for i, s := range l.Sizes(1) {
+		out[l.Inputs()[i].Name] = s
 	}
-	layers, err := explain.ListLayers(l.Model, sizes[0])
+	return out
+}
+
+// hasAutoLayer reports whether the model has a layer that maps are made at unless one is named.
+func (l *Model) hasAutoLayer(c explain.Config) bool {
+	layers, err := explain.ListLayers(l.Model, l.inputShapes(), c)
 	return err == nil && slices.ContainsFunc(layers, func(x explain.Layer) bool { return x.Auto })
 }
