@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/engine/exec"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -31,4 +32,14 @@ func (m *Model) DType(name string) (tensor.DType, error) {
 		return tensor.Undefined, err
 	}
 	return m.g.Info(v).DType, nil
+}
+
+// Range is an interval that holds every number of the named value, whatever the inputs are; see ops.IntervalOf.
+func (m *Model) Range(name string) (lo, hi float64, err error) {
+	v, err := m.value(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	r := ops.IntervalOf(m.g, v)
+	return r.Lo, r.Hi, nil
 }

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -60,6 +61,7 @@ type candidate struct {
 	soft      bool
 	masks     bool
 	flatY     bool
+	link      link
 	why       string
 }
 
@@ -78,17 +80,17 @@ func choose(kind Kind, forms []form, tr truth, mask tensor.Shape) (*Task, error)
 		return nil, unknownTask(kind, forms, tr, mask)
 	}
 	c := fits[0]
-	if len(fits) > 1 && c.f.head.Activation == "" { // of several, one that ends in a softmax or sigmoid is the scores
-		for _, x := range fits {
-			if x.f.head.Activation != "" && x.kind == c.kind {
-				c = x
-				break
-			}
+	for _, x := range fits[1:] {
+		if x.likelihood(tr) > c.likelihood(tr) {
+			c = x
 		}
 	}
 	t := &Task{
 		Kind: c.kind, Head: c.f.head, K: c.k, positions: c.positions, axis: c.axis, rank: len(c.f.shape), soft: c.soft, masks: c.masks, flatY: c.flatY,
-		text: c.positions && len(c.f.shape) == 3, real: c.f.dtype, Why: []string{c.why},
+		text: c.positions && len(c.f.shape) == 3, real: c.f.dtype, link: c.link, void: tr.void, binary255: tr.ends, Why: []string{c.why},
+	}
+	if c.link != linkNone {
+		t.Why = append(t.Why, "its numbers lie between 0 and 1 and are taken for probabilities")
 	}
 	if len(forms) > 1 {
 		var others []string
@@ -102,102 +104,187 @@ func choose(kind Kind, forms []form, tr truth, mask tensor.Shape) (*Task, error)
 	return t, nil
 }
 
+// likelihood orders outputs that fit: the scores have as many classes as the data, and end in a softmax or sigmoid.
+func (c candidate) likelihood(tr truth) int {
+	n := 0
+	if c.f.head.Activation != "" || c.link != linkNone {
+		n++
+	}
+	classes := max(len(tr.classes), tr.highest+1)
+	if c.kind == Binary && classes == 2 || c.kind != Binary && c.k == classes {
+		n += 2
+	}
+	return n
+}
+
 // readings are the ways in which output f fits the truth, the likeliest first. With a kind only what could be that kind is weighed.
 func readings(f form, tr truth, mask tensor.Shape, kind Kind) []candidate {
-	var out []candidate
-	add := func(c candidate) {
-		c.f = f
-		out = append(out, c)
-	}
-	if !f.usable() {
+	if !f.usable() || !tr.some && !tr.masks {
 		return nil
 	}
-	k, single := f.perExample()
-	act := f.head.Activation
-	labels := func(flat bool, highest int) { // one class number for each example
-		switch {
-		case !single:
-		case k == 1 && highest <= 1:
-			add(candidate{kind: Binary, k: 1, flatY: flat, why: "one number for each example and labels 0 and 1" + with(act)})
-		case k > 1 && highest < k:
-			why := fmt.Sprintf("%d scores for each example%s and one class number as its label", k, with(act))
-			if act == sigmoid {
-				why += ": each class is trained against all others"
-			}
-			add(candidate{kind: Multiclass, k: k, flatY: flat, why: why})
-		}
-	}
-	positions := func(y tensor.Shape, highest int, zeroOne bool, masks bool) { // a class number for each position
-		for _, a := range f.classAxes() {
-			k, at, ok := f.dense(a)
-			if !ok || !squeezed(at).Equal(squeezed(y)) {
-				continue
-			}
-			what := "labels"
-			if masks {
-				what = "masks"
-			}
-			switch {
-			case k > 1 && highest < k:
-				add(candidate{kind: Dense, k: k, positions: true, axis: a, masks: masks, why: fmt.Sprintf("%d scores%s at each of %s positions, as the %s have a class", k, with(act), dims(at), what)})
-				return
-			case k == 1 && highest <= 1 && zeroOne && (act == sigmoid || kind == Dense):
-				add(candidate{kind: Dense, k: 1, positions: true, axis: a, masks: masks, why: fmt.Sprintf("one number%s at each of %s positions, and %s of 0 and 1", with(act), dims(at), what)})
-				return
-			}
-		}
-	}
+	r := reader{f: f, tr: tr, kind: kind, act: f.head.Activation}
+	r.k, r.single = f.perExample()
 	if tr.labels {
-		labels(false, tr.highest)
+		r.labels(false, tr.highest)
 	}
-	if tr.masks && mask != nil && (kind == Dense || !f.pictureLike() || act != "") {
-		positions(mask, 1, true, true)
+	if tr.masks && mask != nil && (kind == Dense || tr.masked || !f.pictureLike() || r.act != "") {
+		r.at(mask, -1, true, true)
 	}
 	if tr.y == nil {
-		return out
+		return r.out
 	}
-	one := tr.y.Len() == 1
-	per := f.shape[1:].Len() // numbers of each example
-	regression := func() {
-		if per == tr.y.Len() {
-			add(candidate{kind: Regression, k: per, why: fmt.Sprintf("as many numbers for each example as targets: %d", per)})
-		}
-	}
-	multilabel := func() {
-		if single && k > 1 && k == tr.y.Len() && tr.zeroOne {
-			add(candidate{kind: Multilabel, k: k, why: fmt.Sprintf("%d scores for each example%s and as many labels of 0 and 1", k, with(act))})
-		}
-	}
-	switch {
+	switch one := tr.y.Len() == 1; {
 	case tr.ints && one:
-		labels(true, tr.high)
-		regression()
+		r.labels(true, tr.high)
+		r.regression()
 	case tr.ints:
-		positions(tr.y, tr.high, tr.zeroOne, false)
-		multilabel()
-		regression()
-	case tr.zeroOne && act == sigmoid && one:
-		labels(true, 1)
-		multilabel()
-		regression()
-	case tr.zeroOne && act == sigmoid:
-		multilabel()
-		positions(tr.y, 1, true, false)
-		regression()
-	case tr.sumOne && !one && single && k == tr.y.Len() && (act == softmax || act == logSoft || kind == Multiclass || kind == "classification"):
-		add(candidate{kind: Multiclass, k: k, soft: true, why: fmt.Sprintf("%d scores for each example%s and a distribution over the classes as target", k, with(act))})
-		regression()
-	default:
-		regression()
-		if one && tr.whole {
-			labels(true, tr.high)
+		r.hot()
+		if dims := len(f.shape); r.single && !(dims == 3 && f.shape[2] == 1) { // [N,T,1] are the tokens of one label
+			r.multilabel()
+			r.at(tr.y, tr.high, tr.zeroOne, false)
+		} else {
+			r.at(tr.y, tr.high, tr.zeroOne, false)
+			r.multilabel()
 		}
-		multilabel()
+		r.regression()
+	case tr.zeroOne && one:
+		r.labels(true, 1)
+		r.regression()
+	case tr.zeroOne:
+		r.hot()
+		r.multilabel()
+		if r.act == sigmoid || f.probabilities() || kind == Dense {
+			r.at(tr.y, 1, true, false)
+		}
+		r.regression()
+	default:
+		r.hot()
+		r.regression()
+		if one && tr.whole {
+			r.labels(true, tr.high)
+		}
+		r.multilabel()
 		if kind == Dense && tr.whole {
-			positions(tr.y, tr.high, tr.zeroOne, false)
+			r.at(tr.y, tr.high, tr.zeroOne, false)
 		}
 	}
-	return out
+	return r.out
+}
+
+// reader gathers the readings of an output.
+type reader struct {
+	f      form
+	tr     truth
+	kind   Kind
+	act    string
+	k      int  // numbers of each example, where they lie along one axis
+	single bool // they do
+	out    []candidate
+}
+
+func (r *reader) add(c candidate) {
+	c.f = r.f
+	r.out = append(r.out, c)
+}
+
+// softmaxed reports whether one of the classes takes what the others leave.
+func (r *reader) softmaxed() bool {
+	return r.act == softmax || r.act == logSoft || r.f.link(2, false) == linkLog
+}
+
+// labels reads one class number for each example; flat tells that it is in Y.
+func (r *reader) labels(flat bool, highest int) {
+	switch k, f := r.k, r.f; {
+	case !r.single || f.shut():
+	case k == 1 && highest <= 1:
+		why := "one number for each example and labels 0 and 1" + with(r.act)
+		if flat && !r.tr.ints && r.act == "" && f.link(1, false) == linkNone {
+			why += "; --task regression takes them for numbers"
+		}
+		r.add(candidate{kind: Binary, k: 1, flatY: flat, link: f.link(1, false), why: why})
+	case k > 1 && highest < k:
+		why := fmt.Sprintf("%d scores for each example%s and one class number as its label", k, with(r.act))
+		l := f.link(k, false)
+		if r.act == sigmoid || l == linkLogit {
+			why += ": each class is trained against all others"
+		}
+		r.add(candidate{kind: Multiclass, k: k, flatY: flat, link: l, why: why})
+	}
+}
+
+// at reads a class number for each position, of shape y.
+func (r *reader) at(y tensor.Shape, highest int, zeroOne bool, masks bool) {
+	what := "labels"
+	if masks {
+		what = "masks"
+	}
+	var fit []int
+	for _, a := range r.f.classAxes() {
+		if _, at, ok := r.f.dense(a); ok && squeezed(at).Equal(squeezed(y)) && !slices.Contains(fit, a) {
+			fit = append(fit, a)
+		}
+	}
+	if r.f.shut() {
+		return
+	}
+	for _, a := range fit {
+		k, at, _ := r.f.dense(a)
+		why := ""
+		switch {
+		case k > 1 && highest < k:
+			why = fmt.Sprintf("%d scores%s at each of %s positions, as the %s have a class", k, with(r.act), dims(at), what)
+		case k == 1 && highest <= 1 && zeroOne && (r.act == sigmoid || r.f.probabilities() || r.kind == Dense || r.tr.ints && !masks):
+			why = fmt.Sprintf("one number%s at each of %s positions, and %s of 0 and 1", with(r.act), dims(at), what)
+		default:
+			continue
+		}
+		if len(fit) > 1 && softmaxAxis(r.f) < 0 {
+			why += fmt.Sprintf("; the classes are taken to lie along axis %d of %v", a, r.f)
+		}
+		r.add(candidate{kind: Dense, k: k, positions: true, axis: a, masks: masks, link: r.f.link(k, false), why: why})
+		return
+	}
+}
+
+// hot reads targets that are a distribution over the classes, one-hot or soft.
+func (r *reader) hot() {
+	tr := r.tr
+	if !tr.sumOne || !r.single || r.k < 2 || r.k != tr.y.Len() || r.act == sigmoid || r.f.shut() || r.f.link(r.k, false) == linkLogit || r.kind == Multilabel {
+		return
+	}
+	what := "a distribution over the classes as target"
+	if tr.oneHot {
+		what = "a target of 0 and a single 1, its class"
+	}
+	why := fmt.Sprintf("%d scores for each example%s and %s", r.k, with(r.act), what)
+	if !r.softmaxed() {
+		why += "; --task regression or multilabel takes them otherwise"
+	}
+	r.add(candidate{kind: Multiclass, k: r.k, soft: true, link: r.f.link(r.k, false), why: why})
+}
+
+// multilabel reads 0 or 1 for each score. Scores of which one takes what the others leave are none.
+func (r *reader) multilabel() {
+	fits := r.tr.zeroOne || r.kind == Multilabel && r.tr.low >= 0 && r.tr.top <= 1
+	if fits && r.single && r.k > 1 && r.k == r.tr.y.Len() && !r.softmaxed() && !r.f.shut() {
+		why := fmt.Sprintf("%d scores for each example%s and as many labels of 0 and 1", r.k, with(r.act))
+		r.add(candidate{kind: Multilabel, k: r.k, link: r.f.link(r.k, true), why: why})
+	}
+}
+
+// regression reads targets of the output's shape. What lies in [0,1] never reaches others.
+func (r *reader) regression() {
+	if !squeezed(r.f.shape[1:]).Equal(squeezed(r.tr.y)) || r.kind != Regression && (r.outOfReach() || r.tr.ints && r.softmaxed()) {
+		return
+	}
+	per := r.f.shape[1:].Len()
+	r.add(candidate{kind: Regression, k: per, why: fmt.Sprintf("as many numbers for each example as targets: %d", per)})
+}
+
+// outOfReach reports whether targets lie where the output never comes.
+func (r *reader) outOfReach() bool {
+	lo, hi := r.f.reach()
+	return r.tr.low < lo-1e-6 || r.tr.top > hi+1e-6
 }
 
 func with(activation string) string {
@@ -229,12 +316,15 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 			dense = &forms[i]
 		}
 	}
+	bound, positionsOf := limits(kind, forms, tr), positionsFit(forms, tr)
 	const objective = "gtk explain takes any output with --objective"
 	highest := tr.highest
 	if tr.y != nil && tr.whole {
 		highest = tr.high
 	}
 	switch {
+	case !tr.none() && !tr.some && tr.y != nil:
+		e.Help = fmt.Sprintf("All of its labels are %d, which stands for none", Ignored)
 	case !usable:
 		e.Help = "No output has a row of real numbers for each example; choose one with --output NAME if there are others, or export the model with the examples as the first axis"
 	case tr.none():
@@ -245,6 +335,10 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 		e.Help = fmt.Sprintf("A %s task needs %s", kind, wanted(kind))
 	case tr.labels && single > 1:
 		return &ClassesError{Have: single, Need: highest + 1}
+	case bound != "":
+		e.Help = bound
+	case highest > 0 && positionsOf != nil && highest >= positionsOf.k:
+		return &ClassesError{Have: max(2, positionsOf.k), Need: highest + 1}
 	case tr.labels && dense != nil:
 		e.Help = fmt.Sprintf("Output %s has many numbers for each example and none of them is its class. If it is a detector or works on positions, labels of the positions are "+
 			"needed (npz: y of whole numbers; masks: class of each pixel); if it changes pictures, targets of that shape (npz: x and y). --output chooses another output; %s", dense.io.Name, objective)
@@ -260,6 +354,42 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 		}
 	}
 	return e
+}
+
+// limits says that an output lies between bounds that do not fit the truth; "" where none does.
+func limits(kind Kind, forms []form, tr truth) string {
+	for _, f := range forms {
+		if !f.usable() {
+			continue
+		}
+		lo, hi := f.reach()
+		same := tr.y != nil && squeezed(f.shape[1:]).Equal(squeezed(tr.y))
+		switch {
+		case f.shut() && (tr.labels || tr.ints):
+			return fmt.Sprintf("Output %s lies between %.4g and %.4g: these are neither logits nor probabilities of classes. Export the model without what scales them, or choose --output", f.io.Name, lo, hi)
+		case same && !tr.ints && kind == "" && (tr.low < lo-1e-6 || tr.top > hi+1e-6):
+			return fmt.Sprintf("Output %s lies between %.4g and %.4g and never reaches targets from %.4g to %.4g: scale them, or give --task regression if that is meant", f.io.Name, lo, hi, tr.low, tr.top)
+		}
+	}
+	return ""
+}
+
+// fitted is an output whose positions are those of the labels.
+type fitted struct{ k int }
+
+// positionsFit is the first output whose positions are those of whole numbers as labels, whatever its classes.
+func positionsFit(forms []form, tr truth) *fitted {
+	if tr.y == nil || !tr.whole || tr.y.Len() < 2 {
+		return nil
+	}
+	for _, f := range forms {
+		for _, a := range f.classAxes() {
+			if k, at, ok := f.dense(a); ok && squeezed(at).Equal(squeezed(tr.y)) {
+				return &fitted{k}
+			}
+		}
+	}
+	return nil
 }
 
 // wanted says what labels a kind needs.

@@ -13,6 +13,15 @@ import (
 
 func f32(shape ...int) *tensor.Tensor { return tensor.New(tensor.Float32, shape...) }
 
+// reals are targets that are no labels.
+func reals(shape ...int) *tensor.Tensor {
+	t := tensor.New(tensor.Float32, shape...)
+	for i := range t.F32() {
+		t.F32()[i] = float32(i)*0.5 - 1
+	}
+	return t
+}
+
 func i64(shape []int, x ...int64) *tensor.Tensor { return tensor.From(x, shape...) }
 
 func TestWhatItIs(t *testing.T) {
@@ -45,7 +54,7 @@ func TestWhatItIs(t *testing.T) {
 		{"a distribution as target", set{x: f32(4, 3), y: tensor.From([]float32{.2, .3, .5, 1, 0, 0, 0, 1, 0, 0, .5, .5}, 4, 3)}, []out{act(three, "Softmax")}, task.Options{}, task.Multiclass, "cross-entropy", 3, ""},
 		{"labels", set{x: f32(4, 3), y: i64([]int{4, 3}, 0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 1)}, []out{three}, task.Options{}, task.Multilabel, "bce", 3, ""},
 		{"counts are no labels", set{x: f32(4, 3), y: i64([]int{4, 3}, 0, 1, 1, 0, 7, 0, 1, 1, 1, 0, 0, 1)}, []out{three}, task.Options{}, task.Regression, "mse", 3, ""},
-		{"real targets", set{x: f32(4, 3), y: f32(4, 3)}, []out{three}, task.Options{}, task.Regression, "mse", 3, ""},
+		{"real targets", set{x: f32(4, 3), y: reals(4, 3)}, []out{three}, task.Options{}, task.Regression, "mse", 3, ""},
 		{"fewer targets", set{x: f32(4, 3), y: tensor.From([]float32{-1, 2.5, 3, 1, 1, 1, 1, 1}, 4, 2)}, []out{three}, task.Options{}, "", "", 0, "as many numbers"},
 		{"class numbers as floats", set{x: f32(4, 3), y: tensor.From([]float32{0, 1, 2, 0}, 4)}, []out{three}, task.Options{}, task.Multiclass, "cross-entropy", 3, ""},
 		{"segmentation", set{x: f32(4, 3, 2, 2), y: i64([]int{4, 2, 2}, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, -100, 1, 2, 0)}, []out{seg}, task.Options{}, task.Dense, "cross-entropy", 3, ""},
@@ -54,6 +63,17 @@ func TestWhatItIs(t *testing.T) {
 		{"... unless it is said", set{x: f32(4, 3, 2, 2), labels: up, masks: mask}, []out{seg}, task.Options{Kind: "segmentation"}, task.Dense, "cross-entropy", 3, ""},
 		{"... or it ends in a softmax", set{x: f32(4, 3, 2, 2), labels: up, masks: mask}, []out{act(seg, "Softmax")}, task.Options{}, task.Dense, "cross-entropy", 3, ""},
 		{"tokens", set{x: f32(4, 2, 3), y: i64([]int{4, 2}, 0, 1, 2, -100, 1, 0, 2, 2)}, []out{tok}, task.Options{}, task.Dense, "cross-entropy", 3, ""},
+		{"tokens of one logit", set{x: f32(4, 2, 1), y: i64([]int{4, 2}, 0, 1, 1, -100, 1, 0, 0, 1)}, []out{{name: "y", dims: []any{"N", 2, 1}}}, task.Options{}, task.Dense, "bce", 1, ""},
+		{"a mask of one logit", set{x: f32(4, 1, 2, 2), y: i64([]int{4, 2, 2}, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 1, 1, 0, 0, 0, 0)}, []out{{name: "y", dims: []any{"N", 1, 2, 2}}}, task.Options{}, task.Dense, "bce", 1, ""},
+		{"labels of scores with axes of one", set{x: f32(4, 3, 1, 1), y: i64([]int{4, 3}, 0, 1, 1, 0, 0, 0, 1, 1, 1, 0, 0, 1)}, []out{{name: "y", dims: []any{"N", 3, 1, 1}}}, task.Options{}, task.Multilabel, "bce", 3, ""},
+		{"one-hot", set{x: f32(4, 3), y: i64([]int{4, 3}, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1)}, []out{three}, task.Options{}, task.Multiclass, "cross-entropy", 3, ""},
+		{"one-hot, wanted as labels", set{x: f32(4, 3), y: i64([]int{4, 3}, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 1)}, []out{three}, task.Options{Kind: "multilabel"}, task.Multilabel, "bce", 3, ""},
+		{"several labels on a softmax", set{x: f32(4, 3), y: i64([]int{4, 3}, 0, 1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 1)}, []out{act(three, "Softmax")}, task.Options{}, "", "", 0, "Targets must"},
+		{"a soft distribution on logits", set{x: f32(4, 3), y: tensor.From([]float32{.2, .3, .5, 1, 0, 0, 0, 1, 0, 0, .5, .5}, 4, 3)}, []out{three}, task.Options{}, task.Multiclass, "cross-entropy", 3, ""},
+		{"targets beyond a sigmoid", set{x: f32(4, 1), y: tensor.From([]float32{0, 3, .5, 0}, 4, 1)}, []out{act(one, "Sigmoid")}, task.Options{}, "", "", 0, "never reaches"},
+		{"no label at all", set{x: f32(4, 2, 3), y: i64([]int{4, 2}, -100, -100, -100, -100, -100, -100, -100, -100)}, []out{tok}, task.Options{}, "", "", 0, "All of its labels"},
+		{"a class too many at positions", set{x: f32(4, 2, 3), y: i64([]int{4, 2}, 0, 1, 2, -100, 1, 3, 2, 2)}, []out{tok}, task.Options{}, "", "", 0, "--num-classes 4"},
+		{"targets of another order of axes", set{x: f32(4, 2, 3), y: reals(4, 3, 2)}, []out{tok}, task.Options{}, "", "", 0, "as many numbers"},
 		{"a detector", set{x: f32(4, 2, 3), labels: zeroOne}, []out{tok, {name: "boxes", dims: []any{"N", 2, 3}}}, task.Options{}, "", "", 0, "detector"},
 		{"no labels", set{x: f32(4, 3)}, []out{three}, task.Options{}, "", "", 0, "with labels or targets"},
 		{"another kind", set{x: f32(4, 3), labels: up}, []out{three}, task.Options{Kind: "regression"}, "", "", 0, "regression task needs"},

@@ -9,7 +9,7 @@ import (
 
 // Fetch is the name of the value that decisions are read from: the logits, in a regression the output.
 func (t *Task) Fetch() string {
-	if t.Kind == Regression {
+	if t.Kind == Regression && t.Head.Activation != "" {
 		return t.Head.Output
 	}
 	return t.Head.Logits
@@ -50,6 +50,10 @@ func (t *Task) Decisions(v *tensor.Tensor, n int, truth *Truth, see func(i int, 
 		return fmt.Errorf("task: %d labels for %d examples of %d positions", len(truth.Labels), n, p)
 	}
 	pair := k == 1 && t.HasClasses()
+	link := t.link
+	if t.Kind == Regression {
+		link = linkNone
+	}
 	d := Decision{t: t, Z: make([]float64, k+b2i(pair))}
 	for i := range n {
 		for q := range p {
@@ -68,7 +72,7 @@ func (t *Task) Decisions(v *tensor.Tensor, n int, truth *Truth, see func(i int, 
 			}
 			at := (i*outer+q/inner)*k*inner + q%inner
 			for c := range k {
-				d.Z[c+b2i(pair)] = all[at+c*inner]
+				d.Z[c+b2i(pair)] = link.logit(all[at+c*inner])
 			}
 			see(i, &d)
 		}
@@ -124,18 +128,16 @@ func (d *Decision) Prob() []float64 {
 }
 
 // Probabilities are those of the logits z of one decision: their softmax, or the sigmoid of each for labels and for classes that the
-// model gives behind a Sigmoid. Scores that are a distribution already, by an activation that was not recognised, are kept; so are values.
+// model gives behind a Sigmoid. Values are kept.
 func (t *Task) Probabilities(z []float64) []float64 {
 	p := make([]float64, len(z))
 	switch {
 	case t.Kind == Regression:
 		copy(p, z)
-	case t.Kind == Multilabel, t.Kind == Multiclass && t.Head.Activation == sigmoid:
+	case t.Kind == Multilabel, t.Kind == Multiclass && t.sigmoids():
 		for i, v := range z {
 			p[i] = 1 / (1 + math.Exp(-v))
 		}
-	case t.Head.Activation == "" && t.K > 1 && distribution(z):
-		copy(p, z)
 	default:
 		lse := logSumExp(z)
 		for i, v := range z {
@@ -143,18 +145,6 @@ func (t *Task) Probabilities(z []float64) []float64 {
 		}
 	}
 	return p
-}
-
-// distribution reports whether z are probabilities that sum to one.
-func distribution(z []float64) bool {
-	sum := 0.0
-	for _, v := range z {
-		if v < 0 {
-			return false
-		}
-		sum += v
-	}
-	return math.Abs(sum-1) < 1e-3
 }
 
 func logSumExp(x []float64) float64 {

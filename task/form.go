@@ -3,6 +3,8 @@ package task
 import (
 	"context"
 	"fmt"
+	"iter"
+	"math"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -20,6 +22,40 @@ type form struct {
 	n     int
 	mixed bool         // the first axis is not that of the examples
 	in    tensor.Shape // of the input that the data feed, for n examples
+	ids   bool         // that input is of integers
+
+	lo, hi float64 // between which its numbers provably lie
+	unit   bool    // the numbers that were seen sum to one over the classes of each decision, if they lie in [0,1]
+}
+
+// probabilities reports whether the numbers are probabilities although no activation was recognised.
+func (f form) probabilities() bool { return f.head.Activation == "" && f.lo >= -1e-6 && f.hi <= 1+1e-6 }
+
+// shut reports whether the numbers lie between bounds that neither logits nor probabilities have, such as percentages.
+func (f form) shut() bool {
+	return f.head.Activation == "" && !math.IsInf(f.lo, 0) && !math.IsInf(f.hi, 0) && !f.probabilities() && (f.lo >= 0 || f.hi <= 0)
+}
+
+// reach is the interval in which the output provably lies, its activation counted.
+func (f form) reach() (lo, hi float64) {
+	switch f.head.Activation {
+	case sigmoid, softmax:
+		return 0, 1
+	case logSoft:
+		return math.Inf(-1), 0
+	}
+	return f.lo, f.hi
+}
+
+// link is how logits are had from the numbers, for k classes of a decision.
+func (f form) link(k int, several bool) link {
+	switch {
+	case !f.probabilities():
+		return linkNone
+	case k > 1 && f.unit && !several:
+		return linkLog
+	}
+	return linkLogit
 }
 
 // String is the output with its shape, for messages.
@@ -77,7 +113,7 @@ func (f form) classAxes() []int {
 // pictureLike reports whether the output has the form of the input picture: as many channels at as many places. Such a model changes pictures.
 func (f form) pictureLike() bool { return len(f.shape) == 4 && f.shape.Equal(f.in) }
 
-// observe runs the model on two examples of ds (the same one twice when there is no other) and notes the forms of its outputs, or of the one called output.
+// observe runs the model on two examples of ds and on three (the same again when there are no others) and notes the forms of its outputs, or of the one called output.
 func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, masks bool) (forms []form, mask tensor.Shape, err error) {
 	m := p.Model()
 	forms, q, err := heads(m, o.Output)
@@ -88,9 +124,13 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 	if err != nil {
 		return nil, nil, err
 	}
-	two := data.SamplerFunc(func(int) []int { return []int{0, min(1, ds.Len()-1)} })
+	five := data.SamplerFunc(func(int) []int { // two and three examples
+		i := min(1, ds.Len()-1)
+		return []int{0, i, 0, i, min(2, ds.Len()-1)}
+	})
 	bo := data.BatchOptions{Preprocess: o.Preprocess, Masks: masks, Workers: 1, Prefetch: 1}
-	for b, err := range data.Batches(ctx, ds, two, 2, bo) {
+	sizes := []int{2, 3}
+	for b, err := range batchesOf(ctx, ds, five, sizes, bo) {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -106,8 +146,11 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 			for i := range forms {
 				v := part.Value(forms[i].head.Logits)
 				f := &forms[i]
+				// What follows the batch does so for another size too: an output [2,…] may have two rows whatever is fed.
+				f.mixed = f.mixed || v.Rank() == 0 || v.Dim(0) != part.Size
 				f.dtype, f.n, f.shape = v.DType(), part.Size, slices.Clone(v.Shape())
-				f.mixed = v.Rank() == 0 || v.Dim(0) != part.Size
+				f.look(v)
+				f.ids = in != nil && in.DType().IsInt() && in.DType() != tensor.Uint8
 				if in != nil && in.Rank() > 0 {
 					f.in = append(tensor.Shape{part.Size}, in.Shape()[1:]...)
 				}
@@ -119,6 +162,48 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 		}
 	}
 	return forms, mask, nil
+}
+
+// batchesOf goes over batches of the given sizes.
+func batchesOf(ctx context.Context, ds data.Dataset, s data.SamplerFunc, sizes []int, o data.BatchOptions) iter.Seq2[*data.Batch, error] {
+	return func(yield func(*data.Batch, error) bool) {
+		order, at := s(0), 0
+		for _, n := range sizes {
+			part := data.SamplerFunc(func(int) []int { return order[at : at+n] })
+			for b, err := range data.Batches(ctx, ds, part, n, o) {
+				if !yield(b, err) || err != nil {
+					return
+				}
+			}
+			at += n
+		}
+	}
+}
+
+// look notes whether the numbers of v sum to one over the classes, wherever these may lie.
+func (f *form) look(v *tensor.Tensor) {
+	f.unit = false
+	if !f.probabilities() || !v.DType().IsFloat() || v.Rank() < 2 || v.Len() == 0 {
+		return
+	}
+	x := v.Float64s()
+	for axis := 1; axis < v.Rank(); axis++ {
+		k, inner := v.Dim(axis), v.Shape()[axis+1:].Len()
+		if k < 2 {
+			continue
+		}
+		ok := true
+		for o := 0; ok && o < len(x)/(k*inner); o++ {
+			for i := 0; ok && i < inner; i++ {
+				sum := 0.0
+				for c := range k {
+					sum += x[(o*k+c)*inner+i]
+				}
+				ok = math.Abs(sum-1) < 1e-3
+			}
+		}
+		f.unit = f.unit || ok
+	}
 }
 
 // declared are the forms of the outputs of m by shape inference, for models without data.
@@ -154,7 +239,10 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 		}
 		if len(in) > 0 {
 			f.in = in[0]
+			d := m.Inputs()[0].DType
+			f.ids = d.IsInt() && d != tensor.Uint8
 		}
+		f.unit = f.probabilities() // nothing was seen of them
 	}
 	return forms, nil
 }
@@ -176,7 +264,11 @@ func heads(m *engine.Model, output string) ([]form, engine.Query, error) {
 		if err != nil {
 			return nil, q, err
 		}
-		forms = append(forms, form{head: h, io: io})
+		f := form{head: h, io: io}
+		if f.lo, f.hi, err = m.Range(h.Logits); err != nil {
+			return nil, q, err
+		}
+		forms = append(forms, f)
 		for _, n := range []string{h.Output, h.Logits} {
 			if !slices.Contains(q.Fetch, n) {
 				q.Fetch = append(q.Fetch, n)

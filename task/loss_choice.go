@@ -6,7 +6,7 @@ import "fmt"
 func (t *Task) setLoss(spec string) error {
 	if spec == "" || spec == "auto" {
 		switch {
-		case t.Kind == Binary, t.Kind == Multilabel, t.Kind == Dense && t.K == 1, t.Kind == Multiclass && t.Head.Activation == sigmoid && !t.soft:
+		case t.Kind == Binary, t.Kind == Multilabel, t.Kind == Dense && t.K == 1, t.Kind == Multiclass && t.sigmoids() && !t.soft:
 			spec = "bce"
 		case t.Kind == Regression:
 			spec = "mse"
@@ -51,7 +51,7 @@ func (t *Task) admits(spec string, l Loss) error {
 		return fmt.Errorf("loss %s needs a teacher's distribution as target (npz: y [N,%d]), and the labels are class numbers", spec, t.K)
 	case t.Kind == Dense && !l.Classes() && (t.K > 1 || !l.Logits()):
 		return fmt.Errorf("loss %s compares numbers, and the labels are classes of positions: use cross-entropy or focal", spec)
-	case t.Kind == Regression && l.Logits() && t.Head.Activation != sigmoid && !kl:
+	case t.Kind == Regression && l.Logits() && !t.sigmoids() && !kl:
 		return fmt.Errorf("loss %s is for labels of 0 and 1, and this is a regression: use mse, mae or huber, or --task multilabel", spec)
 	}
 	return nil

@@ -31,7 +31,7 @@ func (l *Focal) Classes() bool { return l.classes }
 func (*Focal) Logits() bool { return true }
 
 func (l *Focal) prepare(t *Task) error {
-	l.classes = t.Kind == Multiclass && t.Head.Activation != sigmoid || t.Kind == Dense && t.K > 1
+	l.classes = t.Kind == Multiclass && !t.sigmoids() || t.Kind == Dense && t.K > 1
 	if !(l.Gamma >= 0) || l.Alpha > 1 {
 		return fmt.Errorf("loss focal: gamma=%v, alpha=%v: want gamma of at least 0 and alpha of at most 1", l.Gamma, l.Alpha)
 	}

@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/feed"
@@ -128,11 +129,17 @@ func (t *Task) labels(b *data.Batch) ([]int64, error) {
 		if b.Y == nil {
 			return nil, fmt.Errorf("task: the data have no labels")
 		}
-		y, err := b.Y.Convert(tensor.Int64)
-		if err != nil {
-			return nil, err
+		out = make([]int64, b.Y.Len())
+		for i, v := range b.Y.Float64s() {
+			switch out[i] = int64(v); {
+			case v != float64(out[i]):
+				return nil, fmt.Errorf("example %q has the label %v, which is no class number; --task regression takes such labels for numbers", b.IDs[i*b.Len()/len(out)], v)
+			case t.binary255 && v == data.Void:
+				out[i] = 1
+			case t.void && v == data.Void:
+				out[i] = Ignored
+			}
 		}
-		out = append([]int64(nil), y.I64()...)
 	default:
 		out = append([]int64(nil), b.Labels...)
 	}
@@ -141,7 +148,7 @@ func (t *Task) labels(b *data.Batch) ([]int64, error) {
 		switch {
 		case y == Ignored, y >= 0 && y < k:
 		case y == -1 && !t.positions && !t.flatY:
-			return nil, fmt.Errorf("example %q has no label", b.IDs[i/per])
+			return nil, fmt.Errorf("example %q has no label: leave it out of the data", b.IDs[i/per])
 		default:
 			where := ""
 			if per > 1 {
@@ -163,7 +170,7 @@ func (t *Task) targets(b *data.Batch, labels []int64) ([]float64, error) {
 		if len(y) != b.Len()*t.K {
 			return nil, fmt.Errorf("task: targets %v for %d outputs of each example", b.Y, t.K)
 		}
-		return y, nil
+		return y, t.checkTargets(b, y)
 	}
 	if t.K == 1 {
 		out := make([]float64, len(labels))
@@ -197,4 +204,42 @@ func (tr *Truth) Slice(lo, hi int) *Truth {
 	}
 	cut.value = nil
 	return &cut
+}
+
+// checkTargets refuses real targets that say nothing to the loss, naming the example.
+func (t *Task) checkTargets(b *data.Batch, y []float64) error {
+	for i := range b.Len() {
+		sum := 0.0
+		for _, v := range row(y, i, b.Len()) {
+			if t.Kind == Multilabel && !(v >= 0 && v <= 1 || v == Ignored) || t.soft && !(v >= 0 && v <= 1) {
+				return fmt.Errorf("example %q has the target %v; a %s task takes 0 to 1 (and %d for none)", b.IDs[i], v, t.Kind, Ignored)
+			}
+			sum += v
+		}
+		if t.soft && math.Abs(sum-1) > 1e-3 {
+			return fmt.Errorf("example %q has targets that sum to %.4g; a distribution over the classes sums to 1", b.IDs[i], sum)
+		}
+	}
+	return t.fits(b, y)
+}
+
+// fits refuses targets of a regression that the chosen loss cannot compare.
+func (t *Task) fits(b *data.Batch, y []float64) error {
+	if t.Kind != Regression || t.Loss == nil || !t.Loss.Logits() {
+		return nil
+	}
+	kl, isKL := t.Loss.(*KL)
+	for i := range b.Len() {
+		sum := 0.0
+		for _, v := range row(y, i, b.Len()) {
+			if !(v >= 0 && v <= 1) && !(isKL && kl.From == "logits") {
+				return fmt.Errorf("example %q has the target %v; loss %s takes numbers from 0 to 1", b.IDs[i], v, t.Name)
+			}
+			sum += v
+		}
+		if isKL && kl.From != "logits" && math.Abs(sum-1) > 1e-3 {
+			return fmt.Errorf("example %q has targets that sum to %.4g; loss kl takes a distribution, or with kl:from=logits a teacher's logits", b.IDs[i], sum)
+		}
+	}
+	return nil
 }

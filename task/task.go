@@ -74,6 +74,9 @@ type Task struct {
 	masks     bool         // the truth is Batch.Mask
 	flatY     bool         // labels are in Batch.Y although one number tells the class
 	real      tensor.DType // of the logits
+	link      link         // from the model's numbers to logits
+	void      bool         // of whole numbers at positions 255 is none
+	binary255 bool         // ... or stands for class 1, as in a mask that was stored as a picture
 }
 
 // Positions reports whether there is a class for each position of an example, and ClassAxis along which axis of the logits the classes lie.

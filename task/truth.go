@@ -19,26 +19,48 @@ type truth struct {
 	whole   bool         // they are whole numbers of at least 0 (or Ignored)
 	high    int          // highest of whole numbers
 	sumOne  bool         // they are of 0 to 1 and sum to one in each example
+	oneHot  bool         // exactly one of each example is 1, the others 0
+	bytes   bool         // they are of type uint8
+	ends    bool         // they are all 0 or 255, and 255 occurs
+	void    bool         // 255 occurs among other numbers
+	low     float64      // smallest, but for Ignored
+	top     float64      // largest
+	some    bool         // some label or target is not Ignored
 	masks   bool         // examples have masks
+	masked  bool         // masks are the labels: there are no others
 	classes []string
 }
 
-// sampled is how many examples are read to see what targets look like, when reading them costs no pictures.
-const sampled = 256
+// sampled is how many examples are read to see what targets look like, where each is a picture to be decoded; numbers that lie in memory are all read, up
+// to a bound. What a batch holds is checked again when it is used.
+const (
+	sampled  = 256
+	inMemory = 1 << 16
+)
 
 // readTruth looks at the labels of ds.
 func readTruth(ds data.Dataset) (tr truth, err error) {
-	tr = truth{highest: -1, zeroOne: true, whole: true, sumOne: true, high: -1, classes: ds.Classes()}
+	tr = truth{
+		highest: -1, zeroOne: true, whole: true, sumOne: true, oneHot: true, ends: true, high: -1, classes: ds.Classes(), masked: data.Masked(ds),
+		low: math.Inf(1), top: math.Inf(-1),
+	}
 	for i := range ds.Len() {
 		if y := ds.Label(i); y >= 0 {
 			for len(tr.counts) <= y {
 				tr.counts = append(tr.counts, 0)
 			}
 			tr.counts[y]++
-			tr.labels, tr.highest = true, max(tr.highest, y)
+			tr.labels, tr.some, tr.highest = true, true, max(tr.highest, y)
 		}
 	}
 	n := min(ds.Len(), sampled)
+	if ds.Len() > 0 {
+		if e, err := ds.Example(0); err != nil {
+			return tr, err
+		} else if !e.Picture {
+			n = min(ds.Len(), inMemory)
+		}
+	}
 	for i := range n {
 		if i == 2 && tr.y == nil {
 			break // pictures without targets are not read for nothing
@@ -59,10 +81,16 @@ func readTruth(ds data.Dataset) (tr truth, err error) {
 		if tr.y == nil {
 			tr.y = tensor.Shape{}
 		}
-		tr.ints = e.Y.DType().IsInt() || e.Y.DType() == tensor.Bool
+		tr.ints, tr.bytes = e.Y.DType().IsInt() || e.Y.DType() == tensor.Bool, e.Y.DType() == tensor.Uint8
 		sum := 0.0
 		for _, v := range e.Y.Float64s() {
 			ignored := v == Ignored
+			if !ignored {
+				tr.some, tr.low, tr.top = true, min(tr.low, v), max(tr.top, v)
+			}
+			tr.void = tr.void || v == data.Void
+			tr.ends = tr.ends && (v == 0 || v == data.Void)
+			tr.oneHot = tr.oneHot && (v == 0 || v == 1)
 			tr.zeroOne = tr.zeroOne && (v == 0 || v == 1 || ignored)
 			tr.whole = tr.whole && (v >= 0 && v == math.Trunc(v) && v < 1<<31 || ignored)
 			tr.sumOne = tr.sumOne && v >= 0 && v <= 1
@@ -72,8 +100,35 @@ func readTruth(ds data.Dataset) (tr truth, err error) {
 			}
 		}
 		tr.sumOne = tr.sumOne && math.Abs(sum-1) < 1e-3
+		tr.oneHot = tr.oneHot && sum == 1
+	}
+	// A mask that was stored as a picture has 0 and 255 for two classes; among other classes 255 is none.
+	tr.ends = tr.ends && tr.bytes && tr.void && tr.y.Len() > 1
+	tr.void = tr.void && tr.bytes && !tr.ends && tr.y.Len() > 1
+	switch {
+	case tr.ends:
+		tr.zeroOne, tr.high = true, 1
+	case tr.void:
+		tr.high = tr.highestBelowVoid(ds, n)
 	}
 	return tr, nil
+}
+
+// highestBelowVoid is the highest class number of masks in which 255 is none.
+func (tr truth) highestBelowVoid(ds data.Dataset, n int) int {
+	high := -1
+	for i := range n {
+		e, err := ds.Example(i)
+		if err != nil || e.Y == nil {
+			continue
+		}
+		for _, v := range e.Y.Bytes() {
+			if v != data.Void {
+				high = max(high, int(v))
+			}
+		}
+	}
+	return high
 }
 
 // none reports whether there is no truth at all.

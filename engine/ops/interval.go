@@ -1,0 +1,186 @@
+package ops
+
+import (
+	"math"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Interval holds every number that a value can take; NaN apart.
+type Interval struct{ Lo, Hi float64 }
+
+var anywhere = Interval{math.Inf(-1), math.Inf(1)}
+
+// Within reports whether i lies in [lo, hi], but for rounding.
+func (i Interval) Within(lo, hi float64) bool {
+	const slack = 1e-6
+	return i.Lo >= lo-slack && i.Hi <= hi+slack
+}
+
+// Bounded reports whether both ends are finite.
+func (i Interval) Bounded() bool { return !math.IsInf(i.Lo, 0) && !math.IsInf(i.Hi, 0) }
+
+func (i Interval) union(j Interval) Interval { return Interval{min(i.Lo, j.Lo), max(i.Hi, j.Hi)} }
+
+// mostRanged bounds the nodes that IntervalOf looks back at, and the numbers of a constant.
+const mostRanged = 256
+
+// IntervalOf is an interval that holds every number of v, whatever the inputs of g are, by interval arithmetic through the nodes behind it: a value behind a
+// Sigmoid, a Slice of it or one less it lies in [0,1]. What is not known can be anywhere.
+func IntervalOf(g *graph.Graph, v graph.Value) Interval {
+	r := ranger{g, map[graph.Value]Interval{}}
+	return r.of(v)
+}
+
+type ranger struct {
+	g    *graph.Graph
+	seen map[graph.Value]Interval
+}
+
+func (r ranger) of(v graph.Value) Interval {
+	if v == 0 {
+		return anywhere
+	}
+	if i, ok := r.seen[v]; ok {
+		return i
+	}
+	if len(r.seen) > mostRanged {
+		return anywhere
+	}
+	r.seen[v] = anywhere // of what comes round again
+	i := r.find(v)
+	if math.IsNaN(i.Lo) || math.IsNaN(i.Hi) {
+		i = anywhere
+	}
+	r.seen[v] = i
+	return i
+}
+
+func (r ranger) find(v graph.Value) Interval {
+	info := r.g.Info(v)
+	if info.Data != nil {
+		return rangeOf(info)
+	}
+	n := info.Def
+	if n == nil || n.Op.Domain != "" || len(n.Bodies) > 0 {
+		return anywhere
+	}
+	in := func(i int) Interval {
+		if i >= n.NumIn {
+			return anywhere
+		}
+		return r.of(n.In[i])
+	}
+	if n.Op.Role == graph.View {
+		return in(0)
+	}
+	return r.byName(n, in)
+}
+
+// rangeOf is that of a constant; a parameter may change.
+func rangeOf(info *graph.Info) Interval {
+	if info.Kind != graph.Constant || info.Data.Len() == 0 || info.Data.Len() > mostRanged || !info.Data.DType().IsFloat() && !info.Data.DType().IsInt() {
+		return anywhere
+	}
+	i := Interval{math.Inf(1), math.Inf(-1)}
+	for _, x := range info.Data.Float64s() {
+		i = i.union(Interval{x, x})
+	}
+	return i
+}
+
+// byName is the range of what n gives. Only operators that bound it, or hand bounds on, are here.
+func (r ranger) byName(n *graph.Node, in func(int) Interval) Interval {
+	each := func(f func(float64) float64) Interval { // of a function that grows
+		x := in(0)
+		return Interval{f(x.Lo), f(x.Hi)}
+	}
+	switch n.Op.Name {
+	case "Sigmoid", "HardSigmoid", "Softmax", "Hardmax", "OneHot":
+		return Interval{0, 1}
+	case "LogSoftmax":
+		return Interval{math.Inf(-1), 0}
+	case "Tanh", "Softsign", "Erf", "Sin", "Cos":
+		return Interval{-1, 1}
+	case "Exp":
+		return each(math.Exp)
+	case "Sqrt":
+		return each(func(x float64) float64 { return math.Sqrt(max(x, 0)) })
+	case "Relu":
+		return each(func(x float64) float64 { return max(x, 0) })
+	case "Abs":
+		x := in(0)
+		return Interval{0, max(math.Abs(x.Lo), math.Abs(x.Hi))}
+	case "Neg":
+		x := in(0)
+		return Interval{-x.Hi, -x.Lo}
+	case "Clip":
+		return r.clip(n, in(0))
+	case "Slice", "Split", "Gather", "GatherElements", "GatherND", "Expand", "Tile", "ReduceMean", "ReduceMax", "ReduceMin", "MaxPool", "GlobalAveragePool", "GlobalMaxPool":
+		return in(0)
+	case "AveragePool":
+		return in(0).union(Interval{0, 0}) // padding may count
+	case "Concat", "Max", "Min", "Mean":
+		all := in(0)
+		for i := 1; i < n.NumIn; i++ {
+			all = all.union(in(i))
+		}
+		return all
+	case "Where":
+		return in(1).union(in(2))
+	case "Add", "Sum":
+		if n.NumIn != 2 {
+			return anywhere
+		}
+		a, b := in(0), in(1)
+		return Interval{a.Lo + b.Lo, a.Hi + b.Hi}
+	case "Sub":
+		a, b := in(0), in(1)
+		return Interval{a.Lo - b.Hi, a.Hi - b.Lo}
+	case "Mul":
+		return productOf(in(0), in(1))
+	case "Div":
+		if b := in(1); b.Lo > 0 || b.Hi < 0 {
+			return productOf(in(0), Interval{1 / b.Hi, 1 / b.Lo})
+		}
+	}
+	return anywhere
+}
+
+// clip is x within the bounds of a Clip.
+func (r ranger) clip(n *graph.Node, x Interval) Interval {
+	lo, hi := math.Inf(-1), math.Inf(1)
+	if a, ok := n.Attrs.(*clipOldAttrs); ok {
+		if a.Min != nil {
+			lo = float64(*a.Min)
+		}
+		if a.Max != nil {
+			hi = float64(*a.Max)
+		}
+	}
+	bound := func(i int, to *float64) {
+		if i < n.NumIn && n.In[i] != 0 {
+			if t := r.g.Info(n.In[i]).Data; t != nil && t.Len() == 1 && t.DType() != tensor.String {
+				*to = t.Float64s()[0]
+			}
+		}
+	}
+	bound(1, &lo)
+	bound(2, &hi)
+	return Interval{min(max(x.Lo, lo), hi), max(min(x.Hi, hi), lo)}
+}
+
+func productOf(a, b Interval) Interval {
+	i := Interval{math.Inf(1), math.Inf(-1)}
+	for _, x := range []float64{a.Lo, a.Hi} {
+		for _, y := range []float64{b.Lo, b.Hi} {
+			p := x * y
+			if x == 0 || y == 0 {
+				p = 0
+			}
+			i = i.union(Interval{p, p})
+		}
+	}
+	return i
+}
