@@ -1,13 +1,12 @@
 package train
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -60,31 +59,13 @@ func (f *fit) restore(c *Checkpoint) error {
 	})
 }
 
-// Write stores c as an NPZ file, by way of a temporary file that is synced and renamed.
-func (c *Checkpoint) Write(path string) (err error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), ".checkpoint-*")
-	if err != nil {
+// Write stores c as an NPZ file, which appears whole or not at all.
+func (c *Checkpoint) Write(path string) error {
+	all := append([]tensor.Named{{Name: "step", Tensor: tensor.Scalar(int64(c.Step))}}, c.Tensors...)
+	if err := whole.Write(path, func(f *os.File) error { return tensor.WriteNPZ(f, all) }); err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(fmt.Errorf("train: checkpoint: %w", err), tmp.Close(), os.Remove(tmp.Name()))
-		}
-	}()
-	all := append([]tensor.Named{{Name: "step", Tensor: tensor.Scalar(int64(c.Step))}}, c.Tensors...)
-	if err = tensor.WriteNPZ(tmp, all); err != nil {
-		return err
-	}
-	if err = tmp.Chmod(0o644); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), path)
+	return nil
 }
 
 // ReadCheckpoint reads what Write wrote.
