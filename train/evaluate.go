@@ -3,6 +3,7 @@ package train
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -68,6 +69,9 @@ type GroupScore struct {
 	High     float64
 }
 
+// errNotFinite is what a model gives that cannot be evaluated.
+var errNotFinite = errors.New("NaN or infinity")
+
 // mostConfused bounds the classes of a confusion matrix.
 const mostConfused = 2048
 
@@ -122,12 +126,19 @@ func understand(ctx context.Context, m *engine.Model, ds data.Dataset, t *task.T
 	return t, p, nil
 }
 
-// tally counts hits.
+// tally counts decisions and hits, and sums the loss over its terms.
 type tally struct {
 	n, hit int
 	loss   float64
 	terms  float64
 }
+
+func (c *tally) add(o tally) {
+	c.n, c.hit, c.loss, c.terms = c.n+o.n, c.hit+o.hit, c.loss+o.loss, c.terms+o.terms
+}
+
+// mean is the loss per term.
+func (c *tally) mean() float64 { return c.loss / max(c.terms, 1) }
 
 func (c *tally) accuracy() float64 {
 	if c.n == 0 {
@@ -192,7 +203,7 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 				}
 			})
 			if err == nil && bad >= 0 {
-				err = fmt.Errorf("train: eval: the model gives NaN or infinity for example %q", b.IDs[bad])
+				err = fmt.Errorf("train: eval: the model gives %w for example %q", errNotFinite, b.IDs[bad])
 			}
 			return err
 		})
