@@ -163,7 +163,7 @@ func (t *Task) targets(b *data.Batch, labels []int64) ([]float64, error) {
 		if len(y) != b.Len()*t.K {
 			return nil, fmt.Errorf("task: targets %v for %d outputs of each example", b.Y, t.K)
 		}
-		return y, nil
+		return t.standardised(y), nil
 	}
 	if t.K == 1 {
 		out := make([]float64, len(labels))

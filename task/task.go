@@ -74,6 +74,7 @@ type Task struct {
 	masks     bool         // the truth is Batch.Mask
 	flatY     bool         // labels are in Batch.Y although one number tells the class
 	real      tensor.DType // of the logits
+	unit      *unit        // of the targets; nil: the model gives them as they are
 }
 
 // Positions reports whether there is a class for each position of an example, and ClassAxis along which axis of the logits the classes lie.

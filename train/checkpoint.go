@@ -20,6 +20,14 @@ type Checkpoint struct {
 	record *record // nil in a file that does not say of which run it is
 }
 
+// History is the epochs that were finished, nil in a file that does not say.
+func (c *Checkpoint) History() []EpochReport {
+	if c.record == nil {
+		return nil
+	}
+	return c.record.history()
+}
+
 // Prefixes of Checkpoint.Tensors.
 const (
 	paramPrefix = "param/"

@@ -39,6 +39,31 @@ type Evaluation struct {
 	Groups    []GroupScore   // by the values of the columns of GroupBy, sorted
 	Confusion [][]int        // [label][prediction], nil without classes or with more than 2048
 	Predicted map[int]int    // index of the example to predicted class, where an example has one
+	Sample    []Sampled      // of a regression: what it says and what is true, of examples all over the data
+}
+
+// Sampled is one value of an example: what is true and what the model says.
+type Sampled struct {
+	Output        int // which of the values of an example
+	Target, Value float64
+}
+
+// Of a regression with many values or examples this much is kept to be shown.
+const (
+	sampledOutputs  = 8
+	sampledExamples = 500
+)
+
+// sample keeps values of example index, which is one of n.
+func (e *Evaluation) sample(index, n int, d *task.Decision) {
+	if every := (n + sampledExamples - 1) / sampledExamples; index%every != 0 || d.Target == nil {
+		return
+	}
+	k := min(len(d.Z), sampledOutputs)
+	for j := range k {
+		o := j * len(d.Z) / k
+		e.Sample = append(e.Sample, Sampled{o, d.Target[o], d.Z[o]})
+	}
 }
 
 // Metric is the value of a metric, NaN when it was not measured.
@@ -186,6 +211,9 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 				}
 				meters.Add(d)
 				r.Decisions++
+				if t.Kind == task.Regression {
+					r.sample(at, e.ds.Len(), d)
+				}
 				if d.Label >= 0 {
 					hit = d.Right()
 					byClass[d.Label].n++

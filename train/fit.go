@@ -43,6 +43,8 @@ type Config struct {
 	Traits []Trait     // what a checkpoint has to agree in, besides what Fit knows itself
 	Anyway bool        // continue from the checkpoint of a run that differs
 
+	// Note is told what is worth knowing, which Result.Notes has too. It may be nil, as may those that follow.
+	Note func(string)
 	// Reduce sees the gradients of a batch before the step, and may change them. Params without a gradient are not among them.
 	Reduce func(ctx context.Context, params []*optim.Param) error
 	// Step is called after each step; Epoch after each epoch. An error ends the training.
@@ -266,7 +268,11 @@ func (f *fit) fixBatch() error {
 }
 
 func (f *fit) note(format string, args ...any) {
-	f.res.Notes = append(f.res.Notes, fmt.Sprintf(format, args...))
+	n := fmt.Sprintf(format, args...)
+	f.res.Notes = append(f.res.Notes, n)
+	if f.c.Note != nil {
+		f.c.Note(n)
+	}
 }
 
 // steps is the number of steps of the whole training.

@@ -56,6 +56,7 @@ type epochRecord struct {
 	TrainLoss real            `json:"train_loss"`
 	TrainAcc  real            `json:"train_accuracy"`
 	Val       *evalRecord     `json:"val"`
+	Best      bool            `json:"best,omitempty"`
 	Seconds   real            `json:"seconds"`
 	Measures  map[string]real `json:"measures"`
 }
@@ -109,7 +110,7 @@ func (f *fit) makeRecord() *record {
 		Before: recordOf(f.res.Before), History: []epochRecord{},
 	}
 	for _, h := range f.res.History {
-		e := epochRecord{h.Epoch, h.Step, h.Examples, real(h.LR), real(h.TrainLoss), real(h.TrainAcc), recordOf(h.Val), real(h.Seconds), reals(h.Measures)}
+		e := epochRecord{h.Epoch, h.Step, h.Examples, real(h.LR), real(h.TrainLoss), real(h.TrainAcc), recordOf(h.Val), h.Best, real(h.Seconds), reals(h.Measures)}
 		r.History = append(r.History, e)
 	}
 	return r
@@ -120,14 +121,21 @@ func (r *record) restore(f *fit) {
 	f.epochs, f.begun, f.examples, f.spent = r.Epochs, r.Begun, r.Examples, float64(r.Seconds)
 	f.part = part{tally{r.Part.N, r.Part.Hit, float64(r.Part.Loss), float64(r.Part.Terms)}, float64(r.Part.Seconds), floats(r.Part.Measures)}
 	f.res.Before = r.Before.evaluation()
-	for _, e := range r.History {
-		h := EpochReport{
-			Epoch: e.Epoch, Step: e.Step, Examples: e.Examples, LR: float64(e.LR), TrainLoss: float64(e.TrainLoss), TrainAcc: float64(e.TrainAcc), Val: e.Val.evaluation(),
-			Seconds: float64(e.Seconds), Measures: floats(e.Measures),
-		}
-		f.res.History = append(f.res.History, h)
-		f.res.TrainLoss = h.TrainLoss
+	f.res.History = r.history()
+	if n := len(f.res.History); n > 0 {
+		f.res.TrainLoss = f.res.History[n-1].TrainLoss
 	}
+}
+
+func (r *record) history() []EpochReport {
+	var all []EpochReport
+	for _, e := range r.History {
+		all = append(all, EpochReport{
+			Epoch: e.Epoch, Step: e.Step, Examples: e.Examples, LR: float64(e.LR), TrainLoss: float64(e.TrainLoss), TrainAcc: float64(e.TrainAcc), Val: e.Val.evaluation(),
+			Best: e.Best, Seconds: float64(e.Seconds), Measures: floats(e.Measures),
+		})
+	}
+	return all
 }
 
 func reals(m map[string]float64) map[string]real {
