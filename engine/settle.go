@@ -3,7 +3,10 @@ package engine
 import (
 	"fmt"
 	"math"
+	"slices"
 
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -45,4 +48,13 @@ func fits16(x, rounded *tensor.Tensor) error {
 		}
 	}
 	return nil
+}
+
+// wide is what an output in half precision is narrowed from; v itself for other values.
+func (m *Model) wide(v graph.Value) graph.Value {
+	n := m.g.Info(v).Def
+	if n == nil || n.Op != ops.Cast || !half(m.g.Info(v).DType) || half(m.g.Info(n.In[0]).DType) || !slices.Contains(m.g.Outputs, v) {
+		return v
+	}
+	return n.In[0]
 }

@@ -112,7 +112,11 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 		return nil, badInput(err)
 	}
 	first.fewer = "give --reinit head for a fresh last layer of the right size"
-	if err := first.understand(ctx, c.UseOptions, c.Loss); err != nil {
+	loss, err := c.loss()
+	if err != nil {
+		return nil, err
+	}
+	if err := first.understand(ctx, c.UseOptions, loss); err != nil {
 		return nil, err
 	}
 	u.task = first.task

@@ -44,7 +44,7 @@ train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data o
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops internal/registry internal/report
 prune: tensor engine engine/graph data feed task internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
-job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/parallel internal/registry internal/report internal/units internal/whole
+job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole
 interop/gorgonia: optim tensor internal/kernel internal/parallel
 interop/onnxgo: onnx onnx/onnxpb tensor engine
 internal/testkit: tensor onnx/onnxpb

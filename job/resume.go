@@ -1,0 +1,118 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/optim"
+	"github.com/gtk-onnx/gtk/train"
+)
+
+// continued reads the checkpoint that c continues from, nil for none. In the folder of a run it is checkpoint.npz.
+func (c FinetuneConfig) continued() (*train.Checkpoint, error) {
+	if c.Resume == "" {
+		return nil, nil
+	}
+	path, err := CheckpointOf(c.Resume)
+	if err != nil {
+		return nil, err
+	}
+	k, err := train.ReadCheckpoint(path)
+	if err != nil {
+		return nil, fmt.Errorf("--resume: %w", err)
+	}
+	return k, nil
+}
+
+// CheckpointOf is the checkpoint that path means: itself, or the one in the folder of a run.
+func CheckpointOf(path string) (string, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("--resume: %w", err)
+	}
+	if !st.IsDir() {
+		return path, nil
+	}
+	inside := filepath.Join(path, "checkpoint.npz")
+	if _, err := os.Stat(inside); errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("--resume: the folder has no checkpoint.npz, it is not that of a gtk finetune: %w", err)
+	}
+	return inside, nil
+}
+
+// ReplayOf is the run.yaml beside the checkpoint that path means, "" when there is none.
+func ReplayOf(path string) string {
+	k, err := CheckpointOf(path)
+	if err != nil {
+		return ""
+	}
+	yaml := ""
+	if stem, ok := strings.CutSuffix(k, ".checkpoint.npz"); ok {
+		yaml = stem + ".run.yaml"
+	} else if filepath.Base(k) == "checkpoint.npz" {
+		yaml = filepath.Join(filepath.Dir(k), "run.yaml")
+	}
+	if st, err := os.Stat(yaml); err != nil || !st.Mode().IsRegular() {
+		return ""
+	}
+	return yaml
+}
+
+// traits are the options that the result depends on, by the names of their flags.
+func (f *finetuning) traits() []train.Trait {
+	var ts []train.Trait
+	add := func(name, value string) { ts = append(ts, train.Trait{Name: name, Value: value}) }
+	o := f.c.TrainOptions
+	add("optimizer", f.optimizer())
+	add("lr", strconv.FormatFloat(f.lr, 'g', -1, 64))
+	add("schedule", f.schedule())
+	add("warmup", strconv.Itoa(o.Warmup))
+	for _, x := range optim.Options() {
+		if v := o.Rule[x.Name]; v != "" && !(x.Name == "momentum" && isZero(v)) {
+			add(x.Name, v)
+		}
+	}
+	add("freeze", strings.Join(o.Freeze, " "))
+	add("last-layer", strconv.FormatBool(o.LastLayer))
+	add("num-classes", f.c.NumClasses)
+	add("standardise", strconv.FormatBool(f.c.Standardise))
+	add("standardise-targets", strconv.FormatBool(f.c.StandardiseTargets))
+	return ts
+}
+
+func (f *finetuning) optimizer() string {
+	if f.c.Optimizer == "" {
+		return "adam"
+	}
+	return f.c.Optimizer
+}
+
+func (f *finetuning) schedule() string {
+	if f.c.Schedule == "" {
+		return "cosine"
+	}
+	return f.c.Schedule
+}
+
+// notFlags are the traits that no flag sets.
+var notFlags = []string{"model", "preprocessing", "trained parameters", "tract"}
+
+// refusal says in flags why a checkpoint is not taken.
+func (c FinetuneConfig) refusal(e *train.ResumeError) error {
+	if e.Differ == nil {
+		return usagef("--resume %s: the checkpoint does not say of which run it is, as it is of an older form; --resume-anyway takes it all the same", c.Resume)
+	}
+	lines := e.Lines()
+	for i, d := range e.Differ {
+		if !slices.Contains(notFlags, d.Name) {
+			lines[i] = "--" + lines[i]
+		}
+	}
+	return usagef("--resume %s: the checkpoint is of another run: %s. Give what it was made with, or --resume-anyway to go on all the same", c.Resume, strings.Join(lines, "; "))
+}
