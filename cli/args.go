@@ -68,9 +68,8 @@ func rearrange(app *ucli.App, args []string) []string {
 		return out // the framework takes an argument for a topic
 	}
 	if len(words) == 0 {
-		if replay := replayOf(cmd, flags); replay != "" {
-			out, flags = append(out, "--config", replay), append(flags, "--config", replay)
-		}
+		more := replayOf(cmd, flags)
+		out, flags = append(out, more...), append(flags, more...)
 		words = configArgs(cmd, flags)
 	}
 	if len(words) > 0 {
@@ -79,15 +78,20 @@ func rearrange(app *ucli.App, args []string) []string {
 	return out
 }
 
-// replayOf is the run.yaml of the run that --resume names, where nothing else says what is to be done.
-func replayOf(cmd *ucli.Command, flags []string) string {
-	if cmd.Name != "finetune" || os.Getenv("GTK_CONFIG") != "" || flagValue(flags, "config") != "" {
-		return ""
+// replayOf are the flags of the run that --resume names, where nothing else says what is to be done.
+func replayOf(cmd *ucli.Command, flags []string) []string {
+	if cmd.Name != "finetune" || os.Getenv("GTK_CONFIG") != "" || flagValue(flags, "config") != "" || flagValue(flags, "resume") == "" {
+		return nil
 	}
-	if run := flagValue(flags, "resume"); run != "" {
-		return job.ReplayOf(run)
+	yaml, out := job.ReplayOf(flagValue(flags, "resume"))
+	if yaml == "" {
+		return nil
 	}
-	return ""
+	more := []string{"--config", yaml}
+	if flagValue(flags, "out") == "" && flagValue(flags, "o") == "" {
+		more = append(more, "--out", out) // as it is called from here
+	}
+	return more
 }
 
 // flagValue is the value of a flag among words, the last one; "" when it is not there.

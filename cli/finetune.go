@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -38,9 +37,6 @@ func init() {
 			&ucli.IntFlag{Name: "max-steps", Category: "training", Usage: "stop after so many steps"},
 			&ucli.IntFlag{Name: "patience", Category: "training", Usage: "stop after so many `EPOCHS` without progress in the task's metric on the validation data; 0 never does"},
 			&ucli.Float64Flag{Name: "min-delta", Category: "training", Usage: "by how much the metric must be better to be progress"},
-			&ucli.StringFlag{Name: "num-classes", Category: "training", Usage: "replace the last layer by a fresh one for `N` classes; auto: as many as the data has"},
-			&ucli.BoolFlag{Name: "standardise", Category: "training", Usage: "features without pictures: bring each to mean 0 and deviation 1, and store that in the model"},
-			&ucli.BoolFlag{Name: "standardise-targets", Category: "training", Usage: "regression: train on targets of mean 0 and deviation 1; the model gives values in their own unit"},
 			&ucli.BoolFlag{Name: "tract", Category: "TrAct", Usage: "train the first layer by TrAct (https://arxiv.org/abs/2410.23970)"},
 			&ucli.Float64Flag{Name: "tract-lambda", Category: "TrAct", Value: 0.1, Usage: "its ridge; inputs should have unit variance"},
 			&ucli.StringFlag{Name: "tract-layer", Category: "TrAct", Usage: "`NODE` to apply it to, when the first layer is not found"},
@@ -48,8 +44,17 @@ func init() {
 			&ucli.IntFlag{Name: "checkpoint-every", Category: "checkpoints", Usage: "write it after so many `STEPS` too"},
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints", Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
 			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
-		}, loopFlags("frozen"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
+		}, headFlags(), loopFlags("frozen"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
+}
+
+// headFlags say what is done to a model and its data before training.
+func headFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "num-classes", Category: "training", Usage: "replace the last layer by a fresh one for `N` classes; auto: as many as the data has"},
+		&ucli.BoolFlag{Name: "standardise", Category: "training", Usage: "features without pictures: bring each to mean 0 and deviation 1, and store that in the model"},
+		&ucli.BoolFlag{Name: "standardise-targets", Category: "training", Usage: "regression: train on targets of mean 0 and deviation 1; the model gives values in their own unit"},
+	}
 }
 
 func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
@@ -97,9 +102,6 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 		MaxSteps: c.Int("max-steps"), Patience: c.Int("patience"), MinDelta: c.Float64("min-delta"), Out: c.String("out"), Best: c.Bool("best"), Report: c.String("report"),
 		Force: c.Bool("force"), Checkpoint: c.String("checkpoint"), CheckpointEvery: c.Int("checkpoint-every"), Resume: c.String("resume"),
 		ResumeAnyway: c.Bool("resume-anyway"), Seed: e.Seed,
-	}
-	if st, err := os.Stat(cfg.Resume); err == nil && st.IsDir() && cfg.Out == "" {
-		cfg.Out = cfg.Resume
 	}
 	switch {
 	case cfg.Data == "":

@@ -46,22 +46,22 @@ func CheckpointOf(path string) (string, error) {
 	return inside, nil
 }
 
-// ReplayOf is the run.yaml beside the checkpoint that path means, "" when there is none.
-func ReplayOf(path string) string {
+// ReplayOf is the run.yaml of the run whose checkpoint path means, and where that run writes (FinetuneConfig.Out); "" when there is none.
+func ReplayOf(path string) (yaml, out string) {
 	k, err := CheckpointOf(path)
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	yaml := ""
 	if stem, ok := strings.CutSuffix(k, ".checkpoint.npz"); ok {
-		yaml = stem + ".run.yaml"
+		yaml, out = stem+".run.yaml", stem+".onnx"
 	} else if filepath.Base(k) == "checkpoint.npz" {
-		yaml = filepath.Join(filepath.Dir(k), "run.yaml")
+		out = filepath.Dir(k)
+		yaml = filepath.Join(out, "run.yaml")
 	}
 	if st, err := os.Stat(yaml); err != nil || !st.Mode().IsRegular() {
-		return ""
+		return "", ""
 	}
-	return yaml
+	return yaml, out
 }
 
 // traits are the options that the result depends on, by the names of their flags.

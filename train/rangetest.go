@@ -28,9 +28,10 @@ type RangePoint struct {
 // Range is what a RangeTest found.
 type Range struct {
 	Curve     []RangePoint
-	Suggested float64 // Steepest, or a tenth of Lowest where the loss falls nowhere before it
+	Suggested float64 // Steepest where the loss falls clearly, else a tenth of Rises, else NaN
 	Steepest  float64 // where the smoothed loss falls fastest by the logarithm of the rate, NaN when it never falls
 	Lowest    float64 // where the smoothed loss is lowest
+	Rises     float64 // from where on it is higher than it was by more than it scatters, NaN when it is nowhere
 	Stopped   bool    // the loss rose so much that larger rates were not tried
 	Clear     bool    // the loss falls by more than it scatters from batch to batch
 }
@@ -106,11 +107,15 @@ func (s sweep) LR(step, _ int) float64 {
 // judge smooths the losses with a Gaussian of the given width in steps, and finds what there is to find.
 func (r *Range) judge(width float64) {
 	n := len(r.Curve)
+	limit := 0.0 // so that an explosion does not reach back
+	for _, p := range r.Curve[:n/4] {
+		limit = max(limit, 2*math.Abs(p.Loss))
+	}
 	for i := range r.Curve {
 		var sum, weight float64
 		for j := max(0, i-int(4*width)); j < min(n, i+int(4*width)+1); j++ {
 			w := math.Exp(-float64((i-j)*(i-j)) / (2 * width * width))
-			sum, weight = sum+w*r.Curve[j].Loss, weight+w
+			sum, weight = sum+w*min(r.Curve[j].Loss, limit), weight+w
 		}
 		r.Curve[i].Smoothed = sum / weight
 	}
@@ -120,19 +125,26 @@ func (r *Range) judge(width float64) {
 			low = i
 		}
 	}
-	r.Lowest, r.Steepest = r.Curve[low].LR, math.NaN()
+	r.Lowest, r.Steepest, r.Rises = r.Curve[low].LR, math.NaN(), math.NaN()
 	top, scatter := r.Curve[low].Smoothed, 0.0
-	for _, p := range r.Curve[:low] {
-		top, scatter = max(top, p.Smoothed), scatter+(p.Loss-p.Smoothed)*(p.Loss-p.Smoothed)
+	calm := max(low, n/4) // steps before anything explodes
+	for i, p := range r.Curve[:calm] {
+		if scatter += (p.Loss - p.Smoothed) * (p.Loss - p.Smoothed) / float64(calm); i < low {
+			top = max(top, p.Smoothed)
+		}
 	}
-	r.Clear = low > 0 && top-r.Curve[low].Smoothed > math.Sqrt(scatter/float64(max(1, low)))
+	scatter = math.Sqrt(scatter)
+	r.Clear = low > 0 && top-r.Curve[low].Smoothed > scatter
 	fall := 0.0
 	for i := 1; i < low; i++ {
 		if d := r.Curve[i+1].Smoothed - r.Curve[i-1].Smoothed; d < fall {
 			fall, r.Steepest = d, r.Curve[i].LR
 		}
 	}
-	if r.Suggested = r.Steepest; math.IsNaN(r.Steepest) {
-		r.Suggested = r.Lowest / 10
+	for i := n - 1; i >= low && r.Curve[i].Smoothed > r.Curve[low].Smoothed+scatter; i-- {
+		r.Rises = r.Curve[i].LR
+	}
+	if r.Suggested = r.Steepest; !r.Clear || math.IsNaN(r.Steepest) {
+		r.Suggested = r.Rises / 10
 	}
 }

@@ -59,8 +59,16 @@ func TestRangeOfAKnownCurve(t *testing.T) {
 		flat.Curve = append(flat.Curve, RangePoint{LR: math.Pow(10, float64(i)/10), Loss: 1 + float64(i)})
 	}
 	flat.judge(3)
-	if flat.Clear || !math.IsNaN(flat.Steepest) || flat.Suggested != 0.1 {
-		t.Errorf("a loss that only rises: %+v", *flat)
+	if flat.Clear || !math.IsNaN(flat.Steepest) || !(flat.Suggested > 0.01 && flat.Suggested < 1) {
+		t.Errorf("a loss that only rises: suggested %v, %+v", flat.Suggested, flat.Clear)
+	}
+	still := &Range{}
+	for i := range 50 {
+		still.Curve = append(still.Curve, RangePoint{LR: math.Pow(10, float64(i)/10), Loss: 1 + 0.1*math.Sin(float64(i*i))})
+	}
+	still.judge(3)
+	if still.Clear || !math.IsNaN(still.Suggested) {
+		t.Errorf("a loss that does nothing: suggested %v", still.Suggested)
 	}
 }
 
