@@ -82,7 +82,11 @@ func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
 	r, err := job.Finetune(ctx, cfg, e.reporter())
 	var stopped *job.InterruptedError
 	if errors.As(err, &stopped) {
-		fmt.Fprintf(e.Stderr, "gtk: step %d saved in %s; gtk finetune --resume %s goes on\n", stopped.Step, stopped.Checkpoint, stopped.Checkpoint)
+		how := "gtk finetune --resume %s goes on"
+		if yaml, _ := job.ReplayOf(stopped.Checkpoint); yaml == "" {
+			how = "go on with --resume %s and the same flags"
+		}
+		fmt.Fprintf(e.Stderr, "gtk: step %d saved in %s; "+how+"\n", stopped.Step, stopped.Checkpoint, stopped.Checkpoint)
 	}
 	if r == nil {
 		return err

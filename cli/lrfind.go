@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -79,7 +80,8 @@ func runLRFind(ctx context.Context, e *env, c *ucli.Context) error {
 // printRange says what a range test found.
 func (e *env) printRange(r *job.LRFindReport) {
 	first, last := r.Curve[0], r.Curve[len(r.Curve)-1]
-	e.printf("loss %s  lr %.2g to %.2g, %d steps of %d examples with %s\n", sparkline(r), first.LR, last.LR, len(r.Curve), r.BatchSize, r.Optimizer)
+	e.printf("loss %s  lr %.2g to %.2g, %s of %s with %s\n", sparkline(r), first.LR, last.LR, units.Plural(len(r.Curve), "step"),
+		units.Plural(r.BatchSize, "example"), r.Optimizer)
 	if r.Clear {
 		e.printf("the loss falls fastest at %.2g and is lowest at %.2g", float64(r.Suggested), float64(r.Lowest))
 		if !math.IsNaN(float64(r.Rises)) {

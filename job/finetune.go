@@ -234,6 +234,9 @@ func Finetune(ctx context.Context, c FinetuneConfig, rep Reporter) (*FinetuneRep
 		return nil, err
 	}
 	f.start, f.kept = start, kept
+	if err := f.mayWriteData(); err != nil {
+		return nil, err
+	}
 	return f.run(ctx, rep)
 }
 

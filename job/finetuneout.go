@@ -2,6 +2,7 @@ package job
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
 
 // FinetuneOutput is where a training writes.
@@ -72,7 +74,8 @@ func (c FinetuneConfig) reports(o FinetuneOutput) []string {
 // mayBegin checks all outputs before the work. What a run has written already may be replaced when it is resumed, but for the model: kept says that it is
 // there, and stays when nothing is left to do.
 func (c FinetuneConfig) mayBegin() (kept bool, err error) {
-	o, own := c.Output(), c.Force || c.Resume != ""
+	o := c.Output()
+	own := c.Force || c.Resume != "" || o.dead()
 	if _, err := os.Lstat(o.Model); err == nil && c.Resume != "" && !c.Force {
 		kept = true
 	}
@@ -91,6 +94,31 @@ func (c FinetuneConfig) mayBegin() (kept bool, err error) {
 		}
 	}
 	return kept, nil
+}
+
+// dead reports whether a run died here before it had anything worth keeping.
+func (o FinetuneOutput) dead() bool {
+	for _, path := range []string{o.Model, o.Best, o.Checkpoint} {
+		if _, err := os.Lstat(path); err == nil {
+			return false
+		}
+	}
+	b, err := os.ReadFile(o.Config)
+	return err == nil && bytes.Contains(b, []byte("\ncommand: finetune\n"))
+}
+
+// mayWriteData asks the same for the weights that lie beside the model, as they will again.
+func (f *finetuning) mayWriteData() error {
+	for t := range f.File().Tensors() {
+		if t.Proto.GetDataLocation() != onnxpb.TensorProto_EXTERNAL {
+			continue
+		}
+		if err := MayWrite(f.out.Model+".data", f.c.Force || f.kept); err != nil || f.out.Best == "" {
+			return err
+		}
+		return MayWrite(f.out.Best+".data", f.c.Force || f.start != nil)
+	}
+	return nil
 }
 
 // begin writes what is known before training: how it can be replayed, and which examples it is measured on. undo takes away what was not there before.

@@ -47,7 +47,10 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 	if err := f.writeAll(ctx, r, res); err != nil {
 		return nil, err
 	}
-	if !r.Verify.Pass {
+	switch {
+	case !r.Verify.Pass && r.Kept:
+		return r, &NoError{r.Out + " is there already and does not give the outputs of the trained model; --force writes it anew"}
+	case !r.Verify.Pass:
 		return r, &NoError{"the written model does not give the outputs of the trained one"}
 	}
 	return r, nil

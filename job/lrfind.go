@@ -16,6 +16,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/internal/report"
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/train"
 )
 
@@ -144,7 +145,7 @@ func (f *finetuning) writeRange(c LRFindConfig, r *LRFindReport) error {
 	top := page.Section("", "").Add(report.Facts{
 		{Label: "Suggested", Value: fmt.Sprintf("%.2g", float64(r.Suggested)), Tone: report.Good},
 		{Label: "Lowest loss", Value: fmt.Sprintf("%.2g", float64(r.Lowest)), Detail: "too large to train with"},
-		{Label: "Steps", Value: fmt.Sprint(len(r.Curve)), Detail: fmt.Sprintf("of %d examples", r.BatchSize)},
+		{Label: "Steps", Value: fmt.Sprint(len(r.Curve)), Detail: "of " + units.Plural(r.BatchSize, "example")},
 	})
 	for _, n := range r.Notes {
 		top.Add(report.Note{Tone: report.Warn, Text: n})

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,12 +79,29 @@ func (f *finetuning) traits() []train.Trait {
 			add(x.Name, v)
 		}
 	}
+	add("class-weights", o.ClassWeights)
+	add("label-smoothing", strconv.FormatFloat(o.LabelSmoothing, 'g', -1, 64))
+	add("augment", o.Augment)
 	add("freeze", strings.Join(o.Freeze, " "))
 	add("last-layer", strconv.FormatBool(o.LastLayer))
 	add("num-classes", f.c.NumClasses)
+	add("val-split", strconv.FormatFloat(f.c.ValSplit, 'g', -1, 64))
 	add("standardise", strconv.FormatBool(f.c.Standardise))
 	add("standardise-targets", strconv.FormatBool(f.c.StandardiseTargets))
+	for _, m := range []map[string]string{f.c.Preprocess, prefixed("input ", f.c.Inputs), prefixed("set ", f.c.Set)} {
+		for _, name := range slices.Sorted(maps.Keys(m)) {
+			add(name, m[name])
+		}
+	}
 	return ts
+}
+
+func prefixed(prefix string, m map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range m {
+		out[prefix+k] = v
+	}
+	return out
 }
 
 func (f *finetuning) optimizer() string {
@@ -101,7 +119,7 @@ func (f *finetuning) schedule() string {
 }
 
 // notFlags are the traits that no flag sets.
-var notFlags = []string{"model", "preprocessing", "trained parameters", "tract"}
+var notFlags = []string{"model", "preprocessing", "trained parameters"}
 
 // refusal says in flags why a checkpoint is not taken.
 func (c FinetuneConfig) refusal(e *train.ResumeError) error {

@@ -70,15 +70,7 @@ func (l *trainLog) columns() []logColumn {
 		cs = append(cs, logColumn{"train_accuracy", always(func(r train.EpochReport) float64 { return r.TrainAcc })})
 	}
 	for _, n := range val {
-		cs = append(cs, logColumn{"val_" + n, func(r train.EpochReport) (float64, bool) {
-			if r.Val == nil {
-				return 0, false
-			}
-			if n == "loss" {
-				return r.Val.Loss, true
-			}
-			return r.Val.Metric(n), true
-		}})
+		cs = append(cs, logColumn{"val_" + n, func(r train.EpochReport) (float64, bool) { return valOf(r, n) }})
 	}
 	for _, n := range slices.Sorted(maps.Keys(measures)) {
 		cs = append(cs, logColumn{n, func(r train.EpochReport) (float64, bool) {
@@ -87,6 +79,17 @@ func (l *trainLog) columns() []logColumn {
 		}})
 	}
 	return append(cs, logColumn{"seconds", always(func(r train.EpochReport) float64 { return r.Seconds })})
+}
+
+// valOf is the loss or a metric on the validation data, false where there were none.
+func valOf(r train.EpochReport, name string) (float64, bool) {
+	switch {
+	case r.Val == nil:
+		return 0, false
+	case name == "loss":
+		return r.Val.Loss, true
+	}
+	return r.Val.Metric(name), true
 }
 
 // writeCSV leaves cells empty of what is not a number.

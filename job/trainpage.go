@@ -86,14 +86,14 @@ func (f *finetuning) charts(res *train.Result) report.Columns {
 		loss := report.LineChart{Title: "Loss by epoch", XLabel: "epoch", YLabel: f.task.Name, Marks: marks, Series: []report.Series{
 			series("training", res, func(h train.EpochReport) (float64, bool) { return h.TrainLoss, true })}}
 		if f.val != nil {
-			loss.Series = append(loss.Series, series("validation", res, func(h train.EpochReport) (float64, bool) { return h.Val.Loss, true }))
+			loss.Series = append(loss.Series, series("validation", res, func(h train.EpochReport) (float64, bool) { return valOf(h, "loss") }))
 		}
 		cs = append(cs, loss)
 	}
 	if a := res.After; a != nil && len(res.History) > 1 {
 		for _, m := range a.Metrics {
 			c := report.LineChart{Title: capital(MetricName(m.Name)) + " by epoch", XLabel: "epoch", Marks: marks, Series: []report.Series{
-				series("validation", res, func(h train.EpochReport) (float64, bool) { return h.Val.Metric(m.Name), true })}}
+				series("validation", res, func(h train.EpochReport) (float64, bool) { return valOf(h, m.Name) })}}
 			if m.Name == "accuracy" {
 				c.Series = []report.Series{series("training", res, func(h train.EpochReport) (float64, bool) { return h.TrainAcc, true }), c.Series[0]}
 			}
@@ -214,7 +214,7 @@ func (f *finetuning) settings() report.Settings {
 	s = append(s, report.Setting{Name: "loss", Value: f.task.Name}, report.Setting{Name: "batch-size", Value: fmt.Sprint(f.cfg.Batch(f.train.Len()))},
 		report.Setting{Name: "epochs", Value: fmt.Sprint(f.cfg.Epochs)}, report.Setting{Name: "seed", Value: fmt.Sprint(f.cfg.Seed)})
 	for _, t := range f.traits() {
-		if t.Value != "" && t.Value != "false" && t.Value != "0" {
+		if t.Value != "" && t.Value != "false" && t.Value != "0" && t.Name != "val-split" {
 			s = append(s, report.Setting{Name: t.Name, Value: t.Value})
 		}
 	}
@@ -223,7 +223,7 @@ func (f *finetuning) settings() report.Settings {
 		on   bool
 		what string
 	}{
-		{"bn", f.cfg.BN != 0, "train"}, {"dropout", f.cfg.Dropout, "yes"}, {"augment", f.c.Augment != "", f.c.Augment}, {"no-decay-1d", f.cfg.NoDecay1D, "yes"},
+		{"bn", f.cfg.BN != 0, "train"}, {"dropout", f.cfg.Dropout, "yes"}, {"no-decay-1d", f.cfg.NoDecay1D, "yes"},
 		{"shuffle", !f.cfg.Shuffle, "no"}, {"max-steps", f.cfg.MaxSteps > 0, fmt.Sprint(f.cfg.MaxSteps)}, {"patience", f.cfg.Patience > 0, fmt.Sprint(f.cfg.Patience)},
 	} {
 		if x.on {

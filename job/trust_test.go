@@ -86,6 +86,51 @@ func TestRunFolder(t *testing.T) {
 	}
 }
 
+// What a run that died at once has left is in nobody's way; what a run has made, and files of other people, are.
+func TestLeftOver(t *testing.T) {
+	replay := []byte("args: [m]\ncommand: finetune\n")
+	for name, c := range map[string]struct {
+		there map[string]string
+		says  string
+	}{
+		"a dead run":     {map[string]string{"run.yaml": string(replay), "val-ids.txt": "x"}, ""},
+		"a checkpoint":   {map[string]string{"run.yaml": string(replay), "checkpoint.npz": ""}, "--resume"},
+		"a model":        {map[string]string{"run.yaml": string(replay), "model.onnx": ""}, "model.onnx exists"},
+		"the best epoch": {map[string]string{"best.onnx": ""}, "best.onnx exists"},
+		"not ours":       {map[string]string{"report.html": "mine"}, "report.html exists"},
+		"other work":     {map[string]string{"run.yaml": "args: [m]\ncommand: explain\n"}, "run.yaml exists"},
+	} {
+		dir := t.TempDir()
+		for n, text := range c.there {
+			if err := os.WriteFile(filepath.Join(dir, n), []byte(text), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := tuned(t, func(x *job.FinetuneConfig) { x.Out, x.ValSplit, x.MaxSteps, x.Replay = dir, 0.2, 1, replay })
+		if c.says == "" && err != nil || c.says != "" && (err == nil || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: %v, want %q", name, err, c.says)
+		}
+		if _, err := tuned(t, func(x *job.FinetuneConfig) { x.Out, x.ValSplit, x.MaxSteps, x.Force = dir, 0.2, 1, true }); err != nil {
+			t.Errorf("%s, forced: %v", name, err)
+		}
+	}
+	dir := t.TempDir()
+	model := filepath.Join(dir, "m.onnx")
+	if err := linear(t, tensor.Float32, 4, 2).WriteFile(model, onnx.WriteOptions{ExternalData: true, Threshold: 1}); err != nil {
+		t.Fatal(err)
+	}
+	y := tensor.From([]int64{0, 1, 0, 1}, 4)
+	set := "npz:" + table(t, noise(4, 4), y)
+	out := filepath.Join(dir, "o.onnx")
+	if err := os.WriteFile(out+".data", []byte("mine"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, err := job.Finetune(context.Background(), job.FinetuneConfig{Model: model, Data: set, Out: out, Epochs: 1 << 30}, nil)
+	if job.KindOf(err) != job.KindUsage || !strings.Contains(err.Error(), "o.onnx.data exists") {
+		t.Errorf("weights of another model are there: %v", err)
+	}
+}
+
 // A resume with other flags is refused by the name of each, whatever the flag.
 func TestResumeFlags(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.npz")

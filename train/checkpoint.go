@@ -138,6 +138,11 @@ func (f *fit) restoreBest(c *Checkpoint) error {
 	for _, k := range b.kept {
 		i := slices.IndexFunc(c.Tensors, func(n tensor.Named) bool { return n.Name == bestPrefix+k.Name })
 		if i < 0 || c.Tensors[i].Tensor.DType() != k.Tensor.DType() || !c.Tensors[i].Tensor.Shape().Equal(k.Tensor.Shape()) {
+			if f.c.Anyway {
+				f.note("the best epoch so far, %d, is forgotten: what the checkpoint has of it does not fit", b.Epoch)
+				f.judge.best = nil
+				return nil
+			}
 			return fmt.Errorf("train: checkpoint: nothing that fits is kept of %q in the best epoch", k.Name)
 		}
 		copy(k.Tensor.Bytes(), c.Tensors[i].Tensor.Bytes())
