@@ -19,10 +19,12 @@ func init() {
 		Description: "Trains, writes the model with labels and preprocessing in its metadata, reads it back and compares.\n\n" +
 			"  gtk finetune model.onnx --data imagefolder:photos --val-split 0.2 --num-classes auto --optimizer diffgrad -o out.onnx\n" +
 			"  gtk finetune model.onnx --data imagefolder:photos --val-split 0.2 --last-layer --epochs 30 --patience 3 --best -o run\n\n" +
-			"A folder as output gets model.onnx, best.onnx (the best epoch on the validation data), run.yaml, checkpoint.npz, metrics.csv, metrics.jsonl, val-ids.txt and\n" +
-			"report.html. Ctrl-C saves a checkpoint; gtk finetune --resume FOLDER goes on bit for bit, also after a crash. A resume with other flags is refused by their\n" +
-			"names. A training that diverges is named, and writes no model.\n" +
-			"With --optimizer sgd --lr 1 --schedule constant --epochs 1 --batch-size ALL --shuffle=false this is exactly one step along the gradient.",
+			"A folder as output gets model.onnx, best.onnx (the best epoch on the validation data), run.yaml, checkpoint.npz,\n" +
+			"metrics.csv, metrics.jsonl, val-ids.txt and report.html. Ctrl-C saves a checkpoint; gtk finetune --resume FOLDER goes\n" +
+			"on bit for bit, also after a crash. A resume with other flags is refused by their names. A training that diverges is\n" +
+			"named, and writes no model.\n" +
+			"With --optimizer sgd --lr 1 --schedule constant --epochs 1 --batch-size ALL --shuffle=false this is exactly one step\n" +
+			"along the gradient.",
 		Flags: slices.Concat([]ucli.Flag{
 			dataFlag(),
 			&ucli.StringFlag{Name: "val", Category: "data", Usage: "data set to measure on before, after each epoch and at the end"},
@@ -35,14 +37,17 @@ func init() {
 			&ucli.BoolFlag{Name: "list", Usage: "list optimisers, schedules and losses"},
 			&ucli.IntFlag{Name: "epochs", Category: "training", Value: 5, Usage: "passes over the data"},
 			&ucli.IntFlag{Name: "max-steps", Category: "training", Usage: "stop after so many steps"},
-			&ucli.IntFlag{Name: "patience", Category: "training", Usage: "stop after so many `EPOCHS` without progress in the task's metric on the validation data; 0 never does"},
+			&ucli.IntFlag{Name: "patience", Category: "training",
+				Usage: "stop after so many `EPOCHS` without progress in the task's metric on the validation data; 0 never does"},
 			&ucli.Float64Flag{Name: "min-delta", Category: "training", Usage: "by how much the metric must be better to be progress"},
 			&ucli.BoolFlag{Name: "tract", Category: "TrAct", Usage: "train the first layer by TrAct (https://arxiv.org/abs/2410.23970)"},
 			&ucli.Float64Flag{Name: "tract-lambda", Category: "TrAct", Value: 0.1, Usage: "its ridge; inputs should have unit variance"},
 			&ucli.StringFlag{Name: "tract-layer", Category: "TrAct", Usage: "`NODE` to apply it to, when the first layer is not found"},
-			&ucli.StringFlag{Name: "checkpoint", Category: "checkpoints", Usage: "`FILE` (.npz) to write after each epoch and when interrupted; none: only when interrupted"},
+			&ucli.StringFlag{Name: "checkpoint", Category: "checkpoints",
+				Usage: "`FILE` (.npz) to write after each epoch and when interrupted; none: only when interrupted"},
 			&ucli.IntFlag{Name: "checkpoint-every", Category: "checkpoints", Usage: "write it after so many `STEPS` too"},
-			&ucli.StringFlag{Name: "resume", Category: "checkpoints", Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
+			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
+				Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
 			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
 		}, headFlags(), loopFlags("frozen"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
@@ -51,9 +56,12 @@ func init() {
 // headFlags say what is done to a model and its data before training.
 func headFlags() []ucli.Flag {
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "num-classes", Category: "training", Usage: "replace the last layer by a fresh one for `N` classes; auto: as many as the data has"},
-		&ucli.BoolFlag{Name: "standardise", Category: "training", Usage: "features without pictures: bring each to mean 0 and deviation 1, and store that in the model"},
-		&ucli.BoolFlag{Name: "standardise-targets", Category: "training", Usage: "regression: train on targets of mean 0 and deviation 1; the model gives values in their own unit"},
+		&ucli.StringFlag{Name: "num-classes", Category: "training",
+			Usage: "replace the last layer by a fresh one for `N` classes; auto: as many as the data has"},
+		&ucli.BoolFlag{Name: "standardise", Category: "training",
+			Usage: "features without pictures: bring each to mean 0 and deviation 1, and store that in the model"},
+		&ucli.BoolFlag{Name: "standardise-targets", Category: "training",
+			Usage: "regression: train on targets of mean 0 and deviation 1; the model gives values in their own unit"},
 	}
 }
 
@@ -102,8 +110,10 @@ func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
 func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConfig, err error) {
 	cfg = job.FinetuneConfig{
 		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), Val: c.String("val"), ValSplit: c.Float64("val-split"),
-		NumClasses: c.String("num-classes"), Standardise: c.Bool("standardise"), StandardiseTargets: c.Bool("standardise-targets"), Epochs: c.Int("epochs"),
-		MaxSteps: c.Int("max-steps"), Patience: c.Int("patience"), MinDelta: c.Float64("min-delta"), Out: c.String("out"), Best: c.Bool("best"), Report: c.String("report"),
+		NumClasses: c.String("num-classes"), Standardise: c.Bool("standardise"), StandardiseTargets: c.Bool("standardise-targets"),
+		Epochs:   c.Int("epochs"),
+		MaxSteps: c.Int("max-steps"), Patience: c.Int("patience"), MinDelta: c.Float64("min-delta"), Out: c.String("out"),
+		Best: c.Bool("best"), Report: c.String("report"),
 		Force: c.Bool("force"), Checkpoint: c.String("checkpoint"), CheckpointEvery: c.Int("checkpoint-every"), Resume: c.String("resume"),
 		ResumeAnyway: c.Bool("resume-anyway"), Seed: e.Seed,
 	}
@@ -133,7 +143,8 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 func (e *env) printFinetune(r *job.FinetuneReport) {
 	name := metricName(r.Metric)
 	if b, a := r.Before, r.After; b != nil {
-		e.printf("validation %s %s → %s, loss %.4g → %.4g\n", name, metricValue(r.Metric, float64(b.Metrics[r.Metric])), metricValue(r.Metric, float64(a.Metrics[r.Metric])),
+		e.printf("validation %s %s → %s, loss %.4g → %.4g\n", name, metricValue(r.Metric, float64(b.Metrics[r.Metric])),
+			metricValue(r.Metric, float64(a.Metrics[r.Metric])),
 			float64(b.Loss), float64(a.Loss))
 	}
 	if b := r.Best; b != nil {
@@ -143,7 +154,8 @@ func (e *env) printFinetune(r *job.FinetuneReport) {
 	if r.Kept {
 		did = r.Out + " is there already and left as it is"
 	}
-	e.printf("%s in %.1f s; %s, read back: outputs differ by %.3g at most\n", units.Plural(r.Steps, "step"), r.Seconds, did, float64(r.Verify.MaxAbs))
+	e.printf("%s in %.1f s; %s, read back: outputs differ by %.3g at most\n", units.Plural(r.Steps, "step"), r.Seconds, did,
+		float64(r.Verify.MaxAbs))
 	if r.Report != "" {
 		e.printf("report: %s\n", filepath.Join(r.Report, "report.html"))
 	}
@@ -155,7 +167,8 @@ func (e *env) printPlan(p *job.FinetunePlan) error {
 		return err
 	}
 	all := time.Duration(p.Seconds * float64(time.Second)).Round(time.Second)
-	e.printf("%s of %s, %s trained parameters in %s\n", units.Plural(p.Steps, "step"), units.Plural(p.BatchSize, "example"), units.Count(p.Params), units.Plural(p.Tensors, "tensor"))
+	e.printf("%s of %s, %s trained parameters in %s\n", units.Plural(p.Steps, "step"), units.Plural(p.BatchSize, "example"),
+		units.Count(p.Params), units.Plural(p.Tensors, "tensor"))
 	e.printf("about %.1f ms a step, %s in all (validation not counted); %.1f MiB for activations and gradients\n", p.MsPerStep, all, p.ArenaMiB)
 	e.printf("nothing was written\n")
 	return nil

@@ -26,8 +26,8 @@ func gtkProgram(t *testing.T) string {
 	return path
 }
 
-// Killed twenty times, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with the model of an undisturbed one, and leaves
-// nothing else behind.
+// Killed twenty times, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with the model of an
+// undisturbed one, and leaves nothing else behind.
 func TestKillAndResume(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a program many times")
@@ -49,7 +49,8 @@ func TestKillAndResume(t *testing.T) {
 	}
 	run("models", "new", "resnet8", "--image-size", "16", "--classes", "8", "-o", "m.onnx")
 	train := []string{
-		"finetune", "m.onnx", "--data", "shapes?n=300&size=16#train", "--val-split", "0.1", "--bn", "train", "--augment", "flip,crop=2", "--optimizer", "diffgrad",
+		"finetune", "m.onnx", "--data", "shapes?n=300&size=16#train", "--val-split", "0.1", "--bn", "train", "--augment", "flip,crop=2",
+		"--optimizer", "diffgrad",
 		"--epochs", "8", "--batch-size", "16", "--checkpoint-every", "5",
 	}
 	begin := time.Now()

@@ -15,8 +15,9 @@ import (
 func init() {
 	register(command(&ucli.Command{
 		Name: "lr-find", Usage: "look for a learning rate", ArgsUsage: "MODEL --data SPEC [-o FOLDER]",
-		Description: "A range test (Smith 2015, https://arxiv.org/abs/1506.01186): trains a copy of the model in memory with a learning rate that grows exponentially from step\n" +
-			"to step, until the loss explodes, and suggests the rate at which the smoothed loss falls fastest. The model is not changed.\n\n" +
+		Description: "A range test (Smith 2015, https://arxiv.org/abs/1506.01186): trains a copy of the model in memory with a\n" +
+			"learning rate that grows exponentially from step to step, until the loss explodes, and suggests the rate at which the\n" +
+			"smoothed loss falls fastest. The model is not changed.\n\n" +
 			"  gtk lr-find model.onnx --data imagefolder:photos --num-classes auto --optimizer diffgrad -o lr\n\n" +
 			"Give the flags that gtk finetune will get: the best rate depends on the optimiser, the batch size and what is trained.",
 		Flags: slices.Concat([]ucli.Flag{
@@ -45,8 +46,10 @@ func runLRFind(ctx context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	cfg := job.LRFindConfig{
-		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), NumClasses: c.String("num-classes"),
-		Standardise: c.Bool("standardise"), StandardiseTargets: c.Bool("standardise-targets"), From: c.Float64("from"), To: c.Float64("to"), Steps: c.Int("steps"),
+		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c),
+		NumClasses:  c.String("num-classes"),
+		Standardise: c.Bool("standardise"), StandardiseTargets: c.Bool("standardise-targets"), From: c.Float64("from"),
+		To: c.Float64("to"), Steps: c.Int("steps"),
 		Out: c.String("out"), Force: c.Bool("force"), Seed: e.Seed,
 	}
 	switch {

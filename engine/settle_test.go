@@ -19,7 +19,8 @@ func TestSettle(t *testing.T) {
 		name := "settle"
 		m, err := Load(onnx.NewModel(&onnxpb.GraphProto{
 			Name: &name, Node: []*onnxpb.NodeProto{onnx.NewNode("MatMul", "mm", []string{"x", "w"}, []string{"y"})},
-			Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", d, "N", 2)}, Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", d, "N", 2)},
+			Input:       []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", d, "N", 2)},
+			Output:      []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", d, "N", 2)},
 			Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("w", w)},
 		}, 13))
 		if err != nil {

@@ -24,7 +24,8 @@ type FinetuneConfig struct {
 	ValSplit    float64      // share of Data to measure on instead, in (0,1); 0 for none
 	NumClasses  string       // a fresh last layer: "auto" for as many classes as the data has, or a number; "" keeps the model's own
 	Standardise bool         // features without pictures: bring each to mean 0 and deviation 1, and store that in the model
-	// StandardiseTargets brings the targets of a regression to mean 0 and deviation 1 for training; the model that is written gives values in their own unit.
+	// StandardiseTargets brings the targets of a regression to mean 0 and deviation 1 for training; the model that is written gives
+	// values in their own unit.
 	StandardiseTargets bool
 	TrainOptions
 	Epochs   int     // 0 means 5
@@ -35,12 +36,12 @@ type FinetuneConfig struct {
 
 	Out    string // FILE.onnx, or a folder for model.onnx, run.yaml, checkpoint, metrics and report; required
 	Best   bool   // Out is the best epoch, not the last one, which is not written then
-	Report string // folder for metrics.csv, metrics.jsonl, report.html and the ids of a validation split; "" means Out where that is a folder
+	Report string // folder for metrics, report page and the ids of a validation split; "" means Out where that is a folder
 	Replay []byte // content of the run.yaml that is written when training begins; nil for none
 	Force  bool   // replace what is there
 
-	// Checkpoint is the file (.npz) to write after each epoch and when interrupted. "" means one in Out where that is a folder, else only when
-	// interrupted, beside Out; none means only when interrupted.
+	// Checkpoint is the file (.npz) to write after each epoch and when interrupted. "" means one in Out where that is a folder, else only
+	// when interrupted, beside Out; none means only when interrupted.
 	Checkpoint      string
 	CheckpointEvery int    // write it after so many steps too; 0 means only after epochs
 	Resume          string // file to continue from, or the folder of a run
@@ -211,8 +212,8 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 }
 
 // Finetune trains a model on a data set, writes it with labels and preprocessing in its metadata, reads it back and compares; where the outputs
-// differ, the report comes with a NoError. When ctx is cancelled a checkpoint is written, which the InterruptedError names. A training that diverges is an
-// error that names the step, and no model is written of it.
+// differ, the report comes with a NoError. When ctx is cancelled a checkpoint is written, which the InterruptedError names. A training
+// that diverges is an error that names the step, and no model is written of it.
 func Finetune(ctx context.Context, c FinetuneConfig, rep Reporter) (*FinetuneReport, error) {
 	rep = orQuiet(rep)
 	if err := c.check(); err != nil {

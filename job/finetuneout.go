@@ -32,7 +32,8 @@ func (c FinetuneConfig) Output() FinetuneOutput {
 		o = FinetuneOutput{Model: c.Out, Best: stem + ".best.onnx", Config: stem + ".run.yaml", Checkpoint: stem + ".checkpoint.npz"}
 	} else {
 		in := func(name string) string { return filepath.Join(c.Out, name) }
-		o = FinetuneOutput{Model: in("model.onnx"), Best: in("best.onnx"), Config: in("run.yaml"), Checkpoint: in("checkpoint.npz"), Report: c.Out}
+		o = FinetuneOutput{Model: in("model.onnx"), Best: in("best.onnx"), Config: in("run.yaml"), Checkpoint: in("checkpoint.npz"),
+			Report: c.Out}
 	}
 	if c.Best || !c.validates() {
 		o.Best = ""
@@ -71,8 +72,8 @@ func (c FinetuneConfig) reports(o FinetuneOutput) []string {
 	return names
 }
 
-// mayBegin checks all outputs before the work. What a run has written already may be replaced when it is resumed, but for the model: kept says that it is
-// there, and stays when nothing is left to do.
+// mayBegin checks all outputs before the work. What a run has written already may be replaced when it is resumed, but for the model: kept
+// says that it is there, and stays when nothing is left to do.
 func (c FinetuneConfig) mayBegin() (kept bool, err error) {
 	o := c.Output()
 	own := c.Force || c.Resume != "" || o.dead()
@@ -121,7 +122,8 @@ func (f *finetuning) mayWriteData() error {
 	return nil
 }
 
-// begin writes what is known before training: how it can be replayed, and which examples it is measured on. undo takes away what was not there before.
+// begin writes what is known before training: how it can be replayed, and which examples it is measured on. undo takes away what was not
+// there before.
 func (f *finetuning) begin() (undo func(), err error) {
 	var made []string
 	put := func(path string, write func(w io.Writer) error) error {

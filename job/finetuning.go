@@ -12,30 +12,36 @@ import (
 // run trains, writes and verifies.
 func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, err error) {
 	r = &FinetuneReport{
-		Schema: "gtk.finetune/1", Model: f.Path, Data: f.c.Data, Task: string(f.task.Kind), Why: f.task.Why, LossName: f.task.Name, Optimizer: f.optimizer(), LR: f.lr,
-		Params: f.parameters(), Out: f.out.Model, Report: f.out.Report, Checkpoint: f.out.Periodic, History: []EpochQuality{}, Notes: f.notes,
+		Schema: "gtk.finetune/1", Model: f.Path, Data: f.c.Data, Task: string(f.task.Kind), Why: f.task.Why, LossName: f.task.Name,
+		Optimizer: f.optimizer(), LR: f.lr,
+		Params: f.parameters(), Out: f.out.Model, Report: f.out.Report, Checkpoint: f.out.Periodic, History: []EpochQuality{},
+		Notes: f.notes,
 	}
 	r.Metric, _ = f.task.Primary()
 	rep.Say(f.task.String())
-	rep.Say(fmt.Sprintf("%s: training %s parameters in %s on %s, %s lr %g", f.Path, units.Count(r.Params), units.Plural(len(f.cfg.Params), "tensor"),
+	rep.Say(fmt.Sprintf("%s: training %s parameters in %s on %s, %s lr %g", f.Path, units.Count(r.Params),
+		units.Plural(len(f.cfg.Params), "tensor"),
 		units.Plural(f.train.Len(), "example"), r.Optimizer, f.lr))
 	if f.cfg.TrAct != nil {
 		if r.TrAct, err = f.tractReport(); err != nil {
 			return nil, err
 		}
-		rep.Say(fmt.Sprintf("TrAct: layer %s, n = %d inputs, N = %s rows in a batch, lambda %g", r.TrAct.Layer, r.TrAct.Inputs, units.Count(r.TrAct.Rows), r.TrAct.Lambda))
+		rep.Say(fmt.Sprintf("TrAct: layer %s, n = %d inputs, N = %s rows in a batch, lambda %g", r.TrAct.Layer, r.TrAct.Inputs,
+			units.Count(r.TrAct.Rows), r.TrAct.Lambda))
 	}
 	res, err := f.fit(ctx, r, rep)
 	if err != nil {
 		return nil, err
 	}
-	r.Steps, r.Epochs, r.TrainLoss, r.Seconds, r.ArenaMiB, r.Resumed = res.Steps, res.Epochs, Number(res.TrainLoss), res.Seconds, res.ArenaMiB, res.Resumed
+	r.Steps, r.Epochs, r.TrainLoss, r.Seconds, r.ArenaMiB, r.Resumed = res.Steps, res.Epochs, Number(res.TrainLoss), res.Seconds,
+		res.ArenaMiB, res.Resumed
 	for _, h := range res.History {
 		r.History = append(r.History, epochQuality(h))
 	}
 	if res.Stopped {
 		r.Stopped = "patience"
-		f.tell(r, rep, "stopped after %s: no progress in %s for %s", units.Plural(res.Epochs, "epoch"), r.Metric, units.Plural(f.c.Patience, "epoch"))
+		f.tell(r, rep, "stopped after %s: no progress in %s for %s", units.Plural(res.Epochs, "epoch"), r.Metric,
+			units.Plural(f.c.Patience, "epoch"))
 	}
 	f.judge(r, res, rep)
 	if f.start != nil && res.Resumed == res.Steps {
@@ -66,12 +72,14 @@ func (f *finetuning) tell(r *FinetuneReport, rep Reporter, format string, args .
 // judge notes what is odd about how the training went.
 func (f *finetuning) judge(r *FinetuneReport, res *train.Result, rep Reporter) {
 	if n := len(res.History); n > 1 && res.TrainLoss > res.History[0].TrainLoss {
-		f.tell(r, rep, "the loss rose, from %.4g in the first epoch to %.4g in the last: a lower --lr may help (gtk lr-find looks for one)", res.History[0].TrainLoss, res.TrainLoss)
+		f.tell(r, rep, "the loss rose, from %.4g in the first epoch to %.4g in the last: a lower --lr may help (gtk lr-find looks for "+
+			"one)", res.History[0].TrainLoss, res.TrainLoss)
 	}
 	if b := res.Best; b != nil && res.Before != nil {
 		was := res.Before.Metric(b.Metric)
 		if gain := b.Value - was; b.Lower && gain > 0 || !b.Lower && gain < 0 {
-			f.tell(r, rep, "no epoch is better on the validation data than the model was before: %s %.4g, the best epoch has %.4g", b.Metric, was, b.Value)
+			f.tell(r, rep, "no epoch is better on the validation data than the model was before: %s %.4g, the best epoch has %.4g",
+				b.Metric, was, b.Value)
 		}
 	}
 }
@@ -142,7 +150,8 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter) (
 	return nil, err
 }
 
-// rescued adds to the error of a training that diverged where its good states are: the last checkpoint, and the best epoch, which is written.
+// rescued adds to the error of a training that diverged where its good states are: the last checkpoint, and the best epoch, which is
+// written.
 func (f *finetuning) rescued(ctx context.Context, res *train.Result, err error, checkpoint string, step int) error {
 	if checkpoint != "" {
 		err = fmt.Errorf("%w. The last good state is that of step %d in %s", err, step, checkpoint)
@@ -233,7 +242,8 @@ func (f *finetuning) written(ctx context.Context, path string, write bool) (*Rea
 
 func epochQuality(p train.EpochReport) EpochQuality {
 	q := EpochQuality{
-		Epoch: p.Epoch, Step: p.Step, LR: Number(p.LR), TrainLoss: Number(p.TrainLoss), TrainAccuracy: Number(p.TrainAcc), Val: qualityOf(p.Val), Seconds: p.Seconds,
+		Epoch: p.Epoch, Step: p.Step, LR: Number(p.LR), TrainLoss: Number(p.TrainLoss), TrainAccuracy: Number(p.TrainAcc),
+		Val: qualityOf(p.Val), Seconds: p.Seconds,
 		Measures: map[string]Number{},
 	}
 	for n, v := range p.Measures {

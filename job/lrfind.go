@@ -85,7 +85,8 @@ func LRFind(ctx context.Context, c LRFindConfig, rep Reporter) (*LRFindReport, e
 	}
 	start := time.Now()
 	f, err := FinetuneConfig{
-		Model: c.Model, ModelOptions: c.ModelOptions, Data: c.Data, DataOptions: c.DataOptions, UseOptions: c.UseOptions, NumClasses: c.NumClasses,
+		Model: c.Model, ModelOptions: c.ModelOptions, Data: c.Data, DataOptions: c.DataOptions, UseOptions: c.UseOptions,
+		NumClasses:  c.NumClasses,
 		Standardise: c.Standardise, StandardiseTargets: c.StandardiseTargets, TrainOptions: c.TrainOptions, Seed: c.Seed,
 	}.prepare(ctx, rep)
 	if err != nil {
@@ -113,8 +114,10 @@ func LRFind(ctx context.Context, c LRFindConfig, rep Reporter) (*LRFindReport, e
 		return nil, err
 	}
 	r := &LRFindReport{
-		Schema: "gtk.lr-find/1", Model: f.Path, Data: c.Data, Task: string(f.task.Kind), LossName: f.task.Name, Optimizer: f.optimizer(), BatchSize: f.cfg.Batch(f.train.Len()),
-		Suggested: Number(x.Suggested), Lowest: Number(x.Lowest), Rises: Number(x.Rises), Clear: x.Clear, Stopped: x.Stopped, Notes: f.notes, Out: c.Out,
+		Schema: "gtk.lr-find/1", Model: f.Path, Data: c.Data, Task: string(f.task.Kind), LossName: f.task.Name, Optimizer: f.optimizer(),
+		BatchSize: f.cfg.Batch(f.train.Len()),
+		Suggested: Number(x.Suggested), Lowest: Number(x.Lowest), Rises: Number(x.Rises), Clear: x.Clear, Stopped: x.Stopped,
+		Notes: f.notes, Out: c.Out,
 	}
 	for _, p := range x.Curve {
 		r.Curve = append(r.Curve, LRPoint{p.LR, Number(p.Loss), Number(p.Smoothed)})
@@ -140,7 +143,8 @@ func (f *finetuning) writeRange(c LRFindConfig, r *LRFindReport) error {
 		return nil
 	}
 	r.Report = filepath.Join(c.Out, "report.html")
-	page := report.New(strings.TrimSuffix(filepath.Base(f.Path), ".onnx"), fmt.Sprintf("Learning rates for training on %s with %s. %s.", r.Data, r.Optimizer, capital(f.task.String())))
+	page := report.New(strings.TrimSuffix(filepath.Base(f.Path), ".onnx"),
+		fmt.Sprintf("Learning rates for training on %s with %s. %s.", r.Data, r.Optimizer, capital(f.task.String())))
 	page.Kicker, page.Footer = "gtk lr-find", "Made by gtk lr-find. The numbers are in curve.csv beside this page."
 	top := page.Section("", "").Add(report.Facts{
 		{Label: "Suggested", Value: fmt.Sprintf("%.2g", float64(r.Suggested)), Tone: report.Good},
@@ -151,7 +155,8 @@ func (f *finetuning) writeRange(c LRFindConfig, r *LRFindReport) error {
 		top.Add(report.Note{Tone: report.Warn, Text: n})
 	}
 	chart := report.LineChart{Title: "Loss by learning rate", XLabel: "learning rate", YLabel: r.LossName, LogX: true,
-		Series: []report.Series{{Name: "of each batch"}, {Name: "smoothed"}}, Marks: []report.Mark{{X: float64(r.Suggested), Label: "suggested"}}}
+		Series: []report.Series{{Name: "of each batch"}, {Name: "smoothed"}},
+		Marks:  []report.Mark{{X: float64(r.Suggested), Label: "suggested"}}}
 	high := math.Inf(-1) // what is drawn: an explosion would hide the rest
 	for _, p := range r.Curve {
 		if p.LR <= float64(r.Lowest) {
@@ -165,13 +170,17 @@ func (f *finetuning) writeRange(c LRFindConfig, r *LRFindReport) error {
 			}
 		}
 	}
-	settings := slices.DeleteFunc(f.settings(), func(s report.Setting) bool { return slices.Contains([]string{"lr", "schedule", "epochs"}, s.Name) })
-	page.Section("Curve", "The learning rate grows exponentially from step to step; the model is then given its weights back. Smith 2015, arXiv 1506.01186.").Add(report.Columns{chart, settings})
+	settings := slices.DeleteFunc(f.settings(), func(s report.Setting) bool {
+		return slices.Contains([]string{"lr", "schedule", "epochs"}, s.Name)
+	})
+	page.Section("Curve", "The learning rate grows exponentially from step to step; the model is then given its weights back. Smith 2015, "+
+		"arXiv 1506.01186.").Add(report.Columns{chart, settings})
 	if err := WriteTo(r.Report, page.Write); err != nil {
 		return err
 	}
 	if c.Replay != nil {
-		if err := WriteFile(filepath.Join(c.Out, "run.yaml"), func(w *os.File) error { _, err := w.Write(c.Replay); return err }); err != nil {
+		if err := WriteFile(filepath.Join(c.Out, "run.yaml"),
+			func(w *os.File) error { _, err := w.Write(c.Replay); return err }); err != nil {
 			return err
 		}
 	}

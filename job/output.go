@@ -23,8 +23,8 @@ func (n Number) MarshalJSON() ([]byte, error) {
 	return json.Marshal(float64(n))
 }
 
-// MayWrite fails when path exists and force is not given, and when it cannot be written: before the work, not after it. It leaves nothing behind;
-// whoever writes the file makes missing folders.
+// MayWrite fails when path exists and force is not given, and when it cannot be written: before the work, not after it. It leaves nothing
+// behind; whoever writes the file makes missing folders.
 func MayWrite(path string, force bool) error {
 	if _, err := os.Lstat(path); err == nil && !force {
 		return usagef("%s exists already; give --force to replace it", path)

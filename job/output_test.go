@@ -30,14 +30,20 @@ func TestUnwritable(t *testing.T) {
 	}
 	scoring := job.ScoringOptions{Model: "builtin:digits", Data: digits, Out: under, ScoreEpochs: forever}
 	for name, err := range map[string]error{
-		"finetune": finetune(func(c *job.FinetuneConfig) { c.Out = under + "/x.onnx" })(""), "finetune, folder": finetune(func(c *job.FinetuneConfig) { c.Out = under })(""),
+		"finetune":             finetune(func(c *job.FinetuneConfig) { c.Out = under + "/x.onnx" })(""),
+		"finetune, folder":     finetune(func(c *job.FinetuneConfig) { c.Out = under })(""),
 		"finetune, checkpoint": finetune(func(c *job.FinetuneConfig) { c.Checkpoint = under + "/c.npz" })(""),
-		"score-data":           second(job.Score(ctx, job.ScoreConfig{ScoringOptions: scoring}, nil)), "prune-data": second(job.Prune(ctx, job.PruneConfig{ScoringOptions: scoring, Keep: 0.5}, nil)),
-		"explain": second(job.Explain(ctx, job.ExplainConfig{Model: "builtin:digits", Data: digits, Out: under}, nil)),
-		"export":  second(job.Export(ctx, job.ExportConfig{From: "builtin:digits", Out: under + "/x.onnx"})), "import": second(job.Import(job.ImportConfig{Model: "builtin:digits", Out: under + "/x.onnx"})),
-		"models new": second(job.Build(job.BuildConfig{Name: "mlp", Out: under + "/x.onnx"})), "data convert": second(job.Convert(job.ConvertConfig{Data: digits, Out: under + "/x.npz"})),
-		"data convert, folder": second(job.Convert(job.ConvertConfig{Data: digits, Out: under})), "data info": second(job.Data(job.DataConfig{Data: digits, Sheet: under + "/x.png"})),
-		"inspect": second(job.Inspect(job.InspectConfig{Model: "builtin:digits", Dot: under + "/x.dot"})), "demo": second(job.Demo(ctx, job.DemoConfig{Out: under}, nil)),
+		"score-data":           second(job.Score(ctx, job.ScoreConfig{ScoringOptions: scoring}, nil)),
+		"prune-data":           second(job.Prune(ctx, job.PruneConfig{ScoringOptions: scoring, Keep: 0.5}, nil)),
+		"explain":              second(job.Explain(ctx, job.ExplainConfig{Model: "builtin:digits", Data: digits, Out: under}, nil)),
+		"export":               second(job.Export(ctx, job.ExportConfig{From: "builtin:digits", Out: under + "/x.onnx"})),
+		"import":               second(job.Import(job.ImportConfig{Model: "builtin:digits", Out: under + "/x.onnx"})),
+		"models new":           second(job.Build(job.BuildConfig{Name: "mlp", Out: under + "/x.onnx"})),
+		"data convert":         second(job.Convert(job.ConvertConfig{Data: digits, Out: under + "/x.npz"})),
+		"data convert, folder": second(job.Convert(job.ConvertConfig{Data: digits, Out: under})),
+		"data info":            second(job.Data(job.DataConfig{Data: digits, Sheet: under + "/x.png"})),
+		"inspect":              second(job.Inspect(job.InspectConfig{Model: "builtin:digits", Dot: under + "/x.dot"})),
+		"demo":                 second(job.Demo(ctx, job.DemoConfig{Out: under}, nil)),
 	} {
 		var at *fs.PathError
 		if !errors.As(err, &at) || job.KindOf(err) != job.KindIO || len(at.Path) < len(under) {

@@ -124,7 +124,8 @@ var notFlags = []string{"model", "preprocessing", "trained parameters"}
 // refusal says in flags why a checkpoint is not taken.
 func (c FinetuneConfig) refusal(e *train.ResumeError) error {
 	if e.Differ == nil {
-		return usagef("--resume %s: the checkpoint does not say of which run it is, as it is of an older form; --resume-anyway takes it all the same", c.Resume)
+		return usagef("--resume %s: the checkpoint does not say of which run it is, as it is of an older form; --resume-anyway takes it "+
+			"all the same", c.Resume)
 	}
 	lines := e.Lines()
 	for i, d := range e.Differ {
@@ -132,5 +133,6 @@ func (c FinetuneConfig) refusal(e *train.ResumeError) error {
 			lines[i] = "--" + lines[i]
 		}
 	}
-	return usagef("--resume %s: the checkpoint is of another run: %s. Give what it was made with, or --resume-anyway to go on all the same", c.Resume, strings.Join(lines, "; "))
+	return usagef("--resume %s: the checkpoint is of another run: %s. Give what it was made with, or --resume-anyway to go on all the "+
+		"same", c.Resume, strings.Join(lines, "; "))
 }

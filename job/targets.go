@@ -10,7 +10,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// targetUnit is the unit of the targets of a regression that is trained on standardised ones: y = z·Std + Mean for what the model gives in training.
+// targetUnit is the unit of the targets of a regression that is trained on standardised ones: y = z·Std + Mean for what the model gives
+// in training.
 type targetUnit struct {
 	Mean []float64 `json:"mean"`
 	Std  []float64 `json:"std"`
@@ -22,7 +23,8 @@ const unitKey = "gtk.targets"
 // standardiseTargets finds the unit of the targets, and tells the task.
 func (t *trainee) standardiseTargets() error {
 	if _, done := t.File().Metadata(unitKey); done {
-		return usagef("--standardise-targets: the model gives values in the unit of its targets already, as it was trained with that before; leave it out")
+		return usagef("--standardise-targets: the model gives values in the unit of its targets already, as it was trained with that " +
+			"before; leave it out")
 	}
 	u, err := unitOf(t.train)
 	if err != nil {
@@ -32,7 +34,8 @@ func (t *trainee) standardiseTargets() error {
 		return usagef("--standardise-targets: %v", err)
 	}
 	t.unit = u
-	t.notes = append(t.notes, "targets are standardised: the loss is in their standard deviations, metrics and the model that is written are in their own unit")
+	t.notes = append(t.notes, "targets are standardised: the loss is in their standard deviations, metrics and the model that is written "+
+		"are in their own unit")
 	return nil
 }
 

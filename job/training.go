@@ -27,8 +27,8 @@ type TrainOptions struct {
 	Warmup    int               // steps in which the learning rate rises linearly at the start
 	BatchSize int               // examples in one step; 0 means 32, All all of them
 	Loss      string            // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
-	// ClassWeights are the weights of the classes in the cross-entropy, as in 1,2,0.5, or balanced; LabelSmoothing is its share of the truth that is
-	// spread over all classes. They stand for options of Loss; "" and 0 mean none.
+	// ClassWeights are the weights of the classes in the cross-entropy, as in 1,2,0.5, or balanced; LabelSmoothing is its share of the
+	// truth that is spread over all classes. They stand for options of Loss; "" and 0 mean none.
 	ClassWeights   string
 	LabelSmoothing float64
 	// BN is frozen (batch normalisation by the model's statistics), train (by those of the batch), or auto (train when they were never trained);

@@ -12,8 +12,8 @@ import (
 	"github.com/gtk-onnx/gtk/train"
 )
 
-// trainLog writes the epochs of a training to metrics.csv and metrics.jsonl, all of them anew after each, so that the files are whole and a resume goes
-// on where they end.
+// trainLog writes the epochs of a training to metrics.csv and metrics.jsonl, all of them anew after each, so that the files are whole and
+// a resume goes on where they end.
 type trainLog struct {
 	dir  string // "" writes nothing
 	rows []train.EpochReport

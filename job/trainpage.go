@@ -16,8 +16,10 @@ func (f *finetuning) writePage(r *FinetuneReport, res *train.Result) error {
 	if f.out.Report == "" {
 		return nil
 	}
-	page := report.New(strings.TrimSuffix(filepath.Base(f.Path), ".onnx"), fmt.Sprintf("Trained on %s. %s.", r.Data, capital(f.task.String())))
-	page.Kicker, page.Footer = "gtk finetune", "Made by gtk finetune. The numbers of each epoch are in "+metricsCSV+" and "+metricsJSON+" beside this page."
+	page := report.New(strings.TrimSuffix(filepath.Base(f.Path), ".onnx"),
+		fmt.Sprintf("Trained on %s. %s.", r.Data, capital(f.task.String())))
+	page.Kicker, page.Footer = "gtk finetune", "Made by gtk finetune. The numbers of each epoch are in "+metricsCSV+" and "+metricsJSON+" "+
+		"beside this page."
 	top := page.Section("", "").Add(f.facts(r, res))
 	for _, n := range r.Notes {
 		top.Add(report.Note{Tone: report.Warn, Text: n})
@@ -50,16 +52,19 @@ func (f *finetuning) facts(r *FinetuneReport, res *train.Result) report.Facts {
 		if _, lower := f.task.Primary(); lower && is > was || !lower && is < was {
 			tone = report.Bad
 		}
-		fs = append(fs, report.Fact{Label: "Validation " + name, Value: MetricText(r.Metric, is), Detail: "before " + MetricText(r.Metric, was), Tone: tone},
+		fs = append(fs, report.Fact{Label: "Validation " + name, Value: MetricText(r.Metric, is),
+			Detail: "before " + MetricText(r.Metric, was), Tone: tone},
 			report.Fact{Label: "Validation loss", Value: fmt.Sprintf("%.4g", a.Loss), Detail: fmt.Sprintf("before %.4g", res.Before.Loss)})
 	} else {
 		fs = append(fs, report.Fact{Label: "Loss of the last epoch", Value: fmt.Sprintf("%.4g", res.TrainLoss)})
 	}
 	if b := r.Best; b != nil {
-		fs = append(fs, report.Fact{Label: "Best epoch", Value: fmt.Sprint(b.Epoch), Detail: fmt.Sprintf("%s %s, in %s", name, MetricText(b.Metric, float64(b.Value)), filepath.Base(b.Path))})
+		fs = append(fs, report.Fact{Label: "Best epoch", Value: fmt.Sprint(b.Epoch),
+			Detail: fmt.Sprintf("%s %s, in %s", name, MetricText(b.Metric, float64(b.Value)), filepath.Base(b.Path))})
 	}
 	return append(fs,
-		report.Fact{Label: "Epochs", Value: fmt.Sprint(r.Epochs), Detail: fmt.Sprintf("%s of %s", units.Plural(r.Steps, "step"), units.Plural(f.cfg.Batch(f.train.Len()), "example"))},
+		report.Fact{Label: "Epochs", Value: fmt.Sprint(r.Epochs),
+			Detail: fmt.Sprintf("%s of %s", units.Plural(r.Steps, "step"), units.Plural(f.cfg.Batch(f.train.Len()), "example"))},
 		report.Fact{Label: "Time", Value: time.Duration(r.Seconds * float64(time.Second)).Round(100 * time.Millisecond).String()},
 		report.Fact{Label: "Trained parameters", Value: units.Count(r.Params), Detail: "in " + units.Plural(len(f.cfg.Params), "tensor")})
 }
@@ -86,7 +91,8 @@ func (f *finetuning) charts(res *train.Result) report.Columns {
 		loss := report.LineChart{Title: "Loss by epoch", XLabel: "epoch", YLabel: f.task.Name, Marks: marks, Series: []report.Series{
 			series("training", res, func(h train.EpochReport) (float64, bool) { return h.TrainLoss, true })}}
 		if f.val != nil {
-			loss.Series = append(loss.Series, series("validation", res, func(h train.EpochReport) (float64, bool) { return valOf(h, "loss") }))
+			loss.Series = append(loss.Series, series("validation", res,
+				func(h train.EpochReport) (float64, bool) { return valOf(h, "loss") }))
 		}
 		cs = append(cs, loss)
 	}
@@ -95,13 +101,15 @@ func (f *finetuning) charts(res *train.Result) report.Columns {
 			c := report.LineChart{Title: capital(MetricName(m.Name)) + " by epoch", XLabel: "epoch", Marks: marks, Series: []report.Series{
 				series("validation", res, func(h train.EpochReport) (float64, bool) { return valOf(h, m.Name) })}}
 			if m.Name == "accuracy" {
-				c.Series = []report.Series{series("training", res, func(h train.EpochReport) (float64, bool) { return h.TrainAcc, true }), c.Series[0]}
+				c.Series = []report.Series{series("training", res, func(h train.EpochReport) (float64, bool) { return h.TrainAcc, true }),
+					c.Series[0]}
 			}
 			cs = append(cs, c)
 		}
 	}
 	if s := f.losses; len(s.at) > 5 {
-		cs = append(cs, report.LineChart{Title: "Loss by step", XLabel: "step", YLabel: f.task.Name, Series: []report.Series{{Name: "training", X: s.at, Y: s.loss}}})
+		cs = append(cs, report.LineChart{Title: "Loss by step", XLabel: "step", YLabel: f.task.Name,
+			Series: []report.Series{{Name: "training", X: s.at, Y: s.loss}}})
 	}
 	if len(res.History) > 1 {
 		cs = append(cs, report.LineChart{Title: "Learning rate", XLabel: "epoch", Series: []report.Series{
@@ -151,7 +159,8 @@ func (f *finetuning) quality(page *report.Report, v *train.Evaluation) {
 		return
 	}
 	if len(v.Sample) > 0 {
-		page.Section("Values", "What is true and what is predicted, of examples all over the validation data; on the line both are equal.").Add(f.scatters(v))
+		page.Section("Values", "What is true and what is predicted, of examples all over the validation data; on the line both are "+
+			"equal.").Add(f.scatters(v))
 		return
 	}
 	if len(v.PerClass) == 0 {
@@ -211,7 +220,8 @@ func (f *finetuning) settings() report.Settings {
 	if f.c.ValSplit > 0 {
 		s = append(s, report.Setting{Name: "val-split", Value: fmt.Sprintf("%g, ids in %s", f.c.ValSplit, valIDs)})
 	}
-	s = append(s, report.Setting{Name: "loss", Value: f.task.Name}, report.Setting{Name: "batch-size", Value: fmt.Sprint(f.cfg.Batch(f.train.Len()))},
+	s = append(s, report.Setting{Name: "loss", Value: f.task.Name},
+		report.Setting{Name: "batch-size", Value: fmt.Sprint(f.cfg.Batch(f.train.Len()))},
 		report.Setting{Name: "epochs", Value: fmt.Sprint(f.cfg.Epochs)}, report.Setting{Name: "seed", Value: fmt.Sprint(f.cfg.Seed)})
 	for _, t := range f.traits() {
 		if t.Value != "" && t.Value != "false" && t.Value != "0" && t.Name != "val-split" {
@@ -224,7 +234,8 @@ func (f *finetuning) settings() report.Settings {
 		what string
 	}{
 		{"bn", f.cfg.BN != 0, "train"}, {"dropout", f.cfg.Dropout, "yes"}, {"no-decay-1d", f.cfg.NoDecay1D, "yes"},
-		{"shuffle", !f.cfg.Shuffle, "no"}, {"max-steps", f.cfg.MaxSteps > 0, fmt.Sprint(f.cfg.MaxSteps)}, {"patience", f.cfg.Patience > 0, fmt.Sprint(f.cfg.Patience)},
+		{"shuffle", !f.cfg.Shuffle, "no"}, {"max-steps", f.cfg.MaxSteps > 0, fmt.Sprint(f.cfg.MaxSteps)},
+		{"patience", f.cfg.Patience > 0, fmt.Sprint(f.cfg.Patience)},
 	} {
 		if x.on {
 			s = append(s, report.Setting{Name: x.name, Value: x.what})

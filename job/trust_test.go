@@ -45,7 +45,8 @@ func TestRunFolder(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if want := []string{"best.onnx", "checkpoint.npz", "metrics.csv", "metrics.jsonl", "model.onnx", "report.html", "run.yaml", "val-ids.txt"}; !slices.Equal(names, want) {
+	if want := []string{"best.onnx", "checkpoint.npz", "metrics.csv", "metrics.jsonl", "model.onnx", "report.html", "run.yaml",
+		"val-ids.txt"}; !slices.Equal(names, want) {
 		t.Errorf("the folder has %v, want %v", names, want)
 	}
 	f, err := os.Open(filepath.Join(dir, "metrics.csv"))
@@ -54,7 +55,8 @@ func TestRunFolder(t *testing.T) {
 	}
 	defer f.Close()
 	rows, err := csv.NewReader(f).ReadAll()
-	if err != nil || len(rows) != 4 || rows[3][0] != "3" || !slices.Contains(rows[0], "val_accuracy") || !slices.Contains(rows[0], "diffgrad.xi") || !slices.Contains(rows[0], "lr") {
+	if err != nil || len(rows) != 4 || rows[3][0] != "3" || !slices.Contains(rows[0], "val_accuracy") ||
+		!slices.Contains(rows[0], "diffgrad.xi") || !slices.Contains(rows[0], "lr") {
 		t.Errorf("metrics.csv: %v, error %v", rows, err)
 	}
 	b, err := os.ReadFile(filepath.Join(dir, "metrics.jsonl"))
@@ -63,7 +65,8 @@ func TestRunFolder(t *testing.T) {
 	}
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
 	var q job.EpochQuality
-	if err := json.Unmarshal([]byte(lines[2]), &q); err != nil || len(lines) != 3 || q.Epoch != 3 || q.TrainLoss != r.TrainLoss || q.Val.Loss != r.History[2].Val.Loss {
+	if err := json.Unmarshal([]byte(lines[2]), &q); err != nil || len(lines) != 3 || q.Epoch != 3 || q.TrainLoss != r.TrainLoss ||
+		q.Val.Loss != r.History[2].Val.Loss {
 		t.Errorf("metrics.jsonl: %s, error %v", b, err)
 	}
 	ds, err := data.Open("keep:"+filepath.Join(dir, "val-ids.txt")+"@digits#train", data.Options{})
@@ -74,13 +77,15 @@ func TestRunFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Loss by epoch", "Accuracy by epoch", "Loss by step", `class="matrix"`, "Learning rate", "<dt>optimizer</dt><dd>diffgrad</dd>", "10 scores for each example"} {
+	for _, want := range []string{"Loss by epoch", "Accuracy by epoch", "Loss by step", `class="matrix"`, "Learning rate",
+		"<dt>optimizer</dt><dd>diffgrad</dd>", "10 scores for each example"} {
 		if !strings.Contains(string(page), want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
 	// The best epoch is what best.onnx gives.
-	e, err := job.Evaluate(context.Background(), job.EvaluateConfig{Model: r.Best.Path, Data: "keep:" + filepath.Join(dir, "val-ids.txt") + "@digits#train"}, nil)
+	e, err := job.Evaluate(context.Background(), job.EvaluateConfig{Model: r.Best.Path,
+		Data: "keep:" + filepath.Join(dir, "val-ids.txt") + "@digits#train"}, nil)
 	if err != nil || e.Accuracy != r.Best.Value || math.Abs(float64(e.Loss-r.Best.Loss)) > 1e-6 {
 		t.Errorf("the best epoch read back: %+v, error %v; want %+v", e, err, r.Best)
 	}
@@ -195,12 +200,14 @@ func TestDivergedJob(t *testing.T) {
 	dir = filepath.Join(dir, "run")
 	// The rate grows from step to step until the weights explode.
 	r, err := job.Finetune(context.Background(), job.FinetuneConfig{
-		Model: model, Data: set, ValSplit: 0.2, Out: dir, Epochs: 200, TrainOptions: job.TrainOptions{Optimizer: "sgd", LR: 50, Schedule: "constant", Warmup: 800},
+		Model: model, Data: set, ValSplit: 0.2, Out: dir, Epochs: 200,
+		TrainOptions: job.TrainOptions{Optimizer: "sgd", LR: 50, Schedule: "constant", Warmup: 800},
 	}, nil)
 	if r != nil || err == nil || job.KindOf(err) != job.KindInput {
 		t.Fatalf("%v (%v)", err, job.KindOf(err))
 	}
-	for _, want := range []string{"diverged", "step ", "lower the learning rate", filepath.Join(dir, "checkpoint.npz"), filepath.Join(dir, "best.onnx")} {
+	for _, want := range []string{"diverged", "step ", "lower the learning rate", filepath.Join(dir, "checkpoint.npz"),
+		filepath.Join(dir, "best.onnx")} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("the error lacks %q: %v", want, err)
 		}
@@ -208,7 +215,8 @@ func TestDivergedJob(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "model.onnx")); err == nil {
 		t.Error("a model was written")
 	}
-	if e, err := job.Evaluate(context.Background(), job.EvaluateConfig{Model: filepath.Join(dir, "best.onnx"), Data: set}, nil); err != nil || !(float64(e.Loss) < 0.1) {
+	if e, err := job.Evaluate(context.Background(), job.EvaluateConfig{Model: filepath.Join(dir, "best.onnx"), Data: set},
+		nil); err != nil || !(float64(e.Loss) < 0.1) {
 		t.Errorf("the best epoch: %+v, error %v", e, err)
 	}
 }
@@ -222,8 +230,9 @@ func linear(t *testing.T, d tensor.DType, in, out int) *onnx.Model {
 	}
 	name := "linear"
 	g := &onnxpb.GraphProto{
-		Name: &name, Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", d, "N", in)}, Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", d, "N", out)},
-		Node: []*onnxpb.NodeProto{onnx.NewNode("Gemm", "fc", []string{"x", "w", "b"}, []string{"y"})},
+		Name: &name, Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", d, "N", in)},
+		Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", d, "N", out)},
+		Node:   []*onnxpb.NodeProto{onnx.NewNode("Gemm", "fc", []string{"x", "w", "b"}, []string{"y"})},
 	}
 	for n, v := range map[string]*tensor.Tensor{"w": w, "b": tensor.New(tensor.Float32, out)} {
 		c, err := v.Convert(d)
@@ -276,7 +285,8 @@ func TestStoragePrecision(t *testing.T) {
 				}
 				for _, best := range []bool{false, true} {
 					r, err := job.Finetune(context.Background(), job.FinetuneConfig{
-						Model: model, Data: set, Val: set, Epochs: 4, Out: filepath.Join(dir, fmt.Sprint(best), "out.onnx"), Best: best, TrainOptions: job.TrainOptions{LR: 0.05},
+						Model: model, Data: set, Val: set, Epochs: 4, Out: filepath.Join(dir, fmt.Sprint(best), "out.onnx"), Best: best,
+						TrainOptions: job.TrainOptions{LR: 0.05},
 					}, nil)
 					if err != nil || !r.Verify.Pass {
 						t.Fatalf("%v", err)
@@ -312,7 +322,8 @@ func TestStandardiseTargets(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err := job.Finetune(context.Background(), job.FinetuneConfig{
-			Model: model, Data: set, ValSplit: 0.2, Epochs: 80, Out: filepath.Join(dir, "run"), StandardiseTargets: true, TrainOptions: job.TrainOptions{LR: 0.1},
+			Model: model, Data: set, ValSplit: 0.2, Epochs: 80, Out: filepath.Join(dir, "run"), StandardiseTargets: true,
+			TrainOptions: job.TrainOptions{LR: 0.1},
 		}, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -350,7 +361,8 @@ func TestStandardiseTargets(t *testing.T) {
 			}
 		}
 	}
-	if _, err := tuned(t, func(c *job.FinetuneConfig) { c.StandardiseTargets = true }); err == nil || !strings.Contains(err.Error(), "--standardise-targets") {
+	if _, err := tuned(t, func(c *job.FinetuneConfig) { c.StandardiseTargets = true }); err == nil ||
+		!strings.Contains(err.Error(), "--standardise-targets") {
 		t.Errorf("classes: %v", err)
 	}
 }
@@ -359,8 +371,10 @@ func TestStandardiseTargets(t *testing.T) {
 func TestReportJSON(t *testing.T) {
 	nan := job.Number(math.NaN())
 	b, err := json.Marshal(job.FinetuneReport{
-		TrainLoss: nan, History: []job.EpochQuality{{TrainLoss: job.Number(math.Inf(1)), TrainAccuracy: nan, LR: nan, Measures: map[string]job.Number{"a": nan}}},
-		Before: &job.Quality{Loss: nan, Metrics: job.Metrics{"r2": nan}}, Best: &job.BestEpoch{Value: nan}, Verify: &job.ReadBack{MaxAbs: job.Number(math.Inf(1))},
+		TrainLoss: nan, History: []job.EpochQuality{{TrainLoss: job.Number(math.Inf(1)), TrainAccuracy: nan, LR: nan,
+			Measures: map[string]job.Number{"a": nan}}},
+		Before: &job.Quality{Loss: nan, Metrics: job.Metrics{"r2": nan}}, Best: &job.BestEpoch{Value: nan},
+		Verify: &job.ReadBack{MaxAbs: job.Number(math.Inf(1))},
 	})
 	if err != nil || strings.Count(string(b), "null") < 9 {
 		t.Errorf("%s, error %v", b, err)

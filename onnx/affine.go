@@ -7,8 +7,9 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// AppendAffine makes output the value that it was, times scale, plus shift, by a Mul and an Add behind it; the output keeps its name, its type and its
-// shape. scale and shift are of the output's element type and broadcast to it. What inside the graph reads the value goes on reading it as it was.
+// AppendAffine makes output the value that it was, times scale, plus shift, by a Mul and an Add behind it; the output keeps its name, its
+// type and its shape. scale and shift are of the output's element type and broadcast to it. What inside the graph reads the value goes on
+// reading it as it was.
 func (m *Model) AppendAffine(output string, scale, shift *tensor.Tensor) error {
 	g := m.Proto.GetGraph()
 	var out *onnxpb.ValueInfoProto

@@ -20,17 +20,20 @@ func doubled(d tensor.DType) *onnx.Model {
 		Name: &body, Node: []*onnxpb.NodeProto{onnx.NewNode("Add", "", []string{"y", "one"}, []string{"sum"})},
 		Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("sum", d, "N", 2)},
 	}
-	other := &onnxpb.GraphProto{Name: new("other"), Node: []*onnxpb.NodeProto{onnx.NewNode("Identity", "", []string{"y"}, []string{"same"})},
+	other := &onnxpb.GraphProto{Name: new("other"),
+		Node:   []*onnxpb.NodeProto{onnx.NewNode("Identity", "", []string{"y"}, []string{"same"})},
 		Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("same", d, "N", 2)}}
 	return onnx.NewModel(&onnxpb.GraphProto{
 		Name: &name, Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", d, "N", 2)},
 		Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", d, "N", 2), onnx.ValueInfo("z", d, "N", 2)},
 		Node: []*onnxpb.NodeProto{
 			onnx.NewNode("Mul", "y.mul", []string{"x", "two"}, []string{"y"}),
-			onnx.NewNode("If", "", []string{"yes"}, []string{"z"}, onnx.AttrGraph("then_branch", pass), onnx.AttrGraph("else_branch", other)),
+			onnx.NewNode("If", "", []string{"yes"}, []string{"z"}, onnx.AttrGraph("then_branch", pass),
+				onnx.AttrGraph("else_branch", other)),
 		},
-		Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("two", two), onnx.TensorToProto("one", one), onnx.TensorToProto("yes", tensor.From([]bool{true}))},
-		ValueInfo:   []*onnxpb.ValueInfoProto{onnx.ValueInfo("y.raw", d, "N", 2)},
+		Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("two", two), onnx.TensorToProto("one", one),
+			onnx.TensorToProto("yes", tensor.From([]bool{true}))},
+		ValueInfo: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y.raw", d, "N", 2)},
 	}, 17)
 }
 
@@ -71,9 +74,10 @@ func TestAppendAffine(t *testing.T) {
 	}
 	one := tensor.From([]float32{1}, 1)
 	for says, err := range map[string]error{
-		`no output "w"`:    doubled(tensor.Float32).AppendAffine("w", one, one),
-		"scale and shift":  doubled(tensor.Float64).AppendAffine("y", one, one),
-		"not computed by ": onnx.NewModel(&onnxpb.GraphProto{Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, 1)}}, 17).AppendAffine("x", one, one),
+		`no output "w"`:   doubled(tensor.Float32).AppendAffine("w", one, one),
+		"scale and shift": doubled(tensor.Float64).AppendAffine("y", one, one),
+		"not computed by ": onnx.NewModel(&onnxpb.GraphProto{Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, 1)}},
+			17).AppendAffine("x", one, one),
 	} {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want an error with %q", err, says)

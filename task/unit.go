@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// unit is what the targets of a regression are measured in: the model gives (y − mean)/std. There is one mean for each place of the last axis of the
-// targets, or one for all.
+// unit is what the targets of a regression are measured in: the model gives (y − mean)/std. There is one mean for each place of the last
+// axis of the targets, or one for all.
 type unit struct{ mean, std []float64 }
 
-// SetUnit says that the model is trained to give (y − mean)/std of the targets y. The loss compares such values; decisions, and so the metrics, are in the
-// unit of the targets. mean and std have one value for each place of the last axis of a target, or one for all.
+// SetUnit says that the model is trained to give (y − mean)/std of the targets y. The loss compares such values; decisions, and so the
+// metrics, are in the unit of the targets. mean and std have one value for each place of the last axis of a target, or one for all.
 func (t *Task) SetUnit(mean, std []float64) error {
 	if t.Kind != Regression {
 		return fmt.Errorf("task: the targets of a %s task have no unit: only those of a regression are standardised", t.Kind)

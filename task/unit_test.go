@@ -53,7 +53,8 @@ func TestUnit(t *testing.T) {
 		}
 	}
 	for _, v := range ms.Values() {
-		want := map[string]float64{"mae": (2. + 50 + 0 + 100) / 4, "rmse": math.Sqrt((4. + 2500 + 0 + 10000) / 4), "r2": (1 - 4./8 + 1 - 12500./5000) / 2}[v.Name]
+		want := map[string]float64{"mae": (2. + 50 + 0 + 100) / 4, "rmse": math.Sqrt((4. + 2500 + 0 + 10000) / 4),
+			"r2": (1 - 4./8 + 1 - 12500./5000) / 2}[v.Name]
 		if math.Abs(v.Value-want) > 1e-9 {
 			t.Errorf("%s is %v, want %v", v.Name, v.Value, want)
 		}

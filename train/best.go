@@ -9,7 +9,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Best is the best epoch by the first metric of the task on the validation data; of equal ones that with the lower loss, then the earlier one.
+// Best is the best epoch by the first metric of the task on the validation data; of equal ones that with the lower loss, then the earlier
+// one.
 type Best struct {
 	Epoch, Step int
 	Metric      string

@@ -11,8 +11,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Checkpoint is everything that continuing a training needs: the step, what training has changed of the model, the optimiser's state, the best
-// epoch, and the record of what happened. Order of data, augmentation and dropout follow from seed and step.
+// Checkpoint is everything that continuing a training needs: the step, what training has changed of the model, the optimiser's state, the
+// best epoch, and the record of what happened. Order of data, augmentation and dropout follow from seed and step.
 type Checkpoint struct {
 	Step    int
 	Tensors []tensor.Named // "param/NAME", "optim/NAME", and "best/NAME" of a best epoch that is over

@@ -24,7 +24,8 @@ type DivergedError struct {
 
 // Error says where, what and what to do.
 func (e *DivergedError) Error() string {
-	advice := fmt.Sprintf("lower the learning rate (it was %.3g; gtk lr-find looks for one), limit the norm of the gradients (clip-norm), or look at the data", e.LR)
+	advice := fmt.Sprintf("lower the learning rate (it was %.3g; gtk lr-find looks for one), limit the norm of the gradients (clip-norm), "+
+		"or look at the data", e.LR)
 	if e.Step == 1 {
 		advice = "nothing was learned yet, so look at the data and how they are prepared"
 	}
@@ -100,8 +101,10 @@ func (f *fit) loneNote() {
 	plain.MergeLone = false
 	switch {
 	case data.NumBatches(n, f.c.BatchSize, plain) > f.batches:
-		f.note("the last batch of each epoch has %d examples: with --bn train one example alone has no statistics to learn from, so it joins the batch before", f.c.BatchSize+1)
+		f.note("the last batch of each epoch has %d examples: with --bn train one example alone has no statistics to learn from, so it "+
+			"joins the batch before", f.c.BatchSize+1)
 	case f.c.BatchSize == 1 && n > 1:
-		f.note("--bn train with batches of one example: a normalisation over examples alone gets no statistics from them; use a larger --batch-size or --bn frozen")
+		f.note("--bn train with batches of one example: a normalisation over examples alone gets no statistics from them; use a larger " +
+			"--batch-size or --bn frozen")
 	}
 }

@@ -129,7 +129,8 @@ func (f *fit) identify() []Trait {
 	}
 	traits = append(traits,
 		Trait{"trained parameters", fmt.Sprintf("%d tensors", len(c.Params)), digest(func(h hash.Hash) { fmt.Fprintf(h, "%q", c.Params) })},
-		Trait{"model", fmt.Sprintf("%d nodes", len(f.m.File().Proto.GetGraph().GetNode())), digest(func(h hash.Hash) { digestModel(h, f.m) })},
+		Trait{"model", fmt.Sprintf("%d nodes", len(f.m.File().Proto.GetGraph().GetNode())),
+			digest(func(h hash.Hash) { digestModel(h, f.m) })},
 		dataTrait("data", f.ds))
 	if c.Val != nil {
 		traits = append(traits, dataTrait("val", c.Val))

@@ -370,8 +370,9 @@ func (f *fit) epoch(ctx context.Context) error {
 			continue
 		}
 		p := Progress{
-			Epoch: f.epochs + 1, Epochs: f.c.Epochs, Step: f.step, Steps: f.steps(), Batch: f.step - f.begun, Batches: f.batches, Examples: f.examples,
-			Loss: f.part.mean(), Accuracy: f.part.accuracy(), BatchLoss: one.mean(), LR: f.lr(),
+			Epoch: f.epochs + 1, Epochs: f.c.Epochs, Step: f.step, Steps: f.steps(), Batch: f.step - f.begun, Batches: f.batches,
+			Examples: f.examples,
+			Loss:     f.part.mean(), Accuracy: f.part.accuracy(), BatchLoss: one.mean(), LR: f.lr(),
 		}
 		p.SamplesPerSecond = float64(seen) / time.Since(begin).Seconds()
 		left := float64(f.steps()-f.step) * float64(f.c.BatchSize)
@@ -389,7 +390,8 @@ func (f *fit) closeEpoch(ctx context.Context, seconds func() float64) error {
 		return err
 	}
 	r := EpochReport{
-		Epoch: f.epochs + 1, Step: f.step, Examples: f.examples, LR: f.lr(), TrainLoss: f.part.mean(), TrainAcc: f.part.accuracy(), Seconds: seconds(),
+		Epoch: f.epochs + 1, Step: f.step, Examples: f.examples, LR: f.lr(), TrainLoss: f.part.mean(), TrainAcc: f.part.accuracy(),
+		Seconds:  seconds(),
 		Measures: f.measures(),
 	}
 	if f.eval != nil {

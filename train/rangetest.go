@@ -36,9 +36,9 @@ type Range struct {
 	Clear     bool    // the loss falls by more than it scatters from batch to batch
 }
 
-// RangeTest trains m with a learning rate that grows exponentially from step to step, until the loss explodes, and gives m its weights back. The rate at
-// which the loss falls fastest is a good one to train with. Losses are smoothed over their neighbours by a Gaussian of a twentieth of the steps,
-// which, unlike a running mean, does not shift the curve.
+// RangeTest trains m with a learning rate that grows exponentially from step to step, until the loss explodes, and gives m its weights
+// back. The rate at which the loss falls fastest is a good one to train with. Losses are smoothed over their neighbours by a Gaussian of
+// a twentieth of the steps, which, unlike a running mean, does not shift the curve.
 //
 // Source: Smith 2015, "Cyclical Learning Rates for Training Neural Networks", section 3.3, https://arxiv.org/abs/1506.01186; the exponential sweep and
 // the end at four times the lowest loss are those of fastai's Learner.lr_find.

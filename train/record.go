@@ -110,7 +110,8 @@ func (f *fit) makeRecord() *record {
 		Before: recordOf(f.res.Before), History: []epochRecord{},
 	}
 	for _, h := range f.res.History {
-		e := epochRecord{h.Epoch, h.Step, h.Examples, real(h.LR), real(h.TrainLoss), real(h.TrainAcc), recordOf(h.Val), h.Best, real(h.Seconds), reals(h.Measures)}
+		e := epochRecord{h.Epoch, h.Step, h.Examples, real(h.LR), real(h.TrainLoss), real(h.TrainAcc), recordOf(h.Val), h.Best,
+			real(h.Seconds), reals(h.Measures)}
 		r.History = append(r.History, e)
 	}
 	return r
@@ -119,7 +120,8 @@ func (f *fit) makeRecord() *record {
 // restore puts f at the place of the record, with its history.
 func (r *record) restore(f *fit) {
 	f.epochs, f.begun, f.examples, f.spent = r.Epochs, r.Begun, r.Examples, float64(r.Seconds)
-	f.part = part{tally{r.Part.N, r.Part.Hit, float64(r.Part.Loss), float64(r.Part.Terms)}, float64(r.Part.Seconds), floats(r.Part.Measures)}
+	f.part = part{tally{r.Part.N, r.Part.Hit, float64(r.Part.Loss), float64(r.Part.Terms)}, float64(r.Part.Seconds),
+		floats(r.Part.Measures)}
 	f.res.Before = r.Before.evaluation()
 	f.res.History = r.history()
 	if n := len(f.res.History); n > 0 {
@@ -131,7 +133,8 @@ func (r *record) history() []EpochReport {
 	var all []EpochReport
 	for _, e := range r.History {
 		all = append(all, EpochReport{
-			Epoch: e.Epoch, Step: e.Step, Examples: e.Examples, LR: float64(e.LR), TrainLoss: float64(e.TrainLoss), TrainAcc: float64(e.TrainAcc), Val: e.Val.evaluation(),
+			Epoch: e.Epoch, Step: e.Step, Examples: e.Examples, LR: float64(e.LR), TrainLoss: float64(e.TrainLoss),
+			TrainAcc: float64(e.TrainAcc), Val: e.Val.evaluation(),
 			Best: e.Best, Seconds: float64(e.Seconds), Measures: floats(e.Measures),
 		})
 	}

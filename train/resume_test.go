@@ -27,7 +27,8 @@ func shapesRun(t *testing.T) (*engine.Model, data.Dataset, Config) {
 	ds := open(t, "shapes?n=42&size=16#train")
 	p := data.Suggested(ds)
 	return m, ds, Config{
-		Preprocess: &p, Epochs: 4, BatchSize: 10, Shuffle: true, BN: engine.BNTrain, Seed: 7, Augment: data.Augment{Flip: true, Pad: 2}, Val: open(t, "shapes?n=30&size=16#test"),
+		Preprocess: &p, Epochs: 4, BatchSize: 10, Shuffle: true, BN: engine.BNTrain, Seed: 7, Augment: data.Augment{Flip: true, Pad: 2},
+		Val:       open(t, "shapes?n=30&size=16#test"),
 		Optimizer: rule(t, "diffgrad", optim.Config{}), Schedule: optim.Cosine{Max: 0.02},
 	}
 }
@@ -56,14 +57,15 @@ func told(h []EpochReport) string {
 	s := ""
 	for _, r := range h {
 		r.Seconds = 0
-		s += fmt.Sprintf("%d %d %d %v %v %v %v %v %v\n", r.Epoch, r.Step, r.Examples, r.LR, r.TrainLoss, r.TrainAcc, r.Best, r.Measures, recordOf(r.Val))
+		s += fmt.Sprintf("%d %d %d %v %v %v %v %v %v\n", r.Epoch, r.Step, r.Examples, r.LR, r.TrainLoss, r.TrainAcc, r.Best, r.Measures,
+			recordOf(r.Val))
 		s += fmt.Sprintln(*recordOf(r.Val))
 	}
 	return s
 }
 
-// Killed at twenty random moments and resumed each time, a training ends bit for bit where an undisturbed one does: weights, statistics, history,
-// the evaluation before, and the best epoch.
+// Killed at twenty random moments and resumed each time, a training ends bit for bit where an undisturbed one does: weights, statistics,
+// history, the evaluation before, and the best epoch.
 func TestKilled(t *testing.T) {
 	m, ds, c := shapesRun(t)
 	whole, err := Fit(context.Background(), m, ds, c)
@@ -196,17 +198,23 @@ func TestResumeRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(m **engine.Model, ds *data.Dataset, c *Config){
-		"lr was 0.02, is 0.01":          func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Traits = []Trait{{Name: "lr", Value: "0.01"}} },
-		"max-steps was 3, is 4":         func(_ **engine.Model, _ *data.Dataset, c *Config) { c.MaxSteps = 4 },
-		"epochs was 4, is 5":            func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Epochs = 5 },
-		"batch-size was 10, is 9":       func(_ **engine.Model, _ *data.Dataset, c *Config) { c.BatchSize = 9 },
-		"seed was 7, is 8":              func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Seed = 8 },
-		"shuffle was true, is false":    func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Shuffle = false },
-		"bn was train, is frozen":       func(_ **engine.Model, _ *data.Dataset, c *Config) { c.BN = engine.BNFrozen },
-		"dropout was false, is true":    func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Dropout = true },
-		"augment was":                   func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Augment.Pad = 1 },
-		"loss was cross-entropy, is":    func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Loss = "cross-entropy:smoothing=0.1" },
-		"optimizer was":                 func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Optimizer = rule(t, "adam", optim.Config{}) },
+		"lr was 0.02, is 0.01": func(_ **engine.Model, _ *data.Dataset,
+			c *Config) {
+			c.Traits = []Trait{{Name: "lr", Value: "0.01"}}
+		},
+		"max-steps was 3, is 4":      func(_ **engine.Model, _ *data.Dataset, c *Config) { c.MaxSteps = 4 },
+		"epochs was 4, is 5":         func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Epochs = 5 },
+		"batch-size was 10, is 9":    func(_ **engine.Model, _ *data.Dataset, c *Config) { c.BatchSize = 9 },
+		"seed was 7, is 8":           func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Seed = 8 },
+		"shuffle was true, is false": func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Shuffle = false },
+		"bn was train, is frozen":    func(_ **engine.Model, _ *data.Dataset, c *Config) { c.BN = engine.BNFrozen },
+		"dropout was false, is true": func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Dropout = true },
+		"augment was":                func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Augment.Pad = 1 },
+		"loss was cross-entropy, is": func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Loss = "cross-entropy:smoothing=0.1" },
+		"optimizer was": func(_ **engine.Model, _ *data.Dataset,
+			c *Config) {
+			c.Optimizer = rule(t, "adam", optim.Config{})
+		},
 		"patience was 0, is 1":          func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Patience = 1 },
 		"no-decay-1d was false, is":     func(_ **engine.Model, _ *data.Dataset, c *Config) { c.NoDecay1D = true },
 		"trained parameters was 29":     func(m **engine.Model, _ *data.Dataset, c *Config) { c.Params = must(Select(*m, nil, true))(t) },
@@ -278,7 +286,8 @@ func TestResumeFinished(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameWeights(t, "resumed", weights(m), want)
-	if res.Resumed != 10 || res.Steps != 10 || !res.Stopped || told(res.History) != told(whole.History) || res.After.Loss != whole.After.Loss || res.After.Confusion == nil {
+	if res.Resumed != 10 || res.Steps != 10 || !res.Stopped || told(res.History) != told(whole.History) ||
+		res.After.Loss != whole.After.Loss || res.After.Confusion == nil {
 		t.Errorf("%+v", res)
 	}
 }
@@ -295,13 +304,15 @@ func must[T any](v T, err error) func(*testing.T) T {
 }
 
 func TestRecordReadsBack(t *testing.T) {
-	r := &record{Form: 1, Seconds: real(math.Pi), Before: &evalRecord{Loss: real(math.Inf(1))}, History: []epochRecord{{TrainAcc: real(math.NaN()), Measures: map[string]real{"a": 1e-300}}}}
+	r := &record{Form: 1, Seconds: real(math.Pi), Before: &evalRecord{Loss: real(math.Inf(1))},
+		History: []epochRecord{{TrainAcc: real(math.NaN()), Measures: map[string]real{"a": 1e-300}}}}
 	b, err := r.encode()
 	if err != nil {
 		t.Fatal(err)
 	}
 	got, err := decodeRecord(b)
-	if err != nil || fmt.Sprint(got.History, got.Seconds, got.Before) != fmt.Sprint(r.History, r.Seconds, r.Before) && !math.IsInf(float64(got.Before.Loss), 1) {
+	if err != nil || fmt.Sprint(got.History, got.Seconds, got.Before) != fmt.Sprint(r.History, r.Seconds, r.Before) &&
+		!math.IsInf(float64(got.Before.Loss), 1) {
 		t.Errorf("%v, error %v", got, err)
 	}
 	for _, bad := range []string{"", "{", `{"form":2}`, `{"form":1,"begun":-1}`, `{"seconds":"soon"}`} {

@@ -138,7 +138,8 @@ func TestDiverged(t *testing.T) {
 				},
 			})
 			var d *DivergedError
-			if !errors.As(err, &d) || !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), c.says) || d.Step < 2 || d.Step > 92 || saved >= d.Step {
+			if !errors.As(err, &d) || !errors.Is(err, ErrDiverged) || !strings.Contains(err.Error(), c.says) || d.Step < 2 ||
+				d.Step > 92 || saved >= d.Step {
 				t.Errorf("saved at step %d; %v", saved, err)
 			}
 			if r == nil || len(r.History) > 1 {
@@ -158,7 +159,8 @@ func TestDivergedStatistics(t *testing.T) {
 		w[i] *= 1e22
 	}
 	_, err := Fit(context.Background(), m, ds, Config{
-		Epochs: 1, BatchSize: 16, Optimizer: rule(t, "sgd", optim.Config{}), Schedule: optim.Constant(1e-6), Preprocess: &p, BN: engine.BNTrain,
+		Epochs: 1, BatchSize: 16, Optimizer: rule(t, "sgd", optim.Config{}), Schedule: optim.Constant(1e-6), Preprocess: &p,
+		BN: engine.BNTrain,
 	})
 	if !errors.Is(err, ErrDiverged) {
 		t.Errorf("%v", err)
@@ -193,7 +195,8 @@ func TestReduce(t *testing.T) {
 	m, tr, _, p := digits(t)
 	broken := errors.New("the line is dead")
 	_, err := Fit(context.Background(), m, tr, Config{
-		Optimizer: rule(t, "sgd", optim.Config{}), Schedule: optim.Constant(1), Preprocess: p, Reduce: func(context.Context, []*optim.Param) error { return broken },
+		Optimizer: rule(t, "sgd", optim.Config{}), Schedule: optim.Constant(1), Preprocess: p,
+		Reduce: func(context.Context, []*optim.Param) error { return broken },
 	})
 	if !errors.Is(err, broken) {
 		t.Errorf("an error of Reduce: %v", err)

@@ -5,8 +5,8 @@ import (
 	"html/template"
 )
 
-// Matrix is a table of counts of what is true (rows) and what is said (columns) of the same classes, each cell coloured by its share of its row: the
-// diagonal is right, the rest is wrong.
+// Matrix is a table of counts of what is true (rows) and what is said (columns) of the same classes, each cell coloured by its share of
+// its row: the diagonal is right, the rest is wrong.
 type Matrix struct {
 	Caption string
 	Classes []string

@@ -9,10 +9,12 @@ import (
 
 func TestMatrix(t *testing.T) {
 	r := New("t", "")
-	r.Section("", "").Add(Matrix{Caption: "What is taken for what", Classes: []string{"cat", "<dog>", "none"}, Counts: [][]int{{90, 10, 0}, {1, 999, 0}, {0, 0, 0}}})
+	r.Section("", "").Add(Matrix{Caption: "What is taken for what", Classes: []string{"cat", "<dog>", "none"},
+		Counts: [][]int{{90, 10, 0}, {1, 999, 0}, {0, 0, 0}}})
 	s := render(t, r)
 	for _, want := range []string{
-		`class="right dark" style="--v:90%" title="cat: 90 of 100 right">90<`, `class="wrong" style="--v:10%" title="cat taken for &lt;dog&gt;: 10 of 100">10<`, `class="wrong" style="--v:8%"`,
+		`class="right dark" style="--v:90%" title="cat: 90 of 100 right">90<`,
+		`class="wrong" style="--v:10%" title="cat taken for &lt;dog&gt;: 10 of 100">10<`, `class="wrong" style="--v:8%"`,
 		`class="right" style="--v:0%" title="none: 0 of 0 right"><`,
 	} {
 		if !strings.Contains(s, want) {
@@ -29,7 +31,8 @@ func TestMatrix(t *testing.T) {
 	if s := render(t, r); !strings.Contains(s, "matrix small") || strings.Contains(s, ">12345</td><td class=\"wrong") {
 		t.Error("the cells of many classes hold numbers")
 	}
-	for _, bad := range []Block{Matrix{Classes: []string{"a"}}, Matrix{Classes: []string{"a"}, Counts: [][]int{{1, 2}}}, Scatter{Series: []Series{{Y: []float64{1}}}}} {
+	for _, bad := range []Block{Matrix{Classes: []string{"a"}}, Matrix{Classes: []string{"a"}, Counts: [][]int{{1, 2}}},
+		Scatter{Series: []Series{{Y: []float64{1}}}}} {
 		r := New("t", "")
 		r.Section("", "").Add(bad)
 		if err := r.Write(&bytes.Buffer{}); err == nil {
@@ -47,7 +50,8 @@ func TestScatter(t *testing.T) {
 	if n := strings.Count(s, "<circle"); n < 2+maxDots/2 || n > 2+maxDots {
 		t.Errorf("%d dots", n)
 	}
-	if strings.Contains(s, "<polyline") || !strings.Contains(s, `class="mark" x1=`) || !strings.Contains(s, `<span class="c1">b</span>`) || strings.Contains(s, "NaN") {
+	if strings.Contains(s, "<polyline") || !strings.Contains(s, `class="mark" x1=`) ||
+		!strings.Contains(s, `<span class="c1">b</span>`) || strings.Contains(s, "NaN") {
 		t.Error(s[strings.Index(s, "<section"):][:2000])
 	}
 	r = New("t", "")

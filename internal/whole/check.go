@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// Check fails when the file path cannot be written: it is a folder or a device, its folder takes no files or cannot be made. Nothing is left
-// behind, and a file that is there is not touched.
+// Check fails when the file path cannot be written: it is a folder or a device, its folder takes no files or cannot be made. Nothing is
+// left behind, and a file that is there is not touched.
 func Check(path string) error {
 	switch st, err := os.Stat(path); {
 	case err == nil && st.IsDir():

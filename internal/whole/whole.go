@@ -1,5 +1,5 @@
-// Package whole writes files that appear whole or not at all: under a temporary name beside the target, synced and renamed. A program that is killed
-// while it writes leaves that temporary file behind; whoever writes the same target next takes it away.
+// Package whole writes files that appear whole or not at all: under a temporary name beside the target, synced and renamed. A program
+// that is killed while it writes leaves that temporary file behind; whoever writes the same target next takes it away.
 package whole
 
 import (

@@ -137,7 +137,8 @@ func TestSweep(t *testing.T) {
 		t.Errorf("a file in the making was swept away: %v", err)
 	}
 	old := filepath.Join(filepath.Dir(path), fmt.Sprintf(".x.npz.%d.0123456789abcdef.tmp", os.Getppid()))
-	for _, n := range []string{old, filepath.Join(filepath.Dir(path), ".x.npz.mine.tmp"), filepath.Join(filepath.Dir(path), ".y.npz.1.0123456789abcdef.tmp")} {
+	for _, n := range []string{old, filepath.Join(filepath.Dir(path), ".x.npz.mine.tmp"),
+		filepath.Join(filepath.Dir(path), ".y.npz.1.0123456789abcdef.tmp")} {
 		if err := os.WriteFile(n, nil, 0o666); err != nil {
 			t.Fatal(err)
 		}
