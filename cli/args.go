@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"slices"
@@ -67,6 +68,8 @@ func rearrange(app *ucli.App, args []string) []string {
 		return out // the framework takes an argument for a topic
 	}
 	if len(words) == 0 {
+		more := replayOf(cmd, flags)
+		out, flags = append(out, more...), append(flags, more...)
 		words = configArgs(cmd, flags)
 	}
 	if len(words) > 0 {
@@ -75,20 +78,41 @@ func rearrange(app *ucli.App, args []string) []string {
 	return out
 }
 
+// replayOf are the flags of the run that --resume names, where nothing else says what is to be done.
+func replayOf(cmd *ucli.Command, flags []string) []string {
+	if cmd.Name != "finetune" || os.Getenv("GTK_CONFIG") != "" || flagValue(flags, "config") != "" || flagValue(flags, "resume") == "" {
+		return nil
+	}
+	yaml, out := job.ReplayOf(flagValue(flags, "resume"))
+	if yaml == "" {
+		return nil
+	}
+	more := []string{"--config", yaml}
+	if flagValue(flags, "out") == "" && flagValue(flags, "o") == "" {
+		more = append(more, "--out", out) // as it is called from here
+	}
+	return more
+}
+
+// flagValue is the value of a flag among words, the last one; "" when it is not there.
+func flagValue(words []string, name string) (value string) {
+	for i, f := range words {
+		n, v, joined := strings.Cut(strings.TrimLeft(f, "-"), "=")
+		switch {
+		case !strings.HasPrefix(f, "-") || n != name:
+		case joined:
+			value = v
+		case i+1 < len(words):
+			value = words[i+1]
+		}
+	}
+	return value
+}
+
 // configArgs are the arguments in the file of --config, if it was written by the same command. A file that cannot be read is
 // reported by applyConfig.
 func configArgs(cmd *ucli.Command, flags []string) []string {
-	path := os.Getenv("GTK_CONFIG")
-	for i, f := range flags {
-		name, value, joined := strings.Cut(strings.TrimLeft(f, "-"), "=")
-		switch {
-		case !strings.HasPrefix(f, "-") || name != "config":
-		case joined:
-			path = value
-		case i+1 < len(flags):
-			path = flags[i+1]
-		}
-	}
+	path := cmp.Or(flagValue(flags, "config"), os.Getenv("GTK_CONFIG"))
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil
@@ -183,6 +207,9 @@ func resolvedConfig(c *ucli.Context) ([]byte, error) {
 		name := f.Names()[0]
 		if name == "config" || name == "force" || name == "json" || name == "help" || !c.IsSet(name) {
 			continue
+		}
+		if name == "resume" && !c.Bool("resume-anyway") {
+			continue // the whole run gives the same
 		}
 		values[name] = c.Value(name)
 		if s, ok := c.Value(name).(ucli.StringSlice); ok {

@@ -98,24 +98,6 @@ func metricLine(r *job.EvaluateReport) string {
 	return strings.Join(append(words, fmt.Sprintf("loss %.4g (%s)", float64(r.Loss), r.LossName)), "   ")
 }
 
-// metricName is how a metric is called in text.
-func metricName(n string) string {
-	switch n {
-	case "top5":
-		return "top-5"
-	case "f1", "ece", "auroc", "mae", "rmse", "iou":
-		return strings.ToUpper(n)
-	case "r2":
-		return "R²"
-	}
-	return strings.ReplaceAll(n, "_", " ")
-}
+func metricName(n string) string { return job.MetricName(n) }
 
-// metricValue is a share in percent, any other metric as a number.
-func metricValue(n string, v float64) string {
-	switch n {
-	case "mae", "rmse", "r2", "perplexity", "ece", "auroc", "f1":
-		return fmt.Sprintf("%.4g", v)
-	}
-	return units.Percent(v)
-}
+func metricValue(n string, v float64) string { return job.MetricText(n, v) }

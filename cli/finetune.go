@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -17,28 +18,51 @@ func init() {
 		Name: "finetune", Usage: "train a model on a data set", ArgsUsage: "MODEL --data SPEC [--val SPEC] -o OUT",
 		Description: "Trains, writes the model with labels and preprocessing in its metadata, reads it back and compares.\n\n" +
 			"  gtk finetune model.onnx --data imagefolder:photos --val-split 0.2 --num-classes auto --optimizer diffgrad -o out.onnx\n" +
-			"  gtk finetune model.onnx --data imagefolder:photos --last-layer --epochs 3 -o out.onnx\n\n" +
-			"With --optimizer sgd --lr 1 --schedule constant --epochs 1 --batch-size ALL --shuffle=false this is exactly one step along the gradient.\n" +
-			"Ctrl-C saves a checkpoint (--checkpoint, or one beside the output) that --resume continues bit for bit.",
+			"  gtk finetune model.onnx --data imagefolder:photos --val-split 0.2 --last-layer --epochs 30 --patience 3 --best -o run\n\n" +
+			"A folder as output gets model.onnx, best.onnx (the best epoch on the validation data), run.yaml, checkpoint.npz,\n" +
+			"metrics.csv, metrics.jsonl, val-ids.txt and report.html. Ctrl-C saves a checkpoint; gtk finetune --resume FOLDER goes\n" +
+			"on bit for bit, also after a crash. A resume with other flags is refused by their names. A training that diverges is\n" +
+			"named, and writes no model.\n" +
+			"With --optimizer sgd --lr 1 --schedule constant --epochs 1 --batch-size ALL --shuffle=false this is exactly one step\n" +
+			"along the gradient.",
 		Flags: slices.Concat([]ucli.Flag{
 			dataFlag(),
 			&ucli.StringFlag{Name: "val", Category: "data", Usage: "data set to measure on before, after each epoch and at the end"},
 			&ucli.Float64Flag{Name: "val-split", Category: "data", Usage: "share of --data to measure on instead, in (0,1)"},
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE`.onnx for the trained model, or a folder for model.onnx, run.yaml and checkpoints"},
+			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE`.onnx for the trained model, or a folder for everything"},
+			&ucli.BoolFlag{Name: "best", Usage: "write the best epoch as the model, not the last one"},
+			&ucli.StringFlag{Name: "report", Usage: "`FOLDER` for report.html, metrics and ids where the output is a file"},
 			&ucli.BoolFlag{Name: "force", Usage: "overwrite"},
 			&ucli.BoolFlag{Name: "dry-run", Usage: "say what would be trained, how long it takes and the memory it needs"},
 			&ucli.BoolFlag{Name: "list", Usage: "list optimisers, schedules and losses"},
 			&ucli.IntFlag{Name: "epochs", Category: "training", Value: 5, Usage: "passes over the data"},
 			&ucli.IntFlag{Name: "max-steps", Category: "training", Usage: "stop after so many steps"},
-			&ucli.StringFlag{Name: "num-classes", Category: "training", Usage: "replace the last layer by a fresh one for `N` classes; auto: as many as the data has"},
-			&ucli.BoolFlag{Name: "standardise", Category: "training", Usage: "features without pictures: bring each to mean 0 and deviation 1, and store that in the model"},
+			&ucli.IntFlag{Name: "patience", Category: "training",
+				Usage: "stop after so many `EPOCHS` without progress in the task's metric on the validation data; 0 never does"},
+			&ucli.Float64Flag{Name: "min-delta", Category: "training", Usage: "by how much the metric must be better to be progress"},
 			&ucli.BoolFlag{Name: "tract", Category: "TrAct", Usage: "train the first layer by TrAct (https://arxiv.org/abs/2410.23970)"},
 			&ucli.Float64Flag{Name: "tract-lambda", Category: "TrAct", Value: 0.1, Usage: "its ridge; inputs should have unit variance"},
 			&ucli.StringFlag{Name: "tract-layer", Category: "TrAct", Usage: "`NODE` to apply it to, when the first layer is not found"},
-			&ucli.StringFlag{Name: "checkpoint", Category: "checkpoints", Usage: "`FILE` (.npz) to write after each epoch and when interrupted"},
-			&ucli.StringFlag{Name: "resume", Category: "checkpoints", Usage: "`FILE` to continue from; give the same flags as before"},
-		}, loopFlags("frozen"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
+			&ucli.StringFlag{Name: "checkpoint", Category: "checkpoints",
+				Usage: "`FILE` (.npz) to write after each epoch and when interrupted; none: only when interrupted"},
+			&ucli.IntFlag{Name: "checkpoint-every", Category: "checkpoints", Usage: "write it after so many `STEPS` too"},
+			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
+				Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
+			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
+		}, headFlags(), loopFlags("frozen"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
+}
+
+// headFlags say what is done to a model and its data before training.
+func headFlags() []ucli.Flag {
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "num-classes", Category: "training",
+			Usage: "replace the last layer by a fresh one for `N` classes; auto: as many as the data has"},
+		&ucli.BoolFlag{Name: "standardise", Category: "training",
+			Usage: "features without pictures: bring each to mean 0 and deviation 1, and store that in the model"},
+		&ucli.BoolFlag{Name: "standardise-targets", Category: "training",
+			Usage: "regression: train on targets of mean 0 and deviation 1; the model gives values in their own unit"},
+	}
 }
 
 func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
@@ -60,15 +84,19 @@ func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
 		}
 		return e.printPlan(p)
 	}
+	if cfg.Replay, err = resolvedConfig(c); err != nil {
+		return err
+	}
 	r, err := job.Finetune(ctx, cfg, e.reporter())
 	var stopped *job.InterruptedError
 	if errors.As(err, &stopped) {
-		fmt.Fprintf(e.Stderr, "gtk: step %d saved in %s; go on with --resume %s\n", stopped.Step, stopped.Checkpoint, stopped.Checkpoint)
+		how := "gtk finetune --resume %s goes on"
+		if yaml, _ := job.ReplayOf(stopped.Checkpoint); yaml == "" {
+			how = "go on with --resume %s and the same flags"
+		}
+		fmt.Fprintf(e.Stderr, "gtk: step %d saved in %s; "+how+"\n", stopped.Step, stopped.Checkpoint, stopped.Checkpoint)
 	}
 	if r == nil {
-		return err
-	}
-	if err := writeConfig(c, cfg.Output().Config); err != nil {
 		return err
 	}
 	if err := e.emit(r); err != nil {
@@ -82,8 +110,12 @@ func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
 func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConfig, err error) {
 	cfg = job.FinetuneConfig{
 		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), Val: c.String("val"), ValSplit: c.Float64("val-split"),
-		NumClasses: c.String("num-classes"), Standardise: c.Bool("standardise"), Epochs: c.Int("epochs"), MaxSteps: c.Int("max-steps"), Out: c.String("out"),
-		Force: c.Bool("force"), Checkpoint: c.String("checkpoint"), Resume: c.String("resume"), Seed: e.Seed,
+		NumClasses: c.String("num-classes"), Standardise: c.Bool("standardise"), StandardiseTargets: c.Bool("standardise-targets"),
+		Epochs:   c.Int("epochs"),
+		MaxSteps: c.Int("max-steps"), Patience: c.Int("patience"), MinDelta: c.Float64("min-delta"), Out: c.String("out"),
+		Best: c.Bool("best"), Report: c.String("report"),
+		Force: c.Bool("force"), Checkpoint: c.String("checkpoint"), CheckpointEvery: c.Int("checkpoint-every"), Resume: c.String("resume"),
+		ResumeAnyway: c.Bool("resume-anyway"), Seed: e.Seed,
 	}
 	switch {
 	case cfg.Data == "":
@@ -109,11 +141,24 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 
 // printFinetune says what a training did.
 func (e *env) printFinetune(r *job.FinetuneReport) {
+	name := metricName(r.Metric)
 	if b, a := r.Before, r.After; b != nil {
-		e.printf("validation %s %s → %s, loss %.4g → %.4g\n", metricName(r.Metric), metricValue(r.Metric, float64(b.Metrics[r.Metric])), metricValue(r.Metric, float64(a.Metrics[r.Metric])),
+		e.printf("validation %s %s → %s, loss %.4g → %.4g\n", name, metricValue(r.Metric, float64(b.Metrics[r.Metric])),
+			metricValue(r.Metric, float64(a.Metrics[r.Metric])),
 			float64(b.Loss), float64(a.Loss))
 	}
-	e.printf("%d steps in %.1f s; written %s, read back: outputs differ by %.3g at most\n", r.Steps, r.Seconds, r.Out, r.Verify.MaxAbs)
+	if b := r.Best; b != nil {
+		e.printf("best epoch %d: %s %s, in %s\n", b.Epoch, name, metricValue(b.Metric, float64(b.Value)), b.Path)
+	}
+	did := "written " + r.Out
+	if r.Kept {
+		did = r.Out + " is there already and left as it is"
+	}
+	e.printf("%s in %.1f s; %s, read back: outputs differ by %.3g at most\n", units.Plural(r.Steps, "step"), r.Seconds, did,
+		float64(r.Verify.MaxAbs))
+	if r.Report != "" {
+		e.printf("report: %s\n", filepath.Join(r.Report, "report.html"))
+	}
 }
 
 // printPlan says what a training would do.
@@ -122,7 +167,8 @@ func (e *env) printPlan(p *job.FinetunePlan) error {
 		return err
 	}
 	all := time.Duration(p.Seconds * float64(time.Second)).Round(time.Second)
-	e.printf("%d steps of %d examples, %s trained parameters in %d tensors\n", p.Steps, p.BatchSize, units.Count(p.Params), p.Tensors)
+	e.printf("%s of %s, %s trained parameters in %s\n", units.Plural(p.Steps, "step"), units.Plural(p.BatchSize, "example"),
+		units.Count(p.Params), units.Plural(p.Tensors, "tensor"))
 	e.printf("about %.1f ms a step, %s in all (validation not counted); %.1f MiB for activations and gradients\n", p.MsPerStep, all, p.ArenaMiB)
 	e.printf("nothing was written\n")
 	return nil

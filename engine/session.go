@@ -25,8 +25,14 @@ type Build struct {
 	feeds map[string]graph.Value
 }
 
-// Value is the value of the forward graph called name.
-func (b *Build) Value(name string) (graph.Value, error) { return b.m.value(name) }
+// Value is the value of the forward graph called name. Of an output in half precision it is what is computed, before it is narrowed.
+func (b *Build) Value(name string) (graph.Value, error) {
+	v, err := b.m.value(name)
+	if err != nil {
+		return 0, err
+	}
+	return b.m.wide(v), nil
+}
 
 // Input adds an input, to be fed by that name.
 func (b *Build) Input(name string, d tensor.DType, dims []graph.Dim) graph.Value {

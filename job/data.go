@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/internal/whole"
 )
 
 // DataConfig says what is looked at in a data set.
@@ -102,10 +103,10 @@ func Convert(c ConvertConfig) (*ConvertReport, error) {
 		if err := MayWrite(out, c.Force); err != nil {
 			return nil, err
 		}
-	} else if err := MayWrite(out, false); err != nil {
-		if entries, derr := os.ReadDir(out); derr != nil || len(entries) > 0 {
-			return nil, usagef("%s exists already; a folder of pictures is written to a new or empty folder", out)
-		}
+	} else if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
+		return nil, usagef("%s exists already; a folder of pictures is written to a new or empty folder", out)
+	} else if err := whole.CheckFolder(out); err != nil {
+		return nil, err
 	}
 	ds, err := openSpec(c.Data, c.Labels, c.Options)
 	if err != nil {

@@ -80,6 +80,9 @@ type ExplainedInput struct {
 // Explain makes heat maps and writes overlays (PNG), raw maps (.npy) and one self-contained report.html.
 func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport, error) {
 	rep = orQuiet(rep)
+	if err := MayFill(c.Out, c.Force); err != nil {
+		return nil, err
+	}
 	l, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
 		return nil, err

@@ -42,8 +42,8 @@ type Model struct {
 const BuiltinPrefix = "builtin:"
 
 // OpenModel reads and prepares the model in the file path, or the one that builtin:NAME names. Labels and preprocessing come from its metadata
-// and the options.
-func OpenModel(path string, o ModelOptions) (*Model, error) {
+// and the options. more are further options of engine.Load.
+func OpenModel(path string, o ModelOptions, more ...engine.Option) (*Model, error) {
 	start := time.Now()
 	file, err := ReadModel(path)
 	if err != nil {
@@ -58,7 +58,7 @@ func OpenModel(path string, o ModelOptions) (*Model, error) {
 		return nil, err
 	}
 	start = time.Now()
-	if l.Model, err = engine.Load(file, engine.WithThreads(o.Threads)); err != nil {
+	if l.Model, err = engine.Load(file, append(more, engine.WithThreads(o.Threads))...); err != nil {
 		return nil, badInput(fmt.Errorf("%s: %w", path, err))
 	}
 	l.Prepare = time.Since(start)
@@ -67,8 +67,8 @@ func OpenModel(path string, o ModelOptions) (*Model, error) {
 }
 
 // openModel is OpenModel with the warnings told to rep.
-func openModel(path string, o ModelOptions, rep Reporter) (*Model, error) {
-	l, err := OpenModel(path, o)
+func openModel(path string, o ModelOptions, rep Reporter, more ...engine.Option) (*Model, error) {
+	l, err := OpenModel(path, o, more...)
 	if err != nil {
 		return nil, err
 	}

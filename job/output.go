@@ -7,7 +7,9 @@ import (
 	"io/fs"
 	"math"
 	"os"
-	"path/filepath"
+	"syscall"
+
+	"github.com/gtk-onnx/gtk/internal/whole"
 )
 
 // Number is a float that is null in JSON when it is not finite.
@@ -21,67 +23,40 @@ func (n Number) MarshalJSON() ([]byte, error) {
 	return json.Marshal(float64(n))
 }
 
-// MayWrite fails when path exists and force is not given.
+// MayWrite fails when path exists and force is not given, and when it cannot be written: before the work, not after it. It leaves nothing
+// behind; whoever writes the file makes missing folders.
 func MayWrite(path string, force bool) error {
-	if force {
-		return nil
-	}
-	if _, err := os.Lstat(path); err == nil {
+	if _, err := os.Lstat(path); err == nil && !force {
 		return usagef("%s exists already; give --force to replace it", path)
-	} else if !errors.Is(err, fs.ErrNotExist) {
-		return err
 	}
-	return nil
+	return whole.Check(path)
 }
 
-// OutDir makes the output folder of a command. A folder that is not empty needs force.
-func OutDir(dir string, force bool) error {
+// MayFill is MayWrite for the files of a folder. A folder that is not empty needs force.
+func MayFill(dir string, force bool) error {
 	if dir == "" {
 		return usagef("the output folder is missing: give -o DIR")
 	}
 	entries, err := os.ReadDir(dir)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return os.MkdirAll(dir, 0o777)
-	case err != nil:
-		return err
-	case len(entries) > 0 && !force:
+	case err == nil && len(entries) > 0 && !force:
 		return usagef("folder %s is not empty; give --force to write into it", dir)
+	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+		return err
 	}
-	return nil
+	return whole.CheckFolder(dir)
 }
 
-// WriteFile writes a file by way of a temporary one that is synced and renamed, so that no reader sees half of it.
-func WriteFile(path string, write func(f *os.File) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".gtk-*")
-	if err != nil {
+// OutDir makes the output folder of a command, if it may be filled.
+func OutDir(dir string, force bool) error {
+	if err := MayFill(dir, force); err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if err = write(f); err != nil {
-		f.Close()
-		return err
-	}
-	if err = f.Chmod(0o666 &^ umask()); err != nil {
-		f.Close()
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		f.Close()
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return os.MkdirAll(dir, 0o777)
 }
 
-// umask is the usual mask of permissions; files are never written executable.
-func umask() os.FileMode { return 0o022 }
+// WriteFile writes a file that appears whole or not at all. Missing folders are made.
+func WriteFile(path string, write func(f *os.File) error) error { return whole.Write(path, write) }
 
 // WriteTo is WriteFile for writers.
 func WriteTo(path string, write func(w io.Writer) error) error {

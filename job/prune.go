@@ -82,6 +82,9 @@ func (c PruneConfig) openPruning(ctx context.Context, rep Reporter) (*scoring, e
 // Prune scores the data as Score does, chooses the examples worth keeping, and writes scores.csv, keep.txt, manifest.json and report.html into Out.
 func Prune(ctx context.Context, c PruneConfig, rep Reporter) (*PruneReport, error) {
 	rep = orQuiet(rep)
+	if err := MayFill(c.Out, c.Force); err != nil {
+		return nil, err
+	}
 	s, err := c.openPruning(ctx, rep)
 	if err != nil {
 		return nil, err

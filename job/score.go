@@ -33,6 +33,9 @@ type ScoreReport struct {
 // highest score) and report.html into Out.
 func Score(ctx context.Context, c ScoreConfig, rep Reporter) (*ScoreReport, error) {
 	rep = orQuiet(rep)
+	if err := MayFill(c.Out, c.Force); err != nil {
+		return nil, err
+	}
 	s, err := c.open(ctx, "score-data", rep)
 	if err != nil {
 		return nil, err

@@ -96,7 +96,7 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 			return nil, usagef("--score: %s is given twice", n)
 		}
 	}
-	l, err := openModel(c.Model, c.ModelOptions, rep)
+	l, err := openModel(c.Model, c.ModelOptions, rep, engine.WithTrainable(c.Trainable...))
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +117,11 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 		return nil, badInput(err)
 	}
 	first.fewer = "give --reinit head for a fresh last layer of the right size"
-	if err := first.understand(ctx, c.UseOptions, c.Loss); err != nil {
+	loss, err := c.loss()
+	if err != nil {
+		return nil, err
+	}
+	if err := first.understand(ctx, c.UseOptions, loss); err != nil {
 		return nil, err
 	}
 	u.task = first.task
@@ -223,7 +227,7 @@ func (s *scoring) fresh(run int) (*engine.Model, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
-	return loadAgain(file, s.c.Threads)
+	return loadAgain(file, s.c.Threads, engine.WithTrainable(s.c.Trainable...))
 }
 
 // prepared is the model of a run, trained for some epochs.

@@ -12,6 +12,7 @@ import (
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/task"
+	"github.com/gtk-onnx/gtk/tensor"
 	"github.com/gtk-onnx/gtk/train"
 )
 
@@ -20,11 +21,12 @@ type trainee struct {
 	*use                        // pre is that of train and val as they are given here; ds is train before it is split and cached
 	train, val data.Dataset     // val is nil without validation data
 	stored     *data.Preprocess // what goes into the model's metadata
+	unit       *targetUnit      // of targets that are standardised for training, nil for others
 }
 
 // openTrainee reads model and data, replaces the head when NumClasses asks for it, and checks that they fit.
 func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee, error) {
-	l, err := openModel(c.Model, c.ModelOptions, rep)
+	l, err := openModel(c.Model, c.ModelOptions, rep, engine.WithTrainable(c.Trainable...))
 	if err != nil {
 		return nil, err
 	}
@@ -62,12 +64,21 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 			return nil, err
 		}
 	}
-	if err := t.understand(ctx, c.UseOptions, c.Loss); err != nil {
+	loss, err := c.loss()
+	if err != nil {
+		return nil, err
+	}
+	if err := t.understand(ctx, c.UseOptions, loss); err != nil {
 		return nil, err
 	}
 	if t.task.HasClasses() && t.Labels == nil {
 		t.Labels = u.ds.Classes()
 		t.task.Classes = t.Labels
+	}
+	if c.StandardiseTargets {
+		if err := t.standardiseTargets(); err != nil {
+			return nil, err
+		}
 	}
 	t.stored = t.pre
 	t.cache(c.Augment)
@@ -117,7 +128,7 @@ func (t *trainee) freshHead(ctx context.Context, c FinetuneConfig, rep Reporter)
 	if err != nil {
 		return badInput(fmt.Errorf("--num-classes: %w. A detector or a model that changes pictures has no layer of classes to replace: gtk inspect says what the model is for", err))
 	}
-	m, err := loadAgain(file, c.Threads)
+	m, err := loadAgain(file, c.Threads, engine.WithTrainable(c.Trainable...))
 	if err != nil {
 		return err
 	}
@@ -165,8 +176,8 @@ func classesNeeded(ds data.Dataset, dense bool) (int, error) {
 }
 
 // loadAgain prepares a file that was made from a model which was loaded.
-func loadAgain(file *onnx.Model, threads int) (*engine.Model, error) {
-	m, err := engine.Load(file, engine.WithThreads(threads))
+func loadAgain(file *onnx.Model, threads int, more ...engine.Option) (*engine.Model, error) {
+	m, err := engine.Load(file, append(more, engine.WithThreads(threads))...)
 	return m, badInput(err)
 }
 
@@ -190,7 +201,22 @@ func (t *trainee) write(path string, force bool) error {
 	if err := setUse(file, t.Labels, t.stored); err != nil {
 		return err
 	}
+	if t.unit != nil {
+		if err := t.unit.apply(file, t.task.Head.Output, t.output(t.task.Head.Output).DType); err != nil {
+			return err
+		}
+	}
 	return file.WriteFile(path, onnx.WriteOptions{Force: force})
+}
+
+// output is the output of that name.
+func (t *trainee) output(name string) engine.IO {
+	for _, o := range t.Outputs() {
+		if o.Name == name {
+			return o
+		}
+	}
+	return engine.IO{}
 }
 
 // setUse stores labels and preprocessing in the metadata of a model.
@@ -233,10 +259,42 @@ func (t *trainee) verifyWritten(ctx context.Context, path string, threads int) (
 		if err != nil {
 			return nil, err
 		}
-		v.MaxAbs = distance(was, is)
+		most := 0.0
+		if t.unit != nil { // the file has two operators more, whose rounding is its own
+			outs := t.Outputs()
+			for k, x := range was { // of all parts
+				if o := outs[k%len(outs)]; o.Name == t.task.Head.Output {
+					t.unit.of(x)
+					most = max(most, roundingOf(o.DType)*largest(x))
+				}
+			}
+		}
+		d := distance(was, is)
+		v.MaxAbs, v.Pass = Number(d), d <= most
 	}
-	v.Pass = v.MaxAbs == 0
 	return v, nil
+}
+
+// roundingOf is what two operations in a type may change of a value, as a share of it.
+func roundingOf(d tensor.DType) float64 {
+	switch d {
+	case tensor.Float16:
+		return 4e-3
+	case tensor.BFloat16:
+		return 3e-2
+	case tensor.Float64:
+		return 1e-12
+	}
+	return 1e-5
+}
+
+// largest is the largest magnitude in x.
+func largest(x []float64) float64 {
+	m := 0.0
+	for _, v := range x {
+		m = max(m, math.Abs(v))
+	}
+	return m
 }
 
 // outputsOf are the outputs of the model that p feeds for the examples of b, part by part.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/internal/options"
 	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/train"
 )
@@ -26,12 +27,17 @@ type TrainOptions struct {
 	Warmup    int               // steps in which the learning rate rises linearly at the start
 	BatchSize int               // examples in one step; 0 means 32, All all of them
 	Loss      string            // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
+	// ClassWeights are the weights of the classes in the cross-entropy, as in 1,2,0.5, or balanced; LabelSmoothing is its share of the
+	// truth that is spread over all classes. They stand for options of Loss; "" and 0 mean none.
+	ClassWeights   string
+	LabelSmoothing float64
 	// BN is frozen (batch normalisation by the model's statistics), train (by those of the batch), or auto (train when they were never trained);
 	// "" means frozen for Finetune, and auto where scores are made.
 	BN        string
 	KeepOrder bool     // of the data, in each epoch
 	Augment   string   // random changes of pictures: flip, crop=4, resized=0.08:1, separated by commas
 	Freeze    []string // globs of parameters to leave as they are
+	Trainable []string // globs of tensors that are trained beside those that are found to be learned, whatever Freeze and LastLayer say
 	LastLayer bool     // train the last layer only
 	Dropout   bool     // apply the model's Dropout while training
 	NoDecay1D bool     // no weight decay on biases and normalisation
@@ -81,6 +87,32 @@ func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule
 	return opt, schedule, lr, nil
 }
 
+// loss is the specification of the loss with class weights and label smoothing in it.
+func (o TrainOptions) loss() (string, error) {
+	spec := cmp.Or(o.Loss, "auto")
+	for _, x := range []struct{ flag, option, value string }{
+		{"class-weights", "weights", o.ClassWeights}, {"label-smoothing", "smoothing", strconv.FormatFloat(o.LabelSmoothing, 'g', -1, 64)},
+	} {
+		if x.value == "" || x.value == "0" {
+			continue
+		}
+		if spec == "auto" {
+			spec = "cross-entropy"
+		}
+		name, pairs, err := options.Split(spec)
+		switch {
+		case err != nil:
+			return "", usagef("--loss: %v", err)
+		case name != "cross-entropy" && name != "ce":
+			return "", usagef("--%s belongs to the cross-entropy, and the loss is %s", x.flag, name)
+		case slices.ContainsFunc(pairs, func(p [2]string) bool { return p[0] == x.option }):
+			return "", usagef("--%s and %s in --loss say the same: leave one out", x.flag, x.option)
+		}
+		spec += ":" + x.option + "=" + x.value
+	}
+	return spec, nil
+}
+
 func isZero(s string) bool {
 	v, err := strconv.ParseFloat(s, 64)
 	return err == nil && v == 0
@@ -97,8 +129,8 @@ func (o TrainOptions) config(m *engine.Model, bn string, seed uint64) (cfg train
 	if cfg.Augment, err = data.ParseAugment(o.Augment); err != nil {
 		return cfg, 0, usagef("--augment: %v", err)
 	}
-	if cfg.Params, err = train.Select(m, o.Freeze, o.LastLayer); err != nil {
-		if len(o.Freeze) == 0 {
+	if cfg.Params, err = train.Select(m, o.Freeze, o.LastLayer, o.Trainable...); err != nil {
+		if len(o.Freeze)+len(o.Trainable) == 0 {
 			return cfg, 0, badInput(err)
 		}
 		return cfg, 0, usagef("%v", err)

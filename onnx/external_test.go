@@ -172,8 +172,12 @@ func TestWriteRefusals(t *testing.T) {
 	if err := m.WriteFile(dir, WriteOptions{Force: true}); err == nil || !strings.Contains(err.Error(), "folder") {
 		t.Errorf("a folder: %v", err)
 	}
-	if err := m.WriteFile(filepath.Join(dir, "no", "a.onnx"), WriteOptions{}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no folder: %v", err)
+	if err := m.WriteFile(filepath.Join(dir, "new", "folder", "a.onnx"), WriteOptions{}); err != nil {
+		t.Errorf("a folder that is missing: %v", err)
+	}
+	var at *fs.PathError
+	if under := filepath.Join(path, "a.onnx"); !errors.As(m.WriteFile(under, WriteOptions{}), &at) || at.Path != under {
+		t.Errorf("under a file: %v", at)
 	}
 	if err := m.WriteFile(path, WriteOptions{Force: true, ExternalData: true, DataName: "../x"}); err == nil {
 		t.Error("data file in another folder: no error")

@@ -6,11 +6,11 @@ import (
 	"io"
 	"io/fs"
 	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strconv"
 
+	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 	"google.golang.org/protobuf/proto"
@@ -96,8 +96,8 @@ func (m *Model) isChanged(p *onnxpb.TensorProto) bool {
 }
 
 // WriteFile writes the model to path, and its external data to a file beside it. Files appear whole or not at all: they
-// are written under a temporary name, synced and renamed. Without Force, a file that is there is an error that is
-// fs.ErrExist.
+// are written under a temporary name, synced and renamed; missing folders are made. Without Force, a file that is there is an error that
+// is fs.ErrExist.
 func (m *Model) WriteFile(path string, o WriteOptions) error {
 	if o.ExternalData && o.Inline {
 		return fmt.Errorf("onnx: write %s: both ExternalData and Inline", path)
@@ -133,11 +133,11 @@ func (m *Model) WriteFile(path string, o WriteOptions) error {
 		}
 		b, err := marshalModel(p)
 		if err != nil {
-			discard(f)
+			f.Discard()
 			return err
 		}
-		if err := finish(f, data); err != nil {
-			return err
+		if err := f.Commit(); err != nil {
+			return fmt.Errorf("onnx: %w", err)
 		}
 		return writeWhole(path, b)
 	}
@@ -169,14 +169,14 @@ func mayWrite(path string, force bool) error {
 
 // writeData writes the external data of m to a temporary file, to be finished or discarded. The message returned refers
 // to it by its final name.
-func (m *Model) writeData(path string, o WriteOptions) (_ *onnxpb.ModelProto, _ *os.File, err error) {
-	f, err := createTemp(path)
+func (m *Model) writeData(path string, o WriteOptions) (_ *onnxpb.ModelProto, _ *whole.File, err error) {
+	f, err := whole.Create(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("onnx: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			discard(f)
+			f.Discard()
 		}
 	}()
 	w := bufio.NewWriterSize(f, 1<<16)
@@ -255,50 +255,13 @@ func makeExternal(p *onnxpb.TensorProto, location string, offset, size int64) {
 	}
 }
 
-// createTemp makes a temporary file beside path.
-func createTemp(path string) (*os.File, error) {
-	name := fmt.Sprintf(".%s.%016x.tmp", filepath.Base(path), rand.Uint64())
-	f, err := os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+func writeWhole(path string, b []byte) error {
+	err := whole.Write(path, func(f *os.File) error {
+		_, err := f.Write(b)
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("onnx: write %s: %w", path, err)
-	}
-	return f, nil
-}
-
-// discard takes a temporary file away.
-func discard(f *os.File) {
-	f.Close()
-	os.Remove(f.Name())
-}
-
-// finish syncs f and gives it its name.
-func finish(f *os.File, path string) error {
-	err := f.Sync()
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-		return fmt.Errorf("onnx: write %s: %w", path, err)
-	}
-	if d, err := os.Open(filepath.Dir(path)); err == nil { // so that the name survives a crash; not all systems can
-		_ = d.Sync()
-		d.Close()
+		return fmt.Errorf("onnx: %w", err)
 	}
 	return nil
-}
-
-func writeWhole(path string, b []byte) error {
-	f, err := createTemp(path)
-	if err != nil {
-		return err
-	}
-	if _, err := f.Write(b); err != nil {
-		discard(f)
-		return fmt.Errorf("onnx: write %s: %w", path, err)
-	}
-	return finish(f, path)
 }

@@ -74,6 +74,10 @@ func (t *Task) Decisions(v *tensor.Tensor, n int, truth *Truth, see func(i int, 
 			for c := range k {
 				d.Z[c+b2i(pair)] = link.logit(all[at+c*inner])
 			}
+			if t.unit != nil {
+				t.unit.undo(d.Z)
+				d.Target = t.unit.undone(d.Target)
+			}
 			see(i, &d)
 		}
 	}

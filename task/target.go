@@ -170,7 +170,10 @@ func (t *Task) targets(b *data.Batch, labels []int64) ([]float64, error) {
 		if len(y) != b.Len()*t.K {
 			return nil, fmt.Errorf("task: targets %v for %d outputs of each example", b.Y, t.K)
 		}
-		return y, t.checkTargets(b, y)
+		if err := t.checkTargets(b, y); err != nil {
+			return nil, err
+		}
+		return t.standardised(y), nil
 	}
 	if t.K == 1 {
 		out := make([]float64, len(labels))

@@ -77,6 +77,7 @@ type Task struct {
 	link      link         // from the model's numbers to logits
 	void      bool         // of whole numbers at positions 255 is none
 	binary255 bool         // ... or stands for class 1, as in a mask that was stored as a picture
+	unit      *unit        // of the targets; nil: the model gives them as they are
 }
 
 // Positions reports whether there is a class for each position of an example, and ClassAxis along which axis of the logits the classes lie.

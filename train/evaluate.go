@@ -3,6 +3,7 @@ package train
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -38,6 +39,31 @@ type Evaluation struct {
 	Groups    []GroupScore   // by the values of the columns of GroupBy, sorted
 	Confusion [][]int        // [label][prediction], nil without classes or with more than 2048
 	Predicted map[int]int    // index of the example to predicted class, where an example has one
+	Sample    []Sampled      // of a regression: what it says and what is true, of examples all over the data
+}
+
+// Sampled is one value of an example: what is true and what the model says.
+type Sampled struct {
+	Output        int // which of the values of an example
+	Target, Value float64
+}
+
+// Of a regression with many values or examples this much is kept to be shown.
+const (
+	sampledOutputs  = 8
+	sampledExamples = 500
+)
+
+// sample keeps values of example index, which is one of n.
+func (e *Evaluation) sample(index, n int, d *task.Decision) {
+	if every := (n + sampledExamples - 1) / sampledExamples; index%every != 0 || d.Target == nil {
+		return
+	}
+	k := min(len(d.Z), sampledOutputs)
+	for j := range k {
+		o := j * len(d.Z) / k
+		e.Sample = append(e.Sample, Sampled{o, d.Target[o], d.Z[o]})
+	}
 }
 
 // Metric is the value of a metric, NaN when it was not measured.
@@ -67,6 +93,9 @@ type GroupScore struct {
 	Low      float64
 	High     float64
 }
+
+// errNotFinite is what a model gives that cannot be evaluated.
+var errNotFinite = errors.New("NaN or infinity")
 
 // mostConfused bounds the classes of a confusion matrix.
 const mostConfused = 2048
@@ -122,12 +151,19 @@ func understand(ctx context.Context, m *engine.Model, ds data.Dataset, t *task.T
 	return t, p, nil
 }
 
-// tally counts hits.
+// tally counts decisions and hits, and sums the loss over its terms.
 type tally struct {
 	n, hit int
 	loss   float64
 	terms  float64
 }
+
+func (c *tally) add(o tally) {
+	c.n, c.hit, c.loss, c.terms = c.n+o.n, c.hit+o.hit, c.loss+o.loss, c.terms+o.terms
+}
+
+// mean is the loss per term.
+func (c *tally) mean() float64 { return c.loss / max(c.terms, 1) }
 
 func (c *tally) accuracy() float64 {
 	if c.n == 0 {
@@ -175,6 +211,9 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 				}
 				meters.Add(d)
 				r.Decisions++
+				if t.Kind == task.Regression {
+					r.sample(at, e.ds.Len(), d)
+				}
 				if d.Label >= 0 {
 					hit = d.Right()
 					byClass[d.Label].n++
@@ -192,7 +231,7 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 				}
 			})
 			if err == nil && bad >= 0 {
-				err = fmt.Errorf("train: eval: the model gives NaN or infinity for example %q", b.IDs[bad])
+				err = fmt.Errorf("train: eval: the model gives %w for example %q", errNotFinite, b.IDs[bad])
 			}
 			return err
 		})

@@ -33,16 +33,26 @@ type Config struct {
 	Augment    data.Augment     //
 	Shuffle    bool             //
 	Seed       uint64           //
-	Resume     *Checkpoint      // continue from here
 	NoDecay1D  bool             // no weight decay on parameters of one axis: biases and normalisation
 	Val        data.Dataset     // evaluated before, after each epoch, and at the end; may be nil
 	ValBatch   int              // batch size of the evaluation; 0: 64
+	Patience   int              // stop after so many epochs without progress in the first metric of the task on Val; 0: never
+	MinDelta   float64          // what counts as progress
 
+	Resume *Checkpoint // continue from here
+	Traits []Trait     // what a checkpoint has to agree in, besides what Fit knows itself
+	Anyway bool        // continue from the checkpoint of a run that differs
+
+	// Note is told what is worth knowing, which Result.Notes has too. It may be nil, as may those that follow.
+	Note func(string)
+	// Reduce sees the gradients of a batch before the step, and may change them. Params without a gradient are not among them.
+	Reduce func(ctx context.Context, params []*optim.Param) error
 	// Step is called after each step; Epoch after each epoch. An error ends the training.
 	Step  func(Progress) error
 	Epoch func(EpochReport) error
-	// Save is called with a checkpoint after each epoch, and when the context is cancelled.
-	Save func(*Checkpoint) error
+	// Save is called with a checkpoint after each epoch, after each SaveEvery steps, and when the context is cancelled.
+	Save      func(*Checkpoint) error
+	SaveEvery int // 0: only after each epoch
 }
 
 // Batch is the number of examples in a full batch of a data set of n.
@@ -78,7 +88,9 @@ type Progress struct {
 	Epoch, Epochs    int     // from 1
 	Step, Steps      int     // in the whole training, from 1
 	Batch, Batches   int     // in the epoch, from 1
+	Examples         int     // seen in the whole training
 	Loss, Accuracy   float64 // running means over the epoch; Accuracy is NaN without classes
+	BatchLoss        float64 // of this batch, before the step
 	LR               float64
 	SamplesPerSecond float64
 	ETA              time.Duration
@@ -86,29 +98,32 @@ type Progress struct {
 
 // EpochReport is the state after an epoch.
 type EpochReport struct {
-	Epoch               int
+	Epoch               int // from 1
+	Step, Examples      int // so far
+	LR                  float64
 	TrainLoss, TrainAcc float64
 	Val                 *Evaluation // nil without validation data
+	Best                bool        // it is the best epoch so far
 	Seconds             float64
 	Measures            map[string]float64 // what the optimiser reports, for example "diffgrad.xi"
 }
 
 // Result is what Fit did.
 type Result struct {
-	Steps     int
-	Epochs    int
-	TrainLoss float64 // mean of the last epoch
-	Before    *Evaluation
-	After     *Evaluation
+	Steps     int         // of the whole training, those before a resume too
+	Epochs    int         // likewise
+	Resumed   int         // steps that were done before
+	Stopped   bool        // for want of progress
+	TrainLoss float64     // mean of the last epoch
+	Before    *Evaluation // of the model as it was
+	After     *Evaluation // of the model as it is
+	Best      *Best       // nil without validation data
 	History   []EpochReport
 	Seconds   float64
 	TrAct     *TrActLayer
 	ArenaMiB  float64 // memory of activations and gradients
 	Notes     []string
 }
-
-// ErrDiverged is the error of a loss that is not finite.
-var ErrDiverged = errors.New("the loss is not finite")
 
 // Fit trains m on ds in place. When ctx is cancelled it calls c.Save and returns the context's error with what was done so far.
 func Fit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*Result, error) {
@@ -125,13 +140,30 @@ type fit struct {
 	c       Config
 	s       *engine.Session
 	params  []*optim.Param
+	changed []*engine.Param           // what training changes: weights, and statistics with BNTrain
 	sums    map[string]*tensor.Tensor // gradients of a batch that is fed in parts
 	eval    *Evaluator
 	sampler data.Sampler
 	batches int // in an epoch
+	traits  []Trait
+	judge   *judge
 	res     *Result
-	step    int
 	start   time.Time
+
+	// The position, which a checkpoint holds.
+	step     int // steps done
+	epochs   int // epochs that are finished
+	begun    int // step at which the present epoch began
+	examples int // seen
+	part     part
+	spent    float64 // seconds before this run
+}
+
+// part is what is known of an epoch that is not finished.
+type part struct {
+	tally
+	seconds  float64
+	measures map[string]float64 // after its last step, where that was taken before a resume
 }
 
 func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*fit, error) {
@@ -183,17 +215,33 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 			return nil, err
 		}
 		f.params = append(f.params, &optim.Param{Name: name, W: p.Value, Decay: !c.NoDecay1D || p.Value.Rank() > 1})
+		f.changed = append(f.changed, p)
+	}
+	if c.BN == engine.BNTrain {
+		for p := range m.Params() {
+			if p.State {
+				f.changed = append(f.changed, p)
+			}
+		}
 	}
 	f.sampler = data.Sequential(ds.Len())
 	if c.Shuffle {
 		f.sampler = data.Shuffled(ds.Len(), c.Seed)
 	}
 	f.batches = data.NumBatches(ds.Len(), f.c.BatchSize, f.c.batching(0))
+	f.loneNote()
+	if c.Patience > 0 && c.Val == nil {
+		return nil, errors.New("train: stopping for want of progress needs validation data")
+	}
+	if c.Save != nil || c.Resume != nil {
+		f.traits = f.identify()
+	}
 	if c.Val != nil {
 		ec := EvalConfig{Task: f.c.Task, Feed: f.c.Feed, BatchSize: c.ValBatch, Preprocess: c.Preprocess}
 		if f.eval, err = NewEvaluator(ctx, m, c.Val, ec); err != nil {
 			return nil, err
 		}
+		f.judge = newJudge(f.c.Task, c.Patience, c.MinDelta)
 	}
 	return f, nil
 }
@@ -220,7 +268,11 @@ func (f *fit) fixBatch() error {
 }
 
 func (f *fit) note(format string, args ...any) {
-	f.res.Notes = append(f.res.Notes, fmt.Sprintf(format, args...))
+	n := fmt.Sprintf(format, args...)
+	f.res.Notes = append(f.res.Notes, n)
+	if f.c.Note != nil {
+		f.c.Note(n)
+	}
 }
 
 // steps is the number of steps of the whole training.
@@ -232,55 +284,74 @@ func (f *fit) run(ctx context.Context) (*Result, error) {
 		if err := f.restore(f.c.Resume); err != nil {
 			return nil, err
 		}
+		f.res.Resumed = f.step
 	}
-	var err error
 	if f.eval != nil {
-		if f.res.Before, err = f.eval.Run(ctx); err != nil {
-			return nil, err
+		var err error
+		if f.res.Before == nil {
+			if f.res.Before, err = f.eval.Run(ctx); err != nil {
+				return nil, err
+			}
 		}
 		f.res.After = f.res.Before
+		if f.finished() && f.step > 0 {
+			if f.res.After, err = f.eval.Run(ctx); err != nil {
+				return nil, err
+			}
+		}
 	}
-	for f.step < f.steps() {
+	for !f.finished() {
 		err := f.epoch(ctx)
 		f.m.Changed(f.c.Params...)
-		if err != nil {
-			if ctx.Err() != nil && f.c.Save != nil {
-				if saveErr := f.c.Save(f.checkpoint()); saveErr != nil {
-					err = errors.Join(err, saveErr)
-				}
-			}
-			return f.result(), err
+		if err == nil {
+			err = f.save()
+		} else if ctx.Err() != nil {
+			err = errors.Join(err, f.save())
 		}
-		if f.c.Save != nil {
-			if err := f.c.Save(f.checkpoint()); err != nil {
-				return f.result(), err
-			}
+		if err != nil {
+			return f.result(), err
 		}
 	}
 	return f.result(), nil
 }
 
+// finished reports whether nothing is left to do.
+func (f *fit) finished() bool {
+	return f.step == f.begun && (f.step >= f.steps() || f.judge.enough())
+}
+
+// save hands over a checkpoint, if one is wanted.
+func (f *fit) save() error {
+	if f.c.Save == nil {
+		return nil
+	}
+	if err := f.finite(); err != nil {
+		return err
+	}
+	return f.c.Save(f.checkpoint())
+}
+
 func (f *fit) result() *Result {
-	f.res.Steps, f.res.Epochs = f.step, len(f.res.History)
-	f.res.Seconds = time.Since(f.start).Seconds()
+	f.res.Steps, f.res.Epochs, f.res.Stopped = f.step, f.epochs, f.judge.enough()
+	f.res.Seconds = f.spent + time.Since(f.start).Seconds()
 	f.res.ArenaMiB = float64(f.s.ArenaBytes()) / (1 << 20)
+	if f.judge != nil {
+		f.res.Best = f.judge.best
+	}
 	return f.res
 }
 
-// epoch runs the rest of the epoch that f.step is in.
+// epoch runs the rest of the epoch that f.step is in, and closes it.
 func (f *fit) epoch(ctx context.Context) error {
-	epoch := f.step / f.batches
-	o := f.c.batching(epoch)
-	o.Skip, o.Masks = f.step%f.batches, f.c.Task.Masks()
-	begin := time.Now()
-	var sum, terms float64 // of the loss
-	var seen int           // examples
-	var all tally          // of decisions
+	o := f.c.batching(f.epochs)
+	o.Skip, o.Masks = f.step-f.begun, f.c.Task.Masks()
+	begin, old := time.Now(), f.part.seconds
+	seen := 0 // examples
 	for b, err := range data.Batches(ctx, f.ds, f.sampler, f.c.BatchSize, o) {
 		if err != nil {
 			return err
 		}
-		if f.step == f.steps() {
+		if f.step >= f.steps() {
 			break
 		}
 		one, err := f.one(ctx, b)
@@ -288,41 +359,75 @@ func (f *fit) epoch(ctx context.Context) error {
 			return err
 		}
 		seen += b.Len()
-		sum, terms, all.n, all.hit = sum+one.loss, terms+one.terms, all.n+one.n, all.hit+one.hit
+		f.part.add(one)
+		f.part.seconds = old + time.Since(begin).Seconds()
+		if n := f.c.SaveEvery; n > 0 && f.step%n == 0 && f.step-f.begun < f.batches && f.step < f.steps() {
+			if err := f.save(); err != nil {
+				return err
+			}
+		}
 		if f.c.Step == nil {
 			continue
 		}
 		p := Progress{
-			Epoch: epoch + 1, Epochs: f.c.Epochs, Step: f.step, Steps: f.steps(), Batch: (f.step-1)%f.batches + 1, Batches: f.batches,
-			Loss: sum / max(terms, 1), Accuracy: all.accuracy(), LR: f.c.Schedule.LR(f.step, f.steps()),
+			Epoch: f.epochs + 1, Epochs: f.c.Epochs, Step: f.step, Steps: f.steps(), Batch: f.step - f.begun, Batches: f.batches,
+			Examples: f.examples,
+			Loss:     f.part.mean(), Accuracy: f.part.accuracy(), BatchLoss: one.mean(), LR: f.lr(),
 		}
-		spent := time.Since(begin)
-		p.SamplesPerSecond = float64(seen) / spent.Seconds()
+		p.SamplesPerSecond = float64(seen) / time.Since(begin).Seconds()
 		left := float64(f.steps()-f.step) * float64(f.c.BatchSize)
 		p.ETA = time.Duration(left / p.SamplesPerSecond * float64(time.Second))
 		if err := f.c.Step(p); err != nil {
 			return err
 		}
 	}
-	r := EpochReport{Epoch: epoch + 1, TrainLoss: sum / max(terms, 1), TrainAcc: all.accuracy(), Seconds: time.Since(begin).Seconds(), Measures: map[string]float64{}}
-	for name, v := range f.c.Optimizer.Report() {
-		r.Measures[name] = v
+	return f.closeEpoch(ctx, func() float64 { return old + time.Since(begin).Seconds() })
+}
+
+// closeEpoch measures the model after an epoch and makes the report.
+func (f *fit) closeEpoch(ctx context.Context, seconds func() float64) error {
+	if err := f.finite(); err != nil {
+		return err
 	}
-	f.res.TrainLoss = r.TrainLoss
+	r := EpochReport{
+		Epoch: f.epochs + 1, Step: f.step, Examples: f.examples, LR: f.lr(), TrainLoss: f.part.mean(), TrainAcc: f.part.accuracy(),
+		Seconds:  seconds(),
+		Measures: f.measures(),
+	}
 	if f.eval != nil {
 		f.m.Changed(f.c.Params...)
 		var err error
-		if r.Val, err = f.eval.Run(ctx); err != nil {
+		if r.Val, err = f.validate(ctx); err != nil {
 			return err
 		}
 		f.res.After = r.Val
+		if r.Best = f.judge.see(r); r.Best {
+			f.judge.best.keep(f.changed)
+		}
 	}
+	f.res.TrainLoss = r.TrainLoss
 	f.res.History = append(f.res.History, r)
+	f.epochs, f.begun, f.part = f.epochs+1, f.step, part{}
 	if f.c.Epoch != nil {
 		return f.c.Epoch(r)
 	}
 	return nil
 }
+
+// measures is what the optimiser says of the last step.
+func (f *fit) measures() map[string]float64 {
+	if f.part.measures != nil {
+		return f.part.measures
+	}
+	m := map[string]float64{}
+	for name, v := range f.c.Optimizer.Report() {
+		m[name] = v
+	}
+	return m
+}
+
+// lr is the learning rate of the last step.
+func (f *fit) lr() float64 { return f.c.Schedule.LR(max(1, f.step), f.steps()) }
 
 // one trains on one batch and tells the sum of its loss with its terms, and how many decisions of it were right before the step.
 func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
@@ -353,7 +458,7 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 		return r, err
 	}
 	if math.IsNaN(mean) || math.IsInf(mean, 0) {
-		return r, fmt.Errorf("train: step %d: %w (%v): lower the learning rate or check the data", f.step+1, ErrDiverged, mean)
+		return r, f.diverged(f.step+1, fmt.Sprintf("the loss is not finite (%v)", mean), nil)
 	}
 	r.loss = mean * r.terms
 	ps := f.params[:0:0]
@@ -362,11 +467,19 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 			ps = append(ps, p)
 		}
 	}
-	f.step++
-	s := optim.Step{N: f.step, LR: f.c.Schedule.LR(f.step, f.steps())}
-	if err := f.c.Optimizer.Step(f.m.Pool(), s, ps); err != nil {
-		return r, fmt.Errorf("train: step %d: %w", f.step, err)
+	if f.c.Reduce != nil {
+		if err := f.c.Reduce(ctx, ps); err != nil {
+			return r, fmt.Errorf("train: step %d: %w", f.step+1, err)
+		}
 	}
+	s := optim.Step{N: f.step + 1, LR: f.c.Schedule.LR(f.step+1, f.steps())}
+	switch err := f.c.Optimizer.Step(f.m.Pool(), s, ps); {
+	case errors.Is(err, optim.ErrNotFinite):
+		return r, f.diverged(s.N, "a gradient is not finite", err)
+	case err != nil:
+		return r, fmt.Errorf("train: step %d: %w", s.N, err)
+	}
+	f.step, f.examples, f.part.measures = s.N, f.examples+b.Len(), nil
 	return r, nil
 }
 

@@ -25,9 +25,10 @@ internal/registry:
 internal/options: internal/registry
 internal/report:
 internal/units:
+internal/whole:
 internal/kernel: internal/parallel
 onnx/onnxpb:
-onnx: onnx/onnxpb tensor
+onnx: onnx/onnxpb tensor internal/whole
 engine/graph: tensor internal/parallel
 engine/ops: engine/graph tensor internal/kernel internal/parallel
 engine/grad: engine/graph engine/ops tensor
@@ -39,11 +40,11 @@ data: tensor internal/registry
 optim: tensor internal/parallel internal/registry internal/kernel
 feed: tensor engine data internal/registry
 task: tensor engine engine/graph engine/ops data feed internal/registry internal/options
-train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task internal/registry
+train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task internal/registry internal/whole
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops internal/registry internal/report
 prune: tensor engine engine/graph data feed task internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
-job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/parallel internal/registry internal/report internal/units
+job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole
 interop/gorgonia: optim tensor internal/kernel internal/parallel
 interop/onnxgo: onnx onnx/onnxpb tensor engine
 internal/testkit: tensor onnx/onnxpb

@@ -60,6 +60,9 @@ type chartLine struct {
 
 type chartBar struct{ X, Y, W, H, Title string }
 
+// chartEqual is the line on which x and y are equal.
+type chartEqual struct{ X1, X2, Y1, Y2 string }
+
 type chartMark struct{ At, TextAt, Anchor, Label string }
 
 type chartView struct {
@@ -67,6 +70,8 @@ type chartView struct {
 	XTicks, YTicks         []chartTick
 	Lines                  []chartLine
 	Bars                   []chartBar
+	Dots                   []chartDot
+	Equal                  *chartEqual
 	Marks                  []chartMark
 	W, H, Left, Right      int
 	Top, Bottom            int
@@ -220,7 +225,11 @@ func (c LineChart) render(*page) (template.HTML, error) {
 	v := newChart(c.Title, c.XLabel, c.YLabel)
 	v.axes(x, y)
 	for i, s := range c.Series {
-		v.Lines = append(v.Lines, chartLine{Name: s.Name, Points: s.points(x, y), Class: i % paletteSize})
+		l := chartLine{Name: s.Name, Points: s.points(x, y), Class: i % paletteSize}
+		if px, py, ok := strings.Cut(l.Points, ","); ok && !strings.Contains(l.Points, " ") { // a line of one point
+			v.Dots = append(v.Dots, chartDot{px, py, l.Class})
+		}
+		v.Lines = append(v.Lines, l)
 	}
 	v.marks(c.Marks, x)
 	return execute("chart", v)

@@ -1,8 +1,8 @@
 // Package report writes self-contained HTML pages: one file, pictures as data URIs, charts as inline SVG, styles
 // within, no scripts, light and dark. Pages hold no time and no random numbers: the same content gives the same bytes.
 //
-// A Report has sections, a Section has blocks: Heading, Text, Note, Facts, Scale, Settings, Table, Figure, Gallery, Maps, Tokens,
-// Bars, Signals, LineChart, Histogram, Columns, Beside, Details. Whatever text they are given is escaped.
+// A Report has sections, a Section has blocks: Heading, Text, Note, Facts, Scale, Settings, Table, Matrix, Figure, Gallery, Maps, Tokens,
+// Bars, Signals, LineChart, Scatter, Histogram, Columns, Beside, Details. Whatever text they are given is escaped.
 package report
 
 import (

@@ -1,0 +1,133 @@
+package cli_test
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// gtkProgram is this test as the program gtk.
+func gtkProgram(t *testing.T) string {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "gtk")
+	if err := os.Symlink(self, path); err != nil {
+		t.Skip("no symbolic links here:", err)
+	}
+	return path
+}
+
+// Killed twenty times, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with the model of an
+// undisturbed one, and leaves nothing else behind.
+func TestKillAndResume(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a program many times")
+	}
+	gtk, dir := gtkProgram(t), t.TempDir()
+	command := func(args ...string) *exec.Cmd {
+		c := exec.Command(gtk, args...)
+		c.Dir = dir
+		c.Env = append(os.Environ(), "GTK_THREADS=1")
+		return c
+	}
+	run := func(args ...string) string {
+		t.Helper()
+		out, err := command(args...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("gtk %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+		return string(out)
+	}
+	run("models", "new", "resnet8", "--image-size", "16", "--classes", "8", "-o", "m.onnx")
+	train := []string{
+		"finetune", "m.onnx", "--data", "shapes?n=300&size=16#train", "--val-split", "0.1", "--bn", "train", "--augment", "flip,crop=2",
+		"--optimizer", "diffgrad",
+		"--epochs", "8", "--batch-size", "16", "--checkpoint-every", "5",
+	}
+	begin := time.Now()
+	run(append(train, "-o", "whole")...)
+	takes := time.Since(begin)
+	r := rand.New(rand.NewPCG(11, 13))
+	killed := 0
+	for try := 0; killed < 20; try++ {
+		if try > 200 {
+			t.Fatalf("killed %d times only", killed)
+		}
+		args := append(train, "-o", "parts", "--force")
+		if _, err := os.Stat(filepath.Join(dir, "parts", "checkpoint.npz")); err == nil {
+			if args = []string{"finetune", "--resume", "parts"}; killed%4 == 3 { // all the way again
+				if err := os.RemoveAll(filepath.Join(dir, "parts")); err != nil {
+					t.Fatal(err)
+				}
+				args = append(train, "-o", "parts")
+			}
+		}
+		c := command(args...)
+		var out bytes.Buffer
+		c.Stdout, c.Stderr = &out, &out
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(float64(takes) * (0.05 + 0.35*r.Float64())))
+		_ = c.Process.Kill() // it may have ended
+		err := c.Wait()
+		var exit *exec.ExitError
+		switch {
+		case err == nil: // done before it was killed: begin again
+			if err := os.RemoveAll(filepath.Join(dir, "parts")); err != nil {
+				t.Fatal(err)
+			}
+		case errors.As(err, &exit) && exit.ExitCode() > 0:
+			t.Fatalf("gtk %s: %v\n%s", strings.Join(args, " "), err, out.Bytes())
+		default:
+			killed++
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "parts", "checkpoint.npz")); err != nil {
+		run(append(train, "-o", "parts", "--force")...)
+	} else {
+		run("finetune", "--resume", "parts")
+	}
+	for _, name := range []string{"model.onnx", "best.onnx", "val-ids.txt"} {
+		a, errA := os.ReadFile(filepath.Join(dir, "whole", name))
+		b, errB := os.ReadFile(filepath.Join(dir, "parts", name))
+		if errA != nil || errB != nil || !bytes.Equal(a, b) {
+			t.Errorf("%s differs (%v, %v)", name, errA, errB)
+		}
+	}
+	if a, b := epochs(t, dir, "whole"), epochs(t, dir, "parts"); a != b {
+		t.Errorf("the epochs are\n%s, want\n%s", b, a)
+	}
+	entries, err := os.ReadDir(filepath.Join(dir, "parts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") {
+			t.Errorf("left behind: %s", e.Name())
+		}
+	}
+}
+
+// epochs is metrics.csv without the seconds.
+func epochs(t *testing.T, dir, run string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, run, "metrics.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	for _, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		out = append(out, line[:strings.LastIndex(line, ",")])
+	}
+	return strings.Join(out, "\n")
+}

@@ -1,0 +1,61 @@
+package whole
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// Check fails when the file path cannot be written: it is a folder or a device, its folder takes no files or cannot be made. Nothing is
+// left behind, and a file that is there is not touched.
+func Check(path string) error {
+	switch st, err := os.Stat(path); {
+	case err == nil && st.IsDir():
+		return fail(path, errors.New("this is a folder"))
+	case err == nil && !st.Mode().IsRegular():
+		return fail(path, errors.New("this is not a regular file"))
+	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+		return fail(path, err)
+	}
+	return try(path, filepath.Dir(path))
+}
+
+// CheckFolder is Check for the files of a folder.
+func CheckFolder(dir string) error { return try(dir, dir) }
+
+// try makes a file in dir, and dir where it is missing, and takes all of it away; errors are of path.
+func try(path, dir string) error {
+	var made []string // the folders that are missing, the innermost first
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		st, err := os.Stat(d)
+		if err == nil && !st.IsDir() {
+			return &fs.PathError{Op: "write", Path: path, Err: errors.New(d + " is a file, not a folder")}
+		}
+		if err == nil || filepath.Dir(d) == d {
+			break
+		}
+		if errors.Is(err, syscall.ENOTDIR) {
+			continue // some way up is a file
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return fail(path, err)
+		}
+		made = append(made, d)
+	}
+	defer func() {
+		for _, d := range made {
+			os.Remove(d) // unless somebody has put something there
+		}
+	}()
+	f, err := Create(filepath.Join(dir, "gtk"))
+	if err != nil {
+		p := fail(path, err)
+		p.Err = fmt.Errorf("folder %s takes no files: %w", dir, p.Err)
+		return p
+	}
+	f.Discard()
+	return nil
+}

@@ -1,0 +1,160 @@
+package job
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+)
+
+// FinetuneOutput is where a training writes.
+type FinetuneOutput struct {
+	Model      string
+	Best       string // the model of the best epoch; "" when Model is that, or without validation data
+	Config     string // run.yaml
+	Checkpoint string // when interrupted
+	Periodic   string // checkpoint after each epoch, "" for none
+	Report     string // folder of metrics, report and ids; "" for none
+}
+
+// Output is a file with others beside it when Out names an .onnx file, else a folder.
+func (c FinetuneConfig) Output() FinetuneOutput {
+	var o FinetuneOutput
+	stem, file := strings.CutSuffix(c.Out, ".onnx")
+	if file {
+		o = FinetuneOutput{Model: c.Out, Best: stem + ".best.onnx", Config: stem + ".run.yaml", Checkpoint: stem + ".checkpoint.npz"}
+	} else {
+		in := func(name string) string { return filepath.Join(c.Out, name) }
+		o = FinetuneOutput{Model: in("model.onnx"), Best: in("best.onnx"), Config: in("run.yaml"), Checkpoint: in("checkpoint.npz"),
+			Report: c.Out}
+	}
+	if c.Best || !c.validates() {
+		o.Best = ""
+	}
+	o.Report = cmp.Or(c.Report, o.Report)
+	switch {
+	case c.Checkpoint == "none":
+	case c.Checkpoint != "":
+		o.Checkpoint, o.Periodic = c.Checkpoint, c.Checkpoint
+	case !file, c.CheckpointEvery > 0:
+		o.Periodic = o.Checkpoint
+	}
+	return o
+}
+
+// Names of the files in FinetuneOutput.Report.
+const (
+	metricsCSV  = "metrics.csv"
+	metricsJSON = "metrics.jsonl"
+	reportPage  = "report.html"
+	valIDs      = "val-ids.txt"
+)
+
+// reports are the paths in Report that this training writes.
+func (c FinetuneConfig) reports(o FinetuneOutput) []string {
+	if o.Report == "" {
+		return nil
+	}
+	names := []string{metricsCSV, metricsJSON, reportPage}
+	if c.ValSplit > 0 {
+		names = append(names, valIDs)
+	}
+	for i, n := range names {
+		names[i] = filepath.Join(o.Report, n)
+	}
+	return names
+}
+
+// mayBegin checks all outputs before the work. What a run has written already may be replaced when it is resumed, but for the model: kept
+// says that it is there, and stays when nothing is left to do.
+func (c FinetuneConfig) mayBegin() (kept bool, err error) {
+	o := c.Output()
+	own := c.Force || c.Resume != "" || o.dead()
+	if _, err := os.Lstat(o.Model); err == nil && c.Resume != "" && !c.Force {
+		kept = true
+	}
+	if err := MayWrite(o.Model, c.Force || kept); err != nil {
+		return false, err
+	}
+	if _, err := os.Lstat(o.Checkpoint); err == nil && !own {
+		return false, usagef("%s is there, of a run before: --resume %[1]s goes on with that, --force replaces it", o.Checkpoint)
+	}
+	for _, path := range append(c.reports(o), o.Best, o.Config, o.Checkpoint) {
+		if path == "" || path == o.Config && c.Replay == nil {
+			continue
+		}
+		if err := MayWrite(path, own); err != nil {
+			return false, err
+		}
+	}
+	return kept, nil
+}
+
+// dead reports whether a run died here before it had anything worth keeping.
+func (o FinetuneOutput) dead() bool {
+	for _, path := range []string{o.Model, o.Best, o.Checkpoint} {
+		if _, err := os.Lstat(path); err == nil {
+			return false
+		}
+	}
+	b, err := os.ReadFile(o.Config)
+	return err == nil && bytes.Contains(b, []byte("\ncommand: finetune\n"))
+}
+
+// mayWriteData asks the same for the weights that lie beside the model, as they will again.
+func (f *finetuning) mayWriteData() error {
+	for t := range f.File().Tensors() {
+		if t.Proto.GetDataLocation() != onnxpb.TensorProto_EXTERNAL {
+			continue
+		}
+		if err := MayWrite(f.out.Model+".data", f.c.Force || f.kept); err != nil || f.out.Best == "" {
+			return err
+		}
+		return MayWrite(f.out.Best+".data", f.c.Force || f.start != nil)
+	}
+	return nil
+}
+
+// begin writes what is known before training: how it can be replayed, and which examples it is measured on. undo takes away what was not
+// there before.
+func (f *finetuning) begin() (undo func(), err error) {
+	var made []string
+	put := func(path string, write func(w io.Writer) error) error {
+		if _, err := os.Lstat(path); err != nil {
+			made = append(made, path)
+		}
+		return WriteTo(path, write)
+	}
+	undo = func() {
+		for _, path := range made {
+			os.Remove(path)
+		}
+	}
+	if f.c.Replay != nil {
+		if err := put(f.out.Config, func(w io.Writer) error { _, err := w.Write(f.c.Replay); return err }); err != nil {
+			return undo, err
+		}
+	}
+	if f.out.Report == "" || f.c.ValSplit == 0 {
+		return undo, nil
+	}
+	comment := fmt.Sprintf("validation split %g of %s, seed %d: --val keep:%s@%s", f.c.ValSplit, f.c.Data, f.c.Seed, valIDs, f.c.Data)
+	return undo, put(filepath.Join(f.out.Report, valIDs), func(w io.Writer) error { return writeIDs(w, f.val, comment) })
+}
+
+// writeIDs writes a keep-list of all examples of ds.
+func writeIDs(w io.Writer, ds data.Dataset, comment string) error {
+	b := bufio.NewWriter(w)
+	fmt.Fprintf(b, "# %s\n", strings.ReplaceAll(comment, "\n", " "))
+	for i := range ds.Len() {
+		fmt.Fprintln(b, ds.ID(i))
+	}
+	return b.Flush()
+}

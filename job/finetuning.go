@@ -1,0 +1,253 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/train"
+)
+
+// run trains, writes and verifies.
+func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, err error) {
+	r = &FinetuneReport{
+		Schema: "gtk.finetune/1", Model: f.Path, Data: f.c.Data, Task: string(f.task.Kind), Why: f.task.Why, LossName: f.task.Name,
+		Optimizer: f.optimizer(), LR: f.lr,
+		Params: f.parameters(), Out: f.out.Model, Report: f.out.Report, Checkpoint: f.out.Periodic, History: []EpochQuality{},
+		Notes: f.notes,
+	}
+	r.Metric, _ = f.task.Primary()
+	rep.Say(f.task.String())
+	rep.Say(fmt.Sprintf("%s: training %s parameters in %s on %s, %s lr %g", f.Path, units.Count(r.Params),
+		units.Plural(len(f.cfg.Params), "tensor"),
+		units.Plural(f.train.Len(), "example"), r.Optimizer, f.lr))
+	if f.cfg.TrAct != nil {
+		if r.TrAct, err = f.tractReport(); err != nil {
+			return nil, err
+		}
+		rep.Say(fmt.Sprintf("TrAct: layer %s, n = %d inputs, N = %s rows in a batch, lambda %g", r.TrAct.Layer, r.TrAct.Inputs,
+			units.Count(r.TrAct.Rows), r.TrAct.Lambda))
+	}
+	res, err := f.fit(ctx, r, rep)
+	if err != nil {
+		return nil, err
+	}
+	r.Steps, r.Epochs, r.TrainLoss, r.Seconds, r.ArenaMiB, r.Resumed = res.Steps, res.Epochs, Number(res.TrainLoss), res.Seconds,
+		res.ArenaMiB, res.Resumed
+	for _, h := range res.History {
+		r.History = append(r.History, epochQuality(h))
+	}
+	if res.Stopped {
+		r.Stopped = "patience"
+		f.tell(r, rep, "stopped after %s: no progress in %s for %s", units.Plural(res.Epochs, "epoch"), r.Metric,
+			units.Plural(f.c.Patience, "epoch"))
+	}
+	f.judge(r, res, rep)
+	if f.start != nil && res.Resumed == res.Steps {
+		rep.Say(fmt.Sprintf("nothing is left to do: the run ended at step %d", res.Steps))
+		r.Kept = f.kept
+	} else if f.kept {
+		return nil, usagef("%s exists already; give --force to replace it", f.out.Model)
+	}
+	if err := f.writeAll(ctx, r, res); err != nil {
+		return nil, err
+	}
+	switch {
+	case !r.Verify.Pass && r.Kept:
+		return r, &NoError{r.Out + " is there already and does not give the outputs of the trained model; --force writes it anew"}
+	case !r.Verify.Pass:
+		return r, &NoError{"the written model does not give the outputs of the trained one"}
+	}
+	return r, nil
+}
+
+// tell says something worth knowing, and keeps it in the report.
+func (f *finetuning) tell(r *FinetuneReport, rep Reporter, format string, args ...any) {
+	n := fmt.Sprintf(format, args...)
+	r.Notes = append(r.Notes, n)
+	rep.Note(n)
+}
+
+// judge notes what is odd about how the training went.
+func (f *finetuning) judge(r *FinetuneReport, res *train.Result, rep Reporter) {
+	if n := len(res.History); n > 1 && res.TrainLoss > res.History[0].TrainLoss {
+		f.tell(r, rep, "the loss rose, from %.4g in the first epoch to %.4g in the last: a lower --lr may help (gtk lr-find looks for "+
+			"one)", res.History[0].TrainLoss, res.TrainLoss)
+	}
+	if b := res.Best; b != nil && res.Before != nil {
+		was := res.Before.Metric(b.Metric)
+		if gain := b.Value - was; b.Lower && gain > 0 || !b.Lower && gain < 0 {
+			f.tell(r, rep, "no epoch is better on the validation data than the model was before: %s %.4g, the best epoch has %.4g",
+				b.Metric, was, b.Value)
+		}
+	}
+}
+
+// fit runs the training, with checkpoints and metrics, and makes an error of it one that says where things are.
+func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter) (*train.Result, error) {
+	var undo func() // of what is written beside the models, from the first step on: a run that is refused writes nothing
+	begin := func() (err error) {
+		if undo == nil {
+			undo, err = f.begin()
+		}
+		return err
+	}
+	log := &trainLog{dir: f.out.Report}
+	cfg := f.cfg
+	cfg.Resume, cfg.Anyway, cfg.SaveEvery, cfg.Traits = f.start, f.c.ResumeAnyway, f.c.CheckpointEvery, f.traits()
+	if f.start != nil {
+		rep.Say(fmt.Sprintf("resuming at step %d", f.start.Step))
+		log.rows = f.start.History()
+	}
+	saved, step := "", 0 // last checkpoint
+	cfg.Save = func(k *train.Checkpoint) error {
+		path := f.out.Periodic
+		if ctx.Err() != nil {
+			path = f.out.Checkpoint
+		}
+		if path == "" {
+			return nil
+		}
+		if err := k.Write(path); err != nil {
+			return err
+		}
+		saved, step = path, k.Step
+		return nil
+	}
+	cfg.Note = rep.Note
+	cfg.Epoch = func(p train.EpochReport) error {
+		rep.Epoch(p)
+		return log.add(p)
+	}
+	stage := rep.Stage("finetune", cfg.Steps(f.train.Len()))
+	defer stage.End()
+	cfg.Step = func(p train.Progress) error {
+		stage.Step(p)
+		if f.kept {
+			return usagef("%s exists already; give --force to replace it", f.out.Model)
+		}
+		f.losses.add(p)
+		return begin()
+	}
+	res, err := train.Fit(ctx, f.Model.Model, f.train, cfg)
+	if err == nil {
+		r.Notes = append(r.Notes, res.Notes...)
+		return res, begin()
+	}
+	if saved == "" && undo != nil { // nothing to go on from, and nothing in the way of another try
+		undo()
+	}
+	var refused *train.ResumeError
+	switch {
+	case errors.As(err, &refused):
+		return nil, f.c.refusal(refused)
+	case ctx.Err() != nil && saved == f.out.Checkpoint:
+		return nil, &InterruptedError{Step: step, Checkpoint: saved, Err: err}
+	case errors.Is(err, train.ErrDiverged):
+		return nil, f.rescued(ctx, res, err, saved, step)
+	}
+	return nil, err
+}
+
+// rescued adds to the error of a training that diverged where its good states are: the last checkpoint, and the best epoch, which is
+// written.
+func (f *finetuning) rescued(ctx context.Context, res *train.Result, err error, checkpoint string, step int) error {
+	if checkpoint != "" {
+		err = fmt.Errorf("%w. The last good state is that of step %d in %s", err, step, checkpoint)
+	}
+	if res == nil || res.Best == nil || f.out.Best == "" {
+		return err
+	}
+	if werr := res.Best.Restore(f.Model.Model); werr != nil {
+		return errors.Join(err, werr)
+	}
+	if _, werr := f.Settle(); werr != nil {
+		return errors.Join(err, werr)
+	}
+	if _, werr := f.written(ctx, f.out.Best, true); werr != nil {
+		return errors.Join(err, werr)
+	}
+	return fmt.Errorf("%w. The best epoch, %d, is in %s", err, res.Best.Epoch, f.out.Best)
+}
+
+// writeAll writes the models and the report, and reads the models back.
+func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train.Result) error {
+	b := res.Best
+	if b != nil {
+		r.Best = &BestEpoch{b.Epoch, b.Step, b.Metric, Number(b.Value), Number(b.Val.Loss), f.out.Best}
+	}
+	if b != nil && f.c.Best {
+		r.Best.Path = f.out.Model
+		if err := b.Restore(f.Model.Model); err != nil {
+			return err
+		}
+	}
+	settled, err := f.Settle()
+	if err != nil {
+		return badInput(err)
+	}
+	if res.After != nil && (settled || f.c.Best && b != nil && b.Step != res.Steps) { // what is measured is what is written
+		if res.After, err = f.measure(ctx); err != nil {
+			return err
+		}
+	}
+	r.Before, r.After = qualityOf(res.Before), qualityOf(res.After)
+	if f.c.Best && b != nil {
+		r.Best.Value, r.Best.Loss = Number(res.After.Metric(b.Metric)), Number(res.After.Loss)
+	}
+	if r.Verify, err = f.written(ctx, f.out.Model, !r.Kept); err != nil {
+		return err
+	}
+	if err := f.writePage(r, res); err != nil {
+		return err
+	}
+	if f.out.Best == "" || b == nil {
+		return nil
+	}
+	if err := b.Restore(f.Model.Model); err != nil {
+		return err
+	}
+	if settled, err = f.Settle(); err != nil {
+		return badInput(err)
+	}
+	if settled {
+		v, err := f.measure(ctx)
+		if err != nil {
+			return err
+		}
+		r.Best.Value, r.Best.Loss = Number(v.Metric(b.Metric)), Number(v.Loss)
+	}
+	again, err := f.written(ctx, f.out.Best, true)
+	if err == nil && r.Verify.Pass && !again.Pass {
+		r.Verify = again
+	}
+	return err
+}
+
+// measure evaluates the model as it is on the validation data.
+func (f *finetuning) measure(ctx context.Context) (*train.Evaluation, error) {
+	return train.Evaluate(ctx, f.Model.Model, f.val, train.EvalConfig{Task: f.task, Feed: f.plan, Preprocess: f.pre})
+}
+
+// written writes the model as it is now, unless it stays as it lies there, and compares what is read back.
+func (f *finetuning) written(ctx context.Context, path string, write bool) (*ReadBack, error) {
+	if write {
+		if err := f.write(path, true); err != nil { // whether it may was asked before the work
+			return nil, err
+		}
+	}
+	return f.verifyWritten(ctx, path, f.c.Threads)
+}
+
+func epochQuality(p train.EpochReport) EpochQuality {
+	q := EpochQuality{
+		Epoch: p.Epoch, Step: p.Step, LR: Number(p.LR), TrainLoss: Number(p.TrainLoss), TrainAccuracy: Number(p.TrainAcc),
+		Val: qualityOf(p.Val), Seconds: p.Seconds,
+		Measures: map[string]Number{},
+	}
+	for n, v := range p.Measures {
+		q.Measures[n] = Number(v)
+	}
+	return q
+}

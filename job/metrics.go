@@ -1,0 +1,30 @@
+package job
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/units"
+)
+
+// MetricName is how a metric is called in text.
+func MetricName(n string) string {
+	switch n {
+	case "top5":
+		return "top-5"
+	case "f1", "ece", "auroc", "mae", "rmse", "iou":
+		return strings.ToUpper(n)
+	case "r2":
+		return "R²"
+	}
+	return strings.ReplaceAll(n, "_", " ")
+}
+
+// MetricText is a share in percent, any other metric as a number.
+func MetricText(n string, v float64) string {
+	switch n {
+	case "mae", "rmse", "r2", "perplexity", "ece", "auroc", "f1":
+		return fmt.Sprintf("%.4g", v)
+	}
+	return units.Percent(v)
+}

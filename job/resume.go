@@ -1,0 +1,139 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/gtk-onnx/gtk/optim"
+	"github.com/gtk-onnx/gtk/train"
+)
+
+// continued reads the checkpoint that c continues from, nil for none. In the folder of a run it is checkpoint.npz.
+func (c FinetuneConfig) continued() (*train.Checkpoint, error) {
+	if c.Resume == "" {
+		return nil, nil
+	}
+	path, err := CheckpointOf(c.Resume)
+	if err != nil {
+		return nil, err
+	}
+	k, err := train.ReadCheckpoint(path)
+	if err != nil {
+		return nil, fmt.Errorf("--resume: %w", err)
+	}
+	return k, nil
+}
+
+// CheckpointOf is the checkpoint that path means: itself, or the one in the folder of a run.
+func CheckpointOf(path string) (string, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("--resume: %w", err)
+	}
+	if !st.IsDir() {
+		return path, nil
+	}
+	inside := filepath.Join(path, "checkpoint.npz")
+	if _, err := os.Stat(inside); errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("--resume: the folder has no checkpoint.npz, it is not that of a gtk finetune: %w", err)
+	}
+	return inside, nil
+}
+
+// ReplayOf is the run.yaml of the run whose checkpoint path means, and where that run writes (FinetuneConfig.Out); "" when there is none.
+func ReplayOf(path string) (yaml, out string) {
+	k, err := CheckpointOf(path)
+	if err != nil {
+		return "", ""
+	}
+	if stem, ok := strings.CutSuffix(k, ".checkpoint.npz"); ok {
+		yaml, out = stem+".run.yaml", stem+".onnx"
+	} else if filepath.Base(k) == "checkpoint.npz" {
+		out = filepath.Dir(k)
+		yaml = filepath.Join(out, "run.yaml")
+	}
+	if st, err := os.Stat(yaml); err != nil || !st.Mode().IsRegular() {
+		return "", ""
+	}
+	return yaml, out
+}
+
+// traits are the options that the result depends on, by the names of their flags.
+func (f *finetuning) traits() []train.Trait {
+	var ts []train.Trait
+	add := func(name, value string) { ts = append(ts, train.Trait{Name: name, Value: value}) }
+	o := f.c.TrainOptions
+	add("optimizer", f.optimizer())
+	add("lr", strconv.FormatFloat(f.lr, 'g', -1, 64))
+	add("schedule", f.schedule())
+	add("warmup", strconv.Itoa(o.Warmup))
+	for _, x := range optim.Options() {
+		if v := o.Rule[x.Name]; v != "" && !(x.Name == "momentum" && isZero(v)) {
+			add(x.Name, v)
+		}
+	}
+	add("class-weights", o.ClassWeights)
+	add("label-smoothing", strconv.FormatFloat(o.LabelSmoothing, 'g', -1, 64))
+	add("augment", o.Augment)
+	add("freeze", strings.Join(o.Freeze, " "))
+	add("trainable", strings.Join(o.Trainable, " "))
+	add("last-layer", strconv.FormatBool(o.LastLayer))
+	add("num-classes", f.c.NumClasses)
+	add("val-split", strconv.FormatFloat(f.c.ValSplit, 'g', -1, 64))
+	add("standardise", strconv.FormatBool(f.c.Standardise))
+	add("standardise-targets", strconv.FormatBool(f.c.StandardiseTargets))
+	for _, m := range []map[string]string{f.c.Preprocess, prefixed("input ", f.c.Inputs), prefixed("set ", f.c.Set)} {
+		for _, name := range slices.Sorted(maps.Keys(m)) {
+			add(name, m[name])
+		}
+	}
+	return ts
+}
+
+func prefixed(prefix string, m map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range m {
+		out[prefix+k] = v
+	}
+	return out
+}
+
+func (f *finetuning) optimizer() string {
+	if f.c.Optimizer == "" {
+		return "adam"
+	}
+	return f.c.Optimizer
+}
+
+func (f *finetuning) schedule() string {
+	if f.c.Schedule == "" {
+		return "cosine"
+	}
+	return f.c.Schedule
+}
+
+// notFlags are the traits that no flag sets.
+var notFlags = []string{"model", "preprocessing", "trained parameters"}
+
+// refusal says in flags why a checkpoint is not taken.
+func (c FinetuneConfig) refusal(e *train.ResumeError) error {
+	if e.Differ == nil {
+		return usagef("--resume %s: the checkpoint does not say of which run it is, as it is of an older form; --resume-anyway takes it "+
+			"all the same", c.Resume)
+	}
+	lines := e.Lines()
+	for i, d := range e.Differ {
+		if !slices.Contains(notFlags, d.Name) {
+			lines[i] = "--" + lines[i]
+		}
+	}
+	return usagef("--resume %s: the checkpoint is of another run: %s. Give what it was made with, or --resume-anyway to go on all the "+
+		"same", c.Resume, strings.Join(lines, "; "))
+}

@@ -1,0 +1,154 @@
+package job
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/gtk-onnx/gtk/train"
+)
+
+// trainLog writes the epochs of a training to metrics.csv and metrics.jsonl, all of them anew after each, so that the files are whole and
+// a resume goes on where they end.
+type trainLog struct {
+	dir  string // "" writes nothing
+	rows []train.EpochReport
+}
+
+func (l *trainLog) add(r train.EpochReport) error {
+	l.rows = append(l.rows, r)
+	if l.dir == "" {
+		return nil
+	}
+	if err := WriteTo(filepath.Join(l.dir, metricsCSV), l.writeCSV); err != nil {
+		return err
+	}
+	return WriteTo(filepath.Join(l.dir, metricsJSON), l.writeJSON)
+}
+
+// logColumn is a column of metrics.csv.
+type logColumn struct {
+	name string
+	of   func(train.EpochReport) (float64, bool) // false: an empty cell
+}
+
+// columns are those that any epoch has.
+func (l *trainLog) columns() []logColumn {
+	always := func(f func(train.EpochReport) float64) func(train.EpochReport) (float64, bool) {
+		return func(r train.EpochReport) (float64, bool) { return f(r), true }
+	}
+	cs := []logColumn{
+		{"epoch", always(func(r train.EpochReport) float64 { return float64(r.Epoch) })},
+		{"step", always(func(r train.EpochReport) float64 { return float64(r.Step) })},
+		{"examples", always(func(r train.EpochReport) float64 { return float64(r.Examples) })},
+		{"lr", always(func(r train.EpochReport) float64 { return r.LR })},
+		{"train_loss", always(func(r train.EpochReport) float64 { return r.TrainLoss })},
+	}
+	measures, val, accuracy := map[string]bool{}, []string(nil), false
+	for _, r := range l.rows {
+		accuracy = accuracy || r.TrainAcc == r.TrainAcc
+		for n := range r.Measures {
+			measures[n] = true
+		}
+		if r.Val == nil {
+			continue
+		}
+		if val == nil {
+			val = []string{"loss"}
+		}
+		for _, m := range r.Val.Metrics {
+			if !slices.Contains(val, m.Name) {
+				val = append(val, m.Name)
+			}
+		}
+	}
+	if accuracy {
+		cs = append(cs, logColumn{"train_accuracy", always(func(r train.EpochReport) float64 { return r.TrainAcc })})
+	}
+	for _, n := range val {
+		cs = append(cs, logColumn{"val_" + n, func(r train.EpochReport) (float64, bool) { return valOf(r, n) }})
+	}
+	for _, n := range slices.Sorted(maps.Keys(measures)) {
+		cs = append(cs, logColumn{n, func(r train.EpochReport) (float64, bool) {
+			v, ok := r.Measures[n]
+			return v, ok
+		}})
+	}
+	return append(cs, logColumn{"seconds", always(func(r train.EpochReport) float64 { return r.Seconds })})
+}
+
+// valOf is the loss or a metric on the validation data, false where there were none.
+func valOf(r train.EpochReport, name string) (float64, bool) {
+	switch {
+	case r.Val == nil:
+		return 0, false
+	case name == "loss":
+		return r.Val.Loss, true
+	}
+	return r.Val.Metric(name), true
+}
+
+// writeCSV leaves cells empty of what is not a number.
+func (l *trainLog) writeCSV(w io.Writer) error {
+	c, cs := csv.NewWriter(w), l.columns()
+	var row []string
+	for _, x := range cs {
+		row = append(row, x.name)
+	}
+	c.Write(row)
+	for _, r := range l.rows {
+		row = row[:0]
+		for _, x := range cs {
+			cell := ""
+			if v, ok := x.of(r); ok && v-v == 0 {
+				cell = strconv.FormatFloat(v, 'g', -1, 64)
+			}
+			row = append(row, cell)
+		}
+		c.Write(row)
+	}
+	c.Flush()
+	return c.Error()
+}
+
+func (l *trainLog) writeJSON(w io.Writer) error {
+	enc := json.NewEncoder(w)
+	for _, r := range l.rows {
+		if err := enc.Encode(epochQuality(r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stepLosses are the losses of the batches by step, in as many points as can be drawn: when there are more, neighbours are averaged.
+type stepLosses struct {
+	at, loss []float64
+	width    int // steps in a point
+	sum      float64
+	n        int
+}
+
+const mostStepLosses = 2000
+
+func (s *stepLosses) add(p train.Progress) {
+	s.width = max(1, s.width)
+	s.sum, s.n = s.sum+p.BatchLoss, s.n+1
+	if s.n < s.width {
+		return
+	}
+	s.at, s.loss = append(s.at, float64(p.Step)), append(s.loss, s.sum/float64(s.n))
+	s.sum, s.n = 0, 0
+	if len(s.at) < mostStepLosses {
+		return
+	}
+	half := len(s.at) / 2
+	for i := range half {
+		s.at[i], s.loss[i] = s.at[2*i+1], (s.loss[2*i]+s.loss[2*i+1])/2
+	}
+	s.at, s.loss, s.width = s.at[:half], s.loss[:half], 2*s.width
+}
