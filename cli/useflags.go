@@ -29,7 +29,7 @@ func meaningFlags() []ucli.Flag {
 func taskFlag() ucli.Flag {
 	return &ucli.StringFlag{
 		Name: "task", Category: useGroup,
-		Usage: "what the labels and the model mean, when they leave it open: " + strings.Join(task.KindNames(), ", "),
+		Usage: "what the labels and the model mean, when they leave it open; a model that gtk trained remembers it: " + strings.Join(task.KindNames(), ", "),
 	}
 }
 

@@ -28,6 +28,7 @@ func readOptions(o data.Options, classes []string, u UseOptions, pre *data.Prepr
 // openFor opens the data set spec for the model l. Class names that are numbers mean those classes of a model that has so many and no names for them, also
 // where the data lack some: 0, 1 and 5 are not 0, 1 and 2.
 func openFor(l *Model, spec string, do data.Options, o UseOptions) (data.Dataset, error) {
+	o = o.remembered(l)
 	ds, err := data.Open(spec, readOptions(do, l.Labels, o, l.Pre))
 	if err != nil || l.Labels != nil || len(ds.Classes()) == 0 {
 		return ds, err

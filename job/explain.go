@@ -87,6 +87,7 @@ func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport
 	if err != nil {
 		return nil, err
 	}
+	c.UseOptions = c.UseOptions.remembered(l)
 	requests := c.Requests
 	if requests == nil {
 		requests, c.Optional = DefaultRequests(), c.Optional || c.Layers == nil
@@ -303,7 +304,7 @@ func Layers(path string, o ModelOptions, u UseOptions, a Aim, rep Reporter) (*La
 	if err != nil {
 		return nil, err
 	}
-	aim, err := ExplainConfig{UseOptions: u, Aim: a}.objective(nil)
+	aim, err := ExplainConfig{UseOptions: u.remembered(l), Aim: a}.objective(nil)
 	if err != nil {
 		return nil, err
 	}

@@ -128,7 +128,7 @@ func explainFile(c ExplainConfig, l *Model, path string, in *explained, note fun
 		}
 		note(assumed)
 	}
-	file, err := data.LoadInput(path, pre, readOptions(c.DataOptions, nil, c.UseOptions, nil))
+	file, err := data.LoadInput(path, pre, readOptions(c.DataOptions, nil, c.UseOptions.remembered(l), nil))
 	if err != nil {
 		return err
 	}

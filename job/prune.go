@@ -218,7 +218,7 @@ func (s *scoring) writePruned(c PruneConfig, r *PruneReport, x *prune.Scores, ke
 
 // export writes the kept examples as they are in the data set.
 func (s *scoring) export(c PruneConfig, r *PruneReport, kept []int) error {
-	raw, err := data.Open(c.Data, readOptions(c.DataOptions, s.Labels, c.UseOptions, s.pre))
+	raw, err := data.Open(c.Data, readOptions(c.DataOptions, s.Labels, c.UseOptions.remembered(s.Model), s.pre))
 	if err != nil {
 		return err
 	}

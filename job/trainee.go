@@ -39,11 +39,11 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 	}
 	t := &trainee{use: u, train: u.ds}
 	if c.Val != "" {
-		classes := l.Labels
+		classes, read := l.Labels, c.UseOptions.remembered(l)
 		if classes == nil {
 			classes = u.ds.Classes()
 		}
-		if t.val, err = data.Open(c.Val, readOptions(c.DataOptions, classes, c.UseOptions, u.pre)); err != nil {
+		if t.val, err = data.Open(c.Val, readOptions(c.DataOptions, classes, read, u.pre)); err != nil {
 			return nil, fmt.Errorf("--val: %w", err)
 		}
 	}
@@ -71,9 +71,8 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 	if err := t.understand(ctx, c.UseOptions, loss); err != nil {
 		return nil, err
 	}
-	if t.task.HasClasses() && t.Labels == nil {
-		t.Labels = u.ds.Classes()
-		t.task.Classes = t.Labels
+	if names := u.ds.Classes(); t.Labels == nil && (t.task.HasClasses() || t.task.Kind == task.Multilabel && len(names) == t.task.K) {
+		t.Labels, t.task.Classes = names, names
 	}
 	if c.StandardiseTargets {
 		if err := t.standardiseTargets(); err != nil {
@@ -136,6 +135,9 @@ func (t *trainee) freshHead(ctx context.Context, c FinetuneConfig, rep Reporter)
 		return badInput(err)
 	}
 	rep.Say(fmt.Sprintf("last layer %s (%s): fresh, %d classes", head.Node, head.Op, head.Classes))
+	if head.Note != "" {
+		rep.Say(head.Note)
+	}
 	return nil
 }
 
@@ -201,6 +203,7 @@ func (t *trainee) write(path string, force bool) error {
 	if err := setUse(file, t.Labels, t.stored); err != nil {
 		return err
 	}
+	t.task.Remember(file)
 	if t.unit != nil {
 		if err := t.unit.apply(file, t.task.Head.Output, t.output(t.task.Head.Output).DType); err != nil {
 			return err

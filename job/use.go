@@ -26,6 +26,13 @@ type UseOptions struct {
 	Set    map[string]string // constants by input: a number, or a tensor file
 }
 
+// remembered completes o by what the model was trained for, where it says so.
+func (o UseOptions) remembered(l *Model) UseOptions {
+	t := task.Options{Kind: o.Task, Output: o.Output}.Remembered(l.File())
+	o.Task, o.Output = t.Kind, t.Output
+	return o
+}
+
 // feeding are the options of feed for examples like e.
 func (o UseOptions) feeding(e data.Example) (feed.Options, error) {
 	f := feed.Options{Set: map[string]*tensor.Tensor{}, From: map[string]string{}}

@@ -65,6 +65,11 @@ func (m *Model) SetMetadata(key, val string) {
 	m.Proto.MetadataProps = append(m.Proto.MetadataProps, &onnxpb.StringStringEntryProto{Key: &key, Value: &val})
 }
 
+// DropMetadata removes the entries of a key of metadata_props.
+func (m *Model) DropMetadata(key string) {
+	m.Proto.MetadataProps = slices.DeleteFunc(m.Proto.MetadataProps, func(e *onnxpb.StringStringEntryProto) bool { return e.GetKey() == key })
+}
+
 // Warnings lists what is legal but may matter: versions newer than this package knows.
 func (m *Model) Warnings() []string {
 	var w []string

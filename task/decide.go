@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -23,6 +24,8 @@ type Options struct {
 
 // Of decides what the model that p feeds is for, on the data set ds. It runs the model on two examples to see what it gives.
 func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, error) {
+	given := o.Kind
+	o = o.Remembered(p.Model().File())
 	kind, err := ParseKind(o.Kind)
 	if err != nil {
 		return nil, err
@@ -37,11 +40,13 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 	}
 	t, err := choose(kind, forms, tr, mask)
 	if err != nil {
+		var unknown *UnknownError
+		if given != o.Kind && errors.As(err, &unknown) {
+			unknown.remembered = o.Kind
+		}
 		return nil, err
 	}
-	if o.Kind == "tokens" || o.Kind == "language-model" {
-		t.text = true
-	}
+	t.ask(o.Kind)
 	if t.Classes = o.Classes; t.Classes == nil && !(t.positions && tr.labels) { // names of examples are not those of their positions
 		t.Classes = tr.classes
 	}

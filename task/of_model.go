@@ -13,6 +13,7 @@ import (
 // OfModel says what m seems to be for by its outputs alone, for commands without labels. Why says how sure that is. Its loss is the one of o, or the usual one. An
 // *UnknownError names the outputs when they tell nothing.
 func OfModel(m *engine.Model, o Options) (*Task, error) {
+	o = o.Remembered(m.File())
 	kind, err := ParseKind(o.Kind)
 	if err != nil {
 		return nil, err
@@ -26,14 +27,13 @@ func OfModel(m *engine.Model, o Options) (*Task, error) {
 		return nil, err
 	}
 	t.Classes = o.Classes
-	if o.Kind == "tokens" || o.Kind == "language-model" {
-		t.text = true
-	}
+	t.ask(o.Kind)
 	return t, t.setLoss(o.Loss)
 }
 
 // Seen is OfModel by what the model that p feeds gives for two examples of ds, of which the labels are not looked at.
 func Seen(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, error) {
+	o = o.Remembered(p.Model().File())
 	kind, err := ParseKind(o.Kind)
 	if err != nil {
 		return nil, err

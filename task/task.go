@@ -65,6 +65,8 @@ type Task struct {
 	Name    string   // of the loss, with its options
 	Why     []string // how this was understood, a sentence each
 
+	asked string // the name of Options.Kind, where it says more than Kind
+
 	positions bool         // a class for each position
 	axis      int          // of the classes where there are positions: 1 or the last
 	rank      int          // of the logits
@@ -78,6 +80,16 @@ type Task struct {
 	void      bool         // of whole numbers at positions 255 is none
 	binary255 bool         // ... or stands for class 1, as in a mask that was stored as a picture
 	unit      *unit        // of the targets; nil: the model gives them as they are
+}
+
+// ask keeps the name of the task that was asked for.
+func (t *Task) ask(name string) {
+	switch name {
+	case "tokens", "language-model":
+		t.text, t.asked = true, name
+	case "segmentation":
+		t.asked = name
+	}
 }
 
 // Positions reports whether there is a class for each position of an example, and ClassAxis along which axis of the logits the classes lie.
@@ -171,9 +183,15 @@ type UnknownError struct {
 	Outputs []string // with shapes
 	Truth   string
 	Help    string
+
+	remembered string // the task by the model's metadata, when that is what does not fit
 }
 
 // Error names all of it.
 func (e *UnknownError) Error() string {
+	if e.remembered != "" {
+		return fmt.Sprintf("the model was trained for a %s task (its metadata say so), which does not fit: it gives %s, the data have %s. --task auto has the data decide. %s",
+			e.remembered, strings.Join(e.Outputs, "; "), e.Truth, e.Help)
+	}
 	return fmt.Sprintf("no task that gtk knows fits: the model gives %s, the data have %s. %s", strings.Join(e.Outputs, "; "), e.Truth, e.Help)
 }

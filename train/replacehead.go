@@ -10,6 +10,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -58,6 +59,7 @@ func (r NewHead) Replace(m *onnx.Model) (*onnx.Model, *ClassifierHead, error) {
 		return nil, nil, err
 	}
 	fresh.Note = note
+	out.DropMetadata(task.MetadataKey) // what it was trained for is no more
 	return out, fresh, nil
 }
 

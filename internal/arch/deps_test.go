@@ -39,7 +39,7 @@ engine: onnx onnx/onnxpb tensor engine/graph engine/ops engine/grad engine/exec 
 data: tensor internal/registry
 optim: tensor internal/parallel internal/registry internal/kernel
 feed: tensor engine data internal/registry
-task: tensor engine engine/graph engine/ops data feed internal/registry internal/options
+task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options
 train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task internal/registry internal/whole
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops internal/registry internal/report
 prune: tensor engine engine/graph data feed task internal/registry
