@@ -130,6 +130,7 @@ func (u *use) guess(ctx context.Context, o UseOptions) error {
 		t.Classes = nil // of the data, which has others
 	}
 	u.task = t
+	u.notes = append(u.notes, t.Notes...)
 	return nil
 }
 

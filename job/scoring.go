@@ -124,7 +124,7 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 	if err := first.understand(ctx, c.UseOptions, loss); err != nil {
 		return nil, err
 	}
-	u.task = first.task
+	u.task, u.notes = first.task, first.notes
 	if u.task.Kind == task.Multiclass || u.task.Kind == task.Binary {
 		if err := data.Check(u.ds); err != nil {
 			return nil, err

@@ -150,6 +150,7 @@ func (u *use) understand(ctx context.Context, o UseOptions, loss string) error {
 		return useError(err)
 	}
 	u.task = t
+	u.notes = append(u.notes, t.Notes...)
 	if t.HasClasses() && t.NumClasses() > 0 && !slices.Contains([]int{0, t.NumClasses()}, len(u.ds.Classes())) && u.Labels == nil && !t.Positions() {
 		u.notes = append(u.notes, fmt.Sprintf("the model has %d classes, the data %d; --num-classes auto would replace the last layer by one of that size",
 			t.NumClasses(), len(u.ds.Classes())))

@@ -34,6 +34,10 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 	if err != nil {
 		return nil, err
 	}
+	if _, l, err := NewLoss(o.Loss); err == nil {
+		kl, ok := l.(*KL)
+		tr.logits = ok && kl.From == "logits"
+	}
 	forms, mask, err := observe(ctx, p, ds, o, tr.masks)
 	if err != nil {
 		return nil, err
@@ -47,6 +51,7 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 		return nil, err
 	}
 	t.ask(o.Kind)
+	t.noted(o)
 	if t.Classes = o.Classes; t.Classes == nil && !(t.positions && tr.labels) { // names of examples are not those of their positions
 		t.Classes = tr.classes
 	}
@@ -104,7 +109,7 @@ func choose(kind Kind, forms []form, tr truth, mask tensor.Shape) (*Task, error)
 				others = append(others, f.io.Name)
 			}
 		}
-		t.Why = append(t.Why, fmt.Sprintf("of the model's outputs %s is used, not %s; --output chooses another", c.f.io.Name, strings.Join(others, ", ")))
+		t.Notes = append(t.Notes, fmt.Sprintf("of the model's outputs %s is used, not %s; --output chooses another", c.f.io.Name, strings.Join(others, ", ")))
 	}
 	return t, nil
 }
@@ -288,6 +293,9 @@ func (r *reader) regression() {
 
 // outOfReach reports whether targets lie where the output never comes.
 func (r *reader) outOfReach() bool {
+	if r.tr.logits {
+		return false
+	}
 	lo, hi := r.f.reach()
 	return r.tr.low < lo-1e-6 || r.tr.top > hi+1e-6
 }

@@ -28,6 +28,7 @@ func OfModel(m *engine.Model, o Options) (*Task, error) {
 	}
 	t.Classes = o.Classes
 	t.ask(o.Kind)
+	t.noted(o)
 	return t, t.setLoss(o.Loss)
 }
 
@@ -46,6 +47,8 @@ func Seen(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task,
 	if err != nil {
 		return nil, err
 	}
+	t.ask(o.Kind)
+	t.noted(o)
 	if t.Classes = o.Classes; t.Classes == nil {
 		t.Classes = ds.Classes()
 	}
@@ -82,7 +85,7 @@ func guess(kind Kind, forms []form) (*Task, error) {
 		return nil, e
 	}
 	if len(forms) > 1 {
-		first.Why = append(first.Why, fmt.Sprintf("the model has %d outputs; %s is used, --output chooses another", len(forms), first.Head.Output))
+		first.Notes = append(first.Notes, fmt.Sprintf("the model has %d outputs; %s is used, --output chooses another", len(forms), first.Head.Output))
 	}
 	return first, nil
 }

@@ -64,6 +64,7 @@ type Task struct {
 	Loss    Loss
 	Name    string   // of the loss, with its options
 	Why     []string // how this was understood, a sentence each
+	Notes   []string // what somebody who did not ask should know: of several outputs, which one is used
 
 	asked string // the name of Options.Kind, where it says more than Kind
 
@@ -89,6 +90,14 @@ func (t *Task) ask(name string) {
 		t.text, t.asked = true, name
 	case "segmentation":
 		t.asked = name
+	}
+}
+
+// noted keeps notes among the reasons, and drops what o says itself.
+func (t *Task) noted(o Options) {
+	t.Why = append(t.Why, t.Notes...)
+	if o.Output != "" {
+		t.Notes = nil
 	}
 }
 

@@ -16,6 +16,7 @@ type truth struct {
 	y       tensor.Shape // of the targets of one example, nil for none
 	ints    bool         // they are integers
 	zeroOne bool         // they are all 0 or 1 (or Ignored)
+	logits  bool         // they are a teacher's logits, as the loss says
 	whole   bool         // they are whole numbers of at least 0 (or Ignored)
 	high    int          // highest of whole numbers
 	sumOne  bool         // they are of 0 to 1 and sum to one in each example
