@@ -14,8 +14,8 @@ func init() {
 		Description: "Scores the data as score-data does and keeps the examples with the highest scores; with --drop-top without the very highest of all, where wrong\n" +
 			"labels gather; with --offset, as in the paper's code, those that follow the share with the lowest scores.\n" +
 			"Writes scores.csv, keep.txt, manifest.json and report.html; --data keep:DIR/keep.txt@SPEC is the subset.\n" +
-			"--prove trains on all examples, on the kept ones and on as many random ones, for the same number of steps, and compares. Without --val it holds out a\n" +
-			"fifth of the data for that first.\n\n" +
+			"--prove trains on all examples, on the kept ones and on as many random ones, for the same number of steps, and compares; on the\n" +
+			"last two --prove-runs times, from other seeds. Without --val it holds out a fifth of the data for that first.\n\n" +
 			"  gtk prune-data model.onnx --data imagefolder:photos --keep 0.5 --drop-top 0.05 --runs 3 --prove -o pruned",
 		Flags: append(scoringFlags(),
 			&ucli.Float64Flag{Name: "keep", Category: "choice", Value: 0.5, Usage: "share of the examples to keep, in (0,1]"},
@@ -25,6 +25,7 @@ func init() {
 			&ucli.BoolFlag{Name: "export", Category: "choice", Usage: "also write the kept examples: DIR/subset (pictures by class) or DIR/subset.npz"},
 			&ucli.BoolFlag{Name: "prove", Category: "proof", Usage: "train on all, kept and random examples and compare"},
 			&ucli.IntFlag{Name: "prove-epochs", Category: "proof", Value: 5, Usage: "epochs on all examples; the others get as many steps"},
+			&ucli.IntFlag{Name: "prove-runs", Category: "proof", Value: 3, Usage: "trainings on kept examples, and on random ones, each from another seed with other random examples"},
 			&ucli.StringFlag{Name: "val", Category: "proof", Usage: "data set for the proof; without it a fifth of --data is held out"},
 		),
 	}, runPruneData))
@@ -36,7 +37,7 @@ func runPruneData(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	cfg := job.PruneConfig{
 		Keep: c.Float64("keep"), DropTop: c.Float64("drop-top"), Balance: c.Bool("balance"), Export: c.Bool("export"), Prove: c.Bool("prove"),
-		ProveEpochs: c.Int("prove-epochs"), Val: c.String("val"),
+		ProveEpochs: c.Int("prove-epochs"), ProveRuns: c.Int("prove-runs"), Val: c.String("val"),
 	}
 	if c.IsSet("offset") {
 		cfg.Offset = new(c.Float64("offset"))
@@ -46,6 +47,8 @@ func runPruneData(ctx context.Context, e *env, c *ucli.Context) error {
 		return usagef("--keep %v: want a number above 0 and up to 1", cfg.Keep)
 	case cfg.ProveEpochs == 0:
 		return usagef("--prove-epochs %d: want at least 1", cfg.ProveEpochs)
+	case cfg.ProveRuns == 0:
+		return usagef("--prove-runs %d: want at least 1", cfg.ProveRuns)
 	}
 	var err error
 	if cfg.ScoringOptions, err = e.scoringOptions(c); err != nil {

@@ -12,17 +12,20 @@ import (
 	"github.com/gtk-onnx/gtk/train"
 )
 
-// Proof compares trainings on all, kept and as many random examples by the metric of the task. The difference of kept and random is that of the share of
-// right decisions of an example (in a regression of its loss, the sign turned), on the same examples, with its 95 % interval. It knows nothing of how
-// trainings differ among themselves.
+// Proof compares trainings on all, kept and as many random examples by the metric of the task. Kept and random are trained Runs times, each time from
+// another seed and with other random examples. Their difference is that of the share of right decisions of an example (in a regression of its loss, the
+// sign turned), on the same examples, with its 95 % interval over examples and runs.
 type Proof struct {
-	N      int    `json:"n"` // examples it is measured on
+	N      int    `json:"n"`    // examples it is measured on
+	Runs   int    `json:"runs"` // trainings on kept examples, and on random ones
 	Steps  int    `json:"steps"`
 	Metric string `json:"metric"`
 
-	Full   Number `json:"full"`
-	Pruned Number `json:"pruned"`
-	Random Number `json:"random"`
+	Full       Number   `json:"full"`   // of one training
+	Pruned     Number   `json:"pruned"` // mean of the runs
+	Random     Number   `json:"random"` // mean of the runs
+	PrunedRuns []Number `json:"pruned_runs"`
+	RandomRuns []Number `json:"random_runs"`
 
 	Difference Number `json:"difference"` // kept less random: above 0 kept is better
 	Low        Number `json:"low"`
@@ -64,66 +67,95 @@ func (s *scoring) cachedAlike(ds data.Dataset) data.Dataset {
 	return cached
 }
 
-// prove trains the model of the first run on all, kept and random examples for the same number of steps.
-func (s *scoring) prove(ctx context.Context, kept []int, epochs int, rep Reporter) (*Proof, error) {
-	p := &Proof{N: s.val.Len()}
+// prove trains the model on all, kept and random examples for the same number of steps.
+func (s *scoring) prove(ctx context.Context, kept []int, epochs, runs int, rep Reporter) (*Proof, error) {
+	p := &Proof{N: s.val.Len(), Runs: runs}
 	p.Metric, _ = s.task.Primary()
-	quality := map[string][]float64{}
-	order := data.Shuffled(s.train.Len(), s.c.Seed^0x70726f6f66).Order(0)
-	subsets := []struct {
-		what string
-		idx  []int
-		acc  *Number
-	}{{"all", nil, &p.Full}, {"kept", kept, &p.Pruned}, {"random", order[:len(kept)], &p.Random}}
-	for _, x := range subsets {
-		ds := s.train
-		if x.idx != nil {
-			var err error
-			if ds, err = data.Subset(ds, x.idx); err != nil {
+	full, _, err := s.trial(ctx, p, nil, cmp.Or(epochs, 5), 0, "proof: all", rep)
+	if err != nil {
+		return nil, err
+	}
+	p.Full = full
+	var ofKept, ofRandom [][]float64
+	for run := range runs {
+		of := ""
+		if runs > 1 {
+			of = fmt.Sprintf(" %d of %d", run+1, runs)
+		}
+		order := data.Shuffled(s.train.Len(), s.c.Seed^0x70726f6f66+uint64(run)).Order(0)
+		for _, x := range []struct {
+			what    string
+			idx     []int
+			metric  *[]Number
+			quality *[][]float64
+		}{{"kept", kept, &p.PrunedRuns, &ofKept}, {"random", order[:len(kept)], &p.RandomRuns, &ofRandom}} {
+			v, q, err := s.trial(ctx, p, x.idx, 0, run, "proof: "+x.what+of, rep)
+			if err != nil {
 				return nil, err
 			}
+			*x.metric, *x.quality = append(*x.metric, v), append(*x.quality, q)
 		}
-		m, err := s.fresh(0)
-		if err != nil {
-			return nil, err
-		}
-		cfg, _, err := s.c.config(m, "auto", s.c.Seed)
-		if err != nil {
-			return nil, err
-		}
-		cfg.Preprocess, cfg.Epochs, cfg.Task = s.pre, cmp.Or(epochs, 5), s.task
-		if cfg.Feed, err = s.plan.With(m); err != nil {
-			return nil, err
-		}
-		if x.idx != nil {
-			cfg.MaxSteps, cfg.Epochs = p.Steps, p.Steps // more epochs than it can take
-		}
-		res, err := fitStage(ctx, m, ds, cfg, "proof: "+x.what, rep)
-		if err != nil {
-			return nil, err
-		}
-		p.Steps = res.Steps
-		sum, n := make([]float64, s.val.Len()), make([]float64, s.val.Len())
-		ec := train.EvalConfig{Task: s.task, Feed: cfg.Feed, Preprocess: s.pre, Each: func(i int, d *task.Decision) {
-			n[i]++
-			switch {
-			case s.task.Kind == task.Regression:
-				sum[i] -= d.Error2()
-			case d.Right():
-				sum[i]++
-			}
-		}}
-		v, err := train.Evaluate(ctx, m, s.val, ec)
-		if err != nil {
-			return nil, err
-		}
-		for i := range sum {
-			sum[i] /= max(n[i], 1)
-		}
-		*x.acc, quality[x.what] = Number(v.Metric(p.Metric)), sum
 	}
-	p.judge(compare(quality["kept"], quality["random"]), s.task.Kind == task.Regression)
+	p.Pruned, p.Random = meanOf(p.PrunedRuns), meanOf(p.RandomRuns)
+	p.judge(compare(ofKept, ofRandom), s.task.Kind == task.Regression)
 	return p, nil
+}
+
+func meanOf(v []Number) (m Number) {
+	for _, x := range v {
+		m += x / Number(len(v))
+	}
+	return m
+}
+
+// trial trains the model of a run on the examples idx, nil for all of them, and measures it: its metric, and the quality of each example. Without epochs it
+// takes as many steps as the proof did before.
+func (s *scoring) trial(ctx context.Context, p *Proof, idx []int, epochs, run int, what string, rep Reporter) (Number, []float64, error) {
+	ds := s.train
+	if idx != nil {
+		var err error
+		if ds, err = data.Subset(ds, idx); err != nil {
+			return 0, nil, err
+		}
+	}
+	m, err := s.fresh(run)
+	if err != nil {
+		return 0, nil, err
+	}
+	cfg, _, err := s.c.config(m, "auto", s.c.Seed+uint64(run))
+	if err != nil {
+		return 0, nil, err
+	}
+	cfg.Preprocess, cfg.Epochs, cfg.Task = s.pre, epochs, s.task
+	if epochs == 0 {
+		cfg.MaxSteps, cfg.Epochs = p.Steps, p.Steps // more epochs than it can take
+	}
+	if cfg.Feed, err = s.plan.With(m); err != nil {
+		return 0, nil, err
+	}
+	res, err := fitStage(ctx, m, ds, cfg, what, rep)
+	if err != nil {
+		return 0, nil, err
+	}
+	p.Steps = res.Steps
+	sum, n := make([]float64, s.val.Len()), make([]float64, s.val.Len())
+	ec := train.EvalConfig{Task: s.task, Feed: cfg.Feed, Preprocess: s.pre, Each: func(i int, d *task.Decision) {
+		n[i]++
+		switch {
+		case s.task.Kind == task.Regression:
+			sum[i] -= d.Error2()
+		case d.Right():
+			sum[i]++
+		}
+	}}
+	v, err := train.Evaluate(ctx, m, s.val, ec)
+	if err != nil {
+		return 0, nil, err
+	}
+	for i := range sum {
+		sum[i] /= max(n[i], 1)
+	}
+	return Number(v.Metric(p.Metric)), sum, nil
 }
 
 // judge says what the comparison of kept and random shows.
@@ -135,10 +167,14 @@ func (p *Proof) judge(c paired, regression bool) {
 		what, unit = "squared error, the sign turned", ""
 		show = func(v float64) string { return fmt.Sprintf("%+.3g", v) }
 	}
-	interval := fmt.Sprintf("%s, kept less random: %s (95 %% interval %s to %s)%s on %d examples", what, show(c.diff), show(c.low), show(c.high), unit, p.N)
+	interval := fmt.Sprintf("%s, kept less random: %s (95 %% interval %s to %s)%s on %d examples, %d runs of each",
+		what, show(c.diff), show(c.low), show(c.high), unit, p.N, max(p.Runs, 1))
+	if p.Runs < 2 {
+		interval = strings.Replace(interval, "1 runs of each", "one run of each, which says nothing of how runs differ", 1)
+	}
 	switch {
 	case !c.conclusive:
-		p.Says = fmt.Sprintf("it proves nothing: %s; differences below %s%s do not show on so few", interval, show(c.detectable)[1:], unit)
+		p.Says = fmt.Sprintf("it proves nothing: %s; differences below %s%s do not show on so few examples and runs", interval, show(c.detectable)[1:], unit)
 	case c.diff > 0:
 		p.Says = "the choice is better than chance: " + interval
 	default:
@@ -147,17 +183,23 @@ func (p *Proof) judge(c paired, regression bool) {
 }
 
 func (p *Proof) section(page *report.Report) {
-	t := report.Table{Head: []string{"Trained on", p.Metric}}
+	t := report.Table{Head: []string{"Trained on", p.Metric, "Runs"}}
 	for _, x := range []struct {
 		name string
 		acc  Number
-	}{{"all examples", p.Full}, {"the kept ones", p.Pruned}, {"as many random ones", p.Random}} {
-		t.Rows = append(t.Rows, []report.Cell{report.C(x.name), report.Num(float64(x.acc), 4)})
+		runs []Number
+	}{{"all examples", p.Full, nil}, {"the kept ones", p.Pruned, p.PrunedRuns}, {"as many random ones", p.Random, p.RandomRuns}} {
+		var runs []string
+		for _, v := range x.runs {
+			runs = append(runs, fmt.Sprintf("%.4g", float64(v)))
+		}
+		t.Rows = append(t.Rows, []report.Cell{report.C(x.name), report.Num(float64(x.acc), 4), report.C(strings.Join(runs, "  "))})
 	}
 	tone := report.Warn
 	if p.Conclusive && p.Difference > 0 {
 		tone = report.Good
 	}
-	page.Section("Proof", fmt.Sprintf("The same model trained for the same %d steps, once on each, measured on %d examples that took no part.", p.Steps, p.N)).Add(
+	page.Section("Proof", fmt.Sprintf("The same model trained for the same %d steps, on kept and on random examples %d times, measured on %d examples that took no part.", p.Steps,
+		p.Runs, p.N)).Add(
 		t, report.Note{Tone: tone, Text: strings.ToUpper(p.Says[:1]) + p.Says[1:] + "."})
 }

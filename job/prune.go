@@ -26,6 +26,7 @@ type PruneConfig struct {
 
 	Prove       bool   // train on all, kept and random examples and compare
 	ProveEpochs int    // epochs on all examples; the others get as many steps; 0 means 5
+	ProveRuns   int    // trainings on kept examples, and on random ones, each from another seed; 0 means 3
 	Val         string // data set for the proof; "" holds a fifth of Data out
 }
 
@@ -131,7 +132,7 @@ func Prune(ctx context.Context, c PruneConfig, rep Reporter) (*PruneReport, erro
 		r.Planted = &Planted{total, hit, total - in}
 	}
 	if c.Prove {
-		if r.Proof, err = s.prove(ctx, kept, c.ProveEpochs, rep); err != nil {
+		if r.Proof, err = s.prove(ctx, kept, c.ProveEpochs, cmp.Or(c.ProveRuns, 3), rep); err != nil {
 			return nil, err
 		}
 	}
@@ -171,6 +172,8 @@ func (c PruneConfig) check() error {
 		return usagef("--keep %v and --drop-top %v are more than the whole", choice.Keep, choice.DropTop)
 	case c.ProveEpochs < 0:
 		return usagef("--prove-epochs %d: want at least 1", c.ProveEpochs)
+	case c.ProveRuns < 0:
+		return usagef("--prove-runs %d: want at least 1", c.ProveRuns)
 	case c.Val != "" && !c.Prove:
 		return usagef("--val is for --prove only")
 	}
