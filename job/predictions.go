@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,8 +30,8 @@ func predictionFormat(path string) (string, error) {
 }
 
 // predictions writes decisions as rows. Columns: id; label where the truth is known; prediction, the class or the labels above one half; probability, that of
-// the prediction; then the probability of each class or label under its name, or the values of a regression. A class for each position is a list in
-// jsonl and an array in npz; a csv has no room for it.
+// the prediction; then the probability of each class or label under its name, or the values of a regression. A class for each position is nested lists in
+// jsonl and an array in npz, in the shape of the positions; a csv has no room for it. Where the truth has no class for a position it is -1.
 type predictions struct {
 	t       *task.Task
 	truth   bool
@@ -44,6 +45,7 @@ type predictions struct {
 // predictedRow is one example.
 type predictedRow struct {
 	id, label string
+	shape     []int // of positions, or of the values of a regression
 	class     []int // predicted: one, or one for each position
 	labels    []string
 	prob      []float64 // of the predicted classes
@@ -118,7 +120,11 @@ func (p *predictions) add(id string, d *task.Decision) error {
 		if err := p.flush(); err != nil {
 			return err
 		}
-		p.row, p.id = &predictedRow{id: id}, id
+		p.row, p.id = &predictedRow{id: id, shape: d.Shape}, id
+		if p.t.Positions() {
+			n := tensor.Shape(d.Shape).Len()
+			p.row.class, p.row.prob = slices.Repeat([]int{-1}, n), make([]float64, n)
+		}
 	}
 	r := p.row
 	prob := d.Prob()
@@ -132,11 +138,10 @@ func (p *predictions) add(id string, d *task.Decision) error {
 				r.labels = append(r.labels, p.t.ClassName(k))
 			}
 		}
+	case p.t.Positions():
+		r.class[d.At], r.prob[d.At] = d.Best(), prob[d.Best()]
 	default:
-		r.class, r.prob = append(r.class, d.Best()), append(r.prob, prob[d.Best()])
-		if !p.t.Positions() {
-			r.all = append([]float64(nil), prob...)
-		}
+		r.class, r.prob, r.all = []int{d.Best()}, []float64{prob[d.Best()]}, append([]float64(nil), prob...)
 	}
 	switch {
 	case !p.truth:
@@ -150,8 +155,12 @@ func (p *predictions) add(id string, d *task.Decision) error {
 			}
 		}
 		r.label = strings.Join(names, "|")
-	case d.Target != nil && len(d.Target) == 1:
-		r.label = formatNumber(d.Target[0])
+	case d.Target != nil:
+		var values []string
+		for _, v := range d.Target {
+			values = append(values, formatNumber(v))
+		}
+		r.label = strings.Join(values, "|")
 	}
 	return nil
 }
@@ -259,7 +268,7 @@ func (s *jsonSink) write(r *predictedRow) error {
 	}
 	switch {
 	case t.Kind == task.Regression:
-		add("values", numbers(r.all))
+		add("values", nested(numbers(r.all), r.shape))
 	case t.Kind == task.Multilabel:
 		if r.labels == nil {
 			r.labels = []string{}
@@ -267,8 +276,8 @@ func (s *jsonSink) write(r *predictedRow) error {
 		add("prediction", r.labels)
 		add("probabilities", all)
 	case t.Positions():
-		add("prediction", r.class)
-		add("probability", numbers(r.prob))
+		add("prediction", nested(r.class, r.shape))
+		add("probability", nested(numbers(r.prob), r.shape))
 	default:
 		add("prediction", t.ClassName(r.class[0]))
 		add("class", r.class[0])
@@ -291,9 +300,22 @@ func numbers(x []float64) []json.Number {
 	return out
 }
 
+// nested is v as lists of that shape.
+func nested[T any](v []T, shape []int) any {
+	if len(shape) < 2 {
+		return v
+	}
+	out, inner := make([]any, shape[0]), tensor.Shape(shape[1:]).Len()
+	for i := range out {
+		out[i] = nested(v[i*inner:(i+1)*inner], shape[1:])
+	}
+	return out
+}
+
 func (s *jsonSink) close() error { return s.w.Flush() }
 
-// npzSink gathers arrays: id [N], prediction [N] or [N,P] (class numbers), probability [N,K] (of each class; [N,P] of positions), value [N,F], classes [K].
+// npzSink gathers arrays: id [N], prediction [N] or [N,…] (class numbers; of positions in their shape), probability [N,K] (of each class; of positions [N,…] of
+// the class that is predicted), value [N,…] in the shape of the output, classes [K].
 type npzSink struct {
 	f     io.Writer
 	p     *predictions
@@ -302,10 +324,15 @@ type npzSink struct {
 	class []int64
 	prob  []float32
 	value []float32
+	shape []int // of the positions or values of an example
+	mixed bool  // shapes differ
 }
 
 func (s *npzSink) write(r *predictedRow) error {
-	s.ids = append(s.ids, r.id)
+	if len(s.ids) > 0 && !slices.Equal(s.shape, r.shape) {
+		s.mixed = true
+	}
+	s.ids, s.shape = append(s.ids, r.id), r.shape
 	for _, k := range r.class {
 		s.class = append(s.class, int64(k))
 	}
@@ -327,15 +354,6 @@ func (s *npzSink) close() error {
 	n := len(s.ids)
 	arrays := []tensor.Named{{Name: "id", Tensor: tensor.FromStrings(s.ids, n)}}
 	put := func(name string, t *tensor.Tensor) { arrays = append(arrays, tensor.Named{Name: name, Tensor: t}) }
-	per := func(total int) []int {
-		if total == n && !s.p.t.Positions() {
-			return []int{n}
-		}
-		if n == 0 || total%n != 0 {
-			return nil
-		}
-		return []int{n, total / n}
-	}
 	for _, a := range []struct {
 		name  string
 		total int
@@ -348,12 +366,14 @@ func (s *npzSink) close() error {
 		if a.total == 0 {
 			continue
 		}
-		shape := per(a.total)
-		if shape == nil {
+		shape := []int{n}
+		switch {
+		case s.mixed:
 			return badInput(fmt.Errorf("the examples have different numbers of positions, which one array has no room for: write -o FILE.jsonl"))
-		}
-		if a.name != "prediction" && len(shape) == 1 {
-			shape = append(shape, 1)
+		case s.shape != nil:
+			shape = append(shape, s.shape...)
+		case a.name == "probability":
+			shape = append(shape, a.total/n)
 		}
 		put(a.name, a.make(shape...))
 	}

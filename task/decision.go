@@ -21,6 +21,9 @@ type Decision struct {
 	Label  int       // true class, -1 when there is none
 	Target []float64 // true values or labels; nil with one class of several
 
+	Shape []int // of the positions of an example, or of its values in a regression; nil for others
+	At    int   // which of the positions this is
+
 	t    *Task
 	best int
 	prob []float64
@@ -54,10 +57,17 @@ func (t *Task) Decisions(v *tensor.Tensor, n int, truth *Truth, see func(i int, 
 	if t.Kind == Regression {
 		link = linkNone
 	}
-	d := Decision{t: t, Z: make([]float64, k+b2i(pair))}
+	var shape []int
+	switch {
+	case t.positions:
+		shape = append(append(shape, v.Shape()[1:t.axis]...), v.Shape()[t.axis+1:]...)
+	case t.Kind == Regression:
+		shape = append(shape, v.Shape()[1:]...)
+	}
+	d := Decision{t: t, Shape: shape, Z: make([]float64, k+b2i(pair))}
 	for i := range n {
 		for q := range p {
-			d.Label, d.best, d.prob, d.Target = -1, -1, nil, nil
+			d.At, d.Label, d.best, d.prob, d.Target = q, -1, -1, nil, nil
 			if truth != nil && truth.Labels != nil {
 				y := truth.Labels[i*p+q]
 				if y == Ignored {

@@ -49,6 +49,9 @@ func Seen(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task,
 	}
 	t.ask(o.Kind)
 	t.noted(o)
+	if kind == "" && t.Head.Activation == "" {
+		t.Notes = t.Why // it is a guess
+	}
 	if t.Classes = o.Classes; t.Classes == nil {
 		t.Classes = ds.Classes()
 	}
