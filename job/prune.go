@@ -13,6 +13,7 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/internal/report"
 	"github.com/gtk-onnx/gtk/prune"
+	"github.com/gtk-onnx/gtk/task"
 )
 
 // PruneConfig says which training examples are kept.
@@ -73,6 +74,9 @@ func (c PruneConfig) openPruning(ctx context.Context, rep Reporter) (*scoring, e
 	s, err := c.open(ctx, "prune-data", rep)
 	if err != nil {
 		return nil, err
+	}
+	if c.Balance && s.task.Kind != task.Multiclass && s.task.Kind != task.Binary {
+		return nil, usagef("--balance keeps the share of every class, and the examples of a %s task have none of their own; leave it out", s.task.Kind)
 	}
 	if c.Prove {
 		return s, s.holdOut(c.Val)

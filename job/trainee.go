@@ -141,7 +141,8 @@ func (t *trainee) freshHead(ctx context.Context, c FinetuneConfig, rep Reporter)
 	return nil
 }
 
-// classesNeeded is one more than the highest class number of ds, or as many classes as it names; 0 when it has no classes. In a dense task the classes
+// classesNeeded is one more than the highest class number of ds, or as many classes as it names, or as many labels as its examples say yes or no to; 0 when it has
+// no classes. In a dense task the classes
 // are those of positions.
 func classesNeeded(ds data.Dataset, dense bool) (int, error) {
 	need := 0
@@ -160,6 +161,8 @@ func classesNeeded(ds data.Dataset, dense bool) (int, error) {
 			return 0, err
 		}
 		switch {
+		case !dense && e.Y != nil && e.Y.Len() > 1 && zeroOne(e.Y): // one for each label
+			need = e.Y.Len()
 		case e.Y != nil && e.Y.DType().IsInt():
 			for _, v := range e.Y.Float64s() {
 				need = max(need, int(v)+1)
@@ -175,6 +178,11 @@ func classesNeeded(ds data.Dataset, dense bool) (int, error) {
 		}
 	}
 	return need, nil
+}
+
+// zeroOne reports whether all numbers of y are 0 or 1, or stand for none.
+func zeroOne(y *tensor.Tensor) bool {
+	return !slices.ContainsFunc(y.Float64s(), func(v float64) bool { return v != 0 && v != 1 && v != task.Ignored })
 }
 
 // loadAgain prepares a file that was made from a model which was loaded.

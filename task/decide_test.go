@@ -137,7 +137,9 @@ func TestOfModel(t *testing.T) {
 		{[]any{"N", 4}, []out{{name: "y", dims: []any{"N", 4}, act: "Sigmoid"}}, task.Options{}, task.Multilabel},
 		{[]any{"N", 3, 8, 8}, []out{{name: "y", dims: []any{"N", 3, 8, 8}}}, task.Options{}, task.Regression},
 		{[]any{"N", 3, 8, 8}, []out{{name: "y", dims: []any{"N", 3, 8, 8}, act: "Softmax"}}, task.Options{}, task.Dense},
-		{[]any{"N", 5, 8}, []out{{name: "y", dims: []any{"N", 5, 8}}}, task.Options{}, task.Dense},
+		{[]any{"N", 5, 8}, []out{{name: "hidden", dims: []any{"N", 5, 8}}}, task.Options{}, ""},
+		{[]any{"N", 5, 8}, []out{{name: "hidden", dims: []any{"N", 5, 8}}}, task.Options{Kind: "tokens"}, task.Dense},
+		{[]any{"N", 5, 8}, []out{{name: "logits", dims: []any{"N", 5, 8}}}, task.Options{}, task.Dense},
 		{[]any{"N", 5, 8}, []out{{name: "y", dims: []any{"N", 5, 8}}, {name: "pool", dims: []any{"N", 8}, op: "ReduceMean", attrs: []*onnxpb.AttributeProto{onnx.AttrInts("axes", 1), onnx.AttrInt("keepdims", 0)}}}, task.Options{}, ""},
 		{[]any{"N", 5, 8}, []out{{name: "y", dims: []any{"N", 5, 8}}, {name: "pool", dims: []any{"N", 8}, op: "ReduceMean", attrs: []*onnxpb.AttributeProto{onnx.AttrInts("axes", 1), onnx.AttrInt("keepdims", 0)}}}, task.Options{Output: "pool"}, task.Multiclass},
 	} {

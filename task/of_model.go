@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
@@ -137,6 +138,9 @@ func alone(kind Kind, f form) *Task {
 	k, at, _ := f.dense(axis)
 	if len(f.shape) == 4 && act != softmax && act != logSoft && kind == "" && !sameSides(at, f.in) && !sameSides(at, quarter(f.in)) {
 		return nil // a feature map
+	}
+	if len(f.shape) == 3 && act == "" && kind == "" && !strings.Contains(strings.ToLower(f.io.Name), "logit") {
+		return nil // the hidden states of an encoder look like the scores of tokens
 	}
 	if k > 1 || act == sigmoid || kind == Dense {
 		t.positions, t.axis, t.text = true, axis, len(f.shape) == 3
