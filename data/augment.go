@@ -55,6 +55,17 @@ func ParseAugment(s string) (Augment, error) {
 	return a, a.Validate()
 }
 
+// Augmentable reports whether the examples of ds may be augmented: they are pictures, and their labels stay true when a picture is moved
+// or mirrored, as classes and numbers do, or move along, as masks do. Targets with places of their own, such as a picture to compare
+// with or a class for each position, would not fit any more. It reads the first example.
+func Augmentable(ds Dataset) bool {
+	if ds.Len() == 0 {
+		return false
+	}
+	e, err := ds.Example(0)
+	return err == nil && e.Picture && (e.Y == nil || e.Y.Rank() < 2)
+}
+
 // Validate fails for values out of range.
 func (a Augment) Validate() error {
 	if a.Pad < 0 || a.Pad > maxSide {

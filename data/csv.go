@@ -20,7 +20,7 @@ func init() {
 		Name:   "csv",
 		Doc:    "a table of numeric features, or a list of picture files with labels, targets or masks; of Excel, pandas, R or NumPy, .gz or not",
 		Source: "https://www.rfc-editor.org/rfc/rfc4180",
-		query:  []string{"label", "file", "mask", "root", "groups", "header", "task", "decimal"},
+		query:  []string{"label", "file", "mask", "root", "groups", "header", "task", "decimal", "missing"},
 		is:     func(path string, info fs.FileInfo) bool { return !info.IsDir() && hasExt(path, ".csv", ".tsv") },
 		open:   openCSV,
 	})
@@ -33,13 +33,15 @@ func init() {
 // (Options.LabelColumns); a file column (Options.FileColumn, else one named file, filename, path or image) turns the table into a list of
 // pictures, with a file of the class of each pixel in the column mask; a column named id gives the ids; columns that hold text and those
 // of Options.GroupBy are groups; all others are features, X float32 [F], or by Options.Inputs arrays of their own, int64 [C] where all
-// values are whole, else float32 [C]. Row numbers that pandas or R write are no features.
+// values are whole, else float32 [C]. True and false, yes and no are 1 and 0. Numbers of rows are no features: those that pandas or R
+// write, and a first column called an id in which none comes twice. Lines that begin with # and titles above the table are left out.
 //
 // Labels that are text are classes, sorted. Whole numbers of at most 100 different values are classes when they are 0..K−1 (as they are)
 // or at most half as many as rows (in numeric order); −100 stands for no label. All other labels are targets, Y float32 [1]. Several
 // columns are Y [K]: 0 and 1 as int64, else float32. Give Options.Classes where one list must hold for several files: a file that lacks a
-// class would count the others differently. Options.Task decides otherwise. Settings: ?label= &file= &mask= &root= &groups=A,B
-// &header=true|false &task= &decimal=,|. .
+// class would count the others differently. Options.Task decides otherwise; see setSoft for fractions. Missing values are errors, unless
+// Options.Missing says what becomes of them. Settings: ?label= &file= &mask= &root= &groups=A,B &header=true|false &task= &decimal=,|.
+// &missing=drop|mean|zero.
 func openCSV(spec Spec, o Options, _ int) (Dataset, error) {
 	for k, v := range spec.Query {
 		switch s := v[0]; k {
@@ -59,6 +61,8 @@ func openCSV(spec Spec, o Options, _ int) (Dataset, error) {
 			o.Task = s
 		case "decimal":
 			o.Decimal = s
+		case "missing":
+			o.Missing = s
 		}
 	}
 	f, err := openMaybeGzip(spec.Path)
@@ -91,6 +95,10 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 	inputs := make([]inputValues, len(l.inputs))
 	labels := make([][]string, len(l.labels))
 	var paths, masks []string
+	g, err := newGaps(t.path, o.Missing)
+	if err != nil {
+		return nil, err
+	}
 	intern := map[string]string{}
 	keep := func(s string) string {
 		if k, ok := intern[s]; ok {
@@ -119,8 +127,11 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 		if err != nil {
 			return nil, err
 		}
+		if g.drop(t, row, l, o) {
+			continue
+		}
 		for _, c := range l.features {
-			v, err := t.number(row, c, o)
+			v, err := t.filled(row, c, g, o)
 			if err != nil {
 				return nil, err
 			}
@@ -128,7 +139,7 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 		}
 		for k, in := range l.inputs {
 			for _, c := range in.columns {
-				if err := inputs[k].add(t, row, c, o); err != nil {
+				if err := inputs[k].add(t, row, c, g, o); err != nil {
 					return nil, err
 				}
 			}
@@ -155,16 +166,23 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 		}
 		for k, c := range l.labels {
 			if row[c] == "" && o.Task != "multilabel" {
-				return nil, malformed(t.path, t.place(c), "remove the row or fill the label in", "no label")
+				return nil, malformed(t.path, t.place(c), "fill the label in, or leave such rows out with ?missing=drop behind the file name; "+
+					"in lists of labels such as cat|dog, which --task multilabel reads, an empty field says that none applies", "no label")
 			}
 			labels[k] = append(labels[k], keep(row[c]))
 		}
 		m.n++
 	}
 	if len(l.features) > 0 {
+		if err := g.means(t, x, l.features); err != nil {
+			return nil, err
+		}
 		m.dtype, m.shape, m.raw = tensor.Float32, tensor.Shape{len(l.features)}, tensor.From(x, len(x)).Bytes()
 	}
 	for k, in := range l.inputs {
+		if err := g.means(t, inputs[k].real, in.columns); err != nil {
+			return nil, err
+		}
 		m.setField(in.name, inputs[k].tensor(m.n, len(in.columns)))
 	}
 	if err := t.identify(m, l, paths); err != nil {
@@ -175,7 +193,11 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 			return nil, err
 		}
 	}
-	m.notes = append(t.notes(), m.notes...)
+	m.notes = slices.Concat(t.notes(), g.notes(t, m.n), m.notes)
+	if m.n == 0 && g.rows > 0 {
+		return nil, malformed(t.path, "", "use ?missing=mean or zero, or remove the columns without values", "all %d rows have missing values",
+			g.rows)
+	}
 	if l.file >= 0 {
 		return newImageList(m, root, paths, masks, o)
 	}
@@ -235,12 +257,13 @@ type inputValues struct {
 }
 
 // add takes the value in column c of a row.
-func (v *inputValues) add(t *table, row []string, c int, o Options) error {
+func (v *inputValues) add(t *table, row []string, c int, g *gaps, o Options) error {
 	if i, err := strconv.ParseInt(row[c], 10, 64); err == nil && v.real == nil {
+		g.seen(c, float64(i))
 		v.whole = append(v.whole, i)
 		return nil
 	}
-	f, err := t.number(row, c, o)
+	f, err := t.filled(row, c, g, o)
 	if err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 			l.id = i
 		}
 	}
-	var unused []string
+	var unused, texts []string
 	for i, name := range t.columns {
 		if taken[i] {
 			continue
@@ -89,7 +89,9 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 		case err != nil:
 			return l, err
 		case !numbers || l.file >= 0 && o.Inputs == nil:
-			l.groups = append(l.groups, i)
+			if l.groups = append(l.groups, i); l.file < 0 {
+				texts = append(texts, name)
+			}
 		case rest >= 0:
 			l.inputs[rest].columns = append(l.inputs[rest].columns, i)
 		case o.Inputs == nil:
@@ -100,6 +102,14 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 	}
 	if unused != nil {
 		t.said = append(t.said, fmt.Sprintf("columns that no input takes: %s", clip(strings.Join(unused, ", "))))
+	}
+	switch len(texts) {
+	case 0:
+	case 1:
+		t.said = append(t.said, fmt.Sprintf("the column %s is text: a group, not a feature; --group-by names groups", clip(texts[0])))
+	default:
+		t.said = append(t.said, fmt.Sprintf("the columns %s are text: groups, not features; --group-by names groups",
+			clip(strings.Join(texts, ", "))))
 	}
 	for _, in := range l.inputs {
 		if len(in.columns) == 0 {

@@ -22,8 +22,8 @@ func TestCSVNumbers(t *testing.T) {
 		o    Options
 		want string // part of the error, or of the first row
 	}{
-		"thousands in quotes":           {"a,b,k\n\"1,234\",1,x\n\"5,678\",2,y\n", Options{}, `line 2, column a: "1,234" has a comma`},
-		"decimal comma in quotes":       {"a,b,k\n\"1,5\",1,x\n2,2,y\n", Options{}, `"1,5" has a comma`},
+		"thousands in quotes":           {"a,b,k\n\"1,234\",1,x\n\"5,678\",2,y\n", Options{}, `line 2, column a: "1,234" is a thousand or a fraction`},
+		"decimal comma in quotes":       {"a,b,k\n\"1,5\",1,x\n2,2,y\n", Options{}, "[1.5 1]"},
 		"thousands":                     {"a;b;k\n1.234,5;1;x\n", Options{}, `"1.234,5" has thousands separators`},
 		"many thousands":                {"a;b;k\n1,234,567;1;x\n", Options{}, "thousands separators"},
 		"apostrophes":                   {"a;b;k\n1'234.5;1;x\n", Options{}, "thousands separators"},
@@ -101,7 +101,7 @@ func TestCSVInputs(t *testing.T) {
 			t.Errorf("%s is %v, want %v", name, e.Fields[name], want)
 		}
 	}
-	if notes := say(ds); notes != "" {
+	if notes := say(ds); notes != "the column colour is text: a group, not a feature; --group-by names groups" {
 		t.Errorf("notes %q", notes)
 	}
 	ds = must(readTable(t, text, Options{Inputs: map[string][]string{"ids": {"user"}}}))(t)

@@ -20,17 +20,34 @@ func (t *table) setLabels(m *memory, columns []int, values [][]string, o Options
 	for k, c := range columns {
 		names[k] = t.columns[c]
 	}
-	if len(columns) > 1 {
-		return t.setSeveral(m, names, values, o)
+	if len(columns) > 1 || o.Task != "" && !o.classes() {
+		for k := range values {
+			values[k] = digitsOfFlags(values[k])
+		}
 	}
-	l := t.whole(values[0])
 	switch {
-	case o.Task == "multilabel" && (!l.all || slices.ContainsFunc(l.numbers, func(v int) bool { return v != 0 && v != 1 })):
-		return t.setNames(m, names[0], values[0], o)
-	case o.Task == "multilabel", o.positions():
+	case len(columns) > 1, o.positions(), o.Task == "multilabel" && t.fractions(values[0]):
 		return t.setSeveral(m, names, values, o)
+	case o.Task == "multilabel":
+		return t.setNames(m, names[0], values[0], o)
 	}
-	return t.setClasses(m, names[0], values[0], l, o)
+	return t.setClasses(m, names[0], values[0], t.whole(values[0]), o)
+}
+
+// fractions reports whether all labels are of 0 to 1 or NoLabel, but for those that are missing.
+func (t *table) fractions(labels []string) bool {
+	some := false
+	for _, s := range labels {
+		if missing(s) {
+			continue
+		}
+		v, ok := t.target(s)
+		if !ok || !(v >= 0 && v <= 1) && v != NoLabel {
+			return false
+		}
+		some = true
+	}
+	return some
 }
 
 // wholeNumbers is what a column of labels holds.
@@ -39,25 +56,34 @@ type wholeNumbers struct {
 	value     map[string]int // by what is written: 1 and 1.0 are the same number
 	numbers   []int          // the different ones without NoLabel, in order
 	none      bool           // NoLabel is among them
-	odd       string         // a number that cannot be read for sure
+	odd       string         // a number that cannot be read for sure, or what is none among fractions
 }
 
 // whole reads labels as whole numbers.
 func (t *table) whole(labels []string) wholeNumbers {
 	l := wholeNumbers{all: true, real: true, value: map[string]int{}}
 	set := map[int]bool{}
-	sure := false
+	sure, fractions, texts, text, gone := false, 0, 0, "", ""
 	for _, s := range labels {
 		if _, ok := l.value[s]; ok {
 			continue
 		}
-		if thousands.MatchString(s) && !isNumber(s) && t.mark != ',' || decimalComma(s) && !t.isNumber(s) {
+		if thousands.MatchString(s) && !isNumber(s) && t.mark != ',' || (decimalComma(s) || isNumber(s)) && !t.isNumber(s) {
 			l.odd = s
 		}
 		sure = sure || isNumber(s)
 		v, err := strconv.Atoi(s)
 		if err != nil {
 			f, ok := t.target(s)
+			switch {
+			case ok && f != math.Trunc(f):
+				fractions++
+			case !ok && absent(s):
+				gone = s
+			case !ok:
+				text = s
+				texts++
+			}
 			if v = int(f); !ok || f != math.Trunc(f) || math.Abs(f) >= 1<<31 {
 				l.all, l.real, v = false, l.real && ok, 0
 			}
@@ -67,8 +93,13 @@ func (t *table) whole(labels []string) wholeNumbers {
 	for v := range set {
 		l.numbers = append(l.numbers, v)
 	}
-	if !sure {
+	switch {
+	case !sure:
 		l.odd = "" // texts
+	case l.odd == "" && texts == 0:
+		l.odd = gone
+	case l.odd == "" && fractions > texts:
+		l.odd = text
 	}
 	slices.Sort(l.numbers)
 	if l.all && len(l.numbers) > 0 && l.numbers[0] == NoLabel && (len(l.numbers) == 1 || l.numbers[1] >= 0) {
@@ -77,10 +108,13 @@ func (t *table) whole(labels []string) wholeNumbers {
 	return l
 }
 
-// target is the number that s is, with the decimal mark of the table.
+// target is the number that s is, with the decimal mark of the table, which it tells where it was not known.
 func (t *table) target(s string) (v float64, ok bool) {
 	if !t.isNumber(s) {
 		return 0, false
+	}
+	if i := strings.IndexAny(s, ".,"); i >= 0 {
+		t.mark = s[i]
 	}
 	v, _ = strconv.ParseFloat(strings.Replace(s, ",", ".", 1), 64) // infinite when out of range
 	return v, true
@@ -90,9 +124,12 @@ func (t *table) target(s string) (v float64, ok bool) {
 func (t *table) setClasses(m *memory, column string, labels []string, l wholeNumbers, o Options) error {
 	n := len(l.numbers)
 	if l.odd != "" && !o.classes() {
-		return malformed(t.path, fmt.Sprintf("row %d, column %s", slices.Index(labels, l.odd), column),
-			"write numbers without thousands separators and with a decimal point, or use --task classification",
-			"%q among numbers", clip(l.odd))
+		remedy := "write numbers without thousands separators and with a decimal point, or use --task classification"
+		if absent(l.odd) {
+			remedy = "fill the label in, or leave such rows out with ?missing=drop behind the file name; --task classification takes it for a class"
+		}
+		return malformed(t.path, fmt.Sprintf("row %d, column %s", slices.Index(labels, l.odd), column), remedy, "%q among numbers",
+			clip(l.odd))
 	}
 	counting := n > 0 && l.numbers[0] == 0 && l.numbers[n-1] == n-1
 	classes := !l.real || l.all && n <= 100 && (counting || n <= max(2, len(labels)/2))
@@ -126,6 +163,10 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 	index, err := t.classNames(m, column, labels, given)
 	if err != nil {
 		return err
+	}
+	if list := slices.IndexFunc(labels, func(s string) bool { return strings.ContainsAny(s, "|;") }); list >= 0 && o.Task == "" {
+		t.said = append(t.said, fmt.Sprintf("the labels of the column %s, such as %q, are one class each; --task multilabel takes them for lists",
+			column, clip(labels[list])))
 	}
 	for i, s := range labels {
 		m.labels[i] = int32(index[s])
@@ -245,99 +286,15 @@ func (t *table) setTargets(m *memory, columns []string, values [][]string, o Opt
 		for k := range columns {
 			v, ok := t.target(values[k][i])
 			if f := float64(float32(v)); !ok || f-f != 0 && !o.AllowNonFinite {
-				return malformed(t.path, fmt.Sprintf("row %d, column %s", i, columns[k]), "targets are finite numbers", "target %q",
-					clip(values[k][i]))
+				remedy := "targets are finite numbers"
+				if absent(values[k][i]) {
+					remedy += "; ?missing=drop behind the file name leaves rows without them out"
+				}
+				return malformed(t.path, fmt.Sprintf("row %d, column %s", i, columns[k]), remedy, "target %q", clip(values[k][i]))
 			}
 			y = append(y, float32(v))
 		}
 	}
 	m.y, m.targets = tensor.From(y, m.n, len(columns)), columns
-	return nil
-}
-
-// setSeveral makes Y [K] of several columns: labels that are 0 or 1, classes of positions, or numbers. With a task of one class for each
-// example the columns are one-hot.
-func (t *table) setSeveral(m *memory, columns []string, values [][]string, o Options) error {
-	flags, whole, low := true, true, 0
-	for k := range columns {
-		l := t.whole(values[k])
-		whole = whole && l.all
-		for _, v := range l.numbers {
-			flags = flags && (v == 0 || v == 1)
-			low = min(low, v)
-		}
-		flags = flags && l.all && !l.none
-	}
-	place := "columns " + clip(strings.Join(columns, ", "))
-	switch {
-	case o.Task == "regression", o.Task == "" && !flags:
-		return t.setTargets(m, columns, values, o)
-	case o.positions():
-		if !whole || low < 0 {
-			return malformed(t.path, place, "number the classes from 0; -100 stands for none", "classes of positions are whole numbers")
-		}
-		y := make([]int64, 0, m.n*len(columns))
-		for i := range m.n {
-			for k := range columns {
-				v, _ := t.target(values[k][i])
-				y = append(y, int64(v))
-			}
-		}
-		m.y = tensor.From(y, m.n, len(columns))
-		return nil
-	case !flags:
-		return malformed(t.path, place, "write 0 and 1, or use --task regression",
-			"several label columns hold 0 and 1 only for the task %s", o.Task)
-	}
-	y := make([]uint8, 0, m.n*len(columns))
-	for i := range m.n {
-		for k := range columns {
-			v, _ := t.target(values[k][i])
-			y = append(y, uint8(v))
-		}
-	}
-	return m.setFlags(place, y, columns, o)
-}
-
-// setNames makes Y [K] of 0 and 1 from lists of names such as cat|dog or cat;dog.
-func (t *table) setNames(m *memory, column string, values []string, o Options) error {
-	lists := make(map[string][]string)
-	index := map[string]int{}
-	for _, s := range values {
-		if _, ok := lists[s]; ok {
-			continue
-		}
-		list := []string{}
-		for name := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == '|' || r == ';' }) {
-			if name = strings.TrimSpace(name); name != "" {
-				list = append(list, name)
-				index[name] = 0
-			}
-		}
-		lists[s] = list
-	}
-	if len(index) == 0 {
-		return malformed(t.path, "column "+column, "write names with | between them", "no labels")
-	}
-	var names []string
-	for n := range index {
-		names = append(names, n)
-	}
-	index, err := t.classNames(m, column, names, o.Classes)
-	if err != nil {
-		return err
-	}
-	k := len(m.classes)
-	if int64(k)*int64(m.n) > o.Limits.bytes() {
-		return malformed(t.path, "column "+column, "raise the limit or split the table",
-			"%d labels for %d rows are over the limit of bytes", k, m.n)
-	}
-	y := make([]uint8, m.n*k)
-	for i, s := range values {
-		for _, name := range lists[s] {
-			y[i*k+index[name]] = 1
-		}
-	}
-	m.y, m.yType, m.targets = tensor.From(y, m.n, k), tensor.Int64, m.classes
 	return nil
 }

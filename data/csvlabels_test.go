@@ -118,8 +118,8 @@ func TestCSVSeveralLabels(t *testing.T) {
 		{labelTable(",", "a", "b", "c"), Options{Task: "binary"}, []string{"3 classes for a binary task"}},
 		{labelTable(",", "1", "2"), Options{Task: "multiklass"}, []string{`no task "multiklass"`, `did you mean "multiclass"`}},
 		{labelTable(";", "100", "\"1,234\"", "5000"), Options{}, []string{`"1,234"`}},
-		{labelTable(",", "100", "\"1,234\"", "5000"), Options{}, []string{`line 3, column label: "1,234" has a comma`}},
-		{labelTable(",", append(slices.Repeat([]string{"100"}, lookAhead+2), "\"1,5\"")...), Options{Header: "true"}, []string{`"1,5" among numbers`}},
+		{labelTable(",", "100", "\"1,234\"", "5000"), Options{}, []string{`line 3, column label: "1,234" is a thousand or a fraction`}},
+		{labelTable(",", append(slices.Repeat([]string{"100"}, lookAhead+2), "\"1,5\"", "2.5")...), Options{Header: "true"}, []string{`"2.5" among numbers`}},
 	} {
 		_, err := readTable(t, c.text, c.o)
 		wantFormatError(t, err, c.want...)

@@ -25,7 +25,8 @@ func decimalComma(s string) bool { return commaNumber.MatchString(s) }
 
 // missing reports whether s stands for a value that is not there.
 func missing(s string) bool {
-	return slices.Contains([]string{"", "na", "n/a", "#n/a", "null", "none", "?", "-"}, strings.ToLower(s))
+	return slices.Contains([]string{"", "na", "n/a", "n.a.", "#n/a", "<na>", "null", "none", "?", "-", ".",
+		"#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!"}, strings.ToLower(s))
 }
 
 // isNumber reports whether s is a number as this table writes them.
@@ -33,30 +34,39 @@ func (t *table) isNumber(s string) bool {
 	if isNumber(s) {
 		return t.mark != ',' || !strings.Contains(s, ".")
 	}
-	return t.rows.Comma != ',' && t.mark != '.' && decimalComma(s) && (t.mark == ',' || !commaOrNot.MatchString(s))
+	return t.mark != '.' && decimalComma(s) && (t.mark == ',' || !commaOrNot.MatchString(s))
 }
 
-// decimals finds the decimal mark from the rows that are known: 0 where none of them tells.
+// decimals finds the decimal mark from the rows that are known: 0 where none of them tells. Where commas separate the columns, a point
+// anywhere is the mark, and a field such as "1,5" is something else.
 func (t *table) decimals() byte {
-	var mark byte
+	var point, comma bool
 	for _, r := range t.sample {
 		for _, s := range r.fields {
-			switch {
-			case t.rows.Comma != ',' && decimalComma(s) && !commaOrNot.MatchString(s):
-				return ','
-			case strings.Contains(s, ".") && isNumber(s):
-				mark = '.'
-			}
+			comma = comma || decimalComma(s) && !commaOrNot.MatchString(s)
+			point = point || strings.Contains(s, ".") && isNumber(s)
 		}
 	}
-	return mark
+	switch {
+	case comma && !(point && t.rows.Comma == ','):
+		return ','
+	case point:
+		return '.'
+	}
+	return 0
 }
 
 // parse is the number in column c of a row. What is no number is refused with the reason.
 func (t *table) parse(row []string, c int) (float64, error) {
 	s := row[c]
+	if t.flags[c] != nil && !absent(s) {
+		return t.flag(row, c)
+	}
 	fail := func(remedy, format string, args ...any) (float64, error) {
 		return 0, malformed(t.path, t.place(c), remedy, format, args...)
+	}
+	if missing(s) {
+		return fail(fillIn, "missing value")
 	}
 	v, err := strconv.ParseFloat(s, 64)
 	if err == nil || errors.Is(err, strconv.ErrRange) {
@@ -71,10 +81,6 @@ func (t *table) parse(row []string, c int) (float64, error) {
 	}
 	const bare = "write numbers without thousands separators and with a decimal point"
 	switch {
-	case missing(s):
-		return fail("fill the value in or remove the row", "missing value")
-	case decimalComma(s) && t.rows.Comma == ',':
-		return fail(bare+", or separate the columns by semicolons", "%q has a comma", clip(s))
 	case decimalComma(s) && t.mark == '.':
 		return fail(bare, "%q has a comma where others have a decimal point", clip(s))
 	case commaOrNot.MatchString(s) && t.mark == 0:
@@ -91,6 +97,21 @@ func (t *table) parse(row []string, c int) (float64, error) {
 		"%q is not a number", clip(s))
 }
 
+// fillIn is the remedy for missing values.
+const fillIn = "fill the value in, or say ?missing=drop, mean or zero behind the file name"
+
+// filled is number, where missing values may have something in their place.
+func (t *table) filled(row []string, c int, g *gaps, o Options) (float64, error) {
+	if v, ok := g.fill(row, c); ok {
+		return v, nil
+	}
+	v, err := t.number(row, c, o)
+	if err == nil {
+		g.seen(c, v)
+	}
+	return v, err
+}
+
 // number is the feature in column c of a row, finite as float32 unless o allows other values.
 func (t *table) number(row []string, c int, o Options) (float64, error) {
 	if o.AllowNonFinite && missing(row[c]) {
@@ -101,14 +122,21 @@ func (t *table) number(row []string, c int, o Options) (float64, error) {
 		return 0, err
 	}
 	if f := float64(float32(v)); f-f != 0 && !o.AllowNonFinite {
-		return 0, malformed(t.path, t.place(c), "remove or replace the value", "%q is not a finite float32", clip(row[c]))
+		remedy := "remove or replace the value"
+		if absent(row[c]) {
+			remedy = fillIn
+		}
+		return 0, malformed(t.path, t.place(c), remedy, "%q is not a finite float32", clip(row[c]))
 	}
 	return v, nil
 }
 
-// holds says what column c holds in the rows that are known: numbers or texts, whichever are more. Numbers that cannot be read for sure
-// are refused here, since they would pass for texts.
+// holds says what column c holds in the rows that are known: numbers (or true and false) or texts, whichever are more. Numbers that cannot
+// be read for sure are refused here, since they would pass for texts.
 func (t *table) holds(c int) (numbers bool, err error) {
+	if t.flags[c] != nil {
+		return true, nil
+	}
 	n, odd, all := 0, 0, 0
 	oddRow := 0
 	for k, r := range t.sample {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,20 +19,24 @@ const (
 
 // table is a csv file as it is read: the header and the rows, of which the first ones are known.
 type table struct {
-	path    string
-	columns []string // names; "0", "1", … without header
-	header  bool
-	index   []int // columns of row numbers, as pandas writes them: no features
-	line    int   // of the row that was read last
-	text    *text
-	rows    *csv.Reader
-	sample  []tableRow // the first data rows
-	given   int        // rows of sample that were given out
-	skipped []int      // lines of rows without any value, behind which none came yet
-	empty   int        // rows without any value in the midst of others
-	mark    byte       // of decimals: '.' or ',', 0 while unknown
-	classes []string   // from the preamble of scikit-learn's files
-	said    []string   // notes
+	path      string
+	columns   []string // names; "0", "1", … without header
+	header    bool
+	index     []int // columns of row numbers, as pandas writes them: no features
+	line      int   // of the row that was read last
+	text      *text
+	rows      *csv.Reader
+	sample    []tableRow  // the first data rows
+	given     int         // rows of sample that were given out
+	skipped   []int       // lines of rows without any value, behind which none came yet
+	empty     int         // rows without any value in the midst of others
+	mark      byte        // of decimals: '.' or ',', 0 while unknown
+	classes   []string    // from the preamble of scikit-learn's files
+	said      []string    // notes
+	flags     []*flagPair // by column: true and false, or nil
+	flagged   []bool      // by column: they were read as 0 and 1
+	before    int         // lines that were taken off before rows
+	commented bool        // the header stood in a comment
 }
 
 // tableRow is one row and the line where it begins.
@@ -54,8 +57,15 @@ func newTable(path string, r io.Reader, o Options) (*table, error) {
 	}
 	t.text = newText(&limitedReader{r: r, left: o.Limits.bytes()})
 	sep := t.text.sepLine()
+	if sep != 0 {
+		t.before++
+	}
+	comments, err := t.text.comments()
+	if err != nil {
+		return nil, t.broken(err)
+	}
 	head, err := t.text.Peek(textHead)
-	if len(head) == 0 {
+	if len(head) == 0 && len(comments) == 0 {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, t.broken(err)
 		}
@@ -64,12 +74,17 @@ func newTable(path string, r io.Reader, o Options) (*table, error) {
 	if i := bytes.IndexByte(head, 0); i >= 0 {
 		return nil, malformed(path, fmt.Sprintf("offset %d", i), "need a text file: save the table as csv", "not a text: a zero byte")
 	}
-	t.rows = csv.NewReader(t.text)
-	if t.rows.Comma = sep; sep == 0 {
-		t.rows.Comma = separator(head)
+	if sep == 0 {
+		if sep = separator(head); len(head) == 0 {
+			sep = separator([]byte(strings.Join(comments, "\n")))
+		}
 	} else if sep == '"' || sep == '\r' || sep == '\n' || !utf8.ValidRune(sep) {
 		return nil, malformed(path, "line 1", "write sep=; or another separator", "separator %q", sep)
 	}
+	comments, rows := divide(comments, head, sep)
+	t.before += len(comments)
+	t.rows = csv.NewReader(io.MultiReader(strings.NewReader(rows), t.text))
+	t.rows.Comma = sep
 	t.rows.FieldsPerRecord = -1
 	t.rows.TrimLeadingSpace = t.rows.Comma != '\t'
 	t.rows.LazyQuotes = t.rows.Comma == ' '
@@ -83,6 +98,7 @@ func newTable(path string, r io.Reader, o Options) (*table, error) {
 		}
 		t.sample = append(t.sample, tableRow{row, t.line})
 	}
+	t.above(comments)
 	if len(t.sample) == 0 {
 		return nil, malformed(path, "", "need at least one row", "no rows")
 	}
@@ -97,7 +113,7 @@ func (t *table) open(header string) error {
 		if t.preamble(first.fields) {
 			t.sample = t.sample[1:]
 		} else {
-			t.header = t.isHeader()
+			t.header = t.commented || t.isHeader()
 		}
 	case "true":
 		t.header = true
@@ -107,7 +123,9 @@ func (t *table) open(header string) error {
 	}
 	if t.header {
 		t.columns, t.sample = slices.Clone(first.fields), t.sample[1:]
-		t.columns[0] = strings.TrimSpace(strings.TrimPrefix(t.columns[0], "#")) // numpy.savetxt
+		if t.commented {
+			t.columns[0] = strings.TrimSpace(strings.TrimPrefix(t.columns[0], "#")) // numpy.savetxt
+		}
 		t.rowNames()
 	} else {
 		for i := range t.sample[0].fields {
@@ -131,6 +149,7 @@ func (t *table) open(header string) error {
 	if t.mark == 0 {
 		t.mark = t.decimals()
 	}
+	t.findFlags()
 	return t.findIndex()
 }
 
@@ -157,7 +176,10 @@ var usualNames = []string{"id", "file", "filename", "path", "image", "mask", "la
 // than numbers of columns, and a usual name that does not come again.
 func (t *table) isHeader() bool {
 	row, rest := t.sample[0].fields, t.sample[1:]
-	number := func(s string) bool { return isNumber(s) || t.rows.Comma != ',' && decimalComma(s) }
+	number := func(s string) bool {
+		_, truth := flagPairs[0].of(s)
+		return isNumber(s) || decimalComma(s) || truth
+	}
 	counts, usual := true, false
 	for i, s := range row {
 		if !number(s) && !missing(s) {
@@ -198,39 +220,6 @@ func (t *table) cut(row []string) []string {
 	return row
 }
 
-// pandasName is the name that pandas gives a column without a name.
-var pandasName = regexp.MustCompile(`^Unnamed: \d+(\.\d+)*$`)
-
-// findIndex finds the columns that number or name the rows: the first one where it has no name, those that pandas calls Unnamed, and
-// a first column index or level_0 that counts.
-func (t *table) findIndex() error {
-	if !t.header || len(t.sample) == 0 {
-		return nil
-	}
-	for i, name := range t.columns {
-		whole, counting, text := true, true, true
-		for k, r := range t.sample {
-			if i >= len(r.fields) {
-				continue
-			}
-			v, err := strconv.Atoi(r.fields[i])
-			whole = whole && err == nil
-			start, _ := strconv.Atoi(t.sample[0].fields[min(i, len(t.sample[0].fields)-1)])
-			counting = counting && err == nil && (start == 0 || start == 1) && v == start+k
-			text = text && !t.isNumber(r.fields[i])
-		}
-		lower := strings.ToLower(name)
-		switch {
-		case i == 0 && name == "" && !whole && !text:
-			return malformed(t.path, fmt.Sprintf("line %d", t.sample[0].line), "name it in the header, or remove it",
-				"the first column has no name and is no row number: %q", clip(t.sample[0].fields[0]))
-		case i == 0 && name == "", whole && pandasName.MatchString(name), i == 0 && counting && (lower == "index" || lower == "level_0"):
-			t.index = append(t.index, i)
-		}
-	}
-	return nil
-}
-
 // next is the next row; io.EOF at the end. With spaces as separator, repeated ones count once. Rows without any value are skipped.
 func (t *table) next() ([]string, error) {
 	for {
@@ -239,6 +228,7 @@ func (t *table) next() ([]string, error) {
 			return nil, t.broken(err)
 		}
 		t.line, _ = t.rows.FieldPos(0)
+		t.line += t.before
 		if t.rows.Comma == ' ' {
 			row = slices.DeleteFunc(row, func(s string) bool { return s == "" })
 		}
@@ -269,7 +259,7 @@ func (t *table) broken(err error) error {
 	place := fmt.Sprintf("after line %d", t.line)
 	switch {
 	case errors.As(err, &p):
-		return &FormatError{Path: t.path, Place: fmt.Sprintf("line %d, column %d", p.Line, p.Column), Problem: "malformed row",
+		return &FormatError{Path: t.path, Place: fmt.Sprintf("line %d, column %d", t.before+p.Line, p.Column), Problem: "malformed row",
 			Err: p.Err, Remedy: "check the quotes of this row"}
 	case errors.Is(err, errTooLarge):
 		return malformed(t.path, "", "raise the limit or split the table", "over the limit of bytes")
@@ -309,7 +299,7 @@ func (t *table) place(c int) string {
 
 // notes is what is to be said of the table once it is read.
 func (t *table) notes() []string {
-	all := append(t.text.notes(), t.said...)
+	all := slices.Concat(t.text.notes(), t.said, t.flagNotes())
 	if t.mark == ',' {
 		all = append(all, "numbers are written with a decimal comma")
 	}

@@ -29,24 +29,15 @@ func (m *memory) setFlags(place string, y []uint8, names []string, o Options) er
 	if o.Task == "binary" && k != 2 {
 		return malformed(m.path, place, "use --task multiclass", "one-hot rows of %d classes for a binary task", k)
 	}
-	if names == nil {
-		if names = o.Classes; names != nil && len(names) != k && o.Task != "" {
-			return malformed(m.path, place, "give the class list of this data", "%d labels for each example, and %d classes are given", k,
-				len(names))
+	names, to, err := m.labelNames(place, k, names, o)
+	if err != nil {
+		return err
+	}
+	if to != nil {
+		y, k = inPlace(y, m.n, k, to, len(names)), len(names)
+		for i, c := range hot {
+			hot[i] = int32(to[c])
 		}
-		if names == nil && o.Task != "" {
-			names, _ = numberedClasses(m.path, k-1, nil) // none are given
-		}
-	} else if o.Classes != nil {
-		if int64(m.n)*int64(len(o.Classes)) > o.Limits.bytes() {
-			return malformed(m.path, place, "raise the limit or split the data", "%d labels for %d examples are over the limit of bytes",
-				len(o.Classes), m.n)
-		}
-		var err error
-		if y, hot, err = m.reorder(place, y, hot, names, o.Classes); err != nil {
-			return err
-		}
-		names, k = o.Classes, len(o.Classes)
 	}
 	m.classes = names
 	if o.classes() {
@@ -61,23 +52,4 @@ func (m *memory) setFlags(place string, y []uint8, names []string, o Options) er
 		m.targets = names
 	}
 	return nil
-}
-
-// reorder puts labels with names where a given list of classes has them.
-func (m *memory) reorder(place string, y []uint8, hot []int32, names, classes []string) ([]uint8, []int32, error) {
-	to := make([]int, len(names))
-	for c, name := range names {
-		var err error
-		if to[c], err = classIndex(m.path, place, name, classes); err != nil {
-			return nil, nil, err
-		}
-	}
-	moved := make([]uint8, m.n*len(classes))
-	for i := range m.n {
-		for c := range names {
-			moved[i*len(classes)+to[c]] = y[i*len(names)+c]
-		}
-		hot[i] = int32(to[hot[i]])
-	}
-	return moved, hot, nil
 }

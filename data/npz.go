@@ -33,14 +33,19 @@ type archive struct {
 	split  string
 	arrays []tensor.Named
 	used   map[string]bool // names of arrays with a meaning of their own
+	xName  string          // of x and y in the file
+	yName  string
 }
 
-// openNPZ reads x and y, or x_train, y_train, x_test and y_test where a split is given; capitals and labels for y do too. All other
-// arrays of N rows are Fields by their names; without x they are all there is.
+// openNPZ reads x and y, or x_train, y_train, x_test and y_test where a split is given; capitals and labels for y do too, and target or
+// targets where nothing else is y. All other arrays of N rows are Fields by their names; without x they are all there is, but one array
+// alone that is called data, images, inputs, features or samples is x. Texts in class_names or target_names are the classes, those in
+// feature_names the names of the values of x.
 //
-// Integers in y [N] or [N,1] are classes, −100 none; other integers are Y int64: classes of positions, or labels that are 0 and 1.
-// Fractions are targets. Options.Task decides otherwise. Without y the examples have no labels. x of bytes [N,H,W], [N,C,H,W] or
-// [N,H,W,C] with 1 or 3 channels is taken for pictures, and integers y [N,H,W] of their size for masks; any other x is fed as it is.
+// Integers in y [N] or [N,1] are classes, −100 none; other integers are Y: labels that are 0 and 1, as int64, or classes of positions, as
+// int64, or uint8 where the array holds bytes. Fractions are targets. Options.Task decides otherwise; see setSoft for fractions as labels.
+// Without y the examples have no labels. x of bytes [N,H,W], [N,C,H,W] or [N,H,W,C] with 1 or 3 channels is taken for pictures, and whole
+// numbers y [N,H,W] of their size for masks, where 0 and 255 alone are the classes 0 and 1; any other x is fed as it is.
 // Settings: ?as=tensor feeds bytes as they are, ?as=pictures insists on pictures, &task=.
 func openNPZ(spec Spec, o Options, _ int) (Dataset, error) {
 	if spec.Query.Has("task") {
@@ -58,14 +63,18 @@ func openNPZ(spec Spec, o Options, _ int) (Dataset, error) {
 		return nil, fmt.Errorf("data: npz: %w", err)
 	}
 	a := &archive{path: spec.Path, split: spec.Split, arrays: arrays, used: map[string]bool{}}
-	x, y, names := a.find(anyArray, "x"), a.find(anyArray, "y", "labels", "label"), a.find(anyArray, "classes")
-	ids := a.find(isIDs, "id", "ids")
 	m := &memory{path: spec.Path}
+	x, y := a.find(anyArray, "x"), a.labels(m)
+	names, ids := a.classes(), a.find(isIDs, "id", "ids")
+	features := a.find(isTexts, "feature_names")
 	if err := a.fill(m, x, y, o); err != nil {
 		return nil, err
 	}
-	if err := m.asPictures(spec.Query.Get("as"), x != nil); err != nil {
+	if err := m.asPictures(spec.Query.Get("as"), m.dtype != 0); err != nil {
 		return nil, err
+	}
+	if features != nil && len(m.shape) == 1 && features.Len() == m.shape[0] {
+		m.features = features.Strings()
 	}
 	if ids != nil {
 		if err := m.setIDs(ids); err != nil {
@@ -73,21 +82,25 @@ func openNPZ(spec Spec, o Options, _ int) (Dataset, error) {
 		}
 	}
 	for _, name := range []string{"mask", "masks"} {
-		if t := m.fields[name]; t != nil && m.masks == nil && m.pixels(t) {
+		if t := m.fields[name]; t != nil && m.masks == nil && (t.DType().IsInt() || t.DType() == tensor.Bool) && m.pixels(t) {
 			delete(m.fields, name)
 			if err := m.setMasks(name, t); err != nil {
 				return nil, err
 			}
 		}
 	}
-	var list []string
-	if names != nil && names.DType() == tensor.String && names.Rank() == 1 {
-		list = names.Strings()
+	if y == nil {
+		return m, nil
 	}
-	if y != nil {
-		if err := m.setY(y, list, o); err != nil {
-			return nil, err
-		}
+	if err = a.sameRows(a.yName, y, m.n); err == nil {
+		err = m.setY(y, names, o)
+	}
+	var f *FormatError
+	if errors.As(err, &f) && strings.HasPrefix(f.Place, "y") { // as the file calls it
+		f.Place = a.yName + f.Place[1:]
+	}
+	if err != nil {
+		return nil, err
 	}
 	return m, nil
 }
@@ -122,123 +135,23 @@ func (a *archive) find(good func(*tensor.Tensor) bool, names ...string) *tensor.
 		if a.split == "val" {
 			tries = append(tries, n+"_valid", strings.ToUpper(n)+"_valid")
 		}
-		if a.split == "" || n == "classes" {
+		if a.split == "" || slices.Contains(namesOfNames, n) {
 			tries = []string{n, strings.ToUpper(n), n + "_train", strings.ToUpper(n) + "_train"}
 		}
 		for _, t := range tries {
 			if i := slices.IndexFunc(a.arrays, func(b tensor.Named) bool { return b.Name == t && good(b.Tensor) }); i >= 0 {
 				a.used[t] = true
+				switch n {
+				case "x":
+					a.xName = t
+				case "y", "labels", "label", "targets", "target":
+					a.yName = t
+				}
 				return a.arrays[i].Tensor
 			}
 		}
 	}
 	return nil
-}
-
-// ofSplit is the name of an array without its split, and the split.
-func ofSplit(name string) (base, split string) {
-	for _, s := range append([]string{"valid"}, npzSplits...) {
-		if base, ok := strings.CutSuffix(name, "_"+s); ok {
-			if s == "valid" {
-				s = "val"
-			}
-			return base, s
-		}
-	}
-	return name, ""
-}
-
-// fill takes x and the arrays that have the names of inputs.
-func (a *archive) fill(m *memory, x, y *tensor.Tensor, o Options) error {
-	want := a.split
-	if want == "" && !slices.ContainsFunc(a.arrays, func(b tensor.Named) bool { // only arrays with a split
-		base, split := ofSplit(b.Name)
-		return split == "" && base != "classes"
-	}) {
-		want = "train"
-	}
-	var fields []tensor.Named
-	var all, left, other []string
-	for _, b := range a.arrays {
-		all = append(all, b.Name+" "+b.Tensor.Shape().String())
-		name, split := ofSplit(b.Name)
-		lower := strings.ToLower(name)
-		switch {
-		case a.used[b.Name] || lower == "classes":
-		case split != want && split != "":
-			other = append(other, b.Name)
-		case split != want: // arrays without a split do not belong to one
-			left = append(left, b.Name)
-		case lower == "x" || lower == "y":
-			left = append(left, b.Name)
-		default:
-			fields = append(fields, tensor.Named{Name: name, Tensor: b.Tensor})
-		}
-	}
-	what := clip(strings.Join(all, ", "))
-	switch {
-	case x != nil:
-		if !feedable(x) {
-			return malformed(a.path, "x", "need numbers [N,…]", "array is %v", x)
-		}
-		m.dtype, m.shape, m.raw, m.n = x.DType(), x.Shape()[1:], x.Bytes(), x.Dim(0)
-		if err := a.finite("x", x, o); err != nil {
-			return err
-		}
-	case len(fields) == 0:
-		want := "x"
-		if a.split != "" {
-			want = "x_" + a.split
-		}
-		return malformed(a.path, "", "name the inputs x, or as the model does, and the labels y; the archive has: "+what, "no array %q",
-			want)
-	default:
-		n, err := a.rows(fields, y, what)
-		if err != nil {
-			return err
-		}
-		m.n = n
-	}
-	for _, f := range fields {
-		if !feedable(f.Tensor) || f.Tensor.Dim(0) != m.n {
-			left = append(left, f.Name)
-			continue
-		}
-		if err := a.finite(f.Name, f.Tensor, o); err != nil {
-			return err
-		}
-		m.setField(f.Name, f.Tensor)
-	}
-	if left != nil {
-		m.notes = append(m.notes,
-			fmt.Sprintf("arrays that are not numbers of %d rows are left out: %s", m.n, clip(strings.Join(left, ", "))))
-	}
-	if other != nil && a.split == "" {
-		m.notes = append(m.notes, fmt.Sprintf("arrays of another split are left out (#test reads it): %s", clip(strings.Join(other, ", "))))
-	}
-	return nil
-}
-
-// rows is the number of examples of an archive without x: that of y, else the first extent that the arrays have in common.
-func (a *archive) rows(fields []tensor.Named, y *tensor.Tensor, what string) (int, error) {
-	if y != nil && y.Rank() > 0 {
-		return y.Dim(0), nil
-	}
-	n := -1
-	for _, f := range fields {
-		if !feedable(f.Tensor) {
-			continue
-		}
-		if d := f.Tensor.Dim(0); n >= 0 && d != n {
-			return 0, malformed(a.path, "", "give all inputs one row for each example; the archive has: "+what,
-				"arrays of %d and of %d rows", n, d)
-		}
-		n = f.Tensor.Dim(0)
-	}
-	if n < 0 {
-		return 0, malformed(a.path, "", "need numbers [N,…]; the archive has: "+what, "no array that can be fed")
-	}
-	return n, nil
 }
 
 // feedable reports whether an array has rows of whole bytes.
@@ -265,19 +178,16 @@ func (m *memory) setIDs(ids *tensor.Tensor) error {
 	return nil
 }
 
-// pixels reports whether t holds one whole number for each pixel of the pictures.
+// pixels reports whether t holds one number for each pixel of the pictures.
 func (m *memory) pixels(t *tensor.Tensor) bool {
-	return m.picture && t.Rank() == 3 && t.Dim(0) == m.n && t.DType().IsInt() && slices.Equal(t.Shape()[1:], m.shape[1:])
+	return m.picture && t.Rank() == 3 && t.Dim(0) == m.n && slices.Equal(t.Shape()[1:], m.shape[1:])
 }
 
-// setMasks takes the class of each pixel of the pictures; negative numbers are none.
+// setMasks takes the class of each pixel of the pictures; negative numbers are none, and 255 is, unless all are 0 or 255.
 func (m *memory) setMasks(name string, t *tensor.Tensor) error {
-	if t.DType() == tensor.Uint8 {
-		m.masks = t
-		return nil
-	}
+	white, other := false, false
 	m.masks = tensor.New(tensor.Uint8, t.Shape()...)
-	return eachRow(t, func(i int, v []float64) error {
+	err := eachRow(t, func(i int, v []float64) error {
 		for k, f := range v {
 			if f > Void {
 				return malformed(m.path, fmt.Sprintf("%s, row %d", name, i),
@@ -286,9 +196,18 @@ func (m *memory) setMasks(name string, t *tensor.Tensor) error {
 			if m.masks.Bytes()[i*len(v)+k] = Void; f >= 0 {
 				m.masks.Bytes()[i*len(v)+k] = uint8(f)
 			}
+			white, other = white || f == Void, other || f != Void && f != 0
 		}
 		return nil
 	})
+	if err != nil || !white || other {
+		return err
+	}
+	m.notes = append(m.notes, name+" holds 0 and 255 alone: taken for classes 0 and 1")
+	for i, v := range m.masks.Bytes() {
+		m.masks.Bytes()[i] = v / Void
+	}
+	return nil
 }
 
 // asPictures marks bytes of the shape of pictures as such and makes them [C,H,W]. as is tensor, pictures, or "" to decide by type and

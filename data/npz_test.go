@@ -38,7 +38,7 @@ func TestNPZInputsByName(t *testing.T) {
 	if e.Fields["attention_mask"].String() != "bool[2]" || e.Fields["weight"].String() != "float16[]" {
 		t.Errorf("types %v", e.Fields)
 	}
-	if !strings.Contains(say(ds), "not numbers of 3 rows are left out: table, scale") {
+	if !strings.Contains(say(ds), "not numbers of 3 rows are left out: table [5,2], scale []") {
 		t.Errorf("notes %q", Notes(ds))
 	}
 	ds = must(openArrays(t, "", Options{}, named("X", tensor.New(tensor.Float64, 3, 4)), ids, named("Y", tensor.From([]int64{0, 1, 2}, 3))))(t)
@@ -62,7 +62,7 @@ func TestNPZInputsByName(t *testing.T) {
 	_, err := openArrays(t, "#val", Options{}, split...)
 	wantFormatError(t, err, `no array "x_val"`)
 	_, err = openArrays(t, "", Options{}, ids, named("other", tensor.New(tensor.Float32, 5, 2)))
-	wantFormatError(t, err, "of 3 and of 5 rows", "input_ids [3,2], other [5,2]")
+	wantFormatError(t, err, "3 rows of input_ids and 5 of other", "input_ids [3,2], other [5,2]")
 	_, err = openArrays(t, "", Options{}, named("a", tensor.FromStrings([]string{"a"}, 1)))
 	wantFormatError(t, err, "no array that can be fed")
 	ds = must(openArrays(t, "", Options{}, ids, named("id", tensor.From([]int64{30, 10, 20}, 3))))(t)
@@ -92,7 +92,11 @@ func TestNPZTargets(t *testing.T) {
 		"large, regression":        {tensor.From([]int64{7, 1<<24 + 1}, 2), Options{Task: "regression"}, "float64[] [1.6777217e+07]"},
 		"half, regression":         {tensor.New(tensor.Float16, 2, 2), Options{}, "float32[2] [0 0]"},
 		"positions":                {tensor.From([]int32{5, 1, NoLabel, 3}, 2, 2), Options{}, "int64[2] [-100 3]"},
-		"positions [N,H,W]":        {tensor.From([]uint8{5, 1, 2, 3}, 2, 1, 2), Options{}, "int64[1,2] [2 3]"},
+		"positions [N,H,W]":        {tensor.From([]int16{5, 1, 2, 3}, 2, 1, 2), Options{}, "int64[1,2] [2 3]"},
+		"positions, bytes":         {tensor.From([]uint8{5, 1, 2, 255}, 2, 1, 2), Options{}, "uint8[1,2] [2 255]"},
+		"black and white":          {tensor.From([]uint8{0, 255, 255, 255}, 2, 1, 2), Options{Task: "segmentation"}, "uint8[1,2] [255 255]"},
+		"classes, black and white": {tensor.From([]uint8{255, 0}, 2), Options{}, "1 0"},
+		"one flat label":           {tensor.From([]int64{1, 0}, 2), Options{Task: "multilabel"}, "int64[1] [0]"},
 		"positions from fractions": {tensor.From([]float32{5, 1, -100, 3}, 2, 2), Options{Task: "tokens"}, "int64[2] [-100 3]"},
 		"labels":                   {tensor.From([]int8{1, 1, 0, 1}, 2, 2), Options{}, "int64[2] [0 1]"},
 		"labels, bool":             {tensor.From([]bool{true, true, false, true}, 2, 2), Options{}, "int64[2] [0 1]"},
@@ -125,7 +129,7 @@ func TestNPZTargets(t *testing.T) {
 		"fraction for a class":    {tensor.From([]float32{1, 1.5}, 2), Options{Task: "classification"}, []string{"y, row 1", "1.5"}},
 		"not one-hot":             {tensor.From([]float32{1, 0, 1, 1}, 2, 2), Options{Task: "multiclass"}, []string{"row 1", "2 labels", "multilabel"}},
 		"classes of positions":    {tensor.New(tensor.Int64, 2, 2, 2), Options{Task: "multiclass"}, []string{"--task dense"}},
-		"soft labels":             {tensor.From([]float32{1, 0, .5, 1}, 2, 2), Options{Task: "multilabel"}, []string{"0 and 1"}},
+		"not from 0 to 1":         {tensor.From([]float32{1, 0, 1.5, 1}, 2, 2), Options{Task: "multilabel"}, []string{"row 1, y [2,2]", "0 and 1", "label 1.5"}},
 		"three for binary":        {tensor.From([]int64{1, 2}, 2), Options{Task: "binary"}, []string{"class 2", "multiclass"}},
 		"negative position":       {tensor.From([]int64{1, 0, -1, 1}, 2, 2), Options{}, []string{"y, row 1", "-100", "regression"}},
 		"fraction of a position":  {tensor.From([]float32{1, 0, .5, 1}, 2, 2), Options{Task: "tokens"}, []string{"y, row 1", "0.5"}},

@@ -26,6 +26,7 @@ type Options struct {
 	GroupBy      []string // csv: columns to keep as groups, not features; text columns are always kept
 	Header       string   // csv: "" detects, "true" or "false"
 	Decimal      string   // csv: decimal mark, "," or "."; "" finds it
+	Missing      string   // csv: what becomes of missing values: "" refuses them, "drop" leaves their rows out, "mean" (of the column) or "zero" fills them in
 
 	AllowNonFinite bool // NaN and infinity in csv and npz are data, not errors
 	Limits         Limits

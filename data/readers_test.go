@@ -316,7 +316,7 @@ func TestNPZ(t *testing.T) {
 	_, err = open(Options{}, x, tensor.Named{Name: "y", Tensor: tensor.From([]int64{0, -1, 2}, 3)})
 	wantFormatError(t, err, "y, row 1", "out of range")
 	_, err = open(Options{}, x, tensor.Named{Name: "y", Tensor: tensor.From([]int64{0, 1}, 2)})
-	wantFormatError(t, err, "for 3 examples")
+	wantFormatError(t, err, "2 rows where x has 3")
 	_, err = open(Options{Classes: []string{"a", "b"}}, x, tensor.Named{Name: "y", Tensor: tensor.From([]int64{0, 1, 2}, 3)})
 	wantFormatError(t, err, "label 2", "2 classes")
 	_, err = open(Options{}, tensor.Named{Name: "y", Tensor: tensor.From([]int64{0, 1, 2}, 3)})

@@ -163,7 +163,7 @@ func recognise(s string) (Spec, error) {
 			return parseTail(f, path+tail)
 		}
 	}
-	return Spec{}, malformed(s, "", "write FORMAT:PATH with one of "+strings.Join(formats.Names(), ", "), "format not recognised")
+	return Spec{}, malformed(s, "", elsewhere(path), "format not recognised")
 }
 
 // Open opens the data set that spec names (see ParseSpec and the package comment). Headers and labels are

@@ -14,6 +14,36 @@ type Ordered interface {
 	Span(i int) (first, end int)
 }
 
+// Overlapping reports whether examples of ds share steps of a row of time, as windows do whose stride is less than their length: what is
+// measured on some of them is then not independent of the others. It looks through subsets.
+func Overlapping(ds Dataset) bool {
+	spans := spansOf(ds)
+	for k := 1; k < len(spans); k++ {
+		if spans[k].first < spans[k-1].end {
+			return true
+		}
+	}
+	return false
+}
+
+// span is the steps of example i, from first to the one before end.
+type span struct{ i, first, end int }
+
+// spansOf is the spans of an [Ordered] set in the order of time, nil for other sets.
+func spansOf(ds Dataset) []span {
+	spans := make([]span, ds.Len())
+	for i := range spans {
+		o, at, ok := origin[Ordered](ds, i)
+		if !ok {
+			return nil
+		}
+		first, end := o.Span(at)
+		spans[i] = span{i, first, end}
+	}
+	slices.SortStableFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	return spans
+}
+
 // Split divides ds into training and validation parts at the indices of [SplitIndex].
 func Split(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err error) {
 	t, v, err := SplitIndex(ds, fraction, seed)
@@ -54,14 +84,7 @@ func SplitIndex(ds Dataset, fraction float64, seed uint64) (train, val []int, er
 
 // splitInTime takes the last examples for validation.
 func splitInTime(ds Dataset, fraction float64) (train, val []int, err error) {
-	type span struct{ i, first, end int }
-	spans := make([]span, ds.Len())
-	for i := range spans {
-		o, at, _ := origin[Ordered](ds, i)
-		first, end := o.Span(at)
-		spans[i] = span{i, first, end}
-	}
-	slices.SortStableFunc(spans, func(a, b span) int { return cmp.Compare(a.first, b.first) })
+	spans := spansOf(ds)
 	n := len(spans) - max(1, int(math.Round(fraction*float64(len(spans)))))
 	if n < 1 {
 		return nil, nil, fmt.Errorf("data: split: %d examples cannot be divided", len(spans))

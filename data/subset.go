@@ -28,7 +28,15 @@ func Subset(ds Dataset, index []int) (Dataset, error) {
 	return &subset{ds, slices.Clone(index)}, nil
 }
 
-// Labelled is the examples of ds that have a class, or ds itself where none has one (it may have targets) or all have.
+// labelled is the members of a data set that have a class.
+type labelled struct{ *subset }
+
+func (l labelled) Notes() []string {
+	return []string{fmt.Sprintf("%d of %d examples have no class and are left out", l.Dataset.Len()-l.Len(), l.Dataset.Len())}
+}
+
+// Labelled is the examples of ds that have a class, which its notes say, or ds itself where none has one (it may have targets) or all
+// have.
 func Labelled(ds Dataset) Dataset {
 	var index []int
 	for i := range ds.Len() {
@@ -39,5 +47,5 @@ func Labelled(ds Dataset) Dataset {
 	if len(index) == 0 || len(index) == ds.Len() {
 		return ds
 	}
-	return &subset{ds, index}
+	return labelled{&subset{ds, index}}
 }

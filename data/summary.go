@@ -22,7 +22,7 @@ type Summary struct {
 	Fields       map[string]FieldSummary `json:"fields,omitempty"` // arrays with names of their own
 	Pictures     bool                    `json:"pictures"`
 	Targets      []int                   `json:"targets,omitempty"`       // shape of one target
-	TargetDType  string                  `json:"target_dtype,omitempty"`  // int64 for classes of positions and for labels that are 0 and 1
+	TargetDType  string                  `json:"target_dtype,omitempty"`  // int64 or uint8 for classes of positions, int64 for labels that are 0 and 1
 	TargetNames  []string                `json:"target_names,omitempty"`  // along the last axis
 	TargetValues []ValueSummary          `json:"target_values,omitempty"` // of each target, or of all together where there are many
 	LabelCounts  map[string]int          `json:"label_counts,omitempty"`  // multilabel: examples with each label
@@ -332,7 +332,8 @@ func Check(ds Dataset) error {
 			return fmt.Errorf("data: the examples have neither classes nor targets nor masks; training needs one of them")
 		}
 	case labelled < ds.Len():
-		return fmt.Errorf("data: %d of %d examples have no class; give them one or leave them out", ds.Len()-labelled, ds.Len())
+		return fmt.Errorf("data: %d of %d examples have no class: give them one, relabel:LIST@SPEC, or leave them out, keep:LIST@SPEC with the "+
+			"ids of the others (in Go: Labelled)", ds.Len()-labelled, ds.Len())
 	case !several:
 		return fmt.Errorf("data: all %d examples are of one class (%d); training needs at least two", ds.Len(), first)
 	}

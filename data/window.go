@@ -148,10 +148,10 @@ func (w *windows) read(spec Spec, r io.Reader, o Options) error {
 		l.time.add(row)
 		for _, c := range columns {
 			v := nan
-			if !fill || !missing(row[c]) && !strings.EqualFold(row[c], "nan") {
+			if !fill || !absent(row[c]) {
 				if v, err = t.number(row, c, o); err != nil {
 					var f *FormatError
-					if errors.As(err, &f) && missing(row[c]) {
+					if errors.As(err, &f) && absent(row[c]) {
 						f.Remedy = "fill the value in, or use ?fill=previous"
 					}
 					return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image/color"
 	"math"
 	"os"
 	"path/filepath"
@@ -237,11 +238,50 @@ func TestLabelled(t *testing.T) {
 	if Check(ds) == nil {
 		t.Error("examples without a class pass the check")
 	}
-	if some := Labelled(ds); some.Len() != 3 || some.ID(1) != "2" || Check(some) != nil {
-		t.Errorf("%d labelled", some.Len())
+	if err := Check(ds).Error(); !strings.Contains(err, "1 of 4 examples have no class") || !strings.Contains(err, "keep:LIST@SPEC") {
+		t.Errorf("the check says %s", err)
+	}
+	if some := Labelled(ds); some.Len() != 3 || some.ID(1) != "2" || Check(some) != nil || say(some) != "1 of 4 examples have no class and are left out" {
+		t.Errorf("%d labelled, notes %q", some.Len(), Notes(some))
+	}
+	ds = Labelled(must(readTable(t, "id,town,a,label\np,Rome,1,0\nq,Bonn,2,-100\nr,Oslo,3,1\n", Options{}))(t))
+	if ds.ID(1) != "r" || GroupOf(ds, 1, "town") != "Oslo" || FeatureNames(ds)[0] != "a" || !strings.Contains(say(ds), "the column town is text") {
+		t.Errorf("through the wrapper: %q %q %v %q", ds.ID(1), GroupOf(ds, 1, "town"), FeatureNames(ds), Notes(ds))
+	}
+	dir := t.TempDir()
+	for _, f := range []string{"a", "b", "c"} {
+		write1(t, filepath.Join(dir, f+".png"), pngOf(flat(3, 3, color.NRGBA{7, 7, 7, 255})))
+		write1(t, filepath.Join(dir, "m"+f+".png"), pngOf(flat(3, 3, color.NRGBA{1, 1, 1, 255})))
+	}
+	list := write1(t, filepath.Join(dir, "l.csv"), []byte("file,mask,label\na.png,ma.png,-100\nb.png,mb.png,0\nc.png,mc.png,1\n"))
+	ds = Labelled(must(Open("csv:"+list, Options{}))(t))
+	if e := must(ds.Example(0))(t); ds.Len() != 2 || FileOf(ds, 0) != filepath.Join(dir, "b.png") || e.Mask == nil || !Augmentable(ds) {
+		t.Errorf("files through the wrapper: %d, %s, %+v", ds.Len(), FileOf(ds, 0), e)
 	}
 	if all := must(Open("digits", Options{}))(t); Labelled(all) != all {
 		t.Error("a set where all have a class is wrapped")
+	}
+}
+
+func TestOverlapping(t *testing.T) {
+	for tail, want := range map[string]bool{"?in=4&out=2": true, "?in=4&out=2&stride=5": true, "?in=4&out=2&stride=6": false, "?in=1&out=1&stride=9": false} {
+		ds := must(openSeries(t, hours(40), tail, Options{}))(t)
+		if Overlapping(ds) != want || Augmentable(ds) {
+			t.Errorf("%s: overlapping %v", tail, !want)
+		}
+	}
+	ds := must(openSeries(t, hours(40), "?in=4&out=2", Options{}))(t)
+	for want, index := range map[bool][]int{true: {20, 0, 15}, false: {20, 0, 14}} {
+		if Overlapping(must(Subset(ds, index))(t)) != want {
+			t.Errorf("members %v: overlapping %v", index, !want)
+		}
+	}
+	if ds := must(Open("digits", Options{}))(t); Overlapping(ds) || !Augmentable(ds) {
+		t.Error("digits overlap, or are not pictures")
+	}
+	pair := must(openArrays(t, "", Options{}, named("x", tensor.New(tensor.Uint8, 3, 4, 4)), named("y", tensor.New(tensor.Float32, 3, 4, 4))))(t)
+	if Augmentable(pair) {
+		t.Error("pairs of pictures can be augmented")
 	}
 }
 

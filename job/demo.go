@@ -203,6 +203,9 @@ func (d *demo) finetuneStep(ctx context.Context, s *DemoStep) error {
 	}
 	digits := &Model{Model: m, Path: "digits.onnx", Labels: tr.Classes()}
 	t := &trainee{use: &use{Model: digits, ds: tr, pre: &pre, plan: plan}, train: tr, stored: &pre}
+	if err := t.understand(ctx, UseOptions{}, ""); err != nil {
+		return err
+	}
 	path := filepath.Join(d.dir, "digits.onnx")
 	if err := t.write(path, true); err != nil {
 		return err

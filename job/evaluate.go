@@ -106,6 +106,7 @@ func Evaluate(ctx context.Context, c EvaluateConfig, rep Reporter) (*EvaluateRep
 	if err != nil {
 		return nil, err
 	}
+	u.labelled()
 	if err := knownColumns(u.ds, c.DataOptions.GroupBy); err != nil {
 		return nil, err
 	}

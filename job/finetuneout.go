@@ -154,7 +154,7 @@ func writeIDs(w io.Writer, ds data.Dataset, comment string) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, "# %s\n", strings.ReplaceAll(comment, "\n", " "))
 	for i := range ds.Len() {
-		fmt.Fprintln(b, ds.ID(i))
+		fmt.Fprintln(b, data.EncodeID(ds.ID(i)))
 	}
 	return b.Flush()
 }

@@ -98,6 +98,11 @@ func (s *scoring) prove(ctx context.Context, kept []int, epochs, runs int, rep R
 	}
 	p.Pruned, p.Random = meanOf(p.PrunedRuns), meanOf(p.RandomRuns)
 	p.judge(compare(ofKept, ofRandom), s.task.Kind == task.Regression)
+	if data.Overlapping(s.val) {
+		p.Conclusive = false
+		p.Says = "it proves nothing, as the examples that it is measured on overlap in time and say the same thing twice: give --val windows whose stride is " +
+			"their length. As if they did not overlap: " + p.Says
+	}
 	return p, nil
 }
 

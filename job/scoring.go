@@ -107,7 +107,11 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 	if err != nil {
 		return nil, err
 	}
+	u.labelled()
 	s.trainee = &trainee{use: u, train: u.ds, stored: u.pre}
+	if err := s.mayAugment(c.Augment); err != nil {
+		return nil, err
+	}
 	m, err := s.fresh(0)
 	if err != nil {
 		return nil, err

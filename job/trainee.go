@@ -37,6 +37,7 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 	if err != nil {
 		return nil, err
 	}
+	u.labelled()
 	t := &trainee{use: u, train: u.ds}
 	if c.Val != "" {
 		classes, read := l.Labels, c.UseOptions.remembered(l)
@@ -46,6 +47,7 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 		if t.val, err = data.Open(c.Val, readOptions(c.DataOptions, classes, read, u.pre)); err != nil {
 			return nil, fmt.Errorf("--val: %w", err)
 		}
+		t.val = data.Labelled(t.val)
 	}
 	if c.ValSplit > 0 {
 		if t.train, t.val, err = data.Split(u.ds, c.ValSplit, c.Seed); err != nil {
@@ -79,6 +81,9 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 			return nil, err
 		}
 	}
+	if err := t.mayAugment(c.Augment); err != nil {
+		return nil, err
+	}
 	t.stored = t.pre
 	t.cache(c.Augment)
 	return t, nil
@@ -86,6 +91,14 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 
 // cacheBytes bounds the memory in which decoded pictures are kept between epochs.
 const cacheBytes = 1 << 30
+
+// mayAugment refuses random changes that the labels would not survive.
+func (t *trainee) mayAugment(augment string) error {
+	if augment != "" && !data.Augmentable(t.train) {
+		return usagef("--augment %s: the examples are no pictures, or what they are compared with would have to be changed alike; leave it out", augment)
+	}
+	return nil
+}
 
 // cache keeps resized pictures in memory, unless the augmentation needs the originals.
 func (t *trainee) cache(augment string) {

@@ -139,6 +139,15 @@ func openUse(l *Model, spec string, do data.Options, o UseOptions) (*use, error)
 	return u, nil
 }
 
+// labelled leaves examples without a class out where others have one.
+func (u *use) labelled() {
+	some := data.Labelled(u.ds)
+	if some.Len() != u.ds.Len() {
+		u.notes = append(u.notes, fmt.Sprintf("%d of %d examples have no class and are left out", u.ds.Len()-some.Len(), u.ds.Len()))
+	}
+	u.ds = some
+}
+
 // understand decides what the outputs mean for the data; loss is its specification, "" or auto by the task.
 func (u *use) understand(ctx context.Context, o UseOptions, loss string) error {
 	t, err := task.Of(ctx, u.plan, u.ds, task.Options{Kind: o.Task, Output: o.Output, Loss: loss, Classes: u.Labels, Preprocess: u.pre})
