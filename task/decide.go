@@ -34,15 +34,20 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 	if err != nil {
 		return nil, err
 	}
+	bce := false // asked for
 	if _, l, err := NewLoss(o.Loss); err == nil {
 		kl, ok := l.(*KL)
 		tr.logits = ok && kl.From == "logits"
+		_, bce = l.(*BCE)
 	}
 	forms, mask, err := observe(ctx, p, ds, o, tr.masks)
 	if err != nil {
 		return nil, err
 	}
 	t, err := choose(kind, forms, tr, mask)
+	if err == nil && kind == "" && bce && t.Kind == Regression && !t.sigmoids() && tr.low >= 0 && tr.top <= 1 {
+		t, err = choose(Multilabel, forms, tr, mask) // logits of labels that are true to a degree
+	}
 	if err != nil {
 		var unknown *UnknownError
 		if given != o.Kind && errors.As(err, &unknown) {
