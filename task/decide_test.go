@@ -54,6 +54,7 @@ func TestWhatItIs(t *testing.T) {
 		{"... unless it is said", set{x: f32(4, 3, 2, 2), labels: up, masks: mask}, []out{seg}, task.Options{Kind: "segmentation"}, task.Dense, "cross-entropy", 3, ""},
 		{"... or it ends in a softmax", set{x: f32(4, 3, 2, 2), labels: up, masks: mask}, []out{act(seg, "Softmax")}, task.Options{}, task.Dense, "cross-entropy", 3, ""},
 		{"tokens", set{x: f32(4, 2, 3), y: i64([]int{4, 2}, 0, 1, 2, -100, 1, 0, 2, 2)}, []out{tok}, task.Options{}, task.Dense, "cross-entropy", 3, ""},
+		{"tokens, more classes than scores", set{x: f32(4, 2, 3), y: i64([]int{4, 2}, 0, 1, 2, -100, 1, 0, 5, 2)}, []out{tok}, task.Options{}, "", "", 0, "labels go up to 5"},
 		{"a detector", set{x: f32(4, 2, 3), labels: zeroOne}, []out{tok, {name: "boxes", dims: []any{"N", 2, 3}}}, task.Options{}, "", "", 0, "detector"},
 		{"no labels", set{x: f32(4, 3)}, []out{three}, task.Options{}, "", "", 0, "with labels or targets"},
 		{"another kind", set{x: f32(4, 3), labels: up}, []out{three}, task.Options{Kind: "regression"}, "", "", 0, "regression task needs"},

@@ -73,6 +73,9 @@ func readTruth(ds data.Dataset) (tr truth, err error) {
 		}
 		tr.sumOne = tr.sumOne && math.Abs(sum-1) < 1e-3
 	}
+	if tr.ints {
+		tr.high = max(tr.high, data.HighestPosition(ds))
+	}
 	return tr, nil
 }
 
