@@ -22,7 +22,7 @@ func init() {
 		&ucli.IntFlag{Name: "check", Value: 1000, Usage: "examples to read, spread over the set; 0 means all"},
 		&ucli.BoolFlag{Name: "list", Usage: "list the formats"},
 		&ucli.BoolFlag{Name: "force", Usage: "replace FILE.png if it is there"},
-		&ucli.StringFlag{Name: "labels", Usage: "file with the names of the classes"},
+		&ucli.StringFlag{Name: "labels", Usage: "`FILE` with the names of the classes"},
 	}
 	flags := append(append(sheet, dataFlags()...), taskFlag())
 	info := command(&ucli.Command{Name: "info", Usage: "say what is in a data set", ArgsUsage: "SPEC", Flags: slices.Clone(flags)}, dataInfo)
@@ -38,7 +38,7 @@ func init() {
 			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE.npz`, or a folder for one sub-folder of pictures per class"},
 			&ucli.BoolFlag{Name: "link", Usage: "link picture files instead of copying them"},
 			&ucli.BoolFlag{Name: "force", Usage: "replace FILE.npz if it is there"},
-			&ucli.StringFlag{Name: "labels", Usage: "file with the names of the classes"},
+			&ucli.StringFlag{Name: "labels", Usage: "`FILE` with the names of the classes"},
 		}, append(dataFlags(), taskFlag())...),
 	}, dataConvert)}
 	register(top)

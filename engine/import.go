@@ -268,7 +268,11 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		v, ok := s.lookup(x)
 		if !ok {
 			if len(im.missing) > 0 {
-				im.unsupported(np, "") // follows from what was missing before
+				why := "" // follows from what was missing before
+				if im.m.Function(np) == nil && (domain != "" || name != "Constant") {
+					_, why = im.spec(domain, name)
+				}
+				im.unsupported(np, why)
 				return nil
 			}
 			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: input %d %q is produced by no node and is no input or initializer", where, i, x)})
@@ -285,8 +289,7 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		im.unsupported(np, "the domain is private to this program and not for files")
 		return nil
 	}
-	opset, ok := im.opsets[domain]
-	if !ok {
+	if _, ok := im.opsets[domain]; !ok {
 		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where, np.GetDomain())})
 	}
 	attrs, bodies, err := im.attributes(s, np, in)
@@ -304,14 +307,8 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		im.constant(s, np.GetOutput()[0], t, im.known[np.GetAttribute()[0]])
 		return nil
 	}
-	spec, known := im.set.Find(domain, name, opset)
+	spec, why := im.spec(domain, name)
 	if spec == nil {
-		why := "operator is not supported"
-		if known {
-			why = fmt.Sprintf("operator is not supported in the version of opset %d", opset)
-		} else if near := registry.Suggest(name, im.set.Names(domain)); len(near) > 0 && graph.SinceAt(domain, name, opset) == 0 {
-			why += fmt.Sprintf(" (did you mean %s?)", near[0])
-		}
 		im.unsupported(np, why)
 		return nil
 	}
@@ -337,7 +334,7 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		im.unsupported(np, err.Error())
 		return nil
 	}
-	n.Opset = opset
+	n.Opset = im.opsets[domain]
 	if n.Op == ops.Identity && s.f == im.main && im.depth == 0 {
 		im.own[n] = true
 	}
@@ -357,6 +354,23 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		n.In = append(n.In, im.captured[b]...)
 	}
 	return nil
+}
+
+// spec is the operator in the version that the file imports, or why there is none.
+func (im *importer) spec(domain, name string) (*graph.Spec, string) {
+	opset := im.opsets[domain]
+	spec, known := im.set.Find(domain, name, opset)
+	switch {
+	case spec != nil:
+		return spec, ""
+	case known:
+		return nil, fmt.Sprintf("operator is not supported in the version of opset %d", opset)
+	}
+	why := "operator is not supported"
+	if near := registry.Suggest(name, im.set.Names(domain)); len(near) > 0 && graph.SinceAt(domain, name, opset) == 0 {
+		why += fmt.Sprintf(" (did you mean %s?)", near[0])
+	}
+	return nil, why
 }
 
 // unsupported records that np cannot be had, and gives its outputs no value.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/task"
@@ -130,5 +131,38 @@ func TestOfModel(t *testing.T) {
 		case c.want != "" && (err != nil || got.Kind != c.want):
 			t.Errorf("%v: %v, %v, want %v", c.in, got, err, c.want)
 		}
+	}
+}
+
+// A loss of an output in half precision is of its numbers before they are narrowed, or of the narrowed ones behind an activation.
+func TestHalfPrecisionOutput(t *testing.T) {
+	for _, act := range []string{"", "Sigmoid"} {
+		m := net(t, tensor.Float16, []any{"N", 3}, out{name: "y", dims: []any{"N", 3}, act: act})
+		k, err := task.OfModel(m, task.Options{Kind: "regression"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := m.Session(engine.Query{Loss: k.Mean(), Grad: []string{"x"}}); err != nil {
+			t.Errorf("behind %q: %v", act, err)
+		}
+	}
+}
+
+// TestDeclaredShapes reads what shape inference leaves open from the file, and sees where a row is of two examples.
+func TestDeclaredShapes(t *testing.T) {
+	name := "test"
+	g := &onnxpb.GraphProto{Name: &name, Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, "N", 4)}, Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32, "N", "N")},
+		Node: []*onnxpb.NodeProto{onnx.NewNode("Transpose", "t", []string{"x"}, []string{"u"}), onnx.NewNode("MatMul", "m", []string{"x", "u"}, []string{"y"})}}
+	var unknown *task.UnknownError
+	if k, err := task.OfModel(load(t, g), task.Options{}); !errors.As(err, &unknown) || !strings.Contains(err.Error(), "y float32[N,N]") {
+		t.Errorf("similarities: %v, %v", k, err)
+	}
+	g = &onnxpb.GraphProto{Name: &name, Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, "N", 4)}, Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32, "N", 4)},
+		Node: []*onnxpb.NodeProto{onnx.NewNode("ReduceMin", "r", []string{"x"}, []string{"low"}, onnx.AttrInts("axes", 0), onnx.AttrInt("keepdims", 0)),
+			onnx.NewNode("Constant", "k", nil, []string{"least"}, onnx.AttrFloat("value_float", -1e30)), onnx.NewNode("Greater", "g", []string{"low", "least"}, []string{"all"}),
+			onnx.NewNode("NonZero", "n", []string{"all"}, []string{"at"}), onnx.NewNode("Constant", "a", nil, []string{"axis"}, onnx.AttrInts("value_ints", 0)),
+			onnx.NewNode("Squeeze", "s", []string{"at", "axis"}, []string{"columns"}), onnx.NewNode("Gather", "z", []string{"x", "columns"}, []string{"y"}, onnx.AttrInt("axis", 1))}}
+	if k, err := task.OfModel(load(t, g), task.Options{}); err != nil || k.Kind != task.Multiclass || k.K != 4 {
+		t.Errorf("a shape that only a run can tell: %v, %v", k, err)
 	}
 }
