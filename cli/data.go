@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/tensor"
 	ucli "github.com/urfave/cli/v2"
@@ -129,7 +130,7 @@ func printClasses(e *env, s data.Summary) {
 	}
 	_ = t.flush() // to the terminal
 	if k := len(s.Classes) - len(names); k > 0 {
-		e.printf("  … and %d smaller classes\n", k)
+		e.printf("  … and %s\n", units.Of(k, "1 smaller class", "%d smaller classes"))
 	}
 }
 
@@ -144,6 +145,6 @@ func dataConvert(_ context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	e.printf("%d examples of %s written to %s (%s)\n", r.N, spec, r.Out, r.Format)
+	e.printf("%s of %s written to %s (%s)\n", units.Plural(r.N, "example"), spec, r.Out, r.Format)
 	return e.emit(r)
 }

@@ -46,7 +46,7 @@ func (e *env) printDescription(d *job.Description) error {
 		}
 	}
 	if d.Labels > 0 {
-		t.row("labels", fmt.Sprintf("%d names", d.Labels))
+		t.row("labels", units.Plural(d.Labels, "name"))
 	}
 	if d.Preprocess != nil {
 		t.row("pictures", d.Preprocess)

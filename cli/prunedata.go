@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -13,7 +14,7 @@ func init() {
 		Name: "prune-data", Usage: "choose the training examples worth keeping", ArgsUsage: "MODEL --data SPEC --keep F -o DIR",
 		Description: "Scores the data as score-data does and keeps the examples with the highest scores; with --drop-top without the very highest of all, where wrong\n" +
 			"labels gather; with --offset, as in the paper's code, those that follow the share with the lowest scores.\n" +
-			"Writes scores.csv, keep.txt, manifest.json and report.html; --data keep:DIR/keep.txt@SPEC is the subset.\n" +
+			"Writes scores.csv, keep.txt, manifest.json and report.html; --data keep:DIR/keep.txt is the subset.\n" +
 			"--prove trains on all examples, on the kept ones and on as many random ones, for the same number of steps, and compares. Without --val it holds out a\n" +
 			"fifth of the data for that first.\n\n" +
 			"  gtk prune-data model.onnx --data imagefolder:photos --keep 0.5 --drop-top 0.05 --runs 3 --prove -o pruned",
@@ -84,6 +85,6 @@ func (e *env) printPruned(r *job.PruneReport) error {
 		v := func(x job.Number) string { return metricValue(p.Metric, float64(x)) }
 		e.printf("%s after %d steps on all %s, kept %s, random %s\n%s\n", metricName(p.Metric), p.Steps, v(p.Full), v(p.Pruned), v(p.Random), p.Says)
 	}
-	e.printf("written: %s, %s\ntrain on the subset: --data keep:%s@%s\n", r.KeepList, r.Report, r.KeepList, r.Data)
+	e.printf("written: %s, %s\ntrain on the subset: --data %s\n", r.KeepList, r.Report, units.Quote("keep:"+r.KeepList))
 	return nil
 }

@@ -271,7 +271,7 @@ func (s *Summary) warn(r *reading, features []string) {
 		add("%d of %d examples have NaN or infinite values", len(s.NonFinite), s.Checked)
 	}
 	if s.Unlabeled > 0 && s.Unlabeled < s.N {
-		add("%d examples have no label", s.Unlabeled)
+		add("%d of %d examples have no label", s.Unlabeled, s.N)
 	}
 	var constant []string
 	for k, f := range r.features {
@@ -284,7 +284,7 @@ func (s *Summary) warn(r *reading, features []string) {
 		}
 	}
 	if constant != nil && s.Checked-r.damaged > 1 {
-		add("%d features have the same value in all examples that were read: %s", len(constant), clip(strings.Join(constant, ", ")))
+		add("%s the same value in all examples that were read: %s", one(len(constant), "feature has", "features have"), clip(strings.Join(constant, ", ")))
 	}
 	if s.PerClass == nil || s.N == 0 {
 		return

@@ -79,7 +79,7 @@ func openText(spec Spec, o Options, _ int) (Dataset, error) {
 		d.tokens, d.offset, part = all[border:], border, "the part test"
 	}
 	if d.Len() == 0 {
-		return nil, malformed(spec.String(), "", "take shorter pieces or a longer text", "%s has %d bytes, a piece %d", part, len(d.tokens), d.length)
+		return nil, malformed(spec.String(), "", "take shorter pieces or a longer text", "%s has %s, a piece %d", part, several(len(d.tokens), "byte"), d.length)
 	}
 	_, end := d.Span(d.Len() - 1)
 	end -= d.offset

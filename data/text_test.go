@@ -110,7 +110,7 @@ func TestTextErrors(t *testing.T) {
 		"?length=4&tokens=bpe":   "need bytes",
 		"?length=4&split=1":      "split=1",
 		"?length=4#val":          `no split "val"`,
-		"?length=4#test":         "the part test has 1 bytes",
+		"?length=4#test":         "the part test has 1 byte,",
 		"?size=4":                `no setting "size"`,
 		"?length=4&stride=-1":    "stride=-1",
 		"?length=99999999999999": "whole number",

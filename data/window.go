@@ -305,7 +305,7 @@ func (w *windows) fill(v []float32, columns int, t *table, names []int, place fu
 		filled++
 	}
 	if filled > 0 {
-		w.notes = append(w.notes, fmt.Sprintf("%d missing values have the value of the row before", filled))
+		w.notes = append(w.notes, one(filled, "missing value has", "missing values have")+" the value of the row before")
 	}
 	return nil
 }

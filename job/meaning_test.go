@@ -114,3 +114,15 @@ func TestAllThatIsMissing(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestOneCountOfOperators has the doctor and the table agree.
+func TestOneCountOfOperators(t *testing.T) {
+	r, err := job.Operators(job.OperatorsConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, gradient := r.Names()
+	if d := job.Doctor(1, "test"); d.Operators != all || gradient >= all || gradient < 100 {
+		t.Errorf("the doctor counts %d operators, the table %d, %d with a gradient", d.Operators, all, gradient)
+	}
+}
