@@ -122,7 +122,7 @@ func TestOneCountOfOperators(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, gradient := r.Names()
-	if d := job.Doctor(1, "test"); d.Operators != all || gradient >= all || gradient < 100 {
+	if d := job.Doctor("test", 1); d.Operators != all || gradient >= all || gradient < 100 {
 		t.Errorf("the doctor counts %d operators, the table %d, %d with a gradient", d.Operators, all, gradient)
 	}
 }
