@@ -253,6 +253,23 @@ func domainOf(d string) string {
 	return d
 }
 
+// spec is the operator in the version that the file imports, or why there is none.
+func (im *importer) spec(domain, name string) (*graph.Spec, string) {
+	opset := im.opsets[domain]
+	spec, known := im.set.Find(domain, name, opset)
+	switch {
+	case spec != nil:
+		return spec, ""
+	case known:
+		return nil, fmt.Sprintf("operator is not supported in the version of opset %d", opset)
+	}
+	why := "operator is not supported"
+	if near := registry.Suggest(name, im.set.Names(domain)); len(near) > 0 && graph.SinceAt(domain, name, opset) == 0 {
+		why += fmt.Sprintf(" (did you mean %s?)", near[0])
+	}
+	return nil, why
+}
+
 // node adds one node, or what the function of that name is made of.
 func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	domain, name := domainOf(np.GetDomain()), np.GetOpType()
@@ -289,7 +306,8 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		im.unsupported(np, "the domain is private to this program and not for files")
 		return nil
 	}
-	if _, ok := im.opsets[domain]; !ok {
+	opset, ok := im.opsets[domain]
+	if !ok {
 		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where, np.GetDomain())})
 	}
 	attrs, bodies, err := im.attributes(s, np, in)
@@ -334,7 +352,7 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		im.unsupported(np, err.Error())
 		return nil
 	}
-	n.Opset = im.opsets[domain]
+	n.Opset = opset
 	if n.Op == ops.Identity && s.f == im.main && im.depth == 0 {
 		im.own[n] = true
 	}
@@ -354,23 +372,6 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		n.In = append(n.In, im.captured[b]...)
 	}
 	return nil
-}
-
-// spec is the operator in the version that the file imports, or why there is none.
-func (im *importer) spec(domain, name string) (*graph.Spec, string) {
-	opset := im.opsets[domain]
-	spec, known := im.set.Find(domain, name, opset)
-	switch {
-	case spec != nil:
-		return spec, ""
-	case known:
-		return nil, fmt.Sprintf("operator is not supported in the version of opset %d", opset)
-	}
-	why := "operator is not supported"
-	if near := registry.Suggest(name, im.set.Names(domain)); len(near) > 0 && graph.SinceAt(domain, name, opset) == 0 {
-		why += fmt.Sprintf(" (did you mean %s?)", near[0])
-	}
-	return nil, why
 }
 
 // unsupported records that np cannot be had, and gives its outputs no value.
