@@ -38,8 +38,9 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 	if err != nil {
 		return nil, err
 	}
-	if o.Kind == "tokens" || o.Kind == "language-model" {
-		t.text = true
+	t.text = t.text || o.Kind == "tokens" || o.Kind == "language-model"
+	if t.next = t.text && (tr.next || o.Kind == "language-model"); tr.next && t.next {
+		t.Why = append(t.Why, "each label is the token behind its position: a language model")
 	}
 	if t.Classes = o.Classes; t.Classes == nil && !(t.positions && tr.labels) { // names of examples are not those of their positions
 		t.Classes = tr.classes

@@ -134,6 +134,35 @@ func TestOfModel(t *testing.T) {
 	}
 }
 
+// A label that is the token behind its position makes a language model, whose first metric is the perplexity.
+func TestNextToken(t *testing.T) {
+	name := "test"
+	g := &onnxpb.GraphProto{Name: &name, Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("ids", tensor.Int64, "N", 3)}, Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32, "N", 3, 4)},
+		Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("table", tensor.New(tensor.Float32, 4, 4))},
+		Node:        []*onnxpb.NodeProto{onnx.NewNode("Gather", "embed", []string{"table", "ids"}, []string{"y"})}}
+	m := load(t, g)
+	x := i64([]int{2, 3}, 0, 1, 2, 3, 2, 1)
+	for _, c := range []struct {
+		name   string
+		y      *tensor.Tensor
+		kind   string
+		metric string
+	}{
+		{"the next token", i64([]int{2, 3}, 1, 2, -100, 2, 1, 0), "", "perplexity"},
+		{"other labels", i64([]int{2, 3}, 1, 1, -100, 2, 1, 0), "", "accuracy"},
+		{"none but the last", i64([]int{2, 3}, -100, -100, 1, -100, -100, 0), "", "accuracy"},
+		{"said", i64([]int{2, 3}, -100, -100, 1, -100, -100, 0), "language-model", "perplexity"},
+	} {
+		k, _, err := of(t, m, set{x: x, y: c.y}, task.Options{Kind: c.kind})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name, _ := k.Primary(); name != c.metric || k.Kind != task.Dense {
+			t.Errorf("%s: %v, measured by %s", c.name, k, name)
+		}
+	}
+}
+
 // A loss of an output in half precision is of its numbers before they are narrowed, or of the narrowed ones behind an activation.
 func TestHalfPrecisionOutput(t *testing.T) {
 	for _, act := range []string{"", "Sigmoid"} {

@@ -27,9 +27,8 @@ func OfModel(m *engine.Model, o Options) (*Task, error) {
 		return nil, err
 	}
 	t.Classes = o.Classes
-	if o.Kind == "tokens" || o.Kind == "language-model" {
-		t.text = true
-	}
+	t.text = t.text || o.Kind == "tokens" || o.Kind == "language-model"
+	t.next = o.Kind == "language-model"
 	return t, t.setLoss(o.Loss)
 }
 
