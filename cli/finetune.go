@@ -63,7 +63,7 @@ func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
 	r, err := job.Finetune(ctx, cfg, e.reporter())
 	var stopped *job.InterruptedError
 	if errors.As(err, &stopped) {
-		fmt.Fprintf(e.Stderr, "gtk: step %d saved in %s; go on with --resume %s\n", stopped.Step, stopped.Checkpoint, units.Quote(stopped.Checkpoint))
+		fmt.Fprintf(e.Stderr, "gtk: step %d saved in %s; go on with --resume %s\n", stopped.Step, stopped.Checkpoint, stopped.Checkpoint)
 	}
 	if r == nil {
 		return err

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strconv"
 
 	"github.com/gtk-onnx/gtk/tensor"
@@ -26,7 +25,6 @@ type passages struct {
 	tokens         []byte // of the part
 	offset         int    // of the part in the file
 	length, stride int
-	highest        int
 	notes          []string
 }
 
@@ -35,7 +33,7 @@ type passages struct {
 // #test are the first split of the bytes (default 0.9) and the rest; no piece has bytes of both, and no label either. What is left at the end and
 // fills no piece is not used. An example's id is the position of its first byte in the file.
 func openText(spec Spec, o Options, _ int) (Dataset, error) {
-	d := &passages{length: 64, highest: -1}
+	d := &passages{length: 64}
 	for k, v := range map[string]*int{"length": &d.length, "stride": &d.stride} {
 		s := spec.Query.Get(k)
 		if s == "" {
@@ -82,9 +80,7 @@ func openText(spec Spec, o Options, _ int) (Dataset, error) {
 		return nil, malformed(spec.String(), "", "take shorter pieces or a longer text", "%s has %s, a piece %d", part, several(len(d.tokens), "byte"), d.length)
 	}
 	_, end := d.Span(d.Len() - 1)
-	end -= d.offset
-	d.highest = int(slices.Max(d.tokens[:min(end+1, len(d.tokens))]))
-	if left := len(d.tokens) - end; left > 1 { // the label of the last piece is one of them
+	if left := d.offset + len(d.tokens) - end; left > 1 { // the label of the last piece is one of them
 		d.notes = append(d.notes, fmt.Sprintf("the last %d bytes fill no piece of %d and are not used", left, d.length))
 	}
 	return d, nil
@@ -109,16 +105,6 @@ func readPassages(path string, l Limits) ([]byte, error) {
 	return b, nil
 }
 
-// HighestPosition is the highest class of a position in the examples of ds, -1 where only reading them would tell.
-func HighestPosition(ds Dataset) int {
-	if ds.Len() > 0 {
-		if d, _, ok := origin[interface{ HighestPosition() int }](ds, 0); ok {
-			return d.HighestPosition()
-		}
-	}
-	return -1
-}
-
 func (d *passages) Len() int {
 	if n := len(d.tokens) - d.length; n >= 0 {
 		return n/d.stride + 1
@@ -137,10 +123,9 @@ func (d *passages) ID(i int) string {
 	return strconv.Itoa(first)
 }
 
-func (d *passages) Label(int) int        { return -1 }
-func (d *passages) Classes() []string    { return nil }
-func (d *passages) Notes() []string      { return d.notes }
-func (d *passages) HighestPosition() int { return d.highest }
+func (d *passages) Label(int) int     { return -1 }
+func (d *passages) Classes() []string { return nil }
+func (d *passages) Notes() []string   { return d.notes }
 
 func (d *passages) Example(i int) (Example, error) {
 	at := i * d.stride

@@ -24,20 +24,19 @@ func textFile(t *testing.T, s string) string {
 func TestText(t *testing.T) {
 	path := textFile(t, "abcdefghijklmnopqrst")
 	for _, c := range []struct {
-		tail    string
-		n, at   int
-		id      string
-		x, y    []int64
-		highest int
-		notes   int
+		tail  string
+		n, at int
+		id    string
+		x, y  []int64
+		notes int
 	}{
-		{"?length=4", 5, 1, "4", []int64{'e', 'f', 'g', 'h'}, []int64{'f', 'g', 'h', 'i'}, 't', 0},
-		{"?length=4", 5, 4, "16", []int64{'q', 'r', 's', 't'}, []int64{'r', 's', 't', NoLabel}, 't', 0},
-		{"?length=8", 2, 1, "8", []int64{'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p'}, []int64{'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q'}, 'q', 1},
-		{"?length=4&stride=2", 9, 1, "2", []int64{'c', 'd', 'e', 'f'}, []int64{'d', 'e', 'f', 'g'}, 't', 0},
-		{"?length=4&split=0.5&tokens=bytes#train", 2, 1, "4", []int64{'e', 'f', 'g', 'h'}, []int64{'f', 'g', 'h', 'i'}, 'i', 1},
-		{"?length=5&split=0.5#train", 2, 1, "5", []int64{'f', 'g', 'h', 'i', 'j'}, []int64{'g', 'h', 'i', 'j', NoLabel}, 'j', 0},
-		{"?length=5&split=0.5#test", 2, 0, "10", []int64{'k', 'l', 'm', 'n', 'o'}, []int64{'l', 'm', 'n', 'o', 'p'}, 't', 0},
+		{"?length=4", 5, 1, "4", []int64{'e', 'f', 'g', 'h'}, []int64{'f', 'g', 'h', 'i'}, 0},
+		{"?length=4", 5, 4, "16", []int64{'q', 'r', 's', 't'}, []int64{'r', 's', 't', NoLabel}, 0},
+		{"?length=8", 2, 1, "8", []int64{'i', 'j', 'k', 'l', 'm', 'n', 'o', 'p'}, []int64{'j', 'k', 'l', 'm', 'n', 'o', 'p', 'q'}, 1},
+		{"?length=4&stride=2", 9, 1, "2", []int64{'c', 'd', 'e', 'f'}, []int64{'d', 'e', 'f', 'g'}, 0},
+		{"?length=4&split=0.5&tokens=bytes#train", 2, 1, "4", []int64{'e', 'f', 'g', 'h'}, []int64{'f', 'g', 'h', 'i'}, 1},
+		{"?length=5&split=0.5#train", 2, 1, "5", []int64{'f', 'g', 'h', 'i', 'j'}, []int64{'g', 'h', 'i', 'j', NoLabel}, 0},
+		{"?length=5&split=0.5#test", 2, 0, "10", []int64{'k', 'l', 'm', 'n', 'o'}, []int64{'l', 'm', 'n', 'o', 'p'}, 0},
 	} {
 		ds, err := Open("text:"+path+c.tail, Options{})
 		if err != nil {
@@ -48,8 +47,8 @@ func TestText(t *testing.T) {
 		if ds.Len() != c.n || e.ID != c.id || !slices.Equal(e.X.I64(), c.x) || !slices.Equal(e.Y.I64(), c.y) || e.Label != -1 || e.Picture {
 			t.Errorf("%s: %d examples; %+v with X %v, Y %v", c.tail, ds.Len(), e, e.X.I64(), e.Y.I64())
 		}
-		if h := HighestPosition(ds); h != c.highest || len(Notes(ds)) != c.notes {
-			t.Errorf("%s: highest %d, notes %q", c.tail, h, Notes(ds))
+		if len(Notes(ds)) != c.notes {
+			t.Errorf("%s: notes %q", c.tail, Notes(ds))
 		}
 	}
 }
@@ -144,8 +143,8 @@ func TestTextCompressed(t *testing.T) {
 	fmt.Fprint(z, "héllo wörld")
 	z.Close()
 	ds := must(Open("text:"+textFile(t, b.String())+"?length=13", Options{}))(t)
-	if e := must(ds.Example(0))(t); e.X.I64()[1] != 0xC3 || HighestPosition(ds) != 0xC3 {
-		t.Errorf("%v, highest %d", e.X.I64(), HighestPosition(ds))
+	if e := must(ds.Example(0))(t); e.X.I64()[1] != 0xC3 {
+		t.Errorf("%v", e.X.I64())
 	}
 }
 

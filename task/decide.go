@@ -38,9 +38,8 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 	if err != nil {
 		return nil, err
 	}
-	t.text = t.text || o.Kind == "tokens" || o.Kind == "language-model"
-	if t.next = t.text && (tr.next || o.Kind == "language-model"); tr.next && t.next {
-		t.Why = append(t.Why, "each label is the token behind its position: a language model")
+	if o.Kind == "tokens" || o.Kind == "language-model" {
+		t.text = true
 	}
 	if t.Classes = o.Classes; t.Classes == nil && !(t.positions && tr.labels) { // names of examples are not those of their positions
 		t.Classes = tr.classes
@@ -231,7 +230,6 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 		}
 	}
 	const objective = "gtk explain takes any output with --objective"
-	beyond := outOfRange(forms, tr)
 	highest := tr.highest
 	if tr.y != nil && tr.whole {
 		highest = tr.high
@@ -239,10 +237,6 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 	switch {
 	case !usable:
 		e.Help = "No output has a row of real numbers for each example; choose one with --output NAME if there are others, or export the model with the examples as the first axis"
-	case beyond != nil:
-		k, _, _ := beyond.dense(beyond.classAxes()[0])
-		e.Help = fmt.Sprintf("Output %q scores %d classes at each position, and the labels go up to %d: take data whose labels are below %[2]d (%[4]d for none), or a model with more classes",
-			beyond.io.Name, k, tr.high, Ignored)
 	case tr.none():
 		e.Help = "Give data with labels or targets: class folders, a csv with a label column, an npz with y"
 	case (tr.labels || kind == "classification" || kind == Multiclass || kind == Binary) && single == 1 && highest > 1:
@@ -266,20 +260,6 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 		}
 	}
 	return e
-}
-
-// outOfRange is the output with the positions of the labels but too few classes for them; nil when there is none.
-func outOfRange(forms []form, tr truth) *form {
-	if !tr.ints || !tr.whole || tr.y.Len() < 2 {
-		return nil
-	}
-	for i, f := range forms {
-		k, at, ok := f.dense(f.classAxes()[0])
-		if ok && k > 1 && k <= tr.high && squeezed(at).Equal(squeezed(tr.y)) {
-			return &forms[i]
-		}
-	}
-	return nil
 }
 
 // wanted says what labels a kind needs.

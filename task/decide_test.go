@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/task"
@@ -55,7 +54,6 @@ func TestWhatItIs(t *testing.T) {
 		{"... unless it is said", set{x: f32(4, 3, 2, 2), labels: up, masks: mask}, []out{seg}, task.Options{Kind: "segmentation"}, task.Dense, "cross-entropy", 3, ""},
 		{"... or it ends in a softmax", set{x: f32(4, 3, 2, 2), labels: up, masks: mask}, []out{act(seg, "Softmax")}, task.Options{}, task.Dense, "cross-entropy", 3, ""},
 		{"tokens", set{x: f32(4, 2, 3), y: i64([]int{4, 2}, 0, 1, 2, -100, 1, 0, 2, 2)}, []out{tok}, task.Options{}, task.Dense, "cross-entropy", 3, ""},
-		{"tokens, more classes than scores", set{x: f32(4, 2, 3), y: i64([]int{4, 2}, 0, 1, 2, -100, 1, 0, 5, 2)}, []out{tok}, task.Options{}, "", "", 0, "labels go up to 5"},
 		{"a detector", set{x: f32(4, 2, 3), labels: zeroOne}, []out{tok, {name: "boxes", dims: []any{"N", 2, 3}}}, task.Options{}, "", "", 0, "detector"},
 		{"no labels", set{x: f32(4, 3)}, []out{three}, task.Options{}, "", "", 0, "with labels or targets"},
 		{"another kind", set{x: f32(4, 3), labels: up}, []out{three}, task.Options{Kind: "regression"}, "", "", 0, "regression task needs"},
@@ -131,67 +129,5 @@ func TestOfModel(t *testing.T) {
 		case c.want != "" && (err != nil || got.Kind != c.want):
 			t.Errorf("%v: %v, %v, want %v", c.in, got, err, c.want)
 		}
-	}
-}
-
-// A label that is the token behind its position makes a language model, whose first metric is the perplexity.
-func TestNextToken(t *testing.T) {
-	name := "test"
-	g := &onnxpb.GraphProto{Name: &name, Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("ids", tensor.Int64, "N", 3)}, Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32, "N", 3, 4)},
-		Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("table", tensor.New(tensor.Float32, 4, 4))},
-		Node:        []*onnxpb.NodeProto{onnx.NewNode("Gather", "embed", []string{"table", "ids"}, []string{"y"})}}
-	m := load(t, g)
-	x := i64([]int{2, 3}, 0, 1, 2, 3, 2, 1)
-	for _, c := range []struct {
-		name   string
-		y      *tensor.Tensor
-		kind   string
-		metric string
-	}{
-		{"the next token", i64([]int{2, 3}, 1, 2, -100, 2, 1, 0), "", "perplexity"},
-		{"other labels", i64([]int{2, 3}, 1, 1, -100, 2, 1, 0), "", "accuracy"},
-		{"none but the last", i64([]int{2, 3}, -100, -100, 1, -100, -100, 0), "", "accuracy"},
-		{"said", i64([]int{2, 3}, -100, -100, 1, -100, -100, 0), "language-model", "perplexity"},
-	} {
-		k, _, err := of(t, m, set{x: x, y: c.y}, task.Options{Kind: c.kind})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if name, _ := k.Primary(); name != c.metric || k.Kind != task.Dense {
-			t.Errorf("%s: %v, measured by %s", c.name, k, name)
-		}
-	}
-}
-
-// A loss of an output in half precision is of its numbers before they are narrowed, or of the narrowed ones behind an activation.
-func TestHalfPrecisionOutput(t *testing.T) {
-	for _, act := range []string{"", "Sigmoid"} {
-		m := net(t, tensor.Float16, []any{"N", 3}, out{name: "y", dims: []any{"N", 3}, act: act})
-		k, err := task.OfModel(m, task.Options{Kind: "regression"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := m.Session(engine.Query{Loss: k.Mean(), Grad: []string{"x"}}); err != nil {
-			t.Errorf("behind %q: %v", act, err)
-		}
-	}
-}
-
-// TestDeclaredShapes reads what shape inference leaves open from the file, and sees where a row is of two examples.
-func TestDeclaredShapes(t *testing.T) {
-	name := "test"
-	g := &onnxpb.GraphProto{Name: &name, Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, "N", 4)}, Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32, "N", "N")},
-		Node: []*onnxpb.NodeProto{onnx.NewNode("Transpose", "t", []string{"x"}, []string{"u"}), onnx.NewNode("MatMul", "m", []string{"x", "u"}, []string{"y"})}}
-	var unknown *task.UnknownError
-	if k, err := task.OfModel(load(t, g), task.Options{}); !errors.As(err, &unknown) || !strings.Contains(err.Error(), "y float32[N,N]") {
-		t.Errorf("similarities: %v, %v", k, err)
-	}
-	g = &onnxpb.GraphProto{Name: &name, Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, "N", 4)}, Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32, "N", 4)},
-		Node: []*onnxpb.NodeProto{onnx.NewNode("ReduceMin", "r", []string{"x"}, []string{"low"}, onnx.AttrInts("axes", 0), onnx.AttrInt("keepdims", 0)),
-			onnx.NewNode("Constant", "k", nil, []string{"least"}, onnx.AttrFloat("value_float", -1e30)), onnx.NewNode("Greater", "g", []string{"low", "least"}, []string{"all"}),
-			onnx.NewNode("NonZero", "n", []string{"all"}, []string{"at"}), onnx.NewNode("Constant", "a", nil, []string{"axis"}, onnx.AttrInts("value_ints", 0)),
-			onnx.NewNode("Squeeze", "s", []string{"at", "axis"}, []string{"columns"}), onnx.NewNode("Gather", "z", []string{"x", "columns"}, []string{"y"}, onnx.AttrInt("axis", 1))}}
-	if k, err := task.OfModel(load(t, g), task.Options{}); err != nil || k.Kind != task.Multiclass || k.K != 4 {
-		t.Errorf("a shape that only a run can tell: %v, %v", k, err)
 	}
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
-	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -21,15 +20,14 @@ type form struct {
 	n     int
 	mixed bool         // the first axis is not that of the examples
 	in    tensor.Shape // of the input that the data feed, for n examples
-	seen  bool         // the shape is that of a run
 }
 
 // String is the output with its shape, for messages.
 func (f form) String() string {
-	if f.shape == nil || f.mixed && !f.seen {
+	if f.shape == nil {
 		return f.io.String()
 	}
-	s := fmt.Sprintf("%s %v%v", f.io.Name, f.dtype, f.shape)
+	s := fmt.Sprintf("%s %v%v", f.io.Name, f.dtype, []int(f.shape))
 	if len(f.shape) > 0 && f.shape[0] == f.n && !f.mixed {
 		s = fmt.Sprintf("%s %v[N", f.io.Name, f.dtype)
 		for _, d := range f.shape[1:] {
@@ -108,8 +106,8 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 			for i := range forms {
 				v := part.Value(forms[i].head.Logits)
 				f := &forms[i]
-				f.dtype, f.n, f.shape, f.seen = v.DType(), part.Size, slices.Clone(v.Shape()), true
-				f.mixed = v.Rank() == 0 || v.Dim(0) != part.Size || paired(m, f.io)
+				f.dtype, f.n, f.shape = v.DType(), part.Size, slices.Clone(v.Shape())
+				f.mixed = v.Rank() == 0 || v.Dim(0) != part.Size
 				if in != nil && in.Rank() > 0 {
 					f.in = append(tensor.Shape{part.Size}, in.Shape()[1:]...)
 				}
@@ -152,62 +150,13 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 		f.n = n
 		if shapes != nil {
 			f.shape = shapes[i]
+			f.mixed = f.shape != nil && (len(f.shape) == 0 || f.shape[0] != n)
 		}
-		if f.shape == nil && f.head.Activation == "" {
-			f.shape = written(m, in, f.io)
-		}
-		f.mixed = f.shape != nil && (len(f.shape) == 0 || f.shape[0] != n) || paired(m, f.io)
 		if len(in) > 0 {
 			f.in = in[0]
 		}
 	}
 	return forms, nil
-}
-
-// written is the shape of an output as the file declares it, for inputs of the shapes in: for what only a run can infer. nil when an axis is open.
-func written(m *engine.Model, in []tensor.Shape, io engine.IO) tensor.Shape {
-	if io.Dims == nil {
-		return nil
-	}
-	sizes := map[string]int{}
-	for i, x := range m.Inputs() {
-		for k, d := range x.Dims {
-			if d.Symbol != "" && d.Size < 0 && i < len(in) && k < len(in[i]) {
-				sizes[d.Symbol] = in[i][k]
-			}
-		}
-	}
-	shape := make(tensor.Shape, len(io.Dims))
-	for k, d := range io.Dims {
-		n, known := sizes[d.Symbol]
-		switch {
-		case d.Size >= 0:
-			shape[k] = d.Size
-		case known && d.Symbol != "":
-			shape[k] = n
-		default:
-			return nil
-		}
-	}
-	return shape
-}
-
-// paired reports whether an axis behind the first has the size of the batch, as the similarities of CLIP do: a row is no example's alone.
-func paired(m *engine.Model, io engine.IO) bool {
-	for _, in := range m.Inputs() {
-		if len(in.Dims) == 0 || in.Dims[0].Symbol == "" {
-			continue
-		}
-		if slices.ContainsFunc(in.Dims[1:], func(d graph.Dim) bool { return d.Symbol == in.Dims[0].Symbol }) {
-			return false // "None" and the like stand for any size
-		}
-		for k, d := range io.Dims {
-			if k > 0 && d.Symbol == in.Dims[0].Symbol {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // heads are the outputs of m, or the one called output, and a query for them.

@@ -114,15 +114,12 @@ func (t *Task) PerTerm() engine.Loss {
 
 func (t *Task) each(b *engine.Build) (graph.Value, error) {
 	name := t.Head.Output
-	if t.Loss.Logits() || t.Head.Activation == "" { // the same numbers, before they are narrowed to half precision
+	if t.Loss.Logits() {
 		name = t.Head.Logits
 	}
 	z, err := b.Value(name)
 	if err != nil {
 		return 0, err
-	}
-	if d := b.DType(z); d != tensor.Float32 && d != tensor.Float64 {
-		z = b.Add(ops.Cast, ops.CastTo(tensor.Float32), z)
 	}
 	if t.Loss.Classes() {
 		labels := b.Input(LabelInput, tensor.Int64, batchDims(1+b2i(t.positions)))

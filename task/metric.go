@@ -36,10 +36,7 @@ func (t *Task) usual() []string {
 	case Regression:
 		return []string{"rmse", "mae", "r2"}
 	case Dense:
-		switch {
-		case t.next:
-			return []string{"perplexity", "accuracy", "top5"}
-		case t.text:
+		if t.text {
 			return []string{"accuracy", "top5", "perplexity"}
 		}
 		return []string{"iou", "accuracy"}

@@ -27,8 +27,9 @@ func OfModel(m *engine.Model, o Options) (*Task, error) {
 		return nil, err
 	}
 	t.Classes = o.Classes
-	t.text = t.text || o.Kind == "tokens" || o.Kind == "language-model"
-	t.next = o.Kind == "language-model"
+	if o.Kind == "tokens" || o.Kind == "language-model" {
+		t.text = true
+	}
 	return t, t.setLoss(o.Loss)
 }
 

@@ -69,7 +69,6 @@ type Task struct {
 	axis      int          // of the classes where there are positions: 1 or the last
 	rank      int          // of the logits
 	text      bool         // positions are along one axis
-	next      bool         // their classes are the tokens that follow: a language model
 	soft      bool         // the truth of a multiclass task is a distribution
 	counts    []int        // examples by label, nil without labels of examples
 	masks     bool         // the truth is Batch.Mask
@@ -133,10 +132,7 @@ func (t *Task) String() string {
 		return fmt.Sprintf("regression: %s is %s", where, plural(t.K, "value"))
 	case Dense:
 		what := "segmentation"
-		switch {
-		case t.next:
-			what = "the next token"
-		case t.text:
+		if t.text {
 			what = "tokens"
 		}
 		return fmt.Sprintf("dense (%s): %s scores %d classes at each position", what, where, t.NumClasses())

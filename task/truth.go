@@ -20,7 +20,6 @@ type truth struct {
 	high    int          // highest of whole numbers
 	sumOne  bool         // they are of 0 to 1 and sum to one in each example
 	masks   bool         // examples have masks
-	next    bool         // each label is the token behind its position
 	classes []string
 }
 
@@ -61,7 +60,6 @@ func readTruth(ds data.Dataset) (tr truth, err error) {
 			tr.y = tensor.Shape{}
 		}
 		tr.ints = e.Y.DType().IsInt() || e.Y.DType() == tensor.Bool
-		tr.next = tr.ints && follows(e) && (tr.next || i == 0)
 		sum := 0.0
 		for _, v := range e.Y.Float64s() {
 			ignored := v == Ignored
@@ -75,36 +73,7 @@ func readTruth(ds data.Dataset) (tr truth, err error) {
 		}
 		tr.sumOne = tr.sumOne && math.Abs(sum-1) < 1e-3
 	}
-	if tr.ints {
-		tr.high = max(tr.high, data.HighestPosition(ds))
-	}
 	return tr, nil
-}
-
-// follows reports whether the labels of e are the tokens of one of its arrays, each one place ahead.
-func follows(e data.Example) bool {
-	arrays := []*tensor.Tensor{e.X}
-	for _, x := range e.Fields {
-		arrays = append(arrays, x)
-	}
-	y := e.Y.Float64s()
-	for _, t := range arrays {
-		if t == nil || !t.DType().IsInt() || t.Rank() != 1 || t.Len() != len(y) || len(y) < 2 {
-			continue
-		}
-		x, told := t.Float64s(), 0
-		for k := range x[1:] {
-			if y[k] == x[k+1] {
-				told++
-			} else if y[k] != Ignored {
-				told = -len(x)
-			}
-		}
-		if told > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // none reports whether there is no truth at all.
