@@ -8,7 +8,6 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/internal/report"
-	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/train"
 )
@@ -52,7 +51,7 @@ func (s *scoring) holdOut(spec string) error {
 	if s.train, s.val, err = data.Split(all, 0.2, s.c.Seed); err != nil {
 		return err
 	}
-	s.notes = append(s.notes, fmt.Sprintf("%d of %s are held out for the proof and neither scored nor kept; give --val to avoid that", s.val.Len(), units.Plural(all.Len(), "example")))
+	s.notes = append(s.notes, fmt.Sprintf("%d of the %d examples are held out for the proof and neither scored nor kept; give --val to avoid that", s.val.Len(), all.Len()))
 	return nil
 }
 
@@ -136,7 +135,7 @@ func (p *Proof) judge(c paired, regression bool) {
 		what, unit = "squared error, the sign turned", ""
 		show = func(v float64) string { return fmt.Sprintf("%+.3g", v) }
 	}
-	interval := fmt.Sprintf("%s, kept less random: %s (95 %% interval %s to %s)%s on %s", what, show(c.diff), show(c.low), show(c.high), unit, units.Plural(p.N, "example"))
+	interval := fmt.Sprintf("%s, kept less random: %s (95 %% interval %s to %s)%s on %d examples", what, show(c.diff), show(c.low), show(c.high), unit, p.N)
 	switch {
 	case !c.conclusive:
 		p.Says = fmt.Sprintf("it proves nothing: %s; differences below %s%s do not show on so few", interval, show(c.detectable)[1:], unit)
@@ -159,6 +158,6 @@ func (p *Proof) section(page *report.Report) {
 	if p.Conclusive && p.Difference > 0 {
 		tone = report.Good
 	}
-	page.Section("Proof", fmt.Sprintf("The same model trained for the same number of steps (%d), once on each, measured on what took no part: %s.", p.Steps, units.Plural(p.N, "example"))).Add(
+	page.Section("Proof", fmt.Sprintf("The same model trained for the same %d steps, once on each, measured on %d examples that took no part.", p.Steps, p.N)).Add(
 		t, report.Note{Tone: tone, Text: strings.ToUpper(p.Says[:1]) + p.Says[1:] + "."})
 }
