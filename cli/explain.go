@@ -126,7 +126,7 @@ func (e *env) printExplain(r *job.ExplainReport) {
 			e.printf("%s: %s %s%s\n", im.Image, im.Top[0].Name(), units.Percent(im.Top[0].Prob), truth)
 		}
 	}
-	e.printf("%s and %s\n", units.Plural(len(r.Maps), "map"), r.Report)
+	e.printf("%d maps and %s\n", len(r.Maps), r.Report)
 }
 
 // digitsFirst is the beginning of a part that belongs to the option value before the comma, as in neurons=1:3,0:2.
