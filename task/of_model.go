@@ -3,7 +3,6 @@ package task
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
@@ -75,14 +74,8 @@ func guess(kind Kind, forms []form) (*Task, error) {
 		e.Outputs = append(e.Outputs, f.String())
 	}
 	switch {
-	case first == nil && !slices.ContainsFunc(forms, form.usable):
-		e.Help = "No output has a row of real numbers for each example, as far as the file tells; gtk explain takes any output with --objective"
-		return nil, e
-	case first == nil && kind != "":
-		e.Help = fmt.Sprintf("A %s task needs %s; gtk explain takes any output with --objective", kind, wanted(kind))
-		return nil, e
 	case first == nil:
-		e.Help = "Labels or targets in the data decide, or --task; gtk explain takes any output with --objective"
+		e.Help = "--task and --output say what is meant; gtk explain takes any output with --objective"
 		return nil, e
 	case !same && kind == "":
 		e.Help = "The outputs differ in form, as those of a detector or of an encoder do: --output NAME says which one is meant; gtk explain takes any with --objective"
@@ -129,7 +122,7 @@ func alone(kind Kind, f form) *Task {
 		return nil
 	}
 	if kind == Regression || kind == "" && f.pictureLike() && act == "" {
-		return say(Regression, f.shape[1:].Len(), "an output of the input's shape: the model changes pictures")
+		return say(Regression, f.shape[1:].Len(), "an output of the input's shape: the model changes what it is given")
 	}
 	if !is(Dense) || len(f.shape) < 3 {
 		return nil
@@ -141,28 +134,9 @@ func alone(kind Kind, f form) *Task {
 	}
 	if k > 1 || act == sigmoid || kind == Dense {
 		t.positions, t.axis, t.text = true, axis, len(f.shape) == 3
-		where := "each position"
-		if f.placed(axis) {
-			where = fmt.Sprintf("each of %s positions", dims(at))
-		}
-		why := fmt.Sprintf("%s%s at %s", plural(k, "score"), with(act), where)
-		if act == "" && k > 1 && kind == "" {
-			why = fmt.Sprintf("%d numbers at %s without an activation: taken for the logits of classes; if they are features, as those of an encoder, "+
-				"no task fits, and gtk explain takes them with --objective", k, where)
-		}
-		return say(Dense, k, why)
+		return say(Dense, k, fmt.Sprintf("%d scores%s at each of %s positions", k, with(act), dims(at)))
 	}
 	return nil
-}
-
-// placed reports whether the file declares how many positions there are, where classes lie along an axis.
-func (f form) placed(axis int) bool {
-	for k, d := range f.io.Dims {
-		if k > 0 && k != axis && d.Size < 0 {
-			return false
-		}
-	}
-	return true
 }
 
 // sameSides reports whether positions have the height and width of the picture in [N,C,H,W] or [N,H,W,C].
