@@ -14,6 +14,7 @@ import (
 	"syscall"
 
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/units"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -59,25 +60,48 @@ func newApp(e *env) *ucli.App {
 	return &ucli.App{
 		Name: "gtk", Usage: "train, explain and check ONNX models on a CPU",
 		UsageText: "gtk VERB MODEL.onnx [DATA] [flags]\n\nTry it: gtk demo",
-		Commands:  cmds, Flags: append(globalFlags(), ucli.HelpFlag),
+		Commands:  cmds, Flags: append(globalFlags(), &ucli.BoolFlag{Name: "version", Usage: "print the version"}, ucli.HelpFlag),
 		Reader: e.Stdin, Writer: e.Stdout, ErrWriter: e.Stderr,
 		HideVersion: true, Suggest: false, EnableBashCompletion: true,
 		CustomAppHelpTemplate: "",
 		ExitErrHandler:        func(*ucli.Context, error) {},
 		Before:                func(c *ucli.Context) error { return e.setup(c) },
-		OnUsageError:          func(_ *ucli.Context, err error, _ bool) error { return usagef("%v", err) },
+		OnUsageError: func(c *ucli.Context, err error, _ bool) error {
+			return flagError(&ucli.Command{HelpName: "gtk", Flags: c.App.Flags}, err)
+		},
 		Action: func(c *ucli.Context) error {
-			if c.Args().Len() == 0 {
+			switch {
+			case c.Bool("version"):
+				return printVersion(c.Context, e, c)
+			case c.Args().Len() == 0:
 				return ucli.ShowAppHelp(c)
 			}
-			name := c.Args().First()
-			hint := ""
-			if near := registry.Suggest(name, order); len(near) > 0 {
-				hint = fmt.Sprintf(" (did you mean %q?)", near[0])
-			}
-			return usagef("there is no command %q%s; see gtk --help", name, hint)
+			return noCommand(c.Args().First())
 		},
 	}
+}
+
+// meant are the verbs of other programs, and what does that here.
+var meant = map[string]string{
+	"train": "finetune", "fit": "finetune", "fine-tune": "finetune", "tune": "finetune", "learn": "finetune", "retrain": "finetune", "resume": "finetune --resume",
+	"predict": "run", "infer": "run", "inference": "run", "classify": "run", "forward": "run",
+	"test": "eval", "evaluate": "eval", "validate": "eval", "accuracy": "eval", "val": "eval", "valid": "eval",
+	"visualize": "explain", "visualise": "explain", "saliency": "explain", "heatmap": "explain", "cam": "explain", "gradcam": "explain", "interpret": "explain", "attribute": "explain",
+	"prune": "prune-data", "select": "prune-data", "subset": "prune-data", "score": "score-data", "rank": "score-data",
+	"check": "import", "load": "import", "convert": "data convert", "upgrade": "import --opset", "save": "export", "write": "export", "compare": "verify",
+	"info": "inspect", "summary": "inspect", "show": "inspect", "describe": "inspect", "layers": "inspect", "benchmark": "bench", "time": "bench", "profile": "bench --profile",
+	"new": "models new", "build": "models new", "create": "models new", "list": "models", "dataset": "data", "datasets": "data", "operators": "ops",
+}
+
+// noCommand is the error of a command that there is not: the one that does what its name says elsewhere, or a near one.
+func noCommand(name string, others ...string) error {
+	hint := registry.Hint(name, append(others, order...))
+	if verb, ok := meant[strings.ToLower(name)]; ok {
+		hint = fmt.Sprintf(" (did you mean %q?)", verb)
+	} else if hint == "" && strings.HasSuffix(strings.ToLower(name), ".onnx") {
+		hint = fmt.Sprintf(": the verb comes first, as in gtk inspect %s", units.Quote(name))
+	}
+	return usagef("there is no command %q%s; see gtk --help", name, hint)
 }
 
 // env is what a command runs in: its streams and the global options.
@@ -85,6 +109,7 @@ type env struct {
 	Stdin          io.Reader
 	Stdout, Stderr io.Writer
 	JSON           bool
+	Piped          bool // standard output takes what the command makes: text for people goes to standard error
 	Quiet, Verbose bool
 	Threads        int
 	Seed           uint64
@@ -101,7 +126,7 @@ func (e *env) human() io.Writer {
 	switch {
 	case e.Quiet:
 		return io.Discard
-	case e.JSON:
+	case e.JSON || e.Piped:
 		return e.Stderr
 	}
 	return e.Stdout
@@ -184,6 +209,9 @@ func command(c *ucli.Command, run func(ctx context.Context, e *env, c *ucli.Cont
 			return err
 		}
 		if err := e.setup(x); err != nil {
+			return err
+		}
+		if err := e.piped(x); err != nil {
 			return err
 		}
 		return run(x.Context, e, x)

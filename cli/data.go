@@ -1,16 +1,12 @@
 package cli
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"maps"
 	"slices"
-	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
-	"github.com/gtk-onnx/gtk/tensor"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -22,7 +18,7 @@ func init() {
 		&ucli.IntFlag{Name: "check", Value: 1000, Usage: "examples to read, spread over the set; 0 means all"},
 		&ucli.BoolFlag{Name: "list", Usage: "list the formats"},
 		&ucli.BoolFlag{Name: "force", Usage: "replace FILE.png if it is there"},
-		&ucli.StringFlag{Name: "labels", Usage: "file with the names of the classes"},
+		&ucli.StringFlag{Name: "labels", Usage: "`FILE` with the names of the classes"},
 	}
 	flags := append(append(sheet, dataFlags()...), taskFlag())
 	info := command(&ucli.Command{Name: "info", Usage: "say what is in a data set", ArgsUsage: "SPEC", Flags: slices.Clone(flags)}, dataInfo)
@@ -38,7 +34,7 @@ func init() {
 			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE.npz`, or a folder for one sub-folder of pictures per class"},
 			&ucli.BoolFlag{Name: "link", Usage: "link picture files instead of copying them"},
 			&ucli.BoolFlag{Name: "force", Usage: "replace FILE.npz if it is there"},
-			&ucli.StringFlag{Name: "labels", Usage: "file with the names of the classes"},
+			&ucli.StringFlag{Name: "labels", Usage: "`FILE` with the names of the classes"},
 		}, append(dataFlags(), taskFlag())...),
 	}, dataConvert)}
 	register(top)
@@ -63,74 +59,10 @@ func dataInfo(_ context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	s := r.Summary
-	e.printf("%s\n", spec)
-	t := e.newTable()
-	t.row("examples", s.N)
-	kind := "tensors"
-	if s.Pictures {
-		kind = "pictures"
-	}
-	shape := "of different shapes"
-	if s.Shape != nil {
-		shape = tensor.Shape(s.Shape).String()
-	}
-	t.row("kind", fmt.Sprintf("%s, %s %s", kind, s.DType, shape))
-	if len(s.Classes) > 0 {
-		t.row("classes", len(s.Classes))
-	}
-	if s.Targets != nil {
-		t.row("targets", tensor.Shape(s.Targets))
-	}
-	if len(s.Groups) > 0 {
-		t.row("groups", strings.Join(s.Groups, ", "))
-	}
-	if s.Masks {
-		t.row("masks", "yes")
-	}
-	if s.Planted > 0 {
-		t.row("wrong labels", fmt.Sprintf("%d, planted on purpose", s.Planted))
-	}
-	if err := t.flush(); err != nil {
+	if err := e.printData(r); err != nil {
 		return err
 	}
-	printClasses(e, s)
-	for _, w := range s.Warnings {
-		e.printf("note: %s\n", w)
-	}
-	for _, d := range s.Damaged {
-		e.printf("  %s\n", d)
-	}
-	if r.Sheet != "" {
-		e.printf("contact sheet written to %s\n", r.Sheet)
-	}
 	return e.emit(r)
-}
-
-// printClasses prints the counts by class, in the order of the classes, the largest only when there are many.
-func printClasses(e *env, s data.Summary) {
-	if len(s.PerClass) == 0 {
-		return
-	}
-	const most = 30
-	names := slices.Clone(s.Classes)
-	if len(names) > most {
-		names = slices.SortedFunc(maps.Keys(s.PerClass), func(a, b string) int {
-			return cmp.Or(cmp.Compare(s.PerClass[b], s.PerClass[a]), cmp.Compare(a, b))
-		})[:most]
-	}
-	highest := 1
-	for _, n := range names {
-		highest = max(highest, s.PerClass[n])
-	}
-	t := e.newTable(1)
-	for _, n := range names {
-		t.row(clip(n, 40), s.PerClass[n], strings.Repeat("#", 30*s.PerClass[n]/highest))
-	}
-	_ = t.flush() // to the terminal
-	if k := len(s.Classes) - len(names); k > 0 {
-		e.printf("  … and %d smaller classes\n", k)
-	}
 }
 
 func dataConvert(_ context.Context, e *env, c *ucli.Context) error {
@@ -144,6 +76,6 @@ func dataConvert(_ context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	e.printf("%d examples of %s written to %s (%s)\n", r.N, spec, r.Out, r.Format)
+	e.printf("%s of %s written to %s (%s)\n", units.Plural(r.N, "example"), spec, r.Out, r.Format)
 	return e.emit(r)
 }

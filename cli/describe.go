@@ -27,6 +27,9 @@ func (e *env) printDescription(d *job.Description) error {
 	for _, io := range d.Outputs {
 		t.row("output", io.Name+"  "+io.Text)
 	}
+	if d.Batch != nil {
+		t.row("batch", batchText(d.Batch))
+	}
 	t.row("nodes", d.Nodes)
 	if d.Runs {
 		state := ""
@@ -43,7 +46,7 @@ func (e *env) printDescription(d *job.Description) error {
 		}
 	}
 	if d.Labels > 0 {
-		t.row("labels", fmt.Sprintf("%d names", d.Labels))
+		t.row("labels", units.Plural(d.Labels, "name"))
 	}
 	if d.Preprocess != nil {
 		t.row("pictures", d.Preprocess)
@@ -60,6 +63,7 @@ func (e *env) printDescription(d *job.Description) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
+	e.printTasks(d)
 	e.printf("\noperators\n")
 	t = e.newTable(1)
 	t.row("", "count", "runs", "gradient")
@@ -77,10 +81,106 @@ func (e *env) printDescription(d *job.Description) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
+	if err := e.printNotTrained(d); err != nil {
+		return err
+	}
 	for _, w := range d.Warnings {
 		e.printf("note: %s\n", w)
 	}
 	return nil
+}
+
+// batchText says how many examples go at a time.
+func batchText(b *job.BatchReport) string {
+	switch {
+	case b.Proven:
+		return fmt.Sprintf("any number of examples; the file says %d, others were tried and give the same results", b.Declared)
+	case b.Takes > 0:
+		return fmt.Sprintf("%d at a time, as exported; other numbers could not be proven to give the same results", b.Takes)
+	}
+	return "any number of examples, as the file says"
+}
+
+// printTasks says what the outputs seem to mean.
+func (e *env) printTasks(d *job.Description) {
+	if d.Task == nil {
+		return
+	}
+	e.printf("\ntask\n  %s\n", d.Task.Says)
+	for _, w := range d.Task.Why {
+		e.printf("    %s\n", w)
+	}
+	for _, t := range d.Tasks {
+		if t.Kind == "" {
+			e.printf("  --output %s: no task by its shape alone\n", t.Output)
+		} else {
+			e.printf("  --output %s would be taken for %s\n", t.Output, t.Says)
+		}
+	}
+}
+
+// mostFixed is how many tensors are listed that are not trained; --verbose lists all.
+const mostFixed = 8
+
+// printNotTrained lists what is stored and not trained, and why.
+func (e *env) printNotTrained(d *job.Description) error {
+	var rows []job.FixedReport
+	state, single := 0, 0
+	such := ""
+	for _, f := range d.NotTrained {
+		n := 1
+		for _, k := range f.Shape {
+			n *= k
+		}
+		switch {
+		case e.Verbose:
+			rows = append(rows, f)
+		case f.State:
+			state++
+		case n == 1 && f.DType[0] != 'i' && f.DType[0] != 'u':
+			if single++; such == "" {
+				such = f.Name
+			}
+		default:
+			rows = append(rows, f)
+		}
+	}
+	if len(d.NotTrained) == 0 {
+		return nil
+	}
+	e.printf("\nnot trained\n")
+	left := 0
+	if len(rows) > mostFixed && !e.Verbose {
+		rows, left = rows[:mostFixed], len(rows)-mostFixed
+	}
+	t := e.newTable()
+	for _, f := range rows {
+		t.row(clip(f.Name, 40), f.DType+dimsText(f.Shape), f.Why)
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	if left > 0 {
+		e.printf("  and %d more tensors\n", left)
+	}
+	if state > 0 {
+		e.printf("  %s of normalisations\n", units.Of(state, "1 tensor of running statistics", "%d tensors of running statistics"))
+	}
+	if single > 0 {
+		e.printf("  %s, such as %s\n", units.Of(single, "1 single number that the program computes with", "%d single numbers that the program computes with"), clip(such, 60))
+	}
+	if !e.Verbose {
+		e.printf("  --verbose lists all with the reason; gtk finetune --trainable NAME trains one that a gradient reaches\n")
+	}
+	return nil
+}
+
+// dimsText is [64,3,7,7], and nothing for a single number.
+func dimsText(dims []int) string {
+	if len(dims) == 0 {
+		return ""
+	}
+	return strings.ReplaceAll(fmt.Sprint(dims), " ", ",")
 }
 
 // sizesText names the shapes that the costs are of.

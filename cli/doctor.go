@@ -33,7 +33,7 @@ func doctorCommand(_ context.Context, e *env, c *ucli.Context) error {
 		}
 		t.row("memory", fmt.Sprintf("%s, %s available%s", units.Size(r.MemoryMiB<<20), units.Size(r.AvailMiB<<20), limit))
 	}
-	t.row("operators", fmt.Sprintf("%d names, up to opset %d; see gtk ops", r.Operators, r.LatestOpset))
+	t.row("operators", fmt.Sprintf("%d, up to opset %d; see gtk ops", r.Operators, r.LatestOpset))
 	if err := t.flush(); err != nil {
 		return err
 	}

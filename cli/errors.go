@@ -63,7 +63,7 @@ func (e *env) fail(err error) int {
 	}
 	msg := err.Error()
 	if kind == job.KindInput && job.ShapesDiffer(err) {
-		msg += "; gtk data info SPEC shows the shapes of a data set; --image-size, --channels and --layout change pictures"
+		msg += "; gtk data info SPEC shows the shapes of a data set; --image-size, --channels and --layout change pictures, ?length= a text, ?in= and ?out= windows"
 	}
 	if e.JSON {
 		if kind != job.KindNo {

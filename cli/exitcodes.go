@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 
-	"github.com/gtk-onnx/gtk/internal/registry"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -57,5 +56,5 @@ func helpCommand(_ context.Context, e *env, c *ucli.Context) error {
 			return ucli.ShowCommandHelp(c.Lineage()[1], name)
 		}
 	}
-	return usagef("there is no command %q%s; see gtk --help", name, registry.Hint(name, append([]string{"exit-codes"}, order...)))
+	return noCommand(name, "exit-codes")
 }

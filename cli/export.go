@@ -13,7 +13,7 @@ func init() {
 		Name: "export", Usage: "write the ONNX model of a training run, or another form of a model", ArgsUsage: "MODEL.onnx|RUN",
 		Description: "RUN is a folder that gtk finetune wrote; its model.onnx is exported. The file that was written is read again and compared with its source on random inputs.",
 		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write"},
+			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write; - is standard output"},
 			&ucli.Int64Flag{Name: "opset", Usage: "operator set `N` of the file"},
 			&ucli.BoolFlag{Name: "external-data", Usage: "put the weights into a file beside the model"},
 			&ucli.BoolFlag{Name: "inline", Usage: "put weights that are beside the model into it"},
@@ -40,10 +40,14 @@ func exportCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := job.Export(ctx, job.ExportConfig{
+	cfg := job.ExportConfig{
 		From: from, Out: c.String("out"), Opset: opset, ExternalData: c.Bool("external-data"), Inline: c.Bool("inline"), Force: c.Bool("force"),
 		DryRun: c.Bool("dry-run"), Threads: e.Threads, Seed: e.Seed,
-	})
+	}
+	if e.Piped {
+		cfg.Out, cfg.W = "", e.Stdout
+	}
+	r, err := job.Export(ctx, cfg)
 	if r == nil {
 		return err
 	}
@@ -56,10 +60,14 @@ func exportCommand(ctx context.Context, e *env, c *ucli.Context) error {
 
 // printExport says what was written.
 func (e *env) printExport(r *job.ExportReport) {
+	what := r.Out
+	if what == "" {
+		what = "the model"
+	}
 	if r.DryRun {
-		e.printf("%s can be written as opset %d; nothing is written (--dry-run)\n", r.Out, r.Opset)
+		e.printf("%s can be written as opset %d; nothing is written (--dry-run)\n", what, r.Opset)
 	} else {
-		e.printf("%s written: opset %d, %s\n", r.Out, r.Opset, units.Size(r.Bytes))
+		e.printf("%s written: opset %d, %s\n", what, r.Opset, units.Size(r.Bytes))
 	}
 	switch v := r.Verify; {
 	case v.Note != "":

@@ -44,7 +44,7 @@ func inspectCommand(_ context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	if r.Dot != "" {
-		e.printf("\ngraph written to %s; draw it with: dot -Tsvg %s\n", r.Dot, r.Dot)
+		e.printf("\ngraph written to %s; draw it with: dot -Tsvg %s\n", r.Dot, units.Quote(r.Dot))
 	}
 	return e.emit(r)
 }

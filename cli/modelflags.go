@@ -25,7 +25,7 @@ func preprocessFlags() []ucli.Flag {
 		fs = append(fs, &ucli.StringFlag{Name: n, Usage: usage[n], Category: "pictures and labels", EnvVars: []string{"GTK_" + strings.ToUpper(strings.ReplaceAll(n, "-", "_"))}})
 	}
 	return append(fs, &ucli.StringFlag{Name: "labels", Category: "pictures and labels", EnvVars: []string{"GTK_LABELS"},
-		Usage: "file with the names of the classes: one a line (a leading WordNet id is dropped), or JSON"})
+		Usage: "`FILE` with the names of the classes: one a line, numbered or not; csv; JSON, also config.json of transformers"})
 }
 
 // modelOptions are the options of opening a model by the flags of preprocessFlags, where the command has them.

@@ -19,7 +19,7 @@ func init() {
 			command(&ucli.Command{
 				Name: "new", Usage: "build a network with random weights", ArgsUsage: "NAME -o FILE",
 				Flags: []ucli.Flag{
-					&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write"},
+					&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write; - is standard output"},
 					&ucli.IntFlag{Name: "classes", Usage: "number of outputs", DefaultText: "the network's own"},
 					&ucli.IntFlag{Name: "channels", Usage: "channels of the picture, or features", DefaultText: "the network's own"},
 					&ucli.IntFlag{Name: "image-size", Usage: "height and width of the picture", DefaultText: "the network's own"},
@@ -62,13 +62,18 @@ func modelsNew(_ context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := job.Build(job.BuildConfig{Name: name, Out: c.String("out"), Force: c.Bool("force"), Options: models.Options{
+	cfg := job.BuildConfig{Name: name, Out: c.String("out"), Force: c.Bool("force"), Options: models.Options{
 		Classes: c.Int("classes"), Channels: c.Int("channels"), ImageSize: c.Int("image-size"), Hidden: c.Int("hidden"), Layers: c.Int("layers"), Seed: e.Seed,
-	}})
+	}}
+	what := cfg.Out
+	if e.Piped {
+		cfg.Out, cfg.W, what = "", e.Stdout, "the model is"
+	}
+	r, err := job.Build(cfg)
 	if err != nil {
 		return err
 	}
-	e.printf("%s written: %s with %s parameters, random from seed %d\n", r.Out, name, units.Count(r.Parameters), e.Seed)
+	e.printf("%s written: %s with %s parameters, random from seed %d\n", what, name, units.Count(r.Parameters), e.Seed)
 	for _, v := range r.Inputs {
 		e.printf("  input  %s %s\n", v.Name, v.Text)
 	}

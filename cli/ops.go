@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -36,15 +37,8 @@ func opsCommand(_ context.Context, e *env, c *ucli.Context) error {
 	}
 	t := e.newTable()
 	t.row("operator", "since", "runs", "gradient", "per example")
-	gradients, differentiables := 0, 0
 	for _, o := range r.Ops {
 		g, p := yes(o.Gradient), yes(o.PerExample)
-		if !o.None {
-			differentiables++
-		}
-		if o.Gradient {
-			gradients++
-		}
 		if o.None && !o.Gradient {
 			g = "-"
 		}
@@ -56,7 +50,8 @@ func opsCommand(_ context.Context, e *env, c *ucli.Context) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
-	e.printf("%d entries; %d of %d through which a gradient can flow have one\n", len(r.Ops), gradients, differentiables)
+	all, gradient := r.Names()
+	e.printf("%s, %d with a gradient (- is where none can flow)\n", units.Plural(all, "operator"), gradient)
 	return e.emit(r)
 }
 

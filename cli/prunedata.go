@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -87,6 +88,6 @@ func (e *env) printPruned(r *job.PruneReport) error {
 		v := func(x job.Number) string { return metricValue(p.Metric, float64(x)) }
 		e.printf("%s after %d steps on all %s, kept %s, random %s\n%s\n", metricName(p.Metric), p.Steps, v(p.Full), v(p.Pruned), v(p.Random), p.Says)
 	}
-	e.printf("written: %s, %s\ntrain on the subset: --data keep:%s@%s\n", r.KeepList, r.Report, r.KeepList, r.Data)
+	e.printf("written: %s, %s\ntrain on the subset: --data %s\n", r.KeepList, r.Report, units.Quote("keep:"+r.KeepList))
 	return nil
 }

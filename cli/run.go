@@ -45,8 +45,14 @@ func runCommand(ctx context.Context, e *env, c *ucli.Context) error {
 		return e.predict(ctx, c, spec)
 	}
 	dir, top := c.String("out"), c.Int("top")
+	if dir == "-" {
+		return usagef("gtk run: -o is a folder for the outputs as .npy files; only the csv of --data goes to standard output")
+	}
 	if top < 1 {
 		top = -1
+	}
+	if c.IsSet("set") {
+		return usagef("gtk run: --set is for --data; with files, --input NAME=FILE feeds an input, and NAME=NUMBER one of a single number")
 	}
 	r, err := job.Run(ctx, job.RunConfig{
 		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Files: append(c.StringSlice("input"), c.Args().Tail()...), Fetch: c.StringSlice("fetch"),

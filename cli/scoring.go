@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/prune"
 	ucli "github.com/urfave/cli/v2"
@@ -63,8 +64,8 @@ func (e *env) printScoringPlan(p *job.ScoringPlan) error {
 	if p.Kept > 0 {
 		more = fmt.Sprintf("; about %d kept", p.Kept)
 	}
-	e.printf("%d examples, %d classes; scores %s; models %d, epochs of each %d, fresh weights %s%s\nnothing was written\n",
-		p.Examples, p.Classes, strings.Join(p.Scores, ", "), p.Runs, p.Epochs, p.Reinit, more)
+	e.printf("%s, %s; scores %s; models %d, epochs of each %d, fresh weights %s%s\nnothing was written\n",
+		units.Plural(p.Examples, "example"), units.Plural(p.Classes, "class"), strings.Join(p.Scores, ", "), p.Runs, p.Epochs, p.Reinit, more)
 	return nil
 }
 

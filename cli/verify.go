@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -76,9 +77,10 @@ func (e *env) printVerify(r *job.VerifyReport) error {
 		return err
 	}
 	if !r.Pass {
-		e.printf("%d of %d outputs differ from %s by more than rtol %g, atol %g\n", bad, len(r.Outputs), r.Against, r.Rtol, r.Atol)
+		which := units.Of(len(r.Outputs), "the output differs", fmt.Sprintf("%d of %%d outputs differ", bad))
+		e.printf("%s from %s by more than rtol %g, atol %g\n", which, r.Against, r.Rtol, r.Atol)
 		return nil
 	}
-	e.printf("all %d outputs agree with %s within rtol %g, atol %g\n", len(r.Outputs), r.Against, r.Rtol, r.Atol)
+	e.printf("%s with %s within rtol %g, atol %g\n", units.Of(len(r.Outputs), "the output agrees", "all %d outputs agree"), r.Against, r.Rtol, r.Atol)
 	return nil
 }

@@ -9,19 +9,21 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{Name: "version", Usage: "print the version"}, func(_ context.Context, e *env, c *ucli.Context) error {
-		if _, err := nArgs(c); err != nil {
-			return err
-		}
-		e.printf("gtk %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-		return e.emit(struct {
-			Schema  string `json:"schema"`
-			Version string `json:"version"`
-			Go      string `json:"go"`
-			OS      string `json:"os"`
-			Arch    string `json:"arch"`
-		}{"gtk.version/1", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH})
-	}))
+	register(command(&ucli.Command{Name: "version", Usage: "print the version"}, printVersion))
+}
+
+func printVersion(_ context.Context, e *env, c *ucli.Context) error {
+	if _, err := nArgs(c); err != nil {
+		return err
+	}
+	e.printf("gtk %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return e.emit(struct {
+		Schema  string `json:"schema"`
+		Version string `json:"version"`
+		Go      string `json:"go"`
+		OS      string `json:"os"`
+		Arch    string `json:"arch"`
+	}{"gtk.version/1", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH})
 }
 
 // version is that of the module, with the commit where the build knows it.

@@ -304,7 +304,7 @@ func (t *table) notes() []string {
 		all = append(all, "numbers are written with a decimal comma")
 	}
 	if t.empty > 0 {
-		all = append(all, fmt.Sprintf("%d rows without any value are left out", t.empty))
+		all = append(all, fmt.Sprintf("rows without any value are left out: %d", t.empty))
 	}
 	return all
 }

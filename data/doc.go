@@ -13,6 +13,7 @@
 //	csv:FILE               numeric features, or a list of picture files, with labels, targets or masks
 //	npz:FILE               x of any type and shape, or arrays by the names of inputs, and labels or targets
 //	window:FILE?in=N&out=M pieces of a series in a csv, to forecast
+//	text:FILE?length=N     pieces of a text as bytes, each with the byte behind it as its label
 //	keep:LIST@SPEC         the examples of SPEC that the file LIST names
 //	relabel:LIST@SPEC      SPEC with the labels that the table LIST decides
 //	digits#train|test|all  1797 handwritten digits, embedded

@@ -32,7 +32,10 @@ func openMaybeGzip(path string) (*opened, error) {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		f.Close()
-		if err == nil {
+		switch {
+		case err == nil && info.IsDir():
+			return nil, aFolder(path)
+		case err == nil:
 			err = errors.New("not a regular file")
 		}
 		return nil, fmt.Errorf("data: %s: %w", path, err)
@@ -48,6 +51,9 @@ func openMaybeGzip(path string) (*opened, error) {
 	}
 	return &opened{b, f, info.Size()}, nil
 }
+
+// aFolder is the error of a folder where a file is expected.
+func aFolder(path string) error { return malformed(path, "", "give the file in it", "a file is needed, not a folder") }
 
 // readClaimed reads exactly n bytes. Memory grows with what really comes, so a header that lies costs nothing.
 func readClaimed(r io.Reader, n int64) ([]byte, error) {

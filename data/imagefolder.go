@@ -77,7 +77,11 @@ func openImageFolder(spec Spec, o Options, _ int) (Dataset, error) {
 			return nil, malformed(spec.Path, "", "put the pictures into one sub-folder per class, or read them without classes as images:"+
 				spec.Path, "no class folders")
 		}
-		return nil, tree.nothing(fmt.Sprintf("no pictures in %d sub-folders", len(names)), "need DIR/CLASS/picture; readable are "+readable)
+		where := several(len(names), "sub-folder")
+		if len(names) == 0 {
+			where = "it, and no folders"
+		}
+		return nil, tree.nothing("no pictures in "+where, "need DIR/CLASS/picture; readable are "+readable)
 	}
 	if o.Classes != nil {
 		if err := f.lookUp(o.Classes); err != nil {

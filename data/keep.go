@@ -3,8 +3,10 @@ package data
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -12,13 +14,13 @@ import (
 
 func init() {
 	register(Format{
-		Name: "keep", Doc: "the examples of another set that a file names, one id per line: keep:LIST@SPEC",
+		Name: "keep", Doc: "the examples of another set that a file names, one id per line: keep:LIST@SPEC, or keep:LIST of gtk prune-data",
 		Source: "written by gtk prune-data",
 		listed: true, open: openKeep,
 	})
 }
 
-// openKeep reads LIST@SPEC. Ids are compared with the ids of SPEC and never opened as paths. Order is that of the list; empty
+// openKeep reads LIST@SPEC, or the LIST that gtk prune-data wrote beside a manifest that names SPEC. Ids are compared with the ids of SPEC and never opened as paths. Order is that of the list; empty
 // lines and lines that begin with # are skipped; unknown and repeated ids are errors.
 func openKeep(spec Spec, o Options, depth int) (Dataset, error) {
 	list, ds, err := openListed(spec, o, depth)
@@ -63,6 +65,9 @@ func splitListed(spec Spec) (list, rest string, err error) {
 	whole := spec.Format + ":" + s
 	remedy := fmt.Sprintf("write %s:LIST@SPEC, for example %s:list.txt@imagefolder:photos", spec.Format, spec.Format)
 	if info, statErr := os.Stat(s); statErr == nil && !info.IsDir() {
+		if rest := pruned(s); rest != "" && spec.Format == "keep" {
+			return s, rest, nil
+		}
 		return "", "", malformed(whole, "", remedy, "no @SPEC behind the list")
 	}
 	list, rest, ok := strings.Cut(s, "@")
@@ -70,6 +75,16 @@ func splitListed(spec Spec) (list, rest string, err error) {
 		return "", "", malformed(whole, "", remedy, "no list and data in it")
 	}
 	return list, rest, nil
+}
+
+// pruned is the data that the manifest.json beside a list of gtk prune-data names, "" when there is none.
+func pruned(list string) string {
+	b, err := readFile(filepath.Join(filepath.Dir(list), "manifest.json"), Limits{Bytes: 1 << 20})
+	var m struct{ Schema, Data string }
+	if err != nil || json.Unmarshal(b, &m) != nil || !strings.HasPrefix(m.Schema, "gtk.prune/") {
+		return ""
+	}
+	return m.Data
 }
 
 // EncodeID is an id as a line of a list: the id itself, or, where a line would not bring it back (it begins with # or a quote, has blanks

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 
@@ -53,6 +54,9 @@ func openNPZ(spec Spec, o Options, _ int) (Dataset, error) {
 	}
 	if err := o.checkTask(spec.Path); err != nil {
 		return nil, err
+	}
+	if info, err := os.Stat(spec.Path); err == nil && info.IsDir() {
+		return nil, aFolder(spec.Path)
 	}
 	arrays, err := tensor.ReadFileLimited(spec.Path, tensor.Limits{MaxBytes: o.Limits.bytes()})
 	if err != nil {

@@ -1,7 +1,9 @@
 package data
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -158,6 +160,9 @@ func recognise(s string) (Spec, error) {
 		}
 		return Spec{}, fmt.Errorf("data: %s: %w", s, err)
 	}
+	if err := notEmpty(path); err != nil {
+		return Spec{}, err
+	}
 	for _, f := range formats.All() {
 		if f.is != nil && f.is(path, info) {
 			return parseTail(f, path+tail)
@@ -185,7 +190,32 @@ func openSpec(spec string, o Options, depth int) (Dataset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	return f.open(s, o, depth)
+	ds, err := f.open(s, o, depth)
+	if empty := notEmpty(s.Path); err != nil && empty != nil {
+		var fe *FormatError
+		if !errors.As(err, &fe) {
+			return nil, empty
+		}
+		fe.Problem = "the folder is empty: " + fe.Problem
+	}
+	return ds, err
+}
+
+// notEmpty fails for a folder with nothing in it.
+func notEmpty(path string) error {
+	info, err := os.Stat(path)
+	if path == "" || err != nil || !info.IsDir() {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil // the reader says what is wrong
+	}
+	defer f.Close()
+	if names, err := f.Readdirnames(1); len(names) == 0 && errors.Is(err, io.EOF) {
+		return malformed(path, "", "give the folder or file with the data", "the folder is empty")
+	}
+	return nil
 }
 
 // hasExt reports whether path ends in one of the extensions, .gz after it allowed.

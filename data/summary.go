@@ -19,7 +19,8 @@ type Summary struct {
 	Unlabeled    int                     `json:"unlabeled,omitempty"` // examples without class, target and mask
 	Shape        []int                   `json:"shape,omitempty"`     // of one example; nil when they differ or all arrays have names
 	DType        string                  `json:"dtype,omitempty"`
-	Fields       map[string]FieldSummary `json:"fields,omitempty"` // arrays with names of their own
+	Fields       map[string]FieldSummary `json:"fields,omitempty"`   // arrays with names of their own
+	Features     []string                `json:"features,omitempty"` // names of the values of X along its last axis, or of its channels
 	Pictures     bool                    `json:"pictures"`
 	Targets      []int                   `json:"targets,omitempty"`       // shape of one target
 	TargetDType  string                  `json:"target_dtype,omitempty"`  // int64 or uint8 for classes of positions, int64 for labels that are 0 and 1
@@ -71,7 +72,7 @@ func (v *ValueSummary) add(x float64) {
 // Summarise counts the labels of ds and reads up to most of its examples, spread evenly (0: all), to find their shapes, targets and
 // NaN or infinite values. Examples that cannot be read are listed, not an error.
 func Summarise(ds Dataset, most int) Summary {
-	s := Summary{N: ds.Len(), Classes: ds.Classes(), Groups: GroupColumns(ds), Planted: len(Planted(ds)), TargetNames: TargetNames(ds),
+	s := Summary{N: ds.Len(), Classes: ds.Classes(), Groups: GroupColumns(ds), Planted: len(Planted(ds)), Features: FeatureNames(ds), TargetNames: TargetNames(ds),
 		Omitted: Omitted(ds), Skipped: Skipped(ds)}
 	if len(s.Classes) > 0 {
 		s.PerClass = make(map[string]int, len(s.Classes))
@@ -271,7 +272,7 @@ func (s *Summary) warn(r *reading, features []string) {
 		add("%d of %d examples have NaN or infinite values", len(s.NonFinite), s.Checked)
 	}
 	if s.Unlabeled > 0 && s.Unlabeled < s.N {
-		add("%d examples have no label", s.Unlabeled)
+		add("%d of %d examples have no label", s.Unlabeled, s.N)
 	}
 	var constant []string
 	for k, f := range r.features {
@@ -284,7 +285,7 @@ func (s *Summary) warn(r *reading, features []string) {
 		}
 	}
 	if constant != nil && s.Checked-r.damaged > 1 {
-		add("%d features have the same value in all examples that were read: %s", len(constant), clip(strings.Join(constant, ", ")))
+		add("%s the same value in all examples that were read: %s", one(len(constant), "feature has", "features have"), clip(strings.Join(constant, ", ")))
 	}
 	if s.PerClass == nil || s.N == 0 {
 		return

@@ -46,7 +46,7 @@ func TestSummaryOfTargetsAndFields(t *testing.T) {
 		t.Errorf("forecast %+v", s.TargetValues)
 	}
 	s = Summarise(must(readTable(t, "one,two,k\n1,5,x\n2,5,y\n", Options{}))(t), 0)
-	if !strings.Contains(strings.Join(s.Warnings, "\n"), "1 features have the same value in all examples that were read: two") {
+	if !strings.Contains(strings.Join(s.Warnings, "\n"), "1 feature has the same value in all examples that were read: two") {
 		t.Errorf("warnings %q", s.Warnings)
 	}
 }

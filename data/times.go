@@ -181,13 +181,13 @@ func inOrder(path string, at []float64, clock bool, place func(row int) string) 
 		reverse = true
 	case far > 0 || back > few:
 		return false, nil, malformed(path, place(first), "sort the rows by time, and keep each series in a file of its own",
-			"time goes back %d times", back)
+			"time goes back at %s", several(back, "row"))
 	case same > few:
 		return false, nil, malformed(path, "",
 			"keep each series in a file of its own, or name the columns that tell the time: ?time=DATE,HOUR",
 			"%d of %d rows are of the same time as the row before", same, len(at))
 	case back+same > 0:
-		notes = append(notes, fmt.Sprintf("time stands still or goes back at %d rows, as when clocks are set", back+same))
+		notes = append(notes, fmt.Sprintf("time stands still or goes back at %s, as when clocks are set", several(back+same, "row")))
 	}
 	usual, most := 0., 0
 	for d, n := range steps {

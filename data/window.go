@@ -175,6 +175,8 @@ func (w *windows) read(spec Spec, r io.Reader, o Options) error {
 			slices.Reverse(w.ids)
 			slices.Reverse(lines)
 		}
+	} else if len(l.time.columns) > 0 {
+		w.notes = append(w.notes, fmt.Sprintf("not all of the column %s can be read as times: the rows are taken as they come", clip(t.columns[l.time.columns[0]])))
 	} else {
 		w.notes = append(w.notes, "no column tells the time: the rows are taken as they come")
 	}
@@ -305,7 +307,7 @@ func (w *windows) fill(v []float32, columns int, t *table, names []int, place fu
 		filled++
 	}
 	if filled > 0 {
-		w.notes = append(w.notes, fmt.Sprintf("%d missing values have the value of the row before", filled))
+		w.notes = append(w.notes, one(filled, "missing value has", "missing values have")+" the value of the row before")
 	}
 	return nil
 }

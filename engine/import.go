@@ -267,6 +267,23 @@ func domainOf(d string) string {
 	return d
 }
 
+// spec is the operator in the version that the file imports, or why there is none.
+func (im *importer) spec(domain, name string) (*graph.Spec, string) {
+	opset := im.opsets[domain]
+	spec, known := im.set.Find(domain, name, opset)
+	switch {
+	case spec != nil:
+		return spec, ""
+	case known:
+		return nil, fmt.Sprintf("operator is not supported in the version of opset %d", opset)
+	}
+	why := "operator is not supported"
+	if near := registry.Suggest(name, im.set.Names(domain)); len(near) > 0 && graph.SinceAt(domain, name, opset) == 0 {
+		why += fmt.Sprintf(" (did you mean %s?)", near[0])
+	}
+	return nil, why
+}
+
 // node adds one node, or what the function of that name is made of.
 func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	domain, name := domainOf(np.GetDomain()), np.GetOpType()
@@ -282,7 +299,11 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		v, ok := s.lookup(x)
 		if !ok {
 			if len(im.missing) > 0 {
-				im.unsupported(np, "") // follows from what was missing before
+				why := "" // follows from what was missing before
+				if im.m.Function(np) == nil && (domain != "" || name != "Constant") {
+					_, why = im.spec(domain, name)
+				}
+				im.unsupported(np, why)
 				return nil
 			}
 			return fmt.Errorf("engine: %w",
@@ -327,14 +348,8 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		}
 		return nil
 	}
-	spec, known := im.set.Find(domain, name, opset)
+	spec, why := im.spec(domain, name)
 	if spec == nil {
-		why := "operator is not supported"
-		if known {
-			why = fmt.Sprintf("operator is not supported in the version of opset %d", opset)
-		} else if near := registry.Suggest(name, im.set.Names(domain)); len(near) > 0 && graph.SinceAt(domain, name, opset) == 0 {
-			why += fmt.Sprintf(" (did you mean %s?)", near[0])
-		}
 		im.unsupported(np, why)
 		return nil
 	}

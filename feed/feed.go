@@ -27,12 +27,15 @@ type Options struct {
 type UnboundError struct {
 	Input  engine.IO
 	Arrays []string // what the data has and no input takes
+	Beside string   // the input that could get the array without a name, "" when there is none
 }
 
 // Error names the input, its shape, and the ways out.
 func (e *UnboundError) Error() string {
 	have := "nothing is left over in the data for it"
-	if len(e.Arrays) > 0 {
+	if e.Beside != "" {
+		have = fmt.Sprintf("x can feed one input, such as %s", e.Beside)
+	} else if len(e.Arrays) > 0 {
 		have = "no input takes the data's " + strings.Join(e.Arrays, ", ")
 	}
 	return fmt.Sprintf("nothing is given for input %v; %s: name an array of the data %q (npz), give --input %[3]s=COLUMN,… (csv) or a constant, --set %[3]s=1",
@@ -131,9 +134,9 @@ func bind(m *engine.Model, arrays []string, has bool, o Options) (*Plan, error) 
 		p.sources[open[0]].field, left = left[0], nil
 	case len(open) > 0:
 		if has {
-			left = append(left, unnamed)
+			return nil, &UnboundError{ins[open[1]], append(left, unnamed), ins[open[0]].Name}
 		}
-		return nil, &UnboundError{ins[open[0]], left}
+		return nil, &UnboundError{Input: ins[open[0]], Arrays: left}
 	}
 	for _, n := range left {
 		p.notes = append(p.notes, fmt.Sprintf("no input of the model takes the data's %q", n))

@@ -69,7 +69,7 @@ func TestBinding(t *testing.T) {
 		{"by name but for case and punctuation", []input{{"Input.1:0", tensor.Float32, []any{"N", 2}}, mask}, example(false, "input_1", "attention-mask"), Options{}, []string{"input_1", "attention-mask"}, "", ""},
 		{"x and a named one", []input{x, mask}, example(true, "attention_mask"), Options{}, []string{"-", "attention_mask"}, "", ""},
 		{"a single named array for the only input", []input{x}, example(false, "pixels"), Options{}, []string{"pixels"}, "", ""},
-		{"a mask that is not given", []input{ids, mask}, example(true), Options{}, nil, "input_ids", ""},
+		{"a mask that is not given", []input{ids, mask}, example(true), Options{}, nil, "input attention_mask int64[N,T]; x can feed one input, such as input_ids", ""},
 		{"... with its shape and the way out", []input{ids, mask}, example(false, "input_ids"), Options{}, nil, "attention_mask int64[N,T]", ""},
 		{"... as a constant", []input{ids, mask}, example(false, "input_ids"), Options{Set: map[string]*tensor.Tensor{"attention_mask": tensor.Scalar(int64(1))}}, []string{"input_ids", "="}, "", ""},
 		{"renamed", []input{ids, mask}, example(false, "a", "b"), Options{From: map[string]string{"input_ids": "b", "attention_mask": "a"}}, []string{"b", "a"}, "", ""},

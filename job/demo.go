@@ -232,7 +232,7 @@ func (d *demo) finetuneStep(ctx context.Context, s *DemoStep) error {
 	d.page.Section("Fine-tune", "A small network learns handwritten digits with diffGrad, an Adam that brakes where the gradient stays the same. The trained file is read back and gives the same outputs bit for bit.").Add(
 		report.Facts{
 			{Label: "Test accuracy before", Value: units.Percent(res.Before.Accuracy)},
-			{Label: "after", Value: units.Percent(res.After.Accuracy), Detail: fmt.Sprintf("%d epochs, %d steps", res.Epochs, res.Steps), Tone: report.Good},
+			{Label: "after", Value: units.Percent(res.After.Accuracy), Detail: units.Plural(res.Epochs, "epoch") + ", " + units.Plural(res.Steps, "step"), Tone: report.Good},
 			{Label: "File read back", Value: fmt.Sprintf("± %.2g", v.MaxAbs), Detail: "largest difference of an output"},
 		}, report.Columns{acc, loss})
 	return nil
@@ -287,7 +287,7 @@ func (d *demo) pruneStep(ctx context.Context, s *DemoStep) error {
 	if err := WriteTo(filepath.Join(d.dir, "keep.txt"), func(w io.Writer) error { return x.WriteKeep(w, kept) }); err != nil {
 		return err
 	}
-	s.Command = fmt.Sprintf("gtk prune-data resnet8.onnx --data '%s' --score el2n --score-epochs %d --keep 0.5 --drop-top 0.04 -o pruned", demoNoisy, epochs)
+	s.Command = fmt.Sprintf("gtk prune-data resnet8.onnx --data %s --score el2n --score-epochs %d --keep 0.5 --drop-top 0.04 -o pruned", units.Quote(demoNoisy), epochs)
 	s.Says = fmt.Sprintf("%d of the %d most suspicious labels (2 %%) are among the %d that were planted wrong; chance would find %.1f", hit, len(top), planted, float64(len(top)*planted)/float64(ds.Len()))
 	s.Values["planted"], s.Values["suspects"], s.Values["found"], s.Values["kept"] = planted, len(top), hit, len(kept)
 	d.page.Section("Clean the data", fmt.Sprintf("%d of %d training pictures were given a wrong label on purpose. A network is trained on all of them for %d epochs, and each picture is scored by EL2N, the length of the error of its prediction.",

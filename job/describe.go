@@ -12,11 +12,11 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
-	"github.com/gtk-onnx/gtk/train"
 )
 
 // Description is what Import and Inspect say of a model.
@@ -38,7 +38,11 @@ type Description struct {
 	Why         string           `json:"why"` // it does not run or train
 	MACs        int64            `json:"macs"`
 	PeakBytes   int64            `json:"activation_bytes"`
-	At          map[string][]int `json:"at"` // input shapes of macs and activation_bytes
+	At          map[string][]int `json:"at"`              // input shapes of macs and activation_bytes
+	Batch       *BatchReport     `json:"batch"`           // null when it is not known
+	Task        *TaskReport      `json:"task"`            // what the outputs seem to mean; null when the model does not run
+	Tasks       []*TaskReport    `json:"tasks,omitempty"` // of each of several outputs
+	NotTrained  []FixedReport    `json:"not_trained"`
 	Labels      int              `json:"labels"`
 	Preprocess  *data.Preprocess `json:"preprocess"`
 	Warnings    []string         `json:"warnings"`
@@ -46,6 +50,15 @@ type Description struct {
 	LoadErr error `json:"-"` // why the engine cannot load it
 
 	inspection *engine.Inspection
+}
+
+// FixedReport is a tensor of the file that is not trained, and why.
+type FixedReport struct {
+	Name  string `json:"name"`
+	DType string `json:"dtype"`
+	Shape []int  `json:"shape"`
+	Why   string `json:"why"`
+	State bool   `json:"state"` // running statistics
 }
 
 // Opset is an operator set that a model uses.
@@ -78,7 +91,7 @@ func describe(m *onnx.Model, threads int, inputs []tensor.Shape) (*Description, 
 	p := m.Proto
 	d := &Description{Model: m.Path, IRVersion: p.GetIrVersion(), Producer: strings.TrimSpace(p.GetProducerName() + " " + p.GetProducerVersion()),
 		Opsets: []Opset{}, Inputs: ioReports(m.Inputs()), Outputs: ioReports(m.Outputs()), Ops: opReports(m), Nodes: len(p.GetGraph().GetNode()),
-		Warnings: append([]string{}, m.Warnings()...), At: map[string][]int{}}
+		Warnings: append([]string{}, m.Warnings()...), At: map[string][]int{}, NotTrained: []FixedReport{}}
 	for _, o := range p.GetOpsetImport() {
 		d.Opsets = append(d.Opsets, Opset{cmp.Or(o.GetDomain(), "ai.onnx"), o.GetVersion()})
 	}
@@ -120,6 +133,15 @@ func describe(m *onnx.Model, threads int, inputs []tensor.Shape) (*Description, 
 	for i, s := range in.Inputs {
 		d.At[em.Inputs()[i].Name] = append([]int{}, s...)
 	}
+	for _, u := range in.NotTrained {
+		f := FixedReport{Name: u.Name, DType: u.DType.String(), Shape: append([]int{}, u.Shape...), Why: u.Why}
+		if p, err := em.Param(u.Name); err == nil {
+			f.State = p.State
+		}
+		d.NotTrained = append(d.NotTrained, f)
+	}
+	d.Batch = batchOf(em)
+	d.meanings(em)
 	d.Why = trains(em)
 	d.Trains = d.Why == ""
 	d.advise(em)
@@ -130,25 +152,6 @@ func (d *Description) warn(format string, args ...any) {
 	d.Warnings = append(d.Warnings, fmt.Sprintf(format, args...))
 }
 
-// trains says why the weights of m cannot be trained; "" when they can.
-func trains(m *engine.Model) string {
-	names, err := train.Select(m, nil, false)
-	if err != nil {
-		return err.Error()
-	}
-	if len(names) == 0 {
-		return "the model has no weights"
-	}
-	t, err := task.OfModel(m, task.Options{Kind: "regression"})
-	if err != nil {
-		return err.Error()
-	}
-	if _, err := m.Session(engine.Query{Loss: t.Mean(), Grad: names}); err != nil {
-		return err.Error()
-	}
-	return ""
-}
-
 // advise adds what a user of m should know.
 func (d *Description) advise(m *engine.Model) {
 	ins := m.Inputs()
@@ -157,11 +160,11 @@ func (d *Description) advise(m *engine.Model) {
 			d.warn("it takes pictures and does not say how they are prepared: give --image-size, --resize, --channels, --scale, --mean, --std to gtk import -o, and no later command needs them")
 		}
 	}
-	if head, err := m.Head(""); err == nil && head.Activation != "" {
-		d.warn("it ends in %s; training and explanations use its input %q", head.Activation, head.Logits)
+	if d.Task != nil && d.Labels > 0 && d.Task.Kind != "" && d.Task.Kind != task.Regression && d.Labels != d.Task.Classes {
+		d.warn("%s given, and output %q has %s", units.Of(d.Labels, "the name of 1 class is", "the names of %d classes are"), d.Task.Output, units.Plural(d.Task.Classes, "class"))
 	}
 	if d.inspection.Unknown > 0 {
-		d.warn("the shapes of %d layers are known only when it runs; they are missing from MACs and memory", d.inspection.Unknown)
+		d.warn("%s known only when it runs, and missing from MACs and memory", units.Of(d.inspection.Unknown, "the shape of 1 layer is", "the shapes of %d layers are"))
 	}
 }
 

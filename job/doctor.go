@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/onnx"
@@ -42,7 +41,10 @@ func Doctor(version string, threads int) *DoctorReport {
 	defer pool.Close()
 	r := &DoctorReport{Schema: "gtk.doctor/1", Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), Features: cpuFeatures(),
 		ISA: kernel.CurrentISA().String(), Processors: runtime.NumCPU(), Threads: pool.Threads(), LatestOpset: onnx.LatestOpset,
-		Operators: len(ops.Standard.Names("")), Warnings: []string{}}
+		Warnings: []string{}}
+	if table, err := Operators(OperatorsConfig{}); err == nil {
+		r.Operators, _ = table.Names()
+	}
 	for _, i := range kernel.ISAs() {
 		r.ISAs = append(r.ISAs, i.String())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,15 +17,16 @@ import (
 
 // ExportConfig says how a model is written.
 type ExportConfig struct {
-	From         string // file, builtin:NAME, or the folder of a training run; required
-	Out          string // file; required
-	Opset        int64  // operator set of the file; 0 keeps the model's own
-	ExternalData bool   // put the weights into a file beside the model
-	Inline       bool   // put weights that are beside the model into it
-	Force        bool   // replace Out
-	DryRun       bool   // check everything, write nothing
-	Threads      int    // 0 means all processors
-	Seed         uint64 // of the inputs that the comparison runs on
+	From         string    // file, builtin:NAME, or the folder of a training run; required
+	Out          string    // file
+	W            io.Writer // takes the model, with its weights inside, when Out is ""
+	Opset        int64     // operator set of the file; 0 keeps the model's own
+	ExternalData bool      // put the weights into a file beside the model
+	Inline       bool      // put weights that are beside the model into it
+	Force        bool      // replace Out
+	DryRun       bool      // check everything, write nothing
+	Threads      int       // 0 means all processors
+	Seed         uint64    // of the inputs that the comparison runs on
 }
 
 // ExportReport says what was written.
@@ -49,6 +51,9 @@ type ExportVerify struct {
 
 // Export writes a model, reads it back and compares it with its source. Where the outputs differ the report comes with a NoError.
 func Export(ctx context.Context, c ExportConfig) (*ExportReport, error) {
+	if c.Out == "" && c.W != nil {
+		return exportTo(ctx, c)
+	}
 	switch {
 	case c.Out == "":
 		return nil, usagef("gtk export: give the file to write: -o FILE")
@@ -97,6 +102,33 @@ func Export(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 		return r, &NoError{"the outputs differ"}
 	}
 	return r, nil
+}
+
+// exportTo is Export by way of a file of its own, so that what goes out was read back and compared first.
+func exportTo(ctx context.Context, c ExportConfig) (*ExportReport, error) {
+	if c.ExternalData {
+		return nil, usagef("--external-data needs a file to put the weights beside: give -o FILE")
+	}
+	dir, err := os.MkdirTemp("", "gtk-export-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	c.Out, c.Inline = filepath.Join(dir, "model.onnx"), true
+	r, err := Export(ctx, c)
+	if r != nil {
+		r.Out = ""
+	}
+	if err != nil || c.DryRun {
+		return r, err
+	}
+	f, err := os.Open(c.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	_, err = io.Copy(c.W, f)
+	return r, err
 }
 
 // upgrade changes the version of the default operator set of m.

@@ -5,12 +5,17 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/gtk-onnx/gtk/onnx"
 )
 
 // LabelsKey is the key of metadata_props under which the names of the classes travel, a JSON array of strings.
 const LabelsKey = "gtk.labels"
+
+// LabelForms says which files ReadLabels reads, for messages.
+const LabelForms = `one name a line (a number "3 cat" before each, or a WordNet id, is dropped); a csv with the columns number and name; ` +
+	`JSON: an array of names, {"0": "cat"}, {"cat": 0}, {"0": ["n02123045", "cat"]}, or an object with such a thing under id2label, label2id, labels, classes or names`
 
 // modelLabels are the names of the classes in the file path, or in the metadata of the model when path is "".
 func modelLabels(path string, m *onnx.Model) ([]string, error) {
@@ -28,56 +33,61 @@ func modelLabels(path string, m *onnx.Model) ([]string, error) {
 	return labels, nil
 }
 
-// ReadLabels reads names of classes: a JSON array, a JSON object with such an array under labels, classes or target_labels_space,
-// or one name a line, where a leading WordNet id such as n01440764 is dropped.
+// ReadLabels reads the names of the classes 0, 1, … in the forms that LabelForms lists: text and csv of UTF-8 or UTF-16, and the JSON of transformers'
+// config.json, Keras' class_indices and ImageNet's class index. Where names have numbers, these must be 0 to K−1, each once.
 func ReadLabels(path string) ([]string, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("--labels: %w", err)
 	}
-	bad := func(format string, args ...any) error {
-		return badInput(fmt.Errorf("--labels %s: "+format, append([]any{path}, args...)...))
-	}
+	text := strings.TrimSpace(plainText(b))
 	var labels []string
-	switch text := strings.TrimSpace(strings.TrimPrefix(string(b), "\ufeff")); {
+	switch {
 	case text == "":
-		return nil, bad("the file is empty")
-	case text[0] == '[':
-		if err := json.Unmarshal([]byte(text), &labels); err != nil {
-			return nil, bad("want a JSON array of strings: %w", err)
-		}
-	case text[0] == '{':
-		var o map[string]json.RawMessage
-		if err := json.Unmarshal([]byte(text), &o); err != nil {
-			return nil, bad("%w", err)
-		}
-		keys := []string{"labels", "classes", "target_labels_space"}
-		for _, k := range keys {
-			if err := json.Unmarshal(o[k], &labels); err == nil && len(labels) > 0 {
-				break
-			}
-		}
-		if len(labels) == 0 {
-			return nil, bad("the JSON object has no array of strings under %s", strings.Join(keys, ", "))
-		}
+		err = fmt.Errorf("the file is empty")
+	case strings.ContainsRune(text, 0):
+		err = fmt.Errorf("it is not a text")
+	case text[0] == '[' || text[0] == '{':
+		labels, err = labelsOfJSON([]byte(text))
+	case isTable(path):
+		labels, err = labelsOfTable(text)
 	default:
-		for line := range strings.Lines(text) {
-			line = strings.TrimSpace(line)
-			if id, name, ok := strings.Cut(line, " "); ok && isWordNetID(id) {
-				line = strings.TrimSpace(name)
-			}
-			labels = append(labels, line)
-		}
+		labels, err = labelsOfLines(text)
+	}
+	if err != nil {
+		return nil, badInput(fmt.Errorf("--labels %s: %w. Readable are: %s", path, err, LabelForms))
 	}
 	return labels, nil
 }
 
-// isWordNetID reports whether s is n and eight digits.
-func isWordNetID(s string) bool {
-	if len(s) != 9 || s[0] != 'n' {
-		return false
+// plainText is b without a byte order mark, and in UTF-8.
+func plainText(b []byte) string {
+	big := len(b) >= 2 && b[0] == 0xFE && b[1] == 0xFF
+	if !big && !(len(b) >= 2 && b[0] == 0xFF && b[1] == 0xFE) {
+		return strings.TrimPrefix(string(b), "\ufeff")
 	}
-	return strings.Trim(s[1:], "0123456789") == ""
+	u := make([]uint16, 0, len(b)/2)
+	for i := 2; i+1 < len(b); i += 2 {
+		lo, hi := b[i], b[i+1]
+		if big {
+			lo, hi = hi, lo
+		}
+		u = append(u, uint16(lo)|uint16(hi)<<8)
+	}
+	return string(utf16.Decode(u))
+}
+
+// numbered puts names in the order of their numbers, which are 0 to K−1.
+func numbered(names map[int]string) ([]string, error) {
+	labels := make([]string, len(names))
+	for i := range labels {
+		name, ok := names[i]
+		if !ok {
+			return nil, fmt.Errorf("classes are counted from 0, and number %d is missing among %d", i, len(names))
+		}
+		labels[i] = name
+	}
+	return labels, nil
 }
 
 // setLabels stores the names of the classes in the metadata of a model.

@@ -1,6 +1,8 @@
 package job
 
 import (
+	"io"
+
 	"github.com/gtk-onnx/gtk/models"
 	"github.com/gtk-onnx/gtk/onnx"
 )
@@ -30,10 +32,11 @@ func Models() *ModelsReport {
 
 // BuildConfig says which network is built.
 type BuildConfig struct {
-	Name           string // of a builder; required
-	models.Options        // sizes and seed; 0 is the network's own
-	Out            string // file; required
-	Force          bool   // replace Out
+	Name           string    // of a builder; required
+	models.Options           // sizes and seed; 0 is the network's own
+	Out            string    // file
+	W              io.Writer // takes the model when Out is ""
+	Force          bool      // replace Out
 }
 
 // BuildReport says what was built.
@@ -48,17 +51,24 @@ type BuildReport struct {
 
 // Build writes a network with random weights.
 func Build(c BuildConfig) (*BuildReport, error) {
-	if c.Out == "" {
+	if c.Out == "" && c.W == nil {
 		return nil, usagef("gtk models new: give the file to write: -o FILE")
 	}
-	if err := MayWrite(c.Out, c.Force); err != nil {
-		return nil, err
+	if c.Out != "" {
+		if err := MayWrite(c.Out, c.Force); err != nil {
+			return nil, err
+		}
 	}
 	m, err := models.New(c.Name, c.Options)
 	if err != nil {
 		return nil, usagef("%v", err)
 	}
-	if err := m.WriteFile(c.Out, onnx.WriteOptions{Force: c.Force}); err != nil {
+	if c.Out == "" {
+		_, err = m.WriteTo(c.W)
+	} else {
+		err = m.WriteFile(c.Out, onnx.WriteOptions{Force: c.Force})
+	}
+	if err != nil {
 		return nil, err
 	}
 	r := &BuildReport{Schema: "gtk.models.new/1", Name: c.Name, Out: c.Out, Inputs: ioReports(m.Inputs()), Outputs: ioReports(m.Outputs())}

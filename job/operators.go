@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -44,6 +46,10 @@ func Operators(c OperatorsConfig) (*OperatorsReport, error) {
 	}
 	r := &OperatorsReport{Schema: "gtk.ops/1", Ops: []OperatorRow{}}
 	seen := map[string]bool{}
+	if len(want) == 0 || want["Constant"] {
+		seen["Constant"] = true
+		r.Ops = append(r.Ops, constantRow())
+	}
 	for _, s := range ops.Standard.All() {
 		if s.Domain == ops.Private && !c.Private || len(want) > 0 && !want[s.Name] {
 			continue
@@ -55,12 +61,37 @@ func Operators(c OperatorsConfig) (*OperatorsReport, error) {
 		}
 		r.Ops = append(r.Ops, OperatorRow{domain, s.Name, s.Since, s.HasRun() || s.HasLower(), s.HasGrad(), secondOrder(s), s.HasPerExample(), s.Doc, !differentiable(s)})
 	}
+	slices.SortStableFunc(r.Ops, func(a, b OperatorRow) int { return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Op, b.Op)) })
 	for name := range want {
 		if !seen[name] {
 			return nil, usagef("there is no operator %q%s; see gtk ops", name, registry.Hint(name, append(ops.Standard.Names(""), ops.Standard.Names(ops.Private)...)))
 		}
 	}
 	return r, nil
+}
+
+// Names is the number of operators, each counted once however many definitions it has, and of those with a gradient.
+func (r *OperatorsReport) Names() (all, gradient int) {
+	has := map[string]bool{}
+	for _, o := range r.Ops {
+		name := o.Domain + "." + o.Op
+		has[name] = has[name] || o.Gradient
+	}
+	for _, g := range has {
+		gradient += b2i(g)
+	}
+	return len(has), gradient
+}
+
+// constantRow is the operator that becomes a constant when a model is loaded, and so has no definition.
+func constantRow() OperatorRow {
+	r := OperatorRow{Domain: "ai.onnx", Op: "Constant", Forward: true, None: true, Doc: "https://onnx.ai/onnx/operators/onnx__Constant.html"}
+	for v := 1; v <= onnx.LatestOpset; v++ {
+		if graph.SinceAt("", "Constant", v) == v {
+			r.Since = append(r.Since, v)
+		}
+	}
+	return r
 }
 
 // secondOrder reports whether the gradient of an operator can be differentiated again: it tries, on a node with default attributes, and

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/report"
+	"github.com/gtk-onnx/gtk/internal/units"
 )
 
 // ScoreConfig says how training examples are scored.
@@ -82,7 +83,7 @@ func PlanScore(ctx context.Context, c ScoreConfig, rep Reporter) (*ScoringPlan, 
 // facts are the tiles at the top of the report.
 func (s *scoring) facts() report.Facts {
 	return report.Facts{
-		{Label: "Examples", Value: fmt.Sprint(s.train.Len()), Detail: fmt.Sprintf("%d classes", len(s.train.Classes()))},
-		{Label: "Models", Value: fmt.Sprint(s.runs), Detail: fmt.Sprintf("%d epochs of training each, fresh weights: %s", s.epochs, s.reinit)},
+		{Label: "Examples", Value: fmt.Sprint(s.train.Len()), Detail: units.Plural(len(s.train.Classes()), "class")},
+		{Label: "Models", Value: fmt.Sprint(s.runs), Detail: fmt.Sprintf("%s of training each, fresh weights: %s", units.Plural(s.epochs, "epoch"), s.reinit)},
 	}
 }

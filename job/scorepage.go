@@ -6,6 +6,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/internal/report"
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/prune"
 )
 
@@ -33,7 +34,7 @@ func (s *scoring) section(page *report.Report, name string, kept []int) {
 		page.Section("Hardest examples", "The highest scores: rare views, ambiguous pictures, and wrong labels.").Add(g)
 	}
 	top := suspects(x)
-	lead := fmt.Sprintf("The %d examples with the highest 2 %% of scores. Look at them before anything else.", len(top))
+	lead := fmt.Sprintf("%s with the highest 2 %% of scores. Look at them before anything else.", units.Plural(len(top), "example"))
 	if hit, total, ok := plantedAmong(s.train, top); ok {
 		lead += fmt.Sprintf(" %d of them are among the %d whose labels were changed on purpose.", hit, total)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/prune"
 	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/train"
@@ -192,10 +193,10 @@ func (s *scoring) knows(ctx context.Context) (bool, string, error) {
 	switch s.task.Kind {
 	case task.Regression:
 		r2 := v.Metric("r2")
-		return r2 > 0.1, fmt.Sprintf("R² %.2g on %d examples", r2, n), nil
+		return r2 > 0.1, fmt.Sprintf("R² %.2g on %s", r2, units.Plural(n, "example")), nil
 	case task.Multilabel:
 		a := v.Metric("auroc")
-		return a > 0.6, fmt.Sprintf("AUROC %.2g on %d examples", a, n), nil
+		return a > 0.6, fmt.Sprintf("AUROC %.2g on %s", a, units.Plural(n, "example")), nil
 	}
 	most := 0
 	for _, c := range counts {
@@ -203,7 +204,7 @@ func (s *scoring) knows(ctx context.Context) (bool, string, error) {
 	}
 	chance, share := float64(most)/float64(max(all, 1)), float64(right)/float64(max(all, 1))
 	bar := chance + max(3*math.Sqrt(chance*(1-chance)/float64(n)), 0.2*(1-chance)) // fresh networks lean to some classes
-	return share > bar, fmt.Sprintf("%.0f %% right on %d examples, of which %.0f %% are of the most frequent class", 100*share, n, 100*chance), nil
+	return share > bar, fmt.Sprintf("%.0f %% right on %s, of which %.0f %% are of the most frequent class", 100*share, units.Plural(n, "example"), 100*chance), nil
 }
 
 func b2i(b bool) int {

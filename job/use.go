@@ -179,6 +179,8 @@ func useError(err error) error {
 		return nil
 	case errors.As(err, &unknown), errors.As(err, &unbound):
 		return badInput(err)
+	case strings.Contains(err.Error(), "the model has no output \""):
+		return usagef("--output: %s", strings.TrimPrefix(err.Error(), "engine: "))
 	case strings.HasPrefix(err.Error(), "--"), strings.HasPrefix(err.Error(), "loss "), strings.HasPrefix(err.Error(), "unknown "):
 		return usagef("%v", err)
 	}

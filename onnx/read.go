@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
@@ -68,7 +69,7 @@ func readAll(path string, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
 	if st.IsDir() {
-		return nil, fmt.Errorf("onnx: %s is a folder; give the .onnx file in it", path)
+		return nil, folderError(path)
 	}
 	if !st.Mode().IsRegular() {
 		b, err := readLimited(f, limit)
@@ -132,4 +133,25 @@ func parse(b []byte, o options) (*Model, error) {
 		return nil, &FormatError{Msg: "there is no graph in it: this is not an ONNX model (a tensor file, or another format?)"}
 	}
 	return &Model{Proto: p}, nil
+}
+
+// folderError is the error of a folder where a file is expected: it names the models in it.
+func folderError(path string) error {
+	entries, err := os.ReadDir(path)
+	if err == nil && len(entries) == 0 {
+		return fmt.Errorf("onnx: %s is an empty folder; give an .onnx file", path)
+	}
+	var models []string
+	for _, e := range entries {
+		if !e.IsDir() && strings.EqualFold(filepath.Ext(e.Name()), ".onnx") {
+			models = append(models, filepath.Join(path, e.Name()))
+		}
+	}
+	switch n := len(models); {
+	case n == 0:
+		return fmt.Errorf("onnx: %s is a folder without an .onnx file", path)
+	case n > 5:
+		return fmt.Errorf("onnx: %s is a folder; give one of the %d .onnx files in it", path, n)
+	}
+	return fmt.Errorf("onnx: %s is a folder; give the .onnx file in it: %s", path, strings.Join(models, ", "))
 }

@@ -55,7 +55,7 @@ func (s *Scores) rescue(kept []int, c Choice) (rescued []int, err error) {
 		}
 	}
 	if len(count) > len(kept) {
-		return nil, fmt.Errorf("prune: %d examples would be kept and there are %d classes: a class would vanish; keep more", len(kept), len(count))
+		return nil, fmt.Errorf("prune: a class would vanish: examples to be kept %d, classes %d; keep more", len(kept), len(count))
 	}
 	for _, i := range kept {
 		if y := s.Labels[i]; y >= 0 {

@@ -253,7 +253,7 @@ func (f *fit) fixBatch() error {
 	if fixed == 0 {
 		return nil
 	}
-	f.note("the model takes %d examples at a time, and no more can be proven to go through it: the gradients of a batch are added up over such parts", fixed)
+	f.note("the model takes so many examples at a time: %d. Others could not be proven to go through it: the gradients of a batch are added up over such parts", fixed)
 	if f.c.BN != engine.BNTrain {
 		return nil
 	}

@@ -23,7 +23,7 @@ func Select(m *engine.Model, freeze []string, lastLayer bool, trainable ...strin
 	if len(all) == 0 {
 		msg := ""
 		if rest := m.Weights().NotTrained; len(rest) > 0 {
-			msg = fmt.Sprintf("; of %d tensors that are not trained the first is %q: %s", len(rest), rest[0].Name, rest[0].Why)
+			msg = fmt.Sprintf("; the first that is not trained (of %d) is %q: %s", len(rest), rest[0].Name, rest[0].Why)
 		}
 		return nil, fmt.Errorf("train: the model has no trainable parameter%s", msg)
 	}

@@ -88,9 +88,6 @@ func privateTable(context) (string, error) {
 	return t.String(), nil
 }
 
-// imported are the operators that become something else when a model is loaded.
-var imported = map[string]bool{"ai.onnx/Constant": true}
-
 // missingOperators lists the operators of ONNX that are not there, by domain.
 func missingOperators(context) (string, error) {
 	rows, _, err := operatorRows()
@@ -112,7 +109,7 @@ func missingOperators(context) (string, error) {
 		if d == "" {
 			d = "ai.onnx"
 		}
-		if have[d+"/"+o.name] || imported[d+"/"+o.name] {
+		if have[d+"/"+o.name] {
 			continue
 		}
 		if missing[d] == nil {
@@ -145,8 +142,7 @@ func operatorSummary(c context) (string, error) {
 			standard[o.name] = true
 		}
 	}
-	known := len(imported)
-	var versions, gradient, second, per int
+	var known, versions, gradient, second, per int
 	for _, o := range rows {
 		versions += len(o.Since)
 		for count, is := range map[*int]bool{&known: standard[o.Op], &gradient: o.Gradient, &second: o.SecondOrder, &per: o.PerExample} {
@@ -157,5 +153,5 @@ func operatorSummary(c context) (string, error) {
 	}
 	return fmt.Sprintf("%d operators in %d versions, %d of the %d that ONNX 1.22 has in `ai.onnx`, the others older ones that it has dropped. %d have a gradient, "+
 		"%d a second one, %d a rule for per-example gradients. %d private operators serve gradients and fusion. The %s also says what is missing.",
-		len(rows)+len(imported), versions, known, main, gradient, second, per, len(private), c.link("whole table", "docs/operators.md")), nil
+		len(rows), versions, known, main, gradient, second, per, len(private), c.link("whole table", "docs/operators.md")), nil
 }
