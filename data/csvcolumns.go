@@ -117,7 +117,8 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 		}
 	}
 	if l.file < 0 && len(l.features) == 0 && len(l.inputs) == 0 {
-		return l, malformed(t.path, "", "name the label column, or the column of picture files", "no numeric feature columns among %s",
+		return l, malformed(t.path, "", "features are numbers, and texts are groups: name the label with "+
+			"--label-column, or the column of picture files with --file-column", "no numeric feature columns among %s",
 			clip(strings.Join(t.columns, ", ")))
 	}
 	slices.Sort(l.groups)
@@ -182,12 +183,24 @@ func (t *table) labelColumns(l tableLayout, o Options, taken map[int]bool) ([]in
 	if asked != nil {
 		return t.columnsNamed("label", asked)
 	}
-	if c := t.columnOf("label", "class", "target", "y", "labels", "targets"); c >= 0 && !taken[c] {
+	usual := []string{"label", "class", "target", "y", "labels", "targets"}
+	if c := t.columnOf(usual...); c >= 0 && !taken[c] {
+		for _, u := range usual {
+			if other := t.columnOf(u); other >= 0 && other != c && !taken[other] {
+				t.said = append(t.said, fmt.Sprintf("the column %s is the label and %s is not; --label-column names it", t.columns[c], t.columns[other]))
+			}
+		}
 		return []int{c}, nil
 	}
 	last := len(t.columns) - 1
 	if o.Task == "language-model" || l.file >= 0 || last < 1 || taken[last] || slices.Contains(t.index, last) {
 		return nil, nil
+	}
+	if t.guessed = t.header; t.guessed {
+		if numbers, _ := t.holds(last); numbers && t.flags[last] == nil { // what cannot be read is refused elsewhere
+			t.said = append(t.said, fmt.Sprintf("the last column, %s, is taken for the label; --label-column names another one, or none",
+				t.columns[last]))
+		}
 	}
 	return []int{last}, nil
 }
