@@ -35,6 +35,11 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 	if l.file, err = one("file", o.FileColumn, "file", "filename", "path", "image"); err != nil {
 		return l, err
 	}
+	if l.file < 0 {
+		if l.file = t.pictureColumn(o); l.file >= 0 {
+			t.said = append(t.said, fmt.Sprintf("the column %s names picture files", t.columns[l.file]))
+		}
+	}
 	if l.mask = -1; l.file >= 0 || o.MaskColumn != "" {
 		if l.mask, err = one("mask", o.MaskColumn, "mask"); err != nil {
 			return l, err
@@ -79,7 +84,7 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 			l.id = i
 		}
 	}
-	var unused, texts []string
+	var unused, texts, beside []string
 	for i, name := range t.columns {
 		if taken[i] {
 			continue
@@ -89,8 +94,11 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 		case err != nil:
 			return l, err
 		case !numbers || l.file >= 0 && o.Inputs == nil:
-			if l.groups = append(l.groups, i); l.file < 0 {
+			switch l.groups = append(l.groups, i); {
+			case l.file < 0:
 				texts = append(texts, name)
+			case numbers:
+				beside = append(beside, name)
 			}
 		case rest >= 0:
 			l.inputs[rest].columns = append(l.inputs[rest].columns, i)
@@ -102,6 +110,9 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 	}
 	if unused != nil {
 		t.said = append(t.said, fmt.Sprintf("columns that no input takes: %s", clip(strings.Join(unused, ", "))))
+	}
+	if beside != nil {
+		t.said = append(t.said, fmt.Sprintf("beside pictures %s: groups, not features; --label-column names targets", theColumns(beside)))
 	}
 	switch len(texts) {
 	case 0:
@@ -123,6 +134,25 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 	}
 	slices.Sort(l.groups)
 	return l, nil
+}
+
+// pictureColumn is the first column that holds names of picture files in all rows that are known, -1 for none.
+func (t *table) pictureColumn(o Options) int {
+	for c, name := range t.columns {
+		if slices.Contains(o.GroupBy, name) || strings.EqualFold(name, "mask") || len(t.sample) == 0 {
+			continue
+		}
+		if !slices.ContainsFunc(t.sample, func(r tableRow) bool {
+			if c >= len(r.fields) {
+				return true
+			}
+			k := kindByName(r.fields[c])
+			return k == nil || !k.read
+		}) {
+			return c
+		}
+	}
+	return -1
 }
 
 // assignInputs assigns the columns of Options.Inputs; rest is the input that takes all features, -1 for none.
