@@ -135,6 +135,9 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 			if err != nil {
 				return nil, err
 			}
+			if f := float32(v); v == math.Trunc(v) && float64(f) != v && f-f == 0 {
+				t.rounded[c] = true
+			}
 			x = append(x, float32(v))
 		}
 		for k, in := range l.inputs {
@@ -166,8 +169,7 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 		}
 		for k, c := range l.labels {
 			if row[c] == "" && o.Task != "multilabel" {
-				return nil, malformed(t.path, t.place(c), "fill the label in, or leave such rows out with ?missing=drop behind the file name; "+
-					"in lists of labels such as cat|dog, which --task multilabel reads, an empty field says that none applies", "no label")
+				return nil, malformed(t.path, t.place(c), t.unlabelled(), "no label")
 			}
 			labels[k] = append(labels[k], keep(row[c]))
 		}

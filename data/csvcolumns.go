@@ -35,6 +35,11 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 	if l.file, err = one("file", o.FileColumn, "file", "filename", "path", "image"); err != nil {
 		return l, err
 	}
+	if l.file < 0 {
+		if l.file = t.pictureColumn(o); l.file >= 0 {
+			t.said = append(t.said, fmt.Sprintf("the column %s names picture files", t.columns[l.file]))
+		}
+	}
 	if l.mask = -1; l.file >= 0 || o.MaskColumn != "" {
 		if l.mask, err = one("mask", o.MaskColumn, "mask"); err != nil {
 			return l, err
@@ -79,7 +84,7 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 			l.id = i
 		}
 	}
-	var unused, texts []string
+	var unused, texts, beside []string
 	for i, name := range t.columns {
 		if taken[i] {
 			continue
@@ -89,8 +94,11 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 		case err != nil:
 			return l, err
 		case !numbers || l.file >= 0 && o.Inputs == nil:
-			if l.groups = append(l.groups, i); l.file < 0 {
+			switch l.groups = append(l.groups, i); {
+			case l.file < 0:
 				texts = append(texts, name)
+			case numbers:
+				beside = append(beside, name)
 			}
 		case rest >= 0:
 			l.inputs[rest].columns = append(l.inputs[rest].columns, i)
@@ -102,6 +110,9 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 	}
 	if unused != nil {
 		t.said = append(t.said, fmt.Sprintf("columns that no input takes: %s", clip(strings.Join(unused, ", "))))
+	}
+	if beside != nil {
+		t.said = append(t.said, fmt.Sprintf("beside pictures %s: groups, not features; --label-column names targets", theColumns(beside)))
 	}
 	switch len(texts) {
 	case 0:
@@ -117,11 +128,31 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 		}
 	}
 	if l.file < 0 && len(l.features) == 0 && len(l.inputs) == 0 {
-		return l, malformed(t.path, "", "name the label column, or the column of picture files", "no numeric feature columns among %s",
+		return l, malformed(t.path, "", "features are numbers, and texts are groups: name the label with "+
+			"--label-column, or the column of picture files with --file-column", "no numeric feature columns among %s",
 			clip(strings.Join(t.columns, ", ")))
 	}
 	slices.Sort(l.groups)
 	return l, nil
+}
+
+// pictureColumn is the first column that holds names of picture files in all rows that are known, -1 for none.
+func (t *table) pictureColumn(o Options) int {
+	for c, name := range t.columns {
+		if slices.Contains(o.GroupBy, name) || strings.EqualFold(name, "mask") || len(t.sample) == 0 {
+			continue
+		}
+		if !slices.ContainsFunc(t.sample, func(r tableRow) bool {
+			if c >= len(r.fields) {
+				return true
+			}
+			k := kindByName(r.fields[c])
+			return k == nil || !k.read
+		}) {
+			return c
+		}
+	}
+	return -1
 }
 
 // assignInputs assigns the columns of Options.Inputs; rest is the input that takes all features, -1 for none.
@@ -182,12 +213,24 @@ func (t *table) labelColumns(l tableLayout, o Options, taken map[int]bool) ([]in
 	if asked != nil {
 		return t.columnsNamed("label", asked)
 	}
-	if c := t.columnOf("label", "class", "target", "y", "labels", "targets"); c >= 0 && !taken[c] {
+	usual := []string{"label", "class", "target", "y", "labels", "targets"}
+	if c := t.columnOf(usual...); c >= 0 && !taken[c] {
+		for _, u := range usual {
+			if other := t.columnOf(u); other >= 0 && other != c && !taken[other] {
+				t.said = append(t.said, fmt.Sprintf("the column %s is the label and %s is not; --label-column names it", t.columns[c], t.columns[other]))
+			}
+		}
 		return []int{c}, nil
 	}
 	last := len(t.columns) - 1
 	if o.Task == "language-model" || l.file >= 0 || last < 1 || taken[last] || slices.Contains(t.index, last) {
 		return nil, nil
+	}
+	if t.guessed = t.header; t.guessed {
+		if numbers, _ := t.holds(last); numbers && t.flags[last] == nil { // what cannot be read is refused elsewhere
+			t.said = append(t.said, fmt.Sprintf("the last column, %s, is taken for the label; --label-column names another one, or none",
+				t.columns[last]))
+		}
 	}
 	return []int{last}, nil
 }

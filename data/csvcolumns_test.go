@@ -163,3 +163,25 @@ func TestCSVWindowsPathsAndMasks(t *testing.T) {
 	_, err = readTable(t, "a,mask,label\n1,2,x\n", Options{MaskColumn: "mask"})
 	wantFormatError(t, err, "masks without pictures")
 }
+
+// TestCSVPictureColumn finds the column of picture files by what it holds.
+func TestCSVPictureColumn(t *testing.T) {
+	dir := t.TempDir()
+	for _, f := range []string{"a.png", "b.png"} {
+		write1(t, filepath.Join(dir, f), pngOf(flat(2, 2, color.NRGBA{1, 2, 3, 255})))
+	}
+	for text, want := range map[string]string{
+		"image_path,label\na.png,x\nb.png,y\n":       "the column image_path names picture files",
+		"a.png x\nb.png y\n":                         "the column 0 names picture files",
+		"file,w,h,label\na.png,1,2,x\nb.png,3,4,y\n": "beside pictures the columns w, h: groups, not features; --label-column names targets",
+	} {
+		ds := must(readTable(t, text, Options{Root: dir, Header: ""}))(t)
+		if e := must(ds.Example(1))(t); !e.Picture || FileOf(ds, 1) != filepath.Join(dir, "b.png") || say(ds) != want {
+			t.Errorf("%q: %+v, notes %q", text, e, Notes(ds))
+		}
+	}
+	ds := must(readTable(t, "name,a,label\na.png,1,x\nb.txt,2,y\n", Options{}))(t)
+	if must(ds.Example(0))(t).Picture {
+		t.Error("other files are taken for pictures")
+	}
+}

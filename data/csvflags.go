@@ -50,7 +50,7 @@ func flagsOf(values func(yield func(string) bool)) *flagPair {
 // findFlags finds the columns of true and false in the rows that are known.
 func (t *table) findFlags() {
 	t.flags = make([]*flagPair, len(t.columns))
-	t.flagged = make([]bool, len(t.columns))
+	t.flagged, t.rounded = make([]bool, len(t.columns)), make([]bool, len(t.columns))
 	for c := range t.columns {
 		t.flags[c] = flagsOf(func(yield func(string) bool) {
 			for _, r := range t.sample {
@@ -74,18 +74,26 @@ func (t *table) flag(row []string, c int) (float64, error) {
 	return v, nil
 }
 
-// flagNotes says which columns of true and false were read as numbers.
-func (t *table) flagNotes() []string {
-	var names []string
-	for c, used := range t.flagged {
-		if used {
-			names = append(names, t.columns[c])
+// valueNotes says which columns of true and false were read as numbers, and which numbers float32 does not hold.
+func (t *table) valueNotes() (notes []string) {
+	for _, k := range []struct {
+		is   []bool
+		what string
+	}{
+		{t.flagged, "%s of yes and no: 1 and 0"},
+		{t.rounded, "%s: whole numbers beyond 2^24 are rounded to float32; subtract the smallest, or divide"},
+	} {
+		var names []string
+		for c, is := range k.is {
+			if is {
+				names = append(names, t.columns[c])
+			}
+		}
+		if names != nil {
+			notes = append(notes, fmt.Sprintf(k.what, theColumns(names)))
 		}
 	}
-	if names == nil {
-		return nil
-	}
-	return []string{fmt.Sprintf("%s of yes and no: 1 and 0", theColumns(names))}
+	return notes
 }
 
 // theColumns is "the column a" or "the columns a, b".

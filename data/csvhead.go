@@ -61,6 +61,25 @@ func (t *table) above(comments []string) {
 	}
 }
 
+// noTable says what a text is that is often stored in the place of a table, and what to do; "" for others.
+func noTable(head []byte) (what, remedy string) {
+	s := strings.ToLower(string(bytes.TrimLeft(head[:min(len(head), 200)], " \t\r\n")))
+	for _, k := range []struct{ prefix, what, remedy string }{
+		{"version https://git-lfs", "a pointer of Git LFS", "git lfs pull fetches the file"},
+		{"<!doctype html", "a web page", "fetch the file again"},
+		{"<html", "a web page", "fetch the file again"},
+		{"<?xml", "an XML file", "save the table as csv"},
+		{"pk\x03\x04", "a zip archive, as Excel writes them", "save the sheet as csv, or unpack the archive"},
+		{"{\"", "a JSON file", "save the table as csv"},
+		{"[{", "a JSON file", "save the table as csv"},
+	} {
+		if strings.HasPrefix(s, k.prefix) {
+			return k.what, k.remedy
+		}
+	}
+	return "", ""
+}
+
 // divide gives the last lines back that are no comments but rows: they have as many fields as the first line of the table, and numbers.
 func divide(lines []string, table []byte, sep rune) (comments []string, rows string) {
 	if len(lines) == 0 {

@@ -12,6 +12,20 @@ func absent(s string) bool { return missing(s) || strings.EqualFold(s, "nan") }
 // missingWays is what Options.Missing may be besides "".
 var missingWays = []string{"drop", "mean", "zero"}
 
+// unlabelled is what to do about a row without a label.
+func (t *table) unlabelled() string {
+	s := "fill the label in, or leave such rows out with ?missing=drop behind the file name"
+	if t.guessed {
+		s = "the last column is taken for the label: --label-column names another one, or none; else " + s
+	}
+	for _, r := range t.sample {
+		if slices.ContainsFunc(r.fields, func(f string) bool { return strings.ContainsAny(f, "|;") }) {
+			return s + "; lists of labels such as cat|dog may be empty with --task multilabel"
+		}
+	}
+	return s
+}
+
 // gaps does what Options.Missing says of missing values.
 type gaps struct {
 	way     string

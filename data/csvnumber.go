@@ -11,6 +11,7 @@ import (
 var (
 	commaNumber = regexp.MustCompile(`^[-+]?(\d+,\d*|,\d+)([eE][-+]?\d+)?$`)
 	commaOrNot  = regexp.MustCompile(`^[-+]?[1-9]\d{0,2},\d{3}$`) // 1,234 is 1.234 or 1234
+	unitNumber  = regexp.MustCompile(`^[-+]?[$€£¥₹]\s?[-+]?\d[\d.,]*$|^[-+]?\d[\d.,]*\s?[%$€£¥₹]$`)
 	thousands   = regexp.MustCompile(`^[-+]?\d{1,3}([,.' \x{a0}\x{2019}\x{202f}]\d{3})+([.,]\d+)?$`)
 )
 
@@ -90,6 +91,8 @@ func (t *table) parse(row []string, c int) (float64, error) {
 		t.mark = ','
 		v, _ := strconv.ParseFloat(strings.Replace(s, ",", ".", 1), 64) // infinite when out of range
 		return v, nil
+	case unitNumber.MatchString(s):
+		return fail(bare+", its unit in the header; or name the column with --group-by if it is no feature", "%q is a number with a unit", clip(s))
 	case thousands.MatchString(s):
 		return fail(bare, "%q has thousands separators", clip(s))
 	}
@@ -147,7 +150,7 @@ func (t *table) holds(c int) (numbers bool, err error) {
 		switch s := r.fields[c]; {
 		case t.isNumber(s):
 			n++
-		case thousands.MatchString(s), decimalComma(s):
+		case thousands.MatchString(s), decimalComma(s), unitNumber.MatchString(s):
 			if odd++; odd == 1 {
 				oddRow = k
 			}

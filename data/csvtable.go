@@ -35,6 +35,9 @@ type table struct {
 	said      []string    // notes
 	flags     []*flagPair // by column: true and false, or nil
 	flagged   []bool      // by column: they were read as 0 and 1
+	rounded   []bool      // by column: whole numbers were read that float32 does not hold
+	guessed   bool        // nothing but its place says which column is the label
+	below     int         // comments below the table
 	before    int         // lines that were taken off before rows
 	commented bool        // the header stood in a comment
 }
@@ -70,6 +73,9 @@ func newTable(path string, r io.Reader, o Options) (*table, error) {
 			return nil, t.broken(err)
 		}
 		return nil, malformed(path, "", "need at least one row", "empty file")
+	}
+	if what, remedy := noTable(head); what != "" {
+		return nil, malformed(path, "", remedy, "%s, no table", what)
 	}
 	if i := bytes.IndexByte(head, 0); i >= 0 {
 		return nil, malformed(path, fmt.Sprintf("offset %d", i), "need a text file: save the table as csv", "not a text: a zero byte")
@@ -135,6 +141,7 @@ func (t *table) open(header string) error {
 	for n := len(t.columns); n > 1 && (!t.header || t.columns[n-1] == "") && t.vacant(n-1); n-- { // Excel's empty columns
 		t.columns = t.columns[:n-1]
 	}
+	t.sample = slices.DeleteFunc(t.sample, func(r tableRow) bool { return t.isComment(r.fields) })
 	for i := range t.sample {
 		t.sample[i].fields = t.cut(t.sample[i].fields)
 	}
@@ -234,8 +241,11 @@ func (t *table) next() ([]string, error) {
 		}
 		vacant := true
 		for i := range row {
-			row[i] = strings.TrimSpace(row[i])
+			row[i] = plainField(row[i])
 			vacant = vacant && row[i] == ""
+		}
+		if t.isComment(row) {
+			continue
 		}
 		if vacant && (len(row) > 1 || len(t.columns) != 1) {
 			t.skipped = append(t.skipped, t.line)
@@ -248,6 +258,24 @@ func (t *table) next() ([]string, error) {
 		}
 		return row, nil
 	}
+}
+
+// isComment reports whether a row is a comment among rows of more columns, and counts it.
+func (t *table) isComment(row []string) bool {
+	is := len(row) == 1 && len(t.columns) > 1 && strings.HasPrefix(row[0], "#")
+	if is {
+		t.below++
+	}
+	return is
+}
+
+// plainField is a field without blanks around it and without the end mark of DOS, its minus a hyphen.
+func plainField(s string) string {
+	s = strings.TrimSpace(strings.TrimSuffix(s, "\x1a"))
+	if rest, ok := strings.CutPrefix(s, "\u2212"); ok && len(rest) > 0 && (rest[0] >= '0' && rest[0] <= '9' || rest[0] == '.' || rest[0] == ',') {
+		return "-" + rest
+	}
+	return s
 }
 
 // broken is an error of reading as one of the format; io.EOF stays.
@@ -299,12 +327,15 @@ func (t *table) place(c int) string {
 
 // notes is what is to be said of the table once it is read.
 func (t *table) notes() []string {
-	all := slices.Concat(t.text.notes(), t.said, t.flagNotes())
+	all := slices.Concat(t.text.notes(), t.said, t.valueNotes())
 	if t.mark == ',' {
 		all = append(all, "numbers are written with a decimal comma")
 	}
 	if t.empty > 0 {
 		all = append(all, fmt.Sprintf("rows without any value are left out: %d", t.empty))
+	}
+	if t.below > 0 {
+		all = append(all, fmt.Sprintf("%d comments among the rows are left out", t.below))
 	}
 	return all
 }

@@ -75,6 +75,14 @@ func FuzzCSV(f *testing.F) {
 	} {
 		f.Add(s, "", "", "")
 	}
+	for _, s := range []string{
+		"# a b\n1 2\n", "# x\n#\nT;\n\na;b;c\n1;2;x\n", "#f00,1\n#0f0,2\n", "a,b\nTrue,no\n,yes\n# end\n", "a,b\n\"1,5\",NA\n2,\n", "a,l\n5%,x\n$1,y\n", "a,l\n1,0.5\n2,?\n",
+	} {
+		f.Add(s, "", "", "")
+	}
+	f.Add("x,a,b\n1,0.5,0.5\n2,1,-100\n", "a,b", "multilabel", "")
+	f.Add("x,a,b\n1,0.5,0.5\n2,1,0\n", "a,b", "multiclass", "")
+	f.Add("x,t\n1,\"['a', 'b']\"\n2,\n", "t", "multilabel", "")
 	f.Add("a,b\n1,2\n", "a", "classification", "")
 	f.Add("a,b,c\n1,0,1\n2,1,1\n", "b,c", "multilabel", "a")
 	f.Add("a,b,c\n1,0,1\n2,1,1\n", "c", "tokens", "*")
@@ -83,14 +91,16 @@ func FuzzCSV(f *testing.F) {
 		if input != "" {
 			o.Inputs = map[string][]string{"in": {input}}
 		}
-		ds, err := readCSV("x.csv", bytes.NewReader([]byte(s)), o)
-		if err == nil {
-			use(t, ds)
-			return
-		}
-		var fe *FormatError
-		if !errors.As(err, &fe) {
-			t.Fatalf("%T: %v", err, err)
+		for _, o.Missing = range []string{"", "drop", "mean", "zero"} {
+			ds, err := readCSV("x.csv", bytes.NewReader([]byte(s)), o)
+			if err == nil {
+				use(t, ds)
+				continue
+			}
+			var fe *FormatError
+			if !errors.As(err, &fe) {
+				t.Fatalf("%T: %v", err, err)
+			}
 		}
 	})
 }
@@ -100,9 +110,15 @@ func FuzzNPZ(f *testing.F) {
 	f.Add(npzOf(f, tensor.Named{Name: "x", Tensor: tensor.From([]float32{1, 2}, 2, 1)}, tensor.Named{Name: "y", Tensor: tensor.From([]float32{0, 1}, 2)}, tensor.Named{Name: "id", Tensor: tensor.FromStrings([]string{"a", "b"}, 2)}))
 	f.Add(npzOf(f, tensor.Named{Name: "a_train", Tensor: tensor.New(tensor.Int8, 2, 3)}, tensor.Named{Name: "Y_train", Tensor: tensor.From([]int8{0, 1, 1, 1}, 2, 2)}))
 	f.Add(npzOf(f, tensor.Named{Name: "x", Tensor: tensor.New(tensor.Uint8, 2, 3, 3)}, tensor.Named{Name: "mask", Tensor: tensor.New(tensor.Int16, 2, 3, 3)}))
+	classes := tensor.Named{Name: "classes", Tensor: tensor.FromStrings([]string{"a", "b"}, 2)}
+	f.Add(npzOf(f, tensor.Named{Name: "data", Tensor: tensor.New(tensor.Uint8, 2, 2, 2)}, tensor.Named{Name: "target", Tensor: tensor.From([]uint8{0, 255, 1, 0, 0, 1, 255, 0}, 2, 2, 2)}, classes))
+	f.Add(npzOf(f, tensor.Named{Name: "train_x", Tensor: tensor.New(tensor.Float32, 2, 2)}, tensor.Named{Name: "train_y", Tensor: tensor.From([]float64{.5, .5, 1, 0}, 2, 2)}, classes))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		path := write1(t, filepath.Join(dir, "x.npz"), b)
+		if ds, err := Open("npz:"+path, Options{Limits: fuzzLimits, Classes: []string{"b", "c", "a"}}); err == nil {
+			use(t, ds)
+		}
 		for _, tail := range []string{"", "?as=tensor&task=multilabel", "?task=dense#train", "?task=classification"} {
 			if ds, err := Open("npz:"+path+tail, Options{Limits: fuzzLimits}); err == nil {
 				use(t, ds)

@@ -38,10 +38,10 @@ type archive struct {
 	yName  string
 }
 
-// openNPZ reads x and y, or x_train, y_train, x_test and y_test where a split is given; capitals and labels for y do too, and target or
-// targets where nothing else is y. All other arrays of N rows are Fields by their names; without x they are all there is, but one array
-// alone that is called data, images, inputs, features or samples is x. Texts in class_names or target_names are the classes, those in
-// feature_names the names of the values of x.
+// openNPZ reads x and y, or x_train, y_train, x_test and y_test (train_x too) where a split is given; capitals and labels for y do too, and
+// target or targets where nothing else is y. All other arrays of N rows are Fields by their names; without x they are all there is, but one
+// array alone that is called data, images, inputs, features or samples is x. arr_0 and arr_1, as NumPy calls two arrays without names, are
+// x and y. Texts in class_names or target_names are the classes, those in feature_names the names of the values of x.
 //
 // Integers in y [N] or [N,1] are classes, −100 none; other integers are Y: labels that are 0 and 1, as int64, or classes of positions, as
 // int64, or uint8 where the array holds bytes. Fractions are targets. Options.Task decides otherwise; see setSoft for fractions as labels.
@@ -62,14 +62,18 @@ func openNPZ(spec Spec, o Options, _ int) (Dataset, error) {
 	if err != nil {
 		if errors.Is(err, tensor.ErrNPY) || errors.Is(err, tensor.ErrShape) {
 			return nil, &FormatError{Path: spec.Path, Problem: "cannot read the archive", Err: err,
-				Remedy: "write it with numpy.savez(file, x=…, y=…)"}
+				Remedy: "write it with numpy.savez(file, x=…, y=…), texts as numpy.array(list, dtype=str)"}
 		}
 		return nil, fmt.Errorf("data: npz: %w", err)
 	}
 	a := &archive{path: spec.Path, split: spec.Split, arrays: arrays, used: map[string]bool{}}
 	m := &memory{path: spec.Path}
 	x, y := a.find(anyArray, "x"), a.labels(m)
-	names, ids := a.classes(), a.find(isIDs, "id", "ids")
+	names, err := a.classes()
+	if err != nil {
+		return nil, err
+	}
+	ids := a.find(isIDs, "id", "ids")
 	features := a.find(isTexts, "feature_names")
 	if err := a.fill(m, x, y, o); err != nil {
 		return nil, err
@@ -135,24 +139,26 @@ func idsOf(t *tensor.Tensor) []string {
 // find is the array with one of the names that is good, in the split that is asked for, and marks it as used.
 func (a *archive) find(good func(*tensor.Tensor) bool, names ...string) *tensor.Tensor {
 	for _, n := range names {
-		tries := []string{n + "_" + a.split, strings.ToUpper(n) + "_" + a.split}
-		if a.split == "val" {
-			tries = append(tries, n+"_valid", strings.ToUpper(n)+"_valid")
-		}
+		splits := []string{a.split}
 		if a.split == "" || slices.Contains(namesOfNames, n) {
-			tries = []string{n, strings.ToUpper(n), n + "_train", strings.ToUpper(n) + "_train"}
+			splits = []string{"", "train"}
 		}
-		for _, t := range tries {
-			if i := slices.IndexFunc(a.arrays, func(b tensor.Named) bool { return b.Name == t && good(b.Tensor) }); i >= 0 {
-				a.used[t] = true
-				switch n {
-				case "x":
-					a.xName = t
-				case "y", "labels", "label", "targets", "target":
-					a.yName = t
-				}
-				return a.arrays[i].Tensor
+		for _, split := range splits {
+			i := slices.IndexFunc(a.arrays, func(b tensor.Named) bool {
+				base, of := ofSplit(b.Name)
+				return (base == n || base == strings.ToUpper(n)) && of == split && good(b.Tensor)
+			})
+			if i < 0 {
+				continue
 			}
+			a.used[a.arrays[i].Name] = true
+			switch {
+			case n == "x":
+				a.xName = a.arrays[i].Name
+			case slices.Contains(usualY, n):
+				a.yName = a.arrays[i].Name
+			}
+			return a.arrays[i].Tensor
 		}
 	}
 	return nil
@@ -227,6 +233,9 @@ func (m *memory) asPictures(as string, has bool) error {
 	case as == "pictures" && !is:
 		return malformed(m.path, "x", "pictures are bytes [N,H,W], [N,C,H,W] or [N,H,W,C] with 1 or 3 channels",
 			"x is %v %v of %d examples", m.dtype, s, m.n)
+	case as == "" && m.dtype == tensor.Uint8 && len(s) == 3 && (s[0] == 4 || s[2] == 4):
+		m.notes = append(m.notes, fmt.Sprintf("x is uint8 %v: fed as it is, since pictures have 1 or 3 channels", append(tensor.Shape{m.n}, s...)))
+		return nil
 	case as == "tensor" || !is:
 		return nil
 	}

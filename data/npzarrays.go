@@ -11,8 +11,11 @@ import (
 // namesOfNames is what arrays are called that name the classes; scikit-learn says target_names.
 var namesOfNames = []string{"classes", "class_names", "target_names", "label_names"}
 
-// usualX is what the one array is called that is x, beside x itself.
-var usualX = []string{"data", "images", "image", "inputs", "features", "samples"}
+// usualX is what the one array is called that is x, beside x itself, usualY what y is called.
+var (
+	usualX = []string{"data", "images", "image", "inputs", "features", "samples", "arr_0"}
+	usualY = []string{"y", "labels", "label", "targets", "target", "arr_1"}
+)
 
 // isTexts takes texts [K].
 func isTexts(t *tensor.Tensor) bool { return t.DType() == tensor.String && t.Rank() == 1 }
@@ -32,6 +35,10 @@ func (a *archive) labels(m *memory) *tensor.Tensor {
 		return nil
 	}
 	y := a.find(anyArray, "target", "targets")
+	if y == nil && len(a.arrays) == 2 && a.arrays[0].Tensor.Rank() > 0 && a.arrays[1].Tensor.Rank() > 0 &&
+		a.arrays[0].Tensor.Dim(0) == a.arrays[1].Tensor.Dim(0) {
+		y = a.find(anyArray, "arr_1")
+	}
 	if y != nil {
 		m.notes = append(m.notes, fmt.Sprintf("the array %s is taken for y", a.yName))
 	}
@@ -39,23 +46,30 @@ func (a *archive) labels(m *memory) *tensor.Tensor {
 }
 
 // classes is the names of the classes, nil for none.
-func (a *archive) classes() []string {
-	if t := a.find(anyArray, "classes"); t != nil {
-		if isTexts(t) {
-			return t.Strings()
-		}
-		return nil
+func (a *archive) classes() ([]string, error) {
+	t := a.find(anyArray, "classes")
+	if t == nil {
+		t = a.find(isTexts, namesOfNames[1:]...)
 	}
-	if t := a.find(isTexts, namesOfNames[1:]...); t != nil {
-		return t.Strings()
+	if t == nil || !isTexts(t) {
+		return nil, nil
 	}
-	return nil
+	if name, i := repeated(t.Strings()); i >= 0 {
+		return nil, malformed(a.path, "classes", "name every class once", "class %q comes twice", clip(name))
+	}
+	return t.Strings(), nil
 }
 
-// ofSplit is the name of an array without its split, and the split.
+// ofSplit is the name of an array without its split, and the split: x_train, and where the name is a usual one also train_x.
 func ofSplit(name string) (base, split string) {
 	for _, s := range append([]string{"valid"}, npzSplits...) {
-		if base, ok := strings.CutSuffix(name, "_"+s); ok {
+		base, ok := strings.CutSuffix(name, "_"+s)
+		if !ok {
+			base, ok = strings.CutPrefix(name, s+"_")
+			lower := strings.ToLower(base)
+			ok = ok && (lower == "x" || slices.Contains(usualX, lower) || slices.Contains(usualY, lower))
+		}
+		if ok {
 			if s == "valid" {
 				s = "val"
 			}

@@ -24,6 +24,10 @@ func TestNPZUsualNames(t *testing.T) {
 		"x beside targets": {[]tensor.Named{named("x", x), named("target", y)}, "", "target is taken for y"},
 		"splits": {[]tensor.Named{named("data_train", tensor.New(tensor.Float32, 5, 2)), named("target_train", tensor.New(tensor.Int64, 5)),
 			named("data_test", x), named("target_test", y)}, "#test", "the array target_test is taken for y\nthe array data is taken for x"},
+		"Keras": {[]tensor.Named{named("train_images", tensor.New(tensor.Float32, 5, 2)), named("train_labels", tensor.New(tensor.Int64, 5)),
+			named("test_images", x), named("test_labels", y)}, "#test", "the array images is taken for x"},
+		"train_x":       {[]tensor.Named{named("train_x", x), named("train_y", y), named("test_x", tensor.New(tensor.Float32, 5, 2))}, "", "another split"},
+		"without names": {[]tensor.Named{named("arr_0", x), named("arr_1", y)}, "", "the array arr_1 is taken for y\nthe array arr_0 is taken for x"},
 	} {
 		ds, err := openArrays(t, c.tail, Options{}, c.arrays...)
 		if err != nil {
@@ -55,6 +59,16 @@ func TestNPZUsualNames(t *testing.T) {
 	ds = must(openArrays(t, "", Options{}, named("images", tensor.New(tensor.Uint8, 3, 4, 4)), named("labels", y)))(t)
 	if e := must(ds.Example(0))(t); !e.Picture || !Augmentable(ds) || !strings.Contains(say(ds), "?as=tensor") {
 		t.Errorf("pictures: %+v, notes %q", e, Notes(ds))
+	}
+	_, err := openArrays(t, "", Options{}, named("x", x), named("y", y), named("classes", tensor.FromStrings([]string{"a", "a"}, 2)))
+	wantFormatError(t, err, "classes", `"a" comes twice`)
+	ds = must(openArrays(t, "", Options{}, named("x", x), named("test_flag", x), named("y", tensor.From([]float32{1, 0, 1}, 3))))(t)
+	if e := must(ds.Example(0))(t); e.Fields["test_flag"] == nil {
+		t.Errorf("a name that begins like a split: %+v", e)
+	}
+	ds = must(openArrays(t, "", Options{}, named("x", tensor.New(tensor.Uint8, 4, 8, 8, 4)), named("y", tensor.From([]float32{1, 0, 1, 0}, 4))))(t)
+	if got := say(ds); !strings.Contains(got, "pictures have 1 or 3 channels") || !strings.Contains(got, "y holds whole numbers as fractions") {
+		t.Errorf("four channels: %q", got)
 	}
 	ds = must(openArrays(t, "", Options{}, named("x", tensor.New(tensor.Uint8, 3, 16, 3)), named("y", y)))(t)
 	if !strings.Contains(say(ds), "uint8 [3,16,3]: taken for grey pictures; ?as=tensor feeds it as it is") {

@@ -54,11 +54,25 @@ func (m *memory) setY(y *tensor.Tensor, names []string, o Options) error {
 		}
 		return m.setPositions(y, names, o)
 	}
+	if flat && wholeFew(y) {
+		m.notes = append(m.notes, "y holds whole numbers as fractions: taken for targets; --task classification takes them for classes")
+	}
 	if y.Rank() == 2 && y.Dim(1) > 1 && flags(y) {
 		const note = "y %v holds 0 and 1 as fractions: taken for targets; --task multiclass or multilabel takes them for labels"
 		m.notes = append(m.notes, fmt.Sprintf(note, y.Shape()))
 	}
 	return m.setReal(y, names, o)
+}
+
+// wholeFew reports whether t [n] holds whole numbers from 0 on, few of them different, as classes are.
+func wholeFew(t *tensor.Tensor) bool {
+	seen := map[float64]bool{}
+	for _, v := range t.Float64s() {
+		if seen[v] = true; !(v >= 0 && v == math.Trunc(v)) && v != NoLabel || len(seen) > min(100, t.Len()/2) {
+			return false
+		}
+	}
+	return len(seen) > 1
 }
 
 // withoutChannel is masks [n,1,H,W] or [n,H,W,1] of the size of the pictures as [n,H,W]; all else as it is.

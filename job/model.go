@@ -159,7 +159,7 @@ func completePreprocess(known *data.Preprocess, in engine.IO) (p data.Preprocess
 	}
 	c, h, w, layout, ok := pictureAxes(in.Dims, p.Layout)
 	if !ok {
-		return p, "", badInput(fmt.Errorf("input %v takes no pictures; give a tensor file (.npy, .npz, .pb)", in))
+		return p, "", badInput(fmt.Errorf("input %v takes no pictures; give a tensor file (.npy, .npz, .pb), or ?as=tensor behind the name of an npz whose bytes are numbers", in))
 	}
 	if p.Layout == "" && layout == "nhwc" {
 		p.Layout = layout

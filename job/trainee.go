@@ -178,6 +178,9 @@ func classesNeeded(ds data.Dataset, dense bool) (int, error) {
 			need = e.Y.Len()
 		case e.Y != nil && e.Y.DType().IsInt():
 			for _, v := range e.Y.Float64s() {
+				if v == data.Void && e.Y.DType() == tensor.Uint8 && e.Y.Len() > 1 {
+					continue
+				}
 				need = max(need, int(v)+1)
 			}
 		case e.Mask != nil:

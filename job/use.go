@@ -155,6 +155,10 @@ func (u *use) understand(ctx context.Context, o UseOptions, loss string) error {
 	if errors.As(err, &few) && u.fewer != "" {
 		return usagef("the data has %d classes, the model only %d: %s", few.Need, few.Have, u.fewer)
 	}
+	var unknown *task.UnknownError
+	if notes := data.Notes(u.ds); errors.As(err, &unknown) && len(notes) > 0 {
+		unknown.Help += " Of the data: " + strings.Join(notes, "; ")
+	}
 	if err != nil {
 		return useError(err)
 	}
