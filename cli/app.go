@@ -83,14 +83,19 @@ func newApp(e *env) *ucli.App {
 
 // meant are the verbs of other programs, and what does that here.
 var meant = map[string]string{
-	"train": "finetune", "fit": "finetune", "fine-tune": "finetune", "tune": "finetune", "learn": "finetune", "retrain": "finetune", "resume": "finetune --resume",
+	"train": "finetune", "fit": "finetune", "fine-tune": "finetune", "tune": "finetune", "learn": "finetune", "retrain": "finetune",
+	"resume":  "finetune --resume",
 	"predict": "run", "infer": "run", "inference": "run", "classify": "run", "forward": "run",
 	"test": "eval", "evaluate": "eval", "validate": "eval", "accuracy": "eval", "val": "eval", "valid": "eval",
-	"visualize": "explain", "visualise": "explain", "saliency": "explain", "heatmap": "explain", "cam": "explain", "gradcam": "explain", "interpret": "explain", "attribute": "explain",
+	"visualize": "explain", "visualise": "explain", "saliency": "explain", "heatmap": "explain", "cam": "explain", "gradcam": "explain",
+	"interpret": "explain", "attribute": "explain",
 	"prune": "prune-data", "select": "prune-data", "subset": "prune-data", "score": "score-data", "rank": "score-data",
-	"check": "import", "load": "import", "convert": "data convert", "upgrade": "import --opset", "save": "export", "write": "export", "compare": "verify",
-	"info": "inspect", "summary": "inspect", "show": "inspect", "describe": "inspect", "layers": "inspect", "benchmark": "bench", "time": "bench", "profile": "bench --profile",
-	"new": "models new", "build": "models new", "create": "models new", "list": "models", "dataset": "data", "datasets": "data", "operators": "ops",
+	"check": "import", "load": "import", "convert": "data convert", "upgrade": "import --opset", "save": "export", "write": "export",
+	"compare": "verify",
+	"info":    "inspect", "summary": "inspect", "show": "inspect", "describe": "inspect", "layers": "inspect",
+	"benchmark": "bench", "time": "bench", "profile": "bench --profile",
+	"new": "models new", "build": "models new", "create": "models new", "list": "models",
+	"dataset": "data", "datasets": "data", "operators": "ops",
 }
 
 // noCommand is the error of a command that there is not: the one that does what its name says elsewhere, or a near one.

@@ -58,10 +58,14 @@ func (e *env) printData(r *job.DataReport) error {
 	if err := e.printTargets(s); err != nil {
 		return err
 	}
+	positions := "positions by class"
+	if s.PerClass != nil {
+		positions = "pixels by value of the mask"
+	}
 	for _, h := range []struct {
 		title string
 		count map[string]int
-	}{{"examples by class", s.PerClass}, {"examples with each label", s.LabelCounts}, {"positions by class", s.Positions}} {
+	}{{"examples by class", s.PerClass}, {"examples with each label", s.LabelCounts}, {positions, s.Positions}} {
 		if err := e.printCounts(h.title, s.Classes, h.count); err != nil {
 			return err
 		}

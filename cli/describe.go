@@ -85,7 +85,7 @@ func (e *env) printDescription(d *job.Description) error {
 		return err
 	}
 	for _, w := range d.Warnings {
-		e.printf("note: %s\n", w)
+		e.wrapped("", "note: "+w)
 	}
 	return nil
 }
@@ -106,15 +106,16 @@ func (e *env) printTasks(d *job.Description) {
 	if d.Task == nil {
 		return
 	}
-	e.printf("\ntask\n  %s\n", d.Task.Says)
+	e.printf("\ntask\n")
+	e.wrapped("  ", d.Task.Says)
 	for _, w := range d.Task.Why {
-		e.printf("    %s\n", w)
+		e.wrapped("    ", w)
 	}
 	for _, t := range d.Tasks {
 		if t.Kind == "" {
-			e.printf("  --output %s: no task by its shape alone\n", t.Output)
+			e.wrapped("  ", "--output "+t.Output+": no task by its shape alone")
 		} else {
-			e.printf("  --output %s would be taken for %s\n", t.Output, t.Says)
+			e.wrapped("  ", "--output "+t.Output+" would be taken for "+t.Says)
 		}
 	}
 }

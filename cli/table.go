@@ -3,8 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"text/tabwriter"
+
+	"golang.org/x/term"
 )
 
 // table prints rows in columns; the columns of right are aligned to the right.
@@ -30,6 +33,33 @@ func (t *table) row(cells ...any) {
 		line[i] = fmt.Sprint(c)
 	}
 	t.lines = append(t.lines, line)
+}
+
+// columns is the width of the terminal that text for people goes to, 0 where there is none.
+func (e *env) columns() int {
+	if f, ok := e.human().(*os.File); ok {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return w
+		}
+	}
+	return 0
+}
+
+// wrapped prints a paragraph, its lines cut between words for the terminal and indented.
+func (e *env) wrapped(indent, text string) {
+	width := e.columns()
+	line := indent
+	for _, word := range strings.Fields(text) {
+		if width > 0 && len(line) > len(indent) && len([]rune(line))+1+len([]rune(word)) > width {
+			e.printf("%s\n", line)
+			line = indent
+		}
+		if len(line) > len(indent) {
+			line += " "
+		}
+		line += word
+	}
+	e.printf("%s\n", line)
 }
 
 // clip is s without its middle when it is longer than most characters: the ends of long names tell them apart.

@@ -53,7 +53,9 @@ func openMaybeGzip(path string) (*opened, error) {
 }
 
 // aFolder is the error of a folder where a file is expected.
-func aFolder(path string) error { return malformed(path, "", "give the file in it", "a file is needed, not a folder") }
+func aFolder(path string) error {
+	return malformed(path, "", "give the file in it", "a file is needed, not a folder")
+}
 
 // readClaimed reads exactly n bytes. Memory grows with what really comes, so a header that lies costs nothing.
 func readClaimed(r io.Reader, n int64) ([]byte, error) {

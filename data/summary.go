@@ -90,7 +90,7 @@ func Summarise(ds Dataset, most int) Summary {
 	if most <= 0 || most > s.N {
 		most = s.N
 	}
-	r := reading{s: &s, same: true}
+	r := reading{s: &s, same: true, masked: Masked(ds)}
 	for k := range most {
 		e, err := ds.Example(k * s.N / most)
 		s.Checked++
@@ -121,6 +121,7 @@ type reading struct {
 	s        *Summary
 	begun    bool
 	same     bool           // shapes
+	masked   bool           // the masks are what is to be learned
 	damaged  int            // examples
 	features []ValueSummary // of X [F]
 }
@@ -157,7 +158,7 @@ func (r *reading) add(e Example) {
 	if e.Mask != nil {
 		s.Masks = true
 		for _, c := range e.Mask.Bytes() {
-			r.position(int(c), c == Void)
+			r.position(int(c), c == Void, r.masked)
 		}
 	}
 	if !good {
@@ -219,7 +220,7 @@ func (r *reading) target(y *tensor.Tensor) bool {
 			return true
 		}
 		for _, x := range v {
-			r.position(int(x), x == NoLabel)
+			r.position(int(x), x == NoLabel, true)
 		}
 		return true
 	}
@@ -236,15 +237,15 @@ func (r *reading) target(y *tensor.Tensor) bool {
 	return allFinite(v)
 }
 
-// position counts the class of one position.
-func (r *reading) position(class int, none bool) {
+// position counts the class of one position; named says that it is one of the classes, not a value of a mask beside them.
+func (r *reading) position(class int, none, named bool) {
 	s := r.s
 	if none {
 		s.Ignored++
 		return
 	}
 	name := strconv.Itoa(class)
-	if class >= 0 && class < len(s.Classes) {
+	if named && class >= 0 && class < len(s.Classes) {
 		name = s.Classes[class]
 	}
 	if s.Positions == nil {

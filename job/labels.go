@@ -15,7 +15,8 @@ const LabelsKey = "gtk.labels"
 
 // LabelForms says which files ReadLabels reads, for messages.
 const LabelForms = `one name a line (a number "3 cat" before each, or a WordNet id, is dropped); a csv with the columns number and name; ` +
-	`JSON: an array of names, {"0": "cat"}, {"cat": 0}, {"0": ["n02123045", "cat"]}, or an object with such a thing under id2label, label2id, labels, classes or names`
+	`JSON: an array of names, {"0": "cat"}, {"cat": 0}, {"0": ["n02123045", "cat"]}, or an object with such a thing under ` +
+	`id2label, label2id, labels, classes or names`
 
 // modelLabels are the names of the classes in the file path, or in the metadata of the model when path is "".
 func modelLabels(path string, m *onnx.Model) ([]string, error) {
