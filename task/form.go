@@ -227,7 +227,7 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 	for _, f := range forms {
 		names = append(names, f.head.Logits)
 	}
-	shapes, err := m.Shapes(in, names...)
+	shapes, _ := m.Shapes(in, names...) // what cannot be inferred is open
 	for i := range forms {
 		f := &forms[i]
 		if f.dtype, err = m.DType(f.head.Logits); err != nil {
