@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/explain"
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/tensor"
 	ucli "github.com/urfave/cli/v2"
@@ -149,7 +150,7 @@ func (e *env) printExplain(r *job.ExplainReport) {
 			e.printf("%s: %s %s%s\n", im.Image, im.Top[0].Name(), im.Top[0].Figure(), truth)
 		}
 	}
-	e.printf("%d maps and %s\n", len(r.Maps), r.Report)
+	e.printf("%s and %s\n", units.Plural(len(r.Maps), "map"), r.Report)
 }
 
 // digitsFirst is the beginning of a part that belongs to the option value before the comma, as in neurons=1:3,0:2.

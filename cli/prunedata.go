@@ -14,7 +14,7 @@ func init() {
 		Name: "prune-data", Usage: "choose the training examples worth keeping", ArgsUsage: "MODEL --data SPEC --keep F -o DIR",
 		Description: "Scores the data as score-data does and keeps the examples with the highest scores; with --drop-top without the very highest of all, where wrong\n" +
 			"labels gather; with --offset, as in the paper's code, those that follow the share with the lowest scores.\n" +
-			"Writes scores.csv, keep.txt, manifest.json and report.html; --data keep:DIR/keep.txt@SPEC is the subset.\n" +
+			"Writes scores.csv, keep.txt, manifest.json and report.html; --data keep:DIR/keep.txt is the subset.\n" +
 			"--prove trains on all examples, on the kept ones and on as many random ones, for the same number of steps, and compares; on the\n" +
 			"last two --prove-runs times, from other seeds. Without --val it holds out a fifth of the data for that first.\n\n" +
 			"  gtk prune-data model.onnx --data imagefolder:photos --keep 0.5 --drop-top 0.05 --runs 3 --prove -o pruned",

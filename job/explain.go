@@ -151,12 +151,7 @@ func explainTargets(words, labels []string) ([]explain.Target, error) {
 	if words == nil {
 		words = []string{"argmax"}
 	}
-	// A label may hold commas, as those of ImageNet do.
-	if whole := strings.Join(words, ","); slices.Contains(labels, whole) {
-		t, err := explain.ParseTarget(whole, labels)
-		return []explain.Target{t}, err
-	}
-	for _, s := range words {
+	for _, s := range targetWords(words, labels) {
 		t, err := explain.ParseTarget(s, labels)
 		if err != nil {
 			return nil, usagef("--target: %v", err)

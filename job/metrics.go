@@ -12,7 +12,9 @@ func MetricName(n string) string {
 	switch n {
 	case "top5":
 		return "top-5"
-	case "f1", "ece", "auroc", "mae", "rmse", "iou":
+	case "iou":
+		return "IoU"
+	case "f1", "ece", "auroc", "mae", "rmse":
 		return strings.ToUpper(n)
 	case "r2":
 		return "R²"

@@ -56,6 +56,9 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 		return nil, err
 	}
 	t.ask(o.Kind)
+	if t.next = t.text && tr.next; t.next {
+		t.Why = append(t.Why, "each label is the token behind its position: a language model")
+	}
 	t.noted(o)
 	if t.Classes = o.Classes; t.Classes == nil && !(t.positions && tr.labels) { // names of examples are not those of their positions
 		t.Classes = tr.classes

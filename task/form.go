@@ -23,6 +23,7 @@ type form struct {
 	mixed bool         // the first axis is not that of the examples
 	in    tensor.Shape // of the input that the data feed, for n examples
 	ids   bool         // that input is of integers
+	seen  bool         // the shape is that of a run
 
 	lo, hi float64 // between which its numbers provably lie
 	unit   bool    // the numbers that were seen sum to one over the classes of each decision, if they lie in [0,1]
@@ -60,10 +61,10 @@ func (f form) link(k int, several bool) link {
 
 // String is the output with its shape, for messages.
 func (f form) String() string {
-	if f.shape == nil {
+	if f.shape == nil || f.mixed && !f.seen {
 		return f.io.String()
 	}
-	s := fmt.Sprintf("%s %v%v", f.io.Name, f.dtype, []int(f.shape))
+	s := fmt.Sprintf("%s %v%v", f.io.Name, f.dtype, f.shape)
 	if len(f.shape) > 0 && f.shape[0] == f.n && !f.mixed {
 		s = fmt.Sprintf("%s %v[N", f.io.Name, f.dtype)
 		for _, d := range f.shape[1:] {
@@ -147,8 +148,8 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 				v := part.Value(forms[i].head.Logits)
 				f := &forms[i]
 				// What follows the batch does so for another size too: an output [2,…] may have two rows whatever is fed.
-				f.mixed = f.mixed || v.Rank() == 0 || v.Dim(0) != part.Size
-				f.dtype, f.n, f.shape = v.DType(), part.Size, slices.Clone(v.Shape())
+				f.mixed = f.mixed || v.Rank() == 0 || v.Dim(0) != part.Size || paired(m, f.io)
+				f.dtype, f.n, f.shape, f.seen = v.DType(), part.Size, slices.Clone(v.Shape()), true
 				f.look(v)
 				f.ids = in != nil && in.DType().IsInt() && in.DType() != tensor.Uint8
 				if in != nil && in.Rank() > 0 {
@@ -226,7 +227,7 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 	for _, f := range forms {
 		names = append(names, f.head.Logits)
 	}
-	shapes, err := m.Shapes(in, names...)
+	shapes, _ := m.Shapes(in, names...) // what cannot be inferred is open
 	for i := range forms {
 		f := &forms[i]
 		if f.dtype, err = m.DType(f.head.Logits); err != nil {
@@ -235,8 +236,11 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 		f.n = n
 		if shapes != nil {
 			f.shape = shapes[i]
-			f.mixed = f.shape != nil && (len(f.shape) == 0 || f.shape[0] != n)
 		}
+		if f.shape == nil && f.head.Activation == "" {
+			f.shape = written(m, in, f.io)
+		}
+		f.mixed = f.shape != nil && (len(f.shape) == 0 || f.shape[0] != n) || paired(m, f.io)
 		if len(in) > 0 {
 			f.in = in[0]
 			d := m.Inputs()[0].DType

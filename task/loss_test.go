@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"math"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -33,6 +35,11 @@ func TestLossesEqualPyTorch(t *testing.T) {
 	}
 	if len(cases) < 20 {
 		t.Fatalf("%d cases", len(cases))
+	}
+	for _, l := range task.Losses().Entries() {
+		if !slices.ContainsFunc(cases, func(c torchLoss) bool { return c.Loss == l.Name || strings.HasPrefix(c.Loss, l.Name+":") }) {
+			t.Errorf("loss %s has no case", l.Name)
+		}
 	}
 	for _, c := range cases {
 		for _, d := range []tensor.DType{tensor.Float64, tensor.Float32} {

@@ -36,7 +36,10 @@ func (t *Task) usual() []string {
 	case Regression:
 		return []string{"rmse", "mae", "r2"}
 	case Dense:
-		if t.text {
+		switch {
+		case t.predicts():
+			return []string{"perplexity", "accuracy", "top5"}
+		case t.text:
 			return []string{"accuracy", "top5", "perplexity"}
 		}
 		return []string{"iou", "accuracy"}

@@ -3,6 +3,7 @@ package task
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -80,9 +81,21 @@ func guess(kind Kind, forms []form) (*Task, error) {
 	for _, f := range forms {
 		e.Outputs = append(e.Outputs, f.String())
 	}
+	const objective = "gtk explain takes any output with --objective"
+	rows := slices.IndexFunc(forms, func(f form) bool { return f.usable() && len(f.shape) == 3 })
 	switch {
+	case first == nil && kind != "":
+		e.Help = fmt.Sprintf("A %s task needs %s; %s", kind, wanted(kind), objective)
+		return nil, e
+	case first == nil && !slices.ContainsFunc(forms, form.usable):
+		e.Help = "No output has a row of real numbers for each example, as far as the file tells; " + objective
+		return nil, e
+	case first == nil && rows >= 0:
+		e.Help = fmt.Sprintf("Output %s has %d numbers at each position: scores of tokens, or the features of an encoder. Labels in the data decide, or --task tokens or language-model; %s",
+			forms[rows].io.Name, forms[rows].shape[2], objective)
+		return nil, e
 	case first == nil:
-		e.Help = "--task and --output say what is meant; gtk explain takes any output with --objective"
+		e.Help = "Labels or targets in the data decide, or --task; " + objective
 		return nil, e
 	case !same && kind == "":
 		e.Help = "The outputs differ in form, as those of a detector or of an encoder do: --output NAME says which one is meant; gtk explain takes any with --objective"
@@ -129,7 +142,7 @@ func alone(kind Kind, f form) *Task {
 		return nil
 	}
 	if kind == Regression || kind == "" && f.pictureLike() && act == "" {
-		return say(Regression, f.shape[1:].Len(), "an output of the input's shape: the model changes what it is given")
+		return say(Regression, f.shape[1:].Len(), "an output of the input's shape: the model changes pictures")
 	}
 	if !is(Dense) || len(f.shape) < 3 {
 		return nil
@@ -144,9 +157,27 @@ func alone(kind Kind, f form) *Task {
 	}
 	if k > 1 || act == sigmoid || kind == Dense {
 		t.positions, t.axis, t.text = true, axis, len(f.shape) == 3
-		return say(Dense, k, fmt.Sprintf("%d scores%s at each of %s positions", k, with(act), dims(at)))
+		where := "each position"
+		if f.placed(axis) {
+			where = fmt.Sprintf("each of %s positions", dims(at))
+		}
+		why := fmt.Sprintf("%s%s at %s", plural(k, "score"), with(act), where)
+		if act == "" && k > 1 && kind == "" {
+			why = fmt.Sprintf("%d numbers at %s without an activation: taken for the logits of classes", k, where)
+		}
+		return say(Dense, k, why)
 	}
 	return nil
+}
+
+// placed reports whether the file declares how many positions there are, where classes lie along an axis.
+func (f form) placed(axis int) bool {
+	for k, d := range f.io.Dims {
+		if k > 0 && k != axis && d.Size < 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // sameSides reports whether positions have the height and width of the picture in [N,C,H,W] or [N,H,W,C].

@@ -22,6 +22,8 @@ func (t *Task) Remember(file *onnx.Model) {
 	m := memory{Task: t.asked, Output: t.Head.Output}
 	switch {
 	case m.Task != "":
+	case t.predicts():
+		m.Task = "language-model"
 	case t.text && t.Kind == Dense:
 		m.Task = "tokens"
 	default:

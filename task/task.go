@@ -72,6 +72,7 @@ type Task struct {
 	axis      int          // of the classes where there are positions: 1 or the last
 	rank      int          // of the logits
 	text      bool         // positions are along one axis
+	next      bool         // the labels are the tokens that follow
 	soft      bool         // the truth of a multiclass task is a distribution
 	counts    []int        // examples by label, nil without labels of examples
 	masks     bool         // the truth is Batch.Mask
@@ -157,7 +158,10 @@ func (t *Task) String() string {
 		return fmt.Sprintf("regression: %s is %s", where, plural(t.K, "value"))
 	case Dense:
 		what := "segmentation"
-		if t.text {
+		switch {
+		case t.predicts():
+			what = "the next token"
+		case t.text:
 			what = "tokens"
 		}
 		return fmt.Sprintf("dense (%s): %s scores %d classes at each position", what, where, t.NumClasses())

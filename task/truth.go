@@ -29,6 +29,7 @@ type truth struct {
 	some    bool         // some label or target is not Ignored
 	masks   bool         // examples have masks
 	masked  bool         // masks are the labels: there are no others
+	next    bool         // each label is the token behind its position
 	classes []string
 }
 
@@ -83,6 +84,7 @@ func readTruth(ds data.Dataset) (tr truth, err error) {
 			tr.y = tensor.Shape{}
 		}
 		tr.ints, tr.bytes = e.Y.DType().IsInt() || e.Y.DType() == tensor.Bool, e.Y.DType() == tensor.Uint8
+		tr.next = tr.ints && (tr.next || i == 0) && follows(e)
 		sum := 0.0
 		for _, v := range e.Y.Float64s() {
 			ignored := v == Ignored
