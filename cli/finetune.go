@@ -94,7 +94,7 @@ func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
 		if yaml, _ := job.ReplayOf(stopped.Checkpoint); yaml == "" {
 			how = "go on with --resume %s and the same flags"
 		}
-		fmt.Fprintf(e.Stderr, "gtk: step %d saved in %s; "+how+"\n", stopped.Step, stopped.Checkpoint, stopped.Checkpoint)
+		fmt.Fprintf(e.Stderr, "gtk: step %d saved in %s; "+how+"\n", stopped.Step, stopped.Checkpoint, units.Quote(stopped.Checkpoint))
 	}
 	if r == nil {
 		return err

@@ -144,7 +144,15 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 		s.notes = append(s.notes, "all runs score the same model: give --reinit head, or --runs 1")
 	}
 	if s.epochs == 0 && slices.Contains(s.names, "grand") {
-		s.notes = append(s.notes, kirsch)
+		trained := false
+		if s.reinit == "none" {
+			if trained, _, err = s.knows(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if !trained {
+			s.notes = append(s.notes, kirsch)
+		}
 	}
 	s.cache(c.Augment)
 	return s, nil

@@ -23,6 +23,7 @@ type form struct {
 	mixed bool         // the first axis is not that of the examples
 	in    tensor.Shape // of the input that the data feed, for n examples
 	ids   bool         // that input is of integers
+	rows  []int        // of the tables among the weights, when it is: a vocabulary has as many words
 	seen  bool         // the shape is that of a run
 
 	lo, hi float64 // between which its numbers provably lie
@@ -151,7 +152,9 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 				f.mixed = f.mixed || v.Rank() == 0 || v.Dim(0) != part.Size || paired(m, f.io)
 				f.dtype, f.n, f.shape, f.seen = v.DType(), part.Size, slices.Clone(v.Shape()), true
 				f.look(v)
-				f.ids = in != nil && in.DType().IsInt() && in.DType() != tensor.Uint8
+				if f.ids = in != nil && in.DType().IsInt() && in.DType() != tensor.Uint8; f.ids {
+					f.rows = tables(m)
+				}
 				if in != nil && in.Rank() > 0 {
 					f.in = append(tensor.Shape{part.Size}, in.Shape()[1:]...)
 				}
@@ -244,7 +247,9 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 		if len(in) > 0 {
 			f.in = in[0]
 			d := m.Inputs()[0].DType
-			f.ids = d.IsInt() && d != tensor.Uint8
+			if f.ids = d.IsInt() && d != tensor.Uint8; f.ids {
+				f.rows = tables(m)
+			}
 		}
 		f.unit = f.probabilities() // nothing was seen of them
 	}
@@ -283,4 +288,15 @@ func heads(m *engine.Model, output string) ([]form, engine.Query, error) {
 		return nil, q, fmt.Errorf("task: the model has no output")
 	}
 	return forms, q, nil
+}
+
+// tables are the numbers of rows of the matrices among the weights that have more rows than columns, as a vocabulary has more words than each
+// has features.
+func tables(m *engine.Model) (rows []int) {
+	for p := range m.Params() {
+		if s := p.Value.Shape(); len(s) == 2 && s[0] > s[1] {
+			rows = append(rows, s[0])
+		}
+	}
+	return rows
 }

@@ -63,3 +63,23 @@ func TestDeclaredShapes(t *testing.T) {
 		t.Errorf("a shape that only a run can tell: %v, %v", k, err)
 	}
 }
+
+// Without labels the numbers at the places of a text are scores where there are as many as words, and may be anything where there are not.
+func TestWordsOfTheVocabulary(t *testing.T) {
+	for _, c := range []struct {
+		out  string
+		want task.Kind
+	}{{"y", task.Dense}, {"hidden", ""}} {
+		k := map[string]int{"y": 7, "hidden": 4}[c.out]
+		g := graph(onnx.ValueInfo("ids", tensor.Int64, "N", 3), onnx.ValueInfo(c.out, tensor.Float32, "N", 3, k),
+			onnx.NewNode("Gather", "embed", []string{"table", "ids"}, []string{"hidden"}),
+			onnx.NewNode("MatMul", "head", []string{"hidden", "w"}, []string{"y"}))
+		g.Initializer = []*onnxpb.TensorProto{onnx.TensorToProto("table", tensor.New(tensor.Float32, 7, 4)),
+			onnx.TensorToProto("w", tensor.New(tensor.Float32, 4, 7))}
+		got, err := task.OfModel(load(t, g), task.Options{})
+		var unknown *task.UnknownError
+		if c.want == "" && !errors.As(err, &unknown) || c.want != "" && (err != nil || got.Kind != c.want) {
+			t.Errorf("%s: %v, %v", c.out, got, err)
+		}
+	}
+}

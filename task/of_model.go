@@ -152,8 +152,8 @@ func alone(kind Kind, f form) *Task {
 	if len(f.shape) == 4 && act != softmax && act != logSoft && kind == "" && !sameSides(at, f.in) && !sameSides(at, quarter(f.in)) {
 		return nil // a feature map
 	}
-	if len(f.shape) == 3 && act == "" && kind == "" && !strings.Contains(strings.ToLower(f.io.Name), "logit") {
-		return nil // the hidden states of an encoder look like the scores of tokens
+	if len(f.shape) == 3 && act == "" && kind == "" && !strings.Contains(strings.ToLower(f.io.Name), "logit") && !slices.Contains(f.rows, k) {
+		return nil // the hidden states of an encoder look like the scores of tokens, unless there are as many as words
 	}
 	if k > 1 || act == sigmoid || kind == Dense {
 		t.positions, t.axis, t.text = true, axis, len(f.shape) == 3
