@@ -56,7 +56,7 @@ func runCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	r, err := job.Run(ctx, job.RunConfig{
 		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Files: append(c.StringSlice("input"), c.Args().Tail()...), Fetch: c.StringSlice("fetch"),
-		Top: top, Out: dir, Force: c.Bool("force"),
+		Task: c.String("task"), Of: c.String("output"), Top: top, Out: dir, Force: c.Bool("force"),
 	}, e.reporter())
 	if err != nil {
 		return err

@@ -24,6 +24,8 @@ type RunConfig struct {
 	ModelOptions
 	Files []string // FILE or NAME=FILE: pictures, tensor files (.npy, .npz, .pb), or a number for an input of one element
 	Fetch []string // inner values or nodes whose outputs are wanted too
+	Task  string   // what the outputs mean, one of task.KindNames; "" by the outputs and what the model remembers
+	Of    string   // --output: name of the output that the classes are taken from; "" the one that fits
 	Top   int      // how many classes of a classifier; 0 means 5, a negative number none
 	Out   string   // folder for one .npy file per output; "" writes none
 	Force bool     // write into a folder that is not empty
@@ -82,7 +84,7 @@ func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
 		}
 	}
 	r := &RunReport{Schema: "gtk.run/1", Model: l.Path, Outputs: []RunOutput{}, Top: []TopRow{}, Notes: []string{}, Labelled: l.Labels != nil}
-	if r.Values, err = runFiles(ctx, l, feeds, c.Fetch, cmp.Or(c.Top, 5), r, rep); err != nil {
+	if r.Values, err = runFiles(ctx, c, l, feeds, cmp.Or(c.Top, 5), r, rep); err != nil {
 		return nil, err
 	}
 	for _, n := range r.Notes {
@@ -103,7 +105,7 @@ func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
 }
 
 // runFiles runs the model once for each file of a single-input model, else once, and stacks the outputs.
-func runFiles(ctx context.Context, l *Model, feeds []inputFiles, fetch []string, top int, r *RunReport, rep Reporter) ([]tensor.Named, error) {
+func runFiles(ctx context.Context, c RunConfig, l *Model, feeds []inputFiles, top int, r *RunReport, rep Reporter) ([]tensor.Named, error) {
 	runs := 1
 	if len(feeds) == 1 {
 		runs = len(feeds[0].files)
@@ -112,11 +114,14 @@ func runFiles(ctx context.Context, l *Model, feeds []inputFiles, fetch []string,
 	for _, o := range l.Outputs() {
 		q.Fetch = append(q.Fetch, o.Name)
 	}
-	shown := len(q.Fetch) + len(fetch)
-	q.Fetch = append(q.Fetch, fetch...)
-	t, err := task.OfModel(l.Model, task.Options{}) // what cannot be known is shown as numbers
+	shown := len(q.Fetch) + len(c.Fetch)
+	q.Fetch = append(q.Fetch, c.Fetch...)
+	t, err := task.OfModel(l.Model, task.Options{Kind: c.Task, Output: c.Of})
 	if err != nil {
-		t = nil
+		if c.Task != "" || c.Of != "" {
+			return nil, useError(err)
+		}
+		t = nil // what cannot be known is shown as numbers
 	} else if !slices.Contains(q.Fetch, t.Fetch()) {
 		q.Fetch = append(q.Fetch, t.Fetch())
 	}
