@@ -55,7 +55,7 @@ const defaultBatch = 16
 
 // New checks c against m. Layers and what the axes are is found out when the shape of the inputs is known, by the first Explain.
 func New(m *engine.Model, c Config) (*Explainer, error) {
-	e := &Explainer{c: c, warned: map[string]bool{}, net: &net{m: m, batching: newBatching(m), sessions: map[string]*engine.Session{}}}
+	e := &Explainer{c: c, warned: map[string]bool{}, net: &net{batching: newBatching(m), sessions: map[string]*engine.Session{}}}
 	if c.Score == "" {
 		e.c.Score = Logit
 	}
@@ -198,17 +198,21 @@ const topN = 10
 // Explain explains every example of feeds, the model's inputs by name, preprocessed: [N,C,H,W], [N,H,W,C], [N,T] or what else the model
 // takes. All examples of one Explainer must have one shape.
 func (e *Explainer) Explain(ctx context.Context, feeds map[string]*tensor.Tensor) ([]Image, error) {
-	feeds, n, err := e.net.examples(e.net.m, feeds)
+	feeds, n, err := e.net.examples(feeds)
 	if err != nil {
 		return nil, err
 	}
 	if err := e.prepare(feeds); err != nil {
 		return nil, err
 	}
+	size := e.c.Batch
+	if fixed := e.net.plan.Batch(); fixed > 0 {
+		size = max(fixed, size/fixed*fixed)
+	}
 	var out []Image
-	for lo := 0; lo < n; lo += e.c.Batch {
+	for lo := 0; lo < n; lo += size {
 		var from []int
-		for i := lo; i < min(lo+e.c.Batch, n); i++ {
+		for i := lo; i < min(lo+size, n); i++ {
 			from = append(from, i)
 		}
 		images, err := e.batch(ctx, e.net.takes(feeds, from), len(from), lo)
@@ -225,7 +229,7 @@ func (e *Explainer) prepare(feeds map[string]*tensor.Tensor) error {
 	shapes := map[string]tensor.Shape{}
 	for name, t := range feeds {
 		s := slices.Clone(t.Shape())
-		if e.net.rows[name] {
+		if e.net.m.Batched(name) {
 			s[0] = 1
 		}
 		shapes[name] = s

@@ -128,7 +128,7 @@ func TestSeveralInputs(t *testing.T) {
 	}
 	for change, want := range map[string]string{
 		"x": `input x float64[N,6] is not given`, "+z": `no input "z"`,
-		"rows": `input "x" has 1 examples, others have 2`, "half": "not all of its numbers are whole",
+		"rows": `input "x" has 1 examples, others have 2`, "half": "numbers of type float32 do not fit int64",
 	} {
 		bad := map[string]*tensor.Tensor{}
 		for k, v := range feeds {

@@ -51,6 +51,7 @@ type Plan struct {
 	m       *engine.Model
 	sources []source
 	notes   []string
+	size    int // examples at a time, 0 by the model
 }
 
 // unnamed stands for Batch.X in messages and in Options.From.
@@ -213,7 +214,7 @@ func (p *Plan) Main() engine.IO {
 
 // With is p for another model with the same inputs, such as one read back from a file.
 func (p *Plan) With(m *engine.Model) (*Plan, error) {
-	q := &Plan{m: m, notes: p.notes}
+	q := &Plan{m: m, notes: p.notes, size: p.size}
 	for _, io := range m.Inputs() {
 		i := slices.IndexFunc(p.sources, func(s source) bool { return s.io.Name == io.Name })
 		if i < 0 {
