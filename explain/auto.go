@@ -138,8 +138,8 @@ func (t *terrain) cuts() []graph.Value {
 }
 
 // auto is the layer that maps are made at unless one is named. For tokens it is their embedding. Otherwise it is the last tensor with
-// more than one position that all paths to the score pass through and whose positions have a gradient, or the activation just before it
-// when only pooling and the like lie between, or the normalisation just after it when the positions act through that alone: in a vision
+// more than one position that all paths to the score pass through and of whose positions half or more have a gradient, and that is not the
+// scores of positions themselves at another size, or the activation just before it when only pooling and the like lie between, or the normalisation just after it when the positions act through that alone: in a vision
 // transformer that reads a class token, the first norm of the last block. early reports that most of the model comes after it.
 //
 // The rule is that of https://github.com/frgfm/torch-cam (locate_candidate_layer) for convolutional nets and the advice of
@@ -149,14 +149,21 @@ func (t *terrain) auto() (v graph.Value, early bool, err error) {
 		return t.src.at, false, nil
 	}
 	live := t.live()
-	cuts := slices.DeleteFunc(t.cuts(), func(v graph.Value) bool { return !t.weighed(v) })
-	for known := len(t.src.axes); known >= 0 && v == 0; known-- {
-		for _, c := range slices.Backward(cuts) {
-			if t.usable(c) && t.views[c].v.spread() && t.best(c) == known && (known == 0 || live[part{c, known}]) {
-				v = c
-				break
+	scores := t.resized()
+	cuts := slices.DeleteFunc(t.cuts(), func(v graph.Value) bool { return !t.weighed(v) || scores[v] })
+	last := func(fits func(c graph.Value) bool) (v graph.Value) {
+		for known := len(t.src.axes); known >= 0; known-- {
+			for _, c := range slices.Backward(cuts) {
+				if t.usable(c) && t.views[c].v.spread() && t.best(c) == known && (known == 0 || live[part{c, known}]) && fits(c) {
+					return c
+				}
 			}
 		}
+		return 0
+	}
+	seen := t.seen()
+	if v = last(func(c graph.Value) bool { return t.mostSeen(c, seen) }); v == 0 {
+		v = last(func(graph.Value) bool { return true })
 	}
 	if v == 0 {
 		return 0, false, fmt.Errorf("explain: no layer can be chosen automatically: no tensor with more than one position " +
@@ -177,6 +184,20 @@ func (t *terrain) weighed(v graph.Value) bool {
 	return slices.ContainsFunc(t.nodes, func(n *graph.Node) bool {
 		return (n.Op.Role == graph.Linear || n.Op.Role == graph.Recurrent) && n.Out[0] != 0 && up[n.Out[0]]
 	})
+}
+
+// resized are the values that scores at positions are copied, pooled or resized from: the scores themselves in another form.
+func (t *terrain) resized() map[graph.Value]bool {
+	out := map[graph.Value]bool{}
+	for _, v := range t.scores {
+		out[v] = slices.ContainsFunc(t.places(v), ops.Coord.Varies)
+	}
+	for _, n := range slices.Backward(t.nodes) {
+		if n.Out[0] != 0 && out[n.Out[0]] && t.passes(n) {
+			out[n.In[0]] = true
+		}
+	}
+	return out
 }
 
 // best is along how many axes the elements of v have places that have most.

@@ -73,14 +73,15 @@ type viewed struct {
 	err error
 }
 
-// upstream are the values that some of vs depend on, themselves included.
+// upstream are the values that some of vs depend on by their numbers, themselves included: what is made of the shape of a value alone does
+// not depend on it, nor what is made of whole numbers.
 func upstream(g *graph.Graph, vs []graph.Value) map[graph.Value]bool {
 	before := map[graph.Value]bool{}
 	for _, v := range vs {
 		before[v] = true
 	}
 	for _, n := range slices.Backward(g.Nodes) {
-		if slices.ContainsFunc(n.Out, func(v graph.Value) bool { return v != 0 && before[v] }) {
+		if slices.ContainsFunc(n.Out, func(v graph.Value) bool { return v != 0 && before[v] && g.Info(v).DType.IsFloat() }) {
 			for _, v := range n.In {
 				if v != 0 {
 					before[v] = true

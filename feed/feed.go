@@ -212,6 +212,17 @@ func (p *Plan) Main() engine.IO {
 	return engine.IO{}
 }
 
+// Arrays are the names of the arrays of a batch that p feeds; that without a name is left out.
+func (p *Plan) Arrays() []string {
+	var out []string
+	for _, s := range p.sources {
+		if s.fill == nil && s.field != "" {
+			out = append(out, s.field)
+		}
+	}
+	return out
+}
+
 // With is p for another model with the same inputs, such as one read back from a file.
 func (p *Plan) With(m *engine.Model) (*Plan, error) {
 	q := &Plan{m: m, notes: p.notes, size: p.size}

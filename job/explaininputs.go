@@ -1,14 +1,12 @@
 package job
 
 import (
-	"bufio"
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
 	"image"
-	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,15 +58,17 @@ func explainInputs(ctx context.Context, c ExplainConfig, l *Model, note func(str
 	if spec == "" {
 		return in, nil
 	}
-	u, err := openUse(l, spec, c.DataOptions, c.UseOptions)
+	plain := *l
+	plain.Labels = nil // the truth is shown by the data's own names, which need not be the model's
+	u, err := openUse(&plain, spec, c.DataOptions, c.UseOptions)
 	if err != nil {
 		return nil, err
 	}
-	if c.Objective == "" && u.understand(ctx, c.UseOptions, "") == nil { // what the labels do not tell, the outputs may
-		in.task = u.task
-	}
 	for _, n := range u.notes {
 		note(n)
+	}
+	if c.Objective == "" && u.understand(ctx, c.UseOptions, "") == nil { // what the labels do not tell, the outputs may
+		in.task = u.task
 	}
 	in.io, in.features = u.plan.Main(), data.FeatureNames(u.ds)
 	ds, pre := u.ds, u.pre
@@ -85,16 +85,30 @@ func explainInputs(ctx context.Context, c ExplainConfig, l *Model, note func(str
 				p.truth = ds.Classes()[y]
 			}
 		}
-		if pre != nil {
-			if img, err := pre.Denormalise(b.X); err == nil {
-				if p.base, err = displayed(data.FromImage(img), pre); err != nil {
-					return nil, err
-				}
-			}
+		if err := p.picture(ds, b.Index[0], pre); err != nil {
+			return nil, err
 		}
 		in.inputs = append(in.inputs, p)
 	}
 	return in, nil
+}
+
+// picture finds what there is to see of example i of ds, if it is a picture.
+func (p *picture) picture(ds data.Dataset, i int, pre *data.Preprocess) error {
+	e, err := ds.Example(i)
+	if err != nil || !e.Picture || pre == nil {
+		return err
+	}
+	seen, err := pre.Input(e.X)
+	if err != nil {
+		return fmt.Errorf("%s: %w", e.ID, err)
+	}
+	if p.base, err = displayed(data.FromImage(seen.Shown), pre); err != nil {
+		return err
+	}
+	p.box = seen.Box
+	p.original, err = displayed(data.FromImage(seen.Original), pre)
+	return err
 }
 
 // feedsOf are the inputs of the model for b, copied.
@@ -109,8 +123,15 @@ func feedsOf(plan *feed.Plan, b *data.Batch) (map[string]*tensor.Tensor, error) 
 	return feeds, nil
 }
 
-// explainFile reads one file: a picture, or a tensor with one or more examples along axis 0.
+// explainFile reads one file: a picture, a tensor with one or more examples along axis 0, or an archive of such tensors named as the inputs.
 func explainFile(c ExplainConfig, l *Model, path string, in *explained, note func(string)) error {
+	if strings.EqualFold(filepath.Ext(path), ".npz") {
+		arrays, err := tensor.ReadFile(path)
+		if err != nil {
+			return badInput(err)
+		}
+		return explainArrays(c, l, path, arrays, in, note)
+	}
 	f, err := c.feeding(data.Example{})
 	if err != nil {
 		return err
@@ -150,10 +171,7 @@ func explainFile(c ExplainConfig, l *Model, path string, in *explained, note fun
 		if err != nil {
 			return err
 		}
-		p := picture{name: path, base: file.Shown, original: file.Original, box: file.Box}
-		if n > 1 {
-			p.name = strings.TrimSuffix(path, filepath.Ext(path)) + "-" + strconv.Itoa(i) + filepath.Ext(path)
-		}
+		p := picture{name: numbered(path, i, n), base: file.Shown, original: file.Original, box: file.Box}
 		if p.feeds, err = feedsOf(plan, &data.Batch{IDs: []string{p.name}, X: xi}); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
@@ -162,20 +180,82 @@ func explainFile(c ExplainConfig, l *Model, path string, in *explained, note fun
 	return nil
 }
 
-// readVocab reads the tokens of a file, one a line.
-func readVocab(path string) ([]string, error) {
-	if path == "" {
-		return nil, nil
+// numbered is the name of example i of the n in the file path.
+func numbered(path string, i, n int) string {
+	if n == 1 {
+		return path
 	}
-	b, err := os.ReadFile(path)
+	return strings.TrimSuffix(path, filepath.Ext(path)) + "-" + strconv.Itoa(i) + filepath.Ext(path)
+}
+
+// aboutExamples are names of arrays that say something of the examples and are no inputs unless the model has one of the name.
+var aboutExamples = []string{"y", "label", "labels", "target", "targets", "class", "classes", "id", "ids"}
+
+// explainArrays feeds the arrays of one archive by their names. Those of inputs that hold no examples are constants.
+func explainArrays(c ExplainConfig, l *Model, path string, arrays []tensor.Named, in *explained, note func(string)) error {
+	e := data.Example{Fields: map[string]*tensor.Tensor{}}
+	f, err := c.feeding(e)
 	if err != nil {
-		return nil, fmt.Errorf("--vocab: %w", err)
+		return err
 	}
-	var out []string
-	for lines := bufio.NewScanner(bytes.NewReader(b)); lines.Scan(); {
-		out = append(out, strings.TrimRight(lines.Text(), "\r"))
+	input := func(name string) (io engine.IO, ok bool) {
+		i := slices.IndexFunc(l.Inputs(), func(io engine.IO) bool { return io.Name == name })
+		if i < 0 {
+			return io, false
+		}
+		return l.Inputs()[i], true
 	}
-	return out, nil
+	if len(arrays) == 1 { // whatever its name
+		plan, err := feed.New(l.Model, data.Example{X: tensor.Scalar(float32(0))}, f)
+		if err != nil {
+			return useError(fmt.Errorf("%s feeds one input: %w", path, err))
+		}
+		arrays[0].Name, f.From = plan.Main().Name, nil
+	}
+	n := -1
+	for _, a := range arrays {
+		io, ok := input(a.Name)
+		switch {
+		case ok && !l.Batched(a.Name) && f.Set[a.Name] == nil:
+			f.Set[a.Name] = a.Tensor
+			continue
+		case !ok && slices.Contains(aboutExamples, strings.ToLower(a.Name)):
+			continue
+		}
+		t := a.Tensor
+		if ok && t.Rank() > 0 && t.Rank() == len(io.Dims)-1 {
+			t = t.Reshape(append([]int{1}, t.Shape()...)...)
+		}
+		e.Fields[a.Name] = t
+	}
+	plan, err := feed.New(l.Model, e, f)
+	if err != nil {
+		return useError(fmt.Errorf("%s: %w", path, err))
+	}
+	for _, s := range plan.Notes() {
+		note(fmt.Sprintf("%s: %s", path, s))
+	}
+	taken := map[string]*tensor.Tensor{}
+	for _, name := range plan.Arrays() {
+		t := e.Fields[name]
+		switch {
+		case t.Rank() == 0 || t.Len() == 0:
+			return badInput(fmt.Errorf("%s: array %q is %v; want one or more examples along its first axis", path, name, t))
+		case n >= 0 && t.Dim(0) != n:
+			return badInput(fmt.Errorf("%s: array %q has %d examples, others have %d", path, name, t.Dim(0), n))
+		}
+		n, taken[name] = t.Dim(0), t
+	}
+	in.io = plan.Main()
+	for i := range max(n, 0) {
+		b := (&data.Batch{IDs: make([]string, n), Index: make([]int, n), Labels: make([]int64, n), Fields: taken}).Slice(i, i+1)
+		p := picture{name: numbered(path, i, n)}
+		if p.feeds, err = feedsOf(plan, b); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		in.inputs = append(in.inputs, p)
+	}
+	return nil
 }
 
 // item is the explanation img of p, of the input called input, as it is shown.
