@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
@@ -139,7 +140,7 @@ func (t *terrain) cuts() []graph.Value {
 
 // auto is the layer that maps are made at unless one is named. For tokens it is their embedding. Otherwise it is the last tensor with
 // more than one position that all paths to the score pass through and of whose positions half or more have a gradient, and that is not the
-// scores of positions themselves at another size, or the activation just before it when only pooling and the like lie between, or the normalisation just after it when the positions act through that alone: in a vision
+// scores of positions themselves in another form, or the activation just before it when only pooling and the like lie between, or the normalisation just after it when the positions act through that alone: in a vision
 // transformer that reads a class token, the first norm of the last block. early reports that most of the model comes after it.
 //
 // The rule is that of https://github.com/frgfm/torch-cam (locate_candidate_layer) for convolutional nets and the advice of
@@ -149,8 +150,8 @@ func (t *terrain) auto() (v graph.Value, early bool, err error) {
 		return t.src.at, false, nil
 	}
 	live := t.live()
-	scores := t.resized()
-	cuts := slices.DeleteFunc(t.cuts(), func(v graph.Value) bool { return !t.weighed(v) || scores[v] })
+	scores := t.nearScores()
+	cuts := slices.DeleteFunc(t.cuts(), func(v graph.Value) bool { return !t.hasWeights(v) || scores[v] })
 	last := func(fits func(c graph.Value) bool) (v graph.Value) {
 		for known := len(t.src.axes); known >= 0; known-- {
 			for _, c := range slices.Backward(cuts) {
@@ -178,26 +179,38 @@ func (t *terrain) auto() (v graph.Value, early bool, err error) {
 	return v, 4*(i+1) < len(t.nodes), nil
 }
 
-// weighed reports whether v is made of products with weights, and is not just the input in another form.
-func (t *terrain) weighed(v graph.Value) bool {
+// hasWeights reports whether v is made of products with weights, and is not just the input in another form.
+func (t *terrain) hasWeights(v graph.Value) bool {
 	up := upstream(t.g, []graph.Value{v})
 	return slices.ContainsFunc(t.nodes, func(n *graph.Node) bool {
 		return (n.Op.Role == graph.Linear || n.Op.Role == graph.Recurrent) && n.Out[0] != 0 && up[n.Out[0]]
 	})
 }
 
-// resized are the values that scores at positions are copied, pooled or resized from: the scores themselves in another form.
-func (t *terrain) resized() map[graph.Value]bool {
-	out := map[graph.Value]bool{}
+// nearScores are the values with nothing between them and scores at positions that weighs one number against another: those scores in
+// another form.
+func (t *terrain) nearScores() map[graph.Value]bool {
+	far, near := map[graph.Value]bool{}, map[graph.Value]bool{}
 	for _, v := range t.scores {
-		out[v] = slices.ContainsFunc(t.places(v), ops.Coord.Varies)
+		near[v] = slices.ContainsFunc(t.places(v), ops.Coord.Varies)
 	}
 	for _, n := range slices.Backward(t.nodes) {
-		if n.Out[0] != 0 && out[n.Out[0]] && t.passes(n) {
-			out[n.In[0]] = true
+		for _, v := range n.In {
+			for _, o := range n.Out {
+				if v == 0 || o == 0 || !t.between[v] {
+					continue
+				}
+				switch n.Op.Role {
+				case graph.View, graph.Move, graph.Pool, graph.Activation, graph.Probability, graph.Normalisation, graph.Arithmetic:
+					far[v], near[v] = far[v] || far[o], near[v] || near[o]
+				default:
+					far[v] = true
+				}
+			}
 		}
 	}
-	return out
+	maps.DeleteFunc(near, func(v graph.Value, is bool) bool { return !is || far[v] })
+	return near
 }
 
 // best is along how many axes the elements of v have places that have most.

@@ -110,7 +110,7 @@ func (s *single) about(r reading, k int) Prediction {
 	p := Prediction{Class: k, Logit: r.z[k]}
 	if s.value {
 		p.Value, p.Prob = new(r.z[1]), math.NaN()
-		p.Label = []string{"minus value", "value"}[k]
+		p.Label = []string{"value (what lowers it)", "value"}[k]
 		return p
 	}
 	p.Prob = r.p[k]

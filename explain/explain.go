@@ -49,6 +49,8 @@ type Explainer struct {
 	like   map[string]tensor.Shape // of one row of the inputs, once seen
 	head   engine.Head
 	warned map[string]bool
+
+	listing bool // layers only, whatever the number that is explained
 }
 
 const defaultBatch = 16
@@ -534,6 +536,11 @@ func (e *Explainer) remark(r reading, choices []int) {
 				"the target negative explains what lowers it", e.head.Output))
 		}
 	case *classes:
+		if o.Kind == ByOutputs && e.head.Activation == "" && !strings.Contains(strings.ToLower(e.head.Output), "logit") &&
+			e.c.Labels == nil && slices.Equal(e.c.Targets, []Target{Argmax}) {
+			e.warn(fmt.Sprintf("output %q has %d numbers for each example and no softmax: they are taken for the scores of classes, "+
+				"unless the task is said to be regression", e.head.Output, g.classes))
+		}
 		if g.values && len(choices) == 1 && slices.Equal(e.c.Targets, []Target{Argmax}) {
 			e.warn(fmt.Sprintf("output %q has %d values: the first is explained; a target chooses another", e.head.Output, g.classes))
 		}

@@ -22,9 +22,10 @@ type Layer struct {
 }
 
 // ListLayers lists the tensors between the explained input and the score that can be read as channels at positions, in order. shapes are
-// those of the inputs by name; Input, Output and Objective of c say what is explained.
+// those of the inputs by name; Input, Output and Objective of c say what is explained. Where it is not known what the output means, the
+// layers are those before all of it.
 func ListLayers(m *engine.Model, shapes map[string]tensor.Shape, c Config) ([]Layer, error) {
-	e := &Explainer{c: c, warned: map[string]bool{}}
+	e := &Explainer{c: c, warned: map[string]bool{}, listing: true}
 	if c.Score == "" {
 		e.c.Score = Logit
 	}

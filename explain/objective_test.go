@@ -497,6 +497,24 @@ func TestRefusals(t *testing.T) {
 			nodeOf("Conv", "x b", "bc"), nodeOf("Reshape", "bc flat4", "bf"), nodeOf("Transpose", "bf", "boxes",
 				onnx.AttrInts("perm", 0, 2, 1))),
 			double(1, 1, 3, 4, 4), "scores of boxes"},
+		"boxes of a detector": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 4, 4)},
+			[]*onnxpb.ValueInfoProto{reals("y", 16, 4), reals("s", 16, 2)}, map[string][]int{"s2": {2, 3, 1, 1}, "b": {4, 3, 1, 1}},
+			nodeOf("Conv", "x s2", "sc"), nodeOf("Reshape", "sc flat2", "sf"), nodeOf("Transpose", "sf", "s",
+				onnx.AttrInts("perm", 0, 2, 1)),
+			nodeOf("Conv", "x b", "bc"), nodeOf("Reshape", "bc flat4", "bf"), nodeOf("Transpose", "bf", "y",
+				onnx.AttrInts("perm", 0, 2, 1))),
+			double(1, 1, 3, 4, 4), "corners of boxes"},
+		"boxes and scores in one": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 4, 4)}, []*onnxpb.ValueInfoProto{reals("y", 4, 16)},
+			map[string][]int{"b": {4, 3, 1, 1}}, nodeOf("Conv", "x b", "c"), nodeOf("Reshape", "c flat4", "y")),
+			double(1, 1, 3, 4, 4), "lie on one axis"},
+		"features": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 8, 8)}, []*onnxpb.ValueInfoProto{reals("y", 2, 8, 8)},
+			map[string][]int{"f": {2, 3, 3, 3}}, nodeOf("Conv", "x f", "c", pads), nodeOf("Relu", "c", "y")),
+			double(1, 1, 3, 8, 8), "hidden states more likely"},
+		"hidden states, the norm in parts": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 8, 3)}, []*onnxpb.ValueInfoProto{reals("y", 8, 2)},
+			map[string][]int{"f": {3, 2}, "g": {2}}, nodeOf("MatMul", "x f", "h"), nodeOf("ReduceMean", "h", "m", onnx.AttrInts("axes", -1)),
+			nodeOf("Sub", "h m", "d"), nodeOf("Mul", "d d", "q"), nodeOf("ReduceMean", "q", "v", onnx.AttrInts("axes", -1)),
+			nodeOf("Sqrt", "v", "s"), nodeOf("Div", "d s", "n"), nodeOf("Mul", "n g", "y")),
+			double(1, 1, 8, 3), "hidden states more likely"},
 		"volume": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 1, 2, 2, 2)}, []*onnxpb.ValueInfoProto{reals("y", 8)}, k,
 			nodeOf("Flatten", "x", "y")),
 			double(1, 1, 1, 2, 2, 2), "volumes cannot be shown"},
@@ -508,7 +526,7 @@ func TestRefusals(t *testing.T) {
 		if name == "volume" {
 			continue
 		}
-		for _, flag := range []string{"--objective", "--output", "--target"} {
+		for _, flag := range []string{"--objective", "--output", "--task", "--target"} {
 			if !strings.Contains(err.Error(), flag) {
 				t.Errorf("%s: %v does not name %s", name, err, flag)
 			}

@@ -57,6 +57,9 @@ func (b batching) examples(feeds map[string]*tensor.Tensor) (map[string]*tensor.
 		if err != nil {
 			return nil, 0, fmt.Errorf("explain: input %v: %w", io, err)
 		}
+		if !fits(t.Shape(), io, rows) {
+			return nil, 0, fmt.Errorf("explain: input %q has shape %v, want %v", io.Name, t.Shape(), io)
+		}
 		if rows {
 			if n >= 0 && t.Dim(0) != n {
 				return nil, 0, fmt.Errorf("explain: input %q has %d examples, others have %d", io.Name, t.Dim(0), n)
@@ -72,6 +75,22 @@ func (b batching) examples(feeds map[string]*tensor.Tensor) (map[string]*tensor.
 		}
 	}
 	return out, max(n, 1), nil
+}
+
+// fits reports whether s is a shape that io declares; with rows its first axis may have any extent.
+func fits(s tensor.Shape, io engine.IO, rows bool) bool {
+	if io.Dims == nil || len(io.Dims) == 0 && s.Len() == 1 {
+		return true
+	}
+	if len(s) != len(io.Dims) {
+		return false
+	}
+	for k, d := range io.Dims {
+		if d.Size >= 0 && s[k] != d.Size && !(rows && k == 0) {
+			return false
+		}
+	}
+	return true
 }
 
 // takes selects the rows of feeds listed in from.

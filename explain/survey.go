@@ -70,10 +70,12 @@ func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*t
 	} else {
 		e.net.goal, err = newGoal(e.c.Objective, e.c.Score, e.head, values[0], t, src)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		r.pointed = e.net.goal.pointed()
+	case !e.listing:
 		return nil, err
 	}
-	r.pointed = e.net.goal.pointed()
 	return r, nil
 }
 
