@@ -101,6 +101,29 @@ func New(m *engine.Model, c Config) (*Explainer, error) {
 // Logits is the formula.
 func (e *Explainer) Head() engine.Head { return e.head }
 
+// Objective is what kind of number is explained, known after the first Explain.
+func (e *Explainer) Objective() ObjectiveKind {
+	switch g := e.net.goal.(type) {
+	case *classes:
+		if g.values {
+			return OutputValue
+		}
+		return ClassScore
+	case *single:
+		if g.value {
+			return OutputValue
+		}
+		return BinaryScore
+	case *dense:
+		return RegionScore
+	case *position:
+		return PositionScore
+	case *expression:
+		return ExpressionOf
+	}
+	return ByOutputs
+}
+
 // Kind is what the explained input is, known after the first Explain.
 func (e *Explainer) Kind() Kind { return e.net.src.kind }
 
@@ -490,8 +513,8 @@ func (e *Explainer) top(r reading, targets []int) []Prediction {
 	var order []int
 	if e.net.goal.count() > 1 {
 		z := r.z
-		if _, dense := e.net.goal.(*dense); dense {
-			z = float32s(r.p)
+		if d, ok := e.net.goal.(*dense); ok {
+			z = d.strength(r)
 		}
 		order = ranked(z)
 	}

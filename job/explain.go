@@ -59,15 +59,16 @@ func DefaultRequests() []explain.Request {
 
 // ExplainReport is what a decision is based on.
 type ExplainReport struct {
-	Schema string            `json:"schema"`
-	Model  string            `json:"model"`
-	Score  string            `json:"score"`
-	Layers []string          `json:"layers"`
-	Images []ExplainedInput  `json:"images"`
-	Maps   []explain.Written `json:"maps"`
-	Report string            `json:"report"`
-	Panel  string            `json:"panel,omitempty"`
-	Notes  []string          `json:"notes,omitempty"`
+	Schema    string                `json:"schema"`
+	Model     string                `json:"model"`
+	Objective explain.ObjectiveKind `json:"objective"` // class, binary, value, region, position or expression
+	Score     string                `json:"score"`     // what is differentiated: logit, prob, logprob, value or the expression
+	Layers    []string              `json:"layers"`
+	Images    []ExplainedInput      `json:"images"`
+	Maps      []explain.Written     `json:"maps"`
+	Report    string                `json:"report"`
+	Panel     string                `json:"panel,omitempty"`
+	Notes     []string              `json:"notes,omitempty"`
 }
 
 // ExplainedInput is one input with its best classes.
@@ -224,15 +225,20 @@ func explainAll(ctx context.Context, l *Model, cfg explain.Config, in *explained
 		}
 		items = append(items, item)
 		r.Images = append(r.Images, ExplainedInput{p.name, images[0].Top[:min(5, len(images[0].Top))], p.truth})
-		r.Layers = x.Layers()
-		if score = fmt.Sprintf("%s, tensor %q", cfg.Score, x.Head().Logits); cfg.Objective.Expression != "" {
-			score = cfg.Objective.Expression
-		} else if a := x.Head().Activation; a != "" {
-			score += " before " + a
+		r.Layers, r.Objective = x.Layers(), x.Objective()
+		switch r.Objective {
+		case explain.ExpressionOf:
+			r.Score, score = cfg.Objective.Expression, cfg.Objective.Expression
+		case explain.OutputValue:
+			r.Score, score = "value", fmt.Sprintf("value, tensor %q", x.Head().Logits)
+		default:
+			r.Score, score = string(cfg.Score), fmt.Sprintf("%s, tensor %q", cfg.Score, x.Head().Logits)
+			if a := x.Head().Activation; a != "" {
+				score += " before " + a
+			}
 		}
 		bar.Set(i+1, p.name)
 	}
-	r.Score = cmp.Or(cfg.Objective.Expression, string(cfg.Score))
 	return items, score, nil
 }
 
