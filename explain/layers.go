@@ -175,6 +175,11 @@ func (t *terrain) layers() []graph.Value {
 func (t *terrain) layer(name string) (graph.Value, View, error) {
 	name, as := cutView(name)
 	v, err := t.named(name)
+	if base, view, ok := strings.Cut(name, "@"); err != nil && ok {
+		if _, plain := t.named(base); plain == nil || base == "auto" {
+			err = fmt.Errorf("explain: layer %q: there is no view %q%s; want %s", base, view, didYouMean(view, layouts), viewNames)
+		}
+	}
 	if err != nil {
 		return 0, View{}, err
 	}
