@@ -139,36 +139,40 @@ func (t *terrain) cuts() []graph.Value {
 }
 
 // auto is the layer that maps are made at unless one is named. For tokens it is their embedding. Otherwise it is the last tensor with
-// more than one position that all paths to the score pass through and of whose positions half or more have a gradient, and that is not the
-// scores of positions themselves in another form, or the activation just before it when only pooling and the like lie between, or the normalisation just after it when the positions act through that alone: in a vision
-// transformer that reads a class token, the first norm of the last block. early reports that most of the model comes after it.
+// more than one position that all paths to the score pass through, of whose positions half or more have a gradient (else two or more, else
+// one), and that is not the scores of positions themselves in another form, or the activation just before it when only pooling and the like
+// lie between, or the normalisation just after it when the positions act through that alone: in a vision transformer that reads a class
+// token, the first norm of the last block. note is what there is to know of the choice.
 //
 // The rule is that of https://github.com/frgfm/torch-cam (locate_candidate_layer) for convolutional nets and the advice of
 // https://jacobgil.github.io/pytorch-gradcam-book/vision_transformers.html for transformers, made independent of module names.
-func (t *terrain) auto() (v graph.Value, early bool, err error) {
+func (t *terrain) auto() (v graph.Value, note string, err error) {
 	if t.src.kind == KindTokens {
-		return t.src.at, false, nil
+		return t.src.at, "", nil
 	}
-	live := t.live()
-	scores := t.nearScores()
+	narrow := false
+	live, seen, scores := t.live(), t.seen(), t.nearScores()
 	cuts := slices.DeleteFunc(t.cuts(), func(v graph.Value) bool { return !t.hasWeights(v) || scores[v] })
-	last := func(fits func(c graph.Value) bool) (v graph.Value) {
+	last := func(enough func(some, all int) bool) graph.Value {
 		for known := len(t.src.axes); known >= 0; known-- {
 			for _, c := range slices.Backward(cuts) {
-				if t.usable(c) && t.views[c].v.spread() && t.best(c) == known && (known == 0 || live[part{c, known}]) && fits(c) {
+				if t.usable(c) && t.views[c].v.spread() && t.best(c) == known && (known == 0 || live[part{c, known}]) &&
+					enough(t.positionsSeen(c, seen)) {
 					return c
 				}
 			}
 		}
 		return 0
 	}
-	seen := t.seen()
-	if v = last(func(c graph.Value) bool { return t.mostSeen(c, seen) }); v == 0 {
-		v = last(func(graph.Value) bool { return true })
+	if v = last(func(some, all int) bool { return 2*some >= all }); v == 0 {
+		v = last(func(some, _ int) bool { return some > 1 })
 	}
 	if v == 0 {
-		return 0, false, fmt.Errorf("explain: no layer can be chosen automatically: no tensor with more than one position " +
-			"lies on every path to the class score; name one, see the list of layers")
+		if v = last(func(int, int) bool { return true }); v == 0 {
+			return 0, "", fmt.Errorf("explain: no layer can be chosen automatically: no tensor with more than one position " +
+				"lies on every path to the class score; name one, see the list of layers")
+		}
+		narrow = true
 	}
 	if w := t.normed(v, live); w != v {
 		v = w
@@ -176,7 +180,14 @@ func (t *terrain) auto() (v graph.Value, early bool, err error) {
 		v = t.activated(t.unviewed(v))
 	}
 	i := slices.IndexFunc(t.nodes, func(n *graph.Node) bool { return slices.Contains(n.Out, v) })
-	return v, 4*(i+1) < len(t.nodes), nil
+	switch {
+	case narrow:
+		note = fmt.Sprintf("of layer %q the score reads one position: Grad-CAM shows what is alike at the others, methods that multiply by the "+
+			"gradient show that position alone", t.g.Info(v).Name)
+	case 4*(i+1) < len(t.nodes):
+		note = fmt.Sprintf("layer %q was chosen, but most of the model comes after it: choose one by name", t.g.Info(v).Name)
+	}
+	return v, note, nil
 }
 
 // hasWeights reports whether v is made of products with weights, and is not just the input in another form.

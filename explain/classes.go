@@ -52,7 +52,7 @@ func (c *classes) choices(t Target, r reading) ([]int, error) {
 func (c *classes) about(r reading, k int) Prediction {
 	p := Prediction{Class: k, Logit: r.z[k]}
 	if c.values {
-		p.Value, p.Prob = new(r.z[k]), math.NaN()
+		p.Value, p.Prob, p.Label = new(r.z[k]), math.NaN(), fmt.Sprintf("value %d", k)
 	} else {
 		p.Prob = r.p[k]
 	}

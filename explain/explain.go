@@ -290,8 +290,8 @@ func (e *Explainer) prepare(feeds map[string]*tensor.Tensor) error {
 func (e *Explainer) place(t *terrain, name string) (place, error) {
 	v, view, err := t.layer(name)
 	if plain, as := cutView(name); plain == "auto" && t.g.Lookup(plain) == 0 {
-		var early bool
-		if v, early, err = t.auto(); err != nil {
+		var note string
+		if v, note, err = t.auto(); err != nil {
 			return place{}, err
 		}
 		name = t.g.Info(v).Name
@@ -300,8 +300,8 @@ func (e *Explainer) place(t *terrain, name string) (place, error) {
 		} else {
 			_, view, err = t.layer(name + "@" + as)
 		}
-		if early {
-			e.warn(fmt.Sprintf("layer %q was chosen, but most of the model comes after it: choose one by name", name))
+		if note != "" {
+			e.warn(note)
 		}
 	}
 	if err != nil {
@@ -389,7 +389,11 @@ func (e *Explainer) batch(ctx context.Context, feeds map[string]*tensor.Tensor, 
 				if skip[r] {
 					continue
 				}
-				m, err := e.finish(b, o, r, size[1], size[2])
+				at := src.shown
+				if b.Place == AtLayer {
+					at = e.net.layers[l].view
+				}
+				m, err := e.finish(b, o, r, at, size[1], size[2])
 				if err != nil {
 					return nil, err
 				}
@@ -462,8 +466,8 @@ func (m Map) place() string {
 	return fmt.Sprintf("layer %q", m.Layer)
 }
 
-// finish makes the Map of row r of an output, for an input of size h, w.
-func (e *Explainer) finish(b bound, o Output, r, h, w int) (Map, error) {
+// finish makes the Map of row r of an output made at a view, for an input of size h, w.
+func (e *Explainer) finish(b bound, o Output, r int, at View, h, w int) (Map, error) {
 	if err := check4D("a map of "+b.label, o.Map); err != nil {
 		return Map{}, err
 	}
@@ -477,11 +481,7 @@ func (e *Explainer) finish(b bound, o Output, r, h, w int) (Map, error) {
 	if v.C > 1 {
 		plane = reducePlane(v, "sum")
 	}
-	if v.H == m.H && v.W == m.W {
-		m.Up = slices.Clone(plane)
-	} else {
-		m.Up = Bilinear(plane, v.H, v.W, m.H, m.W)
-	}
+	m.Up = at.placed(plane, v.H, v.W, m.H, m.W)
 	ok := false
 	if m.Signed {
 		m.Heat, ok = Symmetric(m.Up)

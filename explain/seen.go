@@ -66,9 +66,9 @@ func among(levels []float32, x float32) bool {
 	return i >= 0 && levels[i]-x <= samePlace && x-levels[i] <= samePlace
 }
 
-// mostSeen reports whether the score has a gradient at half of the positions of v or more.
-func (t *terrain) mostSeen(v graph.Value, seen map[graph.Value][][]float32) bool {
-	some, all := 1, 1
+// positionsSeen is at how many of the positions of v the score has a gradient, of so many that would cover the input.
+func (t *terrain) positionsSeen(v graph.Value, seen map[graph.Value][][]float32) (some, all int) {
+	some, all = 1, 1
 	for k, c := range t.places(v) {
 		n := len(levelsOf(c.X))
 		if n == 0 {
@@ -81,5 +81,11 @@ func (t *terrain) mostSeen(v graph.Value, seen map[graph.Value][][]float32) bool
 			some = 0
 		}
 	}
-	return 2*some >= all
+	w := t.views[v].v
+	for k, n := range []int{t.src.shown.H, t.src.shown.W} {
+		if from, to := w.covers[k].steps(n); to-from < n {
+			all = all * n / (to - from)
+		}
+	}
+	return some, all
 }
