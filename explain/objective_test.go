@@ -223,6 +223,28 @@ func TestValues(t *testing.T) {
 			t.Errorf("target %v: %+v, score %g", target, got.Target, got.Score)
 		}
 	}
+	// A value is what the output gives, behind its sigmoid.
+	end := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 1)}, map[string][]int{"w": {6, 1}},
+		nodeOf("MatMul", "x w", "z"), nodeOf("Sigmoid", "z", "y"))
+	for kind, between := range map[ObjectiveKind]bool{OutputValue: true, BinaryScore: false} {
+		e := explainer(t, end, Config{Requests: []Request{{"gradient", nil}}, Objective: Objective{Kind: kind}, Targets: []Target{Class(1)}})
+		images, err := e.Explain(context.Background(), only(end, x))
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, g := images[0].Maps[0].Score, float64(images[0].Maps[0].Raw.F32()[0])
+		w, err := end.Param("w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := w.Value.Float64s()[0]
+		if between {
+			want *= z * (1 - z)
+		}
+		if math.Abs(g-want) > 1e-6 || (e.Head().Activation == "") != between {
+			t.Errorf("%s: score %g, derivative %g, want %g; head %+v", kind, z, g, want, e.Head())
+		}
+	}
 }
 
 func TestRegions(t *testing.T) {

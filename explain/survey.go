@@ -9,6 +9,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -190,6 +191,15 @@ func (e *Explainer) chooseOutput(m *engine.Model, name string) (graph.Value, err
 	if !slices.Contains(fit, name) {
 		return 0, fmt.Errorf("explain: output %q is no real number that depends on an input: choose one of %s", name,
 			strings.Join(fit, ", "))
+	}
+	if e.c.Objective.Kind == OutputValue && h.Activation != "" { // what it is after the activation
+		w := valueOf(m, name)
+		if n := g.Info(w).Def; !isReal(g.Info(w).DType) && n != nil && n.Op.Name == ops.Cast.Name {
+			w = n.In[0] // before it was narrowed
+		}
+		if isReal(g.Info(w).DType) {
+			h, v = engine.Head{Output: h.Output, Logits: g.Info(w).Name}, w
+		}
 	}
 	e.head = h
 	return v, nil

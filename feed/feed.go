@@ -26,7 +26,8 @@ type Options struct {
 // UnboundError is the error of an input that nothing feeds.
 type UnboundError struct {
 	Input  engine.IO
-	Arrays []string // what the data has and no input takes
+	Arrays []string    // what the data has and no input takes
+	More   []engine.IO // other inputs that nothing feeds
 }
 
 // Error names the input, its shape, and the ways out.
@@ -35,8 +36,12 @@ func (e *UnboundError) Error() string {
 	if len(e.Arrays) > 0 {
 		have = "no input takes the data's " + strings.Join(e.Arrays, ", ")
 	}
-	return fmt.Sprintf("nothing is given for input %v; %s: name an array of the data %q (npz), give --input %[3]s=COLUMN,… (csv) or a constant, --set %[3]s=1",
-		e.Input, have, e.Input.Name)
+	also := ""
+	for _, io := range e.More {
+		also += fmt.Sprintf(", nor for %v", io)
+	}
+	return fmt.Sprintf("nothing is given for input %v%s; %s: name an array of the data %q (npz), give --input %[4]s=COLUMN,… (csv) or a constant, --set %[4]s=1",
+		e.Input, also, have, e.Input.Name)
 }
 
 // source is what an input gets.
@@ -134,7 +139,11 @@ func bind(m *engine.Model, arrays []string, has bool, o Options) (*Plan, error) 
 		if has {
 			left = append(left, unnamed)
 		}
-		return nil, &UnboundError{ins[open[0]], left}
+		e := &UnboundError{Input: ins[open[0]], Arrays: left}
+		for _, i := range open[1:] {
+			e.More = append(e.More, ins[i])
+		}
+		return nil, e
 	}
 	for _, n := range left {
 		p.notes = append(p.notes, fmt.Sprintf("no input of the model takes the data's %q", n))
