@@ -123,7 +123,10 @@ func (it Item) beneath() (beneath, error) {
 	if err != nil {
 		return beneath{}, fmt.Errorf("%w (input %s)", err, it.Name)
 	}
-	full := it.Original.Bounds().Size()
+	full := it.Size
+	if full == (image.Point{}) {
+		full = it.Original.Bounds().Size()
+	}
 	if box == img.Bounds() {
 		return beneath{image: img, note: fmt.Sprintf("%d × %d pixels; the model sees it at %d × %d", full.X, full.Y, size.X, size.Y)}, nil
 	}
