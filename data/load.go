@@ -49,20 +49,29 @@ func LoadInput(path string, pre Preprocess, o Options) (Input, error) {
 	if err != nil {
 		return Input{}, err
 	}
-	pic, err := pre.Picture(raw)
+	in, err := pre.Input(raw)
 	if err != nil {
 		return Input{}, fmt.Errorf("%s: %w", path, err)
 	}
-	in := Input{X: tensor.New(tensor.Float32, append(tensor.Shape{1}, pre.shape(pic)...)...)}
-	if err := pre.normalise(in.X.F32(), pic); err != nil {
-		return Input{}, fmt.Errorf("%s: %w", path, err)
-	}
-	if in.Box, err = pre.Box(raw.Dim(2), raw.Dim(1)); err != nil {
+	in.Notes = p.remarks.notes(p.alpha, func(int) string { return path })
+	return in, nil
+}
+
+// Input is the picture x, uint8 or uint16 [C,H,W], as an input of a model, with what of it the model sees.
+func (p Preprocess) Input(x *tensor.Tensor) (Input, error) {
+	pic, err := p.Picture(x)
+	if err != nil {
 		return Input{}, err
 	}
-	n := depth(raw)
-	in.Shown, in.Original = raster{x: bytesOf(pic, n)}.image(), raster{x: bytesOf(raw, n)}.image()
-	in.Notes = p.remarks.notes(p.alpha, func(int) string { return path })
+	in := Input{X: tensor.New(tensor.Float32, append(tensor.Shape{1}, p.shape(pic)...)...)}
+	if err := p.normalise(in.X.F32(), pic); err != nil {
+		return Input{}, err
+	}
+	if in.Box, err = p.Box(x.Dim(2), x.Dim(1)); err != nil {
+		return Input{}, err
+	}
+	n := depth(x)
+	in.Shown, in.Original = raster{x: bytesOf(pic, n)}.image(), raster{x: bytesOf(x, n)}.image()
 	return in, nil
 }
 

@@ -38,6 +38,16 @@ func (m *Model) Batch() (fixed int) {
 	return b.fixed
 }
 
+// Batched reports whether axis 0 of the named input is that of the examples: it is free, or has the size of the batch that the file declares.
+func (m *Model) Batched(input string) bool {
+	for _, in := range m.inputs {
+		if in.Name == input {
+			return in.Dims == nil || len(in.Dims) > 0 && in.Dims[0].Size < 0 || m.batch.of[input]
+		}
+	}
+	return false
+}
+
 // freeBatch finds the batch that m was exported for and rewrites the graph to take any, where shapes let it. For the declared size it
 // computes the same as before.
 func (m *Model) freeBatch() {

@@ -44,7 +44,7 @@ func (m *Model) Head(output string) (Head, error) {
 		}
 	}
 	h := Head{Output: m.outputs[i].Name, Logits: m.outputs[i].Name}
-	a, ok := finalActivation(m.g, m.g.Outputs[i])
+	a, ok := finalActivation(m.g, m.taken(m.g.Outputs[i]))
 	if !ok {
 		// Numbers are compared and differentiated before they are narrowed to half precision.
 		if n := made(m.g, m.g.Outputs[i], ops.Cast); n != nil && half(m.g.Info(m.g.Outputs[i]).DType) {
@@ -55,6 +55,24 @@ func (m *Model) Head(output string) (Head, error) {
 	h.Activation, h.Axis, h.Flat, h.Logits = a.name, a.axis, a.flat, m.g.Info(a.z).Name
 	m.normalise(&h, a.z)
 	return h, nil
+}
+
+// taken is what v was before an axis of extent one was indexed away, as p[:, 0] of p [N,1] does: the same numbers.
+func (m *Model) taken(v graph.Value) graph.Value {
+	at := source(m.g, v)
+	n := made(m.g, at, ops.Gather)
+	if n == nil {
+		return v
+	}
+	shapes, _, _ := exec.Shapes(m.g, m.declared())
+	if int(at) >= len(shapes) || shapes[at] == nil || shapes[n.In[0]] == nil {
+		return v
+	}
+	from, to := shapes[n.In[0]], shapes[at]
+	if axis := ops.GatherAxis(n, len(from)); axis > 0 && from[axis] == 1 && to.Len() == from.Len() {
+		return m.taken(n.In[0])
+	}
+	return v
 }
 
 // normalise counts the axis of h from the front and forgets Flat where only one axis has more than one element.

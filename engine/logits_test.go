@@ -53,10 +53,13 @@ func TestHead(t *testing.T) {
 		{"sigmoid of exponentials", 13, dense, []string{fc, "e = Exp(z)", "a = Add(i, e)", "y = Div(e, a)"}, "z", "Sigmoid", 0, false},
 		{"no sigmoid: of z", 13, dense, []string{fc, "e = Exp(z)", "a = Add(i, e)", "y = Div(i, a)"}, "y", "", 0, false},
 		{"another quotient", 13, dense, []string{fc, "e = Exp(z)", "y = Div(z, e)"}, "y", "", 0, false},
+		{"Sigmoid, the one column", 13, dense, []string{"z = MatMul(x, v)", "p = Sigmoid(z)", "y = Gather(p, zero; axis=1)"}, "z", "Sigmoid", 0, false},
+		{"Sigmoid, one of three columns", 13, dense, []string{fc, "p = Sigmoid(z)", "y = Gather(p, zero; axis=1)"}, "y", "", 0, false},
+		{"Sigmoid, the first example", 13, dense, []string{fc, "p = Sigmoid(z)", "y = Gather(p, zero)"}, "y", "", 0, false},
 		{"a reduction behind", 13, tokens, []string{fc, "p = Softmax(z)", "y = ReduceMean(p; axes=[1])"}, "y", "", 0, false},
 	} {
 		m := loadText(t, testkit.Text{Opset: c.opset, In: []string{c.in}, Out: []string{"y"}, Nodes: c.nodes, Init: tensors{
-			"w": testkit.RandN(1, 4, 3), "k": testkit.RandN(2, 3, 4, 1, 1), "one": tensor.From([]int64{1}, 1), "s": tensor.From([]int64{-1, 3}, 2),
+			"w": testkit.RandN(1, 4, 3), "v": testkit.RandN(3, 4, 1), "zero": tensor.Scalar(int64(0)), "k": testkit.RandN(2, 3, 4, 1, 1), "one": tensor.From([]int64{1}, 1), "s": tensor.From([]int64{-1, 3}, 2),
 			"i": tensor.Scalar(float32(1)), "minus": tensor.Scalar(float32(-1)),
 		}})
 		h, err := m.Head("")

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
@@ -138,29 +139,40 @@ func (t *terrain) cuts() []graph.Value {
 }
 
 // auto is the layer that maps are made at unless one is named. For tokens it is their embedding. Otherwise it is the last tensor with
-// more than one position that all paths to the score pass through and whose positions have a gradient, or the activation just before it
-// when only pooling and the like lie between, or the normalisation just after it when the positions act through that alone: in a vision
-// transformer that reads a class token, the first norm of the last block. early reports that most of the model comes after it.
+// more than one position that all paths to the score pass through, of whose positions half or more have a gradient (else two or more, else
+// one), and that is not the scores of positions themselves in another form, or the activation just before it when only pooling and the like
+// lie between, or the normalisation just after it when the positions act through that alone: in a vision transformer that reads a class
+// token, the first norm of the last block. note is what there is to know of the choice.
 //
 // The rule is that of https://github.com/frgfm/torch-cam (locate_candidate_layer) for convolutional nets and the advice of
 // https://jacobgil.github.io/pytorch-gradcam-book/vision_transformers.html for transformers, made independent of module names.
-func (t *terrain) auto() (v graph.Value, early bool, err error) {
+func (t *terrain) auto() (v graph.Value, note string, err error) {
 	if t.src.kind == KindTokens {
-		return t.src.at, false, nil
+		return t.src.at, "", nil
 	}
-	live := t.live()
-	cuts := slices.DeleteFunc(t.cuts(), func(v graph.Value) bool { return !t.weighed(v) })
-	for known := len(t.src.axes); known >= 0 && v == 0; known-- {
-		for _, c := range slices.Backward(cuts) {
-			if t.usable(c) && t.views[c].v.spread() && t.best(c) == known && (known == 0 || live[part{c, known}]) {
-				v = c
-				break
+	narrow := false
+	live, seen, scores := t.live(), t.seen(), t.nearScores()
+	cuts := slices.DeleteFunc(t.cuts(), func(v graph.Value) bool { return !t.hasWeights(v) || scores[v] })
+	last := func(enough func(some, all int) bool) graph.Value {
+		for known := len(t.src.axes); known >= 0; known-- {
+			for _, c := range slices.Backward(cuts) {
+				if t.usable(c) && t.views[c].v.spread() && t.best(c) == known && (known == 0 || live[part{c, known}]) &&
+					enough(t.positionsSeen(c, seen)) {
+					return c
+				}
 			}
 		}
+		return 0
+	}
+	if v = last(func(some, all int) bool { return 2*some >= all }); v == 0 {
+		v = last(func(some, _ int) bool { return some > 1 })
 	}
 	if v == 0 {
-		return 0, false, fmt.Errorf("explain: no layer can be chosen automatically: no tensor with more than one position " +
-			"lies on every path to the class score; name one, see the list of layers")
+		if v = last(func(int, int) bool { return true }); v == 0 {
+			return 0, "", fmt.Errorf("explain: no layer can be chosen automatically: no tensor with more than one position " +
+				"lies on every path to the class score; name one, see the list of layers")
+		}
+		narrow = true
 	}
 	if w := t.normed(v, live); w != v {
 		v = w
@@ -168,15 +180,48 @@ func (t *terrain) auto() (v graph.Value, early bool, err error) {
 		v = t.activated(t.unviewed(v))
 	}
 	i := slices.IndexFunc(t.nodes, func(n *graph.Node) bool { return slices.Contains(n.Out, v) })
-	return v, 4*(i+1) < len(t.nodes), nil
+	switch {
+	case narrow:
+		note = fmt.Sprintf("of layer %q the score reads one position: Grad-CAM shows what is alike at the others, methods that multiply by the "+
+			"gradient show that position alone", t.g.Info(v).Name)
+	case 4*(i+1) < len(t.nodes):
+		note = fmt.Sprintf("layer %q was chosen, but most of the model comes after it: choose one by name", t.g.Info(v).Name)
+	}
+	return v, note, nil
 }
 
-// weighed reports whether v is made of products with weights, and is not just the input in another form.
-func (t *terrain) weighed(v graph.Value) bool {
+// hasWeights reports whether v is made of products with weights, and is not just the input in another form.
+func (t *terrain) hasWeights(v graph.Value) bool {
 	up := upstream(t.g, []graph.Value{v})
 	return slices.ContainsFunc(t.nodes, func(n *graph.Node) bool {
 		return (n.Op.Role == graph.Linear || n.Op.Role == graph.Recurrent) && n.Out[0] != 0 && up[n.Out[0]]
 	})
+}
+
+// nearScores are the values with nothing between them and scores at positions that weighs one number against another: those scores in
+// another form.
+func (t *terrain) nearScores() map[graph.Value]bool {
+	far, near := map[graph.Value]bool{}, map[graph.Value]bool{}
+	for _, v := range t.scores {
+		near[v] = slices.ContainsFunc(t.places(v), ops.Coord.Varies)
+	}
+	for _, n := range slices.Backward(t.nodes) {
+		for _, v := range n.In {
+			for _, o := range n.Out {
+				if v == 0 || o == 0 || !t.between[v] {
+					continue
+				}
+				switch n.Op.Role {
+				case graph.View, graph.Move, graph.Pool, graph.Activation, graph.Probability, graph.Normalisation, graph.Arithmetic:
+					far[v], near[v] = far[v] || far[o], near[v] || near[o]
+				default:
+					far[v] = true
+				}
+			}
+		}
+	}
+	maps.DeleteFunc(near, func(v graph.Value, is bool) bool { return !is || far[v] })
+	return near
 }
 
 // best is along how many axes the elements of v have places that have most.

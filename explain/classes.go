@@ -52,7 +52,7 @@ func (c *classes) choices(t Target, r reading) ([]int, error) {
 func (c *classes) about(r reading, k int) Prediction {
 	p := Prediction{Class: k, Logit: r.z[k]}
 	if c.values {
-		p.Value, p.Prob = new(r.z[k]), math.NaN()
+		p.Value, p.Prob, p.Label = new(r.z[k]), math.NaN(), fmt.Sprintf("value %d", k)
 	} else {
 		p.Prob = r.p[k]
 	}
@@ -110,7 +110,7 @@ func (s *single) about(r reading, k int) Prediction {
 	p := Prediction{Class: k, Logit: r.z[k]}
 	if s.value {
 		p.Value, p.Prob = new(r.z[1]), math.NaN()
-		p.Label = []string{"minus value", "value"}[k]
+		p.Label = []string{"value (what lowers it)", "value"}[k]
 		return p
 	}
 	p.Prob = r.p[k]

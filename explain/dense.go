@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -155,12 +156,26 @@ func (d *dense) read(f fetched, n int) ([]reading, error) {
 	return out, nil
 }
 
+// strength ranks the classes of a row by how much of the positions is theirs, then by their mean score: the largest for the first.
+func (d *dense) strength(r reading) []float32 {
+	order := make([]int, len(r.p))
+	for k := range order {
+		order[k] = k
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(r.p[b], r.p[a]), cmp.Compare(r.z[b], r.z[a])) })
+	out := make([]float32, len(order))
+	for i, k := range order {
+		out[k] = float32(len(order) - i)
+	}
+	return out
+}
+
 // choices ranks the classes by how much of the positions is theirs.
 func (d *dense) choices(t Target, r reading) ([]int, error) {
 	if t.kind == targetSign && d.classes > 1 {
 		return nil, fmt.Errorf("explain: target %v is for models with one output; this one has %d classes", t, d.classes)
 	}
-	return t.classes(float32s(r.p))
+	return t.classes(d.strength(r))
 }
 
 func (d *dense) about(r reading, k int) Prediction {

@@ -49,13 +49,15 @@ type Explainer struct {
 	like   map[string]tensor.Shape // of one row of the inputs, once seen
 	head   engine.Head
 	warned map[string]bool
+
+	listing bool // layers only, whatever the number that is explained
 }
 
 const defaultBatch = 16
 
 // New checks c against m. Layers and what the axes are is found out when the shape of the inputs is known, by the first Explain.
 func New(m *engine.Model, c Config) (*Explainer, error) {
-	e := &Explainer{c: c, warned: map[string]bool{}, net: &net{m: m, batching: newBatching(m), sessions: map[string]*engine.Session{}}}
+	e := &Explainer{c: c, warned: map[string]bool{}, net: &net{batching: newBatching(m), sessions: map[string]*engine.Session{}}}
 	if c.Score == "" {
 		e.c.Score = Logit
 	}
@@ -98,6 +100,29 @@ func New(m *engine.Model, c Config) (*Explainer, error) {
 // Head tells which tensor is the score: its name, and the activation after it that was looked through. For an expression
 // Logits is the formula.
 func (e *Explainer) Head() engine.Head { return e.head }
+
+// Objective is what kind of number is explained, known after the first Explain.
+func (e *Explainer) Objective() ObjectiveKind {
+	switch g := e.net.goal.(type) {
+	case *classes:
+		if g.values {
+			return OutputValue
+		}
+		return ClassScore
+	case *single:
+		if g.value {
+			return OutputValue
+		}
+		return BinaryScore
+	case *dense:
+		return RegionScore
+	case *position:
+		return PositionScore
+	case *expression:
+		return ExpressionOf
+	}
+	return ByOutputs
+}
 
 // Kind is what the explained input is, known after the first Explain.
 func (e *Explainer) Kind() Kind { return e.net.src.kind }
@@ -198,17 +223,21 @@ const topN = 10
 // Explain explains every example of feeds, the model's inputs by name, preprocessed: [N,C,H,W], [N,H,W,C], [N,T] or what else the model
 // takes. All examples of one Explainer must have one shape.
 func (e *Explainer) Explain(ctx context.Context, feeds map[string]*tensor.Tensor) ([]Image, error) {
-	feeds, n, err := e.net.examples(e.net.m, feeds)
+	feeds, n, err := e.net.examples(feeds)
 	if err != nil {
 		return nil, err
 	}
 	if err := e.prepare(feeds); err != nil {
 		return nil, err
 	}
+	size := e.c.Batch
+	if fixed := e.net.plan.Batch(); fixed > 0 {
+		size = max(fixed, size/fixed*fixed)
+	}
 	var out []Image
-	for lo := 0; lo < n; lo += e.c.Batch {
+	for lo := 0; lo < n; lo += size {
 		var from []int
-		for i := lo; i < min(lo+e.c.Batch, n); i++ {
+		for i := lo; i < min(lo+size, n); i++ {
 			from = append(from, i)
 		}
 		images, err := e.batch(ctx, e.net.takes(feeds, from), len(from), lo)
@@ -225,7 +254,7 @@ func (e *Explainer) prepare(feeds map[string]*tensor.Tensor) error {
 	shapes := map[string]tensor.Shape{}
 	for name, t := range feeds {
 		s := slices.Clone(t.Shape())
-		if e.net.rows[name] {
+		if e.net.m.Batched(name) {
 			s[0] = 1
 		}
 		shapes[name] = s
@@ -261,8 +290,8 @@ func (e *Explainer) prepare(feeds map[string]*tensor.Tensor) error {
 func (e *Explainer) place(t *terrain, name string) (place, error) {
 	v, view, err := t.layer(name)
 	if plain, as := cutView(name); plain == "auto" && t.g.Lookup(plain) == 0 {
-		var early bool
-		if v, early, err = t.auto(); err != nil {
+		var note string
+		if v, note, err = t.auto(); err != nil {
 			return place{}, err
 		}
 		name = t.g.Info(v).Name
@@ -271,8 +300,8 @@ func (e *Explainer) place(t *terrain, name string) (place, error) {
 		} else {
 			_, view, err = t.layer(name + "@" + as)
 		}
-		if early {
-			e.warn(fmt.Sprintf("layer %q was chosen, but most of the model comes after it: choose one by name", name))
+		if note != "" {
+			e.warn(note)
 		}
 	}
 	if err != nil {
@@ -360,7 +389,11 @@ func (e *Explainer) batch(ctx context.Context, feeds map[string]*tensor.Tensor, 
 				if skip[r] {
 					continue
 				}
-				m, err := e.finish(b, o, r, size[1], size[2])
+				at := src.shown
+				if b.Place == AtLayer {
+					at = e.net.layers[l].view
+				}
+				m, err := e.finish(b, o, r, at, size[1], size[2])
 				if err != nil {
 					return nil, err
 				}
@@ -433,8 +466,8 @@ func (m Map) place() string {
 	return fmt.Sprintf("layer %q", m.Layer)
 }
 
-// finish makes the Map of row r of an output, for an input of size h, w.
-func (e *Explainer) finish(b bound, o Output, r, h, w int) (Map, error) {
+// finish makes the Map of row r of an output made at a view, for an input of size h, w.
+func (e *Explainer) finish(b bound, o Output, r int, at View, h, w int) (Map, error) {
 	if err := check4D("a map of "+b.label, o.Map); err != nil {
 		return Map{}, err
 	}
@@ -448,11 +481,7 @@ func (e *Explainer) finish(b bound, o Output, r, h, w int) (Map, error) {
 	if v.C > 1 {
 		plane = reducePlane(v, "sum")
 	}
-	if v.H == m.H && v.W == m.W {
-		m.Up = slices.Clone(plane)
-	} else {
-		m.Up = Bilinear(plane, v.H, v.W, m.H, m.W)
-	}
+	m.Up = at.placed(plane, v.H, v.W, m.H, m.W)
 	ok := false
 	if m.Signed {
 		m.Heat, ok = Symmetric(m.Up)
@@ -484,8 +513,8 @@ func (e *Explainer) top(r reading, targets []int) []Prediction {
 	var order []int
 	if e.net.goal.count() > 1 {
 		z := r.z
-		if _, dense := e.net.goal.(*dense); dense {
-			z = float32s(r.p)
+		if d, ok := e.net.goal.(*dense); ok {
+			z = d.strength(r)
 		}
 		order = ranked(z)
 	}
@@ -530,6 +559,11 @@ func (e *Explainer) remark(r reading, choices []int) {
 				"the target negative explains what lowers it", e.head.Output))
 		}
 	case *classes:
+		if o.Kind == ByOutputs && e.head.Activation == "" && !strings.Contains(strings.ToLower(e.head.Output), "logit") &&
+			e.c.Labels == nil && slices.Equal(e.c.Targets, []Target{Argmax}) {
+			e.warn(fmt.Sprintf("output %q has %d numbers for each example and no softmax: they are taken for the scores of classes, "+
+				"unless the task is said to be regression", e.head.Output, g.classes))
+		}
 		if g.values && len(choices) == 1 && slices.Equal(e.c.Targets, []Target{Argmax}) {
 			e.warn(fmt.Sprintf("output %q has %d values: the first is explained; a target chooses another", e.head.Output, g.classes))
 		}

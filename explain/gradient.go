@@ -11,11 +11,12 @@ import (
 // sum_c |g_c|, l2 is sqrt(sum_c g_c²), none keeps the channels (the picture then shows their sum).
 var Reductions = []string{"abs-max", "sum", "abs-sum", "l2", "none"}
 
-// byKind is the choice of a reduction by what the input is: the numbers of an embedding mean nothing one by one.
+// byKind is the choice of a reduction by what the input is: the numbers of an embedding mean nothing one by one, those of a table or of the
+// channels of a series do, and so does their sign.
 const byKind = "auto"
 
 var reduceParam = Param{Name: "reduce", Default: byKind, Choices: append([]string{byKind}, Reductions...),
-	Doc: "how the channels of a pixel become one number; auto is abs-max, and l2 over the embedding of tokens"}
+	Doc: "how the channels of a pixel become one number; auto is abs-max for pictures, l2 over the embedding of tokens, none for tables and series"}
 
 func init() {
 	register(Method{
@@ -33,6 +34,8 @@ func init() {
 				switch {
 				case how == byKind && p.Kind() == KindTokens:
 					how = "l2"
+				case how == byKind && p.Kind() != KindPicture:
+					how = "none"
 				case how == byKind:
 					how = "abs-max"
 				}

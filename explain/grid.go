@@ -145,10 +145,8 @@ func (r Render) cell(m Map, caption string) report.Map {
 // empty is a grid with the legends that ms need.
 func (r Render) empty(under beneath, ms []Map) report.Maps {
 	g := report.Maps{Base: under.image, Window: under.window, Alone: true, Alpha: r.Overlay.Alpha}
-	for _, c := range r.legends(Item{Result: Image{Maps: ms}}) {
-		l := report.Legend{Image: r.strip(c), Name: c.Name}
-		l.Low, l.High = c.ends()
-		g.Legends = append(g.Legends, l)
+	for _, l := range r.legends(Item{Result: Image{Maps: ms}}) {
+		g.Legends = append(g.Legends, report.Legend{Image: l.strip, Name: l.name, Low: l.low, High: l.high})
 	}
 	return g
 }

@@ -15,6 +15,7 @@ type Item struct {
 
 	Original image.Image     // the picture that Base was cut from, upright; nil when there is none
 	Box      image.Rectangle // the part of Original that became Base, in its pixels; it may reach beyond it where Base is padded
+	Size     image.Point     // of the picture before it was reduced to Original; zero when it was not
 
 	Text   *Text
 	Row    *Row
@@ -47,6 +48,18 @@ func (it Item) whole() bool {
 		return false
 	}
 	return it.Box != it.Original.Bounds() || it.Original.Bounds().Size() != it.Base.Bounds().Size()
+}
+
+// Reduced is it with an Original that is as large as a page shows it, for those who keep many.
+func (it Item) Reduced() Item {
+	if !it.whole() {
+		it.Original = nil
+		return it
+	}
+	if small, box, err := shownOriginal(it.Original, it.Box, maxPageOriginal); err == nil && small.Bounds().Dx() < it.Original.Bounds().Dx() {
+		it.Size, it.Original, it.Box = it.Original.Bounds().Size(), small, box
+	}
+	return it
 }
 
 // flat are the n values of m, one for each part of the input.

@@ -22,9 +22,10 @@ type Layer struct {
 }
 
 // ListLayers lists the tensors between the explained input and the score that can be read as channels at positions, in order. shapes are
-// those of the inputs by name; Input, Output and Objective of c say what is explained.
+// those of the inputs by name; Input, Output and Objective of c say what is explained. Where it is not known what the output means, the
+// layers are those before all of it.
 func ListLayers(m *engine.Model, shapes map[string]tensor.Shape, c Config) ([]Layer, error) {
-	e := &Explainer{c: c, warned: map[string]bool{}}
+	e := &Explainer{c: c, warned: map[string]bool{}, listing: true}
 	if c.Score == "" {
 		e.c.Score = Logit
 	}
@@ -73,14 +74,15 @@ type viewed struct {
 	err error
 }
 
-// upstream are the values that some of vs depend on, themselves included.
+// upstream are the values that some of vs depend on by their numbers, themselves included: what is made of the shape of a value alone does
+// not depend on it, nor what is made of whole numbers.
 func upstream(g *graph.Graph, vs []graph.Value) map[graph.Value]bool {
 	before := map[graph.Value]bool{}
 	for _, v := range vs {
 		before[v] = true
 	}
 	for _, n := range slices.Backward(g.Nodes) {
-		if slices.ContainsFunc(n.Out, func(v graph.Value) bool { return v != 0 && before[v] }) {
+		if slices.ContainsFunc(n.Out, func(v graph.Value) bool { return v != 0 && before[v] && g.Info(v).DType.IsFloat() }) {
 			for _, v := range n.In {
 				if v != 0 {
 					before[v] = true
@@ -173,6 +175,11 @@ func (t *terrain) layers() []graph.Value {
 func (t *terrain) layer(name string) (graph.Value, View, error) {
 	name, as := cutView(name)
 	v, err := t.named(name)
+	if base, view, ok := strings.Cut(name, "@"); err != nil && ok {
+		if _, plain := t.named(base); plain == nil || base == "auto" {
+			err = fmt.Errorf("explain: layer %q: there is no view %q%s; want %s", base, view, didYouMean(view, layouts), viewNames)
+		}
+	}
 	if err != nil {
 		return 0, View{}, err
 	}

@@ -3,11 +3,13 @@ package explain
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/grad"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -23,7 +25,6 @@ var Plain = Policy{}
 // net runs a model: forward, or forward and backward, in batches that it admits.
 type net struct {
 	batching
-	m         *engine.Model
 	src       source
 	goal      goal
 	layers    []place
@@ -136,11 +137,10 @@ func (n *net) backward(ctx context.Context, policy Policy, feeds map[string]*ten
 	})
 }
 
-// each runs s over the rows of feeds, collects the numbers and what the scores say, and calls more, if any, with each result.
+// each runs s over the rows of feeds, collects the numbers and what the scores say, and calls got, if any, with each result.
 func (n *net) each(ctx context.Context, s *engine.Session, p *Pass, feeds map[string]*tensor.Tensor, choices []int,
-	more func(r *engine.Result, lo, hi int) error) error {
+	got func(r *engine.Result, lo, hi int) error) error {
 	rows := len(choices)
-	all := map[string]*tensor.Tensor{}
 	ks := make([]int64, rows)
 	for i, k := range choices {
 		ks[i] = int64(k)
@@ -149,21 +149,18 @@ func (n *net) each(ctx context.Context, s *engine.Session, p *Pass, feeds map[st
 	if err != nil {
 		return err
 	}
-	for name, t := range feeds {
-		all[name] = t
-	}
-	for name, t := range extra {
-		all[name] = t
-	}
-	all[choiceInput] = tensor.From(ks, rows)
-	return n.run(ctx, s, all, rows, func(r *engine.Result, fed map[string]*tensor.Tensor, lo, hi int) error {
-		f := fetched{scores: map[string]*tensor.Tensor{}, feeds: fed}
+	more := feed.Rows{Same: map[string]*tensor.Tensor{choiceInput: tensor.From(ks, rows)}}
+	maps.Copy(more.Same, extra)
+	maps.DeleteFunc(more.Same, func(name string, _ *tensor.Tensor) bool { return !slices.Contains(s.Feeds(), name) })
+	return n.plan.RunFeeds(ctx, s, feeds, rows, more, func(part feed.Part) error {
+		lo, hi := part.Lo, part.Hi
+		f := fetched{scores: map[string]*tensor.Tensor{}, feeds: more.Slice(lo, hi).Same}
 		for _, name := range n.goal.scores() {
-			f.scores[name] = r.Value(name)
+			f.scores[name] = part.Value(name)
 		}
-		v := r.Loss()
+		v := part.Loss()
 		if v == nil {
-			v = r.Value(rowsValue)
+			v = part.Value(rowsValue)
 		}
 		if v.Len() < hi-lo {
 			return fmt.Errorf("explain: %d numbers to explain for %d examples; the model mixes them", v.Len(), hi-lo)
@@ -174,10 +171,10 @@ func (n *net) each(ctx context.Context, s *engine.Session, p *Pass, feeds map[st
 			return err
 		}
 		p.Scores, p.readings = append(p.Scores, f.rows...), append(p.readings, readings...)
-		if more == nil {
+		if got == nil {
 			return nil
 		}
-		return more(r, lo, hi)
+		return got(part.Result, lo, hi)
 	})
 }
 

@@ -147,7 +147,7 @@ func (b *build) scored(s Score, z graph.Value, each bool) graph.Value {
 
 // advice is what to do where gtk cannot know which number is meant.
 const advice = "name the number to explain as a formula over the outputs (--objective 'scores[0,17,1]' or 'mean(out[:,2,4:8])'), " +
-	"another output (--output), or a class and a region of an output that has classes at positions (--target, --region)"
+	"another output (--output), what it is (--task), or a class and a region of an output that has classes at positions (--target, --region)"
 
 // newGoal makes the objective o ready. z is the score tensor of head h; places of it are known from t.
 func newGoal(o Objective, s Score, h engine.Head, z graph.Value, t *trace, src source) (goal, error) {
@@ -157,17 +157,13 @@ func newGoal(o Objective, s Score, h engine.Head, z graph.Value, t *trace, src s
 			advice)
 	}
 	sc := scoreTensor{name: h.Logits, shape: shape, rows: t.n, each: h.Activation == "Sigmoid", score: s}
-	sc.normed = t.g.Info(z).Def != nil && t.g.Info(z).Def.Op.Role == graph.Normalisation
 	if err := sc.axes(t.coords[z], o.Kind); err != nil {
 		return nil, fmt.Errorf("explain: output %q is %s: %w: %s", h.Output, t.describe(z), err, advice)
 	}
 	kind := o.Kind
 	if kind == ByOutputs {
 		var err error
-		if kind, err = sc.kind(h, src, o); err == nil && kind == RegionScore && o.Region == "" {
-			err = sc.boxes(t, z)
-		}
-		if err != nil {
+		if kind, err = sc.kind(h, z, t, src, o); err != nil {
 			return nil, fmt.Errorf("explain: output %q is %s: %w: %s", h.Output, t.describe(z), err, advice)
 		}
 	}
@@ -213,7 +209,6 @@ type scoreTensor struct {
 	classes int
 	axis    int   // of the classes; -1 when there is one number at each position
 	grid    []int // the other axes, which have more than one position
-	normed  bool  // a normalisation makes it
 }
 
 func (s *scoreTensor) scores() []string { return []string{s.name} }
@@ -284,46 +279,6 @@ func (s *scoreTensor) gridded(c ops.Coords) bool {
 // follows reports whether elements along axis k of a value are at different positions of the input.
 func follows(c ops.Coords, k int) bool {
 	return len(c) > 1 && slices.ContainsFunc(c[1:], func(x ops.Coord) bool { return k < len(x.Shape) && x.Shape[k] > 1 && x.Varies() })
-}
-
-// kind is what the scores seem to be.
-func (s *scoreTensor) kind(h engine.Head, src source, o Objective) (ObjectiveKind, error) {
-	switch {
-	case o.Position != nil:
-		return PositionScore, nil
-	case o.Region != "":
-		return RegionScore, nil
-	case len(s.grid) == 0 && s.classes > 1:
-		return ClassScore, nil
-	case len(s.grid) == 0 && s.each:
-		return BinaryScore, nil
-	case len(s.grid) == 0:
-		return OutputValue, nil
-	case src.kind == KindTokens && s.classes > 1:
-		return PositionScore, nil
-	case h.Activation == "" && s.normed:
-		return ByOutputs, fmt.Errorf("it is made by a normalisation: hidden states more likely than %d classes at each position",
-			s.classes)
-	case h.Activation == "" && s.classes == 1:
-		return ByOutputs, fmt.Errorf("it has one number at each of %d positions, of which it is not known what they mean", s.positions())
-	case h.Activation == "" && s.classes == src.fed.C && s.positions() >= src.fed.H*src.fed.W:
-		return ByOutputs, fmt.Errorf("it is of the form of the input, a picture more likely than %d classes at each position", s.classes)
-	}
-	return RegionScore, nil
-}
-
-// boxes fails when another output has four numbers at each position of the scores z: those of a detector, which are not an area.
-func (s *scoreTensor) boxes(t *trace, z graph.Value) error {
-	for _, v := range t.g.Outputs {
-		b := t.shapes[v]
-		if v != z && s.axis > 0 && len(b) == len(s.shape) && b[s.axis] == 4 && s.shape[s.axis] != 4 {
-			rest := slices.Clone(b)
-			if rest[s.axis] = s.shape[s.axis]; rest.Equal(s.shape) {
-				return fmt.Errorf("%q has four numbers at each of its positions: scores of boxes, each for itself", t.g.Info(v).Name)
-			}
-		}
-	}
-	return nil
 }
 
 // flat is the scores as [N,K,P]: class axis, then positions in row-major order.

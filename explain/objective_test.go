@@ -223,6 +223,28 @@ func TestValues(t *testing.T) {
 			t.Errorf("target %v: %+v, score %g", target, got.Target, got.Score)
 		}
 	}
+	// A value is what the output gives, behind its sigmoid.
+	end := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 6)}, []*onnxpb.ValueInfoProto{reals("y", 1)}, map[string][]int{"w": {6, 1}},
+		nodeOf("MatMul", "x w", "z"), nodeOf("Sigmoid", "z", "y"))
+	for kind, between := range map[ObjectiveKind]bool{OutputValue: true, BinaryScore: false} {
+		e := explainer(t, end, Config{Requests: []Request{{"gradient", nil}}, Objective: Objective{Kind: kind}, Targets: []Target{Class(1)}})
+		images, err := e.Explain(context.Background(), only(end, x))
+		if err != nil {
+			t.Fatal(err)
+		}
+		z, g := images[0].Maps[0].Score, float64(images[0].Maps[0].Raw.F32()[0])
+		w, err := end.Param("w")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := w.Value.Float64s()[0]
+		if between {
+			want *= z * (1 - z)
+		}
+		if math.Abs(g-want) > 1e-6 || (e.Head().Activation == "") != between {
+			t.Errorf("%s: score %g, derivative %g, want %g; head %+v", kind, z, g, want, e.Head())
+		}
+	}
 }
 
 func TestRegions(t *testing.T) {
@@ -497,6 +519,24 @@ func TestRefusals(t *testing.T) {
 			nodeOf("Conv", "x b", "bc"), nodeOf("Reshape", "bc flat4", "bf"), nodeOf("Transpose", "bf", "boxes",
 				onnx.AttrInts("perm", 0, 2, 1))),
 			double(1, 1, 3, 4, 4), "scores of boxes"},
+		"boxes of a detector": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 4, 4)},
+			[]*onnxpb.ValueInfoProto{reals("y", 16, 4), reals("s", 16, 2)}, map[string][]int{"s2": {2, 3, 1, 1}, "b": {4, 3, 1, 1}},
+			nodeOf("Conv", "x s2", "sc"), nodeOf("Reshape", "sc flat2", "sf"), nodeOf("Transpose", "sf", "s",
+				onnx.AttrInts("perm", 0, 2, 1)),
+			nodeOf("Conv", "x b", "bc"), nodeOf("Reshape", "bc flat4", "bf"), nodeOf("Transpose", "bf", "y",
+				onnx.AttrInts("perm", 0, 2, 1))),
+			double(1, 1, 3, 4, 4), "corners of boxes"},
+		"boxes and scores in one": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 4, 4)}, []*onnxpb.ValueInfoProto{reals("y", 4, 16)},
+			map[string][]int{"b": {4, 3, 1, 1}}, nodeOf("Conv", "x b", "c"), nodeOf("Reshape", "c flat4", "y")),
+			double(1, 1, 3, 4, 4), "lie on one axis"},
+		"features": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 8, 8)}, []*onnxpb.ValueInfoProto{reals("y", 2, 8, 8)},
+			map[string][]int{"f": {2, 3, 3, 3}}, nodeOf("Conv", "x f", "c", pads), nodeOf("Relu", "c", "y")),
+			double(1, 1, 3, 8, 8), "hidden states more likely"},
+		"hidden states, the norm in parts": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 8, 3)}, []*onnxpb.ValueInfoProto{reals("y", 8, 2)},
+			map[string][]int{"f": {3, 2}, "g": {2}}, nodeOf("MatMul", "x f", "h"), nodeOf("ReduceMean", "h", "m", onnx.AttrInts("axes", -1)),
+			nodeOf("Sub", "h m", "d"), nodeOf("Mul", "d d", "q"), nodeOf("ReduceMean", "q", "v", onnx.AttrInts("axes", -1)),
+			nodeOf("Sqrt", "v", "s"), nodeOf("Div", "d s", "n"), nodeOf("Mul", "n g", "y")),
+			double(1, 1, 8, 3), "hidden states more likely"},
 		"volume": {graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 1, 2, 2, 2)}, []*onnxpb.ValueInfoProto{reals("y", 8)}, k,
 			nodeOf("Flatten", "x", "y")),
 			double(1, 1, 1, 2, 2, 2), "volumes cannot be shown"},
@@ -508,7 +548,7 @@ func TestRefusals(t *testing.T) {
 		if name == "volume" {
 			continue
 		}
-		for _, flag := range []string{"--objective", "--output", "--target"} {
+		for _, flag := range []string{"--objective", "--output", "--task", "--target"} {
 			if !strings.Contains(err.Error(), flag) {
 				t.Errorf("%s: %v does not name %s", name, err, flag)
 			}

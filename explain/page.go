@@ -5,6 +5,7 @@ import (
 	"image"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/report"
@@ -122,7 +123,10 @@ func (it Item) beneath() (beneath, error) {
 	if err != nil {
 		return beneath{}, fmt.Errorf("%w (input %s)", err, it.Name)
 	}
-	full := it.Original.Bounds().Size()
+	full := it.Size
+	if full == (image.Point{}) {
+		full = it.Original.Bounds().Size()
+	}
 	if box == img.Bounds() {
 		return beneath{image: img, note: fmt.Sprintf("%d × %d pixels; the model sees it at %d × %d", full.X, full.Y, size.X, size.Y)}, nil
 	}
@@ -167,9 +171,12 @@ func predictions(top []Prediction, targets [][]Map) report.Table {
 		return slices.ContainsFunc(targets, func(ms []Map) bool { return ms[0].Target.Class == k })
 	}
 	odds := slices.ContainsFunc(top, func(p Prediction) bool { return !math.IsNaN(p.Prob) })
-	table := report.Table{Caption: "● explained below", Head: []string{"", "Class", "Value"}, Numeric: []int{2}}
+	table := report.Table{Caption: "● explained below", Head: []string{"", "Number", "Value"}, Numeric: []int{2}}
 	if odds {
 		table.Head, table.Numeric = []string{"", "Class", "Probability", "Logit"}, []int{3}
+		if top[0].Share {
+			table.Head[2], table.Head[3] = "Share of the positions", "Mean logit"
+		}
 	}
 	for i, p := range top {
 		if i >= 5 && !explained(p.Class) {
@@ -180,7 +187,7 @@ func predictions(top []Prediction, targets [][]Map) report.Table {
 			mark = report.Cell{Text: "●", Tone: report.Good}
 		}
 		name := p.Name()
-		if p.Label != "" {
+		if p.Label != "" && p.Value == nil && p.Label != strconv.Itoa(p.Class) {
 			name = fmt.Sprintf("%s (%d)", p.Label, p.Class)
 		}
 		row := []report.Cell{mark, report.C(name)}
@@ -188,7 +195,11 @@ func predictions(top []Prediction, targets [][]Map) report.Table {
 			share := p.Prob
 			row = append(row, report.Cell{Text: percent(share), Bar: &share})
 		}
-		table.Rows = append(table.Rows, append(row, report.Num(float64(p.Logit), 4)))
+		n := p.Logit
+		if p.Value != nil {
+			n = *p.Value
+		}
+		table.Rows = append(table.Rows, append(row, report.Num(float64(n), 4)))
 	}
 	return table
 }
@@ -209,8 +220,12 @@ func (r Render) blocks(it Item, under beneath, maps []Map) ([]report.Block, erro
 			title += " at " + m.Layer
 		}
 		blocks = append(blocks, report.Heading(title), b)
-		if it.Row == nil {
+		switch {
+		case it.Row != nil: // bars have a sign
+		case m.Signed:
 			blocks = append(blocks, report.Scale{Low: "against", High: "for", From: r.Diverging.At(0), To: r.Diverging.At(1)})
+		default:
+			blocks = append(blocks, report.Scale{Low: "low", High: "high", To: r.Diverging.At(1)})
 		}
 		if m.Constant {
 			blocks = append(blocks, report.Note{Tone: report.Warn, Text: nothingToShow})

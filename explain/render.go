@@ -96,21 +96,50 @@ func (c *Colormap) ends() (low, high string) {
 	return "low", "high"
 }
 
-// legends are the colour maps that the maps of items use.
-func (r Render) legends(items ...Item) []*Colormap {
-	var low, mid bool
+// legend is a strip of colours, one pixel high, with the words at its ends.
+type legend struct {
+	name      string // of the colour map
+	strip     image.Image
+	low, high string
+}
+
+// legends are those of the maps of items: of text, rows and series without a sign the upper half of the diverging colours.
+func (r Render) legends(items ...Item) []legend {
+	var low, mid, half bool
 	for _, it := range items {
 		for _, m := range it.Result.Maps {
-			signed := m.Signed || !it.picture()
-			low, mid = low || !signed, mid || signed
+			switch {
+			case m.Signed:
+				mid = true
+			case it.picture():
+				low = true
+			default:
+				half = true
+			}
 		}
 	}
-	var out []*Colormap
+	var out []legend
+	add := func(signed bool) {
+		c := r.colours(signed)
+		l := legend{name: c.Name, strip: r.strip(c)}
+		l.low, l.high = c.ends()
+		out = append(out, l)
+	}
 	if low {
-		out = append(out, r.colours(false))
+		add(false)
 	}
 	if mid {
-		out = append(out, r.colours(true))
+		add(true)
+	}
+	if half && !mid {
+		c := r.Diverging
+		img := image.NewNRGBA(image.Rect(0, 0, 256, 1))
+		for i := range 256 {
+			q := c.At(1)
+			q.A = uint8(i)
+			img.SetNRGBA(i, 0, q)
+		}
+		out = append(out, legend{c.Name, img, "low", "high"})
 	}
 	return out
 }
@@ -146,10 +175,8 @@ func (r Render) Panel(items []Item) (*image.NRGBA, error) {
 			p.Rows = append(p.Rows, row)
 		}
 	}
-	for _, c := range r.legends(items...) {
-		l := PanelLegend{Strip: r.strip(c)}
-		l.Low, l.High = c.ends()
-		p.Legends = append(p.Legends, l)
+	for _, l := range r.legends(items...) {
+		p.Legends = append(p.Legends, PanelLegend{l.strip, l.low, l.high})
 	}
 	return p.Draw()
 }
@@ -165,10 +192,15 @@ func (m Map) at() string {
 	return m.Layer
 }
 
-// says is the probability of p, or its value where a model has no probabilities (Prob is NaN).
+// says is the probability of p, its share of the positions, or its value where a model has no probabilities (Prob is NaN).
 func (p Prediction) says() string {
-	if math.IsNaN(p.Prob) {
+	switch {
+	case p.Value != nil:
+		return fmt.Sprintf("%.4g", *p.Value)
+	case math.IsNaN(p.Prob):
 		return fmt.Sprintf("%.4g", p.Logit)
+	case p.Share:
+		return percent(p.Prob) + " of the positions"
 	}
 	return percent(p.Prob)
 }

@@ -109,7 +109,7 @@ func RenderSeries(values, relevance [][]float32, names []string, r Render) (*ima
 	width := r.width()
 	axis := 0
 	for _, ch := range channels {
-		axis = max(axis, l.width(tick(ch.low)), l.width(tick(ch.high)))
+		axis = max(axis, l.width(ch.tick(ch.low)), l.width(ch.tick(ch.high)))
 	}
 	x0, x1 := chartMargin+axis+8, width-chartMargin
 	step := l.line + plot + gap
@@ -130,7 +130,7 @@ func RenderSeries(values, relevance [][]float32, names []string, r Render) (*ima
 			draw.Draw(out, stretch, image.NewUniform(onPaper(c, a)), image.Point{}, draw.Src)
 		}
 		ch.line(out, box)
-		high, low := tick(ch.high), tick(ch.low)
+		high, low := ch.tick(ch.high), ch.tick(ch.low)
 		l.write(out, x0-8-l.width(high), box.Min.Y-3, high, panelSoft)
 		if low != high {
 			l.write(out, x0-8-l.width(low), box.Max.Y-l.line+3, low, panelSoft)
@@ -147,8 +147,13 @@ func RenderSeries(values, relevance [][]float32, names []string, r Render) (*ima
 	return out, nil
 }
 
-// tick is a number at an axis.
-func tick(v float64) string { return strconv.FormatFloat(v, 'g', 4, 64) }
+// tick is a number at the axis of ch.
+func (ch channel) tick(v float64) string {
+	if math.Abs(v) < 1e-6*(ch.high-ch.low) {
+		return "0"
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
 
 // line draws the values of ch into box, broken where they are not finite. Each value stands in the middle of its band.
 func (ch channel) line(out *image.NRGBA, box image.Rectangle) {

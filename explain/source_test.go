@@ -128,7 +128,7 @@ func TestSeveralInputs(t *testing.T) {
 	}
 	for change, want := range map[string]string{
 		"x": `input x float64[N,6] is not given`, "+z": `no input "z"`,
-		"rows": `input "x" has 1 examples, others have 2`, "half": "not all of its numbers are whole",
+		"rows": `input "x" has 1 examples, others have 2`, "half": "numbers of type float32 do not fit int64",
 	} {
 		bad := map[string]*tensor.Tensor{}
 		for k, v := range feeds {
@@ -215,6 +215,7 @@ func TestLayerNames(t *testing.T) {
 		"laier": `did you mean "layer"`, "pol": `did you mean "pool"`,
 		"y": "input or score itself", "x": "input or score itself", "k": "not between",
 		"q": "cannot be read as channels at positions", "c": "", "r@nchw": "", "r@nhwc": "", "pool": "",
+		"r@nchv": `layer "r": there is no view "nchv" (did you mean "nchw"?)`, "rr@nchv": `no layer "rr@nchv"`, "auto@nhwx": `there is no view "nhwx"`,
 	} {
 		_, err := explainer(t, m, Config{Requests: []Request{{"gradcam", nil}}, Layers: []string{layer}}).Explain(context.Background(),
 			only(m, double(1, 1, 3, 8, 8)))

@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -15,7 +17,7 @@ import (
 // what lies between.
 func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*terrain, error) {
 	if e.net == nil {
-		e.net = &net{m: m, batching: newBatching(m)}
+		e.net = &net{batching: newBatching(m)}
 	}
 	shapes := map[string]tensor.Shape{}
 	for name, t := range feeds {
@@ -31,7 +33,7 @@ func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*t
 	}
 	if e.mixes(m, shapes, t, values) {
 		e.warn("the score depends on all examples of a batch: they are explained one at a time")
-		e.net.fixed = 1
+		e.net.alone()
 		if t, err = e.traced(m, shapes); err != nil {
 			return nil, err
 		}
@@ -55,12 +57,12 @@ func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*t
 		if !slices.Contains(r.nodes, n) {
 			continue
 		}
-		if e.net.fixed > 0 || n.Op.Role == graph.Recurrent {
+		if e.net.plan.Batch() > 0 || n.Op.Role == graph.Recurrent {
 			return nil, fmt.Errorf("explain: %s mixes the rows of the batch, so that no example can be explained alone: "+
 				"the first axis of input %v may not be that of the examples", n.Label(), src.io)
 		}
 		e.warn(fmt.Sprintf("%s mixes the examples of a batch: they are explained one at a time", n.Label()))
-		e.net.fixed = 1
+		e.net.alone()
 		return e.survey(m, feeds)
 	}
 	e.net.src = src
@@ -69,10 +71,12 @@ func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*t
 	} else {
 		e.net.goal, err = newGoal(e.c.Objective, e.c.Score, e.head, values[0], t, src)
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		r.pointed = e.net.goal.pointed()
+	case !e.listing:
 		return nil, err
 	}
-	r.pointed = e.net.goal.pointed()
 	return r, nil
 }
 
@@ -128,14 +132,12 @@ func (e *Explainer) measure(t *trace, scores []graph.Value, feeds map[string]*te
 
 // traced infers the shapes of all values, for two rows where the model takes any number.
 func (e *Explainer) traced(m *engine.Model, shapes map[string]tensor.Shape) (*trace, error) {
-	n := tracedRows
-	if e.net.fixed > 0 {
-		n = e.net.fixed
-	}
-	t, err := newTrace(m.Graph(), e.net.shapesFor(m, shapes, n), n)
-	if err != nil && n != 1 && e.net.fixed == 0 { // a model that declares any batch and takes one
-		if one, err1 := newTrace(m.Graph(), e.net.shapesFor(m, shapes, 1), 1); err1 == nil {
-			e.net.fixed = 1
+	fixed := e.net.plan.Batch()
+	n := cmp.Or(fixed, tracedRows)
+	t, err := newTrace(m.Graph(), e.net.shapesFor(shapes, n), n)
+	if err != nil && n != 1 && fixed == 0 { // a model that declares any batch and takes one
+		if one, err1 := newTrace(m.Graph(), e.net.shapesFor(shapes, 1), 1); err1 == nil {
+			e.net.alone()
 			return one, nil
 		}
 	}
@@ -153,7 +155,7 @@ func (e *Explainer) traced(m *engine.Model, shapes map[string]tensor.Shape) (*tr
 func (e *Explainer) rowValues(g *graph.Graph) []graph.Value {
 	var out []graph.Value
 	for _, v := range g.Inputs {
-		if e.net.rows[g.Info(v).Name] {
+		if e.net.m.Batched(g.Info(v).Name) {
 			out = append(out, v)
 		}
 	}
@@ -190,6 +192,15 @@ func (e *Explainer) chooseOutput(m *engine.Model, name string) (graph.Value, err
 		return 0, fmt.Errorf("explain: output %q is no real number that depends on an input: choose one of %s", name,
 			strings.Join(fit, ", "))
 	}
+	if e.c.Objective.Kind == OutputValue && h.Activation != "" { // what it is after the activation
+		w := valueOf(m, name)
+		if n := g.Info(w).Def; !isReal(g.Info(w).DType) && n != nil && n.Op.Name == ops.Cast.Name {
+			w = n.In[0] // before it was narrowed
+		}
+		if isReal(g.Info(w).DType) {
+			h, v = engine.Head{Output: h.Output, Logits: g.Info(w).Name}, w
+		}
+	}
 	e.head = h
 	return v, nil
 }
@@ -208,7 +219,7 @@ func scoreOf(m *engine.Model, output string) (engine.Head, graph.Value, error) {
 
 // mixes reports whether an axis of a score other than the first grows with the batch: the examples are compared with each other.
 func (e *Explainer) mixes(m *engine.Model, shapes map[string]tensor.Shape, t *trace, scores []graph.Value) bool {
-	if e.net.fixed > 0 {
+	if e.net.plan.Batch() > 0 {
 		return false
 	}
 	if i := slices.IndexFunc(m.Outputs(), func(o engine.IO) bool { return o.Name == e.head.Output }); i >= 0 {
@@ -217,7 +228,7 @@ func (e *Explainer) mixes(m *engine.Model, shapes map[string]tensor.Shape, t *tr
 			return false // the file says that the other axes do not grow
 		}
 	}
-	more, err := newTrace(m.Graph(), e.net.shapesFor(m, shapes, t.n+1), t.n+1)
+	more, err := newTrace(m.Graph(), e.net.shapesFor(shapes, t.n+1), t.n+1)
 	if err != nil {
 		return true
 	}

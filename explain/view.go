@@ -20,6 +20,10 @@ type View struct {
 	Name    string // one of the layouts, tokens:1 (one token before the grid), windows (several to a row), or gathered, for any other order
 	C, H, W int
 
+	// covers is the part of the input's height and width that the positions stand for, in its steps; zero where that is all of it or not
+	// known, as in a view that was asked for.
+	covers [2]span
+
 	shape tensor.Shape // of the value for one row: the axis of rows has extent per
 	axis  int          // of the rows
 	per   int          // how many entries of that axis a row has
@@ -28,6 +32,29 @@ type View struct {
 	joint tensor.Shape
 	at    []int
 	order *elements
+}
+
+// span is a stretch of an axis on which step i covers i-½ to i+½, and how far apart the positions on it are.
+type span struct{ from, to, apart float32 }
+
+// spanOf is what evenly spaced places stand for; zero for a single one.
+func spanOf(levels []float32) span {
+	n := len(levels)
+	if n < 2 {
+		return span{}
+	}
+	apart := (levels[n-1] - levels[0]) / float32(n-1)
+	return span{levels[0] - apart/2, levels[n-1] + apart/2, apart}
+}
+
+// steps are the first of n steps and the one after the last that s covers. Those are all where less than a position is missing at either
+// end: a place may be that of one of several that were joined.
+func (s span) steps(n int) (from, to int) {
+	if most := 0.75 * s.apart; s == (span{}) || s.from+0.5 <= most && float32(n)-0.5-s.to <= most {
+		return 0, n
+	}
+	from = min(max(int(math.Round(float64(s.from)+0.5)), 0), n-1)
+	return from, max(min(int(math.Round(float64(s.to)+0.5)), n), from+1)
 }
 
 // elements is the order of a view, made when it is needed.
@@ -233,6 +260,7 @@ func (v *View) grid(places ops.Coords) error {
 			continue
 		}
 		extent[2-len(places)+k] = len(levels)
+		v.covers[2-len(places)+k] = spanOf(levels)
 		for i, x := range c.Expand(v.joint) {
 			switch {
 			case v.at[i] < 0:
@@ -258,6 +286,23 @@ func (v *View) grid(places ops.Coords) error {
 	v.C = count[0] * (v.shape.Len() / v.joint.Len())
 	v.order = &elements{}
 	return nil
+}
+
+// placed is the plane [h,w] of the view's positions, resized to the part of an input [H,W] that they stand for; 0 elsewhere.
+func (v View) placed(plane []float32, h, w, H, W int) []float32 {
+	y0, y1 := v.covers[0].steps(H)
+	x0, x1 := v.covers[1].steps(W)
+	if y1-y0 != h || x1-x0 != w {
+		plane = Bilinear(plane, h, w, y1-y0, x1-x0)
+	}
+	if y1-y0 == H && x1-x0 == W {
+		return slices.Clone(plane)
+	}
+	out := make([]float32, H*W)
+	for y := y0; y < y1; y++ {
+		copy(out[y*W+x0:y*W+x1], plane[(y-y0)*(x1-x0):])
+	}
+	return out
 }
 
 // samePlace is how far apart coordinates of one position may be.
@@ -409,12 +454,12 @@ func parseView(name string, s tensor.Shape, n int, grid [2]int) (View, error) {
 	if !isTokens {
 		v, err := layoutView(name, one, axis, one[axis])
 		if err != nil {
-			return v, fmt.Errorf("%v cannot be read as %s: %w", s, name, err)
+			return v, fmt.Errorf("%v cannot be read as %s: %w", one, name, err)
 		}
 		return v, nil
 	}
 	if len(s) != 3 || one[0] != 1 {
-		return View{}, fmt.Errorf("%v cannot be read as tokens, which are [N,T,C]", s)
+		return View{}, fmt.Errorf("%v cannot be read as tokens, which are [N,T,C]", one)
 	}
 	skipText, gridText, hasGrid := strings.Cut(rest, ":")
 	skip := 0

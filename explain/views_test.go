@@ -13,6 +13,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -196,7 +197,7 @@ func TestViewsByHand(t *testing.T) {
 		"/encoder/layers/encoder_layer_0/Add_1_output_0@tokens:17":    "fewer than 17",
 		"/encoder/layers/encoder_layer_0/Add_1_output_0@nlc":          "nlc 1x17",
 		"/encoder/layers/encoder_layer_0/Add_1_output_0@nchw":         "cannot be read as nchw",
-		"/encoder/layers/encoder_layer_0/Add_1_output_0@nhcw":         "no layer",
+		"/encoder/layers/encoder_layer_0/Add_1_output_0@nhcw":         "no view",
 		"/conv_proj/Conv_output_0":                                    "nchw 4x4",
 	} {
 		e := explainer(t, vit, Config{Requests: []Request{{"gradcam", nil}}, Layers: []string{layer}})
@@ -293,6 +294,42 @@ func TestViewThereAndBack(t *testing.T) {
 		}
 		if len(kinds) == 0 {
 			t.Errorf("%s has no layers", name)
+		}
+	}
+}
+
+// A layer that holds a part of the input has its map there and nothing elsewhere; one whose places are those of the first of several that
+// were joined covers all of it.
+func TestPartsOfTheInput(t *testing.T) {
+	pads := onnx.AttrInts("pads", 1, 1, 1, 1)
+	ints := func(name string, v ...int64) *onnxpb.NodeProto {
+		return nodeOf("Constant", "", name, onnx.AttrInts("value_ints", v...))
+	}
+	m := graphOf(t, []*onnxpb.ValueInfoProto{reals("x", 3, 8, 12)}, []*onnxpb.ValueInfoProto{reals("y", 4)},
+		map[string][]int{"k": {6, 3, 3, 3}, "w": {12, 4}}, nodeOf("Conv", "x k", "c", pads), nodeOf("Relu", "c", "r"),
+		ints("from", 4, 0), ints("to", 8, 6), ints("on", 2, 3), nodeOf("Slice", "r from to on", "part"),
+		ints("f0", 0, 0), ints("f1", 1, 1), ints("end", 4, 6), ints("step", 2, 2), ints("f0on", 2, 3),
+		nodeOf("Slice", "part f0 end f0on step", "a"), nodeOf("Slice", "part f1 end f0on step", "b"),
+		nodeOf("Concat", "a b", "joined", onnx.AttrInt("axis", 1)), nodeOf("GlobalAveragePool", "joined", "g"), nodeOf("Flatten", "g", "q"),
+		nodeOf("MatMul", "q w", "y"))
+	c := Config{Requests: []Request{{"normgrad", nil}}, Layers: []string{"r", "part", "joined"}}
+	images, err := explainer(t, m, c).Explain(context.Background(), only(m, double(1, 1, 3, 8, 12)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range images[0].Maps {
+		h, w := got.Raw.Dim(1), got.Raw.Dim(2)
+		want := make([]float32, 8*12)
+		copy(want, got.Raw.F32())
+		if got.Layer != "r" {
+			want = make([]float32, 8*12)
+			inside := Bilinear(got.Raw.F32(), h, w, 4, 6)
+			for y := range 4 {
+				copy(want[(4+y)*12:], inside[y*6:(y+1)*6])
+			}
+		}
+		if !slices.Equal(got.Up, want) {
+			t.Errorf("at %s [%d,%d]:\n%v\nwant\n%v", got.Layer, h, w, got.Up, want)
 		}
 	}
 }

@@ -26,8 +26,9 @@ type Options struct {
 // UnboundError is the error of an input that nothing feeds.
 type UnboundError struct {
 	Input  engine.IO
-	Arrays []string // what the data has and no input takes
-	Beside string   // the input that could get the array without a name, "" when there is none
+	Arrays []string    // what the data has and no input takes
+	Beside string      // the input that could get the array without a name, "" when there is none
+	More   []engine.IO // other inputs that nothing feeds
 }
 
 // Error names the input, its shape, and the ways out.
@@ -38,8 +39,12 @@ func (e *UnboundError) Error() string {
 	} else if len(e.Arrays) > 0 {
 		have = "no input takes the data's " + strings.Join(e.Arrays, ", ")
 	}
-	return fmt.Sprintf("nothing is given for input %v; %s: name an array of the data %q (npz), give --input %[3]s=COLUMN,… (csv) or a constant, --set %[3]s=1",
-		e.Input, have, e.Input.Name)
+	also := ""
+	for _, io := range e.More {
+		also += fmt.Sprintf(", nor for %v", io)
+	}
+	return fmt.Sprintf("nothing is given for input %v%s; %s: name an array of the data %q (npz), give --input %[4]s=COLUMN,… (csv) or a constant, --set %[4]s=1",
+		e.Input, also, have, e.Input.Name)
 }
 
 // source is what an input gets.
@@ -54,6 +59,7 @@ type Plan struct {
 	m       *engine.Model
 	sources []source
 	notes   []string
+	size    int // examples at a time, 0 by the model
 }
 
 // unnamed stands for Batch.X in messages and in Options.From.
@@ -134,9 +140,13 @@ func bind(m *engine.Model, arrays []string, has bool, o Options) (*Plan, error) 
 		p.sources[open[0]].field, left = left[0], nil
 	case len(open) > 0:
 		if has {
-			return nil, &UnboundError{ins[open[1]], append(left, unnamed), ins[open[0]].Name}
+			return nil, &UnboundError{Input: ins[open[1]], Arrays: append(left, unnamed), Beside: ins[open[0]].Name}
 		}
-		return nil, &UnboundError{Input: ins[open[0]], Arrays: left}
+		e := &UnboundError{Input: ins[open[0]], Arrays: left}
+		for _, i := range open[1:] {
+			e.More = append(e.More, ins[i])
+		}
+		return nil, e
 	}
 	for _, n := range left {
 		p.notes = append(p.notes, fmt.Sprintf("no input of the model takes the data's %q", n))
@@ -214,9 +224,20 @@ func (p *Plan) Main() engine.IO {
 	return engine.IO{}
 }
 
+// Arrays are the names of the arrays of a batch that p feeds; that without a name is left out.
+func (p *Plan) Arrays() []string {
+	var out []string
+	for _, s := range p.sources {
+		if s.fill == nil && s.field != "" {
+			out = append(out, s.field)
+		}
+	}
+	return out
+}
+
 // With is p for another model with the same inputs, such as one read back from a file.
 func (p *Plan) With(m *engine.Model) (*Plan, error) {
-	q := &Plan{m: m, notes: p.notes}
+	q := &Plan{m: m, notes: p.notes, size: p.size}
 	for _, io := range m.Inputs() {
 		i := slices.IndexFunc(p.sources, func(s source) bool { return s.io.Name == io.Name })
 		if i < 0 {

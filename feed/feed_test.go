@@ -233,3 +233,47 @@ func TestFixedBatch(t *testing.T) {
 		t.Errorf("a value of another first axis: %v", err)
 	}
 }
+
+// What is at hand is cut by the axis that the model says is that of the examples: a constant with as many numbers as there are examples is
+// fed whole.
+func TestDirect(t *testing.T) {
+	m := model(t, input{"x", tensor.Float32, []any{4, 1}}, input{"levels", tensor.Float32, []any{6}})
+	s, err := m.Session(engine.Query{Fetch: []string{"out.x", "out.levels"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := tensor.From([]float32{0, 1, 2, 3, 4, 5}, 6, 1)
+	feeds := map[string]*tensor.Tensor{"x": x, "levels": x.Reshape(6)}
+	for size, p := range map[int]*Plan{4: Direct(m), 1: Direct(m).Singly()} {
+		var got *tensor.Tensor
+		parts := 0
+		err := p.RunFeeds(context.Background(), s, feeds, 6, Rows{}, func(part Part) (err error) {
+			if parts++; part.Value("out.levels").Len() != 6 {
+				t.Errorf("a constant of 6 numbers is %v", part.Value("out.levels"))
+			}
+			got, err = Gather(got, "out.x", part.Value("out.x"), part, 6)
+			return err
+		})
+		if size == 1 {
+			if err == nil || !strings.Contains(err.Error(), "batches of 4") {
+				t.Errorf("one at a time of a model of four: %v", err)
+			}
+			continue
+		}
+		if err != nil || p.Batch() != 4 || parts != 2 || !tensor.Equal(got, x) {
+			t.Errorf("%d parts, %v: %v", parts, got, err)
+		}
+	}
+	free := model(t, input{"x", tensor.Float32, []any{"N", 1}})
+	if s, err = free.Session(engine.Query{Fetch: []string{"out.x"}}); err != nil {
+		t.Fatal(err)
+	}
+	parts := 0
+	err = Direct(free).Singly().RunFeeds(context.Background(), s, map[string]*tensor.Tensor{"x": x}, 6, Rows{}, func(part Part) error {
+		parts++
+		return nil
+	})
+	if err != nil || parts != 6 {
+		t.Errorf("one at a time: %d parts, %v", parts, err)
+	}
+}

@@ -50,10 +50,25 @@ func (p *Plan) Run(ctx context.Context, s *engine.Session, b *data.Batch, more R
 // Direct is a plan for inputs that are at hand, for RunFeeds.
 func Direct(m *engine.Model) *Plan { return &Plan{m: m} }
 
+// Singly is p with one example at a time, whatever the model says it takes: for one that mixes the examples of a batch.
+func (p *Plan) Singly() *Plan {
+	q := *p
+	q.size = 1
+	return &q
+}
+
+// Batch is how many examples are fed at a time: those of engine.Model.Batch, 0 for any number, or 1.
+func (p *Plan) Batch() int {
+	if p.size > 0 {
+		return p.size
+	}
+	return p.m.Batch()
+}
+
 // RunFeeds is Run for inputs that are at hand: n examples each, constants as they are to be fed.
 func (p *Plan) RunFeeds(ctx context.Context, s *engine.Session, feeds map[string]*tensor.Tensor, n int, more Rows, got func(Part) error) error {
 	size := n
-	if fixed := p.m.Batch(); fixed > 0 {
+	if fixed := p.Batch(); fixed > 0 {
 		size = fixed
 	}
 	for lo := 0; lo < n; lo += size {
@@ -61,7 +76,7 @@ func (p *Plan) RunFeeds(ctx context.Context, s *engine.Session, feeds map[string
 		part := make(map[string]*tensor.Tensor, len(feeds)+len(more.Same)+len(more.Weight))
 		for name, t := range feeds {
 			part[name] = t
-			if !p.whole(name) && t.Rank() > 0 && t.Dim(0) == n {
+			if p.m.Batched(name) && !p.whole(name) && t.Rank() > 0 && t.Dim(0) == n {
 				part[name] = slab(t, lo, hi, size, true)
 			}
 		}

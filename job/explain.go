@@ -4,14 +4,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/explain"
-	"github.com/gtk-onnx/gtk/internal/report"
 	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -59,15 +55,16 @@ func DefaultRequests() []explain.Request {
 
 // ExplainReport is what a decision is based on.
 type ExplainReport struct {
-	Schema string            `json:"schema"`
-	Model  string            `json:"model"`
-	Score  string            `json:"score"`
-	Layers []string          `json:"layers"`
-	Images []ExplainedInput  `json:"images"`
-	Maps   []explain.Written `json:"maps"`
-	Report string            `json:"report"`
-	Panel  string            `json:"panel,omitempty"`
-	Notes  []string          `json:"notes,omitempty"`
+	Schema    string                `json:"schema"`
+	Model     string                `json:"model"`
+	Objective explain.ObjectiveKind `json:"objective"` // class, binary, value, region, position or expression
+	Score     string                `json:"score"`     // what is differentiated: logit, prob, logprob, value or the expression
+	Layers    []string              `json:"layers"`
+	Images    []ExplainedInput      `json:"images"`
+	Maps      []explain.Written     `json:"maps"`
+	Report    string                `json:"report"`
+	Panel     string                `json:"panel,omitempty"`
+	Notes     []string              `json:"notes,omitempty"`
 }
 
 // ExplainedInput is one input with its best classes.
@@ -138,11 +135,7 @@ func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport
 			return nil, fmt.Errorf("--noise: %w", err)
 		}
 	}
-	items, score, err := explainAll(ctx, l, cfg, in, r, rep)
-	if err != nil {
-		return nil, err
-	}
-	return r, writeExplanation(c, l, in, r, items, score)
+	return r, explainAll(ctx, c, l, cfg, in, r, rep)
 }
 
 // explainTargets reads the targets of a config.
@@ -192,89 +185,6 @@ func (c ExplainConfig) objective(t *task.Task) (explain.Objective, error) {
 		o.Kind = explain.RegionScore
 	}
 	return o, nil
-}
-
-// explainAll makes the maps; inputs of different shape have an explainer each.
-func explainAll(ctx context.Context, l *Model, cfg explain.Config, in *explained, r *ExplainReport, rep Reporter) (items []explain.Item, score string, err error) {
-	explainers := map[string]*explain.Explainer{}
-	bar := rep.Stage("explain", len(in.inputs))
-	defer bar.End()
-	for i, p := range in.inputs {
-		var shapes []string
-		for name, t := range p.feeds {
-			shapes = append(shapes, fmt.Sprint(name, t.Shape()))
-		}
-		slices.Sort(shapes)
-		key := strings.Join(shapes, " ")
-		x := explainers[key]
-		if x == nil {
-			if x, err = explain.New(l.Model, cfg); err != nil {
-				return nil, "", badInput(err)
-			}
-			explainers[key] = x
-		}
-		images, err := x.Explain(ctx, p.feeds)
-		if err != nil {
-			return nil, "", fmt.Errorf("%s: %w", p.name, err)
-		}
-		item, err := in.item(p, x.Input(), images[0])
-		if err != nil {
-			return nil, "", fmt.Errorf("%s: %w", p.name, err)
-		}
-		items = append(items, item)
-		r.Images = append(r.Images, ExplainedInput{p.name, images[0].Top[:min(5, len(images[0].Top))], p.truth})
-		r.Layers = x.Layers()
-		if score = fmt.Sprintf("%s, tensor %q", cfg.Score, x.Head().Logits); cfg.Objective.Expression != "" {
-			score = cfg.Objective.Expression
-		} else if a := x.Head().Activation; a != "" {
-			score += " before " + a
-		}
-		bar.Set(i+1, p.name)
-	}
-	r.Score = cmp.Or(cfg.Objective.Expression, string(cfg.Score))
-	return items, score, nil
-}
-
-// writeExplanation writes the files of a run.
-func writeExplanation(c ExplainConfig, l *Model, in *explained, r *ExplainReport, items []explain.Item, score string) error {
-	render := explain.DefaultRender()
-	if c.Render != nil {
-		render = *c.Render
-	}
-	w := &explain.Writer{
-		Dir: c.Out, PNG: true, NPY: true, JSON: c.MapJSON, Force: c.Force, Render: render, Model: filepath.Base(l.Path),
-		Details: map[string]any{"seed": c.Seed},
-	}
-	for i, it := range items {
-		it.Name = r.Images[i].Image
-		written, err := w.Write(it)
-		if err != nil {
-			return err
-		}
-		r.Maps = append(r.Maps, written...)
-	}
-	if c.Panel {
-		panel, err := render.Panel(items)
-		if err != nil {
-			return err
-		}
-		if r.Panel, err = w.Panel("panel", panel); err != nil {
-			return err
-		}
-	}
-	settings := []report.Setting{{Name: "model", Value: filepath.Base(l.Path)}, {Name: "seed", Value: fmt.Sprint(c.Seed)}}
-	if l.Pre != nil {
-		settings = append(settings, report.Setting{Name: "preprocessing", Value: l.Pre.String()})
-	}
-	page, err := render.Page(items, explain.PageInfo{
-		Title: strings.TrimSuffix(filepath.Base(l.Path), ".onnx"), Kicker: "gtk explain", Footer: "Made by gtk explain. The raw maps are in the .npy files beside this page.",
-		Input: in.io.String(), Score: score, Settings: settings, Warnings: r.Notes,
-	})
-	if err != nil {
-		return err
-	}
-	r.Report = filepath.Join(c.Out, "report.html")
-	return WriteFile(r.Report, func(f *os.File) error { return page.Write(f) })
 }
 
 // LayersReport lists the layers that maps can be made at.

@@ -22,6 +22,16 @@ var GatherPerExample = new(graph.Spec)
 // GatherPerExampleNorm2 is the squared norm of GatherPerExample, [N], without making it: only entries that occur in an example count.
 var GatherPerExampleNorm2 = new(graph.Spec)
 
+// GatherAxis is the axis of its data, of the given rank, that n takes entries along, counted from the front; -1 for nodes that are no Gather.
+func GatherAxis(n *graph.Node, rank int) int {
+	if a, ok := n.Attrs.(*gatherAttrs); ok {
+		if k, err := axis(a.Axis, rank); err == nil {
+			return k
+		}
+	}
+	return -1
+}
+
 type gatherAttrs struct {
 	Axis int `onnx:"axis,default=0"`
 }

@@ -49,15 +49,19 @@ type Facts []Fact
 
 func (f Facts) render(*page) (template.HTML, error) { return execute("facts", f) }
 
-// Scale explains two colours that fade from their ends to nothing in the middle.
+// Scale explains two colours that fade from their ends to nothing in the middle or, when From is zero, one that fades to the left.
 type Scale struct {
 	Low, High string // what the ends stand for
 	From, To  color.NRGBA
 }
 
 func (s Scale) render(*page) (template.HTML, error) {
+	from := "transparent"
+	if s.From != (color.NRGBA{}) {
+		from = string(css(s.From)) + ",transparent"
+	}
 	return execute("scale", map[string]any{"Low": s.Low, "High": s.High, "Style": template.CSS(fmt.Sprintf(
-		"background:linear-gradient(90deg,%s,transparent,%s)", css(s.From), css(s.To)))})
+		"background:linear-gradient(90deg,%s,%s)", from, css(s.To)))})
 }
 
 // Setting is a name and its value.

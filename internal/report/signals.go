@@ -67,7 +67,7 @@ func (s Signals) render(*page) (template.HTML, error) {
 		v := signalView{
 			Name: sig.Name, NameY: coord(float64(top - 6)), Top: coord(float64(top)),
 			HighY: coord(float64(top + 10)), LowY: coord(float64(top + signalPlot - 2)),
-			Left: left, Plot: signalPlot, PlotSize: right - left, High: tick(y.hi), Low: tick(y.lo),
+			Left: left, Plot: signalPlot, PlotSize: right - left, High: tick(y.hi, y.hi-y.lo), Low: tick(y.lo, y.hi-y.lo),
 		}
 		v.Lines = sig.lines(x, y)
 		for k, share := range sig.Bands {
@@ -94,8 +94,19 @@ func (s Signals) render(*page) (template.HTML, error) {
 	})
 }
 
-// tick is a number at the axis of a signal, short enough for the room there.
-func tick(v float64) string { return strconv.FormatFloat(v, 'g', 3, 64) }
+// tick is a number at the axis of a signal of that span, short enough for the room there.
+func tick(v, span float64) string {
+	if math.Abs(v) < 1e-6*span {
+		return "0"
+	}
+	s := ""
+	for figures := 3; figures > 0; figures-- {
+		if s = strconv.FormatFloat(v, 'g', figures, 64); len(s) < 8 {
+			break
+		}
+	}
+	return s
+}
 
 // bandTitle says which moments band k of n moments holds and how strong it is.
 func bandTitle(k, bands, n int, share float64) string {
