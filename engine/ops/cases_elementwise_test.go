@@ -144,7 +144,8 @@ func init() {
 	for _, op := range []string{"Greater", "Less"} {
 		register(opCase{op: op, opset: 1, attrs: is("broadcast", 1, "axis", 1), in: []arg{x(2, 3, 4), w(3)}, values: true})
 	}
-	register(opCase{op: "Equal", opset: 1, attrs: is("broadcast", 1), in: []arg{given(tensor.From([]int32{1, 2, 3, 1}, 2, 2)), given(tensor.From([]int32{1, 2}, 2))}, values: true})
+	register(opCase{op: "Equal", opset: 1, attrs: is("broadcast", 1), in: []arg{given(tensor.From([]int32{1, 2, 3, 1}, 2, 2)),
+		given(tensor.From([]int32{1, 2}, 2))}, values: true})
 }
 
 // thirds has numbers that differ from those of the other two kinds by at least 0.1: no ties between inputs.

@@ -298,7 +298,8 @@ func (r *reader) node(n *onnxpb.NodeProto) error {
 	return nil
 }
 
-// TestOfficialSuite runs the oracle on the official cases of the operators that it has. How many pass of each stands in testdata/passes.txt.
+// TestOfficialSuite runs the oracle on the official cases of the operators that it has. How many pass of each stands in
+// testdata/passes.txt.
 func TestOfficialSuite(t *testing.T) {
 	cases := testkit.OfficialSuite(t)
 	known := testkit.ReadKnownFailures(t, "testdata/known_failures.txt")
@@ -328,7 +329,8 @@ func TestOfficialSuite(t *testing.T) {
 	known.CheckStale(t)
 	t.Logf("%d cases pass, %d need operators or types that the oracle does not have", passed, skipped)
 	command := "go test ./internal/naive -run '^TestOfficialSuite$' -update"
-	tally.Check(t, "testdata/passes.txt", "Cases of the official suite that use the operator and that the oracle computes.\nWritten by: "+command, command)
+	tally.Check(t, "testdata/passes.txt",
+		"Cases of the official suite that use the operator and that the oracle computes.\nWritten by: "+command, command)
 }
 
 // operatorsIn adds the names of the operators of g and its bodies to used.

@@ -7,7 +7,8 @@ import (
 )
 
 // passesAbout begins the table of passes.
-const passesAbout = `What the tests check of each operator. One line is one definition, with the versions that it is for; "gtk." are private ones.
+const passesAbout = `What the tests check of each operator. One line is one definition, with the versions that it is for;
+"gtk." are private ones.
 suite     cases of the official suite that use the operator and pass
 cases     small problems, in one element type each, that agree with the oracle, with one thread and two, planned and not
 first     ... whose gradient agrees with differences of the oracle; of a private operator: gradients that it is part of
