@@ -9,18 +9,16 @@ import (
 )
 
 // body makes a body that captures some values of m and all its conditions. The values come after formals, which it has already.
-func (m *maker) body(attr string, formals []val, b *graph.Builder) (in *maker, captured []graph.Value) {
-	in = &maker{r: m.r, o: m.o, b: b, vals: formals, depth: m.depth - 1, inBody: true}
+func (m *maker) body(formals []val, b *graph.Builder) *maker {
+	in := &maker{r: m.r, o: m.o, b: b, vals: formals, depth: m.depth - 1, outer: m}
 	for range 1 + m.r.IntN(3) {
 		v, _ := m.pick(anyShape)
-		captured = append(captured, v.v)
-		in.push(b.G.AddInput(fmt.Sprintf("%s in", attr), tensor.Float32, nil), v.shape...)
+		in.push(in.capture(v.v, tensor.Float32), v.shape...)
 	}
 	for _, c := range m.conds {
-		captured = append(captured, c)
-		in.conds = append(in.conds, b.G.AddInput("c", tensor.Bool, nil))
+		in.conds = append(in.conds, in.capture(c, tensor.Bool))
 	}
-	return in, captured
+	return in
 }
 
 // branch is an If on the condition whose branches compute different things of one shape.
@@ -34,8 +32,8 @@ func (m *maker) branch() bool {
 	for _, attr := range []string{"then_branch", "else_branch"} {
 		g := graph.New(attr)
 		b := graph.NewBuilder(g)
-		first := val{g.AddInput("x", tensor.Float32, nil), x.shape}
-		in, caps := m.body(attr, []val{first}, b)
+		in := m.body(nil, b)
+		in.push(in.capture(x.v, tensor.Float32), x.shape...)
 		for range m.r.IntN(4) {
 			in.step()
 		}
@@ -43,7 +41,7 @@ func (m *maker) branch() bool {
 		g.Outputs = []graph.Value{last.v}
 		m.b.Fail(b.Err())
 		bodies = append(bodies, &graph.Body{Attr: attr, G: g})
-		captured = append(append(captured, x.v), caps...)
+		captured = append(captured, in.captured...)
 	}
 	n := m.b.AddControl(fmt.Sprintf("if%d", len(m.vals)), ops.If, nil, m.conds[:1], []bool{true}, bodies, captured)
 	if n != nil {
@@ -63,7 +61,7 @@ func (m *maker) loop() bool {
 	g.AddInput("i", tensor.Int64, nil)
 	cond := g.AddInput("go", tensor.Bool, nil)
 	state := val{g.AddInput("s", tensor.Float32, nil), x.shape}
-	in, captured := m.body("body", []val{state}, b)
+	in := m.body([]val{state}, b)
 	for range 1 + m.r.IntN(3) {
 		in.step()
 	}
@@ -74,7 +72,7 @@ func (m *maker) loop() bool {
 	trips := m.r.IntN(5)
 	outs := []bool{true, trips > 0} // of no trip, nobody knows the shape of what is stacked
 	n := m.b.AddControl(fmt.Sprintf("loop%d", len(m.vals)), ops.Loop, nil, []graph.Value{m.b.Const(tensor.Scalar(int64(trips))), 0, x.v}, outs,
-		[]*graph.Body{{Attr: "body", G: g, Formals: 3}}, captured)
+		[]*graph.Body{{Attr: "body", G: g, Formals: 3}}, in.captured)
 	if n != nil {
 		m.push(n.Out[0], x.shape...)
 	}

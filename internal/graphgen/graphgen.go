@@ -107,14 +107,15 @@ type val struct {
 
 // maker adds random nodes to one graph, a body or the whole.
 type maker struct {
-	r      *rand.Rand
-	o      Options
-	b      *graph.Builder
-	vals   []val
-	conds  []graph.Value
-	params []graph.Value
-	depth  int  // of bodies that may still be nested
-	inBody bool // where parameters are captured or not there
+	r        *rand.Rand
+	o        Options
+	b        *graph.Builder
+	vals     []val
+	conds    []graph.Value
+	params   []graph.Value
+	depth    int           // of bodies that may still be nested
+	outer    *maker        // of a body
+	captured []graph.Value // what it reads of the graph around it
 }
 
 func normal(r *rand.Rand, scale float64, shape ...int) *tensor.Tensor {
@@ -125,27 +126,42 @@ func normal(r *rand.Rand, scale float64, shape ...int) *tensor.Tensor {
 	return t
 }
 
-// param is a new parameter, in a body a constant.
+// param is a new parameter.
 func (m *maker) param(scale float64, shape ...int) graph.Value {
 	return m.weights(normal(m.r, scale, shape...))
 }
 
 // positive is a new parameter of numbers between 0.5 and 1.5.
-func (m *maker) positive(n int) graph.Value {
+func (m *maker) positive(n int) graph.Value { return m.weights(m.positives(n)) }
+
+func (m *maker) positives(n int) *tensor.Tensor {
 	t := tensor.New(tensor.Float32, n)
 	for i := range t.F32() {
 		t.F32()[i] = 0.5 + m.r.Float32()
 	}
-	return m.weights(t)
+	return t
 }
 
+// weights is a new parameter; a body has it as a constant, or captures a constant or parameter.
 func (m *maker) weights(t *tensor.Tensor) graph.Value {
-	if m.inBody {
-		return m.b.Const(t)
+	if m.outer == nil {
+		v := m.b.G.AddParam(fmt.Sprintf("w%d", len(m.params)), t)
+		m.params = append(m.params, v)
+		return v
 	}
-	v := m.b.G.AddParam(fmt.Sprintf("w%d", len(m.params)), t)
-	m.params = append(m.params, v)
-	return v
+	switch m.r.IntN(3) {
+	case 0:
+		return m.b.Const(t)
+	case 1:
+		return m.capture(m.outer.b.Const(t), tensor.Float32)
+	}
+	return m.capture(m.outer.weights(t), tensor.Float32)
+}
+
+// capture makes the value v of the graph around m, a body, readable in it.
+func (m *maker) capture(v graph.Value, d tensor.DType) graph.Value {
+	m.captured = append(m.captured, v)
+	return m.b.G.AddInput("captured", d, nil)
 }
 
 // pick is a value for which ok holds, a late one rather than an early one; ok false when there is none.

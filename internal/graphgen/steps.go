@@ -6,15 +6,22 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// steps are what step chooses from; each returns false when there is no value that it can be applied to.
+// steps are what step chooses from, each as often as its weight says; they return false when there is no value that they can be applied to.
 var steps []func(*maker) bool
 
-func init() { // which refer to step, by way of bodies
-	steps = []func(*maker) bool{
-		(*maker).unary, (*maker).unary, (*maker).binary, (*maker).binary, (*maker).broadcast, (*maker).view, (*maker).transpose,
-		(*maker).concat, (*maker).split, (*maker).slice, (*maker).layer, (*maker).layer, (*maker).pool, (*maker).dense, (*maker).attention,
-		(*maker).normalise, (*maker).reduce, (*maker).choose, (*maker).branch, (*maker).loop, (*maker).computedShape,
-		(*maker).mixExamples, (*maker).recurrent,
+func init() { // since bodies have steps in turn
+	for _, s := range []struct {
+		weight int
+		f      func(*maker) bool
+	}{
+		{2, (*maker).unary}, {2, (*maker).binary}, {1, (*maker).broadcast}, {1, (*maker).constant}, {1, (*maker).view}, {1, (*maker).transpose},
+		{1, (*maker).concat}, {1, (*maker).split}, {1, (*maker).slice}, {4, (*maker).layer}, {1, (*maker).pool}, {1, (*maker).dense},
+		{1, (*maker).attention}, {2, (*maker).recurrent}, {1, (*maker).normalise}, {1, (*maker).reduce}, {1, (*maker).choose},
+		{1, (*maker).branch}, {1, (*maker).loop}, {1, (*maker).computedShape}, {1, (*maker).mixExamples},
+	} {
+		for range s.weight {
+			steps = append(steps, s.f)
+		}
 	}
 }
 
@@ -71,6 +78,14 @@ func (m *maker) broadcast() bool {
 		in[0], in[1] = in[1], in[0]
 	}
 	m.push(m.add(op, nil, in...), x.shape...)
+	return true
+}
+
+// constant adds what is computed from constants alone.
+func (m *maker) constant() bool {
+	x, _ := m.pick(anyShape)
+	c := m.b.Add(ops.Mul, nil, m.b.Const(normal(m.r, 1, x.shape...)), m.b.Scalar(tensor.Float32, 0.5))
+	m.push(m.add(ops.Add, nil, x.v, m.add(ops.Tanh, nil, c)), x.shape...)
 	return true
 }
 
@@ -174,16 +189,33 @@ func (m *maker) layer() bool {
 		in = append(in, m.param(0.3, cout))
 	}
 	y := m.add(ops.Conv, attrs, in...)
-	if m.r.IntN(3) > 0 {
+	between := func() { // sometimes a value between two of these is read by others too
+		if m.r.IntN(5) == 0 {
+			m.push(y, x.shape...)
+		}
+	}
+	between()
+	switch m.r.IntN(6) {
+	case 0: // what is constant in each channel
+		op := []*graph.Spec{ops.Add, ops.Sub, ops.Mul, ops.Div}[m.r.IntN(4)]
+		c := m.b.Const(m.positives(cout).Reshape(cout, 1, 1))
+		if op != ops.Div && m.r.IntN(2) == 0 {
+			y = m.add(op, nil, c, y)
+		} else {
+			y = m.add(op, nil, y, c)
+		}
+	case 1, 2, 3:
 		y = m.add(ops.BatchNormalization, nil, y, m.positive(cout), m.param(0.3, cout), m.param(0.3, cout), m.positive(cout))
 	}
+	between()
 	if m.r.IntN(3) == 0 {
 		y = m.add(ops.Add, nil, y, x.v)
 	}
+	between()
 	switch act := m.r.IntN(4); {
-	case act == 0 && !m.o.Smooth:
+	case act < 2 && !m.o.Smooth:
 		y = m.add(ops.Relu, nil, y)
-	case act == 1:
+	case act == 2:
 		y = m.add(ops.Sigmoid, nil, y)
 	}
 	m.push(y, x.shape...)
@@ -219,7 +251,8 @@ func (m *maker) dense() bool {
 	shape[k] = out
 	scale := 1 / float64(in)
 	if len(shape) == 1 && m.r.IntN(2) == 0 {
-		m.push(m.add(ops.Gemm, graph.Attrs{"transB": int64(1)}, x.v, m.param(scale, out, in), m.param(0.5, out)), shape...)
+		attrs := graph.Attrs{"transB": int64(1), "alpha": float32(1.5), "beta": 0.5 * float32(m.r.IntN(3))}
+		m.push(m.add(ops.Gemm, attrs, x.v, m.param(scale, out, in), m.param(0.5, out)), shape...)
 		return true
 	}
 	y := m.add(ops.MatMul, nil, x.v, m.param(scale, in, out))
