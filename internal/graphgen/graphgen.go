@@ -26,7 +26,7 @@ type Options struct {
 // Its outputs are some of its values, the last one among them.
 type Program struct {
 	G      *graph.Graph
-	Params []graph.Value // floats that a gradient may be asked for
+	Params []graph.Value // those that a gradient may be asked for
 	Floats []graph.Value // computed, in the order of the graph, all with the batch on axis 0
 	Loss   graph.Value   // one number for each example, [N], that depends on the last values
 }
@@ -145,6 +145,11 @@ func (m *maker) positives(n int) *tensor.Tensor {
 // weights is a new parameter; a body has it as a constant, or captures a constant or parameter.
 func (m *maker) weights(t *tensor.Tensor) graph.Value {
 	if m.outer == nil {
+		for _, v := range m.params { // sometimes one is used twice
+			if m.r.IntN(6) == 0 && m.b.G.Info(v).Data.Shape().Equal(t.Shape()) && (least(t) > 0) == (least(m.b.G.Info(v).Data) > 0) {
+				return v
+			}
+		}
 		v := m.b.G.AddParam(fmt.Sprintf("w%d", len(m.params)), t)
 		m.params = append(m.params, v)
 		return v
@@ -156,6 +161,16 @@ func (m *maker) weights(t *tensor.Tensor) graph.Value {
 		return m.capture(m.outer.b.Const(t), tensor.Float32)
 	}
 	return m.capture(m.outer.weights(t), tensor.Float32)
+}
+
+func least(t *tensor.Tensor) float32 { return slices.Min(append([]float32{0.5}, t.F32()...)) }
+
+// statistics is a new parameter without a gradient, as the running mean and variance of a normalisation are.
+func (m *maker) statistics(t *tensor.Tensor) graph.Value {
+	if m.outer != nil {
+		return m.b.Const(t)
+	}
+	return m.b.G.AddParam("statistics", t)
 }
 
 // capture makes the value v of the graph around m, a body, readable in it.

@@ -205,7 +205,8 @@ func (m *maker) layer() bool {
 			y = m.add(op, nil, y, c)
 		}
 	case 1, 2, 3:
-		y = m.add(ops.BatchNormalization, nil, y, m.positive(cout), m.param(0.3, cout), m.param(0.3, cout), m.positive(cout))
+		mean, variance := m.statistics(normal(m.r, 0.3, cout)), m.statistics(m.positives(cout))
+		y = m.add(ops.BatchNormalization, nil, y, m.positive(cout), m.param(0.3, cout), mean, variance)
 	}
 	between()
 	if m.r.IntN(3) == 0 {
