@@ -23,8 +23,10 @@ func TestInvariants(t *testing.T) {
 	}{
 		{"overwrites its input", func(c *graph.RunCtx) error { c.In[0].F32()[1] = 9; return nil },
 			`node "bad" (test.Bad) with inputs float32[4], float32[4], float32[4]: invariant: the node changed byte `},
-		{"overwrites what it was fed", func(c *graph.RunCtx) error { c.In[1].F32()[0] = 9; return nil }, `invariant: the run changed its input "x"`},
-		{"overwrites a constant", func(c *graph.RunCtx) error { c.In[2].F32()[0]++; return nil }, `invariant: the run changed a constant or parameter`},
+		{"overwrites what it was fed", func(c *graph.RunCtx) error { c.In[1].F32()[0] = 9; return nil },
+			`invariant: the run changed its input "x"`},
+		{"overwrites a constant", func(c *graph.RunCtx) error { c.In[2].F32()[0]++; return nil },
+			`invariant: the run changed a constant or parameter`},
 		{"nothing", func(c *graph.RunCtx) error { return nil }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

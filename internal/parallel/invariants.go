@@ -4,7 +4,8 @@ package parallel
 
 import "sync/atomic"
 
-// serial runs the loop on the calling goroutine, the last chunk first: what a chunk needs of the one before it shows with one thread as well.
+// serial runs the loop on the calling goroutine, the last chunk first: what a chunk needs of the one before it shows with one thread as
+// well.
 func serial(n, grain int, body func(lo, hi int)) {
 	for lo := (n - 1) / grain * grain; lo >= 0; lo -= grain {
 		body(lo, min(lo+grain, n))
