@@ -15,6 +15,7 @@ import (
 // With the build tag invariants a run checks what every run relies on, at several times its cost:
 //
 //   - memory that no value has is poisoned with bytes 0xFF, which are NaN as floats: before the run, and after the step that a value is
+//
 // needed     by for the last time. What reads memory before it is written, or too late, gives NaN, or a number that no test expects.   -
 // A step changes nothing in the arena but its outputs and its working memory.   - A run changes neither what it was fed, which in a body
 // is what it captures, nor constants or parameters.   - What a run is fed does not lie in its own arena, where results of the run before
