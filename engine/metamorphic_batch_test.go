@@ -56,7 +56,7 @@ var together = map[string]string{
 
 // shaky are the models whose results for an example alone are others than in a batch.
 var shaky = map[string]string{
-	"models/magika_standard_v3_3.onnx": "its variance is a difference of nearly equal sums, which are added in another order for a batch of one",
+	"models/magika_standard_v3_3.onnx": "its variance is a difference of sums that are nearly equal, and a batch of one adds in another order",
 }
 
 // places checks that each example has its own results wherever it stands in a batch, and alone; that the gradient of a sum over the batch
