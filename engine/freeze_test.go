@@ -386,7 +386,7 @@ func TestFrozenModels(t *testing.T) {
 	}
 }
 
-// madeUp is an input for the model at path: what its file io.npz holds, else random numbers.
+// madeUp is an input for the model at path: what its file io.npz or its golden case holds, else random numbers.
 func madeUp(m *engine.Model, path string, seed uint64) (map[string]*tensor.Tensor, error) {
 	feeds := map[string]*tensor.Tensor{}
 	if io, err := tensor.ReadFile(filepath.Join(filepath.Dir(path), "io.npz")); err == nil {
@@ -394,6 +394,13 @@ func madeUp(m *engine.Model, path string, seed uint64) (map[string]*tensor.Tenso
 			if name, ok := strings.CutPrefix(x.Name, "in_"); ok {
 				feeds[name] = x.Tensor
 			}
+		}
+	}
+	golden, _ := filepath.Glob(filepath.Join(filepath.Dir(path), "golden", strings.TrimSuffix(filepath.Base(path), ".onnx"), "*",
+		"input_*.pb"))
+	for _, f := range golden {
+		if name, x, err := onnx.ReadTensorFile(f); err == nil {
+			feeds[name] = x
 		}
 	}
 	for i, s := range m.Sizes(1) {

@@ -11,8 +11,11 @@ import (
 	"testing"
 
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -22,9 +25,14 @@ import (
 const suiteRtol, suiteAtol = 1e-3, 1e-5
 
 // TestOfficialSuite runs the official cases on the planned engine. A case whose operators or types the engine does not have is counted
-// and left out; every other must pass or stand in testdata/known_failures.txt with the reason.
+// and left out; every other must pass or stand in testdata/known_failures.txt with the reason. How many pass of each operator stands in
+// testdata/passes.txt.
 func TestOfficialSuite(t *testing.T) {
 	known := testkit.ReadKnownFailures(t, "testdata/known_failures.txt")
+	tally := testkit.NewTally("suite")
+	for _, s := range ops.Standard.All() {
+		tally.Row(testkit.PassesRow(s.Domain, s.Name, s.Since))
+	}
 	passed, listed := 0, 0
 	unsupported := map[string]int{}
 	for _, c := range testkit.OfficialSuite(t) {
@@ -40,12 +48,16 @@ func TestOfficialSuite(t *testing.T) {
 		switch {
 		case err == nil:
 			passed++
+			for _, s := range operatorsOf(t, c) {
+				tally.Add(testkit.PassesRow(s.Domain, s.Name, s.Since), "suite", 1)
+			}
 		case known.Reason(name) != "":
 			listed++
 		}
 		t.Run(name, func(t *testing.T) { known.Check(t, name, err) })
 	}
 	known.CheckStale(t)
+	testkit.CheckPasses(t, tally, "testdata/passes.txt")
 	total := 0
 	var why []string
 	for w, n := range unsupported {
@@ -56,25 +68,34 @@ func TestOfficialSuite(t *testing.T) {
 	t.Logf("%d cases pass, %d are known to fail, %d need what the engine does not have:\n%s", passed, listed, total, strings.Join(why, "\n"))
 }
 
+// operatorsOf are the operators that the file of a case uses, bodies and functions included, each once.
+func operatorsOf(t *testing.T, c testkit.Case) []*graph.Spec {
+	file, err := onnx.ReadFile(c.Model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var used []*graph.Spec
+	file.Walk(func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) {
+		s, _ := ops.Standard.Find(n.GetDomain(), n.GetOpType(), int(file.Opset(n.GetDomain())))
+		if s != nil && !slices.Contains(used, s) {
+			used = append(used, s)
+		}
+	})
+	return used
+}
+
 // TestLightSuite runs the official suite's well-known networks, whose weights are made from constants.
 func TestLightSuite(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes seconds")
 	}
+	known := testkit.ReadKnownFailures(t, "testdata/known_failures_light.txt")
 	for _, c := range testkit.OfficialSuite(t) {
-		if c.Suite != "light" {
-			continue
+		if c.Suite == "light" {
+			t.Run(c.Name, func(t *testing.T) { known.Check(t, c.Name, runSuiteCase(c)) })
 		}
-		t.Run(c.Name, func(t *testing.T) {
-			err := runSuiteCase(c)
-			if why, ok := isUnsupported(err); ok {
-				t.Skip(why)
-			}
-			if err != nil {
-				t.Error(err)
-			}
-		})
 	}
+	known.CheckStale(t)
 }
 
 // isUnsupported reports that err is the honest refusal of something legal, and what of.

@@ -234,36 +234,6 @@ func (pl *plan) reuse(n *graph.Node, i, o int, v graph.Value, bytes int, last []
 	return 0
 }
 
-// place chooses offsets: the largest slot first, each at the lowest offset that no slot living at the same time covers.
-func (pl *plan) place() {
-	order := make([]int, len(pl.slots))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return pl.slots[b].bytes - pl.slots[a].bytes })
-	const line = 64
-	var placed []int // by offset
-	for _, i := range order {
-		s := &pl.slots[i]
-		size := (s.bytes + line - 1) / line * line
-		at := 0
-		for _, k := range placed {
-			o := &pl.slots[k]
-			if o.end < s.start || o.start > s.end {
-				continue
-			}
-			if o.offset >= at+size {
-				break
-			}
-			at = max(at, (o.offset+o.bytes+line-1)/line*line)
-		}
-		s.offset = at
-		pl.size = max(pl.size, at+size)
-		k, _ := slices.BinarySearchFunc(placed, at, func(k, at int) int { return pl.slots[k].offset - at })
-		placed = slices.Insert(placed, k, i)
-	}
-}
-
 // bind points the values of the plan into the program's arena, which it enlarges where needed.
 func (pl *plan) bind(p *Program) {
 	if len(p.arena) < pl.size {

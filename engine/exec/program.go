@@ -150,6 +150,10 @@ func (p *Program) run(ctx context.Context, feeds []*tensor.Tensor, limit int) (o
 	for i, v := range p.g.Inputs {
 		vals[v] = feeds[i]
 	}
+	w, err := p.watch(pl)
+	if err != nil {
+		return nil, err
+	}
 	for i := range pl.steps {
 		st := &pl.steps[i]
 		if err := ctx.Err(); err != nil {
@@ -160,7 +164,11 @@ func (p *Program) run(ctx context.Context, feeds []*tensor.Tensor, limit int) (o
 		if p.Trace != nil {
 			t0 = time.Now()
 		}
-		if err := p.step(ctx, pl, st); err != nil {
+		err := p.step(ctx, pl, st)
+		if err == nil {
+			err = w.after(i)
+		}
+		if err != nil {
 			if _, nested := errors.AsType[*NodeError](err); nested {
 				return nil, err
 			}
@@ -174,6 +182,9 @@ func (p *Program) run(ctx context.Context, feeds []*tensor.Tensor, limit int) (o
 		}
 	}
 	current = nil
+	if err := w.end(); err != nil {
+		return nil, err
+	}
 	out = make([]*tensor.Tensor, len(p.fetch))
 	for i, v := range p.fetch {
 		out[i] = vals[v]

@@ -21,13 +21,6 @@ func init() {
 		opCase{op: "LayerNormalization", name: "axis", attrs: is("axis", 1, "epsilon", 0.01), in: []arg{x(3, 2, 5), w(2, 5), w(2, 5)}, tol: 1e-3},
 		opCase{op: "LayerNormalization", name: "statistics", in: []arg{x(3, 6), w(6), w(6)}, outs: 3, tol: 1e-3, values: true},
 		opCase{op: "RMSNormalization", in: []arg{x(3, 4, 6), w(6)}, tol: 1e-3},
-		opCase{op: "GroupNormalization", attrs: is("num_groups", 2), in: []arg{x(2, 4, 3, 3), w(4), w(4)}, tol: 1e-3},
-		opCase{op: "GroupNormalization", opset: 18, attrs: is("num_groups", 2), in: []arg{x(2, 4, 3, 3), w(2), w(2)}, tol: 1e-3},
-		opCase{op: "LpNormalization", attrs: is("axis", 1), in: []arg{xg(kinkless, 2, 3, 4)}},
-		opCase{op: "LpNormalization", name: "L1", attrs: is("p", 1), in: []arg{xg(kinkless, 2, 3, 4)}},
-		opCase{op: "MeanVarianceNormalization", in: []arg{x(2, 3, 2, 4)}, tol: 1e-3, whole: true},
-		opCase{op: "LRN", attrs: is("size", 3, "alpha", 0.3), in: []arg{x(2, 5, 2, 3)}},
-		opCase{op: "LRN", name: "even", attrs: is("size", 4, "alpha", 0.5, "beta", 0.6, "bias", 1.5), in: []arg{x(2, 5, 2, 3)}},
 		opCase{op: "ImageScaler", opset: 1, attrs: is("scale", 0.5, "bias", []float32{0.1, -0.2, 0.3}), in: []arg{x(2, 3, 2, 2)}},
 		opCase{op: "Affine", opset: 1, attrs: is("alpha", 0.5, "beta", 0.25), in: []arg{x(2, 3)}},
 	)

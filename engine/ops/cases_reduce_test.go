@@ -61,9 +61,13 @@ func init() {
 			}, 3, 4)}},
 		)
 	}
-	register(opCase{op: "Hardmax", in: []arg{xg(distinct, 3, 4)}, values: true})
-	labels := given(tensor.From([]int64{2, 0, 4}, 3))
-	dense := given(tensor.From([]int64{2, 0, 1, 1, 2, 0}, 2, 3))
+	register(
+		opCase{op: "Hardmax", in: []arg{xg(distinct, 3, 4)}, values: true},
+		opCase{op: "Hardmax", name: "axis", attrs: is("axis", 1), in: []arg{xg(distinct, 3, 4, 2)}, values: true},
+		opCase{op: "Hardmax", opset: 11, in: []arg{xg(distinct, 2, 3, 4)}, values: true},
+	)
+	labels := given(tensor.From([]int64{2, 0, 4}, 3)).perRow()
+	dense := given(tensor.From([]int64{2, 0, 1, 1, 2, 0}, 2, 3)).perRow()
 	for _, red := range []string{"mean", "sum", "none"} {
 		attrs := func() graph.Attrs { return is("reduction", red) }
 		ignore := is("reduction", red, "ignore_index", 0)

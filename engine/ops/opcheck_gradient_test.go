@@ -180,7 +180,29 @@ func (c opCase) backward(t *testing.T, d tensor.DType, tol float64) {
 	if t.Failed() {
 		return
 	}
+	if len(p.diff) > 0 && len(seeds) > 0 {
+		passed(p.node.Op, "first")
+		for op := range private(p.g) {
+			if op != p.node.Op {
+				passed(op, "first")
+			}
+		}
+	}
 	p.second(t, r, dx, wrt, u, tol)
+}
+
+// private are the private operators that g uses.
+func private(g *graph.Graph) map[*graph.Spec]bool {
+	used := map[*graph.Spec]bool{}
+	for _, n := range g.Nodes {
+		if n.Op.Domain == ops.Private {
+			used[n.Op] = true
+		}
+		for _, b := range n.Bodies {
+			maps.Copy(used, private(b.G))
+		}
+	}
+	return used
 }
 
 // noLower says which private operators cannot be written in ONNX's, always or for some attributes.
@@ -188,9 +210,13 @@ var noLower = map[string]string{}
 
 // loweredGradient writes the gradient in ONNX's operators, as an exported model has it, for the oracle to compute.
 func (p *problem) loweredGradient(t *testing.T, fetch []graph.Value, want []*tensor.Tensor, tol float64) {
+	if len(fetch) == 0 {
+		return
+	}
 	g := p.g.Clone()
 	g.Outputs = slices.Clone(fetch)
-	if why := lowerAll(g); why != nil {
+	lowered := map[*graph.Spec]bool{p.node.Op: true}
+	if why := lowerAll(g, lowered); why != nil {
 		var none *noLowering
 		if !errors.As(why, &none) {
 			t.Errorf("lowering the gradient: %v", why)
@@ -209,6 +235,11 @@ func (p *problem) loweredGradient(t *testing.T, fetch []graph.Value, want []*ten
 			t.Errorf("lowered gradient, result %d: %v", i, err)
 		}
 	}
+	if !t.Failed() {
+		for op := range lowered {
+			passed(op, "exported")
+		}
+	}
 }
 
 // noLowering is a private operator that cannot be written in ONNX's.
@@ -216,8 +247,8 @@ type noLowering struct{ op, why string }
 
 func (e *noLowering) Error() string { return e.op + ": " + e.why }
 
-// lowerAll writes g, bodies included, in ONNX's operators, and drops the outputs that nothing reads.
-func lowerAll(g *graph.Graph) error {
+// lowerAll writes g, bodies included, in ONNX's operators, and drops the outputs that nothing reads. It notes in lowered what it wrote so.
+func lowerAll(g *graph.Graph, lowered map[*graph.Spec]bool) error {
 	for {
 		i := slices.IndexFunc(g.Nodes, func(n *graph.Node) bool { return n.Op.Domain == ops.Private })
 		if i < 0 {
@@ -235,6 +266,7 @@ func lowerAll(g *graph.Graph) error {
 		if err != nil {
 			return &noLowering{n.Op.Name, err.Error()}
 		}
+		lowered[n.Op] = true
 		for k, v := range n.Out {
 			if v != 0 {
 				g.Replace(v, out[k])
@@ -253,7 +285,7 @@ func lowerAll(g *graph.Graph) error {
 			}
 		}
 		for _, b := range n.Bodies {
-			if err := lowerAll(b.G); err != nil {
+			if err := lowerAll(b.G, lowered); err != nil {
 				return err
 			}
 		}
@@ -274,7 +306,11 @@ func (p *problem) second(t *testing.T, r *rand.Rand, dx, wrt []graph.Value, u ma
 	}
 	all := slices.Concat(wrt, p.dys)
 	before := maps.Clone(reached)
+	clear(reached)
 	hu, err := p.reverse(seeds, all)
+	through := reached // private operators that the second sweep went through
+	reached = maps.Clone(before)
+	maps.Copy(reached, through)
 	if errors.Is(err, graph.ErrNoGradient) {
 		reached = before
 		t.Logf("second order: %v", err)
@@ -337,6 +373,15 @@ func (p *problem) second(t *testing.T, r *rand.Rand, dx, wrt []graph.Value, u ma
 		}
 		p.compareSecond(t, at[hu[j]], dir, want, tol, name)
 	}
+	if t.Failed() || len(seeds) == 0 {
+		return
+	}
+	passed(p.node.Op, "second")
+	for op := range through {
+		if op.Domain == ops.Private && op != p.node.Op {
+			passed(op, "second")
+		}
+	}
 }
 
 func (p *problem) compareSecond(t *testing.T, got, dir *tensor.Tensor, want, tol float64, name string) {
@@ -366,7 +411,7 @@ func (c opCase) perExample(t *testing.T, d tensor.DType, tol float64) {
 		if a.gen == nil || a.batch || a.stop {
 			continue
 		}
-		p, err := c.build(d, false)
+		p, err := c.build(d, slices.ContainsFunc(c.in, func(a arg) bool { return a.batch && a.fixed != nil }))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -391,6 +436,7 @@ func (c opCase) perExample(t *testing.T, d tensor.DType, tol float64) {
 		if err != nil {
 			t.Fatalf("batch of one: %v", err)
 		}
+		compared := false
 		check := func(v graph.Value, what string, f func(k int) []float64) {
 			if v == 0 {
 				return
@@ -414,7 +460,9 @@ func (c opCase) perExample(t *testing.T, d tensor.DType, tol float64) {
 			}
 			if err := compare(got[0], tensor.From(all, got[0].Shape()...), tol, tol); err != nil {
 				t.Errorf("per-example %s by input %d: %v", what, i, err)
+				return
 			}
+			compared = true
 		}
 		check(pe.Grad, "gradient", func(k int) []float64 { return want[k] })
 		check(pe.Norm2, "norm", func(k int) []float64 {
@@ -424,6 +472,13 @@ func (c opCase) perExample(t *testing.T, d tensor.DType, tol float64) {
 			}
 			return []float64{s}
 		})
+		if !compared {
+			continue
+		}
+		passed(spec, "example")
+		for op := range private(p.g) {
+			passed(op, "example")
+		}
 	}
 }
 
@@ -433,7 +488,10 @@ func (c opCase) batchesOfOne(d tensor.DType, i int, feeds map[string]*tensor.Ten
 	single := c
 	single.in = slices.Clone(c.in)
 	for k, a := range single.in {
-		if a.batch {
+		switch {
+		case a.batch && a.fixed != nil:
+			n = a.fixed.Dim(0)
+		case a.batch:
 			n = a.shape[0]
 			single.in[k].shape = slices.Concat([]int{1}, a.shape[1:])
 		}
@@ -443,6 +501,12 @@ func (c opCase) batchesOfOne(d tensor.DType, i int, feeds map[string]*tensor.Ten
 	}
 	var out [][]float64
 	for e := range n {
+		for k, a := range c.in {
+			if a.batch && a.fixed != nil {
+				size := a.fixed.Len() / n
+				single.in[k].fixed = tensor.From(a.fixed.I64()[e*size:(e+1)*size], slices.Concat([]int{1}, a.fixed.Shape()[1:])...)
+			}
+		}
 		p, err := single.build(d, false)
 		if err != nil {
 			return nil, err

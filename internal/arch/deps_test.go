@@ -48,6 +48,7 @@ job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/e
 interop/gorgonia: optim tensor internal/kernel internal/parallel
 interop/onnxgo: onnx onnx/onnxpb tensor engine
 internal/testkit: tensor onnx/onnxpb
+internal/graphgen: engine/graph engine/ops tensor
 internal/arch:
 internal/gen: ...
 cli: job data optim task train explain prune models tensor internal/registry internal/units

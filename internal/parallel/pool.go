@@ -73,11 +73,10 @@ func (p *Pool) For(n, grain int, body func(lo, hi int)) {
 	grain = max(grain, 1)
 	chunks := (n + grain - 1) / grain
 	if p == nil || p.work == nil || chunks == 1 {
-		for lo := 0; lo < n; lo += grain {
-			body(lo, min(lo+grain, n))
-		}
+		serial(n, grain, body)
 		return
 	}
+	forked()
 	j := &job{n: n, grain: grain, body: body, done: make(chan struct{}, 1)}
 	j.chunks.Store(int64(chunks))
 wake:

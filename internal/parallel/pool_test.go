@@ -74,6 +74,7 @@ func TestNilPool(t *testing.T) {
 	var p *Pool
 	var got []int
 	p.For(5, 2, func(lo, hi int) { got = append(got, lo, hi) })
+	slices.Sort(got) // with the build tag invariants the last comes first
 	if want := []int{0, 2, 2, 4, 4, 5}; !slices.Equal(got, want) || p.Threads() != 1 {
 		t.Errorf("ranges %v on %d threads, want %v on 1", got, p.Threads(), want)
 	}
