@@ -324,7 +324,7 @@ func TestManyShares(t *testing.T) {
 		v := slices.Repeat([]float32{1, -1}, n/2)
 		v[7] = 100
 		got, err := r.shares("moment", v[:n/2], v[n/2:])
-		if err != nil || math.Abs(got[0][0]-want) > 1e-6 || math.Abs(got[1][1]+want) > 1e-6 || got[0][7] != 1 {
+		if err != nil || math.Abs(got[0][0]-want) > 1e-6 || math.Abs(math.Abs(got[1][1])-want) > 1e-6 || got[0][7] != 1 {
 			t.Errorf("of %d: %v, %v", n, got[0][:8], err)
 		}
 	}
