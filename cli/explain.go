@@ -54,7 +54,7 @@ func init() {
 		&ucli.StringFlag{Name: "cmap", Category: look, Value: usual.Colormap.Name, Usage: "colours: " + strings.Join(explain.Colormaps(), ", ")},
 		&ucli.Float64Flag{Name: "alpha", Category: look, Value: usual.Overlay.Alpha, Usage: "share of the map in the overlay where it is hottest, 0 to 1"},
 		&ucli.BoolFlag{Name: "full-blend", Category: look, Usage: "the same share everywhere, also where the map is cold"},
-		&ucli.Float64Flag{Name: "clip", Category: look, Value: usual.Clip, Usage: "maps at the input: `PERCENTILE` from which on all is as hot; 100 clips nothing"},
+		&ucli.Float64Flag{Name: "clip", Category: look, Value: usual.Clip, Usage: "maps at the input, series and texts: `PERCENTILE` from which on all is as hot; 100 clips nothing"},
 		&ucli.StringFlag{Name: "font", Category: look, Usage: "`FILE` (.ttf, .otf, .ttc) with letters that the built-in font lacks"},
 		&ucli.IntFlag{Name: "most", Category: look, Usage: "bars of a table of features: at most so many"},
 		&ucli.BoolFlag{Name: "in-order", Category: look, Usage: "bars in the order of the features, not of their weight"},

@@ -316,3 +316,20 @@ func TestOriginalItem(t *testing.T) {
 		t.Errorf("a box outside: %v", err)
 	}
 }
+
+// One hot moment of many does not leave the others invisible; of a few values none is cut.
+func TestManyShares(t *testing.T) {
+	r := DefaultRender()
+	for n, want := range map[int]float64{50: 0.01, 400: 1} {
+		v := slices.Repeat([]float32{1, -1}, n/2)
+		v[7] = 100
+		got, err := r.shares("moment", v[:n/2], v[n/2:])
+		if err != nil || math.Abs(got[0][0]-want) > 1e-6 || math.Abs(math.Abs(got[1][1])-want) > 1e-6 || got[0][7] != 1 {
+			t.Errorf("of %d: %v, %v", n, got[0][:8], err)
+		}
+	}
+	r.Clip = 100
+	if got, err := r.shares("moment", append(slices.Repeat([]float32{1}, 300), 4)); err != nil || got[0][0] != 0.25 {
+		t.Errorf("not cut: %v, %v", got, err)
+	}
+}

@@ -59,6 +59,9 @@ func (c *classes) about(r reading, k int) Prediction {
 	return p
 }
 
+// lowers marks the explanation of what lowers a value.
+const lowers = " (what lowers it)"
+
 // single explains the one number z of each row: a logit for or against (class 1 is z, class 0 is -z), or a value and its negative.
 type single struct {
 	scoreTensor
@@ -110,7 +113,7 @@ func (s *single) about(r reading, k int) Prediction {
 	p := Prediction{Class: k, Logit: r.z[k]}
 	if s.value {
 		p.Value, p.Prob = new(r.z[1]), math.NaN()
-		p.Label = []string{"value (what lowers it)", "value"}[k]
+		p.Label = []string{"value" + lowers, "value"}[k]
 		return p
 	}
 	p.Prob = r.p[k]

@@ -35,6 +35,7 @@ type Config struct {
 	Targets   []Target       // which classes; none means Argmax
 	Score     Score          // "" means Logit
 	Labels    []string       // names of the classes, for messages and reports
+	Tokens    []string       // of a text by number: names of the classes where the model chooses the next one and there are no Labels
 	Batch     int            // rows in one pass; 0 means 16
 	Seed      uint64         // of random numbers
 	Noise     *tensor.Tensor // recorded noise [n,C,H,W] to replay instead of random numbers
@@ -48,6 +49,7 @@ type Explainer struct {
 	bound  []bound
 	like   map[string]tensor.Shape // of one row of the inputs, once seen
 	head   engine.Head
+	names  []string // of the choices, nil where there are none
 	warned map[string]bool
 
 	listing bool // layers only, whatever the number that is explained
@@ -57,6 +59,7 @@ const defaultBatch = 16
 
 // New checks c against m. Layers and what the axes are is found out when the shape of the inputs is known, by the first Explain.
 func New(m *engine.Model, c Config) (*Explainer, error) {
+	c.Targets = slices.Clone(c.Targets)
 	e := &Explainer{c: c, warned: map[string]bool{}, net: &net{batching: newBatching(m), sessions: map[string]*engine.Session{}}}
 	if c.Score == "" {
 		e.c.Score = Logit
@@ -269,6 +272,9 @@ func (e *Explainer) prepare(feeds map[string]*tensor.Tensor) error {
 	}
 	t, err := e.survey(e.net.m, feeds)
 	if err != nil {
+		return err
+	}
+	if err := e.name(); err != nil {
 		return err
 	}
 	if slices.ContainsFunc(e.bound, func(b bound) bool { return b.Place == AtLayer }) {
@@ -490,22 +496,6 @@ func (e *Explainer) finish(b bound, o Output, r int, at View, h, w int) (Map, er
 	}
 	m.Constant = !ok
 	return m, nil
-}
-
-// prediction describes choice k of an example.
-func (e *Explainer) prediction(r reading, k int) Prediction {
-	p := e.net.goal.about(r, k)
-	switch labels := e.c.Labels; {
-	case p.Label == "" || len(labels) == e.net.goal.count():
-		if k < len(labels) {
-			p.Label = labels[k]
-		}
-	case len(labels) == 1 && p.Label == "positive":
-		p.Label = labels[0]
-	case len(labels) == 1 && p.Label == "negative":
-		p.Label = "not " + labels[0]
-	}
-	return p
 }
 
 // top are the best choices of an example and the targets that are not among them.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"slices"
 )
 
 // Item is an input with its explanation. Of Text, Row and Series at most one is set, for inputs that are no pictures; their maps have one
@@ -148,6 +149,37 @@ func shares(what string, values ...[]float32) ([][]float64, error) {
 			if top > 0 {
 				out[k][i] = float64(v) / top
 			}
+		}
+	}
+	return out, nil
+}
+
+// fewShares are so few values that a percentile of them says nothing.
+const fewShares = 100
+
+// shares are shares where those at r.Clip and above are 1 or -1, if there are many, so that one hot moment does not leave the rest
+// invisible.
+func (r Render) shares(what string, values ...[]float32) ([][]float64, error) {
+	out, err := shares(what, values...)
+	if err != nil || !(r.Clip >= 50 && r.Clip < 100) {
+		return out, err
+	}
+	var ranked []float64
+	for _, vs := range out {
+		for _, v := range vs {
+			if v != 0 {
+				ranked = append(ranked, math.Abs(v))
+			}
+		}
+	}
+	if len(ranked) < fewShares {
+		return out, nil
+	}
+	slices.Sort(ranked)
+	top := ranked[rank(len(ranked), r.Clip)]
+	for _, vs := range out {
+		for i, v := range vs {
+			vs[i] = min(max(v/top, -1), 1)
 		}
 	}
 	return out, nil

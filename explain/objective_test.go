@@ -40,7 +40,7 @@ func graphOf(t testing.TB, in, out []*onnxpb.ValueInfoProto, weights map[string]
 		}
 	}
 	for name, v := range map[string][]int64{
-		"axes": {2}, "shape": {-1, 3, 4}, "rows": {-1, 6, 4}, "one": {1}, "two": {2}, "all": {0, 1, 2, 3, 4, 5, 6, 7,
+		"axes": {2}, "shape": {-1, 3, 4}, "rows": {-1, 6, 4}, "zero": {0}, "one": {1}, "two": {2}, "all": {0, 1, 2, 3, 4, 5, 6, 7,
 			8}, "rowshape": {-1, 3}, "one1": {2}, "flat2": {-1, 2, 16}, "flat4": {-1, 4, 16},
 	} {
 		g.Initializer = append(g.Initializer, onnx.TensorToProto(name, tensor.From(v, len(v))))

@@ -39,7 +39,7 @@ func (r Render) channels(values, relevance [][]float32, names []string) (out []c
 			return nil, 0, fmt.Errorf(format, c, len(v), len(relevance[c]), len(values[0]))
 		}
 	}
-	share, err := shares("moment", relevance...)
+	share, err := r.shares("moment", relevance...)
 	if err != nil {
 		return nil, 0, err
 	}

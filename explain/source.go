@@ -197,6 +197,14 @@ func (s *source) summed(t *trace, axes []int, rows []graph.Value) []int {
 		weights := slices.ContainsFunc(n.In, func(v graph.Value) bool {
 			return v != 0 && t.g.Info(v).Data != nil && isReal(t.g.Info(v).DType) && t.g.Info(v).Data.Rank() > 1
 		})
+		if weights && n.Op.Role == graph.Recurrent && len(in) > 0 && in[0] != nil { // of [T,N,C] or [N,T,C] the last axis, whichever output is read
+			for k, a := range axes {
+				if s := in[0][k+1].Shape; in[0][k+1].Varies() && s[len(s)-1] > 1 {
+					lost = append(lost, a)
+				}
+			}
+			return true
+		}
 		if !weights || len(out) == 0 || out[0] == nil {
 			return false
 		}
@@ -218,6 +226,18 @@ func (s *source) summed(t *trace, axes []int, rows []graph.Value) []int {
 
 // roles decides what an input of the given shape is, of which the first weights sum over the axes lost, and which axes are places.
 func roles(s tensor.Shape, lost []int) (Kind, []int) {
+	var long []int // axes with more than one number
+	for k := 1; k < len(s); k++ {
+		if s[k] > 1 {
+			long = append(long, k)
+		}
+	}
+	if len(s) > 2 && len(long) == 1 { // a row [N,F,1,1], or a series of one channel [N,1,L]
+		if slices.Contains(lost, long[0]) {
+			return KindTable, long
+		}
+		return KindSeries, long
+	}
 	switch len(s) {
 	case 1:
 		return KindTable, nil

@@ -15,7 +15,7 @@ import (
 // TestInputKinds: what an input is, and how it is seen, follows from what the model does with it.
 func TestInputKinds(t *testing.T) {
 	weights := map[string][]int{"w6": {6, 3}, "w3": {3, 4}, "w30": {30, 4}, "k1": {2, 6, 3}, "k1s": {2, 1, 3}, "k2": {2, 1, 3, 3},
-		"k2c": {2, 3, 3, 3}, "table": {9, 3}, "onehot": {9, 3}}
+		"k2c": {2, 3, 3, 3}, "k11": {2, 6, 1, 1}, "rw": {1, 9, 6}, "rr": {1, 9, 3}, "table": {9, 3}, "onehot": {9, 3}}
 	pool := []*onnxpb.NodeProto{nodeOf("ReduceMean", "c", "y", onnx.AttrInt("keepdims", 0), onnx.AttrInts("axes", -1))}
 	ids := onnx.ValueInfo("x", tensor.Int64, "N", 5)
 	for name, tc := range map[string]struct {
@@ -28,6 +28,12 @@ func TestInputKinds(t *testing.T) {
 	}{
 		"table": {reals("x", 6), tensor.Shape{2, 6}, []*onnxpb.NodeProto{nodeOf("MatMul", "x w6", "y")}, KindTable,
 			"nl 1x6", tensor.Shape{1, 1, 6}},
+		"table, written as a picture": {reals("x", 6, 1, 1), tensor.Shape{2, 6, 1, 1}, []*onnxpb.NodeProto{nodeOf("Flatten", "x", "f"),
+			nodeOf("MatMul", "f w6", "y")}, KindTable, "gathered 1x6", tensor.Shape{1, 1, 6}},
+		"table, by a convolution": {reals("x", 6, 1, 1), tensor.Shape{2, 6, 1, 1}, []*onnxpb.NodeProto{nodeOf("Conv", "x k11", "c"),
+			nodeOf("Flatten", "c", "y")}, KindTable, "gathered 1x6", tensor.Shape{1, 1, 6}},
+		"signal of one channel": {reals("x", 1, 6), tensor.Shape{2, 1, 6},
+			append([]*onnxpb.NodeProto{nodeOf("Conv", "x k1s", "c")}, pool...), KindSeries, "ncl 1x6", tensor.Shape{1, 1, 6}},
 		"signal": {reals("x", 6), tensor.Shape{2, 6},
 			append([]*onnxpb.NodeProto{nodeOf("Unsqueeze", "x one", "u"), nodeOf("Conv", "u k1s", "c")},
 				pool...), KindSeries, "nl 1x6", tensor.Shape{1, 1, 6}},
@@ -41,6 +47,10 @@ func TestInputKinds(t *testing.T) {
 			[]*onnxpb.NodeProto{nodeOf("MatMul", "x w6", "c"),
 				nodeOf("ReduceMean", "c", "y", onnx.AttrInt("keepdims", 0), onnx.AttrInts("axes", 1))}, KindSeries, "nlc 1x8",
 			tensor.Shape{6, 1, 8}},
+		"steps of features, the last state": {reals("x", 8, 6), tensor.Shape{2, 8, 6},
+			[]*onnxpb.NodeProto{nodeOf("Transpose", "x", "u", onnx.AttrInts("perm", 1, 0, 2)), onnx.NewNode("GRU", "g",
+				[]string{"u", "rw", "rr"}, []string{"", "h"}, onnx.AttrInt("hidden_size", 3)), nodeOf("Squeeze", "h zero", "y")}, KindSeries,
+			"nlc 1x8", tensor.Shape{6, 1, 8}},
 		"grey picture": {reals("x", 5, 6), tensor.Shape{2, 5, 6},
 			[]*onnxpb.NodeProto{nodeOf("Flatten", "x", "f"), nodeOf("MatMul", "f w30", "y")}, KindPicture, "nhw 5x6",
 			tensor.Shape{1, 5, 6}},

@@ -71,7 +71,7 @@ func RenderTokens(tokens []string, relevance []float32, r Render) (*image.NRGBA,
 	if len(tokens) != len(relevance) {
 		return nil, fmt.Errorf("explain: %d tokens and %d values of relevance", len(tokens), len(relevance))
 	}
-	share, err := shares("token", relevance)
+	share, err := r.shares("token", relevance)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (r Render) width() int {
 
 // tokenBlock is RenderTokens for a page: text that can be selected.
 func (r Render) tokenBlock(tokens []string, relevance []float32) (report.Block, error) {
-	share, err := shares("token", relevance)
+	share, err := r.shares("token", relevance)
 	if err != nil {
 		return nil, err
 	}

@@ -124,7 +124,7 @@ func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport
 	}
 	cfg := explain.Config{
 		Input: c.Explained, Objective: aim,
-		Requests: requests, Layers: c.Layers, Targets: targets, Score: explain.Score(cmp.Or(c.Score, "logit")), Labels: l.Labels,
+		Requests: requests, Layers: c.Layers, Targets: targets, Score: explain.Score(cmp.Or(c.Score, "logit")), Labels: l.Labels, Tokens: vocab,
 		Batch: cmp.Or(c.Batch, 16), Seed: c.Seed, Warn: note,
 	}
 	if cfg.Layers == nil {

@@ -38,6 +38,7 @@ type picture struct {
 	base     image.Image               // what the model sees, nil for tensors
 	original image.Image               // the whole of it, likewise
 	box      image.Rectangle           // the part of original that is base
+	row      *tensor.Tensor            // what it is before preprocessing, nil for pictures and where it is not known
 	truth    string                    // label of the data, "" when not known
 }
 
@@ -125,10 +126,11 @@ func example(u *use, b *data.Batch) (p picture, err error) {
 	return p, p.picture(u.ds, b.Index[0], u.pre)
 }
 
-// picture finds what there is to see of example i of ds, if it is a picture.
+// picture finds what there is to see of example i of ds.
 func (p *picture) picture(ds data.Dataset, i int, pre *data.Preprocess) error {
 	e, err := ds.Example(i)
 	if err != nil || !e.Picture || pre == nil {
+		p.row = e.X
 		return err
 	}
 	seen, err := pre.Input(e.X)
@@ -317,9 +319,13 @@ func (in *explained) item(p picture, input string, img explain.Image) (explain.I
 		}
 	case explain.KindTable:
 		it.Row = &explain.Row{}
-		for i, v := range img.Seen.F32() {
-			it.Row.Names = append(it.Row.Names, in.feature(i, img.Seen.Len()))
-			it.Row.Values = append(it.Row.Values, strconv.FormatFloat(float64(v), 'g', 4, 32))
+		seen := img.Seen
+		if p.row != nil && p.row.Len() == seen.Len() && input == in.io.Name {
+			seen = p.row
+		}
+		for i, v := range seen.Float64s() {
+			it.Row.Names = append(it.Row.Names, in.feature(i, seen.Len()))
+			it.Row.Values = append(it.Row.Values, strconv.FormatFloat(v, 'g', 4, 64))
 		}
 	case explain.KindSeries:
 		c, n := img.Seen.Dim(1), img.Seen.Dim(3)

@@ -154,7 +154,7 @@ func TestReadVocab(t *testing.T) {
 			t.Errorf("%s: %q, want %q: %v", name, got, tc.want, err)
 		}
 	}
-	if b, err := readVocab(byteVocab); err != nil || len(b) != 256 || b['a'] != "a" || b[0xe9] != `\xe9` {
+	if b, err := readVocab(byteVocab); err != nil || len(b) != 260 || b['a'] != "a" || b[0xe9] != `\xe9` {
 		t.Errorf("bytes: %d tokens, %v", len(b), err)
 	}
 }

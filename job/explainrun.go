@@ -70,7 +70,7 @@ func explainAll(ctx context.Context, c ExplainConfig, l *Model, cfg explain.Conf
 		r.Layers, r.Objective = x.Layers(), x.Objective()
 		switch r.Objective {
 		case explain.ExpressionOf:
-			r.Score, score = cfg.Objective.Expression, cfg.Objective.Expression
+			r.Score, score = cfg.Objective.Expression, "formula, "+cfg.Objective.Expression
 		case explain.OutputValue:
 			r.Score, score = "value", fmt.Sprintf("value, tensor %q", x.Head().Logits)
 		default:

@@ -23,8 +23,8 @@ func readVocab(path string) ([]string, error) {
 	case "":
 		return nil, nil
 	case byteVocab:
-		out := make([]string, 256)
-		for i := range out {
+		out := make([]string, 256+4) // numbers behind those of bytes, such as padding, stand for no text
+		for i := range 256 {
 			if out[i] = string(rune(i)); i >= utf8.RuneSelf {
 				out[i] = fmt.Sprintf("\\x%02x", i)
 			}
