@@ -1,5 +1,5 @@
-// Package cli is the command line of gtk: flags, printing and exit codes. One command is one file, whose flags fill a Config of package job,
-// which does the work. This package alone imports urfave/cli.
+// Package cli is the command line of gtk: flags, printing and exit codes. One command is one file, whose flags fill a Config of package
+// job, which does the work. This package alone imports urfave/cli.
 package cli
 
 import (
@@ -23,7 +23,8 @@ var commands []*ucli.Command
 
 // order is the order in which help lists the verbs.
 var order = []string{
-	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain", "score-data", "prune-data", "export", "models", "data", "demo",
+	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain", "score-data", "prune-data",
+	"export", "models", "data", "demo",
 	"doctor", "completion", "version",
 }
 
@@ -152,13 +153,16 @@ func globalFlags() []ucli.Flag {
 	const common = "every command"
 	return []ucli.Flag{
 		&ucli.BoolFlag{Category: common, Name: "json", Usage: "print one JSON object on standard output"},
-		&ucli.IntFlag{Category: common, Name: "threads", Usage: "threads to use; 0 means all processors", EnvVars: []string{"GTK_THREADS"}},
+		&ucli.IntFlag{Category: common, Name: "threads", Usage: "threads to use; 0 means all processors",
+			EnvVars: []string{"GTK_THREADS"}},
 		&ucli.Uint64Flag{Category: common, Name: "seed", Usage: "seed of everything random", EnvVars: []string{"GTK_SEED"}},
 		&ucli.BoolFlag{Category: common, Name: "quiet", Aliases: []string{"q"}, Usage: "print errors only"},
 		&ucli.BoolFlag{Category: common, Name: "verbose", Aliases: []string{"v"}, Usage: "print more"},
 		&ucli.StringFlag{Category: common, Name: "log-format", Value: "text", Usage: "text or json", EnvVars: []string{"GTK_LOG_FORMAT"}},
-		&ucli.StringFlag{Category: common, Name: "progress", Value: "auto", Usage: "auto, plain, none or json", EnvVars: []string{"GTK_PROGRESS"}},
-		&ucli.StringFlag{Category: common, Name: "config", Usage: "YAML file with values for flags; flags and GTK_* win", EnvVars: []string{"GTK_CONFIG"}},
+		&ucli.StringFlag{Category: common, Name: "progress", Value: "auto", Usage: "auto, plain, none or json",
+			EnvVars: []string{"GTK_PROGRESS"}},
+		&ucli.StringFlag{Category: common, Name: "config", Usage: "YAML file with values for flags; flags and GTK_* win",
+			EnvVars: []string{"GTK_CONFIG"}},
 	}
 }
 

@@ -17,9 +17,11 @@ func init() {
 	register(command(&ucli.Command{
 		Name: "bench", Usage: "time a model: inference, training steps or per-example gradient norms", ArgsUsage: "MODEL.onnx",
 		Description: "infer  the outputs\n" +
-			"train  forward, backward and a step of SGD with momentum, on made-up labels (cross-entropy for [N,K] outputs) or targets (mean squared error)\n" +
+			"train  forward, backward and a step of SGD with momentum, on made-up labels (cross-entropy for [N,K] outputs) or targets " +
+			"(mean squared error)\n" +
 			"grand  the exact norm of the gradient of each example of a batch\n\n" +
-			"gflops counts two operations for each multiply-accumulate of the layers, three times that with a backward pass, over the median time.",
+			"gflops counts two operations for each multiply-accumulate of the layers, three times that with a backward pass, over the " +
+			"median time.",
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "mode", Value: "infer", Usage: "infer, train or grand"},
 			&ucli.StringSliceFlag{Name: "input", Usage: "`NAME=SHAPE[:dtype]` such as input=8x3x224x224, or NAME=FILE"},
@@ -50,8 +52,10 @@ func benchCommand(ctx context.Context, e *env, c *ucli.Context) error {
 		return usagef("--batch %d: must be at least 1", c.Int("batch"))
 	}
 	r, err := job.Bench(ctx, job.BenchConfig{
-		Model: path, ModelOptions: e.modelOptions(c), Mode: c.String("mode"), Inputs: c.StringSlice("input"), Batch: c.Int("batch"), N: c.Int("n"),
-		Warmup: new(c.Int("warmup")), BN: c.String("bn"), Loss: c.String("loss"), Profile: c.Bool("profile"), DryRun: c.Bool("dry-run"), Seed: e.Seed,
+		Model: path, ModelOptions: e.modelOptions(c), Mode: c.String("mode"), Inputs: c.StringSlice("input"), Batch: c.Int("batch"),
+		N:      c.Int("n"),
+		Warmup: new(c.Int("warmup")), BN: c.String("bn"), Loss: c.String("loss"), Profile: c.Bool("profile"), DryRun: c.Bool("dry-run"),
+		Seed: e.Seed,
 	}, e.reporter())
 	if err != nil {
 		return err
@@ -76,8 +80,10 @@ func (e *env) printBench(r *job.BenchReport) {
 	} else {
 		t.row("median", units.Significant(float64(r.MedianMs))+" ms")
 		t.row("best, p90", units.Significant(float64(r.BestMs))+" ms, "+units.Significant(float64(r.P90Ms))+" ms")
-		t.row("speed", fmt.Sprintf("%s examples/s, %s GFLOPS", units.Significant(float64(r.PerSecond)), units.Significant(float64(r.GFLOPS))))
-		t.row("memory", fmt.Sprintf("%s MiB planned for values, %s MiB peak of the process", units.Significant(float64(r.ArenaMiB)), units.Significant(float64(r.PeakRSSMiB))))
+		t.row("speed", fmt.Sprintf("%s examples/s, %s GFLOPS", units.Significant(float64(r.PerSecond)),
+			units.Significant(float64(r.GFLOPS))))
+		t.row("memory", fmt.Sprintf("%s MiB planned for values, %s MiB peak of the process", units.Significant(float64(r.ArenaMiB)),
+			units.Significant(float64(r.PeakRSSMiB))))
 	}
 	_ = t.flush() // to the terminal
 	if len(r.Profile) == 0 {

@@ -28,7 +28,8 @@ func completionCommand(_ context.Context, e *env, c *ucli.Context) error {
 	shells := map[string]func(io.Writer, []verb){"bash": bashCompletion, "zsh": zshCompletion, "fish": fishCompletion}
 	write := shells[shell]
 	if write == nil {
-		return usagef("gtk completion: no shell %q%s; want bash, zsh or fish", shell, registry.Hint(shell, []string{"bash", "zsh", "fish"}))
+		return usagef("gtk completion: no shell %q%s; want bash, zsh or fish", shell,
+			registry.Hint(shell, []string{"bash", "zsh", "fish"}))
 	}
 	var b strings.Builder
 	write(&b, verbs())
@@ -95,7 +96,8 @@ func bashCompletion(w io.Writer, vs []verb) {
 	for _, v := range vs {
 		names = append(names, v.name)
 	}
-	fmt.Fprintf(w, "_gtk() {\n  local cur=${COMP_WORDS[COMP_CWORD]} words\n  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    words=%q\n  else\n    case ${COMP_WORDS[1]} in\n", strings.Join(names, " "))
+	fmt.Fprintf(w, "_gtk() {\n  local cur=${COMP_WORDS[COMP_CWORD]} words\n  if [ \"$COMP_CWORD\" -eq 1 ]; then\n    words=%q\n  else\n "+
+		"   case ${COMP_WORDS[1]} in\n", strings.Join(names, " "))
 	for _, v := range vs {
 		fmt.Fprintf(w, "      %s) words=%q ;;\n", v.name, v.words())
 	}

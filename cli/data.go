@@ -21,7 +21,8 @@ func init() {
 		&ucli.StringFlag{Name: "labels", Usage: "`FILE` with the names of the classes"},
 	}
 	flags := append(append(sheet, dataFlags()...), taskFlag())
-	info := command(&ucli.Command{Name: "info", Usage: "say what is in a data set", ArgsUsage: "SPEC", Flags: slices.Clone(flags)}, dataInfo)
+	info := command(&ucli.Command{Name: "info", Usage: "say what is in a data set", ArgsUsage: "SPEC", Flags: slices.Clone(flags)},
+		dataInfo)
 	top := command(&ucli.Command{
 		Name: "data", Usage: "look at a data set, or convert it", ArgsUsage: "[info | convert] SPEC",
 		Description: "SPEC is FORMAT:PATH[#SPLIT], or a path whose format is recognised; gtk data --list names the formats.\n\n" +
@@ -31,7 +32,8 @@ func init() {
 	top.Subcommands = []*ucli.Command{info, command(&ucli.Command{
 		Name: "convert", Usage: "write a data set as a .npz file, or as a folder of pictures", ArgsUsage: "SPEC -o FILE.npz|FOLDER",
 		Flags: append([]ucli.Flag{
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE.npz`, or a folder for one sub-folder of pictures per class"},
+			&ucli.StringFlag{Name: "out", Aliases: []string{"o"},
+				Usage: "`FILE.npz`, or a folder for one sub-folder of pictures per class"},
 			&ucli.BoolFlag{Name: "link", Usage: "link picture files instead of copying them"},
 			&ucli.BoolFlag{Name: "force", Usage: "replace FILE.npz if it is there"},
 			&ucli.StringFlag{Name: "labels", Usage: "`FILE` with the names of the classes"},
@@ -53,8 +55,9 @@ func dataInfo(_ context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	r, err := job.Data(job.DataConfig{
-		Data: spec, Options: dataOptions(c), Labels: c.String("labels"), Check: c.Int("check"), Sheet: c.String("out"), PerClass: c.Int("per-class"),
-		Cell: c.Int("cell"), Force: c.Bool("force"),
+		Data: spec, Options: dataOptions(c), Labels: c.String("labels"), Check: c.Int("check"), Sheet: c.String("out"),
+		PerClass: c.Int("per-class"),
+		Cell:     c.Int("cell"), Force: c.Bool("force"),
 	})
 	if err != nil {
 		return err
@@ -71,7 +74,8 @@ func dataConvert(_ context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	r, err := job.Convert(job.ConvertConfig{
-		Data: spec, Options: dataOptions(c), Labels: c.String("labels"), Out: c.String("out"), Link: c.Bool("link"), Force: c.Bool("force"),
+		Data: spec, Options: dataOptions(c), Labels: c.String("labels"), Out: c.String("out"), Link: c.Bool("link"),
+		Force: c.Bool("force"),
 	})
 	if err != nil {
 		return err

@@ -168,7 +168,8 @@ func (e *env) printNotTrained(d *job.Description) error {
 		e.printf("  %s of normalisations\n", units.Of(state, "1 tensor of running statistics", "%d tensors of running statistics"))
 	}
 	if single > 0 {
-		e.printf("  %s, such as %s\n", units.Of(single, "1 single number that the program computes with", "%d single numbers that the program computes with"), clip(such, 60))
+		e.printf("  %s, such as %s\n", units.Of(single, "1 single number that the program computes with",
+			"%d single numbers that the program computes with"), clip(such, 60))
 	}
 	if !e.Verbose {
 		e.printf("  --verbose lists all with the reason; gtk finetune --trainable NAME trains one that a gradient reaches\n")

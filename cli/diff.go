@@ -10,7 +10,8 @@ import (
 func init() {
 	register(command(&ucli.Command{
 		Name: "diff", Usage: "list what two models differ in", ArgsUsage: "A.onnx B.onnx",
-		Description: "Compares nodes, attributes, initializers, inputs, outputs, metadata and everything else in the files. Exit code 0 whether or not they differ,\n" +
+		Description: "Compares nodes, attributes, initializers, inputs, outputs, metadata and everything else in the files. Exit code 0 " +
+			"whether or not they differ,\n" +
 			"1 with --exit-code when they do.",
 		Flags: []ucli.Flag{
 			&ucli.BoolFlag{Name: "exit-code", Usage: "exit with 1 when the models differ"},

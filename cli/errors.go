@@ -40,7 +40,8 @@ func classify(err error) (code int, kind job.Kind) {
 	}
 	kind = job.KindOf(err)
 	return map[job.Kind]int{
-		job.KindInterrupted: ExitInterrupted, job.KindUsage: ExitUsage, job.KindNo: ExitNo, job.KindInternal: ExitInternal, job.KindInput: ExitInput, job.KindIO: ExitIO,
+		job.KindInterrupted: ExitInterrupted, job.KindUsage: ExitUsage, job.KindNo: ExitNo, job.KindInternal: ExitInternal,
+		job.KindInput: ExitInput, job.KindIO: ExitIO,
 	}[kind], kind
 }
 
@@ -63,7 +64,8 @@ func (e *env) fail(err error) int {
 	}
 	msg := err.Error()
 	if kind == job.KindInput && job.ShapesDiffer(err) {
-		msg += "; gtk data info SPEC shows the shapes of a data set; --image-size, --channels and --layout change pictures, ?length= a text, ?in= and ?out= windows"
+		msg += "; gtk data info SPEC shows the shapes of a data set; --image-size, --channels and --layout change pictures, ?length= a " +
+			"text, ?in= and ?out= windows"
 	}
 	if e.JSON {
 		if kind != job.KindNo {

@@ -16,7 +16,8 @@ import (
 func init() {
 	register(command(&ucli.Command{
 		Name: "eval", Usage: "measure a model on a data set", ArgsUsage: "MODEL --data SPEC",
-		Description: "The loss and the metrics of the task, accuracy per class and per group (with its 95 % Wilson interval), confusion matrix.\n\n" +
+		Description: "The loss and the metrics of the task, accuracy per class and per group (with its 95 % Wilson interval), confusion " +
+			"matrix.\n\n" +
 			"  gtk eval builtin:digits --data digits#test\n  gtk eval model.onnx --data csv:people.csv --group-by sex",
 		Flags: slices.Concat([]ucli.Flag{
 			dataFlag(),
@@ -42,7 +43,8 @@ func runEval(ctx context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	r, err := job.Evaluate(ctx, job.EvaluateConfig{
-		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), UseOptions: use, Loss: c.String("loss"),
+		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), UseOptions: use,
+		Loss:      c.String("loss"),
 		BatchSize: c.Int("batch-size"), Predictions: c.String("predictions"), Force: c.Bool("force"),
 	}, e.reporter())
 	if err != nil {
@@ -82,7 +84,8 @@ func (e *env) printEval(r *job.EvaluateReport) error {
 		}
 		t.row("column", "group", "n", "accuracy", "95 % interval")
 		for _, g := range r.Groups {
-			t.row(g.Column, g.Group, g.N, units.Percent(float64(g.Accuracy)), fmt.Sprintf("%s to %s", units.Percent(float64(g.Low)), units.Percent(float64(g.High))))
+			t.row(g.Column, g.Group, g.N, units.Percent(float64(g.Accuracy)),
+				fmt.Sprintf("%s to %s", units.Percent(float64(g.Low)), units.Percent(float64(g.High))))
 		}
 		return t.flush()
 	}

@@ -11,7 +11,8 @@ import (
 func init() {
 	register(command(&ucli.Command{
 		Name: "export", Usage: "write the ONNX model of a training run, or another form of a model", ArgsUsage: "MODEL.onnx|RUN",
-		Description: "RUN is a folder that gtk finetune wrote; its model.onnx is exported. The file that was written is read again and compared with its source on random inputs.",
+		Description: "RUN is a folder that gtk finetune wrote; its model.onnx is exported. The file that was written is read again and " +
+			"compared with its source on random inputs.",
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write; - is standard output"},
 			&ucli.Int64Flag{Name: "opset", Usage: "operator set `N` of the file"},
@@ -41,7 +42,8 @@ func exportCommand(ctx context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	cfg := job.ExportConfig{
-		From: from, Out: c.String("out"), Opset: opset, ExternalData: c.Bool("external-data"), Inline: c.Bool("inline"), Force: c.Bool("force"),
+		From: from, Out: c.String("out"), Opset: opset, ExternalData: c.Bool("external-data"), Inline: c.Bool("inline"),
+		Force:  c.Bool("force"),
 		DryRun: c.Bool("dry-run"), Threads: e.Threads, Seed: e.Seed,
 	}
 	if e.Piped {

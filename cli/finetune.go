@@ -109,7 +109,8 @@ func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
 // finetuneConfig reads the flags; it refuses what a Config takes for the usual.
 func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConfig, err error) {
 	cfg = job.FinetuneConfig{
-		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), Val: c.String("val"), ValSplit: c.Float64("val-split"),
+		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), Val: c.String("val"),
+		ValSplit:   c.Float64("val-split"),
 		NumClasses: c.String("num-classes"), Standardise: c.Bool("standardise"), StandardiseTargets: c.Bool("standardise-targets"),
 		Epochs:   c.Int("epochs"),
 		MaxSteps: c.Int("max-steps"), Patience: c.Int("patience"), MinDelta: c.Float64("min-delta"), Out: c.String("out"),
@@ -169,7 +170,8 @@ func (e *env) printPlan(p *job.FinetunePlan) error {
 	all := time.Duration(p.Seconds * float64(time.Second)).Round(time.Second)
 	e.printf("%s of %s, %s trained parameters in %s\n", units.Plural(p.Steps, "step"), units.Plural(p.BatchSize, "example"),
 		units.Count(p.Params), units.Plural(p.Tensors, "tensor"))
-	e.printf("about %.1f ms a step, %s in all (validation not counted); %.1f MiB for activations and gradients\n", p.MsPerStep, all, p.ArenaMiB)
+	e.printf("about %.1f ms a step, %s in all (validation not counted); %.1f MiB for activations and gradients\n", p.MsPerStep, all,
+		p.ArenaMiB)
 	e.printf("nothing was written\n")
 	return nil
 }

@@ -100,7 +100,8 @@ func TestHostileData(t *testing.T) {
 	npz(t, filepath.Join(dir, "shape.npz"), 1, labels, 6, 3, 9, 9)
 	npz(t, filepath.Join(dir, "nolabels.npz"), 1, nil, 6, 1, 8, 8)
 	npz(t, filepath.Join(dir, "none.npz"), 1, []int64{}, 0, 1, 8, 8)
-	const eval, fine, prune = "eval mlp.onnx --data ", "finetune mlp.onnx --max-steps 2 -o new.onnx --data ", "prune-data mlp.onnx --score el2n --keep 0.5 -o out --data "
+	const eval, fine, prune = "eval mlp.onnx --data ", "finetune mlp.onnx --max-steps 2 -o new.onnx --data ",
+		"prune-data mlp.onnx --score el2n --keep 0.5 -o out --data "
 	for _, c := range []struct {
 		args, code string
 		says       []string

@@ -109,8 +109,10 @@ func cut(s string, n int) string {
 
 // verbs are the commands that read a model, F standing for its file and D for data that fits the networks.
 var verbs = []string{
-	"import F -o out.onnx", "inspect F", "run F IN", "verify F F", "eval F --data D", "finetune F --data D --max-steps 2 --lr 0.01 -o out.onnx",
-	"explain F IN -o out", "bench F --n 1", "bench F --n 1 --mode train", "prune-data F --data D --score el2n --keep 0.5 -o out", "export F -o out.onnx", "diff F F",
+	"import F -o out.onnx", "inspect F", "run F IN", "verify F F", "eval F --data D",
+	"finetune F --data D --max-steps 2 --lr 0.01 -o out.onnx",
+	"explain F IN -o out", "bench F --n 1", "bench F --n 1 --mode train", "prune-data F --data D --score el2n --keep 0.5 -o out",
+	"export F -o out.onnx", "diff F F",
 }
 
 func verbArgs(verb, file, data, input string) []string {

@@ -65,7 +65,8 @@ func (e *env) printLayers(layers []job.LayerReport) error {
 		most = max(16, min(most, w-72)) // what the other columns take
 	}
 	for _, l := range layers {
-		t.row(l.Op, clip(l.Output, most), units.Dims(l.Shape), dash(l.Parameters == 0, units.Count(l.Parameters)), dash(l.MACs == 0, units.Count(l.MACs)), dash(l.Bytes == 0, units.Size(l.Bytes)))
+		t.row(l.Op, clip(l.Output, most), units.Dims(l.Shape), dash(l.Parameters == 0, units.Count(l.Parameters)),
+			dash(l.MACs == 0, units.Count(l.MACs)), dash(l.Bytes == 0, units.Size(l.Bytes)))
 	}
 	return t.flush()
 }

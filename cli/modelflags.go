@@ -22,7 +22,8 @@ func preprocessFlags() []ucli.Flag {
 	}
 	var fs []ucli.Flag
 	for _, n := range job.PreprocessSettings {
-		fs = append(fs, &ucli.StringFlag{Name: n, Usage: usage[n], Category: "pictures and labels", EnvVars: []string{"GTK_" + strings.ToUpper(strings.ReplaceAll(n, "-", "_"))}})
+		fs = append(fs, &ucli.StringFlag{Name: n, Usage: usage[n], Category: "pictures and labels",
+			EnvVars: []string{"GTK_" + strings.ToUpper(strings.ReplaceAll(n, "-", "_"))}})
 	}
 	return append(fs, &ucli.StringFlag{Name: "labels", Category: "pictures and labels", EnvVars: []string{"GTK_LABELS"},
 		Usage: "`FILE` with the names of the classes: one a line, numbered or not; csv; JSON, also config.json of transformers"})

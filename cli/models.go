@@ -15,7 +15,8 @@ func init() {
 		Name: "models", Usage: "list the networks that gtk can build, or build one", ArgsUsage: "[list | new NAME -o FILE]",
 		HideHelpCommand: true,
 		Subcommands: []*ucli.Command{
-			command(&ucli.Command{Name: "list", Usage: "list the builders", Flags: []ucli.Flag{&ucli.BoolFlag{Name: "list", Usage: "the same"}}}, modelsList),
+			command(&ucli.Command{Name: "list", Usage: "list the builders",
+				Flags: []ucli.Flag{&ucli.BoolFlag{Name: "list", Usage: "the same"}}}, modelsList),
 			command(&ucli.Command{
 				Name: "new", Usage: "build a network with random weights", ArgsUsage: "NAME -o FILE",
 				Flags: []ucli.Flag{
@@ -33,7 +34,8 @@ func init() {
 		OnUsageError: func(x *ucli.Context, err error, _ bool) error { return flagError(x.Command, err) },
 		Action: func(x *ucli.Context) error {
 			if x.Args().Len() > 0 {
-				return usagef("gtk models: there is no %q%s; want list or new", x.Args().First(), registry.Hint(x.Args().First(), []string{"list", "new"}))
+				return usagef("gtk models: there is no %q%s; want list or new", x.Args().First(),
+					registry.Hint(x.Args().First(), []string{"list", "new"}))
 			}
 			e := envOf(x)
 			if err := e.setup(x); err != nil {
@@ -63,7 +65,8 @@ func modelsNew(_ context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	cfg := job.BuildConfig{Name: name, Out: c.String("out"), Force: c.Bool("force"), Options: models.Options{
-		Classes: c.Int("classes"), Channels: c.Int("channels"), ImageSize: c.Int("image-size"), Hidden: c.Int("hidden"), Layers: c.Int("layers"), Seed: e.Seed,
+		Classes: c.Int("classes"), Channels: c.Int("channels"), ImageSize: c.Int("image-size"), Hidden: c.Int("hidden"),
+		Layers: c.Int("layers"), Seed: e.Seed,
 	}}
 	what := cfg.Out
 	if e.Piped {

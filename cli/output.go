@@ -15,7 +15,8 @@ func (e *env) piped(c *ucli.Context) error {
 		case n != "out" && n != "dot" && n != "checkpoint" && n != "predictions" || c.String(n) != "-":
 		case name == "gtk run" && n == "out": // its csv
 		case name != "gtk models new" && name != "gtk export" || n != "out":
-			return usagef("%s: --%s - would be standard output, which is for gtk models new, gtk export and the csv of gtk run --data; give a name (./- for a file called -)", name, n)
+			return usagef("%s: --%s - would be standard output, which is for gtk models new, gtk export and the csv of gtk run --data; "+
+				"give a name (./- for a file called -)", name, n)
 		case e.JSON:
 			return usagef("%s: -o - and --json both want standard output; give a file", name)
 		case isTerminal(e.Stdout):

@@ -16,11 +16,14 @@ import (
 func init() {
 	register(command(&ucli.Command{
 		Name: "run", Usage: "run a model on pictures or tensor files", ArgsUsage: "MODEL.onnx [FILE…|FOLDER]",
-		Description: "Inputs are pictures (png, jpeg, webp, bmp, tiff, gif) or tensor files (.npy, .npz, .pb), given as FILE or --input NAME=FILE.\n" +
-			"Several files for one input are run one after the other and their outputs stacked. An input of one element also takes a number.\n\n" +
+		Description: "Inputs are pictures (png, jpeg, webp, bmp, tiff, gif) or tensor files (.npy, .npz, .pb), given as FILE or --input " +
+			"NAME=FILE.\n" +
+			"Several files for one input are run one after the other and their outputs stacked. An input of one element also takes a " +
+			"number.\n\n" +
 			"   gtk run squeezenet.onnx eagle.jpg --labels imagenet_labels.txt\n" +
 			"   gtk run vad.onnx --input input=wav.npy --input state=state.npy --input sr=16000 -o out\n\n" +
-			"With --data, or a FOLDER of pictures, it writes predictions: id, prediction, and the probability of each class or the values of a regression,\n" +
+			"With --data, or a FOLDER of pictures, it writes predictions: id, prediction, and the probability of each class or the " +
+			"values of a regression,\n" +
 			"as .csv, .jsonl or .npz. --input NAME=COLUMN,COLUMN then says which columns or array an input gets.\n\n" +
 			"   gtk run mine.onnx photos                     (as csv on standard output)\n" +
 			"   gtk run mine.onnx photos -o predictions.csv\n" +
@@ -28,7 +31,8 @@ func init() {
 		Flags: slices.Concat([]ucli.Flag{
 			dataFlag(),
 			&ucli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`[NAME=]FILE` to feed; repeat it for more"},
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for one .npy file per output; with --data FILE.csv, FILE.jsonl or FILE.npz"},
+			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for one .npy file per output; with --data FILE.csv, " +
+				"FILE.jsonl or FILE.npz"},
 			&ucli.StringSliceFlag{Name: "fetch", Usage: "inner value or node whose output is wanted too, by `NAME`"},
 			&ucli.IntFlag{Name: "top", Value: 5, Usage: "how many classes to show"},
 			&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty, replace a file"},
@@ -55,8 +59,9 @@ func runCommand(ctx context.Context, e *env, c *ucli.Context) error {
 		return usagef("gtk run: --set is for --data; with files, --input NAME=FILE feeds an input, and NAME=NUMBER one of a single number")
 	}
 	r, err := job.Run(ctx, job.RunConfig{
-		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Files: append(c.StringSlice("input"), c.Args().Tail()...), Fetch: c.StringSlice("fetch"),
-		Task: c.String("task"), Of: c.String("output"), Top: top, Out: dir, Force: c.Bool("force"),
+		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Files: append(c.StringSlice("input"), c.Args().Tail()...),
+		Fetch: c.StringSlice("fetch"),
+		Task:  c.String("task"), Of: c.String("output"), Top: top, Out: dir, Force: c.Bool("force"),
 	}, e.reporter())
 	if err != nil {
 		return err
@@ -89,7 +94,8 @@ func (e *env) predict(ctx context.Context, c *ucli.Context, spec string) error {
 		return usagef("gtk run: give --data or files, not both")
 	}
 	cfg := job.PredictConfig{
-		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Data: spec, DataOptions: dataOptions(c), BatchSize: c.Int("batch-size"), Out: c.String("out"),
+		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Data: spec, DataOptions: dataOptions(c), BatchSize: c.Int("batch-size"),
+		Out:   c.String("out"),
 		Force: c.Bool("force"),
 	}
 	var err error

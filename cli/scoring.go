@@ -21,9 +21,12 @@ func scoringFlags() []ucli.Flag {
 		&ucli.BoolFlag{Name: "dry-run", Usage: "say what would be done"},
 		&ucli.BoolFlag{Name: "list", Usage: "list the scores"},
 		&ucli.StringSliceFlag{Name: "score", Category: group, Value: ucli.NewStringSlice("el2n"), Usage: "el2n, grand"},
-		&ucli.IntFlag{Name: "runs", Category: group, Value: 1, Usage: "models whose scores are averaged; each has its own weights and order of data"},
-		&ucli.IntFlag{Name: "score-epochs", Category: group, DefaultText: "0 for a model that knows the data, else 1", Usage: "epochs of training before scoring; 0 scores the model as it is"},
-		&ucli.StringFlag{Name: "reinit", Category: group, Usage: "fresh weights for each run: head (last layer), all, or none; head when there are several runs, else none"},
+		&ucli.IntFlag{Name: "runs", Category: group, Value: 1, Usage: "models whose scores are averaged; each has its own weights and " +
+			"order of data"},
+		&ucli.IntFlag{Name: "score-epochs", Category: group, DefaultText: "0 for a model that knows the data, else 1",
+			Usage: "epochs of training before scoring; 0 scores the model as it is"},
+		&ucli.StringFlag{Name: "reinit", Category: group, Usage: "fresh weights for each run: head (last layer), all, or none; head " +
+			"when there are several runs, else none"},
 	}, loopFlags("auto"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags())
 }
 
@@ -34,7 +37,8 @@ func (e *env) scoringOptions(c *ucli.Context) (o job.ScoringOptions, err error) 
 		return o, err
 	}
 	o = job.ScoringOptions{
-		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), Scores: c.StringSlice("score"), Runs: c.Int("runs"),
+		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), Scores: c.StringSlice("score"),
+		Runs:   c.Int("runs"),
 		Reinit: c.String("reinit"), Out: c.String("out"), Force: c.Bool("force"), Seed: e.Seed,
 	}
 	if c.IsSet("score-epochs") {
@@ -65,7 +69,8 @@ func (e *env) printScoringPlan(p *job.ScoringPlan) error {
 		more = fmt.Sprintf("; about %d kept", p.Kept)
 	}
 	e.printf("%s, %s; scores %s; models %d, epochs of each %d, fresh weights %s%s\nnothing was written\n",
-		units.Plural(p.Examples, "example"), units.Plural(p.Classes, "class"), strings.Join(p.Scores, ", "), p.Runs, p.Epochs, p.Reinit, more)
+		units.Plural(p.Examples, "example"), units.Plural(p.Classes, "class"), strings.Join(p.Scores, ", "), p.Runs, p.Epochs, p.Reinit,
+		more)
 	return nil
 }
 
@@ -74,7 +79,8 @@ func (e *env) printScores(sums []job.ScoreSummary) error {
 	t := e.newTable(1, 2, 3, 4, 5)
 	t.row("score", "n", "min", "median", "max", "std. of runs")
 	for _, x := range sums {
-		t.row(x.Score, x.N, fmt.Sprintf("%.4g", x.Min), fmt.Sprintf("%.4g", x.Median), fmt.Sprintf("%.4g", x.Max), fmt.Sprintf("%.3g", x.Spread))
+		t.row(x.Score, x.N, fmt.Sprintf("%.4g", x.Min), fmt.Sprintf("%.4g", x.Median), fmt.Sprintf("%.4g", x.Max),
+			fmt.Sprintf("%.3g", x.Spread))
 	}
 	if err := t.flush(); err != nil {
 		return err

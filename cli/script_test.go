@@ -187,7 +187,8 @@ func TestUnsupportedOperator(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, out, _ := run("import", path, "--json")
-	if code != 3 || !strings.Contains(out, "Rellu") || !strings.Contains(out, "did you mean Relu") || !strings.Contains(out, "gtk.error/1") {
+	if code != 3 || !strings.Contains(out, "Rellu") || !strings.Contains(out, "did you mean Relu") ||
+		!strings.Contains(out, "gtk.error/1") {
 		t.Errorf("import: code %d, %s", code, out)
 	}
 	code, out, _ = run("inspect", path)

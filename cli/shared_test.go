@@ -35,7 +35,8 @@ func TestRunPictures(t *testing.T) {
 	labels := testkit.SharedFile(t, "data", "models", "imagenet_labels.txt")
 	eagle, kitten := testkit.SharedFile(t, "data", "images", "bald_eagle.jpeg"), testkit.SharedFile(t, "data", "images", "kitten_224.png")
 	prepared := filepath.Join(t.TempDir(), "s.onnx")
-	code, _, e := run("import", model, "-o", prepared, "--labels", labels, "--resize", "256", "--image-size", "224", "--channels", "bgr", "--scale", "1", "--mean", "104,117,123")
+	code, _, e := run("import", model, "-o", prepared, "--labels", labels, "--resize", "256", "--image-size", "224", "--channels", "bgr",
+		"--scale", "1", "--mean", "104,117,123")
 	if code != 0 {
 		t.Fatalf("import: code %d: %s", code, e)
 	}

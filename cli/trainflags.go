@@ -15,8 +15,10 @@ import (
 func optimizerFlags() []ucli.Flag {
 	const group = "optimiser"
 	fs := []ucli.Flag{
-		&ucli.StringFlag{Name: "optimizer", Category: group, Value: "adam", Usage: "`NAME`: sgd, adam, adamw, diffgrad (see --list)", EnvVars: []string{"GTK_OPTIMIZER"}},
-		&ucli.Float64Flag{Name: "lr", Category: group, Usage: "learning rate; 0 takes the optimiser's usual one (" + usualRates() + "), ten times that with --last-layer"},
+		&ucli.StringFlag{Name: "optimizer", Category: group, Value: "adam", Usage: "`NAME`: sgd, adam, adamw, diffgrad (see --list)",
+			EnvVars: []string{"GTK_OPTIMIZER"}},
+		&ucli.Float64Flag{Name: "lr", Category: group,
+			Usage: "learning rate; 0 takes the optimiser's usual one (" + usualRates() + "), ten times that with --last-layer"},
 		&ucli.StringFlag{Name: "schedule", Category: group, Value: "cosine", Usage: "cosine, step or constant"},
 		&ucli.IntFlag{Name: "warmup", Category: group, Usage: "`STEPS` in which the learning rate rises linearly at the start"},
 	}
@@ -44,16 +46,20 @@ func loopFlags(bn string) []ucli.Flag {
 	const group = "training"
 	return []ucli.Flag{
 		&ucli.StringFlag{Name: "batch-size", Category: group, Value: "32", Usage: "examples in one step, or ALL"},
-		&ucli.StringFlag{Name: "loss", Category: group, Value: "auto", Usage: "`NAME` with options behind colons, as in cross-entropy:smoothing=0.1 (see --list); auto goes by the task"},
+		&ucli.StringFlag{Name: "loss", Category: group, Value: "auto",
+			Usage: "`NAME` with options behind colons, as in cross-entropy:smoothing=0.1 (see --list); auto goes by the task"},
 		&ucli.StringFlag{Name: "class-weights", Category: group,
 			Usage: "weights of the classes in the cross-entropy: balanced, or one for each as in `1,2,0.5`"},
 		&ucli.Float64Flag{Name: "label-smoothing", Category: group,
 			Usage: "`SHARE` of the truth that the cross-entropy spreads over all classes, in [0,1)"},
 		&ucli.StringFlag{Name: "bn", Category: group, Value: bn, Usage: bnUsage(bn)},
-		&ucli.BoolFlag{Name: "shuffle", Category: group, Value: true, Usage: "a new order in each epoch; --shuffle=false keeps that of the data"},
-		&ucli.StringFlag{Name: "augment", Category: group, Usage: "random changes of pictures: flip, crop=4, resized=0.08:1, separated by commas"},
+		&ucli.BoolFlag{Name: "shuffle", Category: group, Value: true, Usage: "a new order in each epoch; --shuffle=false keeps that of " +
+			"the data"},
+		&ucli.StringFlag{Name: "augment", Category: group, Usage: "random changes of pictures: flip, crop=4, resized=0.08:1, separated " +
+			"by commas"},
 		&ucli.StringSliceFlag{Name: "freeze", Category: group, Usage: "`GLOB` of parameters to leave as they are; may be repeated"},
-		&ucli.StringSliceFlag{Name: "trainable", Category: group, Usage: "`GLOB` of tensors to train beside those that are found to be learned " +
+		&ucli.StringSliceFlag{Name: "trainable", Category: group, Usage: "`GLOB` of tensors to train beside those that are found to be " +
+			"learned " +
 			"(gtk inspect lists both), even with --freeze or --last-layer; may be repeated"},
 		&ucli.BoolFlag{Name: "last-layer", Category: group, Usage: "train the last layer only"},
 		&ucli.BoolFlag{Name: "dropout", Category: group, Usage: "apply the model's Dropout while training"},
@@ -72,9 +78,12 @@ func bnUsage(def string) string {
 // trainOptions reads the flags of optimizerFlags and loopFlags.
 func trainOptions(c *ucli.Context) (job.TrainOptions, error) {
 	o := job.TrainOptions{
-		Optimizer: c.String("optimizer"), Rule: map[string]string{}, LR: c.Float64("lr"), Schedule: c.String("schedule"), Warmup: c.Int("warmup"),
-		Loss: c.String("loss"), ClassWeights: c.String("class-weights"), LabelSmoothing: c.Float64("label-smoothing"), BN: c.String("bn"),
-		KeepOrder: !c.Bool("shuffle"), Augment: c.String("augment"), Freeze: c.StringSlice("freeze"), Trainable: c.StringSlice("trainable"),
+		Optimizer: c.String("optimizer"), Rule: map[string]string{}, LR: c.Float64("lr"), Schedule: c.String("schedule"),
+		Warmup: c.Int("warmup"),
+		Loss:   c.String("loss"), ClassWeights: c.String("class-weights"), LabelSmoothing: c.Float64("label-smoothing"),
+		BN:        c.String("bn"),
+		KeepOrder: !c.Bool("shuffle"), Augment: c.String("augment"), Freeze: c.StringSlice("freeze"),
+		Trainable: c.StringSlice("trainable"),
 		LastLayer: c.Bool("last-layer"), Dropout: c.Bool("dropout"), NoDecay1D: c.Bool("no-decay-1d"),
 	}
 	for _, x := range optim.Options() {

@@ -21,7 +21,8 @@ func meaningFlags() []ucli.Flag {
 	return []ucli.Flag{
 		taskFlag(),
 		&ucli.StringFlag{Name: "output", Category: useGroup, Usage: "`NAME` of the output that is meant, when the model has several"},
-		&ucli.StringSliceFlag{Name: "set", Category: useGroup, Usage: "`NAME=VALUE`: a constant for an input, a number or a tensor file; may be repeated"},
+		&ucli.StringSliceFlag{Name: "set", Category: useGroup, Usage: "`NAME=VALUE`: a constant for an input, a number or a tensor " +
+			"file; may be repeated"},
 	}
 }
 
@@ -29,7 +30,8 @@ func meaningFlags() []ucli.Flag {
 func taskFlag() ucli.Flag {
 	return &ucli.StringFlag{
 		Name: "task", Category: useGroup,
-		Usage: "what the labels and the model mean, when they leave it open; a model that gtk trained remembers it: " + strings.Join(task.KindNames(), ", "),
+		Usage: "what the labels and the model mean, when they leave it open; a model that gtk trained remembers it: " +
+			strings.Join(task.KindNames(), ", "),
 	}
 }
 

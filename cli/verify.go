@@ -11,8 +11,10 @@ import (
 
 func init() {
 	register(command(&ucli.Command{
-		Name: "verify", Usage: "compare a model with recorded outputs, or with another model", ArgsUsage: "MODEL.onnx --golden DIR | A.onnx B.onnx",
-		Description: "DIR holds input_0.pb, …, output_0.pb, … (the form of ONNX's own tests), or one folder of those per case. Two models are run on the same random inputs.\n" +
+		Name: "verify", Usage: "compare a model with recorded outputs, or with another model",
+		ArgsUsage: "MODEL.onnx --golden DIR | A.onnx B.onnx",
+		Description: "DIR holds input_0.pb, …, output_0.pb, … (the form of ONNX's own tests), or one folder of those per case. Two " +
+			"models are run on the same random inputs.\n" +
 			"Numbers agree when |a-b| <= atol + rtol·|b|. Exit code 1 when they do not.",
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "golden", Usage: "`FOLDER` of recorded inputs and outputs"},
@@ -35,8 +37,9 @@ func verifyCommand(ctx context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	cfg := job.VerifyConfig{
-		Model: args[0], ModelOptions: e.modelOptions(c), Golden: golden, Rtol: c.Float64("rtol"), Atol: c.Float64("atol"), Inputs: c.StringSlice("input"),
-		Batch: c.Int("batch"), Cases: c.Int("cases"), Seed: e.Seed,
+		Model: args[0], ModelOptions: e.modelOptions(c), Golden: golden, Rtol: c.Float64("rtol"), Atol: c.Float64("atol"),
+		Inputs: c.StringSlice("input"),
+		Batch:  c.Int("batch"), Cases: c.Int("cases"), Seed: e.Seed,
 	}
 	if golden == "" {
 		cfg.Other = args[1]
@@ -81,6 +84,7 @@ func (e *env) printVerify(r *job.VerifyReport) error {
 		e.printf("%s from %s by more than rtol %g, atol %g\n", which, r.Against, r.Rtol, r.Atol)
 		return nil
 	}
-	e.printf("%s with %s within rtol %g, atol %g\n", units.Of(len(r.Outputs), "the output agrees", "all %d outputs agree"), r.Against, r.Rtol, r.Atol)
+	e.printf("%s with %s within rtol %g, atol %g\n", units.Of(len(r.Outputs), "the output agrees", "all %d outputs agree"), r.Against,
+		r.Rtol, r.Atol)
 	return nil
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// alphas is what can be done with the alpha of a picture: dropped, so that colours count which nobody sees, as Pillow's convert("RGB") and so
-// torchvision do; or the picture is laid on white or on black.
+// alphas is what can be done with the alpha of a picture: dropped, so that colours count which nobody sees, as Pillow's convert("RGB")
+// and so torchvision do; or the picture is laid on white or on black.
 var alphas = []string{"drop", "white", "black"}
 
 func checkAlpha(path, s string) error {

@@ -9,8 +9,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Augment changes training pictures at random, keyed by (seed, epoch, index): the same for any number of workers and after a resume. The zero
-// value changes nothing.
+// Augment changes training pictures at random, keyed by (seed, epoch, index): the same for any number of workers and after a resume. The
+// zero value changes nothing.
 type Augment struct {
 	// Resized takes a random part of the picture instead of resize and centre crop: its area is a fraction between the two
 	// values, its aspect between 3/4 and 4/3. 0,0 is off.
@@ -46,7 +46,8 @@ func ParseAugment(s string) (Augment, error) {
 				a.Resized[1] = 1
 			}
 		default:
-			return a, fmt.Errorf("data: augmentation: %q is unknown (%s)", name, didYouMean(name, []string{"none", "flip", "crop", "resized"}))
+			return a, fmt.Errorf("data: augmentation: %q is unknown (%s)", name,
+				didYouMean(name, []string{"none", "flip", "crop", "resized"}))
 		}
 		if err != nil {
 			return a, fmt.Errorf("data: augmentation: %q: %w", item, err)

@@ -38,7 +38,8 @@ func (s *readableOnly) Notes() []string {
 	for _, b := range s.bad[:min(5, len(s.bad))] {
 		names = append(names, b.ID)
 	}
-	return []string{fmt.Sprintf("%d of %d examples cannot be read and were left out: %s", len(s.bad), s.Dataset.Len(), some(names, len(s.bad)))}
+	return []string{fmt.Sprintf("%d of %d examples cannot be read and were left out: %s", len(s.bad), s.Dataset.Len(),
+		some(names, len(s.bad)))}
 }
 
 // skipBad does what o.OnBadSample says. What a file holds is known only when it is decoded, and which examples there are must not depend

@@ -180,7 +180,8 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 		case t.DType() == tensor.String:
 			return nil, fmt.Errorf("data: example %q: %s: strings cannot be batched", e.ID, l.cols[k].name)
 		case t.DType().Bits()%8 != 0:
-			return nil, fmt.Errorf("data: example %q: %s: %v cannot be batched; convert it to a type of whole bytes", e.ID, l.cols[k].name, t)
+			return nil, fmt.Errorf("data: example %q: %s: %v cannot be batched; convert it to a type of whole bytes", e.ID,
+				l.cols[k].name, t)
 		}
 	}
 	return l, nil
@@ -408,7 +409,8 @@ func (l *loader) fill(j *job, k int) error {
 	for c, x := range e.arrays {
 		first := l.first.arrays[c]
 		if (x == nil) != (first == nil) {
-			return fmt.Errorf("data: example %q: some examples have an array as %s and some have not; the first one is %q", e.id, l.cols[c].name, l.first.id)
+			return fmt.Errorf("data: example %q: some examples have an array as %s and some have not; the first one is %q", e.id,
+				l.cols[c].name, l.first.id)
 		}
 		if x == nil {
 			continue

@@ -29,7 +29,8 @@ func collect(ds Dataset, s Sampler, size int, o BatchOptions) (lines []string, e
 
 func TestBatchesDoNotDependOnWorkers(t *testing.T) {
 	ds := must(Open("shapes?size=16&n=50", Options{}))(t)
-	o := BatchOptions{Preprocess: &Preprocess{ImageSize: [2]int{12, 12}}, Augment: Augment{Flip: true, Pad: 2, Resized: [2]float64{0.3, 1}}, Seed: 5, Epoch: 3}
+	o := BatchOptions{Preprocess: &Preprocess{ImageSize: [2]int{12, 12}},
+		Augment: Augment{Flip: true, Pad: 2, Resized: [2]float64{0.3, 1}}, Seed: 5, Epoch: 3}
 	o.Workers = 1
 	want := must(collect(ds, Shuffled(50, 5), 8, o))(t)
 	if len(want) != 7 {
@@ -258,7 +259,8 @@ func TestSplit(t *testing.T) {
 }
 
 func TestAugment(t *testing.T) {
-	for s, want := range map[string]Augment{"": {}, "none": {}, "flip,crop=4": {Flip: true, Pad: 4}, "resized": {Resized: [2]float64{0.08, 1}}, "resized=0.5:0.9": {Resized: [2]float64{0.5, 0.9}}} {
+	for s, want := range map[string]Augment{"": {}, "none": {}, "flip,crop=4": {Flip: true, Pad: 4},
+		"resized": {Resized: [2]float64{0.08, 1}}, "resized=0.5:0.9": {Resized: [2]float64{0.5, 0.9}}} {
 		if got := must(ParseAugment(s))(t); got != want {
 			t.Errorf("%q: %+v", s, got)
 		}
@@ -326,7 +328,8 @@ func (s fieldset) Example(i int) (Example, error) {
 		v := byte(k % 3)
 		e.Mask.Bytes()[k], e.X.Bytes()[k] = v, 100*v // what happens to the picture is seen in the mask
 	}
-	e.Fields = map[string]*tensor.Tensor{"ids": tensor.From([]int64{int64(i), int64(-i)}, 2), "scale": tensor.From([]float32{float32(i) / 2})}
+	e.Fields = map[string]*tensor.Tensor{"ids": tensor.From([]int64{int64(i), int64(-i)}, 2),
+		"scale": tensor.From([]float32{float32(i) / 2})}
 	return e, nil
 }
 
@@ -337,7 +340,8 @@ func TestFieldsAndMasks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b.Mask != nil || len(b.Fields) != 2 || b.Fields["scale"].Dim(0) != b.Len() || !b.Fields["ids"].Shape().Equal(tensor.Shape{b.Len(), 2}) {
+		if b.Mask != nil || len(b.Fields) != 2 || b.Fields["scale"].Dim(0) != b.Len() ||
+			!b.Fields["ids"].Shape().Equal(tensor.Shape{b.Len(), 2}) {
 			t.Fatalf("batch %v has fields %v and mask %v", b.IDs, b.Fields, b.Mask)
 		}
 		ids = append(ids, b.Clone().Fields["ids"].I64()...)
@@ -347,7 +351,8 @@ func TestFieldsAndMasks(t *testing.T) {
 	}
 	void := 0
 	for epoch := range 20 {
-		o := BatchOptions{Masks: true, Epoch: epoch, Augment: Augment{Flip: true, Pad: 1}, Preprocess: &Preprocess{Scale: 1, Channels: "gray"}}
+		o := BatchOptions{Masks: true, Epoch: epoch, Augment: Augment{Flip: true, Pad: 1},
+			Preprocess: &Preprocess{Scale: 1, Channels: "gray"}}
 		for b, err := range Batches(context.Background(), ds, Sequential(5), 5, o) {
 			if err != nil {
 				t.Fatal(err)

@@ -13,9 +13,9 @@ type cached struct {
 	kept  []atomic.Pointer[Example]
 }
 
-// Cache keeps what p's resize and crop leave of the pictures of ds, one byte per value (two for deep pictures), so that later epochs neither decode nor resize.
-// It stops keeping after limit bytes. The second result is p without the steps that are done, for use with the first. Random
-// resized crops should not be used on it: they would cut from the centre crop.
+// Cache keeps what p's resize and crop leave of the pictures of ds, one byte per value (two for deep pictures), so that later epochs
+// neither decode nor resize. It stops keeping after limit bytes. The second result is p without the steps that are done, for use with the
+// first. Random resized crops should not be used on it: they would cut from the centre crop.
 func Cache(ds Dataset, p Preprocess, limit int64) (Dataset, Preprocess) {
 	rest := p
 	rest.Resize, rest.Crop = 0, ""

@@ -67,14 +67,16 @@ func openCIFAR(spec Spec, o Options, _ int) (Dataset, error) {
 			split = "train"
 		}
 		if paths = cifarFiles(spec.Path, split); len(paths) == 0 {
-			return nil, malformed(spec.Path, "", "need data_batch_1.bin … data_batch_5.bin (train) and test_batch.bin (test) of the binary version", "no files of the %s split", split)
+			return nil, malformed(spec.Path, "", "need data_batch_1.bin … data_batch_5.bin (train) and test_batch.bin (test) of the "+
+				"binary version", "no files of the %s split", split)
 		}
 	}
 	m := &memory{path: spec.Path, dtype: tensor.Uint8, shape: tensor.Shape{3, 32, 32}, picture: true, classes: cifarClasses}
 	if o.Classes != nil {
 		m.classes = o.Classes
 		if len(o.Classes) != len(cifarClasses) {
-			return nil, malformed(spec.Path, "", "use a model with 10 classes", "%d classes are given for the 10 of CIFAR-10", len(o.Classes))
+			return nil, malformed(spec.Path, "", "use a model with 10 classes", "%d classes are given for the 10 of CIFAR-10",
+				len(o.Classes))
 		}
 	}
 	for _, p := range paths {
@@ -106,10 +108,12 @@ func (m *memory) readCIFAR(path, name string, r io.Reader, l Limits) error {
 		}
 		place := fmt.Sprintf("image %d", i)
 		if err != nil {
-			return &FormatError{Path: path, Place: place, Problem: fmt.Sprintf("record has %d of %d bytes", k, cifarRecord), Err: err, Remedy: "the file is cut short; fetch it again"}
+			return &FormatError{Path: path, Place: place, Problem: fmt.Sprintf("record has %d of %d bytes", k, cifarRecord), Err: err,
+				Remedy: "the file is cut short; fetch it again"}
 		}
 		if int(record[0]) >= len(cifarClasses) {
-			return malformed(path, place, "need the binary version of CIFAR-10, not CIFAR-100 or the pickled one", "label %d is out of range 0..9", record[0])
+			return malformed(path, place, "need the binary version of CIFAR-10, not CIFAR-100 or the pickled one",
+				"label %d is out of range 0..9", record[0])
 		}
 		if int64(len(m.raw)+len(record)) > l.bytes() {
 			return malformed(path, place, "raise the limit", "over the limit of %d bytes", l.bytes())

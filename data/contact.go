@@ -73,8 +73,8 @@ func ContactSheet(ds Dataset, perClass, cell int) (image.Image, error) {
 	return sheet, nil
 }
 
-// thumbnail fits a picture into cell×cell; small ones are enlarged without smoothing. Values are stretched as the data set's own scale says
-// (digits count to 16), deep pictures as far as they are deep.
+// thumbnail fits a picture into cell×cell; small ones are enlarged without smoothing. Values are stretched as the data set's own scale
+// says (digits count to 16), deep pictures as far as they are deep.
 func thumbnail(e Example, p Preprocess, cell int) (image.Image, error) {
 	x := bytesOf(e.X, depth(e.X))
 	if f := p.scale() * 255; f > 1 {

@@ -17,8 +17,9 @@ import (
 
 func init() {
 	register(Format{
-		Name:   "csv",
-		Doc:    "a table of numeric features, or a list of picture files with labels, targets or masks; of Excel, pandas, R or NumPy, .gz or not",
+		Name: "csv",
+		Doc: "a table of numeric features, or a list of picture files with labels, targets or masks; of Excel, pandas, R or NumPy, " +
+			".gz or not",
 		Source: "https://www.rfc-editor.org/rfc/rfc4180",
 		query:  []string{"label", "file", "mask", "root", "groups", "header", "task", "decimal", "missing"},
 		is:     func(path string, info fs.FileInfo) bool { return !info.IsDir() && hasExt(path, ".csv", ".tsv") },
@@ -197,7 +198,8 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 	}
 	m.notes = slices.Concat(t.notes(), g.notes(t, m.n), m.notes)
 	if m.n == 0 && g.rows > 0 {
-		return nil, malformed(t.path, "", "use ?missing=mean or zero, or remove the columns without values", "all %d rows have missing values",
+		return nil, malformed(t.path, "", "use ?missing=mean or zero, or remove the columns without values",
+			"all %d rows have missing values",
 			g.rows)
 	}
 	if l.file >= 0 {

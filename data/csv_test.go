@@ -148,14 +148,15 @@ func TestCSVRefusals(t *testing.T) {
 		o    Options
 		want []string
 	}{
-		"empty":           {"", Options{}, []string{"empty file"}},
-		"ragged":          {"1,2,a\n3,4,b\n5,c\n", Options{}, []string{"line 3", "2 columns where the table has 3"}},
-		"not a number":    {"a,b,k\n1,2,x\n1,two,y\n", Options{}, []string{"line 3", "column b", `"two"`}},
-		"missing":         {"a,b,k\n1,2,x\n1,,y\n", Options{}, []string{"line 3", "column b", "missing"}},
-		"nan":             {"a,b,k\n1,2,x\n1,NaN,y\n", Options{}, []string{"line 3", "column b", "finite"}},
-		"infinite":        {"a,b,k\n1,2,x\n1,1e60,y\n", Options{}, []string{"line 3", "finite"}},
-		"no label":        {"a,b,k\n1,2,x\n1,2,\n", Options{}, []string{"line 3", "column k", "no label"}},
-		"wrong column":    {"sepal,petal,species\n1,2,x\n", Options{LabelColumn: "specie"}, []string{`"specie"`, `did you mean "species"`, "sepal, petal"}},
+		"empty":        {"", Options{}, []string{"empty file"}},
+		"ragged":       {"1,2,a\n3,4,b\n5,c\n", Options{}, []string{"line 3", "2 columns where the table has 3"}},
+		"not a number": {"a,b,k\n1,2,x\n1,two,y\n", Options{}, []string{"line 3", "column b", `"two"`}},
+		"missing":      {"a,b,k\n1,2,x\n1,,y\n", Options{}, []string{"line 3", "column b", "missing"}},
+		"nan":          {"a,b,k\n1,2,x\n1,NaN,y\n", Options{}, []string{"line 3", "column b", "finite"}},
+		"infinite":     {"a,b,k\n1,2,x\n1,1e60,y\n", Options{}, []string{"line 3", "finite"}},
+		"no label":     {"a,b,k\n1,2,x\n1,2,\n", Options{}, []string{"line 3", "column k", "no label"}},
+		"wrong column": {"sepal,petal,species\n1,2,x\n", Options{LabelColumn: "specie"},
+			[]string{`"specie"`, `did you mean "species"`, "sepal, petal"}},
 		"wrong index":     {"1,2,x\n", Options{LabelColumn: "7"}, []string{"columns are 0 to 2"}},
 		"wrong group":     {"a,label\n1,x\n", Options{GroupBy: []string{"b"}}, []string{"no group column"}},
 		"given too few":   {"1,0\n2,5\n3,0\n4,5\n", Options{Classes: []string{"a", "b"}}, []string{"label 5 is out of range", "row 1"}},

@@ -217,7 +217,8 @@ func (t *table) labelColumns(l tableLayout, o Options, taken map[int]bool) ([]in
 	if c := t.columnOf(usual...); c >= 0 && !taken[c] {
 		for _, u := range usual {
 			if other := t.columnOf(u); other >= 0 && other != c && !taken[other] {
-				t.said = append(t.said, fmt.Sprintf("the column %s is the label and %s is not; --label-column names it", t.columns[c], t.columns[other]))
+				t.said = append(t.said, fmt.Sprintf("the column %s is the label and %s is not; --label-column names it", t.columns[c],
+					t.columns[other]))
 			}
 		}
 		return []int{c}, nil

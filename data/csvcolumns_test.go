@@ -22,23 +22,27 @@ func TestCSVNumbers(t *testing.T) {
 		o    Options
 		want string // part of the error, or of the first row
 	}{
-		"thousands in quotes":           {"a,b,k\n\"1,234\",1,x\n\"5,678\",2,y\n", Options{}, `line 2, column a: "1,234" is a thousand or a fraction`},
-		"decimal comma in quotes":       {"a,b,k\n\"1,5\",1,x\n2,2,y\n", Options{}, "[1.5 1]"},
-		"thousands":                     {"a;b;k\n1.234,5;1;x\n", Options{}, `"1.234,5" has thousands separators`},
-		"many thousands":                {"a;b;k\n1,234,567;1;x\n", Options{}, "thousands separators"},
-		"apostrophes":                   {"a;b;k\n1'234.5;1;x\n", Options{}, "thousands separators"},
-		"narrow blanks":                 {"a;b;k\n1\u202f234;1,5;x\n", Options{}, "thousands separators"},
-		"thousand or fraction":          {"a;b;k\n1,234;1;x\n5,678;2;y\n", Options{}, "line 2, column a: \"1,234\" is a thousand or a fraction"},
+		"thousands in quotes": {"a,b,k\n\"1,234\",1,x\n\"5,678\",2,y\n", Options{},
+			`line 2, column a: "1,234" is a thousand or a fraction`},
+		"decimal comma in quotes": {"a,b,k\n\"1,5\",1,x\n2,2,y\n", Options{}, "[1.5 1]"},
+		"thousands":               {"a;b;k\n1.234,5;1;x\n", Options{}, `"1.234,5" has thousands separators`},
+		"many thousands":          {"a;b;k\n1,234,567;1;x\n", Options{}, "thousands separators"},
+		"apostrophes":             {"a;b;k\n1'234.5;1;x\n", Options{}, "thousands separators"},
+		"narrow blanks":           {"a;b;k\n1\u202f234;1,5;x\n", Options{}, "thousands separators"},
+		"thousand or fraction": {"a;b;k\n1,234;1;x\n5,678;2;y\n", Options{},
+			"line 2, column a: \"1,234\" is a thousand or a fraction"},
 		"thousand or fraction, said":    {"a;b;k\n1,234;1;x\n5,678;2;y\n", Options{Decimal: ","}, "[1.234 1]"},
 		"thousand or fraction, by rest": {"a;b;k\n1,234;0,5;x\n5,678;2;y\n", Options{}, "[1.234 0.5]"},
-		"comma among points":            {"a;b;k\n1.5;1;x\n2,25;2;y\n", Options{Decimal: "."}, `line 3, column a: "2,25" has a comma where others have a decimal point`},
-		"point among commas":            {"a;b;k\n1,5;1;x\n2.25;2;y\n", Options{}, `line 3, column a: "2.25" has a point where others have a decimal comma`},
-		"not a mark":                    {"a;b;k\n1;1;x\n", Options{Decimal: "'"}, "decimal mark"},
-		"missing in the first row":      {"a,b,k\nNA,1,x\n2,2,y\n3,3,x\n", Options{}, "line 2, column a: missing value"},
-		"missing later":                 {"a,b,k\n1,1,x\nn/a,2,y\n", Options{}, "line 3, column a: missing value"},
-		"missing, allowed":              {"a,b,k\nNA,1,x\n2,2,y\n", Options{AllowNonFinite: true}, "[NaN 1]"},
-		"text among numbers":            {"a,b,k\n1,1,x\nmany,2,y\n3,3,y\n", Options{}, `line 3, column a: "many" is not a number`},
-		"number among texts":            {"a,b,k\nA1,1,x\n12,2,y\nB3,3,y\n", Options{}, "[1]"},
+		"comma among points": {"a;b;k\n1.5;1;x\n2,25;2;y\n", Options{Decimal: "."},
+			`line 3, column a: "2,25" has a comma where others have a decimal point`},
+		"point among commas": {"a;b;k\n1,5;1;x\n2.25;2;y\n", Options{},
+			`line 3, column a: "2.25" has a point where others have a decimal comma`},
+		"not a mark":               {"a;b;k\n1;1;x\n", Options{Decimal: "'"}, "decimal mark"},
+		"missing in the first row": {"a,b,k\nNA,1,x\n2,2,y\n3,3,x\n", Options{}, "line 2, column a: missing value"},
+		"missing later":            {"a,b,k\n1,1,x\nn/a,2,y\n", Options{}, "line 3, column a: missing value"},
+		"missing, allowed":         {"a,b,k\nNA,1,x\n2,2,y\n", Options{AllowNonFinite: true}, "[NaN 1]"},
+		"text among numbers":       {"a,b,k\n1,1,x\nmany,2,y\n3,3,y\n", Options{}, `line 3, column a: "many" is not a number`},
+		"number among texts":       {"a,b,k\nA1,1,x\n12,2,y\nB3,3,y\n", Options{}, "[1]"},
 	} {
 		ds, err := readTable(t, c.text, c.o)
 		if err != nil {
@@ -72,7 +76,8 @@ func TestCSVRowNumbers(t *testing.T) {
 			continue
 		}
 		e := must(ds.Example(1))(t)
-		if !slices.Equal(e.X.F32(), []float32{2.5, 3}) || e.Label != 1 || ds.ID(0)+" "+ds.ID(1) != c.ids || !strings.Contains(say(ds), c.note) {
+		if !slices.Equal(e.X.F32(), []float32{2.5, 3}) || e.Label != 1 || ds.ID(0)+" "+ds.ID(1) != c.ids ||
+			!strings.Contains(say(ds), c.note) {
 			t.Errorf("%s: %v, ids %q %q, notes %q", name, e.X.F32(), ds.ID(0), ds.ID(1), Notes(ds))
 		}
 		if !slices.Equal(FeatureNames(must(Subset(ds, []int{0}))(t)), []string{"a", "b"}) {
@@ -89,7 +94,8 @@ func TestCSVRowNumbers(t *testing.T) {
 
 func TestCSVInputs(t *testing.T) {
 	const text = "user,item,price,hour,colour,label\n7,3,1.5,2.0,red,yes\n9000000000,4,2,3.0,blue,no\n"
-	ds := must(readTable(t, text, Options{Inputs: map[string][]string{"ids": {"user"}, "pair": {"item", "hour"}, "x": {"price", "item"}}}))(t)
+	ds := must(readTable(t, text, Options{Inputs: map[string][]string{"ids": {"user"}, "pair": {"item", "hour"},
+		"x": {"price", "item"}}}))(t)
 	e := must(ds.Example(1))(t)
 	if e.X != nil || e.Label != 0 || e.Groups["colour"] != "blue" || len(e.Fields) != 3 {
 		t.Fatalf("%+v", e)
@@ -133,7 +139,8 @@ func TestCSVWindowsPathsAndMasks(t *testing.T) {
 	write1(t, filepath.Join(dir, `odd\name.png`), pngOf(flat(4, 3, color.NRGBA{1, 8, 9, 255})))
 	list := write1(t, filepath.Join(dir, "l.csv"), []byte("file;label\np\\a.png;x\nodd\\name.png;y\n"))
 	ds := must(Open(list, Options{}))(t)
-	if ds.ID(0) != "p/a.png" || ds.ID(1) != `odd\name.png` || must(ds.Example(0))(t).X.Bytes()[0] != 7 || must(ds.Example(1))(t).X.Bytes()[0] != 1 {
+	if ds.ID(0) != "p/a.png" || ds.ID(1) != `odd\name.png` || must(ds.Example(0))(t).X.Bytes()[0] != 7 ||
+		must(ds.Example(1))(t).X.Bytes()[0] != 1 {
 		t.Errorf("ids %q %q", ds.ID(0), ds.ID(1))
 	}
 	for _, p := range []string{`C:\p\a.png`, `..\a.png`, `\\host\a.png`} {

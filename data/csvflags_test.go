@@ -15,7 +15,8 @@ func TestCSVFlags(t *testing.T) {
 	} {
 		text := fmt.Sprintf("a,b,label\n1,%s,x\n2,%s,y\n3,%[1]s,x\n", words[0], words[1])
 		ds := must(readTable(t, text, Options{}))(t)
-		if got := must(ds.Example(1))(t).X.F32(); !slices.Equal(got, []float32{2, 1}) || !strings.Contains(say(ds), "the column b of yes and no: 1 and 0") {
+		if got := must(ds.Example(1))(t).X.F32(); !slices.Equal(got, []float32{2, 1}) ||
+			!strings.Contains(say(ds), "the column b of yes and no: 1 and 0") {
 			t.Errorf("%s: %v, notes %q", name, got, Notes(ds))
 		}
 		if got := must(ds.Example(2))(t).X.F32(); got[1] != 0 {
@@ -52,7 +53,8 @@ func TestCSVFlags(t *testing.T) {
 	if ds.Label(0) != 1 || ds.Classes()[0] != "False" {
 		t.Errorf("classes %v", ds.Classes())
 	}
-	if ds, err = readTable(t, "a,b,species\nTrue,no,x\nFalse,yes,y\n", Options{}); err != nil || ds.Len() != 2 || len(FeatureNames(ds)) != 2 {
+	if ds, err = readTable(t, "a,b,species\nTrue,no,x\nFalse,yes,y\n", Options{}); err != nil || ds.Len() != 2 ||
+		len(FeatureNames(ds)) != 2 {
 		t.Errorf("a header above true and false: %v", err)
 	}
 	ds = must(readTable(t, "a,town,day,label\n1,Rome,2024-01-02,x\n2,Bonn,2024-01-03,y\n", Options{}))(t)

@@ -12,8 +12,9 @@ func TestCSVAbove(t *testing.T) {
 		text, note string
 		features   string
 	}{
-		"comment":            {"# made by R\na,b,label\n1,2,x\n3,4,y\n", "line 1 above the table: left out", "a b"},
-		"comments":           {"# made by \"R\", it's\n#\n\n# 2024, May\na,b,label\n1,2,x\n3,4,y\n", "3 lines from line 1 on above", "a b"},
+		"comment": {"# made by R\na,b,label\n1,2,x\n3,4,y\n", "line 1 above the table: left out", "a b"},
+		"comments": {"# made by \"R\", it's\n#\n\n# 2024, May\na,b,label\n1,2,x\n3,4,y\n", "3 lines from line 1 on above",
+			"a b"},
 		"as many fields":     {"# 2024, May, 3\na,b,label\n1,2,x\n3,4,y\n", "line 1 above", "a b"},
 		"header in comment":  {"# a,b,label\n1,2,x\n3,4,y\n", "", "a b"},
 		"two comments":       {"# values of 2024\n# a,b,label\n1,2,x\n3,4,y\n", "line 1 above", "a b"},
@@ -48,8 +49,9 @@ func TestCSVAbove(t *testing.T) {
 	_, err = readTable(t, "# one\n", Options{})
 	wantFormatError(t, err, "no rows")
 	for text, want := range map[string]string{
-		"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n": "git lfs pull", "<!DOCTYPE html>\n<p>404, not found\n": "web page",
-		"[{\"a\":1,\"b\":2}]\n": "JSON", "PK\x03\x04\x14\x00\x06\x00": "Excel",
+		"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n": "git lfs pull",
+		"<!DOCTYPE html>\n<p>404, not found\n":                                      "web page",
+		"[{\"a\":1,\"b\":2}]\n":                                                     "JSON", "PK\x03\x04\x14\x00\x06\x00": "Excel",
 	} {
 		_, err := readTable(t, text, Options{})
 		wantFormatError(t, err, want)
@@ -59,12 +61,14 @@ func TestCSVAbove(t *testing.T) {
 // TestCSVGuesses has what is said of labels and numbers.
 func TestCSVGuesses(t *testing.T) {
 	for text, want := range map[string]string{
-		"a,b,stars\n1,2,0\n3,4,1\n":                     "the last column, stars, is taken for the label; --label-column names another one, or none",
-		"a,b,kind\n1,2,x\n3,4,y\n":                      "",
-		"a,label,target\n1,x,0\n2,y,1\n":                "the column label is the label and target is not; --label-column names it",
-		"t,a,label\n1700000000001,1,x\n170000002,2,y\n": "the column t: whole numbers beyond 2^24 are rounded to float32; subtract the smallest, or divide",
-		"t,label\n20240102,x\n16777216,y\n":             "",
-		"t,label\n\u22122.5,x\n\u22121,y\n":             "",
+		"a,b,stars\n1,2,0\n3,4,1\n": "the last column, stars, is taken for the label; --label-column names another " +
+			"one, or none",
+		"a,b,kind\n1,2,x\n3,4,y\n":       "",
+		"a,label,target\n1,x,0\n2,y,1\n": "the column label is the label and target is not; --label-column names it",
+		"t,a,label\n1700000000001,1,x\n170000002,2,y\n": "the column t: whole numbers beyond 2^24 are rounded to float32; subtract the " +
+			"smallest, or divide",
+		"t,label\n20240102,x\n16777216,y\n": "",
+		"t,label\n\u22122.5,x\n\u22121,y\n": "",
 	} {
 		if ds := must(readTable(t, text, Options{}))(t); say(ds) != want || len(FeatureNames(ds)) == 0 {
 			t.Errorf("%q: notes %q", text, Notes(ds))
@@ -79,10 +83,12 @@ func TestCSVGuesses(t *testing.T) {
 // TestCSVIDNames has first columns that are called ids.
 func TestCSVIDNames(t *testing.T) {
 	for head, features := range map[string]string{
-		"PassengerId": "a", "customerID": "a", "row_id": "a", "Customer Id": "a", "humid": "humid a", "Grid": "Grid a", "RowNumber": "a", "No": "a",
+		"PassengerId": "a", "customerID": "a", "row_id": "a", "Customer Id": "a", "humid": "humid a", "Grid": "Grid a", "RowNumber": "a",
+		"No": "a",
 	} {
 		ds := must(readTable(t, head+",a,label\n1,5,x\n2,6,y\n3,7,x\n", Options{}))(t)
-		if got := strings.Join(FeatureNames(ds), " "); got != features || features == "a" && (ds.ID(2) != "3" || !strings.Contains(say(ds), "numbers the rows: the ids")) {
+		if got := strings.Join(FeatureNames(ds), " "); got != features || features == "a" &&
+			(ds.ID(2) != "3" || !strings.Contains(say(ds), "numbers the rows: the ids")) {
 			t.Errorf("%s: features %s, id %s, notes %q", head, got, ds.ID(2), Notes(ds))
 		}
 	}

@@ -126,7 +126,8 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 	if l.odd != "" && !o.classes() {
 		remedy := "write numbers without thousands separators and with a decimal point, or use --task classification"
 		if absent(l.odd) {
-			remedy = "fill the label in, or leave such rows out with ?missing=drop behind the file name; --task classification takes it for a class"
+			remedy = "fill the label in, or leave such rows out with ?missing=drop behind the file name; --task classification takes it " +
+				"for a class"
 		}
 		return malformed(t.path, fmt.Sprintf("row %d, column %s", slices.Index(labels, l.odd), column), remedy, "%q among numbers",
 			clip(l.odd))
@@ -165,7 +166,8 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 		return err
 	}
 	if list := slices.IndexFunc(labels, func(s string) bool { return strings.ContainsAny(s, "|;") }); list >= 0 && o.Task == "" {
-		t.said = append(t.said, fmt.Sprintf("the labels of the column %s, such as %q, are one class each; --task multilabel takes them for lists",
+		t.said = append(t.said, fmt.Sprintf("the labels of the column %s, such as %q, are one class each; --task multilabel takes them "+
+			"for lists",
 			column, clip(labels[list])))
 	}
 	for i, s := range labels {

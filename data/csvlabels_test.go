@@ -27,12 +27,13 @@ func TestCSVClassNumbers(t *testing.T) {
 		want    []int // nil: targets
 		note    string
 	}{
-		"fractions of none":     {",", list("0.0 1.0 2.0 1.0"), Options{}, "0 1 2", []int{0, 1, 2, 1}, ""},
-		"decimal comma":         {";", list("0,0 1,0 2,0 1,0"), Options{}, "0 1 2", []int{0, 1, 2, 1}, "decimal comma"},
-		"mixed":                 {",", list("0 1.0 1 0.0"), Options{}, "0 1", []int{0, 1, 1, 0}, ""},
-		"twelve stay numbers":   {",", twelve, Options{Task: "classification"}, "0 1 2 3 4 5 6 7 8 9 10 11", []int{0, 5, 10, 3}, ""},
-		"exponents":             {",", list("0e0 1e0 1e0 0"), Options{Task: "multiclass"}, "0 1", []int{0, 1, 1, 0}, ""},
-		"not from 0":            {",", list("3.0 7.0 3.0 7.0"), Options{}, "3 7", []int{0, 1, 0, 1}, "the numbers 3, 7 of the column label are classes 0 to 1"},
+		"fractions of none":   {",", list("0.0 1.0 2.0 1.0"), Options{}, "0 1 2", []int{0, 1, 2, 1}, ""},
+		"decimal comma":       {";", list("0,0 1,0 2,0 1,0"), Options{}, "0 1 2", []int{0, 1, 2, 1}, "decimal comma"},
+		"mixed":               {",", list("0 1.0 1 0.0"), Options{}, "0 1", []int{0, 1, 1, 0}, ""},
+		"twelve stay numbers": {",", twelve, Options{Task: "classification"}, "0 1 2 3 4 5 6 7 8 9 10 11", []int{0, 5, 10, 3}, ""},
+		"exponents":           {",", list("0e0 1e0 1e0 0"), Options{Task: "multiclass"}, "0 1", []int{0, 1, 1, 0}, ""},
+		"not from 0": {",", list("3.0 7.0 3.0 7.0"), Options{}, "3 7", []int{0, 1, 0, 1},
+			"the numbers 3, 7 of the column label are classes 0 to 1"},
 		"none":                  {",", list("1 -100 0 1"), Options{}, "0 1", []int{1, -1, 0, 1}, ""},
 		"none at all":           {",", list("-100 -100"), Options{}, "", []int{-1, -1}, ""},
 		"minus one is a class":  {",", list("1 -1 1 -1"), Options{}, "-1 1", []int{1, 0, 1, 0}, "in this order"},
@@ -70,7 +71,8 @@ func TestCSVSeveralLabels(t *testing.T) {
 	const text = "f,cat,dog,sun\n1.5,1,0,1\n2.5,0,0,0\n3.5,0,1,0\n"
 	ds := must(readTable(t, text, Options{LabelColumn: "cat,dog,sun"}))(t)
 	e := must(ds.Example(0))(t)
-	if e.Label != -1 || e.Y.String() != "int64[3]" || !slices.Equal(e.Y.I64(), []int64{1, 0, 1}) || !slices.Equal(ds.Classes(), []string{"cat", "dog", "sun"}) {
+	if e.Label != -1 || e.Y.String() != "int64[3]" || !slices.Equal(e.Y.I64(), []int64{1, 0, 1}) ||
+		!slices.Equal(ds.Classes(), []string{"cat", "dog", "sun"}) {
 		t.Errorf("multilabel: %+v of %v", e, ds.Classes())
 	}
 	ds = must(readTable(t, text, Options{LabelColumns: []string{"sun", "2"}, Classes: []string{"moon", "sun", "dog"}}))(t)
@@ -81,11 +83,13 @@ func TestCSVSeveralLabels(t *testing.T) {
 	if ds.Label(0) != 1 || ds.Label(1) != 0 || ds.Classes()[0] != "a" || must(ds.Example(0))(t).Y != nil {
 		t.Errorf("one-hot: %d %d", ds.Label(0), ds.Label(1))
 	}
-	if ds = must(readTable(t, "f,a,b\n1,0,1\n2,1,0\n", Options{LabelColumns: []string{"a", "b"}}))(t); !strings.Contains(say(ds), "--task multiclass") {
+	if ds = must(readTable(t, "f,a,b\n1,0,1\n2,1,0\n", Options{LabelColumns: []string{"a", "b"}}))(t); !strings.Contains(say(ds),
+		"--task multiclass") {
 		t.Errorf("one-hot without a task: %q", Notes(ds))
 	}
 	ds = must(readTable(t, "f,u,v\n1,0.5,20\n2,1,-30\n", Options{LabelColumn: "u,v"}))(t)
-	if e = must(ds.Example(1))(t); e.Y.String() != "float32[2]" || !slices.Equal(e.Y.F32(), []float32{1, -30}) || ds.Classes() != nil || !slices.Equal(TargetNames(ds), []string{"u", "v"}) {
+	if e = must(ds.Example(1))(t); e.Y.String() != "float32[2]" || !slices.Equal(e.Y.F32(), []float32{1, -30}) || ds.Classes() != nil ||
+		!slices.Equal(TargetNames(ds), []string{"u", "v"}) {
 		t.Errorf("regression: %v", e.Y)
 	}
 	ds = must(readTable(t, "f,p,q\n1,2,-100\n2,0,1\n", Options{LabelColumn: "p,q", Task: "tokens"}))(t)
@@ -97,7 +101,8 @@ func TestCSVSeveralLabels(t *testing.T) {
 		t.Error("a name with a comma is two columns")
 	}
 	ds = must(readTable(t, "f,tags\n1,dog|cat\n2,\n3, cat ; sun;\n", Options{Task: "multilabel"}))(t)
-	if e = must(ds.Example(2))(t); !slices.Equal(ds.Classes(), []string{"cat", "dog", "sun"}) || !slices.Equal(e.Y.I64(), []int64{1, 0, 1}) {
+	if e = must(ds.Example(2))(t); !slices.Equal(ds.Classes(), []string{"cat", "dog", "sun"}) ||
+		!slices.Equal(e.Y.I64(), []int64{1, 0, 1}) {
 		t.Errorf("names: %v of %v", e.Y.I64(), ds.Classes())
 	}
 	if e = must(ds.Example(1))(t); !slices.Equal(e.Y.I64(), []int64{0, 0, 0}) {
@@ -119,7 +124,8 @@ func TestCSVSeveralLabels(t *testing.T) {
 		{labelTable(",", "1", "2"), Options{Task: "multiklass"}, []string{`no task "multiklass"`, `did you mean "multiclass"`}},
 		{labelTable(";", "100", "\"1,234\"", "5000"), Options{}, []string{`"1,234"`}},
 		{labelTable(",", "100", "\"1,234\"", "5000"), Options{}, []string{`line 3, column label: "1,234" is a thousand or a fraction`}},
-		{labelTable(",", append(slices.Repeat([]string{"100"}, lookAhead+2), "\"1,5\"", "2.5")...), Options{Header: "true"}, []string{`"2.5" among numbers`}},
+		{labelTable(",", append(slices.Repeat([]string{"100"}, lookAhead+2), "\"1,5\"", "2.5")...), Options{Header: "true"},
+			[]string{`"2.5" among numbers`}},
 	} {
 		_, err := readTable(t, c.text, c.o)
 		wantFormatError(t, err, c.want...)

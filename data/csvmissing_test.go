@@ -10,7 +10,8 @@ import (
 
 // passengers is a table such as that of the Titanic.
 const passengers = "PassengerId,Survived,Pclass,Name,Sex,Age,Fare,Cabin,Embarked\n" +
-	"1,0,3,\"Braund, Mr. Owen\",male,22,7.25,,S\n2,1,1,\"Cumings, Mrs. J\",female,38,71.5,C85,C\n3,1,3,\"Heik, Miss. L\",female,,7.75,,S\n" +
+	"1,0,3,\"Braund, Mr. Owen\",male,22,7.25,,S\n2,1,1,\"Cumings, Mrs. J\",female,38,71.5,C85,C\n3,1,3,\"Heik, Miss. " +
+	"L\",female,,7.75,,S\n" +
 	"4,1,1,\"Futrelle, Mrs. J\",female,36,53,C123,S\n5,0,3,\"Moran, Mr. J\",male,NA,nan,,Q\n"
 
 func TestCSVMissing(t *testing.T) {
@@ -32,7 +33,8 @@ func TestCSVMissing(t *testing.T) {
 		if ds.Len() != c.n || fmt.Sprint(e.X.F32()) != c.last || !strings.Contains(say(ds), c.note) {
 			t.Errorf("%s: %d examples, last %v, notes %q", way, ds.Len(), e.X.F32(), Notes(ds))
 		}
-		if want := []string{"1", "4", "5"}[min(2, c.n-2)]; ds.ID(c.n-1) != want || !slices.Equal(FeatureNames(ds), []string{"Pclass", "Age", "Fare"}) ||
+		if want := []string{"1", "4", "5"}[min(2, c.n-2)]; ds.ID(c.n-1) != want ||
+			!slices.Equal(FeatureNames(ds), []string{"Pclass", "Age", "Fare"}) ||
 			!strings.Contains(say(ds), "the columns Name, Sex, Cabin, Embarked are text") {
 			t.Errorf("%s: id %s, features %v, notes %q", way, ds.ID(c.n-1), FeatureNames(ds), Notes(ds))
 		}
@@ -70,7 +72,8 @@ func TestCSVMissing(t *testing.T) {
 	if ds.Len() != 2 || must(ds.Example(1))(t).Y.I64()[0] != 0 {
 		t.Errorf("an empty list of labels is dropped: %d", ds.Len())
 	}
-	ds = must(readTable(t, "u,b,label\n7,1,x\n,2,y\n9,3,x\n", Options{Missing: "mean", Inputs: map[string][]string{"u": {"u"}, "b": {"b"}}}))(t)
+	ds = must(readTable(t, "u,b,label\n7,1,x\n,2,y\n9,3,x\n",
+		Options{Missing: "mean", Inputs: map[string][]string{"u": {"u"}, "b": {"b"}}}))(t)
 	if e := must(ds.Example(1))(t); e.Fields["u"].String() != "float32[1]" || e.Fields["u"].F32()[0] != 8 || e.Fields["b"].I64()[0] != 2 {
 		t.Errorf("inputs %v", e.Fields)
 	}

@@ -22,10 +22,12 @@ func (t *table) setSeveral(m *memory, columns []string, values [][]string, o Opt
 			v, ok := t.target(s)
 			switch place := fmt.Sprintf("row %d, column %s", i, columns[c]); {
 			case !ok && missing(s) && o.Task == "multilabel":
-				return malformed(t.path, place, "write 0, or -100 where it is not known; ?missing=drop behind the file name leaves such rows out",
+				return malformed(t.path, place, "write 0, or -100 where it is not known; ?missing=drop behind the file name leaves such "+
+					"rows out",
 					"no label")
 			case !ok:
-				return malformed(t.path, place, "several labels are numbers, for each column; --label-column names one column", "label %q", clip(s))
+				return malformed(t.path, place, "several labels are numbers, for each column; --label-column names one column",
+					"label %q", clip(s))
 			}
 			flags = flags && (v == 0 || v == 1 || v == NoLabel)
 			known = known && v != NoLabel

@@ -92,7 +92,8 @@ func (t *table) parse(row []string, c int) (float64, error) {
 		v, _ := strconv.ParseFloat(strings.Replace(s, ",", ".", 1), 64) // infinite when out of range
 		return v, nil
 	case unitNumber.MatchString(s):
-		return fail(bare+", its unit in the header; or name the column with --group-by if it is no feature", "%q is a number with a unit", clip(s))
+		return fail(bare+", its unit in the header; or name the column with --group-by if it is no feature", "%q is a number with a unit",
+			clip(s))
 	case thousands.MatchString(s):
 		return fail(bare, "%q has thousands separators", clip(s))
 	}

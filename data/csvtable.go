@@ -272,7 +272,8 @@ func (t *table) isComment(row []string) bool {
 // plainField is a field without blanks around it and without the end mark of DOS, its minus a hyphen.
 func plainField(s string) string {
 	s = strings.TrimSpace(strings.TrimSuffix(s, "\x1a"))
-	if rest, ok := strings.CutPrefix(s, "\u2212"); ok && len(rest) > 0 && (rest[0] >= '0' && rest[0] <= '9' || rest[0] == '.' || rest[0] == ',') {
+	if rest, ok := strings.CutPrefix(s, "\u2212"); ok && len(rest) > 0 &&
+		(rest[0] >= '0' && rest[0] <= '9' || rest[0] == '.' || rest[0] == ',') {
 		return "-" + rest
 	}
 	return s
@@ -315,7 +316,8 @@ func (t *table) following() ([]string, error) {
 		if len(row) == 1 || len(t.columns) == 1 {
 			remedy += fmt.Sprintf("; the separator was taken for %q: a first line sep=; names another one", t.rows.Comma)
 		}
-		return nil, malformed(t.path, fmt.Sprintf("line %d", t.line), remedy, "%d columns where the table has %d", len(row), len(t.columns))
+		return nil, malformed(t.path, fmt.Sprintf("line %d", t.line), remedy, "%d columns where the table has %d", len(row),
+			len(t.columns))
 	}
 	return row, nil
 }

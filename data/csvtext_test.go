@@ -62,7 +62,8 @@ func TestCSVOfSpreadsheets(t *testing.T) {
 		"header with quoted ;":      strings.ReplaceAll(table(",", ".", "\n"), "Länge", "\"Länge; in cm; außen\""),
 		"header with quoted ,":      strings.ReplaceAll(point, "Länge", "\"Länge, in cm, außen, oben\""),
 		"comment sign":              "# " + point,
-		"row names of R":            "\"Länge\" \"Höhe\" \"class\"\n\"1\" 1.25 -.5 \"für\"\n\"2\" .75 3 \"wider\"\n\"3\" -2.5 1e-3 \"für\"\n\"4\" 12.5 7.125 \"wider\"\n",
+		"row names of R": "\"Länge\" \"Höhe\" \"class\"\n\"1\" 1.25 -.5 \"für\"\n\"2\" .75 3 \"wider\"\n\"3\" -2.5 1e-3 " +
+			"\"für\"\n\"4\" 12.5 7.125 \"wider\"\n",
 	} {
 		for _, r := range []io.Reader{strings.NewReader(text), iotest.OneByteReader(strings.NewReader(text))} {
 			ds, err := readCSV("t.csv", r, Options{})

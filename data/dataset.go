@@ -7,11 +7,12 @@ import (
 // Example is one member of a data set. Its tensors belong to the data set and must not be changed.
 //
 // Y is real numbers, targets or labels that are probabilities ([K], NoLabel where a label is not known), or integers: labels that are 0
-// and 1 or NoLabel, int64 [K], or classes of positions, int64, where NoLabel is none. Classes of positions that the data hold as bytes stay
-// uint8, since what 255 means in them, none or white, is for the reader to say.
+// and 1 or NoLabel, int64 [K], or classes of positions, int64, where NoLabel is none. Classes of positions that the data hold as bytes
+// stay uint8, since what 255 means in them, none or white, is for the reader to say.
 type Example struct {
-	ID      string                    // stable name: file path below the root, or index
-	X       *tensor.Tensor            // picture: uint8 or uint16 [C,H,W], C 1 (grey) or 3 (RGB); otherwise any type and shape; nil where Fields has all
+	ID string // stable name: file path below the root, or index
+	// picture: uint8 or uint16 [C,H,W], C 1 (grey) or 3 (RGB); otherwise any type and shape; nil where Fields has all
+	X       *tensor.Tensor
 	Fields  map[string]*tensor.Tensor // arrays that have names of their own, such as input_ids; nil for sets of one array
 	Picture bool                      // X is a picture: preprocessing and augmentation apply
 	Label   int                       // class index, -1 for none

@@ -17,9 +17,9 @@ import (
 	"golang.org/x/image/tiff"
 )
 
-// DecodeImage decodes a picture file (see the list of formats in docs/formats.md; of animations the first frame) and turns it upright as its
-// orientation says. The kind of file is found by its content, whatever its name. The size that the file claims is compared with the limit
-// before anything is decoded. name is for errors.
+// DecodeImage decodes a picture file (see the list of formats in docs/formats.md; of animations the first frame) and turns it upright as
+// its orientation says. The kind of file is found by its content, whatever its name. The size that the file claims is compared with the
+// limit before anything is decoded. name is for errors.
 func DecodeImage(name string, file []byte, l Limits) (image.Image, error) {
 	r, _, err := decodeRaster(name, file, l)
 	if err != nil {

@@ -70,7 +70,8 @@ func TestDeepPictures(t *testing.T) {
 		ds Dataset
 		p  *Preprocess
 		a  Augment
-	}{{ds, &p, Augment{}}, {cached, &rest, Augment{}}, {cached, &rest, Augment{}}, {ds, &p, Augment{Flip: true}}, {ds, nil, Augment{Flip: true}}, {ds, &Preprocess{Channels: "gray", Layout: "nhwc"}, Augment{}}} {
+	}{{ds, &p, Augment{}}, {cached, &rest, Augment{}}, {cached, &rest, Augment{}}, {ds, &p, Augment{Flip: true}},
+		{ds, nil, Augment{Flip: true}}, {ds, &Preprocess{Channels: "gray", Layout: "nhwc"}, Augment{}}} {
 		for b, err := range Batches(t.Context(), c.ds, Sequential(2), 1, BatchOptions{Preprocess: c.p, Augment: c.a}) {
 			if err != nil {
 				t.Fatal(err)
@@ -101,7 +102,8 @@ func TestDeepPictures(t *testing.T) {
 		t.Errorf("the brightest pixel of a thumbnail is %d", r>>8)
 	}
 	out := filepath.Join(t.TempDir(), "out")
-	if err := WriteImageFolder(out, &memory{dtype: tensor.Uint16, shape: []int{1, 8, 8}, picture: true, n: 1, raw: must(ds.Example(0))(t).X.Bytes(), prefix: "x"}, false); err != nil {
+	if err := WriteImageFolder(out, &memory{dtype: tensor.Uint16, shape: []int{1, 8, 8}, picture: true, n: 1,
+		raw: must(ds.Example(0))(t).X.Bytes(), prefix: "x"}, false); err != nil {
 		t.Fatal(err)
 	}
 	if back := must(loadPicture(filepath.Join(out, "x0.png"), Limits{}))(t); !tensor.Equal(back, must(ds.Example(0))(t).X) {
@@ -115,7 +117,8 @@ func TestDeepPictures(t *testing.T) {
 
 // tiffTagged is a TIFF file of one row of values with more tags.
 func tiffTagged(values []byte, tags map[uint16]uint16) []byte {
-	all := map[uint16]uint16{256: 2, 257: 1, 258: uint16(4 * len(values)), 259: 1, 262: 1, 273: 8, 277: 1, 278: 1, 279: uint16(len(values))}
+	all := map[uint16]uint16{256: 2, 257: 1, 258: uint16(4 * len(values)), 259: 1, 262: 1, 273: 8, 277: 1, 278: 1,
+		279: uint16(len(values))}
 	for k, v := range tags {
 		all[k] = v
 	}
@@ -133,7 +136,8 @@ func tiffTagged(values []byte, tags map[uint16]uint16) []byte {
 
 // TestTIFFsWithoutMeaning are files whose numbers the decoder would take for what they are not.
 func TestTIFFsWithoutMeaning(t *testing.T) {
-	if x := FromImage(must(DecodeImage("x.tif", tiffTagged([]byte{1, 2, 3, 4}, nil), Limits{}))(t)); !slices.Equal(tensor.Data[uint16](x), []uint16{0x201, 0x403}) {
+	if x := FromImage(must(DecodeImage("x.tif", tiffTagged([]byte{1, 2, 3, 4}, nil), Limits{}))(t)); !slices.Equal(tensor.Data[uint16](x),
+		[]uint16{0x201, 0x403}) {
 		t.Fatalf("%v %v", x, x.Bytes())
 	}
 	for want, file := range map[string][]byte{
@@ -175,7 +179,8 @@ func TestAlpha(t *testing.T) {
 	_, err := Open(dir, Options{Alpha: "pink"})
 	wantFormatError(t, err, "pink", "white")
 	var p Preprocess
-	if err := p.Set("transparent", "White"); err != nil || must(ParsePreprocess(p.String()))(t).Alpha != "white" || p.Set("transparent", "pink") == nil {
+	if err := p.Set("transparent", "White"); err != nil || must(ParsePreprocess(p.String()))(t).Alpha != "white" ||
+		p.Set("transparent", "pink") == nil {
 		t.Errorf("setting: %v %v", p, err)
 	}
 }
@@ -273,7 +278,8 @@ func TestNetpbmRefusals(t *testing.T) {
 		_, err := DecodeImage("x.pnm", []byte(file), Limits{})
 		wantFormatError(t, err, "x.pnm", want)
 	}
-	x := FromImage(must(DecodeImage("x.pam", []byte("P7\n# note\nWIDTH 2\nHEIGHT 1\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\nabcdefgh"), Limits{}))(t))
+	x := FromImage(must(DecodeImage("x.pam", []byte("P7\n# note\nWIDTH 2\nHEIGHT 1\nDEPTH 4\nMAXVAL 255\nTUPLTYPE "+
+		"RGB_ALPHA\nENDHDR\nabcdefgh"), Limits{}))(t))
 	if !slices.Equal(x.Bytes(), []byte("aebfcg")) {
 		t.Errorf("%v %q", x, x.Bytes())
 	}

@@ -22,7 +22,8 @@ var digitsFile []byte
 func init() {
 	register(Format{
 		Name: "digits", Doc: "1797 handwritten digits of 8×8 pixels, embedded",
-		Source:  "E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository 1998, https://doi.org/10.24432/C50P49 (CC BY 4.0)",
+		Source: "E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository 1998, " +
+			"https://doi.org/10.24432/C50P49 (CC BY 4.0)",
 		builtin: true,
 		splits:  []string{"train", "test", "all"},
 		open:    openDigits,

@@ -12,8 +12,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// orientation is the Orientation tag (0x0112) of a picture file, 1 to 8, 1 when there is none. It is looked for in the EXIF data of JPEG, PNG
-// (also in the text that ImageMagick writes), WebP and TIFF, and where these have none, in their XMP data.
+// orientation is the Orientation tag (0x0112) of a picture file, 1 to 8, 1 when there is none. It is looked for in the EXIF data of JPEG,
+// PNG (also in the text that ImageMagick writes), WebP and TIFF, and where these have none, in their XMP data.
 //
 // Source: Exif 2.32 (CIPA DC-008), sections 4.5.4 and 4.6.4; TIFF 6.0, section 2; PNG third edition, section 11.3.4.5; XMP part 2.
 func orientation(kind string, file []byte) int {

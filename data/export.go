@@ -16,8 +16,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// WriteNPZ writes ds as an npz archive that npz: reads back: x [N,…] and the fields by their names, y [N] class indices (int64, NoLabel for none) or
-// [N,…] targets, mask [N,H,W], id [N] and classes [K]. All examples must have one shape and type.
+// WriteNPZ writes ds as an npz archive that npz: reads back: x [N,…] and the fields by their names, y [N] class indices (int64, NoLabel
+// for none) or [N,…] targets, mask [N,H,W], id [N] and classes [K]. All examples must have one shape and type.
 func WriteNPZ(w io.Writer, ds Dataset) error {
 	n := ds.Len()
 	if n == 0 {
@@ -81,8 +81,8 @@ func WriteNPZ(w io.Writer, ds Dataset) error {
 	return tensor.WriteNPZ(w, arrays)
 }
 
-// WriteImageFolder writes the pictures of ds to DIR/CLASS/FILE, or DIR/FILE for sets without classes. Pictures that are files are linked (hard
-// links, or copies where links cannot be made; link false always copies), others are written as PNG. DIR must not exist or be
+// WriteImageFolder writes the pictures of ds to DIR/CLASS/FILE, or DIR/FILE for sets without classes. Pictures that are files are linked
+// (hard links, or copies where links cannot be made; link false always copies), others are written as PNG. DIR must not exist or be
 // empty. File names are the last part of the id, made unique by the index where they would meet. Where masks are the labels, it writes
 // what masks: reads: DIR/images/FILE, DIR/masks/FILE.png and DIR/classes.txt.
 func WriteImageFolder(dir string, ds Dataset, link bool) error {

@@ -114,7 +114,8 @@ func (f *folder) nothing(problem, remedy string) error {
 }
 
 // litter is names that file managers and cameras leave behind, in lower case. Names that begin with a dot are passed over too.
-var litter = []string{"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin", "system volume information"}
+var litter = []string{"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir", "$recycle.bin",
+	"system volume information"}
 
 func hidden(name string) bool {
 	return strings.HasPrefix(name, ".") || slices.Contains(litter, strings.ToLower(name))

@@ -37,18 +37,24 @@ func TestOmitted(t *testing.T) {
 	heic := []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic....")
 	avif := []byte("\x00\x00\x00\x1cftypmif1\x00\x00\x00\x00avifmif1miaf")
 	for name, b := range map[string][]byte{
-		"cat/a.jfif": jpegOf(flat(2, 2, color.NRGBA{A: 255})), "cat/b.JPE": jpegOf(flat(2, 2, color.NRGBA{A: 255})), "cat/c.TIF": tiffOf(t, flat(2, 2, color.NRGBA{A: 255})),
-		"cat/d.png": jpegOf(flat(2, 2, color.NRGBA{A: 255})), "cat/e.heic": greyPNG, "cat/noext": greyPNG, "cat/f.ppm": []byte("P6 1 1 255\nabc"),
+		"cat/a.jfif": jpegOf(flat(2, 2, color.NRGBA{A: 255})), "cat/b.JPE": jpegOf(flat(2, 2, color.NRGBA{A: 255})),
+		"cat/c.TIF": tiffOf(t, flat(2, 2, color.NRGBA{A: 255})),
+		"cat/d.png": jpegOf(flat(2, 2, color.NRGBA{A: 255})), "cat/e.heic": greyPNG, "cat/noext": greyPNG,
+		"cat/f.ppm":  []byte("P6 1 1 255\nabc"),
 		"dog/g.png":  greyPNG,
-		"cat/h.heic": heic, "dog/i.HEIC": heic, "cat/j.heif": heic, "cat/k.avif": avif, "cat/l.jp2": []byte("x"), "cat/m.tga": []byte("x"), "cat/n.ico": []byte("x"), "cat/o.svg": []byte("<svg/>"),
-		"cat/p.nef": tiffOf(t, flat(2, 2, color.NRGBA{A: 255})), "cat/q.png_original": greyPNG, "cat/r": avif, "cat/readme.txt": []byte("text"), "dog/labels.json": []byte("{}"),
-		"cat/.hidden.png": greyPNG, "cat/._a.jpg": greyPNG, "cat/Thumbs.db": []byte("x"), "cat/.DS_Store": []byte("x"), "__MACOSX/cat/a.png": greyPNG, "cat/desktop.ini": []byte("x"),
+		"cat/h.heic": heic, "dog/i.HEIC": heic, "cat/j.heif": heic, "cat/k.avif": avif, "cat/l.jp2": []byte("x"),
+		"cat/m.tga": []byte("x"), "cat/n.ico": []byte("x"), "cat/o.svg": []byte("<svg/>"),
+		"cat/p.nef": tiffOf(t, flat(2, 2, color.NRGBA{A: 255})), "cat/q.png_original": greyPNG, "cat/r": avif,
+		"cat/readme.txt": []byte("text"), "dog/labels.json": []byte("{}"),
+		"cat/.hidden.png": greyPNG, "cat/._a.jpg": greyPNG, "cat/Thumbs.db": []byte("x"), "cat/.DS_Store": []byte("x"),
+		"__MACOSX/cat/a.png": greyPNG, "cat/desktop.ini": []byte("x"),
 		"loose.png": greyPNG, "notes.txt": []byte("x"),
 	} {
 		write1(t, filepath.Join(dir, name), b)
 	}
 	ds := must(Open("imagefolder:"+dir, Options{}))(t)
-	if got, want := ids(ds), []string{"cat/a.jfif", "cat/b.JPE", "cat/c.TIF", "cat/d.png", "cat/e.heic", "cat/f.ppm", "cat/noext", "dog/g.png"}; !slices.Equal(got, want) {
+	if got, want := ids(ds), []string{"cat/a.jfif", "cat/b.JPE", "cat/c.TIF", "cat/d.png", "cat/e.heic", "cat/f.ppm", "cat/noext",
+		"dog/g.png"}; !slices.Equal(got, want) {
 		t.Errorf("read %q, want %q", got, want)
 	}
 	for i := range ds.Len() {
@@ -63,7 +69,8 @@ func TestOmitted(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 	}
-	want := map[string]int{".heic": 2, ".heif": 1, ".avif": 2, ".jp2": 1, ".tga": 1, ".ico": 1, ".svg": 1, ".nef": 1, ".png_original": 1, "in no class folder": 1, "other": 3}
+	want := map[string]int{".heic": 2, ".heif": 1, ".avif": 2, ".jp2": 1, ".tga": 1, ".ico": 1, ".svg": 1, ".nef": 1, ".png_original": 1,
+		"in no class folder": 1, "other": 3}
 	if fmt.Sprint(counts) != fmt.Sprint(want) {
 		t.Errorf("left out %v, want %v", counts, want)
 	}
@@ -204,10 +211,12 @@ func TestOnBadSample(t *testing.T) {
 	for range 3 {
 		ds = must(Open(dir, Options{OnBadSample: "skip"}))(t)
 		bad := Skipped(must(Subset(ds, []int{3}))(t))
-		if ds.Len() != 27 || len(bad) != 3 || bad[0].ID != "a/12.jpg" || bad[1].ID != "b/07.jpg" || bad[2].ID != "b/25.jpg" || !strings.Contains(bad[2].Reason, "not a picture") {
+		if ds.Len() != 27 || len(bad) != 3 || bad[0].ID != "a/12.jpg" || bad[1].ID != "b/07.jpg" || bad[2].ID != "b/25.jpg" ||
+			!strings.Contains(bad[2].Reason, "not a picture") {
 			t.Errorf("%d examples, skipped %+v", ds.Len(), bad)
 		}
-		if len(must(collect(ds, Shuffled(27, 3), 4, BatchOptions{}))(t)) != 7 || ds.Classes()[ds.Label(26)] != "b" || FileOf(ds, 26) != filepath.Join(dir, "b", "29.jpg") {
+		if len(must(collect(ds, Shuffled(27, 3), 4, BatchOptions{}))(t)) != 7 || ds.Classes()[ds.Label(26)] != "b" ||
+			FileOf(ds, 26) != filepath.Join(dir, "b", "29.jpg") {
 			t.Errorf("labels and files: %d, %s", ds.Label(26), FileOf(ds, 26))
 		}
 		mention(t, Notes(ds), "3 of 30 examples cannot be read", "a/12.jpg, b/07.jpg, b/25.jpg")

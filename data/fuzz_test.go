@@ -70,13 +70,15 @@ func FuzzCIFAR(f *testing.F) {
 func FuzzCSV(f *testing.F) {
 	for _, s := range []string{
 		"1,2,a\n3,4,b\n", "id,region,x,label\n1,n,2,3\n", "file,label\na.png,x\n", "3,2,a,b\n1,2,0\n", "1 2\n", "\"a\n", "\uFEFFa;b\n1;2",
-		"sep=;\r\na;b\r\n1,5;2\r\n", "a\tb\rx\t1\r", ",a,label\n0,1,x\n1,2,y\n", "a;b;\n1;2;\n;;\n", "a,b\n1,cat|dog\n2,\n", "f,label\n1,0.0\n2,-100\n", "f;l\n\xe4;1\n",
+		"sep=;\r\na;b\r\n1,5;2\r\n", "a\tb\rx\t1\r", ",a,label\n0,1,x\n1,2,y\n", "a;b;\n1;2;\n;;\n", "a,b\n1,cat|dog\n2,\n",
+		"f,label\n1,0.0\n2,-100\n", "f;l\n\xe4;1\n",
 		"\xff\xfea\x00,\x00b\x00\n\x001\x00,\x002\x00", "a\x00,\x00b\x00\n\x001\x00,\x002\x00", "\"a\" \"l\"\n\"1\" 2 \"x\"\n",
 	} {
 		f.Add(s, "", "", "")
 	}
 	for _, s := range []string{
-		"# a b\n1 2\n", "# x\n#\nT;\n\na;b;c\n1;2;x\n", "#f00,1\n#0f0,2\n", "a,b\nTrue,no\n,yes\n# end\n", "a,b\n\"1,5\",NA\n2,\n", "a,l\n5%,x\n$1,y\n", "a,l\n1,0.5\n2,?\n",
+		"# a b\n1 2\n", "# x\n#\nT;\n\na;b;c\n1;2;x\n", "#f00,1\n#0f0,2\n", "a,b\nTrue,no\n,yes\n# end\n", "a,b\n\"1,5\",NA\n2,\n",
+		"a,l\n5%,x\n$1,y\n", "a,l\n1,0.5\n2,?\n",
 	} {
 		f.Add(s, "", "", "")
 	}
@@ -106,13 +108,20 @@ func FuzzCSV(f *testing.F) {
 }
 
 func FuzzNPZ(f *testing.F) {
-	f.Add(npzOf(f, tensor.Named{Name: "x", Tensor: tensor.From([]uint8{1, 2, 3, 4, 5, 6, 7, 8}, 2, 2, 2)}, tensor.Named{Name: "y", Tensor: tensor.From([]int64{0, 1}, 2)}))
-	f.Add(npzOf(f, tensor.Named{Name: "x", Tensor: tensor.From([]float32{1, 2}, 2, 1)}, tensor.Named{Name: "y", Tensor: tensor.From([]float32{0, 1}, 2)}, tensor.Named{Name: "id", Tensor: tensor.FromStrings([]string{"a", "b"}, 2)}))
-	f.Add(npzOf(f, tensor.Named{Name: "a_train", Tensor: tensor.New(tensor.Int8, 2, 3)}, tensor.Named{Name: "Y_train", Tensor: tensor.From([]int8{0, 1, 1, 1}, 2, 2)}))
-	f.Add(npzOf(f, tensor.Named{Name: "x", Tensor: tensor.New(tensor.Uint8, 2, 3, 3)}, tensor.Named{Name: "mask", Tensor: tensor.New(tensor.Int16, 2, 3, 3)}))
+	f.Add(npzOf(f, tensor.Named{Name: "x", Tensor: tensor.From([]uint8{1, 2, 3, 4, 5, 6, 7, 8}, 2, 2, 2)},
+		tensor.Named{Name: "y", Tensor: tensor.From([]int64{0, 1}, 2)}))
+	f.Add(npzOf(f, tensor.Named{Name: "x", Tensor: tensor.From([]float32{1, 2}, 2, 1)},
+		tensor.Named{Name: "y", Tensor: tensor.From([]float32{0, 1}, 2)},
+		tensor.Named{Name: "id", Tensor: tensor.FromStrings([]string{"a", "b"}, 2)}))
+	f.Add(npzOf(f, tensor.Named{Name: "a_train", Tensor: tensor.New(tensor.Int8, 2, 3)},
+		tensor.Named{Name: "Y_train", Tensor: tensor.From([]int8{0, 1, 1, 1}, 2, 2)}))
+	f.Add(npzOf(f, tensor.Named{Name: "x", Tensor: tensor.New(tensor.Uint8, 2, 3, 3)},
+		tensor.Named{Name: "mask", Tensor: tensor.New(tensor.Int16, 2, 3, 3)}))
 	classes := tensor.Named{Name: "classes", Tensor: tensor.FromStrings([]string{"a", "b"}, 2)}
-	f.Add(npzOf(f, tensor.Named{Name: "data", Tensor: tensor.New(tensor.Uint8, 2, 2, 2)}, tensor.Named{Name: "target", Tensor: tensor.From([]uint8{0, 255, 1, 0, 0, 1, 255, 0}, 2, 2, 2)}, classes))
-	f.Add(npzOf(f, tensor.Named{Name: "train_x", Tensor: tensor.New(tensor.Float32, 2, 2)}, tensor.Named{Name: "train_y", Tensor: tensor.From([]float64{.5, .5, 1, 0}, 2, 2)}, classes))
+	f.Add(npzOf(f, tensor.Named{Name: "data", Tensor: tensor.New(tensor.Uint8, 2, 2, 2)},
+		tensor.Named{Name: "target", Tensor: tensor.From([]uint8{0, 255, 1, 0, 0, 1, 255, 0}, 2, 2, 2)}, classes))
+	f.Add(npzOf(f, tensor.Named{Name: "train_x", Tensor: tensor.New(tensor.Float32, 2, 2)},
+		tensor.Named{Name: "train_y", Tensor: tensor.From([]float64{.5, .5, 1, 0}, 2, 2)}, classes))
 	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, b []byte) {
 		path := write1(t, filepath.Join(dir, "x.npz"), b)
@@ -129,7 +138,8 @@ func FuzzNPZ(f *testing.F) {
 
 func FuzzImage(f *testing.F) {
 	img := flat(5, 3, color.NRGBA{1, 2, 3, 255})
-	for _, name := range []string{"chroma420.jpg", "chroma422.jpg", "cmyk.jpg", "lossy.webp", "lossy_alpha.webp", "pictures/animated.webp", "pictures/part_transparent.gif", "pictures/turn_ztxt.png",
+	for _, name := range []string{"chroma420.jpg", "chroma422.jpg", "cmyk.jpg", "lossy.webp", "lossy_alpha.webp",
+		"pictures/animated.webp", "pictures/part_transparent.gif", "pictures/turn_ztxt.png",
 		"pictures/turn6.tif", "pictures/la16.png", "pictures/p2.pgm", "pictures/p4.pbm", "pictures/p5_12.pgm"} {
 		f.Add(must(os.ReadFile(filepath.Join("testdata", name)))(f))
 	}
@@ -159,7 +169,8 @@ func FuzzImage(f *testing.F) {
 }
 
 func FuzzSpec(f *testing.F) {
-	for _, s := range []string{"digits#train", "shapes?size=16&n=3#test", "keep:a@digits", "csv:x?label=y#train", "imagefolder:x", "x.npz", ":", "#", "?", "keep:@", "shapes?size=1e9"} {
+	for _, s := range []string{"digits#train", "shapes?size=16&n=3#test", "keep:a@digits", "csv:x?label=y#train", "imagefolder:x",
+		"x.npz", ":", "#", "?", "keep:@", "shapes?size=1e9"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -74,7 +74,8 @@ func openIDX(spec Spec, o Options, _ int) (Dataset, error) {
 	case x.DType() != tensor.Uint8 || len(xs) != rank || (rank == 4 && xs[1] != 1 && xs[1] != 3):
 		return nil, malformed(xPath, "header", "pictures are bytes [N,H,W] or [N,C,H,W]", "holds %v", x)
 	case xs[0] != y.Dim(0):
-		return nil, malformed(yPath, "header", "take both files from one set", "%d labels for the %d pictures of %s", y.Dim(0), xs[0], filepath.Base(xPath))
+		return nil, malformed(yPath, "header", "take both files from one set", "%d labels for the %d pictures of %s", y.Dim(0), xs[0],
+			filepath.Base(xPath))
 	case xs[0] > 0 && x.Len() == 0:
 		return nil, malformed(xPath, "header", "", "pictures of %v pixels", xs[1:])
 	}
@@ -99,7 +100,8 @@ func openIDX(spec Spec, o Options, _ int) (Dataset, error) {
 func numberedClasses(path string, highest int, given []string) ([]string, error) {
 	if given != nil {
 		if highest >= len(given) {
-			return nil, malformed(path, "", "give the class list of this data", "label %d is out of range: %d classes are given", highest, len(given))
+			return nil, malformed(path, "", "give the class list of this data", "label %d is out of range: %d classes are given", highest,
+				len(given))
 		}
 		return given, nil
 	}
@@ -120,13 +122,15 @@ func readIDXFile(path string, l Limits) (*tensor.Tensor, error) {
 }
 
 // idxTypes is the element types by the third byte of the magic number.
-var idxTypes = map[byte]tensor.DType{0x08: tensor.Uint8, 0x09: tensor.Int8, 0x0B: tensor.Int16, 0x0C: tensor.Int32, 0x0D: tensor.Float32, 0x0E: tensor.Float64}
+var idxTypes = map[byte]tensor.DType{0x08: tensor.Uint8, 0x09: tensor.Int8, 0x0B: tensor.Int16, 0x0C: tensor.Int32, 0x0D: tensor.Float32,
+	0x0E: tensor.Float64}
 
 // readIDX reads one idx file: two zero bytes, type, rank, big-endian extents, big-endian elements.
 func readIDX(path string, r io.Reader, l Limits) (*tensor.Tensor, error) {
 	var magic [4]byte
 	if _, err := io.ReadFull(r, magic[:]); err != nil {
-		return nil, &FormatError{Path: path, Place: "offset 0", Problem: "no idx header", Err: err, Remedy: "the file is cut short; fetch it again"}
+		return nil, &FormatError{Path: path, Place: "offset 0", Problem: "no idx header", Err: err,
+			Remedy: "the file is cut short; fetch it again"}
 	}
 	d, ok := idxTypes[magic[2]]
 	if magic[0] != 0 || magic[1] != 0 || !ok || magic[3] > 8 {
@@ -136,13 +140,15 @@ func readIDX(path string, r io.Reader, l Limits) (*tensor.Tensor, error) {
 	for i := range shape {
 		var e [4]byte
 		if _, err := io.ReadFull(r, e[:]); err != nil {
-			return nil, &FormatError{Path: path, Place: fmt.Sprintf("offset %d", 4+4*i), Problem: "header cut short", Err: err, Remedy: "fetch the file again"}
+			return nil, &FormatError{Path: path, Place: fmt.Sprintf("offset %d", 4+4*i), Problem: "header cut short", Err: err,
+				Remedy: "fetch the file again"}
 		}
 		shape[i] = int(binary.BigEndian.Uint32(e[:]))
 	}
 	n, err := shape.CheckedLen(d)
 	if err != nil || int64(d.Size(n)) > l.bytes() {
-		return nil, malformed(path, "offset 4", "the file is damaged, or raise the limit", "header claims %v elements, over the limit of %d bytes", shape, l.bytes())
+		return nil, malformed(path, "offset 4", "the file is damaged, or raise the limit",
+			"header claims %v elements, over the limit of %d bytes", shape, l.bytes())
 	}
 	raw, err := readClaimed(r, int64(d.Size(n)))
 	if err != nil {
@@ -150,10 +156,12 @@ func readIDX(path string, r io.Reader, l Limits) (*tensor.Tensor, error) {
 		if len(shape) > 0 && n > 0 {
 			place += fmt.Sprintf(", item %d of %d", len(raw)/(d.Size(n)/shape[0]), shape[0])
 		}
-		return nil, &FormatError{Path: path, Place: place, Problem: fmt.Sprintf("header claims %d bytes, have %d", d.Size(n), len(raw)), Err: err, Remedy: "the file is cut short; fetch it again"}
+		return nil, &FormatError{Path: path, Place: place, Problem: fmt.Sprintf("header claims %d bytes, have %d", d.Size(n), len(raw)),
+			Err: err, Remedy: "the file is cut short; fetch it again"}
 	}
 	if k, err := r.Read(make([]byte, 1)); k > 0 {
-		return nil, malformed(path, fmt.Sprintf("offset %d", 4+4*len(shape)+len(raw)), "the file is damaged; fetch it again", "more bytes than the header claims")
+		return nil, malformed(path, fmt.Sprintf("offset %d", 4+4*len(shape)+len(raw)), "the file is damaged; fetch it again",
+			"more bytes than the header claims")
 	} else if err != nil && !errors.Is(err, io.EOF) {
 		return nil, &FormatError{Path: path, Problem: "damaged at its end", Err: err, Remedy: "fetch the file again"}
 	}

@@ -22,8 +22,8 @@ func init() {
 	})
 }
 
-// openImageFolder reads the tree DIR/CLASS/…/FILE. Classes are the sub-folders in the order of classOrder; pictures are found at any depth,
-// in path order. Settings: ?order=text|number &alpha=drop|white|black.
+// openImageFolder reads the tree DIR/CLASS/…/FILE. Classes are the sub-folders in the order of classOrder; pictures are found at any
+// depth, in path order. Settings: ?order=text|number &alpha=drop|white|black.
 func openImageFolder(spec Spec, o Options, _ int) (Dataset, error) {
 	entries, err := os.ReadDir(spec.Path)
 	if err != nil {
@@ -116,9 +116,9 @@ func (f *files) lookUp(classes []string) error {
 	return nil
 }
 
-// classOrder sorts the names of class folders as text, byte by byte, as torchvision does: a model that was trained there counts its classes
-// so. Names that are the numbers 0 to K−1 or 1 to K come in the order of the numbers. Where the two orders differ, note says which it
-// is; ?order= decides. It does not matter when the list of classes is given.
+// classOrder sorts the names of class folders as text, byte by byte, as torchvision does: a model that was trained there counts its
+// classes so. Names that are the numbers 0 to K−1 or 1 to K come in the order of the numbers. Where the two orders differ, note says
+// which it is; ?order= decides. It does not matter when the list of classes is given.
 func classOrder(spec Spec, names []string, given bool) (sorted []string, note string, err error) {
 	order := spec.Query.Get("order")
 	if order != "" && order != "text" && order != "number" {
@@ -154,7 +154,8 @@ func classOrder(spec Spec, names []string, given bool) (sorted []string, note st
 	switch {
 	case order == "number" || order == "" && counting:
 		if order == "" {
-			note = fmt.Sprintf("classes are in the order of their numbers (%s); torchvision counts them as text (%s): for a model trained there, "+
+			note = fmt.Sprintf("classes are in the order of their numbers (%s); torchvision counts them as text (%s): for a model "+
+				"trained there, "+
 				"?order=text behind the folder", list(numeric), list(text))
 		}
 		return numeric, note, nil
@@ -168,7 +169,8 @@ func classOrder(spec Spec, names []string, given bool) (sorted []string, note st
 // areSplits reports whether all names are those of parts of a data set.
 func areSplits(names []string) bool {
 	return !slices.ContainsFunc(names, func(n string) bool {
-		return !slices.Contains([]string{"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval"}, strings.ToLower(n))
+		return !slices.Contains([]string{"train", "training", "val", "valid", "validation", "test", "testing", "dev", "eval"},
+			strings.ToLower(n))
 	})
 }
 
@@ -182,7 +184,8 @@ func classIndex(path, place, name string, classes []string) (int, error) {
 		first, _, _ := strings.Cut(c, " ")
 		if strings.TrimSuffix(first, ",") == name {
 			if found >= 0 {
-				return 0, malformed(path, place, "give the whole name of the class", "class %q stands for several of the %d given classes", name,
+				return 0, malformed(path, place, "give the whole name of the class",
+					"class %q stands for several of the %d given classes", name,
 					len(classes))
 			}
 			found = i

@@ -25,8 +25,8 @@ func init() {
 	register(f)
 }
 
-// openImages reads one picture, or all pictures below a folder in natural order. Settings: ?recursive=false for those that lie in the folder
-// itself, &alpha=drop|white|black.
+// openImages reads one picture, or all pictures below a folder in natural order. Settings: ?recursive=false for those that lie in the
+// folder itself, &alpha=drop|white|black.
 func openImages(spec Spec, o Options, _ int) (Dataset, error) {
 	info, err := os.Stat(spec.Path)
 	if err != nil {

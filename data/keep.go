@@ -14,14 +14,16 @@ import (
 
 func init() {
 	register(Format{
-		Name: "keep", Doc: "the examples of another set that a file names, one id per line: keep:LIST@SPEC, or keep:LIST of gtk prune-data",
+		Name: "keep", Doc: "the examples of another set that a file names, one id per line: keep:LIST@SPEC, or keep:LIST of gtk " +
+			"prune-data",
 		Source: "written by gtk prune-data",
 		listed: true, open: openKeep,
 	})
 }
 
-// openKeep reads LIST@SPEC, or the LIST that gtk prune-data wrote beside a manifest that names SPEC. Ids are compared with the ids of SPEC and never opened as paths. Order is that of the list; empty
-// lines and lines that begin with # are skipped; unknown and repeated ids are errors.
+// openKeep reads LIST@SPEC, or the LIST that gtk prune-data wrote beside a manifest that names SPEC. Ids are compared with the ids of
+// SPEC and never opened as paths. Order is that of the list; empty lines and lines that begin with # are skipped; unknown and repeated
+// ids are errors.
 func openKeep(spec Spec, o Options, depth int) (Dataset, error) {
 	list, ds, err := openListed(spec, o, depth)
 	if err != nil {

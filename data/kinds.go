@@ -28,7 +28,8 @@ var fileKinds = []*fileKind{
 	{"webp", []string{".webp"}, func(h []byte) bool { return len(h) >= 12 && string(h[:4]) == "RIFF" && string(h[8:12]) == "WEBP" }, true},
 	{"gif", []string{".gif"}, startsWith("GIF87a", "GIF89a"), true},
 	{"bmp", []string{".bmp", ".dib"}, func(h []byte) bool { // the size of the second header tells it from text
-		return len(h) >= 18 && string(h[:2]) == "BM" && slices.Contains([]byte{12, 40, 52, 56, 64, 108, 124}, h[14]) && h[15]|h[16]|h[17] == 0
+		return len(h) >= 18 && string(h[:2]) == "BM" && slices.Contains([]byte{12, 40, 52, 56, 64, 108, 124}, h[14]) &&
+			h[15]|h[16]|h[17] == 0
 	}, true},
 	{"tiff", []string{".tif", ".tiff"}, startsWith("II*\x00", "MM\x00*"), true},
 	{"pnm", []string{".ppm", ".pgm", ".pbm", ".pnm", ".pam"}, func(h []byte) bool {
@@ -37,7 +38,8 @@ var fileKinds = []*fileKind{
 	{"avif", []string{".avif", ".avifs"}, brands("avif", "avis"), false},
 	{"heic", []string{".heic", ".heif", ".hif"}, brands("heic", "heix", "hevc", "hevx", "heim", "heis", "hevm", "hevs", "mif1",
 		"msf1"), false},
-	{"jpeg 2000", []string{".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".jpm"}, startsWith("\x00\x00\x00\x0CjP  \r\n\x87\n", "\xFF\x4F\xFF\x51"), false},
+	{"jpeg 2000", []string{".jp2", ".j2k", ".j2c", ".jpf", ".jpx", ".jpm"},
+		startsWith("\x00\x00\x00\x0CjP  \r\n\x87\n", "\xFF\x4F\xFF\x51"), false},
 	{"jpeg xl", []string{".jxl"}, startsWith("\x00\x00\x00\x0CJXL \r\n\x87\n", "\xFF\x0A"), false},
 	{"big tiff", []string{".btf", ".tf8"}, startsWith("II+\x00", "MM\x00+"), false},
 	{"camera raw", []string{".raw", ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".srf", ".sr2", ".orf", ".rw2", ".raf",

@@ -12,7 +12,8 @@ import (
 
 // oddIDs are ids that a line of a text file does not carry as they are, and some that it does.
 var oddIDs = []string{
-	"a", "#a", "# a", " a", "a ", "\ta", "a,b", "a;b", "a@b", `"a"`, `"a`, `a"b`, "'a'", `a\b`, `\`, "a/b", "a b", "é ü", "日本", "\uFEFFa", "a\rb", "a\r", "a\nb", "a\x00b",
+	"a", "#a", "# a", " a", "a ", "\ta", "a,b", "a;b", "a@b", `"a"`, `"a`, `a"b`, "'a'", `a\b`, `\`, "a/b", "a b", "é ü", "日本", "\uFEFFa",
+	"a\rb", "a\r", "a\nb", "a\x00b",
 	"\xff\xfe", "\u00a0a", "\u2028", "?a=b", "a#train", "keep:x@y", "%41", "", "🙂",
 }
 
@@ -105,7 +106,8 @@ func TestRelabel(t *testing.T) {
 	wantFormatError(t, err, "data without classes")
 	noisy := must(Open("shapes?n=50&size=16&noise=0.3", Options{}))(t)
 	planted := Planted(noisy)
-	clean := write1(t, fix, []byte("id,label\n"+planted[0]+","+noisy.Classes()[noisy.(Planter).TrueLabel(indexIDs(noisy)[planted[0]])]+"\n"))
+	clean := write1(t, fix, []byte("id,label\n"+planted[0]+","+noisy.Classes()[noisy.(Planter).TrueLabel(indexIDs(noisy)[planted[0]])]+
+		"\n"))
 	if got := Planted(must(Open("relabel:"+clean+"@shapes?n=50&size=16&noise=0.3", Options{}))(t)); len(got) != len(planted)-1 {
 		t.Errorf("%d wrong labels left of %d", len(got), len(planted))
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Mask is a mask of classes [H,W] taken through the same resize and crop: of two classes, 0 and 1, a pixel covered by half is 1; of more, it
-// has the class at its centre.
+// Mask is a mask of classes [H,W] taken through the same resize and crop: of two classes, 0 and 1, a pixel covered by half is 1; of more,
+// it has the class at its centre.
 func (p Preprocess) Mask(mask *tensor.Tensor) (*tensor.Tensor, error) { return p.mask(mask, nil) }
 
 func (p Preprocess) mask(mask *tensor.Tensor, part *box) (*tensor.Tensor, error) {
@@ -145,7 +145,8 @@ func (m *masks) load(i int) (*tensor.Tensor, error) {
 			return nil, malformed(m.files[i], "", "say ?binary=false where 255 is none and not class 1",
 				"value %d in a mask, where others have 0 and 255 only", v)
 		case v != Void && m.classes > 0 && int(v) >= m.classes:
-			return nil, malformed(m.files[i], "", "give the class list of this data", "class %d in a mask: %d classes are named", v, m.classes)
+			return nil, malformed(m.files[i], "", "give the class list of this data", "class %d in a mask: %d classes are named", v,
+				m.classes)
 		}
 	}
 	return t, nil

@@ -74,7 +74,8 @@ func TestMaskFolder(t *testing.T) {
 	put("classes.txt", []byte("sky\r\nroad\r\ncar\r\n"))
 	for _, spec := range []string{dir, "masks:" + dir} {
 		ds := must(Open(spec, Options{}))(t)
-		if got := ids(ds); !slices.Equal(got, []string{"images/a.jpg", "images/b.png", "images/deep/c.png"}) || !slices.Equal(ds.Classes(), []string{"sky", "road", "car"}) || !Masked(must(Subset(ds, nil))(t)) {
+		if got := ids(ds); !slices.Equal(got, []string{"images/a.jpg", "images/b.png", "images/deep/c.png"}) ||
+			!slices.Equal(ds.Classes(), []string{"sky", "road", "car"}) || !Masked(must(Subset(ds, nil))(t)) {
 			t.Fatalf("%q %q", got, ds.Classes())
 		}
 		e := must(ds.Example(0))(t)
@@ -90,7 +91,8 @@ func TestMaskFolder(t *testing.T) {
 		if m := must(given.Example(0))(t).Mask.Bytes(); !slices.Equal(m, []uint8{1, 3, 0, 255}) {
 			t.Errorf("in a given list: %v", m)
 		}
-		for b, err := range Batches(t.Context(), ds, Sequential(3), 3, BatchOptions{Masks: true, Preprocess: &Preprocess{Channels: "rgb"}}) {
+		for b, err := range Batches(t.Context(), ds, Sequential(3), 3,
+			BatchOptions{Masks: true, Preprocess: &Preprocess{Channels: "rgb"}}) {
 			if err != nil || !b.Mask.Shape().Equal(tensor.Shape{3, 2, 2}) {
 				t.Errorf("%v %v", b, err)
 			}
@@ -139,11 +141,14 @@ func TestBinaryMasks(t *testing.T) {
 }
 
 func TestShapesWithMasksOfClasses(t *testing.T) {
-	plain, ds := must(Open("shapes?size=32&n=40&noise=0.3", Options{}))(t), must(Open("shapes?size=32&n=40&noise=0.3&masks=class", Options{}))(t)
-	if !Masked(ds) || Masked(plain) || len(ds.Classes()) != 9 || ds.Classes()[0] != "background" || len(Planted(ds)) != len(Planted(plain)) {
+	plain, ds := must(Open("shapes?size=32&n=40&noise=0.3", Options{}))(t),
+		must(Open("shapes?size=32&n=40&noise=0.3&masks=class", Options{}))(t)
+	if !Masked(ds) || Masked(plain) || len(ds.Classes()) != 9 || ds.Classes()[0] != "background" ||
+		len(Planted(ds)) != len(Planted(plain)) {
 		t.Fatalf("%v", ds.Classes())
 	}
-	given := must(Open("shapes?size=32&n=40&masks=class", Options{Classes: append([]string{"other"}, append(ds.Classes()[1:], "background")...)}))(t)
+	given := must(Open("shapes?size=32&n=40&masks=class",
+		Options{Classes: append([]string{"other"}, append(ds.Classes()[1:], "background")...)}))(t)
 	for i := range 40 {
 		a, b, c := must(plain.Example(i))(t), must(ds.Example(i))(t), must(given.Example(i))(t)
 		if !bytes.Equal(a.X.Bytes(), b.X.Bytes()) || b.Label != a.Label+1 {

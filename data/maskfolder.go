@@ -12,8 +12,9 @@ import (
 
 func init() {
 	register(Format{
-		Name:   "masks",
-		Doc:    "segmentation: DIR/images/NAME.* with DIR/masks/NAME.png, the class of each pixel, 255 for none; DIR/classes.txt names the classes",
+		Name: "masks",
+		Doc: "segmentation: DIR/images/NAME.* with DIR/masks/NAME.png, the class of each pixel, 255 for none; DIR/classes.txt names " +
+			"the classes",
 		Source: "http://host.robots.ox.ac.uk/pascal/VOC/voc2012/htmldoc/devkit_doc.html (section Segmentation)",
 		query:  []string{"binary", "alpha"},
 		is:     func(path string, info fs.FileInfo) bool { return info.IsDir() && isMaskFolder(path) },

@@ -14,7 +14,8 @@ import (
 func init() {
 	register(Format{
 		Name: "npz",
-		Doc: "NumPy archive: x [N,…] of any type or arrays [N,…] named as a model's inputs; y or labels [N] or [N,…]: classes, targets or classes of positions; " +
+		Doc: "NumPy archive: x [N,…] of any type or arrays [N,…] named as a model's inputs; y or labels [N] or [N,…]: classes, targets " +
+			"or classes of positions; " +
 			"optional mask [N,H,W], id [N] and classes [K]",
 		Source: "https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html",
 		splits: npzSplits,
@@ -38,10 +39,10 @@ type archive struct {
 	yName  string
 }
 
-// openNPZ reads x and y, or x_train, y_train, x_test and y_test (train_x too) where a split is given; capitals and labels for y do too, and
-// target or targets where nothing else is y. All other arrays of N rows are Fields by their names; without x they are all there is, but one
-// array alone that is called data, images, inputs, features or samples is x. arr_0 and arr_1, as NumPy calls two arrays without names, are
-// x and y. Texts in class_names or target_names are the classes, those in feature_names the names of the values of x.
+// openNPZ reads x and y, or x_train, y_train, x_test and y_test (train_x too) where a split is given; capitals and labels for y do too,
+// and target or targets where nothing else is y. All other arrays of N rows are Fields by their names; without x they are all there is,
+// but one array alone that is called data, images, inputs, features or samples is x. arr_0 and arr_1, as NumPy calls two arrays without
+// names, are x and y. Texts in class_names or target_names are the classes, those in feature_names the names of the values of x.
 //
 // Integers in y [N] or [N,1] are classes, −100 none; other integers are Y: labels that are 0 and 1, as int64, or classes of positions, as
 // int64, or uint8 where the array holds bytes. Fractions are targets. Options.Task decides otherwise; see setSoft for fractions as labels.
@@ -234,7 +235,8 @@ func (m *memory) asPictures(as string, has bool) error {
 		return malformed(m.path, "x", "pictures are bytes [N,H,W], [N,C,H,W] or [N,H,W,C] with 1 or 3 channels",
 			"x is %v %v of %d examples", m.dtype, s, m.n)
 	case as == "" && m.dtype == tensor.Uint8 && len(s) == 3 && (s[0] == 4 || s[2] == 4):
-		m.notes = append(m.notes, fmt.Sprintf("x is uint8 %v: fed as it is, since pictures have 1 or 3 channels", append(tensor.Shape{m.n}, s...)))
+		m.notes = append(m.notes, fmt.Sprintf("x is uint8 %v: fed as it is, since pictures have 1 or 3 channels",
+			append(tensor.Shape{m.n}, s...)))
 		return nil
 	case as == "tensor" || !is:
 		return nil

@@ -27,7 +27,8 @@ func TestNPZInputsByName(t *testing.T) {
 	mask := named("attention_mask", tensor.From([]bool{true, false, true, true, true, false}, 3, 2))
 	half := named("weight", tensor.New(tensor.Float16, 3))
 	y := named("labels", tensor.From([]uint8{1, 0, 1}, 3))
-	ds := must(openArrays(t, "", Options{}, ids, mask, half, y, named("table", tensor.New(tensor.Float32, 5, 2)), named("scale", tensor.Scalar(float32(2)))))(t)
+	ds := must(openArrays(t, "", Options{}, ids, mask, half, y, named("table", tensor.New(tensor.Float32, 5, 2)),
+		named("scale", tensor.Scalar(float32(2)))))(t)
 	e := must(ds.Example(1))(t)
 	if e.X != nil || e.Picture || e.Label != 0 || ds.Len() != 3 || len(e.Fields) != 3 {
 		t.Fatalf("%+v", e)
@@ -41,7 +42,8 @@ func TestNPZInputsByName(t *testing.T) {
 	if !strings.Contains(say(ds), "not numbers of 3 rows are left out: table [5,2], scale []") {
 		t.Errorf("notes %q", Notes(ds))
 	}
-	ds = must(openArrays(t, "", Options{}, named("X", tensor.New(tensor.Float64, 3, 4)), ids, named("Y", tensor.From([]int64{0, 1, 2}, 3))))(t)
+	ds = must(openArrays(t, "", Options{}, named("X", tensor.New(tensor.Float64, 3, 4)), ids,
+		named("Y", tensor.From([]int64{0, 1, 2}, 3))))(t)
 	if e = must(ds.Example(2))(t); e.X.String() != "float64[4]" || len(e.Fields) != 1 || e.Label != 2 {
 		t.Errorf("x beside others: %+v", e)
 	}
@@ -52,7 +54,8 @@ func TestNPZInputsByName(t *testing.T) {
 	}
 	for tail, n := range map[string]int{"": 3, "#train": 3, "#test": 2} {
 		ds = must(openArrays(t, tail, Options{}, split...))(t)
-		if e = must(ds.Example(0))(t); ds.Len() != n || e.Fields["ids"] == nil || len(e.Fields) != 1 || e.Label != 3-n || ds.Classes()[1] != "b" {
+		if e = must(ds.Example(0))(t); ds.Len() != n || e.Fields["ids"] == nil || len(e.Fields) != 1 || e.Label != 3-n ||
+			ds.Classes()[1] != "b" {
 			t.Errorf("split %q: %d examples, %+v", tail, ds.Len(), e)
 		}
 	}
@@ -78,23 +81,24 @@ func TestNPZTargets(t *testing.T) {
 		o    Options
 		want string // type of Y and its values in the second example, or the two labels
 	}{
-		"classes":                  {tensor.From([]int64{2, 0}, 2), Options{}, "2 0"},
-		"classes, bytes [N,1]":     {tensor.From([]uint8{2, 0}, 2, 1), Options{}, "2 0"},
-		"classes, bool":            {tensor.From([]bool{true, false}, 2), Options{}, "1 0"},
-		"classes, none":            {tensor.From([]int64{1, NoLabel}, 2), Options{}, "1 -1"},
-		"classes, texts":           {tensor.FromStrings([]string{"b", "a"}, 2), Options{}, "1 0"},
-		"fractions":                {tensor.From([]float32{2, 1}, 2), Options{}, "float32[] [1]"},
-		"fractions [N,1]":          {tensor.From([]float64{2, 1}, 2, 1), Options{}, "float64[1] [1]"},
-		"fractions, classes":       {tensor.From([]float64{11, 3}, 2, 1), Options{Task: "classification"}, "11 3"},
-		"fractions, multiclass":    {tensor.From([]float32{11, 3}, 2), Options{Task: "multiclass"}, "11 3"},
-		"fractions, binary":        {tensor.From([]float32{1, 0}, 2), Options{Task: "binary"}, "1 0"},
-		"integers, regression":     {tensor.From([]int64{7, 9}, 2), Options{Task: "regression"}, "float32[] [9]"},
-		"large, regression":        {tensor.From([]int64{7, 1<<24 + 1}, 2), Options{Task: "regression"}, "float64[] [1.6777217e+07]"},
-		"half, regression":         {tensor.New(tensor.Float16, 2, 2), Options{}, "float32[2] [0 0]"},
-		"positions":                {tensor.From([]int32{5, 1, NoLabel, 3}, 2, 2), Options{}, "int64[2] [-100 3]"},
-		"positions [N,H,W]":        {tensor.From([]int16{5, 1, 2, 3}, 2, 1, 2), Options{}, "int64[1,2] [2 3]"},
-		"positions, bytes":         {tensor.From([]uint8{5, 1, 2, 255}, 2, 1, 2), Options{}, "uint8[1,2] [2 255]"},
-		"black and white":          {tensor.From([]uint8{0, 255, 255, 255}, 2, 1, 2), Options{Task: "segmentation"}, "uint8[1,2] [255 255]"},
+		"classes":               {tensor.From([]int64{2, 0}, 2), Options{}, "2 0"},
+		"classes, bytes [N,1]":  {tensor.From([]uint8{2, 0}, 2, 1), Options{}, "2 0"},
+		"classes, bool":         {tensor.From([]bool{true, false}, 2), Options{}, "1 0"},
+		"classes, none":         {tensor.From([]int64{1, NoLabel}, 2), Options{}, "1 -1"},
+		"classes, texts":        {tensor.FromStrings([]string{"b", "a"}, 2), Options{}, "1 0"},
+		"fractions":             {tensor.From([]float32{2, 1}, 2), Options{}, "float32[] [1]"},
+		"fractions [N,1]":       {tensor.From([]float64{2, 1}, 2, 1), Options{}, "float64[1] [1]"},
+		"fractions, classes":    {tensor.From([]float64{11, 3}, 2, 1), Options{Task: "classification"}, "11 3"},
+		"fractions, multiclass": {tensor.From([]float32{11, 3}, 2), Options{Task: "multiclass"}, "11 3"},
+		"fractions, binary":     {tensor.From([]float32{1, 0}, 2), Options{Task: "binary"}, "1 0"},
+		"integers, regression":  {tensor.From([]int64{7, 9}, 2), Options{Task: "regression"}, "float32[] [9]"},
+		"large, regression":     {tensor.From([]int64{7, 1<<24 + 1}, 2), Options{Task: "regression"}, "float64[] [1.6777217e+07]"},
+		"half, regression":      {tensor.New(tensor.Float16, 2, 2), Options{}, "float32[2] [0 0]"},
+		"positions":             {tensor.From([]int32{5, 1, NoLabel, 3}, 2, 2), Options{}, "int64[2] [-100 3]"},
+		"positions [N,H,W]":     {tensor.From([]int16{5, 1, 2, 3}, 2, 1, 2), Options{}, "int64[1,2] [2 3]"},
+		"positions, bytes":      {tensor.From([]uint8{5, 1, 2, 255}, 2, 1, 2), Options{}, "uint8[1,2] [2 255]"},
+		"black and white": {tensor.From([]uint8{0, 255, 255, 255}, 2, 1, 2), Options{Task: "segmentation"},
+			"uint8[1,2] [255 255]"},
 		"classes, black and white": {tensor.From([]uint8{255, 0}, 2), Options{}, "1 0"},
 		"one flat label":           {tensor.From([]int64{1, 0}, 2), Options{Task: "multilabel"}, "int64[1] [0]"},
 		"positions from fractions": {tensor.From([]float32{5, 1, -100, 3}, 2, 2), Options{Task: "tokens"}, "int64[2] [-100 3]"},
@@ -125,18 +129,22 @@ func TestNPZTargets(t *testing.T) {
 		o    Options
 		want []string
 	}{
-		"minus one":               {tensor.From([]int64{1, -1}, 2), Options{}, []string{"y, row 1", "-100"}},
-		"fraction for a class":    {tensor.From([]float32{1, 1.5}, 2), Options{Task: "classification"}, []string{"y, row 1", "1.5"}},
-		"not one-hot":             {tensor.From([]float32{1, 0, 1, 1}, 2, 2), Options{Task: "multiclass"}, []string{"row 1", "2 labels", "multilabel"}},
-		"classes of positions":    {tensor.New(tensor.Int64, 2, 2, 2), Options{Task: "multiclass"}, []string{"--task dense"}},
-		"not from 0 to 1":         {tensor.From([]float32{1, 0, 1.5, 1}, 2, 2), Options{Task: "multilabel"}, []string{"row 1, y [2,2]", "0 and 1", "label 1.5"}},
-		"three for binary":        {tensor.From([]int64{1, 2}, 2), Options{Task: "binary"}, []string{"class 2", "multiclass"}},
-		"negative position":       {tensor.From([]int64{1, 0, -1, 1}, 2, 2), Options{}, []string{"y, row 1", "-100", "regression"}},
-		"fraction of a position":  {tensor.From([]float32{1, 0, .5, 1}, 2, 2), Options{Task: "tokens"}, []string{"y, row 1", "0.5"}},
-		"bad task":                {tensor.From([]int64{1, 2}, 2), Options{Task: "token"}, []string{`did you mean "tokens"`}},
-		"texts for a regression":  {tensor.FromStrings([]string{"b", "a"}, 2), Options{Task: "regression"}, []string{"texts are class names"}},
-		"complex":                 {tensor.New(tensor.Complex64, 2), Options{}, []string{"real numbers"}},
-		"other number of classes": {tensor.From([]int8{1, 1, 0, 1}, 2, 2), Options{Task: "multilabel", Classes: []string{"a", "b", "c"}}, []string{"2 labels", "3 classes"}},
+		"minus one":            {tensor.From([]int64{1, -1}, 2), Options{}, []string{"y, row 1", "-100"}},
+		"fraction for a class": {tensor.From([]float32{1, 1.5}, 2), Options{Task: "classification"}, []string{"y, row 1", "1.5"}},
+		"not one-hot": {tensor.From([]float32{1, 0, 1, 1}, 2, 2), Options{Task: "multiclass"},
+			[]string{"row 1", "2 labels", "multilabel"}},
+		"classes of positions": {tensor.New(tensor.Int64, 2, 2, 2), Options{Task: "multiclass"}, []string{"--task dense"}},
+		"not from 0 to 1": {tensor.From([]float32{1, 0, 1.5, 1}, 2, 2), Options{Task: "multilabel"},
+			[]string{"row 1, y [2,2]", "0 and 1", "label 1.5"}},
+		"three for binary":       {tensor.From([]int64{1, 2}, 2), Options{Task: "binary"}, []string{"class 2", "multiclass"}},
+		"negative position":      {tensor.From([]int64{1, 0, -1, 1}, 2, 2), Options{}, []string{"y, row 1", "-100", "regression"}},
+		"fraction of a position": {tensor.From([]float32{1, 0, .5, 1}, 2, 2), Options{Task: "tokens"}, []string{"y, row 1", "0.5"}},
+		"bad task":               {tensor.From([]int64{1, 2}, 2), Options{Task: "token"}, []string{`did you mean "tokens"`}},
+		"texts for a regression": {tensor.FromStrings([]string{"b", "a"}, 2), Options{Task: "regression"},
+			[]string{"texts are class names"}},
+		"complex": {tensor.New(tensor.Complex64, 2), Options{}, []string{"real numbers"}},
+		"other number of classes": {tensor.From([]int8{1, 1, 0, 1}, 2, 2), Options{Task: "multilabel", Classes: []string{"a", "b", "c"}},
+			[]string{"2 labels", "3 classes"}},
 	} {
 		_, err := openArrays(t, "", c.o, x, named("y", c.y))
 		if err == nil {
@@ -210,7 +218,8 @@ func TestNPZPictures(t *testing.T) {
 	if e.Mask == nil || e.Label != 1 || e.Fields["mask"] != nil {
 		t.Errorf("mask beside a label: %+v", e)
 	}
-	e = must(must(openArrays(t, "", Options{}, named("ids", tensor.New(tensor.Int64, 2, 3)), named("mask", tensor.New(tensor.Int64, 2, 3))))(t).Example(1))(t)
+	e = must(must(openArrays(t, "", Options{}, named("ids", tensor.New(tensor.Int64, 2, 3)),
+		named("mask", tensor.New(tensor.Int64, 2, 3))))(t).Example(1))(t)
 	if e.Mask != nil || e.Fields["mask"] == nil {
 		t.Errorf("an input named mask: %+v", e)
 	}
@@ -224,10 +233,12 @@ func TestNPZPictures(t *testing.T) {
 func TestExportNPZReadsBack(t *testing.T) {
 	grey := named("x", tensor.From(bytes.Repeat([]byte{1, 2, 3, 4, 5, 6}, 2), 2, 2, 3))
 	for name, ds := range map[string]Dataset{
-		"fields": must(openArrays(t, "", Options{}, named("a", tensor.From([]int32{1, 2, 3, 4}, 2, 2)), named("b", tensor.From([]float32{5, 6}, 2)),
+		"fields": must(openArrays(t, "", Options{}, named("a", tensor.From([]int32{1, 2, 3, 4}, 2, 2)),
+			named("b", tensor.From([]float32{5, 6}, 2)),
 			named("y", tensor.From([]int64{1, NoLabel}, 2))))(t),
-		"masks":      must(openArrays(t, "", Options{}, grey, named("mask", grey.Tensor), named("y", tensor.From([]int64{1, 0}, 2))))(t),
-		"positions":  must(openArrays(t, "", Options{}, named("x", tensor.New(tensor.Int64, 2, 3)), named("y", tensor.From([]int64{1, 2, -100, 0, 0, 3}, 2, 3))))(t),
+		"masks": must(openArrays(t, "", Options{}, grey, named("mask", grey.Tensor), named("y", tensor.From([]int64{1, 0}, 2))))(t),
+		"positions": must(openArrays(t, "", Options{}, named("x", tensor.New(tensor.Int64, 2, 3)),
+			named("y", tensor.From([]int64{1, 2, -100, 0, 0, 3}, 2, 3))))(t),
 		"multilabel": must(readTable(t, "f,a,b\n1,1,0\n2,1,1\n", Options{LabelColumn: "a,b"}))(t),
 		"shapes":     must(Open("shapes?n=3&size=16", Options{}))(t),
 	} {

@@ -153,7 +153,8 @@ func (a *archive) fill(m *memory, x, y *tensor.Tensor, o Options) error {
 			fmt.Sprintf("arrays that are not numbers of %d rows are left out: %s", m.n, clip(strings.Join(left, ", "))))
 	}
 	if other != nil && a.split == "" {
-		m.notes = append(m.notes, fmt.Sprintf("arrays of another split are left out (#test reads it): %s", clip(strings.Join(other, ", "))))
+		m.notes = append(m.notes, fmt.Sprintf("arrays of another split are left out (#test reads it): %s",
+			clip(strings.Join(other, ", "))))
 	}
 	return nil
 }

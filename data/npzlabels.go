@@ -140,7 +140,8 @@ func (m *memory) setIndices(y *tensor.Tensor, names []string, o Options) error {
 		case f == NoLabel:
 			m.labels[i] = -1
 		case f < 0 || f >= most || f != math.Trunc(f):
-			return malformed(m.path, fmt.Sprintf("y, row %d", i), "class indices count from 0; -100 stands for no label; --task regression takes y "+
+			return malformed(m.path, fmt.Sprintf("y, row %d", i), "class indices count from 0; -100 stands for no label; --task "+
+				"regression takes y "+
 				"for numbers, multilabel for fractions of 0 to 1", "label %v is out of range", f)
 		default:
 			m.labels[i] = int32(f)
@@ -184,7 +185,8 @@ func (m *memory) classMap(highest int, names []string, o Options) (list []string
 	case o.Classes == nil && highest < len(names):
 		return names, nil, nil
 	case o.Classes == nil && len(names) > 0:
-		m.notes = append(m.notes, fmt.Sprintf("the file names %d classes, and class numbers reach %d: the names are left out", len(names), highest))
+		m.notes = append(m.notes, fmt.Sprintf("the file names %d classes, and class numbers reach %d: the names are left out", len(names),
+			highest))
 		return nil, nil, nil
 	case o.Classes == nil:
 		return nil, nil, nil
@@ -279,7 +281,8 @@ func distributions(t *tensor.Tensor) bool {
 func (m *memory) setHot(y *tensor.Tensor, names []string, o Options) error {
 	place, k := fmt.Sprintf("y %v", y.Shape()), y.Dim(1)
 	if names != nil && len(names) != k {
-		return malformed(m.path, place, "name each column, or leave classes out", "%d labels for each example, and classes has %d names", k,
+		return malformed(m.path, place, "name each column, or leave classes out", "%d labels for each example, and classes has %d names",
+			k,
 			len(names))
 	}
 	if !flags(y) {

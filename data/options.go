@@ -18,7 +18,8 @@ type Options struct {
 	// stands for all features that are in no other list. Without it all features are X.
 	Inputs map[string][]string
 
-	LabelColumn  string   // csv: name or 0-based index, or several with commas; "" finds a usual name, else the last column; "none" has no labels
+	// csv: name or 0-based index, or several with commas; "" finds a usual name, else the last column; "none" has no labels
+	LabelColumn  string
 	LabelColumns []string // csv: several labels or targets for each example, before LabelColumn
 	FileColumn   string   // csv: name or index of the column of picture files; "" finds file, filename, path or image
 	MaskColumn   string   // csv of pictures: name or index of the column of mask files; "" finds mask
@@ -26,7 +27,8 @@ type Options struct {
 	GroupBy      []string // csv: columns to keep as groups, not features; text columns are always kept
 	Header       string   // csv: "" detects, "true" or "false"
 	Decimal      string   // csv: decimal mark, "," or "."; "" finds it
-	Missing      string   // csv: what becomes of missing values: "" refuses them, "drop" leaves their rows out, "mean" (of the column) or "zero" fills them in
+	// csv: what becomes of missing values: "" refuses them, "drop" leaves their rows out, "mean" (of the column) or "zero" fills them in
+	Missing string
 
 	AllowNonFinite bool // NaN and infinity in csv and npz are data, not errors
 	Limits         Limits
@@ -37,8 +39,8 @@ type Options struct {
 	// Alpha says what becomes of the alpha of pictures: "drop", "white" or "black" (the picture is laid on that ground); "" drops it and
 	// notes it (see Notes). ?alpha= in a specification wins. A model that was trained with one of them has it in its Preprocess.
 	Alpha string
-	// OnBadSample is what becomes of examples that cannot be read: "error" (also ""), when they are asked for, or "skip": all are read once when
-	// the data set is opened, on all processors, and those that fail are left out; see Skipped.
+	// OnBadSample is what becomes of examples that cannot be read: "error" (also ""), when they are asked for, or "skip": all are read
+	// once when the data set is opened, on all processors, and those that fail are left out; see Skipped.
 	OnBadSample string
 }
 

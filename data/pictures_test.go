@@ -10,7 +10,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// pillowPicture is what Pillow 9.4 makes of a file: ImageOps.exif_transpose, then convert("RGB"), or grey values where the picture is grey.
+// pillowPicture is what Pillow 9.4 makes of a file: ImageOps.exif_transpose, then convert("RGB"), or grey values where the picture is
+// grey.
 type pillowPicture struct {
 	Shape     []int
 	Values    []int
@@ -19,8 +20,8 @@ type pillowPicture struct {
 	Tolerance int
 }
 
-// TestPicturesEqualPillow reads odd files, made by testdata/gen/pictures.py: all orientations in all places that have one, deep, interlaced,
-// transparent, of few bits, animated.
+// TestPicturesEqualPillow reads odd files, made by testdata/gen/pictures.py: all orientations in all places that have one, deep,
+// interlaced, transparent, of few bits, animated.
 func TestPicturesEqualPillow(t *testing.T) {
 	var want map[string]pillowPicture
 	if err := json.Unmarshal(must(os.ReadFile("testdata/pictures.json"))(t), &want); err != nil {
@@ -52,7 +53,8 @@ func TestPicturesEqualPillow(t *testing.T) {
 				worst = max(worst, int(v)-values[i], values[i]-int(v))
 			}
 			if worst > w.Tolerance {
-				t.Errorf("%s, alpha %s: differs by %d: %v, want %v", name, alpha, worst, x.Float64s()[:min(12, x.Len())], values[:min(12, len(values))])
+				t.Errorf("%s, alpha %s: differs by %d: %v, want %v", name, alpha, worst, x.Float64s()[:min(12, x.Len())],
+					values[:min(12, len(values))])
 			}
 		}
 	}

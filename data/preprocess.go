@@ -42,20 +42,21 @@ type Preprocess struct {
 	Crop string `json:"crop,omitempty"`
 	// Channels is "rgb", "bgr", "gray", or "" for what the picture has. Grey is (299 R + 587 G + 114 B)/1000.
 	Channels string `json:"channels,omitempty"`
-	// Alpha is "drop" (also ""), "white" or "black": the alpha of a picture is dropped, or the picture is laid on that ground. It is applied
-	// when a picture is decoded: see Options.Alpha.
+	// Alpha is "drop" (also ""), "white" or "black": the alpha of a picture is dropped, or the picture is laid on that ground. It is
+	// applied when a picture is decoded: see Options.Alpha.
 	Alpha string `json:"alpha,omitempty"`
 	// Layout is "nchw" (also "") or "nhwc".
 	Layout string `json:"layout,omitempty"`
-	// Scale multiplies values in 0..255; 0 stands for 1/255. Pictures of 16 bits a channel have 65535 where others have 255, and keep all their
-	// values: 1/255 takes both to 0..1.
+	// Scale multiplies values in 0..255; 0 stands for 1/255. Pictures of 16 bits a channel have 65535 where others have 255, and keep all
+	// their values: 1/255 takes both to 0..1.
 	Scale float64 `json:"scale,omitempty"`
 	// Mean is subtracted after Scale: one value, or one per channel; nil is 0.
 	Mean []float64 `json:"mean,omitempty"`
 	// Std divides after Mean: one value, or one per channel; nil is 1.
 	Std []float64 `json:"std,omitempty"`
 	// Tensors applies Scale, Mean and Std also to examples that are no pictures, with Mean and Std along axis 0
-	// (the features of a csv), or along the last axis for layout nhwc (the columns of a series [T,C]). Without it they are fed as they are.
+	// (the features of a csv), or along the last axis for layout nhwc (the columns of a series [T,C]). Without it they are fed as they
+	// are.
 	Tensors bool `json:"tensors,omitempty"`
 }
 
@@ -82,8 +83,8 @@ func (p Preprocess) String() string {
 	return string(b)
 }
 
-// Set changes one setting by the name of its flag: image-size (224 or 240x320, height first), resize, crop, channels, transparent (drop, white or
-// black), layout, scale, mean, std (comma-separated numbers; fractions such as 1/255 are numbers).
+// Set changes one setting by the name of its flag: image-size (224 or 240x320, height first), resize, crop, channels, transparent (drop,
+// white or black), layout, scale, mean, std (comma-separated numbers; fractions such as 1/255 are numbers).
 func (p *Preprocess) Set(name, value string) error {
 	var err error
 	switch name {
@@ -112,7 +113,8 @@ func (p *Preprocess) Set(name, value string) error {
 	case "std":
 		p.Std, err = parseNumbers(value)
 	default:
-		return fmt.Errorf("data: preprocessing has no setting %q (%s)", name, didYouMean(name, []string{"image-size", "resize", "crop", "channels", "transparent", "layout", "scale", "mean", "std"}))
+		return fmt.Errorf("data: preprocessing has no setting %q (%s)", name,
+			didYouMean(name, []string{"image-size", "resize", "crop", "channels", "transparent", "layout", "scale", "mean", "std"}))
 	}
 	if err != nil {
 		return fmt.Errorf("data: preprocessing: %s: %q: %w", name, value, err)
@@ -279,8 +281,8 @@ func (p Preprocess) affine(c, n int) (mean, std float64, err error) {
 	return pick(p.Mean, 0), pick(p.Std, 1), err
 }
 
-// normalise writes (x·scale − mean)/std of a picture to dst, in the order of channels and the layout. Values of 16 bits count a 257th each, so that
-// 65535 is 255.
+// normalise writes (x·scale − mean)/std of a picture to dst, in the order of channels and the layout. Values of 16 bits count a 257th
+// each, so that 65535 is 255.
 func (p Preprocess) normalise(dst []float32, pic *tensor.Tensor) error {
 	c := pic.Dim(0)
 	for k := range c {
@@ -317,8 +319,8 @@ func (p Preprocess) normalise(dst []float32, pic *tensor.Tensor) error {
 	return nil
 }
 
-// ApplyTensor is (x·Scale − Mean)/Std of a numeric tensor that is no picture, float32, with Mean and Std along axis 0, or along the last axis for
-// layout nhwc.
+// ApplyTensor is (x·Scale − Mean)/Std of a numeric tensor that is no picture, float32, with Mean and Std along axis 0, or along the last
+// axis for layout nhwc.
 func (p Preprocess) ApplyTensor(x *tensor.Tensor) (*tensor.Tensor, error) {
 	v, err := floats(x)
 	if err != nil {

@@ -61,14 +61,18 @@ func TestKnownModels(t *testing.T) {
 		shape tensor.Shape
 		want  []float64 // per channel
 	}{
-		"squeezenet": {`{"resize":256,"image_size":[224,224],"channels":"bgr","scale":1,"mean":[104,117,123]}`, tensor.Shape{3, 224, 224}, []float64{b - 104, g - 117, r - 123}},
-		"mobilenet":  {`{"resize":256,"image_size":[224,224],"channels":"rgb","scale":0.00784313725490196,"mean":[1]}`, tensor.Shape{3, 224, 224}, []float64{r/127.5 - 1, g/127.5 - 1, b/127.5 - 1}},
+		"squeezenet": {`{"resize":256,"image_size":[224,224],"channels":"bgr","scale":1,"mean":[104,117,123]}`, tensor.Shape{3, 224, 224},
+			[]float64{b - 104, g - 117, r - 123}},
+		"mobilenet": {`{"resize":256,"image_size":[224,224],"channels":"rgb","scale":0.00784313725490196,"mean":[1]}`,
+			tensor.Shape{3, 224, 224}, []float64{r/127.5 - 1, g/127.5 - 1, b/127.5 - 1}},
 		"resnet20": {`{"channels":"rgb","mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]}`, tensor.Shape{3, 30, 40},
 			[]float64{(r/255. - .485) / .229, (g/255. - .456) / .224, (b/255. - .406) / .225}},
-		"mnist":     {`{"channels":"gray","mean":[0.1307],"std":[0.3081]}`, tensor.Shape{1, 30, 40}, []float64{(grey/255. - .1307) / .3081}},
-		"mnist-7":   {`{"channels":"gray","scale":1}`, tensor.Shape{1, 30, 40}, []float64{grey}},
-		"ultraface": {`{"image_size":[240,320],"crop":"none","channels":"rgb","scale":1,"mean":[127],"std":[128]}`, tensor.Shape{3, 240, 320}, []float64{(r - 127) / 128., (g - 127) / 128., (b - 127) / 128.}},
-		"default":   {`{}`, tensor.Shape{3, 30, 40}, []float64{r / 255., g / 255., b / 255.}},
+		"mnist": {`{"channels":"gray","mean":[0.1307],"std":[0.3081]}`, tensor.Shape{1, 30, 40},
+			[]float64{(grey/255. - .1307) / .3081}},
+		"mnist-7": {`{"channels":"gray","scale":1}`, tensor.Shape{1, 30, 40}, []float64{grey}},
+		"ultraface": {`{"image_size":[240,320],"crop":"none","channels":"rgb","scale":1,"mean":[127],"std":[128]}`,
+			tensor.Shape{3, 240, 320}, []float64{(r - 127) / 128., (g - 127) / 128., (b - 127) / 128.}},
+		"default": {`{}`, tensor.Shape{3, 30, 40}, []float64{r / 255., g / 255., b / 255.}},
 	} {
 		p := must(ParsePreprocess(c.json))(t)
 		if again := must(ParsePreprocess(p.String()))(t); again.String() != p.String() {
@@ -115,7 +119,8 @@ func TestGeometry(t *testing.T) {
 		{Preprocess{ImageSize: [2]int{224, 224}}, 480, 640, 224, 298, 0, 37, 224, 224},
 		{Preprocess{Resize: 100}, 50, 75, 100, 150, 0, 0, 100, 150},
 		{Preprocess{ImageSize: [2]int{240, 320}, Crop: "none"}, 100, 100, 240, 320, 0, 0, 240, 320},
-		{Preprocess{Resize: 10, ImageSize: [2]int{20, 40}}, 30, 30, 40, 40, 10, 0, 20, 40}, // larger than Resize, or the crop would not fit
+		// larger than Resize, or the crop would not fit
+		{Preprocess{Resize: 10, ImageSize: [2]int{20, 40}}, 30, 30, 40, 40, 10, 0, 20, 40},
 		{Preprocess{ImageSize: [2]int{7, 5}}, 1, 1000, 7, 7000, 0, 3498, 7, 5},
 		{Preprocess{}, 33, 44, 33, 44, 0, 0, 33, 44},
 	} {
@@ -139,7 +144,8 @@ func TestGeometry(t *testing.T) {
 
 func TestPreprocessSettings(t *testing.T) {
 	var p Preprocess
-	for _, kv := range [][2]string{{"image-size", "24x32"}, {"resize", "40"}, {"crop", "center"}, {"channels", "BGR"}, {"layout", "nhwc"}, {"scale", "1/127.5"}, {"mean", "1,0.5, 1/4"}, {"std", "2"}} {
+	for _, kv := range [][2]string{{"image-size", "24x32"}, {"resize", "40"}, {"crop", "center"}, {"channels", "BGR"}, {"layout", "nhwc"},
+		{"scale", "1/127.5"}, {"mean", "1,0.5, 1/4"}, {"std", "2"}} {
 		if err := p.Set(kv[0], kv[1]); err != nil {
 			t.Fatal(err)
 		}
@@ -148,7 +154,9 @@ func TestPreprocessSettings(t *testing.T) {
 	if p.String() != want {
 		t.Errorf("got %s\nwant %s", p, want)
 	}
-	for _, kv := range [][2]string{{"image-size", "-3"}, {"image-size", "1x2x3"}, {"image-size", "99999"}, {"resize", "x"}, {"crop", "left"}, {"channels", "cmyk"}, {"layout", "hw"}, {"scale", "1/0"}, {"mean", "NaN"}, {"std", "0"}, {"mean", "1,2"}, {"sdt", "1"}} {
+	for _, kv := range [][2]string{{"image-size", "-3"}, {"image-size", "1x2x3"}, {"image-size", "99999"}, {"resize", "x"},
+		{"crop", "left"}, {"channels", "cmyk"}, {"layout", "hw"}, {"scale", "1/0"}, {"mean", "NaN"}, {"std", "0"}, {"mean", "1,2"},
+		{"sdt", "1"}} {
 		q := Preprocess{Channels: "rgb"}
 		if err := q.Set(kv[0], kv[1]); err == nil {
 			t.Errorf("%s=%s is accepted", kv[0], kv[1])
@@ -218,7 +226,8 @@ func TestLoadImageOrTensor(t *testing.T) {
 	}
 	_, _, err = LoadImageOrTensor("x.pb", Preprocess{}, Options{})
 	wantFormatError(t, err, ".pb", ".npy")
-	x, _, err = LoadImageOrTensor("x.pb", Preprocess{}, Options{TensorFile: func(string) (*tensor.Tensor, error) { return tensor.Scalar(float32(4)), nil }})
+	x, _, err = LoadImageOrTensor("x.pb", Preprocess{},
+		Options{TensorFile: func(string) (*tensor.Tensor, error) { return tensor.Scalar(float32(4)), nil }})
 	if err != nil || x.F32()[0] != 4 {
 		t.Errorf("%v %v", x, err)
 	}
@@ -230,9 +239,13 @@ func TestGoldenInputs(t *testing.T) {
 		golden, image, json string
 		near                float64
 	}{
-		{"mobilenet_v1_0.25_224/kitten_224", "kitten_224.png", `{"resize":256,"image_size":[224,224],"scale":0.00784313725490196,"mean":[1]}`, 1e-6},
-		{"squeezenet1.1_fp32_opset7/kitten_224", "kitten_224.png", `{"resize":256,"image_size":[224,224],"channels":"bgr","scale":1,"mean":[104,117,123]}`, 1e-4},
-		{"squeezenet1.1_fp32_opset7/bald_eagle", "bald_eagle.jpeg", `{"resize":256,"image_size":[224,224],"channels":"bgr","scale":1,"mean":[104,117,123]}`, 2}, // JPEG
+		{"mobilenet_v1_0.25_224/kitten_224", "kitten_224.png",
+			`{"resize":256,"image_size":[224,224],"scale":0.00784313725490196,"mean":[1]}`, 1e-6},
+		{"squeezenet1.1_fp32_opset7/kitten_224", "kitten_224.png",
+			`{"resize":256,"image_size":[224,224],"channels":"bgr","scale":1,"mean":[104,117,123]}`, 1e-4},
+		// JPEG
+		{"squeezenet1.1_fp32_opset7/bald_eagle", "bald_eagle.jpeg",
+			`{"resize":256,"image_size":[224,224],"channels":"bgr","scale":1,"mean":[104,117,123]}`, 2},
 	} {
 		want := rawFloats(t, must(os.ReadFile(testkit.SharedFile(t, "data", "models", "golden", c.golden, "input_0.pb")))(t), 3*224*224)
 		p := must(ParsePreprocess(c.json))(t)

@@ -126,8 +126,8 @@ func (r raster) first() raster {
 	return raster{x, r.alpha}
 }
 
-// FromImage is the picture tensor of img: uint8, or uint16 for images of 16 bits a channel; [1,H,W] for grey images, [3,H,W] in RGB for all
-// others. Alpha is dropped, as Pillow's convert("RGB") does.
+// FromImage is the picture tensor of img: uint8, or uint16 for images of 16 bits a channel; [1,H,W] for grey images, [3,H,W] in RGB for
+// all others. Alpha is dropped, as Pillow's convert("RGB") does.
 func FromImage(img image.Image) *tensor.Tensor { return rasterOf(img).x }
 
 // ToImage is the picture of x, uint8 or uint16: [1,H,W] as *image.Gray or *image.Gray16, [3,H,W] (RGB) as *image.NRGBA or

@@ -120,7 +120,8 @@ func TestPictureKinds(t *testing.T) {
 		for k := range x.Dim(0) {
 			got = append(got, tensor.Data[uint16](wide)[k*6+1])
 		}
-		if deep := slices.Max(c.want) > 255; deep != (x.DType() == tensor.Uint16) || !x.Shape().Equal(tensor.Shape{len(c.want), 2, 3}) || !slices.Equal(got, c.want) {
+		if deep := slices.Max(c.want) > 255; deep != (x.DType() == tensor.Uint16) || !x.Shape().Equal(tensor.Shape{len(c.want), 2, 3}) ||
+			!slices.Equal(got, c.want) {
 			t.Errorf("%s: %v %v, want %v", c.name, x, got, c.want)
 		}
 	}
@@ -206,7 +207,8 @@ func TestIDX(t *testing.T) {
 	write1(t, filepath.Join(dir, "t10k-labels-idx1-ubyte.gz"), gz(idxLabels(4)))
 	ds := must(Open(dir, Options{}))(t)
 	e := must(ds.Example(2))(t)
-	if ds.Len() != 3 || e.ID != "train/2" || e.Label != 9 || !e.X.Shape().Equal(tensor.Shape{1, 2, 4}) || e.X.Bytes()[0] != 16 || len(ds.Classes()) != 10 {
+	if ds.Len() != 3 || e.ID != "train/2" || e.Label != 9 || !e.X.Shape().Equal(tensor.Shape{1, 2, 4}) || e.X.Bytes()[0] != 16 ||
+		len(ds.Classes()) != 10 {
 		t.Errorf("%d: %+v", ds.Len(), e)
 	}
 	test := must(Open("idx:"+dir+"#test", Options{}))(t)
@@ -221,7 +223,8 @@ func TestIDX(t *testing.T) {
 
 func TestIDXHostile(t *testing.T) {
 	lying := append([]byte{0, 0, 0x0E, 8}, bytes.Repeat([]byte{0xFF}, 32)...) // (2^32-1)^8 doubles
-	big := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte{0, 0, 8, 3}, 1<<20), 1<<5), 1<<6)
+	big := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32([]byte{0, 0, 8, 3}, 1<<20), 1<<5),
+		1<<6)
 	whole := idxImages(3, 2, 4)
 	for name, c := range map[string]struct {
 		file []byte
@@ -285,7 +288,8 @@ func TestNPZ(t *testing.T) {
 	x := tensor.Named{Name: "x", Tensor: tensor.From([]int32{1, 2, 3, 4, 5, 6}, 3, 2)}
 	ds := must(open(Options{}, x, tensor.Named{Name: "y", Tensor: tensor.From([]int64{2, 0, 2}, 3, 1)}))(t)
 	e := must(ds.Example(1))(t)
-	if e.X.DType() != tensor.Int32 || !slices.Equal(tensor.Data[int32](e.X), []int32{3, 4}) || e.Label != 0 || e.ID != "1" || e.Picture || len(ds.Classes()) != 3 {
+	if e.X.DType() != tensor.Int32 || !slices.Equal(tensor.Data[int32](e.X), []int32{3, 4}) || e.Label != 0 || e.ID != "1" || e.Picture ||
+		len(ds.Classes()) != 3 {
 		t.Errorf("%+v %v", e, ds.Classes())
 	}
 	ds = must(open(Options{}, x, tensor.Named{Name: "y", Tensor: tensor.From([]float64{1, 2, 3, 4, 5, 6}, 3, 2)}))(t)
@@ -305,8 +309,10 @@ func TestNPZ(t *testing.T) {
 	for i := range hwc {
 		hwc[i] = uint8(i)
 	}
-	ds = must(open(Options{}, tensor.Named{Name: "x_train", Tensor: tensor.From(hwc, 2, 2, 3, 3)}, tensor.Named{Name: "y_train", Tensor: tensor.From([]uint8{1, 0}, 2)}))(t)
-	if e = must(ds.Example(1))(t); !e.Picture || !e.X.Shape().Equal(tensor.Shape{3, 2, 3}) || !bytes.Equal(e.X.Bytes()[:7], []byte{18, 21, 24, 27, 30, 33, 19}) {
+	ds = must(open(Options{}, tensor.Named{Name: "x_train", Tensor: tensor.From(hwc, 2, 2, 3, 3)},
+		tensor.Named{Name: "y_train", Tensor: tensor.From([]uint8{1, 0}, 2)}))(t)
+	if e = must(ds.Example(1))(t); !e.Picture || !e.X.Shape().Equal(tensor.Shape{3, 2, 3}) ||
+		!bytes.Equal(e.X.Bytes()[:7], []byte{18, 21, 24, 27, 30, 33, 19}) {
 		t.Errorf("%v %v", e.X, e.X.Bytes())
 	}
 	nan := tensor.From([]float32{1, 2, 3, float32(math.NaN())}, 2, 2)

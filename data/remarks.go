@@ -64,8 +64,10 @@ func (r *remarks) notes(alpha string, id func(int) string) []string {
 	}
 	if n := bits.Len16(r.most); r.deep > 0 && n <= 14 {
 		n = max(n, 8)
-		notes = append(notes, fmt.Sprintf("the largest value of the 16-bit pictures (such as %s) is %d, as if they had %d bits: unless --scale "+
-			"says otherwise, they reach the model as 0 to %.2g; --scale 257/%d makes them 0 to 1", id(r.first), r.most, n, float64(r.most)/65535, 1<<n-1))
+		notes = append(notes, fmt.Sprintf("the largest value of the 16-bit pictures (such as %s) is %d, as if they had %d bits: unless "+
+			"--scale "+
+			"says otherwise, they reach the model as 0 to %.2g; --scale 257/%d makes them 0 to 1", id(r.first), r.most, n,
+			float64(r.most)/65535, 1<<n-1))
 	}
 	return notes
 }

@@ -17,7 +17,8 @@ import (
 )
 
 func TestDigits(t *testing.T) {
-	all, train, test := must(Open("digits#all", Options{}))(t), must(Open("digits#train", Options{}))(t), must(Open("digits#test", Options{}))(t)
+	all, train, test := must(Open("digits#all", Options{}))(t), must(Open("digits#train", Options{}))(t),
+		must(Open("digits#test", Options{}))(t)
 	if all.Len() != 1797 || train.Len() != 1442 || test.Len() != 355 {
 		t.Fatalf("%d, %d, %d examples", all.Len(), train.Len(), test.Len())
 	}
@@ -162,7 +163,8 @@ func TestPlantedNoise(t *testing.T) {
 func TestSummaryAndCheck(t *testing.T) {
 	ds := must(Open("shapes?n=64&size=16&noise=0.2", Options{}))(t)
 	s := Summarise(ds, 10)
-	if s.N != 64 || s.Checked != 10 || !slices.Equal(s.Shape, []int{3, 16, 16}) || s.DType != "uint8" || !s.Pictures || !s.Masks || s.Planted == 0 {
+	if s.N != 64 || s.Checked != 10 || !slices.Equal(s.Shape, []int{3, 16, 16}) || s.DType != "uint8" || !s.Pictures || !s.Masks ||
+		s.Planted == 0 {
 		t.Errorf("%+v", s)
 	}
 	total := 0
@@ -346,7 +348,8 @@ func TestSharedData(t *testing.T) {
 func TestStandardise(t *testing.T) {
 	ds := must(readTable(t, "1000001,5,7,a\n1000003,5,1,b\n1000002,5,4,a\n", Options{}))(t)
 	p := must(Standardise(ds))(t)
-	if !slices.Equal(p.Mean, []float64{1000002, 5, 4}) || math.Abs(p.Std[0]-math.Sqrt(2./3)) > 1e-9 || p.Std[1] != 1 || math.Abs(p.Std[2]-math.Sqrt(6)) > 1e-12 {
+	if !slices.Equal(p.Mean, []float64{1000002, 5, 4}) || math.Abs(p.Std[0]-math.Sqrt(2./3)) > 1e-9 || p.Std[1] != 1 ||
+		math.Abs(p.Std[2]-math.Sqrt(6)) > 1e-12 {
 		t.Errorf("%v", p)
 	}
 	if _, err := Standardise(must(Open("digits", Options{}))(t)); err == nil {

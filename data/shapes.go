@@ -12,7 +12,8 @@ import (
 
 func init() {
 	register(Format{
-		Name: "shapes", Doc: "coloured shapes on textured backgrounds with distractors, drawn on the fly, with ground-truth masks and label noise on request",
+		Name: "shapes", Doc: "coloured shapes on textured backgrounds with distractors, drawn on the fly, with ground-truth masks and " +
+			"label noise on request",
 		Source:  "drawn by this package; distance functions after https://iquilezles.org/articles/distfunctions2d/",
 		builtin: true,
 		splits:  []string{"train", "test"},
@@ -45,8 +46,8 @@ type drawn struct{ x, mask *tensor.Tensor }
 
 // openShapes makes shapes[?settings][#train|test]: X uint8 [3,size,size], Mask exact. Settings: size (16 to 1024, default 64), n
 // (default 2000 for train, 500 for test), noise (share of train labels that are planted wrong, default 0), seed (default 0),
-// classes (2 to 8, default 8), clutter (0 to 1, default 0.5). Test labels are never planted. With masks=class, for segmentation, class 0 is the
-// background, the shapes follow, and Mask is the class of each pixel, by the true label.
+// classes (2 to 8, default 8), clutter (0 to 1, default 0.5). Test labels are never planted. With masks=class, for segmentation, class 0
+// is the background, the shapes follow, and Mask is the class of each pixel, by the true label.
 func openShapes(spec Spec, o Options, _ int) (Dataset, error) {
 	s := &shapes{split: spec.Split, limit: min(o.Limits.bytes(), 512<<20)}
 	if s.split == "" {

@@ -20,13 +20,15 @@ func (m *memory) setSoft(place string, y []float64, k int, real tensor.DType, na
 		for _, v := range row {
 			known := v >= 0 && v <= 1
 			if !known && (o.classes() || v != NoLabel) {
-				return malformed(m.path, at, "labels are 0 and 1, or fractions between; in a multilabel task -100 is not known. --task regression "+
+				return malformed(m.path, at, "labels are 0 and 1, or fractions between; in a multilabel task -100 is not known. --task "+
+					"regression "+
 					"takes them for numbers, dense for classes of positions", "label %v", v)
 			}
 			sum += v
 		}
 		if o.classes() && math.Abs(sum-1) > 1e-3 {
-			return malformed(m.path, at, "probabilities of classes sum to one; --task multilabel takes each label for itself, regression for numbers",
+			return malformed(m.path, at, "probabilities of classes sum to one; --task multilabel takes each label for itself, "+
+				"regression for numbers",
 				"the labels sum to %.4g", sum)
 		}
 	}
@@ -61,7 +63,8 @@ func (m *memory) labelNames(place string, k int, names []string, o Options) (lis
 	case o.Classes == nil:
 		return names, nil, nil
 	case int64(m.n)*int64(len(o.Classes)) > o.Limits.bytes():
-		return nil, nil, malformed(m.path, place, "raise the limit or split the data", "%d labels for %d examples are over the limit of bytes",
+		return nil, nil, malformed(m.path, place, "raise the limit or split the data",
+			"%d labels for %d examples are over the limit of bytes",
 			len(o.Classes), m.n)
 	}
 	to = make([]int, len(names))

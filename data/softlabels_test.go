@@ -18,15 +18,21 @@ func TestSoftLabels(t *testing.T) {
 		names []string
 		want  string // Y of the second example
 	}{
-		"probabilities":  {tensor.From([]float32{.5, .25, .25, 0, .125, .875}, 2, 3), Options{Task: "multiclass"}, nil, "float32[3] [0 0.125 0.875]"},
-		"doubles":        {tensor.From([]float64{.5, .25, .25, 0, .125, .875}, 2, 3), Options{Task: "classification"}, cat, "float64[3] [0 0.125 0.875]"},
-		"moved":          {tensor.From([]float32{.5, .25, .25, 0, .125, .875}, 2, 3), Options{Task: "multiclass", Classes: []string{"owl", "bee", "dog", "cat"}}, cat, "float32[4] [0.875 0 0.125 0]"},
-		"without a task": {tensor.From([]float32{.5, .25, .25, 0, .125, .875}, 2, 3), Options{Classes: []string{"owl", "dog", "cat"}}, cat, "float32[3] [0.875 0.125 0]"},
-		"smoothed":       {tensor.From([]float32{.05, .95, .95, .95, .95, .05}, 2, 3), Options{Task: "multilabel"}, cat, "float32[3] [0.95 0.95 0.05]"},
+		"probabilities": {tensor.From([]float32{.5, .25, .25, 0, .125, .875}, 2, 3), Options{Task: "multiclass"}, nil,
+			"float32[3] [0 0.125 0.875]"},
+		"doubles": {tensor.From([]float64{.5, .25, .25, 0, .125, .875}, 2, 3), Options{Task: "classification"}, cat,
+			"float64[3] [0 0.125 0.875]"},
+		"moved": {tensor.From([]float32{.5, .25, .25, 0, .125, .875}, 2, 3),
+			Options{Task: "multiclass", Classes: []string{"owl", "bee", "dog", "cat"}}, cat, "float32[4] [0.875 0 0.125 0]"},
+		"without a task": {tensor.From([]float32{.5, .25, .25, 0, .125, .875}, 2, 3), Options{Classes: []string{"owl", "dog", "cat"}},
+			cat, "float32[3] [0.875 0.125 0]"},
+		"smoothed": {tensor.From([]float32{.05, .95, .95, .95, .95, .05}, 2, 3), Options{Task: "multilabel"}, cat,
+			"float32[3] [0.95 0.95 0.05]"},
 		"not known":      {tensor.From([]int64{1, 0, 1, 1, NoLabel, 0}, 2, 3), Options{Task: "multilabel"}, cat, "float32[3] [1 -100 0]"},
 		"not known, int": {tensor.From([]int64{1, 0, 1, 1, NoLabel, 0}, 2, 3), Options{}, nil, "int64[3] [1 -100 0]"},
 		"all known":      {tensor.From([]float32{1, 0, 1, 1, 0, 0}, 2, 3), Options{Task: "multilabel"}, cat, "int64[3] [1 0 0]"},
-		"targets":        {tensor.From([]float32{.5, .25, .25, 0, .125, .875}, 2, 3), Options{Task: "regression"}, cat, "float32[3] [0 0.125 0.875]"},
+		"targets": {tensor.From([]float32{.5, .25, .25, 0, .125, .875}, 2, 3), Options{Task: "regression"}, cat,
+			"float32[3] [0 0.125 0.875]"},
 	} {
 		arrays := []tensor.Named{named("x", tensor.New(tensor.Float32, 2, 1)), named("y", c.y)}
 		if c.names != nil {
@@ -71,7 +77,8 @@ func TestSoftLabels(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if e, y := must(ds.Example(1))(t), e.Y; !slices.Equal(round(e.Y.Float64s()), round(y.Float64s())) || e.Y.DType().IsFloat() != y.DType().IsFloat() {
+		if e, y := must(ds.Example(1))(t), e.Y; !slices.Equal(round(e.Y.Float64s()), round(y.Float64s())) ||
+			e.Y.DType().IsFloat() != y.DType().IsFloat() {
 			t.Errorf("%s: as a table %v %v", name, e.Y, e.Y.Float64s())
 		}
 	}
@@ -102,7 +109,8 @@ func TestSoftLabels(t *testing.T) {
 	if e := must(ds.Example(0))(t); e.Y.String() != "float32[1]" || e.Y.F32()[0] != 0.75 {
 		t.Errorf("one label: %v", e.Y)
 	}
-	_, err := openArrays(t, "", Options{Task: "multilabel"}, named("x", tensor.New(tensor.Float32, 2, 1)), named("y", tensor.New(tensor.Int64, 2, 3)),
+	_, err := openArrays(t, "", Options{Task: "multilabel"}, named("x", tensor.New(tensor.Float32, 2, 1)),
+		named("y", tensor.New(tensor.Int64, 2, 3)),
 		named("classes", tensor.FromStrings(cat[:2], 2)))
 	wantFormatError(t, err, "3 labels", "2 names")
 }

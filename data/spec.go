@@ -69,7 +69,8 @@ func Formats() []Format {
 // format is recognised by looking at it. A path that exists as written wins over any reading of ? and # in it.
 func ParseSpec(s string) (Spec, error) {
 	if s == "" {
-		return Spec{}, malformed("\"\"", "", "write FORMAT:PATH, for example imagefolder:photos or digits#train", "empty data specification")
+		return Spec{}, malformed("\"\"", "", "write FORMAT:PATH, for example imagefolder:photos or digits#train",
+			"empty data specification")
 	}
 	if strings.ContainsRune(s, 0) || len(s) > 1<<16 {
 		return Spec{}, malformed("specification", "", "", "not a path")
@@ -122,7 +123,8 @@ func parseTail(f Format, s string) (Spec, error) {
 		spec.Query = q
 	}
 	if f.builtin && spec.Path != "" {
-		return spec, malformed(s, "", fmt.Sprintf("write %s, %s#SPLIT or %s?key=value", f.Name, f.Name, f.Name), "%s is built in and has no path", f.Name)
+		return spec, malformed(s, "", fmt.Sprintf("write %s, %s#SPLIT or %s?key=value", f.Name, f.Name, f.Name),
+			"%s is built in and has no path", f.Name)
 	}
 	return spec, nil
 }
@@ -156,7 +158,8 @@ func recognise(s string) (Spec, error) {
 		name, _, _ = strings.Cut(name, "#")
 		name, _, _ = strings.Cut(name, "?")
 		if near := registry.Suggest(name, formats.Names()); len(near) > 0 || (strings.Contains(s, ":") && filepath.VolumeName(s) == "") {
-			return Spec{}, &FormatError{Path: s, Problem: "no such path and no such format", Err: err, Remedy: didYouMean(name, formats.Names())}
+			return Spec{}, &FormatError{Path: s, Problem: "no such path and no such format", Err: err,
+				Remedy: didYouMean(name, formats.Names())}
 		}
 		return Spec{}, fmt.Errorf("data: %s: %w", s, err)
 	}

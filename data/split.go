@@ -99,7 +99,8 @@ func splitInTime(ds Dataset, fraction float64) (train, val []int, err error) {
 		}
 	}
 	if len(train) == 0 {
-		return nil, nil, fmt.Errorf("data: split: all %d examples before the last %d share steps with them; use a longer series or a smaller part", n, len(val))
+		return nil, nil, fmt.Errorf("data: split: all %d examples before the last %d share steps with them; use a longer series or a "+
+			"smaller part", n, len(val))
 	}
 	slices.Sort(train)
 	slices.Sort(val)

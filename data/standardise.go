@@ -61,8 +61,8 @@ func features(x *tensor.Tensor, last bool) (n, inner int) {
 	}
 }
 
-// StandardiseFeatures is the preprocessing that gives every feature of the examples, which are no pictures, mean 0 and standard deviation 1
-// over ds, usually the training part. Features are axis 0, or the last one for windows [T,C]. Features that are constant are only
+// StandardiseFeatures is the preprocessing that gives every feature of the examples, which are no pictures, mean 0 and standard deviation
+// 1 over ds, usually the training part. Features are axis 0, or the last one for windows [T,C]. Features that are constant are only
 // shifted; constant names them. It travels with the model like any other preprocessing.
 func StandardiseFeatures(ds Dataset) (p Preprocess, constant []string, err error) {
 	if ds.Len() == 0 {
@@ -167,7 +167,8 @@ func StandardiseTargets(ds Dataset) (mean, std []float64, out Dataset, err error
 			return nil, nil, nil, err
 		}
 		if e.Y == nil || !e.Y.DType().IsFloat() || e.Y.Len() == 0 {
-			return nil, nil, nil, fmt.Errorf("data: standardise: example %q has no targets that are fractions; --task regression makes targets of whole numbers", e.ID)
+			return nil, nil, nil, fmt.Errorf("data: standardise: example %q has no targets that are fractions; --task regression makes "+
+				"targets of whole numbers", e.ID)
 		}
 		n := places(e.Y, names)
 		if i == 0 {

@@ -13,31 +13,32 @@ import (
 // Summary is what there is to know of a data set before using it. Counts of positions, labels and values are over the examples that were
 // read.
 type Summary struct {
-	N            int                     `json:"n"`
-	Classes      []string                `json:"classes,omitempty"`
-	PerClass     map[string]int          `json:"per_class,omitempty"` // counts by class name, classes without examples included
-	Unlabeled    int                     `json:"unlabeled,omitempty"` // examples without class, target and mask
-	Shape        []int                   `json:"shape,omitempty"`     // of one example; nil when they differ or all arrays have names
-	DType        string                  `json:"dtype,omitempty"`
-	Fields       map[string]FieldSummary `json:"fields,omitempty"`   // arrays with names of their own
-	Features     []string                `json:"features,omitempty"` // names of the values of X along its last axis, or of its channels
-	Pictures     bool                    `json:"pictures"`
-	Targets      []int                   `json:"targets,omitempty"`       // shape of one target
-	TargetDType  string                  `json:"target_dtype,omitempty"`  // int64 or uint8 for classes of positions, int64 for labels that are 0 and 1
-	TargetNames  []string                `json:"target_names,omitempty"`  // along the last axis
-	TargetValues []ValueSummary          `json:"target_values,omitempty"` // of each target, or of all together where there are many
-	LabelCounts  map[string]int          `json:"label_counts,omitempty"`  // multilabel: examples with each label
-	Positions    map[string]int          `json:"positions,omitempty"`     // classes of positions and pixels: how often each comes
-	Ignored      int                     `json:"ignored,omitempty"`       // positions and pixels without a class
-	Masks        bool                    `json:"masks,omitempty"`
-	Groups       []string                `json:"groups,omitempty"` // group columns
-	Planted      int                     `json:"planted,omitempty"`
-	Omitted      []Omission              `json:"omitted,omitempty"`   // files that were left out
-	Skipped      []BadSample             `json:"skipped,omitempty"`   // examples that were left out because they cannot be read
-	Checked      int                     `json:"checked"`             // examples that were read
-	NonFinite    []string                `json:"nonfinite,omitempty"` // ids of examples with NaN or infinity
-	Damaged      []string                `json:"damaged,omitempty"`   // errors of examples that cannot be read, at most 20
-	Warnings     []string                `json:"warnings,omitempty"`  // and what was guessed or left out: see Notes
+	N         int                     `json:"n"`
+	Classes   []string                `json:"classes,omitempty"`
+	PerClass  map[string]int          `json:"per_class,omitempty"` // counts by class name, classes without examples included
+	Unlabeled int                     `json:"unlabeled,omitempty"` // examples without class, target and mask
+	Shape     []int                   `json:"shape,omitempty"`     // of one example; nil when they differ or all arrays have names
+	DType     string                  `json:"dtype,omitempty"`
+	Fields    map[string]FieldSummary `json:"fields,omitempty"`   // arrays with names of their own
+	Features  []string                `json:"features,omitempty"` // names of the values of X along its last axis, or of its channels
+	Pictures  bool                    `json:"pictures"`
+	Targets   []int                   `json:"targets,omitempty"` // shape of one target
+	// int64 or uint8 for classes of positions, int64 for labels that are 0 and 1
+	TargetDType  string         `json:"target_dtype,omitempty"`
+	TargetNames  []string       `json:"target_names,omitempty"`  // along the last axis
+	TargetValues []ValueSummary `json:"target_values,omitempty"` // of each target, or of all together where there are many
+	LabelCounts  map[string]int `json:"label_counts,omitempty"`  // multilabel: examples with each label
+	Positions    map[string]int `json:"positions,omitempty"`     // classes of positions and pixels: how often each comes
+	Ignored      int            `json:"ignored,omitempty"`       // positions and pixels without a class
+	Masks        bool           `json:"masks,omitempty"`
+	Groups       []string       `json:"groups,omitempty"` // group columns
+	Planted      int            `json:"planted,omitempty"`
+	Omitted      []Omission     `json:"omitted,omitempty"`   // files that were left out
+	Skipped      []BadSample    `json:"skipped,omitempty"`   // examples that were left out because they cannot be read
+	Checked      int            `json:"checked"`             // examples that were read
+	NonFinite    []string       `json:"nonfinite,omitempty"` // ids of examples with NaN or infinity
+	Damaged      []string       `json:"damaged,omitempty"`   // errors of examples that cannot be read, at most 20
+	Warnings     []string       `json:"warnings,omitempty"`  // and what was guessed or left out: see Notes
 }
 
 // FieldSummary is what there is to know of an array with a name of its own.
@@ -72,8 +73,9 @@ func (v *ValueSummary) add(x float64) {
 // Summarise counts the labels of ds and reads up to most of its examples, spread evenly (0: all), to find their shapes, targets and
 // NaN or infinite values. Examples that cannot be read are listed, not an error.
 func Summarise(ds Dataset, most int) Summary {
-	s := Summary{N: ds.Len(), Classes: ds.Classes(), Groups: GroupColumns(ds), Planted: len(Planted(ds)), Features: FeatureNames(ds), TargetNames: TargetNames(ds),
-		Omitted: Omitted(ds), Skipped: Skipped(ds)}
+	s := Summary{N: ds.Len(), Classes: ds.Classes(), Groups: GroupColumns(ds), Planted: len(Planted(ds)), Features: FeatureNames(ds),
+		TargetNames: TargetNames(ds),
+		Omitted:     Omitted(ds), Skipped: Skipped(ds)}
 	if len(s.Classes) > 0 {
 		s.PerClass = make(map[string]int, len(s.Classes))
 		for _, c := range s.Classes {
@@ -286,7 +288,8 @@ func (s *Summary) warn(r *reading, features []string) {
 		}
 	}
 	if constant != nil && s.Checked-r.damaged > 1 {
-		add("%s the same value in all examples that were read: %s", one(len(constant), "feature has", "features have"), clip(strings.Join(constant, ", ")))
+		add("%s the same value in all examples that were read: %s", one(len(constant), "feature has", "features have"),
+			clip(strings.Join(constant, ", ")))
 	}
 	if s.PerClass == nil || s.N == 0 {
 		return
@@ -334,7 +337,8 @@ func Check(ds Dataset) error {
 			return fmt.Errorf("data: the examples have neither classes nor targets nor masks; training needs one of them")
 		}
 	case labelled < ds.Len():
-		return fmt.Errorf("data: %d of %d examples have no class: give them one, relabel:LIST@SPEC, or leave them out, keep:LIST@SPEC with the "+
+		return fmt.Errorf("data: %d of %d examples have no class: give them one, relabel:LIST@SPEC, or leave them out, keep:LIST@SPEC "+
+			"with the "+
 			"ids of the others (in Go: Labelled)", ds.Len()-labelled, ds.Len())
 	case !several:
 		return fmt.Errorf("data: all %d examples are of one class (%d); training needs at least two", ds.Len(), first)

@@ -11,8 +11,9 @@ import (
 
 func init() {
 	register(Format{
-		Name:   "text",
-		Doc:    "pieces of a text for a language model: text:FILE?length=64&stride=64; tokens are bytes, labels the byte that follows each; .gz or not",
+		Name: "text",
+		Doc: "pieces of a text for a language model: text:FILE?length=64&stride=64; tokens are bytes, labels the byte that follows " +
+			"each; .gz or not",
 		Source: "byte-level language models, https://arxiv.org/abs/1308.0850 section 3.2",
 		splits: []string{"train", "test"},
 		query:  []string{"length", "stride", "tokens", "split"},
@@ -28,10 +29,11 @@ type passages struct {
 	notes          []string
 }
 
-// openText reads text:FILE?length=T: X int64 [T], the bytes s … s+T−1 as numbers of 0 to 255, and Y int64 [T], the byte behind each of them,
-// NoLabel behind the last one of the part. The next piece begins stride bytes later (default T, so that each byte is predicted once). #train and
-// #test are the first split of the bytes (default 0.9) and the rest; no piece has bytes of both, and no label either. What is left at the end and
-// fills no piece is not used. An example's id is the position of its first byte in the file.
+// openText reads text:FILE?length=T: X int64 [T], the bytes s … s+T−1 as numbers of 0 to 255, and Y int64 [T], the byte behind each of
+// them, NoLabel behind the last one of the part. The next piece begins stride bytes later (default T, so that each byte is predicted
+// once). #train and
+// #test are the first split of the bytes (default 0.9) and the rest; no piece has bytes of both, and no label either. What is left at the
+// end and fills no piece is not used. An example's id is the position of its first byte in the file.
 func openText(spec Spec, o Options, _ int) (Dataset, error) {
 	d := &passages{length: 64}
 	for k, v := range map[string]*int{"length": &d.length, "stride": &d.stride} {
@@ -41,7 +43,8 @@ func openText(spec Spec, o Options, _ int) (Dataset, error) {
 		}
 		n, err := strconv.Atoi(s)
 		if err != nil || n < 1 || n > 1<<24 {
-			return nil, malformed(spec.String(), "", "write text:FILE?length=64: pieces of 64 bytes", "%s=%s: need a whole number from 1", k, clip(s))
+			return nil, malformed(spec.String(), "", "write text:FILE?length=64: pieces of 64 bytes", "%s=%s: need a whole number from 1",
+				k, clip(s))
 		}
 		*v = n
 	}
@@ -49,7 +52,8 @@ func openText(spec Spec, o Options, _ int) (Dataset, error) {
 		d.stride = d.length
 	}
 	if s := spec.Query.Get("tokens"); s != "" && s != "bytes" {
-		return nil, malformed(spec.String(), "", "write the token numbers of another tokenizer into an npz: x [N,T] and y [N,T]", "tokens=%s: need bytes", clip(s))
+		return nil, malformed(spec.String(), "", "write the token numbers of another tokenizer into an npz: x [N,T] and y [N,T]",
+			"tokens=%s: need bytes", clip(s))
 	}
 	split := 0.9
 	if s := spec.Query.Get("split"); s != "" {
@@ -59,10 +63,12 @@ func openText(spec Spec, o Options, _ int) (Dataset, error) {
 		}
 	}
 	if o.Task != "" && !o.positions() {
-		return nil, malformed(spec.String(), "", "leave --task out, or use language-model", "a text gives the next byte at each position, not what the task %q needs", clip(o.Task))
+		return nil, malformed(spec.String(), "", "leave --task out, or use language-model",
+			"a text gives the next byte at each position, not what the task %q needs", clip(o.Task))
 	}
 	if o.Inputs != nil {
-		return nil, malformed(spec.String(), "", "leave --input out", "a text feeds the one input that takes token numbers; --set gives others a constant")
+		return nil, malformed(spec.String(), "", "leave --input out", "a text feeds the one input that takes token numbers; --set gives "+
+			"others a constant")
 	}
 	all, err := readPassages(spec.Path, o.Limits)
 	if err != nil {
@@ -77,7 +83,8 @@ func openText(spec Spec, o Options, _ int) (Dataset, error) {
 		d.tokens, d.offset, part = all[border:], border, "the part test"
 	}
 	if d.Len() == 0 {
-		return nil, malformed(spec.String(), "", "take shorter pieces or a longer text", "%s has %s, a piece %d", part, several(len(d.tokens), "byte"), d.length)
+		return nil, malformed(spec.String(), "", "take shorter pieces or a longer text", "%s has %s, a piece %d", part,
+			several(len(d.tokens), "byte"), d.length)
 	}
 	_, end := d.Span(d.Len() - 1)
 	if left := d.offset + len(d.tokens) - end; left > 1 { // the label of the last piece is one of them

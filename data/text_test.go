@@ -44,7 +44,8 @@ func TestText(t *testing.T) {
 			continue
 		}
 		e := must(ds.Example(c.at))(t)
-		if ds.Len() != c.n || e.ID != c.id || !slices.Equal(e.X.I64(), c.x) || !slices.Equal(e.Y.I64(), c.y) || e.Label != -1 || e.Picture {
+		if ds.Len() != c.n || e.ID != c.id || !slices.Equal(e.X.I64(), c.x) || !slices.Equal(e.Y.I64(), c.y) || e.Label != -1 ||
+			e.Picture {
 			t.Errorf("%s: %d examples; %+v with X %v, Y %v", c.tail, ds.Len(), e, e.X.I64(), e.Y.I64())
 		}
 		if len(Notes(ds)) != c.notes {
@@ -120,7 +121,8 @@ func TestTextErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tail, err, want)
 		}
 	}
-	if _, err := Open("text:"+path+"?length=4", Options{Task: "regression"}); err == nil || !strings.Contains(err.Error(), "language-model") {
+	if _, err := Open("text:"+path+"?length=4", Options{Task: "regression"}); err == nil ||
+		!strings.Contains(err.Error(), "language-model") {
 		t.Errorf("task: %v", err)
 	}
 	if _, err := Open("text:"+path+"?length=4", Options{Inputs: map[string][]string{"x": {"a"}}}); err == nil {
@@ -129,7 +131,8 @@ func TestTextErrors(t *testing.T) {
 	if _, err := Open("text:"+textFile(t, ""), Options{}); err == nil || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("empty: %v", err)
 	}
-	if _, err := Open("text:"+path+"?length=4", Options{Limits: Limits{Bytes: 5}}); err == nil || !strings.Contains(err.Error(), "more than 5 bytes") {
+	if _, err := Open("text:"+path+"?length=4", Options{Limits: Limits{Bytes: 5}}); err == nil ||
+		!strings.Contains(err.Error(), "more than 5 bytes") {
 		t.Errorf("limit: %v", err)
 	}
 	if _, err := Open("text:"+filepath.Join(t.TempDir(), "none"), Options{}); !errors.Is(err, os.ErrNotExist) {

@@ -15,8 +15,9 @@ import (
 
 func init() {
 	register(Format{
-		Name:   "window",
-		Doc:    "windows over a series in a csv, to forecast: window:FILE?in=24&out=6 takes 24 rows and the 6 behind them; parts are cut in time",
+		Name: "window",
+		Doc: "windows over a series in a csv, to forecast: window:FILE?in=24&out=6 takes 24 rows and the 6 behind them; parts are " +
+			"cut in time",
 		Source: "the sliding windows of https://www.tensorflow.org/tutorials/structured_data/time_series",
 		splits: []string{"train", "test"},
 		query:  []string{"in", "out", "stride", "columns", "target", "time", "split", "layout", "fill", "header", "decimal"},
@@ -176,7 +177,8 @@ func (w *windows) read(spec Spec, r io.Reader, o Options) error {
 			slices.Reverse(lines)
 		}
 	} else if len(l.time.columns) > 0 {
-		w.notes = append(w.notes, fmt.Sprintf("not all of the column %s can be read as times: the rows are taken as they come", clip(t.columns[l.time.columns[0]])))
+		w.notes = append(w.notes, fmt.Sprintf("not all of the column %s can be read as times: the rows are taken as they come",
+			clip(t.columns[l.time.columns[0]])))
 	} else {
 		w.notes = append(w.notes, "no column tells the time: the rows are taken as they come")
 	}

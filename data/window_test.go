@@ -41,13 +41,18 @@ func TestWindows(t *testing.T) {
 		x, y  string
 		names string // of features, targets
 	}{
-		{"?in=3&out=2", 26, 1, "2024-01-01 04:00", "float32[3,3] [1 10 100 2 20 200 3 30 300]", "float32[2,3] [4 40 400 5 50 500]", "[a b c] [a b c]"},
-		{"?in=3&out=2&target=c", 26, 25, "2024-01-02 04:00", "float32[3,3] [25 250 2500 26 260 2600 27 270 2700]", "float32[2] [2800 2900]", "[a b c] [c]"},
-		{"?in=3&out=2&target=c&columns=b,a&layout=ct", 26, 0, "2024-01-01 03:00", "float32[2,3] [0 10 20 0 1 2]", "float32[2] [300 400]", "[b a] [c]"},
-		{"?in=2&out=1&stride=5&columns=a&target=c,b", 6, 5, "2024-01-02 03:00", "float32[2,1] [25 26]", "float32[1,2] [2700 270]", "[a] [c b]"},
+		{"?in=3&out=2", 26, 1, "2024-01-01 04:00", "float32[3,3] [1 10 100 2 20 200 3 30 300]", "float32[2,3] [4 40 400 5 50 500]",
+			"[a b c] [a b c]"},
+		{"?in=3&out=2&target=c", 26, 25, "2024-01-02 04:00", "float32[3,3] [25 250 2500 26 260 2600 27 270 2700]",
+			"float32[2] [2800 2900]", "[a b c] [c]"},
+		{"?in=3&out=2&target=c&columns=b,a&layout=ct", 26, 0, "2024-01-01 03:00", "float32[2,3] [0 10 20 0 1 2]", "float32[2] [300 400]",
+			"[b a] [c]"},
+		{"?in=2&out=1&stride=5&columns=a&target=c,b", 6, 5, "2024-01-02 03:00", "float32[2,1] [25 26]", "float32[1,2] [2700 270]",
+			"[a] [c b]"},
 		{"?in=3&out=2&target=a&columns=a#train", 20, 19, "2024-01-01 22:00", "float32[3,1] [19 20 21]", "float32[2] [22 23]", "[a] [a]"},
 		{"?in=3&out=2&target=a&columns=a#test", 2, 0, "2024-01-02 03:00", "float32[3,1] [24 25 26]", "float32[2] [27 28]", "[a] [a]"},
-		{"?in=3&out=2&target=a&columns=a&split=0.5#test", 11, 0, "2024-01-01 18:00", "float32[3,1] [15 16 17]", "float32[2] [18 19]", "[a] [a]"},
+		{"?in=3&out=2&target=a&columns=a&split=0.5#test", 11, 0, "2024-01-01 18:00", "float32[3,1] [15 16 17]", "float32[2] [18 19]",
+			"[a] [a]"},
 	} {
 		ds, err := openSeries(t, hours(30), c.tail, Options{})
 		if err != nil {
@@ -56,7 +61,8 @@ func TestWindows(t *testing.T) {
 		}
 		e := must(ds.Example(c.at))(t)
 		got := fmt.Sprint(ds.Len(), e.ID, e.X, e.X.F32(), e.Y, e.Y.F32(), FeatureNames(ds), TargetNames(ds))
-		if want := fmt.Sprint(c.n, c.id, c.x, c.y, c.names); !strings.EqualFold(strings.ReplaceAll(got, " ", ""), strings.ReplaceAll(want, " ", "")) {
+		if want := fmt.Sprint(c.n, c.id, c.x, c.y, c.names); !strings.EqualFold(strings.ReplaceAll(got, " ", ""),
+			strings.ReplaceAll(want, " ", "")) {
 			t.Errorf("%s: %s, want %s", c.tail, got, want)
 		}
 		if e.Label != -1 || e.Picture || len(Notes(ds)) > 0 {
@@ -76,7 +82,8 @@ func TestWindowsLeakNothing(t *testing.T) {
 			for _, stride := range []int{1, 3} {
 				last, first := -1., math.Inf(1)
 				for _, part := range []string{"train", "test"} {
-					ds, err := openSeries(t, hours(n), fmt.Sprintf("?in=%d&out=3&columns=a&target=a&stride=%d&split=0.6#%s", in, stride, part), Options{})
+					ds, err := openSeries(t, hours(n),
+						fmt.Sprintf("?in=%d&out=3&columns=a&target=a&stride=%d&split=0.6#%s", in, stride, part), Options{})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -111,14 +118,18 @@ func TestWindowTimes(t *testing.T) {
 	for name, c := range map[string]struct {
 		text, ids, note string
 	}{
-		"days, German":      {rows("29.1.2024", "30.1.2024", "31.1.2024", "1.2.2024"), "30.1.2024 31.1.2024 1.2.2024", ""},
-		"days, American":    {rows("1/29/2024", "1/30/2024", "1/31/2024", "2/1/2024"), "1/30/2024 1/31/2024 2/1/2024", ""},
-		"days, either way":  {rows("1/2/2024", "1/3/2024", "1/4/2024", "1/5/2024"), "1/3/2024 1/4/2024 1/5/2024", ""},
-		"clock of a day":    {rows("9:00", "9:30", "10:00", "10:30"), "9:30 10:00 10:30", ""},
-		"ISO with zone":     {rows("2024-01-01T00:00:00Z", "2024-01-01T00:00:01Z", "2024-01-01T00:00:02Z", "2024-01-01T00:00:03Z"), "2024-01-01T00:00:01Z 2024-01-01T00:00:02Z 2024-01-01T00:00:03Z", ""},
-		"newest first":      {rows("2024-01-04", "2024-01-03", "2024-01-02", "2024-01-01"), "2024-01-02 2024-01-03 2024-01-04", "from the last to the first"},
-		"hole":              {rows("2024-01-01", "2024-01-02", "2024-01-05", "2024-01-06"), "2024-01-02 2024-01-05 2024-01-06", "1 of 3 steps between rows differ from the usual 24h0m0s"},
-		"clocks set back":   {rows("2024-10-27 01:00", "2024-10-27 02:00", "2024-10-27 02:00", "2024-10-27 03:00"), "1 2 3", "as when clocks are set"},
+		"days, German":     {rows("29.1.2024", "30.1.2024", "31.1.2024", "1.2.2024"), "30.1.2024 31.1.2024 1.2.2024", ""},
+		"days, American":   {rows("1/29/2024", "1/30/2024", "1/31/2024", "2/1/2024"), "1/30/2024 1/31/2024 2/1/2024", ""},
+		"days, either way": {rows("1/2/2024", "1/3/2024", "1/4/2024", "1/5/2024"), "1/3/2024 1/4/2024 1/5/2024", ""},
+		"clock of a day":   {rows("9:00", "9:30", "10:00", "10:30"), "9:30 10:00 10:30", ""},
+		"ISO with zone": {rows("2024-01-01T00:00:00Z", "2024-01-01T00:00:01Z", "2024-01-01T00:00:02Z", "2024-01-01T00:00:03Z"),
+			"2024-01-01T00:00:01Z 2024-01-01T00:00:02Z 2024-01-01T00:00:03Z", ""},
+		"newest first": {rows("2024-01-04", "2024-01-03", "2024-01-02", "2024-01-01"), "2024-01-02 2024-01-03 2024-01-04",
+			"from the last to the first"},
+		"hole": {rows("2024-01-01", "2024-01-02", "2024-01-05", "2024-01-06"), "2024-01-02 2024-01-05 2024-01-06",
+			"1 of 3 steps between rows differ from the usual 24h0m0s"},
+		"clocks set back": {rows("2024-10-27 01:00", "2024-10-27 02:00", "2024-10-27 02:00", "2024-10-27 03:00"), "1 2 3",
+			"as when clocks are set"},
 		"months":            {rows("2024-01", "2024-02", "2024-03", "2024-04"), "2024-02 2024-03 2024-04", ""},
 		"numbers":           {strings.Replace(rows("10", "20", "30", "40"), "t;", "timestamp;", 1), "20 30 40", ""},
 		"numbers of pandas": {strings.Replace(rows("0", "1", "2", "3"), "t;", ";", 1), "1 2 3", "no column tells the time"},
@@ -140,7 +151,8 @@ func TestWindowTimes(t *testing.T) {
 			t.Errorf("%s: %v then %v", name, e.X.F32(), e.Y.F32())
 		}
 	}
-	ds := must(openSeries(t, "Date,Hour,v,wind\n2024-01-01,23:00:00,1,SW\n2024-01-02,00:00:00,2,S\n2024-01-02,01:00:00,3,S\n", "?in=1&out=1", Options{}))(t)
+	ds := must(openSeries(t, "Date,Hour,v,wind\n2024-01-01,23:00:00,1,SW\n2024-01-02,00:00:00,2,S\n2024-01-02,01:00:00,3,S\n",
+		"?in=1&out=1", Options{}))(t)
 	if ds.ID(0) != "2024-01-02 00:00:00" || !strings.Contains(say(ds), `left out: "wind"`) || must(ds.Example(0))(t).X.Len() != 1 {
 		t.Errorf("two columns of time: %q, %q", ds.ID(0), Notes(ds))
 	}
@@ -178,11 +190,12 @@ func TestWindowRefusals(t *testing.T) {
 		"task":             {hours(30), "?in=3&out=1", Options{Task: "multiclass"}, []string{"numbers to forecast"}},
 		"inputs":           {hours(30), "?in=3&out=1", Options{Inputs: map[string][]string{"x": {"a"}}}, []string{"?columns="}},
 		"missing":          {hole, "?in=3&out=1", Options{}, []string{"line 22, column b", "?fill=previous"}},
-		"missing at first": {strings.Replace(hours(30), "00:00,0,0,0", "00:00,0,NA,0", 1), "?in=3&out=1&fill=previous", Options{}, []string{"line 2, column b", "none before"}},
-		"fill":             {hole, "?in=3&out=1&fill=mean", Options{}, []string{"need previous"}},
-		"shop by shop":     {panel, "?in=3&out=1", Options{}, []string{"line 21", "time goes back", "file of its own"}},
-		"day by day":       {byDay, "?in=3&out=1", Options{}, []string{"of the same time"}},
-		"no numbers":       {"when,what\n2024-01-01,x\n2024-01-02,y\n", "?in=1&out=1", Options{}, []string{"no columns"}},
+		"missing at first": {strings.Replace(hours(30), "00:00,0,0,0", "00:00,0,NA,0", 1), "?in=3&out=1&fill=previous", Options{},
+			[]string{"line 2, column b", "none before"}},
+		"fill":         {hole, "?in=3&out=1&fill=mean", Options{}, []string{"need previous"}},
+		"shop by shop": {panel, "?in=3&out=1", Options{}, []string{"line 21", "time goes back", "file of its own"}},
+		"day by day":   {byDay, "?in=3&out=1", Options{}, []string{"of the same time"}},
+		"no numbers":   {"when,what\n2024-01-01,x\n2024-01-02,y\n", "?in=1&out=1", Options{}, []string{"no columns"}},
 	} {
 		_, err := openSeries(t, c.text, c.tail, c.o)
 		if err == nil {
@@ -205,7 +218,8 @@ func TestWindowRefusals(t *testing.T) {
 func TestSplitInTime(t *testing.T) {
 	ds := must(openSeries(t, hours(60), "?in=4&out=2&columns=a&target=a", Options{}))(t)
 	shuffled := must(Subset(ds, Shuffled(ds.Len(), 3).Order(0)))(t)
-	for name, d := range map[string]Dataset{"whole": ds, "shuffled": shuffled, "standardised": ScaleTargets(ds, []float64{0}, []float64{1})} {
+	for name, d := range map[string]Dataset{"whole": ds, "shuffled": shuffled,
+		"standardised": ScaleTargets(ds, []float64{0}, []float64{1})} {
 		train, val, err := Split(d, 0.25, 7)
 		if err != nil {
 			t.Fatal(err)
@@ -241,11 +255,13 @@ func TestLabelled(t *testing.T) {
 	if err := Check(ds).Error(); !strings.Contains(err, "1 of 4 examples have no class") || !strings.Contains(err, "keep:LIST@SPEC") {
 		t.Errorf("the check says %s", err)
 	}
-	if some := Labelled(ds); some.Len() != 3 || some.ID(1) != "2" || Check(some) != nil || say(some) != "1 of 4 examples have no class and are left out" {
+	if some := Labelled(ds); some.Len() != 3 || some.ID(1) != "2" || Check(some) != nil ||
+		say(some) != "1 of 4 examples have no class and are left out" {
 		t.Errorf("%d labelled, notes %q", some.Len(), Notes(some))
 	}
 	ds = Labelled(must(readTable(t, "id,town,a,label\np,Rome,1,0\nq,Bonn,2,-100\nr,Oslo,3,1\n", Options{}))(t))
-	if ds.ID(1) != "r" || GroupOf(ds, 1, "town") != "Oslo" || FeatureNames(ds)[0] != "a" || !strings.Contains(say(ds), "the column town is text") {
+	if ds.ID(1) != "r" || GroupOf(ds, 1, "town") != "Oslo" || FeatureNames(ds)[0] != "a" ||
+		!strings.Contains(say(ds), "the column town is text") {
 		t.Errorf("through the wrapper: %q %q %v %q", ds.ID(1), GroupOf(ds, 1, "town"), FeatureNames(ds), Notes(ds))
 	}
 	dir := t.TempDir()
@@ -264,7 +280,8 @@ func TestLabelled(t *testing.T) {
 }
 
 func TestOverlapping(t *testing.T) {
-	for tail, want := range map[string]bool{"?in=4&out=2": true, "?in=4&out=2&stride=5": true, "?in=4&out=2&stride=6": false, "?in=1&out=1&stride=9": false} {
+	for tail, want := range map[string]bool{"?in=4&out=2": true, "?in=4&out=2&stride=5": true, "?in=4&out=2&stride=6": false,
+		"?in=1&out=1&stride=9": false} {
 		ds := must(openSeries(t, hours(40), tail, Options{}))(t)
 		if Overlapping(ds) != want || Augmentable(ds) {
 			t.Errorf("%s: overlapping %v", tail, !want)
@@ -279,7 +296,8 @@ func TestOverlapping(t *testing.T) {
 	if ds := must(Open("digits", Options{}))(t); Overlapping(ds) || !Augmentable(ds) {
 		t.Error("digits overlap, or are not pictures")
 	}
-	pair := must(openArrays(t, "", Options{}, named("x", tensor.New(tensor.Uint8, 3, 4, 4)), named("y", tensor.New(tensor.Float32, 3, 4, 4))))(t)
+	pair := must(openArrays(t, "", Options{}, named("x", tensor.New(tensor.Uint8, 3, 4, 4)),
+		named("y", tensor.New(tensor.Float32, 3, 4, 4))))(t)
 	if Augmentable(pair) {
 		t.Error("pairs of pictures can be augmented")
 	}
@@ -289,7 +307,8 @@ func TestStandardiseSeries(t *testing.T) {
 	for _, layout := range []string{"tc", "ct"} {
 		set := must(openSeries(t, hours(40), "?in=4&out=2&target=c&layout="+layout, Options{}))(t)
 		p, constant, err := StandardiseFeatures(set)
-		if err != nil || len(p.Mean) != 3 || constant != nil || math.Abs(p.Mean[1]-10*p.Mean[0]) > 1e-9 || math.Abs(p.Std[2]-100*p.Std[0]) > 1e-9 {
+		if err != nil || len(p.Mean) != 3 || constant != nil || math.Abs(p.Mean[1]-10*p.Mean[0]) > 1e-9 ||
+			math.Abs(p.Std[2]-100*p.Std[0]) > 1e-9 {
 			t.Fatalf("%s: %v %v %v", layout, p, constant, err)
 		}
 		var n, sum, square [3]float64
@@ -357,7 +376,8 @@ func TestSharedSeries(t *testing.T) {
 	if ett.Len() != 3484-120+1 || e.X.String() != "float32[96,7]" || e.Y.String() != "float32[24]" || len(Notes(ett)) > 0 {
 		t.Errorf("%d windows, %v, %v, %q", ett.Len(), e.X, e.Y, Notes(ett))
 	}
-	if e.ID != "2018-02-05 16:00:00" || e.X.F32()[0] != 3.6840000152587886 || e.X.F32()[6] != 3.799000024795532 || e.Y.F32()[0] != 4.079999923706056 {
+	if e.ID != "2018-02-05 16:00:00" || e.X.F32()[0] != 3.6840000152587886 || e.X.F32()[6] != 3.799000024795532 ||
+		e.Y.F32()[0] != 4.079999923706056 {
 		t.Errorf("%s: %v, %v", e.ID, e.X.F32()[:7], e.Y.F32()[0])
 	}
 	mobility := must(Open("window:"+filepath.Join(dir, "mobility", "ML_final_df_real.csv")+"?in=48&out=6&target=Total", Options{}))(t)

@@ -6,8 +6,9 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Adapt is the batch x [N,…] in the form that the input takes: other floating-point numbers are converted, and examples of another rank but
-// as many numbers are reshaped, such as rows [N,F] for an input [N,F,1,1]. What cannot be adapted is returned as it is, for Run to judge.
+// Adapt is the batch x [N,…] in the form that the input takes: other floating-point numbers are converted, and examples of another rank
+// but as many numbers are reshaped, such as rows [N,F] for an input [N,F,1,1]. What cannot be adapted is returned as it is, for Run to
+// judge.
 func (io IO) Adapt(x *tensor.Tensor) (*tensor.Tensor, error) {
 	if x.Rank() > 0 && x.Rank() != len(io.Dims) && len(io.Dims) > 1 {
 		shape, n := tensor.Shape{x.Dim(0)}, 1

@@ -38,7 +38,8 @@ func (m *Model) Batch() (fixed int) {
 	return b.fixed
 }
 
-// Batched reports whether axis 0 of the named input is that of the examples: it is free, or has the size of the batch that the file declares.
+// Batched reports whether axis 0 of the named input is that of the examples: it is free, or has the size of the batch that the file
+// declares.
 func (m *Model) Batched(input string) bool {
 	for _, in := range m.inputs {
 		if in.Name == input {
@@ -187,7 +188,8 @@ func (p *prover) compare(style int) (same, telling bool) {
 				}
 				continue
 			}
-			if t.Dim(0) != part[1]-part[0] || !t.Shape()[1:].Equal(whole.Shape()[1:]) || !near(rows(whole, part[0], part[1]), t, largest(whole)) {
+			if t.Dim(0) != part[1]-part[0] || !t.Shape()[1:].Equal(whole.Shape()[1:]) ||
+				!near(rows(whole, part[0], part[1]), t, largest(whole)) {
 				return false, true
 			}
 		}

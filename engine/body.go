@@ -26,7 +26,8 @@ func (f *frame) capture(v graph.Value) graph.Value {
 	}
 	info := f.outer.g.Info(v)
 	var in graph.Value
-	if info.Kind == graph.Constant && !graph.Differentiable(info.DType) { // what the body does with other numbers matters to their gradient
+	// what the body does with other numbers matters to their gradient
+	if info.Kind == graph.Constant && !graph.Differentiable(info.DType) {
 		in = f.g.AddConst(info.Name, info.Data)
 	} else {
 		in = f.g.AddInput(info.Name, info.DType, nil)
@@ -122,8 +123,8 @@ func reads(n *onnxpb.NodeProto) map[string]bool {
 	return r
 }
 
-// formalTypes are the element types that a control-flow node gives to the inputs of its body: for Loop the iteration, the condition and the
-// states, for Scan the states and the scanned inputs.
+// formalTypes are the element types that a control-flow node gives to the inputs of its body: for Loop the iteration, the condition and
+// the states, for Scan the states and the scanned inputs.
 func formalTypes(s *scope, np *onnxpb.NodeProto, in []graph.Value) []tensor.DType {
 	var types []tensor.DType
 	switch np.GetOpType() {
@@ -195,7 +196,8 @@ func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto, types 
 func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionProto, in []graph.Value) error {
 	where := fmt.Sprintf("node %q (%s)", np.GetName(), np.GetOpType())
 	if im.depth++; im.depth > maxDepth {
-		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: functions call each other more than %d deep", where, maxDepth)})
+		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: functions call each other more than %d deep", where,
+			maxDepth)})
 	}
 	defer func() { im.depth-- }()
 	given := map[string]*onnxpb.AttributeProto{}
@@ -243,14 +245,16 @@ func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionP
 			continue
 		}
 		if i >= len(f.GetOutput()) {
-			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the function has %d outputs", where, len(f.GetOutput()))})
+			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the function has %d outputs", where,
+				len(f.GetOutput()))})
 		}
 		v, ok := inner.names[f.GetOutput()[i]]
 		if !ok {
 			if len(im.missing) > 0 {
 				continue
 			}
-			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: function output %q is produced by no node", where, f.GetOutput()[i])})
+			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: function output %q is produced by no node", where,
+				f.GetOutput()[i])})
 		}
 		if s.g.Info(v).Def != nil && !slices.Contains(in, v) {
 			s.g.Rename(v, outside+o)

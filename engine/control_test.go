@@ -26,7 +26,8 @@ var (
 	attr = onnx.AttrInt
 )
 
-// body is a subgraph; its inputs and outputs are written "name:type", followed by a dot, or a star for each axis, where the rank is declared.
+// body is a subgraph; its inputs and outputs are written "name:type", followed by a dot, or a star for each axis, where the rank is
+// declared.
 func body(inputs, outputs string, nodes ...*onnxpb.NodeProto) *proto {
 	types := map[string]tensor.DType{"f": tensor.Float32, "i": tensor.Int64, "b": tensor.Bool}
 	infos := func(s string) []*onnxpb.ValueInfoProto {
@@ -74,29 +75,37 @@ func controlModel(kind string, v map[string]testkit.Vector, names []string) *onn
 			op("ReduceSum", "", in("x"), in("sum"), attr("keepdims", 0)), op("Greater", "", in("sum zero"), in("cond")),
 			op("If", "choice", in("cond"), in("z aux"),
 				onnx.AttrGraph("then_branch", body("", "z1:f h:f", op("Gemm", "", in("h a bias"), in("z1")))),
-				onnx.AttrGraph("else_branch", body("", "z2:f s:f", op("Mul", "", in("h h"), in("hh")), op("Gemm", "", in("hh b"), in("z2")), op("Sin", "", in("h"), in("s")))),
+				onnx.AttrGraph("else_branch", body("", "z2:f s:f", op("Mul", "", in("h h"), in("hh")),
+					op("Gemm", "", in("hh b"), in("z2")), op("Sin", "", in("h"), in("s")))),
 			),
 			op("Gemm", "", in("aux c"), in("auxc")), op("Add", "", in("z auxc"), in("logits")),
 		}
 	case "scan":
 		dims = []any{"N", 4, 4}
-		g.Initializer = append(g.Initializer, onnx.TensorToProto("s0", tensor.New(tensor.Float32, 3, 5)), onnx.TensorToProto("axes", tensor.From([]int64{0}, 1)))
+		g.Initializer = append(g.Initializer, onnx.TensorToProto("s0", tensor.New(tensor.Float32, 3, 5)),
+			onnx.TensorToProto("axes", tensor.From([]int64{0}, 1)))
 		g.Node = []*onnxpb.NodeProto{
 			op("Scan", "steps", in("s0 x"), in("last all"), attr("num_scan_inputs", 1), onnx.AttrInts("scan_input_axes", 1),
 				onnx.AttrGraph("body", body("s:f** xt:f**", "s2:f** copy:f**", op("Concat", "", in("s xt"), in("both"), attr("axis", -1)),
-					op("Gemm", "", in("both w bias"), in("lin")), op("Tanh", "", in("lin"), in("s2")), op("Identity", "", in("s2"), in("copy"))))),
-			op("ReduceMean", "", in("all axes"), in("mean"), attr("keepdims", 0)), op("Add", "", in("last mean"), in("f")), op("Gemm", "", in("f head"), in("logits")),
+					op("Gemm", "", in("both w bias"), in("lin")), op("Tanh", "", in("lin"), in("s2")),
+					op("Identity", "", in("s2"), in("copy"))))),
+			op("ReduceMean", "", in("all axes"), in("mean"), attr("keepdims", 0)), op("Add", "", in("last mean"), in("f")),
+			op("Gemm", "", in("f head"), in("logits")),
 		}
 	case "loop":
-		g.Initializer = append(g.Initializer, scalarOf("true", true), scalarOf("zero", int64(0)), scalarOf("one", int64(1)), scalarOf("three", int64(3)),
+		g.Initializer = append(g.Initializer, scalarOf("true", true), scalarOf("zero", int64(0)), scalarOf("one", int64(1)),
+			scalarOf("three", int64(3)),
 			onnx.TensorToProto("axes", tensor.From([]int64{0}, 1)))
 		g.Node = []*onnxpb.NodeProto{
 			op("Gemm", "", in("x w0"), in("a0")),
-			op("Loop", "while", []string{"", "true", "zero", "a0"}, in("n last all"), onnx.AttrGraph("body", body("i:i. c:b. k:i. a:f**", "more:b. k2:i. a2:f** sq:f**",
-				op("Add", "", in("k one"), in("k2")), op("Gemm", "", in("a w"), in("aw")), op("Tanh", "", in("aw"), in("t")),
-				op("Cast", "", in("k2"), in("kf"), attr("to", int64(tensor.Float32))), op("Mul", "", in("t kf"), in("a2")), op("Mul", "", in("a2 a2"), in("sq")),
-				op("Less", "", in("k2 three"), in("more"))))),
-			op("ReduceSum", "", in("all axes"), in("sum"), attr("keepdims", 0)), op("Add", "", in("last sum"), in("f")), op("Gemm", "", in("f head"), in("logits")),
+			op("Loop", "while", []string{"", "true", "zero", "a0"}, in("n last all"),
+				onnx.AttrGraph("body", body("i:i. c:b. k:i. a:f**", "more:b. k2:i. a2:f** sq:f**",
+					op("Add", "", in("k one"), in("k2")), op("Gemm", "", in("a w"), in("aw")), op("Tanh", "", in("aw"), in("t")),
+					op("Cast", "", in("k2"), in("kf"), attr("to", int64(tensor.Float32))), op("Mul", "", in("t kf"), in("a2")),
+					op("Mul", "", in("a2 a2"), in("sq")),
+					op("Less", "", in("k2 three"), in("more"))))),
+			op("ReduceSum", "", in("all axes"), in("sum"), attr("keepdims", 0)), op("Add", "", in("last sum"), in("f")),
+			op("Gemm", "", in("f head"), in("logits")),
 		}
 	}
 	g.Input = []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, dims...)}
@@ -137,28 +146,29 @@ func TestControlGradients(t *testing.T) {
 	controlCases(t, func(kind string, om *onnx.Model, names []string, v map[string]*tensor.Tensor) {
 		t.Run(kind, func(t *testing.T) {
 			m := load(t, om)
-			q := engine.Query{Loss: crossEntropy(m), Grad: append([]string{"x"}, names...), Derive: func(b *engine.Build) (engine.Outputs, error) {
-				loss, err := crossEntropy(m)(b)
-				if err != nil {
-					return nil, err
-				}
-				var wrt, vs []graph.Value
-				for _, n := range names {
-					w, err := b.Value(n)
+			q := engine.Query{Loss: crossEntropy(m), Grad: append([]string{"x"}, names...),
+				Derive: func(b *engine.Build) (engine.Outputs, error) {
+					loss, err := crossEntropy(m)(b)
 					if err != nil {
 						return nil, err
 					}
-					wrt, vs = append(wrt, w), append(vs, w)
-				}
-				hv, err := grad.HVP(b.G, loss, wrt, vs, grad.Options{})
-				out := engine.Outputs{}
-				for i, n := range names {
-					if err == nil && hv[i] != 0 {
-						out["hv:"+n] = hv[i]
+					var wrt, vs []graph.Value
+					for _, n := range names {
+						w, err := b.Value(n)
+						if err != nil {
+							return nil, err
+						}
+						wrt, vs = append(wrt, w), append(vs, w)
 					}
-				}
-				return out, err
-			}}
+					hv, err := grad.HVP(b.G, loss, wrt, vs, grad.Options{})
+					out := engine.Outputs{}
+					for i, n := range names {
+						if err == nil && hv[i] != 0 {
+							out["hv:"+n] = hv[i]
+						}
+					}
+					return out, err
+				}}
 			s, err := m.Session(q)
 			if err != nil {
 				t.Fatal(err)
@@ -180,16 +190,18 @@ func TestControlGradients(t *testing.T) {
 	})
 }
 
-// TestControlGradientOfConstant asks for the gradient by a captured value that no training changes: it is a constant of the file, and still
-// what the loss depends on.
+// TestControlGradientOfConstant asks for the gradient by a captured value that no training changes: it is a constant of the file, and
+// still what the loss depends on.
 func TestControlGradientOfConstant(t *testing.T) {
 	g := &proto{
-		Name: new("constant"), Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, "N", 3), onnx.ValueInfo("c", tensor.Bool)},
+		Name: new("constant"), Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, "N", 3),
+			onnx.ValueInfo("c", tensor.Bool)},
 		Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("logits", tensor.Float32, "N", 3)},
 		Node: []*onnxpb.NodeProto{
 			op("Constant", "", nil, in("scale"), onnx.AttrTensor("value", tensor.From([]float32{1, 2, 3}, 3))),
 			op("If", "choice", in("c"), in("logits"),
-				onnx.AttrGraph("then_branch", body("", "y:f", op("Mul", "", in("x scale"), in("y")))), onnx.AttrGraph("else_branch", body("", "x:f"))),
+				onnx.AttrGraph("then_branch", body("", "y:f", op("Mul", "", in("x scale"), in("y")))),
+				onnx.AttrGraph("else_branch", body("", "x:f"))),
 		},
 	}
 	m := load(t, onnx.NewModel(g, 18))
@@ -237,8 +249,8 @@ func TestControlGradientOfConstant(t *testing.T) {
 	}
 }
 
-// TestExportedControlGradients writes the training graphs as ONNX, with bodies in ONNX's own operators, and runs them here and, where it is
-// installed, in ONNX Runtime.
+// TestExportedControlGradients writes the training graphs as ONNX, with bodies in ONNX's own operators, and runs them here and, where it
+// is installed, in ONNX Runtime.
 func TestExportedControlGradients(t *testing.T) {
 	controlCases(t, func(kind string, om *onnx.Model, names []string, v map[string]*tensor.Tensor) {
 		t.Run(kind, func(t *testing.T) {
@@ -283,22 +295,25 @@ func TestExportedControlGradients(t *testing.T) {
 	})
 }
 
-// TestExportedByPyTorch differentiates models that PyTorch 2.11 exported from torch.cond, scan and while_loop. The gradients of cond that came
-// with the models are PyTorch's. Those of the weights in the loops are not the loss's: they hold the last trip alone, as if what is carried were
-// detached. The same programs without a loop are the measure there.
+// TestExportedByPyTorch differentiates models that PyTorch 2.11 exported from torch.cond, scan and while_loop. The gradients of cond that
+// came with the models are PyTorch's. Those of the weights in the loops are not the loss's: they hold the last trip alone, as if what is
+// carried were detached. The same programs without a loop are the measure there.
 func TestExportedByPyTorch(t *testing.T) {
 	gemm := func(x, y string) *onnxpb.NodeProto {
 		return op("Gemm", "", in(x+" m.w.weight m.w.bias"), in(y), attr("transB", 1))
 	}
 	head := op("Gemm", "", in("s m.h.weight m.h.bias"), in("logits"), attr("transB", 1))
 	unrolled := map[string][]*onnxpb.NodeProto{
-		"scan":      {op("Split", "", in("x"), in("x0 x1 x2 x3 x4"), attr("axis", 0), attr("num_outputs", 5)), op("Sub", "", in("x0 x0"), in("z")), op("Squeeze", "", in("z axis"), in("s0"))},
-		"whileloop": {gemm("x", "a0"), op("Tanh", "", in("a0"), in("a1")), gemm("a1", "a2"), op("Tanh", "", in("a2"), in("a3")), gemm("a3", "a4"), op("Tanh", "", in("a4"), in("s")), head},
+		"scan": {op("Split", "", in("x"), in("x0 x1 x2 x3 x4"), attr("axis", 0), attr("num_outputs", 5)),
+			op("Sub", "", in("x0 x0"), in("z")), op("Squeeze", "", in("z axis"), in("s0"))},
+		"whileloop": {gemm("x", "a0"), op("Tanh", "", in("a0"), in("a1")), gemm("a1", "a2"), op("Tanh", "", in("a2"), in("a3")),
+			gemm("a3", "a4"), op("Tanh", "", in("a4"), in("s")), head},
 	}
 	for i, s := range in("s1 s2 s3 s4 s") {
 		c := fmt.Sprint(i)
 		unrolled["scan"] = append(unrolled["scan"], op("Squeeze", "", in("x"+c+" axis"), in("r"+c)),
-			op("Concat", "", in([]string{"s0", "s1", "s2", "s3", "s4"}[i]+" r"+c), in("c"+c), attr("axis", -1)), gemm("c"+c, "l"+c), op("Tanh", "", in("l"+c), in(s)))
+			op("Concat", "", in([]string{"s0", "s1", "s2", "s3", "s4"}[i]+" r"+c), in("c"+c), attr("axis", -1)), gemm("c"+c, "l"+c),
+			op("Tanh", "", in("l"+c), in(s)))
 	}
 	unrolled["scan"] = append(unrolled["scan"], head)
 	for _, name := range []string{"cond", "scan", "whileloop"} {

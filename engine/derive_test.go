@@ -68,7 +68,8 @@ func attention(d int) *onnx.Model {
 		Name:  new("attention"),
 		Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("input", tensor.Float32, "N", "T", d)},
 		Initializer: []*onnxpb.TensorProto{
-			b("wq", d, d), b("wkk", d, d), b("wvvv", d, d), b("wooooo", d, d), b("head", d, 3), onnx.TensorToProto("gain", ones), b("shift", d),
+			b("wq", d, d), b("wkk", d, d), b("wvvv", d, d), b("wooooo", d, d), b("head", d, 3), onnx.TensorToProto("gain", ones),
+			b("shift", d),
 			onnx.TensorToProto("axes", tensor.From([]int64{1}, 1)),
 		},
 		Node: []*onnxpb.NodeProto{

@@ -74,9 +74,10 @@ func toModel(g *graph.Graph, fetch []graph.Value, names []string) (*onnx.Model, 
 		if e.nameOf(v) != names[i] {
 			e.p.Node = append(e.p.Node, onnx.NewNode("Identity", "", []string{e.use(v)}, []string{names[i]}))
 		}
-		e.p.Output = append(e.p.Output, &onnxpb.ValueInfoProto{Name: &names[i], Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
-			TensorType: &onnxpb.TypeProto_Tensor{ElemType: new(int32(g.Info(v).DType))},
-		}}})
+		e.p.Output = append(e.p.Output, &onnxpb.ValueInfoProto{Name: &names[i],
+			Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
+				TensorType: &onnxpb.TypeProto_Tensor{ElemType: new(int32(g.Info(v).DType))},
+			}}})
 	}
 	return onnx.NewModel(e.p, int64(opset)), nil
 }
@@ -116,7 +117,8 @@ func commonOpset(g *graph.Graph) (int, error) {
 	var missing []Missing
 	everyNode(g, func(n *graph.Node) bool {
 		if n.Op.Domain != "" {
-			missing = append(missing, Missing{Node: n.Name, Op: n.Op.Name, Domain: n.Op.Domain, Why: "operator has no form in ONNX's operators"})
+			missing = append(missing, Missing{Node: n.Name, Op: n.Op.Name, Domain: n.Op.Domain,
+				Why: "operator has no form in ONNX's operators"})
 		}
 		return true
 	})

@@ -91,8 +91,8 @@ func TestExportedGradientInONNXRuntime(t *testing.T) {
 	}
 }
 
-// inONNXRuntime is what ONNX Runtime computes for the outputs of m. The test is skipped when its Node package is not installed in the folder
-// GTK_PEERS (default: gtk-peers in the user's cache folder) beside the script ort.cjs.
+// inONNXRuntime is what ONNX Runtime computes for the outputs of m. The test is skipped when its Node package is not installed in the
+// folder GTK_PEERS (default: gtk-peers in the user's cache folder) beside the script ort.cjs.
 func inONNXRuntime(t *testing.T, m *onnx.Model, feeds map[string]*tensor.Tensor) map[string]*tensor.Tensor {
 	t.Helper()
 	dir := os.Getenv("GTK_PEERS")

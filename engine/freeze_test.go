@@ -78,7 +78,8 @@ func (b *net) clip(out string) *net {
 }
 
 func (b *net) linear(out string, from, to int) *net {
-	return b.node("Gemm", out, []string{b.x, b.param(out+".w", 0.4, 0, to, from), b.param(out+".b", 0.3, 0, to)}, onnx.AttrInt("transB", 1))
+	return b.node("Gemm", out, []string{b.x, b.param(out+".w", 0.4, 0, to, from), b.param(out+".b", 0.3, 0, to)},
+		onnx.AttrInt("transB", 1))
 }
 
 // head pools and adds the last layer, which gives "logits".
@@ -105,7 +106,8 @@ func residual() *onnx.Model {
 
 func depthwise() *onnx.Model {
 	return newNet("N", 4, 6, 6).conv("c1", 4, 6, 3, 2, false).bn("n1", 6).clip("k1").
-		conv("c2", 6, 6, 3, 6, false, onnx.AttrInts("strides", 2, 2)).bn("n2", 6).clip("k2").conv("c3", 6, 4, 1, 1, false).bn("n3", 4).head(4)
+		conv("c2", 6, 6, 3, 6, false, onnx.AttrInts("strides", 2, 2)).bn("n2", 6).clip("k2").conv("c3", 6, 4, 1, 1, false).bn("n3",
+		4).head(4)
 }
 
 // shared uses one weight in two convolutions, each with its own normalisation, and reads one convolution twice.
@@ -154,7 +156,8 @@ func computed() *onnx.Model {
 	b.node("Mul", "wh", []string{"wn", "half"}).node("Conv", "c1", []string{x, "wh"}).bn("n1", 3).relu("r1")
 	b.node("GlobalAveragePool", "pool", []string{b.x}).node("Flatten", "flat", []string{b.x})
 	b.node("Transpose", "wt", []string{b.param("rows", 0.4, 0, 5, 3)}).node("MatMul", "mm", []string{"flat", "wt"})
-	return b.node("Gemm", "g1", []string{"mm", b.param("w3", 0.4, 0, 5, 3)}).node("Add", "logits", []string{"g1", b.param("b3", 0.3, 0, 3)}).model(3)
+	return b.node("Gemm", "g1", []string{"mm", b.param("w3", 0.4, 0, 5, 3)}).node("Add", "logits",
+		[]string{"g1", b.param("b3", 0.3, 0, 3)}).model(3)
 }
 
 // sums is the loss of a model of any form: the sum of its first real output, weighted so that all its elements count.
@@ -225,7 +228,8 @@ func compare(t *testing.T, m *engine.Model, q engine.Query, feeds map[string]*te
 		}
 		for i, v := range want {
 			if d := math.Abs(have[i] - v); !(d <= tol*top) && math.Float64bits(have[i]) != math.Float64bits(v) {
-				wrong = append(wrong, fmt.Sprintf("%s: element %d of %d is %v, want %v (largest %.3g)", key, i, len(want), have[i], v, top))
+				wrong = append(wrong, fmt.Sprintf("%s: element %d of %d is %v, want %v (largest %.3g)", key, i, len(want), have[i], v,
+					top))
 				break
 			}
 		}
@@ -322,7 +326,8 @@ func TestFrozen(t *testing.T) {
 			}
 			for name, q := range queries(m, crossEntropyEach(m)) {
 				t.Run(name, func(t *testing.T) {
-					for _, w := range compare(t, m, q, map[string]*tensor.Tensor{"input": c.x, "labels": tensor.From([]int64{0, 2, 1}, 3)}, c.tol) {
+					for _, w := range compare(t, m, q,
+						map[string]*tensor.Tensor{"input": c.x, "labels": tensor.From([]int64{0, 2, 1}, 3)}, c.tol) {
 						t.Error(w)
 					}
 				})
@@ -363,9 +368,11 @@ func TestFrozenModels(t *testing.T) {
 			names := trainable(m)
 			for name, q := range queries(m, sums(m)) {
 				switch {
-				case strings.HasPrefix(name, "unseen at "), strings.HasPrefix(name, "by ") && name != "by "+names[0] && name != "by "+names[len(names)/2]:
+				case strings.HasPrefix(name, "unseen at "), strings.HasPrefix(name, "by ") && name != "by "+names[0] &&
+					name != "by "+names[len(names)/2]:
 					continue
-				case cost.MACs > 3e8 && name != "last layer" && !strings.HasPrefix(name, "input "), cost.MACs > 3e9 && name != "last layer":
+				case cost.MACs > 3e8 && name != "last layer" && !strings.HasPrefix(name, "input "), cost.MACs > 3e9 &&
+					name != "last layer":
 					continue
 				}
 				t.Run(name, func(t *testing.T) {

@@ -124,8 +124,8 @@ func TestFoldedOnTheGradientsWay(t *testing.T) {
 	}
 }
 
-// TestAffineIsFolded: of what is affine in each channel behind a layer with constant weights nothing is left, in inference, on the way of the
-// gradient, and below a head that is trained.
+// TestAffineIsFolded: of what is affine in each channel behind a layer with constant weights nothing is left, in inference, on the way of
+// the gradient, and below a head that is trained.
 func TestAffineIsFolded(t *testing.T) {
 	m := load(t, affine())
 	names := trainable(m)
@@ -407,8 +407,8 @@ func TestDropoutSurvivesRebuild(t *testing.T) {
 	}
 }
 
-// TestConstantsAreBroughtToOrderOnce: kernels keep constant weights in their order for all runs and batch sizes of a program, on the way of the
-// gradient too, also where norms per example or gradients that are only looked at are taken by them.
+// TestConstantsAreBroughtToOrderOnce: kernels keep constant weights in their order for all runs and batch sizes of a program, on the way
+// of the gradient too, also where norms per example or gradients that are only looked at are taken by them.
 func TestConstantsAreBroughtToOrderOnce(t *testing.T) {
 	lstm, err := models.New("lstm", models.Options{Hidden: 20, Layers: 1})
 	if err != nil {

@@ -73,7 +73,8 @@ func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error
 			return nil, nil, nil, fmt.Errorf("engine: input %w", err)
 		}
 		if io.DType == tensor.Undefined {
-			return nil, nil, nil, fmt.Errorf("engine: input %q: %w", io.Name, &onnx.UnsupportedError{Feature: "an input that is not a tensor"})
+			return nil, nil, nil, fmt.Errorf("engine: input %q: %w", io.Name,
+				&onnx.UnsupportedError{Feature: "an input that is not a tensor"})
 		}
 		v := g.AddInput(io.Name, io.DType, io.Dims)
 		s.names[io.Name] = im.widen(s, v)
@@ -253,7 +254,8 @@ func sorted(s *scope, nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	if len(out) != len(nodes) {
 		for i, n := range nodes {
 			if pending[i] > 0 {
-				return nil, fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("node %q (%s) is on a cycle", n.GetName(), n.GetOpType())})
+				return nil, fmt.Errorf("engine: %w",
+					&onnx.FormatError{Msg: fmt.Sprintf("node %q (%s) is on a cycle", n.GetName(), n.GetOpType())})
 			}
 		}
 	}

@@ -101,8 +101,8 @@ func (m *Model) sizes(batch int, u extent, free bool) []tensor.Shape {
 }
 
 // Inspect works out shapes and costs of the layers for the given input shapes, nil for one example or the batch that the file declares.
-// Shapes are inferred once more for inputs whose free axes have other extents: an axis of a layer that differs is shown as the symbol of the
-// input axis that it equals in both, or as unknown.
+// Shapes are inferred once more for inputs whose free axes have other extents: an axis of a layer that differs is shown as the symbol of
+// the input axis that it equals in both, or as unknown.
 func (m *Model) Inspect(inputs []tensor.Shape) (*Inspection, error) {
 	if inputs == nil {
 		inputs = m.declared()

@@ -37,7 +37,8 @@ func TestInspectLeNet(t *testing.T) {
 		t.Errorf("MACs %d, want %d", in.MACs, macs)
 	}
 	first := in.Layers[0]
-	if first.Op != "Conv" || first.Parameters != 156 || len(first.Shape) != 4 || first.Shape[0].Symbol != "N" || first.Shape[1].Size != 6 || first.Shape[3].Size != 28 {
+	if first.Op != "Conv" || first.Parameters != 156 || len(first.Shape) != 4 || first.Shape[0].Symbol != "N" ||
+		first.Shape[1].Size != 6 || first.Shape[3].Size != 28 {
 		t.Errorf("first layer %+v", first)
 	}
 	// conv1 and its ReLU are the largest pair of values that live together.

@@ -86,7 +86,8 @@ func (j *judge) verdict(p *Param) (state, able bool, why string) {
 				return false, true, ""
 			}
 		}
-		return false, true, fmt.Sprintf("%s only divides by the deviation; the scale and shift that are learned follow it", seen[w].n.Label())
+		return false, true, fmt.Sprintf("%s only divides by the deviation; the scale and shift that are learned follow it",
+			seen[w].n.Label())
 	}
 	if slices.ContainsFunc(seen, func(u use) bool { return j.isBias(u, p.Value) }) {
 		return false, true, ""
@@ -127,7 +128,8 @@ func (j *judge) several(p *Param, seen []use) string {
 		}
 	}
 	if j.nodes[p.value] && !j.writer {
-		return fmt.Sprintf("it stands in a Constant node, where the exporter wrote numbers of the program, and %s is no layer", seen[0].n.Label())
+		return fmt.Sprintf("it stands in a Constant node, where the exporter wrote numbers of the program, and %s is no layer",
+			seen[0].n.Label())
 	}
 	inside := func(u use) bool { return u.n.Op.Role != graph.Arithmetic || j.layerBehind(u) }
 	if exporterMade(p.Name, j.ops) && axes(t) > 1 && !slices.ContainsFunc(seen, inside) {

@@ -22,8 +22,9 @@ type Head struct {
 	Flat bool
 }
 
-// Head finds the logits of the named output ("" means the first): the input of a final Softmax, LogSoftmax or Sigmoid, one node or written out,
-// looking through views, which do not change the numbers. Of an output in half precision without one they are the value before it is narrowed.
+// Head finds the logits of the named output ("" means the first): the input of a final Softmax, LogSoftmax or Sigmoid, one node or
+// written out, looking through views, which do not change the numbers. Of an output in half precision without one they are the value
+// before it is narrowed.
 func (m *Model) Head(output string) (Head, error) {
 	if len(m.outputs) == 0 {
 		return Head{}, fmt.Errorf("engine: the model has no output")

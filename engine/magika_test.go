@@ -14,8 +14,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// magikaInput is what the file-type classifier reads of a file: the first 1024 bytes of the first 4096 without white space in front, and the last
-// 1024 of the last 4096 without white space behind, right-aligned, padded with 256.
+// magikaInput is what the file-type classifier reads of a file: the first 1024 bytes of the first 4096 without white space in front, and
+// the last 1024 of the last 4096 without white space behind, right-aligned, padded with 256.
 //
 // Source: https://github.com/google/magika, the model's config.json (beg_size, end_size, block_size, padding_token).
 func magikaInput(content []byte) []int32 {

@@ -172,7 +172,8 @@ func (m metaModel) relations(t *testing.T) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(queries)) {
 		q := queries[name]
-		// What rounds otherwise may push an element over the kink of a Relu, whose gradient is then another: one of three inputs must agree.
+		// What rounds otherwise may push an element over the kink of a Relu, whose gradient is then another: one of three inputs must
+		// agree.
 		roughly := func(t *testing.T, what string, tol float64, f func(feeds map[string]*tensor.Tensor) (got, want results)) {
 			t.Helper()
 			var errs []error

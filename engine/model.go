@@ -130,7 +130,8 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 		im.opsets[""] = 1 // IR versions before 3 had no operator sets
 	}
 	if v := im.opsets[""]; v > onnx.LatestOpset {
-		return nil, fmt.Errorf("engine: %w", &onnx.UnsupportedError{Feature: fmt.Sprintf("operator set %d; the newest known is %d: export the model with an older one", v, onnx.LatestOpset)})
+		return nil, fmt.Errorf("engine: %w", &onnx.UnsupportedError{Feature: fmt.Sprintf("operator set %d; the newest known is %d: "+
+			"export the model with an older one", v, onnx.LatestOpset)})
 	}
 	im.left = maxExpanded
 	m.Walk(func(*onnxpb.GraphProto, *onnxpb.NodeProto) { im.left += 16 })

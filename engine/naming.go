@@ -19,7 +19,8 @@ const (
 // learnedWords are names that only learned numbers have; parameterWords are names of parameters that numbers of a program may have too;
 // fixedWords are those of numbers that are not learned.
 var (
-	learnedWords   = []string{"temperature", "logit_scale", "logit_bias", "resweight", "rezero", "layer_scale", "layerscale", "readvariableop"}
+	learnedWords = []string{"temperature", "logit_scale", "logit_bias", "resweight", "rezero", "layer_scale", "layerscale",
+		"readvariableop"}
 	parameterWords = []string{"weight", "bias", "kernel", "alpha", "beta", "gamma", "scale", "shift", "gain", "slope", "tau", "lambda",
 		"lambd", "theta"}
 	fixedWords = []string{"const", "eps", "epsilon", "buffer", "mean", "std", "var", "variance", "mask", "inv_freq", "anchor",

@@ -45,8 +45,8 @@ func WithTrainable(globs ...string) Option {
 	return func(m *Model) { m.wanted = append(m.wanted, globs...) }
 }
 
-// Match reports whether a glob, as of path.Match, matches a parameter's name: the whole, or a part that ends before a dot or slash, so that
-// "layer1" matches "layer1.0.conv.weight". Slashes count as dots, which * crosses, where the name as it is does not match.
+// Match reports whether a glob, as of path.Match, matches a parameter's name: the whole, or a part that ends before a dot or slash, so
+// that "layer1" matches "layer1.0.conv.weight". Slashes count as dots, which * crosses, where the name as it is does not match.
 func Match(pattern, name string) (bool, error) {
 	if ok, err := path.Match(pattern, name); ok || err != nil {
 		return ok, err

@@ -55,7 +55,8 @@ func placed(t *testing.T) *onnx.Model {
 		Order: []string{"W1", "b1", "W2", "W3", "c", "shape", "axes"}, Consts: []string{"W1", "b1"},
 		Nodes: []string{
 			"a = MatMul(x, W1)", "b = Add(a, b1)", "r = Tanh(b)", // a layer in Constant nodes
-			"w2 = Cast(W2; to=1)", "d = MatMul(r, w2)", "c2 = Squeeze(c, axes)", "d2 = Add(d, c2)", // float16 behind a Cast, a bias behind a Squeeze
+			// float16 behind a Cast, a bias behind a Squeeze
+			"w2 = Cast(W2; to=1)", "d = MatMul(r, w2)", "c2 = Squeeze(c, axes)", "d2 = Add(d, c2)",
 			"e = pkg:layer(d2)", "e2 = pkg:layer(e)",
 			"fs = Constant(; value_floats=[0.5,-0.25,0.75])", "g = Add(e2, fs)", // a bias in an attribute, behind no layer
 			"w3 = Transpose(W3; perm=[1,0])", "i = Identity(w3)", "w3r = Reshape(i, shape)", "y = MatMul(g, w3r)",
@@ -182,8 +183,9 @@ func TestParametersInBodies(t *testing.T) {
 		branch("then_branch", testkit.Text{Out: []string{"r"}, Init: tensors{"w": testkit.RandN(2, 3, 3), "lo": tensor.Scalar(float32(0)),
 			"hi": tensor.Scalar(float32(6))},
 			Nodes: []string{"a = MatMul(x, w)", "b = MatMul(a, outer)", "r = Clip(b, lo, hi)"}}),
-		branch("else_branch", testkit.Text{Out: []string{"r"}, Init: tensors{"w": testkit.RandN(3, 3, 3), "scales": tensor.From([]float32{1,
-			1}, 2)}, Consts: []string{"w"},
+		branch("else_branch", testkit.Text{Out: []string{"r"},
+			Init: tensors{"w": testkit.RandN(3, 3, 3), "scales": tensor.From([]float32{1,
+				1}, 2)}, Consts: []string{"w"},
 			Nodes: []string{"a = MatMul(x, w)", "r = Resize(a, , scales)"}}))
 	p := testkit.Text{In: []string{"x[N,3]", "c bool[]"}, Out: []string{"y[N,3]"}, Init: tensors{"outer": testkit.RandN(1, 3, 3)}}.Model(t)
 	p.Graph.Node = append(p.Graph.Node, cond, testkit.Node(t, "y = Relu(h)"))
@@ -379,7 +381,8 @@ func TestNotTrained(t *testing.T) {
 	p := testkit.Text{
 		In: []string{"x[N,3]"}, Out: []string{"y[N,3]"}, Init: tensors{"w": testkit.RandN(1, 3, 3), "q": tensor.From([]int8{1, 2, 3}, 3),
 			"hi": tensor.Scalar(float32(6))},
-		Nodes: []string{"a = MatMul(x, w)", "f = Cast(q; to=1)", "b = Add(a, f)", "c = Clip(b, , hi)", "d = Add(c, s)", "y = pkg:f(d; k=2.5)"},
+		Nodes: []string{"a = MatMul(x, w)", "f = Cast(q; to=1)", "b = Add(a, f)", "c = Clip(b, , hi)", "d = Add(c, s)",
+			"y = pkg:f(d; k=2.5)"},
 	}.Model(t)
 	p.OpsetImport = append(p.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new("pkg"), Version: new(int64(1))})
 	inner := testkit.Text{Nodes: []string{"n = Constant(; value_float=@float:k)", "o = Mul(v, n)"}}.Graph(t)

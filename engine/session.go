@@ -364,7 +364,8 @@ func fits(t *tensor.Tensor, info *graph.Info, batched bool, free func() bool) er
 		return nil
 	}
 	if t.Rank() != len(info.Dims) {
-		return fmt.Errorf("%w: has shape %v, want %d axes as in %v", ErrShape, t.Shape(), len(info.Dims), IO{info.Name, info.DType, info.Dims})
+		return fmt.Errorf("%w: has shape %v, want %d axes as in %v", ErrShape, t.Shape(), len(info.Dims),
+			IO{info.Name, info.DType, info.Dims})
 	}
 	for i, d := range info.Dims {
 		if d.Size < 0 || t.Dim(i) == d.Size || i == 0 && batched && free() {

@@ -65,7 +65,8 @@ func TestOfficialSuite(t *testing.T) {
 		why = append(why, fmt.Sprintf("%4d %s", n, w))
 	}
 	slices.SortFunc(why, func(a, b string) int { return cmp.Compare(b, a) })
-	t.Logf("%d cases pass, %d are known to fail, %d need what the engine does not have:\n%s", passed, listed, total, strings.Join(why, "\n"))
+	t.Logf("%d cases pass, %d are known to fail, %d need what the engine does not have:\n%s", passed, listed, total,
+		strings.Join(why, "\n"))
 }
 
 // operatorsOf are the operators that the file of a case uses, bodies and functions included, each once.

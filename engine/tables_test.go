@@ -81,8 +81,9 @@ func TestNames(t *testing.T) {
 		"p2o.helper.constant.0": artefact, "scalar_tensor_default": artefact,
 		"c_lifted_tensor_0": artefact, "norm.eps": artefact, "bn.running_mean": artefact,
 		"alpha": hinted, "scale": hinted, "gamma_1": hinted, "bias": hinted,
-		"layers.0.alpha": named, "m.w": named, "block/alpha": named, "logit_scale": named, "temperature": named, "model.logit_scale": named,
-		"linear_0.b_0": named, "resweight": named,
+		"layers.0.alpha": named, "m.w": named, "block/alpha": named, "logit_scale": named, "temperature": named,
+		"model.logit_scale": named,
+		"linear_0.b_0":      named, "resweight": named,
 		"model/scaled/Mul/ReadVariableOp:0": named, "dense/bias": named,
 		"s": unknown, "w": unknown, "rate": unknown,
 	} {

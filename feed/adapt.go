@@ -7,8 +7,9 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Adapt is the batch x [N,…] in the form that an input takes: examples of another rank but as many numbers are reshaped, such as rows [N,F] for
-// an input [N,F,1,1] or pictures [N,H,W] for [N,1,H,W]; element types are converted as Convert does. Other shapes are left to the engine to judge.
+// Adapt is the batch x [N,…] in the form that an input takes: examples of another rank but as many numbers are reshaped, such as rows
+// [N,F] for an input [N,F,1,1] or pictures [N,H,W] for [N,1,H,W]; element types are converted as Convert does. Other shapes are left to
+// the engine to judge.
 func Adapt(io engine.IO, x *tensor.Tensor) (*tensor.Tensor, error) {
 	x, err := Convert(x, io.DType)
 	if err != nil || x.Rank() == 0 || x.Rank() == len(io.Dims) || len(io.Dims) < 1 || x.Dim(0) == 0 {
@@ -67,9 +68,9 @@ func fitting(io engine.IO, s tensor.Shape) tensor.Shape {
 	return shape
 }
 
-// Convert is x in element type d. Real numbers are rounded to another width of real numbers, and whole numbers to the nearest of 32 or 64 bits, as a decimal
-// would be; everything else must stay the number that it is: int64 token ids fit int32, class numbers stored as floats convert, 0.5 does not become an
-// integer.
+// Convert is x in element type d. Real numbers are rounded to another width of real numbers, and whole numbers to the nearest of 32 or 64
+// bits, as a decimal would be; everything else must stay the number that it is: int64 token ids fit int32, class numbers stored as floats
+// convert, 0.5 does not become an integer.
 func Convert(x *tensor.Tensor, d tensor.DType) (*tensor.Tensor, error) {
 	from := x.DType()
 	if from == d {
@@ -89,8 +90,8 @@ func Convert(x *tensor.Tensor, d tensor.DType) (*tensor.Tensor, error) {
 	return out, nil
 }
 
-// constant is the constant t for an input of n examples. One number fills the declared shape, free axes having the extents of the same symbols in sizes
-// (the first axis that of the batch); a tensor of one example is repeated; any other is fed as it is.
+// constant is the constant t for an input of n examples. One number fills the declared shape, free axes having the extents of the same
+// symbols in sizes (the first axis that of the batch); a tensor of one example is repeated; any other is fed as it is.
 func constant(io engine.IO, t *tensor.Tensor, n int, sizes map[string]int) (*tensor.Tensor, error) {
 	t, err := Convert(t, io.DType)
 	if err != nil {

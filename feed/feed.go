@@ -1,5 +1,5 @@
-// Package feed says what the inputs of a model get: which array of a batch, or which constant, goes to which input, in which element type, and
-// how many examples at a time. Everything that runs a model over a data set goes through a Plan.
+// Package feed says what the inputs of a model get: which array of a batch, or which constant, goes to which input, in which element
+// type, and how many examples at a time. Everything that runs a model over a data set goes through a Plan.
 //
 // An array is bound by the name of the input. The array without a name (Batch.X) goes to the input that nothing else feeds, and so
 // does a single named one. What is left over is refused by name, with its shape.
@@ -19,8 +19,9 @@ import (
 
 // Options change what the inputs get. The zero value binds by name.
 type Options struct {
-	Set  map[string]*tensor.Tensor // constants by input: one number fills the input's shape; a tensor is fed as it is, or repeated for each example
-	From map[string]string         // array by input, where the names differ; "x" is the array without a name
+	// constants by input: one number fills the input's shape; a tensor is fed as it is, or repeated for each example
+	Set  map[string]*tensor.Tensor
+	From map[string]string // array by input, where the names differ; "x" is the array without a name
 }
 
 // UnboundError is the error of an input that nothing feeds.
@@ -43,7 +44,8 @@ func (e *UnboundError) Error() string {
 	for _, io := range e.More {
 		also += fmt.Sprintf(", nor for %v", io)
 	}
-	return fmt.Sprintf("nothing is given for input %v%s; %s: name an array of the data %q (npz), give --input %[4]s=COLUMN,… (csv) or a constant, --set %[4]s=1",
+	return fmt.Sprintf("nothing is given for input %v%s; %s: name an array of the data %q (npz), give --input %[4]s=COLUMN,… (csv) or a "+
+		"constant, --set %[4]s=1",
 		e.Input, also, have, e.Input.Name)
 }
 

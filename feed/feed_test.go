@@ -54,7 +54,8 @@ func example(x bool, fields ...string) data.Example {
 }
 
 func TestBinding(t *testing.T) {
-	ids, mask, x := input{"input_ids", tensor.Int64, []any{"N", "T"}}, input{"attention_mask", tensor.Int64, []any{"N", "T"}}, input{"x", tensor.Float32, []any{"N", 2}}
+	ids, mask, x := input{"input_ids", tensor.Int64, []any{"N", "T"}}, input{"attention_mask", tensor.Int64, []any{"N", "T"}},
+		input{"x", tensor.Float32, []any{"N", 2}}
 	for _, c := range []struct {
 		name string
 		ins  []input
@@ -65,16 +66,24 @@ func TestBinding(t *testing.T) {
 		note string
 	}{
 		{"the only one", []input{{"input.1", tensor.Float32, []any{"N", 2}}}, example(true), Options{}, []string{"-"}, "", ""},
-		{"by name", []input{ids, mask}, example(false, "attention_mask", "input_ids"), Options{}, []string{"input_ids", "attention_mask"}, "", ""},
-		{"by name but for case and punctuation", []input{{"Input.1:0", tensor.Float32, []any{"N", 2}}, mask}, example(false, "input_1", "attention-mask"), Options{}, []string{"input_1", "attention-mask"}, "", ""},
+		{"by name", []input{ids, mask}, example(false, "attention_mask", "input_ids"), Options{}, []string{"input_ids", "attention_mask"},
+			"", ""},
+		{"by name but for case and punctuation", []input{{"Input.1:0", tensor.Float32, []any{"N", 2}}, mask},
+			example(false, "input_1", "attention-mask"), Options{}, []string{"input_1", "attention-mask"}, "", ""},
 		{"x and a named one", []input{x, mask}, example(true, "attention_mask"), Options{}, []string{"-", "attention_mask"}, "", ""},
 		{"a single named array for the only input", []input{x}, example(false, "pixels"), Options{}, []string{"pixels"}, "", ""},
-		{"a mask that is not given", []input{ids, mask}, example(true), Options{}, nil, "input attention_mask int64[N,T]; x can feed one input, such as input_ids", ""},
-		{"... with its shape and the way out", []input{ids, mask}, example(false, "input_ids"), Options{}, nil, "attention_mask int64[N,T]", ""},
-		{"... as a constant", []input{ids, mask}, example(false, "input_ids"), Options{Set: map[string]*tensor.Tensor{"attention_mask": tensor.Scalar(int64(1))}}, []string{"input_ids", "="}, "", ""},
-		{"renamed", []input{ids, mask}, example(false, "a", "b"), Options{From: map[string]string{"input_ids": "b", "attention_mask": "a"}}, []string{"b", "a"}, "", ""},
-		{"renamed from nothing", []input{ids}, example(false, "tokens"), Options{From: map[string]string{"input_ids": "token"}}, nil, `did you mean "tokens"`, ""},
-		{"a constant for nothing", []input{x}, example(true), Options{Set: map[string]*tensor.Tensor{"y": tensor.Scalar(int64(1))}}, nil, "no such input", ""},
+		{"a mask that is not given", []input{ids, mask}, example(true), Options{}, nil,
+			"input attention_mask int64[N,T]; x can feed one input, such as input_ids", ""},
+		{"... with its shape and the way out", []input{ids, mask}, example(false, "input_ids"), Options{}, nil,
+			"attention_mask int64[N,T]", ""},
+		{"... as a constant", []input{ids, mask}, example(false, "input_ids"),
+			Options{Set: map[string]*tensor.Tensor{"attention_mask": tensor.Scalar(int64(1))}}, []string{"input_ids", "="}, "", ""},
+		{"renamed", []input{ids, mask}, example(false, "a", "b"),
+			Options{From: map[string]string{"input_ids": "b", "attention_mask": "a"}}, []string{"b", "a"}, "", ""},
+		{"renamed from nothing", []input{ids}, example(false, "tokens"), Options{From: map[string]string{"input_ids": "token"}}, nil,
+			`did you mean "tokens"`, ""},
+		{"a constant for nothing", []input{x}, example(true), Options{Set: map[string]*tensor.Tensor{"y": tensor.Scalar(int64(1))}}, nil,
+			"no such input", ""},
 		{"an array that nothing takes", []input{x}, example(true, "age"), Options{}, []string{"-"}, "", `"age"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -105,7 +114,8 @@ func TestBinding(t *testing.T) {
 		})
 	}
 	var unbound *UnboundError
-	if _, err := New(model(t, ids, mask), example(false, "input_ids"), Options{}); !errors.As(err, &unbound) || unbound.Input.Name != "attention_mask" {
+	if _, err := New(model(t, ids, mask), example(false, "input_ids"), Options{}); !errors.As(err, &unbound) ||
+		unbound.Input.Name != "attention_mask" {
 		t.Errorf("%v is no UnboundError", err)
 	}
 }
@@ -169,10 +179,12 @@ func TestAdapt(t *testing.T) {
 }
 
 func TestConstants(t *testing.T) {
-	m := model(t, input{"x", tensor.Int64, []any{"N", "T"}}, input{"mask", tensor.Float32, []any{"N", "T"}}, input{"state", tensor.Float32, []any{2, "N", 3}}, input{"rate", tensor.Int64, []any{}},
+	m := model(t, input{"x", tensor.Int64, []any{"N", "T"}}, input{"mask", tensor.Float32, []any{"N", "T"}},
+		input{"state", tensor.Float32, []any{2, "N", 3}}, input{"rate", tensor.Int64, []any{}},
 		input{"each", tensor.Float32, []any{"N", 2}})
 	p, err := New(m, data.Example{X: tensor.From([]int64{1, 2, 3}, 3)}, Options{Set: map[string]*tensor.Tensor{
-		"mask": tensor.Scalar(int64(1)), "state": tensor.Scalar(0.5), "rate": tensor.Scalar(int64(16000)), "each": tensor.From([]float64{7, 8}, 2),
+		"mask": tensor.Scalar(int64(1)), "state": tensor.Scalar(0.5), "rate": tensor.Scalar(int64(16000)),
+		"each": tensor.From([]float64{7, 8}, 2),
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -181,7 +193,8 @@ func TestConstants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]string{"x": "int64[2,3]", "mask": "float32[2,3]", "state": "float32[2,2,3]", "rate": "int64[]", "each": "float32[2,2]"} {
+	for name, want := range map[string]string{"x": "int64[2,3]", "mask": "float32[2,3]", "state": "float32[2,2,3]", "rate": "int64[]",
+		"each": "float32[2,2]"} {
 		if got := feeds[name].String(); got != want {
 			t.Errorf("%s is %s, want %s", name, got, want)
 		}
@@ -208,7 +221,8 @@ func TestFixedBatch(t *testing.T) {
 	}
 	n := 6
 	b := &data.Batch{IDs: make([]string, n), X: tensor.From([]float32{0, 1, 2, 3, 4, 5}, n, 1)}
-	rows := Rows{Same: map[string]*tensor.Tensor{"label": tensor.From([]int64{0, 1, 2, 3, 4, 5}, n)}, Weight: map[string]*tensor.Tensor{"weight": tensor.From([]float32{1, 1, 1, 1, 1, 1}, n)}}
+	rows := Rows{Same: map[string]*tensor.Tensor{"label": tensor.From([]int64{0, 1, 2, 3, 4, 5}, n)},
+		Weight: map[string]*tensor.Tensor{"weight": tensor.From([]float32{1, 1, 1, 1, 1, 1}, n)}}
 	var out *tensor.Tensor
 	sum, parts := 0.0, 0
 	err = p.Run(context.Background(), s, b, rows, func(part Part) error {

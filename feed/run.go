@@ -37,8 +37,8 @@ type Part struct {
 }
 
 // Run runs s on the examples of b and calls got for each part. A model that takes any number of examples gets them all at once; one that
-// takes its own number only gets so many at a time, the last ones filled up with copies of the first that got never sees. What a result holds is
-// valid until got returns.
+// takes its own number only gets so many at a time, the last ones filled up with copies of the first that got never sees. What a result
+// holds is valid until got returns.
 func (p *Plan) Run(ctx context.Context, s *engine.Session, b *data.Batch, more Rows, got func(Part) error) error {
 	feeds, err := p.Feeds(b)
 	if err != nil {
@@ -66,7 +66,8 @@ func (p *Plan) Batch() int {
 }
 
 // RunFeeds is Run for inputs that are at hand: n examples each, constants as they are to be fed.
-func (p *Plan) RunFeeds(ctx context.Context, s *engine.Session, feeds map[string]*tensor.Tensor, n int, more Rows, got func(Part) error) error {
+func (p *Plan) RunFeeds(ctx context.Context, s *engine.Session, feeds map[string]*tensor.Tensor, n int, more Rows,
+	got func(Part) error) error {
 	size := n
 	if fixed := p.Batch(); fixed > 0 {
 		size = fixed

@@ -91,11 +91,13 @@ type bencher struct {
 // Bench times the inference, the training step or the gradient norms of a model.
 func Bench(ctx context.Context, c BenchConfig, rep Reporter) (*BenchReport, error) {
 	rep = orQuiet(rep)
-	c.Mode, c.Batch, c.N, c.BN, c.Loss = cmp.Or(c.Mode, "infer"), cmp.Or(c.Batch, 1), cmp.Or(c.N, 20), cmp.Or(c.BN, "frozen"), cmp.Or(c.Loss, "auto")
+	c.Mode, c.Batch, c.N, c.BN, c.Loss = cmp.Or(c.Mode, "infer"), cmp.Or(c.Batch, 1), cmp.Or(c.N, 20), cmp.Or(c.BN, "frozen"),
+		cmp.Or(c.Loss, "auto")
 	if c.Warmup == nil {
 		c.Warmup = new(3)
 	}
-	r := &BenchReport{Schema: "gtk.bench/1", Model: c.Model, Mode: c.Mode, Batch: c.Batch, N: c.N, ISA: kernel.CurrentISA().String(), DryRun: c.DryRun}
+	r := &BenchReport{Schema: "gtk.bench/1", Model: c.Model, Mode: c.Mode, Batch: c.Batch, N: c.N, ISA: kernel.CurrentISA().String(),
+		DryRun: c.DryRun}
 	if modes := []string{"infer", "train", "grand"}; !slices.Contains(modes, r.Mode) {
 		return nil, usagef("--mode %q: want infer, train or grand%s", r.Mode, registry.Hint(r.Mode, modes))
 	}
@@ -166,7 +168,8 @@ func (b *bencher) query(c BenchConfig) (engine.Query, error) {
 	case "train":
 		bn = engine.BNTrain
 		if r.Mode == "grand" {
-			return engine.Query{}, usagef("--mode grand needs --bn frozen: with the statistics of the batch, no example has a gradient of its own")
+			return engine.Query{}, usagef("--mode grand needs --bn frozen: with the statistics of the batch, no example has a gradient " +
+				"of its own")
 		}
 	default:
 		return engine.Query{}, usagef("--bn %q: want frozen or train", r.BN)

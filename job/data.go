@@ -59,7 +59,8 @@ func Data(c DataConfig) (*DataReport, error) {
 		return nil, err
 	}
 	s := data.Summarise(ds, c.Check)
-	r := &DataReport{Schema: "gtk.data/1", Spec: c.Data, N: s.N, Classes: append([]string{}, s.Classes...), Shape: s.Shape, PerClass: s.PerClass, Sheet: c.Sheet, Warnings: append([]string{}, s.Warnings...), Summary: s}
+	r := &DataReport{Schema: "gtk.data/1", Spec: c.Data, N: s.N, Classes: append([]string{}, s.Classes...), Shape: s.Shape,
+		PerClass: s.PerClass, Sheet: c.Sheet, Warnings: append([]string{}, s.Warnings...), Summary: s}
 	if c.Sheet != "" {
 		sheet, err := data.ContactSheet(ds, cmp.Or(c.PerClass, 10), cmp.Or(c.Cell, 64))
 		if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// readOptions are o with the list of classes (nil leaves it to the data), what is said of labels and inputs, and tensor files read. Pictures are laid on the
-// ground that pre says, if it is not nil and o says none.
+// readOptions are o with the list of classes (nil leaves it to the data), what is said of labels and inputs, and tensor files read.
+// Pictures are laid on the ground that pre says, if it is not nil and o says none.
 func readOptions(o data.Options, classes []string, u UseOptions, pre *data.Preprocess) data.Options {
 	o.Classes, o.TensorFile = classes, readTensorFile
 	if o.Alpha == "" && pre != nil {
@@ -25,8 +25,8 @@ func readOptions(o data.Options, classes []string, u UseOptions, pre *data.Prepr
 	return o
 }
 
-// openFor opens the data set spec for the model l. Class names that are numbers mean those classes of a model that has so many and no names for them, also
-// where the data lack some: 0, 1 and 5 are not 0, 1 and 2.
+// openFor opens the data set spec for the model l. Class names that are numbers mean those classes of a model that has so many and no
+// names for them, also where the data lack some: 0, 1 and 5 are not 0, 1 and 2.
 func openFor(l *Model, spec string, do data.Options, o UseOptions) (data.Dataset, error) {
 	o = o.remembered(l)
 	ds, err := data.Open(spec, readOptions(do, l.Labels, o, l.Pre))

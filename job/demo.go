@@ -57,8 +57,8 @@ type demo struct {
 	r      DemoReport
 }
 
-// Demo tells the whole story on built-in data, offline: it imports, evaluates, fine-tunes, explains, finds planted label errors and exports, and
-// writes report.html.
+// Demo tells the whole story on built-in data, offline: it imports, evaluates, fine-tunes, explains, finds planted label errors and
+// exports, and writes report.html.
 func Demo(ctx context.Context, c DemoConfig, rep Reporter) (*DemoReport, error) {
 	c.Out = cmp.Or(c.Out, "gtk-demo")
 	d := &demo{c: c, rep: orQuiet(rep), dir: c.Out, page: report.New("What gtk does", ""), r: DemoReport{Schema: "gtk.demo/1", Out: c.Out}}
@@ -72,7 +72,8 @@ func Demo(ctx context.Context, c DemoConfig, rep Reporter) (*DemoReport, error) 
 		name string
 		run  func(ctx context.Context, s *DemoStep) error
 	}{
-		{"import", d.importStep}, {"eval", d.evalStep}, {"finetune", d.finetuneStep}, {"explain", d.explainStep}, {"prune-data", d.pruneStep}, {"export", d.exportStep},
+		{"import", d.importStep}, {"eval", d.evalStep}, {"finetune", d.finetuneStep}, {"explain", d.explainStep},
+		{"prune-data", d.pruneStep}, {"export", d.exportStep},
 	} {
 		begin := time.Now()
 		step := DemoStep{Name: s.name, Values: map[string]any{}}
@@ -94,7 +95,8 @@ func Demo(ctx context.Context, c DemoConfig, rep Reporter) (*DemoReport, error) 
 
 // overview fills the first section. The page holds no times, so that the same program writes the same page.
 func (d *demo) overview(s *report.Section) {
-	d.page.Lead = "Any ONNX model, on a CPU: checked, measured, trained, explained, its data cleaned, and given back as ONNX. Everything on this page was made by one command, offline, with data and models that are part of the program."
+	d.page.Lead = "Any ONNX model, on a CPU: checked, measured, trained, explained, its data cleaned, and given back as ONNX. " +
+		"Everything on this page was made by one command, offline, with data and models that are part of the program."
 	d.page.Kicker, d.page.Footer = "gtk demo", "Made by gtk demo. The models and maps are in the files beside this page."
 	t := report.Table{Head: []string{"Step", "What came out"}}
 	byHand := report.Table{Head: []string{"Command"}}
@@ -119,16 +121,20 @@ func (d *demo) importStep(_ context.Context, s *DemoStep) error {
 		return err
 	}
 	s.Command = "gtk import shapes.onnx"
-	s.Says = fmt.Sprintf("a residual network: %d nodes, %s parameters, %s multiplications a picture; all of it runs and trains", len(ins.Layers), units.Count(ins.Parameters), units.Count(ins.MACs))
+	s.Says = fmt.Sprintf("a residual network: %d nodes, %s parameters, %s multiplications a picture; all of it runs and trains",
+		len(ins.Layers), units.Count(ins.Parameters), units.Count(ins.MACs))
 	s.Values["parameters"], s.Values["macs"] = ins.Parameters, ins.MACs
 	t := report.Table{Head: []string{"Layer", "Operator", "Output", "Parameters", "MACs"}, Numeric: []int{3, 4}}
 	for _, x := range ins.Layers {
-		t.Rows = append(t.Rows, []report.Cell{{Text: x.Name, Code: true}, report.C(x.Op), report.C(units.Dims(dimsOf(x.Shape))), report.C(units.Count(x.Parameters)), report.C(units.Count(x.MACs))})
+		t.Rows = append(t.Rows, []report.Cell{{Text: x.Name, Code: true}, report.C(x.Op), report.C(units.Dims(dimsOf(x.Shape))),
+			report.C(units.Count(x.Parameters)), report.C(units.Count(x.MACs))})
 	}
-	d.page.Section("Import", "A model is read, checked, and shown layer by layer. Class names and preprocessing travel inside the file, so that later steps need no flags.").Add(
+	d.page.Section("Import", "A model is read, checked, and shown layer by layer. Class names and preprocessing travel inside the file, "+
+		"so that later steps need no flags.").Add(
 		report.Facts{
 			{Label: "Parameters", Value: units.Count(ins.Parameters)}, {Label: "MACs a picture", Value: units.Count(ins.MACs)},
-			{Label: "Input", Value: units.Dims(dimsOf(d.shapes.Inputs()[0].Dims))}, {Label: "Classes", Value: fmt.Sprint(len(d.shapes.Labels))},
+			{Label: "Input", Value: units.Dims(dimsOf(d.shapes.Inputs()[0].Dims))},
+			{Label: "Classes", Value: fmt.Sprint(len(d.shapes.Labels))},
 		}, report.Details{Summary: fmt.Sprintf("All %d layers", len(ins.Layers)), Blocks: []report.Block{t}})
 	return nil
 }
@@ -151,13 +157,16 @@ func (d *demo) evalStep(ctx context.Context, s *DemoStep) error {
 	s.Values["accuracy"], s.Values["n"] = r.Accuracy, r.N
 	t := report.Table{Head: []string{"Class", "Pictures", "Accuracy", "Mostly taken for"}, Numeric: []int{1}}
 	for _, p := range r.PerClass {
-		t.Rows = append(t.Rows, []report.Cell{report.C(p.Class), report.C(fmt.Sprint(p.N)), report.Percent(float64(p.Accuracy)), report.C(r.Mistake(p.Class))})
+		t.Rows = append(t.Rows, []report.Cell{report.C(p.Class), report.C(fmt.Sprint(p.N)), report.Percent(float64(p.Accuracy)),
+			report.C(r.Mistake(p.Class))})
 	}
 	blocks := report.Columns{t}
 	if sheet, err := data.ContactSheet(ds, 6, 48); err == nil {
-		blocks = append(blocks, report.Figure{Image: sheet, Alt: "six pictures of each class", Caption: "Test pictures, drawn by the program"})
+		blocks = append(blocks, report.Figure{Image: sheet, Alt: "six pictures of each class",
+			Caption: "Test pictures, drawn by the program"})
 	}
-	d.page.Section("Evaluate", fmt.Sprintf("Accuracy %s on %d pictures that took no part in training.", units.Percent(float64(r.Accuracy)), r.N)).Add(blocks)
+	d.page.Section("Evaluate", fmt.Sprintf("Accuracy %s on %d pictures that took no part in training.",
+		units.Percent(float64(r.Accuracy)), r.N)).Add(blocks)
 	return nil
 }
 
@@ -196,7 +205,8 @@ func (d *demo) finetuneStep(ctx context.Context, s *DemoStep) error {
 		return err
 	}
 	res, err := fitStage(ctx, m, tr, train.Config{
-		Feed: plan, Epochs: demoEpochs, Optimizer: o, Schedule: optim.Cosine{Max: info.LR}, Preprocess: &pre, Shuffle: true, Seed: d.c.Seed, Val: val,
+		Feed: plan, Epochs: demoEpochs, Optimizer: o, Schedule: optim.Cosine{Max: info.LR}, Preprocess: &pre, Shuffle: true,
+		Seed: d.c.Seed, Val: val,
 	}, "finetune", d.rep)
 	if err != nil {
 		return err
@@ -215,12 +225,17 @@ func (d *demo) finetuneStep(ctx context.Context, s *DemoStep) error {
 		return err
 	}
 	digits.Pre, d.digits = &pre, digits
-	s.Command = fmt.Sprintf("gtk finetune mlp.onnx --data digits#train --val digits#test --optimizer diffgrad --epochs %d -o digits.onnx", demoEpochs)
-	s.Says = fmt.Sprintf("handwritten digits by diffGrad: %s → %s after %d steps; the written file gives the same outputs (largest difference %.2g)",
+	s.Command = fmt.Sprintf("gtk finetune mlp.onnx --data digits#train --val digits#test --optimizer diffgrad --epochs %d -o digits.onnx",
+		demoEpochs)
+	s.Says = fmt.Sprintf("handwritten digits by diffGrad: %s → %s after %d steps; the written file gives the same outputs (largest "+
+		"difference %.2g)",
 		units.Percent(res.Before.Accuracy), units.Percent(res.After.Accuracy), res.Steps, v.MaxAbs)
-	s.Values["before"], s.Values["after"], s.Values["steps"], s.Values["verify"] = Number(res.Before.Accuracy), Number(res.After.Accuracy), res.Steps, v
-	acc := report.LineChart{Title: "Accuracy", XLabel: "epoch", YLabel: "share", Series: []report.Series{{Name: "training"}, {Name: "test"}}}
-	loss := report.LineChart{Title: "Loss", XLabel: "epoch", YLabel: "cross-entropy", Series: []report.Series{{Name: "training"}, {Name: "test"}}, LogY: true}
+	s.Values["before"], s.Values["after"], s.Values["steps"], s.Values["verify"] = Number(res.Before.Accuracy),
+		Number(res.After.Accuracy), res.Steps, v
+	acc := report.LineChart{Title: "Accuracy", XLabel: "epoch", YLabel: "share",
+		Series: []report.Series{{Name: "training"}, {Name: "test"}}}
+	loss := report.LineChart{Title: "Loss", XLabel: "epoch", YLabel: "cross-entropy",
+		Series: []report.Series{{Name: "training"}, {Name: "test"}}, LogY: true}
 	for _, h := range res.History {
 		for i, y := range []float64{h.TrainAcc, h.Val.Accuracy} {
 			acc.Series[i].X, acc.Series[i].Y = append(acc.Series[i].X, float64(h.Epoch)), append(acc.Series[i].Y, y)
@@ -229,10 +244,12 @@ func (d *demo) finetuneStep(ctx context.Context, s *DemoStep) error {
 			loss.Series[i].X, loss.Series[i].Y = append(loss.Series[i].X, float64(h.Epoch)), append(loss.Series[i].Y, y)
 		}
 	}
-	d.page.Section("Fine-tune", "A small network learns handwritten digits with diffGrad, an Adam that brakes where the gradient stays the same. The trained file is read back and gives the same outputs bit for bit.").Add(
+	d.page.Section("Fine-tune", "A small network learns handwritten digits with diffGrad, an Adam that brakes where the gradient stays "+
+		"the same. The trained file is read back and gives the same outputs bit for bit.").Add(
 		report.Facts{
 			{Label: "Test accuracy before", Value: units.Percent(res.Before.Accuracy)},
-			{Label: "after", Value: units.Percent(res.After.Accuracy), Detail: units.Plural(res.Epochs, "epoch") + ", " + units.Plural(res.Steps, "step"), Tone: report.Good},
+			{Label: "after", Value: units.Percent(res.After.Accuracy),
+				Detail: units.Plural(res.Epochs, "epoch") + ", " + units.Plural(res.Steps, "step"), Tone: report.Good},
 			{Label: "File read back", Value: fmt.Sprintf("± %.2g", v.MaxAbs), Detail: "largest difference of an output"},
 		}, report.Columns{acc, loss})
 	return nil
@@ -265,11 +282,13 @@ func (d *demo) pruneStep(ctx context.Context, s *DemoStep) error {
 	pre := data.Suggested(ds)
 	const epochs = 6
 	if _, err := fitStage(ctx, m, ds, train.Config{
-		Epochs: epochs, Optimizer: o, Schedule: optim.Cosine{Max: 0.006}, Preprocess: &pre, Shuffle: true, Seed: d.c.Seed, BN: engine.BNTrain,
+		Epochs: epochs, Optimizer: o, Schedule: optim.Cosine{Max: 0.006}, Preprocess: &pre, Shuffle: true, Seed: d.c.Seed,
+		BN: engine.BNTrain,
 	}, "prune-data", d.rep); err != nil {
 		return err
 	}
-	x, err := prune.Run(ctx, "el2n", ds, prune.RunConfig{ScoreConfig: prune.ScoreConfig{Preprocess: &pre}, Model: func(context.Context, int) (*engine.Model, error) { return m, nil }})
+	x, err := prune.Run(ctx, "el2n", ds, prune.RunConfig{ScoreConfig: prune.ScoreConfig{Preprocess: &pre},
+		Model: func(context.Context, int) (*engine.Model, error) { return m, nil }})
 	if err != nil {
 		return err
 	}
@@ -287,14 +306,20 @@ func (d *demo) pruneStep(ctx context.Context, s *DemoStep) error {
 	if err := WriteTo(filepath.Join(d.dir, "keep.txt"), func(w io.Writer) error { return x.WriteKeep(w, kept) }); err != nil {
 		return err
 	}
-	s.Command = fmt.Sprintf("gtk prune-data resnet8.onnx --data %s --score el2n --score-epochs %d --keep 0.5 --drop-top 0.04 -o pruned", units.Quote(demoNoisy), epochs)
-	s.Says = fmt.Sprintf("%d of the %d most suspicious labels (2 %%) are among the %d that were planted wrong; chance would find %.1f", hit, len(top), planted, float64(len(top)*planted)/float64(ds.Len()))
+	s.Command = fmt.Sprintf("gtk prune-data resnet8.onnx --data %s --score el2n --score-epochs %d --keep 0.5 --drop-top 0.04 -o pruned",
+		units.Quote(demoNoisy), epochs)
+	s.Says = fmt.Sprintf("%d of the %d most suspicious labels (2 %%) are among the %d that were planted wrong; chance would find %.1f",
+		hit, len(top), planted, float64(len(top)*planted)/float64(ds.Len()))
 	s.Values["planted"], s.Values["suspects"], s.Values["found"], s.Values["kept"] = planted, len(top), hit, len(kept)
-	d.page.Section("Clean the data", fmt.Sprintf("%d of %d training pictures were given a wrong label on purpose. A network is trained on all of them for %d epochs, and each picture is scored by EL2N, the length of the error of its prediction.",
+	d.page.Section("Clean the data", fmt.Sprintf("%d of %d training pictures were given a wrong label on purpose. A network is trained "+
+		"on all of them for %d epochs, and each picture is scored by EL2N, the length of the error of its prediction.",
 		planted, ds.Len(), epochs)).Add(report.Facts{
 		{Label: "Suspects", Value: fmt.Sprint(len(top)), Detail: "the highest 2 % of scores"},
-		{Label: "of them planted", Value: fmt.Sprint(hit), Detail: fmt.Sprintf("%d planted in all; chance would find %.1f", planted, float64(len(top)*planted)/float64(ds.Len())), Tone: report.Good},
-		{Label: "Kept", Value: fmt.Sprint(len(kept)), Detail: fmt.Sprintf("half of the data, without the 4 %% with the highest scores; %d planted errors left of %d", in, planted)},
+		{Label: "of them planted", Value: fmt.Sprint(hit),
+			Detail: fmt.Sprintf("%d planted in all; chance would find %.1f", planted, float64(len(top)*planted)/float64(ds.Len())),
+			Tone:   report.Good},
+		{Label: "Kept", Value: fmt.Sprint(len(kept)), Detail: fmt.Sprintf("half of the data, without the 4 %% with the highest scores; "+
+			"%d planted errors left of %d", in, planted)},
 	})
 	sc := &scoring{trainee: &trainee{use: &use{Model: &Model{Model: m}}, train: ds}, scores: map[string]*prune.Scores{"el2n": x}}
 	sc.section(d.page, "el2n", kept)

@@ -39,10 +39,14 @@ func (d *demo) exportStep(ctx context.Context, s *DemoStep) error {
 	}
 	nodes := len(file.Proto.GetGraph().GetNode())
 	s.Command = "gtk export digits.onnx -o out.onnx"
-	s.Says = fmt.Sprintf("digits.onnx, and its loss with all gradients as one ONNX graph of %d nodes that any runtime can run (checked: largest difference %.2g)", nodes, off)
+	s.Says = fmt.Sprintf("digits.onnx, and its loss with all gradients as one ONNX graph of %d nodes that any runtime can run (checked: "+
+		"largest difference %.2g)", nodes, off)
 	s.Values["nodes"], s.Values["max_abs"] = nodes, off
-	d.page.Section("Export", "What was trained is an ordinary ONNX file, digits.onnx. Its training step is one too: the graph of the loss and of the gradients by every weight, in ONNX's own operators.").Add(
-		report.Facts{{Label: "Nodes", Value: fmt.Sprint(nodes), Detail: "digits-gradients.onnx"}, {Label: "Largest difference", Value: fmt.Sprintf("%.2g", off), Detail: "of a gradient, read back and run as a plain model", Tone: report.Good}})
+	d.page.Section("Export", "What was trained is an ordinary ONNX file, digits.onnx. Its training step is one too: the graph of the "+
+		"loss and of the gradients by every weight, in ONNX's own operators.").Add(
+		report.Facts{{Label: "Nodes", Value: fmt.Sprint(nodes), Detail: "digits-gradients.onnx"},
+			{Label: "Largest difference", Value: fmt.Sprintf("%.2g", off), Detail: "of a gradient, read back and run as a plain model",
+				Tone: report.Good}})
 	return nil
 }
 
@@ -73,7 +77,8 @@ func (d *demo) compareExport(ctx context.Context, path string, q engine.Query, n
 		if err != nil {
 			return 0, err
 		}
-		feeds := map[string]*tensor.Tensor{d.digits.Inputs()[0].Name: batch.X, task.LabelInput: tensor.From(batch.Labels, len(batch.Labels))}
+		feeds := map[string]*tensor.Tensor{d.digits.Inputs()[0].Name: batch.X,
+			task.LabelInput: tensor.From(batch.Labels, len(batch.Labels))}
 		ra, err := a.Run(ctx, feeds)
 		if err != nil {
 			return 0, err

@@ -89,8 +89,10 @@ type OpCount struct {
 // described as far as possible, with LoadErr set.
 func describe(m *onnx.Model, threads int, inputs []tensor.Shape) (*Description, error) {
 	p := m.Proto
-	d := &Description{Model: m.Path, IRVersion: p.GetIrVersion(), Producer: strings.TrimSpace(p.GetProducerName() + " " + p.GetProducerVersion()),
-		Opsets: []Opset{}, Inputs: ioReports(m.Inputs()), Outputs: ioReports(m.Outputs()), Ops: opReports(m), Nodes: len(p.GetGraph().GetNode()),
+	d := &Description{Model: m.Path, IRVersion: p.GetIrVersion(),
+		Producer: strings.TrimSpace(p.GetProducerName() + " " + p.GetProducerVersion()),
+		Opsets:   []Opset{}, Inputs: ioReports(m.Inputs()), Outputs: ioReports(m.Outputs()), Ops: opReports(m),
+		Nodes:    len(p.GetGraph().GetNode()),
 		Warnings: append([]string{}, m.Warnings()...), At: map[string][]int{}, NotTrained: []FixedReport{}}
 	for _, o := range p.GetOpsetImport() {
 		d.Opsets = append(d.Opsets, Opset{cmp.Or(o.GetDomain(), "ai.onnx"), o.GetVersion()})
@@ -125,7 +127,8 @@ func describe(m *onnx.Model, threads int, inputs []tensor.Shape) (*Description, 
 	case err != nil && inputs != nil:
 		return nil, badInput(err)
 	case err != nil:
-		d.warn("shapes, MACs and memory are not known: the sizes that were tried for the inputs do not fit (%v); gtk inspect --input NAME=SHAPE takes others", err)
+		d.warn("shapes, MACs and memory are not known: the sizes that were tried for the inputs do not fit (%v); gtk inspect --input "+
+			"NAME=SHAPE takes others", err)
 		in = em.Weights()
 	}
 	d.inspection = in
@@ -157,14 +160,17 @@ func (d *Description) advise(m *engine.Model) {
 	ins := m.Inputs()
 	if d.Preprocess == nil && len(ins) == 1 && len(ins[0].Dims) == 4 {
 		if _, _, err := completePreprocess(nil, ins[0]); err == nil {
-			d.warn("it takes pictures and does not say how they are prepared: give --image-size, --resize, --channels, --scale, --mean, --std to gtk import -o, and no later command needs them")
+			d.warn("it takes pictures and does not say how they are prepared: give --image-size, --resize, --channels, --scale, --mean, " +
+				"--std to gtk import -o, and no later command needs them")
 		}
 	}
 	if d.Task != nil && d.Labels > 0 && d.Task.Kind != "" && d.Task.Kind != task.Regression && d.Labels != d.Task.Classes {
-		d.warn("%s given, and output %q has %s", units.Of(d.Labels, "the name of 1 class is", "the names of %d classes are"), d.Task.Output, units.Plural(d.Task.Classes, "class"))
+		d.warn("%s given, and output %q has %s", units.Of(d.Labels, "the name of 1 class is", "the names of %d classes are"),
+			d.Task.Output, units.Plural(d.Task.Classes, "class"))
 	}
 	if d.inspection.Unknown > 0 {
-		d.warn("%s known only when it runs, and missing from MACs and memory", units.Of(d.inspection.Unknown, "the shape of 1 layer is", "the shapes of %d layers are"))
+		d.warn("%s known only when it runs, and missing from MACs and memory",
+			units.Of(d.inspection.Unknown, "the shape of 1 layer is", "the shapes of %d layers are"))
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// displayed is the picture x for people to look at. Pictures that do not use the range of a byte, such as the digits with values of 0..16, are
-// brightened as their preprocessing says.
+// displayed is the picture x for people to look at. Pictures that do not use the range of a byte, such as the digits with values of
+// 0..16, are brightened as their preprocessing says.
 func displayed(x *tensor.Tensor, pre *data.Preprocess) (image.Image, error) {
 	if pre == nil || pre.Scale*255 < 1.5 || x.DType() != tensor.Uint8 || x.Len() == 0 || float64(slices.Max(x.Bytes()))*pre.Scale > 1.001 {
 		return data.ToImage(x)

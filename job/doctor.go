@@ -39,7 +39,8 @@ type DoctorReport struct {
 func Doctor(version string, threads int) *DoctorReport {
 	pool := parallel.New(threads)
 	defer pool.Close()
-	r := &DoctorReport{Schema: "gtk.doctor/1", Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPU: cpuName(), Features: cpuFeatures(),
+	r := &DoctorReport{Schema: "gtk.doctor/1", Version: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		CPU: cpuName(), Features: cpuFeatures(),
 		ISA: kernel.CurrentISA().String(), Processors: runtime.NumCPU(), Threads: pool.Threads(), LatestOpset: onnx.LatestOpset,
 		Warnings: []string{}}
 	if table, err := Operators(OperatorsConfig{}); err == nil {
@@ -81,7 +82,8 @@ func cpuFeatures() []string {
 		has  bool
 	}{
 		{"sse4.1", cpu.X86.HasSSE41}, {"avx", cpu.X86.HasAVX}, {"avx2", cpu.X86.HasAVX2}, {"fma", cpu.X86.HasFMA},
-		{"avx512f", cpu.X86.HasAVX512F}, {"avx512vl", cpu.X86.HasAVX512VL}, {"avx512bw", cpu.X86.HasAVX512BW}, {"avx512dq", cpu.X86.HasAVX512DQ},
+		{"avx512f", cpu.X86.HasAVX512F}, {"avx512vl", cpu.X86.HasAVX512VL}, {"avx512bw", cpu.X86.HasAVX512BW},
+		{"avx512dq", cpu.X86.HasAVX512DQ},
 		{"avx512vnni", cpu.X86.HasAVX512VNNI}, {"avx512bf16", cpu.X86.HasAVX512BF16},
 		{"asimd", cpu.ARM64.HasASIMD}, {"asimddp", cpu.ARM64.HasASIMDDP}, {"sve", cpu.ARM64.HasSVE},
 	} {

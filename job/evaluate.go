@@ -177,7 +177,8 @@ func (u *use) evaluate(ctx context.Context, cfg train.EvalConfig, rep Reporter) 
 		return nil, err
 	}
 	r := &EvaluateReport{
-		Schema: "gtk.eval/1", Task: string(u.task.Kind), Why: u.task.Why, N: v.N, LossName: u.task.Name, Metrics: metricsOf(v), Accuracy: Number(v.Accuracy), Top5: Number(v.Top5), Loss: Number(v.Loss), PerClass: []ClassQuality{},
+		Schema: "gtk.eval/1", Task: string(u.task.Kind), Why: u.task.Why, N: v.N, LossName: u.task.Name, Metrics: metricsOf(v),
+		Accuracy: Number(v.Accuracy), Top5: Number(v.Top5), Loss: Number(v.Loss), PerClass: []ClassQuality{},
 		Groups: []GroupQuality{}, Classes: u.task.Classes, Confusion: v.Confusion, Seconds: time.Since(start).Seconds(),
 	}
 	r.Says = u.task.String()
@@ -188,7 +189,8 @@ func (u *use) evaluate(ctx context.Context, cfg train.EvalConfig, rep Reporter) 
 		r.PerClass = append(r.PerClass, ClassQuality{p.Class, p.N, Number(p.Accuracy)})
 	}
 	for _, g := range v.Groups {
-		r.Groups = append(r.Groups, GroupQuality{g.Column, g.Group, g.N, Number(g.Loss), Number(g.Accuracy), Number(g.Low), Number(g.High)})
+		r.Groups = append(r.Groups, GroupQuality{g.Column, g.Group, g.N, Number(g.Loss), Number(g.Accuracy), Number(g.Low),
+			Number(g.High)})
 		if w := &r.Groups[len(r.Groups)-1]; r.Worst == nil || w.Accuracy < r.Worst.Accuracy {
 			worst := *w
 			r.Worst = &worst

@@ -28,12 +28,14 @@ func Example() {
 	fmt.Printf("%d maps; the first picture is a %s\n", len(shown.Maps), shown.Images[0].Top[0].Name())
 
 	pruned, err := job.Prune(ctx, job.PruneConfig{
-		ScoringOptions: job.ScoringOptions{Model: tuned.Out, Data: "shapes?n=120&classes=3&noise=0.05#train", Out: "pruned"}, Keep: 0.8, DropTop: 0.1,
+		ScoringOptions: job.ScoringOptions{Model: tuned.Out, Data: "shapes?n=120&classes=3&noise=0.05#train", Out: "pruned"}, Keep: 0.8,
+		DropTop: 0.1,
 	}, nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("kept %d, dropped %d, among them %d of %d wrong labels\n", pruned.Kept, pruned.Dropped, pruned.Planted.Dropped, pruned.Planted.Total)
+	fmt.Printf("kept %d, dropped %d, among them %d of %d wrong labels\n", pruned.Kept, pruned.Dropped, pruned.Planted.Dropped,
+		pruned.Planted.Total)
 	// Output:
 	// 12 steps; right in 100 % of the test
 	// 4 maps; the first picture is a triangle

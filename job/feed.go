@@ -49,7 +49,8 @@ func assignFiles(l *Model, words []string) ([]inputFiles, error) {
 		case ok && i >= 0:
 			feeds[i].files = append(feeds[i].files, file)
 		case ok && err != nil:
-			return nil, usagef("--input %s: the model has no input %q%s; it has %s", w, name, registry.Hint(name, names), strings.Join(names, ", "))
+			return nil, usagef("--input %s: the model has no input %q%s; it has %s", w, name, registry.Hint(name, names),
+				strings.Join(names, ", "))
 		default:
 			unnamed = append(unnamed, w)
 		}

@@ -211,9 +211,9 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	return f, nil
 }
 
-// Finetune trains a model on a data set, writes it with labels and preprocessing in its metadata, reads it back and compares; where the outputs
-// differ, the report comes with a NoError. When ctx is cancelled a checkpoint is written, which the InterruptedError names. A training
-// that diverges is an error that names the step, and no model is written of it.
+// Finetune trains a model on a data set, writes it with labels and preprocessing in its metadata, reads it back and compares; where the
+// outputs differ, the report comes with a NoError. When ctx is cancelled a checkpoint is written, which the InterruptedError names. A
+// training that diverges is an error that names the step, and no model is written of it.
 func Finetune(ctx context.Context, c FinetuneConfig, rep Reporter) (*FinetuneReport, error) {
 	rep = orQuiet(rep)
 	if err := c.check(); err != nil {
@@ -268,7 +268,8 @@ func (f *finetuning) parameters() int {
 // tryOut tries a few steps.
 func (f *finetuning) tryOut(ctx context.Context) (*FinetunePlan, error) {
 	p := &FinetunePlan{
-		Schema: "gtk.plan/1", Steps: f.cfg.Steps(f.train.Len()), BatchSize: f.cfg.Batch(f.train.Len()), Examples: f.train.Len(), Params: f.parameters(),
+		Schema: "gtk.plan/1", Steps: f.cfg.Steps(f.train.Len()), BatchSize: f.cfg.Batch(f.train.Len()), Examples: f.train.Len(),
+		Params:  f.parameters(),
 		Tensors: len(f.cfg.Params),
 	}
 	best, last := time.Duration(math.MaxInt64), time.Now()

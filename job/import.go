@@ -22,8 +22,8 @@ type ImportReport struct {
 	Written string `json:"written"`
 }
 
-// Import checks a model and says what runs and what trains; with Out it writes a copy that holds labels and preprocessing. The report of a model
-// that the engine cannot load comes with that error, and nothing is written.
+// Import checks a model and says what runs and what trains; with Out it writes a copy that holds labels and preprocessing. The report of
+// a model that the engine cannot load comes with that error, and nothing is written.
 func Import(c ImportConfig) (*ImportReport, error) {
 	if c.Out != "" {
 		if err := MayWrite(c.Out, c.Force); err != nil {

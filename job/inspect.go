@@ -71,7 +71,8 @@ func Inspect(c InspectConfig) (*InspectReport, error) {
 		}
 	} else {
 		for _, l := range d.inspection.Layers {
-			r.Layers = append(r.Layers, LayerReport{l.Name, opName(l.Domain, l.Op), l.Output, l.DType.String(), dimsOf(l.Shape), l.Parameters, l.MACs, l.Bytes})
+			r.Layers = append(r.Layers, LayerReport{l.Name, opName(l.Domain, l.Op), l.Output, l.DType.String(), dimsOf(l.Shape),
+				l.Parameters, l.MACs, l.Bytes})
 		}
 	}
 	if c.Dot != "" {
@@ -106,7 +107,8 @@ func inspectShapes(c InspectConfig, m *onnx.Model) (out shapes, err error) {
 func writeDot(f *os.File, m *onnx.Model) error {
 	var b strings.Builder
 	g := m.Proto.GetGraph()
-	fmt.Fprintf(&b, "digraph %q {\n  rankdir=TB; node [shape=box, style=rounded, fontname=\"Helvetica\", fontsize=10]; edge [fontname=\"Helvetica\", fontsize=8];\n", g.GetName())
+	fmt.Fprintf(&b, "digraph %q {\n  rankdir=TB; node [shape=box, style=rounded, fontname=\"Helvetica\", fontsize=10]; edge "+
+		"[fontname=\"Helvetica\", fontsize=8];\n", g.GetName())
 	from := map[string]string{}
 	for i, v := range m.Inputs() {
 		id := fmt.Sprintf("in%d", i)

@@ -38,8 +38,10 @@ func TestKinds(t *testing.T) {
 		err  error
 		want job.Kind
 	}{
-		{&job.UsageError{Text: "x"}, job.KindUsage}, {&job.InputError{Err: errors.New("x")}, job.KindInput}, {&job.NoError{Text: "x"}, job.KindNo},
-		{&job.InterruptedError{Err: context.Canceled}, job.KindInterrupted}, {&engine.UnsupportedError{}, job.KindInput}, {&fs.PathError{Err: fs.ErrNotExist}, job.KindIO},
+		{&job.UsageError{Text: "x"}, job.KindUsage}, {&job.InputError{Err: errors.New("x")}, job.KindInput},
+		{&job.NoError{Text: "x"}, job.KindNo},
+		{&job.InterruptedError{Err: context.Canceled}, job.KindInterrupted}, {&engine.UnsupportedError{}, job.KindInput},
+		{&fs.PathError{Err: fs.ErrNotExist}, job.KindIO},
 		{errors.New("x"), job.KindInput},
 	} {
 		if got := job.KindOf(wrap(x.err)); got != x.want {
@@ -60,10 +62,13 @@ func TestUsage(t *testing.T) {
 	}
 	for want, err := range map[string]error{
 		"--data": finetune(func(c *job.FinetuneConfig) { c.Data = "" }), "-o": finetune(func(c *job.FinetuneConfig) { c.Out = "" }),
-		"--optimizer": finetune(func(c *job.FinetuneConfig) { c.Optimizer = "adamm" }), "--lr": finetune(func(c *job.FinetuneConfig) { c.LR = -1 }),
-		`"speed"`:      finetune(func(c *job.FinetuneConfig) { c.Rule = map[string]string{"speed": "1"} }),
-		"--batch-size": finetune(func(c *job.FinetuneConfig) { c.BatchSize = -2 }), "--bn": finetune(func(c *job.FinetuneConfig) { c.BN = "no" }),
-		"--val-split": finetune(func(c *job.FinetuneConfig) { c.ValSplit = math.NaN() }), `"size"`: finetune(func(c *job.FinetuneConfig) { c.Preprocess = map[string]string{"size": "8"} }),
+		"--optimizer":    finetune(func(c *job.FinetuneConfig) { c.Optimizer = "adamm" }),
+		"--lr":           finetune(func(c *job.FinetuneConfig) { c.LR = -1 }),
+		`"speed"`:        finetune(func(c *job.FinetuneConfig) { c.Rule = map[string]string{"speed": "1"} }),
+		"--batch-size":   finetune(func(c *job.FinetuneConfig) { c.BatchSize = -2 }),
+		"--bn":           finetune(func(c *job.FinetuneConfig) { c.BN = "no" }),
+		"--val-split":    finetune(func(c *job.FinetuneConfig) { c.ValSplit = math.NaN() }),
+		`"size"`:         finetune(func(c *job.FinetuneConfig) { c.Preprocess = map[string]string{"size": "8"} }),
 		"--tract-lambda": finetune(func(c *job.FinetuneConfig) { c.TrAct = &job.TrAct{Lambda: -1} }),
 	} {
 		var usage *job.UsageError

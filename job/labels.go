@@ -34,8 +34,8 @@ func modelLabels(path string, m *onnx.Model) ([]string, error) {
 	return labels, nil
 }
 
-// ReadLabels reads the names of the classes 0, 1, … in the forms that LabelForms lists: text and csv of UTF-8 or UTF-16, and the JSON of transformers'
-// config.json, Keras' class_indices and ImageNet's class index. Where names have numbers, these must be 0 to K−1, each once.
+// ReadLabels reads the names of the classes 0, 1, … in the forms that LabelForms lists: text and csv of UTF-8 or UTF-16, and the JSON of
+// transformers' config.json, Keras' class_indices and ImageNet's class index. Where names have numbers, these must be 0 to K−1, each once.
 func ReadLabels(path string) ([]string, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -61,8 +61,9 @@ func TestReadLabels(t *testing.T) {
 	}{
 		"names with numbers.txt": {"7 up\n99 bottles\n", []string{"7 up", "99 bottles"}},
 		"numbers alone.txt":      {"1\n2\n3\n", []string{"1", "2", "3"}},
-		"names with commas.txt":  {"n01440764 tench, Tinca tinca\nn01443537 goldfish, Carassius auratus\n", []string{"tench, Tinca tinca", "goldfish, Carassius auratus"}},
-		"an empty name.txt":      {"cat\n\ndog\n", []string{"cat", "", "dog"}},
+		"names with commas.txt": {"n01440764 tench, Tinca tinca\nn01443537 goldfish, Carassius auratus\n",
+			[]string{"tench, Tinca tinca", "goldfish, Carassius auratus"}},
+		"an empty name.txt": {"cat\n\ndog\n", []string{"cat", "", "dog"}},
 	} {
 		if got, err := job.ReadLabels(file(t, name, c.text)); err != nil || !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, %v, want %q", name, got, err, c.want)

@@ -38,7 +38,8 @@ func labelsOfLines(text string) ([]string, error) {
 	}
 	if first == 1 && len(names) > 1 {
 		if _, ok := names[len(names)]; ok {
-			return nil, fmt.Errorf("the lines are numbered 1 to %d; classes are counted from 0: number them so, or leave the numbers out", len(names))
+			return nil, fmt.Errorf("the lines are numbered 1 to %d; classes are counted from 0: number them so, or leave the numbers out",
+				len(names))
 		}
 	}
 	if byNumber, err := numbered(names); err == nil {

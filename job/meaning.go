@@ -14,13 +14,14 @@ import (
 
 // TaskReport is what the outputs of a model seem to mean, or those of one of them.
 type TaskReport struct {
-	Kind       task.Kind `json:"kind"` // "" when the outputs alone do not tell
-	Output     string    `json:"output,omitempty"`
-	Logits     string    `json:"logits,omitempty"` // the value that training and explanations read: the output, or what its activation is of
-	Activation string    `json:"activation,omitempty"`
-	Classes    int       `json:"classes"` // or labels of a multilabel task; values of a regression
-	Says       string    `json:"says"`
-	Why        []string  `json:"why"`
+	Kind   task.Kind `json:"kind"` // "" when the outputs alone do not tell
+	Output string    `json:"output,omitempty"`
+	// the value that training and explanations read: the output, or what its activation is of
+	Logits     string   `json:"logits,omitempty"`
+	Activation string   `json:"activation,omitempty"`
+	Classes    int      `json:"classes"` // or labels of a multilabel task; values of a regression
+	Says       string   `json:"says"`
+	Why        []string `json:"why"`
 }
 
 // meaning is what the outputs of m seem to mean for o; an error is a model that cannot be looked at.
@@ -29,7 +30,8 @@ func meaning(m *engine.Model, o task.Options) (*TaskReport, error) {
 	var unknown *task.UnknownError
 	switch {
 	case errors.As(err, &unknown):
-		r := &TaskReport{Output: o.Output, Says: "the outputs alone do not tell: " + strings.Join(unknown.Outputs, "; "), Why: []string{unknown.Help}}
+		r := &TaskReport{Output: o.Output, Says: "the outputs alone do not tell: " + strings.Join(unknown.Outputs, "; "),
+			Why: []string{unknown.Help}}
 		if o.Output != "" {
 			r.Why = nil // the help is that of the model
 		}
@@ -41,7 +43,8 @@ func meaning(m *engine.Model, o task.Options) (*TaskReport, error) {
 	if k == 0 {
 		k = t.K
 	}
-	return &TaskReport{Kind: t.Kind, Output: t.Head.Output, Logits: t.Head.Logits, Activation: t.Head.Activation, Classes: k, Says: t.String(), Why: t.Why}, nil
+	return &TaskReport{Kind: t.Kind, Output: t.Head.Output, Logits: t.Head.Logits, Activation: t.Head.Activation, Classes: k,
+		Says: t.String(), Why: t.Why}, nil
 }
 
 // meanings sets what the outputs of m mean, together and one by one.

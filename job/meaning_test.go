@@ -58,12 +58,15 @@ func TestMeaning(t *testing.T) {
 		"sigmoid": {built(t, infos(info("x", f, "N", 4)), infos(info("y", f, "N", 1)), w(f, 4, 1),
 			node("MatMul", "m", []string{"x", "w"}, []string{"z"}), node("Sigmoid", "s", []string{"z"}, []string{"y"})),
 			task.Binary, 2, job.BatchReport{}, "behind Sigmoid", 0},
-		"half precision": {built(t, infos(info("x", h, "N", 4)), infos(info("y", h, "N", 3)), w(h, 4, 3), node("MatMul", "m", []string{"x", "w"}, []string{"y"})),
+		"half precision": {built(t, infos(info("x", h, "N", 4)), infos(info("y", h, "N", 3)), w(h, 4, 3),
+			node("MatMul", "m", []string{"x", "w"}, []string{"y"})),
 			task.Multiclass, 3, job.BatchReport{}, "without an activation", 0},
-		"exported for one": {built(t, infos(info("x", f, 1, 4)), infos(info("y", f, 1, 3)), w(f, 4, 3), node("MatMul", "m", []string{"x", "w"}, []string{"y"})),
+		"exported for one": {built(t, infos(info("x", f, 1, 4)), infos(info("y", f, 1, 3)), w(f, 4, 3),
+			node("MatMul", "m", []string{"x", "w"}, []string{"y"})),
 			task.Multiclass, 3, job.BatchReport{Declared: 1, Proven: true}, "", 0},
 		"examples mix": {built(t, infos(info("x", f, 2, 4)), infos(info("y", f, 2, 3)), w(f, 4, 3),
-			node("MatMul", "m", []string{"x", "w"}, []string{"z"}), node("CumSum", "c", []string{"z", "axis"}, []string{"y"}), node("Constant", "a", nil, []string{"axis"}, onnx.AttrInt("value_int", 0))),
+			node("MatMul", "m", []string{"x", "w"}, []string{"z"}), node("CumSum", "c", []string{"z", "axis"}, []string{"y"}),
+			node("Constant", "a", nil, []string{"axis"}, onnx.AttrInt("value_int", 0))),
 			task.Multiclass, 3, job.BatchReport{Takes: 2, Declared: 2}, "", 0},
 		"two outputs": {built(t, infos(info("x", f, "N", 4)), infos(info("y", f, "N", 3), info("x2", f, "N", 4)), w(f, 4, 3),
 			node("MatMul", "m", []string{"x", "w"}, []string{"y"}), node("Tanh", "t", []string{"x"}, []string{"x2"})),
@@ -78,7 +81,8 @@ func TestMeaning(t *testing.T) {
 		for _, l := range r.Layers {
 			sum += l.Parameters
 		}
-		if r.Task == nil || r.Task.Kind != c.kind || r.Task.Classes != c.classes || len(r.Tasks) != c.tasks || !strings.Contains(strings.Join(r.Task.Why, "\n"), c.why) {
+		if r.Task == nil || r.Task.Kind != c.kind || r.Task.Classes != c.classes || len(r.Tasks) != c.tasks ||
+			!strings.Contains(strings.Join(r.Task.Why, "\n"), c.why) {
 			t.Errorf("%s: task %+v, of outputs %v", name, r.Task, r.Tasks)
 		}
 		if r.Batch == nil || *r.Batch != c.batch || !r.Trains || sum != r.Parameters || sum == 0 {
@@ -96,7 +100,8 @@ func TestFixedNumbers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(r.NotTrained) != 1 || r.NotTrained[0].Name != "low" || r.NotTrained[0].Why == "" || r.NotTrained[0].State || r.Parameters != 16 {
+	if len(r.NotTrained) != 1 || r.NotTrained[0].Name != "low" || r.NotTrained[0].Why == "" || r.NotTrained[0].State ||
+		r.Parameters != 16 {
 		t.Errorf("%+v, %d parameters", r.NotTrained, r.Parameters)
 	}
 }
@@ -107,7 +112,8 @@ func TestAllThatIsMissing(t *testing.T) {
 		onnx.NewNode("NoSuch", "a", []string{"x"}, []string{"b"}), onnx.NewNode("NoSuch", "c", []string{"b"}, []string{"d"}),
 		onnx.NewNode("Relu", "r", []string{"d"}, []string{"e"}), onnx.NewNode("NorThis", "f", []string{"e"}, []string{"y"}))
 	_, err := job.Import(job.ImportConfig{Model: path})
-	if err == nil || !strings.Contains(err.Error(), "NoSuch") || !strings.Contains(err.Error(), "2 in all") || !strings.Contains(err.Error(), "NorThis") || strings.Contains(err.Error(), "Relu") {
+	if err == nil || !strings.Contains(err.Error(), "NoSuch") || !strings.Contains(err.Error(), "2 in all") ||
+		!strings.Contains(err.Error(), "NorThis") || strings.Contains(err.Error(), "Relu") {
 		t.Error(err)
 	}
 }

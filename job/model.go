@@ -41,8 +41,8 @@ type Model struct {
 // BuiltinPrefix marks the name of a model that is part of the program, where the path of a model is expected.
 const BuiltinPrefix = "builtin:"
 
-// OpenModel reads and prepares the model in the file path, or the one that builtin:NAME names. Labels and preprocessing come from its metadata
-// and the options. more are further options of engine.Load.
+// OpenModel reads and prepares the model in the file path, or the one that builtin:NAME names. Labels and preprocessing come from its
+// metadata and the options. more are further options of engine.Load.
 func OpenModel(path string, o ModelOptions, more ...engine.Option) (*Model, error) {
 	start := time.Now()
 	file, err := ReadModel(path)
@@ -159,7 +159,8 @@ func completePreprocess(known *data.Preprocess, in engine.IO) (p data.Preprocess
 	}
 	c, h, w, layout, ok := pictureAxes(in.Dims, p.Layout)
 	if !ok {
-		return p, "", badInput(fmt.Errorf("input %v takes no pictures; give a tensor file (.npy, .npz, .pb), or ?as=tensor behind the name of an npz whose bytes are numbers", in))
+		return p, "", badInput(fmt.Errorf("input %v takes no pictures; give a tensor file (.npy, .npz, .pb), or ?as=tensor behind the "+
+			"name of an npz whose bytes are numbers", in))
 	}
 	if p.Layout == "" && layout == "nhwc" {
 		p.Layout = layout
@@ -182,7 +183,8 @@ func completePreprocess(known *data.Preprocess, in engine.IO) (p data.Preprocess
 		if p.Scale == 1 {
 			values = "0..255"
 		}
-		assumed = fmt.Sprintf("the model does not say how pictures are prepared; assuming %s, %s, values %s. If it was trained otherwise, give --resize --channels --scale --mean --std, "+
+		assumed = fmt.Sprintf("the model does not say how pictures are prepared; assuming %s, %s, values %s. If it was trained "+
+			"otherwise, give --resize --channels --scale --mean --std, "+
 			"or store them with gtk import", size, strings.ToUpper(p.Channels), values)
 	}
 	return p, assumed, nil

@@ -59,12 +59,14 @@ func Operators(c OperatorsConfig) (*OperatorsReport, error) {
 		if domain == "" {
 			domain = "ai.onnx"
 		}
-		r.Ops = append(r.Ops, OperatorRow{domain, s.Name, s.Since, s.HasRun() || s.HasLower(), s.HasGrad(), secondOrder(s), s.HasPerExample(), s.Doc, !differentiable(s)})
+		r.Ops = append(r.Ops, OperatorRow{domain, s.Name, s.Since, s.HasRun() || s.HasLower(), s.HasGrad(), secondOrder(s),
+			s.HasPerExample(), s.Doc, !differentiable(s)})
 	}
 	slices.SortStableFunc(r.Ops, func(a, b OperatorRow) int { return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Op, b.Op)) })
 	for name := range want {
 		if !seen[name] {
-			return nil, usagef("there is no operator %q%s; see gtk ops", name, registry.Hint(name, append(ops.Standard.Names(""), ops.Standard.Names(ops.Private)...)))
+			return nil, usagef("there is no operator %q%s; see gtk ops", name,
+				registry.Hint(name, append(ops.Standard.Names(""), ops.Standard.Names(ops.Private)...)))
 		}
 	}
 	return r, nil
@@ -85,7 +87,8 @@ func (r *OperatorsReport) Names() (all, gradient int) {
 
 // constantRow is the operator that becomes a constant when a model is loaded, and so has no definition.
 func constantRow() OperatorRow {
-	r := OperatorRow{Domain: "ai.onnx", Op: "Constant", Forward: true, None: true, Doc: "https://onnx.ai/onnx/operators/onnx__Constant.html"}
+	r := OperatorRow{Domain: "ai.onnx", Op: "Constant", Forward: true, None: true,
+		Doc: "https://onnx.ai/onnx/operators/onnx__Constant.html"}
 	for v := 1; v <= onnx.LatestOpset; v++ {
 		if graph.SinceAt("", "Constant", v) == v {
 			r.Since = append(r.Since, v)

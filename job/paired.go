@@ -13,13 +13,14 @@ type paired struct {
 	conclusive      bool    // the interval does not hold 0
 }
 
-// compare compares the qualities a[r][i] and b[r][i] of example i in run r. Their differences vary with the example and with the run: the square of the
-// standard error of their mean is s²(means of examples)/n + s²(means of runs)/R, which counts what is left of both twice and so is rather too large. The
-// interval is Student's with the degrees of freedom of Welch and Satterthwaite. Of one run nothing is known of how runs differ. Where all examples are the
-// same, which says little on few of them, the spread is taken to be that of one in n that differs.
+// compare compares the qualities a[r][i] and b[r][i] of example i in run r. Their differences vary with the example and with the run: the
+// square of the standard error of their mean is s²(means of examples)/n + s²(means of runs)/R, which counts what is left of both twice
+// and so is rather too large. The interval is Student's with the degrees of freedom of Welch and Satterthwaite. Of one run nothing is
+// known of how runs differ. Where all examples are the same, which says little on few of them, the spread is taken to be that of one in n
+// that differs.
 //
-// Source: the two-way crossed random effects of a mean, as in Miller 2024, "Adding Error Bars to Evals" (arXiv 2411.00640), sections 3 to 5; Satterthwaite
-// 1946, "An Approximate Distribution of Estimates of Variance Components".
+// Source: the two-way crossed random effects of a mean, as in Miller 2024, "Adding Error Bars to Evals" (arXiv 2411.00640), sections 3 to
+// 5; Satterthwaite 1946, "An Approximate Distribution of Estimates of Variance Components".
 func compare(a, b [][]float64) paired {
 	runs, n := len(a), len(a[0])
 	byRun, byExample := make([]float64, runs), make([]float64, n)
@@ -42,7 +43,8 @@ func compare(a, b [][]float64) paired {
 	}
 	freedom = (e + r) * (e + r) / freedom
 	se, t := math.Sqrt(e+r), distuv.StudentsT{Sigma: 1, Nu: freedom}
-	p := paired{diff: mean, low: mean - t.Quantile(0.975)*se, high: mean + t.Quantile(0.975)*se, detectable: (t.Quantile(0.975) + t.Quantile(0.8)) * se}
+	p := paired{diff: mean, low: mean - t.Quantile(0.975)*se, high: mean + t.Quantile(0.975)*se,
+		detectable: (t.Quantile(0.975) + t.Quantile(0.8)) * se}
 	p.conclusive = p.low > 0 || p.high < 0
 	return p
 }

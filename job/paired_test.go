@@ -7,8 +7,9 @@ import (
 )
 
 func TestPaired(t *testing.T) {
-	// Of 100 examples a is right on 60 and b on 50, 5 of them right by b alone: the differences are 15 times 1, 5 times -1. Their variance, by n-1, is
-	// (20 - 100·0.1²)/99; the half-width of the interval is 1.984217 (Student, 99 degrees of freedom) times sqrt(variance/100).
+	// Of 100 examples a is right on 60 and b on 50, 5 of them right by b alone: the differences are 15 times 1, 5 times -1. Their
+	// variance, by n-1, is (20 - 100·0.1²)/99; the half-width of the interval is 1.984217 (Student, 99 degrees of freedom) times
+	// sqrt(variance/100).
 	var a, b []float64
 	for i := range 100 {
 		x, y := 0.0, 0.0
@@ -42,14 +43,16 @@ func TestPaired(t *testing.T) {
 	}
 }
 
-// Two runs of which one finds 40 of 100 differences and the other none: the examples say that the difference is sure, the runs that it is not.
+// Two runs of which one finds 40 of 100 differences and the other none: the examples say that the difference is sure, the runs that it is
+// not.
 func TestPairedRuns(t *testing.T) {
 	a, b := [][]float64{make([]float64, 100), make([]float64, 100)}, [][]float64{make([]float64, 100), make([]float64, 100)}
 	for i := range 40 {
 		a[0][i] = 1
 	}
 	c := compare(a, b)
-	// Means of runs 0.4 and 0: variance 0.08, by two 0.04. Means of examples 0.5 (40 times) and 0: variance (40·0.25 - 100·0.04)/99, by 100.
+	// Means of runs 0.4 and 0: variance 0.08, by two 0.04. Means of examples 0.5 (40 times) and 0: variance (40·0.25 - 100·0.04)/99, by
+	// 100.
 	e, r := 6/99.0/100, 0.04
 	nu := (e + r) * (e + r) / (e*e/99 + r*r)
 	if math.Abs(c.diff-0.2) > 1e-12 || c.conclusive || math.Abs(nu-1.0305) > 1e-3 || c.high-c.diff < 11*math.Sqrt(r) {

@@ -43,8 +43,8 @@ type PredictReport struct {
 	Says string `json:"-"` // the task in a sentence
 }
 
-// Predict runs a model over a data set, in its order, and writes for each example its id, the prediction, and the probability or value of each class or
-// output.
+// Predict runs a model over a data set, in its order, and writes for each example its id, the prediction, and the probability or value of
+// each class or output.
 func Predict(ctx context.Context, c PredictConfig, rep Reporter) (*PredictReport, error) {
 	rep = orQuiet(rep)
 	start := time.Now()
@@ -94,7 +94,9 @@ func Predict(ctx context.Context, c PredictConfig, rep Reporter) (*PredictReport
 		}
 		w := newPredictions(u.task, format, f, u.ds.Len(), false)
 		r.Columns = w.columns
-		if err := u.predict(ctx, cmp.Or(c.BatchSize, 32), rep, func(index int, d *task.Decision) error { return w.add(u.ds.ID(index), d) }); err != nil {
+		if err := u.predict(ctx, cmp.Or(c.BatchSize, 32), rep, func(index int, d *task.Decision) error {
+			return w.add(u.ds.ID(index), d)
+		}); err != nil {
 			return err
 		}
 		return w.close()

@@ -29,9 +29,10 @@ func predictionFormat(path string) (string, error) {
 	return "", usagef("predictions go to a .csv, .jsonl or .npz file, not %s", path)
 }
 
-// predictions writes decisions as rows. Columns: id; label where the truth is known; prediction, the class or the labels above one half; probability, that of
-// the prediction; then the probability of each class or label under its name, or the values of a regression. A class for each position is nested lists in
-// jsonl and an array in npz, in the shape of the positions; a csv has no room for it. Where the truth has no class for a position it is -1.
+// predictions writes decisions as rows. Columns: id; label where the truth is known; prediction, the class or the labels above one half;
+// probability, that of the prediction; then the probability of each class or label under its name, or the values of a regression. A class
+// for each position is nested lists in jsonl and an array in npz, in the shape of the positions; a csv has no room for it. Where the
+// truth has no class for a position it is -1.
 type predictions struct {
 	t       *task.Task
 	truth   bool
@@ -193,7 +194,8 @@ type csvSink struct {
 
 func (s *csvSink) write(r *predictedRow) error {
 	if s.p.t.Positions() {
-		return badInput(fmt.Errorf("output %q has a class for each position of an example, which a csv has no room for: write -o FILE.npz or FILE.jsonl", s.p.t.Head.Output))
+		return badInput(fmt.Errorf("output %q has a class for each position of an example, which a csv has no room for: write -o "+
+			"FILE.npz or FILE.jsonl", s.p.t.Head.Output))
 	}
 	if !s.headed {
 		s.headed = true
@@ -314,8 +316,8 @@ func nested[T any](v []T, shape []int) any {
 
 func (s *jsonSink) close() error { return s.w.Flush() }
 
-// npzSink gathers arrays: id [N], prediction [N] or [N,…] (class numbers; of positions in their shape), probability [N,K] (of each class; of positions [N,…] of
-// the class that is predicted), value [N,…] in the shape of the output, classes [K].
+// npzSink gathers arrays: id [N], prediction [N] or [N,…] (class numbers; of positions in their shape), probability [N,K] (of each class;
+// of positions [N,…] of the class that is predicted), value [N,…] in the shape of the output, classes [K].
 type npzSink struct {
 	f     io.Writer
 	p     *predictions
@@ -369,7 +371,8 @@ func (s *npzSink) close() error {
 		shape := []int{n}
 		switch {
 		case s.mixed:
-			return badInput(fmt.Errorf("the examples have different numbers of positions, which one array has no room for: write -o FILE.jsonl"))
+			return badInput(fmt.Errorf("the examples have different numbers of positions, which one array has no room for: write -o " +
+				"FILE.jsonl"))
 		case s.shape != nil:
 			shape = append(shape, s.shape...)
 		case a.name == "probability":

@@ -12,9 +12,9 @@ import (
 	"github.com/gtk-onnx/gtk/train"
 )
 
-// Proof compares trainings on all, kept and as many random examples by the metric of the task. Kept and random are trained Runs times, each time from
-// another seed and with other random examples. Their difference is that of the share of right decisions of an example (in a regression of its loss, the
-// sign turned), on the same examples, with its 95 % interval over examples and runs.
+// Proof compares trainings on all, kept and as many random examples by the metric of the task. Kept and random are trained Runs times,
+// each time from another seed and with other random examples. Their difference is that of the share of right decisions of an example (in
+// a regression of its loss, the sign turned), on the same examples, with its 95 % interval over examples and runs.
 type Proof struct {
 	N      int    `json:"n"`    // examples it is measured on
 	Runs   int    `json:"runs"` // trainings on kept examples, and on random ones
@@ -54,7 +54,8 @@ func (s *scoring) holdOut(spec string) error {
 	if s.train, s.val, err = data.Split(all, 0.2, s.c.Seed); err != nil {
 		return err
 	}
-	s.notes = append(s.notes, fmt.Sprintf("%d of the %d examples are held out for the proof and neither scored nor kept; give --val to avoid that", s.val.Len(), all.Len()))
+	s.notes = append(s.notes, fmt.Sprintf("%d of the %d examples are held out for the proof and neither scored nor kept; give --val to "+
+		"avoid that", s.val.Len(), all.Len()))
 	return nil
 }
 
@@ -100,7 +101,8 @@ func (s *scoring) prove(ctx context.Context, kept []int, epochs, runs int, rep R
 	p.judge(compare(ofKept, ofRandom), s.task.Kind == task.Regression)
 	if data.Overlapping(s.val) {
 		p.Conclusive = false
-		p.Says = "it proves nothing, as the examples that it is measured on overlap in time and say the same thing twice: give --val windows whose stride is " +
+		p.Says = "it proves nothing, as the examples that it is measured on overlap in time and say the same thing twice: give --val " +
+			"windows whose stride is " +
 			"their length. As if they did not overlap: " + p.Says
 	}
 	return p, nil
@@ -113,8 +115,8 @@ func meanOf(v []Number) (m Number) {
 	return m
 }
 
-// trial trains the model of a run on the examples idx, nil for all of them, and measures it: its metric, and the quality of each example. Without epochs it
-// takes as many steps as the proof did before.
+// trial trains the model of a run on the examples idx, nil for all of them, and measures it: its metric, and the quality of each example.
+// Without epochs it takes as many steps as the proof did before.
 func (s *scoring) trial(ctx context.Context, p *Proof, idx []int, epochs, run int, what string, rep Reporter) (Number, []float64, error) {
 	ds := s.train
 	if idx != nil {
@@ -165,7 +167,8 @@ func (s *scoring) trial(ctx context.Context, p *Proof, idx []int, epochs, run in
 
 // judge says what the comparison of kept and random shows.
 func (p *Proof) judge(c paired, regression bool) {
-	p.Difference, p.Low, p.High, p.Detectable, p.Conclusive = Number(c.diff), Number(c.low), Number(c.high), Number(c.detectable), c.conclusive
+	p.Difference, p.Low, p.High, p.Detectable, p.Conclusive = Number(c.diff), Number(c.low), Number(c.high), Number(c.detectable),
+		c.conclusive
 	what, show := "right decisions", func(v float64) string { return fmt.Sprintf("%+.1f", 100*v) }
 	unit := " percentage points"
 	if regression {
@@ -179,7 +182,8 @@ func (p *Proof) judge(c paired, regression bool) {
 	}
 	switch {
 	case !c.conclusive:
-		p.Says = fmt.Sprintf("it proves nothing: %s; differences below %s%s do not show on so few examples and runs", interval, show(c.detectable)[1:], unit)
+		p.Says = fmt.Sprintf("it proves nothing: %s; differences below %s%s do not show on so few examples and runs", interval,
+			show(c.detectable)[1:], unit)
 	case c.diff > 0:
 		p.Says = "the choice is better than chance: " + interval
 	default:
@@ -204,7 +208,8 @@ func (p *Proof) section(page *report.Report) {
 	if p.Conclusive && p.Difference > 0 {
 		tone = report.Good
 	}
-	page.Section("Proof", fmt.Sprintf("The same model trained for the same %d steps, on kept and on random examples %d times, measured on %d examples that took no part.", p.Steps,
+	page.Section("Proof", fmt.Sprintf("The same model trained for the same %d steps, on kept and on random examples %d times, measured "+
+		"on %d examples that took no part.", p.Steps,
 		p.Runs, p.N)).Add(
 		t, report.Note{Tone: tone, Text: strings.ToUpper(p.Says[:1]) + p.Says[1:] + "."})
 }

@@ -76,7 +76,8 @@ func (c PruneConfig) openPruning(ctx context.Context, rep Reporter) (*scoring, e
 		return nil, err
 	}
 	if c.Balance && s.task.Kind != task.Multiclass && s.task.Kind != task.Binary {
-		return nil, usagef("--balance keeps the share of every class, and the examples of a %s task have none of their own; leave it out", s.task.Kind)
+		return nil, usagef("--balance keeps the share of every class, and the examples of a %s task have none of their own; leave it out",
+			s.task.Kind)
 	}
 	if c.Prove {
 		return s, s.holdOut(c.Val)
@@ -84,7 +85,8 @@ func (c PruneConfig) openPruning(ctx context.Context, rep Reporter) (*scoring, e
 	return s, nil
 }
 
-// Prune scores the data as Score does, chooses the examples worth keeping, and writes scores.csv, keep.txt, manifest.json and report.html into Out.
+// Prune scores the data as Score does, chooses the examples worth keeping, and writes scores.csv, keep.txt, manifest.json and report.html
+// into Out.
 func Prune(ctx context.Context, c PruneConfig, rep Reporter) (*PruneReport, error) {
 	rep = orQuiet(rep)
 	if err := MayFill(c.Out, c.Force); err != nil {
@@ -113,7 +115,8 @@ func Prune(ctx context.Context, c PruneConfig, rep Reporter) (*PruneReport, erro
 		for _, i := range chosen.Rescued {
 			names = append(names, s.className(x.Labels[i]))
 		}
-		note := fmt.Sprintf("of %s none would be kept by the scores alone; the example with the highest score stays, so that no class vanishes. --balance keeps the share of every class",
+		note := fmt.Sprintf("of %s none would be kept by the scores alone; the example with the highest score stays, so that no class "+
+			"vanishes. --balance keeps the share of every class",
 			strings.Join(names, ", "))
 		s.notes = append(s.notes, note)
 		rep.Note(note)
@@ -123,8 +126,9 @@ func Prune(ctx context.Context, c PruneConfig, rep Reporter) (*PruneReport, erro
 		return nil, err
 	}
 	r := &PruneReport{
-		Schema: "gtk.prune-data/1", Model: s.Path, Data: c.Data, Score: name, Runs: s.runs, Keep: choice.Keep, Offset: choice.Offset, DropTop: choice.DropTop,
-		Kept: len(kept), Dropped: s.train.Len() - len(kept), PerClass: x.PerClass(kept, s.train.Classes()), Summary: sums[0], Out: dir,
+		Schema: "gtk.prune-data/1", Model: s.Path, Data: c.Data, Score: name, Runs: s.runs, Keep: choice.Keep, Offset: choice.Offset,
+		DropTop: choice.DropTop,
+		Kept:    len(kept), Dropped: s.train.Len() - len(kept), PerClass: x.PerClass(kept, s.train.Classes()), Summary: sums[0], Out: dir,
 		KeepList: filepath.Join(dir, "keep.txt"), Report: filepath.Join(dir, "report.html"), Notes: s.notes,
 	}
 	top := suspects(x)
@@ -194,7 +198,8 @@ func (s *scoring) writePruned(c PruneConfig, r *PruneReport, x *prune.Scores, ke
 		return err
 	}
 	m := prune.Manifest{
-		Schema: "gtk.prune/1", Score: r.Score, Runs: s.runs, Data: r.Data, Model: s.Path, Keep: choice.Keep, Offset: choice.Offset, DropTop: choice.DropTop, Balance: choice.Balance,
+		Schema: "gtk.prune/1", Score: r.Score, Runs: s.runs, Data: r.Data, Model: s.Path, Keep: choice.Keep, Offset: choice.Offset,
+		DropTop: choice.DropTop, Balance: choice.Balance,
 		Seed: c.Seed, Total: s.train.Len(), Kept: len(kept), PerClass: r.PerClass,
 	}
 	if err := WriteTo(filepath.Join(r.Out, "manifest.json"), m.Write); err != nil {
@@ -210,7 +215,8 @@ func (s *scoring) writePruned(c PruneConfig, r *PruneReport, x *prune.Scores, ke
 	page.Kicker, page.Footer = "gtk prune-data", "Made by gtk prune-data. The examples to keep are named in keep.txt beside this page."
 	facts := append(s.facts(), report.Fact{Label: "Kept", Value: fmt.Sprint(r.Kept), Detail: choiceText(choice)})
 	if p := r.Planted; p != nil {
-		facts = append(facts, report.Fact{Label: "Planted label errors", Value: fmt.Sprintf("%d of %d", p.Among, p.Total), Detail: "are among the 2 % highest scores", Tone: report.Good})
+		facts = append(facts, report.Fact{Label: "Planted label errors", Value: fmt.Sprintf("%d of %d", p.Among, p.Total),
+			Detail: "are among the 2 % highest scores", Tone: report.Good})
 	}
 	top := page.Section("", "").Add(facts)
 	for _, n := range s.notes {

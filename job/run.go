@@ -83,7 +83,8 @@ func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
 			return nil, err
 		}
 	}
-	r := &RunReport{Schema: "gtk.run/1", Model: l.Path, Outputs: []RunOutput{}, Top: []TopRow{}, Notes: []string{}, Labelled: l.Labels != nil}
+	r := &RunReport{Schema: "gtk.run/1", Model: l.Path, Outputs: []RunOutput{}, Top: []TopRow{}, Notes: []string{},
+		Labelled: l.Labels != nil}
 	if r.Values, err = runFiles(ctx, c, l, feeds, cmp.Or(c.Top, 5), r, rep); err != nil {
 		return nil, err
 	}
@@ -105,7 +106,8 @@ func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
 }
 
 // runFiles runs the model once for each file of a single-input model, else once, and stacks the outputs.
-func runFiles(ctx context.Context, c RunConfig, l *Model, feeds []inputFiles, top int, r *RunReport, rep Reporter) ([]tensor.Named, error) {
+func runFiles(ctx context.Context, c RunConfig, l *Model, feeds []inputFiles, top int, r *RunReport, rep Reporter) ([]tensor.Named,
+	error) {
 	runs := 1
 	if len(feeds) == 1 {
 		runs = len(feeds[0].files)
@@ -194,7 +196,8 @@ func runFiles(ctx context.Context, c RunConfig, l *Model, feeds []inputFiles, to
 func runOnce(ctx context.Context, l *Model, s *engine.Session, in map[string]*tensor.Tensor, fetch []string) ([]*tensor.Tensor, error) {
 	out := make([]*tensor.Tensor, len(fetch))
 	n := 0 // examples, where they are not as many as the model declares
-	if ins := l.Inputs(); len(ins) > 0 && len(ins[0].Dims) > 0 && in[ins[0].Name].Rank() == len(ins[0].Dims) && in[ins[0].Name].Dim(0) != ins[0].Dims[0].Size {
+	if ins := l.Inputs(); len(ins) > 0 && len(ins[0].Dims) > 0 && in[ins[0].Name].Rank() == len(ins[0].Dims) &&
+		in[ins[0].Name].Dim(0) != ins[0].Dims[0].Size {
 		n = in[ins[0].Name].Dim(0)
 	}
 	if n == 0 || l.Batch() == 0 {
@@ -219,8 +222,8 @@ func runOnce(ctx context.Context, l *Model, s *engine.Session, in map[string]*te
 	return out, err
 }
 
-// topClasses are the best classes, or the likeliest labels, of each example whose output is v and whose decisions are read from z; none for other tasks, and
-// where neither names nor an activation tell that two numbers are two classes.
+// topClasses are the best classes, or the likeliest labels, of each example whose output is v and whose decisions are read from z; none
+// for other tasks, and where neither names nor an activation tell that two numbers are two classes.
 func topClasses(l *Model, t *task.Task, v, z *tensor.Tensor, file string, top int) ([]TopRow, error) {
 	if t == nil || t.Positions() || t.Kind == task.Regression || top < 1 || v.Rank() == 0 || v.Dim(0) == 0 {
 		return nil, nil

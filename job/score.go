@@ -30,8 +30,8 @@ type ScoreReport struct {
 	Planted *Planted `json:"-"` // nil when no labels were changed on purpose
 }
 
-// Score scores training examples by how much there is to learn from them, and writes scores.csv (id, label, mean, std, rank; rank 1 has the
-// highest score) and report.html into Out.
+// Score scores training examples by how much there is to learn from them, and writes scores.csv (id, label, mean, std, rank; rank 1 has
+// the highest score) and report.html into Out.
 func Score(ctx context.Context, c ScoreConfig, rep Reporter) (*ScoreReport, error) {
 	rep = orQuiet(rep)
 	if err := MayFill(c.Out, c.Force); err != nil {
@@ -61,7 +61,8 @@ func Score(ctx context.Context, c ScoreConfig, rep Reporter) (*ScoreReport, erro
 		s.section(page, n, nil)
 	}
 	r := &ScoreReport{
-		Schema: "gtk.score-data/1", Model: s.Path, Data: c.Data, N: s.train.Len(), Runs: s.runs, Epochs: s.epochs, Reinit: s.reinit, Scores: sums, Out: c.Out,
+		Schema: "gtk.score-data/1", Model: s.Path, Data: c.Data, N: s.train.Len(), Runs: s.runs, Epochs: s.epochs, Reinit: s.reinit,
+		Scores: sums, Out: c.Out,
 		Report: filepath.Join(c.Out, "report.html"), Notes: s.notes,
 	}
 	if hit, total, ok := plantedAmong(s.train, suspects(s.scores[s.names[0]])); ok {
@@ -84,6 +85,7 @@ func PlanScore(ctx context.Context, c ScoreConfig, rep Reporter) (*ScoringPlan, 
 func (s *scoring) facts() report.Facts {
 	return report.Facts{
 		{Label: "Examples", Value: fmt.Sprint(s.train.Len()), Detail: units.Plural(len(s.train.Classes()), "class")},
-		{Label: "Models", Value: fmt.Sprint(s.runs), Detail: fmt.Sprintf("%s of training each, fresh weights: %s", units.Plural(s.epochs, "epoch"), s.reinit)},
+		{Label: "Models", Value: fmt.Sprint(s.runs),
+			Detail: fmt.Sprintf("%s of training each, fresh weights: %s", units.Plural(s.epochs, "epoch"), s.reinit)},
 	}
 }

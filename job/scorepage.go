@@ -10,7 +10,8 @@ import (
 	"github.com/gtk-onnx/gtk/prune"
 )
 
-// section adds what a score says to a report: histogram, classes, hardest and easiest examples, suspects. kept is nil when nothing is chosen.
+// section adds what a score says to a report: histogram, classes, hardest and easiest examples, suspects. kept is nil when nothing is
+// chosen.
 func (s *scoring) section(page *report.Report, name string, kept []int) {
 	x := s.scores[name]
 	entry, err := prune.Scorers().Entry(name)

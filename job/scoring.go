@@ -18,7 +18,8 @@ import (
 )
 
 // kirsch is said where GraNd is asked for without training.
-const kirsch = "GraNd of an untrained model says little more than the norm of the input and prunes no better than chance (Kirsch 2023, arXiv 2303.14753): " +
+const kirsch = "GraNd of an untrained model says little more than the norm of the input and prunes no better than chance (Kirsch 2023, " +
+	"arXiv 2303.14753): " +
 	"use el2n, or --score-epochs 1 or more"
 
 // ScoringOptions say how training examples are scored.
@@ -30,8 +31,8 @@ type ScoringOptions struct {
 	UseOptions               // what inputs and outputs mean
 	Scores      []string     // names of scorers; nil means el2n
 	Runs        int          // models whose scores are averaged, each with its own weights and order of data; 0 means 1
-	// ScoreEpochs are epochs of training before scoring; 0 scores the model as it is. nil is 0 for a model that knows its task better than chance on the data,
-	// and 1 for any other and for fresh weights.
+	// ScoreEpochs are epochs of training before scoring; 0 scores the model as it is. nil is 0 for a model that knows its task better
+	// than chance on the data, and 1 for any other and for fresh weights.
 	ScoreEpochs *int
 	Reinit      string // fresh weights for each run: head (last layer), all, or none; "" means head when there are several runs, else none
 	TrainOptions
@@ -168,18 +169,20 @@ func (s *scoring) usualEpochs(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	if knows {
-		s.notes = append(s.notes, fmt.Sprintf("the model is scored as it is, since it knows the data (%s); --score-epochs 1 would train it first", says))
+		s.notes = append(s.notes, fmt.Sprintf("the model is scored as it is, since it knows the data (%s); --score-epochs 1 would train "+
+			"it first", says))
 		return 0, nil
 	}
-	s.notes = append(s.notes, fmt.Sprintf("the model does not know the data yet (%s), so it is trained for one epoch before it is scored; --score-epochs 0 scores it as it is", says))
+	s.notes = append(s.notes, fmt.Sprintf("the model does not know the data yet (%s), so it is trained for one epoch before it is "+
+		"scored; --score-epochs 0 scores it as it is", says))
 	return 1, nil
 }
 
 // mostProbed bounds the examples on which it is found out whether a model was trained.
 const mostProbed = 512
 
-// knows reports whether the model is better on the data than a guess: right more often than the most frequent class comes, by a fifth of what is left and by three deviations; in a
-// regression with a coefficient of determination above 0.1.
+// knows reports whether the model is better on the data than a guess: right more often than the most frequent class comes, by a fifth of
+// what is left and by three deviations; in a regression with a coefficient of determination above 0.1.
 func (s *scoring) knows(ctx context.Context) (bool, string, error) {
 	n := min(s.train.Len(), mostProbed)
 	index := data.Shuffled(s.train.Len(), s.c.Seed^0x6b6e6f7773).Order(0)[:n]
@@ -188,13 +191,14 @@ func (s *scoring) knows(ctx context.Context) (bool, string, error) {
 		return false, "", err
 	}
 	counts, all, right := map[int]int{}, 0, 0
-	v, err := train.Evaluate(ctx, s.Model.Model, some, train.EvalConfig{Task: s.task, Feed: s.plan, Preprocess: s.pre, Each: func(_ int, d *task.Decision) {
-		all++
-		right += b2i(d.Right())
-		if d.Label >= 0 {
-			counts[d.Label]++
-		}
-	}})
+	v, err := train.Evaluate(ctx, s.Model.Model, some,
+		train.EvalConfig{Task: s.task, Feed: s.plan, Preprocess: s.pre, Each: func(_ int, d *task.Decision) {
+			all++
+			right += b2i(d.Right())
+			if d.Label >= 0 {
+				counts[d.Label]++
+			}
+		}})
 	if err != nil {
 		return false, "", err
 	}
@@ -212,7 +216,8 @@ func (s *scoring) knows(ctx context.Context) (bool, string, error) {
 	}
 	chance, share := float64(most)/float64(max(all, 1)), float64(right)/float64(max(all, 1))
 	bar := chance + max(3*math.Sqrt(chance*(1-chance)/float64(n)), 0.2*(1-chance)) // fresh networks lean to some classes
-	return share > bar, fmt.Sprintf("%.0f %% right on %s, of which %.0f %% are of the most frequent class", 100*share, units.Plural(n, "example"), 100*chance), nil
+	return share > bar, fmt.Sprintf("%.0f %% right on %s, of which %.0f %% are of the most frequent class", 100*share,
+		units.Plural(n, "example"), 100*chance), nil
 }
 
 func b2i(b bool) int {
@@ -361,7 +366,8 @@ func (s *scoring) planned(rep Reporter) *ScoringPlan {
 		rep.Note(n)
 	}
 	return &ScoringPlan{
-		Schema: "gtk.plan/1", Examples: s.train.Len(), Scores: s.names, Runs: s.runs, Epochs: s.epochs, Reinit: s.reinit, Classes: len(s.train.Classes()),
+		Schema: "gtk.plan/1", Examples: s.train.Len(), Scores: s.names, Runs: s.runs, Epochs: s.epochs, Reinit: s.reinit,
+		Classes: len(s.train.Classes()),
 	}
 }
 

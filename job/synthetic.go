@@ -55,7 +55,8 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 			}
 		}
 		if at < 0 {
-			return nil, usagef("--input %s: the model has no input %q%s; it has %s", w, name, registry.Hint(name, names), strings.Join(names, ", "))
+			return nil, usagef("--input %s: the model has no input %q%s; it has %s", w, name, registry.Hint(name, names),
+				strings.Join(names, ", "))
 		}
 		if err := out[at].set(text); err != nil {
 			return nil, err
@@ -69,14 +70,16 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 			most = 1 << 24
 		}
 		if n, err := f.shape.CheckedLen(f.in.DType); err != nil || n > most {
-			err := fmt.Errorf("input %s of shape %v is too large to be made up: choose a smaller --batch, or give a size of up to %d elements with --input %s=SHAPE", f.in.Name, f.shape, 1<<30, f.in.Name)
+			err := fmt.Errorf("input %s of shape %v is too large to be made up: choose a smaller --batch, or give a size of up to %d "+
+				"elements with --input %s=SHAPE", f.in.Name, f.shape, 1<<30, f.in.Name)
 			if n, bad := alone[i].CheckedLen(f.in.DType); given[f.in.Name] || bad == nil && n <= most {
 				return nil, usagef("%v", err) // asked for, not the model's own
 			}
 			return nil, badInput(err)
 		}
 		if f.in.Dims == nil && !given[f.in.Name] {
-			return nil, usagef("the model does not declare the shape of input %q; give it with --input %s=1x3x224x224", f.in.Name, f.in.Name)
+			return nil, usagef("the model does not declare the shape of input %q; give it with --input %s=1x3x224x224", f.in.Name,
+				f.in.Name)
 		}
 	}
 	return out, nil
@@ -111,7 +114,8 @@ func chosenSizes(m *engine.Model, words []string, batch int, err error) error {
 	if len(open) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w; the model leaves sizes of its inputs open and gtk chose %s: give others with --input NAME=SHAPE", err, strings.Join(open, ", "))
+	return fmt.Errorf("%w; the model leaves sizes of its inputs open and gtk chose %s: give others with --input NAME=SHAPE", err,
+		strings.Join(open, ", "))
 }
 
 // set reads the shape, type, file or number of an input.

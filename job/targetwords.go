@@ -2,8 +2,8 @@ package job
 
 import "strings"
 
-// targetWords puts the pieces of labels that hold commas, as those of ImageNet do, together again: the command line cuts a list at every comma and
-// drops the blanks around. The longest label that begins at a piece wins.
+// targetWords puts the pieces of labels that hold commas, as those of ImageNet do, together again: the command line cuts a list at every
+// comma and drops the blanks around. The longest label that begins at a piece wins.
 func targetWords(pieces, labels []string) []string {
 	whole := make(map[string]string, len(labels))
 	for _, l := range labels {

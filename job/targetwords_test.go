@@ -6,7 +6,8 @@ import (
 )
 
 func TestTargetWords(t *testing.T) {
-	labels := []string{"kite", "bald eagle, American eagle, Haliaeetus leucocephalus", "tench,Tinca tinca", "bald eagle", "a, b", "a, b, c"}
+	labels := []string{"kite", "bald eagle, American eagle, Haliaeetus leucocephalus", "tench,Tinca tinca", "bald eagle", "a, b",
+		"a, b, c"}
 	for _, c := range []struct{ pieces, want []string }{
 		{[]string{"bald eagle", "American eagle", "Haliaeetus leucocephalus"}, []string{labels[1]}},
 		{[]string{"kite", "tench", "tinca tinca", "argmax"}, []string{"kite", labels[2], "argmax"}},

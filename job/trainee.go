@@ -138,7 +138,8 @@ func (t *trainee) freshHead(ctx context.Context, c FinetuneConfig, rep Reporter)
 	}
 	file, head, err := train.ReplaceHead(t.File(), n, c.Seed)
 	if err != nil {
-		return badInput(fmt.Errorf("--num-classes: %w. A detector or a model that changes pictures has no layer of classes to replace: gtk inspect says what the model is for", err))
+		return badInput(fmt.Errorf("--num-classes: %w. A detector or a model that changes pictures has no layer of classes to replace: "+
+			"gtk inspect says what the model is for", err))
 	}
 	m, err := loadAgain(file, c.Threads, engine.WithTrainable(c.Trainable...))
 	if err != nil {
@@ -154,8 +155,8 @@ func (t *trainee) freshHead(ctx context.Context, c FinetuneConfig, rep Reporter)
 	return nil
 }
 
-// classesNeeded is one more than the highest class number of ds, or as many classes as it names, or as many labels as its examples say yes or no to; 0 when it has
-// no classes. In a dense task the classes
+// classesNeeded is one more than the highest class number of ds, or as many classes as it names, or as many labels as its examples say
+// yes or no to; 0 when it has no classes. In a dense task the classes
 // are those of positions.
 func classesNeeded(ds data.Dataset, dense bool) (int, error) {
 	need := 0

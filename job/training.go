@@ -17,8 +17,8 @@ import (
 // All is the TrainOptions.BatchSize of a batch of all examples.
 const All = -1
 
-// TrainOptions say how a model is trained. The zero value is Adam at its usual rate, with a cosine schedule, in batches of 32 and a new order in
-// each epoch.
+// TrainOptions say how a model is trained. The zero value is Adam at its usual rate, with a cosine schedule, in batches of 32 and a new
+// order in each epoch.
 type TrainOptions struct {
 	Optimizer string            // name of a rule of package optim; "" means adam
 	Rule      map[string]string // options of the rule, by the names of optim.Options
@@ -31,8 +31,8 @@ type TrainOptions struct {
 	// truth that is spread over all classes. They stand for options of Loss; "" and 0 mean none.
 	ClassWeights   string
 	LabelSmoothing float64
-	// BN is frozen (batch normalisation by the model's statistics), train (by those of the batch), or auto (train when they were never trained);
-	// "" means frozen for Finetune, and auto where scores are made.
+	// BN is frozen (batch normalisation by the model's statistics), train (by those of the batch), or auto (train when they were never
+	// trained); "" means frozen for Finetune, and auto where scores are made.
 	BN        string
 	KeepOrder bool     // of the data, in each epoch
 	Augment   string   // random changes of pictures: flip, crop=4, resized=0.08:1, separated by commas

@@ -18,7 +18,8 @@ func (f *finetuning) writePage(r *FinetuneReport, res *train.Result) error {
 	}
 	page := report.New(strings.TrimSuffix(filepath.Base(f.Path), ".onnx"),
 		fmt.Sprintf("Trained on %s. %s.", r.Data, capital(f.task.String())))
-	page.Kicker, page.Footer = "gtk finetune", "Made by gtk finetune. The numbers of each epoch are in "+metricsCSV+" and "+metricsJSON+" "+
+	page.Kicker, page.Footer = "gtk finetune", "Made by gtk finetune. The numbers of each epoch are in "+metricsCSV+" and "+metricsJSON+
+		" "+
 		"beside this page."
 	top := page.Section("", "").Add(f.facts(r, res))
 	for _, n := range r.Notes {

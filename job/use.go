@@ -17,8 +17,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// UseOptions say what the inputs and outputs of a model mean where names and shapes leave it open. The zero value leaves all of it to packages feed and
-// task.
+// UseOptions say what the inputs and outputs of a model mean where names and shapes leave it open. The zero value leaves all of it to
+// packages feed and task.
 type UseOptions struct {
 	Task   string            // one of task.KindNames; "" by the outputs and the labels
 	Output string            // name of the output that is meant; "" the one that fits
@@ -93,8 +93,9 @@ type use struct {
 	notes []string // what is worth knowing
 }
 
-// openUse opens the data set spec for the model l and binds its examples to the model's inputs. Class names of the data are looked up among the model's
-// labels when it has some. The preprocessing is that of the model and the options, else the one that the data set suggests, completed by the input's shape.
+// openUse opens the data set spec for the model l and binds its examples to the model's inputs. Class names of the data are looked up
+// among the model's labels when it has some. The preprocessing is that of the model and the options, else the one that the data set
+// suggests, completed by the input's shape.
 func openUse(l *Model, spec string, do data.Options, o UseOptions) (*use, error) {
 	u := &use{Model: l}
 	if _, err := task.ParseKind(o.Task); err != nil {
@@ -164,14 +165,17 @@ func (u *use) understand(ctx context.Context, o UseOptions, loss string) error {
 	}
 	u.task = t
 	u.notes = append(u.notes, t.Notes...)
-	if t.HasClasses() && t.NumClasses() > 0 && !slices.Contains([]int{0, t.NumClasses()}, len(u.ds.Classes())) && u.Labels == nil && !t.Positions() {
-		u.notes = append(u.notes, fmt.Sprintf("the model has %d classes, the data %d; --num-classes auto would replace the last layer by one of that size",
+	if t.HasClasses() && t.NumClasses() > 0 && !slices.Contains([]int{0, t.NumClasses()}, len(u.ds.Classes())) && u.Labels == nil &&
+		!t.Positions() {
+		u.notes = append(u.notes, fmt.Sprintf("the model has %d classes, the data %d; --num-classes auto would replace the last layer "+
+			"by one of that size",
 			t.NumClasses(), len(u.ds.Classes())))
 	}
 	return nil
 }
 
-// useError marks an error of feed or task by whose mistake it is: names that do not exist are the caller's, what does not fit together is the input's.
+// useError marks an error of feed or task by whose mistake it is: names that do not exist are the caller's, what does not fit together is
+// the input's.
 func useError(err error) error {
 	var unknown *task.UnknownError
 	var unbound *feed.UnboundError

@@ -58,7 +58,8 @@ type VerifyOutput struct {
 func Verify(ctx context.Context, c VerifyConfig, rep Reporter) (*VerifyReport, error) {
 	rep = orQuiet(rep)
 	c.Batch, c.Cases = cmp.Or(c.Batch, 1), cmp.Or(c.Cases, 3)
-	r := &VerifyReport{Schema: "gtk.verify/1", Model: c.Model, Against: cmp.Or(c.Golden, c.Other), Rtol: c.Rtol, Atol: c.Atol, Outputs: []VerifyOutput{}}
+	r := &VerifyReport{Schema: "gtk.verify/1", Model: c.Model, Against: cmp.Or(c.Golden, c.Other), Rtol: c.Rtol, Atol: c.Atol,
+		Outputs: []VerifyOutput{}}
 	if r.Rtol < 0 || r.Atol < 0 {
 		return nil, usagef("--rtol and --atol must not be negative")
 	}
@@ -93,7 +94,8 @@ func Verify(ctx context.Context, c VerifyConfig, rep Reporter) (*VerifyReport, e
 // compare adds the row of one output: got against want.
 func (r *VerifyReport) compare(name, output string, got, want *tensor.Tensor) {
 	ok, rep := tensor.AllClose(got, want, r.Rtol, r.Atol)
-	o := VerifyOutput{Case: name, Name: output, Pass: ok, MaxAbs: Number(rep.MaxAbs), MaxRel: Number(rep.MaxRel), Bad: rep.Bad, Total: rep.Total}
+	o := VerifyOutput{Case: name, Name: output, Pass: ok, MaxAbs: Number(rep.MaxAbs), MaxRel: Number(rep.MaxRel), Bad: rep.Bad,
+		Total: rep.Total}
 	if !ok {
 		o.Detail = rep.String()
 	}
@@ -123,7 +125,8 @@ func (r *VerifyReport) golden(ctx context.Context, rep Reporter, m *Model, dir s
 		for k, in := range m.Inputs() {
 			t := find(g.inputs, in.Name, k)
 			if t == nil {
-				return badInput(fmt.Errorf("%s: no recorded input for %v; there are %s", filepath.Join(dir, g.name), in, namesOf(g.inputs)))
+				return badInput(fmt.Errorf("%s: no recorded input for %v; there are %s", filepath.Join(dir, g.name), in,
+					namesOf(g.inputs)))
 			}
 			feeds[in.Name] = t
 		}
@@ -139,7 +142,8 @@ func (r *VerifyReport) golden(ctx context.Context, rep Reporter, m *Model, dir s
 			}
 		}
 		if compared == 0 {
-			return badInput(fmt.Errorf("%s: none of the recorded outputs %s is an output of the model", filepath.Join(dir, g.name), namesOf(g.outputs)))
+			return badInput(fmt.Errorf("%s: none of the recorded outputs %s is an output of the model", filepath.Join(dir, g.name),
+				namesOf(g.outputs)))
 		}
 		bar.Set(i+1, "")
 	}

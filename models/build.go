@@ -103,7 +103,8 @@ func (b *net) conv(x, name string, in, out, k, stride, pad, group int, bias, he 
 		ins = append(ins, b.param(name+".bias", b.uniform(fanIn), out))
 	}
 	s, p, kk := int64(stride), int64(pad), int64(k)
-	return b.named("Conv", name, ins, onnx.AttrInts("dilations", 1, 1), onnx.AttrInt("group", int64(group)), onnx.AttrInts("kernel_shape", kk, kk),
+	return b.named("Conv", name, ins, onnx.AttrInts("dilations", 1, 1), onnx.AttrInt("group", int64(group)),
+		onnx.AttrInts("kernel_shape", kk, kk),
 		onnx.AttrInts("pads", p, p, p, p), onnx.AttrInts("strides", s, s))
 }
 
@@ -131,7 +132,8 @@ func (b *net) relu(x string) string { return b.node("Relu", []string{x}) }
 
 func (b *net) pool(x string, k, stride, pad int) string {
 	kk, s, p := int64(k), int64(stride), int64(pad)
-	return b.node("MaxPool", []string{x}, onnx.AttrInts("kernel_shape", kk, kk), onnx.AttrInts("strides", s, s), onnx.AttrInts("pads", p, p, p, p))
+	return b.node("MaxPool", []string{x}, onnx.AttrInts("kernel_shape", kk, kk), onnx.AttrInts("strides", s, s),
+		onnx.AttrInts("pads", p, p, p, p))
 }
 
 func (b *net) flatten(x string) string {

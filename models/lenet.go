@@ -11,8 +11,8 @@ func init() {
 		"LeNet-5 with ReLU and max pooling; default input [N,1,28,28], 10 classes", "http://yann.lecun.com/exdb/publis/pdf/lecun-98.pdf")
 }
 
-// lenet is LeNet-5 (LeCun et al. 1998, section II.B) as it is built today: ReLU for tanh, max pooling for subsampling, padding 2 in the first
-// layer so that 28×28 images need no margin.
+// lenet is LeNet-5 (LeCun et al. 1998, section II.B) as it is built today: ReLU for tanh, max pooling for subsampling, padding 2 in the
+// first layer so that 28×28 images need no margin.
 func lenet(o Options) (*onnx.Model, error) {
 	c, s, k := or(o.Channels, 1), or(o.ImageSize, 28), or(o.Classes, 10)
 	side := (s/2 - 4) / 2

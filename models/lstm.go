@@ -22,9 +22,11 @@ func lstm(o Options) (*onnx.Model, error) {
 	for l := range or(o.Layers, 1) {
 		name := fmt.Sprintf("lstm%d", l+1)
 		draw := b.uniform(h)
-		ins := []string{x, b.param(name+".weight_ih", draw, 1, 4*h, in), b.param(name+".weight_hh", draw, 1, 4*h, h), b.param(name+".bias", draw, 1, 8*h)}
+		ins := []string{x, b.param(name+".weight_ih", draw, 1, 4*h, in), b.param(name+".weight_hh", draw, 1, 4*h, h),
+			b.param(name+".bias", draw, 1, 8*h)}
 		y, yh := name+"_out", name+"_h"
-		b.g.Node = append(b.g.Node, onnx.NewNode("LSTM", name, ins, []string{y, yh}, []*onnxpb.AttributeProto{onnx.AttrInt("hidden_size", int64(h))}...))
+		b.g.Node = append(b.g.Node, onnx.NewNode("LSTM", name, ins, []string{y, yh},
+			[]*onnxpb.AttributeProto{onnx.AttrInt("hidden_size", int64(h))}...))
 		x = b.node("Squeeze", []string{y, axis}) // [T,1,N,h] -> [T,N,h]
 		last, in = yh, h
 	}

@@ -30,7 +30,8 @@ func mobilenetV2(o Options) (*onnx.Model, error) {
 	}
 	x := b.relu6(unit(b.input("input", "N", c, s, s), "features.0", c, 32, 3, 2, 1))
 	in, at := 32, 1
-	for _, st := range []struct{ t, c, n, s int }{{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64, 4, 2}, {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}} {
+	for _, st := range []struct{ t, c, n, s int }{{1, 16, 1, 1}, {6, 24, 2, 2}, {6, 32, 3, 2}, {6, 64, 4, 2}, {6, 96, 3, 1},
+		{6, 160, 3, 2}, {6, 320, 1, 1}} {
 		for i := range st.n {
 			stride := 1
 			if i == 0 {

@@ -38,7 +38,8 @@ func New(name string, o Options) (*onnx.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("models: %w", err)
 	}
-	given := map[string]int{"classes": o.Classes, "channels": o.Channels, "image-size": o.ImageSize, "hidden": o.Hidden, "layers": o.Layers}
+	given := map[string]int{"classes": o.Classes, "channels": o.Channels, "image-size": o.ImageSize, "hidden": o.Hidden,
+		"layers": o.Layers}
 	for _, t := range b.Takes {
 		delete(given, t)
 	}
@@ -47,7 +48,8 @@ func New(name string, o Options) (*onnx.Model, error) {
 			return nil, fmt.Errorf("models: %s takes no option %s", name, n)
 		}
 	}
-	for n, v := range map[string]int{"classes": o.Classes, "channels": o.Channels, "image-size": o.ImageSize, "hidden": o.Hidden, "layers": o.Layers} {
+	for n, v := range map[string]int{"classes": o.Classes, "channels": o.Channels, "image-size": o.ImageSize, "hidden": o.Hidden,
+		"layers": o.Layers} {
 		if v < 0 || v > 1<<16 {
 			return nil, fmt.Errorf("models: %s: option %s is %d, want 1 to 65536", name, n, v)
 		}

@@ -9,12 +9,15 @@ import (
 func init() {
 	const source = "https://arxiv.org/abs/1512.03385"
 	takes := []string{"classes", "channels", "image-size"}
-	builders.Register("resnet8", Builder{takes, cifarResNet("resnet8", 1)}, "residual network for small images, 1 block per stage; default [N,3,32,32], 10 classes", source)
-	builders.Register("resnet20", Builder{takes, cifarResNet("resnet20", 3)}, "residual network for small images, 3 blocks per stage; default [N,3,32,32], 10 classes", source)
+	builders.Register("resnet8", Builder{takes, cifarResNet("resnet8", 1)},
+		"residual network for small images, 1 block per stage; default [N,3,32,32], 10 classes", source)
+	builders.Register("resnet20", Builder{takes, cifarResNet("resnet20", 3)},
+		"residual network for small images, 3 blocks per stage; default [N,3,32,32], 10 classes", source)
 	builders.Register("resnet18", Builder{takes, resnet18}, "residual network for ImageNet; default [N,3,224,224], 1000 classes", source)
 }
 
-// block is a basic block (He et al. 2016, figure 2): two 3×3 convolutions and a shortcut, which is a 1×1 convolution where the size changes.
+// block is a basic block (He et al. 2016, figure 2): two 3×3 convolutions and a shortcut, which is a 1×1 convolution where the size
+// changes.
 func (b *net) block(x, name string, in, out, stride int) string {
 	y := b.relu(b.norm(b.conv(x, name+".conv1", in, out, 3, stride, 1, 1, false, true), name+".bn1", out))
 	y = b.norm(b.conv(y, name+".conv2", out, out, 3, 1, 1, 1, false, true), name+".bn2", out)

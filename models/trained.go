@@ -22,8 +22,10 @@ var (
 
 func init() {
 	const source = "trained by gtk finetune; the commands are in models/trained.go"
-	builders.Register("digits-trained", trained("digits", digitsModel), "mlp trained on the built-in handwritten digits, [N,1,8,8], 10 classes", source)
-	builders.Register("shapes-trained", trained("shapes", shapesModel), "resnet8 trained on the built-in shapes, [N,3,64,64], 8 classes", source)
+	builders.Register("digits-trained", trained("digits", digitsModel),
+		"mlp trained on the built-in handwritten digits, [N,1,8,8], 10 classes", source)
+	builders.Register("shapes-trained", trained("shapes", shapesModel), "resnet8 trained on the built-in shapes, [N,3,64,64], 8 classes",
+		source)
 }
 
 // trained is the builder of an embedded model; it takes no options.

@@ -9,11 +9,12 @@ import (
 
 func init() {
 	builders.Register("vit_tiny", Builder{[]string{"classes", "channels", "image-size", "layers"}, vitTiny},
-		"vision transformer, patches of 16, width 192, 3 heads, 12 layers; default [N,3,224,224], 1000 classes", "https://arxiv.org/abs/2010.11929")
+		"vision transformer, patches of 16, width 192, 3 heads, 12 layers; default [N,3,224,224], 1000 classes",
+		"https://arxiv.org/abs/2010.11929")
 }
 
-// vitTiny is the vision transformer of Dosovitskiy et al. 2021 in the tiny size of Touvron et al. 2021 (arXiv 2012.12877, table 1). Images smaller
-// than 64 get patches of 4.
+// vitTiny is the vision transformer of Dosovitskiy et al. 2021 in the tiny size of Touvron et al. 2021 (arXiv 2012.12877, table 1).
+// Images smaller than 64 get patches of 4.
 func vitTiny(o Options) (*onnx.Model, error) {
 	const d, heads, mlp = 192, 3, 768
 	c, s, k, layers := or(o.Channels, 3), or(o.ImageSize, 224), or(o.Classes, 1000), or(o.Layers, 12)
@@ -36,7 +37,8 @@ func vitTiny(o Options) (*onnx.Model, error) {
 	x = b.node("Concat", []string{cls, x}, onnx.AttrInt("axis", 1))
 	x = b.node("Add", []string{x, b.param("pos_embed", small, 1, tokens, d)})
 	norm := func(x, name string) string {
-		return b.named("LayerNormalization", name, []string{x, b.param(name+".weight", constant(1), d), b.param(name+".bias", constant(0), d)},
+		return b.named("LayerNormalization", name,
+			[]string{x, b.param(name+".weight", constant(1), d), b.param(name+".bias", constant(0), d)},
 			onnx.AttrInt("axis", -1), onnx.AttrFloat("epsilon", 1e-6))
 	}
 	xavier := func(in, out int) func() float32 {

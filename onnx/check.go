@@ -255,7 +255,8 @@ func (c *checker) operator(at string, n *onnxpb.NodeProto, s *scope) {
 	}
 	if f := c.functions[functionKey(n.GetDomain(), n.GetOpType(), n.GetOverload())]; f != nil {
 		if len(n.GetInput()) > len(f.GetInput()) || len(n.GetOutput()) > len(f.GetOutput()) {
-			c.format(at, "has %d inputs and %d outputs, the function has %d and %d", len(n.GetInput()), len(n.GetOutput()), len(f.GetInput()), len(f.GetOutput()))
+			c.format(at, "has %d inputs and %d outputs, the function has %d and %d", len(n.GetInput()), len(n.GetOutput()),
+				len(f.GetInput()), len(f.GetOutput()))
 		}
 		for _, a := range f.GetAttribute() {
 			if !slices.ContainsFunc(n.GetAttribute(), func(b *onnxpb.AttributeProto) bool { return b.GetName() == a }) {

@@ -26,29 +26,37 @@ func TestCheck(t *testing.T) {
 		panic(op)
 	}
 	for want, breakIt := range map[string]func(p *onnxpb.ModelProto){
-		"has no IR version":                              func(p *onnxpb.ModelProto) { p.IrVersion = nil },
-		"unsupported feature: IR version 14":             func(p *onnxpb.ModelProto) { *p.IrVersion = 14 },
-		"unsupported feature: IR version 2":              func(p *onnxpb.ModelProto) { *p.IrVersion = 2 },
-		"imports no operator set":                        func(p *onnxpb.ModelProto) { p.OpsetImport = nil },
-		`no operator set of domain "other"`:              func(p *onnxpb.ModelProto) { node(p, "Add").Domain = new("other") },
-		`domain "" is imported twice`:                    func(p *onnxpb.ModelProto) { p.OpsetImport[1].Domain = new("ai.onnx") },
-		`has the version 0`:                              func(p *onnxpb.ModelProto) { *p.OpsetImport[0].Version = 0 },
-		"the model has no graph":                         func(p *onnxpb.ModelProto) { p.Graph = nil },
-		`node "add" (Add): input 1 "no" is produced by`:  func(p *onnxpb.ModelProto) { node(p, "Add").Input[1] = "no" },
-		`output "h" is also produced by node "add"`:      func(p *onnxpb.ModelProto) { node(p, "Mul").Output[0] = "h" },
-		`output "x" is also produced by a graph input`:   func(p *onnxpb.ModelProto) { node(p, "Mul").Output[0] = "x" },
-		"(Add): is on a cycle":                           func(p *onnxpb.ModelProto) { node(p, "Add").Input[0] = "y" },
-		"(Mul): is on a cycle":                           func(p *onnxpb.ModelProto) { node(p, "Mul").Input[0] = "y" },
-		`node "if" (If): is on a cycle`:                  func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].G.Node[0].Input[0] = "z" },
-		`graph output "y" is produced by no node`:        func(p *onnxpb.ModelProto) { node(p, "Mul").Output[0] = "q" },
-		"then_branch: node of output \"a\" (Relu): inpu": func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].G.Node[0].Input[0] = "no" },
-		`then_branch: graph output "b"`:                  func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].G.Output[0].Name = new("b") },
-		"attribute then_branch: has no known type":       func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].Type = nil },
-		"is of type GRAPH and has no value":              func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].G = nil },
-		"is of type GRAPH and has a value of type INT":   func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].I = new(int64(1)) },
-		"attribute then_branch is there twice":           func(p *onnxpb.ModelProto) { node(p, "If").Attribute[1].Name = new("then_branch") },
-		"an attribute has no name":                       func(p *onnxpb.ModelProto) { node(p, "If").Attribute[1].Name = nil },
-		"names no operator":                              func(p *onnxpb.ModelProto) { node(p, "Add").OpType = nil },
+		"has no IR version":                             func(p *onnxpb.ModelProto) { p.IrVersion = nil },
+		"unsupported feature: IR version 14":            func(p *onnxpb.ModelProto) { *p.IrVersion = 14 },
+		"unsupported feature: IR version 2":             func(p *onnxpb.ModelProto) { *p.IrVersion = 2 },
+		"imports no operator set":                       func(p *onnxpb.ModelProto) { p.OpsetImport = nil },
+		`no operator set of domain "other"`:             func(p *onnxpb.ModelProto) { node(p, "Add").Domain = new("other") },
+		`domain "" is imported twice`:                   func(p *onnxpb.ModelProto) { p.OpsetImport[1].Domain = new("ai.onnx") },
+		`has the version 0`:                             func(p *onnxpb.ModelProto) { *p.OpsetImport[0].Version = 0 },
+		"the model has no graph":                        func(p *onnxpb.ModelProto) { p.Graph = nil },
+		`node "add" (Add): input 1 "no" is produced by`: func(p *onnxpb.ModelProto) { node(p, "Add").Input[1] = "no" },
+		`output "h" is also produced by node "add"`:     func(p *onnxpb.ModelProto) { node(p, "Mul").Output[0] = "h" },
+		`output "x" is also produced by a graph input`:  func(p *onnxpb.ModelProto) { node(p, "Mul").Output[0] = "x" },
+		"(Add): is on a cycle":                          func(p *onnxpb.ModelProto) { node(p, "Add").Input[0] = "y" },
+		"(Mul): is on a cycle":                          func(p *onnxpb.ModelProto) { node(p, "Mul").Input[0] = "y" },
+		`node "if" (If): is on a cycle`: func(p *onnxpb.ModelProto) {
+			node(p, "If").Attribute[0].G.Node[0].Input[0] = "z"
+		},
+		`graph output "y" is produced by no node`: func(p *onnxpb.ModelProto) { node(p, "Mul").Output[0] = "q" },
+		"then_branch: node of output \"a\" (Relu): inpu": func(p *onnxpb.ModelProto) {
+			node(p, "If").Attribute[0].G.Node[0].Input[0] = "no"
+		},
+		`then_branch: graph output "b"`: func(p *onnxpb.ModelProto) {
+			node(p, "If").Attribute[0].G.Output[0].Name = new("b")
+		},
+		"attribute then_branch: has no known type":     func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].Type = nil },
+		"is of type GRAPH and has no value":            func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].G = nil },
+		"is of type GRAPH and has a value of type INT": func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].I = new(int64(1)) },
+		"attribute then_branch is there twice": func(p *onnxpb.ModelProto) {
+			node(p, "If").Attribute[1].Name = new("then_branch")
+		},
+		"an attribute has no name": func(p *onnxpb.ModelProto) { node(p, "If").Attribute[1].Name = nil },
+		"names no operator":        func(p *onnxpb.ModelProto) { node(p, "Add").OpType = nil },
 		`refers to the attribute "alpha" of a function`: func(p *onnxpb.ModelProto) {
 			node(p, "F").Attribute[0].RefAttrName = new("alpha")
 		},
@@ -57,11 +65,13 @@ func TestCheck(t *testing.T) {
 		`initializer "w": float32[20] needs 80 bytes`: func(p *onnxpb.ModelProto) { p.Graph.Initializer[0].RawData = make([]byte, 79) },
 		`sparse initializer "sp": index 9 is outside`: func(p *onnxpb.ModelProto) { p.Graph.SparseInitializer[0].Indices.RawData[0] = 9 },
 		"graph input 0 has no name":                   func(p *onnxpb.ModelProto) { p.Graph.Input[0].Name = nil },
-		`element type 77 does not exist`:              func(p *onnxpb.ModelProto) { p.Graph.Input[0].Type.GetTensorType().ElemType = new(int32(77)) },
-		`function "my"."F":"": is defined twice`:      func(p *onnxpb.ModelProto) { p.Functions = append(p.Functions, p.Functions[0]) },
-		`function "my"."F":"": output "no"`:           func(p *onnxpb.ModelProto) { p.Functions[0].Output[0] = "no" },
-		`input 0 "w" is produced by no node`:          func(p *onnxpb.ModelProto) { p.Functions[0].Node[0].Input[0] = "w" },
-		`the function needs the attribute "alpha"`:    func(p *onnxpb.ModelProto) { node(p, "F").Attribute = nil },
+		`element type 77 does not exist`: func(p *onnxpb.ModelProto) {
+			p.Graph.Input[0].Type.GetTensorType().ElemType = new(int32(77))
+		},
+		`function "my"."F":"": is defined twice`:   func(p *onnxpb.ModelProto) { p.Functions = append(p.Functions, p.Functions[0]) },
+		`function "my"."F":"": output "no"`:        func(p *onnxpb.ModelProto) { p.Functions[0].Output[0] = "no" },
+		`input 0 "w" is produced by no node`:       func(p *onnxpb.ModelProto) { p.Functions[0].Node[0].Input[0] = "w" },
+		`the function needs the attribute "alpha"`: func(p *onnxpb.ModelProto) { node(p, "F").Attribute = nil },
 		"has 2 inputs and 1 outputs, the function has": func(p *onnxpb.ModelProto) {
 			node(p, "F").Input = []string{"z", "z"}
 		},
@@ -69,7 +79,8 @@ func TestCheck(t *testing.T) {
 			p.Functions[0].Node[0].OpType, p.Functions[0].Node[0].Domain = new("F"), new("my")
 		},
 		"training_info[0].algorithm: node": func(p *onnxpb.ModelProto) {
-			p.TrainingInfo = []*onnxpb.TrainingInfoProto{{Algorithm: &onnxpb.GraphProto{Node: []*onnxpb.NodeProto{NewNode("Relu", "", []string{"no"}, []string{"r"})}}}}
+			p.TrainingInfo = []*onnxpb.TrainingInfoProto{{Algorithm: &onnxpb.GraphProto{Node: []*onnxpb.NodeProto{NewNode("Relu", "",
+				[]string{"no"}, []string{"r"})}}}}
 		},
 	} {
 		c := m.Clone()
@@ -178,7 +189,8 @@ func TestSetInitializer(t *testing.T) {
 	if err := m.SetInitializer("W", tensor.New(tensor.Float32, 2)); err == nil || !strings.Contains(err.Error(), "none of this name") {
 		t.Error(err)
 	}
-	if err := m.SetInitializer("smal", tensor.New(tensor.Float32, 1)); err == nil || !strings.Contains(err.Error(), `did you mean "small"?`) {
+	if err := m.SetInitializer("smal", tensor.New(tensor.Float32, 1)); err == nil ||
+		!strings.Contains(err.Error(), `did you mean "small"?`) {
 		t.Error(err)
 	}
 	for _, v := range []*tensor.Tensor{tensor.New(tensor.Float32, 3), tensor.New(tensor.Float64, 2)} {
@@ -210,7 +222,8 @@ func TestBindAttributes(t *testing.T) {
 		Node: []*onnxpb.NodeProto{NewNode("Inner", "", nil, nil, ref("gamma", "a"))},
 	}))
 	got := BindAttributes(n, map[string]*onnxpb.AttributeProto{"a": AttrFloat("a", 3)})
-	if len(got.Attribute) != 2 || got.Attribute[0].GetName() != "alpha" || got.Attribute[0].GetF() != 3 || got.Attribute[0].RefAttrName != nil {
+	if len(got.Attribute) != 2 || got.Attribute[0].GetName() != "alpha" || got.Attribute[0].GetF() != 3 ||
+		got.Attribute[0].RefAttrName != nil {
 		t.Errorf("%v", got)
 	}
 	if in := got.Attribute[1].G.Node[0].Attribute[0]; in.GetName() != "gamma" || in.GetF() != 3 {
@@ -225,22 +238,34 @@ func TestBindAttributes(t *testing.T) {
 func TestCompareModels(t *testing.T) {
 	a, _ := Parse(varied(t))
 	for want, change := range map[string]func(m *Model){
-		"~ graph.node[add].op_type: \"Add\" → \"Sub\"":                 func(m *Model) { m.Proto.Graph.Node[0].OpType = new("Sub") },
-		"- graph.node[add]: Add(x, w) → h":                             func(m *Model) { m.Proto.Graph.Node = m.Proto.Graph.Node[1:] },
-		"~ graph.node[output f].attribute[alpha].f: 2 → 3":             func(m *Model) { m.Proto.Graph.Node[3].Attribute[0].F = new(float32(3)) },
-		"+ graph.node[mul].attribute[k]: 5":                            func(m *Model) { n := m.Proto.Graph.Node[1]; n.Attribute = append(n.Attribute, AttrInt("k", 5)) },
-		"~ graph.initializer[w]: float32[20] → other values (20 of 20": func(m *Model) { m.Proto.Graph.Initializer[0].RawData = append([]byte{1}, make([]byte, 79)...) },
+		"~ graph.node[add].op_type: \"Add\" → \"Sub\"": func(m *Model) { m.Proto.Graph.Node[0].OpType = new("Sub") },
+		"- graph.node[add]: Add(x, w) → h":             func(m *Model) { m.Proto.Graph.Node = m.Proto.Graph.Node[1:] },
+		"~ graph.node[output f].attribute[alpha].f: 2 → 3": func(m *Model) {
+			m.Proto.Graph.Node[3].Attribute[0].F = new(float32(3))
+		},
+		"+ graph.node[mul].attribute[k]: 5": func(m *Model) {
+			n := m.Proto.Graph.Node[1]
+			n.Attribute = append(n.Attribute, AttrInt("k", 5))
+		},
+		"~ graph.initializer[w]: float32[20] → other values (20 of 20": func(m *Model) {
+			m.Proto.Graph.Initializer[0].RawData = append([]byte{1}, make([]byte, 79)...)
+		},
 		"initializer[w] is stored as: raw bytes → typed values": func(m *Model) {
 			p := m.Initializer("w")
 			v, _ := m.Tensor(p)
 			p.RawData, p.FloatData = nil, v.F32()
 		},
-		"~ metadata_props[k].value: \"v\" → \"u\"":               func(m *Model) { m.SetMetadata("k", "u") },
-		"- graph.input[x]: float32[N,20]":                        func(m *Model) { m.Proto.Graph.Input[0].Name = new("x2") },
-		"~ opset_import[ai.onnx].version: 17 → 18":               func(m *Model) { m.Proto.OpsetImport[0].Version = new(int64(18)) },
-		"unknown fields: 0 bytes → 3 other bytes":                func(m *Model) { m.Proto.ProtoReflect().SetUnknown([]byte{0xf8, 0x7f, 1}) },
-		"~ graph.node: this order → another order":               func(m *Model) { n := m.Proto.Graph.Node; n[0], n[1] = n[1], n[0] },
-		"~ graph.node[add].input: [\"x\" \"w\"] → [\"w\" \"x\"]": func(m *Model) { n := m.Proto.Graph.Node[0]; n.Input[0], n.Input[1] = "w", "x" },
+		"~ metadata_props[k].value: \"v\" → \"u\"": func(m *Model) { m.SetMetadata("k", "u") },
+		"- graph.input[x]: float32[N,20]":          func(m *Model) { m.Proto.Graph.Input[0].Name = new("x2") },
+		"~ opset_import[ai.onnx].version: 17 → 18": func(m *Model) { m.Proto.OpsetImport[0].Version = new(int64(18)) },
+		"unknown fields: 0 bytes → 3 other bytes": func(m *Model) {
+			m.Proto.ProtoReflect().SetUnknown([]byte{0xf8, 0x7f, 1})
+		},
+		"~ graph.node: this order → another order": func(m *Model) { n := m.Proto.Graph.Node; n[0], n[1] = n[1], n[0] },
+		"~ graph.node[add].input: [\"x\" \"w\"] → [\"w\" \"x\"]": func(m *Model) {
+			n := m.Proto.Graph.Node[0]
+			n.Input[0], n.Input[1] = "w", "x"
+		},
 	} {
 		b := a.Clone()
 		change(b)
@@ -251,7 +276,8 @@ func TestCompareModels(t *testing.T) {
 	b := a.Clone()
 	b.Proto.Graph.Node[0].OpType = new("Sub")
 	b.SetMetadata("k", "u")
-	if d := CompareModels(a, b); len(d.Nodes) != 1 || len(d.Metadata) != 1 || len(d.Other)+len(d.IO)+len(d.Attributes)+len(d.Initializers) != 0 {
+	if d := CompareModels(a, b); len(d.Nodes) != 1 || len(d.Metadata) != 1 ||
+		len(d.Other)+len(d.IO)+len(d.Attributes)+len(d.Initializers) != 0 {
 		t.Errorf("%v", d)
 	}
 }

@@ -136,7 +136,8 @@ func (d *differ) message(path string, list *[]Change, a, b protoreflect.Message)
 		}
 	}
 	if !bytes.Equal(a.GetUnknown(), b.GetUnknown()) {
-		*list = append(*list, Change{joinPath(path, "unknown fields"), fmt.Sprintf("%d bytes", len(a.GetUnknown())), fmt.Sprintf("%d other bytes", len(b.GetUnknown()))})
+		*list = append(*list, Change{joinPath(path, "unknown fields"), fmt.Sprintf("%d bytes", len(a.GetUnknown())),
+			fmt.Sprintf("%d other bytes", len(b.GetUnknown()))})
 	}
 }
 
@@ -309,7 +310,8 @@ func (d *differ) tensor(path string, l *[]Change, a, b *onnxpb.TensorProto) {
 		}
 	}
 	if !bytes.Equal(ra.GetUnknown(), rb.GetUnknown()) {
-		*l = append(*l, Change{path + ".unknown fields", fmt.Sprintf("%d bytes", len(ra.GetUnknown())), fmt.Sprintf("%d other bytes", len(rb.GetUnknown()))})
+		*l = append(*l, Change{path + ".unknown fields", fmt.Sprintf("%d bytes", len(ra.GetUnknown())),
+			fmt.Sprintf("%d other bytes", len(rb.GetUnknown()))})
 	}
 	if sa, sb := storage(a), storage(b); sa != sb && before == len(*l) {
 		d.out.Other = append(d.out.Other, Change{path + " is stored as", sa, sb})

@@ -54,7 +54,8 @@ func (d dataFolder) open(location string) (*os.File, int64, error) {
 		outside = outside || part == ".."
 	}
 	if outside {
-		return nil, 0, &FormatError{Msg: fmt.Sprintf("external data at %q is outside the model's folder; it must be beside the model", location)}
+		return nil, 0, &FormatError{Msg: fmt.Sprintf("external data at %q is outside the model's folder; it must be beside the model",
+			location)}
 	}
 	root, err := os.OpenRoot(d.root)
 	if err != nil {
@@ -68,7 +69,8 @@ func (d dataFolder) open(location string) (*os.File, int64, error) {
 	}
 	if err != nil {
 		if _, inside := root.Lstat(name); inside == nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
-			return nil, 0, &FormatError{Msg: fmt.Sprintf("external data at %q is a symbolic link out of the model's folder; copy the file there, or widen the folder (DataRoot): %v", location, err)}
+			return nil, 0, &FormatError{Msg: fmt.Sprintf("external data at %q is a symbolic link out of the model's folder; copy the "+
+				"file there, or widen the folder (DataRoot): %v", location, err)}
 		}
 		return nil, 0, fmt.Errorf("onnx: external data, the file %q must be beside the model: %w", location, err)
 	}
@@ -109,7 +111,8 @@ func externalRange(t *onnxpb.TensorProto) (location string, offset, size int64, 
 			if e.GetKey() == "offset" {
 				offset = v
 			} else if v != size && v != 0 { // 0 stands for as many as the shape needs, as in ONNX Runtime
-				return "", 0, 0, "", nil, &FormatError{Msg: fmt.Sprintf("external data: %v%v needs %d bytes, length is %d", d, shape, size, v)}
+				return "", 0, 0, "", nil, &FormatError{Msg: fmt.Sprintf("external data: %v%v needs %d bytes, length is %d", d, shape,
+					size, v)}
 			}
 		}
 	}
@@ -130,7 +133,8 @@ func (m *Model) openExternal(t *onnxpb.TensorProto) (f *os.File, offset, size in
 		return nil, 0, 0, nil, err
 	}
 	if offset > have || size > have-offset {
-		err = &FormatError{Msg: fmt.Sprintf("external data: bytes %d to %d of %q, which has %d: the file is cut short or belongs to another model", offset, offset+size, location, have)}
+		err = &FormatError{Msg: fmt.Sprintf("external data: bytes %d to %d of %q, which has %d: the file is cut short or belongs to "+
+			"another model", offset, offset+size, location, have)}
 	} else if checksum != "" {
 		err = m.verify(f, location, checksum)
 	}

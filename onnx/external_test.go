@@ -130,7 +130,8 @@ func TestExternalTypedAndUnchanged(t *testing.T) {
 	dir := t.TempDir()
 	m := addModel(4)
 	g := m.Proto.Graph
-	g.Initializer = append(g.Initializer, &onnxpb.TensorProto{Name: new("h16"), DataType: dtype(tensor.Float16), Dims: []int64{600}, Int32Data: make([]int32, 600)})
+	g.Initializer = append(g.Initializer, &onnxpb.TensorProto{Name: new("h16"), DataType: dtype(tensor.Float16), Dims: []int64{600},
+		Int32Data: make([]int32, 600)})
 	g.Initializer[2].Int32Data[599] = 0x3c00
 	path := filepath.Join(dir, "t.onnx")
 	before, _ := m.Bytes()

@@ -171,13 +171,17 @@ func varied(t testing.TB) []byte {
 	g.SparseInitializer = []*onnxpb.SparseTensorProto{{Values: TensorToProto("sp", tensor.From([]float32{1}, 1)),
 		Indices: TensorToProto("", tensor.From([]int64{2}, 1)), Dims: []int64{4}}}
 	g.Node = append(g.Node, NewNode("If", "if", []string{"x"}, []string{"z"},
-		AttrGraph("then_branch", &onnxpb.GraphProto{Name: new("t"), Node: []*onnxpb.NodeProto{NewNode("Relu", "", []string{"h"}, []string{"a"})},
+		AttrGraph("then_branch", &onnxpb.GraphProto{Name: new("t"),
+			Node:   []*onnxpb.NodeProto{NewNode("Relu", "", []string{"h"}, []string{"a"})},
 			Output: []*onnxpb.ValueInfoProto{ValueInfo("a", tensor.Float32, "")}}),
-		AttrGraph("else_branch", &onnxpb.GraphProto{Name: new("e"), Node: []*onnxpb.NodeProto{NewNode("Abs", "", []string{"w"}, []string{"a"})},
+		AttrGraph("else_branch", &onnxpb.GraphProto{Name: new("e"),
+			Node:   []*onnxpb.NodeProto{NewNode("Abs", "", []string{"w"}, []string{"a"})},
 			Output: []*onnxpb.ValueInfoProto{ValueInfo("a", tensor.Float32, "")}})))
-	g.Node = append(g.Node, &onnxpb.NodeProto{OpType: new("F"), Domain: new("my"), Input: []string{"z"}, Output: []string{"f"}, Attribute: []*onnxpb.AttributeProto{AttrFloat("alpha", 2)}})
+	g.Node = append(g.Node, &onnxpb.NodeProto{OpType: new("F"), Domain: new("my"), Input: []string{"z"}, Output: []string{"f"},
+		Attribute: []*onnxpb.AttributeProto{AttrFloat("alpha", 2)}})
 	m.Proto.OpsetImport = append(m.Proto.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new("my"), Version: new(int64(1))})
-	m.Proto.Functions = []*onnxpb.FunctionProto{{Name: new("F"), Domain: new("my"), Input: []string{"i"}, Output: []string{"o"}, Attribute: []string{"alpha"},
+	m.Proto.Functions = []*onnxpb.FunctionProto{{Name: new("F"), Domain: new("my"), Input: []string{"i"}, Output: []string{"o"},
+		Attribute:   []string{"alpha"},
 		OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: new(int64(17))}},
 		Node: []*onnxpb.NodeProto{NewNode("LeakyRelu", "", []string{"i"}, []string{"o"},
 			&onnxpb.AttributeProto{Name: new("alpha"), Type: onnxpb.AttributeProto_FLOAT.Enum(), RefAttrName: new("alpha")})}}}
@@ -242,7 +246,8 @@ func TestErrorPlace(t *testing.T) {
 	}
 	bad := wrap(append(wrap(nil, 1), wrap([]byte{0x0a, 5, 'a'}, 1)...), 7)
 	_, err = Parse(bad)
-	if err == nil || err.Error() != "onnx: graph.node[1].input[0]: length 5 at byte 7 runs past the end, 1 bytes are left: the file is cut short or damaged" {
+	if err == nil || err.Error() != "onnx: graph.node[1].input[0]: length 5 at byte 7 runs past the end, 1 bytes are left: the file is "+
+		"cut short or damaged" {
 		t.Errorf("%v", err)
 	}
 }

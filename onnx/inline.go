@@ -71,7 +71,8 @@ func (m *Model) importsOf(f *onnxpb.FunctionProto, where string) error {
 		switch {
 		case !used[d] || have == o.GetVersion():
 		case have == 0:
-			m.Proto.OpsetImport = append(m.Proto.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new(o.GetDomain()), Version: new(o.GetVersion())})
+			m.Proto.OpsetImport = append(m.Proto.OpsetImport,
+				&onnxpb.OperatorSetIdProto{Domain: new(o.GetDomain()), Version: new(o.GetVersion())})
 		default:
 			return &UnsupportedError{Where: where,
 				Feature: fmt.Sprintf("putting function %q, written for version %d of operator set %q, into a model of version %d",
@@ -131,7 +132,9 @@ func (in *inliner) name(old string) string {
 
 // node is a copy of n, a node of the function, with the values renamed.
 func (in *inliner) node(n *onnxpb.NodeProto, given map[string]*onnxpb.AttributeProto) *onnxpb.NodeProto {
-	bodies := slices.ContainsFunc(n.GetAttribute(), func(a *onnxpb.AttributeProto) bool { return a.GetG() != nil || len(a.GetGraphs()) > 0 })
+	bodies := slices.ContainsFunc(n.GetAttribute(), func(a *onnxpb.AttributeProto) bool {
+		return a.GetG() != nil || len(a.GetGraphs()) > 0
+	})
 	out := &onnxpb.NodeProto{OpType: n.OpType, Domain: n.Domain, Overload: n.Overload, DocString: n.DocString,
 		MetadataProps: n.MetadataProps, Attribute: slices.Clone(n.Attribute)}
 	if bodies || RefersToCall(n) {

@@ -67,18 +67,22 @@ func (m *Model) SetMetadata(key, val string) {
 
 // DropMetadata removes the entries of a key of metadata_props.
 func (m *Model) DropMetadata(key string) {
-	m.Proto.MetadataProps = slices.DeleteFunc(m.Proto.MetadataProps, func(e *onnxpb.StringStringEntryProto) bool { return e.GetKey() == key })
+	m.Proto.MetadataProps = slices.DeleteFunc(m.Proto.MetadataProps, func(e *onnxpb.StringStringEntryProto) bool {
+		return e.GetKey() == key
+	})
 }
 
 // Warnings lists what is legal but may matter: versions newer than this package knows.
 func (m *Model) Warnings() []string {
 	var w []string
 	if v := m.Proto.GetIrVersion(); v > MaxIR {
-		w = append(w, fmt.Sprintf("onnx: the model has IR version %d, the newest known is %d: what it has that is new is kept but not understood; "+
+		w = append(w, fmt.Sprintf("onnx: the model has IR version %d, the newest known is %d: what it has that is new is kept but not "+
+			"understood; "+
 			"export it with an older IR version if something fails", v, MaxIR))
 	}
 	if v := m.Opset(""); v > LatestOpset {
-		w = append(w, fmt.Sprintf("onnx: the model imports operator set %d, the newest known is %d: export it with an older one if an operator fails", v, LatestOpset))
+		w = append(w, fmt.Sprintf("onnx: the model imports operator set %d, the newest known is %d: export it with an older one if an "+
+			"operator fails", v, LatestOpset))
 	}
 	return w
 }

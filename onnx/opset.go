@@ -9,25 +9,33 @@ import (
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
 
-// extendsFrom is, by operator, the version from which on later versions only take more: more element types, inputs and attributes that may be left
-// out and then mean what they meant. A node that is valid in such a version means the same in all later ones.
+// extendsFrom is, by operator, the version from which on later versions only take more: more element types, inputs and attributes that
+// may be left out and then mean what they meant. A node that is valid in such a version means the same in all later ones.
 //
 // Source: https://github.com/onnx/onnx/blob/main/docs/Changelog.md
 var extendsFrom = map[string]int{
 	"Abs": 6, "Add": 7, "And": 7, "ArgMax": 1, "ArgMin": 1, "AveragePool": 7, "Cast": 6, "Ceil": 6, "Clip": 11, "Concat": 4, "Constant": 1,
-	"ConstantOfShape": 9, "Conv": 1, "ConvTranspose": 1, "Cos": 7, "CumSum": 11, "DepthToSpace": 1, "Div": 7, "Dropout": 12, "Einsum": 12, "Elu": 6,
-	"Equal": 7, "Erf": 9, "Exp": 6, "Expand": 8, "Flatten": 1, "Floor": 6, "GRU": 7, "Gather": 1, "GatherElements": 11, "GatherND": 11, "Gemm": 7,
-	"GlobalAveragePool": 1, "GlobalMaxPool": 1, "Greater": 7, "GreaterOrEqual": 12, "HardSigmoid": 6, "HardSwish": 14, "Identity": 1, "If": 11,
+	"ConstantOfShape": 9, "Conv": 1, "ConvTranspose": 1, "Cos": 7, "CumSum": 11, "DepthToSpace": 1, "Div": 7, "Dropout": 12, "Einsum": 12,
+	"Elu":   6,
+	"Equal": 7, "Erf": 9, "Exp": 6, "Expand": 8, "Flatten": 1, "Floor": 6, "GRU": 7, "Gather": 1, "GatherElements": 11, "GatherND": 11,
+	"Gemm":              7,
+	"GlobalAveragePool": 1, "GlobalMaxPool": 1, "Greater": 7, "GreaterOrEqual": 12, "HardSigmoid": 6, "HardSwish": 14, "Identity": 1,
+	"If":                    11,
 	"InstanceNormalization": 6, "LRN": 1, "LSTM": 7, "LayerNormalization": 17, "LeakyRelu": 6, "Less": 7, "LessOrEqual": 12, "Log": 6,
-	"LogSoftmax": 13, "MatMul": 1, "Max": 8, "MaxPool": 1, "Mean": 8, "Min": 8, "Mul": 7, "Neg": 6, "NonZero": 9, "Not": 1, "OneHot": 11, "Or": 7,
-	"PRelu": 7, "Pad": 11, "Pow": 7, "RNN": 7, "Range": 11, "Reciprocal": 6, "ReduceL1": 18, "ReduceL2": 18, "ReduceMax": 18, "ReduceMean": 18,
-	"ReduceMin": 18, "ReduceProd": 18, "ReduceSum": 13, "ReduceSumSquare": 18, "Relu": 6, "Reshape": 5, "ScatterElements": 11, "ScatterND": 11,
-	"Selu": 6, "Shape": 1, "Sigmoid": 6, "Sign": 9, "Sin": 7, "Size": 1, "Slice": 10, "Softmax": 13, "Softplus": 1, "Softsign": 1, "SpaceToDepth": 1,
-	"Sqrt": 6, "Squeeze": 13, "Sub": 7, "Sum": 8, "Tanh": 6, "Tile": 6, "TopK": 11, "Transpose": 1, "Trilu": 14, "Unsqueeze": 13, "Where": 9, "Xor": 7,
+	"LogSoftmax": 13, "MatMul": 1, "Max": 8, "MaxPool": 1, "Mean": 8, "Min": 8, "Mul": 7, "Neg": 6, "NonZero": 9, "Not": 1, "OneHot": 11,
+	"Or":    7,
+	"PRelu": 7, "Pad": 11, "Pow": 7, "RNN": 7, "Range": 11, "Reciprocal": 6, "ReduceL1": 18, "ReduceL2": 18, "ReduceMax": 18,
+	"ReduceMean": 18,
+	"ReduceMin":  18, "ReduceProd": 18, "ReduceSum": 13, "ReduceSumSquare": 18, "Relu": 6, "Reshape": 5, "ScatterElements": 11,
+	"ScatterND": 11,
+	"Selu":      6, "Shape": 1, "Sigmoid": 6, "Sign": 9, "Sin": 7, "Size": 1, "Slice": 10, "Softmax": 13, "Softplus": 1, "Softsign": 1,
+	"SpaceToDepth": 1,
+	"Sqrt":         6, "Squeeze": 13, "Sub": 7, "Sum": 8, "Tanh": 6, "Tile": 6, "TopK": 11, "Transpose": 1, "Trilu": 14, "Unsqueeze": 13,
+	"Where": 9, "Xor": 7,
 }
 
-// Upgrade changes the version of the default operator set of m to one of 1 to LatestOpset. It does so only where no operator of the model means something else, or is written
-// differently, in the new version; those where it does are listed in an error.
+// Upgrade changes the version of the default operator set of m to one of 1 to LatestOpset. It does so only where no operator of the model
+// means something else, or is written differently, in the new version; those where it does are listed in an error.
 // since is the version of an operator, of the default domain, in an operator set: the newest that is not newer than the set; 0 for none.
 func (m *Model) Upgrade(to int64, since func(op string, opset int) int) error {
 	from := m.Opset("")

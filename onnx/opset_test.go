@@ -34,7 +34,8 @@ func TestUpgrade(t *testing.T) {
 	for _, op := range []string{"Softmax", "New"} {
 		m := model("Relu", op, op)
 		var missing *UnsupportedError
-		if err := m.Upgrade(13, since); !errors.As(err, &missing) || !strings.Contains(err.Error(), op+" (2 of them)") || m.Opset("") != 11 {
+		if err := m.Upgrade(13, since); !errors.As(err, &missing) || !strings.Contains(err.Error(), op+" (2 of them)") ||
+			m.Opset("") != 11 {
 			t.Errorf("%s: opset %d: %v", op, m.Opset(""), err)
 		}
 	}

@@ -98,7 +98,8 @@ func readLimited(r io.Reader, limit int64) ([]byte, error) {
 
 func tooLarge(path string, size, limit int64) error {
 	return &UnsupportedError{File: path, Feature: fmt.Sprintf(
-		"a model file of %d bytes or more, the limit is %d (MaxBytes); models above 2 GiB keep their weights as external data", size, limit)}
+		"a model file of %d bytes or more, the limit is %d (MaxBytes); models above 2 GiB keep their weights as external data", size,
+		limit)}
 }
 
 // Read reads a model from r to its end. External data cannot be read; use ReadFile for models that have some.

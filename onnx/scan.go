@@ -133,7 +133,8 @@ func (s *scanner) message(l *layout, b []byte, base, depth int) error {
 			return prefixPath(err, l, num, b[:start])
 		}
 		if s.cost > s.budget {
-			return &UnsupportedError{Feature: fmt.Sprintf("the %d bytes before byte %d would take more than %d MiB of memory when decoded, "+
+			return &UnsupportedError{Feature: fmt.Sprintf("the %d bytes before byte %d would take more than %d MiB of memory when "+
+				"decoded, "+
 				"far more than models do; if the file is meant to be so, raise the limit (MaxMemory)", i, base+i, s.budget>>20)}
 		}
 	}

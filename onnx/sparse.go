@@ -28,7 +28,8 @@ func (m *Model) dense(s *onnxpb.SparseTensorProto) (*tensor.Tensor, error) {
 	}
 	d := vals.DType()
 	if size := d.Size(shape.Len()); size > maxDense && size/1000 > len(vals.Bytes()) {
-		return nil, &UnsupportedError{Feature: fmt.Sprintf("a sparse tensor %v with %d values: making it dense takes %d MiB", shape, vals.Len(), size>>20)}
+		return nil, &UnsupportedError{Feature: fmt.Sprintf("a sparse tensor %v with %d values: making it dense takes %d MiB", shape,
+			vals.Len(), size>>20)}
 	}
 	out := tensor.New(d, shape...)
 	w := d.Bits() / 8
@@ -79,7 +80,8 @@ func (m *Model) indices(p *onnxpb.TensorProto, shape tensor.Shape, n, nnz int) (
 	}
 	linear := idx.Shape().Equal(tensor.Shape{nnz})
 	if !linear && !idx.Shape().Equal(tensor.Shape{nnz, len(shape)}) {
-		return nil, &FormatError{Msg: fmt.Sprintf("indices of %d values have the shape %v, want [%d] or [%d,%d]", nnz, idx.Shape(), nnz, nnz, len(shape))}
+		return nil, &FormatError{Msg: fmt.Sprintf("indices of %d values have the shape %v, want [%d] or [%d,%d]", nnz, idx.Shape(), nnz,
+			nnz, len(shape))}
 	}
 	out, last, v := make([]int, nnz), -1, idx.I64()
 	for i := range out {

@@ -210,7 +210,8 @@ func TestOfficialSuite(t *testing.T) {
 		}
 		read++
 	}
-	t.Logf("%d models, %d of them with the same bytes; %d values; at most %.1f bytes of memory for one of a file", len(models), same, read, peak)
+	t.Logf("%d models, %d of them with the same bytes; %d values; at most %.1f bytes of memory for one of a file", len(models), same,
+		read, peak)
 	if len(models) < 1900 || same < len(models)*9/10 {
 		t.Errorf("%d models, %d written with the same bytes", len(models), same)
 	}

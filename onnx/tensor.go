@@ -99,7 +99,8 @@ func checkStorage(t *onnxpb.TensorProto) (shape tensor.Shape, n int, raw bool, e
 			return nil, 0, false, &FormatError{Msg: fmt.Sprintf("segment from %d to %d is impossible", s.GetBegin(), s.GetEnd())}
 		}
 		return nil, 0, false, &UnsupportedError{Feature: fmt.Sprintf(
-			"a tensor in segments (this one is %d to %d): save the model with whole tensors, or with external data", s.GetBegin(), s.GetEnd())}
+			"a tensor in segments (this one is %d to %d): save the model with whole tensors, or with external data", s.GetBegin(),
+			s.GetEnd())}
 	}
 	field, want := storageField(d, n)
 	for _, f := range []struct {

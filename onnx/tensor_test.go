@@ -57,7 +57,8 @@ func storages() []stored {
 	typed(tensor.Int8, 2, i32(-128, 127), 128, 127)
 	typed(tensor.Uint8, 2, i32(0, 255), 0, 255)
 	typed(tensor.Bool, 3, i32(0, 1, 1), 0, 1, 1)
-	for _, d := range []tensor.DType{tensor.Float8E4M3FN, tensor.Float8E4M3FNUZ, tensor.Float8E5M2, tensor.Float8E5M2FNUZ, tensor.Float8E8M0} {
+	for _, d := range []tensor.DType{tensor.Float8E4M3FN, tensor.Float8E4M3FNUZ, tensor.Float8E5M2, tensor.Float8E5M2FNUZ,
+		tensor.Float8E8M0} {
 		typed(d, 2, i32(0x7f, 0x81), 0x7f, 0x81)
 		raw(d, 2, 0x7f, 0x81)
 	}
@@ -143,25 +144,32 @@ func TestTensorErrors(t *testing.T) {
 		{&onnxpb.TensorProto{DataType: f32, Dims: []int64{2}, RawData: make([]byte, 7)}, "needs 8 bytes in raw_data, has 7"},
 		{&onnxpb.TensorProto{DataType: f32, Dims: []int64{2}, FloatData: make([]float32, 3)}, "needs 2 values in float_data, has 3"},
 		{&onnxpb.TensorProto{DataType: f32, Dims: []int64{1}, Int32Data: make([]int32, 1)}, "it belongs in float_data"},
-		{&onnxpb.TensorProto{DataType: f32, Dims: []int64{1}, RawData: make([]byte, 4), FloatData: make([]float32, 1)}, "both in raw_data and in float_data"},
+		{&onnxpb.TensorProto{DataType: f32, Dims: []int64{1}, RawData: make([]byte, 4), FloatData: make([]float32, 1)},
+			"both in raw_data and in float_data"},
 		{&onnxpb.TensorProto{DataType: dtype(tensor.String), Dims: []int64{1}, RawData: []byte("a")}, "strings cannot be in raw_data"},
 		{&onnxpb.TensorProto{DataType: dtype(tensor.String), Dims: []int64{2}}, "needs 2 values in string_data"},
 		{&onnxpb.TensorProto{DataType: dtype(tensor.Uint8), Dims: []int64{1}, Int32Data: []int32{256}}, "256, is no uint8"},
 		{&onnxpb.TensorProto{DataType: dtype(tensor.Uint32), Dims: []int64{1}, Uint64Data: []uint64{1 << 32}}, "is no uint32"},
-		{&onnxpb.TensorProto{DataType: dtype(tensor.Int4), Dims: []int64{3}, Int32Data: []int32{1, 2, 3}}, "needs 2 values in int32_data, has 3"},
-		{&onnxpb.TensorProto{DataType: f32, Dims: []int64{4}, RawData: make([]byte, 8), Segment: &onnxpb.TensorProto_Segment{Begin: ptr(int64(0)), End: ptr(int64(2))}}, "in segments"},
-		{&onnxpb.TensorProto{DataType: f32, Dims: []int64{4}, Segment: &onnxpb.TensorProto_Segment{Begin: ptr(int64(3)), End: ptr(int64(2))}}, "segment from 3 to 2 is impossible"},
-		{&onnxpb.TensorProto{DataType: f32, Dims: []int64{1}, DataLocation: onnxpb.TensorProto_EXTERNAL.Enum()}, "read the model with ReadFile"},
+		{&onnxpb.TensorProto{DataType: dtype(tensor.Int4), Dims: []int64{3}, Int32Data: []int32{1, 2, 3}},
+			"needs 2 values in int32_data, has 3"},
+		{&onnxpb.TensorProto{DataType: f32, Dims: []int64{4}, RawData: make([]byte, 8),
+			Segment: &onnxpb.TensorProto_Segment{Begin: ptr(int64(0)), End: ptr(int64(2))}}, "in segments"},
+		{&onnxpb.TensorProto{DataType: f32, Dims: []int64{4},
+			Segment: &onnxpb.TensorProto_Segment{Begin: ptr(int64(3)), End: ptr(int64(2))}}, "segment from 3 to 2 is impossible"},
+		{&onnxpb.TensorProto{DataType: f32, Dims: []int64{1}, DataLocation: onnxpb.TensorProto_EXTERNAL.Enum()},
+			"read the model with ReadFile"},
 	} {
 		c.p.Name = ptr("w")
 		_, err := TensorFromProto(c.p)
 		var fe *FormatError
 		var ue *UnsupportedError
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), `onnx: tensor "w": `) || !errors.As(err, &fe) && !errors.As(err, &ue) {
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), `onnx: tensor "w": `) ||
+			!errors.As(err, &fe) && !errors.As(err, &ue) {
 			t.Errorf("%v: %v, want %s", c.p, err, c.want)
 		}
 	}
-	whole := &onnxpb.TensorProto{DataType: f32, Dims: []int64{2}, FloatData: []float32{1, 2}, Segment: &onnxpb.TensorProto_Segment{Begin: ptr(int64(0)), End: ptr(int64(2))}}
+	whole := &onnxpb.TensorProto{DataType: f32, Dims: []int64{2}, FloatData: []float32{1, 2},
+		Segment: &onnxpb.TensorProto_Segment{Begin: ptr(int64(0)), End: ptr(int64(2))}}
 	if _, err := TensorFromProto(whole); err != nil {
 		t.Errorf("a segment that is the whole tensor: %v", err)
 	}

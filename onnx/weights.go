@@ -11,8 +11,8 @@ import (
 // A Weight is a dense tensor of floating-point numbers that a model may have learned: an initializer or the value of a Constant node, of
 // the main graph, of a subgraph or of a function.
 type Weight struct {
-	// Name is unique in the model and, in the main graph, that of the initializer or of the Constant node's output. Elsewhere it has the place
-	// before it where the plain name is taken.
+	// Name is unique in the model and, in the main graph, that of the initializer or of the Constant node's output. Elsewhere it has the
+	// place before it where the plain name is taken.
 	Name     string
 	Place    string // where it lies, for messages: "" for an initializer of the main graph
 	Constant bool   // the value of a Constant node

@@ -22,7 +22,8 @@ func everywhere(t *testing.T) *onnx.Model {
 	cond := testkit.Node(t, "c = If(b)")
 	cond.Attribute = append(cond.Attribute, branch("then_branch", "r = Add(w, own)"), branch("else_branch", "r = Mul(w, own)"))
 	m := testkit.Text{
-		In: []string{"x[2]", "b bool[]"}, Out: []string{"y[2]"}, Init: map[string]*tensor.Tensor{"w": two(1), "ints": tensor.From([]int64{3},
+		In: []string{"x[2]", "b bool[]"}, Out: []string{"y[2]"},
+		Init: map[string]*tensor.Tensor{"w": two(1), "ints": tensor.From([]int64{3},
 			1), "k": two(2)},
 		Order: []string{"w", "ints", "k"}, Consts: []string{"k"},
 		Nodes: []string{"f = Constant(; value_float=2.5)", "fs = Constant(; value_floats=[1.5,2.5])", "i = Constant(; value_int=3)",
@@ -84,7 +85,8 @@ func TestWeights(t *testing.T) {
 	if err := m.SetWeight("none", tensor.New(tensor.Float32, 2)); err == nil {
 		t.Error("setting a weight that is not there is no error")
 	}
-	if err := m.SetWeights(map[string]*tensor.Tensor{"w": tensor.New(tensor.Float32, 2), "none": tensor.New(tensor.Float32, 2)}); err == nil {
+	if err := m.SetWeights(map[string]*tensor.Tensor{"w": tensor.New(tensor.Float32, 2),
+		"none": tensor.New(tensor.Float32, 2)}); err == nil {
 		t.Error("setting weights of which one is not there is no error")
 	}
 	for _, name := range []string{"w", "f", "fs", "twice/w"} {

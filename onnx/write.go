@@ -45,7 +45,8 @@ func (m *Model) Bytes() ([]byte, error) {
 
 func marshalModel(p *onnxpb.ModelProto) ([]byte, error) {
 	if n := proto.Size(p); n > maxFile {
-		return nil, &UnsupportedError{Feature: fmt.Sprintf("a model file of %d bytes; protobuf allows 2 GiB: write it with external data", n)}
+		return nil, &UnsupportedError{Feature: fmt.Sprintf("a model file of %d bytes; protobuf allows 2 GiB: write it with external data",
+			n)}
 	}
 	b, err := marshal.Marshal(p)
 	if err != nil {

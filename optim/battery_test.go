@@ -118,7 +118,8 @@ func model() []*Param {
 	}
 	bias := param("bias", cast[float32](draw(17)))
 	bias.Decay = false
-	return []*Param{param("weight", cast[float32](draw(3*blockLen*blocksPerTask+11))), bias, param("empty", []float32{}), param("double", draw(blockLen+1))}
+	return []*Param{param("weight", cast[float32](draw(3*blockLen*blocksPerTask+11))), bias, param("empty", []float32{}),
+		param("double", draw(blockLen+1))}
 }
 
 func lens(ps []*Param) (n []int) {
@@ -259,7 +260,8 @@ func plain(t *testing.T, o *Optimizer, ps []*Param, state map[string][][]float32
 						state[key] = append(state[key], make([]float32, p.W.Len()))
 					}
 				}
-				e.Update32(Step{n, 0.01}, &Block[float32]{Param: p, T: n, W: p.W.F32(), G: p.G.F32(), U: u[i].U.F32(), Slot: state[key], Sum: make([]float64, 1)})
+				e.Update32(Step{n, 0.01}, &Block[float32]{Param: p, T: n, W: p.W.F32(), G: p.G.F32(), U: u[i].U.F32(), Slot: state[key],
+					Sum: make([]float64, 1)})
 			}
 		}
 		for i, p := range ps {

@@ -254,7 +254,8 @@ func (w *worker) block(o *Optimizer, s Step, stage, k int) {
 	}
 }
 
-func runBlock[T Float](o *Optimizer, s Step, stage int, p *bound, sp span, sums []float64, u []T, slots [][]T, b *Block[T], update func(Elementwise, Step, *Block[T])) {
+func runBlock[T Float](o *Optimizer, s Step, stage int, p *bound, sp span, sums []float64, u []T, slots [][]T, b *Block[T],
+	update func(Elementwise, Step, *Block[T])) {
 	lo, hi := sp.lo, sp.hi
 	b.Param, b.T = p.p, p.st.t
 	b.W, b.G = tensor.Data[T](p.p.W)[lo:hi:hi], tensor.Data[T](p.p.G)[lo:hi:hi]

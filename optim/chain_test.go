@@ -64,7 +64,8 @@ func TestNotFiniteNamesTheParameterAndChangesNothing(t *testing.T) {
 			o := mustNew(t, "diffgrad", c)
 			ps[1].G.F32()[5] = float32(v)
 			err := o.Step(nil, Step{3, 0.1}, ps)
-			if !errors.Is(err, ErrNotFinite) || !strings.Contains(err.Error(), `step 3`) || !strings.Contains(err.Error(), `parameter "bias", element 5`) {
+			if !errors.Is(err, ErrNotFinite) || !strings.Contains(err.Error(), `step 3`) ||
+				!strings.Contains(err.Error(), `parameter "bias", element 5`) {
 				t.Errorf("%v: got %v", v, err)
 			}
 			same(t, "weights", ps, want)
@@ -186,8 +187,10 @@ func TestRestoreRefuses(t *testing.T) {
 		{"missing", func(m map[string]*tensor.Tensor) { delete(m, "a/diffgrad.prev") }, `"a/diffgrad.prev" is missing`},
 		{"missing count", func(m map[string]*tensor.Tensor) { delete(m, "b/t") }, `"b/t" is missing`},
 		{"unknown", func(m map[string]*tensor.Tensor) { m["a/adam.m"] = tensor.New(tensor.Float32, 2) }, `"a/adam.m" belongs to no`},
-		{"shape", func(m map[string]*tensor.Tensor) { m["a/diffgrad.m"] = tensor.New(tensor.Float32, 3) }, `"a/diffgrad.m" is float32[3], want float32[2]`},
-		{"type", func(m map[string]*tensor.Tensor) { m["b/diffgrad.m"] = tensor.New(tensor.Float32, 1) }, `"b/diffgrad.m" is float32[1], want float64[1]`},
+		{"shape", func(m map[string]*tensor.Tensor) { m["a/diffgrad.m"] = tensor.New(tensor.Float32, 3) },
+			`"a/diffgrad.m" is float32[3], want float32[2]`},
+		{"type", func(m map[string]*tensor.Tensor) { m["b/diffgrad.m"] = tensor.New(tensor.Float32, 1) },
+			`"b/diffgrad.m" is float32[1], want float64[1]`},
 		{"count", func(m map[string]*tensor.Tensor) { m["a/t"] = tensor.Scalar[int64](-1) }, `"a/t" is -1`},
 		{"nil", func(m map[string]*tensor.Tensor) { m["a/t"] = nil }, `"a/t" is missing`},
 	}

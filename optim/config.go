@@ -82,8 +82,12 @@ func general(o Option) Option { o.General = true; return o }
 
 var options = []Option{
 	general(number("weight-decay", "weight decay", "[0, ∞)", 0, math.Inf(1), func(c *Config) **float64 { return &c.WeightDecay })),
-	general(flag("decoupled-decay", "apply weight decay after the rule, not to the gradient", func(c *Config) *bool { return &c.DecoupledDecay })),
-	general(number("clip-norm", "limit of the norm of all gradients together", "(0, ∞)", 0, math.Inf(1), func(c *Config) **float64 { return &c.ClipNorm })),
+	general(flag("decoupled-decay", "apply weight decay after the rule, not to the gradient", func(c *Config) *bool {
+		return &c.DecoupledDecay
+	})),
+	general(number("clip-norm", "limit of the norm of all gradients together", "(0, ∞)", 0, math.Inf(1), func(c *Config) **float64 {
+		return &c.ClipNorm
+	})),
 	number("momentum", "momentum", "[0, 1)", 0, 1, func(c *Config) **float64 { return &c.Momentum }),
 	number("dampening", "dampening of the momentum", "[0, 1]", 0, 1, func(c *Config) **float64 { return &c.Dampening }),
 	flag("nesterov", "Nesterov's momentum", func(c *Config) *bool { return &c.Nesterov }),

@@ -3,7 +3,8 @@ package optim
 // Warmup rises linearly over the first Steps steps to the rate at which Then starts, and then follows Then
 // over what is left of the training.
 //
-// Source: Goyal et al., https://arxiv.org/abs/1706.02677, section 2.2 (gradual warm-up), from 1/Steps of the rate rather than from a given one.
+// Source: Goyal et al., https://arxiv.org/abs/1706.02677, section 2.2 (gradual warm-up), from 1/Steps of the rate rather than from a
+// given one.
 type Warmup struct {
 	Steps int
 	Then  Schedule

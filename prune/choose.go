@@ -11,10 +11,12 @@ import (
 
 // Choice says which examples are kept, by their place in the order of scores.
 type Choice struct {
-	Keep    float64  // fraction of the data set to keep, in (0, 1]
-	Offset  *float64 // fraction with the lowest scores to leave out; the Keep fraction above it stays, the rest goes. nil: the highest scores stay
-	DropTop float64  // fraction with the highest scores to leave out first, suspected label errors; the highest of the rest stay. Not with Offset
-	Balance bool     // keep the fraction of every class, instead of the whole
+	Keep float64 // fraction of the data set to keep, in (0, 1]
+	// fraction with the lowest scores to leave out; the Keep fraction above it stays, the rest goes. nil: the highest scores stay
+	Offset *float64
+	// fraction with the highest scores to leave out first, suspected label errors; the highest of the rest stay. Not with Offset
+	DropTop float64
+	Balance bool // keep the fraction of every class, instead of the whole
 }
 
 // order sorts indices by ascending score, then id.
@@ -29,8 +31,8 @@ func order(score []float64, ids []string) []int {
 	return idx
 }
 
-// Chosen are the indices of the examples that are kept, ascending, and of those among them that stand for a class of which the choice by scores would have
-// kept none.
+// Chosen are the indices of the examples that are kept, ascending, and of those among them that stand for a class of which the choice by
+// scores would have kept none.
 type Chosen struct{ Kept, Rescued []int }
 
 // Choose is Select, which also tells which examples stand for their class.
@@ -45,8 +47,8 @@ func (s *Scores) Choose(c Choice) (Chosen, error) {
 	return Chosen{kept, rescued}, err
 }
 
-// rescue puts, for each class that has examples and of which none is kept, its highest score below the dropped ones in the place of the lowest score of the
-// class that has most: no class vanishes. It changes kept.
+// rescue puts, for each class that has examples and of which none is kept, its highest score below the dropped ones in the place of the
+// lowest score of the class that has most: no class vanishes. It changes kept.
 func (s *Scores) rescue(kept []int, c Choice) (rescued []int, err error) {
 	count := map[int]int{}
 	for _, y := range s.Labels {
@@ -96,9 +98,9 @@ func (s *Scores) rescue(kept []int, c Choice) (rescued []int, err error) {
 	return rescued, nil
 }
 
-// Select lists the indices of the examples that c keeps, ascending. Of n examples in ascending order of score it keeps, with k the number to
-// keep, the last k; with an offset those at [off : off+k]; with DropTop the last k below the dropped ones. Beyond the paper: of each class that has
-// examples at least one is kept (see Choose), and a choice of fewer examples than classes fails.
+// Select lists the indices of the examples that c keeps, ascending. Of n examples in ascending order of score it keeps, with k the number
+// to keep, the last k; with an offset those at [off : off+k]; with DropTop the last k below the dropped ones. Beyond the paper: of each
+// class that has examples at least one is kept (see Choose), and a choice of fewer examples than classes fails.
 //
 // Source: https://github.com/mansheej/data_diet, data_diet/data.py (keep_max_scores, offset).
 func (s *Scores) Select(c Choice) ([]int, error) {

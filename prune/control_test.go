@@ -9,14 +9,15 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// TestGraNdWithBranch scores examples of which each takes the branch that it takes alone: a batch shares its condition, so that they are taken
-// one by one.
+// TestGraNdWithBranch scores examples of which each takes the branch that it takes alone: a batch shares its condition, so that they are
+// taken one by one.
 func TestGraNdWithBranch(t *testing.T) {
 	branch := func(attr, op string) *onnxpb.AttributeProto {
 		out := onnx.ValueInfo(attr, tensor.Float32)
 		out.GetType().GetTensorType().Shape = nil
 		return onnx.AttrGraph(attr, &onnxpb.GraphProto{
-			Name: &attr, Output: []*onnxpb.ValueInfoProto{out}, Node: []*onnxpb.NodeProto{onnx.NewNode(op, "", []string{"h"}, []string{attr})},
+			Name: &attr, Output: []*onnxpb.ValueInfoProto{out},
+			Node: []*onnxpb.NodeProto{onnx.NewNode(op, "", []string{"h"}, []string{attr})},
 		})
 	}
 	plain := func(op string) []*onnxpb.NodeProto {
@@ -45,5 +46,6 @@ func TestGraNdWithBranch(t *testing.T) {
 	in := []any{"N", 4}
 	tanh := scores(t, model(t, in, 3, plain("Tanh"), weights()), GraNd{}, x, y)
 	sigmoid := scores(t, model(t, in, 3, plain("Sigmoid"), weights()), GraNd{}, x, y)
-	near(t, "grand", scores(t, model(t, in, 3, chosen, weights()), GraNd{}, x, y), []float64{tanh[0], sigmoid[1], tanh[2], sigmoid[3]}, 1e-5)
+	near(t, "grand", scores(t, model(t, in, 3, chosen, weights()), GraNd{}, x, y), []float64{tanh[0], sigmoid[1], tanh[2], sigmoid[3]},
+		1e-5)
 }

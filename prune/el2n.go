@@ -12,9 +12,9 @@ import (
 
 // EL2N is the norm of the error: ‖softmax(z) - onehot(y)‖₂ of the logits z, at most √2. It needs only a forward pass.
 //
-// Source: Paul, Ganguli, Dziugaite 2021, "Deep Learning on a Data Diet" (arXiv 2107.07075), definition 2.2. Beyond the paper: with one number for two
-// classes and with labels the error is sigmoid(z) - y, in a regression z - y; an example with a class at each position has the mean of the norms at
-// the positions that have a label.
+// Source: Paul, Ganguli, Dziugaite 2021, "Deep Learning on a Data Diet" (arXiv 2107.07075), definition 2.2. Beyond the paper: with one
+// number for two classes and with labels the error is sigmoid(z) - y, in a regression z - y; an example with a class at each position has
+// the mean of the norms at the positions that have a label.
 type EL2N struct{}
 
 func init() {

@@ -171,7 +171,8 @@ func TestEL2NVectors(t *testing.T) {
 
 func TestGraNdVectors(t *testing.T) {
 	v := read(t)
-	mlp := model(t, []any{"N", 3}, 3, []*onnxpb.NodeProto{gemm("1", "x", "h"), onnx.NewNode("Relu", "relu", []string{"h"}, []string{"r"}), gemm("2", "r", "y")},
+	mlp := model(t, []any{"N", 3}, 3, []*onnxpb.NodeProto{gemm("1", "x", "h"), onnx.NewNode("Relu", "relu", []string{"h"}, []string{"r"}),
+		gemm("2", "r", "y")},
 		map[string]*tensor.Tensor{"W1": matrix(v.MLP.W1), "b1": vector(v.MLP.B1), "W2": matrix(v.MLP.W2), "b2": vector(v.MLP.B2)})
 	near(t, "el2n of the MLP", scores(t, mlp, EL2N{}, matrix(v.MLP.X), v.MLP.Y), v.MLP.EL2N, 1e-5)
 	near(t, "grand of the MLP", scores(t, mlp, GraNd{}, matrix(v.MLP.X), v.MLP.Y), v.MLP.GraNd, 1e-5)
@@ -240,7 +241,8 @@ func TestAveragingAndChoice(t *testing.T) {
 			t.Errorf("%+v keeps %v (%v), want %v", x.c, got, err, x.want)
 		}
 	}
-	for _, c := range []Choice{{Keep: 0}, {Keep: 1.1}, {Keep: math.NaN()}, {Keep: 0.5, Offset: new(1.0)}, {Keep: 0.5, Offset: new(-1.0)}, {Keep: 0.5, DropTop: 1}, {Keep: 0.5, Offset: new(0.1), DropTop: 0.1}, {Keep: 0.01}} {
+	for _, c := range []Choice{{Keep: 0}, {Keep: 1.1}, {Keep: math.NaN()}, {Keep: 0.5, Offset: new(1.0)}, {Keep: 0.5, Offset: new(-1.0)},
+		{Keep: 0.5, DropTop: 1}, {Keep: 0.5, Offset: new(0.1), DropTop: 0.1}, {Keep: 0.01}} {
 		if got, err := s.Select(c); err == nil {
 			t.Errorf("%+v keeps %v", c, got)
 		}
@@ -271,10 +273,12 @@ func TestFiles(t *testing.T) {
 	}
 	p := data.Suggested(ds)
 	runs := 0
-	s, err := Run(context.Background(), "el2n", ds, RunConfig{ScoreConfig: ScoreConfig{Preprocess: &p, BatchSize: 50}, Runs: 2, Model: func(_ context.Context, run int) (*engine.Model, error) {
-		runs++
-		return load(t, f), nil
-	}})
+	s, err := Run(context.Background(), "el2n", ds,
+		RunConfig{ScoreConfig: ScoreConfig{Preprocess: &p, BatchSize: 50}, Runs: 2,
+			Model: func(_ context.Context, run int) (*engine.Model, error) {
+				runs++
+				return load(t, f), nil
+			}})
 	if err != nil {
 		t.Fatal(err)
 	}

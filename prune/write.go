@@ -11,8 +11,8 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 )
 
-// WriteCSV writes id, label, mean, std and rank of every example in the order of the data set, rank 1 having the highest score; and where the models choose
-// a class, predicted and probability.
+// WriteCSV writes id, label, mean, std and rank of every example in the order of the data set, rank 1 having the highest score; and where
+// the models choose a class, predicted and probability.
 func (s *Scores) WriteCSV(w io.Writer, classes []string) error {
 	rank := make([]int, len(s.IDs))
 	for k, i := range s.Order() {

@@ -104,8 +104,9 @@ func choose(kind Kind, forms []form, tr truth, mask tensor.Shape) (*Task, error)
 		}
 	}
 	t := &Task{
-		Kind: c.kind, Head: c.f.head, K: c.k, positions: c.positions, axis: c.axis, rank: len(c.f.shape), soft: c.soft, masks: c.masks, flatY: c.flatY,
-		text: c.positions && len(c.f.shape) == 3, real: c.f.dtype, link: c.link, void: tr.void, binary255: tr.ends, Why: []string{c.why},
+		Kind: c.kind, Head: c.f.head, K: c.k, positions: c.positions, axis: c.axis, rank: len(c.f.shape), soft: c.soft, masks: c.masks,
+		flatY: c.flatY,
+		text:  c.positions && len(c.f.shape) == 3, real: c.f.dtype, link: c.link, void: tr.void, binary255: tr.ends, Why: []string{c.why},
 	}
 	if c.link != linkNone {
 		t.Why = append(t.Why, "its numbers lie between 0 and 1 and are taken for probabilities")
@@ -117,7 +118,8 @@ func choose(kind Kind, forms []form, tr truth, mask tensor.Shape) (*Task, error)
 				others = append(others, f.io.Name)
 			}
 		}
-		t.Notes = append(t.Notes, fmt.Sprintf("of the model's outputs %s is used, not %s; --output chooses another", c.f.io.Name, strings.Join(others, ", ")))
+		t.Notes = append(t.Notes, fmt.Sprintf("of the model's outputs %s is used, not %s; --output chooses another", c.f.io.Name,
+			strings.Join(others, ", ")))
 	}
 	return t, nil
 }
@@ -267,7 +269,8 @@ func (r *reader) at(y tensor.Shape, highest int, zeroOne bool, masks bool) {
 // hot reads targets that are a distribution over the classes, one-hot or soft.
 func (r *reader) hot() {
 	tr := r.tr
-	if !tr.sumOne || !r.single || r.k < 2 || r.k != tr.y.Len() || r.act == sigmoid || r.f.shut() || r.f.link(r.k, false) == linkLogit || r.kind == Multilabel {
+	if !tr.sumOne || !r.single || r.k < 2 || r.k != tr.y.Len() || r.act == sigmoid || r.f.shut() || r.f.link(r.k, false) == linkLogit ||
+		r.kind == Multilabel {
 		return
 	}
 	what := "a distribution over the classes as target"
@@ -347,7 +350,8 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 	case !tr.none() && !tr.some && tr.y != nil:
 		e.Help = fmt.Sprintf("All of its labels are %d, which stands for none", Ignored)
 	case !usable:
-		e.Help = "No output has a row of real numbers for each example; choose one with --output NAME if there are others, or export the model with the examples as the first axis"
+		e.Help = "No output has a row of real numbers for each example; choose one with --output NAME if there are others, or export " +
+			"the model with the examples as the first axis"
 	case tr.none():
 		e.Help = "Give data with labels or targets: class folders, a csv with a label column, an npz with y"
 	case (tr.labels || kind == "classification" || kind == Multiclass || kind == Binary) && single == 1 && highest > 1:
@@ -361,14 +365,18 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 	case highest > 0 && positionsOf != nil && highest >= positionsOf.k:
 		return &ClassesError{Have: max(2, positionsOf.k), Need: highest + 1}
 	case tr.labels && dense != nil:
-		e.Help = fmt.Sprintf("Output %s has many numbers for each example and none of them is its class. If it is a detector or works on positions, labels of the positions are "+
-			"needed (npz: y of whole numbers; masks: class of each pixel); if it changes pictures, targets of that shape (npz: x and y). --output chooses another output; %s", dense.io.Name, objective)
+		e.Help = fmt.Sprintf("Output %s has many numbers for each example and none of them is its class. If it is a detector or works "+
+			"on positions, labels of the positions are "+
+			"needed (npz: y of whole numbers; masks: class of each pixel); if it changes pictures, targets of that shape (npz: x and "+
+			"y). --output chooses another output; %s", dense.io.Name, objective)
 	case tr.masks && mask != nil && tr.y == nil:
-		e.Help = fmt.Sprintf("The masks have %s pixels; a segmentation needs scores [N,K,%s], or masks of the output's size", dims(mask), dims(mask))
+		e.Help = fmt.Sprintf("The masks have %s pixels; a segmentation needs scores [N,K,%s], or masks of the output's size", dims(mask),
+			dims(mask))
 	case kind != "":
 		e.Help = fmt.Sprintf("A %s task needs %s", kind, wanted(kind))
 	default:
-		e.Help = "Targets must have as many numbers for each example as an output (regression), be 0 and 1 for each of its scores (multilabel), or be class numbers of its positions " +
+		e.Help = "Targets must have as many numbers for each example as an output (regression), be 0 and 1 for each of its scores " +
+			"(multilabel), or be class numbers of its positions " +
 			"(dense). --task and --output say what is meant; " + objective
 		if tr.y != nil && tr.y.Len() == 1 && tr.whole {
 			e.Help += ". If the labels are class numbers, --task classification says so"
@@ -387,9 +395,11 @@ func limits(kind Kind, forms []form, tr truth) string {
 		same := tr.y != nil && squeezed(f.shape[1:]).Equal(squeezed(tr.y))
 		switch {
 		case f.shut() && (tr.labels || tr.ints):
-			return fmt.Sprintf("Output %s lies between %.4g and %.4g: these are neither logits nor probabilities of classes. Export the model without what scales them, or choose --output", f.io.Name, lo, hi)
+			return fmt.Sprintf("Output %s lies between %.4g and %.4g: these are neither logits nor probabilities of classes. Export the "+
+				"model without what scales them, or choose --output", f.io.Name, lo, hi)
 		case same && !tr.ints && kind == "" && (tr.low < lo-1e-6 || tr.top > hi+1e-6):
-			return fmt.Sprintf("Output %s lies between %.4g and %.4g and never reaches targets from %.4g to %.4g: scale them, or give --task regression if that is meant", f.io.Name, lo, hi, tr.low, tr.top)
+			return fmt.Sprintf("Output %s lies between %.4g and %.4g and never reaches targets from %.4g to %.4g: scale them, or give "+
+				"--task regression if that is meant", f.io.Name, lo, hi, tr.low, tr.top)
 		}
 	}
 	return ""
@@ -425,7 +435,8 @@ func wanted(kind Kind) string {
 	case Regression:
 		return "as many target numbers for each example as the output has (npz: y of real numbers; csv: --label-column)"
 	case Dense:
-		return "an output with scores [N,K,H,W] or [N,T,K] and a class number for each position (npz: y [N,H,W] or [N,T] of whole numbers, -100 for none; or masks)"
+		return "an output with scores [N,K,H,W] or [N,T,K] and a class number for each position (npz: y [N,H,W] or [N,T] of whole " +
+			"numbers, -100 for none; or masks)"
 	}
 	return "other labels"
 }

@@ -17,7 +17,8 @@ func (t *Task) Fetch() string {
 
 // Decision is what a model says of an example, or of one position of it, and what is true.
 type Decision struct {
-	Z      []float64 // logits of the classes or labels; the values of a regression. One number that tells two classes apart is two: 0 and it
+	// logits of the classes or labels; the values of a regression. One number that tells two classes apart is two: 0 and it
+	Z      []float64
 	Label  int       // true class, -1 when there is none
 	Target []float64 // true values or labels; nil with one class of several
 
@@ -29,8 +30,8 @@ type Decision struct {
 	prob []float64
 }
 
-// Decisions goes over what v, the value called Fetch, says of n examples, position by position, and calls see with a decision that is valid until see
-// returns. truth may be nil. Positions without a class are left out when there is a truth.
+// Decisions goes over what v, the value called Fetch, says of n examples, position by position, and calls see with a decision that is
+// valid until see returns. truth may be nil. Positions without a class are left out when there is a truth.
 func (t *Task) Decisions(v *tensor.Tensor, n int, truth *Truth, see func(i int, d *Decision)) error {
 	if v.Rank() == 0 || v.Dim(0) < n {
 		return fmt.Errorf("task: the model gives %v for %d examples", v, n)

@@ -8,7 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// written is the shape of an output as the file declares it, for inputs of the shapes in: for what only a run can infer. nil when an axis is open.
+// written is the shape of an output as the file declares it, for inputs of the shapes in: for what only a run can infer. nil when an axis
+// is open.
 func written(m *engine.Model, in []tensor.Shape, io engine.IO) tensor.Shape {
 	if io.Dims == nil {
 		return nil

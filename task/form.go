@@ -98,8 +98,8 @@ func (f form) dense(axis int) (k int, at tensor.Shape, ok bool) {
 	return f.shape[axis], slices.Delete(slices.Clone(f.shape[1:]), axis-1, axis), true
 }
 
-// classAxes are the axes along which classes may lie where there are positions, the likeliest first: that of the model's softmax; the last for
-// [N,T,K], as transformers write it; the second for pictures.
+// classAxes are the axes along which classes may lie where there are positions, the likeliest first: that of the model's softmax; the
+// last for [N,T,K], as transformers write it; the second for pictures.
 func (f form) classAxes() []int {
 	last := len(f.shape) - 1
 	axes := []int{1, last}
@@ -112,10 +112,12 @@ func (f form) classAxes() []int {
 	return axes
 }
 
-// pictureLike reports whether the output has the form of the input picture: as many channels at as many places. Such a model changes pictures.
+// pictureLike reports whether the output has the form of the input picture: as many channels at as many places. Such a model changes
+// pictures.
 func (f form) pictureLike() bool { return len(f.shape) == 4 && f.shape.Equal(f.in) }
 
-// observe runs the model on two examples of ds and on three (the same again when there are no others) and notes the forms of its outputs, or of the one called output.
+// observe runs the model on two examples of ds and on three (the same again when there are no others) and notes the forms of its outputs,
+// or of the one called output.
 func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, masks bool) (forms []form, mask tensor.Shape, err error) {
 	m := p.Model()
 	forms, q, err := heads(m, o.Output)
@@ -290,8 +292,8 @@ func heads(m *engine.Model, output string) ([]form, engine.Query, error) {
 	return forms, q, nil
 }
 
-// tables are the numbers of rows of the matrices among the weights that have more rows than columns, as a vocabulary has more words than each
-// has features.
+// tables are the numbers of rows of the matrices among the weights that have more rows than columns, as a vocabulary has more words than
+// each has features.
 func tables(m *engine.Model) (rows []int) {
 	for p := range m.Params() {
 		if s := p.Value.Shape(); len(s) == 2 && s[0] > s[1] {

@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// link is how logits are had from what a model gives. Models end in Sigmoid and Softmax in many guises: sliced, clipped, averaged, joined, as one
-// less it, or computed otherwise. What provably lies in [0,1] is a probability then and not a logit, whatever made it.
+// link is how logits are had from what a model gives. Models end in Sigmoid and Softmax in many guises: sliced, clipped, averaged,
+// joined, as one less it, or computed otherwise. What provably lies in [0,1] is a probability then and not a logit, whatever made it.
 type link string
 
 const (

@@ -14,7 +14,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Probabilities are recognised whatever made them: the loss is that of the model's own answer, not of a second softmax or sigmoid behind it.
+// Probabilities are recognised whatever made them: the loss is that of the model's own answer, not of a second softmax or sigmoid behind
+// it.
 func TestProbabilitiesInDisguise(t *testing.T) {
 	z := []float32{2, -1, .5, -.3, 1.5, 0, -2, .25, 1}
 	soft := func(i, k int) float64 {
@@ -57,9 +58,11 @@ func TestProbabilitiesInDisguise(t *testing.T) {
 		{"exp of logsoftmax", []string{"l = LogSoftmax(x; axis=1)", "y = Exp(l)"}, "y[N,3]", labels, task.Multiclass, nll},
 		{"softmax, clipped", []string{"s = Softmax(x; axis=1)", "y = Clip(s, lo, hi)"}, "y[N,3]", labels, task.Multiclass, nll},
 		{"sigmoids, clipped", []string{"s = Sigmoid(x)", "y = Clip(s, lo, hi)"}, "y[N,3]", labels, task.Multiclass, bce},
-		{"half a tanh", []string{"h = Mul(x, half)", "t = Tanh(h)", "u = Mul(t, half)", "y = Add(u, half)"}, "y[N,3]", labels, task.Multiclass, bce},
+		{"half a tanh", []string{"h = Mul(x, half)", "t = Tanh(h)", "u = Mul(t, half)", "y = Add(u, half)"}, "y[N,3]", labels,
+			task.Multiclass, bce},
 		{"one of the sigmoids", []string{"s = Sigmoid(x)", "y = Gather(s, zero; axis=1)"}, "y[N]", first, task.Binary, one},
-		{"one less it, and it", []string{"s = Sigmoid(x)", "p = Gather(s, zeros; axis=1)", "q = Sub(unit, p)", "y = Concat(q, p; axis=1)"}, "y[N,2]", first, task.Multiclass, one},
+		{"one less it, and it", []string{"s = Sigmoid(x)", "p = Gather(s, zeros; axis=1)", "q = Sub(unit, p)",
+			"y = Concat(q, p; axis=1)"}, "y[N,2]", first, task.Multiclass, one},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file := testkit.Text{In: []string{"x[N,3]"}, Out: []string{c.out}, Nodes: c.nodes, Init: map[string]*tensor.Tensor{

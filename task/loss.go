@@ -30,8 +30,8 @@ type Loss interface {
 	// Each adds the loss of each example, [N], the sum over its terms. z is [N,K] or [N,K,P] with class numbers y [N] or [N,P];
 	// [N,F] with real numbers y [N,F].
 	Each(b *engine.Build, t *Task, z, y graph.Value) graph.Value
-	// Terms is the number of terms of one example, or their weight: what the sum is divided by for a mean. Its truth is labels, or target where the
-	// loss takes real numbers.
+	// Terms is the number of terms of one example, or their weight: what the sum is divided by for a mean. Its truth is labels, or target
+	// where the loss takes real numbers.
 	Terms(t *Task, labels []int64, target []float64) float64
 }
 
@@ -68,8 +68,8 @@ func (t *Task) Each() engine.Loss {
 	return func(b *engine.Build) (graph.Value, error) { return t.each(b) }
 }
 
-// Total is the sum of each example's loss times its weight, a scalar: with weights of one over all terms of a batch it is the mean of the loss, as
-// PyTorch reduces it. Weights go to WeightInput; see Targets.Weights.
+// Total is the sum of each example's loss times its weight, a scalar: with weights of one over all terms of a batch it is the mean of the
+// loss, as PyTorch reduces it. Weights go to WeightInput; see Targets.Weights.
 func (t *Task) Total() engine.Loss {
 	return func(b *engine.Build) (graph.Value, error) {
 		each, err := t.each(b)
@@ -81,8 +81,8 @@ func (t *Task) Total() engine.Loss {
 	}
 }
 
-// Mean is the mean of the loss over a batch as PyTorch reduces it, a scalar that needs no weights: for exported graphs and programs of one's own. It is not
-// for Dense tasks and class weights, where examples differ in their number of terms: those take Total.
+// Mean is the mean of the loss over a batch as PyTorch reduces it, a scalar that needs no weights: for exported graphs and programs of
+// one's own. It is not for Dense tasks and class weights, where examples differ in their number of terms: those take Total.
 func (t *Task) Mean() engine.Loss {
 	return func(b *engine.Build) (graph.Value, error) {
 		if ce, ok := t.Loss.(*CrossEntropy); t.positions || ok && ce.w != nil {

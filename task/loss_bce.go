@@ -21,7 +21,8 @@ type BCE struct {
 
 func init() {
 	losses.Register("bce", func() Loss { return &BCE{Positive: 1} },
-		"binary cross-entropy of the logits with targets of 0 to 1, each output for itself", "https://pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html")
+		"binary cross-entropy of the logits with targets of 0 to 1, each output for itself",
+		"https://pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html")
 }
 
 // Classes is false.

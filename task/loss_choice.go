@@ -21,7 +21,8 @@ func (t *Task) setLoss(spec string) error {
 	if _, ok := l.(*CrossEntropy); ok && (t.Kind == Binary || t.Kind == Dense && t.K == 1) {
 		// Of one number the cross-entropy is the binary one.
 		if spec != name && spec != "ce" {
-			return fmt.Errorf("loss cross-entropy: its options are for models with a score for each class, and this one gives one number; use bce")
+			return fmt.Errorf("loss cross-entropy: its options are for models with a score for each class, and this one gives one " +
+				"number; use bce")
 		}
 		spec, l = "bce", &BCE{Positive: 1}
 	}

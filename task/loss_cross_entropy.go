@@ -15,7 +15,8 @@ import (
 //
 //	(1-s)·(-w[y]·log p[y]) + s/K·Σ_k (-w[k]·log p[k]);
 //
-// its mean is divided by the sum of w[y]. Labels of Ignored count nothing. A distribution q over the classes as target gives Σ_k -q[k]·log p[k].
+// its mean is divided by the sum of w[y]. Labels of Ignored count nothing. A distribution q over the classes as target gives Σ_k
+// -q[k]·log p[k].
 //
 // Source: https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
 type CrossEntropy struct {
@@ -28,7 +29,8 @@ type CrossEntropy struct {
 
 func init() {
 	losses.Register("cross-entropy", func() Loss { return &CrossEntropy{} },
-		"softmax cross-entropy of the logits with class numbers", "https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html")
+		"softmax cross-entropy of the logits with class numbers",
+		"https://pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html")
 }
 
 // Classes reports whether the targets are class numbers, not distributions.
@@ -49,7 +51,8 @@ func (l *CrossEntropy) prepare(t *Task) error {
 	}
 	if l.Weights == "balanced" {
 		if t.counts == nil {
-			return fmt.Errorf("loss cross-entropy: weights=balanced counts the labels of examples, and these data have a class for each position: give weights=1,2,…")
+			return fmt.Errorf("loss cross-entropy: weights=balanced counts the labels of examples, and these data have a class for each " +
+				"position: give weights=1,2,…")
 		}
 		l.w = balanced(t.counts, t.K)
 		return nil

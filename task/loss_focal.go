@@ -8,10 +8,12 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// Focal is (1-p)^gamma · -log p with p the probability of the true class: what is classified well counts little. With real targets, p is that of each
-// output's sigmoid, and the term is multiplied by alpha for a positive and 1-alpha for a negative target unless alpha is negative.
+// Focal is (1-p)^gamma · -log p with p the probability of the true class: what is classified well counts little. With real targets, p is
+// that of each output's sigmoid, and the term is multiplied by alpha for a positive and 1-alpha for a negative target unless alpha is
+// negative.
 //
-// Source: Lin et al. 2017, "Focal Loss for Dense Object Detection" (arXiv 1708.02002), equations 4 and 5; torchvision.ops.sigmoid_focal_loss.
+// Source: Lin et al. 2017, "Focal Loss for Dense Object Detection" (arXiv 1708.02002), equations 4 and 5;
+// torchvision.ops.sigmoid_focal_loss.
 type Focal struct {
 	Gamma float64 `opt:"gamma" doc:"how fast well classified examples lose weight; 0 is the cross-entropy"`
 	Alpha float64 `opt:"alpha" doc:"weight of positive targets in binary and multilabel tasks; negative for none"`

@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// KL is T²·Σ_k q[k]·(log q[k] - log p[k]), the divergence of the model's softmax(z/T) from a teacher's distribution q; the mean over examples. The
-// targets are the teacher's probabilities at temperature T (rows that sum to one); with from=logits they are its logits.
+// KL is T²·Σ_k q[k]·(log q[k] - log p[k]), the divergence of the model's softmax(z/T) from a teacher's distribution q; the mean over
+// examples. The targets are the teacher's probabilities at temperature T (rows that sum to one); with from=logits they are its logits.
 //
 // Source: Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network" (arXiv 1503.02531), section 2.
 type KL struct {

@@ -12,7 +12,8 @@ import (
 type MAE struct{}
 
 func init() {
-	losses.Register("mae", func() Loss { return &MAE{} }, "mean of |z - y| over all outputs", "https://pytorch.org/docs/stable/generated/torch.nn.L1Loss.html")
+	losses.Register("mae", func() Loss { return &MAE{} }, "mean of |z - y| over all outputs",
+		"https://pytorch.org/docs/stable/generated/torch.nn.L1Loss.html")
 }
 
 // Classes is false.

@@ -12,7 +12,8 @@ import (
 type MSE struct{}
 
 func init() {
-	losses.Register("mse", func() Loss { return &MSE{} }, "mean of (z - y)² over all outputs", "https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html")
+	losses.Register("mse", func() Loss { return &MSE{} }, "mean of (z - y)² over all outputs",
+		"https://pytorch.org/docs/stable/generated/torch.nn.MSELoss.html")
 }
 
 // Classes is false.

@@ -116,7 +116,8 @@ func TestLossErrors(t *testing.T) {
 	classes := set{x: x, labels: []int{0, 1, 2, 0}}
 	m := net(t, tensor.Float32, []any{"N", 3}, out{name: "y", dims: []any{"N", 3}})
 	for _, spec := range []string{
-		"cross-entropi", "cross-entropy:smooth=1", "cross-entropy:smoothing=1", "cross-entropy:weights=1,2", "cross-entropy:weights=a,b,c", "kl", "bce:positive=0", "huber:delta=-1",
+		"cross-entropi", "cross-entropy:smooth=1", "cross-entropy:smoothing=1", "cross-entropy:weights=1,2",
+		"cross-entropy:weights=a,b,c", "kl", "bce:positive=0", "huber:delta=-1",
 		"focal:gamma=-1", "cross-entropy:smoothing",
 	} {
 		if _, _, err := of(t, m, classes, task.Options{Loss: spec}); err == nil {

@@ -8,7 +8,8 @@ func init() {
 			return nil
 		}
 		return &ece{}
-	}}, "expected calibration error: how far confidence and accuracy are apart, in 15 bins of confidence", "https://arxiv.org/abs/1706.04599")
+	}}, "expected calibration error: how far confidence and accuracy are apart, in 15 bins of confidence",
+		"https://arxiv.org/abs/1706.04599")
 }
 
 const eceBins = 15

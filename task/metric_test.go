@@ -74,14 +74,17 @@ func TestMetrics(t *testing.T) {
 			}
 		}
 	}
-	check("roc_auc_score", measured(t, set{x: column(logit(.1), logit(.4), logit(.35), logit(.8)), labels: []int{0, 0, 1, 1}}, task.Options{}, ""), map[string]float64{
+	check("roc_auc_score", measured(t, set{x: column(logit(.1), logit(.4), logit(.35), logit(.8)), labels: []int{0, 0, 1, 1}},
+		task.Options{}, ""), map[string]float64{
 		"auroc": 0.75, "accuracy": 0.75, "f1": 2. / 3, "balanced_accuracy": 0.75,
 		// Confidences .9, .6, .65, .8 lie in bins of their own; the third is wrong.
 		"ece": (.1 + .4 + .65 + .2) / 4,
 	})
-	check("balanced_accuracy_score", measured(t, set{x: column(-1, 1, -1, -1, -1, 1), labels: []int{0, 1, 0, 0, 1, 0}}, task.Options{}, "Sigmoid"),
+	check("balanced_accuracy_score", measured(t, set{x: column(-1, 1, -1, -1, -1, 1), labels: []int{0, 1, 0, 0, 1, 0}}, task.Options{},
+		"Sigmoid"),
 		map[string]float64{"balanced_accuracy": 0.625, "accuracy": 4. / 6})
-	check("f1_score", measured(t, set{x: onehot(3, 0, 2, 1, 0, 0, 1), labels: []int{0, 1, 2, 0, 1, 2}}, task.Options{}, ""), map[string]float64{"f1": 0.26666666666666666, "accuracy": 2. / 6})
+	check("f1_score", measured(t, set{x: onehot(3, 0, 2, 1, 0, 0, 1), labels: []int{0, 1, 2, 0, 1, 2}}, task.Options{}, ""),
+		map[string]float64{"f1": 0.26666666666666666, "accuracy": 2. / 6})
 	if m := measured(t, set{x: onehot(3, 0, 1), labels: []int{0, 1}}, task.Options{}, ""); m["accuracy"] != 1 || len(m) != 4 {
 		t.Errorf("three classes: %v: the best five say nothing there", m)
 	}
@@ -89,12 +92,16 @@ func TestMetrics(t *testing.T) {
 	check("top5", measured(t, top, task.Options{}, "Softmax"), map[string]float64{"top5": 0.5, "accuracy": 0})
 	check("r2_score", measured(t, set{x: column(2.5, 0, 2, 8), y: column(3, -.5, 2, 7)}, task.Options{}, ""),
 		map[string]float64{"r2": 0.9486081370449679, "mae": 0.5, "rmse": math.Sqrt(0.375)})
-	check("regression of two outputs", measured(t, set{x: tensor.From([]float64{0, 2, -1, 2, 8, -5}, 3, 2), y: tensor.From([]float64{.5, 1, -1, 1, 7, -6}, 3, 2)}, task.Options{}, ""),
+	check("regression of two outputs", measured(t,
+		set{x: tensor.From([]float64{0, 2, -1, 2, 8, -5}, 3, 2), y: tensor.From([]float64{.5, 1, -1, 1, 7, -6}, 3, 2)}, task.Options{},
+		""),
 		map[string]float64{"r2": 0.9368005266622779, "mae": 0.75})
 	labels := set{x: tensor.From([]float64{1, -1, -1, 1}, 2, 2), y: tensor.From([]int64{1, 0, 1, 1}, 2, 2)}
-	check("multilabel", measured(t, labels, task.Options{}, "Sigmoid"), map[string]float64{"accuracy": 0.5, "f1": (2./3 + 1) / 2, "auroc": 1})
+	check("multilabel", measured(t, labels, task.Options{}, "Sigmoid"),
+		map[string]float64{"accuracy": 0.5, "f1": (2./3 + 1) / 2, "auroc": 1})
 	// Three classes at 2×2 pixels, one without a label: right, right, 1 taken for 2.
-	seg := set{x: tensor.From([]float64{9, 0, 0, 0 /**/, 0, 9, 0, 9 /**/, 0, 0, 9, 0}, 1, 3, 2, 2), y: tensor.From([]int64{0, 1, 1, -100}, 1, 2, 2)}
+	seg := set{x: tensor.From([]float64{9, 0, 0, 0 /**/, 0, 9, 0, 9 /**/, 0, 0, 9, 0}, 1, 3, 2, 2),
+		y: tensor.From([]int64{0, 1, 1, -100}, 1, 2, 2)}
 	check("segmentation", measured(t, seg, task.Options{}, ""), map[string]float64{"iou": (1 + .5 + 0) / 3, "accuracy": 2. / 3})
 	one := math.Log(3)
 	words := set{x: tensor.From([]float64{0, 0, 0 /**/, 0, 0, 0 /**/, 5, 0, 0}, 1, 3, 3), y: tensor.From([]int64{0, 1, -100}, 1, 3)}

@@ -6,7 +6,8 @@ func init() {
 			return nil // all of so few classes are among the best five
 		}
 		return &topK{k: 5}
-	}}, "share of decisions whose true class is among the best five", "https://scikit-learn.org/stable/modules/generated/sklearn.metrics.top_k_accuracy_score.html")
+	}}, "share of decisions whose true class is among the best five",
+		"https://scikit-learn.org/stable/modules/generated/sklearn.metrics.top_k_accuracy_score.html")
 }
 
 type topK struct {

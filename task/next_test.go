@@ -46,9 +46,11 @@ func TestNextToken(t *testing.T) {
 // What shape inference leaves open is read from the file, and a row of two examples is none.
 func TestDeclaredShapes(t *testing.T) {
 	in := onnx.ValueInfo("x", tensor.Float32, "N", 4)
-	pairs := graph(in, onnx.ValueInfo("y", tensor.Float32, "N", "N"), onnx.NewNode("Transpose", "t", []string{"x"}, []string{"u"}), onnx.NewNode("MatMul", "m", []string{"x", "u"}, []string{"y"}))
+	pairs := graph(in, onnx.ValueInfo("y", tensor.Float32, "N", "N"), onnx.NewNode("Transpose", "t", []string{"x"}, []string{"u"}),
+		onnx.NewNode("MatMul", "m", []string{"x", "u"}, []string{"y"}))
 	var unknown *task.UnknownError
-	if k, err := task.OfModel(load(t, pairs), task.Options{}); !errors.As(err, &unknown) || !strings.Contains(err.Error(), "y float32[N,N]") {
+	if k, err := task.OfModel(load(t, pairs), task.Options{}); !errors.As(err, &unknown) ||
+		!strings.Contains(err.Error(), "y float32[N,N]") {
 		t.Errorf("similarities: %v, %v", k, err)
 	}
 	if k, _, err := of(t, load(t, pairs), set{x: f32(4, 4), labels: []int{0, 1, 1, 0}}, task.Options{}); err == nil {
@@ -56,9 +58,12 @@ func TestDeclaredShapes(t *testing.T) {
 	}
 	open := graph(in, onnx.ValueInfo("y", tensor.Float32, "N", 4),
 		onnx.NewNode("ReduceMin", "r", []string{"x"}, []string{"low"}, onnx.AttrInts("axes", 0), onnx.AttrInt("keepdims", 0)),
-		onnx.NewNode("Constant", "k", nil, []string{"least"}, onnx.AttrFloat("value_float", -1e30)), onnx.NewNode("Greater", "g", []string{"low", "least"}, []string{"all"}),
-		onnx.NewNode("NonZero", "n", []string{"all"}, []string{"at"}), onnx.NewNode("Constant", "a", nil, []string{"axis"}, onnx.AttrInts("value_ints", 0)),
-		onnx.NewNode("Squeeze", "s", []string{"at", "axis"}, []string{"columns"}), onnx.NewNode("Gather", "z", []string{"x", "columns"}, []string{"y"}, onnx.AttrInt("axis", 1)))
+		onnx.NewNode("Constant", "k", nil, []string{"least"}, onnx.AttrFloat("value_float", -1e30)),
+		onnx.NewNode("Greater", "g", []string{"low", "least"}, []string{"all"}),
+		onnx.NewNode("NonZero", "n", []string{"all"}, []string{"at"}),
+		onnx.NewNode("Constant", "a", nil, []string{"axis"}, onnx.AttrInts("value_ints", 0)),
+		onnx.NewNode("Squeeze", "s", []string{"at", "axis"}, []string{"columns"}),
+		onnx.NewNode("Gather", "z", []string{"x", "columns"}, []string{"y"}, onnx.AttrInt("axis", 1)))
 	if k, err := task.OfModel(load(t, open), task.Options{}); err != nil || k.Kind != task.Multiclass || k.K != 4 {
 		t.Errorf("a shape that only a run can tell: %v, %v", k, err)
 	}

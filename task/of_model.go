@@ -12,8 +12,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// OfModel says what m seems to be for by its outputs alone, for commands without labels. Why says how sure that is. Its loss is the one of o, or the usual one. An
-// *UnknownError names the outputs when they tell nothing.
+// OfModel says what m seems to be for by its outputs alone, for commands without labels. Why says how sure that is. Its loss is the one
+// of o, or the usual one. An *UnknownError names the outputs when they tell nothing.
 func OfModel(m *engine.Model, o Options) (*Task, error) {
 	o = o.Remembered(m.File())
 	kind, err := ParseKind(o.Kind)
@@ -91,18 +91,21 @@ func guess(kind Kind, forms []form) (*Task, error) {
 		e.Help = "No output has a row of real numbers for each example, as far as the file tells; " + objective
 		return nil, e
 	case first == nil && rows >= 0:
-		e.Help = fmt.Sprintf("Output %s has %d numbers at each position: scores of tokens, or the features of an encoder. Labels in the data decide, or --task tokens or language-model; %s",
+		e.Help = fmt.Sprintf("Output %s has %d numbers at each position: scores of tokens, or the features of an encoder. Labels in the "+
+			"data decide, or --task tokens or language-model; %s",
 			forms[rows].io.Name, forms[rows].shape[2], objective)
 		return nil, e
 	case first == nil:
 		e.Help = "Labels or targets in the data decide, or --task; " + objective
 		return nil, e
 	case !same && kind == "":
-		e.Help = "The outputs differ in form, as those of a detector or of an encoder do: --output NAME says which one is meant; gtk explain takes any with --objective"
+		e.Help = "The outputs differ in form, as those of a detector or of an encoder do: --output NAME says which one is meant; gtk " +
+			"explain takes any with --objective"
 		return nil, e
 	}
 	if len(forms) > 1 {
-		first.Notes = append(first.Notes, fmt.Sprintf("the model has %d outputs; %s is used, --output chooses another", len(forms), first.Head.Output))
+		first.Notes = append(first.Notes, fmt.Sprintf("the model has %d outputs; %s is used, --output chooses another", len(forms),
+			first.Head.Output))
 	}
 	return first, nil
 }
@@ -137,7 +140,8 @@ func alone(kind Kind, f form) *Task {
 		case k > 1 && act != "" && is(Multiclass):
 			return say(Multiclass, k, fmt.Sprintf("%d scores for each example%s", k, with(act)))
 		case k > 1 && is(Multiclass):
-			return say(Multiclass, k, fmt.Sprintf("%d numbers for each example without an activation: taken for the logits of classes (--task regression if they are values)", k))
+			return say(Multiclass, k, fmt.Sprintf("%d numbers for each example without an activation: taken for the logits of classes "+
+				"(--task regression if they are values)", k))
 		}
 		return nil
 	}
@@ -152,7 +156,8 @@ func alone(kind Kind, f form) *Task {
 	if len(f.shape) == 4 && act != softmax && act != logSoft && kind == "" && !sameSides(at, f.in) && !sameSides(at, quarter(f.in)) {
 		return nil // a feature map
 	}
-	if len(f.shape) == 3 && act == "" && kind == "" && !strings.Contains(strings.ToLower(f.io.Name), "logit") && !slices.Contains(f.rows, k) {
+	if len(f.shape) == 3 && act == "" && kind == "" && !strings.Contains(strings.ToLower(f.io.Name), "logit") &&
+		!slices.Contains(f.rows, k) {
 		return nil // the hidden states of an encoder look like the scores of tokens, unless there are as many as words
 	}
 	if k > 1 || act == sigmoid || kind == Dense {

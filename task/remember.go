@@ -7,8 +7,8 @@ import (
 	"github.com/gtk-onnx/gtk/onnx"
 )
 
-// MetadataKey is the entry of a model's metadata that says what the model was trained for: a JSON object with task, one of KindNames, and output, the
-// name of the output that is meant.
+// MetadataKey is the entry of a model's metadata that says what the model was trained for: a JSON object with task, one of KindNames, and
+// output, the name of the output that is meant.
 const MetadataKey = "gtk.task"
 
 // memory is what the entry holds.
@@ -36,8 +36,8 @@ func (t *Task) Remember(file *onnx.Model) {
 	file.SetMetadata(MetadataKey, string(b))
 }
 
-// Remembered completes o by what the metadata of file say, where it names neither a task nor another output. The task "auto" is a name: it has the data
-// decide. An entry that does not fit the file counts for nothing.
+// Remembered completes o by what the metadata of file say, where it names neither a task nor another output. The task "auto" is a name:
+// it has the data decide. An entry that does not fit the file counts for nothing.
 func (o Options) Remembered(file *onnx.Model) Options {
 	m, ok := remembered(file)
 	if ok && o.Kind == "" && (o.Output == "" || o.Output == m.Output) {

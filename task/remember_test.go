@@ -11,10 +11,11 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// What a model was trained for travels in it: a reader that has no labels takes its word, options overrule it, and labels that contradict are refused with
-// the way out.
+// What a model was trained for travels in it: a reader that has no labels takes its word, options overrule it, and labels that contradict
+// are refused with the way out.
 func TestRemember(t *testing.T) {
-	file := &onnx.Model{Proto: testkit.Text{In: []string{"x[N,3]"}, Out: []string{"y[N,3]", "z[N,3]"}, Nodes: []string{"y = Neg(x)", "z = Exp(x)"}}.Model(t)}
+	file := &onnx.Model{Proto: testkit.Text{In: []string{"x[N,3]"}, Out: []string{"y[N,3]", "z[N,3]"},
+		Nodes: []string{"y = Neg(x)", "z = Exp(x)"}}.Model(t)}
 	load := func() *engine.Model {
 		m, err := engine.Load(file, engine.WithThreads(1))
 		if err != nil {

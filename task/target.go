@@ -154,7 +154,8 @@ func (t *Task) labels(b *data.Batch) ([]int64, error) {
 			if per > 1 {
 				where = fmt.Sprintf(" at position %d", i%per)
 			}
-			return nil, fmt.Errorf("example %q has label %d%s, the model has %d classes (%d stands for none)", b.IDs[i/per], y, where, k, Ignored)
+			return nil, fmt.Errorf("example %q has label %d%s, the model has %d classes (%d stands for none)", b.IDs[i/per], y, where, k,
+				Ignored)
 		}
 	}
 	return out, nil
@@ -241,7 +242,8 @@ func (t *Task) fits(b *data.Batch, y []float64) error {
 			sum += v
 		}
 		if isKL && kl.From != "logits" && math.Abs(sum-1) > 1e-3 {
-			return fmt.Errorf("example %q has targets that sum to %.4g; loss kl takes a distribution, or with kl:from=logits a teacher's logits", b.IDs[i], sum)
+			return fmt.Errorf("example %q has targets that sum to %.4g; loss kl takes a distribution, or with kl:from=logits a "+
+				"teacher's logits", b.IDs[i], sum)
 		}
 	}
 	return nil

@@ -1,7 +1,7 @@
 // Package task says what the outputs of a model and the labels of data mean, in one place for training, evaluation, explanation and
-// scoring: which output is meant, whether its numbers are classes, values or classes of positions, which loss compares them with the truth and
-// which metrics tell how good they are. Of decides from the shapes that the model gives and the labels that the data have; what it cannot know it
-// refuses, with what would help.
+// scoring: which output is meant, whether its numbers are classes, values or classes of positions, which loss compares them with the
+// truth and which metrics tell how good they are. Of decides from the shapes that the model gives and the labels that the data have; what
+// it cannot know it refuses, with what would help.
 package task
 
 import (
@@ -33,13 +33,15 @@ const (
 
 // kinds are the names that Options.Kind takes and what they stand for; classification is binary or multiclass.
 var kinds = map[string]Kind{
-	"": "", "auto": "", "classification": "classification", "binary": Binary, "multiclass": Multiclass, "multilabel": Multilabel, "regression": Regression,
-	"dense": Dense, "segmentation": Dense, "tokens": Dense, "language-model": Dense,
+	"": "", "auto": "", "classification": "classification", "binary": Binary, "multiclass": Multiclass, "multilabel": Multilabel,
+	"regression": Regression,
+	"dense":      Dense, "segmentation": Dense, "tokens": Dense, "language-model": Dense,
 }
 
 // KindNames are the names of tasks that Options.Kind takes.
 func KindNames() []string {
-	return []string{"auto", "binary", "multiclass", "classification", "multilabel", "regression", "dense", "segmentation", "tokens", "language-model"}
+	return []string{"auto", "binary", "multiclass", "classification", "multilabel", "regression", "dense", "segmentation", "tokens",
+		"language-model"}
 }
 
 // ParseKind checks the name of a task.
@@ -102,7 +104,8 @@ func (t *Task) noted(o Options) {
 	}
 }
 
-// Positions reports whether there is a class for each position of an example, and ClassAxis along which axis of the logits the classes lie.
+// Positions reports whether there is a class for each position of an example, and ClassAxis along which axis of the logits the classes
+// lie.
 func (t *Task) Positions() bool { return t.positions }
 
 // ClassAxis is the axis of the logits along which the classes or values of one decision lie.
@@ -185,10 +188,12 @@ type ClassesError struct {
 // Error says both numbers and the way out.
 func (e *ClassesError) Error() string {
 	if e.One {
-		return fmt.Sprintf("the data has %d classes, the model gives one number, which tells two apart: --num-classes %d (or auto) gives it a fresh last layer, "+
+		return fmt.Sprintf("the data has %d classes, the model gives one number, which tells two apart: --num-classes %d (or auto) "+
+			"gives it a fresh last layer, "+
 			"--task regression takes the labels as numbers", e.Need, e.Need)
 	}
-	return fmt.Sprintf("the data has %d classes, the model only %d: give --num-classes %d (or auto) to replace its last layer", e.Need, e.Have, e.Need)
+	return fmt.Sprintf("the data has %d classes, the model only %d: give --num-classes %d (or auto) to replace its last layer", e.Need,
+		e.Have, e.Need)
 }
 
 // UnknownError is the error of a model and data whose meaning gtk does not know: the outputs, the truth, and what would help.
@@ -203,8 +208,10 @@ type UnknownError struct {
 // Error names all of it.
 func (e *UnknownError) Error() string {
 	if e.remembered != "" {
-		return fmt.Sprintf("the model was trained for a %s task (its metadata say so), which does not fit: it gives %s, the data have %s. --task auto has the data decide. %s",
+		return fmt.Sprintf("the model was trained for a %s task (its metadata say so), which does not fit: it gives %s, the data have "+
+			"%s. --task auto has the data decide. %s",
 			e.remembered, strings.Join(e.Outputs, "; "), e.Truth, e.Help)
 	}
-	return fmt.Sprintf("no task that gtk knows fits: the model gives %s, the data have %s. %s", strings.Join(e.Outputs, "; "), e.Truth, e.Help)
+	return fmt.Sprintf("no task that gtk knows fits: the model gives %s, the data have %s. %s", strings.Join(e.Outputs, "; "), e.Truth,
+		e.Help)
 }

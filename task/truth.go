@@ -33,8 +33,8 @@ type truth struct {
 	classes []string
 }
 
-// sampled is how many examples are read to see what targets look like, where each is a picture to be decoded; numbers that lie in memory are all read, up
-// to a bound. What a batch holds is checked again when it is used.
+// sampled is how many examples are read to see what targets look like, where each is a picture to be decoded; numbers that lie in memory
+// are all read, up to a bound. What a batch holds is checked again when it is used.
 const (
 	sampled  = 256
 	inMemory = 1 << 16
@@ -43,8 +43,9 @@ const (
 // readTruth looks at the labels of ds.
 func readTruth(ds data.Dataset) (tr truth, err error) {
 	tr = truth{
-		highest: -1, zeroOne: true, whole: true, sumOne: true, oneHot: true, ends: true, high: -1, classes: ds.Classes(), masked: data.Masked(ds),
-		low: math.Inf(1), top: math.Inf(-1),
+		highest: -1, zeroOne: true, whole: true, sumOne: true, oneHot: true, ends: true, high: -1, classes: ds.Classes(),
+		masked: data.Masked(ds),
+		low:    math.Inf(1), top: math.Inf(-1),
 	}
 	for i := range ds.Len() {
 		if y := ds.Label(i); y >= 0 {

@@ -45,8 +45,8 @@ func (r Report) String() string {
 }
 
 // AllClose reports whether a and b have the same shape and |a-b| <= atol + rtol*|b| everywhere, b being what is wanted.
-// NaN equals NaN, an infinity equals only itself; strings must be equal; integers are compared exactly before they are rounded. Element types may
-// differ as long as both are real (bool counts), both complex or both strings.
+// NaN equals NaN, an infinity equals only itself; strings must be equal; integers are compared exactly before they are rounded. Element
+// types may differ as long as both are real (bool counts), both complex or both strings.
 func AllClose(a, b *Tensor, rtol, atol float64) (bool, Report) {
 	var r Report
 	if !a.shape.Equal(b.shape) {

@@ -73,7 +73,8 @@ func TestConvertIntegers(t *testing.T) {
 	check(From([]float32{1.5, 2.5, -2.5, 3.4, -9}, 5), Int4, 2, 2, -2, 3, 7)
 	check(From([]float64{255, 256.7, -1}, 3), Uint8, 255, 0, 255)
 	nan, inf := math.NaN(), math.Inf(1)
-	check(From([]float64{nan, inf, -inf, 1 << 31, -1<<31 - 0.5}, 5), Int32, math.MinInt32, math.MinInt32, math.MinInt32, math.MinInt32, math.MinInt32)
+	check(From([]float64{nan, inf, -inf, 1 << 31, -1<<31 - 0.5}, 5), Int32, math.MinInt32, math.MinInt32, math.MinInt32, math.MinInt32,
+		math.MinInt32)
 	check(From([]float64{nan, inf, -1 << 63, 1 << 62}, 4), Int64, math.MinInt64, math.MinInt64, math.MinInt64, 1<<62)
 	check(From([]float64{nan, inf}, 2), Int8, 0, 0)
 	check(From([]float64{4294967295, -1}, 2), Uint32, 4294967295, 4294967295)
@@ -151,7 +152,8 @@ func TestConvertStrings(t *testing.T) {
 			t.Errorf("%q: %v", in.str[i], v)
 		}
 	}
-	if got, err := mustConvert(t, FromStrings([]string{"100.5", "-3", "1e3", "true"}, 4), Int32).Ints(); err != nil || !slices.Equal(got, []int{100, -3, 1000, 1}) {
+	if got, err := mustConvert(t, FromStrings([]string{"100.5", "-3", "1e3", "true"}, 4), Int32).Ints(); err != nil ||
+		!slices.Equal(got, []int{100, -3, 1000, 1}) {
 		t.Error(got, err)
 	}
 	if got := mustConvert(t, FromStrings([]string{"False", "1", "0", "0.5"}, 4), Bool); string(got.raw) != "\x00\x01\x00\x01" {
@@ -159,7 +161,8 @@ func TestConvertStrings(t *testing.T) {
 	}
 	for _, bad := range []string{"Hello World!", "", "1_000", "0x", strings.Repeat("9x", 1000)} {
 		for _, d := range []DType{Float32, Int32, Bool, Uint4} {
-			if _, err := FromStrings([]string{"1", bad}, 2).Convert(d); err == nil || !strings.Contains(err.Error(), "element 1") || len(err.Error()) > 200 {
+			if _, err := FromStrings([]string{"1", bad}, 2).Convert(d); err == nil || !strings.Contains(err.Error(), "element 1") ||
+				len(err.Error()) > 200 {
 				t.Errorf("%.20q to %v: %v", bad, d, err)
 			}
 		}
@@ -177,7 +180,8 @@ func TestConvertRefuses(t *testing.T) {
 	for _, c := range []struct {
 		t *Tensor
 		d DType
-	}{{Scalar[float32](1), Undefined}, {Scalar[float32](1), 99}, {Scalar(complex(1, 1)), Float32}, {FromStrings([]string{"1"}, 1), Complex64}} {
+	}{{Scalar[float32](1), Undefined}, {Scalar[float32](1), 99}, {Scalar(complex(1, 1)), Float32},
+		{FromStrings([]string{"1"}, 1), Complex64}} {
 		if _, err := c.t.Convert(c.d); err == nil {
 			t.Errorf("%v to %v: no error", c.t, c.d)
 		}
@@ -212,7 +216,8 @@ func TestAccess(t *testing.T) {
 	if v := mustConvert(t, i4, Uint4).At(0); v != uint8(8) {
 		t.Error(v)
 	}
-	for _, v := range []any{float32(1), float64(1), int8(1), int16(1), int32(1), int64(1), uint8(1), uint16(1), uint32(1), uint64(1), true, complex64(1), complex128(1)} {
+	for _, v := range []any{float32(1), float64(1), int8(1), int16(1), int32(1), int64(1), uint8(1), uint16(1), uint32(1), uint64(1),
+		true, complex64(1), complex128(1)} {
 		var s *Tensor
 		switch v := v.(type) {
 		case float32:

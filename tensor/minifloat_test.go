@@ -289,7 +289,8 @@ func TestFloat8E8M0(t *testing.T) {
 		for _, o := range []struct {
 			CastOptions
 			want uint8
-		}{{CastOptions{false, RoundUp}, c.up}, {CastOptions{false, RoundDown}, c.down}, {CastOptions{false, RoundNearest}, c.ne}, {CastOptions{true, RoundNearest}, c.strict}} {
+		}{{CastOptions{false, RoundUp}, c.up}, {CastOptions{false, RoundDown}, c.down}, {CastOptions{false, RoundNearest}, c.ne},
+			{CastOptions{true, RoundNearest}, c.strict}} {
 			g, err := x.ConvertWith(Float8E8M0, o.CastOptions)
 			if err != nil {
 				t.Fatal(err)

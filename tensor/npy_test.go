@@ -139,11 +139,13 @@ func TestReadNPYForms(t *testing.T) {
 	if got, err := ReadNPY(bytes.NewReader(npyFile(header("|u1", true, "(2, 3, 4)"), data))); err != nil || !Equal(got, want3) {
 		t.Errorf("%v %v", got, err)
 	}
-	if got, err := ReadNPY(bytes.NewReader(npyFile(header(">c8", false, "()"), f4(binary.BigEndian, 1, 2)))); err != nil || got.At() != complex64(complex(1, 2)) {
+	if got, err := ReadNPY(bytes.NewReader(npyFile(header(">c8", false, "()"), f4(binary.BigEndian, 1, 2)))); err != nil ||
+		got.At() != complex64(complex(1, 2)) {
 		t.Errorf("%v %v", got, err)
 	}
 	// Bool bytes become 0 or 1.
-	if got, err := ReadNPY(bytes.NewReader(npyFile(header("|b1", false, "(3,)"), []byte{0, 1, 9}))); err != nil || string(got.raw) != "\x00\x01\x01" {
+	if got, err := ReadNPY(bytes.NewReader(npyFile(header("|b1", false, "(3,)"), []byte{0, 1, 9}))); err != nil ||
+		string(got.raw) != "\x00\x01\x01" {
 		t.Errorf("%v %v", got, err)
 	}
 	// Strings.
@@ -152,7 +154,8 @@ func TestReadNPYForms(t *testing.T) {
 		header("<U2", false, "(2,)"): "a\x00\x00\x00b\x00\x00\x00\xe9\x00\x00\x00\x00\x00\x00\x00",
 		header(">U2", false, "(2,)"): "\x00\x00\x00a\x00\x00\x00b\x00\x00\x00\xe9\x00\x00\x00\x00",
 	} {
-		if got, err := ReadNPY(bytes.NewReader(npyFile(head, []byte(data)))); err != nil || !slices.Equal(got.Strings(), []string{"ab", "é"}) {
+		if got, err := ReadNPY(bytes.NewReader(npyFile(head, []byte(data)))); err != nil ||
+			!slices.Equal(got.Strings(), []string{"ab", "é"}) {
 			t.Errorf("%q: %v %v", head, got, err)
 		}
 	}
@@ -258,7 +261,8 @@ func readNPZ(b []byte, lim Limits) ([]Named, error) {
 }
 
 func TestNPZRoundTrip(t *testing.T) {
-	in := []Named{{"z", From([]float32{1, 2}, 2)}, {"layer1/conv.weight", From([]int64{3}, 1, 1)}, {"a", FromStrings([]string{"é", ""}, 2)}}
+	in := []Named{{"z", From([]float32{1, 2}, 2)}, {"layer1/conv.weight", From([]int64{3}, 1, 1)},
+		{"a", FromStrings([]string{"é", ""}, 2)}}
 	file := npzFile(t, in...)
 	if !bytes.Equal(file, npzFile(t, in...)) {
 		t.Error("two archives of the same arrays differ")
@@ -444,7 +448,8 @@ func TestAllClose(t *testing.T) {
 
 func TestEqual(t *testing.T) {
 	x := From([]float64{0, math.NaN()}, 2)
-	if !Equal(x, x.Clone()) || Equal(x, From([]float64{math.Copysign(0, -1), math.NaN()}, 2)) || Equal(x, x.Reshape(1, 2)) || Equal(x, New(Int64, 2)) {
+	if !Equal(x, x.Clone()) || Equal(x, From([]float64{math.Copysign(0, -1), math.NaN()}, 2)) || Equal(x, x.Reshape(1, 2)) ||
+		Equal(x, New(Int64, 2)) {
 		t.Error("floats")
 	}
 	if Equal(FromStrings([]string{"a"}, 1), FromStrings([]string{"b"}, 1)) {

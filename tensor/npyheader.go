@@ -209,9 +209,11 @@ func parseNPYType(s string) (npyType, error) {
 		}
 		return t, nil
 	case 'O':
-		return t, errors.New("element type object: pickled Python objects can run code and are not read; convert the array to a numeric type before saving")
+		return t, errors.New("element type object: pickled Python objects can run code and are not read; convert the array to a numeric " +
+			"type before saving")
 	case 'V':
-		return t, fmt.Errorf("element type %q is raw bytes: NumPy saves bfloat16 and 8-bit floats so and forgets which; save as float32", s)
+		return t, fmt.Errorf("element type %q is raw bytes: NumPy saves bfloat16 and 8-bit floats so and forgets which; save as float32",
+			s)
 	case 'M', 'm':
 		return t, fmt.Errorf("element type %q: dates are not supported; convert to int64", s)
 	}

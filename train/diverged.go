@@ -24,7 +24,8 @@ type DivergedError struct {
 
 // Error says where, what and what to do.
 func (e *DivergedError) Error() string {
-	advice := fmt.Sprintf("lower the learning rate (it was %.3g; gtk lr-find looks for one), limit the norm of the gradients (clip-norm), "+
+	advice := fmt.Sprintf("lower the learning rate (it was %.3g; gtk lr-find looks for one), limit the norm of the gradients "+
+		"(clip-norm), "+
 		"or look at the data", e.LR)
 	if e.Step == 1 {
 		advice = "nothing was learned yet, so look at the data and how they are prepared"

@@ -136,7 +136,8 @@ func NewEvaluator(ctx context.Context, m *engine.Model, ds data.Dataset, c EvalC
 }
 
 // understand fills in how the inputs are fed and what the outputs mean, where it is not given.
-func understand(ctx context.Context, m *engine.Model, ds data.Dataset, t *task.Task, p *feed.Plan, o task.Options) (*task.Task, *feed.Plan, error) {
+func understand(ctx context.Context, m *engine.Model, ds data.Dataset, t *task.Task, p *feed.Plan, o task.Options) (*task.Task,
+	*feed.Plan, error) {
 	var err error
 	if p == nil {
 		if p, err = feed.For(m, ds, feed.Options{}); err != nil {
@@ -255,7 +256,8 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 		}
 	}
 	for g, c := range byGroup {
-		s := GroupScore{Column: g[0], Group: g[1], N: c.n, Accuracy: math.NaN(), Low: math.NaN(), High: math.NaN(), Loss: c.loss / max(c.terms, math.SmallestNonzeroFloat64)}
+		s := GroupScore{Column: g[0], Group: g[1], N: c.n, Accuracy: math.NaN(), Low: math.NaN(), High: math.NaN(),
+			Loss: c.loss / max(c.terms, math.SmallestNonzeroFloat64)}
 		if t.HasClasses() {
 			s.Accuracy = c.accuracy()
 			s.Low, s.High = wilson(c.hit, c.n)

@@ -128,7 +128,8 @@ func (f *fit) identify() []Trait {
 		say("preprocessing", c.Preprocess.String())
 	}
 	traits = append(traits,
-		Trait{"trained parameters", fmt.Sprintf("%d tensors", len(c.Params)), digest(func(h hash.Hash) { fmt.Fprintf(h, "%q", c.Params) })},
+		Trait{"trained parameters", fmt.Sprintf("%d tensors", len(c.Params)),
+			digest(func(h hash.Hash) { fmt.Fprintf(h, "%q", c.Params) })},
 		Trait{"model", fmt.Sprintf("%d nodes", len(f.m.File().Proto.GetGraph().GetNode())),
 			digest(func(h hash.Hash) { digestModel(h, f.m) })},
 		dataTrait("data", f.ds))

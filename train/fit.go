@@ -246,14 +246,15 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 	return f, nil
 }
 
-// fixBatch settles how a model that takes its own number of examples only is trained: its gradients are added up over parts of a batch. Where
-// statistics of the batch are trained, parts must be full.
+// fixBatch settles how a model that takes its own number of examples only is trained: its gradients are added up over parts of a batch.
+// Where statistics of the batch are trained, parts must be full.
 func (f *fit) fixBatch() error {
 	fixed := f.m.Batch()
 	if fixed == 0 {
 		return nil
 	}
-	f.note("the model takes so many examples at a time: %d. Others could not be proven to go through it: the gradients of a batch are added up over such parts", fixed)
+	f.note("the model takes so many examples at a time: %d. Others could not be proven to go through it: the gradients of a batch are "+
+		"added up over such parts", fixed)
 	if f.c.BN != engine.BNTrain {
 		return nil
 	}
@@ -261,7 +262,8 @@ func (f *fit) fixBatch() error {
 		return errors.New("train: the model takes one example at a time, and statistics of one example say nothing: train with --bn frozen")
 	}
 	if f.c.BatchSize%fixed != 0 || f.ds.Len()%fixed != 0 {
-		return fmt.Errorf("train: the model takes %[1]d examples at a time, and with --bn train none may be made up: give a --batch-size that is a multiple of %[1]d, and data "+
+		return fmt.Errorf("train: the model takes %[1]d examples at a time, and with --bn train none may be made up: give a "+
+			"--batch-size that is a multiple of %[1]d, and data "+
 			"of which the number of examples is one (%[2]d is not), or --bn frozen", fixed, f.ds.Len())
 	}
 	return nil

@@ -98,7 +98,8 @@ func TestOneStep(t *testing.T) {
 		for i := range n {
 			w.F32()[i] = float32(1 / float64(n))
 		}
-		r, err := s.Run(context.Background(), map[string]*tensor.Tensor{"input": b.X, task.LabelInput: tensor.From(b.Labels, n), task.WeightInput: w})
+		r, err := s.Run(context.Background(), map[string]*tensor.Tensor{"input": b.X, task.LabelInput: tensor.From(b.Labels, n),
+			task.WeightInput: w})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -106,7 +107,8 @@ func TestOneStep(t *testing.T) {
 			grads[n] = r.Grad(n).Clone()
 		}
 	}
-	r, err := Fit(context.Background(), m, tr, Config{Epochs: 1, BatchSize: -1, Optimizer: rule(t, "sgd", optim.Config{}), Schedule: optim.Constant(1), Preprocess: p})
+	r, err := Fit(context.Background(), m, tr, Config{Epochs: 1, BatchSize: -1, Optimizer: rule(t, "sgd", optim.Config{}),
+		Schedule: optim.Constant(1), Preprocess: p})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,13 +237,15 @@ func TestFitErrors(t *testing.T) {
 
 func TestCheckpointDamage(t *testing.T) {
 	m, tr, _, p := digits(t)
-	f, err := newFit(context.Background(), m, tr, Config{Optimizer: rule(t, "adam", optim.Config{}), Schedule: optim.Constant(0.1), Preprocess: p})
+	f, err := newFit(context.Background(), m, tr, Config{Optimizer: rule(t, "adam", optim.Config{}), Schedule: optim.Constant(0.1),
+		Preprocess: p})
 	if err != nil {
 		t.Fatal(err)
 	}
 	k := f.checkpoint()
 	other := load(t, built(t, "mlp", models.Options{Hidden: 32}))
-	if _, err := Fit(context.Background(), other, tr, Config{Optimizer: rule(t, "adam", optim.Config{}), Schedule: optim.Constant(0.1), Preprocess: p, Resume: k}); err == nil {
+	if _, err := Fit(context.Background(), other, tr,
+		Config{Optimizer: rule(t, "adam", optim.Config{}), Schedule: optim.Constant(0.1), Preprocess: p, Resume: k}); err == nil {
 		t.Error("a checkpoint of another model is taken")
 	}
 	path := filepath.Join(t.TempDir(), "x.npz")
@@ -268,7 +272,8 @@ func TestEvaluate(t *testing.T) {
 			}
 		}
 	}
-	if n != val.Len() || r.N != n || math.Abs(r.Accuracy-float64(hits)/float64(n)) > 1e-12 || r.Top5 < r.Accuracy || len(r.PerClass) != 10 {
+	if n != val.Len() || r.N != n || math.Abs(r.Accuracy-float64(hits)/float64(n)) > 1e-12 || r.Top5 < r.Accuracy ||
+		len(r.PerClass) != 10 {
 		t.Errorf("%+v", r)
 	}
 	if math.Abs(r.Loss-math.Log(10)) > 0.3 {

@@ -14,7 +14,8 @@ import (
 
 // FuzzHead looks for the last layer of what the bytes of a file say, and replaces it: the result must load when the original does.
 func FuzzHead(f *testing.F) {
-	for name, o := range map[string]models.Options{"mlp": {ImageSize: 4, Hidden: 4, Classes: 3}, "lstm": {Channels: 2, Hidden: 4, Classes: 3}} {
+	for name, o := range map[string]models.Options{"mlp": {ImageSize: 4, Hidden: 4, Classes: 3},
+		"lstm": {Channels: 2, Hidden: 4, Classes: 3}} {
 		m, err := models.New(name, o)
 		if err != nil {
 			f.Fatal(err)

@@ -88,7 +88,8 @@ func (f *finder) head(output string) (*ClassifierHead, error) {
 		}
 		s, ok := f.step(h, n)
 		if !ok {
-			return nil, fmt.Errorf("train: head: %s before output %q is not a layer that could be replaced (Gemm, MatMul or Conv), nor may it follow one",
+			return nil, fmt.Errorf("train: head: %s before output %q is not a layer that could be replaced (Gemm, MatMul or Conv), nor "+
+				"may it follow one",
 				label(n), end)
 		}
 		h.after = append([]*step{s}, h.after...)
@@ -218,7 +219,8 @@ func (f *finder) parameters(h *ClassifierHead, n *onnxpb.NodeProto) error {
 		case o.value.Len() == h.Classes:
 			scales = append(scales, o)
 		default:
-			return fmt.Errorf("train: head: %s behind %s has a constant of shape %v for %d classes", label(o.reader), label(n), o.value.Shape(),
+			return fmt.Errorf("train: head: %s behind %s has a constant of shape %v for %d classes", label(o.reader), label(n),
+				o.value.Shape(),
 				h.Classes)
 		}
 	}
@@ -232,7 +234,8 @@ func (f *finder) parameters(h *ClassifierHead, n *onnxpb.NodeProto) error {
 	add(h.bias)
 	for i, o := range h.norm {
 		if o.value.Len() != h.Classes {
-			return fmt.Errorf("train: head: the BatchNormalization behind %s has %v parameters for %d classes", label(n), o.value.Shape(), h.Classes)
+			return fmt.Errorf("train: head: the BatchNormalization behind %s has %v parameters for %d classes", label(n), o.value.Shape(),
+				h.Classes)
 		}
 		if i < 2 {
 			add(o)

@@ -29,7 +29,8 @@ func heads(t *testing.T) map[string]*onnx.Model {
 		node("MatMul", "times", []string{"f", "w2"}, []string{"z"}),
 		node("Add", "plus", []string{"z", "b"}, []string{"y"}),
 	}, map[string]*tensor.Tensor{
-		"w": random(2, 2, 2, 2, 10), "b": random(3, 1, 10), "flat_shape": tensor.From([]int64{1, 8}, 2), "w_shape": tensor.From([]int64{8, 10}, 2),
+		"w": random(2, 2, 2, 2, 10), "b": random(3, 1, 10), "flat_shape": tensor.From([]int64{1, 8}, 2),
+		"w_shape": tensor.From([]int64{8, 10}, 2),
 	})
 	// The tail of SqueezeNet: 1×1 convolution, ReLU, global average pool, Softmax.
 	squeeze := graphModel([]any{1, 4, 3, 3}, []any{1, 7, 1, 1}, []*onnxpb.NodeProto{
@@ -96,7 +97,8 @@ func TestReplaceHead(t *testing.T) {
 					t.Errorf("output %v", out.Float64s())
 				}
 			}
-			if names, err := Select(m, nil, true); err != nil || !slices.Equal(slices.Sorted(slices.Values(names)), slices.Sorted(slices.Values(h.Params))) {
+			if names, err := Select(m, nil, true); err != nil ||
+				!slices.Equal(slices.Sorted(slices.Values(names)), slices.Sorted(slices.Values(h.Params))) {
 				t.Errorf("the last layer is %q (%v), want %q", names, err, h.Params)
 			}
 			if g2, _, err := ReplaceHead(f, 3, 1); err != nil || !sameBytes(t, g, g2) {
@@ -123,7 +125,8 @@ func sameBytes(t *testing.T, a, b *onnx.Model) bool {
 }
 
 func TestReplaceHeadOfRealModels(t *testing.T) {
-	for _, name := range []string{"mnist-7_cntk", "squeezenet1.1_fp16_opset7", "squeezenet1.1_fp32_opset7", "cifar10_resnet20", "mnist_bn_opset16", "mobilenet_v1_0.25_224"} {
+	for _, name := range []string{"mnist-7_cntk", "squeezenet1.1_fp16_opset7", "squeezenet1.1_fp32_opset7", "cifar10_resnet20",
+		"mnist_bn_opset16", "mobilenet_v1_0.25_224"} {
 		t.Run(name, func(t *testing.T) {
 			f, err := onnx.ReadFile(testkit.SharedFile(t, "data", "models", name+".onnx"))
 			if err != nil {
@@ -207,7 +210,8 @@ func TestSelect(t *testing.T) {
 			t.Errorf("--freeze %q leaves %q", bad, names)
 		}
 	}
-	if names, err := Select(m, []string{"layer1", "conv*"}, true, "layer1.0.bn1"); err != nil || !slices.Equal(names, []string{"layer1.0.bn1.weight", "layer1.0.bn1.bias", "fc.weight", "fc.bias"}) {
+	if names, err := Select(m, []string{"layer1", "conv*"}, true, "layer1.0.bn1"); err != nil ||
+		!slices.Equal(names, []string{"layer1.0.bn1.weight", "layer1.0.bn1.bias", "fc.weight", "fc.bias"}) {
 		t.Errorf("the last layer and --trainable layer1.0.bn1: %q, %v", names, err)
 	}
 	if _, err := Select(m, nil, false, "layer9"); err == nil {

@@ -47,7 +47,8 @@ func headCases(t *testing.T) []headCase {
 	dense, image, tokens := "x[N,6]", "x[N,3,4,4]", "x[N,5,6]"
 	imports := []*onnxpb.OperatorSetIdProto{{Domain: new(""), Version: new(int64(13))}, {Domain: new("pkg"), Version: new(int64(1))}}
 	function := func(name string, inputs, outputs []string, s testkit.Text) *onnxpb.FunctionProto {
-		return &onnxpb.FunctionProto{Domain: new("pkg"), Name: &name, Input: inputs, Output: outputs, Node: s.Graph(t).Node, OpsetImport: imports}
+		return &onnxpb.FunctionProto{Domain: new("pkg"), Name: &name, Input: inputs, Output: outputs, Node: s.Graph(t).Node,
+			OpsetImport: imports}
 	}
 	own := function("own", []string{"a"}, []string{"o"}, testkit.Text{Init: in{"w": r(6, 6), "b": r(6)}, Consts: []string{"w", "b"},
 		Nodes: []string{"m = MatMul(a, w)", "s = Add(m, b)", "o = Tanh(s)"}})
@@ -59,14 +60,16 @@ func headCases(t *testing.T) []headCase {
 		{name: "MatMul, Add, Softmax", in: dense, init: in{"w": r(6, 3), "b": r(3)}, nodes: []string{"z = MatMul(x, w)", "a = Add(b, z)",
 			"y = Softmax(a)"},
 			classes: 3, axis: 1, act: "Softmax", params: "w b", four: []int{2, 4}, one: []int{2, 1}, end1: "Sigmoid"},
-		{name: "Constant nodes", in: dense, init: in{"w": r(6, 3), "b": r(3)}, consts: []string{"w", "b"}, nodes: []string{"z = MatMul(x, w)",
-			"y = Add(z, b)"},
+		{name: "Constant nodes", in: dense, init: in{"w": r(6, 3), "b": r(3)}, consts: []string{"w", "b"},
+			nodes: []string{"z = MatMul(x, w)",
+				"y = Add(z, b)"},
 			classes: 3, axis: 1, params: "w b", four: []int{2, 4}, one: []int{2, 1}},
 		{name: "numbers in an attribute", in: dense, init: in{"w": r(6, 3)}, nodes: []string{"b = Constant(; value_floats=[0.5,1.5,2.5])",
 			"z = MatMul(x, w)", "y = Add(z, b)"},
 			classes: 3, axis: 1, params: "w b", four: []int{2, 4}, one: []int{2, 1}},
 		{name: "Transpose, Cast and float16", in: dense, init: in{"w": half(r(3, 6)), "b": half(r(3))},
-			nodes:   []string{"t = Transpose(w; perm=[1,0])", "wt = Cast(t; to=1)", "bt = Cast(b; to=1)", "z = MatMul(x, wt)", "y = Add(z, bt)"},
+			nodes: []string{"t = Transpose(w; perm=[1,0])", "wt = Cast(t; to=1)", "bt = Cast(b; to=1)", "z = MatMul(x, wt)",
+				"y = Add(z, bt)"},
 			classes: 3, axis: 1, params: "w b", four: []int{2, 4}, one: []int{2, 1}},
 		{name: "Squeeze of the weight", in: dense, init: in{"w": r(1, 3, 6), "ax": ints(0)}, nodes: []string{"s = Squeeze(w, ax)",
 			"y = Gemm(x, s; transB=1)"}, classes: 3, axis: 1, params: "w", four: []int{2, 4}, one: []int{2, 1}},
@@ -100,10 +103,13 @@ func headCases(t *testing.T) []headCase {
 			"temperature": tensor.From([]float32{1.5}, 1)},
 			nodes: []string{"z = MatMul(x, w)", "a = Mul(z, s)", "b = Div(a, temperature)", "y = Softmax(b)"}, classes: 3, axis: 1,
 			act: "Softmax", params: "w s", four: []int{2, 4}, one: []int{2, 1}, end1: "Sigmoid"},
-		{name: "BatchNormalization", in: dense, init: in{"w": r(6, 3), "g": r(3), "b": r(3), "m": r(3), "v": testkit.RandUniform(1, 0.5, 1, 3)},
-			nodes: []string{"z = MatMul(x, w)", "y = BatchNormalization(z, g, b, m, v)"}, classes: 3, axis: 1, params: "w g b", four: []int{2,
+		{name: "BatchNormalization", in: dense, init: in{"w": r(6, 3), "g": r(3), "b": r(3), "m": r(3),
+			"v": testkit.RandUniform(1, 0.5, 1, 3)},
+			nodes: []string{"z = MatMul(x, w)", "y = BatchNormalization(z, g, b, m, v)"}, classes: 3, axis: 1, params: "w g b",
+			four: []int{2,
 				4}, one: []int{2, 1}},
-		{name: "segmentation", in: image, init: in{"w": r(3, 3, 1, 1), "b": r(3)}, nodes: []string{"y = Conv(x, w, b)"}, classes: 3, axis: 1,
+		{name: "segmentation", in: image, init: in{"w": r(3, 3, 1, 1), "b": r(3)}, nodes: []string{"y = Conv(x, w, b)"}, classes: 3,
+			axis:   1,
 			params: "w b", four: []int{2, 4, 4, 4}, one: []int{2, 1, 4, 4}},
 		{name: "segmentation, Resize, Softmax", in: image, init: in{"w": r(3, 3, 1, 1), "b": r(1, 3, 1, 1), "s": ints(2, 3, 8, 8)},
 			nodes:   []string{"a = Conv(x, w)", "c = Add(a, b)", "d = Resize(c, , , s)", "y = Softmax(d; axis=1)"},
@@ -117,8 +123,9 @@ func headCases(t *testing.T) []headCase {
 		{name: "binary segmentation, old softmax", opset: 11, in: image, init: in{"w": r(1, 3, 1, 1)}, nodes: []string{"a = Conv(x, w)",
 			"y = Sigmoid(a)"},
 			classes: 1, axis: 1, act: "Sigmoid", params: "w", four: []int{2, 4, 4, 4}, one: []int{2, 1, 4, 4}, end: "Identity"},
-		{name: "pooled, all squeezed", in: image, init: in{"w": r(3, 3, 1, 1)}, nodes: []string{"a = Conv(x, w)", "p = GlobalAveragePool(a)",
-			"y = Squeeze(p)"}, classes: 3, axis: 1, params: "w", four: []int{2, 4}, one: nil},
+		{name: "pooled, all squeezed", in: image, init: in{"w": r(3, 3, 1, 1)},
+			nodes: []string{"a = Conv(x, w)", "p = GlobalAveragePool(a)",
+				"y = Squeeze(p)"}, classes: 3, axis: 1, params: "w", four: []int{2, 4}, one: nil},
 		{name: "one number of a picture", in: image, init: in{"w": r(1, 3, 1, 1), "ax": ints(1, 2, 3)}, nodes: []string{"a = Conv(x, w)",
 			"p = GlobalAveragePool(a)", "y = Squeeze(p, ax)"},
 			classes: 1, axis: 1, params: "w", four: []int{2, 4}, one: []int{2}},
@@ -140,7 +147,8 @@ func headCases(t *testing.T) []headCase {
 		{name: "NHWC", in: "x[N,4,4,3]", init: in{"w": r(3, 5)}, nodes: []string{"a = MatMul(x, w)",
 			"p = ReduceMean(a; axes=[1,2], keepdims=0)", "y = Softmax(p)"},
 			classes: 5, axis: 1, act: "Softmax", params: "w", four: []int{2, 4}, one: []int{2, 1}, end1: "Sigmoid"},
-		{name: "tokens", in: tokens, init: in{"w": r(6, 3), "b": r(3)}, nodes: []string{"z = MatMul(x, w)", "a = Add(z, b)", "y = LogSoftmax(a)"},
+		{name: "tokens", in: tokens, init: in{"w": r(6, 3), "b": r(3)},
+			nodes:   []string{"z = MatMul(x, w)", "a = Add(z, b)", "y = LogSoftmax(a)"},
 			classes: 3, axis: 2, act: "LogSoftmax", params: "w b", four: []int{2, 5, 4}, one: []int{2, 5, 1}, end1: "Sigmoid"},
 		{name: "tokens, transposed", in: tokens, init: in{"w": r(6, 3)}, nodes: []string{"z = MatMul(x, w)",
 			"y = Transpose(z; perm=[0,2,1])"}, classes: 3, axis: 1, params: "w", four: []int{2, 4, 5}, one: []int{2, 1, 5}},
@@ -180,7 +188,8 @@ func TestFindHead(t *testing.T) {
 			continue
 		}
 		if h.Classes != c.classes || h.Axis != c.axis || h.Activation != c.act || strings.Join(h.Params, " ") != c.params {
-			t.Errorf("%s: %d classes at axis %d, %q, parameters %q; want %d at %d, %q, %q", c.name, h.Classes, h.Axis, h.Activation, h.Params,
+			t.Errorf("%s: %d classes at axis %d, %q, parameters %q; want %d at %d, %q, %q", c.name, h.Classes, h.Axis, h.Activation,
+				h.Params,
 				c.classes, c.axis, c.act, c.params)
 		}
 		if b, err := m.Bytes(); err != nil || string(b) != string(before) {
@@ -381,19 +390,22 @@ func TestNoHead(t *testing.T) {
 		nodes    []string
 		want     string
 	}{
-		{"a detector's scores", "x[1,3,4,4]", map[string]*tensor.Tensor{"w": r(6, 3, 1, 1), "s": ints(1, -1, 2)}, []string{"a = Conv(x, w)",
-			"t = Transpose(a; perm=[0,2,3,1])", "y = Reshape(t, s)"}, "cuts apart"},
+		{"a detector's scores", "x[1,3,4,4]", map[string]*tensor.Tensor{"w": r(6, 3, 1, 1), "s": ints(1, -1, 2)},
+			[]string{"a = Conv(x, w)",
+				"t = Transpose(a; perm=[0,2,3,1])", "y = Reshape(t, s)"}, "cuts apart"},
 		{"classes and positions as one", "x[N,3,4,4]", map[string]*tensor.Tensor{"w": r(6, 3, 1, 1), "s": ints(-1, 96)},
 			[]string{"a = Conv(x, w)", "y = Reshape(a, s)"}, "cuts apart"},
 		{"a mean over the classes", "x[N,6]", map[string]*tensor.Tensor{"w": r(6, 3)}, []string{"a = MatMul(x, w)",
 			"y = ReduceMean(a; axes=[1])"}, "reduces"},
 		{"a product of two computed values", "x[N,6]", map[string]*tensor.Tensor{"w": r(6, 3)}, []string{"a = MatMul(x, w)", "b = Tanh(a)",
 			"y = Mul(a, b)"}, "is not a layer"},
-		{"class numbers", "x[N,6]", map[string]*tensor.Tensor{"w": r(6, 3)}, []string{"a = MatMul(x, w)", "y = ArgMax(a; axis=1)"}, "(ArgMax)"},
+		{"class numbers", "x[N,6]", map[string]*tensor.Tensor{"w": r(6, 3)}, []string{"a = MatMul(x, w)", "y = ArgMax(a; axis=1)"},
+			"(ArgMax)"},
 		{"no layer", "x[N,6]", nil, []string{"y = Relu(x)"}, "no layer"},
 		{"quantised", "x[N,6]", map[string]*tensor.Tensor{"w": tensor.New(tensor.Int8, 6, 3), "s": tensor.Scalar(float32(1))},
 			[]string{"d = DequantizeLinear(w, s)", "y = MatMul(x, d)"}, "quantised"},
-		{"integers", "x[N,6]", map[string]*tensor.Tensor{"w": tensor.New(tensor.Int32, 6, 3)}, []string{"y = MatMul(x, w)"}, "stored as int32"},
+		{"integers", "x[N,6]", map[string]*tensor.Tensor{"w": tensor.New(tensor.Int32, 6, 3)}, []string{"y = MatMul(x, w)"},
+			"stored as int32"},
 	} {
 		m := &onnx.Model{Proto: testkit.Text{Opset: 13, In: []string{c.in}, Out: []string{"y"}, Init: c.init, Nodes: c.nodes}.Model(t)}
 		if _, err := FindHead(m, ""); err == nil || !strings.Contains(err.Error(), c.want) {

@@ -40,8 +40,8 @@ type Range struct {
 // back. The rate at which the loss falls fastest is a good one to train with. Losses are smoothed over their neighbours by a Gaussian of
 // a twentieth of the steps, which, unlike a running mean, does not shift the curve.
 //
-// Source: Smith 2015, "Cyclical Learning Rates for Training Neural Networks", section 3.3, https://arxiv.org/abs/1506.01186; the exponential sweep and
-// the end at four times the lowest loss are those of fastai's Learner.lr_find.
+// Source: Smith 2015, "Cyclical Learning Rates for Training Neural Networks", section 3.3, https://arxiv.org/abs/1506.01186; the
+// exponential sweep and the end at four times the lowest loss are those of fastai's Learner.lr_find.
 func RangeTest(ctx context.Context, m *engine.Model, ds data.Dataset, c Config, o RangeOptions) (*Range, error) {
 	o.From, o.To, o.Steps = cmp.Or(o.From, 1e-7), cmp.Or(o.To, 10), cmp.Or(o.Steps, 100)
 	if !(o.From > 0 && o.From < o.To) || math.IsInf(o.To, 0) || o.Steps < 10 {

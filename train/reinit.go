@@ -113,7 +113,8 @@ func (f *finder) isBias(n *onnxpb.NodeProto, i int, o *operand) bool {
 	return w != nil && w.value.Rank() >= 2 && w.value.Dim(f.outAxis(layer, w.value.Rank())) == o.value.Len()
 }
 
-// freshValue draws elements for input i of n, a constant read with shape s; nil when they are to stay. random tells weights from constants.
+// freshValue draws elements for input i of n, a constant read with shape s; nil when they are to stay. random tells weights from
+// constants.
 func (f *finder) freshValue(n *onnxpb.NodeProto, i int, s tensor.Shape, r *rand.Rand) (draw func() float32, random bool) {
 	same := func(v float32) func() float32 { return func() float32 { return v } }
 	he := func(fanIn int) func() float32 {

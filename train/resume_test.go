@@ -215,14 +215,18 @@ func TestResumeRefused(t *testing.T) {
 			c *Config) {
 			c.Optimizer = rule(t, "adam", optim.Config{})
 		},
-		"patience was 0, is 1":          func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Patience = 1 },
-		"no-decay-1d was false, is":     func(_ **engine.Model, _ *data.Dataset, c *Config) { c.NoDecay1D = true },
-		"trained parameters was 29":     func(m **engine.Model, _ *data.Dataset, c *Config) { c.Params = must(Select(*m, nil, true))(t) },
-		"tract was not given, is":       func(_ **engine.Model, _ *data.Dataset, c *Config) { c.TrAct = &TrAct{Lambda: 0.1} },
-		"val was 30 examples, is 31":    func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Val = open(t, "shapes?n=31&size=16#test") },
+		"patience was 0, is 1":      func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Patience = 1 },
+		"no-decay-1d was false, is": func(_ **engine.Model, _ *data.Dataset, c *Config) { c.NoDecay1D = true },
+		"trained parameters was 29": func(m **engine.Model, _ *data.Dataset, c *Config) { c.Params = must(Select(*m, nil, true))(t) },
+		"tract was not given, is":   func(_ **engine.Model, _ *data.Dataset, c *Config) { c.TrAct = &TrAct{Lambda: 0.1} },
+		"val was 30 examples, is 31": func(_ **engine.Model, _ *data.Dataset, c *Config) {
+			c.Val = open(t, "shapes?n=31&size=16#test")
+		},
 		"val was 30 examples, is not g": func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Val = nil },
 		"data was 42 examples (content": func(_ **engine.Model, ds *data.Dataset, c *Config) { *ds = open(t, "shapes?n=42&size=16#test") },
-		"data was 42 examples, is 41":   func(_ **engine.Model, ds *data.Dataset, c *Config) { *ds = open(t, "shapes?n=41&size=16#train") },
+		"data was 42 examples, is 41": func(_ **engine.Model, ds *data.Dataset, c *Config) {
+			*ds = open(t, "shapes?n=41&size=16#train")
+		},
 		"model was": func(m **engine.Model, _ *data.Dataset, c *Config) {
 			*m = load(t, built(t, "resnet8", models.Options{Seed: 2, Classes: 8, ImageSize: 16}))
 		},

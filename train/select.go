@@ -8,9 +8,9 @@ import (
 	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
-// Select lists the names of the parameters to train: all weights, less those that a glob of freeze matches, or only those of the last layer; and
-// those that a glob of trainable matches in any case, which are to be given to engine.WithTrainable too when the model is loaded. Globs are matched by
-// engine.Match, so that "layer1" freezes "layer1.0.conv.weight". One that matches nothing is an error.
+// Select lists the names of the parameters to train: all weights, less those that a glob of freeze matches, or only those of the last
+// layer; and those that a glob of trainable matches in any case, which are to be given to engine.WithTrainable too when the model is
+// loaded. Globs are matched by engine.Match, so that "layer1" freezes "layer1.0.conv.weight". One that matches nothing is an error.
 func Select(m *engine.Model, freeze []string, lastLayer bool, trainable ...string) ([]string, error) {
 	var all, fixed []string
 	for p := range m.Params() {

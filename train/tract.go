@@ -9,16 +9,16 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// TrAct trains the pre-activations of the first layer: the gradient of its weights is replaced by the least-squares change of weights that makes
-// a gradient step on its outputs,
+// TrAct trains the pre-activations of the first layer: the gradient of its weights is replaced by the least-squares change of weights
+// that makes a gradient step on its outputs,
 //
 //	dW_tract = dW·(UᵀU/P + lambda·I)⁻¹
 //
 // with dW the plain gradient as [M,n] and U [P,n] the inputs of the layer, for a convolution its patches. Bias and
 // input gradients are unchanged, and so is the learning rate.
 //
-// Source: Petersen, Borgelt, Ermon 2024, "TrAct: Making First-layer Pre-Activations Trainable" (arXiv 2410.23970). Deviation: always the direct form with a
-// Cholesky factor, never the dual, which gives the same numbers.
+// Source: Petersen, Borgelt, Ermon 2024, "TrAct: Making First-layer Pre-Activations Trainable" (arXiv 2410.23970). Deviation: always the
+// direct form with a Cholesky factor, never the dual, which gives the same numbers.
 type TrAct struct {
 	Lambda float32 // of the ridge; 0.1 in the paper, for inputs of unit variance
 	Layer  string  // node name; "" finds the first layer
@@ -74,11 +74,13 @@ func (t *TrAct) Find(m *engine.Model, trainable func(name string) bool) (*TrActL
 			return nil, fmt.Errorf("train: TrAct: %s has no parameter as its weight", n.Label())
 		}
 		if !trainable(w.Name) {
-			return nil, fmt.Errorf("train: TrAct: the weight %q of the first layer, %s, is frozen, so there is nothing to change: drop --tract or train that layer", w.Name, n.Label())
+			return nil, fmt.Errorf("train: TrAct: the weight %q of the first layer, %s, is frozen, so there is nothing to change: drop "+
+				"--tract or train that layer", w.Name, n.Label())
 		}
 		if n.Op == ops.Conv {
 			if a := graph.EncodeAttrs(n.Attrs); a["group"] != nil && a["group"] != int64(1) {
-				return nil, fmt.Errorf("train: TrAct: %s is a convolution in %v groups; only one group is supported", n.Label(), a["group"])
+				return nil, fmt.Errorf("train: TrAct: %s is a convolution in %v groups; only one group is supported", n.Label(),
+					a["group"])
 			}
 		}
 		transB := n.Op == ops.Gemm && graph.EncodeAttrs(n.Attrs)["transB"] == int64(1)

@@ -50,7 +50,8 @@ func matmul(w, b any) *onnx.Model {
 		}
 	}
 	return graphModel([]any{"N", n}, []any{"N", m},
-		[]*onnxpb.NodeProto{onnx.NewNode("MatMul", "mm", []string{"x", "w"}, []string{"z"}), onnx.NewNode("Add", "add", []string{"z", "b"}, []string{"y"})},
+		[]*onnxpb.NodeProto{onnx.NewNode("MatMul", "mm", []string{"x", "w"}, []string{"z"}),
+			onnx.NewNode("Add", "add", []string{"z", "b"}, []string{"y"})},
 		map[string]*tensor.Tensor{"w": v, "b": tensorOf(b)})
 }
 
@@ -144,8 +145,9 @@ func TestTrActTraining(t *testing.T) {
 			steps := trace["steps"].([]any)
 			k := 0
 			_, err := Fit(context.Background(), m, regression{tensorOf(trace["X"]), tensorOf(trace["Y"])}, Config{
-				Epochs: len(steps), BatchSize: -1, Optimizer: rule(t, name, optim.Config{}), Schedule: optim.Constant(trace["lr"].(float64)),
-				TrAct: &TrAct{Lambda: float32(trace["lam"].(float64))},
+				Epochs: len(steps), BatchSize: -1, Optimizer: rule(t, name, optim.Config{}),
+				Schedule: optim.Constant(trace["lr"].(float64)),
+				TrAct:    &TrAct{Lambda: float32(trace["lam"].(float64))},
 				Epoch: func(r EpochReport) error {
 					s := steps[k].(map[string]any)
 					near(t, "loss", tensor.From([]float32{float32(r.TrainLoss)}, 1), []any{s["loss"]}, 1e-5)

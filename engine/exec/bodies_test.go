@@ -66,9 +66,9 @@ func branch(r *rand.Rand, b *graph.Builder, vals, conds []graph.Value, depth int
 	return n.Out
 }
 
-// TestBodiesAndMemory runs generated programs with branches, and their gradients, again and again with other conditions and shapes, and compares
-// them with the same programs in which the branches taken stand in the place of the If. What a branch or its gradient reads must not
-// be overwritten before, and memory must not be given away too early.
+// TestBodiesAndMemory runs generated programs with branches, and their gradients, again and again with other conditions and shapes, and
+// compares them with the same programs in which the branches taken stand in the place of the If. What a branch or its gradient reads must
+// not be overwritten before, and memory must not be given away too early.
 func TestBodiesAndMemory(t *testing.T) {
 	const nconds = 3
 	for seed := range uint64(40) {

@@ -118,8 +118,9 @@ func TestNodeErrors(t *testing.T) {
 				if c.is != nil && !errors.Is(err, c.is) {
 					t.Errorf("the error does not wrap %v", c.is)
 				}
-				if p, ok := errors.AsType[*PanicError](err); ok != strings.Contains(c.name, "panic") || ok && !strings.Contains(string(p.Stack),
-					"errors_test.go") {
+				if p, ok := errors.AsType[*PanicError](err); ok != strings.Contains(c.name, "panic") || ok &&
+					!strings.Contains(string(p.Stack),
+						"errors_test.go") {
 					t.Errorf("a PanicError: %v, want %v", ok, !ok)
 				}
 			}

@@ -29,7 +29,8 @@ func TestGoldenPlans(t *testing.T) {
 	}
 	convnet := testkit.Text{
 		In: []string{"x[N,3,8,8]"}, Out: []string{"y[N,5]"},
-		Init: weights(map[string][]int{"w1": {4, 3, 3, 3}, "w2": {4, 4, 3, 3}, "s": {4}, "o": {4}, "m": {4}, "v": {4}, "wf": {64, 5}, "bf": {5}}),
+		Init: weights(map[string][]int{"w1": {4, 3, 3, 3}, "w2": {4, 4, 3, 3}, "s": {4}, "o": {4}, "m": {4}, "v": {4}, "wf": {64, 5},
+			"bf": {5}}),
 		Nodes: []string{
 			"c1 = Conv(x, w1; pads=[1,1,1,1])", "n1 = BatchNormalization(c1, s, o, m, v)", "r1 = Relu(n1)",
 			"c2 = Conv(r1, w2; pads=[1,1,1,1])", "a2 = Add(c2, r1)", "r2 = Relu(a2)", "p = MaxPool(r2; kernel_shape=[2,2], strides=[2,2])",
@@ -43,7 +44,8 @@ func TestGoldenPlans(t *testing.T) {
 			"b": testkit.RandN(4, 4),
 			"k": tensor.Scalar(float32(0.5)), "rows": tensor.From([]int64{-1, 4}, 2)},
 		Nodes: []string{
-			"q = MatMul(x, wq)", "kk = MatMul(x, wk)", "kt = Transpose(kk; perm=[0,2,1])", "s = MatMul(q, kt)", "z = Mul(s, k)", "p = Softmax(z)",
+			"q = MatMul(x, wq)", "kk = MatMul(x, wk)", "kt = Transpose(kk; perm=[0,2,1])", "s = MatMul(q, kt)", "z = Mul(s, k)",
+			"p = Softmax(z)",
 			"h = MatMul(p, x)", "a = Add(h, x)", "n = LayerNormalization(a, g, b)", "f = Reshape(n, rows)", "t = Tanh(f)",
 			"sh = Shape(x)", "y = Reshape(t, sh)",
 		},
@@ -51,7 +53,8 @@ func TestGoldenPlans(t *testing.T) {
 	}
 	recurrent := testkit.Text{
 		In: []string{"x[T,N,3]", "n int64[1]"}, Out: []string{"y", "z"},
-		Init: map[string]*tensor.Tensor{"w": testkit.RandN(1, 1, 12, 3), "r": testkit.RandN(2, 1, 12, 4), "one": tensor.From([]int64{1}, 1),
+		Init: map[string]*tensor.Tensor{"w": testkit.RandN(1, 1, 12, 3), "r": testkit.RandN(2, 1, 12, 4),
+			"one":  tensor.From([]int64{1}, 1),
 			"zero": tensor.From([]int64{0}, 1)},
 		Nodes: []string{
 			"h = GRU(x, w, r; hidden_size=4)", "s = Squeeze(h, one)", "u = Sigmoid(s)", "y = Relu(u)",

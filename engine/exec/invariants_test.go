@@ -101,7 +101,8 @@ func TestOwnResultsFed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := prog.Run(context.Background(), out); err == nil || !strings.Contains(err.Error(), `input "x" lies in the arena of the run`) {
+	if _, err := prog.Run(context.Background(), out); err == nil ||
+		!strings.Contains(err.Error(), `input "x" lies in the arena of the run`) {
 		t.Errorf("error %v", err)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// held is a range of the arena and the steps during which a value, or working memory, needs it. The steps are worked out here from what the
-// nodes read and write; of the planner's work only the offsets are believed.
+// held is a range of the arena and the steps during which a value, or working memory, needs it. The steps are worked out here from what
+// the nodes read and write; of the planner's work only the offsets are believed.
 type held struct {
 	v          graph.Value // 0 for working memory
 	from, to   int         // steps, both included
@@ -222,7 +222,8 @@ func TestLayout(t *testing.T) {
 	t.Logf("the largest arena is %.3f of what is needed; %d values overwrite another, %d are views, %d steps have working memory", worst,
 		overwrote, views, scratch)
 	if overwrote < 500 || views < 500 || scratch < 20 {
-		t.Errorf("only %d values overwrite another, %d are views, %d steps have working memory: the programs test nothing", overwrote, views,
+		t.Errorf("only %d values overwrite another, %d are views, %d steps have working memory: the programs test nothing", overwrote,
+			views,
 			scratch)
 	}
 }

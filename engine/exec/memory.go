@@ -52,9 +52,11 @@ type MemoryError struct {
 // Error says what to do as well.
 func (e *MemoryError) Error() string {
 	if e.Free {
-		return fmt.Sprintf("%s needs %s of memory, and %s are free: use a smaller batch or smaller inputs", e.What, mib(e.Need), mib(e.Limit))
+		return fmt.Sprintf("%s needs %s of memory, and %s are free: use a smaller batch or smaller inputs", e.What, mib(e.Need),
+			mib(e.Limit))
 	}
-	return fmt.Sprintf("%s needs %s of memory, the limit for a model and inputs of this size is %s: check the model, or use a smaller batch or smaller inputs", e.What, mib(e.Need), mib(e.Limit))
+	return fmt.Sprintf("%s needs %s of memory, the limit for a model and inputs of this size is %s: check the model, or use a smaller "+
+		"batch or smaller inputs", e.What, mib(e.Need), mib(e.Limit))
 }
 
 func mib(n int) string {

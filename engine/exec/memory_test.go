@@ -49,7 +49,8 @@ func TestMemoryIsInvisible(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 61))
 		p := graphgen.New(r, graphgen.Options{Nodes: 25, Bodies: int(seed % 3), Dynamic: seed%4 == 1, Memory: seed%2 == 0})
 		fetch := slices.Clone(p.G.Outputs)
-		ds, err := grad.Reverse(p.G, []grad.Seed{grad.Ones(p.G, p.Loss)}, append(slices.Clone(p.Params), p.G.Inputs[:2]...), grad.Options{})
+		ds, err := grad.Reverse(p.G, []grad.Seed{grad.Ones(p.G, p.Loss)}, append(slices.Clone(p.Params), p.G.Inputs[:2]...),
+			grad.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,8 +82,8 @@ func TestMemoryIsInvisible(t *testing.T) {
 	}
 }
 
-// TestOverwriting gives an operator one input that either of its outputs, or only the second, may overwrite: one of them does, and what the
-// input was is not read any more.
+// TestOverwriting gives an operator one input that either of its outputs, or only the second, may overwrite: one of them does, and what
+// the input was is not read any more.
 func TestOverwriting(t *testing.T) {
 	type none struct{}
 	for _, pairs := range [][][2]int{{{0, 0}, {0, 1}}, {{0, 1}}} {

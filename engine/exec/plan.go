@@ -309,7 +309,8 @@ type inference struct {
 
 func newInference(g *graph.Graph, threads int) *inference {
 	k := g.NumValues()
-	inf := &inference{g: g, shape: make([]tensor.Shape, k), value: make([]*tensor.Tensor, k), constant: make([]bool, k), threads: threads, limit: MaxValueBytes}
+	inf := &inference{g: g, shape: make([]tensor.Shape, k), value: make([]*tensor.Tensor, k), constant: make([]bool, k), threads: threads,
+		limit: MaxValueBytes}
 	for v, in := range g.Values {
 		if in.Data != nil {
 			inf.shape[v], inf.value[v], inf.constant[v] = known(in.Data.Shape()), in.Data, in.Kind == graph.Constant
@@ -365,7 +366,8 @@ func (inf *inference) node(n *graph.Node) (r inferred, err error) {
 	}
 	shapes, values, scratch := ic.Result()
 	if scratch < 0 || scratch > inf.limit {
-		return r, &NodeError{Node: n, Err: &MemoryError{What: "working memory", Need: scratch, Limit: inf.limit}, In: describeOperands(ops)}
+		return r, &NodeError{Node: n, Err: &MemoryError{What: "working memory", Need: scratch, Limit: inf.limit},
+			In: describeOperands(ops)}
 	}
 	total, bytes, all := 0, 0, true
 	for i, v := range n.Out {

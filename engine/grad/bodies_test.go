@@ -12,7 +12,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// program is a graph with the floating-point values a and b, a trip count m, a condition c and one node named "outer" with a body that captures a and b.
+// program is a graph with the floating-point values a and b, a trip count m, a condition c and one node named "outer" with a body that
+// captures a and b.
 type program struct {
 	g          *graph.Graph
 	b          *graph.Builder
@@ -34,7 +35,8 @@ func newProgram() *program {
 }
 
 // body is a body with the formals, then a and b.
-func (p *program) body(attr string, formals []tensor.DType, f func(b *graph.Builder, x []graph.Value, a, bb graph.Value) []graph.Value) *graph.Body {
+func (p *program) body(attr string, formals []tensor.DType,
+	f func(b *graph.Builder, x []graph.Value, a, bb graph.Value) []graph.Value) *graph.Body {
 	g := graph.New(attr)
 	var x []graph.Value
 	for _, d := range formals {
@@ -51,7 +53,8 @@ func (p *program) body(attr string, formals []tensor.DType, f func(b *graph.Buil
 func (p *program) loop(t *testing.T, outs int, f func(b *graph.Builder, x []graph.Value, a, bb graph.Value) []graph.Value) {
 	t.Helper()
 	body := p.body("body", []tensor.DType{tensor.Int64, tensor.Bool, tensor.Float32}, f)
-	p.node = p.b.AddControl("outer", ops.Loop, nil, []graph.Value{p.m, p.c, p.a}, slices.Repeat([]bool{true}, outs), []*graph.Body{body}, []graph.Value{p.a, p.bb})
+	p.node = p.b.AddControl("outer", ops.Loop, nil, []graph.Value{p.m, p.c, p.a}, slices.Repeat([]bool{true}, outs), []*graph.Body{body},
+		[]graph.Value{p.a, p.bb})
 	if err := p.b.Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -132,10 +135,12 @@ func TestBodiesWithoutGradient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body := p.body("body", []tensor.DType{tensor.Float32, tensor.Float32}, func(b *graph.Builder, x []graph.Value, a, bb graph.Value) []graph.Value {
-		return []graph.Value{b.Add(ops.Mul, nil, b.Add(ops.Add, nil, x[0], x[1]), a), bb}
-	})
-	p.node = p.b.AddControl("outer", old, attrs, []graph.Value{0, p.a, p.a}, []bool{true, true}, []*graph.Body{body}, []graph.Value{p.a, p.bb})
+	body := p.body("body", []tensor.DType{tensor.Float32, tensor.Float32},
+		func(b *graph.Builder, x []graph.Value, a, bb graph.Value) []graph.Value {
+			return []graph.Value{b.Add(ops.Mul, nil, b.Add(ops.Add, nil, x[0], x[1]), a), bb}
+		})
+	p.node = p.b.AddControl("outer", old, attrs, []graph.Value{0, p.a, p.a}, []bool{true, true}, []*graph.Body{body},
+		[]graph.Value{p.a, p.bb})
 	if p.node == nil {
 		t.Fatal(p.b.Err())
 	}

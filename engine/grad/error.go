@@ -36,7 +36,8 @@ func (e *Error) Error() string {
 	if len(e.From) == 0 {
 		return s
 	}
-	return s + fmt.Sprintf("; %s: freeze these parameters or choose a later layer, or export the model without the operator", actors(e.From))
+	return s + fmt.Sprintf("; %s: freeze these parameters or choose a later layer, or export the model without the operator",
+		actors(e.From))
 }
 
 // actors says which values act through a node: the first few by name.

@@ -14,8 +14,8 @@ type use struct {
 	pe   graph.PerExample
 }
 
-// PerExample adds to g, for each of params, the squared norm of the gradient of each example, [N], and returns them in the order of params;
-// 0 where the loss does not depend on the parameter. The seeds must be those of a sum of losses, one for each example,
+// PerExample adds to g, for each of params, the squared norm of the gradient of each example, [N], and returns them in the order of
+// params; 0 where the loss does not depend on the parameter. The seeds must be those of a sum of losses, one for each example,
 // where example i is index i of axis 0 of every value that depends on the input (the caller checks that).
 //
 // A graph with bodies (If, Loop, Scan) is refused with errors.ErrUnsupported: there, one example at a time is the way.

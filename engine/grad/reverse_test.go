@@ -276,7 +276,8 @@ func TestPerExampleErrors(t *testing.T) {
 	b = graph.NewBuilder(g)
 	x, w = g.AddInput("x", tensor.Float64, nil), g.AddParam("w", tensor.From([]float64{1, 2, 3, 4}, 2, 2))
 	y = b.Add(ops.MatMul, nil, b.Add(ops.MatMul, nil, x, w), b.Add(ops.Transpose, nil, w))
-	if _, err := grad.PerExample(g, []grad.Seed{grad.Ones(g, y)}, []graph.Value{w}, grad.Options{}); !errors.Is(err, errors.ErrUnsupported) {
+	if _, err := grad.PerExample(g, []grad.Seed{grad.Ones(g, y)}, []graph.Value{w}, grad.Options{}); !errors.Is(err,
+		errors.ErrUnsupported) {
 		t.Errorf("a parameter used as it is and transposed: %v", err)
 	}
 }

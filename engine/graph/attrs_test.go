@@ -25,7 +25,8 @@ func sample() *Spec {
 
 func TestAttrs(t *testing.T) {
 	s := sample()
-	a, err := s.DecodeAttrs(Attrs{"must": int64(3), "perm": []int64{1, 0}, "flag": int64(0), "end": int64(-2), "consumed_inputs": []int64{0}})
+	a, err := s.DecodeAttrs(Attrs{"must": int64(3), "perm": []int64{1, 0}, "flag": int64(0), "end": int64(-2),
+		"consumed_inputs": []int64{0}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,8 @@ func TestAttrs(t *testing.T) {
 	if want := (&sampleAttrs{-1, 0.5, "fast", false, []int{1, 0}, &end, 3, 0}); !reflect.DeepEqual(a, want) {
 		t.Errorf("decoded %+v, want %+v", a, want)
 	}
-	if got, want := EncodeAttrs(a), (Attrs{"must": int64(3), "perm": []int64{1, 0}, "flag": int64(0), "end": int64(-2)}); !reflect.DeepEqual(got, want) {
+	if got, want := EncodeAttrs(a), (Attrs{"must": int64(3), "perm": []int64{1, 0}, "flag": int64(0),
+		"end": int64(-2)}); !reflect.DeepEqual(got, want) {
 		t.Errorf("encoded %v, want %v", got, want)
 	}
 	for want, in := range map[string]Attrs{

@@ -31,7 +31,8 @@ type InferCtx struct {
 
 // NewInferCtx is the context for the shape rule of n with the given inputs.
 func NewInferCtx(n *Node, in []Operand, threads int) *InferCtx {
-	return &InferCtx{Node: n, In: in, Threads: threads, shapes: make([]tensor.Shape, len(n.Out)), values: make([]*tensor.Tensor, len(n.Out))}
+	return &InferCtx{Node: n, In: in, Threads: threads, shapes: make([]tensor.Shape, len(n.Out)),
+		values: make([]*tensor.Tensor, len(n.Out))}
 }
 
 // Has reports whether input i is present.
@@ -137,8 +138,8 @@ type Kept struct{ forms map[any]any }
 // Forms is the number of forms that are held.
 func (k *Kept) Forms() int { return len(k.forms) }
 
-// Keep is what make gives for the content of input i in a form, any comparable value: it is made once for all runs of a program. It is the zero
-// value, and make is not called, when the content may differ from run to run.
+// Keep is what make gives for the content of input i in a form, any comparable value: it is made once for all runs of a program. It is
+// the zero value, and make is not called, when the content may differ from run to run.
 func Keep[T any](c *RunCtx, i int, form any, make func() T) T {
 	var none T
 	if c.Constant == nil {

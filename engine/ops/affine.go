@@ -18,8 +18,10 @@ type affineAttrs struct {
 
 func init() {
 	define(Affine, graph.Def[affineAttrs]{
-		Name: "Affine", Role: graph.Arithmetic, Since: []int{1}, Doc: "https://github.com/onnx/onnx/blob/v1.2.1/docs/Operators.md#experimental-affine",
-		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}}, InPlace: [][2]int{{0, 0}}, Infer: sameShape[affineAttrs],
+		Name: "Affine", Role: graph.Arithmetic, Since: []int{1},
+		Doc: "https://github.com/onnx/onnx/blob/v1.2.1/docs/Operators.md#experimental-affine",
+		In:  []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}}, InPlace: [][2]int{{0, 0}},
+		Infer: sameShape[affineAttrs],
 		Run: func(a *affineAttrs, c *graph.RunCtx) error {
 			if c.In[0].DType() == tensor.Float32 {
 				kernel.AffineF32(c.Pool, c.Out[0].F32(), c.In[0].F32(), a.Alpha, a.Beta)

@@ -12,7 +12,8 @@ var ArgMax = new(graph.Spec)
 
 func init() {
 	defineArg(ArgMax, "ArgMax", argKernels{
-		kernel.ArgMax[float32], kernel.ArgMax[float64], kernel.ArgMax[int8], kernel.ArgMax[int16], kernel.ArgMax[int32], kernel.ArgMax[int64],
+		kernel.ArgMax[float32], kernel.ArgMax[float64], kernel.ArgMax[int8], kernel.ArgMax[int16], kernel.ArgMax[int32],
+		kernel.ArgMax[int64],
 		kernel.ArgMax[uint8], kernel.ArgMax[uint16], kernel.ArgMax[uint32], kernel.ArgMax[uint64],
 	})
 }

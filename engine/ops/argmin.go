@@ -12,7 +12,8 @@ var ArgMin = new(graph.Spec)
 
 func init() {
 	defineArg(ArgMin, "ArgMin", argKernels{
-		kernel.ArgMin[float32], kernel.ArgMin[float64], kernel.ArgMin[int8], kernel.ArgMin[int16], kernel.ArgMin[int32], kernel.ArgMin[int64],
+		kernel.ArgMin[float32], kernel.ArgMin[float64], kernel.ArgMin[int8], kernel.ArgMin[int16], kernel.ArgMin[int32],
+		kernel.ArgMin[int64],
 		kernel.ArgMin[uint8], kernel.ArgMin[uint16], kernel.ArgMin[uint32], kernel.ArgMin[uint64],
 	})
 }

@@ -16,8 +16,9 @@ var AveragePoolGrad = new(graph.Spec)
 
 func init() {
 	define(AveragePool, graph.Def[poolAttrs]{
-		Name: "AveragePool", Role: graph.Pool, Since: []int{1, 7, 10, 11, 19, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__AveragePool.html",
-		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
+		Name: "AveragePool", Role: graph.Pool, Since: []int{1, 7, 10, 11, 19, 22},
+		Doc: "https://onnx.ai/onnx/operators/onnx__AveragePool.html",
+		In:  []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		Infer: inferPool,
 		Run: func(a *poolAttrs, c *graph.RunCtx) error {
 			if c.In[0].DType() == tensor.Float64 {

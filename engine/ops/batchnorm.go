@@ -54,11 +54,13 @@ func init() {
 		{Name: "input_mean", Types: floats, NoGrad: true, State: true}, {Name: "input_var", Types: floats, NoGrad: true, State: true},
 	}
 	def := graph.Def[batchNormAttrs]{
-		Name: "BatchNormalization", Role: graph.Normalisation, Since: []int{14, 15}, Doc: "https://onnx.ai/onnx/operators/onnx__BatchNormalization.html",
-		In: in,
+		Name: "BatchNormalization", Role: graph.Normalisation, Since: []int{14, 15},
+		Doc: "https://onnx.ai/onnx/operators/onnx__BatchNormalization.html",
+		In:  in,
 		Out: []graph.Formal{
 			{Name: "Y"}, {Name: "running_mean", Optional: true, NoGrad: true}, {Name: "running_var", Optional: true, NoGrad: true},
-			{Name: "batch_mean", Optional: true, NoGrad: true, Private: true}, {Name: "inv_std", Optional: true, NoGrad: true, Private: true},
+			{Name: "batch_mean", Optional: true, NoGrad: true, Private: true},
+			{Name: "inv_std", Optional: true, NoGrad: true, Private: true},
 		},
 		Infer: inferBatchNorm, Run: runBatchNorm, Grad: gradBatchNorm,
 		PerExample: func(a *batchNormAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
@@ -116,7 +118,8 @@ func init() {
 	})
 	define(BatchNormTrainGrad, graph.Def[batchNormAttrs]{
 		Domain: Private, Name: "BatchNormTrainGrad", Since: []int{1}, Doc: "gradient of BatchNormalization in training",
-		In:  []graph.Formal{in[0], in[1], {Name: "mean", Types: floats, NoGrad: true}, {Name: "inv_std", Types: floats, NoGrad: true}, {Name: "dY", Types: floats}, reluMask},
+		In: []graph.Formal{in[0], in[1], {Name: "mean", Types: floats, NoGrad: true}, {Name: "inv_std", Types: floats, NoGrad: true},
+			{Name: "dY", Types: floats}, reluMask},
 		Out: dout, InPlace: [][2]int{{4, 0}}, Infer: inferBatchNormGrad, Run: runBatchNormTrainGrad,
 	})
 }
@@ -178,7 +181,8 @@ func runBatchNorm(a *batchNormAttrs, c *graph.RunCtx) error {
 func batchNorm[T float32 | float64](a *batchNormAttrs, c *graph.RunCtx) error {
 	s := c.In[0].Shape()
 	n, ch, hw := s[0], s[1], product(s[2:])
-	x, gain, bias, mean, variance := tensor.Data[T](c.In[0]), tensor.Data[T](c.In[1]), tensor.Data[T](c.In[2]), tensor.Data[T](c.In[3]), tensor.Data[T](c.In[4])
+	x, gain, bias, mean, variance := tensor.Data[T](c.In[0]), tensor.Data[T](c.In[1]), tensor.Data[T](c.In[2]), tensor.Data[T](c.In[3]),
+		tensor.Data[T](c.In[4])
 	y := tensor.Data[T](c.Out[0])
 	get := func(i int) []T { // an optional output, or room for it
 		if i < len(c.Out) && c.Out[i] != nil {

@@ -56,8 +56,9 @@ var AlignAxis = new(graph.Spec)
 
 func init() {
 	define(AlignAxis, graph.Def[alignAttrs]{
-		Domain: Private, Name: "AlignAxis", Since: []int{1}, Doc: "https://github.com/onnx/onnx/blob/v1.2.1/docs/Changelog.md#Add-6", View: true,
-		In: []graph.Formal{{Name: "B"}, {Name: "like", NoGrad: true}}, Out: []graph.Formal{{Name: "Y"}},
+		Domain: Private, Name: "AlignAxis", Since: []int{1}, Doc: "https://github.com/onnx/onnx/blob/v1.2.1/docs/Changelog.md#Add-6",
+		View: true,
+		In:   []graph.Formal{{Name: "B"}, {Name: "like", NoGrad: true}}, Out: []graph.Formal{{Name: "Y"}},
 		Infer: func(a *alignAttrs, c *graph.InferCtx) error {
 			s, err := a.align(c.Shape(1), c.Shape(0))
 			if err != nil {
@@ -145,7 +146,8 @@ func defineBinary(s *graph.Spec, d binary) {
 		return
 	}
 	old := graph.Def[alignAttrs]{
-		Name: d.name, Role: d.role, Since: d.old, Doc: doc, In: def.In, Out: def.Out, InPlace: def.InPlace, Types: sameOperands[alignAttrs],
+		Name: d.name, Role: d.role, Since: d.old, Doc: doc, In: def.In, Out: def.Out, InPlace: def.InPlace,
+		Types: sameOperands[alignAttrs],
 		Infer: inferAligned,
 		Run: func(a *alignAttrs, c *graph.RunCtx) error {
 			sb, err := a.align(c.In[0].Shape(), c.In[1].Shape())

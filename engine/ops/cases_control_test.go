@@ -59,7 +59,8 @@ func nested(b *graph.Builder, c []graph.Value) []graph.Value {
 }
 
 // scanning is a Scan.
-func scanning(name string, attrs graph.Attrs, in, caps []arg, outs int, formals []tensor.DType, f func(b *graph.Builder, x, c []graph.Value) []graph.Value) opCase {
+func scanning(name string, attrs graph.Attrs, in, caps []arg, outs int, formals []tensor.DType,
+	f func(b *graph.Builder, x, c []graph.Value) []graph.Value) opCase {
 	return opCase{op: "Scan", name: name, attrs: attrs, in: in, caps: caps, outs: outs, bodies: []bodyCase{{"body", formals, f}}}
 }
 
@@ -73,7 +74,8 @@ func looping(name string, m, cond arg, states, caps []arg, outs int, f func(b *g
 		}
 		formals = append(formals, d)
 	}
-	return opCase{op: "Loop", name: name, in: append([]arg{m, cond}, states...), caps: caps, outs: outs, bodies: []bodyCase{{"body", formals, f}}}
+	return opCase{op: "Loop", name: name, in: append([]arg{m, cond}, states...), caps: caps, outs: outs,
+		bodies: []bodyCase{{"body", formals, f}}}
 }
 
 // cell is an Elman cell: s' = tanh(s c1 + x c0), which it also gives out.
@@ -147,7 +149,8 @@ func wrapped(b *graph.Builder, s graph.Value, c []graph.Value) graph.Value {
 // accumulating has a captured value and no state.
 func accumulating(b *graph.Builder, x, c []graph.Value) []graph.Value {
 	d := b.DType(c[0])
-	return vs(b.Add(ops.Identity, nil, x[1]), b.Add(ops.Pow, nil, c[0], b.Add(ops.Add, nil, b.Add(ops.Cast, ops.CastTo(d), x[0]), b.Scalar(d, 1))))
+	return vs(b.Add(ops.Identity, nil, x[1]), b.Add(ops.Pow, nil, c[0],
+		b.Add(ops.Add, nil, b.Add(ops.Cast, ops.CastTo(d), x[0]), b.Scalar(d, 1))))
 }
 
 func init() {
@@ -158,22 +161,27 @@ func init() {
 		scanning("last state", is("num_scan_inputs", 1), []arg{w(2, 3), w(4, 2, 5)}, []arg{w(5, 3), square}, 1, f, cell),
 		scanning("backwards", is("num_scan_inputs", 1, "scan_input_directions", ints(1), "scan_output_directions", ints(1)),
 			[]arg{w(2, 3), w(4, 2, 5)}, []arg{w(5, 3), square}, 2, f, cell),
-		scanning("axes", is("num_scan_inputs", 1, "scan_input_axes", ints(1), "scan_output_axes", ints(-1)), []arg{w(2, 3), w(2, 4, 5)}, []arg{w(5, 3), square}, 2, f, cell),
-		scanning("two of each", is("num_scan_inputs", 2, "scan_input_axes", ints(-1, 0), "scan_input_directions", ints(0, 1), "scan_output_axes", ints(1, 0),
-			"scan_output_directions", ints(1, 0)), []arg{w(3), w(3), w(3, 4), w(4, 3)}, nil, 4, []tensor.DType{tensor.Float32, tensor.Float32, tensor.Float32, tensor.Float32}, running),
+		scanning("axes", is("num_scan_inputs", 1, "scan_input_axes", ints(1), "scan_output_axes", ints(-1)), []arg{w(2, 3), w(2, 4, 5)},
+			[]arg{w(5, 3), square}, 2, f, cell),
+		scanning("two of each", is("num_scan_inputs", 2, "scan_input_axes", ints(-1, 0), "scan_input_directions", ints(0, 1),
+			"scan_output_axes", ints(1, 0),
+			"scan_output_directions", ints(1, 0)), []arg{w(3), w(3), w(3, 4), w(4, 3)}, nil, 4,
+			[]tensor.DType{tensor.Float32, tensor.Float32, tensor.Float32, tensor.Float32}, running),
 		scanning("no step", is("num_scan_inputs", 1), []arg{w(2, 3), w(0, 2, 5)}, []arg{w(5, 3), square}, 1, f, cell),
-		scanning("no state", is("num_scan_inputs", 1), []arg{w(4, 3)}, []arg{w(3)}, 1, f[:1], func(b *graph.Builder, x, c []graph.Value) []graph.Value {
-			return vs(b.Add(ops.Mul, nil, b.Add(ops.Mul, nil, x[0], c[0]), x[0]))
-		}),
+		scanning("no state", is("num_scan_inputs", 1), []arg{w(4, 3)}, []arg{w(3)}, 1, f[:1],
+			func(b *graph.Builder, x, c []graph.Value) []graph.Value {
+				return vs(b.Add(ops.Mul, nil, b.Add(ops.Mul, nil, x[0], c[0]), x[0]))
+			}),
 		looping("counted", scalarID(3), arg{}, []arg{w(2, 3)}, []arg{square}, 2, iterate),
 		looping("counted, last state", scalarID(3), given(tensor.Scalar(true)), []arg{w(2, 3)}, []arg{square}, 1, iterate),
 		looping("one trip", scalarID(1), arg{}, []arg{w(2, 3)}, []arg{square}, 2, iterate),
 		looping("no trip", scalarID(0), arg{}, []arg{w(2, 3)}, []arg{square}, 1, iterate),
 		looping("while", arg{}, given(tensor.Scalar(true)), []arg{w(2, 3), scalarID(0)}, []arg{square}, 2, counting),
 		looping("choice inside", scalarID(4), arg{}, []arg{w(2, 3)}, []arg{square}, 1, chosen),
-		looping("scan inside", scalarID(2), arg{}, []arg{w(2, 3)}, []arg{w(5, 3), square, w(3, 2, 5)}, 1, func(b *graph.Builder, x, c []graph.Value) []graph.Value {
-			return vs(b.Add(ops.Identity, nil, x[1]), wrapped(b, x[2], c))
-		}),
+		looping("scan inside", scalarID(2), arg{}, []arg{w(2, 3)}, []arg{w(5, 3), square, w(3, 2, 5)}, 1,
+			func(b *graph.Builder, x, c []graph.Value) []graph.Value {
+				return vs(b.Add(ops.Identity, nil, x[1]), wrapped(b, x[2], c))
+			}),
 		choice("scan inside", true, []arg{w(5, 3), square, w(3, 2, 5), w(2, 3)}, 1, func(b *graph.Builder, c []graph.Value) []graph.Value {
 			return vs(wrapped(b, c[3], c))
 		}, func(_ *graph.Builder, c []graph.Value) []graph.Value { return vs(c[3]) }),

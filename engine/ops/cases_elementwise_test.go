@@ -5,8 +5,10 @@ import (
 )
 
 func init() {
-	for _, op := range []string{"Neg", "Exp", "Sigmoid", "Tanh", "Sin", "Cos", "Erf", "Softplus", "Identity", "Mish", "Gelu", "Swish", "Sinh", "Cosh", "Atan", "Asinh"} {
-		register(opCase{op: op, in: []arg{x(2, 3, 5)}}, opCase{op: op, name: "scalar", in: []arg{x()}, whole: true}, opCase{op: op, name: "empty", in: []arg{x(0, 3)}})
+	for _, op := range []string{"Neg", "Exp", "Sigmoid", "Tanh", "Sin", "Cos", "Erf", "Softplus", "Identity", "Mish", "Gelu", "Swish",
+		"Sinh", "Cosh", "Atan", "Asinh"} {
+		register(opCase{op: op, in: []arg{x(2, 3, 5)}}, opCase{op: op, name: "scalar", in: []arg{x()}, whole: true},
+			opCase{op: op, name: "empty", in: []arg{x(0, 3)}})
 	}
 	for _, op := range []string{"Abs", "Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Softsign"} {
 		register(opCase{op: op, in: []arg{xg(kinkless, 2, 3, 5)}})
@@ -107,7 +109,8 @@ func init() {
 			if len(s.b) >= len(s.a) {
 				right.batch = true
 			}
-			c := opCase{op: op, name: s.name, in: []arg{left, right}, whole: len(s.b) > len(s.a) || s.name == "both" || s.name == "one" || s.name == "same"}
+			c := opCase{op: op, name: s.name, in: []arg{left, right}, whole: len(s.b) > len(s.a) || s.name == "both" || s.name == "one" ||
+				s.name == "same"}
 			register(c)
 		}
 	}
@@ -126,9 +129,11 @@ func init() {
 		opCase{op: "CastLike", in: []arg{x(3, 5), floatsOf(1)}},
 		opCase{op: "Selu", opset: 1, in: []arg{xg(kinkless, 3, 5)}},
 		opCase{op: "Mod", name: "differentiable", attrs: is("fmod", 1), in: []arg{xg(positive, 6), wg(nonzero, 6)}, whole: true},
-		opCase{op: "Mod", name: "fmod", attrs: is("fmod", 1), in: []arg{xg(positive, 6), floatsOf(0.07, 0.09, 0.11, 0.13, 0.17, 0.19)}, values: true},
+		opCase{op: "Mod", name: "fmod", attrs: is("fmod", 1), in: []arg{xg(positive, 6), floatsOf(0.07, 0.09, 0.11, 0.13, 0.17, 0.19)},
+			values: true},
 		opCase{op: "Where", in: []arg{given(tensor.From([]bool{true, false, true, false}, 4)), x(3, 4), w(4)}},
-		opCase{op: "Where", name: "wide condition", in: []arg{given(tensor.From([]bool{true, false, true, false, false, true}, 2, 3, 1)), x(2, 1, 4), x(2, 3, 1)}},
+		opCase{op: "Where", name: "wide condition",
+			in: []arg{given(tensor.From([]bool{true, false, true, false, false, true}, 2, 3, 1)), x(2, 1, 4), x(2, 3, 1)}},
 		opCase{op: "Equal", in: []arg{ids(1, 2, 3), ids(1, 5, 3)}, values: true},
 		opCase{op: "And", in: []arg{given(tensor.From([]bool{true, false, true}, 3)), given(tensor.From([]bool{true}, 1))}, values: true},
 		opCase{op: "Or", in: []arg{given(tensor.From([]bool{true, false, true}, 3)), given(tensor.From([]bool{false}, 1))}, values: true},

@@ -31,8 +31,10 @@ func largeCases() []opCase {
 		{op: "Gemm", attrs: is("transB", 1), in: []arg{x(150, 280), w(270, 280), w(270)}},
 		{op: "Conv", attrs: is("pads", ints(1, 1, 1, 1)), in: []arg{x(2, 24, 30, 30), w(40, 24, 3, 3), w(40)}},
 		{op: "Conv", name: "points", in: []arg{x(2, 64, 28, 28), w(96, 64, 1, 1)}},
-		{op: "Conv", name: "depthwise", attrs: is("group", 48, "pads", ints(1, 1, 1, 1)), in: []arg{x(2, 48, 28, 28), w(48, 1, 3, 3), w(48)}},
-		{op: "Conv", name: "strides", attrs: is("strides", ints(2, 2), "pads", ints(3, 3, 3, 3)), in: []arg{x(2, 3, 64, 64), w(32, 3, 7, 7)}},
+		{op: "Conv", name: "depthwise", attrs: is("group", 48, "pads", ints(1, 1, 1, 1)),
+			in: []arg{x(2, 48, 28, 28), w(48, 1, 3, 3), w(48)}},
+		{op: "Conv", name: "strides", attrs: is("strides", ints(2, 2), "pads", ints(3, 3, 3, 3)),
+			in: []arg{x(2, 3, 64, 64), w(32, 3, 7, 7)}},
 		{op: "Conv", name: "groups", attrs: is("group", 4), in: []arg{x(2, 32, 24, 24), w(48, 8, 3, 3)}},
 		{op: "ConvTranspose", attrs: is("strides", ints(2, 2)), in: []arg{x(2, 24, 20, 20), w(24, 16, 3, 3)}},
 		{op: "Softmax", in: []arg{x(40, 5000)}},
@@ -72,7 +74,8 @@ func largeCases() []opCase {
 	for op, gates := range map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4} {
 		const steps, n, in, hidden = 6, 48, 40, 64
 		cs = append(cs, opCase{op: op, attrs: graph.Attrs{"hidden_size": int64(hidden)}, outs: 2,
-			in: []arg{{shape: []int{steps, n, in}, gen: normal}, w(1, gates*hidden, in), w(1, gates*hidden, hidden), w(1, 2*gates*hidden)}})
+			in: []arg{{shape: []int{steps, n, in}, gen: normal}, w(1, gates*hidden, in), w(1, gates*hidden, hidden),
+				w(1, 2*gates*hidden)}})
 	}
 	return cs
 }

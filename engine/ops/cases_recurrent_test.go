@@ -19,7 +19,8 @@ func init() {
 			outs = 3
 		}
 		add := func(name string, in []arg, kv ...any) {
-			register(opCase{op: k.op, name: name, attrs: is(append(kv, "hidden_size", hidden)...), in: in, outs: outs, whole: true, tol: 1e-3})
+			register(opCase{op: k.op, name: name, attrs: is(append(kv, "hidden_size", hidden)...), in: in, outs: outs, whole: true,
+				tol: 1e-3})
 		}
 		add("", weights(1))
 		add("bias", append(weights(1), bias(1)))
@@ -27,13 +28,16 @@ func init() {
 		add("reverse", append(weights(1), bias(1)), "direction", "reverse")
 		add("bidirectional", append(weights(2), bias(2), arg{}, state(2)), "direction", "bidirectional")
 		add("lengths", append(weights(2), bias(2), lens, state(2)), "direction", "bidirectional")
-		add("layout", []arg{w(batch, steps, width), w(1, k.gates*hidden, width), w(1, k.gates*hidden, hidden), bias(1), {}, w(batch, 1, hidden)}, "layout", 1)
-		register(opCase{op: k.op, name: "sequence only", attrs: is("hidden_size", hidden), in: append(weights(1), bias(1)), whole: true, tol: 1e-3},
+		add("layout", []arg{w(batch, steps, width), w(1, k.gates*hidden, width), w(1, k.gates*hidden, hidden), bias(1), {},
+			w(batch, 1, hidden)}, "layout", 1)
+		register(opCase{op: k.op, name: "sequence only", attrs: is("hidden_size", hidden), in: append(weights(1), bias(1)), whole: true,
+			tol: 1e-3},
 			opCase{op: k.op, opset: 7, attrs: is("hidden_size", hidden), in: append(weights(1), bias(1)), whole: true, tol: 1e-3})
 		switch k.op {
 		case "GRU":
 			add("linear before reset", append(weights(1), bias(1), arg{}, state(1)), "linear_before_reset", 1)
-			add("linear before reset, bidirectional", append(weights(2), bias(2), lens, state(2)), "linear_before_reset", 1, "direction", "bidirectional")
+			add("linear before reset, bidirectional", append(weights(2), bias(2), lens, state(2)), "linear_before_reset", 1, "direction",
+				"bidirectional")
 			add("activations", append(weights(1), bias(1)), "activations", []string{"HardSigmoid", "Softsign"})
 		case "LSTM":
 			add("all", append(weights(1), bias(1), arg{}, state(1), state(1)))
@@ -42,7 +46,8 @@ func init() {
 			add("activations", append(weights(1), bias(1)), "activations", []string{"Sigmoid", "Softsign", "Tanh"})
 		case "RNN":
 			add("relu", append(weights(1), bias(1)), "activations", []string{"Relu"})
-			add("affine", append(weights(1), bias(1)), "activations", []string{"Affine"}, "activation_alpha", []float32{0.5}, "activation_beta", []float32{0.1})
+			add("affine", append(weights(1), bias(1)), "activations", []string{"Affine"}, "activation_alpha", []float32{0.5},
+				"activation_beta", []float32{0.1})
 		}
 	}
 }

@@ -6,7 +6,8 @@ import (
 )
 
 func init() {
-	for _, op := range []string{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"} {
+	for _, op := range []string{"ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2",
+		"ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"} {
 		g := generator(kinkless)
 		switch op {
 		case "ReduceMax", "ReduceMin":
@@ -35,7 +36,8 @@ func init() {
 			}
 			register(opCase{op: op, name: c.name, attrs: is("keepdims", c.keep), in: in})
 		}
-		register(opCase{op: op, name: "noop", attrs: is("noop_with_empty_axes", 1), in: []arg{xg(g, 2, 3), given(tensor.New(tensor.Int64, 0))}})
+		register(opCase{op: op, name: "noop", attrs: is("noop_with_empty_axes", 1),
+			in: []arg{xg(g, 2, 3), given(tensor.New(tensor.Int64, 0))}})
 		if op != "ReduceSum" {
 			register(opCase{op: op, opset: 13, attrs: is("axes", ints(1), "keepdims", 0), in: []arg{xg(g, 2, 3, 4)}})
 		}
@@ -45,7 +47,8 @@ func init() {
 	for _, op := range []string{"ArgMax", "ArgMin"} {
 		register(
 			opCase{op: op, in: []arg{xg(distinct, 3, 4)}, values: true},
-			opCase{op: op, name: "last", attrs: is("axis", -1, "keepdims", 0, "select_last_index", 1), in: []arg{xg(distinct, 3, 4)}, values: true},
+			opCase{op: op, name: "last", attrs: is("axis", -1, "keepdims", 0, "select_last_index", 1), in: []arg{xg(distinct, 3, 4)},
+				values: true},
 		)
 	}
 	for _, op := range []string{"Softmax", "LogSoftmax"} {

@@ -17,8 +17,9 @@ type castLikeAttrs struct {
 
 func init() {
 	define(CastLike, graph.Def[castLikeAttrs]{
-		Name: "CastLike", Role: graph.View, Since: []int{15, 19, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__CastLike.html",
-		In: []graph.Formal{{Name: "input"}, {Name: "target_type", NoGrad: true}}, Out: []graph.Formal{{Name: "output"}},
+		Name: "CastLike", Role: graph.View, Since: []int{15, 19, 21, 23, 24, 25},
+		Doc: "https://onnx.ai/onnx/operators/onnx__CastLike.html",
+		In:  []graph.Formal{{Name: "input"}, {Name: "target_type", NoGrad: true}}, Out: []graph.Formal{{Name: "output"}},
 		Types: typeOf[castLikeAttrs](1), Infer: sameShape[castLikeAttrs],
 		Run: func(a *castLikeAttrs, c *graph.RunCtx) error {
 			mode, err := tensor.ParseRoundMode(a.Round)

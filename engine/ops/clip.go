@@ -26,7 +26,8 @@ type clipOldAttrs struct {
 }
 
 func init() {
-	bounds := []graph.Formal{{Name: "min", Optional: true, NoGrad: true, Types: numeric}, {Name: "max", Optional: true, NoGrad: true, Types: numeric}}
+	bounds := []graph.Formal{{Name: "min", Optional: true, NoGrad: true, Types: numeric},
+		{Name: "max", Optional: true, NoGrad: true, Types: numeric}}
 	define(Clip, graph.Def[noAttrs]{
 		Name: "Clip", Role: graph.Activation, Since: []int{11, 12, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Clip.html",
 		In: append([]graph.Formal{{Name: "X", Types: numeric}}, bounds...), Out: []graph.Formal{{Name: "Y"}},
@@ -66,12 +67,13 @@ func init() {
 				return nil
 			}
 			lo, hi := limits[float64](operand(c, 2), operand(c, 3))
-			kernel.Map2(c.Pool, tensor.Data[float64](c.Out[0]), tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), func(x, dy float64) float64 {
-				if lo <= x && x <= hi {
-					return dy
-				}
-				return 0
-			})
+			kernel.Map2(c.Pool, tensor.Data[float64](c.Out[0]), tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]),
+				func(x, dy float64) float64 {
+					if lo <= x && x <= hi {
+						return dy
+					}
+					return 0
+				})
 			return nil
 		},
 		// It is linear in dY.

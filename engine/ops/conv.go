@@ -38,7 +38,8 @@ func init() {
 	like := func(name string) graph.Formal { return graph.Formal{Name: name, NoGrad: true} }
 	define(Conv, graph.Def[convAttrs]{
 		Name: "Conv", Role: graph.Linear, Since: []int{1, 11, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__Conv.html",
-		In:  []graph.Formal{x, w, {Name: "B", Types: floats, Optional: true, Weight: true}, {Name: "Z", Types: floats, Optional: true, Private: true}},
+		In: []graph.Formal{x, w, {Name: "B", Types: floats, Optional: true, Weight: true},
+			{Name: "Z", Types: floats, Optional: true, Private: true}},
 		Out: []graph.Formal{{Name: "Y"}},
 		Infer: func(a *convAttrs, c *graph.InferCtx) error {
 			g, err := a.geometry(c.Shape(0), c.Shape(1))
@@ -163,7 +164,8 @@ func (a *convAttrs) geometry(x, w tensor.Shape) (*convGeometry, error) {
 		return nil, fmt.Errorf("input X of shape %v and W of shape %v: want [N,C,…] and [M,C/group,…] of one rank, at least 3", x, w)
 	}
 	if a.Group < 1 || x[1] != w[1]*a.Group || w[0]%a.Group != 0 {
-		return nil, fmt.Errorf("input X of shape %v has %d channels, W of shape %v with group %d wants %d", x, x[1], w, a.Group, w[1]*a.Group)
+		return nil, fmt.Errorf("input X of shape %v has %d channels, W of shape %v with group %d wants %d", x, x[1], w, a.Group,
+			w[1]*a.Group)
 	}
 	if len(a.Kernel) > 0 && !slices.Equal(a.Kernel, w[2:]) {
 		return nil, fmt.Errorf("kernel_shape %v differs from the shape %v of W", a.Kernel, w)
@@ -229,11 +231,13 @@ func windows(autoPad string, in, kernel, strides, dilations, pads []int, ceil bo
 			return nil, nil, nil, nil, nil, fmt.Errorf("attribute auto_pad has the value %q", autoPad)
 		}
 		if in[i] > 1<<40 || a[i]+b[i] > 2*in[i]+1<<17 {
-			return nil, nil, nil, nil, nil, fmt.Errorf("padding of %d and %d for an input of extent %d on spatial axis %d", a[i], b[i], in[i], i)
+			return nil, nil, nil, nil, nil, fmt.Errorf("padding of %d and %d for an input of extent %d on spatial axis %d", a[i], b[i],
+				in[i], i)
 		}
 		free := in[i] + a[i] + b[i] - span
 		if free < 0 {
-			return nil, nil, nil, nil, nil, fmt.Errorf("the kernel spans %d, the padded input has %d on spatial axis %d", span, in[i]+a[i]+b[i], i)
+			return nil, nil, nil, nil, nil, fmt.Errorf("the kernel spans %d, the padded input has %d on spatial axis %d", span,
+				in[i]+a[i]+b[i], i)
 		}
 		out[i] = free/stride[i] + 1
 		if ceil && free%stride[i] != 0 && (out[i])*stride[i] < in[i]+a[i] {

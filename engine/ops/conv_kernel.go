@@ -21,7 +21,8 @@ func (g *convGeometry) params() (*kernel.ConvParams, error) {
 	}
 	for i := range d {
 		k := 3 - d + i
-		cp.In[k], cp.Kernel[k], cp.Stride[k], cp.Dil[k], cp.PadLo[k], cp.PadHi[k], cp.Out[k] = g.in[i], g.k[i], g.stride[i], g.dil[i], g.a[i], g.b[i], g.out[i]
+		cp.In[k], cp.Kernel[k], cp.Stride[k], cp.Dil[k], cp.PadLo[k], cp.PadHi[k], cp.Out[k] = g.in[i], g.k[i], g.stride[i], g.dil[i],
+			g.a[i], g.b[i], g.out[i]
 	}
 	return cp, nil
 }

@@ -7,10 +7,11 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 )
 
-// The gradients of a convolution in ONNX's own operators, for the export of derived graphs. They hold without automatic padding, the weight
-// gradient also without groups.
+// The gradients of a convolution in ONNX's own operators, for the export of derived graphs. They hold without automatic padding, the
+// weight gradient also without groups.
 
-// spatialAxes is the number of spatial axes of a convolution: from the content or declared shape of one of vs, else from the attributes, else 2.
+// spatialAxes is the number of spatial axes of a convolution: from the content or declared shape of one of vs, else from the attributes,
+// else 2.
 func (a *convAttrs) spatialAxes(b *graph.Builder, vs ...graph.Value) int {
 	for _, v := range vs {
 		switch info := b.G.Info(v); {
@@ -28,8 +29,8 @@ func (a *convAttrs) spatialAxes(b *graph.Builder, vs ...graph.Value) int {
 	return 2
 }
 
-// lowerConvDX is ConvTranspose without padding at the end, whose result is then cut, or continued by zeros where the windows left a rest, to the
-// extents of X.
+// lowerConvDX is ConvTranspose without padding at the end, whose result is then cut, or continued by zeros where the windows left a rest,
+// to the extents of X.
 func lowerConvDX(a *convAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 	if a.AutoPad != "NOTSET" && a.AutoPad != "" && a.AutoPad != "VALID" {
 		return nil, fmt.Errorf("auto_pad %s has no fixed transposed form", a.AutoPad)

@@ -49,7 +49,8 @@ func init() {
 		},
 	})
 	define(ConvPerExampleNorm2, graph.Def[convAttrs]{
-		Domain: Private, Name: "ConvPerExampleNorm2", Since: []int{1}, Doc: "arXiv 2205.10683", In: in, Out: []graph.Formal{{Name: "norm2"}},
+		Domain: Private, Name: "ConvPerExampleNorm2", Since: []int{1}, Doc: "arXiv 2205.10683", In: in,
+		Out: []graph.Formal{{Name: "norm2"}},
 		Infer: func(a *convAttrs, c *graph.InferCtx) error {
 			g, err := a.geometry(c.Shape(0), c.Shape(2))
 			if err != nil {

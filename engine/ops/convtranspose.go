@@ -90,7 +90,8 @@ func init() {
 			return dx, nil
 		},
 		PerExample: func(a *convTransposeAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
-			conv := &convAttrs{AutoPad: a.AutoPad, Dilations: a.Dilations, Group: a.Group, Kernel: a.Kernel, Pads: a.Pads, Strides: a.Strides}
+			conv := &convAttrs{AutoPad: a.AutoPad, Dilations: a.Dilations, Group: a.Group, Kernel: a.Kernel, Pads: a.Pads,
+				Strides: a.Strides}
 			switch {
 			case in == 2:
 				g := b.Add(PerExampleChannelSum, nil, dy[0])
@@ -122,7 +123,8 @@ func init() {
 				return err
 			}
 			if c.In[0].DType() == tensor.Float64 {
-				kernel.Conv64(c.Pool, cp, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), nil, tensor.Data[float64](c.Out[0]))
+				kernel.Conv64(c.Pool, cp, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), nil,
+					tensor.Data[float64](c.Out[0]))
 				return nil
 			}
 			kernel.Conv(c.Pool, cp, c.In[0].F32(), c.In[1].F32(), keptConv(c, 1, cp), nil, c.Out[0].F32())

@@ -20,8 +20,9 @@ type cropAttrs struct {
 
 func init() {
 	define(Crop, graph.Def[cropAttrs]{
-		Name: "Crop", Role: graph.Move, Since: []int{1}, Doc: "https://github.com/onnx/onnx/blob/rel-1.2.1/docs/Operators.md#experimental-crop",
-		In: []graph.Formal{{Name: "input"}}, Out: []graph.Formal{{Name: "output"}},
+		Name: "Crop", Role: graph.Move, Since: []int{1},
+		Doc: "https://github.com/onnx/onnx/blob/rel-1.2.1/docs/Operators.md#experimental-crop",
+		In:  []graph.Formal{{Name: "input"}}, Out: []graph.Formal{{Name: "output"}},
 		Infer: func(a *cropAttrs, c *graph.InferCtx) error {
 			s := c.Shape(0)
 			if len(s) != 4 {

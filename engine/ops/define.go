@@ -31,7 +31,8 @@ type noAttrs struct{}
 // Element type sets of formals.
 var (
 	floats  = []tensor.DType{tensor.Float32, tensor.Float64}
-	numeric = []tensor.DType{tensor.Float32, tensor.Float64, tensor.Int8, tensor.Int16, tensor.Int32, tensor.Int64, tensor.Uint8, tensor.Uint16, tensor.Uint32, tensor.Uint64}
+	numeric = []tensor.DType{tensor.Float32, tensor.Float64, tensor.Int8, tensor.Int16, tensor.Int32, tensor.Int64, tensor.Uint8,
+		tensor.Uint16, tensor.Uint32, tensor.Uint64}
 	indexes = []tensor.DType{tensor.Int32, tensor.Int64}
 	int64s  = []tensor.DType{tensor.Int64}
 	bools   = []tensor.DType{tensor.Bool}

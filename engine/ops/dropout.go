@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Dropout is the identity in inference, with a mask of ones. In training, asked for by the input training_mode, it drops each element with the
-// probability ratio and divides the others by 1 - ratio; the mask tells which are kept.
+// Dropout is the identity in inference, with a mask of ones. In training, asked for by the input training_mode, it drops each element
+// with the probability ratio and divides the others by 1 - ratio; the mask tells which are kept.
 //
 // Masks differ from run to run. Those of a node with the attribute seed are, one after the other, what numpy.random.uniform draws after
 // numpy.random.seed, as in ONNX's reference; others follow from the place of the node in its graph.
@@ -44,7 +44,8 @@ func init() {
 	out := []graph.Formal{{Name: "output"}, {Name: "mask", Optional: true, NoGrad: true}}
 	define(Dropout, graph.Def[dropoutAttrs]{
 		Name: "Dropout", Role: graph.View, Since: []int{12, 13, 22}, Doc: doc, Random: true,
-		In: []graph.Formal{data, {Name: "ratio", Optional: true, NoGrad: true, Types: floats}, {Name: "training_mode", Optional: true, NoGrad: true, Types: bools}}, Out: out,
+		In: []graph.Formal{data, {Name: "ratio", Optional: true, NoGrad: true, Types: floats},
+			{Name: "training_mode", Optional: true, NoGrad: true, Types: bools}}, Out: out,
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[dropoutAttrs],
 		Types: func(_ *dropoutAttrs, in, out []tensor.DType) error {
 			out[0] = in[0]
@@ -252,8 +253,8 @@ func dropOutFactor[T float32 | float64](c *graph.RunCtx, data func(*tensor.Tenso
 	})
 }
 
-// SetDropoutTraining makes n, when it is a Dropout in inference whose mask is not used and whose ratio is known, drop elements; seed is an int64
-// scalar. It reports whether it did.
+// SetDropoutTraining makes n, when it is a Dropout in inference whose mask is not used and whose ratio is known, drop elements; seed is
+// an int64 scalar. It reports whether it did.
 func SetDropoutTraining(g *graph.Graph, n *graph.Node, seed graph.Value) bool {
 	if len(n.Out) > 1 && n.Out[1] != 0 {
 		return false

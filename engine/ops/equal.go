@@ -11,5 +11,6 @@ import (
 var Equal = new(graph.Spec)
 
 func init() {
-	defineBinary(Equal, binary{name: "Equal", since: []int{7, 11, 13, 19}, old: []int{1}, kind: kindEqual, types: append([]tensor.DType{tensor.Bool, tensor.String}, numeric...)})
+	defineBinary(Equal, binary{name: "Equal", since: []int{7, 11, 13, 19}, old: []int{1}, kind: kindEqual,
+		types: append([]tensor.DType{tensor.Bool, tensor.String}, numeric...)})
 }

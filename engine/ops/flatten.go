@@ -17,8 +17,9 @@ type flattenAttrs struct {
 
 func init() {
 	define(Flatten, graph.Def[flattenAttrs]{
-		Name: "Flatten", Role: graph.View, Since: []int{1, 9, 11, 13, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Flatten.html",
-		In: []graph.Formal{{Name: "input"}}, Out: []graph.Formal{{Name: "output"}}, View: true,
+		Name: "Flatten", Role: graph.View, Since: []int{1, 9, 11, 13, 21, 23, 24, 25},
+		Doc: "https://onnx.ai/onnx/operators/onnx__Flatten.html",
+		In:  []graph.Formal{{Name: "input"}}, Out: []graph.Formal{{Name: "output"}}, View: true,
 		Infer: func(a *flattenAttrs, c *graph.InferCtx) error {
 			s, k := c.Shape(0), a.Axis
 			if k < 0 {

@@ -8,9 +8,9 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// FoldAffine changes the constant weights of n, a Conv, ConvTranspose or Gemm, so that it also does what next does with its output, when that
-// is affine in each channel: batch normalisation in inference, or an addition, subtraction, multiplication or division by a constant that
-// holds one number, or one for each channel. It reports whether it could.
+// FoldAffine changes the constant weights of n, a Conv, ConvTranspose or Gemm, so that it also does what next does with its output, when
+// that is affine in each channel: batch normalisation in inference, or an addition, subtraction, multiplication or division by a constant
+// that holds one number, or one for each channel. It reports whether it could.
 func FoldAffine(g *graph.Graph, n, next *graph.Node) bool {
 	w := constantF32(g, input(n, 1))
 	if w == nil || n.NumIn > 3 {
@@ -47,8 +47,8 @@ func FoldAffine(g *graph.Graph, n, next *graph.Node) bool {
 	return true
 }
 
-// foldable is a layer with constant weights: the channels and the rank of its output, the factor of its bias, and the channel that an element
-// of its weights makes.
+// foldable is a layer with constant weights: the channels and the rank of its output, the factor of its bias, and the channel that an
+// element of its weights makes.
 type foldable struct {
 	channels, rank int
 	beta           float64
@@ -140,7 +140,8 @@ func constantF32(g *graph.Graph, v graph.Value) *tensor.Tensor {
 	return g.Info(v).Data
 }
 
-// perChannel is t as one number for each of the channels of a tensor of the given rank that t broadcasts to, nil when it is something else.
+// perChannel is t as one number for each of the channels of a tensor of the given rank that t broadcasts to, nil when it is something
+// else.
 func perChannel(t *tensor.Tensor, rank, channels int) []float64 {
 	if t == nil || t.Rank() > rank {
 		return nil

@@ -54,7 +54,8 @@ func FuseActivation(n *graph.Node, a Activation) bool {
 	return true
 }
 
-// FuseReluGrad makes grad, a gradient of batch normalisation whose dY is what relu computes, apply the ReluGrad itself, and reports whether it can.
+// FuseReluGrad makes grad, a gradient of batch normalisation whose dY is what relu computes, apply the ReluGrad itself, and reports
+// whether it can.
 func FuseReluGrad(relu, grad *graph.Node) bool {
 	if relu.Op != ReluGrad || (grad.Op != BatchNormGrad && grad.Op != BatchNormTrainGrad) || grad.NumIn != 5 || grad.In[4] != relu.Out[0] {
 		return false

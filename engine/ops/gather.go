@@ -16,13 +16,15 @@ var Gather = new(graph.Spec)
 // GatherGrad adds up dY at the entries that Gather takes, in the shape of like. Inputs dY, indices, like.
 var GatherGrad = new(graph.Spec)
 
-// GatherPerExample is the gradient of each example by the table data [V,…] of Gather on axis 0: [N,V,…]. Inputs dY [N,…], indices [N,…], data.
+// GatherPerExample is the gradient of each example by the table data [V,…] of Gather on axis 0: [N,V,…]. Inputs dY [N,…], indices [N,…],
+// data.
 var GatherPerExample = new(graph.Spec)
 
 // GatherPerExampleNorm2 is the squared norm of GatherPerExample, [N], without making it: only entries that occur in an example count.
 var GatherPerExampleNorm2 = new(graph.Spec)
 
-// GatherAxis is the axis of its data, of the given rank, that n takes entries along, counted from the front; -1 for nodes that are no Gather.
+// GatherAxis is the axis of its data, of the given rank, that n takes entries along, counted from the front; -1 for nodes that are no
+// Gather.
 func GatherAxis(n *graph.Node, rank int) int {
 	if a, ok := n.Attrs.(*gatherAttrs); ok {
 		if k, err := axis(a.Axis, rank); err == nil {
@@ -100,7 +102,8 @@ func init() {
 			})}, nil
 		},
 	})
-	perExample := []graph.Formal{{Name: "dY", Types: floats}, {Name: "indices", NoGrad: true, Types: indexes}, {Name: "data", NoGrad: true}}
+	perExample := []graph.Formal{{Name: "dY", Types: floats}, {Name: "indices", NoGrad: true, Types: indexes},
+		{Name: "data", NoGrad: true}}
 	define(GatherPerExample, graph.Def[noAttrs]{
 		Domain: Private, Name: "GatherPerExample", Since: []int{1}, Doc: "per-example gradient of an embedding",
 		In: perExample, Out: []graph.Formal{{Name: "dX"}},
@@ -180,7 +183,8 @@ func gatherAt(a *gatherAttrs, data tensor.Shape, indices *tensor.Tensor) (at []i
 func gatherExamples(c *graph.InferCtx) (int, error) {
 	dy, idx, data := c.Shape(0), c.Shape(1), c.Shape(2)
 	if len(idx) == 0 || len(data) == 0 || !gathered(data, idx, 0).Equal(dy) {
-		return 0, fmt.Errorf("dY of shape %v, indices of shape %v and data of shape %v do not pair: %w", dy, idx, data, graph.ErrNoGradient)
+		return 0, fmt.Errorf("dY of shape %v, indices of shape %v and data of shape %v do not pair: %w", dy, idx, data,
+			graph.ErrNoGradient)
 	}
 	return idx[0], nil
 }

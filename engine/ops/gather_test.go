@@ -129,7 +129,8 @@ func TestEmpty(t *testing.T) {
 		{Pad, []*tensor.Tensor{none, i64(1, 0, 1, 0)}, tensor.Shape{2, 3}},
 		{ConstantOfShape, []*tensor.Tensor{i64()}, tensor.Shape{}},
 		{Range, []*tensor.Tensor{tensor.Scalar(int64(3)), tensor.Scalar(int64(3)), tensor.Scalar(int64(1))}, tensor.Shape{0}},
-		{Range, []*tensor.Tensor{tensor.Scalar(int64(math.MaxInt64)), tensor.Scalar(int64(math.MaxInt64 - 3)), tensor.Scalar(int64(-2))}, tensor.Shape{2}},
+		{Range, []*tensor.Tensor{tensor.Scalar(int64(math.MaxInt64)), tensor.Scalar(int64(math.MaxInt64 - 3)), tensor.Scalar(int64(-2))},
+			tensor.Shape{2}},
 		{NonZero, []*tensor.Tensor{none}, tensor.Shape{2, 0}},
 		{NonZero, []*tensor.Tensor{tensor.Scalar(true)}, tensor.Shape{0, 1}},
 		{Trilu, []*tensor.Tensor{tensor.New(tensor.Float32, 2, 0, 3)}, tensor.Shape{2, 0, 3}},
@@ -166,7 +167,8 @@ func TestMoveEveryType(t *testing.T) {
 			}
 		}
 		check(Transpose, []int{0, 3, 1, 4, 2, 5})
-		check(Slice, []int{2, 1, 5, 4}, tensor.From([]int64{2}, 1), tensor.From([]int64{0}, 1), tensor.From([]int64{1}, 1), tensor.From([]int64{-1}, 1))
+		check(Slice, []int{2, 1, 5, 4}, tensor.From([]int64{2}, 1), tensor.From([]int64{0}, 1), tensor.From([]int64{1}, 1),
+			tensor.From([]int64{-1}, 1))
 		check(Gather, []int{3, 4, 5, 0, 1, 2}, tensor.From([]int64{1, 0}, 2))
 		check(GatherElements, []int{3, 1, 5}, tensor.From([]int64{1, 0, 1}, 1, 3))
 		check(Tile, []int{0, 1, 2, 0, 1, 2, 3, 4, 5, 3, 4, 5}, tensor.From([]int64{1, 2}, 2))

@@ -64,7 +64,8 @@ func init() {
 			return only(n, 0, b.Add(GatherElements, a, dy[0], n.In[1])), nil
 		},
 		Lower: func(a *gatherAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			zeros := b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: floatScalar(b.DType(n.In[0]), 0).Reshape(1)}, b.Add(Shape, nil, n.In[2]))
+			zeros := b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: floatScalar(b.DType(n.In[0]), 0).Reshape(1)},
+				b.Add(Shape, nil, n.In[2]))
 			return []graph.Value{b.Add(ScatterElements, &scatterAttrs{Axis: a.Axis, Reduction: "add"}, zeros, n.In[1], n.In[0])}, nil
 		},
 	})

@@ -28,7 +28,8 @@ type gemmAttrs struct {
 func init() {
 	define(Gemm, graph.Def[gemmAttrs]{
 		Name: "Gemm", Role: graph.Linear, Since: []int{1, 6, 7, 9, 11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Gemm.html",
-		In:  []graph.Formal{{Name: "A", Types: floats}, {Name: "B", Types: floats, Weight: true}, {Name: "C", Types: floats, Optional: true, Weight: true}},
+		In: []graph.Formal{{Name: "A", Types: floats}, {Name: "B", Types: floats, Weight: true},
+			{Name: "C", Types: floats, Optional: true, Weight: true}},
 		Out: []graph.Formal{{Name: "Y"}},
 		Infer: func(a *gemmAttrs, c *graph.InferCtx) error {
 			m, n, _, err := a.dims(c.Shape(0), c.Shape(1))
@@ -121,7 +122,8 @@ func runGemm(a *gemmAttrs, c *graph.RunCtx) error {
 	}
 	if c.In[0].DType() == tensor.Float64 {
 		gemmC(tensor.Data[float64](c.Out[0]), m, n, float64(a.Beta), bias64(c))
-		kernel.Dgemm(c.Pool, a.TransA, a.TransB, m, n, k, float64(a.Alpha), tensor.Data[float64](c.In[0]), sa[1], tensor.Data[float64](c.In[1]), sb[1], 1, tensor.Data[float64](c.Out[0]), n)
+		kernel.Dgemm(c.Pool, a.TransA, a.TransB, m, n, k, float64(a.Alpha), tensor.Data[float64](c.In[0]), sa[1],
+			tensor.Data[float64](c.In[1]), sb[1], 1, tensor.Data[float64](c.Out[0]), n)
 		return nil
 	}
 	y := c.Out[0].F32()
@@ -147,8 +149,8 @@ func runGemm(a *gemmAttrs, c *graph.RunCtx) error {
 // rightForm is the form in which products read their right operand.
 type rightForm struct{ t bool }
 
-// keptRights is input i, count matrices of float32 with rows of distance ld, as right operands op(B) [k,n], op the transpose if t; nil when
-// it may change.
+// keptRights is input i, count matrices of float32 with rows of distance ld, as right operands op(B) [k,n], op the transpose if t; nil
+// when it may change.
 func keptRights(c *graph.RunCtx, i, count int, t bool, n, k, ld int) []*kernel.Right {
 	return graph.Keep(c, i, rightForm{t}, func() []*kernel.Right {
 		b := c.In[i].F32()

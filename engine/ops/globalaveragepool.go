@@ -18,8 +18,9 @@ var GlobalAveragePoolGrad = new(graph.Spec)
 
 func init() {
 	define(GlobalAveragePool, graph.Def[noAttrs]{
-		Name: "GlobalAveragePool", Role: graph.Pool, Since: []int{1, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__GlobalAveragePool.html",
-		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
+		Name: "GlobalAveragePool", Role: graph.Pool, Since: []int{1, 22},
+		Doc: "https://onnx.ai/onnx/operators/onnx__GlobalAveragePool.html",
+		In:  []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error { return inferGlobalPool(c) },
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
 			if c.In[0].DType() == tensor.Float64 {

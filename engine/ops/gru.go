@@ -16,8 +16,8 @@ import (
 // Source: https://onnx.ai/onnx/operators/onnx__GRU.html. Deviation: activations that fall (negative alpha) are refused.
 var GRU = new(graph.Spec)
 
-// GRUGrad is the gradient of GRU. Inputs X, W, R, sequence_lens, initial_h, Y, gates, linear, dY, dY_h; outputs dX, dW, dR, dB, dinitial_h.
-// linear is H·Rhᵀ + Rbh of each step, for linear_before_reset. It has no gradient itself.
+// GRUGrad is the gradient of GRU. Inputs X, W, R, sequence_lens, initial_h, Y, gates, linear, dY, dY_h; outputs dX, dW, dR, dB,
+// dinitial_h. linear is H·Rhᵀ + Rbh of each step, for linear_before_reset. It has no gradient itself.
 var GRUGrad = new(graph.Spec)
 
 func init() {
@@ -97,7 +97,8 @@ func recurrentInputs() []graph.Formal {
 // recurrentGradInputs are X, W, R, sequence_lens, initial_h, Y and what the operator adds.
 func recurrentGradInputs(more ...string) []graph.Formal {
 	in := []graph.Formal{
-		{Name: "X", Types: floats}, {Name: "W", Types: floats}, {Name: "R", Types: floats}, {Name: "sequence_lens", Types: indexes, Optional: true},
+		{Name: "X", Types: floats}, {Name: "W", Types: floats}, {Name: "R", Types: floats},
+		{Name: "sequence_lens", Types: indexes, Optional: true},
 		{Name: "initial_h", Types: floats, Optional: true}, {Name: "Y", Types: floats},
 	}
 	for _, name := range more {
@@ -231,8 +232,8 @@ func runGRUGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	if dx != nil && l.layout == 1 {
 		dx = work.take(l.layoutScratch())
 	}
-	// dz: gradients of the gates before activation. rec: what multiplies the recurrent weights of h transposed. With linear_before_reset that is
-	// the gradient of H·Rhᵀ, else that of (r⊙H)·Rhᵀ, which is dz's own. in: what they are applied to, H or r⊙H.
+	// dz: gradients of the gates before activation. rec: what multiplies the recurrent weights of h transposed. With linear_before_reset
+	// that is the gradient of H·Rhᵀ, else that of (r⊙H)·Rhᵀ, which is dz's own. in: what they are applied to, H or r⊙H.
 	dz, prev, rec, in := work.take(steps*h3), work.take(steps*h), work.take(steps*h), work.take(steps*h)
 	ds := make([]T, size)
 	for dir := range l.d {

@@ -44,7 +44,8 @@ func init() {
 		InPlace: [][2]int{{1, 0}, {0, 0}}, Infer: sameShape[hardSigmoidAttrs],
 		Run: func(a *hardSigmoidAttrs, c *graph.RunCtx) error {
 			if c.In[0].DType() == tensor.Float32 {
-				kernel.ClipGradF32(c.Pool, c.Out[0].F32(), c.In[0].F32(), c.In[1].F32(), math.SmallestNonzeroFloat32, math.Nextafter32(1, 0))
+				kernel.ClipGradF32(c.Pool, c.Out[0].F32(), c.In[0].F32(), c.In[1].F32(), math.SmallestNonzeroFloat32,
+					math.Nextafter32(1, 0))
 				kernel.MulScalarF32(c.Pool, c.Out[0].F32(), c.Out[0].F32(), a.Alpha)
 				return nil
 			}

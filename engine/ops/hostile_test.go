@@ -151,7 +151,8 @@ func hostileInt(r *rng, wild bool) int64 {
 	if !wild {
 		return int64(r.IntN(7) - 2)
 	}
-	big := []int64{0, 1, -1, 2, 3, math.MinInt64, math.MaxInt64, math.MinInt64 + 1, math.MinInt32, math.MaxInt32, 1 << 20, 1 << 31, 1 << 33, 1 << 40, -1 << 40, 1 << 60}
+	big := []int64{0, 1, -1, 2, 3, math.MinInt64, math.MaxInt64, math.MinInt64 + 1, math.MinInt32, math.MaxInt32, 1 << 20, 1 << 31,
+		1 << 33, 1 << 40, -1 << 40, 1 << 60}
 	return big[r.IntN(len(big))]
 }
 
@@ -206,8 +207,10 @@ func hostileTensor(r *rng, f *graph.Formal, base []int, float tensor.DType) *ten
 }
 
 var hostileWords = []string{
-	"", "bogus", "constant", "reflect", "edge", "wrap", "linear", "cubic", "nearest", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID", "forward", "reverse",
-	"bidirectional", "none", "mean", "sum", "add", "mul", "min", "max", "half_pixel", "asymmetric", "align_corners", "tf_crop_and_resize", "pytorch_half_pixel",
+	"", "bogus", "constant", "reflect", "edge", "wrap", "linear", "cubic", "nearest", "NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID",
+	"forward", "reverse",
+	"bidirectional", "none", "mean", "sum", "add", "mul", "min", "max", "half_pixel", "asymmetric", "align_corners", "tf_crop_and_resize",
+	"pytorch_half_pixel",
 	"half_pixel_symmetric", "floor", "ceil", "round_prefer_ceil", "tanh", "DCR", "CRD", "stretch", "not_larger", "not_smaller",
 }
 
@@ -334,7 +337,9 @@ func where(err error) string {
 	out := lines[0]
 	k := 0
 	for _, l := range lines[1:] {
-		if l = strings.TrimSpace(l); strings.Contains(l, ".go:") && (strings.Contains(l, "/engine/") || strings.Contains(l, "/internal/") || strings.Contains(l, "/tensor/")) && !strings.Contains(l, "_test.go") {
+		if l = strings.TrimSpace(l); strings.Contains(l, ".go:") &&
+			(strings.Contains(l, "/engine/") || strings.Contains(l, "/internal/") || strings.Contains(l, "/tensor/")) &&
+			!strings.Contains(l, "_test.go") {
 			if k++; k > 3 {
 				break
 			}

@@ -16,7 +16,8 @@ var If = new(graph.Spec)
 
 func init() {
 	define(If, graph.Def[noAttrs]{
-		Name: "If", Role: graph.Control, Since: []int{1, 11, 13, 16, 19, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__If.html",
+		Name: "If", Role: graph.Control, Since: []int{1, 11, 13, 16, 19, 21, 23, 24, 25},
+		Doc:   "https://onnx.ai/onnx/operators/onnx__If.html",
 		In:    []graph.Formal{{Name: "cond", NoGrad: true, Types: bools}},
 		Out:   []graph.Formal{{Name: "outputs", Variadic: true}},
 		Infer: func(*noAttrs, *graph.InferCtx) error { return graph.ErrAtRun },

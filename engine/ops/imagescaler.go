@@ -20,8 +20,9 @@ type imageScalerAttrs struct {
 
 func init() {
 	define(ImageScaler, graph.Def[imageScalerAttrs]{
-		Name: "ImageScaler", Role: graph.Arithmetic, Since: []int{1}, Doc: "https://github.com/onnx/onnx/blob/v1.2.1/docs/Operators.md#experimental-imagescaler",
-		In: []graph.Formal{{Name: "input", Types: floats}}, Out: []graph.Formal{{Name: "output"}}, InPlace: [][2]int{{0, 0}},
+		Name: "ImageScaler", Role: graph.Arithmetic, Since: []int{1},
+		Doc: "https://github.com/onnx/onnx/blob/v1.2.1/docs/Operators.md#experimental-imagescaler",
+		In:  []graph.Formal{{Name: "input", Types: floats}}, Out: []graph.Formal{{Name: "output"}}, InPlace: [][2]int{{0, 0}},
 		Infer: func(a *imageScalerAttrs, c *graph.InferCtx) error {
 			s := c.Shape(0)
 			if len(s) < 2 || (a.Bias != nil && len(a.Bias) != s[1]) {

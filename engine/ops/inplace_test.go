@@ -174,7 +174,8 @@ func (p *problem) inPlace(t *testing.T, d tensor.DType, k int) bool {
 // overwrites reports whether n may overwrite one of its inputs: the plan does it whenever types and sizes agree.
 func overwrites(g *graph.Graph, n *graph.Node) bool {
 	for _, pair := range n.Op.InPlace {
-		if pair[0] < n.NumIn && pair[1] < len(n.Out) && n.In[pair[0]] != 0 && n.Out[pair[1]] != 0 && g.Info(n.In[pair[0]]).Kind == graph.Computed && !n.Frozen {
+		if pair[0] < n.NumIn && pair[1] < len(n.Out) && n.In[pair[0]] != 0 && n.Out[pair[1]] != 0 &&
+			g.Info(n.In[pair[0]]).Kind == graph.Computed && !n.Frozen {
 			return true
 		}
 	}

@@ -20,7 +20,8 @@ type epsilonAttrs struct {
 
 func init() {
 	define(InstanceNormalization, graph.Def[epsilonAttrs]{
-		Name: "InstanceNormalization", Role: graph.Normalisation, Since: []int{1, 6, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__InstanceNormalization.html",
+		Name: "InstanceNormalization", Role: graph.Normalisation, Since: []int{1, 6, 22},
+		Doc: "https://onnx.ai/onnx/operators/onnx__InstanceNormalization.html",
 		In: []graph.Formal{
 			{Name: "input", Types: floats}, {Name: "scale", Types: floats, Weight: true}, {Name: "B", Types: floats, Weight: true},
 		},

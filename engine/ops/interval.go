@@ -26,8 +26,8 @@ func (i Interval) union(j Interval) Interval { return Interval{min(i.Lo, j.Lo), 
 // mostRanged bounds the nodes that IntervalOf looks back at, and the numbers of a constant.
 const mostRanged = 256
 
-// IntervalOf is an interval that holds every number of v, whatever the inputs of g are, by interval arithmetic through the nodes behind it: a value behind a
-// Sigmoid, a Slice of it or one less it lies in [0,1]. What is not known can be anywhere.
+// IntervalOf is an interval that holds every number of v, whatever the inputs of g are, by interval arithmetic through the nodes behind
+// it: a value behind a Sigmoid, a Slice of it or one less it lies in [0,1]. What is not known can be anywhere.
 func IntervalOf(g *graph.Graph, v graph.Value) Interval {
 	r := ranger{g, map[graph.Value]Interval{}}
 	return r.of(v)
@@ -80,7 +80,8 @@ func (r ranger) find(v graph.Value) Interval {
 
 // rangeOf is that of a constant; a parameter may change.
 func rangeOf(info *graph.Info) Interval {
-	if info.Kind != graph.Constant || info.Data.Len() == 0 || info.Data.Len() > mostRanged || !info.Data.DType().IsFloat() && !info.Data.DType().IsInt() {
+	if info.Kind != graph.Constant || info.Data.Len() == 0 || info.Data.Len() > mostRanged || !info.Data.DType().IsFloat() &&
+		!info.Data.DType().IsInt() {
 		return anywhere
 	}
 	i := Interval{math.Inf(1), math.Inf(-1)}
@@ -117,7 +118,8 @@ func (r ranger) byName(n *graph.Node, in func(int) Interval) Interval {
 		return Interval{-x.Hi, -x.Lo}
 	case "Clip":
 		return r.clip(n, in(0))
-	case "Slice", "Split", "Gather", "GatherElements", "GatherND", "Expand", "Tile", "ReduceMean", "ReduceMax", "ReduceMin", "MaxPool", "GlobalAveragePool", "GlobalMaxPool":
+	case "Slice", "Split", "Gather", "GatherElements", "GatherND", "Expand", "Tile", "ReduceMean", "ReduceMax", "ReduceMin", "MaxPool",
+		"GlobalAveragePool", "GlobalMaxPool":
 		return in(0)
 	case "AveragePool":
 		return in(0).union(Interval{0, 0}) // padding may count

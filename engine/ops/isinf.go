@@ -20,7 +20,8 @@ type isInfAttrs struct {
 func init() {
 	define(IsInf, graph.Def[isInfAttrs]{
 		Name: "IsInf", Since: []int{10, 20}, Doc: "https://onnx.ai/onnx/operators/onnx__IsInf.html",
-		In: []graph.Formal{{Name: "X", NoGrad: true}}, Out: []graph.Formal{{Name: "Y"}}, Types: outType[isInfAttrs](tensor.Bool), Infer: sameShape[isInfAttrs],
+		In: []graph.Formal{{Name: "X", NoGrad: true}}, Out: []graph.Formal{{Name: "Y"}}, Types: outType[isInfAttrs](tensor.Bool),
+		Infer: sameShape[isInfAttrs],
 		Run: func(a *isInfAttrs, c *graph.RunCtx) error {
 			return testFloats(c, func(x float64) bool { return a.Positive && math.IsInf(x, 1) || a.Negative && math.IsInf(x, -1) })
 		},

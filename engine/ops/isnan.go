@@ -16,8 +16,9 @@ var IsNaN = new(graph.Spec)
 func init() {
 	define(IsNaN, graph.Def[noAttrs]{
 		Name: "IsNaN", Since: []int{9, 13, 20}, Doc: "https://onnx.ai/onnx/operators/onnx__IsNaN.html",
-		In: []graph.Formal{{Name: "X", NoGrad: true}}, Out: []graph.Formal{{Name: "Y"}}, Types: outType[noAttrs](tensor.Bool), Infer: sameShape[noAttrs],
-		Run: func(_ *noAttrs, c *graph.RunCtx) error { return testFloats(c, math.IsNaN) },
+		In: []graph.Formal{{Name: "X", NoGrad: true}}, Out: []graph.Formal{{Name: "Y"}}, Types: outType[noAttrs](tensor.Bool),
+		Infer: sameShape[noAttrs],
+		Run:   func(_ *noAttrs, c *graph.RunCtx) error { return testFloats(c, math.IsNaN) },
 	})
 }
 

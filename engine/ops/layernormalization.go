@@ -9,8 +9,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// LayerNormalization is Y = (X - mean)/√(variance + epsilon)·Scale + B, mean and variance over axis and all that follow. The other outputs are
-// the mean and the inverse deviation.
+// LayerNormalization is Y = (X - mean)/√(variance + epsilon)·Scale + B, mean and variance over axis and all that follow. The other
+// outputs are the mean and the inverse deviation.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__LayerNormalization.html. Deviation: the statistics are always computed in float64 and
 // kept in the type of X (stash_type 1, the default, is float32).
@@ -34,9 +34,11 @@ type layerNormGradAttrs struct {
 
 func init() {
 	define(LayerNormalization, graph.Def[layerNormAttrs]{
-		Name: "LayerNormalization", Role: graph.Normalisation, Since: []int{17}, Doc: "https://onnx.ai/onnx/operators/onnx__LayerNormalization.html",
+		Name: "LayerNormalization", Role: graph.Normalisation, Since: []int{17},
+		Doc: "https://onnx.ai/onnx/operators/onnx__LayerNormalization.html",
 		In: []graph.Formal{
-			{Name: "X", Types: floats}, {Name: "Scale", Types: floats, Weight: true}, {Name: "B", Types: floats, Optional: true, Weight: true},
+			{Name: "X", Types: floats}, {Name: "Scale", Types: floats, Weight: true},
+			{Name: "B", Types: floats, Optional: true, Weight: true},
 		},
 		Out:     []graph.Formal{{Name: "Y"}, {Name: "Mean", Optional: true}, {Name: "InvStdDev", Optional: true}},
 		InPlace: [][2]int{{0, 0}}, Types: sameOperands[layerNormAttrs],
@@ -101,8 +103,8 @@ func init() {
 	})
 }
 
-// gradStatistic is the gradient by X through the mean or the inverse deviation inv, of which d is the gradient: d/n, or -d·inv³·(X - mean)/n, with n
-// elements in a row.
+// gradStatistic is the gradient by X through the mean or the inverse deviation inv, of which d is the gradient: d/n, or -d·inv³·(X -
+// mean)/n, with n elements in a row.
 func gradStatistic(a *layerNormAttrs, b *graph.Builder, x, mean, inv, d graph.Value, deviation bool) graph.Value {
 	flat := func(v graph.Value) graph.Value { return b.Add(Flatten, &flattenAttrs{Axis: a.Axis}, v) }
 	rows := flat(x)

@@ -18,7 +18,8 @@ var Loop = new(graph.Spec)
 
 func init() {
 	define(Loop, graph.Def[noAttrs]{
-		Name: "Loop", Role: graph.Control, Since: []int{1, 11, 13, 16, 19, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Loop.html",
+		Name: "Loop", Role: graph.Control, Since: []int{1, 11, 13, 16, 19, 21, 23, 24, 25},
+		Doc: "https://onnx.ai/onnx/operators/onnx__Loop.html",
 		In: []graph.Formal{
 			{Name: "M", Optional: true, NoGrad: true, Types: int64s}, {Name: "cond", Optional: true, NoGrad: true, Types: bools},
 			{Name: "v_initial", Variadic: true},

@@ -15,7 +15,8 @@ import (
 )
 
 // control runs one control-flow node whose body has the given formals, of types d, and outputs.
-func control(t *testing.T, op *graph.Spec, attrs graph.Attrs, outs int, in []*tensor.Tensor, d []tensor.DType, body func(b *graph.Builder, x []graph.Value) []graph.Value) ([]*tensor.Tensor, error) {
+func control(t *testing.T, op *graph.Spec, attrs graph.Attrs, outs int, in []*tensor.Tensor, d []tensor.DType,
+	body func(b *graph.Builder, x []graph.Value) []graph.Value) ([]*tensor.Tensor, error) {
 	t.Helper()
 	bg := graph.New("body")
 	var formals []graph.Value
@@ -116,9 +117,12 @@ func TestScan(t *testing.T) {
 		shape tensor.Shape
 	}{
 		{"rows", graph.Attrs{}, []float32{0, 0, 0}, []float32{11, 22, 33}, []float32{1, 2, 3, 11, 22, 33}, tensor.Shape{2, 3}},
-		{"columns", graph.Attrs{"scan_input_axes": []int64{-1}, "scan_output_axes": []int64{1}}, []float32{0, 0}, []float32{6, 60}, []float32{1, 3, 6, 10, 30, 60}, tensor.Shape{2, 3}},
-		{"backwards", graph.Attrs{"scan_input_directions": []int64{1}}, []float32{0, 0, 0}, []float32{11, 22, 33}, []float32{10, 20, 30, 11, 22, 33}, tensor.Shape{2, 3}},
-		{"both backwards", graph.Attrs{"scan_input_directions": []int64{1}, "scan_output_directions": []int64{1}}, []float32{0, 0, 0}, []float32{11, 22, 33}, []float32{11, 22, 33, 10, 20, 30}, tensor.Shape{2, 3}},
+		{"columns", graph.Attrs{"scan_input_axes": []int64{-1}, "scan_output_axes": []int64{1}}, []float32{0, 0}, []float32{6, 60},
+			[]float32{1, 3, 6, 10, 30, 60}, tensor.Shape{2, 3}},
+		{"backwards", graph.Attrs{"scan_input_directions": []int64{1}}, []float32{0, 0, 0}, []float32{11, 22, 33},
+			[]float32{10, 20, 30, 11, 22, 33}, tensor.Shape{2, 3}},
+		{"both backwards", graph.Attrs{"scan_input_directions": []int64{1}, "scan_output_directions": []int64{1}}, []float32{0, 0, 0},
+			[]float32{11, 22, 33}, []float32{11, 22, 33, 10, 20, 30}, tensor.Shape{2, 3}},
 	} {
 		c.attrs["num_scan_inputs"] = int64(1)
 		out, err := control(t, ops.Scan, c.attrs, 2, []*tensor.Tensor{tensor.From(c.state, len(c.state)), x}, f, sums)
@@ -149,7 +153,8 @@ func TestScan8(t *testing.T) {
 	}
 }
 
-// A value may begin a state, be captured twice and be captured by the gradient again: s' = s x + x from x on, three times, is x⁴ + x³ + x² + x.
+// A value may begin a state, be captured twice and be captured by the gradient again: s' = s x + x from x on, three times, is x⁴ + x³ +
+// x² + x.
 func TestLoopOfOneValue(t *testing.T) {
 	body := graph.New("body")
 	bb := graph.NewBuilder(body)
@@ -205,7 +210,8 @@ func TestLoopGradientOfGrowingState(t *testing.T) {
 	g := graph.New("")
 	b := graph.NewBuilder(g)
 	x := g.AddInput("x", tensor.Float32, nil)
-	n := b.AddControl("loop", ops.Loop, nil, []graph.Value{b.Const(tensor.Scalar(int64(2))), 0, x}, []bool{true}, []*graph.Body{{Attr: "body", G: body, Formals: 3}}, nil)
+	n := b.AddControl("loop", ops.Loop, nil, []graph.Value{b.Const(tensor.Scalar(int64(2))), 0, x}, []bool{true},
+		[]*graph.Body{{Attr: "body", G: body, Formals: 3}}, nil)
 	if err := bb.Err(); err != nil || n == nil {
 		t.Fatal(err, b.Err())
 	}

@@ -125,7 +125,8 @@ func lowerClassLossGrad(a *classLossGradAttrs, b *graph.Builder, n *graph.Node) 
 		full := func(v float64, s graph.Value) graph.Value {
 			return b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: floatScalar(d, v).Reshape(1)}, s)
 		}
-		hot := b.Add(ScatterElements, &scatterAttrs{Axis: 1, Reduction: "none"}, full(0, b.Add(Shape, nil, logp)), place, full(1, b.Add(Shape, nil, place)))
+		hot := b.Add(ScatterElements, &scatterAttrs{Axis: 1, Reduction: "none"}, full(0, b.Add(Shape, nil, logp)), place,
+			full(1, b.Add(Shape, nil, place)))
 		if diff == 0 {
 			diff = neg(b, hot)
 		} else {
@@ -272,7 +273,8 @@ func runClassLossGrad[T floatElem](a *classLossGradAttrs, c *graph.RunCtx) error
 	if a.Prob && a.Hot {
 		bad := -1
 		if t := c.In[1]; t.DType() == tensor.Int32 {
-			bad = kernel.SoftmaxCrossEntropyGrad(c.Pool, dx, logp, dloss, tensor.Data[int32](t), weightsOf[T](c), ignore, d.outer, d.n, d.inner)
+			bad = kernel.SoftmaxCrossEntropyGrad(c.Pool, dx, logp, dloss, tensor.Data[int32](t), weightsOf[T](c), ignore, d.outer, d.n,
+				d.inner)
 		} else {
 			bad = kernel.SoftmaxCrossEntropyGrad(c.Pool, dx, logp, dloss, t.I64(), weightsOf[T](c), ignore, d.outer, d.n, d.inner)
 		}

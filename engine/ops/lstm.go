@@ -18,8 +18,8 @@ import (
 // Source: https://onnx.ai/onnx/operators/onnx__LSTM.html. Deviation: activations that fall (negative alpha) are refused.
 var LSTM = new(graph.Spec)
 
-// LSTMGrad is the gradient of LSTM. Inputs X, W, R, sequence_lens, initial_h, initial_c, P, Y, gates, cells, dY, dY_h, dY_c; outputs dX, dW, dR,
-// dB, dinitial_h, dinitial_c, dP. It has no gradient itself.
+// LSTMGrad is the gradient of LSTM. Inputs X, W, R, sequence_lens, initial_h, initial_c, P, Y, gates, cells, dY, dY_h, dY_c; outputs dX,
+// dW, dR, dB, dinitial_h, dinitial_c, dP. It has no gradient itself.
 var LSTMGrad = new(graph.Spec)
 
 func init() {
@@ -27,7 +27,8 @@ func init() {
 		Name: "LSTM", Role: graph.Recurrent, Since: []int{1, 7, 14, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__LSTM.html",
 		In: []graph.Formal{
 			{Name: "X", Types: floats}, {Name: "W", Types: floats, Weight: true}, {Name: "R", Types: floats, Weight: true},
-			{Name: "B", Types: floats, Optional: true, Weight: true}, {Name: "sequence_lens", Types: indexes, Optional: true, NoGrad: true},
+			{Name: "B", Types: floats, Optional: true, Weight: true},
+			{Name: "sequence_lens", Types: indexes, Optional: true, NoGrad: true},
 			{Name: "initial_h", Types: floats, Optional: true}, {Name: "initial_c", Types: floats, Optional: true},
 			{Name: "P", Types: floats, Optional: true, Weight: true},
 		},
@@ -55,7 +56,8 @@ func init() {
 		}
 		return f
 	}
-	in := []graph.Formal{{Name: "X", Types: floats}, {Name: "W", Types: floats}, {Name: "R", Types: floats}, {Name: "sequence_lens", Types: indexes, Optional: true}}
+	in := []graph.Formal{{Name: "X", Types: floats}, {Name: "W", Types: floats}, {Name: "R", Types: floats},
+		{Name: "sequence_lens", Types: indexes, Optional: true}}
 	define(LSTMGrad, graph.Def[recurrentAttrs]{
 		Domain: Private, Name: "LSTMGrad", Since: []int{1}, Doc: "gradient of LSTM",
 		In:  append(in, opt("initial_h", "initial_c", "P", "Y", "gates", "cells", "dY", "dY_h", "dY_c")...),
@@ -331,8 +333,8 @@ func runLSTMGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	return nil
 }
 
-// lstmStepBack computes z, the gradients of the gates before activation, from the gradients dh and dc by the state after a step; dc becomes
-// that by the cell before it. row are the gates after activation, cell and old the cells after and before the step.
+// lstmStepBack computes z, the gradients of the gates before activation, from the gradients dh and dc by the state after a step; dc
+// becomes that by the cell before it. row are the gates after activation, cell and old the cells after and before the step.
 func lstmStepBack[T real](row, cell, old, z, dh, dc, p, tmp []T, f, g, hh *gate[T], couple bool) {
 	k := len(dh)
 	gi, o, gf, gc := row[:k], row[k:2*k], row[2*k:3*k], row[3*k:]

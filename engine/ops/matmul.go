@@ -42,7 +42,8 @@ func init() {
 				return err
 			}
 			if c.In[0].DType() == tensor.Float64 {
-				matmulForward(p, kernel.Dgemm, c, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), tensor.Data[float64](c.Out[0]))
+				matmulForward(p, kernel.Dgemm, c, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]),
+					tensor.Data[float64](c.Out[0]))
 			} else if r := keptRights(c, 1, p.nb, false, p.n, p.k, p.n); r != nil {
 				p.right(c, r, p.k, p.n, p.a, c.In[0].F32(), c.Out[0].F32())
 			} else {
@@ -64,7 +65,8 @@ func init() {
 			if in != 1 {
 				return graph.PerExample{}, fmt.Errorf("the parameter is the left factor: %w", graph.ErrNoGradient)
 			}
-			return graph.PerExample{Grad: b.Add(LinearPerExample, nil, n.In[0], dy[0]), Norm2: b.Add(LinearPerExampleNorm2, nil, n.In[0], dy[0])}, nil
+			return graph.PerExample{Grad: b.Add(LinearPerExample, nil, n.In[0], dy[0]),
+				Norm2: b.Add(LinearPerExampleNorm2, nil, n.In[0], dy[0])}, nil
 		},
 	})
 	like := graph.Formal{Name: "like", NoGrad: true}
@@ -227,7 +229,8 @@ func (p *matmul) forBatch(c *graph.RunCtx, count int, f func(c *graph.RunCtx, i 
 	}
 }
 
-// right is y [m,n] = x [m,k]·op(B) for each batch index, with the operands op(B) [k,n] in r; at is the index of x for each, nil for its own.
+// right is y [m,n] = x [m,k]·op(B) for each batch index, with the operands op(B) [k,n] in r; at is the index of x for each, nil for its
+// own.
 func (p *matmul) right(c *graph.RunCtx, r []*kernel.Right, k, n int, at []int, x, y []float32) {
 	m := p.m
 	if p.sharedB {

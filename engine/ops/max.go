@@ -2,7 +2,8 @@ package ops
 
 import "github.com/gtk-onnx/gtk/engine/graph"
 
-// Max is the largest of all operands, elementwise with broadcasting; NaN when one is. The gradient is shared equally among the operands that are it.
+// Max is the largest of all operands, elementwise with broadcasting; NaN when one is. The gradient is shared equally among the operands
+// that are it.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__Max.html
 var Max = new(graph.Spec)

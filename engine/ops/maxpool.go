@@ -10,7 +10,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// MaxPool is the largest element of each window of X [N,C,i…]; Indices are its places in the flattened X, the first in scan order of equal ones.
+// MaxPool is the largest element of each window of X [N,C,i…]; Indices are its places in the flattened X, the first in scan order of
+// equal ones.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__MaxPool.html. Deviation: storage_order 1 for Indices is refused.
 var MaxPool = new(graph.Spec)
@@ -25,8 +26,9 @@ var MaxPoolGather = new(graph.Spec)
 func init() {
 	def := graph.Def[poolAttrs]{
 		Name: "MaxPool", Role: graph.Pool, Since: []int{8, 10, 11, 12, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__MaxPool.html",
-		In:  []graph.Formal{{Name: "X", Types: []tensor.DType{tensor.Float32, tensor.Float64, tensor.Int8, tensor.Uint8}}},
-		Out: []graph.Formal{{Name: "Y"}, {Name: "Indices", Optional: true, NoGrad: true}, {Name: "Argmax", Optional: true, NoGrad: true, Private: true}},
+		In: []graph.Formal{{Name: "X", Types: []tensor.DType{tensor.Float32, tensor.Float64, tensor.Int8, tensor.Uint8}}},
+		Out: []graph.Formal{{Name: "Y"}, {Name: "Indices", Optional: true, NoGrad: true},
+			{Name: "Argmax", Optional: true, NoGrad: true, Private: true}},
 		Types: func(_ *poolAttrs, in, out []tensor.DType) error {
 			copy(out, []tensor.DType{in[0], tensor.Int64, tensor.Int32})
 			return nil

@@ -2,7 +2,8 @@ package ops
 
 import "github.com/gtk-onnx/gtk/engine/graph"
 
-// Min is the smallest of all operands, elementwise with broadcasting; NaN when one is. The gradient is shared equally among the operands that are it.
+// Min is the smallest of all operands, elementwise with broadcasting; NaN when one is. The gradient is shared equally among the operands
+// that are it.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__Min.html
 var Min = new(graph.Spec)

@@ -5,17 +5,19 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// NegativeLogLikelihoodLoss is -w[k]·input[n,k,…] for k = target[n,…], 0 where k is ignore_index; by reduction each [N,…], their sum, or their
-// mean weighted by w. The weights get no gradient.
+// NegativeLogLikelihoodLoss is -w[k]·input[n,k,…] for k = target[n,…], 0 where k is ignore_index; by reduction each [N,…], their sum, or
+// their mean weighted by w. The weights get no gradient.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__NegativeLogLikelihoodLoss.html
 var NegativeLogLikelihoodLoss = new(graph.Spec)
 
 func init() {
 	define(NegativeLogLikelihoodLoss, graph.Def[lossAttrs]{
-		Name: "NegativeLogLikelihoodLoss", Since: []int{12, 13, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__NegativeLogLikelihoodLoss.html",
+		Name: "NegativeLogLikelihoodLoss", Since: []int{12, 13, 22},
+		Doc: "https://onnx.ai/onnx/operators/onnx__NegativeLogLikelihoodLoss.html",
 		In: []graph.Formal{
-			{Name: "input", Types: floats}, {Name: "target", Types: indexes, NoGrad: true}, {Name: "weight", Types: floats, Optional: true, NoGrad: true},
+			{Name: "input", Types: floats}, {Name: "target", Types: indexes, NoGrad: true},
+			{Name: "weight", Types: floats, Optional: true, NoGrad: true},
 		},
 		Out: []graph.Formal{{Name: "loss"}},
 		Infer: func(a *lossAttrs, c *graph.InferCtx) error {

@@ -350,7 +350,8 @@ func (p *problem) runOnce(pool *parallel.Pool, feeds map[string]*tensor.Tensor, 
 	return runCopied(prog, in)
 }
 
-func (p *problem) compile(pool *parallel.Pool, feeds map[string]*tensor.Tensor, fetch []graph.Value) (*exec.Program, []*tensor.Tensor, error) {
+func (p *problem) compile(pool *parallel.Pool, feeds map[string]*tensor.Tensor, fetch []graph.Value) (*exec.Program, []*tensor.Tensor,
+	error) {
 	prog, err := exec.Compile(p.g, fetch, pool)
 	if err != nil {
 		return nil, nil, err

@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// PatchGram is UᵀU/P for the P patches, as rows of U [P,n], that a convolution sees of its input: the uncentred second moment of what its weights
-// are multiplied with, [n,n] with n = C·k. Inputs X, and W for its shape. The patches of all images count.
+// PatchGram is UᵀU/P for the P patches, as rows of U [P,n], that a convolution sees of its input: the uncentred second moment of what its
+// weights are multiplied with, [n,n] with n = C·k. Inputs X, and W for its shape. The patches of all images count.
 var PatchGram = new(graph.Spec)
 
 // RidgeSolve is B·(S + lambda·I)⁻¹ for B [m,n…], flattened to m rows, and a symmetric positive semidefinite S [n,n].
@@ -75,7 +75,8 @@ func init() {
 				l[i*n+i] += float64(a.Lambda)
 			}
 			if !cholesky(l, n) {
-				return fmt.Errorf("the second moment of the layer's input plus %v·I is not positive definite: is the input finite?", a.Lambda)
+				return fmt.Errorf("the second moment of the layer's input plus %v·I is not positive definite: is the input finite?",
+					a.Lambda)
 			}
 			b, out := c.In[0].F32(), c.Out[0].F32()
 			if n == 0 || len(b)%n != 0 {

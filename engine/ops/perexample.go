@@ -10,14 +10,15 @@ import (
 )
 
 // gemmFunc is the form of kernel.Sgemm and kernel.Dgemm.
-type gemmFunc[T float32 | float64] func(p *parallel.Pool, tA, tB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T, c []T, ldc int)
+type gemmFunc[T float32 | float64] func(p *parallel.Pool, tA, tB bool, m, n, k int, alpha T, a []T, lda int, b []T, ldb int, beta T,
+	c []T, ldc int)
 
-// LinearPerExample is, for X [N,…,K] and dY [N,…,M], the product X[i]ᵀ·dY[i] of each example summed over the axes between: [N,K,M], the gradient
-// of each example by the right factor of X·W.
+// LinearPerExample is, for X [N,…,K] and dY [N,…,M], the product X[i]ᵀ·dY[i] of each example summed over the axes between: [N,K,M], the
+// gradient of each example by the right factor of X·W.
 var LinearPerExample = new(graph.Spec)
 
-// LinearPerExampleNorm2 is the squared Frobenius norm of LinearPerExample, [N], without making it: for one position per example the product
-// of the squared norms, for T positions the inner product of the two T×T Gram matrices when that is cheaper than the K×M product.
+// LinearPerExampleNorm2 is the squared Frobenius norm of LinearPerExample, [N], without making it: for one position per example the
+// product of the squared norms, for T positions the inner product of the two T×T Gram matrices when that is cheaper than the K×M product.
 //
 // Source: Goodfellow 2015 (arXiv 1510.01799); Bu et al. 2022 (arXiv 2205.10683), "mixed ghost".
 var LinearPerExampleNorm2 = new(graph.Spec)
@@ -52,7 +53,8 @@ func init() {
 				return err
 			}
 			if c.In[0].DType() == tensor.Float64 {
-				linearGrad(c.Pool, l, kernel.Dgemm, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), tensor.Data[float64](c.Out[0]))
+				linearGrad(c.Pool, l, kernel.Dgemm, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]),
+					tensor.Data[float64](c.Out[0]))
 			} else {
 				linearGrad(c.Pool, l, kernel.Sgemm, c.In[0].F32(), c.In[1].F32(), c.Out[0].F32())
 			}
@@ -76,7 +78,8 @@ func init() {
 				return err
 			}
 			if c.In[0].DType() == tensor.Float64 {
-				linearNorm2(c.Pool, l, kernel.Dgemm, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), tensor.Data[float64](c.Out[0]))
+				linearNorm2(c.Pool, l, kernel.Dgemm, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]),
+					tensor.Data[float64](c.Out[0]))
 			} else {
 				linearNorm2(c.Pool, l, kernel.Sgemm, c.In[0].F32(), c.In[1].F32(), c.Out[0].F32())
 			}
@@ -132,7 +135,8 @@ type linear struct{ n, t, k, m int }
 
 func linearDims(x, dy tensor.Shape) (linear, error) {
 	if len(x) < 2 || len(x) != len(dy) || !x[:len(x)-1].Equal(dy[:len(dy)-1]) {
-		return linear{}, fmt.Errorf("input X of shape %v and dY of shape %v do not pair by example and position: %w", x, dy, graph.ErrNoGradient)
+		return linear{}, fmt.Errorf("input X of shape %v and dY of shape %v do not pair by example and position: %w", x, dy,
+			graph.ErrNoGradient)
 	}
 	r := len(x)
 	return linear{n: x[0], t: product(x[1 : r-1]), k: x[r-1], m: dy[r-1]}, nil
@@ -141,7 +145,8 @@ func linearDims(x, dy tensor.Shape) (linear, error) {
 func linearGrad[T float32 | float64](p *parallel.Pool, l linear, gemm gemmFunc[T], x, dy, out []T) {
 	p.For(l.n, 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			gemm(nil, true, false, l.k, l.m, l.t, 1, x[i*l.t*l.k:][:l.t*l.k], l.k, dy[i*l.t*l.m:][:l.t*l.m], l.m, 0, out[i*l.k*l.m:][:l.k*l.m], l.m)
+			gemm(nil, true, false, l.k, l.m, l.t, 1, x[i*l.t*l.k:][:l.t*l.k], l.k, dy[i*l.t*l.m:][:l.t*l.m], l.m, 0,
+				out[i*l.k*l.m:][:l.k*l.m], l.m)
 		}
 	})
 }

@@ -49,6 +49,7 @@ func inferPool(a *poolAttrs, c *graph.InferCtx) error {
 // pool is the geometry in the form of the pooling kernels.
 func (g *convGeometry) pool(includePad bool) *kernel.PoolParams {
 	return &kernel.PoolParams{
-		Planes: g.n * g.c, In: g.in, Out: g.out, Kernel: g.k, Stride: g.stride, Dilation: g.dil, PadBegin: g.a, PadEnd: g.b, CountIncludePad: includePad,
+		Planes: g.n * g.c, In: g.in, Out: g.out, Kernel: g.k, Stride: g.stride, Dilation: g.dil, PadBegin: g.a, PadEnd: g.b,
+		CountIncludePad: includePad,
 	}
 }

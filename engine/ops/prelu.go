@@ -24,7 +24,8 @@ func init() {
 	out := []graph.Formal{{Name: "Y"}}
 	doc := "https://onnx.ai/onnx/operators/onnx__PRelu.html"
 	define(PRelu, graph.Def[noAttrs]{
-		Name: "PRelu", Role: graph.Activation, Since: []int{7, 9, 16}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}}, Types: sameOperands[noAttrs],
+		Name: "PRelu", Role: graph.Activation, Since: []int{7, 9, 16}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
+		Types: sameOperands[noAttrs],
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error { return inferPRelu(c, c.Shape(1)) },
 		Run:   func(_ *noAttrs, c *graph.RunCtx) error { return runPRelu(c, c.In[1].Shape()) },
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
@@ -45,7 +46,8 @@ func init() {
 		},
 	})
 	define(new(graph.Spec), graph.Def[noAttrs]{
-		Name: "PRelu", Role: graph.Activation, Since: []int{1, 6}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}}, Types: sameOperands[noAttrs],
+		Name: "PRelu", Role: graph.Activation, Since: []int{1, 6}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
+		Types: sameOperands[noAttrs],
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			s, err := channelAxis.align(c.Shape(0), c.Shape(1))
 			if err != nil {

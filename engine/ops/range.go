@@ -22,7 +22,8 @@ func init() {
 	define(Range, graph.Def[rangeAttrs]{
 		Name: "Range", Since: []int{11, 27}, Doc: "https://onnx.ai/onnx/operators/onnx__Range.html",
 		In: []graph.Formal{
-			{Name: "start", NoGrad: true, Types: types}, {Name: "limit", NoGrad: true, Types: types}, {Name: "delta", NoGrad: true, Types: types},
+			{Name: "start", NoGrad: true, Types: types}, {Name: "limit", NoGrad: true, Types: types},
+			{Name: "delta", NoGrad: true, Types: types},
 		},
 		Out: []graph.Formal{{Name: "output"}},
 		Infer: func(_ *rangeAttrs, c *graph.InferCtx) error {

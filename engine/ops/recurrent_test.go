@@ -8,9 +8,11 @@ func init() {
 		return []arg{w(3, 2, 2), w(d, gates*2, 2), w(d, gates*2, 2), w(d, 4*gates)}
 	}
 	for op, gates := range map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4} {
-		register(opCase{op: op, name: "clip", attrs: is("hidden_size", 2, "clip", 0.7), in: weights(gates, 1), outs: 2, whole: true, tol: 1e-3})
+		register(opCase{op: op, name: "clip", attrs: is("hidden_size", 2, "clip", 0.7), in: weights(gates, 1), outs: 2, whole: true,
+			tol: 1e-3})
 	}
-	for _, name := range strings.Fields("Relu Tanh Sigmoid Affine LeakyRelu ThresholdedRelu ScaledTanh HardSigmoid Elu Softsign Softplus") {
+	for _, name := range strings.Fields("Relu Tanh Sigmoid Affine LeakyRelu ThresholdedRelu ScaledTanh HardSigmoid Elu Softsign " +
+		"Softplus") {
 		attrs := is("hidden_size", 2, "activations", []string{name, name}, "direction", "bidirectional")
 		switch name {
 		case "Affine", "ScaledTanh", "HardSigmoid":

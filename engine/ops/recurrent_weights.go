@@ -14,8 +14,8 @@ type recurrentForm struct {
 	t               bool
 }
 
-// weights is the product with rows from, from+1 … of the weights in input i, [directions, rows, columns], of direction dir; op is the transpose
-// if t. Weights that never change are kept as the products read them.
+// weights is the product with rows from, from+1 … of the weights in input i, [directions, rows, columns], of direction dir; op is the
+// transpose if t. Weights that never change are kept as the products read them.
 func weights[T real](c *graph.RunCtx, l *recurrent, i, dir, from, rows int, t bool) times[T] {
 	cols := c.In[i].Dim(2)
 	b := part(reals[T](c.In[i]), l.d, dir)[from*cols:][:rows*cols]

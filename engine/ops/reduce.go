@@ -65,8 +65,8 @@ func (r reduceNode) reduce(op *graph.Spec, x graph.Value) graph.Value {
 	return r.Add(op, &reduceAttrs{KeepDims: r.attrs.KeepDims, NoopEmpty: r.attrs.NoopEmpty}, in...)
 }
 
-// ReduceBack is a reduced value, repeated along the axes that were reduced and, with mean, divided by how often: inputs the value, X and the axes.
-// Its output has X's shape.
+// ReduceBack is a reduced value, repeated along the axes that were reduced and, with mean, divided by how often: inputs the value, X and
+// the axes. Its output has X's shape.
 var ReduceBack = new(graph.Spec)
 
 type reduceBackAttrs struct {
@@ -79,7 +79,8 @@ type reduceBackAttrs struct {
 func init() {
 	define(ReduceBack, graph.Def[reduceBackAttrs]{
 		Domain: Private, Name: "ReduceBack", Since: []int{1}, Doc: "gradient of ReduceSum",
-		In:  []graph.Formal{{Name: "Y", Types: floats}, {Name: "like", NoGrad: true}, {Name: "axes", Optional: true, NoGrad: true, Types: int64s}},
+		In: []graph.Formal{{Name: "Y", Types: floats}, {Name: "like", NoGrad: true},
+			{Name: "axes", Optional: true, NoGrad: true, Types: int64s}},
 		Out: []graph.Formal{{Name: "X"}}, InPlace: [][2]int{{0, 0}},
 		Infer: func(a *reduceBackAttrs, c *graph.InferCtx) error {
 			axes := a.Axes

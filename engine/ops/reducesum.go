@@ -55,8 +55,8 @@ func lowerReduceSumLike(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Va
 	return []graph.Value{b.Add(Reshape, nil, sum, l)}, nil
 }
 
-// sumInto is out = x summed over the axes along which out, aligned with the last axes of x, broadcasts. The two may share storage when they
-// have as many elements.
+// sumInto is out = x summed over the axes along which out, aligned with the last axes of x, broadcasts. The two may share storage when
+// they have as many elements.
 func sumInto(c *graph.RunCtx, out, x *tensor.Tensor) error {
 	s, l := x.Shape(), out.Shape()
 	if s.Len() == l.Len() {

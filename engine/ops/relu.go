@@ -17,7 +17,8 @@ var ReluGrad = new(graph.Spec)
 func init() {
 	define(Relu, graph.Def[noAttrs]{
 		Name: "Relu", Role: graph.Activation, Since: []int{1, 6, 13, 14}, Doc: "https://onnx.ai/onnx/operators/onnx__Relu.html",
-		In:      []graph.Formal{{Name: "X", Types: []tensor.DType{tensor.Float32, tensor.Float64, tensor.Int8, tensor.Int16, tensor.Int32, tensor.Int64}}},
+		In: []graph.Formal{{Name: "X", Types: []tensor.DType{tensor.Float32, tensor.Float64, tensor.Int8, tensor.Int16, tensor.Int32,
+			tensor.Int64}}},
 		Out:     []graph.Formal{{Name: "Y"}},
 		InPlace: [][2]int{{0, 0}},
 		Infer:   sameShape[noAttrs],

@@ -7,8 +7,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 )
 
-// repeat is a node that runs its body again and again: Loop or Scan. Input i of the node, but for shift, is formal input i of the body, or is
-// scanned for it; output o of the node is body output lead+o, the last one or all of them stacked.
+// repeat is a node that runs its body again and again: Loop or Scan. Input i of the node, but for shift, is formal input i of the body,
+// or is scanned for it; output o of the node is body output lead+o, the last one or all of them stacked.
 type repeat struct {
 	n      *graph.Node
 	k      int       // index of the body

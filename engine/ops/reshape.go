@@ -27,7 +27,8 @@ type reshapeOldAttrs struct {
 
 func init() {
 	define(Reshape, graph.Def[reshapeAttrs]{
-		Name: "Reshape", Role: graph.View, Since: []int{5, 13, 14, 19, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Reshape.html",
+		Name: "Reshape", Role: graph.View, Since: []int{5, 13, 14, 19, 21, 23, 24, 25},
+		Doc: "https://onnx.ai/onnx/operators/onnx__Reshape.html",
 		In:  []graph.Formal{{Name: "data"}, {Name: "shape", NoGrad: true, Types: int64s}},
 		Out: []graph.Formal{{Name: "reshaped"}}, View: true,
 		Infer: func(a *reshapeAttrs, c *graph.InferCtx) error {

@@ -25,7 +25,8 @@ var Upsample = new(graph.Spec)
 
 var upsample7, upsample1 = new(graph.Spec), new(graph.Spec)
 
-// ResizeGrad is the transpose of Resize: dY spread over the elements that Resize takes, in the shape of like. Inputs dY, like, roi, scales, sizes.
+// ResizeGrad is the transpose of Resize: dY spread over the elements that Resize takes, in the shape of like. Inputs dY, like, roi,
+// scales, sizes.
 var ResizeGrad = new(graph.Spec)
 
 type resizeAttrs struct {
@@ -86,7 +87,8 @@ func init() {
 		},
 	})
 	upsample := graph.Def[upsampleAttrs]{
-		Name: "Resize", Role: graph.Pool, Since: []int{10}, Doc: doc, In: []graph.Formal{x, {Name: "scales", NoGrad: true, Types: float}}, Out: out,
+		Name: "Resize", Role: graph.Pool, Since: []int{10}, Doc: doc, In: []graph.Formal{x, {Name: "scales", NoGrad: true, Types: float}},
+		Out:   out,
 		Check: func(a *upsampleAttrs, _ *graph.Node) error { return upsampling(a.Mode).check() },
 		Infer: func(a *upsampleAttrs, c *graph.InferCtx) error {
 			return inferResize(upsampling(a.Mode), c, noValue, planValue(c, 1), noValue)

@@ -12,7 +12,8 @@ var RMSNormalization = new(graph.Spec)
 
 func init() {
 	define(RMSNormalization, graph.Def[layerNormAttrs]{
-		Name: "RMSNormalization", Role: graph.Normalisation, Since: []int{23}, Doc: "https://onnx.ai/onnx/operators/onnx__RMSNormalization.html",
+		Name: "RMSNormalization", Role: graph.Normalisation, Since: []int{23},
+		Doc:     "https://onnx.ai/onnx/operators/onnx__RMSNormalization.html",
 		In:      []graph.Formal{{Name: "X", Types: floats}, {Name: "scale", Types: floats, Weight: true}},
 		Out:     []graph.Formal{{Name: "Y"}, {Name: "inv_rms", Optional: true, NoGrad: true, Private: true}},
 		InPlace: [][2]int{{0, 0}},

@@ -27,7 +27,8 @@ func init() {
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
 			n := c.In[0].Dim(-1)
 			rows := c.In[0].Len() / max(n, 1)
-			kernel.Sgemm(c.Pool, true, false, n, n, rows, 1/float32(max(rows, 1)), c.In[0].F32(), n, c.In[0].F32(), n, 0, c.Out[0].F32(), n)
+			kernel.Sgemm(c.Pool, true, false, n, n, rows, 1/float32(max(rows, 1)), c.In[0].F32(), n, c.In[0].F32(), n, 0, c.Out[0].F32(),
+				n)
 			return nil
 		},
 	})

@@ -12,7 +12,8 @@ import (
 // Scan runs its body for each slice of its scan inputs, carries values from one iteration to the next, and stacks the body's further
 // outputs. Its gradient is a Scan in the other direction: see backward. That of version 8 has none.
 //
-// Source: https://onnx.ai/onnx/operators/onnx__Scan.html. Deviation: when there is no iteration, the outputs that would be stacked have shape [0].
+// Source: https://onnx.ai/onnx/operators/onnx__Scan.html. Deviation: when there is no iteration, the outputs that would be stacked have
+// shape [0].
 var Scan = new(graph.Spec)
 
 // scan8 is the version with a batch axis and sequence lengths.
@@ -34,8 +35,9 @@ type scan8Attrs struct {
 func init() {
 	out := []graph.Formal{{Name: "final_state_and_scan_outputs", Variadic: true}}
 	define(Scan, graph.Def[scanAttrs]{
-		Name: "Scan", Role: graph.Control, Since: []int{9, 11, 16, 19, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Scan.html",
-		In: []graph.Formal{{Name: "initial_state_and_scan_inputs", Variadic: true}}, Out: out,
+		Name: "Scan", Role: graph.Control, Since: []int{9, 11, 16, 19, 21, 23, 24, 25},
+		Doc: "https://onnx.ai/onnx/operators/onnx__Scan.html",
+		In:  []graph.Formal{{Name: "initial_state_and_scan_inputs", Variadic: true}}, Out: out,
 		Infer: func(*scanAttrs, *graph.InferCtx) error { return graph.ErrAtRun },
 		Check: func(a *scanAttrs, n *graph.Node) error { return checkScan(n, a.NumScanInputs, n.NumIn) },
 		Run: func(a *scanAttrs, c *graph.RunCtx) error {

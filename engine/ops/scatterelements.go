@@ -9,8 +9,8 @@ import (
 // ScatterElements is data with the elements that indices address along an axis replaced by updates, or combined with them by
 // reduction: add, mul, max or min. Which of several updates of one element replaces it is the last one's, in row-major order.
 //
-// Source: https://onnx.ai/onnx/operators/onnx__ScatterElements.html. Deviations: reduction mul has no gradient; the gradient of max and min
-// goes to every operand that has the result's value.
+// Source: https://onnx.ai/onnx/operators/onnx__ScatterElements.html. Deviations: reduction mul has no gradient; the gradient of max and
+// min goes to every operand that has the result's value.
 var ScatterElements = new(graph.Spec)
 
 // Scatter is the name that ScatterElements had before opset 11.
@@ -35,7 +35,8 @@ func init() {
 				return err
 			}
 			if !c.Shape(1).Equal(c.Shape(2)) || c.DType(0) != c.DType(2) {
-				return fmt.Errorf("updates are %v%v for indices of shape %v and data of type %v", c.DType(2), c.Shape(2), c.Shape(1), c.DType(0))
+				return fmt.Errorf("updates are %v%v for indices of shape %v and data of type %v", c.DType(2), c.Shape(2), c.Shape(1),
+					c.DType(0))
 			}
 			c.Out(0, c.Shape(0)...)
 			return nil

@@ -25,15 +25,17 @@ func init() {
 	in, out := []graph.Formal{{Name: "X", Types: floats}}, []graph.Formal{{Name: "Y"}}
 	doc := "https://onnx.ai/onnx/operators/onnx__Selu.html"
 	define(Selu, graph.Def[seluAttrs]{
-		Name: "Selu", Role: graph.Activation, Since: []int{6, 22}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}}, Infer: sameShape[seluAttrs],
-		Run: func(a *seluAttrs, c *graph.RunCtx) error { return runSelu(c, a) },
+		Name: "Selu", Role: graph.Activation, Since: []int{6, 22}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
+		Infer: sameShape[seluAttrs],
+		Run:   func(a *seluAttrs, c *graph.RunCtx) error { return runSelu(c, a) },
 		Grad: func(a *seluAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return gradSelu(a, b, n, dy[0]), nil
 		},
 	})
 	define(new(graph.Spec), graph.Def[seluOldAttrs]{
-		Name: "Selu", Role: graph.Activation, Since: []int{1}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}}, Infer: sameShape[seluOldAttrs],
-		Run: func(a *seluOldAttrs, c *graph.RunCtx) error { return runSelu(c, (*seluAttrs)(a)) },
+		Name: "Selu", Role: graph.Activation, Since: []int{1}, Doc: doc, In: in, Out: out, InPlace: [][2]int{{0, 0}},
+		Infer: sameShape[seluOldAttrs],
+		Run:   func(a *seluOldAttrs, c *graph.RunCtx) error { return runSelu(c, (*seluAttrs)(a)) },
 		Grad: func(a *seluOldAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return gradSelu((*seluAttrs)(a), b, n, dy[0]), nil
 		},

@@ -56,7 +56,8 @@ func init() {
 		},
 	})
 	define(sliceOld, graph.Def[sliceOldAttrs]{
-		Name: "Slice", Role: graph.Move, Since: []int{1}, Doc: doc, In: []graph.Formal{{Name: "data"}}, Out: []graph.Formal{{Name: "output"}},
+		Name: "Slice", Role: graph.Move, Since: []int{1}, Doc: doc, In: []graph.Formal{{Name: "data"}},
+		Out: []graph.Formal{{Name: "output"}},
 		Infer: func(a *sliceOldAttrs, c *graph.InferCtx) error {
 			r, err := newRanges(c.Shape(0), a.Starts, a.Ends, a.Axes, nil)
 			if err != nil {
@@ -231,7 +232,8 @@ func addBack(b *graph.Builder, dy, like graph.Value, move func(index graph.Value
 	zero, one := b.Const(tensor.Scalar(int64(0))), b.Const(tensor.Scalar(int64(1)))
 	index := b.Add(Reshape, nil, b.Add(Range, nil, zero, size, one), shape)
 	at := b.Add(Reshape, nil, move(index), b.Ints(-1))
-	zeros := b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: floatScalar(b.DType(dy), 0).Reshape(1)}, b.Add(Reshape, nil, size, b.Ints(1)))
+	zeros := b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: floatScalar(b.DType(dy), 0).Reshape(1)},
+		b.Add(Reshape, nil, size, b.Ints(1)))
 	sum := b.Add(ScatterElements, &scatterAttrs{Axis: 0, Reduction: "add"}, zeros, at, b.Add(Reshape, nil, dy, b.Ints(-1)))
 	return b.Add(Reshape, nil, sum, shape)
 }

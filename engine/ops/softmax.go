@@ -47,7 +47,8 @@ func init() {
 				return err
 			}
 			if c.In[0].DType() == tensor.Float64 {
-				kernel.SoftmaxGrad(c.Pool, tensor.Data[float64](c.Out[0]), tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), outer, n, inner, a.Log)
+				kernel.SoftmaxGrad(c.Pool, tensor.Data[float64](c.Out[0]), tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]),
+					outer, n, inner, a.Log)
 			} else {
 				kernel.SoftmaxGrad(c.Pool, c.Out[0].F32(), c.In[0].F32(), c.In[1].F32(), outer, n, inner, a.Log)
 			}
@@ -130,8 +131,8 @@ func defineSoftmax(s *graph.Spec, name string, log bool) {
 	})
 }
 
-// SoftmaxAxis is the axis that n, a Softmax, LogSoftmax or Hardmax, runs over, as in the file; flat says that it runs over all axes behind it too. Of other
-// nodes it is 0.
+// SoftmaxAxis is the axis that n, a Softmax, LogSoftmax or Hardmax, runs over, as in the file; flat says that it runs over all axes
+// behind it too. Of other nodes it is 0.
 func SoftmaxAxis(n *graph.Node) (axis int, flat bool) {
 	switch a := n.Attrs.(type) {
 	case *softmaxAttrs:

@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// SoftmaxCrossEntropyLoss is -w[k]·log_softmax(scores)[n,k,…] for k = labels[n,…], 0 where k is ignore_index; by reduction each [N,…], their
-// sum, or their mean weighted by w. The second output is log_softmax(scores). The weights get no gradient.
+// SoftmaxCrossEntropyLoss is -w[k]·log_softmax(scores)[n,k,…] for k = labels[n,…], 0 where k is ignore_index; by reduction each [N,…],
+// their sum, or their mean weighted by w. The second output is log_softmax(scores). The weights get no gradient.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__SoftmaxCrossEntropyLoss.html
 var SoftmaxCrossEntropyLoss = new(graph.Spec)
@@ -18,7 +18,8 @@ func init() {
 	define(SoftmaxCrossEntropyLoss, graph.Def[lossAttrs]{
 		Name: "SoftmaxCrossEntropyLoss", Since: []int{12, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__SoftmaxCrossEntropyLoss.html",
 		In: []graph.Formal{
-			{Name: "scores", Types: floats}, {Name: "labels", Types: indexes, NoGrad: true}, {Name: "weights", Types: floats, Optional: true, NoGrad: true},
+			{Name: "scores", Types: floats}, {Name: "labels", Types: indexes, NoGrad: true},
+			{Name: "weights", Types: floats, Optional: true, NoGrad: true},
 		},
 		Out: []graph.Formal{{Name: "output"}, {Name: "log_prob", Optional: true}},
 		Infer: func(a *lossAttrs, c *graph.InferCtx) error {
@@ -85,9 +86,11 @@ func softmaxCrossEntropy[T floatElem](a *lossAttrs, c *graph.RunCtx) error {
 	}
 	bad := -1
 	if t := c.In[1]; t.DType() == tensor.Int32 {
-		bad = kernel.SoftmaxCrossEntropy(c.Pool, each, logp, tensor.Data[T](c.In[0]), tensor.Data[int32](t), weightsOf[T](c), ignore, d.outer, d.n, d.inner)
+		bad = kernel.SoftmaxCrossEntropy(c.Pool, each, logp, tensor.Data[T](c.In[0]), tensor.Data[int32](t), weightsOf[T](c), ignore,
+			d.outer, d.n, d.inner)
 	} else {
-		bad = kernel.SoftmaxCrossEntropy(c.Pool, each, logp, tensor.Data[T](c.In[0]), t.I64(), weightsOf[T](c), ignore, d.outer, d.n, d.inner)
+		bad = kernel.SoftmaxCrossEntropy(c.Pool, each, logp, tensor.Data[T](c.In[0]), t.I64(), weightsOf[T](c), ignore, d.outer, d.n,
+			d.inner)
 	}
 	if bad >= 0 {
 		return errLabel(c.In[1], bad, d.n)

@@ -175,7 +175,8 @@ func operands(c *graph.RunCtx) []graph.Operand {
 	return in
 }
 
-// gradSplit joins the gradients of the parts again. The extent of a part that nobody reads is not known to the graph, so it is made to exist.
+// gradSplit joins the gradients of the parts again. The extent of a part that nobody reads is not known to the graph, so it is made to
+// exist.
 func gradSplit(at int, b *graph.Builder, n *graph.Node, dy []graph.Value) ([]graph.Value, error) {
 	parts := make([]graph.Value, len(n.Out))
 	for i := range parts {

@@ -40,7 +40,8 @@ func TestCopyStrided(t *testing.T) {
 	pool := parallel.New(2)
 	defer pool.Close()
 	r := rand.New(rand.NewPCG(1, 2))
-	types := []tensor.DType{tensor.Float32, tensor.Float64, tensor.Bool, tensor.Float16, tensor.Uint8, tensor.String, tensor.Complex128, tensor.Int4, tensor.Uint2}
+	types := []tensor.DType{tensor.Float32, tensor.Float64, tensor.Bool, tensor.Float16, tensor.Uint8, tensor.String, tensor.Complex128,
+		tensor.Int4, tensor.Uint2}
 	for trial := range 300 {
 		d := types[trial%len(types)]
 		rank := r.IntN(5)

@@ -55,7 +55,8 @@ func (c opCase) scaled(elements int) (large opCase, ok bool) {
 
 // undivided are the operators whose kernels are one piece at any size: views, what runs bodies, shapes, and some that nobody has divided.
 var undivided = []string{
-	"If", "Loop", "Scan", "Identity", "Dropout", "CastLike", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape", "Size", "NonZero", "Range",
+	"If", "Loop", "Scan", "Identity", "Dropout", "CastLike", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape", "Size", "NonZero",
+	"Range",
 	"ConstantOfShape", "FillLike", "EyeLike", "GlobalMaxPool", "NegativeLogLikelihoodLoss", "Scatter", "ScatterElements",
 }
 

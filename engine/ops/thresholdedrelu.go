@@ -15,8 +15,9 @@ type thresholdedReluAttrs struct {
 
 func init() {
 	define(ThresholdedRelu, graph.Def[thresholdedReluAttrs]{
-		Name: "ThresholdedRelu", Role: graph.Activation, Since: []int{10, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__ThresholdedRelu.html",
-		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
+		Name: "ThresholdedRelu", Role: graph.Activation, Since: []int{10, 22},
+		Doc: "https://onnx.ai/onnx/operators/onnx__ThresholdedRelu.html",
+		In:  []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		InPlace: [][2]int{{0, 0}}, Infer: sameShape[thresholdedReluAttrs],
 		Run: func(a *thresholdedReluAttrs, c *graph.RunCtx) error {
 			k := float64(a.Alpha)

@@ -27,8 +27,10 @@ func TestGradientAtKinks(t *testing.T) {
 		{"two zeros", opCase{op: "ReduceProd", in: []arg{exactly(0, 0, 3)}}, [][]float64{{0, 0, 0}}},
 		{"norm of zero", opCase{op: "ReduceL2", in: []arg{exactly(0, 0)}}, [][]float64{{0, 0}}},
 		{"zero", opCase{op: "Abs", in: []arg{exactly(0)}}, [][]float64{{0}}},
-		{"bounds", opCase{op: "Clip", in: []arg{exactly(-2, -1, 0, 1, 2), given(tensor.Scalar(float32(-1))), given(tensor.Scalar(float32(1)))}}, [][]float64{{0, 1, 1, 1, 0}}},
-		{"zero to the power zero", opCase{op: "Pow", in: []arg{exactly(0, 0, 2), exactly(0, 2, 0)}}, [][]float64{{0, 0, 0}, {0, 0, 0.6931471805599453}}},
+		{"bounds", opCase{op: "Clip", in: []arg{exactly(-2, -1, 0, 1, 2), given(tensor.Scalar(float32(-1))),
+			given(tensor.Scalar(float32(1)))}}, [][]float64{{0, 1, 1, 1, 0}}},
+		{"zero to the power zero", opCase{op: "Pow", in: []arg{exactly(0, 0, 2), exactly(0, 2, 0)}},
+			[][]float64{{0, 0, 0}, {0, 0, 0.6931471805599453}}},
 		{"slope at zero", opCase{op: "LeakyRelu", attrs: is("alpha", 0.5), in: []arg{exactly(0, -1, 1)}}, [][]float64{{.5, .5, 1}}},
 	} {
 		p, err := c.c.build(tensor.Float64, false)

@@ -9,8 +9,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// TopK is the K largest elements along an axis, or the smallest with largest=0, in order, and their indices; of equal elements the one with the
-// lower index comes first. NaN counts as larger than anything.
+// TopK is the K largest elements along an axis, or the smallest with largest=0, in order, and their indices; of equal elements the one
+// with the lower index comes first. NaN counts as larger than anything.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__TopK.html. With sorted=0, which leaves the order open, they are in order too.
 var TopK = new(graph.Spec)

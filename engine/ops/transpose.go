@@ -21,8 +21,9 @@ func Perm(axes ...int) any { return &transposeAttrs{Perm: axes} }
 
 func init() {
 	define(Transpose, graph.Def[transposeAttrs]{
-		Name: "Transpose", Role: graph.View, Since: []int{1, 13, 21, 23, 24, 25}, Doc: "https://onnx.ai/onnx/operators/onnx__Transpose.html",
-		In: []graph.Formal{{Name: "data"}}, Out: []graph.Formal{{Name: "transposed"}},
+		Name: "Transpose", Role: graph.View, Since: []int{1, 13, 21, 23, 24, 25},
+		Doc: "https://onnx.ai/onnx/operators/onnx__Transpose.html",
+		In:  []graph.Formal{{Name: "data"}}, Out: []graph.Formal{{Name: "transposed"}},
 		Infer: func(a *transposeAttrs, c *graph.InferCtx) error {
 			s := c.Shape(0)
 			perm, err := a.perm(len(s))

@@ -51,8 +51,8 @@ func defineUnary(s *graph.Spec, d unary) {
 	define(s, def)
 }
 
-// defineGrad defines in s the private operator dX = f(ref, dY), linear in dY, where ref, called name in the formals, is X or Y. lower is the same
-// in simpler operators.
+// defineGrad defines in s the private operator dX = f(ref, dY), linear in dY, where ref, called name in the formals, is X or Y. lower is
+// the same in simpler operators.
 func defineGrad(s *graph.Spec, op, name string, fast func(p *parallel.Pool, dx, ref, dy []float32), f func(ref, dy float64) float64,
 	lower func(b *graph.Builder, ref, dy graph.Value) graph.Value) {
 	define(s, graph.Def[noAttrs]{
@@ -78,7 +78,9 @@ func map2(c *graph.RunCtx, f func(x, y float64) float64) error {
 		kernel.Map2(c.Pool, tensor.Data[float64](c.Out[0]), tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]), f)
 		return nil
 	}
-	kernel.Map2(c.Pool, c.Out[0].F32(), c.In[0].F32(), c.In[1].F32(), func(x, y float32) float32 { return float32(f(float64(x), float64(y))) })
+	kernel.Map2(c.Pool, c.Out[0].F32(), c.In[0].F32(), c.In[1].F32(), func(x, y float32) float32 {
+		return float32(f(float64(x), float64(y)))
+	})
 	return nil
 }
 

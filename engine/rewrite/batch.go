@@ -18,8 +18,8 @@ import (
 // memory; a class token or an initial state that was made for one example, which is repeated; sizes of a Resize and ends of a Slice. For
 // the fixed size every value keeps its shape. Every output must have the batch as its first axis.
 //
-// Shapes are no proof that examples do not mix: a maximum over all axes, or a Reshape [S,N,E] to [1,S·N·E], may go through. The caller must
-// compare values.
+// Shapes are no proof that examples do not mix: a maximum over all axes, or a Reshape [S,N,E] to [1,S·N·E], may go through. The caller
+// must compare values.
 func FreeBatch(g *graph.Graph, shapes []tensor.Shape, batched []bool) *graph.Graph {
 	var choices []int
 	for work := 0; work < maxWork; work += len(g.Nodes) + 1 {

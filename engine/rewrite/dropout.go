@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// TrainDropout puts the Dropout nodes of g into training mode and returns their seed, an int64 scalar: what they drop in a run follows from its
-// content at that time and from how many runs the same content has served. It is nil when g has no such node. Nodes
+// TrainDropout puts the Dropout nodes of g into training mode and returns their seed, an int64 scalar: what they drop in a run follows
+// from its content at that time and from how many runs the same content has served. It is nil when g has no such node. Nodes
 // whose mask is used or whose ratio is known only at run time stay as they are.
 func TrainDropout(g *graph.Graph) *tensor.Tensor {
 	t := tensor.Scalar(int64(0))

@@ -126,7 +126,8 @@ func TestEachRewriteOnGeneratedGraphs(t *testing.T) {
 		p := graphgen.New(r, graphgen.Options{Nodes: 24, Bodies: int(seed % 3), Dynamic: seed%5 == 4, Memory: seed%4 == 3})
 		fetch := slices.Clone(p.G.Outputs)
 		if seed%2 == 0 {
-			ds, err := grad.Reverse(p.G, []grad.Seed{grad.Ones(p.G, p.Loss)}, append(slices.Clone(p.Params), p.G.Inputs[:2]...), grad.Options{})
+			ds, err := grad.Reverse(p.G, []grad.Seed{grad.Ones(p.G, p.Loss)}, append(slices.Clone(p.Params), p.G.Inputs[:2]...),
+				grad.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -17,8 +17,8 @@ const maxFolded = 1 << 20
 const foldBytes = 32 << 20
 
 // Fold computes the nodes whose inputs are all constants and makes their outputs constants, and puts the chosen branch of an If
-// whose condition is constant in its place. Parameters are not constants, and nodes that compute or read a value of except, which the caller
-// wants to differentiate by, stay.
+// whose condition is constant in its place. Parameters are not constants, and nodes that compute or read a value of except, which the
+// caller wants to differentiate by, stay.
 func Fold(g *graph.Graph, except ...graph.Value) error {
 	stays := map[graph.Value]bool{}
 	for _, v := range except {

@@ -13,7 +13,8 @@ const conv = "a = Conv(x, w, b; pads=[1,1,1,1]) | "
 func TestFuse(t *testing.T) {
 	for _, e := range []example{
 		{name: "normalisation", nodes: conv + "y = BatchNormalization(a, s, o, m, v)", want: "Conv"},
-		{name: "normalisation without a bias", nodes: "a = Conv(x, w; pads=[1,1,1,1]) | y = BatchNormalization(a, s, o, m, v)", want: "Conv"},
+		{name: "normalisation without a bias", nodes: "a = Conv(x, w; pads=[1,1,1,1]) | y = BatchNormalization(a, s, o, m, v)",
+			want: "Conv"},
 		{name: "normalisation and activation", nodes: conv + "n = BatchNormalization(a, s, o, m, v) | y = Relu(n)", want: "Conv"},
 		{name: "a chain", nodes: conv + "n = Add(a, c) | p = Mul(c, n) | q = Sub(c, p) | u = Div(q, c) | d = Sub(u, c) | y = Relu(d)",
 			want: "Conv"},
@@ -21,8 +22,10 @@ func TestFuse(t *testing.T) {
 		{name: "a constant of every position", nodes: conv + "y = Add(a, wide)", want: "Conv Add"},
 		{name: "a division by zero", nodes: conv + "y = Div(a, zero)", want: "Conv Div"},
 		{name: "a constant divided", nodes: conv + "y = Div(c, a)", want: "Conv Div"},
-		{name: "transposed", nodes: "a = ConvTranspose(x, wt, b) | n = BatchNormalization(a, s, o, m, v) | y = Mul(n, c)", want: "ConvTranspose"},
-		{name: "a dense layer", nodes: "a = Gemm(r, g, gb; alpha=2.5, beta=0.5) | n = Add(a, k) | p = Mul(k, n) | y = Relu(p)", want: "Gemm"},
+		{name: "transposed", nodes: "a = ConvTranspose(x, wt, b) | n = BatchNormalization(a, s, o, m, v) | y = Mul(n, c)",
+			want: "ConvTranspose"},
+		{name: "a dense layer", nodes: "a = Gemm(r, g, gb; alpha=2.5, beta=0.5) | n = Add(a, k) | p = Mul(k, n) | y = Relu(p)",
+			want: "Gemm"},
 		{name: "a dense layer without a bias", nodes: "a = Gemm(r, g; alpha=2.5, beta=0.5) | y = Sub(k, a)", want: "Gemm"},
 		{name: "a clamp", nodes: conv + "y = Clip(a, lo, hi)", want: "Conv"},
 		{name: "a clamp of a dense layer", nodes: "a = Gemm(r, g) | y = Clip(a, lo, hi)", want: "Gemm"},
@@ -42,7 +45,8 @@ func TestFuse(t *testing.T) {
 		{name: "kept", nodes: conv + "y = Relu(a)", keep: "a", want: "Conv Relu"},
 		{name: "kept later", nodes: conv + "n = BatchNormalization(a, s, o, m, v) | y = Relu(n)", keep: "n", want: "Conv Relu"},
 		{name: "kept weights", nodes: conv + "y = BatchNormalization(a, s, o, m, v)", keep: "w", want: "Conv BatchNormalization"},
-		{name: "kept scale", nodes: conv + "n = BatchNormalization(a, s, o, m, v) | y = Relu(n)", keep: "s", want: "Conv BatchNormalization"},
+		{name: "kept scale", nodes: conv + "n = BatchNormalization(a, s, o, m, v) | y = Relu(n)", keep: "s",
+			want: "Conv BatchNormalization"},
 		{name: "trained weights", plain: true, nodes: conv + "n = BatchNormalization(a, s, o, m, v) | y = Relu(n)",
 			want: "Conv BatchNormalization"},
 		{name: "an activation of trained weights", plain: true, nodes: conv + "y = Relu(a)", want: "Conv"},
@@ -61,7 +65,8 @@ func TestFuse(t *testing.T) {
 
 // TestFuseFrozen leaves alone the nodes that a rewrite has marked.
 func TestFuseFrozen(t *testing.T) {
-	example{name: "frozen", nodes: conv + "n = BatchNormalization(a, s, o, m, v) | y = Relu(n)", want: "Conv BatchNormalization Relu"}.check(t,
+	example{name: "frozen", nodes: conv + "n = BatchNormalization(a, s, o, m, v) | y = Relu(n)",
+		want: "Conv BatchNormalization Relu"}.check(t,
 		func(t *testing.T, g *graph.Graph, keep []graph.Value) {
 			rewrite.Freeze(g, nil)
 			for _, n := range g.Nodes {

@@ -22,7 +22,8 @@ func TestLowerPrivate(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 81))
 		p := graphgen.New(r, graphgen.Options{Nodes: 8, Bodies: int(seed % 3)})
 		fetch := slices.Clone(p.G.Outputs)
-		ds, err := grad.Reverse(p.G, []grad.Seed{grad.Ones(p.G, p.Loss)}, append(slices.Clone(p.Params), p.G.Inputs[:2]...), grad.Options{})
+		ds, err := grad.Reverse(p.G, []grad.Seed{grad.Ones(p.G, p.Loss)}, append(slices.Clone(p.Params), p.G.Inputs[:2]...),
+			grad.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}

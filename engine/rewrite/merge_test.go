@@ -47,7 +47,8 @@ func TestMergeLeaves(t *testing.T) {
 	identity := func(_ *graph.Builder, x graph.Value) graph.Value { return x }
 	var fetch []graph.Value
 	for range 2 {
-		fetch = append(fetch, b.Add(ops.DropoutTrain, attrs, x, seed), branches(t, b, "if", true, x, identity, identity), b.Add(ops.Exp, nil, x))
+		fetch = append(fetch, b.Add(ops.DropoutTrain, attrs, x, seed), branches(t, b, "if", true, x, identity, identity),
+			b.Add(ops.Exp, nil, x))
 	}
 	for _, n := range g.Nodes {
 		n.Frozen = n.Op == ops.Exp
@@ -61,7 +62,8 @@ func TestMergeLeaves(t *testing.T) {
 	g = graph.New("")
 	b = graph.NewBuilder(g)
 	x = g.AddInput("x", tensor.Float32, nil)
-	for _, c := range []*tensor.Tensor{tensor.From([]float32{1, 2}, 2), tensor.From([]float32{1, 2}, 2), tensor.From([]float32{1, 2}, 1, 2),
+	for _, c := range []*tensor.Tensor{tensor.From([]float32{1, 2}, 2), tensor.From([]float32{1, 2}, 2),
+		tensor.From([]float32{1, 2}, 1, 2),
 		tensor.From([]float32{1, 3}, 2)} {
 		fetch = append(fetch, b.Add(ops.Add, nil, x, b.Const(c)))
 	}
@@ -133,8 +135,9 @@ func TestDead(t *testing.T) {
 		body.Outputs = []graph.Value{in.Add(ops.Neg, nil, v)}
 		bodies = append(bodies, &graph.Body{Attr: attr, G: body})
 	}
-	n := b.AddControl("if", ops.If, nil, []graph.Value{b.Const(tensor.Scalar(true))}, []bool{true}, bodies, []graph.Value{unused, x, unused,
-		x})
+	n := b.AddControl("if", ops.If, nil, []graph.Value{b.Const(tensor.Scalar(true))}, []bool{true}, bodies,
+		[]graph.Value{unused, x, unused,
+			x})
 	rewrite.Dead(g, n.Out)
 	if len(n.In) != 3 || n.In[1] != x || n.In[2] != x || len(n.Bodies[0].G.Nodes) != 1 || len(n.Bodies[1].G.Inputs) != 1 {
 		t.Errorf("the bodies have %d and %d nodes and read %v", len(n.Bodies[0].G.Nodes), len(n.Bodies[1].G.Nodes), n.In)
@@ -156,7 +159,8 @@ func TestSink(t *testing.T) {
 		}
 		inner := graph.New("inner")
 		ib := graph.NewBuilder(inner)
-		p, q, r := inner.AddInput("p", tensor.Float32, nil), inner.AddInput("q", tensor.Float32, nil), inner.AddInput("r", tensor.Float32, nil)
+		p, q, r := inner.AddInput("p", tensor.Float32, nil), inner.AddInput("q", tensor.Float32, nil),
+			inner.AddInput("r", tensor.Float32, nil)
 		inner.Outputs = []graph.Value{ib.Add(ops.Add, nil, ib.Add(ops.Mul, nil, p, q), r)}
 		n := in.AddControl("inner", ops.If, nil, []graph.Value{in.Const(tensor.Scalar(true))}, []bool{true},
 			[]*graph.Body{{Attr: "then_branch", G: inner}, {Attr: "else_branch", G: inner.Clone()}}, append(caps, caps...))
@@ -174,7 +178,8 @@ func TestSink(t *testing.T) {
 	for _, body := range n.Bodies {
 		inner := body.G.Nodes[0]
 		if len(body.G.Inputs) != 2 || len(inner.Bodies[0].G.Inputs) != 2 || len(inner.Bodies[1].G.Inputs) != 2 {
-			t.Errorf("%s captures %d values, the branches in it %d and %d, want 2: the input and the parameter", body.Attr, len(body.G.Inputs),
+			t.Errorf("%s captures %d values, the branches in it %d and %d, want 2: the input and the parameter", body.Attr,
+				len(body.G.Inputs),
 				len(inner.Bodies[0].G.Inputs), len(inner.Bodies[1].G.Inputs))
 		}
 	}

@@ -12,7 +12,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// TestTrainBatchNorm normalises by the statistics of the batch and returns the running ones moved towards them, where these are parameters.
+// TestTrainBatchNorm normalises by the statistics of the batch and returns the running ones moved towards them, where these are
+// parameters.
 func TestTrainBatchNorm(t *testing.T) {
 	for _, constant := range []bool{false, true} {
 		g := graph.New("")

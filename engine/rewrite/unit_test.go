@@ -26,7 +26,8 @@ type example struct {
 func (e example) network(t *testing.T) (g *graph.Graph, keep []graph.Value, feeds []*tensor.Tensor) {
 	t.Helper()
 	text := testkit.Text{In: []string{"x[N,2,4,4]", "r[N,4]"}, Out: []string{"y"}, Init: map[string]*tensor.Tensor{}}
-	for name, shape := range map[string][]int{"w": {2, 2, 3, 3}, "wt": {2, 2, 2, 2}, "b": {2}, "s": {2}, "o": {2}, "m": {2}, "c": {2, 1, 1},
+	for name, shape := range map[string][]int{"w": {2, 2, 3, 3}, "wt": {2, 2, 2, 2}, "b": {2}, "s": {2}, "o": {2}, "m": {2},
+		"c":   {2, 1, 1},
 		"one": {1}, "k": {3},
 		"wide": {1, 2, 4, 4}, "g": {4, 3}, "gb": {3}} {
 		text.Init[name] = testkit.RandN(uint64(len(name)+shape[0]), shape...)

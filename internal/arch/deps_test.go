@@ -140,7 +140,8 @@ func TestImports(t *testing.T) {
 				}
 			}
 			for outside, places := range only {
-				if strings.HasPrefix(p, outside) && !slices.ContainsFunc(places, func(x string) bool { return pkg == x || strings.HasPrefix(pkg, x+"/") }) {
+				if strings.HasPrefix(p, outside) &&
+					!slices.ContainsFunc(places, func(x string) bool { return pkg == x || strings.HasPrefix(pkg, x+"/") }) {
 					t.Errorf("%s imports %s, which only %v may", f, p, places)
 				}
 			}

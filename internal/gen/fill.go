@@ -80,7 +80,8 @@ func fill(page, text string) (string, error) {
 		}
 		make, ok := sections[name]
 		if !ok {
-			return "", fmt.Errorf("%w", &registry.UnknownError{Kind: "generated part", Name: name, Known: slices.Sorted(maps.Keys(sections))})
+			return "", fmt.Errorf("%w", &registry.UnknownError{Kind: "generated part", Name: name,
+				Known: slices.Sorted(maps.Keys(sections))})
 		}
 		body, err := make(context{page, strings.TrimSpace(arg)})
 		if err != nil {

@@ -26,7 +26,8 @@ func TestFill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(got, "before\n<!-- generated:global-flags -->\n| flag |") || !strings.HasSuffix(got, "<!-- /generated -->\nafter\n") || strings.Contains(got, "old") {
+	if !strings.HasPrefix(got, "before\n<!-- generated:global-flags -->\n| flag |") ||
+		!strings.HasSuffix(got, "<!-- /generated -->\nafter\n") || strings.Contains(got, "old") {
 		t.Errorf("filled page:\n%s", got)
 	}
 	if !strings.Contains(got, "| `--threads value` | threads to use; 0 means all processors | `0` | `GTK_THREADS` |") {
@@ -48,7 +49,8 @@ func TestFill(t *testing.T) {
 
 func TestParseHelp(t *testing.T) {
 	const help = "NAME:\n   gtk x\n\nOPTIONS:\n   --out FILE, -o FILE             FILE to write\n" +
-		"   --input A=B [ --input A=B ]  what (default: 3) [$GTK_INPUT]\n   --bare\n\n   pictures\n\n   --mean value  of the (grey) picture\n\nMORE:\n   --no  no\n"
+		"   --input A=B [ --input A=B ]  what (default: 3) [$GTK_INPUT]\n   --bare\n\n   pictures\n\n   --mean value  of the (grey) " +
+		"picture\n\nMORE:\n   --no  no\n"
 	got := parseHelp(help, "OPTIONS")
 	want := []flagLine{
 		{"--out FILE, -o FILE", "FILE to write", ""},
@@ -72,7 +74,8 @@ func TestParseHelp(t *testing.T) {
 func TestCheckReportsEveryStaleFile(t *testing.T) {
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"go.mod": "module x\n", "README.md": "<!-- generated:losses -->\n<!-- /generated -->\n", "docs/a.md": "<!-- generated:losses -->\n<!-- /generated -->\n",
+		"go.mod": "module x\n", "README.md": "<!-- generated:losses -->\n<!-- /generated -->\n",
+		"docs/a.md":                   "<!-- generated:losses -->\n<!-- /generated -->\n",
 		"engine/graph/zz_versions.go": "package graph\n",
 	} {
 		path := filepath.Join(root, name)

@@ -151,7 +151,9 @@ func operatorSummary(c context) (string, error) {
 			}
 		}
 	}
-	return fmt.Sprintf("%d operators in %d versions, %d of the %d that ONNX 1.22 has in `ai.onnx`, the others older ones that it has dropped. %d have a gradient, "+
-		"%d a second one, %d a rule for per-example gradients. %d private operators serve gradients and fusion. The %s also says what is missing.",
+	return fmt.Sprintf("%d operators in %d versions, %d of the %d that ONNX 1.22 has in `ai.onnx`, the others older ones that it has "+
+		"dropped. %d have a gradient, "+
+		"%d a second one, %d a rule for per-example gradients. %d private operators serve gradients and fusion. The %s also says what "+
+		"is missing.",
 		len(rows), versions, known, main, gradient, second, per, len(private), c.link("whole table", "docs/operators.md")), nil
 }

@@ -71,7 +71,8 @@ func (m *maker) loop() bool {
 	m.b.Fail(b.Err())
 	trips := m.r.IntN(5)
 	outs := []bool{true, trips > 0} // of no trip, nobody knows the shape of what is stacked
-	n := m.b.AddControl(fmt.Sprintf("loop%d", len(m.vals)), ops.Loop, nil, []graph.Value{m.b.Const(tensor.Scalar(int64(trips))), 0, x.v}, outs,
+	n := m.b.AddControl(fmt.Sprintf("loop%d", len(m.vals)), ops.Loop, nil, []graph.Value{m.b.Const(tensor.Scalar(int64(trips))), 0, x.v},
+		outs,
 		[]*graph.Body{{Attr: "body", G: g, Formals: 3}}, in.captured)
 	if n != nil {
 		m.push(n.Out[0], x.shape...)

@@ -6,7 +6,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// steps are what step chooses from, each as often as its weight says; they return false when there is no value that they can be applied to.
+// steps are what step chooses from, each as often as its weight says; they return false when there is no value that they can be applied
+// to.
 var steps []func(*maker) bool
 
 func init() { // since bodies have steps in turn
@@ -14,7 +15,8 @@ func init() { // since bodies have steps in turn
 		weight int
 		f      func(*maker) bool
 	}{
-		{2, (*maker).unary}, {2, (*maker).binary}, {1, (*maker).broadcast}, {1, (*maker).constant}, {1, (*maker).view}, {1, (*maker).transpose},
+		{2, (*maker).unary}, {2, (*maker).binary}, {1, (*maker).broadcast}, {1, (*maker).constant}, {1, (*maker).view},
+		{1, (*maker).transpose},
 		{1, (*maker).concat}, {1, (*maker).split}, {1, (*maker).slice}, {4, (*maker).layer}, {1, (*maker).pool}, {1, (*maker).dense},
 		{1, (*maker).attention}, {2, (*maker).recurrent}, {1, (*maker).normalise}, {1, (*maker).reduce}, {1, (*maker).choose},
 		{1, (*maker).branch}, {1, (*maker).loop}, {1, (*maker).computedShape}, {1, (*maker).mixExamples},

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// The best of the runs is reported: the machine may have other work. Layers of well-known networks: (n, c, h, w, m, kh, kw, stride, pad, group).
+// The best of the runs is reported: the machine may have other work. Layers of well-known networks: (n, c, h, w, m, kh, kw, stride, pad,
+// group).
 var convLayers = []struct {
 	name string
 	cp   ConvParams

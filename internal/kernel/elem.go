@@ -49,27 +49,28 @@ type vectors struct {
 	leakyGrad                                                vec2s
 	clip                                                     func(out, a []float32, lo, hi float32)
 	clipGrad                                                 func(out, x, dy []float32, lo, hi float32)
-	affine, affineRelu                                       func(out, a []float32, s, b float32)           // s*a + b
-	axpy                                                     vec2s                                          // s*x + y
-	lin2                                                     func(out, x, y []float32, s, t, b float32)     // s*x + t*y + b
-	lin2Mask                                                 func(out, x, y, m []float32, s, t, b float32)  // the same, x counts where m > 0
-	normRow                                                  func(out, x, w, b []float32, s, t float32)     // (s*x + t)*w + b
-	normGradRow                                              func(out, dy, w, x []float32, s, t, b float32) // s*dy*w + t*x + b
-	normParam                                                func(dw, db, dy, x []float32, s, t float32)    // dw += dy*(s*x + t), db += dy
-	maxArg                                                   func(best, arg, x []float32, s float32)        // where x > best: best = x, arg = s
-	momentum                                                 func(buf, u []float32, mu, in, nag, own float32)
-	adam                                                     func(u, m, v []float32, b1, n1, b2, n2, c1, c2, eps float32)
-	diffGrad                                                 func(u, m, v, prev []float32, b1, n1, b2, n2, c1, c2, eps float32)
-	sum, absSum                                              func(a []float32) float64
-	dot                                                      func(a, b []float32) float64
-	sumDot                                                   func(a, b []float32) (s, t float64)       // Σa, Σab
-	sumDotMask                                               func(a, b, m []float32) (s, t float64)    // the same, a counts where m > 0
-	sumDot3                                                  func(a, b, c []float32) (s, t float64)    // Σab, Σabc
-	maxOf, minOf                                             func(a []float32) float32                 // n ≥ lanes; NaN when there is one
-	expSum                                                   func(out, a []float32, m float32) float64 // out = e^(a-m), and the sum
-	acc                                                      func(acc []float64, x []float32)          // acc += x, n a multiple of lanes
-	split2                                                   func(even, odd, x []float32)              // n a multiple of lanes
-	lanes                                                    int
+	affine, affineRelu                                       func(out, a []float32, s, b float32)       // s*a + b
+	axpy                                                     vec2s                                      // s*x + y
+	lin2                                                     func(out, x, y []float32, s, t, b float32) // s*x + t*y + b
+	// the same, x counts where m > 0
+	lin2Mask     func(out, x, y, m []float32, s, t, b float32)
+	normRow      func(out, x, w, b []float32, s, t float32)     // (s*x + t)*w + b
+	normGradRow  func(out, dy, w, x []float32, s, t, b float32) // s*dy*w + t*x + b
+	normParam    func(dw, db, dy, x []float32, s, t float32)    // dw += dy*(s*x + t), db += dy
+	maxArg       func(best, arg, x []float32, s float32)        // where x > best: best = x, arg = s
+	momentum     func(buf, u []float32, mu, in, nag, own float32)
+	adam         func(u, m, v []float32, b1, n1, b2, n2, c1, c2, eps float32)
+	diffGrad     func(u, m, v, prev []float32, b1, n1, b2, n2, c1, c2, eps float32)
+	sum, absSum  func(a []float32) float64
+	dot          func(a, b []float32) float64
+	sumDot       func(a, b []float32) (s, t float64)       // Σa, Σab
+	sumDotMask   func(a, b, m []float32) (s, t float64)    // the same, a counts where m > 0
+	sumDot3      func(a, b, c []float32) (s, t float64)    // Σab, Σabc
+	maxOf, minOf func(a []float32) float32                 // n ≥ lanes; NaN when there is one
+	expSum       func(out, a []float32, m float32) float64 // out = e^(a-m), and the sum
+	acc          func(acc []float64, x []float32)          // acc += x, n a multiple of lanes
+	split2       func(even, odd, x []float32)              // n a multiple of lanes
+	lanes        int
 }
 
 // vec are the loops in use.

@@ -11,10 +11,14 @@ func TestBinaryBroadcast(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(7, 8))
 		for _, c := range []struct{ a, b, out []int }{
-			{[]int{}, []int{}, []int{}}, {[]int{3}, []int{}, []int{3}}, {[]int{}, []int{3}, []int{3}}, {[]int{2, 3}, []int{2, 3}, []int{2, 3}},
-			{[]int{2, 3}, []int{3}, []int{2, 3}}, {[]int{2, 1}, []int{1, 3}, []int{2, 3}}, {[]int{2, 3, 4, 5}, []int{3, 1, 1}, []int{2, 3, 4, 5}},
-			{[]int{2, 3, 4, 5}, []int{2, 1, 1, 5}, []int{2, 3, 4, 5}}, {[]int{4, 1, 6}, []int{5, 1}, []int{4, 5, 6}}, {[]int{0, 3}, []int{3}, []int{0, 3}},
-			{[]int{40000}, []int{1}, []int{40000}}, {[]int{1}, []int{1}, []int{2, 3}}, {[]int{300, 1}, []int{1, 200}, []int{300, 200}}, {[]int{1, 1, 1}, []int{7}, []int{1, 1, 7}},
+			{[]int{}, []int{}, []int{}}, {[]int{3}, []int{}, []int{3}}, {[]int{}, []int{3}, []int{3}},
+			{[]int{2, 3}, []int{2, 3}, []int{2, 3}},
+			{[]int{2, 3}, []int{3}, []int{2, 3}}, {[]int{2, 1}, []int{1, 3}, []int{2, 3}},
+			{[]int{2, 3, 4, 5}, []int{3, 1, 1}, []int{2, 3, 4, 5}},
+			{[]int{2, 3, 4, 5}, []int{2, 1, 1, 5}, []int{2, 3, 4, 5}}, {[]int{4, 1, 6}, []int{5, 1}, []int{4, 5, 6}},
+			{[]int{0, 3}, []int{3}, []int{0, 3}},
+			{[]int{40000}, []int{1}, []int{40000}}, {[]int{1}, []int{1}, []int{2, 3}}, {[]int{300, 1}, []int{1, 200}, []int{300, 200}},
+			{[]int{1, 1, 1}, []int{7}, []int{1, 1, 7}},
 		} {
 			a, b := randF32(r, size(c.a)), randF32(r, size(c.b))
 			ops := []struct {
@@ -85,9 +89,12 @@ func TestIntegerOps(t *testing.T) {
 		op         BinaryOp[int32, int32]
 		a, b, want int32
 	}{
-		{"div", DivOp[int32](), 7, -2, -3}, {"div0", DivOp[int32](), 7, 0, 0}, {"divmin", DivOp[int32](), math.MinInt32, -1, math.MinInt32},
-		{"mod", ModOp[int32](), -7, 3, 2}, {"mod", ModOp[int32](), 7, -3, -2}, {"mod0", ModOp[int32](), 7, 0, 0}, {"fmod", FModOp[int32](), -7, 3, -1},
-		{"pow", PowOp[int32](), -3, 3, -27}, {"pow", PowOp[int32](), 2, -1, 0}, {"pow", PowOp[int32](), -1, -3, -1}, {"pow", PowOp[int32](), 0, 0, 1},
+		{"div", DivOp[int32](), 7, -2, -3}, {"div0", DivOp[int32](), 7, 0, 0},
+		{"divmin", DivOp[int32](), math.MinInt32, -1, math.MinInt32},
+		{"mod", ModOp[int32](), -7, 3, 2}, {"mod", ModOp[int32](), 7, -3, -2}, {"mod0", ModOp[int32](), 7, 0, 0},
+		{"fmod", FModOp[int32](), -7, 3, -1},
+		{"pow", PowOp[int32](), -3, 3, -27}, {"pow", PowOp[int32](), 2, -1, 0}, {"pow", PowOp[int32](), -1, -3, -1},
+		{"pow", PowOp[int32](), 0, 0, 1},
 	} {
 		if got := binaryScalar(c.op, c.a, c.b); got != [3]int32{c.want, c.want, c.want} {
 			t.Errorf("%s(%d, %d) = %v, want %d", c.name, c.a, c.b, got, c.want)
@@ -165,8 +172,10 @@ func TestHalf(t *testing.T) {
 		exp, frac  int
 		overflowAt float32
 	}{
-		{"half", func(o []float32, i []uint16) { HalfToF32(nil, o, i) }, func(o []uint16, i []float32) { F32ToHalf(nil, o, i) }, 5, 10, 65520},
-		{"bfloat", func(o []float32, i []uint16) { BFloatToF32(nil, o, i) }, func(o []uint16, i []float32) { F32ToBFloat(nil, o, i) }, 8, 7, 3.3961775e38},
+		{"half", func(o []float32, i []uint16) { HalfToF32(nil, o, i) }, func(o []uint16, i []float32) { F32ToHalf(nil, o, i) }, 5, 10,
+			65520},
+		{"bfloat", func(o []float32, i []uint16) { BFloatToF32(nil, o, i) }, func(o []uint16, i []float32) { F32ToBFloat(nil, o, i) }, 8,
+			7, 3.3961775e38},
 	} {
 		f.to(out, in)
 		bias, top := 1<<(f.exp-1)-1, 1<<f.exp-1

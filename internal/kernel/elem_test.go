@@ -24,7 +24,8 @@ func randF32(r *rand.Rand, n int) []float32 {
 
 // specialF32 is randF32 with special values among them.
 func specialF32(r *rand.Rand, n int) []float32 {
-	special := []float64{0, math.Copysign(0, -1), inf, -inf, nan, 1e-40, -1e-42, 1, -1, 0.625, 88.7, -88, -103.5, 89.5, 1e30, -1e30, 3, 6, 4, 3.9, -3.9}
+	special := []float64{0, math.Copysign(0, -1), inf, -inf, nan, 1e-40, -1e-42, 1, -1, 0.625, 88.7, -88, -103.5, 89.5, 1e30, -1e30, 3, 6,
+		4, 3.9, -3.9}
 	x := randF32(r, n)
 	for i := range x {
 		switch r.IntN(6) {
@@ -104,29 +105,60 @@ var elemCases = []struct {
 	run  func(p *parallel.Pool, out, a, b, c []float32)
 	want func(x ...float64) float64
 }{
-	{"Add", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { AddF32(p, o, a, b) }, func(x ...float64) float64 { return x[0] + x[1] }},
-	{"Sub", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { SubF32(p, o, a, b) }, func(x ...float64) float64 { return x[0] - x[1] }},
-	{"Mul", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { MulF32(p, o, a, b) }, func(x ...float64) float64 { return x[0] * x[1] }},
-	{"Div", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { each2(p, o, a, b, vec.div) }, func(x ...float64) float64 { return x[0] / x[1] }},
-	{"Max", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { each2(p, o, a, b, vec.max) }, func(x ...float64) float64 { return refMax(x[0], x[1]) }},
-	{"Min", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { each2(p, o, a, b, vec.min) }, func(x ...float64) float64 { return refMin(x[0], x[1]) }},
-	{"AddScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.adds, 1.5)) }, func(x ...float64) float64 { return x[0] + 1.5 }},
-	{"RSubScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.rsubs, 1.5)) }, func(x ...float64) float64 { return 1.5 - x[0] }},
-	{"MulScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { MulScalarF32(p, o, a, 1.5) }, func(x ...float64) float64 { return 1.5 * x[0] }},
-	{"DivScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { DivScalarF32(p, o, a, 1.5) }, func(x ...float64) float64 { return x[0] / 1.5 }},
-	{"RDivScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { RDivScalarF32(p, o, a, 1.5) }, func(x ...float64) float64 { return 1.5 / x[0] }},
-	{"MaxScalar", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.maxs, 0.5)) }, func(x ...float64) float64 { return refMax(x[0], 0.5) }},
-	{"MinScalar", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.mins, 0.5)) }, func(x ...float64) float64 { return refMin(x[0], 0.5) }},
-	{"Relu", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { ReluF32(p, o, a) }, func(x ...float64) float64 { return refMax(x[0], 0) }},
+	{"Add", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { AddF32(p, o, a, b) }, func(x ...float64) float64 {
+		return x[0] + x[1]
+	}},
+	{"Sub", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { SubF32(p, o, a, b) }, func(x ...float64) float64 {
+		return x[0] - x[1]
+	}},
+	{"Mul", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { MulF32(p, o, a, b) }, func(x ...float64) float64 {
+		return x[0] * x[1]
+	}},
+	{"Div", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { each2(p, o, a, b, vec.div) }, func(x ...float64) float64 {
+		return x[0] / x[1]
+	}},
+	{"Max", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { each2(p, o, a, b, vec.max) }, func(x ...float64) float64 {
+		return refMax(x[0], x[1])
+	}},
+	{"Min", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { each2(p, o, a, b, vec.min) }, func(x ...float64) float64 {
+		return refMin(x[0], x[1])
+	}},
+	{"AddScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.adds, 1.5)) },
+		func(x ...float64) float64 { return x[0] + 1.5 }},
+	{"RSubScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.rsubs, 1.5)) },
+		func(x ...float64) float64 { return 1.5 - x[0] }},
+	{"MulScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { MulScalarF32(p, o, a, 1.5) }, func(x ...float64) float64 {
+		return 1.5 * x[0]
+	}},
+	{"DivScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { DivScalarF32(p, o, a, 1.5) }, func(x ...float64) float64 {
+		return x[0] / 1.5
+	}},
+	{"RDivScalar", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { RDivScalarF32(p, o, a, 1.5) }, func(x ...float64) float64 {
+		return 1.5 / x[0]
+	}},
+	{"MaxScalar", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.maxs, 0.5)) }, func(x ...float64) float64 {
+		return refMax(x[0], 0.5)
+	}},
+	{"MinScalar", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { each1(p, o, a, with(vec.mins, 0.5)) }, func(x ...float64) float64 {
+		return refMin(x[0], 0.5)
+	}},
+	{"Relu", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { ReluF32(p, o, a) }, func(x ...float64) float64 {
+		return refMax(x[0], 0)
+	}},
 	{"Abs", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { AbsF32(p, o, a) }, ref1(math.Abs)},
 	{"Neg", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { NegF32(p, o, a) }, func(x ...float64) float64 { return -x[0] }},
 	{"Sqrt", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { SqrtF32(p, o, a) }, ref1(math.Sqrt)},
 	{"Exp", 1.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { ExpF32(p, o, a) }, ref1(math.Exp)},
 	{"Sigmoid", 2.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { SigmoidF32(p, o, a) }, ref1(refSigmoid)},
-	{"Tanh", 5, 1.5e-43, func(p *parallel.Pool, o, a, _, _ []float32) { TanhF32(p, o, a) }, ref1(math.Tanh)}, // p(x²)·x is below the normal numbers when x is
+	// p(x²)·x is below the normal numbers when x is
+	{"Tanh", 5, 1.5e-43, func(p *parallel.Pool, o, a, _, _ []float32) { TanhF32(p, o, a) }, ref1(math.Tanh)},
 	{"Erf", 2, 0, func(p *parallel.Pool, o, a, _, _ []float32) { ErfF32(p, o, a) }, ref1(math.Erf)},
-	{"Silu", 3.5, 8e-44, func(p *parallel.Pool, o, a, _, _ []float32) { SiluF32(p, o, a) }, func(x ...float64) float64 { return x[0] * refSigmoid(x[0]) }},
-	{"Gelu", 4, 3e-7, func(p *parallel.Pool, o, a, _, _ []float32) { GeluF32(p, o, a) }, func(x ...float64) float64 { return x[0] * 0.5 * (1 + math.Erf(x[0]/math.Sqrt2)) }},
+	{"Silu", 3.5, 8e-44, func(p *parallel.Pool, o, a, _, _ []float32) { SiluF32(p, o, a) }, func(x ...float64) float64 {
+		return x[0] * refSigmoid(x[0])
+	}},
+	{"Gelu", 4, 3e-7, func(p *parallel.Pool, o, a, _, _ []float32) { GeluF32(p, o, a) }, func(x ...float64) float64 {
+		return x[0] * 0.5 * (1 + math.Erf(x[0]/math.Sqrt2))
+	}},
 	// The tolerance of GeluTanh is x/2 times the error of tanh near -1.
 	{"GeluTanh", 4, 6e-7, func(p *parallel.Pool, o, a, _, _ []float32) { GeluTanhF32(p, o, a) }, func(x ...float64) float64 {
 		return x[0] * 0.5 * (1 + math.Tanh(geluScale*(x[0]+0.044715*x[0]*x[0]*x[0])))
@@ -134,24 +166,36 @@ var elemCases = []struct {
 	{"HardSwish", 4, 1e-7, func(p *parallel.Pool, o, a, _, _ []float32) { HardSwishF32(p, o, a) }, func(x ...float64) float64 {
 		return x[0] * refMin(1, refMax(0, x[0]/6+0.5))
 	}},
-	{"HardSigmoid", 2, 1e-7, func(p *parallel.Pool, o, a, _, _ []float32) { HardSigmoidF32(p, o, a, 0.2, 0.5) }, func(x ...float64) float64 {
-		return refMin(1, refMax(0, 0.2*x[0]+0.5))
-	}},
+	{"HardSigmoid", 2, 1e-7, func(p *parallel.Pool, o, a, _, _ []float32) { HardSigmoidF32(p, o, a, 0.2, 0.5) },
+		func(x ...float64) float64 {
+			return refMin(1, refMax(0, 0.2*x[0]+0.5))
+		}},
 	{"LeakyRelu", 0.5, 0, func(p *parallel.Pool, o, a, _, _ []float32) { LeakyReluF32(p, o, a, 0.25) }, func(x ...float64) float64 {
 		return when(x[0] >= 0 || x[0] != x[0], x[0]) + when(x[0] < 0, x[0]*0.25)
 	}},
-	{"Clip", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { ClipF32(p, o, a, -0.5, 0.75) }, func(x ...float64) float64 { return refMin(refMax(x[0], -0.5), 0.75) }},
-	{"ReluGrad", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { ReluGradF32(p, o, a, b) }, func(x ...float64) float64 { return when(x[0] > 0, x[1]) }},
-	{"LeakyReluGrad", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { LeakyReluGradF32(p, o, a, b, 0.25) }, func(x ...float64) float64 {
-		return when(x[0] > 0, x[1]) + when(!(x[0] > 0), x[1]*0.25)
+	{"Clip", 0, 0, func(p *parallel.Pool, o, a, _, _ []float32) { ClipF32(p, o, a, -0.5, 0.75) }, func(x ...float64) float64 {
+		return refMin(refMax(x[0], -0.5), 0.75)
 	}},
-	{"ClipGrad", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { ClipGradF32(p, o, a, b, -0.5, 1) }, func(x ...float64) float64 { return when(-0.5 <= x[0] && x[0] <= 1, x[1]) }},
+	{"ReluGrad", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { ReluGradF32(p, o, a, b) }, func(x ...float64) float64 {
+		return when(x[0] > 0, x[1])
+	}},
+	{"LeakyReluGrad", 0.5, 0, func(p *parallel.Pool, o, a, b, _ []float32) { LeakyReluGradF32(p, o, a, b, 0.25) },
+		func(x ...float64) float64 {
+			return when(x[0] > 0, x[1]) + when(!(x[0] > 0), x[1]*0.25)
+		}},
+	{"ClipGrad", 0, 0, func(p *parallel.Pool, o, a, b, _ []float32) { ClipGradF32(p, o, a, b, -0.5, 1) }, func(x ...float64) float64 {
+		return when(-0.5 <= x[0] && x[0] <= 1, x[1])
+	}},
 	{"SigmoidGrad", 2, 1e-6, func(p *parallel.Pool, o, a, b, _ []float32) { SigmoidGradF32(p, o, a, b) }, nil},
 	{"GeluGrad", 8, 1e-6, func(p *parallel.Pool, o, a, b, _ []float32) { GeluGradF32(p, o, a, b) }, nil},
 	{"GeluTanhGrad", 8, 2e-6, func(p *parallel.Pool, o, a, b, _ []float32) { GeluTanhGradF32(p, o, a, b) }, nil},
 	{"TanhGrad", 2, 1e-6, func(p *parallel.Pool, o, a, b, _ []float32) { TanhGradF32(p, o, a, b) }, nil},
-	{"Affine", 1, 2e-6, func(p *parallel.Pool, o, a, _, _ []float32) { AffineF32(p, o, a, 1.25, -2) }, func(x ...float64) float64 { return 1.25*x[0] - 2 }},
-	{"ScaleAdd", 1, 2e-6, func(p *parallel.Pool, o, a, b, _ []float32) { ScaleAddF32(p, o, a, b, 1.25) }, func(x ...float64) float64 { return 1.25*x[0] + x[1] }},
+	{"Affine", 1, 2e-6, func(p *parallel.Pool, o, a, _, _ []float32) { AffineF32(p, o, a, 1.25, -2) }, func(x ...float64) float64 {
+		return 1.25*x[0] - 2
+	}},
+	{"ScaleAdd", 1, 2e-6, func(p *parallel.Pool, o, a, b, _ []float32) { ScaleAddF32(p, o, a, b, 1.25) }, func(x ...float64) float64 {
+		return 1.25*x[0] + x[1]
+	}},
 	{"Lin2", 1, 4e-6, func(p *parallel.Pool, o, a, b, _ []float32) {
 		each2(p, o, a, b, func(o, a, b []float32) { vec.lin2(o, a, b, 1.25, 0.5, 3) })
 	}, func(x ...float64) float64 { return 1.25*x[0] + 0.5*x[1] + 3 }},

@@ -31,17 +31,20 @@ type Epilogue struct {
 //		for p := range k { s += op(A)[i,p] * op(B)[p,j] }
 //		c[i*ldc+j] = alpha*s + beta*c[i*ldc+j]
 //	}}
-func Sgemm(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+func Sgemm(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32,
+	c []float32, ldc int) {
 	SgemmEx(p, tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, nil)
 }
 
 // SgemmEx is Sgemm with an epilogue, nil for none.
-func SgemmEx(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int, epi *Epilogue) {
+func SgemmEx(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32,
+	c []float32, ldc int, epi *Epilogue) {
 	product(p, tA, tB, m, n, k, alpha, a, lda, b, ldb, nil, beta, c, ldc, epi)
 }
 
 // product is SgemmEx, with op(B) kept in right unless that is nil.
-func product(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, right *Right, beta float32,
+func product(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, right *Right,
+	beta float32,
 	c []float32, ldc int, epi *Epilogue) {
 	if m <= 0 || n <= 0 {
 		return
@@ -55,7 +58,8 @@ func product(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []floa
 		panic("kernel: gemm: C is too short")
 	}
 	if epi != nil {
-		if epi.RowBias != nil && len(epi.RowBias) < m || epi.ColBias != nil && len(epi.ColBias) < n || epi.Add != nil && len(epi.Add) < (m-1)*ldc+n {
+		if epi.RowBias != nil && len(epi.RowBias) < m || epi.ColBias != nil && len(epi.ColBias) < n || epi.Add != nil &&
+			len(epi.Add) < (m-1)*ldc+n {
 			panic("kernel: gemm: epilogue is too short")
 		}
 		g.epi = *epi

@@ -3,7 +3,8 @@ package kernel
 import "github.com/gtk-onnx/gtk/internal/parallel"
 
 // Dgemm is Sgemm in float64: C = alpha·op(A)·op(B) + beta·C.
-func Dgemm(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64, c []float64, ldc int) {
+func Dgemm(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float64, a []float64, lda int, b []float64, ldb int, beta float64,
+	c []float64, ldc int) {
 	if m <= 0 || n <= 0 {
 		return
 	}

@@ -37,7 +37,8 @@ func (r *Right) Packed() int {
 }
 
 // SgemmRight is SgemmEx with r as op(B), of the same bits.
-func SgemmRight(p *parallel.Pool, tA bool, m int, alpha float32, a []float32, lda int, r *Right, beta float32, c []float32, ldc int, epi *Epilogue) {
+func SgemmRight(p *parallel.Pool, tA bool, m int, alpha float32, a []float32, lda int, r *Right, beta float32, c []float32, ldc int,
+	epi *Epilogue) {
 	product(p, tA, r.t, m, r.n, r.k, alpha, a, lda, r.b, r.ld, r, beta, c, ldc, epi)
 }
 

@@ -44,7 +44,8 @@ func sameResult(t *testing.T, what string, a, b []float32) {
 }
 
 // naiveGemm is the definition of Sgemm with an epilogue, in float64.
-func naiveGemm(tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int, e *Epilogue) []float64 {
+func naiveGemm(tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int,
+	e *Epilogue) []float64 {
 	out := make([]float64, len(c))
 	for i := range c {
 		out[i] = float64(c[i])
@@ -149,7 +150,8 @@ func TestSgemm(t *testing.T) {
 					e.Clip, e.Lo, e.Hi = true, -1, 2
 				}
 			}
-			what := fmt.Sprintf("m=%d n=%d k=%d tA=%v tB=%v alpha=%v beta=%v ld=%d,%d,%d epilogue=%v", m, n, k, tA, tB, alpha, beta, lda, ldb, ldc, e != nil)
+			what := fmt.Sprintf("m=%d n=%d k=%d tA=%v tB=%v alpha=%v beta=%v ld=%d,%d,%d epilogue=%v", m, n, k, tA, tB, alpha, beta, lda,
+				ldb, ldc, e != nil)
 			want := naiveGemm(tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, e)
 			if e != nil && e.Add != nil && beta == 0 {
 				f := *e
@@ -264,8 +266,10 @@ func BenchmarkSgemm(b *testing.B) {
 	for _, s := range []struct {
 		m, n, k int
 		tA, tB  bool
-	}{{1, 1000, 512, false, true}, {1, 1000, 512, false, false}, {8, 1000, 512, false, true}, {64, 120, 400, false, true}, {64, 400, 120, false, false},
-		{120, 400, 64, true, false}, {64, 10, 84, false, true}, {64, 256, 64, false, true}, {197, 64, 64, false, true}, {197, 576, 192, false, true}, {6, 784, 25, false, false}} {
+	}{{1, 1000, 512, false, true}, {1, 1000, 512, false, false}, {8, 1000, 512, false, true}, {64, 120, 400, false, true},
+		{64, 400, 120, false, false},
+		{120, 400, 64, true, false}, {64, 10, 84, false, true}, {64, 256, 64, false, true}, {197, 64, 64, false, true},
+		{197, 576, 192, false, true}, {6, 784, 25, false, false}} {
 		b.Run(fmt.Sprintf("%dx%dx%d_%v_%v", s.m, s.n, s.k, s.tA, s.tB), func(b *testing.B) {
 			lda, ldb := s.k, s.n
 			if s.tA {

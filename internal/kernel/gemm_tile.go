@@ -55,7 +55,8 @@ type tileKernels struct {
 	masked bool            // columns of B past the last one are not read
 }
 
-var tileGeneric = tileKernels{lanes: 4, shapes: [][]func(*tile){{genericTile(1), genericTile(2), genericTile(3), genericTile(4)}}, mr: 4, nv: 1, masked: true}
+var tileGeneric = tileKernels{lanes: 4, shapes: [][]func(*tile){{genericTile(1), genericTile(2), genericTile(3), genericTile(4)}}, mr: 4,
+	nv: 1, masked: true}
 
 // tiles are the micro-kernels in use.
 var tiles = &tileGeneric

@@ -26,16 +26,20 @@ func loopsOf[T Float]() *rowLoops[T] {
 	f := &rowLoops[float32]{
 		sumDot: vec.sumDot, sumDotMask: vec.sumDotMask, sumDot3: vec.sumDot3, affine: vec.affine, affineRelu: vec.affineRelu,
 		lin2: vec.lin2, lin2Mask: vec.lin2Mask, normRow: vec.normRow, normGradRow: vec.normGradRow, normParam: vec.normParam,
-		max: vec.max, sub: vec.sub, mul: vec.mul, exp: vec.exp, sigmoid: vec.sigmoid, tanh: vec.tanh, expSum: vec.expSum, largest: vec.largest,
+		max: vec.max, sub: vec.sub, mul: vec.mul, exp: vec.exp, sigmoid: vec.sigmoid, tanh: vec.tanh, expSum: vec.expSum,
+		largest:    vec.largest,
 		accumulate: vec.accumulate, dot: vec.dot,
 	}
 	if f, ok := any(f).(*rowLoops[T]); ok {
 		return f
 	}
 	return &rowLoops[T]{
-		sumDot: plainSumDot[T], sumDotMask: plainSumDotMask[T], sumDot3: plainSumDot3[T], affine: plainAffine[T], affineRelu: plainAffineRelu[T],
-		lin2: plainLin2[T], lin2Mask: plainLin2Mask[T], normRow: plainNormRow[T], normGradRow: plainNormGradRow[T], normParam: plainNormParam[T],
-		max: MaxOp[T]().VV, sub: SubOp[T]().VV, mul: MulOp[T]().VV, exp: plainExp[T], sigmoid: plainSigmoid[T], tanh: plainTanh[T], expSum: plainExpSum[T], largest: plainLargest[T],
+		sumDot: plainSumDot[T], sumDotMask: plainSumDotMask[T], sumDot3: plainSumDot3[T], affine: plainAffine[T],
+		affineRelu: plainAffineRelu[T],
+		lin2:       plainLin2[T], lin2Mask: plainLin2Mask[T], normRow: plainNormRow[T], normGradRow: plainNormGradRow[T],
+		normParam: plainNormParam[T],
+		max:       MaxOp[T]().VV, sub: SubOp[T]().VV, mul: MulOp[T]().VV, exp: plainExp[T], sigmoid: plainSigmoid[T], tanh: plainTanh[T],
+		expSum: plainExpSum[T], largest: plainLargest[T],
 		accumulate: plainAccumulate[T], dot: plainDot[T],
 	}
 }

@@ -34,7 +34,8 @@ func AdamF32(u, m, v []float32, a Adam) {
 func DiffGradF32(u, m, v, prev []float32, a Adam) {
 	atLeast(len(u), len(m), len(v), len(prev))
 	c1, c2 := a.bias()
-	vec.diffGrad(u, m, v, prev, float32(a.Beta1), float32(1-a.Beta1), float32(a.Beta2), float32(1-a.Beta2), float32(c1/c2), 1, float32(a.Eps))
+	vec.diffGrad(u, m, v, prev, float32(a.Beta1), float32(1-a.Beta1), float32(a.Beta2), float32(1-a.Beta2), float32(c1/c2), 1,
+		float32(a.Eps))
 }
 
 // SGD are the coefficients of momentum.

@@ -59,7 +59,8 @@ func TestOptim(t *testing.T) {
 			_, st[0], st[1] = adam(u, st[0], st[1], t)
 			xi := 1 / (1 + math.Exp(-math.Abs(st[2]-u)))
 			st[2] = u
-			return math.Sqrt(1-math.Pow(a.Beta2, float64(t))) / (1 - math.Pow(a.Beta1, float64(t))) * st[0] * xi / (math.Sqrt(st[1]) + a.Eps)
+			return math.Sqrt(1-math.Pow(a.Beta2, float64(t))) / (1 - math.Pow(a.Beta1, float64(t))) * st[0] * xi / (math.Sqrt(st[1]) +
+				a.Eps)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -12,7 +12,8 @@ import (
 type PoolParams struct {
 	Planes                                              int // N*C
 	In, Out, Kernel, Stride, Dilation, PadBegin, PadEnd []int
-	CountIncludePad                                     bool // of the average: padding counts, as zeros, where the window is inside In+PadBegin+PadEnd
+	// of the average: padding counts, as zeros, where the window is inside In+PadBegin+PadEnd
+	CountIncludePad bool
 }
 
 // poolRows is the plan of one run: the geometry of the last axis, and the rows of the input that an output row sees.

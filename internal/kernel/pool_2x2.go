@@ -19,8 +19,8 @@ func isPool2x2(q *PoolParams) bool {
 	return true
 }
 
-// poolKey orders numbers as integers, NaN below -Inf and -0 as 0, with the place k of four in the low bits, so that the first of equal ones is
-// the largest.
+// poolKey orders numbers as integers, NaN below -Inf and -0 as 0, with the place k of four in the low bits, so that the first of equal
+// ones is the largest.
 func poolKey(x float32, k int64) int64 {
 	b := int32(math.Float32bits(x))
 	b ^= b >> 31 & math.MaxInt32

@@ -45,8 +45,10 @@ func randPool(r *rand.Rand) *PoolParams {
 		s, d := 1+r.IntN(3), 1+r.IntN(5)/4
 		pb, pe := r.IntN(k), r.IntN(k)
 		out := poolOut(in, k, s, d, pb, pe, r.IntN(2) == 0)
-		q.In, q.Out, q.Kernel, q.Stride = append([]int{in}, q.In...), append([]int{out}, q.Out...), append([]int{k}, q.Kernel...), append([]int{s}, q.Stride...)
-		q.Dilation, q.PadBegin, q.PadEnd = append([]int{d}, q.Dilation...), append([]int{pb}, q.PadBegin...), append([]int{pe}, q.PadEnd...)
+		q.In, q.Out, q.Kernel, q.Stride = append([]int{in}, q.In...), append([]int{out}, q.Out...), append([]int{k}, q.Kernel...),
+			append([]int{s}, q.Stride...)
+		q.Dilation, q.PadBegin, q.PadEnd = append([]int{d}, q.Dilation...), append([]int{pb}, q.PadBegin...),
+			append([]int{pe}, q.PadEnd...)
 	}
 	return q
 }
@@ -59,7 +61,8 @@ func testPool[T Float](t *testing.T) {
 		q := randPool(r)
 		if n < 4 { // the usual ones
 			k := 2 + n%2
-			q = &PoolParams{2, []int{33, 40}, []int{16, 20}, []int{k, k}, []int{2, 2}, []int{1, 1}, []int{k - 2, k - 2}, []int{k - 2, k - 2}, n < 2}
+			q = &PoolParams{2, []int{33, 40}, []int{16, 20}, []int{k, k}, []int{2, 2}, []int{1, 1}, []int{k - 2, k - 2},
+				[]int{k - 2, k - 2}, n < 2}
 		}
 		nIn, nOut := q.Planes*size(q.In), q.Planes*size(q.Out)
 		x, dy := randOf[T](r, nIn), randOf[T](r, nOut)
@@ -98,7 +101,8 @@ func testPool[T Float](t *testing.T) {
 			MaxPool(p, y2, nil, x, q)
 			for o := range y {
 				if y[o] != wantMax[o] || y2[o] != wantMax[o] || idx[o] != wantIdx[o] {
-					t.Fatalf("max %+v: [%d] = %g, without index %g, at %d, want %g at %d", *q, o, y[o], y2[o], idx[o], wantMax[o], wantIdx[o])
+					t.Fatalf("max %+v: [%d] = %g, without index %g, at %d, want %g at %d", *q, o, y[o], y2[o], idx[o], wantMax[o],
+						wantIdx[o])
 				}
 			}
 			dx := make([]T, nIn)

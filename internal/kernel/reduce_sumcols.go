@@ -9,8 +9,9 @@ const maxFourRows = 1024
 //
 //	out[j] += ((in[i,j] + in[i+1,j]) + in[i+2,j]) + in[i+3,j]
 //
-// or row by row when there is only one sum of each column (no axis before the reduced ones). It is ONNX Runtime's order of additions, bit for bit: models that take a small difference of large sums, such as a variance
-// by E[x²] - E[x]², give its numbers only in this order. Longer sums are accumulated in double precision.
+// or row by row when there is only one sum of each column (no axis before the reduced ones). It is ONNX Runtime's order of additions, bit
+// for bit: models that take a small difference of large sums, such as a variance by E[x²] - E[x]², give its numbers only in this order.
+// Longer sums are accumulated in double precision.
 func sumFourRows(p *parallel.Pool, out, in []float32, pl reducePlan, mean bool) {
 	n := pl.red.rows
 	const width = 512

@@ -19,7 +19,8 @@ const NoIgnore = math.MinInt64
 //	loss[o,i] = -logp[o,k,i]*weight[k]              // 0 where k == ignore
 //
 // Weight may be nil, for 1; logp may be logits. It returns the position of a label out of range, or -1.
-func SoftmaxCrossEntropy[T Float, I Index](p *parallel.Pool, loss, logp, logits []T, labels []I, weight []T, ignore int64, outer, n, inner int) (bad int) {
+func SoftmaxCrossEntropy[T Float, I Index](p *parallel.Pool, loss, logp, logits []T, labels []I, weight []T, ignore int64, outer, n,
+	inner int) (bad int) {
 	atLeast(outer*inner, len(loss), len(labels))
 	if weight != nil {
 		atLeast(n, len(weight))
@@ -52,7 +53,8 @@ func SoftmaxCrossEntropy[T Float, I Index](p *parallel.Pool, loss, logp, logits 
 //	dx[o,j,i] = dloss[o,i]*weight[k]*(e^logp[o,j,i] - (j == k ? 1 : 0)),  k = labels[o,i];  0 where k == ignore
 //
 // Dx may be logp. It returns the position of a label out of range, having done nothing, or -1.
-func SoftmaxCrossEntropyGrad[T Float, I Index](p *parallel.Pool, dx, logp, dloss []T, labels []I, weight []T, ignore int64, outer, n, inner int) (bad int) {
+func SoftmaxCrossEntropyGrad[T Float, I Index](p *parallel.Pool, dx, logp, dloss []T, labels []I, weight []T, ignore int64, outer, n,
+	inner int) (bad int) {
 	atLeast(outer*n*inner, len(dx), len(logp))
 	atLeast(outer*inner, len(dloss), len(labels))
 	if weight != nil {

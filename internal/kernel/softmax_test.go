@@ -55,7 +55,8 @@ func tolOf[T Float]() float64 {
 	return 1e-13
 }
 
-var softmaxShapes = [][3]int{{1, 1, 1}, {3, 5, 1}, {2, 17, 1}, {4, 1000, 1}, {2, 3, 7}, {3, 19, 33}, {1, 10, 600}, {2, 2000, 2}, {0, 4, 1}, {3, 0, 2}, {50, 700, 1}}
+var softmaxShapes = [][3]int{{1, 1, 1}, {3, 5, 1}, {2, 17, 1}, {4, 1000, 1}, {2, 3, 7}, {3, 19, 33}, {1, 10, 600}, {2, 2000, 2},
+	{0, 4, 1}, {3, 0, 2}, {50, 700, 1}}
 
 // refSoftmax is the probabilities and their logarithms.
 func refSoftmax(x []float64, outer, n, inner int) (prob, log []float64) {

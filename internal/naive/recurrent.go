@@ -115,8 +115,9 @@ func recurrent(step stepFunc, gates, acts int) operator {
 		y, yh, yc := zeros(x.d, steps, dirs, batch, hidden), zeros(x.d, dirs, batch, hidden), zeros(x.d, dirs, batch, hidden)
 		all := activations(c, dirs, acts)
 		for d := range dirs {
-			k := &cell{hidden: hidden, clip: c.float("clip", 0), lbr: c.int("linear_before_reset", 0) != 0, couple: c.int("input_forget", 0) != 0,
-				w: in[1].f[d*gh*width : (d+1)*gh*width], r: in[2].f[d*gh*hidden : (d+1)*gh*hidden],
+			k := &cell{hidden: hidden, clip: c.float("clip", 0), lbr: c.int("linear_before_reset", 0) != 0,
+				couple: c.int("input_forget", 0) != 0,
+				w:      in[1].f[d*gh*width : (d+1)*gh*width], r: in[2].f[d*gh*hidden : (d+1)*gh*hidden],
 				wb: make([]float64, gh), rb: make([]float64, gh), p: make([]float64, 3*hidden), act: all[d*acts : (d+1)*acts]}
 			if in[3] != nil {
 				b := in[3].f[d*2*gh : (d+1)*2*gh]

@@ -16,7 +16,9 @@ func init() {
 			}
 			return x
 		}),
-		"Neg":  unary(func(*call) func(float64) float64 { return func(x float64) float64 { return -x } }, func(x int64) int64 { return -x }),
+		"Neg": unary(func(*call) func(float64) float64 { return func(x float64) float64 { return -x } }, func(x int64) int64 {
+			return -x
+		}),
 		"Relu": unary(func(*call) func(float64) float64 { return relu }, func(x int64) int64 { return max(x, 0) }),
 		"Sign": unary(func(*call) func(float64) float64 { return sign }, func(x int64) int64 { return int64(sign(float64(x))) }),
 
@@ -240,7 +242,8 @@ func dropout(c *call) []*value {
 
 // castTo is the attribute to, which was a name in version 1.
 func castTo(c *call) tensor.DType {
-	names := map[string]tensor.DType{"FLOAT": tensor.Float32, "DOUBLE": tensor.Float64, "INT32": tensor.Int32, "INT64": tensor.Int64, "BOOL": tensor.Bool}
+	names := map[string]tensor.DType{"FLOAT": tensor.Float32, "DOUBLE": tensor.Float64, "INT32": tensor.Int32, "INT64": tensor.Int64,
+		"BOOL": tensor.Bool}
 	if d, ok := names[c.str("to", "")]; ok {
 		return d
 	}

@@ -98,7 +98,8 @@ func set(f reflect.Value, key, value string) error {
 		panic("options: field of kind " + f.Kind().String())
 	}
 	if err != nil {
-		return fmt.Errorf("option %s=%q: want a %s", key, value, map[reflect.Kind]string{reflect.Bool: "true or false", reflect.Int: "whole number", reflect.Float64: "number"}[f.Kind()])
+		return fmt.Errorf("option %s=%q: want a %s", key, value,
+			map[reflect.Kind]string{reflect.Bool: "true or false", reflect.Int: "whole number", reflect.Float64: "number"}[f.Kind()])
 	}
 	return nil
 }

@@ -26,7 +26,8 @@ func TestApply(t *testing.T) {
 		t.Errorf("%+v %v", s, err)
 	}
 	for in, want := range map[string]string{
-		"x:smothing=1": "did you mean", "x:hidden=1": "no option", "x:count=a": "whole number", "x:on=maybe": "true or false", "x:smoothing=inf": "finite",
+		"x:smothing=1": "did you mean", "x:hidden=1": "no option", "x:count=a": "whole number", "x:on=maybe": "true or false",
+		"x:smoothing=inf": "finite",
 	} {
 		_, pairs, err := Split(in)
 		if err == nil {

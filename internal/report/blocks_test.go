@@ -50,24 +50,29 @@ func TestTokens(t *testing.T) {
 		{Text: "\x00\x7f"}, {Text: ""}, {Text: "dark", Color: navy}, {Text: "猫\xff"},
 	}})
 	for _, want := range []string{
-		`<span class="d" style="background:#f27d1aff" title="&#43;0.9">&lt;b&gt;old&lt;/b&gt;</span>`, `<span> </span>`, `<span class="nl" style="background:#f27d1a14">line</span><br>`,
-		"<span>␀␡</span>", `<span class="none"></span>`, `<span class="l" style="background:#00005aff">dark</span>`, "<span>猫\uFFFD</span>",
+		`<span class="d" style="background:#f27d1aff" title="&#43;0.9">&lt;b&gt;old&lt;/b&gt;</span>`, `<span> </span>`,
+		`<span class="nl" style="background:#f27d1a14">line</span><br>`,
+		"<span>␀␡</span>", `<span class="none"></span>`, `<span class="l" style="background:#00005aff">dark</span>`,
+		"<span>猫\uFFFD</span>",
 	} {
 		if want = strings.ReplaceAll(want, "ff\"", "\""); !strings.Contains(s, want) {
 			t.Errorf("the page lacks %s in\n%s", want, s)
 		}
 	}
-	if text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(one(t, Tokens{Tokens: []Token{{Text: "the"}, {Text: "cat"}}, Apart: true}), ""); !strings.Contains(text, "the cat") {
+	if text := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(one(t, Tokens{Tokens: []Token{{Text: "the"}, {Text: "cat"}}, Apart: true}),
+		""); !strings.Contains(text, "the cat") {
 		t.Errorf("words run together: %q", text)
 	}
 }
 
 func TestBars(t *testing.T) {
 	s := one(t, Bars{For: color.NRGBA{1, 2, 3, 255}, Against: color.NRGBA{4, 5, 6, 255}, Bars: []Bar{
-		{Name: "age <years>", Value: "54", Amount: "+0.6", Share: 0.6}, {Name: strings.Repeat("long", 30), Amount: "−0.2", Share: -0.2}, {Name: "none"},
+		{Name: "age <years>", Value: "54", Amount: "+0.6", Share: 0.6}, {Name: strings.Repeat("long", 30), Amount: "−0.2", Share: -0.2},
+		{Name: "none"},
 	}})
 	for _, want := range []string{
-		"age &lt;years&gt;", `style="--for:#010203;--against:#040506"`, `style="left:25.00%;width:75.00%"`, `class="against" style="left:0.00%;width:25.00%"`,
+		"age &lt;years&gt;", `style="--for:#010203;--against:#040506"`, `style="left:25.00%;width:75.00%"`,
+		`class="against" style="left:0.00%;width:25.00%"`,
 		`<b style="left:25.00%">`, `title="` + strings.Repeat("long", 30) + `"`, "…",
 	} {
 		if !strings.Contains(s, want) {
@@ -115,7 +120,8 @@ func TestSignals(t *testing.T) {
 func TestWindow(t *testing.T) {
 	base := picture(200, 100, func(x, y int) color.NRGBA { return color.NRGBA{uint8(x), uint8(y), 0, 255} })
 	heat := picture(8, 8, func(x, y int) color.NRGBA { return color.NRGBA{255, 0, 0, 255} })
-	m := Maps{Base: base, Alone: true, Columns: []string{"Grad-CAM"}, Details: []string{"relu3"}, Rows: []MapRow{{Maps: []Map{{Image: heat}}}}}
+	m := Maps{Base: base, Alone: true, Columns: []string{"Grad-CAM"}, Details: []string{"relu3"},
+		Rows: []MapRow{{Maps: []Map{{Image: heat}}}}}
 	if s := one(t, m); strings.Contains(s, `class="window"`) || strings.Contains(s, ">picture</div>") {
 		t.Error("a map of the whole picture has a window, or the picture a column")
 	}

@@ -83,7 +83,8 @@ type chartView struct {
 func newChart(title, x, y string) chartView {
 	return chartView{
 		Title: title, XLabel: x, YLabel: y, W: chartW, H: chartH, Left: chartLeft, Right: chartRight, Top: chartTop, Bottom: chartBottom,
-		TickX: chartLeft - 8, TickY: chartTickY, MidX: (chartLeft + chartRight) / 2, XLabelY: chartLabelY, YLabelY: chartTop - 10, MarkY: chartTop + 10,
+		TickX: chartLeft - 8, TickY: chartTickY, MidX: (chartLeft + chartRight) / 2, XLabelY: chartLabelY, YLabelY: chartTop - 10,
+		MarkY: chartTop + 10,
 	}
 }
 

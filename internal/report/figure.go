@@ -124,7 +124,8 @@ type Maps struct {
 	Legends []Legend
 }
 
-// MapRow is one row of Maps: a label, for example of a layer (when all are empty there is no column for them), and one map for each column.
+// MapRow is one row of Maps: a label, for example of a layer (when all are empty there is no column for them), and one map for each
+// column.
 type MapRow struct {
 	Label string
 	Maps  []Map
@@ -214,8 +215,9 @@ func (m Maps) render(p *page) (template.HTML, error) {
 		count++
 	}
 	return execute("maps", map[string]any{
-		"ID": p.id("mix"), "Base": p.background(base), "Pixelated": pixelated(m.Base), "Heads": m.heads(), "Rows": rows, "Window": m.window(),
-		"Mixes": choice, "Legends": legends, "W": b.Dx(), "H": b.Dy(), "Count": count, "Most": most, "Alone": m.Alone,
+		"ID": p.id("mix"), "Base": p.background(base), "Pixelated": pixelated(m.Base), "Heads": m.heads(), "Rows": rows,
+		"Window": m.window(),
+		"Mixes":  choice, "Legends": legends, "W": b.Dx(), "H": b.Dy(), "Count": count, "Most": most, "Alone": m.Alone,
 		"Labelled": slices.ContainsFunc(rows, func(r row) bool { return r.Label != "" }),
 	})
 }

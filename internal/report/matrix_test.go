@@ -44,7 +44,8 @@ func TestMatrix(t *testing.T) {
 func TestScatter(t *testing.T) {
 	r := New("t", "")
 	r.Section("", "").Add(Scatter{Title: "True and said", XLabel: "true", YLabel: "said", Series: []Series{
-		{Name: "a", X: []float64{0, 1, math.NaN()}, Y: []float64{0, 2, 1}}, {Name: "b", X: make([]float64, 5000), Y: make([]float64, 5000)},
+		{Name: "a", X: []float64{0, 1, math.NaN()}, Y: []float64{0, 2, 1}},
+		{Name: "b", X: make([]float64, 5000), Y: make([]float64, 5000)},
 	}})
 	s := render(t, r)
 	if n := strings.Count(s, "<circle"); n < 2+maxDots/2 || n > 2+maxDots {

@@ -32,7 +32,8 @@ func sample() *Report {
 	r := New("resnet20.onnx", "A page with every block there is.")
 	r.Kicker, r.Footer = "gtk test", "Made by a test."
 	r.Section("", "").Add(
-		Facts{{Label: "Images", Value: "12"}, {Label: "Accuracy", Value: "91.3 %", Detail: "+2.1 since the start", Tone: Good}, {Label: "Loss", Value: "0.31"}},
+		Facts{{Label: "Images", Value: "12"}, {Label: "Accuracy", Value: "91.3 %", Detail: "+2.1 since the start", Tone: Good},
+			{Label: "Loss", Value: "0.31"}},
 		Note{Tone: Warn, Text: `layer "conv1" was chosen & most of the model comes after it`},
 	)
 	r.Section("Predictions", "For one image.").Add(
@@ -57,15 +58,18 @@ func sample() *Report {
 	}
 	loss[100] = math.NaN()
 	r.Section("Training", "").Add(Columns{
-		LineChart{Title: "Loss by step", XLabel: "step", YLabel: "loss", Series: []Series{{Name: "train", Y: loss}, {Name: "learning rate", Y: lr}}},
+		LineChart{Title: "Loss by step", XLabel: "step", YLabel: "loss",
+			Series: []Series{{Name: "train", Y: loss}, {Name: "learning rate", Y: lr}}},
 		LineChart{Title: "Learning-rate range test", XLabel: "learning rate", YLabel: "loss", LogX: true, Series: []Series{
-			{X: []float64{1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1}, Y: []float64{2.3, 2.29, 2.1, 1.2, 0.9, 4}}}, Marks: []Mark{{0.03, "suggested"}}},
+			{X: []float64{1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1}, Y: []float64{2.3, 2.29, 2.1, 1.2, 0.9, 4}}},
+			Marks: []Mark{{0.03, "suggested"}}},
 	})
 	r.Section("Scores", "").Add(Columns{
 		Histogram{Title: "EL2N scores", XLabel: "score", Values: values, Marks: []Mark{{0.8, "kept above"}}},
 		Settings{{"optimizer", "sgd"}, {"lr", "0.1"}, {"seed", "0"}},
 	}, Gallery{Caption: "Hardest examples", Figures: []Figure{
-		{Image: base, Caption: "id 17", Detail: "0.93"}, {Image: heat, Caption: "id 4", Detail: "0.91", Tone: Bad}, {Image: base, Caption: "id 8", Detail: "0.90"},
+		{Image: base, Caption: "id 17", Detail: "0.93"}, {Image: heat, Caption: "id 4", Detail: "0.91", Tone: Bad},
+		{Image: base, Caption: "id 8", Detail: "0.90"},
 	}}, Details{Summary: "More", Blocks: []Block{Text("Behind the line.")}})
 	orange, blue := color.NRGBA{242, 125, 26, 255}, color.NRGBA{47, 136, 243, 255}
 	var words []Token
@@ -84,10 +88,12 @@ func sample() *Report {
 	}
 	r.Section("Other inputs", "").Add(
 		Tokens{Tokens: words, Apart: true},
-		Bars{For: orange, Against: blue, Bars: []Bar{{"age", "54", "+0.31", 1}, {"income", "31,000", "−0.2", -0.64}, {"region", "north", "+0.02", 0.06}}},
+		Bars{For: orange, Against: blue, Bars: []Bar{{"age", "54", "+0.31", 1}, {"income", "31,000", "−0.2", -0.64},
+			{"region", "north", "+0.02", 0.06}}},
 		Signals{Signals: []Signal{wave, wave}, For: orange, Against: blue, XLabel: "minute"},
-		Beside{Narrow: Figure{Image: base, Beneath: true}, Wide: Maps{Base: base, Window: image.Rect(4, 0, 12, 8), Alone: true, Columns: []string{"Grad-CAM"},
-			Details: []string{"relu3"}, Rows: []MapRow{{Maps: []Map{{Image: heat}}}}}},
+		Beside{Narrow: Figure{Image: base, Beneath: true},
+			Wide: Maps{Base: base, Window: image.Rect(4, 0, 12, 8), Alone: true, Columns: []string{"Grad-CAM"},
+				Details: []string{"relu3"}, Rows: []MapRow{{Maps: []Map{{Image: heat}}}}}},
 	)
 	return r
 }
@@ -121,7 +127,8 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page contains %q", bad)
 		}
 	}
-	for _, want := range []string{"tabby &lt;cat&gt;", "data:image/png;base64,", "--w:91.3%", "prefers-color-scheme:dark", `id="mix1-50" class="m50" checked`, "<polyline", "<rect", "kept above", "constant: nothing to show"} {
+	for _, want := range []string{"tabby &lt;cat&gt;", "data:image/png;base64,", "--w:91.3%", "prefers-color-scheme:dark",
+		`id="mix1-50" class="m50" checked`, "<polyline", "<rect", "kept above", "constant: nothing to show"} {
 		if !strings.Contains(s, want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -140,7 +147,8 @@ func TestSelfContained(t *testing.T) {
 				break
 			}
 			rest = rest[i+len(attr):]
-			if !strings.HasPrefix(rest, "data:image/png;base64,") && !strings.HasPrefix(rest, "data:image/jpeg;base64,") && !strings.HasPrefix(rest, "#") {
+			if !strings.HasPrefix(rest, "data:image/png;base64,") && !strings.HasPrefix(rest, "data:image/jpeg;base64,") &&
+				!strings.HasPrefix(rest, "#") {
 				t.Errorf("%s%.40s… leaves the file", attr, rest)
 			}
 		}

@@ -19,7 +19,8 @@ type Tokens struct {
 	Apart  bool // the pieces are words, with a gap between
 }
 
-// tokenView is a Token with the look of its text: Class has l where the ink on a light page is white, d where that on a dark page is black.
+// tokenView is a Token with the look of its text: Class has l where the ink on a light page is white, d where that on a dark page is
+// black.
 type tokenView struct {
 	Text, Title, Class string
 	Style              template.CSS

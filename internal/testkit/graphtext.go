@@ -16,8 +16,9 @@ type Text struct {
 	In, Out []string                  // for example "x float32[N,3,8,8]"; the type is float32 when left out
 	Init    map[string]*tensor.Tensor // initializers, in the order of Order
 	Order   []string                  // names in Init; any order when nil
-	Nodes   []string                  // for example "y, z = Split(x, s; axis=1, mode='a', perm=[0,1])"; "pkg:f(x)" calls a function of domain pkg
-	Consts  []string                  // names in Init that become Constant nodes in front of the others
+	// for example "y, z = Split(x, s; axis=1, mode='a', perm=[0,1])"; "pkg:f(x)" calls a function of domain pkg
+	Nodes  []string
+	Consts []string // names in Init that become Constant nodes in front of the others
 }
 
 // Model is the model that s describes.

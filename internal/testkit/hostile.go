@@ -187,35 +187,43 @@ func sizeLies(add func(string, *onnxpb.ModelProto)) {
 	const min64, max64 = math.MinInt64, math.MaxInt64
 	for _, n := range []int64{1 << 14, 1 << 20, 1 << 30, 1 << 40, 1 << 60, max64, -1, min64} {
 		s := fmt.Sprint(n)
-		add("constantofshape-"+s, picture(inits{vector("n", n, n)}, node("ConstantOfShape n -> c"), node("ReduceMax c -> m"), node("Add x,m -> y")))
+		add("constantofshape-"+s, picture(inits{vector("n", n, n)}, node("ConstantOfShape n -> c"), node("ReduceMax c -> m"),
+			node("Add x,m -> y")))
 		add("constantofshape-fetched-"+s, picture(inits{vector("n", n, n)}, node("ConstantOfShape n -> y")))
 		add("expand-"+s, picture(inits{vector("n", n, n, 1, 1)}, node("Expand x,n -> e"), node("ReduceMax e -> y")))
 		add("tile-"+s, picture(inits{vector("n", n, 1, n, 1)}, node("Tile x,n -> y")))
-		add("range-"+s, picture(inits{int64s("z", nil, 0), int64s("n", nil, n), int64s("o", nil, 1)}, node("Range z,n,o -> r"), node("Cast r -> f", intAttr("to", 1)), node("ReduceMax f -> m"), node("Add x,m -> y")))
+		add("range-"+s, picture(inits{int64s("z", nil, 0), int64s("n", nil, n), int64s("o", nil, 1)}, node("Range z,n,o -> r"),
+			node("Cast r -> f", intAttr("to", 1)), node("ReduceMax f -> m"), node("Add x,m -> y")))
 		add("pad-"+s, picture(inits{vector("n", 0, 0, n, 0, 0, 0, 0, n)}, node("Pad x,n -> y")))
 		add("resize-"+s, picture(inits{vector("n", 1, 1, n, 8)}, node("Resize x,,,n -> y")))
 		add("reshape-"+s, picture(inits{vector("n", n, -1)}, node("Reshape x,n -> y")))
-		add("reshape-empty-"+s, picture(inits{vector("n", 0, n), vector("z", 0)}, node("Slice x,z,z,z -> e"), node("Reshape e,n -> y", intAttr("allowzero", 1))))
+		add("reshape-empty-"+s, picture(inits{vector("n", 0, n), vector("z", 0)}, node("Slice x,z,z,z -> e"),
+			node("Reshape e,n -> y", intAttr("allowzero", 1))))
 		add("conv-pads-"+s, picture(inits{reals("w", 1, 1, 3, 3)}, node("Conv x,w -> y", intsAttr("pads", n, n, n, n))))
-		add("conv-dilations-"+s, picture(inits{reals("w", 1, 1, 3, 3)}, node("Conv x,w -> y", intsAttr("dilations", n, n), intsAttr("pads", 1<<30, 1<<30, 1<<30, 1<<30))))
+		add("conv-dilations-"+s, picture(inits{reals("w", 1, 1, 3, 3)},
+			node("Conv x,w -> y", intsAttr("dilations", n, n), intsAttr("pads", 1<<30, 1<<30, 1<<30, 1<<30))))
 		add("conv-strides-"+s, picture(inits{reals("w", 1, 1, 3, 3)}, node("Conv x,w -> y", intsAttr("strides", n, n))))
 		add("conv-group-"+s, picture(inits{reals("w", 1, 1, 3, 3)}, node("Conv x,w -> y", intAttr("group", n))))
 		add("conv-kernel-"+s, picture(inits{reals("w", 1, 1, 3, 3)}, node("Conv x,w -> y", intsAttr("kernel_shape", n, n))))
 		add("convtranspose-strides-"+s, picture(inits{reals("w", 1, 1, 3, 3)}, node("ConvTranspose x,w -> y", intsAttr("strides", n, n))))
-		add("convtranspose-output-"+s, picture(inits{reals("w", 1, 1, 3, 3)}, node("ConvTranspose x,w -> y", intsAttr("output_shape", n, n))))
+		add("convtranspose-output-"+s, picture(inits{reals("w", 1, 1, 3, 3)},
+			node("ConvTranspose x,w -> y", intsAttr("output_shape", n, n))))
 		for _, op := range []string{"MaxPool", "AveragePool", "LpPool"} {
 			add(op+"-kernel-"+s, picture(nil, node(op+" x -> y", intsAttr("kernel_shape", n, n), intsAttr("pads", n/2, n/2, n/2, n/2))))
 			add(op+"-pads-"+s, picture(nil, node(op+" x -> y", intsAttr("kernel_shape", 2, 2), intsAttr("pads", n, n, n, n))))
 			add(op+"-strides-"+s, picture(nil, node(op+" x -> y", intsAttr("kernel_shape", 2, 2), intsAttr("strides", n, n))))
 		}
-		add("slice-"+s, picture(inits{vector("a", n), vector("b", max64), vector("k", 3), vector("t", min64)}, node("Slice x,a,b,k,t -> y")))
-		add("slice-step-"+s, picture(inits{vector("a", 0), vector("b", max64), vector("k", 3), vector("t", n)}, node("Slice x,a,b,k,t -> y")))
+		add("slice-"+s, picture(inits{vector("a", n), vector("b", max64), vector("k", 3), vector("t", min64)},
+			node("Slice x,a,b,k,t -> y")))
+		add("slice-step-"+s, picture(inits{vector("a", 0), vector("b", max64), vector("k", 3), vector("t", n)},
+			node("Slice x,a,b,k,t -> y")))
 		add("split-"+s, picture(inits{vector("n", n, 8)}, node("Split x,n -> y,z", intAttr("axis", 3))))
 		add("gather-"+s, picture(inits{vector("n", n)}, node("Gather x,n -> y", intAttr("axis", 2))))
 		add("gather-axis-"+s, picture(inits{vector("n", 0)}, node("Gather x,n -> y", intAttr("axis", n))))
 		add("softmax-axis-"+s, picture(nil, node("Softmax x -> y", intAttr("axis", n))))
 		add("flatten-axis-"+s, picture(nil, node("Flatten x -> y", intAttr("axis", n))))
-		add("onehot-"+s, picture(inits{vector("i", 0, 1), int64s("n", nil, n), reals("v", 2)}, node("OneHot i,n,v -> h"), node("ReduceMax h -> m"), node("Add x,m -> y")))
+		add("onehot-"+s, picture(inits{vector("i", 0, 1), int64s("n", nil, n), reals("v", 2)}, node("OneHot i,n,v -> h"),
+			node("ReduceMax h -> m"), node("Add x,m -> y")))
 		add("topk-"+s, picture(inits{vector("n", n)}, node("TopK x,n -> y,i")))
 		add("depthtospace-"+s, picture(nil, node("DepthToSpace x -> y", intAttr("blocksize", n))))
 		add("spacetodepth-"+s, picture(nil, node("SpaceToDepth x -> y", intAttr("blocksize", n))))
@@ -224,7 +232,8 @@ func sizeLies(add func(string, *onnxpb.ModelProto)) {
 		add("eyelike-"+s, picture(nil, node("EyeLike x -> y", intAttr("k", n))))
 		add("cumsum-"+s, picture(inits{int64s("n", nil, n)}, node("CumSum x,n -> y")))
 		add("trilu-"+s, picture(inits{int64s("n", nil, n)}, node("Trilu x,n -> y")))
-		add("lstm-hidden-"+s, picture(inits{reals("w", 1, 16, 8), reals("r", 1, 16, 4), vector("s", 8, 1, 8)}, node("Reshape x,s -> u"), node("LSTM u,w,r -> y", intAttr("hidden_size", n))))
+		add("lstm-hidden-"+s, picture(inits{reals("w", 1, 16, 8), reals("r", 1, 16, 4), vector("s", 8, 1, 8)}, node("Reshape x,s -> u"),
+			node("LSTM u,w,r -> y", intAttr("hidden_size", n))))
 		claimed := reals("w", 2)
 		claimed.Dims = []int64{n, n}
 		add("claim-"+s, picture(inits{claimed}, node("Add x,w -> y")))
@@ -233,7 +242,8 @@ func sizeLies(add func(string, *onnxpb.ModelProto)) {
 		add("input-"+s, m)
 	}
 	lstm := func(w, r, b *onnxpb.TensorProto) *onnxpb.ModelProto {
-		return picture(inits{w, r, b, vector("s", 8, 1, 8)}, node("Reshape x,s -> u"), node("LSTM u,w,r,b -> y", intAttr("hidden_size", 4)))
+		return picture(inits{w, r, b, vector("s", 8, 1, 8)}, node("Reshape x,s -> u"),
+			node("LSTM u,w,r,b -> y", intAttr("hidden_size", 4)))
 	}
 	add("lstm-w", lstm(reals("w", 1, 15, 8), reals("r", 1, 16, 4), reals("b", 1, 32)))
 	add("lstm-r", lstm(reals("w", 1, 16, 8), reals("r", 1, 16, 5), reals("b", 1, 32)))
@@ -287,7 +297,9 @@ func structureLies(add func(string, *onnxpb.ModelProto)) {
 	for _, e := range []int32{-1, 0, 8, 10, 16, 99, math.MaxInt32} {
 		add(fmt.Sprintf("input-type-%d", e), plain(func(m *onnxpb.ModelProto) { m.Graph.Input[0] = value("x", e, 1, 1, 8, 8) }))
 		add(fmt.Sprintf("weight-type-%d", e), plain(func(m *onnxpb.ModelProto) { m.Graph.Initializer[0].DataType = &e }))
-		add(fmt.Sprintf("cast-%d", e), plain(func(m *onnxpb.ModelProto) { m.Graph.Node[1] = node("Cast h -> y", intAttr("to", int64(e))) }))
+		add(fmt.Sprintf("cast-%d", e), plain(func(m *onnxpb.ModelProto) {
+			m.Graph.Node[1] = node("Cast h -> y", intAttr("to", int64(e)))
+		}))
 	}
 	for _, e := range []int32{10, 16} {
 		add(fmt.Sprintf("half-everywhere-%d", e), plain(func(m *onnxpb.ModelProto) {
@@ -324,7 +336,8 @@ func structureLies(add func(string, *onnxpb.ModelProto)) {
 				w.RawData, w.DataLocation = nil, onnxpb.TensorProto_EXTERNAL.Enum()
 				w.ExternalData = []*onnxpb.StringStringEntryProto{{Key: proto.String("location"), Value: &loc}}
 				if length != "" {
-					w.ExternalData = append(w.ExternalData, &onnxpb.StringStringEntryProto{Key: proto.String("length"), Value: &length}, &onnxpb.StringStringEntryProto{Key: proto.String("offset"), Value: &length})
+					w.ExternalData = append(w.ExternalData, &onnxpb.StringStringEntryProto{Key: proto.String("length"), Value: &length},
+						&onnxpb.StringStringEntryProto{Key: proto.String("offset"), Value: &length})
 				}
 			}))
 		}
@@ -354,8 +367,10 @@ func controlLies(add func(string, *onnxpb.ModelProto)) {
 		return picture(inits{int64s("n", nil, trips), yes}, node("Loop n,t,x -> "+outs, graphAttr("body", b)))
 	}
 	keep := node("Identity c -> d")
-	add("loop-growing", loop(1<<60, body(formals, values{value("d", 9), anyShape("r", 1)}, keep, node("Concat s,s -> r", intAttr("axis", 0))), "y"))
-	add("loop-stack", loop(1<<60, body(formals, values{value("d", 9), anyShape("r", 1), anyShape("o", 1)}, keep, node("Relu s -> r"), node("Relu s -> o")), "z,y"))
+	add("loop-growing", loop(1<<60, body(formals, values{value("d", 9), anyShape("r", 1)}, keep,
+		node("Concat s,s -> r", intAttr("axis", 0))), "y"))
+	add("loop-stack", loop(1<<60, body(formals, values{value("d", 9), anyShape("r", 1), anyShape("o", 1)}, keep, node("Relu s -> r"),
+		node("Relu s -> o")), "z,y"))
 	add("loop-no-body", picture(inits{int64s("n", nil, 3), yes}, node("Loop n,t,x -> y")))
 	add("loop-few-inputs", loop(3, body(formals[:2], values{value("d", 9), anyShape("r", 1)}, keep, node("Relu x -> r")), "y"))
 	add("loop-few-outputs", loop(3, body(formals, values{value("d", 9)}, keep), "y"))
@@ -364,22 +379,30 @@ func controlLies(add func(string, *onnxpb.ModelProto)) {
 	add("loop-body-cycle", loop(3, body(formals, values{value("d", 9), anyShape("r", 1)}, keep, node("Relu r -> r")), "y"))
 	add("loop-body-sees-later", loop(3, body(formals, values{value("d", 9), anyShape("r", 1)}, keep, node("Add s,y -> r")), "y"))
 	cond := func(attrs ...*onnxpb.AttributeProto) *onnxpb.ModelProto {
-		m := picture(inits{yes}, node("ReduceMax x -> m"), node("Cast m -> q", intAttr("to", 9)), node("Squeeze q -> p"), node("If p -> y", attrs...))
+		m := picture(inits{yes}, node("ReduceMax x -> m"), node("Cast m -> q", intAttr("to", 9)), node("Squeeze q -> p"),
+			node("If p -> y", attrs...))
 		return m
 	}
 	relu := body(nil, values{anyShape("r", 1)}, node("Relu x -> r"))
 	add("if-no-branches", cond())
 	add("if-one-branch", cond(graphAttr("then_branch", relu)))
 	add("if-branch-empty", cond(graphAttr("then_branch", relu), graphAttr("else_branch", &onnxpb.GraphProto{})))
-	add("if-branch-formals", cond(graphAttr("then_branch", relu), graphAttr("else_branch", body(formals, values{anyShape("r", 1)}, node("Relu s -> r")))))
-	add("if-types", cond(graphAttr("then_branch", relu), graphAttr("else_branch", body(nil, values{anyShape("r", 7)}, node("Shape x -> r")))))
+	add("if-branch-formals", cond(graphAttr("then_branch", relu),
+		graphAttr("else_branch", body(formals, values{anyShape("r", 1)}, node("Relu s -> r")))))
+	add("if-types", cond(graphAttr("then_branch", relu),
+		graphAttr("else_branch", body(nil, values{anyShape("r", 7)}, node("Shape x -> r")))))
 	add("if-constant-one-branch", picture(inits{yes}, node("If t -> y", graphAttr("else_branch", relu))))
-	add("if-constant-empty-branch", picture(inits{yes}, node("If t -> y", graphAttr("then_branch", &onnxpb.GraphProto{}), graphAttr("else_branch", relu))))
-	add("if-constant-input", picture(inits{yes}, node("If t -> y", graphAttr("then_branch", body(formals, values{anyShape("s", 1)})), graphAttr("else_branch", relu))))
+	add("if-constant-empty-branch", picture(inits{yes},
+		node("If t -> y", graphAttr("then_branch", &onnxpb.GraphProto{}), graphAttr("else_branch", relu))))
+	add("if-constant-input", picture(inits{yes}, node("If t -> y", graphAttr("then_branch", body(formals, values{anyShape("s", 1)})),
+		graphAttr("else_branch", relu))))
 	for _, k := range []int64{0, -1, 1, 2, 3, math.MaxInt64, math.MinInt64} {
-		b := body(values{anyShape("s", 1), anyShape("e", 1)}, values{anyShape("r", 1), anyShape("o", 1)}, node("Relu s -> r"), node("Relu e -> o"))
+		b := body(values{anyShape("s", 1), anyShape("e", 1)}, values{anyShape("r", 1), anyShape("o", 1)}, node("Relu s -> r"),
+			node("Relu e -> o"))
 		add(fmt.Sprintf("scan-%d", k), picture(nil, node("Scan x,x -> y,z", graphAttr("body", b), intAttr("num_scan_inputs", k))))
-		add(fmt.Sprintf("scan-axes-%d", k), picture(nil, node("Scan x,x -> y,z", graphAttr("body", b), intAttr("num_scan_inputs", 1), intsAttr("scan_input_axes", k), intsAttr("scan_output_axes", k), intsAttr("scan_output_directions", k))))
+		add(fmt.Sprintf("scan-axes-%d", k), picture(nil,
+			node("Scan x,x -> y,z", graphAttr("body", b), intAttr("num_scan_inputs", 1), intsAttr("scan_input_axes", k),
+				intsAttr("scan_output_axes", k), intsAttr("scan_output_directions", k))))
 	}
 	nested := relu
 	for range 100 {

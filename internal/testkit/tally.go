@@ -82,7 +82,8 @@ func (y *Tally) Check(t testing.TB, path, about, command string) {
 		}
 	}
 	if len(diff) > 0 {
-		t.Errorf("testkit: %s:\n\t%s\na smaller number is a check that was lost; if all of it is meant: %s", path, strings.Join(diff, "\n\t"),
+		t.Errorf("testkit: %s:\n\t%s\na smaller number is a check that was lost; if all of it is meant: %s", path,
+			strings.Join(diff, "\n\t"),
 			command)
 	}
 }

@@ -170,7 +170,8 @@ func TestVectors(t *testing.T) {
 		v["s"].Tensor.Rank() != 0 || v["w/conv.bias"].Tensor.Len() != 0 {
 		t.Error(v)
 	}
-	for _, bad := range []string{``, `[]`, `{"a":{"shape":[2],"data":[1]}}`, `{"a":{"shape":[-1],"data":[1]}}`, `{"a":{"data":[1]}}`, `{"a":1}`, `{"a":{"b":{"c":{}}}}`} {
+	for _, bad := range []string{``, `[]`, `{"a":{"shape":[2],"data":[1]}}`, `{"a":{"shape":[-1],"data":[1]}}`, `{"a":{"data":[1]}}`,
+		`{"a":1}`, `{"a":{"b":{"c":{}}}}`} {
 		if r := record(func(t testing.TB) { Vectors(t, write(bad)) }); !r.fatal {
 			t.Errorf("%s: accepted", bad)
 		}
@@ -239,13 +240,15 @@ func TestCases(t *testing.T) {
 	if err != nil || len(cases) != 3 {
 		t.Fatal(cases, err)
 	}
-	if c := cases[0]; c.Suite != "light" || c.Name != "light_x" || len(c.Sets) != 1 || len(c.Sets[0].Inputs) != 0 || len(c.Sets[0].Outputs) != 1 {
+	if c := cases[0]; c.Suite != "light" || c.Name != "light_x" || len(c.Sets) != 1 || len(c.Sets[0].Inputs) != 0 ||
+		len(c.Sets[0].Outputs) != 1 {
 		t.Errorf("%+v", c)
 	}
 	if c := cases[1]; c.Name != "test_a" || len(c.Sets) != 0 {
 		t.Errorf("%+v", c)
 	}
-	if c := cases[2]; c.Name != "test_b" || len(c.Sets) != 2 || len(c.Sets[0].Inputs) != 11 || filepath.Base(c.Sets[0].Inputs[10]) != "input_10.pb" || len(c.Sets[1].Inputs) != 0 {
+	if c := cases[2]; c.Name != "test_b" || len(c.Sets) != 2 || len(c.Sets[0].Inputs) != 11 ||
+		filepath.Base(c.Sets[0].Inputs[10]) != "input_10.pb" || len(c.Sets[1].Inputs) != 0 {
 		t.Errorf("%+v", c)
 	}
 	touch("node", "test_a", "test_data_set_0", "input_1.pb")
@@ -328,7 +331,8 @@ func TestKnownFailures(t *testing.T) {
 			t.Errorf("%+v: %+v", c, r)
 		}
 	}
-	if r := record(func(t testing.TB) { k.CheckStale(t) }); !r.failed || !strings.Contains(r.log, "test_b") || strings.Contains(r.log, "test_a") {
+	if r := record(func(t testing.TB) { k.CheckStale(t) }); !r.failed || !strings.Contains(r.log, "test_b") ||
+		strings.Contains(r.log, "test_a") {
 		t.Error(r.log)
 	}
 	for _, s := range []string{"test_a\n", "test_a #\n", "a b # c\n", "a # b\na # c\n"} {

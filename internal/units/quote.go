@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Quote is a word of a command as a shell (POSIX, bash, zsh) takes it: as it is where nothing in it means anything to a shell, else in single quotes.
-// Characters that are not printed become escapes of $'…', which newer shells know, so that no file name can steer a terminal.
+// Quote is a word of a command as a shell (POSIX, bash, zsh) takes it: as it is where nothing in it means anything to a shell, else in
+// single quotes. Characters that are not printed become escapes of $'…', which newer shells know, so that no file name can steer a
+// terminal.
 func Quote(word string) string {
 	plain, printed := word != "", true
 	for i, r := range word {

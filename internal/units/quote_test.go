@@ -7,13 +7,16 @@ import (
 )
 
 var words = []string{
-	"plain", "a b", "it's", "a#b", "#a", "what?", "x&y", "$HOME", "`id`", "é ü", "日本", "a=b", "=a", "~", "*.png", "[a]", "{a,b}", "!x", `back\slash`, `"quoted"`, "", "-o", "a;b", "a|b",
-	"(a)", "<a>", "tab\there", "line\nend", "\x1b[31mred", "bad \xff byte", "it's\x01", "keep:p/keep.txt@shapes?n=5&noise=0.1#train", "zero\u200bwidth",
+	"plain", "a b", "it's", "a#b", "#a", "what?", "x&y", "$HOME", "`id`", "é ü", "日本", "a=b", "=a", "~", "*.png", "[a]", "{a,b}", "!x",
+	`back\slash`, `"quoted"`, "", "-o", "a;b", "a|b",
+	"(a)", "<a>", "tab\there", "line\nend", "\x1b[31mred", "bad \xff byte", "it's\x01", "keep:p/keep.txt@shapes?n=5&noise=0.1#train",
+	"zero\u200bwidth",
 }
 
 func TestQuote(t *testing.T) {
 	for word, want := range map[string]string{
-		"plain": "plain", "keep:k/keep.txt": "keep:k/keep.txt", "a b": "'a b'", "it's": `'it'\''s'`, "photos#1": "'photos#1'", "é": "é", "": "''",
+		"plain": "plain", "keep:k/keep.txt": "keep:k/keep.txt", "a b": "'a b'", "it's": `'it'\''s'`, "photos#1": "'photos#1'", "é": "é",
+		"":    "''",
 		"a=b": "a=b", "a\nb": `$'a\012b'`, "\x1b'": `$'\033\''`,
 	} {
 		if got := Quote(word); got != want {

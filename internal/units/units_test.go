@@ -9,8 +9,10 @@ func TestText(t *testing.T) {
 	for _, x := range []struct{ got, want string }{
 		{Count(999), "999"}, {Count(9999), "9999"}, {Count(61_100_840), "61.1 M"}, {Count(131072), "131 k"},
 		{Size(12), "12 B"}, {Size(4_900_000), "4.67 MiB"}, {Percent(0.12345), "12.35 %"}, {Percent(math.NaN()), "-"},
-		{Plural(1, "epoch"), "1 epoch"}, {Plural(0, "epoch"), "0 epochs"}, {Plural(2, "class"), "2 classes"}, {Plural(3, "batch"), "3 batches"},
-		{Plural(2, "entry"), "2 entries"}, {Plural(2, "array"), "2 arrays"}, {Of(1, "one is", "%d are"), "one is"}, {Of(2, "one is", "%d are"), "2 are"},
+		{Plural(1, "epoch"), "1 epoch"}, {Plural(0, "epoch"), "0 epochs"}, {Plural(2, "class"), "2 classes"},
+		{Plural(3, "batch"), "3 batches"},
+		{Plural(2, "entry"), "2 entries"}, {Plural(2, "array"), "2 arrays"}, {Of(1, "one is", "%d are"), "one is"},
+		{Of(2, "one is", "%d are"), "2 are"},
 		{Dims(nil), "?"}, {Dims([]any{}), "scalar"}, {Dims([]any{"N", 64, "?"}), "N×64×?"},
 	} {
 		if x.got != x.want {

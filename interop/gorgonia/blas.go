@@ -38,7 +38,8 @@ type sgemmBLAS struct {
 }
 
 // Sgemm is the kernel's; what is malformed goes to gonum, which panics as its callers expect.
-func (s sgemmBLAS) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+func (s sgemmBLAS) Sgemm(tA, tB blas.Transpose, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32,
+	c []float32, ldc int) {
 	ta, okA := transposed(tA)
 	tb, okB := transposed(tB)
 	ra, ca, rb, cb := m, k, k, n

@@ -15,7 +15,8 @@ import (
 // counted is an sgemm that counts its calls.
 type counted struct{ calls atomic.Int64 }
 
-func (s *counted) sgemm(tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+func (s *counted) sgemm(tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32, c []float32,
+	ldc int) {
 	s.calls.Add(1)
 	for i := range m {
 		for j := range n {

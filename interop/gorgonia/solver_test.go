@@ -52,17 +52,21 @@ func mustNew(t *testing.T, rule string, c optim.Config) *optim.Optimizer {
 	return o
 }
 
-// pairs are gorgonia's solvers and the same of ours; gorgonia's momentum is ours with the learning rate inside, equal while the rate stays.
+// pairs are gorgonia's solvers and the same of ours; gorgonia's momentum is ours with the learning rate inside, equal while the rate
+// stays.
 var pairs = map[string]struct {
 	theirs func() G.Solver
 	rule   string
 	c      optim.Config
 }{
-	"vanilla":         {func() G.Solver { return G.NewVanillaSolver(G.WithLearnRate(0.01)) }, "sgd", optim.Config{}},
-	"vanilla with L2": {func() G.Solver { return G.NewVanillaSolver(G.WithLearnRate(0.01), G.WithL2Reg(0.1)) }, "sgd", optim.Config{WeightDecay: new(0.1)}},
-	"momentum":        {func() G.Solver { return G.NewMomentum(G.WithLearnRate(0.01), G.WithMomentum(0.8)) }, "sgd", optim.Config{Momentum: new(0.8)}},
-	"adam":            {func() G.Solver { return G.NewAdamSolver(G.WithLearnRate(0.01)) }, "adam", optim.Config{}},
-	"adam with betas": {func() G.Solver { return G.NewAdamSolver(G.WithLearnRate(0.01), G.WithBeta1(0.8), G.WithBeta2(0.95)) }, "adam", optim.Config{Beta1: new(0.8), Beta2: new(0.95)}},
+	"vanilla": {func() G.Solver { return G.NewVanillaSolver(G.WithLearnRate(0.01)) }, "sgd", optim.Config{}},
+	"vanilla with L2": {func() G.Solver { return G.NewVanillaSolver(G.WithLearnRate(0.01), G.WithL2Reg(0.1)) }, "sgd",
+		optim.Config{WeightDecay: new(0.1)}},
+	"momentum": {func() G.Solver { return G.NewMomentum(G.WithLearnRate(0.01), G.WithMomentum(0.8)) }, "sgd",
+		optim.Config{Momentum: new(0.8)}},
+	"adam": {func() G.Solver { return G.NewAdamSolver(G.WithLearnRate(0.01)) }, "adam", optim.Config{}},
+	"adam with betas": {func() G.Solver { return G.NewAdamSolver(G.WithLearnRate(0.01), G.WithBeta1(0.8), G.WithBeta2(0.95)) }, "adam",
+		optim.Config{Beta1: new(0.8), Beta2: new(0.95)}},
 }
 
 func TestAgreesWithGorgoniasSolvers(t *testing.T) {
@@ -264,7 +268,8 @@ func TestScheduleDecayResume(t *testing.T) {
 	begin := func() run {
 		r := rand.New(rand.NewPCG(1, 1))
 		w, b := newDense(draw[float32](r, 8), 4, 2), newDense(draw[float32](r, 2), 2)
-		return run{[]G.ValueGrad{valueGrad{w, newDense(make([]float32, 8), 4, 2)}, valueGrad{b, newDense(make([]float32, 2), 2)}}, mustNew(t, "diffgrad", optim.Config{WeightDecay: new(0.1)})}
+		return run{[]G.ValueGrad{valueGrad{w, newDense(make([]float32, 8), 4, 2)}, valueGrad{b, newDense(make([]float32, 2), 2)}},
+			mustNew(t, "diffgrad", optim.Config{WeightDecay: new(0.1)})}
 	}
 	decay := func(v G.ValueGrad) bool { return v.Value().Shape().Dims() > 1 }
 	steps := func(s G.Solver, m []G.ValueGrad, from, to int) {

@@ -1,8 +1,8 @@
 // Package onnxgo lets programs written for onnx-go (github.com/owulveryck/onnx-go) run on gtk's engine: Backend takes the place of
 // gorgonnx.NewGraph() and runs every operator that gtk has.
 //
-// The limits of onnx-go's decoder stay. It drops the operator-set version, which Backend finds by trying (or is told, see Backend.Opset), and it
-// refuses models with subgraphs, half precision, external data or 8-bit types.
+// The limits of onnx-go's decoder stay. It drops the operator-set version, which Backend finds by trying (or is told, see Backend.Opset),
+// and it refuses models with subgraphs, half precision, external data or 8-bit types.
 package onnxgo
 
 import (

@@ -196,7 +196,8 @@ func packColumns() {
 func packRows() {
 	function("packRows512", "(dst *float32, width int, src *float32, ld int, cols int, k int)")
 	params("dst", "width", "src", "ld", "cols", "k")
-	dst, width, src, ld, cols, k := param("dst", reg.RDI), param("width", reg.RDX), param("src", reg.RSI), param("ld", reg.R8), param("cols", reg.R9), param("k", reg.RCX)
+	dst, width, src, ld, cols, k := param("dst", reg.RDI), param("width", reg.RDX), param("src", reg.RSI), param("ld", reg.R8),
+		param("cols", reg.R9), param("k", reg.RCX)
 	SHLQ(Imm(2), ld)
 	Label("row")
 	TESTQ(k, k)

@@ -11,7 +11,9 @@ func unary(name string, unroll int, f func(g *gen, a V) V) kern {
 }
 
 func scalar(name string, f func(g *gen, a, s V) V) kern {
-	return kern{name, args("out:o a:i"), []string{"s"}, false, 4, func(g *gen, in []V, s func(int) V) []V { return []V{f(g, in[0], s(0))} }}
+	return kern{name, args("out:o a:i"), []string{"s"}, false, 4, func(g *gen, in []V, s func(int) V) []V {
+		return []V{f(g, in[0], s(0))}
+	}}
 }
 
 // ternary has three inputs a, b, c and up to three scalars.
@@ -120,16 +122,18 @@ var kernels = []kern{
 		b := g.fma(in[0], s(0), g.mul(in[1], s(1)))
 		return []V{b, g.fma(b, s(2), g.mul(in[1], s(3)))}
 	}},
-	{"vadamF32", args("u:io m:io v:io"), []string{"b1", "n1", "b2", "n2", "c1", "c2", "eps"}, true, 1, func(g *gen, in []V, s func(int) V) []V {
-		u, m, v := adam(g, in[0], in[1], in[2], s)
-		return []V{u, m, v}
-	}},
-	{"vdiffGradF32", args("u:io m:io v:io prev:io"), []string{"b1", "n1", "b2", "n2", "c1", "c2", "eps"}, true, 1, func(g *gen, in []V, s func(int) V) []V {
-		u, m, v := adam(g, in[0], in[1], in[2], s)
-		d := g.abs(g.sub(in[3], in[0]))
-		xi := g.div(g.load(1), g.add(g.exp(g.neg(d)), g.k(1)))
-		return []V{g.mul(u, xi), m, v, in[0]}
-	}},
+	{"vadamF32", args("u:io m:io v:io"), []string{"b1", "n1", "b2", "n2", "c1", "c2", "eps"}, true, 1,
+		func(g *gen, in []V, s func(int) V) []V {
+			u, m, v := adam(g, in[0], in[1], in[2], s)
+			return []V{u, m, v}
+		}},
+	{"vdiffGradF32", args("u:io m:io v:io prev:io"), []string{"b1", "n1", "b2", "n2", "c1", "c2", "eps"}, true, 1,
+		func(g *gen, in []V, s func(int) V) []V {
+			u, m, v := adam(g, in[0], in[1], in[2], s)
+			d := g.abs(g.sub(in[3], in[0]))
+			xi := g.div(g.load(1), g.add(g.exp(g.neg(d)), g.k(1)))
+			return []V{g.mul(u, xi), m, v, in[0]}
+		}},
 }
 
 func heavy(name string, f func(g *gen, a, b V) V) kern {

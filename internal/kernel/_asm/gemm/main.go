@@ -39,11 +39,14 @@ type isa struct {
 
 var (
 	avx512 = isa{"512", 16, []reg.VecPhysical{
-		reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14, reg.Z15,
-		reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23, reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31,
+		reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.Z8, reg.Z9, reg.Z10, reg.Z11, reg.Z12, reg.Z13, reg.Z14,
+		reg.Z15,
+		reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23, reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29,
+		reg.Z30, reg.Z31,
 	}, [][2]int{{1, 14}, {2, 14}, {3, 9}, {4, 6}}, true}
 	avx2 = isa{"2", 8, []reg.VecPhysical{
-		reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14, reg.Y15,
+		reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14,
+		reg.Y15,
 	}, [][2]int{{1, 6}, {2, 6}}, false}
 )
 
@@ -287,7 +290,8 @@ func stubs(path string) {
 					fmt.Fprintf(&w, "//go:noescape\nfunc %s(t *tile)\n\n", name(i, s[0], mr, taps))
 				}
 			}
-			fmt.Fprintf(&w, "// gemm%s%s[v-1][r-1] is the kernel of a tile of r rows and v vectors of %d columns.\nvar gemm%s%s = [][]func(*tile){\n", kind, i.name, i.lanes, kind, i.name)
+			fmt.Fprintf(&w, "// gemm%s%s[v-1][r-1] is the kernel of a tile of r rows and v vectors of %d columns.\nvar gemm%s%s = "+
+				"[][]func(*tile){\n", kind, i.name, i.lanes, kind, i.name)
 			for _, s := range i.shapes {
 				fmt.Fprint(&w, "{")
 				for mr := 1; mr <= s[1]; mr++ {
