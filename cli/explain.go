@@ -42,7 +42,7 @@ func init() {
 		&ucli.StringFlag{Name: "region", Category: method, Usage: "`Y0:Y1,X0:X1`, positions of an output that has classes at positions; those where the class is the highest when empty"},
 		&ucli.IntFlag{Name: "position", Category: method, Usage: "`TOKEN` whose score is explained, from the end when negative; the last that is not masked when not given"},
 		&ucli.StringFlag{Name: "explain-input", Category: method, Usage: "`NAME` of the input to explain, when the model has several; the largest when empty"},
-		&ucli.StringFlag{Name: "vocab", Category: look, Usage: "`FILE` with the tokens of a text by number, one a line"},
+		&ucli.StringFlag{Name: "vocab", Category: look, Usage: "`FILE` with the tokens of a text by number: one a line, vocab.json or tokenizer.json; or bytes"},
 		&ucli.StringFlag{Name: "noise", Category: method, Usage: "`FILE`.npy with recorded noise [n,C,H,W] to use instead of random numbers"},
 		&ucli.IntFlag{Name: "batch", Category: method, Value: 16, Usage: "inputs in one pass"},
 		&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for the pictures, maps and report.html"},
@@ -67,7 +67,7 @@ func init() {
 		flags = append(flags, &ucli.StringFlag{Name: o.flag, Category: "options of methods", Usage: o.usage})
 	}
 	register(command(&ucli.Command{
-		Name: "explain", Usage: "show what a decision is based on, as heat maps", ArgsUsage: "MODEL [IMAGE|FILE.npy…|FOLDER] -o DIR",
+		Name: "explain", Usage: "show what a decision is based on, as heat maps", ArgsUsage: "MODEL [IMAGE|FILE.npy|FILE.npz…|FOLDER] -o DIR",
 		Description: "Writes overlays (PNG), raw maps (.npy) and one self-contained report.html.\n\n" +
 			"  gtk explain model.onnx cat.jpg --method gradcam,normgrad,smooth-gradcam++ -o out\n" +
 			"  gtk explain builtin:shapes -o out      (explains examples of the built-in data)",

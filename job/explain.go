@@ -45,7 +45,7 @@ type Aim struct {
 	Region    string // positions of an output with classes at positions, see explain.Objective
 	Position  *int   // position of a token, likewise
 	Explained string // name of the input; "" the largest
-	Vocab     string // file with the tokens of a text by number, one a line
+	Vocab     string // file with the tokens of a text by number: one a line, vocab.json or tokenizer.json; or "bytes"
 }
 
 // DefaultRequests are the methods that are taken unless others are named.

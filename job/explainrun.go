@@ -67,7 +67,7 @@ func explainAll(ctx context.Context, c ExplainConfig, l *Model, cfg explain.Conf
 			items = append(items, it.Reduced())
 		}
 		r.Images = append(r.Images, ExplainedInput{p.name, images[0].Top[:min(5, len(images[0].Top))], p.truth})
-		r.Layers, r.Objective = x.Layers(), x.Objective()
+		r.Layers, r.Objective = append([]string{}, x.Layers()...), x.Objective()
 		switch r.Objective {
 		case explain.ExpressionOf:
 			r.Score, score = cfg.Objective.Expression, "formula, "+cfg.Objective.Expression
