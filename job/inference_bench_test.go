@@ -34,7 +34,7 @@ func (p photos) Example(i int) (data.Example, error) {
 // BenchmarkBesideInference measures what is done with the backbone of a ResNet-18 as it is, against inference on the same examples: "inferences" is the
 // median of the ratios of runs that take turns.
 func BenchmarkBesideInference(b *testing.B) {
-	const n, batch = 64, 16
+	const n, batch = 96, 16
 	ctx := context.Background()
 	file, err := models.New("resnet18", models.Options{})
 	if err != nil {
