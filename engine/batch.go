@@ -38,15 +38,31 @@ func (m *Model) Batch() (fixed int) {
 	return b.fixed
 }
 
-// Batched reports whether axis 0 of the named input is that of the examples: it is free, or has the size of the batch that the file
-// declares.
-func (m *Model) Batched(input string) bool {
+// BatchAxis is the axis of the named input along which the examples lie, -1 when it has none: the one with the symbol that the first
+// axis of the first input has, as in the state [2,batch,128] of a recurrent net, else the first if it is free or has the size of the batch that the
+// file declares.
+func (m *Model) BatchAxis(input string) int {
+	symbol := ""
 	for _, in := range m.inputs {
-		if in.Name == input {
-			return in.Dims == nil || len(in.Dims) > 0 && in.Dims[0].Size < 0 || m.batch.of[input]
+		if len(in.Dims) > 0 {
+			if d := in.Dims[0]; d.Size < 0 {
+				symbol = d.Symbol
+			}
+			break
 		}
 	}
-	return false
+	for _, in := range m.inputs {
+		if in.Name != input {
+			continue
+		}
+		if k := slices.IndexFunc(in.Dims, func(d graph.Dim) bool { return symbol != "" && d.Size < 0 && d.Symbol == symbol }); k >= 0 {
+			return k
+		}
+		if in.Dims == nil || len(in.Dims) > 0 && in.Dims[0].Size < 0 || m.batch.of[input] {
+			return 0
+		}
+	}
+	return -1
 }
 
 // freeBatch finds the batch that m was exported for and rewrites the graph to take any, where shapes let it. For the declared size it

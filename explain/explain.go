@@ -257,8 +257,8 @@ func (e *Explainer) prepare(feeds map[string]*tensor.Tensor) error {
 	shapes := map[string]tensor.Shape{}
 	for name, t := range feeds {
 		s := slices.Clone(t.Shape())
-		if e.net.m.Batched(name) {
-			s[0] = 1
+		if k := e.net.m.BatchAxis(name); k >= 0 {
+			s[k] = 1
 		}
 		shapes[name] = s
 	}
@@ -379,7 +379,7 @@ func (e *Explainer) batch(ctx context.Context, feeds map[string]*tensor.Tensor, 
 		var mine []int
 		r := slices.Index(from, i)
 		if p.x != nil {
-			images[i].Seen = rowsOf(p.x, []int{r}).Clone()
+			images[i].Seen = rowsOf(p.x, 0, []int{r}).Clone()
 		}
 		for q, j := range from {
 			if j == i {

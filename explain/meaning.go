@@ -23,15 +23,15 @@ func (s *scoreTensor) kind(h engine.Head, z graph.Value, t *trace, src source, o
 		return OutputValue, nil
 	case src.kind == KindPicture && s.boxes(t, z, src) != nil:
 		return ByOutputs, s.boxes(t, z, src)
+	case h.Activation == "" && s.classes == 1:
+		return ByOutputs, fmt.Errorf("it has one number at each of %d positions, of which it is not known what they mean", s.positions())
+	case h.Activation == "" && src.kind == KindPicture && s.classes == src.fed.C && s.positions() >= src.fed.H*src.fed.W:
+		return ByOutputs, fmt.Errorf("it is of the form of the input, a picture more likely than %d classes at each position", s.classes)
 	case h.Activation == "" && !t.weighed(z, map[graph.Value]bool{}):
 		return ByOutputs, fmt.Errorf("it does not end in a layer of weights: hidden states more likely than %d classes at each position",
 			s.classes)
-	case src.kind == KindTokens && s.classes > 1:
+	case src.kind == KindTokens:
 		return PositionScore, nil
-	case h.Activation == "" && s.classes == 1:
-		return ByOutputs, fmt.Errorf("it has one number at each of %d positions, of which it is not known what they mean", s.positions())
-	case h.Activation == "" && s.classes == src.fed.C && s.positions() >= src.fed.H*src.fed.W:
-		return ByOutputs, fmt.Errorf("it is of the form of the input, a picture more likely than %d classes at each position", s.classes)
 	}
 	return RegionScore, nil
 }

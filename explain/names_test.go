@@ -21,9 +21,11 @@ func TestNames(t *testing.T) {
 	}
 	three, one := of(3, "Softmax"), of(1, "Sigmoid")
 	ids := onnx.ValueInfo("x", tensor.Int64, "N", 4)
-	words := graphOf(t, []*onnxpb.ValueInfoProto{ids}, []*onnxpb.ValueInfoProto{reals("y", 4, 3)}, map[string][]int{"table": {9, 5}, "w": {5, 3}},
+	words := graphOf(t, []*onnxpb.ValueInfoProto{ids}, []*onnxpb.ValueInfoProto{reals("y", 4, 3)},
+		map[string][]int{"table": {9, 5}, "w": {5, 3}},
 		nodeOf("Gather", "table x", "e"), nodeOf("MatMul", "e w", "y"))
 	abc := []string{"a", "b", "c"}
+	price := Config{Labels: []string{"price"}, Objective: Objective{Kind: OutputValue}}
 	for name, tc := range map[string]struct {
 		m      *engine.Model
 		c      Config
@@ -41,8 +43,8 @@ func TestNames(t *testing.T) {
 		"against one":          {one, Config{Labels: []string{"spam"}}, "0", "not spam", 0, "", ""},
 		"two of one":           {one, Config{Labels: []string{"ham", "spam"}}, "ham", "ham", 0, "", ""},
 		"none of one":          {one, Config{}, "1", "positive", 1, "", ""},
-		"a value":              {one, Config{Labels: []string{"price"}, Objective: Objective{Kind: OutputValue}}, "", "price", 1, "", ""},
-		"what lowers a value":  {one, Config{Labels: []string{"price"}, Objective: Objective{Kind: OutputValue}}, "negative", "price (what lowers it)", 0, "", ""},
+		"a value":              {one, price, "", "price", 1, "", ""},
+		"what lowers a value":  {one, price, "negative", "price (what lowers it)", 0, "", ""},
 		"the next token":       {words, Config{Tokens: abc}, "1", "b", 1, "", ""},
 		"tokens of the input":  {words, Config{Tokens: append(abc, abc...)}, "1", "", 1, "", ""},
 		"labels of tokens":     {words, Config{Tokens: abc, Labels: []string{"O", "PER", "LOC"}}, "LOC", "LOC", 2, "", ""},
@@ -72,7 +74,8 @@ func TestNames(t *testing.T) {
 		if got.Label != tc.want || tc.class >= 0 && got.Class != tc.class {
 			t.Errorf("%s: class %d, %q; want %d, %q", name, got.Class, got.Label, tc.class, tc.want)
 		}
-		if said := slices.ContainsFunc(notes, func(s string) bool { return strings.Contains(s, "labels are left out") }); said != (tc.said != "") {
+		leftOut := func(s string) bool { return strings.Contains(s, "labels are left out") }
+		if slices.ContainsFunc(notes, leftOut) != (tc.said != "") {
 			t.Errorf("%s: notes %q", name, notes)
 		}
 	}

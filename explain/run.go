@@ -26,8 +26,8 @@ func (b batching) shapesFor(shapes map[string]tensor.Shape, n int) []tensor.Shap
 	var out []tensor.Shape
 	for _, io := range b.m.Inputs() {
 		s := slices.Clone(shapes[io.Name])
-		if b.m.Batched(io.Name) && len(s) > 0 {
-			s[0] = n
+		if k := b.m.BatchAxis(io.Name); k >= 0 && len(s) > k {
+			s[k] = n
 		}
 		out = append(out, s)
 	}
@@ -45,26 +45,26 @@ func (b batching) examples(feeds map[string]*tensor.Tensor) (map[string]*tensor.
 		if t == nil {
 			return nil, 0, fmt.Errorf("explain: input %v is not given", io)
 		}
-		rows := b.m.Batched(io.Name)
-		if rows && (t.Rank() == 0 || t.Len() == 0) {
-			return nil, 0, fmt.Errorf("explain: input %q is %v; need one or more examples along axis 0, as in %v", io.Name, t, io)
+		axis := b.m.BatchAxis(io.Name)
+		if axis >= 0 && (t.Rank() <= axis || t.Len() == 0) {
+			return nil, 0, fmt.Errorf("explain: input %q is %v; need one or more examples along axis %d, as in %v", io.Name, t, axis, io)
 		}
 		adapt := feed.Convert
-		if rows {
+		if axis == 0 {
 			adapt = func(t *tensor.Tensor, _ tensor.DType) (*tensor.Tensor, error) { return feed.Adapt(io, t) }
 		}
 		t, err := adapt(t, io.DType)
 		if err != nil {
 			return nil, 0, fmt.Errorf("explain: input %v: %w", io, err)
 		}
-		if !fits(t.Shape(), io, rows) {
+		if !fits(t.Shape(), io, axis) {
 			return nil, 0, fmt.Errorf("explain: input %q has shape %v, want %v", io.Name, t.Shape(), io)
 		}
-		if rows {
-			if n >= 0 && t.Dim(0) != n {
-				return nil, 0, fmt.Errorf("explain: input %q has %d examples, others have %d", io.Name, t.Dim(0), n)
+		if axis >= 0 {
+			if n >= 0 && t.Dim(axis) != n {
+				return nil, 0, fmt.Errorf("explain: input %q has %d examples, others have %d", io.Name, t.Dim(axis), n)
 			}
-			n = t.Dim(0)
+			n = t.Dim(axis)
 		}
 		out[io.Name] = t
 	}
@@ -77,8 +77,8 @@ func (b batching) examples(feeds map[string]*tensor.Tensor) (map[string]*tensor.
 	return out, max(n, 1), nil
 }
 
-// fits reports whether s is a shape that io declares; with rows its first axis may have any extent.
-func fits(s tensor.Shape, io engine.IO, rows bool) bool {
+// fits reports whether s is a shape that io declares; the axis of the examples may have any extent.
+func fits(s tensor.Shape, io engine.IO, axis int) bool {
 	if io.Dims == nil || len(io.Dims) == 0 && s.Len() == 1 {
 		return true
 	}
@@ -86,7 +86,7 @@ func fits(s tensor.Shape, io engine.IO, rows bool) bool {
 		return false
 	}
 	for k, d := range io.Dims {
-		if d.Size >= 0 && s[k] != d.Size && !(rows && k == 0) {
+		if d.Size >= 0 && s[k] != d.Size && k != axis {
 			return false
 		}
 	}
@@ -98,28 +98,21 @@ func (b batching) takes(feeds map[string]*tensor.Tensor, from []int) map[string]
 	out := map[string]*tensor.Tensor{}
 	for name, t := range feeds {
 		out[name] = t
-		if b.m.Batched(name) {
-			out[name] = rowsOf(t, from)
+		if k := b.m.BatchAxis(name); k >= 0 {
+			out[name] = rowsOf(t, k, from)
 		}
 	}
 	return out
 }
 
-// rowsOf is the rows of t listed in from; t itself when that is all of them in order.
-func rowsOf(t *tensor.Tensor, from []int) *tensor.Tensor {
-	same := len(from) == t.Dim(0)
+// rowsOf is the entries of an axis of t listed in from; t itself when that is all of them in order.
+func rowsOf(t *tensor.Tensor, axis int, from []int) *tensor.Tensor {
+	same := len(from) == t.Dim(axis)
 	for r, i := range from {
 		same = same && r == i
 	}
 	if same {
 		return t
 	}
-	shape := slices.Clone(t.Shape())
-	row := len(t.Bytes()) / shape[0]
-	shape[0] = len(from)
-	out := tensor.New(t.DType(), shape...)
-	for r, i := range from {
-		copy(out.Bytes()[r*row:(r+1)*row], t.Bytes()[i*row:])
-	}
-	return out
+	return feed.Take(t, axis, from)
 }

@@ -47,7 +47,7 @@ func (t *terrain) seenThrough(n *graph.Node, i, k int, all []float32, o graph.Va
 		flow = f[i]
 	}
 	given := t.places(o)
-	if flow == ops.Across || n.Op.Role == graph.Pool || k >= len(given) {
+	if flow == ops.Across || n.Op.Role == graph.Pool || t.window(n) || k >= len(given) {
 		return all
 	}
 	left := levelsOf(given[k].X)
@@ -58,6 +58,15 @@ func (t *terrain) seenThrough(n *graph.Node, i, k int, all []float32, o graph.Va
 		return nil // nothing of o is seen
 	}
 	return slices.DeleteFunc(slices.Clone(all), func(x float32) bool { return !among(to[k], x) })
+}
+
+// window reports whether n is a convolution that sums over neighbouring positions.
+func (t *terrain) window(n *graph.Node) bool {
+	if n.Op.Role != graph.Linear || len(n.In) < 2 || n.In[1] == 0 {
+		return false
+	}
+	s := t.shapes[n.In[1]]
+	return len(s) > 2 && s[2:].Len() > 1
 }
 
 // among reports whether x is one of levels, which rise.

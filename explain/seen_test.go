@@ -14,7 +14,8 @@ import (
 // recurrent are nodes that bring x [N,T,C] through a GRU with the weights w, r of three units: out [N,T,3].
 func recurrent(x, w, r, out string) []*onnxpb.NodeProto {
 	return []*onnxpb.NodeProto{
-		nodeOf("Transpose", x, "t"+out, onnx.AttrInts("perm", 1, 0, 2)), nodeOf("GRU", "t"+out+" "+w+" "+r, "g"+out, onnx.AttrInt("hidden_size", 3)),
+		nodeOf("Transpose", x, "t"+out, onnx.AttrInts("perm", 1, 0, 2)), nodeOf("GRU", "t"+out+" "+w+" "+r, "g"+out,
+			onnx.AttrInt("hidden_size", 3)),
 		nodeOf("Squeeze", "g"+out+" one", "s"+out), nodeOf("Transpose", "s"+out, out, onnx.AttrInts("perm", 1, 0, 2)),
 	}
 }
@@ -35,6 +36,7 @@ func TestAutoSeesThePositions(t *testing.T) {
 			nodeOf("ReduceMean", "p", "q", onnx.AttrInts("axes", 1), onnx.AttrInt("keepdims", 0)), nodeOf("MatMul", "q f", "y")}
 	}
 	two := slices.Concat(recurrent("x", "w", "r", "a"), recurrent("a", "w2", "r", "h"))
+	one := recurrent("x", "w", "r", "h")
 	pads := onnx.AttrInts("pads", 1, 1, 1, 1)
 	for name, tc := range map[string]struct {
 		in, out []*onnxpb.ValueInfoProto
@@ -46,10 +48,15 @@ func TestAutoSeesThePositions(t *testing.T) {
 	}{
 		"last step of two layers":  {series, score, weights, slices.Concat(two, at(-1)), double(1, 2, 9, 4), "ga", ""},
 		"first step of two layers": {series, score, weights, slices.Concat(two, at(0)), double(1, 2, 9, 4), "ga", ""},
-		"last step of one layer":   {series, score, weights, slices.Concat(recurrent("x", "w", "r", "h"), at(-1)), double(1, 2, 9, 4), "gh", "reads one position"},
+		"last step of one layer":   {series, score, weights, slices.Concat(one, at(-1)), double(1, 2, 9, 4), "gh", "reads one position"},
 		"two of nine steps":        {series, score, weights, slices.Concat(two, part(3, 5)), double(1, 2, 9, 4), "ga", ""},
-		"two of nine steps of one": {series, score, weights, slices.Concat(recurrent("x", "w", "r", "h"), part(3, 5)), double(1, 2, 9, 4), "p", ""},
+		"two of nine steps of one": {series, score, weights, slices.Concat(one, part(3, 5)), double(1, 2, 9, 4), "p", ""},
 		"the second half of two":   {series, score, weights, slices.Concat(two, part(4, 9)), double(1, 2, 9, 4), "p", ""},
+		"last step of convolutions": {series, score, map[string][]int{"k": {5, 4, 3}, "k2": {3, 5, 3}, "k1": {3, 3, 1}, "f": {3, 2}},
+			slices.Concat([]*onnxpb.NodeProto{nodeOf("Transpose", "x", "t", onnx.AttrInts("perm", 0, 2, 1)),
+				nodeOf("Conv", "t k", "c1", onnx.AttrInts("pads", 1, 1)), nodeOf("Relu", "c1", "r1"),
+				nodeOf("Conv", "r1 k2", "c2", onnx.AttrInts("pads", 1, 1)), nodeOf("Relu", "c2", "r2"), nodeOf("Conv", "r2 k1", "c3"), nodeOf("Transpose", "c3", "h", onnx.AttrInts("perm", 0, 2, 1))}, at(-1)),
+			double(1, 2, 9, 4), "r1", ""},
 		"a segmentation made larger": {[]*onnxpb.ValueInfoProto{reals("x", 3, 8, 8)}, []*onnxpb.ValueInfoProto{reals("y", 2, 8, 8)},
 			map[string][]int{"k": {5, 3, 3, 3}, "c": {2, 5, 1, 1}, "b": {2, 1, 1}},
 			[]*onnxpb.NodeProto{nodeOf("Conv", "x k", "h", pads), nodeOf("Relu", "h", "a"), nodeOf("MaxPool", "a", "p",

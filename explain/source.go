@@ -150,8 +150,11 @@ func chooseSource(m *engine.Model, name string, shapes map[string]tensor.Shape, 
 
 // look finds what the axes of the input are, from its shape in t and from what the model does with it: the axis that the first weights
 // sum over, and no other, is that of the channels.
-func (s *source) look(t *trace, rows []graph.Value) error {
+func (s *source) look(t *trace, rows map[graph.Value]int) error {
 	shape := t.shapes[s.in]
+	if k := rows[s.in]; k > 0 {
+		return fmt.Errorf("explain: input %v has its examples along axis %d; one with the examples first can be explained", s.io, k)
+	}
 	rank := len(shape)
 	if rank < 1 || rank > 4 {
 		return fmt.Errorf("explain: input %q has shape %v; pictures [N,C,H,W], series [N,C,L], tables [N,F] and tokens [N,T] "+
@@ -191,7 +194,7 @@ func (s *source) look(t *trace, rows []graph.Value) error {
 }
 
 // summed are the axes of the input that vanish in the first node that sums over some of them with weights: all where none is left.
-func (s *source) summed(t *trace, axes []int, rows []graph.Value) []int {
+func (s *source) summed(t *trace, axes []int, rows map[graph.Value]int) []int {
 	var lost []int
 	t.follow(s.in, axes, rows, func(n *graph.Node, in []ops.Coords, out []ops.Coords) bool {
 		weights := slices.ContainsFunc(n.In, func(v graph.Value) bool {

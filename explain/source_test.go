@@ -129,7 +129,7 @@ func TestSeveralInputs(t *testing.T) {
 		}
 		one := map[string]*tensor.Tensor{}
 		for k, x := range feeds {
-			one[k] = rowsOf(x, []int{1})
+			one[k] = rowsOf(x, 0, []int{1})
 		}
 		alone, err := e.Explain(context.Background(), one)
 		if err != nil || !tensor.Equal(alone[0].Maps[0].Raw, both[1].Maps[0].Raw) {
@@ -184,7 +184,7 @@ func TestMixedExamples(t *testing.T) {
 	}
 	for i, img := range images {
 		alone, err := explainer(t, m, c).Explain(context.Background(),
-			map[string]*tensor.Tensor{"x": rowsOf(feeds["x"], []int{i}), "z": rowsOf(feeds["z"], []int{i})})
+			map[string]*tensor.Tensor{"x": rowsOf(feeds["x"], 0, []int{i}), "z": rowsOf(feeds["z"], 0, []int{i})})
 		if err != nil || !tensor.Equal(alone[0].Maps[0].Raw, img.Maps[0].Raw) {
 			t.Errorf("example %d alone differs: %v", i, err)
 		}

@@ -49,7 +49,7 @@ func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*t
 	if !before[src.at] {
 		return nil, fmt.Errorf("explain: the score does not depend on input %q", src.io.Name)
 	}
-	if err := src.look(t, e.rowValues(t.g)); err != nil {
+	if err := src.look(t, e.rowAxes(t.g)); err != nil {
 		return nil, err
 	}
 	r := newTerrain(t, src, values, before)
@@ -151,12 +151,12 @@ func (e *Explainer) traced(m *engine.Model, shapes map[string]tensor.Shape) (*tr
 	return t, nil
 }
 
-// rowValues are the inputs whose first axis is that of the rows.
-func (e *Explainer) rowValues(g *graph.Graph) []graph.Value {
-	var out []graph.Value
+// rowAxes are the axes along which the rows of inputs lie.
+func (e *Explainer) rowAxes(g *graph.Graph) map[graph.Value]int {
+	out := map[graph.Value]int{}
 	for _, v := range g.Inputs {
-		if e.net.m.Batched(g.Info(v).Name) {
-			out = append(out, v)
+		if k := e.net.m.BatchAxis(g.Info(v).Name); k >= 0 {
+			out[v] = k
 		}
 	}
 	return out

@@ -46,15 +46,15 @@ func newTrace(g *graph.Graph, inputs []tensor.Shape, n int) (*trace, error) {
 	return t, err
 }
 
-// follow carries the row and the places along axes of the value source through the graph. rows are the inputs with an axis of rows, the
-// first. It stops before the first node that stop wants, nil for none.
-func (t *trace) follow(source graph.Value, axes []int, rows []graph.Value,
+// follow carries the row and the places along axes of the value source through the graph. rows are the axes of rows of the
+// inputs that have one. It stops before the first node that stop wants, nil for none.
+func (t *trace) follow(source graph.Value, axes []int, rows map[graph.Value]int,
 	stop func(n *graph.Node, in []ops.Coords, out []ops.Coords) bool) {
 	t.mixing = nil
 	t.coords, t.flows = map[graph.Value]ops.Coords{}, map[*graph.Node][]ops.Flow{}
 	begin := func(v graph.Value, axes []int) {
 		s := t.shapes[v]
-		cs := ops.Coords{steps(len(s), 0, s[0])}
+		cs := ops.Coords{steps(len(s), rows[v], s[rows[v]])}
 		for _, a := range axes {
 			if a < 0 {
 				cs = append(cs, ops.Coord{Shape: slices.Repeat(tensor.Shape{1}, len(s)), X: []float32{nan}})
@@ -64,8 +64,8 @@ func (t *trace) follow(source graph.Value, axes []int, rows []graph.Value,
 		}
 		t.coords[v] = cs
 	}
-	for _, v := range rows {
-		if v != source && len(t.shapes[v]) > 0 {
+	for _, v := range t.g.Inputs {
+		if k, ok := rows[v]; ok && v != source && len(t.shapes[v]) > k {
 			begin(v, slices.Repeat([]int{-1}, len(axes)))
 		}
 	}

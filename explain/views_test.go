@@ -136,7 +136,7 @@ func TestMapsOfViews(t *testing.T) {
 		for i := range both {
 			one := map[string]*tensor.Tensor{}
 			for k, x := range g.feeds(t) {
-				one[k] = rowsOf(x, []int{i})
+				one[k] = rowsOf(x, 0, []int{i})
 			}
 			alone, err := explainer(t, m, c).Explain(context.Background(), one)
 			if err != nil {

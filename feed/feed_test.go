@@ -291,3 +291,39 @@ func TestDirect(t *testing.T) {
 		t.Errorf("one at a time: %d parts, %v", parts, err)
 	}
 }
+
+// The examples of a state lie where the symbol of the batch is.
+func TestBatchAxis(t *testing.T) {
+	m := model(t, input{"x", tensor.Float32, []any{"batch", 1}}, input{"state", tensor.Float32, []any{2, "batch", 3}},
+		input{"levels", tensor.Float32, []any{3}})
+	for name, want := range map[string]int{"x": 0, "state": 1, "levels": -1, "no": -1} {
+		if got := m.BatchAxis(name); got != want {
+			t.Errorf("%s: axis %d, want %d", name, got, want)
+		}
+	}
+	s, err := m.Session(engine.Query{Fetch: []string{"out.state"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := tensor.New(tensor.Float32, 2, 4, 3)
+	for i := range state.F32() {
+		state.F32()[i] = float32(i)
+	}
+	x := tensor.New(tensor.Float32, 4, 1)
+	feeds := map[string]*tensor.Tensor{"x": x, "state": state, "levels": tensor.New(tensor.Float32, 3)}
+	for _, p := range []*Plan{Direct(m), Direct(m).Singly()} {
+		err := p.RunFeeds(context.Background(), s, feeds, 4, Rows{}, func(part Part) error {
+			var from []int
+			for i := part.Lo; i < part.Hi; i++ {
+				from = append(from, i)
+			}
+			if want := Take(state, 1, from); !tensor.Equal(part.Value("out.state"), want) {
+				t.Errorf("examples %d to %d: %v, want %v", part.Lo, part.Hi, part.Value("out.state").F32(), want.F32())
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -77,8 +77,8 @@ func (p *Plan) RunFeeds(ctx context.Context, s *engine.Session, feeds map[string
 		part := make(map[string]*tensor.Tensor, len(feeds)+len(more.Same)+len(more.Weight))
 		for name, t := range feeds {
 			part[name] = t
-			if p.m.Batched(name) && !p.whole(name) && t.Rank() > 0 && t.Dim(0) == n {
-				part[name] = slab(t, lo, hi, size, true)
+			if k := p.m.BatchAxis(name); k >= 0 && !p.whole(name) && t.Rank() > k && t.Dim(k) == n {
+				part[name] = slabAlong(t, k, lo, hi, size)
 			}
 		}
 		for name, t := range more.Same {
@@ -121,6 +121,39 @@ func slab(t *tensor.Tensor, lo, hi, size int, copies bool) *tensor.Tensor {
 	if copies {
 		for i := hi - lo; i < size; i++ {
 			copy(out.Bytes()[i*row:], t.Bytes()[:row])
+		}
+	}
+	return out
+}
+
+// slabAlong is slab of the entries of axis k, filled up with copies.
+func slabAlong(t *tensor.Tensor, k, lo, hi, size int) *tensor.Tensor {
+	switch {
+	case k == 0:
+		return slab(t, lo, hi, size, true)
+	case lo == 0 && hi == t.Dim(k) && size == hi:
+		return t
+	}
+	from := make([]int, size)
+	for i := range from {
+		if lo+i < hi {
+			from[i] = lo + i
+		}
+	}
+	return Take(t, k, from)
+}
+
+// Take is the entries of axis k of t listed in from, in that order.
+func Take(t *tensor.Tensor, k int, from []int) *tensor.Tensor {
+	shape := slices.Clone(t.Shape())
+	n := shape[k]
+	shape[k] = len(from)
+	out := tensor.New(t.DType(), shape...)
+	outer := t.Shape()[:k].Len()
+	row := len(t.Bytes()) / max(1, outer*n)
+	for o := range outer {
+		for r, i := range from {
+			copy(out.Bytes()[(o*len(from)+r)*row:][:row], t.Bytes()[(o*n+i)*row:])
 		}
 	}
 	return out

@@ -174,6 +174,11 @@ func (in *explained) file(c ExplainConfig, l *Model, path string, yield func(pic
 		if p.feeds, err = feedsOf(plan, b.Slice(i, i+1)); err != nil {
 			err = fmt.Errorf("%s: %w", p.name, err)
 		}
+		for name, t := range p.feeds { // states with their examples along another axis
+			if k := l.BatchAxis(name); k > 0 && t.Rank() > k && t.Dim(k) == b.Len() {
+				p.feeds[name] = feed.Take(t, k, []int{i})
+			}
+		}
 		if !yield(p, err) || err != nil {
 			return false
 		}
@@ -227,7 +232,7 @@ func (in *explained) tensorOrPicture(c ExplainConfig, l *Model, path string) (*f
 var aboutExamples = []string{"y", "label", "labels", "target", "targets", "class", "classes", "id", "ids"}
 
 // archive reads the arrays of an .npz by the names of the inputs; a single one feeds the input that nothing else does. Those of inputs that
-// hold no examples are constants.
+// do not hold examples along their first axis are fed as they are.
 func (in *explained) archive(c ExplainConfig, l *Model, path string) (*feed.Plan, data.Input, *data.Batch, error) {
 	fail := func(err error) (*feed.Plan, data.Input, *data.Batch, error) { return nil, data.Input{}, nil, err }
 	arrays, err := tensor.ReadFile(path)
@@ -249,7 +254,7 @@ func (in *explained) archive(c ExplainConfig, l *Model, path string) (*feed.Plan
 	for _, a := range arrays {
 		k := slices.IndexFunc(l.Inputs(), func(io engine.IO) bool { return io.Name == a.Name })
 		switch {
-		case k >= 0 && !l.Batched(a.Name):
+		case k >= 0 && l.BatchAxis(a.Name) != 0:
 			if f.Set[a.Name] == nil {
 				f.Set[a.Name] = a.Tensor
 			}
