@@ -2,7 +2,7 @@
 GO ?= go
 SHARED ?= $(firstword $(wildcard ../shared))
 
-.PHONY: all help build test race noasm lint generate golden fuzz bench bench-asm bench-peers demo cross cover
+.PHONY: all help build test race noasm invariants mutate lint generate golden fuzz bench bench-asm bench-peers demo cross cover
 
 all: lint test build ## lint, test and build
 
@@ -29,8 +29,14 @@ lint: ## gofmt, vet, staticcheck
 generate: ## regenerate protobuf code, assembly and tables
 	$(GO) generate ./...
 
-golden: ## rewrite golden files
-	$(GO) test ./... -update
+golden: ## rewrite golden files and tables of what is tested
+	$(GO) test -p 1 $$(grep -rlE 'testkit\.|"update"' --include='*_test.go' . | xargs -n1 dirname | sort -u) -update
+
+invariants: ## the short tests of the engine and what runs on it, with memory poisoned and runs watched
+	$(GO) test -short -tags invariants ./internal/parallel ./internal/kernel ./engine/... ./train ./explain ./prune ./task ./job
+
+mutate: ## break one thing after another in a copy and tell which test sees it (minutes)
+	./scripts/mutate.sh
 
 FUZZTIME ?= 60s
 fuzz: ## run every fuzz target for FUZZTIME

@@ -99,6 +99,7 @@ func (w watcher) Stage(string, int) job.Stage { return w.s }
 
 // An interrupted training names the checkpoint to go on from, and gives in the end what an uninterrupted one gives.
 func TestInterrupted(t *testing.T) {
+	t.Chdir(t.TempDir()) // the test may run several times
 	c := job.FinetuneConfig{Model: "builtin:digits", Data: "digits#train", Epochs: 1, Out: "whole.onnx", Seed: 3}
 	if _, err := job.Finetune(context.Background(), c, nil); err != nil {
 		t.Fatal(err)
