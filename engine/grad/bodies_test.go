@@ -15,12 +15,11 @@ import (
 // program is a graph with the floating-point values a and b, a trip count m, a condition c and one node named "outer" with a body that
 // captures a and b.
 type program struct {
-	g          *graph.Graph
-	b          *graph.Builder
-	a, bb      graph.Value
-	m, c       graph.Value
-	node       *graph.Node
-	bodyInputs []graph.Value
+	g     *graph.Graph
+	b     *graph.Builder
+	a, bb graph.Value
+	m, c  graph.Value
+	node  *graph.Node
 }
 
 // opaque is an operator that has no gradient and should have one.
