@@ -73,7 +73,9 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 	if err := t.understand(ctx, c.UseOptions, loss); err != nil {
 		return nil, err
 	}
-	if names := u.ds.Classes(); t.Labels == nil && (t.task.HasClasses() || t.task.Kind == task.Multilabel && len(names) == t.task.K) {
+	names := u.ds.Classes()
+	fit := t.task.HasClasses() && !t.task.Positions() || len(names) == t.task.K && (t.task.Kind == task.Multilabel || t.task.Positions())
+	if t.Labels == nil && fit {
 		t.Labels, t.task.Classes = names, names
 	}
 	if c.StandardiseTargets {

@@ -45,10 +45,10 @@ func TestMergeLeaves(t *testing.T) {
 	}
 	seed := b.Const(tensor.Scalar(int64(1)))
 	identity := func(_ *graph.Builder, x graph.Value) graph.Value { return x }
-	var fetch []graph.Value
 	for range 2 {
-		fetch = append(fetch, b.Add(ops.DropoutTrain, attrs, x, seed), branches(t, b, "if", true, x, identity, identity),
-			b.Add(ops.Exp, nil, x))
+		b.Add(ops.DropoutTrain, attrs, x, seed)
+		branches(t, b, "if", true, x, identity, identity)
+		b.Add(ops.Exp, nil, x)
 	}
 	for _, n := range g.Nodes {
 		n.Frozen = n.Op == ops.Exp
@@ -65,7 +65,7 @@ func TestMergeLeaves(t *testing.T) {
 	for _, c := range []*tensor.Tensor{tensor.From([]float32{1, 2}, 2), tensor.From([]float32{1, 2}, 2),
 		tensor.From([]float32{1, 2}, 1, 2),
 		tensor.From([]float32{1, 3}, 2)} {
-		fetch = append(fetch, b.Add(ops.Add, nil, x, b.Const(c)))
+		b.Add(ops.Add, nil, x, b.Const(c))
 	}
 	rewrite.Merge(g, nil)
 	if len(g.Nodes) != 3 {
