@@ -204,16 +204,16 @@ func (d *demo) finetuneStep(ctx context.Context, s *DemoStep) error {
 	if err != nil {
 		return err
 	}
-	res, err := fitStage(ctx, m, tr, train.Config{
-		Feed: plan, Epochs: demoEpochs, Optimizer: o, Schedule: optim.Cosine{Max: info.LR}, Preprocess: &pre, Shuffle: true,
-		Seed: d.c.Seed, Val: val,
-	}, "finetune", d.rep)
-	if err != nil {
-		return err
-	}
 	digits := &Model{Model: m, Path: "digits.onnx", Labels: tr.Classes()}
 	t := &trainee{use: &use{Model: digits, ds: tr, pre: &pre, plan: plan}, train: tr, stored: &pre}
 	if err := t.understand(ctx, UseOptions{}, ""); err != nil {
+		return err
+	}
+	res, err := fitStage(ctx, m, tr, train.Config{
+		Task: t.task, Feed: plan, Epochs: demoEpochs, Optimizer: o, Schedule: optim.Cosine{Max: info.LR}, Preprocess: &pre, Shuffle: true,
+		Seed: d.c.Seed, Val: val,
+	}, "finetune", d.rep)
+	if err != nil {
 		return err
 	}
 	path := filepath.Join(d.dir, "digits.onnx")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -123,7 +124,7 @@ func (l *Model) readInput(path string, in engine.IO) (t *tensor.Tensor, notes []
 	if len(in.Dims) > 0 && t.Rank() == len(in.Dims)-1 {
 		t = t.Reshape(append([]int{1}, t.Shape()...)...)
 	}
-	if t, err = convertTo(t, in.DType); err != nil {
+	if t, err = feed.Convert(t, in.DType); err != nil {
 		return nil, nil, badInput(fmt.Errorf("%s: input %v: %w", path, in, err))
 	}
 	return t, nil, nil
@@ -176,27 +177,6 @@ func literal(s string, in engine.IO) (*tensor.Tensor, []string, error) {
 		return nil, nil, badInput(fmt.Errorf("input %v: %q: %w", in, s, err))
 	}
 	return t, nil, nil
-}
-
-// convertTo is t in element type d: floats are rounded, integers must fit.
-func convertTo(t *tensor.Tensor, d tensor.DType) (*tensor.Tensor, error) {
-	from := t.DType()
-	switch {
-	case from == d:
-		return t, nil
-	case from.IsFloat() && d.IsFloat():
-		return t.Convert(d)
-	case (from.IsInt() || from == tensor.Bool) && d.IsInt():
-		out, err := t.Convert(d)
-		if err != nil {
-			return nil, err
-		}
-		if back, err := out.Convert(from); err != nil || !tensor.Equal(back, t) {
-			return nil, fmt.Errorf("numbers of type %v do not fit %v", from, d)
-		}
-		return out, nil
-	}
-	return nil, fmt.Errorf("has type %v, want %v", from, d)
 }
 
 // stack joins tensors along their first axis.

@@ -145,8 +145,8 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 		s.notes = append(s.notes, "all runs score the same model: give --reinit head, or --runs 1")
 	}
 	if s.epochs == 0 && slices.Contains(s.names, "grand") {
-		trained := false
-		if s.reinit == "none" {
+		trained := c.ScoreEpochs == nil // or it would be trained first
+		if !trained && s.reinit == "none" {
 			if trained, _, err = s.knows(ctx); err != nil {
 				return nil, err
 			}

@@ -307,8 +307,7 @@ func (r *reader) outOfReach() bool {
 	if r.tr.logits {
 		return false
 	}
-	lo, hi := r.f.reach()
-	return r.tr.low < lo-1e-6 || r.tr.top > hi+1e-6
+	return !r.f.reaches(r.tr)
 }
 
 func with(activation string) string {
@@ -340,7 +339,8 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 			dense = &forms[i]
 		}
 	}
-	bound, positionsOf := limits(kind, forms, tr), positionsFit(forms, tr)
+	bound := limits(kind, forms, tr)
+	k, placed := positionsFit(forms, tr)
 	const objective = "gtk explain takes any output with --objective"
 	highest := tr.highest
 	if tr.y != nil && tr.whole {
@@ -362,8 +362,8 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 		return &ClassesError{Have: single, Need: highest + 1}
 	case bound != "":
 		e.Help = bound
-	case highest > 0 && positionsOf != nil && highest >= positionsOf.k:
-		return &ClassesError{Have: max(2, positionsOf.k), Need: highest + 1}
+	case highest > 0 && placed && highest >= k:
+		return &ClassesError{Have: max(2, k), Need: highest + 1}
 	case tr.labels && dense != nil:
 		e.Help = fmt.Sprintf("Output %s has many numbers for each example and none of them is its class. If it is a detector or works "+
 			"on positions, labels of the positions are "+
@@ -397,7 +397,7 @@ func limits(kind Kind, forms []form, tr truth) string {
 		case f.shut() && (tr.labels || tr.ints):
 			return fmt.Sprintf("Output %s lies between %.4g and %.4g: these are neither logits nor probabilities of classes. Export the "+
 				"model without what scales them, or choose --output", f.io.Name, lo, hi)
-		case same && !tr.ints && kind == "" && (tr.low < lo-1e-6 || tr.top > hi+1e-6):
+		case same && !tr.ints && kind == "" && !f.reaches(tr):
 			return fmt.Sprintf("Output %s lies between %.4g and %.4g and never reaches targets from %.4g to %.4g: scale them, or give "+
 				"--task regression if that is meant", f.io.Name, lo, hi, tr.low, tr.top)
 		}
@@ -405,22 +405,19 @@ func limits(kind Kind, forms []form, tr truth) string {
 	return ""
 }
 
-// fitted is an output whose positions are those of the labels.
-type fitted struct{ k int }
-
-// positionsFit is the first output whose positions are those of whole numbers as labels, whatever its classes.
-func positionsFit(forms []form, tr truth) *fitted {
+// positionsFit is the number of classes of the first output whose positions are those of whole numbers as labels.
+func positionsFit(forms []form, tr truth) (k int, ok bool) {
 	if tr.y == nil || !tr.whole || tr.y.Len() < 2 {
-		return nil
+		return 0, false
 	}
 	for _, f := range forms {
 		for _, a := range f.classAxes() {
 			if k, at, ok := f.dense(a); ok && squeezed(at).Equal(squeezed(tr.y)) {
-				return &fitted{k}
+				return k, true
 			}
 		}
 	}
-	return nil
+	return 0, false
 }
 
 // wanted says what labels a kind needs.

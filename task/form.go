@@ -23,7 +23,7 @@ type form struct {
 	mixed bool         // the first axis is not that of the examples
 	in    tensor.Shape // of the input that the data feed, for n examples
 	ids   bool         // that input is of integers
-	rows  []int        // of the tables among the weights, when it is: a vocabulary has as many words
+	rows  []int        // of the tables among the weights: the words of a vocabulary, where the input is of integers
 	seen  bool         // the shape is that of a run
 
 	lo, hi float64 // between which its numbers provably lie
@@ -47,6 +47,12 @@ func (f form) reach() (lo, hi float64) {
 		return math.Inf(-1), 0
 	}
 	return f.lo, f.hi
+}
+
+// reaches reports whether all targets lie where the output comes.
+func (f form) reaches(tr truth) bool {
+	lo, hi := f.reach()
+	return tr.low >= lo-1e-6 && tr.top <= hi+1e-6
 }
 
 // link is how logits are had from the numbers, for k classes of a decision.
@@ -128,13 +134,9 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 	if err != nil {
 		return nil, nil, err
 	}
-	five := data.SamplerFunc(func(int) []int { // two and three examples
-		i := min(1, ds.Len()-1)
-		return []int{0, i, 0, i, min(2, ds.Len()-1)}
-	})
+	second, third := min(1, ds.Len()-1), min(2, ds.Len()-1)
 	bo := data.BatchOptions{Preprocess: o.Preprocess, Masks: masks, Workers: 1, Prefetch: 1}
-	sizes := []int{2, 3}
-	for b, err := range batchesOf(ctx, ds, five, sizes, bo) {
+	for b, err := range batchesOf(ctx, ds, bo, []int{0, second}, []int{0, second, third}) {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -151,12 +153,10 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 				v := part.Value(forms[i].head.Logits)
 				f := &forms[i]
 				// What follows the batch does so for another size too: an output [2,…] may have two rows whatever is fed.
-				f.mixed = f.mixed || v.Rank() == 0 || v.Dim(0) != part.Size || paired(m, f.io)
+				f.mixed = f.mixed || v.Rank() == 0 || v.Dim(0) != part.Size
 				f.dtype, f.n, f.shape, f.seen = v.DType(), part.Size, slices.Clone(v.Shape()), true
 				f.look(v)
-				if f.ids = in != nil && in.DType().IsInt() && in.DType() != tensor.Uint8; f.ids {
-					f.rows = tables(m)
-				}
+				f.ids = in != nil && isIDs(in.DType())
 				if in != nil && in.Rank() > 0 {
 					f.in = append(tensor.Shape{part.Size}, in.Shape()[1:]...)
 				}
@@ -170,18 +170,16 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 	return forms, mask, nil
 }
 
-// batchesOf goes over batches of the given sizes.
-func batchesOf(ctx context.Context, ds data.Dataset, s data.SamplerFunc, sizes []int, o data.BatchOptions) iter.Seq2[*data.Batch, error] {
+// batchesOf goes over the batches of those examples.
+func batchesOf(ctx context.Context, ds data.Dataset, o data.BatchOptions, batches ...[]int) iter.Seq2[*data.Batch, error] {
 	return func(yield func(*data.Batch, error) bool) {
-		order, at := s(0), 0
-		for _, n := range sizes {
-			part := data.SamplerFunc(func(int) []int { return order[at : at+n] })
-			for b, err := range data.Batches(ctx, ds, part, n, o) {
+		for _, examples := range batches {
+			part := data.SamplerFunc(func(int) []int { return examples })
+			for b, err := range data.Batches(ctx, ds, part, len(examples), o) {
 				if !yield(b, err) || err != nil {
 					return
 				}
 			}
-			at += n
 		}
 	}
 }
@@ -245,13 +243,10 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 		if f.shape == nil && f.head.Activation == "" {
 			f.shape = written(m, in, f.io)
 		}
-		f.mixed = f.shape != nil && (len(f.shape) == 0 || f.shape[0] != n) || paired(m, f.io)
+		f.mixed = f.mixed || f.shape != nil && (len(f.shape) == 0 || f.shape[0] != n)
 		if len(in) > 0 {
 			f.in = in[0]
-			d := m.Inputs()[0].DType
-			if f.ids = d.IsInt() && d != tensor.Uint8; f.ids {
-				f.rows = tables(m)
-			}
+			f.ids = isIDs(m.Inputs()[0].DType)
 		}
 		f.unit = f.probabilities() // nothing was seen of them
 	}
@@ -267,6 +262,7 @@ func heads(m *engine.Model, output string) ([]form, engine.Query, error) {
 			return nil, q, err
 		}
 	}
+	rows := tables(m)
 	for _, io := range m.Outputs() {
 		if output != "" && io.Name != output {
 			continue
@@ -275,7 +271,7 @@ func heads(m *engine.Model, output string) ([]form, engine.Query, error) {
 		if err != nil {
 			return nil, q, err
 		}
-		f := form{head: h, io: io}
+		f := form{head: h, io: io, rows: rows, mixed: paired(m, io)}
 		if f.lo, f.hi, err = m.Range(h.Logits); err != nil {
 			return nil, q, err
 		}
@@ -291,6 +287,9 @@ func heads(m *engine.Model, output string) ([]form, engine.Query, error) {
 	}
 	return forms, q, nil
 }
+
+// isIDs reports whether numbers of that type may stand for words.
+func isIDs(d tensor.DType) bool { return d.IsInt() && d != tensor.Uint8 }
 
 // tables are the numbers of rows of the matrices among the weights that have more rows than columns, as a vocabulary has more words than
 // each has features.

@@ -157,7 +157,7 @@ func alone(kind Kind, f form) *Task {
 		return nil // a feature map
 	}
 	if len(f.shape) == 3 && act == "" && kind == "" && !strings.Contains(strings.ToLower(f.io.Name), "logit") &&
-		!slices.Contains(f.rows, k) {
+		!(f.ids && slices.Contains(f.rows, k)) {
 		return nil // the hidden states of an encoder look like the scores of tokens, unless there are as many as words
 	}
 	if k > 1 || act == sigmoid || kind == Dense {

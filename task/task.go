@@ -104,17 +104,8 @@ func (t *Task) noted(o Options) {
 	}
 }
 
-// Positions reports whether there is a class for each position of an example, and ClassAxis along which axis of the logits the classes
-// lie.
+// Positions reports whether there is a class for each position of an example.
 func (t *Task) Positions() bool { return t.positions }
-
-// ClassAxis is the axis of the logits along which the classes or values of one decision lie.
-func (t *Task) ClassAxis() int {
-	if t.positions {
-		return t.axis
-	}
-	return 1
-}
 
 // Text reports whether positions lie along one axis, as tokens do.
 func (t *Task) Text() bool { return t.text }

@@ -3,7 +3,6 @@ package grad_test
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/internal/graphgen"
 	"github.com/gtk-onnx/gtk/internal/naive"
+	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -116,32 +116,6 @@ func (c *checked) direction(r *rand.Rand) map[string]*tensor.Tensor {
 	return u
 }
 
-// along is the feeds moved by h in direction u.
-func along(feeds, u map[string]*tensor.Tensor, h float64) map[string]*tensor.Tensor {
-	m := maps.Clone(feeds)
-	for name, d := range u {
-		x := m[name].Clone()
-		for i, v := range tensor.Data[float64](d) {
-			tensor.Data[float64](x)[i] += h * v
-		}
-		m[name] = x
-	}
-	return m
-}
-
-// difference is the derivative of f at 0: fourth order in h.
-func difference(f func(h float64) (float64, error), h float64) (float64, error) {
-	var v [4]float64
-	for i, k := range []float64{-2, -1, 1, 2} {
-		x, err := f(k * h)
-		if err != nil {
-			return 0, err
-		}
-		v[i] = x
-	}
-	return (v[0] - 8*v[1] + 8*v[2] - v[3]) / (12 * h), nil
-}
-
 // inner is Σ got·u over all values, and the sum of the absolute terms.
 func (c *checked) inner(got []*tensor.Tensor, of []graph.Value, u map[string]*tensor.Tensor) (sum, scale float64) {
 	k := 0
@@ -149,12 +123,8 @@ func (c *checked) inner(got []*tensor.Tensor, of []graph.Value, u map[string]*te
 		if v == 0 {
 			continue
 		}
-		d := tensor.Data[float64](u[c.G.Info(c.wrt[i]).Name])
-		for j, x := range got[k].Float64s() {
-			sum += x * d[j]
-			scale += math.Abs(x * d[j])
-		}
-		k++
+		x, y := testkit.Inner(got[k], u[c.G.Info(c.wrt[i]).Name])
+		sum, scale, k = sum+x, scale+y, k+1
 	}
 	return sum, scale
 }
@@ -190,7 +160,7 @@ func TestReverseOfGenerated(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 92))
 		for range 2 {
 			u := c.direction(r)
-			want, err := difference(func(h float64) (float64, error) { return c.loss(along(c.feeds, u, h)) }, 1e-4)
+			want, err := testkit.Difference(func(h float64) (float64, error) { return c.loss(testkit.Moved(c.feeds, u, h)) }, 1e-4)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -202,7 +172,7 @@ func TestReverseOfGenerated(t *testing.T) {
 		for i, d := range ds {
 			name := c.G.Info(c.wrt[i]).Name
 			u := map[string]*tensor.Tensor{name: c.direction(r)[name]}
-			want, err := difference(func(h float64) (float64, error) { return c.loss(along(c.feeds, u, h)) }, 1e-3)
+			want, err := testkit.Difference(func(h float64) (float64, error) { return c.loss(testkit.Moved(c.feeds, u, h)) }, 1e-3)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -237,8 +207,8 @@ func TestHVPOfGenerated(t *testing.T) {
 		}
 		a, scaleA := c.inner(product(u), hv, w)
 		b, scaleB := c.inner(product(w), hv, u)
-		want, err := difference(func(h float64) (float64, error) {
-			return difference(func(k float64) (float64, error) { return c.loss(along(along(c.feeds, u, h), w, k)) }, 2e-3)
+		want, err := testkit.Difference(func(h float64) (float64, error) {
+			return testkit.Difference(func(k float64) (float64, error) { return c.loss(testkit.Moved(testkit.Moved(c.feeds, u, h), w, k)) }, 2e-3)
 		}, 2e-3)
 		if err != nil {
 			t.Fatal(err)

@@ -18,9 +18,6 @@ func (i Interval) Within(lo, hi float64) bool {
 	return i.Lo >= lo-slack && i.Hi <= hi+slack
 }
 
-// Bounded reports whether both ends are finite.
-func (i Interval) Bounded() bool { return !math.IsInf(i.Lo, 0) && !math.IsInf(i.Hi, 0) }
-
 func (i Interval) union(j Interval) Interval { return Interval{min(i.Lo, j.Lo), max(i.Hi, j.Hi)} }
 
 // mostRanged bounds the nodes that IntervalOf looks back at, and the numbers of a constant.

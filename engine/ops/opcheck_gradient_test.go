@@ -13,6 +13,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/internal/naive"
+	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -73,43 +74,6 @@ func (p *problem) dot(feeds map[string]*tensor.Tensor, prefix string) (float64, 
 	return sum, nil
 }
 
-// moved is feeds with h·u[name] added to each named input.
-func moved(feeds map[string]*tensor.Tensor, h float64, u map[string]*tensor.Tensor) map[string]*tensor.Tensor {
-	m := maps.Clone(feeds)
-	for name, dir := range u {
-		t := m[name].Clone()
-		x := tensor.Data[float64](t)
-		for k, v := range tensor.Data[float64](dir) {
-			x[k] += h * v
-		}
-		m[name] = t
-	}
-	return m
-}
-
-// directional is the difference quotient of f in direction u: fourth order in h.
-func directional(f func(h float64) (float64, error), h float64) (float64, error) {
-	var v [4]float64
-	for i, k := range []float64{-2, -1, 1, 2} {
-		x, err := f(k * h)
-		if err != nil {
-			return 0, err
-		}
-		v[i] = x
-	}
-	return (v[0] - 8*v[1] + 8*v[2] - v[3]) / (12 * h), nil
-}
-
-// inner is the inner product of got with u, and the sum of the absolute terms: the scale of its rounding errors.
-func inner(got, u *tensor.Tensor) (sum, scale float64) {
-	g, d := got.Float64s(), u.Float64s()
-	for i := range g {
-		sum += g[i] * d[i]
-		scale += math.Abs(g[i] * d[i])
-	}
-	return sum, scale
-}
-
 const (
 	step1 = 1e-4 // of first differences
 	step2 = 5e-4 // of second differences
@@ -155,7 +119,7 @@ func (c opCase) backward(t *testing.T, d tensor.DType, tol float64) {
 		name := fmt.Sprintf("in%d", i)
 		u[name] = tensor.From(normal(r, p.feeds[name].Len()), p.feeds[name].Shape()...)
 		one := map[string]*tensor.Tensor{name: u[name]}
-		want, err := directional(func(h float64) (float64, error) { return p.dot(moved(p.feeds, h, one), "dy") }, step1)
+		want, err := testkit.Difference(func(h float64) (float64, error) { return p.dot(testkit.Moved(p.feeds, one, h), "dy") }, step1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +130,7 @@ func (c opCase) backward(t *testing.T, d tensor.DType, tol float64) {
 				k++
 				continue
 			}
-			sum, scale = inner(got[k], u[name])
+			sum, scale = testkit.Inner(got[k], u[name])
 			k++
 		}
 		if !(math.Abs(sum-want) <= tol*(scale+math.Abs(want))+1e-7) {
@@ -348,7 +312,7 @@ func (p *problem) second(t *testing.T, r *rand.Rand, dx, wrt []graph.Value, u ma
 		}
 		only[name] = dir
 		p.feeds = only
-		want, err := directional(func(h float64) (float64, error) { return p.dot(moved(only, h, u), "dy") }, step1)
+		want, err := testkit.Difference(func(h float64) (float64, error) { return p.dot(testkit.Moved(only, u, h), "dy") }, step1)
 		p.feeds = saved
 		if err != nil {
 			t.Fatal(err)
@@ -365,8 +329,10 @@ func (p *problem) second(t *testing.T, r *rand.Rand, dx, wrt []graph.Value, u ma
 		name := fmt.Sprintf("in%d", i)
 		dir := tensor.From(normal(r, p.feeds[name].Len()), p.feeds[name].Shape()...)
 		one := map[string]*tensor.Tensor{name: dir}
-		want, err := directional(func(h float64) (float64, error) {
-			return directional(func(k float64) (float64, error) { return p.dot(moved(moved(p.feeds, h, u), k, one), "dy") }, step2)
+		want, err := testkit.Difference(func(h float64) (float64, error) {
+			return testkit.Difference(func(k float64) (float64, error) {
+				return p.dot(testkit.Moved(testkit.Moved(p.feeds, u, h), one, k), "dy")
+			}, step2)
 		}, step2)
 		if err != nil {
 			t.Fatal(err)
@@ -391,7 +357,7 @@ func (p *problem) compareSecond(t *testing.T, got, dir *tensor.Tensor, want, tol
 			t.Errorf("second order by %s has shape %v, want %v", name, got.Shape(), dir.Shape())
 			return
 		}
-		sum, scale = inner(got, dir)
+		sum, scale = testkit.Inner(got, dir)
 	}
 	if !(math.Abs(sum-want) <= max(4*tol, 1e-6)*(scale+math.Abs(want))+2e-6) {
 		t.Errorf("second order by %s: %.9g, want %.9g", name, sum, want)
