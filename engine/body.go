@@ -123,24 +123,6 @@ func reads(n *onnxpb.NodeProto) map[string]bool {
 	return r
 }
 
-// formalTypes are the element types that a control-flow node gives to the inputs of its body: for Loop the iteration, the condition and
-// the states, for Scan the states and the scanned inputs.
-func formalTypes(s *scope, np *onnxpb.NodeProto, in []graph.Value) []tensor.DType {
-	var types []tensor.DType
-	switch np.GetOpType() {
-	case "Loop":
-		types = []tensor.DType{tensor.Int64, tensor.Bool}
-		in = in[min(2, len(in)):]
-	case "Scan":
-	default:
-		return nil
-	}
-	for _, v := range in {
-		types = append(types, s.b.DType(v))
-	}
-	return types
-}
-
 // body imports a subgraph. types are the element types that the node gives to inputs which declare none.
 func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto, types []tensor.DType) (*graph.Body, error) {
 	if im.depth++; im.depth > maxDepth {

@@ -233,7 +233,7 @@ func (e *encoder) node(n *graph.Node) error {
 		out = out[:len(out)-1]
 	}
 	if len(n.Bodies) > 0 { // runtimes want an output for each that the bodies have
-		out = append(out, make([]string, len(n.Bodies[0].G.Outputs)-n.Lead()-len(out))...)
+		out = append(out, make([]string, len(n.Bodies[0].G.Outputs)-n.Op.Lead-len(out))...)
 		for i := range out {
 			if out[i] == "" {
 				out[i] = e.free("unused")

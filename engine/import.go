@@ -328,7 +328,16 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where,
 			np.GetDomain())})
 	}
-	attrs, bodies, err := im.attributes(s, np, in)
+	spec, why := im.spec(domain, name)
+	var formals []tensor.DType // of bodies
+	if spec != nil && spec.FormalTypes != nil {
+		var types []tensor.DType
+		for _, v := range in {
+			types = append(types, s.b.DType(v))
+		}
+		formals = spec.FormalTypes(types)
+	}
+	attrs, bodies, err := im.attributes(s, np, formals)
 	if err != nil {
 		return fmt.Errorf("engine: %s: %w", where, err)
 	}
@@ -350,7 +359,6 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		}
 		return nil
 	}
-	spec, why := im.spec(domain, name)
 	if spec == nil {
 		im.unsupported(np, why)
 		return nil
@@ -410,8 +418,8 @@ func (im *importer) unsupported(np *onnxpb.NodeProto, why string) {
 	})
 }
 
-// attributes converts the attributes of np, and its subgraphs to bodies.
-func (im *importer) attributes(s *scope, np *onnxpb.NodeProto, in []graph.Value) (graph.Attrs, []*graph.Body, error) {
+// attributes converts the attributes of np, and its subgraphs to bodies whose formal inputs have those types.
+func (im *importer) attributes(s *scope, np *onnxpb.NodeProto, formals []tensor.DType) (graph.Attrs, []*graph.Body, error) {
 	attrs := graph.Attrs{}
 	var bodies []*graph.Body
 	for _, a := range np.GetAttribute() {
@@ -446,7 +454,7 @@ func (im *importer) attributes(s *scope, np *onnxpb.NodeProto, in []graph.Value)
 			}
 			v = t
 		case onnxpb.AttributeProto_GRAPH:
-			b, err := im.body(s, a.GetName(), a.GetG(), formalTypes(s, np, in))
+			b, err := im.body(s, a.GetName(), a.GetG(), formals)
 			if err != nil {
 				return nil, nil, fmt.Errorf("attribute %s: %w", a.GetName(), err)
 			}

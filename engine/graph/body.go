@@ -42,17 +42,9 @@ func (n *Node) Captured(k int) []Value {
 	return n.In[at:end:end]
 }
 
-// Lead is how many outputs its bodies have before those that are outputs of n: one for Loop, whose body also returns a condition.
-func (n *Node) Lead() int {
-	if n.Op.Name == "Loop" && n.Op.Domain == "" {
-		return 1
-	}
-	return 0
-}
-
 // bodyTypes sets the element types of the outputs of a node with bodies from those of its first body.
 func bodyTypes(n *Node, outs []tensor.DType) {
-	g, lead := n.Bodies[0].G, n.Lead()
+	g, lead := n.Bodies[0].G, n.Op.Lead
 	for i := range outs {
 		if k := i + lead; k < len(g.Outputs) {
 			outs[i] = g.info[g.Outputs[k]].DType

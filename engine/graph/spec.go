@@ -33,10 +33,13 @@ type Def[A any] struct {
 	InPlace [][2]int // (input, output) pairs that may share storage when shapes and types agree
 	View    bool     // output 0 is input 0 with another shape: no computation
 	Random  bool     // differs between runs: never folded or merged
+	Lead    int      // how many outputs its bodies have before those that are outputs of the node
 
 	// Types sets the element types of the outputs from those of the inputs (Undefined where absent).
 	// nil: every output has the type of the first input that is present.
 	Types func(a *A, in, out []tensor.DType) error
+	// FormalTypes are the element types of the formal inputs of the bodies, for those of the node's inputs; nil: its bodies have none.
+	FormalTypes func(in []tensor.DType) []tensor.DType
 	// Infer sets the shape of every output, and may set scratch and values known without running.
 	Infer func(a *A, c *InferCtx) error
 	// Run computes the outputs, which are allocated already unless Infer returned ErrAtRun.
@@ -80,6 +83,8 @@ type Spec struct {
 	In, Out           []Formal
 	InPlace           [][2]int
 	View, Random      bool
+	Lead              int
+	FormalTypes       func(in []tensor.DType) []tensor.DType
 
 	attrs      reflect.Type // struct type A
 	types      func(a any, in, out []tensor.DType) error
@@ -96,7 +101,7 @@ type Spec struct {
 func (d Def[A]) Spec() *Spec {
 	s := &Spec{
 		Domain: d.Domain, Name: d.Name, Doc: d.Doc, Role: d.Role, Since: d.Since, In: d.In, Out: d.Out,
-		InPlace: d.InPlace, View: d.View, Random: d.Random, attrs: reflect.TypeFor[A](),
+		InPlace: d.InPlace, View: d.View, Random: d.Random, Lead: d.Lead, FormalTypes: d.FormalTypes, attrs: reflect.TypeFor[A](),
 	}
 	if d.Types != nil {
 		s.types = func(a any, in, out []tensor.DType) error { return d.Types(a.(*A), in, out) }

@@ -24,7 +24,11 @@ func init() {
 			{Name: "M", Optional: true, NoGrad: true, Types: int64s}, {Name: "cond", Optional: true, NoGrad: true, Types: bools},
 			{Name: "v_initial", Variadic: true},
 		},
-		Out:   []graph.Formal{{Name: "v_final_and_scan_outputs", Variadic: true}},
+		Out:  []graph.Formal{{Name: "v_final_and_scan_outputs", Variadic: true}},
+		Lead: 1, // whether to go on
+		FormalTypes: func(in []tensor.DType) []tensor.DType {
+			return append([]tensor.DType{tensor.Int64, tensor.Bool}, in[min(2, len(in)):]...) // the iteration, the condition, the states
+		},
 		Infer: func(*noAttrs, *graph.InferCtx) error { return graph.ErrAtRun },
 		Check: func(_ *noAttrs, n *graph.Node) error {
 			b := bodyIndex(n, "body")
@@ -49,7 +53,7 @@ func init() {
 }
 
 func loopOf(n *graph.Node) *repeat {
-	return &repeat{n: n, k: bodyIndex(n, "body"), lead: n.Lead(), first: 2, states: max(0, n.NumIn-2)}
+	return &repeat{n: n, k: bodyIndex(n, "body"), lead: n.Op.Lead, first: 2, states: max(0, n.NumIn-2)}
 }
 
 func runLoop(_ *noAttrs, c *graph.RunCtx) error {

@@ -38,8 +38,9 @@ func init() {
 		Name: "Scan", Role: graph.Control, Since: []int{9, 11, 16, 19, 21, 23, 24, 25},
 		Doc: "https://onnx.ai/onnx/operators/onnx__Scan.html",
 		In:  []graph.Formal{{Name: "initial_state_and_scan_inputs", Variadic: true}}, Out: out,
-		Infer: func(*scanAttrs, *graph.InferCtx) error { return graph.ErrAtRun },
-		Check: func(a *scanAttrs, n *graph.Node) error { return checkScan(n, a.NumScanInputs, n.NumIn) },
+		FormalTypes: func(in []tensor.DType) []tensor.DType { return in },
+		Infer:       func(*scanAttrs, *graph.InferCtx) error { return graph.ErrAtRun },
+		Check:       func(a *scanAttrs, n *graph.Node) error { return checkScan(n, a.NumScanInputs, n.NumIn) },
 		Run: func(a *scanAttrs, c *graph.RunCtx) error {
 			out, err := a.run(c, c.In[:c.Node.NumIn], -1)
 			if err != nil {
@@ -60,10 +61,11 @@ func init() {
 		In: []graph.Formal{
 			{Name: "sequence_lens", Optional: true, NoGrad: true, Types: int64s}, {Name: "initial_state_and_scan_inputs", Variadic: true},
 		},
-		Out:   out,
-		Infer: func(*scan8Attrs, *graph.InferCtx) error { return graph.ErrAtRun },
-		Check: func(a *scan8Attrs, n *graph.Node) error { return checkScan(n, a.NumScanInputs, n.NumIn-1) },
-		Run:   runScan8,
+		Out:         out,
+		FormalTypes: func(in []tensor.DType) []tensor.DType { return in[min(1, len(in)):] },
+		Infer:       func(*scan8Attrs, *graph.InferCtx) error { return graph.ErrAtRun },
+		Check:       func(a *scan8Attrs, n *graph.Node) error { return checkScan(n, a.NumScanInputs, n.NumIn-1) },
+		Run:         runScan8,
 		Flow: func(a *scan8Attrs, n *graph.Node) [][]bool {
 			r := repeat{n: n, k: bodyIndex(n, "body"), shift: 1, states: n.NumIn - 1 - a.NumScanInputs}
 			return r.flow()[:len(n.Out)]
