@@ -341,14 +341,7 @@ func (p *prover) indices(v graph.Value) int {
 			continue
 		}
 		s := shapes[u.n.In[0]]
-		axis := 0
-		if a, ok := graph.EncodeAttrs(u.n.Attrs)["axis"].(int64); ok {
-			axis = int(a)
-		}
-		if axis < 0 {
-			axis += len(s)
-		}
-		if axis >= 0 && axis < len(s) && (bound == 0 || s[axis] < bound) {
+		if axis := ops.GatherAxis(u.n, len(s)); axis >= 0 && (bound == 0 || s[axis] < bound) {
 			bound = s[axis]
 		}
 	}

@@ -370,3 +370,25 @@ func TestExportedByPyTorch(t *testing.T) {
 		})
 	}
 }
+
+// The inputs of a body that declare no type have that of what the node gives them. The first input of a Scan of version 8 is the lengths,
+// which it does not.
+func TestScan8BodyTypes(t *testing.T) {
+	b := body("s:f** xt:i**", "s2:f** xt2:i**", op("Identity", "", in("s"), in("s2")), op("Identity", "", in("xt"), in("xt2")))
+	for _, io := range append(b.Input, b.Output...) {
+		io.Type = nil
+	}
+	g := &proto{Name: new("scan8"), Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("lengths", tensor.Int64, "N"),
+		onnx.ValueInfo("s0", tensor.Float32, "N", 1, 2), onnx.ValueInfo("x", tensor.Int64, "N", 3, 1, 2)},
+		Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("last", tensor.Float32, "N", 1, 2), onnx.ValueInfo("all", tensor.Int64, "N", 3, 1, 2)},
+		Node:   []*onnxpb.NodeProto{op("Scan", "steps", in("lengths s0 x"), in("last all"), attr("num_scan_inputs", 1), onnx.AttrGraph("body", b))}}
+	m, err := engine.Load(onnx.NewModel(g, 8))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]tensor.DType{"last": tensor.Float32, "all": tensor.Int64} {
+		if got, err := m.DType(name); err != nil || got != want {
+			t.Errorf("%s: %v, %v, want %v", name, got, err, want)
+		}
+	}
+}

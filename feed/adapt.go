@@ -97,7 +97,7 @@ func constant(io engine.IO, t *tensor.Tensor, n int, sizes map[string]int) (*ten
 	if err != nil {
 		return nil, err
 	}
-	if io.Dims == nil {
+	if whole(io, t) {
 		return t, nil
 	}
 	if t.Len() == 1 {
@@ -119,13 +119,22 @@ func constant(io engine.IO, t *tensor.Tensor, n int, sizes map[string]int) (*ten
 		}
 		return repeat(t, shape.Len()).Reshape(shape...), nil
 	}
-	switch {
-	case t.Rank() == len(io.Dims)-1:
-		return repeat(t, n).Reshape(append(tensor.Shape{n}, t.Shape()...)...), nil
-	case t.Rank() == len(io.Dims) && t.Rank() > 0 && t.Dim(0) == 1 && io.Dims[0].Size < 0:
-		return repeat(t, n).Reshape(append(tensor.Shape{n}, t.Shape()[1:]...)...), nil
+	one := t.Shape()
+	if t.Rank() == len(io.Dims) {
+		one = one[1:]
 	}
-	return t, nil
+	return repeat(t, n).Reshape(append(tensor.Shape{n}, one...)...), nil
+}
+
+// whole reports whether the input gets the constant t as it is, however many examples there are: it is neither one number nor one example.
+func whole(io engine.IO, t *tensor.Tensor) bool {
+	switch {
+	case io.Dims == nil:
+		return true
+	case t.Len() == 1, t.Rank() == len(io.Dims)-1:
+		return false
+	}
+	return t.Rank() != len(io.Dims) || t.Rank() == 0 || t.Dim(0) != 1 || io.Dims[0].Size >= 0
 }
 
 // repeat is t n times, one after another, as one axis.

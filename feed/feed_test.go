@@ -30,6 +30,9 @@ func model(t testing.TB, ins ...input) *engine.Model {
 	for _, in := range ins {
 		g.Input = append(g.Input, onnx.ValueInfo(in.name, in.d, in.dims...))
 		g.Output = append(g.Output, onnx.ValueInfo("out."+in.name, in.d, in.dims...))
+		if in.dims == nil { // not declared
+			g.Input[len(g.Input)-1].GetType().GetTensorType().Shape, g.Output[len(g.Output)-1].GetType().GetTensorType().Shape = nil, nil
+		}
 		g.Node = append(g.Node, onnx.NewNode("Identity", "n."+in.name, []string{in.name}, []string{"out." + in.name}))
 	}
 	m, err := engine.Load(onnx.NewModel(g, 13), engine.WithThreads(1))
@@ -313,12 +316,37 @@ func TestBatchAxis(t *testing.T) {
 	feeds := map[string]*tensor.Tensor{"x": x, "state": state, "levels": tensor.New(tensor.Float32, 3)}
 	for _, p := range []*Plan{Direct(m), Direct(m).Singly()} {
 		err := p.RunFeeds(context.Background(), s, feeds, 4, Rows{}, func(part Part) error {
-			var from []int
-			for i := part.Lo; i < part.Hi; i++ {
-				from = append(from, i)
+			var want []float32
+			for o := range 2 {
+				want = append(want, state.F32()[(o*4+part.Lo)*3:(o*4+part.Hi)*3]...)
 			}
-			if want := Take(state, 1, from); !tensor.Equal(part.Value("out.state"), want) {
-				t.Errorf("examples %d to %d: %v, want %v", part.Lo, part.Hi, part.Value("out.state").F32(), want.F32())
+			if got := part.Value("out.state"); !slices.Equal(got.F32(), want) || got.Dim(1) != part.Hi-part.Lo {
+				t.Errorf("examples %d to %d: %v, want %v", part.Lo, part.Hi, got, want)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A constant for an input that declares no shape is fed as it is, also when it has as many numbers as there are examples.
+func TestConstantWithoutShape(t *testing.T) {
+	m := model(t, input{"x", tensor.Float32, []any{"batch", 1}}, input{"levels", tensor.Float32, nil})
+	s, err := m.Session(engine.Query{Fetch: []string{"out.levels"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{3, 4} {
+		p, err := bind(m, []string{"x"}, false, Options{Set: map[string]*tensor.Tensor{"levels": tensor.New(tensor.Float32, n)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		feeds := map[string]*tensor.Tensor{"x": tensor.New(tensor.Float32, 4, 1), "levels": tensor.New(tensor.Float32, n)}
+		err = p.Singly().RunFeeds(context.Background(), s, feeds, 4, Rows{}, func(part Part) error {
+			if got := part.Value("out.levels"); got.Len() != n {
+				t.Errorf("a constant of %d numbers is fed as %v", n, got)
 			}
 			return nil
 		})

@@ -101,11 +101,7 @@ func (p *Plan) RunFeeds(ctx context.Context, s *engine.Session, feeds map[string
 // whole reports whether an input gets the same constant whatever the examples.
 func (p *Plan) whole(name string) bool {
 	i := slices.IndexFunc(p.sources, func(s source) bool { return s.io.Name == name })
-	if i < 0 || p.sources[i].fill == nil {
-		return false
-	}
-	s := p.sources[i]
-	return s.fill.Len() > 1 && s.fill.Rank() == len(s.io.Dims) && !(s.fill.Dim(0) == 1 && s.io.Dims[0].Size < 0)
+	return i >= 0 && p.sources[i].fill != nil && whole(p.sources[i].io, p.sources[i].fill)
 }
 
 // slab is rows lo to hi of t, and up to size copies of its first row, or zeros.

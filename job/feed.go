@@ -124,7 +124,7 @@ func (l *Model) readInput(path string, in engine.IO) (t *tensor.Tensor, notes []
 	if len(in.Dims) > 0 && t.Rank() == len(in.Dims)-1 {
 		t = t.Reshape(append([]int{1}, t.Shape()...)...)
 	}
-	if t, err = feed.Convert(t, in.DType); err != nil {
+	if t, err = convertTo(t, in.DType); err != nil {
 		return nil, nil, badInput(fmt.Errorf("%s: input %v: %w", path, in, err))
 	}
 	return t, nil, nil
@@ -177,6 +177,15 @@ func literal(s string, in engine.IO) (*tensor.Tensor, []string, error) {
 		return nil, nil, badInput(fmt.Errorf("input %v: %q: %w", in, s, err))
 	}
 	return t, nil, nil
+}
+
+// convertTo is t in element type d, as feed converts it, but that real and whole numbers do not stand for each other: a file of the other
+// kind is rather another file.
+func convertTo(t *tensor.Tensor, d tensor.DType) (*tensor.Tensor, error) {
+	if from := t.DType(); from.IsFloat() != d.IsFloat() {
+		return nil, fmt.Errorf("has type %v, want %v", from, d)
+	}
+	return feed.Convert(t, d)
 }
 
 // stack joins tensors along their first axis.

@@ -12,7 +12,6 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
-	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -171,7 +170,7 @@ func (f *fake) tensor(r *rand.Rand) (*tensor.Tensor, error) {
 		if isTensorFile(f.file) {
 			t, err := readTensors(f.file, f.in.Name)
 			if err == nil {
-				t, err = feed.Convert(t, f.in.DType)
+				t, err = convertTo(t, f.in.DType)
 			}
 			return t, badInput(err)
 		}
