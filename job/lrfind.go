@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -92,13 +93,9 @@ func LRFind(ctx context.Context, c LRFindConfig, rep Reporter) (*LRFindReport, e
 	if err != nil {
 		return nil, err
 	}
-	o := train.RangeOptions{From: c.From, To: c.To, Steps: c.Steps}
+	o := train.RangeOptions{From: c.From, To: c.To, Steps: cmp.Or(c.Steps, train.RangeSteps)}
 	rep.Say(f.task.String())
-	total := c.Steps
-	if total == 0 {
-		total = 100
-	}
-	stage := rep.Stage("lr-find", total)
+	stage := rep.Stage("lr-find", o.Steps)
 	defer stage.End()
 	cfg := f.cfg
 	cfg.Val, cfg.Note = nil, rep.Note

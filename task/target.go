@@ -133,7 +133,8 @@ func (t *Task) labels(b *data.Batch) ([]int64, error) {
 		for i, v := range b.Y.Float64s() {
 			switch out[i] = int64(v); {
 			case v != float64(out[i]):
-				return nil, fmt.Errorf("example %q has the label %v, which is no class number; --task regression takes such labels for numbers", b.IDs[i*b.Len()/len(out)], v)
+				return nil, fmt.Errorf("example %q has the label %v, which is no class number; --task regression takes such labels for "+
+					"numbers", b.IDs[i*b.Len()/len(out)], v)
 			case t.binary255 && v == data.Void:
 				out[i] = 1
 			case t.void && v == data.Void:
@@ -210,40 +211,24 @@ func (tr *Truth) Slice(lo, hi int) *Truth {
 	return &cut
 }
 
-// checkTargets refuses real targets that say nothing to the loss, naming the example.
+// checkTargets refuses real targets that say nothing to the task or its loss, naming the example.
 func (t *Task) checkTargets(b *data.Batch, y []float64) error {
-	for i := range b.Len() {
-		sum := 0.0
-		for _, v := range row(y, i, b.Len()) {
-			if t.Kind == Multilabel && !(v >= 0 && v <= 1 || v == Ignored) || t.soft && !(v >= 0 && v <= 1) {
-				return fmt.Errorf("example %q has the target %v; a %s task takes 0 to 1 (and %d for none)", b.IDs[i], v, t.Kind, Ignored)
-			}
-			sum += v
-		}
-		if t.soft && math.Abs(sum-1) > 1e-3 {
-			return fmt.Errorf("example %q has targets that sum to %.4g; a distribution over the classes sums to 1", b.IDs[i], sum)
-		}
-	}
-	return t.fits(b, y)
-}
-
-// fits refuses targets of a regression that the chosen loss cannot compare.
-func (t *Task) fits(b *data.Batch, y []float64) error {
-	if t.Kind != Regression || t.Loss == nil || !t.Loss.Logits() {
-		return nil
-	}
 	kl, isKL := t.Loss.(*KL)
+	teacher := isKL && kl.From == "logits"
+	chosen := t.Kind == Regression && t.Loss != nil && t.Loss.Logits() // a loss of probabilities that was asked for
+	shares := t.Kind == Multilabel || t.soft || chosen && !teacher
+	whole := t.soft || chosen && isKL && !teacher // a distribution
 	for i := range b.Len() {
 		sum := 0.0
 		for _, v := range row(y, i, b.Len()) {
-			if !(v >= 0 && v <= 1) && !(isKL && kl.From == "logits") {
-				return fmt.Errorf("example %q has the target %v; loss %s takes numbers from 0 to 1", b.IDs[i], v, t.Name)
+			if shares && !(v >= 0 && v <= 1 || v == Ignored && t.Kind == Multilabel) {
+				return fmt.Errorf("example %q has the target %v; loss %s of a %s task takes 0 to 1", b.IDs[i], v, t.Name, t.Kind)
 			}
 			sum += v
 		}
-		if isKL && kl.From != "logits" && math.Abs(sum-1) > 1e-3 {
-			return fmt.Errorf("example %q has targets that sum to %.4g; loss kl takes a distribution, or with kl:from=logits a "+
-				"teacher's logits", b.IDs[i], sum)
+		if whole && math.Abs(sum-1) > 1e-3 {
+			return fmt.Errorf("example %q has targets that sum to %.4g; a distribution over the classes sums to 1 (logits of a "+
+				"teacher: --loss kl:from=logits)", b.IDs[i], sum)
 		}
 	}
 	return nil

@@ -64,6 +64,7 @@ func readTruth(ds data.Dataset) (tr truth, err error) {
 			n = min(ds.Len(), inMemory)
 		}
 	}
+	below := -1 // the highest of whole numbers but Void
 	for i := range n {
 		if i == 2 && tr.y == nil {
 			break // pictures without targets are not read for nothing
@@ -101,6 +102,9 @@ func readTruth(ds data.Dataset) (tr truth, err error) {
 			sum += v
 			if tr.whole {
 				tr.high = max(tr.high, int(v))
+				if v != data.Void {
+					below = max(below, int(v))
+				}
 			}
 		}
 		tr.sumOne = tr.sumOne && math.Abs(sum-1) < 1e-3
@@ -113,26 +117,9 @@ func readTruth(ds data.Dataset) (tr truth, err error) {
 	case tr.ends:
 		tr.zeroOne, tr.high = true, 1
 	case tr.void:
-		tr.high = tr.highestBelowVoid(ds, n)
+		tr.high = below
 	}
 	return tr, nil
-}
-
-// highestBelowVoid is the highest class number of masks in which 255 is none.
-func (tr truth) highestBelowVoid(ds data.Dataset, n int) int {
-	high := -1
-	for i := range n {
-		e, err := ds.Example(i)
-		if err != nil || e.Y == nil {
-			continue
-		}
-		for _, v := range e.Y.Bytes() {
-			if v != data.Void {
-				high = max(high, int(v))
-			}
-		}
-	}
-	return high
 }
 
 // none reports whether there is no truth at all.

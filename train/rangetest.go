@@ -12,6 +12,9 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
+// RangeSteps is how many steps a RangeTest takes unless its options say.
+const RangeSteps = 100
+
 // RangeOptions say which learning rates a RangeTest tries. The zero value is 100 steps from 1e-7 to 10.
 type RangeOptions struct {
 	From, To float64 // 0: 1e-7 and 10
@@ -43,7 +46,7 @@ type Range struct {
 // Source: Smith 2015, "Cyclical Learning Rates for Training Neural Networks", section 3.3, https://arxiv.org/abs/1506.01186; the
 // exponential sweep and the end at four times the lowest loss are those of fastai's Learner.lr_find.
 func RangeTest(ctx context.Context, m *engine.Model, ds data.Dataset, c Config, o RangeOptions) (*Range, error) {
-	o.From, o.To, o.Steps = cmp.Or(o.From, 1e-7), cmp.Or(o.To, 10), cmp.Or(o.Steps, 100)
+	o.From, o.To, o.Steps = cmp.Or(o.From, 1e-7), cmp.Or(o.To, 10), cmp.Or(o.Steps, RangeSteps)
 	if !(o.From > 0 && o.From < o.To) || math.IsInf(o.To, 0) || o.Steps < 10 {
 		return nil, fmt.Errorf("train: range test: %d steps from %v to %v: want at least 10, from above 0 upwards", o.Steps, o.From, o.To)
 	}
