@@ -37,7 +37,8 @@ func (b *Batch) Slice(lo, hi int) *Batch {
 		copy(out.Bytes(), t.Bytes()[lo*row:hi*row])
 		return out
 	}
-	c := &Batch{Index: b.Index[lo:hi], IDs: b.IDs[lo:hi], Labels: b.Labels[lo:hi], X: cut(b.X), Y: cut(b.Y), Mask: cut(b.Mask)}
+	c := &Batch{Index: part(b.Index, lo, hi), IDs: part(b.IDs, lo, hi), Labels: part(b.Labels, lo, hi), X: cut(b.X), Y: cut(b.Y),
+		Mask: cut(b.Mask)}
 	if b.Fields != nil {
 		c.Fields = make(map[string]*tensor.Tensor, len(b.Fields))
 		for k, t := range b.Fields {
@@ -47,22 +48,16 @@ func (b *Batch) Slice(lo, hi int) *Batch {
 	return c
 }
 
-// Clone is a copy of b that stays valid.
-func (b *Batch) Clone() *Batch {
-	c := &Batch{Index: slices.Clone(b.Index), IDs: slices.Clone(b.IDs), Labels: slices.Clone(b.Labels)}
-	for _, t := range []struct{ to, from **tensor.Tensor }{{&c.X, &b.X}, {&c.Y, &b.Y}, {&c.Mask, &b.Mask}} {
-		if *t.from != nil {
-			*t.to = (*t.from).Clone()
-		}
+// part is a copy of list[lo:hi], nil where there is no list.
+func part[T any](list []T, lo, hi int) []T {
+	if list == nil {
+		return nil
 	}
-	if b.Fields != nil {
-		c.Fields = make(map[string]*tensor.Tensor, len(b.Fields))
-		for k, t := range b.Fields {
-			c.Fields[k] = t.Clone()
-		}
-	}
-	return c
+	return slices.Clone(list[lo:hi])
 }
+
+// Clone is a copy of b that stays valid.
+func (b *Batch) Clone() *Batch { return b.Slice(0, b.Len()) }
 
 // BatchOptions says how batches are made. The zero value feeds the examples as they are, one pass, all processors.
 type BatchOptions struct {
@@ -98,47 +93,36 @@ func Batches(ctx context.Context, ds Dataset, s Sampler, size int, o BatchOption
 
 // loader is one iteration.
 type loader struct {
-	ds     Dataset
-	o      BatchOptions
-	order  []int
-	size   int
-	count  int // batches
-	first  prepared
-	fields []string // names, sorted
-	cols   []column // of prepared.arrays
+	ds    Dataset
+	o     BatchOptions
+	order []int
+	size  int
+	count int // batches
+	first prepared
+	names []string // of arrays, for messages; from firstField on those of fields, sorted
 }
 
 // prepared is an example as it goes into a batch.
 type prepared struct {
 	id     string
 	label  int
-	arrays []*tensor.Tensor // of the batch's columns, nil where there is none
+	arrays []*tensor.Tensor // nil where there is none
 }
 
-// column is one array of a batch: where it stands, and its like for one example.
-type column struct {
-	name string // for messages
-	at   func(*Batch) **tensor.Tensor
-}
-
-// columns are x, y, the mask and the fields of the given names.
-func columns(fields []string) []column {
-	all := []column{
-		{"input", func(b *Batch) **tensor.Tensor { return &b.X }},
-		{"target", func(b *Batch) **tensor.Tensor { return &b.Y }},
-		{"mask", func(b *Batch) **tensor.Tensor { return &b.Mask }},
-	}
-	for _, n := range fields {
-		all = append(all, column{name: n})
-	}
-	return all
-}
+// Arrays of a batch and of its examples, in this order: input, target, mask, and from here on the fields.
+const (
+	inputArray = iota
+	targetArray
+	maskArray
+	firstField
+)
 
 // job is a batch in the making.
 type job struct {
-	batch Batch
-	todo  sync.WaitGroup
-	errs  []error // per example
+	batch  Batch
+	arrays []*tensor.Tensor // of batch, as prepared.arrays
+	todo   sync.WaitGroup
+	errs   []error // per example
 }
 
 // newLoader prepares the first example to learn the shape; nil when there are no batches.
@@ -169,8 +153,7 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 	if err != nil {
 		return nil, err
 	}
-	l.fields = slices.Sorted(maps.Keys(e.Fields))
-	l.cols = columns(l.fields)
+	l.names = append([]string{"input", "target", "mask"}, slices.Sorted(maps.Keys(e.Fields))...)
 	if l.first, err = l.prepare(at); err != nil {
 		return nil, err
 	}
@@ -178,10 +161,10 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 		switch {
 		case t == nil:
 		case t.DType() == tensor.String:
-			return nil, fmt.Errorf("data: example %q: %s: strings cannot be batched", e.ID, l.cols[k].name)
+			return nil, fmt.Errorf("data: example %q: %s: strings cannot be batched", e.ID, l.names[k])
 		case t.DType().Bits()%8 != 0:
-			return nil, fmt.Errorf("data: example %q: %s: %v cannot be batched; convert it to a type of whole bytes", e.ID,
-				l.cols[k].name, t)
+			return nil, fmt.Errorf("data: example %q: %s: %v cannot be batched; convert it to a type of whole bytes", e.ID, l.names[k],
+				t)
 		}
 	}
 	return l, nil
@@ -205,27 +188,27 @@ func (l *loader) prepare(i int) (prepared, error) {
 	if err != nil {
 		return prepared{}, err
 	}
-	out := prepared{e.ID, e.Label, make([]*tensor.Tensor, len(l.cols))}
-	for k, n := range l.fields {
-		if out.arrays[3+k] = e.Fields[n]; e.Fields[n] == nil {
+	out := prepared{e.ID, e.Label, make([]*tensor.Tensor, len(l.names))}
+	for k, n := range l.names[firstField:] {
+		if out.arrays[firstField+k] = e.Fields[n]; e.Fields[n] == nil {
 			return out, fmt.Errorf("data: example %q: no array %q", e.ID, n)
 		}
 	}
-	out.arrays[1] = e.Y
+	out.arrays[targetArray] = e.Y
 	if l.o.Masks {
 		if e.Mask == nil {
 			return out, fmt.Errorf("data: example %q has no mask", e.ID)
 		}
-		out.arrays[2] = e.Mask
+		out.arrays[maskArray] = e.Mask
 	}
 	switch {
 	case e.X == nil:
 	case e.Picture:
 		err = l.picture(&out, e, i)
 	case l.o.Preprocess != nil && l.o.Preprocess.Tensors:
-		out.arrays[0], err = l.o.Preprocess.ApplyTensor(e.X)
+		out.arrays[inputArray], err = l.o.Preprocess.ApplyTensor(e.X)
 	default:
-		out.arrays[0] = e.X
+		out.arrays[inputArray] = e.X
 	}
 	return out, wrapExample(e.ID, err)
 }
@@ -234,7 +217,7 @@ func (l *loader) prepare(i int) (prepared, error) {
 func (l *loader) picture(out *prepared, e Example, i int) error {
 	p := l.o.Preprocess
 	if p == nil && l.o.Augment == (Augment{}) {
-		out.arrays[0] = e.X
+		out.arrays[inputArray] = e.X
 		return nil
 	}
 	var geometry Preprocess
@@ -252,7 +235,7 @@ func (l *loader) picture(out *prepared, e Example, i int) error {
 	}
 	move := l.o.Augment.draw(r)
 	pic = move.apply(pic, 0)
-	if out.arrays[2] != nil {
+	if out.arrays[maskArray] != nil {
 		if !e.Mask.Shape().Equal(e.X.Shape()[1:]) {
 			return fmt.Errorf("the mask is %v, the picture %v", e.Mask, e.X)
 		}
@@ -261,13 +244,14 @@ func (l *loader) picture(out *prepared, e Example, i int) error {
 			return err
 		}
 		h, w := mask.Dim(0), mask.Dim(1)
-		out.arrays[2] = move.apply(mask.Reshape(1, h, w), Void).Reshape(h, w)
+		out.arrays[maskArray] = move.apply(mask.Reshape(1, h, w), Void).Reshape(h, w)
 	}
-	if out.arrays[0] = pic; p == nil {
+	if out.arrays[inputArray] = pic; p == nil {
 		return nil
 	}
-	out.arrays[0] = tensor.New(tensor.Float32, p.shape(pic)...)
-	return p.normalise(out.arrays[0].F32(), pic)
+	x := tensor.New(tensor.Float32, p.shape(pic)...)
+	out.arrays[inputArray] = x
+	return p.normalise(x.F32(), pic)
 }
 
 func wrapExample(id string, err error) error {
@@ -369,33 +353,24 @@ func (l *loader) open(j *job, b int) {
 	index := l.order[b*l.size : end]
 	n := len(index)
 	if len(j.batch.Index) != n {
-		j.batch = Batch{IDs: make([]string, n), Labels: make([]int64, n)}
-		if len(l.fields) > 0 {
-			j.batch.Fields = make(map[string]*tensor.Tensor, len(l.fields))
-		}
+		j.arrays = make([]*tensor.Tensor, len(l.names))
 		for k, first := range l.first.arrays {
-			if first == nil {
-				continue
+			if first != nil {
+				j.arrays[k] = tensor.New(first.DType(), append(tensor.Shape{n}, first.Shape()...)...)
 			}
-			t := tensor.New(first.DType(), append(tensor.Shape{n}, first.Shape()...)...)
-			if at := l.cols[k].at; at != nil {
-				*at(&j.batch) = t
-			} else {
-				j.batch.Fields[l.cols[k].name] = t
+		}
+		j.batch = Batch{IDs: make([]string, n), Labels: make([]int64, n), X: j.arrays[inputArray], Y: j.arrays[targetArray],
+			Mask: j.arrays[maskArray]}
+		for k, name := range l.names[firstField:] {
+			if k == 0 {
+				j.batch.Fields = map[string]*tensor.Tensor{}
 			}
+			j.batch.Fields[name] = j.arrays[firstField+k]
 		}
 	}
 	j.batch.Index = index
 	j.errs = make([]error, n)
 	j.todo.Add(n)
-}
-
-// array is column k of b.
-func (l *loader) array(b *Batch, k int) *tensor.Tensor {
-	if at := l.cols[k].at; at != nil {
-		return *at(b)
-	}
-	return b.Fields[l.cols[k].name]
 }
 
 // fill puts example k of j in its place.
@@ -410,15 +385,15 @@ func (l *loader) fill(j *job, k int) error {
 		first := l.first.arrays[c]
 		if (x == nil) != (first == nil) {
 			return fmt.Errorf("data: example %q: some examples have an array as %s and some have not; the first one is %q", e.id,
-				l.cols[c].name, l.first.id)
+				l.names[c], l.first.id)
 		}
 		if x == nil {
 			continue
 		}
-		if err := place(l.array(&j.batch, c), k, x, first); err != nil {
+		if err := place(j.arrays[c], k, x, first); err != nil {
 			what := ""
-			if c > 0 {
-				what = l.cols[c].name + ": "
+			if c != inputArray {
+				what = l.names[c] + ": "
 			}
 			return fmt.Errorf("data: example %q: %s%w; the first one is %q", e.id, what, err, l.first.id)
 		}

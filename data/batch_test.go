@@ -398,3 +398,19 @@ func TestMergeLone(t *testing.T) {
 		}
 	}
 }
+
+// TestBatchSlice checks that a part of a batch is a copy, and that what a batch does not have its parts do not have either.
+func TestBatchSlice(t *testing.T) {
+	b := &Batch{Index: []int{4, 5, 6}, IDs: []string{"a", "b", "c"}, X: tensor.From([]float32{1, 2, 3, 4, 5, 6}, 3, 2),
+		Fields: map[string]*tensor.Tensor{"f": tensor.From([]int64{7, 8, 9}, 3)}}
+	c, whole := b.Slice(1, 3), b.Clone()
+	b.Index[1], b.IDs[1], b.X.F32()[2], b.Fields["f"].I64()[1] = 0, "", 0, 0
+	if !slices.Equal(c.Index, []int{5, 6}) || !slices.Equal(c.IDs, []string{"b", "c"}) || c.Labels != nil ||
+		!slices.Equal(c.X.F32(), []float32{3, 4, 5, 6}) || c.Y != nil || !slices.Equal(c.Fields["f"].I64(), []int64{8, 9}) {
+		t.Errorf("%+v", c)
+	}
+	if !slices.Equal(whole.Index, []int{4, 5, 6}) || whole.IDs[1] != "b" || !whole.X.Shape().Equal(tensor.Shape{3, 2}) ||
+		!slices.Equal(whole.X.F32(), []float32{1, 2, 3, 4, 5, 6}) || whole.Labels != nil || whole.Fields["f"].I64()[1] != 8 {
+		t.Errorf("%+v", whole)
+	}
+}

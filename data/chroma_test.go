@@ -16,7 +16,11 @@ func TestDecodingIsNearPillow(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, w := range want {
-		x := must(loadPicture(filepath.Join("testdata", name), Limits{}))(t)
+		r, _, err := loadRaster(filepath.Join("testdata", name), Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x := r.x
 		if x.Len() != len(w) {
 			t.Errorf("%s: %v, want %d values", name, x, len(w))
 			continue

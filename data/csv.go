@@ -96,7 +96,7 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 	inputs := make([]inputValues, len(l.inputs))
 	labels := make([][]string, len(l.labels))
 	var paths, masks []string
-	g, err := newGaps(t.path, o.Missing)
+	g, err := newGaps(t, l.labels, o.Missing)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 		if err != nil {
 			return nil, err
 		}
-		if g.drop(t, row, l, o) {
+		if g.drop(row, l, o) {
 			continue
 		}
 		for _, c := range l.features {

@@ -161,7 +161,11 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 		return malformed(t.path, "column "+column, "use --task regression, or name another column with --label-column",
 			"%d different fractions for %d rows are no classes", len(l.value), len(labels))
 	}
-	index, err := t.classNames(m, column, labels, given)
+	set := map[string]int{}
+	for _, s := range labels {
+		set[s] = 0
+	}
+	index, err := m.classNames("column "+column, t.sorted(set), given)
 	if err != nil {
 		return err
 	}
@@ -177,7 +181,7 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 		t.said = append(t.said,
 			fmt.Sprintf("every row has another label in the column %s: is another column meant? --label-column names it", column))
 	}
-	return t.checkBinary(m, column, o)
+	return m.checkBinary("column "+column, o)
 }
 
 // setNumbered makes classes of whole numbers: the numbers themselves where they count from 0 or the classes are given by other names,
@@ -225,32 +229,28 @@ func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNu
 			m.labels[i] = int32(index[l.value[s]])
 		}
 	}
-	return t.checkBinary(m, column, o)
+	return m.checkBinary("column "+column, o)
 }
 
 // checkBinary refuses more than two classes for a binary task.
-func (t *table) checkBinary(m *memory, column string, o Options) error {
+func (m *memory) checkBinary(place string, o Options) error {
 	if o.Task == "binary" && len(m.classes) > 2 {
-		return malformed(t.path, "column "+column, "use --task multiclass", "%d classes for a binary task", len(m.classes))
+		return malformed(m.path, place, "use --task multiclass", "%d classes for a binary task", len(m.classes))
 	}
 	return nil
 }
 
-// classNames finds the class of each text, and makes the list of classes from the sorted texts where none is given.
-func (t *table) classNames(m *memory, column string, labels, given []string) (map[string]int, error) {
-	index := map[string]int{}
-	for _, s := range labels {
-		index[s] = 0
-	}
-	names := t.sorted(index)
-	m.classes = given
-	if given == nil {
+// classNames finds the class of each of the names, which are in order and differ, and makes the list of classes from them where none is
+// given.
+func (m *memory) classNames(place string, names, given []string) (map[string]int, error) {
+	if m.classes = given; given == nil {
 		m.classes = names
 	}
+	index := make(map[string]int, len(names))
 	for i, n := range names {
 		index[n] = i
 		if given != nil {
-			c, err := classIndex(t.path, "column "+column, n, given)
+			c, err := classIndex(m.path, place, n, given)
 			if err != nil {
 				return nil, err
 			}

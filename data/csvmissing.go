@@ -29,6 +29,7 @@ func (t *table) unlabelled() string {
 // gaps does what Options.Missing says of missing values.
 type gaps struct {
 	way     string
+	numeric map[int]bool   // columns of labels that hold numbers, for drop
 	rows    int            // that were dropped
 	columns []int          // with values that were filled in, in order
 	count   map[int]int    // of them
@@ -38,16 +39,21 @@ type gaps struct {
 // moment is the mean of so many values.
 type moment struct{ n, mean float64 }
 
-func newGaps(path, way string) (*gaps, error) {
+// newGaps decides before the rows are read which of the columns of labels hold numbers.
+func newGaps(t *table, labels []int, way string) (*gaps, error) {
 	if way != "" && !slices.Contains(missingWays, way) {
-		return nil, malformed(path, "", didYouMean(way, missingWays), "no way %q to treat missing values", clip(way))
+		return nil, malformed(t.path, "", didYouMean(way, missingWays), "no way %q to treat missing values", clip(way))
 	}
-	return &gaps{way: way, count: map[int]int{}, sum: map[int]moment{}}, nil
+	g := &gaps{way: way, numeric: map[int]bool{}, count: map[int]int{}, sum: map[int]moment{}}
+	for _, c := range labels {
+		g.numeric[c], _ = t.holds(c) // what cannot be read is refused elsewhere
+	}
+	return g, nil
 }
 
 // drop reports whether a row is to be left out: a feature or a label is missing. Texts are labels whatever they say, unless empty; an
 // empty list of labels is one too.
-func (g *gaps) drop(t *table, row []string, l tableLayout, o Options) bool {
+func (g *gaps) drop(row []string, l tableLayout, o Options) bool {
 	if g.way != "drop" {
 		return false
 	}
@@ -56,8 +62,7 @@ func (g *gaps) drop(t *table, row []string, l tableLayout, o Options) bool {
 		gone = gone || slices.ContainsFunc(in.columns, func(c int) bool { return absent(row[c]) })
 	}
 	for _, c := range l.labels {
-		numbers, _ := t.holds(c) // what cannot be read is refused elsewhere
-		gone = gone || numbers && absent(row[c]) || row[c] == "" && o.Task != "multilabel"
+		gone = gone || g.numeric[c] && absent(row[c]) || row[c] == "" && o.Task != "multilabel"
 	}
 	if gone {
 		g.rows++

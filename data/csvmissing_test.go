@@ -80,3 +80,9 @@ func TestCSVMissing(t *testing.T) {
 	_, err = Open("window:"+write1(t, filepath.Join(t.TempDir(), "w.csv"), []byte("v\n1\nnan\n3\n4\n"))+"?in=1&out=1", Options{})
 	wantFormatError(t, err, "?fill=previous")
 }
+
+// TestCSVMissingLine checks that errors in a row name its line, whatever else is said of its label column.
+func TestCSVMissingLine(t *testing.T) {
+	_, err := readTable(t, "a,label\n1,\"1,234\"\n2,5\n3,5\n4,5\nbad,6\n", Options{Task: "classification", Missing: "drop"})
+	wantFormatError(t, err, `line 6, column a: "bad"`)
+}

@@ -108,11 +108,7 @@ func (t *table) setNames(m *memory, column string, values []string, o Options) e
 	if len(index) == 0 {
 		return malformed(t.path, "column "+column, "write names with | between them", "no labels")
 	}
-	var names []string
-	for n := range index {
-		names = append(names, n)
-	}
-	index, err := t.classNames(m, column, names, o.Classes)
+	index, err := m.classNames("column "+column, t.sorted(index), o.Classes)
 	if err != nil {
 		return err
 	}

@@ -158,8 +158,10 @@ func (t *table) holds(c int) (numbers bool, err error) {
 		}
 	}
 	if odd > 0 && n+odd == all {
+		line := t.line
 		t.line = t.sample[oddRow].line
-		if _, err := t.parse(t.sample[oddRow].fields, c); err != nil {
+		_, err := t.parse(t.sample[oddRow].fields, c)
+		if t.line = line; err != nil {
 			return false, err
 		}
 	}

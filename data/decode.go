@@ -147,15 +147,6 @@ func unreadable(name, problem string, err error) error {
 	return e
 }
 
-// LoadImage reads and decodes a picture file; see DecodeImage.
-func LoadImage(path string, l Limits) (image.Image, error) {
-	b, err := readFile(path, l)
-	if err != nil {
-		return nil, err
-	}
-	return DecodeImage(path, b, l)
-}
-
 // readFile reads a whole file no larger than the limit.
 func readFile(path string, l Limits) ([]byte, error) {
 	f, err := os.Open(path)
@@ -193,8 +184,11 @@ func readAtMost(r io.Reader, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if n == limit {
-		if m, _ := io.ReadFull(r, make([]byte, 1)); m > 0 {
+		switch m, err := io.ReadFull(r, make([]byte, 1)); {
+		case m > 0:
 			return nil, errTooLarge
+		case !errors.Is(err, io.EOF):
+			return nil, err
 		}
 	}
 	return buf.Bytes(), nil

@@ -106,8 +106,8 @@ func TestDeepPictures(t *testing.T) {
 		raw: must(ds.Example(0))(t).X.Bytes(), prefix: "x"}, false); err != nil {
 		t.Fatal(err)
 	}
-	if back := must(loadPicture(filepath.Join(out, "x0.png"), Limits{}))(t); !tensor.Equal(back, must(ds.Example(0))(t).X) {
-		t.Errorf("written and read back: %v", back)
+	if back, _, err := loadRaster(filepath.Join(out, "x0.png"), Limits{}); err != nil || !tensor.Equal(back.x, must(ds.Example(0))(t).X) {
+		t.Errorf("written and read back: %v, %v", back.x, err)
 	}
 	in := must(LoadInput(filepath.Join(dir, "a", "x.png"), Preprocess{}, Options{}))(t)
 	if g, ok := in.Shown.(*image.Gray); !ok || g.GrayAt(7, 7).Y != 252 || distinct(in.X) != 64 || len(in.Notes) != 1 {

@@ -42,12 +42,6 @@ func loadRaster(path string, l Limits) (raster, []remark, error) {
 	return decodeRaster(path, b, l)
 }
 
-// loadPicture is a picture file as uint8 or uint16 [C,H,W], alpha dropped.
-func loadPicture(path string, l Limits) (*tensor.Tensor, error) {
-	r, _, err := loadRaster(path, l)
-	return r.x, err
-}
-
 // files is a data set of picture files below a root, decoded when asked for.
 type files struct {
 	*pictures

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/units"
 )
 
 func init() {
@@ -77,7 +79,7 @@ func openImageFolder(spec Spec, o Options, _ int) (Dataset, error) {
 			return nil, malformed(spec.Path, "", "put the pictures into one sub-folder per class, or read them without classes as images:"+
 				spec.Path, "no class folders")
 		}
-		where := several(len(names), "sub-folder")
+		where := units.Plural(len(names), "sub-folder")
 		if len(names) == 0 {
 			where = "it, and no folders"
 		}

@@ -75,12 +75,6 @@ func (p Preprocess) Input(x *tensor.Tensor) (Input, error) {
 	return in, nil
 }
 
-// LoadImageOrTensor is LoadInput with X and Shown alone.
-func LoadImageOrTensor(path string, pre Preprocess, o Options) (x *tensor.Tensor, shown image.Image, err error) {
-	in, err := LoadInput(path, pre, o)
-	return in.X, in.Shown, err
-}
-
 // depth is the number of bits that the values of a picture take, at least 8. One or two that are free of 16 are a dark picture's.
 func depth(x *tensor.Tensor) int {
 	if x.DType() != tensor.Uint16 {

@@ -1,9 +1,6 @@
 package data
 
-import (
-	"slices"
-	"strconv"
-)
+import "slices"
 
 // Noter is a Dataset that has something to say about how it was read: what was guessed, left out or taken for something.
 type Noter interface {
@@ -28,15 +25,4 @@ func Notes(ds Dataset) []string {
 		}
 	}
 	return all
-}
-
-// several is for example "1 row" and "2 rows".
-func several(n int, what string) string { return one(n, what, what+"s") }
-
-// one is a number with the form of a word that goes with it.
-func one(n int, single, more string) string {
-	if n == 1 {
-		return "1 " + single
-	}
-	return strconv.Itoa(n) + " " + more
 }

@@ -215,27 +215,16 @@ func (m *memory) setTexts(y *tensor.Tensor, names []string, o Options) error {
 	if given == nil {
 		given = names
 	}
-	list := slices.Compact(slices.Sorted(slices.Values(y.Strings())))
-	if m.classes = given; given == nil {
-		m.classes = list
+	index, err := m.classNames("y", slices.Compact(slices.Sorted(slices.Values(y.Strings()))), given)
+	if err != nil {
+		return err
 	}
-	index := make(map[string]int32, len(list))
-	for i, n := range list {
-		index[n] = int32(i)
-		if given != nil {
-			c, err := classIndex(m.path, "y", n, given)
-			if err != nil {
-				return err
-			}
-			index[n] = int32(c)
-		}
-	}
-	if o.Task == "binary" && len(m.classes) > 2 {
-		return malformed(m.path, "y", "use --task multiclass", "%d classes for a binary task", len(m.classes))
+	if err := m.checkBinary("y", o); err != nil {
+		return err
 	}
 	m.labels = make([]int32, m.n)
 	for i, s := range y.Strings() {
-		m.labels[i] = index[s]
+		m.labels[i] = int32(index[s])
 	}
 	return nil
 }

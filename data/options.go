@@ -33,7 +33,7 @@ type Options struct {
 	AllowNonFinite bool // NaN and infinity in csv and npz are data, not errors
 	Limits         Limits
 
-	// TensorFile reads tensor files that this package does not know (.pb) for LoadImageOrTensor; nil refuses them.
+	// TensorFile reads tensor files that this package does not know (.pb) for LoadInput; nil refuses them.
 	TensorFile func(path string) (*tensor.Tensor, error)
 
 	// Alpha says what becomes of the alpha of pictures: "drop", "white" or "black" (the picture is laid on that ground); "" drops it and

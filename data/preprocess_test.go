@@ -100,11 +100,33 @@ func TestKnownModels(t *testing.T) {
 				t.Fatalf("%s: nhwc value %d is %v", name, i, v)
 			}
 		}
-		shown := FromImage(must(p.Denormalise(last))(t))
+		shown := denormalise(t, p, last)
 		if pic := must(p.Picture(FromImage(img)))(t); !bytes.Equal(shown.Bytes(), pic.Bytes()) {
 			t.Errorf("%s: denormalised picture %v differs from %v", name, shown.Bytes()[:3], pic.Bytes()[:3])
 		}
 	}
+}
+
+// denormalise is the picture [C,H,W] that x, [H,W,C] as p makes it, came from, clipped to 0..255.
+func denormalise(t *testing.T, p Preprocess, x *tensor.Tensor) *tensor.Tensor {
+	t.Helper()
+	h, w, c := x.Dim(0), x.Dim(1), x.Dim(2)
+	pic := tensor.New(tensor.Uint8, c, h, w)
+	for k := range c {
+		mean, std, err := p.affine(k, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		to := k
+		if p.Channels == "bgr" {
+			to = c - 1 - k
+		}
+		for i := range h * w {
+			v := (float64(x.F32()[i*c+k])*std + mean) / p.scale()
+			pic.Bytes()[to*h*w+i] = uint8(math.Round(min(max(v, 0), 255)))
+		}
+	}
+	return pic
 }
 
 func TestGeometry(t *testing.T) {
@@ -209,27 +231,27 @@ func TestApplyTensor(t *testing.T) {
 	}
 }
 
-func TestLoadImageOrTensor(t *testing.T) {
+func TestLoadInput(t *testing.T) {
 	dir := t.TempDir()
 	pic := write1(t, filepath.Join(dir, "a.png"), pngOf(flat(8, 6, color.NRGBA{255, 0, 51, 255})))
-	x, shown, err := LoadImageOrTensor(pic, Preprocess{ImageSize: [2]int{4, 4}}, Options{})
-	if err != nil || !x.Shape().Equal(tensor.Shape{1, 3, 4, 4}) || x.F32()[0] != 1 || shown.Bounds().Dx() != 4 {
-		t.Errorf("%v %v", x, err)
+	in, err := LoadInput(pic, Preprocess{ImageSize: [2]int{4, 4}}, Options{})
+	if err != nil || !in.X.Shape().Equal(tensor.Shape{1, 3, 4, 4}) || in.X.F32()[0] != 1 || in.Shown.Bounds().Dx() != 4 {
+		t.Errorf("%v %v", in.X, err)
 	}
 	var b bytes.Buffer
 	if err := tensor.WriteNPY(&b, tensor.From([]int64{1, 2}, 2)); err != nil {
 		t.Fatal(err)
 	}
-	x, shown, err = LoadImageOrTensor(write1(t, filepath.Join(dir, "x.npy"), b.Bytes()), Preprocess{Scale: 3}, Options{})
-	if err != nil || shown != nil || !slices.Equal(x.I64(), []int64{1, 2}) {
-		t.Errorf("%v %v", x, err)
+	in, err = LoadInput(write1(t, filepath.Join(dir, "x.npy"), b.Bytes()), Preprocess{Scale: 3}, Options{})
+	if err != nil || in.Shown != nil || !slices.Equal(in.X.I64(), []int64{1, 2}) {
+		t.Errorf("%v %v", in.X, err)
 	}
-	_, _, err = LoadImageOrTensor("x.pb", Preprocess{}, Options{})
+	_, err = LoadInput("x.pb", Preprocess{}, Options{})
 	wantFormatError(t, err, ".pb", ".npy")
-	x, _, err = LoadImageOrTensor("x.pb", Preprocess{},
+	in, err = LoadInput("x.pb", Preprocess{},
 		Options{TensorFile: func(string) (*tensor.Tensor, error) { return tensor.Scalar(float32(4)), nil }})
-	if err != nil || x.F32()[0] != 4 {
-		t.Errorf("%v %v", x, err)
+	if err != nil || in.X.F32()[0] != 4 {
+		t.Errorf("%v %v", in.X, err)
 	}
 }
 
@@ -249,10 +271,7 @@ func TestGoldenInputs(t *testing.T) {
 	} {
 		want := rawFloats(t, must(os.ReadFile(testkit.SharedFile(t, "data", "models", "golden", c.golden, "input_0.pb")))(t), 3*224*224)
 		p := must(ParsePreprocess(c.json))(t)
-		x, _, err := LoadImageOrTensor(testkit.SharedFile(t, "data", "images", c.image), p, Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := must(LoadInput(testkit.SharedFile(t, "data", "images", c.image), p, Options{}))(t).X
 		worst, sum := 0.0, 0.0
 		for i, v := range x.F32() {
 			d := math.Abs(float64(v - want[i]))

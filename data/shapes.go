@@ -3,7 +3,6 @@ package data
 import (
 	"fmt"
 	"math"
-	"net/url"
 	"strconv"
 	"sync/atomic"
 
@@ -60,12 +59,12 @@ func openShapes(spec Spec, o Options, _ int) (Dataset, error) {
 	var noise float64
 	var seed int
 	for _, err := range []error{
-		setting(spec.Query, "size", &s.size, 64, 16, 1024, strconv.Atoi),
-		setting(spec.Query, "n", &s.n, count, 1, 1<<22, strconv.Atoi),
-		setting(spec.Query, "seed", &seed, 0, 0, math.MaxInt, strconv.Atoi),
-		setting(spec.Query, "classes", &s.kinds, len(shapeClasses), 2, len(shapeClasses), strconv.Atoi),
-		setting(spec.Query, "noise", &noise, 0, 0, 1, parseNumber),
-		setting(spec.Query, "clutter", &s.clutter, 0.5, 0, 1, parseNumber),
+		setting("shapes", "", spec.Query, "size", &s.size, 64, 16, 1024, strconv.Atoi),
+		setting("shapes", "", spec.Query, "n", &s.n, count, 1, 1<<22, strconv.Atoi),
+		setting("shapes", "", spec.Query, "seed", &seed, 0, 0, math.MaxInt, strconv.Atoi),
+		setting("shapes", "", spec.Query, "classes", &s.kinds, len(shapeClasses), 2, len(shapeClasses), strconv.Atoi),
+		setting("shapes", "", spec.Query, "noise", &noise, 0, 0, 1, parseNumber),
+		setting("shapes", "", spec.Query, "clutter", &s.clutter, 0.5, 0, 1, parseNumber),
 	} {
 		if err != nil {
 			return nil, err
@@ -115,20 +114,6 @@ func openShapes(spec Spec, o Options, _ int) (Dataset, error) {
 		s.classes = o.Classes
 	}
 	return s, nil
-}
-
-// setting reads a number of a query within [low,high].
-func setting[T int | float64](q url.Values, key string, dst *T, none, low, high T, parse func(string) (T, error)) error {
-	*dst = none
-	if !q.Has(key) {
-		return nil
-	}
-	v, err := parse(q.Get(key))
-	if err != nil || !(v >= low && v <= high) {
-		return malformed("shapes", "", fmt.Sprintf("need a number from %v to %v", low, high), "%s=%s", key, clip(q.Get(key)))
-	}
-	*dst = v
-	return nil
 }
 
 func (s *shapes) random(i int, key uint64) random {

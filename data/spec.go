@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/registry"
@@ -127,6 +128,34 @@ func parseTail(f Format, s string) (Spec, error) {
 			"%s is built in and has no path", f.Name)
 	}
 	return spec, nil
+}
+
+// setting reads a number of a query within [low,high]. Left out it is none; where none is below low it has to be given.
+func setting[T int | float64](place, remedy string, q url.Values, key string, dst *T, none, low, high T,
+	parse func(string) (T, error)) error {
+	if !q.Has(key) && none >= low {
+		*dst = none
+		return nil
+	}
+	v, err := parse(q.Get(key))
+	if err != nil || !(v >= low && v <= high) {
+		what := "a number"
+		if _, whole := any(v).(int); whole {
+			what = "a whole number"
+		}
+		return malformed(place, "", remedy, "%s=%s: need %s from %v to %v", key, clip(q.Get(key)), what, low, high)
+	}
+	*dst = v
+	return nil
+}
+
+// parseShare is the number s between 0 and 1, of which it is neither.
+func parseShare(s string) (float64, error) {
+	v, err := strconv.ParseFloat(s, 64)
+	if err == nil && !(v > 0 && v < 1) {
+		err = strconv.ErrRange
+	}
+	return v, err
 }
 
 // cutTail divides s into a path and the settings and split behind it: at the last ? or # with an existing path before it, else at the

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -288,7 +289,7 @@ func (s *Summary) warn(r *reading, features []string) {
 		}
 	}
 	if constant != nil && s.Checked-r.damaged > 1 {
-		add("%s the same value in all examples that were read: %s", one(len(constant), "feature has", "features have"),
+		add("%s the same value in all examples that were read: %s", units.Of(len(constant), "1 feature has", "%d features have"),
 			clip(strings.Join(constant, ", ")))
 	}
 	if s.PerClass == nil || s.N == 0 {

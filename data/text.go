@@ -1,11 +1,12 @@
 package data
 
 import (
+	"errors"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -35,32 +36,22 @@ type passages struct {
 // #test are the first split of the bytes (default 0.9) and the rest; no piece has bytes of both, and no label either. What is left at the
 // end and fills no piece is not used. An example's id is the position of its first byte in the file.
 func openText(spec Spec, o Options, _ int) (Dataset, error) {
-	d := &passages{length: 64}
-	for k, v := range map[string]*int{"length": &d.length, "stride": &d.stride} {
-		s := spec.Query.Get(k)
-		if s == "" {
-			continue
-		}
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > 1<<24 {
-			return nil, malformed(spec.String(), "", "write text:FILE?length=64: pieces of 64 bytes", "%s=%s: need a whole number from 1",
-				k, clip(s))
-		}
-		*v = n
+	d := &passages{}
+	const remedy = "write text:FILE?length=64: pieces of 64 bytes"
+	if err := setting(spec.String(), remedy, spec.Query, "length", &d.length, 64, 1, 1<<24, strconv.Atoi); err != nil {
+		return nil, err
 	}
-	if d.stride == 0 {
-		d.stride = d.length
+	if err := setting(spec.String(), remedy, spec.Query, "stride", &d.stride, d.length, 1, 1<<24, strconv.Atoi); err != nil {
+		return nil, err
 	}
 	if s := spec.Query.Get("tokens"); s != "" && s != "bytes" {
 		return nil, malformed(spec.String(), "", "write the token numbers of another tokenizer into an npz: x [N,T] and y [N,T]",
 			"tokens=%s: need bytes", clip(s))
 	}
-	split := 0.9
-	if s := spec.Query.Get("split"); s != "" {
-		var err error
-		if split, err = strconv.ParseFloat(s, 64); err != nil || !(split > 0 && split < 1) {
-			return nil, malformed(spec.String(), "", "need the share of the bytes for training, such as 0.9", "split=%s", clip(s))
-		}
+	var split float64
+	if err := setting(spec.String(), "give the share of the bytes for training, such as 0.9", spec.Query, "split", &split, 0.9, 0, 1,
+		parseShare); err != nil {
+		return nil, err
 	}
 	if o.Task != "" && !o.positions() {
 		return nil, malformed(spec.String(), "", "leave --task out, or use language-model",
@@ -84,7 +75,7 @@ func openText(spec Spec, o Options, _ int) (Dataset, error) {
 	}
 	if d.Len() == 0 {
 		return nil, malformed(spec.String(), "", "take shorter pieces or a longer text", "%s has %s, a piece %d", part,
-			several(len(d.tokens), "byte"), d.length)
+			units.Plural(len(d.tokens), "byte"), d.length)
 	}
 	_, end := d.Span(d.Len() - 1)
 	if left := d.offset + len(d.tokens) - end; left > 1 { // the label of the last piece is one of them
@@ -100,12 +91,12 @@ func readPassages(path string, l Limits) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, l.bytes()+1))
+	b, err := readAtMost(f, l.bytes())
 	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, malformed(path, "", "raise the limit or split the text", "more than %d bytes", l.bytes())
 	case err != nil:
 		return nil, &FormatError{Path: path, Problem: "cannot be read", Err: err, Remedy: "fetch the file again"}
-	case int64(len(b)) > l.bytes():
-		return nil, malformed(path, "", "raise the limit or split the text", "more than %d bytes", l.bytes())
 	case len(b) == 0:
 		return nil, malformed(path, "", "", "the file is empty")
 	}

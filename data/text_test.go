@@ -149,6 +149,11 @@ func TestTextCompressed(t *testing.T) {
 	if e := must(ds.Example(0))(t); e.X.I64()[1] != 0xC3 {
 		t.Errorf("%v", e.X.I64())
 	}
+	cut := textFile(t, b.String()[:b.Len()-1])
+	for _, limit := range []int64{13, 14} { // as many bytes as there are, and more
+		_, err := Open("text:"+cut+"?length=5", Options{Limits: Limits{Bytes: limit}})
+		wantFormatError(t, err, "cannot be read")
+	}
 }
 
 func FuzzText(f *testing.F) {

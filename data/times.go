@@ -5,7 +5,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
+
+	"github.com/gtk-onnx/gtk/internal/units"
 )
 
 // Layouts of dates and of times of day, in the reference time of package time; day and month may have one digit.
@@ -19,7 +22,7 @@ var (
 )
 
 // timeLayouts is the layouts of a moment in one field: dates, dates with a time of day, and times of day.
-var timeLayouts = func() []string {
+var timeLayouts = sync.OnceValue(func() []string {
 	all := slices.Clone(dateLayouts)
 	for _, d := range dateLayouts {
 		for _, c := range clockLayouts {
@@ -31,11 +34,11 @@ var timeLayouts = func() []string {
 		}
 	}
 	return append(all, clockLayouts...)
-}()
+})
 
 // layoutsOf is the layouts that read all values, nil for none.
 func layoutsOf(values []string) []string {
-	fit := timeLayouts
+	fit := timeLayouts()
 	for _, s := range values {
 		var still []string
 		for _, l := range fit {
@@ -181,13 +184,13 @@ func inOrder(path string, at []float64, clock bool, place func(row int) string) 
 		reverse = true
 	case far > 0 || back > few:
 		return false, nil, malformed(path, place(first), "sort the rows by time, and keep each series in a file of its own",
-			"time goes back at %s", several(back, "row"))
+			"time goes back at %s", units.Plural(back, "row"))
 	case same > few:
 		return false, nil, malformed(path, "",
 			"keep each series in a file of its own, or name the columns that tell the time: ?time=DATE,HOUR",
 			"%d of %d rows are of the same time as the row before", same, len(at))
 	case back+same > 0:
-		notes = append(notes, fmt.Sprintf("time stands still or goes back at %s, as when clocks are set", several(back+same, "row")))
+		notes = append(notes, fmt.Sprintf("time stands still or goes back at %s, as when clocks are set", units.Plural(back+same, "row")))
 	}
 	usual, most := 0., 0
 	for d, n := range steps {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -50,24 +51,17 @@ type series struct {
 // 0.8) and the rest; no window has rows of both. Rows must be in the order of time, or all against it. Missing values are errors, or with
 // fill=previous the value before.
 func openWindow(spec Spec, o Options, _ int) (Dataset, error) {
-	w := &windows{stride: 1}
-	split := 0.8
-	for k, v := range map[string]*int{"in": &w.in, "out": &w.out, "stride": &w.stride} {
-		s := spec.Query.Get(k)
-		if s == "" && k == "stride" {
-			continue
-		}
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > 1<<24 {
-			return nil, malformed(spec.String(), "", "write window:FILE?in=24&out=6: 24 rows to look at and 6 to forecast",
-				"%s=%s: need a whole number from 1", k, clip(s))
-		}
-		*v = n
-	}
-	if s := spec.Query.Get("split"); s != "" {
-		var err error
-		if split, err = strconv.ParseFloat(s, 64); err != nil || !(split > 0 && split < 1) {
-			return nil, malformed(spec.String(), "", "need the share of the rows for training, such as 0.8", "split=%s", clip(s))
+	w := &windows{}
+	var split float64
+	const remedy = "write window:FILE?in=24&out=6: 24 rows to look at and 6 to forecast"
+	for _, err := range []error{
+		setting(spec.String(), remedy, spec.Query, "in", &w.in, 0, 1, 1<<24, strconv.Atoi),
+		setting(spec.String(), remedy, spec.Query, "out", &w.out, 0, 1, 1<<24, strconv.Atoi),
+		setting(spec.String(), remedy, spec.Query, "stride", &w.stride, 1, 1, 1<<24, strconv.Atoi),
+		setting(spec.String(), "give the share of the rows for training, such as 0.8", spec.Query, "split", &split, 0.8, 0, 1, parseShare),
+	} {
+		if err != nil {
+			return nil, err
 		}
 	}
 	switch layout := spec.Query.Get("layout"); layout {
@@ -309,7 +303,7 @@ func (w *windows) fill(v []float32, columns int, t *table, names []int, place fu
 		filled++
 	}
 	if filled > 0 {
-		w.notes = append(w.notes, one(filled, "missing value has", "missing values have")+" the value of the row before")
+		w.notes = append(w.notes, units.Of(filled, "1 missing value has", "%d missing values have")+" the value of the row before")
 	}
 	return nil
 }

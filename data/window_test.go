@@ -175,7 +175,7 @@ func TestWindowRefusals(t *testing.T) {
 		o          Options
 		want       []string
 	}{
-		"no length":        {hours(30), "", Options{}, []string{"write window:FILE?in=24&out=6"}},
+		"no length":        {hours(30), "", Options{}, []string{"in=: need a whole number from 1", "write window:FILE?in=24&out=6"}},
 		"no out":           {hours(30), "?in=3", Options{}, []string{"out="}},
 		"zero":             {hours(30), "?in=3&out=0", Options{}, []string{"out=0"}},
 		"stride":           {hours(30), "?in=3&out=1&stride=-1", Options{}, []string{"stride=-1"}},

@@ -104,17 +104,9 @@ func (m *Model) renameValue(from, to string) {
 func (m *Model) freeNames() func(string) string {
 	taken := map[string]bool{}
 	for g := range m.Graphs() {
+		ownNames(g, taken)
 		for _, n := range g.GetNode() {
 			taken[n.GetName()] = true
-			for _, v := range append(append([]string{}, n.GetInput()...), n.GetOutput()...) {
-				taken[v] = true
-			}
-		}
-		for _, v := range append(append([]*onnxpb.ValueInfoProto{}, g.GetInput()...), g.GetOutput()...) {
-			taken[v.GetName()] = true
-		}
-		for _, t := range g.GetInitializer() {
-			taken[t.GetName()] = true
 		}
 	}
 	return func(want string) string {

@@ -3,6 +3,7 @@ package onnx
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
@@ -24,7 +25,9 @@ func (m *Model) Inline(n *onnxpb.NodeProto) error {
 	}
 	in := inliner{base: cmp.Or(n.GetName(), slices.Concat(n.GetOutput(), []string{"call"})[0]), taken: map[string]bool{},
 		to: map[string]string{}}
-	m.namesIn(g, in.taken)
+	for g := range m.Graphs() {
+		ownNames(g, in.taken)
+	}
 	given := map[string]*onnxpb.AttributeProto{}
 	for _, a := range slices.Concat(f.GetAttributeProto(), n.GetAttribute()) {
 		given[a.GetName()] = a
@@ -82,29 +85,22 @@ func (m *Model) importsOf(f *onnxpb.FunctionProto, where string) error {
 	return nil
 }
 
-// namesIn collects the names of the values of g and of its subgraphs.
-func (m *Model) namesIn(g *onnxpb.GraphProto, names map[string]bool) {
-	w := walker{
-		graphs: func(g *onnxpb.GraphProto) bool {
-			for _, v := range g.GetInput() {
-				names[v.GetName()] = true
-			}
-			for _, t := range g.GetInitializer() {
-				names[t.GetName()] = true
-			}
-			for _, t := range g.GetSparseInitializer() {
-				names[t.GetValues().GetName()] = true
-			}
-			return true
-		},
-		node: func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) bool {
-			for _, o := range n.GetOutput() {
-				names[o] = true
-			}
-			return true
-		},
+// ownNames adds to names those of the values that g itself has, not its subgraphs.
+func ownNames(g *onnxpb.GraphProto, names map[string]bool) {
+	for _, v := range g.GetInput() {
+		names[v.GetName()] = true
 	}
-	w.graph(g)
+	for _, t := range g.GetInitializer() {
+		names[t.GetName()] = true
+	}
+	for _, t := range g.GetSparseInitializer() {
+		names[t.GetValues().GetName()] = true
+	}
+	for _, n := range g.GetNode() {
+		for _, o := range n.GetOutput() {
+			names[o] = true
+		}
+	}
 }
 
 // inliner renames the values of a function: to has the new name of each.
@@ -157,23 +153,10 @@ func (in *inliner) node(n *onnxpb.NodeProto, given map[string]*onnxpb.AttributeP
 	return out
 }
 
-// body renames in a subgraph what it reads of the function; own has the names that it and the subgraphs around it have themselves.
+// body renames in a subgraph what it reads of the function; around has the names that the subgraphs around it have themselves.
 func (in *inliner) body(g *onnxpb.GraphProto, around map[string]bool) {
-	own := map[string]bool{}
-	for name := range around {
-		own[name] = true
-	}
-	for _, v := range g.GetInput() {
-		own[v.GetName()] = true
-	}
-	for _, t := range g.GetInitializer() {
-		own[t.GetName()] = true
-	}
-	for _, n := range g.GetNode() {
-		for _, o := range n.GetOutput() {
-			own[o] = true
-		}
-	}
+	own := maps.Clone(around)
+	ownNames(g, own)
 	for _, n := range g.GetNode() {
 		for i, x := range n.GetInput() {
 			if !own[x] {

@@ -67,3 +67,32 @@ func TestInline(t *testing.T) {
 		t.Errorf("a function of another operator set: %v", err)
 	}
 }
+
+// TestInlineSparse checks that a subgraph goes on reading its own sparse initializer, and hands it on, where all else gets a new name.
+func TestInlineSparse(t *testing.T) {
+	sparse := &onnxpb.SparseTensorProto{Values: testkit.TensorProto("k", tensor.From([]float32{3}, 1)),
+		Indices: testkit.TensorProto("", tensor.From([]int64{1}, 1)), Dims: []int64{2}}
+	m := testkit.Text{In: []string{"x[2]", "c bool[]"}, Out: []string{"y[2]"}, Nodes: []string{"y = pkg:f(x, c)"}}.Model(t)
+	m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new("pkg"), Version: new(int64(1))})
+	then := testkit.Text{Out: []string{"o[2]"}, Nodes: []string{"o = Add(k, b)"}}.Graph(t)
+	otherwise := testkit.Text{Out: []string{"k[2]"}}.Graph(t)
+	then.SparseInitializer, otherwise.SparseInitializer = []*onnxpb.SparseTensorProto{sparse}, []*onnxpb.SparseTensorProto{sparse}
+	cond := testkit.Node(t, "s = If(c)")
+	cond.Attribute = append(cond.Attribute, onnx.AttrGraph("then_branch", then), onnx.AttrGraph("else_branch", otherwise))
+	m.Functions = []*onnxpb.FunctionProto{{Domain: new("pkg"), Name: new("f"), Input: []string{"a", "c"}, Output: []string{"s"},
+		Node: []*onnxpb.NodeProto{testkit.Node(t, "b = Neg(a)"), cond}, OpsetImport: m.OpsetImport[:1]}}
+	c := &onnx.Model{Proto: m}
+	if err := c.Inline(m.Graph.Node[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Check(); err != nil {
+		t.Errorf("what was inlined is malformed: %v", err)
+	}
+	bodies := m.Graph.Node[1].Attribute
+	if in := bodies[0].G.Node[0].Input; in[0] != "k" || in[1] != m.Graph.Node[0].Output[0] {
+		t.Errorf("the subgraph reads %q", in)
+	}
+	if out := bodies[1].G.Output[0].GetName(); out != "k" {
+		t.Errorf("the subgraph gives %q", out)
+	}
+}

@@ -47,7 +47,7 @@ func (m *Model) Upgrade(to int64, since func(op string, opset int) int) error {
 	}
 	found := map[string]int{}
 	m.Walk(func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) {
-		if d := n.GetDomain(); (d == "" || d == "ai.onnx") && !sameMeaning(n, int(from), int(to), since) {
+		if normalDomain(n.GetDomain()) == "" && !sameMeaning(n, int(from), int(to), since) {
 			found[n.GetOpType()]++
 		}
 	})
@@ -61,13 +61,13 @@ func (m *Model) Upgrade(to int64, since func(op string, opset int) int) error {
 		return errors.Join(errs...)
 	}
 	for _, o := range m.Proto.OpsetImport {
-		if d := o.GetDomain(); d == "" || d == "ai.onnx" {
+		if normalDomain(o.GetDomain()) == "" {
 			o.Version = &to
 		}
 	}
 	for _, f := range m.Proto.GetFunctions() {
 		for _, o := range f.OpsetImport {
-			if d := o.GetDomain(); d == "" || d == "ai.onnx" {
+			if normalDomain(o.GetDomain()) == "" {
 				o.Version = &to
 			}
 		}

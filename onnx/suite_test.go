@@ -215,4 +215,7 @@ func TestOfficialSuite(t *testing.T) {
 	if len(models) < 1900 || same < len(models)*9/10 {
 		t.Errorf("%d models, %d written with the same bytes", len(models), same)
 	}
+	if read != 6347 {
+		t.Errorf("%d values, want 6347", read)
+	}
 }

@@ -3,6 +3,8 @@ package onnx
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -26,17 +28,7 @@ type Weight struct {
 func (m *Model) Weights() []*Weight {
 	l := weightLister{taken: map[string]bool{}}
 	g := m.Proto.GetGraph()
-	for _, vi := range g.GetInput() {
-		l.taken[vi.GetName()] = true
-	}
-	for _, n := range g.GetNode() {
-		for _, o := range n.GetOutput() {
-			l.taken[o] = true
-		}
-	}
-	for _, t := range g.GetSparseInitializer() {
-		l.taken[t.GetValues().GetName()] = true
-	}
+	ownNames(g, l.taken)
 	l.graph(g, "", "")
 	l.bodies(g.GetNode(), "")
 	for _, f := range m.Proto.GetFunctions() {
@@ -162,36 +154,22 @@ func (m *Model) WeightTensor(w *Weight) (*tensor.Tensor, error) {
 	return tensor.From(w.Attr.GetFloats(), len(w.Attr.GetFloats())), nil
 }
 
-// SetWeight gives a weight new values of the same element type and shape, where it lies and in the form in which it is stored; see
-// SetInitializer.
-func (m *Model) SetWeight(name string, t *tensor.Tensor) error {
-	for _, w := range m.Weights() {
-		if w.Name == name {
-			return m.setWeight(w, t)
-		}
-	}
-	return fmt.Errorf("onnx: weight %q: the model has none of this name", name)
-}
-
-// SetWeights is SetWeight for all weights in values, by name.
+// SetWeights gives weights, by name, new values of the same element type and shape, where they lie and in the form in which they are
+// stored; see SetInitializer.
 func (m *Model) SetWeights(values map[string]*tensor.Tensor) error {
-	found := 0
+	left := maps.Clone(values)
 	for _, w := range m.Weights() {
-		t, ok := values[w.Name]
+		t, ok := left[w.Name]
 		if !ok {
 			continue
 		}
-		found++
+		delete(left, w.Name)
 		if err := m.setWeight(w, t); err != nil {
 			return err
 		}
 	}
-	if found < len(values) {
-		for name := range values {
-			if err := m.SetWeight(name, values[name]); err != nil {
-				return err
-			}
-		}
+	if len(left) > 0 {
+		return fmt.Errorf("onnx: weight %q: the model has none of this name", slices.Min(slices.Collect(maps.Keys(left))))
 	}
 	return nil
 }

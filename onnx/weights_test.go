@@ -2,6 +2,7 @@ package onnx_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gtk-onnx/gtk/internal/testkit"
@@ -53,7 +54,7 @@ func TestWeights(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := m.SetWeight(w.Name, old); err != nil {
+		if err := m.SetWeights(map[string]*tensor.Tensor{w.Name: old}); err != nil {
 			t.Fatalf("%s: %v", w.Name, err)
 		}
 		c := m.Clone()
@@ -62,7 +63,7 @@ func TestWeights(t *testing.T) {
 		}
 		// Another value changes this weight alone, and only in the copy.
 		fresh := testkit.RandN(uint64(100+i), old.Shape()...)
-		if err := c.SetWeight(w.Name, fresh); err != nil {
+		if err := c.SetWeights(map[string]*tensor.Tensor{w.Name: fresh}); err != nil {
 			t.Fatalf("%s: %v", w.Name, err)
 		}
 		for k, x := range c.Weights() {
@@ -82,16 +83,37 @@ func TestWeights(t *testing.T) {
 			}
 		}
 	}
-	if err := m.SetWeight("none", tensor.New(tensor.Float32, 2)); err == nil {
+	two := tensor.New(tensor.Float32, 2)
+	if err := m.SetWeights(map[string]*tensor.Tensor{"none": two}); err == nil {
 		t.Error("setting a weight that is not there is no error")
 	}
-	if err := m.SetWeights(map[string]*tensor.Tensor{"w": tensor.New(tensor.Float32, 2),
-		"none": tensor.New(tensor.Float32, 2)}); err == nil {
-		t.Error("setting weights of which one is not there is no error")
+	for range 5 {
+		err := m.SetWeights(map[string]*tensor.Tensor{"z": two, "w": two, "none": two, "q": two})
+		if err == nil || !strings.Contains(err.Error(), `weight "none"`) {
+			t.Errorf("setting weights of which some are not there: %v", err)
+		}
 	}
 	for _, name := range []string{"w", "f", "fs", "twice/w"} {
-		if err := m.SetWeight(name, tensor.New(tensor.Float32, 3)); err == nil {
+		if err := m.SetWeights(map[string]*tensor.Tensor{name: tensor.New(tensor.Float32, 3)}); err == nil {
 			t.Errorf("%s takes another shape", name)
 		}
+	}
+}
+
+// TestWeightNames checks that a weight of a subgraph is not called as another value of the main graph, whatever its type.
+func TestWeightNames(t *testing.T) {
+	m := everywhere(t)
+	for _, n := range m.Proto.Graph.Node {
+		if n.GetOpType() == "If" {
+			n.Attribute[0].G.Initializer[1].Name = new("ints")
+			n.Attribute[0].G.Node[0].Input[1] = "ints"
+		}
+	}
+	var names []string
+	for _, w := range m.Weights() {
+		names = append(names, w.Name)
+	}
+	if !slices.Contains(names, "c/node/then_branch/ints") || slices.Contains(names, "ints") {
+		t.Errorf("weights %q", names)
 	}
 }

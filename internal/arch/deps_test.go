@@ -36,7 +36,7 @@ engine/exec: engine/graph tensor internal/parallel
 engine/rewrite: engine/graph engine/ops engine/exec tensor
 internal/naive: engine/graph tensor
 engine: onnx onnx/onnxpb tensor engine/graph engine/ops engine/grad engine/exec engine/rewrite internal/parallel internal/registry
-data: tensor internal/registry
+data: tensor internal/registry internal/units
 optim: tensor internal/parallel internal/registry internal/kernel
 feed: tensor engine data internal/registry
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options

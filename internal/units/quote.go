@@ -52,12 +52,3 @@ func escaped(word string) string {
 	}
 	return b.String() + "'"
 }
-
-// Command is the words of a command on one line.
-func Command(words ...string) string {
-	quoted := make([]string, len(words))
-	for i, w := range words {
-		quoted[i] = Quote(w)
-	}
-	return strings.Join(quoted, " ")
-}

@@ -42,7 +42,7 @@ func TestQuoteInShells(t *testing.T) {
 			if sh == "sh" && strings.HasPrefix(q, "$'") {
 				continue // not in every sh
 			}
-			out, err := exec.Command(path, "-c", Command("printf", "%s", "x")+" && printf %s "+q).Output()
+			out, err := exec.Command(path, "-c", "printf %s x && printf %s "+q).Output()
 			if err != nil || string(out) != "x"+w {
 				t.Errorf("%s reads %s as %q, not %q: %v", sh, q, out, w, err)
 			}
