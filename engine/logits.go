@@ -334,3 +334,12 @@ func (m *Model) NodeOf(name string) (*graph.Node, error) {
 	}
 	return m.g.Info(v).Def, nil
 }
+
+// ClassAxis is the axis of logits of the given rank that holds the classes because the model's softmax runs along it, -1 when that is not
+// known.
+func (h Head) ClassAxis(rank int) int {
+	if h.Activation != "Softmax" && h.Activation != "LogSoftmax" || h.Flat || h.Axis < 0 || h.Axis >= rank {
+		return -1
+	}
+	return h.Axis
+}

@@ -86,8 +86,7 @@ func RenderBars(names, values []string, relevance []float32, r Render) (*image.N
 	if err != nil {
 		return nil, err
 	}
-	width := r.width()
-	room := width - 2*chartMargin
+	room := chartWidth - 2*chartMargin
 	var nameW, valueW, amountW int
 	var low, high float64
 	for _, b := range rows {
@@ -100,7 +99,7 @@ func RenderBars(names, values []string, relevance []float32, r Render) (*image.N
 	if valueW > 0 {
 		left += valueW + gap
 	}
-	right := width - chartMargin
+	right := chartWidth - chartMargin
 	if low < 0 {
 		left += amountW + 6
 	}
@@ -116,7 +115,7 @@ func RenderBars(names, values []string, relevance []float32, r Render) (*image.N
 	if height > maxChart {
 		return nil, fmt.Errorf("explain: %d bars take %d rows of pixels; the limit is %d: show fewer", len(rows), height, maxChart)
 	}
-	out := newPaper(width, height)
+	out := newPaper(chartWidth, height)
 	zero := at(0)
 	draw.Draw(out, image.Rect(zero, chartMargin, zero+1, height-chartMargin), image.NewUniform(panelFrame), image.Point{}, draw.Src)
 	for i, b := range rows {

@@ -50,14 +50,13 @@ func TestRenderTokens(t *testing.T) {
 		}
 	}
 	// It wraps, also where a word is longer than a line.
-	r.Width = 200
-	long := append(slices.Repeat(words, 20), strings.Repeat("w", 500))
+	long := append(slices.Repeat(words, 80), strings.Repeat("w", 500))
 	tall, err := RenderTokens(long, make([]float32, len(long)), r)
-	if err != nil || tall.Bounds().Dx() != 200 || tall.Bounds().Dy() < 10*none.Bounds().Dy() {
-		t.Errorf("101 words take %v: %v", tall.Bounds(), err)
+	if err != nil || tall.Bounds().Dx() != chartWidth || tall.Bounds().Dy() < 10*none.Bounds().Dy() {
+		t.Errorf("401 words take %v: %v", tall.Bounds(), err)
 	}
 	for y := range tall.Bounds().Dy() {
-		for x := 200 - chartMargin; x < 200; x++ {
+		for x := chartWidth - chartMargin; x < chartWidth; x++ {
 			if tall.NRGBAAt(x, y) != panelPaper {
 				t.Fatalf("there is ink in the margin at %d,%d", x, y)
 			}

@@ -9,19 +9,15 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// classes explains one of several numbers of each row: the score of a class, or a value.
-type classes struct {
-	scoreTensor
-	values bool // not classes but values: the first unless one is named
-}
+// classes explains one of several numbers of each row: the score of a class, or a value, the first unless one is named.
+type classes struct{ scoreTensor }
 
 func (c *classes) add(b *build) graph.Value {
 	z := b.reshape(c.flat(b), -1, c.classes)
-	if c.values {
+	if c.values() {
 		return b.pick(z, b.chosen(b.Const(tensor.Scalar(int64(0)))), c.classes)
 	}
-	best := b.op(ops.ArgMax, graph.Attrs{"axis": int64(1), "keepdims": int64(0)}, z)
-	return b.pick(b.scored(c.score, z, c.each), b.chosen(best), c.classes)
+	return b.pick(b.scored(c.score, z, c.each), b.chosen(b.best(z)), c.classes)
 }
 
 func (c *classes) read(f fetched, n int) ([]reading, error) {
@@ -32,7 +28,7 @@ func (c *classes) read(f fetched, n int) ([]reading, error) {
 	out := make([]reading, n)
 	for r := range out {
 		out[r].z = float32s(x[r*c.classes : (r+1)*c.classes])
-		if !c.values {
+		if !c.values() {
 			out[r].p = probabilities(out[r].z, c.each)
 		}
 	}
@@ -40,18 +36,15 @@ func (c *classes) read(f fetched, n int) ([]reading, error) {
 }
 
 func (c *classes) choices(t Target, r reading) ([]int, error) {
-	switch {
-	case t.kind == targetSign:
-		return nil, fmt.Errorf("explain: target %v is for models with one output; this one has %d", t, c.classes)
-	case c.values && t.kind == targetArgmax:
+	if c.values() && t.kind == targetArgmax {
 		return []int{0}, nil
 	}
-	return t.classes(r.z)
+	return c.chosenBy(t, r.z)
 }
 
 func (c *classes) about(r reading, k int) Prediction {
 	p := Prediction{Class: k, Logit: r.z[k]}
-	if c.values {
+	if c.values() {
 		p.Value, p.Prob, p.Label = new(r.z[k]), math.NaN(), fmt.Sprintf("value %d", k)
 	} else {
 		p.Prob = r.p[k]
@@ -63,10 +56,7 @@ func (c *classes) about(r reading, k int) Prediction {
 const lowers = " (what lowers it)"
 
 // single explains the one number z of each row: a logit for or against (class 1 is z, class 0 is -z), or a value and its negative.
-type single struct {
-	scoreTensor
-	value bool
-}
+type single struct{ scoreTensor }
 
 func (s *single) count() int { return 2 }
 
@@ -74,7 +64,7 @@ func (s *single) add(b *build) graph.Value {
 	z := b.reshape(s.flat(b), -1)
 	one, zero := b.Const(tensor.Scalar(int64(1))), b.Const(tensor.Scalar(int64(0)))
 	mine := one
-	if !s.value {
+	if !s.values() {
 		mine = b.Add(ops.Where, nil, b.Add(ops.Greater, nil, z, b.zero(z)), one, zero)
 	}
 	against := b.Add(ops.Less, nil, b.chosen(mine), one)
@@ -90,16 +80,15 @@ func (s *single) read(f fetched, n int) ([]reading, error) {
 	for r := range out {
 		z := float32(x[r])
 		out[r].z = []float32{-z, z}
-		if !s.value {
-			p := probabilities(out[r].z, true)
-			out[r].p = p
+		if !s.values() {
+			out[r].p = probabilities(out[r].z, true)
 		}
 	}
 	return out, nil
 }
 
 func (s *single) choices(t Target, r reading) ([]int, error) {
-	if s.value && t.kind == targetArgmax {
+	if s.values() && t.kind == targetArgmax {
 		return []int{1}, nil
 	}
 	ks, err := t.classes(r.z)
@@ -111,7 +100,7 @@ func (s *single) choices(t Target, r reading) ([]int, error) {
 
 func (s *single) about(r reading, k int) Prediction {
 	p := Prediction{Class: k, Logit: r.z[k]}
-	if s.value {
+	if s.values() {
 		p.Value, p.Prob = new(r.z[1]), math.NaN()
 		p.Label = []string{"value" + lowers, "value"}[k]
 		return p

@@ -82,13 +82,13 @@ func (d *dense) add(b *build) graph.Value {
 		z = b.op(ops.Concat, graph.Attrs{"axis": int64(1)}, b.Add(ops.Neg, nil, z), z)
 	}
 	dt := b.DType(z)
-	best := b.op(ops.ArgMax, graph.Attrs{"axis": int64(1), "keepdims": int64(0)}, z) // [N,P]
+	best := b.best(z) // [N,P]
 	is := func(x graph.Value) graph.Value { return b.Add(ops.Cast, ops.CastTo(dt), x) }
 	there := is(b.Add(ops.Equal, nil, b.reshape(best, -1, 1, n), b.upTo(k, 1, k, 1))) // [N,K,P]
 	if d.region != nil {
 		there = b.Add(ops.Mul, nil, there, b.weights(d.region, dt, 1, 1, n))
 	}
-	mine := b.op(ops.ArgMax, graph.Attrs{"axis": int64(1), "keepdims": int64(0)}, b.sum(there, 2))
+	mine := b.best(b.sum(there, 2))
 	class := b.chosen(mine) // [N]
 	s := b.scored(d.score, z, d.each || d.classes == 1)
 	one := b.Add(ops.Equal, nil, b.reshape(class, -1, 1, 1), b.upTo(k, 1, k, 1))
@@ -172,10 +172,10 @@ func (d *dense) strength(r reading) []float32 {
 
 // choices ranks the classes by how much of the positions is theirs.
 func (d *dense) choices(t Target, r reading) ([]int, error) {
-	if t.kind == targetSign && d.classes > 1 {
-		return nil, fmt.Errorf("explain: target %v is for models with one output; this one has %d classes", t, d.classes)
+	if d.classes == 1 {
+		return t.classes(d.strength(r))
 	}
-	return t.classes(d.strength(r))
+	return d.chosenBy(t, d.strength(r))
 }
 
 func (d *dense) about(r reading, k int) Prediction {

@@ -29,6 +29,7 @@ import (
 // Config says what to explain and how. The zero value is not usable: there must be a request.
 type Config struct {
 	Requests  []Request
+	Optional  bool           // leave out the methods at layers where auto finds no layer and there are methods at the input
 	Layers    []string       // LAYER or LAYER@VIEW, a tensor or a node, or "auto"; none means auto. Only for methods that explain at layers
 	Input     string         // the input to explain; "" is the largest that can be
 	Objective Objective      // which number of the outputs is explained
@@ -60,7 +61,7 @@ const defaultBatch = 16
 // New checks c against m. Layers and what the axes are is found out when the shape of the inputs is known, by the first Explain.
 func New(m *engine.Model, c Config) (*Explainer, error) {
 	c.Targets = slices.Clone(c.Targets)
-	e := &Explainer{c: c, warned: map[string]bool{}, net: &net{batching: newBatching(m), sessions: map[string]*engine.Session{}}}
+	e := &Explainer{c: c, warned: map[string]bool{}, net: &net{batching: newBatching(m)}}
 	if c.Score == "" {
 		e.c.Score = Logit
 	}
@@ -106,25 +107,10 @@ func (e *Explainer) Head() engine.Head { return e.head }
 
 // Objective is what kind of number is explained, known after the first Explain.
 func (e *Explainer) Objective() ObjectiveKind {
-	switch g := e.net.goal.(type) {
-	case *classes:
-		if g.values {
-			return OutputValue
-		}
-		return ClassScore
-	case *single:
-		if g.value {
-			return OutputValue
-		}
-		return BinaryScore
-	case *dense:
-		return RegionScore
-	case *position:
-		return PositionScore
-	case *expression:
-		return ExpressionOf
+	if e.net.goal == nil {
+		return ByOutputs
 	}
-	return ByOutputs
+	return e.net.goal.kind()
 }
 
 // Kind is what the explained input is, known after the first Explain.
@@ -182,11 +168,13 @@ func (p Prediction) Name() string {
 	return fmt.Sprintf("class %d", p.Class)
 }
 
-// Figure is what the model says of it: "94.97 %", "31.20 % of the positions", or a value.
+// Figure is what the model says of it: "94.97 %", "31.20 % of the positions", or a value where it has no probabilities.
 func (p Prediction) Figure() string {
 	switch {
 	case p.Value != nil:
 		return fmt.Sprintf("%.4g", *p.Value)
+	case math.IsNaN(p.Prob):
+		return fmt.Sprintf("%.4g", p.Logit)
 	case p.Share:
 		return fmt.Sprintf("%.2f %% of the positions", 100*p.Prob)
 	}
@@ -195,7 +183,6 @@ func (p Prediction) Figure() string {
 
 // Map is one map of one example.
 type Map struct {
-	Image   int    // index in the batch given to Explain
 	Method  string // with options that are not the default, for example "normgrad-scaling-sum"
 	Base    string // name of the method alone
 	Options Options
@@ -277,9 +264,16 @@ func (e *Explainer) prepare(feeds map[string]*tensor.Tensor) error {
 	if err := e.name(); err != nil {
 		return err
 	}
-	if slices.ContainsFunc(e.bound, func(b bound) bool { return b.Place == AtLayer }) {
+	atLayer := func(b bound) bool { return b.Place == AtLayer }
+	if slices.ContainsFunc(e.bound, atLayer) {
 		for _, name := range e.c.Layers {
 			at, err := e.place(t, name)
+			if err != nil && e.c.Optional && name == "auto" && e.net.wantInput {
+				e.warn("methods at layers are left out: " + strings.TrimPrefix(err.Error(), "explain: "))
+				e.bound = slices.DeleteFunc(e.bound, atLayer)
+				e.net.layers = nil
+				break
+			}
 			if err != nil {
 				return err
 			}
@@ -325,8 +319,8 @@ func (e *Explainer) warn(s string) {
 
 // batch explains n examples; the first has the index first.
 func (e *Explainer) batch(ctx context.Context, feeds map[string]*tensor.Tensor, n, first int) ([]Image, error) {
-	p := &Probe{net: e.net, pool: e.net.m.Pool(), batch: e.c.Batch, seed: e.c.Seed, noise: e.c.Noise, clean: map[string]*Pass{}}
-	from, err := e.rowsFor(ctx, p, feeds, n, first)
+	p := &Probe{net: e.net, pool: e.net.m.Pool(), batch: e.c.Batch, seed: e.c.Seed, noise: e.c.Noise}
+	from, err := e.rowsFor(ctx, p, feeds, n)
 	if err != nil {
 		return nil, err
 	}
@@ -386,7 +380,9 @@ func (e *Explainer) batch(ctx context.Context, feeds map[string]*tensor.Tensor, 
 				mine = append(mine, p.choices[q])
 			}
 		}
-		images[i].Top = e.top(p.readings[r], mine)
+		if images[i].Top, err = e.top(p.readings[r], mine); err != nil {
+			return nil, err
+		}
 		e.remark(p.readings[r], mine)
 	}
 	for k, b := range e.bound {
@@ -406,7 +402,6 @@ func (e *Explainer) batch(ctx context.Context, feeds map[string]*tensor.Tensor, 
 				if b.Place == AtLayer {
 					m.Layer = e.net.layers[l].label
 				}
-				m.Image = first + i
 				m.Target = e.prediction(p.readings[r], p.choices[r])
 				m.Score = p.scores[r]
 				if m.Constant {
@@ -426,21 +421,18 @@ func (e *Explainer) batch(ctx context.Context, feeds map[string]*tensor.Tensor, 
 
 // rowsFor makes the rows of p: one for each example and choice. Where the targets are the model's own choice or given classes the first
 // pass finds out the rest; else a forward pass is made first.
-func (e *Explainer) rowsFor(ctx context.Context, p *Probe, feeds map[string]*tensor.Tensor, n, first int) (from []int, err error) {
+func (e *Explainer) rowsFor(ctx context.Context, p *Probe, feeds map[string]*tensor.Tensor, n int) (from []int, err error) {
 	g := e.net.goal
 	known := !slices.ContainsFunc(e.c.Targets, func(t Target) bool { return t.kind == targetTop || t.kind == targetArgmin })
 	readings := slices.Repeat([]reading{{z: make([]float32, g.count()), p: make([]float64, g.count())}}, n)
-	var pass *Pass
 	if !known {
-		if pass, err = e.net.scores(ctx, feeds, slices.Repeat([]int{own}, n)); err != nil {
+		pass, err := e.net.scores(ctx, feeds, slices.Repeat([]int{own}, n))
+		if err != nil {
 			return nil, err
 		}
 		readings = pass.readings
 	}
 	for i, r := range readings {
-		if !finite(r.z) {
-			return nil, fmt.Errorf("explain: the class scores of image %d are not finite; check the preprocessing and the model", first+i)
-		}
 		var mine []int
 		for _, t := range e.c.Targets {
 			ks, err := g.choices(t, r)
@@ -499,18 +491,13 @@ func (e *Explainer) finish(b bound, o Output, r int, at View, h, w int) (Map, er
 }
 
 // top are the best choices of an example and the targets that are not among them.
-func (e *Explainer) top(r reading, targets []int) []Prediction {
-	var order []int
-	if e.net.goal.count() > 1 {
-		z := r.z
-		if d, ok := e.net.goal.(*dense); ok {
-			z = d.strength(r)
+func (e *Explainer) top(r reading, targets []int) ([]Prediction, error) {
+	var keep []int
+	if len(r.p) > 0 { // values do not compete
+		var err error
+		if keep, err = e.net.goal.choices(Target{kind: targetTop, class: topN}, r); err != nil {
+			return nil, err
 		}
-		order = ranked(z)
-	}
-	keep := slices.Clone(order[:min(topN, len(order))])
-	if len(r.p) == 0 { // values do not compete
-		keep = nil
 	}
 	for _, k := range targets {
 		if !slices.Contains(keep, k) {
@@ -521,7 +508,7 @@ func (e *Explainer) top(r reading, targets []int) []Prediction {
 	for _, k := range keep {
 		out = append(out, e.prediction(r, k))
 	}
-	return out
+	return out, nil
 }
 
 // remark warns of what the objective decided by itself.
@@ -544,7 +531,7 @@ func (e *Explainer) remark(r reading, choices []int) {
 				"a position chooses another", e.head.Output, g.positions()))
 		}
 	case *single:
-		if g.value && o.Kind == ByOutputs {
+		if g.values() && o.Kind == ByOutputs {
 			e.warn(fmt.Sprintf("output %q is one number without a sigmoid: what raises it is explained; "+
 				"the target negative explains what lowers it", e.head.Output))
 		}
@@ -554,7 +541,7 @@ func (e *Explainer) remark(r reading, choices []int) {
 			e.warn(fmt.Sprintf("output %q has %d numbers for each example and no softmax: they are taken for the scores of classes, "+
 				"unless the task is said to be regression", e.head.Output, g.classes))
 		}
-		if g.values && len(choices) == 1 && slices.Equal(e.c.Targets, []Target{Argmax}) {
+		if g.values() && len(choices) == 1 && slices.Equal(e.c.Targets, []Target{Argmax}) {
 			e.warn(fmt.Sprintf("output %q has %d values: the first is explained; a target chooses another", e.head.Output, g.classes))
 		}
 	}

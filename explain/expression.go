@@ -22,33 +22,23 @@ type expression struct {
 // formulaValues are the tensors of f.
 func formulaValues(m *engine.Model, f *Formula) ([]graph.Value, error) {
 	var out []graph.Value
-	var names []string
+	var names, described []string
 	for _, o := range m.Outputs() {
-		names = append(names, o.String())
+		names, described = append(names, o.Name), append(described, o.String())
 	}
 	for _, name := range f.tensors() {
 		v := valueOf(m, name)
 		if v == 0 {
 			return nil, fmt.Errorf("explain: objective %q: the model has no output %q%s; its outputs are %s", f, name,
-				didYouMean(name, bareNames(names)), strings.Join(names, ", "))
+				didYouMean(name, names), strings.Join(described, ", "))
 		}
 		if !isReal(m.Graph().Info(v).DType) {
 			return nil, fmt.Errorf("explain: objective %q: %q is %v, which has no gradient; the outputs are %s", f, name,
-				m.Graph().Info(v).DType, strings.Join(names, ", "))
+				m.Graph().Info(v).DType, strings.Join(described, ", "))
 		}
 		out = append(out, v)
 	}
 	return out, nil
-}
-
-// bareNames are the first words of descriptions.
-func bareNames(described []string) []string {
-	var out []string
-	for _, d := range described {
-		name, _, _ := strings.Cut(d, " ")
-		out = append(out, name)
-	}
-	return out
 }
 
 // valueOf is the value of m called name: an output or any tensor inside. 0 when there is none.
@@ -192,7 +182,7 @@ func fromEnd(s tensor.Shape, k int) int {
 
 func (e *expression) scores() []string { return e.f.tensors() }
 
-func (e *expression) pointed() bool { return false }
+func (e *expression) kind() ObjectiveKind { return ExpressionOf }
 
 func (e *expression) count() int { return 1 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 )
 
-// kind is what the scores z of head h seem to be, or why that is not known.
-func (s *scoreTensor) kind(h engine.Head, z graph.Value, t *trace, src source, o Objective) (ObjectiveKind, error) {
+// meaning is what the scores z of head h seem to be, or why that is not known.
+func (s *scoreTensor) meaning(h engine.Head, z graph.Value, t *trace, src source, o Objective) (ObjectiveKind, error) {
 	switch {
 	case o.Position != nil:
 		return PositionScore, nil

@@ -10,8 +10,8 @@ func (e *Explainer) name() error {
 	case *expression:
 		labels, n = nil, 0
 	case *single:
-		one = !g.value
-		if g.value && len(labels) == 1 {
+		one = !g.values()
+		if g.values() && len(labels) == 1 {
 			e.names = []string{labels[0] + lowers, labels[0]}
 			e.retarget()
 			return nil

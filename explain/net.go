@@ -7,20 +7,10 @@ import (
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine"
-	"github.com/gtk-onnx/gtk/engine/grad"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/tensor"
 )
-
-// Policy is a way to propagate the gradient: the plain one, or one with rules of its own for some nodes, such as guided backpropagation.
-type Policy struct {
-	Name     string // distinguishes policies
-	Override func(n *graph.Node) grad.Rule
-}
-
-// Plain is the gradient itself.
-var Plain = Policy{}
 
 // net runs a model: forward, or forward and backward, in batches that it admits.
 type net struct {
@@ -30,8 +20,7 @@ type net struct {
 	layers    []place
 	wantInput bool
 
-	forward  *engine.Session
-	sessions map[string]*engine.Session // backward, by policy
+	forward, back *engine.Session // back has the way back too; nil until one is needed
 }
 
 // place is a tensor that maps are made at.
@@ -50,24 +39,23 @@ func (n *net) number(b *engine.Build) (graph.Value, error) {
 	return v, b.Err()
 }
 
-// session is the compiled query of a backward pass under a policy.
-func (n *net) session(p Policy) (*engine.Session, error) {
-	if s, ok := n.sessions[p.Name]; ok {
-		return s, nil
+// session is the compiled query of a backward pass.
+func (n *net) session() (*engine.Session, error) {
+	if n.back != nil {
+		return n.back, nil
 	}
-	q := engine.Query{Fetch: n.goal.scores(), Loss: n.number, Override: p.Override}
+	q := engine.Query{Fetch: n.goal.scores(), Loss: n.number}
 	for _, l := range n.layers {
 		q.Fetch, q.Grad = once(q.Fetch, l.name), once(q.Grad, l.name)
 	}
 	if n.wantInput {
 		q.Grad = once(q.Grad, n.at())
 	}
-	s, err := n.m.Session(q)
-	if err != nil {
+	var err error
+	if n.back, err = n.m.Session(q); err != nil {
 		return nil, fmt.Errorf("explain: %w", err)
 	}
-	n.sessions[p.Name] = s
-	return s, nil
+	return n.back, nil
 }
 
 // once is list with name in it.
@@ -106,40 +94,40 @@ func (n *net) scores(ctx context.Context, feeds map[string]*tensor.Tensor, choic
 }
 
 // backward makes a forward and backward pass of the rows of feeds with the given choices.
-func (n *net) backward(ctx context.Context, policy Policy, feeds map[string]*tensor.Tensor, choices []int) (*Pass, error) {
-	s, err := n.session(policy)
+func (n *net) backward(ctx context.Context, feeds map[string]*tensor.Tensor, choices []int) (*Pass, error) {
+	s, err := n.session()
 	if err != nil {
 		return nil, err
 	}
 	p := &Pass{Act: make([]*tensor.Tensor, len(n.layers)), Grad: make([]*tensor.Tensor, len(n.layers))}
 	rows := len(choices)
-	return p, n.each(ctx, s, p, feeds, choices, func(r *engine.Result, lo, hi int) error {
+	return p, n.each(ctx, s, p, feeds, choices, func(part feed.Part) error {
 		for l, at := range n.layers {
-			if err := gather(&p.Act[l], r.Value(at.name), at, lo, hi, rows); err != nil {
+			if err := gather(&p.Act[l], part.Value(at.name), at, part, rows); err != nil {
 				return err
 			}
-			g := r.Grad(at.name)
+			g := part.Grad(at.name)
 			if g == nil {
 				return fmt.Errorf("explain: the class score does not depend on layer %q", at.name)
 			}
-			if err := gather(&p.Grad[l], g, at, lo, hi, rows); err != nil {
+			if err := gather(&p.Grad[l], g, at, part, rows); err != nil {
 				return err
 			}
 		}
 		if !n.wantInput {
 			return nil
 		}
-		g := r.Grad(n.at())
+		g := part.Grad(n.at())
 		if g == nil {
 			return fmt.Errorf("explain: the class score does not depend on the input %q", n.src.io.Name)
 		}
-		return gather(&p.InputGrad, g, place{name: n.at(), view: n.src.shown}, lo, hi, rows)
+		return gather(&p.InputGrad, g, place{name: n.at(), view: n.src.shown}, part, rows)
 	})
 }
 
 // each runs s over the rows of feeds, collects the numbers and what the scores say, and calls got, if any, with each result.
 func (n *net) each(ctx context.Context, s *engine.Session, p *Pass, feeds map[string]*tensor.Tensor, choices []int,
-	got func(r *engine.Result, lo, hi int) error) error {
+	got func(feed.Part) error) error {
 	rows := len(choices)
 	ks := make([]int64, rows)
 	for i, k := range choices {
@@ -174,12 +162,12 @@ func (n *net) each(ctx context.Context, s *engine.Session, p *Pass, feeds map[st
 		if got == nil {
 			return nil
 		}
-		return got(part.Result, lo, hi)
+		return got(part)
 	})
 }
 
-// gather copies the first hi-lo rows of the view of t to rows lo to hi of *into, which it makes with the given number of rows when nil.
-func gather(into **tensor.Tensor, t *tensor.Tensor, at place, lo, hi, rows int) error {
+// gather puts the examples of a part of the view of t to those of other parts, of so many rows in all.
+func gather(into **tensor.Tensor, t *tensor.Tensor, at place, part feed.Part, rows int) error {
 	t, err := at.view.Forward(t)
 	if err != nil {
 		return fmt.Errorf("explain: %q %w", at.name, err)
@@ -187,14 +175,9 @@ func gather(into **tensor.Tensor, t *tensor.Tensor, at place, lo, hi, rows int) 
 	if err := check4D(fmt.Sprintf("%q", at.name), t); err != nil {
 		return err
 	}
-	if t.Dim(0) < hi-lo {
-		return fmt.Errorf("explain: %q is %v for a batch of %d images; the model mixes them", at.name, t, hi-lo)
+	if *into, err = feed.Gather(*into, at.name, t, part, rows); err != nil {
+		return fmt.Errorf("explain: %w", err)
 	}
-	if *into == nil {
-		*into = tensor.New(tensor.Float32, rows, t.Dim(1), t.Dim(2), t.Dim(3))
-	}
-	row := len(t.Bytes()) / t.Dim(0)
-	copy((*into).Bytes()[lo*row:], t.Bytes()[:(hi-lo)*row])
 	return nil
 }
 

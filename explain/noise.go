@@ -92,7 +92,7 @@ func (z noise) each(ctx context.Context, p *Probe, use func(pass *Pass, from []i
 				dst[j] = src[j] + s*e
 			}
 		}
-		pass, err := p.Pass(ctx, Plain, noisy, from)
+		pass, err := p.Pass(ctx, noisy, from)
 		if err != nil {
 			return 0, err
 		}

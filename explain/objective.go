@@ -54,8 +54,8 @@ type goal interface {
 	choices(t Target, r reading) ([]int, error)
 	// about describes choice k of a row.
 	about(r reading, k int) Prediction
-	// pointed reports whether the number is made of one position of a score that has several.
-	pointed() bool
+	// kind is what kind of number it is.
+	kind() ObjectiveKind
 }
 
 // fetched is what a run gave: the scores by name, what was fed, and the number that add made of each row.
@@ -100,6 +100,11 @@ func (b *build) sum(x graph.Value, axis int) graph.Value {
 	return b.Add(ops.ReduceSum, ops.KeepDims(false), x, b.Ints(axis))
 }
 
+// best is the class of the highest score on axis 1, which goes.
+func (b *build) best(z graph.Value) graph.Value {
+	return b.op(ops.ArgMax, graph.Attrs{"axis": int64(1), "keepdims": int64(0)}, z)
+}
+
 // upTo is 0 … n-1 as int64 of the given shape.
 func (b *build) upTo(n int, shape ...int) graph.Value {
 	x := make([]int64, n)
@@ -131,16 +136,15 @@ func (b *build) pick(x, k graph.Value, classes int) graph.Value {
 
 // scored is the score s of logits z, with the classes on axis 1 or each for itself.
 func (b *build) scored(s Score, z graph.Value, each bool) graph.Value {
-	axis := graph.Attrs{"axis": int64(1)}
 	switch {
 	case s == Prob && each:
 		return b.Add(ops.Sigmoid, nil, z)
 	case s == Prob:
-		return b.op(ops.Softmax, axis, z)
+		return b.Add(ops.Softmax, ops.AlongAxis(1), z)
 	case s == LogProb && each:
 		return b.Add(ops.Neg, nil, b.Add(ops.Softplus, nil, b.Add(ops.Neg, nil, z)))
 	case s == LogProb:
-		return b.op(ops.LogSoftmax, axis, z)
+		return b.Add(ops.LogSoftmax, ops.AlongAxis(1), z)
 	}
 	return z
 }
@@ -157,36 +161,38 @@ func newGoal(o Objective, s Score, h engine.Head, z graph.Value, t *trace, src s
 			advice)
 	}
 	sc := scoreTensor{name: h.Logits, shape: shape, rows: t.n, each: h.Activation == "Sigmoid", score: s}
-	if err := sc.axes(t.coords[z], o.Kind); err != nil {
+	if err := sc.axes(t.coords[z], h, o.Kind); err != nil {
 		return nil, fmt.Errorf("explain: output %q is %s: %w: %s", h.Output, t.describe(z), err, advice)
 	}
-	kind := o.Kind
-	if kind == ByOutputs {
+	if sc.means = o.Kind; sc.means == ByOutputs {
 		var err error
-		if kind, err = sc.kind(h, z, t, src, o); err != nil {
+		if sc.means, err = sc.meaning(h, z, t, src, o); err != nil {
 			return nil, fmt.Errorf("explain: output %q is %s: %w: %s", h.Output, t.describe(z), err, advice)
 		}
 	}
-	if s != Logit && kind == OutputValue {
+	if s != Logit && sc.values() {
 		return nil, fmt.Errorf("explain: score %q: output %q is a value, which has no probability", s, h.Output)
 	}
-	if o.Region != "" && kind != RegionScore || o.Position != nil && kind != PositionScore || (o.Region != "" || o.Position != nil) &&
-		len(sc.grid) == 0 {
+	if o.Region != "" && sc.means != RegionScore || o.Position != nil && sc.means != PositionScore ||
+		(o.Region != "" || o.Position != nil) && len(sc.grid) == 0 {
 		return nil, fmt.Errorf("explain: output %q is %s: it has no positions to choose from", h.Output, t.describe(z))
 	}
-	switch kind {
+	switch sc.means {
 	case ClassScore, OutputValue, BinaryScore:
 		if sc.positions() > 1 {
 			return nil, fmt.Errorf("explain: output %q is %s: it has %d positions, want one: %s", h.Output, t.describe(z),
 				sc.positions(), advice)
 		}
-		if kind == BinaryScore && sc.classes != 1 {
+		if sc.classes > 1 && sc.means == BinaryScore {
 			return nil, fmt.Errorf("explain: output %q has %d numbers for each example, want one", h.Output, sc.classes)
 		}
-		if sc.classes == 1 {
-			return &single{sc, kind == OutputValue}, nil
+		if sc.classes > 1 {
+			return &classes{sc}, nil
 		}
-		return &classes{sc, kind == OutputValue}, nil
+		if sc.means == ClassScore {
+			sc.means = BinaryScore
+		}
+		return &single{sc}, nil
 	case RegionScore:
 		d := &dense{scoreTensor: sc}
 		return d, d.setRegion(o.Region)
@@ -206,6 +212,7 @@ type scoreTensor struct {
 	rows    int
 	each    bool // classes do not exclude each other: sigmoid in the place of softmax
 	score   Score
+	means   ObjectiveKind
 	classes int
 	axis    int   // of the classes; -1 when there is one number at each position
 	grid    []int // the other axes, which have more than one position
@@ -213,13 +220,24 @@ type scoreTensor struct {
 
 func (s *scoreTensor) scores() []string { return []string{s.name} }
 
-func (s *scoreTensor) pointed() bool { return false }
+func (s *scoreTensor) kind() ObjectiveKind { return s.means }
+
+// values reports whether the numbers are no scores of classes.
+func (s *scoreTensor) values() bool { return s.means == OutputValue }
 
 func (s *scoreTensor) feeds(map[string]*tensor.Tensor, int) (map[string]*tensor.Tensor, error) {
 	return nil, nil
 }
 
 func (s *scoreTensor) count() int { return s.classes }
+
+// chosenBy are the choices that t means of several that z ranks.
+func (s *scoreTensor) chosenBy(t Target, z []float32) ([]int, error) {
+	if t.kind == targetSign {
+		return nil, fmt.Errorf("explain: target %v is for models with one output; this one has %d", t, s.classes)
+	}
+	return t.classes(z)
+}
 
 // positions is how many numbers each class has.
 func (s *scoreTensor) positions() int {
@@ -230,9 +248,9 @@ func (s *scoreTensor) positions() int {
 	return n
 }
 
-// axes tells the classes from the positions. A single axis with several numbers is that of the classes unless it follows the positions of
-// the input; of several, the one that does not.
-func (s *scoreTensor) axes(c ops.Coords, kind ObjectiveKind) error {
+// axes tells the classes from the positions. The axis that the softmax of h runs along is that of the classes. Else a single axis with
+// several numbers is, unless it follows the positions of the input; of several, the one that does not.
+func (s *scoreTensor) axes(c ops.Coords, h engine.Head, kind ObjectiveKind) error {
 	if len(s.shape) == 0 || s.shape.Len() == 0 {
 		return fmt.Errorf("need numbers of each example")
 	}
@@ -248,6 +266,8 @@ func (s *scoreTensor) axes(c ops.Coords, kind ObjectiveKind) error {
 	for k := first; k < len(s.shape); k++ {
 		switch {
 		case s.shape[k] == 1:
+		case k == h.ClassAxis(len(s.shape)):
+			others = append(others, k)
 		case follows(c, k):
 			places = append(places, k)
 		default:
@@ -288,13 +308,8 @@ func (s *scoreTensor) flat(b *build) graph.Value {
 		b.Fail(err)
 		return 0
 	}
-	perm := s.perm()
-	if perm != nil {
-		p := make([]int64, len(perm))
-		for i, k := range perm {
-			p[i] = int64(k)
-		}
-		z = b.op(ops.Transpose, graph.Attrs{"perm": p}, z)
+	if perm := s.perm(); perm != nil {
+		z = b.Add(ops.Transpose, ops.Perm(perm...), z)
 	}
 	return b.reshape(z, -1, s.classes, s.positions())
 }

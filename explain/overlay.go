@@ -10,23 +10,12 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Heat is the picture of a map m [h,w] of numbers from 0 to 1.
-func Heat(m []float32, h, w int, c *Colormap) *image.NRGBA {
-	img := image.NewNRGBA(image.Rect(0, 0, w, h))
-	for i, v := range m[:h*w] {
-		p := c.At(v)
-		img.Pix[4*i], img.Pix[4*i+1], img.Pix[4*i+2], img.Pix[4*i+3] = p.R, p.G, p.B, 255
-	}
-	return img
-}
-
 // OverlayOptions say how a map covers a picture. Unless FullBlend is set, the cold end of a map is clear and the middle of a signed one.
 type OverlayOptions struct {
 	Alpha        float64 // share of the map where it is hottest, from 0 to 1
 	GrayBase     bool    // the picture without its colours
 	FullBlend    bool    // the same share everywhere, a veil over what is cold
 	AlphaFromMap bool    // the share grows in proportion to the map, not by a curve
-	Mask         bool    // the picture times the map, without colours
 }
 
 // opacity is the share of the map where it is of strength s, from 0 to 1.
@@ -84,12 +73,7 @@ func cover(img *image.NRGBA, box image.Rectangle, m []float32, c *Colormap, o Ov
 				g := uint8(math.Round(float64(int(p.R)+int(p.G)+int(p.B)) / 3))
 				p.R, p.G, p.B = g, g, g
 			}
-			q, a := o.colour(c, v), 0.0
-			if o.Mask {
-				q, a = color.NRGBA{}, 1-float64(v)
-			} else {
-				a = o.opacity(c.strength(v))
-			}
+			q, a := o.colour(c, v), o.opacity(c.strength(v))
 			img.SetNRGBA(x, y, color.NRGBA{mix(p.R, q.R, a), mix(p.G, q.G, a), mix(p.B, q.B, a), 255})
 		}
 	}

@@ -138,7 +138,7 @@ func (r Render) section(page *report.Report, it Item) error {
 	top := it.Result.Top
 	lead := ""
 	if len(top) > 0 {
-		lead = fmt.Sprintf("Predicted: %s, %s.", top[0].Name(), top[0].says())
+		lead = fmt.Sprintf("Predicted: %s, %s.", top[0].Name(), top[0].Figure())
 	}
 	s := page.Section(it.Name, lead)
 	targets := byTarget(it.Result.Maps)
@@ -154,7 +154,7 @@ func (r Render) section(page *report.Report, it Item) error {
 	}
 	for _, maps := range targets {
 		if len(targets) > 1 {
-			s.Add(report.Heading(fmt.Sprintf("For %s, %s", maps[0].Target.Name(), maps[0].Target.says())))
+			s.Add(report.Heading(fmt.Sprintf("For %s, %s", maps[0].Target.Name(), maps[0].Target.Figure())))
 		}
 		blocks, err := r.blocks(it, under, maps)
 		if err != nil {

@@ -84,8 +84,7 @@ func (p Panel) Draw() (*image.NRGBA, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := image.NewNRGBA(image.Rect(0, 0, w, h))
-	draw.Draw(out, out.Bounds(), image.NewUniform(panelPaper), image.Point{}, draw.Src)
+	out := newPaper(w, h)
 	d.draw(out)
 	return out, nil
 }

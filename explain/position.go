@@ -39,15 +39,12 @@ func (p *position) setPosition(at *int) error {
 	return nil
 }
 
-func (p *position) pointed() bool { return true }
-
 func (p *position) add(b *build) graph.Value {
 	n := p.positions()
 	z := p.flat(b) // [N,K,P]
 	at := b.Add(ops.Equal, nil, b.reshape(b.rowInput(positionInput), -1, 1, 1), b.upTo(n, 1, 1, n))
 	z = b.sum(b.Add(ops.Where, nil, at, z, b.zero(z)), 2)
-	best := b.op(ops.ArgMax, graph.Attrs{"axis": int64(1), "keepdims": int64(0)}, z)
-	return b.pick(b.scored(p.score, z, p.each), b.chosen(best), p.classes)
+	return b.pick(b.scored(p.score, z, p.each), b.chosen(b.best(z)), p.classes)
 }
 
 func (p *position) feeds(inputs map[string]*tensor.Tensor, n int) (map[string]*tensor.Tensor, error) {
@@ -91,10 +88,7 @@ func (p *position) read(f fetched, n int) ([]reading, error) {
 }
 
 func (p *position) choices(t Target, r reading) ([]int, error) {
-	if t.kind == targetSign {
-		return nil, fmt.Errorf("explain: target %v is for models with one output; this one has %d classes", t, p.classes)
-	}
-	return t.classes(r.z)
+	return p.chosenBy(t, r.z)
 }
 
 func (p *position) about(r reading, k int) Prediction {

@@ -23,7 +23,7 @@ type Probe struct {
 	batch    int
 	seed     uint64
 	noise    *tensor.Tensor
-	clean    map[string]*Pass
+	clean    *Pass
 }
 
 // Input is the preprocessed input, float32 [N,C,H,W]; it must not be changed. nil for tokens, whose numbers cannot be changed a little.
@@ -53,22 +53,19 @@ func (p *Probe) Seed() uint64 { return p.seed }
 // Noise is recorded noise for the input, float32 [n,C,H,W], to use instead of random numbers; nil when there is none.
 func (p *Probe) Noise() *tensor.Tensor { return p.noise }
 
-// Clean is the plain pass of the rows themselves, made once for all methods. It must not be changed.
-func (p *Probe) Clean(ctx context.Context) (*Pass, error) { return p.CleanUnder(ctx, Plain) }
-
-// CleanUnder is Clean under another policy.
-func (p *Probe) CleanUnder(ctx context.Context, policy Policy) (*Pass, error) {
-	if pass, ok := p.clean[policy.Name]; ok {
-		return pass, nil
+// Clean is the pass of the rows themselves, made once for all methods. It must not be changed.
+func (p *Probe) Clean(ctx context.Context) (*Pass, error) {
+	if p.clean != nil {
+		return p.clean, nil
 	}
-	pass, err := p.net.backward(ctx, policy, p.feeds, p.choices)
+	pass, err := p.net.backward(ctx, p.feeds, p.choices)
 	if err != nil {
 		return nil, err
 	}
 	if err := p.settle(pass); err != nil {
 		return nil, err
 	}
-	p.clean[policy.Name] = pass
+	p.clean = pass
 	return pass, nil
 }
 
@@ -119,7 +116,7 @@ func (p *Probe) with(x *tensor.Tensor, from []int) (map[string]*tensor.Tensor, [
 }
 
 // Pass runs other inputs x [n,C,H,W], element i for what is explained of row from[i].
-func (p *Probe) Pass(ctx context.Context, policy Policy, x *tensor.Tensor, from []int) (*Pass, error) {
+func (p *Probe) Pass(ctx context.Context, x *tensor.Tensor, from []int) (*Pass, error) {
 	if err := p.settled(ctx); err != nil {
 		return nil, err
 	}
@@ -127,23 +124,7 @@ func (p *Probe) Pass(ctx context.Context, policy Policy, x *tensor.Tensor, from 
 	if err != nil {
 		return nil, err
 	}
-	return p.net.backward(ctx, policy, feeds, choices)
-}
-
-// Scores are the numbers to explain of other inputs x [n,C,H,W], element i for what is explained of row from[i].
-func (p *Probe) Scores(ctx context.Context, x *tensor.Tensor, from []int) ([]float64, error) {
-	if err := p.settled(ctx); err != nil {
-		return nil, err
-	}
-	feeds, choices, err := p.with(x, from)
-	if err != nil {
-		return nil, err
-	}
-	pass, err := p.net.scores(ctx, feeds, choices)
-	if err != nil {
-		return nil, err
-	}
-	return pass.Scores, nil
+	return p.net.backward(ctx, feeds, choices)
 }
 
 // each calls f for 0 to n-1, on all threads.

@@ -15,7 +15,6 @@ type Render struct {
 	Clip      float64 // percentile at which maps at the input and signed maps are cut (Clipped); 0 cuts nothing
 	Fonts     []*Font // for letters in pictures that the fonts of Go do not have; see ParseFonts
 
-	Width   int  // of pictures of text, rows and series in pixels; 0 means 720
 	Most    int  // bars and channels that are shown; 0 means 30 and 12
 	InOrder bool // bars in the order of the columns, not the strongest first
 }
@@ -160,7 +159,7 @@ func (r Render) Panel(items []Item) (*image.NRGBA, error) {
 		for _, maps := range byTarget(it.Result.Maps) {
 			t := maps[0].Target
 			row := make([]PanelCell, len(p.Columns))
-			row[0] = PanelCell{Image: it.Base, Title: it.Name, Caption: t.Name(), Detail: t.says()}
+			row[0] = PanelCell{Image: it.Base, Title: it.Name, Caption: t.Name(), Detail: t.Figure()}
 			for _, m := range maps {
 				img, err := r.Picture(it, m)
 				if err != nil {
@@ -192,27 +191,14 @@ func (m Map) at() string {
 	return m.Layer
 }
 
-// says is the probability of p, its share of the positions, or its value where a model has no probabilities (Prob is NaN).
-func (p Prediction) says() string {
-	switch {
-	case p.Value != nil:
-		return fmt.Sprintf("%.4g", *p.Value)
-	case math.IsNaN(p.Prob):
-		return fmt.Sprintf("%.4g", p.Logit)
-	case p.Share:
-		return percent(p.Prob) + " of the positions"
-	}
-	return percent(p.Prob)
-}
-
 // percent is the share x of 1. What is neither all nor nothing is not rounded to that.
 func percent(x float64) string {
-	s := fmt.Sprintf("%.1f %%", 100*x)
+	s := fmt.Sprintf("%.2f %%", 100*x)
 	switch {
-	case s == "0.0 %" && x > 0:
-		return "< 0.1 %"
-	case s == "100.0 %" && x < 1:
-		return "> 99.9 %"
+	case s == "0.00 %" && x > 0:
+		return "< 0.01 %"
+	case s == "100.00 %" && x < 1:
+		return "> 99.99 %"
 	}
 	return s
 }

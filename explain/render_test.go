@@ -128,7 +128,6 @@ func TestOverlay(t *testing.T) {
 		"map":            {gray, m, OverlayOptions{Alpha: 1, FullBlend: true}, [2]color.NRGBA{{0, 0, 0, 255}, {255, 255, 255, 255}}},
 		"grey base":      {gray, m, OverlayOptions{GrayBase: true}, [2]color.NRGBA{{100, 100, 100, 255}, {20, 20, 20, 255}}},
 		"in proportion":  {gray, []float32{0.25, 1}, OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{166, 91, 16, 255}, {255, 255, 255, 255}}},
-		"mask":           {gray, m, OverlayOptions{Mask: true}, [2]color.NRGBA{{0, 0, 0, 255}, {10, 20, 30, 255}}},
 		"nothing to see": {gray, []float32{float32(math.NaN()), 0}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{200, 100, 0, 255}, {10, 20, 30, 255}}},
 	} {
 		out, err := Overlay(base, tc.m, 1, 2, tc.c, tc.o)

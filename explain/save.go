@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -62,9 +63,6 @@ type mapFile struct {
 
 // Write writes the files of one item.
 func (w *Writer) Write(it Item) ([]Written, error) {
-	if err := os.MkdirAll(w.Dir, 0o755); err != nil {
-		return nil, fmt.Errorf("explain: %w", err)
-	}
 	stem := w.stem(it.Name)
 	several := len(byTarget(it.Result.Maps)) > 1
 	var out []Written
@@ -162,9 +160,6 @@ func finite(x []float32) bool {
 
 // Panel writes img as NAME.png in the folder and returns its path.
 func (w *Writer) Panel(name string, img image.Image) (string, error) {
-	if err := os.MkdirAll(w.Dir, 0o755); err != nil {
-		return "", fmt.Errorf("explain: %w", err)
-	}
 	return w.picture(w.unique(FileName(name))+".png", img)
 }
 
@@ -176,34 +171,15 @@ func (w *Writer) picture(name string, img image.Image) (string, error) {
 	return w.file(name, b.Bytes())
 }
 
-// file writes a whole file or none: to a temporary name first.
-func (w *Writer) file(name string, content []byte) (path string, err error) {
-	path = filepath.Join(w.Dir, name)
+// file writes a whole file or none, and the folder where it is missing.
+func (w *Writer) file(name string, content []byte) (string, error) {
+	path := filepath.Join(w.Dir, name)
 	if _, err := os.Lstat(path); err == nil && !w.Force {
 		return "", fmt.Errorf("explain: %w: %s (choose another folder, or overwrite with force)", fs.ErrExist, path)
 	}
-	tmp, err := os.CreateTemp(w.Dir, ".map-*")
+	err := whole.Write(path, func(f *os.File) error { _, err := f.Write(content); return err })
 	if err != nil {
 		return "", fmt.Errorf("explain: %w", err)
 	}
-	defer func() {
-		if err != nil {
-			os.Remove(tmp.Name())
-			err = fmt.Errorf("explain: %w", err)
-		}
-	}()
-	_, err = tmp.Write(content)
-	if err == nil {
-		err = tmp.Chmod(0o644)
-	}
-	if err == nil {
-		err = tmp.Sync()
-	}
-	if cerr := tmp.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	return path, err
+	return path, nil
 }

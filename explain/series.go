@@ -106,18 +106,17 @@ func RenderSeries(values, relevance [][]float32, names []string, r Render) (*ima
 		return nil, err
 	}
 	const plot, gap = 84, 10
-	width := r.width()
 	axis := 0
 	for _, ch := range channels {
 		axis = max(axis, l.width(ch.tick(ch.low)), l.width(ch.tick(ch.high)))
 	}
-	x0, x1 := chartMargin+axis+8, width-chartMargin
+	x0, x1 := chartMargin+axis+8, chartWidth-chartMargin
 	step := l.line + plot + gap
 	height := 2*chartMargin + step*len(channels) + l.line
 	if height > maxChart {
 		return nil, fmt.Errorf("explain: %d channels take %d rows of pixels; the limit is %d: show fewer", len(channels), height, maxChart)
 	}
-	out := newPaper(width, height)
+	out := newPaper(chartWidth, height)
 	for i, ch := range channels {
 		y := chartMargin + i*step
 		l.write(out, x0, y, l.fit(ch.name, x1-x0), panelInk)

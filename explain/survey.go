@@ -73,7 +73,7 @@ func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*t
 	}
 	switch {
 	case err == nil:
-		r.pointed = e.net.goal.pointed()
+		r.pointed = e.net.goal.kind() == PositionScore
 	case !e.listing:
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 
 // Sizes of charts in pixels.
 const (
-	chartWidth  = 720 // where Render.Width says nothing
+	chartWidth  = 720
 	chartText   = 14
 	chartMargin = 14
 	maxChart    = 1 << 14 // height
@@ -65,7 +65,7 @@ func apart(tokens []string) bool {
 	return words
 }
 
-// RenderTokens is a strip of text that wraps at r.Width pixels, each token on the colour of its relevance: as strong as its share of the
+// RenderTokens is a strip of text that wraps at 720 pixels, each token on the colour of its relevance: as strong as its share of the
 // largest, in the colours of the ends of r.Diverging.
 func RenderTokens(tokens []string, relevance []float32, r Render) (*image.NRGBA, error) {
 	if len(tokens) != len(relevance) {
@@ -79,7 +79,6 @@ func RenderTokens(tokens []string, relevance []float32, r Render) (*image.NRGBA,
 	if err != nil {
 		return nil, err
 	}
-	width := r.width()
 	row, gap := l.line+4, 1
 	if apart(tokens) {
 		gap = 6
@@ -91,9 +90,9 @@ func RenderTokens(tokens []string, relevance []float32, r Render) (*image.NRGBA,
 	var boxes []placed
 	x, y := chartMargin, chartMargin
 	for _, t := range tokens {
-		s := l.fit(visible(t), width-2*chartMargin-2)
+		s := l.fit(visible(t), chartWidth-2*chartMargin-2)
 		w := l.width(s) + 2
-		if x+w > width-chartMargin && x > chartMargin {
+		if x+w > chartWidth-chartMargin && x > chartMargin {
 			x, y = chartMargin, y+row
 		}
 		boxes = append(boxes, placed{image.Rect(x, y, x+w, y+l.line+1), s})
@@ -110,7 +109,7 @@ func RenderTokens(tokens []string, relevance []float32, r Render) (*image.NRGBA,
 		const format = "explain: %d tokens take %d rows of pixels; the limit is %d: explain a shorter text"
 		return nil, fmt.Errorf(format, len(tokens), height, maxChart)
 	}
-	out := newPaper(width, height)
+	out := newPaper(chartWidth, height)
 	for i, b := range boxes {
 		c, a := r.voice(share[0][i])
 		c = onPaper(c, a)
@@ -125,14 +124,6 @@ func newPaper(w, h int) *image.NRGBA {
 	out := image.NewNRGBA(image.Rect(0, 0, w, h))
 	draw.Draw(out, out.Bounds(), image.NewUniform(panelPaper), image.Point{}, draw.Src)
 	return out
-}
-
-// width is that of charts in pixels.
-func (r Render) width() int {
-	if r.Width > 0 {
-		return max(r.Width, 160)
-	}
-	return chartWidth
 }
 
 // tokenBlock is RenderTokens for a page: text that can be selected.

@@ -23,7 +23,7 @@ type ExplainConfig struct {
 	N           int          // how many examples of Data; 0 means 4
 
 	Requests []explain.Request // methods; nil means DefaultRequests
-	Optional bool              // leave out the methods of Requests that need a layer where the model has none to take by itself; so does nil
+	Optional bool              // see explain.Config.Optional; nil Requests at no named layer mean it
 	Layers   []string          // layers to make maps at, LAYER or LAYER@VIEW; nil means auto
 	Targets  []string          // classes to explain: argmax, argmin, top3, a number, a label, positive or negative; nil means argmax
 	Aim                        // which number of which input
@@ -93,12 +93,8 @@ func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport
 	if err != nil {
 		return nil, err
 	}
-	aim, err := c.objective(nil)
-	if err != nil {
+	if _, err := c.objective(nil); err != nil { // before data are read
 		return nil, err
-	}
-	if c.Optional && !l.hasAutoLayer(explain.Config{Input: c.Explained, Objective: aim}) {
-		requests = slices.DeleteFunc(slices.Clone(requests), func(q explain.Request) bool { return q.Method != "gradient" })
 	}
 	targets, err := explainTargets(c.Targets, l.Labels)
 	if err != nil {
@@ -115,7 +111,8 @@ func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport
 	if err != nil {
 		return nil, err
 	}
-	if aim, err = c.objective(in.task); err != nil {
+	aim, err := c.objective(in.task)
+	if err != nil {
 		return nil, err
 	}
 	in.vocab = vocab
@@ -124,11 +121,8 @@ func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport
 	}
 	cfg := explain.Config{
 		Input: c.Explained, Objective: aim,
-		Requests: requests, Layers: c.Layers, Targets: targets, Score: explain.Score(cmp.Or(c.Score, "logit")), Labels: l.Labels, Tokens: vocab,
-		Batch: cmp.Or(c.Batch, 16), Seed: c.Seed, Warn: note,
-	}
-	if cfg.Layers == nil {
-		cfg.Layers = []string{"auto"}
+		Requests: requests, Optional: c.Optional, Layers: c.Layers, Targets: targets, Score: cmp.Or(explain.Score(c.Score), explain.Logit),
+		Labels: l.Labels, Tokens: vocab, Batch: c.Batch, Seed: c.Seed, Warn: note,
 	}
 	if c.Noise != "" {
 		if cfg.Noise, err = readTensors(c.Noise, ""); err != nil {
@@ -167,7 +161,7 @@ func (c ExplainConfig) objective(t *task.Task) (explain.Objective, error) {
 	if err != nil {
 		return o, usagef("--task: %v", err)
 	}
-	text := c.Task == "tokens" || c.Task == "language-model"
+	text := task.TextKind(c.Task)
 	if t != nil {
 		kind, text = t.Kind, t.Text()
 		o.Output = cmp.Or(o.Output, t.Head.Output)
@@ -231,10 +225,4 @@ func (l *Model) inputShapes() map[string]tensor.Shape {
 		out[l.Inputs()[i].Name] = s
 	}
 	return out
-}
-
-// hasAutoLayer reports whether the model has a layer that maps are made at unless one is named.
-func (l *Model) hasAutoLayer(c explain.Config) bool {
-	layers, err := explain.ListLayers(l.Model, l.inputShapes(), c)
-	return err == nil && slices.ContainsFunc(layers, func(x explain.Layer) bool { return x.Auto })
 }

@@ -212,7 +212,7 @@ func (in *explained) tensorOrPicture(c ExplainConfig, l *Model, path string) (*f
 		}
 		in.note(assumed)
 	}
-	if file, err = data.LoadInput(path, pre, readOptions(c.DataOptions, nil, c.UseOptions.remembered(l), nil)); err != nil {
+	if file, err = data.LoadInput(path, pre, readOptions(c.DataOptions, nil, c.UseOptions, nil)); err != nil {
 		return fail(err)
 	}
 	for _, n := range file.Notes {

@@ -439,12 +439,4 @@ func wanted(kind Kind) string {
 }
 
 // softmaxAxis is the axis of the logits along which the model's softmax runs, -1 when not known.
-func softmaxAxis(f form) int {
-	if f.head.Activation != softmax && f.head.Activation != logSoft {
-		return -1
-	}
-	if f.head.Flat || f.head.Axis < 0 || f.head.Axis >= len(f.shape) {
-		return -1
-	}
-	return f.head.Axis
-}
+func softmaxAxis(f form) int { return f.head.ClassAxis(len(f.shape)) }

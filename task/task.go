@@ -57,6 +57,9 @@ func ParseKind(name string) (Kind, error) {
 	return k, nil
 }
 
+// TextKind reports whether name is that of a Dense task whose positions are the tokens of a text.
+func TextKind(name string) bool { return name == "tokens" || name == "language-model" }
+
 // Task is what a model is used for.
 type Task struct {
 	Kind    Kind
@@ -88,10 +91,8 @@ type Task struct {
 
 // ask keeps the name of the task that was asked for.
 func (t *Task) ask(name string) {
-	switch name {
-	case "tokens", "language-model":
-		t.text, t.asked = true, name
-	case "segmentation":
+	t.text = t.text || TextKind(name)
+	if TextKind(name) || name == "segmentation" {
 		t.asked = name
 	}
 }

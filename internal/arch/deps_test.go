@@ -41,7 +41,7 @@ optim: tensor internal/parallel internal/registry internal/kernel
 feed: tensor engine data internal/registry
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options
 train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task internal/registry internal/whole
-explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report
+explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole
 prune: tensor engine engine/graph data feed task internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
 job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole
