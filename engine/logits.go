@@ -136,12 +136,29 @@ func finalActivation(g *graph.Graph, v graph.Value) (a activation, ok bool) {
 		}
 		return activation{}, false
 	}
-	for _, written := range []func(*graph.Graph, *graph.Node) (activation, bool){softmaxParts, logSoftmaxParts, sigmoidParts} {
-		if a, ok = written(g, n); ok {
-			return a, true
-		}
+	name, z, reduced := ops.Written(makers{g}, v)
+	if reduced == 0 {
+		return activation{name: name, z: z}, name != ""
 	}
-	return activation{}, false
+	axis, flat, ok := reducedAxis(g, g.Info(reduced).Def)
+	return activation{name, z, axis, flat}, ok
+}
+
+// makers is how a graph says what its values are made of.
+type makers struct{ g *graph.Graph }
+
+func (c makers) Maker(v graph.Value) (*graph.Spec, []graph.Value) {
+	if n := c.g.Info(v).Def; n != nil {
+		return n.Op, n.In[:n.NumIn]
+	}
+	return nil, nil
+}
+
+func (c makers) Constant(v graph.Value) *tensor.Tensor {
+	if in := c.g.Info(source(c.g, v)); in.Kind == graph.Constant {
+		return in.Data
+	}
+	return nil
 }
 
 // is reports whether n is of op, in any version.
@@ -155,175 +172,17 @@ func made(g *graph.Graph, v graph.Value, op *graph.Spec) *graph.Node {
 	return nil
 }
 
-// softmaxParts reads n as e/Σe of e = exp(z - c), c made of z alone: the softmax that some exporters write out.
-func softmaxParts(g *graph.Graph, n *graph.Node) (activation, bool) {
-	if !is(n, ops.Div) || n.NumIn != 2 {
-		return activation{}, false
-	}
-	exp, sum := made(g, n.In[0], ops.Exp), made(g, spread(g, n.In[1]), ops.ReduceSum)
-	if exp == nil || sum == nil || sum.In[0] != n.In[0] {
-		return activation{}, false
-	}
-	axis, flat, ok := reducedAxis(g, sum)
-	return activation{"Softmax", shifted(g, exp.In[0]), axis, flat}, ok
-}
-
-// logSoftmaxParts reads n as d - log Σ exp d of d = z - c, or z - ReduceLogSumExp z.
-func logSoftmaxParts(g *graph.Graph, n *graph.Node) (activation, bool) {
-	if !is(n, ops.Sub) || n.NumIn != 2 {
-		return activation{}, false
-	}
-	total := spread(g, n.In[1])
-	if r := made(g, total, ops.ReduceLogSumExp); r != nil && r.In[0] == n.In[0] {
-		axis, flat, ok := reducedAxis(g, r)
-		return activation{"LogSoftmax", shifted(g, n.In[0]), axis, flat}, ok
-	}
-	log := made(g, total, ops.Log)
-	if log == nil {
-		return activation{}, false
-	}
-	sum := made(g, spread(g, log.In[0]), ops.ReduceSum)
-	if sum == nil {
-		return activation{}, false
-	}
-	exp := made(g, sum.In[0], ops.Exp)
-	if exp == nil || exp.In[0] != n.In[0] {
-		return activation{}, false
-	}
-	axis, flat, ok := reducedAxis(g, sum)
-	return activation{"LogSoftmax", shifted(g, n.In[0]), axis, flat}, ok
-}
-
-// sigmoidParts reads n as 1/(1 + exp(-z)) or exp(z)/(1 + exp(z)).
-func sigmoidParts(g *graph.Graph, n *graph.Node) (activation, bool) {
-	var top, bottom graph.Value
-	switch {
-	case is(n, ops.Div) && n.NumIn == 2:
-		top, bottom = n.In[0], n.In[1]
-	case is(n, ops.Reciprocal):
-		bottom = n.In[0]
-	default:
-		return activation{}, false
-	}
-	sum := made(g, bottom, ops.Add)
-	if sum == nil {
-		return activation{}, false
-	}
-	for i := range 2 {
-		exp := made(g, sum.In[i], ops.Exp)
-		if exp == nil || !isNumber(g, sum.In[1-i], 1) {
-			continue
-		}
-		if top == sum.In[i] {
-			return activation{name: "Sigmoid", z: exp.In[0]}, true
-		}
-		if z := negated(g, exp.In[0]); z != 0 && (top == 0 || isNumber(g, top, 1)) {
-			return activation{name: "Sigmoid", z: z}, true
-		}
-	}
-	return activation{}, false
-}
-
-// negated is z when v is -z, else 0.
-func negated(g *graph.Graph, v graph.Value) graph.Value {
-	if n := made(g, v, ops.Neg); n != nil {
-		return n.In[0]
-	}
-	if n := made(g, v, ops.Sub); n != nil && isNumber(g, n.In[0], 0) {
-		return n.In[1]
-	}
-	if n := made(g, v, ops.Mul); n != nil {
-		for i := range 2 {
-			if isNumber(g, n.In[i], -1) {
-				return n.In[1-i]
-			}
-		}
-	}
-	return 0
-}
-
-// isNumber reports whether v is a constant of which every element is x.
-func isNumber(g *graph.Graph, v graph.Value, x float64) bool {
-	in := g.Info(v)
-	return in.Kind == graph.Constant && (in.DType == tensor.Float32 || in.DType == tensor.Float64) && in.Data.Len() > 0 && all(in.Data, x)
-}
-
-// spread looks back through what only repeats a reduced value over its axes again.
-func spread(g *graph.Graph, v graph.Value) graph.Value {
-	for range 4 {
-		d := g.Info(v).Def
-		if d == nil || d.Op.Role != graph.View && !is(d, ops.Expand) {
-			break
-		}
-		v = d.In[0]
-	}
-	return v
-}
-
-// shifted is z when v is z - c, c made of z alone; else v.
-func shifted(g *graph.Graph, v graph.Value) graph.Value {
-	if d := made(g, v, ops.Sub); d != nil && onlyFrom(g, d.In[1], d.In[0]) {
-		return d.In[0]
-	}
-	return v
-}
-
 // reducedAxis is the axis that a Reduce node reduces; of several the first, with flat true. ok is false when they are computed.
 func reducedAxis(g *graph.Graph, n *graph.Node) (axis int, flat, ok bool) {
-	var axes []int
-	if n.NumIn > 1 && n.In[1] != 0 {
-		in := g.Info(n.In[1])
-		if in.Kind != graph.Constant {
-			return 0, false, false
-		}
-		var err error
-		if axes, err = in.Data.Ints(); err != nil {
-			return 0, false, false
-		}
-	} else if a, found := graph.EncodeAttrs(n.Attrs)["axes"].([]int64); found {
-		for _, x := range a {
-			axes = append(axes, int(x))
-		}
+	var given *tensor.Tensor
+	if n.NumIn > 1 {
+		given = makers{g}.Constant(n.In[1])
 	}
+	axes, ok := ops.ReduceAxes(n, given)
 	if len(axes) == 0 { // all
-		return 0, true, true
+		return 0, true, ok
 	}
-	return axes[0], len(axes) > 1, true
-}
-
-// onlyFrom reports whether v is computed from z and constants alone by a few reductions and comparisons.
-func onlyFrom(g *graph.Graph, v, z graph.Value) bool {
-	for range 8 {
-		if v == z {
-			return true
-		}
-		d := g.Info(v).Def
-		if d == nil || d.NumIn == 0 {
-			return false
-		}
-		switch {
-		case d.Op.Role == graph.View || is(d, ops.Expand):
-			v = d.In[0]
-			continue
-		case d.Op.Role == graph.Reduction || is(d, ops.Max):
-		default:
-			return false
-		}
-		next := graph.Value(0)
-		for _, in := range d.In[:d.NumIn] {
-			if in != 0 && g.Info(in).Kind != graph.Constant {
-				if next != 0 {
-					return false
-				}
-				next = in
-			}
-		}
-		v = next
-		if v == 0 {
-			return false
-		}
-	}
-	return false
+	return axes[0], len(axes) > 1, ok
 }
 
 // NodeOf is the node that computes the value called name, nil for inputs, parameters and constants.

@@ -106,7 +106,7 @@ func (f *finder) step(h *ClassifierHead, n *onnxpb.NodeProto) (*step, bool) {
 		return nil, false
 	}
 	s := &step{node: n, from: n.GetInput()[0]}
-	if z, act := f.written(n); act != "" {
+	if act, z, _ := ops.Written(f, n.GetOutput()[0]); act != "" {
 		s.from, s.activation = z, act
 		return s, true
 	}

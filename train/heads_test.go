@@ -413,3 +413,64 @@ func TestNoHead(t *testing.T) {
 		}
 	}
 }
+
+// The engine and the finder of heads name the same logits behind an activation that is written out.
+func TestHeadsAgreeWithTheEngine(t *testing.T) {
+	const fc = "z = MatMul(x, w)"
+	softmax := func(of string) []string { return []string{fc, "e = Exp(" + of + ")", "s = ReduceSum(e, ax)", "y = Div(e, s)"} }
+	sigmoid := func(of string) []string { return []string{fc, of, "e = Exp(n)", "p = Add(e, i)", "y = Div(i, p)"} }
+	ones := []string{fc, "n = Neg(z)", "e = Exp(n)", "p = Add(e, ones)", "y = Reciprocal(p)"}
+	shifted := func(by ...string) []string { return slices.Insert(softmax("d"), 1, by...) }
+	const noLayer = "is not a layer that could be replaced"
+	for _, c := range []struct {
+		name    string
+		nodes   []string
+		consts  []string
+		act     string
+		logits  string
+		refuses string // what FindHead says where there is no head
+	}{
+		{"0 - z", sigmoid("n = Sub(zero, z)"), nil, "Sigmoid", "z", ""},
+		{"z * -1", sigmoid("n = Mul(minus, z)"), nil, "Sigmoid", "z", ""},
+		{"1 - z, which is no negation", sigmoid("n = Sub(i, z)"), nil, "", "y", noLayer},
+		{"one for each class", ones, []string{"ones"}, "Sigmoid", "z", ""},
+		{"one for each class, which may be learned", ones, nil, "", "y", ""},
+		{"one, shown through a view", []string{fc, "v = Unsqueeze(i, zeroth)", "n = Neg(z)", "e = Exp(n)", "p = Add(v, e)",
+			"y = Reciprocal(p)"}, nil, "Sigmoid", "z", ""},
+		{"z less its largest", shifted("c = ReduceMax(z; axes=[1])", "d = Sub(z, c)"), nil, "Softmax", "z", ""},
+		{"z less its largest, or 0", shifted("m = ReduceMax(z; axes=[1])", "c = Max(m, zero)", "d = Sub(z, c)"), nil, "Softmax", "z", ""},
+		{"z less a value from elsewhere", shifted("c = MatMul(x, u)", "d = Sub(z, c)"), nil, "Softmax", "d", "(Sub) before output"},
+		{"z less the largest of x", shifted("c = ReduceMax(x; axes=[1])", "d = Sub(z, c)"), nil, "Softmax", "d", "(Sub) before output"},
+		{"z less numbers of the file", shifted("d = Sub(z, shift)"), nil, "Softmax", "d", ""},
+		{"axes that are computed", []string{fc, "e = Exp(z)", "s = ReduceSum(e, k)", "y = Div(e, s)"}, nil, "", "y", noLayer},
+	} {
+		m := &onnx.Model{Proto: testkit.Text{Opset: 13, In: []string{"x[N,6]", "k int64[1]"}, Out: []string{"y"}, Nodes: c.nodes,
+			Consts: c.consts, Init: map[string]*tensor.Tensor{"w": testkit.RandN(1, 6, 3), "u": testkit.RandN(2, 6, 3),
+				"shift": testkit.RandN(3, 3), "ones": tensor.From([]float32{1, 1, 1}, 3), "ax": tensor.From([]int64{1}, 1),
+				"zeroth": tensor.From([]int64{0}, 1), "i": tensor.Scalar(float32(1)), "zero": tensor.Scalar(float32(0)),
+				"minus": tensor.Scalar(float32(-1))}}.Model(t)}
+		if h, err := load(t, m).Head(""); err != nil || h.Activation != c.act || h.Logits != c.logits {
+			t.Errorf("%s: the engine finds %q of %q (%v), want %q of %q", c.name, h.Activation, h.Logits, err, c.act, c.logits)
+		}
+		head, err := FindHead(m, "")
+		if c.refuses != "" {
+			if err == nil || !strings.Contains(err.Error(), c.refuses) {
+				t.Errorf("%s: %v, want an error with %q", c.name, err, c.refuses)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		logits := "y"
+		for _, s := range head.after {
+			if s.activation != "" {
+				logits = s.from
+			}
+		}
+		if head.Activation != c.act || logits != c.logits {
+			t.Errorf("%s: the head has %q of %q, want %q of %q", c.name, head.Activation, logits, c.act, c.logits)
+		}
+	}
+}

@@ -71,6 +71,14 @@ func (f *finder) is(n *onnxpb.NodeProto, op *graph.Spec) bool {
 	return n != nil && (n.GetDomain() == "" || n.GetDomain() == "ai.onnx") && n.GetOpType() == op.Name
 }
 
+// made is the node of op that makes the value, else nil.
+func (f *finder) made(name string, op *graph.Spec) *onnxpb.NodeProto {
+	if n := f.makers[name]; f.is(n, op) && len(n.GetInput()) > 0 {
+		return n
+	}
+	return nil
+}
+
 // operand is a constant that a node reads: an initializer or the value of a Constant node, perhaps seen through a chain of views.
 type operand struct {
 	reader *onnxpb.NodeProto

@@ -89,12 +89,9 @@ var followRules = map[string]func(*follower) bool{
 	"Transpose": (*follower).transpose, "Concat": (*follower).concat, "Pad": (*follower).pad,
 	"Gather": (*follower).gather, "Expand": (*follower).pointwise,
 	"DepthToSpace": (*follower).pool, "SpaceToDepth": (*follower).pool,
-	"Conv": (*follower).conv, "ConvTranspose": (*follower).conv, "ConvInteger": (*follower).conv, "DeformConv": (*follower).conv,
-	"MatMul": (*follower).matmul, "MatMulInteger": (*follower).matmul, "Gemm": (*follower).gemm,
-	"ArgMax": (*follower).reduce, "ArgMin": (*follower).reduce, "Attention": (*follower).attend,
-	"TopK": (*follower).refuse, "Unique": (*follower).refuse, "NonZero": (*follower).refuse,
-	"RoiAlign": (*follower).refuse, "MaxRoiPool": (*follower).refuse,
-	"GridSample": (*follower).refuse, "STFT": (*follower).refuse, "DFT": (*follower).refuse,
+	"Conv": (*follower).conv, "ConvTranspose": (*follower).conv, "MatMul": (*follower).matmul, "Gemm": (*follower).gemm,
+	"ArgMax": (*follower).reduce, "ArgMin": (*follower).reduce,
+	"TopK": (*follower).refuse, "NonZero": (*follower).refuse,
 	"SoftmaxCrossEntropyLoss": (*follower).refuse, "NegativeLogLikelihoodLoss": (*follower).refuse,
 }
 

@@ -3,7 +3,6 @@ package ops
 import (
 	"slices"
 
-	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -146,30 +145,25 @@ func (f *follower) demoted(c Coord) Coord {
 
 // reduce is the rule of sums, means and choices along axes.
 func (f *follower) reduce() bool {
-	s := f.shapes[0]
-	var axes []int
 	keep, noop := true, false
 	switch a := f.n.Attrs.(type) {
 	case *reduceAttrs:
 		keep, noop = a.KeepDims, a.NoopEmpty
-		if f.n.NumIn > 1 && f.n.In[1] != 0 {
-			if f.values[1] == nil {
-				return false
-			}
-			var err error
-			if axes, err = graph.IntsOf(f.values[1]); err != nil {
-				return false
-			}
-		}
 	case *reduceOldAttrs:
-		axes, keep = a.Axes, a.KeepDims
+		keep = a.KeepDims
 	case *argAttrs:
-		axes, keep = []int{a.Axis}, a.KeepDims
-	default:
+		keep = a.KeepDims
+	}
+	var given *tensor.Tensor
+	if f.n.NumIn > 1 {
+		given = f.values[1]
+	}
+	axes, ok := ReduceAxes(f.n, given)
+	if !ok || f.in[0] == nil {
 		return false
 	}
-	list, err := reducedAxes(s, axes, noop)
-	if err != nil || f.in[0] == nil {
+	list, err := reducedAxes(f.shapes[0], axes, noop)
+	if err != nil {
 		return false
 	}
 	f.flow[0] = Moved
@@ -225,31 +219,6 @@ func (f *follower) recur() bool {
 			}
 			f.outs[o][k] = Coord{s, c.X}
 		}
-	}
-	return true
-}
-
-// attend is the rule of attention as one operator: the queries, input 0, say where the output is.
-func (f *follower) attend() bool {
-	if f.in[0] == nil || len(f.shapes[0]) != len(f.out[0]) {
-		return false
-	}
-	for i := range f.flow {
-		f.flow[i] = Across
-	}
-	f.flow[0] = Moved
-	for o, s := range f.out {
-		if f.n.Out[o] == 0 {
-			continue
-		}
-		if o > 0 {
-			f.outs[o] = slices.Repeat(Coords{nowhere(len(s))}, f.k)
-			continue
-		}
-		f.each(o, 0, func(c Coord) Coord {
-			m, _ := c.meanAlong(len(s) - 1)
-			return m
-		})
 	}
 	return true
 }

@@ -12,12 +12,6 @@ type Interval struct{ Lo, Hi float64 }
 
 var anywhere = Interval{math.Inf(-1), math.Inf(1)}
 
-// Within reports whether i lies in [lo, hi], but for rounding.
-func (i Interval) Within(lo, hi float64) bool {
-	const slack = 1e-6
-	return i.Lo >= lo-slack && i.Hi <= hi+slack
-}
-
 func (i Interval) union(j Interval) Interval { return Interval{min(i.Lo, j.Lo), max(i.Hi, j.Hi)} }
 
 // mostRanged bounds the nodes that IntervalOf looks back at, and the numbers of a constant.
@@ -95,51 +89,51 @@ func (r ranger) byName(n *graph.Node, in func(int) Interval) Interval {
 		return Interval{f(x.Lo), f(x.Hi)}
 	}
 	switch n.Op.Name {
-	case "Sigmoid", "HardSigmoid", "Softmax", "Hardmax", "OneHot":
+	case Sigmoid.Name, HardSigmoid.Name, Softmax.Name, Hardmax.Name:
 		return Interval{0, 1}
-	case "LogSoftmax":
+	case LogSoftmax.Name:
 		return Interval{math.Inf(-1), 0}
-	case "Tanh", "Softsign", "Erf", "Sin", "Cos":
+	case Tanh.Name, Softsign.Name, Erf.Name, Sin.Name, Cos.Name:
 		return Interval{-1, 1}
-	case "Exp":
+	case Exp.Name:
 		return each(math.Exp)
-	case "Sqrt":
+	case Sqrt.Name:
 		return each(func(x float64) float64 { return math.Sqrt(max(x, 0)) })
-	case "Relu":
+	case Relu.Name:
 		return each(func(x float64) float64 { return max(x, 0) })
-	case "Abs":
+	case Abs.Name:
 		x := in(0)
 		return Interval{0, max(math.Abs(x.Lo), math.Abs(x.Hi))}
-	case "Neg":
+	case Neg.Name:
 		x := in(0)
 		return Interval{-x.Hi, -x.Lo}
-	case "Clip":
+	case Clip.Name:
 		return r.clip(n, in(0))
-	case "Slice", "Split", "Gather", "GatherElements", "GatherND", "Expand", "Tile", "ReduceMean", "ReduceMax", "ReduceMin", "MaxPool",
-		"GlobalAveragePool", "GlobalMaxPool":
+	case Slice.Name, Split.Name, Gather.Name, GatherElements.Name, GatherND.Name, Expand.Name, Tile.Name, ReduceMean.Name,
+		ReduceMax.Name, ReduceMin.Name, MaxPool.Name, GlobalAveragePool.Name, GlobalMaxPool.Name:
 		return in(0)
-	case "AveragePool":
+	case AveragePool.Name:
 		return in(0).union(Interval{0, 0}) // padding may count
-	case "Concat", "Max", "Min", "Mean":
+	case Concat.Name, Max.Name, Min.Name, Mean.Name:
 		all := in(0)
 		for i := 1; i < n.NumIn; i++ {
 			all = all.union(in(i))
 		}
 		return all
-	case "Where":
+	case Where.Name:
 		return in(1).union(in(2))
-	case "Add", "Sum":
+	case Add.Name, Sum.Name:
 		if n.NumIn != 2 {
 			return anywhere
 		}
 		a, b := in(0), in(1)
 		return Interval{a.Lo + b.Lo, a.Hi + b.Hi}
-	case "Sub":
+	case Sub.Name:
 		a, b := in(0), in(1)
 		return Interval{a.Lo - b.Hi, a.Hi - b.Lo}
-	case "Mul":
+	case Mul.Name:
 		return productOf(in(0), in(1))
-	case "Div":
+	case Div.Name:
 		if b := in(1); b.Lo > 0 || b.Hi < 0 {
 			return productOf(in(0), Interval{1 / b.Hi, 1 / b.Lo})
 		}

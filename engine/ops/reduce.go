@@ -20,6 +20,27 @@ type reduceOldAttrs struct {
 	KeepDims bool  `onnx:"keepdims,default=1"`
 }
 
+// ReduceAxes are the axes that n, a Reduce operator, ArgMax or ArgMin, works along, as in the file; none where the file gives none. given is
+// its input of axes, nil where that is not known; ok is false when it must be.
+func ReduceAxes(n *graph.Node, given *tensor.Tensor) (axes []int, ok bool) {
+	switch a := n.Attrs.(type) {
+	case *reduceOldAttrs:
+		return a.Axes, true
+	case *argAttrs:
+		return []int{a.Axis}, true
+	case *reduceAttrs:
+		if n.NumIn < 2 || n.In[1] == 0 {
+			return nil, true
+		}
+		if given == nil {
+			return nil, false
+		}
+		axes, err := graph.IntsOf(given)
+		return axes, err == nil
+	}
+	return nil, false
+}
+
 // KeepDims are the attributes of a Reduce operator that takes the axes as an input.
 func KeepDims(keep bool) any { return &reduceAttrs{KeepDims: keep} }
 
