@@ -434,7 +434,7 @@ func TestHeadsAgreeWithTheEngine(t *testing.T) {
 		{"z * -1", sigmoid("n = Mul(minus, z)"), nil, "Sigmoid", "z", ""},
 		{"1 - z, which is no negation", sigmoid("n = Sub(i, z)"), nil, "", "y", noLayer},
 		{"one for each class", ones, []string{"ones"}, "Sigmoid", "z", ""},
-		{"one for each class, which may be learned", ones, nil, "", "y", ""},
+		{"one for each class, which may be learned", ones, nil, "", "y", noLayer},
 		{"one, shown through a view", []string{fc, "v = Unsqueeze(i, zeroth)", "n = Neg(z)", "e = Exp(n)", "p = Add(v, e)",
 			"y = Reciprocal(p)"}, nil, "Sigmoid", "z", ""},
 		{"z less its largest", shifted("c = ReduceMax(z; axes=[1])", "d = Sub(z, c)"), nil, "Softmax", "z", ""},
