@@ -417,7 +417,9 @@ func TestNoHead(t *testing.T) {
 // The engine and the finder of heads name the same logits behind an activation that is written out.
 func TestHeadsAgreeWithTheEngine(t *testing.T) {
 	const fc = "z = MatMul(x, w)"
-	softmax := func(of string) []string { return []string{fc, "e = Exp(" + of + ")", "s = ReduceSum(e, ax)", "y = Div(e, s)"} }
+	softmax := func(of string) []string {
+		return []string{fc, "e = Exp(" + of + ")", "s = ReduceSum(e, ax)", "y = Div(e, s)"}
+	}
 	sigmoid := func(of string) []string { return []string{fc, of, "e = Exp(n)", "p = Add(e, i)", "y = Div(i, p)"} }
 	ones := []string{fc, "n = Neg(z)", "e = Exp(n)", "p = Add(e, ones)", "y = Reciprocal(p)"}
 	shifted := func(by ...string) []string { return slices.Insert(softmax("d"), 1, by...) }
