@@ -19,39 +19,42 @@ const module = "github.com/gtk-onnx/gtk"
 // lattice lists, for each package, the packages of this module that it may import (not counting tests). A package may import
 // what is listed for it and nothing else; a name with /... stands for all packages below.
 const lattice = `
-tensor:
+tensor: internal/shown internal/memory internal/regular
 internal/parallel:
 internal/registry:
 internal/options: internal/registry
 internal/report:
 internal/units:
 internal/whole:
+internal/memory:
+internal/regular:
+internal/shown:
 internal/kernel: internal/parallel
 onnx/onnxpb:
-onnx: onnx/onnxpb tensor internal/whole
-engine/graph: tensor internal/parallel
-engine/ops: engine/graph tensor internal/kernel internal/parallel
-engine/grad: engine/graph engine/ops tensor
-engine/exec: engine/graph tensor internal/parallel
-engine/rewrite: engine/graph engine/ops engine/exec tensor
+onnx: onnx/onnxpb tensor internal/whole internal/shown internal/memory internal/regular
+engine/graph: tensor internal/parallel internal/shown internal/memory
+engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory
+engine/grad: engine/graph engine/ops tensor internal/shown
+engine/exec: engine/graph tensor internal/parallel internal/shown internal/memory
+engine/rewrite: engine/graph engine/ops engine/exec tensor internal/shown internal/memory
 internal/naive: engine/graph tensor
-engine: onnx onnx/onnxpb tensor engine/graph engine/ops engine/grad engine/exec engine/rewrite internal/parallel internal/registry
-data: tensor internal/registry internal/units
+engine: onnx onnx/onnxpb tensor engine/graph engine/ops engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
+data: tensor internal/registry internal/units internal/shown internal/memory internal/regular
 optim: tensor internal/parallel internal/registry internal/kernel
-feed: tensor engine data internal/registry
-task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options
-train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task internal/registry internal/whole
-explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole
-prune: tensor engine engine/graph data feed task internal/registry
+feed: tensor engine data internal/registry internal/shown internal/memory
+task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown
+train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task internal/registry internal/whole internal/shown internal/memory
+explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
+prune: tensor engine engine/graph data feed task internal/registry internal/shown
 models: onnx onnx/onnxpb tensor internal/registry
-job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole
+job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular
 interop/gorgonia: optim tensor internal/kernel internal/parallel
 interop/onnxgo: onnx onnx/onnxpb tensor engine
 internal/testkit: tensor onnx/onnxpb
 internal/graphgen: engine/graph engine/ops tensor
 internal/arch:
 internal/gen: ...
-cli: job data optim task train explain prune models tensor internal/registry internal/units
+cli: job data optim task train explain prune models tensor internal/registry internal/units internal/shown internal/memory internal/regular
 cli/gtk: cli
 `
 

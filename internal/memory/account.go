@@ -1,0 +1,174 @@
+// Package memory is the one account of the memory of this process. Whoever is about to allocate something large, whose size a file or a
+// flag claims, asks here first; what does not fit is refused with the size, what is left, and the flag that gives more.
+package memory
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"time"
+)
+
+// Small is the size in bytes below which nobody needs to ask.
+const Small = 1 << 20
+
+var account struct {
+	sync.Mutex
+	budget int64 // bytes in all; 0 until first asked
+	chosen bool  // by SetBudget
+	taken  int64 // bytes of grants that are held
+	turns  int64 // bytes of those that Turn gave
+	freed  *sync.Cond
+}
+
+func init() { account.freed = sync.NewCond(&account.Mutex) }
+
+// share of the memory that is free when the process starts which is its budget.
+const share = 0.8
+
+// SetBudget sets how many bytes the process may hold, in place of a share of what the machine has free.
+func SetBudget(n int64) {
+	account.Lock()
+	defer account.Unlock()
+	account.budget, account.chosen = n, true
+	account.freed.Broadcast()
+}
+
+// Budget is how many bytes the process may hold, and whether SetBudget chose it.
+func Budget() (bytes int64, chosen bool) {
+	account.Lock()
+	defer account.Unlock()
+	return budget(), account.chosen
+}
+
+// budget is called with the account locked.
+func budget() int64 {
+	if account.budget == 0 {
+		account.budget = math.MaxInt64
+		if n, ok := Free(); ok {
+			account.budget = int64(share * float64(n))
+		}
+	}
+	return account.budget
+}
+
+// Error is the refusal of memory.
+type Error struct {
+	What string // that needs it, as "the picture a.png"
+	Need int64  // bytes
+	Left int64  // bytes
+}
+
+// Error says what to do as well.
+func (e *Error) Error() string {
+	return fmt.Sprintf("%s needs %s of memory, and %s are left: raise the limit with --max-memory, or make it smaller", e.What, mib(e.Need),
+		mib(e.Left))
+}
+
+func mib(n int64) string {
+	if n < 10<<20 {
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
+// Grant is memory that may be allocated. It counts until Release, or until the owner that it is tied to is collected.
+type Grant struct {
+	bytes int64
+	turn  bool
+	once  sync.Once
+}
+
+// Release gives a grant back; a second time does nothing. A nil grant has nothing to give.
+func (g *Grant) Release() {
+	if g == nil {
+		return
+	}
+	g.once.Do(func() {
+		account.Lock()
+		defer account.Unlock()
+		account.taken -= g.bytes
+		if g.turn {
+			account.turns -= g.bytes
+		}
+		account.freed.Broadcast()
+	})
+}
+
+// Tie releases g when owner, which holds the memory, is collected.
+func Tie[T any](g *Grant, owner *T) {
+	if g != nil {
+		runtime.AddCleanup(owner, (*Grant).Release, g)
+	}
+}
+
+// Take asks for n bytes for what, which an error names. It does not wait, but for one collection of garbage where memory is short.
+func Take(n int64, what string) (*Grant, error) {
+	if n < 0 {
+		n = math.MaxInt64
+	}
+	for try := range 2 {
+		account.Lock()
+		left := left()
+		if n <= left {
+			account.taken += n
+			account.Unlock()
+			return &Grant{bytes: n}, nil
+		}
+		account.Unlock()
+		if try > 0 {
+			return nil, &Error{What: what, Need: n, Left: left}
+		}
+		collect()
+	}
+	panic("memory: unreachable")
+}
+
+// left is what the account has; what is in use beside the grants is measured. The account is locked.
+func left() int64 { return max(0, budget()-max(account.taken, inUse())) }
+
+// Left is how many bytes can be asked for.
+func Left() int64 {
+	account.Lock()
+	defer account.Unlock()
+	return left()
+}
+
+// collect collects garbage and lets grants tied to it go.
+func collect() {
+	runtime.GC()
+	time.Sleep(time.Millisecond) // cleanups run beside
+}
+
+// inUse is the bytes of objects on the heap, garbage that is not yet swept included.
+func inUse() int64 {
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(s)
+	return int64(s[0].Value.Uint64())
+}
+
+// atOnce is how much those who take turns hold together, unless one alone needs more.
+const atOnce = 384 << 20
+
+// Turn asks for n bytes for work that gives them back soon, such as decoding a picture. It waits while others who took a turn hold so much
+// that there is no room, so that the number of threads does not multiply what is held. Whoever holds a turn must not ask for another.
+func Turn(n int64, what string) (*Grant, error) {
+	account.Lock()
+	for account.turns > 0 && n > min(atOnce-account.turns, left()) {
+		account.freed.Wait()
+	}
+	account.turns += n
+	account.Unlock()
+	g, err := Take(n, what)
+	if err != nil {
+		account.Lock()
+		account.turns -= n
+		account.freed.Broadcast()
+		account.Unlock()
+		return nil, err
+	}
+	g.turn = true
+	return g, nil
+}

@@ -1,0 +1,96 @@
+package memory
+
+import (
+	"bytes"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Free is the memory in bytes that this process can still have: the least of what the machine has free, what its control groups leave and
+// what the limits of the process (ulimit -v, -d) leave.
+func Free() (bytes int64, ok bool) {
+	least := func(n int64, found bool) {
+		if found && (!ok || n < bytes) {
+			bytes, ok = max(0, n), true
+		}
+	}
+	least(field("/proc/meminfo", "MemAvailable:"))
+	for _, l := range []struct {
+		what  int
+		field string
+	}{{syscall.RLIMIT_AS, "VmSize:"}, {syscall.RLIMIT_DATA, "VmData:"}} {
+		var r syscall.Rlimit
+		if syscall.Getrlimit(l.what, &r) == nil && r.Cur < 1<<62 {
+			used, _ := field("/proc/self/status", l.field)
+			least(int64(r.Cur)-used, true)
+		}
+	}
+	least(groups())
+	return bytes, ok
+}
+
+// field is a field of a file of /proc that is in kB, in bytes.
+func field(file, name string) (int64, bool) {
+	b, _ := os.ReadFile(file)
+	for line := range strings.Lines(string(b)) {
+		if v, found := strings.CutPrefix(line, name); found {
+			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(v), "kB")), 10, 64)
+			return kib << 10, err == nil
+		}
+	}
+	return 0, false
+}
+
+// groups is what the control groups of this process leave, of version 2 or 1: the least of the group and of those that it is in.
+func groups() (left int64, ok bool) {
+	b, _ := os.ReadFile("/proc/self/cgroup")
+	for line := range bytes.Lines(b) {
+		parts := strings.SplitN(strings.TrimSpace(string(line)), ":", 3) // ID:CONTROLLERS:PATH
+		if len(parts) != 3 {
+			continue
+		}
+		root, limit, used := "/sys/fs/cgroup", "memory.max", "memory.current"
+		if parts[1] != "" {
+			if !strings.Contains(","+parts[1]+",", ",memory,") {
+				continue
+			}
+			root, limit, used = "/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"
+		}
+		for dir := path.Clean("/" + parts[2]); ; dir = path.Dir(dir) {
+			m, set := number(path.Join(root, dir, limit))
+			u, _ := number(path.Join(root, dir, used))
+			cache, _ := stat(path.Join(root, dir, "memory.stat")) // the system takes it back
+			if set && m < 1<<62 && (!ok || m-u+cache < left) {
+				left, ok = m-u+cache, true
+			}
+			if dir == "/" {
+				break
+			}
+		}
+	}
+	return left, ok
+}
+
+func number(file string) (int64, bool) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64)
+	return n, err == nil // "max" is no number
+}
+
+// stat is the bytes of files that a group keeps in memory and does not use.
+func stat(file string) (int64, bool) {
+	b, _ := os.ReadFile(file)
+	for line := range strings.Lines(string(b)) {
+		if v, found := strings.CutPrefix(line, "inactive_file "); found {
+			n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 64)
+			return n, err == nil
+		}
+	}
+	return 0, false
+}
