@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
-	"syscall"
+	"time"
 
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/internal/units"
@@ -32,17 +30,19 @@ func register(c *ucli.Command) { commands = append(commands, c) }
 
 // Main runs the command line args, of which the first is the program's name, and returns the exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
-	e := &env{Stdin: stdin, Stdout: stdout, Stderr: stderr}
+	e := &env{Stdin: stdin, Stdout: stdout, Stderr: stderr, JSON: wantsJSON(args)}
+	ctx, stop := stopOn(e)
+	defer stop.close()
 	defer func() {
 		if v := recover(); v != nil {
+			stop.back()
 			code = e.fail(&internalError{value: v, stack: debug.Stack()})
 		}
 	}()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	app := newApp(e)
-	e.JSON = wantsJSON(args)
-	if err := app.RunContext(context.WithValue(ctx, envKey{}, e), rearrange(app, args)); err != nil {
+	err := app.RunContext(context.WithValue(ctx, envKey{}, e), rearrange(app, args))
+	stop.back()
+	if err != nil {
 		return e.fail(err)
 	}
 	return 0
@@ -62,7 +62,7 @@ func newApp(e *env) *ucli.App {
 		Name: "gtk", Usage: "train, explain and check ONNX models on a CPU",
 		UsageText: "gtk VERB MODEL.onnx [DATA] [flags]\n\nTry it: gtk demo",
 		Commands:  cmds, Flags: append(globalFlags(), &ucli.BoolFlag{Name: "version", Usage: "print the version"}, ucli.HelpFlag),
-		Reader: e.Stdin, Writer: e.Stdout, ErrWriter: e.Stderr,
+		Reader: e.Stdin, Writer: people{e.Stdout}, ErrWriter: e.errors(),
 		HideVersion: true, Suggest: false, EnableBashCompletion: true,
 		CustomAppHelpTemplate: "",
 		ExitErrHandler:        func(*ucli.Context, error) {},
@@ -121,6 +121,8 @@ type env struct {
 	Seed           uint64
 	Progress       string // auto, plain, none, json
 	Log            *slog.Logger
+	Timeout        time.Duration // after which the command stops; 0: never
+	stop           *stopper
 }
 
 type envKey struct{}
@@ -133,19 +135,9 @@ func (e *env) human() io.Writer {
 	case e.Quiet:
 		return io.Discard
 	case e.JSON || e.Piped:
-		return e.Stderr
+		return e.errors()
 	}
-	return e.Stdout
-}
-
-// printf writes text for people.
-func (e *env) printf(format string, args ...any) { fmt.Fprintf(e.human(), format, args...) }
-
-// warn tells people something that may matter, on standard error.
-func (e *env) warn(format string, args ...any) {
-	if !e.Quiet {
-		fmt.Fprintf(e.Stderr, "note: "+format+"\n", args...)
-	}
+	return people{e.Stdout}
 }
 
 // globalFlags are accepted by every command, before or after its name.
@@ -161,6 +153,8 @@ func globalFlags() []ucli.Flag {
 		&ucli.StringFlag{Category: common, Name: "log-format", Value: "text", Usage: "text or json", EnvVars: []string{"GTK_LOG_FORMAT"}},
 		&ucli.StringFlag{Category: common, Name: "progress", Value: "auto", Usage: "auto, plain, none or json",
 			EnvVars: []string{"GTK_PROGRESS"}},
+		&ucli.StringFlag{Category: common, Name: "timeout", EnvVars: []string{"GTK_TIMEOUT"},
+			Usage: "stop after this `DURATION`, as in 90s or 1h30m, with exit code 124; a training saves its checkpoint"},
 		&ucli.StringFlag{Category: common, Name: "config", Usage: "YAML file with values for flags; flags and GTK_* win",
 			EnvVars: []string{"GTK_CONFIG"}},
 	}
@@ -191,6 +185,11 @@ func (e *env) setup(c *ucli.Context) error {
 	default:
 		return usagef("--progress %q: want auto, plain, none or json", e.Progress)
 	}
+	var err error
+	if e.Timeout, err = duration(c.String("timeout")); err != nil {
+		return err
+	}
+	e.stop.heed(e)
 	level := slog.LevelWarn
 	if e.Verbose {
 		level = slog.LevelDebug
@@ -198,9 +197,9 @@ func (e *env) setup(c *ucli.Context) error {
 	o := &slog.HandlerOptions{Level: level}
 	switch c.String("log-format") {
 	case "json":
-		e.Log = slog.New(slog.NewJSONHandler(e.Stderr, o))
+		e.Log = slog.New(slog.NewJSONHandler(e.errors(), o))
 	case "text", "":
-		e.Log = slog.New(slog.NewTextHandler(e.Stderr, o))
+		e.Log = slog.New(slog.NewTextHandler(e.errors(), o))
 	default:
 		return usagef("--log-format %q: want text or json", c.String("log-format"))
 	}
@@ -223,7 +222,7 @@ func command(c *ucli.Command, run func(ctx context.Context, e *env, c *ucli.Cont
 		if err := e.piped(x); err != nil {
 			return err
 		}
-		return run(x.Context, e, x)
+		return run(e.stop.after(x.Context, e.Timeout), e, x)
 	}
 	return c
 }

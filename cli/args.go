@@ -205,7 +205,7 @@ func resolvedConfig(c *ucli.Context) ([]byte, error) {
 	values := map[string]any{"command": c.Command.Name, "args": c.Args().Slice()}
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
-		if name == "config" || name == "force" || name == "json" || name == "help" || !c.IsSet(name) {
+		if name == "config" || name == "force" || name == "json" || name == "help" || name == "timeout" || !c.IsSet(name) {
 			continue
 		}
 		if name == "resume" && !c.Bool("resume-anyway") {

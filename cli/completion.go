@@ -40,7 +40,7 @@ func completionCommand(_ context.Context, e *env, c *ucli.Context) error {
 			Script string `json:"script"`
 		}{"gtk.completion/1", shell, b.String()})
 	}
-	_, err = io.WriteString(e.Stdout, b.String())
+	_, err = io.WriteString(people{e.Stdout}, b.String())
 	return err
 }
 

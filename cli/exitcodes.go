@@ -23,6 +23,7 @@ var exitCodes = []struct {
 	{ExitUsage, "the command line is wrong"},
 	{ExitInput, "the model or the data is malformed or not supported"},
 	{ExitIO, "a file could not be read or written"},
+	{ExitTimeout, "the time of --timeout is over; what could be saved is saved"},
 	{ExitInternal, "a mistake in gtk itself; please report it"},
 	{ExitInterrupted, "interrupted (Ctrl-C); what could be saved is saved"},
 }

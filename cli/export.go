@@ -47,7 +47,7 @@ func exportCommand(ctx context.Context, e *env, c *ucli.Context) error {
 		DryRun: c.Bool("dry-run"), Threads: e.Threads, Seed: e.Seed,
 	}
 	if e.Piped {
-		cfg.Out, cfg.W = "", e.Stdout
+		cfg.Out, cfg.W = "", stream{e.Stdout}
 	}
 	r, err := job.Export(ctx, cfg)
 	if r == nil {

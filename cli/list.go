@@ -23,7 +23,7 @@ func (e *env) list(rows []listed) error {
 	if e.JSON {
 		return e.emit(map[string]any{"schema": "gtk.list/1", "entries": rows})
 	}
-	t := newTable(e.Stdout)
+	t := newTable(people{e.Stdout})
 	for _, r := range rows {
 		t.row(r.Name, r.Doc, r.Source)
 	}

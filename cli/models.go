@@ -70,7 +70,7 @@ func modelsNew(_ context.Context, e *env, c *ucli.Context) error {
 	}}
 	what := cfg.Out
 	if e.Piped {
-		cfg.Out, cfg.W, what = "", e.Stdout, "the model is"
+		cfg.Out, cfg.W, what = "", stream{e.Stdout}, "the model is"
 	}
 	r, err := job.Build(cfg)
 	if err != nil {

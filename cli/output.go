@@ -1,9 +1,14 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"unicode/utf16"
+	"unicode/utf8"
 
+	"github.com/gtk-onnx/gtk/internal/shown"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -28,7 +33,8 @@ func (e *env) piped(c *ucli.Context) error {
 	return nil
 }
 
-// emit prints v, whose schema field names its form, as one JSON object when --json is given.
+// emit prints v, whose schema field names its form, as one JSON object when --json is given. What is not to be printed is escaped there
+// too, which changes nothing for who reads the JSON. Where nobody does, that is no error.
 func (e *env) emit(v any) error {
 	if !e.JSON {
 		return nil
@@ -37,6 +43,28 @@ func (e *env) emit(v any) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(e.Stdout, "%s\n", b)
+	if _, err = fmt.Fprintf(stream{e.Stdout}, "%s\n", ascii(b)); errors.Is(err, errGone) {
+		return nil
+	}
 	return err
+}
+
+// ascii is JSON with what is not to be printed as escapes of JSON.
+func ascii(b []byte) []byte {
+	safe := func(r rune) bool { return shown.Safe(r) || r == '\n' }
+	if bytes.IndexFunc(b, func(r rune) bool { return !safe(r) }) < 0 {
+		return b
+	}
+	var out []byte
+	for _, r := range string(b) {
+		switch {
+		case safe(r):
+			out = utf8.AppendRune(out, r)
+		default:
+			for _, u := range utf16.AppendRune(nil, r) {
+				out = fmt.Appendf(out, `\u%04x`, u)
+			}
+		}
+	}
+	return out
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
+
+	"github.com/gtk-onnx/gtk/internal/shown"
 )
 
 // progress shows how far a long command is: a bar on a terminal, lines, JSON lines, or nothing, as --progress says; always on standard
@@ -32,7 +34,7 @@ func (e *env) newProgress(what string, total int) *progress {
 		p.mode = "none"
 	}
 	if p.mode == "bar" {
-		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(e.Stderr), progressbar.OptionSetDescription(what),
+		p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(e.Stderr), progressbar.OptionSetDescription(shown.Name(what)),
 			progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
 			progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionEnableColorCodes(os.Getenv("NO_COLOR") == ""))
 	}
@@ -44,18 +46,18 @@ func (p *progress) Set(done int, note string) {
 	switch p.mode {
 	case "bar":
 		if note != "" {
-			p.bar.Describe(p.what + " " + note)
+			p.bar.Describe(shown.Line(p.what+" "+note, mostInLine))
 		}
 		_ = p.bar.Set(done) // a bar that cannot be drawn is no reason to stop
 	case "plain":
 		if now := time.Now(); now.Sub(p.last) > time.Second || done == p.total {
 			p.last = now
-			fmt.Fprintf(p.e.Stderr, "%s %d/%d %s\n", p.what, done, p.total, note)
+			fmt.Fprintf(p.e.errors(), "%s %d/%d %s\n", inLine([]any{p.what, done, p.total, note})...)
 		}
 	case "json":
 		b, err := json.Marshal(map[string]any{"schema": "gtk.progress/1", "what": p.what, "done": done, "total": p.total, "note": note})
 		if err == nil {
-			fmt.Fprintf(p.e.Stderr, "%s\n", b)
+			fmt.Fprintf(p.e.errors(), "%s\n", ascii(b))
 		}
 	}
 }

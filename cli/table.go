@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"golang.org/x/term"
 )
 
@@ -27,17 +28,21 @@ func newTable(w io.Writer, right ...int) *table {
 	return t
 }
 
+// mostInCell is how many characters of a cell are printed.
+const mostInCell = 400
+
 func (t *table) row(cells ...any) {
 	line := make([]string, len(cells))
 	for i, c := range cells {
-		line[i] = fmt.Sprint(c)
+		line[i] = shown.Line(fmt.Sprint(c), mostInCell)
 	}
 	t.lines = append(t.lines, line)
 }
 
 // columns is the width of the terminal that text for people goes to, 0 where there is none.
 func (e *env) columns() int {
-	if f, ok := e.human().(*os.File); ok {
+	p, _ := e.human().(people)
+	if f, ok := p.w.(*os.File); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return w
 		}

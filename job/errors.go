@@ -65,6 +65,7 @@ type Kind string
 // The kinds of errors.
 const (
 	KindInterrupted Kind = "interrupted" // the context was cancelled
+	KindTimeout     Kind = "timeout"     // the time of the context was over
 	KindUsage       Kind = "usage"       // what was asked for
 	KindNo          Kind = "check"       // a check said no
 	KindInternal    Kind = "internal"    // a mistake of gtk
@@ -84,6 +85,8 @@ func KindOf(err error) Kind {
 	switch {
 	case errors.Is(err, context.Canceled):
 		return KindInterrupted
+	case errors.Is(err, context.DeadlineExceeded):
+		return KindTimeout
 	case errors.As(err, &usage):
 		return KindUsage
 	case errors.As(err, &no):

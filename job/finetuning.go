@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gtk-onnx/gtk/internal/interrupt"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/train"
 )
@@ -29,7 +30,17 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		rep.Say(fmt.Sprintf("TrAct: layer %s, n = %d inputs, N = %s rows in a batch, lambda %g", r.TrAct.Layer, r.TrAct.Inputs,
 			units.Count(r.TrAct.Rows), r.TrAct.Lambda))
 	}
-	res, err := f.fit(ctx, r, rep)
+	var hold func() // from the first step on there is something to save
+	defer func() {
+		if hold != nil {
+			hold()
+		}
+	}()
+	res, err := f.fit(ctx, r, rep, func() {
+		if hold == nil {
+			hold = interrupt.Hold()
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -84,8 +95,9 @@ func (f *finetuning) judge(r *FinetuneReport, res *train.Result, rep Reporter) {
 	}
 }
 
-// fit runs the training, with checkpoints and metrics, and makes an error of it one that says where things are.
-func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter) (*train.Result, error) {
+// fit runs the training, with checkpoints and metrics, and makes an error of it one that says where things are. It calls began after
+// each step and before it saves.
+func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, began func()) (*train.Result, error) {
 	var undo func() // of what is written beside the models, from the first step on: a run that is refused writes nothing
 	begin := func() (err error) {
 		if undo == nil {
@@ -102,6 +114,7 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter) (
 	}
 	saved, step := "", 0 // last checkpoint
 	cfg.Save = func(k *train.Checkpoint) error {
+		began()
 		path := f.out.Periodic
 		if ctx.Err() != nil {
 			path = f.out.Checkpoint
@@ -123,6 +136,7 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter) (
 	stage := rep.Stage("finetune", cfg.Steps(f.train.Len()))
 	defer stage.End()
 	cfg.Step = func(p train.Progress) error {
+		began()
 		stage.Step(p)
 		if f.kept {
 			return usagef("%s exists already; give --force to replace it", f.out.Model)

@@ -26,6 +26,7 @@ internal/options: internal/registry
 internal/report:
 internal/units:
 internal/whole:
+internal/interrupt:
 internal/memory:
 internal/regular:
 internal/shown:
@@ -47,14 +48,14 @@ train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data o
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
 prune: tensor engine engine/graph data feed task internal/registry internal/shown
 models: onnx onnx/onnxpb tensor internal/registry
-job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular
+job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
 interop/gorgonia: optim tensor internal/kernel internal/parallel
 interop/onnxgo: onnx onnx/onnxpb tensor engine
 internal/testkit: tensor onnx/onnxpb
 internal/graphgen: engine/graph engine/ops tensor
 internal/arch:
 internal/gen: ...
-cli: job data optim task train explain prune models tensor internal/registry internal/units internal/shown internal/memory internal/regular
+cli: job data optim task train explain prune models tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole
 cli/gtk: cli
 `
 
