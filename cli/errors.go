@@ -114,6 +114,9 @@ const (
 
 // message is what err says: one line that no name in it can end, or a line for each of joined errors, those behind the first indented.
 func message(err error) string {
+	for in := errors.Unwrap(err); in != nil && in.Error() == err.Error(); in = errors.Unwrap(err) {
+		err = in // what only says of which kind it is
+	}
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var parts []string
 		for _, x := range joined.Unwrap() {

@@ -17,7 +17,7 @@ var errGone = errors.New("nobody reads standard output any more")
 type people struct{ w io.Writer }
 
 func (p people) Write(b []byte) (int, error) {
-	if _, err := io.WriteString(p.w, shown.Text(string(b))); err != nil && !closedPipe(err) {
+	if _, err := p.w.Write([]byte(shown.Text(string(b)))); err != nil && !closedPipe(err) {
 		return 0, err
 	}
 	return len(b), nil

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	grace  = 150 * time.Millisecond // in which a command that was told to stop returns, if it has nothing to save
+	grace  = 100 * time.Millisecond // in which a command that was told to stop returns, if it has nothing to save
 	spoken = 50 * time.Millisecond  // in which its last words are written: whoever reads them may have stopped
 )
 

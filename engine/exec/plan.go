@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -50,7 +51,7 @@ type slot struct {
 	offset     int
 }
 
-func (p *Program) planFor(feeds []*tensor.Tensor, limit int) (*plan, error) {
+func (p *Program) planFor(ctx context.Context, feeds []*tensor.Tensor, limit int) (*plan, error) {
 	for i, pl := range p.plans {
 		same := true
 		for k, t := range feeds {
@@ -71,7 +72,7 @@ func (p *Program) planFor(feeds []*tensor.Tensor, limit int) (*plan, error) {
 	for i, t := range feeds {
 		shapes[i] = slices.Clone(t.Shape())
 	}
-	pl, err := p.newPlan(shapes, limit)
+	pl, err := p.newPlan(ctx, shapes, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +84,7 @@ func (p *Program) planFor(feeds []*tensor.Tensor, limit int) (*plan, error) {
 }
 
 // newPlan infers the shapes and lays out the memory.
-func (p *Program) newPlan(shapes []tensor.Shape, limit int) (*plan, error) {
+func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int) (*plan, error) {
 	g := p.g
 	if limit == 0 {
 		limit = p.limit(shapes)
@@ -99,6 +100,9 @@ func (p *Program) newPlan(shapes []tensor.Shape, limit int) (*plan, error) {
 		pl.root[i] = graph.Value(i)
 	}
 	for _, n := range g.Nodes {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		r, err := inf.node(n)
 		if err != nil {
 			return nil, fmt.Errorf("exec: %w", err)

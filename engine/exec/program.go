@@ -111,7 +111,7 @@ type PanicError struct {
 func (e *PanicError) Error() string { return fmt.Sprintf("internal error: %v", e.Value) }
 
 // Run feeds the inputs of the graph in their order and returns the fetched values, which are valid until the next Run.
-// ctx is checked between nodes.
+// ctx is checked between nodes, also while planning.
 func (p *Program) Run(ctx context.Context, feeds []*tensor.Tensor) ([]*tensor.Tensor, error) {
 	return p.run(ctx, feeds, 0)
 }
@@ -130,7 +130,7 @@ func (p *Program) run(ctx context.Context, feeds []*tensor.Tensor, limit int) (o
 			return nil, fmt.Errorf("exec: input %q has type %v, want %v", in.Name, t.DType(), in.DType)
 		}
 	}
-	pl, err := p.planFor(feeds, limit)
+	pl, err := p.planFor(ctx, feeds, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -112,6 +112,32 @@ func (dt *depthTask) setTaps(taps []int) {
 	}
 }
 
+// depthCall is how many products a call of a depthwise kernel does at most, where its rows and columns can be cut so: some hundredths of
+// a second, in which nothing can interrupt it.
+var depthCall = 1 << 27
+
+// tapRowsShort is tapRows in calls that do not take long: no result depends on another.
+func tapRowsShort(a *rowTaps) {
+	if a.taps == 0 || a.rows*a.n*a.taps <= depthCall {
+		tapRows(a)
+		return
+	}
+	all := *a
+	step := max(64, depthCall/a.taps&^63) // columns
+	for r := range all.rows {
+		for j := 0; j < all.n; j += step {
+			preempt()
+			a.rows, a.n = 1, min(step, all.n-j)
+			a.src, a.dst = unsafe.Add(all.src, r*all.srcRow+4*j), unsafe.Add(all.dst, r*all.dstRow+4*j)
+			if all.flags&tileAdd != 0 {
+				a.add = unsafe.Add(all.add, r*all.dstRow+4*j)
+			}
+			tapRows(a)
+		}
+	}
+	*a = all
+}
+
 // slices calls f for every slice of depth, with src and dst set; each has the rows of one slice.
 func (dt *depthTask) slices(pl *planes, src, dst []float32, f func(*rowTaps)) {
 	dt.n, dt.rows = pl.rowLen, pl.runsPerSlice
@@ -190,7 +216,7 @@ func depthForward(p *parallel.Pool, cp *ConvParams, x, w []float32, epi ConvEpil
 			c := i % cp.C
 			dt.w = unsafe.Pointer(&w[c*k])
 			dt.setEpilogue(&epi, c, i*out)
-			dt.slices(&tc.planes, src, y[i*out:(i+1)*out], tapRows)
+			dt.slices(&tc.planes, src, y[i*out:(i+1)*out], tapRowsShort)
 		}
 	})
 }
@@ -256,11 +282,11 @@ func (dp *dataPlan) depth(p *parallel.Pool, cp *ConvParams, dy, w []float32, epi
 				}
 				if len(dp.phases) == 1 {
 					dt.setEpilogue(&epi, c, i*in)
-					dt.slices(&ph.planes, src, dst, tapRows)
+					dt.slices(&ph.planes, src, dst, tapRowsShort)
 					continue
 				}
 				dt.setEpilogue(&ConvEpilogue{}, c, 0)
-				dt.slices(&ph.planes, src, tmp.f, tapRows)
+				dt.slices(&ph.planes, src, tmp.f, tapRowsShort)
 				ph.spread(cp, tmp.f, dst)
 			}
 			if len(dp.phases) > 1 {

@@ -202,6 +202,7 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 	t := &ct.tile
 	for s := q0; s < q1; s += step {
 		for k0 := 0; k0 < k; k0 += kc {
+			preempt()
 			kb := min(kc, k-k0)
 			for q := s; q < min(s+step, q1); q++ {
 				j := q * width
