@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/shown"
 )
 
 // FormatError is the error of data that cannot be used as it is: a malformed file, a specification that names
@@ -22,18 +23,18 @@ type FormatError struct {
 func (e *FormatError) Error() string {
 	var b strings.Builder
 	b.WriteString("data: ")
-	b.WriteString(e.Path)
+	b.WriteString(shown.Line(e.Path, 400))
 	if e.Place != "" {
-		b.WriteString(": " + e.Place)
+		b.WriteString(": " + shown.Line(e.Place, 300))
 	}
 	if e.Problem != "" {
-		b.WriteString(": " + e.Problem)
+		b.WriteString(": " + shown.Line(e.Problem, 800))
 	}
 	if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
+		b.WriteString(": " + shown.Line(e.Err.Error(), 800))
 	}
 	if e.Remedy != "" {
-		b.WriteString(" (" + e.Remedy + ")")
+		b.WriteString(" (" + shown.Line(e.Remedy, 600) + ")")
 	}
 	return b.String()
 }

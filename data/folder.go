@@ -3,6 +3,7 @@ package data
 import (
 	"cmp"
 	"fmt"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"io/fs"
 	"maps"
 	"os"
@@ -91,7 +92,7 @@ func (f *folder) notes() []string {
 
 // some is names, and that there are more.
 func some(names []string, count int) string {
-	s := strings.Join(names, ", ")
+	s := shown.Names(names, 12)
 	if count > len(names) {
 		s += ", …"
 	}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/internal/units"
 )
 
@@ -93,7 +94,7 @@ func openImageFolder(spec Spec, o Options, _ int) (Dataset, error) {
 		return nil, malformed(spec.Path, "", "read it as masks:"+spec.Path, "the folders are pictures and their masks, not classes")
 	} else if deeper && areSplits(f.classes) {
 		return nil, malformed(spec.Path, "", "name one of them, as in imagefolder:"+filepath.Join(spec.Path, f.classes[0]),
-			"the folders %s are parts of the data, not classes", strings.Join(f.classes, ", "))
+			"the folders %s are parts of the data, not classes", shown.Names(f.classes, 12))
 	}
 	f.said = tree.notes()
 	if len(empty) > 0 && o.Classes == nil {

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/gtk-onnx/gtk/internal/shown"
 )
 
 func init() {
@@ -90,11 +92,13 @@ func pruned(list string) string {
 }
 
 // EncodeID is an id as a line of a list: the id itself, or, where a line would not bring it back (it begins with # or a quote, has blanks
-// at an end, line ends or other characters that are not printed), quoted as in Go.
+// at an end, line ends or other characters that are not printed), quoted as in Go. What a spreadsheet could take for a formula stands behind
+// an apostrophe, as by EncodeCell.
 func EncodeID(id string) string {
+	id = EncodeCell(id)
 	plain := id != "" && id[0] != '#' && id[0] != '"' && id == strings.TrimSpace(id)
-	for _, r := range id {
-		plain = plain && r != utf8.RuneError && strconv.IsPrint(r)
+	for i, r := range id {
+		plain = plain && r != utf8.RuneError && strconv.IsPrint(r) && !(strings.ContainsRune(",;", r) && formula(id[i+1:]))
 	}
 	if plain {
 		return id
@@ -111,10 +115,10 @@ func DecodeID(line string) (id string, ok bool) {
 	}
 	if s[0] == '"' {
 		if id, err := strconv.Unquote(s); err == nil {
-			return id, true
+			return DecodeCell(id), true
 		}
 	}
-	return line, true
+	return DecodeCell(line), true
 }
 
 // idIndex finds examples by what lists say.
@@ -128,13 +132,18 @@ func indexIDs(ds Dataset) idIndex {
 	return at
 }
 
-// find is the example that a line or field means: its id as it is, as EncodeID writes it, without blanks around it, or with the
+func (at idIndex) has(id string) bool { _, ok := at[id]; return ok }
+
+// find is the example that a line or field means: its id as EncodeID writes it, as it is, without blanks around it, or with the
 // backslashes of Windows.
 func (at idIndex) find(s string) (i int, ok bool) {
-	if i, ok = at[s]; ok {
+	id, ok := DecodeID(s)
+	if ok && at.has(id) && EncodeID(id) == s {
+		return at[id], true
+	}
+	if i, known := at[s]; known {
 		return i, true
 	}
-	id, ok := DecodeID(s)
 	for _, try := range []string{id, strings.TrimSpace(id), strings.ReplaceAll(strings.TrimSpace(id), `\`, "/")} {
 		if i, found := at[try]; ok && found {
 			return i, true
@@ -187,9 +196,5 @@ func parseKeep(path string, list []byte, ds Dataset) ([]int, error) {
 
 // clip cuts a string from a file to a length that fits an error message.
 func clip(s string) string {
-	const most = 80
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
+	return shown.Cut(s, 80)
 }

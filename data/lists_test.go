@@ -15,6 +15,7 @@ var oddIDs = []string{
 	"a", "#a", "# a", " a", "a ", "\ta", "a,b", "a;b", "a@b", `"a"`, `"a`, `a"b`, "'a'", `a\b`, `\`, "a/b", "a b", "é ü", "日本", "\uFEFFa",
 	"a\rb", "a\r", "a\nb", "a\x00b",
 	"\xff\xfe", "\u00a0a", "\u2028", "?a=b", "a#train", "keep:x@y", "%41", "", "🙂",
+	"=1", "'=1", "-1", "-a", "@", "a,=b", "=a\nb",
 }
 
 func TestIDsThroughLists(t *testing.T) {

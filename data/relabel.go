@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 func init() {
@@ -74,6 +75,7 @@ func relabel(path string, list io.Reader, ds Dataset, o Options) (Dataset, error
 		return nil, malformed(path, "line 1", "need the columns id and label", "columns %q", t.columns)
 	}
 	at := indexIDs(ds)
+	var lost idIndex
 	r := &relabelled{Dataset: ds, labels: map[int]int{}}
 	line := map[int]int{}
 	changed := 0
@@ -86,7 +88,16 @@ func relabel(path string, list io.Reader, ds Dataset, o Options) (Dataset, error
 			return nil, err
 		}
 		place := fmt.Sprintf("line %d", t.line)
-		i, ok := at.find(row[id])
+		i, ok := at[DecodeCell(row[id])]
+		if !ok {
+			i, ok = at.find(row[id])
+		}
+		if !ok {
+			if lost == nil {
+				lost = tableIDs(ds)
+			}
+			i, ok = lost[row[id]]
+		}
 		if !ok {
 			return nil, unknown(path, place, row[id], ds)
 		}
@@ -110,8 +121,32 @@ func relabel(path string, list io.Reader, ds Dataset, o Options) (Dataset, error
 	return r, nil
 }
 
+// tableIDs finds the examples whose ids a table does not bring back as they are: it has lost the blanks around them and the returns before
+// line breaks. Those of which two would look the same are left out.
+func tableIDs(ds Dataset) idIndex {
+	at, twice := idIndex{}, map[string]bool{}
+	for i := range ds.Len() {
+		id := ds.ID(i)
+		s := strings.TrimSpace(strings.ReplaceAll(EncodeCell(id), "\r\n", "\n"))
+		if s == id {
+			continue
+		}
+		twice[s] = twice[s] || at.has(s)
+		at[s] = i
+	}
+	for s := range twice {
+		if twice[s] {
+			delete(at, s)
+		}
+	}
+	return at
+}
+
 // decided is the class that a decision names: by its name, else by its number.
 func decided(path, place, s string, classes []string) (int, error) {
+	if c := slices.Index(classes, DecodeCell(s)); c >= 0 {
+		return c, nil
+	}
 	c, err := classIndex(path, place, s, classes)
 	if err == nil {
 		return c, nil

@@ -176,7 +176,7 @@ func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto, types 
 
 // function puts the nodes of f in the place of np.
 func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionProto, in []graph.Value) error {
-	where := fmt.Sprintf("node %q (%s)", np.GetName(), np.GetOpType())
+	where := label(np, np.GetOpType())
 	if im.depth++; im.depth > maxDepth {
 		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: functions call each other more than %d deep", where,
 			maxDepth)})

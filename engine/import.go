@@ -8,6 +8,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -255,7 +256,7 @@ func sorted(s *scope, nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 		for i, n := range nodes {
 			if pending[i] > 0 {
 				return nil, fmt.Errorf("engine: %w",
-					&onnx.FormatError{Msg: fmt.Sprintf("node %q (%s) is on a cycle", n.GetName(), n.GetOpType())})
+					&onnx.FormatError{Msg: label(n, n.GetOpType()) + " is on a cycle"})
 			}
 		}
 	}
@@ -289,7 +290,7 @@ func (im *importer) spec(domain, name string) (*graph.Spec, string) {
 // node adds one node, or what the function of that name is made of.
 func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	domain, name := domainOf(np.GetDomain()), np.GetOpType()
-	where := fmt.Sprintf("node %q (%s)", np.GetName(), name)
+	where := label(np, name)
 	if im.left--; im.left < 0 {
 		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: where + ": functions expand to too many nodes"})
 	}
@@ -523,4 +524,9 @@ func ioOf(vi *onnxpb.ValueInfoProto) (IO, error) {
 		}
 	}
 	return io, nil
+}
+
+// label is how messages name a node of the file.
+func label(n *onnxpb.NodeProto, op string) string {
+	return fmt.Sprintf("node %s (%s)", shown.Quote(n.GetName()), shown.Name(op))
 }

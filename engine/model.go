@@ -14,6 +14,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/engine/rewrite"
 	"github.com/gtk-onnx/gtk/internal/parallel"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -29,7 +30,7 @@ type IO struct {
 // String is for example `input float32[N,3,224,224]`.
 func (io IO) String() string {
 	if io.Dims == nil {
-		return fmt.Sprintf("%s %v[...]", io.Name, io.DType)
+		return fmt.Sprintf("%s %v[...]", shown.Name(io.Name), io.DType)
 	}
 	var d []string
 	for _, x := range io.Dims {
@@ -37,12 +38,12 @@ func (io IO) String() string {
 		case x.Size >= 0:
 			d = append(d, fmt.Sprint(x.Size))
 		case x.Symbol != "":
-			d = append(d, x.Symbol)
+			d = append(d, shown.Name(x.Symbol))
 		default:
 			d = append(d, "?")
 		}
 	}
-	return fmt.Sprintf("%s %v[%s]", io.Name, io.DType, strings.Join(d, ","))
+	return fmt.Sprintf("%s %v[%s]", shown.Name(io.Name), io.DType, shown.Line(strings.Join(d, ","), 200))
 }
 
 // Model is a loaded model. It is safe for concurrent reading; sessions that train it are not concurrent with others.
@@ -77,7 +78,7 @@ type UnsupportedError struct{ Missing []Missing }
 // Error names each operator once, with its nodes.
 func (e *UnsupportedError) Error() string {
 	var lines []string
-	count := map[string]int{}
+	count, first := map[string]int{}, map[string]string{}
 	for _, m := range e.Missing {
 		if m.Why == "" {
 			continue
@@ -86,19 +87,19 @@ func (e *UnsupportedError) Error() string {
 		if m.Domain != "" {
 			op = m.Domain + "." + op
 		}
-		line := fmt.Sprintf("%s (opset %d): %s", op, m.Opset, m.Why)
+		line := fmt.Sprintf("%s (opset %d): %s", shown.Name(op), m.Opset, shown.Line(m.Why, 400))
 		if count[line] == 0 {
-			lines = append(lines, line)
+			lines, first[line] = append(lines, line), m.Node
 		}
 		count[line]++
 	}
+	const most = 12
 	for i, l := range lines {
-		for _, m := range e.Missing {
-			if m.Why != "" && strings.Contains(l, m.Why) && strings.Contains(l, m.Op) {
-				lines[i] += fmt.Sprintf("; first at node %q, %d in all", m.Node, count[l])
-				break
-			}
+		if i == most && len(lines) > most+1 {
+			lines = append(lines[:most], fmt.Sprintf("and %d more", len(lines)-most))
+			break
 		}
+		lines[i] += fmt.Sprintf("; first at node %s, %d in all", shown.Quote(first[l]), count[l])
 	}
 	return "engine: the model needs what this engine does not have: " + strings.Join(lines, " | ")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -30,11 +31,11 @@ func formulaValues(m *engine.Model, f *Formula) ([]graph.Value, error) {
 		v := valueOf(m, name)
 		if v == 0 {
 			return nil, fmt.Errorf("explain: objective %q: the model has no output %q%s; its outputs are %s", f, name,
-				didYouMean(name, names), strings.Join(described, ", "))
+				didYouMean(name, names), shown.Names(described, 12))
 		}
 		if !isReal(m.Graph().Info(v).DType) {
 			return nil, fmt.Errorf("explain: objective %q: %q is %v, which has no gradient; the outputs are %s", f, name,
-				m.Graph().Info(v).DType, strings.Join(described, ", "))
+				m.Graph().Info(v).DType, shown.Names(described, 12))
 		}
 		out = append(out, v)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -237,7 +238,7 @@ func (t *terrain) named(name string) (graph.Value, error) {
 	case 1:
 		return v, nil
 	}
-	return 0, fmt.Errorf("explain: layer %q: two or more nodes are called so; name the tensor: %s", name, strings.Join(outs, ", "))
+	return 0, fmt.Errorf("explain: layer %q: two or more nodes are called so; name the tensor: %s", name, shown.Names(outs, 12))
 }
 
 // last are the names of the last layers, for messages.
@@ -249,7 +250,7 @@ func (t *terrain) last() string {
 	if len(names) == 0 {
 		return "no tensor of this model"
 	}
-	return strings.Join(names[max(0, len(names)-5):], ", ")
+	return shown.Names(names[max(0, len(names)-5):], 12)
 }
 
 // tokenGrid is the grid of positions of the last layer that has one.

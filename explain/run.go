@@ -3,10 +3,10 @@ package explain
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/feed"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -71,7 +71,7 @@ func (b batching) examples(feeds map[string]*tensor.Tensor) (map[string]*tensor.
 	for name := range feeds {
 		if !slices.Contains(names, name) {
 			return nil, 0, fmt.Errorf("explain: the model has no input %q%s; its inputs are %s", name, didYouMean(name, names),
-				strings.Join(names, ", "))
+				shown.Names(names, 12))
 		}
 	}
 	return out, max(n, 1), nil

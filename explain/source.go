@@ -8,6 +8,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -127,12 +128,12 @@ func chooseSource(m *engine.Model, name string, shapes map[string]tensor.Shape, 
 			return source{}, fmt.Errorf("explain: input %q has no gradient: nothing real is made of it alone", name)
 		}
 		return source{}, fmt.Errorf("explain: the model has no input %q%s; its inputs are %s", name, didYouMean(name, names),
-			strings.Join(names, ", "))
+			shown.Names(names, 12))
 	}
 	all = slices.DeleteFunc(all, func(s source) bool { return !relevant(s.at) })
 	if len(all) == 0 {
 		return source{}, fmt.Errorf("explain: no input of the model (%s) can be differentiated by: "+
-			"the score depends on none that is real, cast to real or looked up in an embedding", strings.Join(names, ", "))
+			"the score depends on none that is real, cast to real or looked up in an embedding", shown.Names(names, 12))
 	}
 	rank := func(s source) (mask bool, size int, tokens bool) {
 		return strings.Contains(strings.ToLower(s.io.Name), "mask"), shapes[s.io.Name].Len(), s.kind == KindTokens

@@ -10,6 +10,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -178,10 +179,10 @@ func (e *Explainer) chooseOutput(m *engine.Model, name string) (graph.Value, err
 	if name == "" {
 		if len(fit) == 0 {
 			return 0, fmt.Errorf("explain: no output of the model (%s) is a real number that depends on an input",
-				strings.Join(names, ", "))
+				shown.Names(names, 12))
 		}
 		if name = fit[0]; len(fit) > 1 {
-			e.warn(fmt.Sprintf("the model has outputs %s: the first, %q, is explained", strings.Join(fit, ", "), name))
+			e.warn(fmt.Sprintf("the model has outputs %s: the first, %q, is explained", shown.Names(fit, 12), name))
 		}
 	}
 	h, v, err := scoreOf(m, name)
@@ -190,7 +191,7 @@ func (e *Explainer) chooseOutput(m *engine.Model, name string) (graph.Value, err
 	}
 	if !slices.Contains(fit, name) {
 		return 0, fmt.Errorf("explain: output %q is no real number that depends on an input: choose one of %s", name,
-			strings.Join(fit, ", "))
+			shown.Names(fit, 12))
 	}
 	if e.c.Objective.Kind == OutputValue && h.Activation != "" { // what it is after the activation
 		w := valueOf(m, name)

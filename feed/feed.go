@@ -14,6 +14,7 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -38,15 +39,18 @@ func (e *UnboundError) Error() string {
 	if e.Beside != "" {
 		have = fmt.Sprintf("x can feed one input, such as %s", e.Beside)
 	} else if len(e.Arrays) > 0 {
-		have = "no input takes the data's " + strings.Join(e.Arrays, ", ")
+		have = "no input takes the data's " + shown.Names(e.Arrays, 12)
 	}
 	also := ""
 	for _, io := range e.More {
-		also += fmt.Sprintf(", nor for %v", io)
+		if also += fmt.Sprintf(", nor for %v", io); len(also) > 800 {
+			also += " …"
+			break
+		}
 	}
-	return fmt.Sprintf("nothing is given for input %v%s; %s: name an array of the data %q (npz), give --input %[4]s=COLUMN,… (csv) or a "+
-		"constant, --set %[4]s=1",
-		e.Input, also, have, e.Input.Name)
+	return fmt.Sprintf("nothing is given for input %v%s; %s: name an array of the data %s (npz), give --input %s=COLUMN,… (csv) or a "+
+		"constant, --set %[5]s=1",
+		e.Input, also, have, shown.Quote(e.Input.Name), shown.Name(e.Input.Name))
 }
 
 // source is what an input gets.
@@ -164,7 +168,7 @@ func unknown(flag, name string, names []string) error {
 	if near := registry.Suggest(name, names); len(near) > 0 {
 		hint = fmt.Sprintf(" (did you mean %q?)", near[0])
 	}
-	return fmt.Errorf("%s %s: the model has no such input%s; it has %s", flag, name, hint, strings.Join(names, ", "))
+	return fmt.Errorf("%s %s: the model has no such input%s; it has %s", flag, name, hint, shown.Names(names, 12))
 }
 
 func unknownArray(input, name string, arrays []string) error {
@@ -172,7 +176,7 @@ func unknownArray(input, name string, arrays []string) error {
 	if near := registry.Suggest(name, arrays); len(near) > 0 {
 		hint = fmt.Sprintf(" (did you mean %q?)", near[0])
 	}
-	return fmt.Errorf("--input %s=%s: the data has no such array%s; it has %s", input, name, hint, strings.Join(arrays, ", "))
+	return fmt.Errorf("--input %s=%s: the data has no such array%s; it has %s", input, name, hint, shown.Names(arrays, 12))
 }
 
 // like is the array of an input: that of its name, or the only one whose name differs in case and punctuation alone.

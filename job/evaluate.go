@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/train"
 )
@@ -156,7 +156,7 @@ func knownColumns(ds data.Dataset, names []string) error {
 		case len(near) > 0:
 			return usagef("--group-by %s: there is no such column; did you mean %s?", n, near[0])
 		default:
-			return usagef("--group-by %s: there is no such column; there are %s", n, strings.Join(have, ", "))
+			return usagef("--group-by %s: there is no such column; there are %s", n, shown.Names(have, 12))
 		}
 	}
 	return nil

@@ -14,6 +14,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -51,7 +52,7 @@ func assignFiles(l *Model, words []string) ([]inputFiles, error) {
 			feeds[i].files = append(feeds[i].files, file)
 		case ok && err != nil:
 			return nil, usagef("--input %s: the model has no input %q%s; it has %s", w, name, registry.Hint(name, names),
-				strings.Join(names, ", "))
+				shown.Names(names, 12))
 		default:
 			unnamed = append(unnamed, w)
 		}
@@ -77,7 +78,7 @@ func assignFiles(l *Model, words []string) ([]inputFiles, error) {
 			feeds[i].files = []string{unnamed[k]}
 		}
 	default:
-		return nil, usagef("the model has the inputs %s: say which file is which, --input %s=FILE", strings.Join(names, ", "), names[0])
+		return nil, usagef("the model has the inputs %s: say which file is which, --input %s=FILE", shown.Names(names, 12), names[0])
 	}
 	var missing []string
 	for _, f := range feeds {
@@ -86,7 +87,7 @@ func assignFiles(l *Model, words []string) ([]inputFiles, error) {
 		}
 	}
 	if len(missing) > 0 {
-		return nil, usagef("nothing is given for input %s; use --input NAME=FILE", strings.Join(missing, "; "))
+		return nil, usagef("nothing is given for input %s; use --input NAME=FILE", shown.Names(missing, 12))
 	}
 	return feeds, nil
 }
@@ -149,7 +150,7 @@ func readTensors(path, name string) (*tensor.Tensor, error) {
 	if len(arrays) == 1 {
 		return arrays[0].Tensor, nil
 	}
-	return nil, badInput(fmt.Errorf("%s has no array %q; it has %s", path, name, strings.Join(names, ", ")))
+	return nil, badInput(fmt.Errorf("%s has no array %q; it has %s", path, name, shown.Names(names, 12)))
 }
 
 func isNumber(s string) bool {

@@ -199,20 +199,24 @@ func (s *csvSink) write(r *predictedRow) error {
 	}
 	if !s.headed {
 		s.headed = true
-		if err := s.w.Write(s.p.columns); err != nil {
+		head := make([]string, len(s.p.columns))
+		for i, c := range s.p.columns {
+			head[i] = data.EncodeCell(c)
+		}
+		if err := s.w.Write(head); err != nil {
 			return err
 		}
 	}
-	row := []string{r.id}
+	row := []string{data.EncodeCell(r.id)}
 	if s.p.truth {
-		row = append(row, r.label)
+		row = append(row, data.EncodeCell(r.label))
 	}
 	switch s.p.t.Kind {
 	case task.Regression:
 	case task.Multilabel:
-		row = append(row, strings.Join(r.labels, "|"))
+		row = append(row, data.EncodeCell(strings.Join(r.labels, "|")))
 	default:
-		row = append(row, s.p.t.ClassName(r.class[0]), formatNumber(r.prob[0]))
+		row = append(row, data.EncodeCell(s.p.t.ClassName(r.class[0])), formatNumber(r.prob[0]))
 	}
 	for _, v := range r.all {
 		row = append(row, formatNumber(v))

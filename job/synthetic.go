@@ -13,6 +13,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -44,7 +45,7 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 		name, text, ok := strings.Cut(w, "=")
 		if !ok {
 			if len(out) != 1 {
-				return nil, usagef("--input %s: want NAME=SHAPE; the model has the inputs %s", w, strings.Join(names, ", "))
+				return nil, usagef("--input %s: want NAME=SHAPE; the model has the inputs %s", w, shown.Names(names, 12))
 			}
 			name, text = names[0], w
 		}
@@ -56,7 +57,7 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 		}
 		if at < 0 {
 			return nil, usagef("--input %s: the model has no input %q%s; it has %s", w, name, registry.Hint(name, names),
-				strings.Join(names, ", "))
+				shown.Names(names, 12))
 		}
 		if err := out[at].set(text); err != nil {
 			return nil, err
@@ -115,7 +116,7 @@ func chosenSizes(m *engine.Model, words []string, batch int, err error) error {
 		return err
 	}
 	return fmt.Errorf("%w; the model leaves sizes of its inputs open and gtk chose %s: give others with --input NAME=SHAPE", err,
-		strings.Join(open, ", "))
+		shown.Names(open, 12))
 }
 
 // set reads the shape, type, file or number of an input.

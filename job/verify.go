@@ -9,10 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -166,9 +166,9 @@ func find(ts []tensor.Named, name string, k int) *tensor.Tensor {
 func namesOf(ts []tensor.Named) string {
 	var s []string
 	for _, t := range ts {
-		s = append(s, strconv.Quote(t.Name))
+		s = append(s, t.Name)
 	}
-	return strings.Join(s, ", ")
+	return shown.Quoted(s, 12)
 }
 
 // readGolden reads the case in dir, or the cases in its folders.
@@ -240,10 +240,10 @@ func (r *VerifyReport) models(ctx context.Context, c VerifyConfig, a, b *Model) 
 		return s
 	}
 	if x, y := names(a.Inputs()), names(b.Inputs()); !slices.Equal(x, y) {
-		diff = append(diff, fmt.Sprintf("inputs %s and %s", strings.Join(x, ", "), strings.Join(y, ", ")))
+		diff = append(diff, fmt.Sprintf("inputs %s and %s", shown.Names(x, 12), shown.Names(y, 12)))
 	}
 	if x, y := names(a.Outputs()), names(b.Outputs()); !slices.Equal(x, y) {
-		diff = append(diff, fmt.Sprintf("outputs %s and %s", strings.Join(x, ", "), strings.Join(y, ", ")))
+		diff = append(diff, fmt.Sprintf("outputs %s and %s", shown.Names(x, 12), shown.Names(y, 12)))
 	}
 	if len(diff) > 0 {
 		return badInput(fmt.Errorf("the models have different %s", strings.Join(diff, "; ")))

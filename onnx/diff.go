@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 	"google.golang.org/protobuf/proto"
@@ -33,13 +34,14 @@ type Change struct {
 
 // String is one line.
 func (c Change) String() string {
+	path, a, b := shown.Line(c.Path, 400), shown.Line(c.A, 400), shown.Line(c.B, 400)
 	switch {
 	case c.A == "":
-		return fmt.Sprintf("+ %s: %s", c.Path, c.B)
+		return fmt.Sprintf("+ %s: %s", path, b)
 	case c.B == "":
-		return fmt.Sprintf("- %s: %s", c.Path, c.A)
+		return fmt.Sprintf("- %s: %s", path, a)
 	}
-	return fmt.Sprintf("~ %s: %s → %s", c.Path, c.A, c.B)
+	return fmt.Sprintf("~ %s: %s → %s", path, a, b)
 }
 
 // Empty reports whether the models are the same.
@@ -258,7 +260,7 @@ func scalar(v protoreflect.Value) string {
 func summary(m protoreflect.Message) string {
 	switch x := m.Interface().(type) {
 	case *onnxpb.NodeProto:
-		return fmt.Sprintf("%s(%s) → %s", x.GetOpType(), strings.Join(x.GetInput(), ", "), strings.Join(x.GetOutput(), ", "))
+		return fmt.Sprintf("%s(%s) → %s", x.GetOpType(), shown.Names(x.GetInput(), 12), shown.Names(x.GetOutput(), 12))
 	case *onnxpb.TensorProto:
 		return fmt.Sprintf("%v%v", tensor.DType(x.GetDataType()), x.GetDims())
 	case *onnxpb.AttributeProto:

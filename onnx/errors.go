@@ -1,6 +1,10 @@
 package onnx
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/shown"
+)
 
 // A FormatError reports that the input is not valid ONNX.
 type FormatError struct {
@@ -29,11 +33,11 @@ func errorText(file, where, msg string) string {
 	b.WriteString("onnx: ")
 	for _, s := range []string{file, where} {
 		if s != "" {
-			b.WriteString(s)
+			b.WriteString(shown.Line(s, 600))
 			b.WriteString(": ")
 		}
 	}
-	b.WriteString(msg)
+	b.WriteString(shown.Line(msg, 1200))
 	return b.String()
 }
 

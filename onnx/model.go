@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -247,7 +248,7 @@ func (m *Model) Clone() *Model {
 func nodeName(n *onnxpb.NodeProto) string {
 	name := n.GetName()
 	if name == "" && len(n.GetOutput()) > 0 {
-		return fmt.Sprintf("node of output %q (%s)", n.GetOutput()[0], n.GetOpType())
+		return fmt.Sprintf("node of output %s (%s)", shown.Quote(n.GetOutput()[0]), shown.Name(n.GetOpType()))
 	}
-	return fmt.Sprintf("node %q (%s)", name, cmp.Or(n.GetOpType(), "no operator"))
+	return fmt.Sprintf("node %s (%s)", shown.Quote(name), cmp.Or(shown.Name(n.GetOpType()), "no operator"))
 }

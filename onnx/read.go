@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
 
@@ -154,5 +155,5 @@ func folderError(path string) error {
 	case n > 5:
 		return fmt.Errorf("onnx: %s is a folder; give one of the %d .onnx files in it", path, n)
 	}
-	return fmt.Errorf("onnx: %s is a folder; give the .onnx file in it: %s", path, strings.Join(models, ", "))
+	return fmt.Errorf("onnx: %s is a folder; give the .onnx file in it: %s", path, shown.Names(models, 12))
 }

@@ -12,7 +12,8 @@ import (
 )
 
 // WriteCSV writes id, label, mean, std and rank of every example in the order of the data set, rank 1 having the highest score; and where
-// the models choose a class, predicted and probability.
+// the models choose a class, predicted and probability. Ids and classes that a spreadsheet could take for formulas stand behind an
+// apostrophe (data.EncodeCell).
 func (s *Scores) WriteCSV(w io.Writer, classes []string) error {
 	rank := make([]int, len(s.IDs))
 	for k, i := range s.Order() {
@@ -29,12 +30,12 @@ func (s *Scores) WriteCSV(w io.Writer, classes []string) error {
 		case y < 0:
 			return ""
 		case y < len(classes):
-			return classes[y]
+			return data.EncodeCell(classes[y])
 		}
 		return strconv.Itoa(y)
 	}
 	for i, id := range s.IDs {
-		row := []string{id, name(s.Labels[i]), format(s.Mean[i]), format(s.Std[i]), strconv.Itoa(rank[i])}
+		row := []string{data.EncodeCell(id), name(s.Labels[i]), format(s.Mean[i]), format(s.Std[i]), strconv.Itoa(rank[i])}
 		if s.Predicted != nil {
 			row = append(row, name(s.Predicted[i]), format(s.Probability[i]))
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/feed"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -119,7 +120,7 @@ func choose(kind Kind, forms []form, tr truth, mask tensor.Shape) (*Task, error)
 			}
 		}
 		t.Notes = append(t.Notes, fmt.Sprintf("of the model's outputs %s is used, not %s; --output chooses another", c.f.io.Name,
-			strings.Join(others, ", ")))
+			shown.Names(others, 12)))
 	}
 	return t, nil
 }

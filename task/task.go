@@ -10,6 +10,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -202,8 +203,8 @@ func (e *UnknownError) Error() string {
 	if e.remembered != "" {
 		return fmt.Sprintf("the model was trained for a %s task (its metadata say so), which does not fit: it gives %s, the data have "+
 			"%s. --task auto has the data decide. %s",
-			e.remembered, strings.Join(e.Outputs, "; "), e.Truth, e.Help)
+			e.remembered, shown.Names(e.Outputs, 12), e.Truth, e.Help)
 	}
-	return fmt.Sprintf("no task that gtk knows fits: the model gives %s, the data have %s. %s", strings.Join(e.Outputs, "; "), e.Truth,
+	return fmt.Sprintf("no task that gtk knows fits: the model gives %s, the data have %s. %s", shown.Names(e.Outputs, 12), e.Truth,
 		e.Help)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 	"google.golang.org/protobuf/proto"
 )
@@ -42,7 +43,7 @@ func (e *ResumeError) Error() string {
 func (e *ResumeError) Lines() []string {
 	var out []string
 	for _, d := range e.Differ {
-		out = append(out, fmt.Sprintf("%s was %s, is %s", d.Name, orNone(d.Was), orNone(d.Is)))
+		out = append(out, fmt.Sprintf("%s was %s, is %s", d.Name, shown.Line(orNone(d.Was), 200), shown.Line(orNone(d.Is), 200)))
 	}
 	return out
 }

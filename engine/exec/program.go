@@ -15,6 +15,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/parallel"
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -95,7 +96,7 @@ func (e *NodeError) Error() string {
 			s += " " + in
 		}
 	}
-	return s + ": " + e.Err.Error()
+	return shown.Line(s, 1200) + ": " + shown.Line(e.Err.Error(), 1200)
 }
 
 // Unwrap is the reason.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/shown"
 )
 
 // Error collects, by node, why a graph cannot be differentiated.
@@ -25,7 +26,12 @@ type NodeError struct {
 // Error lists all nodes, and says what to do.
 func (e *Error) Error() string {
 	var nodes []string
-	for _, n := range e.Nodes {
+	const most = 12
+	for i, n := range e.Nodes {
+		if i == most && len(e.Nodes) > most+1 {
+			nodes = append(nodes, fmt.Sprintf("and %d more nodes", len(e.Nodes)-most))
+			break
+		}
 		s := ""
 		for _, w := range n.Within {
 			s += w.Label() + ": "
@@ -45,7 +51,7 @@ func actors(names []string) string {
 	const few = 3
 	var quoted []string
 	for _, n := range names[:min(few, len(names))] {
-		quoted = append(quoted, fmt.Sprintf("%q", n))
+		quoted = append(quoted, shown.Quote(n))
 	}
 	list, verb := strings.Join(quoted, ", "), "act"
 	if len(names) > few {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -103,7 +104,7 @@ func (s *Spec) DecodeAttrs(in Attrs) (any, error) {
 	}
 	if len(unknown) > 0 {
 		slices.Sort(unknown)
-		return nil, fmt.Errorf("attribute %s is not one that %s has", strings.Join(unknown, ", "), s.Name)
+		return nil, fmt.Errorf("attribute %s is not one that %s has", shown.Names(unknown, 12), s.Name)
 	}
 	return p.Interface(), nil
 }

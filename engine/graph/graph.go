@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -67,9 +68,9 @@ func (n *Node) Label() string {
 		op = n.Op.Domain + "." + op
 	}
 	if n.Name == "" && n.For != nil {
-		return fmt.Sprintf("node #%d (%s) for %s", n.ID, op, n.For.Label())
+		return fmt.Sprintf("node #%d (%s) for %s", n.ID, shown.Name(op), n.For.Label())
 	}
-	return fmt.Sprintf("node %q (%s)", n.Name, op)
+	return fmt.Sprintf("node %s (%s)", shown.Quote(n.Name), shown.Name(op))
 }
 
 // Graph is a list of nodes in an order in which each value is defined before it is used.
