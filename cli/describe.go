@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 )
@@ -21,12 +22,8 @@ func (e *env) printDescription(d *job.Description) error {
 	if d.Producer != "" {
 		t.row("producer", d.Producer)
 	}
-	for _, io := range d.Inputs {
-		t.row("input", io.Name+"  "+io.Text)
-	}
-	for _, io := range d.Outputs {
-		t.row("output", io.Name+"  "+io.Text)
-	}
+	t.rows(e, len(d.Inputs), func(i int) { t.row("input", shown.Name(d.Inputs[i].Name)+"  "+d.Inputs[i].Text) })
+	t.rows(e, len(d.Outputs), func(i int) { t.row("output", shown.Name(d.Outputs[i].Name)+"  "+d.Outputs[i].Text) })
 	if d.Batch != nil {
 		t.row("batch", batchText(d.Batch))
 	}
@@ -67,7 +64,8 @@ func (e *env) printDescription(d *job.Description) error {
 	e.printf("\noperators\n")
 	t = e.newTable(1)
 	t.row("", "count", "runs", "gradient")
-	for _, o := range d.Ops {
+	t.rows(e, len(d.Ops), func(i int) {
+		o := d.Ops[i]
 		name := o.Op
 		if o.Domain != "ai.onnx" {
 			name = o.Domain + "." + o.Op
@@ -76,8 +74,8 @@ func (e *env) printDescription(d *job.Description) error {
 		if o.HasNone && !o.Gradient {
 			g = "-"
 		}
-		t.row(name, o.Count, yes(o.Forward), g)
-	}
+		t.row(shown.Name(name), o.Count, yes(o.Forward), g)
+	})
 	if err := t.flush(); err != nil {
 		return err
 	}

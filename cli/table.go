@@ -28,6 +28,18 @@ func newTable(w io.Writer, right ...int) *table {
 	return t
 }
 
+// rows adds a row for each of n things, by one; of very many the first, and how many there are more, unless all are asked for.
+func (t *table) rows(e *env, n int, one func(i int)) {
+	const most = 100
+	for i := range n {
+		if i == most && n > most+1 && !e.Verbose {
+			t.row(fmt.Sprintf("… and %d more; --verbose lists all", n-most))
+			return
+		}
+		one(i)
+	}
+}
+
 // mostInCell is how many characters of a cell are printed.
 const mostInCell = 400
 
@@ -53,6 +65,7 @@ func (e *env) columns() int {
 // wrapped prints a paragraph, its lines cut between words for the terminal and indented.
 func (e *env) wrapped(indent, text string) {
 	width := e.columns()
+	text = shown.Line(text, mostInLine)
 	line := indent
 	for _, word := range strings.Fields(text) {
 		if width > 0 && len(line) > len(indent) && len([]rune(line))+1+len([]rune(word)) > width {
