@@ -34,6 +34,14 @@ func (s stream) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// rows is standard output for a csv: as it is for programs, to be looked at on a terminal.
+func (e *env) rows() io.Writer {
+	if isTerminal(e.Stdout) {
+		return people{e.Stdout}
+	}
+	return stream{e.Stdout}
+}
+
 // mostInLine is how many characters of one argument are printed.
 const mostInLine = 1500
 

@@ -106,7 +106,7 @@ func (e *env) predict(ctx context.Context, c *ucli.Context, spec string) error {
 		if e.JSON {
 			return usagef("gtk run --data: --json needs a file for the predictions: give -o FILE.csv, FILE.jsonl or FILE.npz")
 		}
-		cfg.Out, cfg.W = "", stream{e.Stdout}
+		cfg.Out, cfg.W = "", e.rows()
 	}
 	r, err := job.Predict(ctx, cfg, e.reporter())
 	if err != nil || cfg.Out == "" {

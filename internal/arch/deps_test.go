@@ -23,7 +23,7 @@ tensor: internal/shown internal/memory internal/regular
 internal/parallel:
 internal/registry:
 internal/options: internal/registry
-internal/report:
+internal/report: internal/shown
 internal/units:
 internal/whole:
 internal/interrupt:

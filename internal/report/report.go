@@ -12,6 +12,8 @@ import (
 	"html/template"
 	"io"
 	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/shown"
 )
 
 // Report is a page.
@@ -99,7 +101,7 @@ func execute(name string, data any) (template.HTML, error) {
 	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
 		return "", fmt.Errorf("report: %w", err)
 	}
-	return template.HTML(b.String()), nil
+	return template.HTML(shown.Text(b.String())), nil // overrides of the direction of writing would reach beyond the names that have them
 }
 
 // Write renders the page.
