@@ -21,7 +21,7 @@ import (
 )
 
 // promptly is how long a command may take to end after a signal. It is told 300 ms; the machine of a test has more to do.
-const promptly = 1500 * time.Millisecond
+const promptly = 3 * time.Second
 
 // started is a program that runs, with what it says.
 type started struct {

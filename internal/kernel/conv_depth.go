@@ -112,27 +112,38 @@ func (dt *depthTask) setTaps(taps []int) {
 	}
 }
 
-// depthCall is how many products a call of a depthwise kernel does at most, where its rows and columns can be cut so: some hundredths of
-// a second, in which nothing can interrupt it.
-var depthCall = 1 << 27
+// depthCall is how many products a call of a depthwise kernel does at most, some thousandths of a second, in which nothing can interrupt
+// it. More is cut by rows and columns, which do not depend on each other, and by depthTaps taps, whose sums are added up.
+var depthCall, depthTaps = 1 << 22, 1 << 16
 
-// tapRowsShort is tapRows in calls that do not take long: no result depends on another.
+// tapRowsShort is tapRows in calls that do not take long.
 func tapRowsShort(a *rowTaps) {
 	if a.taps == 0 || a.rows*a.n*a.taps <= depthCall {
 		tapRows(a)
 		return
 	}
 	all := *a
-	step := max(64, depthCall/a.taps&^63) // columns
+	a.rows = 1
+	step := max(64, depthCall/min(a.taps, depthTaps)&^63) // columns
 	for r := range all.rows {
 		for j := 0; j < all.n; j += step {
-			preempt()
-			a.rows, a.n = 1, min(step, all.n-j)
-			a.src, a.dst = unsafe.Add(all.src, r*all.srcRow+4*j), unsafe.Add(all.dst, r*all.dstRow+4*j)
-			if all.flags&tileAdd != 0 {
-				a.add = unsafe.Add(all.add, r*all.dstRow+4*j)
+			a.n, a.dst = min(step, all.n-j), unsafe.Add(all.dst, r*all.dstRow+4*j)
+			for t := 0; t < all.taps; t += depthTaps {
+				preempt()
+				a.taps, a.src = min(depthTaps, all.taps-t), unsafe.Add(all.src, r*all.srcRow+4*j)
+				a.off, a.w = unsafe.Add(all.off, 8*t), unsafe.Add(all.w, 4*t)
+				a.flags, a.bias = all.flags&^tileClip, all.bias
+				if all.flags&tileAdd != 0 {
+					a.add = unsafe.Add(all.add, r*all.dstRow+4*j)
+				}
+				if t > 0 { // to what is there
+					a.flags, a.bias, a.add = tileAdd, 0, a.dst
+				}
+				if t+a.taps == all.taps {
+					a.flags |= all.flags & tileClip
+				}
+				tapRows(a)
 			}
-			tapRows(a)
 		}
 	}
 	*a = all
