@@ -2,11 +2,15 @@ package cli_test
 
 import (
 	"archive/zip"
+	"bytes"
+	"encoding/csv"
 	"image"
 	"image/png"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -125,6 +129,47 @@ func evilData(t *testing.T, dir string) (specs []string) {
 		"keep:"+write("keep"+evil+".txt", "\"a\\x1b\"\n"+evil+"\n")+"@csv:"+filepath.Join(dir, "good.csv"))
 }
 
+// checkEvilFiles looks at what was written for people: pages show no more than the terminal, and no cell of a csv is a formula.
+func checkEvilFiles(t *testing.T, dir string) {
+	pages, cells := 0, 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		switch filepath.Ext(path) {
+		case ".html":
+			pages++
+			if at := bytes.IndexFunc(b, func(r rune) bool { return r != '\t' && r != '\n' && !shown.Safe(r) }); at >= 0 {
+				t.Errorf("%q holds %.200q", path, b[max(0, at-40):])
+			}
+		case ".csv":
+			rows, err := csv.NewReader(bytes.NewReader(b)).ReadAll()
+			if err != nil {
+				return err
+			}
+			for _, cell := range slices.Concat(rows...) {
+				if strings.HasPrefix(cell, "'=") {
+					cells++
+				}
+				if _, err := strconv.ParseFloat(cell, 64); err != nil && strings.IndexAny(cell, "=+-@\t\r") == 0 {
+					t.Errorf("%q holds the cell %q", path, cell)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if pages < 4 || cells < 10 {
+		t.Errorf("%d pages and %d cells that could be formulas were written", pages, cells)
+	}
+}
+
 // Nothing that came with a file, a folder or a command line gets to the terminal as it is, begins a line, or fills the screen.
 func TestEvilNames(t *testing.T) {
 	dir := t.TempDir()
@@ -213,6 +258,11 @@ func TestEvilNames(t *testing.T) {
 		{"inspect", good, "--config", filepath.Join(dir, evil)}, {"models", "new", evil, "-o", out("m")}, {"completion", evil},
 		{"inspect", good, "--progress", evil}, {"inspect", good, "--log-format", evil}, {"verify", good, "--golden", filepath.Join(dir, evil)},
 	}...)
+	defer func() {
+		if !t.Failed() {
+			checkEvilFiles(t, filepath.Join(dir, "out"))
+		}
+	}()
 	for i, args := range commands {
 		for _, form := range [][]string{nil, {"--json"}} {
 			if form != nil && i%4 > 0 {

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -123,7 +124,7 @@ func (e *env) printRun(r *job.RunReport) {
 	if len(r.Top) == 0 {
 		for _, o := range r.Values {
 			if o.Tensor.Len() <= 64 || e.Verbose {
-				e.printf("%s %s\n", o.Name, tensor.Format(o.Tensor))
+				e.printf("%s %s\n", o.Name, paragraphs(shown.Cut(tensor.Format(o.Tensor), 1<<20)))
 			}
 		}
 	}
