@@ -224,7 +224,7 @@ func (m *Model) storedSize(p *onnxpb.TensorProto) (int64, error) {
 // copyData writes the raw bytes of a tensor; external data that was not changed goes from file to file.
 func (m *Model) copyData(w io.Writer, p *onnxpb.TensorProto) error {
 	if isExternal(p) && !m.isChanged(p) {
-		f, offset, size, _, err := m.openExternal(p)
+		f, _, offset, size, _, err := m.openExternal(p)
 		if err != nil {
 			return err
 		}

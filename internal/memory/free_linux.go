@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"os"
 	"path"
+	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -18,18 +20,65 @@ func Free() (bytes int64, ok bool) {
 		}
 	}
 	least(field("/proc/meminfo", "MemAvailable:"))
-	for _, l := range []struct {
-		what  int
-		field string
-	}{{syscall.RLIMIT_AS, "VmSize:"}, {syscall.RLIMIT_DATA, "VmData:"}} {
-		var r syscall.Rlimit
-		if syscall.Getrlimit(l.what, &r) == nil && r.Cur < 1<<62 {
-			used, _ := field("/proc/self/status", l.field)
-			least(int64(r.Cur)-used, true)
-		}
+	least(room())
+	if most, ok := rlimit(syscall.RLIMIT_DATA); ok {
+		used, _ := field("/proc/self/status", "VmData:")
+		least(most-used, true)
 	}
 	least(groups())
 	return bytes, ok
+}
+
+func rlimit(what int) (most int64, ok bool) {
+	var r syscall.Rlimit
+	if syscall.Getrlimit(what, &r) != nil || r.Cur >= 1<<62 {
+		return 0, false
+	}
+	return int64(r.Cur), true
+}
+
+// limited is the limit of the address space, ulimit -v, as the process found it.
+var limited = sync.OnceValues(func() (int64, bool) { return rlimit(syscall.RLIMIT_AS) })
+
+// The Go runtime reserves the address space of its heap in pieces of arena bytes from heapAt on; beside them it needs a little for its own
+// tables. It ends the process when it gets none.
+const (
+	arena  = 64 << 20
+	heapAt = 0xc000000000
+	tables = 16 << 20
+)
+
+// room is what a limit of the address space lets the heap have beside what is in use.
+func room() (left int64, ok bool) {
+	most, ok := limited()
+	if !ok {
+		return 0, false
+	}
+	var mapped, heap int64
+	b, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return 0, false
+	}
+	for line := range bytes.Lines(b) {
+		span, _, _ := strings.Cut(string(line), " ")
+		from, to, _ := strings.Cut(span, "-")
+		lo, e1 := strconv.ParseUint(from, 16, 64)
+		hi, e2 := strconv.ParseUint(to, 16, 64)
+		if e1 != nil || e2 != nil || hi > 1<<63 {
+			continue // of the kernel
+		}
+		mapped += int64(hi - lo)
+		if lo >= heapAt && lo < heapAt+1<<40 {
+			heap += int64(hi - lo)
+		}
+	}
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(s)
+	for i := range s {
+		heap -= int64(s[i].Value.Uint64())
+	}
+	return max(0, heap) + max(0, most-mapped-tables)/arena*arena, true
 }
 
 // field is a field of a file of /proc that is in kB, in bytes.
