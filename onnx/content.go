@@ -66,8 +66,8 @@ func (m *Model) ContentID(t *onnxpb.TensorProto) any {
 	}{c, at, offset, size}
 }
 
-// ContentBytes is how much the model holds as tensors, in bytes: each tensor as the file stores it, sparse ones as their values and
-// indices, and of external data what is referred to, each byte once.
+// ContentBytes is how much the model holds as tensors and lists of numbers, in bytes: each tensor as the file stores it, sparse ones as
+// their values and indices, and of external data what is referred to, each byte once.
 func (m *Model) ContentBytes() int64 {
 	n := int64(0)
 	seen := map[content]bool{}
@@ -80,6 +80,11 @@ func (m *Model) ContentBytes() int64 {
 			n += storedBytes(r.Proto)
 		}
 	}
+	m.Walk(func(_ *onnxpb.GraphProto, node *onnxpb.NodeProto) {
+		for _, a := range node.GetAttribute() {
+			n += 8*int64(len(a.GetInts())) + 4*int64(len(a.GetFloats()))
+		}
+	})
 	for _, spans := range m.spans() {
 		for _, s := range spans {
 			n += s.to - s.from
