@@ -161,6 +161,9 @@ func globalFlags() []ucli.Flag {
 		&ucli.StringFlag{Category: common, Name: "log-format", Value: "text", Usage: "text or json", EnvVars: []string{"GTK_LOG_FORMAT"}},
 		&ucli.StringFlag{Category: common, Name: "progress", Value: "auto", Usage: "auto, plain, none or json",
 			EnvVars: []string{"GTK_PROGRESS"}},
+		&ucli.StringFlag{Category: common, Name: "max-memory",
+			Usage:   "most memory that the command may take, such as 2GiB, 800M or a number of bytes; by default a share of what the machine has free",
+			EnvVars: []string{"GTK_MAX_MEMORY"}},
 		&ucli.StringFlag{Category: common, Name: "config", Usage: "YAML file with values for flags; flags and GTK_* win",
 			EnvVars: []string{"GTK_CONFIG"}},
 	}
@@ -190,6 +193,9 @@ func (e *env) setup(c *ucli.Context) error {
 	case "auto", "plain", "none", "json":
 	default:
 		return usagef("--progress %q: want auto, plain, none or json", e.Progress)
+	}
+	if err := e.limitMemory(c.String("max-memory")); err != nil {
+		return err
 	}
 	level := slog.LevelWarn
 	if e.Verbose {

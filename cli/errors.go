@@ -52,6 +52,8 @@ type errorReport struct {
 	Kind    job.Kind `json:"kind"`
 	Code    int      `json:"code"`
 	Details []string `json:"details"`
+
+	Memory *memoryReport `json:"memory,omitempty"` // of an error for want of memory
 }
 
 // fail reports err and returns its exit code.
@@ -69,7 +71,7 @@ func (e *env) fail(err error) int {
 	}
 	if e.JSON {
 		if kind != job.KindNo {
-			b, _ := json.Marshal(errorReport{"gtk.error/1", msg, kind, code, details})
+			b, _ := json.Marshal(errorReport{"gtk.error/1", msg, kind, code, details, memoryOf(err)})
 			fmt.Fprintf(e.Stdout, "%s\n", b)
 		}
 	}

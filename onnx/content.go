@@ -53,17 +53,37 @@ func (m *Model) ContentID(t *onnxpb.TensorProto) any {
 	if !isExternal(t) {
 		return c
 	}
-	at, offset, size, _, _, err := externalRange(t)
+	if e := m.externalID(t); e != nil {
+		return struct {
+			content
+			place any
+		}{c, e}
+	}
+	return t
+}
+
+// externalID is the range of a file that t is, or where its new values are; nil when it is inside the model or malformed.
+func (m *Model) externalID(t *onnxpb.TensorProto) any {
+	if !isExternal(t) {
+		return nil
+	}
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err != nil || m.changed[t] != nil {
-		return t
+	v := m.changed[t]
+	m.mu.Unlock()
+	if v != nil {
+		return struct {
+			at *byte
+			n  int
+		}{unsafe.SliceData(v.Bytes()), len(v.Bytes())}
+	}
+	at, offset, size, _, _, err := externalRange(t)
+	if err != nil {
+		return nil
 	}
 	return struct {
-		content
 		location     string
 		offset, size int64
-	}{c, at, offset, size}
+	}{at, offset, size}
 }
 
 // ContentBytes is how much the model holds as tensors and lists of numbers, in bytes: each tensor as the file stores it, sparse ones as

@@ -86,9 +86,11 @@ func readAll(path string, o options) ([]byte, *memory.Grant, error) {
 	if st.Size() > o.maxBytes {
 		return nil, nil, tooLarge(path, st.Size(), o.maxBytes)
 	}
-	held, err := memory.Take(st.Size(), "the model "+shown.Name(path))
-	if err != nil {
-		return nil, nil, fmt.Errorf("onnx: %w", err)
+	var held *memory.Grant
+	if st.Size() >= memory.Small {
+		if held, err = memory.Take(st.Size(), "the model "+shown.Name(path)); err != nil {
+			return nil, nil, fmt.Errorf("onnx: %w", err)
+		}
 	}
 	b := make([]byte, st.Size())
 	for at := 0; at < len(b) && err == nil; at += piece {

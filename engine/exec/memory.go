@@ -211,7 +211,13 @@ func (p *Program) reserve(n int) bool {
 	if p.purse.kept+n > p.purse.limit {
 		return false
 	}
-	g, err := memory.Take(int64(n), "a constant in the form that a kernel reads")
+	const what = "a constant in the form that a kernel reads"
+	twice, err := memory.Take(2*int64(n), what) // it is made by way of another
+	if err != nil {
+		return false
+	}
+	twice.Release()
+	g, err := memory.Take(int64(n), what)
 	if err != nil {
 		return false
 	}

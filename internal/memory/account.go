@@ -48,7 +48,7 @@ func Budget() (bytes int64, chosen bool) {
 func budget() int64 {
 	if account.budget == 0 {
 		account.budget = math.MaxInt64
-		if n, ok := Free(); ok {
+		if n, ok := machine(); ok { // of a limited address space it is measured each time what is left, see room
 			account.budget = int64(share * float64(n))
 		}
 	}
@@ -142,8 +142,8 @@ func Take(n int64, what string) (*Grant, error) {
 func left(n int64) (bytes int64, hard bool) {
 	used := inUse()
 	bytes = budget() - max(account.taken, used)
-	r, ok := room()
-	if !ok && n >= 256<<20 {
+	r, piece, ok := room()
+	if r = min(r-small, piece); !ok && n >= 256<<20 {
 		r, ok = Free()
 	}
 	if r -= max(0, account.taken-used); ok && r < bytes { // granted and not yet there
@@ -151,6 +151,9 @@ func left(n int64) (bytes int64, hard bool) {
 	}
 	return max(0, bytes), hard
 }
+
+// small is what is left for all that nobody asks for, where the system ends a process that has no more.
+const small = 24 << 20
 
 // Left is how many bytes can be asked for.
 func Left() int64 {
