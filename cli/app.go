@@ -155,6 +155,9 @@ func globalFlags() []ucli.Flag {
 			EnvVars: []string{"GTK_PROGRESS"}},
 		&ucli.StringFlag{Category: common, Name: "timeout", EnvVars: []string{"GTK_TIMEOUT"},
 			Usage: "stop after this `DURATION`, as in 90s or 1h30m, with exit code 124; a training saves its checkpoint"},
+		&ucli.StringFlag{Category: common, Name: "max-memory",
+			Usage:   "most memory that the command may take, such as 2GiB, 800M or a number of bytes; by default a share of what the machine has free",
+			EnvVars: []string{"GTK_MAX_MEMORY"}},
 		&ucli.StringFlag{Category: common, Name: "config", Usage: "YAML file with values for flags; flags and GTK_* win",
 			EnvVars: []string{"GTK_CONFIG"}},
 	}
@@ -190,6 +193,9 @@ func (e *env) setup(c *ucli.Context) error {
 		return err
 	}
 	e.stop.heed(e)
+	if err := e.limitMemory(c.String("max-memory")); err != nil {
+		return err
+	}
 	level := slog.LevelWarn
 	if e.Verbose {
 		level = slog.LevelDebug

@@ -31,7 +31,8 @@ func doctorCommand(_ context.Context, e *env, c *ucli.Context) error {
 		if r.LimitMiB > 0 {
 			limit = fmt.Sprintf(", limit of the process %s", units.Size(r.LimitMiB<<20))
 		}
-		t.row("memory", fmt.Sprintf("%s, %s available%s", units.Size(r.MemoryMiB<<20), units.Size(r.AvailMiB<<20), limit))
+		t.row("memory", fmt.Sprintf("%s, %s available%s; a command may take %s (--max-memory)", units.Size(r.MemoryMiB<<20),
+			units.Size(r.AvailMiB<<20), limit, units.Size(r.BudgetMiB<<20)))
 	}
 	t.row("operators", fmt.Sprintf("%d, up to opset %d; see gtk ops", r.Operators, r.LatestOpset))
 	if err := t.flush(); err != nil {

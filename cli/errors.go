@@ -53,6 +53,8 @@ type errorReport struct {
 	Kind    job.Kind `json:"kind"`
 	Code    int      `json:"code"`
 	Details []string `json:"details"`
+
+	Memory *memoryReport `json:"memory,omitempty"` // of an error for want of memory
 }
 
 // fail reports err and returns its exit code.
@@ -76,7 +78,7 @@ func (e *env) fail(err error) int {
 			"text, ?in= and ?out= windows"
 	}
 	if e.JSON && kind != job.KindNo {
-		_ = e.emit(errorReport{"gtk.error/1", shown.Cut(msg, mostOfError), kind, code, cutAll(details, mostDetails, mostOfError)})
+		_ = e.emit(errorReport{"gtk.error/1", shown.Cut(msg, mostOfError), kind, code, cutAll(details, mostDetails, mostOfError), memoryOf(err)})
 	}
 	if kind == job.KindNo && !e.JSON {
 		return code

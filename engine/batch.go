@@ -107,6 +107,9 @@ const agreement = 1e-4
 // maxProof is the largest batch, in numbers of all inputs, that is tried for a proof: a model of larger ones is fed its own size.
 const maxProof = 1 << 25
 
+// maxProofWork is how many numbers the values of one run of a proof may be together: a model whose runs take seconds is fed its own size.
+const maxProofWork = 1 << 29
+
 // proveBatch reports whether examples give the same results alone and together, twice over with different random inputs.
 func (m *Model) proveBatch() bool {
 	numbers := 0
@@ -114,6 +117,21 @@ func (m *Model) proveBatch() bool {
 		numbers += s.Len()
 	}
 	if numbers > maxProof/(m.batch.fixed+2)*m.batch.fixed {
+		return false
+	}
+	shapes, _, err := exec.Shapes(m.g, m.declared())
+	if err != nil {
+		return false
+	}
+	work := 0
+	for _, n := range m.g.Nodes {
+		for _, v := range n.Out {
+			if v != 0 {
+				work += min(shapes[v].Len(), maxProofWork) // 1 where only a run can tell
+			}
+		}
+	}
+	if work > maxProofWork/(m.batch.fixed+2)*m.batch.fixed {
 		return false
 	}
 	p, err := m.prover()
@@ -226,7 +244,7 @@ func (p *prover) run(feeds map[string]*tensor.Tensor, lo, hi int) []*tensor.Tens
 			part[name] = rows(t, lo, hi)
 		}
 	}
-	r, err := p.s.Run(context.Background(), part)
+	r, err := p.s.Run(exec.MadeUp(context.Background()), part)
 	if err != nil {
 		return nil
 	}

@@ -54,16 +54,33 @@ type scope struct {
 	g     *graph.Graph // of f
 	b     *graph.Builder
 	names map[string]graph.Value
+	late  map[string]func() error // names what nothing looked up yet
 	outer *scope
+	im    *importer
 }
 
-func newScope(f *frame, outer *scope) *scope {
-	return &scope{f: f, g: f.g, b: graph.NewBuilder(f.g), names: map[string]graph.Value{}, outer: outer}
+func newScope(im *importer, f *frame, outer *scope) *scope {
+	return &scope{f: f, g: f.g, b: graph.NewBuilder(f.g), names: map[string]graph.Value{}, outer: outer, im: im}
 }
 
+// has reports whether s itself has a value of that name.
+func (s *scope) has(name string) bool {
+	_, now := s.names[name]
+	return now || s.late[name] != nil
+}
+
+// lookup is the value called name. Where it is a sparse tensor that cannot be had, importer.failed is set.
 func (s *scope) lookup(name string) (graph.Value, bool) {
 	if v, ok := s.names[name]; ok {
 		return v, true
+	}
+	if make := s.late[name]; make != nil {
+		delete(s.late, name)
+		if err := make(); err != nil {
+			s.im.failed = err
+			return 0, false
+		}
+		return s.names[name], true
 	}
 	if s.outer == nil {
 		return 0, false
@@ -99,6 +116,9 @@ func reads(n *onnxpb.NodeProto) map[string]bool {
 		for _, vi := range a.GetG().GetInput() {
 			own[vi.GetName()] = true
 		}
+		for _, t := range a.GetG().GetSparseInitializer() {
+			own[t.GetValues().GetName()] = true
+		}
 		for _, t := range a.GetG().GetInitializer() {
 			own[t.GetName()] = true
 		}
@@ -130,7 +150,7 @@ func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto, types 
 	}
 	defer func() { im.depth-- }()
 	g := graph.New(p.GetName())
-	s := newScope(&frame{g: g, outer: outer.f}, outer)
+	s := newScope(im, &frame{g: g, outer: outer.f}, outer)
 	formals := len(p.GetInput())
 	for i, vi := range p.GetInput() {
 		io, err := ioOf(vi)
@@ -155,6 +175,9 @@ func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto, types 
 	}
 	for _, vi := range p.GetOutput() {
 		v, ok := s.lookup(vi.GetName())
+		if im.failed != nil {
+			return nil, im.failed
+		}
 		if !ok {
 			if len(im.missing) > before {
 				continue
@@ -189,7 +212,7 @@ func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionP
 	for _, a := range np.GetAttribute() {
 		given[a.GetName()] = a
 	}
-	inner := &scope{f: s.f, g: s.g, b: s.b, names: map[string]graph.Value{}}
+	inner := &scope{f: s.f, g: s.g, b: s.b, names: map[string]graph.Value{}, im: im}
 	for i, name := range f.GetInput() {
 		if i < len(in) && in[i] != 0 {
 			inner.names[name] = in[i]
@@ -201,7 +224,7 @@ func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionP
 		im.opsets[domainOf(o.GetDomain())] = int(o.GetVersion())
 	}
 	outside := im.prefix
-	im.prefix += labelOf(np) + "/"
+	im.prefix += onnx.Brief(labelOf(np)) + "/"
 	defer func() { im.opsets, im.prefix = saved, outside }()
 	nodes := make([]*onnxpb.NodeProto, len(f.GetNode()))
 	for i, bn := range f.GetNode() {
@@ -211,6 +234,9 @@ func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionP
 			return !ok && slices.Contains(f.GetInput(), x)
 		}
 		if nodes[i] = bn; onnx.RefersToCall(bn) || slices.ContainsFunc(bn.GetInput(), absent) {
+			if err := im.spend(copied(bn)); err != nil {
+				return err
+			}
 			nodes[i] = onnx.BindAttributes(bn, given)
 		}
 		for k, x := range nodes[i].GetInput() {
@@ -230,7 +256,10 @@ func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionP
 			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the function has %d outputs", where,
 				len(f.GetOutput()))})
 		}
-		v, ok := inner.names[f.GetOutput()[i]]
+		v, ok := inner.lookup(f.GetOutput()[i])
+		if im.failed != nil {
+			return im.failed
+		}
 		if !ok {
 			if len(im.missing) > 0 {
 				continue

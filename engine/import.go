@@ -1,17 +1,18 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
+	"google.golang.org/protobuf/proto"
 )
 
 // importer turns the protobuf form of a model into a graph.
@@ -21,6 +22,7 @@ type importer struct {
 	opsets  map[string]int // by domain, of the model or of the function being expanded
 	depth   int            // of functions and bodies
 	left    int            // nodes that may still be added
+	bytes   int64          // of names and attributes that may still be copied
 	prefix  string         // of names inside the function being expanded: the calls on the way to it
 	missing []Missing
 
@@ -31,6 +33,8 @@ type importer struct {
 	own      map[*graph.Node]bool          // Identity nodes of the main graph of the file
 	other    []Untrained                   // tensors of real numbers that are no parameters
 	captured map[*graph.Body][]graph.Value // what bodies capture of the graph around them, until their node has it
+	stored   map[any]*tensor.Tensor        // contents as the engine has them, by onnx.Model.ContentID
+	failed   error                         // of a sparse tensor that was looked up
 }
 
 // origin says where the content of a parameter came from.
@@ -42,7 +46,7 @@ type origin struct {
 func newImporter(m *onnx.Model, set *graph.Set) *importer {
 	im := &importer{
 		m: m, set: set, opsets: map[string]int{}, known: map[any]*onnx.Weight{}, values: map[*onnx.Weight]graph.Value{},
-		origin: map[graph.Value]origin{}, own: map[*graph.Node]bool{},
+		origin: map[graph.Value]origin{}, own: map[*graph.Node]bool{}, stored: map[any]*tensor.Tensor{},
 	}
 	for _, w := range m.Weights() {
 		if w.Attr != nil {
@@ -60,14 +64,14 @@ func half(d tensor.DType) bool { return d == tensor.Float16 || d == tensor.BFloa
 func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error) {
 	g := graph.New(p.GetName())
 	im.main = &frame{g: g}
-	s := newScope(im.main, nil)
+	s := newScope(im, im.main, nil)
 	if err := im.initializers(s, p); err != nil {
 		return nil, nil, nil, err
 	}
 	var inputs, outputs []IO
 	for _, vi := range p.GetInput() {
-		if _, isInit := s.names[vi.GetName()]; isInit {
-			continue
+		if s.has(vi.GetName()) {
+			continue // an initializer
 		}
 		io, err := ioOf(vi)
 		if err != nil {
@@ -86,6 +90,9 @@ func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error
 	}
 	for _, vi := range p.GetOutput() {
 		v, ok := s.lookup(vi.GetName())
+		if im.failed != nil {
+			return nil, nil, nil, im.failed
+		}
 		if !ok {
 			if len(im.missing) > 0 {
 				continue
@@ -124,44 +131,87 @@ func (im *importer) widen(s *scope, v graph.Value) graph.Value {
 // initializers adds the constant tensors of p; those of real numbers become parameters of the model.
 func (im *importer) initializers(s *scope, p *onnxpb.GraphProto) error {
 	for _, tp := range p.GetInitializer() {
-		t, err := im.m.Tensor(tp)
+		t, from, err := im.tensor(tp)
 		if err != nil {
 			return fmt.Errorf("engine: initializer %q: %w", tp.GetName(), err)
 		}
-		if _, dup := s.names[tp.GetName()]; dup {
+		if s.has(tp.GetName()) {
 			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("initializer %q is defined twice", tp.GetName())})
 		}
-		im.constant(s, tp.GetName(), t, im.known[tp])
+		im.constant(s, tp.GetName(), t, from, im.known[tp])
 		if im.known[tp] == nil {
-			im.leaveOut(tp.GetName(), t, dependsOnCall)
+			im.leaveOut(tp.GetName(), from, t.Shape(), dependsOnCall)
 		}
 	}
 	for _, sp := range p.GetSparseInitializer() {
-		t, err := im.m.SparseTensor(sp)
-		if err != nil {
-			return fmt.Errorf("engine: sparse initializer %q: %w", sp.GetValues().GetName(), err)
-		}
-		im.constant(s, sp.GetValues().GetName(), t, nil)
-		im.leaveOut(sp.GetValues().GetName(), t, "it is stored sparsely")
+		im.sparse(s, sp.GetValues().GetName(), sp, fmt.Sprintf("sparse initializer %q", sp.GetValues().GetName()))
 	}
 	return nil
 }
 
+// tensor is the content of tp as the engine has it, half precision as float32, and the type that it has in the file. It is made once for
+// each content, so that what a function holds does not multiply with its calls, nor a file of weights with the names on it.
+func (im *importer) tensor(tp *onnxpb.TensorProto) (t *tensor.Tensor, from tensor.DType, err error) {
+	from = tensor.DType(tp.GetDataType())
+	id := im.m.ContentID(tp)
+	if t := im.stored[id]; t != nil {
+		return t, from, nil
+	}
+	if t, err = im.m.Tensor(tp); err == nil {
+		t, err = wide(t, tp.GetName())
+	}
+	if err != nil {
+		return nil, from, err
+	}
+	im.stored[id] = t
+	return t, from, nil
+}
+
+// wide is t, in single precision where it is in half.
+func wide(t *tensor.Tensor, name string) (*tensor.Tensor, error) {
+	if !half(t.DType()) {
+		return t, nil
+	}
+	if n := 4 * int64(t.Len()); n >= memory.Small {
+		g, err := memory.Take(n, fmt.Sprintf("the tensor %s in single precision", shown.Name(name)))
+		if err != nil {
+			return nil, err
+		}
+		defer g.Release() // it is measured from then on
+	}
+	return t.Convert(tensor.Float32)
+}
+
+// sparse names a sparse tensor in s. It stays as it is until something reads it.
+func (im *importer) sparse(s *scope, name string, sp *onnxpb.SparseTensorProto, where string) {
+	from := tensor.DType(sp.GetValues().GetDataType())
+	shape := make(tensor.Shape, len(sp.GetDims()))
+	for i, d := range sp.GetDims() {
+		shape[i] = int(d)
+	}
+	im.leaveOut(name, from, shape, "it is stored sparsely")
+	if s.late == nil {
+		s.late = map[string]func() error{}
+	}
+	s.late[name] = func() error {
+		t, err := im.m.SparseTensor(sp)
+		if err == nil {
+			t, err = wide(t, name)
+		}
+		if err != nil {
+			return fmt.Errorf("engine: %s: %w", where, err)
+		}
+		im.constant(s, name, t, from, nil)
+		return nil
+	}
+}
+
 // constant names the tensor t in s: a parameter, which lies in the main graph and is captured from there, when it is the weight w of the
-// file, else a constant.
-func (im *importer) constant(s *scope, name string, t *tensor.Tensor, w *onnx.Weight) {
+// file, else a constant. from is its type in the file.
+func (im *importer) constant(s *scope, name string, t *tensor.Tensor, from tensor.DType, w *onnx.Weight) {
 	if v, ok := im.values[w]; ok && w != nil { // of a function that is called again
 		s.names[name] = s.f.bring(v)
 		return
-	}
-	from := t.DType()
-	if half(from) {
-		wide, err := t.Convert(tensor.Float32)
-		if err != nil {
-			s.b.Fail(err)
-			return
-		}
-		t = wide
 	}
 	if w == nil {
 		s.names[name] = s.g.AddConst(name, t)
@@ -178,11 +228,11 @@ func (im *importer) constant(s *scope, name string, t *tensor.Tensor, w *onnx.We
 // dependsOnCall is why a tensor inside a function is not trained whose node is another one at each call.
 const dependsOnCall = "its node takes attributes from the call of its function"
 
-// leaveOut notes that t, of real numbers, is no parameter.
-func (im *importer) leaveOut(name string, t *tensor.Tensor, why string) {
-	switch t.DType() {
+// leaveOut notes that a tensor, if it is of real numbers, is no parameter.
+func (im *importer) leaveOut(name string, d tensor.DType, shape tensor.Shape, why string) {
+	switch d {
 	case tensor.Float32, tensor.Float64, tensor.Float16, tensor.BFloat16:
-		im.other = append(im.other, Untrained{im.prefix + name, t.DType(), t.Shape(), why})
+		im.other = append(im.other, Untrained{im.prefix + name, d, shape, why})
 	}
 }
 
@@ -300,6 +350,9 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 			continue
 		}
 		v, ok := s.lookup(x)
+		if im.failed != nil {
+			return im.failed
+		}
 		if !ok {
 			if len(im.missing) > 0 {
 				why := "" // follows from what was missing before
@@ -338,27 +391,15 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		}
 		formals = spec.FormalTypes(types)
 	}
+	if domain == "" && name == "Constant" {
+		if err := im.constantNode(s, np, where); err != nil {
+			return fmt.Errorf("engine: %s: %w", where, err)
+		}
+		return nil
+	}
 	attrs, bodies, err := im.attributes(s, np, formals)
 	if err != nil {
 		return fmt.Errorf("engine: %s: %w", where, err)
-	}
-	if domain == "" && name == "Constant" {
-		if len(np.GetOutput()) != 1 {
-			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: has %d outputs, want 1", where, len(np.GetOutput()))})
-		}
-		t, err := constantOf(attrs)
-		if err != nil {
-			return fmt.Errorf("engine: %s: %w", where, err)
-		}
-		a := np.GetAttribute()[0]
-		im.constant(s, np.GetOutput()[0], t, im.known[a])
-		switch {
-		case a.GetSparseTensor() != nil:
-			im.leaveOut(np.GetOutput()[0], t, "it is stored sparsely")
-		case im.known[a] == nil:
-			im.leaveOut(np.GetOutput()[0], t, dependsOnCall)
-		}
-		return nil
 	}
 	if spec == nil {
 		im.unsupported(np, why)
@@ -389,6 +430,9 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	for i, o := range np.GetOutput() {
 		if o == "" {
 			continue
+		}
+		if err := im.spend(len(im.prefix) + len(o)); err != nil {
+			return err
 		}
 		if w := im.widen(s, n.Out[i]); w != n.Out[i] && w != 0 {
 			s.g.Rename(w, im.prefix+o)
@@ -424,6 +468,9 @@ func (im *importer) attributes(s *scope, np *onnxpb.NodeProto, formals []tensor.
 	attrs := graph.Attrs{}
 	var bodies []*graph.Body
 	for _, a := range np.GetAttribute() {
+		if err := im.spend(listBytes(a)); err != nil {
+			return nil, nil, err
+		}
 		var v any
 		switch a.GetType() {
 		case onnxpb.AttributeProto_INT:
@@ -443,13 +490,10 @@ func (im *importer) attributes(s *scope, np *onnxpb.NodeProto, formals []tensor.
 			}
 			v = ss
 		case onnxpb.AttributeProto_TENSOR:
-			t, err := im.m.Tensor(a.GetT())
-			if err != nil {
-				return nil, nil, fmt.Errorf("attribute %s: %w", a.GetName(), err)
+			if err := im.spend(proto.Size(a.GetT())); err != nil {
+				return nil, nil, err
 			}
-			v = t
-		case onnxpb.AttributeProto_SPARSE_TENSOR:
-			t, err := im.m.SparseTensor(a.GetSparseTensor())
+			t, err := im.m.Tensor(a.GetT())
 			if err != nil {
 				return nil, nil, fmt.Errorf("attribute %s: %w", a.GetName(), err)
 			}
@@ -467,31 +511,6 @@ func (im *importer) attributes(s *scope, np *onnxpb.NodeProto, formals []tensor.
 		attrs[a.GetName()] = v
 	}
 	return attrs, bodies, nil
-}
-
-// constantOf is the tensor of a Constant node.
-func constantOf(attrs graph.Attrs) (*tensor.Tensor, error) {
-	for name, v := range attrs {
-		switch x := v.(type) {
-		case *tensor.Tensor:
-			return x, nil
-		case int64:
-			return tensor.Scalar(x), nil
-		case float32:
-			return tensor.Scalar(x), nil
-		case []int64:
-			return tensor.From(x, len(x)), nil
-		case []float32:
-			return tensor.From(x, len(x)), nil
-		case string:
-			return tensor.FromStrings([]string{x}), nil
-		case []string:
-			return tensor.FromStrings(x, len(x)), nil
-		default:
-			return nil, fmt.Errorf("attribute %s has a type that Constant does not take", name)
-		}
-	}
-	return nil, errors.New("has no value attribute")
 }
 
 // ioOf reads the declared type of an input or output; DType is Undefined when it is not a tensor.

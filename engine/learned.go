@@ -24,7 +24,8 @@ type judge struct {
 	ops    map[string]bool // operators' names in lower case
 	names  map[string]bool // of all parameters
 	nodes  map[graph.Value]bool
-	writer bool // the file keeps its weights in Constant nodes
+	writer bool                    // the file keeps its weights in Constant nodes
+	sines  map[*tensor.Tensor]bool // what is known of them: names may share a tensor
 }
 
 func newJudge(m *Model, im *importer, shared map[graph.Value]graph.Value) *judge {
@@ -50,6 +51,19 @@ func newJudge(m *Model, im *importer, shared map[graph.Value]graph.Value) *judge
 	}
 	j.writer = inNode && !inInit
 	return j
+}
+
+// sinusoids is sinusoids, found out once for each tensor.
+func (j *judge) sinusoids(t *tensor.Tensor, file tensor.DType) bool {
+	is, known := j.sines[t]
+	if !known {
+		if j.sines == nil {
+			j.sines = map[*tensor.Tensor]bool{}
+		}
+		is = sinusoids(t, file)
+		j.sines[t] = is
+	}
+	return is
 }
 
 // verdict says whether p has running statistics, whether a gradient can reach it, and why it is not learned, "" when it is.
@@ -80,7 +94,7 @@ func (j *judge) verdict(p *Param) (state, able bool, why string) {
 	if w := slices.IndexFunc(seen, func(u use) bool { return u.formal().Weight }); w >= 0 {
 		for _, u := range seen {
 			if u.formal().Weight && !j.standIn(u, p.Value) {
-				if sinusoids(p.Value, p.file) {
+				if j.sinusoids(p.Value, p.file) {
 					return false, true, "it is a table of sinusoids, such as a Fourier transform or a fixed position encoding"
 				}
 				return false, true, ""
@@ -112,7 +126,7 @@ func (j *judge) quantises(u use) bool {
 func (j *judge) several(p *Param, seen []use) string {
 	t := p.Value
 	switch {
-	case sinusoids(t, p.file):
+	case j.sinusoids(t, p.file):
 		return "it is a table of sinusoids, such as a fixed position encoding"
 	case mask(t):
 		return "it is a mask of zeros and very large or of zeros and ones"

@@ -134,8 +134,12 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 		return nil, fmt.Errorf("engine: %w", &onnx.UnsupportedError{Feature: fmt.Sprintf("operator set %d; the newest known is %d: "+
 			"export the model with an older one", v, onnx.LatestOpset)})
 	}
-	im.left = maxExpanded
-	m.Walk(func(*onnxpb.GraphProto, *onnxpb.NodeProto) { im.left += 16 })
+	held := m.ContentBytes()
+	im.left, im.bytes = maxExpanded, 64<<20+16*held
+	m.Walk(func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) {
+		im.left += 16
+		im.bytes += int64(2 * copied(n))
+	})
 	g, inputs, outputs, err := im.graph(m.Proto.GetGraph())
 	if len(im.missing) > 0 {
 		return nil, &UnsupportedError{im.missing}
@@ -144,7 +148,7 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 		return nil, err
 	}
 	em.g, em.inputs, em.outputs = g, inputs, outputs
-	g.Given = max(1, g.DataBytes())
+	g.Given = int(max(1, held))
 	shared := rewrite.Unshare(g, func(n *graph.Node) bool { return im.own[n] })
 	if err := em.findParams(im, shared); err != nil {
 		return nil, err

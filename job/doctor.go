@@ -1,14 +1,14 @@
 package job
 
 import (
-	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
-	"strconv"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/kernel"
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/onnx"
 	"golang.org/x/sys/cpu"
@@ -28,8 +28,9 @@ type DoctorReport struct {
 	Processors  int      `json:"processors"`
 	Threads     int      `json:"threads"`
 	MemoryMiB   int64    `json:"memory_mib"`    // of the machine, 0 when not known
-	AvailMiB    int64    `json:"available_mib"` // of that, 0 when not known
-	LimitMiB    int64    `json:"limit_mib"`     // of the process's control group, 0 for none
+	AvailMiB    int64    `json:"available_mib"` // of that to this process, by the machine, its control groups and its own limits; 0 when not known
+	LimitMiB    int64    `json:"limit_mib"`     // of the process's control groups and ulimit -v, 0 for none
+	BudgetMiB   int64    `json:"budget_mib"`    // that a command may take, see --max-memory; 0 for any
 	Operators   int      `json:"operators"`
 	LatestOpset int      `json:"latest_opset"`
 	Warnings    []string `json:"warnings"`
@@ -49,8 +50,13 @@ func Doctor(version string, threads int) *DoctorReport {
 	for _, i := range kernel.ISAs() {
 		r.ISAs = append(r.ISAs, i.String())
 	}
-	r.MemoryMiB, r.AvailMiB = memInfo("MemTotal:"), memInfo("MemAvailable:")
-	r.LimitMiB = memoryLimit()
+	r.MemoryMiB, r.LimitMiB = memory.Total()>>20, memory.Limit()>>20
+	if n, ok := memory.Free(); ok {
+		r.AvailMiB = n >> 20
+	}
+	if n := memory.Left(); n < math.MaxInt64/2 {
+		r.BudgetMiB = n >> 20
+	}
 	if want := os.Getenv("GTK_ISA"); want != "" && !strings.EqualFold(want, r.ISA) {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("GTK_ISA=%s is not to be had here; %s is used", want, r.ISA))
 	}
@@ -92,36 +98,4 @@ func cpuFeatures() []string {
 		}
 	}
 	return out
-}
-
-// memInfo is a field of /proc/meminfo in MiB, 0 where there is none.
-func memInfo(field string) int64 {
-	b, err := os.ReadFile("/proc/meminfo")
-	if err != nil {
-		return 0
-	}
-	for line := range bytes.Lines(b) {
-		if f := bytes.Fields(line); len(f) >= 2 && string(f[0]) == field {
-			kib, err := strconv.ParseInt(string(f[1]), 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kib >> 10
-		}
-	}
-	return 0
-}
-
-// memoryLimit is the memory limit of the control group in MiB, 0 where there is none.
-func memoryLimit() int64 {
-	for _, path := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue
-		}
-		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil && n < 1<<50 {
-			return n >> 20
-		}
-	}
-	return 0
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/grad"
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -81,6 +82,7 @@ func KindOf(err error) Kind {
 		crash *exec.PanicError
 		path  *fs.PathError
 		errno syscall.Errno
+		short *memory.Error
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -95,6 +97,8 @@ func KindOf(err error) Kind {
 		return KindInternal
 	case isInput(err):
 		return KindInput
+	case errors.As(err, &short), errors.Is(err, syscall.ENOMEM):
+		return KindInput // larger than the memory
 	case errors.As(err, &path), errors.As(err, &errno):
 		return KindIO
 	}

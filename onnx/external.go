@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -123,14 +122,14 @@ func externalRange(t *onnxpb.TensorProto) (location string, offset, size int64, 
 }
 
 // openExternal opens the file of the external data of t and says which range of it the tensor is.
-func (m *Model) openExternal(t *onnxpb.TensorProto) (f *os.File, offset, size int64, shape tensor.Shape, err error) {
+func (m *Model) openExternal(t *onnxpb.TensorProto) (f *os.File, location string, offset, size int64, shape tensor.Shape, err error) {
 	location, offset, size, checksum, shape, err := externalRange(t)
 	if err != nil {
-		return nil, 0, 0, nil, err
+		return nil, "", 0, 0, nil, err
 	}
 	f, have, err := m.data.open(location)
 	if err != nil {
-		return nil, 0, 0, nil, err
+		return nil, "", 0, 0, nil, err
 	}
 	if offset > have || size > have-offset {
 		err = &FormatError{Msg: fmt.Sprintf("external data: bytes %d to %d of %q, which has %d: the file is cut short or belongs to "+
@@ -140,9 +139,9 @@ func (m *Model) openExternal(t *onnxpb.TensorProto) (f *os.File, offset, size in
 	}
 	if err != nil {
 		f.Close()
-		return nil, 0, 0, nil, err
+		return nil, "", 0, 0, nil, err
 	}
-	return f, offset, size, shape, nil
+	return f, location, offset, size, shape, nil
 }
 
 // verify compares the SHA-1 of a whole file with what the model says, once for each file.
@@ -154,9 +153,9 @@ func (m *Model) verify(f *os.File, location, checksum string) error {
 		return err
 	}
 	h := sha1.New()
-	_, err := io.Copy(h, f)
+	err := copyPieces(m.ctx, h, f)
 	if err != nil {
-		return fmt.Errorf("onnx: external data: %w", err)
+		return err
 	}
 	if got := hex.EncodeToString(h.Sum(nil)); !strings.EqualFold(got, strings.TrimSpace(checksum)) {
 		err = &FormatError{Msg: fmt.Sprintf("external data: the SHA-1 of %q is %s, the model says %s", location, got, checksum)}
@@ -166,17 +165,4 @@ func (m *Model) verify(f *os.File, location, checksum string) error {
 	}
 	m.sums[key] = err
 	return err
-}
-
-func (m *Model) readExternal(t *onnxpb.TensorProto) (*tensor.Tensor, error) {
-	f, offset, _, shape, err := m.openExternal(t)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	out := tensor.New(tensor.DType(t.GetDataType()), shape...)
-	if _, err := f.ReadAt(out.Bytes(), offset); err != nil {
-		return nil, fmt.Errorf("onnx: external data: %w", err)
-	}
-	return normalBool(out), nil
 }

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -23,6 +24,9 @@ type Model struct {
 	mu      sync.Mutex
 	changed map[*onnxpb.TensorProto]*tensor.Tensor // new values of external tensors, until WriteFile
 	sums    map[string]error                       // checksums that were verified, by location
+	beside  *beside                                // what was read of external data; nil until then
+	sparse  densified
+	ctx     context.Context // of reading, nil when it is not to end
 }
 
 // Opset is the version of an operator set the model imports, 0 when it does not import it. The domains "" and
@@ -229,7 +233,10 @@ func (m *Model) Clone() *Model {
 	c := cloner{tensors: map[*onnxpb.TensorProto]*onnxpb.TensorProto{}}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	out := &Model{Path: m.Path, data: m.data, sums: maps.Clone(m.sums)}
+	if m.beside == nil {
+		m.beside = new(beside)
+	}
+	out := &Model{Path: m.Path, data: m.data, sums: maps.Clone(m.sums), beside: m.beside, ctx: m.ctx}
 	if m.Proto != nil {
 		out.Proto = c.model(m.Proto)
 	}

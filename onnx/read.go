@@ -2,12 +2,14 @@ package onnx
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
@@ -19,10 +21,11 @@ type options struct {
 	budget   int64
 	maxBytes int64
 	root     string
+	ctx      context.Context
 }
 
 // MaxMemory raises or lowers the limit of the memory that a file may take when it is decoded, in bytes. The default is
-// 96 MiB and 16 bytes for each byte of the file above 10 MiB, far more than models need.
+// 96 MiB and 16 bytes for each byte of the file above 10 MiB, far more than models need, and never more than the process has left.
 func MaxMemory(n int64) Option { return func(o *options) { o.budget = n } }
 
 // MaxBytes sets how large a model file may be, external data not counted; the default is 2 GiB, the limit of protobuf.
@@ -31,6 +34,9 @@ func MaxBytes(n int64) Option { return func(o *options) { o.maxBytes = n } }
 // DataRoot allows external data to lie anywhere in dir, not only in the model's folder, which must be inside dir. Paths
 // are still relative to the model's folder; symbolic links are followed as long as they stay in dir.
 func DataRoot(dir string) Option { return func(o *options) { o.root = dir } }
+
+// Context ends the reading of the model, and later of its external data and their checksums, when ctx is done.
+func Context(ctx context.Context) Option { return func(o *options) { o.ctx = ctx } }
 
 func makeOptions(opts []Option) options {
 	o := options{maxBytes: 2 << 30}
@@ -43,10 +49,11 @@ func makeOptions(opts []Option) options {
 // ReadFile reads a model. External data is not read; it is found in the folder of the model when Tensor asks for it.
 func ReadFile(path string, opts ...Option) (*Model, error) {
 	o := makeOptions(opts)
-	b, err := readAll(path, o.maxBytes)
+	b, held, err := readAll(path, o)
 	if err != nil {
 		return nil, err
 	}
+	defer held.Release() // what is decoded has copies
 	m, err := parse(b, o)
 	if err != nil {
 		return nil, inFile(err, path)
@@ -58,32 +65,44 @@ func ReadFile(path string, opts ...Option) (*Model, error) {
 	return m, nil
 }
 
-// readAll is the content of a file of at most limit bytes, read into memory of its size.
-func readAll(path string, limit int64) ([]byte, error) {
+// readAll is the content of a file, read into memory of its size, which the grant is for.
+func readAll(path string, o options) ([]byte, *memory.Grant, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+		return nil, nil, fmt.Errorf("onnx: %w", err)
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("onnx: %w", err)
+		return nil, nil, fmt.Errorf("onnx: %w", err)
 	}
 	if st.IsDir() {
-		return nil, folderError(path)
+		return nil, nil, folderError(path)
 	}
 	if !st.Mode().IsRegular() {
-		b, err := readLimited(f, limit)
-		return b, inFile(err, path)
+		b, err := readLimited(f, o.maxBytes)
+		return b, nil, inFile(err, path)
 	}
-	if st.Size() > limit {
-		return nil, tooLarge(path, st.Size(), limit)
+	if st.Size() > o.maxBytes {
+		return nil, nil, tooLarge(path, st.Size(), o.maxBytes)
+	}
+	var held *memory.Grant
+	if st.Size() >= memory.Small {
+		if held, err = memory.Take(st.Size(), "the model "+shown.Name(path)); err != nil {
+			return nil, nil, fmt.Errorf("onnx: %w", err)
+		}
 	}
 	b := make([]byte, st.Size())
-	if _, err := io.ReadFull(f, b); err != nil {
-		return nil, fmt.Errorf("onnx: %s: %w", path, err)
+	for at := 0; at < len(b) && err == nil; at += piece {
+		if err = done(o.ctx); err == nil {
+			_, err = io.ReadFull(f, b[at:min(len(b), at+piece)])
+		}
 	}
-	return b, nil
+	if err != nil {
+		held.Release()
+		return nil, nil, fmt.Errorf("onnx: %s: %w", path, err)
+	}
+	return b, held, nil
 }
 
 func readLimited(r io.Reader, limit int64) ([]byte, error) {
@@ -134,7 +153,7 @@ func parse(b []byte, o options) (*Model, error) {
 	if p.Graph == nil {
 		return nil, &FormatError{Msg: "there is no graph in it: this is not an ONNX model (a tensor file, or another format?)"}
 	}
-	return &Model{Proto: p}, nil
+	return &Model{Proto: p, ctx: o.ctx}, nil
 }
 
 // folderError is the error of a folder where a file is expected: it names the models in it.

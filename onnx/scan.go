@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -25,6 +26,13 @@ func decode(b []byte, msg proto.Message, budget int64) error {
 	s := scanner{budget: budget}
 	if err := s.message(layoutOf(msg.ProtoReflect().Descriptor()), b, 0, 1); err != nil {
 		return err
+	}
+	if s.cost >= memory.Small {
+		g, err := memory.Take(s.cost, fmt.Sprintf("decoding a file of %s", memory.Size(int64(len(b)))))
+		if err != nil {
+			return fmt.Errorf("onnx: %w", err)
+		}
+		defer g.Release()
 	}
 	if err := (proto.UnmarshalOptions{AllowPartial: true, RecursionLimit: maxDepth + 1}).Unmarshal(b, msg); err != nil {
 		return &FormatError{Msg: fmt.Sprintf("not a valid %s: %v", msg.ProtoReflect().Descriptor().Name(), err)}

@@ -3,35 +3,74 @@ package onnx
 import (
 	"fmt"
 	"math"
+	"sync"
+	"unsafe"
 
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// maxDense is how large a sparse tensor may become when made dense, next to 1000 times its own values.
+// maxDense is how large the dense forms of a model's sparse tensors may become together, next to 1000 times what it stores of them.
 const maxDense = 64 << 20
 
-// SparseTensor is the dense form of a sparse tensor.
+// densified are the dense forms that were made, one for each content.
+type densified struct {
+	mu    sync.Mutex
+	forms map[sparseContent]*tensor.Tensor
+	bytes int64 // of all forms
+	most  int64 // that they may have
+}
+
+type sparseContent struct {
+	values, indices content
+	dims            string
+}
+
+// SparseTensor is the dense form of a sparse tensor, which is made once: do not write into it. All that are made of a model may take a
+// multiple of what it stores, more only where the memory of the process was set (--max-memory).
 func (m *Model) SparseTensor(s *onnxpb.SparseTensorProto) (*tensor.Tensor, error) {
+	m.sparse.mu.Lock()
+	defer m.sparse.mu.Unlock()
+	key := sparseContent{contentOf(s.GetValues()), contentOf(s.GetIndices()), fmt.Sprint(s.GetDims())}
+	if isExternal(s.GetValues()) || isExternal(s.GetIndices()) {
+		key.values.at, key.indices.at = unsafe.Pointer(s.GetValues()), unsafe.Pointer(s.GetIndices())
+	}
+	if t := m.sparse.forms[key]; t != nil {
+		return t, nil
+	}
 	where := fmt.Sprintf("sparse tensor %q", s.GetValues().GetName())
-	out, err := m.dense(s)
+	out, err := m.dense(s, where)
 	if err != nil {
 		return nil, at(err, where)
 	}
+	if m.sparse.forms == nil {
+		m.sparse.forms = map[sparseContent]*tensor.Tensor{}
+	}
+	m.sparse.forms[key] = out
 	return out, nil
 }
 
-func (m *Model) dense(s *onnxpb.SparseTensorProto) (*tensor.Tensor, error) {
+// dense makes the dense form of s. The lock is held.
+func (m *Model) dense(s *onnxpb.SparseTensorProto, where string) (*tensor.Tensor, error) {
 	shape, vals, at, err := m.sparseParts(s)
 	if err != nil {
 		return nil, err
 	}
 	d := vals.DType()
-	if size := d.Size(shape.Len()); size > maxDense && size/1000 > len(vals.Bytes()) {
-		return nil, &UnsupportedError{Feature: fmt.Sprintf("a sparse tensor %v with %d values: making it dense takes %d MiB", shape,
-			vals.Len(), size>>20)}
+	size := int64(d.Size(shape.Len()))
+	m.sparse.most += 1000 * int64(len(vals.Bytes()))
+	if _, chosen := memory.Budget(); !chosen && size > maxDense+m.sparse.most-m.sparse.bytes {
+		m.sparse.most -= 1000 * int64(len(vals.Bytes()))
+		return nil, &UnsupportedError{Feature: fmt.Sprintf("a sparse tensor %v with %d values: making it dense takes %s, and for what this "+
+			"model stores sparsely %s are left: raise the limit with --max-memory", shape, vals.Len(), memory.Size(size),
+			memory.Size(max(0, maxDense+m.sparse.most-m.sparse.bytes)))}
 	}
-	out := tensor.New(d, shape...)
+	out, err := tensor.Make("the dense form of the "+where, d, shape...)
+	if err != nil {
+		return nil, err
+	}
+	m.sparse.bytes += size
 	w := d.Bits() / 8
 	dst, src := out.Bytes(), vals.Bytes()
 	for i, k := range at {

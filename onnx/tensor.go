@@ -10,7 +10,8 @@ import (
 )
 
 // Tensor is the content of a tensor of m. Content stored as raw bytes, or in a typed field of the element's own size,
-// is not copied: do not write into the result, clone it first. External data is read from the model's folder.
+// is not copied: do not write into the result, clone it first. External data is read from the model's folder;
+// tensors that share some share memory.
 func (m *Model) Tensor(t *onnxpb.TensorProto) (*tensor.Tensor, error) {
 	if !isExternal(t) {
 		return TensorFromProto(t)

@@ -76,10 +76,11 @@ func ReadValueFile(path string, typ *onnxpb.TypeProto) (name string, v Value, er
 }
 
 func readMessage(path string, msg proto.Message) error {
-	b, err := readAll(path, maxFile)
+	b, held, err := readAll(path, options{maxBytes: maxFile})
 	if err != nil {
 		return err
 	}
+	defer held.Release()
 	if len(b) > 0 {
 		if what := notONNX(b); what != "" {
 			return &FormatError{File: path, Msg: what}

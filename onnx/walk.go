@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
-	"google.golang.org/protobuf/proto"
 )
 
 // A TensorRef is a tensor and where it is.
@@ -164,7 +163,7 @@ func BindAttributes(n *onnxpb.NodeProto, given map[string]*onnxpb.AttributeProto
 	c := cloner{tensors: map[*onnxpb.TensorProto]*onnxpb.TensorProto{}}
 	out := &onnxpb.NodeProto{}
 	c.message(out.ProtoReflect(), n.ProtoReflect())
-	bind(out, given)
+	c.bind(out, given)
 	return out
 }
 
@@ -183,7 +182,7 @@ func RefersToCall(n *onnxpb.NodeProto) bool {
 	return false
 }
 
-func bind(n *onnxpb.NodeProto, given map[string]*onnxpb.AttributeProto) {
+func (c *cloner) bind(n *onnxpb.NodeProto, given map[string]*onnxpb.AttributeProto) {
 	kept := n.Attribute[:0]
 	for _, a := range n.Attribute {
 		if ref := a.GetRefAttrName(); ref != "" {
@@ -191,13 +190,14 @@ func bind(n *onnxpb.NodeProto, given map[string]*onnxpb.AttributeProto) {
 			if g == nil {
 				continue
 			}
-			b := proto.CloneOf(g)
+			b := &onnxpb.AttributeProto{}
+			c.message(b.ProtoReflect(), g.ProtoReflect()) // contents of tensors are shared
 			b.Name = a.Name
 			a = b
 		} else {
 			for _, sub := range append([]*onnxpb.GraphProto{a.GetG()}, a.GetGraphs()...) {
 				for _, inner := range sub.GetNode() {
-					bind(inner, given)
+					c.bind(inner, given)
 				}
 			}
 		}

@@ -3,8 +3,10 @@ package onnx
 import (
 	"cmp"
 	"fmt"
+	"hash/fnv"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -32,8 +34,8 @@ func (m *Model) Weights() []*Weight {
 	l.graph(g, "", "")
 	l.bodies(g.GetNode(), "")
 	for _, f := range m.Proto.GetFunctions() {
-		where := fmt.Sprintf("function %q", f.GetName())
-		l.nodes(f.GetNode(), where, cmp.Or(f.GetName(), "function"))
+		where := fmt.Sprintf("function %q", Brief(f.GetName()))
+		l.nodes(f.GetNode(), where, Brief(cmp.Or(f.GetName(), "function")))
 		l.bodies(f.GetNode(), where)
 	}
 	return l.list
@@ -67,7 +69,7 @@ func (l *weightLister) add(w *Weight, owner string) {
 func (l *weightLister) nodes(ns []*onnxpb.NodeProto, where, owner string) {
 	for _, n := range ns {
 		if a := constantValue(n); a != nil {
-			l.add(&Weight{Name: n.GetOutput()[0], Place: joinWhere(where, nodeName(n)), Constant: true, Main: owner == "", Proto: a.GetT(),
+			l.add(&Weight{Name: n.GetOutput()[0], Place: joinWhere(where, Brief(nodeName(n))), Constant: true, Main: owner == "", Proto: a.GetT(),
 				Attr: a}, owner)
 		}
 	}
@@ -81,7 +83,7 @@ func (l *weightLister) bodies(ns []*onnxpb.NodeProto, where string) {
 				if sub == nil {
 					continue
 				}
-				at := joinWhere(where, fmt.Sprintf("%s of %s", a.GetName(), nodeName(n)))
+				at := joinWhere(where, fmt.Sprintf("%s of %s", Brief(a.GetName()), Brief(nodeName(n))))
 				l.graph(sub, at, bodyOwner(n, a))
 				l.bodies(sub.GetNode(), at)
 			}
@@ -95,7 +97,18 @@ func bodyOwner(n *onnxpb.NodeProto, a *onnxpb.AttributeProto) string {
 	if name == "" && len(n.GetOutput()) > 0 {
 		name = n.GetOutput()[0]
 	}
-	return name + "/" + a.GetName()
+	return Brief(name) + "/" + Brief(a.GetName())
+}
+
+// Brief is a name that others are made of, shortened when it is very long: a name of a megabyte before each of ten thousand others would
+// take all memory.
+func Brief(name string) string {
+	if len(name) <= 200 {
+		return name
+	}
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return strings.ToValidUTF8(name[:100], "") + fmt.Sprintf("…%016x", h.Sum64())
 }
 
 // unique is name where no other value or weight has it, else name behind the place, else with a number behind it.

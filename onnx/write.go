@@ -183,6 +183,7 @@ func (m *Model) writeData(path string, o WriteOptions) (_ *onnxpb.ModelProto, _ 
 	w := bufio.NewWriterSize(f, 1<<16)
 	c := m.Clone()
 	offset := int64(0)
+	have := map[any]int64{} // where a range of the external data that the model has is in the new file
 	for t := range c.Tensors() {
 		p := t.Proto
 		if !isExternal(p) && (!o.ExternalData || t.Attribute != "") {
@@ -195,6 +196,11 @@ func (m *Model) writeData(path string, o WriteOptions) (_ *onnxpb.ModelProto, _ 
 		if !isExternal(p) && size < int64(o.Threshold) {
 			continue
 		}
+		from := c.externalID(p)
+		if at, ok := have[from]; ok && from != nil {
+			makeExternal(p, o.DataName, at, size)
+			continue
+		}
 		pad := (dataAlign - offset%dataAlign) % dataAlign
 		if _, err := w.Write(make([]byte, pad)); err != nil {
 			return nil, nil, fmt.Errorf("onnx: write %s: %w", path, err)
@@ -204,6 +210,7 @@ func (m *Model) writeData(path string, o WriteOptions) (_ *onnxpb.ModelProto, _ 
 			return nil, nil, at(err, fmt.Sprintf("tensor %q", p.GetName()))
 		}
 		makeExternal(p, o.DataName, offset, size)
+		have[from] = offset
 		offset += size
 	}
 	if err := w.Flush(); err != nil {
@@ -224,7 +231,7 @@ func (m *Model) storedSize(p *onnxpb.TensorProto) (int64, error) {
 // copyData writes the raw bytes of a tensor; external data that was not changed goes from file to file.
 func (m *Model) copyData(w io.Writer, p *onnxpb.TensorProto) error {
 	if isExternal(p) && !m.isChanged(p) {
-		f, offset, size, _, err := m.openExternal(p)
+		f, _, offset, size, _, err := m.openExternal(p)
 		if err != nil {
 			return err
 		}

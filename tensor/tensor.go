@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"github.com/gtk-onnx/gtk/internal/memory"
 )
 
 // Shape is the extent of each axis; empty for a scalar.
@@ -95,6 +97,9 @@ func New(d DType, shape ...int) *Tensor {
 func alignedBytes(n int) []byte {
 	if n == 0 {
 		return nil
+	}
+	if n >= memory.Small {
+		memory.Need(n, "a tensor")
 	}
 	w := make([]uint64, (n+7)/8)
 	return unsafe.Slice((*byte)(unsafe.Pointer(&w[0])), len(w)*8)[:n:n]

@@ -13,7 +13,7 @@ import (
 // CheckPlanFor makes the plan of p for inputs of the given shapes and checks it, for the tests of models, which are in package exec_test
 // since the engine imports this one.
 func CheckPlanFor(t *testing.T, p *Program, shapes []tensor.Shape) error {
-	pl, err := p.newPlan(context.Background(), shapes, 0)
+	pl, err := p.newPlan(context.Background(), shapes, p.limit(context.Background(), shapes))
 	if err != nil {
 		return err
 	}
@@ -26,7 +26,7 @@ func CheckPlanFor(t *testing.T, p *Program, shapes []tensor.Shape) error {
 // Dump is the plan of p for inputs of the given shapes, a line for each step: what it reads, and for what it writes the shape and the
 // bytes of the arena. Where the bytes are those of an input that dies, that is said.
 func Dump(p *Program, shapes []tensor.Shape) (string, error) {
-	pl, err := p.newPlan(context.Background(), shapes, 0)
+	pl, err := p.newPlan(context.Background(), shapes, p.limit(context.Background(), shapes))
 	if err != nil {
 		return "", err
 	}

@@ -235,7 +235,7 @@ func TestLayoutCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pl, err := prog.newPlan(t.Context(), []tensor.Shape{{2, 3, 8, 8}, {2, 6}}, 0)
+	pl, err := prog.newPlan(t.Context(), []tensor.Shape{{2, 3, 8, 8}, {2, 6}}, MaxValueBytes)
 	if err != nil {
 		t.Fatal(err)
 	}

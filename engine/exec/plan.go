@@ -29,6 +29,7 @@ type plan struct {
 	kept    map[graph.Value]*graph.Kept // of what is constant for these shapes only
 	limit   int                         // bytes that a run may use
 	dynamic int                         // bytes that the present run made beside the arena
+	folded  int                         // bytes that were computed ahead
 }
 
 // step is one node to run.
@@ -38,9 +39,10 @@ type step struct {
 	cache   any
 	view    bool
 	dynamic bool
-	empty   bool         // every output has no elements: nothing to compute
-	shape   tensor.Shape // of a view
-	scratch int          // index in plan.slots, or -1
+	empty   bool          // every output has no elements: nothing to compute
+	shape   tensor.Shape  // of a view
+	scratch int           // index in plan.slots, or -1
+	last    []graph.Value // beside the arena that it reads or makes and no later step reads
 }
 
 // slot is a range of the arena that lives from one step to another.
@@ -72,13 +74,20 @@ func (p *Program) planFor(ctx context.Context, feeds []*tensor.Tensor, limit int
 	for i, t := range feeds {
 		shapes[i] = slices.Clone(t.Shape())
 	}
+	if limit == 0 {
+		limit = p.limit(ctx, shapes)
+	}
+	if len(p.plans) == maxPlans {
+		old := p.plans[maxPlans-1]
+		p.forget(old)
+		p.purse.folded -= old.folded
+		p.plans = p.plans[:maxPlans-1]
+	}
 	pl, err := p.newPlan(ctx, shapes, limit)
 	if err != nil {
 		return nil, err
 	}
-	if len(p.plans) == maxPlans {
-		p.plans = p.plans[:maxPlans-1]
-	}
+	p.purse.folded += pl.folded
 	p.plans = slices.Insert(p.plans, 0, pl)
 	return pl, nil
 }
@@ -86,11 +95,8 @@ func (p *Program) planFor(ctx context.Context, feeds []*tensor.Tensor, limit int
 // newPlan infers the shapes and lays out the memory.
 func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int) (*plan, error) {
 	g := p.g
-	if limit == 0 {
-		limit = p.limit(shapes)
-	}
 	inf := newInference(g, p.pool.Threads())
-	inf.fold, inf.limit = true, limit
+	inf.fold, inf.limit, inf.folded = true, limit, p.purse.folded
 	for i, v := range g.Inputs {
 		inf.shape[v] = known(shapes[i])
 	}
@@ -112,6 +118,7 @@ func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int)
 		}
 		st := step{node: n, view: n.Op.View, dynamic: r.dynamic, scratch: -1}
 		st.rc = graph.RunCtx{Node: n, In: make([]*tensor.Tensor, len(n.In)), Out: make([]*tensor.Tensor, len(n.Out))}
+		st.rc.Reserve = p.reserve
 		st.rc.Constant = func(i int) *graph.Kept {
 			switch v := n.In[i]; {
 			case v == 0 || !inf.constant[v]:
@@ -136,6 +143,7 @@ func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int)
 	for i := range pl.steps {
 		pl.steps[i].rc.Cache = &pl.steps[i].cache
 	}
+	pl.folded = inf.folded - p.purse.folded
 	pl.layout(p.fetch)
 	return pl, pl.fits(limit)
 }
@@ -169,6 +177,7 @@ func (pl *plan) layout(fetch []graph.Value) {
 		last[pl.root[v]] = len(pl.steps)
 		fetched[pl.root[v]] = true
 	}
+	pl.lasts(last)
 	slotOf := make([]int, len(pl.root)) // slot that holds the storage of a root, plus one
 	for i := range pl.steps {
 		st := &pl.steps[i]
@@ -195,6 +204,21 @@ func (pl *plan) layout(fetch []graph.Value) {
 	for v, s := range slotOf {
 		if s > 0 && pl.slots[s-1].value != graph.Value(v) {
 			pl.slots = append(pl.slots, slot{value: graph.Value(v), bytes: pl.slots[s-1].bytes, offset: pl.slots[s-1].offset, start: -1})
+		}
+	}
+}
+
+// lasts notes for each step which values of dynamic steps, no views, are not read after it; last is the last step that reads each.
+func (pl *plan) lasts(last []int) {
+	for i := range pl.steps {
+		st := &pl.steps[i]
+		if !st.dynamic || st.view {
+			continue
+		}
+		for _, v := range st.node.Out {
+			if at := max(i, last[v]); v != 0 && at < len(pl.steps) {
+				pl.steps[at].last = append(pl.steps[at].last, v)
+			}
 		}
 	}
 }
@@ -239,17 +263,18 @@ func (pl *plan) reuse(n *graph.Node, i, o int, v graph.Value, bytes int, last []
 }
 
 // bind points the values of the plan into the program's arena, which it enlarges where needed.
-func (pl *plan) bind(p *Program) {
+func (pl *plan) bind(p *Program) error {
 	if len(p.arena) < pl.size {
-		p.arena = nil
-		p.arena = aligned(pl.size)
+		if err := p.grow(pl.size, pl.largest); err != nil {
+			return err
+		}
 	}
 	var base *byte
 	if len(p.arena) > 0 {
 		base = &p.arena[0]
 	}
 	if pl.base == base && base != nil {
-		return
+		return nil
 	}
 	pl.base = base
 	for i := range pl.slots {
@@ -271,11 +296,15 @@ func (pl *plan) bind(p *Program) {
 		}
 		for o, v := range st.node.Out {
 			if v != 0 && !st.dynamic && !st.view && pl.g.Info(v).DType == tensor.String {
-				pl.vals[v] = tensor.New(tensor.String, pl.shape[v]...)
-				st.rc.Out[o] = pl.vals[v]
+				t, err := tensor.Make(fmt.Sprintf("the output of %s", st.node.Label()), tensor.String, pl.shape[v]...)
+				if err != nil {
+					return err
+				}
+				pl.vals[v], st.rc.Out[o] = t, t
 			}
 		}
 	}
+	return nil
 }
 
 // rootIsInput reports whether v shares the storage of an input of the graph.

@@ -14,6 +14,7 @@ import (
 	"unsafe"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -35,18 +36,30 @@ type Program struct {
 	kept   map[graph.Value]*graph.Kept // of constants, for all plans
 	arena  []byte
 	isBody bool
+
+	trains  bool // has gradients
+	running bool
+	purse   *purse        // shared with its bodies
+	grant   *memory.Grant // of the arena
 }
 
 // Compile prepares g for running; fetch are the values that Run returns.
 // The graph must not change afterwards.
 func Compile(g *graph.Graph, fetch []graph.Value, pool *parallel.Pool) (*Program, error) {
-	p := &Program{g: g, fetch: slices.Clone(fetch), pool: pool, bodies: map[*graph.Node][]*Program{}, kept: map[graph.Value]*graph.Kept{}}
+	return newProgram(g, fetch, pool, new(purse))
+}
+
+func newProgram(g *graph.Graph, fetch []graph.Value, pool *parallel.Pool, u *purse) (*Program, error) {
+	p := &Program{g: g, fetch: slices.Clone(fetch), pool: pool, bodies: map[*graph.Node][]*Program{}, kept: map[graph.Value]*graph.Kept{},
+		purse: u}
+	u.programs = append(u.programs, p)
 	for _, n := range g.Nodes {
+		p.trains = p.trains || n.For != nil
 		if !n.Op.HasRun() {
 			return nil, fmt.Errorf("exec: %s has no kernel", n.Label())
 		}
 		for _, b := range n.Bodies {
-			sub, err := Compile(b.G, b.G.Outputs, pool)
+			sub, err := newProgram(b.G, b.G.Outputs, pool, u)
 			if err != nil {
 				return nil, fmt.Errorf("exec: %s: %s: %w", n.Label(), b.Attr, err)
 			}
@@ -117,7 +130,7 @@ func (p *Program) Run(ctx context.Context, feeds []*tensor.Tensor) ([]*tensor.Te
 	return p.run(ctx, feeds, 0)
 }
 
-// run is Run with a limit of memory, which the body of a node has from its run; 0 means to find one.
+// run is Run with a limit of memory, which the body of a node has from its run; 0 means to find one, see limit.
 func (p *Program) run(ctx context.Context, feeds []*tensor.Tensor, limit int) (out []*tensor.Tensor, err error) {
 	if len(feeds) != len(p.g.Inputs) {
 		return nil, fmt.Errorf("exec: %d inputs given, the graph has %d", len(feeds), len(p.g.Inputs))
@@ -135,6 +148,11 @@ func (p *Program) run(ctx context.Context, feeds []*tensor.Tensor, limit int) (o
 	if err != nil {
 		return nil, err
 	}
+	if !p.isBody {
+		p.purse.limit = pl.limit
+	}
+	p.running = true
+	defer func() { p.running = false }()
 	var current *graph.Node
 	defer func() {
 		if v := recover(); v != nil {
@@ -145,8 +163,10 @@ func (p *Program) run(ctx context.Context, feeds []*tensor.Tensor, limit int) (o
 			out, err = nil, fmt.Errorf("exec: %w", e)
 		}
 	}()
-	pl.bind(p)
-	pl.dynamic = 0
+	if err := pl.bind(p); err != nil {
+		return nil, fmt.Errorf("exec: %w", err)
+	}
+	p.forget(pl)
 	vals := pl.vals
 	for i, v := range p.g.Inputs {
 		vals[v] = feeds[i]
@@ -180,6 +200,9 @@ func (p *Program) run(ctx context.Context, feeds []*tensor.Tensor, limit int) (o
 		}
 		if p.Trace != nil {
 			p.Trace(st.node, time.Since(t0))
+		}
+		if st.dynamic {
+			p.drop(pl, i)
 		}
 	}
 	current = nil
@@ -268,9 +291,13 @@ func (p *Program) dynamicStep(pl *plan, st *step) error {
 			return &MemoryError{What: "working memory", Need: scratch, Limit: pl.limit}
 		}
 		if len(rc.Scratch) < scratch {
-			rc.Scratch = aligned(scratch)
+			t, err := tensor.Make("its working memory", tensor.Uint8, scratch)
+			if err != nil {
+				return err
+			}
+			rc.Scratch = t.Bytes()
 		}
-		known, empty := true, true
+		known, empty, bytes := true, true, 0
 		for i, v := range n.Out {
 			switch {
 			case v == 0:
@@ -279,18 +306,20 @@ func (p *Program) dynamicStep(pl *plan, st *step) error {
 			default:
 				known = false
 				d := p.g.Info(v).DType
-				if err := checkSize(shapes[i], d, pl.limit-pl.dynamic); err != nil {
+				if err := p.fitsBeside(pl, d, shapes[i], bytes); err != nil {
 					return err
 				}
-				pl.dynamic += storage(d, shapes[i])
-				rc.Out[i] = tensor.New(d, shapes[i]...)
+				bytes += storage(d, shapes[i])
+				if rc.Out[i], err = tensor.Make(fmt.Sprintf("its output of shape %v", shapes[i]), d, shapes[i]...); err != nil {
+					return err
+				}
 				empty = empty && rc.Out[i].Len() == 0
 			}
 		}
 		if known || empty {
 			for i, v := range n.Out {
 				if v != 0 {
-					pl.vals[v] = rc.Out[i]
+					p.keep(pl, v, rc.Out[i])
 				}
 			}
 			return nil
@@ -309,7 +338,7 @@ func (p *Program) dynamicStep(pl *plan, st *step) error {
 		if have, want := rc.Out[i].DType(), p.g.Info(v).DType; have != want {
 			return fmt.Errorf("output %d is of type %v, want %v: the bodies differ", i, have, want)
 		}
-		pl.vals[v] = rc.Out[i]
+		p.keep(pl, v, rc.Out[i])
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -124,23 +125,34 @@ type RunCtx struct {
 	Scratch []byte
 	// Limit is how many bytes the kernel may allocate for results of its own; 0 means any.
 	Limit int
+	held  int // bytes that Budget last heard of
 	// Body runs the i-th body with its formal inputs and returns its outputs, valid until that body runs again.
 	Body func(i int, in []*tensor.Tensor) ([]*tensor.Tensor, error)
 	// Cache is kept for this node between runs of one plan: geometry, index tables.
 	Cache *any
 	// Constant is the place for what is made of the content of input i alone, nil when that may differ from run to run.
 	Constant func(i int) *Kept
+	// Reserve asks for n bytes that are kept with Constant; nil gives any.
+	Reserve func(n int) bool
 }
 
 // Kept holds what kernels made of one constant, such as weights in the order in which they read them, by the form that it has.
-type Kept struct{ forms map[any]any }
+type Kept struct {
+	forms map[any]any
+	full  bool // there was no memory for one
+}
 
 // Forms is the number of forms that are held.
 func (k *Kept) Forms() int { return len(k.forms) }
 
 // Keep is what make gives for the content of input i in a form, any comparable value: it is made once for all runs of a program. It is
-// the zero value, and make is not called, when the content may differ from run to run.
+// the zero value, and make is not called, when the content may differ from run to run, or when there is no memory for it.
 func Keep[T any](c *RunCtx, i int, form any, make func() T) T {
+	return KeepBytes(c, i, form, StorageBytes(c.In[i].DType(), c.In[i].Len()), make)
+}
+
+// KeepBytes is Keep for a form that takes n bytes, not about as many as the input.
+func KeepBytes[T any](c *RunCtx, i int, form any, n int, make func() T) T {
 	var none T
 	if c.Constant == nil {
 		return none
@@ -151,6 +163,10 @@ func Keep[T any](c *RunCtx, i int, form any, make func() T) T {
 	}
 	if v, ok := k.forms[form]; ok {
 		return v.(T)
+	}
+	if k.full || n >= memory.Small && c.Reserve != nil && !c.Reserve(n) {
+		k.full = true // asking again and again takes time
+		return none
 	}
 	v := make()
 	if k.forms == nil {
@@ -177,8 +193,18 @@ func (c *RunCtx) ScratchF32() []float32 {
 // Budget refuses to hold n bytes of results that the kernel makes by itself.
 func (c *RunCtx) Budget(n int) error {
 	if c.Limit > 0 && n > c.Limit {
-		return fmt.Errorf("the results need more than %d MiB, the limit for a model and inputs of this size: check the model", c.Limit>>20)
+		return fmt.Errorf("the results need more than %d MiB, the limit for a model and inputs of this size: check the model, or raise the "+
+			"limit with --max-memory", c.Limit>>20)
 	}
+	const piece = 16 << 20
+	if n/piece > c.held/piece { // what is held is measured
+		g, err := memory.Take(piece, "what is kept of the results")
+		if err != nil {
+			return err
+		}
+		g.Release()
+	}
+	c.held = n
 	return nil
 }
 
@@ -190,8 +216,18 @@ func (c *RunCtx) SetOut(i int, t *tensor.Tensor) {
 }
 
 // Alloc makes output i, for operators whose Infer returned ErrAtRun.
-func (c *RunCtx) Alloc(i int, d tensor.DType, shape ...int) *tensor.Tensor {
-	t := tensor.New(d, shape...)
+func (c *RunCtx) Alloc(i int, d tensor.DType, shape ...int) (*tensor.Tensor, error) {
+	n, err := tensor.Shape(shape).CheckedLen(d)
+	if err == nil {
+		err = c.Budget(StorageBytes(d, n))
+	}
+	if err != nil {
+		return nil, err
+	}
+	t, err := tensor.Make(fmt.Sprintf("its output of shape %v", tensor.Shape(shape)), d, shape...)
+	if err != nil {
+		return nil, err
+	}
 	c.SetOut(i, t)
-	return t
+	return t, nil
 }

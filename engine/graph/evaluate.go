@@ -31,7 +31,11 @@ func Evaluate(g *Graph, n *Node, in []*tensor.Tensor) ([]*tensor.Tensor, error) 
 	}
 	rc := RunCtx{Node: n, In: in, Out: make([]*tensor.Tensor, len(n.Out)), Cache: new(any)}
 	if scratch > 0 {
-		rc.Scratch = tensor.New(tensor.Uint64, (scratch+7)/8).Bytes()[:scratch]
+		t, err := tensor.Make(n.Label()+": its working memory", tensor.Uint64, (scratch+7)/8)
+		if err != nil {
+			return nil, err
+		}
+		rc.Scratch = t.Bytes()[:scratch]
 	}
 	known, empty := !atRun, !atRun
 	if !atRun {
@@ -45,10 +49,11 @@ func Evaluate(g *Graph, n *Node, in []*tensor.Tensor) ([]*tensor.Tensor, error) 
 				if shapes[i] == nil {
 					return nil, fmt.Errorf("shape rule gave no shape for output %d", i)
 				}
-				if _, err := shapes[i].CheckedLen(g.info[v].DType); err != nil {
+				t, err := tensor.Make(fmt.Sprintf("%s: its output of shape %v", n.Label(), shapes[i]), g.info[v].DType, shapes[i]...)
+				if err != nil {
 					return nil, err
 				}
-				rc.Out[i] = tensor.New(g.info[v].DType, shapes[i]...)
+				rc.Out[i] = t
 				empty = empty && rc.Out[i].Len() == 0
 			}
 		}

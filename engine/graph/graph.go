@@ -80,6 +80,7 @@ type Graph struct {
 	Outputs []Value
 	Nodes   []*Node
 	Given   int // bytes of weights and constants in the file that the graph came from; 0 when it did not come from one
+	Folded  int // bytes of the constants that were computed from others so far
 
 	info   []Info // by Value; info[0] is unused
 	byName map[string]Value
@@ -213,7 +214,7 @@ func (g *Graph) Uses() map[Value][]*Node {
 // Values and nodes keep their numbers.
 func (g *Graph) Clone() *Graph {
 	c := &Graph{
-		Name: g.Name, Inputs: slices.Clone(g.Inputs), Outputs: slices.Clone(g.Outputs), Given: g.Given,
+		Name: g.Name, Inputs: slices.Clone(g.Inputs), Outputs: slices.Clone(g.Outputs), Given: g.Given, Folded: g.Folded,
 		info: slices.Clone(g.info), byName: make(map[string]Value, len(g.byName)), nextID: g.nextID,
 	}
 	for k, v := range g.byName {

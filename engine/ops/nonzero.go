@@ -29,7 +29,11 @@ func init() {
 			}
 			s := t.Shape()
 			st, n := strides(s), len(at)
-			out := c.Alloc(0, tensor.Int64, len(s), n).I64()
+			y, err := c.Alloc(0, tensor.Int64, len(s), n)
+			if err != nil {
+				return err
+			}
+			out := y.I64()
 			for k := range s {
 				for j, i := range at {
 					out[k*n+j] = int64(i / st[k] % s[k])

@@ -24,7 +24,8 @@ func weights[T real](c *graph.RunCtx, l *recurrent, i, dir, from, rows int, t bo
 		n, k = rows, cols
 	}
 	if f, ok := any(b).([]float32); ok {
-		right := graph.Keep(c, i, recurrentForm{dir, from, rows, t}, func() *kernel.Right { return kernel.NewRight(t, n, k, f, cols) })
+		right := graph.KeepBytes(c, i, recurrentForm{dir, from, rows, t}, 4*len(f),
+			func() *kernel.Right { return kernel.NewRight(t, n, k, f, cols) })
 		if right != nil {
 			var f times[float32] = func(m int, x []float32, ldx int, beta float32, y []float32, ldy int) {
 				kernel.SgemmRight(c.Pool, false, m, 1, x, ldx, right, beta, y, ldy, nil)

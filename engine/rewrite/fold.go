@@ -7,14 +7,16 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
 // maxFolded is the size in elements of the largest constant that Fold makes out of smaller ones.
 const maxFolded = 1 << 20
 
-// foldBytes is how much Fold computes in all, beside a multiple of what the file holds.
-const foldBytes = 32 << 20
+// foldBytes is how much is computed ahead of one graph in all, beside a multiple of what the file holds; a chain of nodes that double their
+// input is no reason to fill the memory.
+const foldBytes, foldGrowth = 32 << 20, 16
 
 // Fold computes the nodes whose inputs are all constants and makes their outputs constants, and puts the chosen branch of an If
 // whose condition is constant in its place. Parameters are not constants, and nodes that compute or read a value of except, which the
@@ -25,7 +27,6 @@ func Fold(g *graph.Graph, except ...graph.Value) error {
 		stays[v] = true
 	}
 	stay := func(v graph.Value) bool { return stays[v] }
-	budget := foldBytes + 16*g.Given // a chain of nodes that double their input is no reason to fill the memory
 	for {
 		inlined := false
 		var kept []*graph.Node
@@ -49,7 +50,7 @@ func Fold(g *graph.Graph, except ...graph.Value) error {
 				kept = append(kept, n)
 				continue
 			}
-			done, err := foldNode(g, n, &budget)
+			done, err := foldNode(g, n)
 			if err != nil {
 				return err
 			}
@@ -64,8 +65,8 @@ func Fold(g *graph.Graph, except ...graph.Value) error {
 	}
 }
 
-// foldNode makes the outputs of n constants when its inputs are, within the budget in bytes.
-func foldNode(g *graph.Graph, n *graph.Node, budget *int) (bool, error) {
+// foldNode makes the outputs of n constants when its inputs are and there is memory for them.
+func foldNode(g *graph.Graph, n *graph.Node) (bool, error) {
 	if n.Op.Random || !n.Op.HasRun() || len(n.Out) == 0 {
 		return false, nil
 	}
@@ -105,14 +106,18 @@ func foldNode(g *graph.Graph, n *graph.Node, budget *int) (bool, error) {
 		total += k
 		bytes += graph.StorageBytes(g.Info(v).DType, k)
 	}
-	if total > maxFolded && total > 2*size || bytes > *budget || scratch < 0 || scratch > *budget {
+	budget := foldBytes + foldGrowth*g.Given - g.Folded
+	if total > maxFolded && total > 2*size || bytes > budget || scratch < 0 || scratch > budget {
 		return false, nil
 	}
-	*budget -= bytes
 	out, err := graph.Evaluate(g, n, in)
+	if _, short := errors.AsType[*memory.Error](err); short {
+		return false, nil // it is computed when it runs, if then there is memory
+	}
 	if err != nil {
 		return false, fmt.Errorf("rewrite: fold %s: %w", n.Label(), err)
 	}
+	g.Folded += bytes
 	for i, v := range n.Out {
 		if v != 0 {
 			info := g.Info(v)

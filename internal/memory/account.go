@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"sync"
 	"time"
@@ -28,11 +29,11 @@ func init() { account.freed = sync.NewCond(&account.Mutex) }
 // share of the memory that is free when the process starts which is its budget.
 const share = 0.8
 
-// SetBudget sets how many bytes the process may hold, in place of a share of what the machine has free.
+// SetBudget sets how many bytes the process may hold, in place of a share of what the machine has free; 0 goes back to that.
 func SetBudget(n int64) {
 	account.Lock()
 	defer account.Unlock()
-	account.budget, account.chosen = n, true
+	account.budget, account.chosen = n, n != 0
 	account.freed.Broadcast()
 }
 
@@ -47,7 +48,7 @@ func Budget() (bytes int64, chosen bool) {
 func budget() int64 {
 	if account.budget == 0 {
 		account.budget = math.MaxInt64
-		if n, ok := Free(); ok {
+		if n, ok := machine(); ok { // of a limited address space it is measured each time what is left, see room
 			account.budget = int64(share * float64(n))
 		}
 	}
@@ -59,17 +60,26 @@ type Error struct {
 	What string // that needs it, as "the picture a.png"
 	Need int64  // bytes
 	Left int64  // bytes
+	Hard bool   // what is left is what the system gives the process, not the budget
 }
 
 // Error says what to do as well.
 func (e *Error) Error() string {
-	return fmt.Sprintf("%s needs %s of memory, and %s are left: raise the limit with --max-memory, or make it smaller", e.What, mib(e.Need),
-		mib(e.Left))
+	way := "raise the limit with --max-memory, or make it smaller"
+	if e.Hard {
+		way = "the system gives this process no more, whatever --max-memory says (ulimit -v, the control group or the machine): raise that, " +
+			"or make it smaller"
+	}
+	return fmt.Sprintf("%s needs %s of memory, and %s are left: %s", e.What, Size(e.Need), Size(e.Left), way)
 }
 
-func mib(n int64) string {
-	if n < 10<<20 {
+// Size is n bytes in words, as "24 MiB".
+func Size(n int64) string {
+	switch {
+	case n < 10<<20:
 		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	case n >= 1<<50:
+		return "more than 1024 TiB"
 	}
 	return fmt.Sprintf("%d MiB", n>>20)
 }
@@ -111,29 +121,46 @@ func Take(n int64, what string) (*Grant, error) {
 	}
 	for try := range 2 {
 		account.Lock()
-		left := left()
+		left, hard := left(n)
+		most := account.budget
 		if n <= left {
 			account.taken += n
 			account.Unlock()
 			return &Grant{bytes: n}, nil
 		}
 		account.Unlock()
-		if try > 0 {
-			return nil, &Error{What: what, Need: n, Left: left}
+		if try > 0 || n > most {
+			return nil, &Error{What: what, Need: n, Left: left, Hard: hard}
 		}
 		collect()
 	}
 	panic("memory: unreachable")
 }
 
-// left is what the account has; what is in use beside the grants is measured. The account is locked.
-func left() int64 { return max(0, budget()-max(account.taken, inUse())) }
+// left is what the account has for one who asks for n bytes; what is in use beside the grants is measured. hard says that the system has
+// less than the budget. The account is locked.
+func left(n int64) (bytes int64, hard bool) {
+	used := inUse()
+	bytes = budget() - max(account.taken, used)
+	r, piece, ok := room()
+	if r = min(r-small, piece); !ok && n >= 256<<20 {
+		r, ok = Free()
+	}
+	if r -= max(0, account.taken-used); ok && r < bytes { // granted and not yet there
+		bytes, hard = r, true
+	}
+	return max(0, bytes), hard
+}
+
+// small is what is left for all that nobody asks for, where the system ends a process that has no more.
+const small = 24 << 20
 
 // Left is how many bytes can be asked for.
 func Left() int64 {
 	account.Lock()
 	defer account.Unlock()
-	return left()
+	n, _ := left(0)
+	return n
 }
 
 // collect collects garbage and lets grants tied to it go.
@@ -149,6 +176,16 @@ func inUse() int64 {
 	return int64(s[0].Value.Uint64())
 }
 
+// Settle has the collector of garbage work within the budget: what is garbage is collected before the process has more memory than that.
+// A program calls it once, when the budget is set.
+func Settle() {
+	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
+	metrics.Read(s)
+	if n := int64(s[0].Value.Uint64()-s[1].Value.Uint64()) + Left(); n > 0 && n < debug.SetMemoryLimit(-1) {
+		debug.SetMemoryLimit(n)
+	}
+}
+
 // atOnce is how much those who take turns hold together, unless one alone needs more.
 const atOnce = 384 << 20
 
@@ -156,7 +193,10 @@ const atOnce = 384 << 20
 // that there is no room, so that the number of threads does not multiply what is held. Whoever holds a turn must not ask for another.
 func Turn(n int64, what string) (*Grant, error) {
 	account.Lock()
-	for account.turns > 0 && n > min(atOnce-account.turns, left()) {
+	for account.turns > 0 {
+		if left, _ := left(n); n <= min(atOnce-account.turns, left) {
+			break
+		}
 		account.freed.Wait()
 	}
 	account.turns += n

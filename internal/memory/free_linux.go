@@ -2,34 +2,121 @@ package memory
 
 import (
 	"bytes"
+	"math"
 	"os"
 	"path"
+	"runtime/metrics"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
+	"unsafe"
 )
 
 // Free is the memory in bytes that this process can still have: the least of what the machine has free, what its control groups leave and
 // what the limits of the process (ulimit -v, -d) leave.
 func Free() (bytes int64, ok bool) {
+	bytes, ok = machine()
+	if r, _, limited := room(); limited && (!ok || r < bytes) {
+		bytes, ok = r, true
+	}
+	return bytes, ok
+}
+
+// machine is Free without the limit of the address space.
+func machine() (bytes int64, ok bool) {
 	least := func(n int64, found bool) {
 		if found && (!ok || n < bytes) {
 			bytes, ok = max(0, n), true
 		}
 	}
 	least(field("/proc/meminfo", "MemAvailable:"))
-	for _, l := range []struct {
-		what  int
-		field string
-	}{{syscall.RLIMIT_AS, "VmSize:"}, {syscall.RLIMIT_DATA, "VmData:"}} {
-		var r syscall.Rlimit
-		if syscall.Getrlimit(l.what, &r) == nil && r.Cur < 1<<62 {
-			used, _ := field("/proc/self/status", l.field)
-			least(int64(r.Cur)-used, true)
+	if most, ok := rlimit(syscall.RLIMIT_DATA); ok {
+		used, _ := field("/proc/self/status", "VmData:")
+		least(most-used, true)
+	}
+	left, _, found := groups()
+	least(left, found)
+	return bytes, ok
+}
+
+// Limit is the least of the limits that the control groups of this process and ulimit -v set, in bytes; 0 where they set none.
+func Limit() int64 {
+	_, most, _ := groups()
+	if n, ok := limited(); ok && (most == 0 || n < most) {
+		most = n
+	}
+	return most
+}
+
+// Total is the memory of the machine in bytes, 0 where it is not known.
+func Total() int64 {
+	n, _ := field("/proc/meminfo", "MemTotal:")
+	return n
+}
+
+func rlimit(what int) (most int64, ok bool) {
+	var r syscall.Rlimit
+	if syscall.Getrlimit(what, &r) != nil || r.Cur >= 1<<62 {
+		return 0, false
+	}
+	return int64(r.Cur), true
+}
+
+// limited is the limit of the address space, ulimit -v, as the process found it.
+var limited = sync.OnceValues(func() (int64, bool) { return rlimit(syscall.RLIMIT_AS) })
+
+// The Go runtime reserves the address space of its heap in pieces of arena bytes, one after the other, and begins somewhere in the first;
+// beside them it needs a little for its own tables. It ends the process when it gets none.
+const (
+	arena  = 64 << 20
+	step   = 4 << 20 // by which the heap grows
+	tables = 16 << 20
+)
+
+// inHeap is a place in the heap, from which its arenas are told.
+var inHeap = new([64]byte)
+
+// room is what a limit of the address space lets the heap have beside what is in use: in all, and in one piece. Of what is free between
+// what is in use nobody tells how it lies; half of it may be in one piece.
+func room() (all, piece int64, ok bool) {
+	most, ok := limited()
+	if !ok {
+		return 0, 0, false
+	}
+	b, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return 0, 0, false
+	}
+	var mapped, had, tail int64 // had: of the heap, tail: the end of it that was never used
+	for line := range bytes.Lines(b) {
+		span, mode, _ := strings.Cut(string(line), " ")
+		from, to, _ := strings.Cut(span, "-")
+		lo, e1 := strconv.ParseUint(from, 16, 64)
+		hi, e2 := strconv.ParseUint(to, 16, 64)
+		if e1 != nil || e2 != nil || hi > 1<<63 {
+			continue // of the kernel
+		}
+		n := int64(hi - lo)
+		mapped += n
+		if at := uint64(uintptr(unsafe.Pointer(inHeap))); hi < at-min(at, 1<<38) || lo > at+1<<38 {
+			continue
+		}
+		if !strings.HasPrefix(mode, "---") {
+			had, tail = had+tail+n, 0
+		} else if had > 0 {
+			tail += n
 		}
 	}
-	least(groups())
-	return bytes, ok
+	s := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/unused:bytes"},
+		{Name: "/memory/classes/heap/stacks:bytes"}}
+	metrics.Read(s)
+	for i := range s {
+		had -= int64(s[i].Value.Uint64())
+	}
+	had = max(0, had)
+	end := tail + max(0, most-mapped-tables)/arena*arena
+	return had + end, max(end-step, had/2), true
 }
 
 // field is a field of a file of /proc that is in kB, in bytes.
@@ -44,8 +131,8 @@ func field(file, name string) (int64, bool) {
 	return 0, false
 }
 
-// groups is what the control groups of this process leave, of version 2 or 1: the least of the group and of those that it is in.
-func groups() (left int64, ok bool) {
+// groups is what the control groups of this process leave and allow, of version 2 or 1: the least of the group and of those that it is in.
+func groups() (left, most int64, ok bool) {
 	b, _ := os.ReadFile("/proc/self/cgroup")
 	for line := range bytes.Lines(b) {
 		parts := strings.SplitN(strings.TrimSpace(string(line)), ":", 3) // ID:CONTROLLERS:PATH
@@ -63,15 +150,20 @@ func groups() (left int64, ok bool) {
 			m, set := number(path.Join(root, dir, limit))
 			u, _ := number(path.Join(root, dir, used))
 			cache, _ := stat(path.Join(root, dir, "memory.stat")) // the system takes it back
-			if set && m < 1<<62 && (!ok || m-u+cache < left) {
+			if !set || m >= 1<<62 {
+				m = math.MaxInt64
+			} else if !ok || m-u+cache < left {
 				left, ok = m-u+cache, true
+			}
+			if ok && (most == 0 || m < most) {
+				most = m
 			}
 			if dir == "/" {
 				break
 			}
 		}
 	}
-	return left, ok
+	return left, most, ok
 }
 
 func number(file string) (int64, bool) {
