@@ -11,6 +11,9 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
+// maxClasses is how many classes a table can have.
+const maxClasses = 1 << 20
+
 // NoLabel is the class number that stands for no label, as in PyTorch's cross-entropy.
 const NoLabel = -100
 
@@ -52,8 +55,10 @@ func (t *table) fractions(labels []string) bool {
 
 // wholeNumbers is what a column of labels holds.
 type wholeNumbers struct {
+	t         *table
 	all, real bool           // whole numbers; numbers
-	value     map[string]int // by what is written: 1 and 1.0 are the same number
+	value     map[string]int // of the first different texts, mostShared of them at most: 1 and 1.0 are the same number
+	more      bool           // there are more
 	numbers   []int          // the different ones without NoLabel, in order
 	none      bool           // NoLabel is among them
 	odd       string         // a number that cannot be read for sure, or what is none among fractions
@@ -61,17 +66,17 @@ type wholeNumbers struct {
 
 // whole reads labels as whole numbers.
 func (t *table) whole(labels []string) wholeNumbers {
-	l := wholeNumbers{all: true, real: true, value: map[string]int{}}
-	set := map[int]bool{}
+	l := wholeNumbers{t: t, all: true, real: true, value: map[string]int{}}
 	sure, fractions, texts, text, gone := false, 0, 0, "", ""
 	for _, s := range labels {
 		if _, ok := l.value[s]; ok {
 			continue
 		}
-		if thousands.MatchString(s) && !isNumber(s) && t.mark != ',' || (decimalComma(s) || isNumber(s)) && !t.isNumber(s) {
+		number := isNumber(s)
+		if !number && t.mark != ',' && thousands.MatchString(s) || (number || decimalComma(s)) && !t.isNumber(s) {
 			l.odd = s
 		}
-		sure = sure || isNumber(s)
+		sure = sure || number
 		v, err := strconv.Atoi(s)
 		if err != nil {
 			f, ok := t.target(s)
@@ -88,10 +93,18 @@ func (t *table) whole(labels []string) wholeNumbers {
 				l.all, l.real, v = false, l.real && ok, 0
 			}
 		}
-		l.value[s], set[v] = v, true
-	}
-	for v := range set {
-		l.numbers = append(l.numbers, v)
+		if len(l.value) < mostShared {
+			l.value[s] = v
+		} else {
+			l.more = true
+		}
+		if l.all {
+			l.numbers = append(l.numbers, v)
+		}
+		if len(l.numbers) >= 2*mostShared && len(l.numbers) == cap(l.numbers) {
+			slices.Sort(l.numbers)
+			l.numbers = slices.Compact(l.numbers)
+		}
 	}
 	switch {
 	case !sure:
@@ -102,10 +115,24 @@ func (t *table) whole(labels []string) wholeNumbers {
 		l.odd = text
 	}
 	slices.Sort(l.numbers)
+	l.numbers = slices.Compact(l.numbers)
 	if l.all && len(l.numbers) > 0 && l.numbers[0] == NoLabel && (len(l.numbers) == 1 || l.numbers[1] >= 0) {
 		l.none, l.numbers = true, l.numbers[1:]
 	}
 	return l
+}
+
+// of is the whole number that s, one of the labels, stands for.
+func (l wholeNumbers) of(s string) int {
+	v, ok := l.value[s]
+	if ok || !l.more {
+		return v
+	}
+	if v, err := strconv.Atoi(s); err == nil {
+		return v
+	}
+	f, _ := l.t.target(s)
+	return int(f)
 }
 
 // target is the number that s is, with the decimal mark of the table, which it tells where it was not known.
@@ -157,13 +184,19 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 		return nil
 	case l.all:
 		return t.setNumbered(m, column, labels, l, given, o)
-	case l.real && len(l.value) > max(100, len(labels)/2):
+	case l.real && (l.more || len(l.value) > max(100, len(labels)/2)):
+		count := strconv.Itoa(len(l.value))
+		if l.more {
+			count = "more than " + count
+		}
 		return malformed(t.path, "column "+column, "use --task regression, or name another column with --label-column",
-			"%d different fractions for %d rows are no classes", len(l.value), len(labels))
+			"%s different fractions for %d rows are no classes", count, len(labels))
 	}
 	set := map[string]int{}
 	for _, s := range labels {
-		set[s] = 0
+		if set[s] = 0; len(set) > maxClasses {
+			return malformed(t.path, "column "+column, "name another column with --label-column", "more than %d different labels", maxClasses)
+		}
 	}
 	index, err := m.classNames("column "+column, t.sorted(set), given)
 	if err != nil {
@@ -195,7 +228,7 @@ func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNu
 	switch {
 	case direct:
 		if given != nil && high >= len(given) {
-			i := slices.IndexFunc(labels, func(s string) bool { return l.value[s] == high })
+			i := slices.IndexFunc(labels, func(s string) bool { return l.of(s) == high })
 			return malformed(t.path, fmt.Sprintf("row %d, column %s", i, column), "give the class list of this data",
 				"label %d is out of range: %d classes are given", high, len(given))
 		}
@@ -225,8 +258,8 @@ func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNu
 		t.said = append(t.said, fmt.Sprintf("the column %s is taken for %d classes; --task regression takes it for numbers", column, n))
 	}
 	for i, s := range labels {
-		if m.labels[i] = -1; !l.none || l.value[s] != NoLabel {
-			m.labels[i] = int32(index[l.value[s]])
+		if m.labels[i] = -1; !l.none || l.of(s) != NoLabel {
+			m.labels[i] = int32(index[l.of(s)])
 		}
 	}
 	return m.checkBinary("column "+column, o)

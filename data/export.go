@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -185,7 +186,7 @@ func exportPicture(to, source string, ds Dataset, i int, link bool) error {
 }
 
 func copyFile(to, from string) error {
-	f, err := os.Open(from)
+	f, err := regular.Open(from)
 	if err != nil {
 		return fmt.Errorf("data: export: %w", err)
 	}

@@ -41,7 +41,7 @@ func FuzzIDX(f *testing.F) {
 	f.Add(idxLabels(1, 2, 3))
 	f.Add([]byte{0, 0, 0x0D, 2, 0, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3, 4})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		x, err := readIDX("x", bytes.NewReader(b), fuzzLimits)
+		x, err := readIDX("x", bytes.NewReader(b), -1, fuzzLimits)
 		if err == nil && len(x.Bytes()) > len(b) {
 			t.Fatalf("%v of %d bytes", x, len(b))
 		}
@@ -157,7 +157,7 @@ func FuzzImage(f *testing.F) {
 			}
 			return
 		}
-		_, _ = maskOf("x", b, fuzzLimits)
+		_, _ = maskOf(new(turn), "x", b, fuzzLimits)
 		x := FromImage(img)
 		if err := checkPicture(x); err != nil {
 			t.Fatal(err)

@@ -118,7 +118,7 @@ func readIDXFile(path string, l Limits) (*tensor.Tensor, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readIDX(path, f, l)
+	return readIDX(path, f, f.size, l)
 }
 
 // idxTypes is the element types by the third byte of the magic number.
@@ -126,7 +126,8 @@ var idxTypes = map[byte]tensor.DType{0x08: tensor.Uint8, 0x09: tensor.Int8, 0x0B
 	0x0E: tensor.Float64}
 
 // readIDX reads one idx file: two zero bytes, type, rank, big-endian extents, big-endian elements.
-func readIDX(path string, r io.Reader, l Limits) (*tensor.Tensor, error) {
+// size is that of the file, -1 where it is not known.
+func readIDX(path string, r io.Reader, size int64, l Limits) (t *tensor.Tensor, err error) {
 	var magic [4]byte
 	if _, err := io.ReadFull(r, magic[:]); err != nil {
 		return nil, &FormatError{Path: path, Place: "offset 0", Problem: "no idx header", Err: err,
@@ -147,10 +148,18 @@ func readIDX(path string, r io.Reader, l Limits) (*tensor.Tensor, error) {
 	}
 	n, err := shape.CheckedLen(d)
 	if err != nil || int64(d.Size(n)) > l.bytes() {
-		return nil, malformed(path, "offset 4", "the file is damaged, or raise the limit",
-			"header claims %v elements, over the limit of %d bytes", shape, l.bytes())
+		return nil, overLimit(path, "offset 4", fmt.Sprintf("header claims %v elements", shape), l)
 	}
-	raw, err := readClaimed(r, int64(d.Size(n)))
+	held := &ledger{what: "the data of " + path}
+	defer func() {
+		if t == nil {
+			held.release()
+		}
+	}()
+	raw, err := readClaimed(r, int64(d.Size(n)), size-int64(4+4*len(shape)), held)
+	if no := refused(path, "", l, err); no != nil {
+		return nil, no
+	}
 	if err != nil {
 		place := fmt.Sprintf("offset %d", 4+4*len(shape)+len(raw))
 		if len(shape) > 0 && n > 0 {
@@ -172,5 +181,8 @@ func readIDX(path string, r io.Reader, l Limits) (*tensor.Tensor, error) {
 			}
 		}
 	}
-	return tensor.FromBytes(d, shape, raw)
+	if t, err = tensor.FromBytes(d, shape, raw); err == nil {
+		tie(held, t)
+	}
+	return t, err
 }

@@ -124,7 +124,7 @@ func openMaskFolder(spec Spec, o Options, _ int) (Dataset, error) {
 // nameClasses reads classes.txt; where a list of classes is given, its names are looked up there.
 func (m *maskFolder) nameClasses(o Options) error {
 	file := filepath.Join(m.root, "classes.txt")
-	b, err := readFile(file, o.Limits)
+	b, err := readList(file, 1<<20, o.Limits)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		m.classes = o.Classes
@@ -165,12 +165,14 @@ func (m *maskFolder) nameClasses(o Options) error {
 
 func (m *maskFolder) Masked() bool { return true }
 
-func (m *maskFolder) Example(i int) (Example, error) {
-	e, err := m.files.Example(i)
+func (m *maskFolder) Example(i int) (Example, error) { return inTurn(m, i) }
+
+func (m *maskFolder) exampleIn(t *turn, i int) (Example, error) {
+	e, err := m.files.exampleIn(t, i)
 	if err != nil {
 		return e, err
 	}
-	if e.Mask, err = m.masks.load(i); err != nil {
+	if e.Mask, err = m.masks.load(t, i); err != nil {
 		return e, err
 	}
 	if h, w := e.X.Dim(1), e.X.Dim(2); e.Mask.Dim(0) != h || e.Mask.Dim(1) != w {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/internal/parallel"
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/onnx"
 	"golang.org/x/sys/cpu"
 )
@@ -62,7 +63,7 @@ func Doctor(version string, threads int) *DoctorReport {
 
 // cpuName is what the system calls the processor.
 func cpuName() string {
-	b, err := os.ReadFile("/proc/cpuinfo")
+	b, err := regular.Read("/proc/cpuinfo", 16<<20)
 	if err != nil {
 		return runtime.GOARCH
 	}
@@ -96,7 +97,7 @@ func cpuFeatures() []string {
 
 // memInfo is a field of /proc/meminfo in MiB, 0 where there is none.
 func memInfo(field string) int64 {
-	b, err := os.ReadFile("/proc/meminfo")
+	b, err := regular.Read("/proc/meminfo", 1<<20)
 	if err != nil {
 		return 0
 	}
@@ -115,7 +116,7 @@ func memInfo(field string) int64 {
 // memoryLimit is the memory limit of the control group in MiB, 0 where there is none.
 func memoryLimit() int64 {
 	for _, path := range []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"} {
-		b, err := os.ReadFile(path)
+		b, err := regular.Read(path, 1<<20)
 		if err != nil {
 			continue
 		}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
 
@@ -59,21 +60,17 @@ func ReadFile(path string, opts ...Option) (*Model, error) {
 
 // readAll is the content of a file of at most limit bytes, read into memory of its size.
 func readAll(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
+		if st, statErr := os.Stat(path); statErr == nil && st.IsDir() {
+			return nil, folderError(path)
+		}
 		return nil, fmt.Errorf("onnx: %w", err)
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("onnx: %w", err)
-	}
-	if st.IsDir() {
-		return nil, folderError(path)
-	}
-	if !st.Mode().IsRegular() {
-		b, err := readLimited(f, limit)
-		return b, inFile(err, path)
 	}
 	if st.Size() > limit {
 		return nil, tooLarge(path, st.Size(), limit)
