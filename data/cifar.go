@@ -80,6 +80,11 @@ func openCIFAR(spec Spec, o Options, _ int) (Dataset, error) {
 		}
 	}
 	for _, p := range paths {
+		if info.IsDir() {
+			if err := o.checkFile(spec.Path, p); err != nil {
+				return nil, err
+			}
+		}
 		if err := m.readCIFARFile(p, o.Limits); err != nil {
 			return nil, err
 		}

@@ -162,6 +162,9 @@ func fileName(id string) string {
 
 func exportPicture(to, source string, ds Dataset, i int, link bool) error {
 	if source != "" {
+		if p, err := filepath.EvalSymlinks(source); err == nil { // a link to a link would lead elsewhere from there
+			source = p
+		}
 		if link && os.Link(source, to) == nil {
 			return nil
 		}

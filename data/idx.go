@@ -59,6 +59,11 @@ func openIDX(spec Spec, o Options, _ int) (Dataset, error) {
 		rank = 4
 	}
 	xPath, yPath := idxPath(spec.Path, split, "images", rank), idxPath(spec.Path, split, "labels", 1)
+	for _, path := range []string{xPath, yPath} {
+		if err := o.checkFile(spec.Path, path); err != nil {
+			return nil, err
+		}
+	}
 	x, err := readIDXFile(xPath, o.Limits)
 	if err != nil {
 		return nil, err

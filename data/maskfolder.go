@@ -57,7 +57,7 @@ func openMaskFolder(spec Spec, o Options, _ int) (Dataset, error) {
 	if binary != "" && binary != "true" && binary != "false" {
 		return nil, malformed(spec.Path, "", "need true or false", "binary %q", binary)
 	}
-	images, masks := &folder{root: spec.Path}, &folder{root: spec.Path}
+	images, masks := newFolder(spec.Path, o), newFolder(spec.Path, o)
 	for dir, f := range map[string]*folder{"images": images, "masks": masks} {
 		if info, err := os.Stat(filepath.Join(spec.Path, dir)); err != nil || !info.IsDir() {
 			return nil, malformed(spec.Path, "", "need DIR/images with pictures and DIR/masks with a mask of the same name for each",
@@ -124,6 +124,9 @@ func openMaskFolder(spec Spec, o Options, _ int) (Dataset, error) {
 // nameClasses reads classes.txt; where a list of classes is given, its names are looked up there.
 func (m *maskFolder) nameClasses(o Options) error {
 	file := filepath.Join(m.root, "classes.txt")
+	if err := o.checkFile(m.root, file); err != nil {
+		return err
+	}
 	b, err := readList(file, 1<<20, o.Limits)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
