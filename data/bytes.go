@@ -31,31 +31,38 @@ func readList(path string, most int64, l Limits) ([]byte, error) {
 	return b, nil
 }
 
-// readClaimed reads exactly n bytes, of which left are known to be there, -1 when that is not known. Memory grows with what really comes, so
-// a header that lies costs nothing.
-func readClaimed(r io.Reader, n, left int64, l *ledger) (buf []byte, err error) {
-	first := min(n, 1<<22)
-	if left >= n {
-		first = n
+// readClaimed reads exactly n bytes where most bytes are there at most. What a header claims beyond that costs nothing: of less than n bytes
+// only the number is found out.
+func readClaimed(r io.Reader, n, most int64, l *ledger) ([]byte, error) {
+	if n > most {
+		const enough = 256 << 20
+		have, err := io.Copy(io.Discard, io.LimitReader(r, enough))
+		if have == enough {
+			have = most
+		}
+		if err == nil {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, &shortError{have, err}
 	}
-	if buf, err = regular.Grow(buf, int(first), l.grow); err != nil {
+	if err := l.add(n); err != nil {
 		return nil, err
 	}
-	for int64(len(buf)) < n {
-		have := len(buf)
-		if have == cap(buf) {
-			if buf, err = regular.Grow(buf, 1, l.grow); err != nil {
-				return nil, err
-			}
+	buf := make([]byte, n)
+	if have, err := io.ReadFull(r, buf); err != nil {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
 		}
-		k, err := io.ReadFull(r, buf[have:min(int64(cap(buf)), n)])
-		buf = buf[:have+k]
-		if err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return buf, err
-		}
+		return nil, &shortError{int64(have), err}
 	}
 	return buf, nil
 }
+
+// shortError is the error of so many bytes where more were needed.
+type shortError struct {
+	have int64
+	err  error
+}
+
+func (e *shortError) Error() string { return e.err.Error() }
+func (e *shortError) Unwrap() error { return e.err }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -99,14 +100,21 @@ func (m *memory) readCIFARFile(path string, l Limits) error {
 	}
 	defer f.Close()
 	name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), ".gz"), ".bin")
-	return m.readCIFAR(path, name, f, l)
+	return m.readCIFAR(path, name, f, f.size, l)
 }
 
-// readCIFAR appends the records of one file: label byte, then 1024 red, green and blue bytes.
-func (m *memory) readCIFAR(path, name string, r io.Reader, l Limits) error {
+// readCIFAR appends the records of one file: label byte, then 1024 red, green and blue bytes. There are about expect bytes.
+func (m *memory) readCIFAR(path, name string, r io.Reader, expect int64, l Limits) (err error) {
 	b := bufio.NewReaderSize(r, 1<<16)
 	held := &ledger{what: "the pictures of " + path}
 	defer tie(held, m)
+	n := int(min(expect, l.bytes()) / cifarRecord)
+	if m.raw, err = regular.Grow(m.raw, n*(cifarRecord-1), held.grow); err != nil {
+		return refused(path, "", l, err)
+	}
+	if err := held.add(80 * int64(n)); err != nil { // classes and ids
+		return refused(path, "", l, err)
+	}
 	var record [cifarRecord]byte
 	for i := 0; ; i++ {
 		k, err := io.ReadFull(b, record[:])

@@ -72,10 +72,11 @@ func openCSV(spec Spec, o Options, _ int) (Dataset, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readCSV(spec.Path, f, o)
+	return readCSV(spec.Path, f, f.size, o)
 }
 
-func readCSV(path string, r io.Reader, o Options) (Dataset, error) {
+// readCSV reads a table of about so many bytes.
+func readCSV(path string, r io.Reader, size int64, o Options) (Dataset, error) {
 	if err := o.checkTask(path); err != nil {
 		return nil, err
 	}
@@ -83,6 +84,7 @@ func readCSV(path string, r io.Reader, o Options) (Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.size = size
 	l, err := t.layout(o)
 	if err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/regular"
 )
@@ -78,48 +77,4 @@ func (t *text) line(most int) (string, error) {
 			return string(line), err
 		}
 	}
-}
-
-// texts keeps fields of a table beyond their row. Equal ones share memory as long as there are not too many different ones.
-type texts struct {
-	of    map[string]string
-	block strings.Builder // that others are cut from
-	held  *ledger
-}
-
-// mostShared is how many different texts are shared.
-const mostShared = 1 << 16
-
-// share is a copy of s, which may be that of an equal one.
-func (k *texts) share(s string) (string, error) {
-	if c, ok := k.of[s]; ok {
-		return c, nil
-	}
-	c, err := k.copy(s)
-	if err != nil || len(k.of) >= mostShared {
-		return c, err
-	}
-	if k.of == nil {
-		k.of = map[string]string{}
-	}
-	k.of[c] = c
-	return c, nil
-}
-
-// copy is a copy of s.
-func (k *texts) copy(s string) (string, error) {
-	if k.block.Cap()-k.block.Len() < len(s) {
-		size := max(1<<12, len(s))
-		if k.block.Cap() > 0 {
-			size = max(1<<16, len(s))
-		}
-		if err := k.held.add(int64(size)); err != nil {
-			return "", err
-		}
-		k.block = strings.Builder{}
-		k.block.Grow(size)
-	}
-	at := k.block.Len()
-	k.block.WriteString(s)
-	return k.block.String()[at:], nil
 }

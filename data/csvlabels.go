@@ -18,7 +18,7 @@ const maxClasses = 1 << 20
 const NoLabel = -100
 
 // setLabels decides what the label columns are, values by column and row.
-func (t *table) setLabels(m *memory, columns []int, values [][]string, o Options) error {
+func (t *table) setLabels(m *memory, columns []int, values []*words, o Options) error {
 	names := make([]string, len(columns))
 	for k, c := range columns {
 		names[k] = t.columns[c]
@@ -38,9 +38,9 @@ func (t *table) setLabels(m *memory, columns []int, values [][]string, o Options
 }
 
 // fractions reports whether all labels are of 0 to 1 or NoLabel, but for those that are missing.
-func (t *table) fractions(labels []string) bool {
+func (t *table) fractions(labels *words) bool {
 	some := false
-	for _, s := range labels {
+	for s := range labels.some() {
 		if missing(s) {
 			continue
 		}
@@ -65,10 +65,10 @@ type wholeNumbers struct {
 }
 
 // whole reads labels as whole numbers.
-func (t *table) whole(labels []string) wholeNumbers {
+func (t *table) whole(labels *words) wholeNumbers {
 	l := wholeNumbers{t: t, all: true, real: true, value: map[string]int{}}
 	sure, fractions, texts, text, gone := false, 0, 0, "", ""
-	for _, s := range labels {
+	for s := range labels.some() {
 		if _, ok := l.value[s]; ok {
 			continue
 		}
@@ -148,7 +148,7 @@ func (t *table) target(s string) (v float64, ok bool) {
 }
 
 // setClasses decides between classes and targets for one column.
-func (t *table) setClasses(m *memory, column string, labels []string, l wholeNumbers, o Options) error {
+func (t *table) setClasses(m *memory, column string, labels *words, l wholeNumbers, o Options) error {
 	n := len(l.numbers)
 	if l.odd != "" && !o.classes() {
 		remedy := "write numbers without thousands separators and with a decimal point, or use --task classification"
@@ -156,11 +156,11 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 			remedy = "fill the label in, or leave such rows out with ?missing=drop behind the file name; --task classification takes it " +
 				"for a class"
 		}
-		return malformed(t.path, fmt.Sprintf("row %d, column %s", slices.Index(labels, l.odd), column), remedy, "%q among numbers",
+		return malformed(t.path, fmt.Sprintf("row %d, column %s", labels.index(func(s string) bool { return s == l.odd }), column), remedy, "%q among numbers",
 			clip(l.odd))
 	}
 	counting := n > 0 && l.numbers[0] == 0 && l.numbers[n-1] == n-1
-	classes := !l.real || l.all && n <= 100 && (counting || n <= max(2, len(labels)/2))
+	classes := !l.real || l.all && n <= 100 && (counting || n <= max(2, labels.len()/2))
 	switch {
 	case o.Task != "":
 		classes = o.classes()
@@ -168,15 +168,15 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 		classes = true
 	}
 	if !classes {
-		return t.setTargets(m, []string{column}, [][]string{labels}, o)
+		return t.setTargets(m, []string{column}, []*words{labels}, o)
 	}
-	m.labels = make([]int32, len(labels))
+	m.labels = make([]int32, labels.len())
 	given := o.Classes
 	if given == nil {
 		given = t.classes
 	}
 	switch {
-	case len(labels) == 0 || l.all && n == 0:
+	case labels.len() == 0 || l.all && n == 0:
 		for i := range m.labels {
 			m.labels[i] = -1
 		}
@@ -184,16 +184,16 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 		return nil
 	case l.all:
 		return t.setNumbered(m, column, labels, l, given, o)
-	case l.real && (l.more || len(l.value) > max(100, len(labels)/2)):
+	case l.real && (l.more || len(l.value) > max(100, labels.len()/2)):
 		count := strconv.Itoa(len(l.value))
 		if l.more {
 			count = "more than " + count
 		}
 		return malformed(t.path, "column "+column, "use --task regression, or name another column with --label-column",
-			"%s different fractions for %d rows are no classes", count, len(labels))
+			"%s different fractions for %d rows are no classes", count, labels.len())
 	}
 	set := map[string]int{}
-	for _, s := range labels {
+	for s := range labels.some() {
 		if set[s] = 0; len(set) > maxClasses {
 			return malformed(t.path, "column "+column, "name another column with --label-column", "more than %d different labels", maxClasses)
 		}
@@ -202,15 +202,15 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 	if err != nil {
 		return err
 	}
-	if list := slices.IndexFunc(labels, func(s string) bool { return strings.ContainsAny(s, "|;") }); list >= 0 && o.Task == "" {
+	if list := labels.index(func(s string) bool { return strings.ContainsAny(s, "|;") }); list >= 0 && o.Task == "" {
 		t.said = append(t.said, fmt.Sprintf("the labels of the column %s, such as %q, are one class each; --task multilabel takes them "+
 			"for lists",
-			column, clip(labels[list])))
+			column, clip(labels.at(list))))
 	}
-	for i, s := range labels {
+	for i, s := range labels.rows() {
 		m.labels[i] = int32(index[s])
 	}
-	if len(index) == len(labels) && len(labels) > 10 {
+	if len(index) == labels.len() && labels.len() > 10 {
 		t.said = append(t.said,
 			fmt.Sprintf("every row has another label in the column %s: is another column meant? --label-column names it", column))
 	}
@@ -219,7 +219,7 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 
 // setNumbered makes classes of whole numbers: the numbers themselves where they count from 0 or the classes are given by other names,
 // else by their order.
-func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNumbers, given []string, o Options) (err error) {
+func (t *table) setNumbered(m *memory, column string, labels *words, l wholeNumbers, given []string, o Options) (err error) {
 	n := len(l.numbers)
 	high := l.numbers[n-1]
 	named := given != nil && !slices.ContainsFunc(l.numbers, func(v int) bool { return !slices.Contains(given, strconv.Itoa(v)) })
@@ -228,7 +228,7 @@ func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNu
 	switch {
 	case direct:
 		if given != nil && high >= len(given) {
-			i := slices.IndexFunc(labels, func(s string) bool { return l.of(s) == high })
+			i := labels.index(func(s string) bool { return l.of(s) == high })
 			return malformed(t.path, fmt.Sprintf("row %d, column %s", i, column), "give the class list of this data",
 				"label %d is out of range: %d classes are given", high, len(given))
 		}
@@ -257,7 +257,7 @@ func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNu
 	if o.Task == "" && o.Classes == nil && !(l.numbers[0] == 0 && high == n-1) {
 		t.said = append(t.said, fmt.Sprintf("the column %s is taken for %d classes; --task regression takes it for numbers", column, n))
 	}
-	for i, s := range labels {
+	for i, s := range labels.rows() {
 		if m.labels[i] = -1; !l.none || l.of(s) != NoLabel {
 			m.labels[i] = int32(index[l.of(s)])
 		}
@@ -315,17 +315,20 @@ func (t *table) sorted(set map[string]int) []string {
 }
 
 // setTargets makes Y float32 [K] of numbers.
-func (t *table) setTargets(m *memory, columns []string, values [][]string, o Options) error {
+func (t *table) setTargets(m *memory, columns []string, values []*words, o Options) error {
+	if err := t.held.add(4 * int64(m.n) * int64(len(columns))); err != nil {
+		return t.kept(err)
+	}
 	y := make([]float32, 0, m.n*len(columns))
 	for i := range m.n {
 		for k := range columns {
-			v, ok := t.target(values[k][i])
+			v, ok := t.target(values[k].at(i))
 			if f := float64(float32(v)); !ok || f-f != 0 && !o.AllowNonFinite {
 				remedy := "targets are finite numbers"
-				if absent(values[k][i]) {
+				if absent(values[k].at(i)) {
 					remedy += "; ?missing=drop behind the file name leaves rows without them out"
 				}
-				return malformed(t.path, fmt.Sprintf("row %d, column %s", i, columns[k]), remedy, "target %q", clip(values[k][i]))
+				return malformed(t.path, fmt.Sprintf("row %d, column %s", i, columns[k]), remedy, "target %q", clip(values[k].at(i)))
 			}
 			y = append(y, float32(v))
 		}

@@ -15,10 +15,11 @@ type tableRows struct {
 	root   string // of files
 	text   texts
 	n      int
+	about  int       // rows that there may be, 0 while it is not known
 	x      []float32 // [n,features]
 	inputs []inputValues
-	groups [][]string // values per column, of n rows each; labels too
-	labels [][]string
+	groups []*words // by column
+	labels []*words
 	ids    []string
 	paths  []string
 	masks  []string
@@ -26,14 +27,20 @@ type tableRows struct {
 
 func newTableRows(t *table, l tableLayout, o Options, g *gaps, root string) *tableRows {
 	return &tableRows{t: t, l: l, o: o, gaps: g, root: root, text: texts{held: t.held}, inputs: make([]inputValues, len(l.inputs)),
-		groups: make([][]string, len(l.groups)), labels: make([][]string, len(l.labels))}
+		groups: columns(len(l.groups)), labels: columns(len(l.labels))}
 }
 
 // take keeps what is needed of a row.
 func (r *tableRows) take(row []string) (err error) {
 	t, o := r.t, r.o
-	if r.x, err = regular.Grow(r.x, len(r.l.features), t.held.grow); err != nil {
-		return err
+	if n := len(r.l.features); cap(r.x)-len(r.x) < n {
+		x, err := regular.Grow(r.x, max(n, n*(r.about-r.n)), t.held.grow)
+		if err != nil && r.about > r.n {
+			x, err = regular.Grow(r.x, n, t.held.grow)
+		}
+		if r.x = x; err != nil {
+			return err
+		}
 	}
 	for _, c := range r.l.features {
 		v, err := t.filled(row, c, r.gaps, o)
@@ -53,7 +60,7 @@ func (r *tableRows) take(row []string) (err error) {
 		}
 	}
 	for k, c := range r.l.groups {
-		if err := r.keep(&r.groups[k], row[c], r.text.share); err != nil {
+		if err := r.groups[k].add(row[c], &r.text, r.about); err != nil {
 			return err
 		}
 	}
@@ -68,12 +75,12 @@ func (r *tableRows) take(row []string) (err error) {
 		if err != nil {
 			return err
 		}
-		if err := r.keep(f.to, p, r.text.copy); err != nil {
+		if err := r.keep(f.to, p); err != nil {
 			return err
 		}
 	}
 	if r.l.id >= 0 {
-		if err := r.keep(&r.ids, row[r.l.id], r.text.copy); err != nil {
+		if err := r.keep(&r.ids, row[r.l.id]); err != nil {
 			return err
 		}
 	}
@@ -81,20 +88,40 @@ func (r *tableRows) take(row []string) (err error) {
 		if row[c] == "" && o.Task != "multilabel" {
 			return malformed(t.path, t.place(c), t.unlabelled(), "no label")
 		}
-		if err := r.keep(&r.labels[k], row[c], r.text.share); err != nil {
+		if err := r.labels[k].add(row[c], &r.text, r.about); err != nil {
 			return err
 		}
 	}
-	r.n++
+	if r.n++; r.n == guessed {
+		r.guess()
+	}
 	return nil
 }
 
+// guessed is the number of rows after which it is guessed how many there are.
+const guessed = 4096
+
+// guess tells from the size of the rows so far how many there may be.
+func (r *tableRows) guess() {
+	if read := r.t.source.row; read > 0 {
+		r.about = int(float64(r.t.size) / float64(read) * guessed * 1.02)
+	}
+}
+
 // keep adds a copy of a field to a list.
-func (r *tableRows) keep(list *[]string, s string, as func(string) (string, error)) error {
-	s, err := as(s)
+func (r *tableRows) keep(list *[]string, s string) error {
+	s, err := r.text.copy(s)
 	if err != nil {
 		return err
 	}
-	*list, err = push(r.t.held, *list, s)
-	return err
+	return put(list, s, r.t.held, r.about)
+}
+
+// columns is n columns without rows.
+func columns(n int) []*words {
+	list := make([]*words, n)
+	for i := range list {
+		list[i] = &words{}
+	}
+	return list
 }

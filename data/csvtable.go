@@ -25,6 +25,7 @@ type table struct {
 	text      *text
 	rows      *csv.Reader
 	source    *rowReader // of rows
+	size      int64      // of the file, about; 0 where it is not known
 	limits    Limits
 	held      *ledger
 	sample    []tableRow  // the first data rows

@@ -3,6 +3,7 @@ package data
 import (
 	"bufio"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +16,8 @@ import (
 type opened struct {
 	io.Reader
 	file *os.File
-	size int64 // bytes to expect: the size of the file, or -1 when it is compressed
+	size int64 // bytes to expect: those of the file, or what a compressed file says of itself, which need not be so
+	most int64 // bytes that there can be
 }
 
 func (o *opened) Close() error { return o.file.Close() }
@@ -43,15 +45,27 @@ func openMaybeGzip(path string) (*opened, error) {
 			f.Close()
 			return nil, &FormatError{Path: path, Problem: "damaged gzip file", Err: err, Remedy: "fetch the file again"}
 		}
-		return &opened{&unfolding{z, max(unfolds, ratio*size)}, f, -1}, nil
+		most := max(unfolds, ratio*size)
+		return &opened{&unfolding{z, most}, f, min(says(f, size), most), most}, nil
 	}
-	return &opened{b, f, size}, nil
+	return &opened{b, f, size, size}, nil
+}
+
+// says is the size, modulo 2^32, that the end of a gzip file tells.
+//
+// Source: RFC 1952, section 2.3.1 (ISIZE).
+func says(f io.ReaderAt, size int64) int64 {
+	var b [4]byte
+	if _, err := f.ReadAt(b[:], max(0, size-4)); err != nil {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint32(b[:]))
 }
 
 // A gzip file may unfold to ratio times its size, and to so many bytes in any case. Text and pictures unfold to 3 to 20 times theirs; what
-// is over a thousand was made to be.
+// is near a thousand was made to be.
 const (
-	ratio   = 100
+	ratio   = 50
 	unfolds = 64 << 20
 )
 
@@ -80,5 +94,5 @@ func aFolder(path string) error {
 
 // readAll is the rest of an open file, of at most limit bytes; what is over them is regular.ErrSize.
 func (o *opened) readAll(limit int64, l *ledger) ([]byte, error) {
-	return regular.All(o, max(0, o.size), limit, l.grow)
+	return regular.All(o, o.size, limit, l.grow)
 }

@@ -22,6 +22,9 @@ var npyMagic = []byte("\x93NUMPY")
 // npyMaxHeader bounds the header; NumPy itself refuses to evaluate more than 10000 bytes by default.
 const npyMaxHeader = 1 << 16
 
+// maxStrings bounds the strings of an array, which take more memory than their bytes in the file.
+const maxStrings = 1 << 25
+
 // ReadNPY reads one array in NPY format 1.0, 2.0 or 3.0, of either byte order, in C or Fortran order; the
 // result is row-major. Strings (S, U) become String tensors without their trailing zeros, S as it is. Pickled objects,
 // dates, structured and raw (V) types are refused. It reads no further than the array, and allocates no more than
@@ -115,6 +118,9 @@ func readNPY(r io.Reader, size int64) (t *Tensor, err error) {
 	}
 	switch ty.dtype {
 	case String:
+		if count > maxStrings {
+			return nil, fmt.Errorf("%d strings, at most %d", count, maxStrings)
+		}
 		places, err := memory.Take(16*int64(count), fmt.Sprintf("an array of %d strings", count))
 		if err != nil {
 			return nil, err

@@ -100,27 +100,49 @@ func tooLarge(path string, n, most int64) error {
 type Ask func(older, bytes int64) error
 
 // All reads r to its end into memory of its size, expect bytes where that is known. It fails with ErrSize after most bytes.
-func All(r io.Reader, expect, most int64, ask Ask) (b []byte, err error) {
-	if b, err = Grow(b, int(max(512, min(expect, most)+1)), ask); err != nil { // one more, to see the end
-		return nil, err
-	}
+func All(r io.Reader, expect, most int64, ask Ask) ([]byte, error) {
+	size := max(512, min(expect, most)+1) // one more, to see the end
+	var parts [][]byte                    // before b, full
+	total := int64(0)                     // of them
 	for {
-		if len(b) == cap(b) {
-			if b, err = Grow(b, 1, ask); err != nil {
+		if ask != nil {
+			if err := ask(0, size); err != nil {
 				return nil, err
 			}
 		}
-		n, err := r.Read(b[len(b):min(int64(cap(b)), most+1)])
-		b = b[:len(b)+n]
-		switch {
-		case int64(len(b)) > most:
-			return nil, ErrSize
-		case err == io.EOF:
-			return b, nil
-		case err != nil:
+		b := make([]byte, 0, size)
+		for len(b) < cap(b) {
+			n, err := r.Read(b[len(b):cap(b)])
+			b = b[:len(b)+n]
+			switch {
+			case total+int64(len(b)) > most:
+				return nil, ErrSize
+			case err == io.EOF:
+				return join(append(parts, b), total+int64(len(b)), ask)
+			case err != nil:
+				return nil, err
+			}
+		}
+		parts, total = append(parts, b), total+size
+		size = min(total, step, max(512, most-total+1))
+	}
+}
+
+// join is parts one behind another.
+func join(parts [][]byte, size int64, ask Ask) ([]byte, error) {
+	if len(parts) == 1 {
+		return parts[0], nil
+	}
+	if ask != nil {
+		if err := ask(size, size); err != nil {
 			return nil, err
 		}
 	}
+	whole := make([]byte, 0, size)
+	for i, p := range parts {
+		whole, parts[i] = append(whole, p...), nil
+	}
+	return whole, nil
 }
 
 // step is by how many bytes memory grows that is as large already; a smaller piece doubles.
