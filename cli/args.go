@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 	"go.yaml.in/yaml/v3"
@@ -109,11 +110,14 @@ func flagValue(words []string, name string) (value string) {
 	return value
 }
 
+// maxConfig is how large a file of flags may be, in bytes.
+const maxConfig = 1 << 20
+
 // configArgs are the arguments in the file of --config, if it was written by the same command. A file that cannot be read is
 // reported by applyConfig.
 func configArgs(cmd *ucli.Command, flags []string) []string {
 	path := cmp.Or(flagValue(flags, "config"), os.Getenv("GTK_CONFIG"))
-	b, err := os.ReadFile(path)
+	b, err := regular.Read(path, maxConfig)
 	if err != nil {
 		return nil
 	}
@@ -169,9 +173,9 @@ func applyConfig(c *ucli.Context) error {
 	if path == "" {
 		return nil
 	}
-	b, err := os.ReadFile(path)
+	b, err := regular.Read(path, maxConfig)
 	if err != nil {
-		return err
+		return fmt.Errorf("--config: %w", err)
 	}
 	values := map[string]any{}
 	if err := yaml.Unmarshal(b, &values); err != nil {

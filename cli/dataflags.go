@@ -20,6 +20,7 @@ func dataFlags() []ucli.Flag {
 		&ucli.StringSliceFlag{Name: "group-by", Category: group, Usage: "csv: `COLUMN` that is a group, not a feature"},
 		&ucli.StringFlag{Name: "on-bad-sample", Category: group, Value: "error",
 			Usage: "error, or skip: files that cannot be read are found by reading all of them first, and left out"},
+		&ucli.BoolFlag{Name: "follow-links", Category: group, Usage: "follow symbolic links out of a folder of data"},
 		&ucli.BoolFlag{Name: "allow-nonfinite", Category: group, Usage: "NaN and infinity are data, not errors"},
 	}
 }
@@ -36,6 +37,6 @@ func dataOptions(c *ucli.Context) data.Options {
 		Task: c.String("task"), LabelColumn: c.String("label-column"), MaskColumn: c.String("mask-column"), Decimal: c.String("decimal"),
 		FileColumn: c.String("file-column"), Root: c.String("root"),
 		Header: c.String("header"), GroupBy: c.StringSlice("group-by"), AllowNonFinite: c.Bool("allow-nonfinite"),
-		OnBadSample: c.String("on-bad-sample"),
+		OnBadSample: c.String("on-bad-sample"), FollowLinks: c.Bool("follow-links"),
 	}
 }

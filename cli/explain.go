@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/explain"
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -202,6 +202,9 @@ func explainRequests(c *ucli.Context) ([]explain.Request, error) {
 	return out, nil
 }
 
+// maxFont is how large a font file may be, in bytes: collections for Chinese, Japanese and Korean have 120 MB.
+const maxFont = 256 << 20
+
 // explainRender reads the flags of the looks.
 func explainRender(c *ucli.Context) (explain.Render, error) {
 	r := explain.DefaultRender()
@@ -230,7 +233,7 @@ func explainRender(c *ucli.Context) (explain.Render, error) {
 	if path == "" {
 		return r, nil
 	}
-	b, err := os.ReadFile(path)
+	b, err := regular.Read(path, maxFont)
 	if err != nil {
 		return r, fmt.Errorf("--font: %w", err)
 	}

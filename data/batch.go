@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	account "github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -149,22 +150,24 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 		return nil, nil
 	}
 	at := l.order[max(0, o.Skip)*l.size]
-	e, err := ds.Example(at)
+	var t turn
+	defer t.over()
+	e, err := exampleIn(&t, ds, at)
 	if err != nil {
 		return nil, err
 	}
 	l.names = append([]string{"input", "target", "mask"}, slices.Sorted(maps.Keys(e.Fields))...)
-	if l.first, err = l.prepare(at); err != nil {
+	if l.first, err = l.prepare(&t, e, at); err != nil {
 		return nil, err
 	}
 	for k, t := range l.first.arrays {
 		switch {
 		case t == nil:
 		case t.DType() == tensor.String:
-			return nil, fmt.Errorf("data: example %q: %s: strings cannot be batched", e.ID, l.names[k])
+			return nil, fmt.Errorf("data: example %q: %s: strings cannot be batched", l.first.id, l.names[k])
 		case t.DType().Bits()%8 != 0:
-			return nil, fmt.Errorf("data: example %q: %s: %v cannot be batched; convert it to a type of whole bytes", e.ID, l.names[k],
-				t)
+			return nil, fmt.Errorf("data: example %q: %s: %v cannot be batched; convert it to a type of whole bytes", l.first.id,
+				l.names[k], t)
 		}
 	}
 	return l, nil
@@ -182,12 +185,8 @@ func NumBatches(n, size int, o BatchOptions) int {
 	return (n + size - 1) / size
 }
 
-// prepare reads, augments and preprocesses one example.
-func (l *loader) prepare(i int) (prepared, error) {
-	e, err := l.ds.Example(i)
-	if err != nil {
-		return prepared{}, err
-	}
+// prepare augments and preprocesses example i, which was read in turn t.
+func (l *loader) prepare(t *turn, e Example, i int) (_ prepared, err error) {
 	out := prepared{e.ID, e.Label, make([]*tensor.Tensor, len(l.names))}
 	for k, n := range l.names[firstField:] {
 		if out.arrays[firstField+k] = e.Fields[n]; e.Fields[n] == nil {
@@ -204,7 +203,7 @@ func (l *loader) prepare(i int) (prepared, error) {
 	switch {
 	case e.X == nil:
 	case e.Picture:
-		err = l.picture(&out, e, i)
+		err = l.picture(t, &out, e, i)
 	case l.o.Preprocess != nil && l.o.Preprocess.Tensors:
 		out.arrays[inputArray], err = l.o.Preprocess.ApplyTensor(e.X)
 	default:
@@ -214,7 +213,7 @@ func (l *loader) prepare(i int) (prepared, error) {
 }
 
 // picture augments and preprocesses the picture of e, and takes its mask the same way.
-func (l *loader) picture(out *prepared, e Example, i int) error {
+func (l *loader) picture(t *turn, out *prepared, e Example, i int) error {
 	p := l.o.Preprocess
 	if p == nil && l.o.Augment == (Augment{}) {
 		out.arrays[inputArray] = e.X
@@ -249,6 +248,9 @@ func (l *loader) picture(out *prepared, e Example, i int) error {
 	if out.arrays[inputArray] = pic; p == nil {
 		return nil
 	}
+	if err := t.need(4*int64(pic.Len()), "a picture of "+pic.Shape().String()+" values"); err != nil {
+		return err
+	}
 	x := tensor.New(tensor.Float32, p.shape(pic)...)
 	out.arrays[inputArray] = x
 	return p.normalise(x.F32(), pic)
@@ -271,6 +273,12 @@ func (l *loader) run(ctx context.Context, yield func(*Batch, error) bool) {
 	if ahead <= 0 {
 		ahead = 2
 	}
+	buffers, grant, err := l.buffers(ahead + 2)
+	if err != nil {
+		yield(nil, err)
+		return
+	}
+	defer grant.Release()
 	ctx, cancel := context.WithCancel(ctx)
 	type task struct {
 		j *job
@@ -278,8 +286,8 @@ func (l *loader) run(ctx context.Context, yield func(*Batch, error) bool) {
 	}
 	tasks := make(chan task)
 	jobs := make(chan *job, ahead)   // in order
-	free := make(chan *job, ahead+2) // buffers to use again
-	for range ahead + 2 {
+	free := make(chan *job, buffers) // to use again
+	for range buffers {
 		free <- &job{}
 	}
 	var all sync.WaitGroup
@@ -344,6 +352,22 @@ func (l *loader) run(ctx context.Context, yield func(*Batch, error) bool) {
 	}
 }
 
+// buffers asks for the memory of as many batches as wanted, or of fewer where it is short, which makes them later.
+func (l *loader) buffers(wanted int) (n int, g *account.Grant, err error) {
+	size := int64(0)
+	for _, t := range l.first.arrays {
+		if t != nil {
+			size += int64(len(t.Bytes()))
+		}
+	}
+	size *= int64(min(l.size, len(l.order)))
+	for n = min(wanted, l.count); ; n-- {
+		if g, err = account.Take(int64(n)*size, fmt.Sprintf("a batch of %d examples", min(l.size, len(l.order)))); err == nil || n <= 1 {
+			return n, g, err
+		}
+	}
+}
+
 // open makes j batch b, its buffers new or those of an earlier batch of the same size.
 func (l *loader) open(j *job, b int) {
 	end := min((b+1)*l.size, len(l.order))
@@ -376,7 +400,13 @@ func (l *loader) open(j *job, b int) {
 // fill puts example k of j in its place.
 func (l *loader) fill(j *job, k int) error {
 	i := j.batch.Index[k]
-	e, err := l.prepare(i)
+	var t turn
+	defer t.over()
+	read, err := exampleIn(&t, l.ds, i)
+	if err != nil {
+		return err
+	}
+	e, err := l.prepare(&t, read, i)
 	if err != nil {
 		return err
 	}

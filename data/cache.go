@@ -1,16 +1,18 @@
 package data
 
 import (
+	"sync"
 	"sync/atomic"
 )
 
 // cached keeps pictures after channels, resize and crop, in their own type.
 type cached struct {
 	Dataset
-	pre   Preprocess
-	limit int64
-	held  atomic.Int64
-	kept  []atomic.Pointer[Example]
+	pre  Preprocess
+	mu   sync.Mutex
+	left int64 // bytes that may still be kept
+	held ledger
+	kept []atomic.Pointer[Example]
 }
 
 // Cache keeps what p's resize and crop leave of the pictures of ds, one byte per value (two for deep pictures), so that later epochs
@@ -22,7 +24,7 @@ func Cache(ds Dataset, p Preprocess, limit int64) (Dataset, Preprocess) {
 	if p.ImageSize[0] > 0 {
 		rest.Crop = "none"
 	}
-	return &cached{Dataset: ds, pre: p, limit: limit, kept: make([]atomic.Pointer[Example], ds.Len())}, rest
+	return &cached{Dataset: ds, pre: p, left: limit, held: ledger{what: "the pictures that are kept"}, kept: make([]atomic.Pointer[Example], ds.Len())}, rest
 }
 
 func (c *cached) unwrap() Dataset { return c.Dataset }
@@ -32,7 +34,14 @@ func (c *cached) Example(i int) (Example, error) {
 	if e := c.kept[i].Load(); e != nil {
 		return *e, nil
 	}
-	e, err := c.Dataset.Example(i)
+	return inTurn(c, i)
+}
+
+func (c *cached) exampleIn(t *turn, i int) (Example, error) {
+	if e := c.kept[i].Load(); e != nil {
+		return *e, nil
+	}
+	e, err := exampleIn(t, c.Dataset, i)
 	if err != nil || !e.Picture {
 		return e, err
 	}
@@ -44,8 +53,21 @@ func (c *cached) Example(i int) (Example, error) {
 			return e, wrapExample(e.ID, err)
 		}
 	}
-	if c.held.Add(int64(len(e.X.Bytes()))) <= c.limit {
+	if c.keeps(int64(len(e.X.Bytes()))) {
 		c.kept[i].Store(&e)
 	}
 	return e, nil
+}
+
+// keeps takes n bytes; false where there is no room for them, and from then on.
+func (c *cached) keeps(n int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n > c.left || c.held.add(n) != nil {
+		c.left = 0
+		return false
+	}
+	c.left -= n
+	tie(&c.held, c)
+	return true
 }

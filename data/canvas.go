@@ -43,8 +43,8 @@ func placed(f distance, cx, cy, size, angle float64) distance {
 var shapeDistance = map[string]distance{
 	"circle":   func(x, y float64) float64 { return math.Hypot(x, y) - 0.9 },
 	"square":   func(x, y float64) float64 { return boxDistance(x, y, 0.74, 0.74) },
-	"triangle": polygon(regular(3, 1, 1)),
-	"star":     polygon(regular(5, 1, 0.42)),
+	"triangle": polygon(corners(3, 1, 1)),
+	"star":     polygon(corners(5, 1, 0.42)),
 	"cross":    func(x, y float64) float64 { return min(boxDistance(x, y, 0.95, 0.3), boxDistance(x, y, 0.3, 0.95)) },
 	"ring":     func(x, y float64) float64 { return math.Abs(math.Hypot(x, y)-0.7) - 0.22 },
 	"heart":    heart,
@@ -74,8 +74,8 @@ func heart(x, y float64) float64 {
 	return d / 0.85
 }
 
-// regular is the corners of a star of n points with outer and inner radius; a polygon of n corners when they are equal.
-func regular(n int, outer, inner float64) [][2]float64 {
+// corners is those of a star of n points with outer and inner radius; a polygon of n corners when they are equal.
+func corners(n int, outer, inner float64) [][2]float64 {
 	var p [][2]float64
 	for i := range n {
 		for k, r := range []float64{outer, inner} {

@@ -7,35 +7,39 @@ import "image"
 // Pillow, OpenCV and torchvision. Repeating samples, as color.YCbCr does, would differ by tens of levels at coloured edges.
 //
 // Source: libjpeg's jdsample.c, "fancy upsampling" (the arithmetic and its rounding; no code of it).
-func chroma(m *image.YCbCr, plane []uint8) []uint8 {
-	b := m.Rect
-	w, h := b.Dx(), b.Dy()
-	out := make([]uint8, w*h)
-	if m.SubsampleRatio == image.YCbCrSubsampleRatio422 {
-		line := make([]int, (w+1)/2)
-		for y := range h {
-			for i := range line {
-				line[i] = int(plane[y*m.CStride+i])
-			}
-			spread(out[y*w:(y+1)*w], line, 1, 2, 2)
+type chroma struct {
+	m     *image.YCbCr
+	plane []uint8
+	line  []int   // a line of the plane, or two of them mixed
+	out   []uint8 // a line of the picture
+}
+
+func newChroma(m *image.YCbCr, plane []uint8) *chroma {
+	w := m.Rect.Dx()
+	return &chroma{m, plane, make([]int, (w+1)/2), make([]uint8, w)}
+}
+
+// row is the samples of line y of the picture, valid until the next call.
+func (c *chroma) row(y int) []uint8 {
+	stride := c.m.CStride
+	if c.m.SubsampleRatio == image.YCbCrSubsampleRatio422 {
+		for i := range c.line {
+			c.line[i] = int(c.plane[y*stride+i])
 		}
-		return out
+		spread(c.out, c.line, 1, 2, 2)
+		return c.out
 	}
-	cw, ch := (w+1)/2, (h+1)/2
-	line := make([]int, cw)
-	for y := range h {
-		near, far := y/2, y/2-1
-		if y%2 == 1 {
-			far = y/2 + 1
-		}
-		far = min(max(far, 0), ch-1)
-		a, c := plane[near*m.CStride:][:cw], plane[far*m.CStride:][:cw]
-		for i := range line {
-			line[i] = 3*int(a[i]) + int(c[i])
-		}
-		spread(out[y*w:(y+1)*w], line, 8, 7, 4)
+	near, far := y/2, y/2-1
+	if y%2 == 1 {
+		far = y/2 + 1
 	}
-	return out
+	far = min(max(far, 0), (c.m.Rect.Dy()+1)/2-1)
+	a, b := c.plane[near*stride:][:len(c.line)], c.plane[far*stride:][:len(c.line)]
+	for i := range c.line {
+		c.line[i] = 3*int(a[i]) + int(b[i])
+	}
+	spread(c.out, c.line, 8, 7, 4)
+	return c.out
 }
 
 // spread doubles a line: even outputs lean to the left neighbour and odd ones to the right one, with the two
@@ -61,18 +65,16 @@ func spread(out []uint8, line []int, left, right, shift int) {
 func fillYCbCr(d []uint8, m *image.YCbCr) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	n := w * h
-	var cb, cr []uint8
-	stride := w
-	switch m.SubsampleRatio {
-	case image.YCbCrSubsampleRatio420, image.YCbCrSubsampleRatio422:
-		cb, cr = chroma(m, m.Cb), chroma(m, m.Cr)
-	default:
-		cb, cr, stride = m.Cb, m.Cr, 0
-	}
+	blues, reds := newChroma(m, m.Cb), newChroma(m, m.Cr)
+	between := m.SubsampleRatio == image.YCbCrSubsampleRatio420 || m.SubsampleRatio == image.YCbCrSubsampleRatio422
+	cb, cr := m.Cb, m.Cr
 	for y := range h {
+		if between {
+			cb, cr = blues.row(y), reds.row(y)
+		}
 		for x := range w {
-			ci := y*stride + x
-			if stride == 0 {
+			ci := x
+			if !between {
 				ci = m.COffset(m.Rect.Min.X+x, m.Rect.Min.Y+y)
 			}
 			l := int32(m.Y[y*m.YStride+x])
@@ -94,11 +96,12 @@ func clamp(v int32) uint8 { return uint8(min(max(v, 0), 255)) }
 func fromStudioRange(m *image.YCbCr) *image.NRGBA {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	out := image.NewNRGBA(image.Rect(0, 0, w, h))
-	cb, cr := chroma(m, m.Cb), chroma(m, m.Cr)
+	blues, reds := newChroma(m, m.Cb), newChroma(m, m.Cr)
 	for y := range h {
+		cb, cr := blues.row(y), reds.row(y)
 		for x := range w {
 			at := y*w + x
-			l, b, r := 19077*int32(m.Y[y*m.YStride+x])>>8, int32(cb[at]), int32(cr[at])
+			l, b, r := 19077*int32(m.Y[y*m.YStride+x])>>8, int32(cb[x]), int32(cr[x])
 			p := out.Pix[4*at : 4*at+4]
 			p[0] = clamp((l + 26149*r>>8 - 14234) >> 6)
 			p[1] = clamp((l - 6419*b>>8 - 13320*r>>8 + 8708) >> 6)

@@ -16,7 +16,7 @@ func TestDecodingIsNearPillow(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, w := range want {
-		r, _, err := loadRaster(filepath.Join("testdata", name), Limits{})
+		r, _, err := loadRaster(new(turn), filepath.Join("testdata", name), Limits{})
 		if err != nil {
 			t.Fatal(err)
 		}

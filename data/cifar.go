@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -80,6 +81,11 @@ func openCIFAR(spec Spec, o Options, _ int) (Dataset, error) {
 		}
 	}
 	for _, p := range paths {
+		if info.IsDir() {
+			if err := o.checkFile(spec.Path, p); err != nil {
+				return nil, err
+			}
+		}
 		if err := m.readCIFARFile(p, o.Limits); err != nil {
 			return nil, err
 		}
@@ -94,12 +100,21 @@ func (m *memory) readCIFARFile(path string, l Limits) error {
 	}
 	defer f.Close()
 	name := strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), ".gz"), ".bin")
-	return m.readCIFAR(path, name, f, l)
+	return m.readCIFAR(path, name, f, f.size, l)
 }
 
-// readCIFAR appends the records of one file: label byte, then 1024 red, green and blue bytes.
-func (m *memory) readCIFAR(path, name string, r io.Reader, l Limits) error {
+// readCIFAR appends the records of one file: label byte, then 1024 red, green and blue bytes. There are about expect bytes.
+func (m *memory) readCIFAR(path, name string, r io.Reader, expect int64, l Limits) (err error) {
 	b := bufio.NewReaderSize(r, 1<<16)
+	held := &ledger{what: "the pictures of " + path}
+	defer tie(held, m)
+	n := int(min(expect, l.bytes()) / cifarRecord)
+	if m.raw, err = regular.Grow(m.raw, n*(cifarRecord-1), held.grow); err != nil {
+		return refused(path, "", l, err)
+	}
+	if err := held.add(80 * int64(n)); err != nil { // classes and ids
+		return refused(path, "", l, err)
+	}
 	var record [cifarRecord]byte
 	for i := 0; ; i++ {
 		k, err := io.ReadFull(b, record[:])
@@ -107,6 +122,9 @@ func (m *memory) readCIFAR(path, name string, r io.Reader, l Limits) error {
 			return nil
 		}
 		place := fmt.Sprintf("image %d", i)
+		if no := refused(path, place, l, err); no != nil {
+			return no
+		}
 		if err != nil {
 			return &FormatError{Path: path, Place: place, Problem: fmt.Sprintf("record has %d of %d bytes", k, cifarRecord), Err: err,
 				Remedy: "the file is cut short; fetch it again"}
@@ -116,9 +134,11 @@ func (m *memory) readCIFAR(path, name string, r io.Reader, l Limits) error {
 				"label %d is out of range 0..9", record[0])
 		}
 		if int64(len(m.raw)+len(record)) > l.bytes() {
-			return malformed(path, place, "raise the limit", "over the limit of %d bytes", l.bytes())
+			return overLimit(path, place, "the pictures", l)
 		}
-		m.raw = append(m.raw, record[1:]...)
+		if m.raw, err = push(held, m.raw, record[1:]...); err != nil {
+			return refused(path, place, l, err)
+		}
 		m.labels = append(m.labels, int32(record[0]))
 		m.ids = append(m.ids, fmt.Sprintf("%s/%d", name, i))
 		m.n++

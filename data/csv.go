@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -71,10 +72,11 @@ func openCSV(spec Spec, o Options, _ int) (Dataset, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readCSV(spec.Path, f, o)
+	return readCSV(spec.Path, f, f.size, o)
 }
 
-func readCSV(path string, r io.Reader, o Options) (Dataset, error) {
+// readCSV reads a table of about so many bytes.
+func readCSV(path string, r io.Reader, size int64, o Options) (Dataset, error) {
 	if err := o.checkTask(path); err != nil {
 		return nil, err
 	}
@@ -82,6 +84,7 @@ func readCSV(path string, r io.Reader, o Options) (Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.size = size
 	l, err := t.layout(o)
 	if err != nil {
 		return nil, err
@@ -92,34 +95,22 @@ func readCSV(path string, r io.Reader, o Options) (Dataset, error) {
 // read takes all rows.
 func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 	m := &memory{path: t.path}
-	var x []float32
-	inputs := make([]inputValues, len(l.inputs))
-	labels := make([][]string, len(l.labels))
-	var paths, masks []string
 	g, err := newGaps(t, l.labels, o.Missing)
 	if err != nil {
 		return nil, err
 	}
-	intern := map[string]string{}
-	keep := func(s string) string {
-		if k, ok := intern[s]; ok {
-			return k
-		}
-		s = strings.Clone(s)
-		intern[s] = s
-		return s
-	}
+	defer tie(t.held, m)
 	for _, g := range l.groups {
 		m.columns = append(m.columns, t.columns[g])
 	}
 	for _, c := range l.features {
 		m.features = append(m.features, t.columns[c])
 	}
-	m.groups = make([][]string, len(l.groups))
 	root := o.Root
 	if root == "" {
 		root = filepath.Dir(t.path)
 	}
+	rows := newTableRows(t, l, o, g, root)
 	for {
 		row, err := t.following()
 		if errors.Is(err, io.EOF) {
@@ -131,68 +122,31 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 		if g.drop(row, l, o) {
 			continue
 		}
-		for _, c := range l.features {
-			v, err := t.filled(row, c, g, o)
-			if err != nil {
-				return nil, err
-			}
-			if f := float32(v); v == math.Trunc(v) && float64(f) != v && f-f == 0 {
-				t.rounded[c] = true
-			}
-			x = append(x, float32(v))
+		if err := rows.take(row); err != nil {
+			return nil, t.kept(err)
 		}
-		for k, in := range l.inputs {
-			for _, c := range in.columns {
-				if err := inputs[k].add(t, row, c, g, o); err != nil {
-					return nil, err
-				}
-			}
-		}
-		for k, c := range l.groups {
-			m.groups[k] = append(m.groups[k], keep(row[c]))
-		}
-		if l.file >= 0 {
-			p, err := t.file(row, l.file, root)
-			if err != nil {
-				return nil, err
-			}
-			paths = append(paths, p)
-		}
-		if l.mask >= 0 {
-			p, err := t.file(row, l.mask, root)
-			if err != nil {
-				return nil, err
-			}
-			masks = append(masks, p)
-		}
-		if l.id >= 0 {
-			m.ids = append(m.ids, strings.Clone(row[l.id]))
-		}
-		for k, c := range l.labels {
-			if row[c] == "" && o.Task != "multilabel" {
-				return nil, malformed(t.path, t.place(c), t.unlabelled(), "no label")
-			}
-			labels[k] = append(labels[k], keep(row[c]))
-		}
-		m.n++
+	}
+	m.n, m.groups, m.ids = rows.n, rows.groups, rows.ids
+	if err := t.held.add(4 * int64(m.n)); err != nil { // class numbers
+		return nil, t.kept(err)
 	}
 	if len(l.features) > 0 {
-		if err := g.means(t, x, l.features); err != nil {
+		if err := g.means(t, rows.x, l.features); err != nil {
 			return nil, err
 		}
-		m.dtype, m.shape, m.raw = tensor.Float32, tensor.Shape{len(l.features)}, tensor.From(x, len(x)).Bytes()
+		m.dtype, m.shape, m.raw = tensor.Float32, tensor.Shape{len(l.features)}, tensor.From(rows.x, len(rows.x)).Bytes()
 	}
 	for k, in := range l.inputs {
-		if err := g.means(t, inputs[k].real, in.columns); err != nil {
+		if err := g.means(t, rows.inputs[k].real, in.columns); err != nil {
 			return nil, err
 		}
-		m.setField(in.name, inputs[k].tensor(m.n, len(in.columns)))
+		m.setField(in.name, rows.inputs[k].tensor(m.n, len(in.columns)))
 	}
-	if err := t.identify(m, l, paths); err != nil {
+	if err := t.identify(m, l, rows.paths); err != nil {
 		return nil, err
 	}
 	if len(l.labels) > 0 {
-		if err := t.setLabels(m, l.labels, labels, o); err != nil {
+		if err := t.setLabels(m, l.labels, rows.labels, o); err != nil {
 			return nil, err
 		}
 	}
@@ -203,9 +157,17 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 			g.rows)
 	}
 	if l.file >= 0 {
-		return newImageList(m, root, paths, masks, o)
+		return newImageList(m, root, rows.paths, rows.masks, o)
 	}
 	return m, nil
+}
+
+// kept is an error of keeping a row, with the file where it is one of memory.
+func (t *table) kept(err error) error {
+	if no := refused(t.path, "", t.limits, err); no != nil {
+		return no
+	}
+	return err
 }
 
 // identify checks that the ids differ: those of the id column, else the files, else row numbers, which are dropped when they come again.
@@ -243,7 +205,7 @@ var drive = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
 
 // file is the path in column c of a row, with slashes. Backslashes are those of Windows unless a file has them in its name.
 func (t *table) file(row []string, c int, root string) (string, error) {
-	p := strings.Clone(row[c])
+	p := row[c]
 	if strings.Contains(p, `\`) && !exists(filepath.Join(root, p)) {
 		p = strings.ReplaceAll(p, `\`, "/")
 	}
@@ -264,26 +226,28 @@ type inputValues struct {
 func (v *inputValues) add(t *table, row []string, c int, g *gaps, o Options) error {
 	if i, err := strconv.ParseInt(row[c], 10, 64); err == nil && v.real == nil {
 		g.seen(c, float64(i))
-		v.whole = append(v.whole, i)
-		return nil
+		v.whole, err = push(t.held, v.whole, i)
+		return err
 	}
 	f, err := t.filled(row, c, g, o)
 	if err != nil {
 		return err
 	}
 	if v.real == nil && f == math.Trunc(f) && math.Abs(f) < 1<<53 {
-		v.whole = append(v.whole, int64(f))
-		return nil
+		v.whole, err = push(t.held, v.whole, int64(f))
+		return err
 	}
 	if v.real == nil {
-		v.real = make([]float32, 0, 2*len(v.whole)+1)
+		if v.real, err = regular.Grow(v.real, len(v.whole)+1, t.held.grow); err != nil {
+			return err
+		}
 		for _, w := range v.whole {
 			v.real = append(v.real, float32(w))
 		}
 		v.whole = nil
 	}
-	v.real = append(v.real, float32(f))
-	return nil
+	v.real, err = push(t.held, v.real, float32(f))
+	return err
 }
 
 // tensor is the values [n,columns].

@@ -14,7 +14,7 @@ import (
 
 func readTable(t *testing.T, text string, o Options) (Dataset, error) {
 	t.Helper()
-	return readCSV("t.csv", strings.NewReader(text), o)
+	return readCSV("t.csv", strings.NewReader(text), int64(len(text)), o)
 }
 
 func TestCSVForms(t *testing.T) {

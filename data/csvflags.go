@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -26,7 +27,7 @@ func (p flagPair) of(s string) (v float64, ok bool) {
 }
 
 // flagsOf is the pair to which all values belong that are not missing, nil for none.
-func flagsOf(values func(yield func(string) bool)) *flagPair {
+func flagsOf(values iter.Seq[string]) *flagPair {
 	for k := range flagPairs {
 		p := &flagPairs[k]
 		fit, seen := true, [2]bool{}
@@ -105,23 +106,15 @@ func theColumns(names []string) string {
 }
 
 // digitsOfFlags writes labels of true and false as 1 and 0; labels of anything else stay.
-func digitsOfFlags(labels []string) []string {
-	p := flagsOf(func(yield func(string) bool) {
-		for _, s := range labels {
-			if !yield(s) {
-				return
-			}
-		}
-	})
+func digitsOfFlags(labels *words) *words {
+	p := flagsOf(labels.some())
 	if p == nil {
 		return labels
 	}
-	out := make([]string, len(labels))
-	for i, s := range labels {
-		out[i] = s
+	return labels.each(func(s string) string {
 		if v, ok := p.of(s); ok {
-			out[i] = string(rune('0' + int(v)))
+			return string(rune('0' + int(v)))
 		}
-	}
-	return out
+		return s
+	})
 }

@@ -13,12 +13,16 @@ import (
 
 // comments takes the lines off the front of a text that begin with #, and the blank lines among them.
 func (t *text) comments() (lines []string, err error) {
+	left := maxRow
 	for {
 		head, _ := t.Peek(textHead) // an error comes again below
 		if s := bytes.TrimLeft(head, " \t\r\n"); len(s) == 0 || s[0] != '#' {
 			return lines, nil
 		}
-		line, err := t.ReadString('\n')
+		line, err := t.line(left)
+		if left -= len(line) + 16; left < 0 { // 16 for its place in the list
+			return nil, errComments
+		}
 		lines = append(lines, strings.TrimRight(line, "\r\n"))
 		if err == io.EOF {
 			return lines, nil

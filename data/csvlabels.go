@@ -11,11 +11,14 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
+// maxClasses is how many classes a table can have.
+const maxClasses = 1 << 20
+
 // NoLabel is the class number that stands for no label, as in PyTorch's cross-entropy.
 const NoLabel = -100
 
 // setLabels decides what the label columns are, values by column and row.
-func (t *table) setLabels(m *memory, columns []int, values [][]string, o Options) error {
+func (t *table) setLabels(m *memory, columns []int, values []*words, o Options) error {
 	names := make([]string, len(columns))
 	for k, c := range columns {
 		names[k] = t.columns[c]
@@ -35,9 +38,9 @@ func (t *table) setLabels(m *memory, columns []int, values [][]string, o Options
 }
 
 // fractions reports whether all labels are of 0 to 1 or NoLabel, but for those that are missing.
-func (t *table) fractions(labels []string) bool {
+func (t *table) fractions(labels *words) bool {
 	some := false
-	for _, s := range labels {
+	for s := range labels.some() {
 		if missing(s) {
 			continue
 		}
@@ -52,26 +55,28 @@ func (t *table) fractions(labels []string) bool {
 
 // wholeNumbers is what a column of labels holds.
 type wholeNumbers struct {
+	t         *table
 	all, real bool           // whole numbers; numbers
-	value     map[string]int // by what is written: 1 and 1.0 are the same number
+	value     map[string]int // of the first different texts, mostShared of them at most: 1 and 1.0 are the same number
+	more      bool           // there are more
 	numbers   []int          // the different ones without NoLabel, in order
 	none      bool           // NoLabel is among them
 	odd       string         // a number that cannot be read for sure, or what is none among fractions
 }
 
 // whole reads labels as whole numbers.
-func (t *table) whole(labels []string) wholeNumbers {
-	l := wholeNumbers{all: true, real: true, value: map[string]int{}}
-	set := map[int]bool{}
+func (t *table) whole(labels *words) wholeNumbers {
+	l := wholeNumbers{t: t, all: true, real: true, value: map[string]int{}}
 	sure, fractions, texts, text, gone := false, 0, 0, "", ""
-	for _, s := range labels {
+	for s := range labels.some() {
 		if _, ok := l.value[s]; ok {
 			continue
 		}
-		if thousands.MatchString(s) && !isNumber(s) && t.mark != ',' || (decimalComma(s) || isNumber(s)) && !t.isNumber(s) {
+		number := isNumber(s)
+		if !number && t.mark != ',' && thousands.MatchString(s) || (number || decimalComma(s)) && !t.isNumber(s) {
 			l.odd = s
 		}
-		sure = sure || isNumber(s)
+		sure = sure || number
 		v, err := strconv.Atoi(s)
 		if err != nil {
 			f, ok := t.target(s)
@@ -88,10 +93,18 @@ func (t *table) whole(labels []string) wholeNumbers {
 				l.all, l.real, v = false, l.real && ok, 0
 			}
 		}
-		l.value[s], set[v] = v, true
-	}
-	for v := range set {
-		l.numbers = append(l.numbers, v)
+		if len(l.value) < mostShared {
+			l.value[s] = v
+		} else {
+			l.more = true
+		}
+		if l.all {
+			l.numbers = append(l.numbers, v)
+		}
+		if len(l.numbers) >= 2*mostShared && len(l.numbers) == cap(l.numbers) {
+			slices.Sort(l.numbers)
+			l.numbers = slices.Compact(l.numbers)
+		}
 	}
 	switch {
 	case !sure:
@@ -102,10 +115,24 @@ func (t *table) whole(labels []string) wholeNumbers {
 		l.odd = text
 	}
 	slices.Sort(l.numbers)
+	l.numbers = slices.Compact(l.numbers)
 	if l.all && len(l.numbers) > 0 && l.numbers[0] == NoLabel && (len(l.numbers) == 1 || l.numbers[1] >= 0) {
 		l.none, l.numbers = true, l.numbers[1:]
 	}
 	return l
+}
+
+// of is the whole number that s, one of the labels, stands for.
+func (l wholeNumbers) of(s string) int {
+	v, ok := l.value[s]
+	if ok || !l.more {
+		return v
+	}
+	if v, err := strconv.Atoi(s); err == nil {
+		return v
+	}
+	f, _ := l.t.target(s)
+	return int(f)
 }
 
 // target is the number that s is, with the decimal mark of the table, which it tells where it was not known.
@@ -121,7 +148,7 @@ func (t *table) target(s string) (v float64, ok bool) {
 }
 
 // setClasses decides between classes and targets for one column.
-func (t *table) setClasses(m *memory, column string, labels []string, l wholeNumbers, o Options) error {
+func (t *table) setClasses(m *memory, column string, labels *words, l wholeNumbers, o Options) error {
 	n := len(l.numbers)
 	if l.odd != "" && !o.classes() {
 		remedy := "write numbers without thousands separators and with a decimal point, or use --task classification"
@@ -129,11 +156,11 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 			remedy = "fill the label in, or leave such rows out with ?missing=drop behind the file name; --task classification takes it " +
 				"for a class"
 		}
-		return malformed(t.path, fmt.Sprintf("row %d, column %s", slices.Index(labels, l.odd), column), remedy, "%q among numbers",
+		return malformed(t.path, fmt.Sprintf("row %d, column %s", labels.index(func(s string) bool { return s == l.odd }), column), remedy, "%q among numbers",
 			clip(l.odd))
 	}
 	counting := n > 0 && l.numbers[0] == 0 && l.numbers[n-1] == n-1
-	classes := !l.real || l.all && n <= 100 && (counting || n <= max(2, len(labels)/2))
+	classes := !l.real || l.all && n <= 100 && (counting || n <= max(2, labels.len()/2))
 	switch {
 	case o.Task != "":
 		classes = o.classes()
@@ -141,15 +168,15 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 		classes = true
 	}
 	if !classes {
-		return t.setTargets(m, []string{column}, [][]string{labels}, o)
+		return t.setTargets(m, []string{column}, []*words{labels}, o)
 	}
-	m.labels = make([]int32, len(labels))
+	m.labels = make([]int32, labels.len())
 	given := o.Classes
 	if given == nil {
 		given = t.classes
 	}
 	switch {
-	case len(labels) == 0 || l.all && n == 0:
+	case labels.len() == 0 || l.all && n == 0:
 		for i := range m.labels {
 			m.labels[i] = -1
 		}
@@ -157,27 +184,33 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 		return nil
 	case l.all:
 		return t.setNumbered(m, column, labels, l, given, o)
-	case l.real && len(l.value) > max(100, len(labels)/2):
+	case l.real && (l.more || len(l.value) > max(100, labels.len()/2)):
+		count := strconv.Itoa(len(l.value))
+		if l.more {
+			count = "more than " + count
+		}
 		return malformed(t.path, "column "+column, "use --task regression, or name another column with --label-column",
-			"%d different fractions for %d rows are no classes", len(l.value), len(labels))
+			"%s different fractions for %d rows are no classes", count, labels.len())
 	}
 	set := map[string]int{}
-	for _, s := range labels {
-		set[s] = 0
+	for s := range labels.some() {
+		if set[s] = 0; len(set) > maxClasses {
+			return malformed(t.path, "column "+column, "name another column with --label-column", "more than %d different labels", maxClasses)
+		}
 	}
 	index, err := m.classNames("column "+column, t.sorted(set), given)
 	if err != nil {
 		return err
 	}
-	if list := slices.IndexFunc(labels, func(s string) bool { return strings.ContainsAny(s, "|;") }); list >= 0 && o.Task == "" {
+	if list := labels.index(func(s string) bool { return strings.ContainsAny(s, "|;") }); list >= 0 && o.Task == "" {
 		t.said = append(t.said, fmt.Sprintf("the labels of the column %s, such as %q, are one class each; --task multilabel takes them "+
 			"for lists",
-			column, clip(labels[list])))
+			column, clip(labels.at(list))))
 	}
-	for i, s := range labels {
+	for i, s := range labels.rows() {
 		m.labels[i] = int32(index[s])
 	}
-	if len(index) == len(labels) && len(labels) > 10 {
+	if len(index) == labels.len() && labels.len() > 10 {
 		t.said = append(t.said,
 			fmt.Sprintf("every row has another label in the column %s: is another column meant? --label-column names it", column))
 	}
@@ -186,7 +219,7 @@ func (t *table) setClasses(m *memory, column string, labels []string, l wholeNum
 
 // setNumbered makes classes of whole numbers: the numbers themselves where they count from 0 or the classes are given by other names,
 // else by their order.
-func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNumbers, given []string, o Options) (err error) {
+func (t *table) setNumbered(m *memory, column string, labels *words, l wholeNumbers, given []string, o Options) (err error) {
 	n := len(l.numbers)
 	high := l.numbers[n-1]
 	named := given != nil && !slices.ContainsFunc(l.numbers, func(v int) bool { return !slices.Contains(given, strconv.Itoa(v)) })
@@ -195,7 +228,7 @@ func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNu
 	switch {
 	case direct:
 		if given != nil && high >= len(given) {
-			i := slices.IndexFunc(labels, func(s string) bool { return l.value[s] == high })
+			i := labels.index(func(s string) bool { return l.of(s) == high })
 			return malformed(t.path, fmt.Sprintf("row %d, column %s", i, column), "give the class list of this data",
 				"label %d is out of range: %d classes are given", high, len(given))
 		}
@@ -224,9 +257,9 @@ func (t *table) setNumbered(m *memory, column string, labels []string, l wholeNu
 	if o.Task == "" && o.Classes == nil && !(l.numbers[0] == 0 && high == n-1) {
 		t.said = append(t.said, fmt.Sprintf("the column %s is taken for %d classes; --task regression takes it for numbers", column, n))
 	}
-	for i, s := range labels {
-		if m.labels[i] = -1; !l.none || l.value[s] != NoLabel {
-			m.labels[i] = int32(index[l.value[s]])
+	for i, s := range labels.rows() {
+		if m.labels[i] = -1; !l.none || l.of(s) != NoLabel {
+			m.labels[i] = int32(index[l.of(s)])
 		}
 	}
 	return m.checkBinary("column "+column, o)
@@ -282,17 +315,20 @@ func (t *table) sorted(set map[string]int) []string {
 }
 
 // setTargets makes Y float32 [K] of numbers.
-func (t *table) setTargets(m *memory, columns []string, values [][]string, o Options) error {
+func (t *table) setTargets(m *memory, columns []string, values []*words, o Options) error {
+	if err := t.held.add(4 * int64(m.n) * int64(len(columns))); err != nil {
+		return t.kept(err)
+	}
 	y := make([]float32, 0, m.n*len(columns))
 	for i := range m.n {
 		for k := range columns {
-			v, ok := t.target(values[k][i])
+			v, ok := t.target(values[k].at(i))
 			if f := float64(float32(v)); !ok || f-f != 0 && !o.AllowNonFinite {
 				remedy := "targets are finite numbers"
-				if absent(values[k][i]) {
+				if absent(values[k].at(i)) {
 					remedy += "; ?missing=drop behind the file name leaves rows without them out"
 				}
-				return malformed(t.path, fmt.Sprintf("row %d, column %s", i, columns[k]), remedy, "target %q", clip(values[k][i]))
+				return malformed(t.path, fmt.Sprintf("row %d, column %s", i, columns[k]), remedy, "target %q", clip(values[k].at(i)))
 			}
 			y = append(y, float32(v))
 		}

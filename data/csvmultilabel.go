@@ -3,7 +3,6 @@ package data
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/tensor"
@@ -11,14 +10,17 @@ import (
 
 // setSeveral makes Y [K] of several columns: labels that are 0 or 1, or fractions, classes of positions, or numbers. With a task of one
 // class for each example the columns are one-hot, or probabilities.
-func (t *table) setSeveral(m *memory, columns []string, values [][]string, o Options) error {
+func (t *table) setSeveral(m *memory, columns []string, values []*words, o Options) error {
 	k := len(columns)
+	if err := t.held.add(16 * int64(m.n) * int64(k)); err != nil { // and what becomes of them
+		return t.kept(err)
+	}
 	y := make([]float64, 0, m.n*k)
 	flags, known, whole, sums := true, true, true, k > 1
 	for i := range m.n {
 		sum := 0.0
 		for c := range columns {
-			s := values[c][i]
+			s := values[c].at(i)
 			v, ok := t.target(s)
 			switch place := fmt.Sprintf("row %d, column %s", i, columns[c]); {
 			case !ok && missing(s) && o.Task == "multilabel":
@@ -89,14 +91,14 @@ func labelList(s string, commas bool) []string {
 }
 
 // setNames makes Y [K] of 0 and 1 from lists of names, see labelList; an empty field is a list of none.
-func (t *table) setNames(m *memory, column string, values []string, o Options) error {
+func (t *table) setNames(m *memory, column string, values *words, o Options) error {
 	divided := func(by string) bool {
-		return slices.ContainsFunc(values, func(s string) bool { return strings.ContainsAny(s, by) })
+		return values.any(func(s string) bool { return strings.ContainsAny(s, by) })
 	}
 	commas := !divided("|;") && divided(",") // fields with commas were quoted, or something else separates the columns
 	lists := make(map[string][]string)
 	index := map[string]int{}
-	for _, s := range values {
+	for s := range values.some() {
 		if _, ok := lists[s]; ok {
 			continue
 		}
@@ -117,11 +119,13 @@ func (t *table) setNames(m *memory, column string, values []string, o Options) e
 	}
 	k := len(m.classes)
 	if int64(k)*int64(m.n) > o.Limits.bytes() {
-		return malformed(t.path, "column "+column, "raise the limit or split the table",
-			"%d labels for %d rows are over the limit of bytes", k, m.n)
+		return overLimit(t.path, "column "+column, fmt.Sprintf("%d labels for %d rows", k, m.n), o.Limits)
+	}
+	if err := t.held.add(int64(m.n) * int64(k)); err != nil {
+		return t.kept(err)
 	}
 	y := make([]uint8, m.n*k)
-	for i, s := range values {
+	for i, s := range values.rows() {
 		for _, name := range lists[s] {
 			y[i*k+index[name]] = 1
 		}

@@ -37,16 +37,18 @@ func (l *imageList) Notes() []string {
 	return append(append([]string{}, l.memory.Notes()...), l.remarks.notes(l.alpha, l.ID)...)
 }
 
-func (l *imageList) Example(i int) (Example, error) {
+func (l *imageList) Example(i int) (Example, error) { return inTurn(l, i) }
+
+func (l *imageList) exampleIn(t *turn, i int) (Example, error) {
 	e, err := l.memory.Example(i)
 	if err != nil {
 		return e, err
 	}
 	e.Picture = true
-	if e.X, err = l.read(i, l.File(i)); err != nil || l.masks == nil {
+	if e.X, err = l.read(t, i, l.File(i)); err != nil || l.masks == nil {
 		return e, err
 	}
-	if e.Mask, err = l.masks.load(i); err != nil {
+	if e.Mask, err = l.masks.load(t, i); err != nil {
 		return e, err
 	}
 	if !e.Mask.Shape().Equal(e.X.Shape()[1:]) {

@@ -12,10 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-const (
-	maxColumns = 1 << 16 // of a table
-	lookAhead  = 64      // rows that are read before columns are assigned
-)
+// lookAhead is the number of rows that are read before columns are assigned.
+const lookAhead = 64
 
 // table is a csv file as it is read: the header and the rows, of which the first ones are known.
 type table struct {
@@ -26,9 +24,13 @@ type table struct {
 	line      int   // of the row that was read last
 	text      *text
 	rows      *csv.Reader
+	source    *rowReader // of rows
+	size      int64      // of the file, about; 0 where it is not known
+	limits    Limits
+	held      *ledger
 	sample    []tableRow  // the first data rows
 	given     int         // rows of sample that were given out
-	skipped   []int       // lines of rows without any value, behind which none came yet
+	skipped   int         // rows without any value, behind which none came yet
 	empty     int         // rows without any value in the midst of others
 	mark      byte        // of decimals: '.' or ',', 0 while unknown
 	classes   []string    // from the preamble of scikit-learn's files
@@ -50,7 +52,7 @@ type tableRow struct {
 
 // newTable finds encoding, separator and header, and reads the first rows.
 func newTable(path string, r io.Reader, o Options) (*table, error) {
-	t := &table{path: path}
+	t := &table{path: path, limits: o.Limits, held: &ledger{what: "the table " + path}}
 	switch o.Decimal {
 	case "":
 	case ".", ",":
@@ -89,12 +91,13 @@ func newTable(path string, r io.Reader, o Options) (*table, error) {
 	}
 	comments, rows := divide(comments, head, sep)
 	t.before += len(comments)
-	t.rows = csv.NewReader(io.MultiReader(strings.NewReader(rows), t.text))
+	t.source = &rowReader{Reader: io.MultiReader(strings.NewReader(rows), t.text), separator: []byte(string(sep))}
+	t.rows = csv.NewReader(t.source)
 	t.rows.Comma = sep
 	t.rows.FieldsPerRecord = -1
 	t.rows.TrimLeadingSpace = t.rows.Comma != '\t'
 	t.rows.LazyQuotes = t.rows.Comma == ' '
-	for len(t.sample) < lookAhead+1 {
+	for size := int64(0); len(t.sample) < lookAhead+1 && (size < maxSample || len(t.sample) < 2); size = t.source.row {
 		row, err := t.next()
 		if errors.Is(err, io.EOF) {
 			break
@@ -144,10 +147,6 @@ func (t *table) open(header string) error {
 	t.sample = slices.DeleteFunc(t.sample, func(r tableRow) bool { return t.isComment(r.fields) })
 	for i := range t.sample {
 		t.sample[i].fields = t.cut(t.sample[i].fields)
-	}
-	if len(t.columns) > maxColumns {
-		return malformed(t.path, fmt.Sprintf("line %d", first.line), "split the table", "%d columns, at most %d", len(t.columns),
-			maxColumns)
 	}
 	if name, i := repeated(t.columns); i >= 0 {
 		return malformed(t.path, fmt.Sprintf("line %d, column %d", first.line, i), "rename one of them", "two columns are named %q",
@@ -234,8 +233,11 @@ func (t *table) next() ([]string, error) {
 		if err != nil {
 			return nil, t.broken(err)
 		}
+		t.source.next(t.rows.InputOffset())
 		t.line, _ = t.rows.FieldPos(0)
-		t.line += t.before
+		if t.line += t.before; len(row) > maxColumns {
+			return nil, t.tooWide(len(row))
+		}
 		if t.rows.Comma == ' ' {
 			row = slices.DeleteFunc(row, func(s string) bool { return s == "" })
 		}
@@ -248,16 +250,20 @@ func (t *table) next() ([]string, error) {
 			continue
 		}
 		if vacant && (len(row) > 1 || len(t.columns) != 1) {
-			t.skipped = append(t.skipped, t.line)
+			t.skipped++
 			continue
 		}
-		t.empty += len(t.skipped)
-		t.skipped = t.skipped[:0]
+		t.empty, t.skipped = t.empty+t.skipped, 0
 		if t.columns != nil {
 			row = t.cut(row)
 		}
 		return row, nil
 	}
+}
+
+// tooWide is the error of a row of more than maxColumns fields.
+func (t *table) tooWide(fields int) error {
+	return malformed(t.path, fmt.Sprintf("line %d", t.line), "split the table", "%d columns, at most %d", fields, maxColumns)
 }
 
 // isComment reports whether a row is a comment among rows of more columns, and counts it.
@@ -285,13 +291,19 @@ func (t *table) broken(err error) error {
 		return io.EOF
 	}
 	var p *csv.ParseError
+	if no := refused(t.path, "", t.limits, err); no != nil {
+		return no
+	}
 	place := fmt.Sprintf("after line %d", t.line)
 	switch {
 	case errors.As(err, &p):
 		return &FormatError{Path: t.path, Place: fmt.Sprintf("line %d, column %d", t.before+p.Line, p.Column), Problem: "malformed row",
 			Err: p.Err, Remedy: "check the quotes of this row"}
-	case errors.Is(err, errTooLarge):
-		return malformed(t.path, "", "raise the limit or split the table", "over the limit of bytes")
+	case errors.Is(err, errLongRow):
+		return &FormatError{Path: t.path, Place: place, Err: errLongRow,
+			Remedy: "check the quotes of this row: one that does not end takes in all that follows"}
+	case errors.Is(err, errFields), errors.Is(err, errComments):
+		return &FormatError{Path: t.path, Place: place, Err: err, Remedy: "is it a table? if so, split it"}
 	case errors.Is(err, errEncoding):
 		return &FormatError{Path: t.path, Place: place, Err: errEncoding, Remedy: "save the table as UTF-8"}
 	}

@@ -16,21 +16,6 @@ import (
 // textHead is how much of a text is looked at to learn its encoding, line ends and separator.
 const textHead = 1 << 16
 
-// limitedReader fails with errTooLarge after so many bytes.
-type limitedReader struct {
-	r    io.Reader
-	left int64
-}
-
-func (l *limitedReader) Read(p []byte) (int, error) {
-	if l.left <= 0 {
-		return 0, errTooLarge
-	}
-	n, err := l.r.Read(p[:min(int64(len(p)), l.left)])
-	l.left -= int64(n)
-	return n, err
-}
-
 // text is a file of characters as UTF-8 with line feeds, whatever it was written as.
 type text struct {
 	*bufio.Reader

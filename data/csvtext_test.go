@@ -66,7 +66,7 @@ func TestCSVOfSpreadsheets(t *testing.T) {
 			"\"für\"\n\"4\" 12.5 7.125 \"wider\"\n",
 	} {
 		for _, r := range []io.Reader{strings.NewReader(text), iotest.OneByteReader(strings.NewReader(text))} {
-			ds, err := readCSV("t.csv", r, Options{})
+			ds, err := readCSV("t.csv", r, 0, Options{})
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				break

@@ -106,7 +106,7 @@ func TestDeepPictures(t *testing.T) {
 		raw: must(ds.Example(0))(t).X.Bytes(), prefix: "x"}, false); err != nil {
 		t.Fatal(err)
 	}
-	if back, _, err := loadRaster(filepath.Join(out, "x0.png"), Limits{}); err != nil || !tensor.Equal(back.x, must(ds.Example(0))(t).X) {
+	if back, _, err := loadRaster(new(turn), filepath.Join(out, "x0.png"), Limits{}); err != nil || !tensor.Equal(back.x, must(ds.Example(0))(t).X) {
 		t.Errorf("written and read back: %v, %v", back.x, err)
 	}
 	in := must(LoadInput(filepath.Join(dir, "a", "x.png"), Preprocess{}, Options{}))(t)
@@ -188,7 +188,7 @@ func TestAlpha(t *testing.T) {
 // TestAnimationsGiveTheFirstFrame also where the frame is a part of its canvas.
 func TestAnimationsGiveTheFirstFrame(t *testing.T) {
 	file := must(os.ReadFile(filepath.Join("testdata", "pictures", "rgba.webp")))(t)
-	want, _, err := loadRaster(filepath.Join("testdata", "pictures", "rgba.webp"), Limits{})
+	want, _, err := loadRaster(new(turn), filepath.Join("testdata", "pictures", "rgba.webp"), Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestAnimationsGiveTheFirstFrame(t *testing.T) {
 		b = append(append(b, "ANMF"...), byte(len(frame)), byte(len(frame)>>8), 0, 0)
 		return append(b, frame...)
 	}
-	r, seen, err := decodeRaster("x", body(10, 9), Limits{})
+	r, seen, err := decodeRaster(new(turn), "x", body(10, 9), Limits{})
 	if err != nil || !slices.Contains(seen, animated) || !r.x.Shape().Equal(tensor.Shape{3, 9, 10}) {
 		t.Fatalf("%v %v %v", r.x, seen, err)
 	}

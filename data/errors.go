@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"strings"
 
+	account "github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/internal/shown"
 )
 
@@ -50,15 +52,40 @@ func malformed(path, place, remedy, format string, args ...any) *FormatError {
 	return &FormatError{Path: path, Place: place, Remedy: remedy, Problem: fmt.Sprintf(format, args...)}
 }
 
+// refused is the error of what is over a limit or the memory that is left, nil for other errors.
+func refused(path, place string, l Limits, err error) error {
+	var short *account.Error
+	switch {
+	case errors.As(err, &short):
+		return fmt.Errorf("data: %s: %w", path, err)
+	case errors.Is(err, errUnfolds):
+		return &FormatError{Path: path, Place: place, Err: errUnfolds, Remedy: "unpack it with gunzip if that is meant"}
+	case errors.Is(err, regular.ErrSize):
+		return overLimit(path, place, "the content", l)
+	}
+	return nil
+}
+
+// overLimit is the error of what is over Limits.Bytes.
+func overLimit(path, place, what string, l Limits) error {
+	return malformed(path, place, raise, "%s: over the limit of %d bytes", what, l.bytes())
+}
+
+// raise says what raises Limits.Bytes.
+const raise = "split the data, or raise the limit: --max-memory, in Go Limits.Bytes"
+
 // Limits bounds what a reader takes from a file; a zero field means its default.
 type Limits struct {
-	Bytes  int64 // memory for the contents of one data set or one file, default 4 GiB
+	Bytes  int64 // memory for the contents of one data set or one file, default 4 GiB, or the memory budget where one is set that is larger
 	Pixels int   // width × height of one picture, default 2^26 (67 megapixels)
 }
 
 func (l Limits) bytes() int64 {
 	if l.Bytes > 0 {
 		return l.Bytes
+	}
+	if n, chosen := account.Budget(); chosen {
+		return max(n, 4<<30)
 	}
 	return 4 << 30
 }

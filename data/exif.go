@@ -232,15 +232,15 @@ func upright(t *tensor.Tensor, orientation int) *tensor.Tensor {
 	at := [][3]int{{right, -1, w}, {last + right, -1, -w}, {last, 1, -w}, {0, w, 1}, {last, -w, 1}, {last + right, -w, -1},
 		{right, w, -1}}[orientation-2]
 	if t.DType() == tensor.Uint16 {
-		turn(tensor.Data[uint16](out), tensor.Data[uint16](t), c, oh, ow, at)
+		rotate(tensor.Data[uint16](out), tensor.Data[uint16](t), c, oh, ow, at)
 	} else {
-		turn(out.Bytes(), t.Bytes(), c, oh, ow, at)
+		rotate(out.Bytes(), t.Bytes(), c, oh, ow, at)
 	}
 	return out
 }
 
-// turn fills c planes of h×w by walking through src: from at[0], by at[1] for a step to the right and at[2] for one downwards.
-func turn[T uint8 | uint16](dst, src []T, c, h, w int, at [3]int) {
+// rotate fills c planes of h×w by walking through src: from at[0], by at[1] for a step to the right and at[2] for one downwards.
+func rotate[T uint8 | uint16](dst, src []T, c, h, w int, at [3]int) {
 	for k := range c {
 		for y := range h {
 			p := k*h*w + at[0] + y*at[2]

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -161,6 +162,9 @@ func fileName(id string) string {
 
 func exportPicture(to, source string, ds Dataset, i int, link bool) error {
 	if source != "" {
+		if p, err := filepath.EvalSymlinks(source); err == nil { // a link to a link would lead elsewhere from there
+			source = p
+		}
 		if link && os.Link(source, to) == nil {
 			return nil
 		}
@@ -185,7 +189,7 @@ func exportPicture(to, source string, ds Dataset, i int, link bool) error {
 }
 
 func copyFile(to, from string) error {
-	f, err := os.Open(from)
+	f, err := regular.Open(from)
 	if err != nil {
 		return fmt.Errorf("data: export: %w", err)
 	}

@@ -24,22 +24,13 @@ func newPictures(spec Spec, o Options) (*pictures, error) {
 }
 
 // read is the picture file of example i, uint8 or uint16 [C,H,W].
-func (p *pictures) read(i int, path string) (*tensor.Tensor, error) {
-	r, seen, err := loadRaster(path, p.limits)
+func (p *pictures) read(t *turn, i int, path string) (*tensor.Tensor, error) {
+	r, seen, err := loadRaster(t, path, p.limits)
 	if err != nil {
 		return nil, err
 	}
 	p.remarks.add(i, r.x, seen)
 	return r.flat(p.alpha), nil
-}
-
-// loadRaster reads and decodes a picture file.
-func loadRaster(path string, l Limits) (raster, []remark, error) {
-	b, err := readFile(path, l)
-	if err != nil {
-		return raster{}, nil, err
-	}
-	return decodeRaster(path, b, l)
 }
 
 // files is a data set of picture files below a root, decoded when asked for.
@@ -71,7 +62,9 @@ func (f *files) Label(i int) int {
 	return int(f.labels[i])
 }
 
-func (f *files) Example(i int) (Example, error) {
-	x, err := f.read(i, f.File(i))
+func (f *files) Example(i int) (Example, error) { return inTurn(f, i) }
+
+func (f *files) exampleIn(t *turn, i int) (Example, error) {
+	x, err := f.read(t, i, f.File(i))
 	return Example{ID: f.ID(i), X: x, Picture: true, Label: f.Label(i)}, err
 }

@@ -2,6 +2,7 @@ package data
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"github.com/gtk-onnx/gtk/internal/shown"
 	"io/fs"
@@ -38,9 +39,15 @@ func Omitted(ds Dataset) []Omission {
 
 // folder is what lies below a root: pictures that can be read, and what is left out.
 type folder struct {
-	root  string
-	paths []string // of pictures, below root, with slashes
-	left  map[string]*Omission
+	root   string
+	follow bool     // links out of it
+	skip   bool     // leave such links out, where they are not followed
+	paths  []string // of pictures, below root, with slashes
+	left   map[string]*Omission
+}
+
+func newFolder(root string, o Options) *folder {
+	return &folder{root: root, follow: o.FollowLinks, skip: o.OnBadSample == "skip"}
 }
 
 // omit counts a file that is left out.
@@ -122,39 +129,20 @@ func hidden(name string) bool {
 	return strings.HasPrefix(name, ".") || slices.Contains(litter, strings.ToLower(name))
 }
 
-// walk adds what lies below root/dir, in path order; without deep, what lies in it. Links are followed to files only.
+// walk adds what lies below root/dir, in path order; without deep, what lies in it. Links are followed as Options.FollowLinks says.
 func (f *folder) walk(dir string, deep bool) error {
 	start := filepath.Join(f.root, dir)
+	if out := leads(f.root, start); out != "" && !f.follow {
+		return outside(f.root, dir, out)
+	}
 	if p, err := filepath.EvalSymlinks(start); err == nil {
 		start = p
 	}
-	err := filepath.WalkDir(start, func(path string, e fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case path == start:
-			return nil
-		case hidden(e.Name()) || e.IsDir() && !deep:
-			if e.IsDir() {
-				return filepath.SkipDir
-			}
-			return nil
-		case e.IsDir():
-			return nil
-		}
-		rel, err := filepath.Rel(start, path)
-		if err != nil {
+	if err := f.walkFrom(walk{deep: deep, seen: map[string]bool{}}, start, dir); err != nil {
+		var known *FormatError
+		if errors.As(err, &known) {
 			return err
 		}
-		id := filepath.ToSlash(filepath.Join(dir, rel))
-		if e.Type()&fs.ModeSymlink != 0 && isDir(path, e) {
-			f.omit("link to a folder", id, "put the folder itself in its place")
-			return nil
-		}
-		f.take(path, id)
-		return nil
-	})
-	if err != nil {
 		return fmt.Errorf("data: %w", err)
 	}
 	return nil

@@ -234,7 +234,7 @@ func TestOnBadSample(t *testing.T) {
 	if err := os.Symlink(filepath.Join(dir, "a"), filepath.Join(broken, "link")); err == nil {
 		write1(t, filepath.Join(broken, "b.png"), greyPNG)
 		ds := must(Open("images:"+broken, Options{OnBadSample: "skip"}))(t)
-		mention(t, Notes(ds), "1 link to a folder", "link")
+		mention(t, Notes(ds), "1 link out of the folder", "link", "--follow-links")
 	} else if !errors.Is(err, errors.ErrUnsupported) {
 		t.Log(err)
 	}

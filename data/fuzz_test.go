@@ -41,7 +41,7 @@ func FuzzIDX(f *testing.F) {
 	f.Add(idxLabels(1, 2, 3))
 	f.Add([]byte{0, 0, 0x0D, 2, 0, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3, 4})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		x, err := readIDX("x", bytes.NewReader(b), fuzzLimits)
+		x, err := readIDX("x", bytes.NewReader(b), int64(len(b)), fuzzLimits)
 		if err == nil && len(x.Bytes()) > len(b) {
 			t.Fatalf("%v of %d bytes", x, len(b))
 		}
@@ -58,7 +58,7 @@ func FuzzCIFAR(f *testing.F) {
 	f.Add(cifarRecords(1)[:100])
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m := &memory{path: "x", dtype: tensor.Uint8, shape: tensor.Shape{3, 32, 32}, picture: true, classes: cifarClasses}
-		if err := m.readCIFAR("x", "x", bytes.NewReader(b), fuzzLimits); err == nil {
+		if err := m.readCIFAR("x", "x", bytes.NewReader(b), int64(len(b)), fuzzLimits); err == nil {
 			if m.n*cifarRecord != len(b) {
 				t.Fatalf("%d records of %d bytes", m.n, len(b))
 			}
@@ -94,7 +94,7 @@ func FuzzCSV(f *testing.F) {
 			o.Inputs = map[string][]string{"in": {input}}
 		}
 		for _, o.Missing = range []string{"", "drop", "mean", "zero"} {
-			ds, err := readCSV("x.csv", bytes.NewReader([]byte(s)), o)
+			ds, err := readCSV("x.csv", bytes.NewReader([]byte(s)), int64(len(s)), o)
 			if err == nil {
 				use(t, ds)
 				continue
@@ -157,7 +157,7 @@ func FuzzImage(f *testing.F) {
 			}
 			return
 		}
-		_, _ = maskOf("x", b, fuzzLimits)
+		_, _ = maskOf(new(turn), "x", b, fuzzLimits)
 		x := FromImage(img)
 		if err := checkPicture(x); err != nil {
 			t.Fatal(err)

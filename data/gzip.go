@@ -3,42 +3,40 @@ package data
 import (
 	"bufio"
 	"compress/gzip"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/gtk-onnx/gtk/internal/regular"
 )
 
 // opened is an open file, decompressed when it begins as gzip does.
 type opened struct {
 	io.Reader
 	file *os.File
-	size int64 // bytes to expect: the size of the file, or -1 when it is compressed
+	size int64 // bytes to expect: those of the file, or what a compressed file says of itself, which need not be so
+	most int64 // bytes that there can be
 }
 
 func (o *opened) Close() error { return o.file.Close() }
 
 // openMaybeGzip opens path, or path.gz when there is no path, and looks at the first bytes for compression.
 func openMaybeGzip(path string) (*opened, error) {
-	f, err := os.Open(path)
+	f, size, err := openFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		if g, gzErr := os.Open(path + ".gz"); gzErr == nil {
-			f, err = g, nil
+		if g, n, gzErr := openFile(path + ".gz"); gzErr == nil {
+			f, size, err = g, n, nil
+		} else if !errors.Is(gzErr, os.ErrNotExist) {
+			err = gzErr
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	info, err := f.Stat()
-	if err != nil || !info.Mode().IsRegular() {
-		f.Close()
-		switch {
-		case err == nil && info.IsDir():
+		if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
 			return nil, aFolder(path)
-		case err == nil:
-			err = errors.New("not a regular file")
 		}
-		return nil, fmt.Errorf("data: %s: %w", path, err)
+		return nil, err
 	}
 	b := bufio.NewReaderSize(f, 1<<16)
 	if head, _ := b.Peek(2); len(head) == 2 && head[0] == 0x1F && head[1] == 0x8B {
@@ -47,9 +45,46 @@ func openMaybeGzip(path string) (*opened, error) {
 			f.Close()
 			return nil, &FormatError{Path: path, Problem: "damaged gzip file", Err: err, Remedy: "fetch the file again"}
 		}
-		return &opened{z, f, -1}, nil
+		most := max(unfolds, ratio*size)
+		return &opened{&unfolding{z, most}, f, min(says(f, size), most), most}, nil
 	}
-	return &opened{b, f, info.Size()}, nil
+	return &opened{b, f, size, size}, nil
+}
+
+// says is the size, modulo 2^32, that the end of a gzip file tells.
+//
+// Source: RFC 1952, section 2.3.1 (ISIZE).
+func says(f io.ReaderAt, size int64) int64 {
+	var b [4]byte
+	if _, err := f.ReadAt(b[:], max(0, size-4)); err != nil {
+		return 0
+	}
+	return int64(binary.LittleEndian.Uint32(b[:]))
+}
+
+// A gzip file may unfold to ratio times its size, and to so many bytes in any case. Text and pictures unfold to 3 to 20 times theirs; what
+// is near a thousand was made to be.
+const (
+	ratio   = 50
+	unfolds = 64 << 20
+)
+
+// errUnfolds is the error of a gzip file over that.
+var errUnfolds = fmt.Errorf("it unfolds to more than %d times its size", ratio)
+
+// unfolding is what a gzip file unfolds to, left bytes at most.
+type unfolding struct {
+	io.Reader
+	left int64
+}
+
+// Read fails after left bytes.
+func (u *unfolding) Read(p []byte) (int, error) {
+	n, err := u.Reader.Read(p)
+	if u.left -= int64(n); u.left < 0 {
+		return 0, errUnfolds
+	}
+	return n, err
 }
 
 // aFolder is the error of a folder where a file is expected.
@@ -57,25 +92,7 @@ func aFolder(path string) error {
 	return malformed(path, "", "give the file in it", "a file is needed, not a folder")
 }
 
-// readClaimed reads exactly n bytes. Memory grows with what really comes, so a header that lies costs nothing.
-func readClaimed(r io.Reader, n int64) ([]byte, error) {
-	const chunk = 1 << 22
-	buf := make([]byte, 0, min(n, chunk))
-	for int64(len(buf)) < n {
-		have := len(buf)
-		if have == cap(buf) {
-			bigger := make([]byte, have, min(n, 2*int64(have)))
-			copy(bigger, buf)
-			buf = bigger
-		}
-		k, err := io.ReadFull(r, buf[have:min(int64(cap(buf)), n)])
-		buf = buf[:have+k]
-		if err != nil {
-			if err == io.EOF {
-				err = io.ErrUnexpectedEOF
-			}
-			return buf, err
-		}
-	}
-	return buf, nil
+// readAll is the rest of an open file, of at most limit bytes; what is over them is regular.ErrSize.
+func (o *opened) readAll(limit int64, l *ledger) ([]byte, error) {
+	return regular.All(o, o.size, limit, l.grow)
 }

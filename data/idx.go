@@ -59,6 +59,11 @@ func openIDX(spec Spec, o Options, _ int) (Dataset, error) {
 		rank = 4
 	}
 	xPath, yPath := idxPath(spec.Path, split, "images", rank), idxPath(spec.Path, split, "labels", 1)
+	for _, path := range []string{xPath, yPath} {
+		if err := o.checkFile(spec.Path, path); err != nil {
+			return nil, err
+		}
+	}
 	x, err := readIDXFile(xPath, o.Limits)
 	if err != nil {
 		return nil, err
@@ -118,7 +123,7 @@ func readIDXFile(path string, l Limits) (*tensor.Tensor, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return readIDX(path, f, l)
+	return readIDX(path, f, f.most, l)
 }
 
 // idxTypes is the element types by the third byte of the magic number.
@@ -126,7 +131,8 @@ var idxTypes = map[byte]tensor.DType{0x08: tensor.Uint8, 0x09: tensor.Int8, 0x0B
 	0x0E: tensor.Float64}
 
 // readIDX reads one idx file: two zero bytes, type, rank, big-endian extents, big-endian elements.
-func readIDX(path string, r io.Reader, l Limits) (*tensor.Tensor, error) {
+// There are most bytes at most.
+func readIDX(path string, r io.Reader, most int64, l Limits) (t *tensor.Tensor, err error) {
 	var magic [4]byte
 	if _, err := io.ReadFull(r, magic[:]); err != nil {
 		return nil, &FormatError{Path: path, Place: "offset 0", Problem: "no idx header", Err: err,
@@ -147,17 +153,29 @@ func readIDX(path string, r io.Reader, l Limits) (*tensor.Tensor, error) {
 	}
 	n, err := shape.CheckedLen(d)
 	if err != nil || int64(d.Size(n)) > l.bytes() {
-		return nil, malformed(path, "offset 4", "the file is damaged, or raise the limit",
-			"header claims %v elements, over the limit of %d bytes", shape, l.bytes())
+		return nil, overLimit(path, "offset 4", fmt.Sprintf("header claims %v elements", shape), l)
 	}
-	raw, err := readClaimed(r, int64(d.Size(n)))
-	if err != nil {
-		place := fmt.Sprintf("offset %d", 4+4*len(shape)+len(raw))
-		if len(shape) > 0 && n > 0 {
-			place += fmt.Sprintf(", item %d of %d", len(raw)/(d.Size(n)/shape[0]), shape[0])
+	held := &ledger{what: "the data of " + path}
+	defer func() {
+		if t == nil {
+			held.release()
 		}
-		return nil, &FormatError{Path: path, Place: place, Problem: fmt.Sprintf("header claims %d bytes, have %d", d.Size(n), len(raw)),
-			Err: err, Remedy: "the file is cut short; fetch it again"}
+	}()
+	raw, err := readClaimed(r, int64(d.Size(n)), most-int64(4+4*len(shape)), held)
+	if no := refused(path, "", l, err); no != nil {
+		return nil, no
+	}
+	var short *shortError
+	if errors.As(err, &short) {
+		place := fmt.Sprintf("offset %d", 4+4*int64(len(shape))+short.have)
+		if len(shape) > 0 && n > 0 {
+			place += fmt.Sprintf(", item %d of %d", short.have/int64(d.Size(n)/shape[0]), shape[0])
+		}
+		return nil, &FormatError{Path: path, Place: place, Problem: fmt.Sprintf("header claims %d bytes, have %d", d.Size(n), short.have),
+			Err: short.err, Remedy: "the file is cut short; fetch it again"}
+	}
+	if err != nil {
+		return nil, err
 	}
 	if k, err := r.Read(make([]byte, 1)); k > 0 {
 		return nil, malformed(path, fmt.Sprintf("offset %d", 4+4*len(shape)+len(raw)), "the file is damaged; fetch it again",
@@ -172,5 +190,8 @@ func readIDX(path string, r io.Reader, l Limits) (*tensor.Tensor, error) {
 			}
 		}
 	}
-	return tensor.FromBytes(d, shape, raw)
+	if t, err = tensor.FromBytes(d, shape, raw); err == nil {
+		tie(held, t)
+	}
+	return t, err
 }

@@ -37,7 +37,7 @@ func openImageFolder(spec Spec, o Options, _ int) (Dataset, error) {
 		return nil, err
 	}
 	var names []string
-	tree := &folder{root: spec.Path}
+	tree := newFolder(spec.Path, o)
 	for _, e := range entries {
 		path := filepath.Join(spec.Path, e.Name())
 		switch {

@@ -43,7 +43,7 @@ func openImages(spec Spec, o Options, _ int) (Dataset, error) {
 	if deep != "" && deep != "true" && deep != "false" {
 		return nil, malformed(spec.Path, "", "need true or false", "recursive %q", deep)
 	}
-	f := &folder{root: spec.Path}
+	f := newFolder(spec.Path, o)
 	if err := f.walk(".", deep != "false"); err != nil {
 		return nil, err
 	}

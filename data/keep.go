@@ -23,6 +23,9 @@ func init() {
 	})
 }
 
+// maxKeep is how large a list of ids may be, in bytes: that of ten million files.
+const maxKeep = 256 << 20
+
 // openKeep reads LIST@SPEC, or the LIST that gtk prune-data wrote beside a manifest that names SPEC. Ids are compared with the ids of
 // SPEC and never opened as paths. Order is that of the list; empty lines and lines that begin with # are skipped; unknown and repeated
 // ids are errors.
@@ -31,7 +34,7 @@ func openKeep(spec Spec, o Options, depth int) (Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := readFile(list, o.Limits)
+	b, err := readList(list, maxKeep, o.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +86,7 @@ func splitListed(spec Spec) (list, rest string, err error) {
 
 // pruned is the data that the manifest.json beside a list of gtk prune-data names, "" when there is none.
 func pruned(list string) string {
-	b, err := readFile(filepath.Join(filepath.Dir(list), "manifest.json"), Limits{Bytes: 1 << 20})
+	b, err := readList(filepath.Join(filepath.Dir(list), "manifest.json"), 1<<20, Limits{})
 	var m struct{ Schema, Data string }
 	if err != nil || json.Unmarshal(b, &m) != nil || !strings.HasPrefix(m.Schema, "gtk.prune/") {
 		return ""

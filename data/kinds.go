@@ -3,10 +3,11 @@ package data
 import (
 	"bytes"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/regular"
 )
 
 // fileKind is a format of picture files.
@@ -100,10 +101,7 @@ func sniff(head []byte) *fileKind {
 
 // sniffFile is the kind of a file by its content; nil also when it cannot be read.
 func sniffFile(path string) *fileKind {
-	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-		return nil
-	}
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil
 	}

@@ -45,9 +45,14 @@ func LoadInput(path string, pre Preprocess, o Options) (Input, error) {
 	if err := checkAlpha(path, p.alpha); err != nil {
 		return Input{}, err
 	}
-	raw, err := p.read(0, path)
+	var t turn
+	defer t.over()
+	raw, err := p.read(&t, 0, path)
 	if err != nil {
 		return Input{}, err
+	}
+	if err := t.need(8*int64(raw.Len()), "the picture "+path); err != nil { // to look at
+		return Input{}, fmt.Errorf("data: %w", err)
 	}
 	in, err := pre.Input(raw)
 	if err != nil {

@@ -44,23 +44,26 @@ func (p Preprocess) mask(mask *tensor.Tensor, part *box) (*tensor.Tensor, error)
 
 // loadMask is a mask file: the class of each pixel, uint8 [H,W], Void for none. The class is the index of a palette, or the grey value;
 // files of one bit have the classes 0 and 1. The file must be of a kind that loses nothing.
-func loadMask(path string, l Limits) (*tensor.Tensor, error) {
-	file, err := readFile(path, l)
+func loadMask(t *turn, path string, l Limits) (*tensor.Tensor, error) {
+	file, err := readPicture(t, path, l)
 	if err != nil {
 		return nil, err
 	}
-	return maskOf(path, file, l)
+	return maskOf(t, path, file, l)
 }
 
 // maskOf is loadMask of a file that was read.
-func maskOf(path string, file []byte, l Limits) (*tensor.Tensor, error) {
+func maskOf(t *turn, path string, file []byte, l Limits) (*tensor.Tensor, error) {
 	const want = "a mask is a png of one channel: the class number as grey value or index of a palette, 255 for none"
-	d, err := decodeFile(path, file, l)
+	d, err := decodeFile(t, path, file, l)
 	if err != nil {
 		return nil, err
 	}
-	if d.kind == "jpeg" || d.kind == "webp" && !losslessWebP(file) {
+	if d.lossy {
 		return nil, malformed(path, "", want, "a mask in a %s file, which blurs class numbers", d.kind)
+	}
+	if d.img == nil {
+		d.img = d.planes.image()
 	}
 	b := d.img.Bounds()
 	w, h := b.Dx(), b.Dy()
@@ -83,8 +86,8 @@ func maskOf(path string, file []byte, l Limits) (*tensor.Tensor, error) {
 		}
 	default:
 		unit := uint8(1)
-		if bits := file[min(24, len(file)-1)]; d.kind == "png" && d.grey && bits < 8 {
-			unit = 255 / (1<<bits - 1) // the decoder spreads the values over a byte
+		if d.kind == "png" && d.grey && d.bits < 8 {
+			unit = 255 / (1<<d.bits - 1) // the decoder spreads the values over a byte
 		}
 		for i := range h * w {
 			c := color.NRGBAModel.Convert(m.At(b.Min.X+i%w, b.Min.Y+i/w)).(color.NRGBA)
@@ -94,7 +97,7 @@ func maskOf(path string, file []byte, l Limits) (*tensor.Tensor, error) {
 			out.Bytes()[i] = c.R / unit
 		}
 	}
-	return upright(out, orientation(d.kind, file)), nil
+	return upright(out, d.turned), nil
 }
 
 // masks is the mask files of a data set.
@@ -116,7 +119,7 @@ func openMasks(files []string, classes int, binary string, l Limits) (*masks, er
 	const most = 32
 	white := false
 	for k := range min(most, len(files)) {
-		t, err := loadMask(files[k*len(files)/min(most, len(files))], l)
+		t, err := seenMask(files[k*len(files)/min(most, len(files))], l)
 		if err != nil {
 			continue // it is an error where it is used
 		}
@@ -131,9 +134,16 @@ func openMasks(files []string, classes int, binary string, l Limits) (*masks, er
 	return m, nil
 }
 
+// seenMask is a mask file to look at, in a turn of its own.
+func seenMask(path string, l Limits) (*tensor.Tensor, error) {
+	var t turn
+	defer t.over()
+	return loadMask(&t, path, l)
+}
+
 // load is mask i, uint8 [H,W].
-func (m *masks) load(i int) (*tensor.Tensor, error) {
-	t, err := loadMask(m.files[i], m.limits)
+func (m *masks) load(in *turn, i int) (*tensor.Tensor, error) {
+	t, err := loadMask(in, m.files[i], m.limits)
 	if err != nil {
 		return nil, err
 	}

@@ -43,7 +43,7 @@ func TestLoadMask(t *testing.T) {
 		"bits":               {pngOf(bits), []uint8{0, 1}},
 		"tiff":               {tiffOf(t, greyOf(3, 0, 1, 2)), []uint8{0, 1, 2}},
 	} {
-		m, err := loadMask(write1(t, filepath.Join(dir, "m"), c.file), Limits{})
+		m, err := loadMask(new(turn), write1(t, filepath.Join(dir, "m"), c.file), Limits{})
 		if err != nil || !slices.Equal(m.Bytes(), c.want) || m.Rank() != 2 {
 			t.Errorf("%s: %v %v", name, m, err)
 		}
@@ -55,7 +55,7 @@ func TestLoadMask(t *testing.T) {
 		"value 300":  pngOf(deepGrey(1, 1, func(int) uint16 { return 300 })),
 		"not a pict": []byte("text"),
 	} {
-		_, err := loadMask(write1(t, filepath.Join(dir, "m.png"), file), Limits{})
+		_, err := loadMask(new(turn), write1(t, filepath.Join(dir, "m.png"), file), Limits{})
 		wantFormatError(t, err, "m.png", want)
 	}
 }

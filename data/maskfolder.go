@@ -57,7 +57,7 @@ func openMaskFolder(spec Spec, o Options, _ int) (Dataset, error) {
 	if binary != "" && binary != "true" && binary != "false" {
 		return nil, malformed(spec.Path, "", "need true or false", "binary %q", binary)
 	}
-	images, masks := &folder{root: spec.Path}, &folder{root: spec.Path}
+	images, masks := newFolder(spec.Path, o), newFolder(spec.Path, o)
 	for dir, f := range map[string]*folder{"images": images, "masks": masks} {
 		if info, err := os.Stat(filepath.Join(spec.Path, dir)); err != nil || !info.IsDir() {
 			return nil, malformed(spec.Path, "", "need DIR/images with pictures and DIR/masks with a mask of the same name for each",
@@ -124,7 +124,10 @@ func openMaskFolder(spec Spec, o Options, _ int) (Dataset, error) {
 // nameClasses reads classes.txt; where a list of classes is given, its names are looked up there.
 func (m *maskFolder) nameClasses(o Options) error {
 	file := filepath.Join(m.root, "classes.txt")
-	b, err := readFile(file, o.Limits)
+	if err := o.checkFile(m.root, file); err != nil {
+		return err
+	}
+	b, err := readList(file, 1<<20, o.Limits)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		m.classes = o.Classes
@@ -165,12 +168,14 @@ func (m *maskFolder) nameClasses(o Options) error {
 
 func (m *maskFolder) Masked() bool { return true }
 
-func (m *maskFolder) Example(i int) (Example, error) {
-	e, err := m.files.Example(i)
+func (m *maskFolder) Example(i int) (Example, error) { return inTurn(m, i) }
+
+func (m *maskFolder) exampleIn(t *turn, i int) (Example, error) {
+	e, err := m.files.exampleIn(t, i)
 	if err != nil {
 		return e, err
 	}
-	if e.Mask, err = m.masks.load(i); err != nil {
+	if e.Mask, err = m.masks.load(t, i); err != nil {
 		return e, err
 	}
 	if h, w := e.X.Dim(1), e.X.Dim(2); e.Mask.Dim(0) != h || e.Mask.Dim(1) != w {

@@ -23,7 +23,7 @@ type memory struct {
 	yType    tensor.DType   // of the targets of examples; 0: as stored
 	masks    *tensor.Tensor // uint8 [n,H,W], or nil
 	columns  []string       // group columns
-	groups   [][]string     // values per column
+	groups   []*words       // values per column
 	features []string       // names of the values of X, or nil
 	targets  []string       // names of the values of Y, or nil
 	suggest  Preprocess
@@ -58,7 +58,7 @@ func (m *memory) Label(i int) int {
 func (m *memory) Group(i int, name string) string {
 	for k, c := range m.columns {
 		if c == name {
-			return m.groups[k][i]
+			return m.groups[k].at(i)
 		}
 	}
 	return ""
@@ -105,7 +105,7 @@ func (m *memory) Example(i int) (e Example, err error) {
 	if len(m.columns) > 0 {
 		e.Groups = make(map[string]string, len(m.columns))
 		for k, c := range m.columns {
-			e.Groups[c] = m.groups[k][i]
+			e.Groups[c] = m.groups[k].at(i)
 		}
 	}
 	return e, nil

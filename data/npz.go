@@ -3,6 +3,7 @@ package data
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"io/fs"
 	"os"
 	"slices"
@@ -313,8 +314,22 @@ func finite(path, name string, t *tensor.Tensor) error {
 	})
 }
 
+// mayRepeat reports whether two ids are the same, or have the same hash, in less memory than a set of them takes.
+func mayRepeat(ids []string) bool {
+	seed, sums := maphash.MakeSeed(), make([]uint64, len(ids))
+	for i, id := range ids {
+		sums[i] = maphash.String(seed, id)
+	}
+	slices.Sort(sums)
+	return len(slices.Compact(sums)) < len(ids)
+}
+
 // repeated is the first id that comes a second time, and where; -1 when all differ.
 func repeated(ids []string) (string, int) {
+	const few = 1 << 16
+	if len(ids) > few && !mayRepeat(ids) {
+		return "", -1
+	}
 	seen := make(map[string]bool, len(ids))
 	for i, id := range ids {
 		if seen[id] {

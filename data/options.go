@@ -33,6 +33,10 @@ type Options struct {
 	AllowNonFinite bool // NaN and infinity in csv and npz are data, not errors
 	Limits         Limits
 
+	// FollowLinks follows symbolic links out of a folder of data, and those to folders in folders of classes. Without it a link out is an
+	// error; one of a picture is left out where OnBadSample is "skip". The folder itself may be a link.
+	FollowLinks bool
+
 	// TensorFile reads tensor files that this package does not know (.pb) for LoadInput; nil refuses them.
 	TensorFile func(path string) (*tensor.Tensor, error)
 

@@ -28,7 +28,7 @@ func TestPicturesEqualPillow(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, w := range want {
-		r, _, err := loadRaster(filepath.Join("testdata", "pictures", name), Limits{})
+		r, _, err := loadRaster(new(turn), filepath.Join("testdata", "pictures", name), Limits{})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -1,6 +1,7 @@
 package data
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -163,7 +164,10 @@ func rasterOfSamples[T uint8 | uint16](p pnmFile, d tensor.DType, white int) (ra
 			planes[k][i] = T((v*white + p.most/2) / p.most)
 		}
 	}
-	r.dropOpaque()
+	if r.dropOpaque(); r.alpha != nil && colours == 1 { // a picture with alpha has colours
+		x, err := tensor.FromBytes(d, tensor.Shape{3, p.height, p.width}, bytes.Repeat(r.x.Bytes(), 3))
+		return raster{x, r.alpha}, err
+	}
 	return r, nil
 }
 
@@ -194,14 +198,6 @@ func (p *pnmFile) sample(i, pixel int) (v int, err error) {
 		return 0, fmt.Errorf("value %d, and white is %d", v, p.most)
 	}
 	return v, nil
-}
-
-func (p pnmFile) image() (image.Image, error) {
-	r, err := p.decode()
-	if err != nil {
-		return nil, err
-	}
-	return r.image(), nil
 }
 
 func (p pnmFile) config() image.Config { return image.Config{Width: p.width, Height: p.height} }

@@ -52,35 +52,59 @@ func rasterOf(img image.Image) raster {
 		return raster{x: t}
 	}
 	if deep(img.ColorModel()) {
-		at := func(x, y int) color.NRGBA64 { return color.NRGBA64Model.Convert(img.At(x, y)).(color.NRGBA64) }
-		if m, ok := img.(*image.NRGBA64); ok {
-			at = m.NRGBA64At
+		p := newPlanes[uint16](tensor.Uint16, h, w)
+		switch m := img.(type) {
+		case *image.NRGBA64:
+			for i := range h * w {
+				c := m.NRGBA64At(b.Min.X+i%w, b.Min.Y+i/w)
+				p.set(i, c.R, c.G, c.B, c.A)
+			}
+		case *image.RGBA64:
+			for i := range h * w {
+				c := m.RGBA64At(b.Min.X+i%w, b.Min.Y+i/w)
+				if c.A != 65535 {
+					c = color.RGBA64(color.NRGBA64Model.Convert(c).(color.NRGBA64))
+				}
+				p.set(i, c.R, c.G, c.B, c.A)
+			}
+		default:
+			for i := range h * w {
+				c := color.NRGBA64Model.Convert(img.At(b.Min.X+i%w, b.Min.Y+i/w)).(color.NRGBA64)
+				p.set(i, c.R, c.G, c.B, c.A)
+			}
 		}
-		r, d, a := newRaster[uint16](tensor.Uint16, h, w)
-		for i := range h * w {
-			c := at(b.Min.X+i%w, b.Min.Y+i/w)
-			d[i], d[w*h+i], d[2*w*h+i], a[i] = c.R, c.G, c.B, c.A
-		}
-		r.dropOpaque()
-		return r
+		return p.raster
 	}
-	r, d, a := newRaster[uint8](tensor.Uint8, h, w)
-	set := func(i int, c color.NRGBA) { d[i], d[w*h+i], d[2*w*h+i], a[i] = c.R, c.G, c.B, c.A }
+	p := newPlanes[uint8](tensor.Uint8, h, w)
 	nrgba := func(c color.Color) color.NRGBA { return color.NRGBAModel.Convert(c).(color.NRGBA) }
 	switch m := img.(type) {
 	case *image.NRGBA:
 		for y := range h {
-			p := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
+			row := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
 			for x := range w {
-				set(y*w+x, color.NRGBA{p[4*x], p[4*x+1], p[4*x+2], p[4*x+3]})
+				v := row[4*x : 4*x+4]
+				p.set(y*w+x, v[0], v[1], v[2], v[3])
+			}
+		}
+	case *image.RGBA:
+		for y := range h {
+			row := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
+			for x := range w {
+				v := row[4*x : 4*x+4]
+				if v[3] == 255 {
+					p.set(y*w+x, v[0], v[1], v[2], 255)
+					continue
+				}
+				c := nrgba(color.RGBA{v[0], v[1], v[2], v[3]})
+				p.set(y*w+x, c.R, c.G, c.B, c.A)
 			}
 		}
 	case *image.CMYK:
 		for y := range h {
-			p := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
+			row := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
 			for x := range w {
-				red, green, blue := color.CMYKToRGB(p[4*x], p[4*x+1], p[4*x+2], p[4*x+3])
-				set(y*w+x, color.NRGBA{red, green, blue, 255})
+				red, green, blue := color.CMYKToRGB(row[4*x], row[4*x+1], row[4*x+2], row[4*x+3])
+				p.set(y*w+x, red, green, blue, 255)
 			}
 		}
 	case *image.Paletted:
@@ -89,23 +113,52 @@ func rasterOf(img image.Image) raster {
 			palette[i] = nrgba(c)
 		}
 		for y := range h {
-			p := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
+			row := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
 			for x := range w {
-				set(y*w+x, palette[p[x]])
+				c := palette[row[x]]
+				p.set(y*w+x, c.R, c.G, c.B, c.A)
 			}
 		}
 	default:
 		for i := range h * w {
-			set(i, nrgba(img.At(b.Min.X+i%w, b.Min.Y+i/w)))
+			c := nrgba(img.At(b.Min.X+i%w, b.Min.Y+i/w))
+			p.set(i, c.R, c.G, c.B, c.A)
 		}
 	}
-	r.dropOpaque()
-	return r
+	return p.raster
 }
 
-func newRaster[T uint8 | uint16](d tensor.DType, h, w int) (r raster, x, alpha []T) {
-	r = raster{x: tensor.New(d, 3, h, w), alpha: tensor.New(d, h, w)}
-	return r, tensor.Data[T](r.x), tensor.Data[T](r.alpha)
+// planes is a raster of colours that is being filled. It gets an alpha with the first pixel that is not opaque.
+type planes[T uint8 | uint16] struct {
+	raster
+	red, green, blue, alphas []T
+}
+
+func newPlanes[T uint8 | uint16](d tensor.DType, h, w int) *planes[T] {
+	x, n := tensor.New(d, 3, h, w), h*w
+	v := tensor.Data[T](x)
+	return &planes[T]{raster: raster{x: x}, red: v[:n], green: v[n : 2*n], blue: v[2*n:]}
+}
+
+// set makes pixel i of a colour that is not multiplied by alpha.
+func (p *planes[T]) set(i int, r, g, b, alpha T) {
+	p.red[i], p.green[i], p.blue[i] = r, g, b
+	if p.alphas == nil {
+		if alpha == ^T(0) {
+			return
+		}
+		p.transparent()
+	}
+	p.alphas[i] = alpha
+}
+
+// transparent gives p an alpha, opaque everywhere.
+func (p *planes[T]) transparent() {
+	p.alpha = tensor.New(p.x.DType(), p.x.Shape()[1:]...)
+	p.alphas = tensor.Data[T](p.alpha)
+	for i := range p.alphas {
+		p.alphas[i] = ^T(0)
+	}
 }
 
 // deep reports whether colours of a model have 16 bits a channel.

@@ -238,7 +238,7 @@ func TestIDXHostile(t *testing.T) {
 		"claims":     {big, "header claims 2147483648 bytes, have 0"},
 		"more":       {append(slices.Clone(whole), 1), "more bytes"},
 	} {
-		_, err := readIDX(name, bytes.NewReader(c.file), Limits{})
+		_, err := readIDX(name, bytes.NewReader(c.file), int64(len(c.file)), Limits{})
 		wantFormatError(t, err, name, c.want)
 	}
 	dir := t.TempDir()

@@ -35,8 +35,10 @@ func (r *relabelled) Label(i int) int {
 	return r.Dataset.Label(i)
 }
 
-func (r *relabelled) Example(i int) (Example, error) {
-	e, err := r.Dataset.Example(i)
+func (r *relabelled) Example(i int) (Example, error) { return inTurn(r, i) }
+
+func (r *relabelled) exampleIn(t *turn, i int) (Example, error) {
+	e, err := exampleIn(t, r.Dataset, i)
 	e.Label = r.Label(i)
 	return e, err
 }

@@ -63,9 +63,7 @@ func (m *memory) labelNames(place string, k int, names []string, o Options) (lis
 	case o.Classes == nil:
 		return names, nil, nil
 	case int64(m.n)*int64(len(o.Classes)) > o.Limits.bytes():
-		return nil, nil, malformed(m.path, place, "raise the limit or split the data",
-			"%d labels for %d examples are over the limit of bytes",
-			len(o.Classes), m.n)
+		return nil, nil, overLimit(m.path, place, fmt.Sprintf("%d labels for %d examples", len(o.Classes), m.n), o.Limits)
 	}
 	to = make([]int, len(names))
 	for c, name := range names {

@@ -3,7 +3,6 @@ package data
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/url"
 	"os"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/regular"
 )
 
 // Spec is a parsed data specification, FORMAT:PATH[?QUERY][#SPLIT].
@@ -239,12 +239,7 @@ func notEmpty(path string) error {
 	if path == "" || err != nil || !info.IsDir() {
 		return nil
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil // the reader says what is wrong
-	}
-	defer f.Close()
-	if names, err := f.Readdirnames(1); len(names) == 0 && errors.Is(err, io.EOF) {
+	if regular.IsEmpty(path) {
 		return malformed(path, "", "give the folder or file with the data", "the folder is empty")
 	}
 	return nil

@@ -15,8 +15,13 @@ func (s *subset) Len() int                       { return len(s.index) }
 func (s *subset) ID(i int) string                { return s.Dataset.ID(s.index[i]) }
 func (s *subset) Label(i int) int                { return s.Dataset.Label(s.index[i]) }
 func (s *subset) Example(i int) (Example, error) { return s.Dataset.Example(s.index[i]) }
-func (s *subset) unwrap() Dataset                { return s.Dataset }
-func (s *subset) at(i int) int                   { return s.index[i] }
+
+func (s *subset) exampleIn(t *turn, i int) (Example, error) {
+	return exampleIn(t, s.Dataset, s.index[i])
+}
+
+func (s *subset) unwrap() Dataset { return s.Dataset }
+func (s *subset) at(i int) int    { return s.index[i] }
 
 // Subset is the examples of ds with the given indices, in that order. It fails for an index that ds does not have.
 func Subset(ds Dataset, index []int) (Dataset, error) {

@@ -1,7 +1,6 @@
 package data
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -61,10 +60,13 @@ func openText(spec Spec, o Options, _ int) (Dataset, error) {
 		return nil, malformed(spec.String(), "", "leave --input out", "a text feeds the one input that takes token numbers; --set gives "+
 			"others a constant")
 	}
-	all, err := readPassages(spec.Path, o.Limits)
+	held := &ledger{what: "the text " + spec.Path}
+	all, err := readPassages(spec.Path, o.Limits, held)
 	if err != nil {
+		held.release()
 		return nil, err
 	}
+	tie(held, d)
 	border := int(math.Round(split * float64(len(all))))
 	part := "the text"
 	switch d.tokens = all; spec.Split {
@@ -85,16 +87,17 @@ func openText(spec Spec, o Options, _ int) (Dataset, error) {
 }
 
 // readPassages is the content of a file, decompressed.
-func readPassages(path string, l Limits) ([]byte, error) {
+func readPassages(path string, l Limits, held *ledger) ([]byte, error) {
 	f, err := openMaybeGzip(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := readAtMost(f, l.bytes())
+	b, err := f.readAll(l.bytes(), held)
+	if no := refused(path, "", l, err); no != nil {
+		return nil, no
+	}
 	switch {
-	case errors.Is(err, errTooLarge):
-		return nil, malformed(path, "", "raise the limit or split the text", "more than %d bytes", l.bytes())
 	case err != nil:
 		return nil, &FormatError{Path: path, Problem: "cannot be read", Err: err, Remedy: "fetch the file again"}
 	case len(b) == 0:

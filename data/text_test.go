@@ -132,7 +132,7 @@ func TestTextErrors(t *testing.T) {
 		t.Errorf("empty: %v", err)
 	}
 	if _, err := Open("text:"+path+"?length=4", Options{Limits: Limits{Bytes: 5}}); err == nil ||
-		!strings.Contains(err.Error(), "more than 5 bytes") {
+		!strings.Contains(err.Error(), "over the limit of 5 bytes") {
 		t.Errorf("limit: %v", err)
 	}
 	if _, err := Open("text:"+filepath.Join(t.TempDir(), "none"), Options{}); !errors.Is(err, os.ErrNotExist) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"math"
 
 	"golang.org/x/image/tiff"
 )
@@ -17,15 +18,21 @@ var errForm = errors.New("form of picture that is not read")
 type tiffFile struct {
 	more   bool // other pictures follow
 	invert bool // the decoder takes black for white
+
+	compression, bits, samples int
+	palette                    bool
+	blockWidth, blockHeight    int // of strips or tiles
 }
 
 // parseTIFF refuses what the decoder would misread: samples that are no unsigned numbers, and colours in planes of their own.
 //
 // Source: TIFF 6.0, sections 2 and 8 (PlanarConfiguration), 10 and 11 (facsimile compression), 19 (SampleFormat).
 func parseTIFF(file []byte) (t tiffFile, err error) {
-	const bits, compression, photometric, samples, planar, format = 258, 259, 262, 277, 284, 339
+	const bits, compression, photometric, samples, rows, planar, format = 258, 259, 262, 277, 278, 284, 339
+	const tileWidth, tileHeight = 322, 323
 	order, entries := ifd(file)
-	value := map[uint16]int{bits: 1, compression: 1, photometric: 0, samples: 1, planar: 1, format: 1}
+	value := map[uint16]int{bits: 1, compression: 1, photometric: 0, samples: 1, planar: 1, format: 1, rows: 0,
+		tileWidth: 0, tileHeight: 0}
 	n := 0
 	for tag, e := range entries {
 		n++
@@ -48,6 +55,12 @@ func parseTIFF(file []byte) (t tiffFile, err error) {
 		if at := int64(order.Uint32(file[4:])) + 2 + 12*int64(n); at+4 <= int64(len(file)) {
 			t.more = order.Uint32(file[at:]) != 0
 		}
+	}
+	t.compression, t.bits, t.samples, t.palette = value[compression], value[bits], value[samples], value[photometric] == 3
+	if t.blockWidth, t.blockHeight = math.MaxInt32, value[rows]; value[tileWidth] > 0 {
+		t.blockWidth, t.blockHeight = value[tileWidth], value[tileHeight]
+	} else if t.blockHeight <= 0 {
+		t.blockHeight = math.MaxInt32
 	}
 	// Facsimile codes black runs as ones, whatever these stand for.
 	t.invert = (value[compression] == 3 || value[compression] == 4) && value[photometric] == 1

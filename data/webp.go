@@ -100,12 +100,6 @@ func parseWebP(file []byte) (w webpFile, err error) {
 	return w, nil
 }
 
-// losslessWebP reports whether the picture of a file is stored without loss.
-func losslessWebP(file []byte) bool {
-	w, err := parseWebP(file)
-	return err == nil && string(w.still[12:16]) == "VP8L"
-}
-
 func uint24(b []byte) int { return int(b[0]) | int(b[1])<<8 | int(b[2])<<16 }
 
 // simpleWebP is a file of one picture, with its alpha plane where there is one.

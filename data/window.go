@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -124,6 +125,7 @@ func (w *windows) read(spec Spec, r io.Reader, o Options) error {
 	default:
 		return malformed(spec.String(), "", "need previous", "fill=%s", clip(s))
 	}
+	defer tie(t.held, w)
 	var lines []int
 	columns := slices.Clone(l.features) // that are read, each once
 	for _, c := range l.targets {
@@ -140,7 +142,13 @@ func (w *windows) read(spec Spec, r io.Reader, o Options) error {
 		if err != nil {
 			return err
 		}
+		if err := t.held.add(int64(64 * len(l.time.columns))); err != nil { // a short text twice, with its place in a list
+			return t.kept(err)
+		}
 		l.time.add(row)
+		if values, err = regular.Grow(values, len(columns), t.held.grow); err != nil {
+			return t.kept(err)
+		}
 		for _, c := range columns {
 			v := nan
 			if !fill || !absent(row[c]) {
@@ -154,7 +162,9 @@ func (w *windows) read(spec Spec, r io.Reader, o Options) error {
 			}
 			values = append(values, float32(v))
 		}
-		lines = append(lines, t.line)
+		if lines, err = push(t.held, lines, t.line); err != nil {
+			return t.kept(err)
+		}
 	}
 	w.rows = len(lines)
 	place := func(i int) string { return fmt.Sprintf("line %d", lines[i]) }
@@ -232,7 +242,7 @@ func (t *table) windowLayout(spec Spec, o Options) (l windowColumns, err error) 
 		return l, err
 	}
 	named := slices.Concat(l.time.columns, l.features, l.targets)
-	find := l.time.columns == nil
+	find, id := l.time.columns == nil, t.columnOf("id")
 	var numbers []int
 	var left []string
 	for c, name := range t.columns {
@@ -245,7 +255,7 @@ func (t *table) windowLayout(spec Spec, o Options) (l windowColumns, err error) 
 			return l, err
 		case find && (!is && t.tells(c) || is && timeName(name) && !slices.Contains(t.index, c)):
 			l.time.columns = append(l.time.columns, c)
-		case !is || slices.Contains(t.index, c) || c == t.columnOf("id"):
+		case !is || slices.Contains(t.index, c) || c == id:
 			left = append(left, strconv.Quote(name))
 		default:
 			numbers = append(numbers, c)

@@ -9,7 +9,6 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -19,6 +18,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/internal/registry"
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/task"
@@ -323,7 +323,7 @@ func (b *bencher) measure(ctx context.Context, c BenchConfig, rep Reporter) erro
 
 // peakRSS is the most memory that the process had, in bytes: VmHWM where the system tells it, else what the Go runtime took.
 func peakRSS() float64 {
-	if b, err := os.ReadFile("/proc/self/status"); err == nil {
+	if b, err := regular.Read("/proc/self/status", 1<<20); err == nil {
 		for line := range bytes.Lines(b) {
 			if f := bytes.Fields(line); len(f) >= 2 && string(f[0]) == "VmHWM:" {
 				if kib, err := strconv.ParseFloat(string(f[1]), 64); err == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/parallel"
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/onnx"
 	"golang.org/x/sys/cpu"
 )
@@ -68,7 +69,7 @@ func Doctor(version string, threads int) *DoctorReport {
 
 // cpuName is what the system calls the processor.
 func cpuName() string {
-	b, err := os.ReadFile("/proc/cpuinfo")
+	b, err := regular.Read("/proc/cpuinfo", 16<<20)
 	if err != nil {
 		return runtime.GOARCH
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/grad"
 	"github.com/gtk-onnx/gtk/internal/memory"
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -95,7 +96,7 @@ func KindOf(err error) Kind {
 		return KindNo
 	case errors.As(err, &crash):
 		return KindInternal
-	case isInput(err):
+	case errors.Is(err, regular.ErrKind), errors.Is(err, regular.ErrSize), isInput(err):
 		return KindInput
 	case errors.As(err, &short), errors.Is(err, syscall.ENOMEM):
 		return KindInput // larger than the memory

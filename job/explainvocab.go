@@ -3,11 +3,12 @@ package job
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/gtk-onnx/gtk/internal/regular"
 )
 
 // byteVocab is the name of the vocabulary whose tokens are the bytes of the text.
@@ -31,7 +32,7 @@ func readVocab(path string) ([]string, error) {
 		}
 		return out, nil
 	}
-	b, err := os.ReadFile(path)
+	b, err := regular.Read(path, maxVocab)
 	if err != nil {
 		return nil, fmt.Errorf("--vocab: %w", err)
 	}
@@ -73,6 +74,9 @@ func lineVocab(text string) []string {
 	}
 	return out
 }
+
+// maxVocab is how large a file of tokens may be, in bytes: that of a quarter of a million tokens with their merges has 35 MB.
+const maxVocab = 64 << 20
 
 // maxTokens is the largest number of tokens that a vocabulary may have.
 const maxTokens = 1 << 22

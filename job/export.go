@@ -11,6 +11,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -122,7 +123,7 @@ func exportTo(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 	if err != nil || c.DryRun {
 		return r, err
 	}
-	f, err := os.Open(c.Out)
+	f, err := regular.Open(c.Out)
 	if err != nil {
 		return nil, err
 	}

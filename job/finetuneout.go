@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
 
@@ -104,7 +105,7 @@ func (o FinetuneOutput) dead() bool {
 			return false
 		}
 	}
-	b, err := os.ReadFile(o.Config)
+	b, err := regular.Read(o.Config, 1<<20)
 	return err == nil && bytes.Contains(b, []byte("\ncommand: finetune\n"))
 }
 

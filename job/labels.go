@@ -3,15 +3,18 @@ package job
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"strings"
 	"unicode/utf16"
 
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/onnx"
 )
 
 // LabelsKey is the key of metadata_props under which the names of the classes travel, a JSON array of strings.
 const LabelsKey = "gtk.labels"
+
+// maxLabels is how large a file of names may be, in bytes: that of the 21,841 classes of ImageNet has half a megabyte.
+const maxLabels = 16 << 20
 
 // LabelForms says which files ReadLabels reads, for messages.
 const LabelForms = `one name a line (a number "3 cat" before each, or a WordNet id, is dropped); a csv with the columns number and name; ` +
@@ -37,7 +40,7 @@ func modelLabels(path string, m *onnx.Model) ([]string, error) {
 // ReadLabels reads the names of the classes 0, 1, … in the forms that LabelForms lists: text and csv of UTF-8 or UTF-16, and the JSON of
 // transformers' config.json, Keras' class_indices and ImageNet's class index. Where names have numbers, these must be 0 to K−1, each once.
 func ReadLabels(path string) ([]string, error) {
-	b, err := os.ReadFile(path)
+	b, err := regular.Read(path, maxLabels)
 	if err != nil {
 		return nil, fmt.Errorf("--labels: %w", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -62,9 +63,9 @@ func (d dataFolder) open(location string) (*os.File, int64, error) {
 	}
 	defer root.Close()
 	name := filepath.Join(d.rel, filepath.FromSlash(location))
-	st, err := root.Stat(name) // before opening: opening a pipe would wait
+	st, err := root.Stat(name) // before opening: a device may act when it is opened
 	if err == nil && !st.Mode().IsRegular() {
-		return nil, 0, &FormatError{Msg: fmt.Sprintf("external data at %q is not a file", location)}
+		return nil, 0, &FormatError{Msg: fmt.Sprintf("external data at %q is %s, not a file", location, regular.Kind(st.Mode()))}
 	}
 	if err != nil {
 		if _, inside := root.Lstat(name); inside == nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
@@ -73,7 +74,7 @@ func (d dataFolder) open(location string) (*os.File, int64, error) {
 		}
 		return nil, 0, fmt.Errorf("onnx: external data, the file %q must be beside the model: %w", location, err)
 	}
-	f, err := root.Open(name)
+	f, err := root.OpenFile(name, os.O_RDONLY|regular.NoWait, 0)
 	if err != nil {
 		return nil, 0, fmt.Errorf("onnx: external data: %w", err)
 	}

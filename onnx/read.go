@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/memory"
+	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
@@ -67,21 +68,17 @@ func ReadFile(path string, opts ...Option) (*Model, error) {
 
 // readAll is the content of a file, read into memory of its size, which the grant is for.
 func readAll(path string, o options) ([]byte, *memory.Grant, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
+		if st, statErr := os.Stat(path); statErr == nil && st.IsDir() {
+			return nil, nil, folderError(path)
+		}
 		return nil, nil, fmt.Errorf("onnx: %w", err)
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
 		return nil, nil, fmt.Errorf("onnx: %w", err)
-	}
-	if st.IsDir() {
-		return nil, nil, folderError(path)
-	}
-	if !st.Mode().IsRegular() {
-		b, err := readLimited(f, o.maxBytes)
-		return b, nil, inFile(err, path)
 	}
 	if st.Size() > o.maxBytes {
 		return nil, nil, tooLarge(path, st.Size(), o.maxBytes)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/gtk-onnx/gtk/internal/memory"
 )
 
 // ErrNPY is the error of a file that is not a well-formed NPY or NPZ file, or of a kind that this package does not read.
@@ -19,6 +21,9 @@ var npyMagic = []byte("\x93NUMPY")
 
 // npyMaxHeader bounds the header; NumPy itself refuses to evaluate more than 10000 bytes by default.
 const npyMaxHeader = 1 << 16
+
+// maxStrings bounds the strings of an array, which take more memory than their bytes in the file.
+const maxStrings = 1 << 25
 
 // ReadNPY reads one array in NPY format 1.0, 2.0 or 3.0, of either byte order, in C or Fortran order; the
 // result is row-major. Strings (S, U) become String tensors without their trailing zeros, S as it is. Pickled objects,
@@ -35,7 +40,7 @@ func ReadNPY(r io.Reader) (*Tensor, error) {
 }
 
 // readNPY is ReadNPY for a reader known to hold size bytes, -1 when unknown.
-func readNPY(r io.Reader, size int64) (*Tensor, error) {
+func readNPY(r io.Reader, size int64) (t *Tensor, err error) {
 	var pre [12]byte
 	if _, err := io.ReadFull(r, pre[:8]); err != nil {
 		return nil, fmt.Errorf("too short for the magic bytes: %w", noEOF(err))
@@ -83,6 +88,19 @@ func readNPY(r io.Reader, size int64) (*Tensor, error) {
 	if size >= 0 {
 		left = size - int64(8+lenBytes) - n
 	}
+	var held *memory.Grant
+	if left >= int64(count*ty.width) {
+		if held, err = memory.Take(int64(count*ty.width), fmt.Sprintf("an array %s%v", h.descr, h.shape)); err != nil {
+			return nil, err
+		}
+	}
+	defer func() {
+		if t == nil {
+			held.Release()
+		} else {
+			memory.Tie(held, t)
+		}
+	}()
 	raw, err := readExactly(r, count*ty.width, left)
 	if err != nil {
 		return nil, fmt.Errorf("data of %s%v: %w", h.descr, h.shape, err)
@@ -90,11 +108,30 @@ func readNPY(r io.Reader, size int64) (*Tensor, error) {
 	if ty.big {
 		swapBytes(raw, ty.unit)
 	}
-	if h.fortran {
+	if h.fortran && len(h.shape) > 1 {
+		twice, err := memory.Take(int64(len(raw)), fmt.Sprintf("an array %s%v in the order of columns", h.descr, h.shape))
+		if err != nil {
+			return nil, err
+		}
+		defer twice.Release()
 		raw = fromFortran(raw, h.shape, ty.width)
 	}
 	switch ty.dtype {
 	case String:
+		if count > maxStrings {
+			return nil, fmt.Errorf("%d strings, at most %d", count, maxStrings)
+		}
+		places, err := memory.Take(16*int64(count), fmt.Sprintf("an array of %d strings", count))
+		if err != nil {
+			return nil, err
+		}
+		defer func() {
+			if t == nil {
+				places.Release()
+			} else {
+				memory.Tie(places, t)
+			}
+		}()
 		strs, err := npyStrings(raw, count, ty)
 		if err != nil {
 			return nil, err

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/memory"
 )
 
 // Named is a tensor with the name it has in an archive or a file.
@@ -16,19 +18,28 @@ type Named struct {
 
 // Limits bounds what an archive may unfold to. Zero fields mean the defaults.
 type Limits struct {
-	MaxBytes   int64 // of all entries together after decompression; default 4 GiB
+	MaxBytes   int64 // of all entries together after decompression; default 4 GiB, or the memory budget where one is set that is larger
 	MaxEntries int   // default 65536
 }
 
 func (l Limits) orDefault() Limits {
 	if l.MaxBytes <= 0 {
 		l.MaxBytes = 4 << 30
+		if n, chosen := memory.Budget(); chosen {
+			l.MaxBytes = max(l.MaxBytes, n)
+		}
 	}
 	if l.MaxEntries <= 0 {
 		l.MaxEntries = 1 << 16
 	}
 	return l
 }
+
+// An archive may unfold to ratio times its size, and to so many bytes in any case: masks and rows of zeros unfold far.
+const (
+	ratio   = 200
+	unfolds = 512 << 20
+)
 
 // ReadNPZ reads every array of an NPZ archive of size bytes, in the order of the archive, names without ".npy".
 // The sizes that the archive claims are checked against the limits and against what the compressed bytes can hold before
@@ -56,9 +67,13 @@ func ReadNPZ(r io.ReaderAt, size int64, lim Limits) ([]Named, error) {
 		}
 		seen[f.Name] = true
 		if f.UncompressedSize64 > uint64(lim.MaxBytes) || total+f.UncompressedSize64 > uint64(lim.MaxBytes) {
-			return fail(fmt.Errorf("unfolds to more than %d bytes at %q; raise the limit if the file is trusted", lim.MaxBytes, f.Name))
+			return fail(fmt.Errorf("unfolds to more than %d bytes at %q; raise the limit with --max-memory, in Go with Limits.MaxBytes", lim.MaxBytes, f.Name))
 		}
 		total += f.UncompressedSize64
+	}
+	if total > unfolds && total > ratio*uint64(size) {
+		return fail(fmt.Errorf("unfolds to more than %d times its size: write it again without compression (numpy.savez) if that is meant",
+			ratio))
 	}
 	out := make([]Named, 0, len(zr.File))
 	for _, f := range zr.File {

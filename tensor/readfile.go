@@ -3,9 +3,10 @@ package tensor
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/regular"
 )
 
 // ReadFile reads the arrays of a .npz file, or the one array of a .npy file under the file's name without the extension.
@@ -13,7 +14,7 @@ func ReadFile(path string) ([]Named, error) { return ReadFileLimited(path, Limit
 
 // ReadFileLimited is ReadFile with limits on what a .npz may unfold to.
 func ReadFileLimited(path string, lim Limits) ([]Named, error) {
-	f, err := os.Open(path)
+	f, err := regular.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("tensor: read: %w", err)
 	}
@@ -21,9 +22,6 @@ func ReadFileLimited(path string, lim Limits) ([]Named, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, fmt.Errorf("tensor: read: %w", err)
-	}
-	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("tensor: read %s: not a regular file", path)
 	}
 	ext := filepath.Ext(path)
 	switch strings.ToLower(ext) {
