@@ -29,7 +29,7 @@ internal/whole:
 internal/memory:
 internal/regular:
 internal/shown:
-internal/kernel: internal/parallel
+internal/kernel: internal/parallel internal/memory
 onnx/onnxpb:
 onnx: onnx/onnxpb tensor internal/whole internal/shown internal/memory internal/regular
 engine/graph: tensor internal/parallel internal/shown internal/memory
