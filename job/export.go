@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/onnx"
@@ -175,7 +176,7 @@ func sameOutputs(ctx context.Context, c ExportConfig, a, b *onnx.Model) (*Export
 		if err != nil {
 			return nil, nil, err
 		}
-		r, err := s.Run(ctx, feeds)
+		r, err := s.Run(exec.MadeUp(ctx), feeds)
 		return em, r, err
 	}
 	ma, ra, err := run(a)

@@ -178,7 +178,10 @@ func (f *fake) tensor(r *rand.Rand) (*tensor.Tensor, error) {
 		t, _, err := literal(f.file, f.in)
 		return t, err
 	}
-	x := tensor.New(tensor.Float32, f.shape...)
+	x, err := tensor.Make(fmt.Sprintf("the made-up input %s of shape %v", shown.Name(f.in.Name), f.shape), tensor.Float32, f.shape...)
+	if err != nil {
+		return nil, err
+	}
 	v := x.F32()
 	for i := range v {
 		switch {

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -250,6 +251,9 @@ func (r *VerifyReport) models(ctx context.Context, c VerifyConfig, a, b *Model) 
 	}
 	if c.Cases < 1 {
 		return usagef("--cases %d: must be at least 1", c.Cases)
+	}
+	if len(c.Inputs) == 0 && c.Batch <= 1 {
+		ctx = exec.MadeUp(ctx)
 	}
 	ins, err := synthetic(a.Model, c.Inputs, c.Batch)
 	if err != nil {

@@ -30,7 +30,7 @@ internal/interrupt:
 internal/memory:
 internal/regular:
 internal/shown:
-internal/kernel: internal/parallel
+internal/kernel: internal/parallel internal/memory
 onnx/onnxpb:
 onnx: onnx/onnxpb tensor internal/whole internal/shown internal/memory internal/regular
 engine/graph: tensor internal/parallel internal/shown internal/memory

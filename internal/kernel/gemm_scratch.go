@@ -4,6 +4,8 @@ import (
 	"math/bits"
 	"sync"
 	"unsafe"
+
+	"github.com/gtk-onnx/gtk/internal/memory"
 )
 
 // buffer is scratch memory on a 64-byte boundary.
@@ -24,6 +26,9 @@ func getBuffer(n int) *buffer {
 	class := shift*8 + units - 1
 	b, ok := buffers[class].Get().(*buffer)
 	if !ok {
+		if 4*(units<<shift) >= memory.Small {
+			memory.Need(4*(units<<shift), "the working memory of a kernel")
+		}
 		b = &buffer{raw: make([]float32, units<<shift+16), class: class}
 	}
 	off := int(-uintptr(unsafe.Pointer(&b.raw[0]))&63) / 4

@@ -115,8 +115,8 @@ func room() (all, piece int64, ok bool) {
 		had -= int64(s[i].Value.Uint64())
 	}
 	had = max(0, had)
-	end := tail + max(0, most-mapped-tables)/arena*arena
-	return had + end, max(end-step, had/2), true
+	more := max(0, most-mapped-tables) / arena * arena
+	return had + tail + more, max(tail-step, more-step, had/2), true // what does not fit the tail gets arenas of its own
 }
 
 // field is a field of a file of /proc that is in kB, in bytes.
