@@ -2,7 +2,7 @@ package train
 
 import (
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -167,7 +167,7 @@ func (c *Checkpoint) Write(path string) error {
 		all = append(all, tensor.Named{Name: recordName, Tensor: tensor.From(b, len(b))})
 	}
 	all = append(all, c.Tensors...)
-	if err := whole.Write(path, func(f *os.File) error { return tensor.WriteNPZ(f, all) }); err != nil {
+	if err := whole.Write(path, func(f io.Writer) error { return tensor.WriteNPZ(f, all) }); err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	return nil
