@@ -32,11 +32,12 @@ func register(c *ucli.Command) { commands = append(commands, c) }
 
 // Main runs the command line args, of which the first is the program's name, and returns the exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
-	e := &env{Stdin: stdin, Stdout: stdout, Stderr: stderr}
+	e := newEnv(stdin, stdout, stderr)
 	defer func() {
 		if v := recover(); v != nil {
 			code = e.fail(&internalError{value: v, stack: debug.Stack()})
 		}
+		code = e.closing(code)
 	}()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -121,6 +122,8 @@ type env struct {
 	Seed           uint64
 	Progress       string // auto, plain, none, json
 	Log            *slog.Logger
+
+	out *stdout // what Stdout is
 }
 
 type envKey struct{}
