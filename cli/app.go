@@ -30,7 +30,8 @@ func register(c *ucli.Command) { commands = append(commands, c) }
 
 // Main runs the command line args, of which the first is the program's name, and returns the exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
-	e := &env{Stdin: stdin, Stdout: stdout, Stderr: stderr, JSON: wantsJSON(args)}
+	e := newEnv(stdin, stdout, stderr)
+	e.JSON = wantsJSON(args)
 	ctx, stop := stopOn(e)
 	defer stop.close()
 	defer func() {
@@ -38,6 +39,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 			stop.back()
 			code = e.fail(&internalError{value: v, stack: debug.Stack()})
 		}
+		code = e.closing(code)
 	}()
 	app := newApp(e)
 	err := app.RunContext(context.WithValue(ctx, envKey{}, e), rearrange(app, args))
@@ -123,6 +125,8 @@ type env struct {
 	Log            *slog.Logger
 	Timeout        time.Duration // after which the command stops; 0: never
 	stop           *stopper
+
+	out *stdout // what Stdout is
 }
 
 type envKey struct{}

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -230,5 +231,5 @@ func writeConfig(c *ucli.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return job.WriteFile(path, func(f *os.File) error { _, err := f.Write(b); return err })
+	return job.WriteFile(path, func(w io.Writer) error { _, err := w.Write(b); return err })
 }

@@ -22,7 +22,7 @@ var exitCodes = []struct {
 	{ExitNo, "a check said no: gtk verify found a difference"},
 	{ExitUsage, "the command line is wrong"},
 	{ExitInput, "the model or the data is malformed or not supported"},
-	{ExitIO, "a file could not be read or written"},
+	{ExitIO, "a file could not be read or written, or another gtk is writing it"},
 	{ExitTimeout, "the time of --timeout is over; what could be saved is saved"},
 	{ExitInternal, "a mistake in gtk itself; please report it"},
 	{ExitInterrupted, "interrupted (Ctrl-C); what could be saved is saved"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -116,11 +115,11 @@ func runExplain(ctx context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	cfg.Render = &render
-	r, err := job.Explain(ctx, cfg, e.reporter())
-	if err != nil {
+	if cfg.Replay, err = resolvedConfig(c); err != nil {
 		return err
 	}
-	if err := writeConfig(c, filepath.Join(cfg.Out, "run.yaml")); err != nil {
+	r, err := job.Explain(ctx, cfg, e.reporter())
+	if err != nil {
 		return err
 	}
 	if err := e.emit(r); err != nil {

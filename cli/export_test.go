@@ -17,7 +17,7 @@ func Saving(path string, stdin io.Reader, stdout, stderr io.Writer) int {
 	defer interrupt.Hold()()
 	f, err := whole.Create(path)
 	if err == nil {
-		_, err = f.WriteString("half")
+		_, err = io.WriteString(f, "half")
 	}
 	if err != nil {
 		return e.fail(err)

@@ -131,3 +131,13 @@ func epochs(t *testing.T, dir, run string) string {
 	}
 	return strings.Join(out, "\n")
 }
+
+// waitFor waits until something is so.
+func waitFor(t *testing.T, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !so(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("waited a minute for nothing")
+		}
+	}
+}

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"path/filepath"
 
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
@@ -71,9 +70,6 @@ func runPruneData(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	r, err := job.Prune(ctx, cfg, e.reporter())
 	if err != nil {
-		return err
-	}
-	if err := writeConfig(c, filepath.Join(r.Out, "run.yaml")); err != nil {
 		return err
 	}
 	if err := e.emit(r); err != nil {

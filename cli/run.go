@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/internal/shown"
@@ -59,18 +58,17 @@ func runCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	if c.IsSet("set") {
 		return usagef("gtk run: --set is for --data; with files, --input NAME=FILE feeds an input, and NAME=NUMBER one of a single number")
 	}
-	r, err := job.Run(ctx, job.RunConfig{
-		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Files: append(c.StringSlice("input"), c.Args().Tail()...),
-		Fetch: c.StringSlice("fetch"),
-		Task:  c.String("task"), Of: c.String("output"), Top: top, Out: dir, Force: c.Bool("force"),
-	}, e.reporter())
+	replay, err := resolvedConfig(c)
 	if err != nil {
 		return err
 	}
-	if dir != "" {
-		if err := writeConfig(c, filepath.Join(dir, "run.yaml")); err != nil {
-			return err
-		}
+	r, err := job.Run(ctx, job.RunConfig{
+		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Files: append(c.StringSlice("input"), c.Args().Tail()...),
+		Fetch: c.StringSlice("fetch"),
+		Task:  c.String("task"), Of: c.String("output"), Top: top, Out: dir, Force: c.Bool("force"), Replay: replay,
+	}, e.reporter())
+	if err != nil {
+		return err
 	}
 	e.printRun(r)
 	return e.emit(r)

@@ -39,9 +39,6 @@ func runScoreData(ctx context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := writeConfig(c, filepath.Join(r.Out, "run.yaml")); err != nil {
-		return err
-	}
 	if err := e.emit(r); err != nil {
 		return err
 	}

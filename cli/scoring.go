@@ -55,7 +55,10 @@ func (e *env) scoringOptions(c *ucli.Context) (o job.ScoringOptions, err error) 
 	if o.UseOptions, err = useOptions(c); err != nil {
 		return o, err
 	}
-	o.TrainOptions, err = trainOptions(c)
+	if o.TrainOptions, err = trainOptions(c); err != nil {
+		return o, err
+	}
+	o.Replay, err = resolvedConfig(c)
 	return o, err
 }
 

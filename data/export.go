@@ -7,13 +7,13 @@ import (
 	"image/png"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/regular"
+	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -84,12 +84,27 @@ func WriteNPZ(w io.Writer, ds Dataset) error {
 
 // WriteImageFolder writes the pictures of ds to DIR/CLASS/FILE, or DIR/FILE for sets without classes. Pictures that are files are linked
 // (hard links, or copies where links cannot be made; link false always copies), others are written as PNG. DIR must not exist or be
-// empty. File names are the last part of the id, made unique by the index where they would meet. Where masks are the labels, it writes
-// what masks: reads: DIR/images/FILE, DIR/masks/FILE.png and DIR/classes.txt.
+// empty, and appears whole. File names are the last part of the id, made unique by the index where they would meet. Where masks are the
+// labels, it writes what masks: reads: DIR/images/FILE, DIR/masks/FILE.png and DIR/classes.txt.
 func WriteImageFolder(dir string, ds Dataset, link bool) error {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+	if vacant, err := whole.Vacant(dir); err == nil && !vacant {
 		return fmt.Errorf("data: export: %s is not empty; name a new folder", dir)
 	}
+	f, err := whole.CreateFolder(dir)
+	if err != nil {
+		return fmt.Errorf("data: export: %w", err)
+	}
+	defer f.Discard()
+	if err := fillImageFolder(f.Path, ds, link); err != nil {
+		return err
+	}
+	if err := f.Commit(); err != nil {
+		return fmt.Errorf("data: export: %w", err)
+	}
+	return nil
+}
+
+func fillImageFolder(dir string, ds Dataset, link bool) error {
 	taken := map[string]bool{}
 	for i := range ds.Len() {
 		folder := dir
@@ -98,7 +113,7 @@ func WriteImageFolder(dir string, ds Dataset, link bool) error {
 		} else if l := ds.Label(i); l >= 0 && l < len(ds.Classes()) {
 			folder = filepath.Join(dir, fileName(ds.Classes()[l]))
 		}
-		if err := os.MkdirAll(folder, 0o777); err != nil {
+		if err := whole.MakeFolder(folder); err != nil {
 			return fmt.Errorf("data: export: %w", err)
 		}
 		source := FileOf(ds, i)
@@ -133,7 +148,7 @@ func exportMask(folder, name string, ds Dataset, i int) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(folder, 0o777); err != nil {
+	if err := whole.MakeFolder(folder); err != nil {
 		return fmt.Errorf("data: export: %w", err)
 	}
 	var b bytes.Buffer
@@ -165,7 +180,7 @@ func exportPicture(to, source string, ds Dataset, i int, link bool) error {
 		if p, err := filepath.EvalSymlinks(source); err == nil { // a link to a link would lead elsewhere from there
 			source = p
 		}
-		if link && os.Link(source, to) == nil {
+		if link && whole.Link(source, to) == nil {
 			return nil
 		}
 		return copyFile(to, source)
@@ -199,12 +214,7 @@ func copyFile(to, from string) error {
 
 // writeNew writes a file that must not exist yet.
 func writeNew(path string, r io.Reader) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return fmt.Errorf("data: export: %w", err)
-	}
-	_, err = io.Copy(f, r)
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err := whole.WriteNew(path, r); err != nil {
 		return fmt.Errorf("data: export: %w", err)
 	}
 	return nil

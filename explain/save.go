@@ -2,10 +2,12 @@ package explain
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"image"
 	"image/png"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,6 +21,7 @@ import (
 // picture, where there is one), .npy (raw, float32 [c,h,w]) and .json. Small pictures are enlarged by a whole factor: each pixel is a square.
 type Writer struct {
 	Dir     string
+	As      string // folder that Written and errors name, where Dir is one in the making; "" means Dir
 	PNG     bool
 	NPY     bool
 	JSON    bool
@@ -173,13 +176,13 @@ func (w *Writer) picture(name string, img image.Image) (string, error) {
 
 // file writes a whole file or none, and the folder where it is missing.
 func (w *Writer) file(name string, content []byte) (string, error) {
-	path := filepath.Join(w.Dir, name)
-	if _, err := os.Lstat(path); err == nil && !w.Force {
-		return "", fmt.Errorf("explain: %w: %s (choose another folder, or overwrite with force)", fs.ErrExist, path)
+	path, shown := filepath.Join(w.Dir, name), filepath.Join(cmp.Or(w.As, w.Dir), name)
+	if _, err := os.Lstat(shown); err == nil && !w.Force {
+		return "", fmt.Errorf("explain: %w: %s (choose another folder, or overwrite with force)", fs.ErrExist, shown)
 	}
-	err := whole.Write(path, func(f *os.File) error { _, err := f.Write(content); return err })
+	err := whole.Write(path, func(f io.Writer) error { _, err := f.Write(content); return err })
 	if err != nil {
 		return "", fmt.Errorf("explain: %w", err)
 	}
-	return path, nil
+	return shown, nil
 }

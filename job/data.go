@@ -3,7 +3,7 @@ package job
 import (
 	"cmp"
 	"image/png"
-	"os"
+	"io"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -49,11 +49,12 @@ func openSpec(spec, labels string, o data.Options) (data.Dataset, error) {
 
 // Data says what is in a data set.
 func Data(c DataConfig) (*DataReport, error) {
-	if c.Sheet != "" {
-		if err := MayWrite(c.Sheet, c.Force); err != nil {
-			return nil, err
-		}
+	release, err := claim(and(reads("", ModelOptions{Labels: c.Labels}, c.Data), "--root", c.Options.Root),
+		output{flag: "--out", path: c.Sheet, force: c.Force})
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	ds, err := openSpec(c.Data, c.Labels, c.Options)
 	if err != nil {
 		return nil, err
@@ -66,7 +67,7 @@ func Data(c DataConfig) (*DataReport, error) {
 		if err != nil {
 			return nil, badInput(err)
 		}
-		if err := WriteFile(c.Sheet, func(f *os.File) error { return png.Encode(f, sheet) }); err != nil {
+		if err := WriteFile(c.Sheet, func(f io.Writer) error { return png.Encode(f, sheet) }); err != nil {
 			return nil, err
 		}
 	}
@@ -101,21 +102,22 @@ func Convert(c ConvertConfig) (*ConvertReport, error) {
 	r := &ConvertReport{Schema: "gtk.data.convert/1", Spec: c.Data, Out: out, Format: "imagefolder"}
 	if strings.HasSuffix(strings.ToLower(out), ".npz") {
 		r.Format = "npz"
-		if err := MayWrite(out, c.Force); err != nil {
-			return nil, err
-		}
-	} else if entries, err := os.ReadDir(out); err == nil && len(entries) > 0 {
+	} else if vacant, err := whole.Vacant(out); err == nil && !vacant {
 		return nil, usagef("%s exists already; a folder of pictures is written to a new or empty folder", out)
-	} else if err := whole.CheckFolder(out); err != nil {
+	}
+	release, err := claim(and(reads("", ModelOptions{Labels: c.Labels}, c.Data), "--root", c.Options.Root),
+		output{flag: "--out", path: out, folder: r.Format != "npz", force: c.Force})
+	if err != nil {
 		return nil, err
 	}
+	defer release()
 	ds, err := openSpec(c.Data, c.Labels, c.Options)
 	if err != nil {
 		return nil, err
 	}
 	r.N = ds.Len()
 	if r.Format == "npz" {
-		err = WriteFile(out, func(f *os.File) error { return data.WriteNPZ(f, ds) })
+		err = WriteFile(out, func(f io.Writer) error { return data.WriteNPZ(f, ds) })
 	} else {
 		err = data.WriteImageFolder(out, ds, c.Link)
 	}

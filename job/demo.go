@@ -62,9 +62,11 @@ type demo struct {
 func Demo(ctx context.Context, c DemoConfig, rep Reporter) (*DemoReport, error) {
 	c.Out = cmp.Or(c.Out, "gtk-demo")
 	d := &demo{c: c, rep: orQuiet(rep), dir: c.Out, page: report.New("What gtk does", ""), r: DemoReport{Schema: "gtk.demo/1", Out: c.Out}}
-	if err := OutDir(d.dir, c.Force); err != nil {
+	release, err := claim(nil, output{flag: "--out", path: d.dir, folder: true, force: c.Force})
+	if err != nil {
 		return nil, err
 	}
+	defer release()
 	start := time.Now()
 	// The page opens with an overview that is known at the end.
 	overview := d.page.Section("", "")
@@ -87,7 +89,7 @@ func Demo(ctx context.Context, c DemoConfig, rep Reporter) (*DemoReport, error) 
 	d.r.Seconds = time.Since(start).Seconds()
 	d.r.Report = filepath.Join(d.dir, "report.html")
 	d.overview(overview)
-	if err := WriteTo(d.r.Report, d.page.Write); err != nil {
+	if err := WriteFile(d.r.Report, d.page.Write); err != nil {
 		return nil, err
 	}
 	return &d.r, nil
@@ -300,10 +302,10 @@ func (d *demo) pruneStep(ctx context.Context, s *DemoStep) error {
 	top := suspects(x)
 	hit, planted, _ := plantedAmong(ds, top)
 	in, _, _ := plantedAmong(ds, kept)
-	if err := WriteTo(filepath.Join(d.dir, "scores.csv"), func(w io.Writer) error { return x.WriteCSV(w, ds.Classes()) }); err != nil {
+	if err := WriteFile(filepath.Join(d.dir, "scores.csv"), func(w io.Writer) error { return x.WriteCSV(w, ds.Classes()) }); err != nil {
 		return err
 	}
-	if err := WriteTo(filepath.Join(d.dir, "keep.txt"), func(w io.Writer) error { return x.WriteKeep(w, kept) }); err != nil {
+	if err := WriteFile(filepath.Join(d.dir, "keep.txt"), func(w io.Writer) error { return x.WriteKeep(w, kept) }); err != nil {
 		return err
 	}
 	s.Command = fmt.Sprintf("gtk prune-data resnet8.onnx --data %s --score el2n --score-epochs %d --keep 0.5 --drop-top 0.04 -o pruned",

@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"time"
 
@@ -94,10 +94,12 @@ func Evaluate(ctx context.Context, c EvaluateConfig, rep Reporter) (*EvaluateRep
 		if format, err = predictionFormat(c.Predictions); err != nil {
 			return nil, err
 		}
-		if err := MayWrite(c.Predictions, c.Force); err != nil {
-			return nil, err
-		}
 	}
+	release, err := claim(reads(c.Model, c.ModelOptions, c.Data), output{flag: "--predictions", path: c.Predictions, force: c.Force})
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	l, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
 		return nil, err
@@ -121,7 +123,7 @@ func Evaluate(ctx context.Context, c EvaluateConfig, rep Reporter) (*EvaluateRep
 	if c.Predictions == "" {
 		r, err = u.evaluate(ctx, ec, rep)
 	} else {
-		err = WriteFile(c.Predictions, func(f *os.File) error {
+		err = WriteFile(c.Predictions, func(f io.Writer) error {
 			w := newPredictions(u.task, format, f, u.ds.Len(), true)
 			var failed error
 			ec.Each = func(index int, d *task.Decision) {

@@ -35,6 +35,7 @@ type ExplainConfig struct {
 	Render  *explain.Render // how maps look; nil means explain.DefaultRender
 	Panel   bool            // also write panel.png, all maps on one sheet
 	MapJSON bool            // also write a .json file for each map
+	Replay  []byte          // content of the run.yaml that is written beside them; nil for none
 	Out     string          // folder for the pictures, maps and report.html; required
 	Force   bool            // write into a folder that is not empty, overwrite files
 }
@@ -77,9 +78,15 @@ type ExplainedInput struct {
 // Explain makes heat maps and writes overlays (PNG), raw maps (.npy) and one self-contained report.html.
 func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport, error) {
 	rep = orQuiet(rep)
-	if err := MayFill(c.Out, c.Force); err != nil {
+	if c.Out == "" {
+		return nil, usagef("the output folder is missing: give -o DIR")
+	}
+	in := and(and(reads(c.Model, c.ModelOptions, c.Data), "an input", c.Files...), "--noise", c.Noise)
+	release, err := claim(and(in, "--vocab", c.Vocab), output{flag: "--out", path: c.Out, folder: true, force: c.Force})
+	if err != nil {
 		return nil, err
 	}
+	defer release()
 	l, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
 		return nil, err
@@ -107,18 +114,15 @@ func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport
 			rep.Note(s)
 		}
 	}
-	in, err := explainInputs(ctx, c, l, note)
+	inputs, err := explainInputs(ctx, c, l, note)
 	if err != nil {
 		return nil, err
 	}
-	aim, err := c.objective(in.task)
+	aim, err := c.objective(inputs.task)
 	if err != nil {
 		return nil, err
 	}
-	in.vocab = vocab
-	if err := OutDir(c.Out, c.Force); err != nil {
-		return nil, err
-	}
+	inputs.vocab = vocab
 	cfg := explain.Config{
 		Input: c.Explained, Objective: aim,
 		Requests: requests, Optional: c.Optional, Layers: c.Layers, Targets: targets, Score: cmp.Or(explain.Score(c.Score), explain.Logit),
@@ -129,7 +133,7 @@ func Explain(ctx context.Context, c ExplainConfig, rep Reporter) (*ExplainReport
 			return nil, fmt.Errorf("--noise: %w", err)
 		}
 	}
-	return r, explainAll(ctx, c, l, cfg, in, r, rep)
+	return r, explainAll(ctx, c, l, cfg, inputs, r, rep)
 }
 
 // explainTargets reads the targets of a config.

@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,8 +21,13 @@ func explainAll(ctx context.Context, c ExplainConfig, l *Model, cfg explain.Conf
 	if c.Render != nil {
 		render = *c.Render
 	}
+	folder, err := newResults(c.Out)
+	if err != nil {
+		return err
+	}
+	defer folder.Discard()
 	w := &explain.Writer{
-		Dir: c.Out, PNG: true, NPY: true, JSON: c.MapJSON, Force: c.Force, Render: render, Model: filepath.Base(l.Path),
+		Dir: folder.Path, As: c.Out, PNG: true, NPY: true, JSON: c.MapJSON, Force: c.Force, Render: render, Model: filepath.Base(l.Path),
 		Details: map[string]any{"seed": c.Seed},
 	}
 	var items []explain.Item
@@ -84,11 +88,17 @@ func explainAll(ctx context.Context, c ExplainConfig, l *Model, cfg explain.Conf
 	if n := len(r.Images); n > len(items) {
 		in.note(fmt.Sprintf("report.html shows the first %d of %d inputs; the pictures and maps of all are beside it", len(items), n))
 	}
-	return writePage(c, l, in, r, w, items, score)
+	if err := folder.replay(c.Replay); err != nil {
+		return err
+	}
+	if err := writePage(c, folder, l, in, r, w, items, score); err != nil {
+		return err
+	}
+	return folder.Commit(filepath.Base(r.Report))
 }
 
 // writePage writes report.html and, if wanted, panel.png.
-func writePage(c ExplainConfig, l *Model, in *explained, r *ExplainReport, w *explain.Writer, items []explain.Item, score string) error {
+func writePage(c ExplainConfig, to *results, l *Model, in *explained, r *ExplainReport, w *explain.Writer, items []explain.Item, score string) error {
 	if c.Panel {
 		panel, err := w.Render.Panel(items)
 		if err != nil {
@@ -111,5 +121,5 @@ func writePage(c ExplainConfig, l *Model, in *explained, r *ExplainReport, w *ex
 		return err
 	}
 	r.Report = filepath.Join(c.Out, "report.html")
-	return WriteFile(r.Report, func(f *os.File) error { return page.Write(f) })
+	return to.write(r.Report, page.Write)
 }

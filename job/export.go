@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/regular"
+	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -63,13 +65,12 @@ func Export(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 		return nil, usagef("--external-data and --inline exclude each other")
 	}
 	r := &ExportReport{Schema: "gtk.export/1", From: c.From, Out: c.Out, DryRun: c.DryRun}
-	if err := MayWrite(r.Out, c.Force); err != nil {
-		return nil, err
-	}
 	path, err := modelOfRun(c.From)
-	if err != nil {
+	release, cerr := claim(reads(path, ModelOptions{}), output{flag: "--out", path: r.Out, model: true, force: c.Force})
+	if err = cmp.Or(cerr, err); err != nil {
 		return nil, err
 	}
+	defer release()
 	r.Path = path
 	m, err := ReadModel(path)
 	if err != nil {
@@ -83,6 +84,10 @@ func Export(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 		}
 	}
 	r.Opset = m.Opset("")
+	as, err := outputsForExport(ctx, c, source) // before it may be replaced
+	if err != nil {
+		return nil, err
+	}
 	if !r.DryRun {
 		o := onnx.WriteOptions{Force: c.Force, ExternalData: c.ExternalData, Inline: c.Inline}
 		if err := m.WriteFile(r.Out, o); err != nil {
@@ -97,7 +102,7 @@ func Export(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 			return nil, err
 		}
 	}
-	if r.Verify, err = sameOutputs(ctx, c, source, m); err != nil {
+	if r.Verify, err = as.compare(ctx, m); err != nil {
 		return nil, err
 	}
 	if !r.Verify.Pass && r.Verify.Note == "" {
@@ -111,11 +116,11 @@ func exportTo(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 	if c.ExternalData {
 		return nil, usagef("--external-data needs a file to put the weights beside: give -o FILE")
 	}
-	dir, err := os.MkdirTemp("", "gtk-export-")
+	dir, done, err := whole.Temporary("gtk-export")
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer done()
 	c.Out, c.Inline = filepath.Join(dir, "model.onnx"), true
 	r, err := Export(ctx, c)
 	if r != nil {
@@ -157,42 +162,54 @@ func modelOfRun(path string) (string, error) {
 	return inside, nil
 }
 
-// sameOutputs runs two models on the same random inputs.
-func sameOutputs(ctx context.Context, c ExportConfig, a, b *onnx.Model) (*ExportVerify, error) {
-	run := func(m *onnx.Model) (*engine.Model, *engine.Result, error) {
-		em, err := engine.Load(m, engine.WithThreads(c.Threads))
-		if err != nil {
-			return nil, nil, err
-		}
-		ins, err := synthetic(em, nil, 1)
-		if err != nil {
-			return nil, nil, err
-		}
-		feeds, err := fill(ins, c.Seed)
-		if err != nil {
-			return nil, nil, err
-		}
-		s, err := em.Session(engine.Query{})
-		if err != nil {
-			return nil, nil, err
-		}
-		r, err := s.Run(exec.MadeUp(ctx), feeds)
-		return em, r, err
-	}
-	ma, ra, err := run(a)
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
+// exported is what a model gives for made-up inputs, to compare what was written with. It is asked before anything is written, since that
+// may take the place of the model.
+type exported struct {
+	c     ExportConfig
+	model *engine.Model
+	outs  *engine.Result
+	err   error // why the engine cannot run it
+}
+
+func outputsForExport(ctx context.Context, c ExportConfig, m *onnx.Model) (*exported, error) {
+	x := &exported{c: c}
+	x.model, x.outs, x.err = runExported(ctx, c, m)
+	return x, ctx.Err()
+}
+
+func runExported(ctx context.Context, c ExportConfig, m *onnx.Model) (*engine.Model, *engine.Result, error) {
+	em, err := engine.Load(m, engine.WithThreads(c.Threads))
 	if err != nil {
-		return &ExportVerify{Note: err.Error()}, nil
+		return nil, nil, err
 	}
-	_, rb, err := run(b)
+	ins, err := synthetic(em, nil, 1)
+	if err != nil {
+		return nil, nil, err
+	}
+	feeds, err := fill(ins, c.Seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := em.Session(engine.Query{})
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := s.Run(exec.MadeUp(ctx), feeds)
+	return em, r, err
+}
+
+// compare runs m on the same inputs.
+func (x *exported) compare(ctx context.Context, m *onnx.Model) (*ExportVerify, error) {
+	if x.err != nil {
+		return &ExportVerify{Note: x.err.Error()}, nil
+	}
+	_, r, err := runExported(ctx, x.c, m)
 	if err != nil {
 		return nil, fmt.Errorf("the exported model does not run: %w", err)
 	}
 	v := &ExportVerify{Pass: true}
-	for _, o := range ma.Outputs() {
-		ok, rep := tensor.AllClose(rb.Value(o.Name), ra.Value(o.Name), 1e-5, 1e-6)
+	for _, o := range x.model.Outputs() {
+		ok, rep := tensor.AllClose(r.Value(o.Name), x.outs.Value(o.Name), 1e-5, 1e-6)
 		v.Pass = v.Pass && ok
 		v.MaxAbs = max(v.MaxAbs, Number(rep.MaxAbs))
 	}

@@ -226,10 +226,11 @@ func Finetune(ctx context.Context, c FinetuneConfig, rep Reporter) (*FinetuneRep
 	if c.Out == "" {
 		return nil, usagef("gtk finetune: the output is missing: give -o OUT.onnx, or -o FOLDER")
 	}
-	kept, err := c.mayBegin()
+	kept, release, err := c.mayBegin()
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	f, err := c.prepare(ctx, rep)
 	if err != nil {
 		return nil, err

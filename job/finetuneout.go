@@ -12,6 +12,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/internal/regular"
+	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
 
@@ -73,10 +74,41 @@ func (c FinetuneConfig) reports(o FinetuneOutput) []string {
 	return names
 }
 
-// mayBegin checks all outputs before the work. What a run has written already may be replaced when it is resumed, but for the model: kept
-// says that it is there, and stays when nothing is left to do.
-func (c FinetuneConfig) mayBegin() (kept bool, err error) {
+// outputs are the files that this training writes.
+func (c FinetuneConfig) outputs(o FinetuneOutput) []output {
+	_, file := strings.CutSuffix(c.Out, ".onnx")
+	outs := []output{{flag: "--out", path: c.Out, folder: !file, model: file}, {flag: "--report", path: c.Report, folder: true},
+		{flag: "--checkpoint", path: o.Checkpoint, inner: c.Checkpoint == "" || c.Checkpoint == "none"}}
+	if !file {
+		outs = append(outs, output{flag: "--out", path: o.Model, model: true, inner: true})
+	}
+	outs = append(outs, output{flag: "--out", path: o.Best, inner: true}, output{flag: "--out", path: o.Config, inner: true})
+	flag := "--report"
+	if c.Report == "" {
+		flag = "--out"
+	}
+	for _, path := range c.reports(o) {
+		outs = append(outs, output{flag: flag, path: path, inner: true})
+	}
+	return outs
+}
+
+// mayBegin checks all outputs before the work, and takes the right to write them. What a run has written already may be replaced when it
+// is resumed, but for the model: kept says that it is there, and stays when nothing is left to do.
+func (c FinetuneConfig) mayBegin() (kept bool, release func(), err error) {
 	o := c.Output()
+	outs := c.outputs(o)
+	if err := apart(reads(c.Model, c.ModelOptions, c.Data, c.Val), outs); err != nil {
+		return false, nil, err
+	}
+	if kept, err = c.mayReplace(o); err != nil {
+		return false, nil, err
+	}
+	release, err = acquire(outs)
+	return kept, release, err
+}
+
+func (c FinetuneConfig) mayReplace(o FinetuneOutput) (kept bool, err error) {
 	own := c.Force || c.Resume != "" || o.dead()
 	if _, err := os.Lstat(o.Model); err == nil && c.Resume != "" && !c.Force {
 		kept = true
@@ -131,11 +163,11 @@ func (f *finetuning) begin() (undo func(), err error) {
 		if _, err := os.Lstat(path); err != nil {
 			made = append(made, path)
 		}
-		return WriteTo(path, write)
+		return WriteFile(path, write)
 	}
 	undo = func() {
 		for _, path := range made {
-			os.Remove(path)
+			_ = whole.Remove(path) // what cannot be removed is overwritten by another try
 		}
 	}
 	if f.c.Replay != nil {

@@ -153,7 +153,10 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 		undo()
 	}
 	var refused *train.ResumeError
+	var bad *train.CheckpointError
 	switch {
+	case errors.As(err, &bad):
+		return nil, f.c.unusable(err)
 	case errors.As(err, &refused):
 		return nil, f.c.refusal(refused)
 	case ctx.Err() != nil && saved == f.out.Checkpoint:

@@ -25,11 +25,11 @@ type ImportReport struct {
 // Import checks a model and says what runs and what trains; with Out it writes a copy that holds labels and preprocessing. The report of
 // a model that the engine cannot load comes with that error, and nothing is written.
 func Import(c ImportConfig) (*ImportReport, error) {
-	if c.Out != "" {
-		if err := MayWrite(c.Out, c.Force); err != nil {
-			return nil, err
-		}
+	release, err := claim(reads(c.Model, c.ModelOptions), output{flag: "--out", path: c.Out, model: true, force: c.Force})
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	m, err := ReadModel(c.Model)
 	if err != nil {
 		return nil, err

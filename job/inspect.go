@@ -3,7 +3,7 @@ package job
 import (
 	"cmp"
 	"fmt"
-	"os"
+	"io"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/engine"
@@ -42,11 +42,11 @@ type LayerReport struct {
 // Inspect lists the layers of a model with shapes, parameters, work and memory. A model that the engine cannot load is listed as far as
 // possible, with LoadErr set.
 func Inspect(c InspectConfig) (*InspectReport, error) {
-	if c.Dot != "" {
-		if err := MayWrite(c.Dot, c.Force); err != nil {
-			return nil, err
-		}
+	release, err := claim(reads(c.Model, ModelOptions{}), output{flag: "--dot", path: c.Dot, force: c.Force})
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	m, err := ReadModel(c.Model)
 	if err != nil {
 		return nil, err
@@ -76,7 +76,7 @@ func Inspect(c InspectConfig) (*InspectReport, error) {
 		}
 	}
 	if c.Dot != "" {
-		if err := WriteFile(c.Dot, func(f *os.File) error { return writeDot(f, m) }); err != nil {
+		if err := WriteFile(c.Dot, func(f io.Writer) error { return writeDot(f, m) }); err != nil {
 			return nil, err
 		}
 	}
@@ -104,7 +104,7 @@ func inspectShapes(c InspectConfig, m *onnx.Model) (out shapes, err error) {
 }
 
 // writeDot writes the nodes of the main graph in Graphviz's language.
-func writeDot(f *os.File, m *onnx.Model) error {
+func writeDot(w io.Writer, m *onnx.Model) error {
 	var b strings.Builder
 	g := m.Proto.GetGraph()
 	fmt.Fprintf(&b, "digraph %q {\n  rankdir=TB; node [shape=box, style=rounded, fontname=\"Helvetica\", fontsize=10]; edge "+
@@ -139,6 +139,6 @@ func writeDot(f *os.File, m *onnx.Model) error {
 		}
 	}
 	b.WriteString("}\n")
-	_, err := f.WriteString(b.String())
+	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -79,11 +78,11 @@ func LRFind(ctx context.Context, c LRFindConfig, rep Reporter) (*LRFindReport, e
 	case c.Steps != 0 && c.Steps < 10:
 		return nil, usagef("--steps %d: want at least 10", c.Steps)
 	}
-	if c.Out != "" {
-		if err := MayFill(c.Out, c.Force); err != nil {
-			return nil, err
-		}
+	release, err := claim(reads(c.Model, c.ModelOptions, c.Data), output{flag: "--out", path: c.Out, folder: true, force: c.Force})
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	start := time.Now()
 	f, err := FinetuneConfig{
 		Model: c.Model, ModelOptions: c.ModelOptions, Data: c.Data, DataOptions: c.DataOptions, UseOptions: c.UseOptions,
@@ -139,6 +138,11 @@ func (f *finetuning) writeRange(c LRFindConfig, r *LRFindReport) error {
 	if c.Out == "" {
 		return nil
 	}
+	folder, err := newResults(c.Out)
+	if err != nil {
+		return err
+	}
+	defer folder.Discard()
 	r.Report = filepath.Join(c.Out, "report.html")
 	page := report.New(strings.TrimSuffix(filepath.Base(f.Path), ".onnx"),
 		fmt.Sprintf("Learning rates for training on %s with %s. %s.", r.Data, r.Optimizer, capital(f.task.String())))
@@ -172,16 +176,13 @@ func (f *finetuning) writeRange(c LRFindConfig, r *LRFindReport) error {
 	})
 	page.Section("Curve", "The learning rate grows exponentially from step to step; the model is then given its weights back. Smith 2015, "+
 		"arXiv 1506.01186.").Add(report.Columns{chart, settings})
-	if err := WriteTo(r.Report, page.Write); err != nil {
+	if err := folder.write(r.Report, page.Write); err != nil {
 		return err
 	}
-	if c.Replay != nil {
-		if err := WriteFile(filepath.Join(c.Out, "run.yaml"),
-			func(w *os.File) error { _, err := w.Write(c.Replay); return err }); err != nil {
-			return err
-		}
+	if err := folder.replay(c.Replay); err != nil {
+		return err
 	}
-	return WriteTo(filepath.Join(c.Out, "curve.csv"), func(w io.Writer) error {
+	err = folder.write(filepath.Join(c.Out, "curve.csv"), func(w io.Writer) error {
 		t := csv.NewWriter(w)
 		t.Write([]string{"lr", "loss", "smoothed"})
 		num := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
@@ -191,4 +192,8 @@ func (f *finetuning) writeRange(c LRFindConfig, r *LRFindReport) error {
 		t.Flush()
 		return t.Error()
 	})
+	if err != nil {
+		return err
+	}
+	return folder.Commit(filepath.Base(r.Report))
 }

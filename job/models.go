@@ -54,11 +54,11 @@ func Build(c BuildConfig) (*BuildReport, error) {
 	if c.Out == "" && c.W == nil {
 		return nil, usagef("gtk models new: give the file to write: -o FILE")
 	}
-	if c.Out != "" {
-		if err := MayWrite(c.Out, c.Force); err != nil {
-			return nil, err
-		}
+	release, err := claim(nil, output{flag: "--out", path: c.Out, force: c.Force})
+	if err != nil {
+		return nil, err
 	}
+	defer release()
 	m, err := models.New(c.Name, c.Options)
 	if err != nil {
 		return nil, usagef("%v", err)

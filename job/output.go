@@ -37,9 +37,9 @@ func MayFill(dir string, force bool) error {
 	if dir == "" {
 		return usagef("the output folder is missing: give -o DIR")
 	}
-	entries, err := os.ReadDir(dir)
+	vacant, err := whole.Vacant(dir)
 	switch {
-	case err == nil && len(entries) > 0 && !force:
+	case err == nil && !vacant && !force:
 		return usagef("folder %s is not empty; give --force to write into it", dir)
 	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
 		return err
@@ -47,18 +47,5 @@ func MayFill(dir string, force bool) error {
 	return whole.CheckFolder(dir)
 }
 
-// OutDir makes the output folder of a command, if it may be filled.
-func OutDir(dir string, force bool) error {
-	if err := MayFill(dir, force); err != nil {
-		return err
-	}
-	return os.MkdirAll(dir, 0o777)
-}
-
 // WriteFile writes a file that appears whole or not at all. Missing folders are made.
-func WriteFile(path string, write func(f *os.File) error) error { return whole.Write(path, write) }
-
-// WriteTo is WriteFile for writers.
-func WriteTo(path string, write func(w io.Writer) error) error {
-	return WriteFile(path, func(f *os.File) error { return write(f) })
-}
+func WriteFile(path string, write func(w io.Writer) error) error { return whole.Write(path, write) }

@@ -60,10 +60,12 @@ func Predict(ctx context.Context, c PredictConfig, rep Reporter) (*PredictReport
 		if format, err = predictionFormat(c.Out); err != nil {
 			return nil, err
 		}
-		if err := MayWrite(c.Out, c.Force); err != nil {
-			return nil, err
-		}
 	}
+	release, err := claim(reads(c.Model, c.ModelOptions, c.Data), output{flag: "--out", path: c.Out, force: c.Force})
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	l, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
 		return nil, err
@@ -104,7 +106,7 @@ func Predict(ctx context.Context, c PredictConfig, rep Reporter) (*PredictReport
 	if c.Out == "" {
 		err = write(c.W)
 	} else {
-		err = WriteTo(c.Out, write)
+		err = WriteFile(c.Out, write)
 	}
 	r.Seconds = time.Since(start).Seconds()
 	return r, err

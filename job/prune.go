@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -89,17 +88,16 @@ func (c PruneConfig) openPruning(ctx context.Context, rep Reporter) (*scoring, e
 // into Out.
 func Prune(ctx context.Context, c PruneConfig, rep Reporter) (*PruneReport, error) {
 	rep = orQuiet(rep)
-	if err := MayFill(c.Out, c.Force); err != nil {
+	release, err := c.claim(c.Val)
+	if err != nil {
 		return nil, err
 	}
+	defer release()
 	s, err := c.openPruning(ctx, rep)
 	if err != nil {
 		return nil, err
 	}
 	choice, dir := c.choice(), c.Out
-	if err := OutDir(dir, c.Force); err != nil {
-		return nil, err
-	}
 	if err := s.run(ctx, rep); err != nil {
 		return nil, err
 	}
@@ -121,7 +119,12 @@ func Prune(ctx context.Context, c PruneConfig, rep Reporter) (*PruneReport, erro
 		s.notes = append(s.notes, note)
 		rep.Note(note)
 	}
-	sums, err := s.write(dir)
+	folder, err := newResults(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Discard()
+	sums, err := s.write(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +147,7 @@ func Prune(ctx context.Context, c PruneConfig, rep Reporter) (*PruneReport, erro
 			return nil, err
 		}
 	}
-	if err := s.writePruned(c, r, x, kept); err != nil {
+	if err := s.writePruned(c, folder, r, x, kept); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -192,9 +195,9 @@ func (c PruneConfig) check() error {
 }
 
 // writePruned writes keep list, manifest, subset and report.
-func (s *scoring) writePruned(c PruneConfig, r *PruneReport, x *prune.Scores, kept []int) error {
+func (s *scoring) writePruned(c PruneConfig, to *results, r *PruneReport, x *prune.Scores, kept []int) error {
 	choice := c.choice()
-	if err := WriteTo(r.KeepList, func(w io.Writer) error { return x.WriteKeep(w, kept) }); err != nil {
+	if err := to.write(r.KeepList, func(w io.Writer) error { return x.WriteKeep(w, kept) }); err != nil {
 		return err
 	}
 	m := prune.Manifest{
@@ -202,11 +205,12 @@ func (s *scoring) writePruned(c PruneConfig, r *PruneReport, x *prune.Scores, ke
 		DropTop: choice.DropTop, Balance: choice.Balance,
 		Seed: c.Seed, Total: s.train.Len(), Kept: len(kept), PerClass: r.PerClass,
 	}
-	if err := WriteTo(filepath.Join(r.Out, "manifest.json"), m.Write); err != nil {
+	const manifest = "manifest.json"
+	if err := to.write(filepath.Join(r.Out, manifest), m.Write); err != nil {
 		return err
 	}
 	if c.Export {
-		if err := s.export(c, r, kept); err != nil {
+		if err := s.export(c, to, r, kept); err != nil {
 			return err
 		}
 	}
@@ -226,11 +230,17 @@ func (s *scoring) writePruned(c PruneConfig, r *PruneReport, x *prune.Scores, ke
 		r.Proof.section(page)
 	}
 	s.section(page, r.Score, kept)
-	return WriteTo(r.Report, page.Write)
+	if err := to.replay(c.Replay); err != nil {
+		return err
+	}
+	if err := to.write(r.Report, page.Write); err != nil {
+		return err
+	}
+	return to.Commit(filepath.Base(r.Report), manifest)
 }
 
 // export writes the kept examples as they are in the data set.
-func (s *scoring) export(c PruneConfig, r *PruneReport, kept []int) error {
+func (s *scoring) export(c PruneConfig, to *results, r *PruneReport, kept []int) error {
 	raw, err := data.Open(c.Data, readOptions(c.DataOptions, s.Labels, c.UseOptions.remembered(s.Model), s.pre))
 	if err != nil {
 		return err
@@ -253,10 +263,10 @@ func (s *scoring) export(c PruneConfig, r *PruneReport, kept []int) error {
 	}
 	if first.Picture {
 		r.Subset = filepath.Join(r.Out, "subset")
-		return data.WriteImageFolder(r.Subset, sub, true)
+		return data.WriteImageFolder(to.in(r.Subset), sub, true)
 	}
 	r.Subset = filepath.Join(r.Out, "subset.npz")
-	return WriteFile(r.Subset, func(f *os.File) error { return data.WriteNPZ(f, sub) })
+	return to.write(r.Subset, func(f io.Writer) error { return data.WriteNPZ(f, sub) })
 }
 
 // choiceText says which examples are kept.

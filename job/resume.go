@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/optim"
+	"github.com/gtk-onnx/gtk/tensor"
 	"github.com/gtk-onnx/gtk/train"
 )
 
@@ -26,9 +27,19 @@ func (c FinetuneConfig) continued() (*train.Checkpoint, error) {
 	}
 	k, err := train.ReadCheckpoint(path)
 	if err != nil {
-		return nil, fmt.Errorf("--resume: %w", err)
+		return nil, c.unusable(err)
 	}
 	return k, nil
+}
+
+// unusable says what to do about a checkpoint that is damaged.
+func (c FinetuneConfig) unusable(err error) error {
+	var bad *train.CheckpointError
+	if errors.As(err, &bad) || errors.Is(err, tensor.ErrNPY) {
+		return badInput(fmt.Errorf("--resume %s: %w. The file is damaged, was changed, or is no checkpoint of this training: give another one, or "+
+			"train anew without --resume", c.Resume, err))
+	}
+	return fmt.Errorf("--resume: %w", err)
 }
 
 // CheckpointOf is the checkpoint that path means: itself, or the one in the folder of a run.

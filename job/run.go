@@ -5,7 +5,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,6 +29,8 @@ type RunConfig struct {
 	Top   int      // how many classes of a classifier; 0 means 5, a negative number none
 	Out   string   // folder for one .npy file per output; "" writes none
 	Force bool     // write into a folder that is not empty
+
+	Replay []byte // content of the run.yaml that is written there; nil for none
 }
 
 // RunReport is what a model gives.
@@ -70,6 +72,12 @@ type TopClass struct {
 // Run runs a model on files: once for each file of a model with one input, else once.
 func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
 	rep = orQuiet(rep)
+	release, err := claim(and(reads(c.Model, c.ModelOptions), "an input", c.Files...),
+		output{flag: "--out", path: c.Out, folder: true, force: c.Force})
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	l, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
 		return nil, err
@@ -77,11 +85,6 @@ func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
 	feeds, err := assignFiles(l, c.Files)
 	if err != nil {
 		return nil, err
-	}
-	if c.Out != "" {
-		if err := OutDir(c.Out, c.Force); err != nil {
-			return nil, err
-		}
 	}
 	r := &RunReport{Schema: "gtk.run/1", Model: l.Path, Outputs: []RunOutput{}, Top: []TopRow{}, Notes: []string{},
 		Labelled: l.Labels != nil}
@@ -91,18 +94,36 @@ func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
 	for _, n := range r.Notes {
 		rep.Note(n)
 	}
+	return r, writeOutputs(c, r)
+}
+
+// writeOutputs lists the outputs and, where there is a folder for them, writes them.
+func writeOutputs(c RunConfig, r *RunReport) (err error) {
+	var folder *results
+	if c.Out != "" {
+		if folder, err = newResults(c.Out); err != nil {
+			return err
+		}
+		defer folder.Discard()
+	}
 	taken := map[string]bool{}
 	for _, o := range r.Values {
 		row := RunOutput{Name: o.Name, DType: o.Tensor.DType().String(), Shape: append([]int{}, o.Tensor.Shape()...)}
 		if c.Out != "" {
 			row.Path = filepath.Join(c.Out, fileName(o.Name, taken)+".npy")
-			if err := writeNPY(row.Path, o.Tensor); err != nil {
-				return nil, err
+			if err := writeNPY(folder, row.Path, o.Tensor); err != nil {
+				return err
 			}
 		}
 		r.Outputs = append(r.Outputs, row)
 	}
-	return r, nil
+	if folder == nil {
+		return nil
+	}
+	if err := folder.replay(c.Replay); err != nil {
+		return err
+	}
+	return folder.Commit()
 }
 
 // runFiles runs the model once for each file of a single-input model, else once, and stacks the outputs.
@@ -284,7 +305,7 @@ func fileName(name string, taken map[string]bool) string {
 }
 
 // writeNPY writes t; types that NumPy does not have as float32.
-func writeNPY(path string, t *tensor.Tensor) error {
+func writeNPY(to *results, path string, t *tensor.Tensor) error {
 	var b bytes.Buffer
 	if err := tensor.WriteNPY(&b, t); err != nil {
 		w, cerr := t.Convert(tensor.Float32)
@@ -296,7 +317,7 @@ func writeNPY(path string, t *tensor.Tensor) error {
 			return err
 		}
 	}
-	return WriteFile(path, func(f *os.File) error {
+	return to.write(path, func(f io.Writer) error {
 		_, err := f.Write(b.Bytes())
 		return err
 	})

@@ -34,20 +34,24 @@ type ScoreReport struct {
 // the highest score) and report.html into Out.
 func Score(ctx context.Context, c ScoreConfig, rep Reporter) (*ScoreReport, error) {
 	rep = orQuiet(rep)
-	if err := MayFill(c.Out, c.Force); err != nil {
-		return nil, err
-	}
-	s, err := c.open(ctx, "score-data", rep)
+	release, err := c.claim("")
 	if err != nil {
 		return nil, err
 	}
-	if err := OutDir(c.Out, c.Force); err != nil {
+	defer release()
+	s, err := c.open(ctx, "score-data", rep)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.run(ctx, rep); err != nil {
 		return nil, err
 	}
-	sums, err := s.write(c.Out)
+	folder, err := newResults(c.Out)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Discard()
+	sums, err := s.write(folder)
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +72,13 @@ func Score(ctx context.Context, c ScoreConfig, rep Reporter) (*ScoreReport, erro
 	if hit, total, ok := plantedAmong(s.train, suspects(s.scores[s.names[0]])); ok {
 		r.Planted = &Planted{Total: total, Among: hit}
 	}
-	return r, WriteTo(r.Report, page.Write)
+	if err := folder.replay(c.Replay); err != nil {
+		return nil, err
+	}
+	if err := folder.write(r.Report, page.Write); err != nil {
+		return nil, err
+	}
+	return r, folder.Commit(filepath.Base(r.Report))
 }
 
 // PlanScore says what Score would do; Out may be "".

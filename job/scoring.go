@@ -36,9 +36,18 @@ type ScoringOptions struct {
 	ScoreEpochs *int
 	Reinit      string // fresh weights for each run: head (last layer), all, or none; "" means head when there are several runs, else none
 	TrainOptions
-	Out   string // folder for the results; required
-	Force bool   // write into a folder that is not empty
-	Seed  uint64 // of everything random
+	Out    string // folder for the results; required
+	Replay []byte // content of the run.yaml that is written there; nil for none
+	Force  bool   // write into a folder that is not empty
+	Seed   uint64 // of everything random
+}
+
+// claim checks the output before the work.
+func (c ScoringOptions) claim(val string) (release func(), err error) {
+	if c.Out == "" {
+		return nil, usagef("the output folder is missing: give -o DIR")
+	}
+	return claim(reads(c.Model, c.ModelOptions, c.Data, val), output{flag: "--out", path: c.Out, folder: true, force: c.Force})
 }
 
 // ScoringPlan is what a scoring would do.
@@ -384,8 +393,8 @@ type ScoreSummary struct {
 	Spearman map[string]Number `json:"spearman,omitempty"` // with the other scores
 }
 
-// write puts scores.csv (and scores-NAME.csv for every score when there are several) into dir and returns a summary of each.
-func (s *scoring) write(dir string) ([]ScoreSummary, error) {
+// write puts scores.csv (and scores-NAME.csv for every score when there are several) into the folder and returns a summary of each.
+func (s *scoring) write(to *results) ([]ScoreSummary, error) {
 	var out []ScoreSummary
 	for i, n := range s.names {
 		x := s.scores[n]
@@ -397,11 +406,11 @@ func (s *scoring) write(dir string) ([]ScoreSummary, error) {
 			paths = append(paths, "scores-"+n+".csv")
 		}
 		for _, p := range paths {
-			if err := WriteTo(filepath.Join(dir, p), func(w io.Writer) error { return x.WriteCSV(w, s.train.Classes()) }); err != nil {
+			if err := to.write(filepath.Join(to.dir, p), func(w io.Writer) error { return x.WriteCSV(w, s.train.Classes()) }); err != nil {
 				return nil, err
 			}
 		}
-		sum := ScoreSummary{Score: n, N: len(x.Mean), CSV: filepath.Join(dir, paths[len(paths)-1]), Spearman: map[string]Number{}}
+		sum := ScoreSummary{Score: n, N: len(x.Mean), CSV: filepath.Join(to.dir, paths[len(paths)-1]), Spearman: map[string]Number{}}
 		order := x.Order()
 		sum.Min, sum.Median, sum.Max = x.Mean[order[0]], x.Mean[order[len(order)/2]], x.Mean[order[len(order)-1]]
 		for j := range x.Mean {

@@ -24,10 +24,10 @@ func (l *trainLog) add(r train.EpochReport) error {
 	if l.dir == "" {
 		return nil
 	}
-	if err := WriteTo(filepath.Join(l.dir, metricsCSV), l.writeCSV); err != nil {
+	if err := WriteFile(filepath.Join(l.dir, metricsCSV), l.writeCSV); err != nil {
 		return err
 	}
-	return WriteTo(filepath.Join(l.dir, metricsJSON), l.writeJSON)
+	return WriteFile(filepath.Join(l.dir, metricsJSON), l.writeJSON)
 }
 
 // logColumn is a column of metrics.csv.

@@ -37,7 +37,7 @@ func (f *finetuning) writePage(r *FinetuneReport, res *train.Result) error {
 	for _, w := range r.Why {
 		s.Add(report.Text(capital(w) + "."))
 	}
-	return WriteTo(filepath.Join(f.out.Report, reportPage), page.Write)
+	return WriteFile(filepath.Join(f.out.Report, reportPage), page.Write)
 }
 
 // capital is a sentence with its first letter large.

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -248,7 +249,7 @@ func linear(t *testing.T, d tensor.DType, in, out int) *onnx.Model {
 func table(t *testing.T, x, y *tensor.Tensor) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "d.npz")
-	if err := job.WriteFile(path, func(f *os.File) error {
+	if err := job.WriteFile(path, func(f io.Writer) error {
 		return tensor.WriteNPZ(f, []tensor.Named{{Name: "x", Tensor: x}, {Name: "y", Tensor: y}})
 	}); err != nil {
 		t.Fatal(err)

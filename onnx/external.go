@@ -20,11 +20,12 @@ import (
 type dataFolder struct {
 	root string // nothing outside of it is opened; "" when there is none
 	rel  string // the model's folder in root
+	held *heldFiles
 }
 
 func newDataFolder(dir, root string) (dataFolder, error) {
 	if root == "" {
-		return dataFolder{root: dir, rel: "."}, nil
+		return dataFolder{root: dir, rel: ".", held: &heldFiles{}}, nil
 	}
 	r, err := filepath.Abs(root)
 	if err != nil {
@@ -38,7 +39,7 @@ func newDataFolder(dir, root string) (dataFolder, error) {
 	if err != nil || !filepath.IsLocal(rel) {
 		return dataFolder{}, fmt.Errorf("the model is not inside the data root %s", root)
 	}
-	return dataFolder{root: root, rel: rel}, nil
+	return dataFolder{root: root, rel: rel, held: &heldFiles{}}, nil
 }
 
 // open opens a regular file by its location, a relative path with slashes that stays in the model's folder.
@@ -56,6 +57,9 @@ func (d dataFolder) open(location string) (*os.File, int64, error) {
 	if outside {
 		return nil, 0, &FormatError{Msg: fmt.Sprintf("external data at %q is outside the model's folder; it must be beside the model",
 			location)}
+	}
+	if f, size := d.held.open(location); f != nil {
+		return f, size, nil
 	}
 	root, err := os.OpenRoot(d.root)
 	if err != nil {

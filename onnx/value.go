@@ -224,5 +224,5 @@ func WriteTensorFile(path, name string, t *tensor.Tensor, o WriteOptions) error 
 	if err != nil {
 		return fmt.Errorf("onnx: write %s: %w", path, err)
 	}
-	return writeWhole(path, b)
+	return writeAlone(path, b)
 }

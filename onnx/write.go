@@ -23,7 +23,7 @@ type WriteOptions struct {
 	ExternalData bool   // put all large tensors into a file beside the model
 	Inline       bool   // put external data into the model file
 	Threshold    int    // bytes from which a tensor is large; 0 means 1024
-	DataName     string // name of the data file; "" means the name of the model file and ".data"
+	DataName     string // name of the data file; "" means the name of the model file and ".data". See pair for when it is taken
 }
 
 const (
@@ -96,9 +96,9 @@ func (m *Model) isChanged(p *onnxpb.TensorProto) bool {
 	return m.changed[p] != nil
 }
 
-// WriteFile writes the model to path, and its external data to a file beside it. Files appear whole or not at all: they
-// are written under a temporary name, synced and renamed; missing folders are made. Without Force, a file that is there is an error that
-// is fs.ErrExist.
+// WriteFile writes the model to path, and its external data to a file beside it. A file appears whole or not at all, and a model and its
+// data change together: see pair. Missing folders are made. Without Force, a file that is there is an error that is fs.ErrExist. A model
+// may be written over the very files that it was read from, and goes on reading what it had.
 func (m *Model) WriteFile(path string, o WriteOptions) error {
 	if o.ExternalData && o.Inline {
 		return fmt.Errorf("onnx: write %s: both ExternalData and Inline", path)
@@ -112,41 +112,26 @@ func (m *Model) WriteFile(path string, o WriteOptions) error {
 	if filepath.Base(o.DataName) != o.DataName || o.DataName == filepath.Base(path) {
 		return fmt.Errorf("onnx: write %s: the data file %q must be another file in the same folder", path, o.DataName)
 	}
+	whole.Sweep(filepath.Dir(path)) // or data of a pair that was not finished would stand in the way
 	if err := mayWrite(path, o.Force); err != nil {
 		return err
 	}
-	p := m.Proto
+	w := &pair{m: m, path: path, dataName: o.DataName}
 	switch external, large := m.extent(o); {
 	case o.Inline:
-		var err error
-		if p, err = m.inlined(true); err != nil {
+		p, err := m.inlined(true)
+		if err != nil {
 			return err
 		}
+		return w.alone(p)
 	case external || large:
 		o.ExternalData = o.ExternalData || large
-		data := filepath.Join(filepath.Dir(path), o.DataName)
-		if err := mayWrite(data, o.Force); err != nil {
+		if err := mayWrite(filepath.Join(filepath.Dir(path), o.DataName), o.Force); err != nil {
 			return err
 		}
-		p, f, err := m.writeData(data, o)
-		if err != nil {
-			return err
-		}
-		b, err := marshalModel(p)
-		if err != nil {
-			f.Discard()
-			return err
-		}
-		if err := f.Commit(); err != nil {
-			return fmt.Errorf("onnx: %w", err)
-		}
-		return writeWhole(path, b)
+		return w.both(o)
 	}
-	b, err := marshalModel(p)
-	if err != nil {
-		return err
-	}
-	return writeWhole(path, b)
+	return w.alone(m.Proto)
 }
 
 // extent says whether a data file is asked for or kept, and whether it is needed.
@@ -168,22 +153,13 @@ func mayWrite(path string, force bool) error {
 	return nil
 }
 
-// writeData writes the external data of m to a temporary file, to be finished or discarded. The message returned refers
-// to it by its final name.
-func (m *Model) writeData(path string, o WriteOptions) (_ *onnxpb.ModelProto, _ *whole.File, err error) {
-	f, err := whole.Create(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("onnx: %w", err)
-	}
-	defer func() {
-		if err != nil {
-			f.Discard()
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<16)
+// writeData writes the external data of m to w. The message returned refers to it by the name that is given to refer.
+func (m *Model) writeData(to io.Writer, o WriteOptions) (_ *onnxpb.ModelProto, refer func(name string), err error) {
+	w := bufio.NewWriterSize(to, 1<<16)
 	c := m.Clone()
 	offset := int64(0)
-	have := map[any]int64{} // where a range of the external data that the model has is in the new file
+	have := map[any]int64{}                    // where a range of the external data that the model has is in the new file
+	var names []*onnxpb.StringStringEntryProto // that say where
 	for t := range c.Tensors() {
 		p := t.Proto
 		if !isExternal(p) && (!o.ExternalData || t.Attribute != "") {
@@ -198,25 +174,29 @@ func (m *Model) writeData(path string, o WriteOptions) (_ *onnxpb.ModelProto, _ 
 		}
 		from := c.externalID(p)
 		if at, ok := have[from]; ok && from != nil {
-			makeExternal(p, o.DataName, at, size)
+			names = append(names, makeExternal(p, at, size))
 			continue
 		}
 		pad := (dataAlign - offset%dataAlign) % dataAlign
 		if _, err := w.Write(make([]byte, pad)); err != nil {
-			return nil, nil, fmt.Errorf("onnx: write %s: %w", path, err)
+			return nil, nil, fmt.Errorf("onnx: %w", err)
 		}
 		offset += pad
 		if err := c.copyData(w, p); err != nil {
 			return nil, nil, at(err, fmt.Sprintf("tensor %q", p.GetName()))
 		}
-		makeExternal(p, o.DataName, offset, size)
+		names = append(names, makeExternal(p, offset, size))
 		have[from] = offset
 		offset += size
 	}
 	if err := w.Flush(); err != nil {
-		return nil, nil, fmt.Errorf("onnx: write %s: %w", path, err)
+		return nil, nil, fmt.Errorf("onnx: %w", err)
 	}
-	return c.Proto, f, nil
+	return c.Proto, func(name string) {
+		for _, e := range names {
+			e.Value = &name
+		}
+	}, nil
 }
 
 // storedSize is the number of bytes of a tensor when stored as raw bytes; 0 for strings, which cannot be.
@@ -251,25 +231,16 @@ func (m *Model) copyData(w io.Writer, p *onnxpb.TensorProto) error {
 	return nil
 }
 
-// makeExternal makes p refer to bytes of a file. Keys of external_data that this package does not know are dropped with
-// the place they described.
-func makeExternal(p *onnxpb.TensorProto, location string, offset, size int64) {
+// makeExternal makes p refer to bytes of a file, whose name the entry returned is to get. Keys of external_data that this package does not
+// know are dropped with the place they described.
+func makeExternal(p *onnxpb.TensorProto, offset, size int64) (location *onnxpb.StringStringEntryProto) {
 	p.RawData, p.FloatData, p.DoubleData, p.Int32Data, p.Int64Data, p.Uint64Data = nil, nil, nil, nil, nil, nil
 	p.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
+	location = &onnxpb.StringStringEntryProto{Key: new("location")}
 	p.ExternalData = []*onnxpb.StringStringEntryProto{
-		{Key: new("location"), Value: &location},
+		location,
 		{Key: new("offset"), Value: new(strconv.FormatInt(offset, 10))},
 		{Key: new("length"), Value: new(strconv.FormatInt(size, 10))},
 	}
-}
-
-func writeWhole(path string, b []byte) error {
-	err := whole.Write(path, func(f *os.File) error {
-		_, err := f.Write(b)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("onnx: %w", err)
-	}
-	return nil
+	return location
 }

@@ -2,7 +2,7 @@ package train
 
 import (
 	"fmt"
-	"os"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,6 +57,14 @@ func (f *fit) restore(c *Checkpoint) error {
 	if err := f.related(c); err != nil {
 		return err
 	}
+	if err := f.whole(c); err != nil {
+		return err
+	}
+	if c.record != nil && !f.c.Anyway {
+		if err := f.fits(c); err != nil {
+			return err
+		}
+	}
 	if err := f.restoreParams(c); err != nil {
 		return err
 	}
@@ -109,7 +117,7 @@ func (f *fit) restoreParams(c *Checkpoint) error {
 			return fmt.Errorf("train: checkpoint: %w", err)
 		}
 		if p.Value.DType() != n.Tensor.DType() || !p.Value.Shape().Equal(n.Tensor.Shape()) {
-			return fmt.Errorf("train: checkpoint: parameter %q is %v, the model has %v", name, n.Tensor, p.Value)
+			return implausible("parameter %q is %v, the model has %v", name, n.Tensor, p.Value)
 		}
 		copy(p.Value.Bytes(), n.Tensor.Bytes())
 	}
@@ -167,18 +175,19 @@ func (c *Checkpoint) Write(path string) error {
 		all = append(all, tensor.Named{Name: recordName, Tensor: tensor.From(b, len(b))})
 	}
 	all = append(all, c.Tensors...)
-	if err := whole.Write(path, func(f *os.File) error { return tensor.WriteNPZ(f, all) }); err != nil {
+	if err := whole.Write(path, func(f io.Writer) error { return tensor.WriteNPZ(f, all) }); err != nil {
 		return fmt.Errorf("train: checkpoint: %w", err)
 	}
 	return nil
 }
 
-// ReadCheckpoint reads what Write wrote.
+// ReadCheckpoint reads what Write wrote. A file that Write cannot have written is a *CheckpointError, or the error of reading an npz.
 func ReadCheckpoint(path string) (*Checkpoint, error) {
 	ts, err := tensor.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("train: checkpoint: %w", err)
 	}
+	quoted := strconv.Quote(path)
 	c := &Checkpoint{Step: -1}
 	for _, n := range ts {
 		switch {
@@ -186,14 +195,17 @@ func ReadCheckpoint(path string) (*Checkpoint, error) {
 			c.Step = int(n.Tensor.I64()[0])
 		case n.Name == recordName && n.Tensor.DType() == tensor.Uint8:
 			if c.record, err = decodeRecord(n.Tensor.Bytes()); err != nil {
-				return nil, fmt.Errorf("train: checkpoint: %s: %w", strconv.Quote(path), err)
+				return nil, implausible("%s: %v", quoted, err)
 			}
 		default:
 			c.Tensors = append(c.Tensors, n)
 		}
 	}
 	if c.Step < 0 {
-		return nil, fmt.Errorf("train: checkpoint: %s has no step: it is not a checkpoint, or not a whole one", strconv.Quote(path))
+		return nil, implausible("%s has no step: it is not a checkpoint, or not a whole one", quoted)
+	}
+	if err := c.plausible(); err != nil {
+		return nil, implausible("%s: %s", quoted, strings.TrimPrefix(err.Error(), "train: checkpoint: "))
 	}
 	return c, nil
 }

@@ -25,7 +25,8 @@ internal/registry:
 internal/options: internal/registry
 internal/report: internal/shown
 internal/units:
-internal/whole:
+internal/failpoint:
+internal/whole: internal/failpoint
 internal/interrupt:
 internal/memory:
 internal/regular:
@@ -40,7 +41,7 @@ engine/exec: engine/graph tensor internal/parallel internal/shown internal/memor
 engine/rewrite: engine/graph engine/ops engine/exec tensor internal/shown internal/memory
 internal/naive: engine/graph tensor
 engine: onnx onnx/onnxpb tensor engine/graph engine/ops engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
-data: tensor internal/registry internal/units internal/shown internal/memory internal/regular
+data: tensor internal/registry internal/units internal/whole internal/shown internal/memory internal/regular
 optim: tensor internal/parallel internal/registry internal/kernel
 feed: tensor engine data internal/registry internal/shown internal/memory
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown

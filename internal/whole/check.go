@@ -9,14 +9,16 @@ import (
 	"syscall"
 )
 
-// Check fails when the file path cannot be written: it is a folder or a device, its folder takes no files or cannot be made. Nothing is
-// left behind, and a file that is there is not touched.
+// Check fails when the file path cannot be written: it is a folder, a device or a file that is read-only, its folder takes no files or
+// cannot be made. Nothing is left behind, and a file that is there is not touched.
 func Check(path string) error {
 	switch st, err := os.Stat(path); {
 	case err == nil && st.IsDir():
 		return fail(path, errors.New("this is a folder"))
 	case err == nil && !st.Mode().IsRegular():
 		return fail(path, errors.New("this is not a regular file"))
+	case err == nil && st.Mode().Perm()&0o222 == 0:
+		return fail(path, errors.New("this file may only be read (chmod u+w lets it be replaced)"))
 	case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
 		return fail(path, err)
 	}
@@ -25,6 +27,18 @@ func Check(path string) error {
 
 // CheckFolder is Check for the files of a folder.
 func CheckFolder(dir string) error { return try(dir, dir) }
+
+// Vacant reports whether there is nothing in the folder dir but what gtk has there while it writes. Errors are those of reading it.
+func Vacant(dir string) (bool, error) {
+	sweep(dir)
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if !temporaryName.MatchString(e.Name()) && !lockName.MatchString(e.Name()) {
+			return false, nil
+		}
+	}
+	return err == nil, err
+}
 
 // try makes a file in dir, and dir where it is missing, and takes all of it away; errors are of path.
 func try(path, dir string) error {
