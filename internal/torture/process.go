@@ -181,15 +181,6 @@ func (t *trial) exec(cmd command) *outcome {
 	return wait()
 }
 
-// judge runs the program and fails the trial for what is wrong, as name/WAY.
-func (t *trial) judge(name string, cmd command) *outcome {
-	o := t.exec(cmd)
-	for _, way := range o.wrong(cmd.limits) {
-		t.fail(name+"/"+way, "%s", o)
-	}
-	return o
-}
-
 // must runs the program where it has to succeed for the rest of the trial to make sense.
 func (t *trial) must(args ...string) bool {
 	o := t.exec(command{args: args, limits: limits{cpu: 2 * time.Minute, wall: 5 * time.Minute}})
