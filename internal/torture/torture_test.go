@@ -162,6 +162,28 @@ func TestLeft(t *testing.T) {
 	}
 }
 
+// A model goes with its own data, whatever other data are there; an output without its head is unfinished.
+func TestLeftPairs(t *testing.T) {
+	pair := &ground{old: snapshot{"out.onnx": "a", "out.onnx.data": "1"}, new: snapshot{"out.onnx": "b", "out.onnx.12.data": "2"}}
+	report := &ground{workload: workload{head: "out/report.html"}, old: snapshot{"out/a": "a", "out/report.html": "1"},
+		new: snapshot{"out/a": "b", "out/b": "b", "out/report.html": "2"}}
+	for _, c := range []struct {
+		g    *ground
+		now  snapshot
+		want string
+	}{
+		{pair, snapshot{"out.onnx": "a", "out.onnx.data": "1", "out.onnx.12.data": "2"}, ""},
+		{pair, snapshot{"out.onnx": "b", "out.onnx.data": "1"}, "mixture"},
+		{pair, snapshot{"out.onnx": "a", "out.onnx.data": "2"}, "mixture"},
+		{report, snapshot{"out/a": "a", "out/b": "b"}, ""},
+		{report, snapshot{"out/a": "b", "out/b": "b", "out/report.html": "1"}, "mixture"},
+	} {
+		if got := strings.Join((&trial{campaign: &campaign{}}).between(c.g, c.now), " "); got != c.want {
+			t.Errorf("%v: %q, want %q", c.now, got, c.want)
+		}
+	}
+}
+
 func TestKnown(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "known.txt")
 	if err := os.WriteFile(path, []byte("# text\n\nmutation/memory/*  # because\n"), 0o666); err != nil {

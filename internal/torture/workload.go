@@ -22,6 +22,7 @@ type workload struct {
 	name     string
 	old, new string // commands, of a folder with a.onnx and b.onnx; each makes out, or out.*
 	training bool   // a checkpoint may stand beside the old files, and the training goes on from it
+	head     string // the file that stands for the whole: without it a folder is known to be unfinished
 }
 
 var workloads = []workload{
@@ -32,11 +33,11 @@ var workloads = []workload{
 	{name: "export-external", old: "export a.onnx --external-data -o out.onnx", new: "export b.onnx --external-data -o out.onnx --force"},
 	{name: "export-inline", old: "export a.onnx --external-data -o out.onnx", new: "export b.onnx -o out.onnx --force"},
 	{name: "import", old: "import a.onnx -o out.onnx", new: "import b.onnx -o out.onnx --force"},
-	{name: "score-data", old: "score-data a.onnx --data digits --score el2n -o out",
+	{name: "score-data", head: "out/report.html", old: "score-data a.onnx --data digits --score el2n -o out",
 		new: "score-data b.onnx --data digits --score el2n,grand -o out --force"},
-	{name: "prune-data", old: "prune-data a.onnx --data digits --score el2n --keep 0.05 -o out",
+	{name: "prune-data", head: "out/report.html", old: "prune-data a.onnx --data digits --score el2n --keep 0.05 -o out",
 		new: "prune-data b.onnx --data digits --score el2n --keep 0.04 --export -o out --force"},
-	{name: "explain", old: "explain a.onnx --data digits --n 2 -o out", new: "explain b.onnx --data digits --n 3 -o out --force"},
+	{name: "explain", head: "out/report.html", old: "explain a.onnx --data digits --n 2 -o out", new: "explain b.onnx --data digits --n 3 -o out --force"},
 	{name: "run-csv", old: "run a.onnx --data digits -o out.csv", new: "run b.onnx --data digits -o out.csv --force"},
 	{name: "run-npz", old: "run a.onnx --data digits -o out.npz", new: "run b.onnx --data digits -o out.npz --force"},
 	{name: "data-convert", old: "data convert shapes?n=40&size=16#test -o out.npz",
@@ -79,6 +80,11 @@ func take(dir string) (snapshot, error) {
 // hidden reports whether a file is one that is in the making.
 func hidden(name string) bool {
 	return slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool { return strings.HasPrefix(part, ".") })
+}
+
+// companion reports whether a file is data beside a model, whose name may tell its content.
+func companion(name string) bool {
+	return strings.HasPrefix(name, "out.onnx.") && strings.HasSuffix(name, ".data")
 }
 
 // ground prepares a workload, once in a campaign.
@@ -160,16 +166,21 @@ func (t *trial) begin(w workload) *ground {
 	return g
 }
 
-// state says how a broken off workload left its output: ways in which it is neither the old nor the new one. Files in the making are not
+// left says how a broken off workload left its output: ways in which it is neither the old nor the new one. Files in the making are not
 // looked at. In a training checkpoints are of neither.
 func (t *trial) left(g *ground) (ways []string) {
 	now, err := take(t.dir)
 	if err != nil {
 		return []string{"unreadable"}
 	}
+	return t.between(g, now)
+}
+
+// between is left for files of which the sums are known.
+func (t *trial) between(g *ground, now snapshot) (ways []string) {
 	var sawOld, sawNew []string
 	for name, sum := range now {
-		if hidden(name) {
+		if hidden(name) || companion(name) {
 			continue
 		}
 		old, isOld := g.old[name]
@@ -185,21 +196,32 @@ func (t *trial) left(g *ground) (ways []string) {
 			sawOld = append(sawOld, name)
 		case isNew && sum == fresh:
 			sawNew = append(sawNew, name)
-		case strings.HasPrefix(name, "out.onnx."): // data beside a model that has not its name yet
 		default:
 			t.note("%s is neither the old nor the new one", name)
 			ways = append(ways, "other/"+filepath.Base(name))
 		}
 	}
+	for _, s := range []snapshot{g.old, g.new} { // data beside a model go with it, whatever else is there
+		for name, sum := range s {
+			if companion(name) && now["out.onnx"] == s["out.onnx"] && now[name] != sum {
+				t.note("the model is there, and %s, its data, is not", name)
+				ways = append(ways, "mixture")
+			}
+		}
+	}
+	if _, there := now[g.head]; g.head != "" && !there {
+		slices.Sort(ways)
+		return slices.Compact(ways)
+	}
 	for name := range g.old {
-		if _, there := now[name]; !there && g.new[name] == "" && len(sawNew) == 0 && !g.volatile[name] {
+		if _, there := now[name]; !there && !companion(name) && g.new[name] == "" && len(sawNew) == 0 && !g.volatile[name] {
 			t.note("%s is gone, and nothing new is there", name)
 			ways = append(ways, "gone")
 			break
 		}
 	}
 	for name := range g.new {
-		if _, there := now[name]; !there && g.old[name] != "" {
+		if _, there := now[name]; !there && !companion(name) && g.old[name] != "" {
 			t.note("%s, which old and new output have, is gone", name)
 			ways = append(ways, "gone")
 			break
@@ -221,7 +243,7 @@ func (t *trial) again(g *ground) (ways []string) {
 		line = "finetune --resume out"
 	}
 	o := t.exec(command{args: strings.Fields(line), limits: limits{cpu: 5 * time.Minute, wall: 10 * time.Minute}})
-	if o.Code == 2 && g.training && strings.Contains(string(o.Stderr), "--force") { // the old model is still there
+	if g.training && (o.Code == 1 || o.Code == 2) && strings.HasSuffix(line, "--resume out") { // the old model is still there, which it says
 		o = t.exec(command{args: strings.Fields(line + " --force"), limits: limits{cpu: 5 * time.Minute, wall: 10 * time.Minute}})
 	}
 	if o.Code != 0 {
