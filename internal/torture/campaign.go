@@ -118,25 +118,21 @@ func Run(cfg Config) (ok bool, err error) {
 		return false, fmt.Errorf("there is none of the kinds %v", cfg.Kinds)
 	}
 	fmt.Fprintf(c.Out, "torture: SEED=%d\n", c.Seed)
-	for i, k := range run {
-		c.runKind(k, begin, shareOf(run, i))
+	var shares float64
+	for _, k := range run {
+		shares += k.share
+	}
+	for _, k := range run {
+		c.runKind(k, k.share/shares)
 	}
 	return c.report(time.Since(begin)), nil
 }
 
-// shareOf is the part of the time that is left which kind i of run gets.
-func shareOf(run []kind, i int) float64 {
-	var sum float64
-	for _, k := range run[i:] {
-		sum += k.share
-	}
-	return run[i].share / sum
-}
-
-func (c *campaign) runKind(k kind, begin time.Time, share float64) {
+// runKind runs cases of a kind: as many as are asked for, or for its share of the time, but one at least.
+func (c *campaign) runKind(k kind, share float64) {
 	until := time.Time{}
 	if c.Limit > 0 {
-		until = time.Now().Add(time.Duration(float64(c.Limit-time.Since(begin)) * share))
+		until = time.Now().Add(time.Duration(float64(c.Limit) * share))
 	}
 	started, before := time.Now(), len(c.order)
 	n := k.cases(c)
@@ -154,7 +150,7 @@ func (c *campaign) runKind(k kind, begin time.Time, share float64) {
 	}
 	done := 0
 	for i := c.First; c.Limit > 0 && c.Count == 0 && n == endless || i < c.First+most; i++ {
-		if !until.IsZero() && time.Now().After(until) {
+		if done > 0 && !until.IsZero() && time.Now().After(until) {
 			break
 		}
 		number := i
