@@ -21,7 +21,7 @@ var ordinary = []string{
 	"export a.onnx --external-data -o x.onnx", "models new resnet18 -o n.onnx", "data info digits", "data convert shapes?n=60&size=16#train -o d",
 	"doctor", "version",
 	"bench resnet.onnx --n 1", "bench resnet.onnx --n 1 --batch 64", "bench resnet.onnx --n 1 --mode train --batch 32",
-	"bench resnet.onnx --n 1 --mode train --batch 512",
+	"bench resnet.onnx --n 1 --mode train --batch 128",
 	"bench resnet.onnx --n 1 --mode grand --batch 64", "inspect resnet.onnx --batch 100000",
 	"finetune resnet.onnx --data shapes?n=64&size=224#train --batch-size 64 --num-classes auto --max-steps 1 -o rf",
 	"eval a.onnx --data imagefolder:f --channels gray --threads 8", "explain a.onnx p.png --channels gray -o e2", "data info csv:d.csv",
@@ -31,7 +31,7 @@ var ordinary = []string{
 
 // scarcities are limits. Below 800 MB of address space, and between 1.2 and 1.3 GB, no Go program starts.
 var scarcities = []struct{ name, ulimit string }{
-	{"descriptors-16", "-n 16"}, {"descriptors-32", "-n 32"}, {"memory-1500", "-v 1536000"}, {"memory-800", "-v 800000"},
+	{"descriptors-16", "-n 16"}, {"descriptors-32", "-n 32"}, {"memory-1500", "-v 1536000"}, {"memory-900", "-v 900000"},
 	{"memory-data-600", "-d 600000"},
 }
 

@@ -77,6 +77,16 @@ func take(dir string) (snapshot, error) {
 	return s, err
 }
 
+// has reports whether the files of b are all in s.
+func (s snapshot) has(b snapshot) bool {
+	for name, sum := range b {
+		if s[name] != sum {
+			return false
+		}
+	}
+	return true
+}
+
 // hidden reports whether a file is one that is in the making.
 func hidden(name string) bool {
 	return slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool { return strings.HasPrefix(part, ".") })
@@ -241,6 +251,9 @@ func (t *trial) again(g *ground) (ways []string) {
 	if checkpoint := filepath.Join(t.dir, "out", "checkpoint.npz"); g.training && t.sum(checkpoint) != g.old["out/checkpoint.npz"] &&
 		t.sum(checkpoint) != "" {
 		line = "finetune --resume out"
+	}
+	if now, err := take(t.dir); err == nil && !strings.Contains(line, "--force") && len(g.old) == 0 && now.has(g.new) {
+		return nil // it is done already, and would not be done again
 	}
 	o := t.exec(command{args: strings.Fields(line), limits: limits{cpu: 5 * time.Minute, wall: 10 * time.Minute}})
 	if g.training && (o.Code == 1 || o.Code == 2) && strings.HasSuffix(line, "--resume out") { // the old model is still there, which it says
