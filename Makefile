@@ -2,7 +2,7 @@
 GO ?= go
 SHARED ?= $(firstword $(wildcard ../shared))
 
-.PHONY: all help build test race noasm invariants mutate lint generate golden fuzz bench bench-asm bench-peers demo cross cover
+.PHONY: all help build test race noasm invariants mutate torture lint generate golden fuzz bench bench-asm bench-peers demo cross cover
 
 all: lint test build ## lint, test and build
 
@@ -37,6 +37,17 @@ invariants: ## the short tests of the engine and what runs on it, with memory po
 
 mutate: ## break one thing after another in a copy and tell which test sees it (minutes)
 	./scripts/mutate.sh
+
+SEED ?= 0
+COUNT ?= 0
+FIRST ?= 0
+MINUTES ?= 0
+BIN ?=
+KIND ?=
+torture: $(if $(BIN),,build) ## hostile inputs and faults: SEED (0: a fresh one), COUNT mutants or MINUTES, KIND, BIN; failures go to torture.out
+	$(GO) build -trimpath -o torture.bin ./internal/torture/cmd
+	./torture.bin -seed $(SEED) -count $(COUNT) -first $(FIRST) -minutes $(MINUTES) -kind '$(KIND)' -bin $(or $(BIN),./gtk) -shared '$(SHARED)' \
+		-known internal/torture/known.txt -keep torture.out
 
 FUZZTIME ?= 60s
 fuzz: ## run every fuzz target for FUZZTIME

@@ -55,6 +55,8 @@ interop/onnxgo: onnx onnx/onnxpb tensor engine
 internal/testkit: tensor onnx/onnxpb
 internal/graphgen: engine/graph engine/ops tensor
 internal/arch:
+internal/torture: cli engine/ops models onnx onnx/onnxpb tensor internal/shown internal/testkit
+internal/torture/cmd: internal/torture
 internal/gen: ...
 cli: job data optim task train explain prune models tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole
 cli/gtk: cli

@@ -53,7 +53,8 @@ func LightInput(shape ...int) *tensor.Tensor {
 // test is skipped when the archive or the commands tar and xz are missing.
 func OfficialSuite(t testing.TB) []Case {
 	t.Helper()
-	dir, err := unpackOnce(SharedFile(t, suiteArchive...))
+	SharedFile(t, suiteArchive...)
+	cases, err := SuiteIn(Shared(t))
 	var missing *exec.Error
 	switch {
 	case errors.As(err, &missing):
@@ -61,11 +62,16 @@ func OfficialSuite(t testing.TB) []Case {
 	case err != nil:
 		t.Fatalf("testkit: official suite: %v", err)
 	}
-	cases, err := Cases(dir)
-	if err != nil {
-		t.Fatalf("testkit: official suite: %v", err)
-	}
 	return cases
+}
+
+// SuiteIn is OfficialSuite for programs that are no tests: the cases of the suite in the folder shared.
+func SuiteIn(shared string) ([]Case, error) {
+	dir, err := unpackOnce(filepath.Join(append([]string{shared}, suiteArchive...)...))
+	if err != nil {
+		return nil, err
+	}
+	return Cases(dir)
 }
 
 // unpackOnce unpacks a .tar.xz into a folder named after its content and gives that folder. Several processes may do so at once: each
