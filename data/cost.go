@@ -19,6 +19,14 @@ type cost struct {
 // ground.
 func (c cost) peak() int64 { return max(c.file+c.image+c.work, c.image+c.planes, 2*c.planes) }
 
+// Compressions of a TIFF file.
+const (
+	compressedLZW        = 5
+	compressedDeflate    = 8
+	compressedPackBits   = 32773
+	compressedOldDeflate = 32946
+)
+
 // area is w×h×bytes, as large as it can be counted.
 func area(w, h, bytes int) int64 {
 	if w <= 0 || h <= 0 || w > math.MaxInt32 || h > math.MaxInt32/4 || int64(bytes) > math.MaxInt64/(int64(w)*int64(h)) {
@@ -164,8 +172,15 @@ func (t tiffFile) cost(cfg image.Config) cost {
 	}
 	c := cost{image: area(w, h, stored*size), planes: area(w, h, planes*size)}
 	block := area(min(w, t.blockWidth), min(h, t.blockHeight), t.samples*t.bits) / 8
-	c.work = block + block*5/4
-	if ratio := map[int]int64{0: 1, 1: 1, 5: mostLZW, 8: mostDeflate, 32946: mostDeflate, 32773: mostPackBits}[t.compression]; ratio > 0 && t.blockWidth >= w && t.blockHeight >= h { // several blocks may share bytes
+	switch c.work = block + block*5/4; {
+	case t.strip() == 0:
+	case t.compression <= 1:
+		c.work = largeStrip
+	default:
+		c.work = block + largeStrip
+	}
+	if ratio := map[int]int64{0: 1, 1: 1, compressedLZW: mostLZW, compressedDeflate: mostDeflate,
+		compressedOldDeflate: mostDeflate, compressedPackBits: mostPackBits}[t.compression]; ratio > 0 && t.blockWidth >= w && t.blockHeight >= h { // several blocks may share bytes
 		c.least = area(w, h, t.samples*t.bits) / 8 / ratio
 	}
 	return c

@@ -1,7 +1,6 @@
 package data
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -19,6 +18,7 @@ type tiffFile struct {
 	more   bool // other pictures follow
 	invert bool // the decoder takes black for white
 
+	width, height              int
 	compression, bits, samples int
 	palette                    bool
 	blockWidth, blockHeight    int // of strips or tiles
@@ -29,9 +29,10 @@ type tiffFile struct {
 // Source: TIFF 6.0, sections 2 and 8 (PlanarConfiguration), 10 and 11 (facsimile compression), 19 (SampleFormat).
 func parseTIFF(file []byte) (t tiffFile, err error) {
 	const bits, compression, photometric, samples, rows, planar, format = 258, 259, 262, 277, 278, 284, 339
+	const width, height = 256, 257
 	const tileWidth, tileHeight = 322, 323
 	order, entries := ifd(file)
-	value := map[uint16]int{bits: 1, compression: 1, photometric: 0, samples: 1, planar: 1, format: 1, rows: 0,
+	value := map[uint16]int{bits: 1, compression: 1, photometric: 0, samples: 1, planar: 1, format: 1, rows: 0, width: 0, height: 0,
 		tileWidth: 0, tileHeight: 0}
 	n := 0
 	for tag, e := range entries {
@@ -56,6 +57,7 @@ func parseTIFF(file []byte) (t tiffFile, err error) {
 			t.more = order.Uint32(file[at:]) != 0
 		}
 	}
+	t.width, t.height = value[width], value[height]
 	t.compression, t.bits, t.samples, t.palette = value[compression], value[bits], value[samples], value[photometric] == 3
 	if t.blockWidth, t.blockHeight = math.MaxInt32, value[rows]; value[tileWidth] > 0 {
 		t.blockWidth, t.blockHeight = value[tileWidth], value[tileHeight]
@@ -68,7 +70,11 @@ func parseTIFF(file []byte) (t tiffFile, err error) {
 }
 
 func (t tiffFile) decode(file []byte) (image.Image, error) {
-	img, err := tiff.Decode(bytes.NewReader(file))
+	r, err := t.divided(file)
+	if err != nil {
+		return nil, err
+	}
+	img, err := tiff.Decode(r)
 	if m, ok := img.(*image.Gray); ok && t.invert {
 		for i, v := range m.Pix {
 			m.Pix[i] = 255 - v
