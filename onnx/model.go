@@ -252,9 +252,9 @@ func (m *Model) Clone() *Model {
 
 // nodeName is how errors name a node.
 func nodeName(n *onnxpb.NodeProto) string {
-	name := n.GetName()
+	name := Brief(n.GetName())
 	if name == "" && len(n.GetOutput()) > 0 {
-		return fmt.Sprintf("node of output %q (%s)", n.GetOutput()[0], n.GetOpType())
+		return fmt.Sprintf("node of output %q (%s)", Brief(n.GetOutput()[0]), Brief(n.GetOpType()))
 	}
-	return fmt.Sprintf("node %q (%s)", name, cmp.Or(n.GetOpType(), "no operator"))
+	return fmt.Sprintf("node %q (%s)", name, cmp.Or(Brief(n.GetOpType()), "no operator"))
 }
