@@ -160,7 +160,7 @@ func globalFlags() []ucli.Flag {
 		&ucli.StringFlag{Category: common, Name: "timeout", EnvVars: []string{"GTK_TIMEOUT"},
 			Usage: "stop after this `DURATION`, as in 90s or 1h30m, with exit code 124; a training saves its checkpoint"},
 		&ucli.StringFlag{Category: common, Name: "max-memory",
-			Usage:   "most memory that the command may take, such as 2GiB, 800M or a number of bytes; by default a share of what the machine has free",
+			Usage:   "most memory that the command may take, as 2GiB or 800M; by default a share of what is free",
 			EnvVars: []string{"GTK_MAX_MEMORY"}},
 		&ucli.StringFlag{Category: common, Name: "config", Usage: "YAML file with values for flags; flags and GTK_* win",
 			EnvVars: []string{"GTK_CONFIG"}},

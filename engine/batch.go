@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -167,10 +168,14 @@ func (m *Model) prover() (*prover, error) {
 		batch: batching{fixed: m.batch.fixed, of: m.batch.of},
 	}
 	r := rand.New(rand.NewPCG(1, 0x6261746368))
+	cloned := 0
 	for _, p := range m.params {
 		in := c.g.Info(p.value)
 		if in.Data == nil || !p.Trainable || in.DType != tensor.Float32 || in.Data.Len() == 0 || !all(in.Data, float64(in.Data.F32()[0])) {
 			continue
+		}
+		if cloned += len(in.Data.Bytes()); cloned > 4*maxProof {
+			return nil, errors.New("engine: parameters of one number are too large to be varied")
 		}
 		in.Data = in.Data.Clone() // such as a scale of zero, behind which examples could mix unseen
 		for i := range in.Data.F32() {

@@ -17,14 +17,15 @@ import (
 
 // importer turns the protobuf form of a model into a graph.
 type importer struct {
-	m       *onnx.Model
-	set     *graph.Set
-	opsets  map[string]int // by domain, of the model or of the function being expanded
-	depth   int            // of functions and bodies
-	left    int            // nodes that may still be added
-	bytes   int64          // of names and attributes that may still be copied
-	prefix  string         // of names inside the function being expanded: the calls on the way to it
-	missing []Missing
+	m        *onnx.Model
+	set      *graph.Set
+	opsets   map[string]int // by domain, of the model or of the function being expanded
+	depth    int            // of functions and bodies
+	left     int            // nodes that may still be added
+	bytes    int64          // of names and attributes that may still be copied
+	distinct int64          // bytes of different contents that may still be met
+	prefix   string         // of names inside the function being expanded: the calls on the way to it
+	missing  []Missing
 
 	main     *frame
 	known    map[any]*onnx.Weight          // weights of the file by *onnxpb.TensorProto or, of Constant nodes, by *onnxpb.AttributeProto
@@ -158,6 +159,10 @@ func (im *importer) tensor(tp *onnxpb.TensorProto) (t *tensor.Tensor, from tenso
 		return t, from, nil
 	}
 	if t, err = im.m.Tensor(tp); err == nil {
+		if im.distinct -= int64(len(t.Bytes())); im.distinct < 0 {
+			return nil, from, &onnx.FormatError{Msg: "the tensors up to here are together far larger than what holds them: ranges of external " +
+				"data overlap"}
+		}
 		t, err = wide(t, tp.GetName())
 	}
 	if err != nil {

@@ -59,6 +59,7 @@ type Model struct {
 	set     *graph.Set
 	gen     atomic.Int64 // counts changes of parameters
 	thawed  bool
+	short   error // why parameters have no storage of their own
 	batch   batching
 
 	wanted    []string    // globs of WithTrainable
@@ -135,7 +136,7 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 			"export the model with an older one", v, onnx.LatestOpset)})
 	}
 	held := m.ContentBytes()
-	im.left, im.bytes = maxExpanded, 64<<20+16*held
+	im.left, im.bytes, im.distinct = maxExpanded, 64<<20+16*held, 64<<20+4*held
 	m.Walk(func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) {
 		im.left += 16
 		im.bytes += int64(2 * copied(n))

@@ -8,7 +8,9 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -232,11 +234,29 @@ func hint(name string, known []string) string {
 }
 
 // Thaw gives the parameters storage of their own, so that they can be changed without touching the file as it was read.
-// Call it before making the sessions that train.
+// Call it before making the sessions that train, which fail when there is no memory for it.
 func (m *Model) Thaw() {
 	if m.thawed {
 		return
 	}
+	total := 0
+	for _, p := range m.params {
+		if p.Trainable || p.State {
+			total += len(p.Value.Bytes())
+		}
+	}
+	// Names may share what the file holds; each is trained by itself.
+	if _, chosen := memory.Budget(); !chosen && total > 64<<20+4*m.g.Given {
+		m.short = fmt.Errorf("engine: %w", &exec.MemoryError{What: "training parameters that share what the file holds", Need: total,
+			Limit: 64<<20 + 4*m.g.Given})
+		return
+	}
+	g, err := memory.Take(int64(total), "training the parameters")
+	if err != nil {
+		m.short = fmt.Errorf("engine: %w", err)
+		return
+	}
+	defer g.Release() // it is measured from then on
 	m.thawed = true
 	for _, p := range m.params {
 		if p.Trainable || p.State {

@@ -105,6 +105,9 @@ type update struct {
 
 // Session derives, rewrites and compiles what q asks for.
 func (m *Model) Session(q Query) (*Session, error) {
+	if m.short != nil {
+		return nil, m.short
+	}
 	s := &Session{m: m, q: q}
 	return s, s.build()
 }

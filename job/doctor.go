@@ -29,7 +29,7 @@ type DoctorReport struct {
 	Processors  int      `json:"processors"`
 	Threads     int      `json:"threads"`
 	MemoryMiB   int64    `json:"memory_mib"`    // of the machine, 0 when not known
-	AvailMiB    int64    `json:"available_mib"` // of that to this process, by the machine, its control groups and its own limits; 0 when not known
+	AvailMiB    int64    `json:"available_mib"` // to this process, by machine, control groups and ulimit; 0 when not known
 	LimitMiB    int64    `json:"limit_mib"`     // of the process's control groups and ulimit -v, 0 for none
 	BudgetMiB   int64    `json:"budget_mib"`    // that a command may take, see --max-memory; 0 for any
 	Operators   int      `json:"operators"`

@@ -170,8 +170,8 @@ func (f *finetuning) begin() (undo func(), err error) {
 			_ = whole.Remove(path) // what cannot be removed is overwritten by another try
 		}
 	}
-	if f.c.Replay != nil {
-		if err := put(f.out.Config, func(w io.Writer) error { _, err := w.Write(f.c.Replay); return err }); err != nil {
+	if f.c.Replay != nil && !f.replaces() {
+		if err := put(f.out.Config, f.replay); err != nil {
 			return undo, err
 		}
 	}
@@ -180,6 +180,29 @@ func (f *finetuning) begin() (undo func(), err error) {
 	}
 	comment := fmt.Sprintf("validation split %g of %s, seed %d: --val keep:%s@%s", f.c.ValSplit, f.c.Data, f.c.Seed, valIDs, f.c.Data)
 	return undo, put(filepath.Join(f.out.Report, valIDs), func(w io.Writer) error { return writeIDs(w, f.val, comment) })
+}
+
+// replaces reports whether nothing of this training is seen before its model takes the place of another: then run.yaml does not say what
+// the old model is made by until there is a checkpoint, or the new model.
+func (f *finetuning) replaces() bool {
+	if f.out.Periodic != "" {
+		return false
+	}
+	_, err := os.Lstat(f.out.Model)
+	return err == nil
+}
+
+// begun writes the run.yaml that begin has not.
+func (f *finetuning) begun() error {
+	if f.c.Replay == nil || !f.replaces() {
+		return nil
+	}
+	return WriteFile(f.out.Config, f.replay)
+}
+
+func (f *finetuning) replay(w io.Writer) error {
+	_, err := w.Write(f.c.Replay)
+	return err
 }
 
 // writeIDs writes a keep-list of all examples of ds.

@@ -122,6 +122,9 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 		if path == "" {
 			return nil
 		}
+		if err := f.begun(); err != nil {
+			return err
+		}
 		if err := k.Write(path); err != nil {
 			return err
 		}
@@ -212,6 +215,11 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	r.Before, r.After = qualityOf(res.Before), qualityOf(res.After)
 	if f.c.Best && b != nil {
 		r.Best.Value, r.Best.Loss = Number(res.After.Metric(b.Metric)), Number(res.After.Loss)
+	}
+	if !r.Kept {
+		if err := f.begun(); err != nil {
+			return err
+		}
 	}
 	if r.Verify, err = f.written(ctx, f.out.Model, !r.Kept); err != nil {
 		return err

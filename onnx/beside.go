@@ -25,8 +25,8 @@ type beside struct {
 // span is a range of a file that tensors take together.
 type span struct {
 	from, to int64
-	// What was read, and copies for tensors that begin at a byte where their elements cannot, by that byte modulo 8; as long as a tensor
-	// holds them.
+	// What was read, and copies for tensors that begin at a byte where their elements cannot, by that byte modulo their size; as long as a
+	// tensor holds them.
 	read [8]held
 }
 
@@ -97,8 +97,8 @@ func (b *beside) bytes(m *Model, f *os.File, location string, offset, size int64
 		s.read[0] = hold(b0)
 	}
 	at := offset - s.from
-	off := int(at % 8)
-	if off%align == 0 {
+	off := int(at % int64(align))
+	if off == 0 {
 		return b0[at : at+size : at+size], nil
 	}
 	moved := s.read[off].bytes()

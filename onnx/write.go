@@ -160,6 +160,7 @@ func (m *Model) writeData(to io.Writer, o WriteOptions) (_ *onnxpb.ModelProto, r
 	offset := int64(0)
 	have := map[any]int64{}                    // where a range of the external data that the model has is in the new file
 	var names []*onnxpb.StringStringEntryProto // that say where
+	most := 64<<20 + 4*c.ContentBytes()
 	for t := range c.Tensors() {
 		p := t.Proto
 		if !isExternal(p) && (!o.ExternalData || t.Attribute != "") {
@@ -182,6 +183,10 @@ func (m *Model) writeData(to io.Writer, o WriteOptions) (_ *onnxpb.ModelProto, r
 			return nil, nil, fmt.Errorf("onnx: %w", err)
 		}
 		offset += pad
+		if isExternal(p) && !c.isChanged(p) && offset+size > most {
+			return nil, nil, &FormatError{Where: fmt.Sprintf("tensor %q", p.GetName()), Msg: "the tensors up to here are together far larger than " +
+				"the external data that holds them: its ranges overlap"}
+		}
 		if err := c.copyData(w, p); err != nil {
 			return nil, nil, at(err, fmt.Sprintf("tensor %q", p.GetName()))
 		}

@@ -145,6 +145,7 @@ func Lies() []Lie {
 	sizeLies(add)
 	structureLies(add)
 	controlLies(add)
+	memoryLies(add)
 	// A chain whose every node doubles its constant input.
 	chain := inits{reals("c0", 1024)}
 	nodes := []*onnxpb.NodeProto{}

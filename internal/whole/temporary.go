@@ -102,13 +102,9 @@ func sweep(dir string) {
 		return
 	}
 	swept[at] = time.Now()
-	d, err := os.Open(dir)
-	if err != nil {
-		return
-	}
-	names, _ := d.Readdirnames(-1) // those that could be read
-	d.Close()
-	for _, n := range names {
+	entries, _ := os.ReadDir(dir) // those that could be read; what is no folder, such as a pipe, is not opened
+	for _, e := range entries {
+		n := e.Name()
 		if m := temporaryName.FindStringSubmatch(n); m != nil {
 			pid, _ := strconv.Atoi(m[1]) // of 0, which is no process, when it is too large
 			sweepOne(filepath.Join(dir, n), pid)
