@@ -57,6 +57,26 @@ func exampleIn(t *turn, ds Dataset, i int) (Example, error) {
 	return ds.Example(i)
 }
 
+// Look calls see with example i of ds, while what others decode waits where the picture is a large one: see may make images of it.
+func Look(ds Dataset, i int, see func(Example) error) error {
+	var t turn
+	defer t.over()
+	e, err := exampleIn(&t, ds, i)
+	if err != nil {
+		return err
+	}
+	if e.Picture {
+		if err := t.need(8*int64(e.X.Len()), "the picture "+e.ID); err != nil {
+			return wrapExample(e.ID, err)
+		}
+	}
+	if err = see(e); t.held >= large {
+		e = Example{}
+		runtime.GC()
+	}
+	return err
+}
+
 // inTurn is example i of ds, read in a turn of its own.
 func inTurn(ds turning, i int) (Example, error) {
 	var t turn

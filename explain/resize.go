@@ -103,6 +103,52 @@ func shrunk(img image.Image, n int) image.Image {
 		return img
 	}
 	out := image.NewNRGBA(image.Rect(0, 0, max(1, b.Dx()*n/long), max(1, b.Dy()*n/long)))
+	if long >= 4*n { // the scaler needs 32 bytes for each row of the picture and column of the result
+		img = averaged(img, 2*long/(3*n))
+		b = img.Bounds()
+	}
 	xdraw.CatmullRom.Scale(out, out.Bounds(), img, b, draw.Src, nil)
 	return out
+}
+
+// averaged is the means of k×k pixels of an opaque picture, of those at the right and bottom edge that are there. Pictures of other types
+// than the usual two stay.
+func averaged(img image.Image, k int) image.Image {
+	b := img.Bounds()
+	r := image.Rect(0, 0, (b.Dx()+k-1)/k, (b.Dy()+k-1)/k)
+	switch m := img.(type) {
+	case *image.Gray:
+		out := image.NewGray(r)
+		average(out.Pix, m.Pix, out.Stride, m.Stride, b.Dx(), b.Dy(), 1, k)
+		return out
+	case *image.NRGBA:
+		if !m.Opaque() {
+			return img
+		}
+		out := image.NewNRGBA(r)
+		average(out.Pix, m.Pix, out.Stride, m.Stride, b.Dx(), b.Dy(), 4, k)
+		return out
+	}
+	return img
+}
+
+// average writes the means of k×k pixels of w×h pixels of c bytes.
+func average(dst, src []uint8, to, from, w, h, c, k int) {
+	sums, counts := make([]int, (w+k-1)/k*c), make([]int, (w+k-1)/k)
+	for y := 0; y < h; y += k {
+		clear(sums)
+		clear(counts)
+		for row := y; row < min(y+k, h); row++ {
+			for x := range w {
+				counts[x/k]++
+				for i := range c {
+					sums[x/k*c+i] += int(src[row*from+x*c+i])
+				}
+			}
+		}
+		for i, s := range sums {
+			n := counts[i/c]
+			dst[y/k*to+i] = uint8((s + n/2) / n)
+		}
+	}
 }

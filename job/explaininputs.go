@@ -128,21 +128,22 @@ func example(u *use, b *data.Batch) (p picture, err error) {
 
 // picture finds what there is to see of example i of ds.
 func (p *picture) picture(ds data.Dataset, i int, pre *data.Preprocess) error {
-	e, err := ds.Example(i)
-	if err != nil || !e.Picture || pre == nil {
-		p.row = e.X
+	return data.Look(ds, i, func(e data.Example) error {
+		if !e.Picture || pre == nil {
+			p.row = e.X
+			return nil
+		}
+		seen, err := pre.Input(e.X)
+		if err != nil {
+			return fmt.Errorf("%s: %w", e.ID, err)
+		}
+		if p.base, err = displayedImage(seen.Shown, pre); err != nil {
+			return err
+		}
+		p.box = seen.Box
+		p.original, err = displayedImage(seen.Original, pre)
 		return err
-	}
-	seen, err := pre.Input(e.X)
-	if err != nil {
-		return fmt.Errorf("%s: %w", e.ID, err)
-	}
-	if p.base, err = displayed(data.FromImage(seen.Shown), pre); err != nil {
-		return err
-	}
-	p.box = seen.Box
-	p.original, err = displayed(data.FromImage(seen.Original), pre)
-	return err
+	})
 }
 
 // feedsOf are the inputs of the model for b, copied.
