@@ -21,6 +21,7 @@ var mayChange = map[string]string{
 	"internal/whole":     "the writer",
 	"internal/failpoint": "appends to the log of a test",
 	"internal/testkit":   "of tests",
+	"internal/torture":   "its own inputs, and outputs that it breaks",
 	"internal/gen":       "writes this repository",
 }
 

@@ -19,6 +19,7 @@ var openers = map[string]string{
 	"internal/memory":  "/proc and /sys",
 	"engine/exec":      "/proc",
 	"internal/testkit": "files of tests",
+	"internal/torture": "its own inputs, pipes and the outputs of what it runs",
 	"internal/gen":     "the sources of this module",
 }
 

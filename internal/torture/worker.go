@@ -97,7 +97,8 @@ type client struct {
 	in      *os.File
 	out     *bufio.Reader
 	stderr  *head
-	served  int // commands
+	own     int64 // peak of memory of this process when it was started
+	served  int   // commands
 }
 
 // most is how many commands a worker runs before another takes its place.
@@ -116,6 +117,7 @@ func (c *client) begin() error {
 	c.proc = exec.Command(c.command[0], c.command[1:]...)
 	c.proc.Stdin, c.proc.Stdout, c.proc.Stderr, c.proc.ExtraFiles = inR, c.stderr, c.stderr, []*os.File{outW}
 	c.proc.Dir, c.proc.WaitDelay = c.dir, 5*time.Second
+	c.own = slim()
 	err = c.proc.Start()
 	inR.Close()
 	outW.Close()
@@ -191,7 +193,7 @@ func (c *client) run(dir string, l limits, args ...string) (*outcome, error) {
 		o.Stderr = append(o.Stderr, fmt.Sprintf("\n(%v)", werr)...)
 	}
 	if u, ok := c.proc.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		o.Peak = u.Maxrss << 10
+		o.Peak = peakOf(u, c.own)
 	}
 	c.proc = nil
 	return &o, nil
