@@ -31,7 +31,7 @@ func preprocessFlags() []ucli.Flag {
 
 // modelOptions are the options of opening a model by the flags of preprocessFlags, where the command has them.
 func (e *env) modelOptions(c *ucli.Context) job.ModelOptions {
-	o := job.ModelOptions{Threads: e.Threads, Labels: c.String("labels"), Preprocess: map[string]string{}}
+	o := job.ModelOptions{Context: c.Context, Threads: e.Threads, Labels: c.String("labels"), Preprocess: map[string]string{}}
 	for _, n := range job.PreprocessSettings {
 		if c.IsSet(n) {
 			o.Preprocess[n] = c.String(n)

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,6 +21,8 @@ type ModelOptions struct {
 	// Preprocess changes the preprocessing that travels in the model: settings of data.Preprocess.Set by name, such as
 	// "image-size": "224".
 	Preprocess map[string]string
+	// Context ends the reading of the model, and of its external data and their checksums, when it is done; nil does not.
+	Context context.Context
 }
 
 // PreprocessSettings are the names of ModelOptions.Preprocess.
@@ -45,7 +48,7 @@ const BuiltinPrefix = "builtin:"
 // metadata and the options. more are further options of engine.Load.
 func OpenModel(path string, o ModelOptions, more ...engine.Option) (*Model, error) {
 	start := time.Now()
-	file, err := ReadModel(path)
+	file, err := readModel(o.Context, path)
 	if err != nil {
 		return nil, err
 	}
@@ -79,14 +82,16 @@ func openModel(path string, o ModelOptions, rep Reporter, more ...engine.Option)
 }
 
 // ReadModel reads the file of a model, or takes the one that builtin:NAME names, and checks it.
-func ReadModel(path string) (*onnx.Model, error) {
+func ReadModel(path string) (*onnx.Model, error) { return readModel(context.Background(), path) }
+
+func readModel(ctx context.Context, path string) (*onnx.Model, error) {
 	switch {
 	case path == "":
 		return nil, usagef("the model is missing: give a file, or builtin:NAME")
 	case strings.HasPrefix(path, BuiltinPrefix):
 		return builtinModel(path)
 	}
-	m, err := onnx.ReadFile(path)
+	m, err := onnx.ReadFile(path, onnx.Context(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,7 @@ import (
 // (memory.SetBudget) that is the only limit.
 var (
 	MaxValueBytes = 16 << 30
-	MinRunBytes   = 64 << 20
+	MinRunBytes   = 32 << 20
 )
 
 // growth is what a run may plan, in bytes, beside MinRunBytes: for each byte of weights, and for each element of its inputs, of real
@@ -138,15 +138,11 @@ type purse struct {
 // grow gives p an arena of n bytes. Where it is too much beside those of other bodies, theirs are given up if they do not run.
 func (p *Program) grow(n int, largest func() string) error {
 	u := p.purse
-	u.arenas -= len(p.arena)
-	p.arena = nil
-	p.grant.Release()
+	p.giveUp()
 	if u.arenas+n > u.limit {
 		for _, o := range u.programs {
 			if !o.running && o.arena != nil {
-				u.arenas -= len(o.arena)
-				o.arena = nil
-				o.grant.Release()
+				o.giveUp()
 			}
 		}
 	}
@@ -164,6 +160,26 @@ func (p *Program) grow(n int, largest func() string) error {
 	p.arena = aligned(n)
 	u.arenas += n
 	return nil
+}
+
+// giveUp gives up the arena of p, and what its plans have in it.
+func (p *Program) giveUp() {
+	p.purse.arenas -= len(p.arena)
+	p.arena = nil
+	p.grant.Release()
+	for _, pl := range p.plans {
+		pl.base = nil
+		for i := range pl.steps {
+			st := &pl.steps[i]
+			clear(st.rc.In)
+			clear(st.rc.Out)
+			st.rc.Scratch = nil
+			for _, v := range st.node.Out {
+				pl.vals[v] = nil
+			}
+		}
+		p.forget(pl)
+	}
 }
 
 // fitsBeside refuses a value that is not in the arena and is too much beside those that are held, and beside n bytes.

@@ -212,11 +212,20 @@ func (p *Program) run(ctx context.Context, feeds []*tensor.Tensor, limit int) (o
 	out = make([]*tensor.Tensor, len(p.fetch))
 	for i, v := range p.fetch {
 		out[i] = vals[v]
-		if p.isBody && pl.rootIsInput(v) {
+		if p.isBody && (pl.rootIsInput(v) || p.pins(out[i])) {
 			out[i] = vals[v].Clone() // the caller reuses the storage of what it fed
 		}
 	}
 	return out, nil
+}
+
+// pins reports whether t would keep a much larger arena in memory when p gives it up.
+func (p *Program) pins(t *tensor.Tensor) bool {
+	if len(p.arena) < memory.Small || len(t.Bytes()) > len(p.arena)/4 {
+		return false
+	}
+	at, from := uintptr(unsafe.Pointer(unsafe.SliceData(t.Bytes()))), uintptr(unsafe.Pointer(&p.arena[0]))
+	return at-from < uintptr(len(p.arena))
 }
 
 func describe(in []*tensor.Tensor) []string {
