@@ -313,9 +313,6 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		}
 		in[i] = v
 	}
-	for len(in) > 0 && in[len(in)-1] == 0 {
-		in = in[:len(in)-1]
-	}
 	if f := im.m.Function(np); f != nil {
 		return im.function(s, np, f, in)
 	}
@@ -328,7 +325,11 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where,
 			np.GetDomain())})
 	}
+	var err error
 	spec, why := im.spec(domain, name)
+	if spec != nil {
+		in = in[:len(present(np.GetInput(), spec.In))]
+	}
 	var formals []tensor.DType // of bodies
 	if spec != nil && spec.FormalTypes != nil {
 		var types []tensor.DType
@@ -337,14 +338,21 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		}
 		formals = spec.FormalTypes(types)
 	}
+	isConstant := domain == "" && name == "Constant"
+	switch {
+	case isConstant:
+		err = constantArity(np)
+	case spec != nil:
+		err = arityOf(spec, np)
+	}
+	if err != nil {
+		return im.malformed(where, err.Error())
+	}
 	attrs, bodies, err := im.attributes(s, np, formals)
 	if err != nil {
 		return fmt.Errorf("engine: %s: %w", where, err)
 	}
-	if domain == "" && name == "Constant" {
-		if len(np.GetOutput()) != 1 {
-			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: has %d outputs, want 1", where, len(np.GetOutput()))})
-		}
+	if isConstant {
 		t, err := constantOf(attrs)
 		if err != nil {
 			return fmt.Errorf("engine: %s: %w", where, err)
@@ -365,15 +373,9 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	}
 	a, err := spec.DecodeAttrs(attrs)
 	if err != nil {
-		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: where + ": " + err.Error()})
+		return im.malformed(where, err.Error())
 	}
-	want := make([]bool, len(np.GetOutput()))
-	for i, o := range np.GetOutput() {
-		want[i] = o != ""
-	}
-	for len(want) > 0 && !want[len(want)-1] {
-		want = want[:len(want)-1]
-	}
+	want := present(np.GetOutput(), spec.Out)
 	n := s.b.AddNode(im.prefix+labelOf(np), spec, a, in, want, bodies...)
 	if n == nil {
 		err := s.b.Err()

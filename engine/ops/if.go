@@ -17,16 +17,13 @@ var If = new(graph.Spec)
 func init() {
 	define(If, graph.Def[noAttrs]{
 		Name: "If", Role: graph.Control, Since: []int{1, 11, 13, 16, 19, 21, 23, 24, 25},
-		Doc:   "https://onnx.ai/onnx/operators/onnx__If.html",
-		In:    []graph.Formal{{Name: "cond", NoGrad: true, Types: bools}},
-		Out:   []graph.Formal{{Name: "outputs", Variadic: true}},
+		Doc: "https://onnx.ai/onnx/operators/onnx__If.html",
+		In:  []graph.Formal{{Name: "cond", NoGrad: true, Types: bools}},
+		Out: []graph.Formal{{Name: "outputs", Variadic: true}}, Bodies: branches,
 		Infer: func(*noAttrs, *graph.InferCtx) error { return graph.ErrAtRun },
 		Check: func(_ *noAttrs, n *graph.Node) error {
 			for _, attr := range branches {
 				b := bodyIndex(n, attr)
-				if b < 0 {
-					return fmt.Errorf("attribute %s is missing", attr)
-				}
 				if n.Bodies[b].Formals > 0 {
 					return fmt.Errorf("%s has %d inputs, want none", attr, n.Bodies[b].Formals)
 				}

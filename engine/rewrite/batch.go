@@ -474,7 +474,9 @@ func (f *freer) expand(v graph.Value, a, outer, inner int) graph.Value {
 	merged := outer*inner > 1
 	if merged {
 		parts := slices.Concat(s[:a], tensor.Shape{outer, 1, inner}, s[a+1:])
-		v = f.add(ops.Reshape, nil, v, f.b.Ints(parts...))
+		if v = f.add(ops.Reshape, nil, v, f.b.Ints(parts...)); v == 0 {
+			return 0
+		}
 		a++
 	}
 	target := make([]int64, len(f.one.Shape(v)))
