@@ -17,6 +17,7 @@ type Call struct {
 	Attrs       []*onnxpb.AttributeProto
 	Bodies      []string // attributes that hold graphs
 	BodyFormals int
+	Layer       bool // a layer with weights comes before the node, and gives its first input
 }
 
 // filling is a tensor that stands where an operator expects one of another kind.
@@ -27,10 +28,12 @@ type filling struct {
 }
 
 var fillings = []filling{
-	{"float32[]", 1, nil}, {"float32[2]", 1, []int64{2}}, {"float32[1,4,4]", 1, []int64{1, 4, 4}}, {"float32[2,4,6,6]", 1, []int64{2, 4, 6, 6}},
-	{"float32[0,4]", 1, []int64{0, 4}}, {"float32[2,0,3,3]", 1, []int64{2, 0, 3, 3}}, {"float32[1,1,2,1,2,1,1,1,2]", 1, []int64{1, 1, 2, 1, 2, 1, 1, 1, 2}},
-	{"int64[]", 7, nil}, {"int64[0]", 7, []int64{0}}, {"int64[2]", 7, []int64{2}}, {"int64[2,2]", 7, []int64{2, 2}}, {"bool[]", 9, nil}, {"bool[2,3]", 9, []int64{2, 3}},
-	{"uint8[2,3]", 2, []int64{2, 3}}, {"int32[1]", 6, []int64{1}}, {"float64[2,3]", 11, []int64{2, 3}}, {"float16[2,3]", 10, []int64{2, 3}}, {"string[2]", 8, []int64{2}},
+	{"float32[]", 1, nil}, {"float32[2]", 1, []int64{2}}, {"float32[1,4,4]", 1, []int64{1, 4, 4}},
+	{"float32[2,4,6,6]", 1, []int64{2, 4, 6, 6}}, {"float32[0,4]", 1, []int64{0, 4}}, {"float32[2,0,3,3]", 1, []int64{2, 0, 3, 3}},
+	{"float32[1,1,2,1,2,1,1,1,2]", 1, []int64{1, 1, 2, 1, 2, 1, 1, 1, 2}},
+	{"int64[]", 7, nil}, {"int64[0]", 7, []int64{0}}, {"int64[2]", 7, []int64{2}}, {"int64[2,2]", 7, []int64{2, 2}},
+	{"int32[1]", 6, []int64{1}}, {"bool[]", 9, nil}, {"bool[2,3]", 9, []int64{2, 3}}, {"uint8[2,3]", 2, []int64{2, 3}},
+	{"float64[2,3]", 11, []int64{2, 3}}, {"float16[2,3]", 10, []int64{2, 3}}, {"string[2]", 8, []int64{2}},
 }
 
 // Calls are models of one node that calls c: with every number of inputs and outputs up to two too many, each one left out, bodies and
@@ -85,11 +88,13 @@ func (c Call) Calls() iter.Seq2[string, *onnxpb.ModelProto] {
 		}
 		in, out := names("x", max(1, c.In), -1), names("y", max(1, c.Out), -1)
 		for i := range c.Attrs {
-			if !yield("without attribute "+c.Attrs[i].GetName(), c.model(in, out, c.Bodies, append(c.Attrs[:i:i], c.Attrs[i+1:]...), false, square)) {
+			attrs := append(c.Attrs[:i:i], c.Attrs[i+1:]...)
+			if !yield("without attribute "+c.Attrs[i].GetName(), c.model(in, out, c.Bodies, attrs, false, square)) {
 				return
 			}
 		}
-		for _, bodies := range [][]string{nil, {"body"}, {"then_branch"}, {"then_branch", "then_branch"}, {"a", "b", "c"}, append(c.Bodies[:len(c.Bodies):len(c.Bodies)], "more")} {
+		more := append(c.Bodies[:len(c.Bodies):len(c.Bodies)], "more")
+		for _, bodies := range [][]string{nil, {"body"}, {"then_branch"}, {"then_branch", "then_branch"}, {"a", "b", "c"}, more} {
 			if !yield("bodies "+strings.Join(bodies, " "), c.model(in, out, bodies, c.Attrs, false, square)) {
 				return
 			}
@@ -116,6 +121,11 @@ func (c Call) model(in, out, bodies []string, attrs []*onnxpb.AttributeProto, st
 		if name == "" {
 			continue
 		}
+		if i == 0 && c.Layer {
+			name = "x"
+			g.Initializer = append(g.Initializer, reals("w", 6, 6))
+			g.Node = []*onnxpb.NodeProto{node("MatMul x,w -> x0"), n}
+		}
 		f := fill[min(i, len(fill)-1)]
 		if stored && i > 0 {
 			g.Initializer = append(g.Initializer, f.tensor(name))
@@ -128,12 +138,14 @@ func (c Call) model(in, out, bodies []string, attrs []*onnxpb.AttributeProto, st
 			g.Output = append(g.Output, anyShape(name, 1))
 		}
 	}
-	return &onnxpb.ModelProto{IrVersion: proto.Int64(8), OpsetImport: []*onnxpb.OperatorSetIdProto{{Domain: &c.Domain, Version: &c.Opset}}, Graph: g}
+	sets := []*onnxpb.OperatorSetIdProto{{Domain: &c.Domain, Version: &c.Opset}}
+	return &onnxpb.ModelProto{IrVersion: proto.Int64(8), OpsetImport: sets, Graph: g}
 }
 
 // body is a graph with as many formal inputs as c says and outputs enough for n outputs of its node.
 func (c Call) body(n int) *onnxpb.GraphProto {
-	g := &onnxpb.GraphProto{Name: proto.String("b"), Initializer: []*onnxpb.TensorProto{{Name: proto.String("k"), DataType: proto.Int32(9), RawData: []byte{1}}, reals("r", 2)}}
+	on := &onnxpb.TensorProto{Name: proto.String("k"), DataType: proto.Int32(9), RawData: []byte{1}}
+	g := &onnxpb.GraphProto{Name: proto.String("b"), Initializer: []*onnxpb.TensorProto{on, reals("r", 2)}}
 	for i := range c.BodyFormals {
 		v := anyShape(fmt.Sprintf("b%d", i), 1)
 		if c.Op == "Loop" && i < 2 {
