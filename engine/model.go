@@ -59,6 +59,7 @@ type Model struct {
 	gen     atomic.Int64 // counts changes of parameters
 	thawed  bool
 	batch   batching
+	looks   looks
 
 	wanted    []string    // globs of WithTrainable
 	untrained []Untrained // beside parameters
@@ -74,10 +75,13 @@ type Missing struct {
 // UnsupportedError lists everything that keeps a model from being loaded.
 type UnsupportedError struct{ Missing []Missing }
 
+// maxLines is how many operators the message of an UnsupportedError names.
+const maxLines = 20
+
 // Error names each operator once, with its nodes.
 func (e *UnsupportedError) Error() string {
 	var lines []string
-	count := map[string]int{}
+	count, first := map[string]int{}, map[string]string{}
 	for _, m := range e.Missing {
 		if m.Why == "" {
 			continue
@@ -88,17 +92,17 @@ func (e *UnsupportedError) Error() string {
 		}
 		line := fmt.Sprintf("%s (opset %d): %s", op, m.Opset, m.Why)
 		if count[line] == 0 {
-			lines = append(lines, line)
+			lines, first[line] = append(lines, line), m.Node
 		}
 		count[line]++
 	}
+	more := len(lines) - maxLines
+	lines = lines[:min(len(lines), maxLines)]
 	for i, l := range lines {
-		for _, m := range e.Missing {
-			if m.Why != "" && strings.Contains(l, m.Why) && strings.Contains(l, m.Op) {
-				lines[i] += fmt.Sprintf("; first at node %q, %d in all", m.Node, count[l])
-				break
-			}
-		}
+		lines[i] += fmt.Sprintf("; first at node %q, %d in all", first[l], count[l])
+	}
+	if more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return "engine: the model needs what this engine does not have: " + strings.Join(lines, " | ")
 }
@@ -175,18 +179,16 @@ func (m *Model) Pool() *parallel.Pool { return m.pool }
 
 // value finds a value of the forward graph by ONNX name, or a node by its name, meaning its first output.
 func (m *Model) value(name string) (graph.Value, error) {
-	for i, o := range m.outputs {
-		if o.Name == name {
-			return m.g.Outputs[i], nil
-		}
+	l := m.look()
+	defer l.mu.Unlock()
+	if i, ok := l.output[name]; ok {
+		return m.g.Outputs[i], nil
 	}
 	if v := m.g.Lookup(name); v != 0 {
 		return v, nil
 	}
-	for _, n := range m.g.Nodes {
-		if n.Name == name && len(n.Out) > 0 {
-			return n.Out[0], nil
-		}
+	if v, ok := l.node[name]; ok {
+		return v, nil
 	}
 	return 0, fmt.Errorf("engine: the model has no value %q%s", name, hint(name, m.g.Names()))
 }
