@@ -17,10 +17,13 @@ import (
 type importer struct {
 	m       *onnx.Model
 	set     *graph.Set
-	opsets  map[string]int // by domain, of the model or of the function being expanded
-	depth   int            // of functions and bodies
-	left    int            // nodes that may still be added
-	prefix  string         // of names inside the function being expanded: the calls on the way to it
+	opsets  opsets // of the model or of the function being expanded
+	depth   int    // of bodies
+	calls   int    // of functions, on the way to the one being expanded
+	taken   int    // values that bodies captured
+	named   int    // names in read
+	left    int    // nodes that may still be added
+	prefix  string // of names inside the function being expanded: the calls on the way to it
 	missing []Missing
 
 	main     *frame
@@ -30,6 +33,10 @@ type importer struct {
 	own      map[*graph.Node]bool          // Identity nodes of the main graph of the file
 	other    []Untrained                   // tensors of real numbers that are no parameters
 	captured map[*graph.Body][]graph.Value // what bodies capture of the graph around them, until their node has it
+
+	imports map[*onnxpb.FunctionProto]map[string]int // see opsetsOf
+	read    map[*onnxpb.NodeProto]map[string]bool    // see reads
+	specs   map[operator]found
 }
 
 // origin says where the content of a parameter came from.
@@ -40,8 +47,9 @@ type origin struct {
 
 func newImporter(m *onnx.Model, set *graph.Set) *importer {
 	im := &importer{
-		m: m, set: set, opsets: map[string]int{}, known: map[any]*onnx.Weight{}, values: map[*onnx.Weight]graph.Value{},
+		m: m, set: set, opsets: opsets{model: map[string]int{}}, known: map[any]*onnx.Weight{}, values: map[*onnx.Weight]graph.Value{},
 		origin: map[graph.Value]origin{}, own: map[*graph.Node]bool{},
+		imports: map[*onnxpb.FunctionProto]map[string]int{}, read: map[*onnxpb.NodeProto]map[string]bool{}, specs: map[operator]found{},
 	}
 	for _, w := range m.Weights() {
 		if w.Attr != nil {
@@ -58,7 +66,7 @@ func half(d tensor.DType) bool { return d == tensor.Float16 || d == tensor.BFloa
 // graph imports the main graph.
 func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error) {
 	g := graph.New(p.GetName())
-	im.main = &frame{g: g}
+	im.main = &frame{g: g, count: &im.taken}
 	s := newScope(im.main, nil)
 	if err := im.initializers(s, p); err != nil {
 		return nil, nil, nil, err
@@ -187,7 +195,7 @@ func (im *importer) leaveOut(name string, t *tensor.Tensor, why string) {
 
 // nodes adds the nodes of a graph or function in an order in which each name is defined before it is used.
 func (im *importer) nodes(s *scope, nodes []*onnxpb.NodeProto) error {
-	order, err := sorted(s, nodes)
+	order, err := im.sorted(nodes)
 	if err != nil {
 		return err
 	}
@@ -203,7 +211,7 @@ func (im *importer) nodes(s *scope, nodes []*onnxpb.NodeProto) error {
 }
 
 // sorted orders nodes so that definitions come first, keeping the file's order where that is one.
-func sorted(s *scope, nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
+func (im *importer) sorted(nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	maker := map[string]int{}
 	for i, n := range nodes {
 		for _, o := range n.GetOutput() {
@@ -219,7 +227,7 @@ func sorted(s *scope, nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	pending, readers := make([]int, len(nodes)), make([][]int, len(nodes))
 	good := true
 	for i, n := range nodes {
-		for name := range reads(n) {
+		for name := range im.reads(n, 1) {
 			m, ok := maker[name]
 			if !ok || m == i && !slices.Contains(n.GetInput(), name) {
 				continue
@@ -269,21 +277,43 @@ func domainOf(d string) string {
 	return d
 }
 
+// operator is an operator as a node names it.
+type operator struct {
+	domain, name string
+	opset        int
+}
+
+// found is the operator that a name means, or why there is none.
+type found struct {
+	spec *graph.Spec
+	why  string
+}
+
 // spec is the operator in the version that the file imports, or why there is none.
 func (im *importer) spec(domain, name string) (*graph.Spec, string) {
-	opset := im.opsets[domain]
-	spec, known := im.set.Find(domain, name, opset)
+	opset, _ := im.opsets.of(domain)
+	key := operator{domain, name, opset}
+	f, known := im.specs[key]
+	if !known {
+		f = im.find(key)
+		im.specs[key] = f
+	}
+	return f.spec, f.why
+}
+
+func (im *importer) find(o operator) found {
+	spec, known := im.set.Find(o.domain, o.name, o.opset)
 	switch {
 	case spec != nil:
-		return spec, ""
+		return found{spec: spec}
 	case known:
-		return nil, fmt.Sprintf("operator is not supported in the version of opset %d", opset)
+		return found{why: fmt.Sprintf("operator is not supported in the version of opset %d", o.opset)}
 	}
 	why := "operator is not supported"
-	if near := registry.Suggest(name, im.set.Names(domain)); len(near) > 0 && graph.SinceAt(domain, name, opset) == 0 {
+	if near := registry.Suggest(o.name, im.set.Names(o.domain)); len(near) > 0 && graph.SinceAt(o.domain, o.name, o.opset) == 0 {
 		why += fmt.Sprintf(" (did you mean %s?)", near[0])
 	}
-	return nil, why
+	return found{why: why}
 }
 
 // node adds one node, or what the function of that name is made of.
@@ -311,7 +341,9 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 			return fmt.Errorf("engine: %w",
 				&onnx.FormatError{Msg: fmt.Sprintf("%s: input %d %q is produced by no node and is no input or initializer", where, i, x)})
 		}
-		in[i] = v
+		if in[i] = v; max(im.taken, im.named) > maxCaptured {
+			return im.malformed(where, fmt.Sprintf("graphs in attributes take more than %d values from the graphs around them", maxCaptured))
+		}
 	}
 	if f := im.m.Function(np); f != nil {
 		return im.function(s, np, f, in)
@@ -320,7 +352,7 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		im.unsupported(np, "the domain is private to this program and not for files")
 		return nil
 	}
-	opset, ok := im.opsets[domain]
+	opset, ok := im.opsets.of(domain)
 	if !ok {
 		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where,
 			np.GetDomain())})
@@ -415,8 +447,9 @@ func labelOf(np *onnxpb.NodeProto) string {
 
 // unsupported records that np cannot be had, and gives its outputs no value.
 func (im *importer) unsupported(np *onnxpb.NodeProto, why string) {
+	opset, _ := im.opsets.of(domainOf(np.GetDomain()))
 	im.missing = append(im.missing, Missing{
-		Node: np.GetName(), Op: np.GetOpType(), Domain: np.GetDomain(), Opset: im.opsets[domainOf(np.GetDomain())], Why: why,
+		Node: np.GetName(), Op: np.GetOpType(), Domain: np.GetDomain(), Opset: opset, Why: why,
 	})
 }
 

@@ -128,12 +128,12 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	}
 	im := newImporter(m, em.set)
 	for _, o := range m.Proto.GetOpsetImport() {
-		im.opsets[domainOf(o.GetDomain())] = int(o.GetVersion())
+		im.opsets.model[domainOf(o.GetDomain())] = int(o.GetVersion())
 	}
-	if len(im.opsets) == 0 {
-		im.opsets[""] = 1 // IR versions before 3 had no operator sets
+	if len(im.opsets.model) == 0 {
+		im.opsets.model[""] = 1 // IR versions before 3 had no operator sets
 	}
-	if v := im.opsets[""]; v > onnx.LatestOpset {
+	if v := im.opsets.model[""]; v > onnx.LatestOpset {
 		return nil, fmt.Errorf("engine: %w", &onnx.UnsupportedError{Feature: fmt.Sprintf("operator set %d; the newest known is %d: "+
 			"export the model with an older one", v, onnx.LatestOpset)})
 	}

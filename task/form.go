@@ -230,6 +230,7 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 	for _, f := range forms {
 		names = append(names, f.head.Logits)
 	}
+	ins, sizes := m.Inputs(), symbolSizes(m, in)
 	shapes, _ := m.Shapes(in, names...) // what cannot be inferred is open
 	for i := range forms {
 		f := &forms[i]
@@ -241,12 +242,12 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 			f.shape = shapes[i]
 		}
 		if f.shape == nil && f.head.Activation == "" {
-			f.shape = written(m, in, f.io)
+			f.shape = written(sizes, f.io)
 		}
 		f.mixed = f.mixed || f.shape != nil && (len(f.shape) == 0 || f.shape[0] != n)
 		if len(in) > 0 {
 			f.in = in[0]
-			f.ids = isIDs(m.Inputs()[0].DType)
+			f.ids = isIDs(ins[0].DType)
 		}
 		f.unit = f.probabilities() // nothing was seen of them
 	}
@@ -262,7 +263,7 @@ func heads(m *engine.Model, output string) ([]form, engine.Query, error) {
 			return nil, q, err
 		}
 	}
-	rows := tables(m)
+	rows, batches, fetched := tables(m), batchSymbols(m), map[string]bool{}
 	for _, io := range m.Outputs() {
 		if output != "" && io.Name != output {
 			continue
@@ -271,14 +272,14 @@ func heads(m *engine.Model, output string) ([]form, engine.Query, error) {
 		if err != nil {
 			return nil, q, err
 		}
-		f := form{head: h, io: io, rows: rows, mixed: paired(m, io)}
+		f := form{head: h, io: io, rows: rows, mixed: paired(batches, io)}
 		if f.lo, f.hi, err = m.Range(h.Logits); err != nil {
 			return nil, q, err
 		}
 		forms = append(forms, f)
 		for _, n := range []string{h.Output, h.Logits} {
-			if !slices.Contains(q.Fetch, n) {
-				q.Fetch = append(q.Fetch, n)
+			if !fetched[n] {
+				q.Fetch, fetched[n] = append(q.Fetch, n), true
 			}
 		}
 	}
