@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
@@ -73,11 +74,13 @@ func (f form) String() string {
 	}
 	s := fmt.Sprintf("%s %v%v", f.io.Name, f.dtype, f.shape)
 	if len(f.shape) > 0 && f.shape[0] == f.n && !f.mixed {
-		s = fmt.Sprintf("%s %v[N", f.io.Name, f.dtype)
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s %v[N", f.io.Name, f.dtype)
 		for _, d := range f.shape[1:] {
-			s += fmt.Sprintf(",%d", d)
+			fmt.Fprintf(&b, ",%d", d)
 		}
-		s += "]"
+		b.WriteString("]")
+		s = b.String()
 	}
 	return s
 }

@@ -202,13 +202,16 @@ func (g *Graph) Rename(v Value, name string) {
 	g.byName[in.Name] = v
 }
 
-// Uses maps each value to the nodes that read it, in graph order, each node once.
-func (g *Graph) Uses() map[Value][]*Node {
-	uses := map[Value][]*Node{}
+// OnlyReaders is, by value, the node that reads it where exactly one does, else nil.
+func (g *Graph) OnlyReaders() []*Node {
+	only, read := make([]*Node, len(g.info)), make([]bool, len(g.info))
 	for v, n := range g.reads() {
-		uses[v] = append(uses[v], n)
+		if only[v] = n; read[v] {
+			only[v] = nil
+		}
+		read[v] = true
 	}
-	return uses
+	return only
 }
 
 // reads yields each value that a node reads with the node, in graph order, each pair once.

@@ -2,7 +2,6 @@ package ops
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -127,7 +126,7 @@ func ifGrad(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need 
 		c.G.Outputs = nil
 		for k, v := range values {
 			d := found[i][k]
-			if !slices.Contains(given, v) {
+			if found[0][k] == 0 && found[1][k] == 0 {
 				continue
 			}
 			if d == 0 {
@@ -145,8 +144,9 @@ func ifGrad(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need 
 		return nil, b.Err()
 	}
 	m.Prune()
+	at := firsts(n, need)
 	for k, v := range given {
-		credit(n, need, dx, v, m.Out[k])
+		dx[at[v]] = m.Out[k]
 	}
 	return dx, nil
 }

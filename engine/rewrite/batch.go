@@ -262,8 +262,7 @@ type place struct{ axis, outer int }
 func (f *freer) places(in graph.Value, s tensor.Shape) []place {
 	before := f.before(in)
 	var exact, begin, inside []place
-	for p := range s {
-		pre := s[:p].Len()
+	for p, pre := 0, 1; p < len(s); p, pre = p+1, pre*s[p] {
 		if pre == 0 || before%pre != 0 {
 			continue
 		}

@@ -53,26 +53,22 @@ type fuser struct {
 	g      *graph.Graph
 	places []*graph.Node // nil where a node was dropped
 	at     map[*graph.Node]int
-	pinned map[graph.Value]bool        // kept, so that nothing may be fused across it
-	only   map[graph.Value]*graph.Node // the one reader of a value that exactly one node reads and that is not pinned
+	pinned map[graph.Value]bool // kept, so that nothing may be fused across it
+	only   []*graph.Node        // by value, the one node that reads it where exactly one does and it is not pinned
 }
 
 func newFuser(g *graph.Graph, keep []graph.Value) *fuser {
-	f := &fuser{g: g, places: slices.Clone(g.Nodes), at: make(map[*graph.Node]int, len(g.Nodes)), pinned: map[graph.Value]bool{},
-		only: map[graph.Value]*graph.Node{}}
+	f := &fuser{g: g, places: slices.Clone(g.Nodes), at: make(map[*graph.Node]int, len(g.Nodes)), pinned: map[graph.Value]bool{}}
 	for i, n := range f.places {
 		f.at[n] = i
 	}
 	for _, v := range keep {
 		f.pinned[v] = true
 	}
-	shown := make(map[graph.Value]bool, len(g.Outputs))
-	for _, v := range g.Outputs {
-		shown[v] = true
-	}
-	for v, ns := range g.Uses() {
-		if len(ns) == 1 && !f.pinned[v] && !shown[v] {
-			f.only[v] = ns[0]
+	f.only = g.OnlyReaders()
+	for _, list := range [][]graph.Value{keep, g.Outputs} {
+		for _, v := range list {
+			f.only[v] = nil
 		}
 	}
 	return f
