@@ -158,6 +158,7 @@ func (m *Model) proveBatch() bool {
 type prover struct {
 	m     *Model
 	s     *Session
+	read  *readers
 	names []string // that are compared: the outputs, and the logits behind them
 }
 
@@ -182,12 +183,13 @@ func (m *Model) prover() (*prover, error) {
 			in.Data.F32()[i] += float32(0.1 * r.NormFloat64())
 		}
 	}
-	p := &prover{m: c}
+	p := &prover{m: c, read: newReaders()}
+	named := map[string]bool{}
 	for i, o := range m.outputs {
-		p.names = append(p.names, o.Name)
-		if a, ok := finalActivation(m.g, m.g.Outputs[i]); ok {
-			if name := m.g.Info(a.z).Name; !slices.Contains(p.names, name) {
-				p.names = append(p.names, name)
+		p.names, named[o.Name] = append(p.names, o.Name), true
+		if a, ok := p.read.finalActivation(c.g, c.g.Outputs[i]); ok {
+			if name := c.g.Info(a.z).Name; !named[name] {
+				p.names, named[name] = append(p.names, name), true
 			}
 		}
 	}
@@ -357,9 +359,9 @@ func (p *prover) examples(style, n int) map[string]*tensor.Tensor {
 
 // indices is how many rows the smallest table has that is read by v, an input of integers; 0 when none is.
 func (p *prover) indices(v graph.Value) int {
-	shapes, _, _ := exec.Shapes(p.m.g, p.m.declared())
+	shapes := p.m.inferred()
 	bound := 0
-	for _, u := range (readers{}).ends(p.m.g, v) {
+	for _, u := range p.read.ends(p.m.g, v) {
 		if u.n == nil || u.g != p.m.g || u.in != 1 || !is(u.n, ops.Gather) || shapes[u.n.In[0]] == nil {
 			continue
 		}

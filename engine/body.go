@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
@@ -17,6 +16,7 @@ type frame struct {
 	outer    *frame
 	captured []graph.Value               // values of outer.g for which g has inputs, in their order
 	inner    map[graph.Value]graph.Value // what stands in g for a value of outer.g
+	count    *int                        // of values that were captured, by all frames
 }
 
 // capture is what stands in f for v, a value of the graph around it: a constant of its own, or an input.
@@ -32,6 +32,7 @@ func (f *frame) capture(v graph.Value) graph.Value {
 	} else {
 		in = f.g.AddInput(info.Name, info.DType, nil)
 		f.captured = append(f.captured, v)
+		*f.count++
 	}
 	if f.inner == nil {
 		f.inner = map[graph.Value]graph.Value{}
@@ -94,24 +95,59 @@ func (s *scope) lookup(name string) (graph.Value, bool) {
 	return v, true
 }
 
-// maxDepth bounds the nesting of functions and bodies.
-const maxDepth = 64
+// maxDepth bounds the nesting of bodies, maxCalls that of functions.
+const (
+	maxDepth = 64
+	maxCalls = 1 << 12
+)
 
 // maxExpanded is the number of nodes that functions may expand to, beside a multiple of what the file has.
-const maxExpanded = 1 << 16
+const maxExpanded = 1 << 18
 
-// reads is the set of names that a node reads, those of its bodies included.
-func reads(n *onnxpb.NodeProto) map[string]bool {
+// maxCaptured is how many values bodies may take from the graphs around them in all; one of a graph further out counts for each in between.
+const maxCaptured = 1 << 20
+
+// opsets are the versions of operator sets that nodes are written for, by domain.
+type opsets struct{ own, model map[string]int }
+
+// of is the version for a domain, with ok false when there is none.
+func (o opsets) of(domain string) (version int, ok bool) {
+	if version, ok = o.own[domain]; !ok {
+		version, ok = o.model[domain]
+	}
+	return version, ok
+}
+
+// opsetsOf are those of the nodes of f: what it imports, else what the model does.
+func (im *importer) opsetsOf(f *onnxpb.FunctionProto) opsets {
+	own, known := im.imports[f]
+	if !known {
+		own = make(map[string]int, len(f.GetOpsetImport()))
+		for _, o := range f.GetOpsetImport() {
+			own[domainOf(o.GetDomain())] = int(o.GetVersion())
+		}
+		im.imports[f] = own
+	}
+	return opsets{own, im.opsets.model}
+}
+
+// reads is the set of names that a node reads, those of its bodies included. Bodies that are nested too deep are for body to refuse.
+func (im *importer) reads(n *onnxpb.NodeProto, depth int) map[string]bool {
+	if r, known := im.read[n]; known {
+		return r
+	}
 	r := map[string]bool{}
 	for _, in := range n.GetInput() {
 		if in != "" {
 			r[in] = true
 		}
 	}
+	bodies := false
 	for _, a := range n.GetAttribute() {
-		if a.GetG() == nil {
+		if a.GetG() == nil || depth > maxDepth || im.named > maxCaptured {
 			continue
 		}
+		bodies = true
 		own := map[string]bool{}
 		for _, vi := range a.GetG().GetInput() {
 			own[vi.GetName()] = true
@@ -128,7 +164,7 @@ func reads(n *onnxpb.NodeProto) map[string]bool {
 			}
 		}
 		for _, bn := range a.GetG().GetNode() {
-			for name := range reads(bn) {
+			for name := range im.reads(bn, depth+1) {
 				if !own[name] {
 					r[name] = true
 				}
@@ -140,6 +176,10 @@ func reads(n *onnxpb.NodeProto) map[string]bool {
 			}
 		}
 	}
+	if bodies {
+		im.read[n] = r
+		im.named += len(r)
+	}
 	return r
 }
 
@@ -150,7 +190,7 @@ func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto, types 
 	}
 	defer func() { im.depth-- }()
 	g := graph.New(p.GetName())
-	s := newScope(im, &frame{g: g, outer: outer.f}, outer)
+	s := newScope(im, &frame{g: g, outer: outer.f, count: outer.f.count}, outer)
 	formals := len(p.GetInput())
 	for i, vi := range p.GetInput() {
 		io, err := ioOf(vi)
@@ -200,17 +240,21 @@ func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto, types 
 // function puts the nodes of f in the place of np.
 func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionProto, in []graph.Value) error {
 	where := label(np, np.GetOpType())
-	if im.depth++; im.depth > maxDepth {
+	if im.calls++; im.calls > maxCalls {
 		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: functions call each other more than %d deep", where,
-			maxDepth)})
+			maxCalls)})
 	}
-	defer func() { im.depth-- }()
+	defer func() { im.calls-- }()
 	given := map[string]*onnxpb.AttributeProto{}
 	for _, a := range f.GetAttributeProto() {
 		given[a.GetName()] = a
 	}
 	for _, a := range np.GetAttribute() {
 		given[a.GetName()] = a
+	}
+	fed := make(map[graph.Value]bool, len(in))
+	for _, v := range in {
+		fed[v] = true
 	}
 	inner := &scope{f: s.f, g: s.g, b: s.b, names: map[string]graph.Value{}, im: im}
 	for i, name := range f.GetInput() {
@@ -219,19 +263,20 @@ func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionP
 		}
 	}
 	saved := im.opsets
-	im.opsets = maps.Clone(saved)
-	for _, o := range f.GetOpsetImport() {
-		im.opsets[domainOf(o.GetDomain())] = int(o.GetVersion())
-	}
+	im.opsets = im.opsetsOf(f)
 	outside := im.prefix
 	im.prefix += onnx.Brief(labelOf(np)) + "/"
 	defer func() { im.opsets, im.prefix = saved, outside }()
+	inputs := make(map[string]bool, len(f.GetInput()))
+	for _, x := range f.GetInput() {
+		inputs[x] = true
+	}
 	nodes := make([]*onnxpb.NodeProto, len(f.GetNode()))
 	for i, bn := range f.GetNode() {
 		// An input of the function that was not given reads as absent.
 		absent := func(x string) bool {
 			_, ok := inner.names[x]
-			return !ok && slices.Contains(f.GetInput(), x)
+			return !ok && inputs[x]
 		}
 		if nodes[i] = bn; onnx.RefersToCall(bn) || slices.ContainsFunc(bn.GetInput(), absent) {
 			if err := im.spend(copied(bn)); err != nil {
@@ -267,7 +312,7 @@ func (im *importer) function(s *scope, np *onnxpb.NodeProto, f *onnxpb.FunctionP
 			return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: function output %q is produced by no node", where,
 				f.GetOutput()[i])})
 		}
-		if s.g.Info(v).Def != nil && !slices.Contains(in, v) {
+		if s.g.Info(v).Def != nil && !fed[v] {
 			s.g.Rename(v, outside+o)
 		}
 		s.names[o] = v

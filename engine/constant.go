@@ -12,9 +12,6 @@ import (
 
 // constantNode names the content of a Constant node in s.
 func (im *importer) constantNode(s *scope, np *onnxpb.NodeProto, where string) error {
-	if len(np.GetOutput()) != 1 {
-		return &onnx.FormatError{Msg: fmt.Sprintf("has %d outputs, want 1", len(np.GetOutput()))}
-	}
 	out := np.GetOutput()[0]
 	if err := im.spend(len(im.prefix) + len(out)); err != nil {
 		return err

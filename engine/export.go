@@ -51,7 +51,7 @@ func toModel(g *graph.Graph, fetch []graph.Value, names []string) (*onnx.Model, 
 	}
 	e := &encoder{
 		g: g, p: &onnxpb.GraphProto{Name: &g.Name},
-		name: map[graph.Value]string{}, written: map[graph.Value]bool{}, taken: map[string]bool{},
+		name: map[graph.Value]string{}, written: map[graph.Value]bool{}, taken: map[string]bool{}, number: map[string]int{},
 	}
 	for _, n := range slices.Concat(names, g.Names()) {
 		e.taken[n] = true
@@ -145,6 +145,7 @@ type encoder struct {
 	name    map[graph.Value]string
 	written map[graph.Value]bool // constants and parameters that are initializers already
 	taken   map[string]bool      // names of the whole model
+	number  map[string]int       // that a name which was taken got last
 	inside  bool                 // a body, whose names must differ from those around it
 }
 
@@ -163,8 +164,8 @@ func (e *encoder) nameOf(v graph.Value) string {
 // free is name, or one like it, that the model does not have yet.
 func (e *encoder) free(name string) string {
 	n := name
-	for i := 1; e.taken[n]; i++ {
-		n = fmt.Sprintf("%s#%d", name, i)
+	for i := e.number[name] + 1; e.taken[n]; i++ {
+		n, e.number[name] = fmt.Sprintf("%s#%d", name, i), i
 	}
 	e.taken[n] = true
 	return n
@@ -187,8 +188,9 @@ func (e *encoder) use(v graph.Value) string {
 func (e *encoder) body(n *graph.Node, k int) (*onnxpb.AttributeProto, error) {
 	b := n.Bodies[k]
 	c := &encoder{
-		g: b.G, name: map[graph.Value]string{}, written: map[graph.Value]bool{}, taken: e.taken, inside: true,
-		p: &onnxpb.GraphProto{Name: new(fmt.Sprintf("%s#%d %s", n.Op.Name, n.ID, b.Attr))},
+		g: b.G, name: map[graph.Value]string{}, written: map[graph.Value]bool{}, taken: e.taken, number: e.number,
+		inside: true,
+		p:      &onnxpb.GraphProto{Name: new(fmt.Sprintf("%s#%d %s", n.Op.Name, n.ID, b.Attr))},
 	}
 	given := map[graph.Value]bool{} // names that are not for an output to have
 	for i, v := range b.G.Inputs {

@@ -14,8 +14,12 @@ import (
 func (s *Session) settle(g *graph.Graph, w wrt, fetch []graph.Value, except func(graph.Value) bool) error {
 	by := append(slices.Clone(w.grad), w.example...)
 	keep := append(slices.Clone(by), fetch...)
+	stays := make(map[graph.Value]bool, len(by))
+	for _, v := range by {
+		stays[v] = true
+	}
 	g.Outputs = nil
-	rewrite.Freeze(g, func(v graph.Value) bool { return except(v) || slices.Contains(by, v) })
+	rewrite.Freeze(g, func(v graph.Value) bool { return except(v) || stays[v] })
 	if err := rewrite.Fold(g, by...); err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}

@@ -19,12 +19,15 @@ import (
 type importer struct {
 	m        *onnx.Model
 	set      *graph.Set
-	opsets   map[string]int // by domain, of the model or of the function being expanded
-	depth    int            // of functions and bodies
-	left     int            // nodes that may still be added
-	bytes    int64          // of names and attributes that may still be copied
-	distinct int64          // bytes of different contents that may still be met
-	prefix   string         // of names inside the function being expanded: the calls on the way to it
+	opsets   opsets // of the model or of the function being expanded
+	depth    int    // of bodies
+	calls    int    // of functions, on the way to the one being expanded
+	taken    int    // values that bodies captured
+	named    int    // names in read
+	left     int    // nodes that may still be added
+	bytes    int64  // of names and attributes that may still be copied
+	distinct int64  // bytes of different contents that may still be met
+	prefix   string // of names inside the function being expanded: the calls on the way to it
 	missing  []Missing
 
 	main     *frame
@@ -36,6 +39,10 @@ type importer struct {
 	captured map[*graph.Body][]graph.Value // what bodies capture of the graph around them, until their node has it
 	stored   map[any]*tensor.Tensor        // contents as the engine has them, by onnx.Model.ContentID
 	failed   error                         // of a sparse tensor that was looked up
+
+	imports map[*onnxpb.FunctionProto]map[string]int // see opsetsOf
+	read    map[*onnxpb.NodeProto]map[string]bool    // see reads
+	specs   map[operator]found
 }
 
 // origin says where the content of a parameter came from.
@@ -46,8 +53,9 @@ type origin struct {
 
 func newImporter(m *onnx.Model, set *graph.Set) *importer {
 	im := &importer{
-		m: m, set: set, opsets: map[string]int{}, known: map[any]*onnx.Weight{}, values: map[*onnx.Weight]graph.Value{},
+		m: m, set: set, opsets: opsets{model: map[string]int{}}, known: map[any]*onnx.Weight{}, values: map[*onnx.Weight]graph.Value{},
 		origin: map[graph.Value]origin{}, own: map[*graph.Node]bool{}, stored: map[any]*tensor.Tensor{},
+		imports: map[*onnxpb.FunctionProto]map[string]int{}, read: map[*onnxpb.NodeProto]map[string]bool{}, specs: map[operator]found{},
 	}
 	for _, w := range m.Weights() {
 		if w.Attr != nil {
@@ -64,7 +72,7 @@ func half(d tensor.DType) bool { return d == tensor.Float16 || d == tensor.BFloa
 // graph imports the main graph.
 func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error) {
 	g := graph.New(p.GetName())
-	im.main = &frame{g: g}
+	im.main = &frame{g: g, count: &im.taken}
 	s := newScope(im, im.main, nil)
 	if err := im.initializers(s, p); err != nil {
 		return nil, nil, nil, err
@@ -243,7 +251,7 @@ func (im *importer) leaveOut(name string, d tensor.DType, shape tensor.Shape, wh
 
 // nodes adds the nodes of a graph or function in an order in which each name is defined before it is used.
 func (im *importer) nodes(s *scope, nodes []*onnxpb.NodeProto) error {
-	order, err := sorted(s, nodes)
+	order, err := im.sorted(nodes)
 	if err != nil {
 		return err
 	}
@@ -259,7 +267,7 @@ func (im *importer) nodes(s *scope, nodes []*onnxpb.NodeProto) error {
 }
 
 // sorted orders nodes so that definitions come first, keeping the file's order where that is one.
-func sorted(s *scope, nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
+func (im *importer) sorted(nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	maker := map[string]int{}
 	for i, n := range nodes {
 		for _, o := range n.GetOutput() {
@@ -275,7 +283,7 @@ func sorted(s *scope, nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	pending, readers := make([]int, len(nodes)), make([][]int, len(nodes))
 	good := true
 	for i, n := range nodes {
-		for name := range reads(n) {
+		for name := range im.reads(n, 1) {
 			m, ok := maker[name]
 			if !ok || m == i && !slices.Contains(n.GetInput(), name) {
 				continue
@@ -325,21 +333,43 @@ func domainOf(d string) string {
 	return d
 }
 
+// operator is an operator as a node names it.
+type operator struct {
+	domain, name string
+	opset        int
+}
+
+// found is the operator that a name means, or why there is none.
+type found struct {
+	spec *graph.Spec
+	why  string
+}
+
 // spec is the operator in the version that the file imports, or why there is none.
 func (im *importer) spec(domain, name string) (*graph.Spec, string) {
-	opset := im.opsets[domain]
-	spec, known := im.set.Find(domain, name, opset)
+	opset, _ := im.opsets.of(domain)
+	key := operator{domain, name, opset}
+	f, known := im.specs[key]
+	if !known {
+		f = im.find(key)
+		im.specs[key] = f
+	}
+	return f.spec, f.why
+}
+
+func (im *importer) find(o operator) found {
+	spec, known := im.set.Find(o.domain, o.name, o.opset)
 	switch {
 	case spec != nil:
-		return spec, ""
+		return found{spec: spec}
 	case known:
-		return nil, fmt.Sprintf("operator is not supported in the version of opset %d", opset)
+		return found{why: fmt.Sprintf("operator is not supported in the version of opset %d", o.opset)}
 	}
 	why := "operator is not supported"
-	if near := registry.Suggest(name, im.set.Names(domain)); len(near) > 0 && graph.SinceAt(domain, name, opset) == 0 {
+	if near := registry.Suggest(o.name, im.set.Names(o.domain)); len(near) > 0 && graph.SinceAt(o.domain, o.name, o.opset) == 0 {
 		why += fmt.Sprintf(" (did you mean %s?)", near[0])
 	}
-	return nil, why
+	return found{why: why}
 }
 
 // node adds one node, or what the function of that name is made of.
@@ -370,10 +400,9 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 			return fmt.Errorf("engine: %w",
 				&onnx.FormatError{Msg: fmt.Sprintf("%s: input %d %q is produced by no node and is no input or initializer", where, i, x)})
 		}
-		in[i] = v
-	}
-	for len(in) > 0 && in[len(in)-1] == 0 {
-		in = in[:len(in)-1]
+		if in[i] = v; max(im.taken, im.named) > maxCaptured {
+			return im.malformed(where, fmt.Sprintf("graphs in attributes take more than %d values from the graphs around them", maxCaptured))
+		}
 	}
 	if f := im.m.Function(np); f != nil {
 		return im.function(s, np, f, in)
@@ -382,12 +411,16 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		im.unsupported(np, "the domain is private to this program and not for files")
 		return nil
 	}
-	opset, ok := im.opsets[domain]
+	opset, ok := im.opsets.of(domain)
 	if !ok {
 		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: fmt.Sprintf("%s: the model imports no operator set of domain %q", where,
 			np.GetDomain())})
 	}
+	var err error
 	spec, why := im.spec(domain, name)
+	if spec != nil {
+		in = in[:len(present(np.GetInput(), spec.In))]
+	}
 	var formals []tensor.DType // of bodies
 	if spec != nil && spec.FormalTypes != nil {
 		var types []tensor.DType
@@ -396,7 +429,17 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		}
 		formals = spec.FormalTypes(types)
 	}
-	if domain == "" && name == "Constant" {
+	isConstant := domain == "" && name == "Constant"
+	switch {
+	case isConstant:
+		err = constantArity(np)
+	case spec != nil:
+		err = arityOf(spec, np)
+	}
+	if err != nil {
+		return im.malformed(where, err.Error())
+	}
+	if isConstant {
 		if err := im.constantNode(s, np, where); err != nil {
 			return fmt.Errorf("engine: %s: %w", where, err)
 		}
@@ -412,15 +455,9 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	}
 	a, err := spec.DecodeAttrs(attrs)
 	if err != nil {
-		return fmt.Errorf("engine: %w", &onnx.FormatError{Msg: where + ": " + err.Error()})
+		return im.malformed(where, err.Error())
 	}
-	want := make([]bool, len(np.GetOutput()))
-	for i, o := range np.GetOutput() {
-		want[i] = o != ""
-	}
-	for len(want) > 0 && !want[len(want)-1] {
-		want = want[:len(want)-1]
-	}
+	want := present(np.GetOutput(), spec.Out)
 	n := s.b.AddNode(im.prefix+labelOf(np), spec, a, in, want, bodies...)
 	if n == nil {
 		err := s.b.Err()
@@ -463,8 +500,9 @@ func labelOf(np *onnxpb.NodeProto) string {
 
 // unsupported records that np cannot be had, and gives its outputs no value.
 func (im *importer) unsupported(np *onnxpb.NodeProto, why string) {
+	opset, _ := im.opsets.of(domainOf(np.GetDomain()))
 	im.missing = append(im.missing, Missing{
-		Node: np.GetName(), Op: np.GetOpType(), Domain: np.GetDomain(), Opset: im.opsets[domainOf(np.GetDomain())], Why: why,
+		Node: np.GetName(), Op: np.GetOpType(), Domain: np.GetDomain(), Opset: opset, Why: why,
 	})
 }
 

@@ -42,9 +42,6 @@ func (m *Model) Sizes(batch int) []tensor.Shape {
 	return m.inferable(batch, batch != m.batch.fixed && m.Batch() == 0)
 }
 
-// declared is the sizes of Sizes for the batch that the file declares, or for one example.
-func (m *Model) declared() []tensor.Shape { return m.inferable(max(1, m.batch.fixed), false) }
-
 // inferable is sizes for the first usual extents for which shapes can be inferred.
 func (m *Model) inferable(batch int, free bool) []tensor.Shape {
 	first := m.sizes(batch, usual[0], free)
@@ -171,11 +168,8 @@ func (m *Model) Weights() *Inspection {
 
 // symbols returns the function that gives the shape of a value with symbols for what follows the inputs' free axes.
 func (m *Model) symbols(inputs, shapes []tensor.Shape) func(graph.Value) []graph.Dim {
-	type free struct {
-		a, b int
-		name string
-	}
-	var frees []free
+	type extents struct{ a, b int }
+	names := map[extents]string{} // of axes of inputs, the first with these extents
 	second := m.sizes(inputBatch(inputs)+1, extent{1024 + 16, 1024 + 64}, false)
 	for i, in := range m.inputs {
 		for k, d := range in.Dims {
@@ -183,7 +177,9 @@ func (m *Model) symbols(inputs, shapes []tensor.Shape) func(graph.Value) []graph
 			case d.Size >= 0:
 				second[i][k] = inputs[i][k]
 			case d.Symbol != "":
-				frees = append(frees, free{inputs[i][k], second[i][k], d.Symbol})
+				if e := (extents{inputs[i][k], second[i][k]}); names[e] == "" {
+					names[e] = d.Symbol
+				}
 			}
 		}
 	}
@@ -200,11 +196,8 @@ func (m *Model) symbols(inputs, shapes []tensor.Shape) func(graph.Value) []graph
 				continue
 			}
 			out[k] = graph.Dim{Size: -1, Symbol: "?"}
-			for _, f := range frees {
-				if f.a == a && f.b == other[v][k] {
-					out[k].Symbol = f.name
-					break
-				}
+			if name := names[extents{a, other[v][k]}]; name != "" {
+				out[k].Symbol = name
 			}
 		}
 		return out

@@ -20,16 +20,52 @@ import (
 type judge struct {
 	m      *Model
 	g      *graph.Graph
-	read   readers
+	read   *readers
 	ops    map[string]bool // operators' names in lower case
 	names  map[string]bool // of all parameters
 	nodes  map[graph.Value]bool
 	writer bool                    // the file keeps its weights in Constant nodes
 	sines  map[*tensor.Tensor]bool // what is known of them: names may share a tensor
+
+	// What was found out of a node or value, which many weights can ask for.
+	small     map[*graph.Node]bool // see quantises
+	last      map[*graph.Node]bool // see finishes
+	prepared  map[graph.Value]bool // see raw
+	before    map[place]bool       // see layerBehind
+	attention map[scoring]bool     // see reachesSoftmax
+	numbers   map[question]bool    // of tensors
+}
+
+// question is one of the numbers of t: whether they are all x, or, where x is NaN, above zero.
+type question struct {
+	t *tensor.Tensor
+	x uint64 // bits of the float64
+}
+
+// all is the function all, remembered.
+func (j *judge) all(t *tensor.Tensor, x float64) bool {
+	return j.ask(question{t, math.Float64bits(x)}, func() bool { return all(t, x) })
+}
+
+func (j *judge) ask(q question, find func() bool) bool {
+	yes, known := j.numbers[q]
+	if !known {
+		yes = find()
+		j.numbers[q] = yes
+	}
+	return yes
+}
+
+// scoring is a question of reachesSoftmax.
+type scoring struct {
+	place
+	steps int
 }
 
 func newJudge(m *Model, im *importer, shared map[graph.Value]graph.Value) *judge {
-	j := &judge{m: m, g: m.g, read: readers{}, ops: lowerOps(m.set), names: map[string]bool{}, nodes: map[graph.Value]bool{}}
+	j := &judge{m: m, g: m.g, read: newReaders(), ops: lowerOps(m.set), names: map[string]bool{}, nodes: map[graph.Value]bool{},
+		small: map[*graph.Node]bool{}, last: map[*graph.Node]bool{}, prepared: map[graph.Value]bool{}, before: map[place]bool{},
+		attention: map[scoring]bool{}, numbers: map[question]bool{}}
 	inInit, inNode := false, false
 	for v, in := range m.g.Values {
 		if in.Data != nil {
@@ -114,12 +150,16 @@ func (j *judge) verdict(p *Param) (state, able bool, why string) {
 
 // quantises reports whether the node of u reads or writes quantised numbers: u is their scale, or is quantised.
 func (j *judge) quantises(u use) bool {
-	for _, v := range append(slices.Clone(u.n.In[:u.n.NumIn]), u.n.Out...) {
-		if v != 0 && smallInt(u.g.Info(v).DType) && u.n.Op.Role == graph.NoRole {
-			return true
-		}
+	if u.n.Op.Role != graph.NoRole {
+		return false
 	}
-	return false
+	small, known := j.small[u.n]
+	if !known {
+		of := func(v graph.Value) bool { return v != 0 && smallInt(u.g.Info(v).DType) }
+		small = slices.ContainsFunc(u.n.In[:u.n.NumIn], of) || slices.ContainsFunc(u.n.Out, of)
+		j.small[u.n] = small
+	}
+	return small
 }
 
 // several is why a tensor of several numbers that is read by seen is not learned, "" when it is.
@@ -137,7 +177,7 @@ func (j *judge) several(p *Param, seen []use) string {
 		if j.prepares(u, t) {
 			return fmt.Sprintf("%s only shifts or scales the raw input by it", u.n.Label())
 		}
-		if channels(t) && j.finishes(u.g, u.n, map[*graph.Node]bool{}) {
+		if channels(t) && j.finishes(u.g, u.n) {
 			return fmt.Sprintf("%s only shifts or scales the picture that is the output by it", u.n.Label())
 		}
 	}
@@ -194,17 +234,17 @@ func (j *judge) isBias(u use, t *tensor.Tensor) bool {
 	if !is(u.n, ops.Add) || u.other() == 0 || axes(t) > 1 || t.Rank() == 0 {
 		return false
 	}
-	x := source(u.g, u.other())
+	x := j.read.source(u.g, u.other())
 	n := u.g.Info(x).Def
 	if n == nil || n.Op.Role != graph.Linear || n.NumIn > 2 && n.In[2] != 0 {
 		return false
 	}
 	for _, in := range n.In[:min(2, n.NumIn)] {
-		w := u.g.Info(source(u.g, in))
+		w := u.g.Info(j.read.source(u.g, in))
 		if w.Data == nil {
 			continue
 		}
-		s := constShape(u.g, in)
+		s := j.read.constShape(u.g, in)
 		if len(s) >= 2 && s[ops.OutAxis(n, len(s))] == t.Len() {
 			return true
 		}
@@ -215,14 +255,14 @@ func (j *judge) isBias(u use, t *tensor.Tensor) bool {
 // standIn reports whether the weight at u stands in for one that a normalisation does not have: a GroupNorm that was written out is an
 // InstanceNormalization of groups with scales of one and shifts of zero, and then a product with a scale for each channel.
 func (j *judge) standIn(u use, t *tensor.Tensor) bool {
-	if u.n.Op.Role != graph.Normalisation || u.in == 0 || len(u.n.Out) == 0 || !all(t, 0) && !all(t, 1) {
+	if u.n.Op.Role != graph.Normalisation || u.in == 0 || len(u.n.Out) == 0 || !j.all(t, 0) && !j.all(t, 1) {
 		return false
 	}
 	for _, r := range j.read.ends(u.g, u.n.Out[0]) {
 		if r.n == nil || !is(r.n, ops.Mul) || r.other() == 0 {
 			return false
 		}
-		s := u.g.Info(source(u.g, r.other()))
+		s := u.g.Info(j.read.source(u.g, r.other()))
 		if s.Kind != graph.Parameter && s.Kind != graph.Input || s.Data != nil && s.Data.Len() <= t.Len() {
 			return false
 		}
@@ -249,7 +289,7 @@ func (j *judge) prepares(u use, t *tensor.Tensor) bool {
 		})
 	}
 	if is(u.n, ops.Div) && u.in == 1 && j.positive(u.g, u.n.In[1]) {
-		before := u.g.Info(source(u.g, u.other())).Def
+		before := u.g.Info(j.read.source(u.g, u.other())).Def
 		return before != nil && is(before, ops.Sub)
 	}
 	return false
@@ -260,8 +300,10 @@ func (j *judge) positive(g *graph.Graph, v graph.Value) bool {
 	if v == 0 {
 		return false
 	}
-	in := g.Info(source(g, v))
-	return in.Data != nil && !slices.ContainsFunc(in.Data.Float64s(), func(x float64) bool { return !(x > 0) })
+	in := g.Info(j.read.source(g, v))
+	return in.Data != nil && j.ask(question{in.Data, math.Float64bits(math.NaN())}, func() bool {
+		return !slices.ContainsFunc(in.Data.Float64s(), func(x float64) bool { return !(x > 0) })
+	})
 }
 
 // channels reports whether t looks like the means or deviations of the three channels of a picture [N,3,H,W]: numbers of one sign that are
@@ -278,25 +320,33 @@ func channels(t *tensor.Tensor) bool {
 	return lo > 0 && hi <= 1.35*lo
 }
 
-// finishes reports whether only shifts, scales and views lie between n and the outputs. met has the nodes that were looked at.
-func (j *judge) finishes(g *graph.Graph, n *graph.Node, met map[*graph.Node]bool) bool {
-	if met[n] {
-		return true
+// finishes reports whether only shifts, scales and views lie between n and the outputs.
+func (j *judge) finishes(g *graph.Graph, n *graph.Node) bool {
+	last, known := j.last[n]
+	if !known {
+		last = n.Op.Role == graph.Arithmetic && g == j.g && len(n.Out) > 0 &&
+			!slices.ContainsFunc(j.read.ends(g, n.Out[0]), func(r use) bool { return r.n != nil && !j.finishes(r.g, r.n) })
+		j.last[n] = last
 	}
-	met[n] = true
-	if n.Op.Role != graph.Arithmetic || g != j.g || len(n.Out) == 0 {
-		return false
-	}
-	return !slices.ContainsFunc(j.read.ends(g, n.Out[0]), func(r use) bool { return r.n != nil && !j.finishes(r.g, r.n, met) })
+	return last
 }
 
 // raw reports whether v is an input of the model, or one that was only shifted, scaled and arranged by numbers of the file.
 func (j *judge) raw(g *graph.Graph, v graph.Value) bool {
-	v = source(g, v)
+	v = j.read.source(g, v)
 	if v == 0 || g != j.g {
 		return false
 	}
-	in := g.Info(v)
+	raw, known := j.prepared[v]
+	if !known {
+		raw = j.isRaw(v)
+		j.prepared[v] = raw
+	}
+	return raw
+}
+
+func (j *judge) isRaw(v graph.Value) bool {
+	in := j.g.Info(v)
 	if in.Kind == graph.Input {
 		return true
 	}
@@ -306,8 +356,8 @@ func (j *judge) raw(g *graph.Graph, v graph.Value) bool {
 	fed := false
 	for _, x := range in.Def.In[:in.Def.NumIn] {
 		switch {
-		case g.Info(source(g, x)).Data != nil:
-		case fed || !j.raw(g, x):
+		case j.g.Info(j.read.source(j.g, x)).Data != nil:
+		case fed || !j.raw(j.g, x):
 			return false
 		default:
 			fed = true
@@ -322,7 +372,7 @@ func (j *judge) scores(u use) bool {
 	if u.other() == 0 || len(u.n.Out) == 0 {
 		return false
 	}
-	if n := u.g.Info(source(u.g, u.other())).Def; n != nil && j.computed(u.g, n) {
+	if n := u.g.Info(j.read.source(u.g, u.other())).Def; n != nil && j.computed(u.g, n) {
 		return j.reachesSoftmax(u.g, u.n.Out[0], 4)
 	}
 	return slices.ContainsFunc(j.read.ends(u.g, u.n.Out[0]), func(r use) bool { return r.n != nil && j.computed(r.g, r.n) })
@@ -334,7 +384,7 @@ func (j *judge) computed(g *graph.Graph, n *graph.Node) bool {
 		return false
 	}
 	for _, x := range n.In[:2] {
-		if k := g.Info(source(g, x)); k.Data != nil || k.Kind == graph.Input {
+		if k := g.Info(j.read.source(g, x)); k.Data != nil || k.Kind == graph.Input {
 			return false
 		}
 	}
@@ -343,39 +393,43 @@ func (j *judge) computed(g *graph.Graph, n *graph.Node) bool {
 
 // reachesSoftmax reports whether v goes into a Softmax, past a mask or the like.
 func (j *judge) reachesSoftmax(g *graph.Graph, v graph.Value, steps int) bool {
-	for _, r := range j.read.ends(g, v) {
-		if r.n == nil || len(r.n.Out) == 0 {
-			continue
-		}
-		past := r.n.Op.Role == graph.Arithmetic || is(r.n, ops.Where)
-		if r.n.Op.Role == graph.Probability || past && steps > 0 && j.reachesSoftmax(r.g, r.n.Out[0], steps-1) {
-			return true
-		}
+	q := scoring{place{g, v}, steps}
+	found, known := j.attention[q]
+	if !known {
+		found = slices.ContainsFunc(j.read.ends(g, v), func(r use) bool {
+			if r.n == nil || len(r.n.Out) == 0 {
+				return false
+			}
+			past := r.n.Op.Role == graph.Arithmetic || is(r.n, ops.Where)
+			return r.n.Op.Role == graph.Probability || past && steps > 0 && j.reachesSoftmax(r.g, r.n.Out[0], steps-1)
+		})
+		j.attention[q] = found
 	}
-	return false
+	return found
 }
 
 // layerBehind reports whether a layer lies between u and the outputs.
 func (j *judge) layerBehind(u use) bool {
-	seen := map[graph.Value]bool{}
-	var walk func(g *graph.Graph, v graph.Value) bool
-	walk = func(g *graph.Graph, v graph.Value) bool {
-		if v == 0 || seen[v] {
-			return false
-		}
-		seen[v] = true
-		for _, r := range j.read.direct(g, v) {
+	return u.g != j.g || slices.ContainsFunc(u.n.Out, func(o graph.Value) bool { return j.leadsToLayer(u.g, o) })
+}
+
+// leadsToLayer reports whether a layer lies between v and the outputs.
+func (j *judge) leadsToLayer(g *graph.Graph, v graph.Value) bool {
+	if v == 0 {
+		return false
+	}
+	leads, known := j.before[place{g, v}]
+	if !known {
+		leads = slices.ContainsFunc(j.read.direct(g, v), func(r use) bool {
 			switch r.n.Op.Role {
 			case graph.Linear, graph.Normalisation, graph.Recurrent, graph.Control:
 				return true
 			}
-			if slices.ContainsFunc(r.n.Out, func(o graph.Value) bool { return walk(r.g, o) }) {
-				return true
-			}
-		}
-		return false
+			return slices.ContainsFunc(r.n.Out, func(o graph.Value) bool { return j.leadsToLayer(r.g, o) })
+		})
+		j.before[place{g, v}] = leads
 	}
-	return u.g != j.g || slices.ContainsFunc(u.n.Out, func(o graph.Value) bool { return walk(u.g, o) })
+	return leads
 }
 
 // axes is the number of axes of t that are longer than one.

@@ -3,7 +3,6 @@ package engine
 import (
 	"fmt"
 
-	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -30,13 +29,11 @@ func (m *Model) Head(output string) (Head, error) {
 		return Head{}, fmt.Errorf("engine: the model has no output")
 	}
 	i := 0
+	l := m.look()
+	defer l.mu.Unlock()
 	if output != "" {
-		for i = range m.outputs {
-			if m.outputs[i].Name == output {
-				break
-			}
-		}
-		if m.outputs[i].Name != output {
+		var ok bool
+		if i, ok = l.output[output]; !ok {
 			var names []string
 			for _, o := range m.outputs {
 				names = append(names, o.Name)
@@ -45,7 +42,7 @@ func (m *Model) Head(output string) (Head, error) {
 		}
 	}
 	h := Head{Output: m.outputs[i].Name, Logits: m.outputs[i].Name}
-	a, ok := finalActivation(m.g, m.taken(m.g.Outputs[i]))
+	a, ok := l.read.finalActivation(m.g, l.taken(m, m.g.Outputs[i]))
 	if !ok {
 		// Numbers are compared and differentiated before they are narrowed to half precision.
 		if n := made(m.g, m.g.Outputs[i], ops.Cast); n != nil && half(m.g.Info(m.g.Outputs[i]).DType) {
@@ -54,35 +51,35 @@ func (m *Model) Head(output string) (Head, error) {
 		return h, nil
 	}
 	h.Activation, h.Axis, h.Flat, h.Logits = a.name, a.axis, a.flat, m.g.Info(a.z).Name
-	m.normalise(&h, a.z)
+	l.normalise(m, &h, a.z)
 	return h, nil
 }
 
 // taken is what v was before an axis of extent one was indexed away, as p[:, 0] of p [N,1] does: the same numbers.
-func (m *Model) taken(v graph.Value) graph.Value {
-	at := source(m.g, v)
-	n := made(m.g, at, ops.Gather)
-	if n == nil {
-		return v
+func (l *looks) taken(m *Model, v graph.Value) graph.Value {
+	if was, known := l.before[v]; known {
+		return was
 	}
-	shapes, _, _ := exec.Shapes(m.g, m.declared())
-	if int(at) >= len(shapes) || shapes[at] == nil || shapes[n.In[0]] == nil {
-		return v
+	was := v
+	at := l.read.source(m.g, v)
+	if n := made(m.g, at, ops.Gather); n != nil {
+		if from, to := l.inferred(m)[n.In[0]], l.inferred(m)[at]; from != nil && to != nil {
+			if axis := ops.GatherAxis(n, len(from)); axis > 0 && from[axis] == 1 && to.Len() == from.Len() {
+				was = l.taken(m, n.In[0])
+			}
+		}
 	}
-	from, to := shapes[n.In[0]], shapes[at]
-	if axis := ops.GatherAxis(n, len(from)); axis > 0 && from[axis] == 1 && to.Len() == from.Len() {
-		return m.taken(n.In[0])
-	}
-	return v
+	l.before[v] = was
+	return was
 }
 
 // normalise counts the axis of h from the front and forgets Flat where only one axis has more than one element.
-func (m *Model) normalise(h *Head, z graph.Value) {
+func (l *looks) normalise(m *Model, h *Head, z graph.Value) {
 	if h.Activation == "Sigmoid" {
 		return
 	}
-	shapes, _, _ := exec.Shapes(m.g, m.declared()) // as far as it comes
-	if int(z) >= len(shapes) || shapes[z] == nil {
+	shapes := l.inferred(m) // as far as it comes
+	if shapes[z] == nil {
 		return
 	}
 	s := shapes[z]
@@ -116,8 +113,8 @@ type activation struct {
 }
 
 // finalActivation is the activation that v shows through views; ok is false when there is none.
-func finalActivation(g *graph.Graph, v graph.Value) (a activation, ok bool) {
-	v = source(g, v)
+func (r *readers) finalActivation(g *graph.Graph, v graph.Value) (a activation, ok bool) {
+	v = r.source(g, v)
 	if v == 0 {
 		return a, false
 	}
@@ -130,22 +127,28 @@ func finalActivation(g *graph.Graph, v graph.Value) (a activation, ok bool) {
 		return activation{n.Op.Name, n.In[0], axis, flat}, true
 	}
 	if is(n, ops.Log) { // of a softmax
-		if a, ok = finalActivation(g, n.In[0]); ok && a.name == "Softmax" {
+		if before := g.Info(r.source(g, n.In[0])).Def; before == nil || is(before, ops.Log) {
+			return activation{}, false
+		}
+		if a, ok = r.finalActivation(g, n.In[0]); ok && a.name == "Softmax" {
 			a.name = "LogSoftmax"
 			return a, true
 		}
 		return activation{}, false
 	}
-	name, z, reduced := ops.Written(makers{g}, v)
+	name, z, reduced := ops.Written(makers{g, r}, v)
 	if reduced == 0 {
 		return activation{name: name, z: z}, name != ""
 	}
-	axis, flat, ok := reducedAxis(g, g.Info(reduced).Def)
+	axis, flat, ok := r.reducedAxis(g, g.Info(reduced).Def)
 	return activation{name, z, axis, flat}, ok
 }
 
 // makers is how a graph says what its values are made of.
-type makers struct{ g *graph.Graph }
+type makers struct {
+	g    *graph.Graph
+	read *readers
+}
 
 func (c makers) Maker(v graph.Value) (*graph.Spec, []graph.Value) {
 	if n := c.g.Info(v).Def; n != nil {
@@ -155,7 +158,7 @@ func (c makers) Maker(v graph.Value) (*graph.Spec, []graph.Value) {
 }
 
 func (c makers) Constant(v graph.Value) *tensor.Tensor {
-	if in := c.g.Info(source(c.g, v)); in.Kind == graph.Constant {
+	if in := c.g.Info(c.read.source(c.g, v)); in.Kind == graph.Constant {
 		return in.Data
 	}
 	return nil
@@ -173,10 +176,10 @@ func made(g *graph.Graph, v graph.Value, op *graph.Spec) *graph.Node {
 }
 
 // reducedAxis is the axis that a Reduce node reduces; of several the first, with flat true. ok is false when they are computed.
-func reducedAxis(g *graph.Graph, n *graph.Node) (axis int, flat, ok bool) {
+func (r *readers) reducedAxis(g *graph.Graph, n *graph.Node) (axis int, flat, ok bool) {
 	var given *tensor.Tensor
 	if n.NumIn > 1 {
-		given = makers{g}.Constant(n.In[1])
+		given = makers{g, r}.Constant(n.In[1])
 	}
 	axes, ok := ops.ReduceAxes(n, given)
 	if len(axes) == 0 { // all

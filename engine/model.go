@@ -61,6 +61,7 @@ type Model struct {
 	thawed  bool
 	short   error // why parameters have no storage of their own
 	batch   batching
+	looks   looks
 
 	wanted    []string    // globs of WithTrainable
 	untrained []Untrained // beside parameters
@@ -75,6 +76,9 @@ type Missing struct {
 
 // UnsupportedError lists everything that keeps a model from being loaded.
 type UnsupportedError struct{ Missing []Missing }
+
+// maxLines is how many operators the message of an UnsupportedError names.
+const maxLines = 20
 
 // Error names each operator once, with its nodes.
 func (e *UnsupportedError) Error() string {
@@ -94,13 +98,13 @@ func (e *UnsupportedError) Error() string {
 		}
 		count[line]++
 	}
-	const most = 12
+	more := len(lines) - maxLines
+	lines = lines[:min(len(lines), maxLines)]
 	for i, l := range lines {
-		if i == most && len(lines) > most+1 {
-			lines = append(lines[:most], fmt.Sprintf("and %d more", len(lines)-most))
-			break
-		}
 		lines[i] += fmt.Sprintf("; first at node %s, %d in all", shown.Quote(first[l]), count[l])
+	}
+	if more > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more", more))
 	}
 	return "engine: the model needs what this engine does not have: " + strings.Join(lines, " | ")
 }
@@ -126,12 +130,12 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	}
 	im := newImporter(m, em.set)
 	for _, o := range m.Proto.GetOpsetImport() {
-		im.opsets[domainOf(o.GetDomain())] = int(o.GetVersion())
+		im.opsets.model[domainOf(o.GetDomain())] = int(o.GetVersion())
 	}
-	if len(im.opsets) == 0 {
-		im.opsets[""] = 1 // IR versions before 3 had no operator sets
+	if len(im.opsets.model) == 0 {
+		im.opsets.model[""] = 1 // IR versions before 3 had no operator sets
 	}
-	if v := im.opsets[""]; v > onnx.LatestOpset {
+	if v := im.opsets.model[""]; v > onnx.LatestOpset {
 		return nil, fmt.Errorf("engine: %w", &onnx.UnsupportedError{Feature: fmt.Sprintf("operator set %d; the newest known is %d: "+
 			"export the model with an older one", v, onnx.LatestOpset)})
 	}
@@ -181,18 +185,16 @@ func (m *Model) Pool() *parallel.Pool { return m.pool }
 
 // value finds a value of the forward graph by ONNX name, or a node by its name, meaning its first output.
 func (m *Model) value(name string) (graph.Value, error) {
-	for i, o := range m.outputs {
-		if o.Name == name {
-			return m.g.Outputs[i], nil
-		}
+	l := m.look()
+	defer l.mu.Unlock()
+	if i, ok := l.output[name]; ok {
+		return m.g.Outputs[i], nil
 	}
 	if v := m.g.Lookup(name); v != 0 {
 		return v, nil
 	}
-	for _, n := range m.g.Nodes {
-		if n.Name == name && len(n.Out) > 0 {
-			return n.Out[0], nil
-		}
+	if v, ok := l.node[name]; ok {
+		return v, nil
 	}
 	return 0, fmt.Errorf("engine: the model has no value %q%s", name, hint(name, m.g.Names()))
 }

@@ -272,6 +272,7 @@ func (m *Model) Thaw() {
 func (m *Model) Save() (*onnx.Model, error) {
 	out := m.file.Clone()
 	values := map[string]*tensor.Tensor{}
+	var own []tensor.Named // of parameters that the file shares
 	for _, p := range m.params {
 		if !p.Trainable && !p.State {
 			continue
@@ -291,9 +292,10 @@ func (m *Model) Save() (*onnx.Model, error) {
 		if tensor.Equal(p.Value, m.byName[p.from].Value) {
 			continue
 		}
-		if err := out.ReplaceNodeByInitializer(p.Name, t); err != nil {
-			return nil, fmt.Errorf("engine: parameter %q: %w", p.Name, err)
-		}
+		own = append(own, tensor.Named{Name: p.Name, Tensor: t})
+	}
+	if err := out.ReplaceNodesByInitializers(own); err != nil {
+		return nil, fmt.Errorf("engine: %w", err)
 	}
 	if err := out.SetWeights(values); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)

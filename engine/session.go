@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/gtk-onnx/gtk/engine/exec"
@@ -319,7 +320,7 @@ func (s *Session) Run(ctx context.Context, feeds map[string]*tensor.Tensor) (*Re
 	in := make([]*tensor.Tensor, len(s.feeds))
 	for i, name := range s.feeds {
 		t, ok := feeds[name]
-		if !ok {
+		if !ok || t == nil {
 			return nil, fmt.Errorf("engine: input %q is not given", name)
 		}
 		info := g.Info(g.Inputs[i])
@@ -331,13 +332,11 @@ func (s *Session) Run(ctx context.Context, feeds map[string]*tensor.Tensor) (*Re
 		}
 		in[i] = t
 	}
-	for name := range feeds {
-		found := false
-		for _, f := range s.feeds {
-			found = found || f == name
-		}
-		if !found {
-			return nil, fmt.Errorf("engine: the model has no input %q%s", name, hint(name, s.feeds))
+	if len(feeds) > len(in) {
+		for name := range feeds {
+			if !slices.Contains(s.feeds, name) {
+				return nil, fmt.Errorf("engine: the model has no input %q%s", name, hint(name, s.feeds))
+			}
 		}
 	}
 	s.prog.Trace = s.Trace

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/engine/exec"
-	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -34,12 +33,14 @@ func (m *Model) DType(name string) (tensor.DType, error) {
 	return m.g.Info(v).DType, nil
 }
 
-// Range is an interval that holds every number of the named value, whatever the inputs are; see ops.IntervalOf.
+// Range is an interval that holds every number of the named value, whatever the inputs are; see ops.Ranger.
 func (m *Model) Range(name string) (lo, hi float64, err error) {
 	v, err := m.value(name)
 	if err != nil {
 		return 0, 0, err
 	}
-	r := ops.IntervalOf(m.g, v)
+	l := m.look()
+	defer l.mu.Unlock()
+	r := l.ranges.Of(v)
 	return r.Lo, r.Hi, nil
 }

@@ -133,15 +133,17 @@ func describe(m *onnx.Model, threads int, inputs []tensor.Shape) (*Description, 
 	}
 	d.inspection = in
 	d.Parameters, d.State, d.WeightBytes, d.MACs, d.PeakBytes = in.Parameters, in.State, in.WeightBytes, in.MACs, in.PeakBytes
+	ins := em.Inputs()
 	for i, s := range in.Inputs {
-		d.At[em.Inputs()[i].Name] = append([]int{}, s...)
+		d.At[ins[i].Name] = append([]int{}, s...)
+	}
+	states := map[string]bool{}
+	for p := range em.Params() {
+		states[p.Name] = p.State
 	}
 	for _, u := range in.NotTrained {
-		f := FixedReport{Name: u.Name, DType: u.DType.String(), Shape: append([]int{}, u.Shape...), Why: u.Why}
-		if p, err := em.Param(u.Name); err == nil {
-			f.State = p.State
-		}
-		d.NotTrained = append(d.NotTrained, f)
+		d.NotTrained = append(d.NotTrained, FixedReport{Name: u.Name, DType: u.DType.String(), Shape: append([]int{}, u.Shape...),
+			Why: u.Why, State: states[u.Name]})
 	}
 	d.Batch = batchOf(em)
 	d.meanings(em)

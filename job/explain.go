@@ -225,8 +225,9 @@ func Layers(path string, o ModelOptions, u UseOptions, a Aim, rep Reporter) (*La
 // inputShapes are shapes for one example by input.
 func (l *Model) inputShapes() map[string]tensor.Shape {
 	out := map[string]tensor.Shape{}
+	ins := l.Inputs()
 	for i, s := range l.Sizes(1) {
-		out[l.Inputs()[i].Name] = s
+		out[ins[i].Name] = s
 	}
 	return out
 }

@@ -24,15 +24,14 @@ type TaskReport struct {
 	Why        []string `json:"why"`
 }
 
-// meaning is what the outputs of m seem to mean for o; an error is a model that cannot be looked at.
-func meaning(m *engine.Model, o task.Options) (*TaskReport, error) {
-	t, err := task.OfModel(m, o)
+// meaning reports a task of the named output, of all where that is "", or why there is none; an error is a model that cannot be looked at.
+func meaning(t *task.Task, err error, output string) (*TaskReport, error) {
 	var unknown *task.UnknownError
 	switch {
 	case errors.As(err, &unknown):
-		r := &TaskReport{Output: o.Output, Says: "the outputs alone do not tell: " + strings.Join(unknown.Outputs, "; "),
+		r := &TaskReport{Output: output, Says: "the outputs alone do not tell: " + strings.Join(unknown.Outputs, "; "),
 			Why: []string{unknown.Help}}
-		if o.Output != "" {
+		if output != "" {
 			r.Why = nil // the help is that of the model
 		}
 		return r, nil
@@ -49,16 +48,17 @@ func meaning(m *engine.Model, o task.Options) (*TaskReport, error) {
 
 // meanings sets what the outputs of m mean, together and one by one.
 func (d *Description) meanings(m *engine.Model) {
-	var err error
-	if d.Task, err = meaning(m, task.Options{}); err != nil {
+	t, err := task.OfModel(m, task.Options{})
+	if d.Task, err = meaning(t, err, ""); err != nil {
 		d.warn("what the outputs mean is not known: %v", err)
 		return
 	}
 	if len(m.Outputs()) < 2 {
 		return
 	}
-	for _, o := range m.Outputs() {
-		if r, err := meaning(m, task.Options{Output: o.Name}); err == nil {
+	tasks, errs := task.OfOutputs(m, task.Options{})
+	for i, o := range m.Outputs() {
+		if r, err := meaning(tasks[i], errs[i], o.Name); err == nil {
 			d.Tasks = append(d.Tasks, r)
 		}
 	}

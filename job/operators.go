@@ -138,7 +138,13 @@ func differentiableTwice(s *graph.Spec, attrs any) bool {
 			wrt = append(wrt, v)
 		}
 	}
-	n := b.AddNode("n", s, attrs, in, []bool{true})
+	want := []bool{true}
+	for _, f := range s.Out[min(1, len(s.Out)):] {
+		if !f.Optional {
+			want = append(want, true)
+		}
+	}
+	n := b.AddNode("n", s, attrs, in, want)
 	if n == nil || len(wrt) == 0 {
 		return false
 	}

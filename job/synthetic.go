@@ -107,8 +107,9 @@ func chosenSizes(m *engine.Model, words []string, batch int, err error) error {
 		return err
 	}
 	var open []string
+	ins := m.Inputs()
 	for i, s := range m.Sizes(batch) {
-		if in := m.Inputs()[i]; slices.ContainsFunc(in.Dims, func(d graph.Dim) bool { return d.Size < 0 }) {
+		if in := ins[i]; slices.ContainsFunc(in.Dims, func(d graph.Dim) bool { return d.Size < 0 }) {
 			open = append(open, fmt.Sprintf("%s %v", in.Name, s))
 		}
 	}

@@ -3,7 +3,6 @@ package onnx
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -21,7 +20,7 @@ const maxProblems = 100
 //
 // Source: https://github.com/onnx/onnx/blob/main/docs/IR.md
 func (m *Model) Check() error {
-	c := &checker{m: m, functions: map[string]*onnxpb.FunctionProto{}}
+	c := &checker{m: m, functions: map[string]*onnxpb.FunctionProto{}, domains: domainsOf(m.Proto.GetOpsetImport())}
 	p := m.Proto
 	switch ir := p.GetIrVersion(); {
 	case ir == 0:
@@ -47,15 +46,15 @@ func (m *Model) Check() error {
 	if p.GetGraph() == nil {
 		c.format("", "the model has no graph")
 	} else {
-		s := &scope{opsets: p.GetOpsetImport()}
+		s := &scope{domains: c.domains}
 		c.graph("", p.GetGraph(), s)
 		for i, t := range p.GetTrainingInfo() {
 			where := fmt.Sprintf("training_info[%d]", i)
 			if g := t.GetInitialization(); g != nil {
-				c.graph(where+".initialization", g, &scope{outer: s, opsets: s.opsets})
+				c.graph(where+".initialization", g, &scope{outer: s, domains: s.domains})
 			}
 			if g := t.GetAlgorithm(); g != nil {
-				c.graph(where+".algorithm", g, &scope{outer: s, opsets: s.opsets})
+				c.graph(where+".algorithm", g, &scope{outer: s, domains: s.domains})
 			}
 		}
 	}
@@ -68,6 +67,7 @@ func (m *Model) Check() error {
 type checker struct {
 	m         *Model
 	functions map[string]*onnxpb.FunctionProto
+	domains   map[string]bool // that the model imports
 	errs      []error
 	more      int
 }
@@ -88,11 +88,23 @@ func (c *checker) format(where, msg string, args ...any) {
 
 // scope is what the nodes of one graph or function see.
 type scope struct {
-	names  map[string]int // value → index of the node that makes it, -1 for inputs and initializers
-	outer  *scope
-	opsets []*onnxpb.OperatorSetIdProto
-	attrs  map[string]bool // of the function around, nil outside of functions
-	uses   []string        // what the subgraphs of the present node took from here
+	names   map[string]int // value → index of the node that makes it, -1 for inputs and initializers
+	outer   *scope
+	domains map[string]bool // whose operators there are
+	attrs   map[string]bool // of the function around, nil outside of functions
+	uses    []string        // what the subgraphs of the present node took from here
+}
+
+// domainsOf is the domains of sets that have a version.
+func domainsOf(sets []*onnxpb.OperatorSetIdProto) map[string]bool {
+	domains := map[string]bool{}
+	seen := map[string]bool{}
+	for _, o := range sets {
+		if d := normalDomain(o.GetDomain()); !seen[d] {
+			seen[d], domains[d] = true, o.GetVersion() != 0
+		}
+	}
+	return domains
 }
 
 // has looks a name up, from the inside out.
@@ -253,19 +265,6 @@ func (c *checker) operator(at string, n *onnxpb.NodeProto, s *scope) {
 	if n.GetOpType() == "" {
 		c.format(at, "names no operator")
 	}
-	if f := c.functions[functionKey(n.GetDomain(), n.GetOpType(), n.GetOverload())]; f != nil {
-		if len(n.GetInput()) > len(f.GetInput()) || len(n.GetOutput()) > len(f.GetOutput()) {
-			c.format(at, "has %d inputs and %d outputs, the function has %d and %d", len(n.GetInput()), len(n.GetOutput()),
-				len(f.GetInput()), len(f.GetOutput()))
-		}
-		for _, a := range f.GetAttribute() {
-			if !slices.ContainsFunc(n.GetAttribute(), func(b *onnxpb.AttributeProto) bool { return b.GetName() == a }) {
-				c.format(at, "the function needs the attribute %q", a)
-			}
-		}
-	} else if len(s.opsets) > 0 && opsetIn(s.opsets, n.GetDomain()) == 0 {
-		c.format(at, "the model imports no operator set of domain %q", n.GetDomain())
-	}
 	seen := map[string]bool{}
 	for _, a := range n.GetAttribute() {
 		switch {
@@ -275,6 +274,25 @@ func (c *checker) operator(at string, n *onnxpb.NodeProto, s *scope) {
 			c.format(at, "attribute %s is there twice", a.GetName())
 		}
 		seen[a.GetName()] = true
+	}
+	var f *onnxpb.FunctionProto
+	if len(c.functions) > 0 {
+		f = c.functions[functionKey(n.GetDomain(), n.GetOpType(), n.GetOverload())]
+	}
+	if f == nil {
+		if len(s.domains) > 0 && !s.domains[normalDomain(n.GetDomain())] {
+			c.format(at, "the model imports no operator set of domain %q", n.GetDomain())
+		}
+		return
+	}
+	if len(n.GetInput()) > len(f.GetInput()) || len(n.GetOutput()) > len(f.GetOutput()) {
+		c.format(at, "has %d inputs and %d outputs, the function has %d and %d", len(n.GetInput()), len(n.GetOutput()),
+			len(f.GetInput()), len(f.GetOutput()))
+	}
+	for _, a := range f.GetAttribute() {
+		if !seen[a] {
+			c.format(at, "the function needs the attribute %q", a)
+		}
 	}
 }
 
@@ -330,7 +348,7 @@ func (c *checker) attribute(at string, a *onnxpb.AttributeProto, s *scope) {
 	}
 	for _, g := range append([]*onnxpb.GraphProto{a.GetG()}, a.GetGraphs()...) {
 		if g != nil {
-			c.graph(at, g, &scope{outer: s, opsets: s.opsets, attrs: s.attrs})
+			c.graph(at, g, &scope{outer: s, domains: s.domains, attrs: s.attrs})
 		}
 	}
 }

@@ -13,9 +13,9 @@ func (c *checker) function(f *onnxpb.FunctionProto) {
 		c.format(where, "has no name")
 	}
 	c.imports(where, f.GetOpsetImport())
-	s := &scope{names: map[string]int{}, opsets: f.GetOpsetImport(), attrs: map[string]bool{}}
-	if len(s.opsets) == 0 {
-		s.opsets = c.m.Proto.GetOpsetImport()
+	s := &scope{names: map[string]int{}, domains: c.domains, attrs: map[string]bool{}}
+	if len(f.GetOpsetImport()) > 0 {
+		s.domains = domainsOf(f.GetOpsetImport())
 	}
 	for _, in := range f.GetInput() {
 		if _, dup := s.names[in]; dup {
@@ -34,7 +34,7 @@ func (c *checker) function(f *onnxpb.FunctionProto) {
 	}
 	for _, a := range f.GetAttributeProto() {
 		declare(a.GetName())
-		c.attribute(joinPlace(where, "default of attribute "+a.GetName()), a, &scope{opsets: s.opsets})
+		c.attribute(joinPlace(where, "default of attribute "+a.GetName()), a, &scope{domains: s.domains})
 	}
 	c.nodes(where, f.GetNode(), s)
 	for _, o := range f.GetOutput() {

@@ -9,25 +9,80 @@ import (
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
 
-// Inline puts the nodes of the function that n calls in the place of n, a node of the main graph. Values and nodes inside get the name of
-// the call before theirs. Attributes that do not depend on the call are shared with the function and must be replaced, not written into.
-// It fails when the function is written for other versions of operators than the model imports.
+// Inline puts the nodes of the function that n calls in the place of n, a node of the main graph; see Inliner.
 func (m *Model) Inline(n *onnxpb.NodeProto) error {
 	g := m.Proto.GetGraph()
 	at := slices.Index(g.GetNode(), n)
-	f := m.Function(n)
-	where := nodeName(n)
-	if at < 0 || f == nil {
-		return fmt.Errorf("onnx: inline: %s is no call of a function in the main graph", where)
+	if at < 0 || m.Function(n) == nil {
+		return fmt.Errorf("onnx: inline: %s is no call of a function in the main graph", nodeName(n))
 	}
-	if err := m.importsOf(f, where); err != nil {
+	nodes, err := NewInliner(m).Expand(n)
+	if err != nil {
 		return err
 	}
-	in := inliner{base: cmp.Or(n.GetName(), slices.Concat(n.GetOutput(), []string{"call"})[0]), taken: map[string]bool{},
-		to: map[string]string{}}
+	g.Node = slices.Replace(g.GetNode(), at, at+1, nodes...)
+	return nil
+}
+
+// InlineAll puts functions in the place of all their calls in the main graph, those of functions that functions call too. It fails, and
+// leaves the model as it was, when the graph then has more than most nodes.
+func (m *Model) InlineAll(most int) error {
+	g := m.Proto.GetGraph()
+	in := NewInliner(m)
+	var out []*onnxpb.NodeProto
+	todo := slices.Clone(g.GetNode())
+	slices.Reverse(todo) // the next one is the last
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if m.Function(n) == nil {
+			out = append(out, n)
+			continue
+		}
+		nodes, err := in.Expand(n)
+		if err != nil {
+			return err
+		}
+		slices.Reverse(nodes)
+		if todo = append(todo, nodes...); len(todo)+len(out) > most {
+			return fmt.Errorf("onnx: inline: functions expand to more than %d nodes", most)
+		}
+	}
+	g.Node = out
+	return nil
+}
+
+// Inliner gives what calls of functions stand for. Values and nodes inside get the name of the call before theirs. Attributes that do not
+// depend on the call are shared with the function and must be replaced, not written into.
+type Inliner struct {
+	m      *Model
+	taken  map[string]bool // names of the model
+	number map[string]int  // that a name which was taken got last
+	met    map[*onnxpb.FunctionProto]error
+}
+
+// NewInliner is an Inliner for the calls of functions of m.
+func NewInliner(m *Model) *Inliner {
+	in := &Inliner{m, map[string]bool{}, map[string]int{}, map[*onnxpb.FunctionProto]error{}}
 	for g := range m.Graphs() {
 		ownNames(g, in.taken)
 	}
+	return in
+}
+
+// Expand is the nodes that stand for n, a call of a function, in order. It fails when the function is written for other versions of
+// operators than the model imports.
+func (x *Inliner) Expand(n *onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
+	f := x.m.Function(n)
+	err, met := x.met[f]
+	if !met {
+		err = x.m.importsOf(f, nodeName(n))
+		x.met[f] = err
+	}
+	if err != nil {
+		return nil, err
+	}
+	in := inliner{Inliner: x, base: cmp.Or(n.GetName(), slices.Concat(n.GetOutput(), []string{"call"})[0]), to: map[string]string{}}
 	given := map[string]*onnxpb.AttributeProto{}
 	for _, a := range slices.Concat(f.GetAttributeProto(), n.GetAttribute()) {
 		given[a.GetName()] = a
@@ -38,24 +93,22 @@ func (m *Model) Inline(n *onnxpb.NodeProto) error {
 			in.to[name] = n.GetInput()[i]
 		}
 	}
-	var nodes []*onnxpb.NodeProto
+	var behind []*onnxpb.NodeProto
 	for i, name := range f.GetOutput() {
 		if i >= len(n.GetOutput()) || n.GetOutput()[i] == "" {
 			continue
 		}
 		if from, taken := in.to[name]; taken { // an input, or an output that is given twice
-			nodes = append(nodes, NewNode("Identity", "", []string{from}, []string{n.GetOutput()[i]}))
+			behind = append(behind, NewNode("Identity", "", []string{from}, []string{n.GetOutput()[i]}))
 			continue
 		}
 		in.to[name] = n.GetOutput()[i]
 	}
-	behind := nodes
-	nodes = nil
+	var nodes []*onnxpb.NodeProto
 	for _, inner := range f.GetNode() {
 		nodes = append(nodes, in.node(inner, given))
 	}
-	g.Node = slices.Replace(g.GetNode(), at, at+1, slices.Concat(nodes, behind)...)
-	return nil
+	return append(nodes, behind...), nil
 }
 
 // importsOf makes the model import what f needs, and fails when it imports another version.
@@ -105,9 +158,9 @@ func ownNames(g *onnxpb.GraphProto, names map[string]bool) {
 
 // inliner renames the values of a function: to has the new name of each.
 type inliner struct {
-	base  string
-	taken map[string]bool
-	to    map[string]string
+	*Inliner
+	base string
+	to   map[string]string
 }
 
 func (in *inliner) name(old string) string {
@@ -117,9 +170,10 @@ func (in *inliner) name(old string) string {
 	if name, ok := in.to[old]; ok {
 		return name
 	}
-	name := in.base + "/" + old
-	for i := 2; in.taken[name]; i++ {
-		name = fmt.Sprintf("%s/%s~%d", in.base, old, i)
+	plain := in.base + "/" + old
+	name := plain
+	for i := max(2, in.number[plain]+1); in.taken[name]; i++ {
+		name, in.number[plain] = fmt.Sprintf("%s~%d", plain, i), i
 	}
 	in.taken[name] = true
 	in.to[old] = name

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
@@ -20,6 +21,8 @@ type Model struct {
 	Path  string             // file it was read from, "" if none
 
 	data dataFolder // where external data is
+
+	functions atomic.Pointer[functionIndex] // see Function
 
 	mu      sync.Mutex
 	changed map[*onnxpb.TensorProto]*tensor.Tensor // new values of external tensors, until WriteFile
@@ -200,29 +203,52 @@ func commonLen(a, b string) int {
 // values of t in its place. It serves parameters that an exporter shared: an Identity of an initializer can become a
 // parameter of its own.
 func (m *Model) ReplaceNodeByInitializer(name string, t *tensor.Tensor) error {
+	return m.ReplaceNodesByInitializers([]tensor.Named{{Name: name, Tensor: t}})
+}
+
+// ReplaceNodesByInitializers is ReplaceNodeByInitializer for several nodes; the initializers come in the order given.
+func (m *Model) ReplaceNodesByInitializers(values []tensor.Named) error {
+	if len(values) == 0 {
+		return nil
+	}
 	g := m.Proto.GetGraph()
-	i := slices.IndexFunc(g.GetNode(), func(n *onnxpb.NodeProto) bool { return slices.Contains(n.GetOutput(), name) })
-	if i < 0 {
-		return fmt.Errorf("onnx: no node has the output %q", name)
-	}
-	n := g.Node[i]
-	for _, o := range n.GetOutput() {
-		if o != "" && o != name {
-			return fmt.Errorf("onnx: %s also has the output %q", nodeName(n), o)
+	maker, inits := map[string]*onnxpb.NodeProto{}, map[string]bool{}
+	for _, n := range g.GetNode() {
+		for _, o := range n.GetOutput() {
+			if maker[o] == nil {
+				maker[o] = n
+			}
 		}
 	}
-	if slices.Contains(m.InitializerNames(), name) {
-		return fmt.Errorf("onnx: there is an initializer %q already", name)
+	for _, name := range m.InitializerNames() {
+		inits[name] = true
 	}
-	p := TensorToProto(name, t)
-	g.Node = slices.Delete(g.Node, i, i+1)
-	g.Initializer = append(g.Initializer, p)
-	if m.Proto.GetIrVersion() < 4 { // initializers are inputs there
-		dims := make([]any, t.Rank())
-		for i, d := range t.Shape() {
-			dims[i] = d
+	gone := map[*onnxpb.NodeProto]bool{}
+	for _, v := range values {
+		n := maker[v.Name]
+		if n == nil || gone[n] {
+			return fmt.Errorf("onnx: no node has the output %q", v.Name)
 		}
-		g.Input = append(g.Input, ValueInfo(name, t.DType(), dims...))
+		for _, o := range n.GetOutput() {
+			if o != "" && o != v.Name {
+				return fmt.Errorf("onnx: %s also has the output %q", nodeName(n), o)
+			}
+		}
+		if inits[v.Name] {
+			return fmt.Errorf("onnx: there is an initializer %q already", v.Name)
+		}
+		gone[n] = true
+	}
+	g.Node = slices.DeleteFunc(g.Node, func(n *onnxpb.NodeProto) bool { return gone[n] })
+	for _, v := range values {
+		g.Initializer = append(g.Initializer, TensorToProto(v.Name, v.Tensor))
+		if m.Proto.GetIrVersion() < 4 { // initializers are inputs there
+			dims := make([]any, v.Tensor.Rank())
+			for i, d := range v.Tensor.Shape() {
+				dims[i] = d
+			}
+			g.Input = append(g.Input, ValueInfo(v.Name, v.Tensor.DType(), dims...))
+		}
 	}
 	return nil
 }

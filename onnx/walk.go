@@ -1,7 +1,6 @@
 package onnx
 
 import (
-	"fmt"
 	"iter"
 	"slices"
 
@@ -141,20 +140,6 @@ func (w *walker) sparse(s *onnxpb.SparseTensorProto, ref TensorRef) bool {
 }
 
 func (w *walker) oneTensor(r TensorRef) bool { return w.tensor == nil || w.tensor(r) }
-
-// Function is the function of the model that a node calls, nil if it calls an operator.
-func (m *Model) Function(n *onnxpb.NodeProto) *onnxpb.FunctionProto {
-	for _, f := range m.Proto.GetFunctions() {
-		if functionKey(f.GetDomain(), f.GetName(), f.GetOverload()) == functionKey(n.GetDomain(), n.GetOpType(), n.GetOverload()) {
-			return f
-		}
-	}
-	return nil
-}
-
-func functionKey(domain, name, overload string) string {
-	return fmt.Sprintf("%q.%q:%q", normalDomain(domain), name, overload)
-}
 
 // BindAttributes is a copy of a node of a function with the attributes that refer to those of the call replaced by the
 // given ones, also in its subgraphs; an attribute that was not given is left out. given has defaults and the call's

@@ -28,7 +28,7 @@ type Weight struct {
 
 // Weights lists the weights of m: those of the main graph in file order, then those of subgraphs, then those of functions.
 func (m *Model) Weights() []*Weight {
-	l := weightLister{taken: map[string]bool{}}
+	l := weightLister{taken: map[string]bool{}, number: map[string]int{}}
 	g := m.Proto.GetGraph()
 	ownNames(g, l.taken)
 	l.graph(g, "", "")
@@ -43,8 +43,9 @@ func (m *Model) Weights() []*Weight {
 
 // weightLister collects weights; taken has the names that are values of the main graph or weights already.
 type weightLister struct {
-	list  []*Weight
-	taken map[string]bool
+	list   []*Weight
+	taken  map[string]bool
+	number map[string]int // that a name which was taken got last
 }
 
 // graph lists the initializers and Constant nodes of g itself. owner is put before names that are taken; "" stands for the main graph.
@@ -118,8 +119,8 @@ func (l *weightLister) unique(name, owner string) string {
 	}
 	name = owner + "/" + name
 	out := name
-	for i := 2; l.taken[out]; i++ {
-		out = fmt.Sprintf("%s~%d", name, i)
+	for i := max(2, l.number[name]+1); l.taken[out]; i++ {
+		out, l.number[name] = fmt.Sprintf("%s~%d", name, i), i
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
@@ -73,11 +74,13 @@ func (f form) String() string {
 	}
 	s := fmt.Sprintf("%s %v%v", f.io.Name, f.dtype, f.shape)
 	if len(f.shape) > 0 && f.shape[0] == f.n && !f.mixed {
-		s = fmt.Sprintf("%s %v[N", f.io.Name, f.dtype)
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s %v[N", f.io.Name, f.dtype)
 		for _, d := range f.shape[1:] {
-			s += fmt.Sprintf(",%d", d)
+			fmt.Fprintf(&b, ",%d", d)
 		}
-		s += "]"
+		b.WriteString("]")
+		s = b.String()
 	}
 	return s
 }
@@ -230,6 +233,7 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 	for _, f := range forms {
 		names = append(names, f.head.Logits)
 	}
+	ins, sizes := m.Inputs(), symbolSizes(m, in)
 	shapes, _ := m.Shapes(in, names...) // what cannot be inferred is open
 	for i := range forms {
 		f := &forms[i]
@@ -241,12 +245,12 @@ func declared(m *engine.Model, o Options) ([]form, error) {
 			f.shape = shapes[i]
 		}
 		if f.shape == nil && f.head.Activation == "" {
-			f.shape = written(m, in, f.io)
+			f.shape = written(sizes, f.io)
 		}
 		f.mixed = f.mixed || f.shape != nil && (len(f.shape) == 0 || f.shape[0] != n)
 		if len(in) > 0 {
 			f.in = in[0]
-			f.ids = isIDs(m.Inputs()[0].DType)
+			f.ids = isIDs(ins[0].DType)
 		}
 		f.unit = f.probabilities() // nothing was seen of them
 	}
@@ -262,7 +266,7 @@ func heads(m *engine.Model, output string) ([]form, engine.Query, error) {
 			return nil, q, err
 		}
 	}
-	rows := tables(m)
+	rows, batches, fetched := tables(m), batchSymbols(m), map[string]bool{}
 	for _, io := range m.Outputs() {
 		if output != "" && io.Name != output {
 			continue
@@ -271,14 +275,14 @@ func heads(m *engine.Model, output string) ([]form, engine.Query, error) {
 		if err != nil {
 			return nil, q, err
 		}
-		f := form{head: h, io: io, rows: rows, mixed: paired(m, io)}
+		f := form{head: h, io: io, rows: rows, mixed: paired(batches, io)}
 		if f.lo, f.hi, err = m.Range(h.Logits); err != nil {
 			return nil, q, err
 		}
 		forms = append(forms, f)
 		for _, n := range []string{h.Output, h.Logits} {
-			if !slices.Contains(q.Fetch, n) {
-				q.Fetch = append(q.Fetch, n)
+			if !fetched[n] {
+				q.Fetch, fetched[n] = append(q.Fetch, n), true
 			}
 		}
 	}

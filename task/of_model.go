@@ -16,11 +16,35 @@ import (
 // of o, or the usual one. An *UnknownError names the outputs when they tell nothing.
 func OfModel(m *engine.Model, o Options) (*Task, error) {
 	o = o.Remembered(m.File())
-	kind, err := ParseKind(o.Kind)
+	forms, err := declared(m, o)
 	if err != nil {
 		return nil, err
 	}
+	return o.ofForms(forms)
+}
+
+// OfOutputs is OfModel for each output of m alone, in their order. Where there is no task, the error says why.
+func OfOutputs(m *engine.Model, o Options) (tasks []*Task, errs []error) {
+	known, ok := remembered(m.File())
 	forms, err := declared(m, o)
+	for i := range max(len(forms), len(m.Outputs())) {
+		t, failed := (*Task)(nil), err
+		if err == nil {
+			one := o
+			one.Output = forms[i].io.Name
+			if ok && o.Kind == "" && one.Output == known.Output {
+				one.Kind = known.Task
+			}
+			t, failed = one.ofForms(forms[i : i+1])
+		}
+		tasks, errs = append(tasks, t), append(errs, failed)
+	}
+	return tasks, errs
+}
+
+// ofForms is the task that the forms of outputs tell of.
+func (o Options) ofForms(forms []form) (*Task, error) {
+	kind, err := ParseKind(o.Kind)
 	if err != nil {
 		return nil, err
 	}

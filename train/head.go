@@ -84,6 +84,7 @@ func (f *finder) head(output string) (*ClassifierHead, error) {
 		}
 		met[n] = true
 		if f.role(n) == graph.Linear {
+			slices.Reverse(h.after)
 			return h, f.layer(h, n)
 		}
 		s, ok := f.step(h, n)
@@ -92,7 +93,7 @@ func (f *finder) head(output string) (*ClassifierHead, error) {
 				"may it follow one",
 				label(n), end)
 		}
-		h.after = append([]*step{s}, h.after...)
+		h.after = append(h.after, s)
 		name = s.from
 	}
 }

@@ -56,18 +56,8 @@ func Reinit(m *onnx.Model, seed uint64) (*onnx.Model, error) {
 
 // inlineAll puts functions in the place of their calls.
 func (f *finder) inlineAll() error {
-	g := f.m.Proto.GetGraph()
-	for i := 0; i < len(g.Node); {
-		if len(g.Node) > maxInlined {
-			return fmt.Errorf("functions expand to more than %d nodes", maxInlined)
-		}
-		if f.m.Function(g.Node[i]) == nil {
-			i++
-			continue
-		}
-		if err := f.m.Inline(g.Node[i]); err != nil {
-			return err
-		}
+	if err := f.m.InlineAll(maxInlined); err != nil {
+		return err
 	}
 	f.index()
 	return nil

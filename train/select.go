@@ -33,14 +33,15 @@ func Select(m *engine.Model, freeze []string, lastLayer bool, trainable ...strin
 		if err != nil {
 			return nil, err
 		}
-		names = slices.DeleteFunc(names, func(x string) bool { return slices.Contains(hits, x) })
+		names = slices.DeleteFunc(names, in(hits))
 	}
 	if lastLayer {
 		last, err := FindHead(m.File(), "")
 		if err != nil {
 			return nil, err
 		}
-		names = slices.DeleteFunc(names, func(x string) bool { return !slices.Contains(last.Params, x) })
+		of := in(last.Params)
+		names = slices.DeleteFunc(names, func(x string) bool { return !of(x) })
 	}
 	for _, pattern := range trainable {
 		hits, err := matching("trainable", pattern, all)
@@ -49,11 +50,21 @@ func Select(m *engine.Model, freeze []string, lastLayer bool, trainable ...strin
 		}
 		names = append(names, hits...)
 	}
-	names = slices.DeleteFunc(all, func(x string) bool { return !slices.Contains(names, x) })
+	chosen := in(names)
+	names = slices.DeleteFunc(all, func(x string) bool { return !chosen(x) })
 	if len(names) == 0 {
 		return nil, fmt.Errorf("train: every parameter is frozen")
 	}
 	return names, nil
+}
+
+// in tells which names are in list.
+func in(list []string) func(string) bool {
+	set := make(map[string]bool, len(list))
+	for _, x := range list {
+		set[x] = true
+	}
+	return func(x string) bool { return set[x] }
 }
 
 // matching is the names that the glob of a flag matches; none is an error.

@@ -19,12 +19,16 @@ var orders = []func(a, b *slot) int{
 	func(a, b *slot) int { return a.start - b.start },
 }
 
+// effort is how many pairs of slots place compares in all, before it does with what sweep gives.
+const effort = 1 << 27
+
 // place chooses offsets: the largest slot first, each at the lowest offset that no slot living at the same time covers. That is nearly
 // always within a few percent of what is needed at once. Where it is not, the slot that reaches highest goes first and all are placed
-// again, and other orders are tried in this way.
+// again, and other orders are tried in this way. Plans of so many slots that this takes too long are placed as sweep does.
 func (pl *plan) place() {
 	enough := pl.need()
 	enough += enough / 32
+	left := effort
 	order := make([]int, len(pl.slots))
 	var offsets []int
 	for _, before := range orders {
@@ -33,22 +37,31 @@ func (pl *plan) place() {
 		}
 		slices.SortStableFunc(order, func(a, b int) int { return before(&pl.slots[a], &pl.slots[b]) })
 		for range repairs {
-			size, top := pl.placeBy(order)
+			size, top, done := pl.placeBy(order, &left)
+			if !done {
+				break
+			}
 			if offsets == nil || size < pl.size {
 				pl.size, offsets = size, offsets[:0]
 				for i := range pl.slots {
 					offsets = append(offsets, pl.slots[i].offset)
 				}
 			}
-			if pl.size <= enough {
+			if left <= 0 || pl.size <= enough {
 				break
 			}
 			k := slices.Index(order, top)
 			copy(order[1:k+1], order[:k])
 			order[0] = top
 		}
-		if pl.size <= enough {
+		if left <= 0 || pl.size <= enough {
 			break
+		}
+	}
+	if left <= 0 {
+		if size := pl.sweep(); offsets == nil || size < pl.size {
+			pl.size = size
+			return
 		}
 	}
 	for i, at := range offsets {
@@ -75,13 +88,19 @@ func (pl *plan) need() int {
 	return most
 }
 
-// placeBy places the slots in an order and returns the size of the arena and the slot that reaches to its end.
-func (pl *plan) placeBy(order []int) (size, top int) {
+// placeBy places the slots in an order and returns the size of the arena and the slot that reaches to its end. It gives up, done being
+// false, when nothing is left of the pairs that may be compared.
+func (pl *plan) placeBy(order []int, left *int) (size, top int, done bool) {
 	var placed []int // by offset
 	for _, i := range order {
 		s := &pl.slots[i]
 		at := 0
+		if *left <= 0 {
+			return 0, 0, false
+		}
+		looked := len(placed) / 16 // for making room among them
 		for _, k := range placed {
+			looked++
 			o := &pl.slots[k]
 			if o.end < s.start || o.start > s.end {
 				continue
@@ -91,6 +110,7 @@ func (pl *plan) placeBy(order []int) (size, top int) {
 			}
 			at = max(at, o.offset+o.lines())
 		}
+		*left -= looked
 		s.offset = at
 		if end := at + s.lines(); end > size {
 			size, top = end, i
@@ -98,5 +118,5 @@ func (pl *plan) placeBy(order []int) (size, top int) {
 		k, _ := slices.BinarySearchFunc(placed, at, func(k, at int) int { return pl.slots[k].offset - at })
 		placed = slices.Insert(placed, k, i)
 	}
-	return size, top
+	return size, top, true
 }

@@ -113,16 +113,28 @@ func (n *Node) pruneBody(k int) {
 	b := n.Bodies[k]
 	b.G.Prune(nil)
 	read := b.G.Read()
-	at := n.FirstCaptured(k)
-	for i := b.NumCaptured() - 1; i >= 0; i-- {
-		if in := b.Formals + i; !read[b.G.Inputs[in]] {
-			b.G.Inputs = slices.Delete(b.G.Inputs, in, in+1)
-			n.In = slices.Delete(n.In, at+i, at+i+1)
-			if i < len(b.Names) {
-				b.Names = slices.Delete(b.Names, i, i+1)
-			}
+	n.Release(k, func(i int) bool { return !read[b.G.Inputs[b.Formals+i]] })
+}
+
+// Release makes body k of n capture no longer the values, by their place among those that it captures, of which drop is true.
+func (n *Node) Release(k int, drop func(i int) bool) {
+	b := n.Bodies[k]
+	at, count := n.FirstCaptured(k), b.NumCaptured()
+	inputs, in, names := slices.Clone(b.G.Inputs[:b.Formals]), slices.Clone(n.In[:at]), []string(nil)
+	for i := range count {
+		if drop(i) {
+			continue
+		}
+		inputs, in = append(inputs, b.G.Inputs[b.Formals+i]), append(in, n.In[at+i])
+		if i < len(b.Names) {
+			names = append(names, b.Names[i])
 		}
 	}
+	if len(inputs) == len(b.G.Inputs) {
+		return
+	}
+	n.In = append(in, n.In[at+count:]...)
+	b.G.Inputs, b.Names = inputs, names
 }
 
 // Read tells, by value, what the nodes of g read and its outputs return.

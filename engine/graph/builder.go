@@ -54,7 +54,7 @@ func (b *Builder) AddN(op *Spec, attrs any, n int, in ...Value) []Value {
 }
 
 // AddNode adds a node called name whose outputs are those with want[i] and returns it, or nil after an error.
-// It checks the number of inputs and their element types against the operator.
+// It checks inputs, outputs and bodies (see Spec.Arity) and the element types of the inputs against the operator.
 func (b *Builder) AddNode(name string, op *Spec, attrs any, in []Value, want []bool, bodies ...*Body) *Node {
 	if b.err != nil {
 		return nil
@@ -65,35 +65,28 @@ func (b *Builder) AddNode(name string, op *Spec, attrs any, in []Value, want []b
 	g := b.G
 	n := &Node{ID: g.nextID, Name: name, Op: op, Attrs: attrs, In: append([]Value(nil), in...), NumIn: len(in), For: b.For, Bodies: bodies}
 	g.nextID++
+	there, held := make([]bool, len(in)), make([]string, len(bodies))
+	for i, v := range in {
+		there[i] = v != 0
+	}
+	for i, body := range bodies {
+		held[i] = body.Attr
+	}
+	if err := op.Arity(there, want, held, false); err != nil {
+		b.Fail(fmt.Errorf("%s: %w", n.Label(), err))
+		return nil
+	}
 	ins, outs := make([]tensor.DType, len(in)), make([]tensor.DType, len(want))
 	for i, v := range in {
-		f := op.FormalIn(i)
-		if f == nil {
-			b.Fail(fmt.Errorf("%s: has %d inputs, the operator takes %d", n.Label(), len(in), len(op.In)))
-			return nil
-		}
 		if v == 0 {
-			if !f.Optional && !f.Variadic {
-				b.Fail(fmt.Errorf("%s: input %d (%s) is missing", n.Label(), i, f.Name))
-				return nil
-			}
 			continue
 		}
+		f := op.FormalIn(i)
 		ins[i] = g.info[v].DType
 		if err := f.accepts(ins[i]); err != nil {
 			b.Fail(fmt.Errorf("%s: input %d (%s) %w", n.Label(), i, f.Name, err))
 			return nil
 		}
-	}
-	for i := len(in); i < len(op.In); i++ {
-		if !op.In[i].Optional && !op.In[i].Variadic {
-			b.Fail(fmt.Errorf("%s: input %d (%s) is missing", n.Label(), i, op.In[i].Name))
-			return nil
-		}
-	}
-	if len(want) > 0 && op.FormalOut(len(want)-1) == nil {
-		b.Fail(fmt.Errorf("%s: has %d outputs, the operator gives %d", n.Label(), len(want), len(op.Out)))
-		return nil
 	}
 	if len(bodies) > 0 {
 		bodyTypes(n, outs)

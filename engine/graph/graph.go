@@ -8,6 +8,7 @@ package graph
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/internal/shown"
@@ -84,6 +85,7 @@ type Graph struct {
 
 	info   []Info // by Value; info[0] is unused
 	byName map[string]Value
+	number map[string]int // that was appended last to a name that was taken
 	nextID int
 }
 
@@ -152,11 +154,16 @@ func (g *Graph) unique(name string) string {
 	if name == "" {
 		name = "v"
 	}
-	for i := len(g.info); ; i++ {
+	for i := max(len(g.info), g.number[name]+1); ; i++ {
 		s := fmt.Sprintf("%s~%d", name, i)
-		if _, taken := g.byName[s]; !taken {
-			return s
+		if _, taken := g.byName[s]; taken {
+			continue
 		}
+		if g.number == nil {
+			g.number = map[string]int{}
+		}
+		g.number[name] = i
+		return s
 	}
 }
 
@@ -197,17 +204,34 @@ func (g *Graph) Rename(v Value, name string) {
 	g.byName[in.Name] = v
 }
 
-// Uses maps each value to the nodes that read it, in graph order, each node once.
-func (g *Graph) Uses() map[Value][]*Node {
-	uses := map[Value][]*Node{}
-	for _, n := range g.Nodes {
-		for i, v := range n.In {
-			if v != 0 && !slices.Contains(n.In[:i], v) {
-				uses[v] = append(uses[v], n)
+// OnlyReaders is, by value, the node that reads it where exactly one does, else nil.
+func (g *Graph) OnlyReaders() []*Node {
+	only, read := make([]*Node, len(g.info)), make([]bool, len(g.info))
+	for v, n := range g.reads() {
+		if only[v] = n; read[v] {
+			only[v] = nil
+		}
+		read[v] = true
+	}
+	return only
+}
+
+// reads yields each value that a node reads with the node, in graph order, each pair once.
+func (g *Graph) reads() iter.Seq2[Value, *Node] {
+	return func(yield func(Value, *Node) bool) {
+		last := make([]*Node, len(g.info)) // reader of a value that was met last
+		for _, n := range g.Nodes {
+			for _, v := range n.In {
+				if v == 0 || last[v] == n {
+					continue
+				}
+				last[v] = n
+				if !yield(v, n) {
+					return
+				}
 			}
 		}
 	}
-	return uses
 }
 
 // Clone is a copy of g, bodies included, that shares attributes and the storage of constants and parameters.
@@ -266,15 +290,10 @@ func (g *Graph) Sort() error {
 	pending := make(map[*Node]int, len(g.Nodes))
 	readers := map[Value][]*Node{}
 	var ready []*Node
-	for _, n := range g.Nodes {
-		for i, v := range n.In {
-			if v == 0 || slices.Contains(n.In[:i], v) {
-				continue
-			}
-			if g.info[v].Def != nil {
-				pending[n]++
-				readers[v] = append(readers[v], n)
-			}
+	for v, n := range g.reads() {
+		if g.info[v].Def != nil {
+			pending[n]++
+			readers[v] = append(readers[v], n)
 		}
 	}
 	pos := make(map[*Node]int, len(g.Nodes))

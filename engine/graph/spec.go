@@ -11,12 +11,12 @@ import (
 // Formal describes one input or output of an operator.
 type Formal struct {
 	Name     string
-	Optional bool           // may be absent
-	Variadic bool           // repeats; only the last formal
+	Optional bool           // may be absent; a variadic one, of none at all
+	Variadic bool           // repeats, at least once unless it is optional; only the last formal
 	NoGrad   bool           // not differentiable: indices, shapes, running statistics
 	Weight   bool           // where trained models keep their weights; even a single element there is a parameter
 	State    bool           // running statistics: kept in the model, changed by training without a gradient
-	Private  bool           // an output beyond ONNX's, for the gradient; never exported
+	Private  bool           // beyond ONNX's, for fusion or the gradient: not in files; after those of ONNX
 	Types    []tensor.DType // element types the kernel takes; nil means any
 }
 
@@ -33,6 +33,7 @@ type Def[A any] struct {
 	InPlace [][2]int // (input, output) pairs that may share storage when shapes and types agree
 	View    bool     // output 0 is input 0 with another shape: no computation
 	Random  bool     // differs between runs: never folded or merged
+	Bodies  []string // attributes that hold its bodies
 	Lead    int      // how many outputs its bodies have before those that are outputs of the node
 
 	// Types sets the element types of the outputs from those of the inputs (Undefined where absent).
@@ -83,6 +84,7 @@ type Spec struct {
 	In, Out           []Formal
 	InPlace           [][2]int
 	View, Random      bool
+	Bodies            []string
 	Lead              int
 	FormalTypes       func(in []tensor.DType) []tensor.DType
 
@@ -101,7 +103,8 @@ type Spec struct {
 func (d Def[A]) Spec() *Spec {
 	s := &Spec{
 		Domain: d.Domain, Name: d.Name, Doc: d.Doc, Role: d.Role, Since: d.Since, In: d.In, Out: d.Out,
-		InPlace: d.InPlace, View: d.View, Random: d.Random, Lead: d.Lead, FormalTypes: d.FormalTypes, attrs: reflect.TypeFor[A](),
+		InPlace: d.InPlace, View: d.View, Random: d.Random, Bodies: d.Bodies, Lead: d.Lead, FormalTypes: d.FormalTypes,
+		attrs: reflect.TypeFor[A](),
 	}
 	if d.Types != nil {
 		s.types = func(a any, in, out []tensor.DType) error { return d.Types(a.(*A), in, out) }

@@ -21,7 +21,8 @@ func bodyIndex(n *graph.Node, attr string) int {
 // closure is a body under construction with the values that it captures.
 type closure struct {
 	*graph.Body
-	captured []graph.Value // of the enclosing graph
+	captured []graph.Value         // of the enclosing graph
+	places   map[graph.Value][]int // in captured
 }
 
 // closureOf is a copy of body k of n. The gradient of a body computes the body again: what it draws at random would differ.
@@ -31,7 +32,11 @@ func closureOf(n *graph.Node, k int) (*closure, error) {
 		return nil, fmt.Errorf("%s draws random numbers, and the gradient, which computes the body again, would draw others: %w",
 			r.Label(), graph.ErrNoGradient)
 	}
-	return &closure{b, slices.Clone(n.Captured(k))}, nil
+	c := &closure{b, slices.Clone(n.Captured(k)), map[graph.Value][]int{}}
+	for i, v := range c.captured {
+		c.places[v] = append(c.places[v], i)
+	}
+	return c, nil
 }
 
 // drawing is a node of g or of its bodies whose results differ from run to run, or nil.
@@ -51,21 +56,20 @@ func drawing(g *graph.Graph) *graph.Node {
 
 // capture is the input of the body that holds the value v of the graph of b.
 func (c *closure) capture(b *graph.Builder, v graph.Value) graph.Value {
-	if i := slices.Index(c.captured, v); i >= 0 {
-		return c.G.Inputs[c.Formals+i]
+	if at := c.places[v]; len(at) > 0 {
+		return c.G.Inputs[c.Formals+at[0]]
 	}
 	in := b.G.Info(v)
+	c.places[v] = []int{len(c.captured)}
 	c.captured = append(c.captured, v)
 	return c.G.AddInput(in.Name, in.DType, nil)
 }
 
 // holders are the inputs of the body that hold v.
 func (c *closure) holders(v graph.Value) []graph.Value {
-	var in []graph.Value
-	for i, w := range c.captured {
-		if w == v {
-			in = append(in, c.G.Inputs[c.Formals+i])
-		}
+	in := make([]graph.Value, len(c.places[v]))
+	for k, i := range c.places[v] {
+		in[k] = c.G.Inputs[c.Formals+i]
 	}
 	return in
 }
@@ -73,22 +77,24 @@ func (c *closure) holders(v graph.Value) []graph.Value {
 // wanted are the captured values of n that need a gradient, each once.
 func wanted(n *graph.Node, need []bool) []graph.Value {
 	var vs []graph.Value
+	met := map[graph.Value]bool{}
 	for i := n.NumIn; i < len(n.In); i++ {
-		if need[i] && !slices.Contains(vs, n.In[i]) {
-			vs = append(vs, n.In[i])
+		if v := n.In[i]; need[i] && !met[v] {
+			vs, met[v] = append(vs, v), true
 		}
 	}
 	return vs
 }
 
-// credit puts d, the gradient by the captured value v, where n first captures v and wants its gradient.
-func credit(n *graph.Node, need []bool, dx []graph.Value, v, d graph.Value) {
+// firsts is where n first captures each value and wants its gradient.
+func firsts(n *graph.Node, need []bool) map[graph.Value]int {
+	at := map[graph.Value]int{}
 	for i := n.NumIn; i < len(n.In); i++ {
-		if need[i] && n.In[i] == v {
-			dx[i] = d
-			return
+		if _, met := at[n.In[i]]; !met && need[i] {
+			at[n.In[i]] = i
 		}
 	}
+	return at
 }
 
 // allOf asks for n outputs.

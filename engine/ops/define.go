@@ -101,6 +101,21 @@ func axis(a, r int) (int, error) {
 	return a, nil
 }
 
+// axesOf counts the axes list of a shape of rank r from the front, and tells which there are. One that is given twice is an error.
+func axesOf(list []int, r int) (at []int, in []bool, err error) {
+	at, in = make([]int, len(list)), make([]bool, r)
+	for i, a := range list {
+		if at[i], err = axis(a, r); err != nil {
+			return nil, nil, err
+		}
+		if in[at[i]] {
+			return nil, nil, fmt.Errorf("axis %d is given twice", a)
+		}
+		in[at[i]] = true
+	}
+	return at, in, nil
+}
+
 // product of the extents.
 func product(s []int) int {
 	n := 1

@@ -167,6 +167,10 @@ func (f *follower) reduce() bool {
 		return false
 	}
 	f.flow[0] = Moved
+	reduced := map[int]bool{}
+	for _, k := range list {
+		reduced[k] = true
+	}
 	f.each(0, 0, func(c Coord) Coord {
 		m, lost := c.meanAlong(list...)
 		if lost {
@@ -177,7 +181,7 @@ func (f *follower) reduce() bool {
 		}
 		left := tensor.Shape{}
 		for k, d := range m.Shape {
-			if !slices.Contains(list, k) {
+			if !reduced[k] {
 				left = append(left, d)
 			}
 		}

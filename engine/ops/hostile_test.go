@@ -84,8 +84,14 @@ func hostileTrial(spec *graph.Spec, r *rng) (what string, err error) {
 	}
 	b := graph.NewBuilder(g)
 	want := make([]bool, 1+r.IntN(max(1, len(spec.Out))))
-	for i := range want {
-		want[i] = i == 0 || r.IntN(4) > 0
+	for i := 0; i < max(len(want), len(spec.Out)); i++ {
+		needed := i == 0 || i < len(spec.Out) && !spec.Out[i].Optional && !spec.Out[i].Variadic
+		switch {
+		case i < len(want):
+			want[i] = needed || r.IntN(4) > 0
+		case needed:
+			want = append(want, true)
+		}
 	}
 	node := b.AddNode("op", spec, a, in, want)
 	if node == nil {

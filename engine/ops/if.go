@@ -2,7 +2,6 @@ package ops
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -17,16 +16,13 @@ var If = new(graph.Spec)
 func init() {
 	define(If, graph.Def[noAttrs]{
 		Name: "If", Role: graph.Control, Since: []int{1, 11, 13, 16, 19, 21, 23, 24, 25},
-		Doc:   "https://onnx.ai/onnx/operators/onnx__If.html",
-		In:    []graph.Formal{{Name: "cond", NoGrad: true, Types: bools}},
-		Out:   []graph.Formal{{Name: "outputs", Variadic: true}},
+		Doc: "https://onnx.ai/onnx/operators/onnx__If.html",
+		In:  []graph.Formal{{Name: "cond", NoGrad: true, Types: bools}},
+		Out: []graph.Formal{{Name: "outputs", Variadic: true}}, Bodies: branches,
 		Infer: func(*noAttrs, *graph.InferCtx) error { return graph.ErrAtRun },
 		Check: func(_ *noAttrs, n *graph.Node) error {
 			for _, attr := range branches {
 				b := bodyIndex(n, attr)
-				if b < 0 {
-					return fmt.Errorf("attribute %s is missing", attr)
-				}
 				if n.Bodies[b].Formals > 0 {
 					return fmt.Errorf("%s has %d inputs, want none", attr, n.Bodies[b].Formals)
 				}
@@ -130,7 +126,7 @@ func ifGrad(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need 
 		c.G.Outputs = nil
 		for k, v := range values {
 			d := found[i][k]
-			if !slices.Contains(given, v) {
+			if found[0][k] == 0 && found[1][k] == 0 {
 				continue
 			}
 			if d == 0 {
@@ -148,8 +144,9 @@ func ifGrad(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need 
 		return nil, b.Err()
 	}
 	m.Prune()
+	at := firsts(n, need)
 	for k, v := range given {
-		credit(n, need, dx, v, m.Out[k])
+		dx[at[v]] = m.Out[k]
 	}
 	return dx, nil
 }

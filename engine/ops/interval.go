@@ -14,32 +14,28 @@ var anywhere = Interval{math.Inf(-1), math.Inf(1)}
 
 func (i Interval) union(j Interval) Interval { return Interval{min(i.Lo, j.Lo), max(i.Hi, j.Hi)} }
 
-// mostRanged bounds the nodes that IntervalOf looks back at, and the numbers of a constant.
+// mostRanged bounds the numbers of a constant that are looked at.
 const mostRanged = 256
 
-// IntervalOf is an interval that holds every number of v, whatever the inputs of g are, by interval arithmetic through the nodes behind
-// it: a value behind a Sigmoid, a Slice of it or one less it lies in [0,1]. What is not known can be anywhere.
-func IntervalOf(g *graph.Graph, v graph.Value) Interval {
-	r := ranger{g, map[graph.Value]Interval{}}
-	return r.of(v)
-}
-
-type ranger struct {
+// Ranger finds intervals that hold every number of a value of a graph, whatever the inputs of the graph are, by interval arithmetic through
+// the nodes behind it: a value behind a Sigmoid, a Slice of it or one less it lies in [0,1]. What is not known can be anywhere. It remembers
+// what it found; the graph must not change meanwhile.
+type Ranger struct {
 	g    *graph.Graph
 	seen map[graph.Value]Interval
 }
 
-func (r ranger) of(v graph.Value) Interval {
+// NewRanger is a Ranger for the values of g.
+func NewRanger(g *graph.Graph) *Ranger { return &Ranger{g, map[graph.Value]Interval{}} }
+
+// Of is the interval of v.
+func (r *Ranger) Of(v graph.Value) Interval {
 	if v == 0 {
 		return anywhere
 	}
 	if i, ok := r.seen[v]; ok {
 		return i
 	}
-	if len(r.seen) > mostRanged {
-		return anywhere
-	}
-	r.seen[v] = anywhere // of what comes round again
 	i := r.find(v)
 	if math.IsNaN(i.Lo) || math.IsNaN(i.Hi) {
 		i = anywhere
@@ -48,7 +44,7 @@ func (r ranger) of(v graph.Value) Interval {
 	return i
 }
 
-func (r ranger) find(v graph.Value) Interval {
+func (r *Ranger) find(v graph.Value) Interval {
 	info := r.g.Info(v)
 	if info.Data != nil {
 		return rangeOf(info)
@@ -61,7 +57,7 @@ func (r ranger) find(v graph.Value) Interval {
 		if i >= n.NumIn {
 			return anywhere
 		}
-		return r.of(n.In[i])
+		return r.Of(n.In[i])
 	}
 	if n.Op.Role == graph.View {
 		return in(0)
@@ -83,7 +79,7 @@ func rangeOf(info *graph.Info) Interval {
 }
 
 // byName is the range of what n gives. Only operators that bound it, or hand bounds on, are here.
-func (r ranger) byName(n *graph.Node, in func(int) Interval) Interval {
+func (r *Ranger) byName(n *graph.Node, in func(int) Interval) Interval {
 	each := func(f func(float64) float64) Interval { // of a function that grows
 		x := in(0)
 		return Interval{f(x.Lo), f(x.Hi)}
@@ -142,7 +138,7 @@ func (r ranger) byName(n *graph.Node, in func(int) Interval) Interval {
 }
 
 // clip is x within the bounds of a Clip.
-func (r ranger) clip(n *graph.Node, x Interval) Interval {
+func (r *Ranger) clip(n *graph.Node, x Interval) Interval {
 	lo, hi := math.Inf(-1), math.Inf(1)
 	if a, ok := n.Attrs.(*clipOldAttrs); ok {
 		if a.Min != nil {

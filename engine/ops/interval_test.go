@@ -8,7 +8,7 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-func TestIntervalOf(t *testing.T) {
+func TestRanger(t *testing.T) {
 	g := graph.New("range")
 	b := graph.NewBuilder(g)
 	x := g.AddInput("x", tensor.Float32, []graph.Dim{{Size: -1}, {Size: 4}})
@@ -43,7 +43,7 @@ func TestIntervalOf(t *testing.T) {
 		if err := b.Err(); err != nil {
 			t.Fatal(err)
 		}
-		got := IntervalOf(g, c.v)
+		got := NewRanger(g).Of(c.v)
 		same := func(a, b float64) bool { return a == b || math.Abs(a-b) < 1e-6 }
 		if !same(got.Lo, c.want.Lo) || !same(got.Hi, c.want.Hi) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)

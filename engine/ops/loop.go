@@ -22,9 +22,9 @@ func init() {
 		Doc: "https://onnx.ai/onnx/operators/onnx__Loop.html",
 		In: []graph.Formal{
 			{Name: "M", Optional: true, NoGrad: true, Types: int64s}, {Name: "cond", Optional: true, NoGrad: true, Types: bools},
-			{Name: "v_initial", Variadic: true},
+			{Name: "v_initial", Optional: true, Variadic: true},
 		},
-		Out:  []graph.Formal{{Name: "v_final_and_scan_outputs", Variadic: true}},
+		Out: []graph.Formal{{Name: "v_final_and_scan_outputs", Variadic: true}}, Bodies: []string{"body"},
 		Lead: 1, // whether to go on
 		FormalTypes: func(in []tensor.DType) []tensor.DType {
 			return append([]tensor.DType{tensor.Int64, tensor.Bool}, in[min(2, len(in)):]...) // the iteration, the condition, the states
@@ -32,9 +32,6 @@ func init() {
 		Infer: func(*noAttrs, *graph.InferCtx) error { return graph.ErrAtRun },
 		Check: func(_ *noAttrs, n *graph.Node) error {
 			b := bodyIndex(n, "body")
-			if b < 0 {
-				return fmt.Errorf("attribute body is missing")
-			}
 			body, states := n.Bodies[b], max(0, n.NumIn-2)
 			if body.Formals != 2+states {
 				return fmt.Errorf("the body has %d inputs, want %d", body.Formals, 2+states)

@@ -241,10 +241,10 @@ func lowerAll(g *graph.Graph, lowered map[*graph.Spec]bool) error {
 			return err
 		}
 	}
-	uses := g.Uses()
+	read := g.Read()
 	for _, n := range g.Nodes {
 		for k, v := range n.Out {
-			if k > 0 && uses[v] == nil && !slices.Contains(g.Outputs, v) {
+			if k > 0 && !read[v] {
 				n.Out[k] = 0
 			}
 		}

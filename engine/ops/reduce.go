@@ -184,8 +184,12 @@ func reducedShape(s tensor.Shape, axes []int, keep, noop bool) (out, full tensor
 	}
 	full = slices.Clone(s)
 	out = tensor.Shape{}
+	reduced := make([]bool, len(s))
+	for _, k := range list {
+		reduced[k] = true
+	}
 	for i := range s {
-		if slices.Contains(list, i) {
+		if reduced[i] {
 			full[i] = 1
 			if !keep {
 				continue
@@ -208,14 +212,14 @@ func reducedAxes(s tensor.Shape, axes []int, noop bool) ([]int, error) {
 		}
 		return list, nil
 	}
-	list := make([]int, 0, len(axes))
+	list, met := make([]int, 0, len(axes)), make([]bool, len(s))
 	for _, a := range axes {
 		k, err := axis(a, len(s))
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Contains(list, k) {
-			list = append(list, k)
+		if !met[k] {
+			list, met[k] = append(list, k), true
 		}
 	}
 	return list, nil

@@ -125,6 +125,7 @@ func (w *backward) trip(dy []graph.Value, need []bool) error {
 	}
 	ds = ds[len(at):]
 	ofParts, ds := ds[:len(parts)], ds[len(parts):]
+	first := firsts(n, need)
 	for _, v := range values {
 		var d graph.Value
 		for range w.c.holders(v) {
@@ -136,7 +137,7 @@ func (w *backward) trip(dy []graph.Value, need []bool) error {
 		dims := dimsOf(w.b.G.Info(v))
 		sum := w.input(w.c.holders(v)[0], dims)
 		w.state(sum, Fill(w.b, v, 0))
-		w.give(add(in, sum, d), dims, func(out graph.Value) { credit(n, need, w.dx, v, out) })
+		w.give(add(in, sum, d), dims, func(out graph.Value) { w.dx[first[v]] = out })
 	}
 	for k, i := range parts {
 		if ofParts[k] == 0 {

@@ -87,16 +87,9 @@ func newResizing(a *resizeAttrs, s tensor.Shape, roiOf, scalesOf, sizesOf valueF
 		}
 		roi = values[0].Float64s()
 	}
-	at := make([]int, n)
-	for i, x := range axes {
-		k, err := axis(x, len(s))
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(at[:i], k) {
-			return nil, fmt.Errorf("axis %d is given twice", x)
-		}
-		at[i] = k
+	at, _, err := axesOf(axes, len(s))
+	if err != nil {
+		return nil, err
 	}
 	switch {
 	case values[1] != nil && values[2] == nil:

@@ -37,7 +37,7 @@ func init() {
 	define(Scan, graph.Def[scanAttrs]{
 		Name: "Scan", Role: graph.Control, Since: []int{9, 11, 16, 19, 21, 23, 24, 25},
 		Doc: "https://onnx.ai/onnx/operators/onnx__Scan.html",
-		In:  []graph.Formal{{Name: "initial_state_and_scan_inputs", Variadic: true}}, Out: out,
+		In:  []graph.Formal{{Name: "initial_state_and_scan_inputs", Variadic: true}}, Out: out, Bodies: []string{"body"},
 		FormalTypes: func(in []tensor.DType) []tensor.DType { return in },
 		Infer:       func(*scanAttrs, *graph.InferCtx) error { return graph.ErrAtRun },
 		Check:       func(a *scanAttrs, n *graph.Node) error { return checkScan(n, a.NumScanInputs, n.NumIn) },
@@ -61,7 +61,7 @@ func init() {
 		In: []graph.Formal{
 			{Name: "sequence_lens", Optional: true, NoGrad: true, Types: int64s}, {Name: "initial_state_and_scan_inputs", Variadic: true},
 		},
-		Out:         out,
+		Out: out, Bodies: []string{"body"},
 		FormalTypes: func(in []tensor.DType) []tensor.DType { return in[min(1, len(in)):] },
 		Infer:       func(*scan8Attrs, *graph.InferCtx) error { return graph.ErrAtRun },
 		Check:       func(a *scan8Attrs, n *graph.Node) error { return checkScan(n, a.NumScanInputs, n.NumIn-1) },
@@ -75,9 +75,6 @@ func init() {
 
 func checkScan(n *graph.Node, scans, inputs int) error {
 	b := bodyIndex(n, "body")
-	if b < 0 {
-		return fmt.Errorf("attribute body is missing")
-	}
 	if scans < 1 || scans > inputs {
 		return fmt.Errorf("num_scan_inputs is %d of %d inputs", scans, inputs)
 	}

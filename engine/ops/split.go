@@ -37,13 +37,10 @@ func init() {
 					return err
 				}
 			}
-			n := c.NumOut()
-			if a.NumOutputs != nil {
-				if n = *a.NumOutputs; n < c.NumOut() {
-					return fmt.Errorf("num_outputs is %d, the node has %d", n, c.NumOut())
-				}
+			if n := a.NumOutputs; n != nil && *n != c.NumOut() {
+				return fmt.Errorf("num_outputs is %d, the node has %d", *n, c.NumOut())
 			}
-			return inferSplit(a.Axis, sizes, n, a.NumOutputs != nil, c)
+			return inferSplit(a.Axis, sizes, c.NumOut(), a.NumOutputs != nil, c)
 		},
 		Run: func(a *splitAttrs, c *graph.RunCtx) error { return runSplit(a.Axis, c) },
 		Grad: func(a *splitAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
@@ -119,7 +116,7 @@ func inferSplit(at int, sizes []int, n int, uneven bool, c *graph.InferCtx) erro
 		if left != 0 {
 			return fmt.Errorf("parts of extents %v do not fill axis %d of extent %d", sizes, k, s[k])
 		}
-		if len(sizes) < c.NumOut() {
+		if len(sizes) != c.NumOut() {
 			return fmt.Errorf("%d extents for %d outputs", len(sizes), c.NumOut())
 		}
 	}

@@ -2,7 +2,6 @@ package ops
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -76,20 +75,13 @@ func inferSqueeze(axes []int, c *graph.InferCtx) error {
 // inserted is s with axes of extent 1 at the given positions of the result.
 func inserted(s tensor.Shape, axes []int) (tensor.Shape, error) {
 	r := len(s) + len(axes)
-	at := make([]int, len(axes))
-	for i, a := range axes {
-		k, err := axis(a, r)
-		if err != nil {
-			return nil, err
-		}
-		if slices.Contains(at[:i], k) {
-			return nil, fmt.Errorf("axis %d is given twice", a)
-		}
-		at[i] = k
+	_, added, err := axesOf(axes, r)
+	if err != nil {
+		return nil, err
 	}
 	out := make(tensor.Shape, 0, r)
 	for i, k := 0, 0; i < r; i++ {
-		if slices.Contains(at, i) {
+		if added[i] {
 			out = append(out, 1)
 			continue
 		}

@@ -262,8 +262,7 @@ type place struct{ axis, outer int }
 func (f *freer) places(in graph.Value, s tensor.Shape) []place {
 	before := f.before(in)
 	var exact, begin, inside []place
-	for p := range s {
-		pre := s[:p].Len()
+	for p, pre := 0, 1; p < len(s); p, pre = p+1, pre*s[p] {
 		if pre == 0 || before%pre != 0 {
 			continue
 		}
@@ -474,7 +473,9 @@ func (f *freer) expand(v graph.Value, a, outer, inner int) graph.Value {
 	merged := outer*inner > 1
 	if merged {
 		parts := slices.Concat(s[:a], tensor.Shape{outer, 1, inner}, s[a+1:])
-		v = f.add(ops.Reshape, nil, v, f.b.Ints(parts...))
+		if v = f.add(ops.Reshape, nil, v, f.b.Ints(parts...)); v == 0 {
+			return 0
+		}
 		a++
 	}
 	target := make([]int64, len(f.one.Shape(v)))

@@ -30,96 +30,126 @@ func Fuse(g *graph.Graph, keep []graph.Value) {
 // it, where all of these are constants and none is in keep. Before a graph is differentiated, keep must hold what it is differentiated by,
 // and skip leave out nodes with other gradient rules; nil skips none.
 func FoldAffine(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) {
-	only := onlyReader(g, keep)
+	f := newFuser(g, keep)
 	left := func(n *graph.Node) bool {
 		if n.Frozen || len(n.Out) == 0 || skip != nil && skip(n) {
 			return true
 		}
-		return slices.ContainsFunc(n.In, func(v graph.Value) bool { return v != 0 && g.Info(v).Data != nil && slices.Contains(keep, v) })
+		return slices.ContainsFunc(n.In, func(v graph.Value) bool { return v != 0 && g.Info(v).Data != nil && f.pinned[v] })
 	}
-	for _, n := range slices.Clone(g.Nodes) {
-		if left(n) {
+	for _, n := range f.nodes() {
+		if f.dropped(n) || left(n) {
 			continue
 		}
-		for next := only[n.Out[0]]; next != nil && !left(next) && ops.FoldAffine(g, n, next); next = only[n.Out[0]] {
-			bypass(g, n, next)
+		for next := f.only[n.Out[0]]; next != nil && !left(next) && ops.FoldAffine(g, n, next); next = f.only[n.Out[0]] {
+			f.bypass(n, next)
 		}
 	}
+	f.done()
 }
 
-// onlyReader returns, for each value that exactly one node reads and that is not in keep, that node.
-func onlyReader(g *graph.Graph, keep []graph.Value) map[graph.Value]*graph.Node {
-	only := map[graph.Value]*graph.Node{}
-	for v, ns := range g.Uses() {
-		if len(ns) == 1 && !slices.Contains(keep, v) && !slices.Contains(g.Outputs, v) {
-			only[v] = ns[0]
+// fuser is a graph whose nodes are dropped and moved. Each node has a place in the order, which another may take.
+type fuser struct {
+	g      *graph.Graph
+	places []*graph.Node // nil where a node was dropped
+	at     map[*graph.Node]int
+	pinned map[graph.Value]bool // kept, so that nothing may be fused across it
+	only   []*graph.Node        // by value, the one node that reads it where exactly one does and it is not pinned
+}
+
+func newFuser(g *graph.Graph, keep []graph.Value) *fuser {
+	f := &fuser{g: g, places: slices.Clone(g.Nodes), at: make(map[*graph.Node]int, len(g.Nodes)), pinned: map[graph.Value]bool{}}
+	for i, n := range f.places {
+		f.at[n] = i
+	}
+	for _, v := range keep {
+		f.pinned[v] = true
+	}
+	f.only = g.OnlyReaders()
+	for _, list := range [][]graph.Value{keep, g.Outputs} {
+		for _, v := range list {
+			f.only[v] = nil
 		}
 	}
-	return only
+	return f
+}
+
+// nodes are the nodes in order, for a loop that changes them.
+func (f *fuser) nodes() []*graph.Node { return slices.Clone(f.places) }
+
+// dropped reports whether n is no longer in the graph.
+func (f *fuser) dropped(n *graph.Node) bool {
+	_, ok := f.at[n]
+	return !ok
 }
 
 // bypass makes first compute what second did: its output takes the place of second's, and second is dropped.
-func bypass(g *graph.Graph, first, second *graph.Node) {
+func (f *fuser) bypass(first, second *graph.Node) {
 	out := second.Out[0]
 	first.Out[0] = out
-	in := g.Info(out)
+	in := f.g.Info(out)
 	in.Def, in.Index = first, 0
-	at := slices.Index(g.Nodes, second)
-	g.Nodes = slices.Delete(g.Nodes, at, at+1)
+	f.places[f.at[second]] = nil
+	delete(f.at, second)
 }
 
-// move puts n at the place of at, for when n now reads values defined between the two.
-func move(g *graph.Graph, n *graph.Node, at int) {
-	from := slices.Index(g.Nodes, n)
-	g.Nodes = slices.Delete(g.Nodes, from, from+1)
-	g.Nodes = slices.Insert(g.Nodes, at-1, n)
+// replace is bypass for a node that also moves to the place of second, since it now reads values defined between the two.
+func (f *fuser) replace(first, second *graph.Node) {
+	at := f.at[second]
+	f.bypass(first, second)
+	f.places[f.at[first]] = nil
+	f.places[at], f.at[first] = first, at
+}
+
+// done gives the graph its nodes.
+func (f *fuser) done() {
+	f.g.Nodes = slices.DeleteFunc(f.places, func(n *graph.Node) bool { return n == nil })
 }
 
 func fuseResidual(g *graph.Graph, keep []graph.Value) {
-	only := onlyReader(g, keep)
-	for _, add := range slices.Clone(g.Nodes) {
+	f := newFuser(g, keep)
+	for _, add := range f.nodes() {
 		if add.Op != ops.Add || add.In[0] == add.In[1] {
 			continue
 		}
 		// The later of the two convolutions takes the other operand as its residual.
 		for _, i := range []int{1, 0} {
 			in := g.Info(add.In[i])
-			if in.Def == nil || only[add.In[i]] != add || !slices.Contains(g.Nodes, in.Def) {
+			if in.Def == nil || f.only[add.In[i]] != add || f.dropped(in.Def) {
 				continue
 			}
 			if ops.FuseResidual(g, in.Def, add.In[1-i]) {
-				conv := in.Def
-				at := slices.Index(g.Nodes, add)
-				move(g, conv, at)
-				bypass(g, conv, add)
+				f.replace(in.Def, add)
 				break
 			}
 		}
 	}
+	f.done()
 }
 
 func fuseActivation(g *graph.Graph, keep []graph.Value) {
-	only := onlyReader(g, keep)
-	for _, n := range slices.Clone(g.Nodes) {
-		if len(n.Out) == 0 || n.Frozen {
+	f := newFuser(g, keep)
+	for _, n := range f.nodes() {
+		if f.dropped(n) || len(n.Out) == 0 || n.Frozen {
 			continue
 		}
-		act := only[n.Out[0]]
+		act := f.only[n.Out[0]]
 		if act == nil || act.Frozen || act.In[0] != n.Out[0] {
 			continue
 		}
 		a, ok := ops.ActivationOf(g, act)
 		if ok && ops.FuseActivation(n, a) {
-			bypass(g, n, act)
+			f.bypass(n, act)
 		}
 	}
+	f.done()
 }
 
 func fuseReluGrad(g *graph.Graph, keep []graph.Value) {
-	only := onlyReader(g, keep)
+	f := newFuser(g, keep)
 	for _, n := range g.Nodes {
-		if len(n.Out) > 0 && only[n.Out[0]] != nil {
-			ops.FuseReluGrad(n, only[n.Out[0]])
+		if len(n.Out) > 0 && f.only[n.Out[0]] != nil {
+			ops.FuseReluGrad(n, f.only[n.Out[0]])
 		}
 	}
 }

@@ -33,7 +33,7 @@ func LowerPrivate(g *graph.Graph) error {
 			}
 			b := graph.NewBuilder(g)
 			b.For = n.For
-			first := g.TakeID()
+			first, begin := g.TakeID(), len(g.Nodes)
 			out, err := n.Op.Lower(b, n)
 			if err == nil {
 				err = b.Err()
@@ -50,7 +50,7 @@ func LowerPrivate(g *graph.Graph) error {
 					if d := g.Info(w).Def; d == nil || d.ID < first || g.Info(w).Kind != graph.Computed {
 						w = b.Add(ops.Identity, nil, w) // a value that was there before keeps its own name
 					}
-					alias(g, v, w, to)
+					alias(g, g.Nodes[begin:], v, w, to)
 				}
 			}
 			changed = true
@@ -62,14 +62,15 @@ func LowerPrivate(g *graph.Graph) error {
 	return nil
 }
 
-// alias makes the value v be what computes w: w's node writes v, so that fetched values keep their names.
-func alias(g *graph.Graph, v, w graph.Value, to map[graph.Value]graph.Value) {
+// alias makes the value v be what computes w: w's node writes v, so that fetched values keep their names. Only nodes of made, which are
+// those that the lowering added, can read w.
+func alias(g *graph.Graph, made []*graph.Node, v, w graph.Value, to map[graph.Value]graph.Value) {
 	def, k := g.Info(w).Def, g.Info(w).Index
 	def.Out[k] = v
 	vi := g.Info(v)
 	vi.Def, vi.Index = def, k
 	to[w] = v
-	for _, n := range g.Nodes {
+	for _, n := range made {
 		for i, x := range n.In {
 			if x == w {
 				n.In[i] = v

@@ -5,8 +5,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// Unshare turns Identity nodes on parameters into parameters of their own, named as the Identity's output and with a copy of the content,
-// and returns which parameter each was made from. PyTorch's exporter shares parameters of equal value in this way, which training must
+// Unshare turns Identity nodes on parameters into parameters of their own, named as the Identity's output, and returns which parameter of
+// the file each was made from. They have one storage until the model is thawed. PyTorch's exporter shares parameters of equal value in this way, which training must
 // undo. Only nodes of which own is true are taken: those that the file can have a parameter in the place of.
 func Unshare(g *graph.Graph, own func(n *graph.Node) bool) map[graph.Value]graph.Value {
 	made := map[graph.Value]graph.Value{}
@@ -14,8 +14,11 @@ func Unshare(g *graph.Graph, own func(n *graph.Node) bool) map[graph.Value]graph
 	for _, n := range g.Nodes {
 		if n.Op == ops.Identity && own(n) && g.Info(n.In[0]).Kind == graph.Parameter {
 			from, out := g.Info(n.In[0]), g.Info(n.Out[0])
-			out.Kind, out.Data, out.Def = graph.Parameter, from.Data.Clone(), nil
+			out.Kind, out.Data, out.Def = graph.Parameter, from.Data, nil
 			made[n.Out[0]] = n.In[0]
+			if first, ok := made[n.In[0]]; ok {
+				made[n.Out[0]] = first
+			}
 			continue
 		}
 		kept = append(kept, n)

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"math"
-	"slices"
 	"sync"
 
 	"github.com/gtk-onnx/gtk/internal/parallel"
@@ -111,9 +110,13 @@ func newReducePlan(shape, axes []int) reducePlan {
 
 func reduce[T, A any](p *parallel.Pool, r reducer[T, A], out, in []T, shape, axes []int) {
 	atLeast(size(shape), len(in))
+	reduced := make([]bool, len(shape))
+	for _, a := range axes {
+		reduced[a] = true
+	}
 	n := 1
 	for i, d := range shape {
-		if !slices.Contains(axes, i) {
+		if !reduced[i] {
 			n *= d
 		}
 	}
