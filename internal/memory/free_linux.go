@@ -78,7 +78,7 @@ const (
 var inHeap = new([64]byte)
 
 // room is what a limit of the address space lets the heap have beside what is in use: in all, and in one piece. Of what is free between
-// what is in use nobody tells how it lies; half of it may be in one piece.
+// what is in use nobody tells how it lies; a quarter of it may be in one piece.
 func room() (all, piece int64, ok bool) {
 	most, ok := limited()
 	if !ok {
@@ -116,7 +116,7 @@ func room() (all, piece int64, ok bool) {
 	}
 	had = max(0, had)
 	more := max(0, most-mapped-tables) / arena * arena
-	return had + tail + more, max(tail-step, more-step, had/2), true // what does not fit the tail gets arenas of its own
+	return had + tail + more, max(tail-step, more-step, had/4), true // what does not fit the tail gets arenas of its own
 }
 
 // field is a field of a file of /proc that is in kB, in bytes.
