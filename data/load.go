@@ -24,6 +24,9 @@ type Input struct {
 // LoadInput reads one input of a model: a picture, which is preprocessed, or a tensor file (.npy, others through o.TensorFile).
 func LoadInput(path string, pre Preprocess, o Options) (Input, error) {
 	ext := strings.ToLower(filepath.Ext(path))
+	if err := ordinary(path); err != nil {
+		return Input{}, err
+	}
 	switch {
 	case ext == ".npy":
 		arrays, err := tensor.ReadFileLimited(path, tensor.Limits{MaxBytes: o.Limits.bytes()})

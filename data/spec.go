@@ -192,6 +192,9 @@ func recognise(s string) (Spec, error) {
 		}
 		return Spec{}, fmt.Errorf("data: %s: %w", s, err)
 	}
+	if err := ordinary(path); err != nil {
+		return Spec{}, err
+	}
 	if err := notEmpty(path); err != nil {
 		return Spec{}, err
 	}
@@ -222,6 +225,11 @@ func openSpec(spec string, o Options, depth int) (Dataset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
+	if !f.builtin && !f.listed {
+		if err := ordinary(s.Path); err != nil {
+			return nil, err
+		}
+	}
 	ds, err := f.open(s, o, depth)
 	if empty := notEmpty(s.Path); err != nil && empty != nil {
 		var fe *FormatError
@@ -231,6 +239,18 @@ func openSpec(spec string, o Options, depth int) (Dataset, error) {
 		fe.Problem = "the folder is empty: " + fe.Problem
 	}
 	return ds, err
+}
+
+// ordinary refuses what is there and is neither a file nor a folder.
+func ordinary(path string) error {
+	info, err := os.Stat(path)
+	if err != nil || info.IsDir() {
+		return nil // the reader says what is wrong
+	}
+	if err := regular.Check(path, info); err != nil {
+		return fmt.Errorf("data: %w", err)
+	}
+	return nil
 }
 
 // notEmpty fails for a folder with nothing in it.

@@ -43,6 +43,8 @@ func readVocab(path string) ([]string, error) {
 		err = fmt.Errorf("the file is empty")
 	case !utf8.ValidString(text) || strings.ContainsRune(text, 0):
 		err = fmt.Errorf("it is no text: want one token a line, vocab.json or tokenizer.json")
+	case strings.Count(text, "\n") > maxTokens || strings.Count(text, `"`) > 4*maxTokens: // a token or a merge in JSON has two to four
+		err = fmt.Errorf("more than %d tokens", maxTokens)
 	case start[0] == '{' && json.Valid([]byte(start)):
 		out, err = jsonVocab([]byte(start))
 	case start[0] == '[' && json.Valid([]byte(start)):
