@@ -32,7 +32,12 @@ func (m *Model) Batch() (fixed int) {
 	if b.fixed == 0 || !b.likely {
 		return b.fixed
 	}
-	b.once.Do(func() { b.proven = m.proveBatch() })
+	b.once.Do(func() {
+		if m.gate.enter() == nil {
+			defer m.gate.leave()
+			b.proven = m.proveBatch()
+		}
+	})
 	if b.proven {
 		return 0
 	}

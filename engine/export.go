@@ -16,6 +16,10 @@ import (
 // operators, so that any runtime computes them. Its outputs are called "loss", "grad:NAME", "norm2:NAME" and by the names of the values in
 // q.Fetch. Operators of the engine that cannot be written in ONNX's are listed in an *UnsupportedError.
 func (m *Model) Export(q Query) (*onnx.Model, error) {
+	if err := m.gate.enter(); err != nil {
+		return nil, err
+	}
+	defer m.gate.leave()
 	s := &Session{m: m, q: q, plain: true}
 	g, fetch, err := s.derive()
 	if err != nil {

@@ -67,8 +67,13 @@ func (s *Session) stale() bool {
 
 // Changed tells sessions that the content of the named parameters, of all when none is named, was changed: those in which they are
 // constants (see Query) are built anew before their next run. A run of a session that trains tells so by itself of the parameters that it
-// trains, for what its caller does to them before another session runs.
+// trains, for what its caller does to them before another session runs. It may be called at any time: a run that has begun goes on with
+// what it began with.
 func (m *Model) Changed(names ...string) {
+	if m.gate.enter() != nil {
+		return
+	}
+	defer m.gate.leave()
 	ps := m.params
 	if len(names) > 0 {
 		ps = nil

@@ -39,6 +39,10 @@ type Inspection struct {
 // for others the first of a few usual sizes for which shapes can be inferred. Axes with the same symbol get the same extent. Axes that an
 // input declares keep their extent, but for a batch that Batch says is free.
 func (m *Model) Sizes(batch int) []tensor.Shape {
+	if m.gate.enter() != nil {
+		return nil
+	}
+	defer m.gate.leave()
 	return m.inferable(batch, batch != m.batch.fixed && m.Batch() == 0)
 }
 
@@ -101,6 +105,10 @@ func (m *Model) sizes(batch int, u extent, free bool) []tensor.Shape {
 // Shapes are inferred once more for inputs whose free axes have other extents: an axis of a layer that differs is shown as the symbol of
 // the input axis that it equals in both, or as unknown.
 func (m *Model) Inspect(inputs []tensor.Shape) (*Inspection, error) {
+	if err := m.gate.enter(); err != nil {
+		return nil, err
+	}
+	defer m.gate.leave()
 	if inputs == nil {
 		inputs = m.declared()
 	}
@@ -147,6 +155,10 @@ func (m *Model) Inspect(inputs []tensor.Shape) (*Inspection, error) {
 // Weights is the part of an inspection that needs no shapes: no layers, MACs and peak.
 func (m *Model) Weights() *Inspection {
 	r := &Inspection{}
+	if m.gate.enter() != nil {
+		return r
+	}
+	defer m.gate.leave()
 	for _, p := range m.params {
 		switch {
 		case p.Trainable:

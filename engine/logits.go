@@ -25,6 +25,10 @@ type Head struct {
 // written out, looking through views, which do not change the numbers. Of an output in half precision without one they are the value
 // before it is narrowed.
 func (m *Model) Head(output string) (Head, error) {
+	if err := m.gate.enter(); err != nil {
+		return Head{}, err
+	}
+	defer m.gate.leave()
 	if len(m.outputs) == 0 {
 		return Head{}, fmt.Errorf("engine: the model has no output")
 	}
@@ -190,6 +194,10 @@ func (r *readers) reducedAxis(g *graph.Graph, n *graph.Node) (axis int, flat, ok
 
 // NodeOf is the node that computes the value called name, nil for inputs, parameters and constants.
 func (m *Model) NodeOf(name string) (*graph.Node, error) {
+	if err := m.gate.enter(); err != nil {
+		return nil, err
+	}
+	defer m.gate.leave()
 	v, err := m.value(name)
 	if err != nil {
 		return nil, err

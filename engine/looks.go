@@ -45,6 +45,13 @@ func (m *Model) look() *looks {
 	return l
 }
 
+// forget gives up what was found.
+func (l *looks) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.g, l.read, l.ranges, l.output, l.node, l.before, l.sizes, l.shapes = nil, nil, nil, nil, nil, nil, nil, nil
+}
+
 // inferred is the shapes of the values for the declared sizes of the inputs of m.
 func (l *looks) inferred(m *Model) []tensor.Shape {
 	if l.shapes == nil {

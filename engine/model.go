@@ -46,7 +46,9 @@ func (io IO) String() string {
 	return fmt.Sprintf("%s %v[%s]", shown.Name(io.Name), io.DType, shown.Line(strings.Join(d, ","), 200))
 }
 
-// Model is a loaded model. It is safe for concurrent reading; sessions that train it are not concurrent with others.
+// Model is a loaded model. Its methods are safe for concurrent use, and so are its sessions, each by one goroutine at a time, with one
+// exception: the content of parameters (Param.Value) may be changed, by an optimiser for example, only while no session of the model runs
+// and nothing else reads them; Changed then tells the sessions. Thaw and Close wait for runs in progress. See Session.
 type Model struct {
 	file    *onnx.Model
 	g       *graph.Graph
@@ -62,6 +64,7 @@ type Model struct {
 	short   error // why parameters have no storage of their own
 	batch   batching
 	looks   looks
+	gate    gate
 
 	wanted    []string    // globs of WithTrainable
 	untrained []Untrained // beside parameters
@@ -168,11 +171,23 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	return em, nil
 }
 
-// File is the model as it was read.
-func (m *Model) File() *onnx.Model { return m.file }
+// File is the model as it was read; nil once m is closed.
+func (m *Model) File() *onnx.Model {
+	if m.gate.enter() != nil {
+		return nil
+	}
+	defer m.gate.leave()
+	return m.file
+}
 
-// Graph is the forward graph, folded; it must not be changed.
-func (m *Model) Graph() *graph.Graph { return m.g }
+// Graph is the forward graph, folded; it must not be changed. It is nil once m is closed.
+func (m *Model) Graph() *graph.Graph {
+	if m.gate.enter() != nil {
+		return nil
+	}
+	defer m.gate.leave()
+	return m.g
+}
 
 // Inputs are the inputs that a run must feed.
 func (m *Model) Inputs() []IO { return slices.Clone(m.inputs) }
@@ -180,7 +195,7 @@ func (m *Model) Inputs() []IO { return slices.Clone(m.inputs) }
 // Outputs are the outputs of the model.
 func (m *Model) Outputs() []IO { return slices.Clone(m.outputs) }
 
-// Pool is the worker pool that the model runs on.
+// Pool is the worker pool that the model runs on. It is closed with the model.
 func (m *Model) Pool() *parallel.Pool { return m.pool }
 
 // value finds a value of the forward graph by ONNX name, or a node by its name, meaning its first output.

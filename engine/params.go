@@ -206,7 +206,7 @@ func (m *Model) notTrained() []Untrained {
 // Params yields the parameters: those of the main graph in the order of the file, then those that lie deeper.
 func (m *Model) Params() iter.Seq[*Param] {
 	return func(yield func(*Param) bool) {
-		for _, p := range m.params {
+		for _, p := range m.all() {
 			if !yield(p) {
 				return
 			}
@@ -214,8 +214,21 @@ func (m *Model) Params() iter.Seq[*Param] {
 	}
 }
 
+// all is the parameters, none once m is closed.
+func (m *Model) all() []*Param {
+	if m.gate.enter() != nil {
+		return nil
+	}
+	defer m.gate.leave()
+	return m.params
+}
+
 // Param is the parameter called name, or an error that suggests near names.
 func (m *Model) Param(name string) (*Param, error) {
+	if err := m.gate.enter(); err != nil {
+		return nil, err
+	}
+	defer m.gate.leave()
 	if p := m.byName[name]; p != nil {
 		return p, nil
 	}
@@ -234,11 +247,23 @@ func hint(name string, known []string) string {
 }
 
 // Thaw gives the parameters storage of their own, so that they can be changed without touching the file as it was read.
-// Call it before making the sessions that train, which fail when there is no memory for it.
+// Call it before making the sessions that train, which fail when there is no memory for it. It may be called at any time and again; it
+// waits for runs in progress, and sessions that are there take the new storage at their next run. What was read from Param.Value before is
+// the old storage.
 func (m *Model) Thaw() {
-	if m.thawed {
-		return
-	}
+	m.gate.alone(func() {
+		if m.thawed || m.gate.closed {
+			return
+		}
+		if m.short = m.thaw(); m.short == nil {
+			m.thawed = true
+			m.change(m.params)
+		}
+	})
+}
+
+// thaw copies the parameters.
+func (m *Model) thaw() error {
 	total := 0
 	for _, p := range m.params {
 		if p.Trainable || p.State {
@@ -247,29 +272,30 @@ func (m *Model) Thaw() {
 	}
 	// Names may share what the file holds; each is trained by itself.
 	if _, chosen := memory.Budget(); !chosen && total > 64<<20+4*m.g.Given {
-		m.short = fmt.Errorf("engine: %w", &exec.MemoryError{What: "training parameters that share what the file holds", Need: total,
+		return fmt.Errorf("engine: %w", &exec.MemoryError{What: "training parameters that share what the file holds", Need: total,
 			Limit: 64<<20 + 4*m.g.Given})
-		return
 	}
 	g, err := memory.Take(int64(total), "training the parameters")
 	if err != nil {
-		m.short = fmt.Errorf("engine: %w", err)
-		return
+		return fmt.Errorf("engine: %w", err)
 	}
 	defer g.Release() // it is measured from then on
-	m.thawed = true
 	for _, p := range m.params {
 		if p.Trainable || p.State {
 			p.Value = p.Value.Clone()
 			m.g.Info(p.value).Data = p.Value
 		}
 	}
-	m.change(m.params)
+	return nil
 }
 
 // Save is a copy of the file with the present content of the parameters, each where it lay and in the form in which it was stored; nothing
 // else differs.
 func (m *Model) Save() (*onnx.Model, error) {
+	if err := m.gate.enter(); err != nil {
+		return nil, err
+	}
+	defer m.gate.leave()
 	out := m.file.Clone()
 	values := map[string]*tensor.Tensor{}
 	var own []tensor.Named // of parameters that the file shares

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/gtk-onnx/gtk/engine/exec"
@@ -76,7 +77,10 @@ type Query struct {
 // Outputs are values to fetch under names of their own.
 type Outputs map[string]graph.Value
 
-// Session is a compiled query. It is not safe for concurrent use.
+// Session is a compiled query. It serves one goroutine at a time: a run while another one is under way is an error that is ErrInUse, and a
+// Result gives nothing more once the next run began. Sessions of one model are safe side by side, those that differentiate and those that
+// do not; running statistics that one changes (BNTrain) are changed while no other runs. See Model for what changes parameters. Fields are
+// set before the first run.
 type Session struct {
 	// Trace, when set, is called after each node with the time it took.
 	Trace func(n *graph.Node, d time.Duration)
@@ -96,6 +100,8 @@ type Session struct {
 	seed    *tensor.Tensor  // of the dropout masks, nil without dropout
 	seeded  bool            // by SetSeed
 	proving bool            // run for Batch, which must not ask for itself
+	busy    atomic.Bool     // a run is under way
+	runs    atomic.Int64    // that began
 }
 
 // update copies a fetched value into a parameter after each run.
@@ -106,10 +112,15 @@ type update struct {
 
 // Session derives, rewrites and compiles what q asks for.
 func (m *Model) Session(q Query) (*Session, error) {
+	if err := m.gate.enter(); err != nil {
+		return nil, err
+	}
+	defer m.gate.leave()
 	if m.short != nil {
 		return nil, m.short
 	}
 	s := &Session{m: m, q: q}
+	m.gate.opened(s)
 	return s, s.build()
 }
 
@@ -302,20 +313,63 @@ func (s *Session) differentiate(g *graph.Graph, loss graph.Value, w wrt, want fu
 	return nil
 }
 
-// Result is what a run computed. Its tensors are valid until the next run of the session.
+// Result is what a run computed. Its tensors are valid until the next run of the session; asked later, it gives nil. It is for the
+// goroutine that ran the session.
 type Result struct {
 	s   *Session
+	run int64
 	out []*tensor.Tensor
 }
 
-// Run feeds the inputs by name. It checks what is fed against the model's inputs.
+// Run feeds the inputs by name. It checks what is fed against the model's inputs. The error is ErrInUse while another goroutine runs s, and
+// ErrClosed when the model was closed.
 func (s *Session) Run(ctx context.Context, feeds map[string]*tensor.Tensor) (*Result, error) {
+	if !s.busy.CompareAndSwap(false, true) {
+		return nil, fmt.Errorf("engine: session: %w", ErrInUse)
+	}
+	defer s.busy.Store(false)
+	run := s.runs.Add(1)
+	out, state, trained, err := s.compute(ctx, feeds)
+	if err != nil {
+		return nil, err
+	}
+	if len(state) > 0 {
+		s.m.gate.alone(func() {
+			for _, u := range state {
+				copy(u.into.Bytes(), out[u.slot].Bytes())
+			}
+		})
+	}
+	s.m.change(trained)
+	return &Result{s, run, out}, nil
+}
+
+// compute is a run up to what it gives, and what is then to be changed.
+func (s *Session) compute(ctx context.Context, feeds map[string]*tensor.Tensor) (out []*tensor.Tensor, state []update,
+	trained []*Param, err error) {
+	if err := s.m.gate.enterRun(); err != nil {
+		return nil, nil, nil, err
+	}
+	defer s.m.gate.leave()
 	if s.stale() {
 		if err := s.build(); err != nil {
 			s.gen = -1 // stale still
-			return nil, err
+			return nil, nil, nil, err
 		}
 	}
+	in, err := s.given(feeds)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	s.prog.Trace = s.Trace
+	if out, err = s.prog.Run(ctx, in); err != nil {
+		return nil, nil, nil, err
+	}
+	return out, s.state, s.trained, nil
+}
+
+// given checks what is fed and brings it into the order of the graph's inputs.
+func (s *Session) given(feeds map[string]*tensor.Tensor) ([]*tensor.Tensor, error) {
 	g := s.prog.Graph()
 	in := make([]*tensor.Tensor, len(s.feeds))
 	for i, name := range s.feeds {
@@ -339,16 +393,7 @@ func (s *Session) Run(ctx context.Context, feeds map[string]*tensor.Tensor) (*Re
 			}
 		}
 	}
-	s.prog.Trace = s.Trace
-	out, err := s.prog.Run(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	for _, u := range s.state {
-		copy(u.into.Bytes(), out[u.slot].Bytes())
-	}
-	s.m.change(s.trained)
-	return &Result{s, out}, nil
+	return in, nil
 }
 
 // ErrShape is the error of feeding a tensor whose shape the model's input does not admit.
@@ -394,12 +439,25 @@ func (s *Session) SetSeed(v int64) {
 func (s *Session) Feeds() []string { return s.feeds }
 
 // ArenaBytes is the memory that the last run's plan uses for computed values.
-func (s *Session) ArenaBytes() int { return s.prog.ArenaBytes() }
+func (s *Session) ArenaBytes() int {
+	if s.prog == nil {
+		return 0
+	}
+	return s.prog.ArenaBytes()
+}
 
-// Graph is the compiled graph, for inspection.
-func (s *Session) Graph() *graph.Graph { return s.prog.Graph() }
+// Graph is the compiled graph, for inspection; nil once the model is closed.
+func (s *Session) Graph() *graph.Graph {
+	if s.prog == nil {
+		return nil
+	}
+	return s.prog.Graph()
+}
 
 func (r *Result) get(key string) *tensor.Tensor {
+	if r.run != r.s.runs.Load() {
+		return nil
+	}
 	if i, ok := r.s.slot[key]; ok {
 		return r.out[i]
 	}

@@ -13,6 +13,10 @@ import (
 // Settle rounds the parameters that the file holds in half precision to what it can hold, so that the model gives what the saved file will
 // give. It reports whether there are such parameters, and fails for a number that is too large for the file's type.
 func (m *Model) Settle() (bool, error) {
+	if err := m.gate.enter(); err != nil {
+		return false, err
+	}
+	defer m.gate.leave()
 	some := false
 	for _, p := range m.params {
 		if !half(p.file) || !p.Trainable && !p.State {

@@ -120,7 +120,7 @@ func describe(m *onnx.Model, threads int, inputs []tensor.Shape) (*Description, 
 		d.LoadErr, d.Why = badInput(err), err.Error()
 		return d, nil
 	}
-	defer em.Pool().Close()
+	defer em.Close()
 	d.Runs = true
 	in, err := em.Inspect(inputs)
 	switch {

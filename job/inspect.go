@@ -92,7 +92,7 @@ func inspectShapes(c InspectConfig, m *onnx.Model) (out shapes, err error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
-	defer em.Pool().Close()
+	defer em.Close()
 	ins, err := synthetic(em, c.Inputs, cmp.Or(c.Batch, 1))
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ package parallel
 
 import (
 	"runtime"
+	"sync"
 	"sync/atomic"
 )
 
@@ -13,6 +14,7 @@ import (
 type Pool struct {
 	threads int
 	work    chan *job
+	ended   sync.Once
 }
 
 type job struct {
@@ -47,10 +49,10 @@ func New(n int) *Pool {
 	return p
 }
 
-// Close ends the pool's goroutines. The pool must be idle.
+// Close ends the pool's goroutines. The pool must be idle. It may be called again.
 func (p *Pool) Close() {
 	if p != nil && p.work != nil {
-		close(p.work)
+		p.ended.Do(func() { close(p.work) })
 	}
 }
 
