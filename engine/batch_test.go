@@ -280,3 +280,21 @@ func TestBatchBehindIf(t *testing.T) {
 		}
 	}
 }
+
+// Trying out whether a model takes other batches ends, also when the model does not.
+func TestBatchOfEndless(t *testing.T) {
+	p, err := onnx.Parse(testkit.Endless().Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range p.Proto.Graph.Input[0].Type.GetTensorType().Shape.Dim[:1] {
+		d.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: 2}
+	}
+	m, err := engine.Load(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, free := m.Batch(); free {
+		t.Errorf("batch %d is free", b)
+	}
+}

@@ -36,7 +36,11 @@ func ListLayers(m *engine.Model, shapes map[string]tensor.Shape, c Config) ([]La
 		if !ok {
 			return nil, fmt.Errorf("explain: the shape of input %v is not given", io)
 		}
-		feeds[io.Name] = tensor.New(io.DType, s...)
+		x, err := tensor.Make("input "+shown.Name(io.Name), io.DType, s...)
+		if err != nil {
+			return nil, fmt.Errorf("explain: %w", err)
+		}
+		feeds[io.Name] = x
 	}
 	t, err := e.survey(m, feeds)
 	if err != nil {

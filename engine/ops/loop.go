@@ -78,7 +78,7 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 	}
 	kept := 0 // bytes in stacks, with what a tensor takes beside its elements
 	for i := 0; i < trips && cond; i++ {
-		if err := c.Context.Err(); err != nil {
+		if err := c.Trip(); err != nil {
 			return err
 		}
 		in := append([]*tensor.Tensor{tensor.Scalar(int64(i)), tensor.Scalar(cond)}, state...)

@@ -136,7 +136,7 @@ func (a *scanAttrs) run(c *graph.RunCtx, in []*tensor.Tensor, length int) ([]*te
 	stacks := make([][]*tensor.Tensor, max(0, len(c.Node.Out)-n))
 	kept := 0
 	for step := range steps {
-		if err := c.Context.Err(); err != nil {
+		if err := c.Trip(); err != nil {
 			return nil, err
 		}
 		feeds := slices.Clone(state)

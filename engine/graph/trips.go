@@ -1,0 +1,30 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+)
+
+type tripsKey struct{}
+
+var errTrips = errors.New("more trips than a run that tries something out may make")
+
+// WithTrips bounds how many trips the Loops of the runs with this context make together: for runs that only try something out, of models
+// that nobody asked to run.
+func WithTrips(ctx context.Context, n int64) context.Context {
+	left := new(atomic.Int64)
+	left.Store(n)
+	return context.WithValue(ctx, tripsKey{}, left)
+}
+
+// Trip begins a trip of a Loop. It fails when the context is done, or no trip of WithTrips is left.
+func (c *RunCtx) Trip() error {
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
+	if left, ok := c.Context.Value(tripsKey{}).(*atomic.Int64); ok && left.Add(-1) < 0 {
+		return errTrips
+	}
+	return nil
+}
