@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -26,6 +27,18 @@ type attrField struct {
 }
 
 func fields(t reflect.Type) []attrField {
+	if fs, ok := fieldsOf.Load(t); ok {
+		return fs.([]attrField)
+	}
+	fs := findFields(t)
+	fieldsOf.Store(t, fs)
+	return fs
+}
+
+// fieldsOf has what fields found, by type.
+var fieldsOf sync.Map
+
+func findFields(t reflect.Type) []attrField {
 	var fs []attrField
 	for i := range t.NumField() {
 		tag, ok := t.Field(i).Tag.Lookup("onnx")
@@ -75,6 +88,9 @@ func setDefaults(v reflect.Value) {
 	}
 }
 
+// mostNamed is how many unknown attributes an error names.
+const mostNamed = 8
+
 // DecodeAttrs is a new attribute struct of s filled from in. It fails for an attribute that s does not have, one of the
 // wrong type, and a required one that is missing. "consumed_inputs", a relic of the first operator set, is ignored.
 func (s *Spec) DecodeAttrs(in Attrs) (any, error) {
@@ -103,6 +119,9 @@ func (s *Spec) DecodeAttrs(in Attrs) (any, error) {
 	}
 	if len(unknown) > 0 {
 		slices.Sort(unknown)
+		if more := len(unknown) - mostNamed; more > 0 {
+			unknown = append(unknown[:mostNamed], fmt.Sprintf("and %d more,", more))
+		}
 		return nil, fmt.Errorf("attribute %s is not one that %s has", strings.Join(unknown, ", "), s.Name)
 	}
 	return p.Interface(), nil

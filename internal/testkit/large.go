@@ -243,8 +243,6 @@ func Larges() []Large {
 				in = append(in, fmt.Sprint("t", i))
 				ns = append(ns, wideNode("Neg", []string{"x"}, []string{in[i]}))
 			}
-			b := func() *onnxpb.AttributeProto { return nil }
-			_ = b
 			m := row(nil, node("ReduceSum x -> s"), node("Cast s -> q", intAttr("to", 9)),
 				wideNode("If", []string{"q"}, counted("o", n), graphAttr("then_branch", body(0, false, in, ns...)), graphAttr("else_branch", body(0, false, in, ns...))))
 			return outputs(m, counted("o", n))
