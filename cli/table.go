@@ -54,7 +54,11 @@ func (t *table) row(cells ...any) {
 // columns is the width of the terminal that text for people goes to, 0 where there is none.
 func (e *env) columns() int {
 	p, _ := e.human().(people)
-	if f, ok := p.w.(*os.File); ok {
+	w := p.w
+	if s, ok := w.(*stdout); ok {
+		w = s.w
+	}
+	if f, ok := w.(*os.File); ok {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil {
 			return w
 		}
@@ -66,18 +70,17 @@ func (e *env) columns() int {
 func (e *env) wrapped(indent, text string) {
 	width := e.columns()
 	text = shown.Line(text, mostInLine)
-	line := indent
+	var line []string
+	used := 0 // characters of line
 	for _, word := range strings.Fields(text) {
-		if width > 0 && len(line) > len(indent) && len([]rune(line))+1+len([]rune(word)) > width {
-			e.printf("%s\n", line)
-			line = indent
+		n := len([]rune(word))
+		if width > 0 && len(line) > 0 && len([]rune(indent))+used+n > width {
+			e.printf("%s%s\n", indent, strings.Join(line, " "))
+			line, used = line[:0], 0
 		}
-		if len(line) > len(indent) {
-			line += " "
-		}
-		line += word
+		line, used = append(line, word), used+n+1
 	}
-	e.printf("%s\n", line)
+	e.printf("%s%s\n", indent, strings.Join(line, " "))
 }
 
 // clip is s without its middle when it is longer than most characters: the ends of long names tell them apart.

@@ -89,7 +89,7 @@ func (m *Model) freeBatch() {
 		}
 		b.of[in.Name] = n == b.fixed
 	}
-	if b.fixed == 0 || b.fixed > mostProven {
+	if b.fixed == 0 || b.fixed > mostProven || len(m.g.Nodes) > mostFreed || len(m.outputs) > mostFreed {
 		return
 	}
 	batched := make([]bool, len(m.inputs))
@@ -106,6 +106,9 @@ func (m *Model) freeBatch() {
 
 // mostProven is the largest fixed batch that is tried to be freed: the proof runs a few more examples than that.
 const mostProven = 128
+
+// mostFreed is the most nodes, or outputs, of a graph that is tried to be freed of its batch.
+const mostFreed = 1 << 14
 
 // agreement is how far results of the same example may differ, relative to the largest number of the tensor.
 const agreement = 1e-4

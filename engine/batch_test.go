@@ -12,6 +12,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -294,7 +295,7 @@ func TestBatchOfEndless(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b, free := m.Batch(); free {
-		t.Errorf("batch %d is free", b)
+	if b := m.Batch(); b != 2 {
+		t.Errorf("the batch is %d, want the declared 2", b)
 	}
 }

@@ -2,6 +2,8 @@ package job
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/engine"
@@ -29,7 +31,7 @@ func meaning(t *task.Task, err error, output string) (*TaskReport, error) {
 	var unknown *task.UnknownError
 	switch {
 	case errors.As(err, &unknown):
-		r := &TaskReport{Output: output, Says: "the outputs alone do not tell: " + strings.Join(unknown.Outputs, "; "),
+		r := &TaskReport{Output: output, Says: "the outputs alone do not tell: " + strings.Join(first(unknown.Outputs), "; "),
 			Why: []string{unknown.Help}}
 		if output != "" {
 			r.Why = nil // the help is that of the model
@@ -44,6 +46,17 @@ func meaning(t *task.Task, err error, output string) (*TaskReport, error) {
 	}
 	return &TaskReport{Kind: t.Kind, Output: t.Head.Output, Logits: t.Head.Logits, Activation: t.Head.Activation, Classes: k,
 		Says: t.String(), Why: t.Why}, nil
+}
+
+// mostListed is how many outputs a report of all of them together lists.
+const mostListed = 16
+
+// first is the first of outputs, and how many there are beside them.
+func first(outputs []string) []string {
+	if more := len(outputs) - mostListed; more > 0 {
+		return append(slices.Clone(outputs[:mostListed]), fmt.Sprintf("and %d more", more))
+	}
+	return outputs
 }
 
 // meanings sets what the outputs of m mean, together and one by one.

@@ -100,11 +100,16 @@ func (s *sweep) run(nodes []*graph.Node, seeds []Seed, wrt []graph.Value, params
 	active := make([]bool, len(nodes))
 	flows := make([][][]bool, len(nodes)) // of nodes with bodies
 	for i, n := range nodes {
-		flows[i] = n.Flow()
 		carries := make([]bool, len(n.Out))
 		for k, v := range n.In {
 			if v == 0 || !depends[v] || !n.Differentiable(k) {
 				continue
+			}
+			if !active[i] && n.Op.Control() {
+				if err := followable(n); err != nil {
+					return err
+				}
+				flows[i] = n.Flow()
 			}
 			active[i] = true
 			for o := range carries {
@@ -151,6 +156,20 @@ func (s *sweep) run(nodes []*graph.Node, seeds []Seed, wrt []graph.Value, params
 	}
 	if len(s.failed) > 0 {
 		return &Error{Nodes: s.failed, From: s.through(slices.Concat(wrt, params))}
+	}
+	return nil
+}
+
+// mostFollowed is how many pairs of a value of a body and an input of it are looked at, to tell which outputs depend on which inputs.
+const mostFollowed = 1 << 27
+
+// followable fails for a node whose bodies are so large that following their inputs would take too long.
+func followable(n *graph.Node) error {
+	for _, b := range n.Bodies {
+		if pairs := b.G.NumValues() * len(b.G.Inputs); pairs > mostFollowed {
+			return fmt.Errorf("grad: %s: %s has %d values and %d inputs, too many to find out which depend on each other: freeze the parameters "+
+				"that it reads", n.Label(), b.Attr, b.G.NumValues(), len(b.G.Inputs))
+		}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -27,6 +28,18 @@ type attrField struct {
 }
 
 func fields(t reflect.Type) []attrField {
+	if fs, ok := fieldsOf.Load(t); ok {
+		return fs.([]attrField)
+	}
+	fs := findFields(t)
+	fieldsOf.Store(t, fs)
+	return fs
+}
+
+// fieldsOf has what fields found, by type.
+var fieldsOf sync.Map
+
+func findFields(t reflect.Type) []attrField {
 	var fs []attrField
 	for i := range t.NumField() {
 		tag, ok := t.Field(i).Tag.Lookup("onnx")

@@ -31,11 +31,15 @@ func Fuse(g *graph.Graph, keep []graph.Value) {
 // and skip leave out nodes with other gradient rules; nil skips none.
 func FoldAffine(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) {
 	f := newFuser(g, keep)
+	known := make(map[*graph.Node]bool, len(g.Nodes))
 	left := func(n *graph.Node) bool {
-		if n.Frozen || len(n.Out) == 0 || skip != nil && skip(n) {
-			return true
+		out, met := known[n]
+		if !met {
+			out = n.Frozen || len(n.Out) == 0 || skip != nil && skip(n) ||
+				slices.ContainsFunc(n.In, func(v graph.Value) bool { return v != 0 && g.Info(v).Data != nil && f.pinned[v] })
+			known[n] = out
 		}
-		return slices.ContainsFunc(n.In, func(v graph.Value) bool { return v != 0 && g.Info(v).Data != nil && f.pinned[v] })
+		return out
 	}
 	for _, n := range f.nodes() {
 		if f.dropped(n) || left(n) {

@@ -73,7 +73,9 @@ func Larges() []Large {
 	}
 	c := func(i int) string { return fmt.Sprint("c", i) }
 	op1 := func(op string, attrs ...*onnxpb.AttributeProto) func(from, to string, i int) *onnxpb.NodeProto {
-		return func(from, to string, i int) *onnxpb.NodeProto { return wideNode(op, []string{from}, []string{to}, attrs...) }
+		return func(from, to string, i int) *onnxpb.NodeProto {
+			return wideNode(op, []string{from}, []string{to}, attrs...)
+		}
 	}
 	outputs := func(m *onnxpb.ModelProto, names []string) *onnxpb.ModelProto {
 		m.Graph.Output = nil
@@ -132,7 +134,9 @@ func Larges() []Large {
 		{"chain of transposes", func(n int) *onnxpb.ModelProto { return row(nil, chain(n, c, op1("Transpose"))...) }, 0},
 		{"chain of softmax", func(n int) *onnxpb.ModelProto { return row(nil, chain(n, c, op1("Softmax"))...) }, 0},
 		{"chain of ladders", func(n int) *onnxpb.ModelProto {
-			return row(nil, chain(n, c, func(from, to string, i int) *onnxpb.NodeProto { return wideNode("Add", []string{from, from}, []string{to}) })...)
+			return row(nil, chain(n, c, func(from, to string, i int) *onnxpb.NodeProto {
+				return wideNode("Add", []string{from, from}, []string{to})
+			})...)
 		}, 0},
 		{"fibonacci", func(n int) *onnxpb.ModelProto {
 			before := "x"
@@ -243,8 +247,6 @@ func Larges() []Large {
 				in = append(in, fmt.Sprint("t", i))
 				ns = append(ns, wideNode("Neg", []string{"x"}, []string{in[i]}))
 			}
-			b := func() *onnxpb.AttributeProto { return nil }
-			_ = b
 			m := row(nil, node("ReduceSum x -> s"), node("Cast s -> q", intAttr("to", 9)),
 				wideNode("If", []string{"q"}, counted("o", n), graphAttr("then_branch", body(0, false, in, ns...)), graphAttr("else_branch", body(0, false, in, ns...))))
 			return outputs(m, counted("o", n))
@@ -292,7 +294,9 @@ func Larges() []Large {
 		{"ifs", func(n int) *onnxpb.ModelProto {
 			ns := nodes{node("ReduceSum x -> s"), node("Cast s -> q", intAttr("to", 9))}
 			return row(nil, append(ns, chain(n, c, func(from, to string, i int) *onnxpb.NodeProto {
-				b := func() *onnxpb.GraphProto { return body(0, false, []string{"t"}, wideNode("Neg", []string{from}, []string{"t"})) }
+				b := func() *onnxpb.GraphProto {
+					return body(0, false, []string{"t"}, wideNode("Neg", []string{from}, []string{"t"}))
+				}
 				return wideNode("If", []string{"q"}, []string{to}, graphAttr("then_branch", b()), graphAttr("else_branch", b()))
 			})...)...)
 		}, 20000},
@@ -349,7 +353,9 @@ func Larges() []Large {
 			}
 			return row(nil, wideNode("Mean", in, []string{"y"}))
 		}, 0},
-		{"axes of unsqueeze", func(n int) *onnxpb.ModelProto { return row(inits{vector("a", axesList(0, n)...)}, node("Unsqueeze x,a -> y")) }, 0},
+		{"axes of unsqueeze", func(n int) *onnxpb.ModelProto {
+			return row(inits{vector("a", axesList(0, n)...)}, node("Unsqueeze x,a -> y"))
+		}, 0},
 		{"axes of squeeze", func(n int) *onnxpb.ModelProto {
 			return wider(row(inits{vector("a", axesList(0, n)...)}, node("Squeeze x,a -> y")), n+1, 1)
 		}, 0},
@@ -376,8 +382,12 @@ func Larges() []Large {
 		{"axes of expand", func(n int) *onnxpb.ModelProto {
 			return row(inits{vector("s", append(same(1, n), 8)...)}, node("Expand x,s -> y"))
 		}, 0},
-		{"axes of tile", func(n int) *onnxpb.ModelProto { return wider(row(inits{vector("s", same(1, n)...)}, node("Tile x,s -> y")), n, 1) }, 0},
-		{"axes of pad", func(n int) *onnxpb.ModelProto { return wider(row(inits{vector("s", same(0, 2*n)...)}, node("Pad x,s -> y")), n, 1) }, 0},
+		{"axes of tile", func(n int) *onnxpb.ModelProto {
+			return wider(row(inits{vector("s", same(1, n)...)}, node("Tile x,s -> y")), n, 1)
+		}, 0},
+		{"axes of pad", func(n int) *onnxpb.ModelProto {
+			return wider(row(inits{vector("s", same(0, 2*n)...)}, node("Pad x,s -> y")), n, 1)
+		}, 0},
 		{"axes of gather", func(n int) *onnxpb.ModelProto {
 			return wider(row(inits{vector("i", 0)}, node("Gather x,i -> y", intAttr("axis", int64(n/2)))), n, 1)
 		}, 0},
