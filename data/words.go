@@ -19,9 +19,6 @@ type words struct {
 // mostShared is how many different texts a column may have whose rows are numbers.
 const mostShared = 1 << 16
 
-// wordsOf is a column of some texts.
-func wordsOf(list ...string) *words { return &words{list: list, all: true} }
-
 func (w *words) len() int {
 	if w.all {
 		return len(w.list)

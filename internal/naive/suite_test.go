@@ -131,7 +131,8 @@ func specOf(name string) *graph.Spec {
 	if s := specs[name]; s != nil {
 		return s
 	}
-	in := []graph.Formal{{Name: "in", Variadic: true, Optional: true}}
+	in := append(slices.Repeat([]graph.Formal{{Name: "in", Optional: true}}, 16), graph.Formal{Name: "in", Variadic: true, Optional: true})
+	bodies := map[string][]string{"If": {"then_branch", "else_branch"}, "Loop": {"body"}, "Scan": {"body"}}[name]
 	types := func(ins, outs []tensor.DType) error {
 		d := tensor.Float32
 		if len(ins) > 0 {
@@ -147,7 +148,7 @@ func specOf(name string) *graph.Spec {
 		s = graph.Def[padAttrs]{Name: name, Since: []int{1}, In: in, Out: in,
 			Types: func(_ *padAttrs, ins, outs []tensor.DType) error { return types(ins, outs) }}.Spec()
 	} else {
-		s = graph.Def[anyAttrs]{Name: name, Since: []int{1}, In: in, Out: in,
+		s = graph.Def[anyAttrs]{Name: name, Since: []int{1}, In: in, Out: in, Bodies: bodies,
 			Types: func(_ *anyAttrs, ins, outs []tensor.DType) error { return types(ins, outs) }}.Spec()
 	}
 	specs[name] = s

@@ -58,19 +58,6 @@ func row(inits []*onnxpb.TensorProto, nodes ...*onnxpb.NodeProto) *onnxpb.ModelP
 func Larges() []Large {
 	type inits = []*onnxpb.TensorProto
 	type nodes = []*onnxpb.NodeProto
-	chain := func(n int, name func(i int) string, f func(from, to string, i int) *onnxpb.NodeProto) nodes {
-		var all nodes
-		from := "x"
-		for i := range n {
-			to := name(i)
-			if i == n-1 {
-				to = "y"
-			}
-			all = append(all, f(from, to, i))
-			from = to
-		}
-		return all
-	}
 	c := func(i int) string { return fmt.Sprint("c", i) }
 	op1 := func(op string, attrs ...*onnxpb.AttributeProto) func(from, to string, i int) *onnxpb.NodeProto {
 		return func(from, to string, i int) *onnxpb.NodeProto {
@@ -128,7 +115,7 @@ func Larges() []Large {
 		return all
 	}
 	scalarRow := func(name string) *onnxpb.TensorProto { return reals(name, 8) }
-	return []Large{
+	return append([]Large{
 		{"chain", func(n int) *onnxpb.ModelProto { return row(nil, chain(n, c, op1("Neg"))...) }, 0},
 		{"chain of views", func(n int) *onnxpb.ModelProto { return row(nil, chain(n, c, op1("Identity"))...) }, 0},
 		{"chain of transposes", func(n int) *onnxpb.ModelProto { return row(nil, chain(n, c, op1("Transpose"))...) }, 0},
@@ -560,48 +547,5 @@ func Larges() []Large {
 			}
 			return with(row(nil, cl), f)
 		}, 0},
-		{"one name for all nodes", func(n int) *onnxpb.ModelProto {
-			m := row(nil, chain(n, c, op1("Neg"))...)
-			for _, x := range m.Graph.Node {
-				x.Name = proto.String("c0")
-			}
-			return m
-		}, 0},
-		{"fixed batch of views", func(n int) *onnxpb.ModelProto {
-			m := row(inits{vector("s", 4, 8), vector("t", 1, 4, 8)}, chain(n, c, func(from, to string, i int) *onnxpb.NodeProto {
-				return wideNode("Reshape", []string{from, []string{"t", "s"}[i%2]}, []string{to})
-			})...)
-			m.Graph.Input[0] = value("x", 1, 4, 8)
-			return m
-		}, 0},
-		{"dense layers", func(n int) *onnxpb.ModelProto {
-			m := row(inits{reals("w", 8, 8), scalarRow("b")}, chain(n, c, func(from, to string, i int) *onnxpb.NodeProto {
-				return wideNode("Gemm", []string{from, "w", "b"}, []string{to})
-			})...)
-			m.Graph.Input[0] = value("x", 1, -1, 8)
-			return m
-		}, 0},
-		{"normalised convolutions", func(n int) *onnxpb.ModelProto {
-			m := row(inits{reals("w", 1, 1, 1, 1), reals("s", 1), reals("b", 1), reals("m", 1), reals("v", 1)}, chain(n, c, func(from, to string, i int) *onnxpb.NodeProto {
-				switch i % 3 {
-				case 0:
-					return wideNode("Conv", []string{from, "w"}, []string{to})
-				case 1:
-					return wideNode("BatchNormalization", []string{from, "s", "b", "m", "v"}, []string{to})
-				}
-				return wideNode("Relu", []string{from}, []string{to})
-			})...)
-			m.Graph.Input[0] = value("x", 1, -1, 1, 4, 4)
-			return m
-		}, 0},
-		{"shape arithmetic", func(n int) *onnxpb.ModelProto {
-			ns := nodes{node("Shape x -> s")}
-			ns = append(ns, chain(n, c, func(from, to string, i int) *onnxpb.NodeProto {
-				return wideNode("Reshape", []string{from, "s"}, []string{to})
-			})...)
-			m := row(nil, ns...)
-			m.Graph.Input[0] = value("x", 1, -1, 8)
-			return m
-		}, 0},
-	}
+	}, largeLayers()...)
 }
