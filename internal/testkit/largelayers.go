@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"google.golang.org/protobuf/proto"
 )
 
 // chain is n nodes from x to y, each by f; name is that of the value between two.
