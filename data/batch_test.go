@@ -253,6 +253,11 @@ func TestSplit(t *testing.T) {
 			t.Errorf("fraction %v is accepted", f)
 		}
 	}
+	for _, f := range []float64{0.2, 0.5} { // both round to no example in one part
+		if _, _, err := Split(must(Subset(ds, []int{3}))(t), f, 0); err == nil {
+			t.Errorf("one example is divided by %v", f)
+		}
+	}
 	if _, err := Subset(ds, []int{1797}); err == nil {
 		t.Error("subset with an index out of range")
 	}

@@ -42,12 +42,23 @@ func (t *terrain) live() map[part]bool {
 	return live
 }
 
-// parts are how many places elements of v have: the part of each number.
-func (t *terrain) parts(v graph.Value) []int {
-	if p, ok := t.partsOf[v]; ok {
-		return p
+// bounded refuses values with more positions than are looked at.
+func (t *terrain) bounded() error {
+	for _, n := range t.nodes {
+		for _, v := range n.Out {
+			if v == 0 || !t.between[v] {
+				continue
+			}
+			if k := jointOf(t.places(v)).Len(); k > mostPositions {
+				return fmt.Errorf("explain: %s gives %d positions; %d at most are explained: give smaller inputs", n.Label(), k, mostPositions)
+			}
+		}
 	}
-	places := t.places(v)
+	return nil
+}
+
+// jointOf is the shape that the places of a value are broadcast to.
+func jointOf(places ops.Coords) tensor.Shape {
 	var joint tensor.Shape
 	for i, c := range places {
 		if i == 0 {
@@ -57,6 +68,16 @@ func (t *terrain) parts(v graph.Value) []int {
 			joint[k] = max(joint[k], c.Shape[k])
 		}
 	}
+	return joint
+}
+
+// parts are how many places elements of v have: the part of each number.
+func (t *terrain) parts(v graph.Value) []int {
+	if p, ok := t.partsOf[v]; ok {
+		return p
+	}
+	places := t.places(v)
+	joint := jointOf(places)
 	known := make([]int, max(1, joint.Len()))
 	for _, c := range places {
 		for i, x := range c.Expand(joint) {

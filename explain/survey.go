@@ -54,6 +54,9 @@ func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*t
 		return nil, err
 	}
 	r := newTerrain(t, src, values, before)
+	if err := r.bounded(); err != nil {
+		return nil, err
+	}
 	for _, n := range t.mixing {
 		if !slices.Contains(r.nodes, n) {
 			continue

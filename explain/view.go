@@ -244,6 +244,9 @@ func firstRow(c ops.Coord, axis, per int) ops.Coord {
 	return ops.Coord{Shape: s, X: x}
 }
 
+// mostPositions is how many positions a view may have.
+const mostPositions = 1 << 25
+
 // grid sorts the elements of a row by their places, of which one or two are given; nothing known of one stands for a single place.
 func (v *View) grid(places ops.Coords) error {
 	v.joint = slices.Repeat(tensor.Shape{1}, len(v.shape))
@@ -251,6 +254,9 @@ func (v *View) grid(places ops.Coords) error {
 		for k, d := range c.Shape {
 			v.joint[k] = max(v.joint[k], d)
 		}
+	}
+	if n := v.joint.Len(); n > mostPositions {
+		return fmt.Errorf("it has %d positions, more than are looked at (%d)", n, mostPositions)
 	}
 	extent := []int{1, 1}
 	v.at = make([]int, v.joint.Len())

@@ -117,13 +117,13 @@ func constant(io engine.IO, t *tensor.Tensor, n int, sizes map[string]int) (*ten
 		if len(io.Dims) > 1 && io.Dims[0].Size == 1 && sizes[io.Dims[0].Symbol] == 0 {
 			shape[0] = n // freed of its batch of one, or fed one at a time
 		}
-		return repeat(t, shape.Len()).Reshape(shape...), nil
+		return repeat(t, shape)
 	}
 	one := t.Shape()
 	if t.Rank() == len(io.Dims) {
 		one = one[1:]
 	}
-	return repeat(t, n).Reshape(append(tensor.Shape{n}, one...)...), nil
+	return repeat(t, append(tensor.Shape{n}, one...))
 }
 
 // whole reports whether the input gets the constant t as it is, however many examples there are: it is neither one number nor one example.
@@ -137,12 +137,14 @@ func whole(io engine.IO, t *tensor.Tensor) bool {
 	return t.Rank() != len(io.Dims) || t.Rank() == 0 || t.Dim(0) != 1 || io.Dims[0].Size >= 0
 }
 
-// repeat is t n times, one after another, as one axis.
-func repeat(t *tensor.Tensor, n int) *tensor.Tensor {
-	out := tensor.New(t.DType(), n*t.Len())
-	size := len(t.Bytes())
-	for i := range n {
-		copy(out.Bytes()[i*size:], t.Bytes())
+// repeat is t over and over, as a tensor of the given shape.
+func repeat(t *tensor.Tensor, shape tensor.Shape) (*tensor.Tensor, error) {
+	out, err := filled(t.DType(), shape...)
+	if err != nil {
+		return nil, err
 	}
-	return out
+	for b, size := out.Bytes(), len(t.Bytes()); len(b) > 0 && size > 0; b = b[size:] {
+		copy(b, t.Bytes())
+	}
+	return out, nil
 }

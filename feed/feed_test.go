@@ -10,6 +10,7 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -248,6 +249,24 @@ func TestFixedBatch(t *testing.T) {
 	}
 	if _, err := Gather(nil, "v", tensor.New(tensor.Float32, 3, 2), Part{Size: 4, Hi: 4}, 4); !errors.Is(err, ErrMixed) {
 		t.Errorf("a value of another first axis: %v", err)
+	}
+}
+
+// A batch that only the model claims is not filled up in memory.
+func TestHugeFixedBatch(t *testing.T) {
+	m := model(t, input{"x", tensor.Float32, []any{1 << 40, 8}})
+	p, err := New(m, data.Example{X: tensor.New(tensor.Float32, 8)}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Session(engine.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &data.Batch{IDs: make([]string, 2), X: tensor.New(tensor.Float32, 2, 8)}
+	err = p.Run(context.Background(), s, b, Rows{}, func(Part) error { return nil })
+	if e, ok := errors.AsType[*memory.Error](err); !ok || e.Need != 1<<45 || !strings.Contains(err.Error(), "and 2 are there") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -22,7 +22,7 @@ func (r Rows) Slice(lo, hi int) Rows {
 	cut := func(m map[string]*tensor.Tensor) map[string]*tensor.Tensor {
 		out := make(map[string]*tensor.Tensor, len(m))
 		for k, t := range m {
-			out[k] = slab(t, lo, hi, hi-lo, true)
+			out[k] = part(t, lo, hi)
 		}
 		return out
 	}
@@ -74,20 +74,33 @@ func (p *Plan) RunFeeds(ctx context.Context, s *engine.Session, feeds map[string
 	}
 	for lo := 0; lo < n; lo += size {
 		hi := min(lo+size, n)
-		part := make(map[string]*tensor.Tensor, len(feeds)+len(more.Same)+len(more.Weight))
+		fed := make(map[string]*tensor.Tensor, len(feeds)+len(more.Same)+len(more.Weight))
+		var err error
+		put := func(name string, t *tensor.Tensor, e error) {
+			fed[name] = t
+			if err == nil && e != nil {
+				err = fmt.Errorf("feed: %q: the model takes %d examples at a time, and %d are there: %w", name, size, hi-lo, e)
+			}
+		}
 		for name, t := range feeds {
-			part[name] = t
+			fed[name] = t
 			if k := p.m.BatchAxis(name); k >= 0 && !p.whole(name) && t.Rank() > k && t.Dim(k) == n {
-				part[name] = slabAlong(t, k, lo, hi, size)
+				x, e := slabAlong(t, k, lo, hi, size)
+				put(name, x, e)
 			}
 		}
 		for name, t := range more.Same {
-			part[name] = slab(t, lo, hi, size, true)
+			x, e := slab(t, lo, hi, size, true)
+			put(name, x, e)
 		}
 		for name, t := range more.Weight {
-			part[name] = slab(t, lo, hi, size, false)
+			x, e := slab(t, lo, hi, size, false)
+			put(name, x, e)
 		}
-		r, err := s.Run(ctx, part)
+		if err != nil {
+			return err
+		}
+		r, err := s.Run(ctx, fed)
 		if err != nil {
 			return err
 		}
@@ -104,31 +117,52 @@ func (p *Plan) whole(name string) bool {
 	return i >= 0 && p.sources[i].fill != nil && whole(p.sources[i].io, p.sources[i].fill)
 }
 
-// slab is rows lo to hi of t, and up to size copies of its first row, or zeros.
-func slab(t *tensor.Tensor, lo, hi, size int, copies bool) *tensor.Tensor {
-	if lo == 0 && hi == t.Dim(0) && size == hi {
+// part is rows lo to hi of t.
+func part(t *tensor.Tensor, lo, hi int) *tensor.Tensor {
+	if lo == 0 && hi == t.Dim(0) {
 		return t
 	}
 	shape := slices.Clone(t.Shape())
 	row := len(t.Bytes()) / max(1, shape[0])
-	shape[0] = size
+	shape[0] = hi - lo
 	out := tensor.New(t.DType(), shape...)
+	copy(out.Bytes(), t.Bytes()[lo*row:hi*row])
+	return out
+}
+
+// slab is rows lo to hi of t, and up to size copies of its first row, or zeros.
+func slab(t *tensor.Tensor, lo, hi, size int, copies bool) (*tensor.Tensor, error) {
+	if size == hi-lo {
+		return part(t, lo, hi), nil
+	}
+	shape := slices.Clone(t.Shape())
+	row := len(t.Bytes()) / max(1, shape[0])
+	shape[0] = size
+	out, err := filled(t.DType(), shape...)
+	if err != nil {
+		return nil, err
+	}
 	copy(out.Bytes(), t.Bytes()[lo*row:hi*row])
 	if copies {
 		for i := hi - lo; i < size; i++ {
 			copy(out.Bytes()[i*row:], t.Bytes()[:row])
 		}
 	}
-	return out
+	return out, nil
 }
 
 // slabAlong is slab of the entries of axis k, filled up with copies.
-func slabAlong(t *tensor.Tensor, k, lo, hi, size int) *tensor.Tensor {
+func slabAlong(t *tensor.Tensor, k, lo, hi, size int) (*tensor.Tensor, error) {
 	switch {
 	case k == 0:
 		return slab(t, lo, hi, size, true)
 	case lo == 0 && hi == t.Dim(k) && size == hi:
-		return t
+		return t, nil
+	}
+	shape := slices.Clone(t.Shape())
+	shape[k] = size
+	if err := mayFill(t.DType(), shape); size > hi-lo && err != nil {
+		return nil, err
 	}
 	from := make([]int, size)
 	for i := range from {
@@ -136,7 +170,7 @@ func slabAlong(t *tensor.Tensor, k, lo, hi, size int) *tensor.Tensor {
 			from[i] = lo + i
 		}
 	}
-	return Take(t, k, from)
+	return Take(t, k, from), nil
 }
 
 // Take is the entries of axis k of t listed in from, in that order.

@@ -77,8 +77,8 @@ func newPool(shared string) (*pool, error) {
 		}
 		for _, c := range cases {
 			s := source{name: "suite/" + c.Suite + "/" + c.Name, weight: 1, path: c.Model}
-			if st, err := os.Stat(c.Model); err != nil || st.Size() > 8<<20 {
-				continue
+			if st, err := os.Stat(c.Model); err != nil || st.Size() > 8<<20 || c.Name == "light_vgg19" {
+				continue // the weights that light_vgg19 makes are 548 MiB by themselves
 			}
 			if len(c.Sets) > 0 {
 				s.feeds = c.Sets[0].Inputs
