@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -198,6 +199,38 @@ func (f *finetuning) begun() error {
 		return nil
 	}
 	return WriteFile(f.out.Config, f.replay)
+}
+
+// withReplay writes the model by write, and the run.yaml that begin has not: the old one goes before the model and the new one comes after
+// it, so that none stands beside a model of another run. Where write fails the old one comes back.
+func (f *finetuning) withReplay(write func() error) error {
+	if f.c.Replay == nil || !f.replaces() {
+		return write()
+	}
+	fresh, err := whole.Create(f.out.Config)
+	if err == nil {
+		if err = f.replay(fresh); err != nil {
+			fresh.Discard()
+		}
+	}
+	if err != nil {
+		return err
+	}
+	old, oldErr := regular.Read(f.out.Config, 1<<20)
+	if oldErr == nil {
+		if err := whole.Remove(f.out.Config); err != nil {
+			fresh.Discard()
+			return err
+		}
+	}
+	if err := write(); err != nil {
+		fresh.Discard()
+		if oldErr == nil {
+			err = errors.Join(err, WriteFile(f.out.Config, func(w io.Writer) error { _, err := w.Write(old); return err }))
+		}
+		return err
+	}
+	return fresh.Commit()
 }
 
 func (f *finetuning) replay(w io.Writer) error {

@@ -216,12 +216,15 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if f.c.Best && b != nil {
 		r.Best.Value, r.Best.Loss = Number(res.After.Metric(b.Metric)), Number(res.After.Loss)
 	}
-	if !r.Kept {
-		if err := f.begun(); err != nil {
+	if r.Kept {
+		r.Verify, err = f.written(ctx, f.out.Model, false)
+	} else {
+		err = f.withReplay(func() (err error) {
+			r.Verify, err = f.written(ctx, f.out.Model, true)
 			return err
-		}
+		})
 	}
-	if r.Verify, err = f.written(ctx, f.out.Model, !r.Kept); err != nil {
+	if err != nil {
 		return err
 	}
 	if err := f.writePage(r, res); err != nil {

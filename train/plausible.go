@@ -96,6 +96,10 @@ func (f *fit) whole(c *Checkpoint) error {
 		if have[n.Name] != nil && !finite(n.Tensor) {
 			return implausible("%q has NaN or infinity", n.Name)
 		}
+		if t := n.Tensor; strings.HasPrefix(n.Name, optimPrefix) && strings.HasSuffix(n.Name, "/t") && t.DType() == tensor.Int64 &&
+			t.Len() == 1 && !f.c.Anyway && (t.I64()[0] < 0 || t.I64()[0] > int64(c.Step)) {
+			return implausible("%q counts %d steps of %d", n.Name, t.I64()[0], c.Step)
+		}
 	}
 	return nil
 }

@@ -22,7 +22,7 @@ var ordinary = []string{
 	"doctor", "version",
 	"bench resnet.onnx --n 1", "bench resnet.onnx --n 1 --batch 64", "bench resnet.onnx --n 1 --mode train --batch 32",
 	"bench resnet.onnx --n 1 --mode train --batch 128",
-	"bench resnet.onnx --n 1 --mode grand --batch 64", "inspect resnet.onnx --batch 100000",
+	"bench resnet.onnx --n 1 --mode grand --batch 16", "inspect resnet.onnx --batch 100000",
 	"finetune resnet.onnx --data shapes?n=64&size=224#train --batch-size 64 --num-classes auto --max-steps 1 -o rf",
 	"eval a.onnx --data imagefolder:f --channels gray --threads 8", "explain a.onnx p.png --channels gray -o e2", "data info csv:d.csv",
 	"eval a.onnx --data npz:d.npz",

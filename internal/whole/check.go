@@ -57,6 +57,9 @@ func try(path, dir string) error {
 		if !errors.Is(err, fs.ErrNotExist) {
 			return fail(path, err)
 		}
+		if _, err := os.Lstat(d); err == nil {
+			return &fs.PathError{Op: "write", Path: path, Err: errors.New(d + " is a symbolic link to nothing")}
+		}
 		made = append(made, d)
 	}
 	defer func() {
