@@ -114,7 +114,7 @@ const mostFreed = 1 << 14
 const agreement = 1e-4
 
 // maxProof is the largest batch, in numbers of all inputs, that is tried for a proof: a model of larger ones is fed its own size.
-const maxProof = 1 << 25
+const maxProof = 1 << 24
 
 // maxProofWork is how many numbers the values of one run of a proof may be together: a model whose runs take seconds is fed its own size.
 const maxProofWork = 1 << 29
@@ -123,7 +123,11 @@ const maxProofWork = 1 << 29
 func (m *Model) proveBatch() bool {
 	numbers := 0
 	for _, s := range m.declared() {
-		numbers += s.Len()
+		n, err := s.CheckedLen(tensor.Float64)
+		if err != nil {
+			return false
+		}
+		numbers += min(n, maxProof+1)
 	}
 	if numbers > maxProof/(m.batch.fixed+2)*m.batch.fixed {
 		return false

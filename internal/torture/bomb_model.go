@@ -112,7 +112,7 @@ func init() {
 			b.nodef("Relu %s -> y", last).save(t)
 		}})
 	}
-	addModelBomb(bomb{name: "external-large", sizes: []int{1 << 26, 1 << 36, 1 << 40}, commands: allVerbs, make: func(t *trial, n int) {
+	addModelBomb(bomb{name: "external-large", sizes: []int{1 << 24, 1 << 36, 1 << 40}, commands: allVerbs, make: func(t *trial, n int) {
 		t.hole("w.bin", int64(n))
 		b := newBuild()
 		for _, d := range []int32{1, 10, 16, 7} { // float32, float16, bfloat16, int64

@@ -82,7 +82,8 @@ func checkpoint(t *trial) {
 	line := "finetune --resume out"
 	if t.index%3 == 1 {
 		senseless = senseless && !slices.ContainsFunc(t.notes, func(n string) bool { // what the flag is for: the rest is begun anew
-			return strings.HasPrefix(n, "record.npy ") || strings.HasPrefix(n, "optim/")
+			return strings.HasPrefix(n, "record.npy ") || strings.HasPrefix(n, "optim/") || strings.HasSuffix(n, " is left out") ||
+				strings.HasSuffix(n, " has another name")
 		})
 		line = "finetune m.onnx --data digits --max-steps 14 --optimizer adamw --resume out/checkpoint.npz --resume-anyway -o new.onnx"
 	}

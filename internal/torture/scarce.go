@@ -21,7 +21,7 @@ var ordinary = []string{
 	"export a.onnx --external-data -o x.onnx", "models new resnet18 -o n.onnx", "data info digits", "data convert shapes?n=60&size=16#train -o d",
 	"doctor", "version",
 	"bench resnet.onnx --n 1", "bench resnet.onnx --n 1 --batch 64", "bench resnet.onnx --n 1 --mode train --batch 32",
-	"bench resnet.onnx --n 1 --mode train --batch 128",
+	"bench resnet.onnx --n 1 --mode train --batch 96",
 	"bench resnet.onnx --n 1 --mode grand --batch 16", "inspect resnet.onnx --batch 100000",
 	"finetune resnet.onnx --data shapes?n=64&size=224#train --batch-size 64 --num-classes auto --max-steps 1 -o rf",
 	"eval a.onnx --data imagefolder:f --channels gray --threads 8", "explain a.onnx p.png --channels gray -o e2", "data info csv:d.csv",
@@ -60,7 +60,7 @@ func scarce(t *trial) {
 			t.write(n, b)
 		}
 	case strings.Contains(line, "d.csv"):
-		t.stream("d.csv", strings.NewReader("a,b,label\n"), repeated("1,2,0\n1,3,1\n", 200<<20))
+		t.stream("d.csv", strings.NewReader("a,b,label\n"), repeated("1,2,0\n1,3,1\n", 12*(17<<20)))
 	case strings.Contains(line, "d.npz"):
 		b := bombs["data-bomb"]
 		for _, x := range b {
