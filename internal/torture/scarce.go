@@ -65,7 +65,7 @@ func scarce(t *trial) {
 		b := bombs["data-bomb"]
 		for _, x := range b {
 			if x.name == "npz-zeros" {
-				x.make(t, 1<<29)
+				x.make(t, 1<<28)
 			}
 		}
 	}
