@@ -21,7 +21,7 @@ var exitCodes = []struct {
 	{ExitOK, "done"},
 	{ExitNo, "a check said no: gtk verify found a difference"},
 	{ExitUsage, "the command line is wrong"},
-	{ExitInput, "the model or the data is malformed or not supported"},
+	{ExitInput, "the model or the data is malformed, not supported, or needs more memory than there is"},
 	{ExitIO, "a file could not be read or written, or another gtk is writing it"},
 	{ExitTimeout, "the time of --timeout is over; what could be saved is saved"},
 	{ExitInternal, "a mistake in gtk itself; please report it"},
