@@ -7,6 +7,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/internal/whole"
 )
 
 // watching starts the watch over the memory once, however many commands the tests run in one process.
@@ -27,7 +28,11 @@ func (e *env) limitMemory(size string) error {
 	}
 	watching.Do(func() {
 		memory.Settle()
-		memory.Watch(func(err error) { os.Exit(e.fail(err)) })
+		memory.Watch(func(err error) {
+			code := e.fail(err)
+			whole.Abandon()
+			os.Exit(code)
+		})
 	})
 	return nil
 }
