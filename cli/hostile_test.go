@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -212,5 +213,27 @@ func writeTensor(t *testing.T, path string, shape ...int) {
 	}
 	if err := errors.Join(tensor.WriteNPY(f, x), f.Close()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A model without inputs runs, and takes no data.
+func TestNoInputs(t *testing.T) {
+	dir := t.TempDir()
+	file, input := filepath.Join(dir, "m.onnx"), filepath.Join(dir, "x.npy")
+	writeTensor(t, input, 1, 1, 8, 8)
+	i := slices.IndexFunc(testkit.Lies(), func(l testkit.Lie) bool { return l.Name == "no-inputs" })
+	if err := os.WriteFile(file, testkit.Lies()[i].Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, verb := range append(verbs, "run F -o r", "run F --data D", "score-data F --data D --score el2n -o s", "lr-find F --data D",
+		"explain F --list-layers", "explain F --data D -o e") {
+		want := 0
+		if strings.Contains(verb, "D") || strings.Contains(verb, "IN") || strings.HasPrefix(verb, "explain") || strings.Contains(verb, "train") {
+			want = 3
+		}
+		t.Chdir(t.TempDir())
+		if code, _, e := run(verbArgs(verb, file, "digits", input)...); code != want {
+			t.Errorf("%s: exit code %d, want %d: %s", verb, code, want, e)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -28,6 +29,9 @@ func readOptions(o data.Options, classes []string, u UseOptions, pre *data.Prepr
 // openFor opens the data set spec for the model l. Class names that are numbers mean those classes of a model that has so many and no
 // names for them, also where the data lack some: 0, 1 and 5 are not 0, 1 and 2.
 func openFor(l *Model, spec string, do data.Options, o UseOptions) (data.Dataset, error) {
+	if err := l.takesData(); err != nil {
+		return nil, err
+	}
 	o = o.remembered(l)
 	ds, err := data.Open(spec, readOptions(do, l.Labels, o, l.Pre))
 	if err != nil || l.Labels != nil || len(ds.Classes()) == 0 {
@@ -53,6 +57,14 @@ func openFor(l *Model, spec string, do data.Options, o UseOptions) (data.Dataset
 		numbers[i] = strconv.Itoa(i)
 	}
 	return data.Open(spec, readOptions(do, numbers, o, l.Pre))
+}
+
+// takesData refuses a model without inputs.
+func (l *Model) takesData() error {
+	if len(l.Inputs()) == 0 {
+		return badInput(fmt.Errorf("%s has no inputs, so that its outputs say nothing of any data", l.Path))
+	}
+	return nil
 }
 
 // readTensorFile reads the one tensor of a .pb file.

@@ -53,6 +53,9 @@ func explainInputs(ctx context.Context, c ExplainConfig, l *Model, note func(str
 	if len(files) == 0 && spec == "" {
 		return nil, usagef("gtk explain: give pictures or tensor files, or --data SPEC")
 	}
+	if err := l.takesData(); err != nil {
+		return nil, err
+	}
 	in := &explained{n: len(files), io: l.Inputs()[0], note: note}
 	for _, path := range files { // before anything is written
 		if _, err := os.Stat(path); err != nil {

@@ -156,7 +156,10 @@ func runFiles(ctx context.Context, c RunConfig, l *Model, feeds []inputFiles, to
 	bar := rep.Stage("run", runs)
 	defer bar.End()
 	for k := range runs {
-		in, file := map[string]*tensor.Tensor{}, feeds[0].files[0]
+		in, file := map[string]*tensor.Tensor{}, "" // a model may have no inputs
+		if len(feeds) > 0 && len(feeds[0].files) > 0 {
+			file = feeds[0].files[0]
+		}
 		for _, f := range feeds {
 			files := f.files
 			if runs > 1 {

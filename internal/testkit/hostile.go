@@ -146,6 +146,9 @@ func Lies() []Lie {
 	structureLies(add)
 	controlLies(add)
 	memoryLies(add)
+	alone := picture(inits{reals("w", 4)}, node("Relu w -> y"))
+	alone.Graph.Input = nil
+	add("no-inputs", alone)
 	// A chain whose every node doubles its constant input.
 	chain := inits{reals("c0", 1024)}
 	nodes := []*onnxpb.NodeProto{}
