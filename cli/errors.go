@@ -78,7 +78,8 @@ func (e *env) fail(err error) int {
 			"text, ?in= and ?out= windows"
 	}
 	if e.JSON && kind != job.KindNo {
-		_ = e.emit(errorReport{"gtk.error/1", shown.Cut(msg, mostOfError), kind, code, cutAll(details, mostDetails, mostOfError), memoryOf(err)})
+		_ = e.emit(errorReport{"gtk.error/1", shown.Cut(msg, mostOfError), kind, code, cutAll(details, mostDetails, mostOfError),
+			memoryOf(err)})
 	}
 	if kind == job.KindNo && !e.JSON {
 		return code

@@ -32,17 +32,26 @@ func init() {
 	const method, look = "method", "looks"
 	usual := explain.DefaultRender()
 	flags := []ucli.Flag{
-		&ucli.StringSliceFlag{Name: "method", Category: method, Usage: "`METHODS`, separated by commas; options after colons: normgrad:phase1=scaling:phase2=norm",
+		&ucli.StringSliceFlag{Name: "method", Category: method, Usage: "`METHODS`, separated by commas; options after colons: " +
+			"normgrad:phase1=scaling:phase2=norm",
 			Value: ucli.NewStringSlice("gradient", "gradcam")},
-		&ucli.StringSliceFlag{Name: "layer", Category: method, Usage: "`LAYERS` to make maps at, separated by commas; LAYER@nhwc, @tokens:1 and so on say how one is read", Value: ucli.NewStringSlice("auto")},
-		&ucli.StringSliceFlag{Name: "target", Category: method, Usage: "classes to explain: argmax, argmin, top3, a number, or a label; positive or negative for one output", Value: ucli.NewStringSlice("argmax")},
+		&ucli.StringSliceFlag{Name: "layer", Category: method, Usage: "`LAYERS` to make maps at, separated by commas; LAYER@nhwc, " +
+			"@tokens:1 and so on say how one is read", Value: ucli.NewStringSlice("auto")},
+		&ucli.StringSliceFlag{Name: "target", Category: method, Usage: "classes to explain: argmax, argmin, top3, a number, or a label; " +
+			"positive or negative for one output", Value: ucli.NewStringSlice("argmax")},
 		&ucli.StringFlag{Name: "score", Category: method, Value: "logit", Usage: "what is differentiated: logit, prob or logprob"},
-		&ucli.StringFlag{Name: "objective", Category: method, Usage: "`FORMULA` over the outputs to explain instead of a class, such as scores[0,17,1] or mean(out[:,2,4:8])"},
-		&ucli.StringFlag{Name: "region", Category: method, Usage: "`Y0:Y1,X0:X1`, positions of an output that has classes at positions; those where the class is the highest when empty"},
-		&ucli.IntFlag{Name: "position", Category: method, Usage: "`TOKEN` whose score is explained, from the end when negative; the last that is not masked when not given"},
-		&ucli.StringFlag{Name: "explain-input", Category: method, Usage: "`NAME` of the input to explain, when the model has several; the largest when empty"},
-		&ucli.StringFlag{Name: "vocab", Category: look, Usage: "`FILE` with the tokens of a text by number: one a line, vocab.json or tokenizer.json; or bytes"},
-		&ucli.StringFlag{Name: "noise", Category: method, Usage: "`FILE`.npy with recorded noise [n,C,H,W] to use instead of random numbers"},
+		&ucli.StringFlag{Name: "objective", Category: method, Usage: "`FORMULA` over the outputs to explain instead of a class, such as " +
+			"scores[0,17,1] or mean(out[:,2,4:8])"},
+		&ucli.StringFlag{Name: "region", Category: method, Usage: "`Y0:Y1,X0:X1`, positions of an output that has classes at positions; " +
+			"those where the class is the highest when empty"},
+		&ucli.IntFlag{Name: "position", Category: method, Usage: "`TOKEN` whose score is explained, from the end when negative; the " +
+			"last that is not masked when not given"},
+		&ucli.StringFlag{Name: "explain-input", Category: method, Usage: "`NAME` of the input to explain, when the model has several; " +
+			"the largest when empty"},
+		&ucli.StringFlag{Name: "vocab", Category: look, Usage: "`FILE` with the tokens of a text by number: one a line, vocab.json or " +
+			"tokenizer.json; or bytes"},
+		&ucli.StringFlag{Name: "noise", Category: method,
+			Usage: "`FILE`.npy with recorded noise [n,C,H,W] to use instead of random numbers"},
 		&ucli.IntFlag{Name: "batch", Category: method, Value: 16, Usage: "inputs in one pass"},
 		&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for the pictures, maps and report.html"},
 		&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty, overwrite files"},
@@ -50,10 +59,13 @@ func init() {
 		&ucli.BoolFlag{Name: "list-layers", Usage: "list the layers of the model that maps can be made at"},
 		dataFlag(),
 		&ucli.IntFlag{Name: "n", Category: "data", Value: 4, Usage: "how many examples of --data to explain"},
-		&ucli.StringFlag{Name: "cmap", Category: look, Value: usual.Colormap.Name, Usage: "colours: " + strings.Join(explain.Colormaps(), ", ")},
-		&ucli.Float64Flag{Name: "alpha", Category: look, Value: usual.Overlay.Alpha, Usage: "share of the map in the overlay where it is hottest, 0 to 1"},
+		&ucli.StringFlag{Name: "cmap", Category: look, Value: usual.Colormap.Name,
+			Usage: "colours: " + strings.Join(explain.Colormaps(), ", ")},
+		&ucli.Float64Flag{Name: "alpha", Category: look, Value: usual.Overlay.Alpha,
+			Usage: "share of the map in the overlay where it is hottest, 0 to 1"},
 		&ucli.BoolFlag{Name: "full-blend", Category: look, Usage: "the same share everywhere, also where the map is cold"},
-		&ucli.Float64Flag{Name: "clip", Category: look, Value: usual.Clip, Usage: "maps at the input, series and texts: `PERCENTILE` from which on all is as hot; 100 clips nothing"},
+		&ucli.Float64Flag{Name: "clip", Category: look, Value: usual.Clip,
+			Usage: "maps at the input, series and texts: `PERCENTILE` from which on all is as hot; 100 clips nothing"},
 		&ucli.StringFlag{Name: "font", Category: look, Usage: "`FILE` (.ttf, .otf, .ttc) with letters that the built-in font lacks"},
 		&ucli.IntFlag{Name: "most", Category: look, Usage: "bars of a table of features: at most so many"},
 		&ucli.BoolFlag{Name: "in-order", Category: look, Usage: "bars in the order of the features, not of their weight"},
@@ -66,7 +78,8 @@ func init() {
 		flags = append(flags, &ucli.StringFlag{Name: o.flag, Category: "options of methods", Usage: o.usage})
 	}
 	register(command(&ucli.Command{
-		Name: "explain", Usage: "show what a decision is based on, as heat maps", ArgsUsage: "MODEL [IMAGE|FILE.npy|FILE.npz…|FOLDER] -o DIR",
+		Name: "explain", Usage: "show what a decision is based on, as heat maps",
+		ArgsUsage: "MODEL [IMAGE|FILE.npy|FILE.npz…|FOLDER] -o DIR",
 		Description: "Writes overlays (PNG), raw maps (.npy) and one self-contained report.html.\n\n" +
 			"  gtk explain model.onnx cat.jpg --method gradcam,normgrad,smooth-gradcam++ -o out\n" +
 			"  gtk explain builtin:shapes -o out      (explains examples of the built-in data)",
@@ -94,9 +107,12 @@ func runExplain(ctx context.Context, e *env, c *ucli.Context) error {
 		return e.printLayerRows(r)
 	}
 	cfg := job.ExplainConfig{
-		Model: args[0], ModelOptions: e.modelOptions(c), Files: args[1:], Data: c.String("data"), DataOptions: dataOptions(c), N: max(1, c.Int("n")),
-		Aim: explainAim(c), Optional: !c.IsSet("method") && !c.IsSet("layer"), Layers: c.StringSlice("layer"), Targets: c.StringSlice("target"), Score: c.String("score"),
-		Noise: c.String("noise"), Batch: c.Int("batch"), Seed: e.Seed, Panel: c.Bool("panel"), MapJSON: c.Bool("map-json"), Out: c.String("out"), Force: c.Bool("force"),
+		Model: args[0], ModelOptions: e.modelOptions(c), Files: args[1:], Data: c.String("data"), DataOptions: dataOptions(c),
+		N:   max(1, c.Int("n")),
+		Aim: explainAim(c), Optional: !c.IsSet("method") && !c.IsSet("layer"), Layers: c.StringSlice("layer"),
+		Targets: c.StringSlice("target"), Score: c.String("score"),
+		Noise: c.String("noise"), Batch: c.Int("batch"), Seed: e.Seed, Panel: c.Bool("panel"), MapJSON: c.Bool("map-json"),
+		Out: c.String("out"), Force: c.Bool("force"),
 	}
 	if spec, ok := predictedData(c); ok && cfg.Data == "" { // all pictures of a folder
 		if cfg.Data, cfg.Files = spec, nil; !c.IsSet("n") {
@@ -131,7 +147,8 @@ func runExplain(ctx context.Context, e *env, c *ucli.Context) error {
 
 // explainAim reads the flags that say which number of which input is explained.
 func explainAim(c *ucli.Context) job.Aim {
-	a := job.Aim{Objective: c.String("objective"), Region: c.String("region"), Explained: c.String("explain-input"), Vocab: c.String("vocab")}
+	a := job.Aim{Objective: c.String("objective"), Region: c.String("region"), Explained: c.String("explain-input"),
+		Vocab: c.String("vocab")}
 	if c.IsSet("position") {
 		a.Position = new(c.Int("position"))
 	}
@@ -220,7 +237,8 @@ func explainRender(c *ucli.Context) (explain.Render, error) {
 	if !(a >= 0 && a <= 1) {
 		return r, usagef("--alpha %v: want a number from 0 to 1", a)
 	}
-	r.Overlay = explain.OverlayOptions{Alpha: a, GrayBase: c.Bool("gray-base"), AlphaFromMap: c.Bool("alpha-from-map"), FullBlend: c.Bool("full-blend")}
+	r.Overlay = explain.OverlayOptions{Alpha: a, GrayBase: c.Bool("gray-base"), AlphaFromMap: c.Bool("alpha-from-map"),
+		FullBlend: c.Bool("full-blend")}
 	if r.Clip = c.Float64("clip"); !(r.Clip > 50 && r.Clip <= 100) {
 		return r, usagef("--clip %v: want a percentile above 50 and up to 100", r.Clip)
 	}

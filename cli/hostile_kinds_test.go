@@ -31,7 +31,8 @@ func TestHostileKinds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, name := range []string{"pipe", "pipe.npz", "pipe.npy", "pipe.png", "set/a/p.png", "seg/masks/1.png", "idx/train-images-idx3-ubyte",
+	for _, name := range []string{"pipe", "pipe.npz", "pipe.npy", "pipe.png", "set/a/p.png", "seg/masks/1.png",
+		"idx/train-images-idx3-ubyte",
 		"cifar/data_batch_1.bin", "gold/input_0.pb", "run/checkpoint.npz", "exported/model.onnx"} {
 		if err := errors.Join(os.MkdirAll(filepath.Dir(in(name)), 0o755), syscall.Mkfifo(in(name), 0o644)); err != nil {
 			t.Skip(err)

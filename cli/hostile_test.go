@@ -228,7 +228,8 @@ func TestNoInputs(t *testing.T) {
 	for _, verb := range append(verbs, "run F -o r", "run F --data D", "score-data F --data D --score el2n -o s", "lr-find F --data D",
 		"explain F --list-layers", "explain F --data D -o e") {
 		want := 0
-		if strings.Contains(verb, "D") || strings.Contains(verb, "IN") || strings.HasPrefix(verb, "explain") || strings.Contains(verb, "train") {
+		if strings.Contains(verb, "D") || strings.Contains(verb, "IN") || strings.HasPrefix(verb, "explain") ||
+			strings.Contains(verb, "train") {
 			want = 3
 		}
 		t.Chdir(t.TempDir())

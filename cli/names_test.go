@@ -58,10 +58,12 @@ func evilModel(name func(what string) string, change func(*onnxpb.ModelProto)) *
 		},
 		Graph: &onnxpb.GraphProto{
 			Name: p(name("graph")), DocString: p(name("doc")), Input: []*onnxpb.ValueInfoProto{value(x, 4)},
-			Output:      []*onnxpb.ValueInfoProto{value(y, 3)},
-			Initializer: []*onnxpb.TensorProto{floats(name("w1"), 4, 5), floats(name("b1"), 5), floats(name("w2"), 5, 3), floats(name("b2"), 3)},
+			Output: []*onnxpb.ValueInfoProto{value(y, 3)},
+			Initializer: []*onnxpb.TensorProto{floats(name("w1"), 4, 5), floats(name("b1"), 5), floats(name("w2"), 5, 3),
+				floats(name("b2"), 3)},
 			Node: []*onnxpb.NodeProto{
-				{Name: p(name("fc1")), DocString: p(name("doc")), OpType: p("Gemm"), Input: []string{x, name("w1"), name("b1")}, Output: []string{h}},
+				{Name: p(name("fc1")), DocString: p(name("doc")), OpType: p("Gemm"), Input: []string{x, name("w1"), name("b1")},
+					Output: []string{h}},
 				{Name: p(name("relu")), OpType: p("Relu"), Input: []string{h}, Output: []string{r}},
 				{Name: p(name("fc2")), OpType: p("Gemm"), Input: []string{r, name("w2"), name("b2")}, Output: []string{y}},
 			},
@@ -127,7 +129,8 @@ func evilData(t *testing.T, dir string) (specs []string) {
 		t.Fatal(err)
 	}
 	f.Close()
-	return append(specs, "npz:"+npz, "what"+evil+":x", "csv:"+write("good.csv", rows)+"#"+evil, "csv:"+write("good.csv", rows)+"?"+evil+"=1",
+	return append(specs, "npz:"+npz, "what"+evil+":x", "csv:"+write("good.csv", rows)+"#"+evil,
+		"csv:"+write("good.csv", rows)+"?"+evil+"=1",
 		"keep:"+write("keep"+evil+".txt", "\"a\\x1b\"\n"+evil+"\n")+"@csv:"+filepath.Join(dir, "good.csv"))
 }
 
@@ -196,7 +199,8 @@ func TestEvilNames(t *testing.T) {
 		write("domain", evilModel(short, func(m *onnxpb.ModelProto) { first(m).Domain = proto.String("d" + evil) })),
 		write("unused", evilModel(short, func(m *onnxpb.ModelProto) { first(m).Domain = proto.String("unused domain" + evil) })),
 		write("attribute", evilModel(long, func(m *onnxpb.ModelProto) {
-			first(m).Attribute = []*onnxpb.AttributeProto{{Name: proto.String("at" + longName), Type: onnxpb.AttributeProto_INT.Enum(), I: proto.Int64(1)}}
+			first(m).Attribute = []*onnxpb.AttributeProto{{Name: proto.String("at" + longName), Type: onnxpb.AttributeProto_INT.Enum(),
+				I: proto.Int64(1)}}
 		})),
 		write("cycle", evilModel(long, func(m *onnxpb.ModelProto) { first(m).Input[0] = m.Graph.Node[2].Output[0] })),
 		write("nowhere", evilModel(long, func(m *onnxpb.ModelProto) { first(m).Input[0] = "nowhere" + longName })),
@@ -231,8 +235,10 @@ func TestEvilNames(t *testing.T) {
 	csv := specs[0]
 	var commands [][]string
 	for _, m := range models {
-		commands = append(commands, []string{"inspect", m}, []string{"inspect", m, "-v"}, []string{"import", m}, []string{"bench", m, "--n", "1"},
-			[]string{"run", m, input}, []string{"diff", good, m}, []string{"verify", m, good}, []string{"finetune", m, "--data", csv, "--dry-run"},
+		commands = append(commands, []string{"inspect", m}, []string{"inspect", m, "-v"}, []string{"import", m},
+			[]string{"bench", m, "--n", "1"},
+			[]string{"run", m, input}, []string{"diff", good, m}, []string{"verify", m, good},
+			[]string{"finetune", m, "--data", csv, "--dry-run"},
 			[]string{"explain", m, "--list-layers"}, []string{"export", m, "-o", filepath.Join(dir, "exported"+evil+".onnx"), "--force"})
 	}
 	out := func(name string) string { return filepath.Join(dir, "out", name+evil) }
@@ -249,16 +255,21 @@ func TestEvilNames(t *testing.T) {
 		{"eval", good, "--data", csv, "--group-by", evil}, {"eval", good, "--data", csv, "--predictions", out("e") + ".csv", "--force"},
 		{"finetune", good, "--data", csv, "--epochs", "2", "--val-split", "0.3", "-v", "-o", out("t"), "--force"},
 		{"finetune", "--resume", out("t"), "-o", out("t2")},
-		{"finetune", good, "--data", csv, "--freeze", evil, "-o", out("f")}, {"finetune", good, "--data", csv, "--trainable", evil, "-o", out("f")},
-		{"lr-find", good, "--data", csv, "-o", out("lr"), "--force"}, {"score-data", good, "--data", csv, "--score", "el2n", "-o", out("s"), "--force"},
+		{"finetune", good, "--data", csv, "--freeze", evil, "-o", out("f")},
+		{"finetune", good, "--data", csv, "--trainable", evil, "-o", out("f")},
+		{"lr-find", good, "--data", csv, "-o", out("lr"), "--force"},
+		{"score-data", good, "--data", csv, "--score", "el2n", "-o", out("s"), "--force"},
 		{"prune-data", good, "--data", csv, "--score", "el2n", "--keep", "0.5", "-o", out("pr"), "--force"},
 		{"explain", good, input, "-o", out("x"), "--force"}, {"explain", good, input, "--layer", evil, "-o", out("x"), "--force"},
 		{"explain", good, input, "--method", evil, "-o", out("x"), "--force"}, {"inspect", good, "--input", evil + "=1x4"},
 		{"inspect", good, "--input", "x" + evil + "=" + evil}, {"inspect", good, "--dot", out("dot"), "--force"},
-		{evil}, {"inspect", "--" + evil}, {"inspect", good, evil}, {"help", evil}, {"inspect", good, "--threads", evil}, {"inspect", good, "--timeout", evil},
-		{"--" + evil}, {"inspect", good, "--config", text("config", "\"k\\x1b\\nFORGED\": 1\n")}, {"inspect", good, "--config", text("yaml", ": [\x1b")},
+		{evil}, {"inspect", "--" + evil}, {"inspect", good, evil}, {"help", evil}, {"inspect", good, "--threads", evil},
+		{"inspect", good, "--timeout", evil},
+		{"--" + evil}, {"inspect", good, "--config", text("config", "\"k\\x1b\\nFORGED\": 1\n")},
+		{"inspect", good, "--config", text("yaml", ": [\x1b")},
 		{"inspect", good, "--config", filepath.Join(dir, evil)}, {"models", "new", evil, "-o", out("m")}, {"completion", evil},
-		{"inspect", good, "--progress", evil}, {"inspect", good, "--log-format", evil}, {"verify", good, "--golden", filepath.Join(dir, evil)},
+		{"inspect", good, "--progress", evil}, {"inspect", good, "--log-format", evil},
+		{"verify", good, "--golden", filepath.Join(dir, evil)},
 	}...)
 	defer func() {
 		if !t.Failed() {
@@ -283,7 +294,8 @@ func TestEvilNames(t *testing.T) {
 					if strings.HasPrefix(strings.TrimSpace(line), "FORGED") {
 						t.Errorf("gtk %s: a forged line %.200q", name, line)
 					}
-					if at := strings.IndexFunc(line, func(r rune) bool { return r != '\t' && !shown.Safe(r) }); at >= 0 || !utf8.ValidString(line) {
+					if at := strings.IndexFunc(line, func(r rune) bool { return r != '\t' && !shown.Safe(r) }); at >= 0 ||
+						!utf8.ValidString(line) {
 						t.Errorf("gtk %s: prints %.300q", name, line[max(0, at-40):])
 						break
 					}

@@ -120,7 +120,8 @@ func TestOutputsBeforeWork(t *testing.T) {
 	// The table has every such flag there is.
 	named := regexp.MustCompile(`--(out|dot|checkpoint|report|predictions|log|page|scores|metrics|profile-out|save)[, ]`)
 	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain",
-		"score-data", "prune-data", "export", "models new", "models list", "data", "data info", "data convert", "demo", "doctor", "completion",
+		"score-data", "prune-data", "export", "models new", "models list", "data", "data info", "data convert", "demo", "doctor",
+		"completion",
 		"version"} {
 		_, help, _ := run(append(strings.Fields(verb), "--help")...)
 		for _, m := range named.FindAllStringSubmatch(help, -1) {
@@ -231,7 +232,8 @@ func TestTwoWriters(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = first.Wait() // killed
-		if b, err := command("models", "new", "mlp", "-o", filepath.Join(filepath.Dir(out), "m.onnx"), "--force").CombinedOutput(); err != nil {
+		if b, err := command("models", "new", "mlp", "-o", filepath.Join(filepath.Dir(out), "m.onnx"),
+			"--force").CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, b)
 		}
 		if left, _ := filepath.Glob(filepath.Join(dir, filepath.Dir(out), ".*")); len(left) > 0 {

@@ -65,7 +65,8 @@ func bigConv(t *testing.T, groups int64) string {
 		}
 		return v
 	}
-	ints := &onnxpb.TensorProto{Name: proto.String("shape"), DataType: proto.Int32(7), Dims: []int64{4}, Int64Data: []int64{groups, 1, n, n}}
+	ints := &onnxpb.TensorProto{Name: proto.String("shape"), DataType: proto.Int32(7), Dims: []int64{4},
+		Int64Data: []int64{groups, 1, n, n}}
 	m := &onnxpb.ModelProto{
 		IrVersion: proto.Int64(8), OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(17)}},
 		Graph: &onnxpb.GraphProto{
@@ -111,8 +112,9 @@ func hashed(t *testing.T) string {
 		IrVersion: proto.Int64(8), OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: proto.Int64(17)}},
 		Graph: &onnxpb.GraphProto{
 			Name: proto.String("g"), Initializer: []*onnxpb.TensorProto{w},
-			Node:   []*onnxpb.NodeProto{{OpType: proto.String("Relu"), Input: []string{"w"}, Output: []string{"y"}}},
-			Output: []*onnxpb.ValueInfoProto{{Name: proto.String("y"), Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: proto.Int32(1)}}}}},
+			Node: []*onnxpb.NodeProto{{OpType: proto.String("Relu"), Input: []string{"w"}, Output: []string{"y"}}},
+			Output: []*onnxpb.ValueInfoProto{{Name: proto.String("y"),
+				Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: proto.Int32(1)}}}}},
 		},
 	}
 	path := writeModel(t, m)
@@ -133,8 +135,9 @@ func TestSignalsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	commands := map[string][]string{
-		"loop": {"bench", endless, "--n", "1"}, "conv": {"bench", bigConv(t, 1), "--n", "1"}, "depthwise": {"bench", bigConv(t, 2), "--n", "1"},
-		"hash": {"inspect", hashed(t)},
+		"loop": {"bench", endless, "--n", "1"}, "conv": {"bench", bigConv(t, 1), "--n", "1"},
+		"depthwise": {"bench", bigConv(t, 2), "--n", "1"},
+		"hash":      {"inspect", hashed(t)},
 	}
 	for name, args := range commands {
 		for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
@@ -155,7 +158,8 @@ func TestSignalsEnd(t *testing.T) {
 		t.Run(name+"/timeout", func(t *testing.T) {
 			p := start(t, "gtk", append(args, "--json", "--timeout", "0.5")...)
 			code, took := p.ends(t)
-			if code != 124 || took < time.Second/2 || took > time.Second/2+promptly || !strings.Contains(p.err.String(), "--timeout 500ms") ||
+			if code != 124 || took < time.Second/2 || took > time.Second/2+promptly ||
+				!strings.Contains(p.err.String(), "--timeout 500ms") ||
 				!strings.Contains(p.out.String(), `"kind":"timeout"`) {
 				t.Errorf("exit code %d after %v, want 124 after 0.5 s: %s%s", code, took, p.err.String(), p.out.String())
 			}
@@ -233,7 +237,8 @@ func TestStoppedTraining(t *testing.T) {
 			}
 			code, _ = p.ends(t)
 		}
-		if wantCode := map[string]int{"SIGTERM": 130, "timeout": 124}[how]; code != wantCode || !strings.Contains(p.err.String(), "saved in") {
+		if wantCode := map[string]int{"SIGTERM": 130, "timeout": 124}[how]; code != wantCode ||
+			!strings.Contains(p.err.String(), "saved in") {
 			t.Errorf("%s: exit code %d: %s%s", how, code, p.err.String(), p.out.String())
 			continue
 		}
@@ -273,7 +278,8 @@ func TestClosedPipe(t *testing.T) {
 		_ = c.Wait() // the code says how it ended
 		return line, c.ProcessState.ExitCode()
 	}
-	if line, code := head("finetune", model, "--data", "digits", "--epochs", "20", "--progress", "plain", "-v", "-o", out); code != 0 || line == "" {
+	if line, code := head("finetune", model, "--data", "digits", "--epochs", "20", "--progress", "plain", "-v", "-o", out); code != 0 ||
+		line == "" {
 		t.Errorf("finetune: exit code %d after %q", code, line)
 	}
 	if _, err := os.Stat(out); err != nil {

@@ -39,7 +39,8 @@ func TestFullStdout(t *testing.T) {
 	}
 	m := at("m.onnx")
 	for i, args := range [][]string{
-		{}, {"--help"}, {"--version"}, {"version"}, {"version", "--json"}, {"help"}, {"help", "exit-codes"}, {"help", "exit-codes", "--json"},
+		{}, {"--help"}, {"--version"}, {"version"}, {"version", "--json"}, {"help"}, {"help", "exit-codes"},
+		{"help", "exit-codes", "--json"},
 		{"help", "run"},
 		{"finetune", "--help"}, {"finetune", "--list"}, {"finetune", "--list", "--json"},
 		{"ops"}, {"ops", "--json"}, {"models"}, {"models", "list", "--json"},

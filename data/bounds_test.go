@@ -108,8 +108,9 @@ func TestReadersAsk(t *testing.T) {
 	dir := t.TempDir()
 	table := write1(t, filepath.Join(dir, "t.csv"), bytes.Repeat([]byte("1,2,3,4,5\n"), 1<<20))
 	text := write1(t, filepath.Join(dir, "t.txt"), make([]byte, 24<<20))
-	write1(t, filepath.Join(dir, "train-images-idx3-ubyte"), append([]byte("\x00\x00\x08\x03\x00\x00\x60\x00\x00\x00\x00\x20\x00\x00\x00\x20"),
-		make([]byte, 24<<20)...))
+	write1(t, filepath.Join(dir, "train-images-idx3-ubyte"),
+		append([]byte("\x00\x00\x08\x03\x00\x00\x60\x00\x00\x00\x00\x20\x00\x00\x00\x20"),
+			make([]byte, 24<<20)...))
 	write1(t, filepath.Join(dir, "train-labels-idx1-ubyte"), append([]byte("\x00\x00\x08\x01\x00\x00\x60\x00"), make([]byte, 24<<10)...))
 	array := write1(t, filepath.Join(dir, "t.npz"), npzOf(t, tensor.Named{Name: "x", Tensor: tensor.New(tensor.Float32, 100, 1<<16)}))
 	picture := write1(t, filepath.Join(dir, "p.png"), pngOf(image.NewNRGBA(image.Rect(0, 0, 2000, 2000))))

@@ -31,8 +31,8 @@ func readList(path string, most int64, l Limits) ([]byte, error) {
 	return b, nil
 }
 
-// readClaimed reads exactly n bytes where most bytes are there at most. What a header claims beyond that costs nothing: of less than n bytes
-// only the number is found out.
+// readClaimed reads exactly n bytes where most bytes are there at most. What a header claims beyond that costs nothing: of less than n
+// bytes only the number is found out.
 func readClaimed(r io.Reader, n, most int64, l *ledger) ([]byte, error) {
 	if n > most {
 		const enough = 256 << 20

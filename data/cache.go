@@ -24,7 +24,8 @@ func Cache(ds Dataset, p Preprocess, limit int64) (Dataset, Preprocess) {
 	if p.ImageSize[0] > 0 {
 		rest.Crop = "none"
 	}
-	return &cached{Dataset: ds, pre: p, left: limit, held: ledger{what: "the pictures that are kept"}, kept: make([]atomic.Pointer[Example], ds.Len())}, rest
+	return &cached{Dataset: ds, pre: p, left: limit, held: ledger{what: "the pictures that are kept"},
+		kept: make([]atomic.Pointer[Example], ds.Len())}, rest
 }
 
 func (c *cached) unwrap() Dataset { return c.Dataset }

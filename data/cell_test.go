@@ -30,7 +30,8 @@ func TestHostileRelabel(t *testing.T) {
 	ids := []string{"=1+1", "'=1+1", "a\nb", `"a\nb"`, "c\r\nd", "-x,\"y\"", "'", "''", " pad ", "\ttab", "@", "\x1b[31m", "#no", "a,=b"}
 	classes := []string{"=cat", "'=cat", "dog\nmeow"}
 	n := len(ids)
-	ds := &memory{dtype: tensor.Uint8, shape: tensor.Shape{1}, raw: make([]byte, n), n: n, ids: ids, classes: classes, labels: make([]int32, n)}
+	ds := &memory{dtype: tensor.Uint8, shape: tensor.Shape{1}, raw: make([]byte, n), n: n, ids: ids, classes: classes,
+		labels: make([]int32, n)}
 	for i := range ids {
 		ds.labels[i] = int32(i % 3)
 	}

@@ -180,7 +180,9 @@ func (t tiffFile) cost(cfg image.Config) cost {
 		c.work = block + largeStrip
 	}
 	if ratio := map[int]int64{0: 1, 1: 1, compressedLZW: mostLZW, compressedDeflate: mostDeflate,
-		compressedOldDeflate: mostDeflate, compressedPackBits: mostPackBits}[t.compression]; ratio > 0 && t.blockWidth >= w && t.blockHeight >= h { // several blocks may share bytes
+		// several blocks may share bytes
+		compressedOldDeflate: mostDeflate, compressedPackBits: mostPackBits}[t.compression]; ratio > 0 && t.blockWidth >= w &&
+		t.blockHeight >= h {
 		c.least = area(w, h, t.samples*t.bits) / 8 / ratio
 	}
 	return c

@@ -156,7 +156,8 @@ func (t *table) setClasses(m *memory, column string, labels *words, l wholeNumbe
 			remedy = "fill the label in, or leave such rows out with ?missing=drop behind the file name; --task classification takes it " +
 				"for a class"
 		}
-		return malformed(t.path, fmt.Sprintf("row %d, column %s", labels.index(func(s string) bool { return s == l.odd }), column), remedy, "%q among numbers",
+		return malformed(t.path, fmt.Sprintf("row %d, column %s", labels.index(func(s string) bool { return s == l.odd }), column),
+			remedy, "%q among numbers",
 			clip(l.odd))
 	}
 	counting := n > 0 && l.numbers[0] == 0 && l.numbers[n-1] == n-1
@@ -195,7 +196,8 @@ func (t *table) setClasses(m *memory, column string, labels *words, l wholeNumbe
 	set := map[string]int{}
 	for s := range labels.some() {
 		if set[s] = 0; len(set) > maxClasses {
-			return malformed(t.path, "column "+column, "name another column with --label-column", "more than %d different labels", maxClasses)
+			return malformed(t.path, "column "+column, "name another column with --label-column", "more than %d different labels",
+				maxClasses)
 		}
 	}
 	index, err := m.classNames("column "+column, t.sorted(set), given)

@@ -106,7 +106,8 @@ func TestDeepPictures(t *testing.T) {
 		raw: must(ds.Example(0))(t).X.Bytes(), prefix: "x"}, false); err != nil {
 		t.Fatal(err)
 	}
-	if back, _, err := loadRaster(new(turn), filepath.Join(out, "x0.png"), Limits{}); err != nil || !tensor.Equal(back.x, must(ds.Example(0))(t).X) {
+	if back, _, err := loadRaster(new(turn), filepath.Join(out, "x0.png"), Limits{}); err != nil ||
+		!tensor.Equal(back.x, must(ds.Example(0))(t).X) {
 		t.Errorf("written and read back: %v, %v", back.x, err)
 	}
 	in := must(LoadInput(filepath.Join(dir, "a", "x.png"), Preprocess{}, Options{}))(t)

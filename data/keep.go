@@ -95,8 +95,8 @@ func pruned(list string) string {
 }
 
 // EncodeID is an id as a line of a list: the id itself, or, where a line would not bring it back (it begins with # or a quote, has blanks
-// at an end, line ends or other characters that are not printed), quoted as in Go. What a spreadsheet could take for a formula stands behind
-// an apostrophe, as by EncodeCell.
+// at an end, line ends or other characters that are not printed), quoted as in Go. What a spreadsheet could take for a formula stands
+// behind an apostrophe, as by EncodeCell.
 func EncodeID(id string) string {
 	id = EncodeCell(id)
 	plain := id != "" && id[0] != '#' && id[0] != '"' && id == strings.TrimSpace(id)

@@ -55,7 +55,8 @@ func Split(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err e
 
 // SplitIndex divides ds into training and validation parts, class by class, so that both have the classes in the same
 // proportion; fraction in (0,1) is the share of the validation part. Every class with at least two members has at least
-// one in each part. Examples without a class are divided as one class. It fails when a part would be empty. The parts depend on the seed only and keep the order of ds.
+// one in each part. Examples without a class are divided as one class. It fails when a part would be empty. The parts depend on the seed
+// only and keep the order of ds.
 //
 // An [Ordered] set is cut in time: the last examples are the validation part, and those that share a step with it are in neither part.
 func SplitIndex(ds Dataset, fraction float64, seed uint64) (train, val []int, err error) {

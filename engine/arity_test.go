@@ -23,8 +23,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// TestArity calls every operator of the registry, in every version, wrongly: too few and too many inputs and outputs, some left out, bodies
-// and attributes missing, any rank and type. Whatever is done with such a model gives results or an error that is no panic.
+// TestArity calls every operator of the registry, in every version, wrongly: too few and too many inputs and outputs, some left out,
+// bodies and attributes missing, any rank and type. Whatever is done with such a model gives results or an error that is no panic.
 func TestArity(t *testing.T) {
 	defer func(a, b int) { exec.MaxValueBytes, exec.MinRunBytes = a, b }(exec.MaxValueBytes, exec.MinRunBytes)
 	exec.MaxValueBytes, exec.MinRunBytes = 1<<22, 1<<22
@@ -59,7 +59,8 @@ func callOf(spec *graph.Spec, since int) testkit.Call {
 		}
 		return len(fs)
 	}
-	c := testkit.Call{Domain: spec.Domain, Op: spec.Name, Opset: int64(since), In: public(spec.In), Out: public(spec.Out), Bodies: spec.Bodies}
+	c := testkit.Call{Domain: spec.Domain, Op: spec.Name, Opset: int64(since), In: public(spec.In), Out: public(spec.Out),
+		Bodies: spec.Bodies}
 	if spec.Name == "Loop" || spec.Name == "Scan" {
 		c.BodyFormals = c.In
 	}

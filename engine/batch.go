@@ -45,8 +45,8 @@ func (m *Model) Batch() (fixed int) {
 }
 
 // BatchAxis is the axis of the named input along which the examples lie, -1 when it has none: the one with the symbol that the first
-// axis of the first input has, as in the state [2,batch,128] of a recurrent net, else the first if it is free or has the size of the batch that the
-// file declares.
+// axis of the first input has, as in the state [2,batch,128] of a recurrent net, else the first if it is free or has the size of the
+// batch that the file declares.
 func (m *Model) BatchAxis(input string) int {
 	symbol := ""
 	for _, in := range m.inputs {

@@ -39,8 +39,8 @@ func squareOf(name string) engine.Loss {
 	}
 }
 
-// Eight goroutines do side by side everything that is documented as safe with one model: sessions of their own that infer and differentiate,
-// questions, saving, Changed and Thaw. Each gets what it would get alone.
+// Eight goroutines do side by side everything that is documented as safe with one model: sessions of their own that infer and
+// differentiate, questions, saving, Changed and Thaw. Each gets what it would get alone.
 func TestSideBySide(t *testing.T) {
 	m := small(t)
 	defer m.Close()

@@ -106,9 +106,9 @@ func (g *gate) opened(s *Session) {
 	g.sessions = append(g.sessions, weak.Make(s))
 }
 
-// Close waits for runs in progress and gives up what m holds: its worker pool, its weights and the file, and what its sessions keep, such as
-// packed weights and the memory of their runs. Using m or one of its sessions afterwards is an error that is ErrClosed; tensors that were
-// taken from it before stay. Close may be called again, and from any goroutine, but not from within a run of m.
+// Close waits for runs in progress and gives up what m holds: its worker pool, its weights and the file, and what its sessions keep, such
+// as packed weights and the memory of their runs. Using m or one of its sessions afterwards is an error that is ErrClosed; tensors that
+// were taken from it before stay. Close may be called again, and from any goroutine, but not from within a run of m.
 func (m *Model) Close() {
 	g := &m.gate
 	g.mu.Lock()

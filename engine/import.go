@@ -168,7 +168,8 @@ func (im *importer) tensor(tp *onnxpb.TensorProto) (t *tensor.Tensor, from tenso
 	}
 	if t, err = im.m.Tensor(tp); err == nil {
 		if im.distinct -= int64(len(t.Bytes())); im.distinct < 0 {
-			return nil, from, &onnx.FormatError{Msg: "the tensors up to here are together far larger than what holds them: ranges of external " +
+			return nil, from, &onnx.FormatError{Msg: "the tensors up to here are together far larger than what holds them: ranges of " +
+				"external " +
 				"data overlap"}
 		}
 		t, err = wide(t, tp.GetName())
@@ -401,7 +402,8 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 				&onnx.FormatError{Msg: fmt.Sprintf("%s: input %d %q is produced by no node and is no input or initializer", where, i, x)})
 		}
 		if in[i] = v; max(im.taken, im.named) > maxCaptured {
-			return im.malformed(where, fmt.Sprintf("graphs in attributes take more than %d values from the graphs around them", maxCaptured))
+			return im.malformed(where, fmt.Sprintf("graphs in attributes take more than %d values from the graphs around them",
+				maxCaptured))
 		}
 	}
 	if f := im.m.Function(np); f != nil {

@@ -23,7 +23,8 @@ func TestArityExplained(t *testing.T) {
 			continue
 		}
 		since := spec.Since[len(spec.Since)-1]
-		c := testkit.Call{Domain: spec.Domain, Op: spec.Name, Opset: int64(since), In: len(spec.In), Out: 1, Bodies: spec.Bodies, Layer: true}
+		c := testkit.Call{Domain: spec.Domain, Op: spec.Name, Opset: int64(since), In: len(spec.In), Out: 1, Bodies: spec.Bodies,
+			Layer: true}
 		if spec.Name == "Loop" || spec.Name == "Scan" {
 			c.BodyFormals = c.In
 		}

@@ -50,7 +50,8 @@ func (t *terrain) bounded() error {
 				continue
 			}
 			if k := jointOf(t.places(v)).Len(); k > mostPositions {
-				return fmt.Errorf("explain: %s gives %d positions; %d at most are explained: give smaller inputs", n.Label(), k, mostPositions)
+				return fmt.Errorf("explain: %s gives %d positions; %d at most are explained: give smaller inputs", n.Label(), k,
+					mostPositions)
 			}
 		}
 	}
@@ -161,9 +162,9 @@ func (t *terrain) cuts() []graph.Value {
 
 // auto is the layer that maps are made at unless one is named. For tokens it is their embedding. Otherwise it is the last tensor with
 // more than one position that all paths to the score pass through, of whose positions half or more have a gradient (else two or more, else
-// one), and that is not the scores of positions themselves in another form, or the activation just before it when only pooling and the like
-// lie between, or the normalisation just after it when the positions act through that alone: in a vision transformer that reads a class
-// token, the first norm of the last block. note is what there is to know of the choice.
+// one), and that is not the scores of positions themselves in another form, or the activation just before it when only pooling and the
+// like lie between, or the normalisation just after it when the positions act through that alone: in a vision transformer that reads a
+// class token, the first norm of the last block. note is what there is to know of the choice.
 //
 // The rule is that of https://github.com/frgfm/torch-cam (locate_candidate_layer) for convolutional nets and the advice of
 // https://jacobgil.github.io/pytorch-gradcam-book/vision_transformers.html for transformers, made independent of module names.

@@ -7,8 +7,8 @@ import (
 	xdraw "golang.org/x/image/draw"
 )
 
-// Bilinear resizes src [h,w] to [H,W] with half-pixel centres: the source coordinate of pixel i is (i+0.5)·h/H − 0.5, clamped to the plane.
-// It is ONNX's Resize with mode linear and coordinate_transformation_mode half_pixel, and PyTorch's align_corners=False.
+// Bilinear resizes src [h,w] to [H,W] with half-pixel centres: the source coordinate of pixel i is (i+0.5)·h/H − 0.5, clamped to the
+// plane. It is ONNX's Resize with mode linear and coordinate_transformation_mode half_pixel, and PyTorch's align_corners=False.
 // Sizes must be positive and len(src) h·w.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__Resize.html

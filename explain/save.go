@@ -18,7 +18,8 @@ import (
 )
 
 // Writer writes the files of maps to a folder: NAME.METHOD[.LAYER][.CLASS] with .png (over the input), .original.png (over the whole
-// picture, where there is one), .npy (raw, float32 [c,h,w]) and .json. Small pictures are enlarged by a whole factor: each pixel is a square.
+// picture, where there is one), .npy (raw, float32 [c,h,w]) and .json. Small pictures are enlarged by a whole factor: each pixel is a
+// square.
 type Writer struct {
 	Dir     string
 	As      string // folder that Written and errors name, where Dir is one in the making; "" means Dir

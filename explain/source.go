@@ -201,7 +201,8 @@ func (s *source) summed(t *trace, axes []int, rows map[graph.Value]int) []int {
 		weights := slices.ContainsFunc(n.In, func(v graph.Value) bool {
 			return v != 0 && t.g.Info(v).Data != nil && isReal(t.g.Info(v).DType) && t.g.Info(v).Data.Rank() > 1
 		})
-		if weights && n.Op.Role == graph.Recurrent && len(in) > 0 && in[0] != nil { // of [T,N,C] or [N,T,C] the last axis, whichever output is read
+		// of [T,N,C] or [N,T,C] the last axis, whichever output is read
+		if weights && n.Op.Role == graph.Recurrent && len(in) > 0 && in[0] != nil {
 			for k, a := range axes {
 				if s := in[0][k+1].Shape; in[0][k+1].Varies() && s[len(s)-1] > 1 {
 					lost = append(lost, a)

@@ -110,7 +110,8 @@ func apart(in []read, outs []output) error {
 			}
 			for _, x := range [][2]output{{o, p}, {p, o}} {
 				if file, below := x[0], x[1]; !file.folder && within(below.path, file.path) {
-					return usagef("%s %s is below %s, which %s makes a file: give one of them another name", below.flag, below.path, file.path,
+					return usagef("%s %s is below %s, which %s makes a file: give one of them another name", below.flag, below.path,
+						file.path,
 						file.flag)
 				}
 			}

@@ -98,7 +98,8 @@ func explainAll(ctx context.Context, c ExplainConfig, l *Model, cfg explain.Conf
 }
 
 // writePage writes report.html and, if wanted, panel.png.
-func writePage(c ExplainConfig, to *results, l *Model, in *explained, r *ExplainReport, w *explain.Writer, items []explain.Item, score string) error {
+func writePage(c ExplainConfig, to *results, l *Model, in *explained, r *ExplainReport, w *explain.Writer, items []explain.Item,
+	score string) error {
 	if c.Panel {
 		panel, err := w.Render.Panel(items)
 		if err != nil {

@@ -36,7 +36,8 @@ func (c FinetuneConfig) continued() (*train.Checkpoint, error) {
 func (c FinetuneConfig) unusable(err error) error {
 	var bad *train.CheckpointError
 	if errors.As(err, &bad) || errors.Is(err, tensor.ErrNPY) {
-		return badInput(fmt.Errorf("--resume %s: %w. The file is damaged, was changed, or is no checkpoint of this training: give another one, or "+
+		return badInput(fmt.Errorf("--resume %s: %w. The file is damaged, was changed, or is no checkpoint of this training: give "+
+			"another one, or "+
 			"train anew without --resume", c.Resume, err))
 	}
 	return fmt.Errorf("--resume: %w", err)

@@ -211,7 +211,8 @@ func TestPairFailpoints(t *testing.T) {
 					dir := begin(before)
 					path := filepath.Join(dir, "p.onnx")
 					out := child(dir, fmt.Sprintf("any:%d:%s", n+1, action), inline)
-					what := fmt.Sprintf("%d before, inline %v, %s at %s: %s", before, inline, action, strings.Split(string(b), "\n")[n], out)
+					what := fmt.Sprintf("%d before, inline %v, %s at %s: %s", before, inline, action, strings.Split(string(b), "\n")[n],
+						out)
 					if _, err := os.Stat(path); !(before == 0 && errors.Is(err, fs.ErrNotExist)) {
 						if v := first(t, path); v != float32(before-1) && v != 2 {
 							t.Errorf("%s: the weight is %v", what, v)

@@ -70,8 +70,9 @@ func (l *weightLister) add(w *Weight, owner string) {
 func (l *weightLister) nodes(ns []*onnxpb.NodeProto, where, owner string) {
 	for _, n := range ns {
 		if a := constantValue(n); a != nil {
-			l.add(&Weight{Name: n.GetOutput()[0], Place: joinWhere(where, Brief(nodeName(n))), Constant: true, Main: owner == "", Proto: a.GetT(),
-				Attr: a}, owner)
+			l.add(&Weight{Name: n.GetOutput()[0], Place: joinWhere(where, Brief(nodeName(n))), Constant: true, Main: owner == "",
+				Proto: a.GetT(),
+				Attr:  a}, owner)
 		}
 	}
 }

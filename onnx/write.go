@@ -184,8 +184,9 @@ func (m *Model) writeData(to io.Writer, o WriteOptions) (_ *onnxpb.ModelProto, r
 		}
 		offset += pad
 		if isExternal(p) && !c.isChanged(p) && offset+size > most {
-			return nil, nil, &FormatError{Where: fmt.Sprintf("tensor %q", p.GetName()), Msg: "the tensors up to here are together far larger than " +
-				"the external data that holds them: its ranges overlap"}
+			return nil, nil, &FormatError{Where: fmt.Sprintf("tensor %q", p.GetName()),
+				Msg: "the tensors up to here are together far larger than " +
+					"the external data that holds them: its ranges overlap"}
 		}
 		if err := c.copyData(w, p); err != nil {
 			return nil, nil, at(err, fmt.Sprintf("tensor %q", p.GetName()))

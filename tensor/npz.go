@@ -67,7 +67,8 @@ func ReadNPZ(r io.ReaderAt, size int64, lim Limits) ([]Named, error) {
 		}
 		seen[f.Name] = true
 		if f.UncompressedSize64 > uint64(lim.MaxBytes) || total+f.UncompressedSize64 > uint64(lim.MaxBytes) {
-			return fail(fmt.Errorf("unfolds to more than %d bytes at %q; raise the limit with --max-memory, in Go with Limits.MaxBytes", lim.MaxBytes, f.Name))
+			return fail(fmt.Errorf("unfolds to more than %d bytes at %q; raise the limit with --max-memory, in Go with Limits.MaxBytes",
+				lim.MaxBytes, f.Name))
 		}
 		total += f.UncompressedSize64
 	}

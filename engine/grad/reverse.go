@@ -167,7 +167,8 @@ const mostFollowed = 1 << 27
 func followable(n *graph.Node) error {
 	for _, b := range n.Bodies {
 		if pairs := b.G.NumValues() * len(b.G.Inputs); pairs > mostFollowed {
-			return fmt.Errorf("grad: %s: %s has %d values and %d inputs, too many to find out which depend on each other: freeze the parameters "+
+			return fmt.Errorf("grad: %s: %s has %d values and %d inputs, too many to find out which depend on each other: freeze the "+
+				"parameters "+
 				"that it reads", n.Label(), b.Attr, b.G.NumValues(), len(b.G.Inputs))
 		}
 	}

@@ -45,7 +45,8 @@ func TestFormals(t *testing.T) {
 						in, out = requiredOf(s.In), there
 					}
 					got := s.Arity(in, out, s.Bodies, true) == nil
-					if ok := takes(pattern, least, n); got != ok && !(got && slices.Contains(lenient, fmt.Sprintf("%s-%d", s.Name, since))) {
+					if ok := takes(pattern, least, n); got != ok &&
+						!(got && slices.Contains(lenient, fmt.Sprintf("%s-%d", s.Name, since))) {
 						t.Errorf("%s-%d, %d %s: taken: %v, in ONNX: %v (%s)", s.Name, since, n, side.name, got, ok, pattern)
 					}
 				}

@@ -17,9 +17,9 @@ func (i Interval) union(j Interval) Interval { return Interval{min(i.Lo, j.Lo), 
 // mostRanged bounds the numbers of a constant that are looked at.
 const mostRanged = 256
 
-// Ranger finds intervals that hold every number of a value of a graph, whatever the inputs of the graph are, by interval arithmetic through
-// the nodes behind it: a value behind a Sigmoid, a Slice of it or one less it lies in [0,1]. What is not known can be anywhere. It remembers
-// what it found; the graph must not change meanwhile.
+// Ranger finds intervals that hold every number of a value of a graph, whatever the inputs of the graph are, by interval arithmetic
+// through the nodes behind it: a value behind a Sigmoid, a Slice of it or one less it lies in [0,1]. What is not known can be anywhere.
+// It remembers what it found; the graph must not change meanwhile.
 type Ranger struct {
 	g    *graph.Graph
 	seen map[graph.Value]Interval

@@ -20,8 +20,8 @@ type reduceOldAttrs struct {
 	KeepDims bool  `onnx:"keepdims,default=1"`
 }
 
-// ReduceAxes are the axes that n, a Reduce operator, ArgMax or ArgMin, works along, as in the file; none where the file gives none. given is
-// its input of axes, nil where that is not known; ok is false when it must be.
+// ReduceAxes are the axes that n, a Reduce operator, ArgMax or ArgMin, works along, as in the file; none where the file gives none. given
+// is its input of axes, nil where that is not known; ok is false when it must be.
 func ReduceAxes(n *graph.Node, given *tensor.Tensor) (axes []int, ok bool) {
 	switch a := n.Attrs.(type) {
 	case *reduceOldAttrs:

@@ -6,8 +6,8 @@ import (
 )
 
 // Unshare turns Identity nodes on parameters into parameters of their own, named as the Identity's output, and returns which parameter of
-// the file each was made from. They have one storage until the model is thawed. PyTorch's exporter shares parameters of equal value in this way, which training must
-// undo. Only nodes of which own is true are taken: those that the file can have a parameter in the place of.
+// the file each was made from. They have one storage until the model is thawed. PyTorch's exporter shares parameters of equal value in
+// this way, which training must undo. Only nodes of which own is true are taken: those that the file can have a parameter in the place of.
 func Unshare(g *graph.Graph, own func(n *graph.Node) bool) map[graph.Value]graph.Value {
 	made := map[graph.Value]graph.Value{}
 	var kept []*graph.Node

@@ -45,10 +45,12 @@ func TestOneWriter(t *testing.T) {
 				return true
 			}
 			pkg, ok := x.X.(*ast.Ident)
-			if !ok || pkg.Name != "os" || !slices.Contains(changing, x.Sel.Name) || x.Sel.Name == "OpenFile" && slices.Contains(reading, f) {
+			if !ok || pkg.Name != "os" || !slices.Contains(changing, x.Sel.Name) || x.Sel.Name == "OpenFile" &&
+				slices.Contains(reading, f) {
 				return true
 			}
-			t.Errorf("%s: os.%s: files are changed by package whole", strings.TrimPrefix(set.Position(n.Pos()).String(), root(t)+"/"), x.Sel.Name)
+			t.Errorf("%s: os.%s: files are changed by package whole", strings.TrimPrefix(set.Position(n.Pos()).String(), root(t)+"/"),
+				x.Sel.Name)
 			return true
 		})
 	}

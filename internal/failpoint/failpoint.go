@@ -1,7 +1,7 @@
 // Package failpoint lets a test end the program, or make it fail, at any step by which it changes files. The environment variable
 // GTK_FAILPOINT says where: KIND:N:ACTION, the Nth step of that kind from 1. Kinds are create, write, sync, rename, remove, mkdir and
-// link, or any for all of them; actions are kill (the default: SIGKILL before the step), half (of a write, half is done before the kill) and
-// error (the step fails as on a full disk). With log:FILE nothing fails and every step is appended to FILE, one a line, to be counted.
+// link, or any for all of them; actions are kill (the default: SIGKILL before the step), half (of a write, half is done before the kill)
+// and error (the step fails as on a full disk). With log:FILE nothing fails and every step is appended to FILE, one a line, to be counted.
 // Without the variable a step costs a load and a branch.
 package failpoint
 

@@ -1,5 +1,5 @@
-// Package regular opens files to read them: regular ones only, so that a pipe, a device or a socket in the place of a file is refused by its
-// kind and stops nothing, and no more of one than the caller allows.
+// Package regular opens files to read them: regular ones only, so that a pipe, a device or a socket in the place of a file is refused by
+// its kind and stops nothing, and no more of one than the caller allows.
 package regular
 
 import (

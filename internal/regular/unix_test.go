@@ -26,7 +26,8 @@ func TestKinds(t *testing.T) {
 		t.Skip(err)
 	}
 	defer l.Close()
-	for path, kind := range map[string]string{pipe: "a pipe", link: "a pipe", socket: "a socket", "/dev/zero": "a device", dir: "a folder"} {
+	for path, kind := range map[string]string{pipe: "a pipe", link: "a pipe", socket: "a socket", "/dev/zero": "a device",
+		dir: "a folder"} {
 		done := make(chan error, 1)
 		go func() { _, err := Open(path); done <- err }()
 		select {

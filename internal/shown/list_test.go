@@ -25,7 +25,8 @@ func TestQuoteLineNamesCut(t *testing.T) {
 	}
 	long := "begin" + strings.Repeat("é犬", 9999) + "end"
 	for _, limit := range []int{20, 100, 2401} {
-		if got := Cut(long, limit); len(got) > limit || !utf8.ValidString(got) || !strings.HasPrefix(got, "begin") || !strings.HasSuffix(got, "end") {
+		if got := Cut(long, limit); len(got) > limit || !utf8.ValidString(got) || !strings.HasPrefix(got, "begin") ||
+			!strings.HasSuffix(got, "end") {
 			t.Errorf("cut to %d: %q", limit, got)
 		}
 	}

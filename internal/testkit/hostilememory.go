@@ -92,7 +92,8 @@ func memoryLies(add func(string, *onnxpb.ModelProto)) {
 	long.Name = proto.String(strings.Repeat("n", 500000))
 	nodes = nil
 	for i := range 3000 {
-		nodes = append(nodes, node(fmt.Sprintf("Neg %s -> %s", map[bool]string{true: "a"}[i == 0]+strings.Repeat("v", i), strings.Repeat("v", i+1))))
+		nodes = append(nodes, node(fmt.Sprintf("Neg %s -> %s", map[bool]string{true: "a"}[i == 0]+strings.Repeat("v", i),
+			strings.Repeat("v", i+1))))
 	}
 	nodes = append(nodes, node(fmt.Sprintf("Neg %s -> o", strings.Repeat("v", 3000))))
 	add("function-names", calling([]*onnxpb.FunctionProto{function("G", nodes...)}, long))

@@ -174,7 +174,8 @@ func Larges() []Large {
 		{"constants", func(n int) *onnxpb.ModelProto {
 			ns := nodes{}
 			for i := range n {
-				ns = append(ns, wideNode("Constant", nil, []string{fmt.Sprint("k", i)}, &onnxpb.AttributeProto{Name: proto.String("value"), Type: onnxpb.AttributeProto_TENSOR.Enum(), T: reals("", 8)}))
+				ns = append(ns, wideNode("Constant", nil, []string{fmt.Sprint("k", i)},
+					&onnxpb.AttributeProto{Name: proto.String("value"), Type: onnxpb.AttributeProto_TENSOR.Enum(), T: reals("", 8)}))
 			}
 			return row(nil, append(ns, wideNode("Sum", append(counted("k", n), "x"), []string{"y"}))...)
 		}, 0},
@@ -218,7 +219,8 @@ func Larges() []Large {
 			return m
 		}, 0},
 		{"split", func(n int) *onnxpb.ModelProto {
-			m := row(nil, wideNode("Split", []string{"x"}, counted("s", n), intAttr("axis", 1)), wideNode("Concat", counted("s", n), []string{"y"}, intAttr("axis", 1)))
+			m := row(nil, wideNode("Split", []string{"x"}, counted("s", n), intAttr("axis", 1)),
+				wideNode("Concat", counted("s", n), []string{"y"}, intAttr("axis", 1)))
 			m.Graph.Input[0] = value("x", 1, 1, int64(n))
 			return m
 		}, 0},
@@ -235,7 +237,8 @@ func Larges() []Large {
 				ns = append(ns, wideNode("Neg", []string{"x"}, []string{in[i]}))
 			}
 			m := row(nil, node("ReduceSum x -> s"), node("Cast s -> q", intAttr("to", 9)),
-				wideNode("If", []string{"q"}, counted("o", n), graphAttr("then_branch", body(0, false, in, ns...)), graphAttr("else_branch", body(0, false, in, ns...))))
+				wideNode("If", []string{"q"}, counted("o", n), graphAttr("then_branch", body(0, false, in, ns...)),
+					graphAttr("else_branch", body(0, false, in, ns...))))
 			return outputs(m, counted("o", n))
 		}, 0},
 		{"states of loop", func(n int) *onnxpb.ModelProto {
@@ -244,7 +247,8 @@ func Larges() []Large {
 				in = append(in, "x")
 			}
 			outs = counted("f", n)
-			m := row(inits{yes, times}, wideNode("Loop", append([]string{"times", "yes"}, in...), counted("o", n), graphAttr("body", body(n, true, outs))))
+			m := row(inits{yes, times}, wideNode("Loop", append([]string{"times", "yes"}, in...), counted("o", n),
+				graphAttr("body", body(n, true, outs))))
 			return outputs(m, counted("o", n))
 		}, 0},
 		{"stacks of loop", func(n int) *onnxpb.ModelProto {
@@ -252,7 +256,8 @@ func Larges() []Large {
 			for i := range n {
 				ns = append(ns, wideNode("Neg", []string{"x"}, []string{outs[i]}))
 			}
-			m := row(inits{yes, times}, wideNode("Loop", []string{"times", "yes"}, counted("o", n), graphAttr("body", body(0, true, outs, ns...))))
+			m := row(inits{yes, times}, wideNode("Loop", []string{"times", "yes"}, counted("o", n),
+				graphAttr("body", body(0, true, outs, ns...))))
 			return outputs(m, counted("o", n))
 		}, 0},
 		{"scans", func(n int) *onnxpb.ModelProto {
@@ -260,7 +265,8 @@ func Larges() []Large {
 			for range n {
 				in = append(in, "x")
 			}
-			m := row(nil, wideNode("Scan", in, counted("o", n), intAttr("num_scan_inputs", int64(n)), graphAttr("body", body(n, false, counted("f", n)))))
+			m := row(nil, wideNode("Scan", in, counted("o", n), intAttr("num_scan_inputs", int64(n)),
+				graphAttr("body", body(n, false, counted("f", n)))))
 			return outputs(m, counted("o", n))
 		}, 0},
 		{"captured values", func(n int) *onnxpb.ModelProto {
@@ -270,13 +276,16 @@ func Larges() []Large {
 			}
 			sum := wideNode("Sum", counted("c", n), []string{"t"})
 			ns = append(ns, node("ReduceSum x -> s"), node("Cast s -> q", intAttr("to", 9)), wideNode("If", []string{"q"}, []string{"y"},
-				graphAttr("then_branch", body(0, false, []string{"t"}, sum)), graphAttr("else_branch", body(0, false, []string{"t"}, sum))))
+				graphAttr("then_branch", body(0, false, []string{"t"}, sum)),
+				graphAttr("else_branch", body(0, false, []string{"t"}, sum))))
 			return row(nil, ns...)
 		}, 0},
 		{"captured weights", func(n int) *onnxpb.ModelProto {
 			sum := wideNode("Sum", append(counted("w", n), "x"), []string{"t"})
-			return row(weights("w", n), node("ReduceSum x -> s"), node("Cast s -> q", intAttr("to", 9)), wideNode("If", []string{"q"}, []string{"y"},
-				graphAttr("then_branch", body(0, false, []string{"t"}, sum)), graphAttr("else_branch", body(0, false, []string{"t"}, sum))))
+			return row(weights("w", n), node("ReduceSum x -> s"), node("Cast s -> q", intAttr("to", 9)),
+				wideNode("If", []string{"q"}, []string{"y"},
+					graphAttr("then_branch", body(0, false, []string{"t"}, sum)),
+					graphAttr("else_branch", body(0, false, []string{"t"}, sum))))
 		}, 0},
 		{"ifs", func(n int) *onnxpb.ModelProto {
 			ns := nodes{node("ReduceSum x -> s"), node("Cast s -> q", intAttr("to", 9))}
@@ -303,7 +312,8 @@ func Larges() []Large {
 				}
 				inner := body(0, false, []string{fmt.Sprint("d", depth-1, "_t")}, make(depth-1)...)
 				other := body(0, false, []string{"e"}, wideNode("Neg", []string{from}, []string{"e"}))
-				return append(ns, wideNode("If", []string{"q"}, []string{p + "t"}, graphAttr("then_branch", inner), graphAttr("else_branch", other)))
+				return append(ns, wideNode("If", []string{"q"}, []string{p + "t"}, graphAttr("then_branch", inner),
+					graphAttr("else_branch", other)))
 			}
 			ns := append(nodes{node("ReduceSum x -> s"), node("Cast s -> q", intAttr("to", 9))}, make(50)...)
 			return outputs(row(nil, ns...), []string{"d50_t"})
@@ -311,7 +321,8 @@ func Larges() []Large {
 		{"nodes of a body", func(n int) *onnxpb.ModelProto {
 			b := chain(n, c, op1("Neg"))
 			b[n-1].Output[0] = "t"
-			return row(inits{yes, times}, wideNode("Loop", []string{"times", "yes"}, []string{"y"}, graphAttr("body", body(0, true, []string{"t"}, b...))))
+			return row(inits{yes, times}, wideNode("Loop", []string{"times", "yes"}, []string{"y"},
+				graphAttr("body", body(0, true, []string{"t"}, b...))))
 		}, 0},
 		{"concat", func(n int) *onnxpb.ModelProto {
 			in := make([]string, n)
@@ -321,7 +332,8 @@ func Larges() []Large {
 			return row(nil, wideNode("Concat", in, []string{"y"}, intAttr("axis", 0)))
 		}, 0},
 		{"concat of weights", func(n int) *onnxpb.ModelProto {
-			return row(append(weights("w", n), vector("all", -1, 8)), wideNode("Concat", counted("w", n), []string{"k"}, intAttr("axis", 0)), node("ReduceSum k -> r"), node("Add x,r -> y"))
+			return row(append(weights("w", n), vector("all", -1, 8)),
+				wideNode("Concat", counted("w", n), []string{"k"}, intAttr("axis", 0)), node("ReduceSum k -> r"), node("Add x,r -> y"))
 		}, 0},
 		{"sum", func(n int) *onnxpb.ModelProto {
 			in := make([]string, n)
@@ -361,7 +373,8 @@ func Larges() []Large {
 			return wider(row(nil, node("Transpose x -> y", intsAttr("perm", p...))), n, 1)
 		}, 0},
 		{"axes of slice", func(n int) *onnxpb.ModelProto {
-			return wider(row(inits{vector("s", same(0, n)...), vector("e", same(1, n)...), vector("a", axesList(0, n)...)}, node("Slice x,s,e,a -> y")), n, 1)
+			return wider(row(inits{vector("s", same(0, n)...), vector("e", same(1, n)...), vector("a", axesList(0, n)...)},
+				node("Slice x,s,e,a -> y")), n, 1)
 		}, 0},
 		{"axes of reshape", func(n int) *onnxpb.ModelProto {
 			return row(inits{vector("s", append(same(1, n), 8)...)}, node("Reshape x,s -> y"))
@@ -427,7 +440,8 @@ func Larges() []Large {
 		{"sparse initializers", func(n int) *onnxpb.ModelProto {
 			m := row(nil, wideNode("Sum", append(counted("w", n), "x"), []string{"y"}))
 			for i := range n {
-				m.Graph.SparseInitializer = append(m.Graph.SparseInitializer, &onnxpb.SparseTensorProto{Values: reals(fmt.Sprint("w", i), 1), Indices: vector("", 3), Dims: []int64{8}})
+				m.Graph.SparseInitializer = append(m.Graph.SparseInitializer,
+					&onnxpb.SparseTensorProto{Values: reals(fmt.Sprint("w", i), 1), Indices: vector("", 3), Dims: []int64{8}})
 			}
 			return m
 		}, 0},
@@ -441,21 +455,24 @@ func Larges() []Large {
 		{"quantisation annotations", func(n int) *onnxpb.ModelProto {
 			m := row(nil, node("Relu x -> y"))
 			for i := range n {
-				m.Graph.QuantizationAnnotation = append(m.Graph.QuantizationAnnotation, &onnxpb.TensorAnnotation{TensorName: proto.String(c(i))})
+				m.Graph.QuantizationAnnotation = append(m.Graph.QuantizationAnnotation,
+					&onnxpb.TensorAnnotation{TensorName: proto.String(c(i))})
 			}
 			return m
 		}, 0},
 		{"operator sets", func(n int) *onnxpb.ModelProto {
 			m := row(nil, node("Relu x -> y"))
 			for i := range n {
-				m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: proto.String(fmt.Sprint("d", i)), Version: proto.Int64(1)})
+				m.OpsetImport = append(m.OpsetImport,
+					&onnxpb.OperatorSetIdProto{Domain: proto.String(fmt.Sprint("d", i)), Version: proto.Int64(1)})
 			}
 			return m
 		}, 0},
 		{"operator sets and nodes", func(n int) *onnxpb.ModelProto {
 			m := row(nil, chain(n/2, c, op1("Neg"))...)
 			for i := range n / 2 {
-				m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: proto.String(fmt.Sprint("d", i)), Version: proto.Int64(1)})
+				m.OpsetImport = append(m.OpsetImport,
+					&onnxpb.OperatorSetIdProto{Domain: proto.String(fmt.Sprint("d", i)), Version: proto.Int64(1)})
 			}
 			m.OpsetImport = append(m.OpsetImport[1:], m.OpsetImport[0])
 			return m
@@ -463,7 +480,8 @@ func Larges() []Large {
 		{"metadata", func(n int) *onnxpb.ModelProto {
 			m := row(nil, node("Relu x -> y"))
 			for i := range n {
-				m.MetadataProps = append(m.MetadataProps, &onnxpb.StringStringEntryProto{Key: proto.String(fmt.Sprint("k", i)), Value: proto.String("v")})
+				m.MetadataProps = append(m.MetadataProps,
+					&onnxpb.StringStringEntryProto{Key: proto.String(fmt.Sprint("k", i)), Value: proto.String("v")})
 			}
 			return m
 		}, 0},
@@ -482,7 +500,9 @@ func Larges() []Large {
 			return m
 		}, 0},
 		{"functions that are called", func(n int) *onnxpb.ModelProto {
-			m := with(row(nil, chain(n, c, func(from, to string, i int) *onnxpb.NodeProto { return call(fmt.Sprint("f", i), from, to) })...))
+			m := with(row(nil, chain(n, c, func(from, to string, i int) *onnxpb.NodeProto {
+				return call(fmt.Sprint("f", i), from, to)
+			})...))
 			for i := range n {
 				m.Functions = append(m.Functions, function(fmt.Sprint("f", i), []string{"a"}, []string{"b"}, node("Neg a -> b")))
 			}

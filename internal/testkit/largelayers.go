@@ -56,15 +56,16 @@ func largeLayers() []Large {
 			return m
 		}, 0},
 		{"normalised convolutions", func(n int) *onnxpb.ModelProto {
-			m := row(inits{reals("w", 1, 1, 1, 1), reals("s", 1), reals("b", 1), reals("m", 1), reals("v", 1)}, chain(n, c, func(from, to string, i int) *onnxpb.NodeProto {
-				switch i % 3 {
-				case 0:
-					return wideNode("Conv", []string{from, "w"}, []string{to})
-				case 1:
-					return wideNode("BatchNormalization", []string{from, "s", "b", "m", "v"}, []string{to})
-				}
-				return wideNode("Relu", []string{from}, []string{to})
-			})...)
+			m := row(inits{reals("w", 1, 1, 1, 1), reals("s", 1), reals("b", 1), reals("m", 1), reals("v", 1)},
+				chain(n, c, func(from, to string, i int) *onnxpb.NodeProto {
+					switch i % 3 {
+					case 0:
+						return wideNode("Conv", []string{from, "w"}, []string{to})
+					case 1:
+						return wideNode("BatchNormalization", []string{from, "s", "b", "m", "v"}, []string{to})
+					}
+					return wideNode("Relu", []string{from}, []string{to})
+				})...)
 			m.Graph.Input[0] = value("x", 1, -1, 1, 4, 4)
 			return m
 		}, 0},

@@ -41,7 +41,8 @@ func bombKind(name, what string, share float64) kind {
 
 func init() {
 	kinds = append(kinds,
-		bombKind("model-bomb", "small models that ask for much memory or time: sparse, folding, external data, runs, depth, width, names", 0.1),
+		bombKind("model-bomb", "small models that ask for much memory or time: sparse, folding, external data, runs, depth, width, names",
+			0.1),
 		bombKind("data-bomb", "data sets, pictures, labels and configs that claim or unfold to much", 0.1),
 	)
 }

@@ -140,19 +140,20 @@ func init() {
 		t.write("train-labels-idx1-ubyte", []byte(idxHead(8, uint32(n))+"1234"))
 	}})
 	for _, gz := range []string{"", ".gz"} {
-		addDataBomb(bomb{name: "idx-large" + gz, sizes: []int{1 << 16, 1 << 20, 1 << 26, 1<<31 - 1}, commands: idxUses, make: func(t *trial,
-			n int) {
-			long, short := strings.NewReader(idxHead(8, uint32(n), 8, 8)), strings.NewReader(idxHead(8, uint32(n)))
-			if gz == "" {
-				t.hole("train-images-idx3-ubyte", int64(n)*64+16)
-				t.hole("train-labels-idx1-ubyte", int64(n)+8)
-				t.over("train-images-idx3-ubyte", long)
-				t.over("train-labels-idx1-ubyte", short)
-				return
-			}
-			t.stream("train-images-idx3-ubyte.gz", long, zeros(min(int64(n)*64, 1<<32)))
-			t.stream("train-labels-idx1-ubyte.gz", short, zeros(int64(n)))
-		}})
+		addDataBomb(bomb{name: "idx-large" + gz, sizes: []int{1 << 16, 1 << 20, 1 << 26, 1<<31 - 1}, commands: idxUses,
+			make: func(t *trial,
+				n int) {
+				long, short := strings.NewReader(idxHead(8, uint32(n), 8, 8)), strings.NewReader(idxHead(8, uint32(n)))
+				if gz == "" {
+					t.hole("train-images-idx3-ubyte", int64(n)*64+16)
+					t.hole("train-labels-idx1-ubyte", int64(n)+8)
+					t.over("train-images-idx3-ubyte", long)
+					t.over("train-labels-idx1-ubyte", short)
+					return
+				}
+				t.stream("train-images-idx3-ubyte.gz", long, zeros(min(int64(n)*64, 1<<32)))
+				t.stream("train-labels-idx1-ubyte.gz", short, zeros(int64(n)))
+			}})
 	}
 	addDataBomb(bomb{name: "cifar10-large", sizes: []int{1 << 28, 1 << 33}, commands: []string{"data cifar10:.#train",
 		"eval mlp.onnx --data cifar10:.#train"},
@@ -192,12 +193,13 @@ func init() {
 			add("y.npy", strings.NewReader(npyHead("<i8", fmt.Sprintf("%d,", n/256))), zeros(int64(n)/32))
 		})
 	}})
-	addDataBomb(bomb{name: "npz-claims", sizes: []int{1 << 20, 1 << 31, 1 << 40, 1<<63 - 1}, commands: npzUses, make: func(t *trial, n int) {
-		t.zipped("d.npz", func(add func(string, ...io.Reader)) {
-			add("x.npy", strings.NewReader(npyHead("<f4", fmt.Sprintf("%d,1,8,8", n))), zeros(1000))
-			add("y.npy", strings.NewReader(npyHead("<i8", fmt.Sprintf("%d,", n))), zeros(1000))
-		})
-	}})
+	addDataBomb(bomb{name: "npz-claims", sizes: []int{1 << 20, 1 << 31, 1 << 40, 1<<63 - 1}, commands: npzUses,
+		make: func(t *trial, n int) {
+			t.zipped("d.npz", func(add func(string, ...io.Reader)) {
+				add("x.npy", strings.NewReader(npyHead("<f4", fmt.Sprintf("%d,1,8,8", n))), zeros(1000))
+				add("y.npy", strings.NewReader(npyHead("<i8", fmt.Sprintf("%d,", n))), zeros(1000))
+			})
+		}})
 	addDataBomb(bomb{name: "npz-entries", sizes: []int{1000, 60000}, commands: npzUses, make: func(t *trial, n int) {
 		t.zipped("d.npz", func(add func(string, ...io.Reader)) {
 			for i := range n {
@@ -205,7 +207,8 @@ func init() {
 			}
 		})
 	}})
-	addDataBomb(bomb{name: "npz-many-zeros", sizes: []int{10, 100}, commands: npzUses, make: func(t *trial, n int) { // each under the limit
+	// each under the limit
+	addDataBomb(bomb{name: "npz-many-zeros", sizes: []int{10, 100}, commands: npzUses, make: func(t *trial, n int) {
 		t.zipped("d.npz", func(add func(string, ...io.Reader)) {
 			for i := range n {
 				add(fmt.Sprintf("a%d.npy", i), strings.NewReader(npyHead("<f4", "4,16777216")), zeros(1<<28))
@@ -253,8 +256,10 @@ func textBombs() {
 		{"labels", "l.txt", "run mlp.onnx x.npy --labels l.txt"}, {"labels-json", "l.json", "run mlp.onnx x.npy --labels l.json"},
 		{"labels-import", "l.txt", "import mlp.onnx --labels l.txt -o out.onnx"},
 		{"config", "c.yaml", "run mlp.onnx x.npy --config c.yaml"}, {"keep", "k.txt", "eval mlp.onnx --data keep:k.txt@digits"},
-		{"relabel", "r.csv", "eval mlp.onnx --data relabel:r.csv@digits"}, {"vocab", "v.json", "explain mlp.onnx x.npy --vocab v.json -o out"},
-		{"vocab-text", "v.txt", "explain mlp.onnx x.npy --vocab v.txt -o out"}, {"font", "f.ttf", "explain mlp.onnx x.npy --font f.ttf -o out"},
+		{"relabel", "r.csv", "eval mlp.onnx --data relabel:r.csv@digits"},
+		{"vocab", "v.json", "explain mlp.onnx x.npy --vocab v.json -o out"},
+		{"vocab-text", "v.txt", "explain mlp.onnx x.npy --vocab v.txt -o out"},
+		{"font", "f.ttf", "explain mlp.onnx x.npy --font f.ttf -o out"},
 		{"resume", "r.npz", "finetune mlp.onnx --data digits --max-steps 1 -o out.onnx --resume r.npz"}, {"noise", "n.npy",
 			"explain mlp.onnx x.npy --noise n.npy --method smoothgrad -o out"},
 		{"model", "m.onnx", "inspect m.onnx"}, {"tensor-pb", "t.pb", "run mlp.onnx --input x=t.pb"},
@@ -271,7 +276,9 @@ func textBombs() {
 				t.stream(f.file, repeated("[", int64(n)), repeated("]",
 					int64(n)))
 			}},
-			{"objects", []int{1000, 1 << 20}, func(t *trial, n int) { t.stream(f.file, repeated(`{"a":`, 5*int64(n)), repeated("}", int64(n))) }},
+			{"objects", []int{1000, 1 << 20}, func(t *trial, n int) {
+				t.stream(f.file, repeated(`{"a":`, 5*int64(n)), repeated("}", int64(n)))
+			}},
 			{"aliases", []int{9, 30}, func(t *trial, n int) {
 				s := "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
 				for i := range n {

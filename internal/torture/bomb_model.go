@@ -81,7 +81,8 @@ func init() {
 	addModelBomb(bomb{name: "fold-many", sizes: []int{10, 100, 1000, 5000}, commands: allVerbs, make: func(t *trial, n int) {
 		b, last := newBuild().ints("n", 1<<20), "x"
 		for i := range n {
-			b.nodef("ConstantOfShape n -> c%d", i).nodef("Exp c%d -> e%d", i, i).nodef("ReduceMax e%d -> m%d", i, i).nodef("Add %s,m%d -> a%d",
+			b.nodef("ConstantOfShape n -> c%d", i).nodef("Exp c%d -> e%d", i, i).nodef("ReduceMax e%d -> m%d", i,
+				i).nodef("Add %s,m%d -> a%d",
 				last, i, i)
 			last = fmt.Sprint("a", i)
 		}
@@ -141,7 +142,8 @@ func runBombs() {
 	for name, make := range map[string]func(b *build){
 		"constantofshape": func(b *build) { b.node("ConstantOfShape n -> c").node("ReduceMax c -> m").node("Add x,m -> y") },
 		"range": func(b *build) {
-			b.number("zero", 0).number("one", 1).node("Squeeze n -> k").node("Range zero,k,one -> r").node("Cast r -> f", onnx.AttrInt("to", 1)).
+			b.number("zero", 0).number("one", 1).node("Squeeze n -> k").node("Range zero,k,one -> r").node("Cast r -> f",
+				onnx.AttrInt("to", 1)).
 				node("ReduceMax f -> m").node("Add x,m -> y")
 		},
 		"tile": func(b *build) {
@@ -157,7 +159,8 @@ func runBombs() {
 			b.ints("z7", 0, 0, 0, 0, 0, 0, 0).node("Concat z7,n -> p", onnx.AttrInt("axis", 0)).node("Pad x,p -> y")
 		},
 		"eye": func(b *build) {
-			b.node("Concat n,n -> s", onnx.AttrInt("axis", 0)).node("ConstantOfShape s -> c").node("EyeLike c -> e").node("ReduceMax e -> m").
+			b.node("Concat n,n -> s", onnx.AttrInt("axis",
+				0)).node("ConstantOfShape s -> c").node("EyeLike c -> e").node("ReduceMax e -> m").
 				node("Add x,m -> y")
 		},
 		"onehot": func(b *build) {
@@ -171,7 +174,8 @@ func runBombs() {
 			b.node("ReduceMax c40 -> m").node("Add x,m -> y")
 		},
 		"nonzero": func(b *build) {
-			b.node("ConstantOfShape n -> c", onnx.AttrTensor("value", tensor.From([]float32{1}, 1))).node("NonZero c -> z").node("Cast z -> f",
+			b.node("ConstantOfShape n -> c", onnx.AttrTensor("value",
+				tensor.From([]float32{1}, 1))).node("NonZero c -> z").node("Cast z -> f",
 				onnx.AttrInt("to", 1)).
 				node("ReduceMax f -> m").node("Add x,m -> y")
 		},
@@ -198,7 +202,8 @@ func controlBombs() {
 	for _, op := range []string{"Identity s -> t", "Add s,s -> t", "Concat s,s -> t"} {
 		name := strings.ToLower(op[:strings.Index(op, " ")])
 		addModelBomb(bomb{name: "loop-" + name, sizes: []int{1 << 10, 1 << 31, 1 << 62}, endless: true,
-			commands: []string{"run model.onnx --input x.npy -o out", "inspect model.onnx -q", "bench model.onnx --n 1 --warmup 0 --mode train"},
+			commands: []string{"run model.onnx --input x.npy -o out", "inspect model.onnx -q",
+				"bench model.onnx --n 1 --warmup 0 --mode train"},
 			make: func(t *trial, n int) {
 				step := node(op)
 				if name == "concat" {
@@ -217,8 +222,9 @@ func controlBombs() {
 			out := fmt.Sprint("y", i+1)
 			other := &onnxpb.GraphProto{Name: proto.String("b"), Node: []*onnxpb.NodeProto{node("Neg x -> z")},
 				Output: []*onnxpb.ValueInfoProto{{Name: proto.String("z")}}}
-			g = &onnxpb.GraphProto{Name: proto.String("b"), Node: []*onnxpb.NodeProto{node("If c -> "+out, onnx.AttrGraph("then_branch", g),
-				onnx.AttrGraph("else_branch", other))},
+			g = &onnxpb.GraphProto{Name: proto.String("b"),
+				Node: []*onnxpb.NodeProto{node("If c -> "+out, onnx.AttrGraph("then_branch", g),
+					onnx.AttrGraph("else_branch", other))},
 				Output: []*onnxpb.ValueInfoProto{{Name: &out}}}
 		}
 		b := newBuild().constant("c", tensor.From([]bool{true}))

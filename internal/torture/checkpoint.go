@@ -179,7 +179,8 @@ func (t *trial) changeArray(x []byte, name string) (b []byte, as string, times i
 		fallthrough
 	case 6:
 		var other bytes.Buffer
-		_ = tensor.WriteNPY(&other, tensor.New(some(t.rand, []tensor.DType{tensor.Float64, tensor.Int64, tensor.Uint8}), 3, 1)) // into memory
+		// into memory
+		_ = tensor.WriteNPY(&other, tensor.New(some(t.rand, []tensor.DType{tensor.Float64, tensor.Int64, tensor.Uint8}), 3, 1))
 		t.note("%s is another array", name)
 		return other.Bytes(), name, 1, true
 	}

@@ -93,7 +93,8 @@ func newPool(shared string) (*pool, error) {
 			}
 			for _, f := range files {
 				if st, err := os.Stat(f); err == nil && st.Size() < 3<<20 {
-					p.sources = append(p.sources, source{name: "shared/" + filepath.Base(filepath.Dir(f)) + "/" + filepath.Base(f), weight: 8, path: f})
+					p.sources = append(p.sources, source{name: "shared/" + filepath.Base(filepath.Dir(f)) + "/" + filepath.Base(f),
+						weight: 8, path: f})
 				}
 			}
 		}

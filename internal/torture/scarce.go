@@ -18,7 +18,8 @@ var ordinary = []string{
 	"lr-find a.onnx --data digits",
 	"explain a.onnx --data digits --n 3 -o e", "score-data a.onnx --data digits --score el2n,grand -o s",
 	"prune-data a.onnx --data digits --score el2n --keep 0.3 --export -o p",
-	"export a.onnx --external-data -o x.onnx", "models new resnet18 -o n.onnx", "data info digits", "data convert shapes?n=60&size=16#train -o d",
+	"export a.onnx --external-data -o x.onnx", "models new resnet18 -o n.onnx", "data info digits",
+	"data convert shapes?n=60&size=16#train -o d",
 	"doctor", "version",
 	"bench resnet.onnx --n 1", "bench resnet.onnx --n 1 --batch 64", "bench resnet.onnx --n 1 --mode train --batch 32",
 	"bench resnet.onnx --n 1 --mode train --batch 96",
@@ -56,7 +57,8 @@ func scarce(t *trial) {
 	case strings.Contains(line, "imagefolder") || strings.Contains(line, "p.png"):
 		b := pngOf(6000, 6000, 8, 2)
 		t.write("p.png", b)
-		for _, n := range []string{"f/a/1.png", "f/a/2.png", "f/a/3.png", "f/a/4.png", "f/b/1.png", "f/b/2.png", "f/b/3.png", "f/b/4.png"} {
+		for _, n := range []string{"f/a/1.png", "f/a/2.png", "f/a/3.png", "f/a/4.png", "f/b/1.png", "f/b/2.png", "f/b/3.png",
+			"f/b/4.png"} {
 			t.write(n, b)
 		}
 	case strings.Contains(line, "d.csv"):

@@ -41,7 +41,8 @@ var longs = []long{
 	{name: "bench", line: "bench mlp.onnx --n 100000000"},
 	{name: "train", line: "finetune mlp.onnx --data digits --epochs 100000 -o out", saves: true},
 	{name: "train-shapes",
-		line: "finetune mlp.onnx --data shapes?n=1000000&size=8#train --channels gray --num-classes auto --epochs 100 -o out", saves: true},
+		line:  "finetune mlp.onnx --data shapes?n=1000000&size=8#train --channels gray --num-classes auto --epochs 100 -o out",
+		saves: true},
 	{name: "score", line: "score-data mlp.onnx --data shapes?n=10000000&size=8#train --channels gray --num-classes auto --score el2n -o out"},
 	{name: "prove", line: "prune-data mlp.onnx --data digits --score el2n --keep 0.5 --prove --prove-runs 500 -o out"},
 	{name: "eval", line: "eval mlp.onnx --data shapes?n=10000000&size=8#train --channels gray"},
@@ -84,7 +85,8 @@ var longs = []long{
 			n.Domain = &domain
 			b.m.Functions = append(b.m.Functions, &onnxpb.FunctionProto{Name: proto.String(fmt.Sprint("F", i)), Domain: proto.String("f"),
 				Input: []string{"a"}, Output: []string{"b"},
-				Node: []*onnxpb.NodeProto{n}, OpsetImport: []*onnxpb.OperatorSetIdProto{{Domain: proto.String(""), Version: proto.Int64(17)},
+				Node: []*onnxpb.NodeProto{n}, OpsetImport: []*onnxpb.OperatorSetIdProto{{Domain: proto.String(""),
+					Version: proto.Int64(17)},
 					{Domain: proto.String("f"), Version: proto.Int64(1)}}})
 		}
 		b.m.OpsetImport = []*onnxpb.OperatorSetIdProto{{Domain: proto.String("f"), Version: proto.Int64(1)}}

@@ -225,7 +225,8 @@ func TestCampaign(t *testing.T) {
 	if _, err := Run(cfg); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(out.String(), "SEED=1") || !strings.Contains(out.String(), "mutation   12 cases") || strings.Contains(out.String(), "/torture") {
+	if !strings.Contains(out.String(), "SEED=1") || !strings.Contains(out.String(), "mutation   12 cases") ||
+		strings.Contains(out.String(), "/torture") {
 		t.Errorf("%s", out.String())
 	}
 }

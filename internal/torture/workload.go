@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// A workload is a command that replaces an output. It is broken off in every way; what is then there must be the old output or the new one.
+// A workload is a command that replaces an output. It is broken off in every way; what is then there must be the old output or the new
+// one.
 type workload struct {
 	name     string
 	old, new string // commands, of a folder with a.onnx and b.onnx; each makes out, or out.*
@@ -38,7 +39,8 @@ var workloads = []workload{
 		new: "score-data b.onnx --data digits --score el2n,grand -o out --force"},
 	{name: "prune-data", head: "out/manifest.json", old: "prune-data a.onnx --data digits --score el2n --keep 0.05 -o out",
 		new: "prune-data b.onnx --data digits --score el2n --keep 0.04 --export -o out --force"},
-	{name: "explain", head: "out/report.html", old: "explain a.onnx --data digits --n 2 -o out", new: "explain b.onnx --data digits --n 3 -o out --force"},
+	{name: "explain", head: "out/report.html", old: "explain a.onnx --data digits --n 2 -o out",
+		new: "explain b.onnx --data digits --n 3 -o out --force"},
 	{name: "run-csv", old: "run a.onnx --data digits -o out.csv", new: "run b.onnx --data digits -o out.csv --force"},
 	{name: "run-npz", old: "run a.onnx --data digits -o out.npz", new: "run b.onnx --data digits -o out.npz --force"},
 	{name: "data-convert", old: "data convert shapes?n=40&size=16#test -o out.npz",
@@ -122,7 +124,8 @@ func (c *campaign) makeGround(w workload) (*ground, error) {
 		return nil, err
 	}
 	do := func(dir, line string) error {
-		wait, _, err := c.start(command{args: strings.Fields(line), dir: dir, limits: limits{cpu: 5 * time.Minute, wall: 10 * time.Minute}})
+		wait, _, err := c.start(command{args: strings.Fields(line), dir: dir,
+			limits: limits{cpu: 5 * time.Minute, wall: 10 * time.Minute}})
 		if err != nil {
 			return err
 		}
@@ -225,7 +228,8 @@ func (t *trial) between(g *ground, now snapshot) (ways []string) {
 		return slices.Compact(ways)
 	}
 	for name := range g.old {
-		if _, there := now[name]; !there && !companion(name) && name != g.follows && g.new[name] == "" && len(sawNew) == 0 && !g.volatile[name] {
+		if _, there := now[name]; !there && !companion(name) && name != g.follows && g.new[name] == "" && len(sawNew) == 0 &&
+			!g.volatile[name] {
 			t.note("%s is gone, and nothing new is there", name)
 			ways = append(ways, "gone")
 			break
@@ -257,7 +261,8 @@ func (t *trial) again(g *ground) (ways []string) {
 		return nil // it is done already, and would not be done again
 	}
 	o := t.exec(command{args: strings.Fields(line), limits: limits{cpu: 5 * time.Minute, wall: 10 * time.Minute}})
-	if g.training && (o.Code == 1 || o.Code == 2) && strings.HasSuffix(line, "--resume out") { // the old model is still there, which it says
+	// the old model is still there, which it says
+	if g.training && (o.Code == 1 || o.Code == 2) && strings.HasSuffix(line, "--resume out") {
 		o = t.exec(command{args: strings.Fields(line + " --force"), limits: limits{cpu: 5 * time.Minute, wall: 10 * time.Minute}})
 	}
 	if o.Code != 0 {
