@@ -34,6 +34,7 @@ type judge struct {
 	before    map[place]bool       // see layerBehind
 	attention map[scoring]bool     // see reachesSoftmax
 	numbers   map[question]bool    // of tensors
+	masks     map[*tensor.Tensor]bool
 }
 
 // question is one of the numbers of t: whether they are all x, or, where x is NaN, above zero.
@@ -45,6 +46,16 @@ type question struct {
 // all is the function all, remembered.
 func (j *judge) all(t *tensor.Tensor, x float64) bool {
 	return j.ask(question{t, math.Float64bits(x)}, func() bool { return all(t, x) })
+}
+
+// mask is the function mask, remembered.
+func (j *judge) mask(t *tensor.Tensor) bool {
+	is, known := j.masks[t]
+	if !known {
+		is = mask(t)
+		j.masks[t] = is
+	}
+	return is
 }
 
 func (j *judge) ask(q question, find func() bool) bool {
@@ -65,7 +76,7 @@ type scoring struct {
 func newJudge(m *Model, im *importer, shared map[graph.Value]graph.Value) *judge {
 	j := &judge{m: m, g: m.g, read: newReaders(), ops: lowerOps(m.set), names: map[string]bool{}, nodes: map[graph.Value]bool{},
 		small: map[*graph.Node]bool{}, last: map[*graph.Node]bool{}, prepared: map[graph.Value]bool{}, before: map[place]bool{},
-		attention: map[scoring]bool{}, numbers: map[question]bool{}}
+		attention: map[scoring]bool{}, numbers: map[question]bool{}, masks: map[*tensor.Tensor]bool{}}
 	inInit, inNode := false, false
 	for v, in := range m.g.Values {
 		if in.Data != nil {
@@ -168,9 +179,9 @@ func (j *judge) several(p *Param, seen []use) string {
 	switch {
 	case j.sinusoids(t, p.file):
 		return "it is a table of sinusoids, such as a fixed position encoding"
-	case mask(t):
+	case j.mask(t):
 		return "it is a mask of zeros and very large or of zeros and ones"
-	case all(t, 0) && slices.ContainsFunc(seen, isState):
+	case j.all(t, 0) && slices.ContainsFunc(seen, isState):
 		return fmt.Sprintf("it is the initial state, of zeros, of %s", seen[slices.IndexFunc(seen, isState)].n.Label())
 	}
 	for _, u := range seen {

@@ -113,7 +113,7 @@ func Bench(ctx context.Context, c BenchConfig, rep Reporter) (*BenchReport, erro
 		ctx = exec.MadeUp(ctx)
 	}
 	b := &bencher{l: l, r: r}
-	if err := b.prepare(c); err != nil {
+	if err := b.prepare(ctx, c); err != nil {
 		return nil, chosenSizes(l.Model, c.Inputs, c.Batch, err)
 	}
 	if !r.DryRun {
@@ -125,7 +125,7 @@ func Bench(ctx context.Context, c BenchConfig, rep Reporter) (*BenchReport, erro
 }
 
 // prepare makes the session and what it is fed.
-func (b *bencher) prepare(c BenchConfig) error {
+func (b *bencher) prepare(ctx context.Context, c BenchConfig) error {
 	r, l := b.r, b.l
 	ins, err := synthetic(l.Model, c.Inputs, r.Batch)
 	if err != nil {
@@ -149,7 +149,7 @@ func (b *bencher) prepare(c BenchConfig) error {
 		return err
 	}
 	start := time.Now()
-	q, err := b.query(c)
+	q, err := b.query(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -161,7 +161,7 @@ func (b *bencher) prepare(c BenchConfig) error {
 }
 
 // query is what is timed; it adds labels or targets to the feeds.
-func (b *bencher) query(c BenchConfig) (engine.Query, error) {
+func (b *bencher) query(ctx context.Context, c BenchConfig) (engine.Query, error) {
 	r, l := b.r, b.l
 	if r.Mode == "infer" {
 		return engine.Query{}, nil
@@ -190,7 +190,7 @@ func (b *bencher) query(c BenchConfig) (engine.Query, error) {
 		return engine.Query{}, err
 	}
 	r.Loss = t.Name
-	v, err := b.value(t.Fetch())
+	v, err := b.value(ctx, t.Fetch())
 	if err != nil {
 		return engine.Query{}, err
 	}
@@ -240,12 +240,12 @@ func (b *bencher) taskOf(loss string) (*task.Task, error) {
 }
 
 // value is the named value for what is fed.
-func (b *bencher) value(name string) (*tensor.Tensor, error) {
+func (b *bencher) value(ctx context.Context, name string) (*tensor.Tensor, error) {
 	s, err := b.l.Session(engine.Query{Fetch: []string{name}})
 	if err != nil {
 		return nil, badInput(err)
 	}
-	res, err := s.Run(exec.MadeUp(context.Background()), b.feeds)
+	res, err := s.Run(exec.MadeUp(ctx), b.feeds)
 	if err != nil {
 		return nil, err
 	}
