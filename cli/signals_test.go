@@ -214,7 +214,7 @@ func TestStoppedTraining(t *testing.T) {
 		t.Fatal(e)
 	}
 	args := func(out string, more ...string) []string {
-		return append([]string{"finetune", model, "--data", "digits", "--epochs", "30", "--batch-size", "8", "--threads", "1", "-o",
+		return append([]string{"finetune", model, "--data", "digits", "--epochs", "120", "--batch-size", "8", "--threads", "1", "-o",
 			filepath.Join(dir, out)}, more...)
 	}
 	if code, _, e := run(args("through")...); code != 0 {
