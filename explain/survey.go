@@ -84,9 +84,6 @@ func (e *Explainer) survey(m *engine.Model, feeds map[string]*tensor.Tensor) (*t
 	return r, nil
 }
 
-// mostTrips bounds the trips of Loops while layers are listed.
-const mostTrips = 1 << 14
-
 // aim finds the tensors that the explained number is made of, and the formula for it if one is given.
 func (e *Explainer) aim(m *engine.Model) (*Formula, []graph.Value, error) {
 	o := e.c.Objective
@@ -129,7 +126,7 @@ func (e *Explainer) measure(t *trace, scores []graph.Value, feeds map[string]*te
 	}
 	ctx := context.Background()
 	if e.listing { // on inputs that nobody gave
-		ctx = graph.WithTrips(ctx, mostTrips)
+		ctx = graph.TryOut(ctx)
 	}
 	r, err := s.Run(ctx, e.net.takes(feeds, make([]int, t.n)))
 	if err != nil {

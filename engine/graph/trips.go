@@ -10,15 +10,17 @@ type tripsKey struct{}
 
 var errTrips = errors.New("more trips than a run that tries something out may make")
 
-// WithTrips bounds how many trips the Loops of the runs with this context make together: for runs that only try something out, of models
-// that nobody asked to run.
-func WithTrips(ctx context.Context, n int64) context.Context {
+// mostTried is how many trips the Loops of a run that tries something out make together.
+const mostTried = 1 << 14
+
+// TryOut bounds the trips of the Loops in runs with this context: for runs that only try something out, of models that nobody asked to run.
+func TryOut(ctx context.Context) context.Context {
 	left := new(atomic.Int64)
-	left.Store(n)
+	left.Store(mostTried)
 	return context.WithValue(ctx, tripsKey{}, left)
 }
 
-// Trip begins a trip of a Loop. It fails when the context is done, or no trip of WithTrips is left.
+// Trip begins a trip of a Loop. It fails when the context is done, or no trip of TryOut is left.
 func (c *RunCtx) Trip() error {
 	if err := c.Context.Err(); err != nil {
 		return err

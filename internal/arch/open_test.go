@@ -17,7 +17,6 @@ var openers = map[string]string{
 	"internal/regular": "what others read",
 	"internal/whole":   "the folders of what is written, to make it durable",
 	"internal/memory":  "/proc and /sys",
-	"engine/exec":      "/proc",
 	"internal/testkit": "files of tests",
 	"internal/torture": "its own inputs, pipes and the outputs of what it runs",
 	"internal/gen":     "the sources of this module",

@@ -59,11 +59,6 @@ func Larges() []Large {
 	type inits = []*onnxpb.TensorProto
 	type nodes = []*onnxpb.NodeProto
 	c := func(i int) string { return fmt.Sprint("c", i) }
-	op1 := func(op string, attrs ...*onnxpb.AttributeProto) func(from, to string, i int) *onnxpb.NodeProto {
-		return func(from, to string, i int) *onnxpb.NodeProto {
-			return wideNode(op, []string{from}, []string{to}, attrs...)
-		}
-	}
 	outputs := func(m *onnxpb.ModelProto, names []string) *onnxpb.ModelProto {
 		m.Graph.Output = nil
 		for _, name := range names {
@@ -114,7 +109,6 @@ func Larges() []Large {
 		}
 		return all
 	}
-	scalarRow := func(name string) *onnxpb.TensorProto { return reals(name, 8) }
 	return append([]Large{
 		{"chain", func(n int) *onnxpb.ModelProto { return row(nil, chain(n, c, op1("Neg"))...) }, 0},
 		{"chain of views", func(n int) *onnxpb.ModelProto { return row(nil, chain(n, c, op1("Identity"))...) }, 0},

@@ -22,17 +22,20 @@ func chain(n int, name func(i int) string, f func(from, to string, i int) *onnxp
 	return all
 }
 
+// op1 makes nodes of one input and one output, for chain.
+func op1(op string, attrs ...*onnxpb.AttributeProto) func(from, to string, i int) *onnxpb.NodeProto {
+	return func(from, to string, i int) *onnxpb.NodeProto {
+		return wideNode(op, []string{from}, []string{to}, attrs...)
+	}
+}
+
+func scalarRow(name string) *onnxpb.TensorProto { return reals(name, 8) }
+
 // largeLayers are the families of chains of layers.
 func largeLayers() []Large {
 	type inits = []*onnxpb.TensorProto
 	type nodes = []*onnxpb.NodeProto
 	c := func(i int) string { return fmt.Sprint("c", i) }
-	op1 := func(op string, attrs ...*onnxpb.AttributeProto) func(from, to string, i int) *onnxpb.NodeProto {
-		return func(from, to string, i int) *onnxpb.NodeProto {
-			return wideNode(op, []string{from}, []string{to}, attrs...)
-		}
-	}
-	scalarRow := func(name string) *onnxpb.TensorProto { return reals(name, 8) }
 	return []Large{
 		{"one name for all nodes", func(n int) *onnxpb.ModelProto {
 			m := row(nil, chain(n, c, op1("Neg"))...)
