@@ -87,8 +87,7 @@ func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error
 			return nil, nil, nil, fmt.Errorf("engine: input %w", err)
 		}
 		if io.DType == tensor.Undefined {
-			return nil, nil, nil, fmt.Errorf("engine: input %q: %w", io.Name,
-				&onnx.UnsupportedError{Feature: "an input that is not a tensor"})
+			return nil, nil, nil, fmt.Errorf("engine: input %q: %w", io.Name, &onnx.UnsupportedError{Feature: "an input without a type"})
 		}
 		v := g.AddInput(io.Name, io.DType, io.Dims)
 		s.names[io.Name] = im.widen(s, v)
@@ -471,6 +470,14 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	if n.Op == ops.Identity && s.f == im.main && im.depth == 0 {
 		im.own[n] = true
 	}
+	for _, b := range bodies {
+		n.In = append(n.In, im.captured[b]...)
+	}
+	if !spec.HasRun() {
+		if err := im.lower(s, n); err != nil {
+			return err
+		}
+	}
 	for i, o := range np.GetOutput() {
 		if o == "" {
 			continue
@@ -478,16 +485,9 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 		if err := im.spend(len(im.prefix) + len(o)); err != nil {
 			return err
 		}
-		if w := im.widen(s, n.Out[i]); w != n.Out[i] && w != 0 {
-			s.g.Rename(w, im.prefix+o)
-			s.names[o] = w
-			continue
-		}
-		s.g.Rename(n.Out[i], im.prefix+o)
-		s.names[o] = n.Out[i]
-	}
-	for _, b := range bodies {
-		n.In = append(n.In, im.captured[b]...)
+		v := im.widen(s, n.Out[i])
+		s.g.Rename(v, im.prefix+o)
+		s.names[o] = v
 	}
 	return nil
 }
@@ -556,38 +556,6 @@ func (im *importer) attributes(s *scope, np *onnxpb.NodeProto, formals []tensor.
 		attrs[a.GetName()] = v
 	}
 	return attrs, bodies, nil
-}
-
-// ioOf reads the declared type of an input or output; DType is Undefined when it is not a tensor.
-func ioOf(vi *onnxpb.ValueInfoProto) (IO, error) {
-	io := IO{Name: vi.GetName()}
-	tt := vi.GetType().GetTensorType()
-	if tt == nil {
-		return io, nil
-	}
-	io.DType = tensor.DType(tt.GetElemType())
-	if !io.DType.Valid() {
-		return io, fmt.Errorf("%q: %w", io.Name, &onnx.FormatError{Msg: fmt.Sprintf("element type %d does not exist", tt.GetElemType())})
-	}
-	if tt.Shape == nil {
-		return io, nil
-	}
-	io.Dims = []graph.Dim{}
-	for _, d := range tt.GetShape().GetDim() {
-		switch x := d.GetValue().(type) {
-		case *onnxpb.TensorShapeProto_Dimension_DimValue:
-			n := x.DimValue
-			if n < 0 {
-				n = -1
-			}
-			io.Dims = append(io.Dims, graph.Dim{Size: int(n)})
-		case *onnxpb.TensorShapeProto_Dimension_DimParam:
-			io.Dims = append(io.Dims, graph.Dim{Size: -1, Symbol: x.DimParam})
-		default:
-			io.Dims = append(io.Dims, graph.Dim{Size: -1})
-		}
-	}
-	return io, nil
 }
 
 // label is how messages name a node of the file.

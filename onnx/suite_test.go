@@ -205,8 +205,12 @@ func TestOfficialSuite(t *testing.T) {
 		if err := os.WriteFile(path, b, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := ReadValueFile(path, typ); err != nil {
-			t.Errorf("%s (%v): %v", name, typ, err)
+		d, err := DTypeOf(typ)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := ReadValueFile(path, d); err != nil {
+			t.Errorf("%s (%v): %v", name, d, err)
 		}
 		read++
 	}

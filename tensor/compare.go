@@ -10,7 +10,7 @@ import (
 
 // Equal reports whether a and b have the same type, shape and elements, bit for bit: −0 differs from 0, a NaN equals itself.
 func Equal(a, b *Tensor) bool {
-	if a.dtype != b.dtype || !a.shape.Equal(b.shape) || !slices.Equal(a.str, b.str) {
+	if a.dtype != b.dtype || !a.shape.Equal(b.shape) || !slices.Equal(a.str, b.str) || !slices.EqualFunc(a.items, b.items, Equal) {
 		return false
 	}
 	if used := a.Len() * a.dtype.Bits() % 8; used != 0 { // bits after the last packed element do not count
@@ -46,8 +46,12 @@ func (r Report) String() string {
 
 // AllClose reports whether a and b have the same shape and |a-b| <= atol + rtol*|b| everywhere, b being what is wanted.
 // NaN equals NaN, an infinity equals only itself; strings must be equal; integers are compared exactly before they are rounded. Element
-// types may differ as long as both are real (bool counts), both complex or both strings.
+// types may differ as long as both are real (bool counts), both complex or both strings. Containers are close when they are of one
+// kind and all their items are; the report is that of the first items that are not, or counts what is in all of them.
 func AllClose(a, b *Tensor, rtol, atol float64) (bool, Report) {
+	if a.dtype.IsContainer() || b.dtype.IsContainer() {
+		return itemsClose(a, b, rtol, atol)
+	}
 	var r Report
 	if !a.shape.Equal(b.shape) {
 		r.Reason = fmt.Sprintf("shape %v, want %v", a.shape, b.shape)
@@ -85,6 +89,25 @@ func AllClose(a, b *Tensor, rtol, atol float64) (bool, Report) {
 		r.a, r.b = a.flat(worst), b.flat(worst)
 	}
 	return r.Bad == 0, r
+}
+
+// itemsClose is AllClose for containers.
+func itemsClose(a, b *Tensor, rtol, atol float64) (bool, Report) {
+	var all Report
+	if a.dtype.Kind() != b.dtype.Kind() || a.dtype.Key() != b.dtype.Key() || len(a.items) != len(b.items) {
+		all.Reason = fmt.Sprintf("%v, want %v", a, b)
+		return false, all
+	}
+	for i := range a.items {
+		ok, r := AllClose(a.items[i], b.items[i], rtol, atol)
+		if !ok {
+			r.Reason = fmt.Sprintf("item %d of %v: %v", i, b.dtype, r)
+			return false, r
+		}
+		all.Total += r.Total
+		all.MaxAbs, all.MaxRel = max(all.MaxAbs, r.MaxAbs), max(all.MaxRel, r.MaxRel)
+	}
+	return true, all
 }
 
 func kindOf(d DType) int {

@@ -2,7 +2,7 @@ package tensor
 
 import "fmt"
 
-// DType is the element type of a tensor. The values are the numbers of ONNX's
+// DType is the element type of a tensor, or the type of a container (see Kind). The values are the numbers of ONNX's
 // TensorProto.DataType, so that a DType read from a file needs no translation.
 //
 // Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto (TensorProto.DataType).
@@ -66,8 +66,11 @@ func (d DType) Bits() int {
 // It does not overflow for the lengths that Shape.CheckedLen lets pass.
 func (d DType) Size(n int) int { return n/8*d.Bits() + (n%8*d.Bits()+7)/8 }
 
-// String is the NumPy-like name of d, for example "float32".
+// String is the NumPy-like name of d, for example "float32", or for example "sequence(float32)".
 func (d DType) String() string {
+	if d.IsContainer() {
+		return d.containerName()
+	}
 	if d < 0 || d >= numDTypes {
 		return fmt.Sprintf("dtype(%d)", int32(d))
 	}

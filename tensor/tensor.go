@@ -75,6 +75,7 @@ type Tensor struct {
 	shape Shape
 	raw   []byte
 	str   []string
+	items []*Tensor // of a container
 }
 
 // New is a tensor of zeros (empty strings for String). It panics for an impossible shape;
@@ -246,18 +247,23 @@ func (t *Tensor) Reshape(shape ...int) *Tensor {
 	if Shape(shape).Len() != t.Len() {
 		panic(fmt.Sprintf("tensor: Reshape %v to %v", t.shape, Shape(shape)))
 	}
-	return &Tensor{dtype: t.dtype, shape: slices.Clone(Shape(shape)), raw: t.raw, str: t.str}
+	return &Tensor{dtype: t.dtype, shape: slices.Clone(Shape(shape)), raw: t.raw, str: t.str, items: t.items}
 }
 
-// Clone is a copy of t with storage of its own.
+// Clone is a copy of t with storage of its own; of a container, whose items nobody changes, it has the same items.
 func (t *Tensor) Clone() *Tensor {
-	c := &Tensor{dtype: t.dtype, shape: slices.Clone(t.shape), str: slices.Clone(t.str)}
-	if t.dtype != String {
+	c := &Tensor{dtype: t.dtype, shape: slices.Clone(t.shape), str: slices.Clone(t.str), items: t.items}
+	if t.dtype != String && !t.dtype.IsContainer() {
 		c.raw = alignedBytes(len(t.raw))
 		copy(c.raw, t.raw)
 	}
 	return c
 }
 
-// String is the type and shape, for example "float32[1,3,224,224]".
-func (t *Tensor) String() string { return t.dtype.String() + t.shape.String() }
+// String is the type and shape, for example "float32[1,3,224,224]", or the type of a container and how many items it has.
+func (t *Tensor) String() string {
+	if t.dtype.IsContainer() {
+		return fmt.Sprintf("%v of %d", t.dtype, t.count())
+	}
+	return t.dtype.String() + t.shape.String()
+}

@@ -2,6 +2,8 @@ package graph
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -123,8 +125,23 @@ func (b *Builder) valueName(n *Node, i int) string {
 	return b.Prefix + base
 }
 
+var tensorsOnly = []tensor.Kind{tensor.Plain}
+
 func (f *Formal) accepts(d tensor.DType) error {
-	if f.Types == nil || d == tensor.Undefined {
+	kinds := f.Kinds
+	if kinds == nil {
+		kinds = tensorsOnly
+	}
+	switch {
+	case d == tensor.Undefined:
+		return nil
+	case !slices.Contains(kinds, d.Kind()):
+		names := make([]string, len(kinds))
+		for i, k := range kinds {
+			names[i] = k.String()
+		}
+		return fmt.Errorf("is a %v; it takes a %s", d, strings.Join(names, " or "))
+	case f.Types == nil || d.IsContainer():
 		return nil
 	}
 	for _, t := range f.Types {

@@ -110,10 +110,13 @@ func (g *Graph) DataBytes() int {
 	return total
 }
 
-// StorageBytes is what n elements of type d take in memory, a string counted as its header.
+// StorageBytes is what n elements of type d take in memory, a string or container counted as its header.
 func StorageBytes(d tensor.DType, n int) int {
-	if d == tensor.String {
+	switch {
+	case d == tensor.String:
 		return 16 * n
+	case d.IsContainer():
+		return 64 * n
 	}
 	return d.Size(n)
 }
@@ -280,6 +283,20 @@ func (g *Graph) Replace(old, v Value) {
 	for i, x := range g.Outputs {
 		if x == old {
 			g.Outputs[i] = v
+		}
+	}
+}
+
+// Alias makes v be what computes w: the node of w writes v, so that what is fetched keeps its name. Only nodes of made can read w.
+func (g *Graph) Alias(made []*Node, v, w Value) {
+	def, k := g.info[w].Def, g.info[w].Index
+	def.Out[k] = v
+	g.info[v].Def, g.info[v].Index = def, k
+	for _, n := range made {
+		for i, x := range n.In {
+			if x == w {
+				n.In[i] = v
+			}
 		}
 	}
 }

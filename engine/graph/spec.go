@@ -18,6 +18,7 @@ type Formal struct {
 	State    bool           // running statistics: kept in the model, changed by training without a gradient
 	Private  bool           // beyond ONNX's, for fusion or the gradient: not in files; after those of ONNX
 	Types    []tensor.DType // element types the kernel takes; nil means any
+	Kinds    []tensor.Kind  // what it takes: tensors, which is what nil means, or containers
 }
 
 // Def describes an operator. A is its attribute struct, whose fields carry tags such as
@@ -54,7 +55,7 @@ type Def[A any] struct {
 	// PerExample returns the gradient by input in for each example (axis 0), its squared norm, or both.
 	PerExample func(a *A, b *Builder, n *Node, dy []Value, in int) (PerExample, error)
 	// Lower is the same computation in simpler operators: the oracle, the export of private operators, and
-	// the gradient of an operator without Grad.
+	// the gradient of an operator without Grad. An operator without Run is lowered when a file is read, and no graph that runs has it.
 	Lower func(a *A, b *Builder, n *Node) ([]Value, error)
 	// Const is called at load with the constant inputs known, to accept or refuse a node early; may be nil.
 	Check func(a *A, n *Node) error

@@ -50,7 +50,8 @@ func LowerPrivate(g *graph.Graph) error {
 					if d := g.Info(w).Def; d == nil || d.ID < first || g.Info(w).Kind != graph.Computed {
 						w = b.Add(ops.Identity, nil, w) // a value that was there before keeps its own name
 					}
-					alias(g, g.Nodes[begin:], v, w, to)
+					g.Alias(g.Nodes[begin:], v, w)
+					to[w] = v
 				}
 			}
 			changed = true
@@ -60,21 +61,4 @@ func LowerPrivate(g *graph.Graph) error {
 		}
 	}
 	return nil
-}
-
-// alias makes the value v be what computes w: w's node writes v, so that fetched values keep their names. Only nodes of made, which are
-// those that the lowering added, can read w.
-func alias(g *graph.Graph, made []*graph.Node, v, w graph.Value, to map[graph.Value]graph.Value) {
-	def, k := g.Info(w).Def, g.Info(w).Index
-	def.Out[k] = v
-	vi := g.Info(v)
-	vi.Def, vi.Index = def, k
-	to[w] = v
-	for _, n := range made {
-		for i, x := range n.In {
-			if x == w {
-				n.In[i] = v
-			}
-		}
-	}
 }
