@@ -201,10 +201,7 @@ func (im *importer) body(outer *scope, attr string, p *onnxpb.GraphProto, types 
 		if d == tensor.Undefined && i < len(types) {
 			d = types[i]
 		}
-		if half(d) {
-			d = tensor.Float32
-		}
-		s.names[io.Name] = g.AddInput(io.Name, d, io.Dims)
+		s.names[io.Name] = g.AddInput(io.Name, wideOf(d), io.Dims)
 	}
 	if err := im.initializers(s, p); err != nil {
 		return nil, err

@@ -78,15 +78,15 @@ func toModel(g *graph.Graph, fetch []graph.Value, names []string) (*onnx.Model, 
 		if e.nameOf(v) != names[i] {
 			e.p.Node = append(e.p.Node, onnx.NewNode("Identity", "", []string{e.use(v)}, []string{names[i]}))
 		}
-		e.p.Output = append(e.p.Output, &onnxpb.ValueInfoProto{Name: &names[i],
-			Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
-				TensorType: &onnxpb.TypeProto_Tensor{ElemType: new(int32(g.Info(v).DType))},
-			}}})
+		e.p.Output = append(e.p.Output, &onnxpb.ValueInfoProto{Name: &names[i], Type: onnx.TypeOf(g.Info(v).DType)})
 	}
 	return onnx.NewModel(e.p, int64(opset)), nil
 }
 
 func valueInfo(name string, in *graph.Info) *onnxpb.ValueInfoProto {
+	if in.DType.IsContainer() {
+		return &onnxpb.ValueInfoProto{Name: &name, Type: onnx.TypeOf(in.DType)}
+	}
 	dims := make([]any, len(in.Dims))
 	for i, d := range in.Dims {
 		dims[i] = d.Symbol
@@ -269,6 +269,8 @@ func (e *encoder) node(n *graph.Node) error {
 			ps = append(ps, onnx.AttrStrings(k, x...))
 		case *tensor.Tensor:
 			ps = append(ps, onnx.AttrTensor(k, x))
+		case tensor.DType:
+			ps = append(ps, onnx.AttrType(k, x))
 		default:
 			return fmt.Errorf("engine: export: %s: attribute %s of type %T", n.Label(), k, x)
 		}

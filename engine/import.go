@@ -6,7 +6,6 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
-	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx"
@@ -67,8 +66,6 @@ func newImporter(m *onnx.Model, set *graph.Set) *importer {
 	return im
 }
 
-func half(d tensor.DType) bool { return d == tensor.Float16 || d == tensor.BFloat16 }
-
 // graph imports the main graph.
 func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error) {
 	g := graph.New(p.GetName())
@@ -116,7 +113,7 @@ func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error
 			if g.Info(v).Kind == graph.Computed {
 				g.Rename(v, io.Name+" (before it is narrowed)") // the name is that of the output
 			}
-			v = s.b.Add(ops.Cast, ops.CastTo(io.DType), v)
+			v = castTo(s.b, io.DType, v)
 			g.Rename(v, io.Name)
 		}
 		g.Outputs = append(g.Outputs, v)
@@ -126,14 +123,6 @@ func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error
 		return nil, nil, nil, fmt.Errorf("engine: %w", err)
 	}
 	return g, inputs, outputs, nil
-}
-
-// widen follows a half-precision value by a cast to float32: the engine stores half precision and computes in single.
-func (im *importer) widen(s *scope, v graph.Value) graph.Value {
-	if !half(s.g.Info(v).DType) {
-		return v
-	}
-	return s.b.Add(ops.Cast, ops.CastTo(tensor.Float32), v)
 }
 
 // initializers adds the constant tensors of p; those of real numbers become parameters of the model.
@@ -178,21 +167,6 @@ func (im *importer) tensor(tp *onnxpb.TensorProto) (t *tensor.Tensor, from tenso
 	}
 	im.stored[id] = t
 	return t, from, nil
-}
-
-// wide is t, in single precision where it is in half.
-func wide(t *tensor.Tensor, name string) (*tensor.Tensor, error) {
-	if !half(t.DType()) {
-		return t, nil
-	}
-	if n := 4 * int64(t.Len()); n >= memory.Small {
-		g, err := memory.Take(n, fmt.Sprintf("the tensor %s in single precision", shown.Name(name)))
-		if err != nil {
-			return nil, err
-		}
-		defer g.Release() // it is measured from then on
-	}
-	return t.Convert(tensor.Float32)
 }
 
 // sparse names a sparse tensor in s. It stays as it is until something reads it.
@@ -543,6 +517,12 @@ func (im *importer) attributes(s *scope, np *onnxpb.NodeProto, formals []tensor.
 				return nil, nil, fmt.Errorf("attribute %s: %w", a.GetName(), err)
 			}
 			v = t
+		case onnxpb.AttributeProto_TYPE_PROTO:
+			d, err := onnx.DTypeOf(a.GetTp())
+			if err != nil {
+				return nil, nil, fmt.Errorf("attribute %s: %w", a.GetName(), err)
+			}
+			v = wideOf(d)
 		case onnxpb.AttributeProto_GRAPH:
 			b, err := im.body(s, a.GetName(), a.GetG(), formals)
 			if err != nil {

@@ -149,12 +149,12 @@ func runSuiteCase(c testkit.Case) error {
 			}
 		}
 		for i, f := range set.Inputs {
-			_, x, err := onnx.ReadTensorFile(f)
-			if err != nil {
-				return err
-			}
 			if i >= len(m.Inputs()) {
 				return fmt.Errorf("the case feeds %d inputs, the model has %d", len(set.Inputs), len(m.Inputs()))
+			}
+			_, x, err := onnx.ReadValueFile(f, m.Inputs()[i].DType)
+			if err != nil {
+				return err
 			}
 			feeds[m.Inputs()[i].Name] = x
 		}
@@ -163,11 +163,11 @@ func runSuiteCase(c testkit.Case) error {
 			return err
 		}
 		for i, f := range set.Outputs {
-			_, want, err := onnx.ReadTensorFile(f)
+			out := m.Outputs()[i]
+			_, want, err := onnx.ReadValueFile(f, out.DType)
 			if err != nil {
 				return err
 			}
-			out := m.Outputs()[i]
 			got := r.Value(out.Name)
 			if got == nil {
 				return fmt.Errorf("output %q is missing", out.Name)

@@ -119,6 +119,13 @@ func AttrTensor(name string, v *tensor.Tensor) *onnxpb.AttributeProto {
 	return a
 }
 
+// AttrType is an attribute that is the type d.
+func AttrType(name string, d tensor.DType) *onnxpb.AttributeProto {
+	a := attr(name, onnxpb.AttributeProto_TYPE_PROTO)
+	a.Tp = TypeOf(d)
+	return a
+}
+
 // AttrGraph is an attribute of one subgraph.
 func AttrGraph(name string, g *onnxpb.GraphProto) *onnxpb.AttributeProto {
 	a := attr(name, onnxpb.AttributeProto_GRAPH)

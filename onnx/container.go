@@ -13,6 +13,20 @@ func DTypeOf(t *onnxpb.TypeProto) (tensor.DType, error) {
 	return dtypeOf(t, 0)
 }
 
+// TypeOf is the declaration of type d, the inverse of DTypeOf; a tensor is without a shape.
+func TypeOf(d tensor.DType) *onnxpb.TypeProto {
+	switch d.Kind() {
+	case tensor.Sequence:
+		return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_SequenceType{SequenceType: &onnxpb.TypeProto_Sequence{ElemType: TypeOf(d.Inner())}}}
+	case tensor.Optional:
+		return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_OptionalType{OptionalType: &onnxpb.TypeProto_Optional{ElemType: TypeOf(d.Inner())}}}
+	case tensor.Map:
+		return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_MapType{MapType: &onnxpb.TypeProto_Map{KeyType: new(int32(d.Key())),
+			ValueType: TypeOf(d.Inner())}}}
+	}
+	return &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: new(int32(d))}}}
+}
+
 // deepest bounds how deep types and values may nest.
 const deepest = 8
 

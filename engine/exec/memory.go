@@ -132,22 +132,29 @@ type purse struct {
 	dynamic  int // of values whose shapes only the run finds
 	folded   int // of what plans computed ahead
 	kept     int // of forms of constants
+	held     int // of what kernels that run, with bodies, hold by themselves
 	limit    int // of the present run
+}
+
+// holds notes that a kernel holds so many more bytes by itself and gives what the run holds.
+func (u *purse) holds(more int) int {
+	u.held += more
+	return u.held + u.arenas + u.dynamic
 }
 
 // grow gives p an arena of n bytes. Where it is too much beside those of other bodies, theirs are given up if they do not run.
 func (p *Program) grow(n int, largest func() string) error {
 	u := p.purse
 	p.giveUp()
-	if u.arenas+n > u.limit {
+	if u.arenas+u.held+n > u.limit {
 		for _, o := range u.programs {
 			if !o.running && o.arena != nil {
 				o.giveUp()
 			}
 		}
 	}
-	if u.arenas+n > u.limit {
-		return &MemoryError{What: largest(), Need: u.arenas + n, Limit: u.limit}
+	if u.arenas+u.held+n > u.limit {
+		return &MemoryError{What: largest(), Need: u.arenas + u.held + n, Limit: u.limit}
 	}
 	if n >= memory.Small {
 		g, err := memory.Take(int64(n), largest())
@@ -184,7 +191,7 @@ func (p *Program) giveUp() {
 
 // fitsBeside refuses a value that is not in the arena and is too much beside those that are held, and beside n bytes.
 func (p *Program) fitsBeside(pl *plan, d tensor.DType, s tensor.Shape, n int) error {
-	n += p.purse.dynamic
+	n += p.purse.dynamic + p.purse.held
 	err := checkSize(s, d, pl.limit-n)
 	if e, ok := errors.AsType[*MemoryError](err); ok && n > 0 {
 		e.What += fmt.Sprintf(", beside %s that are held,", memory.Size(int64(n)))
@@ -193,9 +200,17 @@ func (p *Program) fitsBeside(pl *plan, d tensor.DType, s tensor.Shape, n int) er
 	return err
 }
 
+// bytesOf is the bytes that t takes, with what it contains.
+func bytesOf(t *tensor.Tensor) int {
+	if t.DType().IsContainer() {
+		return t.StorageBytes()
+	}
+	return storage(t.DType(), t.Shape())
+}
+
 // keep notes the content of a value that is not in the arena.
 func (p *Program) keep(pl *plan, v graph.Value, t *tensor.Tensor) {
-	n := storage(t.DType(), t.Shape())
+	n := bytesOf(t)
 	pl.vals[v] = t
 	pl.dynamic += n
 	p.purse.dynamic += n
@@ -208,7 +223,7 @@ func (p *Program) drop(pl *plan, i int) {
 	clear(st.rc.Out)
 	for _, v := range st.last {
 		if t := pl.vals[v]; t != nil {
-			n := storage(t.DType(), t.Shape())
+			n := bytesOf(t)
 			pl.vals[v] = nil
 			pl.dynamic -= n
 			p.purse.dynamic -= n

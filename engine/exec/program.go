@@ -252,7 +252,8 @@ func (p *Program) step(ctx context.Context, pl *plan, st *step) error {
 		pl.vals[n.Out[0]] = rc.In[0].Reshape(st.shape...)
 		return nil
 	}
-	rc.Context, rc.Pool, rc.Limit = ctx, p.pool, pl.limit
+	rc.Context, rc.Pool, rc.Limit, rc.Holds = ctx, p.pool, pl.limit, p.purse.holds
+	defer rc.Done()
 	if subs := p.bodies[n]; subs != nil {
 		rc.Body = func(i int, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 			at := n.FirstCaptured(i)

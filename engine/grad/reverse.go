@@ -81,7 +81,7 @@ func (s *sweep) total(v graph.Value) graph.Value {
 	}
 	d := ts[0]
 	for _, t := range ts[1:] {
-		d = s.b.Add(ops.Add, nil, d, t)
+		d = ops.Plus(s.b, d, t)
 	}
 	s.done[v] = d
 	return d

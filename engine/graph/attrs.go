@@ -12,13 +12,14 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Attrs are the attributes of a node as read: int64, float32, string, []int64, []float32, []string or *tensor.Tensor by name.
+// Attrs are the attributes of a node as read: int64, float32, string, []int64, []float32, []string, *tensor.Tensor or, for an attribute that
+// is a type, tensor.DType, by name.
 // Subgraphs are not among them (see Body).
 type Attrs map[string]any
 
 // A field of an attribute struct is tagged `onnx:"name"` with, after commas, `default=V` or `required`.
 // The types are int, bool (an ONNX int), float32, string, []int, []float32, []string, *tensor.Tensor, tensor.DType, and
-// *int and *float32 where absence means something. Fields without a tag are not attributes.
+// *int and *float32 where absence means something; *tensor.DType for an attribute that is itself a type. Fields without a tag are not attributes.
 type attrField struct {
 	name     string
 	def      string
@@ -149,6 +150,11 @@ func setField(fv reflect.Value, x any) error {
 		default:
 			return bad
 		}
+	case tensor.DType:
+		if fv.Type() != reflect.TypeFor[*tensor.DType]() {
+			return bad
+		}
+		fv.Set(reflect.ValueOf(&x))
 	case string:
 		if fv.Kind() != reflect.String {
 			return bad
@@ -212,6 +218,10 @@ func EncodeAttrs(attrs any) Attrs {
 					out[f.name] = int64(*x)
 				}
 			case *float32:
+				if x != nil {
+					out[f.name] = *x
+				}
+			case *tensor.DType:
 				if x != nil {
 					out[f.name] = *x
 				}

@@ -47,7 +47,9 @@ func bodyTypes(n *Node, outs []tensor.DType) {
 	g, lead := n.Bodies[0].G, n.Op.Lead
 	for i := range outs {
 		if k := i + lead; k < len(g.Outputs) {
-			outs[i] = g.info[g.Outputs[k]].DType
+			if outs[i] = g.info[g.Outputs[k]].DType; n.Op.Listed {
+				outs[i] = tensor.SequenceOf(outs[i])
+			}
 		}
 	}
 }

@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"unsafe"
 
@@ -125,6 +126,8 @@ type RunCtx struct {
 	Scratch []byte
 	// Limit is how many bytes the kernel may allocate for results of its own; 0 means any.
 	Limit int
+	// Holds notes that the kernel holds so many more bytes, of results that it makes by itself, and gives what the whole run holds.
+	Holds func(more int) (all int)
 	held  int // bytes that Budget last heard of
 	// Body runs the i-th body with its formal inputs and returns its outputs, valid until that body runs again.
 	Body func(i int, in []*tensor.Tensor) ([]*tensor.Tensor, error)
@@ -190,22 +193,38 @@ func (c *RunCtx) ScratchF32() []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(&c.Scratch[0])), len(c.Scratch)/4)
 }
 
-// Budget refuses to hold n bytes of results that the kernel makes by itself.
+// Budget refuses to hold n bytes, in all, of results that the kernel makes by itself.
 func (c *RunCtx) Budget(n int) error {
-	if c.Limit > 0 && n > c.Limit {
+	all := n
+	if c.Holds != nil {
+		all = c.Holds(n - c.held)
+	}
+	const piece, tidy = 16 << 20, 64 << 20
+	grown, much := n/piece > c.held/piece, n/tidy > c.held/tidy
+	c.held = n
+	if c.Limit > 0 && all > c.Limit {
 		return fmt.Errorf("the results need more than %d MiB, the limit for a model and inputs of this size: check the model, or raise the "+
 			"limit with --max-memory", c.Limit>>20)
 	}
-	const piece = 16 << 20
-	if n/piece > c.held/piece { // what is held is measured
+	if grown { // what is held is measured
 		g, err := memory.Take(piece, "what is kept of the results")
 		if err != nil {
 			return err
 		}
 		g.Release()
 	}
-	c.held = n
+	if much { // what was made on the way is as large
+		runtime.GC()
+	}
 	return nil
+}
+
+// Done says that the kernel holds nothing any more by itself: what it made are the outputs of its node.
+func (c *RunCtx) Done() {
+	if c.Holds != nil {
+		c.Holds(-c.held)
+	}
+	c.held = 0
 }
 
 // SetOut gives output i a tensor that the kernel made; for operators whose Infer returned ErrAtRun.

@@ -2,8 +2,24 @@ package graph
 
 import "github.com/gtk-onnx/gtk/tensor"
 
-// Differentiable reports whether gradients go through values of type d.
-func Differentiable(d tensor.DType) bool { return d == tensor.Float32 || d == tensor.Float64 }
+// Differentiable reports whether gradients go through values of type d: real numbers, also in sequences and optionals.
+func Differentiable(d tensor.DType) bool {
+	if d.IsContainer() && !listing(d) {
+		return false
+	}
+	e := d.Element()
+	return e == tensor.Float32 || e == tensor.Float64
+}
+
+// listing reports whether d has no maps.
+func listing(d tensor.DType) bool {
+	for ; d.IsContainer(); d = d.Inner() {
+		if d.Kind() == tensor.Map {
+			return false
+		}
+	}
+	return true
+}
 
 // Differentiable reports whether a gradient may go to input i of n, as far as its operator says. Captured values always can; what they are
 // used for is a question to the body.

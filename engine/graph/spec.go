@@ -36,6 +36,7 @@ type Def[A any] struct {
 	Random  bool     // differs between runs: never folded or merged
 	Bodies  []string // attributes that hold its bodies
 	Lead    int      // how many outputs its bodies have before those that are outputs of the node
+	Listed  bool     // its outputs are sequences of what its body gives
 
 	// Types sets the element types of the outputs from those of the inputs (Undefined where absent).
 	// nil: every output has the type of the first input that is present.
@@ -87,6 +88,7 @@ type Spec struct {
 	View, Random      bool
 	Bodies            []string
 	Lead              int
+	Listed            bool
 	FormalTypes       func(in []tensor.DType) []tensor.DType
 
 	attrs      reflect.Type // struct type A
@@ -104,7 +106,7 @@ type Spec struct {
 func (d Def[A]) Spec() *Spec {
 	s := &Spec{
 		Domain: d.Domain, Name: d.Name, Doc: d.Doc, Role: d.Role, Since: d.Since, In: d.In, Out: d.Out,
-		InPlace: d.InPlace, View: d.View, Random: d.Random, Bodies: d.Bodies, Lead: d.Lead, FormalTypes: d.FormalTypes,
+		InPlace: d.InPlace, View: d.View, Random: d.Random, Bodies: d.Bodies, Lead: d.Lead, Listed: d.Listed, FormalTypes: d.FormalTypes,
 		attrs: reflect.TypeFor[A](),
 	}
 	if d.Types != nil {

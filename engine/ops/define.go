@@ -140,7 +140,7 @@ func add(b *graph.Builder, x, y graph.Value) graph.Value {
 	case y == 0:
 		return x
 	}
-	return b.Add(Add, nil, x, y)
+	return Plus(b, x, y)
 }
 func sub(b *graph.Builder, x, y graph.Value) graph.Value { return b.Add(Sub, nil, x, y) }
 func mul(b *graph.Builder, x, y graph.Value) graph.Value { return b.Add(Mul, nil, x, y) }

@@ -12,8 +12,8 @@ import (
 // further outputs along a new first axis. Its gradient is a Scan that goes back through the trips that were made: see backward. How many
 // they were carries no gradient.
 //
-// Source: https://onnx.ai/onnx/operators/onnx__Loop.html. Deviations: tensors only, no sequences; when there is no iteration, the outputs
-// that would be stacked have shape [0].
+// Source: https://onnx.ai/onnx/operators/onnx__Loop.html. Deviation: when there is no iteration, the outputs that would be stacked have shape
+// [0].
 var Loop = new(graph.Spec)
 
 func init() {
@@ -22,7 +22,7 @@ func init() {
 		Doc: "https://onnx.ai/onnx/operators/onnx__Loop.html",
 		In: []graph.Formal{
 			{Name: "M", Optional: true, NoGrad: true, Types: int64s}, {Name: "cond", Optional: true, NoGrad: true, Types: bools},
-			{Name: "v_initial", Optional: true, Variadic: true},
+			{Name: "v_initial", Optional: true, Variadic: true, Kinds: anyKind},
 		},
 		Out: []graph.Formal{{Name: "v_final_and_scan_outputs", Variadic: true}}, Bodies: []string{"body"},
 		Lead: 1, // whether to go on
@@ -38,6 +38,11 @@ func init() {
 			}
 			if outs := len(body.G.Outputs); outs < 1+states || outs < 1+len(n.Out) {
 				return fmt.Errorf("the body has %d outputs for %d carried values and %d outputs", outs, states, len(n.Out))
+			}
+			for i, v := range body.G.Outputs[1+states:] {
+				if d := body.G.Info(v).DType; d.IsContainer() {
+					return fmt.Errorf("output %d of the body is a %v: only tensors are stacked", 1+states+i, d)
+				}
 			}
 			return nil
 		},
@@ -77,11 +82,15 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 		stacks = make([][]*tensor.Tensor, n)
 	}
 	kept := 0 // bytes in stacks, with what a tensor takes beside its elements
+	carried := 0
 	for i := 0; i < trips && cond; i++ {
 		if err := c.Trip(); err != nil {
 			return err
 		}
 		in := append([]*tensor.Tensor{tensor.Scalar(int64(i)), tensor.Scalar(cond)}, state...)
+		if err := asOptionals(c.Node.Bodies[body].G, in); err != nil {
+			return fmt.Errorf("iteration %d: %w", i, err)
+		}
 		out, err := c.Body(body, in)
 		if err != nil {
 			return fmt.Errorf("iteration %d: %w", i, err)
@@ -90,6 +99,13 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 			return fmt.Errorf("iteration %d: the condition is %v, want one bool", i, out[0])
 		}
 		cond = tensor.Data[bool](out[0])[0]
+		carried = 0
+		for k := range state {
+			carried += out[1+k].StorageBytes()
+		}
+		if err := c.Budget(kept + 2*carried); err != nil {
+			return fmt.Errorf("iteration %d: %w", i, err)
+		}
 		for k := range state {
 			state[k] = out[1+k].Clone()
 		}
@@ -97,7 +113,7 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 			if c.Want(len(state) + k) {
 				t := out[1+len(state)+k]
 				kept += 2*graph.StorageBytes(t.DType(), t.Len()) + tensorOverhead
-				if err := c.Budget(kept); err != nil {
+				if err := c.Budget(kept + carried); err != nil {
 					return fmt.Errorf("iteration %d: %w", i, err)
 				}
 				stacks[k] = append(stacks[k], t.Clone())
@@ -117,6 +133,20 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 			return fmt.Errorf("output %d: %w%s", len(state)+k, err, keptHint(c.Node.Bodies[body].G, out))
 		}
 		c.SetOut(len(state)+k, t)
+	}
+	return nil
+}
+
+// asOptionals makes optionals of what the body takes as such: a state may begin as none and be a value from the first trip on.
+func asOptionals(body *graph.Graph, in []*tensor.Tensor) error {
+	for k, t := range in {
+		if want := body.Info(body.Inputs[k]).DType; want != t.DType() && want == tensor.OptionalOf(t.DType()) {
+			o, err := tensor.NewOptional(t.DType(), t)
+			if err != nil {
+				return err
+			}
+			in[k] = o
+		}
 	}
 	return nil
 }

@@ -228,3 +228,24 @@ func TestLoopGradientOfGrowingState(t *testing.T) {
 		t.Errorf("error is %v", err)
 	}
 }
+
+// TestLoopMemory grows what a Loop carries, and stacks it: both count in the memory that a run may have.
+func TestLoopMemory(t *testing.T) {
+	defer func(n int) { exec.MinRunBytes = n }(exec.MinRunBytes)
+	exec.MinRunBytes = 64 << 20
+	join := attrs(t, ops.Concat, graph.Attrs{"axis": int64(0)})
+	x := tensor.New(tensor.Int64, 1<<10)
+	for _, c := range []struct {
+		outs int
+		last string // 8 KiB doubled so often that twice what is carried, and the memory of the body, are more than 128 MiB
+	}{{1, "iteration 12: "}, {2, "iteration 11: "}} {
+		_, err := control(t, ops.Loop, nil, c.outs, []*tensor.Tensor{tensor.Scalar(int64(40)), nil, x}, []tensor.DType{tensor.Int64, tensor.Bool,
+			tensor.Int64}, func(b *graph.Builder, x []graph.Value) []graph.Value {
+			y := b.Add(ops.Concat, join, x[2], x[2])
+			return []graph.Value{x[1], y, y}[:1+c.outs]
+		})
+		if err == nil || !strings.Contains(err.Error(), c.last) {
+			t.Errorf("%d outputs: %v, want it to end in %s", c.outs, err, c.last)
+		}
+	}
+}

@@ -483,7 +483,7 @@ func accepts(spec *graph.Spec, c opCase, d tensor.DType) bool {
 func everyGradientIsReached(t *testing.T) {
 	for _, s := range ops.Standard.All() {
 		smooth := slices.ContainsFunc(s.In, func(f graph.Formal) bool { return !f.NoGrad })
-		if s.HasGrad() && smooth && !s.Random && !reached[s] {
+		if s.HasGrad() && smooth && !s.Random && !reached[s] && !slices.Contains(boxed, s.Name) {
 			t.Errorf("no case reaches the gradient of %s.%s (since %v)", s.Domain, s.Name, s.Since)
 		}
 	}
@@ -491,6 +491,12 @@ func everyGradientIsReached(t *testing.T) {
 
 // uncased are definitions, by their versions, that the oracle does not have: TestScan8 is about one.
 var uncased = map[string][]int{"Scan": {8}}
+
+// boxed are the operators of containers, which the oracle does not have: TestSequences compares them with the same on tensors, and ONNX's own
+// cases run those that have no gradient.
+var boxed = []string{"AddItems", "CastItems", "RepeatItems", "SequenceAtGrad", "SequenceEraseGrad", "SplitLikeSequence", "SumItems",
+	"ConcatFromSequence", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceAt", "SequenceConstruct",
+	"SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence"}
 
 // TestEveryOperatorHasACase lists the operators of ONNX without a case.
 func TestEveryOperatorHasACase(t *testing.T) {
@@ -501,7 +507,7 @@ func TestEveryOperatorHasACase(t *testing.T) {
 		}
 	}
 	for _, s := range ops.Standard.All() {
-		if s.Domain == "" && s.HasRun() && !have[s] && !slices.Equal(s.Since, uncased[s.Name]) {
+		if s.Domain == "" && s.HasRun() && !have[s] && !slices.Contains(boxed, s.Name) && !slices.Equal(s.Since, uncased[s.Name]) {
 			t.Errorf("no case for %s (since %v)", s.Name, s.Since)
 		}
 	}

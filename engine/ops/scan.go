@@ -134,7 +134,7 @@ func (a *scanAttrs) run(c *graph.RunCtx, in []*tensor.Tensor, length int) ([]*te
 	}
 	body := bodyIndex(c.Node, "body")
 	stacks := make([][]*tensor.Tensor, max(0, len(c.Node.Out)-n))
-	kept := 0
+	kept, carried := 0, 0
 	for step := range steps {
 		if err := c.Trip(); err != nil {
 			return nil, err
@@ -151,6 +151,13 @@ func (a *scanAttrs) run(c *graph.RunCtx, in []*tensor.Tensor, length int) ([]*te
 		if err != nil {
 			return nil, fmt.Errorf("step %d: %w", step, err)
 		}
+		carried = 0
+		for k := range state {
+			carried += out[k].StorageBytes()
+		}
+		if err := c.Budget(kept + 2*carried); err != nil {
+			return nil, fmt.Errorf("step %d: %w", step, err)
+		}
 		for k := range state {
 			state[k] = out[k].Clone()
 		}
@@ -159,7 +166,7 @@ func (a *scanAttrs) run(c *graph.RunCtx, in []*tensor.Tensor, length int) ([]*te
 				continue
 			}
 			kept += 2*graph.StorageBytes(out[n+k].DType(), out[n+k].Len()) + tensorOverhead
-			if err := c.Budget(kept); err != nil {
+			if err := c.Budget(kept + carried); err != nil {
 				return nil, fmt.Errorf("step %d: %w", step, err)
 			}
 			stacks[k] = append(stacks[k], out[n+k].Clone())
