@@ -146,7 +146,11 @@ func (e *env) printRun(r *job.RunReport) {
 	}
 	tab := e.newTable()
 	for _, o := range r.Outputs {
-		tab.row("output "+o.Name, o.DType, fmt.Sprint(tensor.Shape(o.Shape)), o.Path)
+		shape := fmt.Sprint(tensor.Shape(o.Shape))
+		if o.Items != nil {
+			shape = units.Plural(len(o.Items), "tensor")
+		}
+		tab.row("output "+o.Name, o.DType, shape, o.Path)
 	}
 	_ = tab.flush()
 	e.printf("  %s ms\n", units.Significant(r.Ms))

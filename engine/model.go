@@ -27,8 +27,11 @@ type IO struct {
 	Dims  []graph.Dim
 }
 
-// String is for example `input float32[N,3,224,224]`.
+// String is for example `input float32[N,3,224,224]`, or `parts sequence(float32)`.
 func (io IO) String() string {
+	if io.DType.IsContainer() {
+		return fmt.Sprintf("%s %v", shown.Name(io.Name), io.DType)
+	}
 	if io.Dims == nil {
 		return fmt.Sprintf("%s %v[...]", shown.Name(io.Name), io.DType)
 	}

@@ -100,6 +100,9 @@ func bind(m *engine.Model, arrays []string, has bool, o Options) (*Plan, error) 
 	var names []string
 	for _, io := range ins {
 		names = append(names, io.Name)
+		if io.DType.IsContainer() {
+			return nil, fmt.Errorf("feed: input %v is no tensor, and the examples of a data set are tensors: gtk run takes it from a file", io)
+		}
 	}
 	for n := range o.Set {
 		if !slices.Contains(names, n) {

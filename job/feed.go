@@ -96,6 +96,9 @@ func assignFiles(l *Model, words []string) ([]inputFiles, error) {
 // element. notes say what was assumed or is remarkable.
 func (l *Model) readInput(path string, in engine.IO) (t *tensor.Tensor, notes []string, err error) {
 	switch {
+	case in.DType.IsContainer():
+		t, err = readContainer(path, in)
+		return t, nil, err
 	case isTensorFile(path):
 		if t, err = readTensors(path, in.Name); err != nil {
 			return nil, nil, err
@@ -191,10 +194,13 @@ func convertTo(t *tensor.Tensor, d tensor.DType) (*tensor.Tensor, error) {
 
 // stack joins tensors along their first axis.
 func stack(ts []*tensor.Tensor) (*tensor.Tensor, error) {
-	if len(ts) == 1 {
-		return ts[0], nil
-	}
 	first := ts[0]
+	switch {
+	case len(ts) == 1:
+		return first, nil
+	case first.DType().IsContainer():
+		return chain(ts)
+	}
 	if first.Rank() == 0 || first.DType() == tensor.String {
 		return nil, fmt.Errorf("values of type %v do not stack", first)
 	}

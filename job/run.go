@@ -27,7 +27,7 @@ type RunConfig struct {
 	Task  string   // what the outputs mean, one of task.KindNames; "" by the outputs and what the model remembers
 	Of    string   // --output: name of the output that the classes are taken from; "" the one that fits
 	Top   int      // how many classes of a classifier; 0 means 5, a negative number none
-	Out   string   // folder for one .npy file per output; "" writes none
+	Out   string   // folder for one .npy file per output, .npz for a sequence, optional or map; "" writes none
 	Force bool     // write into a folder that is not empty
 
 	Replay []byte // content of the run.yaml that is written there; nil for none
@@ -46,12 +46,20 @@ type RunReport struct {
 	Labelled bool           `json:"-"` // the classes have names
 }
 
-// RunOutput is one output, and the file that it was written to.
+// RunOutput is one output, and the file that it was written to: .npy, or .npz of a container.
 type RunOutput struct {
+	Name  string    `json:"name"`
+	DType string    `json:"dtype"`
+	Shape []int     `json:"shape"`
+	Items []RunItem `json:"items,omitempty"` // of a container
+	Path  string    `json:"path,omitempty"`
+}
+
+// RunItem is one tensor of a container, called as in the .npz file of that.
+type RunItem struct {
 	Name  string `json:"name"`
 	DType string `json:"dtype"`
 	Shape []int  `json:"shape"`
-	Path  string `json:"path,omitempty"`
 }
 
 // TopRow is the best classes of one example.
@@ -110,9 +118,19 @@ func writeOutputs(c RunConfig, r *RunReport) (err error) {
 	for _, o := range r.Values {
 		row := RunOutput{Name: o.Name, DType: o.Tensor.DType().String(), Shape: append([]int{}, o.Tensor.Shape()...)}
 		if c.Out != "" {
-			row.Path = filepath.Join(c.Out, fileName(o.Name, taken)+".npy")
-			if err := writeNPY(folder, row.Path, o.Tensor); err != nil {
+			ext, write := ".npy", writeNPY
+			if o.Tensor.DType().IsContainer() {
+				ext, write = ".npz", writeItems
+			}
+			row.Path = filepath.Join(c.Out, fileName(o.Name, taken)+ext)
+			if err := write(folder, row.Path, o.Tensor); err != nil {
 				return err
+			}
+		}
+		if o.Tensor.DType().IsContainer() {
+			row.Items = []RunItem{}
+			for _, x := range tensorsOf(o.Tensor, "") {
+				row.Items = append(row.Items, RunItem{x.Name, x.Tensor.DType().String(), append([]int{}, x.Tensor.Shape()...)})
 			}
 		}
 		r.Outputs = append(r.Outputs, row)
@@ -130,7 +148,7 @@ func writeOutputs(c RunConfig, r *RunReport) (err error) {
 func runFiles(ctx context.Context, c RunConfig, l *Model, feeds []inputFiles, top int, r *RunReport, rep Reporter) ([]tensor.Named,
 	error) {
 	runs := 1
-	if len(feeds) == 1 {
+	if runsAlone(feeds) {
 		runs = len(feeds[0].files)
 	}
 	var q engine.Query

@@ -66,6 +66,10 @@ func synthetic(m *engine.Model, words []string, batch int) ([]fake, error) {
 	}
 	alone := m.Sizes(1)
 	for i, f := range out {
+		if f.in.DType.IsContainer() {
+			return nil, badInput(fmt.Errorf("input %v cannot be made up, since the file does not say what it contains: gtk run takes it from a "+
+				"file", f.in))
+		}
 		most := 1 << 30 // elements
 		if !given[f.in.Name] {
 			most = 1 << 24

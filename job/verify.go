@@ -111,7 +111,7 @@ type goldenCase struct {
 
 // golden runs m on the recorded cases of dir.
 func (r *VerifyReport) golden(ctx context.Context, rep Reporter, m *Model, dir string) error {
-	cases, err := readGolden(dir)
+	cases, err := readGolden(dir, m)
 	if err != nil {
 		return err
 	}
@@ -173,12 +173,12 @@ func namesOf(ts []tensor.Named) string {
 }
 
 // readGolden reads the case in dir, or the cases in its folders.
-func readGolden(dir string) ([]goldenCase, error) {
+func readGolden(dir string, a *Model) ([]goldenCase, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
-	g, err := readCase(dir)
+	g, err := readCase(dir, a)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func readGolden(dir string) ([]goldenCase, error) {
 		if !d.IsDir() {
 			continue
 		}
-		if g, err = readCase(filepath.Join(dir, d.Name())); err != nil {
+		if g, err = readCase(filepath.Join(dir, d.Name()), a); err != nil {
 			return nil, err
 		}
 		if g != nil {
@@ -206,15 +206,20 @@ func readGolden(dir string) ([]goldenCase, error) {
 }
 
 // readCase reads the tensors of one folder, nil when it has none.
-func readCase(dir string) (*goldenCase, error) {
+func readCase(dir string, a *Model) (*goldenCase, error) {
 	var g goldenCase
 	for _, kind := range []struct {
 		name string
 		into *[]tensor.Named
-	}{{"input", &g.inputs}, {"output", &g.outputs}} {
+		are  []engine.IO
+	}{{"input", &g.inputs, a.Inputs()}, {"output", &g.outputs, a.Outputs()}} {
 		for k := 0; ; k++ {
 			path := filepath.Join(dir, fmt.Sprintf("%s_%d.pb", kind.name, k))
-			name, t, err := onnx.ReadTensorFile(path)
+			var d tensor.DType
+			if k < len(kind.are) {
+				d = kind.are[k].DType
+			}
+			name, t, err := onnx.ReadValueFile(path, d)
 			if errors.Is(err, fs.ErrNotExist) {
 				break
 			}

@@ -7,8 +7,11 @@ import (
 )
 
 // Format is t as text in NumPy's manner: type and shape, then nested brackets with aligned columns. Axes longer than 6 of
-// tensors of more than 1000 elements show their first and last 3.
+// tensors of more than 1000 elements show their first and last 3. A container shows its items below it, of more than 20 the first and last 3.
 func Format(t *Tensor) string {
+	if t.dtype.IsContainer() {
+		return formatItems(t)
+	}
 	f := formatter{t: t, summarise: t.Len() > 1000}
 	if t.Len() > 0 {
 		f.walk(0, 0, func(i int) { f.width = max(f.width, len(f.cell(i))) }, func(string) {})
@@ -17,6 +20,29 @@ func Format(t *Tensor) string {
 		f.out.WriteString("[]")
 	}
 	return t.String() + " " + f.out.String()
+}
+
+// formatItems is Format of a container.
+func formatItems(t *Tensor) string {
+	out := t.String()
+	n := len(t.items)
+	for i := 0; i < n; i++ {
+		name := fmt.Sprint(i)
+		switch t.dtype.Kind() {
+		case Map:
+			name = [...]string{"keys", "values"}[i]
+		case Optional:
+			name = "value"
+		default:
+			if n > 20 && i == 3 {
+				out += "\n  ..."
+				i = n - 3
+				name = fmt.Sprint(i)
+			}
+		}
+		out += "\n  " + name + ": " + strings.ReplaceAll(Format(t.items[i]), "\n", "\n  ")
+	}
+	return out
 }
 
 type formatter struct {
