@@ -195,6 +195,11 @@ func (m *Model) prover() (*prover, error) {
 			in.Data.F32()[i] += float32(0.1 * r.NormFloat64())
 		}
 	}
+	for _, o := range slices.Concat(m.inputs, m.outputs) {
+		if o.DType.IsContainer() {
+			return nil, errors.New("engine: what is in a container has no row for each example")
+		}
+	}
 	p := &prover{m: c, read: newReaders()}
 	named := map[string]bool{}
 	for i, o := range m.outputs {

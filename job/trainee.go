@@ -335,7 +335,14 @@ func outputsOf(ctx context.Context, p *feed.Plan, b *data.Batch) (out [][]float6
 	}
 	err = p.Run(ctx, s, b, feed.Rows{}, func(part feed.Part) error {
 		for _, o := range p.Model().Outputs() {
-			out = append(out, slices.Clone(part.Value(o.Name).Float64s()))
+			v := part.Value(o.Name)
+			if !v.DType().IsContainer() {
+				out = append(out, slices.Clone(v.Float64s()))
+				continue
+			}
+			for _, x := range tensorsOf(v, "") {
+				out = append(out, slices.Clone(x.Tensor.Float64s()))
+			}
 		}
 		return nil
 	})
@@ -345,6 +352,9 @@ func outputsOf(ctx context.Context, p *feed.Plan, b *data.Batch) (out [][]float6
 // distance is the largest absolute difference of a and b; of the same NaN and infinity there is none.
 func distance(a, b [][]float64) float64 {
 	most := 0.0
+	if len(a) != len(b) {
+		return math.Inf(1)
+	}
 	for k, u := range a {
 		v := b[k]
 		if len(u) != len(v) {

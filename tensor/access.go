@@ -61,10 +61,10 @@ func (t *Tensor) flat(i int) any {
 }
 
 // Float64s is a copy of the elements of a real numeric or bool tensor as float64 (64-bit integers rounded to nearest);
-// nil for strings and complex numbers.
+// nil for strings, complex numbers and containers.
 func (t *Tensor) Float64s() []float64 {
-	switch t.dtype {
-	case String, Complex64, Complex128:
+	switch {
+	case t.dtype == String, t.dtype == Complex64, t.dtype == Complex128, t.dtype.IsContainer():
 		return nil
 	}
 	c, err := t.Convert(Float64)

@@ -39,6 +39,9 @@ func (t *Tensor) ConvertWith(d DType, o CastOptions) (*Tensor, error) {
 	if d == t.dtype {
 		return t.Clone(), nil
 	}
+	if t.dtype.IsContainer() {
+		return nil, fmt.Errorf("tensor: convert %v to %v: it is no tensor of elements", t, d)
+	}
 	if _, err := t.shape.CheckedLen(d); err != nil {
 		return nil, fmt.Errorf("tensor: convert %v to %v: %w", t, d, err)
 	}
