@@ -99,7 +99,7 @@ func Conv(p *parallel.Pool, cp *ConvParams, x, w []float32, packed *PackedConv, 
 	}
 	a := getBuffer(len(w))
 	defer a.put()
-	packForward(p, cp, w, a.f)
+	packForward(p, tiles, cp, w, a.f)
 	tc.run(p, x, a.f, epi, y)
 }
 
@@ -114,14 +114,14 @@ func PackConv(cp *ConvParams, w []float32) *PackedConv {
 		return nil
 	}
 	pc := &PackedConv{a: getBuffer(len(w))}
-	packForward(nil, cp, w, pc.a.f)
+	packForward(nil, tiles, cp, w, pc.a.f)
 	return pc
 }
 
-// packForward packs the weights of every group to panels of rows.
-func packForward(p *parallel.Pool, cp *ConvParams, w, dst []float32) {
+// packForward packs the weights of every group to panels of rows of the micro-kernels ks.
+func packForward(p *parallel.Pool, ks *tileKernels, cp *ConvParams, w, dst []float32) {
 	rows, k := cp.M/cp.Group, cp.C/cp.Group*volume(cp.Kernel)
-	panels, base, longer := split(rows, tiles.rowsFor(rows))
+	panels, base, longer := split(rows, ks.rowsFor(rows))
 	p.For(cp.Group*panels, max(1, 1<<14/(k*(base+1))), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			g, q := i/panels, i%panels

@@ -150,6 +150,7 @@ func (ph *dataPhase) set(cp *ConvParams, lo [3]int) {
 		ph.q[d] = (cp.In[d]-1-ph.r[d])/cp.Stride[d] + 1
 		ph.planes.phases[d] = ph.phaseBuf[d][:1]
 	}
+	ph.ks = tiles
 	ph.images, ph.groups = cp.N, cp.Group
 	ph.chans, ph.rows, ph.srcChans = cp.M/cp.Group, cp.C/cp.Group, cp.M
 	ph.out = ph.q

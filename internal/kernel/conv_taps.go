@@ -13,6 +13,7 @@ import (
 // channels exchanged, one stride phase of the data gradient.
 type tapConv struct {
 	planes
+	ks             *tileKernels
 	images, groups int
 	chans, rows    int   // per group: channels read, channels written
 	srcChans       int   // channels per image of the source
@@ -34,6 +35,7 @@ func (tc *tapConv) release() {
 
 // forward sets the geometry of Conv.
 func (tc *tapConv) forward(cp *ConvParams) {
+	tc.ks = tiles
 	tc.images, tc.groups = cp.N, cp.Group
 	tc.chans, tc.rows, tc.srcChans = cp.C/cp.Group, cp.M/cp.Group, cp.C
 	tc.out = cp.Out
@@ -135,7 +137,7 @@ var convTasks = sync.Pool{New: func() any { return new(convTask) }}
 
 // runImages does n images from n0 on, whose planes stand at the front of xp.
 func (tc *tapConv) runImages(p *parallel.Pool, xp, a []float32, n0, n int) {
-	ks := tiles
+	ks := tc.ks
 	per := volume(tc.out)
 	mr, nv := ks.shapeFor(tc.rows, 1<<30)
 	width := nv * ks.lanes

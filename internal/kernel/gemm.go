@@ -39,19 +39,18 @@ func Sgemm(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float3
 // SgemmEx is Sgemm with an epilogue, nil for none.
 func SgemmEx(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, beta float32,
 	c []float32, ldc int, epi *Epilogue) {
-	product(p, tA, tB, m, n, k, alpha, a, lda, b, ldb, nil, beta, c, ldc, epi)
+	product(p, tiles, tA, tB, m, n, k, alpha, a, lda, b, ldb, nil, beta, c, ldc, epi)
 }
 
-// product is SgemmEx, with op(B) kept in right unless that is nil.
-func product(p *parallel.Pool, tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int, right *Right,
-	beta float32,
-	c []float32, ldc int, epi *Epilogue) {
+// product is SgemmEx by the micro-kernels ks, with op(B) kept in right unless that is nil.
+func product(p *parallel.Pool, ks *tileKernels, tA, tB bool, m, n, k int, alpha float32, a []float32, lda int, b []float32, ldb int,
+	right *Right, beta float32, c []float32, ldc int, epi *Epilogue) {
 	if m <= 0 || n <= 0 {
 		return
 	}
 	g := gemms.Get().(*gemm)
 	defer g.release()
-	*g = gemm{m: m, n: n, k: max(k, 0), alpha: alpha, ldc: ldc, c: c, right: right}
+	*g = gemm{ks: ks, m: m, n: n, k: max(k, 0), alpha: alpha, ldc: ldc, c: c, right: right}
 	g.a, g.ars, g.acs = operand(a, m, k, lda, tA)
 	g.b, g.brs, g.bcs = operand(b, k, n, ldb, tB)
 	if need := (m-1)*ldc + n; ldc < n || len(c) < need {
@@ -107,6 +106,7 @@ func scaleRows(c []float32, m, n, ldc int, beta float32) {
 
 // gemm is one product on its way: strides in elements, transposition folded into them.
 type gemm struct {
+	ks                 *tileKernels
 	m, n, k            int
 	alpha              float32
 	a, b, c            []float32
@@ -130,11 +130,11 @@ func (g *gemm) run(p *parallel.Pool) {
 		return
 	}
 	// The rows of one operand as dot products with a vector.
-	if g.alpha == 1 && g.acs == 1 && g.n == 1 && g.brs == 1 && g.m >= 4 {
+	if g.ks.dots && g.alpha == 1 && g.acs == 1 && g.n == 1 && g.brs == 1 && g.m >= 4 {
 		g.dots(p, g.a, g.ars, g.m, g.b, g.ldc)
 		return
 	}
-	if g.alpha == 1 && g.brs == 1 && g.m == 1 && g.acs == 1 && g.n >= 4 {
+	if g.ks.dots && g.alpha == 1 && g.brs == 1 && g.m == 1 && g.acs == 1 && g.n >= 4 {
 		g.dots(p, g.b, g.bcs, g.n, g.a, 1)
 		return
 	}
@@ -146,11 +146,11 @@ func (g *gemm) run(p *parallel.Pool) {
 		g.ldc = g.n
 		g.epi.RowBias, g.epi.ColBias = g.epi.ColBias, g.epi.RowBias
 	}
-	if g.bcs == 1 && (g.m <= tiles.mr || g.m*g.n*g.k <= 1<<14) {
+	if g.bcs == 1 && (g.m <= g.ks.mr || g.m*g.n*g.k <= 1<<14) {
 		g.direct(p)
 		return
 	}
-	if g.brs == 1 && g.bcs != 1 && g.m <= tiles.lanes && g.n > 2*g.m {
+	if g.brs == 1 && g.bcs != 1 && g.m <= g.ks.lanes && g.n > 2*g.m {
 		g.swapped(p)
 		return
 	}
@@ -294,7 +294,7 @@ func blocksOf(k int) (size int) {
 
 // direct multiplies without packing B, whose rows are contiguous: few rows of A, or a small product.
 func (g *gemm) direct(p *parallel.Pool) {
-	ks := tiles
+	ks := g.ks
 	mr, nv := ks.shapeFor(g.m, g.n)
 	width := nv * ks.lanes
 	panels, rows, longer := split(g.m, mr)
@@ -349,7 +349,7 @@ func (g *gemm) direct(p *parallel.Pool) {
 // swapped computes the transposed product: few rows of A, the rows of B contiguous along k. A is packed as
 // columns, B is read where it is, and tiles of the result are stored transposed.
 func (g *gemm) swapped(p *parallel.Pool) {
-	ks := tiles
+	ks := g.ks
 	v := (g.m + ks.lanes - 1) / ks.lanes
 	width := v * ks.lanes
 	mr := len(ks.shapes[v-1])
@@ -389,7 +389,7 @@ func (g *gemm) swapped(p *parallel.Pool) {
 
 // packed is the general case: blocks of k, both operands copied to panels in the order that the tiles read.
 func (g *gemm) packed(p *parallel.Pool) {
-	ks := tiles
+	ks := g.ks
 	mr, nv := ks.shapeFor(g.m, g.n)
 	width := nv * ks.lanes
 	kc := blocksOf(g.k)

@@ -3,10 +3,11 @@
 package kernel
 
 //go:generate go -C _asm run ./gemm -out ../gemm_amd64.s -decl ../gemm_stubs_amd64.go
+//go:generate go -C _asm run ./gemm -pairs -out ../pairs_amd64.s -decl ../pairs_stubs_amd64.go
 
 var (
-	tileAVX2   = tileKernels{lanes: 8, shapes: gemmTiles2, mr: 6, nv: 2}
-	tileAVX512 = tileKernels{lanes: 16, shapes: gemmTiles512, taps: gemmTaps512, mr: 14, nv: 2, masked: true}
+	tileAVX2   = tileKernels{lanes: 8, shapes: gemmTiles2, mr: 6, nv: 2, dots: true}
+	tileAVX512 = tileKernels{lanes: 16, shapes: gemmTiles512, taps: gemmTaps512, mr: 14, nv: 2, masked: true, dots: true}
 )
 
 func init() {

@@ -39,7 +39,7 @@ func (r *Right) Packed() int {
 // SgemmRight is SgemmEx with r as op(B), of the same bits.
 func SgemmRight(p *parallel.Pool, tA bool, m int, alpha float32, a []float32, lda int, r *Right, beta float32, c []float32, ldc int,
 	epi *Epilogue) {
-	product(p, tA, r.t, m, r.n, r.k, alpha, a, lda, r.b, r.ld, r, beta, c, ldc, epi)
+	product(p, tiles, tA, r.t, m, r.n, r.k, alpha, a, lda, r.b, r.ld, r, beta, c, ldc, epi)
 }
 
 // panels are the blocks of at most kc of k one behind the other, each as panels of width columns.
@@ -47,7 +47,7 @@ func (r *Right) panels(p *parallel.Pool, g *gemm, width, kc int) []float32 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, f := range r.forms {
-		if f.width == width && f.ks == tiles {
+		if f.width == width && f.ks == g.ks {
 			return f.f
 		}
 	}
@@ -62,7 +62,7 @@ func (r *Right) panels(p *parallel.Pool, g *gemm, width, kc int) []float32 {
 			}
 		})
 	}
-	r.forms = append(r.forms, rightForm{tiles, width, f})
+	r.forms = append(r.forms, rightForm{g.ks, width, f})
 	return f
 }
 

@@ -53,10 +53,11 @@ type tileKernels struct {
 	mr, nv int             // the shape for large matrices
 	taps   [][]func(*tile) // the same reading B through koff, or nil
 	masked bool            // columns of B past the last one are not read
+	dots   bool            // dot products of their own are faster for vectors
 }
 
 var tileGeneric = tileKernels{lanes: 4, shapes: [][]func(*tile){{genericTile(1), genericTile(2), genericTile(3), genericTile(4)}}, mr: 4,
-	nv: 1, masked: true}
+	nv: 1, masked: true, dots: true}
 
 // tiles are the micro-kernels in use.
 var tiles = &tileGeneric

@@ -1,7 +1,9 @@
 // Command gemm writes gemm_amd64.s: the micro-kernels of matrix multiplication, one per tile shape
-// and instruction set, and gemm_stubs_amd64.go, their declarations and tables.
+// and instruction set, and gemm_stubs_amd64.go, their declarations and tables. With -pairs the elements
+// are pairs of int16, whose products are summed in int32.
 //
 //	go run ./gemm -out ../gemm_amd64.s -decl ../gemm_stubs_amd64.go
+//	go run ./gemm -pairs -out ../pairs_amd64.s -decl ../pairs_stubs_amd64.go
 package main
 
 import (
@@ -50,12 +52,32 @@ var (
 	}, [][2]int{{1, 6}, {2, 6}}, false}
 )
 
+// pairs: elements are pairs of int16.
+var pairs bool
+
+// family begins the names of the kernels.
+func family() string {
+	if pairs {
+		return "pairs"
+	}
+	return "gemm"
+}
+
 func name(i isa, nv, mr int, taps bool) string {
 	kind := "Tile"
 	if taps {
 		kind = "Taps"
 	}
-	return fmt.Sprintf("gemm%s%sx%dx%d", kind, i.name, mr, nv*i.lanes)
+	return fmt.Sprintf("%s%s%sx%dx%d", family(), kind, i.name, mr, nv*i.lanes)
+}
+
+// plus adds x, which may be in memory, to acc.
+func plus(x Op, acc reg.VecPhysical) {
+	if pairs {
+		VPADDD(x, acc, acc)
+		return
+	}
+	VADDPS(x, acc, acc)
 }
 
 // tile is a micro-kernel; with taps the vectors of B have addresses of their own, bv[v] + koff[p].
@@ -151,9 +173,20 @@ func tile(i isa, nv, mr int, taps bool) {
 			m.Index, m.Scale = ars, uint8(r%3)
 		}
 		x := bc[r%len(bc)]
+		if pairs {
+			x = bc[0]
+		}
 		VBROADCASTSS(m, x)
 		for v := range nv {
-			VFMADD231PS(x, bv[v], acc(r, v))
+			switch {
+			case pairs && wide:
+				VPDPWSSD(x, bv[v], acc(r, v))
+			case pairs:
+				VPMADDWD(x, bv[v], bc[1])
+				plus(bc[1], acc(r, v))
+			default:
+				VFMADD231PS(x, bv[v], acc(r, v))
+			}
 		}
 		if r%3 == 2 || r == mr-1 {
 			ADDQ(acs, base[r/3])
@@ -188,14 +221,16 @@ func tile(i isa, nv, mr int, taps bool) {
 			rows(off, offRS, func(r int, row Mem) {
 				for v := range nv {
 					switch {
+					case wide && v == nv-1 && pairs:
+						VPADDD(at(row, v), acc(r, v), last, acc(r, v))
 					case wide && v == nv-1:
 						VADDPS(at(row, v), acc(r, v), last, acc(r, v))
 					case wide:
-						VADDPS(at(row, v), acc(r, v), acc(r, v))
+						plus(at(row, v), acc(r, v))
 					default:
 						VMOVUPS(maskAt(v), bv[0])
 						VMASKMOVPS(at(row, v), bv[0], bc[0])
-						VADDPS(bc[0], acc(r, v), acc(r, v))
+						plus(bc[0], acc(r, v))
 					}
 				}
 			})
@@ -208,7 +243,7 @@ func tile(i isa, nv, mr int, taps bool) {
 		for r := range mr {
 			VBROADCASTSS(Mem{Base: p, Disp: 4 * r}, bc[0])
 			for v := range nv {
-				VADDPS(bc[0], acc(r, v), acc(r, v))
+				plus(bc[0], acc(r, v))
 			}
 		}
 	})
@@ -226,12 +261,16 @@ func tile(i isa, nv, mr int, taps bool) {
 				VMASKMOVPS(m, bc[0], bv[v])
 			}
 			for r := range mr {
-				VADDPS(bv[v], acc(r, v), acc(r, v))
+				plus(bv[v], acc(r, v))
 			}
 		}
 	})
 	section(flagAdd, "noadd", addRows(offAdd, offAddRS))
-	section(flagClip, "noclip", func() {
+	clip := section
+	if pairs {
+		clip = func(uint32, string, func()) {}
+	}
+	clip(flagClip, "noclip", func() {
 		for bound := range 2 {
 			VBROADCASTSS(field(offLo+4*bound), bc[0])
 			for r := range mr {
@@ -290,8 +329,8 @@ func stubs(path string) {
 					fmt.Fprintf(&w, "//go:noescape\nfunc %s(t *tile)\n\n", name(i, s[0], mr, taps))
 				}
 			}
-			fmt.Fprintf(&w, "// gemm%s%s[v-1][r-1] is the kernel of a tile of r rows and v vectors of %d columns.\nvar gemm%s%s = "+
-				"[][]func(*tile){\n", kind, i.name, i.lanes, kind, i.name)
+			fmt.Fprintf(&w, "// %s%s%s[v-1][r-1] is the kernel of a tile of r rows and v vectors of %d columns.\nvar %s%s%s = "+
+				"[][]func(*tile){\n", family(), kind, i.name, i.lanes, family(), kind, i.name)
 			for _, s := range i.shapes {
 				fmt.Fprint(&w, "{")
 				for mr := 1; mr <= s[1]; mr++ {
@@ -314,6 +353,7 @@ func stubs(path string) {
 
 func main() {
 	path := flag.String("decl", "", "file of the declarations")
+	flag.BoolVar(&pairs, "pairs", false, "elements are pairs of int16")
 	flag.Parse()
 	ConstraintExpr("!noasm")
 	for _, i := range []isa{avx2, avx512} {
