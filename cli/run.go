@@ -35,6 +35,7 @@ func init() {
 				"FILE.jsonl or FILE.npz"},
 			&ucli.StringSliceFlag{Name: "fetch", Usage: "inner value or node whose output is wanted too, by `NAME`"},
 			&ucli.IntFlag{Name: "top", Value: 5, Usage: "how many classes to show"},
+			&ucli.BoolFlag{Name: "pb", Usage: "write input_0.pb, output_0.pb, … instead, a case for gtk verify --golden"},
 			&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty, replace a file"},
 			&ucli.IntFlag{Name: "batch-size", Usage: "with --data: examples in one run", Value: 32},
 		}, dataFlags(), meaningFlags(), preprocessFlags()),
@@ -65,7 +66,7 @@ func runCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	r, err := job.Run(ctx, job.RunConfig{
 		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Files: append(c.StringSlice("input"), c.Args().Tail()...),
 		Fetch: c.StringSlice("fetch"),
-		Task:  c.String("task"), Of: c.String("output"), Top: top, Out: dir, Force: c.Bool("force"), Replay: replay,
+		Task:  c.String("task"), Of: c.String("output"), Top: top, Out: dir, PB: c.Bool("pb"), Force: c.Bool("force"), Replay: replay,
 	}, e.reporter())
 	if err != nil {
 		return err
@@ -91,6 +92,9 @@ func predictedData(c *ucli.Context) (spec string, ok bool) {
 func (e *env) predict(ctx context.Context, c *ucli.Context, spec string) error {
 	if c.Args().Len() > 1 && c.String("data") != "" {
 		return usagef("gtk run: give --data or files, not both")
+	}
+	if c.Bool("pb") {
+		return usagef("gtk run: --pb records one run on files; predictions of a data set are .csv, .jsonl or .npz")
 	}
 	cfg := job.PredictConfig{
 		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Data: spec, DataOptions: dataOptions(c), BatchSize: c.Int("batch-size"),

@@ -147,7 +147,7 @@ func cmdPB(ts *testscript.TestScript, neg bool, args []string) {
 	arrays, err := tensor.ReadFile(ts.MkAbs(args[2]))
 	ts.Check(err)
 	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[0])), 0o777))
-	ts.Check(onnx.WriteTensorFile(ts.MkAbs(args[0]), args[1], arrays[0].Tensor, onnx.WriteOptions{}))
+	ts.Check(onnx.WriteValueFile(ts.MkAbs(args[0]), args[1], arrays[0].Tensor, onnx.WriteOptions{}))
 }
 
 func cmdPicture(ts *testscript.TestScript, neg bool, args []string) {

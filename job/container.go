@@ -80,7 +80,9 @@ func chain(ts []*tensor.Tensor) (*tensor.Tensor, error) {
 }
 
 // runsAlone reports whether each file of feeds is a run of its own: those of a sequence are its elements.
-func runsAlone(feeds []inputFiles) bool { return len(feeds) == 1 && !feeds[0].input.DType.IsContainer() }
+func runsAlone(feeds []inputFiles) bool {
+	return len(feeds) == 1 && !feeds[0].input.DType.IsContainer()
+}
 
 // tensorsOf lists the tensors in t, a container, with names for a .npz file: 0, 1, … for elements, keys and values for a map, value for an
 // optional, and these joined by dots where containers nest.

@@ -14,6 +14,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -28,6 +29,7 @@ type RunConfig struct {
 	Of    string   // --output: name of the output that the classes are taken from; "" the one that fits
 	Top   int      // how many classes of a classifier; 0 means 5, a negative number none
 	Out   string   // folder for one .npy file per output, .npz for a sequence, optional or map; "" writes none
+	PB    bool     // write input_0.pb, output_0.pb, … instead: a case for Verify
 	Force bool     // write into a folder that is not empty
 
 	Replay []byte // content of the run.yaml that is written there; nil for none
@@ -42,8 +44,10 @@ type RunReport struct {
 	Ms      float64     `json:"ms"`
 	Notes   []string    `json:"notes"`
 
-	Values   []tensor.Named `json:"-"` // of the outputs
-	Labelled bool           `json:"-"` // the classes have names
+	Values   []tensor.Named   `json:"-"` // of the outputs
+	fed      []*tensor.Tensor // of the runs, in the order of the inputs
+	inputs   []string         // their names
+	Labelled bool             `json:"-"` // the classes have names
 }
 
 // RunOutput is one output, and the file that it was written to: .npy, or .npz of a container.
@@ -94,6 +98,9 @@ func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.PB && (c.Out == "" || runsAlone(feeds) && len(feeds[0].files) > 1) {
+		return nil, usagef("--pb records one run in a folder: give -o DIR, and one file for the input")
+	}
 	r := &RunReport{Schema: "gtk.run/1", Model: l.Path, Outputs: []RunOutput{}, Top: []TopRow{}, Notes: []string{},
 		Labelled: l.Labels != nil}
 	if r.Values, err = runFiles(ctx, c, l, feeds, cmp.Or(c.Top, 5), r, rep); err != nil {
@@ -103,6 +110,20 @@ func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
 		rep.Note(n)
 	}
 	return r, writeOutputs(c, r)
+}
+
+// pbWriter writes a value called name as ONNX's own message.
+func pbWriter(name string) func(*results, string, *tensor.Tensor) error {
+	return func(to *results, path string, t *tensor.Tensor) error {
+		b, err := onnx.MarshalValue(name, t)
+		if err != nil {
+			return err
+		}
+		return to.write(path, func(w io.Writer) error {
+			_, err := w.Write(b)
+			return err
+		})
+	}
 }
 
 // writeOutputs lists the outputs and, where there is a folder for them, writes them.
@@ -115,14 +136,19 @@ func writeOutputs(c RunConfig, r *RunReport) (err error) {
 		defer folder.Discard()
 	}
 	taken := map[string]bool{}
-	for _, o := range r.Values {
+	for i, o := range r.Values {
 		row := RunOutput{Name: o.Name, DType: o.Tensor.DType().String(), Shape: append([]int{}, o.Tensor.Shape()...)}
 		if c.Out != "" {
-			ext, write := ".npy", writeNPY
-			if o.Tensor.DType().IsContainer() {
-				ext, write = ".npz", writeItems
+			write := writeNPY
+			switch name := fileName(o.Name, taken); {
+			case c.PB:
+				row.Path, write = fmt.Sprintf("output_%d.pb", i), pbWriter(o.Name)
+			case o.Tensor.DType().IsContainer():
+				row.Path, write = name+".npz", writeItems
+			default:
+				row.Path = name + ".npy"
 			}
-			row.Path = filepath.Join(c.Out, fileName(o.Name, taken)+ext)
+			row.Path = filepath.Join(c.Out, row.Path)
 			if err := write(folder, row.Path, o.Tensor); err != nil {
 				return err
 			}
@@ -137,6 +163,13 @@ func writeOutputs(c RunConfig, r *RunReport) (err error) {
 	}
 	if folder == nil {
 		return nil
+	}
+	if c.PB {
+		for i, x := range r.fed {
+			if err := pbWriter(r.inputs[i])(folder, filepath.Join(c.Out, fmt.Sprintf("input_%d.pb", i)), x); err != nil {
+				return err
+			}
+		}
 	}
 	if err := folder.replay(c.Replay); err != nil {
 		return err
@@ -197,9 +230,12 @@ func runFiles(ctx context.Context, c RunConfig, l *Model, feeds []inputFiles, to
 				}
 				ts = append(ts, t)
 			}
-			if in[f.input.Name], err = stack(ts); err != nil {
+			x, err := stack(ts)
+			if err != nil {
 				return nil, badInput(fmt.Errorf("input %v: %w", f.input, err))
 			}
+			in[f.input.Name] = x
+			r.fed, r.inputs = append(r.fed, x), append(r.inputs, f.input.Name)
 		}
 		start := time.Now()
 		values, err := runOnce(ctx, l, s, in, q.Fetch)

@@ -208,3 +208,81 @@ func ValueFromMap(p *onnxpb.MapProto) (*tensor.Tensor, error) {
 	}
 	return m, nil
 }
+
+// ValueToSequence is the inverse of ValueFromSequence.
+func ValueToSequence(name string, t *tensor.Tensor) *onnxpb.SequenceProto {
+	p := &onnxpb.SequenceProto{Name: &name}
+	kind := func(k onnxpb.SequenceProto_DataType) { p.ElemType = new(int32(k)) }
+	switch t.DType().Inner().Kind() {
+	case tensor.Plain:
+		kind(onnxpb.SequenceProto_TENSOR)
+		for _, x := range t.Items() {
+			p.TensorValues = append(p.TensorValues, TensorToProto("", x))
+		}
+	case tensor.Sequence:
+		kind(onnxpb.SequenceProto_SEQUENCE)
+		for _, x := range t.Items() {
+			p.SequenceValues = append(p.SequenceValues, ValueToSequence("", x))
+		}
+	case tensor.Map:
+		kind(onnxpb.SequenceProto_MAP)
+		for _, x := range t.Items() {
+			p.MapValues = append(p.MapValues, ValueToMap("", x))
+		}
+	case tensor.Optional:
+		kind(onnxpb.SequenceProto_OPTIONAL)
+		for _, x := range t.Items() {
+			p.OptionalValues = append(p.OptionalValues, ValueToOptional("", x))
+		}
+	}
+	return p
+}
+
+// ValueToOptional is the inverse of ValueFromOptional.
+func ValueToOptional(name string, t *tensor.Tensor) *onnxpb.OptionalProto {
+	p := &onnxpb.OptionalProto{Name: &name, ElemType: new(int32(onnxpb.OptionalProto_UNDEFINED))}
+	kind := func(k onnxpb.OptionalProto_DataType) { p.ElemType = new(int32(k)) }
+	for _, x := range t.Items() {
+		switch t.DType().Inner().Kind() {
+		case tensor.Plain:
+			kind(onnxpb.OptionalProto_TENSOR)
+			p.TensorValue = TensorToProto("", x)
+		case tensor.Sequence:
+			kind(onnxpb.OptionalProto_SEQUENCE)
+			p.SequenceValue = ValueToSequence("", x)
+		case tensor.Map:
+			kind(onnxpb.OptionalProto_MAP)
+			p.MapValue = ValueToMap("", x)
+		case tensor.Optional:
+			kind(onnxpb.OptionalProto_OPTIONAL)
+			p.OptionalValue = ValueToOptional("", x)
+		}
+	}
+	return p
+}
+
+// ValueToMap is the inverse of ValueFromMap.
+func ValueToMap(name string, t *tensor.Tensor) *onnxpb.MapProto {
+	keys, values := t.Items()[0], t.Items()[1]
+	p := &onnxpb.MapProto{Name: &name, KeyType: new(int32(keys.DType())),
+		Values: &onnxpb.SequenceProto{ElemType: new(int32(onnxpb.SequenceProto_TENSOR))}}
+	if keys.DType() == tensor.String {
+		for _, s := range keys.Strings() {
+			p.StringKeys = append(p.StringKeys, []byte(s))
+		}
+	} else if ints, err := keys.Convert(tensor.Int64); err == nil {
+		p.Keys = ints.I64()
+	}
+	size := values.DType().Size(1)
+	for i := range values.Len() {
+		var one *tensor.Tensor
+		if values.DType() == tensor.String {
+			one = tensor.FromStrings(values.Strings()[i : i+1])
+		} else {
+			one = tensor.New(values.DType())
+			copy(one.Bytes(), values.Bytes()[i*size:])
+		}
+		p.Values.TensorValues = append(p.Values.TensorValues, TensorToProto("", one))
+	}
+	return p
+}

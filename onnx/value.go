@@ -66,14 +66,32 @@ func readMessage(path string, msg proto.Message) error {
 	return inFile(decode(b, msg, memoryFor(len(b))), path)
 }
 
-// WriteTensorFile writes one tensor as a .pb file (TensorProto); of o it heeds Force.
-func WriteTensorFile(path, name string, t *tensor.Tensor, o WriteOptions) error {
+// WriteValueFile writes one tensor, sequence, optional or map as a .pb file (TensorProto, SequenceProto, OptionalProto, MapProto); of o it heeds
+// Force.
+func WriteValueFile(path, name string, t *tensor.Tensor, o WriteOptions) error {
 	if err := mayWrite(path, o.Force); err != nil {
 		return err
 	}
-	b, err := marshal.Marshal(TensorToProto(name, t))
+	b, err := MarshalValue(name, t)
 	if err != nil {
 		return fmt.Errorf("onnx: write %s: %w", path, err)
 	}
 	return writeAlone(path, b)
+}
+
+// MarshalValue is what WriteValueFile writes.
+func MarshalValue(name string, t *tensor.Tensor) ([]byte, error) {
+	return marshal.Marshal(valueToProto(name, t))
+}
+
+func valueToProto(name string, t *tensor.Tensor) proto.Message {
+	switch t.DType().Kind() {
+	case tensor.Sequence:
+		return ValueToSequence(name, t)
+	case tensor.Optional:
+		return ValueToOptional(name, t)
+	case tensor.Map:
+		return ValueToMap(name, t)
+	}
+	return TensorToProto(name, t)
 }
