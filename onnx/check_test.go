@@ -49,7 +49,9 @@ func TestCheck(t *testing.T) {
 		`then_branch: graph output "b"`: func(p *onnxpb.ModelProto) {
 			node(p, "If").Attribute[0].G.Output[0].Name = new("b")
 		},
-		"attribute then_branch: has no known type":     func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0] = &onnxpb.AttributeProto{Name: new("then_branch")} },
+		"attribute then_branch: has no known type": func(p *onnxpb.ModelProto) {
+			node(p, "If").Attribute[0] = &onnxpb.AttributeProto{Name: new("then_branch")}
+		},
 		"is of type GRAPH and has no value":            func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].G = nil },
 		"is of type GRAPH and has a value of type INT": func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].I = new(int64(1)) },
 		"attribute then_branch is there twice": func(p *onnxpb.ModelProto) {
