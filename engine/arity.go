@@ -18,7 +18,7 @@ func (im *importer) malformed(where, msg string) error {
 func arityOf(spec *graph.Spec, np *onnxpb.NodeProto) error {
 	var bodies []string
 	for _, a := range np.GetAttribute() {
-		if a.GetType() == onnxpb.AttributeProto_GRAPH {
+		if onnx.AttrType(a) == onnxpb.AttributeProto_GRAPH {
 			bodies = append(bodies, a.GetName())
 		}
 	}

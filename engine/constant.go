@@ -24,7 +24,7 @@ func (im *importer) constantNode(s *scope, np *onnxpb.NodeProto, where string) e
 	var t *tensor.Tensor
 	var from tensor.DType
 	var err error
-	if len(as) == 1 && as[0].GetType() == onnxpb.AttributeProto_TENSOR {
+	if len(as) == 1 && onnx.AttrType(as[0]) == onnxpb.AttributeProto_TENSOR {
 		t, from, err = im.tensor(as[0].GetT())
 	} else {
 		var attrs graph.Attrs

@@ -491,7 +491,7 @@ func (im *importer) attributes(s *scope, np *onnxpb.NodeProto, formals []tensor.
 			return nil, nil, err
 		}
 		var v any
-		switch a.GetType() {
+		switch kind := onnx.AttrType(a); kind {
 		case onnxpb.AttributeProto_INT:
 			v = a.GetI()
 		case onnxpb.AttributeProto_FLOAT:
@@ -531,7 +531,7 @@ func (im *importer) attributes(s *scope, np *onnxpb.NodeProto, formals []tensor.
 			bodies = append(bodies, b)
 			continue
 		default:
-			return nil, nil, &onnx.UnsupportedError{Feature: fmt.Sprintf("attribute %s of type %v", a.GetName(), a.GetType())}
+			return nil, nil, &onnx.UnsupportedError{Feature: fmt.Sprintf("attribute %s of type %v", a.GetName(), kind)}
 		}
 		attrs[a.GetName()] = v
 	}

@@ -28,7 +28,7 @@ func (m *Model) Check() error {
 	case ir < MinIR || ir > MaxIR:
 		c.report(&UnsupportedError{Feature: fmt.Sprintf("IR version %d; versions %d to %d are known: convert the model, or export it again", ir, MinIR, MaxIR)})
 	}
-	if len(p.GetOpsetImport()) == 0 {
+	if len(p.GetOpsetImport()) == 0 && p.GetIrVersion() >= 3 { // before, there were no operator sets
 		c.format("", "the model imports no operator set")
 	}
 	c.imports("", p.GetOpsetImport())
@@ -303,32 +303,12 @@ func (c *checker) attribute(at string, a *onnxpb.AttributeProto, s *scope) {
 		}
 		return
 	}
-	kind := a.GetType()
+	kind := AttrType(a)
 	if kind == onnxpb.AttributeProto_UNDEFINED {
 		c.format(at, "has no known type")
 		return
 	}
-	for _, f := range []struct {
-		kind    onnxpb.AttributeProto_AttributeType
-		set     bool
-		missing bool
-	}{
-		// A writer may leave out a zero; that is not missing.
-		{onnxpb.AttributeProto_FLOAT, a.F != nil, false},
-		{onnxpb.AttributeProto_INT, a.I != nil, false},
-		{onnxpb.AttributeProto_STRING, a.S != nil, false},
-		{onnxpb.AttributeProto_TENSOR, a.T != nil, a.T == nil},
-		{onnxpb.AttributeProto_GRAPH, a.G != nil, a.G == nil},
-		{onnxpb.AttributeProto_SPARSE_TENSOR, a.SparseTensor != nil, a.SparseTensor == nil},
-		{onnxpb.AttributeProto_TYPE_PROTO, a.Tp != nil, a.Tp == nil},
-		{onnxpb.AttributeProto_FLOATS, len(a.Floats) > 0, false},
-		{onnxpb.AttributeProto_INTS, len(a.Ints) > 0, false},
-		{onnxpb.AttributeProto_STRINGS, len(a.Strings) > 0, false},
-		{onnxpb.AttributeProto_TENSORS, len(a.Tensors) > 0, false},
-		{onnxpb.AttributeProto_GRAPHS, len(a.Graphs) > 0, false},
-		{onnxpb.AttributeProto_SPARSE_TENSORS, len(a.SparseTensors) > 0, false},
-		{onnxpb.AttributeProto_TYPE_PROTOS, len(a.TypeProtos) > 0, false},
-	} {
+	for _, f := range attrFields(a) {
 		switch {
 		case f.kind != kind && f.set:
 			c.format(at, "is of type %v and has a value of type %v", kind, f.kind)

@@ -28,7 +28,7 @@ func TestCheck(t *testing.T) {
 	for want, breakIt := range map[string]func(p *onnxpb.ModelProto){
 		"has no IR version":                             func(p *onnxpb.ModelProto) { p.IrVersion = nil },
 		"unsupported feature: IR version 14":            func(p *onnxpb.ModelProto) { *p.IrVersion = 14 },
-		"unsupported feature: IR version 2":             func(p *onnxpb.ModelProto) { *p.IrVersion = 2 },
+		"unsupported feature: IR version -1":            func(p *onnxpb.ModelProto) { *p.IrVersion = -1 },
 		"imports no operator set":                       func(p *onnxpb.ModelProto) { p.OpsetImport = nil },
 		`no operator set of domain "other"`:             func(p *onnxpb.ModelProto) { node(p, "Add").Domain = new("other") },
 		`domain "" is imported twice`:                   func(p *onnxpb.ModelProto) { p.OpsetImport[1].Domain = new("ai.onnx") },
@@ -49,7 +49,9 @@ func TestCheck(t *testing.T) {
 		`then_branch: graph output "b"`: func(p *onnxpb.ModelProto) {
 			node(p, "If").Attribute[0].G.Output[0].Name = new("b")
 		},
-		"attribute then_branch: has no known type":     func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].Type = nil },
+		"attribute then_branch: has no known type": func(p *onnxpb.ModelProto) {
+			node(p, "If").Attribute[0] = &onnxpb.AttributeProto{Name: new("then_branch")}
+		},
 		"is of type GRAPH and has no value":            func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].G = nil },
 		"is of type GRAPH and has a value of type INT": func(p *onnxpb.ModelProto) { node(p, "If").Attribute[0].I = new(int64(1)) },
 		"attribute then_branch is there twice": func(p *onnxpb.ModelProto) {

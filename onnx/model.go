@@ -33,8 +33,13 @@ type Model struct {
 }
 
 // Opset is the version of an operator set the model imports, 0 when it does not import it. The domains "" and
-// "ai.onnx" are the same.
-func (m *Model) Opset(domain string) int64 { return opsetIn(m.Proto.GetOpsetImport(), domain) }
+// "ai.onnx" are the same. A model of IR version 1 or 2, which had no operator sets, has version 1 of that one.
+func (m *Model) Opset(domain string) int64 {
+	if len(m.Proto.GetOpsetImport()) == 0 && m.Proto.GetIrVersion() < 3 && normalDomain(domain) == "" {
+		return 1
+	}
+	return opsetIn(m.Proto.GetOpsetImport(), domain)
+}
 
 func opsetIn(imports []*onnxpb.OperatorSetIdProto, domain string) int64 {
 	for _, o := range imports {

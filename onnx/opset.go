@@ -60,11 +60,21 @@ func (m *Model) Upgrade(to int64, since func(op string, opset int) int) error {
 		slices.SortFunc(errs, func(a, b error) int { return cmp.Compare(a.Error(), b.Error()) })
 		return errors.Join(errs...)
 	}
+	if len(m.Proto.GetOpsetImport()) == 0 { // as in IR versions 1 and 2
+		m.Proto.OpsetImport = []*onnxpb.OperatorSetIdProto{{Domain: new("")}}
+	}
 	for _, o := range m.Proto.OpsetImport {
 		if normalDomain(o.GetDomain()) == "" {
 			o.Version = &to
 		}
 	}
+	m.Walk(func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) {
+		for _, a := range n.GetAttribute() {
+			if t := AttrType(a); a.Type == nil && t != onnxpb.AttributeProto_UNDEFINED {
+				a.Type = &t // which the new version must have
+			}
+		}
+	})
 	for _, f := range m.Proto.GetFunctions() {
 		for _, o := range f.OpsetImport {
 			if normalDomain(o.GetDomain()) == "" {

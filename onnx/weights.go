@@ -151,8 +151,8 @@ func constantValue(n *onnxpb.NodeProto) *onnxpb.AttributeProto {
 	case a.GetRefAttrName() != "":
 	case a.GetName() == "value" && a.GetT() != nil && realNumbers(a.GetT().GetDataType()):
 		return a
-	case a.GetName() == "value_float" && a.GetType() == onnxpb.AttributeProto_FLOAT, a.GetName() == "value_floats" &&
-		a.GetType() == onnxpb.AttributeProto_FLOATS:
+	case a.GetName() == "value_float" && AttrType(a) == onnxpb.AttributeProto_FLOAT, a.GetName() == "value_floats" &&
+		AttrType(a) == onnxpb.AttributeProto_FLOATS:
 		return a
 	}
 	return nil

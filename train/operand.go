@@ -145,13 +145,13 @@ func (f *finder) constant(a *onnxpb.AttributeProto) *tensor.Tensor {
 			return nil
 		}
 		return t
-	case a.GetType() == onnxpb.AttributeProto_INT:
+	case onnx.AttrType(a) == onnxpb.AttributeProto_INT:
 		return tensor.Scalar(a.GetI())
-	case a.GetType() == onnxpb.AttributeProto_INTS:
+	case onnx.AttrType(a) == onnxpb.AttributeProto_INTS:
 		return tensor.From(a.GetInts(), len(a.GetInts()))
-	case a.GetType() == onnxpb.AttributeProto_FLOAT:
+	case onnx.AttrType(a) == onnxpb.AttributeProto_FLOAT:
 		return tensor.Scalar(a.GetF())
-	case a.GetType() == onnxpb.AttributeProto_FLOATS:
+	case onnx.AttrType(a) == onnxpb.AttributeProto_FLOATS:
 		return tensor.From(a.GetFloats(), len(a.GetFloats()))
 	}
 	return nil

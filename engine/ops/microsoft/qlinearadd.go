@@ -1,0 +1,33 @@
+package microsoft
+
+import (
+	"slices"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
+)
+
+// QLinearAdd is C = A + B of quantised A and B, with broadcasting, quantised. As in ONNX Runtime the zero point of C is added before
+// the rounding: C = saturate(round(A·ra + k + B·rb)), where ra = A_scale/C_scale, rb = B_scale/C_scale and
+// k = C_zero_point − ra·A_zero_point − rb·B_zero_point.
+//
+// Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.QLinearAdd,
+// https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/mlas/lib/qladd.cpp
+var QLinearAdd = new(graph.Spec)
+
+func init() {
+	define(QLinearAdd, graph.Def[plain]{
+		Name: "QLinearAdd", Since: []int{1}, Doc: contribPage + "QLinearAdd",
+		In:    slices.Concat(quantisedIn("A", true), quantisedIn("B", true), quantisedOut("C", true)),
+		Out:   []graph.Formal{{Name: "C"}},
+		Types: firstIs[plain](0),
+		Lower: func(_ *plain, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			ra, rb := b.Add(ops.Div, nil, n.In[1], n.In[6]), b.Add(ops.Div, nil, n.In[4], n.In[6])
+			shift := b.Add(ops.Add, nil, b.Add(ops.Mul, nil, ra, number(b, operandAt(n, 2))), b.Add(ops.Mul, nil, rb, number(b, operandAt(n, 5))))
+			k := b.Add(ops.Sub, nil, number(b, operandAt(n, 7)), shift)
+			y := b.Add(ops.Add, nil, b.Add(ops.Mul, nil, number(b, n.In[0]), ra), k)
+			y = b.Add(ops.Add, nil, y, b.Add(ops.Mul, nil, number(b, n.In[3]), rb))
+			return []graph.Value{wholeSteps(b, y, b.DType(n.In[0]))}, nil
+		},
+	})
+}

@@ -1,0 +1,50 @@
+package microsoft
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
+)
+
+// QLinearAveragePool is the AveragePool of a quantised X [N,C,…], or [N,…,C] with channels_last, quantised.
+//
+// Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.QLinearAveragePool
+var QLinearAveragePool = new(graph.Spec)
+
+type qlinearAveragePoolAttrs struct {
+	AutoPad string `onnx:"auto_pad,default=NOTSET"`
+	Ceil    bool   `onnx:"ceil_mode,default=0"`
+	Last    bool   `onnx:"channels_last,default=0"`
+	Include bool   `onnx:"count_include_pad,default=0"`
+	Kernel  []int  `onnx:"kernel_shape,required"`
+	Pads    []int  `onnx:"pads"`
+	Strides []int  `onnx:"strides"`
+}
+
+func init() {
+	define(QLinearAveragePool, graph.Def[qlinearAveragePoolAttrs]{
+		Name: "QLinearAveragePool", Since: []int{1}, Doc: contribPage + "QLinearAveragePool",
+		In:    slices.Concat(quantisedIn("X", true), quantisedOut("Y", true)),
+		Out:   []graph.Formal{{Name: "Y"}},
+		Types: firstIs[qlinearAveragePoolAttrs](0),
+		Lower: func(a *qlinearAveragePoolAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			dims := len(a.Kernel)
+			if dims < 1 || dims > 3 {
+				return nil, fmt.Errorf("attribute kernel_shape has %d values", dims)
+			}
+			attrs := graph.EncodeAttrs(a)
+			delete(attrs, "channels_last")
+			x := dequantised(b, n, 0)
+			if a.Last {
+				x = channelsFirst(b, x, dims)
+			}
+			y := made(b, ops.AveragePool, attrs, x)
+			if a.Last {
+				y = channelsLast(b, y, dims)
+			}
+			return []graph.Value{quantised(b, n, y, 3, b.DType(n.In[0]))}, nil
+		},
+	})
+}

@@ -1,0 +1,30 @@
+package microsoft
+
+import (
+	"slices"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
+)
+
+// QLinearMul is C = A·B of quantised A and B, with broadcasting, quantised. As in ONNX Runtime the zero point of C is added before
+// the rounding: C = saturate(round((A − A_zero_point)(B − B_zero_point)·(A_scale·B_scale/C_scale) + C_zero_point)).
+//
+// Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.QLinearMul,
+// https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/mlas/lib/qlmul.cpp
+var QLinearMul = new(graph.Spec)
+
+func init() {
+	define(QLinearMul, graph.Def[plain]{
+		Name: "QLinearMul", Since: []int{1}, Doc: contribPage + "QLinearMul",
+		In:    slices.Concat(quantisedIn("A", true), quantisedIn("B", true), quantisedOut("C", true)),
+		Out:   []graph.Formal{{Name: "C"}},
+		Types: firstIs[plain](0),
+		Lower: func(_ *plain, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			r := b.Add(ops.Div, nil, b.Add(ops.Mul, nil, n.In[1], n.In[4]), n.In[6])
+			y := b.Add(ops.Mul, nil, steps(b, n.In[0], operandAt(n, 2)), steps(b, n.In[3], operandAt(n, 5)))
+			y = b.Add(ops.Add, nil, b.Add(ops.Mul, nil, y, r), number(b, operandAt(n, 7)))
+			return []graph.Value{wholeSteps(b, y, b.DType(n.In[0]))}, nil
+		},
+	})
+}

@@ -1,0 +1,133 @@
+package microsoft
+
+import (
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// Quantised operators are their real counterparts between DequantizeLinear and QuantizeLinear, which round as ONNX Runtime's kernels do:
+// ties to even, the zero point added after the rounding.
+
+// plain is the attribute struct of quantised operators that have none.
+type plain struct{}
+
+var (
+	bytesOnly = []tensor.DType{tensor.Int8, tensor.Uint8}
+	scaleOnly = []tensor.DType{tensor.Float32}
+)
+
+// quantisedIn are the three formals of a quantised input: its numbers, their scale and their zero point, which may be left out where free.
+func quantisedIn(name string, free bool) []graph.Formal {
+	return []graph.Formal{{Name: name, Types: bytesOnly, NoGrad: true}, {Name: name + "_scale", Types: scaleOnly, NoGrad: true},
+		{Name: name + "_zero_point", Types: bytesOnly, NoGrad: true, Optional: free}}
+}
+
+// quantisedOut are the two formals that say how an output is quantised.
+func quantisedOut(name string, free bool) []graph.Formal { return quantisedIn(name, free)[1:] }
+
+// operandAt is input i, 0 when it is absent.
+func operandAt(n *graph.Node, i int) graph.Value {
+	if i < n.NumIn {
+		return n.In[i]
+	}
+	return 0
+}
+
+// dequantised is the quantised input whose numbers are input i, in float32.
+func dequantised(b *graph.Builder, n *graph.Node, i int) graph.Value {
+	return dequantise(b, n.In[i], n.In[i+1], operandAt(n, i+2), nil)
+}
+
+func dequantise(b *graph.Builder, x, scale, zero graph.Value, attrs graph.Attrs) graph.Value {
+	return made(b, ops.DequantizeLinear, attrs, x, scale, zero)
+}
+
+// quantised is y quantised by the scale in input i and the zero point in the one after it; where there is none, to type d and around 0.
+func quantised(b *graph.Builder, n *graph.Node, y graph.Value, i int, d tensor.DType) graph.Value {
+	return quantise(b, y, n.In[i], operandAt(n, i+1), d, nil)
+}
+
+func quantise(b *graph.Builder, y, scale, zero graph.Value, d tensor.DType, attrs graph.Attrs) graph.Value {
+	if zero == 0 {
+		zero = b.Const(tensor.New(d))
+		if len(attrs) > 0 { // one for each scale: the type is enough
+			all := graph.Attrs{"output_dtype": int64(d)}
+			for k, v := range attrs {
+				all[k] = v
+			}
+			return made(b, ops.QuantizeLinear, all, y, scale)
+		}
+	}
+	return made(b, ops.QuantizeLinear, attrs, y, scale, zero)
+}
+
+// made adds a node with attributes as a file has them.
+func made(b *graph.Builder, op *graph.Spec, attrs graph.Attrs, in ...graph.Value) graph.Value {
+	a, err := op.DecodeAttrs(attrs)
+	if err != nil {
+		b.Fail(fmt.Errorf("%s: %w", op.Name, err))
+		return 0
+	}
+	for len(in) > 0 && in[len(in)-1] == 0 {
+		in = in[:len(in)-1]
+	}
+	return b.Add(op, a, in...)
+}
+
+// firstIs is a Types rule: the output has the type of input i.
+func firstIs[A any](i int) func(*A, []tensor.DType, []tensor.DType) error {
+	return func(_ *A, in, out []tensor.DType) error {
+		out[0] = in[i]
+		return nil
+	}
+}
+
+// axesFrom are the axes of x from first on, but for the last ones, as many as skip says, in a list that the graph computes.
+func axesFrom(b *graph.Builder, x graph.Value, first, skip int) graph.Value {
+	rank := b.Add(ops.Size, nil, b.Add(ops.Shape, nil, x))
+	if skip > 0 {
+		rank = b.Add(ops.Sub, nil, rank, b.Const(tensor.Scalar(int64(skip))))
+	}
+	return b.Add(ops.Range, nil, b.Const(tensor.Scalar(int64(first))), rank, b.Const(tensor.Scalar(int64(1))))
+}
+
+// channelsFirst is x with its last axis, of dims+2, before the dims spatial ones; channelsLast brings it back.
+func channelsFirst(b *graph.Builder, x graph.Value, dims int) graph.Value {
+	perm := []int64{0, int64(dims + 1)}
+	for i := range dims {
+		perm = append(perm, int64(i+1))
+	}
+	return made(b, ops.Transpose, graph.Attrs{"perm": perm}, x)
+}
+
+func channelsLast(b *graph.Builder, x graph.Value, dims int) graph.Value {
+	perm := []int64{0}
+	for i := range dims {
+		perm = append(perm, int64(i+2))
+	}
+	return made(b, ops.Transpose, graph.Attrs{"perm": append(perm, 1)}, x)
+}
+
+// contribPage is where the operators of this domain are described.
+const contribPage = "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft."
+
+// number is a quantised x as the whole numbers that it is stored as, in float32; a zero point that is left out is 0.
+func number(b *graph.Builder, x graph.Value) graph.Value {
+	if x == 0 {
+		return b.Const(tensor.Scalar(float32(0)))
+	}
+	return made(b, ops.Cast, graph.Attrs{"to": int64(tensor.Float32)}, x)
+}
+
+// steps is how many steps the numbers x are from their zero point, in float32.
+func steps(b *graph.Builder, x, zero graph.Value) graph.Value {
+	return dequantise(b, x, b.Const(tensor.Scalar(float32(1))), zero, nil)
+}
+
+// wholeSteps is y rounded to whole numbers of type d.
+func wholeSteps(b *graph.Builder, y graph.Value, d tensor.DType) graph.Value {
+	return quantise(b, y, b.Const(tensor.Scalar(float32(1))), 0, d, nil)
+}

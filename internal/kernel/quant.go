@@ -1,0 +1,50 @@
+package kernel
+
+import "math"
+
+// Quantised lists the element types of quantised numbers that Go has.
+type Quantised interface {
+	~int8 | ~uint8 | ~int16 | ~uint16
+}
+
+// magic is added to and taken from a number below 2²² to round it to a whole one, ties to even.
+const magic = 3 << 22
+
+// Quantize is out[i] = min(max(round(x[i]/scale), lo), hi) + zero, ties to even; NaN gives lo + zero. lo and hi are below 2²¹ in absolute
+// value, and what is added to zero fits T.
+func Quantize[T Quantised](out []T, x []float32, scale float32, zero, lo, hi int32) {
+	atLeast(len(x), len(out))
+	l, h := float32(lo), float32(hi)
+	for i, v := range x {
+		v /= scale
+		if !(v > l) {
+			v = l
+		} else if v > h {
+			v = h
+		}
+		out[i] = T(int32(math.Float32bits(v+magic)) - int32(math.Float32bits(magic)) + zero)
+	}
+}
+
+// Dequantize is out[i] = (x[i] − zero)·scale.
+func Dequantize[T Quantised | ~int32](out []float32, x []T, scale float32, zero int32) {
+	atLeast(len(x), len(out))
+	for i, v := range x {
+		out[i] = float32(int32(v)-zero) * scale
+	}
+}
+
+// Requantize is out[i] = min(max(round(x[i]·scale), lo), hi) + zero, ties to even, for sums of products of quantised numbers.
+func Requantize[T Quantised](out []T, x []int32, scale float32, zero, lo, hi int32) {
+	atLeast(len(x), len(out))
+	l, h := float32(lo), float32(hi)
+	for i, v := range x {
+		f := float32(v) * scale
+		if !(f > l) {
+			f = l
+		} else if f > h {
+			f = h
+		}
+		out[i] = T(int32(math.Float32bits(f+magic)) - int32(math.Float32bits(magic)) + zero)
+	}
+}
