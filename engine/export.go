@@ -270,7 +270,7 @@ func (e *encoder) node(n *graph.Node) error {
 		case *tensor.Tensor:
 			ps = append(ps, onnx.AttrTensor(k, x))
 		case tensor.DType:
-			ps = append(ps, onnx.AttrType(k, x))
+			ps = append(ps, onnx.AttrTypeProto(k, x))
 		default:
 			return fmt.Errorf("engine: export: %s: attribute %s of type %T", n.Label(), k, x)
 		}

@@ -119,8 +119,8 @@ func AttrTensor(name string, v *tensor.Tensor) *onnxpb.AttributeProto {
 	return a
 }
 
-// AttrType is an attribute that is the type d.
-func AttrType(name string, d tensor.DType) *onnxpb.AttributeProto {
+// AttrTypeProto is an attribute that is the type d.
+func AttrTypeProto(name string, d tensor.DType) *onnxpb.AttributeProto {
 	a := attr(name, onnxpb.AttributeProto_TYPE_PROTO)
 	a.Tp = TypeOf(d)
 	return a

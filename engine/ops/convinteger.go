@@ -35,14 +35,8 @@ func init() {
 		},
 		Run: func(a *convAttrs, c *graph.RunCtx) error {
 			y := tensor.Data[int32](c.Out[0])
-			return a.integers(c, product8{a: 0, b: 1, za: 2, zb: 3}, func(cp *kernel.ConvParams, n, g int, rows []int32) {
-				m, o := cp.M/cp.Group, cp.Out[0]*cp.Out[1]*cp.Out[2]
-				out := y[(n*cp.M+g*m)*o:]
-				for j := range m {
-					for i := range o {
-						out[j*o+i] = rows[i*m+j]
-					}
-				}
+			return a.integers(c, product8{a: 0, b: 1, za: 2, zb: 3}, func(cp *kernel.ConvParams, n, images int, sums []int32) {
+				copy(y[n*len(sums)/images:], sums)
 			})
 		},
 	})
@@ -65,8 +59,8 @@ type conv8 struct {
 	zero  string
 }
 
-// integers computes the convolution and hands out the results of each image and group as rows [Out, M/group].
-func (a *convAttrs) integers(c *graph.RunCtx, in product8, done func(cp *kernel.ConvParams, n, g int, rows []int32)) error {
+// integers computes the convolution and hands out the results of some images from image n on, [images, M, Out].
+func (a *convAttrs) integers(c *graph.RunCtx, in product8, done func(cp *kernel.ConvParams, n, images int, sums []int32)) error {
 	cp, err := a.cached(c, c.In[in.a].Shape(), c.In[in.b].Shape())
 	if err != nil {
 		return err
@@ -80,17 +74,17 @@ func (a *convAttrs) integers(c *graph.RunCtx, in product8, done func(cp *kernel.
 		return err
 	}
 	w := c.In[in.b]
-	pack := func() []*kernel.RightInt8 {
-		return kernel.ConvRightsInt8(cp, kernel.Int8{Data: w.Bytes(), Signed: w.DType() == tensor.Int8, Zero: zw})
+	pack := func() *kernel.WeightsInt8 {
+		return kernel.PackConvInt8(c.Pool, cp, kernel.Int8{Data: w.Bytes(), Signed: w.DType() == tensor.Int8, Zero: zw})
 	}
 	form := conv8{group: cp.Group}
 	if c.Has(in.zb) {
 		form.zero = string(c.In[in.zb].Bytes())
 	}
-	rights := graph.KeepBytes(c, in.b, form, 4*w.Len(), pack)
-	if rights == nil {
-		rights = pack()
+	weights := graph.KeepBytes(c, in.b, form, 4*w.Len(), pack)
+	if weights == nil {
+		weights = pack()
 	}
 	x := kernel.Int8{Data: c.In[in.a].Bytes(), Signed: c.In[in.a].DType() == tensor.Int8, Zero: zx}
-	return kernel.ConvInt8(c.Context, c.Pool, cp, x, rights, func(n, g int, rows []int32) { done(cp, n, g, rows) })
+	return kernel.ConvInt8(c.Context, c.Pool, cp, x, weights, func(n, images int, sums []int32) { done(cp, n, images, sums) })
 }

@@ -56,16 +56,11 @@ func init() {
 			c.Out(0, g.outShape()...)
 			return nil
 		},
-		Run: func(a *convAttrs, c *graph.RunCtx) error {
-			if c.Out[0].DType() == tensor.Int8 {
-				return qlinearConv(a, c, tensor.Data[int8](c.Out[0]))
-			}
-			return qlinearConv(a, c, tensor.Data[uint8](c.Out[0]))
-		},
+		Run: qlinearConv,
 	})
 }
 
-func qlinearConv[T int8 | uint8](a *convAttrs, c *graph.RunCtx, y []T) error {
+func qlinearConv(a *convAttrs, c *graph.RunCtx) error {
 	zero, err := zerosIn(c, 7)
 	if err != nil {
 		return err
@@ -75,22 +70,21 @@ func qlinearConv[T int8 | uint8](a *convAttrs, c *graph.RunCtx, y []T) error {
 		bias = tensor.Data[int32](c.In[8])
 	}
 	sx, sw, sy := c.In[1].F32()[0], c.In[4].F32(), c.In[6].F32()[0]
+	z := zero[0]
 	lo, hi := bounds(c.Out[0].DType())
-	lo, hi = lo-zero[0], hi-zero[0]
-	return a.integers(c, product8{a: 0, b: 3, za: 2, zb: 5}, func(cp *kernel.ConvParams, n, g int, rows []int32) {
-		m, o := cp.M/cp.Group, cp.Out[0]*cp.Out[1]*cp.Out[2]
-		out := y[(n*cp.M+g*m)*o:]
-		c.Pool.For(m, max(1, stretchChunk/max(1, o)), func(from, to int) {
-			plane := make([]int32, o)
-			for j := from; j < to; j++ {
+	out := kernel.Bytes{Scale: 1, Zero: z, Signed: c.Out[0].DType() == tensor.Int8}
+	y := c.Out[0].Bytes()
+	return a.integers(c, product8{a: 0, b: 3, za: 2, zb: 5}, func(cp *kernel.ConvParams, n, images int, sums []int32) {
+		o := cp.Out[0] * cp.Out[1] * cp.Out[2]
+		dst := y[n*cp.M*o:]
+		c.Pool.For(images*cp.M, max(1, stretchChunk/max(1, o)), func(from, to int) {
+			for i := from; i < to; i++ {
+				m := i % cp.M
 				b := int32(0)
 				if bias != nil {
-					b = bias[g*m+j]
+					b = bias[m]
 				}
-				for i := range plane {
-					plane[i] = rows[i*m+j] + b
-				}
-				kernel.Requantize(out[j*o:][:o], plane, sx*sw[min(g*m+j, len(sw)-1)]/sy, zero[0], lo, hi)
+				kernel.RequantizeBytes(dst[i*o:][:o], sums[i*o:], b, sx*sw[min(m, len(sw)-1)]/sy, out, float32(lo-z), float32(hi-z))
 			}
 		})
 	})

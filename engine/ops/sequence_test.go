@@ -64,7 +64,9 @@ func twins(t *testing.T) []twin {
 		{"at, from both ends", func(b *graph.Builder, x, y graph.Value) graph.Value {
 			s := pair(b, square(b, x), y)
 			return b.Add(ops.Mul, nil, b.Add(ops.SequenceAt, nil, s, at(b, 0)), square(b, b.Add(ops.SequenceAt, nil, s, at(b, -1))))
-		}, func(b *graph.Builder, x, y graph.Value) graph.Value { return b.Add(ops.Mul, nil, square(b, x), square(b, y)) }},
+		}, func(b *graph.Builder, x, y graph.Value) graph.Value {
+			return b.Add(ops.Mul, nil, square(b, x), square(b, y))
+		}},
 		{"insert and erase", func(b *graph.Builder, x, y graph.Value) graph.Value {
 			s := b.Add(ops.SequenceInsert, nil, pair(b, x, y), square(b, x), at(b, -1)) // x, x², y
 			s = b.Add(ops.SequenceInsert, nil, s, square(b, y))                         // x, x², y, y²

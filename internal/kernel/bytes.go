@@ -63,13 +63,13 @@ func (p *bytesParams) whole(v float32) byte {
 func PairBytes(dst []uint32, lo, hi []byte, b Bytes) {
 	n := len(dst)
 	if hi == nil {
-		atLeast(len(lo), n)
+		atLeast(n, len(lo))
 		for i := range dst {
 			dst[i] = uint32(uint16(b.value(lo[i])))
 		}
 		return
 	}
-	atLeast(min(len(lo), len(hi)), n)
+	atLeast(n, len(lo), len(hi))
 	flip, more := b.flip()
 	z := uint32(uint16(b.Zero + more))
 	p := bytesParams{pairZero: z | z<<16, pairFlip: flip | flip<<16}
@@ -84,6 +84,23 @@ func PairBytes(dst []uint32, lo, hi []byte, b Bytes) {
 	}
 }
 
+// WidenBytes is dst[i] = x[i] − b.Zero.
+func WidenBytes(dst []int16, x []byte, b Bytes) {
+	atLeast(len(dst), len(x))
+	flip, more := b.flip()
+	z := uint32(uint16(b.Zero + more))
+	p := bytesParams{pairZero: z | z<<16, pairFlip: flip | flip<<16}
+	done := 0
+	if widenBytes != nil {
+		if done = len(dst) &^ 15; done > 0 {
+			widenBytes(dst[:done], x, &p)
+		}
+	}
+	for i := done; i < len(dst); i++ {
+		dst[i] = int16(b.value(x[i]))
+	}
+}
+
 // value is a byte less the zero point.
 func (b Bytes) value(v byte) int32 {
 	if b.Signed {
@@ -95,7 +112,7 @@ func (b Bytes) value(v byte) int32 {
 // RequantizeBytes is dst[i] = round((x[i] + bias)·scale) as y stands for it but for its scale: clipped to the bytes there are and to lo..hi, which
 // are less the zero point; ties to even.
 func RequantizeBytes(dst []byte, x []int32, bias int32, scale float32, y Bytes, lo, hi float32) {
-	atLeast(len(x), len(dst))
+	atLeast(len(dst), len(x))
 	p := bytesParams{scale: scale, bias: bias}
 	p.out(y, lo, hi)
 	done := 0
@@ -109,11 +126,12 @@ func RequantizeBytes(dst []byte, x []int32, bias int32, scale float32, y Bytes, 
 	}
 }
 
-// QuantizeBytes is dst[i] = round(x[i]/y.Scale) + y.Zero, clipped to the bytes there are, ties to even; NaN becomes the least.
-func QuantizeBytes(dst []byte, x []float32, y Bytes) {
-	atLeast(len(x), len(dst))
+// QuantizeBytes is dst[i] = round(x[i]/y.Scale) + y.Zero, clipped to the bytes there are and to lo..hi, which are less the zero point; ties to
+// even; NaN becomes the least.
+func QuantizeBytes(dst []byte, x []float32, y Bytes, lo, hi float32) {
+	atLeast(len(dst), len(x))
 	p := bytesParams{scale: y.Scale}
-	p.out(y, noClip[0], noClip[1])
+	p.out(y, lo, hi)
 	done := 0
 	if quantizeBytes != nil {
 		if done = len(dst) &^ 31; done > 0 {
@@ -127,7 +145,7 @@ func QuantizeBytes(dst []byte, x []float32, y Bytes) {
 
 // DequantizeBytes is dst[i] = x.Scale·(x[i] − x.Zero).
 func DequantizeBytes(dst []float32, x []byte, b Bytes) {
-	atLeast(len(x), len(dst))
+	atLeast(len(dst), len(x))
 	flip, more := b.flip()
 	p := bytesParams{scale: b.Scale, zero: b.Zero + more, flip: flip}
 	done := 0
@@ -144,7 +162,7 @@ func DequantizeBytes(dst []float32, x []byte, b Bytes) {
 // AddBytes is dst[i] = a + b as y stands for it: round((a[i] − za)·sa/sy + (b[i] − zb)·sb/sy) + zy, clipped to the bytes there are and to lo..hi,
 // which are less the zero point; ties to even.
 func AddBytes(dst, a []byte, qa Bytes, b []byte, qb Bytes, y Bytes, lo, hi float32) {
-	atLeast(min(len(a), len(b)), len(dst))
+	atLeast(len(dst), len(a), len(b))
 	p := bytesParams{scale: qa.Scale / y.Scale, scaleB: qb.Scale / y.Scale}
 	p.out(y, lo, hi)
 	flip, more := qa.flip()
@@ -162,9 +180,10 @@ func AddBytes(dst, a []byte, qa Bytes, b []byte, qb Bytes, y Bytes, lo, hi float
 	}
 }
 
-// The loops in assembly, on multiples of 32 (pairBytes and dequantizeBytes: 8); nil where there are none.
+// The loops in assembly, on multiples of 32 (pairBytes and dequantizeBytes: 8, widenBytes: 16); nil where there are none.
 var (
 	pairBytes       func(dst []uint32, lo, hi []byte, p *bytesParams)
+	widenBytes      func(dst []int16, x []byte, p *bytesParams)
 	requantizeBytes func(dst []byte, x []int32, p *bytesParams)
 	quantizeBytes   func(dst []byte, x []float32, p *bytesParams)
 	dequantizeBytes func(dst []float32, x []byte, p *bytesParams)

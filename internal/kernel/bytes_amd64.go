@@ -9,11 +9,14 @@ import "unsafe"
 func init() {
 	onISA(func(i ISA) {
 		if i != AVX2 && i != AVX512 {
-			pairBytes, requantizeBytes, quantizeBytes, dequantizeBytes, addBytes = nil, nil, nil, nil, nil
+			pairBytes, widenBytes, requantizeBytes, quantizeBytes, dequantizeBytes, addBytes = nil, nil, nil, nil, nil, nil
 			return
 		}
 		pairBytes = func(dst []uint32, lo, hi []byte, p *bytesParams) {
 			pairBytesAVX2(&dst[0], &lo[0], &hi[0], len(dst), (*byte)(unsafe.Pointer(p)))
+		}
+		widenBytes = func(dst []int16, x []byte, p *bytesParams) {
+			widenBytesAVX2(&dst[0], &x[0], len(dst), (*byte)(unsafe.Pointer(p)))
 		}
 		requantizeBytes = func(dst []byte, x []int32, p *bytesParams) {
 			requantizeAVX2(&dst[0], &x[0], len(dst), (*byte)(unsafe.Pointer(p)))

@@ -31,6 +31,28 @@ loop:
 	VZEROUPPER
 	RET
 
+// func widenBytesAVX2(dst *int16, x *byte, n int, p *byte)
+// Requires: AVX, AVX2
+TEXT ·widenBytesAVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	MOVQ         p+24(FP), BX
+	VPBROADCASTD 40(BX), Y0
+	VPBROADCASTD 44(BX), Y1
+
+loop:
+	VPMOVZXBW (CX), Y2
+	VPXOR     Y1, Y2, Y2
+	VPSUBW    Y0, Y2, Y2
+	VMOVDQU   Y2, (AX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x10, CX
+	SUBQ      $0x10, DX
+	JNZ       loop
+	VZEROUPPER
+	RET
+
 // func requantizeAVX2(dst *byte, x *int32, n int, p *byte)
 // Requires: AVX, AVX2
 TEXT ·requantizeAVX2(SB), NOSPLIT, $0-32

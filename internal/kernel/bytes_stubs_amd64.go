@@ -9,6 +9,11 @@ package kernel
 //go:noescape
 func pairBytesAVX2(dst *uint32, lo *byte, hi *byte, n int, p *byte)
 
+// widenBytesAVX2 is widenBytes for n a positive multiple of 16.
+//
+//go:noescape
+func widenBytesAVX2(dst *int16, x *byte, n int, p *byte)
+
 // requantizeAVX2 is requantizeBytes for n a positive multiple of 32.
 //
 //go:noescape

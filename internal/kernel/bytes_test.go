@@ -27,11 +27,16 @@ func TestBytes(t *testing.T) {
 				PairBytes(pairs, a, b, qa)
 				single := make([]uint32, n)
 				PairBytes(single, a, nil, qa)
+				wide := make([]int16, n)
+				WidenBytes(wide, a, qa)
 				f := make([]float32, n)
 				DequantizeBytes(f, a, qa)
 				for k := range n {
 					if int32(int16(pairs[k])) != qa.value(a[k]) || int32(int16(pairs[k]>>16)) != qa.value(b[k]) {
 						t.Fatalf("%d, %+v: pair %d is %08x of %d, %d", n, qa, k, pairs[k], a[k], b[k])
+					}
+					if int32(wide[k]) != qa.value(a[k]) {
+						t.Fatalf("%d, %+v: %d is %d", n, qa, a[k], wide[k])
 					}
 					if int32(int16(single[k])) != qa.value(a[k]) || single[k]>>16 != 0 {
 						t.Fatalf("%d, %+v: single %d is %08x of %d", n, qa, k, single[k], a[k])
@@ -42,7 +47,7 @@ func TestBytes(t *testing.T) {
 				}
 				y := byteForms[(i+2)%len(byteForms)]
 				back := make([]byte, n)
-				QuantizeBytes(back, f, qa)
+				QuantizeBytes(back, f, qa, noClip[0], noClip[1])
 				for k := range n {
 					if back[k] != a[k] {
 						t.Fatalf("%d, %+v: %d comes back as %d", n, qa, a[k], back[k])
@@ -56,7 +61,7 @@ func TestBytes(t *testing.T) {
 					x := make([]int32, n)
 					switch name {
 					case "quantised":
-						QuantizeBytes(got, f, y)
+						QuantizeBytes(got, f, y, noClip[0], noClip[1])
 					case "requantised":
 						for k := range x {
 							x[k] = int32(r.IntN(20000) - 10000)
@@ -87,7 +92,7 @@ func TestBytes(t *testing.T) {
 		x = append(append(x, make([]float32, 54)...), x...)
 		for _, y := range []Bytes{{1, 10, false}, {1, 10, true}} {
 			got := make([]byte, len(x))
-			QuantizeBytes(got, x, y)
+			QuantizeBytes(got, x, y, noClip[0], noClip[1])
 			low, high := byte(0), byte(255)
 			if y.Signed {
 				low, high = 0x80, 127
@@ -101,12 +106,4 @@ func TestBytes(t *testing.T) {
 			}
 		}
 	})
-}
-
-func randomBytes(r *rand.Rand, n int) []byte {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(r.IntN(256))
-	}
-	return b
 }

@@ -84,28 +84,53 @@ func TestGemmInt8(t *testing.T) {
 	})
 }
 
-// TestIm2row: the windows of bytes are those of float64.
-func TestIm2row(t *testing.T) {
-	cp := &ConvParams{N: 1, C: 4, M: 2, Group: 2, In: [3]int{2, 5, 4}, Kernel: [3]int{1, 3, 2}, Stride: [3]int{1, 2, 1}, Dil: [3]int{1, 1, 2},
-		PadLo: [3]int{0, 1, 2}, PadHi: [3]int{1, 0, 1}}
-	cp.SetOut()
-	r := rand.New(rand.NewPCG(3, 4))
-	k, o := 2*volume(cp.Kernel), volume(cp.Out)
-	x, rows := randomBytes(r, 2*volume(cp.In)), make([]byte, k*o)
-	f, cols := make([]float64, len(x)), make([]float64, k*o)
-	for i, v := range x {
-		f[i] = float64(v)
-	}
-	Im2row(nil, cp, x, 0, 0, 3, rows)
-	Im2row(nil, cp, x, 0, 3, o, rows[3*k:])
-	Im2col(cp, f, cols)
-	for i := range k {
-		for j := range o {
-			if float64(rows[j*k+i]) != cols[i*o+j] {
-				t.Fatalf("tap %d of place %d: %d, want %v", i, j, rows[j*k+i], cols[i*o+j])
+// TestConvInt8: against plain loops, for both kinds of numbers, with groups, depthwise, odd channels, pads and strides, several images, the same
+// for any number of threads.
+func TestConvInt8(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		pool := parallel.New(3)
+		defer pool.Close()
+		r := rand.New(rand.NewPCG(3, 4))
+		for kind, cp := range []ConvParams{
+			{N: 2, C: 5, M: 7, Group: 1, In: [3]int{1, 7, 9}, Kernel: [3]int{1, 3, 3}, PadLo: [3]int{0, 1, 1}, PadHi: [3]int{0, 1, 1}},
+			{N: 1, C: 6, M: 4, Group: 2, In: [3]int{1, 8, 8}, Kernel: [3]int{1, 3, 2}, Stride: [3]int{1, 2, 1}, PadLo: [3]int{0, 1, 0}},
+			{N: 3, C: 9, M: 9, Group: 9, In: [3]int{1, 9, 9}, Kernel: [3]int{1, 3, 3}, PadLo: [3]int{0, 1, 1}, PadHi: [3]int{0, 1, 1}},
+			{N: 2, C: 4, M: 8, Group: 4, In: [3]int{1, 5, 5}, Kernel: [3]int{1, 2, 2}, Dil: [3]int{1, 2, 2}},
+			{N: 1, C: 33, M: 20, Group: 1, In: [3]int{1, 6, 6}, Kernel: [3]int{1, 1, 1}},
+			{N: 1, C: 2, M: 2, Group: 2, In: [3]int{1, 20, 20}, Kernel: [3]int{1, 17, 17}},
+			{N: 1, C: 3, M: 2, Group: 1, In: [3]int{3, 4, 5}, Kernel: [3]int{2, 2, 3}, Stride: [3]int{2, 1, 2}},
+		} {
+			for d := range 3 {
+				cp.Stride[d], cp.Dil[d] = max(1, cp.Stride[d]), max(1, cp.Dil[d])
+			}
+			cp.SetOut()
+			nx, nw, ny := cp.sizes()
+			x := Int8{Data: randomBytes(r, nx), Signed: kind&1 != 0}
+			w := Int8{Data: randomBytes(r, nw), Signed: kind&2 == 0}
+			x.Zero, w.Zero = zeroPoints(r, kind%2, x.Signed), zeroPoints(r, []int{cp.M, 0, 1}[kind%3], w.Signed)
+			fx, fw, want := make([]float64, nx), make([]float64, nw), make([]float64, ny)
+			for i, v := range x.Data {
+				fx[i] = float64(wholeNumber(&x, v) - int64(x.zero(0)))
+			}
+			for i, v := range w.Data {
+				fw[i] = float64(wholeNumber(&w, v) - int64(w.zero(i/(nw/cp.M))))
+			}
+			Conv64(nil, &cp, fx, fw, nil, want)
+			packed := PackConvInt8(nil, &cp, w)
+			for _, p := range []*parallel.Pool{nil, pool} {
+				got := make([]int32, ny)
+				err := ConvInt8(nil, p, &cp, x, packed, func(n, images int, sums []int32) { copy(got[n*ny/cp.N:], sums) })
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i := range got {
+					if float64(got[i]) != want[i] {
+						t.Fatalf("%+v: element %d is %d, want %v", cp, i, got[i], want[i])
+					}
+				}
 			}
 		}
-	}
+	})
 }
 
 // TestQuantize: ties to even, saturation, NaN, in each type; and Dequantize is its inverse on what it gives.

@@ -1,10 +1,24 @@
 package kernel
 
-import "math"
+import (
+	"math"
+	"unsafe"
+)
 
 // Quantised lists the element types of quantised numbers that Go has.
 type Quantised interface {
 	~int8 | ~uint8 | ~int16 | ~uint16
+}
+
+// bytesIn is x as bytes, where it is a slice of numbers of 8 bits.
+func bytesIn[T any](x []T) (b []byte, signed, ok bool) {
+	switch x := any(x).(type) {
+	case []uint8:
+		return x, false, true
+	case []int8:
+		return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)), true, true
+	}
+	return nil, false, false
 }
 
 // magic is added to and taken from a number below 2²² to round it to a whole one, ties to even.
@@ -15,6 +29,10 @@ const magic = 3 << 22
 func Quantize[T Quantised](out []T, x []float32, scale float32, zero, lo, hi int32) {
 	atLeast(len(x), len(out))
 	l, h := float32(lo), float32(hi)
+	if b, signed, ok := bytesIn(out[:len(x)]); ok {
+		QuantizeBytes(b, x, Bytes{scale, zero, signed}, l, h)
+		return
+	}
 	for i, v := range x {
 		v /= scale
 		if !(v > l) {
@@ -29,6 +47,10 @@ func Quantize[T Quantised](out []T, x []float32, scale float32, zero, lo, hi int
 // Dequantize is out[i] = (x[i] − zero)·scale.
 func Dequantize[T Quantised | ~int32](out []float32, x []T, scale float32, zero int32) {
 	atLeast(len(x), len(out))
+	if b, signed, ok := bytesIn(x); ok {
+		DequantizeBytes(out[:len(x)], b, Bytes{scale, zero, signed})
+		return
+	}
 	for i, v := range x {
 		out[i] = float32(int32(v)-zero) * scale
 	}
@@ -38,6 +60,10 @@ func Dequantize[T Quantised | ~int32](out []float32, x []T, scale float32, zero 
 func Requantize[T Quantised](out []T, x []int32, scale float32, zero, lo, hi int32) {
 	atLeast(len(x), len(out))
 	l, h := float32(lo), float32(hi)
+	if b, signed, ok := bytesIn(out[:len(x)]); ok {
+		RequantizeBytes(b, x, 0, scale, Bytes{1, zero, signed}, l, h)
+		return
+	}
 	for i, v := range x {
 		f := float32(v) * scale
 		if !(f > l) {

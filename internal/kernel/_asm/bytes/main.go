@@ -96,6 +96,17 @@ func main() {
 			VMOVDQU(a, Mem{Base: ptr[0]})
 		}, []int{4, 1, 1})
 
+	start("widenBytesAVX2", "widenBytesAVX2 is widenBytes for n a positive multiple of 16.",
+		"func(dst *int16, x *byte, n int, p *byte)", []string{"dst", "x"}, 16, func(p reg.Register) {
+			zero, flip = broadcast(p, offPairZero), broadcast(p, offPairFlip)
+		}, func(ptr []reg.GPVirtual) {
+			v := YMM()
+			VPMOVZXBW(Mem{Base: ptr[1]}, v)
+			VPXOR(flip, v, v)
+			VPSUBW(zero, v, v)
+			VMOVDQU(v, Mem{Base: ptr[0]})
+		}, []int{2, 1})
+
 	var scale, scaleB, lo, hi, bias, order, zeroB, flipB, flipOut reg.VecVirtual
 	common := func(p reg.Register) {
 		scale, lo, hi, zero, flipOut = broadcast(p, offScale), broadcast(p, offLo), broadcast(p, offHi), broadcast(p, offZero), broadcast(p, offFlipOut)
