@@ -234,6 +234,11 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 	}
 	if !s.plain || len(s.trained)+len(w.grad)+len(w.example) == 0 {
 		rewrite.Freeze(g, changes)
+		if !s.plain {
+			if err := rewrite.Integers(g, fetch); err != nil {
+				return nil, nil, fmt.Errorf("engine: %w", err)
+			}
+		}
 		if err := rewrite.Fold(g); err != nil {
 			return nil, nil, fmt.Errorf("engine: %w", err)
 		}
