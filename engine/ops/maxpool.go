@@ -151,6 +151,9 @@ func maxPool[T float32 | float64 | int8 | uint8](a *poolAttrs, c *graph.RunCtx) 
 		return err
 	}
 	wanted := func(i int) bool { return i < len(c.Out) && c.Out[i] != nil }
+	if d := c.In[0].DType(); d.Bits() == 8 && !wanted(1) && !wanted(2) {
+		return maxPoolBytes(c, g.pool(false), kernel.Bytes{Scale: 1, Signed: d == tensor.Int8})
+	}
 	var idx []int32
 	if wanted(2) {
 		idx = tensor.Data[int32](c.Out[2])
@@ -164,5 +167,19 @@ func maxPool[T float32 | float64 | int8 | uint8](a *poolAttrs, c *graph.RunCtx) 
 			c.Out[1].I64()[o] = int64(o/out*in) + int64(i)
 		}
 	}
+	return nil
+}
+
+// maxPoolBytes goes through float32, which has loops of its own.
+func maxPoolBytes(c *graph.RunCtx, p *kernel.PoolParams, b kernel.Bytes) error {
+	x, y := c.In[0], c.Out[0]
+	t, err := tensor.Make("numbers to be pooled", tensor.Float32, x.Len()+y.Len())
+	if err != nil {
+		return err
+	}
+	in, out := t.F32()[:x.Len()], t.F32()[x.Len():]
+	c.Pool.For(len(in), 1<<15, func(lo, hi int) { kernel.DequantizeBytes(in[lo:hi], x.Bytes()[lo:], b) })
+	kernel.MaxPool(c.Pool, out, nil, in, p)
+	c.Pool.For(len(out), 1<<15, func(lo, hi int) { kernel.QuantizeBytes(y.Bytes()[lo:hi], out[lo:], b, -128, 255) })
 	return nil
 }
