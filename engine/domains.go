@@ -1,0 +1,3 @@
+package engine
+
+import _ "github.com/gtk-onnx/gtk/engine/ops/microsoft" // com.microsoft
