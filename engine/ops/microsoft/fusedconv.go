@@ -12,6 +12,7 @@ import (
 // Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.FusedConv
 var FusedConv = new(graph.Spec)
 
+// fusedConvAttrs are the attributes of all the convolutions of this domain.
 type fusedConvAttrs struct {
 	AutoPad   string    `onnx:"auto_pad,default=NOTSET"`
 	Dilations []int     `onnx:"dilations"`

@@ -1,0 +1,287 @@
+package microsoft_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/internal/testkit"
+	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+// golden is a case of testdata/cases.zip, which testdata/gen/ort_golden.py makes: a model of one node, its inputs and what ONNX Runtime gives.
+type golden struct {
+	name    string
+	model   *onnxpb.ModelProto
+	in, out map[string]*tensor.Tensor
+}
+
+func goldens(t *testing.T) []*golden {
+	t.Helper()
+	z, err := zip.OpenReader("testdata/cases.zip")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer z.Close()
+	byName := map[string]*golden{}
+	for _, f := range z.File {
+		r, err := f.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := io.ReadAll(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		name, part, _ := strings.Cut(f.Name, "/")
+		g := byName[name]
+		if g == nil {
+			g = &golden{name: name, in: map[string]*tensor.Tensor{}, out: map[string]*tensor.Tensor{}}
+			byName[name] = g
+		}
+		if part == "model.onnx" {
+			m, err := onnx.Read(bytes.NewReader(data))
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			g.model = m.Proto
+			continue
+		}
+		x, err := tensor.ReadNPY(bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(f.Name, err)
+		}
+		into := g.in
+		if strings.HasPrefix(part, "out_") {
+			into = g.out
+		}
+		into[strings.TrimSuffix(part[strings.Index(part, "_")+1:], ".npy")] = x
+	}
+	var all []*golden
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		all = append(all, byName[name])
+	}
+	return all
+}
+
+// forms are the forms in which a case is given to the engine.
+var forms = []struct {
+	name   string
+	change func(t *testing.T, g *onnxpb.GraphProto)
+}{
+	{"as it is", func(*testing.T, *onnxpb.GraphProto) {}},
+	{"ranks not declared", func(_ *testing.T, g *onnxpb.GraphProto) {
+		for _, in := range g.Input {
+			in.GetType().GetTensorType().Shape = nil
+		}
+	}},
+	{"behind other nodes", func(_ *testing.T, g *onnxpb.GraphProto) { // every other input is computed
+		for i, x := range g.Node[0].Input {
+			if x != "" && i%2 == 0 {
+				g.Node = append(g.Node, onnx.NewNode("Identity", "", []string{x}, []string{x + "/computed"}))
+				g.Node[0].Input[i] = x + "/computed"
+			}
+		}
+	}},
+}
+
+// doubled is the model in double precision.
+func doubled(t *testing.T, p *onnxpb.ModelProto) {
+	t.Helper()
+	g := p.GetGraph()
+	for _, v := range append(slices.Clone(g.Input), g.Output...) {
+		if tt := v.GetType().GetTensorType(); tt.GetElemType() == int32(tensor.Float32) {
+			tt.ElemType = new(int32(tensor.Float64))
+		}
+	}
+	m := onnx.Model{Proto: p}
+	for i, w := range g.Initializer {
+		x, err := m.Tensor(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if x.DType() == tensor.Float32 {
+			if x, err = x.Convert(tensor.Float64); err != nil {
+				t.Fatal(err)
+			}
+			g.Initializer[i] = onnx.TensorToProto(w.GetName(), x)
+		}
+	}
+}
+
+func (g *golden) load(t *testing.T, double bool, change func(*testing.T, *onnxpb.GraphProto)) (*engine.Model, map[string]*tensor.Tensor) {
+	t.Helper()
+	m := (&onnx.Model{Proto: g.model}).Clone()
+	change(t, m.Proto.GetGraph())
+	feeds := maps.Clone(g.in)
+	if double {
+		doubled(t, m.Proto)
+		for name, x := range feeds {
+			if x.DType() == tensor.Float32 {
+				var err error
+				if feeds[name], err = x.Convert(tensor.Float64); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	}
+	em, err := engine.Load(m, engine.WithThreads(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(em.Close)
+	return em, feeds
+}
+
+// TestGoldens compares every case with ONNX Runtime, in single and double precision.
+func TestGoldens(t *testing.T) {
+	for _, g := range goldens(t) {
+		t.Run(g.name, func(t *testing.T) {
+			for _, form := range forms {
+				for _, double := range []bool{false, true} {
+					m, feeds := g.load(t, double, form.change)
+					s, err := m.Session(engine.Query{})
+					if err != nil {
+						t.Fatalf("%s: %v", form.name, err)
+					}
+					r, err := s.Run(t.Context(), feeds)
+					if err != nil {
+						t.Fatalf("%s: %v", form.name, err)
+					}
+					for name, want := range g.out {
+						got := r.Value(name)
+						if got == nil {
+							t.Fatalf("%s: no output %s", form.name, name)
+						}
+						if double && got.DType() == tensor.Float64 {
+							if got, err = got.Convert(tensor.Float32); err != nil {
+								t.Fatal(err)
+							}
+						}
+						testkit.Close(t, fmt.Sprintf("%s, double %v: %s", form.name, double, name), got, want, 2e-5, 2e-6)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestGradients compares the gradient of a random sum of the outputs, by each input and weight of real numbers, with central differences.
+func TestGradients(t *testing.T) {
+	for _, g := range goldens(t) {
+		t.Run(g.name, func(t *testing.T) {
+			for _, form := range forms[:2] {
+				g.gradients(t, form.change)
+			}
+		})
+	}
+}
+
+func (g *golden) gradients(t *testing.T, change func(*testing.T, *onnxpb.GraphProto)) {
+	m, feeds := g.load(t, true, change)
+	node := g.model.GetGraph().GetNode()[0]
+	spec, _ := ops.Standard.Find(node.GetDomain(), node.GetOpType(), 1)
+	if spec == nil {
+		t.Fatalf("no operator %s", node.GetOpType())
+	}
+	r := rand.New(rand.NewPCG(1, uint64(len(g.name))))
+	draw := func(like *tensor.Tensor) *tensor.Tensor {
+		x := tensor.New(tensor.Float64, like.Shape()...)
+		for i := range x.Float64s() {
+			tensor.Data[float64](x)[i] = r.NormFloat64()
+		}
+		return x
+	}
+	// What can be moved: an input of the graph, or a weight.
+	at := map[string]*tensor.Tensor{}
+	for i, name := range node.GetInput() {
+		f := spec.FormalIn(i)
+		if name == "" || f.NoGrad {
+			continue
+		}
+		if x := feeds[name]; x != nil && x.DType() == tensor.Float64 {
+			at[name] = x
+		} else if p, err := m.Param(name); err == nil && p.Value.DType() == tensor.Float64 {
+			m.Thaw()
+			at[name] = p.Value
+		}
+	}
+	if len(at) == 0 {
+		return
+	}
+	weights := map[string]*tensor.Tensor{}
+	for name, out := range g.out {
+		if out.DType() == tensor.Float32 {
+			weights[name] = draw(out)
+		}
+	}
+	names := slices.Sorted(maps.Keys(at))
+	s, err := m.Session(engine.Query{Grad: names, Loss: func(b *engine.Build) (graph.Value, error) {
+		sum := graph.Value(0)
+		for _, name := range slices.Sorted(maps.Keys(weights)) {
+			y, err := b.Value(name)
+			if err != nil {
+				return 0, err
+			}
+			y = b.Add(ops.ReduceSum, ops.KeepDims(false), b.Add(ops.Mul, nil, y, b.Const(weights[name])))
+			if sum == 0 {
+				sum = y
+			} else {
+				sum = b.Add(ops.Add, nil, sum, y)
+			}
+		}
+		return sum, nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func() *engine.Result {
+		t.Helper()
+		r, err := s.Run(t.Context(), feeds)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for _, name := range names {
+		x := tensor.Data[float64](at[name])
+		u := tensor.Data[float64](draw(at[name]))
+		d := run().Grad(name)
+		if d == nil {
+			d = tensor.New(tensor.Float64, at[name].Shape()...)
+		}
+		got, scale := 0.0, 0.0
+		for i, v := range tensor.Data[float64](d) {
+			got += v * u[i]
+			scale += math.Abs(v * u[i])
+		}
+		old := slices.Clone(x)
+		want, err := testkit.Difference(func(h float64) (float64, error) {
+			for i := range x {
+				x[i] = old[i] + h*u[i]
+			}
+			m.Changed()
+			return run().Loss().Float64s()[0], nil
+		}, 1e-5)
+		copy(x, old)
+		m.Changed()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(got-want) > 1e-6*(scale+math.Abs(want))+1e-7 {
+			t.Errorf("gradient by %s: %.9g, want %.9g", name, got, want)
+		}
+	}
+}
