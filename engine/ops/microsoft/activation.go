@@ -74,8 +74,12 @@ func gelu(b *graph.Builder, x graph.Value, tanh bool) graph.Value {
 
 // defineGelu defines an operator that is a function of one input, or of that and a bias that is added to it first.
 func defineGelu(s *graph.Spec, name string, in []graph.Formal, f func(b *graph.Builder, x graph.Value) graph.Value) {
+	role := graph.Activation
+	if len(in) > 1 { // with weights of its own
+		role = graph.NoRole
+	}
 	define(s, graph.Def[noAttrs]{
-		Name: name, Role: graph.Activation, Since: []int{1}, Doc: contrib + name, In: in, Out: []graph.Formal{{Name: "Y"}},
+		Name: name, Role: role, Since: []int{1}, Doc: contrib + name, In: in, Out: []graph.Formal{{Name: "Y"}},
 		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			return []graph.Value{f(b, add(b, n.In[0], input(n, 1)))}, nil
 		},

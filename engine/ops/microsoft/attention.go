@@ -38,7 +38,7 @@ var errShared = errors.New("a past in a buffer that the present shares is not su
 
 func init() {
 	define(Attention, graph.Def[attentionAttrs]{
-		Name: "Attention", Role: graph.Linear, Since: []int{1}, Doc: contrib + "Attention",
+		Name: "Attention", Since: []int{1}, Doc: contrib + "Attention",
 		In: []graph.Formal{real("input"), weight("weights"), bias("bias"), whole("mask_index", true, indexes), option("past"),
 			option("attention_bias"), whole("past_sequence_length", true, indexes)},
 		Out: []graph.Formal{{Name: "output"}, {Name: "present", Optional: true}},

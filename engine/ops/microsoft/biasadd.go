@@ -9,7 +9,7 @@ var BiasAdd = new(graph.Spec)
 
 func init() {
 	define(BiasAdd, graph.Def[noAttrs]{
-		Name: "BiasAdd", Role: graph.Arithmetic, Since: []int{1}, Doc: contrib + "BiasAdd",
+		Name: "BiasAdd", Since: []int{1}, Doc: contrib + "BiasAdd",
 		In: []graph.Formal{real("X"), weight("bias"), real("skip")}, Out: []graph.Formal{{Name: "Y"}},
 		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			return []graph.Value{add(b, add(b, n.In[0], n.In[1]), n.In[2])}, nil

@@ -18,7 +18,7 @@ type biasSoftmaxAttrs struct {
 
 func init() {
 	define(BiasSoftmax, graph.Def[biasSoftmaxAttrs]{
-		Name: "BiasSoftmax", Role: graph.Probability, Since: []int{1}, Doc: contrib + "BiasSoftmax",
+		Name: "BiasSoftmax", Since: []int{1}, Doc: contrib + "BiasSoftmax",
 		In: []graph.Formal{real("data"), real("bias")}, Out: []graph.Formal{{Name: "output"}},
 		Lower: func(a *biasSoftmaxAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			x := add(b, n.In[0], n.In[1])

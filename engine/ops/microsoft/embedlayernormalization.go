@@ -23,7 +23,7 @@ type embedLayerNormAttrs struct {
 
 func init() {
 	define(EmbedLayerNormalization, graph.Def[embedLayerNormAttrs]{
-		Name: "EmbedLayerNormalization", Role: graph.Normalisation, Since: []int{1}, Doc: contrib + "EmbedLayerNormalization",
+		Name: "EmbedLayerNormalization", Since: []int{1}, Doc: contrib + "EmbedLayerNormalization",
 		In: []graph.Formal{whole("input_ids", false, indexes), whole("segment_ids", true, indexes), weight("word_embedding"),
 			weight("position_embedding"), bias("segment_embedding"), weight("gamma"), weight("beta"), whole("mask", true, indexes),
 			whole("position_ids", true, indexes)},

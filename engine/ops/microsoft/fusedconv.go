@@ -62,7 +62,7 @@ func (a *fusedConvAttrs) conv(b *graph.Builder, x, w, bias graph.Value) graph.Va
 
 func init() {
 	define(FusedConv, graph.Def[fusedConvAttrs]{
-		Name: "FusedConv", Role: graph.Linear, Since: []int{1}, Doc: contrib + "FusedConv",
+		Name: "FusedConv", Since: []int{1}, Doc: contrib + "FusedConv",
 		In: []graph.Formal{real("X"), weight("W"), bias("B"), option("Z")}, Out: []graph.Formal{{Name: "Y"}},
 		Check: func(a *fusedConvAttrs, _ *graph.Node) error { return a.check() },
 		Lower: func(a *fusedConvAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {

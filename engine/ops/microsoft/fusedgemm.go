@@ -27,7 +27,7 @@ func (a *fusedGemmAttrs) activation() activation {
 
 func init() {
 	define(FusedGemm, graph.Def[fusedGemmAttrs]{
-		Name: "FusedGemm", Role: graph.Linear, Since: []int{1}, Doc: contrib + "FusedGemm",
+		Name: "FusedGemm", Since: []int{1}, Doc: contrib + "FusedGemm",
 		In: []graph.Formal{real("A"), weight("B"), bias("C")}, Out: []graph.Formal{{Name: "Y"}},
 		Check: func(a *fusedGemmAttrs, _ *graph.Node) error { return a.activation().check() },
 		Lower: func(a *fusedGemmAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {

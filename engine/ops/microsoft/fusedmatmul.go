@@ -26,7 +26,7 @@ func (a *fusedMatMulAttrs) product(b *graph.Builder, n *graph.Node) graph.Value 
 
 func init() {
 	define(FusedMatMul, graph.Def[fusedMatMulAttrs]{
-		Name: "FusedMatMul", Role: graph.Linear, Since: []int{1}, Doc: contrib + "FusedMatMul",
+		Name: "FusedMatMul", Since: []int{1}, Doc: contrib + "FusedMatMul",
 		In: []graph.Formal{real("A"), weight("B")}, Out: []graph.Formal{{Name: "Y"}},
 		Lower: func(a *fusedMatMulAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			return []graph.Value{a.product(b, n)}, nil

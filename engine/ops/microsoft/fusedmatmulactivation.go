@@ -26,7 +26,7 @@ func (a *fusedMatMulActivationAttrs) activation() activation {
 
 func init() {
 	define(FusedMatMulActivation, graph.Def[fusedMatMulActivationAttrs]{
-		Name: "FusedMatMulActivation", Role: graph.Linear, Since: []int{1}, Doc: contrib + "FusedMatMulActivation",
+		Name: "FusedMatMulActivation", Since: []int{1}, Doc: contrib + "FusedMatMulActivation",
 		In: []graph.Formal{real("A"), weight("B")}, Out: []graph.Formal{{Name: "Y"}},
 		Check: func(a *fusedMatMulActivationAttrs, _ *graph.Node) error { return a.activation().check() },
 		Lower: func(a *fusedMatMulActivationAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {

@@ -9,7 +9,7 @@ var GemmFastGelu = new(graph.Spec)
 
 func init() {
 	define(GemmFastGelu, graph.Def[noAttrs]{
-		Name: "GemmFastGelu", Role: graph.Linear, Since: []int{1}, Doc: contrib + "GemmFastGelu",
+		Name: "GemmFastGelu", Since: []int{1}, Doc: contrib + "GemmFastGelu",
 		In: []graph.Formal{real("X"), weight("W"), bias("bias")}, Out: []graph.Formal{{Name: "Y"}},
 		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			return []graph.Value{gelu(b, add(b, matmul(b, n.In[0], n.In[1]), input(n, 2)), true)}, nil

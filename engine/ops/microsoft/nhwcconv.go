@@ -18,7 +18,7 @@ var NhwcFusedConv = new(graph.Spec)
 
 func init() {
 	def := graph.Def[fusedConvAttrs]{
-		Name: "NhwcConv", Role: graph.Linear, Since: []int{1}, Doc: contrib + "NhwcConv",
+		Name: "NhwcConv", Since: []int{1}, Doc: contrib + "NhwcConv",
 		In: []graph.Formal{real("X"), weight("W"), bias("B")}, Out: []graph.Formal{{Name: "Y"}},
 		Check: func(a *fusedConvAttrs, _ *graph.Node) error { return a.check() },
 		Lower: func(a *fusedConvAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {

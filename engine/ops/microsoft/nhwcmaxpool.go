@@ -21,7 +21,7 @@ type nhwcMaxPoolAttrs struct {
 
 func init() {
 	define(NhwcMaxPool, graph.Def[nhwcMaxPoolAttrs]{
-		Name: "NhwcMaxPool", Role: graph.Pool, Since: []int{1}, Doc: contrib + "NhwcMaxPool",
+		Name: "NhwcMaxPool", Since: []int{1}, Doc: contrib + "NhwcMaxPool",
 		In: []graph.Formal{{Name: "x"}}, Out: []graph.Formal{{Name: "y"}},
 		Lower: func(a *nhwcMaxPoolAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			r := len(a.Kernel) + 2

@@ -14,7 +14,7 @@ type skipLayerNormAttrs struct {
 
 func init() {
 	define(SkipLayerNormalization, graph.Def[skipLayerNormAttrs]{
-		Name: "SkipLayerNormalization", Role: graph.Normalisation, Since: []int{1}, Doc: contrib + "SkipLayerNormalization",
+		Name: "SkipLayerNormalization", Since: []int{1}, Doc: contrib + "SkipLayerNormalization",
 		In: []graph.Formal{real("input"), real("skip"), weight("gamma"), bias("beta"), bias("bias")}, Out: skipOutputs,
 		Lower: func(a *skipLayerNormAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			x := skipSum(b, n.In[0], n.In[1], input(n, 4))

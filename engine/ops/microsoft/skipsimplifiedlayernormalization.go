@@ -10,7 +10,7 @@ var SkipSimplifiedLayerNormalization = new(graph.Spec)
 
 func init() {
 	define(SkipSimplifiedLayerNormalization, graph.Def[skipLayerNormAttrs]{
-		Name: "SkipSimplifiedLayerNormalization", Role: graph.Normalisation, Since: []int{1},
+		Name: "SkipSimplifiedLayerNormalization", Since: []int{1},
 		Doc: contrib + "SkipSimplifiedLayerNormalization",
 		In:  []graph.Formal{real("input"), real("skip"), weight("gamma"), bias("bias")}, Out: skipOutputs,
 		Lower: func(a *skipLayerNormAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {

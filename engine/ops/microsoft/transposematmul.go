@@ -15,7 +15,7 @@ type transposeMatMulAttrs struct {
 
 func init() {
 	define(TransposeMatMul, graph.Def[transposeMatMulAttrs]{
-		Name: "TransposeMatMul", Role: graph.Linear, Since: []int{1}, Doc: contrib + "TransposeMatMul",
+		Name: "TransposeMatMul", Since: []int{1}, Doc: contrib + "TransposeMatMul",
 		In: []graph.Formal{real("A"), weight("B")}, Out: []graph.Formal{{Name: "Y"}},
 		Lower: func(a *transposeMatMulAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			f := &fusedMatMulAttrs{Alpha: a.Alpha, TransA: a.TransA, TransB: a.TransB}
