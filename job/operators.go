@@ -65,8 +65,12 @@ func Operators(c OperatorsConfig) (*OperatorsReport, error) {
 	slices.SortStableFunc(r.Ops, func(a, b OperatorRow) int { return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Op, b.Op)) })
 	for name := range want {
 		if !seen[name] {
-			return nil, usagef("there is no operator %q%s; see gtk ops", name,
-				registry.Hint(name, append(ops.Standard.Names(""), ops.Standard.Names(ops.Private)...)))
+			var names []string
+			for _, s := range ops.Standard.All() {
+				names = append(names, s.Name)
+			}
+			slices.Sort(names)
+			return nil, usagef("there is no operator %q%s; see gtk ops", name, registry.Hint(name, slices.Compact(names)))
 		}
 	}
 	return r, nil

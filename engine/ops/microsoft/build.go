@@ -8,6 +8,9 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
+// The operators of this package have roles only where those who look at the nodes of a file may take them for operators of ONNX with that
+// role; graphs have what they are made of.
+
 // noAttrs is the attribute struct of operators that have none.
 type noAttrs struct{}
 

@@ -1,7 +1,6 @@
 // Package microsoft holds the operators of the domain com.microsoft, as exporters and ONNX Runtime's optimiser write them: one file per
 // operator. Nearly all are what they are made of, in operators of ai.onnx (graph.Def.Lower), so that kernels, gradients and rules per
-// example are those of package ops. Roles are of the nodes that they are made of; an operator here has one only where those who look at
-// files may take it for an operator of ONNX with that role.
+// example are those of package ops.
 //
 // Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md
 package microsoft

@@ -285,3 +285,30 @@ func (g *golden) gradients(t *testing.T, change func(*testing.T, *onnxpb.GraphPr
 		}
 	}
 }
+
+// TestWeights: what an operator keeps as weights is trained, and the tables that it reads are not, though what it is made of would.
+func TestWeights(t *testing.T) {
+	all := goldens(t)
+	for name, want := range map[string]map[string]bool{
+		"rotary": {"cos": false, "sin": false}, "gqa_rotary": {"cos": false, "sin": false}, "mha_bias": {"bias": true},
+		"attention": {"weights": true, "bias": true}, "fusedconv_relu": {"W": true, "B": true}, "fusedgemm_relu": {"B": true, "C": true},
+		"fusedmatmul": {"B": true}, "biasgelu": {"B": true}, "skip": {"gamma": true, "beta": true},
+		"embed": {"word": true, "position": true, "segment": true, "gamma": true, "beta": true},
+	} {
+		i := slices.IndexFunc(all, func(g *golden) bool { return g.name == name })
+		if i < 0 {
+			t.Fatal("no case ", name)
+		}
+		m, _ := all[i].load(t, false, forms[0].change)
+		for p := range m.Params() {
+			trained, ok := want[p.Name]
+			if !ok || p.Trainable != trained {
+				t.Errorf("%s: %s is trainable: %v (%s)", name, p.Name, p.Trainable, p.Why)
+			}
+			delete(want, p.Name)
+		}
+		for p := range want {
+			t.Errorf("%s: %s is no parameter", name, p)
+		}
+	}
+}

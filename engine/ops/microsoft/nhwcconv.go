@@ -29,8 +29,8 @@ func init() {
 			if r < 3 {
 				return nil, errors.New("kernel_shape is missing, and W is not stored in the file")
 			}
-			y := a.conv(b, channelsFirst(b, n.In[0], r), n.In[1], input(n, 2))
-			y = add(b, channelsLast(b, y, r), input(n, 3))
+			y := a.conv(b, asNCHW(b, n.In[0], r), n.In[1], input(n, 2))
+			y = add(b, asNHWC(b, y, r), input(n, 3))
 			return []graph.Value{a.activation().apply(b, y)}, nil
 		},
 	}
@@ -39,8 +39,8 @@ func init() {
 	define(NhwcFusedConv, def)
 }
 
-// channelsFirst is x of rank r, [N,…,C], as [N,C,…].
-func channelsFirst(b *graph.Builder, x graph.Value, r int) graph.Value {
+// asNCHW is x of rank r, [N,…,C], as [N,C,…].
+func asNCHW(b *graph.Builder, x graph.Value, r int) graph.Value {
 	perm := []int{0, r - 1}
 	for i := 1; i < r-1; i++ {
 		perm = append(perm, i)
@@ -48,8 +48,8 @@ func channelsFirst(b *graph.Builder, x graph.Value, r int) graph.Value {
 	return transpose(b, x, perm...)
 }
 
-// channelsLast is its inverse.
-func channelsLast(b *graph.Builder, x graph.Value, r int) graph.Value {
+// asNHWC is its inverse.
+func asNHWC(b *graph.Builder, x graph.Value, r int) graph.Value {
 	perm := []int{0}
 	for i := 2; i < r; i++ {
 		perm = append(perm, i)
