@@ -15,6 +15,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/engine/ops/microsoft"
 	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
@@ -309,6 +310,24 @@ func TestWeights(t *testing.T) {
 		}
 		for p := range want {
 			t.Errorf("%s: %s is no parameter", name, p)
+		}
+	}
+}
+
+// TestEveryOperatorHasACase: those with 8-bit inputs have tests of their own.
+func TestEveryOperatorHasACase(t *testing.T) {
+	have := map[string]bool{}
+	for _, g := range goldens(t) {
+		n := g.model.GetGraph().GetNode()[0]
+		have[n.GetDomain()+"."+n.GetOpType()] = true
+	}
+	small := func(f graph.Formal) bool {
+		return slices.Contains(f.Types, tensor.Int8) || slices.Contains(f.Types, tensor.Uint8)
+	}
+	for _, s := range ops.Standard.All() {
+		twin := "." + s.Name // the same definition in ai.onnx
+		if s.Domain == microsoft.Domain && !slices.ContainsFunc(s.In, small) && !have[s.Domain+"."+s.Name] && !have[twin] {
+			t.Errorf("no case for %s", s.Name)
 		}
 	}
 }
