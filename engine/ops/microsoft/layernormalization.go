@@ -20,7 +20,7 @@ type layerNormAttrs struct {
 func init() {
 	def := graph.Def[layerNormAttrs]{
 		Name: "LayerNormalization", Role: graph.Normalisation, Since: []int{1},
-		Doc: "https://github.com/microsoft/onnxruntime/blob/main/onnxruntime/core/graph/contrib_ops/contrib_defs.cc",
+		Doc: "https://onnx.ai/onnx/operators/onnx__LayerNormalization.html",
 		In:  []graph.Formal{real("X"), weight("Scale"), bias("B")},
 		Out: []graph.Formal{{Name: "Y"}, {Name: "Mean", Optional: true}, {Name: "InvStdDev", Optional: true}},
 		Lower: func(a *layerNormAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
