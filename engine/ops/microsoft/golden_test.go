@@ -20,6 +20,7 @@ import (
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
+	"google.golang.org/protobuf/proto"
 )
 
 // golden is a case of testdata/cases.zip, which testdata/gen/ort_golden.py makes: a model of one node, its inputs and what ONNX Runtime gives.
@@ -96,15 +97,37 @@ var forms = []struct {
 			}
 		}
 	}},
+	{"in a body", inBody},
 }
 
-// doubled is the model in double precision.
-func doubled(t *testing.T, p *onnxpb.ModelProto) {
+// inBody moves the node of g into both branches of an If, which capture what it reads.
+func inBody(_ *testing.T, g *onnxpb.GraphProto) {
+	branch := func(name string) *onnxpb.AttributeProto {
+		n := proto.Clone(g.Node[0]).(*onnxpb.NodeProto)
+		b := &onnxpb.GraphProto{Name: &name, Node: []*onnxpb.NodeProto{n}}
+		for i, y := range n.Output {
+			if y != "" {
+				n.Output[i] = y + "/" + name
+				b.Output = append(b.Output, &onnxpb.ValueInfoProto{Name: &n.Output[i]})
+			}
+		}
+		return onnx.AttrGraph(name, b)
+	}
+	var outs []string
+	for _, y := range g.Output {
+		outs = append(outs, y.GetName())
+	}
+	g.Initializer = append(g.Initializer, onnx.TensorToProto("cond", tensor.Scalar(true)))
+	g.Node = []*onnxpb.NodeProto{onnx.NewNode("If", "if", []string{"cond"}, outs, branch("then_branch"), branch("else_branch"))}
+}
+
+// typed is the model with real numbers of type d.
+func typed(t *testing.T, p *onnxpb.ModelProto, d tensor.DType) {
 	t.Helper()
 	g := p.GetGraph()
 	for _, v := range append(slices.Clone(g.Input), g.Output...) {
 		if tt := v.GetType().GetTensorType(); tt.GetElemType() == int32(tensor.Float32) {
-			tt.ElemType = new(int32(tensor.Float64))
+			tt.ElemType = new(int32(d))
 		}
 	}
 	m := onnx.Model{Proto: p}
@@ -114,7 +137,7 @@ func doubled(t *testing.T, p *onnxpb.ModelProto) {
 			t.Fatal(err)
 		}
 		if x.DType() == tensor.Float32 {
-			if x, err = x.Convert(tensor.Float64); err != nil {
+			if x, err = x.Convert(d); err != nil {
 				t.Fatal(err)
 			}
 			g.Initializer[i] = onnx.TensorToProto(w.GetName(), x)
@@ -122,19 +145,18 @@ func doubled(t *testing.T, p *onnxpb.ModelProto) {
 	}
 }
 
-func (g *golden) load(t *testing.T, double bool, change func(*testing.T, *onnxpb.GraphProto)) (*engine.Model, map[string]*tensor.Tensor) {
+// load is the model and its inputs with real numbers of type d.
+func (g *golden) load(t *testing.T, d tensor.DType, change func(*testing.T, *onnxpb.GraphProto)) (*engine.Model, map[string]*tensor.Tensor) {
 	t.Helper()
 	m := (&onnx.Model{Proto: g.model}).Clone()
 	change(t, m.Proto.GetGraph())
 	feeds := maps.Clone(g.in)
-	if double {
-		doubled(t, m.Proto)
-		for name, x := range feeds {
-			if x.DType() == tensor.Float32 {
-				var err error
-				if feeds[name], err = x.Convert(tensor.Float64); err != nil {
-					t.Fatal(err)
-				}
+	typed(t, m.Proto, d)
+	for name, x := range feeds {
+		if x.DType() == tensor.Float32 {
+			var err error
+			if feeds[name], err = x.Convert(d); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
@@ -146,13 +168,13 @@ func (g *golden) load(t *testing.T, double bool, change func(*testing.T, *onnxpb
 	return em, feeds
 }
 
-// TestGoldens compares every case with ONNX Runtime, in single and double precision.
+// TestGoldens compares every case with ONNX Runtime, in single, double and half precision.
 func TestGoldens(t *testing.T) {
 	for _, g := range goldens(t) {
 		t.Run(g.name, func(t *testing.T) {
 			for _, form := range forms {
-				for _, double := range []bool{false, true} {
-					m, feeds := g.load(t, double, form.change)
+				for _, d := range []tensor.DType{tensor.Float32, tensor.Float64, tensor.Float16} {
+					m, feeds := g.load(t, d, form.change)
 					s, err := m.Session(engine.Query{})
 					if err != nil {
 						t.Fatalf("%s: %v", form.name, err)
@@ -161,17 +183,21 @@ func TestGoldens(t *testing.T) {
 					if err != nil {
 						t.Fatalf("%s: %v", form.name, err)
 					}
+					rtol, atol := 2e-5, 2e-6
+					if d == tensor.Float16 {
+						rtol, atol = 2e-2, 2e-2 // the inputs are rounded
+					}
 					for name, want := range g.out {
 						got := r.Value(name)
 						if got == nil {
 							t.Fatalf("%s: no output %s", form.name, name)
 						}
-						if double && got.DType() == tensor.Float64 {
+						if got.DType() == d {
 							if got, err = got.Convert(tensor.Float32); err != nil {
 								t.Fatal(err)
 							}
 						}
-						testkit.Close(t, fmt.Sprintf("%s, double %v: %s", form.name, double, name), got, want, 2e-5, 2e-6)
+						testkit.Close(t, fmt.Sprintf("%s, %v: %s", form.name, d, name), got, want, rtol, atol)
 					}
 				}
 			}
@@ -191,7 +217,7 @@ func TestGradients(t *testing.T) {
 }
 
 func (g *golden) gradients(t *testing.T, change func(*testing.T, *onnxpb.GraphProto)) {
-	m, feeds := g.load(t, true, change)
+	m, feeds := g.load(t, tensor.Float64, change)
 	node := g.model.GetGraph().GetNode()[0]
 	spec, _ := ops.Standard.Find(node.GetDomain(), node.GetOpType(), 1)
 	if spec == nil {
@@ -300,7 +326,7 @@ func TestWeights(t *testing.T) {
 		if i < 0 {
 			t.Fatal("no case ", name)
 		}
-		m, _ := all[i].load(t, false, forms[0].change)
+		m, _ := all[i].load(t, tensor.Float32, forms[0].change)
 		for p := range m.Params() {
 			trained, ok := want[p.Name]
 			if !ok || p.Trainable != trained {

@@ -24,10 +24,10 @@ type groupQueryAttrs struct {
 	Rotary      bool    `onnx:"do_rotary,default=0"`
 	Interleaved bool    `onnx:"rotary_interleaved,default=0"`
 	Smooth      bool    `onnx:"smooth_softmax,default=0"`
-	QK          int     `onnx:"qk_output,default=0"`
+	QK          *int    `onnx:"qk_output"`
 	KQuant      string  `onnx:"k_quant_type,default=NONE"`
 	VQuant      string  `onnx:"v_quant_type,default=NONE"`
-	Bits        int     `onnx:"kv_cache_bit_width,default=0"`
+	Bits        *int    `onnx:"kv_cache_bit_width"`
 }
 
 func init() {
@@ -56,7 +56,7 @@ func checkGroupQuery(a *groupQueryAttrs, n *graph.Node) error {
 		return fmt.Errorf("num_heads is %d, no multiple of kv_num_heads, which is %d", a.Heads, a.KV)
 	case a.KQuant != "NONE" || a.VQuant != "NONE" || input(n, 12) != 0 || input(n, 13) != 0:
 		return errors.New("quantised keys and values are not supported")
-	case a.QK != 0 || wants(n, 3):
+	case a.QK != nil && *a.QK != 0 || wants(n, 3):
 		return errors.New("output output_qk is not supported: leave it out of the model, and the attribute qk_output")
 	case (input(n, 1) == 0) != (input(n, 2) == 0):
 		return errors.New("has one of key and value without the other")

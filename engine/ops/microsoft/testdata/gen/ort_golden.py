@@ -206,6 +206,37 @@ case("skip_flat", "SkipLayerNormalization", [("input", f(6, 8)), ("skip", f(6, 8
 case("skipsimplified", "SkipSimplifiedLayerNormalization", [("input", x), ("skip", s), ("gamma", g)], {"epsilon": 1e-2})
 case("skipsimplified_sum", "SkipSimplifiedLayerNormalization", [("input", x), ("skip", s), ("gamma", g), ("bias", e)], outs=["y0", "", "", "y3"])
 
+
+
+def groupnorm(X, gamma, beta, skip=None, bias=None, groups=2, silu=False, last=True, eps=1e-5):
+    x = X.astype(np.float64)
+    if skip is not None:
+        x = x + (skip.reshape(2, 1, 1, -1) if skip.ndim == 2 else skip)
+    if bias is not None:
+        x = x + bias
+    total = x
+    if last:
+        x = x.transpose(0, 3, 1, 2)
+    n, c, h, w = x.shape
+    g = x.reshape(n, groups, -1)
+    g = (g - g.mean(2, keepdims=True)) / np.sqrt(g.var(2, keepdims=True) + eps)
+    y = g.reshape(n, c, h, w) * gamma[:, None, None] + beta[:, None, None]
+    if silu:
+        y = y / (1 + np.exp(-y))
+    y = f32(y.transpose(0, 2, 3, 1) if last else y)
+    return y if skip is None else [y, f32(total)]
+
+
+xg = f(2, 3, 2, 8)
+case("groupnorm", "GroupNorm", [("X", xg), ("gamma", f(8)), ("beta", f(8))], {"groups": 2, "activation": 0}, ref=groupnorm)
+case("groupnorm_silu", "GroupNorm", [("X", xg), ("gamma", f(8)), ("beta", f(8))], {"groups": 2, "activation": 1, "epsilon": 1e-2},
+     ref=lambda **k: groupnorm(**k, silu=True, eps=1e-2))
+case("groupnorm_nchw", "GroupNorm", [("X", f(2, 8, 3, 2)), ("gamma", f(8)), ("beta", f(8))],
+     {"groups": 2, "activation": 0, "channels_last": 0}, ref=lambda **k: groupnorm(**k, last=False))
+for kind, shape in [("", (2, 3, 2, 8)), ("_row", (2, 1, 1, 8)), ("_flat", (2, 8))]:
+    case("skipgroupnorm" + kind, "SkipGroupNorm", [("X", xg), ("gamma", f(8)), ("beta", f(8)), ("skip", f(*shape)), ("bias", f(8))],
+         {"groups": 2, "activation": 1}, outs=2, ref=lambda **k: groupnorm(**k, silu=True))
+
 # Embeddings.
 words, places, kinds = f(11, 8), f(7, 8), f(2, 8)
 ids, seg = i32(*rng.integers(0, 11, 6)).reshape(2, 3), i32(0, 1, 1, 0, 0, 1).reshape(2, 3)
@@ -340,6 +371,26 @@ gqa("_attention_bias1", one + [None, None, None, f(1, 1, S, 7)], {"softcap": 2.0
 
 # Others.
 t = f(3, 4, 5)
+def buckets(far, n, farthest, both):  # as in T5
+    offset = 0
+    if both:
+        n //= 2
+        offset, far = np.where(far > 0, n, 0), np.abs(far)
+    else:
+        far = np.maximum(-far, 0)
+    near = n // 2
+    large = near + (np.log(np.maximum(far, near) / near) / np.log(farthest / near) * (n - near)).astype(int)
+    return offset + np.where(far < near, far, np.minimum(large, n - 1))
+
+
+for both in [0, 1]:
+    case(f"relative{both}", "RelativePositionBias", [("table", f(12, 2)), ("rows", np.array(17, dtype=np.int64)), ("keys", np.array(17, dtype=np.int64))],
+         {"max_distance": 15, "is_bidirectional": both}, stored=["table", "rows", "keys"],
+         ref=lambda table, rows, keys: table[buckets(np.arange(17)[None] - np.arange(17)[:, None], 12, 15, both)].transpose(2, 0, 1)[None])
+for metric in ["euclidean", "sqeuclidean"]:
+    case("cdist_" + metric, "CDist", [("A", f(4, 3)), ("B", f(5, 3))], {"metric": metric})
+case("inverse", "Inverse", [("X", f(2, 3, 3) + 3 * np.eye(3, dtype=np.float32))])
+case("inverse_matrix", "Inverse", [("X", f(5, 5))])
 case("trilu", "Trilu", [("X", t), ("k", np.array(1, dtype=np.int64))])
 case("trilu_lower", "Trilu", [("X", t), ("k", np.array(-1, dtype=np.int64))], {"upper": 0})
 case("expanddims", "ExpandDims", [("X", t), ("axis", np.array(1, dtype=np.int32))])
