@@ -23,7 +23,8 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// golden is a case of testdata/cases.zip, which testdata/gen/ort_golden.py makes: a model of one node, its inputs and what ONNX Runtime gives.
+// golden is a case of testdata/cases.zip, which testdata/gen/ort_golden.py makes: a model of one node, its inputs and what ONNX Runtime
+// gives.
 type golden struct {
 	name    string
 	model   *onnxpb.ModelProto
@@ -146,7 +147,8 @@ func typed(t *testing.T, p *onnxpb.ModelProto, d tensor.DType) {
 }
 
 // load is the model and its inputs with real numbers of type d.
-func (g *golden) load(t *testing.T, d tensor.DType, change func(*testing.T, *onnxpb.GraphProto)) (*engine.Model, map[string]*tensor.Tensor) {
+func (g *golden) load(t *testing.T, d tensor.DType, change func(*testing.T, *onnxpb.GraphProto)) (*engine.Model,
+	map[string]*tensor.Tensor) {
 	t.Helper()
 	m := (&onnx.Model{Proto: g.model}).Clone()
 	change(t, m.Proto.GetGraph())

@@ -74,9 +74,9 @@ func causal(b *graph.Builder, rows, keys graph.Value) graph.Value {
 	return b.Add(ops.LessOrEqual, nil, count(b, keys), unsqueeze(b, at, 1))
 }
 
-// padding is what a mask of integers adds to scores [B,N,S,keys] of type d: nothing where a key is to be seen, else filter. A vector has the
-// number of keys of each example, or where they end and then where they begin; a matrix [B,keys] or [B,S,keys] has zeros at those that
-// are not seen.
+// padding is what a mask of integers adds to scores [B,N,S,keys] of type d: nothing where a key is to be seen, else filter. A vector has
+// the number of keys of each example, or where they end and then where they begin; a matrix [B,keys] or [B,S,keys] has zeros at those
+// that are not seen.
 func padding(b *graph.Builder, mask, batch, keys graph.Value, filter float32, d tensor.DType) graph.Value {
 	var keep graph.Value
 	switch dims := b.Add(ops.Shape, nil, mask); rankOf(b, mask) {
