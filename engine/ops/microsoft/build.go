@@ -23,6 +23,15 @@ var (
 	int64s  = []tensor.DType{tensor.Int64}
 )
 
+// Elsewhere are the operators that ONNX Runtime writes into the domain ai.onnx, which does not have them.
+var Elsewhere []*graph.Spec
+
+func defineElsewhere[A any](d graph.Def[A]) {
+	s := d.Spec()
+	ops.Standard.Add(s)
+	Elsewhere = append(Elsewhere, s)
+}
+
 // real is a required input of real numbers, option one that may be absent, weight one where models keep their weights.
 func real(name string) graph.Formal   { return graph.Formal{Name: name, Types: floats} }
 func option(name string) graph.Formal { return graph.Formal{Name: name, Types: floats, Optional: true} }

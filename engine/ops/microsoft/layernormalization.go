@@ -28,7 +28,7 @@ func init() {
 		},
 	}
 	define(LayerNormalization, def)
-	ops.Standard.Add(def.Spec())
+	defineElsewhere(def)
 }
 
 // layerNorm is the normalisation of x and, where they are wanted, mean and inverse deviation.

@@ -22,7 +22,7 @@ func init() {
 		},
 	}
 	define(SimplifiedLayerNormalization, def)
-	ops.Standard.Add(def.Spec())
+	defineElsewhere(def)
 }
 
 // rmsNorm is x over the root of the mean of its squares, times scale, and that root's inverse where it is wanted.
