@@ -12,7 +12,11 @@ import (
 func (im *importer) lower(s *scope, n *graph.Node) error {
 	g := s.g
 	for i, v := range n.In[:n.NumIn] {
-		if f := n.Op.FormalIn(i); v != 0 && f != nil && f.NoGrad && g == im.main.g && g.Info(v).Kind == graph.Parameter {
+		f := n.Op.FormalIn(i)
+		if v == 0 || f == nil || !f.NoGrad {
+			continue
+		}
+		if v = s.f.from(v); v != 0 && im.main.g.Info(v).Kind == graph.Parameter {
 			im.still[v] = fmt.Sprintf("%s reads it as its input %s, where no gradient goes", n.Label(), f.Name)
 		}
 	}
