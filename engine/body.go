@@ -49,6 +49,19 @@ func (f *frame) bring(v graph.Value) graph.Value {
 	return f.capture(f.outer.bring(v))
 }
 
+// from is the value of the main graph that v of f stands for; 0 when it is computed in between.
+func (f *frame) from(v graph.Value) graph.Value {
+	if f.outer == nil {
+		return v
+	}
+	for _, c := range f.captured {
+		if f.inner[c] == v {
+			return f.outer.from(c)
+		}
+	}
+	return 0
+}
+
 // scope resolves the names of one graph or function; bodies see the names of the graphs around them.
 type scope struct {
 	f     *frame

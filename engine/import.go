@@ -34,6 +34,7 @@ type importer struct {
 	values   map[*onnx.Weight]graph.Value  // that were met, in the main graph
 	origin   map[graph.Value]origin        // of parameters
 	own      map[*graph.Node]bool          // Identity nodes of the main graph of the file
+	still    map[graph.Value]string        // parameters that an operator without a kernel reads where no gradient goes, and why
 	other    []Untrained                   // tensors of real numbers that are no parameters
 	captured map[*graph.Body][]graph.Value // what bodies capture of the graph around them, until their node has it
 	stored   map[any]*tensor.Tensor        // contents as the engine has them, by onnx.Model.ContentID
@@ -53,7 +54,7 @@ type origin struct {
 func newImporter(m *onnx.Model, set *graph.Set) *importer {
 	im := &importer{
 		m: m, set: set, opsets: opsets{model: map[string]int{}}, known: map[any]*onnx.Weight{}, values: map[*onnx.Weight]graph.Value{},
-		origin: map[graph.Value]origin{}, own: map[*graph.Node]bool{}, stored: map[any]*tensor.Tensor{},
+		origin: map[graph.Value]origin{}, own: map[*graph.Node]bool{}, still: map[graph.Value]string{}, stored: map[any]*tensor.Tensor{},
 		imports: map[*onnxpb.FunctionProto]map[string]int{}, read: map[*onnxpb.NodeProto]map[string]bool{}, specs: map[operator]found{},
 	}
 	for _, w := range m.Weights() {
@@ -340,6 +341,9 @@ func (im *importer) find(o operator) found {
 		return found{why: fmt.Sprintf("operator is not supported in the version of opset %d", o.opset)}
 	}
 	why := "operator is not supported"
+	if advice := domainAdvice(o.domain); advice != "" {
+		return found{why: why + "; " + advice}
+	}
 	if near := registry.Suggest(o.name, im.set.Names(o.domain)); len(near) > 0 && graph.SinceAt(o.domain, o.name, o.opset) == 0 {
 		why += fmt.Sprintf(" (did you mean %s?)", near[0])
 	}

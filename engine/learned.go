@@ -24,6 +24,7 @@ type judge struct {
 	ops    map[string]bool // operators' names in lower case
 	names  map[string]bool // of all parameters
 	nodes  map[graph.Value]bool
+	still  map[graph.Value]string  // see importer
 	writer bool                    // the file keeps its weights in Constant nodes
 	sines  map[*tensor.Tensor]bool // what is known of them: names may share a tensor
 
@@ -74,7 +75,8 @@ type scoring struct {
 }
 
 func newJudge(m *Model, im *importer, shared map[graph.Value]graph.Value) *judge {
-	j := &judge{m: m, g: m.g, read: newReaders(), ops: lowerOps(m.set), names: map[string]bool{}, nodes: map[graph.Value]bool{},
+	j := &judge{m: m, g: m.g, read: newReaders(), still: im.still, ops: lowerOps(m.set), names: map[string]bool{},
+		nodes: map[graph.Value]bool{},
 		small: map[*graph.Node]bool{}, last: map[*graph.Node]bool{}, prepared: map[graph.Value]bool{}, before: map[place]bool{},
 		attention: map[scoring]bool{}, numbers: map[question]bool{}, masks: map[*tensor.Tensor]bool{}}
 	inInit, inNode := false, false
@@ -137,6 +139,9 @@ func (j *judge) verdict(p *Param) (state, able bool, why string) {
 	}
 	if len(seen) == 0 {
 		return false, false, why
+	}
+	if why := j.still[p.value]; why != "" {
+		return false, true, why
 	}
 	if w := slices.IndexFunc(seen, func(u use) bool { return u.formal().Weight }); w >= 0 {
 		for _, u := range seen {

@@ -11,6 +11,15 @@ import (
 // replaced by its nodes. They compute the outputs of n.
 func (im *importer) lower(s *scope, n *graph.Node) error {
 	g := s.g
+	for i, v := range n.In[:n.NumIn] {
+		f := n.Op.FormalIn(i)
+		if v == 0 || f == nil || !f.NoGrad {
+			continue
+		}
+		if v = s.f.from(v); v != 0 && im.main.g.Info(v).Kind == graph.Parameter {
+			im.still[v] = fmt.Sprintf("%s reads it as its input %s, where no gradient goes", n.Label(), f.Name)
+		}
+	}
 	g.Nodes = g.Nodes[:len(g.Nodes)-1]
 	begin, first := len(g.Nodes), g.TakeID()
 	b := graph.NewBuilder(g)

@@ -59,14 +59,18 @@ func Operators(c OperatorsConfig) (*OperatorsReport, error) {
 		if domain == "" {
 			domain = "ai.onnx"
 		}
-		r.Ops = append(r.Ops, OperatorRow{domain, s.Name, s.Since, s.HasRun() || s.HasLower(), s.HasGrad(), secondOrder(s),
-			s.HasPerExample(), s.Doc, !differentiable(s)})
+		r.Ops = append(r.Ops, OperatorRow{domain, s.Name, s.Since, s.HasRun() || s.HasLower(), s.HasRule() || s.HasGrad() && differentiable(s),
+			secondOrder(s), s.HasPerExample(), s.Doc, !differentiable(s)})
 	}
 	slices.SortStableFunc(r.Ops, func(a, b OperatorRow) int { return cmp.Or(cmp.Compare(a.Domain, b.Domain), cmp.Compare(a.Op, b.Op)) })
 	for name := range want {
 		if !seen[name] {
-			return nil, usagef("there is no operator %q%s; see gtk ops", name,
-				registry.Hint(name, append(ops.Standard.Names(""), ops.Standard.Names(ops.Private)...)))
+			var names []string
+			for _, s := range ops.Standard.All() {
+				names = append(names, s.Name)
+			}
+			slices.Sort(names)
+			return nil, usagef("there is no operator %q%s; see gtk ops", name, registry.Hint(name, slices.Compact(names)))
 		}
 	}
 	return r, nil
@@ -126,7 +130,8 @@ func differentiableTwice(s *graph.Spec, attrs any) bool {
 	var in, wrt []graph.Value
 	for _, f := range s.In {
 		if f.Optional {
-			break
+			in = append(in, 0)
+			continue
 		}
 		d := tensor.Float32
 		if len(f.Types) > 0 && !slices.Contains(f.Types, d) {
@@ -137,6 +142,9 @@ func differentiableTwice(s *graph.Spec, attrs any) bool {
 		if d.IsFloat() && !f.NoGrad {
 			wrt = append(wrt, v)
 		}
+	}
+	for len(in) > 0 && in[len(in)-1] == 0 {
+		in = in[:len(in)-1]
 	}
 	want := []bool{true}
 	for _, f := range s.Out[min(1, len(s.Out)):] {

@@ -45,6 +45,9 @@ type step struct {
 // pools, means over positions, shifts and scales, and into functions.
 func FindHead(m *onnx.Model, output string) (*ClassifierHead, error) {
 	if len(m.Proto.GetFunctions()) == 0 {
+		if hasFused(m) {
+			m = m.Clone() // what lies on the way is taken apart
+		}
 		return newFinder(m).head(output)
 	}
 	f := newFinder(m.Clone())
@@ -83,6 +86,9 @@ func (f *finder) head(output string) (*ClassifierHead, error) {
 			return nil, fmt.Errorf("train: head: walking back from output %q comes to %s again: the model has a cycle", end, label(n))
 		}
 		met[n] = true
+		if f.unfuse(n) {
+			continue
+		}
 		if f.role(n) == graph.Linear {
 			slices.Reverse(h.after)
 			return h, f.layer(h, n)

@@ -24,6 +24,7 @@ func Reinit(m *onnx.Model, seed uint64) (*onnx.Model, error) {
 	if err := f.inlineAll(); err != nil {
 		return nil, fmt.Errorf("train: reinit: %w", err)
 	}
+	f.unfuseAll()
 	r := rand.New(rand.NewPCG(seed, 0x7265696e6974))
 	fresh := map[string]func() float32{}
 	drawn := 0
@@ -107,9 +108,8 @@ func (f *finder) isBias(n *onnxpb.NodeProto, i int, o *operand) bool {
 // constants.
 func (f *finder) freshValue(n *onnxpb.NodeProto, i int, s tensor.Shape, r *rand.Rand) (draw func() float32, random bool) {
 	same := func(v float32) func() float32 { return func() float32 { return v } }
-	he := func(fanIn int) func() float32 {
-		sigma := math.Sqrt(2 / float64(max(1, fanIn)))
-		return func() float32 { return float32(r.NormFloat64() * sigma) }
+	if n.GetDomain() == fusedDomain {
+		return f.freshFused(n, i, s, r)
 	}
 	switch f.role(n) {
 	case graph.Linear:
@@ -125,7 +125,7 @@ func (f *finder) freshValue(n *onnxpb.NodeProto, i int, s tensor.Shape, r *rand.
 		} else if f.is(n, ops.ConvTranspose) {
 			fanIn = s.Len() / max(1, s[1])
 		}
-		return he(fanIn), true
+		return he(r, fanIn), true
 	case graph.Arithmetic:
 		if f.is(n, ops.Add) {
 			return same(0), false
@@ -144,4 +144,10 @@ func (f *finder) freshValue(n *onnxpb.NodeProto, i int, s tensor.Shape, r *rand.
 		}
 	}
 	return nil, false
+}
+
+// he draws weights of a layer with fanIn inputs for each output.
+func he(r *rand.Rand, fanIn int) func() float32 {
+	sigma := math.Sqrt(2 / float64(max(1, fanIn)))
+	return func() float32 { return float32(r.NormFloat64() * sigma) }
 }

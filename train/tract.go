@@ -50,7 +50,7 @@ func (t *TrAct) Find(m *engine.Model, trainable func(name string) bool) (*TrActL
 	for _, n := range g.Nodes {
 		layer := n.Op == ops.Conv || n.Op == ops.Gemm || n.Op == ops.MatMul
 		if t.Layer != "" {
-			if n.Name != t.Layer {
+			if n.Name != t.Layer && !(layer && n.Name == t.Layer+"/"+n.Op.Name) { // one of the nodes that a fused layer is made of
 				continue
 			}
 			if !layer {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -142,18 +143,28 @@ func operatorSummary(c context) (string, error) {
 			standard[o.name] = true
 		}
 	}
-	var known, versions, gradient, second, per int
+	var known, other, versions, gradient, second, per int
+	domains := map[string]int{}
 	for _, o := range rows {
 		versions += len(o.Since)
-		for count, is := range map[*int]bool{&known: standard[o.Op], &gradient: o.Gradient, &second: o.SecondOrder, &per: o.PerExample} {
+		onnx := o.Domain == "ai.onnx"
+		if !onnx {
+			domains[o.Domain]++
+		}
+		for count, is := range map[*int]bool{&known: onnx && standard[o.Op], &other: onnx && !standard[o.Op], &gradient: o.Gradient,
+			&second: o.SecondOrder, &per: o.PerExample} {
 			if is {
 				*count++
 			}
 		}
 	}
-	return fmt.Sprintf("%d operators in %d versions, %d of the %d that ONNX 1.22 has in `ai.onnx`, the others older ones that it has "+
-		"dropped. %d have a gradient, "+
+	more := ""
+	for _, d := range slices.Sorted(maps.Keys(domains)) {
+		more += fmt.Sprintf(", %d of %s", domains[d], code(d))
+	}
+	return fmt.Sprintf("%d operators in %d versions: %d of the %d that ONNX 1.22 has in `ai.onnx`, %d that it has dropped or that ONNX "+
+		"Runtime puts there%s. %d have a gradient, "+
 		"%d a second one, %d a rule for per-example gradients. %d private operators serve gradients and fusion. The %s also says what "+
 		"is missing.",
-		len(rows), versions, known, main, gradient, second, per, len(private), c.link("whole table", "docs/operators.md")), nil
+		len(rows), versions, known, main, other, more, gradient, second, per, len(private), c.link("whole table", "docs/operators.md")), nil
 }
