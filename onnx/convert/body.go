@@ -14,6 +14,7 @@ type body struct {
 	k     *conv
 	n     *onnxpb.NodeProto
 	d     tensor.DType
+	half  tensor.DType // that the result is narrowed to at the end, Undefined if it is not
 	nodes []*onnxpb.NodeProto
 	err   error
 }
@@ -25,6 +26,16 @@ func (k *conv) bodyOf(n *onnxpb.NodeProto, since int) (*body, error) {
 		return nil, fmt.Errorf("the operator came with operator set %d, and the type of its input, which its body needs, is not known", since)
 	}
 	return b, nil
+}
+
+// wide is input 0, in single precision where it is in half: the steps of a body would round more than the operator does.
+func (b *body) wide() string {
+	x := input(b.n, 0)
+	if b.d != tensor.Float16 && b.d != tensor.BFloat16 {
+		return x
+	}
+	b.half, b.d = b.d, tensor.Float32
+	return b.cast(x, b.d)
 }
 
 // op is the output of a node.
@@ -71,6 +82,9 @@ func (b *body) cast(x string, d tensor.DType) string {
 func (b *body) done(name string, ins []string, attrs ...*onnxpb.AttributeProto) ([]*onnxpb.NodeProto, error) {
 	if b.err != nil {
 		return nil, b.err
+	}
+	if b.half != tensor.Undefined {
+		ins, attrs, name = []string{b.op(name, ins, attrs...)}, []*onnxpb.AttributeProto{onnx.AttrInt("to", int64(b.half))}, "Cast"
 	}
 	return keep(becomes(b.n, name, ins, attrs...), b.nodes...), nil
 }

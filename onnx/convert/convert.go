@@ -11,7 +11,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/internal/shown"
@@ -70,6 +69,9 @@ func To(m *onnx.Model, to int64, o Options) (*onnx.Model, *Report, error) {
 			onnx.LatestOpset)}
 	}
 	out := m.Clone()
+	if from == to {
+		return out, &Report{From: from, To: to, Changed: []Change{}}, nil
+	}
 	c := &converter{m: out, to: to, names: map[string]bool{}, changed: map[Change]int{}, fixed: m.Proto.GetIrVersion() < 4,
 		released: map[string]bool{}, left: MaxNodes}
 	c.collect()
@@ -223,6 +225,23 @@ func (c *converter) convert(k *conv, n *onnxpb.NodeProto, from int64) []*onnxpb.
 	}
 	versions := schema.Versions("", n.GetOpType())
 	op, known := schema.Find("", n.GetOpType(), from)
+	if write := removed[n.GetOpType()]; !known && write != nil {
+		k.set = from
+		nodes, err := write(k, n)
+		if err == nil && c.to < 10 {
+			err = errors.New("the operator was on trial and taken back; it is written in others from operator set 10 on")
+		}
+		if err != nil {
+			k.refuse(n, 0, err)
+			return nil
+		}
+		c.changed[Change{Op: k.first.GetOpType(), Since: 10}]++
+		var out []*onnxpb.NodeProto
+		for _, x := range nodes {
+			out = append(out, c.convert(k, x, from)...)
+		}
+		return out
+	}
 	if !known || op == nil || op.Deprecated {
 		k.refuse(n, int(from), fmt.Errorf("there is no such operator in operator set %d", from))
 		return nil
@@ -363,6 +382,3 @@ func (c *converter) declare() {
 		}
 	}
 }
-
-// kept is a sorted copy of the keys of a set.
-func kept(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }

@@ -13,7 +13,7 @@ func init() {
 		if err != nil {
 			return nil, err
 		}
-		x := input(n, 0)
+		x := b.wide()
 		var bend string
 		if text(n, "approximate", "none") == "tanh" {
 			cube := b.op("Mul", []string{b.op("Mul", []string{x, x}), x})

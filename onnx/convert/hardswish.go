@@ -12,7 +12,7 @@ func init() {
 		if err != nil {
 			return nil, err
 		}
-		x := input(n, 0)
+		x := b.wide()
 		return b.done("Mul", []string{x, b.op("HardSigmoid", []string{x}, onnx.AttrFloat("alpha", 1./6), onnx.AttrFloat("beta", 0.5))})
 	}})
 }

@@ -9,7 +9,7 @@ func init() {
 		if err != nil {
 			return nil, err
 		}
-		x := input(n, 0)
+		x := b.wide()
 		return b.done("Mul", []string{x, b.op("Tanh", []string{b.op("Softplus", []string{x})})})
 	}})
 }

@@ -13,7 +13,7 @@ func init() {
 		if err != nil {
 			return nil, err
 		}
-		x := input(n, 0)
+		x := b.wide()
 		in := x
 		if alpha != 1 {
 			in = b.op("Mul", []string{b.number(alpha), x})
