@@ -18,6 +18,7 @@ import (
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/onnx/schema"
 	"github.com/gtk-onnx/gtk/onnx/typing"
+	"google.golang.org/protobuf/proto"
 )
 
 // Options say what more is known of a model.
@@ -227,7 +228,11 @@ func (c *converter) convert(k *conv, n *onnxpb.NodeProto, from int64) []*onnxpb.
 	op, known := schema.Find("", n.GetOpType(), from)
 	if write := removed[n.GetOpType()]; !known && write != nil {
 		k.set = from
-		nodes, err := write(k, n)
+		var nodes []*onnxpb.NodeProto
+		err := enough(n, 1, 1)
+		if err == nil {
+			nodes, err = write(k, n)
+		}
 		if err == nil && c.to < 10 {
 			err = errors.New("the operator was on trial and taken back; it is written in others from operator set 10 on")
 		}
@@ -246,6 +251,10 @@ func (c *converter) convert(k *conv, n *onnxpb.NodeProto, from int64) []*onnxpb.
 		k.refuse(n, int(from), fmt.Errorf("there is no such operator in operator set %d", from))
 		return nil
 	}
+	if err := enough(n, op.MinIn, op.MinOut); err != nil && !op.Unknown {
+		k.refuse(n, int(from), err)
+		return nil
+	}
 	for from != c.to {
 		v := 0
 		if from < c.to {
@@ -262,6 +271,10 @@ func (c *converter) convert(k *conv, n *onnxpb.NodeProto, from int64) []*onnxpb.
 		if v == 0 {
 			break
 		}
+		var before *onnxpb.NodeProto
+		if _, ruled := rules[n.GetOpType()][v]; ruled {
+			before = proto.CloneOf(n)
+		}
 		nodes, err := k.bridge(n, v, from < c.to)
 		if err != nil {
 			k.refuse(n, v, err)
@@ -273,6 +286,9 @@ func (c *converter) convert(k *conv, n *onnxpb.NodeProto, from int64) []*onnxpb.
 			from = int64(v) - 1
 		}
 		if len(nodes) == 1 && nodes[0] == n && nodes[0].GetOpType() == op.Name {
+			if before != nil && !proto.Equal(before, n) {
+				c.changed[Change{Op: op.Name, Since: v}]++
+			}
 			continue
 		}
 		c.changed[Change{Op: op.Name, Since: v}]++
@@ -287,6 +303,14 @@ func (c *converter) convert(k *conv, n *onnxpb.NodeProto, from int64) []*onnxpb.
 		return nil
 	}
 	return []*onnxpb.NodeProto{n}
+}
+
+// enough fails where a node has not the inputs and outputs that it needs.
+func enough(n *onnxpb.NodeProto, in, out int) error {
+	if len(n.GetInput()) < in || len(n.GetOutput()) < out {
+		return fmt.Errorf("it has %d inputs and %d outputs, and needs %d and %d", len(n.GetInput()), len(n.GetOutput()), in, out)
+	}
+	return nil
 }
 
 // collect notes the names that are taken.
