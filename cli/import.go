@@ -41,6 +41,15 @@ func importCommand(_ context.Context, e *env, c *ucli.Context) error {
 	if perr := e.printDescription(r.Description); perr != nil {
 		return perr
 	}
+	if n := len(r.Problems); n > 0 {
+		e.printf("\nnot valid by the letter of ONNX, and read all the same\n")
+		for _, p := range r.Problems[:min(n, 10)] {
+			e.printf("  %s\n", p)
+		}
+		if n > 10 {
+			e.printf("  and %d more: gtk inspect --check lists all\n", n-10)
+		}
+	}
 	e.printConversion(r)
 	if err != nil {
 		return err

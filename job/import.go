@@ -24,6 +24,7 @@ type ImportConfig struct {
 type ImportReport struct {
 	*Description
 	Written    string            `json:"written"`
+	Problems   []string          `json:"problems"` // by the letter of ONNX, which gtk can do with
 	Conversion *ConversionReport `json:"conversion,omitempty"`
 	Inferred   *InferredReport   `json:"inferred,omitempty"`
 }
@@ -36,7 +37,7 @@ func Import(c ImportConfig) (*ImportReport, error) {
 		return nil, err
 	}
 	defer release()
-	m, err := ReadModel(c.Model)
+	m, wrong, err := readStrictly(c.Model)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,10 @@ func Import(c ImportConfig) (*ImportReport, error) {
 		return nil, fmt.Errorf("%s: %w", c.Model, err)
 	}
 	d.Schema = "gtk.import/1"
-	r.Description = d
+	r.Description, r.Problems = d, []string{}
+	for _, err := range wrong {
+		r.Problems = append(r.Problems, err.Error())
+	}
 	if d.LoadErr != nil {
 		return r, fmt.Errorf("%s: %w", c.Model, d.LoadErr)
 	}

@@ -176,6 +176,7 @@ func (c *checker) graph(where string, g *onnxpb.GraphProto, outer *scope, in map
 	for _, t := range g.GetInitializer() {
 		add(t.GetName())
 	}
+	c.defaults(where, g)
 	for _, t := range g.GetSparseInitializer() {
 		add(t.GetValues().GetName())
 	}
@@ -186,6 +187,29 @@ func (c *checker) graph(where string, g *onnxpb.GraphProto, outer *scope, in map
 	}
 	c.nodes(where, g.GetNode(), s)
 	return s
+}
+
+// defaults compares inputs with the initializers that are their defaults.
+func (c *checker) defaults(where string, g *onnxpb.GraphProto) {
+	in := map[string]*onnxpb.ValueInfoProto{}
+	for _, v := range g.GetInput() {
+		in[v.GetName()] = v
+	}
+	for _, t := range g.GetInitializer() {
+		v := in[t.GetName()].GetType().GetTensorType()
+		if v == nil {
+			continue
+		}
+		differ := v.GetElemType() != 0 && v.GetElemType() != t.GetDataType() || v.Shape != nil && len(v.Shape.GetDim()) != len(t.GetDims())
+		for i := 0; !differ && i < len(v.GetShape().GetDim()); i++ {
+			n, fixed := v.Shape.Dim[i].GetValue().(*onnxpb.TensorShapeProto_Dimension_DimValue)
+			differ = fixed && n.DimValue != t.GetDims()[i]
+		}
+		if differ {
+			c.wrong(where+fmt.Sprintf("input %q", t.GetName()), "is declared as %s, and the initializer of its name is %s: correct one of them",
+				onnx.TypeString(in[t.GetName()].GetType()), onnx.TypeString(typing.Tensor(t.GetDataType(), append([]int64{}, t.GetDims()...))))
+		}
+	}
 }
 
 // declared checks that an input or output of the main graph has a type.

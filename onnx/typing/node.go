@@ -72,6 +72,11 @@ func Outputs(op *schema.Op, n *onnxpb.NodeProto, s *Scope) (out []*onnxpb.TypePr
 			}
 		}
 		bodies(op, n, s, out)
+		if op.Name == "LayerNormalization" {
+			for i := 1; i < len(out); i++ {
+				out[i], _ = attributes(n).elem("stash_type", int32(tensor.Float32))
+			}
+		}
 	}
 	return out, errs
 }
