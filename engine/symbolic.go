@@ -119,6 +119,10 @@ var steps = []int{1, 16, 32, 64}
 func (m *Model) trials(syms []*symbol) ([]*trial, error) {
 	var first error
 	for _, step := range steps {
+		large := 1031
+		if step > 1 {
+			large = 64 * step
+		}
 		sizes := make([]int, len(syms))
 		for i := range sizes {
 			sizes[i] = step * []int{5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61}[i]
@@ -135,7 +139,7 @@ func (m *Model) trials(syms []*symbol) ([]*trial, error) {
 		for i := range syms {
 			syms[i].size = sizes[i]
 			good := 0
-			for _, other := range []int{sizes[i] + 3*step, sizes[i] + 8*step, 2 * step, 1031 * step} {
+			for _, other := range []int{sizes[i] + 3*step, sizes[i] + 8*step, 2 * step, large} {
 				changed := slices.Clone(sizes)
 				changed[i] = other
 				if x, err := m.try(syms, changed); err == nil {

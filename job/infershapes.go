@@ -1,10 +1,13 @@
 package job
 
 import (
+	"maps"
+
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/onnx/schema"
+	"github.com/gtk-onnx/gtk/onnx/typing"
 )
 
 // InferredReport says what was stored of the values of a model.
@@ -55,5 +58,31 @@ func storeTypes(m *onnx.Model, threads int) *InferredReport {
 			}
 		}
 	}
+	s := typing.Declared(g, nil)
+	for _, n := range g.GetNode() {
+		storeBodies(m, n, s)
+	}
 	return r
+}
+
+// storeBodies declares the element types of the values in the bodies of n, a node of s.
+func storeBodies(m *onnx.Model, n *onnxpb.NodeProto, s *typing.Scope) {
+	for _, a := range n.GetAttribute() {
+		for _, g := range append([]*onnxpb.GraphProto{a.GetG()}, a.GetGraphs()...) {
+			if g == nil {
+				continue
+			}
+			inner := typing.Declared(g, s)
+			declared := maps.Clone(inner.Of)
+			typing.Nodes(g.GetNode(), inner, m.Opset, func(n *onnxpb.NodeProto) bool { return m.Function(n) != nil }, nil)
+			for _, x := range g.GetNode() {
+				for _, o := range x.GetOutput() {
+					if t := inner.Of[o]; o != "" && declared[o] == nil && t != nil {
+						g.ValueInfo = append(g.ValueInfo, &onnxpb.ValueInfoProto{Name: new(o), Type: t})
+					}
+				}
+				storeBodies(m, x, inner)
+			}
+		}
+	}
 }
