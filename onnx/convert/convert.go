@@ -42,6 +42,9 @@ type Change struct {
 // MaxNodes is how many nodes a model may become.
 const MaxNodes = 1 << 20
 
+// MaxBytes is how many bytes of constants a conversion may add.
+const MaxBytes = 256 << 20
+
 // rule bridges what one version of an operator changed. up makes a node of the version before valid in it, down one of it valid in the
 // version before; both return what takes its place, or why there is nothing. A nil one keeps the node.
 type rule struct{ up, down step }
@@ -74,7 +77,7 @@ func To(m *onnx.Model, to int64, o Options) (*onnx.Model, *Report, error) {
 		return out, &Report{From: from, To: to, Changed: []Change{}}, nil
 	}
 	c := &converter{m: out, to: to, names: map[string]bool{}, changed: map[Change]int{}, fixed: m.Proto.GetIrVersion() < 4,
-		released: map[string]bool{}, left: MaxNodes}
+		released: map[string]bool{}, left: MaxNodes, bytes: MaxBytes}
 	c.collect()
 	imports := func(sets []*onnxpb.OperatorSetIdProto) map[string]int64 {
 		v := map[string]int64{}
@@ -104,6 +107,10 @@ func To(m *onnx.Model, to int64, o Options) (*onnx.Model, *Report, error) {
 				}
 			}
 		}
+	}
+	if c.bytes < 0 {
+		c.errs = append(c.errs, &onnx.UnsupportedError{File: m.Path, Feature: fmt.Sprintf("conversion that adds more than %d MiB of constants",
+			MaxBytes>>20)})
 	}
 	if c.left < 0 {
 		c.errs = append(c.errs, &onnx.UnsupportedError{File: m.Path, Feature: fmt.Sprintf("conversion into more than %d nodes", MaxNodes)})
@@ -150,6 +157,7 @@ type converter struct {
 	fixed     bool            // initializers that are inputs cannot be fed
 	released  map[string]bool // constants that a node does not read any more
 	left      int
+	bytes     int // that may still be added
 	mainScope *scope
 	errs      []error
 }
@@ -221,7 +229,7 @@ func (c *converter) nodes(nodes []*onnxpb.NodeProto, s *scope, sets map[string]i
 
 // convert is what n, valid in operator set from, becomes.
 func (c *converter) convert(k *conv, n *onnxpb.NodeProto, from int64) []*onnxpb.NodeProto {
-	if c.left--; c.left < 0 {
+	if c.left--; c.left < 0 || c.bytes < 0 {
 		return nil
 	}
 	versions := schema.Versions("", n.GetOpType())

@@ -3,6 +3,7 @@ package convert
 import (
 	"errors"
 
+	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -10,11 +11,6 @@ import (
 // LayerNormalization came with version 17, RMSNormalization with 23. Both compute in float32 unless stash_type says otherwise.
 func init() {
 	register("LayerNormalization", 17, rule{down: func(k *conv, n *onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
-		for i := 1; i < len(n.GetOutput()); i++ {
-			if output(n, i) != "" {
-				return nil, errors.New("the operator came with operator set 17; its mean and deviation are read, which its body has in another form")
-			}
-		}
 		return k.normalised(n, 17, true)
 	}})
 	register("RMSNormalization", 23, rule{down: func(k *conv, n *onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
@@ -63,9 +59,16 @@ func (k *conv) normalised(n *onnxpb.NodeProto, since int, centred bool) ([]*onnx
 		x = b.cast(x, b.d)
 	}
 	if centred {
-		x = b.op("Sub", []string{x, b.mean(x, axes)})
+		mean := b.mean(x, axes)
+		if out := output(n, 1); out != "" {
+			b.nodes = append(b.nodes, onnx.NewNode("Identity", "", []string{mean}, []string{out}))
+		}
+		x = b.op("Sub", []string{x, mean})
 	}
 	deviation := b.op("Sqrt", []string{b.op("Add", []string{b.mean(b.op("Mul", []string{x, x}), axes), b.number(eps)})})
+	if out := output(n, 2); out != "" {
+		b.nodes = append(b.nodes, onnx.NewNode("Reciprocal", "", []string{deviation}, []string{out}))
+	}
 	y := b.op("Div", []string{x, deviation})
 	out := d
 	if !centred {

@@ -291,6 +291,9 @@ func (k *conv) release(name string) {
 // add makes a constant of n: an initializer of its graph, or a node in a function, which is returned too.
 func (k *conv) add(n *onnxpb.NodeProto, what string, t *tensor.Tensor) (name string, nodes []*onnxpb.NodeProto) {
 	name = k.name(n, what)
+	if k.bytes -= len(t.Bytes()); k.bytes < 0 {
+		return name, nil // an error when all is done
+	}
 	p := onnx.TensorToProto(name, t)
 	k.s.Of[name] = typing.Tensor(p.GetDataType(), append([]int64{}, p.GetDims()...))
 	k.s.constants[name] = p

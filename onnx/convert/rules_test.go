@@ -94,7 +94,12 @@ func TestRules(t *testing.T) {
 		{one(15, nd("CastLike", "", xw, y), c("w", i64(1))), []int64{13}, ""},
 		{one(9, nd("Upsample", "", xw, y), c("w", f32(1, 1, 2, 2))), []int64{10, 11, 21, 7}, ""},
 		{one(12, nd("Constant", "", nil, y, onnx.AttrInts("value_ints", 1, 2))), []int64{11, 9}, ""},
-		{one(14, nd("Trilu", "", x, y)), []int64{13}, "came with operator set 14"},
+		{one(17, nd("LayerNormalization", "", []string{"x", "w"}, []string{"y", "m", "d"}, at("axis", 2)), c("w", tensor.New(tensor.Float32, 6, 6))),
+			[]int64{13}, ""},
+		{one(14, nd("Trilu", "", x, y)), []int64{13, 9}, ""},
+		{one(14, nd("Trilu", "", xw, y, at("upper", 0)), c("w", tensor.Scalar(int64(-2)))), []int64{13}, ""},
+		{one(14, nd("Trilu", "", x, y)), []int64{8}, "operator set 9 or newer"},
+		{one(13, nd("Celu", "", x, y, af("alpha", 2))), []int64{11}, ""},
 		{one(13, nd("Unsqueeze", "", []string{"x", "x"}, y)), []int64{11}, "computed or fed"},
 	} {
 		n := r.m.Proto.Graph.Node[0]
@@ -166,6 +171,17 @@ func TestKeeps(t *testing.T) {
 		t.Error("the model that was converted was changed")
 	}
 	if err := same(m, out, nil, 1e-6, 1e-6); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestBounds refuses what would become very large.
+func TestBounds(t *testing.T) {
+	g := &onnxpb.GraphProto{Name: new("g"), Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, 2048, 2048)}}
+	for i := range 200 {
+		g.Node = append(g.Node, onnx.NewNode("Trilu", "", []string{"x"}, []string{fmt.Sprint("y", i)}))
+	}
+	if _, _, err := convert.To(onnx.NewModel(g, 14), 13, convert.Options{}); err == nil || !strings.Contains(err.Error(), "256 MiB of constants") {
 		t.Error(err)
 	}
 }
