@@ -6,22 +6,28 @@ import (
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
 
-// modernise makes a file of IR version 1 or 2 one of version 3, where each says what it meant: there is one operator set, the first, and
-// attributes have a type.
+// modernise makes a file of IR version 1 or 2 one of version 3: without operator sets it has the first. Up to version 3, attributes without a
+// type get that of their value.
 //
 // Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto (enum Version).
 func modernise(m *Model) {
 	p := m.Proto
-	if v := p.GetIrVersion(); v < 1 || v >= MinIR || len(p.GetOpsetImport()) > 0 {
+	v := p.GetIrVersion()
+	if v < 1 || v > MinIR {
 		return
 	}
-	m.old = p.GetIrVersion()
-	p.IrVersion = new(int64(MinIR))
-	p.OpsetImport = []*onnxpb.OperatorSetIdProto{{Domain: new(""), Version: new(int64(1))}}
+	if v < MinIR {
+		m.old = v
+		p.IrVersion = new(int64(MinIR))
+		if len(p.GetOpsetImport()) == 0 {
+			p.OpsetImport = []*onnxpb.OperatorSetIdProto{{Domain: new(""), Version: new(int64(1))}}
+		}
+	}
 	m.Walk(func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) {
 		for _, a := range n.GetAttribute() {
 			if a.GetType() == onnxpb.AttributeProto_UNDEFINED && a.GetRefAttrName() == "" {
 				a.Type = new(typeOfValue(a))
+				m.untyped++
 			}
 		}
 	})
@@ -52,8 +58,14 @@ func typeOfValue(a *onnxpb.AttributeProto) onnxpb.AttributeProto_AttributeType {
 	return onnxpb.AttributeProto_INTS
 }
 
-// oldWarning is what Warnings says of a file that modernise changed.
-func (m *Model) oldWarning() string {
-	return fmt.Sprintf("onnx: the model has IR version %d, from before there were operator sets: it is read as one of version %d with operator set 1",
-		m.old, MinIR)
+// oldWarnings is what Warnings says of a file that modernise changed.
+func (m *Model) oldWarnings() (w []string) {
+	if m.old > 0 {
+		w = append(w, fmt.Sprintf("onnx: the model has IR version %d, which is not used any more: it is read as one of version %d, with operator set %d",
+			m.old, MinIR, m.Opset("")))
+	}
+	if m.untyped > 0 {
+		w = append(w, fmt.Sprintf("onnx: %d attributes have no type: that of their values is taken", m.untyped))
+	}
+	return w
 }

@@ -14,24 +14,30 @@ func TestOldFiles(t *testing.T) {
 	m := NewModel(&onnxpb.GraphProto{Name: new("g"), Input: []*onnxpb.ValueInfoProto{ValueInfo("x", tensor.Float32, 1, 2)},
 		Output: []*onnxpb.ValueInfoProto{ValueInfo("y", tensor.Float32, 1, 2)},
 		Node:   []*onnxpb.NodeProto{NewNode("Transpose", "", []string{"x"}, []string{"y"}, AttrInts("perm", 0, 1))}}, 1)
-	m.Proto.OpsetImport, m.Proto.IrVersion = nil, new(int64(1))
 	m.Proto.Graph.Node[0].Attribute[0].Type = nil
-	b, err := proto.Marshal(m.Proto)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := Parse(b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := got.Check(); err != nil {
-		t.Error(err)
-	}
-	if a := got.Proto.Graph.Node[0].Attribute[0]; a.GetType() != onnxpb.AttributeProto_INTS || got.Opset("") != 1 {
-		t.Errorf("attribute of type %v, operator set %d", a.GetType(), got.Opset(""))
-	}
-	if w := got.Warnings(); len(w) != 1 || !strings.Contains(w[0], "IR version 1") {
-		t.Errorf("warnings %q", w)
+	for ir, warnings := range map[int64]int{1: 2, 2: 2, 3: 1} {
+		if m.Proto.IrVersion = &ir; ir > 1 {
+			m.Proto.OpsetImport = []*onnxpb.OperatorSetIdProto{{Version: new(int64(1))}}
+		} else {
+			m.Proto.OpsetImport = nil
+		}
+		b, err := proto.Marshal(m.Proto)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := Parse(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := got.Check(); err != nil {
+			t.Error(err)
+		}
+		if a := got.Proto.Graph.Node[0].Attribute[0]; a.GetType() != onnxpb.AttributeProto_INTS || got.Opset("") != 1 {
+			t.Errorf("IR %d: attribute of type %v, operator set %d", ir, a.GetType(), got.Opset(""))
+		}
+		if w := got.Warnings(); len(w) != warnings || ir < 3 && !strings.Contains(w[0], "IR version "+string(rune('0'+ir))) {
+			t.Errorf("IR %d: warnings %q", ir, w)
+		}
 	}
 }
 
