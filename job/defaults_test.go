@@ -15,7 +15,8 @@ import (
 func TestDefaultFed(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) *onnxpb.ValueInfoProto { return onnx.ValueInfo(name, tensor.Float32, 2) }
-	m := onnx.NewModel(&onnxpb.GraphProto{Name: new("g"), Input: []*onnxpb.ValueInfoProto{in("x"), in("k")}, Output: []*onnxpb.ValueInfoProto{in("y")},
+	m := onnx.NewModel(&onnxpb.GraphProto{Name: new("g"), Input: []*onnxpb.ValueInfoProto{in("x"), in("k")},
+		Output:      []*onnxpb.ValueInfoProto{in("y")},
 		Node:        []*onnxpb.NodeProto{onnx.NewNode("Mul", "", []string{"x", "k"}, []string{"y"})},
 		Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("k", tensor.From([]float32{2, 3}, 2))}}, 17)
 	model := filepath.Join(dir, "m.onnx")

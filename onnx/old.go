@@ -6,8 +6,8 @@ import (
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
 
-// modernise makes a file of IR version 1 or 2 one of version 3: without operator sets it has the first. Up to version 3, attributes without a
-// type get that of their value.
+// modernise makes a file of IR version 1 or 2 one of version 3: without operator sets it has the first. Up to version 3, attributes
+// without a type get that of their value.
 //
 // Source: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto (enum Version).
 func modernise(m *Model) {
@@ -61,7 +61,8 @@ func typeOfValue(a *onnxpb.AttributeProto) onnxpb.AttributeProto_AttributeType {
 // oldWarnings is what Warnings says of a file that modernise changed.
 func (m *Model) oldWarnings() (w []string) {
 	if m.old > 0 {
-		w = append(w, fmt.Sprintf("onnx: the model has IR version %d, which is not used any more: it is read as one of version %d, with operator set %d",
+		w = append(w, fmt.Sprintf("onnx: the model has IR version %d, which is not used any more: it is read as one of version %d, "+
+			"with operator set %d",
 			m.old, MinIR, m.Opset("")))
 	}
 	if m.untyped > 0 {

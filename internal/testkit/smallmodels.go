@@ -22,8 +22,9 @@ func SmallModels(t testing.TB) [][]byte {
 		smallModel(23, smallNode("Attention", []string{"x", "x", "x"}, "y", anInt("q_num_heads", 1), anInt("kv_num_heads", 1))),
 		smallModel(18, smallNode("Split", []string{"x"}, "y", anInt("num_outputs", 1)), smallNode("ReduceMean", []string{"x", "axes"}, "z")),
 		smallModel(10, smallNode("Resize", []string{"x", "w"}, "y"), smallNode("Slice", []string{"x", "axes", "axes"}, "z")),
-		withBody(smallModel(17), "If"), withBody(smallModel(17), "Loop"), withFunction(smallModel(17, &onnxpb.NodeProto{OpType: new("F"), Domain: new("d"),
-			Input: []string{"x"}, Output: []string{"y"}})),
+		withBody(smallModel(17), "If"), withBody(smallModel(17), "Loop"), withFunction(smallModel(17, &onnxpb.NodeProto{OpType: new("F"),
+			Domain: new("d"),
+			Input:  []string{"x"}, Output: []string{"y"}})),
 	} {
 		b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)
 		if err != nil {

@@ -236,7 +236,9 @@ func (c *checker) nodes(where string, nodes []*onnxpb.NodeProto, s *scope) {
 		}
 	}
 	types := func(n *onnxpb.NodeProto) {
-		typing.Nodes([]*onnxpb.NodeProto{n}, s.Scope, func(d string) int64 { return s.sets[normal(d)] }, func(n *onnxpb.NodeProto) bool { return c.m.Function(n) != nil },
+		version := func(d string) int64 { return s.sets[normal(d)] }
+		call := func(n *onnxpb.NodeProto) bool { return c.m.Function(n) != nil }
+		typing.Nodes([]*onnxpb.NodeProto{n}, s.Scope, version, call,
 			func(n *onnxpb.NodeProto, err error) {
 				c.wrong(where+label(n), "%v: put a Cast before it, or correct what is declared", err)
 			})

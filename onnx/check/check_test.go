@@ -13,8 +13,9 @@ import (
 func TestFull(t *testing.T) {
 	v := onnx.ValueInfo
 	nd := onnx.NewNode
-	body := &onnxpb.GraphProto{Name: new("b"), Input: []*onnxpb.ValueInfoProto{v("x", tensor.Float32)}, Output: []*onnxpb.ValueInfoProto{v("o", tensor.Float32)},
-		Node: []*onnxpb.NodeProto{nd("Neg", "", []string{"x"}, []string{"o"})}}
+	body := &onnxpb.GraphProto{Name: new("b"), Input: []*onnxpb.ValueInfoProto{v("x", tensor.Float32)},
+		Output: []*onnxpb.ValueInfoProto{v("o", tensor.Float32)},
+		Node:   []*onnxpb.NodeProto{nd("Neg", "", []string{"x"}, []string{"o"})}}
 	g := &onnxpb.GraphProto{
 		Input:       []*onnxpb.ValueInfoProto{v("x", tensor.Float32, 2), v("k", tensor.Int64, 1), {Name: new("z")}},
 		Output:      []*onnxpb.ValueInfoProto{v("y", tensor.Float32, 2), v("bool", tensor.Bool, 2)},

@@ -67,8 +67,8 @@ func (c *checker) attributes(at string, op *schema.Op, n *onnxpb.NodeProto) {
 		switch {
 		case strings.HasPrefix(a.GetName(), "__"): // of an exporter's own
 		case want == nil:
-			c.wrong(at, "has the attribute %q, which version %d of the operator does not know%s: take it away, or import the operator set that has it",
-				a.GetName(), op.Since, nearAttr(a.GetName(), op))
+			c.wrong(at, "has the attribute %q, which version %d of the operator does not know%s: take it away, or import the operator "+
+				"set that has it", a.GetName(), op.Since, nearAttr(a.GetName(), op))
 		case a.GetType() != want.Type:
 			c.wrong(at, "attribute %s is of type %v, and must be of %v", a.GetName(), a.GetType(), want.Type)
 		}

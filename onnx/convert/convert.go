@@ -69,8 +69,8 @@ func To(m *onnx.Model, to int64, o Options) (*onnx.Model, *Report, error) {
 	case to < 1 || to > onnx.LatestOpset:
 		return nil, nil, fmt.Errorf("onnx: there is no operator set %d; they are 1 to %d", to, onnx.LatestOpset)
 	case from < 1 || from > onnx.LatestOpset:
-		return nil, nil, &onnx.UnsupportedError{File: m.Path, Feature: fmt.Sprintf("conversion from operator set %d; those known are 1 to %d", from,
-			onnx.LatestOpset)}
+		return nil, nil, &onnx.UnsupportedError{File: m.Path, Feature: fmt.Sprintf(
+			"conversion from operator set %d; those known are 1 to %d", from, onnx.LatestOpset)}
 	}
 	out := m.Clone()
 	if from == to {
@@ -201,7 +201,8 @@ func (c *converter) graph(g *onnxpb.GraphProto, outer *scope, sets map[string]in
 
 // nodes converts the nodes of s.
 func (c *converter) nodes(nodes []*onnxpb.NodeProto, s *scope, sets map[string]int64, where string) []*onnxpb.NodeProto {
-	typing.Nodes(nodes, s.Scope, func(d string) int64 { return sets[normal(d)] }, func(n *onnxpb.NodeProto) bool { return c.m.Function(n) != nil }, nil)
+	version := func(d string) int64 { return sets[normal(d)] }
+	typing.Nodes(nodes, s.Scope, version, func(n *onnxpb.NodeProto) bool { return c.m.Function(n) != nil }, nil)
 	for _, n := range nodes {
 		if n.GetOpType() == "Constant" && normal(n.GetDomain()) == "" && len(n.GetOutput()) == 1 {
 			if t := constantOf(n); t != nil {
@@ -410,7 +411,8 @@ func (c *converter) declare() {
 	}
 	for _, t := range g.GetInitializer() {
 		if !have[t.GetName()] {
-			g.Input = append(g.Input, &onnxpb.ValueInfoProto{Name: new(t.GetName()), Type: typing.Tensor(t.GetDataType(), append([]int64{}, t.GetDims()...))})
+			g.Input = append(g.Input, &onnxpb.ValueInfoProto{Name: new(t.GetName()),
+				Type: typing.Tensor(t.GetDataType(), append([]int64{}, t.GetDims()...))})
 		}
 	}
 }

@@ -336,7 +336,8 @@ func keep(n *onnxpb.NodeProto, nodes ...*onnxpb.NodeProto) []*onnxpb.NodeProto {
 }
 
 // part is a new node on the way to what n computes; its output gets the type of like.
-func (k *conv) part(n *onnxpb.NodeProto, op, what string, d tensor.DType, ins []string, attrs ...*onnxpb.AttributeProto) (*onnxpb.NodeProto, string) {
+func (k *conv) part(n *onnxpb.NodeProto, op, what string, d tensor.DType, ins []string,
+	attrs ...*onnxpb.AttributeProto) (*onnxpb.NodeProto, string) {
 	name := k.name(n, what)
 	if d != tensor.Undefined {
 		k.s.Of[name] = typing.Tensor(int32(d), nil)

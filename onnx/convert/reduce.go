@@ -2,7 +2,8 @@ package convert
 
 import "github.com/gtk-onnx/gtk/onnx/onnxpb"
 
-// The axes of ReduceSum became an input in version 13, those of the other reductions in 18; none are all, or with noop_with_empty_axes none.
+// The axes of ReduceSum became an input in version 13, those of the other reductions in 18; none are all, or none with
+// noop_with_empty_axes.
 func init() {
 	r := axesMoved()
 	toAttr := r.down

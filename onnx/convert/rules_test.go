@@ -50,7 +50,8 @@ func TestRules(t *testing.T) {
 		{one(13, nd("Clip", "", []string{"x", "", "hi"}, y), c("hi", scalar(0.25))), []int64{6, 10, 12}, ""},
 		{one(9, nd("Slice", "", x, y, ats("starts", 1, 0), ats("ends", 3, 5), ats("axes", 1, 3))), []int64{10, 13, 21}, ""},
 		{one(13, nd("Slice", "", []string{"x", "a", "b"}, y), c("a", i64(0, 1)), c("b", i64(2, 3))), []int64{9, 11}, ""},
-		{one(13, nd("Slice", "", []string{"x", "a", "b", "b", "s"}, y), c("a", i64(0)), c("b", i64(3)), c("s", i64(2))), []int64{9}, "steps are not all 1"},
+		{one(13, nd("Slice", "", []string{"x", "a", "b", "b", "s"}, y), c("a", i64(0)), c("b", i64(3)), c("s", i64(2))),
+			[]int64{9}, "steps are not all 1"},
 		{one(10, nd("Pad", "", x, y, ats("pads", 0, 0, 1, 1, 0, 0, 2, 2), af("value", 3))), []int64{11, 13, 21}, ""},
 		{one(18, nd("Pad", "", []string{"x", "p", "", "a"}, y), c("p", i64(1, 2)), c("a", i64(-1))), []int64{13, 17, 10}, ""},
 		{one(11, nd("Squeeze", "", []string{"w"}, y, ats("axes", 0)), c("w", tensor.From([]float32{1, 2}, 1, 2))), []int64{13, 21, 9}, ""},
@@ -68,8 +69,10 @@ func TestRules(t *testing.T) {
 		{one(13, nd("Dropout", "", []string{"x", "r"}, y), c("r", scalar(0.3))), []int64{10, 7}, ""},
 		{one(11, nd("Split", "", x, []string{"y", "z"}, at("axis", 1), ats("split", 1, 3))), []int64{13, 18, 21}, ""},
 		{one(13, nd("Split", "", x, []string{"y", "z"}, at("axis", 1))), []int64{18, 21, 11}, ""},
-		{one(18, nd("Split", "", x, []string{"y", "z", "u"}, at("axis", 1), at("num_outputs", 3)), c("w", i64(1))), []int64{13, 11}, "4 cannot be cut"},
-		{one(18, nd("Split", "", x, []string{"y", "z", "u", "v"}, at("axis", 2), at("num_outputs", 4)), c("w", i64(1))), []int64{13}, "6 cannot be cut"},
+		{one(18, nd("Split", "", x, []string{"y", "z", "u"}, at("axis", 1), at("num_outputs", 3)), c("w", i64(1))),
+			[]int64{13, 11}, "4 cannot be cut"},
+		{one(18, nd("Split", "", x, []string{"y", "z", "u", "v"}, at("axis", 2), at("num_outputs", 4)), c("w", i64(1))),
+			[]int64{13}, "6 cannot be cut"},
 		{one(9, nd("TopK", "", x, []string{"y", "i"}, at("k", 2))), []int64{10, 11, 21}, ""},
 		{one(11, nd("TopK", "", xw, []string{"y", "i"}), c("w", i64(3))), []int64{10, 9}, ""},
 		{one(11, nd("TopK", "", xw, []string{"y", "i"}, at("largest", 0)), c("w", i64(3))), []int64{10}, "largest"},
@@ -94,8 +97,8 @@ func TestRules(t *testing.T) {
 		{one(15, nd("CastLike", "", xw, y), c("w", i64(1))), []int64{13}, ""},
 		{one(9, nd("Upsample", "", xw, y), c("w", f32(1, 1, 2, 2))), []int64{10, 11, 21, 7}, ""},
 		{one(12, nd("Constant", "", nil, y, onnx.AttrInts("value_ints", 1, 2))), []int64{11, 9}, ""},
-		{one(17, nd("LayerNormalization", "", []string{"x", "w"}, []string{"y", "m", "d"}, at("axis", 2)), c("w", tensor.New(tensor.Float32, 6, 6))),
-			[]int64{13}, ""},
+		{one(17, nd("LayerNormalization", "", []string{"x", "w"}, []string{"y", "m", "d"}, at("axis", 2)),
+			c("w", tensor.New(tensor.Float32, 6, 6))), []int64{13}, ""},
 		{one(14, nd("Trilu", "", x, y)), []int64{13, 9}, ""},
 		{one(14, nd("Trilu", "", xw, y, at("upper", 0)), c("w", tensor.Scalar(int64(-2)))), []int64{13}, ""},
 		{one(14, nd("Trilu", "", x, y)), []int64{8}, "operator set 9 or newer"},
@@ -141,7 +144,8 @@ func TestKeeps(t *testing.T) {
 	m.Proto.OpsetImport = append(m.Proto.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new("d"), Version: new(int64(1))})
 	ref := onnx.AttrInts("axes")
 	ref.RefAttrName = new("axes")
-	m.Proto.Functions = []*onnxpb.FunctionProto{{Name: new("F"), Domain: new("d"), Input: []string{"a"}, Output: []string{"b"}, Attribute: []string{"axes"},
+	m.Proto.Functions = []*onnxpb.FunctionProto{{Name: new("F"), Domain: new("d"), Input: []string{"a"},
+		Output: []string{"b"}, Attribute: []string{"axes"},
 		OpsetImport: []*onnxpb.OperatorSetIdProto{{Version: new(int64(12))}},
 		Node:        []*onnxpb.NodeProto{onnx.NewNode("ReduceSum", "sum", []string{"a"}, []string{"b"}, ref)}}}
 	m.Proto.IrVersion = new(int64(8))
@@ -160,7 +164,8 @@ func TestKeeps(t *testing.T) {
 	}
 	n := out.Proto.Graph.Node[0]
 	v, _ := out.Metadata("k")
-	if n.GetName() != "call" || n.GetDocString() != "why" || v != "v" || out.Proto.GetProducerName() != "me" || out.Proto.GetDocString() != "about" ||
+	if n.GetName() != "call" || n.GetDocString() != "why" || v != "v" || out.Proto.GetProducerName() != "me" ||
+		out.Proto.GetDocString() != "about" ||
 		len(out.Proto.ProtoReflect().GetUnknown()) != 4 || out.Opset("d") != 1 {
 		t.Errorf("changed: %v", out.Proto)
 	}
@@ -181,7 +186,8 @@ func TestBounds(t *testing.T) {
 	for i := range 200 {
 		g.Node = append(g.Node, onnx.NewNode("Trilu", "", []string{"x"}, []string{fmt.Sprint("y", i)}))
 	}
-	if _, _, err := convert.To(onnx.NewModel(g, 14), 13, convert.Options{}); err == nil || !strings.Contains(err.Error(), "256 MiB of constants") {
+	_, _, err := convert.To(onnx.NewModel(g, 14), 13, convert.Options{})
+	if err == nil || !strings.Contains(err.Error(), "256 MiB of constants") {
 		t.Error(err)
 	}
 }

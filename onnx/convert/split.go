@@ -9,8 +9,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// The sizes were an input or attribute in version 1, an attribute in 2 and are an input from 13 on; 18 counts equal parts by num_outputs, the
-// last of which may be smaller.
+// The sizes were an input or attribute in version 1, an attribute in 2 and are an input from 13 on; 18 counts equal parts by
+// num_outputs, the last of which may be smaller.
 func init() {
 	register("Split", 2, rule{up: func(k *conv, n *onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) { return toAttribute(k, n, "split", 1) }})
 	register("Split", 13, rule{

@@ -27,8 +27,8 @@ func init() {
 		r := len(dims)
 		if !ok || !known || r < 2 || dims[r-1] < 0 || dims[r-2] < 0 || dims[r-1] > 1<<20 || dims[r-2] > 1<<20 ||
 			dims[r-1]*dims[r-2] > 1<<22 || k.to < 9 {
-			return nil, errors.New("the operator came with operator set 14, and its body, for operator set 9 or newer, needs a diagonal and a size " +
-				"that are known, and no large ones")
+			return nil, errors.New("the operator came with operator set 14, and its body, for operator set 9 or newer, needs a diagonal and " +
+				"a size that are known, and no large ones")
 		}
 		rows, cols := dims[r-2], dims[r-1]
 		mask := tensor.New(tensor.Bool, int(rows), int(cols))

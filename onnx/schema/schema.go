@@ -182,7 +182,8 @@ func concrete(t string) bool {
 func formals(s string) (out []Formal) {
 	for _, w := range strings.Fields(s) {
 		name, typ, _ := strings.Cut(w, ":")
-		f := Formal{Type: typ, Optional: strings.HasSuffix(name, "?"), Variadic: strings.HasSuffix(name, "*"), Mixed: strings.HasSuffix(name, "**")}
+		f := Formal{Type: typ, Optional: strings.HasSuffix(name, "?"), Variadic: strings.HasSuffix(name, "*"),
+			Mixed: strings.HasSuffix(name, "**")}
 		f.Name = strings.TrimRight(name, "?*")
 		out = append(out, f)
 	}

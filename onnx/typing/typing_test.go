@@ -24,14 +24,16 @@ func TestNodes(t *testing.T) {
 		node("SequenceConstruct", "e", "b", "b"), node("SequenceAt", "f", "e", "i"), node("Add", "g", "x", "i"), node("Relu", "wrong", "x"),
 		node("QuantizeLinear", "h", "x", "x"), node("Nothing", "k", "x"), node("Relu", "l", "d"),
 	}, s, func(string) int64 { return 17 }, nil, func(n *onnxpb.NodeProto, err error) { errs = append(errs, n.GetOpType()+": "+err.Error()) })
-	for name, want := range map[string]string{"a": "float", "b": "float16", "c": "int64", "d": "bool", "e": "seq(tensor(float16))", "f": "float16",
+	for name, want := range map[string]string{"a": "float", "b": "float16", "c": "int64", "d": "bool", "e": "seq(tensor(float16))",
+		"f": "float16",
 		"h": "uint8", "k": ""} {
 		if got := schema.TypeName(s.Lookup(name)); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
 	all := strings.Join(errs, "\n")
-	for _, want := range []string{`Add: inputs 0 "x" and 1 "i" are float and int64, and must be of one type`, `Relu: output 0 "wrong" is declared as bool and is float`,
+	for _, want := range []string{`Add: inputs 0 "x" and 1 "i" are float and int64, and must be of one type`,
+		`Relu: output 0 "wrong" is declared as bool and is float`,
 		`Relu: input 0 "d" (X) is bool, which Relu of operator set 14 does not take`} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q in\n%s", want, all)
