@@ -14,6 +14,7 @@ func init() {
 		Flags: []ucli.Flag{
 			&ucli.StringSliceFlag{Name: "input", Usage: "`NAME=SHAPE` to work the costs out for, as in input=8x3x224x224"},
 			&ucli.IntFlag{Name: "batch", Value: 1, Usage: "batch size to work the costs out for"},
+			&ucli.BoolFlag{Name: "check", Usage: "only check that it is valid ONNX: list all problems, and exit with 1 if there are any"},
 			&ucli.StringFlag{Name: "dot", Usage: "write the graph as a Graphviz `FILE`"},
 			&ucli.BoolFlag{Name: "force", Usage: "replace the file if it is there"},
 		},
@@ -24,6 +25,9 @@ func inspectCommand(_ context.Context, e *env, c *ucli.Context) error {
 	path, err := oneArg(c, "MODEL.onnx")
 	if err != nil {
 		return err
+	}
+	if c.Bool("check") {
+		return e.check(path)
 	}
 	cfg := job.InspectConfig{Model: path, Threads: e.Threads, Inputs: c.StringSlice("input"), Dot: c.String("dot"), Force: c.Bool("force")}
 	if c.IsSet("batch") {
@@ -47,6 +51,24 @@ func inspectCommand(_ context.Context, e *env, c *ucli.Context) error {
 		e.printf("\ngraph written to %s; draw it with: dot -Tsvg %s\n", r.Dot, units.Quote(r.Dot))
 	}
 	return e.emit(r)
+}
+
+// check prints what is wrong with the model in the file path.
+func (e *env) check(path string) error {
+	r, err := job.Check(path, e.Threads)
+	if r == nil {
+		return err
+	}
+	for _, p := range r.Problems {
+		e.printf("%s\n", p)
+	}
+	if r.Pass {
+		e.printf("%s is valid ONNX\n", r.Model)
+	}
+	if perr := e.emit(r); perr != nil {
+		return perr
+	}
+	return err
 }
 
 // printLayers prints the layers as a table.

@@ -12,7 +12,6 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/exec"
-	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/onnx"
@@ -78,8 +77,7 @@ func Export(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 	}
 	source := m
 	if c.Opset != 0 {
-		m = source.Clone()
-		if err := upgrade(m, c.Opset); err != nil {
+		if m, _, err = converted(source, c.Opset, c.Threads); err != nil {
 			return nil, err
 		}
 	}
@@ -136,14 +134,6 @@ func exportTo(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 	defer f.Close()
 	_, err = io.Copy(c.W, f)
 	return r, err
-}
-
-// upgrade changes the version of the default operator set of m.
-func upgrade(m *onnx.Model, to int64) error {
-	if to < 1 || to > onnx.LatestOpset {
-		return usagef("--opset %d: the operator sets are 1 to %d", to, onnx.LatestOpset)
-	}
-	return m.Upgrade(to, func(op string, opset int) int { return graph.SinceAt("", op, opset) })
 }
 
 // modelOfRun is the model file of a run folder, or path itself.

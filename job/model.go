@@ -21,6 +21,7 @@ type ModelOptions struct {
 	// Preprocess changes the preprocessing that travels in the model: settings of data.Preprocess.Set by name, such as
 	// "image-size": "224".
 	Preprocess map[string]string
+	Fed        []string // inputs that are fed though they have a default value
 	// Context ends the reading of the model, and of its external data and their checksums, when it is done; nil does not.
 	Context context.Context
 }
@@ -51,6 +52,9 @@ func OpenModel(path string, o ModelOptions, more ...engine.Option) (*Model, erro
 	file, err := readModel(o.Context, path)
 	if err != nil {
 		return nil, err
+	}
+	for _, name := range o.Fed {
+		file.DropDefault(name)
 	}
 	l := &Model{Path: path}
 	l.Read = time.Since(start)

@@ -90,6 +90,11 @@ func Run(ctx context.Context, c RunConfig, rep Reporter) (*RunReport, error) {
 		return nil, err
 	}
 	defer release()
+	for _, f := range c.Files {
+		if name, _, ok := strings.Cut(f, "="); ok {
+			c.Fed = append(c.Fed, name)
+		}
+	}
 	l, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
 		return nil, err

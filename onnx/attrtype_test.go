@@ -54,14 +54,3 @@ func TestAttrType(t *testing.T) {
 		t.Error("an attribute without type and value passes")
 	}
 }
-
-// TestUpgradeTypes: what is brought to a later version has the types and operator sets that this one asks for.
-func TestUpgradeTypes(t *testing.T) {
-	m := untyped(1, &onnxpb.AttributeProto{Name: new("alpha"), F: new(float32(0.5))})
-	if err := m.Upgrade(6, func(string, int) int { return 1 }); err != nil {
-		t.Fatal(err)
-	}
-	if a := m.Proto.Graph.Node[0].Attribute[0]; a.GetType() != onnxpb.AttributeProto_FLOAT || m.Proto.OpsetImport[0].GetVersion() != 6 {
-		t.Errorf("after the upgrade: %v, %v", a, m.Proto.OpsetImport)
-	}
-}

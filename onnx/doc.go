@@ -19,6 +19,6 @@ package onnx
 const (
 	// LatestOpset is the newest version of the default operator set.
 	LatestOpset = 27
-	// MinIR and MaxIR are the IR versions read; before 3 there were no operator sets, and operators mean what they mean in set 1.
-	MinIR, MaxIR = 1, 13
+	// MinIR and MaxIR are the IR versions of models; before 3 there were no operator sets, and files of then are read as of 3.
+	MinIR, MaxIR = 3, 13
 )

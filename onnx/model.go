@@ -20,6 +20,9 @@ type Model struct {
 	Proto *onnxpb.ModelProto // the whole file
 	Path  string             // file it was read from, "" if none
 
+	old     int64 // IR version of the file where it was changed when read, else 0
+	untyped int   // attributes that got a type when read
+
 	data dataFolder // where external data is
 
 	functions atomic.Pointer[functionIndex] // see Function
@@ -87,7 +90,7 @@ func (m *Model) DropMetadata(key string) {
 
 // Warnings lists what is legal but may matter: versions newer than this package knows.
 func (m *Model) Warnings() []string {
-	var w []string
+	w := m.oldWarnings()
 	if v := m.Proto.GetIrVersion(); v > MaxIR {
 		w = append(w, fmt.Sprintf("onnx: the model has IR version %d, the newest known is %d: what it has that is new is kept but not "+
 			"understood; "+
@@ -267,7 +270,7 @@ func (m *Model) Clone() *Model {
 	if m.beside == nil {
 		m.beside = new(beside)
 	}
-	out := &Model{Path: m.Path, data: m.data, sums: maps.Clone(m.sums), beside: m.beside, ctx: m.ctx}
+	out := &Model{Path: m.Path, old: m.old, untyped: m.untyped, data: m.data, sums: maps.Clone(m.sums), beside: m.beside, ctx: m.ctx}
 	if m.Proto != nil {
 		out.Proto = c.model(m.Proto)
 	}

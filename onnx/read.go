@@ -150,7 +150,9 @@ func parse(b []byte, o options) (*Model, error) {
 	if p.Graph == nil {
 		return nil, &FormatError{Msg: "there is no graph in it: this is not an ONNX model (a tensor file, or another format?)"}
 	}
-	return &Model{Proto: p, ctx: o.ctx}, nil
+	m := &Model{Proto: p, ctx: o.ctx}
+	modernise(m)
+	return m, nil
 }
 
 // folderError is the error of a folder where a file is expected: it names the models in it.

@@ -5,10 +5,10 @@ import (
 	"runtime/debug"
 	"testing"
 
-	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/convert"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -47,7 +47,7 @@ func change(m *onnx.Model) (err error) {
 	m.Weights()
 	_ = m.Warnings()
 	out := m.Clone()
-	_ = out.Upgrade(onnx.LatestOpset, func(op string, opset int) int { return graph.SinceAt("", op, opset) })
+	_, _, _ = convert.To(m, onnx.LatestOpset, convert.Options{})
 	_ = out.AppendAffine("y0", tensor.Scalar(float32(2)), tensor.Scalar(float32(1)))
 	onnx.CompareModels(m, out)
 	m.Walk(func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) { _ = out.Inline(n) })

@@ -34,6 +34,10 @@ internal/shown:
 internal/kernel: internal/parallel internal/memory
 onnx/onnxpb:
 onnx: onnx/onnxpb tensor internal/whole internal/shown internal/memory internal/regular
+onnx/schema: onnx/onnxpb
+onnx/typing: onnx/onnxpb onnx/schema tensor
+onnx/check: onnx onnx/onnxpb onnx/schema onnx/typing internal/shown
+onnx/convert: onnx onnx/onnxpb onnx/schema onnx/typing tensor internal/shown
 engine/graph: tensor internal/parallel internal/shown internal/memory
 engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory
 engine/ops/microsoft: engine/graph engine/ops tensor
@@ -41,7 +45,7 @@ engine/grad: engine/graph engine/ops tensor internal/shown
 engine/exec: engine/graph tensor internal/parallel internal/shown internal/memory
 engine/rewrite: engine/graph engine/ops engine/exec tensor internal/shown internal/memory
 internal/naive: engine/graph tensor
-engine: onnx onnx/onnxpb tensor engine/graph engine/ops engine/ops/microsoft engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
+engine: onnx onnx/onnxpb onnx/schema onnx/typing tensor engine/graph engine/ops engine/ops/microsoft engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
 data: tensor internal/registry internal/units internal/whole internal/shown internal/memory internal/regular
 optim: tensor internal/parallel internal/registry internal/kernel
 feed: tensor engine data internal/registry internal/shown internal/memory
@@ -50,7 +54,7 @@ train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data o
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
 prune: tensor engine engine/graph data feed task internal/registry internal/shown
 models: onnx onnx/onnxpb tensor internal/registry
-job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
+job: onnx onnx/check onnx/convert onnx/onnxpb onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
 interop/gorgonia: optim tensor internal/kernel internal/parallel
 interop/onnxgo: onnx onnx/onnxpb tensor engine
 internal/testkit: tensor onnx/onnxpb

@@ -1,0 +1,3 @@
+package convert
+
+func init() { register("Squeeze", 13, axesMoved()) }

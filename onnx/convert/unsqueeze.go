@@ -1,0 +1,3 @@
+package convert
+
+func init() { register("Unsqueeze", 13, axesMoved()) }
