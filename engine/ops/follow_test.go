@@ -74,7 +74,7 @@ func TestFollowMoves(t *testing.T) {
 	reached := map[string]int{}
 	for _, c := range cases {
 		p, err := c.build(tensor.Float64, false)
-		if err != nil || c.domain != "" || p.node.Op.Random || p.node.Op.Role != graph.View && p.node.Op.Role != graph.Move {
+		if err != nil || c.domain != "" || p.node.Op.Random || !p.node.Op.HasRun() || p.node.Op.Role != graph.View && p.node.Op.Role != graph.Move {
 			continue
 		}
 		if c.op == "DepthToSpace" || c.op == "SpaceToDepth" { // which spread their positions evenly
@@ -144,7 +144,7 @@ func TestFollowElementwise(t *testing.T) {
 	reached := 0
 	for _, c := range cases {
 		p, err := c.build(tensor.Float64, false)
-		if err != nil || c.domain != "" || p.node.Op.Random || slices.Contains(alongAxes, c.op) || p.node.Op.Role == graph.Control {
+		if err != nil || c.domain != "" || p.node.Op.Random || !p.node.Op.HasRun() || slices.Contains(alongAxes, c.op) || p.node.Op.Role == graph.Control {
 			continue
 		}
 		in, coords, flow, known := p.followed(t)

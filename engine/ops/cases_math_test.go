@@ -1,0 +1,59 @@
+package ops_test
+
+import (
+	"github.com/gtk-onnx/gtk/tensor"
+)
+
+func init() {
+	for _, op := range []string{"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"} { // random_test.go has them
+		uncased[op] = []int{1, 22}
+	}
+	uncased["Bernoulli"], uncased["Multinomial"] = []int{15, 22}, []int{7, 22}
+
+	u8 := func(v ...uint8) arg { return given(tensor.From(v, len(v))) }
+	i32 := func(v ...int32) arg { return given(tensor.From(v, len(v))) }
+	words := func(s ...string) arg { return given(tensor.FromStrings(s, len(s))) }
+	mask := func(b ...bool) arg { return given(tensor.From(b, len(b))) }
+	one := func(v int32) arg { return given(tensor.Scalar(v)) }
+	register(
+		opCase{op: "BitShift", attrs: is("direction", "LEFT"), in: []arg{u8(1, 255, 3), u8(1, 4, 8)}, values: true},
+		opCase{op: "BitShift", name: "right", attrs: is("direction", "RIGHT"), in: []arg{u8(1, 255, 3), u8(1)}, values: true},
+		opCase{op: "BitwiseAnd", in: []arg{i32(12, -1, 5), i32(10, 7, -4)}, values: true},
+		opCase{op: "BitwiseOr", in: []arg{i32(12, -1, 5), i32(10, 7, -4)}, values: true},
+		opCase{op: "BitwiseXor", in: []arg{i32(12, -1, 5), i32(10)}, values: true},
+		opCase{op: "BitwiseNot", in: []arg{u8(0, 1, 255)}, values: true},
+		opCase{op: "BitCast", attrs: is("to", 6), in: []arg{given(tensor.From([]uint32{1, 1 << 31}, 2))}, values: true},
+		opCase{op: "BitCast", name: "bool", attrs: is("to", 9), in: []arg{u8(0, 1, 7)}, values: true},
+
+		opCase{op: "Compress", in: []arg{x(3, 4), mask(false, true, true, false, true)}},
+		opCase{op: "Compress", name: "axis", attrs: is("axis", 1), in: []arg{x(3, 4, 2), mask(true, false, true)}},
+		opCase{op: "Compress", name: "none", attrs: is("axis", -1), in: []arg{x(3, 4), mask(false, false)}},
+		opCase{op: "OneHot", in: []arg{ids(0, 7, -1, 12, -13), one(4), floatsOf(-1, 2)}, values: true},
+		opCase{op: "OneHot", name: "axis", attrs: is("axis", 0), in: []arg{given(tensor.From([]int64{0, 1, 2, -3}, 2, 2)), one(3),
+			floatsOf(0.5, 2)}, values: true},
+		opCase{op: "OneHot", name: "empty", in: []arg{ids(0, 1), one(0), floatsOf(0, 1)}, values: true},
+		opCase{op: "ReverseSequence", in: []arg{x(4, 3, 2), ids(4, 0, 2)}},
+		opCase{op: "ReverseSequence", name: "batch first", attrs: is("batch_axis", 0, "time_axis", 1), in: []arg{x(2, 5), ids(1, 5)}},
+		opCase{op: "Unique", in: []arg{floatsOf(2, 1, 1, 3, 4, 3)}, outs: 4, values: true},
+		opCase{op: "Unique", name: "as they come", attrs: is("sorted", 0), in: []arg{ids(7, 3, 7, 9, 3)}, outs: 4, values: true},
+		opCase{op: "Unique", name: "axis", attrs: is("axis", 1),
+			in: []arg{given(tensor.From([]int32{1, 0, 1, 2, 2, 0, 2, 1}, 2, 4))}, outs: 4, values: true},
+		opCase{op: "Unique", name: "words", in: []arg{words("b", "a", "b")}, outs: 4, values: true},
+
+		opCase{op: "HannWindow", in: []arg{one(7)}, values: true},
+		opCase{op: "HannWindow", name: "symmetric", attrs: is("periodic", 0), in: []arg{one(6)}, values: true},
+		opCase{op: "HammingWindow", in: []arg{one(7)}, values: true},
+		opCase{op: "BlackmanWindow", name: "one", attrs: is("periodic", 0), in: []arg{one(1)}, values: true},
+		opCase{op: "MelWeightMatrix", in: []arg{one(8), one(16), one(8192), floatsOf0(0), floatsOf0(4096)}, values: true},
+
+		opCase{op: "StringConcat", in: []arg{words("a", "", "cc"), words("x")}, values: true},
+		opCase{op: "StringSplit", attrs: is("delimiter", ",", "maxsplit", 2), in: []arg{words("a,b,c,d", "", "x,,")}, outs: 2, values: true},
+		opCase{op: "StringSplit", name: "space", in: []arg{words(" a  b ", " ", "x")}, outs: 2, values: true},
+		opCase{op: "StringNormalizer", attrs: is("case_change_action", "UPPER", "stopwords", []string{"The"}),
+			in: []arg{words("the", "Quick", "THE", "straße")}, values: true},
+		opCase{op: "RegexFullMatch", attrs: is("pattern", "a+|b"), in: []arg{words("aa", "ab", "b", "")}, values: true},
+		opCase{op: "TfIdfVectorizer", attrs: is("max_gram_length", 2, "min_gram_length", 1, "max_skip_count", 1, "mode", "TFIDF",
+			"ngram_counts", ints(0, 2), "ngram_indexes", ints(1, 0, 2), "pool_int64s", ints(5, 6, 5, 6), "weights", []float32{2, 3, 5}),
+			in: []arg{given(tensor.From([]int64{5, 6, 5, 1, 6, 6}, 2, 3))}, values: true},
+	)
+}
