@@ -4,6 +4,17 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
+// zeros is normal with zeros at some places.
+func zeros(at ...int) generator {
+	return func(r *rng, n int) []float64 {
+		x := normal(r, n)
+		for _, i := range at {
+			x[i] = 0
+		}
+		return x
+	}
+}
+
 func init() {
 	for _, op := range []string{"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"} { // random_test.go has them
 		uncased[op] = []int{1, 22}
@@ -39,6 +50,19 @@ func init() {
 		opCase{op: "Unique", name: "axis", attrs: is("axis", 1),
 			in: []arg{given(tensor.From([]int32{1, 0, 1, 2, 2, 0, 2, 1}, 2, 4))}, outs: 4, values: true},
 		opCase{op: "Unique", name: "words", in: []arg{words("b", "a", "b")}, outs: 4, values: true},
+
+		opCase{op: "CumProd", in: []arg{x(2, 4, 3), one(1)}},
+		opCase{op: "CumProd", name: "exclusive", attrs: is("exclusive", 1), in: []arg{x(4), one(0)}},
+		opCase{op: "CumProd", name: "reverse", attrs: is("reverse", 1), in: []arg{x(3, 4), one(-1)}},
+		opCase{op: "CumProd", name: "both", attrs: is("reverse", 1, "exclusive", 1), in: []arg{x(4, 2), one(0)}},
+		opCase{op: "CumProd", name: "zeros", in: []arg{xg(zeros(2, 5), 7), one(0)}},
+		opCase{op: "CumProd", name: "one", in: []arg{x(2, 1, 3), one(1)}},
+		opCase{op: "CumProd", name: "int", in: []arg{ids(3, -2, 5), one(0)}, values: true},
+		opCase{op: "Det", in: []arg{x(4, 4)}},
+		opCase{op: "Det", opset: 11, name: "batch", in: []arg{x(2, 3, 3, 3)}},
+		opCase{op: "Det", name: "one", in: []arg{x(2, 1, 1)}},
+		opCase{op: "Det", name: "singular", in: []arg{xg(zeros(0, 1, 2), 2, 3, 3)}},
+		opCase{op: "Det", name: "rank one", in: []arg{xg(zeros(0, 1, 2, 3, 4, 5), 1, 3, 3)}},
 
 		opCase{op: "HannWindow", in: []arg{one(7)}, values: true},
 		opCase{op: "HannWindow", name: "symmetric", attrs: is("periodic", 0), in: []arg{one(6)}, values: true},
