@@ -15,6 +15,15 @@ func zeros(at ...int) generator {
 	}
 }
 
+// i32s are integers of both signs.
+func i32s(shape ...int) arg {
+	v := make([]int32, tensor.Shape(shape).Len())
+	for i := range v {
+		v[i] = int32(i*7%11) - 4
+	}
+	return given(tensor.From(v, shape...))
+}
+
 func init() {
 	for _, op := range []string{"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"} { // random_test.go has them
 		uncased[op] = []int{1, 22}
@@ -27,6 +36,13 @@ func init() {
 	mask := func(b ...bool) arg { return given(tensor.From(b, len(b))) }
 	one := func(v int32) arg { return given(tensor.Scalar(v)) }
 	register(
+		opCase{op: "MaxPool", name: "column major", attrs: is("kernel_shape", ints(2, 2), "storage_order", 1),
+			in: []arg{xg(distinct, 2, 2, 3, 5)}, outs: 2},
+		opCase{op: "MatMul", name: "int", in: []arg{i32s(2, 3), i32s(3, 2)}, values: true},
+		opCase{op: "MatMul", name: "int batch", in: []arg{i32s(2, 1, 2, 3), i32s(3, 3, 2)}, values: true},
+		opCase{op: "Gemm", name: "int", attrs: is("transA", 1, "alpha", 2.0), in: []arg{i32s(3, 2), i32s(3, 4), i32s(4)}, values: true},
+		opCase{op: "Gemm", name: "int transB", attrs: is("transB", 1, "beta", 3.0), in: []arg{i32s(2, 3), i32s(4, 3), i32s(2, 1)}, values: true},
+		opCase{op: "Erf", name: "int", in: []arg{ids(-9, -1, 0, 2, 9)}, values: true},
 		opCase{op: "BitShift", attrs: is("direction", "LEFT"), in: []arg{u8(1, 255, 3), u8(1, 4, 8)}, values: true},
 		opCase{op: "BitShift", name: "right", attrs: is("direction", "RIGHT"), in: []arg{u8(1, 255, 3), u8(1)}, values: true},
 		opCase{op: "BitwiseAnd", in: []arg{i32(12, -1, 5), i32(10, 7, -4)}, values: true},
