@@ -131,7 +131,7 @@ func init() {
 			in: []arg{words("the", "Quick", "THE", "straße")}, values: true},
 		opCase{op: "RegexFullMatch", attrs: is("pattern", "a+|b"), in: []arg{words("aa", "ab", "b", "")}, values: true},
 		opCase{op: "TfIdfVectorizer", attrs: is("max_gram_length", 2, "min_gram_length", 1, "max_skip_count", 1, "mode", "TFIDF",
-			"ngram_counts", ints(0, 2), "ngram_indexes", ints(1, 0, 2), "pool_int64s", ints(5, 6, 5, 6), "weights", []float32{2, 3, 5}),
+			"ngram_counts", ints(0, 2), "ngram_indexes", ints(2, 0, 1), "pool_int64s", ints(5, 6, 5, 6), "weights", []float32{2, 3, 5}),
 			in: []arg{given(tensor.From([]int64{5, 6, 5, 1, 6, 6}, 2, 3))}, values: true},
 	)
 }

@@ -43,7 +43,8 @@ func init() {
 			case window != 0:
 				size = extent(window, 0)
 			}
-			frames := add(b, div(b, sub(b, length, size), step), number(1))
+			// A signal that is shorter than a frame has one, whose places are none of its own, which is an error.
+			frames := b.Add(Max, nil, add(b, div(b, sub(b, length, size), step), number(1)), number(1))
 			starts := mul(b, b.Add(Range, nil, number(0), frames, number(1)), step)
 			places := add(b, b.Add(Unsqueeze, nil, starts, b.Ints(1)), b.Add(Range, nil, number(0), size, number(1)))
 			x := b.Add(Gather, &gatherAttrs{Axis: 1}, signal, places) // [B,F,frame_length,1 or 2]

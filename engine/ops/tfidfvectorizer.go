@@ -12,9 +12,9 @@ import (
 
 // TfIdfVectorizer counts n-grams of a pool in the words of X, [C] or [N,C], numbers or texts: Y[ngram_indexes[i]] is how often n-gram i of
 // the pool occurs (TF), whether it does, times its weight (IDF), or how often, times its weight (TFIDF). Words of an n-gram may have up to
-// max_skip_count words between them, equally many everywhere.
+// max_skip_count words between them, equally many everywhere. weights[i] is the weight of n-gram i, by default 1.
 //
-// Source: https://onnx.ai/onnx/operators/onnx__TfIdfVectorizer.html. As in ONNX's reference the weight of Y[k] is weights[k].
+// Source: https://onnx.ai/onnx/operators/onnx__TfIdfVectorizer.html
 var TfIdfVectorizer = new(graph.Spec)
 
 type tfIdfVectorizerAttrs struct {
@@ -108,21 +108,23 @@ func (a *tfIdfVectorizerAttrs) count(c *graph.RunCtx, pool map[string]int, words
 				for k := range n {
 					key = append(key, words[first+k*step]...)
 				}
-				if i, ok := pool[string(key)]; ok {
-					y[a.Indexes[i]]++
+				i, ok := pool[string(key)]
+				if !ok {
+					continue
+				}
+				w := float32(1)
+				if a.Mode != "TF" && a.Weights != nil {
+					w = a.Weights[i]
+				}
+				if a.Mode == "IDF" {
+					y[a.Indexes[i]] = w
+				} else {
+					y[a.Indexes[i]] += w
 				}
 			}
 			if n == 1 {
 				break // single words have nothing between them
 			}
-		}
-	}
-	for k := range y {
-		if a.Mode == "IDF" {
-			y[k] = min(y[k], 1)
-		}
-		if a.Mode != "TF" && k < len(a.Weights) {
-			y[k] *= a.Weights[k]
 		}
 	}
 	return nil

@@ -86,21 +86,20 @@ func tfIdf(c *call) []*value {
 						for k := range n {
 							same = same && x.i[r*cols+p+k*(skip+1)] == int64(pool[lo+k])
 						}
-						if same {
-							y.f[r*width+to[gram]]++
+						if !same {
+							continue
+						}
+						weight, v := 1.0, &y.f[r*width+to[gram]]
+						if c.str("mode", "") != "TF" && weights != nil {
+							weight = weights[gram]
+						}
+						*v += weight
+						if c.str("mode", "") == "IDF" {
+							*v = weight
 						}
 					}
 				}
 				gram++
-			}
-		}
-		for k := range width {
-			v := &y.f[r*width+k]
-			if c.str("mode", "") == "IDF" {
-				*v = min(*v, 1)
-			}
-			if c.str("mode", "") != "TF" && weights != nil {
-				*v *= weights[k]
 			}
 		}
 	}
