@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -75,6 +76,10 @@ func init() {
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return []graph.Value{b.Add(CofactorAlong, nil, n.In[0], dy[0])}, nil
 		},
+		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			m := newMinors(b, n.In[0], 4)
+			return []graph.Value{b.Add(Det, nil, m.unitRow(m.matrix(n.In[0])))}, nil
+		},
 	})
 	define(CofactorAlong, graph.Def[noAttrs]{
 		Domain: Private, Name: "CofactorAlong", Since: []int{1}, Doc: doc,
@@ -97,14 +102,56 @@ func init() {
 				f.back(out[0], k)
 			})
 		},
-		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
-			if need[0] {
-				return nil, fmt.Errorf("third derivatives of Det: %w", graph.ErrNoGradient)
-			}
-			return []graph.Value{0, b.Add(CofactorAlong, nil, n.In[0], dy[0])}, nil
+		// Its gradient is that of its lowering: third derivatives are rare.
+		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			m := newMinors(b, n.In[0], 5)
+			x := b.Add(Where, nil, m.same(2, 3), m.matrix(n.In[1]), m.matrix(n.In[0])) // row k is that of G
+			other := b.Add(Cast, CastTo(b.DType(n.In[0])), b.Add(Not, nil, m.same(0, 2)))
+			terms := mul(b, b.Add(Det, nil, m.unitRow(x)), b.Add(Squeeze, nil, other, b.Ints(-1, -2)))
+			return []graph.Value{b.Add(ReduceSum, KeepDims(false), terms, b.Ints(-1))}, nil
 		},
 	})
 	followRules["Det"] = (*follower).refuse
+}
+
+// minors writes cofactors as determinants: C[i,j] is that of X with row i replaced by the unit vector j. Its axes, counted from the first of
+// the last, are i, j, for derivatives k, then the rows and columns of X.
+type minors struct {
+	b     *graph.Builder
+	d     tensor.DType
+	axes  int
+	index graph.Value // 0, 1, … M-1
+}
+
+func newMinors(b *graph.Builder, x graph.Value, axes int) *minors {
+	zero, one := b.Const(tensor.Scalar(int64(0))), b.Const(tensor.Scalar(int64(1)))
+	size := b.Add(Gather, nil, b.Add(Shape, nil, x), b.Const(tensor.Scalar(int64(-1))))
+	return &minors{b: b, d: b.DType(x), axes: axes, index: b.Add(Range, nil, zero, size, one)}
+}
+
+// along is the index along axis k.
+func (m *minors) along(k int) graph.Value {
+	shape := slices.Repeat([]int{1}, m.axes)
+	shape[k] = -1
+	return m.b.Add(Reshape, nil, m.index, m.b.Ints(shape...))
+}
+
+// same tells where axes k and l have one index.
+func (m *minors) same(k, l int) graph.Value { return m.b.Add(Equal, nil, m.along(k), m.along(l)) }
+
+// matrix is x with the axes before its rows.
+func (m *minors) matrix(x graph.Value) graph.Value {
+	var at []int
+	for k := 3; k <= m.axes; k++ {
+		at = append(at, -k)
+	}
+	return m.b.Add(Unsqueeze, nil, x, m.b.Ints(at...))
+}
+
+// unitRow is x with row i replaced by the unit vector j.
+func (m *minors) unitRow(x graph.Value) graph.Value {
+	unit := m.b.Add(Cast, CastTo(m.d), m.same(1, m.axes-1))
+	return m.b.Add(Where, nil, m.same(0, m.axes-2), unit, x)
 }
 
 // eachMatrix calls f for each matrix of the inputs, of m rows, with the part of the outputs that belongs to it, all in float64.
