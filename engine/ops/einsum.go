@@ -29,7 +29,7 @@ type einsumAttrs struct {
 func init() {
 	doc := "https://onnx.ai/onnx/operators/onnx__Einsum.html"
 	define(Einsum, graph.Def[einsumAttrs]{
-		Name: "Einsum", Role: graph.Linear, Since: []int{12}, Doc: doc,
+		Name: "Einsum", Since: []int{12}, Doc: doc,
 		In:  []graph.Formal{{Name: "Inputs", Variadic: true, Types: numeric, Weight: true}},
 		Out: []graph.Formal{{Name: "Output"}}, Types: sameOperands[einsumAttrs],
 		Check: func(a *einsumAttrs, n *graph.Node) error {

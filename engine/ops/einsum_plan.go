@@ -90,6 +90,19 @@ func (a *einsumAttrs) plan(shapes []tensor.Shape, like tensor.Shape) (*einsumPla
 	return p, nil
 }
 
+// macs is the number of products that are summed, or 0 when there is something wrong.
+func (a *einsumAttrs) macs(x, w tensor.Shape) int64 {
+	p, err := a.plan([]tensor.Shape{x, w}, nil)
+	if err != nil {
+		return 0
+	}
+	n := int64(1)
+	for _, d := range p.extent {
+		n *= int64(d)
+	}
+	return n
+}
+
 // run sets Out[0] to the result for operands in.
 func (p *einsumPlan) run(c *graph.RunCtx, in []*tensor.Tensor) error {
 	if c.Out[0].Len() == 0 {
