@@ -119,6 +119,7 @@ func init() {
 		opCase{op: "DFT", opset: 17, in: []arg{x(2, 6, 1)}},
 		opCase{op: "DFT", opset: 17, name: "axis", attrs: is("axis", 2, "onesided", 1), in: []arg{x(2, 3, 6, 1), one(5)}},
 		opCase{op: "STFT", in: []arg{x(2, 20, 1), one(3), w(8)}},
+		opCase{op: "STFT", name: "fixed window", in: []arg{x(1, 9, 1), one(2), floatsOf(0, 1, 2, 1)}},
 		opCase{op: "STFT", name: "complex", attrs: is("onesided", 0), in: []arg{x(1, 12, 2), one(4), {}, one(5)}},
 
 		opCase{op: "HannWindow", in: []arg{one(7)}, values: true},

@@ -216,7 +216,7 @@ func (p *dftPlan) lines(c *graph.RunCtx, adjoint bool) error {
 		return err
 	}
 	fft, ok := (*c.Cache).(*kernel.FFT)
-	if !ok {
+	if !ok || fft.Len() != p.n { // dft_length may differ from run to run
 		fft = kernel.NewFFT(p.n)
 		*c.Cache = fft
 	}

@@ -13,6 +13,9 @@ import (
 // Source: https://onnx.ai/onnx/operators/onnx__STFT.html
 var STFT = new(graph.Spec)
 
+// FixedWindow is a window that stands in the file: a function that somebody chose, which is not learned. Its output is its input.
+var FixedWindow = new(graph.Spec)
+
 type stftAttrs struct {
 	Onesided bool `onnx:"onesided,default=1"`
 }
@@ -49,9 +52,23 @@ func init() {
 			places := add(b, b.Add(Unsqueeze, nil, starts, b.Ints(1)), b.Add(Range, nil, number(0), size, number(1)))
 			x := b.Add(Gather, &gatherAttrs{Axis: 1}, signal, places) // [B,F,frame_length,1 or 2]
 			if window != 0 {
+				if b.G.Info(window).Data != nil {
+					window = b.Add(FixedWindow, nil, window)
+				}
 				x = mul(b, x, b.Add(Unsqueeze, nil, window, b.Ints(1)))
 			}
 			return []graph.Value{b.Add(DFT, &dftAttrs{Onesided: a.Onesided}, x, size, number(2))}, nil
+		},
+	})
+	define(FixedWindow, graph.Def[noAttrs]{
+		Domain: Private, Name: "FixedWindow", Since: []int{1}, Doc: "https://onnx.ai/onnx/operators/onnx__STFT.html", View: true,
+		In: []graph.Formal{{Name: "window", NoGrad: true}}, Out: []graph.Formal{{Name: "Y"}}, Infer: sameShape[noAttrs],
+		Run: func(_ *noAttrs, c *graph.RunCtx) error {
+			copy(c.Out[0].Bytes(), c.In[0].Bytes())
+			return nil
+		},
+		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			return []graph.Value{b.Add(Identity, nil, n.In[0])}, nil
 		},
 	})
 }

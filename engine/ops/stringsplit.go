@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -37,12 +38,15 @@ func init() {
 			x := c.In[0].Strings()
 			parts, widest, all := make([][]string, len(x)), 0, 0
 			for i, s := range x {
-				parts[i] = a.split(s)
-				widest = max(widest, len(parts[i]))
-				all += len(parts[i])
-				if err := c.Budget(graph.StorageBytes(tensor.String, all)); err != nil {
-					return err
+				for part := range a.split(s) {
+					if all++; all%4096 == 0 {
+						if err := c.Budget(graph.StorageBytes(tensor.String, all)); err != nil {
+							return err
+						}
+					}
+					parts[i] = append(parts[i], part)
 				}
+				widest = max(widest, len(parts[i]))
 			}
 			y, err := c.Alloc(0, tensor.String, append(slices.Clone(c.In[0].Shape()), widest)...)
 			if err != nil {
@@ -67,27 +71,40 @@ func init() {
 	followRules["StringSplit"] = (*follower).refuse
 }
 
-func (a *stringSplitAttrs) split(s string) []string {
-	cuts := -1
+// split yields the parts of s.
+func (a *stringSplitAttrs) split(s string) iter.Seq[string] {
+	cuts := -1 // that are left; below 0 any number
 	if a.MaxSplit != nil {
 		cuts = *a.MaxSplit
 	}
 	if a.Delimiter != "" {
-		if cuts < 0 || cuts >= len(s) {
-			return strings.Split(s, a.Delimiter)
+		return func(yield func(string) bool) {
+			for ; cuts != 0; cuts-- {
+				part, rest, more := strings.Cut(s, a.Delimiter)
+				if !more {
+					break
+				}
+				if !yield(part) {
+					return
+				}
+				s = rest
+			}
+			yield(s)
 		}
-		return strings.SplitN(s, a.Delimiter, cuts+1)
 	}
-	var out []string
-	for s = strings.TrimLeftFunc(s, space); s != ""; s = strings.TrimLeftFunc(s, space) {
-		end := strings.IndexFunc(s, space)
-		if end < 0 || len(out) == cuts {
-			end = len(s)
+	return func(yield func(string) bool) {
+		for s = strings.TrimLeftFunc(s, space); s != ""; s = strings.TrimLeftFunc(s, space) {
+			end := strings.IndexFunc(s, space)
+			if end < 0 || cuts == 0 {
+				end = len(s)
+			}
+			if !yield(s[:end]) {
+				return
+			}
+			s = s[end:]
+			cuts--
 		}
-		out = append(out, s[:end])
-		s = s[end:]
 	}
-	return out
 }
 
 // space reports what Python's str.split takes for white space.

@@ -71,6 +71,9 @@ func factorsOf(n int) []int {
 	return f
 }
 
+// Len is the length of the transforms.
+func (f *FFT) Len() int { return f.n }
+
 // Work is how many numbers of working memory a transform takes.
 func (f *FFT) Work() int {
 	if f.inner != nil {
