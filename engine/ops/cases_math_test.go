@@ -30,6 +30,9 @@ func init() {
 	}
 	uncased["Bernoulli"], uncased["Multinomial"] = []int{15, 22}, []int{7, 22}
 
+	undivided = append(undivided, "BitCast", "HannWindow", "HammingWindow", "BlackmanWindow", "MelWeightMatrix", "OneHot", "RegexFullMatch",
+		"StringConcat", "StringNormalizer", "StringSplit", "TfIdfVectorizer")
+
 	u8 := func(v ...uint8) arg { return given(tensor.From(v, len(v))) }
 	i32 := func(v ...int32) arg { return given(tensor.From(v, len(v))) }
 	words := func(s ...string) arg { return given(tensor.FromStrings(s, len(s))) }
@@ -138,4 +141,19 @@ func init() {
 			"ngram_counts", ints(0, 2), "ngram_indexes", ints(2, 0, 1), "pool_int64s", ints(5, 6, 5, 6), "weights", []float32{2, 3, 5}),
 			in: []arg{given(tensor.From([]int64{5, 6, 5, 1, 6, 6}, 2, 3))}, values: true},
 	)
+}
+
+// largeMathCases are those of largeCases for these operators.
+func largeMathCases() []opCase {
+	n := make([]uint32, 180000)
+	for i := range n {
+		n[i] = uint32(i * 2654435761)
+	}
+	bits := given(tensor.From(n, len(n)))
+	cs := []opCase{{op: "BitShift", attrs: is("direction", "RIGHT"), in: []arg{bits, bits}, values: true},
+		{op: "BitwiseNot", in: []arg{bits}, values: true}, {op: "Unique", in: []arg{bits}, outs: 4, values: true}}
+	for _, op := range []string{"BitwiseAnd", "BitwiseOr", "BitwiseXor"} {
+		cs = append(cs, opCase{op: op, in: []arg{bits, bits}, values: true})
+	}
+	return cs
 }
