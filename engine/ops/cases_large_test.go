@@ -77,5 +77,5 @@ func largeCases() []opCase {
 			in: []arg{{shape: []int{steps, n, in}, gen: normal}, w(1, gates*hidden, in), w(1, gates*hidden, hidden),
 				w(1, 2*gates*hidden)}})
 	}
-	return cs
+	return append(cs, largeMathCases()...)
 }

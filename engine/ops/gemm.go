@@ -28,9 +28,9 @@ type gemmAttrs struct {
 func init() {
 	define(Gemm, graph.Def[gemmAttrs]{
 		Name: "Gemm", Role: graph.Linear, Since: []int{1, 6, 7, 9, 11, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__Gemm.html",
-		In: []graph.Formal{{Name: "A", Types: floats}, {Name: "B", Types: floats, Weight: true},
-			{Name: "C", Types: floats, Optional: true, Weight: true}},
-		Out: []graph.Formal{{Name: "Y"}},
+		In: []graph.Formal{{Name: "A", Types: factorTypes}, {Name: "B", Types: factorTypes, Weight: true},
+			{Name: "C", Types: factorTypes, Optional: true, Weight: true}},
+		Out: []graph.Formal{{Name: "Y"}}, Types: sameOperands[gemmAttrs],
 		Infer: func(a *gemmAttrs, c *graph.InferCtx) error {
 			m, n, _, err := a.dims(c.Shape(0), c.Shape(1))
 			if err != nil {
@@ -119,6 +119,9 @@ func runGemm(a *gemmAttrs, c *graph.RunCtx) error {
 	m, n, k, err := a.dims(sa, sb)
 	if err != nil {
 		return err
+	}
+	if !c.In[0].DType().IsFloat() {
+		return gemmInts(a, c, m, n, k)
 	}
 	if c.In[0].DType() == tensor.Float64 {
 		gemmC(tensor.Data[float64](c.Out[0]), m, n, float64(a.Beta), bias64(c))

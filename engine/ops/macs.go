@@ -40,6 +40,10 @@ func MACs(n *graph.Node, shapes []tensor.Shape) int64 {
 		if y != nil {
 			return size(y) * int64(x[len(x)-1])
 		}
+	case "Einsum":
+		if a, ok := n.Attrs.(*einsumAttrs); ok && n.NumIn == 2 {
+			return a.macs(x, w)
+		}
 	case "LSTM", "GRU", "RNN":
 		if r := shape(n.In, 2); r != nil && x[len(x)-1] > 0 {
 			return size(x) / int64(x[len(x)-1]) * (size(w) + size(r))

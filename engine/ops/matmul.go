@@ -27,7 +27,8 @@ func init() {
 	}
 	define(MatMul, graph.Def[noAttrs]{
 		Name: "MatMul", Role: graph.Linear, Since: []int{1, 9, 13}, Doc: "https://onnx.ai/onnx/operators/onnx__MatMul.html",
-		In: two("A", "B"), Out: []graph.Formal{{Name: "Y"}},
+		In:  []graph.Formal{{Name: "A", Types: factorTypes}, {Name: "B", Types: factorTypes, Weight: true}},
+		Out: []graph.Formal{{Name: "Y"}}, Types: sameOperands[noAttrs],
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			p, err := matmulPlan(c.Shape(0), c.Shape(1))
 			if err != nil {
@@ -40,6 +41,9 @@ func init() {
 			p, err := matmulPlan(c.In[0].Shape(), c.In[1].Shape())
 			if err != nil {
 				return err
+			}
+			if !c.In[0].DType().IsFloat() {
+				return matmulInts(p, c)
 			}
 			if c.In[0].DType() == tensor.Float64 {
 				matmulForward(p, kernel.Dgemm, c, tensor.Data[float64](c.In[0]), tensor.Data[float64](c.In[1]),

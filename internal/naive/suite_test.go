@@ -114,6 +114,17 @@ type anyAttrs struct {
 	Strides         []int          `onnx:"strides"`
 	ValueInts       []int          `onnx:"value_ints"`
 	Value           *tensor.Tensor `onnx:"value"`
+	Periodic        *int           `onnx:"periodic"`
+	OutputDatatype  *int           `onnx:"output_datatype"`
+	Inverse         *int           `onnx:"inverse"`
+	Onesided        *int           `onnx:"onesided"`
+	MaxGramLength   *int           `onnx:"max_gram_length"`
+	MinGramLength   *int           `onnx:"min_gram_length"`
+	MaxSkipCount    *int           `onnx:"max_skip_count"`
+	NgramCounts     []int          `onnx:"ngram_counts"`
+	NgramIndexes    []int          `onnx:"ngram_indexes"`
+	PoolInt64s      []int          `onnx:"pool_int64s"`
+	Weights         []float32      `onnx:"weights"`
 }
 
 // padAttrs is for Pad before version 11, whose value is a number.

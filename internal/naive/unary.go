@@ -22,7 +22,8 @@ func init() {
 		"Relu": unary(func(*call) func(float64) float64 { return relu }, func(x int64) int64 { return max(x, 0) }),
 		"Sign": unary(func(*call) func(float64) float64 { return sign }, func(x int64) int64 { return int64(sign(float64(x))) }),
 
-		"Exp": plain(math.Exp), "Log": plain(math.Log), "Sqrt": plain(math.Sqrt), "Erf": plain(math.Erf),
+		"Exp": plain(math.Exp), "Log": plain(math.Log), "Sqrt": plain(math.Sqrt),
+		"Erf": unary(func(*call) func(float64) float64 { return math.Erf }, func(x int64) int64 { return int64(math.Erf(float64(x))) }),
 		"Sin": plain(math.Sin), "Cos": plain(math.Cos), "Tan": plain(math.Tan),
 		"Asin": plain(math.Asin), "Acos": plain(math.Acos), "Atan": plain(math.Atan),
 		"Sinh": plain(math.Sinh), "Cosh": plain(math.Cosh), "Tanh": plain(math.Tanh),
