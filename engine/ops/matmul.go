@@ -101,6 +101,7 @@ func init() {
 			}
 			return dx, nil
 		},
+		Lower: lowerMatMulDA,
 	})
 	define(MatMulDB, graph.Def[noAttrs]{
 		Domain: Private, Name: "MatMulDB", Since: []int{1}, Doc: "gradient of MatMul",
@@ -131,6 +132,7 @@ func init() {
 			}
 			return dx, nil
 		},
+		Lower: lowerMatMulDB,
 	})
 }
 
