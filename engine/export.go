@@ -56,9 +56,13 @@ func toModel(g *graph.Graph, fetch []graph.Value, names []string) (*onnx.Model, 
 	e := &encoder{
 		g: g, p: &onnxpb.GraphProto{Name: &g.Name},
 		name: map[graph.Value]string{}, written: map[graph.Value]bool{}, taken: map[string]bool{}, number: map[string]int{},
+		promised: map[string]bool{},
 	}
 	for _, n := range slices.Concat(names, g.Names()) {
 		e.taken[n] = true
+	}
+	for _, n := range names {
+		e.promised[n] = true
 	}
 	for i, v := range fetch {
 		if _, taken := e.name[v]; !taken && g.Info(v).Kind == graph.Computed {
@@ -151,6 +155,8 @@ type encoder struct {
 	taken   map[string]bool      // names of the whole model
 	number  map[string]int       // that a name which was taken got last
 	inside  bool                 // a body, whose names must differ from those around it
+
+	promised map[string]bool // names of the outputs: what else the source calls so takes another
 }
 
 func (e *encoder) nameOf(v graph.Value) string {
@@ -158,7 +164,7 @@ func (e *encoder) nameOf(v graph.Value) string {
 		return n
 	}
 	n := e.g.Info(v).Name
-	if e.inside {
+	if e.inside || e.promised[n] && e.g.Info(v).Kind == graph.Computed {
 		n = e.free(n)
 		e.name[v] = n
 	}
