@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,7 +26,14 @@ func (m *Model) Export(q Query) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := rewrite.LowerPrivate(g); err != nil {
+	var failed *rewrite.LowerError
+	if err := rewrite.LowerPrivate(g); errors.As(err, &failed) {
+		e := &UnsupportedError{}
+		for _, f := range failed.Failed {
+			e.Missing = append(e.Missing, unwritten(f.Node, "no form in ONNX's operators: "+f.Err.Error()))
+		}
+		return nil, e
+	} else if err != nil {
 		return nil, fmt.Errorf("engine: export: %w", err)
 	}
 	rewrite.Dead(g, fetch)
@@ -120,13 +128,21 @@ func everyNode(g *graph.Graph, yield func(*graph.Node) bool) bool {
 	return true
 }
 
+// unwritten says that n, which may be part of the gradient of another node, cannot be written.
+func unwritten(n *graph.Node, why string) Missing {
+	m := Missing{Node: n.Name, Op: n.Op.Name, Domain: n.Op.Domain, Opset: n.Op.Since[0], Why: why}
+	if n.For != nil && m.Node == "" {
+		m.Node = n.For.Name
+	}
+	return m
+}
+
 // commonOpset is an operator set in which every node of g means what its operator implements.
 func commonOpset(g *graph.Graph) (int, error) {
 	var missing []Missing
 	everyNode(g, func(n *graph.Node) bool {
 		if n.Op.Domain != "" {
-			missing = append(missing, Missing{Node: n.Name, Op: n.Op.Name, Domain: n.Op.Domain,
-				Why: "operator has no form in ONNX's operators"})
+			missing = append(missing, unwritten(n, "no form in ONNX's operators"))
 		}
 		return true
 	})

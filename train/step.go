@@ -81,7 +81,7 @@ func StepModel(m *engine.Model, t *task.Task, c StepConfig) (*onnx.Model, error)
 	}
 	om, err := m.Export(engine.Query{Loss: loss, Grad: c.Params, Fetch: []string{t.Fetch()}, BN: c.BN, Derive: s.derive})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("train: a training step cannot be written: %w", err)
 	}
 	if err := s.finish(om); err != nil {
 		return nil, err

@@ -8,12 +8,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/models"
 	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -62,6 +64,15 @@ func ids(n, from int, shape ...int) *tensor.Tensor {
 	return tensor.From(x, shape...)
 }
 
+// classes are n labels of k classes for each example.
+func classes(k, examples, n int) *tensor.Tensor {
+	x := make([]int64, examples*n)
+	for i := range x {
+		x[i] = int64(i / 5 % k)
+	}
+	return tensor.From(x, examples, n)
+}
+
 var stepCases = []stepCase{
 	{
 		name: "mlp, momentum", model: builtModel("mlp", models.Options{Seed: 3, Classes: 4}), rule: "sgd", lr: 0.05,
@@ -95,6 +106,16 @@ var stepCases = []stepCase{
 		name: "bert, diffgrad", model: modern("bert"), rule: "diffgrad", lr: 1e-4,
 		feeds: map[string]*tensor.Tensor{"input_ids": ids(24, 1, 2, 12), "attention_mask": tensor.From(slices.Repeat([]int64{1}, 24), 2, 12),
 			"gtk.labels": tensor.From([]int64{4, 0}, 2)},
+	},
+	{
+		name: "gpt2, adam", model: modern("gpt2"), rule: "adam", lr: 1e-4,
+		feeds: map[string]*tensor.Tensor{"input_ids": ids(24, 1, 2, 12), "gtk.labels": ids(24, 5, 2, 12),
+			"gtk.weight": tensor.From([]float32{1. / 24, 1. / 24}, 2)},
+	},
+	{
+		name: "unet, momentum", model: modern("unet"), rule: "sgd", lr: 1e-2, c: optim.Config{Momentum: new(0.9)}, task: task.Options{Kind: "dense"},
+		feeds: map[string]*tensor.Tensor{"x": testkit.RandN(9, 2, 3, 32, 32), "gtk.labels": classes(4, 2, 1024),
+			"gtk.weight": tensor.From([]float32{1. / 2048, 1. / 2048}, 2)},
 	},
 	{
 		name: "bidirectional lstm, adam with decay", model: modern("lstm2"), rule: "adam", lr: 1e-3,
@@ -300,5 +321,65 @@ func inRuntime(t *testing.T, step *onnx.Model, c stepCase, losses []float64, gra
 	}
 	for p, want := range grads {
 		closeTo(t, "gradient in ONNX Runtime of "+p, got.Grads["grad:"+p], want, noise(grads))
+	}
+}
+
+// TestStepModelRefuses names the operator whose gradient has no form in ONNX's operators, and models whose names are in the way.
+func TestStepModelRefuses(t *testing.T) {
+	step := func(g *onnxpb.GraphProto) error {
+		g.Output = append(g.Output, onnx.ValueInfo("y", tensor.Float32, "N", 4))
+		m, err := engine.Load(onnx.NewModel(g, 17), engine.WithThreads(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		what, err := task.OfModel(m, task.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := optim.New("adam", optim.Config{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = train.StepModel(m, what, train.StepConfig{Optimizer: o, Rule: "adam", LR: 1})
+		return err
+	}
+	err := step(&onnxpb.GraphProto{
+		Name:  new("g"),
+		Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, "N", 1, 2, 2)},
+		Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("w", testkit.RandN(1, 1, 4, 2, 2)),
+			onnx.TensorToProto("u", testkit.RandN(1, 4, 4, 1, 1)), onnx.TensorToProto("v", testkit.RandN(1, 64, 4))},
+		Node: []*onnxpb.NodeProto{
+			onnx.NewNode("ConvTranspose", "up", []string{"x", "w"}, []string{"z"}, onnx.AttrInts("strides", 2, 2), onnx.AttrInts("output_shape", 4, 4)),
+			onnx.NewNode("Relu", "", []string{"z"}, []string{"r"}),
+			onnx.NewNode("ConvTranspose", "again", []string{"r", "u"}, []string{"q"}, onnx.AttrInts("output_shape", 4, 4)),
+			onnx.NewNode("Flatten", "", []string{"q"}, []string{"f"}),
+			onnx.NewNode("MatMul", "", []string{"f", "v"}, []string{"y"}),
+		},
+	})
+	var unsupported *engine.UnsupportedError
+	if !errors.As(err, &unsupported) || unsupported.Missing[0].Node != "again" {
+		t.Errorf("error %v, want the ConvTranspose by name", err)
+	}
+	err = step(&onnxpb.GraphProto{
+		Name:        new("g"),
+		Input:       []*onnxpb.ValueInfoProto{onnx.ValueInfo("loss", tensor.Float32, "N", 3)},
+		Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("v", testkit.RandN(1, 3, 4))},
+		Node:        []*onnxpb.NodeProto{onnx.NewNode("MatMul", "", []string{"loss", "v"}, []string{"y"})},
+	})
+	if err == nil || !strings.Contains(err.Error(), `input "loss"`) {
+		t.Errorf("error %v for an input of the name of an output", err)
+	}
+	// Names of its own for what a step takes and gives are no hindrance.
+	err = step(&onnxpb.GraphProto{
+		Name:        new("g"),
+		Input:       []*onnxpb.ValueInfoProto{onnx.ValueInfo("lr", tensor.Float32, "N", 3)},
+		Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("step", testkit.RandN(1, 3, 4))},
+		Node: []*onnxpb.NodeProto{
+			onnx.NewNode("MatMul", "", []string{"lr", "step"}, []string{"loss"}),
+			onnx.NewNode("Relu", "", []string{"loss"}, []string{"y"}),
+		},
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }

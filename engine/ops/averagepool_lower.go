@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
@@ -11,9 +10,6 @@ import (
 // lowerAveragePoolGrad spreads each dY over its window: a transposed convolution with a kernel of ones, of dY divided by the number of
 // elements that its window has, plane by plane. The numbers are themselves a convolution of ones.
 func lowerAveragePoolGrad(a *poolAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-	if a.AutoPad != "NOTSET" && a.AutoPad != "" && a.AutoPad != "VALID" {
-		return nil, fmt.Errorf("auto_pad %s has no fixed transposed form", a.AutoPad)
-	}
 	dy, x := n.In[0], n.In[1]
 	d, k := b.DType(dy), len(a.Kernel)
 	pads := make([]int, 2*k)
@@ -38,7 +34,12 @@ func lowerAveragePoolGrad(a *poolAttrs, b *graph.Builder, n *graph.Node) ([]grap
 	if a.IncludePad {
 		inside = 1
 	}
-	counted := b.Add(Pad, nil, filled(joined(b, b.Ints(1, 1), shapePart(b, x, 2, 0))), b.Ints(border...), b.Scalar(d, inside))
+	padded := &convAttrs{AutoPad: a.AutoPad, Group: 1, Strides: a.Strides, Dilations: a.Dilations, Pads: pads}
+	around := b.Ints(border...)
+	if begin, end := padded.samePads(b, x, window, k); begin != 0 {
+		around, padded.Pads = joined(b, b.Ints(0, 0), begin, b.Ints(0, 0), end), nil
+	}
+	counted := b.Add(Pad, nil, filled(joined(b, b.Ints(1, 1), shapePart(b, x, 2, 0))), around, b.Scalar(d, inside))
 	rest := make([]int, 2*(k+2)) // room for the windows that ceil_mode adds, which counts nothing
 	for i := range k {
 		rest[k+4+i] = 1
@@ -51,8 +52,6 @@ func lowerAveragePoolGrad(a *poolAttrs, b *graph.Builder, n *graph.Node) ([]grap
 	counts := b.Add(Conv, plain, counted, window)
 	counts = b.Add(Slice, nil, counts, b.Ints(make([]int, k+2)...), joined(b, b.Ints(1, 1), shapePart(b, dy, 2, 0)))
 
-	padded := *plain
-	padded.Pads = pads
-	dx := b.Add(ConvDX, &padded, b.Add(Div, nil, plane(dy), counts), window, plane(x))
+	dx := b.Add(ConvDX, padded, b.Add(Div, nil, plane(dy), counts), window, plane(x))
 	return []graph.Value{b.Add(Reshape, &reshapeAttrs{AllowZero: true}, dx, b.Add(Shape, nil, x))}, nil
 }
