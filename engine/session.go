@@ -92,7 +92,8 @@ type Session struct {
 
 	m       *Model
 	q       Query
-	plain   bool // neither freeze nor fuse: for writing the graph
+	plain   bool // neither freeze nor fuse
+	written bool // the graph is to be written in ONNX's operators
 	prog    *exec.Program
 	gen     int64          // of the model, when the constants were last seen to be what they are
 	thawed  bool           // state of the model when the session was built
@@ -280,7 +281,7 @@ func (s *Session) wrt() (w wrt, err error) {
 func (s *Session) differentiate(g *graph.Graph, loss graph.Value, w wrt, want func(string, graph.Value)) error {
 	q := s.q
 	opt := grad.Options{Override: q.Override}
-	if s.plain { // the gradients of recurrent layers have no other form in ONNX's operators
+	if s.written { // the gradients of recurrent layers have no other form in ONNX's operators
 		opt.Lowered = func(n *graph.Node) bool { return n.Op.Role == graph.Recurrent }
 	}
 	if len(w.grad) > 0 {
