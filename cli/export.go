@@ -12,17 +12,17 @@ func init() {
 	register(command(&ucli.Command{
 		Name: "export", Usage: "write the ONNX model of a training run, or another form of a model", ArgsUsage: "MODEL.onnx|RUN",
 		Description: "RUN is a folder that gtk finetune wrote; its model.onnx is exported. The file that was written is read again and " +
-			"compared with its source on random inputs.",
-		Flags: []ucli.Flag{
+			"compared with its source on random inputs. With --train-step it is a training step of the model, with the options of " +
+			"gtk finetune.",
+		Flags: append([]ucli.Flag{
 			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write; - is standard output"},
 			&ucli.Int64Flag{Name: "opset", Usage: "operator set `N` of the file"},
 			&ucli.BoolFlag{Name: "external-data", Usage: "put the weights into a file beside the model"},
 			&ucli.BoolFlag{Name: "inline", Usage: "put weights that are beside the model into it"},
 			&ucli.StringFlag{Name: "with-explanation", Usage: "put the heat map of `METHOD` into the graph (not there yet)"},
-			&ucli.BoolFlag{Name: "train-step", Usage: "put a whole training step into the graph (not there yet)"},
 			&ucli.BoolFlag{Name: "force", Usage: "replace FILE if it is there"},
 			&ucli.BoolFlag{Name: "dry-run", Usage: "check everything, write nothing"},
-		},
+		}, stepFlags()...),
 	}, exportCommand))
 }
 
@@ -31,11 +31,12 @@ func exportCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case c.IsSet("with-explanation"):
+	if c.IsSet("with-explanation") {
 		return usagef("--with-explanation is not there yet: gtk explain makes heat maps without an exported graph")
-	case c.Bool("train-step"):
-		return usagef("--train-step is not there yet: gtk finetune trains without an exported graph")
+	}
+	step, err := stepOptions(c)
+	if err != nil {
+		return err
 	}
 	opset, err := opsetFlag(c)
 	if err != nil {
@@ -44,7 +45,7 @@ func exportCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	cfg := job.ExportConfig{
 		From: from, Out: c.String("out"), Opset: opset, ExternalData: c.Bool("external-data"), Inline: c.Bool("inline"),
 		Force:  c.Bool("force"),
-		DryRun: c.Bool("dry-run"), Threads: e.Threads, Seed: e.Seed,
+		DryRun: c.Bool("dry-run"), Threads: e.Threads, Seed: e.Seed, Step: step,
 	}
 	if e.Piped {
 		cfg.Out, cfg.W = "", stream{e.Stdout}
@@ -70,6 +71,10 @@ func (e *env) printExport(r *job.ExportReport) {
 		e.printf("%s can be written as opset %d; nothing is written (--dry-run)\n", what, r.Opset)
 	} else {
 		e.printf("%s written: opset %d, %s\n", what, r.Opset, units.Size(r.Bytes))
+	}
+	if s := r.Step; s != nil {
+		e.printStep(r)
+		return
 	}
 	switch v := r.Verify; {
 	case v.Note != "":

@@ -75,8 +75,8 @@ func bnUsage(def string) string {
 	return s
 }
 
-// trainOptions reads the flags of optimizerFlags and loopFlags.
-func trainOptions(c *ucli.Context) (job.TrainOptions, error) {
+// updateOptions reads the flags of optimizerFlags and loopFlags but --batch-size.
+func updateOptions(c *ucli.Context) job.TrainOptions {
 	o := job.TrainOptions{
 		Optimizer: c.String("optimizer"), Rule: map[string]string{}, LR: c.Float64("lr"), Schedule: c.String("schedule"),
 		Warmup: c.Int("warmup"),
@@ -95,6 +95,12 @@ func trainOptions(c *ucli.Context) (job.TrainOptions, error) {
 			o.Rule[x.Name] = c.String(x.Name)
 		}
 	}
+	return o
+}
+
+// trainOptions reads the flags of optimizerFlags and loopFlags.
+func trainOptions(c *ucli.Context) (job.TrainOptions, error) {
+	o := updateOptions(c)
 	s := c.String("batch-size")
 	if strings.EqualFold(s, "all") {
 		o.BatchSize = job.All

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,12 +21,19 @@ func (m *Model) Export(q Query) (*onnx.Model, error) {
 		return nil, err
 	}
 	defer m.gate.leave()
-	s := &Session{m: m, q: q, plain: true}
+	s := &Session{m: m, q: q, plain: true, written: true}
 	g, fetch, err := s.derive()
 	if err != nil {
 		return nil, err
 	}
-	if err := rewrite.LowerPrivate(g); err != nil {
+	var failed *rewrite.LowerError
+	if err := rewrite.LowerPrivate(g); errors.As(err, &failed) {
+		e := &UnsupportedError{}
+		for _, f := range failed.Failed {
+			e.Missing = append(e.Missing, unwritten(f.Node, "no form in ONNX's operators: "+f.Err.Error()))
+		}
+		return nil, e
+	} else if err != nil {
 		return nil, fmt.Errorf("engine: export: %w", err)
 	}
 	rewrite.Dead(g, fetch)
@@ -56,9 +64,13 @@ func toModel(g *graph.Graph, fetch []graph.Value, names []string) (*onnx.Model, 
 	e := &encoder{
 		g: g, p: &onnxpb.GraphProto{Name: &g.Name},
 		name: map[graph.Value]string{}, written: map[graph.Value]bool{}, taken: map[string]bool{}, number: map[string]int{},
+		promised: map[string]bool{},
 	}
 	for _, n := range slices.Concat(names, g.Names()) {
 		e.taken[n] = true
+	}
+	for _, n := range names {
+		e.promised[n] = true
 	}
 	for i, v := range fetch {
 		if _, taken := e.name[v]; !taken && g.Info(v).Kind == graph.Computed {
@@ -116,13 +128,21 @@ func everyNode(g *graph.Graph, yield func(*graph.Node) bool) bool {
 	return true
 }
 
+// unwritten says that n, which may be part of the gradient of another node, cannot be written.
+func unwritten(n *graph.Node, why string) Missing {
+	m := Missing{Node: n.Name, Op: n.Op.Name, Domain: n.Op.Domain, Opset: n.Op.Since[0], Why: why}
+	if n.For != nil && m.Node == "" {
+		m.Node = n.For.Name
+	}
+	return m
+}
+
 // commonOpset is an operator set in which every node of g means what its operator implements.
 func commonOpset(g *graph.Graph) (int, error) {
 	var missing []Missing
 	everyNode(g, func(n *graph.Node) bool {
 		if n.Op.Domain != "" {
-			missing = append(missing, Missing{Node: n.Name, Op: n.Op.Name, Domain: n.Op.Domain,
-				Why: "operator has no form in ONNX's operators"})
+			missing = append(missing, unwritten(n, "no form in ONNX's operators"))
 		}
 		return true
 	})
@@ -151,6 +171,8 @@ type encoder struct {
 	taken   map[string]bool      // names of the whole model
 	number  map[string]int       // that a name which was taken got last
 	inside  bool                 // a body, whose names must differ from those around it
+
+	promised map[string]bool // names of the outputs: what else the source calls so takes another
 }
 
 func (e *encoder) nameOf(v graph.Value) string {
@@ -158,7 +180,7 @@ func (e *encoder) nameOf(v graph.Value) string {
 		return n
 	}
 	n := e.g.Info(v).Name
-	if e.inside {
+	if e.inside || e.promised[n] && e.g.Info(v).Kind == graph.Computed {
 		n = e.free(n)
 		e.name[v] = n
 	}

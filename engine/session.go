@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,11 @@ type Build struct {
 	*graph.Builder
 	m     *Model
 	feeds map[string]graph.Value
+	grads map[string]graph.Value
 }
+
+// Gradient is the gradient of the loss by what Query.Grad calls name, for Query.Derive; 0 where the loss does not depend on it.
+func (b *Build) Gradient(name string) graph.Value { return b.grads[name] }
 
 // Value is the value of the forward graph called name. Of an output in half precision it is what is computed, before it is narrowed.
 func (b *Build) Value(name string) (graph.Value, error) {
@@ -87,7 +92,8 @@ type Session struct {
 
 	m       *Model
 	q       Query
-	plain   bool // neither freeze nor fuse: for writing the graph
+	plain   bool // neither freeze nor fuse
+	written bool // the graph is to be written in ONNX's operators
 	prog    *exec.Program
 	gen     int64          // of the model, when the constants were last seen to be what they are
 	thawed  bool           // state of the model when the session was built
@@ -198,7 +204,7 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 	}
 	s.split(g, changing)
 	changes := func(v graph.Value) bool { return v >= own || changing[v] }
-	b := &Build{Builder: graph.NewBuilder(g), m: m, feeds: map[string]graph.Value{}}
+	b := &Build{Builder: graph.NewBuilder(g), m: m, feeds: map[string]graph.Value{}, grads: map[string]graph.Value{}}
 	for _, v := range g.Inputs {
 		b.feeds[g.Info(v).Name] = v
 	}
@@ -219,6 +225,11 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 		if err := s.differentiate(g, loss, w, want); err != nil {
 			return nil, nil, err
 		}
+		for _, name := range q.Grad {
+			if i, ok := s.slot["g:"+name]; ok {
+				b.grads[name] = fetch[i]
+			}
+		}
 	}
 	if q.Derive != nil {
 		outs, err := q.Derive(b)
@@ -228,8 +239,8 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("engine: %w", err)
 		}
-		for name, v := range outs {
-			want("v:"+name, v)
+		for _, name := range slices.Sorted(maps.Keys(outs)) { // a file that is written of it is the same each time
+			want("v:"+name, outs[name])
 		}
 	}
 	if !s.plain || len(s.trained)+len(w.grad)+len(w.example) == 0 {
@@ -275,6 +286,9 @@ func (s *Session) wrt() (w wrt, err error) {
 func (s *Session) differentiate(g *graph.Graph, loss graph.Value, w wrt, want func(string, graph.Value)) error {
 	q := s.q
 	opt := grad.Options{Override: q.Override}
+	if s.written { // the gradients of recurrent layers have no other form in ONNX's operators
+		opt.Lowered = func(n *graph.Node) bool { return n.Op.Role == graph.Recurrent }
+	}
 	if len(w.grad) > 0 {
 		ds, err := grad.Reverse(g, []grad.Seed{grad.Ones(g, loss)}, w.grad, opt)
 		if err != nil {

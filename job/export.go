@@ -16,6 +16,7 @@ import (
 	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/tensor"
+	"github.com/gtk-onnx/gtk/train"
 )
 
 // ExportConfig says how a model is written.
@@ -30,6 +31,8 @@ type ExportConfig struct {
 	DryRun       bool      // check everything, write nothing
 	Threads      int       // 0 means all processors
 	Seed         uint64    // of the inputs that the comparison runs on
+
+	Step *StepOptions // write a training step; nil writes the model
 }
 
 // ExportReport says what was written.
@@ -41,6 +44,9 @@ type ExportReport struct {
 	Bytes  int64         `json:"bytes"`
 	DryRun bool          `json:"dry_run,omitempty"`
 	Verify *ExportVerify `json:"verify"` // null when the engine cannot run the model
+
+	Step    *train.StepInfo `json:"train_step,omitempty"` // inputs and outputs of a training step
+	Initial string          `json:"initial,omitempty"`    // file of the model that gives what it begins with
 
 	Path string `json:"-"` // file that was read
 }
@@ -62,7 +68,14 @@ func Export(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 		return nil, usagef("gtk export: give the file to write: -o FILE")
 	case c.ExternalData && c.Inline:
 		return nil, usagef("--external-data and --inline exclude each other")
+	case c.Step == nil:
+		return exportModel(ctx, c)
 	}
+	return exportStep(ctx, c)
+}
+
+// exportModel writes a model as it is.
+func exportModel(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 	r := &ExportReport{Schema: "gtk.export/1", From: c.From, Out: c.Out, DryRun: c.DryRun}
 	path, err := modelOfRun(c.From)
 	release, cerr := claim(reads(path, ModelOptions{}), output{flag: "--out", path: r.Out, model: true, force: c.Force})
@@ -119,7 +132,7 @@ func exportTo(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 		return nil, err
 	}
 	defer done()
-	c.Out, c.Inline = filepath.Join(dir, "model.onnx"), true
+	c.Out, c.Inline = filepath.Join(dir, "model.onnx"), c.Step == nil
 	r, err := Export(ctx, c)
 	if r != nil {
 		r.Out = ""

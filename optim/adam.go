@@ -54,3 +54,14 @@ func adamUpdate[T Float](r *adam, b *Block[T]) {
 		u[i] = c1 * m[i] / (c2*T(math.Sqrt(float64(v[i]))) + eps)
 	}
 }
+
+// Express is adamUpdate.
+func (r *adam) Express(a Algebra, t Expr, vs []*Variable) {
+	c1 := a.Div(a.Const(1), correction(a, r.beta1, t))
+	c2 := a.Div(a.Const(1), a.Sqrt(correction(a, r.beta2, t)))
+	for _, v := range vs {
+		m, s := mix(a, r.beta1, v.Slot[0], v.U), mix(a, r.beta2, v.Slot[1], a.Mul(v.U, v.U))
+		v.Slot[0], v.Slot[1] = m, s
+		v.U = a.Div(a.Mul(c1, m), a.Add(a.Mul(c2, a.Sqrt(s)), a.Const(r.eps)))
+	}
+}

@@ -51,3 +51,18 @@ func scaleUpdate[T Float](c T, b *Block[T]) {
 		b.U[i] *= c
 	}
 }
+
+// Express is Begin and the updates.
+func (r *clipNorm) Express(a Algebra, _ Expr, vs []*Variable) {
+	if len(vs) == 0 {
+		return
+	}
+	n2 := a.SumSquares(vs[0].U)
+	for _, v := range vs[1:] {
+		n2 = a.Add(n2, a.SumSquares(v.U))
+	}
+	scale := a.Min(a.Const(1), a.Div(a.Const(r.limit), a.Add(a.Sqrt(n2), a.Const(1e-6))))
+	for _, v := range vs {
+		v.U = a.Mul(scale, v.U)
+	}
+}

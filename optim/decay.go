@@ -21,3 +21,12 @@ func decayUpdate[T Float](wd T, b *Block[T]) {
 		b.U[i] += wd * w[i]
 	}
 }
+
+// Express is decayUpdate.
+func (r weightDecay) Express(a Algebra, _ Expr, vs []*Variable) {
+	for _, v := range vs {
+		if v.Decay {
+			v.U = a.Add(v.U, a.Mul(a.Const(float64(r)), v.W))
+		}
+	}
+}

@@ -135,3 +135,22 @@ func friction32(form dfc, d []float32) (sum float64) {
 	}
 	return kernel.SumF32(nil, d)
 }
+
+// Express is diffGradUpdate.
+func (r *diffGrad) Express(a Algebra, t Expr, vs []*Variable) {
+	c := a.Div(a.Sqrt(correction(a, r.beta2, t)), correction(a, r.beta1, t))
+	for _, v := range vs {
+		m, s := mix(a, r.beta1, v.Slot[0], v.U), mix(a, r.beta2, v.Slot[1], a.Mul(v.U, v.U))
+		xi := a.Sub(v.Slot[2], v.U)
+		switch r.dfc {
+		case absDFC:
+			xi = a.Sigmoid(a.Abs(xi))
+		case signedDFC:
+			xi = a.Sigmoid(xi)
+		case wideDFC:
+			xi = a.Sub(a.Mul(a.Const(9), a.Sigmoid(a.Mul(a.Const(0.5), a.Abs(xi)))), a.Const(4))
+		}
+		v.Slot[0], v.Slot[1], v.Slot[2] = m, s, v.U
+		v.U = a.Div(a.Mul(c, a.Mul(m, xi)), a.Add(a.Sqrt(s), a.Const(r.eps)))
+	}
+}

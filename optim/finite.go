@@ -25,6 +25,9 @@ func (r *finite) Begin(p *parallel.Pool, _ Step, us []Pending) error {
 	return err
 }
 
+// Express changes nothing: expressions cannot refuse.
+func (r *finite) Express(Algebra, Expr, []*Variable) {}
+
 // squares adds the squares of all updates, in blocks whose sums are added in order.
 type squares struct {
 	blocks []span

@@ -71,3 +71,21 @@ func sgdUpdate[T Float](r *sgd, b *Block[T]) {
 	}
 	copy(u, buf)
 }
+
+// Express is sgdUpdate.
+func (r *sgd) Express(a Algebra, t Expr, vs []*Variable) {
+	if r.mu == 0 {
+		return
+	}
+	for _, v := range vs {
+		buf := a.Add(a.Mul(a.Const(r.mu), v.Slot[0]), a.Mul(a.Const(1-r.damp), v.U))
+		if r.damp != 0 { // without, the zeros at the start give the same
+			buf = a.First(t, v.U, buf)
+		}
+		v.Slot[0] = buf
+		if r.nesterov {
+			buf = a.Add(v.U, a.Mul(a.Const(r.mu), buf))
+		}
+		v.U = buf
+	}
+}

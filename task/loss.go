@@ -85,7 +85,7 @@ func (t *Task) Total() engine.Loss {
 // one's own. It is not for Dense tasks and class weights, where examples differ in their number of terms: those take Total.
 func (t *Task) Mean() engine.Loss {
 	return func(b *engine.Build) (graph.Value, error) {
-		if ce, ok := t.Loss.(*CrossEntropy); t.positions || ok && ce.w != nil {
+		if t.Uneven() {
 			return 0, fmt.Errorf("task: Mean of loss %s: examples differ in their number of terms; use Total", t.Name)
 		}
 		each, err := t.each(b)
@@ -99,6 +99,12 @@ func (t *Task) Mean() engine.Loss {
 		}
 		return b.Add(ops.Mul, nil, mean, b.Scalar(b.DType(mean), 1/terms)), nil
 	}
+}
+
+// Uneven reports whether examples differ in the number of terms of their loss, or in its weight, so that a mean needs to be told them.
+func (t *Task) Uneven() bool {
+	ce, ok := t.Loss.(*CrossEntropy)
+	return t.positions || ok && ce.w != nil
 }
 
 // PerTerm is each example's loss divided by its own number of terms, [N]: the loss of a batch that is this example alone.

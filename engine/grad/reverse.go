@@ -18,6 +18,9 @@ type Options struct {
 	// Override returns the rule to use for n instead of the operator's own, or nil. Guided
 	// backpropagation, TrAct and LRP are overrides.
 	Override func(n *graph.Node) Rule
+	// Lowered reports whether n is differentiated through its lowering although its operator has a rule, for graphs that are to be written
+	// in ONNX's operators; nil never does.
+	Lowered func(n *graph.Node) bool
 	// Stop reports whether the gradient must not go through v to what v is computed from.
 	Stop func(v graph.Value) bool
 }
@@ -208,6 +211,8 @@ func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bo
 	switch {
 	case rule != nil:
 		dx, err = rule(s.b, n, dy, need)
+	case s.o.Lowered != nil && n.Op.HasLower() && s.o.Lowered(n):
+		dx, err = s.throughLower(n, dy, need)
 	case n.Op.HasRule():
 		dx, err = n.Op.Grad(s.b, n, dy, need)
 	case n.Op.HasLower():

@@ -47,6 +47,7 @@ func init() {
 		Grad: func(a *poolAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return []graph.Value{b.Add(AveragePool, a, dy[0]), 0}, nil
 		},
+		Lower: lowerAveragePoolGrad,
 	})
 }
 

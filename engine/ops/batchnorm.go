@@ -121,7 +121,28 @@ func init() {
 		In: []graph.Formal{in[0], in[1], {Name: "mean", Types: floats, NoGrad: true}, {Name: "inv_std", Types: floats, NoGrad: true},
 			{Name: "dY", Types: floats}, reluMask},
 		Out: dout, InPlace: [][2]int{{4, 0}}, Infer: inferBatchNormGrad, Run: runBatchNormTrainGrad,
+		Lower: lowerBatchNormTrainGrad,
 	})
+}
+
+// lowerBatchNormTrainGrad is dX = scale/√(var+ε)·(dY − mean dY − x̂·mean(dY·x̂)), with the statistics computed again from X, since those that
+// the forward operator keeps are no outputs in ONNX.
+//
+// Source: Ioffe and Szegedy, https://arxiv.org/abs/1502.03167, section 3.
+func lowerBatchNormTrainGrad(a *batchNormAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+	x, scale, dy := n.In[0], n.In[1], n.In[4]
+	size := func(v graph.Value) graph.Value { return b.Add(Cast, CastTo(b.DType(x)), b.Add(Size, nil, v)) }
+	count := b.Add(Div, nil, size(x), size(scale))
+	wide := func(v graph.Value) graph.Value { return b.Add(ChannelVector, nil, v, x) }
+	total := func(v graph.Value) graph.Value { return b.Add(ChannelSum, nil, v) }
+	mean := func(v graph.Value) graph.Value { return b.Add(Div, nil, total(v), count) }
+	centred := sub(b, x, wide(mean(x)))
+	inv := b.Add(Reciprocal, nil, b.Add(Sqrt, nil, add(b, mean(mul(b, centred, centred)), b.Scalar(b.DType(x), float64(a.Epsilon)))))
+	xhat := mul(b, centred, wide(inv))
+	out := []graph.Value{0, total(mul(b, dy, xhat)), total(dy)}
+	back := sub(b, sub(b, dy, wide(b.Add(Div, nil, out[2], count))), mul(b, xhat, wide(b.Add(Div, nil, out[1], count))))
+	out[0] = mul(b, back, wide(mul(b, scale, inv)))
+	return out, nil
 }
 
 // normalised is (X - mean)/sqrt(var + epsilon).

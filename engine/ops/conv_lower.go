@@ -1,14 +1,13 @@
 package ops
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 )
 
-// The gradients of a convolution in ONNX's own operators, for the export of derived graphs. They hold without automatic padding, the
-// weight gradient also without groups.
+// The gradients of a convolution in ONNX's own operators, for the export of derived graphs. Automatic
+// padding and groups are written out.
 
 // spatialAxes is the number of spatial axes of a convolution: from the content or declared shape of one of vs, else from the attributes,
 // else 2.
@@ -29,11 +28,41 @@ func (a *convAttrs) spatialAxes(b *graph.Builder, vs ...graph.Value) int {
 	return 2
 }
 
+// samePads are the paddings [d] before and after X that auto_pad SAME_UPPER or SAME_LOWER comes to; 0 where it is neither.
+func (a *convAttrs) samePads(b *graph.Builder, x, w graph.Value, d int) (begin, end graph.Value) {
+	if a.AutoPad != "SAME_UPPER" && a.AutoPad != "SAME_LOWER" {
+		return 0, 0
+	}
+	each := func(v []int) graph.Value {
+		if len(v) == 0 {
+			v = slices.Repeat([]int{1}, d)
+		}
+		return b.Ints(v...)
+	}
+	one, two := b.Ints(1), b.Ints(2)
+	stride, in := each(a.Strides), shapePart(b, x, 2, 0)
+	out := b.Add(Div, nil, sub(b, add(b, in, stride), one), stride)
+	reach := add(b, mul(b, sub(b, shapePart(b, w, 2, 0), one), each(a.Dilations)), one)
+	total := b.Add(Max, nil, b.Ints(0), sub(b, add(b, mul(b, sub(b, out, one), stride), reach), in))
+	begin = b.Add(Div, nil, total, two)
+	end = sub(b, total, begin)
+	if a.AutoPad == "SAME_LOWER" {
+		begin, end = end, begin
+	}
+	return begin, end
+}
+
 // lowerConvDX is ConvTranspose without padding at the end, whose result is then cut, or continued by zeros where the windows left a rest,
 // to the extents of X.
 func lowerConvDX(a *convAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-	if a.AutoPad != "NOTSET" && a.AutoPad != "" && a.AutoPad != "VALID" {
-		return nil, fmt.Errorf("auto_pad %s has no fixed transposed form", a.AutoPad)
+	d := a.spatialAxes(b, n.In[1], n.In[0], n.In[2])
+	if begin, end := a.samePads(b, n.In[2], n.In[1], d); begin != 0 { // through X with its padding, which is then cut off
+		plain := *a
+		plain.AutoPad, plain.Pads = "VALID", nil
+		padded := b.Add(Pad, nil, n.In[2], joined(b, b.Ints(0, 0), begin, b.Ints(0, 0), end))
+		from := joined(b, b.Ints(0, 0), begin)
+		dx := b.Add(ConvDX, &plain, n.In[0], n.In[1], padded)
+		return []graph.Value{b.Add(Slice, nil, dx, from, b.Add(Add, nil, from, b.Add(Shape, nil, n.In[2])))}, nil
 	}
 	t := &convTransposeAttrs{AutoPad: "NOTSET", Dilations: a.Dilations, Group: a.Group, Strides: a.Strides}
 	if len(a.Pads) > 0 && a.AutoPad != "VALID" {
@@ -49,23 +78,29 @@ func lowerConvDX(a *convAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, 
 
 // lowerConvDW is the convolution of X and dY with batch and channels exchanged, strides and dilations exchanged too.
 func lowerConvDW(a *convAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-	if a.Group != 1 {
-		return nil, fmt.Errorf("a grouped weight gradient has no single convolution")
-	}
-	if a.AutoPad != "NOTSET" && a.AutoPad != "" && a.AutoPad != "VALID" {
-		return nil, fmt.Errorf("auto_pad %s has no fixed transposed form", a.AutoPad)
-	}
-	perm := []int{1, 0}
+	perm, byGroup := []int{1, 0}, []int{2, 1, 0}
 	zeros := []int{0, 0}
-	for i := range a.spatialAxes(b, n.In[2], n.In[0]) {
-		perm, zeros = append(perm, 2+i), append(zeros, 0)
+	d := a.spatialAxes(b, n.In[2], n.In[0])
+	for i := range d {
+		perm, byGroup, zeros = append(perm, 2+i), append(byGroup, 3+i), append(zeros, 0)
 	}
 	swap := &transposeAttrs{Perm: perm}
-	x, dy := b.Add(Transpose, swap, n.In[0]), b.Add(Transpose, swap, n.In[1])
-	conv := &convAttrs{AutoPad: "NOTSET", Group: 1, Strides: a.Dilations, Dilations: a.Strides}
-	if a.AutoPad != "VALID" {
+	conv := &convAttrs{AutoPad: "NOTSET", Group: a.Group, Strides: a.Dilations, Dilations: a.Strides}
+	x := n.In[0]
+	switch begin, end := a.samePads(b, x, n.In[2], d); {
+	case begin != 0:
+		x = b.Add(Pad, nil, x, joined(b, b.Ints(0, 0), begin, b.Ints(0, 0), end))
+	case a.AutoPad != "VALID":
 		conv.Pads = a.Pads
 	}
+	if a.Group == 1 {
+		x = b.Add(Transpose, swap, x)
+	} else { // [N,G·C,…] -> [C,G·N,…]: the groups of a convolution over examples
+		space := shapePart(b, x, 2, 0)
+		x = b.Add(Reshape, nil, x, joined(b, b.Ints(0, a.Group, -1), space))
+		x = b.Add(Reshape, nil, b.Add(Transpose, &transposeAttrs{Perm: byGroup}, x), joined(b, b.Ints(0, -1), space))
+	}
+	dy := b.Add(Transpose, swap, n.In[1])
 	dw := b.Add(Transpose, swap, b.Add(Conv, conv, x, dy))
 	// Where the windows left a rest the result is larger than W: cut it.
 	return []graph.Value{b.Add(Slice, nil, dw, b.Ints(zeros...), b.Add(Shape, nil, n.In[2]))}, nil

@@ -56,6 +56,7 @@ func init() {
 			}
 			return runGRU[float32](a, c)
 		},
+		Lower: lowerGRU,
 		Grad: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 			var linear graph.Value
 			if a.LinearBeforeReset {

@@ -43,6 +43,7 @@ func init() {
 			}
 			return runLSTM[float32](a, c)
 		},
+		Lower: lowerLSTM,
 		Grad: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 			gates, cells, y := b.ExtraOutput(n, 3), b.ExtraOutput(n, 4), b.ExtraOutput(n, 0)
 			in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), input(n, 6), input(n, 7), y, gates, cells, 0, 0, 0}

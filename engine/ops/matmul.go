@@ -105,6 +105,7 @@ func init() {
 			}
 			return dx, nil
 		},
+		Lower: lowerMatMulDA,
 	})
 	define(MatMulDB, graph.Def[noAttrs]{
 		Domain: Private, Name: "MatMulDB", Since: []int{1}, Doc: "gradient of MatMul",
@@ -135,6 +136,7 @@ func init() {
 			}
 			return dx, nil
 		},
+		Lower: lowerMatMulDB,
 	})
 }
 

@@ -1,7 +1,6 @@
 package ops
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
@@ -156,14 +155,7 @@ func init() {
 			zero.Extrapolation = 0
 			return only(n, 0, b.Add(Resize, &zero, dy[0], input(n, 2), input(n, 3), input(n, 4))), nil
 		},
-		Lower: func(a *resizeAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			if a.Mode != "nearest" || a.Transform == "tf_crop_and_resize" {
-				return nil, fmt.Errorf("gradient of Resize in mode %s: %w", a.Mode, errors.ErrUnsupported)
-			}
-			return []graph.Value{addBack(b, n.In[0], n.In[1], func(index graph.Value) graph.Value {
-				return b.Add(Resize, a, index, input(n, 2), input(n, 3), input(n, 4))
-			})}, nil
-		},
+		Lower: lowerResizeGrad,
 	})
 }
 

@@ -42,6 +42,7 @@ func init() {
 			}
 			return runRNN[float32](a, c)
 		},
+		Lower: lowerRNN,
 		Grad: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 			y := b.ExtraOutput(n, 0)
 			in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), y, 0, 0}

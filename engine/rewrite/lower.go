@@ -1,20 +1,55 @@
 package rewrite
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
+// LowerError lists the nodes that have no form in ONNX's operators although their operators have a lowering.
+type LowerError struct{ Failed []Failure }
+
+// Failure is a node and why its lowering failed.
+type Failure struct {
+	Node *graph.Node
+	Err  error
+}
+
+// Error names the first of them.
+func (e *LowerError) Error() string {
+	return fmt.Sprintf("rewrite: %s: %v (%d in all)", e.Failed[0].Node.Label(), e.Failed[0].Err, len(e.Failed))
+}
+
+// Unwrap are the reasons.
+func (e *LowerError) Unwrap() []error {
+	var errs []error
+	for _, f := range e.Failed {
+		errs = append(errs, f.Err)
+	}
+	return errs
+}
+
 // LowerPrivate writes the nodes of private operators in ONNX's own, repeatedly, until none is left that has a lowering, in bodies too.
+// A *LowerError lists those whose lowering fails.
 func LowerPrivate(g *graph.Graph) error {
+	var failed []Failure
 	for _, n := range g.Nodes {
 		for _, b := range n.Bodies {
-			if err := LowerPrivate(b.G); err != nil {
+			var e *LowerError
+			if err := LowerPrivate(b.G); errors.As(err, &e) {
+				failed = append(failed, e.Failed...)
+			} else if err != nil {
 				return fmt.Errorf("%w, in %s", err, n.Label())
 			}
 		}
+	}
+	whole := func() error {
+		if failed == nil {
+			return nil
+		}
+		return &LowerError{failed}
 	}
 	for range 8 {
 		changed := false
@@ -39,7 +74,9 @@ func LowerPrivate(g *graph.Graph) error {
 				err = b.Err()
 			}
 			if err != nil {
-				return fmt.Errorf("rewrite: %s: %w", n.Label(), err)
+				failed = append(failed, Failure{n, err})
+				g.Nodes = g.Nodes[:begin]
+				continue
 			}
 			for i, v := range n.Out {
 				if v != 0 {
@@ -56,9 +93,9 @@ func LowerPrivate(g *graph.Graph) error {
 			}
 			changed = true
 		}
-		if !changed {
-			return nil
+		if !changed || failed != nil {
+			return whole()
 		}
 	}
-	return nil
+	return whole()
 }
