@@ -83,6 +83,10 @@ func init() {
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return []graph.Value{b.Add(ReshapeLike, nil, dy[0], n.In[0]), 0}, nil
 		},
+		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			space := sub(b, b.Add(Shape, nil, b.Add(Shape, nil, n.In[1])), b.Ints(2))
+			return []graph.Value{shaped(b, n.In[0], b.Add(Shape, nil, n.In[0]), intOnes(b, space))}, nil
+		},
 	})
 }
 

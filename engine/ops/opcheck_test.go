@@ -107,7 +107,11 @@ func (c opCase) build(d tensor.DType, loose bool) (*problem, error) {
 		name := fmt.Sprintf("in%d", i)
 		switch {
 		case a.gen != nil:
-			v := p.g.AddInput(name, d, dims(a.shape))
+			declared := dims(a.shape)
+			if a.hidden {
+				declared = nil
+			}
+			v := p.g.AddInput(name, d, declared)
 			p.feeds[name] = tensor.From(a.gen(r, tensor.Shape(a.shape).Len()), a.shape...)
 			p.vals = append(p.vals, v)
 			if f := spec.FormalIn(i); !a.stop && (i >= len(c.in) || f != nil && !f.NoGrad) {
@@ -148,7 +152,10 @@ func (c opCase) build(d tensor.DType, loose bool) (*problem, error) {
 	}
 	p.g.Outputs = slices.Clone(p.node.Out)
 	p.plain = p.g.Clone()
-	return p, nil
+	if !spec.HasRun() {
+		err = p.lower()
+	}
+	return p, err
 }
 
 // control makes the bodies, which capture all that there is to capture.

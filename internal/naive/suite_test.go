@@ -114,6 +114,19 @@ type anyAttrs struct {
 	Strides         []int          `onnx:"strides"`
 	ValueInts       []int          `onnx:"value_ints"`
 	Value           *tensor.Tensor `onnx:"value"`
+	IsCausal        *int           `onnx:"is_causal"`
+	QNumHeads       *int           `onnx:"q_num_heads"`
+	KVNumHeads      *int           `onnx:"kv_num_heads"`
+	QKOutputMode    *int           `onnx:"qk_matmul_output_mode"`
+	Precision       *int           `onnx:"softmax_precision"`
+	NumHeads        *int           `onnx:"num_heads"`
+	RotaryDim       *int           `onnx:"rotary_embedding_dim"`
+	Interleaved     *int           `onnx:"interleaved"`
+	ChunkSize       *int           `onnx:"chunk_size"`
+	Scale           *float32       `onnx:"scale"`
+	Softcap         *float32       `onnx:"softcap"`
+	UpdateRule      string         `onnx:"update_rule"`
+	Activation      string         `onnx:"activation"`
 }
 
 // padAttrs is for Pad before version 11, whose value is a number.
