@@ -65,6 +65,9 @@ type Def[A any] struct {
 type PerExample struct {
 	Grad  Value // [N, shape of the parameter], or 0
 	Norm2 Value // [N], or 0 when only Grad is given
+	// Left [N,…,K] and Right [N,…,M] are what a gradient [K,M] is made of: the sum over the axes between of the outer products of their
+	// rows. Either may be integers [N,…], of which k stands for the row that is 1 at k. 0 where the gradient is not of that form.
+	Left, Right Value
 }
 
 // ErrNoGradient is the error of differentiating through an operator that has no gradient.
