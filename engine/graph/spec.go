@@ -35,6 +35,7 @@ type Def[A any] struct {
 	View    bool     // output 0 is input 0 with another shape: no computation
 	Random  bool     // differs between runs: never folded or merged
 	Bodies  []string // attributes that hold its bodies
+	Loose   bool     // any of its bodies may be left out
 	Lead    int      // how many outputs its bodies have before those that are outputs of the node
 
 	// Types sets the element types of the outputs from those of the inputs (Undefined where absent).
@@ -89,6 +90,7 @@ type Spec struct {
 	InPlace           [][2]int
 	View, Random      bool
 	Bodies            []string
+	Loose             bool
 	Lead              int
 	FormalTypes       func(in []tensor.DType) []tensor.DType
 
@@ -107,7 +109,7 @@ type Spec struct {
 func (d Def[A]) Spec() *Spec {
 	s := &Spec{
 		Domain: d.Domain, Name: d.Name, Doc: d.Doc, Role: d.Role, Since: d.Since, In: d.In, Out: d.Out,
-		InPlace: d.InPlace, View: d.View, Random: d.Random, Bodies: d.Bodies, Lead: d.Lead, FormalTypes: d.FormalTypes,
+		InPlace: d.InPlace, View: d.View, Random: d.Random, Bodies: d.Bodies, Loose: d.Loose, Lead: d.Lead, FormalTypes: d.FormalTypes,
 		attrs: reflect.TypeFor[A](),
 	}
 	if d.Types != nil {

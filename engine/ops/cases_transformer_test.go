@@ -1,6 +1,10 @@
 package ops_test
 
-import "github.com/gtk-onnx/gtk/tensor"
+import (
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/tensor"
+)
 
 // flags is a mask of booleans.
 func flags(shape []int, v ...int) arg {
@@ -54,6 +58,23 @@ func init() {
 		opCase{op: "Attention", opset: 23, in: four(2, 2, 3, 4, 5, 5), tol: 1e-3},
 		opCase{op: "Attention", opset: 23, name: "one column of a mask", in: append(four(2, 1, 3, 4, 2, 3), w(3, 1).noGrad()), tol: 1e-3},
 	)
+
+	one := []tensor.DType{tensor.Float32}
+	biased := bodyCase{"score_mod", one, func(b *graph.Builder, x, c []graph.Value) []graph.Value {
+		return vs(b.Add(ops.Tanh, nil, b.Add(ops.Add, nil, x[0], c[0])))
+	}}
+	scaled := bodyCase{"prob_mod", one, func(b *graph.Builder, x, c []graph.Value) []graph.Value {
+		return vs(b.Add(ops.Mul, nil, x[0], c[0]))
+	}}
+	flex := func(name string, in, caps []arg, bodies []bodyCase, kv ...any) {
+		register(opCase{op: "FlexAttention", domain: "ai.onnx.preview", name: name, attrs: is(kv...), in: in, caps: caps, bodies: bodies,
+			tol: 1e-3})
+	}
+	flex("", four(2, 2, 3, 4, 5, 5), nil, nil)
+	flex("groups", four(4, 2, 3, 4, 2, 3), nil, nil, "scale", 0.3)
+	flex("scores", four(2, 1, 3, 4, 2, 3), []arg{w(3, 4)}, []bodyCase{biased})
+	flex("probabilities", four(2, 1, 3, 4, 2, 3), []arg{w(1, 4)}, []bodyCase{scaled})
+	flex("both", four(2, 1, 3, 4, 2, 3), []arg{w(3, 4)}, []bodyCase{biased, scaled})
 
 	rotary := func(name string, in []arg, kv ...any) {
 		register(opCase{op: "RotaryEmbedding", name: name, attrs: is(kv...), in: in})

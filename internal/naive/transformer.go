@@ -1,14 +1,18 @@
 package naive
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 func init() {
 	register(map[string]operator{
-		"Attention":           attention,
-		"RotaryEmbedding":     rotaryEmbedding,
-		"LinearAttention":     linearAttention,
-		"CausalConvWithState": causalConv,
-		"TensorScatter":       tensorScatter,
+		"Attention":                     attention,
+		"ai.onnx.preview.FlexAttention": flexAttention,
+		"RotaryEmbedding":               rotaryEmbedding,
+		"LinearAttention":               linearAttention,
+		"CausalConvWithState":           causalConv,
+		"TensorScatter":                 tensorScatter,
 	})
 }
 
@@ -133,6 +137,46 @@ func attention(c *call) []*value {
 		y = joined
 	}
 	return []*value{y, k, v, qk}
+}
+
+func flexAttention(c *call) []*value {
+	q, k, v := c.in[0], c.in[1], c.in[2]
+	n, heads, s, d := q.shape[0], q.shape[1], q.shape[2], q.shape[3]
+	t, e, share := k.shape[2], v.shape[3], heads/k.shape[1]
+	changed := func(name string, x *value) *value {
+		if i := slices.Index(c.bodies, name); i >= 0 {
+			return c.body(i, []*value{x})[0]
+		}
+		return x
+	}
+	scores := zeros(q.d, n, heads, s, t)
+	scale := c.float("scale", 1/math.Sqrt(float64(d)))
+	each(scores.shape, func(i []int, p int) {
+		for z := range d {
+			scores.f[p] += scale * q.f[pos(q.shape, []int{i[0], i[1], i[2], z})] * k.f[pos(k.shape, []int{i[0], i[1] / share, i[3], z})]
+		}
+	})
+	scores = changed("score_mod", scores)
+	probs := zeros(q.d, scores.shape...)
+	for lo := 0; lo < len(scores.f); lo += t {
+		sum := 0.0
+		top := slices.Max(scores.f[lo : lo+t])
+		for j, x := range scores.f[lo : lo+t] {
+			probs.f[lo+j] = math.Exp(x - top)
+			sum += probs.f[lo+j]
+		}
+		for j := range t {
+			probs.f[lo+j] /= sum
+		}
+	}
+	probs = changed("prob_mod", probs)
+	y := zeros(q.d, n, heads, s, e)
+	each(y.shape, func(i []int, p int) {
+		for j := range t {
+			y.f[p] += probs.f[((i[0]*heads+i[1])*s+i[2])*t+j] * v.f[pos(v.shape, []int{i[0], i[1] / share, j, i[3]})]
+		}
+	})
+	return one(y)
 }
 
 func rotaryEmbedding(c *call) []*value {
