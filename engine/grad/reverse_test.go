@@ -276,4 +276,13 @@ func TestPerExampleErrors(t *testing.T) {
 		`node "join" (Concat): parameter "the weight": no per-example rule`) {
 		t.Errorf("error %v", err)
 	}
+	// Where the examples lie is not known, and the entries are the same for all.
+	g = graph.New("")
+	b = graph.NewBuilder(g)
+	x, w = g.AddInput("x", tensor.Float64, nil), g.AddParam("w", tensor.From([]float64{1, 2, 3, 4}, 2, 2))
+	at := b.Add(ops.Reshape, nil, b.Add(ops.Shape, nil, x), b.Ints(1, -1))
+	y = b.Add(ops.Gather, nil, w, at)
+	if _, err := grad.PerExample(g, []grad.Seed{grad.Ones(g, y)}, []graph.Value{w}, grad.Options{}); !errors.Is(err, graph.ErrNoGradient) {
+		t.Errorf("entries that are not those of examples: %v", err)
+	}
 }
