@@ -123,9 +123,9 @@ var exportedModels = []string{"bert", "clip", "cond", "convnextv2_hf", "distilbe
 	"scan", "segformer", "timm_test_efficientnet", "timm_test_resnet", "timm_test_vit", "timm_test_vit4", "unet", "vit_hf", "whileloop",
 	"whisper_enc"}
 
-// Models that PyTorch exported give PyTorch's outputs and gradients. A parameter is found in the file by its values, transposed or not. What
-// grad.npz has of the weights that Scan and Loop use again and again is not what PyTorch gives for the same steps written one after another;
-// testdata/eager.npz has that, by the equations that stand in the files (PyTorch 1.13).
+// Models that PyTorch exported give PyTorch's outputs and gradients. A parameter is found in the file by its values, transposed or not.
+// What grad.npz has of the weights that Scan and Loop use again and again is not what PyTorch gives for the same steps written one after
+// another; testdata/eager.npz has that, by the equations that stand in the files (PyTorch 1.13).
 func TestExportedModels(t *testing.T) {
 	for _, name := range exportedModels {
 		t.Run(name, func(t *testing.T) {
@@ -229,8 +229,8 @@ func (e *modernModel) example(i int) map[string]*tensor.Tensor {
 	return feeds
 }
 
-// The norms of the gradients of each example of a batch are those of batches of one, for every trained parameter. Only models with bodies are
-// left that take one example at a time.
+// The norms of the gradients of each example of a batch are those of batches of one, for every trained parameter. Only models with bodies
+// are left that take one example at a time.
 func TestExportedPerExample(t *testing.T) {
 	for _, name := range exportedModels {
 		t.Run(name, func(t *testing.T) {

@@ -50,10 +50,8 @@ func (c sketch) load(t *testing.T) *engine.Model {
 		}
 		g.Node = append(g.Node, onnx.NewNode(f[2], "node_"+outs[0], ins, outs, c.attrs[outs[0]]...))
 	}
-	seed := uint64(1)
 	for name, shape := range c.weights {
-		g.Initializer = append(g.Initializer, onnx.TensorToProto(name, testkit.RandN(seed+uint64(len(name)*31)+uint64(name[0]), shape...)))
-		seed++
+		g.Initializer = append(g.Initializer, onnx.TensorToProto(name, testkit.RandN(uint64(name[0]), shape...)))
 	}
 	for name, v := range c.consts {
 		g.Initializer = append(g.Initializer, onnx.TensorToProto(name, v))
@@ -109,8 +107,9 @@ var nets = []sketch{
 		e = Gather E x
 		out = Transpose E
 		y = MatMul e out`},
-	{name: "tied embedding, Gemm", x: []int{3}, ids: true, weights: map[string][]int{"E": {5, 4}}, consts: map[string]*tensor.Tensor{"one": vec(1)},
-		attrs: attrs{"m": {onnx.AttrInt("keepdims", 0)}, "y": {onnx.AttrInt("transB", 1)}}, nodes: `
+	{name: "tied embedding, Gemm", x: []int{3}, ids: true, weights: map[string][]int{"E": {5, 4}},
+		consts: map[string]*tensor.Tensor{"one": vec(1)},
+		attrs:  attrs{"m": {onnx.AttrInt("keepdims", 0)}, "y": {onnx.AttrInt("transB", 1)}}, nodes: `
 		e = Gather E x
 		m = ReduceMean e one
 		y = Gemm m E`},
@@ -134,7 +133,8 @@ var nets = []sketch{
 	{name: "weight that is added too", x: []int{4, 4}, weights: map[string][]int{"W": {4, 4}}, nodes: `
 		h = MatMul x W
 		y = Add h W`},
-	{name: "weight in two shapes", x: []int{3, 4}, weights: map[string][]int{"W": {4, 6}}, consts: map[string]*tensor.Tensor{"s": vec(6, 4)}, nodes: `
+	{name: "weight in two shapes", x: []int{3, 4}, weights: map[string][]int{"W": {4, 6}},
+		consts: map[string]*tensor.Tensor{"s": vec(6, 4)}, nodes: `
 		h = MatMul x W
 		t = Tanh h
 		V = Reshape W s
@@ -152,7 +152,8 @@ var nets = []sketch{
 		T = Shape x
 		p = Slice P lo T at
 		y = Add x p`},
-	{name: "entries of a table", x: []int{3, 4}, weights: map[string][]int{"P": {7, 4}}, consts: map[string]*tensor.Tensor{"at": vec(5, 0, 5)},
+	{name: "entries of a table", x: []int{3, 4}, weights: map[string][]int{"P": {7, 4}},
+		consts: map[string]*tensor.Tensor{"at": vec(5, 0, 5)},
 		nodes: `
 		p = Gather P at
 		y = Add x p`},
@@ -163,15 +164,17 @@ var nets = []sketch{
 		p = Gather P all
 		e = Gather E x
 		y = Add e p`},
-	{name: "class token", x: []int{3, 4}, weights: map[string][]int{"c": {1, 1, 4}, "W": {4, 3}}, consts: map[string]*tensor.Tensor{"r": vec(1, 4)},
-		attrs: attrs{"N": {onnx.AttrInt("end", 1)}, "s": {onnx.AttrInt("axis", 0)}, "z": {onnx.AttrInt("axis", 1)}}, nodes: `
+	{name: "class token", x: []int{3, 4}, weights: map[string][]int{"c": {1, 1, 4}, "W": {4, 3}},
+		consts: map[string]*tensor.Tensor{"r": vec(1, 4)},
+		attrs:  attrs{"N": {onnx.AttrInt("end", 1)}, "s": {onnx.AttrInt("axis", 0)}, "z": {onnx.AttrInt("axis", 1)}}, nodes: `
 		N = Shape x
 		s = Concat N r
 		k = Expand c s
 		z = Concat k x
 		t = Tanh z
 		y = MatMul t W`},
-	{name: "weight normalisation", x: []int{3, 4}, weights: map[string][]int{"v": {4, 5}, "g": {1, 5}}, consts: map[string]*tensor.Tensor{"at": vec(0)},
+	{name: "weight normalisation", x: []int{3, 4}, weights: map[string][]int{"v": {4, 5}, "g": {1, 5}},
+		consts: map[string]*tensor.Tensor{"at": vec(0)},
 		nodes: `
 		n = ReduceL2 v at
 		d = Div v n
@@ -224,28 +227,32 @@ var nets = []sketch{
 		s,h = LSTM t W R B
 		o = Squeeze h at
 		y = MatMul o V`},
-	{name: "LSTM over steps first", x: []int{5, 3}, weights: map[string][]int{"W": {1, 16, 3}, "R": {1, 16, 4}, "B": {1, 32}, "V": {4, 2}, "c": {2}},
-		consts: map[string]*tensor.Tensor{"at": vec(1)}, attrs: attrs{"t": perm(1, 0, 2), "s": hidden(4), "y": perm(1, 0, 2)}, nodes: `
+	{name: "LSTM over steps first", x: []int{5, 3},
+		weights: map[string][]int{"W": {1, 16, 3}, "R": {1, 16, 4}, "B": {1, 32}, "V": {4, 2}, "c": {2}},
+		consts:  map[string]*tensor.Tensor{"at": vec(1)}, attrs: attrs{"t": perm(1, 0, 2), "s": hidden(4), "y": perm(1, 0, 2)}, nodes: `
 		t = Transpose x
 		s = LSTM t W R B
 		o = Squeeze s at
 		h = MatMul o V
 		i = Add h c
 		y = Transpose i`},
-	{name: "GRU", x: []int{5, 3}, weights: map[string][]int{"W": {1, 12, 3}, "R": {1, 12, 4}, "B": {1, 24}}, consts: map[string]*tensor.Tensor{"at": vec(0)},
-		attrs: attrs{"t": perm(1, 0, 2), "s": hidden(4, onnx.AttrInt("linear_before_reset", 1))}, nodes: `
+	{name: "GRU", x: []int{5, 3}, weights: map[string][]int{"W": {1, 12, 3}, "R": {1, 12, 4}, "B": {1, 24}},
+		consts: map[string]*tensor.Tensor{"at": vec(0)},
+		attrs:  attrs{"t": perm(1, 0, 2), "s": hidden(4, onnx.AttrInt("linear_before_reset", 1))}, nodes: `
 		t = Transpose x
 		s,h = GRU t W R B
 		y = Squeeze h at`},
 	{name: "GRU used twice", x: []int{5, 4}, weights: map[string][]int{"W": {1, 12, 4}, "R": {1, 12, 4}, "B": {1, 24}},
-		consts: map[string]*tensor.Tensor{"at": vec(1), "zero": vec(0)}, attrs: attrs{"t": perm(1, 0, 2), "s": hidden(4), "r": hidden(4)}, nodes: `
+		consts: map[string]*tensor.Tensor{"at": vec(1), "zero": vec(0)},
+		attrs:  attrs{"t": perm(1, 0, 2), "s": hidden(4), "r": hidden(4)}, nodes: `
 		t = Transpose x
 		s = GRU t W R B
 		o = Squeeze s at
 		r,h = GRU o W R B
 		y = Squeeze h zero`},
-	{name: "RNN", x: []int{5, 3}, weights: map[string][]int{"W": {1, 4, 3}, "R": {1, 4, 4}, "B": {1, 8}}, consts: map[string]*tensor.Tensor{"at": vec(0)},
-		attrs: attrs{"t": perm(1, 0, 2), "s": hidden(4, onnx.AttrString("direction", "reverse"))}, nodes: `
+	{name: "RNN", x: []int{5, 3}, weights: map[string][]int{"W": {1, 4, 3}, "R": {1, 4, 4}, "B": {1, 8}},
+		consts: map[string]*tensor.Tensor{"at": vec(0)},
+		attrs:  attrs{"t": perm(1, 0, 2), "s": hidden(4, onnx.AttrString("direction", "reverse"))}, nodes: `
 		t = Transpose x
 		s,h = RNN t W R B
 		y = Squeeze h at`},

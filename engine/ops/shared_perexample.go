@@ -8,9 +8,8 @@ import (
 )
 
 // SharedNorm2 is the squared norm, for each example, [N], of the gradient of a matrix W [K,M] that several nodes use: the sum of what they
-// contribute. Inputs W, then Left and Right of each use as in graph.PerExample: an embedding has its indices as Left, and one that stands
-// transposed in a product has them on the other side. Computed from the products of all pairs of rows, or from the gradient itself, whichever
-// is cheaper.
+// contribute. Inputs W, then Left and Right of each use as in graph.PerExample, exchanged where W stands transposed: an embedding has its
+// indices as Left. Computed from the products of all pairs of rows, or from the gradient itself, whichever is cheaper.
 var SharedNorm2 = new(graph.Spec)
 
 func init() {
