@@ -305,6 +305,7 @@ func (s *Session) differentiate(g *graph.Graph, loss graph.Value, w wrt, want fu
 	if len(w.example) == 0 {
 		return nil
 	}
+	opt.Examples = s.m.examples(g)
 	ns, err := grad.PerExample(g, []grad.Seed{grad.Ones(g, loss)}, w.example, opt)
 	if err != nil {
 		return fmt.Errorf("engine: %w", err)

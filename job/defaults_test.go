@@ -25,7 +25,7 @@ func TestDefaultFed(t *testing.T) {
 	}
 	file := func(name string, v ...float32) string {
 		path := filepath.Join(dir, name+".pb")
-		if err := onnx.WriteTensorFile(path, name, tensor.From(v, len(v)), onnx.WriteOptions{}); err != nil {
+		if err := onnx.WriteValueFile(path, name, tensor.From(v, len(v)), onnx.WriteOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		return name + "=" + path

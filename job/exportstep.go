@@ -51,7 +51,7 @@ func exportStep(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 		return nil, badInput(err)
 	}
 	if c.Opset != 0 {
-		if err := upgrade(step, c.Opset); err != nil {
+		if step, _, err = converted(step, c.Opset, c.Threads); err != nil {
 			return nil, err
 		}
 	}

@@ -219,6 +219,18 @@ func TestPerExample(t *testing.T) {
 	}
 }
 
+// A model that mixes the examples of a batch is scored one example at a time, which two in a batch show.
+func TestPerExampleOfMixed(t *testing.T) {
+	m := model(t, []any{"N", 3}, 2, []*onnxpb.NodeProto{
+		onnx.NewNode("MatMul", "product", []string{"x", "W"}, []string{"h"}),
+		onnx.NewNode("ReduceMax", "most", []string{"h"}, []string{"m"}, onnx.AttrInts("axes", 0)),
+		onnx.NewNode("Sub", "below", []string{"h", "m"}, []string{"d"}), onnx.NewNode("Tanh", "tanh", []string{"d"}, []string{"t"}),
+		onnx.NewNode("Sub", "out", []string{"h", "t"}, []string{"y"}),
+	}, map[string]*tensor.Tensor{"W": testkit.RandN(5, 3, 2)})
+	x, y := testkit.RandN(3, 4, 3), []int64{0, 1, 1, 0}
+	near(t, "grand", scores(t, m, GraNd{}, x, y), scores(t, m, GraNd{Each: true}, x, y), 1e-6)
+}
+
 func TestAveragingAndChoice(t *testing.T) {
 	v := read(t).Averaging
 	s := &Scores{Runs: v.Scores, IDs: []string{"a", "b", "c", "d", "e"}, Labels: []int{0, 0, 0, 1, 1}}

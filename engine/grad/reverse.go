@@ -23,6 +23,8 @@ type Options struct {
 	Lowered func(n *graph.Node) bool
 	// Stop reports whether the gradient must not go through v to what v is computed from.
 	Stop func(v graph.Value) bool
+	// Examples says where the examples of a batch lie, for PerExample.
+	Examples *Examples
 }
 
 // Seed is where a reverse sweep starts: DY, a value of Y's shape, is the gradient by Y of the scalar that is differentiated.

@@ -74,7 +74,7 @@ func (s *Spec) arityOfBodies(bodies []string) error {
 		break
 	}
 	for _, name := range s.Bodies {
-		if got == "" && !slices.Contains(bodies, name) {
+		if got == "" && !s.Loose && !slices.Contains(bodies, name) {
 			got = fmt.Sprintf("has no graph in attribute %s", name)
 		}
 	}

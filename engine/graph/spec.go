@@ -35,6 +35,7 @@ type Def[A any] struct {
 	View    bool     // output 0 is input 0 with another shape: no computation
 	Random  bool     // differs between runs: never folded or merged
 	Bodies  []string // attributes that hold its bodies
+	Loose   bool     // any of its bodies may be left out
 	Lead    int      // how many outputs its bodies have before those that are outputs of the node
 	Listed  bool     // its outputs are sequences of what its body gives
 
@@ -66,6 +67,9 @@ type Def[A any] struct {
 type PerExample struct {
 	Grad  Value // [N, shape of the parameter], or 0
 	Norm2 Value // [N], or 0 when only Grad is given
+	// Left [N,…,K] and Right [N,…,M] are what a gradient [K,M] is made of: the sum over the axes between of the outer products of their
+	// rows. Either may be integers [N,…], of which k stands for the row that is 1 at k. 0 where the gradient is not of that form.
+	Left, Right Value
 }
 
 // ErrNoGradient is the error of differentiating through an operator that has no gradient.
@@ -87,6 +91,7 @@ type Spec struct {
 	InPlace           [][2]int
 	View, Random      bool
 	Bodies            []string
+	Loose             bool
 	Lead              int
 	Listed            bool
 	FormalTypes       func(in []tensor.DType) []tensor.DType
@@ -106,8 +111,9 @@ type Spec struct {
 func (d Def[A]) Spec() *Spec {
 	s := &Spec{
 		Domain: d.Domain, Name: d.Name, Doc: d.Doc, Role: d.Role, Since: d.Since, In: d.In, Out: d.Out,
-		InPlace: d.InPlace, View: d.View, Random: d.Random, Bodies: d.Bodies, Lead: d.Lead, Listed: d.Listed, FormalTypes: d.FormalTypes,
-		attrs: reflect.TypeFor[A](),
+		InPlace: d.InPlace, View: d.View, Random: d.Random, Bodies: d.Bodies, Loose: d.Loose, Lead: d.Lead, Listed: d.Listed,
+		FormalTypes: d.FormalTypes,
+		attrs:       reflect.TypeFor[A](),
 	}
 	if d.Types != nil {
 		s.types = func(a any, in, out []tensor.DType) error { return d.Types(a.(*A), in, out) }

@@ -84,9 +84,8 @@ func init() {
 			return []graph.Value{b.Add(ReshapeLike, nil, dy[0], n.In[0]), 0}, nil
 		},
 		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			space := b.Add(Sub, nil, b.Add(Shape, nil, b.Add(Shape, nil, n.In[1])), b.Ints(2))
-			ones := b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: tensor.From([]int64{1}, 1)}, space)
-			return []graph.Value{b.Add(Reshape, nil, n.In[0], b.Add(Concat, &concatAttrs{Axis: 0}, b.Add(Shape, nil, n.In[0]), ones))}, nil
+			space := sub(b, b.Add(Shape, nil, b.Add(Shape, nil, n.In[1])), b.Ints(2))
+			return []graph.Value{shaped(b, n.In[0], b.Add(Shape, nil, n.In[0]), intOnes(b, space))}, nil
 		},
 	})
 }

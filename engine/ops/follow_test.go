@@ -144,7 +144,8 @@ func TestFollowElementwise(t *testing.T) {
 	reached := 0
 	for _, c := range cases {
 		p, err := c.build(tensor.Float64, false)
-		if err != nil || c.domain != "" || p.node.Op.Random || !p.node.Op.HasRun() || slices.Contains(alongAxes, c.op) || p.node.Op.Role == graph.Control {
+		if err != nil || c.domain != "" || p.node.Op.Random || slices.Contains(alongAxes, c.op) || p.node.Op.Role == graph.Control ||
+			!p.node.Op.HasRun() { // what it is made of is followed
 			continue
 		}
 		in, coords, flow, known := p.followed(t)

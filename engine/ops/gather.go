@@ -63,11 +63,12 @@ func init() {
 			return only(n, 0, b.Add(GatherGrad, a, dy[0], n.In[1], n.In[0])), nil
 		},
 		PerExample: func(a *gatherAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ int) (graph.PerExample, error) {
-			if a.Axis != 0 || !fromInput(b.G, n.In[1]) {
-				return graph.PerExample{}, fmt.Errorf("the indices are not those of examples: %w", graph.ErrNoGradient)
+			if a.Axis != 0 {
+				return graph.PerExample{}, fmt.Errorf("the entries are not those of its first axis: %w", graph.ErrNoGradient)
 			}
 			in := []graph.Value{dy[0], n.In[1], n.In[0]}
-			return graph.PerExample{Grad: b.Add(GatherPerExample, nil, in...), Norm2: b.Add(GatherPerExampleNorm2, nil, in...)}, nil
+			return graph.PerExample{Grad: b.Add(GatherPerExample, nil, in...), Norm2: b.Add(GatherPerExampleNorm2, nil, in...),
+				Left: n.In[1], Right: dy[0]}, nil
 		},
 	})
 	define(GatherGrad, graph.Def[gatherAttrs]{
@@ -232,8 +233,8 @@ func gatherNorm2[T float32 | float64](c *graph.RunCtx, out, dy []T, at []int, in
 	})
 }
 
-// fromInput reports whether the content of v, not only its shape, depends on an input of g.
-func fromInput(g *graph.Graph, v graph.Value) bool {
+// FromInput reports whether the content of v, not only its shape, depends on an input of g.
+func FromInput(g *graph.Graph, v graph.Value) bool {
 	seen := map[graph.Value]bool{}
 	var walk func(v graph.Value) bool
 	walk = func(v graph.Value) bool {

@@ -81,7 +81,7 @@ func init() {
 				if a.TransB {
 					x, y = d, n.In[0]
 				}
-				return graph.PerExample{Grad: b.Add(LinearPerExample, nil, x, y), Norm2: b.Add(LinearPerExampleNorm2, nil, x, y)}, nil
+				return perExampleLinear(b, x, y, n.In[1]), nil
 			}
 			return graph.PerExample{}, graph.ErrNoGradient
 		},

@@ -58,14 +58,13 @@ func init() {
 		},
 		Lower: lowerGRU,
 		Grad: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
-			var linear graph.Value
-			if a.LinearBeforeReset {
-				linear = b.ExtraOutput(n, 3)
+			return gradOutputs(b, GRUGrad, a, n, gruGradInputs(a, b, n, dy), []int{0, 1, 2, 3, -1, 4}, need)
+		},
+		PerExample: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
+			if in < 1 || in > 3 {
+				return graph.PerExample{}, graph.ErrNoGradient
 			}
-			gates, y := b.ExtraOutput(n, 2), b.ExtraOutput(n, 0)
-			in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), y, gates, linear, 0, 0}
-			copy(in[8:], dy[:min(len(dy), 2)])
-			return gradOutputs(b, GRUGrad, a, n, in, []int{0, 1, 2, 3, -1, 4}, need)
+			return recurrentPerExample(b, GRUGrad, a, gruGradInputs(a, b, n, dy), 5, in-1, 3)
 		},
 	})
 	define(GRUGrad, graph.Def[recurrentAttrs]{
@@ -84,6 +83,18 @@ func init() {
 			return runGRUGrad[float32](a, c)
 		},
 	})
+}
+
+// gruGradInputs are the inputs of the gradient of the GRU n.
+func gruGradInputs(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value) []graph.Value {
+	var linear graph.Value
+	if a.LinearBeforeReset {
+		linear = b.ExtraOutput(n, 3)
+	}
+	gates, y := b.ExtraOutput(n, 2), b.ExtraOutput(n, 0)
+	in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), y, gates, linear, 0, 0}
+	copy(in[8:], dy[:min(len(dy), 2)])
+	return in
 }
 
 // recurrentInputs are the inputs of RNN and GRU.
@@ -108,12 +119,12 @@ func recurrentGradInputs(more ...string) []graph.Formal {
 	return in
 }
 
-// recurrentGradOutputs are dX, dW, dR, dB and dinitial_h.
+// recurrentGradOutputs are dX, dW, dR, dB and dinitial_h, and those of each example.
 func recurrentGradOutputs() []graph.Formal {
-	return []graph.Formal{
+	return append([]graph.Formal{
 		{Name: "dX", Optional: true}, {Name: "dW", Optional: true}, {Name: "dR", Optional: true}, {Name: "dB", Optional: true},
 		{Name: "dinitial_h", Optional: true},
-	}
+	}, recurrentExamples()...)
 }
 
 func inferRecurrentGrad(a *recurrentAttrs, m int, c *graph.InferCtx) (recurrent, error) {
@@ -123,6 +134,7 @@ func inferRecurrentGrad(a *recurrentAttrs, m int, c *graph.InferCtx) (recurrent,
 	c.Out(2, c.Shape(2)...)
 	c.Out(3, l.d, 2*m*l.h)
 	c.Out(4, l.stateShape()...)
+	l.inferExamples(c, 5, m)
 	return l, err
 }
 
@@ -237,6 +249,8 @@ func runGRUGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	// that is the gradient of H·Rhᵀ, else that of (r⊙H)·Rhᵀ, which is dz's own. in: what they are applied to, H or r⊙H.
 	dz, prev, rec, in := work.take(steps*h3), work.take(steps*h), work.take(steps*h), work.take(steps*h)
 	ds := make([]T, size)
+	eW, eR := examplesOf[T](c, &l, 5, 8, h3, l.k), examplesOf[T](c, &l, 6, 9, h3, h)
+	eB := examplesOf[T](c, &l, 7, -1, 2*h3, 1)
 	for dir := range l.d {
 		gd, f, g := part(gates, l.d, dir), acts[dir][0], acts[dir][1]
 		timesRzr, timesRh := weights[T](c, &l, 2, dir, 0, 2*h, false), weights[T](c, &l, 2, dir, 2*h, h, false)
@@ -300,6 +314,12 @@ func runGRUGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		}
 		putState(&l, outOf[T](c, 4), dh, dir)
 		weightGrads(c, &l, 3, dir, dz, x, dx, part(outOf[T](c, 1), l.d, dir))
+		eW.outer(c, dir, dz, h3, 0, h3, x)
+		eR.outer(c, dir, dz, h3, 0, 2*h, prev)
+		eR.outer(c, dir, rec, h, 2*h, h, in)
+		eB.sums(dir, dz, h3, 0, h3)
+		eB.sums(dir, dz, h3, h3, 2*h)
+		eB.sums(dir, rec, h, h3+2*h, h)
 		if dr := part(outOf[T](c, 2), l.d, dir); dr != nil {
 			gemm(c.Pool, true, false, 2*h, h, steps, 1, dz, h3, prev, h, 0, dr, h)
 			gemm(c.Pool, true, false, h, h, steps, 1, rec, h, in, h, 0, dr[2*h*h:], h)

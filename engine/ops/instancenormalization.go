@@ -42,16 +42,32 @@ func init() {
 			}
 			return nil
 		},
+		PerExample: func(a *epsilonAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
+			d := dy[0]
+			switch in {
+			case 1:
+				d = mul(b, d, a.normal(b, n.In[0]))
+			case 2:
+			default:
+				return graph.PerExample{}, graph.ErrNoGradient
+			}
+			g := b.Add(PerExampleChannelSum, nil, d)
+			return graph.PerExample{Grad: g, Norm2: RowSumSquares(b, g)}, nil
+		},
 		Lower: func(a *epsilonAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			x := n.In[0]
-			// GlobalAveragePool keeps [N,C,1…], which broadcasts over space.
-			d := sub(b, x, b.Add(GlobalAveragePool, nil, x))
-			v := b.Add(GlobalAveragePool, nil, mul(b, d, d))
-			inv := b.Add(Reciprocal, nil, b.Add(Sqrt, nil, add(b, v, b.Scalar(b.DType(x), float64(a.Epsilon)))))
-			y := mul(b, mul(b, d, inv), b.Add(ChannelVector, nil, n.In[1], x))
+			y := mul(b, a.normal(b, x), b.Add(ChannelVector, nil, n.In[1], x))
 			return []graph.Value{add(b, y, b.Add(ChannelVector, nil, n.In[2], x))}, nil
 		},
 	})
+}
+
+// normal is x with mean 0 and variance 1 in each image and channel.
+func (a *epsilonAttrs) normal(b *graph.Builder, x graph.Value) graph.Value {
+	// GlobalAveragePool keeps [N,C,1…], which broadcasts over space.
+	d := sub(b, x, b.Add(GlobalAveragePool, nil, x))
+	v := b.Add(GlobalAveragePool, nil, mul(b, d, d))
+	return mul(b, d, b.Add(Reciprocal, nil, b.Add(Sqrt, nil, add(b, v, b.Scalar(b.DType(x), float64(a.Epsilon))))))
 }
 
 func instanceNorm[T float32 | float64](a *epsilonAttrs, c *graph.RunCtx) {

@@ -45,10 +45,16 @@ func init() {
 		},
 		Lower: lowerLSTM,
 		Grad: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
-			gates, cells, y := b.ExtraOutput(n, 3), b.ExtraOutput(n, 4), b.ExtraOutput(n, 0)
-			in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), input(n, 6), input(n, 7), y, gates, cells, 0, 0, 0}
-			copy(in[10:], dy[:min(len(dy), 3)])
-			return gradOutputs(b, LSTMGrad, a, n, in, []int{0, 1, 2, 3, -1, 4, 5, 6}, need)
+			return gradOutputs(b, LSTMGrad, a, n, lstmGradInputs(b, n, dy), []int{0, 1, 2, 3, -1, 4, 5, 6}, need)
+		},
+		PerExample: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
+			switch in {
+			case 1, 2, 3:
+				return recurrentPerExample(b, LSTMGrad, a, lstmGradInputs(b, n, dy), 7, in-1, 4)
+			case 7:
+				return recurrentPerExample(b, LSTMGrad, a, lstmGradInputs(b, n, dy), 7, 3, 4)
+			}
+			return graph.PerExample{}, graph.ErrNoGradient
 		},
 	})
 	opt := func(names ...string) (f []graph.Formal) {
@@ -62,7 +68,7 @@ func init() {
 	define(LSTMGrad, graph.Def[recurrentAttrs]{
 		Domain: Private, Name: "LSTMGrad", Since: []int{1}, Doc: "gradient of LSTM",
 		In:  append(in, opt("initial_h", "initial_c", "P", "Y", "gates", "cells", "dY", "dY_h", "dY_c")...),
-		Out: opt("dX", "dW", "dR", "dB", "dinitial_h", "dinitial_c", "dP"),
+		Out: append(opt("dX", "dW", "dR", "dB", "dinitial_h", "dinitial_c", "dP"), recurrentExamples("eP")...),
 		Infer: func(a *recurrentAttrs, c *graph.InferCtx) error {
 			l, err := recurrentDims(a, 4, c.Shape(0), c.Shape(1), c.Shape(2))
 			if err != nil {
@@ -75,6 +81,7 @@ func init() {
 			c.Out(4, l.stateShape()...)
 			c.Out(5, l.stateShape()...)
 			c.Out(6, l.d, 3*l.h)
+			l.inferExamples(c, 7, 4, 3*l.h)
 			c.Scratch(c.DType(0).Size(5*l.t*l.n*l.h + 2*l.layoutScratch()))
 			return nil
 		},
@@ -85,6 +92,14 @@ func init() {
 			return runLSTMGrad[float32](a, c)
 		},
 	})
+}
+
+// lstmGradInputs are the inputs of the gradient of the LSTM n.
+func lstmGradInputs(b *graph.Builder, n *graph.Node, dy []graph.Value) []graph.Value {
+	gates, cells, y := b.ExtraOutput(n, 3), b.ExtraOutput(n, 4), b.ExtraOutput(n, 0)
+	in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), input(n, 6), input(n, 7), y, gates, cells, 0, 0, 0}
+	copy(in[10:], dy[:min(len(dy), 3)])
+	return in
 }
 
 func inferLSTM(a *recurrentAttrs, c *graph.InferCtx) error {
@@ -260,6 +275,8 @@ func runLSTMGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		dx = work.take(l.layoutScratch())
 	}
 	dz, prev := work.take(steps*h4), work.take(steps*h)
+	eW, eR := examplesOf[T](c, &l, 7, 11, h4, l.k), examplesOf[T](c, &l, 8, 12, h4, h)
+	eB, eP := examplesOf[T](c, &l, 9, -1, 2*h4, 1), examplesOf[T](c, &l, 10, -1, 3*h, 1)
 	for dir := range l.d {
 		timesR, p := weights[T](c, &l, 2, dir, 0, h4, false), part(peep, l.d, dir)
 		gd, cd := part(gates, l.d, dir), part(cells, l.d, dir)
@@ -299,32 +316,43 @@ func runLSTMGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		putState(&l, outOf[T](c, 4), dh, dir)
 		putState(&l, outOf[T](c, 5), dc, dir)
 		weightGrads(c, &l, 4, dir, dz, x, dx, part(outOf[T](c, 1), l.d, dir))
-		if dr := part(outOf[T](c, 2), l.d, dir); dr != nil {
+		dr := part(outOf[T](c, 2), l.d, dir)
+		if dr != nil || eR.wanted() {
 			previous(&l, y, initial(&l, h0, dir), lens, dir, prev)
+		}
+		eW.outer(c, dir, dz, h4, 0, h4, x)
+		eR.outer(c, dir, dz, h4, 0, h4, prev)
+		eB.sums(dir, dz, h4, 0, h4)
+		eB.sums(dir, dz, h4, h4, h4)
+		if dr != nil {
 			gemm(c.Pool, true, false, h4, h, steps, 1, dz, h4, prev, h, 0, dr, h)
 		}
 		if db := part(outOf[T](c, 3), l.d, dir); db != nil {
 			columnSums(dz, db[:h4])
 			copy(db[h4:], db[:h4])
 		}
-		if dp := part(outOf[T](c, 6), l.d, dir); dp != nil {
+		if dp := part(outOf[T](c, 6), l.d, dir); dp != nil || eP.wanted() {
 			sum := make([]float64, 3*h)
-			for t := range l.t {
-				for n := range l.n {
-					if t >= lens[n] {
-						continue
-					}
+			for n := range l.n {
+				own := make([]float64, 3*h)
+				for t := range lens[n] {
 					at := t*l.n + n
 					z, cell, old := dz[at*h4:][:h4], cd[at*h:][:h], before(t, n)
 					for j := range h {
-						sum[j] += float64(z[j]) * float64(old[j])
-						sum[h+j] += float64(z[h+j]) * float64(cell[j])
-						sum[2*h+j] += float64(z[2*h+j]) * float64(old[j])
+						own[j] += float64(z[j]) * float64(old[j])
+						own[h+j] += float64(z[h+j]) * float64(cell[j])
+						own[2*h+j] += float64(z[2*h+j]) * float64(old[j])
+					}
+				}
+				for j, v := range own {
+					sum[j] += v
+					if eP.wanted() {
+						eP.grad[(n*l.d+dir)*3*h+j] = T(v)
 					}
 				}
 			}
-			for j, v := range sum {
-				dp[j] = T(v)
+			for j := range dp {
+				dp[j] = T(sum[j])
 			}
 		}
 	}

@@ -66,11 +66,10 @@ func init() {
 			return dx, nil
 		},
 		PerExample: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
-			if in != 1 {
-				return graph.PerExample{}, fmt.Errorf("the parameter is the left factor: %w", graph.ErrNoGradient)
+			if in == 0 { // the columns of what is multiplied are its positions
+				return perExampleLinear(b, b.Add(Columns, nil, dy[0]), b.Add(Columns, nil, n.In[1]), n.In[0]), nil
 			}
-			return graph.PerExample{Grad: b.Add(LinearPerExample, nil, n.In[0], dy[0]),
-				Norm2: b.Add(LinearPerExampleNorm2, nil, n.In[0], dy[0])}, nil
+			return perExampleLinear(b, n.In[0], dy[0], n.In[1]), nil
 		},
 	})
 	like := graph.Formal{Name: "like", NoGrad: true}

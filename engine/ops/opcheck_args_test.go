@@ -9,11 +9,12 @@ import (
 
 // arg is one input of a case. The zero arg is an absent input.
 type arg struct {
-	shape []int
-	gen   func(r *rng, n int) []float64 // of a floating-point input
-	fixed *tensor.Tensor                // content of any other input
-	batch bool                          // axis 0 is the batch; of fixed content, it is fed then
-	stop  bool                          // not differentiable
+	shape  []int
+	gen    func(r *rng, n int) []float64 // of a floating-point input
+	fixed  *tensor.Tensor                // content of any other input
+	batch  bool                          // axis 0 is the batch; of fixed content, it is fed then
+	stop   bool                          // not differentiable
+	hidden bool                          // its shape is not declared
 }
 
 // The kinds of inputs.

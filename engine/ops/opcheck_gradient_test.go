@@ -21,8 +21,8 @@ import (
 var reached = map[*graph.Spec]bool{}
 
 func (p *problem) reverse(seeds []grad.Seed, wrt []graph.Value) ([]graph.Value, error) {
-	if !p.node.Op.HasRun() {
-		reached[p.node.Op] = true // by what it is made of
+	if !p.node.Op.HasRun() { // it is lowered
+		reached[p.node.Op] = true
 	}
 	return grad.Reverse(p.g, seeds, wrt, grad.Options{Override: func(n *graph.Node) grad.Rule {
 		reached[n.Op] = true

@@ -107,7 +107,11 @@ func (c opCase) build(d tensor.DType, loose bool) (*problem, error) {
 		name := fmt.Sprintf("in%d", i)
 		switch {
 		case a.gen != nil:
-			v := p.g.AddInput(name, d, dims(a.shape))
+			declared := dims(a.shape)
+			if a.hidden {
+				declared = nil
+			}
+			v := p.g.AddInput(name, d, declared)
 			p.feeds[name] = tensor.From(a.gen(r, tensor.Shape(a.shape).Len()), a.shape...)
 			p.vals = append(p.vals, v)
 			if f := spec.FormalIn(i); !a.stop && (i >= len(c.in) || f != nil && !f.NoGrad) {
@@ -141,33 +145,17 @@ func (c opCase) build(d tensor.DType, loose bool) (*problem, error) {
 		return nil, err
 	}
 	p.node.Opset = c.opset
-	p.g.Outputs = slices.Clone(p.node.Out)
-	p.plain = p.g.Clone()
-	if err := p.inline(); err != nil {
-		return nil, err
-	}
 	for _, v := range p.node.Out {
 		if f := p.g.Info(v).DType; f == tensor.Float32 || f == tensor.Float64 {
 			p.outs = append(p.outs, v)
 		}
 	}
 	p.g.Outputs = slices.Clone(p.node.Out)
-	return p, nil
-}
-
-// inline puts what an operator without a kernel is made of in place of the node, as is done when a file is read.
-func (p *problem) inline() error {
-	if p.node.Op.HasRun() {
-		return nil
+	p.plain = p.g.Clone()
+	if !spec.HasRun() {
+		err = p.lower()
 	}
-	p.g.Nodes = p.g.Nodes[:len(p.g.Nodes)-1]
-	b := graph.NewBuilder(p.g)
-	out, err := p.node.Op.Lower(b, p.node)
-	if err != nil {
-		return err
-	}
-	p.node.Out = out
-	return b.Err()
+	return p, err
 }
 
 // control makes the bodies, which capture all that there is to capture.

@@ -14,7 +14,7 @@ type gemmFunc[T float32 | float64] func(p *parallel.Pool, tA, tB bool, m, n, k i
 	c []T, ldc int)
 
 // LinearPerExample is, for X [N,…,K] and dY [N,…,M], the product X[i]ᵀ·dY[i] of each example summed over the axes between: [N,K,M], the
-// gradient of each example by the right factor of X·W.
+// gradient of each example by the right factor W of X·W. W itself, if it is given, must have that many elements.
 var LinearPerExample = new(graph.Spec)
 
 // LinearPerExampleNorm2 is the squared Frobenius norm of LinearPerExample, [N], without making it: for one position per example the
@@ -35,12 +35,12 @@ func RowSumSquares(b *graph.Builder, x graph.Value) graph.Value {
 }
 
 func init() {
-	xy := []graph.Formal{{Name: "X", Types: floats}, {Name: "dY", Types: floats}}
+	xy := []graph.Formal{{Name: "X", Types: floats}, {Name: "dY", Types: floats}, {Name: "W", Optional: true, NoGrad: true}}
 	define(LinearPerExample, graph.Def[noAttrs]{
 		Domain: Private, Name: "LinearPerExample", Since: []int{1}, Doc: "arXiv 1510.01799",
 		In: xy, Out: []graph.Formal{{Name: "dW"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
-			l, err := linearDims(c.Shape(0), c.Shape(1))
+			l, err := linearExamples(c)
 			if err != nil {
 				return err
 			}
@@ -65,7 +65,7 @@ func init() {
 		Domain: Private, Name: "LinearPerExampleNorm2", Since: []int{1}, Doc: "arXiv 2205.10683",
 		In: xy, Out: []graph.Formal{{Name: "norm2"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
-			l, err := linearDims(c.Shape(0), c.Shape(1))
+			l, err := linearExamples(c)
 			if err != nil {
 				return err
 			}
@@ -140,6 +140,21 @@ func linearDims(x, dy tensor.Shape) (linear, error) {
 	}
 	r := len(x)
 	return linear{n: x[0], t: product(x[1 : r-1]), k: x[r-1], m: dy[r-1]}, nil
+}
+
+// linearExamples are those of a node with inputs X, dY and maybe W.
+func linearExamples(c *graph.InferCtx) (linear, error) {
+	l, err := linearDims(c.Shape(0), c.Shape(1))
+	if err == nil && c.Has(2) && c.Shape(2).Len() != l.k*l.m {
+		err = fmt.Errorf("W of shape %v is no matrix of %d×%d: %w", c.Shape(2), l.k, l.m, graph.ErrNoGradient)
+	}
+	return l, err
+}
+
+// perExampleLinear is the per-example gradient of w, the sum of the outer products of the rows of x and dy.
+func perExampleLinear(b *graph.Builder, x, dy, w graph.Value) graph.PerExample {
+	return graph.PerExample{Grad: b.Add(LinearPerExample, nil, x, dy, w), Norm2: b.Add(LinearPerExampleNorm2, nil, x, dy, w), Left: x,
+		Right: dy}
 }
 
 func linearGrad[T float32 | float64](p *parallel.Pool, l linear, gemm gemmFunc[T], x, dy, out []T) {

@@ -345,17 +345,17 @@ func gradOutputs(b *graph.Builder, op *graph.Spec, a any, n *graph.Node, in []gr
 			want[k] = true
 		}
 	}
-	g := b.AddNode("", op, a, in, want)
+	g := sharedNode(b, op, a, in)
 	if g == nil {
 		return nil, b.Err()
 	}
 	dx := make([]graph.Value, n.NumIn)
 	for i := range dx {
-		if i < len(at) && at[i] >= 0 {
-			dx[i] = g.Out[at[i]]
+		if i < len(at) && at[i] >= 0 && want[at[i]] {
+			dx[i] = b.ExtraOutput(g, at[i])
 		}
 	}
-	return dx, nil
+	return dx, b.Err()
 }
 
 // input is input i of n, 0 when it is absent.

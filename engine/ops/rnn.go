@@ -44,10 +44,13 @@ func init() {
 		},
 		Lower: lowerRNN,
 		Grad: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
-			y := b.ExtraOutput(n, 0)
-			in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), y, 0, 0}
-			copy(in[6:], dy[:min(len(dy), 2)])
-			return gradOutputs(b, RNNGrad, a, n, in, []int{0, 1, 2, 3, -1, 4}, need)
+			return gradOutputs(b, RNNGrad, a, n, rnnGradInputs(b, n, dy), []int{0, 1, 2, 3, -1, 4}, need)
+		},
+		PerExample: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
+			if in < 1 || in > 3 {
+				return graph.PerExample{}, graph.ErrNoGradient
+			}
+			return recurrentPerExample(b, RNNGrad, a, rnnGradInputs(b, n, dy), 5, in-1, 3)
 		},
 	})
 	define(RNNGrad, graph.Def[recurrentAttrs]{
@@ -65,6 +68,13 @@ func init() {
 			return runRNNGrad[float32](a, c)
 		},
 	})
+}
+
+// rnnGradInputs are the inputs of the gradient of the RNN n.
+func rnnGradInputs(b *graph.Builder, n *graph.Node, dy []graph.Value) []graph.Value {
+	in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), b.ExtraOutput(n, 0), 0, 0}
+	copy(in[6:], dy[:min(len(dy), 2)])
+	return in
 }
 
 func runRNN[T real](a *recurrentAttrs, c *graph.RunCtx) error {
@@ -135,6 +145,8 @@ func runRNNGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		dx = work.take(l.layoutScratch())
 	}
 	dz, prev := work.take(steps*h), work.take(steps*h)
+	eW, eR := examplesOf[T](c, &l, 5, 8, h, l.k), examplesOf[T](c, &l, 6, 9, h, h)
+	eB := examplesOf[T](c, &l, 7, -1, 2*h, 1)
 	for dir := range l.d {
 		dh, timesR := initial(&l, dyh, dir), weights[T](c, &l, 2, dir, 0, h, false)
 		for i := range l.t {
@@ -159,8 +171,15 @@ func runRNNGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		}
 		putState(&l, outOf[T](c, 4), dh, dir)
 		weightGrads(c, &l, 1, dir, dz, x, dx, part(outOf[T](c, 1), l.d, dir))
-		if dr := part(outOf[T](c, 2), l.d, dir); dr != nil {
+		dr := part(outOf[T](c, 2), l.d, dir)
+		if dr != nil || eR.wanted() {
 			previous(&l, y, initial(&l, h0, dir), lens, dir, prev)
+		}
+		eW.outer(c, dir, dz, h, 0, h, x)
+		eR.outer(c, dir, dz, h, 0, h, prev)
+		eB.sums(dir, dz, h, 0, h)
+		eB.sums(dir, dz, h, h, h)
+		if dr != nil {
 			gemm(c.Pool, true, false, h, h, steps, 1, dz, h, prev, h, 0, dr, h)
 		}
 		if db := part(outOf[T](c, 3), l.d, dir); db != nil {

@@ -73,6 +73,9 @@ func init() {
 	})
 }
 
+// ScanOver are the attributes of a Scan over that many inputs, from their first index to their last.
+func ScanOver(inputs int) any { return &scanAttrs{NumScanInputs: inputs} }
+
 func checkScan(n *graph.Node, scans, inputs int) error {
 	b := bodyIndex(n, "body")
 	if scans < 1 || scans > inputs {

@@ -19,6 +19,12 @@ type transposeAttrs struct {
 // Perm are the attributes of a Transpose.
 func Perm(axes ...int) any { return &transposeAttrs{Perm: axes} }
 
+// Turns reports whether n, a Transpose, exchanges the axes of a matrix.
+func Turns(n *graph.Node) bool {
+	p := n.Attrs.(*transposeAttrs).Perm
+	return p == nil || len(p) == 2 && p[0] == 1
+}
+
 func init() {
 	define(Transpose, graph.Def[transposeAttrs]{
 		Name: "Transpose", Role: graph.View, Since: []int{1, 13, 21, 23, 24, 25},

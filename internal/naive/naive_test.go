@@ -14,7 +14,7 @@ func single(t *testing.T, op string, attrs graph.Attrs, outs int, in ...*tensor.
 	t.Helper()
 	g := graph.New("")
 	b := graph.NewBuilder(g)
-	spec := specOf(op)
+	spec := specOf("", op)
 	a, err := spec.DecodeAttrs(attrs)
 	if err != nil {
 		t.Fatal(err)

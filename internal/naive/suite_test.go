@@ -125,6 +125,19 @@ type anyAttrs struct {
 	NgramIndexes    []int          `onnx:"ngram_indexes"`
 	PoolInt64s      []int          `onnx:"pool_int64s"`
 	Weights         []float32      `onnx:"weights"`
+	IsCausal        *int           `onnx:"is_causal"`
+	QNumHeads       *int           `onnx:"q_num_heads"`
+	KVNumHeads      *int           `onnx:"kv_num_heads"`
+	QKOutputMode    *int           `onnx:"qk_matmul_output_mode"`
+	Precision       *int           `onnx:"softmax_precision"`
+	NumHeads        *int           `onnx:"num_heads"`
+	RotaryDim       *int           `onnx:"rotary_embedding_dim"`
+	Interleaved     *int           `onnx:"interleaved"`
+	ChunkSize       *int           `onnx:"chunk_size"`
+	Scale           *float32       `onnx:"scale"`
+	Softcap         *float32       `onnx:"softcap"`
+	UpdateRule      string         `onnx:"update_rule"`
+	Activation      string         `onnx:"activation"`
 }
 
 // padAttrs is for Pad before version 11, whose value is a number.
@@ -138,12 +151,13 @@ type padAttrs struct {
 var specs = map[string]*graph.Spec{}
 
 // specOf is a stand-in for the definition of an operator, of the type of its first input.
-func specOf(name string) *graph.Spec {
-	if s := specs[name]; s != nil {
+func specOf(domain, name string) *graph.Spec {
+	if s := specs[key(domain, name)]; s != nil {
 		return s
 	}
 	in := append(slices.Repeat([]graph.Formal{{Name: "in", Optional: true}}, 16), graph.Formal{Name: "in", Variadic: true, Optional: true})
-	bodies := map[string][]string{"If": {"then_branch", "else_branch"}, "Loop": {"body"}, "Scan": {"body"}}[name]
+	bodies := map[string][]string{"If": {"then_branch", "else_branch"}, "Loop": {"body"}, "Scan": {"body"},
+		"FlexAttention": {"score_mod", "prob_mod"}}[name]
 	types := func(ins, outs []tensor.DType) error {
 		d := tensor.Float32
 		if len(ins) > 0 {
@@ -159,10 +173,13 @@ func specOf(name string) *graph.Spec {
 		s = graph.Def[padAttrs]{Name: name, Since: []int{1}, In: in, Out: in,
 			Types: func(_ *padAttrs, ins, outs []tensor.DType) error { return types(ins, outs) }}.Spec()
 	} else {
-		s = graph.Def[anyAttrs]{Name: name, Since: []int{1}, In: in, Out: in, Bodies: bodies,
+		s = graph.Def[anyAttrs]{Name: name, Since: []int{1}, In: in, Out: in, Bodies: bodies, Loose: true,
 			Types: func(_ *anyAttrs, ins, outs []tensor.DType) error { return types(ins, outs) }}.Spec()
 	}
-	specs[name] = s
+	if domain != "ai.onnx" {
+		s.Domain = domain
+	}
+	specs[key(domain, name)] = s
 	return s
 }
 
@@ -287,7 +304,7 @@ func (r *reader) node(n *onnxpb.NodeProto) error {
 	for i, s := range n.GetOutput() {
 		want[i] = s != ""
 	}
-	spec := specOf(n.GetOpType())
+	spec := specOf(n.GetDomain(), n.GetOpType())
 	a, err := spec.DecodeAttrs(attrs)
 	if err != nil {
 		return fmt.Errorf("%s: %w", n.GetOpType(), err)

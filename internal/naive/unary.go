@@ -67,18 +67,7 @@ func init() {
 				return 0
 			}
 		}, nil),
-		"Shrink": unary(func(c *call) func(float64) float64 {
-			b, l := c.float("bias", 0), c.float("lambd", 0.5)
-			return func(x float64) float64 {
-				switch {
-				case x < -l:
-					return x + b
-				case x > l:
-					return x - b
-				}
-				return 0
-			}
-		}, nil),
+		"Shrink": shrink,
 		"Swish": unary(func(c *call) func(float64) float64 {
 			a := c.float("alpha", 1)
 			return func(x float64) float64 { return x * sigmoid(a*x) }
@@ -176,6 +165,21 @@ func unary(f func(*call) func(float64) float64, ints func(int64) int64) operator
 		}
 		return one(mapInt(x, ints))
 	}
+}
+
+// shrink is for all numbers.
+func shrink(c *call) []*value {
+	x, b, l := c.in[0], c.float("bias", 0), c.float("lambd", 0.5)
+	y := zeros(x.d, x.shape...)
+	for k := range x.len() {
+		switch v := x.at(k); {
+		case v < -l:
+			y.set(k, v+b)
+		case v > l:
+			y.set(k, v-b)
+		}
+	}
+	return one(y)
 }
 
 func plain(f func(float64) float64) operator {
