@@ -36,11 +36,13 @@ onnx/onnxpb:
 onnx: onnx/onnxpb tensor internal/whole internal/shown internal/memory internal/regular
 engine/graph: tensor internal/parallel internal/shown internal/memory
 engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory
+engine/ops/ml: engine/graph engine/ops tensor
+engine/ops/training: engine/graph engine/ops tensor
 engine/grad: engine/graph engine/ops tensor internal/shown
 engine/exec: engine/graph tensor internal/parallel internal/shown internal/memory
 engine/rewrite: engine/graph engine/ops engine/exec tensor internal/shown internal/memory
 internal/naive: engine/graph tensor
-engine: onnx onnx/onnxpb tensor engine/graph engine/ops engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
+engine: onnx onnx/onnxpb tensor engine/graph engine/ops engine/ops/ml engine/ops/training engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
 data: tensor internal/registry internal/units internal/whole internal/shown internal/memory internal/regular
 optim: tensor internal/parallel internal/registry internal/kernel
 feed: tensor engine data internal/registry internal/shown internal/memory

@@ -1,0 +1,5 @@
+package engine
+
+import (
+	_ "github.com/gtk-onnx/gtk/engine/ops/ml" // adds its operators to ops.Standard
+)
