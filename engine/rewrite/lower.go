@@ -27,7 +27,7 @@ func LowerPrivate(g *graph.Graph) error {
 					n.In[i] = w
 				}
 			}
-			if n.Op.Domain != ops.Private || !n.Op.HasLower() {
+			if n.Op.Domain == "" || !n.Op.HasLower() {
 				g.Nodes = append(g.Nodes, n)
 				continue
 			}

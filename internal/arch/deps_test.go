@@ -37,7 +37,7 @@ onnx: onnx/onnxpb tensor internal/whole internal/shown internal/memory internal/
 engine/graph: tensor internal/parallel internal/shown internal/memory
 engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory
 engine/ops/ml: engine/graph engine/ops tensor
-engine/ops/training: engine/graph engine/ops tensor
+engine/ops/training: engine/graph engine/ops tensor internal/shown
 engine/grad: engine/graph engine/ops tensor internal/shown
 engine/exec: engine/graph tensor internal/parallel internal/shown internal/memory
 engine/rewrite: engine/graph engine/ops engine/exec tensor internal/shown internal/memory

@@ -169,5 +169,9 @@ func forestOf(a *treeAttrs, votes *voteAttrs, targets int) (f *forest, base []fl
 			f.leaves[^leaf] = append(f.leaves[^leaf], vote{id, w})
 		}
 	}
-	return f, base, f.finish()
+	all := len(f.branches)
+	if err = f.finish(); err == nil && len(f.branches) < all {
+		err = fmt.Errorf("%d branches are below no root: they lead back to themselves", all-len(f.branches))
+	}
+	return f, base, err
 }
