@@ -19,7 +19,7 @@ type noAttrs struct{}
 
 func init() {
 	define(ArrayFeatureExtractor, graph.Def[noAttrs]{
-		Name: "ArrayFeatureExtractor", Role: graph.Move, Since: []int{1},
+		Name: "ArrayFeatureExtractor", Since: []int{1},
 		In: []graph.Formal{{Name: "X", Types: entries}, {Name: "Y", NoGrad: true, Types: []tensor.DType{tensor.Int64}}}, Out: []graph.Formal{{Name: "Z"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			s, k := c.Shape(0), c.Shape(1).Len()

@@ -20,13 +20,21 @@ type featureVectorizerAttrs struct {
 
 func init() {
 	define(FeatureVectorizer, graph.Def[featureVectorizerAttrs]{
-		Name: "FeatureVectorizer", Role: graph.Move, Since: []int{1},
+		Name: "FeatureVectorizer", Since: []int{1},
 		In: []graph.Formal{{Name: "X", Variadic: true, Types: numbers}}, Out: []graph.Formal{{Name: "Y"}},
 		Types: outType[featureVectorizerAttrs](tensor.Float32),
-		Infer: func(a *featureVectorizerAttrs, c *graph.InferCtx) error {
-			if n := len(a.Dimensions); n != 0 && n != len(c.In) {
-				return fmt.Errorf("attribute inputdimensions has %d elements, there are %d inputs", n, len(c.In))
+		Check: func(a *featureVectorizerAttrs, n *graph.Node) error {
+			if d := len(a.Dimensions); d != 0 && d != n.NumIn {
+				return fmt.Errorf("attribute inputdimensions has %d elements, there are %d inputs", d, n.NumIn)
 			}
+			for _, d := range a.Dimensions {
+				if d < 0 || d >= finite {
+					return fmt.Errorf("attribute inputdimensions has %d", d)
+				}
+			}
+			return nil
+		},
+		Infer: func(a *featureVectorizerAttrs, c *graph.InferCtx) error {
 			rows, total := 0, 0
 			for i := range c.In {
 				n, columns, err := table(c.Shape(i))
@@ -34,9 +42,7 @@ func init() {
 					return err
 				}
 				if len(a.Dimensions) > 0 {
-					if columns = a.Dimensions[i]; columns < 0 || columns >= finite {
-						return fmt.Errorf("attribute inputdimensions has %d", columns)
-					}
+					columns = a.Dimensions[i]
 				}
 				if i > 0 && n != rows {
 					return fmt.Errorf("inputs of %d and %d rows", rows, n)

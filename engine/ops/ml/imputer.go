@@ -23,7 +23,7 @@ type imputerAttrs struct {
 
 func init() {
 	define(Imputer, graph.Def[imputerAttrs]{
-		Name: "Imputer", Role: graph.Activation, Since: []int{1},
+		Name: "Imputer", Since: []int{1},
 		In: []graph.Formal{{Name: "X", Types: numbers}}, Out: []graph.Formal{{Name: "Y"}}, InPlace: [][2]int{{0, 0}},
 		Types: func(a *imputerAttrs, in, out []tensor.DType) error {
 			out[0] = in[0]

@@ -45,7 +45,7 @@ func (a *linearClassifierAttrs) model() (*linear, labels, error) {
 
 func init() {
 	define(LinearClassifier, graph.Def[linearClassifierAttrs]{
-		Name: "LinearClassifier", Role: graph.Linear, Since: []int{1},
+		Name: "LinearClassifier", Since: []int{1},
 		In: []graph.Formal{{Name: "X", Types: numbers}}, Out: classifierOut(),
 		Types: classifierTypes(func(a *linearClassifierAttrs) ([]int, []string) { return a.LabelInts, a.LabelStrings }),
 		Check: func(a *linearClassifierAttrs, _ *graph.Node) error {

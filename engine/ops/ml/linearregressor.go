@@ -25,7 +25,7 @@ func (a *linearRegressorAttrs) model() (*linear, error) {
 
 func init() {
 	define(LinearRegressor, graph.Def[linearRegressorAttrs]{
-		Name: "LinearRegressor", Role: graph.Linear, Since: []int{1},
+		Name: "LinearRegressor", Since: []int{1},
 		In: []graph.Formal{{Name: "X", Types: numbers}}, Out: []graph.Formal{{Name: "Y"}},
 		Types: outType[linearRegressorAttrs](tensor.Float32),
 		Check: func(a *linearRegressorAttrs, _ *graph.Node) error {
