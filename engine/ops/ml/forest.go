@@ -151,8 +151,8 @@ type packed[T real] struct {
 	first  []int32 // where the votes of a leaf begin
 	target []int32
 	weight []T
-	plain  bool // every branch is <= and sends NaN to no
 	among  map[int32]map[T]bool
+	steps  *steps[T] // for rows without NaN; nil when a branch asks other than for an order
 }
 
 type node[T real] struct {
@@ -163,10 +163,9 @@ type node[T real] struct {
 }
 
 func pack[T real](f *forest) *packed[T] {
-	p := &packed[T]{plain: true, among: map[int32]map[T]bool{}, first: []int32{0}}
+	p := &packed[T]{among: map[int32]map[T]bool{}, first: []int32{0}}
 	for i, b := range f.branches {
 		p.nodes = append(p.nodes, node[T]{T(b.value), int32(b.feature), int32(b.yes), int32(b.no), b.mode, b.missing})
-		p.plain = p.plain && b.mode == leq && !b.missing
 		if b.mode == member {
 			set := map[T]bool{}
 			for _, x := range b.among {
@@ -184,22 +183,12 @@ func pack[T real](f *forest) *packed[T] {
 		}
 		p.first = append(p.first, int32(len(p.target)))
 	}
+	p.steps = p.ordered()
 	return p
 }
 
 // leaf is the leaf that the row x falls into below n.
 func (p *packed[T]) leaf(n int32, x []T) int32 {
-	if p.plain {
-		for n >= 0 {
-			d := &p.nodes[n]
-			if x[d.feature] <= d.value {
-				n = d.yes
-			} else {
-				n = d.no
-			}
-		}
-		return ^n
-	}
 	for n >= 0 {
 		d := &p.nodes[n]
 		v := x[d.feature]
@@ -285,9 +274,18 @@ func score[T real](c *graph.RunCtx, p *packed[T], x []T, rows, columns, targets 
 			}
 			n := hi - lo
 			s, voted := make([]T, n*targets), make([]bool, n*targets)
-			for _, root := range p.roots {
-				for r := range n {
-					leaf := p.leaf(root, x[(lo+r)*columns:(lo+r+1)*columns])
+			block := x[lo*columns : hi*columns]
+			ordered := p.steps != nil && n >= lanes && !slices.ContainsFunc(block, func(v T) bool { return v != v })
+			var leaves [blockRows]int32
+			for t, root := range p.roots {
+				r := 0
+				for ; ordered && r+lanes <= n; r += lanes {
+					p.steps.walk(t, block[r*columns:], columns, leaves[r:])
+				}
+				for ; r < n; r++ {
+					leaves[r] = p.leaf(root, block[r*columns:(r+1)*columns])
+				}
+				for r, leaf := range leaves[:n] {
 					add(s[r*targets:(r+1)*targets], voted[r*targets:(r+1)*targets], leaf)
 				}
 			}

@@ -139,10 +139,14 @@ func (a *svmClassifierAttrs) Range(out int, _ func(int) ops.Interval) ops.Interv
 }
 
 // Range is that of the transform; values of leaves are those of a regression.
-func (a *treeRegressorAttrs) Range(int, func(int) ops.Interval) ops.Interval { return named(a.PostTransform) }
+func (a *treeRegressorAttrs) Range(int, func(int) ops.Interval) ops.Interval {
+	return named(a.PostTransform)
+}
 
 // Range is that of the transform.
-func (a *linearRegressorAttrs) Range(int, func(int) ops.Interval) ops.Interval { return named(a.PostTransform) }
+func (a *linearRegressorAttrs) Range(int, func(int) ops.Interval) ops.Interval {
+	return named(a.PostTransform)
+}
 
 func named(post string) ops.Interval {
 	t, err := transformOf(post)
