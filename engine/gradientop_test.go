@@ -41,8 +41,8 @@ func gradientModel(gradientFirst bool, ins, outs []string, attrs ...*onnxpb.Attr
 	return m
 }
 
-// TestGradientOperator: a Gradient in a file is the gradient by hand, at the named tensors and at others, of inputs and of what lies between,
-// and of a Gradient.
+// TestGradientOperator: a Gradient in a file is the gradient by hand, at the named tensors and at others, of inputs and of what lies
+// between, and of a Gradient.
 func TestGradientOperator(t *testing.T) {
 	x, w, o := []float32{.5, -1.5}, []float32{2, .75}, []float32{-.25, 1}
 	sin, cos := math.Sin, math.Cos
@@ -60,7 +60,8 @@ func TestGradientOperator(t *testing.T) {
 		want  []func(x, w, o float64) float64
 	}{
 		{"by both", false, []string{"x", "w"}, []string{"dx", "dw"}, []*onnxpb.AttributeProto{xs("x", "w"), y},
-			[]func(x, w, o float64) float64{func(x, w, _ float64) float64 { return byX(x, w) }, func(x, w, _ float64) float64 { return byW(x, w) }}},
+			[]func(x, w, o float64) float64{func(x, w, _ float64) float64 { return byX(x, w) },
+				func(x, w, _ float64) float64 { return byW(x, w) }}},
 		{"before what it is of", true, []string{"x", "w"}, []string{"dx"}, []*onnxpb.AttributeProto{xs("x"), zs("w"), y},
 			[]func(x, w, o float64) float64{func(x, w, _ float64) float64 { return byX(x, w) }}},
 		{"one alone", false, []string{"x", "w"}, []string{"", "dw"}, []*onnxpb.AttributeProto{xs("x", "w"), y},
@@ -68,7 +69,8 @@ func TestGradientOperator(t *testing.T) {
 		{"elsewhere", false, []string{"other", "w"}, []string{"dx"}, []*onnxpb.AttributeProto{xs("x"), zs("w"), y},
 			[]func(x, w, o float64) float64{func(_, w, o float64) float64 { return byX(o, w) }}},
 		{"by what lies between", false, []string{"h", "x"}, []string{"dh", "dx"}, []*onnxpb.AttributeProto{xs("h", "x"), y},
-			[]func(x, w, o float64) float64{func(x, w, _ float64) float64 { return x * cos(x*w) }, func(x, w, _ float64) float64 { return sin(x * w) }}},
+			[]func(x, w, o float64) float64{func(x, w, _ float64) float64 { return x * cos(x*w) },
+				func(x, w, _ float64) float64 { return sin(x * w) }}},
 		{"between, elsewhere", false, []string{"other", "x"}, []string{"dh"}, []*onnxpb.AttributeProto{xs("h", "x"), y},
 			[]func(x, w, o float64) float64{func(x, _, o float64) float64 { return x * cos(o) }}},
 		{"of what does not matter", false, []string{"x", "other"}, []string{"dx", "do"}, []*onnxpb.AttributeProto{xs("x", "other"), y},

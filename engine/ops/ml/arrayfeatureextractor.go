@@ -9,8 +9,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// ArrayFeatureExtractor takes elements along the last axis: Z[…,k] = X[…,Y[k]] for X […,C] and Y of any shape with K elements. Of X [C] it
-// is [1,K].
+// ArrayFeatureExtractor takes elements along the last axis: Z[…,k] = X[…,Y[k]] for X […,C] and Y of any shape with K elements. Of X [C]
+// it is [1,K].
 //
 // Source: https://onnx.ai/onnx/operators/onnx_aionnxml_ArrayFeatureExtractor.html
 var ArrayFeatureExtractor = new(graph.Spec)
@@ -20,7 +20,8 @@ type noAttrs struct{}
 func init() {
 	define(ArrayFeatureExtractor, graph.Def[noAttrs]{
 		Name: "ArrayFeatureExtractor", Since: []int{1},
-		In: []graph.Formal{{Name: "X", Types: entries}, {Name: "Y", NoGrad: true, Types: []tensor.DType{tensor.Int64}}}, Out: []graph.Formal{{Name: "Z"}},
+		In:  []graph.Formal{{Name: "X", Types: entries}, {Name: "Y", NoGrad: true, Types: []tensor.DType{tensor.Int64}}},
+		Out: []graph.Formal{{Name: "Z"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			s, k := c.Shape(0), c.Shape(1).Len()
 			if len(s) == 0 || k == 0 {

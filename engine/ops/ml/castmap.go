@@ -10,8 +10,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// CastMap makes a row [1,K] of the values of a map from integers, in the order of the keys, in the type that cast_to names. DENSE takes the
-// values one after the other; SPARSE puts each at its key, in a row of max_map elements whose others are 0 or empty.
+// CastMap makes a row [1,K] of the values of a map from integers, in the order of the keys, in the type that cast_to names. DENSE takes
+// the values one after the other; SPARSE puts each at its key, in a row of max_map elements whose others are 0 or empty.
 //
 // Source: https://onnx.ai/onnx/operators/onnx_aionnxml_CastMap.html
 var CastMap = new(graph.Spec)

@@ -7,8 +7,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// CategoryMapper turns the strings cats_strings into the integers cats_int64s, or the reverse, by the type of X; what is in neither becomes
-// default_int64 or default_string. Y has X's shape.
+// CategoryMapper turns the strings cats_strings into the integers cats_int64s, or the reverse, by the type of X; what is in neither
+// becomes default_int64 or default_string. Y has X's shape.
 //
 // Source: https://onnx.ai/onnx/operators/onnx_aionnxml_CategoryMapper.html
 var CategoryMapper = new(graph.Spec)

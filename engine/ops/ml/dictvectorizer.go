@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// DictVectorizer makes a row [1,K] of a map: the value of each of the K keys of its vocabulary, 0 or empty where the map lacks it. Keys that
-// are not in the vocabulary count nowhere, as in scikit-learn and ONNX Runtime, whose shape of Y it has too.
+// DictVectorizer makes a row [1,K] of a map: the value of each of the K keys of its vocabulary, 0 or empty where the map lacks it. Keys
+// that are not in the vocabulary count nowhere, as in scikit-learn and ONNX Runtime, whose shape of Y it has too.
 //
 // Source: https://onnx.ai/onnx/operators/onnx_aionnxml_DictVectorizer.html
 var DictVectorizer = new(graph.Spec)

@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// FeatureVectorizer puts its inputs [N,Cᵢ], or [Cᵢ] for one row, side by side: Y [N,ΣDᵢ]. Where inputdimensions has other Dᵢ than Cᵢ, an input
-// is cut or filled with zeros, as in ONNX Runtime.
+// FeatureVectorizer puts its inputs [N,Cᵢ], or [Cᵢ] for one row, side by side: Y [N,ΣDᵢ]. Where inputdimensions has other Dᵢ than Cᵢ, an
+// input is cut or filled with zeros, as in ONNX Runtime.
 //
 // Source: https://onnx.ai/onnx/operators/onnx_aionnxml_FeatureVectorizer.html
 var FeatureVectorizer = new(graph.Spec)

@@ -157,8 +157,8 @@ func compute(g *graph.Graph, threads int, fetch []graph.Value, ins ...*tensor.Te
 	return copies, err
 }
 
-// TestGoldens compares every operator with ONNX Runtime 1.30 (testdata/gen/ort.py): trees to the bit, the rest to 1e-5, with one thread and
-// two, and what an operator is lowered to with what it computes.
+// TestGoldens compares every operator with ONNX Runtime 1.30 (testdata/gen/ort.py): trees to the bit, the rest to 1e-5, with one thread
+// and two, and what an operator is lowered to with what it computes.
 func TestGoldens(t *testing.T) {
 	seen := map[*graph.Spec]int{}
 	for _, c := range goldens(t) {

@@ -8,9 +8,9 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// LabelEncoder replaces each element of X by the value beside the key that it equals, and what is no key by a default. NaN equals NaN; of
-// equal keys the first counts. Y has X's shape and the values' type. Version 1 turns the strings classes_strings into their places, or the
-// reverse.
+// LabelEncoder replaces each element of X by the value beside the key that it equals, and what is no key by a default. NaN equals NaN;
+// of equal keys the first counts. Y has X's shape and the values' type. Version 1 turns the strings classes_strings into their places,
+// or the reverse.
 //
 // Source: https://onnx.ai/onnx/operators/onnx_aionnxml_LabelEncoder.html
 var LabelEncoder = new(graph.Spec)

@@ -77,8 +77,8 @@ func top[T real](s []T) int {
 	return best
 }
 
-// twoFromOne are the scores of two classes of which the model has one score p, that of the second: (1-p, p), or with opposite the decision
-// values (-p, p).
+// twoFromOne are the scores of two classes of which the model has one score p, that of the second: (1-p, p), or with opposite the
+// decision values (-p, p).
 func twoFromOne(p float32, post transform, opposite bool) []float32 {
 	switch {
 	case post == logistic:

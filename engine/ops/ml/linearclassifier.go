@@ -9,11 +9,11 @@ import (
 )
 
 // LinearClassifier is the scores Z = X·coefficientsᵀ + intercepts, transformed, for X [N,C] or [C]: Z [N,K], and the label Y [N] of the
-// highest before the transform. Its weights are attributes, which are not trained; the gradient goes from Z to X. multi_class says how the
-// model was trained and changes nothing.
+// highest before the transform. Its weights are attributes, which are not trained; the gradient goes from Z to X. multi_class says how
+// the model was trained and changes nothing.
 //
-// Source: https://onnx.ai/onnx/operators/onnx_aionnxml_LinearClassifier.html. Coefficients for one score p of two classes choose the second
-// class where p > 0, and Z is (1-p, p), of LOGISTIC the two probabilities, as in ONNX Runtime; SOFTMAX leaves it as it is.
+// Source: https://onnx.ai/onnx/operators/onnx_aionnxml_LinearClassifier.html. Coefficients for one score p of two classes choose the
+// second class where p > 0, and Z is (1-p, p), of LOGISTIC the two probabilities, as in ONNX Runtime; SOFTMAX leaves it as it is.
 var LinearClassifier = new(graph.Spec)
 
 type linearClassifierAttrs struct {

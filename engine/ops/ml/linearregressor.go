@@ -5,11 +5,11 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// LinearRegressor is Y = X·coefficientsᵀ + intercepts, transformed, for X [N,C] or [C]: Y [N,targets]. Its weights are attributes, which are
-// not trained; the gradient goes to X.
+// LinearRegressor is Y = X·coefficientsᵀ + intercepts, transformed, for X [N,C] or [C]: Y [N,targets]. Its weights are attributes, which
+// are not trained; the gradient goes to X.
 //
-// Source: https://onnx.ai/onnx/operators/onnx_aionnxml_LinearRegressor.html. As defined, and other than in ONNX Runtime, post_transform is
-// that of one target too.
+// Source: https://onnx.ai/onnx/operators/onnx_aionnxml_LinearRegressor.html. As defined, and other than in ONNX Runtime, post_transform
+// is that of one target too.
 var LinearRegressor = new(graph.Spec)
 
 type linearRegressorAttrs struct {

@@ -42,13 +42,15 @@ func TestMaps(t *testing.T) {
 		{"huge", "CastMap", graph.Attrs{"map_form": "SPARSE", "max_map": int64(math.MaxInt64)}, byInt, nil, ""},
 		{"strings", "DictVectorizer", graph.Attrs{"string_vocabulary": []string{"a", "c", "b", "z"}},
 			mapOf(strs("a", "c", "q"), floats(4, 8, 9)), row(floats(4, 8, 0, 0)), ""},
-		{"integers", "DictVectorizer", graph.Attrs{"int64_vocabulary": []int64{7, 5}}, mapOf(ints(5, 6), strs("x", "y")), row(strs("", "x")), ""},
+		{"integers", "DictVectorizer", graph.Attrs{"int64_vocabulary": []int64{7, 5}}, mapOf(ints(5, 6), strs("x", "y")),
+			row(strs("", "x")), ""},
 		{"doubles", "DictVectorizer", graph.Attrs{"int64_vocabulary": []int64{7, 5}}, mapOf(ints(5), tensor.From([]float64{3}, 1)),
 			row(tensor.From([]float64{0, 3}, 2)), ""},
 		{"other keys", "DictVectorizer", graph.Attrs{"string_vocabulary": []string{"a"}}, byInt, nil, "vocabulary"},
 		{"a tensor", "DictVectorizer", graph.Attrs{"string_vocabulary": []string{"a"}}, floats(1), nil, "takes a map"},
 		{"columns", "ZipMap", graph.Attrs{"classlabels_int64s": []int64{1, 2, 3}}, row(floats(1, 2)), nil, "3 class labels"},
-		{"both", "ZipMap", graph.Attrs{"classlabels_int64s": []int64{1}, "classlabels_strings": []string{"a"}}, row(floats(1)), nil, "one of them"},
+		{"both", "ZipMap", graph.Attrs{"classlabels_int64s": []int64{1}, "classlabels_strings": []string{"a"}}, row(floats(1)), nil,
+			"one of them"},
 	} {
 		t.Run(c.op+"/"+c.name, func(t *testing.T) {
 			g, n, err := node(c.op, 1, c.attrs, 1, c.in)

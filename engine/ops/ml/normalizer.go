@@ -9,8 +9,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Normalizer divides each row of X [N,C] or [C] by its norm: its largest element for MAX, the sum of its absolute values for L1, its length
-// for L2. A row whose norm is 0 stays.
+// Normalizer divides each row of X [N,C] or [C] by its norm: its largest element for MAX, the sum of its absolute values for L1, its
+// length for L2. A row whose norm is 0 stays.
 //
 // Source: https://onnx.ai/onnx/operators/onnx_aionnxml_Normalizer.html, whose text for L1 sums without absolute values, which no runtime
 // does.

@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// OneHotEncoder is Y [shape of X, K] with a 1 at the place that an element of X has among the K categories and zeros elsewhere. Real numbers
-// are cut to integers. An element that is no category gives zeros, or an error with zeros=0.
+// OneHotEncoder is Y [shape of X, K] with a 1 at the place that an element of X has among the K categories and zeros elsewhere. Real
+// numbers are cut to integers. An element that is no category gives zeros, or an error with zeros=0.
 //
 // Source: https://onnx.ai/onnx/operators/onnx_aionnxml_OneHotEncoder.html
 var OneHotEncoder = new(graph.Spec)

@@ -31,8 +31,8 @@ func transformOf(name string) (transform, error) {
 
 // apply transforms the scores of one row in place.
 //
-// SOFTMAX_ZERO leaves scores of zero out of the sum, as ONNX Runtime and ONNX's reference do: they become exp(-max) divided by it. PROBIT is
-// √2·erf⁻¹(2p-1) by the approximation of both, which is good to 2e-3.
+// SOFTMAX_ZERO leaves scores of zero out of the sum, as ONNX Runtime and ONNX's reference do: they become exp(-max) divided by it.
+// PROBIT is √2·erf⁻¹(2p-1) by the approximation of both, which is good to 2e-3.
 func (t transform) apply(s []float32) {
 	switch t {
 	case softmax:

@@ -6,8 +6,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// The intervals in which what these operators give lies tell probabilities from scores: a forest whose leaves vote with shares of one gives
-// probabilities, whatever asks it.
+// The intervals in which what these operators give lies tell probabilities from scores: a forest whose leaves vote with shares of one
+// gives probabilities, whatever asks it.
 
 var unit = ops.Interval{Lo: 0, Hi: 1}
 

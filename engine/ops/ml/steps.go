@@ -2,8 +2,8 @@ package ml
 
 import "math"
 
-// steps is a forest whose every branch is x <= value, for rows without NaN: leaves are nodes that lead to themselves, so that several rows
-// go down a tree together, as many steps as it is deep, without a jump that depends on them.
+// steps is a forest whose every branch is x <= value, for rows without NaN: leaves are nodes that lead to themselves, so that several
+// rows go down a tree together, as many steps as it is deep, without a jump that depends on them.
 type steps[T real] struct {
 	nodes []step[T]
 	roots []int32

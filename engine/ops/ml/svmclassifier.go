@@ -7,13 +7,13 @@ import (
 )
 
 // SVMClassifier is a support-vector classifier. For X [N,C] it gives the label Y [N] and the scores Z. With support vectors
-// (vectors_per_class), a pair of classes i < j has the decision value Σ coefficients·kernel + rho, a vote for i where it is above 0, and the
-// class with most votes wins, the first of equals. With prob_a and prob_b, Z [N,K] are the probabilities that couple those of the pairs; else
-// Z are the decision values: [N,K(K-1)/2], of two classes (-d, d). Without support vectors, Z [N,K] are the scores of a linear model, the
-// highest wins. post_transform applies to Z, of two classes without probabilities as that of LinearClassifier.
+// (vectors_per_class), a pair of classes i < j has the decision value Σ coefficients·kernel + rho, a vote for i where it is above 0, and
+// the class with most votes wins, the first of equals. With prob_a and prob_b, Z [N,K] are the probabilities that couple those of the
+// pairs; else Z are the decision values: [N,K(K-1)/2], of two classes (-d, d). Without support vectors, Z [N,K] are the scores of a
+// linear model, the highest wins. post_transform applies to Z, of two classes without probabilities as that of LinearClassifier.
 //
-// Source: https://onnx.ai/onnx/operators/onnx_aionnxml_SVMClassifier.html; what it leaves open as in ONNX Runtime. Coupling: T.-F. Wu, C.-J.
-// Lin, R. C. Weng, Probability estimates for multi-class classification by pairwise coupling, JMLR 5 (2004), algorithm 2.
+// Source: https://onnx.ai/onnx/operators/onnx_aionnxml_SVMClassifier.html; what it leaves open as in ONNX Runtime. Coupling: T.-F. Wu,
+// C.-J. Lin, R. C. Weng, Probability estimates for multi-class classification by pairwise coupling, JMLR 5 (2004), algorithm 2.
 var SVMClassifier = new(graph.Spec)
 
 type svmClassifierAttrs struct {

@@ -8,10 +8,11 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// SVMRegressor is Y[i] = Σ coefficients[j]·kernel(X[i], support vector j) + rho for X [N,C]: Y [N,1]; without support vectors (n_supports=0),
-// the linear model of the coefficients. With one_class, Y is 1 where that is above 0, else -1.
+// SVMRegressor is Y[i] = Σ coefficients[j]·kernel(X[i], support vector j) + rho for X [N,C]: Y [N,1]; without support vectors
+// (n_supports=0), the linear model of the coefficients. With one_class, Y is 1 where that is above 0, else -1.
 //
-// Source: https://onnx.ai/onnx/operators/onnx_aionnxml_SVMRegressor.html. As defined, and other than in ONNX Runtime, post_transform counts.
+// Source: https://onnx.ai/onnx/operators/onnx_aionnxml_SVMRegressor.html. As defined, and other than in ONNX Runtime, post_transform
+// counts.
 var SVMRegressor = new(graph.Spec)
 
 type svmRegressorAttrs struct {

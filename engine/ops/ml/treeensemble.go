@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// TreeEnsemble walks an ensemble of trees: for X [N,C], the Y [N,n_targets], of X's type, that the leaves vote for, aggregated. A branch may
-// ask whether a feature is among the values of a set. It has no gradient: it is constant between thresholds.
+// TreeEnsemble walks an ensemble of trees: for X [N,C], the Y [N,n_targets], of X's type, that the leaves vote for, aggregated. A branch
+// may ask whether a feature is among the values of a set. It has no gradient: it is constant between thresholds.
 //
 // Source: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsemble.html
 var TreeEnsemble = new(graph.Spec)

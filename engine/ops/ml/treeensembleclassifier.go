@@ -12,10 +12,10 @@ import (
 // thresholds. Version 5 deprecates it for TreeEnsemble and changes nothing.
 //
 // Source: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleClassifier.html. Of two classes, with votes for one alone and at most
-// one base value, those votes are the score p of the second class, as in ONNX Runtime and as exporters write them: it is chosen when
-// p > 0, or p > 1/2 where no vote is negative, and Z is (-p, p) or (1-p, p); SOFTMAX leaves both as they are. Other than in ONNX Runtime,
-// the label is always that of the highest score: it returns 0 or 1 in place of a label where both classes have votes, and asks for p > 1/2
-// of what LOGISTIC makes a probability of.
+// one base value, those votes are the score p of the second class, as in ONNX Runtime and as exporters write them: it is chosen when p >
+// 0, or p > 1/2 where no vote is negative, and Z is (-p, p) or (1-p, p); SOFTMAX leaves both as they are. Other than in ONNX Runtime,
+// the label is always that of the highest score: it returns 0 or 1 in place of a label where both classes have votes, and asks for p >
+// 1/2 of what LOGISTIC makes a probability of.
 var TreeEnsembleClassifier = new(graph.Spec)
 
 type treeClassifierAttrs struct {

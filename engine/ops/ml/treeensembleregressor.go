@@ -8,11 +8,12 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// TreeEnsembleRegressor walks an ensemble of trees: for X [N,C], the Y [N,n_targets] that the leaves vote for, aggregated, with base_values
-// added. It has no gradient: it is constant between thresholds. Version 5 deprecates it for TreeEnsemble and changes nothing.
+// TreeEnsembleRegressor walks an ensemble of trees: for X [N,C], the Y [N,n_targets] that the leaves vote for, aggregated, with
+// base_values added. It has no gradient: it is constant between thresholds. Version 5 deprecates it for TreeEnsemble and changes
+// nothing.
 //
-// Source: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html. As defined, and other than in ONNX Runtime, base values
-// are those of targets without a vote too, and post_transform is that of one target too.
+// Source: https://onnx.ai/onnx/operators/onnx_aionnxml_TreeEnsembleRegressor.html. As defined, and other than in ONNX Runtime, base
+// values are those of targets without a vote too, and post_transform is that of one target too.
 var TreeEnsembleRegressor = new(graph.Spec)
 
 type treeRegressorAttrs struct {

@@ -2,8 +2,8 @@ package training
 
 import "github.com/gtk-onnx/gtk/engine/graph"
 
-// Adam is a step of Adam. From the rate R, the count T, and for each tensor X its gradient G, the mean of gradients V and of their squares H,
-// it makes new X, V and H:
+// Adam is a step of Adam. From the rate R, the count T, and for each tensor X its gradient G, the mean of gradients V and of their
+// squares H, it makes new X, V and H:
 //
 //	G' = norm_coefficient·X + G,  V' = α·V + (1-α)·G',  H' = β·H + (1-β)·G'²
 //	r  = R·√(1-βᵀ)/(1-αᵀ) for T > 0, else R

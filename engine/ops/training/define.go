@@ -22,8 +22,8 @@ func define[A any](s *graph.Spec, d graph.Def[A]) {
 
 var floats = []tensor.DType{tensor.Float32, tensor.Float64}
 
-// rule is a step of an optimiser. Its inputs are the rate R and the count T, then the tensors that it changes, their gradients, and so on: lists
-// of one length, one for each kind. Its outputs are such lists too.
+// rule is a step of an optimiser. Its inputs are the rate R and the count T, then the tensors that it changes, their gradients, and so
+// on: lists of one length, one for each kind. Its outputs are such lists too.
 type rule[A any] struct {
 	name      string
 	ins, outs int // lists

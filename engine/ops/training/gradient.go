@@ -10,10 +10,10 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Gradient is the gradient of the sum of the elements of y by each of xs, tensors of the graph around it that the attributes name. Its inputs
-// are the values of xs, then of zs, at which it is taken: where they are the named tensors themselves, what computed y is used again, else
-// the part of the graph between them and y is computed anew. xs and zs count as independent of each other. It is replaced by the nodes that
-// compute it, so that it may be differentiated again.
+// Gradient is the gradient of the sum of the elements of y by each of xs, tensors of the graph around it that the attributes name. Its
+// inputs are the values of xs, then of zs, at which it is taken: where they are the named tensors themselves, what computed y is used
+// again, else the part of the graph between them and y is computed anew. xs and zs count as independent of each other. It is replaced by
+// the nodes that compute it, so that it may be differentiated again.
 //
 // Source: https://onnx.ai/onnx/operators/onnx_aionnxpreviewtraining_Gradient.html
 var Gradient = new(graph.Spec)

@@ -6,8 +6,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 )
 
-// Momentum is a step of gradient descent with momentum. From the rate R, the count T, and for each tensor X its gradient G and its momentum V,
-// it makes new X and V:
+// Momentum is a step of gradient descent with momentum. From the rate R, the count T, and for each tensor X its gradient G and its
+// momentum V, it makes new X and V:
 //
 //	G' = norm_coefficient·X + G,  V' = α·V + β·G', with β = 1 for T = 0
 //	X' = X - R·V', or with Nesterov's momentum X - R·(G' + α·V')

@@ -16,8 +16,8 @@ import (
 // state is one number of each list: X, G and what the rule keeps of it.
 type state [4]float64
 
-// TestRules: steps of two tensors, of one and of two elements, in single and in double precision, are those of the formulas in ONNX's text, at
-// the first step and at a later one.
+// TestRules: steps of two tensors, of one and of two elements, in single and in double precision, are those of the formulas in ONNX's
+// text, at the first step and at a later one.
 func TestRules(t *testing.T) {
 	const rate = 0.125
 	f := func(x float32) float64 { return float64(x) }
