@@ -16,8 +16,8 @@ type binarizerAttrs struct {
 
 func init() {
 	define(Binarizer, graph.Def[binarizerAttrs]{
-		Name: "Binarizer", Since: []int{1},
-		In: []graph.Formal{{Name: "X", Types: numbers}}, Out: []graph.Formal{{Name: "Y"}}, InPlace: [][2]int{{0, 0}},
+		Name: "Binarizer", Role: graph.Activation, Since: []int{1},
+		In: []graph.Formal{{Name: "X", Types: numbers}}, Out: []graph.Formal{{Name: "Y"}},
 		Infer: sameShape[binarizerAttrs],
 		Run: func(a *binarizerAttrs, c *graph.RunCtx) error {
 			switch x := c.In[0]; x.DType() {

@@ -23,8 +23,8 @@ type imputerAttrs struct {
 
 func init() {
 	define(Imputer, graph.Def[imputerAttrs]{
-		Name: "Imputer", Since: []int{1},
-		In: []graph.Formal{{Name: "X", Types: numbers}}, Out: []graph.Formal{{Name: "Y"}}, InPlace: [][2]int{{0, 0}},
+		Name: "Imputer", Role: graph.Activation, Since: []int{1},
+		In: []graph.Formal{{Name: "X", Types: numbers}}, Out: []graph.Formal{{Name: "Y"}},
 		Types: func(a *imputerAttrs, in, out []tensor.DType) error {
 			out[0] = in[0]
 			name, n := "imputed_value_int64s", len(a.Ints)

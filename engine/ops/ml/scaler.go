@@ -20,7 +20,7 @@ type scalerAttrs struct {
 
 func init() {
 	define(Scaler, graph.Def[scalerAttrs]{
-		Name: "Scaler", Since: []int{1},
+		Name: "Scaler", Role: graph.Activation, Since: []int{1},
 		In: []graph.Formal{{Name: "X", Types: numbers}}, Out: []graph.Formal{{Name: "Y"}},
 		Types: outType[scalerAttrs](tensor.Float32),
 		Infer: func(a *scalerAttrs, c *graph.InferCtx) error {
