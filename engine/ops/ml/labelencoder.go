@@ -3,6 +3,7 @@ package ml
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -172,6 +173,8 @@ func encoderOf(keys, values, otherwise *tensor.Tensor) (*encoder, error) {
 	switch {
 	case keys.Len() != values.Len():
 		return nil, fmt.Errorf("there are %d keys and %d values", keys.Len(), values.Len())
+	case !slices.Contains(encoded, keys.DType()) || !slices.Contains(encoded, values.DType()):
+		return nil, fmt.Errorf("keys of type %v and values of type %v; supported are %v", keys.DType(), values.DType(), encoded)
 	case otherwise.Len() != 1 || otherwise.DType() != values.DType():
 		return nil, fmt.Errorf("attribute default_tensor is %v, the values are %v", otherwise, values.DType())
 	}
