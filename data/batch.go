@@ -33,9 +33,8 @@ func (b *Batch) Slice(lo, hi int) *Batch {
 		if t == nil {
 			return nil
 		}
-		row := len(t.Bytes()) / max(1, b.Len())
 		out := tensor.New(t.DType(), append(tensor.Shape{hi - lo}, t.Shape()[1:]...)...)
-		copy(out.Bytes(), t.Bytes()[lo*row:hi*row])
+		tensor.CopyRows(out, 0, t, lo, hi, b.Len())
 		return out
 	}
 	c := &Batch{Index: part(b.Index, lo, hi), IDs: part(b.IDs, lo, hi), Labels: part(b.Labels, lo, hi), X: cut(b.X), Y: cut(b.Y),
@@ -163,9 +162,9 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 	for k, t := range l.first.arrays {
 		switch {
 		case t == nil:
-		case t.DType() == tensor.String:
+		case t.DType() == tensor.String && k < firstField:
 			return nil, fmt.Errorf("data: example %q: %s: strings cannot be batched", l.first.id, l.names[k])
-		case t.DType().Bits()%8 != 0:
+		case t.DType() != tensor.String && t.DType().Bits()%8 != 0:
 			return nil, fmt.Errorf("data: example %q: %s: %v cannot be batched; convert it to a type of whole bytes", l.first.id,
 				l.names[k], t)
 		}
@@ -357,7 +356,7 @@ func (l *loader) buffers(wanted int) (n int, g *account.Grant, err error) {
 	size := int64(0)
 	for _, t := range l.first.arrays {
 		if t != nil {
-			size += int64(len(t.Bytes()))
+			size += int64(t.StorageBytes())
 		}
 	}
 	size *= int64(min(l.size, len(l.order)))
@@ -436,7 +435,6 @@ func place(dst *tensor.Tensor, k int, x, first *tensor.Tensor) error {
 	if x.DType() != first.DType() || !x.Shape().Equal(first.Shape()) {
 		return fmt.Errorf("%v does not fit into a batch of %v; give an image size", x, first)
 	}
-	n := len(x.Bytes())
-	copy(dst.Bytes()[k*n:(k+1)*n], x.Bytes())
+	tensor.CopyRows(dst, k, x, 0, 1, 1)
 	return nil
 }

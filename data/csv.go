@@ -137,8 +137,10 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 		m.dtype, m.shape, m.raw = tensor.Float32, tensor.Shape{len(l.features)}, tensor.From(rows.x, len(rows.x)).Bytes()
 	}
 	for k, in := range l.inputs {
-		if err := g.means(t, rows.inputs[k].real, in.columns); err != nil {
-			return nil, err
+		if !in.text {
+			if err := g.means(t, rows.inputs[k].real, in.columns); err != nil {
+				return nil, err
+			}
 		}
 		m.setField(in.name, rows.inputs[k].tensor(m.n, len(in.columns)))
 	}
@@ -220,6 +222,7 @@ func (t *table) file(row []string, c int, root string) (string, error) {
 type inputValues struct {
 	whole []int64
 	real  []float32 // takes over at the first fraction
+	words []string  // of columns of text
 }
 
 // add takes the value in column c of a row.
@@ -252,7 +255,10 @@ func (v *inputValues) add(t *table, row []string, c int, g *gaps, o Options) err
 
 // tensor is the values [n,columns].
 func (v *inputValues) tensor(n, columns int) *tensor.Tensor {
-	if v.real != nil {
+	switch {
+	case v.words != nil:
+		return tensor.FromStrings(v.words, n, columns)
+	case v.real != nil:
 		return tensor.From(v.real, n, columns)
 	}
 	return tensor.From(v.whole, n, columns)

@@ -21,10 +21,14 @@ type tableLayout struct {
 type tableInput struct {
 	name    string
 	columns []int
+	text    bool // all of them are, and the input gets strings
 }
 
 // layout assigns the columns by options, names and the first rows.
 func (t *table) layout(o Options) (l tableLayout, err error) {
+	if o.Inputs == nil {
+		o.Inputs = t.namesakes(o.InputNames)
+	}
 	one := func(what, asked string, usual ...string) (int, error) {
 		if asked != "" {
 			return t.columnNamed(what, asked)
@@ -136,6 +140,22 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 	return l, nil
 }
 
+// namesakes gives each of several inputs the column of its name, where all of them have one.
+func (t *table) namesakes(inputs []string) map[string][]string {
+	if len(inputs) < 2 || !t.header {
+		return nil
+	}
+	own := map[string][]string{}
+	for _, name := range inputs {
+		if !slices.Contains(t.columns, name) {
+			return nil
+		}
+		own[name] = []string{name}
+	}
+	t.said = append(t.said, "the inputs of the model get the columns of their names")
+	return own
+}
+
 // pictureColumn is the first column that holds names of picture files in all rows that are known, -1 for none.
 func (t *table) pictureColumn(o Options) int {
 	for c, name := range t.columns {
@@ -170,15 +190,20 @@ func (t *table) assignInputs(l *tableLayout, o Options, taken map[int]bool) (res
 		} else if in.columns, err = t.columnsNamed("input", asked); err != nil {
 			return rest, err
 		}
-		for _, c := range in.columns {
+		for i, c := range in.columns {
 			numbers, err := t.holds(c)
 			if err != nil {
 				return rest, err
 			}
-			if !numbers || c == l.file || c == l.mask {
-				return rest, malformed(t.path, "column "+clip(t.columns[c]),
-					"inputs are numbers: write one column of 0 and 1 for each value, or number the values",
-					"input %q would get text, such as %q", name, t.example(c))
+			if text := !numbers && c != l.file && c != l.mask; i == 0 {
+				in.text = text
+			} else if in.text != text {
+				return rest, malformed(t.path, "column "+clip(t.columns[c]), "give an input numbers or text: write one column of 0 and 1 for "+
+					"each value, or number the values", "input %q would get text beside numbers, such as %q", name, t.example(c))
+			}
+			if c == l.file || c == l.mask {
+				return rest, malformed(t.path, "column "+clip(t.columns[c]), "leave it out",
+					"input %q would get names of files, such as %q", name, t.example(c))
 			}
 		}
 		l.inputs = append(l.inputs, in)

@@ -123,7 +123,7 @@ func TestCSVInputs(t *testing.T) {
 		want   []string
 	}{
 		{map[string][]string{"x": {"prise"}}, []string{`no input column "prise"`, `did you mean "price"`}},
-		{map[string][]string{"x": {"colour"}}, []string{"column colour", "text", `"red"`, "0 and 1"}},
+		{map[string][]string{"x": {"price", "colour"}}, []string{"column colour", "text", `"red"`, "0 and 1"}},
 		{map[string][]string{"x": {"*"}, "z": {"*"}}, []string{`"x" and "z"`}},
 		{map[string][]string{"x": {"price", "price"}}, []string{"comes twice"}},
 		{map[string][]string{"x": {}}, []string{"no columns"}},
@@ -190,5 +190,46 @@ func TestCSVPictureColumn(t *testing.T) {
 	ds := must(readTable(t, "name,a,label\na.png,1,x\nb.txt,2,y\n", Options{}))(t)
 	if must(ds.Example(0))(t).Picture {
 		t.Error("other files are taken for pictures")
+	}
+}
+
+// TestCSVTextInputs: columns of text are strings for the input that is given them, in batches and parts of them too, and several inputs get
+// the columns of their names.
+func TestCSVTextInputs(t *testing.T) {
+	const text = "age,city,land,label\n20,Bern,CH,0\n61.5,Rome,IT,1\n40,,IT,1\n"
+	for _, o := range []Options{
+		{Inputs: map[string][]string{"age": {"age"}, "city": {"city"}}},
+		{InputNames: []string{"city", "age"}},
+		{InputNames: []string{"city", "age"}, Inputs: map[string][]string{"age": {"age"}, "city": {"city"}}},
+	} {
+		ds := must(readTable(t, text, o))(t)
+		e := must(ds.Example(1))(t)
+		if e.X != nil || e.Label != 1 || len(e.Fields) != 2 || !tensor.Equal(e.Fields["age"], tensor.From([]float32{61.5}, 1)) {
+			t.Errorf("%+v", e)
+		}
+		for b, err := range Batches(t.Context(), ds, Sequential(3), 0, BatchOptions{Workers: 1}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c := b.Fields["city"]; !slices.Equal(c.Strings(), []string{"Bern", "Rome", ""}) || !c.Shape().Equal(tensor.Shape{3, 1}) {
+				t.Errorf("cities %v", c)
+			}
+			if c := b.Slice(1, 3).Fields["city"]; !slices.Equal(c.Strings(), []string{"Rome", ""}) {
+				t.Errorf("the last cities are %v", c)
+			}
+		}
+	}
+	two := must(readTable(t, text, Options{Inputs: map[string][]string{"where": {"city", "land"}}}))(t)
+	if e := must(two.Example(0))(t); !slices.Equal(e.Fields["where"].Strings(), []string{"Bern", "CH"}) {
+		t.Errorf("%v", e.Fields)
+	}
+	for _, names := range [][]string{{"age"}, {"age", "town"}} { // one input takes all features; not every input has a column
+		if e := must(must(readTable(t, text, Options{InputNames: names}))(t).Example(0))(t); e.Fields != nil || e.X == nil {
+			t.Errorf("inputs %v: %+v", names, e)
+		}
+	}
+	ds := must(readTable(t, text+",Oslo,NO,0\n", Options{Inputs: map[string][]string{"age": {"age"}, "city": {"city"}}, Missing: "mean"}))(t)
+	if e := must(ds.Example(3))(t); e.Fields["age"].F32()[0] != 40.5 || e.Fields["city"].Strings()[0] != "Oslo" {
+		t.Errorf("filled: %v", e.Fields)
 	}
 }

@@ -54,7 +54,12 @@ func (r *tableRows) take(row []string) (err error) {
 	}
 	for k, in := range r.l.inputs {
 		for _, c := range in.columns {
-			if err := r.inputs[k].add(t, row, c, r.gaps, o); err != nil {
+			if in.text {
+				err = r.keep(&r.inputs[k].words, row[c])
+			} else {
+				err = r.inputs[k].add(t, row, c, r.gaps, o)
+			}
+			if err != nil {
 				return err
 			}
 		}

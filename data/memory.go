@@ -113,6 +113,10 @@ func (m *memory) Example(i int) (e Example, err error) {
 
 // member is member i of t [n,…].
 func member(t *tensor.Tensor, i int) (*tensor.Tensor, error) {
+	if shape := t.Shape()[1:]; t.DType() == tensor.String {
+		n := shape.Len()
+		return tensor.FromStrings(t.Strings()[i*n:(i+1)*n], shape...), nil
+	}
 	return slab(t.DType(), t.Shape()[1:], t.Bytes(), i)
 }
 

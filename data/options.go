@@ -17,6 +17,8 @@ type Options struct {
 	// Inputs is the columns of a csv that go to each named input of a model, as Fields; an entry may be several names with commas. "*"
 	// stands for all features that are in no other list. Without it all features are X.
 	Inputs map[string][]string
+	// InputNames are the inputs of a model. Without Inputs, a csv that has a column for each of several gives it to that input.
+	InputNames []string
 
 	// csv: name or 0-based index, or several with commas; "" finds a usual name, else the last column; "none" has no labels
 	LabelColumn  string

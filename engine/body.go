@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops/training"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -157,6 +158,9 @@ func (im *importer) reads(n *onnxpb.NodeProto, depth int) map[string]bool {
 	}
 	bodies := false
 	for _, a := range n.GetAttribute() {
+		if n.GetDomain() == training.Domain && a.GetName() == "y" { // which a Gradient names, and reads
+			r[string(a.GetS())] = true
+		}
 		if a.GetG() == nil || depth > maxDepth || im.named > maxCaptured {
 			continue
 		}

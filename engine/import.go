@@ -436,6 +436,14 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	if err != nil {
 		return im.malformed(where, err.Error())
 	}
+	if r, ok := a.(graph.Resolver); ok {
+		if err := r.Resolve(s.lookup); err != nil && len(im.missing) > 0 {
+			im.unsupported(np, "") // follows from what was missing before
+			return nil
+		} else if err != nil {
+			return im.malformed(where, err.Error())
+		}
+	}
 	want := present(np.GetOutput(), spec.Out)
 	n := s.b.AddNode(im.prefix+labelOf(np), spec, a, in, want, bodies...)
 	if n == nil {

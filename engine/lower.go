@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 
+	"github.com/gtk-onnx/gtk/engine/grad"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
@@ -24,6 +25,13 @@ func (im *importer) lower(s *scope, n *graph.Node) error {
 	begin, first := len(g.Nodes), g.TakeID()
 	b := graph.NewBuilder(g)
 	b.Prefix = n.Name + "/"
+	b.Reverse = func(g *graph.Graph, ys, dys, wrt []graph.Value) ([]graph.Value, error) {
+		seeds := make([]grad.Seed, len(ys))
+		for i := range ys {
+			seeds[i] = grad.Seed{Y: ys[i], DY: dys[i]}
+		}
+		return grad.Reverse(g, seeds, wrt, grad.Options{})
+	}
 	out, err := n.Op.Lower(b, n)
 	if err == nil {
 		err = b.Err()
@@ -48,7 +56,9 @@ func (im *importer) lower(s *scope, n *graph.Node) error {
 		return im.malformed(n.Label(), "functions expand to too many nodes")
 	}
 	for _, m := range g.Nodes[begin:] {
-		m.Name, m.Opset = n.Name+"/"+m.Op.Name, n.Opset
+		if m.Name = n.Name + "/" + m.Op.Name; n.Op.Domain == "" {
+			m.Opset = n.Opset
+		}
 		if !m.Op.HasRun() {
 			return fmt.Errorf("engine: %s: its lowering has %s, which has no kernel", n.Label(), m.Label())
 		}

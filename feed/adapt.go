@@ -77,6 +77,9 @@ func Convert(x *tensor.Tensor, d tensor.DType) (*tensor.Tensor, error) {
 		return x, nil
 	}
 	number := func(t tensor.DType) bool { return t.IsFloat() || t.IsInt() || t == tensor.Bool }
+	if from == tensor.String && number(d) {
+		return nil, fmt.Errorf("the data have text, the input takes %v: write one column of 0 and 1 for each value, or number the values", d)
+	}
 	if !number(from) || !number(d) {
 		return nil, fmt.Errorf("has type %v, want %v", from, d)
 	}

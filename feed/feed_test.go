@@ -374,3 +374,30 @@ func TestConstantWithoutShape(t *testing.T) {
 		}
 	}
 }
+
+// TestTextRows: strings go with their rows, in parts, filled-up parts and parts put together.
+func TestTextRows(t *testing.T) {
+	words := tensor.FromStrings([]string{"a", "b", "c"}, 3, 1)
+	if p := part(words, 1, 3); !slices.Equal(p.Strings(), []string{"b", "c"}) {
+		t.Errorf("part: %q", p.Strings())
+	}
+	s, err := slab(words, 1, 2, 3, true)
+	if err != nil || !slices.Equal(s.Strings(), []string{"b", "a", "a"}) {
+		t.Errorf("filled up: %v, %v", s, err)
+	}
+	if k := Take(words, 0, []int{2, 0}); !slices.Equal(k.Strings(), []string{"c", "a"}) {
+		t.Errorf("taken: %q", k.Strings())
+	}
+	var all *tensor.Tensor
+	for _, p := range []Part{{Lo: 0, Hi: 2, Size: 3}, {Lo: 2, Hi: 4, Size: 3}} {
+		if all, err = Gather(all, "y", words, p, 4); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !slices.Equal(all.Strings(), []string{"a", "b", "a", "b"}) {
+		t.Errorf("gathered: %q", all.Strings())
+	}
+	if _, err := Convert(words, tensor.Float32); err == nil || !strings.Contains(err.Error(), "have text") {
+		t.Errorf("text as numbers: %v", err)
+	}
+}

@@ -123,10 +123,10 @@ func part(t *tensor.Tensor, lo, hi int) *tensor.Tensor {
 		return t
 	}
 	shape := slices.Clone(t.Shape())
-	row := len(t.Bytes()) / max(1, shape[0])
+	rows := shape[0]
 	shape[0] = hi - lo
 	out := tensor.New(t.DType(), shape...)
-	copy(out.Bytes(), t.Bytes()[lo*row:hi*row])
+	tensor.CopyRows(out, 0, t, lo, hi, rows)
 	return out
 }
 
@@ -136,16 +136,16 @@ func slab(t *tensor.Tensor, lo, hi, size int, copies bool) (*tensor.Tensor, erro
 		return part(t, lo, hi), nil
 	}
 	shape := slices.Clone(t.Shape())
-	row := len(t.Bytes()) / max(1, shape[0])
+	rows := shape[0]
 	shape[0] = size
 	out, err := filled(t.DType(), shape...)
 	if err != nil {
 		return nil, err
 	}
-	copy(out.Bytes(), t.Bytes()[lo*row:hi*row])
+	tensor.CopyRows(out, 0, t, lo, hi, rows)
 	if copies {
 		for i := hi - lo; i < size; i++ {
-			copy(out.Bytes()[i*row:], t.Bytes()[:row])
+			tensor.CopyRows(out, i, t, 0, 1, rows)
 		}
 	}
 	return out, nil
@@ -180,10 +180,9 @@ func Take(t *tensor.Tensor, k int, from []int) *tensor.Tensor {
 	shape[k] = len(from)
 	out := tensor.New(t.DType(), shape...)
 	outer := t.Shape()[:k].Len()
-	row := len(t.Bytes()) / max(1, outer*n)
 	for o := range outer {
 		for r, i := range from {
-			copy(out.Bytes()[(o*len(from)+r)*row:][:row], t.Bytes()[(o*n+i)*row:])
+			tensor.CopyRows(out, o*len(from)+r, t, o*n+i, o*n+i+1, outer*n)
 		}
 	}
 	return out
@@ -201,8 +200,7 @@ func Gather(into *tensor.Tensor, name string, v *tensor.Tensor, part Part, n int
 	if !into.Shape()[1:].Equal(v.Shape()[1:]) {
 		return nil, fmt.Errorf("%q has shape %v after %v for other examples", name, v.Shape()[1:], into.Shape()[1:])
 	}
-	row := len(v.Bytes()) / max(1, part.Size)
-	copy(into.Bytes()[part.Lo*row:], v.Bytes()[:(part.Hi-part.Lo)*row])
+	tensor.CopyRows(into, part.Lo, v, 0, part.Hi-part.Lo, part.Size)
 	return into, nil
 }
 

@@ -33,6 +33,7 @@ func openFor(l *Model, spec string, do data.Options, o UseOptions) (data.Dataset
 		return nil, err
 	}
 	o = o.remembered(l)
+	do = l.named(do)
 	ds, err := data.Open(spec, readOptions(do, l.Labels, o, l.Pre))
 	if err != nil || l.Labels != nil || len(ds.Classes()) == 0 {
 		return ds, err
@@ -57,6 +58,15 @@ func openFor(l *Model, spec string, do data.Options, o UseOptions) (data.Dataset
 		numbers[i] = strconv.Itoa(i)
 	}
 	return data.Open(spec, readOptions(do, numbers, o, l.Pre))
+}
+
+// named is do with the names of the model's inputs.
+func (l *Model) named(do data.Options) data.Options {
+	do.InputNames = nil
+	for _, io := range l.Inputs() {
+		do.InputNames = append(do.InputNames, io.Name)
+	}
+	return do
 }
 
 // takesData refuses a model without inputs.

@@ -42,7 +42,7 @@ func (s *scoring) holdOut(spec string) error {
 		if classes == nil {
 			classes = s.train.Classes()
 		}
-		ds, err := data.Open(spec, readOptions(s.c.DataOptions, classes, s.c.UseOptions.remembered(s.Model), s.pre))
+		ds, err := data.Open(spec, readOptions(s.named(s.c.DataOptions), classes, s.c.UseOptions.remembered(s.Model), s.pre))
 		if err != nil {
 			return fmt.Errorf("--val: %w", err)
 		}

@@ -241,7 +241,7 @@ func (s *scoring) writePruned(c PruneConfig, to *results, r *PruneReport, x *pru
 
 // export writes the kept examples as they are in the data set.
 func (s *scoring) export(c PruneConfig, to *results, r *PruneReport, kept []int) error {
-	raw, err := data.Open(c.Data, readOptions(c.DataOptions, s.Labels, c.UseOptions.remembered(s.Model), s.pre))
+	raw, err := data.Open(c.Data, readOptions(s.named(c.DataOptions), s.Labels, c.UseOptions.remembered(s.Model), s.pre))
 	if err != nil {
 		return err
 	}

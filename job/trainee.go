@@ -44,7 +44,7 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 		if classes == nil {
 			classes = u.ds.Classes()
 		}
-		if t.val, err = data.Open(c.Val, readOptions(c.DataOptions, classes, read, u.pre)); err != nil {
+		if t.val, err = data.Open(c.Val, readOptions(u.named(c.DataOptions), classes, read, u.pre)); err != nil {
 			return nil, fmt.Errorf("--val: %w", err)
 		}
 		t.val = data.Labelled(t.val)

@@ -153,6 +153,9 @@ func alone(kind Kind, f form) *Task {
 		switch {
 		case k == 1 && (act == sigmoid || kind == Binary || kind == "classification") && is(Binary):
 			return say(Binary, 1, "one number for each example"+with(act))
+		case k == 1 && f.probabilities() && is(Binary):
+			t.link = linkLogit
+			return say(Binary, 1, "one number for each example, which lies in [0,1]: a probability (--task regression if it is a value)")
 		case k == 1 && is(Regression):
 			return say(Regression, 1, "one number for each example without an activation: a value, or the logit of two classes (--task binary)")
 		case k > 1 && act == sigmoid && is(Multilabel):
@@ -161,6 +164,12 @@ func alone(kind Kind, f form) *Task {
 			return say(Multilabel, k, fmt.Sprintf("%d numbers for each example", k))
 		case k > 1 && kind == Regression:
 			return say(Regression, k, fmt.Sprintf("%d numbers for each example", k))
+		case k > 1 && f.probabilities() && f.unit && is(Multiclass):
+			t.link = linkLog
+			return say(Multiclass, k, fmt.Sprintf("%d probabilities for each example, which lie in [0,1]", k))
+		case k > 1 && f.probabilities() && is(Multilabel):
+			t.link = linkLogit
+			return say(Multilabel, k, fmt.Sprintf("%d numbers for each example, which lie in [0,1]: probabilities, each for itself", k))
 		case k > 1 && act != "" && is(Multiclass):
 			return say(Multiclass, k, fmt.Sprintf("%d scores for each example%s", k, with(act)))
 		case k > 1 && is(Multiclass):

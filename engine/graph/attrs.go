@@ -17,6 +17,12 @@ import (
 // Subgraphs are not among them (see Body).
 type Attrs map[string]any
 
+// Resolver is an attribute struct that names values of the graph around its node. Resolve is told how to find them, of those that are there
+// when the node is added.
+type Resolver interface {
+	Resolve(lookup func(name string) (Value, bool)) error
+}
+
 // A field of an attribute struct is tagged `onnx:"name"` with, after commas, `default=V` or `required`.
 // The types are int, bool (an ONNX int), float32, string, []int, []float32, []string, *tensor.Tensor, tensor.DType, and
 // *int and *float32 where absence means something; *tensor.DType for an attribute that is itself a type. Fields without a tag are not attributes.

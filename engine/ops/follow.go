@@ -65,6 +65,8 @@ func (f *follower) rule() func(*follower) bool {
 	switch {
 	case op.View:
 		return (*follower).view
+	case op.Domain == "ai.onnx.ml" && op.Role != graph.Activation:
+		return (*follower).rows
 	case op.Domain != "":
 		return (*follower).pointwise
 	case ok:
@@ -96,6 +98,27 @@ var followRules = map[string]func(*follower) bool{
 }
 
 func (f *follower) refuse() bool { return false }
+
+// rows keeps the coordinates of rows, of which everything else is made of all columns.
+func (f *follower) rows() bool {
+	done := false
+	for o, s := range f.out {
+		f.outs[o] = make(Coords, f.k)
+		for k := range f.k {
+			f.outs[o][k] = nowhere(len(s))
+			for _, in := range f.in {
+				if in == nil {
+					continue
+				}
+				if c := in[k]; len(s) > 0 && len(c.Shape) > 0 && c.Shape[0] == s[0] && c.Shape[1:].Len() == 1 {
+					f.outs[o][k] = Coord{append(tensor.Shape{s[0]}, slices.Repeat(tensor.Shape{1}, len(s)-1)...), c.X}
+					done = true
+				}
+			}
+		}
+	}
+	return done
+}
 
 // unknown makes outputs that come from no place in particular, to which every input reaches.
 func (f *follower) unknown() {

@@ -12,6 +12,14 @@ type Interval struct{ Lo, Hi float64 }
 
 var anywhere = Interval{math.Inf(-1), math.Inf(1)}
 
+// Ranged is an attribute struct that says in which interval output out of its node lies, where those of its inputs do, whatever they are.
+type Ranged interface {
+	Range(out int, in func(i int) Interval) Interval
+}
+
+// Anywhere is the interval of all numbers.
+func Anywhere() Interval { return anywhere }
+
 func (i Interval) union(j Interval) Interval { return Interval{min(i.Lo, j.Lo), max(i.Hi, j.Hi)} }
 
 // mostRanged bounds the numbers of a constant that are looked at.
@@ -50,7 +58,7 @@ func (r *Ranger) find(v graph.Value) Interval {
 		return rangeOf(info)
 	}
 	n := info.Def
-	if n == nil || n.Op.Domain != "" || len(n.Bodies) > 0 {
+	if n == nil || len(n.Bodies) > 0 {
 		return anywhere
 	}
 	in := func(i int) Interval {
@@ -58,6 +66,12 @@ func (r *Ranger) find(v graph.Value) Interval {
 			return anywhere
 		}
 		return r.Of(n.In[i])
+	}
+	if a, ok := n.Attrs.(Ranged); ok {
+		return a.Range(info.Index, in)
+	}
+	if n.Op.Domain != "" {
+		return anywhere
 	}
 	if n.Op.Role == graph.View {
 		return in(0)

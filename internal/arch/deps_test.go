@@ -41,11 +41,13 @@ onnx/convert: onnx onnx/onnxpb onnx/schema onnx/typing tensor internal/shown
 engine/graph: tensor internal/parallel internal/shown internal/memory
 engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory
 engine/ops/microsoft: engine/graph engine/ops tensor
+engine/ops/ml: engine/graph engine/ops tensor
+engine/ops/training: engine/graph engine/ops tensor internal/shown
 engine/grad: engine/graph engine/ops tensor internal/shown
 engine/exec: engine/graph tensor internal/parallel internal/shown internal/memory
 engine/rewrite: engine/graph engine/ops engine/exec tensor internal/shown internal/memory
 internal/naive: engine/graph tensor
-engine: onnx onnx/onnxpb onnx/schema onnx/typing tensor engine/graph engine/ops engine/ops/microsoft engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
+engine: onnx onnx/onnxpb onnx/schema onnx/typing tensor engine/graph engine/ops engine/ops/microsoft engine/ops/ml engine/ops/training engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
 data: tensor internal/registry internal/units internal/whole internal/shown internal/memory internal/regular
 optim: tensor internal/parallel internal/registry internal/kernel
 feed: tensor engine data internal/registry internal/shown internal/memory

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -135,36 +136,38 @@ func operatorSummary(c context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	main := 0
+	total, known := map[string]int{}, map[string]int{} // by domain
 	standard := map[string]bool{}
 	for _, o := range all {
-		if o.domain == "" {
-			main++
-			standard[o.name] = true
-		}
+		d := cmp.Or(o.domain, "ai.onnx")
+		total[d]++
+		standard[d+"/"+o.name] = true
 	}
-	var known, other, versions, gradient, second, per int
-	domains := map[string]int{}
+	var versions, older, gradient, second, per int
+	seen := map[string]bool{}
 	for _, o := range rows {
 		versions += len(o.Since)
-		onnx := o.Domain == "ai.onnx"
-		if !onnx {
-			domains[o.Domain]++
+		key := o.Domain + "/" + o.Op
+		switch {
+		case standard[key] && !seen[key]:
+			known[o.Domain]++
+		case !standard[key]:
+			older++
 		}
-		for count, is := range map[*int]bool{&known: onnx && standard[o.Op], &other: onnx && !standard[o.Op], &gradient: o.Gradient,
-			&second: o.SecondOrder, &per: o.PerExample} {
+		seen[key] = true
+		for count, is := range map[*int]bool{&gradient: o.Gradient, &second: o.SecondOrder, &per: o.PerExample} {
 			if is {
 				*count++
 			}
 		}
 	}
-	more := ""
-	for _, d := range slices.Sorted(maps.Keys(domains)) {
-		more += fmt.Sprintf(", %d of %s", domains[d], code(d))
+	var domains []string
+	for _, d := range slices.Sorted(maps.Keys(known)) {
+		domains = append(domains, fmt.Sprintf("%d of %d in `%s`", known[d], total[d], d))
 	}
-	return fmt.Sprintf("%d operators in %d versions: %d of the %d that ONNX 1.22 has in `ai.onnx`, %d that it has dropped or that ONNX "+
-		"Runtime puts there%s. %d have a gradient, "+
-		"%d a second one, %d a rule for per-example gradients. %d private operators serve gradients and fusion. The %s also says what "+
-		"is missing.",
-		len(rows), versions, known, main, other, more, gradient, second, per, len(private), c.link("whole table", "docs/operators.md")), nil
+	return fmt.Sprintf("%d operators in %d versions. Of those of ONNX 1.22 there are %s; %d are older ones that it has dropped, or of other "+
+		"domains. %d have a gradient, %d a second one, %d a rule for per-example gradients. %d private operators serve gradients and fusion. "+
+		"The %s also says what is missing.",
+		len(rows), versions, strings.Join(domains, ", "), older, gradient, second, per, len(private),
+		c.link("whole table", "docs/operators.md")), nil
 }
