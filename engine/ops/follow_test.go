@@ -136,7 +136,7 @@ func strides(s tensor.Shape) []int {
 
 // alongAxes work along one axis, over which they are not elementwise; it is that of the channels wherever places are followed.
 var alongAxes = []string{"Softmax", "LogSoftmax", "Hardmax", "CumSum", "LayerNormalization", "RMSNormalization",
-	"InstanceNormalization", "BatchNormalization", "Trilu"}
+	"InstanceNormalization", "BatchNormalization", "Trilu", "LRN", "LpNormalization"}
 
 // TestFollowElementwise: what is followed element by element, for want of a rule, is so: a change of one element of the input changes
 // only what is said to be at its place. An operator that fails here needs a rule in follow.go.

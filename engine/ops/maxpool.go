@@ -11,9 +11,9 @@ import (
 )
 
 // MaxPool is the largest element of each window of X [N,C,i…]; Indices are its places in the flattened X, the first in scan order of
-// equal ones.
+// equal ones; with storage_order 1 the places are counted with the first spatial axis the fastest.
 //
-// Source: https://onnx.ai/onnx/operators/onnx__MaxPool.html. Deviation: storage_order 1 for Indices is refused.
+// Source: https://onnx.ai/onnx/operators/onnx__MaxPool.html
 var MaxPool = new(graph.Spec)
 
 // MaxPoolGrad is dX: dY added up, in each plane of zeros of X's shape, at the offsets that MaxPool's private output Argmax tells.
@@ -34,12 +34,6 @@ func init() {
 			return nil
 		},
 		Infer: inferPool,
-		Check: func(a *poolAttrs, n *graph.Node) error {
-			if a.StorageOrder != 0 && len(n.Out) > 1 && n.Out[1] != 0 {
-				return fmt.Errorf("attribute storage_order 1 is not supported")
-			}
-			return nil
-		},
 		Run: func(a *poolAttrs, c *graph.RunCtx) error {
 			switch c.In[0].DType() {
 			case tensor.Float64:
@@ -52,9 +46,6 @@ func init() {
 			return maxPool[float32](a, c)
 		},
 		Grad: func(a *poolAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
-			if a.StorageOrder != 0 {
-				return nil, fmt.Errorf("attribute storage_order 1: %w", graph.ErrNoGradient)
-			}
 			return []graph.Value{b.Add(MaxPoolGrad, nil, dy[0], b.ExtraOutput(n, 2), n.In[0])}, nil
 		},
 	}
@@ -95,6 +86,9 @@ func init() {
 			pool := b.G.Info(n.In[1]).Def
 			if pool == nil || pool.Op != MaxPool {
 				return nil, fmt.Errorf("its offsets come from no MaxPool of opset 8 or newer")
+			}
+			if pool.Attrs.(*poolAttrs).StorageOrder != 0 {
+				return nil, fmt.Errorf("the Indices of storage_order 1 are not those of its offsets")
 			}
 			indices := b.ExtraOutput(pool, 1)
 			flat := func(v graph.Value) graph.Value { return b.Add(Reshape, nil, v, b.Ints(-1)) }
@@ -161,8 +155,23 @@ func maxPool[T float32 | float64 | int8 | uint8](a *poolAttrs, c *graph.RunCtx) 
 	if wanted(1) {
 		in, out := product(g.in), product(g.out)
 		for o, i := range idx {
-			c.Out[1].I64()[o] = int64(o/out*in) + int64(i)
+			at := int(i)
+			if a.StorageOrder != 0 && i >= 0 {
+				at = columnMajor(at, g.in)
+			}
+			c.Out[1].I64()[o] = int64(o/out*in) + int64(at)
 		}
 	}
 	return nil
+}
+
+// columnMajor is the place of element i of a plane of extents s when the first axis is the fastest.
+func columnMajor(i int, s []int) int {
+	at, n := 0, product(s)
+	for k := len(s) - 1; k >= 0; k-- {
+		n /= s[k]
+		at += i % s[k] * n
+		i /= s[k]
+	}
+	return at
 }
