@@ -64,3 +64,12 @@ func init() {
 	lp("", 2, []any{"kernel_shape", ints(2, 2), "auto_pad", "SAME_LOWER"}, 1, 2, 4, 5)
 	lp("", 1, []any{"kernel_shape", ints(2, 2), "p", 1.5}, 1, 2, 3, 3)
 }
+
+// A picture of two pixels as netpbm, and one of a pixel as bmp.
+func init() {
+	file := func(s string) arg { return given(tensor.From([]uint8(s), len(s))) }
+	for _, format := range []string{"RGB", "BGR", "Grayscale"} {
+		register(opCase{op: "ImageDecoder", name: format, attrs: is("pixel_format", format), values: true,
+			in: []arg{file("P6 2 1 255\n\x01\x02\x03\xfd\xfe\xff")}})
+	}
+}

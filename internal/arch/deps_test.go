@@ -28,6 +28,8 @@ internal/units:
 internal/failpoint:
 internal/whole: internal/failpoint
 internal/interrupt:
+internal/pnm:
+internal/ycbcr:
 internal/memory:
 internal/regular:
 internal/shown:
@@ -35,13 +37,13 @@ internal/kernel: internal/parallel internal/memory
 onnx/onnxpb:
 onnx: onnx/onnxpb tensor internal/whole internal/shown internal/memory internal/regular
 engine/graph: tensor internal/parallel internal/shown internal/memory
-engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory
+engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory internal/pnm internal/ycbcr
 engine/grad: engine/graph engine/ops tensor internal/shown
 engine/exec: engine/graph tensor internal/parallel internal/shown internal/memory
 engine/rewrite: engine/graph engine/ops engine/exec tensor internal/shown internal/memory
 internal/naive: engine/graph tensor
 engine: onnx onnx/onnxpb tensor engine/graph engine/ops engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
-data: tensor internal/registry internal/units internal/whole internal/shown internal/memory internal/regular
+data: tensor internal/registry internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/ycbcr
 optim: tensor internal/parallel internal/registry internal/kernel
 feed: tensor engine data internal/registry internal/shown internal/memory
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown
