@@ -32,7 +32,7 @@ func init() {
 		In:  []graph.Formal{{Name: "X", Types: floats}, {Name: "rois", Types: floats, NoGrad: true}},
 		Out: []graph.Formal{{Name: "Y"}, {Name: "Argmax", Optional: true, NoGrad: true, Private: true}},
 		Check: func(a *maxRoiPoolAttrs, _ *graph.Node) error {
-			if len(a.Shape) != 2 || min(a.Shape[0], a.Shape[1]) < 1 || max(a.Shape[0], a.Shape[1]) > 1<<16 {
+			if n := len(a.Shape); n > 0 && (n != 2 || min(a.Shape[0], a.Shape[1]) < 1 || max(a.Shape[0], a.Shape[1]) > 1<<16) {
 				return fmt.Errorf("pooled_shape is %v, want height and width", a.Shape)
 			}
 			return nil
@@ -43,8 +43,8 @@ func init() {
 		},
 		Infer: func(a *maxRoiPoolAttrs, c *graph.InferCtx) error {
 			x, rois := c.Shape(0), c.Shape(1)
-			if len(x) != 4 || len(rois) != 2 || rois[1] != 5 {
-				return fmt.Errorf("X has shape %v and rois %v, want [N,C,H,W] and [R,5]", x, rois)
+			if len(x) != 4 || len(rois) != 2 || rois[1] != 5 || len(a.Shape) != 2 {
+				return fmt.Errorf("X has shape %v and rois %v for a pooled_shape of %v, want [N,C,H,W], [R,5] and height and width", x, rois, a.Shape)
 			}
 			for i := range c.NumOut() {
 				c.Out(i, rois[0], x[1], a.Shape[0], a.Shape[1])

@@ -88,7 +88,7 @@ func init() {
 
 func (a *maxUnpoolAttrs) check() error {
 	d := len(a.Kernel)
-	if d == 0 || a.Strides != nil && len(a.Strides) != d || a.Pads != nil && len(a.Pads) != 2*d {
+	if a.Strides != nil && len(a.Strides) != d || a.Pads != nil && len(a.Pads) != 2*d {
 		return fmt.Errorf("attributes kernel_shape %v, strides %v and pads %v do not agree in the number of axes", a.Kernel, a.Strides, a.Pads)
 	}
 	for _, list := range [][]int{a.Kernel, a.Strides, a.Pads} {
@@ -115,7 +115,7 @@ func (a *maxUnpoolAttrs) step(i int) (stride, span int) {
 
 // shapes are the shape that the indices are places of, and that of the result.
 func (a *maxUnpoolAttrs) shapes(x tensor.Shape, ints intsFunc) (natural, out tensor.Shape, err error) {
-	if len(x) != len(a.Kernel)+2 {
+	if len(a.Kernel) == 0 || len(x) != len(a.Kernel)+2 {
 		return nil, nil, fmt.Errorf("input X has shape %v, want [N,C,…] with %d spatial axes", x, len(a.Kernel))
 	}
 	natural = append(natural, x...)
