@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -46,6 +48,15 @@ func init() {
 		},
 		Grad: func(a *poolAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return []graph.Value{b.Add(AveragePool, a, dy[0]), 0}, nil
+		},
+		// What each window gets, by its number of elements, goes to all of them.
+		Lower: func(a *poolAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			count := b.Scalar(b.DType(n.In[0]), float64(product(a.Kernel)))
+			padded := a.AutoPad != "VALID" && (a.AutoPad != "NOTSET" || slices.ContainsFunc(a.Pads, func(p int) bool { return p != 0 }))
+			if padded && !a.IncludePad {
+				count = b.Add(SumPool, a, Fill(b, n.In[1], 1))
+			}
+			return []graph.Value{b.Add(SumPoolGrad, a, div(b, n.In[0], count), n.In[1])}, nil
 		},
 	})
 }

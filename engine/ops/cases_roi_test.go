@@ -27,6 +27,13 @@ func init() {
 			in: []arg{wg(distinct, 1, 2, 4, 4), given(floatsTensor(2, 5, 0, 0, 1, 7, 3, 0, 9, 9, 9, 9))}},
 	)
 
+	for _, mode := range []string{"avg", "max"} {
+		register(opCase{op: "RoiAlignTake", name: mode, domain: "gtk", attrs: is("mode", mode, "output_height", 2, "sampling_ratio", 2), whole: true,
+			in: []arg{w(2, 2, 5, 6), given(rois), ids(1, 0, 1), wg(distinct, 2, 2, 5, 6).noGrad()}})
+	}
+	register(opCase{op: "MaxRoiPoolGather", domain: "gtk", whole: true,
+		in: []arg{w(1, 2, 2, 3), given(tensor.From([]int64{0, 5, -1, 11, 6, 6}, 3, 2, 1, 1))}})
+
 	boxes := given(floatsTensor3(1, 6, 4, 0, 0, 1, 1, 0, 0.1, 1, 1.1, 0, -0.1, 1, 0.9, 0, 10, 1, 11, 0, 10.1, 1, 11.1, 0, 100, 1, 101))
 	scores := given(floatsTensor3(1, 2, 6, 0.9, 0.75, 0.6, 0.95, 0.5, 0.3, 0.2, 0.2, 0.9, 0.1, 0.4, 0.4))
 	nms := func(name string, opset int, center int, in ...arg) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/kernel"
@@ -114,6 +115,26 @@ func init() {
 		},
 		Grad: func(a *poolAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return []graph.Value{b.Add(SumPool, a, dy[0]), 0}, nil
+		},
+		// The gradient of a convolution of each channel alone, with a kernel of ones.
+		Lower: func(a *poolAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			if a.Ceil {
+				return nil, fmt.Errorf("a sum over windows with ceil_mode: %w", errors.ErrUnsupported)
+			}
+			places := product(a.Kernel)
+			if places < 1 || places > 1<<16 {
+				return nil, fmt.Errorf("windows of %v: %w", a.Kernel, errors.ErrUnsupported)
+			}
+			ones := b.Const(tensor.From(slices.Repeat([]float32{1}, places), append([]int{1, 1}, a.Kernel...)...))
+			if d := b.DType(n.In[0]); d != tensor.Float32 {
+				ones = b.Add(Cast, CastTo(d), ones)
+			}
+			alone := func(v graph.Value) graph.Value {
+				return b.Add(Reshape, nil, v, b.Add(Concat, &concatAttrs{}, b.Ints(-1, 1), b.Add(Shape, &shapeAttrs{Start: 2}, v)))
+			}
+			conv := &convAttrs{AutoPad: a.AutoPad, Dilations: a.Dilations, Group: 1, Kernel: a.Kernel, Pads: a.Pads, Strides: a.Strides}
+			dx := b.Add(ConvDX, conv, alone(n.In[0]), ones, alone(n.In[1]))
+			return []graph.Value{b.Add(Reshape, nil, dx, b.Add(Shape, nil, n.In[1]))}, nil
 		},
 	})
 }
