@@ -14,6 +14,7 @@ import (
 	"golang.org/x/image/webp"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	exact "github.com/gtk-onnx/gtk/internal/jpeg"
 	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/pnm"
 	"github.com/gtk-onnx/gtk/internal/ycbcr"
@@ -137,12 +138,25 @@ func coder(name string, config func(io.Reader) (image.Config, error), decode fun
 
 var pictureCoders = []pictureCoder{
 	coder("png", png.DecodeConfig, png.Decode, "\x89PNG\r\n\x1a\n"),
-	coder("jpeg", jpeg.DecodeConfig, jpeg.Decode, "\xff\xd8"),
+	coder("jpeg", jpeg.DecodeConfig, decodeJPEG, "\xff\xd8"),
 	coder("bmp", bmp.DecodeConfig, bmp.Decode, "BM"),
 	coder("tiff", tiff.DecodeConfig, tiff.Decode, "II*\x00", "MM\x00*"),
 	coder("webp", webp.DecodeConfig, webp.Decode, "RIFF????WEBP"),
 	{"netpbm", []string{"P1", "P2", "P3", "P4", "P5", "P6", "P7"}, pnmConfig, decodePNM},
 	{name: "jpeg 2000", begins: []string{"\x00\x00\x00\x0cjP  ", "\xff\x4f\xff\x51"}},
+}
+
+// decodeJPEG gives the samples that libjpeg gives where the file is sequential.
+func decodeJPEG(r io.Reader) (image.Image, error) {
+	file, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	m, err := exact.Decode(file)
+	if err != nil { // of another kind, or damaged
+		return jpeg.Decode(bytes.NewReader(file))
+	}
+	return m, nil
 }
 
 // pictureFormat is how the file is read, by its first bytes; nil when they are none that are known.

@@ -28,6 +28,7 @@ internal/units:
 internal/failpoint:
 internal/whole: internal/failpoint
 internal/interrupt:
+internal/jpeg:
 internal/pnm:
 internal/ycbcr:
 internal/memory:
@@ -37,7 +38,7 @@ internal/kernel: internal/parallel internal/memory
 onnx/onnxpb:
 onnx: onnx/onnxpb tensor internal/whole internal/shown internal/memory internal/regular
 engine/graph: tensor internal/parallel internal/shown internal/memory
-engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory internal/pnm internal/ycbcr
+engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory internal/jpeg internal/pnm internal/ycbcr
 engine/grad: engine/graph engine/ops tensor internal/shown
 engine/exec: engine/graph tensor internal/parallel internal/shown internal/memory
 engine/rewrite: engine/graph engine/ops engine/exec tensor internal/shown internal/memory
