@@ -7,9 +7,9 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// AffineGrid is the grid [N,H,W,2] or [N,D,H,W,3] for GridSample that theta [N,2,3] or [N,3,4] makes of the pixels of a picture of the given
-// size [N,C,H,W] or [N,C,D,H,W]: theta·(x,y,1), with x and y from -1 to 1, at the edges of the picture or, with align_corners, in the middle
-// of its outer pixels.
+// AffineGrid is the grid [N,H,W,2] or [N,D,H,W,3] for GridSample that theta [N,2,3] or [N,3,4] makes of the pixels of a picture of the
+// given size [N,C,H,W] or [N,C,D,H,W]: theta·(x,y,1), with x and y from -1 to 1, at the edges of the picture or, with align_corners, in
+// the middle of its outer pixels.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__AffineGrid.html. Of an axis of extent 1 the coordinate with align_corners is 0, as PyTorch
 // has it.

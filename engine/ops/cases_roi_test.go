@@ -17,9 +17,10 @@ func init() {
 	register(
 		opCase{op: "RoiAlign", name: "one row", in: []arg{w(1, 1, 1, 4), given(floatsTensor(1, 4, 0.2, 0.1, 2.7, 0.6)), ids(0)},
 			attrs: is("output_width", 2), whole: true},
-		opCase{op: "RoiAlign", name: "none", in: []arg{w(1, 2, 3, 3), given(tensor.New(tensor.Float32, 0, 4)), given(tensor.New(tensor.Int64, 0))},
-			whole: true},
-		opCase{op: "RoiAlign", name: "turned over", in: []arg{w(1, 1, 3, 3), given(floatsTensor(1, 4, 2.2, 1.9, 0.3, 0.6)), ids(0)}, whole: true},
+		opCase{op: "RoiAlign", name: "none", whole: true,
+			in: []arg{w(1, 2, 3, 3), given(tensor.New(tensor.Float32, 0, 4)), given(tensor.New(tensor.Int64, 0))}},
+		opCase{op: "RoiAlign", name: "turned over",
+			in: []arg{w(1, 1, 3, 3), given(floatsTensor(1, 4, 2.2, 1.9, 0.3, 0.6)), ids(0)}, whole: true},
 
 		opCase{op: "MaxRoiPool", attrs: is("pooled_shape", ints(2, 3)), whole: true,
 			in: []arg{wg(distinct, 2, 2, 5, 6), given(floatsTensor(3, 5, 1, 0, 1, 4, 3, 0, 1, 2, 2, 2, 1, -3, 4, 9, 4))}},
@@ -28,8 +29,9 @@ func init() {
 	)
 
 	for _, mode := range []string{"avg", "max"} {
-		register(opCase{op: "RoiAlignTake", name: mode, domain: "gtk", attrs: is("mode", mode, "output_height", 2, "sampling_ratio", 2), whole: true,
-			in: []arg{w(2, 2, 5, 6), given(rois), ids(1, 0, 1), wg(distinct, 2, 2, 5, 6).noGrad()}})
+		register(opCase{op: "RoiAlignTake", name: mode, domain: "gtk", whole: true,
+			attrs: is("mode", mode, "output_height", 2, "sampling_ratio", 2),
+			in:    []arg{w(2, 2, 5, 6), given(rois), ids(1, 0, 1), wg(distinct, 2, 2, 5, 6).noGrad()}})
 	}
 	register(opCase{op: "MaxRoiPoolGather", domain: "gtk", whole: true,
 		in: []arg{w(1, 2, 2, 3), given(tensor.From([]int64{0, 5, -1, 11, 6, 6}, 3, 2, 1, 1))}})
@@ -43,7 +45,8 @@ func init() {
 	nms("no thresholds", 0, 0, boxes, scores, ids(4))
 	nms("few", 10, 0, boxes, scores, ids(1), floatsOf(0.5), floatsOf(0))
 	nms("none", 0, 0, boxes, scores)
-	nms("center", 0, 1, given(floatsTensor3(1, 3, 4, 0.5, 0.5, 1, 1, 0.5, 0.6, 1, 1, 0.5, 10.5, 1, 1)), given(floatsTensor3(1, 1, 3, 0.5, 0.9, 0.1)), ids(3),
+	nms("center", 0, 1, given(floatsTensor3(1, 3, 4, 0.5, 0.5, 1, 1, 0.5, 0.6, 1, 1, 0.5, 10.5, 1, 1)),
+		given(floatsTensor3(1, 1, 3, 0.5, 0.9, 0.1)), ids(3),
 		floatsOf(0.3))
 }
 

@@ -32,7 +32,8 @@ func init() {
 					in:    []arg{x(2, 2, 3, 4), xg(around(align, 3, 4), 2, 2, 3, 2)}})
 			}
 		}
-		register(opCase{op: "GridSample", name: mode + " 3-D", attrs: is("mode", mode), in: []arg{x(1, 2, 3, 2, 4), xg(around(0, 3, 2, 4), 1, 2, 1, 3, 3)}})
+		register(opCase{op: "GridSample", name: mode + " 3-D", attrs: is("mode", mode),
+			in: []arg{x(1, 2, 3, 2, 4), xg(around(0, 3, 2, 4), 1, 2, 1, 3, 3)}})
 	}
 	register(
 		opCase{op: "GridSample", name: "1-D", in: []arg{x(2, 3, 5), xg(around(0, 5), 2, 4, 1)}},
@@ -42,7 +43,8 @@ func init() {
 		opCase{op: "GridSample", name: "many channels", in: []arg{x(1, 20, 3, 3), xg(around(0, 3, 3), 1, 2, 2, 2)}},
 	)
 	for _, mode := range []string{"nearest", "bilinear", "bicubic"} {
-		register(opCase{op: "GridSample", name: mode, opset: 16, attrs: is("mode", mode), in: []arg{x(1, 2, 3, 4), xg(around(0, 3, 4), 1, 2, 3, 2)}})
+		register(opCase{op: "GridSample", name: mode, opset: 16, attrs: is("mode", mode),
+			in: []arg{x(1, 2, 3, 4), xg(around(0, 3, 4), 1, 2, 3, 2)}})
 	}
 	register(
 		opCase{op: "DeformConv", in: []arg{x(2, 2, 3, 4), w(3, 2, 2, 2), xg(between, 2, 8, 2, 3)}},
@@ -52,7 +54,8 @@ func init() {
 			in: []arg{x(1, 4, 4, 3), w(2, 2, 2, 1), xg(between, 1, 8, 2, 3), w(2), x(1, 4, 2, 3)}},
 		opCase{op: "DeformConv", name: "offset groups", attrs: is("offset_group", 3, "dilations", ints(2, 1)),
 			in: []arg{x(2, 3, 4, 2), w(2, 3, 2, 1), xg(between, 2, 12, 2, 2)}},
-		opCase{op: "DeformConv", name: "depthwise", attrs: is("group", 2), in: []arg{x(2, 2, 3, 3), w(2, 1, 1, 1), xg(between, 2, 2, 3, 3)}},
+		opCase{op: "DeformConv", name: "depthwise", attrs: is("group", 2),
+			in: []arg{x(2, 2, 3, 3), w(2, 1, 1, 1), xg(between, 2, 2, 3, 3)}},
 		opCase{op: "DeformConv", name: "1-D", attrs: is("pads", ints(1, 2)), in: []arg{x(2, 2, 4), w(2, 2, 3), xg(between, 2, 3, 5), w(2)}},
 		opCase{op: "DeformConv", name: "3-D", in: []arg{x(1, 1, 2, 2, 3), w(1, 1, 1, 2, 1), xg(between, 1, 6, 2, 1, 3),
 			arg{}, x(1, 2, 2, 1, 3)}},

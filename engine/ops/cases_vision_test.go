@@ -46,8 +46,12 @@ func init() {
 			in: []arg{w(2, 1, 3), given(tensor.From([]int64{1, 1, 4, 5, 9, 5}, 2, 1, 3))}, whole: true},
 		opCase{op: "MaxUnpool", name: "larger", attrs: is("kernel_shape", ints(2, 2), "strides", ints(2, 2)),
 			in: []arg{x(1, 1, 2, 2), given(tensor.From([]int64{5, 7, 13, 15}, 1, 1, 2, 2)), ids(1, 1, 5, 6)}},
-		opCase{op: "MaxUnpool", opset: 9, attrs: is("kernel_shape", ints(2)), in: []arg{x(1, 1, 3), given(tensor.From([]int64{0, 1, 3}, 1, 1, 3))}},
+		opCase{op: "MaxUnpool", opset: 9, attrs: is("kernel_shape", ints(2)),
+			in: []arg{x(1, 1, 3), given(tensor.From([]int64{0, 1, 3}, 1, 1, 3))}},
 
+		opCase{op: "MaxPool", name: "ceil, a window behind the end",
+			attrs: is("kernel_shape", ints(1, 2), "pads", ints(0, 1, 1, 1), "ceil_mode", 1),
+			in:    []arg{xg(distinct, 1, 2, 3, 3)}},
 		opCase{op: "MaxPool", name: "columns first", attrs: is("kernel_shape", ints(2, 2), "storage_order", 1),
 			in: []arg{xg(distinct, 2, 2, 3, 5)}, outs: 2},
 	)

@@ -164,7 +164,8 @@ func (a *col2ImAttrs) geometry(ints intsFunc, cols tensor.Shape) (*convGeometry,
 	}
 	places := product(k)
 	if places > 1<<40 || cols[1]%places != 0 || cols[2] != product(g.out) {
-		return nil, fmt.Errorf("input has shape %v, want [N, C·%d, %d] for blocks of %v on images of %v", cols, places, product(g.out), k, image)
+		return nil, fmt.Errorf("input has shape %v, want [N, C·%d, %d] for blocks of %v on images of %v", cols, places, product(g.out), k,
+			image)
 	}
 	g.c = cols[1] / places
 	return g, nil

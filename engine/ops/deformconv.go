@@ -8,9 +8,9 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// DeformConv is a convolution Y [N,M,o…] of X [N,C,i…] with W [M,C/group,k…] and a bias B [M], whose kernel elements lie off their places by
-// offset [N,G·Πk·d,o…], for each of G groups of channels, d numbers for each place of the kernel, and are weighed by mask [N,G·Πk,o…]. X is
-// interpolated linearly between its elements and 0 outside.
+// DeformConv is a convolution Y [N,M,o…] of X [N,C,i…] with W [M,C/group,k…] and a bias B [M], whose kernel elements lie off their places
+// by offset [N,G·Πk·d,o…], for each of G groups of channels, d numbers for each place of the kernel, and are weighed by mask [N,G·Πk,o…].
+// X is interpolated linearly between its elements and 0 outside.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__DeformConv.html; Zhu et al. 2018, arXiv 1811.11168.
 var DeformConv = new(graph.Spec)

@@ -13,8 +13,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// TestDifferentiable compares what is differentiable in practice (testdata/differentiable.txt) with what the operators of this package have,
-// in all their versions. Where they disagree the operator stands in testdata/disagreements.txt, with the reason; the list is exact.
+// TestDifferentiable compares what is differentiable in practice (testdata/differentiable.txt) with what the operators of this package
+// have, in all their versions. Where they disagree the operator stands in testdata/disagreements.txt, with the reason; the list is exact.
 func TestDifferentiable(t *testing.T) {
 	known := testkit.ReadKnownFailures(t, "testdata/disagreements.txt")
 	text, err := os.ReadFile("testdata/differentiable.txt")

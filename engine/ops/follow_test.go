@@ -222,7 +222,8 @@ func TestFollowRules(t *testing.T) {
 		{opCase{op: "LSTM", in: []arg{x(3, 2, 4), w(1, 20, 4), w(1, 20, 5)}, attrs: is("hidden_size", 5)},
 			[][]float32{nil, {0, 1}, nil}, ops.Across},
 		{opCase{op: "TopK", in: []arg{x(2, 3), ids(2)}, outs: 2}, [][]float32{nil, nil}, ops.Across},
-		{opCase{op: "GridSample", name: "mirrored", in: []arg{x(1, 2, 1, 3), given(tensor.From([]float32{2. / 3, 0, 0, 0, -2. / 3, 0}, 1, 1, 3, 2))}},
+		{opCase{op: "GridSample", name: "mirrored",
+			in: []arg{x(1, 2, 1, 3), given(tensor.From([]float32{2. / 3, 0, 0, 0, -2. / 3, 0}, 1, 1, 3, 2))}},
 			[][]float32{{0}, {0, 1}, {0}, {2, 1, 0}}, ops.Moved},
 	} {
 		p, err := tc.c.build(tensor.Float64, false)

@@ -21,11 +21,11 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// ImageDecoder decodes encoded_stream, the bytes of a bmp, jpeg, png, tiff, webp or netpbm file, to a picture [H,W,C] of bytes: RGB, BGR, or
-// Grayscale of one channel. Transparency is left out, and an orientation that the file asks for is not applied.
+// ImageDecoder decodes encoded_stream, the bytes of a bmp, jpeg, png, tiff, webp or netpbm file, to a picture [H,W,C] of bytes: RGB, BGR,
+// or Grayscale of one channel. Transparency is left out, and an orientation that the file asks for is not applied.
 //
-// Source: https://onnx.ai/onnx/operators/onnx__ImageDecoder.html. Deviations: what cannot be decoded is an error, no empty picture; there is
-// no JPEG 2000.
+// Source: https://onnx.ai/onnx/operators/onnx__ImageDecoder.html. Deviations: what cannot be decoded is an error, no empty picture; there
+// is no JPEG 2000.
 var ImageDecoder = new(graph.Spec)
 
 type imageDecoderAttrs struct {

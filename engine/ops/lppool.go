@@ -60,7 +60,8 @@ func init() {
 		Infer: func(a *lpPoolAttrs, c *graph.InferCtx) error { return inferPool(a.pool(), c) },
 		Run:   func(a *lpPoolAttrs, c *graph.RunCtx) error { return runLpPool(a.pool(), float64(a.P), c) },
 		Lower: func(a *lpPoolAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			return []graph.Value{lpNorm(b, n.In[0], float64(a.P), func(v graph.Value) graph.Value { return b.Add(SumPool, a.pool(), v) })}, nil
+			sum := func(v graph.Value) graph.Value { return b.Add(SumPool, a.pool(), v) }
+			return []graph.Value{lpNorm(b, n.In[0], float64(a.P), sum)}, nil
 		},
 	})
 	define(lpPool1, graph.Def[lpPool1Attrs]{
@@ -69,7 +70,8 @@ func init() {
 		Infer: func(a *lpPool1Attrs, c *graph.InferCtx) error { return inferPool(a.pool(), c) },
 		Run:   func(a *lpPool1Attrs, c *graph.RunCtx) error { return runLpPool(a.pool(), float64(a.P), c) },
 		Lower: func(a *lpPool1Attrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			return []graph.Value{lpNorm(b, n.In[0], float64(a.P), func(v graph.Value) graph.Value { return b.Add(SumPool, a.pool(), v) })}, nil
+			sum := func(v graph.Value) graph.Value { return b.Add(SumPool, a.pool(), v) }
+			return []graph.Value{lpNorm(b, n.In[0], float64(a.P), sum)}, nil
 		},
 	})
 	define(SumPool, graph.Def[poolAttrs]{

@@ -89,7 +89,8 @@ func init() {
 func (a *maxUnpoolAttrs) check() error {
 	d := len(a.Kernel)
 	if a.Strides != nil && len(a.Strides) != d || a.Pads != nil && len(a.Pads) != 2*d {
-		return fmt.Errorf("attributes kernel_shape %v, strides %v and pads %v do not agree in the number of axes", a.Kernel, a.Strides, a.Pads)
+		return fmt.Errorf("attributes kernel_shape %v, strides %v and pads %v do not agree in the number of axes", a.Kernel, a.Strides,
+			a.Pads)
 	}
 	for _, list := range [][]int{a.Kernel, a.Strides, a.Pads} {
 		for _, v := range list {

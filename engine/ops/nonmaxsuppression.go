@@ -9,8 +9,8 @@ import (
 )
 
 // NonMaxSuppression is, for each picture and class, the boxes with the best scores of which no two overlap by more than iou_threshold, at
-// most max_output_boxes_per_class of them, best first: rows (picture, class, box) [K,3]. boxes [B,S,4] have two corners (y1,x1,y2,x2) or with
-// center_point_box the middle, width and height; scores are [B,C,S]. Only scores above score_threshold count.
+// most max_output_boxes_per_class of them, best first: rows (picture, class, box) [K,3]. boxes [B,S,4] have two corners (y1,x1,y2,x2) or
+// with center_point_box the middle, width and height; scores are [B,C,S]. Only scores above score_threshold count.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__NonMaxSuppression.html
 var NonMaxSuppression = new(graph.Spec)

@@ -258,10 +258,8 @@ func largest[T real](r *region, x []T, w, i, j int) (at int, weight float64) {
 	best, some := 0.0, false
 	for _, p := range r.y.points[i] {
 		for _, q := range r.x.points[j] {
-			for _, e := range [4]struct {
-				at int
-				w  float64
-			}{{p.lo*w + q.lo, p.wlo * q.wlo}, {p.lo*w + q.hi, p.wlo * q.whi}, {p.hi*w + q.lo, p.whi * q.wlo}, {p.hi*w + q.hi, p.whi * q.whi}} {
+			for _, e := range [4]roiWeight{{p.lo*w + q.lo, p.wlo * q.wlo}, {p.lo*w + q.hi, p.wlo * q.whi}, {p.hi*w + q.lo, p.whi * q.wlo},
+				{p.hi*w + q.hi, p.whi * q.whi}} {
 				if v := e.w * float64(x[e.at]); !some || v > best {
 					at, weight, best, some = e.at, e.w, v, true
 				}

@@ -91,7 +91,8 @@ func Planes(d []uint8, m *image.YCbCr) {
 
 func clamp(v int32) uint8 { return uint8(min(max(v, 0), 255)) }
 
-// WebP is a lossy WebP picture in RGB: its luma counts from 16 to 235, which golang.org/x/image/webp hands out as if it were JPEG's 0 to 255.
+// WebP is a lossy WebP picture in RGB: its luma counts from 16 to 235, which golang.org/x/image/webp hands out as if it were
+// JPEG's 0 to 255.
 //
 // Source: RFC 6386, section 9.2 (ITU-R BT.601); constants and rounding of libwebp's dsp/yuv.h.
 func WebP(m *image.YCbCr) *image.NRGBA {
@@ -114,8 +115,8 @@ func WebP(m *image.YCbCr) *image.NRGBA {
 	return out
 }
 
-// webpRow is the samples of a colour plane for line y of the picture: 9/16 of the nearest sample, 3/16 of each of the two beside it and 1/16
-// of the farthest, rounded in two steps as libwebp's dsp/upsampling.c rounds; at the ends of a line two samples.
+// webpRow is the samples of a colour plane for line y of the picture: 9/16 of the nearest sample, 3/16 of each of the two beside it and
+// 1/16 of the farthest, rounded in two steps as libwebp's dsp/upsampling.c rounds; at the ends of a line two samples.
 func webpRow(out []uint8, m *image.YCbCr, plane []uint8, y int) {
 	w, h := (m.Rect.Dx()+1)/2, (m.Rect.Dy()+1)/2
 	beside := func(i, n int) int { return min(max(i/2-1+i%2*2, 0), n-1) }
