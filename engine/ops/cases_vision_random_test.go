@@ -92,11 +92,11 @@ func init() {
 			in: []arg{wg(distinct, n, ch, h, wd), given(tensor.From(rois, 2, 4)), ids(int64(n-1), 0)}})
 		register(opCase{op: "MaxRoiPool", name: name, whole: true,
 			attrs: is("pooled_shape", list(2, 1, 3), "spatial_scale", 0.5+r.Float64()),
-			in: []arg{wg(distinct, n, ch, h, wd), given(tensor.From(picture, 2, 5))}})
+			in:    []arg{wg(distinct, n, ch, h, wd), given(tensor.From(picture, 2, 5))}})
 
 		register(opCase{op: "LRN", name: name,
 			attrs: is("size", one(5), "alpha", 0.1+r.Float64(), "beta", 0.3+r.Float64(), "bias", 1+r.Float64()),
-			in: []arg{x(shape(n, one(5), extents...)...)}})
+			in:    []arg{x(shape(n, one(5), extents...)...)}})
 		register(opCase{op: "LpNormalization", name: name, attrs: is("p", 1+i%2, "axis", r.IntN(4)-2), whole: true,
 			in: []arg{xg(kinkless, one(3), one(4))}})
 		register(opCase{op: "GlobalLpPool", name: name, attrs: is("p", one(4)), in: []arg{xg(kinkless, shape(n, one(2), extents...)...)}})

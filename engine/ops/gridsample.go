@@ -77,7 +77,7 @@ func (a *sampleAttrs) check(given string) error {
 func inferGridSample(c *graph.InferCtx) error {
 	x, grid := c.Shape(0), c.Shape(1)
 	if len(x) < 3 || len(grid) != len(x) || grid[0] != x[0] {
-		return fmt.Errorf("X has shape %v and grid %v, want [N,C,i…] and [N,o…,d] of one rank", x, grid)
+		return fmt.Errorf("input X has shape %v and grid %v, want [N,C,i…] and [N,o…,d] of one rank", x, grid)
 	}
 	out, err := sampledShape(x, grid)
 	if err != nil {

@@ -44,8 +44,8 @@ func init() {
 		Infer: func(a *maxRoiPoolAttrs, c *graph.InferCtx) error {
 			x, rois := c.Shape(0), c.Shape(1)
 			if len(x) != 4 || len(rois) != 2 || rois[1] != 5 || len(a.Shape) != 2 {
-				return fmt.Errorf("X has shape %v and rois %v for a pooled_shape of %v, want [N,C,H,W], [R,5] and two extents", x, rois,
-					a.Shape)
+				return fmt.Errorf("input X has shape %v and rois %v for a pooled_shape of %v, want [N,C,H,W], [R,5], two extents", x,
+					rois, a.Shape)
 			}
 			for i := range c.NumOut() {
 				c.Out(i, rois[0], x[1], a.Shape[0], a.Shape[1])

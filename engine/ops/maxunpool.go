@@ -29,7 +29,7 @@ func init() {
 		Check: func(a *maxUnpoolAttrs, _ *graph.Node) error { return a.check() },
 		Infer: func(a *maxUnpoolAttrs, c *graph.InferCtx) error {
 			if !c.Shape(1).Equal(c.Shape(0)) {
-				return fmt.Errorf("I has shape %v, X %v", c.Shape(1), c.Shape(0))
+				return fmt.Errorf("input I has shape %v, X %v", c.Shape(1), c.Shape(0))
 			}
 			_, out, err := a.shapes(c.Shape(0), planInts(c))
 			if err != nil {

@@ -100,7 +100,7 @@ func init() {
 		Out: []graph.Formal{{Name: "Y"}},
 		Infer: func(a *roiAlignAttrs, c *graph.InferCtx) error {
 			if !c.Shape(0).Equal(c.Shape(3)) {
-				return fmt.Errorf("S has shape %v, X %v", c.Shape(0), c.Shape(3))
+				return fmt.Errorf("input S has shape %v, X %v", c.Shape(0), c.Shape(3))
 			}
 			return inferRoiAlign(a, c)
 		},
@@ -138,10 +138,10 @@ func (a *roiAlignAttrs) check() error {
 
 func (a *roiAlignAttrs) shape(x, rois, batch tensor.Shape) (tensor.Shape, error) {
 	if len(x) != 4 || len(rois) != 2 || rois[1] != 4 || len(batch) != 1 || batch[0] != rois[0] {
-		return nil, fmt.Errorf("X has shape %v, rois %v and batch_indices %v, want [N,C,H,W], [R,4] and [R]", x, rois, batch)
+		return nil, fmt.Errorf("input X has shape %v, rois %v and batch_indices %v, want [N,C,H,W], [R,4] and [R]", x, rois, batch)
 	}
 	if x[2]*x[3] == 0 && rois[0] > 0 {
-		return nil, fmt.Errorf("X has shape %v: there is nothing to read", x)
+		return nil, fmt.Errorf("input X has shape %v: there is nothing to read", x)
 	}
 	return tensor.Shape{rois[0], x[1], a.Height, a.Width}, nil
 }

@@ -186,18 +186,18 @@ func sameDirections(c *graph.InferCtx, from int) error {
 func sampledShape(x, grid tensor.Shape) (tensor.Shape, error) {
 	d := len(x) - 2
 	if d < 1 || len(grid) < 2 || grid[len(grid)-1] != d {
-		return nil, fmt.Errorf("X has shape %v and grid %v, want [N,C,i…] and [N,o…,%d]", x, grid, max(d, 0))
+		return nil, fmt.Errorf("input X has shape %v and grid %v, want [N,C,i…] and [N,o…,%d]", x, grid, max(d, 0))
 	}
 	groups := 1
 	if x[0] > 0 {
 		groups = grid[0] / x[0]
 	}
 	if grid[0] != x[0]*groups || groups == 0 || x[1]%groups != 0 {
-		return nil, fmt.Errorf("X has shape %v and grid %v: the batches do not agree", x, grid)
+		return nil, fmt.Errorf("input X has shape %v and grid %v: the batches do not agree", x, grid)
 	}
 	out := append(tensor.Shape{x[0], x[1]}, grid[1:len(grid)-1]...)
 	if x[2:].Len() == 0 && out.Len() > 0 {
-		return nil, fmt.Errorf("X has shape %v: there is nothing to sample", x)
+		return nil, fmt.Errorf("input X has shape %v: there is nothing to sample", x)
 	}
 	return out, nil
 }
