@@ -147,14 +147,14 @@ func (w webpFile) cost() cost {
 // cost of a netpbm file.
 func (p pnmFile) cost() cost {
 	size := 1
-	if p.most > 255 {
+	if p.White > 255 {
 		size = 2
 	}
-	values := p.depth
+	values := p.Depth
 	if values == 2 { // grey with alpha becomes colours
 		values = 5
 	}
-	return cost{planes: area(p.width, p.height, values*size)}
+	return cost{planes: area(p.Width, p.Height, values*size)}
 }
 
 // cost of a TIFF file: its strips or tiles are unfolded one at a time, into memory that grows.

@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"slices"
 
+	"github.com/gtk-onnx/gtk/internal/ycbcr"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -48,7 +49,7 @@ func rasterOf(img image.Image) raster {
 		return raster{x: t}
 	case *image.YCbCr:
 		t := tensor.New(tensor.Uint8, 3, h, w)
-		fillYCbCr(t.Bytes(), m)
+		ycbcr.Planes(t.Bytes(), m)
 		return raster{x: t}
 	}
 	if deep(img.ColorModel()) {

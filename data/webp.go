@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image"
 
+	"github.com/gtk-onnx/gtk/internal/ycbcr"
 	"golang.org/x/image/webp"
 )
 
@@ -129,9 +130,9 @@ func (w webpFile) decode() (image.Image, error) {
 	}
 	switch m := img.(type) {
 	case *image.YCbCr:
-		img = fromStudioRange(m)
+		img = ycbcr.WebP(m)
 	case *image.NYCbCrA:
-		rgb := fromStudioRange(&m.YCbCr)
+		rgb := ycbcr.WebP(&m.YCbCr)
 		for y := range rgb.Rect.Dy() {
 			for x := range rgb.Rect.Dx() {
 				rgb.Pix[4*(y*rgb.Rect.Dx()+x)+3] = m.A[y*m.AStride+x]

@@ -240,8 +240,13 @@ func windows(autoPad string, in, kernel, strides, dilations, pads []int, ceil bo
 				in[i]+a[i]+b[i], i)
 		}
 		out[i] = free/stride[i] + 1
-		if ceil && free%stride[i] != 0 && (out[i])*stride[i] < in[i]+a[i] {
-			out[i]++ // a last window that starts inside the input or the padding before it
+		if ceil {
+			if free%stride[i] != 0 {
+				out[i]++
+			}
+			if (out[i]-1)*stride[i] >= in[i]+a[i] {
+				out[i]-- // the last window must start inside the input or the padding before it
+			}
 		}
 	}
 	// Kernels copy the padded input: it must be of the order of what is read and written.

@@ -93,7 +93,9 @@ var followRules = map[string]func(*follower) bool{
 	"DepthToSpace": (*follower).pool, "SpaceToDepth": (*follower).pool,
 	"Conv": (*follower).conv, "ConvTranspose": (*follower).conv, "MatMul": (*follower).matmul, "Gemm": (*follower).gemm,
 	"ArgMax": (*follower).reduce, "ArgMin": (*follower).reduce,
-	"TopK": (*follower).refuse, "NonZero": (*follower).refuse,
+	"TopK": (*follower).refuse, "NonZero": (*follower).refuse, "Col2Im": (*follower).refuse, "AffineGrid": (*follower).refuse,
+	"RoiAlign": (*follower).refuse, "MaxRoiPool": (*follower).refuse, "NonMaxSuppression": (*follower).refuse,
+	"GridSample": (*follower).sampled, "DeformConv": (*follower).deformed,
 	"SoftmaxCrossEntropyLoss": (*follower).refuse, "NegativeLogLikelihoodLoss": (*follower).refuse,
 }
 

@@ -136,7 +136,8 @@ func strides(s tensor.Shape) []int {
 
 // alongAxes work along one axis, over which they are not elementwise; it is that of the channels wherever places are followed.
 var alongAxes = []string{"Softmax", "LogSoftmax", "Hardmax", "CumSum", "LayerNormalization", "RMSNormalization",
-	"InstanceNormalization", "BatchNormalization", "Trilu", "CumProd"}
+	"InstanceNormalization", "BatchNormalization", "Trilu", "CumProd", "LRN",
+	"LpNormalization"}
 
 // TestFollowElementwise: what is followed element by element, for want of a rule, is so: a change of one element of the input changes
 // only what is said to be at its place. An operator that fails here needs a rule in follow.go.
@@ -223,6 +224,9 @@ func TestFollowRules(t *testing.T) {
 		{opCase{op: "LSTM", in: []arg{x(3, 2, 4), w(1, 20, 4), w(1, 20, 5)}, attrs: is("hidden_size", 5)},
 			[][]float32{nil, {0, 1}, nil}, ops.Across},
 		{opCase{op: "TopK", in: []arg{x(2, 3), ids(2)}, outs: 2}, [][]float32{nil, nil}, ops.Across},
+		{opCase{op: "GridSample", name: "mirrored",
+			in: []arg{x(1, 2, 1, 3), given(tensor.From([]float32{2. / 3, 0, 0, 0, -2. / 3, 0}, 1, 1, 3, 2))}},
+			[][]float32{{0}, {0, 1}, {0}, {2, 1, 0}}, ops.Moved},
 	} {
 		p, err := tc.c.build(tensor.Float64, false)
 		if err != nil {

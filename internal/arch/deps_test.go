@@ -28,6 +28,9 @@ internal/units:
 internal/failpoint:
 internal/whole: internal/failpoint
 internal/interrupt:
+internal/jpeg:
+internal/pnm:
+internal/ycbcr:
 internal/memory:
 internal/regular:
 internal/shown:
@@ -39,7 +42,7 @@ onnx/typing: onnx/onnxpb onnx/schema tensor
 onnx/check: onnx onnx/onnxpb onnx/schema onnx/typing internal/shown
 onnx/convert: onnx onnx/onnxpb onnx/schema onnx/typing tensor internal/shown
 engine/graph: tensor internal/parallel internal/shown internal/memory
-engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory
+engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory internal/jpeg internal/pnm internal/ycbcr
 engine/ops/microsoft: engine/graph engine/ops tensor
 engine/ops/ml: engine/graph engine/ops tensor
 engine/ops/training: engine/graph engine/ops tensor internal/shown
@@ -48,7 +51,7 @@ engine/exec: engine/graph tensor internal/parallel internal/shown internal/memor
 engine/rewrite: engine/graph engine/ops engine/exec tensor internal/shown internal/memory
 internal/naive: engine/graph tensor
 engine: onnx onnx/onnxpb onnx/schema onnx/typing tensor engine/graph engine/ops engine/ops/microsoft engine/ops/ml engine/ops/training engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
-data: tensor internal/registry internal/units internal/whole internal/shown internal/memory internal/regular
+data: tensor internal/registry internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/ycbcr
 optim: tensor internal/parallel internal/registry internal/kernel
 feed: tensor engine data internal/registry internal/shown internal/memory
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown

@@ -17,9 +17,9 @@ func BenchmarkRows(b *testing.B) {
 	mean, inv, vari := make([]float32, rows), make([]float32, rows), make([]float32, rows)
 	m1, m2 := make([]float32, len(x)), make([]float32, len(x))
 	pool3 := &PoolParams{planes, []int{hw, hw}, []int{hw / 2, hw / 2}, []int{3, 3}, []int{2, 2}, []int{1, 1}, []int{1, 1}, []int{1, 1},
-		false}
+		false, false}
 	pool2 := &PoolParams{planes, []int{hw, hw}, []int{hw / 2, hw / 2}, []int{2, 2}, []int{2, 2}, []int{1, 1}, []int{0, 0}, []int{0, 0},
-		false}
+		false, false}
 	idx := make([]int32, planes*hw*hw/4)
 	for _, c := range []struct {
 		name  string

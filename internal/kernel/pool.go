@@ -14,6 +14,8 @@ type PoolParams struct {
 	In, Out, Kernel, Stride, Dilation, PadBegin, PadEnd []int
 	// of the average: padding counts, as zeros, where the window is inside In+PadBegin+PadEnd
 	CountIncludePad bool
+	// of the average: it is the sum, and its gradient that of the sum
+	Sum bool
 }
 
 // poolRows is the plan of one run: the geometry of the last axis, and the rows of the input that an output row sees.
@@ -335,7 +337,10 @@ func (w *poolRows) counts() []int {
 	for o := range n {
 		t0, t1, padded := w.cols(o)
 		n[o] = t1 - t0
-		if w.q.CountIncludePad {
+		switch {
+		case w.q.Sum:
+			n[o] = 1
+		case w.q.CountIncludePad:
 			n[o] = padded
 		}
 	}
@@ -343,6 +348,9 @@ func (w *poolRows) counts() []int {
 }
 
 func (w *poolRows) rowCount(rows, padded int) int {
+	if w.q.Sum {
+		return 1
+	}
 	if w.q.CountIncludePad {
 		return padded
 	}

@@ -62,7 +62,7 @@ func testPool[T Float](t *testing.T) {
 		if n < 4 { // the usual ones
 			k := 2 + n%2
 			q = &PoolParams{2, []int{33, 40}, []int{16, 20}, []int{k, k}, []int{2, 2}, []int{1, 1}, []int{k - 2, k - 2},
-				[]int{k - 2, k - 2}, n < 2}
+				[]int{k - 2, k - 2}, n < 2, false}
 		}
 		nIn, nOut := q.Planes*size(q.In), q.Planes*size(q.Out)
 		x, dy := randOf[T](r, nIn), randOf[T](r, nOut)
@@ -139,7 +139,7 @@ func TestPool(t *testing.T) {
 }
 
 func TestMaxPoolInt(t *testing.T) {
-	q := &PoolParams{1, []int{4}, []int{2}, []int{2}, []int{2}, []int{1}, []int{0}, []int{0}, false}
+	q := &PoolParams{1, []int{4}, []int{2}, []int{2}, []int{2}, []int{1}, []int{0}, []int{0}, false, false}
 	out := make([]int8, 2)
 	MaxPool(nil, out, nil, []int8{-128, -128, 3, 7}, q)
 	if [2]int8(out) != [2]int8{-128, 7} {

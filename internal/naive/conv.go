@@ -13,7 +13,7 @@ func init() {
 		"MaxPool": maxPool, "AveragePool": averagePool, "LpPool": lpPool,
 		"GlobalMaxPool":     global(func(w []float64, _ *call) float64 { return slices.Max(w) }),
 		"GlobalAveragePool": global(func(w []float64, _ *call) float64 { return total(w) / float64(len(w)) }),
-		"GlobalLpPool":      global(func(w []float64, c *call) float64 { return lpNorm(w, c.int("p", 2)) }),
+		"GlobalLpPool":      global(func(w []float64, c *call) float64 { return lpNorm(w, c.power()) }),
 		"MaxUnpool":         maxUnpool,
 	})
 }
@@ -26,13 +26,16 @@ func total(w []float64) float64 {
 	return s
 }
 
-func lpNorm(w []float64, p int) float64 {
+func lpNorm(w []float64, p float64) float64 {
 	s := 0.0
 	for _, x := range w {
-		s += math.Pow(math.Abs(x), float64(p))
+		s += math.Pow(math.Abs(x), p)
 	}
-	return math.Pow(s, 1/float64(p))
+	return math.Pow(s, 1/p)
 }
+
+// power is the attribute p, a float in version 1 of the operators that have it.
+func (c *call) power() float64 { return c.float("p", float64(c.int("p", 2))) }
 
 // window is how a kernel moves over the spatial axes.
 type window struct {
@@ -279,7 +282,7 @@ func lpPool(c *call) []*value {
 					got = append(got, x.f[in+pos(w.in, src)])
 				}
 			})
-			out.f[o+op] = lpNorm(got, c.int("p", 2))
+			out.f[o+op] = lpNorm(got, c.power())
 		})
 	})
 	return one(out)

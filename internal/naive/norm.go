@@ -137,7 +137,7 @@ func rmsNorm(c *call) []*value {
 }
 
 func lpNormalization(c *call) []*value {
-	x, p := c.in[0], c.int("p", 2)
+	x, p := c.in[0], c.power()
 	a := axisOf(c.int("axis", -1), len(x.shape))
 	y := zeros(x.d, x.shape...)
 	lines(x.shape, a, func(start, step int) {

@@ -32,6 +32,14 @@ type anyAttrs struct {
 	Clip            *float32       `onnx:"clip"`
 	ValueFloat      *float32       `onnx:"value_float"`
 	Seed            *int           `onnx:"seed"`
+	AlignCorners    *int           `onnx:"align_corners"`
+	CenterPointBox  *int           `onnx:"center_point_box"`
+	OffsetGroup     *int           `onnx:"offset_group"`
+	OutputHeight    *int           `onnx:"output_height"`
+	OutputWidth     *int           `onnx:"output_width"`
+	PaddingMode     string         `onnx:"padding_mode"`
+	SamplingRatio   *int           `onnx:"sampling_ratio"`
+	SpatialScale    *float32       `onnx:"spatial_scale"`
 	Antialias       *int           `onnx:"antialias"`
 	Axis            *int           `onnx:"axis"`
 	BatchDims       *int           `onnx:"batch_dims"`

@@ -1,4 +1,6 @@
-package data
+// Package ycbcr brings pictures of JPEG and WebP files to RGB as libjpeg and libwebp do, where their colours have fewer samples than their
+// luma.
+package ycbcr
 
 import "image"
 
@@ -59,10 +61,10 @@ func spread(out []uint8, line []int, left, right, shift int) {
 	}
 }
 
-// fillYCbCr converts a whole JPEG picture to planes of RGB, d of 3·w·h bytes.
+// Planes converts a whole JPEG picture to planes of RGB, d of 3·w·h bytes.
 //
 // Source: ITU-T T.871 (JFIF), section 7, in 16-bit fixed point rounded to nearest.
-func fillYCbCr(d []uint8, m *image.YCbCr) {
+func Planes(d []uint8, m *image.YCbCr) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	n := w * h
 	blues, reds := newChroma(m, m.Cb), newChroma(m, m.Cr)
@@ -89,16 +91,17 @@ func fillYCbCr(d []uint8, m *image.YCbCr) {
 
 func clamp(v int32) uint8 { return uint8(min(max(v, 0), 255)) }
 
-// fromStudioRange is a lossy WebP picture in RGB: its luma counts from 16 to 235, which golang.org/x/image/webp hands out as if it were
+// WebP is a lossy WebP picture in RGB: its luma counts from 16 to 235, which golang.org/x/image/webp hands out as if it were
 // JPEG's 0 to 255.
 //
 // Source: RFC 6386, section 9.2 (ITU-R BT.601); constants and rounding of libwebp's dsp/yuv.h.
-func fromStudioRange(m *image.YCbCr) *image.NRGBA {
+func WebP(m *image.YCbCr) *image.NRGBA {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
 	out := image.NewNRGBA(image.Rect(0, 0, w, h))
-	blues, reds := newChroma(m, m.Cb), newChroma(m, m.Cr)
+	cb, cr := make([]uint8, w), make([]uint8, w)
 	for y := range h {
-		cb, cr := blues.row(y), reds.row(y)
+		webpRow(cb, m, m.Cb, y)
+		webpRow(cr, m, m.Cr, y)
 		for x := range w {
 			at := y*w + x
 			l, b, r := 19077*int32(m.Y[y*m.YStride+x])>>8, int32(cb[x]), int32(cr[x])
@@ -110,4 +113,23 @@ func fromStudioRange(m *image.YCbCr) *image.NRGBA {
 		}
 	}
 	return out
+}
+
+// webpRow is the samples of a colour plane for line y of the picture: 9/16 of the nearest sample, 3/16 of each of the two beside it and
+// 1/16 of the farthest, rounded in two steps as libwebp's dsp/upsampling.c rounds; at the ends of a line two samples.
+func webpRow(out []uint8, m *image.YCbCr, plane []uint8, y int) {
+	w, h := (m.Rect.Dx()+1)/2, (m.Rect.Dy()+1)/2
+	beside := func(i, n int) int { return min(max(i/2-1+i%2*2, 0), n-1) }
+	near, far := plane[y/2*m.CStride:][:w], plane[beside(y, h)*m.CStride:][:w]
+	for x := range out {
+		c, f := x/2, x/2-1+x%2*2
+		a, b := int(near[c]), int(far[c])
+		if f < 0 || f >= w {
+			out[x] = uint8((3*a + b + 2) >> 2)
+			continue
+		}
+		p, q := int(near[f]), int(far[f])
+		diagonal := (a + b + p + q + 8 + 2*(b+p)) >> 3
+		out[x] = uint8((diagonal + a) >> 1)
+	}
 }
