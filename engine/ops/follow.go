@@ -91,6 +91,8 @@ var followRules = map[string]func(*follower) bool{
 	"DepthToSpace": (*follower).pool, "SpaceToDepth": (*follower).pool,
 	"Conv": (*follower).conv, "ConvTranspose": (*follower).conv, "MatMul": (*follower).matmul, "Gemm": (*follower).gemm,
 	"ArgMax": (*follower).reduce, "ArgMin": (*follower).reduce,
+	"ConvInteger": (*follower).conv, "MatMulInteger": (*follower).matmul,
+	"QLinearConv": (*follower).refuse, "QLinearMatMul": (*follower).refuse,
 	"TopK": (*follower).refuse, "NonZero": (*follower).refuse,
 	"SoftmaxCrossEntropyLoss": (*follower).refuse, "NegativeLogLikelihoodLoss": (*follower).refuse,
 }
