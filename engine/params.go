@@ -174,6 +174,17 @@ func quantised(g *graph.Graph) []Untrained {
 	return out
 }
 
+// dequantised are the numbers that were stored in few bits, as real ones: they stay so until a session knows what is done with them.
+func dequantised(g *graph.Graph) []graph.Value {
+	var out []graph.Value
+	for _, n := range g.Nodes {
+		if n.Op == ops.DequantizeLinear {
+			out = append(out, n.Out[0])
+		}
+	}
+	return out
+}
+
 // fewBits reports whether d is a type that quantised numbers are stored in.
 func fewBits(d tensor.DType) bool { return (d.IsInt() || d.IsFloat()) && d.Bits() <= 8 }
 

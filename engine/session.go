@@ -202,6 +202,8 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 		if err := rewrite.StraightThrough(g, changes); err != nil {
 			return nil, nil, fmt.Errorf("engine: %w", err)
 		}
+	} else if !s.plain {
+		rewrite.Quantised(g, fetch)
 	}
 	b := &Build{Builder: graph.NewBuilder(g), m: m, feeds: map[string]graph.Value{}}
 	for _, v := range g.Inputs {

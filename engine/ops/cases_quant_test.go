@@ -129,6 +129,26 @@ func init() {
 	)
 }
 
+func init() {
+	u8, s8 := tensor.Uint8, tensor.Int8
+	for _, op := range []string{"QuantisedAdd", "QuantisedMul"} {
+		register(
+			opCase{op: op, domain: ops.Private, in: []arg{some(u8, 0, 255, 3, 5), floatsOf0(0.013), zeroOf(u8, 100), some(u8, 0, 250, 3, 5),
+				floatsOf0(0.0217), zeroOf(u8, 31), floatsOf0(0.037), zeroOf(u8, 77)}, values: true},
+			opCase{op: op, domain: ops.Private, name: "broadcast", in: []arg{some(s8, -128, 127, 3, 1, 5), floatsOf0(0.013), zeroOf(s8, 10),
+				some(s8, -120, 127, 4, 1), floatsOf0(0.0217), zeroOf(s8, -31), floatsOf0(0.037), zeroOf(s8, 7)}, values: true},
+			opCase{op: op, domain: ops.Private, name: "scalar", in: []arg{some(s8, -128, 127, 3, 5), floatsOf0(0.013), zeroOf(s8, 10),
+				zeroOf(s8, 99), floatsOf0(0.0217), zeroOf(s8, -31), floatsOf0(0.037), zeroOf(s8, 7)}, values: true},
+		)
+	}
+	register(
+		opCase{op: "QuantisedSoftmax", domain: ops.Private, in: []arg{some(u8, 0, 255, 3, 5), floatsOf0(0.0131), zeroOf(u8, 100),
+			floatsOf0(0.00411), zeroOf(u8, 3)}, values: true},
+		opCase{op: "QuantisedSoftmax", domain: ops.Private, name: "axis", attrs: is("axis", 1), in: []arg{some(s8, -128, 127, 2, 7, 3),
+			floatsOf0(0.0131), zeroOf(s8, -9), floatsOf0(0.00311), zeroOf(s8, -128)}, values: true},
+	)
+}
+
 // floatsOfShape is numbers from -1 to 2 that are not differentiated by.
 func floatsOfShape(shape ...int) arg {
 	v := make([]float32, tensor.Shape(shape).Len())

@@ -23,6 +23,17 @@ func init() {
 			}
 			return one(c.steps(c.in[0], c.in[1], zero))
 		},
+		"gtk.QuantisedAdd": func(c *call) []*value { return one(c.pairs(func(a, b float64) float64 { return a + b })) },
+		"gtk.QuantisedMul": func(c *call) []*value { return one(c.pairs(func(a, b float64) float64 { return a * b })) },
+		"gtk.QuantisedSoftmax": func(c *call) []*value {
+			sub := *c
+			sub.opset, sub.in = 13, []*value{c.steps(c.in[0], c.in[1], c.in[2])}
+			y := operators["Softmax"](&sub)[0]
+			for k := range y.f {
+				y.f[k] *= math.Floor(1 / c.in[3].f[0])
+			}
+			return one(c.quantize(y, &value{d: tensor.Float32, shape: []int{}, f: []float64{1}}, c.in[4], c.in[0].d))
+		},
 		"gtk.FakeQuantize": func(c *call) []*value {
 			var zero *value
 			if c.has(2) {
@@ -189,5 +200,20 @@ func integers(v *value) *value {
 	for k, x := range v.f {
 		out.i[k] = int64(int32(int64(x)))
 	}
+	return out
+}
+
+// pairs is f of the numbers that inputs 0 and 3 stand for, the zero point of the result added before it is rounded.
+func (c *call) pairs(f func(a, b float64) float64) *value {
+	x, y := c.steps(c.in[0], c.in[1], c.in[2]), c.steps(c.in[3], c.in[4], c.in[5])
+	out := zeros(c.in[0].d, broadcastShape(x.shape, y.shape)...)
+	lo, hi := 0.0, 255.0
+	if out.d == tensor.Int8 {
+		lo, hi = -128, 127
+	}
+	each(out.shape, func(idx []int, p int) {
+		v := f(x.at(from(x.shape, idx)), y.at(from(y.shape, idx)))/c.in[6].f[0] + c.in[7].at(0)
+		out.set(p, math.Min(math.Max(math.RoundToEven(v), lo), hi))
+	})
 	return out
 }
