@@ -198,7 +198,7 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 	}
 	s.split(g, changing)
 	changes := func(v graph.Value) bool { return v >= own || changing[v] }
-	if q.Loss != nil || q.Derive != nil {
+	if len(w.grad)+len(w.example) > 0 || q.Derive != nil {
 		if err := rewrite.StraightThrough(g, changes); err != nil {
 			return nil, nil, fmt.Errorf("engine: %w", err)
 		}
