@@ -166,12 +166,12 @@ func (j *judge) verdict(p *Param) (state, able bool, why string) {
 
 // quantises reports whether the node of u reads or writes quantised numbers: u is their scale, or is quantised.
 func (j *judge) quantises(u use) bool {
-	if u.n.Op.Role != graph.NoRole {
+	if u.n.Op.Role != graph.NoRole && u.n.Op.Role != graph.View { // what is read through a view is not the view's
 		return false
 	}
 	small, known := j.small[u.n]
 	if !known {
-		of := func(v graph.Value) bool { return v != 0 && smallInt(u.g.Info(v).DType) }
+		of := func(v graph.Value) bool { return v != 0 && fewBits(u.g.Info(v).DType) }
 		small = slices.ContainsFunc(u.n.In[:u.n.NumIn], of) || slices.ContainsFunc(u.n.Out, of)
 		j.small[u.n] = small
 	}

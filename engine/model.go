@@ -164,7 +164,7 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	if err := em.findParams(im, shared); err != nil {
 		return nil, err
 	}
-	if err := rewrite.Fold(g, rewrite.QuantisedWeights(g)...); err != nil {
+	if err := rewrite.Fold(g, dequantised(g)...); err != nil {
 		return nil, fmt.Errorf("engine: %w", err)
 	}
 	rewrite.Dead(g, nil)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine/exec"
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/onnx"
@@ -148,18 +149,20 @@ func (m *Model) unmatched() error {
 	return nil
 }
 
-// quantised lists the tensors of small integers that are more than one number and that a node reads: weights that were quantised.
+// quantised lists the tensors of few bits that are more than one number and that a node reads, and those that a DequantizeLinear does:
+// weights and biases that were quantised.
 func quantised(g *graph.Graph) []Untrained {
 	var out []Untrained
 	read := map[graph.Value]bool{}
 	for _, n := range g.Nodes {
-		for _, v := range n.In[:n.NumIn] {
-			if v == 0 || read[v] {
+		for i, v := range n.In[:n.NumIn] {
+			grid := n.Op == ops.QuantizeLinear || n.Op == ops.DequantizeLinear
+			if v == 0 || read[v] || grid && i > 0 { // scales and zero points
 				continue
 			}
 			read[v] = true
 			in := g.Info(v)
-			if in.Kind == graph.Constant && smallInt(in.DType) && in.Data.Len() > 1 {
+			if in.Kind == graph.Constant && (fewBits(in.DType) || grid) && in.Data.Len() > 1 {
 				out = append(out, Untrained{in.Name, in.DType, in.Data.Shape(),
 					fmt.Sprintf("it is stored as %v, which has no gradient: quantised weights are not trained", in.DType)})
 			}
@@ -171,8 +174,19 @@ func quantised(g *graph.Graph) []Untrained {
 	return out
 }
 
-// smallInt reports whether d is an integer type that quantised numbers are stored in.
-func smallInt(d tensor.DType) bool { return d.IsInt() && d.Bits() <= 8 }
+// dequantised are the numbers that were stored in few bits, as real ones: they stay so until a session knows what is done with them.
+func dequantised(g *graph.Graph) []graph.Value {
+	var out []graph.Value
+	for _, n := range g.Nodes {
+		if n.Op == ops.DequantizeLinear {
+			out = append(out, n.Out[0])
+		}
+	}
+	return out
+}
+
+// fewBits reports whether d is a type that quantised numbers are stored in.
+func fewBits(d tensor.DType) bool { return (d.IsInt() || d.IsFloat()) && d.Bits() <= 8 }
 
 // dropDead marks the parameters that no output depends on.
 func (m *Model) dropDead() {

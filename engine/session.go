@@ -204,6 +204,13 @@ func (s *Session) derive() (*graph.Graph, []graph.Value, error) {
 	}
 	s.split(g, changing)
 	changes := func(v graph.Value) bool { return v >= own || changing[v] }
+	if len(w.grad)+len(w.example) > 0 || q.Derive != nil {
+		if err := rewrite.StraightThrough(g, changes); err != nil {
+			return nil, nil, fmt.Errorf("engine: %w", err)
+		}
+	} else if !s.plain {
+		rewrite.Quantised(g, fetch)
+	}
 	b := &Build{Builder: graph.NewBuilder(g), m: m, feeds: map[string]graph.Value{}, grads: map[string]graph.Value{}}
 	for _, v := range g.Inputs {
 		b.feeds[g.Info(v).Name] = v
@@ -285,6 +292,10 @@ func (s *Session) wrt() (w wrt, err error) {
 // differentiate adds what q asks of the gradient of loss.
 func (s *Session) differentiate(g *graph.Graph, loss graph.Value, w wrt, want func(string, graph.Value)) error {
 	q := s.q
+	if n := rewrite.Severed(g, slices.Concat(w.grad, w.example), loss); n != nil {
+		return fmt.Errorf("engine: %s makes quantised numbers, which are computed with as they are, so that no gradient goes through them: "+
+			"differentiate by what follows it only, or take the model before it was quantised", n.Label())
+	}
 	opt := grad.Options{Override: q.Override}
 	if s.written { // the gradients of recurrent layers have no other form in ONNX's operators
 		opt.Lowered = func(n *graph.Node) bool { return n.Op.Role == graph.Recurrent }

@@ -96,6 +96,8 @@ var followRules = map[string]func(*follower) bool{
 	"TopK": (*follower).refuse, "NonZero": (*follower).refuse, "Col2Im": (*follower).refuse, "AffineGrid": (*follower).refuse,
 	"RoiAlign": (*follower).refuse, "MaxRoiPool": (*follower).refuse, "NonMaxSuppression": (*follower).refuse,
 	"GridSample": (*follower).sampled, "DeformConv": (*follower).deformed,
+	"ConvInteger": (*follower).conv, "MatMulInteger": (*follower).matmul,
+	"QLinearConv": (*follower).refuse, "QLinearMatMul": (*follower).refuse,
 	"SoftmaxCrossEntropyLoss": (*follower).refuse, "NegativeLogLikelihoodLoss": (*follower).refuse,
 }
 

@@ -12,9 +12,9 @@ import (
 type quantised struct{ x, scale, zero graph.Value }
 
 // InIntegers adds the node that computes the quantised output of q, a QuantizeLinear, from quantised inputs in integers, where what q quantises
-// is one layer of dequantised values that nothing else reads: a convolution or a product with dequantised weights, a sum, or what only moves
-// numbers. It returns that node, which takes the place of q, and nil where there is none. only(v) is the one reader of v, nil where there are
-// more or v is wanted.
+// is one layer of dequantised values that nothing else reads: a convolution with dequantised weights, or what only moves numbers. It returns
+// that node, which takes the place of q, and nil where there is none. only(v) is the one reader of v, nil where there are more or v is wanted.
+// Sums and products are for QuantisedTriple.
 func InIntegers(b *graph.Builder, q *graph.Node, only func(graph.Value) *graph.Node) *graph.Node {
 	g := b.G
 	if q.Op != QuantizeLinear || !slices.Contains(small8, g.Info(q.Out[0]).DType) {
@@ -41,20 +41,10 @@ func InIntegers(b *graph.Builder, q *graph.Node, only func(graph.Value) *graph.N
 	if layer.For != nil || len(layer.Out) != 1 {
 		return nil
 	}
-	switch layer.Op {
-	case Conv:
+	switch {
+	case layer.Op == Conv:
 		return convInIntegers(b, layer, out)
-	case MatMul:
-		return matmulInIntegers(b, layer, out)
-	case Add:
-		x, ok := dequantisedAll(b, layer.In[0])
-		y, also := dequantisedAll(b, layer.In[1])
-		if !ok || !also {
-			return nil
-		}
-		return b.AddNode(q.Name, AddQuantized, nil, []graph.Value{x.x, x.scale, x.zero, y.x, y.scale, y.zero, out.scale, out.zero}, []bool{true})
-	}
-	if reader == q {
+	case reader == q:
 		return moveInIntegers(b, layer, out)
 	}
 	return nil
@@ -184,22 +174,6 @@ func biasInIntegers(b *graph.Builder, v, sx, sw graph.Value) graph.Value {
 	return b.Const(tensor.From(whole, t.Shape()...))
 }
 
-func matmulInIntegers(b *graph.Builder, n *graph.Node, out quantised) *graph.Node {
-	x, ok := dequantisedAll(b, n.In[0])
-	if !ok || b.G.Info(n.In[1]).Def == nil {
-		return nil
-	}
-	def := b.G.Info(n.In[1]).Def
-	if def.Op != DequantizeLinear || b.G.Info(def.In[0]).Kind != graph.Constant || b.G.Info(def.In[0]).Data.Rank() != 2 {
-		return nil
-	}
-	w, ok := dequantisedWeights(b, n.In[1], 1)
-	if !ok {
-		return nil
-	}
-	return b.AddNode(n.Name, QLinearMatMul, nil, []graph.Value{x.x, x.scale, x.zero, w.x, w.scale, w.zero, out.scale, out.zero}, []bool{true})
-}
-
 // moveInIntegers moves quantised numbers as n moves what they stand for, where input and output have the same scale and zero point.
 func moveInIntegers(b *graph.Builder, n *graph.Node, out quantised) *graph.Node {
 	g := b.G
@@ -223,4 +197,12 @@ func moveInIntegers(b *graph.Builder, n *graph.Node, out quantised) *graph.Node 
 
 func sameNumber(g *graph.Graph, a, b graph.Value) bool {
 	return tensor.Equal(g.Info(a).Data.Reshape(1), g.Info(b).Data.Reshape(1))
+}
+
+// zeroOf is the zero point in t, one number of 8 bits.
+func zeroOf(t *tensor.Tensor) int32 {
+	if t.DType() == tensor.Int8 {
+		return int32(tensor.Data[int8](t)[0])
+	}
+	return int32(tensor.Data[uint8](t)[0])
 }

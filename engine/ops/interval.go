@@ -73,7 +73,15 @@ func (r *Ranger) find(v graph.Value) Interval {
 	if n.Op.Domain != "" {
 		return anywhere
 	}
-	if n.Op.Role == graph.View {
+	switch {
+	case n.Op == DequantizeLinear: // of what was quantised, that of the numbers before
+		if q := r.g.Info(n.In[0]).Def; q != nil && q.Op == QuantizeLinear {
+			return r.Of(q.In[0])
+		}
+		return anywhere
+	case n.Op == QuantizeLinear:
+		return anywhere
+	case n.Op.Role == graph.View:
 		return in(0)
 	}
 	return r.byName(n, in)

@@ -10,7 +10,8 @@ import (
 
 // QLinearMatMul is the product of MatMul of two quantised tensors, quantised with y_scale and y_zero_point:
 // y = saturate(round(Σ(a − za)(b − zb) · (a_scale·b_scale / y_scale)) + zy), with scales and zero points for all, for each row of a or
-// column of b. Sums of integers are exact in int32; those of small floats are taken in float32.
+// column of b. Sums of integers are exact in int32; those of small floats are taken in float32. The bias [n], which is not ONNX's, is
+// quantised with a_scale·b_scale.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__QLinearMatMul.html
 var QLinearMatMul = new(graph.Spec)
@@ -24,7 +25,7 @@ func init() {
 	define(QLinearMatMul, graph.Def[noAttrs]{
 		Name: "QLinearMatMul", Since: []int{10, 21}, Doc: "https://onnx.ai/onnx/operators/onnx__QLinearMatMul.html",
 		In: []graph.Formal{of("a"), scale("a_scale"), of("a_zero_point"), of("b"), scale("b_scale"), of("b_zero_point"), scale("y_scale"),
-			of("y_zero_point")},
+			of("y_zero_point"), {Name: "bias", Types: []tensor.DType{tensor.Int32}, Optional: true, NoGrad: true, Private: true}},
 		Out: []graph.Formal{{Name: "y"}},
 		Types: func(_ *noAttrs, in, out []tensor.DType) error {
 			for _, p := range [][2]int{{0, 2}, {3, 5}} {
@@ -54,6 +55,9 @@ func init() {
 			}
 			if c.Shape(6).Len() != 1 || c.Shape(7).Len() != 1 {
 				return fmt.Errorf("y_scale of shape %v and y_zero_point of shape %v: want scalars", c.Shape(6), c.Shape(7))
+			}
+			if c.Has(8) && !c.Shape(8).Equal(tensor.Shape{p.n}) {
+				return fmt.Errorf("bias of shape %v, want [%d]", c.Shape(8), p.n)
 			}
 			c.Out(0, p.out...)
 			return nil
@@ -85,6 +89,10 @@ func qlinearMatMul[T int8 | uint8](c *graph.RunCtx, p *matmul, y []T) error {
 		return err
 	}
 	sums := tensor.Data[int32](t)
+	var bias []int32
+	if c.Has(8) {
+		bias = tensor.Data[int32](c.In[8])
+	}
 	lo, hi := bounds(c.Out[0].DType())
 	lo, hi = lo-zero[0], hi-zero[0]
 	return p.integers(c, product8{a: 0, b: 3, za: 2, zb: 5}, func(int) []int32 { return sums }, func(i int) {
@@ -93,6 +101,9 @@ func qlinearMatMul[T int8 | uint8](c *graph.RunCtx, p *matmul, y []T) error {
 		c.Pool.For(p.m, max(1, stretchChunk/max(1, p.n)), func(from, to int) {
 			for r := from; r < to; r++ {
 				row, acc, s := out[r*p.n:][:p.n], sums[r*p.n:][:p.n], ra[min(r, len(ra)-1)]
+				for j, v := range bias {
+					acc[j] += v
+				}
 				if len(rb) == 1 {
 					kernel.Requantize(row, acc, s*rb[0]/sy, zero[0], lo, hi)
 					continue

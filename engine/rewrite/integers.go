@@ -36,14 +36,3 @@ func Integers(g *graph.Graph, keep []graph.Value) error {
 	Dead(g, keep)
 	return nil
 }
-
-// QuantisedWeights are what the main graph dequantises of constants. A session decides whether it computes with the ones or the others.
-func QuantisedWeights(g *graph.Graph) []graph.Value {
-	var vs []graph.Value
-	for _, n := range g.Nodes {
-		if n.Op == ops.DequantizeLinear && g.Info(n.In[0]).Kind == graph.Constant {
-			vs = append(vs, n.Out[0])
-		}
-	}
-	return vs
-}

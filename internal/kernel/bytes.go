@@ -28,10 +28,10 @@ func (b Bytes) flip() (bits uint32, more int32) {
 // bytesParams are the numbers of a loop over bytes. The assembly knows the offsets of the fields.
 type bytesParams struct {
 	scale, scaleB, lo, hi float32
-	zero, zeroB, bias     int32 // of an output with what makes it unsigned; of inputs likewise
-	flip, flipB, flipOut  uint32
+	zero, bias            int32 // the zero point, of an output with what makes it unsigned; of a sum the bits of a float32
+	flip, flipOut         uint32
 	pairZero, pairFlip    uint32
-	_                     [4]uint32
+	_                     [6]uint32
 	order                 [8]int32
 }
 
@@ -159,16 +159,13 @@ func DequantizeBytes(dst []float32, x []byte, b Bytes) {
 	}
 }
 
-// AddBytes is dst[i] = a + b as y stands for it: round((a[i] − za)·sa/sy + (b[i] − zb)·sb/sy) + zy, clipped to the bytes there are and to lo..hi,
-// which are less the zero point; ties to even.
-func AddBytes(dst, a []byte, qa Bytes, b []byte, qb Bytes, y Bytes, lo, hi float32) {
+// AddBytes is dst[i] = round((a[i]·ra + k) + b[i]·rb), ties to even, saturated, for numbers of one type; every operation is rounded.
+func AddBytes(dst, a, b []byte, signed bool, ra, rb, k float32) {
 	atLeast(len(dst), len(a), len(b))
-	p := bytesParams{scale: qa.Scale / y.Scale, scaleB: qb.Scale / y.Scale}
-	p.out(y, lo, hi)
-	flip, more := qa.flip()
-	p.flip, p.bias = flip, qa.Zero+more
-	flip, more = qb.flip()
-	p.flipB, p.zeroB = flip, qb.Zero+more
+	one := Bytes{1, 0, signed}
+	p := bytesParams{scale: ra, scaleB: rb, bias: int32(math.Float32bits(k))}
+	p.out(one, noClip[0], noClip[1])
+	p.flip, _ = one.flip()
 	done := 0
 	if addBytes != nil {
 		if done = len(dst) &^ 31; done > 0 {
@@ -176,7 +173,9 @@ func AddBytes(dst, a []byte, qa Bytes, b []byte, qb Bytes, y Bytes, lo, hi float
 		}
 	}
 	for i := done; i < len(dst); i++ {
-		dst[i] = p.whole(float32(qa.value(a[i]))*p.scale + float32(qb.value(b[i]))*p.scaleB)
+		x := float32(float32(one.value(a[i])) * ra)
+		x = float32(x + k)
+		dst[i] = p.whole(x + float32(float32(one.value(b[i]))*rb))
 	}
 }
 

@@ -13,7 +13,6 @@ var byteForms = []Bytes{{0.5, 0, false}, {0.037, 128, false}, {2, 255, false}, {
 func TestBytes(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(5, 6))
-		real := func(b Bytes, v byte) float64 { return float64(b.value(v)) * float64(b.Scale) }
 		near := func(y Bytes, got byte, v float64, lo, hi float32) bool { // v in steps of y
 			l, h := y.bounds()
 			v = min(max(v, float64(max(l, lo))), float64(min(h, hi)))
@@ -68,7 +67,7 @@ func TestBytes(t *testing.T) {
 						}
 						RequantizeBytes(got, x, 77, 0.01, y, lo, hi)
 					case "sum":
-						AddBytes(got, a, qa, b, byteForms[(i+1)%len(byteForms)], y, lo, hi)
+						AddBytes(got, a, b, y.Signed, 0.7, -0.31, 5.25)
 					}
 					for k := range n {
 						ok := false
@@ -78,7 +77,8 @@ func TestBytes(t *testing.T) {
 						case "requantised":
 							ok = near(y, got[k], float64(x[k]+77)*0.01, lo, hi)
 						case "sum":
-							ok = near(y, got[k], (real(qa, a[k])+real(byteForms[(i+1)%len(byteForms)], b[k]))/float64(y.Scale), lo, hi)
+							one := Bytes{1, 0, y.Signed}
+							ok = near(one, got[k], 0.7*float64(one.value(a[k]))-0.31*float64(one.value(b[k]))+5.25, noClip[0], noClip[1])
 						}
 						if !ok {
 							t.Fatalf("%d, %+v to %+v: %s %d is %d", n, qa, y, name, k, got[k])

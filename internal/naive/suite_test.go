@@ -46,6 +46,8 @@ type anyAttrs struct {
 	BatchAxis       *int           `onnx:"batch_axis"`
 	TimeAxis        *int           `onnx:"time_axis"`
 	Blocksize       *int           `onnx:"blocksize"`
+	BlockSize       *int           `onnx:"block_size"`
+	OutputDType     *int           `onnx:"output_dtype"`
 	CeilMode        *int           `onnx:"ceil_mode"`
 	CountIncludePad *int           `onnx:"count_include_pad"`
 	DetectNegative  *int           `onnx:"detect_negative"`

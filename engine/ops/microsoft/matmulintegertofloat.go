@@ -23,7 +23,8 @@ func init() {
 		Out:   []graph.Formal{{Name: "Y"}},
 		Types: firstIs[plain](2),
 		Lower: func(_ *plain, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			return []graph.Value{integerProduct(b, n.In[0], n.In[1], n.In[2], n.In[3], operandAt(n, 4), operandAt(n, 5), operandAt(n, 6))}, nil
+			y := integerProduct(b, n.In[0], n.In[1], n.In[2], n.In[3], operandAt(n, 4), operandAt(n, 5), operandAt(n, 6))
+			return []graph.Value{y}, nil
 		},
 	})
 }

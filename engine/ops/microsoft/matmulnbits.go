@@ -28,7 +28,8 @@ func init() {
 	define(MatMulNBits, graph.Def[matmulNBitsAttrs]{
 		Name: "MatMulNBits", Since: []int{1}, Doc: contribPage + "MatMulNBits",
 		In: []graph.Formal{{Name: "A", Types: scaleOnly}, {Name: "B", Types: []tensor.DType{tensor.Uint8}, NoGrad: true},
-			{Name: "scales", Types: scaleOnly}, {Name: "zero_points", Types: []tensor.DType{tensor.Uint8, tensor.Float32}, NoGrad: true, Optional: true},
+			{Name: "scales", Types: scaleOnly},
+			{Name: "zero_points", Types: []tensor.DType{tensor.Uint8, tensor.Float32}, NoGrad: true, Optional: true},
 			{Name: "g_idx", Types: []tensor.DType{tensor.Int32}, NoGrad: true, Optional: true},
 			{Name: "bias", Types: scaleOnly, Weight: true, Optional: true}},
 		Out:   []graph.Formal{{Name: "Y"}},

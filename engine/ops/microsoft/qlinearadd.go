@@ -22,12 +22,7 @@ func init() {
 		Out:   []graph.Formal{{Name: "C"}},
 		Types: firstIs[plain](0),
 		Lower: func(_ *plain, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			ra, rb := b.Add(ops.Div, nil, n.In[1], n.In[6]), b.Add(ops.Div, nil, n.In[4], n.In[6])
-			shift := b.Add(ops.Add, nil, b.Add(ops.Mul, nil, ra, number(b, operandAt(n, 2))), b.Add(ops.Mul, nil, rb, number(b, operandAt(n, 5))))
-			k := b.Add(ops.Sub, nil, number(b, operandAt(n, 7)), shift)
-			y := b.Add(ops.Add, nil, b.Add(ops.Mul, nil, number(b, n.In[0]), ra), k)
-			y = b.Add(ops.Add, nil, y, b.Add(ops.Mul, nil, number(b, n.In[3]), rb))
-			return []graph.Value{wholeSteps(b, y, b.DType(n.In[0]))}, nil
+			return []graph.Value{b.Add(ops.QuantisedAdd, nil, n.In...)}, nil
 		},
 	})
 }

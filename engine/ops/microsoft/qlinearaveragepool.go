@@ -8,7 +8,9 @@ import (
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
 
-// QLinearAveragePool is the AveragePool of a quantised X [N,C,…], or [N,…,C] with channels_last, quantised.
+// QLinearAveragePool is the AveragePool of a quantised X [N,C,…], or [N,…,C] with channels_last, quantised. As in ONNX Runtime the zero
+// point of Y is added before the rounding; where a mean is half-way between two numbers, the order of its sum decides, which is not
+// ONNX Runtime's.
 //
 // Source: https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft.QLinearAveragePool
 var QLinearAveragePool = new(graph.Spec)
@@ -44,7 +46,8 @@ func init() {
 			if a.Last {
 				y = channelsLast(b, y, dims)
 			}
-			return []graph.Value{quantised(b, n, y, 3, b.DType(n.In[0]))}, nil
+			y = b.Add(ops.Add, nil, b.Add(ops.Div, nil, y, n.In[3]), number(b, operandAt(n, 4)))
+			return []graph.Value{wholeSteps(b, y, b.DType(n.In[0]))}, nil
 		},
 	})
 }

@@ -21,7 +21,8 @@ type qlinearConcatAttrs struct {
 func init() {
 	define(QLinearConcat, graph.Def[qlinearConcatAttrs]{
 		Name: "QLinearConcat", Since: []int{1}, Doc: contribPage + "QLinearConcat",
-		In:    append(quantisedOut("Y", false), graph.Formal{Name: "inputs", Variadic: true, NoGrad: true, Types: append([]tensor.DType{tensor.Float32}, bytesOnly...)}),
+		In: append(quantisedOut("Y", false), graph.Formal{Name: "inputs", Variadic: true, NoGrad: true,
+			Types: append([]tensor.DType{tensor.Float32}, bytesOnly...)}),
 		Out:   []graph.Formal{{Name: "Y"}},
 		Types: firstIs[qlinearConcatAttrs](1),
 		Check: func(_ *qlinearConcatAttrs, n *graph.Node) error {

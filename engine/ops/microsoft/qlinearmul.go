@@ -21,10 +21,7 @@ func init() {
 		Out:   []graph.Formal{{Name: "C"}},
 		Types: firstIs[plain](0),
 		Lower: func(_ *plain, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			r := b.Add(ops.Div, nil, b.Add(ops.Mul, nil, n.In[1], n.In[4]), n.In[6])
-			y := b.Add(ops.Mul, nil, steps(b, n.In[0], operandAt(n, 2)), steps(b, n.In[3], operandAt(n, 5)))
-			y = b.Add(ops.Add, nil, b.Add(ops.Mul, nil, y, r), number(b, operandAt(n, 7)))
-			return []graph.Value{wholeSteps(b, y, b.DType(n.In[0]))}, nil
+			return []graph.Value{b.Add(ops.QuantisedMul, nil, n.In...)}, nil
 		},
 	})
 }

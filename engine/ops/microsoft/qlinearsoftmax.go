@@ -31,6 +31,9 @@ func init() {
 			if softmax == nil {
 				return nil, fmt.Errorf("attribute opset has the value %d", a.Opset)
 			}
+			if softmax == ops.Softmax {
+				return []graph.Value{made(b, ops.QuantisedSoftmax, graph.Attrs{"axis": int64(a.Axis)}, n.In...)}, nil
+			}
 			y := made(b, softmax, graph.Attrs{"axis": int64(a.Axis)}, dequantised(b, n, 0))
 			one := b.Const(tensor.Scalar(float32(1)))
 			steps := b.Add(ops.Floor, nil, b.Add(ops.Div, nil, one, n.In[3]))

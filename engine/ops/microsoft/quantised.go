@@ -9,7 +9,7 @@ import (
 )
 
 // Quantised operators are their real counterparts between DequantizeLinear and QuantizeLinear, which round as ONNX Runtime's kernels do:
-// ties to even, the zero point added after the rounding.
+// ties to even, the zero point added after the rounding unless they say otherwise.
 
 // plain is the attribute struct of quantised operators that have none.
 type plain struct{}
@@ -120,11 +120,6 @@ func number(b *graph.Builder, x graph.Value) graph.Value {
 		return b.Const(tensor.Scalar(float32(0)))
 	}
 	return made(b, ops.Cast, graph.Attrs{"to": int64(tensor.Float32)}, x)
-}
-
-// steps is how many steps the numbers x are from their zero point, in float32.
-func steps(b *graph.Builder, x, zero graph.Value) graph.Value {
-	return dequantise(b, x, b.Const(tensor.Scalar(float32(1))), zero, nil)
 }
 
 // wholeSteps is y rounded to whole numbers of type d.

@@ -12,9 +12,9 @@ import (
 // Byte offsets of the fields of the Go type bytesParams.
 const (
 	offScale, offScaleB, offLo, offHi  = 0, 4, 8, 12
-	offZero, offZeroB, offBias         = 16, 20, 24
-	offFlip, offFlipB, offFlipOut      = 28, 32, 36
-	offPairZero, offPairFlip, offOrder = 40, 44, 64
+	offZero, offBias                   = 16, 20
+	offFlip, offFlipOut                = 24, 28
+	offPairZero, offPairFlip, offOrder = 32, 36, 64
 )
 
 // broadcast is a vector of the word at field off.
@@ -107,7 +107,7 @@ func main() {
 			VMOVDQU(v, Mem{Base: ptr[0]})
 		}, []int{2, 1})
 
-	var scale, scaleB, lo, hi, bias, order, zeroB, flipB, flipOut reg.VecVirtual
+	var scale, scaleB, lo, hi, bias, order, flipOut reg.VecVirtual
 	common := func(p reg.Register) {
 		scale, lo, hi, zero, flipOut = broadcast(p, offScale), broadcast(p, offLo), broadcast(p, offHi), broadcast(p, offZero), broadcast(p, offFlipOut)
 		order = YMM()
@@ -151,16 +151,16 @@ func main() {
 	start("addBytesAVX2", "addBytesAVX2 is addBytes for n a positive multiple of 32.",
 		"func(dst, a, b *byte, n int, p *byte)", []string{"dst", "a", "b"}, 32, func(p reg.Register) {
 			common(p)
-			scaleB, zeroB, bias = broadcast(p, offScaleB), broadcast(p, offZeroB), broadcast(p, offBias)
-			flip, flipB = broadcast(p, offFlip), broadcast(p, offFlipB)
+			scaleB, bias, flip = broadcast(p, offScaleB), broadcast(p, offBias), broadcast(p, offFlip)
 		}, func(ptr []reg.GPVirtual) {
 			var q [4]reg.VecVirtual
 			for i := range q {
-				q[i] = widen(Mem{Base: ptr[1], Disp: 8 * i}, flip, bias)
-				b := widen(Mem{Base: ptr[2], Disp: 8 * i}, flipB, zeroB)
+				q[i] = widen(Mem{Base: ptr[1], Disp: 8 * i}, flip, zero)
+				b := widen(Mem{Base: ptr[2], Disp: 8 * i}, flip, zero)
 				VCVTDQ2PS(q[i], q[i])
 				VCVTDQ2PS(b, b)
 				VMULPS(scale, q[i], q[i])
+				VADDPS(bias, q[i], q[i])
 				VMULPS(scaleB, b, b)
 				VADDPS(b, q[i], q[i])
 				finish(q[i], lo, hi, zero)
