@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/tensor"
@@ -29,7 +30,7 @@ func Evaluate(g *Graph, n *Node, in []*tensor.Tensor) ([]*tensor.Tensor, error) 
 	if n.Op.View && !atRun {
 		return []*tensor.Tensor{in[0].Reshape(shapes[0]...)}, nil
 	}
-	rc := RunCtx{Node: n, In: in, Out: make([]*tensor.Tensor, len(n.Out)), Cache: new(any)}
+	rc := RunCtx{Context: context.Background(), Node: n, In: in, Out: make([]*tensor.Tensor, len(n.Out)), Cache: new(any)}
 	if scratch > 0 {
 		t, err := tensor.Make(n.Label()+": its working memory", tensor.Uint64, (scratch+7)/8)
 		if err != nil {

@@ -191,7 +191,7 @@ func TestEachRewriteOnTheOfficialSuite(t *testing.T) {
 		}
 		var feeds []*tensor.Tensor
 		for _, f := range c.Sets[0].Inputs {
-			_, x, err := onnx.ReadTensorFile(f)
+			_, x, err := onnx.ReadValueFile(f, m.Inputs()[len(feeds)].DType)
 			if err == nil && x.DType() != m.Graph().Info(m.Graph().Inputs[len(feeds)]).DType {
 				x, err = x.Convert(m.Graph().Info(m.Graph().Inputs[len(feeds)]).DType)
 			}
