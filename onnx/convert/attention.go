@@ -38,6 +38,8 @@ func init() {
 		switch {
 		case heads < 1 || heads != kvHeads:
 			return no("heads of queries and keys may differ in number")
+		case input(n, 6) != "" || shorter(k, input(n, 3), key[len(key)-2]):
+			return no("fewer keys count than there are")
 		case input(n, 4)+input(n, 5)+output(n, 1)+output(n, 2)+output(n, 3) != "":
 			return no("there are past keys, or outputs beside the first")
 		case softcap != 0 || precision != 0 && tensor.DType(precision) != b.d:
@@ -58,6 +60,12 @@ func init() {
 		}
 		return b.attention(heads, math.Sqrt(scale), causal != 0, q, key)
 	}})
+}
+
+// shorter reports whether the mask is known to be for another number of keys.
+func shorter(k *conv, mask string, keys int64) bool {
+	s, known := k.s.Shape(mask)
+	return known && len(s) > 0 && s[len(s)-1] > 1 && keys >= 0 && s[len(s)-1] != keys
 }
 
 // attention is softmax(s·Q(s·K)ᵀ + mask)·V for each head.
