@@ -46,6 +46,7 @@ var passes = []pass{
 	{"fuse activation", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseActivation(g, keep); return nil }},
 	{"fuse relu gradient", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseReluGrad(g, keep); return nil }},
 	{"fuse", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.Fuse(g, keep); return nil }},
+	{"integers", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.Integers(g, keep) }},
 	{"lower", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.LowerPrivate(g) }},
 	{"all", false, func(g *graph.Graph, keep []graph.Value) error {
 		rewrite.Freeze(g, nil)
