@@ -51,7 +51,7 @@ explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed inte
 prune: tensor engine engine/graph data feed task internal/registry internal/shown
 models: onnx onnx/onnxpb tensor internal/registry
 job: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
-interop/gorgonia: optim tensor internal/kernel internal/parallel
+interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
 interop/onnxgo: onnx onnx/onnxpb tensor engine
 internal/testkit: tensor onnx/onnxpb
 internal/graphgen: engine/graph engine/ops tensor
