@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"github.com/gtk-onnx/gtk/engine"
+	ours "github.com/gtk-onnx/gtk/interop/internal/dense"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -128,7 +129,7 @@ func (b *Backend) RunContext(ctx context.Context) error {
 		return err
 	}
 	for _, n := range b.outputs {
-		t, err := toDense(r.Value(n.label()))
+		t, err := ours.To(r.Value(n.label()))
 		if err != nil {
 			return fmt.Errorf("onnxgo: output %q: %w", n.name, err)
 		}
@@ -212,7 +213,7 @@ func (b *Backend) feeds() (map[string]*tensor.Tensor, error) {
 
 // content is what the node was given, of the element type that the model declares.
 func (n *Node) content() (*tensor.Tensor, error) {
-	t, err := fromDense(n.t)
+	t, err := ours.From(n.t)
 	if err != nil || n.dtype.Type == nil || n.t.Dtype() == n.dtype {
 		return t, err
 	}
@@ -294,7 +295,7 @@ func (op operation) proto(i int) (*onnxpb.NodeProto, error) {
 		case []string:
 			attrs = append(attrs, onnx.AttrStrings(name, x...))
 		case dense.Tensor:
-			t, err := fromDense(x)
+			t, err := ours.From(x)
 			if err != nil {
 				return nil, fmt.Errorf("onnxgo: %s: attribute %s: %w", op.Name, name, err)
 			}

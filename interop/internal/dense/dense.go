@@ -1,20 +1,20 @@
-package onnxgo
+// Package dense turns the tensors of gorgonia and onnx-go into ours, and the reverse.
+package dense
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/tensor"
-	dense "gorgonia.org/tensor"
+	T "gorgonia.org/tensor"
 )
 
-// fromDense shares the storage of a gorgonia tensor.
-func fromDense(t dense.Tensor) (*tensor.Tensor, error) {
+// From shares the storage of a tensor of gorgonia.
+func From(t T.Tensor) (*tensor.Tensor, error) {
 	if t == nil {
 		return nil, errors.New("has no tensor")
 	}
-	if d, ok := t.(*dense.Dense); ok && (d.RequiresIterator() || !d.DataOrder().IsRowMajor()) {
+	if d, ok := t.(*T.Dense); ok && (d.RequiresIterator() || !d.DataOrder().IsRowMajor()) {
 		t = d.Materialize()
 	}
 	shape := []int(t.Shape())
@@ -55,37 +55,6 @@ func fromDense(t dense.Tensor) (*tensor.Tensor, error) {
 	return nil, fmt.Errorf("element type %v is not supported", t.Dtype())
 }
 
-// types are the element types that onnx-go's decoder knows.
-var types = map[dense.Dtype]tensor.DType{
-	dense.Float32: tensor.Float32, dense.Float64: tensor.Float64, dense.Int64: tensor.Int64, dense.Int32: tensor.Int32,
-	dense.Int16: tensor.Int16, dense.Int8: tensor.Int8, dense.Uint8: tensor.Uint8, dense.Uint16: tensor.Uint16,
-	dense.Uint32: tensor.Uint32, dense.Uint64: tensor.Uint64, dense.Bool: tensor.Bool,
-}
-
-// exactly is t with elements of type d. What would not be the same number afterwards is an error.
-func exactly(t *tensor.Tensor, d dense.Dtype) (*tensor.Tensor, error) {
-	to, ok := types[d]
-	if !ok {
-		return nil, fmt.Errorf("element type %v is not supported", d)
-	}
-	fail := fmt.Errorf("is %v, the model declares %v: give it that type", t.DType(), to)
-	if t.DType() == tensor.Bool || to == tensor.Bool {
-		return nil, fail
-	}
-	out, err := t.Convert(to)
-	if err != nil {
-		return nil, err
-	}
-	back, err := out.Convert(t.DType())
-	if err != nil {
-		return nil, err
-	}
-	if !bytes.Equal(back.Bytes(), t.Bytes()) {
-		return nil, fail
-	}
-	return out, nil
-}
-
 func fill[T tensor.Elem](x []T, shape []int) (*tensor.Tensor, error) {
 	if tensor.Shape(shape).Len() != len(x) {
 		return nil, fmt.Errorf("%d elements do not fill shape %v", len(x), tensor.Shape(shape))
@@ -93,8 +62,8 @@ func fill[T tensor.Elem](x []T, shape []int) (*tensor.Tensor, error) {
 	return tensor.From(x, shape...), nil
 }
 
-// toDense is a gorgonia tensor with a copy of t.
-func toDense(t *tensor.Tensor) (dense.Tensor, error) {
+// To is a tensor of gorgonia with a copy of t.
+func To(t *tensor.Tensor) (T.Tensor, error) {
 	if t == nil {
 		return nil, errors.New("was not computed")
 	}
@@ -119,12 +88,12 @@ func toDense(t *tensor.Tensor) (dense.Tensor, error) {
 	if t.Rank() == 0 {
 		switch x := backing.(type) {
 		case []float32:
-			return dense.New(dense.FromScalar(x[0])), nil
+			return T.New(T.FromScalar(x[0])), nil
 		case []float64:
-			return dense.New(dense.FromScalar(x[0])), nil
+			return T.New(T.FromScalar(x[0])), nil
 		case []int64:
-			return dense.New(dense.FromScalar(x[0])), nil
+			return T.New(T.FromScalar(x[0])), nil
 		}
 	}
-	return dense.New(dense.WithShape(t.Shape()...), dense.WithBacking(backing)), nil
+	return T.New(T.WithShape(t.Shape()...), T.WithBacking(backing)), nil
 }
