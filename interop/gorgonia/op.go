@@ -27,25 +27,28 @@ import (
 // differentiated again.
 type Op struct {
 	m      *engine.Model
-	output engine.IO
+	output string
+	dtype  tensor.DType // of the output
 	params []*engine.Param
 }
 
-// NewOp is the operator that computes an output of m, by name; "" is the only one. Its parameters are those that gtk trains, of m itself:
-// what a solver of gorgonia does to them is done to m.
+// NewOp is the operator that computes an output or inner value of m, by name; "" is the only output. Its parameters are those that gtk
+// trains, of m itself: what a solver of gorgonia does to them is done to m.
 func NewOp(m *engine.Model, output string) (*Op, error) {
-	outs := m.Outputs()
-	if output == "" && len(outs) != 1 {
-		return nil, fmt.Errorf("gorgonia: the model has %d outputs; name one", len(outs))
+	if outs := m.Outputs(); output == "" {
+		if len(outs) != 1 {
+			return nil, fmt.Errorf("gorgonia: the model has %d outputs; name one", len(outs))
+		}
+		output = outs[0].Name
 	}
-	i := slices.IndexFunc(outs, func(o engine.IO) bool { return output == "" || o.Name == output })
-	if i < 0 {
-		return nil, fmt.Errorf("gorgonia: the model has no output %q", output)
+	d, err := m.DType(output)
+	if err != nil {
+		return nil, fmt.Errorf("gorgonia: %w", err)
 	}
-	o := &Op{m: m, output: outs[i]}
-	if _, err := dtypeOf(o.output.DType); err != nil {
-		return nil, fmt.Errorf("gorgonia: output %v: %w", o.output, err)
+	if _, err := dtypeOf(d); err != nil {
+		return nil, fmt.Errorf("gorgonia: output %q: %w", output, err)
 	}
+	o := &Op{m: m, output: output, dtype: d}
 	m.Thaw()
 	for p := range m.Params() {
 		if !p.Trainable {
@@ -95,15 +98,15 @@ func (o *Op) Apply(args ...*G.Node) (*G.Node, error) {
 	for _, n := range args {
 		c.types = append(c.types, n.Type())
 	}
-	got, err := o.m.Shapes(shapes, o.output.Name)
+	got, err := o.m.Shapes(shapes, o.output)
 	if err != nil {
 		return nil, fmt.Errorf("gorgonia: %w", err)
 	}
 	if got[0] == nil {
-		return nil, fmt.Errorf("gorgonia: the shape of output %v depends on data, which gorgonia cannot express", o.output)
+		return nil, fmt.Errorf("gorgonia: the shape of output %q depends on data, which gorgonia cannot express", o.output)
 	}
 	c.shape = T.Shape(slices.Clone(got[0]))
-	q := engine.Query{Fetch: []string{o.output.Name}}
+	q := engine.Query{Fetch: []string{o.output}}
 	for _, p := range o.params {
 		q.Grad = append(q.Grad, p.Name) // they change between runs
 	}
@@ -125,6 +128,7 @@ type call struct {
 	differentiable []bool
 	shape          T.Shape // of the output
 	session        *engine.Session
+	lisp           *backward // of DoDiff
 	runs           atomic.Int64
 }
 
@@ -132,7 +136,7 @@ var _ G.SDOp = (*call)(nil)
 
 func (c *call) Arity() int { return len(c.names) }
 
-func (c *call) Type() hm.Type { return signature(c.types, dtypes[c.output.DType], len(c.shape)) }
+func (c *call) Type() hm.Type { return signature(c.types, dtypes[c.Op.dtype], len(c.shape)) }
 
 // signature is the type of a function to a tensor of the given element type and rank.
 func signature(args []hm.Type, d T.Dtype, rank int) hm.Type {
@@ -149,7 +153,7 @@ func (c *call) CallsExtern() bool                         { return false }
 func (c *call) OverwritesInput() int                      { return -1 }
 func (c *call) WriteHash(h hash.Hash)                     { fmt.Fprintf(h, "gtk model %d", c.id) }
 func (c *call) Hashcode() uint32                          { return hashcode(c) }
-func (c *call) String() string                            { return fmt.Sprintf("gtk(%s)", c.output.Name) }
+func (c *call) String() string                            { return fmt.Sprintf("gtk(%s)", c.output) }
 func (c *call) DiffWRT(int) []bool                        { return slices.Clone(c.differentiable) }
 
 func hashcode(o G.Op) uint32 {
@@ -169,7 +173,7 @@ func (c *call) Do(vs ...G.Value) (G.Value, error) {
 	if err != nil {
 		return nil, fmt.Errorf("gorgonia: %w", err)
 	}
-	return value(r.Value(c.output.Name), c.shape), nil
+	return value(r.Value(c.output), c.shape), nil
 }
 
 // feeds are the inputs among the arguments. Parameters go into the model, where they do not lie in its memory already.
@@ -201,16 +205,16 @@ func (c *call) feeds(vs []G.Value) (map[string]*tensor.Tensor, error) {
 	return feeds, nil
 }
 
-// SymDiff adds a node for the gradient by each argument. They share one run of the model.
-func (c *call) SymDiff(inputs G.Nodes, output, grad *G.Node) (G.Nodes, error) {
+// backward derives the gradient by all arguments.
+func (c *call) backward() (*backward, error) {
 	b := &backward{call: c, id: calls.Add(1), has: make([]bool, len(c.names))}
 	q := engine.Query{Loss: func(x *engine.Build) (graph.Value, error) {
-		y, err := x.Value(c.output.Name)
+		y, err := x.Value(c.output)
 		if err != nil {
 			return 0, err
 		}
 		// The gradient of <y, dy> by an argument is what a loss with gradient dy by y has.
-		dy := x.Input(seed, c.output.DType, nil)
+		dy := x.Input(seed, c.dtype, nil)
 		return x.Add(ops.ReduceSum, ops.KeepDims(false), x.Add(ops.Mul, nil, y, dy)), nil
 	}}
 	for i, name := range c.names {
@@ -221,6 +225,15 @@ func (c *call) SymDiff(inputs G.Nodes, output, grad *G.Node) (G.Nodes, error) {
 	var err error
 	if b.session, err = c.m.Session(q); err != nil {
 		return nil, fmt.Errorf("gorgonia: %w", err)
+	}
+	return b, nil
+}
+
+// SymDiff adds a node for the gradient by each argument. They share one run of the model.
+func (c *call) SymDiff(inputs G.Nodes, output, grad *G.Node) (G.Nodes, error) {
+	b, err := c.backward()
+	if err != nil {
+		return nil, err
 	}
 	out := make(G.Nodes, len(c.names))
 	for i := range c.names {
@@ -278,7 +291,7 @@ func (b *backward) compute(vs []G.Value) error {
 		return fmt.Errorf("gorgonia: %d values, want %d", len(vs), len(b.names)+2)
 	}
 	if feeds[seed], err = fed(vs[len(vs)-1]); err != nil {
-		return fmt.Errorf("gorgonia: gradient by output %q: %w", b.output.Name, err)
+		return fmt.Errorf("gorgonia: gradient by output %q: %w", b.output, err)
 	}
 	feeds[seed] = feeds[seed].Reshape(b.shape...)
 	r, err := b.session.Run(context.Background(), feeds)
@@ -315,7 +328,7 @@ func (p *part) Type() hm.Type { return signature(p.types, p.dtype, len(p.shape))
 func (p *part) InferShape(...G.DimSizer) (T.Shape, error) { return p.shape.Clone(), nil }
 func (p *part) WriteHash(h hash.Hash)                     { fmt.Fprintf(h, "gtk gradient %d of %d", p.k, p.backward.id) }
 func (p *part) Hashcode() uint32                          { return hashcode(p) }
-func (p *part) String() string                            { return fmt.Sprintf("gtk(%s)/d%s", p.output.Name, p.names[p.k]) }
+func (p *part) String() string                            { return fmt.Sprintf("gtk(%s)/d%s", p.output, p.names[p.k]) }
 
 // DiffWRT says that there is no second gradient.
 func (p *part) DiffWRT(n int) []bool { return make([]bool, n) }

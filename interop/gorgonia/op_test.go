@@ -3,6 +3,7 @@ package gorgonia_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -262,7 +263,7 @@ func TestOpErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := load(t, file)
-	if _, err := interop.NewOp(m, "nothing"); err == nil || !strings.Contains(err.Error(), `no output "nothing"`) {
+	if _, err := interop.NewOp(m, "nothing"); err == nil || !strings.Contains(err.Error(), `no value "nothing"`) {
 		t.Error(err)
 	}
 	op, err := interop.NewOp(m, "")
@@ -281,5 +282,101 @@ func TestOpErrors(t *testing.T) {
 	bad[0] = G.NewTensor(g, T.Float32, 4, G.WithShape(1, 1, 8, 9))
 	if _, err := op.Apply(bad...); err == nil {
 		t.Error("a shape that does not fit was taken")
+	}
+}
+
+// TestOpLisp differentiates with gorgonia's other machine, which asks operators for gradients as it runs.
+func TestOpLisp(t *testing.T) {
+	file, err := models.New("lenet", models.Options{Seed: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(tape bool) (loss float32, grads [][]float32) {
+		op, err := interop.NewOp(load(t, file), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := G.NewGraph()
+		x := G.NodeFromAny(g, T.New(T.WithShape(2, 1, 28, 28), T.WithBacking(testkit.RandN(1, 2*28*28).F32())), G.WithName("x"))
+		params := op.Params(g)
+		all := append(G.Nodes{x}, params...)
+		cost := G.Must(G.Mean(G.Must(G.Square(G.Must(op.Apply(all...))))))
+		var vm G.VM
+		if tape {
+			if _, err := G.Grad(cost, all...); err != nil {
+				t.Fatal(err)
+			}
+			vm = G.NewTapeMachine(g, G.BindDualValues(all...))
+		} else {
+			vm = G.NewLispMachine(g)
+		}
+		defer vm.Close()
+		if err := vm.RunAll(); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range all {
+			d, err := n.Grad()
+			if err != nil {
+				t.Fatal(err)
+			}
+			grads = append(grads, slices.Clone(d.Data().([]float32)))
+		}
+		return cost.Value().Data().(float32), grads
+	}
+	lossTape, tape := run(true)
+	lossLisp, lisp := run(false)
+	near(t, "loss", []float32{lossLisp}, []float32{lossTape})
+	for i := range tape {
+		near(t, fmt.Sprint("gradient by argument ", i), lisp[i], tape[i])
+	}
+}
+
+// TestOpInner computes an inner value: parameters behind it have a gradient of zero.
+func TestOpInner(t *testing.T) {
+	file, err := models.New("mlp", models.Options{Seed: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := load(t, file)
+	op, err := interop.NewOp(m, "fc1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := testkit.RandN(1, 2, 1, 8, 8)
+	g := G.NewGraph()
+	x := G.NodeFromAny(g, T.New(T.WithShape(2, 1, 8, 8), T.WithBacking(in.F32())), G.WithName("x"))
+	params := op.Params(g)
+	y, err := op.Apply(append(G.Nodes{x}, params...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := new(G.Value)
+	G.Read(y, got)
+	if _, err := G.Grad(G.Must(G.Sum(y)), params...); err != nil {
+		t.Fatal(err)
+	}
+	vm := G.NewTapeMachine(g, G.BindDualValues(params...))
+	defer vm.Close()
+	if err := vm.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Session(engine.Query{Fetch: []string{"fc1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Run(t.Context(), map[string]*tensor.Tensor{m.Inputs()[0].Name: in})
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "fc1", (*got).Data().([]float32), r.Value("fc1").F32())
+	for _, p := range params {
+		d, err := p.Grad()
+		if err != nil {
+			t.Fatal(err)
+		}
+		zero := !slices.ContainsFunc(d.Data().([]float32), func(v float32) bool { return v != 0 })
+		if before := strings.HasPrefix(p.Name(), "fc1."); zero == before {
+			t.Errorf("the gradient by %s is zero: %v", p.Name(), zero)
+		}
 	}
 }

@@ -16,7 +16,8 @@ import (
 )
 
 func init() {
-	job.Runtimes.Register("gorgonia", newGorgonia, "operators of gorgonia v0.9.18, the file read by gtk", "https://github.com/gorgonia/gorgonia")
+	job.Runtimes.Register("gorgonia", newGorgonia, "operators of gorgonia v0.9.18, the file read by gtk",
+		"https://github.com/gorgonia/gorgonia")
 }
 
 // viaGorgonia runs a model with operators of gorgonia, in a graph that is built for each run, because gorgonia's graphs have one shape.
