@@ -15,9 +15,11 @@ func init() {
 		ArgsUsage: "MODEL.onnx --golden DIR | A.onnx B.onnx",
 		Description: "DIR holds input_0.pb, …, output_0.pb, … (the form of ONNX's own tests), or one folder of those per case. Two " +
 			"models are run on the same random inputs.\n" +
+			"With --runtime another library runs the model: onnx-go or gorgonia. docs/guides/interop.md says what each of them can.\n" +
 			"Numbers agree when |a-b| <= atol + rtol·|b|. Exit code 1 when they do not.",
 		Flags: []ucli.Flag{
 			&ucli.StringFlag{Name: "golden", Usage: "`FOLDER` of recorded inputs and outputs"},
+			&ucli.StringFlag{Name: "runtime", Usage: "recorded outputs: `NAME` of what runs the model: gtk, onnx-go or gorgonia"},
 			&ucli.Float64Flag{Name: "rtol", Value: 1e-3, Usage: "relative tolerance"},
 			&ucli.Float64Flag{Name: "atol", Value: 1e-5, Usage: "absolute tolerance"},
 			&ucli.StringSliceFlag{Name: "input", Usage: "two models: `NAME=SHAPE` or NAME=FILE of what is fed"},
@@ -38,8 +40,8 @@ func verifyCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	cfg := job.VerifyConfig{
 		Model: args[0], ModelOptions: e.modelOptions(c), Golden: golden, Rtol: c.Float64("rtol"), Atol: c.Float64("atol"),
-		Inputs: c.StringSlice("input"),
-		Batch:  c.Int("batch"), Cases: c.Int("cases"), Seed: e.Seed,
+		Inputs: c.StringSlice("input"), Runtime: c.String("runtime"),
+		Batch: c.Int("batch"), Cases: c.Int("cases"), Seed: e.Seed,
 	}
 	if golden == "" {
 		cfg.Other = args[1]
@@ -79,12 +81,16 @@ func (e *env) printVerify(r *job.VerifyReport) error {
 	if err := e.emit(r); err != nil {
 		return err
 	}
+	by := ""
+	if r.Runtime != "" {
+		by = r.Runtime + ": "
+	}
 	if !r.Pass {
 		which := units.Of(len(r.Outputs), "the output differs", fmt.Sprintf("%d of %%d outputs differ", bad))
-		e.printf("%s from %s by more than rtol %g, atol %g\n", which, r.Against, r.Rtol, r.Atol)
+		e.printf("%s%s from %s by more than rtol %g, atol %g\n", by, which, r.Against, r.Rtol, r.Atol)
 		return nil
 	}
-	e.printf("%s with %s within rtol %g, atol %g\n", units.Of(len(r.Outputs), "the output agrees", "all %d outputs agree"), r.Against,
-		r.Rtol, r.Atol)
+	e.printf("%s%s with %s within rtol %g, atol %g\n", by, units.Of(len(r.Outputs), "the output agrees", "all %d outputs agree"),
+		r.Against, r.Rtol, r.Atol)
 	return nil
 }

@@ -29,6 +29,7 @@ type VerifyConfig struct {
 	Batch      int      // two models: batch size; 0 means 1
 	Cases      int      // two models: how many random inputs; 0 means 3
 	Seed       uint64
+	Runtime    string // recorded outputs: what runs the model, one of Runtimes; "" means the engine
 }
 
 // VerifyReport is the comparison of each output of each case.
@@ -36,6 +37,7 @@ type VerifyReport struct {
 	Schema  string         `json:"schema"`
 	Model   string         `json:"model"`
 	Against string         `json:"against"`
+	Runtime string         `json:"runtime,omitempty"` // that ran the model, when it is not the engine
 	Pass    bool           `json:"pass"`
 	Rtol    float64        `json:"rtol"`
 	Atol    float64        `json:"atol"`
@@ -67,12 +69,25 @@ func Verify(ctx context.Context, c VerifyConfig, rep Reporter) (*VerifyReport, e
 	if r.Against == "" {
 		return nil, usagef("there is nothing to compare with: give recorded outputs, --golden DIR, or another model")
 	}
+	runtime, err := runtimeOf(c.Runtime)
+	if err != nil {
+		return nil, err
+	}
+	if runtime != nil {
+		r.Runtime = c.Runtime
+		if c.Golden == "" {
+			return nil, usagef("--runtime %s compares with recorded outputs: give --golden DIR", c.Runtime)
+		}
+	}
 	a, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
 		return nil, err
 	}
 	if c.Golden != "" {
-		err = r.golden(ctx, rep, a, c.Golden)
+		var run Runner
+		if run, err = a.runner(c.Runtime, runtime); err == nil {
+			err = r.golden(ctx, rep, a, run, c.Golden)
+		}
 	} else {
 		var b *Model
 		if b, err = openModel(c.Other, c.ModelOptions, rep); err == nil {
@@ -110,14 +125,10 @@ type goldenCase struct {
 }
 
 // golden runs m on the recorded cases of dir.
-func (r *VerifyReport) golden(ctx context.Context, rep Reporter, m *Model, dir string) error {
+func (r *VerifyReport) golden(ctx context.Context, rep Reporter, m *Model, run Runner, dir string) error {
 	cases, err := readGolden(dir, m)
 	if err != nil {
 		return err
-	}
-	s, err := m.Session(engine.Query{})
-	if err != nil {
-		return badInput(err)
 	}
 	bar := rep.Stage("verify", len(cases))
 	defer bar.End()
@@ -131,14 +142,18 @@ func (r *VerifyReport) golden(ctx context.Context, rep Reporter, m *Model, dir s
 			}
 			feeds[in.Name] = t
 		}
-		res, err := s.Run(ctx, feeds)
+		res, err := run.Run(ctx, feeds)
 		if err != nil {
 			return fmt.Errorf("case %s: %w", g.name, err)
 		}
 		compared := 0
 		for k, out := range m.Outputs() {
 			if want := find(g.outputs, out.Name, k); want != nil {
-				r.compare(g.name, out.Name, res.Value(out.Name), want)
+				got := res[out.Name]
+				if got == nil {
+					return badInput(fmt.Errorf("case %s: output %q was not computed", g.name, out.Name))
+				}
+				r.compare(g.name, out.Name, got, want)
 				compared++
 			}
 		}

@@ -107,6 +107,7 @@ func init() {
 		opCase{op: "Resize", name: "linear 1-D", attrs: is("mode", "linear"), in: []arg{x(1, 2, 5), {}, floatsOf(1, 1, 2)}},
 		opCase{op: "Resize", name: "cubic", attrs: is("mode", "cubic"), in: []arg{x(1, 1, 5, 4), {}, floatsOf(1, 1, 2, 2)}},
 		opCase{op: "Resize", opset: 10, in: []arg{x(1, 2, 3, 4), floatsOf(1, 1, 2, 3)}},
+		opCase{op: "Resize", opset: 10, name: "shrinks", in: []arg{x(1, 2, 10, 5), floatsOf(1, 1, 0.75, 1.5)}},
 		opCase{op: "Resize", opset: 10, name: "linear", attrs: is("mode", "linear"), in: []arg{x(1, 2, 3, 4), floatsOf(1, 1, 2, 3)}},
 		opCase{op: "Upsample", opset: 9, in: []arg{x(1, 2, 3, 4), floatsOf(1, 1, 2, 3)}},
 		opCase{op: "Upsample", opset: 1, attrs: is("mode", "bilinear", "height_scale", 2.0, "width_scale", 1.5), in: []arg{x(1, 2, 3, 4)}},

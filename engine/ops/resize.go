@@ -11,8 +11,9 @@ import (
 // Resize samples X on another grid, given by scales or by sizes: the nearest element, or a linear or cubic interpolation
 // along one axis after the other.
 //
-// Source: https://onnx.ai/onnx/operators/onnx__Resize.html. Deviations: modes linear and cubic take float32 and float64 only; version 10
-// rounds down to the nearest element.
+// Source: https://onnx.ai/onnx/operators/onnx__Resize.html. Deviations: modes linear and cubic take float32 and float64 only. What nearest
+// is in version 10 is not said there: it is the element below, or above along an axis that shrinks, as in ONNX 1.5's cases and in ONNX
+// Runtime.
 var Resize = new(graph.Spec)
 
 var resize10 = new(graph.Spec)
@@ -64,6 +65,24 @@ func upsampling(mode string) *resizeAttrs {
 	return &resizeAttrs{Mode: mode, Transform: "asymmetric", Nearest: "floor", Policy: "stretch"}
 }
 
+// shrinking is the nearest_mode of Resize-10, which files cannot ask for: ceil along an axis that shrinks, else floor.
+const shrinking = "shrinking"
+
+// as11 are the attributes of Resize that do what version 10 does.
+func (a *upsampleAttrs) as11() *resizeAttrs {
+	r := upsampling(a.Mode)
+	r.Nearest = shrinking
+	return r
+}
+
+// resized adds a Resize, of version 10 where a is of one.
+func resized(b *graph.Builder, a *resizeAttrs, x, roi, scales, sizes graph.Value) graph.Value {
+	if a.Nearest == shrinking {
+		return b.Add(resize10, &upsampleAttrs{Mode: a.Mode}, x, scales)
+	}
+	return b.Add(Resize, a, x, roi, scales, sizes)
+}
+
 func init() {
 	const doc = "https://onnx.ai/onnx/operators/onnx__Resize.html"
 	float := []tensor.DType{tensor.Float32}
@@ -99,7 +118,17 @@ func init() {
 			return only(n, 0, b.Add(ResizeGrad, upsampling(a.Mode), dy[0], n.In[0], 0, n.In[1])), nil
 		},
 	}
-	define(resize10, upsample)
+	r10 := upsample
+	r10.Infer = func(a *upsampleAttrs, c *graph.InferCtx) error {
+		return inferResize(a.as11(), c, noValue, planValue(c, 1), noValue)
+	}
+	r10.Run = func(a *upsampleAttrs, c *graph.RunCtx) error {
+		return runResize(a.as11(), c, noValue, runValue(c, 1), noValue)
+	}
+	r10.Grad = func(a *upsampleAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
+		return only(n, 0, b.Add(ResizeGrad, a.as11(), dy[0], n.In[0], 0, n.In[1])), nil
+	}
+	define(resize10, r10)
 	upsample.Name, upsample.Since, upsample.Doc = "Upsample", []int{9, 10}, "https://onnx.ai/onnx/operators/onnx__Upsample.html"
 	define(Upsample, upsample)
 	define(upsample7, graph.Def[upsample7Attrs]{
@@ -153,7 +182,7 @@ func init() {
 		Grad: func(a *resizeAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			zero := *a
 			zero.Extrapolation = 0
-			return only(n, 0, b.Add(Resize, &zero, dy[0], input(n, 2), input(n, 3), input(n, 4))), nil
+			return only(n, 0, resized(b, &zero, dy[0], input(n, 2), input(n, 3), input(n, 4))), nil
 		},
 		Lower: lowerResizeGrad,
 	})

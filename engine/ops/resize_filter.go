@@ -186,6 +186,14 @@ func (a *resizeAttrs) filter(in, out int, scale, lo, hi float64) filter {
 	if out == 0 || in == out && scale == 1 && a.Transform != "tf_crop_and_resize" {
 		return filter{trivial: true}
 	}
+	single := a.Nearest == shrinking // positions are float32 numbers, as in ONNX Runtime
+	if single {
+		b := *a
+		if b.Nearest = "floor"; scale < 1 {
+			b.Nearest = "ceil"
+		}
+		a = &b
+	}
 	width := min(scale, 1) // of the filter's grid, with antialiasing
 	first, n := 0, 2
 	switch {
@@ -201,6 +209,9 @@ func (a *resizeAttrs) filter(in, out int, scale, lo, hi float64) filter {
 	f := filter{n: n, index: make([]int, 0, out*n), weights: make([]float64, 0, out*n)}
 	for j := range out {
 		x := a.position(float64(j), in, out, scale, lo, hi)
+		if single && a.Mode == "nearest" {
+			x = float64(float32(x))
+		}
 		if a.Transform == "tf_crop_and_resize" && (x < 0 || x > float64(in-1)) {
 			if f.outside == nil {
 				f.outside = make([]bool, out)

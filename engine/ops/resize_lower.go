@@ -18,7 +18,7 @@ func lowerResizeGrad(a *resizeAttrs, b *graph.Builder, n *graph.Node) ([]graph.V
 		return nil, fmt.Errorf("gradient of Resize with tf_crop_and_resize: %w", errors.ErrUnsupported)
 	case a.Mode == "nearest":
 		return []graph.Value{addBack(b, dy, like, func(index graph.Value) graph.Value {
-			return b.Add(Resize, a, index, input(n, 2), scales, sizes)
+			return resized(b, a, index, input(n, 2), scales, sizes)
 		})}, nil
 	case a.Policy != "stretch" && a.Policy != "":
 		return nil, fmt.Errorf("gradient of Resize with keep_aspect_ratio_policy %s: %w", a.Policy, errors.ErrUnsupported)

@@ -60,8 +60,10 @@ explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed inte
 prune: tensor engine engine/graph data feed task internal/registry internal/shown
 models: onnx onnx/onnxpb tensor internal/registry
 job: onnx onnx/check onnx/convert onnx/onnxpb onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
-interop/gorgonia: optim tensor internal/kernel internal/parallel
-interop/onnxgo: onnx onnx/onnxpb tensor engine
+interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
+interop/internal/dense: tensor
+interop/onnxgo: onnx onnx/onnxpb tensor engine interop/internal/dense
+interop/runtimes: job onnx onnx/onnxpb tensor interop/internal/dense
 internal/testkit: tensor onnx/onnxpb
 internal/graphgen: engine/graph engine/ops tensor
 internal/arch:
@@ -69,7 +71,7 @@ internal/torture: cli engine/ops models onnx onnx/onnxpb tensor internal/shown i
 internal/torture/cmd: internal/torture
 internal/gen: ...
 cli: job data optim task train explain prune models tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole
-cli/gtk: cli
+cli/gtk: cli interop/runtimes
 `
 
 // only lists modules from outside that a single place may import.

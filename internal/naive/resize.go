@@ -22,7 +22,8 @@ type axisScale struct {
 	start, end float64 // region of interest
 }
 
-// resize works on one axis after the other. Upsample and Resize of version 10 are asymmetric, nearest by floor.
+// resize works on one axis after the other. Upsample and Resize of version 10 are asymmetric, nearest by floor, and by ceil along an axis
+// that Resize shrinks, of positions rounded to float32: the specification does not say, ONNX Runtime does it.
 func resize(c *call) []*value {
 	x := c.in[0]
 	r := len(x.shape)
@@ -181,6 +182,12 @@ func resizeAxis(c *call, x *value, a int, s axisScale, old bool) *value {
 		outside[o] = coords == "tf_crop_and_resize" && (at < 0 || at > float64(s.in-1))
 		switch mode {
 		case "nearest":
+			if old && c.name == "Resize" {
+				at = float64(float32(at))
+				if s.scale < 1 {
+					near = "ceil"
+				}
+			}
 			lists[o] = []tap{{max(0, min(s.in-1, nearest(near, at))), 1}}
 		case "linear", "bilinear":
 			lists[o] = taps(c, s, at, 1, func(t float64) float64 { return max(0, 1-math.Abs(t)) })

@@ -1,5 +1,6 @@
 // Package gorgonia lets programs built on gorgonia.org/gorgonia use gtk, and the reverse:
 //
+//   - [Op] makes an ONNX model one operator of a gorgonia graph, with its gradient by inputs and parameters;
 //   - [Solver] makes a gorgonia.Solver of an optimiser, so that a gorgonia graph trains with diffGrad, with
 //     decoupled decay, clipped by global norm, on a schedule;
 //   - [FromSolver] makes gorgonia's own solvers step gtk's parameters;

@@ -3,12 +3,16 @@ package onnxgo_test
 import (
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/interop/onnxgo"
 	"github.com/gtk-onnx/gtk/models"
+	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 	upstream "github.com/owulveryck/onnx-go"
 	_ "go4.org/unsafe/assume-no-moving-gc" // keeps gorgonia's tensor package from panicking on a new Go
@@ -107,5 +111,49 @@ func TestAgreesWithEngine(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestInputTypes gives an input another element type than the model declares: exact numbers are converted, others refused.
+func TestInputTypes(t *testing.T) {
+	g := &onnxpb.GraphProto{Name: new("mod"), Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Int32, 3),
+		onnx.ValueInfo("y", tensor.Int32, 1)}, Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("z", tensor.Int32, 3)},
+		Node: []*onnxpb.NodeProto{onnx.NewNode("Mod", "mod", []string{"x", "y"}, []string{"z"})}}
+	file, err := onnx.NewModel(g, 13).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		y  float32
+		ok bool
+	}{{4, true}, {2.5, false}, {float32(math.Inf(1)), false}} {
+		b := onnxgo.NewBackend()
+		m := upstream.NewModel(b)
+		if err := m.UnmarshalBinary(file); err != nil {
+			t.Fatal(err)
+		}
+		for i, x := range []dense.Tensor{dense.New(dense.WithShape(3), dense.WithBacking([]int32{3, 4, 6})),
+			dense.New(dense.WithShape(1), dense.WithBacking([]float32{c.y}))} {
+			if err := m.SetInput(i, x); err != nil {
+				t.Fatal(err)
+			}
+		}
+		err := b.Run()
+		if (err == nil) != c.ok {
+			t.Fatalf("y = %v: %v", c.y, err)
+		}
+		if err != nil {
+			if !strings.Contains(err.Error(), "declares int32") {
+				t.Errorf("y = %v: %v", c.y, err)
+			}
+			continue
+		}
+		out, err := m.GetOutputTensors()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := out[0].Data().([]int32); !slices.Equal(got, []int32{3, 0, 2}) {
+			t.Errorf("y = %v: %v", c.y, got)
+		}
 	}
 }

@@ -1,19 +1,20 @@
-package onnxgo
+// Package dense turns the tensors of gorgonia and onnx-go into ours, and the reverse.
+package dense
 
 import (
 	"errors"
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/tensor"
-	dense "gorgonia.org/tensor"
+	T "gorgonia.org/tensor"
 )
 
-// fromDense shares the storage of a gorgonia tensor.
-func fromDense(t dense.Tensor) (*tensor.Tensor, error) {
+// From shares the storage of a tensor of gorgonia.
+func From(t T.Tensor) (*tensor.Tensor, error) {
 	if t == nil {
 		return nil, errors.New("has no tensor")
 	}
-	if d, ok := t.(*dense.Dense); ok && (d.RequiresIterator() || !d.DataOrder().IsRowMajor()) {
+	if d, ok := t.(*T.Dense); ok && (d.RequiresIterator() || !d.DataOrder().IsRowMajor()) {
 		t = d.Materialize()
 	}
 	shape := []int(t.Shape())
@@ -61,8 +62,8 @@ func fill[T tensor.Elem](x []T, shape []int) (*tensor.Tensor, error) {
 	return tensor.From(x, shape...), nil
 }
 
-// toDense is a gorgonia tensor with a copy of t.
-func toDense(t *tensor.Tensor) (dense.Tensor, error) {
+// To is a tensor of gorgonia with a copy of t.
+func To(t *tensor.Tensor) (T.Tensor, error) {
 	if t == nil {
 		return nil, errors.New("was not computed")
 	}
@@ -87,12 +88,12 @@ func toDense(t *tensor.Tensor) (dense.Tensor, error) {
 	if t.Rank() == 0 {
 		switch x := backing.(type) {
 		case []float32:
-			return dense.New(dense.FromScalar(x[0])), nil
+			return T.New(T.FromScalar(x[0])), nil
 		case []float64:
-			return dense.New(dense.FromScalar(x[0])), nil
+			return T.New(T.FromScalar(x[0])), nil
 		case []int64:
-			return dense.New(dense.FromScalar(x[0])), nil
+			return T.New(T.FromScalar(x[0])), nil
 		}
 	}
-	return dense.New(dense.WithShape(t.Shape()...), dense.WithBacking(backing)), nil
+	return T.New(T.WithShape(t.Shape()...), T.WithBacking(backing)), nil
 }
