@@ -39,6 +39,8 @@ type importer struct {
 	captured map[*graph.Body][]graph.Value // what bodies capture of the graph around them, until their node has it
 	stored   map[any]*tensor.Tensor        // contents as the engine has them, by onnx.Model.ContentID
 	failed   error                         // of a sparse tensor that was looked up
+	halves   map[graph.Value]bool          // of the main graph that are in half precision in the file, and widened here
+	narrowed map[graph.Value]graph.Value   // of those, what a Cast of the file narrows to them
 
 	imports map[*onnxpb.FunctionProto]map[string]int // see opsetsOf
 	read    map[*onnxpb.NodeProto]map[string]bool    // see reads
@@ -55,6 +57,7 @@ func newImporter(m *onnx.Model, set *graph.Set) *importer {
 	im := &importer{
 		m: m, set: set, opsets: opsets{model: map[string]int{}}, known: map[any]*onnx.Weight{}, values: map[*onnx.Weight]graph.Value{},
 		origin: map[graph.Value]origin{}, own: map[*graph.Node]bool{}, still: map[graph.Value]string{}, stored: map[any]*tensor.Tensor{},
+		halves: map[graph.Value]bool{}, narrowed: map[graph.Value]graph.Value{},
 		imports: map[*onnxpb.FunctionProto]map[string]int{}, read: map[*onnxpb.NodeProto]map[string]bool{}, specs: map[operator]found{},
 	}
 	for _, w := range m.Weights() {
@@ -89,6 +92,9 @@ func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error
 		}
 		v := g.AddInput(io.Name, io.DType, io.Dims)
 		s.names[io.Name] = im.widen(s, v)
+		if io.DType == tensor.Float16 {
+			im.halves[s.names[io.Name]] = true
+		}
 		inputs = append(inputs, io)
 	}
 	if err := im.nodes(s, p.GetNode()); err != nil {
@@ -120,6 +126,7 @@ func (im *importer) graph(p *onnxpb.GraphProto) (*graph.Graph, []IO, []IO, error
 		g.Outputs = append(g.Outputs, v)
 		outputs = append(outputs, io)
 	}
+	im.roundHalves(g)
 	if err := s.b.Err(); err != nil {
 		return nil, nil, nil, fmt.Errorf("engine: %w", err)
 	}
@@ -203,6 +210,9 @@ func (im *importer) constant(s *scope, name string, t *tensor.Tensor, from tenso
 	}
 	if w == nil {
 		s.names[name] = s.g.AddConst(name, t)
+		if s.g == im.main.g && from == tensor.Float16 {
+			im.halves[s.names[name]] = true
+		}
 		return
 	}
 	if v := im.main.g.Lookup(w.Name); v != 0 { // a value inside a function or body that has the same name
@@ -210,6 +220,9 @@ func (im *importer) constant(s *scope, name string, t *tensor.Tensor, from tenso
 	}
 	v := im.main.g.AddParam(w.Name, t)
 	im.values[w], im.origin[v] = v, origin{w, from}
+	if from == tensor.Float16 {
+		im.halves[v] = true
+	}
 	s.names[name] = s.f.bring(v)
 }
 
@@ -459,6 +472,9 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	for _, b := range bodies {
 		n.In = append(n.In, im.captured[b]...)
 	}
+	if s.g == im.main.g {
+		im.isHalf(n, a)
+	}
 	if !spec.HasRun() {
 		if err := im.lower(s, n); err != nil {
 			return err
@@ -472,6 +488,12 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 			return err
 		}
 		v := im.widen(s, n.Out[i])
+		if v != n.Out[i] && s.g == im.main.g && s.g.Info(n.Out[i]).DType == tensor.Float16 {
+			im.halves[v] = true
+			if n.Op == ops.Cast && s.g.Info(n.In[0]).DType == tensor.Float32 && !im.halves[n.In[0]] {
+				im.narrowed[v] = n.In[0]
+			}
+		}
 		s.g.Rename(v, im.prefix+o)
 		s.names[o] = v
 	}

@@ -14,9 +14,13 @@ import (
 
 // TestQuantisedByONNXRuntime: the graphs of today's exporters that ONNX Runtime's tools quantised give its outputs.
 func TestQuantisedByONNXRuntime(t *testing.T) {
-	files, err := filepath.Glob(testkit.SharedFile(t, "data", "modern") + "/*/int8_*.onnx")
-	if err != nil || len(files) == 0 {
-		t.Fatal("no quantised models: ", err)
+	var files []string
+	for _, kind := range []string{"int8_*.onnx", "fp16.onnx"} {
+		found, err := filepath.Glob(filepath.Join(testkit.SharedFile(t, "data", "modern"), "*", kind))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no models %s: %v", kind, err)
+		}
+		files = append(files, found...)
 	}
 	for _, file := range files {
 		dir, base := filepath.Dir(file), strings.TrimSuffix(filepath.Base(file), ".onnx")
@@ -54,7 +58,7 @@ func TestQuantisedByONNXRuntime(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, out := range m.Outputs() {
-				tol := 1e-4 + lastStep(t, read, out.Name)
+				tol := 2e-5 + lastStep(t, read, out.Name)
 				if ok, report := tensor.AllClose(r.Value(out.Name), want[fmt.Sprintf("out_%d", i)], 0, tol); !ok {
 					t.Errorf("%s: %v", out.Name, report)
 				}
