@@ -317,7 +317,8 @@ func inRuntime(t *testing.T, step *onnx.Model, c stepCase, losses []float64, gra
 		t.Fatal(err)
 	}
 	for i := range losses {
-		closeTo(t, "loss in ONNX Runtime", got.Losses[i:i+1], losses[i:i+1], 0)
+		// A cross-entropy near zero is the difference of numbers of some units, which float32 knows to 5e-7.
+		closeTo(t, "loss in ONNX Runtime", got.Losses[i:i+1], losses[i:i+1], 2e-7)
 	}
 	for p, want := range grads {
 		closeTo(t, "gradient in ONNX Runtime of "+p, got.Grads["grad:"+p], want, noise(grads))

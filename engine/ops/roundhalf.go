@@ -11,8 +11,8 @@ var RoundHalf = new(graph.Spec)
 
 func init() {
 	define(RoundHalf, graph.Def[noAttrs]{
-		Domain: Private, Name: "RoundHalf", Role: graph.View, Since: []int{1}, Doc: "Cast to float16 and back",
-		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}}, InPlace: [][2]int{{0, 0}},
+		Domain: Private, Name: "RoundHalf", Since: []int{1}, Doc: "Cast to float16 and back",
+		In: []graph.Formal{{Name: "X", Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		Infer: sameShape[noAttrs],
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
 			if c.In[0].DType() != tensor.Float32 {

@@ -102,7 +102,7 @@ func TestSharedModels(t *testing.T) {
 		recorded := inputsOf(t, f, m)
 		atol := 1e-6
 		if strings.Contains(name, "fp16") {
-			atol = 2e-4 // a few roundings of the file's own precision more or less
+			atol = 5e-4 // one rounding of a number near one to the file's own precision more or less
 		}
 		for _, to := range []int64{13, 17, 21} {
 			t.Run(fmt.Sprintf("%s/%d", name, to), func(t *testing.T) {
