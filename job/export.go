@@ -187,15 +187,15 @@ func runExported(ctx context.Context, c ExportConfig, m *onnx.Model) (*engine.Mo
 	}
 	ins, err := synthetic(em, nil, 1)
 	if err != nil {
-		return nil, nil, err
+		return em, nil, err
 	}
 	feeds, err := fill(ins, c.Seed)
 	if err != nil {
-		return nil, nil, err
+		return em, nil, err
 	}
 	s, err := em.Session(engine.Query{})
 	if err != nil {
-		return nil, nil, err
+		return em, nil, err
 	}
 	r, err := s.Run(exec.MadeUp(ctx), feeds)
 	return em, r, err

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
@@ -26,36 +27,15 @@ func modernise(m *Model) {
 	m.Walk(func(_ *onnxpb.GraphProto, n *onnxpb.NodeProto) {
 		for _, a := range n.GetAttribute() {
 			if a.GetType() == onnxpb.AttributeProto_UNDEFINED && a.GetRefAttrName() == "" {
-				a.Type = new(typeOfValue(a))
+				t := AttrType(a)
+				if t == onnxpb.AttributeProto_UNDEFINED && !slices.ContainsFunc(attrFields(a), func(f attrField) bool { return f.set }) {
+					t = onnxpb.AttributeProto_INTS // an empty list does not say of what
+				}
+				a.Type = new(t)
 				m.untyped++
 			}
 		}
 	})
-}
-
-// typeOfValue is the type of the value that an attribute has; an empty list has none, and is one of integers.
-func typeOfValue(a *onnxpb.AttributeProto) onnxpb.AttributeProto_AttributeType {
-	switch {
-	case a.F != nil:
-		return onnxpb.AttributeProto_FLOAT
-	case a.I != nil:
-		return onnxpb.AttributeProto_INT
-	case a.S != nil:
-		return onnxpb.AttributeProto_STRING
-	case a.T != nil:
-		return onnxpb.AttributeProto_TENSOR
-	case a.G != nil:
-		return onnxpb.AttributeProto_GRAPH
-	case len(a.Floats) > 0:
-		return onnxpb.AttributeProto_FLOATS
-	case len(a.Strings) > 0:
-		return onnxpb.AttributeProto_STRINGS
-	case len(a.Tensors) > 0:
-		return onnxpb.AttributeProto_TENSORS
-	case len(a.Graphs) > 0:
-		return onnxpb.AttributeProto_GRAPHS
-	}
-	return onnxpb.AttributeProto_INTS
 }
 
 // oldWarnings is what Warnings says of a file that modernise changed.
