@@ -203,8 +203,7 @@ func (c *RunCtx) Budget(n int) error {
 	grown, much := n/piece > c.held/piece, n/tidy > c.held/tidy
 	c.held = n
 	if c.Limit > 0 && all > c.Limit {
-		return fmt.Errorf("the results need more than %d MiB, the limit for a model and inputs of this size: check the model, or raise the "+
-			"limit with --max-memory", c.Limit>>20)
+		return &MemoryError{What: "what is held of the results, with the values of the run,", Need: all, Limit: c.Limit}
 	}
 	if grown { // what is held is measured
 		g, err := memory.Take(piece, "what is kept of the results")
