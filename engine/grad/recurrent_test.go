@@ -46,7 +46,8 @@ func TestSecondOrderOfRecurrent(t *testing.T) {
 				t.Fatal(err)
 			}
 			x := input("x", steps, batch, width)
-			y := b.Add(k.op, attrs, x, input("W", 2, k.gates*hidden, width), input("R", 2, k.gates*hidden, hidden), input("B", 2, 2*k.gates*hidden))
+			y := b.Add(k.op, attrs, x, input("W", 2, k.gates*hidden, width), input("R", 2, k.gates*hidden, hidden),
+				input("B", 2, 2*k.gates*hidden))
 			y = b.Add(ops.ReduceSum, nil, y, b.Ints(1))
 			y = b.Add(k.op, attrs, b.Add(ops.Squeeze, nil, y, b.Ints(1)), input("W2", 2, k.gates*hidden, hidden),
 				input("R2", 2, k.gates*hidden, hidden))

@@ -270,9 +270,12 @@ var hostileWords = []string{
 }
 
 // hostileTexts are contents of strings, patterns and equations.
-var hostileTexts = []string{"", " ", "a", "A b  c", "\x00", "\xff\xfe", "é", "e\u0301", "(a*)*b", "a{1000}{1000}", "[", "(?<n>a)\\1", ".*", "ij,jk->ik", "...i->i...",
-	"ii", "i->ii", "->", ",", "i,j,k,l->ijkl", "ij,ij,ij->", "BRANCH_LEQ", "LEAF", "SOFTMAX", "SOFTMAX_ZERO", "PROBIT", "LOGISTIC", "SUM", "MAX", "RBF", "POLY",
-	"SIGMOID", "L1", "TF", "TFIDF", "IDF", "LOWER", "UPPER", "MAX", "L2", "RGB", "Grayscale", "NONE", "INT64S", "STRINGS", "FLOATS", "DENSE", "SPARSE"}
+var hostileTexts = []string{
+	"", " ", "a", "A b  c", "\x00", "\xff\xfe", "é", "e\u0301", "(a*)*b", "a{1000}{1000}", "[", "(?<n>a)\\1", ".*",
+	"ij,jk->ik", "...i->i...", "ii", "i->ii", "->", ",", "i,j,k,l->ijkl", "ij,ij,ij->", "BRANCH_LEQ", "LEAF", "SOFTMAX",
+	"SOFTMAX_ZERO", "PROBIT", "LOGISTIC", "SUM", "MAX", "RBF", "POLY", "SIGMOID", "L1", "TF", "TFIDF", "IDF", "LOWER",
+	"UPPER", "MAX", "L2", "RGB", "Grayscale", "NONE", "INT64S", "STRINGS", "FLOATS", "DENSE", "SPARSE",
+}
 
 func hostileAttrs(r *rng, spec *graph.Spec) graph.Attrs {
 	attrs := graph.Attrs{}
