@@ -12,6 +12,7 @@ import (
 	"io"
 	"runtime"
 
+	scans "github.com/gtk-onnx/gtk/internal/jpeg"
 	account "github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/regular"
 	"golang.org/x/image/bmp"
@@ -192,7 +193,10 @@ func (d *decoded) open(file []byte) (decode func() error, cfg image.Config, err 
 		whole, config = png.Decode, png.DecodeConfig
 	case "jpeg":
 		d.lossy, d.cost = true, jpegCost(file)
-		whole, config = jpeg.Decode, jpeg.DecodeConfig
+		if cfg, err = jpeg.DecodeConfig(bytes.NewReader(file)); err == nil {
+			err = scans.CheckScans(file, cfg.Width, cfg.Height)
+		}
+		return func() error { return keep(jpeg.Decode(bytes.NewReader(file))) }, cfg, err
 	case "bmp":
 		d.cost = bmpCost(file)
 		whole, config = bmp.Decode, bmp.DecodeConfig

@@ -21,7 +21,7 @@ func (m *Model) Export(q Query) (*onnx.Model, error) {
 		return nil, err
 	}
 	defer m.gate.leave()
-	s := &Session{m: m, q: q, plain: true, written: true}
+	s := &Session{m: m, q: q, plain: true}
 	g, fetch, err := s.derive()
 	if err != nil {
 		return nil, err

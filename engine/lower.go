@@ -23,15 +23,8 @@ func (im *importer) lower(s *scope, n *graph.Node) error {
 	}
 	g.Nodes = g.Nodes[:len(g.Nodes)-1]
 	begin, first := len(g.Nodes), g.TakeID()
-	b := graph.NewBuilder(g)
+	b := grad.NewBuilder(g, grad.Options{})
 	b.Prefix = n.Name + "/"
-	b.Reverse = func(g *graph.Graph, ys, dys, wrt []graph.Value) ([]graph.Value, error) {
-		seeds := make([]grad.Seed, len(ys))
-		for i := range ys {
-			seeds[i] = grad.Seed{Y: ys[i], DY: dys[i]}
-		}
-		return grad.Reverse(g, seeds, wrt, grad.Options{})
-	}
 	out, err := n.Op.Lower(b, n)
 	if err == nil {
 		err = b.Err()

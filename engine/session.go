@@ -93,7 +93,6 @@ type Session struct {
 	m       *Model
 	q       Query
 	plain   bool // neither freeze nor fuse
-	written bool // the graph is to be written in ONNX's operators
 	prog    *exec.Program
 	gen     int64          // of the model, when the constants were last seen to be what they are
 	thawed  bool           // state of the model when the session was built
@@ -297,9 +296,6 @@ func (s *Session) differentiate(g *graph.Graph, loss graph.Value, w wrt, want fu
 			"differentiate by what follows it only, or take the model before it was quantised", n.Label())
 	}
 	opt := grad.Options{Override: q.Override}
-	if s.written { // the gradients of recurrent layers have no other form in ONNX's operators
-		opt.Lowered = func(n *graph.Node) bool { return n.Op.Role == graph.Recurrent }
-	}
 	if len(w.grad) > 0 {
 		ds, err := grad.Reverse(g, []grad.Seed{grad.Ones(g, loss)}, w.grad, opt)
 		if err != nil {

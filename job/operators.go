@@ -102,7 +102,8 @@ func constantRow() OperatorRow {
 }
 
 // secondOrder reports whether the gradient of an operator can be differentiated again: it tries, on a node with default attributes, and
-// where those are not enough (a size or a type that has no default), with 1 for the numbers that are 0.
+// where those are not enough (a size or a type that has no default), with 1 for the numbers that are 0; without optional inputs and with
+// all.
 func secondOrder(s *graph.Spec) bool {
 	if !s.HasGrad() || len(s.Out) == 0 {
 		return false
@@ -111,7 +112,7 @@ func secondOrder(s *graph.Spec) bool {
 		return true
 	}
 	attrs := s.NewAttrs()
-	if differentiableTwice(s, attrs) {
+	if differentiableTwice(s, attrs, false) || differentiableTwice(s, attrs, true) {
 		return true
 	}
 	v := reflect.ValueOf(attrs).Elem()
@@ -120,16 +121,17 @@ func secondOrder(s *graph.Spec) bool {
 			f.SetInt(1)
 		}
 	}
-	return differentiableTwice(s, attrs)
+	return differentiableTwice(s, attrs, false) || differentiableTwice(s, attrs, true)
 }
 
-// differentiableTwice tries to differentiate a node of operator s with these attributes, and then its gradient.
-func differentiableTwice(s *graph.Spec, attrs any) bool {
+// differentiableTwice tries to differentiate a node of operator s with these attributes, and its optional inputs where whole, and then its
+// gradient.
+func differentiableTwice(s *graph.Spec, attrs any, whole bool) bool {
 	g := graph.New("")
 	b := graph.NewBuilder(g)
 	var in, wrt []graph.Value
 	for _, f := range s.In {
-		if f.Optional {
+		if f.Optional && !whole {
 			in = append(in, 0)
 			continue
 		}
@@ -137,9 +139,17 @@ func differentiableTwice(s *graph.Spec, attrs any) bool {
 		if len(f.Types) > 0 && !slices.Contains(f.Types, d) {
 			d = f.Types[0]
 		}
+		if len(f.Kinds) > 0 {
+			switch f.Kinds[0] {
+			case tensor.Sequence:
+				d = tensor.SequenceOf(d)
+			case tensor.Optional:
+				d = tensor.OptionalOf(d)
+			}
+		}
 		v := g.AddInput(f.Name, d, nil)
 		in = append(in, v)
-		if d.IsFloat() && !f.NoGrad {
+		if graph.Differentiable(d) && !f.NoGrad {
 			wrt = append(wrt, v)
 		}
 	}

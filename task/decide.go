@@ -350,6 +350,9 @@ func unknownTask(kind Kind, forms []form, tr truth, mask tensor.Shape) error {
 	switch {
 	case !tr.none() && !tr.some && tr.y != nil:
 		e.Help = fmt.Sprintf("All of its labels are %d, which stands for none", Ignored)
+	case !usable && slices.ContainsFunc(forms, form.mapped):
+		e.Help = "Maps from classes to numbers (ZipMap) are for programs to read: export the model without them (skl2onnx and onnxmltools: " +
+			"option zipmap=False), so that an output has the numbers as a row for each example"
 	case !usable:
 		e.Help = "No output has a row of real numbers for each example; choose one with --output NAME if there are others, or export " +
 			"the model with the examples as the first axis"

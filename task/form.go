@@ -90,6 +90,12 @@ func (f form) usable() bool {
 	return f.dtype.IsFloat() && f.shape != nil && !f.mixed && len(f.shape) > 0 && f.shape[0] == f.n && f.shape.Len() > 0
 }
 
+// mapped reports whether f is a sequence of maps from classes to numbers.
+func (f form) mapped() bool {
+	d := f.dtype
+	return d.Kind() == tensor.Sequence && d.Inner().Kind() == tensor.Map
+}
+
 // perExample is the number of scores or values of each example when they lie along one axis: [N], [N,K], [N,K,1,1].
 func (f form) perExample() (k int, ok bool) {
 	if !f.usable() {

@@ -18,9 +18,6 @@ type Options struct {
 	// Override returns the rule to use for n instead of the operator's own, or nil. Guided
 	// backpropagation, TrAct and LRP are overrides.
 	Override func(n *graph.Node) Rule
-	// Lowered reports whether n is differentiated through its lowering although its operator has a rule, for graphs that are to be written
-	// in ONNX's operators; nil never does.
-	Lowered func(n *graph.Node) bool
 	// Stop reports whether the gradient must not go through v to what v is computed from.
 	Stop func(v graph.Value) bool
 	// Examples says where the examples of a batch lie, for PerExample.
@@ -64,15 +61,21 @@ type sweep struct {
 }
 
 func newSweep(g *graph.Graph, o Options) *sweep {
-	s := &sweep{g: g, b: graph.NewBuilder(g), o: o, terms: map[graph.Value][]graph.Value{}, done: map[graph.Value]graph.Value{}}
-	s.b.Reverse = func(body *graph.Graph, ys, dys, wrt []graph.Value) ([]graph.Value, error) {
+	b := NewBuilder(g, Options{Override: o.Override}) // Stop is about values of g
+	return &sweep{g: g, b: b, o: o, terms: map[graph.Value][]graph.Value{}, done: map[graph.Value]graph.Value{}}
+}
+
+// NewBuilder is a builder for g with which gradient rules and lowerings can differentiate, as o says.
+func NewBuilder(g *graph.Graph, o Options) *graph.Builder {
+	b := graph.NewBuilder(g)
+	b.Reverse = func(body *graph.Graph, ys, dys, wrt []graph.Value) ([]graph.Value, error) {
 		seeds := make([]Seed, len(ys))
 		for i := range ys {
 			seeds[i] = Seed{ys[i], dys[i]}
 		}
-		return Reverse(body, seeds, wrt, Options{Override: o.Override}) // Stop is about values of g
+		return Reverse(body, seeds, wrt, o)
 	}
-	return s
+	return b
 }
 
 // total is the sum of the contributions to v's gradient, 0 when there are none.
@@ -213,8 +216,6 @@ func (s *sweep) node(n *graph.Node, dy []graph.Value, depends map[graph.Value]bo
 	switch {
 	case rule != nil:
 		dx, err = rule(s.b, n, dy, need)
-	case s.o.Lowered != nil && n.Op.HasLower() && s.o.Lowered(n):
-		dx, err = s.throughLower(n, dy, need)
 	case n.Op.HasRule():
 		dx, err = n.Op.Grad(s.b, n, dy, need)
 	case n.Op.HasLower():

@@ -23,6 +23,7 @@ func init() {
 			c.SetOut(0, y)
 			return err
 		},
+		Lower: lowerAddItems,
 		Grad: func(_ *noAttrs, _ *graph.Builder, _ *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return []graph.Value{dy[0], dy[0]}, nil
 		},

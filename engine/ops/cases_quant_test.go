@@ -93,6 +93,7 @@ func init() {
 		opCase{op: "ConvInteger", name: "groups", attrs: is("group", 2, "strides", ints(2, 1), "dilations", ints(1, 2)),
 			in:     []arg{some(s8, -128, 127, 1, 4, 6, 7), some(u8, 0, 255, 6, 2, 2, 3), zeroOf(s8, -3), as(u8, []int32{1, 2, 3, 40, 50, 60}, 6)},
 			values: true},
+		opCase{op: "ConvInteger", name: "no channels", in: []arg{some(u8, 0, 255, 2, 0, 3, 3), some(s8, -128, 127, 4, 0, 2, 2)}, values: true},
 		opCase{op: "ConvInteger", name: "1-D", attrs: is("auto_pad", "SAME_UPPER"), in: []arg{some(u8, 0, 255, 1, 2, 9), some(u8, 0, 255, 3, 2, 4)},
 			values: true},
 		opCase{op: "QLinearConv", attrs: is("pads", ints(1, 0, 1, 1)), in: []arg{some(u8, 0, 255, 2, 3, 5, 4), floatsOf0(0.013), zeroOf(u8, 128),

@@ -43,6 +43,8 @@ func init() {
 		register(opCase{op: k.op, name: "sequence only", attrs: is("hidden_size", hidden), in: append(weights(1), bias(1)), whole: true,
 			tol: 1e-3},
 			opCase{op: k.op, opset: 7, attrs: is("hidden_size", hidden), in: append(weights(1), bias(1)), whole: true, tol: 1e-3})
+		add("layout, bidirectional, lengths", []arg{w(batch, steps, width), w(2, k.gates*hidden, width), w(2, k.gates*hidden, hidden), bias(2),
+			lens, w(batch, 2, hidden)}, "layout", 1, "direction", "bidirectional")
 		switch k.op {
 		case "GRU":
 			add("linear before reset", append(weights(1), bias(1), arg{}, state(1)), "linear_before_reset", 1)
@@ -57,6 +59,9 @@ func init() {
 			each("each, peepholes", append(rows(2), ids(4, 2, 3).perRow(), x(batch, 2, hidden), x(batch, 2, hidden), w(2, 3*hidden)), "direction",
 				"bidirectional")
 			each("each, long", []arg{x(2, 9, 2), w(1, 4*hidden, 2), w(1, 4*hidden, hidden), bias(1)})
+			add("peepholes, coupled, clip, layout", []arg{w(batch, steps, width), w(1, 4*hidden, width), w(1, 4*hidden, hidden), bias(1), lens,
+				w(batch, 1, hidden), w(batch, 1, hidden), w(1, 3*hidden)}, "layout", 1, "direction", "reverse",
+				"input_forget", 1, "clip", float32(0.9))
 			add("coupled", append(weights(1), bias(1)), "input_forget", 1)
 			add("activations", append(weights(1), bias(1)), "activations", []string{"Sigmoid", "Softsign", "Tanh"})
 		case "RNN":

@@ -37,6 +37,7 @@ func init() {
 			}
 			return err
 		},
+		Lower: lowerCastItems,
 		Grad: func(_ *castItemsAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return only(n, 0, b.Add(CastItems, CastItemsTo(b.DType(n.In[0]).Element()), dy[0])), nil
 		},

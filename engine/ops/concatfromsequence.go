@@ -75,6 +75,7 @@ func init() {
 			}
 			return setSequence(c, c.In[1].DType(), items)
 		},
+		Lower: lowerSplitLikeSequence,
 		Grad: func(a *concatFromSequenceAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return only(n, 1, b.Add(ConcatFromSequence, a, dy[0])), nil
 		},

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -16,8 +18,9 @@ import (
 // Source: https://onnx.ai/onnx/operators/onnx__GRU.html. Deviation: activations that fall (negative alpha) are refused.
 var GRU = new(graph.Spec)
 
-// GRUGrad is the gradient of GRU. Inputs X, W, R, sequence_lens, initial_h, Y, gates, linear, dY, dY_h; outputs dX, dW, dR, dB,
-// dinitial_h. linear is H·Rhᵀ + Rbh of each step, for linear_before_reset. It has no gradient itself.
+// GRUGrad is the gradient of GRU. Inputs X, W, R, sequence_lens, initial_h, Y, gates, linear, dY, dY_h, B; outputs dX, dW, dR,
+// dB, dinitial_h. linear is H·Rhᵀ + Rbh of each step, for linear_before_reset. Its own gradient is that of its lowering, which Y, gates and
+// linear follow from.
 var GRUGrad = new(graph.Spec)
 
 func init() {
@@ -58,7 +61,7 @@ func init() {
 		},
 		Lower: lowerGRU,
 		Grad: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
-			return gradOutputs(b, GRUGrad, a, n, gruGradInputs(a, b, n, dy), []int{0, 1, 2, 3, -1, 4}, need)
+			return gradOutputs(b, GRUGrad, a, n, gruGradInputs(a, b, n, dy), recurrentGradAt, need)
 		},
 		PerExample: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
 			if in < 1 || in > 3 {
@@ -69,7 +72,7 @@ func init() {
 	})
 	define(GRUGrad, graph.Def[recurrentAttrs]{
 		Domain: Private, Name: "GRUGrad", Since: []int{1}, Doc: "gradient of GRU",
-		In:  recurrentGradInputs("gates", "linear", "dY", "dY_h"),
+		In:  slices.Concat(recurrentGradInputs(), recurrentKept("gates", "linear"), recurrentOptional("dY", "dY_h", "B")),
 		Out: recurrentGradOutputs(),
 		Infer: func(a *recurrentAttrs, c *graph.InferCtx) error {
 			l, err := inferRecurrentGrad(a, 3, c)
@@ -82,6 +85,10 @@ func init() {
 			}
 			return runGRUGrad[float32](a, c)
 		},
+		Lower: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 10), input(n, 3), input(n, 4)}
+			return lowerRecurrentGrad(GRU, a, b, n, in, []graph.Value{input(n, 8), input(n, 9)}, recurrentGradAt)
+		},
 	})
 }
 
@@ -92,7 +99,7 @@ func gruGradInputs(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []grap
 		linear = b.ExtraOutput(n, 3)
 	}
 	gates, y := b.ExtraOutput(n, 2), b.ExtraOutput(n, 0)
-	in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), y, gates, linear, 0, 0}
+	in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), y, gates, linear, 0, 0, input(n, 3)}
 	copy(in[8:], dy[:min(len(dy), 2)])
 	return in
 }
@@ -106,18 +113,34 @@ func recurrentInputs() []graph.Formal {
 	}
 }
 
-// recurrentGradInputs are X, W, R, sequence_lens, initial_h, Y and what the operator adds.
-func recurrentGradInputs(more ...string) []graph.Formal {
-	in := []graph.Formal{
+// recurrentGradInputs are the first inputs of the gradients of RNN and GRU: X, W, R, sequence_lens, initial_h and Y.
+func recurrentGradInputs() []graph.Formal {
+	return []graph.Formal{
 		{Name: "X", Types: floats}, {Name: "W", Types: floats}, {Name: "R", Types: floats},
-		{Name: "sequence_lens", Types: indexes, Optional: true},
-		{Name: "initial_h", Types: floats, Optional: true}, {Name: "Y", Types: floats},
+		{Name: "sequence_lens", Types: indexes, Optional: true, NoGrad: true},
+		{Name: "initial_h", Types: floats, Optional: true}, {Name: "Y", Types: floats, NoGrad: true},
 	}
-	for _, name := range more {
-		in = append(in, graph.Formal{Name: name, Types: floats, Optional: true})
-	}
-	return in
 }
+
+// recurrentOptional are optional inputs or outputs.
+func recurrentOptional(names ...string) (f []graph.Formal) {
+	for _, name := range names {
+		f = append(f, graph.Formal{Name: name, Types: floats, Optional: true})
+	}
+	return f
+}
+
+// recurrentKept are inputs of a gradient that the layer gave and that follow from the others.
+func recurrentKept(names ...string) []graph.Formal {
+	f := recurrentOptional(names...)
+	for i := range f {
+		f[i].NoGrad = true
+	}
+	return f
+}
+
+// recurrentGradAt says which output of the gradient is that by an input of RNN or GRU.
+var recurrentGradAt = []int{0, 1, 2, 3, -1, 4}
 
 // recurrentGradOutputs are dX, dW, dR, dB and dinitial_h, and those of each example.
 func recurrentGradOutputs() []graph.Formal {

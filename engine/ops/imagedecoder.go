@@ -154,6 +154,11 @@ func decodeJPEG(r io.Reader) (image.Image, error) {
 	}
 	m, err := exact.Decode(file)
 	if err != nil { // of another kind, or damaged
+		if cfg, err := jpeg.DecodeConfig(bytes.NewReader(file)); err != nil {
+			return nil, err
+		} else if err := exact.CheckScans(file, cfg.Width, cfg.Height); err != nil {
+			return nil, err
+		}
 		return jpeg.Decode(bytes.NewReader(file))
 	}
 	return m, nil

@@ -99,11 +99,12 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 			return fmt.Errorf("iteration %d: the condition is %v, want one bool", i, out[0])
 		}
 		cond = tensor.Data[bool](out[0])[0]
+		before := carried
 		carried = 0
 		for k := range state {
 			carried += out[1+k].StorageBytes()
 		}
-		if err := c.Budget(kept + 2*carried); err != nil {
+		if err := c.Budget(kept + before + carried); err != nil {
 			return fmt.Errorf("iteration %d: %w", i, err)
 		}
 		for k := range state {

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -18,8 +19,8 @@ import (
 // Source: https://onnx.ai/onnx/operators/onnx__LSTM.html. Deviation: activations that fall (negative alpha) are refused.
 var LSTM = new(graph.Spec)
 
-// LSTMGrad is the gradient of LSTM. Inputs X, W, R, sequence_lens, initial_h, initial_c, P, Y, gates, cells, dY, dY_h, dY_c; outputs dX,
-// dW, dR, dB, dinitial_h, dinitial_c, dP. It has no gradient itself.
+// LSTMGrad is the gradient of LSTM. Inputs X, W, R, sequence_lens, initial_h, initial_c, P, Y, gates, cells, dY, dY_h, dY_c, B; outputs
+// dX, dW, dR, dB, dinitial_h, dinitial_c, dP. Its own gradient is that of its lowering, which Y, gates and cells follow from.
 var LSTMGrad = new(graph.Spec)
 
 func init() {
@@ -45,7 +46,7 @@ func init() {
 		},
 		Lower: lowerLSTM,
 		Grad: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
-			return gradOutputs(b, LSTMGrad, a, n, lstmGradInputs(b, n, dy), []int{0, 1, 2, 3, -1, 4, 5, 6}, need)
+			return gradOutputs(b, LSTMGrad, a, n, lstmGradInputs(b, n, dy), lstmGradOutputs, need)
 		},
 		PerExample: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
 			switch in {
@@ -57,18 +58,13 @@ func init() {
 			return graph.PerExample{}, graph.ErrNoGradient
 		},
 	})
-	opt := func(names ...string) (f []graph.Formal) {
-		for _, name := range names {
-			f = append(f, graph.Formal{Name: name, Types: floats, Optional: true})
-		}
-		return f
-	}
 	in := []graph.Formal{{Name: "X", Types: floats}, {Name: "W", Types: floats}, {Name: "R", Types: floats},
-		{Name: "sequence_lens", Types: indexes, Optional: true}}
+		{Name: "sequence_lens", Types: indexes, Optional: true, NoGrad: true}}
 	define(LSTMGrad, graph.Def[recurrentAttrs]{
 		Domain: Private, Name: "LSTMGrad", Since: []int{1}, Doc: "gradient of LSTM",
-		In:  append(in, opt("initial_h", "initial_c", "P", "Y", "gates", "cells", "dY", "dY_h", "dY_c")...),
-		Out: append(opt("dX", "dW", "dR", "dB", "dinitial_h", "dinitial_c", "dP"), recurrentExamples("eP")...),
+		In: slices.Concat(in, recurrentOptional("initial_h", "initial_c", "P"), recurrentKept("Y", "gates", "cells"),
+			recurrentOptional("dY", "dY_h", "dY_c", "B")),
+		Out: append(recurrentOptional("dX", "dW", "dR", "dB", "dinitial_h", "dinitial_c", "dP"), recurrentExamples("eP")...),
 		Infer: func(a *recurrentAttrs, c *graph.InferCtx) error {
 			l, err := recurrentDims(a, 4, c.Shape(0), c.Shape(1), c.Shape(2))
 			if err != nil {
@@ -91,13 +87,21 @@ func init() {
 			}
 			return runLSTMGrad[float32](a, c)
 		},
+		Lower: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 13), input(n, 3), input(n, 4), input(n, 5), input(n, 6)}
+			return lowerRecurrentGrad(LSTM, a, b, n, in, []graph.Value{input(n, 10), input(n, 11), input(n, 12)}, lstmGradOutputs)
+		},
 	})
 }
+
+// lstmGradOutputs says which output of the gradient is that by an input of LSTM.
+var lstmGradOutputs = []int{0, 1, 2, 3, -1, 4, 5, 6}
 
 // lstmGradInputs are the inputs of the gradient of the LSTM n.
 func lstmGradInputs(b *graph.Builder, n *graph.Node, dy []graph.Value) []graph.Value {
 	gates, cells, y := b.ExtraOutput(n, 3), b.ExtraOutput(n, 4), b.ExtraOutput(n, 0)
-	in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), input(n, 6), input(n, 7), y, gates, cells, 0, 0, 0}
+	in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), input(n, 6), input(n, 7), y, gates, cells, 0, 0, 0,
+		input(n, 3)}
 	copy(in[10:], dy[:min(len(dy), 3)])
 	return in
 }

@@ -225,7 +225,7 @@ func lowerAll(g *graph.Graph, lowered map[*graph.Spec]bool) error {
 		if !n.Op.HasLower() {
 			return &noLowering{n.Op.Name, "always"}
 		}
-		b := graph.NewBuilder(g)
+		b := grad.NewBuilder(g, grad.Options{})
 		out, err := n.Op.Lower(b, n)
 		if err == nil {
 			err = b.Err()

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -11,8 +13,8 @@ import (
 // Source: https://onnx.ai/onnx/operators/onnx__RNN.html. Deviation: activations that fall (negative alpha) are refused.
 var RNN = new(graph.Spec)
 
-// RNNGrad is the gradient of RNN. Inputs X, W, R, sequence_lens, initial_h, Y, dY, dY_h; outputs dX, dW, dR, dB, dinitial_h.
-// It has no gradient itself.
+// RNNGrad is the gradient of RNN. Inputs X, W, R, sequence_lens, initial_h, Y, dY, dY_h, B; outputs dX, dW, dR, dB,
+// dinitial_h. Its own gradient is that of its lowering, which Y follows from.
 var RNNGrad = new(graph.Spec)
 
 func init() {
@@ -44,7 +46,7 @@ func init() {
 		},
 		Lower: lowerRNN,
 		Grad: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
-			return gradOutputs(b, RNNGrad, a, n, rnnGradInputs(b, n, dy), []int{0, 1, 2, 3, -1, 4}, need)
+			return gradOutputs(b, RNNGrad, a, n, rnnGradInputs(b, n, dy), recurrentGradAt, need)
 		},
 		PerExample: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
 			if in < 1 || in > 3 {
@@ -55,7 +57,7 @@ func init() {
 	})
 	define(RNNGrad, graph.Def[recurrentAttrs]{
 		Domain: Private, Name: "RNNGrad", Since: []int{1}, Doc: "gradient of RNN",
-		In: recurrentGradInputs("dY", "dY_h"), Out: recurrentGradOutputs(),
+		In: slices.Concat(recurrentGradInputs(), recurrentOptional("dY", "dY_h", "B")), Out: recurrentGradOutputs(),
 		Infer: func(a *recurrentAttrs, c *graph.InferCtx) error {
 			l, err := inferRecurrentGrad(a, 1, c)
 			c.Scratch(c.DType(0).Size(2*l.t*l.n*l.h + 2*l.layoutScratch()))
@@ -67,12 +69,16 @@ func init() {
 			}
 			return runRNNGrad[float32](a, c)
 		},
+		Lower: func(a *recurrentAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+			in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 8), input(n, 3), input(n, 4)}
+			return lowerRecurrentGrad(RNN, a, b, n, in, []graph.Value{input(n, 6), input(n, 7)}, recurrentGradAt)
+		},
 	})
 }
 
 // rnnGradInputs are the inputs of the gradient of the RNN n.
 func rnnGradInputs(b *graph.Builder, n *graph.Node, dy []graph.Value) []graph.Value {
-	in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), b.ExtraOutput(n, 0), 0, 0}
+	in := []graph.Value{n.In[0], n.In[1], n.In[2], input(n, 4), input(n, 5), b.ExtraOutput(n, 0), 0, 0, input(n, 3)}
 	copy(in[6:], dy[:min(len(dy), 2)])
 	return in
 }

@@ -154,11 +154,12 @@ func (a *scanAttrs) run(c *graph.RunCtx, in []*tensor.Tensor, length int) ([]*te
 		if err != nil {
 			return nil, fmt.Errorf("step %d: %w", step, err)
 		}
+		before := carried
 		carried = 0
 		for k := range state {
 			carried += out[k].StorageBytes()
 		}
-		if err := c.Budget(kept + 2*carried); err != nil {
+		if err := c.Budget(kept + before + carried); err != nil {
 			return nil, fmt.Errorf("step %d: %w", step, err)
 		}
 		for k := range state {

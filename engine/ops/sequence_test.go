@@ -12,6 +12,7 @@ import (
 	"github.com/gtk-onnx/gtk/engine/grad"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/engine/rewrite"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -173,7 +174,119 @@ func values(t *testing.T, f func(b *graph.Builder, x, y graph.Value) graph.Value
 	if err != nil {
 		t.Fatal(err)
 	}
+	if reached != nil {
+		written(t, g, slices.Concat([]graph.Value{z}, first, second), feeds, out)
+	}
 	return out
+}
+
+// written writes g in ONNX's operators, which must compute the same values of fetch.
+func written(t *testing.T, g *graph.Graph, fetch []graph.Value, feeds, want []*tensor.Tensor) {
+	t.Helper()
+	if err := rewrite.LowerPrivate(g); err != nil {
+		t.Fatal(err)
+	}
+	rewrite.Dead(g, fetch)
+	for op := range private(g) {
+		t.Errorf("%s is left", op.Name)
+	}
+	p, err := exec.Compile(g, fetch, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.Run(context.Background(), feeds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if !same(got[i], want[i]) {
+			t.Errorf("in ONNX's operators value %d is %v, want %v", i, got[i], want[i])
+		}
+	}
+}
+
+// same reports whether x and y, or what they contain, are close.
+func same(x, y *tensor.Tensor) bool {
+	if x.DType().IsContainer() {
+		return x.DType() == y.DType() && slices.EqualFunc(x.Items(), y.Items(), same)
+	}
+	ok, _ := tensor.AllClose(x, y, 1e-12, 1e-12)
+	return ok
+}
+
+// TestItemsWritten runs the private operators of containers beside their forms in ONNX's.
+func TestItemsWritten(t *testing.T) {
+	m := func(rows int, v float64) *tensor.Tensor {
+		x := tensor.New(tensor.Float64, rows, 2)
+		for i := range tensor.Data[float64](x) {
+			tensor.Data[float64](x)[i] = v + float64(i)
+		}
+		return x
+	}
+	seq := func(items ...*tensor.Tensor) *tensor.Tensor {
+		s, err := tensor.NewSequence(tensor.Float64, items...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	opt := func(x *tensor.Tensor) *tensor.Tensor {
+		o, err := tensor.NewOptional(x.DType(), x)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o
+	}
+	position := func(i int32) *tensor.Tensor { return tensor.Scalar(i) }
+	three := seq(m(1, 1), m(3, 2), m(2, 3))
+	other := seq(m(1, 4), m(3, -2), m(2, 5))
+	for _, c := range []struct {
+		op    *graph.Spec
+		attrs graph.Attrs
+		in    []*tensor.Tensor
+	}{
+		{ops.AddItems, nil, []*tensor.Tensor{three, other}},
+		{ops.AddItems, nil, []*tensor.Tensor{seq(), seq()}},
+		{ops.AddItems, nil, []*tensor.Tensor{opt(m(2, 1)), opt(m(2, 2))}},
+		{ops.AddItems, nil, []*tensor.Tensor{opt(three), opt(other)}},
+		{ops.CastItems, graph.Attrs{"to": int64(tensor.Float32)}, []*tensor.Tensor{three}},
+		{ops.CastItems, graph.Attrs{"to": int64(tensor.Float32)}, []*tensor.Tensor{opt(three)}},
+		{ops.CastItems, graph.Attrs{"to": int64(tensor.Float32)}, []*tensor.Tensor{opt(m(1, 1))}},
+		{ops.SumItems, nil, []*tensor.Tensor{seq(m(2, 1), m(2, 2), m(2, 5)), m(2, 9)}},
+		{ops.SumItems, nil, []*tensor.Tensor{seq(), m(2, 9)}},
+		{ops.RepeatItems, nil, []*tensor.Tensor{three, m(2, 9)}},
+		{ops.RepeatItems, nil, []*tensor.Tensor{seq(), m(2, 9)}},
+		{ops.SequenceAtGrad, nil, []*tensor.Tensor{three, position(0), m(1, 7)}},
+		{ops.SequenceAtGrad, nil, []*tensor.Tensor{three, position(-1), m(2, 7)}},
+		{ops.SequenceAtGrad, nil, []*tensor.Tensor{seq(m(2, 1)), position(-1), m(2, 7)}},
+		{ops.SequenceEraseGrad, nil, []*tensor.Tensor{three, position(-2), seq(m(1, 7), m(2, 8))}},
+		{ops.SequenceEraseGrad, nil, []*tensor.Tensor{three, position(2), seq(m(1, 7), m(3, 8))}},
+		{ops.SplitLikeSequence, graph.Attrs{"axis": int64(0)}, []*tensor.Tensor{three, m(6, 1)}},
+		{ops.SplitLikeSequence, graph.Attrs{"axis": int64(-2)}, []*tensor.Tensor{seq(m(0, 1), m(2, 1)), m(2, 1)}},
+		{ops.SplitLikeSequence, graph.Attrs{"axis": int64(-2), "new_axis": int64(1)},
+			[]*tensor.Tensor{seq(m(2, 0), m(2, 0)), m(4, 1).Reshape(2, 2, 2)}},
+	} {
+		g := graph.New("")
+		var in []graph.Value
+		for _, x := range c.in {
+			in = append(in, g.AddInput("in", x.DType(), nil))
+		}
+		b := graph.NewBuilder(g)
+		n := b.AddNode("n", c.op, attrs(t, c.op, c.attrs), in, []bool{true})
+		if n == nil {
+			t.Fatal(b.Err())
+		}
+		p, err := exec.Compile(g, n.Out, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := p.Run(context.Background(), c.in)
+		if err != nil {
+			t.Errorf("%s of %v: %v", c.op.Name, c.in, err)
+			continue
+		}
+		written(t, g, n.Out, c.in, want)
+	}
 }
 
 // TestSequenceErrors is what containers refuse.

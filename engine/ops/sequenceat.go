@@ -51,6 +51,7 @@ func init() {
 			}
 			return setSequence(c, c.In[2].DType(), items)
 		},
+		Lower: lowerSequenceAtGrad,
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return only(n, 2, b.Add(SequenceAt, nil, dy[0], n.In[1])), nil
 		},

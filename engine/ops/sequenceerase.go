@@ -58,6 +58,7 @@ func init() {
 			}
 			return setSequence(c, c.In[2].DType().Inner(), slices.Concat(dy[:k:k], []*tensor.Tensor{zero}, dy[k:]))
 		},
+		Lower: lowerSequenceEraseGrad,
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return only(n, 2, b.Add(SequenceErase, nil, dy[0], n.In[1])), nil
 		},

@@ -69,6 +69,7 @@ func init() {
 			copy(c.Out[0].Bytes(), sum.Bytes())
 			return nil
 		},
+		Lower: lowerSumItems,
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return only(n, 0, b.Add(RepeatItems, nil, n.In[0], dy[0])), nil
 		},
@@ -88,6 +89,7 @@ func init() {
 			}
 			return setSequence(c, one.DType(), items)
 		},
+		Lower: lowerRepeatItems,
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			return only(n, 1, b.Add(SumItems, nil, dy[0], n.In[1])), nil
 		},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/gtk-onnx/gtk/engine/grad"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
@@ -35,17 +36,23 @@ func (e *LowerError) Unwrap() []error {
 // A *LowerError lists those whose lowering fails.
 func LowerPrivate(g *graph.Graph) error {
 	var failed []Failure
-	for _, n := range g.Nodes {
-		for _, b := range n.Bodies {
-			var e *LowerError
-			if err := LowerPrivate(b.G); errors.As(err, &e) {
-				failed = append(failed, e.Failed...)
-			} else if err != nil {
-				return fmt.Errorf("%w, in %s", err, n.Label())
+	within := func(nodes []*graph.Node) error {
+		for _, n := range nodes {
+			for _, b := range n.Bodies {
+				var e *LowerError
+				if err := LowerPrivate(b.G); errors.As(err, &e) {
+					failed = append(failed, e.Failed...)
+				} else if err != nil {
+					return fmt.Errorf("%w, in %s", err, n.Label())
+				}
 			}
 		}
+		return nil
 	}
-	whole := func() error {
+	if err := within(g.Nodes); err != nil {
+		return err
+	}
+	refusal := func() error {
 		if failed == nil {
 			return nil
 		}
@@ -66,12 +73,15 @@ func LowerPrivate(g *graph.Graph) error {
 				g.Nodes = append(g.Nodes, n)
 				continue
 			}
-			b := graph.NewBuilder(g)
+			b := grad.NewBuilder(g, grad.Options{})
 			b.For = n.For
 			first, begin := g.TakeID(), len(g.Nodes)
 			out, err := n.Op.Lower(b, n)
 			if err == nil {
 				err = b.Err()
+			}
+			if err == nil {
+				err = whole(n, out)
 			}
 			if err != nil {
 				failed = append(failed, Failure{n, err})
@@ -80,9 +90,6 @@ func LowerPrivate(g *graph.Graph) error {
 			}
 			for i, v := range n.Out {
 				if v != 0 {
-					if i >= len(out) || out[i] == 0 {
-						return fmt.Errorf("rewrite: %s: the lowering gives no output %d", n.Label(), i)
-					}
 					w := out[i]
 					if d := g.Info(w).Def; d == nil || d.ID < first || g.Info(w).Kind != graph.Computed {
 						w = b.Add(ops.Identity, nil, w) // a value that was there before keeps its own name
@@ -91,11 +98,24 @@ func LowerPrivate(g *graph.Graph) error {
 					to[w] = v
 				}
 			}
+			if err := within(g.Nodes[begin:]); err != nil {
+				return err
+			}
 			changed = true
 		}
 		if !changed || failed != nil {
-			return whole()
+			return refusal()
 		}
 	}
-	return whole()
+	return refusal()
+}
+
+// whole fails where out, the lowering of n, lacks an output that n has.
+func whole(n *graph.Node, out []graph.Value) error {
+	for i, v := range n.Out {
+		if v != 0 && (i >= len(out) || out[i] == 0) {
+			return fmt.Errorf("the lowering gives no output %d", i)
+		}
+	}
+	return nil
 }

@@ -109,7 +109,7 @@ func TestLowerFails(t *testing.T) {
 	if n := b.AddNode("strange", odd, nil, []graph.Value{g.AddInput("x", tensor.Float32, nil)}, []bool{true}); n == nil {
 		t.Fatal(b.Err())
 	}
-	const want = `rewrite: node "strange" (gtk.Odd): the lowering gives no output 0`
+	const want = `rewrite: node "strange" (gtk.Odd): the lowering gives no output 0 (1 in all)`
 	if err := rewrite.LowerPrivate(g); err == nil || err.Error() != want {
 		t.Errorf("error %v, want %s", err, want)
 	}

@@ -39,6 +39,9 @@ func PackConvInt8(p *parallel.Pool, cp *ConvParams, w Int8) *WeightsInt8 {
 		return out
 	}
 	half := (c + 1) / 2
+	if cp.M*half*taps == 0 {
+		return &WeightsInt8{}
+	}
 	pairs := make([]uint32, cp.M*half*taps)
 	for m := range cp.M {
 		for i := range half {
@@ -61,6 +64,12 @@ const pairedBytes = 4 << 20
 func ConvInt8(ctx context.Context, p *parallel.Pool, cp *ConvParams, x Int8, w *WeightsInt8, done func(n, images int, sums []int32)) error {
 	plane, image, out := volume(cp.In), cp.C*volume(cp.In), cp.M*volume(cp.Out)
 	if cp.N == 0 || out == 0 {
+		return nil
+	}
+	if image == 0 { // sums of nothing
+		for n := range cp.N {
+			done(n, 1, make([]int32, out))
+		}
 		return nil
 	}
 	q := cp.paired(1)

@@ -5,6 +5,7 @@ package torture
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/onnx"
@@ -67,7 +68,12 @@ func changeOperator(r *rand.Rand, m *onnxpb.ModelProto) string {
 	if n == nil {
 		return ""
 	}
-	was, to := n.GetOpType(), some(r, ops.Standard.Names(""))
+	was, op := n.GetOpType(), anyOperator(r, m)
+	to := op.name
+	n.Domain = nil
+	if op.domain != "" {
+		n.Domain = &op.domain
+	}
 	if r.IntN(10) == 0 {
 		to, n.Domain = some(r, ops.Standard.Names(ops.Private)), proto.String(ops.Private)
 	}
@@ -123,6 +129,13 @@ var attributeNames = []string{
 	"coordinate_transformation_mode",
 }
 
+// words are those that attributes of many operators may have: modes, patterns and equations.
+var words = strings.Fields("constant reflect edge wrap linear cubic nearest SAME_UPPER SAME_LOWER VALID forward reverse bidirectional none mean " +
+	"sum add mul min max half_pixel align_corners DCR CRD stretch tanh Sigmoid Relu Affine floor ceil bilinear bicubic " +
+	"zeros border reflection ij,jk->ik ...ij->...ji ii-> i,j,k,l->ijkl (a*)*b .{1000}{9} [ RGB BGR Grayscale LOWER UPPER TF " +
+	"IDF TFIDF LOGISTIC SOFTMAX SOFTMAX_ZERO PROBIT BRANCH_LEQ BRANCH_EQ LEAF RBF POLY SIGMOID L1 L2 INT64S STRINGS DENSE " +
+	"SPARSE avg exact")
+
 // changeAttribute sets an attribute of a node to something else, of any type.
 func changeAttribute(r *rand.Rand, m *onnxpb.ModelProto) string {
 	n := anyNode(r, m)
@@ -130,6 +143,9 @@ func changeAttribute(r *rand.Rand, m *onnxpb.ModelProto) string {
 		return ""
 	}
 	name := some(r, attributeNames)
+	if own := attributesOf(n); len(own) > 0 && r.IntN(2) == 0 {
+		name = some(r, own)
+	}
 	at := -1
 	if len(n.Attribute) > 0 && r.IntN(4) > 0 {
 		at = r.IntN(len(n.Attribute))
@@ -152,7 +168,9 @@ func changeAttribute(r *rand.Rand, m *onnxpb.ModelProto) string {
 	case 4:
 		a = onnx.AttrFloat(name, float32(v))
 	case 5:
-		a = onnx.AttrString(name, some(r, names))
+		if a = onnx.AttrString(name, some(r, names)); r.IntN(2) == 0 {
+			a = onnx.AttrString(name, some(r, words))
+		}
 	case 6:
 		other := anyNode(r, m)
 		if len(other.Attribute) == 0 {
@@ -184,13 +202,30 @@ func insertNode(r *rand.Rand, m *onnxpb.ModelProto) string {
 	if len(vs) == 0 {
 		return ""
 	}
-	op, name := some(r, ops.Standard.Names("")), fmt.Sprintf("inserted%d", r.IntN(1000))
-	n := &onnxpb.NodeProto{OpType: &op, Output: []string{name}}
-	for range r.IntN(4) {
+	op, name := anyOperator(r, m), fmt.Sprintf("inserted%d", r.IntN(1000))
+	n := &onnxpb.NodeProto{OpType: &op.name, Output: []string{name}}
+	if op.domain != "" {
+		n.Domain = &op.domain
+	}
+	for i := range op.outputs - 1 {
+		n.Output = append(n.Output, fmt.Sprintf("%s.%d", name, i))
+	}
+	inputs := op.needed + r.IntN(max(op.most-op.needed, 0)+1)
+	if r.IntN(4) == 0 {
+		inputs = r.IntN(4)
+	}
+	for range inputs {
 		n.Input = append(n.Input, some(r, vs))
 	}
-	if r.IntN(2) == 0 {
-		n.Attribute = append(n.Attribute, onnx.AttrInt(some(r, attributeNames), int64(r.IntN(4))))
+	for _, a := range op.attributes {
+		switch r.IntN(8) {
+		case 0, 1:
+			n.Attribute = append(n.Attribute, onnx.AttrInt(a, int64(r.IntN(4))))
+		case 2:
+			n.Attribute = append(n.Attribute, onnx.AttrInts(a, int64(r.IntN(3)), some(r, extremes)))
+		case 3:
+			n.Attribute = append(n.Attribute, onnx.AttrString(a, some(r, words)))
+		}
 	}
 	at := r.IntN(len(g.Node) + 1)
 	if at < len(g.Node) && len(g.Node[at].Input) > 0 {
@@ -200,7 +235,7 @@ func insertNode(r *rand.Rand, m *onnxpb.ModelProto) string {
 		some(r, g.Output).Name = &name
 	}
 	g.Node = append(g.Node[:at:at], append([]*onnxpb.NodeProto{n}, g.Node[at:]...)...)
-	return fmt.Sprintf("%s of %d inputs at %d", op, len(n.Input), at)
+	return fmt.Sprintf("%s of %d inputs at %d", op.name, len(n.Input), at)
 }
 
 // changeAxes changes the numbers of an integer constant: shapes, axes, bounds, trip counts.
