@@ -96,9 +96,9 @@ func lowerConvDW(a *convAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, 
 	if a.Group == 1 {
 		x = b.Add(Transpose, swap, x)
 	} else { // [N,G·C,…] -> [C,G·N,…]: the groups of a convolution over examples
-		space := shapePart(b, x, 2, 0)
-		x = b.Add(Reshape, nil, x, joined(b, b.Ints(0, a.Group, -1), space))
-		x = b.Add(Reshape, nil, b.Add(Transpose, &transposeAttrs{Perm: byGroup}, x), joined(b, b.Ints(0, -1), space))
+		batch, channels, space := shapePart(b, x, 0, 1), shapePart(b, n.In[2], 1, 2), shapePart(b, x, 2, 0)
+		x = inShape(b, x, batch, b.Ints(a.Group), channels, space)
+		x = inShape(b, b.Add(Transpose, &transposeAttrs{Perm: byGroup}, x), channels, mul(b, batch, b.Ints(a.Group)), space)
 	}
 	dy := b.Add(Transpose, swap, n.In[1])
 	dw := b.Add(Transpose, swap, b.Add(Conv, conv, x, dy))
