@@ -463,6 +463,7 @@ func TestOperators(t *testing.T) {
 	}
 	everyGradientIsReached(t)
 	enoughGenerated(t)
+	everySecondOrder(t)
 	testkit.CheckPasses(t, tally, "../testdata/passes.txt")
 }
 
