@@ -29,7 +29,7 @@ type source struct {
 func generate(op string, n int, f func(g *source) opCase) {
 	for i := range n {
 		c := f(&source{rand.New(rand.NewPCG(seedOf(op), uint64(i))), i, n})
-		c.op, c.name, c.generated = op, fmt.Sprint("generated ", i+1, " of ", n), true
+		c.op, c.name, c.drawn = op, fmt.Sprint("generated ", i+1, " of ", n), i+1
 		register(c)
 	}
 }

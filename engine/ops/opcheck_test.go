@@ -46,7 +46,7 @@ type opCase struct {
 	bodies []bodyCase
 	caps   []arg // what each of the bodies captures
 
-	generated bool // drawn by generate; it stays as small as it is
+	drawn int // which one of those of generate it is, from 1; it stays as small as it is
 }
 
 // bodyCase is one body of a control-flow operator.
