@@ -1,6 +1,10 @@
 package ops_test
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/gtk-onnx/gtk/tensor"
+)
 
 // window is what slides over a picture: odd pads, strides, dilations, and extents that it fits in.
 type window struct {
@@ -155,4 +159,18 @@ func init() {
 		}
 		return opCase{attrs: is(kv...), in: in, whole: true, tol: 1e-3}
 	})
+}
+
+// Windows that lie in the padding, so that none reaches the picture or the first ones do not.
+func init() {
+	register(
+		opCase{op: "Conv", name: "no window reaches", attrs: is("group", 3, "strides", ints(2), "pads", ints(1, 2)),
+			in: []arg{x(3, 6, 1), w(3, 2, 1), w(3)}},
+		opCase{op: "Conv", name: "windows before the picture", attrs: is("group", 2, "strides", ints(3, 1, 1), "pads", ints(2, 2, 0, 0, 0, 2)),
+			in: []arg{x(3, 2, 1, 1, 2), w(4, 1, 1, 1, 1)}},
+		opCase{op: "Conv", name: "deep padding", attrs: is("pads", ints(3, 4, 1, 0)), in: []arg{x(2, 2, 2, 3), w(3, 2, 2, 2), w(3)}},
+		opCase{op: "ConvTranspose", name: "rows of the output that nothing reaches", attrs: is("strides", ints(3, 2), "output_padding", ints(2, 1)),
+			in: []arg{x(2, 2, 1, 2), w(2, 3, 1, 1)}},
+		opCase{op: "DequantizeLinear", name: "no rows", attrs: is("axis", 1), in: []arg{given(tensor.New(tensor.Int8, 0, 3)), wg(positive, 3)}},
+	)
 }
