@@ -14,8 +14,8 @@ import (
 )
 
 // TestTags compares, input by input and output by output, what ONNX's documents tag as differentiable (testdata/tags.txt) with what the
-// newest definition of each operator has. Where they disagree the formal stands in testdata/tag_disagreements.txt, with the reason; the list
-// is exact.
+// newest definition of each operator has. Where they disagree the formal stands in testdata/tag_disagreements.txt, with the reason; the
+// list is exact.
 func TestTags(t *testing.T) {
 	known := testkit.ReadKnownFailures(t, "testdata/tag_disagreements.txt")
 	text, err := os.ReadFile("testdata/tags.txt")
