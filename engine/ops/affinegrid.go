@@ -51,7 +51,7 @@ func init() {
 			theta := b.Add(Transpose, &transposeAttrs{Perm: []int{0, 2, 1}}, n.In[0])
 			grid := b.Add(MatMul, nil, b.Add(PixelPlaces, a, n.In[0], n.In[1]), theta)
 			part := func(from, to int) graph.Value { return b.Add(Slice, nil, n.In[1], b.Ints(from), b.Ints(to)) }
-			return []graph.Value{b.Add(Reshape, nil, grid, b.Add(Concat, &concatAttrs{}, part(0, 1), part(2, 5), b.Ints(-1)))}, nil
+			return []graph.Value{inShape(b, grid, part(0, 1), part(2, 5), extent(b, theta, 2))}, nil
 		},
 	})
 	define(PixelPlaces, graph.Def[affineGridAttrs]{

@@ -53,5 +53,5 @@ func lowerAveragePoolGrad(a *poolAttrs, b *graph.Builder, n *graph.Node) ([]grap
 	counts = b.Add(Slice, nil, counts, b.Ints(make([]int, k+2)...), joined(b, b.Ints(1, 1), shapePart(b, dy, 2, 0)))
 
 	dx := b.Add(ConvDX, padded, b.Add(Div, nil, plane(dy), counts), window, plane(x))
-	return []graph.Value{b.Add(Reshape, &reshapeAttrs{AllowZero: true}, dx, b.Add(Shape, nil, x))}, nil
+	return []graph.Value{inShape(b, dx, b.Add(Shape, nil, x))}, nil
 }

@@ -78,7 +78,7 @@ func init() {
 				missing = add(b, missing, rank(b, n.In[1]))
 			}
 			s := b.Add(Concat, &concatAttrs{Axis: 0}, b.Add(Shape, nil, n.In[0]), onesOf(b, missing))
-			return []graph.Value{b.Add(Reshape, nil, n.In[0], s)}, nil
+			return []graph.Value{inShape(b, n.In[0], s)}, nil
 		},
 	})
 }

@@ -235,6 +235,9 @@ func windows(autoPad string, in, kernel, strides, dilations, pads []int, ceil bo
 				in[i], i)
 		}
 		free := in[i] + a[i] + b[i] - span
+		if free == -1 && span == 1 {
+			continue // one element of none: no place
+		}
 		if free < 0 {
 			return nil, nil, nil, nil, nil, fmt.Errorf("the kernel spans %d, the padded input has %d on spatial axis %d", span,
 				in[i]+a[i]+b[i], i)

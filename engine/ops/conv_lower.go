@@ -52,11 +52,42 @@ func (a *convAttrs) samePads(b *graph.Builder, x, w graph.Value, d int) (begin, 
 	return begin, end
 }
 
+// deepPads reports whether padding at the beginning may hold a whole window: ConvTranspose would cut off more than it has.
+func (a *convAttrs) deepPads(b *graph.Builder, w graph.Value) bool {
+	if a.AutoPad == "VALID" {
+		return false
+	}
+	d := len(a.Pads) / 2
+	for i, pad := range a.Pads[:d] {
+		k, dilation := 0, 1
+		switch info := b.G.Info(w); {
+		case info.Data != nil && info.Data.Rank() == d+2:
+			k = info.Data.Dim(2 + i)
+		case len(info.Dims) == d+2:
+			k = info.Dims[2+i].Size
+		}
+		if k <= 0 && len(a.Kernel) == d {
+			k = a.Kernel[i]
+		}
+		if len(a.Dilations) == d {
+			dilation = a.Dilations[i]
+		}
+		if k > 0 && pad > (k-1)*dilation {
+			return true
+		}
+	}
+	return false
+}
+
 // lowerConvDX is ConvTranspose without padding at the end, whose result is then cut, or continued by zeros where the windows left a rest,
 // to the extents of X.
 func lowerConvDX(a *convAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 	d := a.spatialAxes(b, n.In[1], n.In[0], n.In[2])
-	if begin, end := a.samePads(b, n.In[2], n.In[1], d); begin != 0 { // through X with its padding, which is then cut off
+	begin, end := a.samePads(b, n.In[2], n.In[1], d)
+	if a.deepPads(b, n.In[1]) {
+		begin, end = b.Ints(a.Pads[:d]...), b.Ints(a.Pads[d:]...)
+	}
+	if begin != 0 { // through X with its padding, which is then cut off
 		plain := *a
 		plain.AutoPad, plain.Pads = "VALID", nil
 		padded := b.Add(Pad, nil, n.In[2], joined(b, b.Ints(0, 0), begin, b.Ints(0, 0), end))
@@ -96,9 +127,9 @@ func lowerConvDW(a *convAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, 
 	if a.Group == 1 {
 		x = b.Add(Transpose, swap, x)
 	} else { // [N,G·C,…] -> [C,G·N,…]: the groups of a convolution over examples
-		space := shapePart(b, x, 2, 0)
-		x = b.Add(Reshape, nil, x, joined(b, b.Ints(0, a.Group, -1), space))
-		x = b.Add(Reshape, nil, b.Add(Transpose, &transposeAttrs{Perm: byGroup}, x), joined(b, b.Ints(0, -1), space))
+		batch, channels, space := shapePart(b, x, 0, 1), shapePart(b, n.In[2], 1, 2), shapePart(b, x, 2, 0)
+		x = inShape(b, x, batch, b.Ints(a.Group), channels, space)
+		x = inShape(b, b.Add(Transpose, &transposeAttrs{Perm: byGroup}, x), channels, mul(b, batch, b.Ints(a.Group)), space)
 	}
 	dy := b.Add(Transpose, swap, n.In[1])
 	dw := b.Add(Transpose, swap, b.Add(Conv, conv, x, dy))

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/kernel"
@@ -90,17 +91,19 @@ func init() {
 			return dx, nil
 		},
 		PerExample: func(a *convTransposeAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, in int) (graph.PerExample, error) {
-			conv := &convAttrs{AutoPad: a.AutoPad, Dilations: a.Dilations, Group: a.Group, Kernel: a.Kernel, Pads: a.Pads,
-				Strides: a.Strides}
-			switch {
-			case in == 2:
+			switch in {
+			case 1:
+				conv, y, err := a.conv(b, dy[0])
+				if err != nil {
+					return graph.PerExample{}, fmt.Errorf("%w: %w", err, graph.ErrNoGradient)
+				}
+				return graph.PerExample{
+					Grad:  b.Add(ConvPerExample, conv, y, n.In[0], n.In[1]),
+					Norm2: b.Add(ConvPerExampleNorm2, conv, y, n.In[0], n.In[1]),
+				}, nil
+			case 2:
 				g := b.Add(PerExampleChannelSum, nil, dy[0])
 				return graph.PerExample{Grad: g, Norm2: RowSumSquares(b, g)}, nil
-			case in == 1 && len(a.OutputShape) == 0:
-				return graph.PerExample{
-					Grad:  b.Add(ConvPerExample, conv, dy[0], n.In[0], n.In[1]),
-					Norm2: b.Add(ConvPerExampleNorm2, conv, dy[0], n.In[0], n.In[1]),
-				}, nil
 			}
 			return graph.PerExample{}, graph.ErrNoGradient
 		},
@@ -141,11 +144,11 @@ func init() {
 			return dx, nil
 		},
 		Lower: func(a *convTransposeAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			conv, err := a.conv()
+			conv, dy, err := a.conv(b, n.In[0])
 			if err != nil {
 				return nil, err
 			}
-			return []graph.Value{b.Add(Conv, conv, n.In[0], n.In[1])}, nil
+			return []graph.Value{b.Add(Conv, conv, dy, n.In[1])}, nil
 		},
 	})
 	define(ConvTransposeDW, graph.Def[convTransposeAttrs]{
@@ -182,21 +185,48 @@ func init() {
 			return dx, nil
 		},
 		Lower: func(a *convTransposeAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			conv, err := a.conv()
+			conv, dy, err := a.conv(b, n.In[1])
 			if err != nil {
 				return nil, err
 			}
-			return []graph.Value{b.Add(ConvDW, conv, n.In[1], n.In[0], n.In[2])}, nil
+			return []graph.Value{b.Add(ConvDW, conv, dy, n.In[0], n.In[2])}, nil
 		},
 	})
 }
 
-// conv are the attributes of the convolution whose adjoint this is, when they do not depend on shapes.
-func (a *convTransposeAttrs) conv() (*convAttrs, error) {
+// conv are the attributes of the convolution whose adjoint this is, when they do not depend on shapes, and dY as it takes it. Where
+// output_padding is a stride or more the convolution would have more places than X: padding at the end, then dY, lose what no place of X
+// reaches.
+func (a *convTransposeAttrs) conv(b *graph.Builder, dy graph.Value) (*convAttrs, graph.Value, error) {
 	if len(a.OutputShape) > 0 {
-		return nil, fmt.Errorf("with attribute output_shape the padding depends on shapes")
+		return nil, 0, fmt.Errorf("with attribute output_shape the padding depends on shapes")
 	}
-	return &convAttrs{AutoPad: a.AutoPad, Dilations: a.Dilations, Group: a.Group, Kernel: a.Kernel, Pads: a.Pads, Strides: a.Strides}, nil
+	c := &convAttrs{AutoPad: a.AutoPad, Dilations: a.Dilations, Group: a.Group, Kernel: a.Kernel, Pads: slices.Clone(a.Pads),
+		Strides: a.Strides}
+	var axes, ends []int
+	d := len(a.OutputPadding)
+	for i, extra := range a.OutputPadding {
+		if extra > 0 && (a.AutoPad == "SAME_UPPER" || a.AutoPad == "SAME_LOWER") {
+			return nil, 0, fmt.Errorf("with attribute auto_pad %s and output_padding the padding depends on shapes", a.AutoPad)
+		}
+		stride := 1
+		if len(a.Strides) > 0 {
+			stride = a.Strides[i]
+		}
+		rest := max(0, extra-stride+1)
+		if len(c.Pads) > 0 && a.AutoPad != "VALID" {
+			less := min(rest, c.Pads[d+i])
+			c.Pads[d+i] -= less
+			rest -= less
+		}
+		if rest > 0 {
+			axes, ends = append(axes, 2+i), append(ends, -rest)
+		}
+	}
+	if len(axes) > 0 {
+		dy = b.Add(Slice, nil, dy, b.Ints(make([]int, len(axes))...), b.Ints(ends...), b.Ints(axes...))
+	}
+	return c, dy, nil
 }
 
 // kernelParams is the geometry for X and W of the given shapes in the form of the kernels.

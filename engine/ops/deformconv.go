@@ -173,7 +173,7 @@ func (a *deformAttrs) lower(b *graph.Builder, n *graph.Node) (conv *convAttrs, c
 	if mask != 0 {
 		weights := b.Add(Reshape, nil, mask, b.Ints(0, a.Offsets, 1, -1))
 		groups := b.Add(Reshape, nil, cols, join(b.Ints(0, a.Offsets, -1), b.Add(Shape, &shapeAttrs{Start: 3}, weights)))
-		cols = b.Add(Reshape, nil, mul(b, groups, weights), b.Add(Shape, nil, cols))
+		cols = inShape(b, mul(b, groups, weights), b.Add(Shape, nil, cols))
 	}
 	cols = b.Add(Reshape, nil, cols, join(b.Ints(0, -1), b.Add(Shape, &shapeAttrs{Start: 2}, offset)))
 	kernel := b.Add(Shape, &shapeAttrs{Start: 2}, w)

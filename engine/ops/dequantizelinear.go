@@ -135,7 +135,7 @@ func lowerScaleSum(a *scaleAttrs, b *graph.Builder, n *graph.Node) ([]graph.Valu
 	shape := b.Add(Shape, nil, n.In[1])
 	switch {
 	case data != nil && data.Len() == 1:
-		return []graph.Value{b.Add(Reshape, nil, b.Add(ReduceSum, nil, n.In[0]), shape)}, nil
+		return []graph.Value{inShape(b, b.Add(ReduceSum, nil, n.In[0]), shape)}, nil
 	case data == nil || a.Block > 0:
 		return nil, fmt.Errorf("sums over blocks, or by scales that the file does not hold, cannot be written in ONNX's operators")
 	}
@@ -150,7 +150,7 @@ func lowerScaleSum(a *scaleAttrs, b *graph.Builder, n *graph.Node) ([]graph.Valu
 	after := b.Add(ReduceProd, nil, b.Add(Slice, nil, dims, add(b, at, one), last))
 	three := b.Add(Concat, &concatAttrs{Axis: 0}, b.Add(Reshape, nil, before, one), shape, b.Add(Reshape, nil, after, one))
 	sums := b.Add(ReduceSum, nil, b.Add(Reshape, nil, n.In[0], three), b.Ints(0, 2))
-	return []graph.Value{b.Add(Reshape, nil, sums, shape)}, nil
+	return []graph.Value{inShape(b, sums, shape)}, nil
 }
 
 func spreadScales[T float32 | float64](c *graph.RunCtx, g *grain, y, s []T) {

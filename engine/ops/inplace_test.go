@@ -27,7 +27,7 @@ func TestInPlace(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, d := range []tensor.DType{tensor.Float32, tensor.Float64} {
-				if !accepts(spec, c, d) {
+				if !accepts(spec, c, d) || c.drawn > 5 || c.drawn > 0 && d == tensor.Float64 { // of which there are many
 					continue
 				}
 				p, err := c.build(d, false)

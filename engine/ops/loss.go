@@ -114,7 +114,7 @@ func lowerClassLossGrad(a *classLossGradAttrs, b *graph.Builder, n *graph.Node) 
 		factor = div(b, factor, b.Add(ReduceSum, KeepDims(false), w))
 	}
 	if a.Reduction != "none" {
-		factor = b.Add(Reshape, nil, factor, shape)
+		factor = inShape(b, factor, shape)
 	}
 	var diff graph.Value
 	if a.Prob {

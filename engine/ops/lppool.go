@@ -136,7 +136,7 @@ func init() {
 			}
 			conv := &convAttrs{AutoPad: a.AutoPad, Dilations: a.Dilations, Group: 1, Kernel: a.Kernel, Pads: a.Pads, Strides: a.Strides}
 			dx := b.Add(ConvDX, conv, alone(n.In[0]), ones, alone(n.In[1]))
-			return []graph.Value{b.Add(Reshape, nil, dx, b.Add(Shape, nil, n.In[1]))}, nil
+			return []graph.Value{inShape(b, dx, b.Add(Shape, nil, n.In[1]))}, nil
 		},
 	})
 }

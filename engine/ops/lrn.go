@@ -53,7 +53,7 @@ func init() {
 			pool := &poolAttrs{AutoPad: "NOTSET", IncludePad: true, Kernel: []int{a.Size, 1},
 				Pads: []int{(a.Size - 1) / 2, 0, a.Size / 2, 0}}
 			mean := b.Add(AveragePool, pool, b.Add(Unsqueeze, nil, square, b.Ints(1)))
-			mean = b.Add(Reshape, nil, mean, b.Add(Shape, nil, x))
+			mean = inShape(b, mean, b.Add(Shape, nil, x))
 			d := b.DType(x)
 			norm := add(b, scaled(b, mean, a.Alpha), b.Scalar(d, float64(a.Bias)))
 			return []graph.Value{mul(b, x, b.Add(Pow, nil, norm, b.Scalar(d, -float64(a.Beta))))}, nil

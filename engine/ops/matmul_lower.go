@@ -31,9 +31,13 @@ func joined(b *graph.Builder, shapes ...graph.Value) graph.Value {
 	return b.Add(Concat, &concatAttrs{Axis: 0}, shapes...)
 }
 
-// inShape is v in the shape that the parts make together; a 0 in it is an extent of 0.
+// inShape is v in the shape that the parts make together; a 0 in it is an extent of 0, not that of v.
 func inShape(b *graph.Builder, v graph.Value, shapes ...graph.Value) graph.Value {
-	return b.Add(Reshape, &reshapeAttrs{AllowZero: true}, v, joined(b, shapes...))
+	s := shapes[0]
+	if len(shapes) > 1 {
+		s = joined(b, shapes...)
+	}
+	return b.Add(Reshape, &reshapeAttrs{AllowZero: true}, v, s)
 }
 
 // rowsOf is v [..., n] as [rows, n].
@@ -47,7 +51,7 @@ func lowerMatMulDA(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, 
 	dy, right, a := n.In[0], n.In[1], n.In[2]
 	if rankOf(b, right) == 2 {
 		da := b.Add(MatMul, nil, rowsOf(b, dy), b.Add(Transpose, Perm(1, 0), right))
-		return []graph.Value{b.Add(Reshape, &reshapeAttrs{AllowZero: true}, da, b.Add(Shape, nil, a))}, nil
+		return []graph.Value{inShape(b, da, b.Add(Shape, nil, a))}, nil
 	}
 	p := matrices(b, a, right, dy)
 	return []graph.Value{b.Add(ReduceSumLike, nil, b.Add(MatMul, nil, p.dy, swapped(b, p.b)), a)}, nil

@@ -94,7 +94,7 @@ func init() {
 			flat := func(v graph.Value) graph.Value { return b.Add(Reshape, nil, v, b.Ints(-1)) }
 			zeros := b.Add(ConstantOfShape, nil, b.Add(Reshape, nil, b.Add(Size, nil, n.In[2]), b.Ints(1)))
 			sum := b.Add(ScatterElements, &scatterAttrs{Axis: 0, Reduction: "add"}, zeros, flat(indices), flat(n.In[0]))
-			return []graph.Value{b.Add(Reshape, nil, sum, b.Add(Shape, nil, n.In[2]))}, nil
+			return []graph.Value{inShape(b, sum, b.Add(Shape, nil, n.In[2]))}, nil
 		},
 	})
 	define(MaxPoolGather, graph.Def[noAttrs]{

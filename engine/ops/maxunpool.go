@@ -76,7 +76,7 @@ func init() {
 			last := b.Add(GatherElements, nil, b.Add(ScatterElements, nil, zeros(tensor.Int64), at, number), at)
 			stays := b.Add(Where, nil, b.Add(Equal, nil, last, number), flat(x), b.Scalar(b.DType(x), 0))
 			y := b.Add(ScatterElements, &scatterAttrs{Reduction: "add"}, zeros(b.DType(x)), at, stays)
-			y = b.Add(Reshape, nil, y, natural)
+			y = inShape(b, y, natural)
 			if s := input(n, 2); s != 0 {
 				more := sub(b, s, natural)
 				y = b.Add(Pad, nil, y, join(sub(b, more, more), more))

@@ -28,7 +28,7 @@ func init() {
 			d := sub(b, x, b.Add(ReduceMean, KeepDims(true), x, at))
 			// √variance as a norm, whose gradient at 0 is 0, over √(how many numbers).
 			norm := b.Add(ReduceL2, KeepDims(true), d, at)
-			count := div(b, b.Add(Size, nil, x), b.Add(Size, nil, norm))
+			count := b.Add(ReduceProd, &reduceAttrs{KeepDims: true}, b.Add(Gather, nil, b.Add(Shape, nil, x), at))
 			root := b.Add(Sqrt, nil, b.Add(Cast, CastTo(b.DType(x)), count))
 			return []graph.Value{div(b, d, add(b, div(b, norm, root), b.Scalar(b.DType(x), 1e-9)))}, nil
 		},

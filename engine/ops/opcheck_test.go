@@ -42,8 +42,11 @@ type opCase struct {
 	tol    float64 // relative, for float32; 0 means 2e-4
 	whole  bool    // examples are not independent: no per-example check
 	values bool    // forward only
+	once   bool    // no second order
 	bodies []bodyCase
 	caps   []arg // what each of the bodies captures
+
+	drawn int // which one of those of generate it is, from 1; it stays as small as it is
 }
 
 // bodyCase is one body of a control-flow operator.
@@ -407,6 +410,7 @@ func (c opCase) lowered(t *testing.T, d tensor.DType, want []*tensor.Tensor, tol
 // TestOperators checks every case, and that what was checked of each operator is what ../testdata/passes.txt says.
 func TestOperators(t *testing.T) {
 	clear(reached)
+	clear(generatedPasses)
 	tally = newTally()
 	seen := map[string]bool{}
 	ran := 0
@@ -458,6 +462,8 @@ func TestOperators(t *testing.T) {
 		return // some were asked for by name, or the rest is told already
 	}
 	everyGradientIsReached(t)
+	enoughGenerated(t)
+	everySecondOrder(t)
 	testkit.CheckPasses(t, tally, "../testdata/passes.txt")
 }
 

@@ -109,7 +109,7 @@ func (g *grain) stretch(r int) stretch {
 // each calls f for every stretch, and for every element that has a scale of its own.
 func (g *grain) each(p *parallel.Pool, f func(lo, hi, scale int)) {
 	n := g.stretches()
-	if n == 0 {
+	if n == 0 || g.outer*g.axis*g.inner == 0 {
 		return
 	}
 	p.For(n, max(1, stretchChunk*n/max(1, g.outer*g.axis*g.inner)), func(a, b int) {

@@ -52,7 +52,7 @@ func lowerReduceSumLike(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Va
 	differs := b.Add(Not, nil, b.Add(Equal, nil, b.Add(Concat, &concatAttrs{Axis: 0}, front, l), s))
 	axes := b.Add(Reshape, nil, b.Add(NonZero, nil, differs), b.Ints(-1))
 	sum := b.Add(ReduceSum, &reduceAttrs{KeepDims: true, NoopEmpty: true}, n.In[0], axes)
-	return []graph.Value{b.Add(Reshape, nil, sum, l)}, nil
+	return []graph.Value{inShape(b, sum, l)}, nil
 }
 
 // sumInto is out = x summed over the axes along which out, aligned with the last axes of x, broadcasts. The two may share storage when

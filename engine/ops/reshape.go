@@ -73,7 +73,7 @@ func init() {
 		Run:  runView[noAttrs],
 		Grad: gradReshape[noAttrs],
 		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			return []graph.Value{b.Add(Reshape, nil, n.In[0], b.Add(Shape, nil, n.In[1]))}, nil
+			return []graph.Value{inShape(b, n.In[0], b.Add(Shape, nil, n.In[1]))}, nil
 		},
 	})
 }

@@ -172,8 +172,8 @@ func (a *resizeAttrs) position(j float64, in, out int, scale, lo, hi float64) fl
 		}
 		return lo*last + j*(hi-lo)*last/(width-1)
 	case "pytorch_half_pixel":
-		if width == 1 {
-			return -0.5
+		if out == 1 { // so the definition; ONNX's reference implementation has -0.5, which only antialiasing and cubic tell apart
+			return 0
 		}
 	case "half_pixel_symmetric":
 		return float64(in)/2*(1-float64(out)/width) + (j+0.5)/scale - 0.5

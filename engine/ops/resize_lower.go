@@ -84,5 +84,5 @@ func lowerResizeGrad(a *resizeAttrs, b *graph.Builder, n *graph.Node) ([]graph.V
 			x = b.Add(Transpose, Perm(perm...), b.Add(MatMul, nil, b.Add(Transpose, Perm(perm...), x), m))
 		}
 	}
-	return []graph.Value{b.Add(Reshape, &reshapeAttrs{AllowZero: true}, x, b.Add(Shape, nil, like))}, nil
+	return []graph.Value{inShape(b, x, b.Add(Shape, nil, like))}, nil
 }

@@ -39,7 +39,8 @@ func init() {
 
 func lowerRotary(a *rotaryAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 	x, heads := n.In[0], 1 // the axis of the heads
-	if a.Heads > 0 {
+	three := a.Heads > 0 && rankOf(b, x) != 4
+	if three {
 		h := b.Ints(a.Heads)
 		x = shaped(b, x, extents(b, x, 0, 2), h, div(b, b.Add(Shape, &shapeAttrs{Start: 2}, x), h))
 		heads = 2
@@ -77,7 +78,7 @@ func lowerRotary(a *rotaryAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value
 		parts = append(parts, from(r, extent(b, x, 3), 1))
 	}
 	y := b.Add(Concat, &concatAttrs{Axis: 3}, parts...)
-	if a.Heads > 0 {
+	if three {
 		y = b.Add(ReshapeLike, nil, y, n.In[0])
 	}
 	return []graph.Value{y}, nil

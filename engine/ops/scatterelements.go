@@ -9,8 +9,8 @@ import (
 // ScatterElements is data with the elements that indices address along an axis replaced by updates, or combined with them by
 // reduction: add, mul, max or min. Which of several updates of one element replaces it is the last one's, in row-major order.
 //
-// Source: https://onnx.ai/onnx/operators/onnx__ScatterElements.html. Deviations: reduction mul has no gradient; the gradient of max and
-// min goes to every operand that has the result's value.
+// Source: https://onnx.ai/onnx/operators/onnx__ScatterElements.html. Deviations: the gradient of reductions max and min
+// goes to every operand that has the result's value; that of mul is right where updates are 0, its own gradient there only if one is.
 var ScatterElements = new(graph.Spec)
 
 // Scatter is the name that ScatterElements had before opset 11.
@@ -52,8 +52,8 @@ func init() {
 			take := &gatherAttrs{Axis: a.Axis}
 			return gradScatter(b, n, dy[0], need, a.Reduction, scatterRules{
 				take: func(x graph.Value) graph.Value { return b.Add(GatherElements, take, x, n.In[1]) },
-				erase: func(x graph.Value) graph.Value {
-					return b.Add(ScatterElements, &scatterAttrs{Axis: a.Axis, Reduction: "none"}, x, n.In[1], Fill(b, n.In[2], 0))
+				put: func(x, updates graph.Value, reduction string) graph.Value {
+					return b.Add(ScatterElements, &scatterAttrs{Axis: a.Axis, Reduction: reduction}, x, n.In[1], updates)
 				},
 			})
 		},
@@ -82,9 +82,10 @@ func scatter(c *graph.RunCtx, at []int, k int, reduction string) error {
 	return reduceBlocks(c.Pool, c.Out[0], c.In[2], at, k, reduction)
 }
 
-// scatterRules are what the gradient of a scatter is made of: what the indices address in x, and x with zeros there.
+// scatterRules are what the gradient of a scatter is made of: what the indices address in x, and x with updates there.
 type scatterRules struct {
-	take, erase func(x graph.Value) graph.Value
+	take func(x graph.Value) graph.Value
+	put  func(x, updates graph.Value, reduction string) graph.Value
 }
 
 func gradScatter(b *graph.Builder, n *graph.Node, dy graph.Value, need []bool, reduction string, r scatterRules) ([]graph.Value, error) {
@@ -93,7 +94,7 @@ func gradScatter(b *graph.Builder, n *graph.Node, dy graph.Value, need []bool, r
 	switch reduction {
 	case "none":
 		if need[0] {
-			dx[0] = r.erase(dy)
+			dx[0] = r.put(dy, Fill(b, updates, 0), "none")
 		}
 		if need[2] {
 			dx[2] = r.take(dy)
@@ -111,8 +112,25 @@ func gradScatter(b *graph.Builder, n *graph.Node, dy graph.Value, need []bool, r
 		if need[2] {
 			dx[2] = b.Add(Where, nil, b.Add(Equal, nil, updates, r.take(n.Out[0])), r.take(dy), zero)
 		}
-	default:
-		return nil, fmt.Errorf("reduction %s: %w", reduction, graph.ErrNoGradient)
+	case "mul":
+		if need[0] {
+			dx[0] = mul(b, dy, r.put(Fill(b, data, 1), updates, "mul"))
+		}
+		if need[2] {
+			dx[2] = mul(b, r.take(mul(b, dy, data)), otherFactors(b, data, updates, r))
+		}
 	}
 	return dx, nil
+}
+
+// otherFactors is, for each update, the product of the other updates of its element: of those that are not 0, without the update itself;
+// 0 where another is 0.
+func otherFactors(b *graph.Builder, data, updates graph.Value, r scatterRules) graph.Value {
+	d := b.DType(updates)
+	isZero := b.Add(Equal, nil, updates, b.Scalar(d, 0))
+	factor := b.Add(Where, nil, isZero, b.Scalar(d, 1), updates)
+	zero := b.Add(Cast, CastTo(d), isZero)
+	zeros := r.take(r.put(Fill(b, data, 0), zero, "add"))
+	others := div(b, r.take(r.put(Fill(b, data, 1), factor, "mul")), factor)
+	return b.Add(Where, nil, b.Add(Equal, nil, zeros, zero), others, b.Scalar(d, 0))
 }

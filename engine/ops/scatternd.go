@@ -44,8 +44,8 @@ func init() {
 		Grad: func(a *scatterNDAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 			return gradScatter(b, n, dy[0], need, a.Reduction, scatterRules{
 				take: func(x graph.Value) graph.Value { return b.Add(GatherND, nil, x, n.In[1]) },
-				erase: func(x graph.Value) graph.Value {
-					return b.Add(ScatterND, nil, x, n.In[1], Fill(b, n.In[2], 0))
+				put: func(x, updates graph.Value, reduction string) graph.Value {
+					return b.Add(ScatterND, &scatterNDAttrs{Reduction: reduction}, x, n.In[1], updates)
 				},
 			})
 		},

@@ -230,10 +230,10 @@ func addBack(b *graph.Builder, dy, like graph.Value, move func(index graph.Value
 	shape := b.Add(Shape, nil, like)
 	size := b.Add(Size, nil, like)
 	zero, one := b.Const(tensor.Scalar(int64(0))), b.Const(tensor.Scalar(int64(1)))
-	index := b.Add(Reshape, nil, b.Add(Range, nil, zero, size, one), shape)
+	index := inShape(b, b.Add(Range, nil, zero, size, one), shape)
 	at := b.Add(Reshape, nil, move(index), b.Ints(-1))
 	zeros := b.Add(ConstantOfShape, &constantOfShapeAttrs{Value: floatScalar(b.DType(dy), 0).Reshape(1)},
 		b.Add(Reshape, nil, size, b.Ints(1)))
 	sum := b.Add(ScatterElements, &scatterAttrs{Axis: 0, Reduction: "add"}, zeros, at, b.Add(Reshape, nil, dy, b.Ints(-1)))
-	return b.Add(Reshape, nil, sum, shape)
+	return inShape(b, sum, shape)
 }

@@ -20,7 +20,12 @@ func ConvDX(p *parallel.Pool, cp *ConvParams, dy, w []float32, packed *PackedCon
 		return
 	}
 	epi := e.check(cp.C, nx)
-	if ny == 0 {
+	dp := dataPlans.Get().(*dataPlan)
+	defer dataPlans.Put(dp)
+	if ny > 0 {
+		dp.set(cp)
+	}
+	if ny == 0 || len(dp.phases) == 1 && len(dp.phases[0].taps) == 0 { // no window reaches X
 		clear(dx[:nx])
 		in := volume(cp.In)
 		for i := range cp.N * cp.C {
@@ -28,9 +33,6 @@ func ConvDX(p *parallel.Pool, cp *ConvParams, dy, w []float32, packed *PackedCon
 		}
 		return
 	}
-	dp := dataPlans.Get().(*dataPlan)
-	defer dataPlans.Put(dp)
-	dp.set(cp)
 	if cp.depthwise() {
 		dp.depth(p, cp, dy, w, epi, dx)
 		return

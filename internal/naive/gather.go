@@ -186,8 +186,8 @@ func topK(c *call) []*value {
 			}
 			return d
 		})
-		outer, inner := start/(step*x.shape[a]), start%step
 		for i := range k {
+			outer, inner := start/(step*x.shape[a]), start%step
 			p := (outer*k+i)*step + inner
 			vals.copy(p, x, start+order[i]*step)
 			ids.i[p] = int64(order[i])

@@ -348,6 +348,9 @@ func slice(c *call) []*value {
 			s, e = max(0, min(s, n-1)), max(-1, min(e, n-1))
 			shape[a] = max(0, (s-e-step-1)/-step)
 		}
+		if n == 0 {
+			shape[a] = 0
+		}
 		lo[a], by[a] = s, step
 	}
 	src := make([]int, r)
