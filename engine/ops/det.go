@@ -25,7 +25,7 @@ func init() {
 	square := func(c *graph.InferCtx) (tensor.Shape, error) {
 		s := c.Shape(0)
 		if r := len(s); r < 2 || s[r-1] != s[r-2] {
-			return nil, fmt.Errorf("X has shape %v, want square matrices [...,M,M]", s)
+			return nil, fmt.Errorf("input X has shape %v, want square matrices [...,M,M]", s)
 		}
 		return s, nil
 	}

@@ -91,7 +91,7 @@ func zerosLike(c *graph.RunCtx, t *tensor.Tensor) (*tensor.Tensor, error) {
 // where more is true and there is no such input.
 func placeOf(b *graph.Builder, n *graph.Node, seq graph.Value, i int) graph.Value {
 	length := b.Add(SequenceLength, nil, seq)
-	p := optionalInput(n, i)
+	p := input(n, i)
 	if p == 0 {
 		return length
 	}

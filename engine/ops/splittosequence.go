@@ -55,7 +55,7 @@ func init() {
 			return setSequence(c, x.DType(), items)
 		},
 		Grad: func(a *splitToSequenceAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
-			join := &concatFromSequenceAttrs{Axis: a.Axis, NewAxis: !a.KeepDims && optionalInput(n, 1) == 0}
+			join := &concatFromSequenceAttrs{Axis: a.Axis, NewAxis: !a.KeepDims && input(n, 1) == 0}
 			return only(n, 0, b.Add(ConcatFromSequence, join, dy[0])), nil
 		},
 	})

@@ -37,10 +37,10 @@ func init() {
 			}
 			number := func(x int) graph.Value { return b.Const(tensor.Scalar(int64(x))) }
 			extent := func(v graph.Value, k int) graph.Value { return b.Add(Gather, nil, b.Add(Shape, nil, v), number(k)) }
-			signal, step, window := n.In[0], scalar(n.In[1]), optionalInput(n, 2)
+			signal, step, window := n.In[0], scalar(n.In[1]), input(n, 2)
 			length := extent(signal, 1)
 			size := length
-			switch given := optionalInput(n, 3); {
+			switch given := input(n, 3); {
 			case given != 0:
 				size = scalar(given)
 			case window != 0:

@@ -119,7 +119,7 @@ func TestConvInt8(t *testing.T) {
 			packed := PackConvInt8(nil, &cp, w)
 			for _, p := range []*parallel.Pool{nil, pool} {
 				got := make([]int32, ny)
-				err := ConvInt8(nil, p, &cp, x, packed, func(n, images int, sums []int32) { copy(got[n*ny/cp.N:], sums) })
+				err := ConvInt8(t.Context(), p, &cp, x, packed, func(n, images int, sums []int32) { copy(got[n*ny/cp.N:], sums) })
 				if err != nil {
 					t.Fatal(err)
 				}
