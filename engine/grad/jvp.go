@@ -13,6 +13,7 @@ import (
 //
 // Source: J. Townsend, "A new trick for calculating Jacobian vector products" (2017), https://j-towns.github.io/2017/06/12/A-new-trick.html
 func JVP(g *graph.Graph, y, x, v []graph.Value, o Options) ([]graph.Value, error) {
+	o = Twice(o)
 	b := graph.NewBuilder(g)
 	u := make([]graph.Value, len(y))
 	seeds := make([]Seed, len(y))
