@@ -114,8 +114,8 @@ func init() {
 	followRules["Det"] = (*follower).refuse
 }
 
-// minors writes cofactors as determinants: C[i,j] is that of X with row i replaced by the unit vector j. Its axes, counted from the first of
-// the last, are i, j, for derivatives k, then the rows and columns of X.
+// minors writes cofactors as determinants: C[i,j] is that of X with row i replaced by the unit vector j. Its axes, counted from the first
+// of the last, are i, j, for derivatives k, then the rows and columns of X.
 type minors struct {
 	b     *graph.Builder
 	d     tensor.DType

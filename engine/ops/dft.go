@@ -17,7 +17,8 @@ import (
 // Source: https://onnx.ai/onnx/operators/onnx__DFT.html. Version 17 names the axis by an attribute.
 var DFT = new(graph.Spec)
 
-// DFTAdjoint is the gradient of a DFT, to which dY belongs, by its input: inputs dY, the input for its shape, and dft_length and axis as DFT.
+// DFTAdjoint is the gradient of a DFT, to which dY belongs, by its input: inputs dY, the input for its shape, and dft_length and axis as
+// DFT.
 var DFTAdjoint = new(graph.Spec)
 
 type dftAttrs struct {

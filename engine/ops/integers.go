@@ -11,10 +11,10 @@ import (
 // quantised is a value of numbers of 8 bits and what they stand for: a scale and zero point for all of them, constants.
 type quantised struct{ x, scale, zero graph.Value }
 
-// InIntegers adds the node that computes the quantised output of q, a QuantizeLinear, from quantised inputs in integers, where what q quantises
-// is one layer of dequantised values that nothing else reads: a convolution with dequantised weights, or what only moves numbers. It returns
-// that node, which takes the place of q, and nil where there is none. only(v) is the one reader of v, nil where there are more or v is wanted.
-// Sums and products are for QuantisedTriple.
+// InIntegers adds the node that computes the quantised output of q, a QuantizeLinear, from quantised inputs in integers, where what q
+// quantises is one layer of dequantised values that nothing else reads: a convolution with dequantised weights, or what only moves numbers.
+// It returns that node, which takes the place of q, and nil where there is none. only(v) is the one reader of v, nil where there are more
+// or v is wanted. Sums and products are for QuantisedTriple.
 func InIntegers(b *graph.Builder, q *graph.Node, only func(graph.Value) *graph.Node) *graph.Node {
 	g := b.G
 	if q.Op != QuantizeLinear || !slices.Contains(small8, g.Info(q.Out[0]).DType) {
@@ -86,7 +86,8 @@ func dequantisedAll(b *graph.Builder, v graph.Value) (quantised, bool) {
 	return q, true
 }
 
-// dequantisedWeights is what v was dequantised from, a constant, with one scale and zero point for all, or one for each place along axis at.
+// dequantisedWeights is what v was dequantised from, a constant, with one scale and zero point for all, or one for each place along axis
+// at.
 func dequantisedWeights(b *graph.Builder, v graph.Value, at int) (quantised, bool) {
 	g := b.G
 	n := g.Info(v).Def

@@ -7,8 +7,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// SplitToSequence cuts input along an axis into a sequence of parts: of the extents that split [k] gives, of the one extent that a scalar split
-// gives (the last may be smaller), or of extent 1, whose axis goes when keepdims is 0.
+// SplitToSequence cuts input along an axis into a sequence of parts: of the extents that split [k] gives, of the one extent that a scalar
+// split gives (the last may be smaller), or of extent 1, whose axis goes when keepdims is 0.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__SplitToSequence.html
 var SplitToSequence = new(graph.Spec)

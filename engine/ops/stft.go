@@ -8,7 +8,8 @@ import (
 )
 
 // STFT [B,F,K,2] has the DFTs of F frames of a signal [B,L,1], or complex [B,L,2]: frame f begins at f·frame_step, has frame_length numbers
-// and is multiplied by the window. A real signal has K = frame_length/2+1, unless onesided is 0. It is lowered to a Gather, a Mul and a DFT.
+// and is multiplied by the window. A real signal has K = frame_length/2+1, unless onesided is 0. It is lowered to a Gather, a Mul and a
+// DFT.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__STFT.html
 var STFT = new(graph.Spec)

@@ -183,7 +183,8 @@ func operatorSummary(c context) (string, error) {
 		domains = append(domains, fmt.Sprintf("%d of %d in `%s`", known[d], total[d], d))
 	}
 	return fmt.Sprintf("%d operators in %d versions. Of those of ONNX 1.22 there are %s; %d are older ones that it has dropped, or of other "+
-		"domains. %d have a gradient, %d a second one, %d forward mode (JVP), %d a rule for per-example gradients. %d private operators serve gradients and fusion. "+
+		"domains. %d have a gradient, %d a second one, %d forward mode (JVP), %d a rule for per-example gradients. "+
+		"%d private operators serve gradients and fusion. "+
 		"The %s also says what is missing.",
 		len(rows), versions, strings.Join(domains, ", "), older, gradient, second, jvp, per, len(private),
 		c.link("whole table", "docs/operators.md")), nil

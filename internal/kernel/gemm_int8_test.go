@@ -84,8 +84,8 @@ func TestGemmInt8(t *testing.T) {
 	})
 }
 
-// TestConvInt8: against plain loops, for both kinds of numbers, with groups, depthwise, odd channels, pads and strides, several images, the same
-// for any number of threads.
+// TestConvInt8: against plain loops, for both kinds of numbers, with groups, depthwise, odd channels, pads and strides, several images, the
+// same for any number of threads.
 func TestConvInt8(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		pool := parallel.New(3)
