@@ -37,7 +37,7 @@ func wide() (probes []opCase) {
 }
 
 // TestAssembly runs all cases under each instruction set of the machine and compares which operators came to a kernel in assembly with
-// the table that gtk ops shows. An instruction set that the machine lacks is left as the table has it.
+// the table that gtk ops shows. Of an instruction set that the machine lacks nothing is compared.
 func TestAssembly(t *testing.T) {
 	isas := slices.DeleteFunc(kernel.ISAs(), func(i kernel.ISA) bool { return i == kernel.Generic })
 	if len(isas) == 0 {
@@ -76,6 +76,9 @@ func TestAssembly(t *testing.T) {
 		table.WriteString(name + " " + strings.Join(found[name], " ") + "\n")
 	}
 	if flag.Lookup("update").Value.String() == "true" {
+		if len(isas) < 2 {
+			t.Fatal("the table is written on a machine that has AVX2 and AVX-512")
+		}
 		if err := os.WriteFile("assembly.txt", []byte(table.String()), 0o644); err != nil {
 			t.Fatal(err)
 		}
