@@ -20,7 +20,7 @@ func init() {
 		InPlace: [][2]int{{0, 0}},
 		Infer: func(_ *swishAttrs, c *graph.InferCtx) error {
 			if a, b := c.Shape(0), c.Shape(1); !a.Equal(b) {
-				return fmt.Errorf("A has shape %v and B %v, want the same", a, b)
+				return fmt.Errorf("input A has shape %v and B %v, want the same", a, b)
 			}
 			c.Out(0, c.Shape(0)...)
 			return nil
