@@ -42,7 +42,8 @@ func stepOptions(c *ucli.Context) (*job.StepOptions, error) {
 		}
 		return nil, nil
 	}
-	return &job.StepOptions{TrainOptions: updateOptions(c), Task: c.String("task"), Output: c.String("output"), Initial: c.String("initial")}, nil
+	return &job.StepOptions{TrainOptions: updateOptions(c), Task: c.String("task"), Output: c.String("output"),
+		Initial: c.String("initial")}, nil
 }
 
 // printStep says what a training step takes and gives.
@@ -52,7 +53,8 @@ func (e *env) printStep(r *job.ExportReport) {
 	if s.Weight != "" {
 		truth += " and " + s.Weight
 	}
-	e.printf("a step of %s on %s: takes the inputs of the model and %s, gives %s, %s and %s\n", s.Optimizer, s.LossName, truth, s.Loss, s.Output,
+	e.printf("a step of %s on %s: takes the inputs of the model and %s, gives %s, %s and %s\n", s.Optimizer, s.LossName, truth, s.Loss,
+		s.Output,
 		units.Plural(len(s.Grads), "gradient"))
 	e.printf("feed each of its %d outputs NAME:next back as NAME\n", len(s.Feedback))
 	if r.Initial != "" {

@@ -36,16 +36,14 @@ func opsCommand(_ context.Context, e *env, c *ucli.Context) error {
 		return e.emit(r)
 	}
 	t := e.newTable()
-	t.row("operator", "since", "runs", "gradient", "per example")
+	t.row("operator", "since", "types", "runs", "gradient", "second order", "jvp", "per example", "kernel")
 	for _, o := range r.Ops {
-		g, p := yes(o.Gradient), yes(o.PerExample)
+		g := yes(o.Gradient)
 		if o.None && !o.Gradient {
 			g = "-"
 		}
-		if !o.PerExample {
-			p = ""
-		}
-		t.row(operatorName(o), strings.Trim(fmt.Sprint(o.Since), "[]"), yes(o.Forward), g, p)
+		t.row(operatorName(o), strings.Trim(fmt.Sprint(o.Since), "[]"), job.ShortTypes(o.Types), yes(o.Forward), g,
+			onlyYes(o.SecondOrder), onlyYes(o.JVP), onlyYes(o.PerExample), strings.Join(o.Kernels, " "))
 	}
 	if err := t.flush(); err != nil {
 		return err
@@ -55,10 +53,18 @@ func opsCommand(_ context.Context, e *env, c *ucli.Context) error {
 	return e.emit(r)
 }
 
+// onlyYes is "yes" or nothing.
+func onlyYes(b bool) string {
+	if b {
+		return "yes"
+	}
+	return ""
+}
+
 // operatorName is the name of an operator, with its domain where that is not ONNX's.
 func operatorName(o job.OperatorRow) string {
-	if d := strings.TrimPrefix(o.Domain, "ai.onnx"); d != "" {
-		return d + "." + o.Op
+	if o.Domain == "ai.onnx" {
+		return o.Op
 	}
-	return o.Op
+	return o.Domain + "." + o.Op
 }

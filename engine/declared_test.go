@@ -37,9 +37,10 @@ func TestNoContradiction(t *testing.T) {
 func TestSymbolic(t *testing.T) {
 	ints := func(v ...int64) *tensor.Tensor { return tensor.From(v, len(v)) }
 	g := &onnxpb.GraphProto{
-		Name:   new("g"),
-		Input:  []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, "N", "T", 4), onnx.ValueInfo("y", tensor.Float32, "N", "", 4)},
-		Output: []*onnxpb.ValueInfoProto{{Name: new("flat")}, {Name: new("same")}, {Name: new("half")}, {Name: new("both")}, {Name: new("shape")}},
+		Name:  new("g"),
+		Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, "N", "T", 4), onnx.ValueInfo("y", tensor.Float32, "N", "", 4)},
+		Output: []*onnxpb.ValueInfoProto{{Name: new("flat")}, {Name: new("same")}, {Name: new("half")}, {Name: new("both")},
+			{Name: new("shape")}},
 		Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("rows", ints(-1, 4)), onnx.TensorToProto("starts", ints(0)),
 			onnx.TensorToProto("ends", ints(1<<40)), onnx.TensorToProto("axes", ints(1)), onnx.TensorToProto("steps", ints(2))},
 		Node: []*onnxpb.NodeProto{

@@ -3,10 +3,13 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/engine/rewrite"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
@@ -14,8 +17,9 @@ import (
 )
 
 // Export is the graph of q as a plain ONNX model: the forward pass with its loss, gradients and whatever else q asks for, in ONNX's own
-// operators, so that any runtime computes them. Its outputs are called "loss", "grad:NAME", "norm2:NAME" and by the names of the values in
-// q.Fetch. Operators of the engine that cannot be written in ONNX's are listed in an *UnsupportedError.
+// operators, and those of other domains that the model itself has, so that any runtime computes them. Its outputs are called "loss",
+// "grad:NAME", "norm2:NAME" and by the names of the values in q.Fetch. Operators of the engine that cannot be written in ONNX's are listed
+// in an *UnsupportedError.
 func (m *Model) Export(q Query) (*onnx.Model, error) {
 	if err := m.gate.enter(); err != nil {
 		return nil, err
@@ -57,7 +61,7 @@ func (m *Model) Export(q Query) (*onnx.Model, error) {
 
 // toModel writes g as an ONNX model with the values fetch as its outputs, called names.
 func toModel(g *graph.Graph, fetch []graph.Value, names []string) (*onnx.Model, error) {
-	opset, err := commonOpset(g)
+	opsets, err := commonOpsets(g)
 	if err != nil {
 		return nil, err
 	}
@@ -87,12 +91,19 @@ func toModel(g *graph.Graph, fetch []graph.Value, names []string) (*onnx.Model, 
 		}
 	}
 	for i, v := range fetch {
-		if e.nameOf(v) != names[i] {
-			e.p.Node = append(e.p.Node, onnx.NewNode("Identity", "", []string{e.use(v)}, []string{names[i]}))
+		if name := e.use(v); name != names[i] {
+			e.p.Node = append(e.p.Node, onnx.NewNode("Identity", "", []string{name}, []string{names[i]}))
 		}
 		e.p.Output = append(e.p.Output, &onnxpb.ValueInfoProto{Name: &names[i], Type: onnx.TypeOf(g.Info(v).DType)})
 	}
-	return onnx.NewModel(e.p, int64(opset)), nil
+	m := onnx.NewModel(e.p, int64(opsets[""]))
+	for _, domain := range slices.Sorted(maps.Keys(opsets)) {
+		if domain != "" {
+			m.Proto.OpsetImport = append(m.Proto.OpsetImport, &onnxpb.OperatorSetIdProto{
+				Domain: new(domain), Version: new(int64(opsets[domain]))})
+		}
+	}
+	return m, nil
 }
 
 func valueInfo(name string, in *graph.Info) *onnxpb.ValueInfoProto {
@@ -137,29 +148,63 @@ func unwritten(n *graph.Node, why string) Missing {
 	return m
 }
 
-// commonOpset is an operator set in which every node of g means what its operator implements.
-func commonOpset(g *graph.Graph) (int, error) {
+// firstOpset is the operator set that exports are written in, where it has all that they need.
+const firstOpset = 17
+
+// commonOpsets are operator sets, by domain, in which every node of g means what its operator implements: of ai.onnx one from firstOpset
+// on or, where nodes are of versions that those no longer have, the newest before it.
+func commonOpsets(g *graph.Graph) (map[string]int, error) {
 	var missing []Missing
+	nodes := map[string][]*graph.Node{"": nil}
 	everyNode(g, func(n *graph.Node) bool {
-		if n.Op.Domain != "" {
+		if n.Op.Domain == ops.Private {
 			missing = append(missing, unwritten(n, "no form in ONNX's operators"))
 		}
+		nodes[n.Op.Domain] = append(nodes[n.Op.Domain], n)
 		return true
 	})
 	if len(missing) > 0 {
-		return 0, &UnsupportedError{missing}
+		return nil, &UnsupportedError{missing}
 	}
-	var last *graph.Node
-	for opset := 17; opset <= onnx.LatestOpset; opset++ {
-		if everyNode(g, func(n *graph.Node) bool {
-			last = n
-			return slices.Contains(n.Op.Since, graph.SinceAt("", n.Op.Name, opset))
-		}) {
-			return opset, nil
+	opsets := map[string]int{}
+	for domain, of := range nodes {
+		v, n := commonOpset(domain, of)
+		if n != nil {
+			return nil, &UnsupportedError{[]Missing{{Node: n.Name, Op: n.Op.Name, Domain: domain, Opset: n.Op.Since[len(n.Op.Since)-1],
+				Why: "operator is of a version that no operator set shares with the other nodes"}}}
+		}
+		opsets[domain] = v
+	}
+	return opsets, nil
+}
+
+// commonOpset is an operator set of a domain in which all nodes mean what their operators implement, or a node that keeps it from being.
+func commonOpset(domain string, nodes []*graph.Node) (int, *graph.Node) {
+	var order []int
+	for v := 1; v <= onnx.LatestOpset; v++ {
+		order = append(order, v)
+	}
+	if domain == "" {
+		order = order[firstOpset-1:]
+		for v := firstOpset - 1; v > 0; v-- {
+			order = append(order, v)
 		}
 	}
-	return 0, &UnsupportedError{[]Missing{{Node: last.Name, Op: last.Op.Name, Opset: last.Op.Since[len(last.Op.Since)-1],
-		Why: "operator is of a version that no operator set from 17 on shares with the other nodes"}}}
+	var last *graph.Node
+	for _, v := range order {
+		k := slices.IndexFunc(nodes, func(n *graph.Node) bool {
+			since := graph.SinceAt(domain, n.Op.Name, v)
+			if graph.SinceAt(domain, n.Op.Name, math.MaxInt) == 0 { // no operator of ONNX's own
+				return n.Op.Since[0] > v
+			}
+			return !slices.Contains(n.Op.Since, since)
+		})
+		if k < 0 {
+			return v, nil
+		}
+		last = nodes[k]
+	}
+	return 0, last
 }
 
 // encoder turns the nodes of a graph into protobuf.
@@ -180,7 +225,7 @@ func (e *encoder) nameOf(v graph.Value) string {
 		return n
 	}
 	n := e.g.Info(v).Name
-	if e.inside || e.promised[n] && e.g.Info(v).Kind == graph.Computed {
+	if k := e.g.Info(v).Kind; e.inside || e.promised[n] && (k == graph.Computed || k == graph.Constant) {
 		n = e.free(n)
 		e.name[v] = n
 	}
@@ -304,6 +349,10 @@ func (e *encoder) node(n *graph.Node) error {
 		}
 		ps = append(ps, p)
 	}
-	e.p.Node = append(e.p.Node, onnx.NewNode(n.Op.Name, fmt.Sprintf("%s#%d", n.Op.Name, n.ID), in, out, ps...))
+	p := onnx.NewNode(n.Op.Name, fmt.Sprintf("%s#%d", n.Op.Name, n.ID), in, out, ps...)
+	if n.Op.Domain != "" {
+		p.Domain = new(n.Op.Domain)
+	}
+	e.p.Node = append(e.p.Node, p)
 	return nil
 }

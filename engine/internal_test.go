@@ -2,7 +2,9 @@ package engine
 
 import (
 	"github.com/gtk-onnx/gtk/engine/exec"
+	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/rewrite"
+	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -11,6 +13,30 @@ func (m *Model) PlainSession(q Query) (*Session, error) {
 	s := &Session{m: m, q: q, plain: true}
 	return s, s.build()
 }
+
+// BareSession computes the outputs by the graph as Load left it, with no rewrite whatever.
+func (m *Model) BareSession() (*Session, error) {
+	s := &Session{m: m, plain: true, slot: map[string]int{}, none: map[string]bool{}}
+	g := m.g.Clone()
+	var fetch []graph.Value
+	for i, o := range m.outputs {
+		v, err := m.value(o.Name)
+		if err != nil {
+			return nil, err
+		}
+		s.slot["v:"+o.Name] = i
+		fetch = append(fetch, v)
+	}
+	for _, v := range g.Inputs {
+		s.feeds = append(s.feeds, g.Info(v).Name)
+	}
+	var err error
+	s.prog, err = exec.Compile(g, fetch, m.pool)
+	return s, err
+}
+
+// SharePool makes the sessions that m is asked for from now on run on p.
+func (m *Model) SharePool(p *parallel.Pool) { m.pool = p }
 
 // Program is the compiled graph of s.
 func (s *Session) Program() *exec.Program { return s.prog }

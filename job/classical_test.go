@@ -16,8 +16,8 @@ import (
 // here is the folder of the tests, before one of them leaves it.
 var here, _ = os.Getwd()
 
-// TestClassicalPipeline: a pipeline of scikit-learn with a numeric input and one of text is evaluated on a csv that has a column for each; its
-// probabilities are taken as they are.
+// TestClassicalPipeline: a pipeline of scikit-learn with a numeric input and one of text is evaluated on a csv that has a column for each;
+// its probabilities are taken as they are.
 func TestClassicalPipeline(t *testing.T) {
 	dir := t.TempDir()
 	table, out := filepath.Join(dir, "people.csv"), filepath.Join(dir, "out.csv")

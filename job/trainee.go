@@ -97,7 +97,8 @@ const cacheBytes = 1 << 30
 // mayAugment refuses random changes that the labels would not survive.
 func (t *trainee) mayAugment(augment string) error {
 	if augment != "" && !data.Augmentable(t.train) {
-		return usagef("--augment %s: the examples are no pictures, or what they are compared with would have to be changed alike; leave it out", augment)
+		return usagef("--augment %s: the examples are no pictures, or what they are compared with would have to be changed "+
+			"alike; leave it out", augment)
 	}
 	return nil
 }

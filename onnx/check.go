@@ -26,7 +26,8 @@ func (m *Model) Check() error {
 	case ir == 0:
 		c.format("", "the model has no IR version")
 	case ir < MinIR || ir > MaxIR:
-		c.report(&UnsupportedError{Feature: fmt.Sprintf("IR version %d; versions %d to %d are known: convert the model, or export it again", ir, MinIR, MaxIR)})
+		c.report(&UnsupportedError{Feature: fmt.Sprintf("IR version %d; versions %d to %d are known: convert the model, or export it again",
+			ir, MinIR, MaxIR)})
 	}
 	if len(p.GetOpsetImport()) == 0 && p.GetIrVersion() >= 3 { // before, there were no operator sets
 		c.format("", "the model imports no operator set")

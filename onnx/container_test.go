@@ -25,7 +25,8 @@ func TestValueFiles(t *testing.T) {
 	seq := ok(tensor.NewSequence(tensor.Float32, x, tensor.From([]float32{4}, 1, 1)))
 	ids := ok(tensor.NewMap(tensor.From([]int64{-1, 7}, 2), tensor.From([]float32{0.5, 0.25}, 2)))
 	for i, v := range []*tensor.Tensor{x, s, seq, ok(tensor.NewSequence(tensor.String, s)), ok(tensor.NewSequence(tensor.Int8)), ids,
-		ok(tensor.NewMap(s, tensor.From([]int64{1, 2}, 2))), ok(tensor.NewSequence(ids.DType(), ids, ids)), ok(tensor.NewOptional(tensor.Float32, x)),
+		ok(tensor.NewMap(s, tensor.From([]int64{1, 2}, 2))), ok(tensor.NewSequence(ids.DType(), ids, ids)),
+		ok(tensor.NewOptional(tensor.Float32, x)),
 		ok(tensor.NewOptional(tensor.Float32, nil)), ok(tensor.NewOptional(seq.DType(), seq)), ok(tensor.NewOptional(ids.DType(), ids)),
 		ok(tensor.NewSequence(seq.DType(), seq)), ok(tensor.NewOptional(tensor.SequenceOf(ids.DType()), nil)),
 		ok(tensor.NewMap(s, s)), ok(tensor.NewSequence(tensor.OptionalOf(tensor.Float32), ok(tensor.NewOptional(tensor.Float32, nil))))} {

@@ -66,8 +66,8 @@ func readMessage(path string, msg proto.Message) error {
 	return inFile(decode(b, msg, memoryFor(len(b))), path)
 }
 
-// WriteValueFile writes one tensor, sequence, optional or map as a .pb file (TensorProto, SequenceProto, OptionalProto, MapProto); of o it heeds
-// Force.
+// WriteValueFile writes one tensor, sequence, optional or map as a .pb file (TensorProto, SequenceProto, OptionalProto, MapProto); of o it
+// heeds Force.
 func WriteValueFile(path, name string, t *tensor.Tensor, o WriteOptions) error {
 	if err := mayWrite(path, o.Force); err != nil {
 		return err

@@ -7,8 +7,8 @@ import (
 )
 
 // Format is t as text in NumPy's manner: type and shape, then nested brackets with aligned columns. Axes longer than 6 of
-// tensors of more than 1000 elements show their first and last 3. A container shows its items below it, of more than 20 the first and last 3;
-// maps with the same keys are a table.
+// tensors of more than 1000 elements show their first and last 3. A container shows its items below it, of more than 20 the first and last
+// 3; maps with the same keys are a table.
 func Format(t *Tensor) string {
 	if t.dtype.IsContainer() {
 		return formatItems(t)

@@ -113,7 +113,8 @@ var stepCases = []stepCase{
 			"gtk.weight": tensor.From([]float32{1. / 24, 1. / 24}, 2)},
 	},
 	{
-		name: "unet, momentum", model: modern("unet"), rule: "sgd", lr: 1e-2, c: optim.Config{Momentum: new(0.9)}, task: task.Options{Kind: "dense"},
+		name: "unet, momentum", model: modern("unet"), rule: "sgd", lr: 1e-2, c: optim.Config{Momentum: new(0.9)},
+		task: task.Options{Kind: "dense"},
 		feeds: map[string]*tensor.Tensor{"x": testkit.RandN(9, 2, 3, 32, 32), "gtk.labels": classes(4, 2, 1024),
 			"gtk.weight": tensor.From([]float32{1. / 2048, 1. / 2048}, 2)},
 	},
@@ -350,7 +351,8 @@ func TestStepModelRefuses(t *testing.T) {
 		Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("w", testkit.RandN(1, 1, 4, 2, 2)),
 			onnx.TensorToProto("u", testkit.RandN(1, 4, 4, 1, 1)), onnx.TensorToProto("v", testkit.RandN(1, 64, 4))},
 		Node: []*onnxpb.NodeProto{
-			onnx.NewNode("ConvTranspose", "up", []string{"x", "w"}, []string{"z"}, onnx.AttrInts("strides", 2, 2), onnx.AttrInts("output_shape", 4, 4)),
+			onnx.NewNode("ConvTranspose", "up", []string{"x", "w"}, []string{"z"}, onnx.AttrInts("strides", 2, 2), onnx.AttrInts("output_shape",
+				4, 4)),
 			onnx.NewNode("Relu", "", []string{"z"}, []string{"r"}),
 			onnx.NewNode("ConvTranspose", "again", []string{"r", "u"}, []string{"q"}, onnx.AttrInts("output_shape", 4, 4)),
 			onnx.NewNode("Flatten", "", []string{"q"}, []string{"f"}),

@@ -14,8 +14,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// TestJVPOfGenerated compares the changes of the losses of all examples along a direction, each by itself, with differences of the oracle, in
-// programs with bodies too.
+// TestJVPOfGenerated compares the changes of the losses of all examples along a direction, each by itself, with differences of the oracle,
+// in programs with bodies too.
 func TestJVPOfGenerated(t *testing.T) {
 	for seed := range uint64(24) {
 		c := generate(t, seed, 3, graphgen.Options{Smooth: true, Bodies: int(seed % 2), Nodes: 10})

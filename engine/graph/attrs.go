@@ -12,8 +12,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Attrs are the attributes of a node as read: int64, float32, string, []int64, []float32, []string, *tensor.Tensor or, for an attribute that
-// is a type, tensor.DType, by name.
+// Attrs are the attributes of a node as read: int64, float32, string, []int64, []float32, []string, *tensor.Tensor or, for an attribute
+// that is a type, tensor.DType, by name.
 // Subgraphs are not among them (see Body).
 type Attrs map[string]any
 
@@ -25,7 +25,8 @@ type Resolver interface {
 
 // A field of an attribute struct is tagged `onnx:"name"` with, after commas, `default=V` or `required`.
 // The types are int, bool (an ONNX int), float32, string, []int, []float32, []string, *tensor.Tensor, tensor.DType, and
-// *int and *float32 where absence means something; *tensor.DType for an attribute that is itself a type. Fields without a tag are not attributes.
+// *int and *float32 where absence means something; *tensor.DType for an attribute that is itself a type. Fields without a tag are not
+// attributes.
 type attrField struct {
 	name     string
 	def      string

@@ -125,8 +125,8 @@ func init() {
 	})
 }
 
-// lowerBatchNormTrainGrad is dX = scale/√(var+ε)·(dY − mean dY − x̂·mean(dY·x̂)), with the statistics computed again from X, since those that
-// the forward operator keeps are no outputs in ONNX.
+// lowerBatchNormTrainGrad is dX = scale/√(var+ε)·(dY − mean dY − x̂·mean(dY·x̂)), with the statistics computed again from X, since those
+// that the forward operator keeps are no outputs in ONNX.
 //
 // Source: Ioffe and Szegedy, https://arxiv.org/abs/1502.03167, section 3.
 func lowerBatchNormTrainGrad(a *batchNormAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {

@@ -7,7 +7,8 @@ import (
 )
 
 // integers are the element types whose bits are numbers.
-var integers = []tensor.DType{tensor.Int8, tensor.Int16, tensor.Int32, tensor.Int64, tensor.Uint8, tensor.Uint16, tensor.Uint32, tensor.Uint64}
+var integers = []tensor.DType{tensor.Int8, tensor.Int16, tensor.Int32, tensor.Int64, tensor.Uint8, tensor.Uint16, tensor.Uint32,
+	tensor.Uint64}
 
 // defineBitwise defines in s the operator Y = f(A, B) on the bits of integers, with broadcasting.
 func defineBitwise(s *graph.Spec, name string, f func(a, b uint64) uint64) {

@@ -105,7 +105,7 @@ func keepsAll(g *graph.Graph, n *graph.Node) bool {
 	if n.Op != Dropout {
 		return false
 	}
-	mode := optionalInput(n, 2)
+	mode := input(n, 2)
 	if mode == 0 {
 		return true
 	}

@@ -37,6 +37,8 @@ func init() {
 		opCase{op: "HardSwish", name: "wide", in: []arg{xg(hard, 3, 8)}},
 		opCase{op: "Gelu", name: "tanh", attrs: is("approximate", "tanh"), in: []arg{x(3, 5)}},
 		opCase{op: "Swish", name: "alpha", attrs: is("alpha", 1.7), in: []arg{x(3, 5)}},
+		opCase{op: "SwiGLU", in: []arg{x(3, 5), x(3, 5)}},
+		opCase{op: "SwiGLU", name: "alpha", attrs: is("alpha", 1.7), in: []arg{x(2, 3, 5), x(2, 3, 5)}},
 		opCase{op: "ThresholdedRelu", attrs: is("alpha", 0.05), in: []arg{xg(kinkless, 3, 5)}},
 
 		opCase{op: "Clip", in: []arg{xg(kinkless, 3, 5), floatsOf0(-0.05), floatsOf0(0.9)}},

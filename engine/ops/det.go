@@ -25,7 +25,7 @@ func init() {
 	square := func(c *graph.InferCtx) (tensor.Shape, error) {
 		s := c.Shape(0)
 		if r := len(s); r < 2 || s[r-1] != s[r-2] {
-			return nil, fmt.Errorf("X has shape %v, want square matrices [...,M,M]", s)
+			return nil, fmt.Errorf("input X has shape %v, want square matrices [...,M,M]", s)
 		}
 		return s, nil
 	}
@@ -114,8 +114,8 @@ func init() {
 	followRules["Det"] = (*follower).refuse
 }
 
-// minors writes cofactors as determinants: C[i,j] is that of X with row i replaced by the unit vector j. Its axes, counted from the first of
-// the last, are i, j, for derivatives k, then the rows and columns of X.
+// minors writes cofactors as determinants: C[i,j] is that of X with row i replaced by the unit vector j. Its axes, counted from the first
+// of the last, are i, j, for derivatives k, then the rows and columns of X.
 type minors struct {
 	b     *graph.Builder
 	d     tensor.DType

@@ -17,7 +17,8 @@ import (
 // Source: https://onnx.ai/onnx/operators/onnx__DFT.html. Version 17 names the axis by an attribute.
 var DFT = new(graph.Spec)
 
-// DFTAdjoint is the gradient of a DFT, to which dY belongs, by its input: inputs dY, the input for its shape, and dft_length and axis as DFT.
+// DFTAdjoint is the gradient of a DFT, to which dY belongs, by its input: inputs dY, the input for its shape, and dft_length and axis as
+// DFT.
 var DFTAdjoint = new(graph.Spec)
 
 type dftAttrs struct {
@@ -57,7 +58,7 @@ func init() {
 			return a.run(c, length, at)
 		},
 		Grad: func(a *dftAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
-			return only(n, 0, b.Add(DFTAdjoint, a, dy[0], n.In[0], optionalInput(n, 1), optionalInput(n, 2))), nil
+			return only(n, 0, b.Add(DFTAdjoint, a, dy[0], n.In[0], input(n, 1), input(n, 2))), nil
 		},
 	})
 	define(new(graph.Spec), graph.Def[dft17Attrs]{
@@ -82,7 +83,7 @@ func init() {
 		},
 		Grad: func(a *dft17Attrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			at := b.Const(tensor.Scalar(int64(a.Axis)))
-			return only(n, 0, b.Add(DFTAdjoint, a.dft(), dy[0], n.In[0], optionalInput(n, 1), at)), nil
+			return only(n, 0, b.Add(DFTAdjoint, a.dft(), dy[0], n.In[0], input(n, 1), at)), nil
 		},
 	})
 	define(DFTAdjoint, graph.Def[dftAttrs]{
@@ -109,7 +110,7 @@ func init() {
 			return p.lines(c, true)
 		},
 		Grad: func(a *dftAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
-			return only(n, 0, b.Add(DFT, a, dy[0], optionalInput(n, 2), optionalInput(n, 3))), nil
+			return only(n, 0, b.Add(DFT, a, dy[0], input(n, 2), input(n, 3))), nil
 		},
 		Lower: lowerDFTAdjoint,
 	})
@@ -234,7 +235,7 @@ func (p *dftPlan) lines(c *graph.RunCtx, adjoint bool) error {
 // lowerDFTAdjoint is conj(DFT(conj(dY))), whose sums run over the conjugate roots, or for a real result the onesided DFT with the numbers
 // that stand for two doubled; cut or filled up to the shape of the input.
 func lowerDFTAdjoint(a *dftAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-	dy, like, length, at, k := n.In[0], n.In[1], optionalInput(n, 2), optionalInput(n, 3), -2
+	dy, like, length, at, k := n.In[0], n.In[1], input(n, 2), input(n, 3), -2
 	if at != 0 {
 		t := b.G.Info(at).Data
 		if t == nil || t.Len() != 1 {

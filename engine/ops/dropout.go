@@ -91,7 +91,7 @@ func init() {
 			return nil
 		},
 		Grad: func(_ *dropoutAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
-			mode := optionalInput(n, 2)
+			mode := input(n, 2)
 			if mode == 0 {
 				return only(n, 0, dy[0]), nil
 			}
@@ -107,7 +107,7 @@ func init() {
 			}
 			d := b.DType(dy[0])
 			keep := b.Scalar(d, 0.5)
-			if ratio := optionalInput(n, 1); ratio != 0 {
+			if ratio := input(n, 1); ratio != 0 {
 				keep = sub(b, b.Scalar(d, 1), b.Add(Cast, CastTo(d), ratio))
 			}
 			return only(n, 0, b.Add(Where, nil, b.ExtraOutput(n, 1), div(b, dy[0], keep), b.Scalar(d, 0))), nil
@@ -262,7 +262,7 @@ func SetDropoutTraining(g *graph.Graph, n *graph.Node, seed graph.Value) bool {
 	k := &dropoutTrainAttrs{Ratio: 0.5, Salt: n.ID}
 	switch n.Op {
 	case Dropout:
-		if ratio := optionalInput(n, 1); ratio != 0 {
+		if ratio := input(n, 1); ratio != 0 {
 			in := g.Info(ratio)
 			if in.Data == nil || in.Data.Len() != 1 {
 				return false

@@ -17,9 +17,9 @@ import (
 // PyTorch; capital letters are letters too.
 var Einsum = new(graph.Spec)
 
-// EinsumLike is Einsum in the shape of its first input, like: the result may have a letter twice, where it is zero off the diagonal, letters
-// that no operand has, along which it is constant, and it is summed over axes of extent 1. The gradients of Einsum by its operands are of
-// this kind, and so are its own. The equation has an arrow.
+// EinsumLike is Einsum in the shape of its first input, like: the result may have a letter twice, where it is zero off the diagonal,
+// letters that no operand has, along which it is constant, and it is summed over axes of extent 1. The gradients of Einsum by its operands
+// are of this kind, and so are its own. The equation has an arrow.
 var EinsumLike = new(graph.Spec)
 
 type einsumAttrs struct {

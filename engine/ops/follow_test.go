@@ -74,7 +74,8 @@ func TestFollowMoves(t *testing.T) {
 	reached := map[string]int{}
 	for _, c := range cases {
 		p, err := c.build(tensor.Float64, false)
-		if err != nil || c.domain != "" || p.node.Op.Random || !p.node.Op.HasRun() || p.node.Op.Role != graph.View && p.node.Op.Role != graph.Move {
+		if err != nil || c.domain != "" || p.node.Op.Random || !p.node.Op.HasRun() ||
+			p.node.Op.Role != graph.View && p.node.Op.Role != graph.Move {
 			continue
 		}
 		if c.op == "DepthToSpace" || c.op == "SpaceToDepth" { // which spread their positions evenly

@@ -11,17 +11,17 @@ import (
 // quantised is a value of numbers of 8 bits and what they stand for: a scale and zero point for all of them, constants.
 type quantised struct{ x, scale, zero graph.Value }
 
-// InIntegers adds the node that computes the quantised output of q, a QuantizeLinear, from quantised inputs in integers, where what q quantises
-// is one layer of dequantised values that nothing else reads: a convolution with dequantised weights, or what only moves numbers. It returns
-// that node, which takes the place of q, and nil where there is none. only(v) is the one reader of v, nil where there are more or v is wanted.
-// Sums and products are for QuantisedTriple.
+// InIntegers adds the node that computes the quantised output of q, a QuantizeLinear, from quantised inputs in integers, where what q
+// quantises is one layer of dequantised values that nothing else reads: a convolution with dequantised weights, or what only moves numbers.
+// It returns that node, which takes the place of q, and nil where there is none. only(v) is the one reader of v, nil where there are more
+// or v is wanted. Sums and products are for QuantisedTriple.
 func InIntegers(b *graph.Builder, q *graph.Node, only func(graph.Value) *graph.Node) *graph.Node {
 	g := b.G
 	if q.Op != QuantizeLinear || !slices.Contains(small8, g.Info(q.Out[0]).DType) {
 		return nil
 	}
 	qa := q.Attrs.(*quantizeAttrs)
-	out := quantised{q.Out[0], q.In[1], optionalInput(q, 2)}
+	out := quantised{q.Out[0], q.In[1], input(q, 2)}
 	if !single(g, out.scale) || qa.Precision != 0 || out.zero != 0 && !single(g, out.zero) {
 		return nil
 	}
@@ -78,7 +78,7 @@ func dequantisedAll(b *graph.Builder, v graph.Value) (quantised, bool) {
 	if n == nil || n.Op != DequantizeLinear || !slices.Contains(small8, g.Info(n.In[0]).DType) || !single(g, n.In[1]) {
 		return quantised{}, false
 	}
-	q := quantised{n.In[0], n.In[1], optionalInput(n, 2)}
+	q := quantised{n.In[0], n.In[1], input(n, 2)}
 	if q.zero != 0 && !single(g, q.zero) {
 		return quantised{}, false
 	}
@@ -86,7 +86,8 @@ func dequantisedAll(b *graph.Builder, v graph.Value) (quantised, bool) {
 	return q, true
 }
 
-// dequantisedWeights is what v was dequantised from, a constant, with one scale and zero point for all, or one for each place along axis at.
+// dequantisedWeights is what v was dequantised from, a constant, with one scale and zero point for all, or one for each place along axis
+// at.
 func dequantisedWeights(b *graph.Builder, v graph.Value, at int) (quantised, bool) {
 	g := b.G
 	n := g.Info(v).Def
@@ -103,7 +104,7 @@ func dequantisedWeights(b *graph.Builder, v graph.Value, at int) (quantised, boo
 		!s.Data.Shape().Equal(tensor.Shape{w.Data.Dim(at)}) {
 		return quantised{}, false
 	}
-	q := quantised{n.In[0], n.In[1], optionalInput(n, 2)}
+	q := quantised{n.In[0], n.In[1], input(n, 2)}
 	if q.zero == 0 {
 		q.zero = b.Const(tensor.New(w.DType, w.Data.Dim(at)))
 	} else if z := g.Info(q.zero); z.Kind != graph.Constant || !z.Data.Shape().Equal(s.Data.Shape()) {
@@ -126,7 +127,7 @@ func convInIntegers(b *graph.Builder, n *graph.Node, out quantised) *graph.Node 
 		return nil
 	}
 	in := []graph.Value{x.x, x.scale, x.zero, w.x, w.scale, w.zero, out.scale, out.zero}
-	if bias := optionalInput(n, 2); bias != 0 {
+	if bias := input(n, 2); bias != 0 {
 		v := biasInIntegers(b, bias, x.scale, w.scale)
 		if v == 0 {
 			return nil

@@ -51,7 +51,7 @@ func init() {
 			dx := make([]graph.Value, n.NumIn)
 			if dy[0] != 0 {
 				k := &layerNormGradAttrs{Axis: a.Axis, Epsilon: a.Epsilon}
-				in := []graph.Value{n.In[0], n.In[1], mean, inv, dy[0], optionalInput(n, 2)}
+				in := []graph.Value{n.In[0], n.In[1], mean, inv, dy[0], input(n, 2)}
 				g := b.AddNode("", LayerNormGrad, k, in, []bool{need[0], need[1], len(need) > 2 && need[2]})
 				if g == nil {
 					return nil, b.Err()
@@ -266,7 +266,7 @@ func lowerLayerNormGrad(a *layerNormGradAttrs, b *graph.Builder, n *graph.Node) 
 	out := make([]graph.Value, 3)
 	out[0] = back(mul(b, inner, inv))
 	out[1] = sumLike(b, mul(b, dy, back(xhat)), w)
-	if bias := optionalInput(n, 5); bias != 0 {
+	if bias := input(n, 5); bias != 0 {
 		out[2] = sumLike(b, dy, bias)
 	}
 	return out, nil

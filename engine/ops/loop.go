@@ -12,8 +12,8 @@ import (
 // further outputs along a new first axis. Its gradient is a Scan that goes back through the trips that were made: see backward. How many
 // they were carries no gradient.
 //
-// Source: https://onnx.ai/onnx/operators/onnx__Loop.html. Deviation: when there is no iteration, the outputs that would be stacked have shape
-// [0].
+// Source: https://onnx.ai/onnx/operators/onnx__Loop.html. Deviation: when there is no iteration, the outputs that would be stacked have
+// shape [0].
 var Loop = new(graph.Spec)
 
 func init() {

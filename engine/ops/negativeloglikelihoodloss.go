@@ -41,7 +41,7 @@ func init() {
 		},
 		Grad: func(a *lossAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			k := &classLossGradAttrs{Reduction: a.Reduction, Ignore: a.Ignore, Hot: true}
-			return only(n, 0, b.Add(ClassLossGrad, k, n.In[0], n.In[1], optionalInput(n, 2), dy[0])), nil
+			return only(n, 0, b.Add(ClassLossGrad, k, n.In[0], n.In[1], input(n, 2), dy[0])), nil
 		},
 	})
 }

@@ -512,8 +512,8 @@ func everyGradientIsReached(t *testing.T) {
 // uncased are definitions, by their versions, that the oracle does not have: TestScan8 is about one.
 var uncased = map[string][]int{"Scan": {8}}
 
-// boxed are the operators of containers, which the oracle does not have: TestSequences compares them with the same on tensors, and ONNX's own
-// cases run those that have no gradient.
+// boxed are the operators of containers, which the oracle does not have: TestSequences compares them with the same on tensors, and ONNX's
+// own cases run those that have no gradient.
 var boxed = []string{"AddItems", "CastItems", "RepeatItems", "SequenceAtGrad", "SequenceEraseGrad", "SplitLikeSequence", "SumItems",
 	"ConcatFromSequence", "Optional", "OptionalGetElement", "OptionalHasElement", "SequenceAt", "SequenceConstruct",
 	"SequenceEmpty", "SequenceErase", "SequenceInsert", "SequenceLength", "SequenceMap", "SplitToSequence"}

@@ -7,7 +7,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// OptionalGetElement is the value of an optional, which must have one. From version 18 it also takes what is no optional, and gives it as it is.
+// OptionalGetElement is the value of an optional, which must have one. From version 18 it also takes what is no optional, and gives it as
+// it is.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__OptionalGetElement.html
 var OptionalGetElement = new(graph.Spec)

@@ -5,7 +5,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// OptionalHasElement tells, in a bool scalar, whether its input is there: an optional that has a value or, from version 18, any other value.
+// OptionalHasElement tells, in a bool scalar, whether its input is there: an optional that has a value or, from version 18, any other
+// value.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__OptionalHasElement.html
 var OptionalHasElement = new(graph.Spec)

@@ -146,7 +146,7 @@ func linearDims(x, dy tensor.Shape) (linear, error) {
 func linearExamples(c *graph.InferCtx) (linear, error) {
 	l, err := linearDims(c.Shape(0), c.Shape(1))
 	if err == nil && c.Has(2) && c.Shape(2).Len() != l.k*l.m {
-		err = fmt.Errorf("W of shape %v is no matrix of %d×%d: %w", c.Shape(2), l.k, l.m, graph.ErrNoGradient)
+		err = fmt.Errorf("weight W of shape %v is no matrix of %d×%d: %w", c.Shape(2), l.k, l.m, graph.ErrNoGradient)
 	}
 	return l, err
 }

@@ -23,9 +23,9 @@ func philox(key [2]uint32, ctr [4]uint32) [4]uint32 {
 }
 
 // draws gives the random numbers of one run of a node. They follow from its seed, the number of the run (since the program was made for
-// these shapes) and the place of the element: the same program gives the same numbers again, and each run others. The key is the bits of the
-// attribute seed and 0, or without one the number of the node in its graph and 1. Element i has the 64 bits of the half i mod 2 of the block
-// whose counter is i/2 and the run.
+// these shapes) and the place of the element: the same program gives the same numbers again, and each run others. The key is the bits of
+// the attribute seed and 0, or without one the number of the node in its graph and 1. Element i has the 64 bits of the half i mod 2 of the
+// block whose counter is i/2 and the run.
 type draws struct {
 	key [2]uint32
 	run uint64

@@ -6,8 +6,9 @@ import (
 	"github.com/gtk-onnx/gtk/engine/graph"
 )
 
-// Recurrent layers give the gradient of each example by their weights beside those of the batch: the gradient operator has dz, the gradients
-// of the gates before activation, and the weights' are sums over time of outer products of dz with what the weights are applied to.
+// Recurrent layers give the gradient of each example by their weights beside those of the batch: the gradient operator has dz, the
+// gradients of the gates before activation, and the weights' are sums over time of outer products of dz with what the weights are applied
+// to.
 
 // recurrentExamples are the outputs that a gradient operator of a recurrent layer has for each example, after those of the batch: gradients
 // by W [N,directions,gates·H,I], R [N,directions,gates·H,H], B [N,directions,2·gates·H] and more, and the squared norms of the first two.

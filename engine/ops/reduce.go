@@ -159,7 +159,7 @@ func init() {
 			return only(n, 0, r.reduce(op, dy[0])), nil
 		},
 		Lower: func(a *reduceBackAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			y, axes := n.In[0], optionalInput(n, 2)
+			y, axes := n.In[0], input(n, 2)
 			if axes == 0 && len(a.Axes) > 0 {
 				axes = b.Ints(a.Axes...)
 			}

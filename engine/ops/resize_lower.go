@@ -9,8 +9,8 @@ import (
 )
 
 // lowerResizeGrad is, for the nearest element, dY added up at the indices that Resize takes. Interpolation is a matrix for each axis, which
-// Resize makes of the unit matrix: dX is dY times the transpose of each. Without attribute axes, batch and channels keep their extents; that
-// others are resized, of a value whose rank the graph does not know, shows when it runs.
+// Resize makes of the unit matrix: dX is dY times the transpose of each. Without attribute axes, batch and channels keep their extents;
+// that others are resized, of a value whose rank the graph does not know, shows when it runs.
 func lowerResizeGrad(a *resizeAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 	dy, like, scales, sizes := n.In[0], n.In[1], input(n, 3), input(n, 4)
 	switch {

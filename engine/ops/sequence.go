@@ -34,8 +34,8 @@ func sequenceType(d tensor.DType) (tensor.DType, error) {
 	return s, nil
 }
 
-// position is the place that input i, one integer, names among n, counted from the end when it is negative; without that input it is the last.
-// A place behind the last is one where more is true.
+// position is the place that input i, one integer, names among n, counted from the end when it is negative; without that input it is the
+// last. A place behind the last is one where more is true.
 func position(c *graph.RunCtx, i, n int, more bool) (int, error) {
 	end := n
 	if !more {
@@ -87,11 +87,11 @@ func zerosLike(c *graph.RunCtx, t *tensor.Tensor) (*tensor.Tensor, error) {
 	return tensor.Make("the gradient by an element of a sequence", t.DType(), t.Shape()...)
 }
 
-// placeOf is the position in a sequence of the length of seq that input i of n names, counted from the front; of a sequence that is one longer
-// where more is true and there is no such input.
+// placeOf is the position in a sequence of the length of seq that input i of n names, counted from the front; of a sequence that is one
+// longer where more is true and there is no such input.
 func placeOf(b *graph.Builder, n *graph.Node, seq graph.Value, i int) graph.Value {
 	length := b.Add(SequenceLength, nil, seq)
-	p := optionalInput(n, i)
+	p := input(n, i)
 	if p == 0 {
 		return length
 	}

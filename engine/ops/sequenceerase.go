@@ -34,7 +34,7 @@ func init() {
 			return setSequence(c, c.In[0].DType().Inner(), slices.Concat(items[:k:k], items[k+1:]))
 		},
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
-			at := optionalInput(n, 1)
+			at := input(n, 1)
 			if at == 0 {
 				at = b.Const(tensor.Scalar(int64(-1)))
 			}

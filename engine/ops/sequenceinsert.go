@@ -7,8 +7,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// SequenceInsert is the sequence with tensor put in before the element at position, counted from the end when negative; without a position at
-// the end.
+// SequenceInsert is the sequence with tensor put in before the element at position, counted from the end when negative; without a position
+// at the end.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__SequenceInsert.html
 var SequenceInsert = new(graph.Spec)

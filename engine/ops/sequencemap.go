@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// SequenceMap runs its body for each element of a sequence, and of further sequences as long; other inputs are the same each time. Each output
-// is the sequence of what the body gave. Its gradient is a SequenceMap: see gradSequenceMap.
+// SequenceMap runs its body for each element of a sequence, and of further sequences as long; other inputs are the same each time. Each
+// output is the sequence of what the body gave. Its gradient is a SequenceMap: see gradSequenceMap.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__SequenceMap.html
 var SequenceMap = new(graph.Spec)
@@ -153,8 +153,8 @@ func sequenceMapFlow(n *graph.Node) [][]bool {
 	return graph.Carries(g, g.Inputs, g.Outputs[:len(n.Out)])
 }
 
-// gradSequenceMap adds a SequenceMap over the elements of the inputs and of the gradients of the outputs, whose body computes the body again and
-// goes back through it. What each element says of an input that is the same for all is summed.
+// gradSequenceMap adds a SequenceMap over the elements of the inputs and of the gradients of the outputs, whose body computes the body
+// again and goes back through it. What each element says of an input that is the same for all is summed.
 func gradSequenceMap(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 	c, err := closureOf(n, 0)
 	if err != nil {

@@ -48,7 +48,7 @@ func init() {
 			if dy[0] != 0 {
 				k := ClassLossGrad.NewAttrs().(*classLossGradAttrs)
 				k.Reduction, k.Ignore = a.Reduction, a.Ignore
-				dx = b.Add(ClassLossGrad, k, logp, n.In[1], optionalInput(n, 2), dy[0])
+				dx = b.Add(ClassLossGrad, k, logp, n.In[1], input(n, 2), dy[0])
 			}
 			if len(dy) > 1 && dy[1] != 0 {
 				dx = add(b, dx, b.Add(SoftmaxGrad, &softmaxGradAttrs{Axis: 1, Log: true}, logp, dy[1]))
@@ -61,14 +61,6 @@ func init() {
 			return []graph.Value{b.Add(NegativeLogLikelihoodLoss, a, in...), logp}, nil
 		},
 	})
-}
-
-// optionalInput is input i of n, or 0.
-func optionalInput(n *graph.Node, i int) graph.Value {
-	if i < n.NumIn {
-		return n.In[i]
-	}
-	return 0
 }
 
 func softmaxCrossEntropy[T floatElem](a *lossAttrs, c *graph.RunCtx) error {

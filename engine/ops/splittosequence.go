@@ -7,8 +7,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// SplitToSequence cuts input along an axis into a sequence of parts: of the extents that split [k] gives, of the one extent that a scalar split
-// gives (the last may be smaller), or of extent 1, whose axis goes when keepdims is 0.
+// SplitToSequence cuts input along an axis into a sequence of parts: of the extents that split [k] gives, of the one extent that a scalar
+// split gives (the last may be smaller), or of extent 1, whose axis goes when keepdims is 0.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__SplitToSequence.html
 var SplitToSequence = new(graph.Spec)
@@ -55,7 +55,7 @@ func init() {
 			return setSequence(c, x.DType(), items)
 		},
 		Grad: func(a *splitToSequenceAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
-			join := &concatFromSequenceAttrs{Axis: a.Axis, NewAxis: !a.KeepDims && optionalInput(n, 1) == 0}
+			join := &concatFromSequenceAttrs{Axis: a.Axis, NewAxis: !a.KeepDims && input(n, 1) == 0}
 			return only(n, 0, b.Add(ConcatFromSequence, join, dy[0])), nil
 		},
 	})

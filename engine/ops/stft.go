@@ -8,7 +8,8 @@ import (
 )
 
 // STFT [B,F,K,2] has the DFTs of F frames of a signal [B,L,1], or complex [B,L,2]: frame f begins at f·frame_step, has frame_length numbers
-// and is multiplied by the window. A real signal has K = frame_length/2+1, unless onesided is 0. It is lowered to a Gather, a Mul and a DFT.
+// and is multiplied by the window. A real signal has K = frame_length/2+1, unless onesided is 0. It is lowered to a Gather, a Mul and a
+// DFT.
 //
 // Source: https://onnx.ai/onnx/operators/onnx__STFT.html
 var STFT = new(graph.Spec)
@@ -37,10 +38,10 @@ func init() {
 			}
 			number := func(x int) graph.Value { return b.Const(tensor.Scalar(int64(x))) }
 			extent := func(v graph.Value, k int) graph.Value { return b.Add(Gather, nil, b.Add(Shape, nil, v), number(k)) }
-			signal, step, window := n.In[0], scalar(n.In[1]), optionalInput(n, 2)
+			signal, step, window := n.In[0], scalar(n.In[1]), input(n, 2)
 			length := extent(signal, 1)
 			size := length
-			switch given := optionalInput(n, 3); {
+			switch given := input(n, 3); {
 			case given != 0:
 				size = scalar(given)
 			case window != 0:

@@ -40,7 +40,7 @@ func init() {
 		Run: func(a *stringNormalizerAttrs, c *graph.RunCtx) error {
 			s := c.In[0].Shape()
 			if !(len(s) == 1 || len(s) == 2 && s[0] == 1) {
-				return fmt.Errorf("X has shape %v, want [C] or [1,C]", s)
+				return fmt.Errorf("input X has shape %v, want [C] or [1,C]", s)
 			}
 			lower, upper := strings.ToLower, strings.ToUpper
 			if l := strings.ToLower(a.Locale); strings.HasPrefix(l, "tr") || strings.HasPrefix(l, "az") {

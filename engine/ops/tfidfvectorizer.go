@@ -42,7 +42,7 @@ func init() {
 		Infer: func(a *tfIdfVectorizerAttrs, c *graph.InferCtx) error {
 			s := c.Shape(0)
 			if len(s) != 1 && len(s) != 2 {
-				return fmt.Errorf("X has shape %v, want [C] or [N,C]", s)
+				return fmt.Errorf("input X has shape %v, want [C] or [N,C]", s)
 			}
 			c.Out(0, append(slices.Clone(s[:len(s)-1]), a.width())...)
 			return nil
@@ -50,7 +50,7 @@ func init() {
 		Run: func(a *tfIdfVectorizerAttrs, c *graph.RunCtx) error {
 			x := c.In[0]
 			if x.DType() == tensor.String != (a.Strings != nil) {
-				return fmt.Errorf("X has type %v, which is not that of the pool", x.DType())
+				return fmt.Errorf("input X has type %v, which is not that of the pool", x.DType())
 			}
 			pool, ok := (*c.Cache).(map[string]int)
 			if !ok {

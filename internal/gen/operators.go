@@ -7,18 +7,23 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/gtk-onnx/gtk/job"
 )
 
 // opRow is a row of gtk ops --json.
 type opRow struct {
-	Domain      string `json:"domain"`
-	Op          string `json:"op"`
-	Since       []int  `json:"since"`
-	Forward     bool   `json:"forward"`
-	Gradient    bool   `json:"gradient"`
-	SecondOrder bool   `json:"second_order"`
-	PerExample  bool   `json:"per_example"`
-	Doc         string `json:"doc"`
+	Domain      string   `json:"domain"`
+	Op          string   `json:"op"`
+	Since       []int    `json:"since"`
+	Types       []string `json:"types"`
+	Forward     bool     `json:"forward"`
+	Gradient    bool     `json:"gradient"`
+	SecondOrder bool     `json:"second_order"`
+	JVP         bool     `json:"jvp"`
+	PerExample  bool     `json:"per_example"`
+	Kernels     []string `json:"kernels"`
+	Doc         string   `json:"doc"`
 }
 
 // operatorRows are the operators as the command lists them, the definitions of one operator joined: what one version can, the others
@@ -44,7 +49,14 @@ func operatorRows() (onnx, private []opRow, err error) {
 			last.Forward = last.Forward || o.Forward
 			last.Gradient = last.Gradient || o.Gradient
 			last.SecondOrder = last.SecondOrder || o.SecondOrder
+			last.JVP = last.JVP || o.JVP
 			last.PerExample = last.PerExample || o.PerExample
+			if len(last.Kernels) == 0 {
+				last.Kernels = o.Kernels
+			}
+			if len(last.Types) > 0 { // the newest takes the most
+				last.Types = o.Types
+			}
 			continue
 		}
 		*list = append(*list, o)
@@ -64,7 +76,8 @@ func operatorTable(context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	t := newTable("operator", "versions of ONNX's definition", "runs", "gradient", "second order", "per example")
+	t := newTable("operator", "versions of ONNX's definition", "runs", "types", "gradient", "second order", "JVP",
+		"per example", "kernel")
 	for _, o := range rows {
 		name := o.Op
 		if o.Domain != "ai.onnx" {
@@ -73,7 +86,8 @@ func operatorTable(context) (string, error) {
 		if strings.HasPrefix(o.Doc, "http") {
 			name = "[" + name + "](" + o.Doc + ")"
 		}
-		t.row(name, commas(o.Since), yes(o.Forward), yes(o.Gradient), yes(o.SecondOrder), yes(o.PerExample))
+		t.row(name, commas(o.Since), yes(o.Forward), job.ShortTypes(o.Types), yes(o.Gradient), yes(o.SecondOrder), yes(o.JVP),
+			yes(o.PerExample), strings.Join(o.Kernels, " "))
 	}
 	return t.String(), nil
 }
@@ -119,6 +133,9 @@ func missingOperators(context) (string, error) {
 		}
 		missing[d] = append(missing[d], o.name)
 	}
+	if len(order) == 0 {
+		return "Nothing: all operators of ONNX 1.22 are there.", nil
+	}
 	t := newTable("domain", "", "not there")
 	for _, d := range order {
 		t.row(code(d), fmt.Sprint(len(missing[d])), strings.Join(missing[d], ", "))
@@ -143,7 +160,7 @@ func operatorSummary(c context) (string, error) {
 		total[d]++
 		standard[d+"/"+o.name] = true
 	}
-	var versions, older, gradient, second, per int
+	var versions, older, gradient, second, jvp, per int
 	seen := map[string]bool{}
 	for _, o := range rows {
 		versions += len(o.Since)
@@ -155,7 +172,7 @@ func operatorSummary(c context) (string, error) {
 			older++
 		}
 		seen[key] = true
-		for count, is := range map[*int]bool{&gradient: o.Gradient, &second: o.SecondOrder, &per: o.PerExample} {
+		for count, is := range map[*int]bool{&gradient: o.Gradient, &second: o.SecondOrder, &jvp: o.JVP, &per: o.PerExample} {
 			if is {
 				*count++
 			}
@@ -166,8 +183,9 @@ func operatorSummary(c context) (string, error) {
 		domains = append(domains, fmt.Sprintf("%d of %d in `%s`", known[d], total[d], d))
 	}
 	return fmt.Sprintf("%d operators in %d versions. Of those of ONNX 1.22 there are %s; %d are older ones that it has dropped, or of other "+
-		"domains. %d have a gradient, %d a second one, %d a rule for per-example gradients. %d private operators serve gradients and fusion. "+
+		"domains. %d have a gradient, %d a second one, %d forward mode (JVP), %d a rule for per-example gradients. "+
+		"%d private operators serve gradients and fusion. "+
 		"The %s also says what is missing.",
-		len(rows), versions, strings.Join(domains, ", "), older, gradient, second, per, len(private),
+		len(rows), versions, strings.Join(domains, ", "), older, gradient, second, jvp, per, len(private),
 		c.link("whole table", "docs/operators.md")), nil
 }

@@ -58,8 +58,8 @@ func (p *bytesParams) whole(v float32) byte {
 	return byte(min(max(int32(math.RoundToEven(float64(v)))+p.zero, 0), 255)) ^ byte(p.flipOut)
 }
 
-// PairBytes writes the planes lo and hi, of one zero point and less it, as pairs: dst[i] = (lo[i] − Zero, hi[i] − Zero). Where hi is nil, its part
-// is zero.
+// PairBytes writes the planes lo and hi, of one zero point and less it, as pairs: dst[i] = (lo[i] − Zero, hi[i] − Zero). Where hi is nil,
+// its part is zero.
 func PairBytes(dst []uint32, lo, hi []byte, b Bytes) {
 	n := len(dst)
 	if hi == nil {
@@ -109,8 +109,8 @@ func (b Bytes) value(v byte) int32 {
 	return int32(v) - b.Zero
 }
 
-// RequantizeBytes is dst[i] = round((x[i] + bias)·scale) as y stands for it but for its scale: clipped to the bytes there are and to lo..hi, which
-// are less the zero point; ties to even.
+// RequantizeBytes is dst[i] = round((x[i] + bias)·scale) as y stands for it but for its scale: clipped to the bytes there are and to
+// lo..hi, which are less the zero point; ties to even.
 func RequantizeBytes(dst []byte, x []int32, bias int32, scale float32, y Bytes, lo, hi float32) {
 	atLeast(len(dst), len(x))
 	p := bytesParams{scale: scale, bias: bias}
@@ -126,8 +126,8 @@ func RequantizeBytes(dst []byte, x []int32, bias int32, scale float32, y Bytes, 
 	}
 }
 
-// QuantizeBytes is dst[i] = round(x[i]/y.Scale) + y.Zero, clipped to the bytes there are and to lo..hi, which are less the zero point; ties to
-// even; NaN becomes the least.
+// QuantizeBytes is dst[i] = round(x[i]/y.Scale) + y.Zero, clipped to the bytes there are and to lo..hi, which are less the zero point; ties
+// to even; NaN becomes the least.
 func QuantizeBytes(dst []byte, x []float32, y Bytes, lo, hi float32) {
 	atLeast(len(dst), len(x))
 	p := bytesParams{scale: y.Scale}

@@ -84,8 +84,8 @@ func TestGemmInt8(t *testing.T) {
 	})
 }
 
-// TestConvInt8: against plain loops, for both kinds of numbers, with groups, depthwise, odd channels, pads and strides, several images, the same
-// for any number of threads.
+// TestConvInt8: against plain loops, for both kinds of numbers, with groups, depthwise, odd channels, pads and strides, several images, the
+// same for any number of threads.
 func TestConvInt8(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		pool := parallel.New(3)
@@ -119,7 +119,7 @@ func TestConvInt8(t *testing.T) {
 			packed := PackConvInt8(nil, &cp, w)
 			for _, p := range []*parallel.Pool{nil, pool} {
 				got := make([]int32, ny)
-				err := ConvInt8(nil, p, &cp, x, packed, func(n, images int, sums []int32) { copy(got[n*ny/cp.N:], sums) })
+				err := ConvInt8(t.Context(), p, &cp, x, packed, func(n, images int, sums []int32) { copy(got[n*ny/cp.N:], sums) })
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -28,8 +28,8 @@ func words[T int32 | uint32](x []T) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(&x[0])), len(x))
 }
 
-// GemmPairs is C [m,n] = op(A)·op(B) for A [m,k] and B [k,n] of pairs, of which k is the number along the inner extent, op the transpose if tA
-// or tB; r is B, or kept in another order. C has rows of distance ldc.
+// GemmPairs is C [m,n] = op(A)·op(B) for A [m,k] and B [k,n] of pairs, of which k is the number along the inner extent, op the transpose if
+// tA or tB; r is B, or kept in another order. C has rows of distance ldc.
 func GemmPairs(p *parallel.Pool, m int, a []uint32, lda int, r *RightPairs, c []int32, ldc int) {
 	product(p, pairTiles, false, r.t, m, r.n, r.k, 1, words(a), lda, r.b, r.ld, &r.Right, 0, words(c), ldc, nil)
 }
@@ -37,15 +37,15 @@ func GemmPairs(p *parallel.Pool, m int, a []uint32, lda int, r *RightPairs, c []
 // RightPairs is a right operand of GemmPairs; see Right.
 type RightPairs struct{ Right }
 
-// NewRightPairs is b, a row-major matrix of pairs with rows of distance ld, as op(B) [k,n], op the transpose if t. The content of b must not
-// change.
+// NewRightPairs is b, a row-major matrix of pairs with rows of distance ld, as op(B) [k,n], op the transpose if t. The content of b must
+// not change.
 func NewRightPairs(t bool, n, k int, b []uint32, ld int) *RightPairs {
 	operand(words(b), k, n, ld, t)
 	return &RightPairs{Right{t: t, n: n, k: k, ld: ld, b: words(b)}}
 }
 
-// ConvPairs is Conv of planes of pairs: x [N,C,In] and the weights have a pair for each two channels, which cp.C counts; y [N,M,Out] are the
-// sums. Depthwise convolutions have no pairs: a group must have one row of pairs at least and is never taken for a channel.
+// ConvPairs is Conv of planes of pairs: x [N,C,In] and the weights have a pair for each two channels, which cp.C counts; y [N,M,Out] are
+// the sums. Depthwise convolutions have no pairs: a group must have one row of pairs at least and is never taken for a channel.
 func ConvPairs(p *parallel.Pool, cp *ConvParams, x []uint32, w *PackedConv, y []int32) {
 	nx, _, ny := cp.sizes()
 	cp.check(len(x), len(w.a.f), len(y))

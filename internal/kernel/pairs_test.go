@@ -26,7 +26,8 @@ func TestGemmPairs(t *testing.T) {
 		pool := parallel.New(3)
 		defer pool.Close()
 		r := rand.New(rand.NewPCG(1, 2))
-		for _, s := range [][3]int{{1, 1, 1}, {1, 40, 7}, {40, 1, 9}, {3, 5, 7}, {17, 33, 300}, {300, 90, 40}, {64, 64, 600}, {5, 200, 1100}, {2, 3, 0}} {
+		for _, s := range [][3]int{{1, 1, 1}, {1, 40, 7}, {40, 1, 9}, {3, 5, 7}, {17, 33, 300}, {300, 90, 40}, {64, 64, 600}, {5, 200, 1100},
+			{2, 3, 0}} {
 			m, n, k := s[0], s[1], s[2]
 			for _, trans := range []bool{false, true} {
 				a, b := randomPairs(r, m*(k+1)), randomPairs(r, max(1, k)*n)

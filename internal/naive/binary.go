@@ -21,10 +21,6 @@ func init() {
 				return a / b
 			})(c)
 		},
-		"SwiGLU": func(c *call) []*value {
-			k := c.float("alpha", 1)
-			return one(zip(c.in[0].d, c.in[0], c.in[1], func(a, b float64) float64 { return a * sigmoid(k*a) * b }))
-		},
 		"Pow": pow,
 		"Mod": mod,
 		"PRelu": func(c *call) []*value {

@@ -109,6 +109,7 @@ func withFunction(m *onnxpb.ModelProto) *onnxpb.ModelProto {
 	m.Functions = []*onnxpb.FunctionProto{{Name: new("F"), Domain: new("d"), Input: []string{"a"}, Output: []string{"b"},
 		AttributeProto: []*onnxpb.AttributeProto{anInt("axis", 1)},
 		OpsetImport:    []*onnxpb.OperatorSetIdProto{{Version: new(int64(12))}},
-		Node:           []*onnxpb.NodeProto{smallNode("Softmax", []string{"a"}, "s", a), smallNode("ReduceSum", []string{"s"}, "b", someInts("axes", 0))}}}
+		Node: []*onnxpb.NodeProto{smallNode("Softmax", []string{"a"}, "s", a),
+			smallNode("ReduceSum", []string{"s"}, "b", someInts("axes", 0))}}}
 	return m
 }

@@ -1,6 +1,7 @@
 package microsoft
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
@@ -14,6 +15,7 @@ import (
 // noAttrs is the attribute struct of operators that have none.
 type noAttrs struct{}
 
+// contrib is where the operators of this domain are described.
 const contrib = "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft."
 
 var (
@@ -65,7 +67,7 @@ func node(b *graph.Builder, op *graph.Spec, a graph.Attrs, in ...graph.Value) gr
 func nodes(b *graph.Builder, op *graph.Spec, a graph.Attrs, n int, in ...graph.Value) []graph.Value {
 	attrs, err := op.DecodeAttrs(a)
 	if err != nil {
-		b.Fail(err)
+		b.Fail(fmt.Errorf("%s: %w", op.Name, err))
 		return make([]graph.Value, n)
 	}
 	for len(in) > 0 && in[len(in)-1] == 0 {

@@ -13,7 +13,7 @@ var DequantizeLinear = new(graph.Spec)
 func init() {
 	all := append([]tensor.DType{tensor.Int32}, grids...)
 	define(DequantizeLinear, graph.Def[gridAttrs]{
-		Name: "DequantizeLinear", Role: graph.View, Since: []int{1}, Doc: contribPage + "DequantizeLinear",
+		Name: "DequantizeLinear", Role: graph.View, Since: []int{1}, Doc: contrib + "DequantizeLinear",
 		In: []graph.Formal{{Name: "x", Types: all, NoGrad: true}, {Name: "x_scale", Types: scaleOnly},
 			{Name: "x_zero_point", Types: all, Optional: true, NoGrad: true}},
 		Out: []graph.Formal{{Name: "y"}},
@@ -22,7 +22,7 @@ func init() {
 			return nil
 		},
 		Lower: func(a *gridAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			return []graph.Value{dequantise(b, n.In[0], n.In[1], operandAt(n, 2), a.attrs())}, nil
+			return []graph.Value{dequantise(b, n.In[0], n.In[1], input(n, 2), a.attrs())}, nil
 		},
 	})
 }

@@ -26,7 +26,7 @@ type matmulNBitsAttrs struct {
 
 func init() {
 	define(MatMulNBits, graph.Def[matmulNBitsAttrs]{
-		Name: "MatMulNBits", Since: []int{1}, Doc: contribPage + "MatMulNBits",
+		Name: "MatMulNBits", Since: []int{1}, Doc: contrib + "MatMulNBits",
 		In: []graph.Formal{{Name: "A", Types: scaleOnly}, {Name: "B", Types: []tensor.DType{tensor.Uint8}, NoGrad: true},
 			{Name: "scales", Types: scaleOnly},
 			{Name: "zero_points", Types: []tensor.DType{tensor.Uint8, tensor.Float32}, NoGrad: true, Optional: true},
@@ -40,7 +40,7 @@ func init() {
 				return nil, err
 			}
 			y := b.Add(ops.MatMul, nil, n.In[0], w)
-			if bias := operandAt(n, 5); bias != 0 {
+			if bias := input(n, 5); bias != 0 {
 				y = b.Add(ops.Add, nil, y, bias)
 			}
 			return []graph.Value{y}, nil
@@ -56,7 +56,7 @@ func (a *matmulNBitsAttrs) weight(b *graph.Builder, n *graph.Node) (graph.Value,
 		return 0, fmt.Errorf("attribute bits has the value %d; 2, 4 and 8 are supported", a.Bits)
 	case a.Block < 8 || a.Block*a.Bits%8 != 0 || a.Block > 1<<20 || a.K < 1 || a.N < 1 || a.K > 1<<40 || a.N > 1<<40:
 		return 0, fmt.Errorf("attributes K %d, N %d and block_size %d", a.K, a.N, a.Block)
-	case operandAt(n, 4) != 0:
+	case input(n, 4) != 0:
 		return 0, errors.New("input g_idx, an order of the rows, is not supported: export the model without it")
 	}
 	packed := b.G.Info(n.In[1]).Data
@@ -73,7 +73,7 @@ func (a *matmulNBitsAttrs) weight(b *graph.Builder, n *graph.Node) (graph.Value,
 		return 0, err
 	}
 	grid := graph.Attrs{"axis": int64(1), "block_size": int64(a.Block)}
-	scales := made(b, ops.Reshape, nil, n.In[2], b.Ints(a.N, blocks))
+	scales := node(b, ops.Reshape, nil, n.In[2], b.Ints(a.N, blocks))
 	zero, real, err := a.zeros(b, n, kind, blocks)
 	if err != nil {
 		return 0, err
@@ -81,13 +81,13 @@ func (a *matmulNBitsAttrs) weight(b *graph.Builder, n *graph.Node) (graph.Value,
 	w := dequantise(b, b.Const(q), scales, zero, grid)
 	if real != 0 { // (q − z)·s = q·s − z·s
 		ones := b.Add(ops.Expand, nil, b.Const(tensor.Scalar(int8(1))), b.Ints(a.N, long))
-		shift := b.Add(ops.Mul, nil, scales, made(b, ops.Reshape, nil, real, b.Ints(a.N, blocks)))
+		shift := b.Add(ops.Mul, nil, scales, node(b, ops.Reshape, nil, real, b.Ints(a.N, blocks)))
 		w = b.Add(ops.Sub, nil, w, dequantise(b, ones, shift, 0, grid))
 	}
 	if long != a.K {
 		w = b.Add(ops.Slice, nil, w, b.Ints(0), b.Ints(a.K), b.Ints(1))
 	}
-	return made(b, ops.Transpose, graph.Attrs{"perm": []int64{1, 0}}, w), nil
+	return node(b, ops.Transpose, graph.Attrs{"perm": []int64{1, 0}}, w), nil
 }
 
 // zeros are the zero points of the blocks, as numbers of the weight's type or, where they are stored so, real ones.
@@ -96,7 +96,7 @@ func (a *matmulNBitsAttrs) zeros(b *graph.Builder, n *graph.Node, kind tensor.DT
 	for i := range each {
 		each[i] = 1 << (a.Bits - 1)
 	}
-	if v := operandAt(n, 3); v != 0 {
+	if v := input(n, 3); v != 0 {
 		if b.DType(v) == tensor.Float32 {
 			return 0, v, nil
 		}

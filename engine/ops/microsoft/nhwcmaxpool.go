@@ -23,15 +23,15 @@ type nhwcMaxPoolAttrs struct {
 
 func init() {
 	define(NhwcMaxPool, graph.Def[nhwcMaxPoolAttrs]{
-		Name: "NhwcMaxPool", Since: []int{1}, Doc: contribPage + "NhwcMaxPool",
+		Name: "NhwcMaxPool", Since: []int{1}, Doc: contrib + "NhwcMaxPool",
 		In: []graph.Formal{{Name: "x", Types: bytesOnly, NoGrad: true}}, Out: []graph.Formal{{Name: "y"}},
 		Lower: func(a *nhwcMaxPoolAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			dims := len(a.Kernel)
 			if dims < 1 || dims > 3 {
 				return nil, fmt.Errorf("attribute kernel_shape has %d values", dims)
 			}
-			y := made(b, ops.MaxPool, graph.EncodeAttrs(a), channelsFirst(b, n.In[0], dims))
-			return []graph.Value{channelsLast(b, y, dims)}, nil
+			y := node(b, ops.MaxPool, graph.EncodeAttrs(a), asNCHW(b, n.In[0], dims+2))
+			return []graph.Value{asNHWC(b, y, dims+2)}, nil
 		},
 	})
 }

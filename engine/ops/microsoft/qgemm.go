@@ -22,7 +22,7 @@ type qgemmAttrs struct {
 
 func init() {
 	define(QGemm, graph.Def[qgemmAttrs]{
-		Name: "QGemm", Since: []int{1}, Doc: contribPage + "QGemm",
+		Name: "QGemm", Since: []int{1}, Doc: contrib + "QGemm",
 		In: slices.Concat(quantisedIn("A", false), quantisedIn("B", false),
 			[]graph.Formal{{Name: "C", Types: []tensor.DType{tensor.Int32}, NoGrad: true, Optional: true},
 				{Name: "y_scale", Types: scaleOnly, NoGrad: true, Optional: true},
@@ -41,24 +41,24 @@ func init() {
 		Lower: func(a *qgemmAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			x, w := n.In[0], n.In[3]
 			if a.TransA {
-				x = made(b, ops.Transpose, graph.Attrs{"perm": []int64{1, 0}}, x)
+				x = node(b, ops.Transpose, graph.Attrs{"perm": []int64{1, 0}}, x)
 			}
 			if a.TransB {
-				w = made(b, ops.Transpose, graph.Attrs{"perm": []int64{1, 0}}, w)
+				w = node(b, ops.Transpose, graph.Attrs{"perm": []int64{1, 0}}, w)
 			}
-			sum := made(b, ops.MatMulInteger, nil, x, w, n.In[2], n.In[5])
-			if c := operandAt(n, 6); c != 0 {
+			sum := node(b, ops.MatMulInteger, nil, x, w, n.In[2], n.In[5])
+			if c := input(n, 6); c != 0 {
 				sum = b.Add(ops.Add, nil, sum, c)
 			}
 			scale := b.Add(ops.Mul, nil, b.Const(tensor.Scalar(a.Alpha)), n.In[1])
 			scale = b.Add(ops.Mul, nil, scale, n.In[4])
-			step := operandAt(n, 7)
+			step := input(n, 7)
 			if step != 0 {
 				scale = b.Add(ops.Div, nil, scale, step)
 			}
-			y := b.Add(ops.Mul, nil, made(b, ops.Cast, graph.Attrs{"to": int64(tensor.Float32)}, sum), scale)
+			y := b.Add(ops.Mul, nil, node(b, ops.Cast, graph.Attrs{"to": int64(tensor.Float32)}, sum), scale)
 			if step != 0 {
-				y = quantise(b, y, b.Const(tensor.Scalar(float32(1))), operandAt(n, 8), b.DType(n.In[0]), nil)
+				y = quantise(b, y, b.Const(tensor.Scalar(float32(1))), input(n, 8), b.DType(n.In[0]), nil)
 			}
 			return []graph.Value{y}, nil
 		},

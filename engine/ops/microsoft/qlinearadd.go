@@ -16,12 +16,12 @@ import (
 var QLinearAdd = new(graph.Spec)
 
 func init() {
-	define(QLinearAdd, graph.Def[plain]{
-		Name: "QLinearAdd", Since: []int{1}, Doc: contribPage + "QLinearAdd",
+	define(QLinearAdd, graph.Def[noAttrs]{
+		Name: "QLinearAdd", Since: []int{1}, Doc: contrib + "QLinearAdd",
 		In:    slices.Concat(quantisedIn("A", true), quantisedIn("B", true), quantisedOut("C", true)),
 		Out:   []graph.Formal{{Name: "C"}},
-		Types: firstIs[plain](0),
-		Lower: func(_ *plain, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+		Types: firstIs[noAttrs](0),
+		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			return []graph.Value{b.Add(ops.QuantisedAdd, nil, n.In...)}, nil
 		},
 	})

@@ -27,7 +27,7 @@ type qlinearAveragePoolAttrs struct {
 
 func init() {
 	define(QLinearAveragePool, graph.Def[qlinearAveragePoolAttrs]{
-		Name: "QLinearAveragePool", Since: []int{1}, Doc: contribPage + "QLinearAveragePool",
+		Name: "QLinearAveragePool", Since: []int{1}, Doc: contrib + "QLinearAveragePool",
 		In:    slices.Concat(quantisedIn("X", true), quantisedOut("Y", true)),
 		Out:   []graph.Formal{{Name: "Y"}},
 		Types: firstIs[qlinearAveragePoolAttrs](0),
@@ -40,13 +40,13 @@ func init() {
 			delete(attrs, "channels_last")
 			x := dequantised(b, n, 0)
 			if a.Last {
-				x = channelsFirst(b, x, dims)
+				x = asNCHW(b, x, dims+2)
 			}
-			y := made(b, ops.AveragePool, attrs, x)
+			y := node(b, ops.AveragePool, attrs, x)
 			if a.Last {
-				y = channelsLast(b, y, dims)
+				y = asNHWC(b, y, dims+2)
 			}
-			y = b.Add(ops.Add, nil, b.Add(ops.Div, nil, y, n.In[3]), number(b, operandAt(n, 4)))
+			y = b.Add(ops.Add, nil, b.Add(ops.Div, nil, y, n.In[3]), number(b, input(n, 4)))
 			return []graph.Value{wholeSteps(b, y, b.DType(n.In[0]))}, nil
 		},
 	})

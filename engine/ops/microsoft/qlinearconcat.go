@@ -20,7 +20,7 @@ type qlinearConcatAttrs struct {
 
 func init() {
 	define(QLinearConcat, graph.Def[qlinearConcatAttrs]{
-		Name: "QLinearConcat", Since: []int{1}, Doc: contribPage + "QLinearConcat",
+		Name: "QLinearConcat", Since: []int{1}, Doc: contrib + "QLinearConcat",
 		In: append(quantisedOut("Y", false), graph.Formal{Name: "inputs", Variadic: true, NoGrad: true,
 			Types: append([]tensor.DType{tensor.Float32}, bytesOnly...)}),
 		Out:   []graph.Formal{{Name: "Y"}},
@@ -36,7 +36,7 @@ func init() {
 			for i := 2; i < n.NumIn; i += 3 {
 				parts = append(parts, dequantised(b, n, i))
 			}
-			y := made(b, ops.Concat, graph.Attrs{"axis": int64(a.Axis)}, parts...)
+			y := node(b, ops.Concat, graph.Attrs{"axis": int64(a.Axis)}, parts...)
 			return []graph.Value{quantised(b, n, y, 0, tensor.Uint8)}, nil
 		},
 	})

@@ -25,7 +25,7 @@ type qlinearConvAttrs struct {
 
 func init() {
 	define(QLinearConv, graph.Def[qlinearConvAttrs]{
-		Name: "QLinearConv", Since: []int{1}, Doc: contribPage + "QLinearConv",
+		Name: "QLinearConv", Since: []int{1}, Doc: contrib + "QLinearConv",
 		In: slices.Concat(quantisedIn("x", false), quantisedIn("w", false), quantisedOut("y", false),
 			[]graph.Formal{{Name: "B", Types: []tensor.DType{tensor.Int32}, NoGrad: true, Optional: true}}),
 		Out:   []graph.Formal{{Name: "y"}},
@@ -39,11 +39,11 @@ func init() {
 				dims = w.Rank() - 2
 			}
 			if a.Last {
-				in[0] = channelsFirst(b, in[0], dims)
+				in[0] = asNCHW(b, in[0], dims+2)
 			}
-			y := made(b, ops.QLinearConv, attrs, in...)
+			y := node(b, ops.QLinearConv, attrs, in...)
 			if a.Last {
-				y = channelsLast(b, y, dims)
+				y = asNHWC(b, y, dims+2)
 			}
 			return []graph.Value{y}, nil
 		},

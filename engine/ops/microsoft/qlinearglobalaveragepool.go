@@ -19,7 +19,7 @@ type qlinearGlobalPoolAttrs struct {
 
 func init() {
 	define(QLinearGlobalAveragePool, graph.Def[qlinearGlobalPoolAttrs]{
-		Name: "QLinearGlobalAveragePool", Since: []int{1}, Doc: contribPage + "QLinearGlobalAveragePool",
+		Name: "QLinearGlobalAveragePool", Since: []int{1}, Doc: contrib + "QLinearGlobalAveragePool",
 		In:    slices.Concat(quantisedIn("X", false), quantisedOut("Y", false)),
 		Out:   []graph.Formal{{Name: "Y"}},
 		Types: firstIs[qlinearGlobalPoolAttrs](0),

@@ -18,12 +18,12 @@ type qlinearLeakyReluAttrs struct {
 
 func init() {
 	define(QLinearLeakyRelu, graph.Def[qlinearLeakyReluAttrs]{
-		Name: "QLinearLeakyRelu", Since: []int{1}, Doc: contribPage + "QLinearLeakyRelu",
+		Name: "QLinearLeakyRelu", Since: []int{1}, Doc: contrib + "QLinearLeakyRelu",
 		In:    slices.Concat(quantisedIn("X", true), quantisedOut("Y", true)),
 		Out:   []graph.Formal{{Name: "Y"}},
 		Types: firstIs[qlinearLeakyReluAttrs](0),
 		Lower: func(a *qlinearLeakyReluAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			y := made(b, ops.LeakyRelu, graph.Attrs{"alpha": a.Alpha}, dequantised(b, n, 0))
+			y := node(b, ops.LeakyRelu, graph.Attrs{"alpha": a.Alpha}, dequantised(b, n, 0))
 			return []graph.Value{quantised(b, n, y, 3, b.DType(n.In[0]))}, nil
 		},
 	})

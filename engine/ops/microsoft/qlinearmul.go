@@ -15,12 +15,12 @@ import (
 var QLinearMul = new(graph.Spec)
 
 func init() {
-	define(QLinearMul, graph.Def[plain]{
-		Name: "QLinearMul", Since: []int{1}, Doc: contribPage + "QLinearMul",
+	define(QLinearMul, graph.Def[noAttrs]{
+		Name: "QLinearMul", Since: []int{1}, Doc: contrib + "QLinearMul",
 		In:    slices.Concat(quantisedIn("A", true), quantisedIn("B", true), quantisedOut("C", true)),
 		Out:   []graph.Formal{{Name: "C"}},
-		Types: firstIs[plain](0),
-		Lower: func(_ *plain, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+		Types: firstIs[noAttrs](0),
+		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			return []graph.Value{b.Add(ops.QuantisedMul, nil, n.In...)}, nil
 		},
 	})

@@ -13,12 +13,12 @@ import (
 var QLinearSigmoid = new(graph.Spec)
 
 func init() {
-	define(QLinearSigmoid, graph.Def[plain]{
-		Name: "QLinearSigmoid", Since: []int{1}, Doc: contribPage + "QLinearSigmoid",
+	define(QLinearSigmoid, graph.Def[noAttrs]{
+		Name: "QLinearSigmoid", Since: []int{1}, Doc: contrib + "QLinearSigmoid",
 		In:    slices.Concat(quantisedIn("X", true), quantisedOut("Y", true)),
 		Out:   []graph.Formal{{Name: "Y"}},
-		Types: firstIs[plain](0),
-		Lower: func(_ *plain, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+		Types: firstIs[noAttrs](0),
+		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 			y := b.Add(ops.Sigmoid, nil, dequantised(b, n, 0))
 			return []graph.Value{quantised(b, n, y, 3, b.DType(n.In[0]))}, nil
 		},

@@ -22,7 +22,7 @@ type qlinearSoftmaxAttrs struct {
 
 func init() {
 	define(QLinearSoftmax, graph.Def[qlinearSoftmaxAttrs]{
-		Name: "QLinearSoftmax", Since: []int{1}, Doc: contribPage + "QLinearSoftmax",
+		Name: "QLinearSoftmax", Since: []int{1}, Doc: contrib + "QLinearSoftmax",
 		In:    slices.Concat(quantisedIn("X", true), quantisedOut("Y", false)),
 		Out:   []graph.Formal{{Name: "Y"}},
 		Types: firstIs[qlinearSoftmaxAttrs](0),
@@ -32,9 +32,9 @@ func init() {
 				return nil, fmt.Errorf("attribute opset has the value %d", a.Opset)
 			}
 			if softmax == ops.Softmax {
-				return []graph.Value{made(b, ops.QuantisedSoftmax, graph.Attrs{"axis": int64(a.Axis)}, n.In...)}, nil
+				return []graph.Value{node(b, ops.QuantisedSoftmax, graph.Attrs{"axis": int64(a.Axis)}, n.In...)}, nil
 			}
-			y := made(b, softmax, graph.Attrs{"axis": int64(a.Axis)}, dequantised(b, n, 0))
+			y := node(b, softmax, graph.Attrs{"axis": int64(a.Axis)}, dequantised(b, n, 0))
 			one := b.Const(tensor.Scalar(float32(1)))
 			steps := b.Add(ops.Floor, nil, b.Add(ops.Div, nil, one, n.In[3]))
 			return []graph.Value{quantise(b, b.Add(ops.Mul, nil, y, steps), one, n.In[4], b.DType(n.In[0]), nil)}, nil

@@ -1,8 +1,6 @@
 package microsoft
 
 import (
-	"fmt"
-
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -10,9 +8,6 @@ import (
 
 // Quantised operators are their real counterparts between DequantizeLinear and QuantizeLinear, which round as ONNX Runtime's kernels do:
 // ties to even, the zero point added after the rounding unless they say otherwise.
-
-// plain is the attribute struct of quantised operators that have none.
-type plain struct{}
 
 var (
 	bytesOnly = []tensor.DType{tensor.Int8, tensor.Uint8}
@@ -28,26 +23,18 @@ func quantisedIn(name string, free bool) []graph.Formal {
 // quantisedOut are the two formals that say how an output is quantised.
 func quantisedOut(name string, free bool) []graph.Formal { return quantisedIn(name, free)[1:] }
 
-// operandAt is input i, 0 when it is absent.
-func operandAt(n *graph.Node, i int) graph.Value {
-	if i < n.NumIn {
-		return n.In[i]
-	}
-	return 0
-}
-
 // dequantised is the quantised input whose numbers are input i, in float32.
 func dequantised(b *graph.Builder, n *graph.Node, i int) graph.Value {
-	return dequantise(b, n.In[i], n.In[i+1], operandAt(n, i+2), nil)
+	return dequantise(b, n.In[i], n.In[i+1], input(n, i+2), nil)
 }
 
 func dequantise(b *graph.Builder, x, scale, zero graph.Value, attrs graph.Attrs) graph.Value {
-	return made(b, ops.DequantizeLinear, attrs, x, scale, zero)
+	return node(b, ops.DequantizeLinear, attrs, x, scale, zero)
 }
 
 // quantised is y quantised by the scale in input i and the zero point in the one after it; where there is none, to type d and around 0.
 func quantised(b *graph.Builder, n *graph.Node, y graph.Value, i int, d tensor.DType) graph.Value {
-	return quantise(b, y, n.In[i], operandAt(n, i+1), d, nil)
+	return quantise(b, y, n.In[i], input(n, i+1), d, nil)
 }
 
 func quantise(b *graph.Builder, y, scale, zero graph.Value, d tensor.DType, attrs graph.Attrs) graph.Value {
@@ -58,23 +45,10 @@ func quantise(b *graph.Builder, y, scale, zero graph.Value, d tensor.DType, attr
 			for k, v := range attrs {
 				all[k] = v
 			}
-			return made(b, ops.QuantizeLinear, all, y, scale)
+			return node(b, ops.QuantizeLinear, all, y, scale)
 		}
 	}
-	return made(b, ops.QuantizeLinear, attrs, y, scale, zero)
-}
-
-// made adds a node with attributes as a file has them.
-func made(b *graph.Builder, op *graph.Spec, attrs graph.Attrs, in ...graph.Value) graph.Value {
-	a, err := op.DecodeAttrs(attrs)
-	if err != nil {
-		b.Fail(fmt.Errorf("%s: %w", op.Name, err))
-		return 0
-	}
-	for len(in) > 0 && in[len(in)-1] == 0 {
-		in = in[:len(in)-1]
-	}
-	return b.Add(op, a, in...)
+	return node(b, ops.QuantizeLinear, attrs, y, scale, zero)
 }
 
 // firstIs is a Types rule: the output has the type of input i.
@@ -94,32 +68,12 @@ func axesFrom(b *graph.Builder, x graph.Value, first, skip int) graph.Value {
 	return b.Add(ops.Range, nil, b.Const(tensor.Scalar(int64(first))), rank, b.Const(tensor.Scalar(int64(1))))
 }
 
-// channelsFirst is x with its last axis, of dims+2, before the dims spatial ones; channelsLast brings it back.
-func channelsFirst(b *graph.Builder, x graph.Value, dims int) graph.Value {
-	perm := []int64{0, int64(dims + 1)}
-	for i := range dims {
-		perm = append(perm, int64(i+1))
-	}
-	return made(b, ops.Transpose, graph.Attrs{"perm": perm}, x)
-}
-
-func channelsLast(b *graph.Builder, x graph.Value, dims int) graph.Value {
-	perm := []int64{0}
-	for i := range dims {
-		perm = append(perm, int64(i+2))
-	}
-	return made(b, ops.Transpose, graph.Attrs{"perm": append(perm, 1)}, x)
-}
-
-// contribPage is where the operators of this domain are described.
-const contribPage = "https://github.com/microsoft/onnxruntime/blob/main/docs/ContribOperators.md#com.microsoft."
-
 // number is a quantised x as the whole numbers that it is stored as, in float32; a zero point that is left out is 0.
 func number(b *graph.Builder, x graph.Value) graph.Value {
 	if x == 0 {
 		return b.Const(tensor.Scalar(float32(0)))
 	}
-	return made(b, ops.Cast, graph.Attrs{"to": int64(tensor.Float32)}, x)
+	return node(b, ops.Cast, graph.Attrs{"to": int64(tensor.Float32)}, x)
 }
 
 // wholeSteps is y rounded to whole numbers of type d.

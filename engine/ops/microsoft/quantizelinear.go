@@ -26,7 +26,7 @@ var grids = []tensor.DType{tensor.Int8, tensor.Uint8, tensor.Int16, tensor.Uint1
 
 func init() {
 	define(QuantizeLinear, graph.Def[gridAttrs]{
-		Name: "QuantizeLinear", Role: graph.View, Since: []int{1}, Doc: contribPage + "QuantizeLinear",
+		Name: "QuantizeLinear", Role: graph.View, Since: []int{1}, Doc: contrib + "QuantizeLinear",
 		In: []graph.Formal{{Name: "x", Types: scaleOnly}, {Name: "y_scale", Types: scaleOnly},
 			{Name: "y_zero_point", Types: grids, Optional: true, NoGrad: true}},
 		Out: []graph.Formal{{Name: "y"}},
@@ -38,7 +38,7 @@ func init() {
 			return nil
 		},
 		Lower: func(a *gridAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			return []graph.Value{made(b, ops.QuantizeLinear, a.attrs(), n.In[0], n.In[1], operandAt(n, 2))}, nil
+			return []graph.Value{node(b, ops.QuantizeLinear, a.attrs(), n.In[0], n.In[1], input(n, 2))}, nil
 		},
 	})
 }

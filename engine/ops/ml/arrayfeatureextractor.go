@@ -25,7 +25,7 @@ func init() {
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			s, k := c.Shape(0), c.Shape(1).Len()
 			if len(s) == 0 || k == 0 {
-				return fmt.Errorf("X of shape %v and Y of shape %v: want an axis to take from, and places to take", s, c.Shape(1))
+				return fmt.Errorf("input X of shape %v and Y of shape %v: want an axis to take from, and places to take", s, c.Shape(1))
 			}
 			out := slices.Concat(s[:len(s)-1], []int{k})
 			if len(s) == 1 {
@@ -39,7 +39,7 @@ func init() {
 			n := x.Shape()[x.Rank()-1]
 			for _, i := range c.In[1].I64() {
 				if i < 0 || i >= int64(n) {
-					return fmt.Errorf("Y has index %d, X has %d columns", i, n)
+					return fmt.Errorf("input Y has index %d, X has %d columns", i, n)
 				}
 			}
 			switch x.DType() {

@@ -33,7 +33,8 @@ var smooth = map[string]struct {
 	"classifier of two": {ml.LinearClassifier, 2, graph.Attrs{"coefficients": []float32{1, -1, .5, .25}, "intercepts": []float32{.5},
 		"classlabels_ints": []int64{4, 5}, "post_transform": "LOGISTIC"}},
 	"support vectors": {ml.SVMRegressor, 1, graph.Attrs{"coefficients": []float32{1, -.5},
-		"support_vectors": []float32{1, 2, 0, 1, 0, -1, .5, 1}, "n_supports": int64(2), "rho": []float32{.5}, "kernel_type": "RBF", "kernel_params": []float32{.25, 0, 0}}},
+		"support_vectors": []float32{1, 2, 0, 1, 0, -1, .5, 1}, "n_supports": int64(2), "rho": []float32{.5}, "kernel_type": "RBF",
+		"kernel_params": []float32{.25, 0, 0}}},
 }
 
 // TestGradients compares the gradient by X with differences, in a random direction, and fails for operators that have none but should.

@@ -50,8 +50,7 @@ func (p *packed[T]) ordered() *steps[T] {
 		s.nodes = append(s.nodes, step[T]{0, 0, n, n})
 	}
 	height := make([]int32, branches) // of what is below a branch
-	var below func(n int32) int32
-	below = func(n int32) int32 {
+	below := func(n int32) int32 {
 		if n < 0 {
 			return 0
 		}

@@ -24,7 +24,8 @@ func broadcast(p reg.Register, off int) reg.VecVirtual {
 	return v
 }
 
-// start begins the kernel name with the pointers args, n elements in steps of step, and params; body gets the pointers and must do one step.
+// start begins the kernel name with the pointers args, n elements in steps of step, and params; body gets the pointers and must do one
+// step.
 func start(name, doc, sig string, args []string, step int, setup func(p reg.Register), body func(ptr []reg.GPVirtual), sizes []int) {
 	TEXT(name, NOSPLIT, sig)
 	Doc(doc)
@@ -109,7 +110,8 @@ func main() {
 
 	var scale, scaleB, lo, hi, bias, order, flipOut reg.VecVirtual
 	common := func(p reg.Register) {
-		scale, lo, hi, zero, flipOut = broadcast(p, offScale), broadcast(p, offLo), broadcast(p, offHi), broadcast(p, offZero), broadcast(p, offFlipOut)
+		scale, lo, hi, zero, flipOut = broadcast(p, offScale), broadcast(p, offLo), broadcast(p, offHi), broadcast(p, offZero),
+			broadcast(p, offFlipOut)
 		order = YMM()
 		VMOVDQU(Mem{Base: p, Disp: offOrder}, order)
 	}
