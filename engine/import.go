@@ -459,7 +459,7 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	for _, b := range bodies {
 		n.In = append(n.In, im.captured[b]...)
 	}
-	if !spec.HasRun() {
+	if !n.Op.HasRun() {
 		if err := im.lower(s, n); err != nil {
 			return err
 		}

@@ -60,6 +60,8 @@ def build(make, inputs, batch, full, train):
         for name, p in net.named_parameters():
             if p.dim() < 2 or "relative_position_bias" in name or "A_log" in name:
                 p.add_(0.2 * torch.randn_like(p))
+            if p.dim() > 1 and not p.any():
+                p.normal_(std=0.05)
             if "class_token" in name or "layer_scale" in name:
                 p.add_(0.3 * torch.randn_like(p))
             if not full:
@@ -211,7 +213,7 @@ def make(name, variant, full, batch, folder):
     with open(f"{stem}.onnx.gz", "wb") as file:
         file.write(gzip.compress(strip(model).SerializeToString(), 9 if not full else 1, mtime=0))
     np.savez_compressed(f"{stem}.npz", **data)
-    print(f"{name:16} {variant:12} {len(found):4} gradients, float32 off by {worst[0]:.1e} at {worst[1]}, not in the file: {lost}", flush=True)
+    print(f"{name:16} {variant:12} {len(found):4} gradients, float32 off by {worst[0]:.1e} at {worst[1]}, zero: {sum(not g.any() for g in grads.values())}, not in the file: {lost}", flush=True)
 
 
 def strip(model):
