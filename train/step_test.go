@@ -127,7 +127,7 @@ var stepCases = []stepCase{
 // TestStepModel trains 20 steps with the written step, in the engine and in ONNX Runtime where that is installed, and with a session and
 // an optimiser: the gradients of the first step and all losses are the same.
 func TestStepModel(t *testing.T) {
-	for _, c := range stepCases {
+	for _, c := range slices.Concat(stepCases, torchNets(t)) {
 		t.Run(c.name, func(t *testing.T) {
 			const steps = 20
 			om := c.model(t)

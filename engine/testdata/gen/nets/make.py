@@ -39,7 +39,7 @@ VARIANTS = {
     "17-train": dict(opset=17, train=True, dynamic=True, fold=False),
     "11-train": dict(opset=11, train=True),
 }
-CHOSEN = {"resnet50": "14-train", "densenet121": "15-unfolded", "efficientnet_b0": "13-dynamic", "mobilenet_v3": "11-inputs",
+CHOSEN = {"resnet50": "11-train", "densenet121": "15-unfolded", "efficientnet_b0": "13-dynamic", "mobilenet_v3": "11-inputs",
           "convnext_tiny": "17", "swin_t": "13-dynamic", "vit": "16-preserve", "unet": "12", "lstm": "15-unfolded", "gru": "11-inputs",
           "bert": "13-dynamic", "gpt2": "16-preserve", "llama": "15-unfolded", "mamba": "12"}
 EXAMPLES = ["lstm", "gru", "bert", "gpt2", "vit", "mamba", "llama", "unet"]
