@@ -194,9 +194,13 @@ func (n *torchNet) fed() map[string]*tensor.Tensor {
 	return feeds
 }
 
-// torchNets are the architectures of testdata/nets and the number of their parameters as the file has them.
-var torchNets = map[string]int{"resnet50": 0, "densenet121": 0, "efficientnet_b0": 0, "mobilenet_v3": 0, "convnext_tiny": 0, "swin_t": 0, "vit": 0, "unet": 0,
-	"lstm": 0, "gru": 0, "bert": 0, "gpt2": 0, "llama": 0, "mamba": 0}
+// torchNets are the architectures of testdata/nets: the number of their parameters as the file has them, and whether there are norms per example.
+var torchNets = map[string]struct {
+	params   int
+	examples bool
+}{"resnet50": {50, false}, "densenet121": {42, false}, "efficientnet_b0": {44, false}, "mobilenet_v3": {42, false}, "convnext_tiny": {39, false},
+	"swin_t": {63, false}, "vit": {32, true}, "unet": {46, true}, "lstm": {19, true}, "gru": {9, true}, "bert": {41, true}, "gpt2": {28, true},
+	"llama": {21, true}, "mamba": {23, true}}
 
 // Architectures as torchvision and the papers define them, in the forms that PyTorch's exporter gives them, have PyTorch's outputs and the gradients
 // of all parameters. With GTK_NETS a folder that make.py filled, in full size or with all options of the exporter, those are compared too.
@@ -218,6 +222,9 @@ func TestTorchNets(t *testing.T) {
 	for _, stem := range stems {
 		t.Run(filepath.Base(stem), func(t *testing.T) {
 			n := openTorchNet(t, stem)
+			if want, known := torchNets[filepath.Base(stem)]; known && (len(n.grads) != want.params || len(n.examples) > 0 != want.examples) {
+				t.Fatalf("%d gradients and %d norms per example", len(n.grads), len(n.examples))
+			}
 			if n.float32 > 2e-4 { // so many activations are next to the kink of a ReLU that rounding decides
 				n.widen(t)
 			}

@@ -5,7 +5,7 @@
     python3 make.py DIR --all [--only NET]  the narrow ones with each of the exporter's options in VARIANTS
 
 NAME.onnx.gz is the file, NAME.npz has "in:INPUT", "cotangent" (the loss is the sum of the output times it), "out", and "grad:PARAMETER" under the
-names of the file. Weights are numbers of few bits, so that they can be packed. "examples" has the squared norms of the gradients of
+names of the file. Weights and gradients of the narrow ones are numbers of few bits, so that they can be packed. "examples" has the squared norms of the gradients of
 each example alone, of the nets in EXAMPLES. "float32" is the worst difference of PyTorch's own float32, relative to the norm."""
 import argparse
 import copy
@@ -48,6 +48,12 @@ EXAMPLES = ["lstm", "gru", "bert", "gpt2", "vit", "mamba", "llama", "unet"]
 def few_bits(t):
     step = 2.0 ** (np.floor(np.log2(float(t.abs().max()) or 1)) - 6)
     return (t / step).round() * step
+
+
+def rounded(t):
+    """To 14 bits, which can be packed."""
+    m, e = np.frexp(t.numpy())
+    return np.ldexp(np.round(m * 2 ** 14), e - 14).astype(np.float32)
 
 
 def build(make, inputs, batch, full, train):
@@ -211,7 +217,7 @@ def make(name, variant, full, batch, folder):
         net(*feeds.values())
     found, lost = named(model, net, grads)
     data = {f"in:{k}": v.numpy() for k, v in feeds.items()} | {"cotangent": cotangent.numpy(), "out": out.float().numpy(), "float32": np.array([worst[0]])}
-    data |= {f"grad:{k}": v.float().numpy() for k, v in found.items()}
+    data |= {f"grad:{k}": v.float().numpy() if full else rounded(v) for k, v in found.items()}
     if name in EXAMPLES and not full and not o["train"]:
         norms = []
         for i in range(batch):
