@@ -10,9 +10,9 @@ import (
 // exportOpset is the oldest operator set in which gradients can be written: their reductions take axes as inputs.
 const exportOpset = 18
 
-// modern is m, or where m has operators that exportOpset writes otherwise, such as reductions with axes as an attribute, the same model in that
-// operator set, with the same numbers in its parameters under the same names. It is m too where the conversion fails: what cannot be written
-// then is found when it is.
+// modern is m, or where m has operators that exportOpset writes otherwise, such as reductions with axes as an attribute, the same model in
+// that operator set, with the same numbers in its parameters under the same names. It is m too where the conversion fails: what cannot be
+// written then is found when it is.
 func (m *Model) modern() (*Model, error) {
 	if !old(m.g) {
 		return m, nil

@@ -97,8 +97,8 @@ func distance(x, y []float64) float64 {
 	return math.Sqrt(sum)
 }
 
-// compare runs a net and asserts that outputs agree within 1e-5 and the gradients of all parameters within 1e-3 of their norms, or of 1e-4 of the
-// largest where a gradient is zero but for rounding. It returns the worst.
+// compare runs a net and asserts that outputs agree within 1e-5 and the gradients of all parameters within 1e-3 of their norms, or of 1e-4
+// of the largest where a gradient is zero but for rounding. It returns the worst.
 func (n *torchNet) compare(t *testing.T) (worst string) {
 	t.Helper()
 	m, err := engine.Load(n.file, engine.WithThreads(2))
@@ -194,16 +194,18 @@ func (n *torchNet) fed() map[string]*tensor.Tensor {
 	return feeds
 }
 
-// torchNets are the architectures of testdata/nets: the number of their parameters as the file has them, and whether there are norms per example.
+// torchNets are the architectures of testdata/nets: the number of their parameters as the file has them, and whether there are norms per
+// example.
 var torchNets = map[string]struct {
 	params   int
 	examples bool
-}{"resnet50": {50, false}, "densenet121": {42, false}, "efficientnet_b0": {44, false}, "mobilenet_v3": {42, false}, "convnext_tiny": {39, false},
-	"swin_t": {63, false}, "vit": {32, true}, "unet": {46, true}, "lstm": {19, true}, "gru": {9, true}, "bert": {41, true}, "gpt2": {28, true},
+}{"resnet50": {50, false}, "densenet121": {42, false}, "efficientnet_b0": {44, false}, "mobilenet_v3": {42, false},
+	"convnext_tiny": {39, false}, "swin_t": {63, false}, "vit": {32, true}, "unet": {46, true}, "lstm": {19, true}, "gru": {9, true}, "bert": {41, true}, "gpt2": {28, true},
 	"llama": {21, true}, "mamba": {23, true}}
 
-// Architectures as torchvision and the papers define them, in the forms that PyTorch's exporter gives them, have PyTorch's outputs and the gradients
-// of all parameters. With GTK_NETS a folder that make.py filled, in full size or with all options of the exporter, those are compared too.
+// Architectures as torchvision and the papers define them, in the forms that PyTorch's exporter gives them, have PyTorch's outputs and the
+// gradients of all parameters. With GTK_NETS a folder that make.py filled, in full size or with all options of the exporter, those are
+// compared too.
 func TestTorchNets(t *testing.T) {
 	stems := []string{}
 	for name := range torchNets {
@@ -236,7 +238,7 @@ func TestTorchNets(t *testing.T) {
 	}
 }
 
-// comparePerExample asserts that the squared norms of the gradients of each example, by each parameter, are those of a batch of one within 1e-4.
+// comparePerExample asserts that the norms of the gradients of each example, by each parameter, are those of a batch of one within 1e-4.
 func (n *torchNet) comparePerExample(t *testing.T) string {
 	t.Helper()
 	m, err := engine.Load(n.file, engine.WithThreads(2))

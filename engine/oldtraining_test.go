@@ -10,8 +10,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Before version 14 a BatchNormalization with more than one output trains: it normalises by the statistics of the batch, and gives them and the
-// running ones that follow.
+// Before version 14 a BatchNormalization with more than one output trains: it normalises by the statistics of the batch, and gives them and
+// the running ones that follow.
 func TestOldBatchNormalizationTrains(t *testing.T) {
 	x := testkit.RandN(3, 5, 2, 3)
 	init := tensors{"s": tensor.From([]float32{2, 0.5}, 2), "b": tensor.From([]float32{1, -1}, 2), "m": tensor.From([]float32{0.3, 0.1}, 2),

@@ -16,7 +16,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// torchNets are architectures of engine/testdata/nets, as PyTorch exports them, that TestStepModel trains too; with GTK_NETS a folder, those in it.
+// torchNets are architectures of engine/testdata/nets, as PyTorch exports them, that TestStepModel trains too; with GTK_NETS a folder, those
+// in it.
 func torchNets(t *testing.T) []stepCase {
 	var cases []stepCase
 	add := func(stem, rule string, lr float64) { cases = append(cases, netCase(t, stem, rule, lr)) }
@@ -34,6 +35,7 @@ func torchNets(t *testing.T) []stepCase {
 		}
 		for _, path := range more {
 			add(strings.TrimSuffix(path, ".npz"), "sgd", 1e-4)
+			cases[len(cases)-1].full = true
 		}
 	}
 	return cases

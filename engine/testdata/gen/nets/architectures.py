@@ -1,5 +1,5 @@
-"""The networks whose gradients are compared, narrow or in full: what torchvision has is taken from there, the others stand here as their papers
-and the reference implementations (Hugging Face's transformers, mamba_ssm) define them."""
+"""The networks whose gradients are compared, narrow or in full: what torchvision has is taken from there, the others stand here as their
+papers and the reference implementations (Hugging Face's transformers, mamba_ssm) define them."""
 import functools
 import math
 

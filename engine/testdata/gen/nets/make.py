@@ -4,9 +4,10 @@
     python3 make.py DIR --full              in full size
     python3 make.py DIR --all [--only NET]  the narrow ones with each of the exporter's options in VARIANTS
 
-NAME.onnx.gz is the file, NAME.npz has "in:INPUT", "cotangent" (the loss is the sum of the output times it), "out", and "grad:PARAMETER" under the
-names of the file. Weights and gradients of the narrow ones are numbers of few bits, so that they can be packed. "examples" has the squared norms of the gradients of
-each example alone, of the nets in EXAMPLES. "float32" is the worst difference of PyTorch's own float32, relative to the norm."""
+NAME.onnx.gz is the file, NAME.npz has "in:INPUT", "cotangent" (the loss is the sum of the output times it), "out", and "grad:PARAMETER" under
+the names of the file. Weights and gradients of the narrow ones are numbers of few bits, so that they can be packed. "examples:PARAMETER", of
+the nets in EXAMPLES, are the squared norms of the gradients of each example alone. "float32" is the worst difference of PyTorch's own float32,
+relative to the norm."""
 import argparse
 import copy
 import gzip
@@ -196,14 +197,16 @@ def make(name, variant, full, batch, folder):
     mode = TrainingMode.TRAINING if o["train"] else TrainingMode.PRESERVE if o["preserve"] else TrainingMode.EVAL
     axes = {k: {0: "batch"} for k in list(feeds) + ["output"]} if o["dynamic"] else None
     f = io.BytesIO()
-    torch.onnx.export(net, tuple(feeds.values()), f, opset_version=o["opset"], training=mode, do_constant_folding=o["fold"] and not o["train"],
+    torch.onnx.export(net, tuple(feeds.values()), f, opset_version=o["opset"], training=mode,
+                      do_constant_folding=o["fold"] and not o["train"],
                       input_names=list(feeds), output_names=["output"], dynamic_axes=axes, keep_initializers_as_inputs=o["inputs"])
     model = onnx.load_from_string(f.getvalue())
     if mode == TrainingMode.EVAL and any(isinstance(m, nn.BatchNorm2d) for m in net.modules()):
         net = fx.fuse(net.eval())  # the exporter makes one layer of a convolution and its normalisation
         adopt(model, net)
     if hasattr(net, "lm_head") and o["fold"] and mode == TrainingMode.EVAL:
-        net.lm_head.weight = nn.Parameter(net.lm_head.weight.detach().clone())  # folding writes a transposed copy of a tied weight
+        # folding writes a transposed copy of a tied weight
+        net.lm_head.weight = nn.Parameter(net.lm_head.weight.detach().clone())
     net.train(o["train"])
     with torch.no_grad():
         shape = net(*feeds.values()).shape
@@ -231,7 +234,9 @@ def make(name, variant, full, batch, folder):
     with open(f"{stem}.onnx.gz", "wb") as file:
         file.write(gzip.compress(strip(model).SerializeToString(), 9 if not full else 1, mtime=0))
     np.savez_compressed(f"{stem}.npz", **data)
-    print(f"{name:16} {variant:12} {len(found):4} gradients, float32 off by {worst[0]:.1e} at {worst[1]} and {off:.1e}, zero: {sum(not g.any() for g in grads.values())}, not in the file: {lost}", flush=True)
+    zero = sum(not g.any() for g in grads.values())
+    print(f"{name:16} {variant:12} {len(found):4} gradients, float32 off by {worst[0]:.1e} at {worst[1]} and {off:.1e}, zero: {zero}, "
+          f"not in the file: {lost}", flush=True)
 
 
 def strip(model):
