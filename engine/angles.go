@@ -9,7 +9,7 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// angles reports whether t, the parameter v, is what a table of sinusoids is computed from: the frequencies that are multiplied by positions,
+// angles reports whether t, the parameter v, is what a table of sinusoids is computed from: the frequencies that positions multiply,
 // as those of rotary embeddings and of the embedding of a time step, or those products as an exporter folded them. All it is read for are
 // sines and cosines, both, and its numbers are those of frequencies, above zero and in order, or multiples of a line by 0, 1, 2 and so on.
 // Layers whose activation is a sine have a learned weight there, and are told by what they multiply: computed or fed real numbers.

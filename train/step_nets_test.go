@@ -16,8 +16,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// torchNets are architectures of engine/testdata/nets, as PyTorch exports them, that TestStepModel trains too; with GTK_NETS a folder, those
-// in it.
+// torchNets are architectures of engine/testdata/nets, as PyTorch exports them, that TestStepModel trains too, and with GTK_NETS, a
+// folder, those in it.
 func torchNets(t *testing.T) []stepCase {
 	var cases []stepCase
 	add := func(stem, rule string, lr float64) { cases = append(cases, netCase(t, stem, rule, lr)) }
