@@ -21,6 +21,14 @@ import (
 // "grad:NAME", "norm2:NAME" and by the names of the values in q.Fetch. Operators of the engine that cannot be written in ONNX's are listed
 // in an *UnsupportedError.
 func (m *Model) Export(q Query) (*onnx.Model, error) {
+	now, err := m.modern()
+	if err != nil {
+		return nil, err
+	}
+	if now != m {
+		defer now.Close()
+		m = now
+	}
 	if err := m.gate.enter(); err != nil {
 		return nil, err
 	}

@@ -475,7 +475,7 @@ func (im *importer) node(s *scope, np *onnxpb.NodeProto) error {
 	if s.g == im.main.g {
 		im.isHalf(n, a)
 	}
-	if !spec.HasRun() {
+	if !n.Op.HasRun() {
 		if err := im.lower(s, n); err != nil {
 			return err
 		}

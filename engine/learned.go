@@ -34,6 +34,7 @@ type judge struct {
 	prepared  map[graph.Value]bool // see raw
 	before    map[place]bool       // see layerBehind
 	attention map[scoring]bool     // see reachesSoftmax
+	whole     map[place]bool       // see counts
 	numbers   map[question]bool    // of tensors
 	masks     map[*tensor.Tensor]bool
 }
@@ -78,7 +79,7 @@ func newJudge(m *Model, im *importer, shared map[graph.Value]graph.Value) *judge
 	j := &judge{m: m, g: m.g, read: newReaders(), still: im.still, ops: lowerOps(m.set), names: map[string]bool{},
 		nodes: map[graph.Value]bool{},
 		small: map[*graph.Node]bool{}, last: map[*graph.Node]bool{}, prepared: map[graph.Value]bool{}, before: map[place]bool{},
-		attention: map[scoring]bool{}, numbers: map[question]bool{}, masks: map[*tensor.Tensor]bool{}}
+		attention: map[scoring]bool{}, whole: map[place]bool{}, numbers: map[question]bool{}, masks: map[*tensor.Tensor]bool{}}
 	inInit, inNode := false, false
 	for v, in := range m.g.Values {
 		if in.Data != nil {
@@ -142,6 +143,9 @@ func (j *judge) verdict(p *Param) (state, able bool, why string) {
 	}
 	if why := j.still[p.value]; why != "" {
 		return false, true, why
+	}
+	if j.angles(p.value, p.Value) {
+		return false, true, "it is what a table of sinusoids is computed from, as the frequencies of rotary embeddings"
 	}
 	if w := slices.IndexFunc(seen, func(u use) bool { return u.formal().Weight }); w >= 0 {
 		for _, u := range seen {

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -51,6 +52,25 @@ func TestWhatIsLearned(t *testing.T) {
 	attention := func(scale string) []string {
 		return []string{"q = MatMul(x, Wq)", "k = MatMul(x, Wk)", "kt = Transpose(k; perm=[0,2,1])", "s = MatMul(q, kt)",
 			"s2 = Mul(s, " + scale + ")", "p = Softmax(s2; axis=2)", "y = MatMul(p, x)"}
+	}
+	// rotary multiplies features by sines and cosines of the angles r, of positions p and frequencies q.
+	rotary := func(r string) []string {
+		return []string{"x = Gather(E, ids)", "i = Range(zero, six, one)", "f = Cast(i; to=1)", "p = Reshape(f, column)", r,
+			"r2 = Concat(r, r; axis=-1)", "c = Cos(r2)", "s = Sin(r2)", "a = Mul(x, c)", "b = Mul(x, s)", "z = Add(a, b)", "y = MatMul(z, k)"}
+	}
+	falling := func(shape ...int) *tensor.Tensor {
+		x := tensor.New(tensor.Float32, shape...)
+		for i := range x.F32() {
+			x.F32()[i] = float32(math.Pow(10000, -float64(i)/4))
+		}
+		return x
+	}
+	angles := func(steps, d int) *tensor.Tensor {
+		x := tensor.New(tensor.Float32, steps, d)
+		for i := range x.F32() {
+			x.F32()[i] = float32(i/d) * float32(math.Pow(10000, -float64(i%d)/4))
+		}
+		return x
 	}
 	// val_4 is the number that exporters fold from a root; the mask is added before the softmax.
 	before := []string{"q0 = MatMul(x, Wq)", "q = Mul(q0, scale)", "k = MatMul(x, Wk)", "kt = Transpose(k; perm=[0,2,1])",
@@ -183,12 +203,26 @@ func TestWhatIsLearned(t *testing.T) {
 			tensors{"W": w(1, 16, 3), "R": w(1, 16, 4), "h0": w(1, 1, 4), "c0": w(1, 1, 4)}, nil, "R W c0 h0"},
 		{"anchors in Constant nodes", "x[N,4]", []string{"a = Gemm(x, k)", "r = Reshape(a, s)", "b = Mul(r, grid)", "y = Add(b, grid)"},
 			tensors{"k": w(4, 6), "s": tensor.From([]int64{-1, 3, 2}, 3), "grid": w(1, 3, 2)}, []string{"grid"}, "k"},
+		{"rotary frequencies", "ids int64[N,6]", rotary("r = Mul(p, q)"), tensors{"E": w(9, 8), "k": w(8, 3), "q": falling(1, 4)}, nil, "E k"},
+		{"rotary frequencies, as a product of matrices", "ids int64[N,6]", rotary("r = MatMul(p, q)"),
+			tensors{"E": w(9, 8), "k": w(8, 3), "q": falling(1, 4)}, nil, "E k"},
+		{"rotary angles, folded", "ids int64[N,6]", rotary("r = Transpose(q; perm=[0,1])"),
+			tensors{"E": w(9, 8), "k": w(8, 3), "q": angles(6, 4)}, nil, "E k"},
+		{"learned angles", "ids int64[N,6]", rotary("r = Transpose(q; perm=[0,1])"), tensors{"E": w(9, 8), "k": w(8, 3), "q": w(6, 4)}, nil, "E k q"},
+		{"a layer of sines and cosines", "x[N,4]",
+			[]string{"a = MatMul(x, q)", "s = Sin(a)", "c = Cos(a)", "z = Add(s, c)", "y = MatMul(z, k)"}, tensors{"q": falling(4, 1), "k": w(1, 3)}, nil, "k q"},
+		{"a layer of sines of whole numbers", "ids int64[N,4]", []string{"f = Cast(ids; to=1)", "a = MatMul(f, q)", "b = Add(a, h)", "s = Sin(b)",
+			"c = Cos(b)", "z = Add(s, c)", "y = MatMul(z, k)"}, tensors{"q": w(4, 5), "h": w(5), "k": w(5, 3)}, nil, "h k q"},
 		{"weights of PaddlePaddle, all in Constant nodes", "x[N,4]", []string{"t = Add(tok, p)", "a = MatMul(x, k)", "b = Add(a, c)",
 			"d = Mul(b, s)", "e = Mul(d, n)", "y = Add(e, t)"},
 			tensors{"k": w(4, 6), "c": w(6), "s": w(6), "tok": w(1, 6), "p": w(1, 6), "n": number(0.125, 1)},
 			[]string{"k", "c", "s", "tok", "p",
 				"n"}, "c k p s tok"},
 	} {
+		if strings.HasPrefix(c.name, "rotary") || c.name == "learned angles" {
+			maps.Copy(c.init, tensors{"zero": tensor.Scalar(int64(0)), "six": tensor.Scalar(int64(6)), "one": tensor.Scalar(int64(1)),
+				"column": tensor.From([]int64{6, 1}, 2)})
+		}
 		s := testkit.Text{Opset: 13, In: []string{c.in}, Out: []string{"y"}, Init: c.init, Nodes: c.nodes, Consts: c.consts}
 		m, err := engine.Load(&onnx.Model{Proto: s.Model(t)})
 		if err != nil {

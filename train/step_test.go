@@ -32,6 +32,15 @@ type stepCase struct {
 	c     optim.Config
 	lr    float64
 	bn    engine.BNMode
+	full  bool // gradients agree within 1e-3, not 1e-5: a network in full size, of many more layers
+}
+
+// least is what the gradient want may be off by whatever else; see noise.
+func (c stepCase) least(grads map[string][]float64, want []float64) float64 {
+	if c.full {
+		return max(noise(grads), 1e-3*largest(want))
+	}
+	return noise(grads)
 }
 
 func builtModel(name string, o models.Options) func(t *testing.T) *onnx.Model {
@@ -128,7 +137,7 @@ var stepCases = []stepCase{
 // TestStepModel trains 20 steps with the written step, in the engine and in ONNX Runtime where that is installed, and with a session and
 // an optimiser: the gradients of the first step and all losses are the same.
 func TestStepModel(t *testing.T) {
-	for _, c := range stepCases {
+	for _, c := range slices.Concat(stepCases, torchNets(t)) {
 		t.Run(c.name, func(t *testing.T) {
 			const steps = 20
 			om := c.model(t)
@@ -168,7 +177,7 @@ func TestStepModel(t *testing.T) {
 				closeTo(t, "loss", r.Value(x.Info.Loss).Float64s(), losses[i:i+1], 0)
 				for p, out := range x.Info.Grads {
 					if i == 0 {
-						closeTo(t, out, r.Value(out).Float64s(), grads[p], noise(grads))
+						closeTo(t, out, r.Value(out).Float64s(), grads[p], c.least(grads, grads[p]))
 					}
 				}
 			}
@@ -322,7 +331,7 @@ func inRuntime(t *testing.T, step *onnx.Model, c stepCase, losses []float64, gra
 		closeTo(t, "loss in ONNX Runtime", got.Losses[i:i+1], losses[i:i+1], 2e-7)
 	}
 	for p, want := range grads {
-		closeTo(t, "gradient in ONNX Runtime of "+p, got.Grads["grad:"+p], want, noise(grads))
+		closeTo(t, "gradient in ONNX Runtime of "+p, got.Grads["grad:"+p], want, c.least(grads, want))
 	}
 }
 

@@ -3,6 +3,7 @@ package ops
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/kernel"
@@ -13,11 +14,13 @@ import (
 // inference, with those of the batch in training, which also returns the running statistics updated as
 // running·momentum + batch·(1-momentum), the batch variance being that of the population.
 //
-// Source: https://onnx.ai/onnx/operators/onnx__BatchNormalization.html. Deviations: the form of versions below 9 with spatial=0 is
-// refused; the training outputs of versions below 14 are not given.
+// Source: https://onnx.ai/onnx/operators/onnx__BatchNormalization.html. Deviation: the form of versions below 9 with spatial=0 is refused.
 var BatchNormalization = new(graph.Spec)
 
 var batchNormOld = new(graph.Spec)
+
+// batchNormOldTrain is BatchNormalization of versions below 14 where it trains, which it says by having more than one output.
+var batchNormOldTrain *graph.Spec
 
 // BatchNormGrad is the gradient of BatchNormalization in inference: inputs X, scale, mean, var, dY; outputs dX, dscale, dB.
 var BatchNormGrad = new(graph.Spec)
@@ -88,14 +91,17 @@ func init() {
 		if !a.Spatial {
 			return fmt.Errorf("attribute spatial is 0, which is not supported: export the model with opset 9 or newer")
 		}
-		for _, v := range n.Out[1:] {
-			if v != 0 {
-				return fmt.Errorf("training outputs are not supported before opset 14")
-			}
+		switch trains := slices.ContainsFunc(n.Out[1:], func(v graph.Value) bool { return v != 0 }); {
+		case trains && a.IsTest:
+			return fmt.Errorf("it has outputs of training, and is_test says that it does not train")
+		case trains:
+			n.Op = batchNormOldTrain
 		}
 		return nil
 	}
 	define(batchNormOld, def)
+	def.Check, def.Infer, def.Run, def.Grad, def.PerExample, def.Lower = nil, nil, nil, nil, nil, lowerBatchNormOldTrain
+	batchNormOldTrain = def.Spec()
 
 	reluMask := graph.Formal{Name: "Y", Types: floats, NoGrad: true, Optional: true} // of a fused Relu: dY counts where it is positive
 	dout := []graph.Formal{{Name: "dX", Optional: true}, {Name: "dscale", Optional: true}, {Name: "dB", Optional: true}}
@@ -142,6 +148,28 @@ func lowerBatchNormTrainGrad(a *batchNormAttrs, b *graph.Builder, n *graph.Node)
 	out := []graph.Value{0, total(mul(b, dy, xhat)), total(dy)}
 	back := sub(b, sub(b, dy, wide(b.Add(Div, nil, out[2], count))), mul(b, xhat, wide(b.Add(Div, nil, out[1], count))))
 	out[0] = mul(b, back, wide(mul(b, scale, inv)))
+	return out, nil
+}
+
+// lowerBatchNormOldTrain is the newest version, whose updated running statistics are the outputs mean and var; saved_mean and saved_var are the
+// statistics of the batch, var that of the population.
+func lowerBatchNormOldTrain(a *batchNormAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
+	t := *a
+	t.Training = true
+	norm := b.AddNode("", BatchNormalization, &t, n.In[:5], []bool{true, true, true})
+	if norm == nil {
+		return nil, b.Err()
+	}
+	out := append(slices.Clone(norm.Out), 0, 0)
+	if kept := append(slices.Clone(n.Out), 0, 0, 0, 0); kept[3] != 0 || kept[4] != 0 {
+		x := n.In[0]
+		size := func(v graph.Value) graph.Value { return b.Add(Cast, CastTo(b.DType(x)), b.Add(Size, nil, v)) }
+		count := b.Add(Div, nil, size(x), size(n.In[1]))
+		mean := func(v graph.Value) graph.Value { return b.Add(Div, nil, b.Add(ChannelSum, nil, v), count) }
+		out[3] = mean(x)
+		centred := sub(b, x, b.Add(ChannelVector, nil, out[3], x))
+		out[4] = mean(mul(b, centred, centred))
+	}
 	return out, nil
 }
 

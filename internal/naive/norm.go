@@ -41,7 +41,7 @@ func batchNorm(c *call) []*value {
 		return one(out)
 	}
 	train := c.int("training_mode", 0) != 0
-	if c.opset < 7 {
+	if c.opset < 14 {
 		train = c.int("is_test", 0) == 0 && c.nout > 1
 	}
 	m, v := clone(mean), clone(variance)
@@ -70,7 +70,7 @@ func batchNorm(c *call) []*value {
 		k := channel(p)
 		out.f[p] = (y-m.f[k])/math.Sqrt(v.f[k]+eps)*scale.f[k] + bias.f[k]
 	}
-	return []*value{out, rm, rv}
+	return []*value{out, rm, rv, m, v}
 }
 
 // normalizeRows normalizes consecutive runs of n elements.
