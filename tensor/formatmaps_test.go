@@ -1,7 +1,6 @@
 package tensor
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 )
@@ -38,7 +37,7 @@ func TestFormatMaps(t *testing.T) {
 		many = append(many, of(pets, float32(i), 0))
 	}
 	lines := strings.Split(Format(seq(many...)), "\n")
-	if len(lines) != 9 || strings.TrimSpace(lines[5]) != "..." || !strings.Contains(lines[8], fmt.Sprint("29:")) {
+	if len(lines) != 9 || strings.TrimSpace(lines[5]) != "..." || !strings.Contains(lines[8], "29:") {
 		t.Errorf("30 maps:\n%s", strings.Join(lines, "\n"))
 	}
 	m, err := NewMap(From([]int64{3, 5}, 2), From([]int64{30, 50}, 2))
