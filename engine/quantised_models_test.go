@@ -2,11 +2,13 @@ package engine_test
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -58,8 +60,15 @@ func TestQuantisedByONNXRuntime(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, out := range m.Outputs() {
+				y := want[fmt.Sprintf("out_%d", i)]
 				tol := 2e-5 + lastStep(t, read, out.Name)
-				if ok, report := tensor.AllClose(r.Value(out.Name), want[fmt.Sprintf("out_%d", i)], 0, tol); !ok {
+				if base == "fp16" && kernel.CurrentISA() == kernel.Generic {
+					// Sums in another order than ONNX Runtime's and the assembly's: a number between two of half precision falls to the other.
+					for _, v := range y.Float64s() {
+						tol = max(tol, math.Abs(v)/(1<<11))
+					}
+				}
+				if ok, report := tensor.AllClose(r.Value(out.Name), y, 0, tol); !ok {
 					t.Errorf("%s: %v", out.Name, report)
 				}
 			}

@@ -60,6 +60,14 @@ var undivided = []string{
 	"ConstantOfShape", "FillLike", "EyeLike", "GlobalMaxPool", "NegativeLogLikelihoodLoss", "Scatter", "ScatterElements",
 }
 
+// untried are operators of which no case becomes large, whether their kernels are divided or not: their inputs are numbers that a larger
+// batch does not repeat.
+var untried = []string{
+	"AffineGrid", "CenterCropPad", "ConvInteger", "DeformConv", "DequantizeLinear", "FakeQuantizeGrad", "ImageDecoder", "MatMulInteger",
+	"MaxRoiPool", "MaxRoiPoolGather", "MaxUnpool", "NonMaxSuppression", "QLinearConv", "QLinearMatMul", "QuantisedAdd", "QuantisedMul",
+	"QuantisedSoftmax", "RoiAlign", "RoiAlignTake", "ScaleLike", "ScaleSum",
+}
+
 // TestThreads runs every operator, its gradient and its per-example gradients on problems that are cut into several pieces: 1, 2 and 4
 // threads give the same bits. With the build tag invariants it also checks that they are cut.
 func TestThreads(t *testing.T) {
@@ -106,9 +114,9 @@ func TestThreads(t *testing.T) {
 	}
 	told := map[string]bool{}
 	for _, c := range cases {
-		known := slices.Contains(undivided, c.op)
+		known := slices.Contains(undivided, c.op) || slices.Contains(untried, c.op)
 		if (split[c.op] > 0) == known && !told[c.op] {
-			t.Errorf("%d large cases of %s are cut into pieces; it is listed as undivided: %v", split[c.op], c.op, known)
+			t.Errorf("%d large cases of %s are cut into pieces; it is listed as undivided or untried: %v", split[c.op], c.op, known)
 		}
 		told[c.op] = true
 	}
