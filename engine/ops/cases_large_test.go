@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -77,6 +78,25 @@ func largeCases() []opCase {
 		{op: "Trilu", in: []arg{x(20000, 3, 4)}},
 		{op: "DropoutTrain", domain: "gtk", attrs: is("ratio", 0.25), in: []arg{x(3, 60000), scalarID(17)}},
 		{op: "Crop", opset: 1, attrs: is("border", ints(1, 1, 1, 1)), in: []arg{x(4, 8, 80, 80)}},
+	}
+	rois := given(floatsTensor(3, 4, 0.3, 1.1, 4.6, 3.9, 1.2, 0.4, 2.1, 2.6, -1.7, -0.3, 5.8, 6.4))
+	align := is("output_height", 7, "output_width", 7, "sampling_ratio", 2)
+	cs = append(cs,
+		opCase{op: "RoiAlign", attrs: align, whole: true, in: []arg{wg(distinct, 2, 300, 5, 6), rois, ids(1, 0, 1)}},
+		opCase{op: "RoiAlignTake", domain: ops.Private, attrs: align, whole: true,
+			in: []arg{w(2, 300, 5, 6), rois, ids(1, 0, 1), wg(distinct, 2, 300, 5, 6).noGrad()}},
+		opCase{op: "MaxRoiPool", attrs: is("pooled_shape", ints(7, 7)), whole: true,
+			in: []arg{wg(distinct, 2, 300, 5, 6), given(floatsTensor(2, 5, 1, 0, 1, 4, 3, 0, 1, 2, 2, 2))}},
+		opCase{op: "FakeQuantizeGrad", domain: ops.Private, attrs: is("to", int(tensor.Uint8)),
+			in: []arg{floatsOfShape(300, 400), floatsOf0(0.01), zeroOf(tensor.Uint8, 100), x(300, 400)}},
+		opCase{op: "ScaleLike", domain: ops.Private, attrs: is("axis", 1), in: []arg{w(3), some(tensor.Uint8, 0, 255, 2, 3, 30000)}},
+		opCase{op: "QuantisedSoftmax", domain: ops.Private, in: []arg{some(tensor.Uint8, 0, 255, 300, 500), floatsOf0(0.0131),
+			zeroOf(tensor.Uint8, 100), floatsOf0(0.00411), zeroOf(tensor.Uint8, 3)}, values: true},
+	)
+	for _, op := range []string{"QuantisedAdd", "QuantisedMul"} {
+		cs = append(cs, opCase{op: op, domain: ops.Private, in: []arg{some(tensor.Uint8, 0, 255, 300, 500), floatsOf0(0.013),
+			zeroOf(tensor.Uint8, 100), some(tensor.Uint8, 0, 250, 300, 500), floatsOf0(0.0217), zeroOf(tensor.Uint8, 31), floatsOf0(0.037),
+			zeroOf(tensor.Uint8, 77)}, values: true})
 	}
 	for _, op := range []string{"And", "Or", "Xor"} {
 		cs = append(cs, opCase{op: op, in: []arg{bits(3, 60000), bits(60000)}, values: true})
