@@ -10,7 +10,7 @@ import (
 
 // Equal reports whether a and b have the same type, shape and elements, bit for bit: −0 differs from 0, a NaN equals itself.
 func Equal(a, b *Tensor) bool {
-	if a.dtype != b.dtype || !a.shape.Equal(b.shape) || !slices.Equal(a.str, b.str) || !slices.EqualFunc(a.items, b.items, Equal) {
+	if a.dtype != b.dtype || !a.shape.Equal(b.shape) || !slices.Equal(a.str, b.str) || !slices.EqualFunc(a.Items(), b.Items(), Equal) {
 		return false
 	}
 	if used := a.Len() * a.dtype.Bits() % 8; used != 0 { // bits after the last packed element do not count
@@ -94,11 +94,11 @@ func AllClose(a, b *Tensor, rtol, atol float64) (bool, Report) {
 // itemsClose is AllClose for containers.
 func itemsClose(a, b *Tensor, rtol, atol float64) (bool, Report) {
 	var all Report
-	if a.dtype.Kind() != b.dtype.Kind() || a.dtype.Key() != b.dtype.Key() || len(a.items) != len(b.items) {
+	if a.dtype.Kind() != b.dtype.Kind() || a.dtype.Key() != b.dtype.Key() || len(a.Items()) != len(b.Items()) {
 		all.Reason = fmt.Sprintf("%v, want %v", a, b)
 		return false, all
 	}
-	for i := range a.items {
+	for i := range a.Items() {
 		ok, r := AllClose(a.items[i], b.items[i], rtol, atol)
 		if !ok {
 			r.Reason = fmt.Sprintf("item %d of %v: %v", i, b.dtype, r)

@@ -3,6 +3,7 @@ package tensor
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 )
 
 // Kind says what a DType is a type of: plain elements, or a container.
@@ -136,7 +137,7 @@ func NewMap(keys, values *Tensor) (*Tensor, error) {
 	case keys.Rank() != 1 || !keys.shape.Equal(values.shape):
 		return nil, fmt.Errorf("tensor: a map of keys %v and values %v: want as many of one as of the other", keys, values)
 	}
-	return &Tensor{dtype: d, shape: Shape{}, items: []*Tensor{keys, values}}, nil
+	return &Tensor{dtype: d, shape: Shape{}, contents: contain([]*Tensor{keys, values})}, nil
 }
 
 func boxed(d, inner DType, items []*Tensor) (*Tensor, error) {
@@ -145,18 +146,63 @@ func boxed(d, inner DType, items []*Tensor) (*Tensor, error) {
 			return nil, fmt.Errorf("tensor: element %d of %v is %v", i, d, x)
 		}
 	}
-	return &Tensor{dtype: d, shape: Shape{}, items: slices.Clip(items)}, nil
+	return &Tensor{dtype: d, shape: Shape{}, contents: contain(items)}, nil
+}
+
+// contents are what is in a container.
+type contents struct {
+	items []*Tensor
+	held  int           // the memory that they take
+	taken *atomic.Int64 // how many places of the memory behind items sequences have taken; nil where nothing can be appended in place
+}
+
+// Overhead is about how many bytes a tensor takes beside its elements.
+const Overhead = 160
+
+func contain(items []*Tensor) *contents {
+	c := &contents{items: slices.Clip(items)}
+	for _, x := range items {
+		c.held += Overhead + x.StorageBytes()
+	}
+	return c
+}
+
+// Insert is the sequence s with x before its element k, or at its end, which nobody may change from then on; s stays as it is. To put n
+// elements at the end one by one takes time in proportion to n: sequences that grew from one another share their memory. It panics unless
+// 0 ≤ k ≤ the length of s. It is safe for concurrent use.
+func Insert(s *Tensor, k int, x *Tensor) (*Tensor, error) {
+	if s.dtype.Kind() != Sequence || x == nil || x.dtype != s.dtype.Inner() {
+		return nil, fmt.Errorf("tensor: %v cannot be put in %v", x, s)
+	}
+	old, n := s.contents, len(s.items)
+	c := &contents{held: old.held + Overhead + x.StorageBytes(), taken: old.taken}
+	switch {
+	case k < n:
+		c.items, c.taken = slices.Concat(old.items[:k], []*Tensor{x}, old.items[k:]), nil
+	case c.taken != nil && n < cap(old.items) && c.taken.CompareAndSwap(int64(n), int64(n+1)):
+		c.items = append(old.items, x)
+	default:
+		c.items = append(append(make([]*Tensor, 0, n+max(4, n/2)), old.items...), x)
+		c.taken = new(atomic.Int64)
+		c.taken.Store(int64(n + 1))
+	}
+	return &Tensor{dtype: s.dtype, shape: Shape{}, contents: c}, nil
 }
 
 // Items are the elements of a sequence, the value of an optional if it has one, the keys and the values of a map; nil for a tensor of
 // elements. The caller must not change them.
-func (t *Tensor) Items() []*Tensor { return t.items }
+func (t *Tensor) Items() []*Tensor {
+	if t.contents == nil {
+		return nil
+	}
+	return slices.Clip(t.items)
+}
 
 // StorageBytes is the memory that the elements of t take, what is in containers included, a string counted as its header.
 func (t *Tensor) StorageBytes() int {
 	n := len(t.raw) + 16*len(t.str)
-	for _, x := range t.items {
-		n += 64 + x.StorageBytes()
+	if t.contents != nil {
+		n += t.held
 	}
 	return n
 }

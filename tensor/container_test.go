@@ -49,7 +49,7 @@ func TestContainers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.String() != "sequence(float32) of 2" || s.Rank() != 0 || s.StorageBytes() != 2*64+12 || !tensor.Equal(s, s.Clone()) {
+	if s.String() != "sequence(float32) of 2" || s.Rank() != 0 || s.StorageBytes() != 2*tensor.Overhead+12 || !tensor.Equal(s, s.Clone()) {
 		t.Error(s, s.StorageBytes())
 	}
 	if _, err := tensor.NewSequence(tensor.Float64, a); err == nil {

@@ -29,7 +29,7 @@ func formatItems(t *Tensor) string {
 		return table
 	}
 	out := t.String()
-	n := len(t.items)
+	n := len(t.Items())
 	for i := 0; i < n; i++ {
 		name := fmt.Sprint(i)
 		switch t.dtype.Kind() {

@@ -12,7 +12,7 @@ const mostColumns = 20
 // formatMaps is Format of a sequence of maps with the same few keys, as classifiers give for each example: a table of the values under the
 // keys, of more than 20 rows the first and last 3. It is empty for other sequences.
 func formatMaps(t *Tensor) string {
-	if t.dtype.Kind() != Sequence || t.dtype.Inner().Kind() != Map || len(t.items) == 0 {
+	if t.dtype.Kind() != Sequence || t.dtype.Inner().Kind() != Map || len(t.Items()) == 0 {
 		return ""
 	}
 	keys := t.items[0].items[0]

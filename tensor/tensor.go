@@ -71,11 +71,11 @@ func (s Shape) CheckedLen(d DType) (int, error) {
 
 // Tensor is a dense row-major tensor. The zero value is not usable; make one with New, From or FromBytes.
 type Tensor struct {
-	dtype DType
-	shape Shape
-	raw   []byte
-	str   []string
-	items []*Tensor // of a container
+	dtype     DType
+	shape     Shape
+	raw       []byte
+	str       []string
+	*contents // of a container; nil of a tensor of elements
 }
 
 // New is a tensor of zeros (empty strings for String). It panics for an impossible shape;
@@ -247,12 +247,12 @@ func (t *Tensor) Reshape(shape ...int) *Tensor {
 	if Shape(shape).Len() != t.Len() {
 		panic(fmt.Sprintf("tensor: Reshape %v to %v", t.shape, Shape(shape)))
 	}
-	return &Tensor{dtype: t.dtype, shape: slices.Clone(Shape(shape)), raw: t.raw, str: t.str, items: t.items}
+	return &Tensor{dtype: t.dtype, shape: slices.Clone(Shape(shape)), raw: t.raw, str: t.str, contents: t.contents}
 }
 
 // Clone is a copy of t with storage of its own; of a container, whose items nobody changes, it has the same items.
 func (t *Tensor) Clone() *Tensor {
-	c := &Tensor{dtype: t.dtype, shape: slices.Clone(t.shape), str: slices.Clone(t.str), items: t.items}
+	c := &Tensor{dtype: t.dtype, shape: slices.Clone(t.shape), str: slices.Clone(t.str), contents: t.contents}
 	if t.dtype != String && !t.dtype.IsContainer() {
 		c.raw = alignedBytes(len(t.raw))
 		copy(c.raw, t.raw)

@@ -113,7 +113,7 @@ func runLoop(_ *noAttrs, c *graph.RunCtx) error {
 		for k := range stacks {
 			if c.Want(len(state) + k) {
 				t := out[1+len(state)+k]
-				kept += 2*graph.StorageBytes(t.DType(), t.Len()) + tensorOverhead
+				kept += 2*graph.StorageBytes(t.DType(), t.Len()) + tensor.Overhead
 				if err := c.Budget(kept + carried); err != nil {
 					return fmt.Errorf("iteration %d: %w", i, err)
 				}
@@ -151,9 +151,6 @@ func asOptionals(body *graph.Graph, in []*tensor.Tensor) error {
 	}
 	return nil
 }
-
-// tensorOverhead is about what a tensor takes beside its elements, in bytes.
-const tensorOverhead = 160
 
 // stack joins tensors of one shape along a new axis.
 func stack(parts []*tensor.Tensor, at int, d tensor.DType) (*tensor.Tensor, error) {

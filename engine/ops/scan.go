@@ -169,7 +169,7 @@ func (a *scanAttrs) run(c *graph.RunCtx, in []*tensor.Tensor, length int) ([]*te
 			if !c.Want(n + k) {
 				continue
 			}
-			kept += 2*graph.StorageBytes(out[n+k].DType(), out[n+k].Len()) + tensorOverhead
+			kept += 2*graph.StorageBytes(out[n+k].DType(), out[n+k].Len()) + tensor.Overhead
 			if err := c.Budget(kept + carried); err != nil {
 				return nil, fmt.Errorf("step %d: %w", step, err)
 			}

@@ -67,6 +67,11 @@ func setSequence(c *graph.RunCtx, inner tensor.DType, items []*tensor.Tensor) er
 	if err != nil {
 		return err
 	}
+	return setGrown(c, s)
+}
+
+// setGrown makes output 0 the sequence s, if the run has room for it.
+func setGrown(c *graph.RunCtx, s *tensor.Tensor) error {
 	if err := c.Budget(s.StorageBytes()); err != nil {
 		return err
 	}

@@ -1,8 +1,6 @@
 package ops
 
 import (
-	"slices"
-
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -20,16 +18,19 @@ func init() {
 			{Name: "position", Optional: true, NoGrad: true, Types: indexes}},
 		Out: []graph.Formal{{Name: "output_sequence"}}, Types: typeOf[noAttrs](0), Infer: atRun[noAttrs],
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
-			items, inner := c.In[0].Items(), c.In[0].DType().Inner()
-			k, err := position(c, 2, len(items), true)
+			k, err := position(c, 2, len(c.In[0].Items()), true)
 			if err != nil {
 				return err
 			}
-			x, err := own(c.In[1], inner)
+			x, err := own(c.In[1], c.In[0].DType().Inner())
 			if err != nil {
 				return err
 			}
-			return setSequence(c, inner, slices.Concat(items[:k:k], []*tensor.Tensor{x}, items[k:]))
+			s, err := tensor.Insert(c.In[0], k, x)
+			if err != nil {
+				return err
+			}
+			return setGrown(c, s)
 		},
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
 			dx, at := make([]graph.Value, n.NumIn), placeOf(b, n, n.In[0], 2)

@@ -129,7 +129,7 @@ func runSequenceMap(_ *noAttrs, c *graph.RunCtx) error {
 			if !c.Want(o) {
 				continue
 			}
-			kept += out[o].StorageBytes() + tensorOverhead
+			kept += out[o].StorageBytes() + tensor.Overhead
 			if err := c.Budget(kept); err != nil {
 				return fmt.Errorf("element %d: %w", k, err)
 			}

@@ -37,7 +37,7 @@ func init() {
 			if err != nil {
 				return err
 			}
-			if err := c.Budget(graph.StorageBytes(x.DType(), x.Len()) + tensorOverhead*len(sizes)); err != nil {
+			if err := c.Budget(graph.StorageBytes(x.DType(), x.Len()) + tensor.Overhead*len(sizes)); err != nil {
 				return err
 			}
 			items := make([]*tensor.Tensor, len(sizes))
