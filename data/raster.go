@@ -81,24 +81,11 @@ func rasterOf(img image.Image) raster {
 	switch m := img.(type) {
 	case *image.NRGBA:
 		for y := range h {
-			row := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
-			for x := range w {
-				v := row[4*x : 4*x+4]
-				p.set(y*w+x, v[0], v[1], v[2], v[3])
-			}
+			setRow(p, y, m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):], func(c color.NRGBA) color.NRGBA { return c })
 		}
 	case *image.RGBA:
 		for y := range h {
-			row := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
-			for x := range w {
-				v := row[4*x : 4*x+4]
-				if v[3] == 255 {
-					p.set(y*w+x, v[0], v[1], v[2], 255)
-					continue
-				}
-				c := nrgba(color.RGBA{v[0], v[1], v[2], v[3]})
-				p.set(y*w+x, c.R, c.G, c.B, c.A)
-			}
+			setRow(p, y, m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):], func(c color.NRGBA) color.NRGBA { return nrgba(color.RGBA(c)) })
 		}
 	case *image.CMYK:
 		for y := range h {
@@ -115,8 +102,13 @@ func rasterOf(img image.Image) raster {
 		}
 		for y := range h {
 			row := m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):]
-			for x := range w {
-				c := palette[row[x]]
+			red, green, blue := p.red[y*w:][:w], p.green[y*w:][:w], p.blue[y*w:][:w]
+			for x, k := range row[:w] {
+				c := &palette[k]
+				if c.A == 255 && p.alphas == nil {
+					red[x], green[x], blue[x] = c.R, c.G, c.B
+					continue
+				}
 				p.set(y*w+x, c.R, c.G, c.B, c.A)
 			}
 		}
@@ -151,6 +143,25 @@ func (p *planes[T]) set(i int, r, g, b, alpha T) {
 		p.transparent()
 	}
 	p.alphas[i] = alpha
+}
+
+// setRow makes row y of the pixels of pix, of four bytes each; straight is a pixel that is not opaque without its alpha multiplied in.
+func setRow(p *planes[uint8], y int, pix []byte, straight func(color.NRGBA) color.NRGBA) {
+	w := p.x.Dim(2)
+	red, green, blue := p.red[y*w:][:w], p.green[y*w:][:w], p.blue[y*w:][:w]
+	pix = pix[:4*w]
+	for x := range red {
+		v := pix[4*x : 4*x+4 : 4*x+4]
+		if v[3] == 255 && p.alphas == nil {
+			red[x], green[x], blue[x] = v[0], v[1], v[2]
+			continue
+		}
+		c := color.NRGBA{v[0], v[1], v[2], v[3]}
+		if c.A != 255 {
+			c = straight(c)
+		}
+		p.set(y*w+x, c.R, c.G, c.B, c.A)
+	}
 }
 
 // transparent gives p an alpha, opaque everywhere.

@@ -67,12 +67,9 @@ func resizePlane(dst, src []uint8, h, w int, wr, hr *resizer) {
 	for y := top; y < bottom; y++ {
 		row, out := src[y*w:(y+1)*w], mid[(y-top)*wr.out:(y-top+1)*wr.out]
 		for i := range out {
-			acc := int32(1 << (resizeBits - 1))
+			const acc = int32(1 << (resizeBits - 1))
 			in := row[wr.start[i] : wr.start[i]+wr.count[i]]
-			for k, c := range wr.weight[i*wr.stride : i*wr.stride+len(in)] {
-				acc += int32(in[k]) * c
-			}
-			out[i] = roundByte(acc)
+			out[i] = roundByte(acc + dot(in, wr.weight[i*wr.stride:][:len(in)]))
 		}
 	}
 	acc := make([]int32, wr.out)
@@ -92,6 +89,22 @@ func resizePlane(dst, src []uint8, h, w int, wr, hr *resizer) {
 			out[x] = roundByte(v)
 		}
 	}
+}
+
+// dot is Σ xₖcₖ, in four sums at a time.
+func dot(x []uint8, c []int32) int32 {
+	var s0, s1, s2, s3 int32
+	for len(x) >= 4 && len(c) >= 4 {
+		s0 += int32(x[0]) * c[0]
+		s1 += int32(x[1]) * c[1]
+		s2 += int32(x[2]) * c[2]
+		s3 += int32(x[3]) * c[3]
+		x, c = x[4:], c[4:]
+	}
+	for k := range min(len(x), len(c)) {
+		s0 += int32(x[k]) * c[k]
+	}
+	return s0 + s1 + s2 + s3
 }
 
 // resizePlane16 is resizePlane for 16 bits, with exact weights, as Pillow does for integers.

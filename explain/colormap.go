@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"image/png"
 	"math"
+	"sync"
 
 	"github.com/gtk-onnx/gtk/internal/registry"
 )
@@ -65,23 +66,30 @@ type Colormap struct {
 	lut       [256]color.NRGBA
 }
 
-var colormaps = loadColormaps()
+var colormaps = registry.Table[*Colormap]{Kind: "colour map"}
 
-func loadColormaps() *registry.Table[*Colormap] {
-	t := &registry.Table[*Colormap]{Kind: "colour map"}
+func init() {
+	for _, row := range colormapRows {
+		colormaps.Register(row.name, &Colormap{Name: row.name, Diverging: row.diverging}, row.doc, row.source)
+	}
+}
+
+// readColormaps gives the colour maps their colours, the first time that one is looked up.
+var readColormaps = sync.OnceFunc(func() {
 	img, err := png.Decode(bytes.NewReader(colormapsPNG))
 	if err != nil || img.Bounds().Dx() != 256 || img.Bounds().Dy() != len(colormapRows) {
 		panic(fmt.Sprintf("explain: colormaps.png: %v", err))
 	}
 	for y, row := range colormapRows {
-		c := &Colormap{Name: row.name, Diverging: row.diverging}
+		c, err := colormaps.Lookup(row.name)
+		if err != nil {
+			panic(err)
+		}
 		for x := range c.lut {
 			c.lut[x] = color.NRGBAModel.Convert(img.At(x, y)).(color.NRGBA)
 		}
-		t.Register(row.name, c, row.doc, row.source)
 	}
-	return t
-}
+})
 
 // Colormaps lists the names of the colour maps.
 func Colormaps() []string { return colormaps.Names() }
@@ -92,6 +100,7 @@ func LookupColormap(name string) (*Colormap, error) {
 	if err != nil {
 		return nil, fmt.Errorf("explain: %w", err)
 	}
+	readColormaps()
 	return c, nil
 }
 

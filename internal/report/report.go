@@ -12,6 +12,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/gtk-onnx/gtk/internal/shown"
 )
@@ -83,7 +84,9 @@ var styleSheet string
 //go:embed report.tmpl
 var templateText string
 
-var templates = template.Must(template.New("report").Funcs(template.FuncMap{"middle": middle}).Parse(templateText))
+var templates = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("report").Funcs(template.FuncMap{"middle": middle}).Parse(templateText))
+})
 
 // middle is s in at most 36 letters, with an ellipsis for its middle.
 func middle(s string) string {
@@ -98,7 +101,7 @@ func middle(s string) string {
 // execute renders one of the embedded templates.
 func execute(name string, data any) (template.HTML, error) {
 	var b bytes.Buffer
-	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
+	if err := templates().ExecuteTemplate(&b, name, data); err != nil {
 		return "", fmt.Errorf("report: %w", err)
 	}
 	return template.HTML(shown.Text(b.String())), nil // overrides of the direction of writing would reach beyond the names that have them

@@ -47,17 +47,22 @@ func (c *chroma) row(y int) []uint8 {
 // spread doubles a line: even outputs lean to the left neighbour and odd ones to the right one, with the two
 // rounding terms of libjpeg; the ends are the end samples.
 func spread(out []uint8, line []int, left, right, shift int) {
-	last := len(line) - 1
-	for i := range out {
-		at := i / 2
-		side, round := at-1, left
-		if i%2 == 1 {
-			side, round = at+1, right
+	if len(out) == 0 {
+		return
+	}
+	before := line[0]
+	for i := range len(out) / 2 {
+		v := line[i]
+		after := v
+		if i+1 < len(line) {
+			after = line[i+1]
 		}
-		if side < 0 || side > last {
-			side = at
-		}
-		out[i] = uint8((3*line[at] + line[side] + round) >> shift)
+		pair := out[2*i : 2*i+2]
+		pair[0], pair[1] = uint8((3*v+before+left)>>shift), uint8((3*v+after+right)>>shift)
+		before = v
+	}
+	if n := len(out); n%2 == 1 {
+		out[n-1] = uint8((3*line[n/2] + before + left) >> shift)
 	}
 }
 
@@ -69,27 +74,39 @@ func Planes(d []uint8, m *image.YCbCr) {
 	n := w * h
 	blues, reds := newChroma(m, m.Cb), newChroma(m, m.Cr)
 	between := m.SubsampleRatio == image.YCbCrSubsampleRatio420 || m.SubsampleRatio == image.YCbCrSubsampleRatio422
-	cb, cr := m.Cb, m.Cr
+	cb, cr := make([]uint8, w), make([]uint8, w)
 	for y := range h {
-		if between {
+		switch {
+		case between:
 			cb, cr = blues.row(y), reds.row(y)
-		}
-		for x := range w {
-			ci := x
-			if !between {
-				ci = m.COffset(m.Rect.Min.X+x, m.Rect.Min.Y+y)
+		case m.SubsampleRatio == image.YCbCrSubsampleRatio444:
+			at := m.COffset(m.Rect.Min.X, m.Rect.Min.Y+y)
+			cb, cr = m.Cb[at:], m.Cr[at:]
+		default:
+			for x := range w {
+				at := m.COffset(m.Rect.Min.X+x, m.Rect.Min.Y+y)
+				cb[x], cr[x] = m.Cb[at], m.Cr[at]
 			}
-			l := int32(m.Y[y*m.YStride+x])
-			b, r := int32(cb[ci])-128, int32(cr[ci])-128
-			at := y*w + x
-			d[at] = clamp(l + (91881*r+32768)>>16)
-			d[n+at] = clamp(l + (-22554*b-46802*r+32768)>>16)
-			d[2*n+at] = clamp(l + (116130*b+32768)>>16)
+		}
+		line := m.Y[y*m.YStride:][:w]
+		cb, cr := cb[:w], cr[:w]
+		red, green, blue := d[y*w:][:w], d[n+y*w:][:w], d[2*n+y*w:][:w]
+		for x, l := range line {
+			l, b, r := int32(l), int32(cb[x])-128, int32(cr[x])-128
+			red[x] = clamp(l + (91881*r+32768)>>16)
+			green[x] = clamp(l + (-22554*b-46802*r+32768)>>16)
+			blue[x] = clamp(l + (116130*b+32768)>>16)
 		}
 	}
 }
 
-func clamp(v int32) uint8 { return uint8(min(max(v, 0), 255)) }
+// clamp is v from 0 to 255. Most numbers are there already.
+func clamp(v int32) uint8 {
+	if uint32(v) > 255 {
+		return uint8(^(v >> 31))
+	}
+	return uint8(v)
+}
 
 // WebP is a lossy WebP picture in RGB: its luma counts from 16 to 235, which golang.org/x/image/webp hands out as if it were
 // JPEG's 0 to 255.
