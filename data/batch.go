@@ -93,13 +93,14 @@ func Batches(ctx context.Context, ds Dataset, s Sampler, size int, o BatchOption
 
 // loader is one iteration.
 type loader struct {
-	ds    Dataset
-	o     BatchOptions
-	order []int
-	size  int
-	count int // batches
-	first prepared
-	names []string // of arrays, for messages; from firstField on those of fields, sorted
+	ds         Dataset
+	o          BatchOptions
+	order      []int
+	size       int
+	count      int      // batches
+	first      prepared // the example firstIndex: what all others must be like
+	firstIndex int
+	names      []string // of arrays, for messages; from firstField on those of fields, sorted
 }
 
 // prepared is an example as it goes into a batch.
@@ -155,6 +156,7 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 	if err != nil {
 		return nil, err
 	}
+	l.firstIndex = at
 	l.names = append([]string{"input", "target", "mask"}, slices.Sorted(maps.Keys(e.Fields))...)
 	if l.first, err = l.prepare(&t, e, at); err != nil {
 		return nil, err
@@ -401,13 +403,15 @@ func (l *loader) fill(j *job, k int) error {
 	i := j.batch.Index[k]
 	var t turn
 	defer t.over()
-	read, err := exampleIn(&t, l.ds, i)
-	if err != nil {
-		return err
-	}
-	e, err := l.prepare(&t, read, i)
-	if err != nil {
-		return err
+	e := l.first
+	if i != l.firstIndex {
+		read, err := exampleIn(&t, l.ds, i)
+		if err != nil {
+			return err
+		}
+		if e, err = l.prepare(&t, read, i); err != nil {
+			return err
+		}
 	}
 	j.batch.IDs[k], j.batch.Labels[k] = e.id, int64(e.label)
 	for c, x := range e.arrays {

@@ -66,8 +66,11 @@ func pngCost(file []byte) (c cost) {
 	case colour == 3, colour == 0 && !keyed:
 		stored = 1
 	}
-	if colour == 0 && !keyed {
+	switch {
+	case colour == 0 && !keyed:
 		planes = 1
+	case colour == 2 && !keyed:
+		planes = 3
 	}
 	c.image, c.planes = area(w, h, stored*size), area(w, h, planes*size)
 	if interlaced {
@@ -141,7 +144,13 @@ func gifCost(cfg image.Config, file int) cost {
 // cost of a WebP file. What is lost to find its size by: a picture of one colour takes no bits for its pixels.
 func (w webpFile) cost() cost {
 	n := area(w.width, w.height, 1)
-	return cost{image: 4 * n, work: 8 * n, planes: 4 * n}
+	switch {
+	case w.lossless:
+		return cost{image: 4 * n, work: 4 * n, planes: 4 * n}
+	case w.alpha: // a lossless picture of its own
+		return cost{image: 3 * n, work: 8 * n, planes: 4 * n}
+	}
+	return cost{image: 2 * n, planes: 3 * n}
 }
 
 // cost of a netpbm file.

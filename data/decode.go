@@ -219,9 +219,9 @@ func (d *decoded) open(file []byte) (decode func() error, cfg image.Config, err 
 	case "webp":
 		w, err := parseWebP(file)
 		d.more = w.animated
-		d.lossy = err == nil && string(w.still[12:16]) != "VP8L"
+		d.lossy = err == nil && !w.lossless
 		d.cost = w.cost()
-		return func() error { return keep(w.decode()) }, image.Config{Width: w.width, Height: w.height}, err
+		return func() (err error) { d.planes, err = w.decode(); return err }, image.Config{Width: w.width, Height: w.height}, err
 	default:
 		p, err := parsePNM(file)
 		d.cost = p.cost()

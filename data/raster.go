@@ -1,6 +1,7 @@
 package data
 
 import (
+	"encoding/binary"
 	"fmt"
 	"image"
 	"image/color"
@@ -56,17 +57,15 @@ func rasterOf(img image.Image) raster {
 		p := newPlanes[uint16](tensor.Uint16, h, w)
 		switch m := img.(type) {
 		case *image.NRGBA64:
-			for i := range h * w {
-				c := m.NRGBA64At(b.Min.X+i%w, b.Min.Y+i/w)
-				p.set(i, c.R, c.G, c.B, c.A)
+			for y := range h {
+				setRow64(p, y, m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):], func(c color.NRGBA64) color.NRGBA64 { return c })
 			}
 		case *image.RGBA64:
-			for i := range h * w {
-				c := m.RGBA64At(b.Min.X+i%w, b.Min.Y+i/w)
-				if c.A != 65535 {
-					c = color.RGBA64(color.NRGBA64Model.Convert(c).(color.NRGBA64))
-				}
-				p.set(i, c.R, c.G, c.B, c.A)
+			straight := func(c color.NRGBA64) color.NRGBA64 {
+				return color.NRGBA64Model.Convert(color.RGBA64(c)).(color.NRGBA64)
+			}
+			for y := range h {
+				setRow64(p, y, m.Pix[m.PixOffset(b.Min.X, b.Min.Y+y):], straight)
 			}
 		default:
 			for i := range h * w {
@@ -158,6 +157,25 @@ func setRow(p *planes[uint8], y int, pix []byte, straight func(color.NRGBA) colo
 		}
 		c := color.NRGBA{v[0], v[1], v[2], v[3]}
 		if c.A != 255 {
+			c = straight(c)
+		}
+		p.set(y*w+x, c.R, c.G, c.B, c.A)
+	}
+}
+
+// setRow64 is setRow for pixels of four 16-bit numbers each, the higher byte first.
+func setRow64(p *planes[uint16], y int, pix []byte, straight func(color.NRGBA64) color.NRGBA64) {
+	w := p.x.Dim(2)
+	red, green, blue := p.red[y*w:][:w], p.green[y*w:][:w], p.blue[y*w:][:w]
+	pix = pix[:8*w]
+	for x := range red {
+		v := binary.BigEndian.Uint64(pix[8*x : 8*x+8 : 8*x+8])
+		c := color.NRGBA64{uint16(v >> 48), uint16(v >> 32), uint16(v >> 16), uint16(v)}
+		if c.A == 65535 && p.alphas == nil {
+			red[x], green[x], blue[x] = c.R, c.G, c.B
+			continue
+		}
+		if c.A != 65535 {
 			c = straight(c)
 		}
 		p.set(y*w+x, c.R, c.G, c.B, c.A)

@@ -7,6 +7,7 @@ import (
 	"image"
 
 	"github.com/gtk-onnx/gtk/internal/ycbcr"
+	"github.com/gtk-onnx/gtk/tensor"
 	"golang.org/x/image/webp"
 )
 
@@ -37,6 +38,8 @@ type webpFile struct {
 	width, height int             // of the canvas
 	frame         image.Rectangle // where the picture lies on it
 	still         []byte          // the frame as a file of its own
+	lossless      bool
+	alpha         bool // beside a lossy picture
 	animated      bool
 }
 
@@ -81,6 +84,7 @@ func parseWebP(file []byte) (w webpFile, err error) {
 	if name == "VP8L" {
 		alpha = nil // it has its own
 	}
+	w.lossless, w.alpha = name == "VP8L", alpha != nil
 	w.still = simpleWebP(name, picture, nil, 0, 0)
 	cfg, err := webp.DecodeConfig(bytes.NewReader(w.still))
 	if err != nil {
@@ -123,32 +127,57 @@ func simpleWebP(name string, picture, alpha []byte, w, h int) []byte {
 }
 
 // decode is the picture in RGB. What a first frame leaves free of its canvas is transparent black, as in libwebp.
-func (w webpFile) decode() (image.Image, error) {
+func (w webpFile) decode() (r raster, err error) {
 	img, err := webp.Decode(bytes.NewReader(w.still))
 	if err != nil {
-		return nil, err
+		return raster{}, err
 	}
 	switch m := img.(type) {
 	case *image.YCbCr:
-		img = ycbcr.WebP(m)
+		r = rasterOfWebP(m)
 	case *image.NYCbCrA:
-		rgb := ycbcr.WebP(&m.YCbCr)
-		for y := range rgb.Rect.Dy() {
-			for x := range rgb.Rect.Dx() {
-				rgb.Pix[4*(y*rgb.Rect.Dx()+x)+3] = m.A[y*m.AStride+x]
+		r = rasterOfWebP(&m.YCbCr)
+		h, w := r.x.Dim(1), r.x.Dim(2)
+		r.alpha = tensor.New(tensor.Uint8, h, w)
+		for y := range h {
+			copy(r.alpha.Bytes()[y*w:][:w], m.A[y*m.AStride:])
+		}
+	default:
+		r = rasterOf(img)
+	}
+	if w.frame != image.Rect(0, 0, w.width, w.height) {
+		r = w.onCanvas(r)
+	}
+	r.dropOpaque()
+	return r, nil
+}
+
+func rasterOfWebP(m *image.YCbCr) raster {
+	x := tensor.New(tensor.Uint8, 3, m.Rect.Dy(), m.Rect.Dx())
+	ycbcr.WebP(x.Bytes(), m)
+	return raster{x: x}
+}
+
+// onCanvas lays the frame on its canvas.
+func (w webpFile) onCanvas(frame raster) raster {
+	planes := func(t *tensor.Tensor, value func(i int) byte) *tensor.Tensor {
+		out := tensor.New(tensor.Uint8, t.Shape()[:t.Rank()-2].Len(), w.height, w.width)
+		fw, fh := w.frame.Dx(), w.frame.Dy()
+		for i := range out.Dim(0) * fh {
+			row := out.Bytes()[(i/fh*w.height+w.frame.Min.Y+i%fh)*w.width+w.frame.Min.X:][:fw]
+			for x := range row {
+				row[x] = value(i*fw + x)
 			}
 		}
-		img = rgb
+		return out
 	}
-	whole := image.Rect(0, 0, w.width, w.height)
-	src, ok := img.(*image.NRGBA)
-	if w.frame == whole || !ok {
-		return img, nil
+	x := frame.x.Bytes()
+	r := raster{x: planes(frame.x, func(i int) byte { return x[i] })}
+	opaque := func(int) byte { return 255 }
+	if frame.alpha != nil {
+		a := frame.alpha.Bytes()
+		opaque = func(i int) byte { return a[i] }
 	}
-	canvas := image.NewNRGBA(whole)
-	for y := range w.frame.Dy() {
-		row := canvas.Pix[canvas.PixOffset(w.frame.Min.X, w.frame.Min.Y+y):][:4*w.frame.Dx()]
-		copy(row, src.Pix[src.PixOffset(src.Rect.Min.X, src.Rect.Min.Y+y):])
-	}
-	return canvas, nil
+	r.alpha = planes(tensor.New(tensor.Uint8, 1, 1), opaque).Reshape(w.height, w.width)
+	return r
 }

@@ -145,7 +145,7 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 	}
 	second, third := min(1, ds.Len()-1), min(2, ds.Len()-1)
 	bo := data.BatchOptions{Preprocess: o.Preprocess, Masks: masks, Workers: 1, Prefetch: 1}
-	for b, err := range batchesOf(ctx, ds, bo, []int{0, second}, []int{0, second, third}) {
+	for b, err := range twoBatches(ctx, ds, bo, []int{0, second, third}) {
 		if err != nil {
 			return nil, nil, err
 		}
@@ -179,15 +179,17 @@ func observe(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options, mask
 	return forms, mask, nil
 }
 
-// batchesOf goes over the batches of those examples.
-func batchesOf(ctx context.Context, ds data.Dataset, o data.BatchOptions, batches ...[]int) iter.Seq2[*data.Batch, error] {
+// twoBatches are the first two of those examples, then all of them; each is read once.
+func twoBatches(ctx context.Context, ds data.Dataset, o data.BatchOptions, examples []int) iter.Seq2[*data.Batch, error] {
 	return func(yield func(*data.Batch, error) bool) {
-		for _, examples := range batches {
-			part := data.SamplerFunc(func(int) []int { return examples })
-			for b, err := range data.Batches(ctx, ds, part, len(examples), o) {
-				if !yield(b, err) || err != nil {
-					return
-				}
+		order := data.SamplerFunc(func(int) []int { return examples })
+		for b, err := range data.Batches(ctx, ds, order, len(examples), o) {
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(b.Slice(0, 2), nil) || !yield(b, nil) {
+				return
 			}
 		}
 	}

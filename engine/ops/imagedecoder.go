@@ -185,12 +185,13 @@ func pixelsOf(m image.Image, isWebP bool) pixels {
 	b := m.Bounds()
 	switch p := m.(type) {
 	case *image.YCbCr:
-		if isWebP {
-			return pixelsOf(ycbcr.WebP(p), false)
-		}
 		w, n := b.Dx(), b.Dx()*b.Dy()
 		planes := make([]uint8, 3*n)
-		ycbcr.Planes(planes, p)
+		if isWebP {
+			ycbcr.WebP(planes, p)
+		} else {
+			ycbcr.Planes(planes, p)
+		}
 		return func(x, y int) (uint8, uint8, uint8) { i := y*w + x; return planes[i], planes[n+i], planes[2*n+i] }
 	case *image.NYCbCrA:
 		return pixelsOf(&p.YCbCr, isWebP)

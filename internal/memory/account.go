@@ -17,11 +17,12 @@ const Small = 1 << 20
 
 var account struct {
 	sync.Mutex
-	budget int64 // bytes in all; 0 until first asked
-	chosen bool  // by SetBudget
-	taken  int64 // bytes of grants that are held
-	turns  int64 // bytes of those that Turn gave
-	freed  *sync.Cond
+	budget  int64 // bytes in all; 0 until first asked
+	chosen  bool  // by SetBudget
+	taken   int64 // bytes of grants that are held
+	turns   int64 // bytes of those that Turn gave
+	holders int   // of turns
+	freed   *sync.Cond
 }
 
 func init() { account.freed = sync.NewCond(&account.Mutex) }
@@ -102,6 +103,7 @@ func (g *Grant) Release() {
 		account.taken -= g.bytes
 		if g.turn {
 			account.turns -= g.bytes
+			account.holders--
 		}
 		account.freed.Broadcast()
 	})
@@ -186,25 +188,34 @@ func Settle() {
 	}
 }
 
-// atOnce is how much those who take turns hold together, unless one alone needs more.
-const atOnce = 384 << 20
+// atOnce is how much those who take turns hold together, and pair how much two of them may, unless one alone needs more.
+const (
+	atOnce = 384 << 20
+	pair   = 1088 << 20
+)
 
 // Turn asks for n bytes for work that gives them back soon, such as decoding a picture. It waits while others who took a turn hold so much
 // that there is no room, so that the number of threads does not multiply what is held. Whoever holds a turn must not ask for another.
 func Turn(n int64, what string) (*Grant, error) {
 	account.Lock()
 	for account.turns > 0 {
-		if left, _ := left(n); n <= min(atOnce-account.turns, left) {
+		most := int64(atOnce)
+		if account.holders == 1 {
+			most = pair
+		}
+		if left, _ := left(n); n <= min(most-account.turns, left) {
 			break
 		}
 		account.freed.Wait()
 	}
 	account.turns += n
+	account.holders++
 	account.Unlock()
 	g, err := Take(n, what)
 	if err != nil {
 		account.Lock()
 		account.turns -= n
+		account.holders--
 		account.freed.Broadcast()
 		account.Unlock()
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // within runs a test with a budget of n bytes above what is in use.
@@ -68,12 +69,18 @@ func TestTie(t *testing.T) {
 }
 
 func TestTurn(t *testing.T) {
-	within(t, 1<<30)
+	t.Run("several", func(t *testing.T) { takeTurns(t, 100<<20, atOnce) })
+	t.Run("two", func(t *testing.T) { takeTurns(t, 400<<20, pair) })
+	t.Run("alone", func(t *testing.T) { takeTurns(t, 600<<20, 600<<20) })
+}
+
+// takeTurns has sixteen goroutines ask for n bytes each, of which limit may be held at once.
+func takeTurns(t *testing.T, n, limit int64) {
+	within(t, 2<<30)
 	var held, most atomic.Int64
 	var all sync.WaitGroup
 	for range 16 {
 		all.Go(func() {
-			const n = 150 << 20
 			g, err := Turn(n, "a picture")
 			if err != nil {
 				t.Error(err)
@@ -82,25 +89,25 @@ func TestTurn(t *testing.T) {
 			now := held.Add(n)
 			for m := most.Load(); now > m && !most.CompareAndSwap(m, now); m = most.Load() {
 			}
-			runtime.Gosched()
+			time.Sleep(time.Millisecond)
 			held.Add(-n)
 			g.Release()
 		})
 	}
 	all.Wait()
-	if most.Load() > atOnce {
-		t.Errorf("%d MiB were held at once", most.Load()>>20)
+	if m := most.Load(); m > limit || m < min(limit, 2*n) && limit > n {
+		t.Errorf("%d MiB were held at once, of %d MiB that may be", m>>20, limit>>20)
 	}
-	g, err := Turn(800<<20, "one that needs more alone")
+	g, err := Turn(1800<<20, "one that needs more alone")
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.Release()
-	if _, err := Turn(2<<30, "too large"); err == nil {
+	if _, err := Turn(3<<30, "too large"); err == nil {
 		t.Error("granted")
 	}
-	if account.turns != 0 {
-		t.Errorf("%d bytes of turns are left", account.turns)
+	if account.turns != 0 || account.holders != 0 {
+		t.Errorf("%d bytes of %d turns are left", account.turns, account.holders)
 	}
 }
 

@@ -108,28 +108,26 @@ func clamp(v int32) uint8 {
 	return uint8(v)
 }
 
-// WebP is a lossy WebP picture in RGB: its luma counts from 16 to 235, which golang.org/x/image/webp hands out as if it were
+// WebP converts a lossy WebP picture to planes of RGB, d of 3·w·h bytes: its luma counts from 16 to 235, which golang.org/x/image/webp hands out as if it were
 // JPEG's 0 to 255.
 //
 // Source: RFC 6386, section 9.2 (ITU-R BT.601); constants and rounding of libwebp's dsp/yuv.h.
-func WebP(m *image.YCbCr) *image.NRGBA {
+func WebP(d []uint8, m *image.YCbCr) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
-	out := image.NewNRGBA(image.Rect(0, 0, w, h))
+	n := w * h
 	cb, cr := make([]uint8, w), make([]uint8, w)
 	for y := range h {
 		webpRow(cb, m, m.Cb, y)
 		webpRow(cr, m, m.Cr, y)
-		for x := range w {
-			at := y*w + x
-			l, b, r := 19077*int32(m.Y[y*m.YStride+x])>>8, int32(cb[x]), int32(cr[x])
-			p := out.Pix[4*at : 4*at+4]
-			p[0] = clamp((l + 26149*r>>8 - 14234) >> 6)
-			p[1] = clamp((l - 6419*b>>8 - 13320*r>>8 + 8708) >> 6)
-			p[2] = clamp((l + 33050*b>>8 - 17685) >> 6)
-			p[3] = 255
+		line, cb, cr := m.Y[y*m.YStride:][:w], cb[:w], cr[:w]
+		red, green, blue := d[y*w:][:w], d[n+y*w:][:w], d[2*n+y*w:][:w]
+		for x, l := range line {
+			l, b, r := 19077*int32(l)>>8, int32(cb[x]), int32(cr[x])
+			red[x] = clamp((l + 26149*r>>8 - 14234) >> 6)
+			green[x] = clamp((l - 6419*b>>8 - 13320*r>>8 + 8708) >> 6)
+			blue[x] = clamp((l + 33050*b>>8 - 17685) >> 6)
 		}
 	}
-	return out
 }
 
 // webpRow is the samples of a colour plane for line y of the picture: 9/16 of the nearest sample, 3/16 of each of the two beside it and
