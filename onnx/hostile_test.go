@@ -334,7 +334,7 @@ func FuzzTensor(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p := &onnxpb.TensorProto{}
-		if decode(b, p, memoryFor(len(b))) != nil {
+		if decode(b, p, memoryFor(len(b)), false) != nil {
 			return
 		}
 		v, err := TensorFromProto(p)

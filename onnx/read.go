@@ -144,7 +144,7 @@ func parse(b []byte, o options) (*Model, error) {
 		budget = memoryFor(len(b))
 	}
 	p := &onnxpb.ModelProto{}
-	if err := decode(b, p, budget); err != nil {
+	if err := decode(b, p, budget, false); err != nil {
 		return nil, err
 	}
 	if p.Graph == nil {

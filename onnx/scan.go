@@ -21,9 +21,10 @@ const maxDepth = 100
 func memoryFor(n int) int64 { return 96<<20 + 16*int64(max(0, n-10<<20)) }
 
 // decode is proto.Unmarshal of untrusted bytes into msg: the wire format is walked first, so that errors name the place
-// and nothing is allocated for a file that would take more than budget bytes.
-func decode(b []byte, msg proto.Message, budget int64) error {
-	s := scanner{budget: budget}
+// and nothing is allocated for a file that would take more than budget bytes. Fields that the message does not know are kept in it, to be
+// written again, unless it is only read.
+func decode(b []byte, msg proto.Message, budget int64, onlyRead bool) error {
+	s := scanner{budget: budget, discard: onlyRead}
 	if err := s.message(layoutOf(msg.ProtoReflect().Descriptor()), b, 0, 1); err != nil {
 		return err
 	}
@@ -34,7 +35,7 @@ func decode(b []byte, msg proto.Message, budget int64) error {
 		}
 		defer g.Release()
 	}
-	if err := (proto.UnmarshalOptions{AllowPartial: true, RecursionLimit: maxDepth + 1}).Unmarshal(b, msg); err != nil {
+	if err := (proto.UnmarshalOptions{AllowPartial: true, RecursionLimit: maxDepth + 1, DiscardUnknown: onlyRead}).Unmarshal(b, msg); err != nil {
 		return &FormatError{Msg: fmt.Sprintf("not a valid %s: %v", msg.ProtoReflect().Descriptor().Name(), err)}
 	}
 	return nil
@@ -111,6 +112,7 @@ func makeLayout(md protoreflect.MessageDescriptor, made map[protoreflect.FullNam
 // by appending has cost up to three times its size in all.
 type scanner struct {
 	cost, budget int64
+	discard      bool // unknown fields
 }
 
 const sliceGrowth = 3
@@ -136,7 +138,9 @@ func (s *scanner) message(l *layout, b []byte, base, depth int) error {
 				return &FormatError{Msg: fmt.Sprintf("field %d at byte %d: %v", num, base+start, wireError(n))}
 			}
 			i += n
-			s.cost += 2 * int64(i-start)
+			if !s.discard {
+				s.cost += 2 * int64(i-start)
+			}
 		} else if err := s.field(f, typ, num, b, &i, base, depth, &packed[num%32]); err != nil {
 			return prefixPath(err, l, num, b[:start])
 		}

@@ -63,7 +63,7 @@ func readMessage(path string, msg proto.Message) error {
 			return &FormatError{File: path, Msg: what}
 		}
 	}
-	return inFile(decode(b, msg, memoryFor(len(b))), path)
+	return inFile(decode(b, msg, memoryFor(len(b)), true), path)
 }
 
 // WriteValueFile writes one tensor, sequence, optional or map as a .pb file (TensorProto, SequenceProto, OptionalProto, MapProto); of o it
