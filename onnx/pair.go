@@ -1,6 +1,8 @@
 package onnx
 
 import (
+	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -84,13 +86,19 @@ func (w *pair) both(o WriteOptions) error {
 	if err != nil {
 		return fmt.Errorf("onnx: %w", err)
 	}
-	h := sha256.New()
-	p, refer, err := w.m.writeData(io.MultiWriter(f, h), o)
+	p, refer, err := w.m.writeData(f, o)
+	if err == nil {
+		err = f.Done()
+	}
 	if err != nil {
 		f.Discard()
 		return err
 	}
-	name, there := w.choose(h.Sum(nil), f.Name())
+	name, there, err := w.choose(f.Name())
+	if err != nil {
+		f.Discard()
+		return err
+	}
 	refer(name)
 	b, err := marshalModel(p)
 	if err != nil {
@@ -125,11 +133,18 @@ func writeAlone(path string, b []byte) error {
 	return nil
 }
 
-// choose is the name for data of that hash, which lie in the file made, and whether a file with these very bytes is there.
-func (w *pair) choose(sum []byte, made string) (name string, there bool) {
+// choose is the name for the data in the file made, and whether a file with these very bytes is there.
+func (w *pair) choose(made string) (name string, there bool, err error) {
+	replaces := len(w.old()) > 0
+	if _, err := os.Lstat(w.beside(w.dataName)); errors.Is(err, fs.ErrNotExist) && !replaces {
+		return w.dataName, false, nil
+	}
+	sum, err := w.hash(made)
+	if err != nil {
+		return "", false, err
+	}
 	ext := filepath.Ext(w.dataName)
 	stem := strings.TrimSuffix(w.dataName, ext) + "." + hex.EncodeToString(sum[:8])
-	replaces := len(w.old()) > 0
 	for k := 1; ; k++ {
 		switch name = stem + ext; {
 		case k == 1:
@@ -143,27 +158,35 @@ func (w *pair) choose(sum []byte, made string) (name string, there bool) {
 			if k == 1 && replaces {
 				continue
 			}
-			return name, false
+			return name, false, nil
 		}
 		if err != nil || !st.Mode().IsRegular() {
 			continue
 		}
-		if now, err := os.Stat(made); err == nil && now.Size() == st.Size() && hashes(at, sum) {
-			return name, true
+		if now, err := os.Stat(made); err == nil && now.Size() == st.Size() {
+			if have, err := w.hash(at); err == nil && bytes.Equal(have, sum) {
+				return name, true, nil
+			}
 		}
 	}
 }
 
-// hashes reports whether the file path has that SHA-256.
-func hashes(path string, sum []byte) bool {
+// hash is the SHA-256 of a file.
+func (w *pair) hash(path string) ([]byte, error) {
 	f, err := regular.Open(path)
 	if err != nil {
-		return false
+		return nil, fmt.Errorf("onnx: %w", err)
 	}
 	defer f.Close()
+	var ctx context.Context
+	if w.m != nil {
+		ctx = w.m.ctx
+	}
 	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return err == nil && string(h.Sum(nil)) == string(sum)
+	if err := copyPieces(ctx, h, f); err != nil {
+		return nil, fmt.Errorf("onnx: %w", err)
+	}
+	return h.Sum(nil), nil
 }
 
 // old are the names beside the model that its data can have had: the one asked for where the model that is there refers to it, and those

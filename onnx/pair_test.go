@@ -1,6 +1,7 @@
 package onnx
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -8,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -246,5 +248,60 @@ func TestWriteAnother(t *testing.T) {
 		if err := shifted(10, 0).WriteFile(filepath.Join(dir, "other.onnx"), WriteOptions{}); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A hole in external data stays one, and what is copied is the same byte for byte.
+func TestHoles(t *testing.T) {
+	dir := t.TempDir()
+	const size = 64 << 20
+	m := shifted(size/4, 0)
+	path := filepath.Join(dir, "a.onnx")
+	if err := m.WriteFile(path, WriteOptions{ExternalData: true}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Create(path + ".data") // a hole
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at, s := range map[int64]string{0: "first", 5<<20 + 3: "in the middle", size - 8<<20: "and then nothing"} {
+		if _, err := f.WriteAt([]byte(s), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(f.Truncate(size), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(dir, "b.onnx")
+	if err := r.WriteFile(copied, WriteOptions{ExternalData: true}); err != nil {
+		t.Fatal(err)
+	}
+	want, err1 := os.ReadFile(path + ".data")
+	got, err2 := os.ReadFile(copied + ".data")
+	if err := errors.Join(err1, err2); err != nil || !bytes.Equal(got, want) {
+		t.Fatal("the copy differs", err)
+	}
+	if runtime.GOOS != "linux" {
+		return
+	}
+	old, err := os.Open(path + ".data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close()
+	if lo, hi := nextData(old, 0, size); lo != 0 || hi == size {
+		t.Skip("a file system without holes")
+	}
+	now, err := os.Open(copied + ".data")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer now.Close()
+	if _, hi := nextData(now, 0, size); hi > 2<<20 {
+		t.Errorf("the first %d bytes are written", hi)
 	}
 }

@@ -153,8 +153,14 @@ func mayWrite(path string, force bool) error {
 	return nil
 }
 
-// writeData writes the external data of m to w. The message returned refers to it by the name that is given to refer.
-func (m *Model) writeData(to io.Writer, o WriteOptions) (_ *onnxpb.ModelProto, refer func(name string), err error) {
+// holes is a writer that can append zeros without writing them.
+type holes interface {
+	io.Writer
+	Skip(n int64) error
+}
+
+// writeData writes the external data of m. The message returned refers to it by the name that is given to refer.
+func (m *Model) writeData(to holes, o WriteOptions) (_ *onnxpb.ModelProto, refer func(name string), err error) {
 	w := bufio.NewWriterSize(to, 1<<16)
 	c := m.Clone()
 	offset := int64(0)
@@ -188,7 +194,7 @@ func (m *Model) writeData(to io.Writer, o WriteOptions) (_ *onnxpb.ModelProto, r
 				Msg: "the tensors up to here are together far larger than " +
 					"the external data that holds them: its ranges overlap"}
 		}
-		if err := c.copyData(w, p); err != nil {
+		if err := c.copyData(to, w, p); err != nil {
 			return nil, nil, at(err, fmt.Sprintf("tensor %q", p.GetName()))
 		}
 		names = append(names, makeExternal(p, offset, size))
@@ -215,14 +221,14 @@ func (m *Model) storedSize(p *onnxpb.TensorProto) (int64, error) {
 }
 
 // copyData writes the raw bytes of a tensor; external data that was not changed goes from file to file.
-func (m *Model) copyData(w io.Writer, p *onnxpb.TensorProto) error {
+func (m *Model) copyData(to holes, w *bufio.Writer, p *onnxpb.TensorProto) error {
 	if isExternal(p) && !m.isChanged(p) {
 		f, _, offset, size, _, err := m.openExternal(p)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		if _, err := io.Copy(w, io.NewSectionReader(f, offset, size)); err != nil {
+		if err := m.copyRange(to, w, f, offset, offset+size); err != nil {
 			return fmt.Errorf("onnx: %w", err)
 		}
 		return nil
@@ -233,6 +239,28 @@ func (m *Model) copyData(w io.Writer, p *onnxpb.TensorProto) error {
 	}
 	if _, err := w.Write(t.Bytes()); err != nil {
 		return fmt.Errorf("onnx: %w", err)
+	}
+	return nil
+}
+
+// wideHole is how long a hole is at least to stay one.
+const wideHole = 1 << 20
+
+// copyRange copies the bytes at to end of f to w, which writes to to; wide holes stay holes.
+func (m *Model) copyRange(to holes, w *bufio.Writer, f *os.File, at, end int64) error {
+	for at < end {
+		lo, hi := nextData(f, at, end)
+		if lo-at < wideHole {
+			lo = at
+		} else if err := w.Flush(); err != nil {
+			return err
+		} else if err := to.Skip(lo - at); err != nil {
+			return err
+		}
+		if err := copyPieces(m.ctx, w, io.NewSectionReader(f, lo, hi-lo)); err != nil {
+			return err
+		}
+		at = hi
 	}
 	return nil
 }

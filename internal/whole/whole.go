@@ -18,6 +18,7 @@ import (
 type File struct {
 	f    *os.File
 	path string // that it gets
+	open bool   // it ends in zeros that are not there yet
 }
 
 // Create begins the file path; missing folders are made. Errors name path.
@@ -31,7 +32,7 @@ func Create(path string) (*File, error) {
 	if err != nil {
 		return nil, fail(path, err)
 	}
-	return &File{f, path}, nil
+	return &File{f: f, path: path}, nil
 }
 
 // Write appends b.
@@ -44,7 +45,33 @@ func (f *File) Write(b []byte) (int, error) {
 	if err != nil {
 		err = fail(f.path, err)
 	}
+	f.open = f.open && n == 0
 	return n, err
+}
+
+// Skip appends n zeros, which take no room on the disk where the file system can do that.
+func (f *File) Skip(n int64) error {
+	if _, err := f.f.Seek(n, io.SeekCurrent); err != nil {
+		return fail(f.path, err)
+	}
+	f.open = f.open || n > 0
+	return nil
+}
+
+// Done says that all has been written; what is in the file can be read then.
+func (f *File) Done() error {
+	if !f.open {
+		return nil
+	}
+	size, err := f.f.Seek(0, io.SeekCurrent)
+	if err == nil {
+		err = f.f.Truncate(size)
+	}
+	f.open = false
+	if err != nil {
+		return fail(f.path, err)
+	}
+	return nil
 }
 
 // Name is the temporary name of f.
@@ -58,6 +85,9 @@ func (f *File) Commit() error {
 	name := f.f.Name()
 	defer mine.Delete(name)
 	err := failpoint.At(failpoint.Sync, f.path)
+	if err == nil {
+		err = f.Done()
+	}
 	if err == nil {
 		err = f.f.Sync()
 	}
@@ -108,7 +138,7 @@ func WriteNew(path string, r io.Reader) error {
 	if err != nil {
 		return fail(path, err)
 	}
-	_, err = io.Copy(&File{f, path}, r)
+	_, err = io.Copy(&File{f: f, path: path}, r)
 	if err = errors.Join(err, f.Close()); err != nil {
 		return fail(path, err)
 	}
