@@ -25,6 +25,7 @@ type importer struct {
 	named    int    // names in read
 	left     int    // nodes that may still be added
 	bytes    int64  // of names and attributes that may still be copied
+	guessed  int    // operators for which it was looked for what was meant
 	distinct int64  // bytes of different contents that may still be met
 	prefix   string // of names inside the function being expanded: the calls on the way to it
 	missing  []Missing
@@ -345,6 +346,9 @@ func (im *importer) spec(domain, name string) (*graph.Spec, string) {
 	return f.spec, f.why
 }
 
+// mostGuesses is for how many operators it is looked for what was probably meant: as many as a person would read.
+const mostGuesses = 64
+
 func (im *importer) find(o operator) found {
 	spec, known := im.set.Find(o.domain, o.name, o.opset)
 	switch {
@@ -357,7 +361,11 @@ func (im *importer) find(o operator) found {
 	if advice := domainAdvice(o.domain); advice != "" {
 		return found{why: why + "; " + advice}
 	}
-	if near := registry.Suggest(o.name, im.set.Names(o.domain)); len(near) > 0 && graph.SinceAt(o.domain, o.name, o.opset) == 0 {
+	if graph.SinceAt(o.domain, o.name, o.opset) > 0 || im.guessed == mostGuesses {
+		return found{why: why}
+	}
+	im.guessed++
+	if near := registry.Suggest(o.name, im.set.Names(o.domain)); len(near) > 0 {
 		why += fmt.Sprintf(" (did you mean %s?)", near[0])
 	}
 	return found{why: why}

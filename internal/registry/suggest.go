@@ -28,9 +28,14 @@ func Suggest(name string, known []string) []string {
 		if d := len(want) - len(have); d > limit { // also keeps a hostile name from costing time
 			continue
 		}
-		if d := distance(want, have); d <= limit && d < len(have) {
-			near = append(near, candidate{k, d})
-		} else if len(want) >= 3 && strings.HasPrefix(string(have), string(want)) {
+		if d := len(have) - len(want); d > limit { // so many insertions at least, and of one that begins so, just so many
+			if len(want) >= 3 && slices.Equal(have[:len(want)], want) {
+				near = append(near, candidate{k, d})
+			}
+			continue
+		}
+		if d := distance(want, have); d <= limit && d < len(have) || len(want) >= 3 && len(want) <= len(have) &&
+			slices.Equal(have[:len(want)], want) {
 			near = append(near, candidate{k, d})
 		}
 	}
