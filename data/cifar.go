@@ -33,7 +33,10 @@ func init() {
 // cifarClasses is batches.meta.txt.
 var cifarClasses = []string{"airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"}
 
-const cifarRecord = 1 + 3*32*32
+const (
+	cifarRecord = 1 + 3*32*32
+	mostCIFAR   = 200_000 // pictures: CIFAR-10 has 60,000, which all are held in memory
+)
 
 // cifarFiles lists the files of a split, in the folder or in its sub-folder cifar-10-batches-bin.
 func cifarFiles(dir, split string) []string {
@@ -109,6 +112,13 @@ func (m *memory) readCIFAR(path, name string, r io.Reader, expect int64, l Limit
 	held := &ledger{what: "the pictures of " + path}
 	defer tie(held, m)
 	n := int(min(expect, l.bytes()) / cifarRecord)
+	have := len(m.raw) / (cifarRecord - 1)
+	tooMany := func() error {
+		return malformed(path, "", "for more pictures use imagefolder or npz", "more than %d pictures, and CIFAR-10 has 60000", mostCIFAR)
+	}
+	if have+n > mostCIFAR {
+		return tooMany()
+	}
 	if m.raw, err = regular.Grow(m.raw, n*(cifarRecord-1), held.grow); err != nil {
 		return refused(path, "", l, err)
 	}
@@ -132,6 +142,9 @@ func (m *memory) readCIFAR(path, name string, r io.Reader, expect int64, l Limit
 		if int(record[0]) >= len(cifarClasses) {
 			return malformed(path, place, "need the binary version of CIFAR-10, not CIFAR-100 or the pickled one",
 				"label %d is out of range 0..9", record[0])
+		}
+		if have+i >= mostCIFAR {
+			return tooMany()
 		}
 		if int64(len(m.raw)+len(record)) > l.bytes() {
 			return overLimit(path, place, "the pictures", l)

@@ -38,15 +38,16 @@ func openMaybeGzip(path string) (*opened, error) {
 		}
 		return nil, err
 	}
-	b := bufio.NewReaderSize(f, 1<<16)
+	in := &counting{Reader: f}
+	b := bufio.NewReaderSize(in, 1<<16)
 	if head, _ := b.Peek(2); len(head) == 2 && head[0] == 0x1F && head[1] == 0x8B {
 		z, err := gzip.NewReader(b)
 		if err != nil {
 			f.Close()
 			return nil, &FormatError{Path: path, Problem: "damaged gzip file", Err: err, Remedy: "fetch the file again"}
 		}
-		most := max(unfolds, ratio*size)
-		return &opened{&unfolding{z, most}, f, min(says(f, size), most), most}, nil
+		most := unfolds + ratio*size
+		return &opened{&unfolding{Reader: z, in: in}, f, min(says(f, size), most), most}, nil
 	}
 	return &opened{b, f, size, size}, nil
 }
@@ -62,8 +63,8 @@ func says(f io.ReaderAt, size int64) int64 {
 	return int64(binary.LittleEndian.Uint32(b[:]))
 }
 
-// A gzip file may unfold to ratio times its size, and to so many bytes in any case. Text and pictures unfold to 3 to 20 times theirs; what
-// is near a thousand was made to be.
+// A gzip file may unfold to ratio times what has been read of it, and to so many bytes in any case. Text and pictures unfold to 3 to 20
+// times theirs; what is near a thousand was made to be.
 const (
 	ratio   = 50
 	unfolds = 64 << 20
@@ -72,16 +73,29 @@ const (
 // errUnfolds is the error of a gzip file over that.
 var errUnfolds = fmt.Errorf("it unfolds to more than %d times its size", ratio)
 
-// unfolding is what a gzip file unfolds to, left bytes at most.
-type unfolding struct {
+// counting counts what is read.
+type counting struct {
 	io.Reader
-	left int64
+	n int64
 }
 
-// Read fails after left bytes.
+func (c *counting) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// unfolding is what a gzip file unfolds to.
+type unfolding struct {
+	io.Reader
+	in  *counting // the file
+	out int64
+}
+
+// Read fails where it is too much for what has been read of the file.
 func (u *unfolding) Read(p []byte) (int, error) {
 	n, err := u.Reader.Read(p)
-	if u.left -= int64(n); u.left < 0 {
+	if u.out += int64(n); u.out > unfolds+ratio*u.in.n {
 		return 0, errUnfolds
 	}
 	return n, err
