@@ -46,7 +46,7 @@ func openMaybeGzip(path string) (*opened, error) {
 			f.Close()
 			return nil, &FormatError{Path: path, Problem: "damaged gzip file", Err: err, Remedy: "fetch the file again"}
 		}
-		most := unfolds + ratio*size
+		most := max(unfolds, ratio*size)
 		return &opened{&unfolding{Reader: z, in: in}, f, min(says(f, size), most), most}, nil
 	}
 	return &opened{b, f, size, size}, nil
@@ -95,7 +95,7 @@ type unfolding struct {
 // Read fails where it is too much for what has been read of the file.
 func (u *unfolding) Read(p []byte) (int, error) {
 	n, err := u.Reader.Read(p)
-	if u.out += int64(n); u.out > unfolds+ratio*u.in.n {
+	if u.out += int64(n); u.out > max(unfolds, ratio*u.in.n) {
 		return 0, errUnfolds
 	}
 	return n, err

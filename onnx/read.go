@@ -13,6 +13,7 @@ import (
 	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/internal/shown"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"google.golang.org/protobuf/encoding/protowire"
 )
 
 // An Option changes how a model is read.
@@ -94,6 +95,10 @@ func readAll(path string, o options) ([]byte, *memory.Grant, error) {
 		if err = done(o.ctx); err == nil {
 			_, err = io.ReadFull(f, b[at:min(len(b), at+piece)])
 		}
+		if _, _, n := protowire.ConsumeTag(b); err == nil && at == 0 && n < 0 && notONNX(b[:min(len(b), piece)]) == "" {
+			held.Release() // not worth reading to its end
+			return nil, nil, &FormatError{File: path, Msg: "no valid field at byte 0: " + wireError(n).Error()}
+		}
 	}
 	if err != nil {
 		held.Release()
@@ -135,9 +140,25 @@ func Read(r io.Reader, opts ...Option) (*Model, error) {
 // Parse reads a model from the bytes of a file, which are not kept. External data cannot be read.
 func Parse(b []byte, opts ...Option) (*Model, error) { return parse(b, makeOptions(opts)) }
 
+// hasGraph fails for a message that is whole and has no graph; others are left to decode, which says what is wrong with them.
+func hasGraph(b []byte) error {
+	const graph = 7 // field number
+	for i := 0; i < len(b); {
+		num, typ, n := protowire.ConsumeField(b[i:])
+		if n < 0 || num == graph && typ == protowire.BytesType {
+			return nil
+		}
+		i += n
+	}
+	return &FormatError{Msg: "there is no graph in it: this is not an ONNX model (a tensor file, or another format?)"}
+}
+
 func parse(b []byte, o options) (*Model, error) {
 	if what := notONNX(b); what != "" {
 		return nil, &FormatError{Msg: what}
+	}
+	if err := hasGraph(b); err != nil {
+		return nil, err
 	}
 	budget := o.budget
 	if budget == 0 {
@@ -146,9 +167,6 @@ func parse(b []byte, o options) (*Model, error) {
 	p := &onnxpb.ModelProto{}
 	if err := decode(b, p, budget, false); err != nil {
 		return nil, err
-	}
-	if p.Graph == nil {
-		return nil, &FormatError{Msg: "there is no graph in it: this is not an ONNX model (a tensor file, or another format?)"}
 	}
 	m := &Model{Proto: p, ctx: o.ctx}
 	modernise(m)
