@@ -56,7 +56,7 @@ func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule
 		known[x.Name] = true
 		v, given := o.Rule[x.Name]
 		// No momentum is what every rule without momentum has.
-		if !given || x.Name == "momentum" && !slices.Contains(info.Options, "momentum") && isZero(v) {
+		if !given || x.Name == "momentum" && !info.Takes("momentum") && isZero(v) {
 			continue
 		}
 		if err := cfg.Set(x.Name, v); err != nil {

@@ -17,15 +17,15 @@ import (
 // registered without a row fails TestEveryRuleIsInTheBattery.
 var battery = map[string][]Config{
 	"sgd": {
-		{Momentum: new(0.9)},
-		{Momentum: new(0.9), Dampening: new(0.2), WeightDecay: new(1e-3)},
-		{Momentum: new(0.9), Nesterov: true, WeightDecay: new(1e-3), DecoupledDecay: true, ClipNorm: new(1.0)},
+		{Options: Values{"momentum": 0.9}},
+		{WeightDecay: new(1e-3), Options: Values{"momentum": 0.9, "dampening": 0.2}},
+		{WeightDecay: new(1e-3), DecoupledDecay: true, ClipNorm: new(1.0), Options: Values{"momentum": 0.9, "nesterov": true}},
 	},
-	"adam":  {{Beta1: new(0.8), Beta2: new(0.99), Eps: new(1e-6), ClipNorm: new(0.5), WeightDecay: new(1e-3)}},
+	"adam":  {{ClipNorm: new(0.5), WeightDecay: new(1e-3), Options: Values{"beta1": 0.8, "beta2": 0.99, "eps": 1e-6}}},
 	"adamw": {{WeightDecay: new(0.0)}, {WeightDecay: new(0.1), ClipNorm: new(2.0)}},
 	"diffgrad": {
-		{DiffGradDFC: "signed"}, {DiffGradDFC: "wide"},
-		{WeightDecay: new(1e-3), DecoupledDecay: true, ClipNorm: new(0.5), Beta1: new(0.95)},
+		{Options: Values{"diffgrad-dfc": "signed"}}, {Options: Values{"diffgrad-dfc": "wide"}},
+		{WeightDecay: new(1e-3), DecoupledDecay: true, ClipNorm: new(0.5), Options: Values{"beta1": 0.95}},
 	},
 }
 
@@ -70,7 +70,7 @@ func TestConvergesOnAQuadratic(t *testing.T) {
 
 func TestConvergesOnRosenbrock(t *testing.T) {
 	each(t, func(t *testing.T, rule string, c Config) {
-		if rule == "sgd" && c.Momentum == nil {
+		if rule == "sgd" && c.Options["momentum"] == nil {
 			t.Skip("plain gradient descent needs a hundred times as many steps in this valley")
 		}
 		lr := map[string]float64{"sgd": 5e-4, "adam": 0.02, "adamw": 0.02, "diffgrad": 0.005}[rule]

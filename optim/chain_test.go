@@ -110,7 +110,7 @@ func TestClipNormIsGlobal(t *testing.T) {
 // A rule after the elementwise ones sees the finished update of all parameters: here the step of
 // the whole model has the given length.
 func TestGlobalRuleAfterOthers(t *testing.T) {
-	o, err := Chain(Finite(), newAdam("adam", Config{}), ClipNorm(0.5), WeightDecay(0.1))
+	o, err := Chain(Finite(), newAdam("adam"), ClipNorm(0.5), WeightDecay(0.1))
 	if err != nil {
 		t.Fatal(err)
 	}

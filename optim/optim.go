@@ -2,7 +2,7 @@
 // which rewrites the update that the next one sees, from the gradient at the start to the step that is
 // multiplied by the learning rate and subtracted at the end.
 //
-//	o, err := optim.New("diffgrad", optim.Config{Beta1: new(0.95), ClipNorm: new(1.0)})
+//	o, err := optim.New("diffgrad", optim.Config{ClipNorm: new(1.0), Options: optim.Values{"beta1": 0.95}})
 //	for n := 1; n <= steps; n++ {
 //		… fill the gradients …
 //		err = o.Step(pool, optim.Step{N: n, LR: schedule.LR(n, steps)}, params)

@@ -1,17 +1,26 @@
 package optim
 
 import (
+	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/options"
 	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
 var rules = registry.Table[Info]{Kind: "optimizer"}
 
-func register(i Info) { rules.Register(i.Name, i, i.Doc, i.Source) }
+func register(i Info) {
+	for _, o := range options.List(i.make()) {
+		i.Options = append(i.Options, Option{Name: o.Name, Doc: o.Doc, Bool: o.Bool, Takers: []Taker{{i.Name, o.Default}},
+			Range: o.Range, Choices: o.Choices})
+	}
+	rules.Register(i.Name, i, i.Doc, i.Source)
+}
 
 // Rules yields all registered rules, by name.
 func Rules() iter.Seq2[string, Info] { return rules.All() }
@@ -28,12 +37,21 @@ func Lookup(name string) (Info, error) {
 // Info describes a rule that New makes by name.
 type Info struct {
 	Name, Doc, Source string
-	Options           []string // options of its own, besides those that are General
+	Options           []Option // options of its own, besides those that are General
 	LR                float64  // a usual learning rate
 	Decay             float64  // weight decay unless Config says otherwise
 	Decoupled         bool     // weight decay is always decoupled
 
-	build func(Config) (Rule, error)
+	// make is the rule with its default options: a pointer to a struct whose fields with tags are the options. See package options.
+	make func() Rule
+}
+
+// checker is a rule with options that go together only in part.
+type checker interface{ check() error }
+
+// Takes reports whether the rule has an option of that name of its own.
+func (i Info) Takes(option string) bool {
+	return slices.ContainsFunc(i.Options, func(o Option) bool { return o.Name == option })
 }
 
 // New is the optimiser of the named rule. It fails for a name that is not registered, for an option that
@@ -43,20 +61,26 @@ func New(name string, c Config) (*Optimizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, o := range options {
-		if !o.isSet(&c) {
-			continue
+	fail := func(err error) (*Optimizer, error) { return nil, fmt.Errorf("optim: %s: %w", name, err) }
+	rule := info.make()
+	for _, o := range slices.Sorted(maps.Keys(c.Options)) {
+		if !info.Takes(o) {
+			if general(o) {
+				return fail(fmt.Errorf("%s is a field of Config, not an option of a rule", o))
+			}
+			return nil, fmt.Errorf("optim: %s takes no %s; it takes %s", name, o, strings.Join(info.takes(), ", "))
 		}
-		if !o.General && !slices.Contains(info.Options, o.Name) {
-			return nil, fmt.Errorf("optim: %s takes no %s; it takes %s", name, o.Name, strings.Join(info.takes(), ", "))
-		}
-		if err := o.check(&c); err != nil {
-			return nil, fmt.Errorf("optim: %s: %w", name, err)
+		if err := options.Set(rule, o, fmt.Sprint(c.Options[o])); err != nil {
+			return fail(err)
 		}
 	}
-	rule, err := info.build(c)
-	if err != nil {
-		return nil, fmt.Errorf("optim: %s: %w", name, err)
+	if err := options.Check(&c); err != nil {
+		return fail(err)
+	}
+	if r, ok := rule.(checker); ok {
+		if err := r.check(); err != nil {
+			return fail(err)
+		}
 	}
 	var chain []Rule
 	if c.ClipNorm != nil {
@@ -64,7 +88,10 @@ func New(name string, c Config) (*Optimizer, error) {
 	} else {
 		chain = append(chain, Finite())
 	}
-	wd, decoupled := or(c.WeightDecay, info.Decay), c.DecoupledDecay || info.Decoupled
+	wd, decoupled := info.Decay, c.DecoupledDecay || info.Decoupled
+	if c.WeightDecay != nil {
+		wd = *c.WeightDecay
+	}
 	if wd != 0 && !decoupled {
 		chain = append(chain, WeightDecay(wd))
 	}
@@ -72,16 +99,21 @@ func New(name string, c Config) (*Optimizer, error) {
 	if wd != 0 && decoupled {
 		chain = append(chain, WeightDecay(wd))
 	}
-	return Chain(chain...)
+	o, err := Chain(chain...)
+	if err != nil {
+		return fail(errors.Unwrap(err))
+	}
+	return o, nil
 }
 
 // takes lists all options of the rule.
 func (i Info) takes() []string {
 	var names []string
-	for _, o := range options {
-		if o.General || slices.Contains(i.Options, o.Name) {
-			names = append(names, o.Name)
-		}
+	for _, o := range generalOptions() {
+		names = append(names, o.Name)
+	}
+	for _, o := range i.Options {
+		names = append(names, o.Name)
 	}
 	return names
 }

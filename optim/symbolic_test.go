@@ -70,15 +70,15 @@ func TestExpress(t *testing.T) {
 		c          Config
 	}{
 		{"plain", "sgd", Config{}},
-		{"momentum", "sgd", Config{Momentum: new(0.9)}},
-		{"dampening, decay", "sgd", Config{Momentum: new(0.8), Dampening: new(0.3), WeightDecay: new(0.1)}},
-		{"nesterov", "sgd", Config{Momentum: new(0.9), Nesterov: true, ClipNorm: new(0.7)}},
+		{"momentum", "sgd", Config{Options: Values{"momentum": 0.9}}},
+		{"dampening, decay", "sgd", Config{WeightDecay: new(0.1), Options: Values{"momentum": 0.8, "dampening": 0.3}}},
+		{"nesterov", "sgd", Config{ClipNorm: new(0.7), Options: Values{"momentum": 0.9, "nesterov": true}}},
 		{"adam", "adam", Config{}},
-		{"adam, decoupled", "adam", Config{WeightDecay: new(0.2), DecoupledDecay: true, Beta1: new(0.5)}},
+		{"adam, decoupled", "adam", Config{WeightDecay: new(0.2), DecoupledDecay: true, Options: Values{"beta1": 0.5}}},
 		{"adamw", "adamw", Config{ClipNorm: new(100.0)}},
 		{"diffgrad", "diffgrad", Config{WeightDecay: new(0.05)}},
-		{"signed", "diffgrad", Config{DiffGradDFC: "signed"}},
-		{"wide", "diffgrad", Config{DiffGradDFC: "wide", Eps: new(1e-3)}},
+		{"signed", "diffgrad", Config{Options: Values{"diffgrad-dfc": "signed"}}},
+		{"wide", "diffgrad", Config{Options: Values{"diffgrad-dfc": "wide", "eps": 1e-3}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := mustNew(t, c.rule, c.c)

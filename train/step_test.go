@@ -85,7 +85,7 @@ func classes(k, examples, n int) *tensor.Tensor {
 var stepCases = []stepCase{
 	{
 		name: "mlp, momentum", model: builtModel("mlp", models.Options{Seed: 3, Classes: 4}), rule: "sgd", lr: 0.05,
-		c:     optim.Config{Momentum: new(0.9), Dampening: new(0.1), ClipNorm: new(0.5), WeightDecay: new(0.01)},
+		c:     optim.Config{ClipNorm: new(0.5), WeightDecay: new(0.01), Options: optim.Values{"momentum": 0.9, "dampening": 0.1}},
 		feeds: map[string]*tensor.Tensor{"input": testkit.RandN(1, 6, 1, 8, 8), "gtk.labels": tensor.From([]int64{0, 1, 2, 3, 1, 2}, 6)},
 	},
 	{
@@ -94,7 +94,7 @@ var stepCases = []stepCase{
 	},
 	{
 		name: "resnet8, nesterov, frozen statistics", model: builtModel("resnet8", models.Options{Seed: 3, ImageSize: 16}), rule: "sgd", lr: 0.01,
-		c:     optim.Config{Momentum: new(0.8), Nesterov: true, WeightDecay: new(0.001)},
+		c:     optim.Config{WeightDecay: new(0.001), Options: optim.Values{"momentum": 0.8, "nesterov": true}},
 		feeds: map[string]*tensor.Tensor{"input": testkit.RandN(4, 4, 3, 16, 16), "gtk.labels": tensor.From([]int64{7, 1, 2, 3}, 4)},
 	},
 	{
@@ -122,7 +122,7 @@ var stepCases = []stepCase{
 			"gtk.weight": tensor.From([]float32{1. / 24, 1. / 24}, 2)},
 	},
 	{
-		name: "unet, momentum", model: modern("unet"), rule: "sgd", lr: 1e-2, c: optim.Config{Momentum: new(0.9)},
+		name: "unet, momentum", model: modern("unet"), rule: "sgd", lr: 1e-2, c: optim.Config{Options: optim.Values{"momentum": 0.9}},
 		task: task.Options{Kind: "dense"},
 		feeds: map[string]*tensor.Tensor{"x": testkit.RandN(9, 2, 3, 32, 32), "gtk.labels": classes(4, 2, 1024),
 			"gtk.weight": tensor.From([]float32{1. / 2048, 1. / 2048}, 2)},
