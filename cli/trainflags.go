@@ -119,11 +119,14 @@ func trainOptions(c *ucli.Context) (job.TrainOptions, error) {
 func trainingList() []listed {
 	var rows []listed
 	for n, i := range optim.Rules() {
-		doc := fmt.Sprintf("%s; usual rate %g", i.Doc, i.LR)
-		for k, o := range i.Options {
-			doc += []string{"; ", ", "}[min(k, 1)] + "--" + o.Name + " " + cmp.Or(o.Takers[0].Default, "none")
+		rows = append(rows, listed{"optimizer " + n, fmt.Sprintf("%s; usual rate %g", i.Doc, i.LR), i.Source})
+	}
+	for _, o := range optim.Options() {
+		values := cmp.Or(strings.Join(o.Choices, ", "), o.Range)
+		if o.Bool {
+			values = "true, false"
 		}
-		rows = append(rows, listed{"optimizer " + n, doc, i.Source})
+		rows = append(rows, listed{"option --" + o.Name, o.Usage(), values})
 	}
 	for n, i := range optim.Schedules() {
 		rows = append(rows, listed{"schedule " + n, i.Doc, i.Source})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/gtk-onnx/gtk/internal/kernel"
@@ -23,12 +24,16 @@ const blocksPerTask = 8
 type Optimizer struct {
 	rules  []Rule
 	stages []stage
-	slots  []string // of all rules, "rule.slot", in order
-	means  []string // "rule.quantity", in order
+	slots  []slot   // of all rules, in order
+	means  []string // "rule.quantity", in order; "" for what is not reported
 
 	state map[string]*paramState
 	order []string // names of the parameters, in the order in which they were first seen
 	round int      // counts calls of Step, to notice a name that occurs twice
+
+	finish  []link // what comes after the weights were changed
+	raw     bool   // updates without coordinate-wise clipping are kept too
+	average int    // slot of the weights to measure; -1 for none
 
 	bound   []bound
 	blocks  []span
@@ -38,10 +43,31 @@ type Optimizer struct {
 	scratch sync.Pool
 }
 
-// stage is a run of elementwise rules that one pass over the elements can apply.
+// slot is one thing that is remembered of each parameter.
+type slot struct {
+	name  string // "rule.slot"
+	whole Whole  // whose i-th it is; nil where it is of the shape of the parameter
+	i     int
+}
+
+// of is its shape for a parameter.
+func (s slot) of(param tensor.Shape) tensor.Shape {
+	if s.whole == nil {
+		return param
+	}
+	return s.whole.SlotShape(s.i, param)
+}
+
+// stage is a run of elementwise rules that one pass over the elements can apply, after what needs the update before it.
 type stage struct {
 	begin []Global
+	whole *wholeLink
 	run   []link
+}
+
+type wholeLink struct {
+	rule        Whole
+	slot, slots int
 }
 
 type link struct {
@@ -62,20 +88,21 @@ type paramState struct {
 type bound struct {
 	p  *Param
 	st *paramState
-	u  *tensor.Tensor // whole update, when the chain has more than one stage
+	// The whole update, and that without coordinate-wise clipping, when the chain has more than one stage.
+	u, raw *tensor.Tensor
 }
 
 // span is a block: elements lo..hi of parameter i of the step.
 type span struct{ i, lo, hi int }
 
 // Chain is the optimiser that applies the rules in order and then subtracts the learning rate times the
-// update. It fails for an empty chain, for a name that occurs twice and for a Rule that is neither
-// Elementwise nor Global.
+// update. It fails for an empty chain, for a name that occurs twice, for a Rule that is neither
+// Elementwise nor Global nor Whole, and for two rules that are Averaging.
 //
-// A Global rule that stands after an Elementwise one works on the finished update of the rules before it,
+// A Whole rule, and a Global one that stands after an Elementwise one, work on the finished update of the rules before,
 // for which the optimiser then keeps a buffer as large as all parameters.
 func Chain(rules ...Rule) (*Optimizer, error) {
-	o := &Optimizer{rules: rules, state: map[string]*paramState{}}
+	o := &Optimizer{rules: rules, state: map[string]*paramState{}, average: -1}
 	if len(rules) == 0 {
 		return nil, errors.New("optim: a chain needs at least one rule")
 	}
@@ -88,28 +115,58 @@ func Chain(rules ...Rule) (*Optimizer, error) {
 		seen[r.Name()] = true
 		g, isGlobal := r.(Global)
 		e, isElem := r.(Elementwise)
-		if !isGlobal && !isElem {
-			return nil, fmt.Errorf("optim: rule %s is neither Elementwise nor Global", r.Name())
+		w, isWhole := r.(Whole)
+		if !isGlobal && !isElem && !isWhole {
+			return nil, fmt.Errorf("optim: rule %s is neither Elementwise nor Global nor Whole", r.Name())
+		}
+		if _, ok := r.(keepsRaw); ok {
+			o.raw = true
 		}
 		if isGlobal {
-			if len(cur.run) > 0 {
+			if len(cur.run) > 0 || cur.whole != nil {
 				o.stages = append(o.stages, cur)
 				cur = stage{}
 			}
 			cur.begin = append(cur.begin, g)
 		}
+		if isWhole {
+			// The stage before copies the gradient, if nothing else.
+			if !isGlobal || len(o.stages) == 0 {
+				o.stages = append(o.stages, cur)
+				cur = stage{}
+			}
+			cur.whole = &wholeLink{w, len(o.slots), len(w.Slots())}
+			for i, s := range w.Slots() {
+				o.slots = append(o.slots, slot{r.Name() + "." + s, w, i})
+			}
+		}
 		if isElem {
 			l := link{rule: e, slot: len(o.slots), mean: len(o.means)}
 			for _, s := range e.Slots() {
-				o.slots = append(o.slots, r.Name()+"."+s)
+				o.slots = append(o.slots, slot{name: r.Name() + "." + s})
+			}
+			if a, ok := r.(Averaging); ok {
+				if o.average >= 0 {
+					return nil, fmt.Errorf("optim: rule %s keeps averaged weights, and a rule before it does so too", r.Name())
+				}
+				o.average = l.slot + slices.Index(e.Slots(), a.Average())
 			}
 			if a, ok := r.(Averager); ok {
+				_, hidden := r.(Totaller)
 				for _, s := range a.Means() {
-					o.means = append(o.means, r.Name()+"."+s)
+					if hidden {
+						s = ""
+					} else {
+						s = r.Name() + "." + s
+					}
+					o.means = append(o.means, s)
 				}
 			}
 			l.slots, l.means = len(o.slots)-l.slot, len(o.means)-l.mean
 			cur.run = append(cur.run, l)
+			if _, ok := r.(Finisher); ok {
+				o.finish = append(o.finish, l)
+			}
 		}
 	}
 	o.stages = append(o.stages, cur)
@@ -154,6 +211,11 @@ func (o *Optimizer) Step(pool *parallel.Pool, s Step, ps []*Param) error {
 				b.st.t++
 			}
 		}
+		if st.whole != nil {
+			for j := range o.bound {
+				o.bound[j].rewrite(pool, s, st.whole)
+			}
+		}
 		pool.For(len(o.blocks), blocksPerTask, func(lo, hi int) {
 			w := o.scratch.Get().(*worker)
 			for k := lo; k < hi; k++ {
@@ -167,8 +229,28 @@ func (o *Optimizer) Step(pool *parallel.Pool, s Step, ps []*Param) error {
 			}
 		}
 	}
-	o.reduce()
+	o.reduce(s)
 	return nil
+}
+
+// rewrite applies a Whole rule to the parameter.
+func (b *bound) rewrite(pool *parallel.Pool, s Step, l *wholeLink) {
+	if b.p.W.DType() == tensor.Float32 {
+		l.rule.Rewrite32(pool, s, wholeBlock[float32](b, l))
+	} else {
+		l.rule.Rewrite64(pool, s, wholeBlock[float64](b, l))
+	}
+}
+
+func wholeBlock[T Float](b *bound, l *wholeLink) *Block[T] {
+	w := &Block[T]{Param: b.p, T: b.st.t, W: tensor.Data[T](b.p.W), G: tensor.Data[T](b.p.G), U: tensor.Data[T](b.u)}
+	if b.raw != nil {
+		w.Raw = tensor.Data[T](b.raw)
+	}
+	for _, t := range b.st.slots[l.slot : l.slot+l.slots] {
+		w.Slot = append(w.Slot, tensor.Data[T](t))
+	}
+	return w
 }
 
 // bind checks the parameters of a step, gives new ones a state and cuts all into blocks.
@@ -183,8 +265,8 @@ func (o *Optimizer) bind(s Step, ps []*Param) error {
 		st := o.state[p.Name]
 		if st == nil {
 			st = &paramState{shape: append(tensor.Shape{}, p.W.Shape()...), dtype: p.W.DType()}
-			for range o.slots {
-				st.slots = append(st.slots, tensor.New(st.dtype, st.shape...))
+			for _, sl := range o.slots {
+				st.slots = append(st.slots, tensor.New(st.dtype, sl.of(st.shape)...))
 			}
 			o.state[p.Name] = st
 			o.order = append(o.order, p.Name)
@@ -199,9 +281,12 @@ func (o *Optimizer) bind(s Step, ps []*Param) error {
 		b := bound{p: p, st: st}
 		if len(o.stages) > 1 {
 			if i < len(old) && old[i].st == st {
-				b.u = old[i].u
+				b.u, b.raw = old[i].u, old[i].raw
 			} else {
 				b.u = tensor.New(st.dtype, st.shape...)
+				if o.raw {
+					b.raw = tensor.New(st.dtype, st.shape...)
+				}
 			}
 		}
 		o.bound = append(o.bound, b)
@@ -237,6 +322,8 @@ func (p *Param) check() error {
 type worker struct {
 	u32    [blockLen]float32
 	u64    [blockLen]float64
+	raw32  []float32
+	raw64  []float64
 	slot32 [][]float32
 	slot64 [][]float64
 	b32    Block[float32]
@@ -247,15 +334,18 @@ type worker struct {
 func (w *worker) block(o *Optimizer, s Step, stage, k int) {
 	sp := o.blocks[k]
 	sums := o.sums[k*len(o.means):][:len(o.means)]
+	if o.raw && w.raw32 == nil {
+		w.raw32, w.raw64 = make([]float32, blockLen), make([]float64, blockLen)
+	}
 	if b := &o.bound[sp.i]; b.p.W.DType() == tensor.Float32 {
-		runBlock(o, s, stage, b, sp, sums, w.u32[:], w.slot32, &w.b32, Elementwise.Update32)
+		runBlock(o, s, stage, b, sp, sums, w.u32[:], w.raw32, w.slot32, &w.b32, Elementwise.Update32, Finisher.Finish32)
 	} else {
-		runBlock(o, s, stage, b, sp, sums, w.u64[:], w.slot64, &w.b64, Elementwise.Update64)
+		runBlock(o, s, stage, b, sp, sums, w.u64[:], w.raw64, w.slot64, &w.b64, Elementwise.Update64, Finisher.Finish64)
 	}
 }
 
-func runBlock[T Float](o *Optimizer, s Step, stage int, p *bound, sp span, sums []float64, u []T, slots [][]T, b *Block[T],
-	update func(Elementwise, Step, *Block[T])) {
+func runBlock[T Float](o *Optimizer, s Step, stage int, p *bound, sp span, sums []float64, u, raw []T, slots [][]T,
+	b *Block[T], update func(Elementwise, Step, *Block[T]), finish func(Finisher, Step, *Block[T])) {
 	lo, hi := sp.lo, sp.hi
 	b.Param, b.T = p.p, p.st.t
 	b.W, b.G = tensor.Data[T](p.p.W)[lo:hi:hi], tensor.Data[T](p.p.G)[lo:hi:hi]
@@ -263,19 +353,34 @@ func runBlock[T Float](o *Optimizer, s Step, stage int, p *bound, sp span, sums 
 	if p.u != nil {
 		b.U = tensor.Data[T](p.u)[lo:hi:hi]
 	}
+	b.Raw = nil
+	if o.raw {
+		if b.Raw = raw[:hi-lo]; p.raw != nil {
+			b.Raw = tensor.Data[T](p.raw)[lo:hi:hi]
+		}
+	}
 	if stage == 0 {
 		copy(b.U, b.G)
+		copy(b.Raw, b.G)
 	}
-	for i, t := range p.st.slots {
-		slots[i] = tensor.Data[T](t)[lo:hi:hi]
-	}
-	for _, l := range o.stages[stage].run {
+	at := func(l link) {
+		for i := l.slot; i < l.slot+l.slots; i++ {
+			slots[i] = tensor.Data[T](p.st.slots[i])[lo:hi:hi]
+		}
 		b.Slot = slots[l.slot : l.slot+l.slots]
 		b.Sum = sums[l.mean : l.mean+l.means]
+	}
+	for _, l := range o.stages[stage].run {
+		at(l)
 		update(l.rule, s, b)
 	}
-	if stage == len(o.stages)-1 {
-		apply(T(s.LR), b.W, b.U)
+	if stage < len(o.stages)-1 {
+		return
+	}
+	apply(T(s.LR), b.W, b.U)
+	for _, l := range o.finish {
+		at(l)
+		finish(l.rule.(Finisher), s, b)
 	}
 }
 
@@ -292,13 +397,20 @@ func apply[T Float](lr T, w, u []T) {
 }
 
 // reduce turns the sums of the blocks into means, always in the same order.
-func (o *Optimizer) reduce() {
+func (o *Optimizer) reduce(s Step) {
 	n := 0
 	clear(o.mean)
 	for k, sp := range o.blocks {
 		n += sp.hi - sp.lo
 		for i := range o.mean {
 			o.mean[i] += o.sums[k*len(o.mean)+i]
+		}
+	}
+	for _, st := range o.stages {
+		for _, l := range st.run {
+			if r, ok := l.rule.(Totaller); ok {
+				r.Total(s, o.mean[l.mean:l.mean+l.means])
+			}
 		}
 	}
 	for i := range o.mean {
@@ -318,7 +430,7 @@ func (o *Optimizer) Report() iter.Seq2[string, float64] {
 			}
 		}
 		for i, name := range o.means {
-			if !yield(name, o.mean[i]) {
+			if name != "" && !yield(name, o.mean[i]) {
 				return
 			}
 		}

@@ -9,11 +9,21 @@ import (
 	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
-// Config holds the options of New: those that every rule takes, and those of the rule. A nil pointer and false leave the default.
+// Config holds the options of New: those that every rule takes, and those of the rule. A nil pointer, 0 and false leave the default.
 type Config struct {
 	WeightDecay    *float64 `opt:"weight-decay" range:"[0, ∞)" doc:"weight decay"`
 	DecoupledDecay bool     `opt:"decoupled-decay" doc:"apply weight decay after the rule, not to the gradient"`
-	ClipNorm       *float64 `opt:"clip-norm" range:"(0, ∞)" doc:"limit of the norm of all gradients together"`
+
+	// Of the gradient, in this order.
+	ClipCoord *float64 `opt:"clip-coord" range:"(0, 1)" doc:"share of the coordinates of the gradient, the largest, that are clipped"`
+	ClipValue *float64 `opt:"clip-value" range:"(0, ∞)" doc:"limit of each coordinate of the gradient"`
+	AGC       *float64 `opt:"agc" range:"(0, ∞)" doc:"limit of the norm of the gradient of a unit, as a share of that of its weights"`
+	ClipNorm  *float64 `opt:"clip-norm" range:"(0, ∞)" doc:"limit of the norm of all gradients together"`
+
+	// Of the weights, after the step.
+	Lookahead      int      `opt:"lookahead" range:"[0, ∞)" doc:"steps after which the weights go back half of the way; 0 is never"`
+	LookaheadAlpha *float64 `opt:"lookahead-alpha" range:"(0, 1)" doc:"share of the way that lookahead keeps, 0.5 unless given"`
+	EMA            *float64 `opt:"ema" range:"[0, 1)" doc:"measure and keep an average of the weights that remembers so much from step to step"`
 
 	// Options are the rule's own, by name: {"beta1": 0.95, "nesterov": true}. See Info.Options.
 	Options Values
@@ -34,38 +44,52 @@ type Option struct {
 
 // Taker is a rule that takes an option.
 type Taker struct {
-	Rule    string
-	Default string
+	Rule, Doc string
+	Default   string
 }
 
-// Usage is Doc with the defaults of the rules that take the option: "decay of the mean gradient (0.9; muon 0.95)".
+// Usage is what the option does, with the defaults of the rules that take it: "decay of the mean gradient (0.9; muon 0.95)".
 func (o Option) Usage() string {
-	var values []string // by the number of rules that have it
-	by := map[string][]string{}
+	if o.General {
+		return o.Doc
+	}
+	var docs []string
+	by := map[string][]Taker{}
 	for _, t := range o.Takers {
+		if by[t.Doc] == nil {
+			docs = append(docs, t.Doc)
+		}
+		by[t.Doc] = append(by[t.Doc], t)
+	}
+	slices.SortStableFunc(docs, func(a, b string) int { return len(by[b]) - len(by[a]) })
+	for i, d := range docs {
+		docs[i] = d + " (" + o.defaults(by[d], i == 0) + ")"
+	}
+	return strings.Join(docs, "; ")
+}
+
+// defaults lists the defaults of some takers, the one that most have first and without their names where there are many and usual is set.
+func (o Option) defaults(ts []Taker, usual bool) string {
+	var values []string
+	by := map[string][]string{}
+	for _, t := range ts {
 		if by[t.Default] == nil {
 			values = append(values, t.Default)
 		}
 		by[t.Default] = append(by[t.Default], t.Rule)
 	}
 	slices.SortStableFunc(values, func(a, b string) int { return len(by[b]) - len(by[a]) })
-	var parts []string
 	for i, v := range values {
-		rules := strings.Join(by[v], ", ")
-		switch {
-		case i == 0 && len(by[v]) > 3:
-			rules = "" // the usual value
+		switch names := strings.Join(by[v], ", "); {
+		case o.Bool && v == "false":
+			values[i] = names
 		case o.Bool:
-			v = ""
-		}
-		if s := strings.TrimSpace(rules + " " + v); s != "" {
-			parts = append(parts, s)
+			values[i] = names + " " + v
+		case i > 0 || len(by[v]) <= 3 || !usual:
+			values[i] = names + " " + v
 		}
 	}
-	if len(parts) == 0 {
-		return o.Doc
-	}
-	return o.Doc + " (" + strings.Join(parts, "; ") + ")"
+	return strings.Join(values, "; ")
 }
 
 func generalOptions() (os []Option) {

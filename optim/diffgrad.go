@@ -49,7 +49,7 @@ func (r *diffGrad) Means() []string { return []string{"xi"} }
 
 // Update32 is diffGradUpdate, for the usual friction in one pass of a vector kernel; the mean of ξ is taken apart.
 func (r *diffGrad) Update32(_ Step, b *Block[float32]) {
-	if r.DFC != absDFC {
+	if r.DFC != absDFC || b.Raw != nil {
 		diffGradUpdate(r, b)
 		return
 	}
@@ -69,11 +69,11 @@ func diffGradUpdate[T Float](r *diffGrad, b *Block[T]) {
 	d1, d2 := corrections(r.Beta1, r.Beta2, b.T)
 	c, eps := T(d1/d2), T(r.Eps)
 	b1, n1, b2, n2 := T(r.Beta1), T(1-r.Beta1), T(r.Beta2), T(1-r.Beta2)
-	u := b.U
+	u, raw := b.U, b.raw()
 	m, v, prev := b.Slot[0][:len(u)], b.Slot[1][:len(u)], b.Slot[2][:len(u)]
 	for i, g := range u {
 		m[i] = b1*m[i] + n1*g
-		v[i] = b2*v[i] + n2*g*g
+		v[i] = b2*v[i] + n2*raw[i]*raw[i]
 		u[i] = prev[i] - g
 		prev[i] = g
 	}

@@ -16,9 +16,10 @@ var rules = registry.Table[Info]{Kind: "optimizer"}
 
 func register(i Info) {
 	for _, o := range options.List(i.make()) {
-		i.Options = append(i.Options, Option{Name: o.Name, Doc: o.Doc, Bool: o.Bool, Takers: []Taker{{i.Name, o.Default}},
+		i.Options = append(i.Options, Option{Name: o.Name, Doc: o.Doc, Bool: o.Bool, Takers: []Taker{{i.Name, o.Doc, o.Default}},
 			Range: o.Range, Choices: o.Choices})
 	}
+	i.Symbolic = symbolic(i.make())
 	rules.Register(i.Name, i, i.Doc, i.Source)
 }
 
@@ -41,6 +42,7 @@ type Info struct {
 	LR                float64  // a usual learning rate
 	Decay             float64  // weight decay unless Config says otherwise
 	Decoupled         bool     // weight decay is always decoupled
+	Symbolic          bool     // it can be part of a training step in ONNX; see the interface of that name
 
 	// make is the rule with its default options: a pointer to a struct whose fields with tags are the options. See package options.
 	make func() Rule
@@ -77,33 +79,85 @@ func New(name string, c Config) (*Optimizer, error) {
 	if err := options.Check(&c); err != nil {
 		return fail(err)
 	}
+	if c.LookaheadAlpha != nil && c.Lookahead == 0 {
+		return fail(errors.New("lookahead-alpha goes with lookahead"))
+	}
+	if c.ClipCoord != nil && c.ClipValue != nil {
+		return fail(errors.New("clip-coord and clip-value both clip coordinates: leave one out"))
+	}
 	if r, ok := rule.(checker); ok {
 		if err := r.check(); err != nil {
 			return fail(err)
 		}
 	}
-	var chain []Rule
-	if c.ClipNorm != nil {
-		chain = append(chain, ClipNorm(*c.ClipNorm))
-	} else {
-		chain = append(chain, Finite())
-	}
-	wd, decoupled := info.Decay, c.DecoupledDecay || info.Decoupled
-	if c.WeightDecay != nil {
-		wd = *c.WeightDecay
-	}
-	if wd != 0 && !decoupled {
-		chain = append(chain, WeightDecay(wd))
-	}
-	chain = append(chain, rule)
-	if wd != 0 && decoupled {
-		chain = append(chain, WeightDecay(wd))
-	}
-	o, err := Chain(chain...)
+	o, err := Chain(info.chain(rule, c)...)
 	if err != nil {
-		return fail(errors.Unwrap(err))
+		return nil, fmt.Errorf("optim: %s: %s", name, strings.TrimPrefix(err.Error(), "optim: "))
 	}
 	return o, nil
+}
+
+// composed is a rule that consists of others; decay are those of decoupled weight decay, which are among them.
+type composed interface {
+	Rule
+	parts(decay []Rule) []Rule
+}
+
+// chain is the rule among those of the general options.
+func (i Info) chain(rule Rule, c Config) (chain []Rule) {
+	if c.ClipNorm == nil || c.ClipCoord != nil || c.ClipValue != nil || c.AGC != nil {
+		chain = append(chain, Finite())
+	}
+	if c.ClipCoord != nil {
+		chain = append(chain, ClipCoord(*c.ClipCoord))
+	}
+	if c.ClipValue != nil {
+		chain = append(chain, ClipValue(*c.ClipValue))
+	}
+	if c.AGC != nil {
+		chain = append(chain, AGC(*c.AGC))
+	}
+	if c.ClipNorm != nil {
+		chain = append(chain, ClipNorm(*c.ClipNorm))
+	}
+	wd := or(c.WeightDecay, i.Decay)
+	var after []Rule
+	switch {
+	case wd == 0:
+	case c.DecoupledDecay || i.Decoupled:
+		after = []Rule{WeightDecay(wd)}
+	default:
+		chain = append(chain, WeightDecay(wd))
+	}
+	if r, ok := rule.(composed); ok {
+		chain = append(chain, r.parts(after)...)
+	} else {
+		chain = append(append(chain, rule), after...)
+	}
+	if c.Lookahead > 0 {
+		chain = append(chain, Lookahead(c.Lookahead, or(c.LookaheadAlpha, 0.5)))
+	}
+	if c.EMA != nil {
+		chain = append(chain, EMA(*c.EMA))
+	}
+	return chain
+}
+
+// or is *p, or d for nil.
+func or(p *float64, d float64) float64 {
+	if p == nil {
+		return d
+	}
+	return *p
+}
+
+// symbolic reports whether all that the rule consists of can be written down.
+func symbolic(r Rule) bool {
+	all := []Rule{r}
+	if c, ok := r.(composed); ok {
+		all = c.parts(nil)
+	}
+	return !slices.ContainsFunc(all, func(r Rule) bool { _, ok := r.(Symbolic); return !ok })
 }
 
 // takes lists all options of the rule.

@@ -3,6 +3,7 @@ package train_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -137,7 +138,7 @@ var stepCases = []stepCase{
 // TestStepModel trains 20 steps with the written step, in the engine and in ONNX Runtime where that is installed, and with a session and
 // an optimiser: the gradients of the first step and all losses are the same.
 func TestStepModel(t *testing.T) {
-	for _, c := range slices.Concat(stepCases, torchNets(t)) {
+	for _, c := range slices.Concat(stepCases, ruleCases(), torchNets(t)) {
 		t.Run(c.name, func(t *testing.T) {
 			const steps = 20
 			om := c.model(t)
@@ -198,6 +199,39 @@ func TestStepModel(t *testing.T) {
 			inRuntime(t, step, c, losses, grads)
 		})
 	}
+}
+
+// ruleCases are all rules that can be written down and are not among stepCases, on lenet, with the options that change their form.
+func ruleCases() []stepCase {
+	own := map[string][]optim.Values{
+		"adam": {{"amsgrad": true}}, "adagrad": {{"initial-sum": 0.1, "lr-decay": 0.1}}, "rmsprop": {{"centered": true, "momentum": 0.5}, {}},
+		"radam": {{"beta2": 0.9}, {}}, "signsgd": {{"momentum": 0.9}},
+	}
+	var cs []stepCase
+	for name, r := range optim.Rules() {
+		if !r.Symbolic || slices.ContainsFunc(stepCases, func(c stepCase) bool { return c.rule == name }) && own[name] == nil {
+			continue
+		}
+		all := own[name]
+		if all == nil {
+			all = []optim.Values{{}}
+		}
+		for _, o := range all {
+			lr := 1e-3
+			switch name {
+			case "adadelta":
+				lr = 0.1
+			case "lion", "rmsprop": // where a gradient is no more than its error, these step by its sign
+				lr = 1e-5
+			}
+			cs = append(cs, stepCase{
+				name: fmt.Sprint("lenet, ", name, " ", o), model: builtModel("lenet", models.Options{Seed: 3}), rule: name, lr: lr,
+				c:     optim.Config{WeightDecay: new(0.01), Options: o},
+				feeds: map[string]*tensor.Tensor{"input": testkit.RandN(2, 4, 1, 28, 28), "gtk.labels": tensor.From([]int64{7, 1, 2, 3}, 4)},
+			})
+		}
+	}
+	return cs
 }
 
 // trained is what a session and an optimiser give: the loss of each step and the gradients of the first.

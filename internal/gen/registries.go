@@ -42,11 +42,23 @@ func methodOptions(context) (string, error) {
 }
 
 func optimizerTable(context) (string, error) {
-	t := newTable("rule", "what", "usual rate", "options of its own", "source")
+	t := newTable("rule", "what", "usual rate", "options of its own", "as a training step in ONNX", "source")
 	for name, r := range optim.Rules() {
-		t.row(code(name), r.Doc, strconv.FormatFloat(r.LR, 'g', -1, 64), optionCodes(r.Options), source(r.Source))
+		step := "no"
+		if r.Symbolic {
+			step = "yes"
+		}
+		t.row(code(name), r.Doc, strconv.FormatFloat(r.LR, 'g', -1, 64), optionCodes(r.Options), step, source(r.Source))
 	}
 	return t.String(), nil
+}
+
+func optimizerNames(context) (string, error) {
+	var names []string
+	for name := range optim.Rules() {
+		names = append(names, name)
+	}
+	return codes(names) + "\n", nil
 }
 
 // optionCodes are options with their defaults.
