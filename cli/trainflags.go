@@ -20,7 +20,8 @@ func optimizerFlags() []ucli.Flag {
 			EnvVars: []string{"GTK_OPTIMIZER"}},
 		&ucli.Float64Flag{Name: "lr", Category: group,
 			Usage: "learning rate; 0 takes the optimiser's usual one (see --list), ten times that with --last-layer"},
-		&ucli.StringFlag{Name: "schedule", Category: group, Value: "cosine", Usage: "cosine, step or constant"},
+		&ucli.StringFlag{Name: "schedule", Category: group, Usage: "cosine, step or constant", DefaultText: "cosine, or what the " +
+			"optimiser wants (see --list)"},
 		&ucli.IntFlag{Name: "warmup", Category: group, Usage: "`STEPS` in which the learning rate rises linearly at the start"},
 	}
 	for _, o := range optim.Options() {
@@ -115,11 +116,19 @@ func trainOptions(c *ucli.Context) (job.TrainOptions, error) {
 	return o, nil
 }
 
+// wants names the schedule that an optimiser wants.
+func wants(i optim.Info) string {
+	if i.Schedule == "" {
+		return ""
+	}
+	return ", schedule " + i.Schedule
+}
+
 // trainingList is what --list of the training commands prints.
 func trainingList() []listed {
 	var rows []listed
 	for n, i := range optim.Rules() {
-		rows = append(rows, listed{"optimizer " + n, fmt.Sprintf("%s; usual rate %g", i.Doc, i.LR), i.Source})
+		rows = append(rows, listed{"optimizer " + n, i.Doc + fmt.Sprintf("; usual rate %g", i.LR) + wants(i), i.Source})
 	}
 	for _, o := range optim.Options() {
 		values := cmp.Or(strings.Join(o.Choices, ", "), o.Range)

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -125,8 +126,8 @@ func (f *finetuning) optimizer() string {
 }
 
 func (f *finetuning) schedule() string {
-	if f.c.Schedule == "" {
-		return "cosine"
+	if info, err := optim.Lookup(f.optimizer()); err == nil {
+		return cmp.Or(f.c.Schedule, info.Schedule, "cosine")
 	}
 	return f.c.Schedule
 }

@@ -23,7 +23,7 @@ type TrainOptions struct {
 	Optimizer string            // name of a rule of package optim; "" means adam
 	Rule      map[string]string // options of the rule, by the names of optim.Options
 	LR        float64           // learning rate; 0 means the rule's usual one, ten times that with LastLayer
-	Schedule  string            // name of a schedule; "" means cosine
+	Schedule  string            // name of a schedule; "" means cosine, or what the rule wants
 	Warmup    int               // steps in which the learning rate rises linearly at the start
 	BatchSize int               // examples in one step; 0 means 32, All all of them
 	Loss      string            // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
@@ -81,7 +81,7 @@ func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule
 			lr *= 10
 		}
 	}
-	if schedule, err = optim.NewSchedule(cmp.Or(o.Schedule, "cosine"), optim.ScheduleConfig{LR: lr, Warmup: o.Warmup}); err != nil {
+	if schedule, err = optim.NewSchedule(cmp.Or(o.Schedule, info.Schedule, "cosine"), optim.ScheduleConfig{LR: lr, Warmup: o.Warmup}); err != nil {
 		return nil, nil, 0, usagef("--schedule: %v", err)
 	}
 	return opt, schedule, lr, nil

@@ -40,6 +40,7 @@ type Info struct {
 	Name, Doc, Source string
 	Options           []Option // options of its own, besides those that are General
 	LR                float64  // a usual learning rate
+	Schedule          string   // the schedule that it wants, if not any
 	Decay             float64  // weight decay unless Config says otherwise
 	Decoupled         bool     // weight decay is always decoupled
 	Symbolic          bool     // it can be part of a training step in ONNX; see the interface of that name

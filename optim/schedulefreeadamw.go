@@ -4,8 +4,8 @@ import "math"
 
 func init() {
 	register(Info{
-		Name: "schedulefree-adamw", LR: 2.5e-3, Decoupled: true,
-		Doc:    "Schedule-Free AdamW: an average of the weights in place of a falling learning rate; for --schedule constant",
+		Name: "schedulefree-adamw", LR: 2.5e-3, Schedule: "constant", Decoupled: true,
+		Doc:    "Schedule-Free AdamW: an average of the weights in place of a falling learning rate",
 		Source: "https://arxiv.org/abs/2405.15682 algorithm 1",
 		make:   func() Rule { return &scheduleFreeAdamW{Average: 0.9, Beta2: 0.999, Eps: 1e-8} },
 	})

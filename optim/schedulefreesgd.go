@@ -2,8 +2,8 @@ package optim
 
 func init() {
 	register(Info{
-		Name: "schedulefree-sgd", LR: 1,
-		Doc:    "Schedule-Free SGD: an average of the weights in place of a falling learning rate; for --schedule constant",
+		Name: "schedulefree-sgd", LR: 1, Schedule: "constant",
+		Doc:    "Schedule-Free SGD: an average of the weights in place of a falling learning rate",
 		Source: "https://arxiv.org/abs/2405.15682 algorithm 1",
 		make:   func() Rule { return &scheduleFreeSGD{Average: 0.9} },
 	})

@@ -63,7 +63,8 @@ func (o *Optimizer) Slots() []string {
 func (o *Optimizer) Express(a Algebra, t, lr Expr, vs []*Variable) error {
 	for _, r := range o.rules {
 		if _, ok := r.(Symbolic); !ok {
-			return fmt.Errorf("optim: %s cannot be written as expressions, as a training step in ONNX needs", r.Name())
+			return fmt.Errorf("optim: %s cannot be written as expressions, as a training step in ONNX needs; there are %s, with weight decay and "+
+				"clip-norm", r.Name(), strings.Join(symbolicRules(), ", "))
 		}
 	}
 	at := 0
@@ -99,6 +100,16 @@ func (o *Optimizer) Express(a Algebra, t, lr Expr, vs []*Variable) error {
 		v.W = a.Sub(v.W, a.Mul(lr, v.U))
 	}
 	return nil
+}
+
+// symbolicRules are the names of the rules that can be written down.
+func symbolicRules() (names []string) {
+	for name, r := range Rules() {
+		if r.Symbolic {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // mix is β·x + (1−β)·y.
