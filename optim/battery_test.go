@@ -67,6 +67,8 @@ var battery = map[string]trial{
 	"schedulefree-sgd":   {configs: []Config{{WeightDecay: new(1e-3), ClipNorm: new(10.0)}}, quadratic: 0.15, rosenbrock: 1e-3, far: 5e-2},
 	"schedulefree-adamw": {configs: []Config{{WeightDecay: new(0.1)}, {Options: Values{"beta2": 0.99}}}, rosenbrock: 0.02, far: 5e-3},
 	"prodigy":            {configs: []Config{{WeightDecay: new(1e-3), DecoupledDecay: true}}, quadratic: 1, rosenbrock: 1},
+	"soap": {configs: []Config{{WeightDecay: new(0.0), Options: Values{"soap-every": 2}}, {Options: Values{"soap-largest": 17}},
+		{ClipCoord: new(0.3), EMA: new(0.5)}}, rosenbrock: 0.02},
 	"muon": {configs: []Config{{WeightDecay: new(0.0), ClipNorm: new(1.0), Options: Values{"nesterov": false}},
 		{Lookahead: 5, ClipCoord: new(0.2)}}, quadratic: 0.04, rosenbrock: 0.02, far: 1e-5},
 }

@@ -3,7 +3,6 @@ package optim
 import (
 	"math"
 
-	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -52,9 +51,7 @@ func (r *muon) Rewrite32(p *parallel.Pool, s Step, b *Block[float32]) {
 		r.adam().Update32(s, b)
 		return
 	}
-	muonRewrite(r, b, func(tB bool, m, n, k int, alpha float32, a, x []float32, beta float32, c []float32) {
-		kernel.Sgemm(p, false, tB, m, n, k, alpha, a, k, x, ld(tB, n, k), beta, c, n)
-	})
+	muonRewrite(r, p, b)
 }
 
 func (r *muon) Rewrite64(p *parallel.Pool, s Step, b *Block[float64]) {
@@ -62,23 +59,12 @@ func (r *muon) Rewrite64(p *parallel.Pool, s Step, b *Block[float64]) {
 		r.adam().Update64(s, b)
 		return
 	}
-	muonRewrite(r, b, func(tB bool, m, n, k int, alpha float64, a, x []float64, beta float64, c []float64) {
-		kernel.Dgemm(p, false, tB, m, n, k, alpha, a, k, x, ld(tB, n, k), beta, c, n)
-	})
-}
-
-// ld is the length of a row of the [k,n] matrix that is the right of a product, or of its transposed.
-func ld(transposed bool, n, k int) int {
-	if transposed {
-		return k
-	}
-	return n
+	muonRewrite(r, p, b)
 }
 
 func (r *muon) adam() *adam { return &adam{Beta1: r.Beta1, Beta2: r.Beta2, Eps: r.Eps} }
 
-// muonRewrite takes the product c = alpha·a·op(x) + beta·c of a [m,k] and op(x) [k,n].
-func muonRewrite[T Float](r *muon, b *Block[T], gemm func(tB bool, m, n, k int, alpha T, a, x []T, beta T, c []T)) {
+func muonRewrite[T Float](r *muon, p *parallel.Pool, b *Block[T]) {
 	mu, u := T(r.Momentum), b.U
 	if len(u) == 0 {
 		return
@@ -117,11 +103,11 @@ func muonRewrite[T Float](r *muon, b *Block[T], gemm func(tB bool, m, n, k int, 
 	const ca, cb, cc = 3.4445, -4.7750, 2.0315
 	square, poly, y := make([]T, m*m), make([]T, m*m), make([]T, len(u))
 	for range r.Iterations {
-		gemm(true, m, m, n, 1, x, x, 0, square)
+		product(p, false, true, m, m, n, 1, x, x, 0, square)
 		copy(poly, square)
-		gemm(false, m, m, m, cc, square, square, cb, poly)
+		product(p, false, false, m, m, m, cc, square, square, cb, poly)
 		copy(y, x)
-		gemm(false, m, n, m, 1, poly, x, ca, y)
+		product(p, false, false, m, n, m, 1, poly, x, ca, y)
 		x, y = y, x
 	}
 	scale := T(0.2 * math.Sqrt(float64(n)))

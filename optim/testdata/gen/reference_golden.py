@@ -187,6 +187,44 @@ def muon(lr, mu=0.95, nesterov=True, iterations=5, b1=0.9, b2=0.95, eps=1e-8, wd
     return make
 
 
+def soap(lr, b1=0.95, b2=0.95, eps=1e-8, every=10, right=True, wd=0.01):
+    def make(ws):
+        m, v, t = [0 * w for w in ws], [0 * w for w in ws], 0
+        n, k = ws[0].shape
+        L, R, QL, QR = np.zeros((n, n)), np.zeros((k, k)), np.eye(n), np.eye(k)
+
+        def refresh(S, Q, axis):
+            order = np.argsort(-np.diag(Q.T @ S @ Q), kind="stable")
+            v[0] = np.take(v[0], order, axis)
+            return np.linalg.qr(S @ Q[:, order])[0]
+
+        gs = yield
+        while True:
+            t += 1
+            g = gs[0]
+            if t == 1:
+                L, R = (1 - b2) * g @ g.T, (1 - b2) * g.T @ g
+                QL = np.linalg.eigh(L)[1][:, ::-1]
+                if right:
+                    QR = np.linalg.eigh(R)[1][:, ::-1]
+                ws[0] -= lr * wd * ws[0]
+            else:
+                m[0] = b1 * m[0] + (1 - b1) * g
+                v[0] = b2 * v[0] + (1 - b2) * (QL.T @ g @ QR) ** 2
+                step = (QL.T @ m[0] @ QR) / (1 - b1 ** (t - 1)) / (np.sqrt(v[0] / (1 - b2 ** (t - 1))) + eps)
+                ws[0] -= lr * (QL @ step @ QR.T + wd * ws[0])
+                L, R = b2 * L + (1 - b2) * g @ g.T, b2 * R + (1 - b2) * g.T @ g
+            if t % every == 0:
+                QL = refresh(L, QL, 0)
+                if right:
+                    QR = refresh(R, QR, 1)
+            m[1] = b1 * m[1] + (1 - b1) * gs[1]
+            v[1] = b2 * v[1] + (1 - b2) * gs[1] ** 2
+            ws[1] -= lr * (m[1] / (1 - b1 ** t) / (np.sqrt(v[1] / (1 - b2 ** t)) + eps) + wd * ws[1])
+            gs = yield
+    return make
+
+
 def sgd(lr, mu, change=lambda ws, gs: gs, after=lambda ws, t: None):
     def make(ws):
         buf, t = [0 * w for w in ws], 0
@@ -278,6 +316,9 @@ CASES = [
     ("muon", 0.02, {}, muon(0.02)),
     ("muon", 0.05, {"nesterov": False, "momentum": 0.8, "muon-iterations": 3, "weight-decay": 0.0},
      muon(0.05, 0.8, False, 3, wd=0)),
+    ("soap", 0.02, {}, soap(0.02)),
+    ("soap", 0.02, {"soap-largest": 3, "soap-every": 4}, soap(0.02, every=4, right=False)),
+    ("soap", 0.02, {"soap-every": 3, "weight-decay": 0.0, "beta2": 0.9}, soap(0.02, b2=0.9, every=3, wd=0)),
     ("sgd", 0.02, {"momentum": 0.9, "lookahead": 4, "lookahead-alpha": 0.3}, sgd(0.02, 0.9, after=lookahead(4, 0.3))),
     ("sgd", 0.02, {"momentum": 0.9, "ema": 0.6}, sgd(0.02, 0.9, after=ema(0.6))),
     ("sgd", 0.1, {"momentum": 0.5, "agc": 0.2}, sgd(0.1, 0.5, change=agc(0.2))),
