@@ -23,8 +23,7 @@ func init() {
 // by max(ε2, rms(w)). With beta1 the result is averaged: u ← m ← β1·m + (1−β1)·u.
 //
 // Source: Shazeer and Stern, https://arxiv.org/abs/1804.04235, algorithms 4 (matrices), 5 (vectors) and 6 (the constants); the relative
-// step ρ is the learning rate and its schedule. A parameter of more than two axes is a matrix whose rows are its first axis. Second moments
-// are of the gradient as it is, clipped or not.
+// step ρ is the learning rate and its schedule. A parameter of more than two axes is a matrix whose rows are its first axis.
 type adafactor struct {
 	Power    float64 `opt:"decay-power" range:"(0, 1]" doc:"mean squared gradients of step t decay by 1 - t to the minus of this"`
 	Eps1     float64 `opt:"adafactor-eps1" range:"[0, ∞)" doc:"added to squared gradients"`
@@ -62,11 +61,11 @@ func adafactorRewrite[T Float](r *adafactor, b *Block[T]) {
 	beta := 1 - math.Pow(float64(b.T), -r.Power)
 	b2, n2, eps := T(beta), T(1-beta), T(r.Eps1)
 	if s := b.Param.W.Shape(); len(s) > 1 {
-		factored(b.Slot[0], b.Slot[1], u, beta, r.Eps1)
+		factored(b.Slot[0], b.Slot[1], u, b.raw(), beta, r.Eps1)
 	} else {
-		v := b.Slot[2]
+		v, raw := b.Slot[2], b.raw()
 		for i, g := range u {
-			v[i] = b2*v[i] + n2*(g*g+eps)
+			v[i] = b2*v[i] + n2*(raw[i]*raw[i]+eps)
 			u[i] = quotient(g, root(v[i]))
 		}
 	}
@@ -87,14 +86,14 @@ func adafactorRewrite[T Float](r *adafactor, b *Block[T]) {
 	}
 }
 
-// factored updates the sums of rows and columns of u² + ε and divides u by the root of their product. Sums are in double precision.
-func factored[T Float](rows, cols, u []T, beta, eps float64) {
+// factored updates the sums of rows and columns of raw² + ε and divides u by the root of their product. Sums are in double precision.
+func factored[T Float](rows, cols, u, raw []T, beta, eps float64) {
 	n := len(cols)
 	colSum := make([]float64, n)
 	total := 0.0
 	for i := range rows {
 		sum := 0.0
-		for j, g := range u[i*n : (i+1)*n] {
+		for j, g := range raw[i*n : (i+1)*n] {
 			x := float64(g)*float64(g) + eps
 			sum += x
 			colSum[j] += x

@@ -28,13 +28,13 @@ func (r *adagrad) Update64(_ Step, b *Block[float64]) { adagradUpdate(r, b) }
 
 func adagradUpdate[T Float](r *adagrad, b *Block[T]) {
 	c, eps := T(1/(1+float64(b.T-1)*r.Decay)), T(r.Eps)
-	u := b.U
+	u, raw := b.U, b.raw()
 	sum := b.Slot[0][:len(u)]
 	if b.T == 1 {
 		fill(sum, r.Start)
 	}
 	for i, g := range u {
-		sum[i] += g * g
+		sum[i] += raw[i] * raw[i]
 		if g != 0 { // 0/0 where nothing has happened yet and ε is 0
 			u[i] = c * g / (root(sum[i]) + eps)
 		}

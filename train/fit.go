@@ -223,6 +223,10 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 				f.changed = append(f.changed, p)
 			}
 		}
+		if c.Optimizer.Averages() && len(f.changed) > len(f.params) {
+			f.note("the weights that are measured and kept are an average, the statistics of batch normalisation those of the weights that are " +
+				"trained; with --bn frozen both go together")
+		}
 	}
 	f.sampler = data.Sequential(ds.Len())
 	if c.Shuffle {
