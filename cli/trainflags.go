@@ -19,7 +19,7 @@ func optimizerFlags() []ucli.Flag {
 		&ucli.StringFlag{Name: "optimizer", Category: group, Value: "adam", Usage: "`NAME`: " + ruleNames() + " (see --list)",
 			EnvVars: []string{"GTK_OPTIMIZER"}},
 		&ucli.Float64Flag{Name: "lr", Category: group,
-			Usage: "learning rate; 0 takes the optimiser's usual one (see --list), ten times that with --last-layer"},
+			Usage: "learning rate; 0 takes the optimiser's usual one (see --list), ten times that, at most 1, with --last-layer"},
 		&ucli.StringFlag{Name: "schedule", Category: group, Usage: "cosine, step or constant", DefaultText: "cosine, or what the " +
 			"optimiser wants (see --list)"},
 		&ucli.IntFlag{Name: "warmup", Category: group, Usage: "`STEPS` in which the learning rate rises linearly at the start"},

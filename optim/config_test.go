@@ -26,6 +26,11 @@ func TestNewRefuses(t *testing.T) {
 		{"adam", Config{Options: Values{"eps": -1e-8}}, "eps=-1e-08"},
 		{"adam", Config{ClipNorm: new(0.0)}, "clip-norm=0: must be in (0, ∞)"},
 		{"adam", Config{WeightDecay: new(math.Inf(1))}, "weight-decay=+Inf"},
+		{"schedulefree-sgd", Config{Lookahead: 3}, "takes no lookahead"},
+		{"adam", Config{LookaheadAlpha: new(0.3)}, "goes with lookahead"},
+		{"adam", Config{Lookahead: -1}, "lookahead=-1: must be in [0, ∞)"},
+		{"adam", Config{ClipCoord: new(0.1), ClipValue: new(1.0)}, "leave one out"},
+		{"adam", Config{ClipCoord: new(1.0)}, "clip-coord=1: must be in (0, 1)"},
 		{"adam", Config{Options: Values{"clip-norm": 1}}, "clip-norm is a field of Config"},
 		{"diffgrad", Config{Options: Values{"diffgrad-dfc": "v3"}}, "there are abs, signed, wide"},
 	}

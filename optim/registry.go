@@ -91,7 +91,11 @@ func New(name string, c Config) (*Optimizer, error) {
 			return fail(err)
 		}
 	}
-	o, err := Chain(info.chain(rule, c)...)
+	chain := info.chain(rule, c)
+	if c.Lookahead > 0 && slices.ContainsFunc(chain, func(r Rule) bool { _, ok := r.(*scheduleFree); return ok }) {
+		return fail(errors.New("takes no lookahead: it computes the weights from its own average in each step, so that a change of them is lost"))
+	}
+	o, err := Chain(chain...)
 	if err != nil {
 		return nil, fmt.Errorf("optim: %s: %s", name, strings.TrimPrefix(err.Error(), "optim: "))
 	}
