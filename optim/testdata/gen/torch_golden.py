@@ -29,7 +29,8 @@ def run(make, clip=None, value=None):
             torch.nn.utils.clip_grad_value_(ps, value)
         opt.step()
         trace.append([p.detach().flatten().tolist() for p in ps])
-    return trace
+    kept = [opt.state[p]["ax"].flatten().tolist() for p in ps] if isinstance(opt, torch.optim.ASGD) else None
+    return {"w": trace, "kept": kept} if kept else {"w": trace}
 
 
 o = torch.optim
@@ -72,6 +73,12 @@ CASES = [
     ("radam", 0.01, {}, lambda p: o.RAdam(p, lr=0.01)),
     ("radam", 0.02, {"beta1": 0.8, "beta2": 0.9, "eps": 1e-3, "weight-decay": 0.1},
      lambda p: o.RAdam(p, lr=0.02, betas=(0.8, 0.9), eps=1e-3, weight_decay=0.1)),
+    ("rprop", 0.01, {}, lambda p: o.Rprop(p)),
+    ("rprop", 0.1, {"rprop-grow": 1.5, "rprop-shrink": 0.3, "rprop-least": 0.02, "rprop-most": 0.15},
+     lambda p: o.Rprop(p, lr=0.1, etas=(0.3, 1.5), step_sizes=(0.02, 0.15))),
+    ("asgd", 0.1, {}, lambda p: o.ASGD(p, lr=0.1)),
+    ("asgd", 0.1, {"asgd-lambda": 0.1, "asgd-power": 0.5, "asgd-start": 5, "weight-decay": 0.1},
+     lambda p: o.ASGD(p, lr=0.1, lambd=0.1, alpha=0.5, t0=5, weight_decay=0.1)),
     ("sgd", 0.1, {"clip-value": 0.5, "momentum": 0.5}, lambda p: o.SGD(p, lr=0.1, momentum=0.5)),
 ]
 
@@ -92,7 +99,7 @@ out = {
     "torch": torch.__version__,
     "w": [{"shape": list(w.shape), "data": w.flatten().tolist()} for w in W],
     "g": [[g.flatten().tolist() for g in gs] for gs in G],
-    "cases": [{"rule": r, "lr": lr, "options": {k: str(v).lower() for k, v in opt.items()}, "w": run(make, opt.get("clip-norm"), opt.get("clip-value"))}
+    "cases": [{"rule": r, "lr": lr, "options": {k: str(v).lower() for k, v in opt.items()}, **run(make, opt.get("clip-norm"), opt.get("clip-value"))}
               for r, lr, opt, make in CASES],
     "schedules": [
         {"name": "cosine", "config": {"LR": 0.4, "MinLR": 0.05}, "total": 13,

@@ -64,6 +64,8 @@ CASES = [
     ("adamax", 2e-3, {}, lambda p: o.Adamax(p)),
     # The single-tensor NAdam of 1.13 multiplies the product of the next step by this step's factor twice; foreach has it right.
     ("nadam", 2e-3, {}, lambda p: o.NAdam(p, foreach=True)),
+    ("rprop", 1e-4, {}, lambda p: o.Rprop(p, lr=1e-4)),
+    ("asgd", 0.01, {}, lambda p: o.ASGD(p)),
     ("radam", 1e-3, {}, lambda p: o.RAdam(p)),
     ("radam", 1e-3, {"beta2": 0.9}, lambda p: o.RAdam(p, betas=(0.9, 0.9))),
 ]
