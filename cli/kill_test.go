@@ -27,8 +27,8 @@ func gtkProgram(t *testing.T) string {
 	return path
 }
 
-// Killed ten times with each optimiser, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with the model of an
-// undisturbed one, and leaves nothing else behind.
+// Killed ten times with each optimiser, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with
+// the model of an undisturbed one, and leaves nothing else behind.
 func TestKillAndResume(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a program many times")

@@ -18,9 +18,9 @@ func init() {
 	})
 }
 
-// adafactor is u ← û/max(1, rms(û)/d) with û = u/√v̂, and v̂ = r·c/Σr for a matrix, of the sums of u² + ε1 in its rows and columns,
-// r ← β·r + (1−β)·Σ(u²+ε1), c likewise, β = 1 − t^−p; the mean of u² + ε1 itself for a parameter of one axis. Relative, the step is multiplied
-// by max(ε2, rms(w)). With beta1 the result is averaged: u ← m ← β1·m + (1−β1)·u.
+// adafactor is u ← û/max(1, rms(û)/d) with û = u/√v̂, and v̂ = r·c/Σr for a matrix, of the sums of u² + ε1 in its rows and columns, r ←
+// β·r + (1−β)·Σ(u²+ε1), c likewise, β = 1 − t^−p; the mean of u² + ε1 itself for a parameter of one axis. Relative, the step is
+// multiplied by max(ε2, rms(w)). With beta1 the result is averaged: u ← m ← β1·m + (1−β1)·u.
 //
 // Source: Shazeer and Stern, https://arxiv.org/abs/1804.04235, algorithms 4 (matrices), 5 (vectors) and 6 (the constants); the relative
 // step ρ is the learning rate and its schedule. A parameter of more than two axes is a matrix whose rows are its first axis.

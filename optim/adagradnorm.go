@@ -65,8 +65,8 @@ func (r *scalarNorm) Begin(p *parallel.Pool, _ Step, us []Pending) error {
 }
 
 // rowNorm is u ← u/√v for each row of the first axis, with v ← v + ‖u‖² of the row. In a parameter of one axis each element has its own
-// sum, of its u²; where it comes after one with as many rows, as a bias after its weight, v is that sum and the v of the row, which is what
-// the authors' code does.
+// sum, of its u²; where it comes after one with as many rows, as a bias after its weight, v is that sum and the v of the row, which is
+// what the authors' code does.
 type rowNorm struct {
 	start float64
 	last  []float64 // the v of the parameter before

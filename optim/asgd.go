@@ -11,8 +11,8 @@ func init() {
 	})
 }
 
-// asgd is u ← (u + λ·w)/(1 + λ·γ·(t−1))^p with the learning rate γ, without λ·w for parameters that do not decay. Of the weights after steps beyond asgd-start it keeps the mean, before that
-// the weights.
+// asgd is u ← (u + λ·w)/(1 + λ·γ·(t−1))^p with the learning rate γ, without λ·w for parameters that do not decay. Of the weights after
+// steps beyond asgd-start it keeps the mean, before that the weights.
 //
 // Source: Polyak and Juditsky, https://doi.org/10.1137/0330046, in the form of
 // https://pytorch.org/docs/stable/generated/torch.optim.ASGD.html, where λ is lambd, p alpha and asgd-start t0.

@@ -56,8 +56,9 @@ var battery = map[string]trial{
 		{Options: Values{"centered": true}, WeightDecay: new(1e-3)}, {ClipCoord: new(0.3)}}, quadratic: 0.01, rosenbrock: 1e-3},
 	"adadelta": {configs: []Config{{Options: Values{"beta2": 0.95, "eps": 1e-5}}}, quadratic: 1, rosenbrock: 1},
 	"adamax":   {configs: []Config{{Options: Values{"beta1": 0.8, "beta2": 0.99}}, {ClipValue: new(1.0)}}, rosenbrock: 0.02},
-	"nadam":    {configs: []Config{{Options: Values{"momentum-decay": 0.1}, WeightDecay: new(1e-3)}, {ClipCoord: new(0.3)}}, rosenbrock: 0.02},
-	"radam":    {configs: []Config{{Options: Values{"beta2": 0.9}}, {ClipCoord: new(0.3), WeightDecay: new(1e-3)}}, rosenbrock: 5e-4},
+	"nadam": {configs: []Config{{Options: Values{"momentum-decay": 0.1}, WeightDecay: new(1e-3)}, {ClipCoord: new(0.3)}},
+		rosenbrock: 0.02},
+	"radam": {configs: []Config{{Options: Values{"beta2": 0.9}}, {ClipCoord: new(0.3), WeightDecay: new(1e-3)}}, rosenbrock: 5e-4},
 	"lion": {configs: []Config{{WeightDecay: new(0.1)}, {Options: Values{"beta1": 0.95, "beta2": 0.98}}}, quadratic: 0.01,
 		rosenbrock: 1e-3},
 	"signsgd": {configs: []Config{{Options: Values{"momentum": 0.9}}}, quadratic: 0.01, rosenbrock: 5e-4, far: 5e-3},
@@ -67,7 +68,8 @@ var battery = map[string]trial{
 	"schedulefree-sgd":   {configs: []Config{{WeightDecay: new(1e-3), ClipNorm: new(10.0)}}, quadratic: 0.15, rosenbrock: 1e-3, far: 5e-2},
 	"schedulefree-adamw": {configs: []Config{{WeightDecay: new(0.1)}, {Options: Values{"beta2": 0.99}}}, rosenbrock: 0.02, far: 5e-3},
 	"prodigy":            {configs: []Config{{WeightDecay: new(1e-3), DecoupledDecay: true}}, quadratic: 1, rosenbrock: 1},
-	"rprop":              {configs: []Config{{Options: Values{"rprop-grow": 1.1, "rprop-least": 0}}, {WeightDecay: new(1e-3)}}, rosenbrock: 0.05},
+	"rprop": {configs: []Config{{Options: Values{"rprop-grow": 1.1, "rprop-least": 0}}, {WeightDecay: new(1e-3)}},
+		rosenbrock: 0.05},
 	"asgd": {configs: []Config{{Options: Values{"asgd-start": 3000, "asgd-lambda": 0}}}, rosenbrock: 1e-3,
 		slow: "as plain gradient descent"},
 	"soap": {configs: []Config{{WeightDecay: new(0.0), Options: Values{"soap-every": 2}}, {Options: Values{"soap-largest": 17}},
@@ -119,8 +121,8 @@ func minimise(t *testing.T, o *Optimizer, lr float64, n int, start []float64, sh
 	return x
 }
 
-// clips skips what converges at its own pace: where the second moment is of the gradient that is not clipped, steps are as small as the part of
-// it that is left.
+// clips skips what converges at its own pace: where the second moment is of the gradient that is not clipped, steps are as small as the
+// part of it that is left.
 func clips(t *testing.T, rule string, c Config) {
 	t.Helper()
 	if (c.ClipCoord != nil || c.ClipValue != nil) && rule != "sgd" {

@@ -10,9 +10,10 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// ClipCoord is the rule that clips the largest coordinates of the gradient, u ← sign(u)·min(|u|, τ), where τ is the element number ⌊n·share⌋,
-// from 0, of the |u| of all n elements of all parameters in falling order: so many are larger. Rules with a second moment take it of the
-// gradient that is not clipped. A τ of zero, where most of the gradient is, clips nothing. τ is reported as "clip-coord.threshold".
+// ClipCoord is the rule that clips the largest coordinates of the gradient, u ← sign(u)·min(|u|, τ), where τ is the element number
+// ⌊n·share⌋, from 0, of the |u| of all n elements of all parameters in falling order: so many are larger. Rules with a second moment
+// take it of the gradient that is not clipped. A τ of zero, where most of the gradient is, clips nothing. τ is reported as
+// "clip-coord.threshold".
 //
 // Source: Pan and Li, https://arxiv.org/abs/2306.00204, section 5 (coordinate-wise clipping), and the authors' code,
 // https://github.com/panyan7/adam-vs-sgd. τ is exact however large the model is.

@@ -23,7 +23,7 @@ type Config struct {
 	// Of the weights, after the step.
 	Lookahead      int      `opt:"lookahead" range:"[0, ∞)" doc:"steps after which the weights go back half of the way; 0 is never"`
 	LookaheadAlpha *float64 `opt:"lookahead-alpha" range:"(0, 1)" doc:"share of the way that lookahead keeps, 0.5 unless given"`
-	EMA            *float64 `opt:"ema" range:"[0, 1)" doc:"measure and keep an average of the weights that remembers so much from step to step"`
+	EMA            *float64 `opt:"ema" range:"[0, 1)" doc:"measure and keep an average of the weights, of this memory from step to step"`
 
 	// Options are the rule's own, by name: {"beta1": 0.95, "nesterov": true}. See Info.Options.
 	Options Values

@@ -18,10 +18,10 @@ func init() {
 	})
 }
 
-// muon is u ← 0.2·√max(rows, columns)·O with O about the nearest orthogonal matrix of buf, or with Nesterov of u + μ·buf, where
-// buf ← μ·buf + u; a parameter of more than two axes is a matrix whose rows are its first axis. O is found by the iteration
-// X ← a·X + (b·XXᵀ + c·(XXᵀ)²)·X from X/‖X‖, with (a, b, c) = (3.4445, −4.7750, 2.0315). The factor makes a step as long as one of AdamW, which
-// takes the parameters of one axis, so that both have one learning rate.
+// muon is u ← 0.2·√max(rows, columns)·O with O about the nearest orthogonal matrix of buf, or with Nesterov of u + μ·buf, where buf ←
+// μ·buf + u; a parameter of more than two axes is a matrix whose rows are its first axis. O is found by the iteration X ← a·X + (b·XXᵀ
+// + c·(XXᵀ)²)·X from X/‖X‖, with (a, b, c) = (3.4445, −4.7750, 2.0315). The factor makes a step as long as one of AdamW, which takes
+// the parameters of one axis, so that both have one learning rate.
 //
 // Source: Jordan et al., https://kellerjordan.github.io/posts/muon/, with the factor of Liu et al.,
 // https://arxiv.org/abs/2502.16982, equation 4. Those leave embeddings and the last layer to AdamW too; here every matrix is one. Products

@@ -15,7 +15,8 @@ func init() {
 // r ← √β2·r + (1−√β2)·γ·d²·⟨u, w₀−w⟩ and s ← √β2·s + (1−√β2)·γ·d²·u over all parameters, where w₀ is w before the first step and γ the
 // learning rate. d, an estimate of the distance to go, is reported as "prodigy.d".
 //
-// Source: Mishchenko and Defazio, https://arxiv.org/abs/2306.06101, algorithm 4. There is no correction for the zeros at the start, as there.
+// Source: Mishchenko and Defazio, https://arxiv.org/abs/2306.06101, algorithm 4. There is no correction for the zeros at the start, as
+// there.
 type prodigy struct {
 	Beta1 float64 `opt:"beta1" range:"[0, 1)" doc:"decay of the mean gradient"`
 	Beta2 float64 `opt:"beta2" range:"[0, 1)" doc:"decay of the mean squared gradient"`

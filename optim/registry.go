@@ -93,7 +93,8 @@ func New(name string, c Config) (*Optimizer, error) {
 	}
 	chain := info.chain(rule, c)
 	if c.Lookahead > 0 && slices.ContainsFunc(chain, func(r Rule) bool { _, ok := r.(*scheduleFree); return ok }) {
-		return fail(errors.New("takes no lookahead: it computes the weights from its own average in each step, so that a change of them is lost"))
+		return fail(errors.New("takes no lookahead: it computes the weights from its own average in each step, and a change of them is " +
+			"lost"))
 	}
 	o, err := Chain(chain...)
 	if err != nil {

@@ -11,12 +11,12 @@ func init() {
 	})
 }
 
-// rprop is u ← sign(u)·s, where s, 1 at first, is multiplied by η⁺ where u has the sign that it had in the step before, and by η⁻ where it has
-// the other; there u ← 0, and it counts as 0 in the next step. s times the learning rate stays within bounds.
+// rprop is u ← sign(u)·s, where s, 1 at first, is multiplied by η⁺ where u has the sign that it had in the step before, and by η⁻ where
+// it has the other; there u ← 0, and it counts as 0 in the next step. s times the learning rate stays within bounds.
 //
 // Source: Riedmiller and Braun, https://doi.org/10.1109/ICNN.1993.298623, in the form of
-// https://pytorch.org/docs/stable/generated/torch.optim.Rprop.html, where s starts as the learning rate; here it multiplies all steps, so that
-// a schedule has an effect.
+// https://pytorch.org/docs/stable/generated/torch.optim.Rprop.html, where s starts as the learning rate; here it multiplies all steps,
+// so that a schedule has an effect.
 type rprop struct {
 	Grow   float64 `opt:"rprop-grow" range:"(1, ∞)" doc:"factor of rprop's steps where the gradient keeps its sign"`
 	Shrink float64 `opt:"rprop-shrink" range:"(0, 1)" doc:"factor of rprop's steps where the gradient changes its sign"`

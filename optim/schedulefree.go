@@ -1,8 +1,8 @@
 package optim
 
-// ScheduleFree is the averaging of Schedule-Free learning: z ← z − γ·u, x ← (1−c)·x + c·z and w ← (1−β)·z + β·x, where the gradient was taken
-// at w, γ is the learning rate, c the share of the step in the sum of the squares of the largest γ so far, and z and x start as the
-// weights. The average x is what is measured and kept. It is the last rule of a chain that moves weights, and what comes before is
+// ScheduleFree is the averaging of Schedule-Free learning: z ← z − γ·u, x ← (1−c)·x + c·z and w ← (1−β)·z + β·x, where the gradient was
+// taken at w, γ is the learning rate, c the share of the step in the sum of the squares of the largest γ so far, and z and x start as
+// the weights. The average x is what is measured and kept. It is the last rule of a chain that moves weights, and what comes before is
 // part of its step.
 //
 // Source: Defazio et al., https://arxiv.org/abs/2405.15682, algorithm 1 and equation 23, with the largest γ in the weights of

@@ -14,8 +14,9 @@ func init() {
 // scheduleFreeAdamW is u ← u/(√v̂ + ε) with v̂ as Adam's, then decoupled weight decay at the point where the gradient was taken, then
 // [ScheduleFree].
 //
-// Source: Defazio et al., https://arxiv.org/abs/2405.15682, algorithm 1, where the share of the average is β1. The correction for the zeros at
-// the start is that of v, as in the later versions of the authors' code, not of the learning rate and so of the weights of the average.
+// Source: Defazio et al., https://arxiv.org/abs/2405.15682, algorithm 1, where the share of the average is β1. The correction for the
+// zeros at the start is that of v, as in the later versions of the authors' code, not of the learning rate and so of the weights of the
+// average.
 type scheduleFreeAdamW struct {
 	Average float64 `opt:"averaging" range:"[0, 1]" doc:"share of the average in the point at which gradients are taken"`
 	Beta2   float64 `opt:"beta2" range:"[0, 1)" doc:"decay of the mean squared gradient"`

@@ -44,7 +44,8 @@ func (r *sgd) Slots() []string {
 // Update32 is sgdUpdate by a vector kernel.
 func (r *sgd) Update32(_ Step, b *Block[float32]) {
 	if r.Momentum != 0 {
-		kernel.MomentumF32(b.Slot[0][:len(b.U)], b.U, kernel.SGD{Momentum: r.Momentum, Dampening: r.Dampening, Nesterov: r.Nesterov, First: b.T == 1})
+		kernel.MomentumF32(b.Slot[0][:len(b.U)], b.U,
+			kernel.SGD{Momentum: r.Momentum, Dampening: r.Dampening, Nesterov: r.Nesterov, First: b.T == 1})
 	}
 }
 func (r *sgd) Update64(_ Step, b *Block[float64]) { sgdUpdate(r, b) }

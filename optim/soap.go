@@ -21,12 +21,14 @@ func init() {
 	})
 }
 
-// soap is u ← Q_L·N·Q_Rᵀ with N = M̂'/(√V̂ + ε), M' = Q_Lᵀ·M·Q_R, M and V as Adam's of the gradient G and of Q_Lᵀ·G·Q_R, where Q_L and Q_R are
-// the eigenvectors of L ← β2·L + (1−β2)·GGᵀ and R ← β2·R + (1−β2)·GᵀG. They are found in the first step, and every so many steps by a step of
-// the orthogonal iteration, in the order of the eigenvalues. A parameter of more than two axes is a matrix whose rows are its first axis.
+// soap is u ← Q_L·N·Q_Rᵀ with N = M̂'/(√V̂ + ε), M' = Q_Lᵀ·M·Q_R, M and V as Adam's of the gradient G and of Q_Lᵀ·G·Q_R, where Q_L and
+// Q_R are the eigenvectors of L ← β2·L + (1−β2)·GGᵀ and R ← β2·R + (1−β2)·GᵀG. They are found in the first step, and every so many
+// steps by a step of the orthogonal iteration, in the order of the eigenvalues. A parameter of more than two axes is a matrix whose
+// rows are its first axis.
 //
-// Source: Vyas et al., https://arxiv.org/abs/2409.11321, algorithms 3 and 4. As in the authors' code the first gradient makes eigenvectors and
-// no step: rotated by its own eigenvectors it is diagonal, and Adam would step by the sign of the errors beside the diagonal. A side that is longer than the largest allowed stays as it is, for its eigenvectors would cost more than the step.
+// Source: Vyas et al., https://arxiv.org/abs/2409.11321, algorithms 3 and 4. As in the authors' code the first gradient makes
+// eigenvectors and no step: rotated by its own eigenvectors it is diagonal, and Adam would step by the sign of the errors beside the
+// diagonal. A side that is longer than the largest allowed stays as it is, for its eigenvectors would cost more than the step.
 type soap struct {
 	Beta1   float64 `opt:"beta1" range:"[0, 1)" doc:"decay of the mean gradient"`
 	Beta2   float64 `opt:"beta2" range:"[0, 1)" doc:"decay of the mean squared gradient"`
@@ -184,8 +186,8 @@ func eigenvectors[T Float](q, s []T) {
 	}
 }
 
-// refresh takes a step of the orthogonal iteration of s from the columns of q, in the order of their eigenvalues, which it returns; nil for
-// a q without elements.
+// refresh takes a step of the orthogonal iteration of s from the columns of q, in the order of their eigenvalues, which it returns; nil
+// for a q without elements.
 func refresh[T Float](p *parallel.Pool, q, s []T) (order []int) {
 	n := int(math.Sqrt(float64(len(s))))
 	if n == 0 {

@@ -32,7 +32,8 @@ type Algebra interface {
 	First(t, x, y Expr) Expr
 }
 
-// Symbolic is a rule that can be written down: what a step does as expressions. Not all rules are: of those that New makes by name, Info.Symbolic says it.
+// Symbolic is a rule that can be written down: what a step does as expressions. Not all rules are: of those that New makes by name,
+// Info.Symbolic says it.
 type Symbolic interface {
 	Rule
 	// Express rewrites U of each variable as a step does, and Slot, which are the rule's own. t is the number of the step, from 1.
@@ -63,8 +64,8 @@ func (o *Optimizer) Slots() []string {
 func (o *Optimizer) Express(a Algebra, t, lr Expr, vs []*Variable) error {
 	for _, r := range o.rules {
 		if _, ok := r.(Symbolic); !ok {
-			return fmt.Errorf("optim: %s cannot be written as expressions, as a training step in ONNX needs; there are %s, with weight decay and "+
-				"clip-norm", r.Name(), strings.Join(symbolicRules(), ", "))
+			return fmt.Errorf("optim: %s cannot be written as expressions, as a training step in ONNX needs; there are %s, with weight "+
+				"decay and clip-norm", r.Name(), strings.Join(symbolicRules(), ", "))
 		}
 	}
 	at := 0
