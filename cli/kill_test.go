@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,12 +27,22 @@ func gtkProgram(t *testing.T) string {
 	return path
 }
 
-// Killed twenty times, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with the model of an
-// undisturbed one, and leaves nothing else behind.
+// Killed ten times with each optimiser, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with
+// the model of an undisturbed one, and leaves nothing else behind.
 func TestKillAndResume(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a program many times")
 	}
+	for name, o := range map[string][]string{
+		"diffgrad":      {"--optimizer", "diffgrad"},
+		"ema":           {"--ema", "0.95", "--lookahead", "4", "--clip-coord", "0.2", "--lr", "0.003"},
+		"schedule-free": {"--optimizer", "schedulefree-adamw", "--warmup", "10"},
+	} {
+		t.Run(name, func(t *testing.T) { killAndResume(t, o) })
+	}
+}
+
+func killAndResume(t *testing.T, optimizer []string) {
 	gtk, dir := gtkProgram(t), t.TempDir()
 	command := func(args ...string) *exec.Cmd {
 		c := exec.Command(gtk, args...)
@@ -50,15 +61,15 @@ func TestKillAndResume(t *testing.T) {
 	run("models", "new", "resnet8", "--image-size", "16", "--classes", "8", "-o", "m.onnx")
 	train := []string{
 		"finetune", "m.onnx", "--data", "shapes?n=300&size=16#train", "--val-split", "0.1", "--bn", "train", "--augment", "flip,crop=2",
-		"--optimizer", "diffgrad",
 		"--epochs", "8", "--batch-size", "16", "--checkpoint-every", "5",
 	}
+	train = slices.Concat(train, optimizer)
 	begin := time.Now()
 	run(append(train, "-o", "whole")...)
 	takes := time.Since(begin)
 	r := rand.New(rand.NewPCG(11, 13))
 	killed := 0
-	for try := 0; killed < 20; try++ {
+	for try := 0; killed < 10; try++ {
 		if try > 200 {
 			t.Fatalf("killed %d times only", killed)
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,28 +16,29 @@ import (
 func optimizerFlags() []ucli.Flag {
 	const group = "optimiser"
 	fs := []ucli.Flag{
-		&ucli.StringFlag{Name: "optimizer", Category: group, Value: "adam", Usage: "`NAME`: sgd, adam, adamw, diffgrad (see --list)",
+		&ucli.StringFlag{Name: "optimizer", Category: group, Value: "adam", Usage: "`NAME`: " + ruleNames() + " (see --list)",
 			EnvVars: []string{"GTK_OPTIMIZER"}},
 		&ucli.Float64Flag{Name: "lr", Category: group,
-			Usage: "learning rate; 0 takes the optimiser's usual one (" + usualRates() + "), ten times that with --last-layer"},
-		&ucli.StringFlag{Name: "schedule", Category: group, Value: "cosine", Usage: "cosine, step or constant"},
+			Usage: "learning rate; 0 takes the optimiser's usual one (see --list), ten times that, at most 1, with --last-layer"},
+		&ucli.StringFlag{Name: "schedule", Category: group, Usage: "cosine, step or constant", DefaultText: "cosine, or what the " +
+			"optimiser wants (see --list)"},
 		&ucli.IntFlag{Name: "warmup", Category: group, Usage: "`STEPS` in which the learning rate rises linearly at the start"},
 	}
 	for _, o := range optim.Options() {
 		if o.Bool {
-			fs = append(fs, &ucli.BoolFlag{Name: o.Name, Category: group, Usage: o.Doc})
+			fs = append(fs, &ucli.BoolFlag{Name: o.Name, Category: group, Usage: o.Usage()})
 			continue
 		}
-		fs = append(fs, &ucli.StringFlag{Name: o.Name, Category: group, Usage: o.Doc, DefaultText: "the optimiser's own"})
+		fs = append(fs, &ucli.StringFlag{Name: o.Name, Category: group, Usage: o.Usage(), DefaultText: "the optimiser's own"})
 	}
 	return fs
 }
 
-// usualRates lists the learning rates that --lr 0 stands for.
-func usualRates() string {
+// ruleNames lists the optimisers.
+func ruleNames() string {
 	var s []string
-	for name, o := range optim.Rules() {
-		s = append(s, fmt.Sprintf("%s %g", name, o.LR))
+	for name := range optim.Rules() {
+		s = append(s, name)
 	}
 	return strings.Join(s, ", ")
 }
@@ -114,11 +116,26 @@ func trainOptions(c *ucli.Context) (job.TrainOptions, error) {
 	return o, nil
 }
 
+// wants names the schedule that an optimiser wants.
+func wants(i optim.Info) string {
+	if i.Schedule == "" {
+		return ""
+	}
+	return ", schedule " + i.Schedule
+}
+
 // trainingList is what --list of the training commands prints.
 func trainingList() []listed {
 	var rows []listed
 	for n, i := range optim.Rules() {
-		rows = append(rows, listed{"optimizer " + n, i.Doc, i.Source})
+		rows = append(rows, listed{"optimizer " + n, i.Doc + fmt.Sprintf("; usual rate %g", i.LR) + wants(i), i.Source})
+	}
+	for _, o := range optim.Options() {
+		values := cmp.Or(strings.Join(o.Choices, ", "), o.Range)
+		if o.Bool {
+			values = "true, false"
+		}
+		rows = append(rows, listed{"option --" + o.Name, o.Usage(), values})
 	}
 	for n, i := range optim.Schedules() {
 		rows = append(rows, listed{"schedule " + n, i.Doc, i.Source})

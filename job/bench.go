@@ -209,7 +209,7 @@ func (b *bencher) query(ctx context.Context, c BenchConfig) (engine.Query, error
 		return engine.Query{Loss: loss, PerExample: b.names}, nil
 	}
 	momentum := 0.9
-	if b.opt, err = optim.New("sgd", optim.Config{Momentum: &momentum}); err != nil {
+	if b.opt, err = optim.New("sgd", optim.Config{Options: optim.Values{"momentum": momentum}}); err != nil {
 		return engine.Query{}, err
 	}
 	l.Thaw()

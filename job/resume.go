@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -87,7 +88,7 @@ func (f *finetuning) traits() []train.Trait {
 	add("schedule", f.schedule())
 	add("warmup", strconv.Itoa(o.Warmup))
 	for _, x := range optim.Options() {
-		if v := o.Rule[x.Name]; v != "" && !(x.Name == "momentum" && isZero(v)) {
+		if v := o.Rule[x.Name]; v != "" && !(x.Name == "momentum" && isZero(v) && !momentum(f.optimizer())) {
 			add(x.Name, v)
 		}
 	}
@@ -125,8 +126,8 @@ func (f *finetuning) optimizer() string {
 }
 
 func (f *finetuning) schedule() string {
-	if f.c.Schedule == "" {
-		return "cosine"
+	if info, err := optim.Lookup(f.optimizer()); err == nil {
+		return cmp.Or(f.c.Schedule, info.Schedule, "cosine")
 	}
 	return f.c.Schedule
 }
@@ -148,4 +149,18 @@ func (c FinetuneConfig) refusal(e *train.ResumeError) error {
 	}
 	return usagef("--resume %s: the checkpoint is of another run: %s. Give what it was made with, or --resume-anyway to go on all the "+
 		"same", c.Resume, strings.Join(lines, "; "))
+}
+
+// momentum reports whether the optimiser has momentum unless told otherwise.
+func momentum(rule string) bool {
+	info, err := optim.Lookup(rule)
+	if err != nil {
+		return false
+	}
+	for _, o := range info.Options {
+		if o.Name == "momentum" {
+			return !isZero(o.Takers[0].Default)
+		}
+	}
+	return false
 }

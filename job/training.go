@@ -22,8 +22,8 @@ const All = -1
 type TrainOptions struct {
 	Optimizer string            // name of a rule of package optim; "" means adam
 	Rule      map[string]string // options of the rule, by the names of optim.Options
-	LR        float64           // learning rate; 0 means the rule's usual one, ten times that with LastLayer
-	Schedule  string            // name of a schedule; "" means cosine
+	LR        float64           // learning rate; 0 means the rule's usual one, ten times that, at most 1, with LastLayer
+	Schedule  string            // name of a schedule; "" means cosine, or what the rule wants
 	Warmup    int               // steps in which the learning rate rises linearly at the start
 	BatchSize int               // examples in one step; 0 means 32, All all of them
 	Loss      string            // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
@@ -56,7 +56,7 @@ func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule
 		known[x.Name] = true
 		v, given := o.Rule[x.Name]
 		// No momentum is what every rule without momentum has.
-		if !given || x.Name == "momentum" && !slices.Contains(info.Options, "momentum") && isZero(v) {
+		if !given || x.Name == "momentum" && !info.Takes("momentum") && isZero(v) {
 			continue
 		}
 		if err := cfg.Set(x.Name, v); err != nil {
@@ -77,11 +77,11 @@ func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule
 		return nil, nil, 0, usagef("--lr %v: want a positive number", lr)
 	case lr == 0:
 		lr = info.LR
-		if o.LastLayer {
-			lr *= 10
+		if o.LastLayer { // a rate of 1 multiplies what the rule finds itself
+			lr = max(lr, min(10*lr, 1))
 		}
 	}
-	if schedule, err = optim.NewSchedule(cmp.Or(o.Schedule, "cosine"), optim.ScheduleConfig{LR: lr, Warmup: o.Warmup}); err != nil {
+	if schedule, err = optim.NewSchedule(cmp.Or(o.Schedule, info.Schedule, "cosine"), optim.ScheduleConfig{LR: lr, Warmup: o.Warmup}); err != nil {
 		return nil, nil, 0, usagef("--schedule: %v", err)
 	}
 	return opt, schedule, lr, nil

@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"math"
+	"slices"
 	"sync"
 
-	"github.com/gtk-onnx/gtk/internal/kernel"
-	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -23,12 +21,16 @@ const blocksPerTask = 8
 type Optimizer struct {
 	rules  []Rule
 	stages []stage
-	slots  []string // of all rules, "rule.slot", in order
-	means  []string // "rule.quantity", in order
+	slots  []slot   // of all rules, in order
+	means  []string // "rule.quantity", in order; "" for what is not reported
 
 	state map[string]*paramState
 	order []string // names of the parameters, in the order in which they were first seen
 	round int      // counts calls of Step, to notice a name that occurs twice
+
+	finish  []link // what comes after the weights were changed
+	raw     bool   // updates without coordinate-wise clipping are kept too
+	average int    // slot of the weights to measure; -1 for none
 
 	bound   []bound
 	blocks  []span
@@ -38,10 +40,31 @@ type Optimizer struct {
 	scratch sync.Pool
 }
 
-// stage is a run of elementwise rules that one pass over the elements can apply.
+// slot is one thing that is remembered of each parameter.
+type slot struct {
+	name  string // "rule.slot"
+	whole Whole  // whose i-th it is; nil where it is of the shape of the parameter
+	i     int
+}
+
+// of is its shape for a parameter.
+func (s slot) of(param tensor.Shape) tensor.Shape {
+	if s.whole == nil {
+		return param
+	}
+	return s.whole.SlotShape(s.i, param)
+}
+
+// stage is a run of elementwise rules that one pass over the elements can apply, after what needs the update before it.
 type stage struct {
 	begin []Global
+	whole *wholeLink
 	run   []link
+}
+
+type wholeLink struct {
+	rule        Whole
+	slot, slots int
 }
 
 type link struct {
@@ -62,20 +85,21 @@ type paramState struct {
 type bound struct {
 	p  *Param
 	st *paramState
-	u  *tensor.Tensor // whole update, when the chain has more than one stage
+	// The whole update, and that without coordinate-wise clipping, when the chain has more than one stage.
+	u, raw *tensor.Tensor
 }
 
 // span is a block: elements lo..hi of parameter i of the step.
 type span struct{ i, lo, hi int }
 
 // Chain is the optimiser that applies the rules in order and then subtracts the learning rate times the
-// update. It fails for an empty chain, for a name that occurs twice and for a Rule that is neither
-// Elementwise nor Global.
+// update. It fails for an empty chain, for a name that occurs twice, for a Rule that is neither
+// Elementwise nor Global nor Whole, and for two rules that are Averaging.
 //
-// A Global rule that stands after an Elementwise one works on the finished update of the rules before it,
+// A Whole rule, and a Global one that stands after an Elementwise one, work on the finished update of the rules before,
 // for which the optimiser then keeps a buffer as large as all parameters.
 func Chain(rules ...Rule) (*Optimizer, error) {
-	o := &Optimizer{rules: rules, state: map[string]*paramState{}}
+	o := &Optimizer{rules: rules, state: map[string]*paramState{}, average: -1}
 	if len(rules) == 0 {
 		return nil, errors.New("optim: a chain needs at least one rule")
 	}
@@ -88,28 +112,58 @@ func Chain(rules ...Rule) (*Optimizer, error) {
 		seen[r.Name()] = true
 		g, isGlobal := r.(Global)
 		e, isElem := r.(Elementwise)
-		if !isGlobal && !isElem {
-			return nil, fmt.Errorf("optim: rule %s is neither Elementwise nor Global", r.Name())
+		w, isWhole := r.(Whole)
+		if !isGlobal && !isElem && !isWhole {
+			return nil, fmt.Errorf("optim: rule %s is neither Elementwise nor Global nor Whole", r.Name())
+		}
+		if _, ok := r.(keepsRaw); ok {
+			o.raw = true
 		}
 		if isGlobal {
-			if len(cur.run) > 0 {
+			if len(cur.run) > 0 || cur.whole != nil {
 				o.stages = append(o.stages, cur)
 				cur = stage{}
 			}
 			cur.begin = append(cur.begin, g)
 		}
+		if isWhole {
+			// The stage before copies the gradient, if nothing else.
+			if !isGlobal || len(o.stages) == 0 {
+				o.stages = append(o.stages, cur)
+				cur = stage{}
+			}
+			cur.whole = &wholeLink{w, len(o.slots), len(w.Slots())}
+			for i, s := range w.Slots() {
+				o.slots = append(o.slots, slot{r.Name() + "." + s, w, i})
+			}
+		}
 		if isElem {
 			l := link{rule: e, slot: len(o.slots), mean: len(o.means)}
 			for _, s := range e.Slots() {
-				o.slots = append(o.slots, r.Name()+"."+s)
+				o.slots = append(o.slots, slot{name: r.Name() + "." + s})
+			}
+			if a, ok := r.(Averaging); ok {
+				if o.average >= 0 {
+					return nil, fmt.Errorf("optim: rule %s keeps averaged weights, and a rule before it does so too", r.Name())
+				}
+				o.average = l.slot + slices.Index(e.Slots(), a.Average())
 			}
 			if a, ok := r.(Averager); ok {
+				_, hidden := r.(Totaller)
 				for _, s := range a.Means() {
-					o.means = append(o.means, r.Name()+"."+s)
+					if hidden {
+						s = ""
+					} else {
+						s = r.Name() + "." + s
+					}
+					o.means = append(o.means, s)
 				}
 			}
 			l.slots, l.means = len(o.slots)-l.slot, len(o.means)-l.mean
 			cur.run = append(cur.run, l)
+			if _, ok := r.(Finisher); ok {
+				o.finish = append(o.finish, l)
+			}
 		}
 	}
 	o.stages = append(o.stages, cur)
@@ -125,200 +179,6 @@ func (o *Optimizer) Rules() iter.Seq[Rule] {
 	return func(yield func(Rule) bool) {
 		for _, r := range o.rules {
 			if !yield(r) {
-				return
-			}
-		}
-	}
-}
-
-// Step takes one step with all of ps, on the threads of pool. It fails, before anything is changed, for
-// parameters that do not fit what the optimiser knows of them and when a rule at the head of the chain
-// refuses the gradients. Parameters may join or be left out (frozen) from one step to the next: each has
-// its own count of steps.
-func (o *Optimizer) Step(pool *parallel.Pool, s Step, ps []*Param) error {
-	if math.IsNaN(s.LR) || math.IsInf(s.LR, 0) {
-		return fmt.Errorf("optim: step %d: learning rate is %v", s.N, s.LR)
-	}
-	if err := o.bind(s, ps); err != nil {
-		return err
-	}
-	for i := range o.stages {
-		st := &o.stages[i]
-		for _, g := range st.begin {
-			if err := g.Begin(pool, s, o.pending); err != nil {
-				return fmt.Errorf("optim: step %d: %s: %w", s.N, g.Name(), err)
-			}
-		}
-		if i == 0 {
-			for _, b := range o.bound {
-				b.st.t++
-			}
-		}
-		pool.For(len(o.blocks), blocksPerTask, func(lo, hi int) {
-			w := o.scratch.Get().(*worker)
-			for k := lo; k < hi; k++ {
-				w.block(o, s, i, k)
-			}
-			o.scratch.Put(w)
-		})
-		for j := range o.bound {
-			if b := &o.bound[j]; b.u != nil {
-				o.pending[j].U = b.u
-			}
-		}
-	}
-	o.reduce()
-	return nil
-}
-
-// bind checks the parameters of a step, gives new ones a state and cuts all into blocks.
-func (o *Optimizer) bind(s Step, ps []*Param) error {
-	o.round++
-	old := o.bound
-	o.bound, o.blocks, o.pending = o.bound[:0], o.blocks[:0], o.pending[:0]
-	for i, p := range ps {
-		if err := p.check(); err != nil {
-			return fmt.Errorf("optim: step %d: parameter %d: %w", s.N, i, err)
-		}
-		st := o.state[p.Name]
-		if st == nil {
-			st = &paramState{shape: append(tensor.Shape{}, p.W.Shape()...), dtype: p.W.DType()}
-			for range o.slots {
-				st.slots = append(st.slots, tensor.New(st.dtype, st.shape...))
-			}
-			o.state[p.Name] = st
-			o.order = append(o.order, p.Name)
-		}
-		if st.round == o.round {
-			return fmt.Errorf("optim: step %d: parameter %q occurs twice", s.N, p.Name)
-		}
-		st.round = o.round
-		if st.dtype != p.W.DType() || !st.shape.Equal(p.W.Shape()) {
-			return fmt.Errorf("optim: step %d: parameter %q is %v, its state is %v%v", s.N, p.Name, p.W, st.dtype, st.shape)
-		}
-		b := bound{p: p, st: st}
-		if len(o.stages) > 1 {
-			if i < len(old) && old[i].st == st {
-				b.u = old[i].u
-			} else {
-				b.u = tensor.New(st.dtype, st.shape...)
-			}
-		}
-		o.bound = append(o.bound, b)
-		o.pending = append(o.pending, Pending{p, p.G})
-		for lo, n := 0, p.W.Len(); lo < n; lo += blockLen {
-			o.blocks = append(o.blocks, span{i, lo, min(lo+blockLen, n)})
-		}
-	}
-	n := len(o.blocks) * len(o.means)
-	if cap(o.sums) < n {
-		o.sums = make([]float64, n)
-	}
-	o.sums = o.sums[:n]
-	clear(o.sums)
-	return nil
-}
-
-func (p *Param) check() error {
-	switch {
-	case p == nil || p.W == nil || p.G == nil:
-		return errors.New("no weights or no gradient")
-	case p.Name == "":
-		return errors.New("no name")
-	case p.W.DType() != tensor.Float32 && p.W.DType() != tensor.Float64:
-		return fmt.Errorf("%q is %v; only float32 and float64 can be trained", p.Name, p.W)
-	case p.G.DType() != p.W.DType() || !p.G.Shape().Equal(p.W.Shape()):
-		return fmt.Errorf("%q is %v, its gradient is %v", p.Name, p.W, p.G)
-	}
-	return nil
-}
-
-// worker is what one thread needs to run blocks.
-type worker struct {
-	u32    [blockLen]float32
-	u64    [blockLen]float64
-	slot32 [][]float32
-	slot64 [][]float64
-	b32    Block[float32]
-	b64    Block[float64]
-}
-
-// block runs one stage on one block.
-func (w *worker) block(o *Optimizer, s Step, stage, k int) {
-	sp := o.blocks[k]
-	sums := o.sums[k*len(o.means):][:len(o.means)]
-	if b := &o.bound[sp.i]; b.p.W.DType() == tensor.Float32 {
-		runBlock(o, s, stage, b, sp, sums, w.u32[:], w.slot32, &w.b32, Elementwise.Update32)
-	} else {
-		runBlock(o, s, stage, b, sp, sums, w.u64[:], w.slot64, &w.b64, Elementwise.Update64)
-	}
-}
-
-func runBlock[T Float](o *Optimizer, s Step, stage int, p *bound, sp span, sums []float64, u []T, slots [][]T, b *Block[T],
-	update func(Elementwise, Step, *Block[T])) {
-	lo, hi := sp.lo, sp.hi
-	b.Param, b.T = p.p, p.st.t
-	b.W, b.G = tensor.Data[T](p.p.W)[lo:hi:hi], tensor.Data[T](p.p.G)[lo:hi:hi]
-	b.U = u[:hi-lo]
-	if p.u != nil {
-		b.U = tensor.Data[T](p.u)[lo:hi:hi]
-	}
-	if stage == 0 {
-		copy(b.U, b.G)
-	}
-	for i, t := range p.st.slots {
-		slots[i] = tensor.Data[T](t)[lo:hi:hi]
-	}
-	for _, l := range o.stages[stage].run {
-		b.Slot = slots[l.slot : l.slot+l.slots]
-		b.Sum = sums[l.mean : l.mean+l.means]
-		update(l.rule, s, b)
-	}
-	if stage == len(o.stages)-1 {
-		apply(T(s.LR), b.W, b.U)
-	}
-}
-
-// apply is w -= lr·u.
-func apply[T Float](lr T, w, u []T) {
-	u = u[:len(w)]
-	if x, ok := any(w).([]float32); ok {
-		kernel.AxpyF32(nil, x, any(u).([]float32), -float32(lr))
-		return
-	}
-	for i := range w {
-		w[i] -= lr * u[i]
-	}
-}
-
-// reduce turns the sums of the blocks into means, always in the same order.
-func (o *Optimizer) reduce() {
-	n := 0
-	clear(o.mean)
-	for k, sp := range o.blocks {
-		n += sp.hi - sp.lo
-		for i := range o.mean {
-			o.mean[i] += o.sums[k*len(o.mean)+i]
-		}
-	}
-	for i := range o.mean {
-		o.mean[i] /= float64(max(n, 1))
-	}
-}
-
-// Report yields what the rules tell about the last step, as "rule.quantity" and its value: for example
-// "diffgrad.xi", the mean friction coefficient, and "clip-norm.norm", the norm before clipping.
-func (o *Optimizer) Report() iter.Seq2[string, float64] {
-	return func(yield func(string, float64) bool) {
-		for _, r := range o.rules {
-			if m, ok := r.(Measurer); ok {
-				if name, v := m.Measure(); !yield(r.Name()+"."+name, v) {
-					return
-				}
-			}
-		}
-		for i, name := range o.means {
-			if !yield(name, o.mean[i]) {
 				return
 			}
 		}

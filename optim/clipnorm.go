@@ -50,6 +50,9 @@ func scaleUpdate[T Float](c T, b *Block[T]) {
 	for i := range b.U {
 		b.U[i] *= c
 	}
+	for i := range b.Raw {
+		b.Raw[i] *= c
+	}
 }
 
 // Express is Begin and the updates.

@@ -2,131 +2,159 @@ package optim
 
 import (
 	"fmt"
-	"math"
 	"slices"
-	"strconv"
+	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/options"
 	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
-// Config holds the options of New. A nil pointer, false and "" leave the rule's default.
+// Config holds the options of New: those that every rule takes, and those of the rule. A nil pointer, 0 and false leave the default.
 type Config struct {
-	WeightDecay    *float64 // ≥ 0; added to the gradient, or decoupled (see DecoupledDecay)
-	DecoupledDecay bool     // weight decay after the rule instead of before it; always so for adamw
-	ClipNorm       *float64 // > 0; limit of the norm of all gradients together; nil does not clip
+	WeightDecay    *float64 `opt:"weight-decay" range:"[0, ∞)" doc:"weight decay"`
+	DecoupledDecay bool     `opt:"decoupled-decay" doc:"apply weight decay after the rule, not to the gradient"`
 
-	Momentum  *float64 // sgd: in [0, 1)
-	Dampening *float64 // sgd: in [0, 1]
-	Nesterov  bool     // sgd
+	// Of the gradient, in this order.
+	ClipCoord *float64 `opt:"clip-coord" range:"(0, 1)" doc:"share of the coordinates of the gradient, the largest, that are clipped"`
+	ClipValue *float64 `opt:"clip-value" range:"(0, ∞)" doc:"limit of each coordinate of the gradient"`
+	AGC       *float64 `opt:"agc" range:"(0, ∞)" doc:"limit of the norm of the gradient of a unit, as a share of that of its weights"`
+	ClipNorm  *float64 `opt:"clip-norm" range:"(0, ∞)" doc:"limit of the norm of all gradients together"`
 
-	Beta1 *float64 // adam, adamw, diffgrad: in [0, 1)
-	Beta2 *float64 // adam, adamw, diffgrad: in [0, 1)
-	Eps   *float64 // adam, adamw, diffgrad: ≥ 0
+	// Of the weights, after the step.
+	Lookahead      int      `opt:"lookahead" range:"[0, ∞)" doc:"steps after which the weights go back half of the way; 0 is never"`
+	LookaheadAlpha *float64 `opt:"lookahead-alpha" range:"(0, 1)" doc:"share of the way that lookahead keeps, 0.5 unless given"`
+	EMA            *float64 `opt:"ema" range:"[0, 1)" doc:"measure and keep an average of the weights, of this memory from step to step"`
 
-	DiffGradDFC string // diffgrad: the friction coefficient, abs, signed or wide
+	// Options are the rule's own, by name: {"beta1": 0.95, "nesterov": true}. See Info.Options.
+	Options Values
 }
+
+// Values are options of a rule by name: numbers, bools and words, or their text as a flag or a file has it.
+type Values map[string]any
 
 // Option is one option of New under the name that a flag or a file gives it.
 type Option struct {
 	Name, Doc string
-	General   bool // taken by every rule
-	Bool      bool // takes true or false
-
-	isSet func(*Config) bool
-	parse func(*Config, string) error
-	check func(*Config) error // of an option that is set
+	General   bool     // taken by every rule
+	Bool      bool     // takes true or false
+	Range     string   // of a number, as in mathematics; of the first taker
+	Choices   []string // words that it takes; nil is any
+	Takers    []Taker  // rules that take it, by name; nil where it is General
 }
 
-// number is the option of a real number in (lo, hi) or [lo, hi), written as in mathematics.
-func number(name, doc, span string, lo, hi float64, field func(*Config) **float64) Option {
-	return Option{
-		Name: name, Doc: doc,
-		isSet: func(c *Config) bool { return *field(c) != nil },
-		parse: func(c *Config, s string) error {
-			v, err := strconv.ParseFloat(s, 64)
-			if err != nil {
-				return fmt.Errorf("%s %q: not a number", name, s)
-			}
-			*field(c) = &v
-			return nil
-		},
-		check: func(c *Config) error {
-			v := **field(c)
-			ok := v >= lo && v <= hi && (v != lo || span[0] == '[') && (v != hi || span[len(span)-1] == ']')
-			if !ok {
-				return fmt.Errorf("%s %v: must be in %s", name, v, span)
-			}
-			return nil
-		},
+// Taker is a rule that takes an option.
+type Taker struct {
+	Rule, Doc string
+	Default   string
+}
+
+// Usage is what the option does, with the defaults of the rules that take it: "decay of the mean gradient (0.9; muon 0.95)".
+func (o Option) Usage() string {
+	if o.General {
+		return o.Doc
 	}
-}
-
-// flag is the option of a bool.
-func flag(name, doc string, field func(*Config) *bool) Option {
-	return Option{
-		Name: name, Doc: doc, Bool: true,
-		isSet: func(c *Config) bool { return *field(c) },
-		parse: func(c *Config, s string) error {
-			v, err := strconv.ParseBool(s)
-			if err != nil {
-				return fmt.Errorf("%s %q: not true or false", name, s)
-			}
-			*field(c) = v
-			return nil
-		},
-		check: func(*Config) error { return nil },
+	var docs []string
+	by := map[string][]Taker{}
+	for _, t := range o.Takers {
+		if by[t.Doc] == nil {
+			docs = append(docs, t.Doc)
+		}
+		by[t.Doc] = append(by[t.Doc], t)
 	}
+	slices.SortStableFunc(docs, func(a, b string) int { return len(by[b]) - len(by[a]) })
+	for i, d := range docs {
+		docs[i] = d + " (" + o.defaults(by[d], i == 0) + ")"
+	}
+	return strings.Join(docs, "; ")
 }
 
-func general(o Option) Option { o.General = true; return o }
-
-var options = []Option{
-	general(number("weight-decay", "weight decay", "[0, ∞)", 0, math.Inf(1), func(c *Config) **float64 { return &c.WeightDecay })),
-	general(flag("decoupled-decay", "apply weight decay after the rule, not to the gradient", func(c *Config) *bool {
-		return &c.DecoupledDecay
-	})),
-	general(number("clip-norm", "limit of the norm of all gradients together", "(0, ∞)", 0, math.Inf(1), func(c *Config) **float64 {
-		return &c.ClipNorm
-	})),
-	number("momentum", "momentum", "[0, 1)", 0, 1, func(c *Config) **float64 { return &c.Momentum }),
-	number("dampening", "dampening of the momentum", "[0, 1]", 0, 1, func(c *Config) **float64 { return &c.Dampening }),
-	flag("nesterov", "Nesterov's momentum", func(c *Config) *bool { return &c.Nesterov }),
-	number("beta1", "decay of the mean gradient", "[0, 1)", 0, 1, func(c *Config) **float64 { return &c.Beta1 }),
-	number("beta2", "decay of the mean squared gradient", "[0, 1)", 0, 1, func(c *Config) **float64 { return &c.Beta2 }),
-	number("eps", "added to the denominator", "[0, ∞)", 0, math.Inf(1), func(c *Config) **float64 { return &c.Eps }),
-	{
-		Name: "diffgrad-dfc", Doc: "friction coefficient of diffgrad: abs, signed or wide",
-		isSet: func(c *Config) bool { return c.DiffGradDFC != "" },
-		parse: func(c *Config, s string) error { c.DiffGradDFC = s; return nil },
-		check: func(*Config) error { return nil },
-	},
-}
-
-// Options lists the options of New, those of every rule first.
-func Options() []Option { return slices.Clone(options) }
-
-// Set gives the option its value as text, as a flag or a file has it: Set("beta1", "0.95").
-func (c *Config) Set(option, value string) error {
-	for _, o := range options {
-		if o.Name == option {
-			if err := o.parse(c, value); err != nil {
-				return fmt.Errorf("optim: %w", err)
-			}
-			return nil
+// defaults lists the defaults of some takers, the one that most have first and without their names where there are many and usual is set.
+func (o Option) defaults(ts []Taker, usual bool) string {
+	var values []string
+	by := map[string][]string{}
+	for _, t := range ts {
+		if by[t.Default] == nil {
+			values = append(values, t.Default)
+		}
+		by[t.Default] = append(by[t.Default], t.Rule)
+	}
+	slices.SortStableFunc(values, func(a, b string) int { return len(by[b]) - len(by[a]) })
+	for i, v := range values {
+		switch names := strings.Join(by[v], ", "); {
+		case o.Bool && v == "false":
+			values[i] = names
+		case o.Bool:
+			values[i] = names + " " + v
+		case i > 0 || len(by[v]) <= 3 || !usual:
+			values[i] = names + " " + v
 		}
 	}
-	var known []string
-	for _, o := range options {
-		known = append(known, o.Name)
-	}
-	slices.Sort(known)
-	return fmt.Errorf("optim: %w", &registry.UnknownError{Kind: "option", Name: option, Known: known})
+	return strings.Join(values, "; ")
 }
 
-// or is *p, or d for nil.
-func or(p *float64, d float64) float64 {
-	if p == nil {
-		return d
+func generalOptions() (os []Option) {
+	for _, o := range options.List(new(Config)) {
+		os = append(os, Option{Name: o.Name, Doc: o.Doc, General: true, Bool: o.Bool, Range: o.Range, Choices: o.Choices})
 	}
-	return *p
+	return os
+}
+
+// general reports whether every rule takes the option.
+func general(name string) bool {
+	return slices.ContainsFunc(generalOptions(), func(o Option) bool { return o.Name == name })
+}
+
+// Options lists the options of New: those of every rule, then those of the rules. An option that several rules take is listed once.
+func Options() []Option {
+	all := generalOptions()
+	at := map[string]int{}
+	for _, r := range Rules() {
+		for _, o := range r.Options {
+			if i, ok := at[o.Name]; ok {
+				all[i].Takers = append(all[i].Takers, o.Takers...)
+				continue
+			}
+			at[o.Name] = len(all)
+			o.Takers = slices.Clone(o.Takers)
+			all = append(all, o)
+		}
+	}
+	return all
+}
+
+// Set gives the option its value as text, as a flag or a file has it: Set("beta1", "0.95"). It fails for a name that no rule takes and
+// for a value that none takes under that name.
+func (c *Config) Set(option, value string) error {
+	if general(option) {
+		if err := options.Set(c, option, value); err != nil {
+			return fmt.Errorf("optim: %w", err)
+		}
+		return nil
+	}
+	var first error
+	for _, r := range Rules() {
+		if !r.Takes(option) {
+			continue
+		}
+		err := options.Set(r.make(), option, value)
+		if err == nil {
+			if c.Options == nil {
+				c.Options = Values{}
+			}
+			c.Options[option] = value
+			return nil
+		}
+		if first == nil {
+			first = err
+		}
+	}
+	if first == nil {
+		var known []string
+		for _, o := range Options() {
+			known = append(known, o.Name)
+		}
+		slices.Sort(known)
+		first = &registry.UnknownError{Kind: "option", Name: option, Known: known}
+	}
+	return fmt.Errorf("optim: %w", first)
 }

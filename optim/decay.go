@@ -20,6 +20,9 @@ func decayUpdate[T Float](wd T, b *Block[T]) {
 	for i := range b.U {
 		b.U[i] += wd * w[i]
 	}
+	for i := range b.Raw {
+		b.Raw[i] += wd * w[i]
+	}
 }
 
 // Express is decayUpdate.

@@ -1,7 +1,6 @@
 package optim
 
 import (
-	"fmt"
 	"math"
 	"sync"
 
@@ -13,32 +12,17 @@ func init() {
 		// Twice Adam's usual rate: where the gradient changes little, ξ is near one half and halves the step. The paper's
 		// experiments use 1e-3.
 		Name: "diffgrad", LR: 2e-3,
-		Doc:     "Adam damped where the gradient does not change; weight decay is coupled to the gradient",
-		Source:  "https://arxiv.org/abs/1909.11015 equations 3 to 9",
-		Options: []string{"beta1", "beta2", "eps", "diffgrad-dfc"},
-		build: func(c Config) (Rule, error) {
-			r := &diffGrad{beta1: or(c.Beta1, 0.9), beta2: or(c.Beta2, 0.999), eps: or(c.Eps, 1e-8)}
-			switch c.DiffGradDFC {
-			case "", "abs":
-			case "signed":
-				r.dfc = signedDFC
-			case "wide":
-				r.dfc = wideDFC
-			default:
-				return nil, fmt.Errorf("diffgrad-dfc %q: there are abs, signed and wide", c.DiffGradDFC)
-			}
-			return r, nil
-		},
+		Doc:    "Adam damped where the gradient does not change; weight decay is coupled to the gradient",
+		Source: "https://arxiv.org/abs/1909.11015 equations 3 to 9",
+		make:   func() Rule { return &diffGrad{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, DFC: absDFC} },
 	})
 }
 
-// dfc is a form of diffGrad's friction coefficient ξ as a function of d, the previous gradient minus the present one.
-type dfc int
-
+// Forms of diffGrad's friction coefficient ξ as functions of d, the previous gradient minus the present one.
 const (
-	absDFC    dfc = iota // 1/(1+exp(−|d|)), in [0.5, 1): the paper's
-	signedDFC            // 1/(1+exp(−d)), in (0, 1)
-	wideDFC              // 9/(1+exp(−|d|/2)) − 4, in [0.5, 5)
+	absDFC    = "abs"    // 1/(1+exp(−|d|)), in [0.5, 1): the paper's
+	signedDFC = "signed" // 1/(1+exp(−d)), in (0, 1)
+	wideDFC   = "wide"   // 9/(1+exp(−|d|/2)) − 4, in [0.5, 5)
 )
 
 // diffGrad is u ← √(1−β2ᵗ)/(1−β1ᵗ)·m·ξ/(√v + ε) with m and v as Adam's and the friction coefficient
@@ -53,8 +37,10 @@ const (
 // Source: Dubey et al., https://arxiv.org/abs/1909.11015, and the authors' corrected form,
 // https://github.com/shivram1987/diffGrad diffGrad_v2.py.
 type diffGrad struct {
-	beta1, beta2, eps float64
-	dfc               dfc
+	Beta1 float64 `opt:"beta1" range:"[0, 1)" doc:"decay of the mean gradient"`
+	Beta2 float64 `opt:"beta2" range:"[0, 1)" doc:"decay of the mean squared gradient"`
+	Eps   float64 `opt:"eps" range:"[0, ∞)" doc:"added to the denominator"`
+	DFC   string  `opt:"diffgrad-dfc" choices:"abs|signed|wide" doc:"friction coefficient of diffgrad: abs, signed or wide"`
 }
 
 func (r *diffGrad) Name() string    { return "diffgrad" }
@@ -63,7 +49,7 @@ func (r *diffGrad) Means() []string { return []string{"xi"} }
 
 // Update32 is diffGradUpdate, for the usual friction in one pass of a vector kernel; the mean of ξ is taken apart.
 func (r *diffGrad) Update32(_ Step, b *Block[float32]) {
-	if r.dfc != absDFC {
+	if r.DFC != absDFC || b.Raw != nil {
 		diffGradUpdate(r, b)
 		return
 	}
@@ -73,25 +59,25 @@ func (r *diffGrad) Update32(_ Step, b *Block[float32]) {
 	for at := 0; at < len(b.U); at += blockLen {
 		u := b.U[at:min(at+blockLen, len(b.U))]
 		kernel.SubF32(nil, xi[:len(u)], prev[at:at+len(u)], u)
-		b.Sum[0] += friction(r.dfc, xi[:len(u)])
+		b.Sum[0] += friction(r.DFC, xi[:len(u)])
 	}
-	kernel.DiffGradF32(b.U, m, v, prev, kernel.Adam{Beta1: r.beta1, Beta2: r.beta2, Eps: r.eps, T: b.T})
+	kernel.DiffGradF32(b.U, m, v, prev, kernel.Adam{Beta1: r.Beta1, Beta2: r.Beta2, Eps: r.Eps, T: b.T})
 }
 func (r *diffGrad) Update64(_ Step, b *Block[float64]) { diffGradUpdate(r, b) }
 
 func diffGradUpdate[T Float](r *diffGrad, b *Block[T]) {
-	d1, d2 := corrections(r.beta1, r.beta2, b.T)
-	c, eps := T(d1/d2), T(r.eps)
-	b1, n1, b2, n2 := T(r.beta1), T(1-r.beta1), T(r.beta2), T(1-r.beta2)
-	u := b.U
+	d1, d2 := corrections(r.Beta1, r.Beta2, b.T)
+	c, eps := T(d1/d2), T(r.Eps)
+	b1, n1, b2, n2 := T(r.Beta1), T(1-r.Beta1), T(r.Beta2), T(1-r.Beta2)
+	u, raw := b.U, b.raw()
 	m, v, prev := b.Slot[0][:len(u)], b.Slot[1][:len(u)], b.Slot[2][:len(u)]
 	for i, g := range u {
 		m[i] = b1*m[i] + n1*g
-		v[i] = b2*v[i] + n2*g*g
+		v[i] = b2*v[i] + n2*raw[i]*raw[i]
 		u[i] = prev[i] - g
 		prev[i] = g
 	}
-	b.Sum[0] += friction(r.dfc, u)
+	b.Sum[0] += friction(r.DFC, u)
 	for i, xi := range u {
 		u[i] = c * (m[i] * xi) / (T(math.Sqrt(float64(v[i]))) + eps)
 	}
@@ -101,7 +87,7 @@ func diffGradUpdate[T Float](r *diffGrad, b *Block[T]) {
 var scratch = sync.Pool{New: func() any { return new([blockLen]float32) }}
 
 // friction replaces each d by its ξ and returns the sum of all ξ.
-func friction[T Float](form dfc, d []T) (sum float64) {
+func friction[T Float](form string, d []T) (sum float64) {
 	if x, ok := any(d).([]float32); ok {
 		return friction32(form, x)
 	}
@@ -122,7 +108,7 @@ func friction[T Float](form dfc, d []T) (sum float64) {
 }
 
 // friction32 is friction by vector kernels.
-func friction32(form dfc, d []float32) (sum float64) {
+func friction32(form string, d []float32) (sum float64) {
 	if form != signedDFC {
 		kernel.AbsF32(nil, d, d)
 	}
@@ -138,11 +124,11 @@ func friction32(form dfc, d []float32) (sum float64) {
 
 // Express is diffGradUpdate.
 func (r *diffGrad) Express(a Algebra, t Expr, vs []*Variable) {
-	c := a.Div(a.Sqrt(correction(a, r.beta2, t)), correction(a, r.beta1, t))
+	c := a.Div(a.Sqrt(correction(a, r.Beta2, t)), correction(a, r.Beta1, t))
 	for _, v := range vs {
-		m, s := mix(a, r.beta1, v.Slot[0], v.U), mix(a, r.beta2, v.Slot[1], a.Mul(v.U, v.U))
+		m, s := mix(a, r.Beta1, v.Slot[0], v.U), mix(a, r.Beta2, v.Slot[1], a.Mul(v.U, v.U))
 		xi := a.Sub(v.Slot[2], v.U)
-		switch r.dfc {
+		switch r.DFC {
 		case absDFC:
 			xi = a.Sigmoid(a.Abs(xi))
 		case signedDFC:
@@ -151,6 +137,6 @@ func (r *diffGrad) Express(a Algebra, t Expr, vs []*Variable) {
 			xi = a.Sub(a.Mul(a.Const(9), a.Sigmoid(a.Mul(a.Const(0.5), a.Abs(xi)))), a.Const(4))
 		}
 		v.Slot[0], v.Slot[1], v.Slot[2] = m, s, v.U
-		v.U = a.Div(a.Mul(c, a.Mul(m, xi)), a.Add(a.Sqrt(s), a.Const(r.eps)))
+		v.U = a.Div(a.Mul(c, a.Mul(m, xi)), a.Add(a.Sqrt(s), a.Const(r.Eps)))
 	}
 }

@@ -49,9 +49,9 @@ func TestDiffGradVectors(t *testing.T) {
 		{"set to none", "diffgrad", Config{}, v.ToNone, v.DFC},
 		{"L2", "diffgrad", Config{WeightDecay: new(0.01)}, v.L2, nil},
 		{"decoupled", "diffgrad", Config{WeightDecay: new(0.01), DecoupledDecay: true}, v.Decoup, nil},
-		{"abs", "diffgrad", Config{DiffGradDFC: "abs"}, v.V2.X, v.DFC},
-		{"signed", "diffgrad", Config{DiffGradDFC: "signed"}, v.Signed.X, v.Signed.DFC},
-		{"wide", "diffgrad", Config{DiffGradDFC: "wide"}, v.Wide.X, v.Wide.DFC},
+		{"abs", "diffgrad", Config{Options: Values{"diffgrad-dfc": "abs"}}, v.V2.X, v.DFC},
+		{"signed", "diffgrad", Config{Options: Values{"diffgrad-dfc": "signed"}}, v.Signed.X, v.Signed.DFC},
+		{"wide", "diffgrad", Config{Options: Values{"diffgrad-dfc": "wide"}}, v.Wide.X, v.Wide.DFC},
 	}
 	for _, c := range cases {
 		t.Run(c.name+"/float64", func(t *testing.T) { quadratic[float64](t, v, c.rule, c.c, c.want, c.dfc, 1e-12) })
@@ -108,7 +108,7 @@ func TestDiffGradIsNotTheAliasedOne(t *testing.T) {
 // The Adam trace of the vectors adds ε to the uncorrected √v, as diffGrad does: that is ε/√(1−β2ᵗ) in Adam's own form.
 func TestAdamIsDiffGradWithoutFriction(t *testing.T) {
 	v := readJSON[diffGradVectors](t, "diffgrad.json")
-	a := newAdam("adam", Config{})
+	a := newAdam("adam")
 	o, err := Chain(a)
 	if err != nil {
 		t.Fatal(err)
@@ -116,7 +116,7 @@ func TestAdamIsDiffGradWithoutFriction(t *testing.T) {
 	p := param("x", v.X0)
 	for k, w := range v.Adam {
 		v.gradient(p)
-		a.eps = 1e-8 / math.Sqrt(1-math.Pow(0.999, float64(k+1)))
+		a.Eps = 1e-8 / math.Sqrt(1-math.Pow(0.999, float64(k+1)))
 		mustStep(t, o, nil, Step{k + 1, v.LR}, p)
 		near(t, fmt.Sprint("x after step ", k+1), tensor.Data[float64](p.W), w, 1e-12)
 	}
@@ -170,7 +170,7 @@ func TestPaperFunctions(t *testing.T) {
 		for rule, want := range v.Functions[name] {
 			t.Run(name+"/"+rule, func(t *testing.T) {
 				lower := map[string]string{"adam": "adam", "diffGrad": "diffgrad"}[rule]
-				o, p := mustNew(t, lower, Config{Beta1: new(0.95)}), param("x", []float64{-1})
+				o, p := mustNew(t, lower, Config{Options: Values{"beta1": 0.95}}), param("x", []float64{-1})
 				x, g := data[float64](p)
 				trace := make([]float64, 301)
 				for n := 1; n <= 300; n++ {
@@ -210,7 +210,7 @@ func report(o *Optimizer) map[string]float64 {
 // TestFriction compares the vector kernels with the formulas.
 func TestFriction(t *testing.T) {
 	d := []float32{0, 1e-30, -1e-9, 0.34, -0.35, 1, -20, 88, -699, 1e30}
-	for _, form := range []dfc{absDFC, signedDFC, wideDFC} {
+	for _, form := range []string{absDFC, signedDFC, wideDFC} {
 		f32, f64 := slices.Clone(d), make([]float64, len(d))
 		for i, x := range d {
 			f64[i] = float64(x)

@@ -10,7 +10,7 @@ import (
 
 // Minimise (w−3)² with diffGrad, the rate falling along a cosine.
 func ExampleNew() {
-	o, err := optim.New("diffgrad", optim.Config{Beta1: new(0.95), ClipNorm: new(10.0)})
+	o, err := optim.New("diffgrad", optim.Config{ClipNorm: new(10.0), Options: optim.Values{"beta1": 0.95}})
 	if err != nil {
 		log.Fatal(err)
 	}

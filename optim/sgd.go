@@ -9,16 +9,9 @@ import (
 func init() {
 	register(Info{
 		Name: "sgd", LR: 0.01,
-		Doc:     "gradient descent, with momentum and Nesterov's look-ahead on request",
-		Source:  "https://pytorch.org/docs/stable/generated/torch.optim.SGD.html",
-		Options: []string{"momentum", "dampening", "nesterov"},
-		build: func(c Config) (Rule, error) {
-			r := &sgd{mu: or(c.Momentum, 0), damp: or(c.Dampening, 0), nesterov: c.Nesterov}
-			if r.nesterov && (r.mu == 0 || r.damp != 0) {
-				return nil, errors.New("nesterov needs momentum and no dampening")
-			}
-			return r, nil
-		},
+		Doc:    "gradient descent, with momentum and Nesterov's look-ahead on request",
+		Source: "https://pytorch.org/docs/stable/generated/torch.optim.SGD.html",
+		make:   func() Rule { return new(sgd) },
 	})
 }
 
@@ -27,14 +20,22 @@ func init() {
 // Source: PyTorch's definition, which differs from Sutskever et al. 2013 in that the learning rate is applied after the momentum:
 // https://pytorch.org/docs/stable/generated/torch.optim.SGD.html.
 type sgd struct {
-	mu, damp float64
-	nesterov bool
+	Momentum  float64 `opt:"momentum" range:"[0, 1)" doc:"momentum"`
+	Dampening float64 `opt:"dampening" range:"[0, 1]" doc:"dampening of the momentum"`
+	Nesterov  bool    `opt:"nesterov" doc:"Nesterov's momentum"`
+}
+
+func (r *sgd) check() error {
+	if r.Nesterov && (r.Momentum == 0 || r.Dampening != 0) {
+		return errors.New("nesterov needs momentum and no dampening")
+	}
+	return nil
 }
 
 func (r *sgd) Name() string { return "sgd" }
 
 func (r *sgd) Slots() []string {
-	if r.mu == 0 {
+	if r.Momentum == 0 {
 		return nil
 	}
 	return []string{"buf"}
@@ -42,14 +43,15 @@ func (r *sgd) Slots() []string {
 
 // Update32 is sgdUpdate by a vector kernel.
 func (r *sgd) Update32(_ Step, b *Block[float32]) {
-	if r.mu != 0 {
-		kernel.MomentumF32(b.Slot[0][:len(b.U)], b.U, kernel.SGD{Momentum: r.mu, Dampening: r.damp, Nesterov: r.nesterov, First: b.T == 1})
+	if r.Momentum != 0 {
+		kernel.MomentumF32(b.Slot[0][:len(b.U)], b.U,
+			kernel.SGD{Momentum: r.Momentum, Dampening: r.Dampening, Nesterov: r.Nesterov, First: b.T == 1})
 	}
 }
 func (r *sgd) Update64(_ Step, b *Block[float64]) { sgdUpdate(r, b) }
 
 func sgdUpdate[T Float](r *sgd, b *Block[T]) {
-	if r.mu == 0 {
+	if r.Momentum == 0 {
 		return
 	}
 	u := b.U
@@ -57,13 +59,13 @@ func sgdUpdate[T Float](r *sgd, b *Block[T]) {
 	if b.T == 1 {
 		copy(buf, u)
 	} else {
-		mu, in := T(r.mu), T(1-r.damp)
+		mu, in := T(r.Momentum), T(1-r.Dampening)
 		for i, g := range u {
 			buf[i] = mu*buf[i] + in*g
 		}
 	}
-	if r.nesterov {
-		mu := T(r.mu)
+	if r.Nesterov {
+		mu := T(r.Momentum)
 		for i, m := range buf {
 			u[i] += mu * m
 		}
@@ -74,17 +76,17 @@ func sgdUpdate[T Float](r *sgd, b *Block[T]) {
 
 // Express is sgdUpdate.
 func (r *sgd) Express(a Algebra, t Expr, vs []*Variable) {
-	if r.mu == 0 {
+	if r.Momentum == 0 {
 		return
 	}
 	for _, v := range vs {
-		buf := a.Add(a.Mul(a.Const(r.mu), v.Slot[0]), a.Mul(a.Const(1-r.damp), v.U))
-		if r.damp != 0 { // without, the zeros at the start give the same
+		buf := a.Add(a.Mul(a.Const(r.Momentum), v.Slot[0]), a.Mul(a.Const(1-r.Dampening), v.U))
+		if r.Dampening != 0 { // without, the zeros at the start give the same
 			buf = a.First(t, v.U, buf)
 		}
 		v.Slot[0] = buf
-		if r.nesterov {
-			buf = a.Add(v.U, a.Mul(a.Const(r.mu), buf))
+		if r.Nesterov {
+			buf = a.Add(v.U, a.Mul(a.Const(r.Momentum), buf))
 		}
 		v.U = buf
 	}

@@ -9,18 +9,24 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// State yields all that the optimiser remembers, in a fixed order: for each parameter "name/t", the int64
-// number of steps it has taken, and "name/rule.slot" for every slot, of the type and shape of the parameter.
+// State yields all that the optimiser remembers, in a fixed order: "rule.name", a float64 for each number of all parameters together
+// (see Remembering); for each parameter "name/t", the int64 number of steps it has taken, and "name/rule.slot" for every slot, of the type
+// of the parameter and, but for Whole rules, of its shape.
 // The tensors are the optimiser's own; clone what must not change with the next step.
 func (o *Optimizer) State() iter.Seq2[string, *tensor.Tensor] {
 	return func(yield func(string, *tensor.Tensor) bool) {
+		for key, v := range o.numbers() {
+			if !yield(key, tensor.Scalar(*v)) {
+				return
+			}
+		}
 		for _, name := range o.order {
 			st := o.state[name]
 			if !yield(name+"/t", tensor.Scalar(int64(st.t))) {
 				return
 			}
 			for i, s := range o.slots {
-				if !yield(name+"/"+s, st.slots[i]) {
+				if !yield(name+"/"+s.name, st.slots[i]) {
 					return
 				}
 			}
@@ -56,6 +62,12 @@ func (o *Optimizer) Restore(ps []*Param, state iter.Seq2[string, *tensor.Tensor]
 		}
 		return nil
 	}
+	set := map[*float64]float64{}
+	for key, v := range o.numbers() {
+		if t := take(key, tensor.Float64, nil); t != nil {
+			set[v] = tensor.Data[float64](t)[0]
+		}
+	}
 	next, order := map[string]*paramState{}, []string{}
 	for i, p := range ps {
 		if p == nil || p.W == nil || p.Name == "" {
@@ -75,7 +87,7 @@ func (o *Optimizer) Restore(ps []*Param, state iter.Seq2[string, *tensor.Tensor]
 			st.t = int(n)
 		}
 		for _, s := range o.slots {
-			st.slots = append(st.slots, take(p.Name+"/"+s, st.dtype, st.shape))
+			st.slots = append(st.slots, take(p.Name+"/"+s.name, st.dtype, s.of(st.shape)))
 		}
 		next[p.Name] = st
 		order = append(order, p.Name)
@@ -89,5 +101,23 @@ func (o *Optimizer) Restore(ps []*Param, state iter.Seq2[string, *tensor.Tensor]
 		return fmt.Errorf("optim: cannot restore the optimiser: %w", errors.Join(errs...))
 	}
 	o.state, o.order, o.bound = next, order, o.bound[:0]
+	for v, x := range set {
+		*v = x
+	}
 	return nil
+}
+
+// numbers yields what rules remember of all parameters together.
+func (o *Optimizer) numbers() iter.Seq2[string, *float64] {
+	return func(yield func(string, *float64) bool) {
+		for _, r := range o.rules {
+			if m, ok := r.(Remembering); ok {
+				for _, n := range m.Memory() {
+					if !yield(r.Name()+"."+n.Name, n.Value) {
+						return
+					}
+				}
+			}
+		}
+	}
 }

@@ -18,16 +18,22 @@ type Algebra interface {
 	Div(x, y Expr) Expr
 	Pow(x, y Expr) Expr
 	Min(x, y Expr) Expr
+	Max(x, y Expr) Expr
 	Abs(x Expr) Expr
 	Sqrt(x Expr) Expr
 	Sigmoid(x Expr) Expr
 	// SumSquares is the sum of the squares of all elements of x, a number.
 	SumSquares(x Expr) Expr
+	// Sign is −1, 0 or 1.
+	Sign(x Expr) Expr
+	// Positive is x where c, a number or a parameter, is above zero, and y elsewhere.
+	Positive(c, x, y Expr) Expr
 	// First is x in the first step, where t is 1, and y in all others.
 	First(t, x, y Expr) Expr
 }
 
-// Symbolic is a rule that can be written down: what a step does as expressions. Rules that New makes by name all are.
+// Symbolic is a rule that can be written down: what a step does as expressions. Not all rules are: of those that New makes by name,
+// Info.Symbolic says it.
 type Symbolic interface {
 	Rule
 	// Express rewrites U of each variable as a step does, and Slot, which are the rule's own. t is the number of the step, from 1.
@@ -44,12 +50,24 @@ type Variable struct {
 }
 
 // Slots names what the optimiser remembers of each element of a parameter, as "rule.slot", in the order of [Optimizer.State].
-func (o *Optimizer) Slots() []string { return append([]string{}, o.slots...) }
+func (o *Optimizer) Slots() []string {
+	names := make([]string, len(o.slots))
+	for i, s := range o.slots {
+		names[i] = s.name
+	}
+	return names
+}
 
 // Express writes a step down: it replaces W and Slot of each variable by what they are after the step number t, from 1, of the
 // learning rate lr. Every variable takes part from the first step on. The check for finite gradients is not part of it, since
 // expressions cannot refuse. It fails for a rule that is not [Symbolic].
 func (o *Optimizer) Express(a Algebra, t, lr Expr, vs []*Variable) error {
+	for _, r := range o.rules {
+		if _, ok := r.(Symbolic); !ok {
+			return fmt.Errorf("optim: %s cannot be written as expressions, as a training step in ONNX needs; there are %s, with weight "+
+				"decay and clip-norm", r.Name(), strings.Join(symbolicRules(), ", "))
+		}
+	}
 	at := 0
 	for _, v := range vs {
 		if len(v.Slot) != len(o.slots) {
@@ -58,13 +76,10 @@ func (o *Optimizer) Express(a Algebra, t, lr Expr, vs []*Variable) error {
 		v.U = v.G
 	}
 	for _, r := range o.rules {
-		s, ok := r.(Symbolic)
-		if !ok {
-			return fmt.Errorf("optim: rule %s cannot be written as expressions", r.Name())
-		}
+		s := r.(Symbolic)
 		n := 0
 		for _, slot := range o.slots[at:] {
-			if !strings.HasPrefix(slot, r.Name()+".") {
+			if !strings.HasPrefix(slot.name, r.Name()+".") {
 				break
 			}
 			n++
@@ -86,6 +101,16 @@ func (o *Optimizer) Express(a Algebra, t, lr Expr, vs []*Variable) error {
 		v.W = a.Sub(v.W, a.Mul(lr, v.U))
 	}
 	return nil
+}
+
+// symbolicRules are the names of the rules that can be written down.
+func symbolicRules() (names []string) {
+	for name, r := range Rules() {
+		if r.Symbolic {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // mix is β·x + (1−β)·y.

@@ -7,8 +7,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// torchGolden is what testdata/gen/torch_golden.py writes.
-type torchGolden struct {
+// golden is what testdata/gen/torch_golden.py and reference_golden.py write.
+type golden struct {
 	W []struct {
 		Shape []int
 		Data  []float64
@@ -19,6 +19,7 @@ type torchGolden struct {
 		LR      float64
 		Options map[string]string
 		W       [][][]float64
+		Kept    [][]float64 // what is to be kept at the end, where that is not W
 	}
 	Schedules []struct {
 		Name   string
@@ -28,8 +29,27 @@ type torchGolden struct {
 	}
 }
 
-func TestAgreesWithPyTorch(t *testing.T) {
-	v := readJSON[torchGolden](t, "torch.json")
+// Rules of PyTorch against PyTorch, the others against a reference that was written from the papers.
+func TestAgreesWithPyTorch(t *testing.T)   { agreeAll(t, "torch.json") }
+func TestAgreesWithReference(t *testing.T) { agreeAll(t, "reference.json") }
+
+// Every rule is compared with one of them, or with the vectors of its authors.
+func TestEveryRuleIsCompared(t *testing.T) {
+	seen := map[string]bool{"diffgrad": true}
+	for _, file := range []string{"torch.json", "reference.json"} {
+		for _, c := range readJSON[golden](t, file).Cases {
+			seen[c.Rule] = true
+		}
+	}
+	for name := range Rules() {
+		if !seen[name] {
+			t.Errorf("%s is compared with nothing", name)
+		}
+	}
+}
+
+func agreeAll(t *testing.T, file string) {
+	v := readJSON[golden](t, file)
 	if len(v.Cases) == 0 {
 		t.Fatal("no cases")
 	}
@@ -40,7 +60,7 @@ func TestAgreesWithPyTorch(t *testing.T) {
 	}
 }
 
-func agree[T Float](t *testing.T, v torchGolden, i int, tol float64) {
+func agree[T Float](t *testing.T, v golden, i int, tol float64) {
 	want := v.Cases[i]
 	var c Config
 	for k, s := range want.Options {
@@ -65,10 +85,16 @@ func agree[T Float](t *testing.T, v torchGolden, i int, tol float64) {
 			near(t, fmt.Sprintf("w%d after step %d", j, n+1), tensor.Data[T](ps[j].W), w, tol)
 		}
 	}
+	if err := o.Settle(ps); err != nil {
+		t.Fatal(err)
+	}
+	for j, w := range want.Kept {
+		near(t, fmt.Sprintf("w%d to keep", j), tensor.Data[T](ps[j].W), w, tol)
+	}
 }
 
 func TestSchedulesAgreeWithPyTorch(t *testing.T) {
-	v := readJSON[torchGolden](t, "torch.json")
+	v := readJSON[golden](t, "torch.json")
 	seen := map[string]bool{}
 	for _, c := range v.Schedules {
 		seen[c.Name] = true

@@ -97,6 +97,7 @@ func (a *algebra) Div(x, y optim.Expr) optim.Expr {
 
 func (a *algebra) Pow(x, y optim.Expr) optim.Expr { return a.pair(ops.Pow, math.Pow, x, y) }
 func (a *algebra) Min(x, y optim.Expr) optim.Expr { return a.pair(ops.Min, math.Min, x, y) }
+func (a *algebra) Max(x, y optim.Expr) optim.Expr { return a.pair(ops.Max, math.Max, x, y) }
 func (a *algebra) Abs(x optim.Expr) optim.Expr    { return a.single(ops.Abs, math.Abs, x) }
 func (a *algebra) Sqrt(x optim.Expr) optim.Expr   { return a.single(ops.Sqrt, math.Sqrt, x) }
 
@@ -114,6 +115,44 @@ func (a *algebra) SumSquares(x optim.Expr) optim.Expr {
 }
 
 func (a *algebra) First(t, x, y optim.Expr) optim.Expr {
-	first := a.b.Add(ops.Equal, nil, a.value(t, tensor.Float64), a.b.Scalar(tensor.Float64, 1))
-	return a.tensor(a.b.Add(ops.Where, nil, first, a.of[x].v, a.of[y].v))
+	return a.where(a.b.Add(ops.Equal, nil, a.value(t, tensor.Float64), a.b.Scalar(tensor.Float64, 1)), x, y, a.of[x].number && a.of[y].number)
+}
+
+func (a *algebra) Sign(x optim.Expr) optim.Expr {
+	return a.single(ops.Sign, func(x float64) float64 {
+		switch {
+		case x > 0:
+			return 1
+		case x < 0:
+			return -1
+		}
+		return 0
+	}, x)
+}
+
+func (a *algebra) Positive(c, x, y optim.Expr) optim.Expr {
+	o := a.of[c]
+	if o.v == 0 {
+		if o.c > 0 {
+			return x
+		}
+		return y
+	}
+	d := tensor.Float64
+	if !o.number {
+		d = a.b.DType(o.v)
+	}
+	return a.where(a.b.Add(ops.Greater, nil, a.value(c, d), a.b.Scalar(d, 0)), x, y, o.number && a.of[x].number && a.of[y].number)
+}
+
+// where is x where cond holds and y elsewhere, a number where number is set.
+func (a *algebra) where(cond graph.Value, x, y optim.Expr, number bool) optim.Expr {
+	d := tensor.Float64
+	switch {
+	case !a.of[x].number:
+		d = a.b.DType(a.of[x].v)
+	case !a.of[y].number:
+		d = a.b.DType(a.of[y].v)
+	}
+	return a.put(term{v: a.b.Add(ops.Where, nil, cond, a.value(x, d), a.value(y, d)), number: number})
 }

@@ -139,7 +139,13 @@ func (f *fit) restoreBest(c *Checkpoint) error {
 	if b == nil {
 		return nil
 	}
-	b.keep(f.changed)
+	err := f.averaged(func() error {
+		b.keep(f.changed)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
 	if b.Step == f.step {
 		return nil
 	}

@@ -223,6 +223,10 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 				f.changed = append(f.changed, p)
 			}
 		}
+		if c.Optimizer.Averages() && len(f.changed) > len(f.params) {
+			f.note("the weights that are measured and kept are an average, the statistics of batch normalisation those of the weights that are " +
+				"trained; with --bn frozen both go together")
+		}
 	}
 	f.sampler = data.Sequential(ds.Len())
 	if c.Shuffle {
@@ -291,13 +295,13 @@ func (f *fit) run(ctx context.Context) (*Result, error) {
 	if f.eval != nil {
 		var err error
 		if f.res.Before == nil {
-			if f.res.Before, err = f.eval.Run(ctx); err != nil {
+			if f.res.Before, err = f.evaluate(ctx); err != nil {
 				return nil, err
 			}
 		}
 		f.res.After = f.res.Before
 		if f.finished() && f.step > 0 {
-			if f.res.After, err = f.eval.Run(ctx); err != nil {
+			if f.res.After, err = f.evaluate(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -314,7 +318,16 @@ func (f *fit) run(ctx context.Context) (*Result, error) {
 			return f.result(), err
 		}
 	}
-	return f.result(), nil
+	return f.result(), f.settle()
+}
+
+// evaluate measures the model as it would be kept.
+func (f *fit) evaluate(ctx context.Context) (v *Evaluation, err error) {
+	err = f.averaged(func() error {
+		v, err = f.eval.Run(ctx)
+		return err
+	})
+	return v, err
 }
 
 // finished reports whether nothing is left to do.
@@ -398,14 +411,19 @@ func (f *fit) closeEpoch(ctx context.Context, seconds func() float64) error {
 	}
 	if f.eval != nil {
 		f.m.Changed(f.c.Params...)
-		var err error
-		if r.Val, err = f.validate(ctx); err != nil {
+		err := f.averaged(func() (err error) {
+			if r.Val, err = f.validate(ctx); err != nil {
+				return err
+			}
+			if r.Best = f.judge.see(r); r.Best {
+				f.judge.best.keep(f.changed)
+			}
+			return nil
+		})
+		if err != nil {
 			return err
 		}
 		f.res.After = r.Val
-		if r.Best = f.judge.see(r); r.Best {
-			f.judge.best.keep(f.changed)
-		}
 	}
 	f.res.TrainLoss = r.TrainLoss
 	f.res.History = append(f.res.History, r)

@@ -33,7 +33,7 @@ func TestFit(t *testing.T) {
 			m, tr, val, p := digits(t)
 			lr, c := 0.003, optim.Config{}
 			if name == "sgd" {
-				lr, c = 0.05, optim.Config{Momentum: new(0.9)}
+				lr, c = 0.05, optim.Config{Options: optim.Values{"momentum": 0.9}}
 			}
 			steps := 0
 			r, err := Fit(context.Background(), m, tr, Config{

@@ -11,7 +11,7 @@ import (
 
 // The suggested rate trains well: better than ones ten times lower, and it does not diverge. The model is left as it was.
 func TestRangeTest(t *testing.T) {
-	for name, o := range map[string]optim.Config{"sgd": {Momentum: new(0.9)}, "adam": {}} {
+	for name, o := range map[string]optim.Config{"sgd": {Options: optim.Values{"momentum": 0.9}}, "adam": {}} {
 		m, tr, _, p := digits(t)
 		before := weights(m)
 		c := Config{Optimizer: rule(t, name, o), Schedule: optim.Constant(1), Preprocess: p, Shuffle: true}

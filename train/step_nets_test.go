@@ -55,7 +55,7 @@ func netCase(t *testing.T, stem, rule string, lr float64) stepCase {
 	c := stepCase{name: filepath.Base(stem), rule: rule, lr: lr, c: optim.Config{}, bn: engine.BNFrozen, feeds: map[string]*tensor.Tensor{},
 		model: func(t *testing.T) *onnx.Model { return readGzip(t, stem+".onnx.gz") }}
 	if rule == "sgd" {
-		c.c.Momentum = new(0.9)
+		c.c.Options = optim.Values{"momentum": 0.9}
 	}
 	for _, a := range arrays {
 		if in, ok := strings.CutPrefix(a.Name, "in:"); ok {

@@ -3,6 +3,7 @@ package train_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -85,7 +86,7 @@ func classes(k, examples, n int) *tensor.Tensor {
 var stepCases = []stepCase{
 	{
 		name: "mlp, momentum", model: builtModel("mlp", models.Options{Seed: 3, Classes: 4}), rule: "sgd", lr: 0.05,
-		c:     optim.Config{Momentum: new(0.9), Dampening: new(0.1), ClipNorm: new(0.5), WeightDecay: new(0.01)},
+		c:     optim.Config{ClipNorm: new(0.5), WeightDecay: new(0.01), Options: optim.Values{"momentum": 0.9, "dampening": 0.1}},
 		feeds: map[string]*tensor.Tensor{"input": testkit.RandN(1, 6, 1, 8, 8), "gtk.labels": tensor.From([]int64{0, 1, 2, 3, 1, 2}, 6)},
 	},
 	{
@@ -94,7 +95,7 @@ var stepCases = []stepCase{
 	},
 	{
 		name: "resnet8, nesterov, frozen statistics", model: builtModel("resnet8", models.Options{Seed: 3, ImageSize: 16}), rule: "sgd", lr: 0.01,
-		c:     optim.Config{Momentum: new(0.8), Nesterov: true, WeightDecay: new(0.001)},
+		c:     optim.Config{WeightDecay: new(0.001), Options: optim.Values{"momentum": 0.8, "nesterov": true}},
 		feeds: map[string]*tensor.Tensor{"input": testkit.RandN(4, 4, 3, 16, 16), "gtk.labels": tensor.From([]int64{7, 1, 2, 3}, 4)},
 	},
 	{
@@ -122,7 +123,7 @@ var stepCases = []stepCase{
 			"gtk.weight": tensor.From([]float32{1. / 24, 1. / 24}, 2)},
 	},
 	{
-		name: "unet, momentum", model: modern("unet"), rule: "sgd", lr: 1e-2, c: optim.Config{Momentum: new(0.9)},
+		name: "unet, momentum", model: modern("unet"), rule: "sgd", lr: 1e-2, c: optim.Config{Options: optim.Values{"momentum": 0.9}},
 		task: task.Options{Kind: "dense"},
 		feeds: map[string]*tensor.Tensor{"x": testkit.RandN(9, 2, 3, 32, 32), "gtk.labels": classes(4, 2, 1024),
 			"gtk.weight": tensor.From([]float32{1. / 2048, 1. / 2048}, 2)},
@@ -137,7 +138,7 @@ var stepCases = []stepCase{
 // TestStepModel trains 20 steps with the written step, in the engine and in ONNX Runtime where that is installed, and with a session and
 // an optimiser: the gradients of the first step and all losses are the same.
 func TestStepModel(t *testing.T) {
-	for _, c := range slices.Concat(stepCases, torchNets(t)) {
+	for _, c := range slices.Concat(stepCases, ruleCases(), torchNets(t)) {
 		t.Run(c.name, func(t *testing.T) {
 			const steps = 20
 			om := c.model(t)
@@ -198,6 +199,39 @@ func TestStepModel(t *testing.T) {
 			inRuntime(t, step, c, losses, grads)
 		})
 	}
+}
+
+// ruleCases are all rules that can be written down and are not among stepCases, on lenet, with the options that change their form.
+func ruleCases() []stepCase {
+	own := map[string][]optim.Values{
+		"adam": {{"amsgrad": true}}, "adagrad": {{"initial-sum": 0.1, "lr-decay": 0.1}}, "rmsprop": {{"centered": true, "momentum": 0.5}, {}},
+		"radam": {{"beta2": 0.9}, {}}, "signsgd": {{"momentum": 0.9}},
+	}
+	var cs []stepCase
+	for name, r := range optim.Rules() {
+		if !r.Symbolic || slices.ContainsFunc(stepCases, func(c stepCase) bool { return c.rule == name }) && own[name] == nil {
+			continue
+		}
+		all := own[name]
+		if all == nil {
+			all = []optim.Values{{}}
+		}
+		for _, o := range all {
+			lr := 1e-3
+			switch name {
+			case "adadelta":
+				lr = 0.1
+			case "lion", "rmsprop": // where a gradient is no more than its error, these step by its sign
+				lr = 1e-5
+			}
+			cs = append(cs, stepCase{
+				name: fmt.Sprint("lenet, ", name, " ", o), model: builtModel("lenet", models.Options{Seed: 3}), rule: name, lr: lr,
+				c:     optim.Config{WeightDecay: new(0.01), Options: o},
+				feeds: map[string]*tensor.Tensor{"input": testkit.RandN(2, 4, 1, 28, 28), "gtk.labels": tensor.From([]int64{7, 1, 2, 3}, 4)},
+			})
+		}
+	}
+	return cs
 }
 
 // trained is what a session and an optimiser give: the loss of each step and the gradients of the first.

@@ -45,6 +45,7 @@ var sections = map[string]func(context) (string, error){
 	"methods":           methodTable,
 	"method-options":    methodOptions,
 	"optimizers":        optimizerTable,
+	"optimizer-names":   optimizerNames,
 	"optimizer-options": optimizerOptions,
 	"schedules":         scheduleTable,
 	"losses":            lossTable,

@@ -42,29 +42,53 @@ func methodOptions(context) (string, error) {
 }
 
 func optimizerTable(context) (string, error) {
-	t := newTable("rule", "what", "usual rate", "options of its own", "source")
+	t := newTable("rule", "what", "usual rate", "options of its own", "as a training step in ONNX", "source")
 	for name, r := range optim.Rules() {
-		t.row(code(name), r.Doc, strconv.FormatFloat(r.LR, 'g', -1, 64), codes(r.Options), source(r.Source))
+		step := "no"
+		if r.Symbolic {
+			step = "yes"
+		}
+		t.row(code(name), r.Doc, strconv.FormatFloat(r.LR, 'g', -1, 64), optionCodes(r.Options), step, source(r.Source))
 	}
 	return t.String(), nil
 }
 
+func optimizerNames(context) (string, error) {
+	var names []string
+	for name := range optim.Rules() {
+		names = append(names, name)
+	}
+	return codes(names) + "\n", nil
+}
+
+// optionCodes are options with their defaults.
+func optionCodes(os []optim.Option) string {
+	var s []string
+	for _, o := range os {
+		s = append(s, code(o.Name)+" "+o.Takers[0].Default)
+	}
+	return strings.Join(s, ", ")
+}
+
 func optimizerOptions(context) (string, error) {
-	t := newTable("option", "what", "taken by")
+	t := newTable("option", "what", "values", "taken by")
 	for _, o := range optim.Options() {
 		by := "every rule"
 		if !o.General {
 			var names []string
-			for name, r := range optim.Rules() {
-				for _, own := range r.Options {
-					if own == o.Name {
-						names = append(names, name)
-					}
-				}
+			for _, t := range o.Takers {
+				names = append(names, t.Rule)
 			}
 			by = codes(names)
 		}
-		t.row(code(o.Name), o.Doc, by)
+		values := o.Range
+		switch {
+		case o.Bool:
+			values = "true, false"
+		case len(o.Choices) > 0:
+			values = strings.Join(o.Choices, ", ")
+		}
+		t.row(code(o.Name), o.Doc, values, by)
 	}
 	return t.String(), nil
 }

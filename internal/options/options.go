@@ -1,12 +1,14 @@
 // Package options reads the options of one method, loss or rule into its tagged struct: NAME:KEY=VALUE:KEY=VALUE. A struct field
-// is an option when it has the tag opt with its name; the tag doc says what it does; its value when made is the default. Kinds are
-// float64, int, bool and string.
+// is an option when it has the tag opt with its name; the tag doc says what it does; its value when made is the default. A tag range,
+// written as in mathematics ("[0, 1)"), bounds a number, and a tag choices ("abs|signed") says which words there are. Kinds are
+// float64, int, bool, string, and *float64, which is nil until it is given.
 package options
 
 import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,6 +19,9 @@ import (
 type Option struct {
 	Name, Doc string
 	Default   string // as it is written
+	Range     string // of a number: "[0, 1)", "(0, ∞)"; "" is any
+	Choices   []string
+	Bool      bool
 }
 
 // Split divides NAME:KEY=VALUE:… into the name and its options.
@@ -41,7 +46,16 @@ func List(p any) []Option {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		if n := f.Tag.Get("opt"); n != "" {
-			out = append(out, Option{n, f.Tag.Get("doc"), fmt.Sprint(v.Field(i).Interface())})
+			o := Option{Name: n, Doc: f.Tag.Get("doc"), Range: f.Tag.Get("range"), Bool: f.Type.Kind() == reflect.Bool}
+			if c := f.Tag.Get("choices"); c != "" {
+				o.Choices = strings.Split(c, "|")
+			}
+			if v.Field(i).Kind() != reflect.Pointer {
+				o.Default = fmt.Sprint(v.Field(i).Interface())
+			} else if !v.Field(i).IsNil() {
+				o.Default = fmt.Sprint(v.Field(i).Elem().Interface())
+			}
+			out = append(out, o)
 		}
 	}
 	return out
@@ -58,7 +72,16 @@ func Set(p any, key, value string) error {
 		}
 		names = append(names, n)
 		if n == key {
-			return set(v.Field(i), key, value)
+			old := reflect.New(v.Field(i).Type()).Elem()
+			old.Set(v.Field(i))
+			err := set(v.Field(i), key, value)
+			if err == nil {
+				err = check(v.Type().Field(i), v.Field(i))
+			}
+			if err != nil {
+				v.Field(i).Set(old)
+			}
+			return err
 		}
 	}
 	if near := registry.Suggest(key, names); len(near) > 0 {
@@ -86,6 +109,13 @@ func set(f reflect.Value, key, value string) error {
 		if n, err = strconv.Atoi(value); err == nil {
 			f.SetInt(int64(n))
 		}
+	case reflect.Pointer:
+		x := reflect.New(f.Type().Elem())
+		if err := set(x.Elem(), key, value); err != nil {
+			return err
+		}
+		f.Set(x)
+		return nil
 	case reflect.Float64:
 		var x float64
 		if x, err = strconv.ParseFloat(value, 64); err == nil {
@@ -112,4 +142,67 @@ func Apply(p any, pairs [][2]string) error {
 		}
 	}
 	return nil
+}
+
+// Check looks at the present values of the struct that p points to: whether numbers are finite and in their range, and words among the
+// choices.
+func Check(p any) error {
+	v := reflect.ValueOf(p).Elem()
+	for i := range v.NumField() {
+		if v.Type().Field(i).Tag.Get("opt") == "" {
+			continue
+		}
+		if err := check(v.Type().Field(i), v.Field(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func check(t reflect.StructField, f reflect.Value) error {
+	name, span := t.Tag.Get("opt"), t.Tag.Get("range")
+	var x float64
+	switch f.Kind() {
+	case reflect.Pointer:
+		if f.IsNil() {
+			return nil
+		}
+		return check(t, f.Elem())
+	case reflect.String:
+		if c := t.Tag.Get("choices"); c != "" && !slices.Contains(strings.Split(c, "|"), f.String()) {
+			return fmt.Errorf("option %s=%q: there are %s", name, f.String(), strings.ReplaceAll(c, "|", ", "))
+		}
+		return nil
+	case reflect.Float64:
+		x = f.Float()
+	case reflect.Int:
+		x = float64(f.Int())
+	default:
+		return nil
+	}
+	if math.IsNaN(x) || math.IsInf(x, 0) {
+		return fmt.Errorf("option %s=%v: want a finite number", name, x)
+	}
+	if span != "" && !within(x, span) {
+		return fmt.Errorf("option %s=%v: must be in %s", name, x, span)
+	}
+	return nil
+}
+
+// within reports whether x is in the interval that span writes.
+func within(x float64, span string) bool {
+	bound := func(s string) float64 {
+		if s = strings.TrimSpace(s); s == "∞" {
+			return math.Inf(1)
+		}
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			panic("options: range " + span)
+		}
+		return v
+	}
+	last := len(span) - 1
+	a, b, _ := strings.Cut(span[1:last], ",")
+	lo, hi := bound(a), bound(b)
+	return x >= lo && x <= hi && (x != lo || span[0] == '[') && (x != hi || span[last] == ']')
 }

@@ -63,10 +63,10 @@ var pairs = map[string]struct {
 	"vanilla with L2": {func() G.Solver { return G.NewVanillaSolver(G.WithLearnRate(0.01), G.WithL2Reg(0.1)) }, "sgd",
 		optim.Config{WeightDecay: new(0.1)}},
 	"momentum": {func() G.Solver { return G.NewMomentum(G.WithLearnRate(0.01), G.WithMomentum(0.8)) }, "sgd",
-		optim.Config{Momentum: new(0.8)}},
+		optim.Config{Options: optim.Values{"momentum": 0.8}}},
 	"adam": {func() G.Solver { return G.NewAdamSolver(G.WithLearnRate(0.01)) }, "adam", optim.Config{}},
 	"adam with betas": {func() G.Solver { return G.NewAdamSolver(G.WithLearnRate(0.01), G.WithBeta1(0.8), G.WithBeta2(0.95)) }, "adam",
-		optim.Config{Beta1: new(0.8), Beta2: new(0.95)}},
+		optim.Config{Options: optim.Values{"beta1": 0.8, "beta2": 0.95}}},
 }
 
 func TestAgreesWithGorgoniasSolvers(t *testing.T) {
