@@ -19,8 +19,10 @@ func optimizerFlags() []ucli.Flag {
 			EnvVars: []string{"GTK_OPTIMIZER"}},
 		&ucli.Float64Flag{Name: "lr", Category: group,
 			Usage: "learning rate; 0 takes the optimiser's usual one (" + usualRates() + "), ten times that with --last-layer"},
-		&ucli.StringFlag{Name: "schedule", Category: group, Value: "cosine", Usage: "cosine, step or constant"},
-		&ucli.IntFlag{Name: "warmup", Category: group, Usage: "`STEPS` in which the learning rate rises linearly at the start"},
+		&ucli.StringFlag{Name: "schedule", Category: group, Value: "cosine",
+			Usage: "`NAME` with options behind colons, as in step:every=30epochs:gamma=0.1 (see --list)"},
+		&ucli.StringFlag{Name: "warmup", Category: group,
+			Usage: "`LENGTH` of the linear rise of the learning rate at the start: 500 (steps), 1epoch, 10000samples, 3%"},
 	}
 	for _, o := range optim.Options() {
 		if o.Bool {
@@ -79,7 +81,7 @@ func bnUsage(def string) string {
 func updateOptions(c *ucli.Context) job.TrainOptions {
 	o := job.TrainOptions{
 		Optimizer: c.String("optimizer"), Rule: map[string]string{}, LR: c.Float64("lr"), Schedule: c.String("schedule"),
-		Warmup: c.Int("warmup"),
+		Warmup: c.String("warmup"),
 		Loss:   c.String("loss"), ClassWeights: c.String("class-weights"), LabelSmoothing: c.Float64("label-smoothing"),
 		BN:        c.String("bn"),
 		KeepOrder: !c.Bool("shuffle"), Augment: c.String("augment"), Freeze: c.StringSlice("freeze"),
@@ -121,7 +123,11 @@ func trainingList() []listed {
 		rows = append(rows, listed{"optimizer " + n, i.Doc, i.Source})
 	}
 	for n, i := range optim.Schedules() {
-		rows = append(rows, listed{"schedule " + n, i.Doc, i.Source})
+		doc := i.Doc
+		for k, o := range i.Options() {
+			doc += []string{"; ", ":"}[min(k, 1)] + o.Name + "=" + o.Default
+		}
+		rows = append(rows, listed{"schedule " + n, doc, i.Source})
 	}
 	for _, x := range task.Losses().Entries() {
 		rows = append(rows, listed{"loss " + x.Name, x.Doc, x.Source})

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -85,7 +86,7 @@ func (f *finetuning) traits() []train.Trait {
 	add("optimizer", f.optimizer())
 	add("lr", strconv.FormatFloat(f.lr, 'g', -1, 64))
 	add("schedule", f.schedule())
-	add("warmup", strconv.Itoa(o.Warmup))
+	add("warmup", cmp.Or(o.Warmup, "0"))
 	for _, x := range optim.Options() {
 		if v := o.Rule[x.Name]; v != "" && !(x.Name == "momentum" && isZero(v)) {
 			add(x.Name, v)

@@ -23,8 +23,8 @@ type TrainOptions struct {
 	Optimizer string            // name of a rule of package optim; "" means adam
 	Rule      map[string]string // options of the rule, by the names of optim.Options
 	LR        float64           // learning rate; 0 means the rule's usual one, ten times that with LastLayer
-	Schedule  string            // name of a schedule; "" means cosine
-	Warmup    int               // steps in which the learning rate rises linearly at the start
+	Schedule  string            // NAME:OPTION=VALUE… of optim.NewSchedule; "" means cosine
+	Warmup    string            // length of the linear rise of the learning rate at the start: 500 (steps), 1epoch, 3%; "" means none
 	BatchSize int               // examples in one step; 0 means 32, All all of them
 	Loss      string            // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
 	// ClassWeights are the weights of the classes in the cross-entropy, as in 1,2,0.5, or balanced; LabelSmoothing is its share of the
@@ -82,7 +82,7 @@ func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule
 		}
 	}
 	if schedule, err = optim.NewSchedule(cmp.Or(o.Schedule, "cosine"), optim.ScheduleConfig{LR: lr, Warmup: o.Warmup}); err != nil {
-		return nil, nil, 0, usagef("--schedule: %v", err)
+		return nil, nil, 0, usagef("--schedule, --warmup: %v", err)
 	}
 	return opt, schedule, lr, nil
 }

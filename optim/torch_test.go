@@ -20,12 +20,6 @@ type torchGolden struct {
 		Options map[string]string
 		W       [][][]float64
 	}
-	Schedules []struct {
-		Name   string
-		Config ScheduleConfig
-		Total  int
-		LR     []float64
-	}
 }
 
 func TestAgreesWithPyTorch(t *testing.T) {
@@ -63,28 +57,6 @@ func agree[T Float](t *testing.T, v torchGolden, i int, tol float64) {
 		mustStep(t, o, nil, Step{n + 1, want.LR}, ps...)
 		for j, w := range want.W[n] {
 			near(t, fmt.Sprintf("w%d after step %d", j, n+1), tensor.Data[T](ps[j].W), w, tol)
-		}
-	}
-}
-
-func TestSchedulesAgreeWithPyTorch(t *testing.T) {
-	v := readJSON[torchGolden](t, "torch.json")
-	seen := map[string]bool{}
-	for _, c := range v.Schedules {
-		seen[c.Name] = true
-		s, err := NewSchedule(c.Name, c.Config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []float64
-		for n := 1; n <= len(c.LR); n++ {
-			got = append(got, s.LR(n, c.Total))
-		}
-		near(t, c.Name, got, c.LR, 1e-14)
-	}
-	for _, s := range Schedules() {
-		if !seen[s.Name] {
-			t.Errorf("schedule %s is compared with nothing", s.Name)
 		}
 	}
 }

@@ -107,7 +107,7 @@ func (f *fit) identify() []Trait {
 		say("optimizer", strings.Join(rules, ", "))
 	}
 	if !has("lr") {
-		say("schedule", fmt.Sprintf("%+v", c.Schedule))
+		say("schedule", fmt.Sprintf("%+v", f.given))
 	}
 	say("batch-size", c.BatchSize)
 	say("epochs", c.Epochs)

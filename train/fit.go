@@ -147,6 +147,7 @@ type fit struct {
 	batches int // in an epoch
 	traits  []Trait
 	judge   *judge
+	given   optim.Schedule // as the configuration has it, before it was that of this training
 	res     *Result
 	start   time.Time
 
@@ -229,6 +230,9 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		f.sampler = data.Shuffled(ds.Len(), c.Seed)
 	}
 	f.batches = data.NumBatches(ds.Len(), f.c.BatchSize, f.c.batching(0))
+	if err := f.beginSchedule(); err != nil {
+		return nil, err
+	}
 	f.loneNote()
 	if c.Patience > 0 && c.Val == nil {
 		return nil, errors.New("train: stopping for want of progress needs validation data")
@@ -409,6 +413,7 @@ func (f *fit) closeEpoch(ctx context.Context, seconds func() float64) error {
 	}
 	f.res.TrainLoss = r.TrainLoss
 	f.res.History = append(f.res.History, r)
+	f.watch(r)
 	f.epochs, f.begun, f.part = f.epochs+1, f.step, part{}
 	if f.c.Epoch != nil {
 		return f.c.Epoch(r)

@@ -70,9 +70,13 @@ func optimizerOptions(context) (string, error) {
 }
 
 func scheduleTable(context) (string, error) {
-	t := newTable("schedule", "what", "source")
+	t := newTable("schedule", "what", "options", "source")
 	for name, s := range optim.Schedules() {
-		t.row(code(name), s.Doc, source(s.Source))
+		var own []string
+		for _, o := range s.Options() {
+			own = append(own, fmt.Sprintf("%s (%s): %s", code(o.Name), cmp.Or(o.Default, "none"), o.Doc))
+		}
+		t.row(code(name), s.Doc, strings.Join(own, "<br>"), source(s.Source))
 	}
 	return t.String(), nil
 }
