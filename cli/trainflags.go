@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/task"
@@ -57,8 +58,8 @@ func loopFlags(bn string) []ucli.Flag {
 		&ucli.StringFlag{Name: "bn", Category: group, Value: bn, Usage: bnUsage(bn)},
 		&ucli.BoolFlag{Name: "shuffle", Category: group, Value: true, Usage: "a new order in each epoch; --shuffle=false keeps that of " +
 			"the data"},
-		&ucli.StringFlag{Name: "augment", Category: group, Usage: "random changes of pictures: flip, crop=4, resized=0.08:1, separated " +
-			"by commas"},
+		&ucli.StringFlag{Name: "augment", Category: group, Usage: "random changes of the examples in this order, separated by commas, as in " +
+			"`flip,crop=4,randaugment`; options behind colons (see --list; gtk data augment shows them)"},
 		&ucli.StringSliceFlag{Name: "freeze", Category: group, Usage: "`GLOB` of parameters to leave as they are; may be repeated"},
 		&ucli.StringSliceFlag{Name: "trainable", Category: group, Usage: "`GLOB` of tensors to train beside those that are found to be " +
 			"learned " +
@@ -131,6 +132,19 @@ func trainingList() []listed {
 	}
 	for _, x := range task.Losses().Entries() {
 		rows = append(rows, listed{"loss " + x.Name, x.Doc, x.Source})
+	}
+	return append(rows, augmentList()...)
+}
+
+// augmentList is the part of --list about augmentations.
+func augmentList() []listed {
+	var rows []listed
+	for _, x := range data.Augmentations().Entries() {
+		doc := x.Doc
+		for k, o := range data.AugmentOptions(x.Name) {
+			doc += []string{"; ", ":"}[min(k, 1)] + o.Name + "=" + o.Default
+		}
+		rows = append(rows, listed{"augment " + x.Name, doc, x.Source})
 	}
 	return rows
 }

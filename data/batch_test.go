@@ -30,7 +30,7 @@ func collect(ds Dataset, s Sampler, size int, o BatchOptions) (lines []string, e
 func TestBatchesDoNotDependOnWorkers(t *testing.T) {
 	ds := must(Open("shapes?size=16&n=50", Options{}))(t)
 	o := BatchOptions{Preprocess: &Preprocess{ImageSize: [2]int{12, 12}},
-		Augment: Augment{Flip: true, Pad: 2, Resized: [2]float64{0.3, 1}}, Seed: 5, Epoch: 3}
+		Augment: augmented(t, "flip,crop=2,resized=0.3:1"), Seed: 5, Epoch: 3}
 	o.Workers = 1
 	want := must(collect(ds, Shuffled(50, 5), 8, o))(t)
 	if len(want) != 7 {
@@ -166,7 +166,6 @@ func TestBatchesErrors(t *testing.T) {
 	}{
 		{SamplerFunc(func(int) []int { return []int{3, 99} }), BatchOptions{}},
 		{Sequential(40), BatchOptions{Preprocess: &Preprocess{Crop: "x"}}},
-		{Sequential(40), BatchOptions{Augment: Augment{Pad: -1}}},
 	} {
 		if got, err := collect(ds, c.s, 4, c.o); err == nil || len(got) > 0 {
 			t.Errorf("%d batches, error %v", len(got), err)
@@ -263,41 +262,6 @@ func TestSplit(t *testing.T) {
 	}
 }
 
-func TestAugment(t *testing.T) {
-	for s, want := range map[string]Augment{"": {}, "none": {}, "flip,crop=4": {Flip: true, Pad: 4},
-		"resized": {Resized: [2]float64{0.08, 1}}, "resized=0.5:0.9": {Resized: [2]float64{0.5, 0.9}}} {
-		if got := must(ParseAugment(s))(t); got != want {
-			t.Errorf("%q: %+v", s, got)
-		}
-	}
-	for _, s := range []string{"flop", "crop=x", "crop=-1", "resized=0.9:0.1", "resized=0:1"} {
-		if _, err := ParseAugment(s); err == nil {
-			t.Errorf("%q is accepted", s)
-		}
-	}
-	x := tensor.From([]uint8{1, 2, 3, 4, 5, 6}, 1, 2, 3)
-	flips, places := 0, map[string]int{}
-	for e := range 400 {
-		r := newRandom(1, keyAugment, uint64(e))
-		if out := (Augment{Flip: true}).draw(r).apply(x, 0); slices.Equal(out.Bytes(), []uint8{3, 2, 1, 6, 5, 4}) {
-			flips++
-		} else if !slices.Equal(out.Bytes(), x.Bytes()) {
-			t.Fatalf("flip gives %v", out.Bytes())
-		}
-		places[fmt.Sprint(Augment{Pad: 1}.draw(r).apply(x, 0).Bytes())]++
-	}
-	if flips < 150 || flips > 250 || len(places) != 9 || places["[0 0 0 0 1 2]"] == 0 || places["[5 6 0 0 0 0]"] == 0 {
-		t.Errorf("%d flips, places %v", flips, places)
-	}
-	for e := range 200 {
-		b := Augment{Resized: [2]float64{0.2, 0.6}}.part(newRandom(2, uint64(e)), 30, 50)
-		area := (b.y1 - b.y0) * (b.x1 - b.x0) / 1500
-		if b.y0 < 0 || b.x0 < 0 || b.y1 > 30 || b.x1 > 50 || area < 0.17 || area > 0.65 {
-			t.Fatalf("box %+v, area %v", b, area)
-		}
-	}
-}
-
 func TestCache(t *testing.T) {
 	ds := must(Open("shapes?size=40&n=12", Options{}))(t)
 	p := Preprocess{Resize: 32, ImageSize: [2]int{24, 24}, Channels: "bgr", Mean: []float64{0.5}}
@@ -356,7 +320,7 @@ func TestFieldsAndMasks(t *testing.T) {
 	}
 	void := 0
 	for epoch := range 20 {
-		o := BatchOptions{Masks: true, Epoch: epoch, Augment: Augment{Flip: true, Pad: 1},
+		o := BatchOptions{Masks: true, Epoch: epoch, Augment: augmented(t, "flip,crop=1"),
 			Preprocess: &Preprocess{Scale: 1, Channels: "gray"}}
 		for b, err := range Batches(context.Background(), ds, Sequential(5), 5, o) {
 			if err != nil {

@@ -185,6 +185,9 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 			return nil, err
 		}
 	}
+	if err := f.mayAugment(); err != nil {
+		return nil, err
+	}
 	if err := f.fixBatch(); err != nil {
 		return nil, err
 	}

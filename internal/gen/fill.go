@@ -47,6 +47,7 @@ var sections = map[string]func(context) (string, error){
 	"optimizers":        optimizerTable,
 	"optimizer-options": optimizerOptions,
 	"schedules":         scheduleTable,
+	"augmentations":     augmentTable,
 	"losses":            lossTable,
 	"metrics":           metricsTable,
 	"scores":            scoreTable,

@@ -93,6 +93,18 @@ func lossTable(context) (string, error) {
 	return t.String(), nil
 }
 
+func augmentTable(context) (string, error) {
+	t := newTable("augmentation", "what", "options", "source")
+	for _, x := range data.Augmentations().Entries() {
+		var own []string
+		for _, o := range data.AugmentOptions(x.Name) {
+			own = append(own, fmt.Sprintf("%s (%s): %s", code(o.Name), o.Default, o.Doc))
+		}
+		t.row(code(x.Name), x.Doc, strings.Join(own, "<br>"), source(x.Source))
+	}
+	return t.String(), nil
+}
+
 func metricsTable(context) (string, error) {
 	t := newTable("metric", "what", "source")
 	for _, m := range task.Metrics().Entries() {
