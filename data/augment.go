@@ -96,12 +96,12 @@ func ParseAugment(s string) (Augment, error) {
 		how := made()
 		switch {
 		case strings.HasPrefix(rest, "="):
-			err = how.short(rest[1:])
-		case rest != "":
-			var pairs [][2]string
-			if _, pairs, err = options.Split(item); err == nil {
-				err = options.Apply(how, pairs)
+			value, more := shortForm(rest[1:])
+			if err = how.short(value); err == nil {
+				err = applied(how, name+more)
 			}
+		default:
+			err = applied(how, item)
 		}
 		if err == nil {
 			err = how.check()
@@ -116,6 +116,26 @@ func ParseAugment(s string) (Augment, error) {
 	}
 	a.text = strings.Join(text, ",")
 	return a, nil
+}
+
+// shortForm divides VALUE:KEY=VALUE:…, in which the value may be a range LOW:HIGH.
+func shortForm(s string) (value, more string) {
+	parts := strings.Split(s, ":")
+	n := 1
+	for n < len(parts) && !strings.Contains(parts[n], "=") {
+		n++
+	}
+	value = strings.Join(parts[:n], ":")
+	return value, s[len(value):]
+}
+
+// applied sets the options of NAME:KEY=VALUE:….
+func applied(how Augmentation, item string) error {
+	_, pairs, err := options.Split(item)
+	if err != nil {
+		return err
+	}
+	return options.Apply(how, pairs)
 }
 
 // String is the list that was read.

@@ -17,15 +17,19 @@ func augmented(t *testing.T, s string) Augment {
 
 func TestParseAugment(t *testing.T) {
 	for s, want := range map[string]string{"": "", "none": "", "flip,crop=4": "flip,crop=4", " flip , none,resized": "flip,resized",
-		"resized=0.5:0.9": "resized=0.5:0.9", "randaugment:n=3:magnitude=5,erase=0.3": "randaugment:n=3:magnitude=5,erase=0.3"} {
+		"resized=0.5:0.9": "resized=0.5:0.9", "randaugment:n=3:magnitude=5,erase=0.3": "randaugment:n=3:magnitude=5,erase=0.3",
+		"resized=0.2:1:wide=2": "resized=0.2:1:wide=2"} {
 		if a := augmented(t, s); a.String() != want || a.None() != (want == "") || a.Whole() != strings.Contains(s, "resized") {
 			t.Errorf("%q: %v", s, a)
 		}
 	}
+	if r := augmented(t, "resized=0.2:0.7:wide=2").steps[0].how.(*resized); *r != (resized{0.2, 0.7, 0.75, 2}) {
+		t.Errorf("%+v", r)
+	}
 	for s, want := range map[string]string{
-		"flop": "did you mean", "crop=x": "pixels", "crop=-1": "0 or more", "resized=0.9:0.1": "low <= high", "resized=0:1": "0 < low",
+		"rotate=5:degrees": "no number", "rotate=5:x=1": "no option", "flop": "did you mean", "crop=x": "pixels", "crop=-1": "0 or more", "resized=0.9:0.1": "low <= high", "resized=0:1": "0 < low",
 		"flip=2": "probability", "flip:q=1": "no option", "resized,resized=0.5": "enough", "jitter:hue=1": "0.5", "posterize=9": "1 to 8",
-		"solarize=300": "0 to 256",
+		"solarize=300":  "0 to 256",
 		"blur:kernel=4": "odd", "blur=0": "above 0", "rotate=200": "0 to 180", "rotate:interpolation=cubic": "bilinear",
 		"affine:low=0": "0 < low", "perspective=2": "0 to 1", "randaugment=40": "level from 0 to 30", "autoaugment=cifar10": "ImageNet",
 		"mixup=0": "above 0", "cutmix:p=7": "probability", "noise=-1": "at least 0", "slice=0": "above 0", "slice:axis=2": "first or last",
