@@ -52,12 +52,15 @@ func loopFlags(bn string) []ucli.Flag {
 		&ucli.StringFlag{Name: "loss", Category: group, Value: "auto",
 			Usage: "`NAME` with options behind colons, as in cross-entropy:smoothing=0.1 (see --list); auto goes by the task"},
 		&ucli.StringFlag{Name: "class-weights", Category: group,
-			Usage: "weights of the classes in the cross-entropy: balanced, or one for each as in `1,2,0.5`"},
+			Usage: "weights of the classes in the cross-entropy: balanced, one for each as in `1,2,0.5`, or a file with one a line, " +
+				"behind the names of the classes or in their order"},
 		&ucli.Float64Flag{Name: "label-smoothing", Category: group,
 			Usage: "`SHARE` of the truth that the cross-entropy spreads over all classes, in [0,1)"},
 		&ucli.StringFlag{Name: "bn", Category: group, Value: bn, Usage: bnUsage(bn)},
 		&ucli.BoolFlag{Name: "shuffle", Category: group, Value: true, Usage: "a new order in each epoch; --shuffle=false keeps that of " +
 			"the data"},
+		&ucli.StringFlag{Name: "sampler", Category: group, Value: "all",
+			Usage: "what an epoch shows: all, each example once, or balanced, each class equally often"},
 		&ucli.StringFlag{Name: "augment", Category: group, Usage: "random changes of the examples in this order, separated by commas, as in " +
 			"`flip,crop=4,randaugment`; options behind colons (see --list; gtk data augment shows them)"},
 		&ucli.StringSliceFlag{Name: "freeze", Category: group, Usage: "`GLOB` of parameters to leave as they are; may be repeated"},
@@ -85,7 +88,7 @@ func updateOptions(c *ucli.Context) job.TrainOptions {
 		Warmup: c.String("warmup"),
 		Loss:   c.String("loss"), ClassWeights: c.String("class-weights"), LabelSmoothing: c.Float64("label-smoothing"),
 		BN:        c.String("bn"),
-		KeepOrder: !c.Bool("shuffle"), Augment: c.String("augment"), Freeze: c.StringSlice("freeze"),
+		KeepOrder: !c.Bool("shuffle"), Sampler: samplerOf(c), Augment: c.String("augment"), Freeze: c.StringSlice("freeze"),
 		Trainable: c.StringSlice("trainable"),
 		LastLayer: c.Bool("last-layer"), Dropout: c.Bool("dropout"), NoDecay1D: c.Bool("no-decay-1d"),
 	}
@@ -99,6 +102,14 @@ func updateOptions(c *ucli.Context) job.TrainOptions {
 		}
 	}
 	return o
+}
+
+// samplerOf is the flag --sampler, "" for the usual.
+func samplerOf(c *ucli.Context) string {
+	if s := c.String("sampler"); s != "all" {
+		return s
+	}
+	return ""
 }
 
 // trainOptions reads the flags of optimizerFlags and loopFlags.

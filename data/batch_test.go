@@ -198,13 +198,25 @@ func TestSamplers(t *testing.T) {
 		t.Errorf("order of seed 7, epoch 2 is %v", got)
 	}
 	ds := must(readTable(t, "1,a\n2,a\n3,a\n4,a\n5,a\n6,b\n7,b\n8,c\n", Options{}))(t)
-	count := map[int]int{}
-	order := Balanced(ds, 3).Order(0)
-	for _, i := range order {
-		count[ds.Label(i)]++
+	count, seen := map[int]int{}, map[int]int{}
+	for epoch := range 5 {
+		order := Balanced(ds, 3).Order(epoch)
+		if len(order) != 8 {
+			t.Errorf("a balanced epoch has %d examples", len(order))
+		}
+		for _, i := range order {
+			count[ds.Label(i)]++
+			seen[i]++
+		}
 	}
-	if len(order) != 15 || count[0] != 5 || count[1] != 5 || count[2] != 5 {
-		t.Errorf("balanced counts %v", count)
+	if count[0] != 15 || count[1] != 15 || count[2] != 10 || seen[0] != 3 || seen[4] != 3 || min(seen[5], seen[6]) != 7 || seen[7] != 10 {
+		t.Errorf("balanced counts %v, of examples %v", count, seen)
+	}
+	if a, b := Balanced(ds, 3).Order(1), Balanced(ds, 3).Order(2); slices.Equal(a, b) || !slices.Equal(a, Balanced(ds, 3).Order(1)) {
+		t.Error("balanced orders do not depend on seed and epoch alone")
+	}
+	if Balanced(must(openSeries(t, hours(40), "?in=4&out=2", Options{}))(t), 1) != nil {
+		t.Error("a series is balanced")
 	}
 	uniform := make([]int, 6) // all permutations of three
 	for e := range 6000 {

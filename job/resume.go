@@ -95,6 +95,7 @@ func (f *finetuning) traits() []train.Trait {
 	add("class-weights", o.ClassWeights)
 	add("label-smoothing", strconv.FormatFloat(o.LabelSmoothing, 'g', -1, 64))
 	add("augment", o.Augment)
+	add("sampler", o.Sampler)
 	add("freeze", strings.Join(o.Freeze, " "))
 	add("trainable", strings.Join(o.Trainable, " "))
 	add("last-layer", strconv.FormatBool(o.LastLayer))

@@ -129,7 +129,7 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 		return nil, badInput(err)
 	}
 	first.fewer = "give --reinit head for a fresh last layer of the right size"
-	loss, err := c.loss()
+	loss, err := c.loss(first.classNames(u.ds))
 	if err != nil {
 		return nil, err
 	}
@@ -138,6 +138,9 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 	}
 	u.task, u.notes = first.task, first.notes
 	if err := s.mayAugment(c.Augment); err != nil {
+		return nil, err
+	}
+	if err := s.maySample(c.TrainOptions); err != nil {
 		return nil, err
 	}
 	if u.task.Kind == task.Multiclass || u.task.Kind == task.Binary {

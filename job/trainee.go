@@ -66,7 +66,7 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 			return nil, err
 		}
 	}
-	loss, err := c.loss()
+	loss, err := c.loss(t.classNames(t.ds))
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +84,9 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 		}
 	}
 	if err := t.mayAugment(c.Augment); err != nil {
+		return nil, err
+	}
+	if err := t.maySample(c.TrainOptions); err != nil {
 		return nil, err
 	}
 	t.stored = t.pre

@@ -114,6 +114,9 @@ func (f *fit) identify() []Trait {
 	say("max-steps", c.MaxSteps)
 	say("seed", c.Seed)
 	say("shuffle", c.Shuffle)
+	if c.Balanced {
+		say("sampler", "balanced")
+	}
 	say("loss", c.Task.Name)
 	say("task", fmt.Sprintf("%s of output %s", c.Task.Kind, c.Task.Head.Output))
 	say("bn", map[engine.BNMode]string{engine.BNFrozen: "frozen", engine.BNTrain: "train"}[c.BN])

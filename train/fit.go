@@ -32,6 +32,7 @@ type Config struct {
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
+	Balanced   bool             // an epoch has as many examples of one class as of another; with Shuffle
 	Seed       uint64           //
 	NoDecay1D  bool             // no weight decay on parameters of one axis: biases and normalisation
 	Val        data.Dataset     // evaluated before, after each epoch, and at the end; may be nil
@@ -231,6 +232,11 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 	f.sampler = data.Sequential(ds.Len())
 	if c.Shuffle {
 		f.sampler = data.Shuffled(ds.Len(), c.Seed)
+	}
+	if c.Balanced {
+		if err := f.balance(); err != nil {
+			return nil, err
+		}
 	}
 	f.batches = data.NumBatches(ds.Len(), f.c.BatchSize, f.c.batching(0))
 	if err := f.beginSchedule(); err != nil {

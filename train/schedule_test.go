@@ -17,7 +17,7 @@ func TestPlateauResumes(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Schedule, c.Val = s, nil
+		c.Schedule, c.Val, c.Balanced = s, nil, true
 	}
 	m, ds, c := shapesRun(t)
 	schedule(&c)
