@@ -209,12 +209,24 @@ func (s augmentStep) fits(e Example) error {
 		return fmt.Errorf("the examples are %v, and whole numbers such as tokens cannot be mixed", e.X)
 	case mixes:
 		return nil
+	case e.Picture && e.X.DType() == tensor.Uint16 && s.recolours():
+		return errors.New("the pictures have 16 bits, and what changes colours is for pictures of 8 bits")
 	case !e.Picture:
 		return errors.New("the examples are no pictures; noise and slice are for series and tables, mixup for all real numbers")
 	case e.Y != nil && e.Y.Rank() > 1:
 		return errors.New("what the examples are compared with has places of its own, which would have to be changed alike")
 	}
 	return nil
+}
+
+// recolours reports whether a picture gets values that were not in it, but for those between two pixels.
+func (s augmentStep) recolours() bool {
+	switch s.how.(type) {
+	case *flip, *vflip, *crop, *turnedBy, *affine, *perspective:
+		return false
+	}
+	_, changes := s.how.(scener)
+	return changes
 }
 
 // lie is how the numbers of an example lie.

@@ -77,7 +77,7 @@ func blurred(kernel int, sigma float64) func(dst, src []uint8, h, w int) {
 			for x := range w {
 				v := 0.0
 				for k, c := range weight {
-					v += c * float64(src[y*w+mirror(x+k-half, w)])
+					v += float64(c * float64(src[y*w+mirror(x+k-half, w)]))
 				}
 				rows[y*w+x] = v
 			}
@@ -86,7 +86,7 @@ func blurred(kernel int, sigma float64) func(dst, src []uint8, h, w int) {
 			for x := range w {
 				v := 0.0
 				for k, c := range weight {
-					v += c * rows[mirror(y+k-half, h)*w+x]
+					v += float64(c * rows[mirror(y+k-half, h)*w+x])
 				}
 				dst[y*w+x] = cut8(int(math.RoundToEven(v)))
 			}

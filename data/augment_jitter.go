@@ -169,8 +169,8 @@ func fromHSV(h, s, v uint8) (r, g, b uint8) {
 	f := float64(float32(float64(h)*6/255 - float64(sector)))
 	fs := float64(float32(float64(s) / 255))
 	p := cut8(int(math.Round(float64(v) * (1 - fs))))
-	q := cut8(int(math.Round(float64(v) * (1 - fs*f))))
-	t := cut8(int(math.Round(float64(v) * (1 - fs*(1-f)))))
+	q := cut8(int(math.Round(float64(v) * (1 - float64(fs*f)))))
+	t := cut8(int(math.Round(float64(v) * (1 - float64(fs*(1-f))))))
 	switch sector % 6 {
 	case 0:
 		return v, t, p

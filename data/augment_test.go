@@ -57,6 +57,33 @@ func TestParseAugment(t *testing.T) {
 	}
 }
 
+// Whatever a list says, it is refused or reads back the same, and changes a picture without a panic.
+func FuzzParseAugment(f *testing.F) {
+	for _, s := range append(strings.Split(everything, ","), "slice", "resized=1e-9:1:wide=1e9", "rotate=180:fill=255", "blur=900:1000",
+		"randaugment:n=3:bins=2:magnitude=1", "affine:low=1e-300:high=1e-300", "affine:low=1e300:high=1e300:shear=89.999", "noise=1e300") {
+		f.Add(s, uint64(1))
+	}
+	f.Fuzz(func(t *testing.T, s string, seed uint64) {
+		a, err := ParseAugment(s)
+		if err != nil {
+			return
+		}
+		if b, err := ParseAugment(a.String()); err != nil || b.String() != a.String() {
+			t.Fatalf("%q reads back as %q, %v", a, b, err)
+		}
+		o := BatchOptions{Augment: a, Seed: seed}
+		for _, shape := range [][]int{{3, 5, 7}, {1, 1, 1}, {1, 40, 3}} {
+			if len(a.steps) > 4 || strings.Contains(s, "n=") {
+				return // only slow
+			}
+			c := &scene{pic: tensor.New(tensor.Uint8, shape...), mask: tensor.New(tensor.Uint8, shape[1:]...)}
+			o.box(1, shape[1], shape[2])
+			_ = o.scene(1, c)
+			_ = o.touch(1, tensor.New(tensor.Float32, shape...), lie{picture: true})
+		}
+	})
+}
+
 func is[T any](x any) bool { _, ok := x.(T); return ok }
 
 // TestAugmentDraws checks how often flips, places and parts come.
@@ -243,6 +270,12 @@ func TestAugmentFits(t *testing.T) {
 		err := augmented(t, c.how).Fits(c.ds)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.how, err, c.want)
+		}
+	}
+	for _, step := range augmented(t, everything).steps { // what changes colours is refused of 16 bits, and nothing else is
+		why := step.fits(Example{X: tensor.New(tensor.Uint16, 1, 4, 4), Picture: true})
+		if (why != nil) != step.recolours() || why != nil && !strings.Contains(why.Error(), "16 bits") {
+			t.Errorf("%s of 16 bits: %v", step.name, why)
 		}
 	}
 	deep := &scene{pic: tensor.New(tensor.Uint16, 1, 4, 4)}

@@ -75,7 +75,7 @@ func (r random) logGamma(a float64) float64 {
 	c := 1 / math.Sqrt(9*d)
 	for {
 		x := r.normal()
-		v := 1 + c*x
+		v := 1 + float64(c*x)
 		if v <= 0 {
 			continue
 		}

@@ -1,6 +1,9 @@
 package optim
 
-import "fmt"
+import (
+	"fmt"
+	"math"
+)
 
 func init() {
 	registerSchedule(ScheduleInfo{
@@ -21,8 +24,8 @@ func (o *cosineRestartsOptions) schedule(lr float64, t Timing) (Schedule, error)
 	switch {
 	case err != nil:
 		return nil, err
-	case !(o.Mult >= 1):
-		return nil, fmt.Errorf("mult=%v: must be at least 1", o.Mult)
+	case !(o.Mult >= 1 && o.Mult <= 1e6):
+		return nil, fmt.Errorf("mult=%v: must be at least 1, and not above a million", o.Mult)
 	case !(o.Min >= 0 && o.Min <= lr):
 		return nil, fmt.Errorf("minimal learning rate %v: must be in [0, %v]", o.Min, lr)
 	}
@@ -42,10 +45,14 @@ type CosineRestarts struct {
 func (c CosineRestarts) LR(step, _ int) float64 {
 	at, period := float64(max(step-1, 0)), float64(max(c.Period, 1))
 	if c.Mult <= 1 {
-		at -= float64(int(at/period)) * period
+		return halfCosine(c.Max, c.Min, math.Mod(at, period)/period)
 	}
-	for ; at >= period; period *= c.Mult {
-		at -= period
+	begin := func(n float64) float64 { return period * (math.Pow(c.Mult, n) - 1) / (c.Mult - 1) } // of cosine n, from 0
+	n := math.Floor(math.Log1p(at/period*(c.Mult-1)) / math.Log(c.Mult))
+	if begin(n) > at {
+		n--
+	} else if begin(n+1) <= at {
+		n++
 	}
-	return halfCosine(c.Max, c.Min, at/period)
+	return halfCosine(c.Max, c.Min, min(1, (at-begin(n))/(period*math.Pow(c.Mult, n))))
 }

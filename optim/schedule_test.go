@@ -156,6 +156,29 @@ func TestSchedulesAreBounded(t *testing.T) {
 	}
 }
 
+// Whatever a specification says, it is refused or gives rates that are not above the base, in a time that does not depend on it.
+func FuzzNewSchedule(f *testing.F) {
+	for _, i := range Schedules() {
+		f.Add(i.Name, "3", 7, 20)
+	}
+	for _, spec := range []string{"cosine-restarts:period=1:mult=1.0000001", "step:every=1e300epochs", "multi-step:at=1+2%+3epochs",
+		"one-cycle:start=1e308:end=1e308", "wsd:decay=100%:by=epoch", "polynomial:power=1e308", "cosine-restarts:mult=1e308"} {
+		f.Add(spec, "1epoch", 1<<30, 1<<31-1)
+	}
+	f.Fuzz(func(t *testing.T, spec, warm string, step, total int) {
+		s, err := NewSchedule(spec, ScheduleConfig{LR: 0.5, Warmup: warm})
+		if err != nil || total < 1 || total > math.MaxInt32 || step < 1 || step > total {
+			return
+		}
+		if s, err = Begin(s, Timing{Total: total, Step: 1, Epoch: 10, Sample: 0.125, Validates: true}); err != nil {
+			return
+		}
+		if lr := s.LR(step, total); !(lr >= 0 && lr <= 0.5*(1+1e-12)) {
+			t.Errorf("%s after %s: step %d of %d: %v", spec, warm, step, total, lr)
+		}
+	})
+}
+
 func TestNewScheduleRefuses(t *testing.T) {
 	for spec, want := range map[string]string{
 		"cosin": `"cosin"`, "cosine:min=2": "minimal learning rate 2", "cosine:gamma=1": `no option "gamma"`,

@@ -7,7 +7,7 @@ import (
 
 func init() {
 	registerSchedule(ScheduleInfo{
-		Name: "wsd", Doc: "the learning rate as it is until it decays at the end (warm-up, stable, decay; the first is the warm-up)",
+		Name: "wsd", Doc: "warm-up, stable, decay: after the warm-up the learning rate stays until it falls at the end",
 		Source: "https://arxiv.org/abs/2404.06395 section 4, https://arxiv.org/abs/2405.18392 for the shape sqrt",
 		recipe: func() recipe { return &wsdOptions{Decay: "20%", Shape: "sqrt"} },
 	})

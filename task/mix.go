@@ -106,7 +106,7 @@ func (t *Task) mixedTargets(b *data.Batch, y []float64, labels []int64) ([]float
 	}
 	k := len(y) / b.Len()
 	for i := range y {
-		if t.Kind == Multilabel && (y[i] == Ignored || z[i] == Ignored) {
+		if t.Kind != Regression && (y[i] == Ignored || z[i] == Ignored) {
 			y[i] = Ignored
 			continue
 		}
