@@ -8,6 +8,7 @@ import (
 	"image/color"
 	"image/draw"
 	"math"
+	"strings"
 
 	xdraw "golang.org/x/image/draw"
 
@@ -184,21 +185,24 @@ var (
 func (c SheetConfig) sheet(ds Dataset, rows [][]Seen) image.Image {
 	const gap, label, line = 6, 118, 15
 	mixes, _ := c.Augment.Mixes()
-	high, top := c.Cell+gap, 3*line+gap
+	columns := c.Draws + 1
+	wide := label + columns*(c.Cell+gap) + gap
+	title := wrapped(c.Title, (wide-2*gap)/7)
+	high, top := c.Cell+gap, (2+len(title))*line+gap
 	if mixes {
 		high += 2 * line
 	}
-	columns := c.Draws + 1
-	wide := label + columns*(c.Cell+gap) + gap
 	sheet := image.NewNRGBA(image.Rect(0, 0, wide, top+len(rows)*high+gap))
 	fill(sheet, sheet.Bounds(), sheetGround)
-	write(sheet, gap, line, c.Title, wide-2*gap)
+	for n, text := range title {
+		write(sheet, gap, (n+1)*line, text, wide-2*gap)
+	}
 	for k := range columns {
 		what := "as it is"
 		if k > 0 {
 			what = fmt.Sprintf("epoch %d", k)
 		}
-		write(sheet, label+gap+k*(c.Cell+gap), 3*line, what, c.Cell)
+		write(sheet, label+gap+k*(c.Cell+gap), top-gap, what, c.Cell)
 	}
 	for r, row := range rows {
 		y := top + r*high
@@ -218,6 +222,18 @@ func (c SheetConfig) sheet(ds Dataset, rows [][]Seen) image.Image {
 		}
 	}
 	return sheet
+}
+
+// wrapped is s in lines of so many letters, divided behind commas.
+func wrapped(s string, letters int) (lines []string) {
+	last := ""
+	for item := range strings.SplitAfterSeq(s, ",") {
+		if last != "" && len(last)+len(item) > letters {
+			lines, last = append(lines, last), ""
+		}
+		last += item
+	}
+	return append(lines, last)
 }
 
 // mixture is "62% star" and "38% ring".

@@ -22,16 +22,12 @@ func (s *scene) move(fill uint8, m mover) {
 	for k := range s.pic.Dim(0) {
 		if s.pic.DType() == tensor.Uint16 {
 			d := tensor.Data[uint16](out)[k*h*w:][:h*w]
-			for i := range d {
-				d[i] = uint16(fill) * 257
-			}
+			flood(d, uint16(fill)*257)
 			m.deep(d, tensor.Data[uint16](s.pic)[k*h*w:][:h*w], h, w)
 			continue
 		}
 		d := out.Bytes()[k*h*w:][:h*w]
-		for i := range d {
-			d[i] = fill
-		}
+		flood(d, fill)
 		m.bytes(d, s.pic.Bytes()[k*h*w:][:h*w], h, w)
 	}
 	s.pic = out
@@ -39,11 +35,19 @@ func (s *scene) move(fill uint8, m mover) {
 		return
 	}
 	mask := tensor.New(tensor.Uint8, h, w)
-	for i := range mask.Bytes() {
-		mask.Bytes()[i] = Void
-	}
+	flood(mask.Bytes(), Void)
 	m.classes(mask.Bytes(), s.mask.Bytes(), h, w)
 	s.mask = mask
+}
+
+// flood makes all of d, which is 0, v.
+func flood[T uint8 | uint16](d []T, v T) {
+	if v == 0 {
+		return
+	}
+	for i := range d {
+		d[i] = v
+	}
 }
 
 // mover takes a plane of h×w from src to dst; classes does so without mixing values.

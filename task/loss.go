@@ -84,6 +84,9 @@ func (t *Task) Total() engine.Loss {
 // one's own. It is not for Dense tasks and class weights, where examples differ in their number of terms: those take Total.
 func (t *Task) Mean() engine.Loss {
 	return func(b *engine.Build) (graph.Value, error) {
+		if t.mixedLabels() {
+			return 0, fmt.Errorf("task: Mean of loss %s: examples are mixed, and their shares are weights: use Total", t.Name)
+		}
 		if t.Uneven() {
 			return 0, fmt.Errorf("task: Mean of loss %s: examples differ in their number of terms; use Total", t.Name)
 		}
