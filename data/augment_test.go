@@ -31,7 +31,7 @@ func TestParseAugment(t *testing.T) {
 		"flip=2": "probability", "flip:q=1": "no option", "resized,resized=0.5": "enough", "jitter:hue=1": "0.5", "posterize=9": "1 to 8",
 		"solarize=300":  "0 to 256",
 		"blur:kernel=4": "odd", "blur=0": "above 0", "rotate=200": "0 to 180", "rotate:interpolation=cubic": "bilinear",
-		"affine:low=0": "0 < low", "perspective=2": "0 to 1", "randaugment=40": "level from 0 to 30", "autoaugment=cifar10": "ImageNet",
+		"affine:low=0": "0 < low", "perspective=2": "0 to 1", "randaugment=40": "level from 0 to 30", "autoaugment=mnist": "imagenet, cifar10 or svhn",
 		"mixup=0": "above 0", "cutmix:p=7": "probability", "noise=-1": "at least 0", "slice=0": "above 0", "slice:axis=2": "first or last",
 		"erase:value=red": "no number", "sharpness=-1": "at least 0", "crop:fill=300": "0 to 255",
 		"trivialaugment=1": "at least 2", "erase=x": "no number",
@@ -133,6 +133,22 @@ func TestAugmentDraws(t *testing.T) {
 		if variance, want := square/float64(n)-mean*mean, 1/(4*(2*alpha+1)); mean < 0.47 || mean > 0.53 || variance < 0.9*want ||
 			variance > 1.1*want {
 			t.Errorf("Beta(%v): mean %v, variance %v, want 0.5, %v", alpha, mean, variance, want)
+		}
+	}
+}
+
+// TestAutoPolicies checks that each sub-policy names changes that there are, with levels and probabilities that there can be.
+func TestAutoPolicies(t *testing.T) {
+	for name, pairs := range autoPolicies {
+		if len(pairs) != 25 {
+			t.Errorf("%s has %d sub-policies", name, len(pairs))
+		}
+		for _, pair := range pairs {
+			for _, c := range pair {
+				if !slices.ContainsFunc(randOps, func(o policyOp) bool { return o.name == c.op }) || chance(c.p) != nil || c.level < 0 || c.level > 9 {
+					t.Errorf("%s: %+v", name, c)
+				}
+			}
 		}
 	}
 }
