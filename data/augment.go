@@ -231,8 +231,7 @@ func (s augmentStep) recolours() bool {
 
 // lie is how the numbers of an example lie.
 type lie struct {
-	picture bool
-	last    bool // channels are the last axis
+	last bool // channels are the last axis
 }
 
 // chw is channels, height and width of x [C,H,W], or [H,W,C], and the steps from one to the next along each.

@@ -174,7 +174,7 @@ func TestMixturesAreTorchvisions(t *testing.T) {
 		t.Errorf("mixup: %+v %+v", b, b.Mix)
 	}
 	b = batch()
-	b.cutMix(cutBox(0.35, 4, 1, 5, 6), lie{picture: true})
+	b.cutMix(cutBox(0.35, 4, 1, 5, 6), lie{})
 	if !slices.Equal(b.X.F32(), g.Cutmix) || b.Mix.Share[2] != max(g.CutShare, 1-g.CutShare) {
 		t.Errorf("cutmix: %v, share %v; want %v, %v", b.X.F32(), b.Mix.Share, g.Cutmix, g.CutShare)
 	}

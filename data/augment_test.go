@@ -79,7 +79,7 @@ func FuzzParseAugment(f *testing.F) {
 			c := &scene{pic: tensor.New(tensor.Uint8, shape...), mask: tensor.New(tensor.Uint8, shape[1:]...)}
 			o.box(1, shape[1], shape[2])
 			_ = o.scene(1, c)
-			_ = o.touch(1, tensor.New(tensor.Float32, shape...), lie{picture: true})
+			_ = o.touch(1, tensor.New(tensor.Float32, shape...), lie{})
 		}
 	})
 }

@@ -121,7 +121,7 @@ func (c SheetConfig) shown(x, masks *tensor.Tensor, i int) (image.Image, error) 
 		if c.Preprocess != nil {
 			p = *c.Preprocess
 		}
-		n, h, w, dc, dh, dw := lie{picture: true, last: p.Layout == "nhwc"}.chw(x)
+		n, h, w, dc, dh, dw := lie{last: p.Layout == "nhwc"}.chw(x)
 		pic = tensor.New(tensor.Uint8, n, h, w)
 		for k := range n {
 			mean, std, err := p.affine(k, n)

@@ -179,7 +179,7 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 
 // lie is how the numbers of an input lie.
 func (l *loader) lie(picture bool) lie {
-	return lie{picture: picture, last: picture && l.o.Preprocess != nil && l.o.Preprocess.Layout == "nhwc"}
+	return lie{last: picture && l.o.Preprocess != nil && l.o.Preprocess.Layout == "nhwc"}
 }
 
 // mayMix refuses mixtures of what is not real numbers.
