@@ -24,7 +24,7 @@ func init() {
 	info := command(&ucli.Command{Name: "info", Usage: "say what is in a data set", ArgsUsage: "SPEC", Flags: slices.Clone(flags)},
 		dataInfo)
 	top := command(&ucli.Command{
-		Name: "data", Usage: "look at a data set, or convert it", ArgsUsage: "[info | convert] SPEC",
+		Name: "data", Usage: "look at a data set, convert it, or see its augmentation", ArgsUsage: "[info | convert | augment] SPEC",
 		Description: "SPEC is FORMAT:PATH[#SPLIT], or a path whose format is recognised; gtk data --list names the formats.\n\n" +
 			"   gtk data digits -o digits.png\n   gtk data convert idx:mnist#test -o mnist.npz",
 		Flags: flags,
@@ -38,7 +38,7 @@ func init() {
 			&ucli.BoolFlag{Name: "force", Usage: "replace FILE.npz if it is there"},
 			&ucli.StringFlag{Name: "labels", Usage: "`FILE` with the names of the classes"},
 		}, append(dataFlags(), taskFlag())...),
-	}, dataConvert)}
+	}, dataConvert), dataAugmentCommand()}
 	register(top)
 }
 

@@ -60,6 +60,8 @@ var faulteds = []faulted{
 	{name: "explain", args: explained("a.onnx"), head: "report.html"},
 	{name: "explain over old results", before: [][]string{explained("a.onnx")}, args: explained("b.onnx", "--force"), head: "report.html"},
 	{name: "data convert", args: []string{"data", "convert", "npz:d.npz", "-o", "out"}},
+	{name: "data augment", args: []string{"data", "augment", "imagefolder:pics", "--augment", "flip", "--rows", "2", "--draws", "2", "-o", "out"},
+		head: "sheet.png"},
 	{name: "finetune", args: []string{"finetune", "a.onnx", "--data", "npz:d.npz", "--val-split", "0.3", "--epochs", "3", "-o", "out"},
 		only: []string{"model.onnx", "best.onnx", "val-ids.txt"}, resume: []string{"finetune", "--resume", "out"}},
 	{name: "finetune over a pair", before: pairOf("b.onnx"), args: tuned(), only: []string{"p.onnx", "p.onnx.data"},

@@ -41,6 +41,8 @@ var outputFlags = []outputFlag{
 	{"data info DATA", "out", "x.png", true},
 	{"data convert DATA", "out", "x.npz", true},
 	{"data convert DATA", "out", "", false},
+	{"data augment DATA --augment flip", "out", "x.png", true},
+	{"data augment DATA --augment flip", "out", "", true},
 	{"demo", "out", "", true},
 }
 
@@ -120,7 +122,7 @@ func TestOutputsBeforeWork(t *testing.T) {
 	// The table has every such flag there is.
 	named := regexp.MustCompile(`--(out|dot|checkpoint|report|predictions|log|page|scores|metrics|profile-out|save)[, ]`)
 	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain",
-		"score-data", "prune-data", "export", "models new", "models list", "data", "data info", "data convert", "demo", "doctor",
+		"score-data", "prune-data", "export", "models new", "models list", "data", "data info", "data convert", "data augment", "demo", "doctor",
 		"completion",
 		"version"} {
 		_, help, _ := run(append(strings.Fields(verb), "--help")...)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/task"
@@ -20,9 +21,10 @@ func optimizerFlags() []ucli.Flag {
 			EnvVars: []string{"GTK_OPTIMIZER"}},
 		&ucli.Float64Flag{Name: "lr", Category: group,
 			Usage: "learning rate; 0 takes the optimiser's usual one (see --list), ten times that, at most 1, with --last-layer"},
-		&ucli.StringFlag{Name: "schedule", Category: group, Usage: "cosine, step or constant", DefaultText: "cosine, or what the " +
-			"optimiser wants (see --list)"},
-		&ucli.IntFlag{Name: "warmup", Category: group, Usage: "`STEPS` in which the learning rate rises linearly at the start"},
+		&ucli.StringFlag{Name: "schedule", Category: group, DefaultText: "cosine, or what the optimiser wants (see --list)",
+			Usage: "`NAME` with options behind colons, as in step:every=30epochs:gamma=0.1 (see --list)"},
+		&ucli.StringFlag{Name: "warmup", Category: group,
+			Usage: "`LENGTH` of the linear rise of the learning rate at the start: 500 (steps), 1epoch, 10000samples, 3%"},
 	}
 	for _, o := range optim.Options() {
 		if o.Bool {
@@ -51,14 +53,17 @@ func loopFlags(bn string) []ucli.Flag {
 		&ucli.StringFlag{Name: "loss", Category: group, Value: "auto",
 			Usage: "`NAME` with options behind colons, as in cross-entropy:smoothing=0.1 (see --list); auto goes by the task"},
 		&ucli.StringFlag{Name: "class-weights", Category: group,
-			Usage: "weights of the classes in the cross-entropy: balanced, or one for each as in `1,2,0.5`"},
+			Usage: "weights of the classes in the cross-entropy: balanced, one for each as in `1,2,0.5`, or a file with one a line, " +
+				"behind the names of the classes or in their order"},
 		&ucli.Float64Flag{Name: "label-smoothing", Category: group,
 			Usage: "`SHARE` of the truth that the cross-entropy spreads over all classes, in [0,1)"},
 		&ucli.StringFlag{Name: "bn", Category: group, Value: bn, Usage: bnUsage(bn)},
 		&ucli.BoolFlag{Name: "shuffle", Category: group, Value: true, Usage: "a new order in each epoch; --shuffle=false keeps that of " +
 			"the data"},
-		&ucli.StringFlag{Name: "augment", Category: group, Usage: "random changes of pictures: flip, crop=4, resized=0.08:1, separated " +
-			"by commas"},
+		&ucli.StringFlag{Name: "sampler", Category: group, Value: "all",
+			Usage: "what an epoch shows: all, each example once, or balanced, each class equally often"},
+		&ucli.StringFlag{Name: "augment", Category: group, Usage: "random changes of the examples in this order, separated by commas, as in " +
+			"`flip,crop=4,randaugment`; options behind colons (see --list; gtk data augment shows them)"},
 		&ucli.StringSliceFlag{Name: "freeze", Category: group, Usage: "`GLOB` of parameters to leave as they are; may be repeated"},
 		&ucli.StringSliceFlag{Name: "trainable", Category: group, Usage: "`GLOB` of tensors to train beside those that are found to be " +
 			"learned " +
@@ -81,10 +86,10 @@ func bnUsage(def string) string {
 func updateOptions(c *ucli.Context) job.TrainOptions {
 	o := job.TrainOptions{
 		Optimizer: c.String("optimizer"), Rule: map[string]string{}, LR: c.Float64("lr"), Schedule: c.String("schedule"),
-		Warmup: c.Int("warmup"),
+		Warmup: c.String("warmup"),
 		Loss:   c.String("loss"), ClassWeights: c.String("class-weights"), LabelSmoothing: c.Float64("label-smoothing"),
 		BN:        c.String("bn"),
-		KeepOrder: !c.Bool("shuffle"), Augment: c.String("augment"), Freeze: c.StringSlice("freeze"),
+		KeepOrder: !c.Bool("shuffle"), Sampler: samplerOf(c), Augment: c.String("augment"), Freeze: c.StringSlice("freeze"),
 		Trainable: c.StringSlice("trainable"),
 		LastLayer: c.Bool("last-layer"), Dropout: c.Bool("dropout"), NoDecay1D: c.Bool("no-decay-1d"),
 	}
@@ -98,6 +103,14 @@ func updateOptions(c *ucli.Context) job.TrainOptions {
 		}
 	}
 	return o
+}
+
+// samplerOf is the flag --sampler, "" for the usual.
+func samplerOf(c *ucli.Context) string {
+	if s := c.String("sampler"); s != "all" {
+		return s
+	}
+	return ""
 }
 
 // trainOptions reads the flags of optimizerFlags and loopFlags.
@@ -138,10 +151,27 @@ func trainingList() []listed {
 		rows = append(rows, listed{"option --" + o.Name, o.Usage(), values})
 	}
 	for n, i := range optim.Schedules() {
-		rows = append(rows, listed{"schedule " + n, i.Doc, i.Source})
+		doc := i.Doc
+		for k, o := range i.Options() {
+			doc += []string{"; ", ":"}[min(k, 1)] + o.Name + "=" + o.Default
+		}
+		rows = append(rows, listed{"schedule " + n, doc, i.Source})
 	}
 	for _, x := range task.Losses().Entries() {
 		rows = append(rows, listed{"loss " + x.Name, x.Doc, x.Source})
+	}
+	return append(rows, augmentList()...)
+}
+
+// augmentList is the part of --list about augmentations.
+func augmentList() []listed {
+	var rows []listed
+	for _, x := range data.Augmentations().Entries() {
+		doc := x.Doc
+		for k, o := range data.AugmentOptions(x.Name) {
+			doc += []string{"; ", ":"}[min(k, 1)] + o.Name + "=" + o.Default
+		}
+		rows = append(rows, listed{"augment " + x.Name, doc, x.Source})
 	}
 	return rows
 }

@@ -22,6 +22,7 @@ type Batch struct {
 	Labels []int64                   // class indices, -1 for none
 	Y      *tensor.Tensor            // targets [N,…], or nil
 	Mask   *tensor.Tensor            // classes of pixels, uint8 [N,H,W]; nil unless BatchOptions.Masks asks for them
+	Mix    *Mix                      // with what the examples are mixed, nil for nothing
 }
 
 // Len is the number of examples.
@@ -38,7 +39,7 @@ func (b *Batch) Slice(lo, hi int) *Batch {
 		return out
 	}
 	c := &Batch{Index: part(b.Index, lo, hi), IDs: part(b.IDs, lo, hi), Labels: part(b.Labels, lo, hi), X: cut(b.X), Y: cut(b.Y),
-		Mask: cut(b.Mask)}
+		Mask: cut(b.Mask), Mix: b.Mix.Slice(lo, hi)}
 	if b.Fields != nil {
 		c.Fields = make(map[string]*tensor.Tensor, len(b.Fields))
 		for k, t := range b.Fields {
@@ -62,7 +63,7 @@ func (b *Batch) Clone() *Batch { return b.Slice(0, b.Len()) }
 // BatchOptions says how batches are made. The zero value feeds the examples as they are, one pass, all processors.
 type BatchOptions struct {
 	Preprocess *Preprocess // for pictures (and, with its Tensors set, all else); nil: uint8 as they are
-	Augment    Augment     // for pictures
+	Augment    Augment     // random changes
 	Masks      bool        // masks are wanted too; an example without one is an error
 	Seed       uint64      // of the augmentation
 	Epoch      int         // of the order and the augmentation
@@ -101,6 +102,7 @@ type loader struct {
 	first      prepared // the example firstIndex: what all others must be like
 	firstIndex int
 	names      []string // of arrays, for messages; from firstField on those of fields, sorted
+	pictures   bool     // the input of the first example is one
 }
 
 // prepared is an example as it goes into a batch.
@@ -122,6 +124,7 @@ const (
 type job struct {
 	batch  Batch
 	arrays []*tensor.Tensor // of batch, as prepared.arrays
+	start  int              // place of its first example in the epoch
 	todo   sync.WaitGroup
 	errs   []error // per example
 }
@@ -132,9 +135,6 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 		if err := o.Preprocess.Validate(); err != nil {
 			return nil, err
 		}
-	}
-	if err := o.Augment.Validate(); err != nil {
-		return nil, err
 	}
 	l := &loader{ds: ds, o: o, order: s.Order(o.Epoch), size: size}
 	if size <= 0 {
@@ -158,7 +158,11 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 	}
 	l.firstIndex = at
 	l.names = append([]string{"input", "target", "mask"}, slices.Sorted(maps.Keys(e.Fields))...)
+	l.pictures = e.Picture
 	if l.first, err = l.prepare(&t, e, at); err != nil {
+		return nil, err
+	}
+	if err := l.mayMix(); err != nil {
 		return nil, err
 	}
 	for k, t := range l.first.arrays {
@@ -172,6 +176,25 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 		}
 	}
 	return l, nil
+}
+
+// lie is how the numbers of an input lie.
+func (l *loader) lie(picture bool) lie {
+	return lie{last: picture && l.o.Preprocess != nil && l.o.Preprocess.Layout == "nhwc"}
+}
+
+// mayMix refuses mixtures of what is not real numbers.
+func (l *loader) mayMix() error {
+	mixes, _ := l.o.Augment.Mixes()
+	if !mixes {
+		return nil
+	}
+	x := l.first.arrays[inputArray]
+	if x == nil || x.DType() != tensor.Float32 && (x.DType() != tensor.Float64 || l.pictures) {
+		return fmt.Errorf("data: augmentation %s: example %q is %v as the model gets it, and only real numbers are mixed", l.o.Augment,
+			l.first.id, x)
+	}
+	return nil
 }
 
 // NumBatches is the number of batches of size of n examples.
@@ -210,13 +233,20 @@ func (l *loader) prepare(t *turn, e Example, i int) (_ prepared, err error) {
 	default:
 		out.arrays[inputArray] = e.X
 	}
+	if x := out.arrays[inputArray]; err == nil && x != nil && l.o.touches() {
+		if x == e.X {
+			x = x.Clone() // that of the data set stays
+			out.arrays[inputArray] = x
+		}
+		err = l.o.touch(i, x, l.lie(e.Picture))
+	}
 	return out, wrapExample(e.ID, err)
 }
 
 // picture augments and preprocesses the picture of e, and takes its mask the same way.
 func (l *loader) picture(t *turn, out *prepared, e Example, i int) error {
 	p := l.o.Preprocess
-	if p == nil && l.o.Augment == (Augment{}) {
+	if p == nil && l.o.Augment.None() {
 		out.arrays[inputArray] = e.X
 		return nil
 	}
@@ -227,24 +257,25 @@ func (l *loader) picture(t *turn, out *prepared, e Example, i int) error {
 	if err := checkPicture(e.X); err != nil {
 		return err
 	}
-	r := newRandom(l.o.Seed, keyAugment, uint64(l.o.Epoch), uint64(i))
-	part := l.o.Augment.part(r, e.X.Dim(1), e.X.Dim(2))
+	part := l.o.box(i, e.X.Dim(1), e.X.Dim(2))
 	pic, err := geometry.picture(e.X, part)
 	if err != nil {
 		return err
 	}
-	move := l.o.Augment.draw(r)
-	pic = move.apply(pic, 0)
+	s := &scene{pic: pic}
 	if out.arrays[maskArray] != nil {
 		if !e.Mask.Shape().Equal(e.X.Shape()[1:]) {
 			return fmt.Errorf("the mask is %v, the picture %v", e.Mask, e.X)
 		}
-		mask, err := geometry.mask(e.Mask, part)
-		if err != nil {
+		if s.mask, err = geometry.mask(e.Mask, part); err != nil {
 			return err
 		}
-		h, w := mask.Dim(0), mask.Dim(1)
-		out.arrays[maskArray] = move.apply(mask.Reshape(1, h, w), Void).Reshape(h, w)
+	}
+	if err := l.o.scene(i, s); err != nil {
+		return err
+	}
+	if pic = s.pic; s.mask != nil {
+		out.arrays[maskArray] = s.mask
 	}
 	if out.arrays[inputArray] = pic; p == nil {
 		return nil
@@ -343,6 +374,7 @@ func (l *loader) run(ctx context.Context, yield func(*Batch, error) bool) {
 				return
 			}
 		}
+		l.o.mix(j.start, &j.batch, l.lie(l.pictures))
 		if !yield(&j.batch, nil) {
 			return
 		}
@@ -393,7 +425,7 @@ func (l *loader) open(j *job, b int) {
 			j.batch.Fields[name] = j.arrays[firstField+k]
 		}
 	}
-	j.batch.Index = index
+	j.batch.Index, j.start = index, b*l.size
 	j.errs = make([]error, n)
 	j.todo.Add(n)
 }

@@ -30,7 +30,7 @@ func collect(ds Dataset, s Sampler, size int, o BatchOptions) (lines []string, e
 func TestBatchesDoNotDependOnWorkers(t *testing.T) {
 	ds := must(Open("shapes?size=16&n=50", Options{}))(t)
 	o := BatchOptions{Preprocess: &Preprocess{ImageSize: [2]int{12, 12}},
-		Augment: Augment{Flip: true, Pad: 2, Resized: [2]float64{0.3, 1}}, Seed: 5, Epoch: 3}
+		Augment: augmented(t, "flip,crop=2,resized=0.3:1"), Seed: 5, Epoch: 3}
 	o.Workers = 1
 	want := must(collect(ds, Shuffled(50, 5), 8, o))(t)
 	if len(want) != 7 {
@@ -166,7 +166,6 @@ func TestBatchesErrors(t *testing.T) {
 	}{
 		{SamplerFunc(func(int) []int { return []int{3, 99} }), BatchOptions{}},
 		{Sequential(40), BatchOptions{Preprocess: &Preprocess{Crop: "x"}}},
-		{Sequential(40), BatchOptions{Augment: Augment{Pad: -1}}},
 	} {
 		if got, err := collect(ds, c.s, 4, c.o); err == nil || len(got) > 0 {
 			t.Errorf("%d batches, error %v", len(got), err)
@@ -199,13 +198,25 @@ func TestSamplers(t *testing.T) {
 		t.Errorf("order of seed 7, epoch 2 is %v", got)
 	}
 	ds := must(readTable(t, "1,a\n2,a\n3,a\n4,a\n5,a\n6,b\n7,b\n8,c\n", Options{}))(t)
-	count := map[int]int{}
-	order := Balanced(ds, 3).Order(0)
-	for _, i := range order {
-		count[ds.Label(i)]++
+	count, seen := map[int]int{}, map[int]int{}
+	for epoch := range 5 {
+		order := Balanced(ds, 3).Order(epoch)
+		if len(order) != 8 {
+			t.Errorf("a balanced epoch has %d examples", len(order))
+		}
+		for _, i := range order {
+			count[ds.Label(i)]++
+			seen[i]++
+		}
 	}
-	if len(order) != 15 || count[0] != 5 || count[1] != 5 || count[2] != 5 {
-		t.Errorf("balanced counts %v", count)
+	if count[0] != 15 || count[1] != 15 || count[2] != 10 || seen[0] != 3 || seen[4] != 3 || min(seen[5], seen[6]) != 7 || seen[7] != 10 {
+		t.Errorf("balanced counts %v, of examples %v", count, seen)
+	}
+	if a, b := Balanced(ds, 3).Order(1), Balanced(ds, 3).Order(2); slices.Equal(a, b) || !slices.Equal(a, Balanced(ds, 3).Order(1)) {
+		t.Error("balanced orders do not depend on seed and epoch alone")
+	}
+	if Balanced(must(openSeries(t, hours(40), "?in=4&out=2", Options{}))(t), 1) != nil {
+		t.Error("a series is balanced")
 	}
 	uniform := make([]int, 6) // all permutations of three
 	for e := range 6000 {
@@ -260,41 +271,6 @@ func TestSplit(t *testing.T) {
 	}
 	if _, err := Subset(ds, []int{1797}); err == nil {
 		t.Error("subset with an index out of range")
-	}
-}
-
-func TestAugment(t *testing.T) {
-	for s, want := range map[string]Augment{"": {}, "none": {}, "flip,crop=4": {Flip: true, Pad: 4},
-		"resized": {Resized: [2]float64{0.08, 1}}, "resized=0.5:0.9": {Resized: [2]float64{0.5, 0.9}}} {
-		if got := must(ParseAugment(s))(t); got != want {
-			t.Errorf("%q: %+v", s, got)
-		}
-	}
-	for _, s := range []string{"flop", "crop=x", "crop=-1", "resized=0.9:0.1", "resized=0:1"} {
-		if _, err := ParseAugment(s); err == nil {
-			t.Errorf("%q is accepted", s)
-		}
-	}
-	x := tensor.From([]uint8{1, 2, 3, 4, 5, 6}, 1, 2, 3)
-	flips, places := 0, map[string]int{}
-	for e := range 400 {
-		r := newRandom(1, keyAugment, uint64(e))
-		if out := (Augment{Flip: true}).draw(r).apply(x, 0); slices.Equal(out.Bytes(), []uint8{3, 2, 1, 6, 5, 4}) {
-			flips++
-		} else if !slices.Equal(out.Bytes(), x.Bytes()) {
-			t.Fatalf("flip gives %v", out.Bytes())
-		}
-		places[fmt.Sprint(Augment{Pad: 1}.draw(r).apply(x, 0).Bytes())]++
-	}
-	if flips < 150 || flips > 250 || len(places) != 9 || places["[0 0 0 0 1 2]"] == 0 || places["[5 6 0 0 0 0]"] == 0 {
-		t.Errorf("%d flips, places %v", flips, places)
-	}
-	for e := range 200 {
-		b := Augment{Resized: [2]float64{0.2, 0.6}}.part(newRandom(2, uint64(e)), 30, 50)
-		area := (b.y1 - b.y0) * (b.x1 - b.x0) / 1500
-		if b.y0 < 0 || b.x0 < 0 || b.y1 > 30 || b.x1 > 50 || area < 0.17 || area > 0.65 {
-			t.Fatalf("box %+v, area %v", b, area)
-		}
 	}
 }
 
@@ -356,7 +332,7 @@ func TestFieldsAndMasks(t *testing.T) {
 	}
 	void := 0
 	for epoch := range 20 {
-		o := BatchOptions{Masks: true, Epoch: epoch, Augment: Augment{Flip: true, Pad: 1},
+		o := BatchOptions{Masks: true, Epoch: epoch, Augment: augmented(t, "flip,crop=1"),
 			Preprocess: &Preprocess{Scale: 1, Channels: "gray"}}
 		for b, err := range Batches(context.Background(), ds, Sequential(5), 5, o) {
 			if err != nil {

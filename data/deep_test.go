@@ -70,8 +70,8 @@ func TestDeepPictures(t *testing.T) {
 		ds Dataset
 		p  *Preprocess
 		a  Augment
-	}{{ds, &p, Augment{}}, {cached, &rest, Augment{}}, {cached, &rest, Augment{}}, {ds, &p, Augment{Flip: true}},
-		{ds, nil, Augment{Flip: true}}, {ds, &Preprocess{Channels: "gray", Layout: "nhwc"}, Augment{}}} {
+	}{{ds, &p, Augment{}}, {cached, &rest, Augment{}}, {cached, &rest, Augment{}}, {ds, &p, augmented(t, "flip")},
+		{ds, nil, augmented(t, "flip")}, {ds, &Preprocess{Channels: "gray", Layout: "nhwc"}, Augment{}}} {
 		for b, err := range Batches(t.Context(), c.ds, Sequential(2), 1, BatchOptions{Preprocess: c.p, Augment: c.a}) {
 			if err != nil {
 				t.Fatal(err)

@@ -25,7 +25,12 @@ func ExampleBatches() {
 		return
 	}
 	pre := data.Preprocess{Channels: "rgb", Mean: []float64{0.5}, Std: []float64{0.5}}
-	options := data.BatchOptions{Preprocess: &pre, Augment: data.Augment{Flip: true}, Seed: 1}
+	flip, err := data.ParseAugment("flip")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	options := data.BatchOptions{Preprocess: &pre, Augment: flip, Seed: 1}
 	for epoch := range 2 {
 		options.Epoch = epoch
 		for b, err := range data.Batches(context.Background(), ds, data.Shuffled(ds.Len(), 1), 40, options) {

@@ -1,6 +1,9 @@
 package data
 
-import "math/rand/v2"
+import (
+	"math"
+	"math/rand/v2"
+)
 
 // random is a generator keyed by numbers, so that what happens to an example depends on (seed, epoch, index) and not on who
 // draws first. The draws are defined here, on the documented PCG stream, and stay the same with every Go version.
@@ -46,5 +49,39 @@ func (r random) shuffle(p []int) {
 	for i := len(p) - 1; i > 0; i-- {
 		j := r.intn(i + 1)
 		p[i], p[j] = p[j], p[i]
+	}
+}
+
+// normal is a number of the standard normal distribution (Box and Muller).
+func (r random) normal() float64 {
+	u := 1 - r.float() // in (0,1]
+	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*r.float())
+}
+
+// beta is a number of Beta(a, a).
+func (r random) beta(a float64) float64 {
+	x, y := r.logGamma(a), r.logGamma(a)
+	return 1 / (1 + math.Exp(y-x))
+}
+
+// logGamma is the logarithm of a number of the Gamma distribution of shape a.
+//
+// Source: Marsaglia and Tsang 2000, "A simple method for generating gamma variables", with Gamma(a) = Gamma(a+1)·U^(1/a) below 1.
+func (r random) logGamma(a float64) float64 {
+	if a < 1 {
+		return r.logGamma(a+1) + math.Log(1-r.float())/a
+	}
+	d := a - 1./3
+	c := 1 / math.Sqrt(9*d)
+	for {
+		x := r.normal()
+		v := 1 + float64(c*x)
+		if v <= 0 {
+			continue
+		}
+		v = v * v * v
+		if math.Log(1-r.float()) < 0.5*x*x+d-d*v+d*math.Log(v) {
+			return math.Log(d * v)
+		}
 	}
 }

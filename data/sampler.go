@@ -1,6 +1,9 @@
 package data
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // Sampler gives the order in which the examples of a data set are visited. The order depends on the sampler and the epoch only.
 type Sampler interface{ Order(epoch int) []int }
@@ -25,28 +28,30 @@ func Shuffled(n int, seed uint64) Sampler {
 	})
 }
 
-// Balanced visits as many examples of every class as the largest class has: classes with fewer repeat theirs, each pass in
-// a new order. Examples without a class are left out.
+// Balanced visits as many examples of one class as of another, ds.Len() in all, where that divides up. Over the epochs each class goes
+// through its examples pass by pass, each pass in a new order: of a small class all come several times in an epoch, of a large one the
+// rest comes in the next. Examples without a class are left out. It is nil for a data set without classes.
 func Balanced(ds Dataset, seed uint64) Sampler {
 	byClass := perClass(ds)
 	delete(byClass, -1)
-	most := 0
-	labels := make([]int, 0, len(byClass))
-	for l, members := range byClass {
-		labels = append(labels, l)
-		most = max(most, len(members))
+	if len(byClass) == 0 {
+		return nil
 	}
-	slices.Sort(labels)
+	labels, n := slices.Sorted(maps.Keys(byClass)), ds.Len()
 	return SamplerFunc(func(epoch int) []int {
-		order := make([]int, 0, most*len(labels))
-		for _, l := range labels {
-			r := newRandom(seed, keyBalance, uint64(epoch), uint64(l))
-			for n := 0; n < most; {
-				pass := slices.Clone(byClass[l])
-				r.shuffle(pass)
-				pass = pass[:min(len(pass), most-n)]
-				order = append(order, pass...)
-				n += len(pass)
+		order := make([]int, 0, n)
+		for k, l := range labels {
+			members, quota := byClass[l], n/len(labels)
+			if k < n%len(labels) {
+				quota++
+			}
+			var pass []int
+			for at := epoch * quota; at < (epoch+1)*quota; at++ {
+				if at%len(members) == 0 || pass == nil {
+					pass = slices.Clone(members)
+					newRandom(seed, keyBalance, uint64(at/len(members)), uint64(l)).shuffle(pass)
+				}
+				order = append(order, pass[at%len(members)])
 			}
 		}
 		newRandom(seed, keyShuffle, uint64(epoch)).shuffle(order)

@@ -117,7 +117,7 @@ func openStep(c ExportConfig, path string) (*stepExport, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec, err := o.loss()
+	spec, err := o.loss(m.Labels)
 	if err != nil {
 		return nil, err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/train"
 )
 
@@ -199,6 +200,9 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	}
 	f.cfg.Epochs, f.cfg.MaxSteps, f.cfg.Val, f.cfg.Preprocess = cmp.Or(c.Epochs, 5), c.MaxSteps, t.val, t.pre
 	f.cfg.Task, f.cfg.Feed, f.cfg.Patience, f.cfg.MinDelta = t.task, t.plan, c.Patience, c.MinDelta
+	if err := f.mayFollow(); err != nil {
+		return nil, err
+	}
 	if c.TrAct != nil {
 		f.cfg.TrAct = &train.TrAct{Lambda: float32(c.TrAct.lambda()), Layer: c.TrAct.Layer}
 	}
@@ -209,6 +213,15 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 		rep.Note(n)
 	}
 	return f, nil
+}
+
+// mayFollow refuses a schedule that needs what the training has not.
+func (f *finetuning) mayFollow() error {
+	t := optim.Timing{Total: f.cfg.Steps(f.train.Len()), Step: 1, Epoch: 1, Sample: 1, Validates: f.cfg.Val != nil}
+	if _, err := optim.Begin(f.cfg.Schedule, t); err != nil {
+		return usagef("--schedule: %v", err)
+	}
+	return nil
 }
 
 // Finetune trains a model on a data set, writes it with labels and preprocessing in its metadata, reads it back and compares; where the

@@ -86,7 +86,7 @@ func (f *finetuning) traits() []train.Trait {
 	add("optimizer", f.optimizer())
 	add("lr", strconv.FormatFloat(f.lr, 'g', -1, 64))
 	add("schedule", f.schedule())
-	add("warmup", strconv.Itoa(o.Warmup))
+	add("warmup", cmp.Or(o.Warmup, "0"))
 	for _, x := range optim.Options() {
 		if v := o.Rule[x.Name]; v != "" && !(x.Name == "momentum" && isZero(v) && !momentum(f.optimizer())) {
 			add(x.Name, v)
@@ -95,6 +95,7 @@ func (f *finetuning) traits() []train.Trait {
 	add("class-weights", o.ClassWeights)
 	add("label-smoothing", strconv.FormatFloat(o.LabelSmoothing, 'g', -1, 64))
 	add("augment", o.Augment)
+	add("sampler", o.Sampler)
 	add("freeze", strings.Join(o.Freeze, " "))
 	add("trainable", strings.Join(o.Trainable, " "))
 	add("last-layer", strconv.FormatBool(o.LastLayer))

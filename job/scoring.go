@@ -120,9 +120,6 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 	}
 	u.labelled()
 	s.trainee = &trainee{use: u, train: u.ds, stored: u.pre}
-	if err := s.mayAugment(c.Augment); err != nil {
-		return nil, err
-	}
 	m, err := s.fresh(0)
 	if err != nil {
 		return nil, err
@@ -132,7 +129,7 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 		return nil, badInput(err)
 	}
 	first.fewer = "give --reinit head for a fresh last layer of the right size"
-	loss, err := c.loss()
+	loss, err := c.loss(first.classNames(u.ds))
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +137,12 @@ func (c ScoringOptions) open(ctx context.Context, verb string, rep Reporter) (*s
 		return nil, err
 	}
 	u.task, u.notes = first.task, first.notes
+	if err := s.mayAugment(c.Augment); err != nil {
+		return nil, err
+	}
+	if err := s.maySample(c.TrainOptions); err != nil {
+		return nil, err
+	}
 	if u.task.Kind == task.Multiclass || u.task.Kind == task.Binary {
 		if err := data.Check(u.ds); err != nil {
 			return nil, err

@@ -66,7 +66,7 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 			return nil, err
 		}
 	}
-	loss, err := c.loss()
+	loss, err := c.loss(t.classNames(t.ds))
 	if err != nil {
 		return nil, err
 	}
@@ -86,6 +86,9 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 	if err := t.mayAugment(c.Augment); err != nil {
 		return nil, err
 	}
+	if err := t.maySample(c.TrainOptions); err != nil {
+		return nil, err
+	}
 	t.stored = t.pre
 	t.cache(c.Augment)
 	return t, nil
@@ -94,11 +97,19 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 // cacheBytes bounds the memory in which decoded pictures are kept between epochs.
 const cacheBytes = 1 << 30
 
-// mayAugment refuses random changes that the labels would not survive.
+// mayAugment refuses random changes that the labels would not survive, and mixtures of a task that they say nothing about.
 func (t *trainee) mayAugment(augment string) error {
-	if augment != "" && !data.Augmentable(t.train) {
-		return usagef("--augment %s: the examples are no pictures, or what they are compared with would have to be changed "+
-			"alike; leave it out", augment)
+	a, err := data.ParseAugment(augment)
+	if err != nil {
+		return usagef("--augment: %v", err)
+	}
+	if err := a.Fits(t.train); err != nil {
+		return usagef("--augment %s: %v; leave it out", augment, err)
+	}
+	if mixes, whole := a.Mixes(); mixes && t.task != nil {
+		if _, err := t.task.Mixed(whole); err != nil {
+			return usagef("--augment %s: %v", augment, err)
+		}
 	}
 	return nil
 }
@@ -107,7 +118,7 @@ func (t *trainee) mayAugment(augment string) error {
 func (t *trainee) cache(augment string) {
 	a, err := data.ParseAugment(augment)
 	first, exampleErr := t.train.Example(0)
-	if err != nil || exampleErr != nil || t.pre == nil || !first.Picture || a.Resized != [2]float64{} {
+	if err != nil || exampleErr != nil || t.pre == nil || !first.Picture || a.Whole() {
 		return
 	}
 	ds, rest := data.Cache(t.train, *t.pre, cacheBytes)

@@ -23,11 +23,11 @@ type TrainOptions struct {
 	Optimizer string            // name of a rule of package optim; "" means adam
 	Rule      map[string]string // options of the rule, by the names of optim.Options
 	LR        float64           // learning rate; 0 means the rule's usual one, ten times that, at most 1, with LastLayer
-	Schedule  string            // name of a schedule; "" means cosine, or what the rule wants
-	Warmup    int               // steps in which the learning rate rises linearly at the start
+	Schedule  string            // NAME:OPTION=VALUE… of optim.NewSchedule; "" means cosine, or what the rule wants
+	Warmup    string            // length of the linear rise of the learning rate at the start: 500 (steps), 1epoch, 3%; "" means none
 	BatchSize int               // examples in one step; 0 means 32, All all of them
 	Loss      string            // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
-	// ClassWeights are the weights of the classes in the cross-entropy, as in 1,2,0.5, or balanced; LabelSmoothing is its share of the
+	// ClassWeights are the weights of the classes in the cross-entropy: 1,2,0.5, or balanced, or a file (see --class-weights); LabelSmoothing is its share of the
 	// truth that is spread over all classes. They stand for options of Loss; "" and 0 mean none.
 	ClassWeights   string
 	LabelSmoothing float64
@@ -35,6 +35,7 @@ type TrainOptions struct {
 	// trained); "" means frozen for Finetune, and auto where scores are made.
 	BN        string
 	KeepOrder bool     // of the data, in each epoch
+	Sampler   string   // balanced shows each class equally often; "" or all shows each example once
 	Augment   string   // random changes of pictures: flip, crop=4, resized=0.08:1, separated by commas
 	Freeze    []string // globs of parameters to leave as they are
 	Trainable []string // globs of tensors that are trained beside those that are found to be learned, whatever Freeze and LastLayer say
@@ -81,14 +82,19 @@ func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule
 			lr = max(lr, min(10*lr, 1))
 		}
 	}
-	if schedule, err = optim.NewSchedule(cmp.Or(o.Schedule, info.Schedule, "cosine"), optim.ScheduleConfig{LR: lr, Warmup: o.Warmup}); err != nil {
-		return nil, nil, 0, usagef("--schedule: %v", err)
+	schedule, err = optim.NewSchedule(cmp.Or(o.Schedule, info.Schedule, "cosine"), optim.ScheduleConfig{LR: lr, Warmup: o.Warmup})
+	if err != nil {
+		return nil, nil, 0, usagef("--schedule, --warmup: %v", err)
 	}
 	return opt, schedule, lr, nil
 }
 
-// loss is the specification of the loss with class weights and label smoothing in it.
-func (o TrainOptions) loss() (string, error) {
+// loss is the specification of the loss with class weights and label smoothing in it, for those classes.
+func (o TrainOptions) loss(classes []string) (string, error) {
+	var err error
+	if o.ClassWeights, err = classWeights(o.ClassWeights, classes); err != nil {
+		return "", err
+	}
 	spec := cmp.Or(o.Loss, "auto")
 	for _, x := range []struct{ flag, option, value string }{
 		{"class-weights", "weights", o.ClassWeights}, {"label-smoothing", "smoothing", strconv.FormatFloat(o.LabelSmoothing, 'g', -1, 64)},
@@ -141,6 +147,13 @@ func (o TrainOptions) config(m *engine.Model, bn string, seed uint64) (cfg train
 	case bn == "frozen", bn == "auto":
 	default:
 		return cfg, 0, usagef("--bn %q: want frozen or train", bn)
+	}
+	switch o.Sampler {
+	case "", "all":
+	case "balanced":
+		cfg.Balanced = true
+	default:
+		return cfg, 0, usagef("--sampler %q: want all or balanced", o.Sampler)
 	}
 	cfg.Shuffle, cfg.Dropout, cfg.NoDecay1D, cfg.Seed = !o.KeepOrder, o.Dropout, o.NoDecay1D, seed
 	return cfg, lr, nil

@@ -150,7 +150,7 @@ func TestResumeFlags(t *testing.T) {
 		"--optimizer was adam, is sgd":               func(c *job.FinetuneConfig) { c.Optimizer = "sgd" },
 		"--seed was 0, is 1":                         func(c *job.FinetuneConfig) { c.Seed = 1 },
 		"--schedule was cosine, is constant":         func(c *job.FinetuneConfig) { c.Schedule = "constant" },
-		"--warmup was 0, is 3":                       func(c *job.FinetuneConfig) { c.Warmup = 3 },
+		"--warmup was 0, is 3":                       func(c *job.FinetuneConfig) { c.Warmup = "3" },
 		"--epochs was 2, is 3":                       func(c *job.FinetuneConfig) { c.Epochs = 3 },
 		"--max-steps was 20, is 30":                  func(c *job.FinetuneConfig) { c.MaxSteps = 30 },
 		"--data was 1154 examples, is 285":           func(c *job.FinetuneConfig) { c.Data = "digits#test" },
@@ -202,7 +202,7 @@ func TestDivergedJob(t *testing.T) {
 	// The rate grows from step to step until the weights explode.
 	r, err := job.Finetune(context.Background(), job.FinetuneConfig{
 		Model: model, Data: set, ValSplit: 0.2, Out: dir, Epochs: 200,
-		TrainOptions: job.TrainOptions{Optimizer: "sgd", LR: 50, Schedule: "constant", Warmup: 800},
+		TrainOptions: job.TrainOptions{Optimizer: "sgd", LR: 50, Schedule: "constant", Warmup: "800"},
 	}, nil)
 	if r != nil || err == nil || job.KindOf(err) != job.KindInput {
 		t.Fatalf("%v (%v)", err, job.KindOf(err))

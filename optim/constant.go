@@ -1,16 +1,16 @@
 package optim
 
-import "errors"
-
 func init() {
 	registerSchedule(ScheduleInfo{
 		Name: "constant", Doc: "the same learning rate always",
 		Source: "https://pytorch.org/docs/stable/generated/torch.optim.lr_scheduler.ConstantLR.html with factor 1",
-		build: func(c ScheduleConfig) (Schedule, error) {
-			return Constant(c.LR), errors.Join(c.noMin(), c.noStep())
-		},
+		recipe: func() recipe { return &constantOptions{} },
 	})
 }
+
+type constantOptions struct{}
+
+func (*constantOptions) schedule(lr float64, _ Timing) (Schedule, error) { return Constant(lr), nil }
 
 // Constant is a learning rate that stays.
 type Constant float64

@@ -1,11 +1,12 @@
 package optim
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"math"
+	"strings"
 
+	opts "github.com/gtk-onnx/gtk/internal/options"
 	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
@@ -31,25 +32,78 @@ type Schedule interface {
 	LR(step, total int) float64
 }
 
-// ScheduleConfig holds the options of NewSchedule. Zero values leave the defaults.
+// Timing is what a schedule has to know of a training: how much of its unit, which is usually the step, things are.
+type Timing struct {
+	Total  int     // the whole training
+	Step   float64 // one step; 1 where the unit is the step
+	Epoch  float64 // a pass over the data
+	Sample float64 // one example
+
+	Validates bool // there are validation data, measured after each epoch
+}
+
+// Begun is a Schedule that has to know the training, or looks at how it goes. Begin makes the one for a training, with a state of its own.
+type Begun interface {
+	Schedule
+	Begin(Timing) (Schedule, error)
+}
+
+// Begin is s for a training.
+func Begin(s Schedule, t Timing) (Schedule, error) {
+	b, ok := s.(Begun)
+	if !ok {
+		return s, nil
+	}
+	return b.Begin(t)
+}
+
+// Outcome is what came of an epoch. What was not measured is NaN.
+type Outcome struct {
+	Step      int     // at its end, in the unit of the schedule
+	TrainLoss float64 // mean of the epoch
+	ValLoss   float64 // on the validation data
+	Metric    float64 // the first metric of the task there
+	Lower     bool    // the metric is better when lower
+}
+
+// Watcher is a Schedule that looks at how the training goes. Its rates follow from the outcomes that it was shown, in their order: who
+// continues a training shows it those of the epochs before.
+type Watcher interface {
+	Schedule
+	See(Outcome)
+}
+
+// ScheduleConfig holds what every schedule takes.
 type ScheduleConfig struct {
-	LR     float64 // rate at the start, after warm-up
-	MinLR  float64 // cosine: rate at the end; 0 unless given
-	Every  int     // step: steps between two drops; a third of the training unless given
-	Gamma  float64 // step: factor of each drop; 0.1 unless given
-	Warmup int     // steps of linear warm-up before the schedule; 0 for none
+	LR     float64 // rate at the start, after warm-up, or the highest one; above 0
+	Warmup string  // length of a linear warm-up before the schedule, as 500, 1epoch, 3% (see NewSchedule); "" for none
 }
 
 // ScheduleInfo describes a schedule that NewSchedule makes by name.
 type ScheduleInfo struct {
 	Name, Doc, Source string
 
-	build func(ScheduleConfig) (Schedule, error)
+	recipe func() recipe // its options, with their defaults
 }
 
-// NewSchedule is the named schedule, after a linear warm-up when c has one. It fails for a name that is
-// not registered, for an option that the schedule does not take and for a value out of range.
-func NewSchedule(name string, c ScheduleConfig) (Schedule, error) {
+// Options lists the options of the schedule with their defaults.
+func (i ScheduleInfo) Options() []opts.Option { return opts.List(i.recipe()) }
+
+// recipe is the options of a schedule, a struct with tagged fields.
+type recipe interface {
+	// schedule is the schedule that starts at the rate lr (or has it as its highest) in a training; it checks the options.
+	schedule(lr float64, t Timing) (Schedule, error)
+}
+
+// NewSchedule is the schedule NAME:KEY=VALUE:…, after a linear warm-up when c has one. Options that are lengths are written as steps
+// (500), epochs (2epochs), examples (50000samples) or a share of the training (30%). The option by=epoch, which every schedule takes,
+// holds the rate during an epoch. It fails for a name that is not registered, for an option that the schedule does not take and for a value
+// out of range. Where lengths are epochs or samples, rates are NaN until Begin has said how long these are.
+func NewSchedule(spec string, c ScheduleConfig) (Schedule, error) {
+	name, pairs, err := opts.Split(spec)
+	if err != nil {
+		return nil, fmt.Errorf("optim: schedule %w", err)
+	}
 	info, err := LookupSchedule(name)
 	if err != nil {
 		return nil, err
@@ -58,31 +112,112 @@ func NewSchedule(name string, c ScheduleConfig) (Schedule, error) {
 	if !(c.LR > 0) || math.IsInf(c.LR, 1) {
 		return fail(fmt.Errorf("learning rate %v: must be above 0", c.LR))
 	}
-	if c.Warmup < 0 {
-		return fail(fmt.Errorf("%d steps of warm-up", c.Warmup))
+	s := &specified{spec: spec, lr: c.LR, recipe: info.recipe()}
+	if s.warm, err = parseStretch(c.Warmup); err != nil {
+		return fail(fmt.Errorf("warm-up %w", err))
 	}
-	s, err := info.build(c)
-	if err != nil {
-		return fail(err)
+	for _, p := range pairs {
+		if p[0] != "by" {
+			if err := opts.Set(s.recipe, p[0], p[1]); err != nil {
+				return fail(err)
+			}
+			continue
+		}
+		switch p[1] {
+		case "epoch":
+			s.held = true
+		case "step":
+		default:
+			return fail(fmt.Errorf("by=%q: want step or epoch", p[1]))
+		}
 	}
-	if c.Warmup > 0 {
-		s = Warmup{Steps: c.Warmup, Then: s}
+	if _, err := s.Begin(Timing{Total: 1 << 20, Step: 1, Epoch: 1 << 10, Sample: 1. / 32, Validates: true}); err != nil {
+		return nil, err
 	}
 	return s, nil
 }
 
-// noStep refuses the options of the step schedule.
-func (c ScheduleConfig) noStep() error {
-	if c.Every != 0 || c.Gamma != 0 {
-		return errors.New("takes no every and no gamma; the step schedule does")
-	}
-	return nil
+// specified is a schedule by name, before the training is known.
+type specified struct {
+	spec   string
+	lr     float64
+	recipe recipe
+	warm   stretch
+	held   bool // within an epoch
 }
 
-// noMin refuses the option of the cosine schedule.
-func (c ScheduleConfig) noMin() error {
-	if c.MinLR != 0 {
-		return errors.New("takes no minimal learning rate; the cosine schedule does")
+// String is what it was made of.
+func (s *specified) String() string {
+	text := fmt.Sprintf("%s from %g", s.spec, s.lr)
+	if s.warm.n > 0 {
+		text += " after " + s.warm.String()
 	}
-	return nil
+	return text
+}
+
+// LR is that of a training of so many steps of which nothing else is known.
+func (s *specified) LR(step, total int) float64 {
+	b, err := s.Begin(Timing{Total: total, Step: 1, Epoch: math.NaN(), Sample: math.NaN()})
+	if err != nil {
+		return math.NaN()
+	}
+	return b.LR(step, total)
+}
+
+// Begin implements Begun.
+func (s *specified) Begin(t Timing) (Schedule, error) {
+	fail := func(err error) (Schedule, error) {
+		name, _, _ := strings.Cut(s.spec, ":")
+		return nil, fmt.Errorf("optim: schedule %s: %w", name, err)
+	}
+	warm, err := s.warm.in(t)
+	if err != nil {
+		return fail(fmt.Errorf("warm-up: %w", err))
+	}
+	rest := t
+	rest.Total = max(t.Total-warm, 1)
+	if !s.held {
+		then, err := s.recipe.schedule(s.lr, rest)
+		if err != nil {
+			return fail(err)
+		}
+		return warmed(warm, then), nil
+	}
+	if !(t.Epoch >= 1) {
+		return fail(fmt.Errorf("by=epoch: the length of an epoch is not known"))
+	}
+	epochs := Timing{Total: int(math.Ceil(float64(rest.Total) / t.Epoch)), Step: t.Step / t.Epoch, Epoch: 1, Sample: t.Sample / t.Epoch,
+		Validates: t.Validates}
+	then, err := s.recipe.schedule(s.lr, epochs)
+	if err != nil {
+		return fail(err)
+	}
+	return warmed(warm, &heldSchedule{epoch: int(t.Epoch), then: then}), nil
+}
+
+// warmed is then after so many steps of warm-up.
+func warmed(steps int, then Schedule) Schedule {
+	if steps == 0 {
+		return then
+	}
+	return Warmup{Steps: steps, Then: then}
+}
+
+// heldSchedule holds the rate during an epoch of so many steps.
+type heldSchedule struct {
+	epoch int
+	then  Schedule
+}
+
+// LR is that of the epoch of the step.
+func (s *heldSchedule) LR(step, total int) float64 {
+	return s.then.LR((step-1)/s.epoch+1, (total+s.epoch-1)/s.epoch)
+}
+
+// See shows it to the schedule that is held.
+func (s *heldSchedule) See(o Outcome) {
+	if w, ok := s.then.(Watcher); ok {
+		o.Step /= s.epoch
+		w.See(o)
+	}
 }

@@ -21,12 +21,6 @@ type golden struct {
 		W       [][][]float64
 		Kept    [][]float64 // what is to be kept at the end, where that is not W
 	}
-	Schedules []struct {
-		Name   string
-		Config ScheduleConfig
-		Total  int
-		LR     []float64
-	}
 }
 
 // Rules of PyTorch against PyTorch, the others against a reference that was written from the papers.
@@ -90,27 +84,5 @@ func agree[T Float](t *testing.T, v golden, i int, tol float64) {
 	}
 	for j, w := range want.Kept {
 		near(t, fmt.Sprintf("w%d to keep", j), tensor.Data[T](ps[j].W), w, tol)
-	}
-}
-
-func TestSchedulesAgreeWithPyTorch(t *testing.T) {
-	v := readJSON[golden](t, "torch.json")
-	seen := map[string]bool{}
-	for _, c := range v.Schedules {
-		seen[c.Name] = true
-		s, err := NewSchedule(c.Name, c.Config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var got []float64
-		for n := 1; n <= len(c.LR); n++ {
-			got = append(got, s.LR(n, c.Total))
-		}
-		near(t, c.Name, got, c.LR, 1e-14)
-	}
-	for _, s := range Schedules() {
-		if !seen[s.Name] {
-			t.Errorf("schedule %s is compared with nothing", s.Name)
-		}
 	}
 }

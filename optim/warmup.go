@@ -18,3 +18,18 @@ func (w Warmup) LR(step, total int) float64 {
 	}
 	return w.Then.LR(step-w.Steps, left)
 }
+
+// Begin begins Then.
+func (w Warmup) Begin(t Timing) (Schedule, error) {
+	t.Total = max(t.Total-w.Steps, 1)
+	then, err := Begin(w.Then, t)
+	return Warmup{Steps: w.Steps, Then: then}, err
+}
+
+// See shows it to Then.
+func (w Warmup) See(o Outcome) {
+	if v, ok := w.Then.(Watcher); ok {
+		o.Step = max(0, o.Step-w.Steps)
+		v.See(o)
+	}
+}

@@ -65,19 +65,18 @@ func NewLoss(spec string) (name string, l Loss, err error) {
 
 // Each is the loss of each example, [N], for engine.Query.Loss.
 func (t *Task) Each() engine.Loss {
-	return func(b *engine.Build) (graph.Value, error) { return t.each(b) }
+	return func(b *engine.Build) (graph.Value, error) { return t.each(b, LabelInput) }
 }
 
 // Total is the sum of each example's loss times its weight, a scalar: with weights of one over all terms of a batch it is the mean of the
 // loss, as PyTorch reduces it. Weights go to WeightInput; see Targets.Weights.
 func (t *Task) Total() engine.Loss {
 	return func(b *engine.Build) (graph.Value, error) {
-		each, err := t.each(b)
+		each, err := t.weighted(b)
 		if err != nil {
 			return 0, err
 		}
-		w := b.Input(WeightInput, b.DType(each), batchDims(1))
-		return b.Add(ops.ReduceSum, ops.KeepDims(false), b.Add(ops.Mul, nil, each, w)), nil
+		return b.Add(ops.ReduceSum, ops.KeepDims(false), each), nil
 	}
 }
 
@@ -85,10 +84,13 @@ func (t *Task) Total() engine.Loss {
 // one's own. It is not for Dense tasks and class weights, where examples differ in their number of terms: those take Total.
 func (t *Task) Mean() engine.Loss {
 	return func(b *engine.Build) (graph.Value, error) {
+		if t.mixedLabels() {
+			return 0, fmt.Errorf("task: Mean of loss %s: examples are mixed, and their shares are weights: use Total", t.Name)
+		}
 		if t.Uneven() {
 			return 0, fmt.Errorf("task: Mean of loss %s: examples differ in their number of terms; use Total", t.Name)
 		}
-		each, err := t.each(b)
+		each, err := t.each(b, LabelInput)
 		if err != nil {
 			return 0, err
 		}
@@ -109,16 +111,11 @@ func (t *Task) Uneven() bool {
 
 // PerTerm is each example's loss divided by its own number of terms, [N]: the loss of a batch that is this example alone.
 func (t *Task) PerTerm() engine.Loss {
-	return func(b *engine.Build) (graph.Value, error) {
-		each, err := t.each(b)
-		if err != nil {
-			return 0, err
-		}
-		return b.Add(ops.Mul, nil, each, b.Input(WeightInput, b.DType(each), batchDims(1))), nil
-	}
+	return t.weighted
 }
 
-func (t *Task) each(b *engine.Build) (graph.Value, error) {
+// each is the loss of each example with the class numbers of the input called labels, or with the targets.
+func (t *Task) each(b *engine.Build, labels string) (graph.Value, error) {
 	name := t.Head.Output
 	if t.Loss.Logits() || t.Head.Activation == "" {
 		name = t.Head.Logits
@@ -134,8 +131,8 @@ func (t *Task) each(b *engine.Build) (graph.Value, error) {
 		z = t.logits(b, z)
 	}
 	if t.Loss.Classes() {
-		labels := b.Input(LabelInput, tensor.Int64, batchDims(1+b2i(t.positions)))
-		return t.Loss.Each(b, t, t.classesFirst(b, z), labels), b.Err()
+		y := b.Input(labels, tensor.Int64, batchDims(1+b2i(t.positions)))
+		return t.Loss.Each(b, t, t.classesFirst(b, z), y), b.Err()
 	}
 	if t.positions {
 		z = t.classesFirst(b, z)

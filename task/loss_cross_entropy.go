@@ -50,6 +50,9 @@ func (l *CrossEntropy) prepare(t *Task) error {
 		return nil
 	}
 	if l.Weights == "balanced" {
+		if t.counts == nil && !t.positions {
+			return fmt.Errorf("loss cross-entropy: weights=balanced counts the class numbers of examples, and these data have none")
+		}
 		if t.counts == nil {
 			return fmt.Errorf("loss cross-entropy: weights=balanced counts the labels of examples, and these data have a class for each " +
 				"position: give weights=1,2,…")

@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"maps"
 	"math"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -19,6 +20,8 @@ type Truth struct {
 	t     *Task
 	input string
 	value *tensor.Tensor
+	other []int64   // class numbers of what the examples are mixed with; nil where no labels are mixed
+	share []float64 // of the example itself, where labels are mixed
 }
 
 // Truth is that of b. It fails for labels that the model has no class for, naming the example.
@@ -37,8 +40,16 @@ func (t *Task) Truth(b *data.Batch) (*Truth, error) {
 			shape = append(shape, len(tr.Labels)/max(1, tr.N))
 		}
 		tr.value = tensor.From(tr.Labels, shape...)
+		if t.mixedLabels() {
+			if err := tr.mix(b); err != nil {
+				return nil, err
+			}
+		}
 	} else {
 		if tr.Target, err = t.targets(b, tr.Labels); err != nil {
+			return nil, err
+		}
+		if tr.Target, err = t.mixedTargets(b, tr.Target, tr.Labels); err != nil {
 			return nil, err
 		}
 		f := len(tr.Target) / max(1, tr.N)
@@ -56,6 +67,9 @@ func (t *Task) Truth(b *data.Batch) (*Truth, error) {
 	}
 	for i := range tr.Terms {
 		tr.Terms[i] = t.Loss.Terms(t, row(tr.Labels, i, tr.N), row(tr.Target, i, tr.N))
+		if tr.other != nil {
+			tr.Terms[i] = tr.share[i]*tr.Terms[i] + (1-tr.share[i])*t.Loss.Terms(t, row(tr.other, i, tr.N), nil)
+		}
 	}
 	return tr, nil
 }
@@ -78,13 +92,16 @@ func (tr *Truth) Total() float64 {
 // Rows are what a session with the loss takes: the truth, and with weights (not nil) what each example's loss is multiplied by.
 func (tr *Truth) Rows(weights []float64) feed.Rows {
 	r := feed.Rows{Same: map[string]*tensor.Tensor{tr.input: tr.value}}
-	if weights != nil {
-		w := tensor.From(weights, len(weights))
-		if tr.t.real != tensor.Float64 {
-			w, _ = w.Convert(tensor.Float32) // real numbers convert
-		}
-		r.Weight = map[string]*tensor.Tensor{WeightInput: w}
+	if weights == nil {
+		return r
 	}
+	r.Weight = map[string]*tensor.Tensor{}
+	if tr.other != nil {
+		var same map[string]*tensor.Tensor
+		same, r.Weight, weights = tr.mixedRows(weights)
+		maps.Copy(r.Same, same)
+	}
+	r.Weight[WeightInput] = tr.real(weights)
 	return r
 }
 
@@ -207,7 +224,7 @@ func (tr *Truth) Slice(lo, hi int) *Truth {
 	if k := len(tr.Target) / max(1, tr.N); tr.Target != nil {
 		cut.Target = tr.Target[lo*k : hi*k]
 	}
-	cut.value = nil
+	cut.value, cut.other, cut.share = nil, nil, nil
 	return &cut
 }
 

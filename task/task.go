@@ -88,6 +88,7 @@ type Task struct {
 	void      bool         // of whole numbers at positions 255 is none
 	binary255 bool         // ... or stands for class 1, as in a mask that was stored as a picture
 	unit      *unit        // of the targets; nil: the model gives them as they are
+	mixed     bool         // examples of a batch are mixed, see Mixed
 }
 
 // ask keeps the name of the task that was asked for.

@@ -107,13 +107,16 @@ func (f *fit) identify() []Trait {
 		say("optimizer", strings.Join(rules, ", "))
 	}
 	if !has("lr") {
-		say("schedule", fmt.Sprintf("%+v", c.Schedule))
+		say("schedule", fmt.Sprintf("%+v", f.given))
 	}
 	say("batch-size", c.BatchSize)
 	say("epochs", c.Epochs)
 	say("max-steps", c.MaxSteps)
 	say("seed", c.Seed)
 	say("shuffle", c.Shuffle)
+	if c.Balanced {
+		say("sampler", "balanced")
+	}
 	say("loss", c.Task.Name)
 	say("task", fmt.Sprintf("%s of output %s", c.Task.Kind, c.Task.Head.Output))
 	say("bn", map[engine.BNMode]string{engine.BNFrozen: "frozen", engine.BNTrain: "train"}[c.BN])

@@ -32,6 +32,7 @@ type Config struct {
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
+	Balanced   bool             // an epoch has as many examples of one class as of another; with Shuffle
 	Seed       uint64           //
 	NoDecay1D  bool             // no weight decay on parameters of one axis: biases and normalisation
 	Val        data.Dataset     // evaluated before, after each epoch, and at the end; may be nil
@@ -147,6 +148,7 @@ type fit struct {
 	batches int // in an epoch
 	traits  []Trait
 	judge   *judge
+	given   optim.Schedule // as the configuration has it, before it was that of this training
 	res     *Result
 	start   time.Time
 
@@ -183,6 +185,9 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		if err := data.Check(ds); err != nil {
 			return nil, err
 		}
+	}
+	if err := f.mayAugment(); err != nil {
+		return nil, err
 	}
 	if err := f.fixBatch(); err != nil {
 		return nil, err
@@ -232,7 +237,15 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 	if c.Shuffle {
 		f.sampler = data.Shuffled(ds.Len(), c.Seed)
 	}
+	if c.Balanced {
+		if err := f.balance(); err != nil {
+			return nil, err
+		}
+	}
 	f.batches = data.NumBatches(ds.Len(), f.c.BatchSize, f.c.batching(0))
+	if err := f.beginSchedule(); err != nil {
+		return nil, err
+	}
 	f.loneNote()
 	if c.Patience > 0 && c.Val == nil {
 		return nil, errors.New("train: stopping for want of progress needs validation data")
@@ -427,6 +440,7 @@ func (f *fit) closeEpoch(ctx context.Context, seconds func() float64) error {
 	}
 	f.res.TrainLoss = r.TrainLoss
 	f.res.History = append(f.res.History, r)
+	f.watch(r)
 	f.epochs, f.begun, f.part = f.epochs+1, f.step, part{}
 	if f.c.Epoch != nil {
 		return f.c.Epoch(r)

@@ -132,7 +132,7 @@ func TestResume(t *testing.T) {
 		ds := open(t, "shapes?n=40&size=16#train")
 		p := data.Suggested(ds)
 		c.Preprocess, c.Epochs, c.BatchSize, c.Shuffle, c.BN, c.Seed = &p, 3, 10, true, engine.BNTrain, 7
-		c.Augment = data.Augment{Flip: true, Pad: 2}
+		c.Augment = augmented(t, "flip,crop=2")
 		c.Optimizer, c.Schedule = rule(t, "diffgrad", optim.Config{}), optim.Cosine{Max: 0.01}
 		var saved *Checkpoint
 		ctx, cancel := context.WithCancel(context.Background())

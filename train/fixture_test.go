@@ -121,3 +121,13 @@ func (r regression) Example(i int) (data.Example, error) {
 	}
 	return data.Example{ID: r.ID(i), X: row(r.x), Label: -1, Y: row(r.y)}, nil
 }
+
+// augmented reads a list of random changes.
+func augmented(t *testing.T, s string) data.Augment {
+	t.Helper()
+	a, err := data.ParseAugment(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}

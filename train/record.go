@@ -124,6 +124,9 @@ func (r *record) restore(f *fit) {
 		floats(r.Part.Measures)}
 	f.res.Before = r.Before.evaluation()
 	f.res.History = r.history()
+	for _, h := range f.res.History {
+		f.watch(h)
+	}
 	if n := len(f.res.History); n > 0 {
 		f.res.TrainLoss = f.res.History[n-1].TrainLoss
 	}

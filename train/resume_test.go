@@ -27,7 +27,8 @@ func shapesRun(t *testing.T) (*engine.Model, data.Dataset, Config) {
 	ds := open(t, "shapes?n=42&size=16#train")
 	p := data.Suggested(ds)
 	return m, ds, Config{
-		Preprocess: &p, Epochs: 4, BatchSize: 10, Shuffle: true, BN: engine.BNTrain, Seed: 7, Augment: data.Augment{Flip: true, Pad: 2},
+		Preprocess: &p, Epochs: 4, BatchSize: 10, Shuffle: true, BN: engine.BNTrain, Seed: 7,
+		Augment:   augmented(t, "flip,crop=2,randaugment:n=1,erase,mixup,cutmix"),
 		Val:       open(t, "shapes?n=30&size=16#test"),
 		Optimizer: rule(t, "diffgrad", optim.Config{}), Schedule: optim.Cosine{Max: 0.02},
 	}
@@ -209,7 +210,7 @@ func TestResumeRefused(t *testing.T) {
 		"shuffle was true, is false": func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Shuffle = false },
 		"bn was train, is frozen":    func(_ **engine.Model, _ *data.Dataset, c *Config) { c.BN = engine.BNFrozen },
 		"dropout was false, is true": func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Dropout = true },
-		"augment was":                func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Augment.Pad = 1 },
+		"augment was":                func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Augment = augmented(t, "flip,crop=1") },
 		"loss was cross-entropy, is": func(_ **engine.Model, _ *data.Dataset, c *Config) { c.Loss = "cross-entropy:smoothing=0.1" },
 		"optimizer was": func(_ **engine.Model, _ *data.Dataset,
 			c *Config) {

@@ -48,6 +48,7 @@ var sections = map[string]func(context) (string, error){
 	"optimizer-names":   optimizerNames,
 	"optimizer-options": optimizerOptions,
 	"schedules":         scheduleTable,
+	"augmentations":     augmentTable,
 	"losses":            lossTable,
 	"metrics":           metricsTable,
 	"scores":            scoreTable,

@@ -94,9 +94,13 @@ func optimizerOptions(context) (string, error) {
 }
 
 func scheduleTable(context) (string, error) {
-	t := newTable("schedule", "what", "source")
+	t := newTable("schedule", "what", "options", "source")
 	for name, s := range optim.Schedules() {
-		t.row(code(name), s.Doc, source(s.Source))
+		var own []string
+		for _, o := range s.Options() {
+			own = append(own, fmt.Sprintf("%s (%s): %s", code(o.Name), cmp.Or(o.Default, "none"), o.Doc))
+		}
+		t.row(code(name), s.Doc, strings.Join(own, "<br>"), source(s.Source))
 	}
 	return t.String(), nil
 }
@@ -109,6 +113,18 @@ func lossTable(context) (string, error) {
 			opts = append(opts, fmt.Sprintf("%s (%s): %s", code(o.Name), cmp.Or(o.Default, "none"), o.Doc))
 		}
 		t.row(code(l.Name), l.Doc, strings.Join(opts, "<br>"), source(l.Source))
+	}
+	return t.String(), nil
+}
+
+func augmentTable(context) (string, error) {
+	t := newTable("augmentation", "what", "options", "source")
+	for _, x := range data.Augmentations().Entries() {
+		var own []string
+		for _, o := range data.AugmentOptions(x.Name) {
+			own = append(own, fmt.Sprintf("%s (%s): %s", code(o.Name), o.Default, o.Doc))
+		}
+		t.row(code(x.Name), x.Doc, strings.Join(own, "<br>"), source(x.Source))
 	}
 	return t.String(), nil
 }
