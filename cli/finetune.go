@@ -49,7 +49,7 @@ func init() {
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
 				Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
 			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
-		}, headFlags(), loopFlags("frozen"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
+		}, loraFlags(), headFlags(), loopFlags("frozen"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
 }
 
@@ -132,6 +132,9 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 	}
 	if c.Bool("tract") || c.IsSet("tract-layer") {
 		cfg.TrAct = &job.TrAct{Lambda: c.Float64("tract-lambda"), Layer: c.String("tract-layer")}
+	}
+	if cfg.LoRA, err = loraOptions(c); err != nil {
+		return cfg, err
 	}
 	if cfg.UseOptions, err = useOptions(c); err != nil {
 		return cfg, err

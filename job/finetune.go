@@ -33,6 +33,7 @@ type FinetuneConfig struct {
 	Patience int     // stop after so many epochs without progress on the validation data; 0 means never
 	MinDelta float64 // how much better the first metric must be to be progress
 	TrAct    *TrAct  // nil for none
+	LoRA     *LoRA   // adapters in the place of weights; nil for none
 
 	Out    string // FILE.onnx, or a folder for model.onnx, run.yaml, checkpoint, metrics and report; required
 	Best   bool   // Out is the best epoch, not the last one, which is not written then
@@ -71,6 +72,7 @@ type FinetuneReport struct {
 	Stopped    string         `json:"stopped,omitempty"` // patience, when training ended for want of progress
 	Resumed    int            `json:"resumed,omitempty"` // steps that a run before had done
 	TrAct      *TrActReport   `json:"tract,omitempty"`
+	LoRA       *LoRAReport    `json:"lora,omitempty"`
 	Out        string         `json:"out"`
 	Kept       bool           `json:"kept,omitempty"` // nothing was left to do, and Out was there already
 	Checkpoint string         `json:"checkpoint,omitempty"`
@@ -137,6 +139,8 @@ type FinetunePlan struct {
 	Seconds   float64 `json:"seconds"`
 	ArenaMiB  float64 `json:"arena_mib"`
 
+	LoRA *LoRAReport `json:"lora,omitempty"`
+
 	Tensors int `json:"-"` // that are trained
 }
 
@@ -167,6 +171,8 @@ func (c FinetuneConfig) check() error {
 		return usagef("--val-split %v: want a number between 0 and 1", c.ValSplit)
 	case c.TrAct != nil && !(c.TrAct.Lambda >= 0):
 		return usagef("--tract-lambda %v: want a positive number", c.TrAct.Lambda)
+	case c.LoRA != nil:
+		return c.LoRA.check(c)
 	}
 	return nil
 }
@@ -194,8 +200,15 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 		return nil, err
 	}
 	f := &finetuning{trainee: t, c: c, out: c.Output()}
-	if f.cfg, f.lr, err = c.config(t.Model.Model, "frozen", c.Seed); err != nil {
+	o := c.TrainOptions
+	if t.adapted != nil {
+		o.Freeze = nil // it says which layers have no adapter
+	}
+	if f.cfg, f.lr, err = o.config(t.Model.Model, "frozen", c.Seed); err != nil {
 		return nil, err
+	}
+	if t.adapted != nil {
+		f.cfg.Params = t.adapted.params()
 	}
 	f.cfg.Epochs, f.cfg.MaxSteps, f.cfg.Val, f.cfg.Preprocess = cmp.Or(c.Epochs, 5), c.MaxSteps, t.val, t.pre
 	f.cfg.Task, f.cfg.Feed, f.cfg.Patience, f.cfg.MinDelta = t.task, t.plan, c.Patience, c.MinDelta
@@ -252,7 +265,12 @@ func PlanFinetune(ctx context.Context, c FinetuneConfig, rep Reporter) (*Finetun
 	if err != nil {
 		return nil, err
 	}
-	return f.tryOut(ctx)
+	p, err := f.tryOut(ctx)
+	if err == nil && f.adapted != nil {
+		p.LoRA = f.adapted.report(c.LoRA, p.Params)
+		rep.Say(p.LoRA.String())
+	}
+	return p, err
 }
 
 // parameters is how many numbers are trained.

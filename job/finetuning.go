@@ -30,6 +30,10 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		rep.Say(fmt.Sprintf("TrAct: layer %s, n = %d inputs, N = %s rows in a batch, lambda %g", r.TrAct.Layer, r.TrAct.Inputs,
 			units.Count(r.TrAct.Rows), r.TrAct.Lambda))
 	}
+	if f.adapted != nil {
+		r.LoRA = f.adapted.report(f.c.LoRA, r.Params)
+		rep.Say(r.LoRA.String())
+	}
 	var hold func() // from the first step on there is something to save
 	defer func() {
 		if hold != nil {
@@ -207,7 +211,7 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if err != nil {
 		return badInput(err)
 	}
-	if res.After != nil && (settled || f.c.Best && b != nil && b.Step != res.Steps) { // what is measured is what is written
+	if res.After != nil && (settled || f.merges() || f.c.Best && b != nil && b.Step != res.Steps) { // what is measured is what is written
 		if res.After, err = f.measure(ctx); err != nil {
 			return err
 		}
@@ -239,7 +243,7 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if settled, err = f.Settle(); err != nil {
 		return badInput(err)
 	}
-	if settled {
+	if settled || f.merges() {
 		v, err := f.measure(ctx)
 		if err != nil {
 			return err
@@ -253,8 +257,11 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	return err
 }
 
-// measure evaluates the model as it is on the validation data.
+// measure evaluates the model as it is, and is written, on the validation data.
 func (f *finetuning) measure(ctx context.Context) (*train.Evaluation, error) {
+	if f.merges() {
+		return f.measureMerged(ctx)
+	}
 	return train.Evaluate(ctx, f.Model.Model, f.val, train.EvalConfig{Task: f.task, Feed: f.plan, Preprocess: f.pre})
 }
 

@@ -22,6 +22,8 @@ type trainee struct {
 	train, val data.Dataset     // val is nil without validation data
 	stored     *data.Preprocess // what goes into the model's metadata
 	unit       *targetUnit      // of targets that are standardised for training, nil for others
+	adapted    *adapted         // what has adapters in the place of its weights, nil for others
+	form       string           // of LoRAForms, in which that is written
 }
 
 // openTrainee reads model and data, replaces the head when NumClasses asks for it, and checks that they fit.
@@ -63,6 +65,11 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 	}
 	if c.NumClasses != "" {
 		if err := t.freshHead(ctx, c, rep); err != nil {
+			return nil, err
+		}
+	}
+	if c.LoRA != nil {
+		if err := t.adapt(c); err != nil {
 			return nil, err
 		}
 	}
@@ -224,7 +231,7 @@ func outputClasses(m *engine.Model) int {
 
 // write saves the trained model with its labels and preprocessing.
 func (t *trainee) write(path string, force bool) error {
-	file, err := t.Save()
+	file, err := t.trained()
 	if err != nil {
 		return err
 	}
@@ -291,13 +298,15 @@ func (t *trainee) verifyWritten(ctx context.Context, path string, threads int) (
 			return nil, err
 		}
 		most := 0.0
-		if t.unit != nil { // the file has two operators more, whose rounding is its own
-			outs := t.Outputs()
-			for k, x := range was { // of all parts
-				if o := outs[k%len(outs)]; o.Name == t.task.Head.Output {
-					t.unit.of(x)
-					most = max(most, roundingOf(o.DType)*largest(x))
-				}
+		outs := t.Outputs()
+		for k, x := range was { // of all parts
+			o := outs[k%len(outs)]
+			if t.unit != nil && o.Name == t.task.Head.Output { // the file has two operators more, whose rounding is its own
+				t.unit.of(x)
+				most = max(most, roundingOf(o.DType)*largest(x))
+			}
+			if t.merges() {
+				most = max(most, mergedSlack(o.DType)*largest(x))
 			}
 		}
 		d := distance(was, is)
