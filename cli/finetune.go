@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gtk-onnx/gtk/internal/units"
@@ -160,6 +161,9 @@ func (e *env) printFinetune(r *job.FinetuneReport) {
 	}
 	e.printf("%s in %.1f s; %s, read back: outputs differ by %.3g at most\n", units.Plural(r.Steps, "step"), r.Seconds, did,
 		float64(r.Verify.MaxAbs))
+	if r.LoRA != nil && len(r.LoRA.Files) > 0 {
+		e.printf("adapters alone: %s\n", strings.Join(r.LoRA.Files, ", "))
+	}
 	if r.Report != "" {
 		e.printf("report: %s\n", filepath.Join(r.Report, "report.html"))
 	}

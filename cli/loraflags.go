@@ -3,6 +3,7 @@ package cli
 import (
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -18,7 +19,41 @@ func loraFlags() []ucli.Flag {
 			Usage: "`GLOB` of weights or nodes that get an adapter, else all that can; may be repeated. --freeze names some that get none"},
 		&ucli.StringFlag{Name: "lora-form", Category: group, Value: job.LoRAForms[0],
 			Usage: "the model that is written: " + strings.Join(job.LoRAForms, " or ") + " the weights, which stay as they are then"},
+		&ucli.StringSliceFlag{Name: "lora-out", Category: group, Usage: "`FILE` for the adapters alone: NAME.onnx_adapter for ONNX Runtime, " +
+			"with the model that takes it in NAME.base.onnx, or NAME.onnx, a patch for gtk export --adapter; may be repeated"},
 	}
+}
+
+// adapterFlags put adapters onto a model that is exported.
+func adapterFlags() []ucli.Flag {
+	const group = "adapters"
+	return []ucli.Flag{
+		&ucli.StringFlag{Name: "adapter", Category: group,
+			Usage: "`FILE` of adapters to put on: one of gtk finetune --lora-out, or an .onnx_adapter with the same names"},
+		&ucli.StringFlag{Name: "adapter-form", Category: group, Value: job.AdapterForms[0],
+			Usage: strings.Join(job.AdapterForms, ", ") + ": in the weights, as nodes beside them, or as optional inputs for ONNX Runtime"},
+		&ucli.BoolFlag{Name: "adapter-anyway", Category: group, Usage: "though the patch was made for other weights"},
+	}
+}
+
+// adapterOptions reads adapterFlags; nil without --adapter.
+func adapterOptions(c *ucli.Context) (*job.AdapterOptions, error) {
+	if !c.IsSet("adapter") {
+		for _, name := range []string{"adapter-form", "adapter-anyway"} {
+			if c.IsSet(name) {
+				return nil, usagef("--%s goes with --adapter FILE", name)
+			}
+		}
+		return nil, nil
+	}
+	return &job.AdapterOptions{File: c.String("adapter"), Form: c.String("adapter-form"), Anyway: c.Bool("adapter-anyway")}, nil
+}
+
+// printAdapter says what adapters were put on.
+func (e *env) printAdapter(a *job.AdapterReport) {
+	e.printf("adapters of %s (%s parameters) %s %s\n", a.File, units.Count(a.Parameters),
+		map[string]string{"merged": "merged into", "beside": "beside", "inputs": "as optional inputs beside"}[a.Form],
+		units.Plural(len(a.Weights), "weight"))
 }
 
 // loraOptions reads loraFlags; nil without --lora.
@@ -35,5 +70,5 @@ func loraOptions(c *ucli.Context) (*job.LoRA, error) {
 		return nil, usagef("--lora-alpha %v: want a positive number", v)
 	}
 	return &job.LoRA{Rank: c.Int("lora"), Alpha: c.Float64("lora-alpha"), Target: c.StringSlice("lora-target"),
-		Form: c.String("lora-form")}, nil
+		Form: c.String("lora-form"), Out: c.StringSlice("lora-out")}, nil
 }

@@ -224,7 +224,10 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 		r.Verify, err = f.written(ctx, f.out.Model, false)
 	} else {
 		err = f.withReplay(func() (err error) {
-			r.Verify, err = f.written(ctx, f.out.Model, true)
+			if r.Verify, err = f.written(ctx, f.out.Model, true); err != nil || r.LoRA == nil {
+				return err
+			}
+			r.LoRA.Files, err = f.writeAdapters()
 			return err
 		})
 	}

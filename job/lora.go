@@ -21,6 +21,9 @@ type LoRA struct {
 	Alpha  float64  // 0 means Rank
 	Target []string // globs of weights or nodes; nil means every layer that can have one
 	Form   string   // what the model that is written is: one of LoRAForms; "" means merged
+	// Out are files for the adapters alone: NAME.onnx_adapter for ONNX Runtime, with the model that takes them as inputs beside it in
+	// NAME.base.onnx, or NAME.onnx, a patch of the model that Export puts on.
+	Out []string
 }
 
 // LoRAForms are the forms in which a model with adapters is written: merged, W + alpha/rank·B·A in the place of W; beside, the adapters as
@@ -38,6 +41,7 @@ type LoRAReport struct {
 	Of         int           `json:"of"`         // of the model without adapters
 	Share      float64       `json:"share"`      // of Of, of all that is trained
 	Skipped    []LoRASkipped `json:"skipped"`
+	Files      []string      `json:"files,omitempty"` // with the adapters alone, and the model that takes them as inputs
 }
 
 // LoRASkipped is a weight or layer without an adapter, and why.
@@ -66,7 +70,7 @@ func (l *LoRA) check(c FinetuneConfig) error {
 		return usagef("--last-layer trains one layer whole, --lora none: with --num-classes a fresh last layer is trained whole beside the " +
 			"adapters, and --lora-target chooses layers")
 	}
-	return nil
+	return l.checkOut(c)
 }
 
 // alpha is the alpha that is taken.

@@ -235,16 +235,22 @@ func (t *trainee) write(path string, force bool) error {
 	if err != nil {
 		return err
 	}
+	if err := t.finish(file); err != nil {
+		return err
+	}
+	return file.WriteFile(path, onnx.WriteOptions{Force: force})
+}
+
+// finish stores in a trained model how it is used, and brings its targets back to their unit.
+func (t *trainee) finish(file *onnx.Model) error {
 	if err := setUse(file, t.Labels, t.stored); err != nil {
 		return err
 	}
 	t.task.Remember(file)
-	if t.unit != nil {
-		if err := t.unit.apply(file, t.task.Head.Output, t.output(t.task.Head.Output).DType); err != nil {
-			return err
-		}
+	if t.unit == nil {
+		return nil
 	}
-	return file.WriteFile(path, onnx.WriteOptions{Force: force})
+	return t.unit.apply(file, t.task.Head.Output, t.output(t.task.Head.Output).DType)
 }
 
 // output is the output of that name.

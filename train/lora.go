@@ -32,6 +32,9 @@ type LoRA struct {
 	Exclude []string // globs of those that get none
 	Whole   []string // parameters that are trained as they are, and get none, such as a fresh head
 	Seed    uint64
+	// Given are A and B by their names, "WEIGHT.lora_A" and "WEIGHT.lora_B", of adapters that are there already, in the place of fresh
+	// ones: Rank, Target and Seed are not looked at. It is an error when one of them has no place.
+	Given map[string]*tensor.Tensor
 }
 
 // Adapter is what is trained beside one weight.
@@ -60,6 +63,7 @@ type Adapters struct {
 	Skipped []Skipped // layers that were asked for, or all; in file order
 	Scale   float64   // alpha/rank
 	base    *onnx.Model
+	factors []loraFactor
 	known   []string          // names of all layers and weights that could be asked for
 	names   map[string]string // of the weights of the base by those of the model with adapters
 }
@@ -98,6 +102,12 @@ func (a *Adapters) Quantised() []string {
 // layers that ONNX Runtime fused are taken apart. It fails when no layer can have an adapter, or none that a glob matches.
 func (l LoRA) Add(m *engine.Model) (*onnx.Model, *Adapters, error) {
 	alpha := l.Alpha
+	if l.Given != nil {
+		l.Rank, l.Target, alpha = 1, nil, 1
+		if l.Alpha != 0 {
+			alpha = l.Alpha
+		}
+	}
 	if alpha == 0 {
 		alpha = float64(l.Rank)
 	}
@@ -110,6 +120,16 @@ func (l LoRA) Add(m *engine.Model) (*onnx.Model, *Adapters, error) {
 		return nil, nil, err
 	}
 	for _, w := range found {
+		if l.Given != nil {
+			x, err := w.given(f, l.Given)
+			if err != nil {
+				return nil, nil, err
+			}
+			if x != nil {
+				a.List = append(a.List, x)
+			}
+			continue
+		}
 		if why := w.tooSmall(l.Rank); why != "" {
 			a.skip(w.key, why, w.reads...)
 			continue
@@ -129,17 +149,26 @@ func (l LoRA) Add(m *engine.Model) (*onnx.Model, *Adapters, error) {
 			return nil, nil, err
 		}
 	}
-	if err := l.unmatched(a); err != nil {
+	if l.Given != nil {
+		err = a.homeless(l.Given)
+	} else {
+		err = l.unmatched(a)
+	}
+	if err != nil {
 		return nil, nil, err
 	}
 	b := newLoRABuild(f)
 	for i, w := range slices.DeleteFunc(slices.Clone(found), func(w *loraWeight) bool { return a.of(w.key) == nil }) {
 		x := a.List[i]
-		first, second := l.initial(x)
+		first, second := l.Given[x.A], l.Given[x.B]
+		if l.Given == nil {
+			first, second = l.initial(x)
+		}
 		if err := b.add(w, x, a.Scale, first, second); err != nil {
 			return nil, nil, err
 		}
 	}
+	a.factors = b.factors
 	a.name(f)
 	return f.m, a, nil
 }

@@ -60,14 +60,15 @@ func (w *loraWeight) tooSmall(rank int) string {
 	return fmt.Sprintf("an adapter of rank %d would be no smaller than its %d×%d weight", rank, rows, cols)
 }
 
+// adapter is one of that rank beside w, with names that are free.
 func (w *loraWeight) adapter(f *finder, rank int) *Adapter {
-	x := &Adapter{Weight: w.key, Rank: rank, Quantised: w.quant, shape: w.shape, dtype: w.dtype, form: w.form, group: w.group}
-	for _, r := range w.reads {
-		x.Nodes = append(x.Nodes, nodeName(r.n))
-	}
-	x.A, x.B = w.key+".lora_A", w.key+".lora_B"
+	x := &Adapter{Weight: w.key, A: w.key + loraA, B: w.key + loraB, Rank: rank, Quantised: w.quant, shape: w.shape, dtype: w.dtype,
+		form: w.form, group: w.group}
 	for f.taken(x.A) || f.taken(x.B) {
 		x.A, x.B = x.A+"~", x.B+"~"
+	}
+	for _, r := range w.reads {
+		x.Nodes = append(x.Nodes, nodeName(r.n))
 	}
 	return x
 }

@@ -16,6 +16,14 @@ type loraBuild struct {
 	taken map[string]bool // names of values
 	added []*onnxpb.NodeProto
 	one   *onnxpb.NodeProto // layer that is worked on
+
+	factors []loraFactor
+}
+
+// loraFactor is a product with a factor behind an adapter: alpha/rank times what the layer itself multiplies by.
+type loraFactor struct {
+	out, name string  // of the product and of the initializer
+	own       float64 // the layer's part of it
 }
 
 func newLoRABuild(f *finder) *loraBuild {
@@ -77,6 +85,7 @@ func (b *loraBuild) beside(x *Adapter, r loraRead, factor float64) string {
 	n := r.n
 	in := n.GetInput()[0]
 	var y string
+	own := 1.0
 	switch x.form {
 	case loraLeft:
 		y = b.node("MatMul", "lora_A", []string{x.A, n.GetInput()[1]})
@@ -86,7 +95,7 @@ func (b *loraBuild) beside(x *Adapter, r loraRead, factor float64) string {
 		y = b.node("Conv", "lora_B", []string{y, x.B})
 	default:
 		if b.f.is(n, ops.Gemm) {
-			factor *= float64(floatAttr(n, "alpha", 1))
+			own = float64(floatAttr(n, "alpha", 1))
 			if intAttr(n, "transA", 0) != 0 {
 				in = b.node("Transpose", "lora_x", []string{in}, onnx.AttrInts("perm", 1, 0))
 			}
@@ -94,30 +103,37 @@ func (b *loraBuild) beside(x *Adapter, r loraRead, factor float64) string {
 		y = b.node("MatMul", "lora_A", []string{in, x.A})
 		y = b.node("MatMul", "lora_B", []string{y, x.B})
 	}
-	return b.times(y, factor, x.dtype)
+	return b.times(y, factor, own, x.dtype)
 }
 
 // inGroups is the weight of a Conv in groups with its adapter in it.
 func (b *loraBuild) inGroups(x *Adapter, r loraRead, factor float64) string {
-	y := b.times(b.node("MatMul", "lora_BA", []string{x.B, x.A}), factor, x.dtype)
+	y := b.times(b.node("MatMul", "lora_BA", []string{x.B, x.A}), factor, 1, x.dtype)
 	shape := b.free(nodeName(r.n) + "/lora_shape")
 	b.f.addInitializer(shape, tensor.From(int64s(x.shape), len(x.shape)))
 	y = b.node("Reshape", "lora_W", []string{y, shape})
 	return b.node("Add", "weight", []string{r.n.GetInput()[r.input], y})
 }
 
-// times is factor·y.
-func (b *loraBuild) times(y string, factor float64, d tensor.DType) string {
-	if factor == 1 {
+// times is factor·own·y.
+func (b *loraBuild) times(y string, factor, own float64, d tensor.DType) string {
+	if factor*own == 1 {
 		return y
 	}
-	t, err := tensor.Scalar(factor).Convert(d)
-	if err != nil {
-		t = tensor.Scalar(float32(factor))
-	}
 	name := b.free(nodeName(b.one) + "/lora_factor")
-	b.f.addInitializer(name, t)
-	return b.node("Mul", "lora_scaled", []string{y, name})
+	b.f.addInitializer(name, scalarOf(factor*own, d))
+	y = b.node("Mul", "lora_scaled", []string{y, name})
+	b.factors = append(b.factors, loraFactor{y, name, own})
+	return y
+}
+
+// scalarOf is a number in a type of real numbers.
+func scalarOf(x float64, d tensor.DType) *tensor.Tensor {
+	t, err := tensor.Scalar(x).Convert(d)
+	if err != nil {
+		return tensor.Scalar(float32(x))
+	}
+	return t
 }
 
 // node adds a node behind those added before, named after the layer; the result is its output.
