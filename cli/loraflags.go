@@ -18,7 +18,7 @@ func loraFlags() []ucli.Flag {
 		&ucli.StringSliceFlag{Name: "lora-target", Category: group,
 			Usage: "`GLOB` of weights or nodes that get an adapter, else all that can; may be repeated. --freeze names some that get none"},
 		&ucli.StringFlag{Name: "lora-form", Category: group, Value: job.LoRAForms[0],
-			Usage: "the model that is written: " + strings.Join(job.LoRAForms, " or ") + " the weights, which stay as they are then"},
+			Usage: "the model that is written: " + strings.Join(job.LoRAForms, ", ") + " (quantised weights become real numbers)"},
 		&ucli.StringSliceFlag{Name: "lora-out", Category: group, Usage: "`FILE` for the adapters alone: NAME.onnx_adapter for ONNX Runtime, " +
 			"with the model that takes it in NAME.base.onnx, or NAME.onnx, a patch for gtk export --adapter; may be repeated"},
 	}
@@ -31,7 +31,8 @@ func adapterFlags() []ucli.Flag {
 		&ucli.StringFlag{Name: "adapter", Category: group,
 			Usage: "`FILE` of adapters to put on: one of gtk finetune --lora-out, or an .onnx_adapter with the same names"},
 		&ucli.StringFlag{Name: "adapter-form", Category: group, Value: job.AdapterForms[0],
-			Usage: strings.Join(job.AdapterForms, ", ") + ": in the weights, as nodes beside them, or as optional inputs for ONNX Runtime"},
+			Usage: strings.Join(job.AdapterForms, ", ") + ": in the weights, as nodes beside them, in quantised ones as real numbers, " +
+				"or as optional inputs for ONNX Runtime"},
 		&ucli.BoolFlag{Name: "adapter-anyway", Category: group, Usage: "though the patch was made for other weights"},
 	}
 }
@@ -52,7 +53,7 @@ func adapterOptions(c *ucli.Context) (*job.AdapterOptions, error) {
 // printAdapter says what adapters were put on.
 func (e *env) printAdapter(a *job.AdapterReport) {
 	e.printf("adapters of %s (%s parameters) %s %s\n", a.File, units.Count(a.Parameters),
-		map[string]string{"merged": "merged into", "beside": "beside", "inputs": "as optional inputs beside"}[a.Form],
+		map[string]string{"merged": "merged into", "beside": "beside", "dequantised": "merged into", "inputs": "as optional inputs beside"}[a.Form],
 		units.Plural(len(a.Weights), "weight"))
 }
 

@@ -22,7 +22,7 @@ type AdapterOptions struct {
 
 // AdapterForms are the forms of a model with adapters: those of LoRAForms, and inputs, a model that is fed them by ONNX Runtime and
 // computes without them as it did before.
-var AdapterForms = append(slices.Clone(LoRAForms[:2:2]), "inputs")
+var AdapterForms = append(slices.Clone(LoRAForms), "inputs")
 
 // AdapterReport says what adapters were put on.
 type AdapterReport struct {
@@ -123,11 +123,11 @@ func (c ExportConfig) withAdapters(ctx context.Context, source *onnx.Model, a *A
 	a.Parameters, a.Whole = list.Len(), len(patch.Whole)
 	out, truth := beside, beside
 	switch a.Form {
-	case "merged":
-		if q := list.Quantised(); len(q) > 0 {
+	case "merged", "dequantised":
+		if q := list.Quantised(); len(q) > 0 && a.Form == "merged" {
 			return nil, nil, quantisedMerge("--adapter-form", q)
 		}
-		out, err = list.Merge(beside)
+		out, err = list.Merge(beside, a.Form == "dequantised")
 	case "inputs":
 		truth = base
 		out, err = list.WithInputs(beside)
@@ -136,7 +136,7 @@ func (c ExportConfig) withAdapters(ctx context.Context, source *onnx.Model, a *A
 		return nil, nil, err
 	}
 	as, err := outputsForExport(ctx, c, truth)
-	as.loose = a.Form == "merged"
+	as.loose = a.Form == "merged" || a.Form == "dequantised"
 	return out, as, err
 }
 
@@ -155,6 +155,6 @@ func (x *exported) close(got, want *tensor.Tensor) (bool, tensor.Report) {
 
 // quantisedMerge is the error of a quantised weight that is to take its adapter in.
 func quantisedMerge(flag string, weights []string) error {
-	return usagef("the weight %q (of %d) is quantised and cannot take its adapter in: %s beside keeps the adapters as nodes, and "+
-		"--lora-out writes them alone", weights[0], len(weights), flag)
+	return usagef("the weight %q (of %d) is quantised and cannot take its adapter in: %s beside keeps the adapters as nodes "+
+		"beside it, %[3]s dequantised makes it real numbers with the adapter in it", weights[0], len(weights), flag)
 }

@@ -27,8 +27,8 @@ type LoRA struct {
 }
 
 // LoRAForms are the forms in which a model with adapters is written: merged, W + alpha/rank·B·A in the place of W; beside, the adapters as
-// nodes beside weights that stay as they are.
-var LoRAForms = []string{"merged", "beside"}
+// nodes beside weights that stay as they are; dequantised, as merged, with quantised weights as real numbers, which merged refuses.
+var LoRAForms = []string{"merged", "beside", "dequantised"}
 
 // LoRAReport says what adapters a model has.
 type LoRAReport struct {
@@ -108,6 +108,9 @@ func (t *trainee) adapt(c FinetuneConfig) error {
 		return usagef("--lora: %v", err)
 	}
 	x.Adapters = a
+	if q := a.Quantised(); len(q) > 0 && c.LoRA.form() == "merged" {
+		return quantisedMerge("--lora-form", q)
+	}
 	m, err := loadAgain(file, c.Threads, engine.WithTrainable(c.Trainable...))
 	if err != nil {
 		return err
@@ -171,11 +174,11 @@ func (t *trainee) trained() (*onnx.Model, error) {
 	if err != nil || !t.merges() {
 		return file, err
 	}
-	return t.adapted.Merge(file)
+	return t.adapted.Merge(file, t.form == "dequantised")
 }
 
 // merges reports whether the model that is written has its adapters in its weights.
-func (t *trainee) merges() bool { return t.adapted != nil && t.form == "merged" }
+func (t *trainee) merges() bool { return t.adapted != nil && t.form != "beside" }
 
 // measureMerged evaluates the merged model on the validation data.
 func (f *finetuning) measureMerged(ctx context.Context) (*train.Evaluation, error) {

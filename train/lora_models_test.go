@@ -18,7 +18,7 @@ func TestLoRAExported(t *testing.T) {
 	dir := testkit.SharedFile(t, "data", "modern")
 	for name, many := range map[string]int{"gpt2": 8, "llama": 15, "vit_hf": 14, "bert": 14, "timm_test_efficientnet": 18, "unet": 3,
 		"scan": 1, "lstm2": 1} {
-		for _, file := range []string{"model", "ort_extended", "fp16"} {
+		for _, file := range []string{"model", "ort_extended", "fp16", "int8_qdq"} {
 			t.Run(name+"/"+file, func(t *testing.T) {
 				base, err := onnx.ReadFile(filepath.Join(dir, name, file+".onnx"))
 				if errors.Is(err, fs.ErrNotExist) && file != "model" {
@@ -34,6 +34,9 @@ func TestLoRAExported(t *testing.T) {
 				}
 				if len(a.List) != many && file == "model" {
 					t.Errorf("%d adapters, want %d; left out %v", len(a.List), many, a.Skipped)
+				}
+				if file == "int8_qdq" && len(a.Quantised()) != len(a.List) {
+					t.Errorf("%d of %d weights are quantised", len(a.Quantised()), len(a.List))
 				}
 				io, err := tensor.ReadFile(filepath.Join(dir, name, "io.npz"))
 				if err != nil {
@@ -72,7 +75,7 @@ func TestLoRAExported(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				merged, err := a.Merge(trained)
+				merged, err := a.Merge(trained, file == "int8_qdq")
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -127,7 +127,7 @@ func TestLoRAForms(t *testing.T) {
 			if ok, _ := tensor.AllClose(after, before, 1e-2, 1e-2); ok {
 				t.Error("the adapter changes nothing")
 			}
-			merged, err := a.Merge(trained)
+			merged, err := a.Merge(trained, false)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -138,9 +138,17 @@ func (l LoRA) find(m *engine.Model, a *Adapters) (*finder, []*loraWeight, error)
 	roots := map[string][]string{} // values that a weight is stored as: one, or one for each call of a function
 	for _, n := range f.m.Proto.GetGraph().GetNode() {
 		if f.role(n) != graph.Linear && !f.is(n, ops.MatMul) && !isNBits(n) {
-			if l.chosen(nodeName(n)) && f.hasMatrices(n) {
+			why := ""
+			switch {
+			case slices.Contains(integerProducts, n.GetOpType()):
+				why = fmt.Sprintf("a %s multiplies integers, and an adapter needs what it is given as real numbers: those stand before a "+
+					"layer behind DequantizeLinear, or a MatMulNBits", n.GetOpType())
+			case f.hasMatrices(n):
+				why = formless(n)
+			}
+			if why != "" && l.chosen(nodeName(n)) {
 				a.known = append(a.known, nodeName(n))
-				a.skip(nodeName(n), formless(n))
+				a.skip(nodeName(n), why)
 			}
 			continue
 		}
@@ -201,6 +209,10 @@ func (l LoRA) find(m *engine.Model, a *Adapters) (*finder, []*loraWeight, error)
 	})
 	return f, list, nil
 }
+
+// integerProducts are operators with quantised weights whose inputs, or outputs, are integers too.
+var integerProducts = []string{"MatMulInteger", "ConvInteger", "QLinearMatMul", "QLinearConv", "QGemm", "MatMulIntegerToFloat",
+	"DynamicQuantizeMatMul"}
 
 // formless says that the operator of n has no form for adapters.
 func formless(n *onnxpb.NodeProto) string {
@@ -340,7 +352,7 @@ func (f *finder) foreign(w *loraWeight, roots []string, uses map[string][]valueU
 			case u.body:
 				return fmt.Sprintf("%s, in a body, reads it too", label(u.n))
 			case slices.Contains(w.reads, loraRead{u.n, u.input}):
-			case u.input == 0 && (f.role(u.n) == graph.View || f.is(u.n, ops.DequantizeLinear)):
+			case u.input == 0 && (f.role(u.n) == graph.View || f.dequantises(u.n)):
 				todo = append(todo, u.n.GetOutput()...)
 			default:
 				return fmt.Sprintf("%s reads it too: they are tied", label(u.n))

@@ -11,9 +11,11 @@ import (
 )
 
 // Merge is a copy of the model before its adapters were added, with W + scale·B·A in the place of W, and with all else that trained, a
-// model of Add with other numbers, has changed. The graph stays as it was. Quantised weights cannot hold the sum: that is an error.
-func (a *Adapters) Merge(trained *onnx.Model) (*onnx.Model, error) {
-	if q := a.Quantised(); len(q) > 0 {
+// model of Add with other numbers, has changed. The graph stays as it was. Quantised weights cannot hold the sum: that is an error, unless
+// they may become real numbers in a graph that has those in their place.
+func (a *Adapters) Merge(trained *onnx.Model, dequantise bool) (*onnx.Model, error) {
+	q := a.Quantised()
+	if len(q) > 0 && !dequantise {
 		return nil, fmt.Errorf("train: LoRA: the weight %q (of %d) is quantised and cannot take its adapter in", q[0], len(q))
 	}
 	out := a.base.Clone()
@@ -44,12 +46,15 @@ func (a *Adapters) Merge(trained *onnx.Model) (*onnx.Model, error) {
 		}
 	}
 	for _, x := range a.List {
-		if values[x.Weight] == nil {
+		if values[x.Weight] == nil && !x.Quantised {
 			return nil, fmt.Errorf("train: LoRA: weight %q is not found again", x.Weight)
 		}
 	}
 	if err := out.SetWeights(values); err != nil {
 		return nil, fmt.Errorf("train: LoRA: %w", err)
+	}
+	if len(q) > 0 {
+		return out, a.dequantise(out, trained)
 	}
 	return out, nil
 }
