@@ -28,12 +28,13 @@ type FinetuneConfig struct {
 	// values in their own unit.
 	StandardiseTargets bool
 	TrainOptions
-	Epochs   int     // 0 means 5
-	MaxSteps int     // stop after so many steps; 0 means none
-	Patience int     // stop after so many epochs without progress on the validation data; 0 means never
-	MinDelta float64 // how much better the first metric must be to be progress
-	TrAct    *TrAct  // nil for none
-	LoRA     *LoRA   // adapters in the place of weights; nil for none
+	Epochs   int      // 0 means 5
+	MaxSteps int      // stop after so many steps; 0 means none
+	Patience int      // stop after so many epochs without progress on the validation data; 0 means never
+	MinDelta float64  // how much better the first metric must be to be progress
+	TrAct    *TrAct   // nil for none
+	LoRA     *LoRA    // adapters in the place of weights; nil for none
+	Distill  *Distill // a teacher to learn from; nil for none
 
 	Out    string // FILE.onnx, or a folder for model.onnx, run.yaml, checkpoint, metrics and report; required
 	Best   bool   // Out is the best epoch, not the last one, which is not written then
@@ -73,6 +74,7 @@ type FinetuneReport struct {
 	Resumed    int            `json:"resumed,omitempty"` // steps that a run before had done
 	TrAct      *TrActReport   `json:"tract,omitempty"`
 	LoRA       *LoRAReport    `json:"lora,omitempty"`
+	Distill    *DistillReport `json:"distill,omitempty"`
 	Out        string         `json:"out"`
 	Kept       bool           `json:"kept,omitempty"` // nothing was left to do, and Out was there already
 	Checkpoint string         `json:"checkpoint,omitempty"`
@@ -171,8 +173,14 @@ func (c FinetuneConfig) check() error {
 		return usagef("--val-split %v: want a number between 0 and 1", c.ValSplit)
 	case c.TrAct != nil && !(c.TrAct.Lambda >= 0):
 		return usagef("--tract-lambda %v: want a positive number", c.TrAct.Lambda)
-	case c.LoRA != nil:
-		return c.LoRA.check(c)
+	}
+	if c.LoRA != nil {
+		if err := c.LoRA.check(c); err != nil {
+			return err
+		}
+	}
+	if c.Distill != nil {
+		return c.Distill.check()
 	}
 	return nil
 }
@@ -214,6 +222,11 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	f.cfg.Task, f.cfg.Feed, f.cfg.Patience, f.cfg.MinDelta = t.task, t.plan, c.Patience, c.MinDelta
 	if c.TrAct != nil {
 		f.cfg.TrAct = &train.TrAct{Lambda: float32(c.TrAct.lambda()), Layer: c.TrAct.Layer}
+	}
+	if c.Distill != nil {
+		if f.cfg.Teacher, err = t.openTeacher(ctx, c, rep); err != nil {
+			return nil, err
+		}
 	}
 	if train.FreshBatchNorm(t.Model.Model) && f.cfg.BN == engine.BNFrozen {
 		t.notes = append(t.notes, "the statistics of batch normalisation were never trained; --bn train usually learns much better")

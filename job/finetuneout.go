@@ -102,7 +102,11 @@ func (c FinetuneConfig) outputs(o FinetuneOutput) []output {
 func (c FinetuneConfig) mayBegin() (kept bool, release func(), err error) {
 	o := c.Output()
 	outs := c.outputs(o)
-	if err := apart(reads(c.Model, c.ModelOptions, c.Data, c.Val), outs); err != nil {
+	in := reads(c.Model, c.ModelOptions, c.Data, c.Val)
+	if c.Distill != nil {
+		in = append(in, read{"the teacher", c.Distill.Teacher, false})
+	}
+	if err := apart(in, outs); err != nil {
 		return false, nil, err
 	}
 	if kept, err = c.mayReplace(o); err != nil {

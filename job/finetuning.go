@@ -34,6 +34,11 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		r.LoRA = f.adapted.report(f.c.LoRA, r.Params)
 		rep.Say(r.LoRA.String())
 	}
+	if f.cfg.Teacher != nil {
+		if r.Distill, err = f.distillReport(ctx, rep); err != nil {
+			return nil, err
+		}
+	}
 	var hold func() // from the first step on there is something to save
 	defer func() {
 		if hold != nil {

@@ -29,6 +29,7 @@ type Config struct {
 	BN         engine.BNMode    //
 	Dropout    bool             //
 	TrAct      *TrAct           // nil: plain gradients in the first layer
+	Teacher    *Teacher         // learned from beside the truth; nil for none
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
@@ -194,6 +195,12 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 	}
 	m.Thaw()
 	q := engine.Query{Loss: f.c.Task.Total(), Grad: f.c.Params, BN: c.BN, Dropout: c.Dropout, Fetch: []string{f.c.Task.Fetch()}}
+	if c.Teacher != nil {
+		if err := c.Teacher.check(f.c.Task); err != nil {
+			return nil, err
+		}
+		q.Loss = f.c.Task.Distilled(c.Teacher.Distil)
+	}
 	if c.TrAct != nil {
 		trained := map[string]bool{}
 		for _, p := range f.c.Params {
@@ -444,7 +451,13 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 		p.G = nil
 	}
 	f.s.SetSeed(int64(f.c.Seed<<32) + int64(f.step))
-	err = f.c.Feed.Run(ctx, f.s, b, truth.Rows(truth.Mean()), func(p feed.Part) error {
+	rows := truth.Rows(truth.Mean())
+	if f.c.Teacher != nil {
+		if rows, err = f.c.Teacher.rows(ctx, b, truth, rows); err != nil {
+			return r, err
+		}
+	}
+	err = f.c.Feed.Run(ctx, f.s, b, rows, func(p feed.Part) error {
 		mean += p.Loss().Float64s()[0]
 		f.gather(p.Result, parts, p.Size >= b.Len())
 		parts++
