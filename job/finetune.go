@@ -36,6 +36,11 @@ type FinetuneConfig struct {
 	LoRA     *LoRA    // adapters in the place of weights; nil for none
 	Distill  *Distill // a teacher to learn from; nil for none
 
+	// UnfreezeEvery trains the last UnfreezeLayers layers (0 means 1) at first, and so many more before them after so many epochs; 0 trains
+	// all from the start. BNEstimate takes the statistics of batch normalisation anew, over the training data, when training is done.
+	UnfreezeEvery, UnfreezeLayers int
+	BNEstimate                    bool
+
 	Out    string // FILE.onnx, or a folder for model.onnx, run.yaml, checkpoint, metrics and report; required
 	Best   bool   // Out is the best epoch, not the last one, which is not written then
 	Report string // folder for metrics, report page and the ids of a validation split; "" means Out where that is a folder
@@ -159,6 +164,10 @@ func (c FinetuneConfig) check() error {
 		return usagef("--patience stops by the validation data: give --val or --val-split")
 	case c.Best && !c.validates():
 		return usagef("--best is by the validation data: give --val or --val-split")
+	case c.UnfreezeEvery < 0 || c.UnfreezeLayers < 0:
+		return usagef("--unfreeze-every %d --unfreeze-layers %d: must not be negative", c.UnfreezeEvery, c.UnfreezeLayers)
+	case c.UnfreezeEvery > 0 && c.LastLayer:
+		return usagef("--last-layer trains no other: leave it out with --unfreeze-every, which begins with the last layer")
 	case !(c.MinDelta >= 0) || math.IsInf(c.MinDelta, 0):
 		return usagef("--min-delta %v: want a number of at least 0", c.MinDelta)
 	case c.CheckpointEvery < 0:
@@ -222,6 +231,12 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	f.cfg.Task, f.cfg.Feed, f.cfg.Patience, f.cfg.MinDelta = t.task, t.plan, c.Patience, c.MinDelta
 	if c.TrAct != nil {
 		f.cfg.TrAct = &train.TrAct{Lambda: float32(c.TrAct.lambda()), Layer: c.TrAct.Layer}
+	}
+	if err := c.mayEstimate(t); err != nil {
+		return nil, err
+	}
+	if c.UnfreezeEvery > 0 {
+		f.cfg.Unfreeze = &train.Unfreeze{Every: c.UnfreezeEvery, Layers: c.UnfreezeLayers}
 	}
 	if c.Distill != nil {
 		if f.cfg.Teacher, err = t.openTeacher(ctx, c, rep); err != nil {

@@ -191,7 +191,7 @@ func (f *finetuning) rescued(ctx context.Context, res *train.Result, err error, 
 	if werr := res.Best.Restore(f.Model.Model); werr != nil {
 		return errors.Join(err, werr)
 	}
-	if _, werr := f.Settle(); werr != nil {
+	if _, werr := f.settle(ctx); werr != nil {
 		return errors.Join(err, werr)
 	}
 	if _, werr := f.written(ctx, f.out.Best, true); werr != nil {
@@ -212,9 +212,9 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 			return err
 		}
 	}
-	settled, err := f.Settle()
+	settled, err := f.settle(ctx)
 	if err != nil {
-		return badInput(err)
+		return err
 	}
 	if res.After != nil && (settled || f.merges() || f.c.Best && b != nil && b.Step != res.Steps) { // what is measured is what is written
 		if res.After, err = f.measure(ctx); err != nil {
@@ -248,8 +248,8 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if err := b.Restore(f.Model.Model); err != nil {
 		return err
 	}
-	if settled, err = f.Settle(); err != nil {
-		return badInput(err)
+	if settled, err = f.settle(ctx); err != nil {
+		return err
 	}
 	if settled || f.merges() {
 		v, err := f.measure(ctx)

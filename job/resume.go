@@ -101,6 +101,9 @@ func (f *finetuning) traits() []train.Trait {
 	add("val-split", strconv.FormatFloat(f.c.ValSplit, 'g', -1, 64))
 	add("standardise", strconv.FormatBool(f.c.Standardise))
 	add("standardise-targets", strconv.FormatBool(f.c.StandardiseTargets))
+	if f.c.BNEstimate {
+		add("bn-reestimate", "true")
+	}
 	if l := f.c.LoRA; l != nil {
 		add("lora", strconv.Itoa(l.Rank))
 		add("lora-alpha", strconv.FormatFloat(l.alpha(), 'g', -1, 64))

@@ -29,6 +29,7 @@ type Config struct {
 	BN         engine.BNMode    //
 	Dropout    bool             //
 	TrAct      *TrAct           // nil: plain gradients in the first layer
+	Unfreeze   *Unfreeze        // train the last layers first; nil: all from the start
 	Teacher    *Teacher         // learned from beside the truth; nil for none
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
@@ -140,6 +141,8 @@ type fit struct {
 	ds      data.Dataset
 	c       Config
 	s       *engine.Session
+	q       engine.Query // of s
+	layers  [][]string   // of parameters, with Unfreeze
 	params  []*optim.Param
 	changed []*engine.Param           // what training changes: weights, and statistics with BNTrain
 	sums    map[string]*tensor.Tensor // gradients of a batch that is fed in parts
@@ -213,6 +216,13 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		q.Override = c.TrAct.Override(l)
 		f.res.TrAct = l
 	}
+	if c.Unfreeze != nil {
+		if err := f.prepareUnfreezing(); err != nil {
+			return nil, err
+		}
+		q.Grad = f.trainedIn(0)
+	}
+	f.q = q
 	if f.s, err = m.Session(q); err != nil {
 		return nil, err
 	}
@@ -352,6 +362,9 @@ func (f *fit) result() *Result {
 
 // epoch runs the rest of the epoch that f.step is in, and closes it.
 func (f *fit) epoch(ctx context.Context) error {
+	if err := f.unfreeze(); err != nil {
+		return err
+	}
 	o := f.c.batching(f.epochs)
 	o.Skip, o.Masks = f.step-f.begun, f.c.Task.Masks()
 	begin, old := time.Now(), f.part.seconds
