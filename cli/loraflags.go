@@ -8,7 +8,7 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// loraFlags ask for low-rank adapters.
+// loraFlags ask for low-rank adapters; those behind the third say what is written.
 func loraFlags() []ucli.Flag {
 	const group = "LoRA"
 	return []ucli.Flag{

@@ -38,7 +38,7 @@ type LoRAReport struct {
 	Weights    []string      `json:"weights"`    // with an adapter
 	Parameters int           `json:"parameters"` // of the adapters
 	Whole      int           `json:"whole"`      // that are trained whole beside them
-	Of         int           `json:"of"`         // of the model without adapters
+	Of         int           `json:"of"`         // of the model without adapters, with the numbers of quantised layers
 	Share      float64       `json:"share"`      // of Of, of all that is trained
 	Skipped    []LoRASkipped `json:"skipped"`
 	Files      []string      `json:"files,omitempty"` // with the adapters alone, and the model that takes them as inputs
@@ -108,6 +108,7 @@ func (t *trainee) adapt(c FinetuneConfig) error {
 		return usagef("--lora: %v", err)
 	}
 	x.Adapters = a
+	x.of += a.QuantisedLen()
 	if q := a.Quantised(); len(q) > 0 && c.LoRA.form() == "merged" {
 		return quantisedMerge("--lora-form", q)
 	}

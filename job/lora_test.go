@@ -76,7 +76,7 @@ func TestFinetuneLoRAQuantised(t *testing.T) {
 		if err != nil {
 			t.Fatal(form, err)
 		}
-		if r.Params != 32 || r.LoRA.Parameters != 32 || len(r.LoRA.Files) != 3 || !r.Verify.Pass {
+		if r.Params != 32 || r.LoRA.Parameters != 32 || r.LoRA.Of != 48 || len(r.LoRA.Files) != 3 || !r.Verify.Pass {
 			t.Errorf("%s: %d parameters, %+v, %+v", form, r.Params, r.LoRA, r.Verify)
 		}
 		if !(r.After.Accuracy > r.Before.Accuracy && r.After.Accuracy > 0.7) {

@@ -62,6 +62,7 @@ type Adapters struct {
 	List    []*Adapter
 	Skipped []Skipped // layers that were asked for, or all; in file order
 	Scale   float64   // alpha/rank
+	few     int       // numbers in quantised weights of layers
 	base    *onnx.Model
 	factors []loraFactor
 	known   []string          // names of all layers and weights that could be asked for
@@ -86,6 +87,9 @@ func (a *Adapters) Len() int {
 	}
 	return n
 }
+
+// QuantisedLen is how many numbers the quantised weights of Gemm, MatMul and Conv have, which are no parameters of the model.
+func (a *Adapters) QuantisedLen() int { return a.few }
 
 // Quantised are the names of quantised weights with an adapter.
 func (a *Adapters) Quantised() []string {

@@ -167,6 +167,9 @@ func (l LoRA) find(m *engine.Model, a *Adapters) (*finder, []*loraWeight, error)
 			byKey[w.key] = w
 			list = append(list, w)
 			old = w
+			if w.quant {
+				a.few += w.shape.Len()
+			}
 		} else {
 			old.reads = append(old.reads, w.reads...)
 			if old.views != w.views || old.form != w.form || !old.shape.Equal(w.shape) {
