@@ -190,3 +190,44 @@ func TestLoRALeftOut(t *testing.T) {
 		}
 	}
 }
+
+// Weights that functions are given, and weights inside them, which all calls share, have adapters; the merged model keeps its functions.
+func TestLoRAFunctions(t *testing.T) {
+	node := onnx.NewNode
+	call := func(op, name string, in ...string) *onnxpb.NodeProto {
+		n := node(op, name, in, []string{name})
+		n.Domain = new("own")
+		return n
+	}
+	base := graphModel([]any{"N", 8}, []any{"N", 8}, []*onnxpb.NodeProto{call("Given", "a", "x", "w"), call("Inside", "b", "a"),
+		node("Tanh", "t", []string{"b"}, []string{"h"}), call("Inside", "c", "h"), node("Identity", "last", []string{"c"}, []string{"y"})},
+		map[string]*tensor.Tensor{"w": testkit.RandN(1, 8, 8)})
+	base.Proto.OpsetImport = append(base.Proto.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: new("own"), Version: new(int64(1))})
+	function := func(name string, in []string, nodes ...*onnxpb.NodeProto) *onnxpb.FunctionProto {
+		return &onnxpb.FunctionProto{Name: &name, Domain: new("own"), Input: in, Output: []string{"out"}, Node: nodes,
+			OpsetImport: []*onnxpb.OperatorSetIdProto{{Domain: new(""), Version: new(int64(13))}}}
+	}
+	base.Proto.Functions = []*onnxpb.FunctionProto{
+		function("Given", []string{"in", "weight"}, node("MatMul", "product", []string{"in", "weight"}, []string{"out"})),
+		function("Inside", []string{"in"}, node("Constant", "", nil, []string{"own"}, onnx.AttrTensor("value", testkit.RandN(2, 8, 8))),
+			node("Transpose", "", []string{"own"}, []string{"turned"}), node("MatMul", "product", []string{"in", "turned"}, []string{"out"})),
+	}
+	x := testkit.RandN(9, 3, 8)
+	with, a, err := (LoRA{Rank: 2}).Add(load(t, base))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.List) != 2 || len(a.List[0].Nodes) != 1 || len(a.List[1].Nodes) != 2 {
+		t.Fatalf("adapters %+v, skipped %v", a.List, a.Skipped)
+	}
+	testkit.Close(t, "at the start", loraRun(t, with, x), loraRun(t, base, x), 1e-6, 1e-6)
+	trained := filled(t, with, a)
+	merged, err := a.Merge(trained, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	testkit.Close(t, "merged", loraRun(t, merged, x), loraRun(t, trained, x), 1e-5, 1e-5)
+	if d := onnx.CompareModels(base, merged); len(d.Nodes) > 0 || len(merged.Proto.GetFunctions()) != 2 {
+		t.Errorf("the graph has changed: %v", d.Nodes)
+	}
+}

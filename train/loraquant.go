@@ -150,7 +150,32 @@ func (f *finder) realWeight(q *quantised, d *tensor.Tensor) error {
 	if w, err = summed(w, d); err != nil {
 		return err
 	}
-	return f.m.ReplaceNodeByInitializer(out, w)
+	old := f.operands(q.dq)
+	if err := f.m.ReplaceNodeByInitializer(out, w); err != nil {
+		return err
+	}
+	f.pruneAll(old)
+	return nil
+}
+
+// operands are the constants that n reads.
+func (f *finder) operands(n *onnxpb.NodeProto) []*operand {
+	var list []*operand
+	for i := range n.GetInput() {
+		if o := f.operand(n, i); o != nil {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+// pruneAll takes away what nobody reads any more.
+func (f *finder) pruneAll(list []*operand) {
+	f.index()
+	for _, o := range list {
+		f.prune(o)
+		f.index()
+	}
 }
 
 // realProduct makes the MatMulNBits n a MatMul by real numbers, with d added to its weight.
@@ -176,6 +201,7 @@ func (f *finder) realProduct(n *onnxpb.NodeProto, d *tensor.Tensor) error {
 	if len(n.GetInput()) > 5 {
 		bias = n.GetInput()[5]
 	}
+	old := f.operands(n)
 	n.Domain, n.OpType, n.Attribute, n.Input = nil, new("MatMul"), nil, []string{n.GetInput()[0], name}
 	if bias != "" {
 		y := n.GetOutput()[0]
@@ -184,6 +210,7 @@ func (f *finder) realProduct(n *onnxpb.NodeProto, d *tensor.Tensor) error {
 		sum := onnx.NewNode("Add", nodeName(n)+"/bias", []string{n.Output[0], bias}, []string{y})
 		g.Node = slices.Insert(g.Node, slices.Index(g.Node, n)+1, sum)
 	}
+	f.pruneAll(old)
 	return nil
 }
 

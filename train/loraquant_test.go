@@ -93,6 +93,11 @@ func TestLoRAQuantised(t *testing.T) {
 				t.Fatal(err)
 			}
 			testkit.Close(t, "dequantised", loraRun(t, real, x), loraRun(t, trained, x), 1e-5, 1e-5)
+			for _, x := range real.Proto.GetGraph().GetInitializer() {
+				if readers(real, x.GetName()) == 0 {
+					t.Errorf("%s is left", x.GetName())
+				}
+			}
 			for _, n := range real.Proto.GetGraph().GetNode() {
 				if n.GetOpType() == "DequantizeLinear" || isNBits(n) {
 					t.Errorf("%s is left", label(n))
