@@ -50,7 +50,8 @@ func init() {
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
 				Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
 			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
-		}, loraFlags(), distillFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
+		}, loraFlags(), distillFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
+			optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
 }
 

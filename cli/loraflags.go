@@ -52,9 +52,11 @@ func adapterOptions(c *ucli.Context) (*job.AdapterOptions, error) {
 
 // printAdapter says what adapters were put on.
 func (e *env) printAdapter(a *job.AdapterReport) {
-	e.printf("adapters of %s (%s parameters) %s %s\n", a.File, units.Count(a.Parameters),
-		map[string]string{"merged": "merged into", "beside": "beside", "dequantised": "merged into", "inputs": "as optional inputs beside"}[a.Form],
-		units.Plural(len(a.Weights), "weight"))
+	where := map[string]string{"beside": "beside", "inputs": "as optional inputs beside"}[a.Form]
+	if where == "" {
+		where = "merged into"
+	}
+	e.printf("adapters of %s (%s parameters) %s %s\n", a.File, units.Count(a.Parameters), where, units.Plural(len(a.Weights), "weight"))
 }
 
 // loraOptions reads loraFlags; nil without --lora.

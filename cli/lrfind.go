@@ -28,7 +28,8 @@ func init() {
 			&ucli.Float64Flag{Name: "from", Category: "range", Value: 1e-7, Usage: "learning rate of the first step"},
 			&ucli.Float64Flag{Name: "to", Category: "range", Value: 10, Usage: "learning rate of the last step"},
 			&ucli.IntFlag{Name: "steps", Category: "range", Value: 100, Usage: "how many rates are tried"},
-		}, loraFlags()[:3], distillFlags(), headFlags(), loopFlags("frozen"), rateless(optimizerFlags()), dataFlags(), useFlags(), preprocessFlags()),
+		}, loraFlags()[:3], distillFlags(), headFlags(), loopFlags("frozen"),
+			rateless(optimizerFlags()), dataFlags(), useFlags(), preprocessFlags()),
 	}, runLRFind))
 }
 

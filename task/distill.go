@@ -22,8 +22,8 @@ type Distil struct {
 	Weight      float64 // of the divergence, 0 to 1; the loss of the task has the rest
 }
 
-// Distilled is (1-w)·Total + w·T²·KL, a scalar: KL is the mean divergence of softmax(z/T) from the teacher's softmax(z'/T) over examples, or
-// over their positions; of classes that each have a probability of their own, over each of those. Weights go to TeacherWeightInput, see
+// Distilled is (1-w)·Total + w·T²·KL, a scalar: KL is the mean divergence of softmax(z/T) from the teacher's softmax(z'/T) over examples,
+// or over their positions; of classes that each have a probability of their own, over each of those. Weights go to TeacherWeightInput, see
 // Truth.TeacherWeights.
 //
 // Source: Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network" (arXiv 1503.02531), section 2: the factor T² keeps the

@@ -21,8 +21,8 @@ type statistics struct {
 }
 
 // EstimateBatchNorm replaces the running statistics of m by those of the data set as the weights are now: mean and variance over all
-// examples of what comes to each BatchNormalization, when those before it normalise by their batch. Pictures come without random changes, in
-// an order drawn from seed. An error leaves the model's statistics as they were.
+// examples of what comes to each BatchNormalization, when those before it normalise by their batch. Pictures come without random changes,
+// in an order drawn from seed. An error leaves the model's statistics as they were.
 //
 // Source: Wu and Johnson 2021, "Rethinking 'Batch' in BatchNorm" (arXiv 2105.07576), section 3, equation 3.
 func EstimateBatchNorm(ctx context.Context, m *engine.Model, ds data.Dataset, plan *feed.Plan, batch int, pre *data.Preprocess,

@@ -48,7 +48,8 @@ func TestEstimateBatchNorm(t *testing.T) {
 		}
 	}
 	none := load(t, built(t, "mlp", models.Options{}))
-	if err := EstimateBatchNorm(t.Context(), none, ds, plan, 5, nil, 1); err == nil || !strings.Contains(err.Error(), "no batch normalisation") {
+	err = EstimateBatchNorm(t.Context(), none, ds, plan, 5, nil, 1)
+	if err == nil || !strings.Contains(err.Error(), "no batch normalisation") {
 		t.Errorf("%v", err)
 	}
 }
