@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
 	"github.com/gtk-onnx/gtk/train"
 )
@@ -99,6 +101,9 @@ func (c ExportConfig) withAdapters(ctx context.Context, source *onnx.Model, a *A
 			a.File, c.From))
 	}
 	base := source.Clone()
+	if takesAdapters(base, patch) {
+		return c.intoInputs(ctx, base, patch, a)
+	}
 	if err := base.SetWeights(patch.Whole); err != nil {
 		return nil, nil, badInput(fmt.Errorf("%s: %w", a.File, err))
 	}
@@ -138,6 +143,51 @@ func (c ExportConfig) withAdapters(ctx context.Context, source *onnx.Model, a *A
 	as, err := outputsForExport(ctx, c, truth)
 	as.loose = a.Form == "merged" || a.Form == "dequantised"
 	return out, as, err
+}
+
+// takesAdapters reports whether m has an input for each adapter of p already, as models for ONNX Runtime do.
+func takesAdapters(m *onnx.Model, p *train.LoRAPatch) bool {
+	for name := range p.Adapters {
+		if m.Initializer(name) == nil {
+			return false
+		}
+	}
+	return len(p.Adapters) > 0
+}
+
+// intoInputs stores adapters in the inputs that base has for them.
+func (c ExportConfig) intoInputs(ctx context.Context, base *onnx.Model, p *train.LoRAPatch, a *AdapterReport) (*onnx.Model, *exported,
+	error) {
+	if a.Form != "beside" {
+		return nil, nil, usagef("%s takes these adapters as inputs: --adapter-form beside stores them there; to have them merged, give the "+
+			"model that they were trained on", c.From)
+	}
+	g := base.Proto.GetGraph()
+	for i, t := range g.Initializer {
+		x := p.Adapters[t.GetName()]
+		if x == nil {
+			continue
+		}
+		if was := tensor.DType(t.GetDataType()); was != x.DType() || len(t.GetDims()) != x.Rank() {
+			return nil, nil, badInput(fmt.Errorf("%s: %q is %v, and %s takes %v of %d axes", a.File, t.GetName(), x, c.From, was,
+				len(t.GetDims())))
+		}
+		g.Initializer[i] = onnx.TensorToProto(t.GetName(), x)
+		a.Parameters += x.Len()
+		if w, is := strings.CutSuffix(t.GetName(), ".lora_B"); is {
+			a.Weights = append(a.Weights, w)
+		}
+	}
+	g.Input = slices.DeleteFunc(g.Input, func(v *onnxpb.ValueInfoProto) bool { return p.Adapters[v.GetName()] != nil })
+	if err := base.SetWeights(p.Whole); err != nil {
+		return nil, nil, badInput(fmt.Errorf("%s: %w", a.File, err))
+	}
+	a.Whole = len(p.Whole)
+	if _, err := engine.Load(base, engine.WithThreads(c.Threads)); err != nil {
+		return nil, nil, badInput(err)
+	}
+	as, err := outputsForExport(ctx, c, base)
+	return base, as, err
 }
 
 // close reports whether x is y but for the rounding of sums in another order; of a model with merged adapters more may differ.
