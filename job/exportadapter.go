@@ -132,6 +132,9 @@ func (c ExportConfig) withAdapters(ctx context.Context, source *onnx.Model, a *A
 		if q := list.Quantised(); len(q) > 0 && a.Form == "merged" {
 			return nil, nil, quantisedMerge("--adapter-form", q)
 		}
+		if err := integerMerge("--adapter-form", list); err != nil {
+			return nil, nil, err
+		}
 		out, err = list.Merge(beside, a.Form == "dequantised")
 	case "inputs":
 		truth = base
@@ -207,4 +210,14 @@ func (x *exported) close(got, want *tensor.Tensor) (bool, tensor.Report) {
 func quantisedMerge(flag string, weights []string) error {
 	return usagef("the weight %q (of %d) is quantised and cannot take its adapter in: %s beside keeps the adapters as nodes "+
 		"beside it, %[3]s dequantised makes it real numbers with the adapter in it", weights[0], len(weights), flag)
+}
+
+// integerMerge is the error of layers of integers that are to be made of real numbers, nil where there are none.
+func integerMerge(flag string, a *train.Adapters) error {
+	k := a.Integers()
+	if len(k) == 0 {
+		return nil
+	}
+	return usagef("the layer of the weight %q (of %d) multiplies integers, and with real numbers it would compute something else: %s beside "+
+		"keeps the adapters as nodes beside it", k[0], len(k), flag)
 }

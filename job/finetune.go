@@ -321,7 +321,7 @@ func (f *finetuning) tryOut(ctx context.Context) (*FinetunePlan, error) {
 	}
 	best, last := time.Duration(math.MaxInt64), time.Now()
 	try := f.cfg
-	try.Val, try.Patience, try.MaxSteps, try.Epochs = nil, 0, 3, 3
+	try.Val, try.Patience, try.MaxSteps, try.Epochs, try.Unfreeze = nil, 0, 3, 3, nil // as long as a step can take
 	try.Step = func(train.Progress) error {
 		best, last = min(best, time.Since(last)), time.Now()
 		return nil

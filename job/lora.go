@@ -112,6 +112,11 @@ func (t *trainee) adapt(c FinetuneConfig) error {
 	if q := a.Quantised(); len(q) > 0 && c.LoRA.form() == "merged" {
 		return quantisedMerge("--lora-form", q)
 	}
+	if c.LoRA.form() != "beside" {
+		if err := integerMerge("--lora-form", a); err != nil {
+			return err
+		}
+	}
 	m, err := loadAgain(file, c.Threads, engine.WithTrainable(c.Trainable...))
 	if err != nil {
 		return err

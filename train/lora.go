@@ -49,6 +49,8 @@ type Adapter struct {
 	dtype tensor.DType // in which the layers compute
 	form  loraForm
 	group int
+
+	integer bool // the layer multiplies integers, its input is quantised too
 }
 
 // Skipped is a weight without an adapter, or a layer whose weight is not stored, and why.
@@ -175,6 +177,18 @@ func (l LoRA) Add(m *engine.Model) (*onnx.Model, *Adapters, error) {
 	a.factors = b.factors
 	a.name(f)
 	return f.m, a, nil
+}
+
+// Integers are those of Quantised whose layers quantise what comes in too, so that they would compute something else with a weight of real
+// numbers.
+func (a *Adapters) Integers() []string {
+	var names []string
+	for _, x := range a.List {
+		if x.integer {
+			names = append(names, x.Weight)
+		}
+	}
+	return names
 }
 
 // of is the adapter of a weight, nil for none.

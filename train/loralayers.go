@@ -24,21 +24,34 @@ const (
 
 // loraWeight is a weight with the layers that read it, which all read it in one form.
 type loraWeight struct {
-	key    string // name in the file
-	reads  []loraRead
-	shape  tensor.Shape // as it is read
-	dtype  tensor.DType
-	form   loraForm
-	group  int
-	quant  bool
-	views  string // how it is read, to compare
-	refuse string // why it gets no adapter, "" when it may
+	key     string // name in the file
+	reads   []loraRead
+	shape   tensor.Shape // as it is read
+	dtype   tensor.DType
+	form    loraForm
+	group   int
+	quant   bool
+	integer bool   // the layer multiplies integers
+	views   string // how it is read, to compare
+	refuse  string // why it gets no adapter, "" when it may
 }
 
 // loraRead is a layer and the input that the weight is.
 type loraRead struct {
 	n     *onnxpb.NodeProto
 	input int
+
+	// Of a layer that several nodes make, n is the one that reads the weight.
+	x    string            // what comes in, "" for the first input of n
+	last *onnxpb.NodeProto // whose output is the layer's, nil for n
+}
+
+// end is the node whose output is the layer's.
+func (r loraRead) end() *onnxpb.NodeProto {
+	if r.last != nil {
+		return r.last
+	}
+	return r.n
 }
 
 // matrix is the size of the matrix that the weight is, and how many there are.
@@ -63,7 +76,7 @@ func (w *loraWeight) tooSmall(rank int) string {
 // adapter is one of that rank beside w, with names that are free.
 func (w *loraWeight) adapter(f *finder, rank int) *Adapter {
 	x := &Adapter{Weight: w.key, A: w.key + loraA, B: w.key + loraB, Rank: rank, Quantised: w.quant, shape: w.shape, dtype: w.dtype,
-		form: w.form, group: w.group}
+		form: w.form, group: w.group, integer: w.integer}
 	for f.taken(x.A) || f.taken(x.B) {
 		x.A, x.B = x.A+"~", x.B+"~"
 	}
@@ -135,10 +148,11 @@ func (l LoRA) find(m *engine.Model, a *Adapters) (*finder, []*loraWeight, error)
 	}
 	var list []*loraWeight
 	byKey := map[string]*loraWeight{}
+	uses := f.allUses()
 	roots := map[string][]string{} // values that a weight is stored as: one, or one for each call of a function
 	for _, n := range f.m.Proto.GetGraph().GetNode() {
-		if f.role(n) != graph.Linear && !f.is(n, ops.MatMul) && !isNBits(n) {
-			why := ""
+		w, root, why := f.integerWeight(n, uses)
+		if w == nil && f.role(n) != graph.Linear && !isNBits(n) {
 			switch {
 			case slices.Contains(integerProducts, n.GetOpType()):
 				why = fmt.Sprintf("a %s multiplies integers, and an adapter needs what it is given as real numbers: those stand before a "+
@@ -152,7 +166,9 @@ func (l LoRA) find(m *engine.Model, a *Adapters) (*finder, []*loraWeight, error)
 			}
 			continue
 		}
-		w, root, why := f.loraWeight(n, learned)
+		if w == nil {
+			w, root, why = f.loraWeight(n, learned)
+		}
 		if w != nil {
 			a.known = append(a.known, w.key, nodeName(n))
 		}
@@ -192,7 +208,6 @@ func (l LoRA) find(m *engine.Model, a *Adapters) (*finder, []*loraWeight, error)
 			a.skip(name, "it lies in a body of an If, Loop or Scan")
 		}
 	})
-	uses := f.allUses()
 	whole := in(l.Whole)
 	list = slices.DeleteFunc(list, func(w *loraWeight) bool {
 		names := []string{w.key}
@@ -254,7 +269,7 @@ func (f *finder) loraWeight(n *onnxpb.NodeProto, learned map[string]string) (w *
 	if isNBits(n) {
 		return f.nbitsWeight(n)
 	}
-	w = &loraWeight{form: loraRight, group: 1, reads: []loraRead{{n, 1}}}
+	w = &loraWeight{form: loraRight, group: 1, reads: []loraRead{{n: n, input: 1}}}
 	o, q := f.loraOperand(n, 1)
 	switch {
 	case f.is(n, ops.MatMul):
@@ -354,7 +369,7 @@ func (f *finder) foreign(w *loraWeight, roots []string, uses map[string][]valueU
 				return "it is an output of the model too"
 			case u.body:
 				return fmt.Sprintf("%s, in a body, reads it too", label(u.n))
-			case slices.Contains(w.reads, loraRead{u.n, u.input}):
+			case slices.ContainsFunc(w.reads, func(r loraRead) bool { return r.n == u.n && r.input == u.input }):
 			case u.input == 0 && (f.role(u.n) == graph.View || f.dequantises(u.n)):
 				todo = append(todo, u.n.GetOutput()...)
 			default:

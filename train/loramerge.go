@@ -18,6 +18,10 @@ func (a *Adapters) Merge(trained *onnx.Model, dequantise bool) (*onnx.Model, err
 	if len(q) > 0 && !dequantise {
 		return nil, fmt.Errorf("train: LoRA: the weight %q (of %d) is quantised and cannot take its adapter in", q[0], len(q))
 	}
+	if k := a.Integers(); len(k) > 0 {
+		return nil, fmt.Errorf("train: LoRA: the layer of the weight %q (of %d) multiplies integers: with real numbers it would compute "+
+			"something else", k[0], len(k))
+	}
 	out := a.base.Clone()
 	if err := a.carry(trained, out); err != nil {
 		return nil, err

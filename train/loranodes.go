@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -68,12 +69,13 @@ func (b *loraBuild) add(w *loraWeight, x *Adapter, factor float64, first, second
 			continue
 		}
 		delta := b.beside(x, r, factor)
-		y := r.n.Output[0]
+		end := r.end()
+		y := end.Output[0]
 		plain := b.free(y + "/base")
 		b.node("Add", "sum", []string{plain, delta})
 		b.added[len(b.added)-1].Output[0] = y
-		r.n.Output[0] = plain
-		at := slices.Index(g.Node, r.n)
+		end.Output[0] = plain
+		at := slices.Index(g.Node, end)
 		g.Node = slices.Insert(g.Node, at+1, b.added...)
 	}
 	b.f.index()
@@ -83,7 +85,7 @@ func (b *loraBuild) add(w *loraWeight, x *Adapter, factor float64, first, second
 // beside is factor·g(x, A, B) of a layer.
 func (b *loraBuild) beside(x *Adapter, r loraRead, factor float64) string {
 	n := r.n
-	in := n.GetInput()[0]
+	in := cmp.Or(r.x, n.GetInput()[0])
 	var y string
 	own := 1.0
 	switch x.form {
