@@ -26,8 +26,8 @@ type Distil struct {
 // or over their positions; of classes that each have a probability of their own, over each of those. Weights go to TeacherWeightInput, see
 // Truth.TeacherWeights.
 //
-// Source: Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network" (arXiv 1503.02531), section 2: the factor T² keeps the
-// gradients of both parts at one scale.
+// Source: Hinton, Vinyals, Dean 2015, "Distilling the Knowledge in a Neural Network" (arXiv 1503.02531), section 2: the factor T² keeps
+// the gradients of both parts at one scale.
 func (t *Task) Distilled(d Distil) engine.Loss {
 	return func(b *engine.Build) (graph.Value, error) {
 		total, err := t.Total()(b)

@@ -17,7 +17,8 @@ import (
 // Today's exporters' graphs, also as ONNX Runtime's optimiser leaves them, take adapters, and compute the same with them merged.
 func TestLoRAExported(t *testing.T) {
 	dir := testkit.SharedFile(t, "data", "modern")
-	for name, many := range map[string]int{"gpt2": 8, "llama": 15, "vit_hf": 14, "bert": 14, "timm_test_efficientnet": 18, "unet": 3, "timm_test_resnet": 16,
+	for name, many := range map[string]int{"gpt2": 8, "llama": 15, "vit_hf": 14, "bert": 14, "timm_test_efficientnet": 18,
+		"unet": 3, "timm_test_resnet": 16,
 		"scan": 1, "lstm2": 1} {
 		for _, file := range []string{"model", "ort_extended", "fp16", "int8_qdq", "int8_dynamic"} {
 			t.Run(name+"/"+file, func(t *testing.T) {

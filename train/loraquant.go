@@ -84,7 +84,8 @@ func (f *finder) nbitsWeight(n *onnxpb.NodeProto) (w *loraWeight, root, why stri
 		return nil, "", "its weight is computed"
 	}
 	w = &loraWeight{
-		key: codes.root, reads: []loraRead{{n: n, input: 1}}, shape: tensor.Shape{k, cols}, dtype: scales.value.DType(), form: loraRight, group: 1,
+		key: codes.root, reads: []loraRead{{n: n, input: 1}},
+		shape: tensor.Shape{k, cols}, dtype: scales.value.DType(), form: loraRight, group: 1,
 		quant: true, views: viewsOf(codes.chain),
 	}
 	if !w.dtype.IsFloat() {
