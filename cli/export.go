@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
@@ -22,7 +23,7 @@ func init() {
 			&ucli.StringFlag{Name: "with-explanation", Usage: "put the heat map of `METHOD` into the graph (not there yet)"},
 			&ucli.BoolFlag{Name: "force", Usage: "replace FILE if it is there"},
 			&ucli.BoolFlag{Name: "dry-run", Usage: "check everything, write nothing"},
-		}, stepFlags()...),
+		}, slices.Concat(adapterFlags(), stepFlags())...),
 	}, exportCommand))
 }
 
@@ -38,6 +39,10 @@ func exportCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	adapter, err := adapterOptions(c)
+	if err != nil {
+		return err
+	}
 	opset, err := opsetFlag(c)
 	if err != nil {
 		return err
@@ -45,7 +50,7 @@ func exportCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	cfg := job.ExportConfig{
 		From: from, Out: c.String("out"), Opset: opset, ExternalData: c.Bool("external-data"), Inline: c.Bool("inline"),
 		Force:  c.Bool("force"),
-		DryRun: c.Bool("dry-run"), Threads: e.Threads, Seed: e.Seed, Step: step,
+		DryRun: c.Bool("dry-run"), Threads: e.Threads, Seed: e.Seed, Step: step, Adapter: adapter,
 	}
 	if e.Piped {
 		cfg.Out, cfg.W = "", stream{e.Stdout}
@@ -76,7 +81,12 @@ func (e *env) printExport(r *job.ExportReport) {
 		e.printStep(r)
 		return
 	}
+	if r.Adapter != nil {
+		e.printAdapter(r.Adapter)
+	}
 	switch v := r.Verify; {
+	case r.Adapter != nil && v.Pass && v.Note == "":
+		e.printf("read back: the outputs are the same on random inputs (largest difference %.3g)\n", float64(v.MaxAbs))
 	case v.Note != "":
 		e.printf("not compared: %s\n", v.Note)
 	case v.Pass:

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/gtk-onnx/gtk/internal/units"
@@ -49,7 +50,8 @@ func init() {
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
 				Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
 			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
-		}, headFlags(), loopFlags("frozen"), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
+		}, loraFlags(), distillFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
+			optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
 }
 
@@ -133,6 +135,15 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 	if c.Bool("tract") || c.IsSet("tract-layer") {
 		cfg.TrAct = &job.TrAct{Lambda: c.Float64("tract-lambda"), Layer: c.String("tract-layer")}
 	}
+	if cfg.LoRA, err = loraOptions(c); err != nil {
+		return cfg, err
+	}
+	if err = setUnfreeze(c, &cfg); err != nil {
+		return cfg, err
+	}
+	if cfg.Distill, err = distillOptions(c); err != nil {
+		return cfg, err
+	}
 	if cfg.UseOptions, err = useOptions(c); err != nil {
 		return cfg, err
 	}
@@ -157,6 +168,9 @@ func (e *env) printFinetune(r *job.FinetuneReport) {
 	}
 	e.printf("%s in %.1f s; %s, read back: outputs differ by %.3g at most\n", units.Plural(r.Steps, "step"), r.Seconds, did,
 		float64(r.Verify.MaxAbs))
+	if r.LoRA != nil && len(r.LoRA.Files) > 0 {
+		e.printf("adapters alone: %s\n", strings.Join(r.LoRA.Files, ", "))
+	}
 	if r.Report != "" {
 		e.printf("report: %s\n", filepath.Join(r.Report, "report.html"))
 	}

@@ -28,7 +28,8 @@ func init() {
 			&ucli.Float64Flag{Name: "from", Category: "range", Value: 1e-7, Usage: "learning rate of the first step"},
 			&ucli.Float64Flag{Name: "to", Category: "range", Value: 10, Usage: "learning rate of the last step"},
 			&ucli.IntFlag{Name: "steps", Category: "range", Value: 100, Usage: "how many rates are tried"},
-		}, headFlags(), loopFlags("frozen"), rateless(optimizerFlags()), dataFlags(), useFlags(), preprocessFlags()),
+		}, loraFlags()[:3], distillFlags(), headFlags(), loopFlags("frozen"),
+			rateless(optimizerFlags()), dataFlags(), useFlags(), preprocessFlags()),
 	}, runLRFind))
 }
 
@@ -59,6 +60,12 @@ func runLRFind(ctx context.Context, e *env, c *ucli.Context) error {
 		return usagef("--from %v --to %v: want learning rates, the smaller first", cfg.From, cfg.To)
 	case cfg.Steps == 0:
 		return usagef("--steps 0: want at least 10")
+	}
+	if cfg.LoRA, err = loraOptions(c); err != nil {
+		return err
+	}
+	if cfg.Distill, err = distillOptions(c); err != nil {
+		return err
 	}
 	if cfg.UseOptions, err = useOptions(c); err != nil {
 		return err

@@ -15,7 +15,6 @@ import (
 	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/onnx"
-	"github.com/gtk-onnx/gtk/tensor"
 	"github.com/gtk-onnx/gtk/train"
 )
 
@@ -32,7 +31,8 @@ type ExportConfig struct {
 	Threads      int       // 0 means all processors
 	Seed         uint64    // of the inputs that the comparison runs on
 
-	Step *StepOptions // write a training step; nil writes the model
+	Step    *StepOptions    // write a training step; nil writes the model
+	Adapter *AdapterOptions // put adapters on; nil for none
 }
 
 // ExportReport says what was written.
@@ -45,6 +45,7 @@ type ExportReport struct {
 	DryRun bool          `json:"dry_run,omitempty"`
 	Verify *ExportVerify `json:"verify"` // null when the engine cannot run the model
 
+	Adapter *AdapterReport  `json:"adapter,omitempty"`
 	Step    *train.StepInfo `json:"train_step,omitempty"` // inputs and outputs of a training step
 	Initial string          `json:"initial,omitempty"`    // file of the model that gives what it begins with
 
@@ -68,6 +69,10 @@ func Export(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 		return nil, usagef("gtk export: give the file to write: -o FILE")
 	case c.ExternalData && c.Inline:
 		return nil, usagef("--external-data and --inline exclude each other")
+	case c.Step != nil && c.Adapter != nil:
+		return nil, usagef("--adapter and --train-step exclude each other: put the adapters on first")
+	case c.Adapter != nil:
+		return exportAdapter(ctx, c)
 	case c.Step == nil:
 		return exportModel(ctx, c)
 	}
@@ -172,6 +177,7 @@ type exported struct {
 	model *engine.Model
 	outs  *engine.Result
 	err   error // why the engine cannot run it
+	loose bool  // adapters are in the weights of what is compared, and beside them here
 }
 
 func outputsForExport(ctx context.Context, c ExportConfig, m *onnx.Model) (*exported, error) {
@@ -212,7 +218,7 @@ func (x *exported) compare(ctx context.Context, m *onnx.Model) (*ExportVerify, e
 	}
 	v := &ExportVerify{Pass: true}
 	for _, o := range x.model.Outputs() {
-		ok, rep := tensor.AllClose(r.Value(o.Name), x.outs.Value(o.Name), 1e-5, 1e-6)
+		ok, rep := x.close(r.Value(o.Name), x.outs.Value(o.Name))
 		v.Pass = v.Pass && ok
 		v.MaxAbs = max(v.MaxAbs, Number(rep.MaxAbs))
 	}

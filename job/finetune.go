@@ -29,11 +29,18 @@ type FinetuneConfig struct {
 	// values in their own unit.
 	StandardiseTargets bool
 	TrainOptions
-	Epochs   int     // 0 means 5
-	MaxSteps int     // stop after so many steps; 0 means none
-	Patience int     // stop after so many epochs without progress on the validation data; 0 means never
-	MinDelta float64 // how much better the first metric must be to be progress
-	TrAct    *TrAct  // nil for none
+	Epochs   int      // 0 means 5
+	MaxSteps int      // stop after so many steps; 0 means none
+	Patience int      // stop after so many epochs without progress on the validation data; 0 means never
+	MinDelta float64  // how much better the first metric must be to be progress
+	TrAct    *TrAct   // nil for none
+	LoRA     *LoRA    // adapters in the place of weights; nil for none
+	Distill  *Distill // a teacher to learn from; nil for none
+
+	// UnfreezeEvery trains the last UnfreezeLayers layers (0 means 1) at first, and so many more before them after so many epochs; 0 trains
+	// all from the start. BNEstimate takes the statistics of batch normalisation anew, over the training data, when training is done.
+	UnfreezeEvery, UnfreezeLayers int
+	BNEstimate                    bool
 
 	Out    string // FILE.onnx, or a folder for model.onnx, run.yaml, checkpoint, metrics and report; required
 	Best   bool   // Out is the best epoch, not the last one, which is not written then
@@ -72,6 +79,8 @@ type FinetuneReport struct {
 	Stopped    string         `json:"stopped,omitempty"` // patience, when training ended for want of progress
 	Resumed    int            `json:"resumed,omitempty"` // steps that a run before had done
 	TrAct      *TrActReport   `json:"tract,omitempty"`
+	LoRA       *LoRAReport    `json:"lora,omitempty"`
+	Distill    *DistillReport `json:"distill,omitempty"`
 	Out        string         `json:"out"`
 	Kept       bool           `json:"kept,omitempty"` // nothing was left to do, and Out was there already
 	Checkpoint string         `json:"checkpoint,omitempty"`
@@ -138,6 +147,8 @@ type FinetunePlan struct {
 	Seconds   float64 `json:"seconds"`
 	ArenaMiB  float64 `json:"arena_mib"`
 
+	LoRA *LoRAReport `json:"lora,omitempty"`
+
 	Tensors int `json:"-"` // that are trained
 }
 
@@ -154,6 +165,10 @@ func (c FinetuneConfig) check() error {
 		return usagef("--patience stops by the validation data: give --val or --val-split")
 	case c.Best && !c.validates():
 		return usagef("--best is by the validation data: give --val or --val-split")
+	case c.UnfreezeEvery < 0 || c.UnfreezeLayers < 0:
+		return usagef("--unfreeze-every %d --unfreeze-layers %d: must not be negative", c.UnfreezeEvery, c.UnfreezeLayers)
+	case c.UnfreezeEvery > 0 && c.LastLayer:
+		return usagef("--last-layer trains no other: leave it out with --unfreeze-every, which begins with the last layer")
 	case !(c.MinDelta >= 0) || math.IsInf(c.MinDelta, 0):
 		return usagef("--min-delta %v: want a number of at least 0", c.MinDelta)
 	case c.CheckpointEvery < 0:
@@ -168,6 +183,14 @@ func (c FinetuneConfig) check() error {
 		return usagef("--val-split %v: want a number between 0 and 1", c.ValSplit)
 	case c.TrAct != nil && !(c.TrAct.Lambda >= 0):
 		return usagef("--tract-lambda %v: want a positive number", c.TrAct.Lambda)
+	}
+	if c.LoRA != nil {
+		if err := c.LoRA.check(c); err != nil {
+			return err
+		}
+	}
+	if c.Distill != nil {
+		return c.Distill.check()
 	}
 	return nil
 }
@@ -195,8 +218,15 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 		return nil, err
 	}
 	f := &finetuning{trainee: t, c: c, out: c.Output()}
-	if f.cfg, f.lr, err = c.config(t.Model.Model, "frozen", c.Seed); err != nil {
+	o := c.TrainOptions
+	if t.adapted != nil {
+		o.Freeze = nil // it says which layers have no adapter
+	}
+	if f.cfg, f.lr, err = o.config(t.Model.Model, "frozen", c.Seed); err != nil {
 		return nil, err
+	}
+	if t.adapted != nil {
+		f.cfg.Params = t.adapted.params()
 	}
 	f.cfg.Epochs, f.cfg.MaxSteps, f.cfg.Val, f.cfg.Preprocess = cmp.Or(c.Epochs, 5), c.MaxSteps, t.val, t.pre
 	f.cfg.Task, f.cfg.Feed, f.cfg.Patience, f.cfg.MinDelta = t.task, t.plan, c.Patience, c.MinDelta
@@ -205,6 +235,17 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	}
 	if c.TrAct != nil {
 		f.cfg.TrAct = &train.TrAct{Lambda: float32(c.TrAct.lambda()), Layer: c.TrAct.Layer}
+	}
+	if err := c.mayEstimate(t); err != nil {
+		return nil, err
+	}
+	if c.UnfreezeEvery > 0 {
+		f.cfg.Unfreeze = &train.Unfreeze{Every: c.UnfreezeEvery, Layers: c.UnfreezeLayers}
+	}
+	if c.Distill != nil {
+		if f.cfg.Teacher, err = t.openTeacher(ctx, c, rep); err != nil {
+			return nil, err
+		}
 	}
 	if train.FreshBatchNorm(t.Model.Model) && f.cfg.BN == engine.BNFrozen {
 		t.notes = append(t.notes, "the statistics of batch normalisation were never trained; --bn train usually learns much better")
@@ -265,7 +306,12 @@ func PlanFinetune(ctx context.Context, c FinetuneConfig, rep Reporter) (*Finetun
 	if err != nil {
 		return nil, err
 	}
-	return f.tryOut(ctx)
+	p, err := f.tryOut(ctx)
+	if err == nil && f.adapted != nil {
+		p.LoRA = f.adapted.report(c.LoRA, p.Params)
+		rep.Say(p.LoRA.String())
+	}
+	return p, err
 }
 
 // parameters is how many numbers are trained.
@@ -288,7 +334,7 @@ func (f *finetuning) tryOut(ctx context.Context) (*FinetunePlan, error) {
 	}
 	best, last := time.Duration(math.MaxInt64), time.Now()
 	try := f.cfg
-	try.Val, try.Patience, try.MaxSteps, try.Epochs = nil, 0, 3, 3
+	try.Val, try.Patience, try.MaxSteps, try.Epochs, try.Unfreeze = nil, 0, 3, 3, nil // as long as a step can take
 	try.Step = func(train.Progress) error {
 		best, last = min(best, time.Since(last)), time.Now()
 		return nil

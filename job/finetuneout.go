@@ -83,6 +83,9 @@ func (c FinetuneConfig) outputs(o FinetuneOutput) []output {
 	if !file {
 		outs = append(outs, output{flag: "--out", path: o.Model, model: true, inner: true})
 	}
+	for _, path := range c.LoRA.files() {
+		outs = append(outs, output{flag: "--lora-out", path: path})
+	}
 	outs = append(outs, output{flag: "--out", path: o.Best, inner: true}, output{flag: "--out", path: o.Config, inner: true})
 	flag := "--report"
 	if c.Report == "" {
@@ -99,7 +102,11 @@ func (c FinetuneConfig) outputs(o FinetuneOutput) []output {
 func (c FinetuneConfig) mayBegin() (kept bool, release func(), err error) {
 	o := c.Output()
 	outs := c.outputs(o)
-	if err := apart(reads(c.Model, c.ModelOptions, c.Data, c.Val), outs); err != nil {
+	in := reads(c.Model, c.ModelOptions, c.Data, c.Val)
+	if c.Distill != nil {
+		in = append(in, read{"the teacher", c.Distill.Teacher, false})
+	}
+	if err := apart(in, outs); err != nil {
 		return false, nil, err
 	}
 	if kept, err = c.mayReplace(o); err != nil {
@@ -120,7 +127,7 @@ func (c FinetuneConfig) mayReplace(o FinetuneOutput) (kept bool, err error) {
 	if _, err := os.Lstat(o.Checkpoint); err == nil && !own {
 		return false, usagef("%s is there, of a run before: --resume %[1]s goes on with that, --force replaces it", o.Checkpoint)
 	}
-	for _, path := range append(c.reports(o), o.Best, o.Config, o.Checkpoint) {
+	for _, path := range append(append(c.reports(o), o.Best, o.Config, o.Checkpoint), c.LoRA.files()...) {
 		if path == "" || path == o.Config && c.Replay == nil {
 			continue
 		}

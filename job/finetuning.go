@@ -30,6 +30,15 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		rep.Say(fmt.Sprintf("TrAct: layer %s, n = %d inputs, N = %s rows in a batch, lambda %g", r.TrAct.Layer, r.TrAct.Inputs,
 			units.Count(r.TrAct.Rows), r.TrAct.Lambda))
 	}
+	if f.adapted != nil {
+		r.LoRA = f.adapted.report(f.c.LoRA, r.Params)
+		rep.Say(r.LoRA.String())
+	}
+	if f.cfg.Teacher != nil {
+		if r.Distill, err = f.distillReport(ctx, rep); err != nil {
+			return nil, err
+		}
+	}
 	var hold func() // from the first step on there is something to save
 	defer func() {
 		if hold != nil {
@@ -182,7 +191,7 @@ func (f *finetuning) rescued(ctx context.Context, res *train.Result, err error, 
 	if werr := res.Best.Restore(f.Model.Model); werr != nil {
 		return errors.Join(err, werr)
 	}
-	if _, werr := f.Settle(); werr != nil {
+	if _, werr := f.settle(ctx); werr != nil {
 		return errors.Join(err, werr)
 	}
 	if _, werr := f.written(ctx, f.out.Best, true); werr != nil {
@@ -203,11 +212,11 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 			return err
 		}
 	}
-	settled, err := f.Settle()
+	settled, err := f.settle(ctx)
 	if err != nil {
-		return badInput(err)
+		return err
 	}
-	if res.After != nil && (settled || f.c.Best && b != nil && b.Step != res.Steps) { // what is measured is what is written
+	if res.After != nil && (settled || f.merges() || f.c.Best && b != nil && b.Step != res.Steps) { // what is measured is what is written
 		if res.After, err = f.measure(ctx); err != nil {
 			return err
 		}
@@ -220,7 +229,10 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 		r.Verify, err = f.written(ctx, f.out.Model, false)
 	} else {
 		err = f.withReplay(func() (err error) {
-			r.Verify, err = f.written(ctx, f.out.Model, true)
+			if r.Verify, err = f.written(ctx, f.out.Model, true); err != nil || r.LoRA == nil {
+				return err
+			}
+			r.LoRA.Files, err = f.writeAdapters()
 			return err
 		})
 	}
@@ -236,10 +248,10 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if err := b.Restore(f.Model.Model); err != nil {
 		return err
 	}
-	if settled, err = f.Settle(); err != nil {
-		return badInput(err)
+	if settled, err = f.settle(ctx); err != nil {
+		return err
 	}
-	if settled {
+	if settled || f.merges() {
 		v, err := f.measure(ctx)
 		if err != nil {
 			return err
@@ -253,8 +265,11 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	return err
 }
 
-// measure evaluates the model as it is on the validation data.
+// measure evaluates the model as it is, and is written, on the validation data.
 func (f *finetuning) measure(ctx context.Context) (*train.Evaluation, error) {
+	if f.merges() {
+		return f.measureMerged(ctx)
+	}
 	return train.Evaluate(ctx, f.Model.Model, f.val, train.EvalConfig{Task: f.task, Feed: f.plan, Preprocess: f.pre})
 }
 

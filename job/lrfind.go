@@ -31,6 +31,8 @@ type LRFindConfig struct {
 	Standardise        bool         //
 	StandardiseTargets bool         //
 	TrainOptions                    // LR, Schedule and Warmup are not used
+	LoRA               *LoRA        // Form and Out are not used
+	Distill            *Distill     //
 	From, To           float64      // learning rates of the first and the last step; 0 means 1e-7 and 10
 	Steps              int          // 0 means 100
 	Out                string       // folder for report.html and curve.csv; "" for none
@@ -78,17 +80,25 @@ func LRFind(ctx context.Context, c LRFindConfig, rep Reporter) (*LRFindReport, e
 	case c.Steps != 0 && c.Steps < 10:
 		return nil, usagef("--steps %d: want at least 10", c.Steps)
 	}
+	training := FinetuneConfig{
+		Model: c.Model, ModelOptions: c.ModelOptions, Data: c.Data, DataOptions: c.DataOptions, UseOptions: c.UseOptions,
+		NumClasses:  c.NumClasses,
+		Standardise: c.Standardise, StandardiseTargets: c.StandardiseTargets, TrainOptions: c.TrainOptions, Distill: c.Distill,
+		Seed: c.Seed,
+	}
+	if c.LoRA != nil {
+		training.LoRA = &LoRA{Rank: c.LoRA.Rank, Alpha: c.LoRA.Alpha, Target: c.LoRA.Target, Form: "beside"}
+	}
+	if err := training.check(); err != nil {
+		return nil, err
+	}
 	release, err := claim(reads(c.Model, c.ModelOptions, c.Data), output{flag: "--out", path: c.Out, folder: true, force: c.Force})
 	if err != nil {
 		return nil, err
 	}
 	defer release()
 	start := time.Now()
-	f, err := FinetuneConfig{
-		Model: c.Model, ModelOptions: c.ModelOptions, Data: c.Data, DataOptions: c.DataOptions, UseOptions: c.UseOptions,
-		NumClasses:  c.NumClasses,
-		Standardise: c.Standardise, StandardiseTargets: c.StandardiseTargets, TrainOptions: c.TrainOptions, Seed: c.Seed,
-	}.prepare(ctx, rep)
+	f, err := training.prepare(ctx, rep)
 	if err != nil {
 		return nil, err
 	}

@@ -103,6 +103,14 @@ func (f *finetuning) traits() []train.Trait {
 	add("val-split", strconv.FormatFloat(f.c.ValSplit, 'g', -1, 64))
 	add("standardise", strconv.FormatBool(f.c.Standardise))
 	add("standardise-targets", strconv.FormatBool(f.c.StandardiseTargets))
+	if f.c.BNEstimate {
+		add("bn-reestimate", "true")
+	}
+	if l := f.c.LoRA; l != nil {
+		add("lora", strconv.Itoa(l.Rank))
+		add("lora-alpha", strconv.FormatFloat(l.alpha(), 'g', -1, 64))
+		add("lora-target", strings.Join(l.Target, " "))
+	}
 	for _, m := range []map[string]string{f.c.Preprocess, prefixed("input ", f.c.Inputs), prefixed("set ", f.c.Set)} {
 		for _, name := range slices.Sorted(maps.Keys(m)) {
 			add(name, m[name])

@@ -22,6 +22,8 @@ type trainee struct {
 	train, val data.Dataset     // val is nil without validation data
 	stored     *data.Preprocess // what goes into the model's metadata
 	unit       *targetUnit      // of targets that are standardised for training, nil for others
+	adapted    *adapted         // what has adapters in the place of its weights, nil for others
+	form       string           // of LoRAForms, in which that is written
 }
 
 // openTrainee reads model and data, replaces the head when NumClasses asks for it, and checks that they fit.
@@ -63,6 +65,11 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 	}
 	if c.NumClasses != "" {
 		if err := t.freshHead(ctx, c, rep); err != nil {
+			return nil, err
+		}
+	}
+	if c.LoRA != nil {
+		if err := t.adapt(c); err != nil {
 			return nil, err
 		}
 	}
@@ -235,20 +242,26 @@ func outputClasses(m *engine.Model) int {
 
 // write saves the trained model with its labels and preprocessing.
 func (t *trainee) write(path string, force bool) error {
-	file, err := t.Save()
+	file, err := t.trained()
 	if err != nil {
 		return err
 	}
+	if err := t.finish(file); err != nil {
+		return err
+	}
+	return file.WriteFile(path, onnx.WriteOptions{Force: force})
+}
+
+// finish stores in a trained model how it is used, and brings its targets back to their unit.
+func (t *trainee) finish(file *onnx.Model) error {
 	if err := setUse(file, t.Labels, t.stored); err != nil {
 		return err
 	}
 	t.task.Remember(file)
-	if t.unit != nil {
-		if err := t.unit.apply(file, t.task.Head.Output, t.output(t.task.Head.Output).DType); err != nil {
-			return err
-		}
+	if t.unit == nil {
+		return nil
 	}
-	return file.WriteFile(path, onnx.WriteOptions{Force: force})
+	return t.unit.apply(file, t.task.Head.Output, t.output(t.task.Head.Output).DType)
 }
 
 // output is the output of that name.
@@ -302,13 +315,15 @@ func (t *trainee) verifyWritten(ctx context.Context, path string, threads int) (
 			return nil, err
 		}
 		most := 0.0
-		if t.unit != nil { // the file has two operators more, whose rounding is its own
-			outs := t.Outputs()
-			for k, x := range was { // of all parts
-				if o := outs[k%len(outs)]; o.Name == t.task.Head.Output {
-					t.unit.of(x)
-					most = max(most, roundingOf(o.DType)*largest(x))
-				}
+		outs := t.Outputs()
+		for k, x := range was { // of all parts
+			o := outs[k%len(outs)]
+			if t.unit != nil && o.Name == t.task.Head.Output { // the file has two operators more, whose rounding is its own
+				t.unit.of(x)
+				most = max(most, roundingOf(o.DType)*largest(x))
+			}
+			if t.merges() {
+				most = max(most, mergedSlack(o.DType)*largest(x))
 			}
 		}
 		d := distance(was, is)

@@ -128,6 +128,13 @@ func (f *fit) identify() []Trait {
 	if c.TrAct != nil {
 		say("tract", fmt.Sprintf("lambda %g at %s", c.TrAct.Lambda, f.res.TrAct.Node.Name))
 	}
+	if u := c.Unfreeze; u != nil {
+		say("unfreeze-every", u.Every)
+		say("unfreeze-layers", max(1, u.Layers))
+	}
+	if c.Teacher != nil {
+		traits = append(traits, c.Teacher.trait())
+	}
 	if c.Preprocess != nil {
 		say("preprocessing", c.Preprocess.String())
 	}

@@ -29,6 +29,8 @@ type Config struct {
 	BN         engine.BNMode    //
 	Dropout    bool             //
 	TrAct      *TrAct           // nil: plain gradients in the first layer
+	Unfreeze   *Unfreeze        // train the last layers first; nil: all from the start
+	Teacher    *Teacher         // learned from beside the truth; nil for none
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
@@ -140,6 +142,8 @@ type fit struct {
 	ds      data.Dataset
 	c       Config
 	s       *engine.Session
+	q       engine.Query // of s
+	layers  [][]string   // of parameters, with Unfreeze
 	params  []*optim.Param
 	changed []*engine.Param           // what training changes: weights, and statistics with BNTrain
 	sums    map[string]*tensor.Tensor // gradients of a batch that is fed in parts
@@ -199,6 +203,12 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 	}
 	m.Thaw()
 	q := engine.Query{Loss: f.c.Task.Total(), Grad: f.c.Params, BN: c.BN, Dropout: c.Dropout, Fetch: []string{f.c.Task.Fetch()}}
+	if c.Teacher != nil {
+		if err := c.Teacher.check(f.c.Task); err != nil {
+			return nil, err
+		}
+		q.Loss = f.c.Task.Distilled(c.Teacher.Distil)
+	}
 	if c.TrAct != nil {
 		trained := map[string]bool{}
 		for _, p := range f.c.Params {
@@ -211,6 +221,13 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		q.Override = c.TrAct.Override(l)
 		f.res.TrAct = l
 	}
+	if c.Unfreeze != nil {
+		if err := f.prepareUnfreezing(); err != nil {
+			return nil, err
+		}
+		q.Grad = f.trainedIn(0)
+	}
+	f.q = q
 	if f.s, err = m.Session(q); err != nil {
 		return nil, err
 	}
@@ -371,6 +388,9 @@ func (f *fit) result() *Result {
 
 // epoch runs the rest of the epoch that f.step is in, and closes it.
 func (f *fit) epoch(ctx context.Context) error {
+	if err := f.unfreeze(); err != nil {
+		return err
+	}
 	o := f.c.batching(f.epochs)
 	o.Skip, o.Masks = f.step-f.begun, f.c.Task.Masks()
 	begin, old := time.Now(), f.part.seconds
@@ -476,7 +496,13 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 		p.G = nil
 	}
 	f.s.SetSeed(int64(f.c.Seed<<32) + int64(f.step))
-	err = f.c.Feed.Run(ctx, f.s, b, truth.Rows(truth.Mean()), func(p feed.Part) error {
+	rows := truth.Rows(truth.Mean())
+	if f.c.Teacher != nil {
+		if rows, err = f.c.Teacher.rows(ctx, b, truth, rows); err != nil {
+			return r, err
+		}
+	}
+	err = f.c.Feed.Run(ctx, f.s, b, rows, func(p feed.Part) error {
 		mean += p.Loss().Float64s()[0]
 		f.gather(p.Result, parts, p.Size >= b.Len())
 		parts++

@@ -41,6 +41,7 @@ onnx/schema: onnx/onnxpb
 onnx/typing: onnx/onnxpb onnx/schema tensor
 onnx/check: onnx onnx/onnxpb onnx/schema onnx/typing internal/shown
 onnx/convert: onnx onnx/onnxpb onnx/schema onnx/typing tensor internal/shown
+onnx/ortadapter: tensor internal/regular
 engine/graph: tensor internal/parallel internal/shown internal/memory
 engine/ops: engine/graph tensor internal/kernel internal/parallel internal/shown internal/memory internal/jpeg internal/pnm internal/ycbcr
 engine/ops/microsoft: engine/graph engine/ops tensor
@@ -59,7 +60,7 @@ train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data o
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
 prune: tensor engine engine/graph data feed task internal/registry internal/shown
 models: onnx onnx/onnxpb tensor internal/registry
-job: onnx onnx/check onnx/convert onnx/onnxpb onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
+job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
 interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
 interop/internal/dense: tensor
 interop/onnxgo: onnx onnx/onnxpb tensor engine interop/internal/dense
