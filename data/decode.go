@@ -61,6 +61,9 @@ func readPicture(t *turn, path string, l Limits) ([]byte, error) {
 			return nil, fmt.Errorf("data: %w", err)
 		}
 	}
+	if size > l.bytes() {
+		return nil, fmt.Errorf("data: %s: %w", path, regular.ErrSize)
+	}
 	b, err := regular.All(f, size, l.bytes(), nil)
 	if err != nil {
 		return nil, fmt.Errorf("data: %s: %w", path, err)

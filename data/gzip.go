@@ -108,5 +108,8 @@ func aFolder(path string) error {
 
 // readAll is the rest of an open file, of at most limit bytes; what is over them is regular.ErrSize.
 func (o *opened) readAll(limit int64, l *ledger) ([]byte, error) {
+	if o.size == o.most && o.size > limit { // not compressed: known before it is read
+		return nil, regular.ErrSize
+	}
 	return regular.All(o, o.size, limit, l.grow)
 }
