@@ -81,7 +81,7 @@ func AugmentSheet(ctx context.Context, ds Dataset, c SheetConfig) (image.Image, 
 					if s.Picture, err = plotted(x, plain[k], c.Cell); err != nil {
 						return nil, nil, err
 					}
-				} else if s.Picture, err = c.shown(x, b.Mask, i); err != nil {
+				} else if s.Picture, err = c.shown(Suggested(ds), x, b.Mask, i); err != nil {
 					return nil, nil, err
 				}
 				rows[k] = append(rows[k], s)
@@ -113,8 +113,8 @@ func rowOf(x *tensor.Tensor, i int) *tensor.Tensor {
 	return out
 }
 
-// shown is a picture of the numbers that the model gets, with normalisation undone.
-func (c SheetConfig) shown(x, masks *tensor.Tensor, i int) (image.Image, error) {
+// shown is a picture of the numbers that the model gets, with normalisation undone; own is what the data set says of its values.
+func (c SheetConfig) shown(own Preprocess, x, masks *tensor.Tensor, i int) (image.Image, error) {
 	pic := x
 	if x.DType() == tensor.Float32 {
 		p := Preprocess{}
@@ -143,7 +143,7 @@ func (c SheetConfig) shown(x, masks *tensor.Tensor, i int) (image.Image, error) 
 			return nil, fmt.Errorf("data: augmentation sheet: pictures of %d channels", n)
 		}
 	}
-	img, err := ToImage(bytesOf(pic, depth(pic)))
+	img, err := ToImage(own.stretched(bytesOf(pic, depth(pic))))
 	if err != nil || masks == nil {
 		return img, err
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	xdraw "golang.org/x/image/draw"
+
+	"github.com/gtk-onnx/gtk/tensor"
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/basicfont"
 	"golang.org/x/image/math/fixed"
@@ -76,13 +78,7 @@ func ContactSheet(ds Dataset, perClass, cell int) (image.Image, error) {
 // thumbnail fits a picture into cell×cell; small ones are enlarged without smoothing. Values are stretched as the data set's own scale
 // says (digits count to 16), deep pictures as far as they are deep.
 func thumbnail(e Example, p Preprocess, cell int) (image.Image, error) {
-	x := bytesOf(e.X, depth(e.X))
-	if f := p.scale() * 255; f > 1 {
-		x = x.Clone()
-		for i, v := range x.Bytes() {
-			x.Bytes()[i] = uint8(min(float64(v)*f, 255))
-		}
-	}
+	x := p.stretched(bytesOf(e.X, depth(e.X)))
 	h, w := x.Dim(1), x.Dim(2)
 	dh, dw := cell, cell
 	if h > w {
@@ -104,6 +100,19 @@ func thumbnail(e Example, p Preprocess, cell int) (image.Image, error) {
 	out := image.NewNRGBA(image.Rect(0, 0, dw, dh))
 	xdraw.NearestNeighbor.Scale(out, out.Bounds(), img, img.Bounds(), xdraw.Src, nil)
 	return out, nil
+}
+
+// stretched is a picture of bytes as bright as its scale says.
+func (p Preprocess) stretched(x *tensor.Tensor) *tensor.Tensor {
+	f := p.scale() * 255
+	if f <= 1 {
+		return x
+	}
+	x = x.Clone()
+	for i, v := range x.Bytes() {
+		x.Bytes()[i] = uint8(min(float64(v)*f, 255))
+	}
+	return x
 }
 
 // write puts one line of text, cut to width pixels.
