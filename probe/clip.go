@@ -33,7 +33,7 @@ func (r *Clip) Start(s *Space) (Direction, error) {
 	return &clip{mean: m, clipper: clipper{s: s, c: r.Fraction}}, err
 }
 
-// clipper finds limits of coordinates, and remembers that there were none.
+// clipper finds limits of coordinates, and counts where there was none.
 type clipper struct {
 	s    *Space
 	c    float64
@@ -52,7 +52,7 @@ func (c *clipper) note() string {
 	if c.none == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%d times no coordinate was clipped: so many were zero that the limit was", c.none)
+	return fmt.Sprintf("nothing was clipped in %d of its gradients, of which too many coordinates are zero", c.none)
 }
 
 type clip struct {

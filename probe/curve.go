@@ -8,16 +8,17 @@ import (
 // CurvePoint is the loss at a distance along a direction, and what slope and curvature alone say it would be.
 type CurvePoint struct{ Distance, Loss, Quadratic float64 }
 
-// Of a curve there are so many points; one of a few only is begun again with steps of a fifth, a few times.
+// Of a curve there are so many points. One that is above its start after a few is begun again with steps of a fifth, as in the code of
+// the paper; one that is so before the half of them, with steps that go just as far.
 const (
 	curvePoints = 20
 	curveFew    = 3
-	curveAgain  = 4
 	curveFiner  = 5
+	curveAgain  = 6
 )
 
 // curve is the loss along v, of length 1, in equal steps away from here, up to the first point at which it is above that at the start.
-// Where that is among the first few, the steps were too long.
+// Where that is early, the steps were too long.
 func (l *Landscape) curve(ctx context.Context, here *Place, v []float64, step, start, slope, sharpness float64) ([]CurvePoint, error) {
 	defer here.Back()
 	var points []CurvePoint
@@ -34,10 +35,14 @@ func (l *Landscape) curve(ctx context.Context, here *Place, v []float64, step, s
 				break
 			}
 		}
-		if len(points)-1 > curveFew {
-			break
+		switch n := len(points) - 1; {
+		case n <= curveFew:
+			step /= curveFiner
+		case n < curvePoints/2:
+			step *= float64(n) / curvePoints
+		default:
+			return points, nil
 		}
-		step /= curveFiner
 	}
 	return points, nil
 }

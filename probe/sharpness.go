@@ -18,6 +18,12 @@ type Shadows struct {
 	seen  int
 }
 
+// Check fails for directions that Follow would not start, whatever the space.
+func Check(specs ...string) error {
+	_, err := Follow(&Space{at: []int{0}}, specs...)
+	return err
+}
+
 // Follow starts the directions NAME:KEY=VALUE:… of the table.
 func Follow(s *Space, specs ...string) (*Shadows, error) {
 	if len(specs) == 0 {
