@@ -72,12 +72,12 @@ func (s *sharpness) page(beside string) *report.Report {
 	for _, n := range r.Notes {
 		top.Add(report.Note{Tone: report.Warn, Text: n})
 	}
-	page.Section("Directions", "Sharpness is vᵀHv/‖v‖², the curvature of the loss along a step v; the lower it is, the farther a step can go. "+
-		"The best step is where slope and curvature alone would have the loss lowest, as a distance and as a learning rate; where the measured "+
-		"decrease falls short of the predicted one, the loss bends sooner than its curvature here says. The shares say how much of ‖v‖² "+
-		"the largest coordinates have. Pan and Li 2023, arXiv 2306.00204.").Add(directionTable(r.SharpnessPoint))
-	curves := page.Section("Along each direction", "The loss on the same examples, measured in equal steps until it is above that at the start; "+
-		"beside it what slope and curvature alone say.")
+	page.Section("Directions", "Sharpness is vᵀHv/‖v‖², the curvature of the loss along a step v; the lower it is, the farther a step can "+
+		"go. The best step is where slope and curvature alone would have the loss lowest, as a distance and as a learning rate; where the "+
+		"decrease measured there falls short of the predicted one, the loss bends sooner than its curvature here says. Top 1 % and 10 % are "+
+		"the shares of ‖v‖² that the largest coordinates have. Pan and Li 2023, arXiv 2306.00204.").Add(directionTable(r.SharpnessPoint))
+	curves := page.Section("Along each direction", "The loss on the same examples, measured in equal steps until it is above that at the "+
+		"start; beside it what slope and curvature alone say.")
 	far := report.LineChart{Title: "By distance", XLabel: "distance", YLabel: r.LossName, LogX: true}
 	rate := report.LineChart{Title: "By learning rate", XLabel: "learning rate", YLabel: r.LossName, LogX: true}
 	var each report.Columns
@@ -136,8 +136,8 @@ func (s *sharpness) facts() report.Facts {
 
 // directionTable is the directions of a point in rows.
 func directionTable(p SharpnessPoint) report.Table {
-	t := report.Table{Head: []string{"Direction", "Sharpness", "Slope", "Best step", "as learning rate", "Predicted decrease",
-		"Measured decrease", "Largest 1 %", "Largest 10 %"}, Numeric: []int{2, 3, 4, 5, 6}}
+	t := report.Table{Head: []string{"Direction", "Sharpness", "Slope", "Best step", "as rate", "Predicted", "Measured", "Top 1 %",
+		"Top 10 %"}, Numeric: []int{2, 3, 4, 5, 6}}
 	most := 0.0
 	for _, d := range p.Directions {
 		most = max(most, d.Sharpness)
@@ -147,7 +147,7 @@ func directionTable(p SharpnessPoint) report.Table {
 		if d.Sharpness > 0 {
 			sharp.Bar = new(d.Sharpness / most)
 		}
-		row := []report.Cell{{Text: d.Name, Code: true}, sharp, report.Num(d.Slope, 3)}
+		row := []report.Cell{report.C(d.Name), sharp, report.Num(d.Slope, 3)}
 		for _, x := range []Number{d.BestStep, d.BestRate, d.Predicted, d.Measured} {
 			cell := report.Num(float64(x), 3)
 			if math.IsNaN(float64(x)) {
