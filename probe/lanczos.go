@@ -27,8 +27,8 @@ type LanczosOptions struct {
 	Progress  func(done int)
 }
 
-// Lanczos finds the largest and the smallest eigenvalue of the Hessian. Vectors are not orthogonalised again: orthogonality to all earlier
-// ones is lost only as an eigenvalue has converged (Paige 1971), after which the largest one stays what it is, and copies of it do no harm.
+// Lanczos finds the largest and the smallest eigenvalue of the Hessian. Vectors are not orthogonalised again: orthogonality to earlier
+// ones is lost only as an eigenvalue has converged (Paige 1971), after which it stays what it is, and copies of it do no harm.
 //
 // Source: Lanczos 1950, https://doi.org/10.6028/jres.045.026; the residual is β·|s| of Parlett, "The Symmetric Eigenvalue Problem",
 // section 13.2.

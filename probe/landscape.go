@@ -34,7 +34,7 @@ type Config struct {
 	Feed    *feed.Plan    // what the inputs get
 	Batches []*data.Batch // the examples; they are kept
 	Hessian Hessian       // "" means Auto
-	Step    float64       // of the differences, along a vector of length 1; 0: 1e-4 in float64, 1e-3·max(1, ‖w‖) in float32
+	Step    float64       // of the differences, along a vector of length 1; 0: 1e-4 in float64, 1e-3·max(1, ‖w‖) up to 1e-2 in float32
 }
 
 // Landscape is the mean loss of a model over fixed examples as a function of its trained parameters. Batch normalisation goes by the
@@ -250,7 +250,7 @@ func (l *Landscape) step(p *Place) float64 {
 	case l.c.Step > 0:
 		return l.c.Step
 	case l.Single():
-		return 1e-3 * max(1, p.Norm())
+		return min(1e-2, 1e-3*max(1, p.Norm()))
 	}
 	return 1e-4
 }

@@ -34,6 +34,11 @@ func Follow(s *Space, specs ...string) (*Shadows, error) {
 	if x.g, err = s.Vector(); err != nil {
 		return nil, err
 	}
+	if s.scratch == nil {
+		if s.scratch, err = s.Vector(); err != nil {
+			return nil, err
+		}
+	}
 	for _, spec := range specs {
 		r, err := parse(spec)
 		if err != nil {
