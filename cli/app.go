@@ -98,6 +98,7 @@ var meant = map[string]string{
 	"info":    "inspect", "summary": "inspect", "show": "inspect", "describe": "inspect", "layers": "inspect",
 	"benchmark": "bench", "time": "bench", "profile": "bench --profile",
 	"new": "models new", "build": "models new", "create": "models new", "list": "models",
+	"sharpness": "probe sharpness", "curvature": "probe sharpness", "hessian": "probe sharpness", "landscape": "probe sharpness",
 	"dataset": "data", "datasets": "data", "operators": "ops",
 }
 
