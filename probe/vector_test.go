@@ -10,6 +10,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/internal/testkit"
+	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -167,37 +168,90 @@ func TestAdamFirst(t *testing.T) {
 	close(t, "adam:first=2", p.Directions[0].Sharpness, 1.0915183093918392, 1e-9) // by PyTorch's Hessian, float64
 }
 
-func TestAdamClipTrace(t *testing.T) {
+// The trajectories of clipped Adam, and of gradient descent with and without clipping and with PyTorch's momentum, buf ← 0.9·buf + g.
+func TestTraces(t *testing.T) {
 	g := readGolden(t)
-	l := g.mlp(t, Config{})
-	x, err := Follow(l.Space, "adam-clip:0.5")
-	if err != nil {
-		t.Fatal(err)
+	for name, x := range map[string]struct {
+		along        string
+		momentum, lr float64
+	}{
+		"adam_lr0.05_clip0.5":      {"adam-clip:0.5", 0, 0.05},
+		"sgd_mom0.9_lr0.5_clip0.1": {"clip:0.1:momentum=0", 0.9, 0.5},
+		"sgd_mom0.9_lr0.5_noclip":  {"sgd:momentum=0", 0.9, 0.5},
+	} {
+		l := g.mlp(t, Config{})
+		s, err := Follow(l.Space, x.along)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, v, buf := vector(t, l.Space), vector(t, l.Space), vector(t, l.Space)
+		for i, want := range g.Traces[name] {
+			here, err := l.Here()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := l.Gradient(t.Context(), at); err != nil {
+				t.Fatal(err)
+			}
+			s.dirs[0].Next(at, v)
+			s.dirs[0].See(at)
+			for k := range buf {
+				buf[k] = x.momentum*buf[k] + v[k]
+			}
+			here.Go(x.lr, buf)
+			loss, err := l.Loss(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			close(t, name+": loss after step "+strconv.Itoa(i+1), loss, want.Loss, 1e-9)
+			w := vector(t, l.Space)
+			l.Add(w, func(name string) *tensor.Tensor {
+				p, _ := l.m.Param(name)
+				return p.Value
+			})
+			for k := range w {
+				close(t, name+": weight", w[k], want.W[k], 1e-9)
+			}
+		}
 	}
-	at, v := vector(t, l.Space), vector(t, l.Space)
-	for i, want := range g.Traces["adam_lr0.05_clip0.5"] {
-		here, err := l.Here()
+}
+
+// Directions that are rules of package optim too are their steps at learning rate 1.
+func TestRules(t *testing.T) {
+	for along, x := range map[string]struct {
+		rule string
+		c    optim.Config
+	}{
+		"sgd":                   {"sgd", optim.Config{Momentum: new(0.9), Dampening: new(0.9)}},
+		"sgd:momentum=0.5":      {"sgd", optim.Config{Momentum: new(0.5), Dampening: new(0.5)}},
+		"adam":                  {"adam", optim.Config{}},
+		"adam:beta2=0.9:eps=.1": {"adam", optim.Config{Beta2: new(0.9), Eps: new(0.1)}},
+		"diffgrad":              {"diffgrad", optim.Config{}},
+	} {
+		s := &Space{at: []int{50}}
+		shadows, err := Follow(s, along)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := l.Gradient(t.Context(), at); err != nil {
-			t.Fatal(err)
-		}
-		x.dirs[0].Next(at, v)
-		x.dirs[0].See(at)
-		here.Go(0.05, v)
-		loss, err := l.Loss(t.Context())
+		o, err := optim.New(x.rule, x.c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		close(t, "loss after step "+strconv.Itoa(i+1), loss, want.Loss, 1e-9)
-		w := vector(t, l.Space)
-		l.Add(w, func(name string) *tensor.Tensor {
-			p, _ := l.m.Param(name)
-			return p.Value
-		})
-		for k := range w {
-			close(t, "weight", w[k], want.W[k], 1e-9)
+		for step := range 6 {
+			g, err := testkit.RandN(uint64(step), 50).Convert(tensor.Float64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := &optim.Param{Name: "w", W: tensor.New(tensor.Float64, 50), G: g}
+			if err := o.Step(nil, optim.Step{N: step + 1, LR: 1}, []*optim.Param{p}); err != nil {
+				t.Fatal(err)
+			}
+			v := make([]float64, 50)
+			shadows.dirs[0].Next(tensor.Data[float64](g), v)
+			shadows.dirs[0].See(tensor.Data[float64](g))
+			for i, w := range tensor.Data[float64](p.W) {
+				close(t, along+": step "+strconv.Itoa(step+1), v[i], w, 1e-12)
+			}
 		}
 	}
 }
