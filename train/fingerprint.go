@@ -125,6 +125,9 @@ func (f *fit) identify() []Trait {
 	if c.TrAct != nil {
 		say("tract", fmt.Sprintf("lambda %g at %s", c.TrAct.Lambda, f.res.TrAct.Node.Name))
 	}
+	if c.MeZO != nil {
+		say("mezo-eps", c.MeZO.eps())
+	}
 	if c.Preprocess != nil {
 		say("preprocessing", c.Preprocess.String())
 	}

@@ -29,6 +29,7 @@ type Config struct {
 	BN         engine.BNMode    //
 	Dropout    bool             //
 	TrAct      *TrAct           // nil: plain gradients in the first layer
+	MeZO       *MeZO            // gradients estimated from forward passes; nil: true ones
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
@@ -194,6 +195,12 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 	}
 	m.Thaw()
 	q := engine.Query{Loss: f.c.Task.Total(), Grad: f.c.Params, BN: c.BN, Dropout: c.Dropout, Fetch: []string{f.c.Task.Fetch()}}
+	if c.MeZO != nil {
+		if err := c.MeZO.check(c); err != nil {
+			return nil, err
+		}
+		q.Grad = nil
+	}
 	if c.TrAct != nil {
 		trained := map[string]bool{}
 		for _, p := range f.c.Params {
@@ -216,6 +223,11 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 		f.params = append(f.params, &optim.Param{Name: name, W: p.Value, Decay: !c.NoDecay1D || p.Value.Rank() > 1})
 		f.changed = append(f.changed, p)
+	}
+	if c.MeZO != nil {
+		if err := f.prepareMeZO(); err != nil {
+			return nil, err
+		}
 	}
 	if c.BN == engine.BNTrain {
 		for p := range m.Params() {
@@ -443,11 +455,7 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 	for _, p := range f.params {
 		p.G = nil
 	}
-	f.s.SetSeed(int64(f.c.Seed<<32) + int64(f.step))
-	err = f.c.Feed.Run(ctx, f.s, b, truth.Rows(truth.Mean()), func(p feed.Part) error {
-		mean += p.Loss().Float64s()[0]
-		f.gather(p.Result, parts, p.Size >= b.Len())
-		parts++
+	decide := func(p feed.Part) error {
 		if !t.HasClasses() {
 			return nil
 		}
@@ -455,7 +463,18 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 			r.n++
 			r.hit += b2i(d.Right())
 		})
-	})
+	}
+	if f.c.MeZO != nil {
+		mean, err = f.estimate(ctx, b, truth, decide)
+	} else {
+		f.s.SetSeed(int64(f.c.Seed<<32) + int64(f.step))
+		err = f.c.Feed.Run(ctx, f.s, b, truth.Rows(truth.Mean()), func(p feed.Part) error {
+			mean += p.Loss().Float64s()[0]
+			f.gather(p.Result, parts, p.Size >= b.Len())
+			parts++
+			return decide(p)
+		})
+	}
 	if err != nil {
 		return r, err
 	}
