@@ -15,13 +15,15 @@ import (
 func optimizerFlags() []ucli.Flag {
 	const group = "optimiser"
 	fs := []ucli.Flag{
-		&ucli.StringFlag{Name: "optimizer", Category: group, Value: "adam", Usage: "`NAME`: sgd, adam, adamw, diffgrad (see --list)",
+		&ucli.StringFlag{Name: "optimizer", Category: group, Value: "adam", Usage: "`NAME`: sgd, adam, adamw, diffgrad, mezo (see --list)",
 			EnvVars: []string{"GTK_OPTIMIZER"}},
 		&ucli.Float64Flag{Name: "lr", Category: group,
 			Usage: "learning rate; 0 takes the optimiser's usual one (" + usualRates() + "), ten times that with --last-layer"},
 		&ucli.StringFlag{Name: "schedule", Category: group, Value: "cosine", Usage: "cosine, step or constant"},
 		&ucli.IntFlag{Name: "warmup", Category: group, Usage: "`STEPS` in which the learning rate rises linearly at the start"},
 	}
+	fs = append(fs, &ucli.Float64Flag{Name: "mezo-eps", Category: group, DefaultText: "0.001",
+		Usage: "mezo: how far from the weights its two passes are"})
 	for _, o := range optim.Options() {
 		if o.Bool {
 			fs = append(fs, &ucli.BoolFlag{Name: o.Name, Category: group, Usage: o.Doc})
@@ -38,7 +40,7 @@ func usualRates() string {
 	for name, o := range optim.Rules() {
 		s = append(s, fmt.Sprintf("%s %g", name, o.LR))
 	}
-	return strings.Join(s, ", ")
+	return strings.Join(append(s, fmt.Sprintf("%s %g", job.MeZO, job.MeZORate)), ", ")
 }
 
 // loopFlags say how a model goes through its data; bn is the default of --bn.
@@ -84,7 +86,7 @@ func updateOptions(c *ucli.Context) job.TrainOptions {
 		BN:        c.String("bn"),
 		KeepOrder: !c.Bool("shuffle"), Augment: c.String("augment"), Freeze: c.StringSlice("freeze"),
 		Trainable: c.StringSlice("trainable"),
-		LastLayer: c.Bool("last-layer"), Dropout: c.Bool("dropout"), NoDecay1D: c.Bool("no-decay-1d"),
+		MeZOEps:   c.Float64("mezo-eps"), LastLayer: c.Bool("last-layer"), Dropout: c.Bool("dropout"), NoDecay1D: c.Bool("no-decay-1d"),
 	}
 	for _, x := range optim.Options() {
 		switch {
@@ -120,6 +122,8 @@ func trainingList() []listed {
 	for n, i := range optim.Rules() {
 		rows = append(rows, listed{"optimizer " + n, i.Doc, i.Source})
 	}
+	rows = append(rows, listed{"optimizer " + job.MeZO, "sgd along gradients estimated from two forward passes, for what has none",
+		"https://arxiv.org/abs/2305.17333"})
 	for n, i := range optim.Schedules() {
 		rows = append(rows, listed{"schedule " + n, i.Doc, i.Source})
 	}

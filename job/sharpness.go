@@ -125,6 +125,9 @@ func (c *SharpnessConfig) check() error {
 		return usagef("--hessian %q: want auto, exact or differences%s", c.Hessian, registry.Hint(c.Hessian, []string{"auto", "exact",
 			"differences"}))
 	}
+	if c.Optimizer == MeZO {
+		return usagef("--optimizer mezo: directions follow true gradients, and it estimates them; take sgd")
+	}
 	for i, n := range c.Warm {
 		if n < 0 || i > 0 && n <= c.Warm[i-1] {
 			return usagef("--warm %v: want numbers of steps, each larger than the one before", c.Warm)

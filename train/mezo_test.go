@@ -19,7 +19,7 @@ import (
 )
 
 // quantised is a net of two layers whose weights and activations are int8, with real biases, as quantisation tools write it.
-func quantised(t *testing.T, threads int) *engine.Model {
+func quantised(t *testing.T, threads int, more ...engine.Option) *engine.Model {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 1))
 	ints := func(shape ...int) *tensor.Tensor {
@@ -36,11 +36,36 @@ func quantised(t *testing.T, threads int) *engine.Model {
 		"xq = QuantizeLinear(x, as, az)", "xd = DequantizeLinear(xq, as, az)", "vd = DequantizeLinear(v, s, z)",
 		"a = Gemm(xd, vd, b)", "h = Relu(a)", "hq = QuantizeLinear(h, as, az)", "hd = DequantizeLinear(hq, as, az)",
 		"wd = DequantizeLinear(w, s, z)", "y = Gemm(hd, wd, c)"}}.Model(t)
-	m, err := engine.Load(&onnx.Model{Proto: p}, engine.WithThreads(threads))
+	m, err := engine.Load(&onnx.Model{Proto: p}, append(more, engine.WithThreads(threads))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// The scales of quantised numbers have no gradient, and are trained without one.
+func TestMeZOScales(t *testing.T) {
+	m := quantised(t, 1, engine.WithTrainable("s"), engine.ForwardOnly())
+	names, err := Select(m, []string{"b", "c"}, false)
+	if err != nil || len(names) != 1 || names[0] != "s" {
+		t.Fatal(names, err)
+	}
+	old, err := Evaluate(t.Context(), m, thirds(), EvalConfig{Loss: "mse"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := mezoConfig(t, 100)
+	c.Params, c.MeZO.Eps, c.Schedule = names, 1e-4, optim.Constant(1e-7)
+	if _, err := Fit(t.Context(), m, thirds(), c); err != nil {
+		t.Fatal(err)
+	}
+	now, err := Evaluate(t.Context(), m, thirds(), EvalConfig{Loss: "mse"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := param(t, m, "s").F32()[0]; s == 0.01 || !(now.Loss < 0.9*old.Loss) {
+		t.Errorf("the loss was %v and is %v, the scale is %v", old.Loss, now.Loss, s)
+	}
 }
 
 // thirds is a data set of three classes.
