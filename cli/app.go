@@ -22,7 +22,7 @@ var commands []*ucli.Command
 // order is the order in which help lists the verbs.
 var order = []string{
 	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain", "score-data", "prune-data",
-	"export", "models", "data", "demo",
+	"probe", "export", "models", "data", "demo",
 	"doctor", "completion", "version",
 }
 
@@ -98,6 +98,7 @@ var meant = map[string]string{
 	"info":    "inspect", "summary": "inspect", "show": "inspect", "describe": "inspect", "layers": "inspect",
 	"benchmark": "bench", "time": "bench", "profile": "bench --profile",
 	"new": "models new", "build": "models new", "create": "models new", "list": "models",
+	"sharpness": "probe sharpness", "curvature": "probe sharpness", "hessian": "probe sharpness", "landscape": "probe sharpness",
 	"dataset": "data", "datasets": "data", "operators": "ops",
 }
 

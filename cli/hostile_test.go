@@ -226,6 +226,7 @@ func TestNoInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, verb := range append(verbs, "run F -o r", "run F --data D", "score-data F --data D --score el2n -o s", "lr-find F --data D",
+		"probe sharpness F --data D",
 		"explain F --list-layers", "explain F --data D -o e") {
 		want := 0
 		if strings.Contains(verb, "D") || strings.Contains(verb, "IN") || strings.HasPrefix(verb, "explain") ||

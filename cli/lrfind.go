@@ -29,13 +29,13 @@ func init() {
 			&ucli.Float64Flag{Name: "to", Category: "range", Value: 10, Usage: "learning rate of the last step"},
 			&ucli.IntFlag{Name: "steps", Category: "range", Value: 100, Usage: "how many rates are tried"},
 		}, loraFlags()[:3], distillFlags(), headFlags(), loopFlags("frozen"),
-			rateless(optimizerFlags()), dataFlags(), useFlags(), preprocessFlags()),
+			rateless(optimizerFlags(), "lr", "schedule", "warmup"), dataFlags(), useFlags(), preprocessFlags()),
 	}, runLRFind))
 }
 
-// rateless are the flags of an optimiser without those that say what is looked for.
-func rateless(fs []ucli.Flag) []ucli.Flag {
-	return slices.DeleteFunc(fs, func(f ucli.Flag) bool { return slices.Contains([]string{"lr", "schedule", "warmup"}, f.Names()[0]) })
+// rateless are the flags of an optimiser without those of its rate that are named.
+func rateless(fs []ucli.Flag, names ...string) []ucli.Flag {
+	return slices.DeleteFunc(fs, func(f ucli.Flag) bool { return slices.Contains(names, f.Names()[0]) })
 }
 
 func runLRFind(ctx context.Context, e *env, c *ucli.Context) error {

@@ -258,6 +258,7 @@ func TestEvilNames(t *testing.T) {
 		{"finetune", good, "--data", csv, "--freeze", evil, "-o", out("f")},
 		{"finetune", good, "--data", csv, "--trainable", evil, "-o", out("f")},
 		{"lr-find", good, "--data", csv, "-o", out("lr"), "--force"},
+		{"probe", "sharpness", good, "--data", csv, "-o", out("sharp"), "--force"}, {"probe", "sharpness", good, "--data", csv, "--along", evil},
 		{"score-data", good, "--data", csv, "--score", "el2n", "-o", out("s"), "--force"},
 		{"prune-data", good, "--data", csv, "--score", "el2n", "--keep", "0.5", "-o", out("pr"), "--force"},
 		{"explain", good, input, "-o", out("x"), "--force"}, {"explain", good, input, "--layer", evil, "-o", out("x"), "--force"},

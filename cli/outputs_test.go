@@ -33,6 +33,8 @@ var outputFlags = []outputFlag{
 	{"finetune MODEL --data DATA --epochs 1 -o other.onnx", "checkpoint", "x.npz", true},
 	{"finetune MODEL --data DATA --epochs 1 -o other.onnx", "report", "", true},
 	{"lr-find MODEL --data DATA", "out", "", true},
+	{"probe sharpness MODEL --data DATA", "out", "", true},
+	{"probe sharpness MODEL --data DATA", "out", "x.html", true},
 	{"explain MODEL --data DATA", "out", "", true},
 	{"score-data MODEL --data DATA", "out", "", true},
 	{"prune-data MODEL --data DATA", "out", "", true},
@@ -122,7 +124,8 @@ func TestOutputsBeforeWork(t *testing.T) {
 	// The table has every such flag there is.
 	named := regexp.MustCompile(`--(out|dot|checkpoint|report|predictions|log|page|scores|metrics|profile-out|save)[, ]`)
 	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain",
-		"score-data", "prune-data", "export", "models new", "models list", "data", "data info", "data convert", "data augment", "demo", "doctor",
+		"score-data", "prune-data", "probe", "probe sharpness", "export", "models new", "models list", "data", "data info", "data convert",
+		"data augment", "demo", "doctor",
 		"completion",
 		"version"} {
 		_, help, _ := run(append(strings.Fields(verb), "--help")...)

@@ -55,6 +55,7 @@ func TestFullStdout(t *testing.T) {
 		{"finetune", m, "--data", "digits#test", "--epochs", "1", "-o", at("f.onnx")},
 		{"finetune", m, "--data", "digits#test", "--epochs", "1", "-o", at("f2.onnx"), "--json"},
 		{"finetune", m, "--data", "digits#test", "--dry-run"}, {"lr-find", m, "--data", "digits#test"},
+		{"probe", "--list"}, {"probe", "sharpness", m, "--data", "digits#test", "--warm", "1", "--lanczos", "0"},
 		{"score-data", m, "--data", "digits#test", "-o", at("s")}, {"prune-data", m, "--data", "digits#test", "-o", at("k"), "--json"},
 		{"explain", m, "--data", "digits#test", "--n", "1", "--method", "gradient", "-o", at("x")}, {"explain", m, "--list-layers"},
 	} {

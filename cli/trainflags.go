@@ -26,6 +26,8 @@ func optimizerFlags() []ucli.Flag {
 		&ucli.StringFlag{Name: "warmup", Category: group,
 			Usage: "`LENGTH` of the linear rise of the learning rate at the start: 500 (steps), 1epoch, 10000samples, 3%"},
 	}
+	fs = append(fs, &ucli.Float64Flag{Name: "mezo-eps", Category: group, DefaultText: "0.001",
+		Usage: "mezo: how far from the weights its two passes are"})
 	for _, o := range optim.Options() {
 		if o.Bool {
 			fs = append(fs, &ucli.BoolFlag{Name: o.Name, Category: group, Usage: o.Usage()})
@@ -42,7 +44,7 @@ func ruleNames() string {
 	for name := range optim.Rules() {
 		s = append(s, name)
 	}
-	return strings.Join(s, ", ")
+	return strings.Join(append(s, job.MeZO), ", ")
 }
 
 // loopFlags say how a model goes through its data; bn is the default of --bn.
@@ -91,7 +93,7 @@ func updateOptions(c *ucli.Context) job.TrainOptions {
 		BN:        c.String("bn"),
 		KeepOrder: !c.Bool("shuffle"), Sampler: samplerOf(c), Augment: c.String("augment"), Freeze: c.StringSlice("freeze"),
 		Trainable: c.StringSlice("trainable"),
-		LastLayer: c.Bool("last-layer"), Dropout: c.Bool("dropout"), NoDecay1D: c.Bool("no-decay-1d"),
+		MeZOEps:   c.Float64("mezo-eps"), LastLayer: c.Bool("last-layer"), Dropout: c.Bool("dropout"), NoDecay1D: c.Bool("no-decay-1d"),
 	}
 	for _, x := range optim.Options() {
 		switch {
@@ -150,6 +152,9 @@ func trainingList() []listed {
 		}
 		rows = append(rows, listed{"option --" + o.Name, o.Usage(), values})
 	}
+	rows = append(rows, listed{"optimizer " + job.MeZO, fmt.Sprintf("sgd along gradients estimated from two forward passes, for what has "+
+		"none; usual rate %g", job.MeZORate),
+		"https://arxiv.org/abs/2305.17333"})
 	for n, i := range optim.Schedules() {
 		doc := i.Doc
 		for k, o := range i.Options() {

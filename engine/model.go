@@ -70,6 +70,7 @@ type Model struct {
 	gate    gate
 
 	wanted    []string    // globs of WithTrainable
+	forward   bool        // ForwardOnly
 	untrained []Untrained // beside parameters
 }
 

@@ -26,7 +26,7 @@ func (m *Model) modern() (*Model, error) {
 	if err != nil {
 		return m, nil
 	}
-	out, err := Load(file, WithOps(m.set), WithThreads(m.threads), WithTrainable(m.wanted...))
+	out, err := Load(file, WithOps(m.set), WithThreads(m.threads), WithTrainable(m.wanted...), func(n *Model) { n.forward = m.forward })
 	if err != nil {
 		return m, nil
 	}

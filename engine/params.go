@@ -48,6 +48,12 @@ func WithTrainable(globs ...string) Option {
 	return func(m *Model) { m.wanted = append(m.wanted, globs...) }
 }
 
+// ForwardOnly lets WithTrainable have every real number of the file, whether a gradient reaches it or not, such as the scales of quantised
+// numbers: for what is trained without gradients.
+func ForwardOnly() Option {
+	return func(m *Model) { m.forward = true }
+}
+
 // Match reports whether a glob, as of path.Match, matches a parameter's name: the whole, or a part that ends before a dot or slash, so
 // that "layer1" matches "layer1.0.conv.weight". Slashes count as dots, which * crosses, where the name as it is does not match.
 func Match(pattern, name string) (bool, error) {
@@ -92,7 +98,7 @@ func (m *Model) findParams(im *importer, shared map[graph.Value]graph.Value) err
 		var able bool
 		p.State, able, p.Why = j.verdict(p)
 		p.Trainable = p.Why == ""
-		if err := m.override(p, able); err != nil {
+		if err := m.override(p, able || m.forward && p.Value.DType().IsFloat()); err != nil {
 			return err
 		}
 	}

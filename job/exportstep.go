@@ -124,6 +124,9 @@ func openStep(c ExportConfig, path string) (*stepExport, error) {
 	if spec == "auto" {
 		spec = ""
 	}
+	if o.Optimizer == MeZO {
+		return nil, usagef("--optimizer mezo: its step is two runs of the model, which no graph of one step can be; take sgd")
+	}
 	cfg, lr, err := o.config(m.Model, "frozen", c.Seed)
 	if err != nil {
 		return nil, err

@@ -181,6 +181,8 @@ func (c FinetuneConfig) check() error {
 		return usagef("--val and --val-split exclude each other")
 	case c.ValSplit != 0 && !(c.ValSplit > 0 && c.ValSplit < 1):
 		return usagef("--val-split %v: want a number between 0 and 1", c.ValSplit)
+	case c.TrAct != nil && c.Optimizer == MeZO:
+		return usagef("--tract: TrAct changes a gradient, and --optimizer mezo has none: leave one of the two out")
 	case c.TrAct != nil && !(c.TrAct.Lambda >= 0):
 		return usagef("--tract-lambda %v: want a positive number", c.TrAct.Lambda)
 	}

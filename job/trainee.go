@@ -28,7 +28,7 @@ type trainee struct {
 
 // openTrainee reads model and data, replaces the head when NumClasses asks for it, and checks that they fit.
 func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee, error) {
-	l, err := openModel(c.Model, c.ModelOptions, rep, engine.WithTrainable(c.Trainable...))
+	l, err := openModel(c.Model, c.ModelOptions, rep, c.trainable()...)
 	if err != nil {
 		return nil, err
 	}
@@ -162,7 +162,7 @@ func (t *trainee) freshHead(ctx context.Context, c FinetuneConfig, rep Reporter)
 		return badInput(fmt.Errorf("--num-classes: %w. A detector or a model that changes pictures has no layer of classes to replace: "+
 			"gtk inspect says what the model is for", err))
 	}
-	m, err := loadAgain(file, c.Threads, engine.WithTrainable(c.Trainable...))
+	m, err := loadAgain(file, c.Threads, c.trainable()...)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ const All = -1
 // TrainOptions say how a model is trained. The zero value is Adam at its usual rate, with a cosine schedule, in batches of 32 and a new
 // order in each epoch.
 type TrainOptions struct {
-	Optimizer string            // name of a rule of package optim; "" means adam
+	Optimizer string            // name of a rule of package optim, or MeZO; "" means adam
 	Rule      map[string]string // options of the rule, by the names of optim.Options
 	LR        float64           // learning rate; 0 means the rule's usual one, ten times that, at most 1, with LastLayer
 	Schedule  string            // NAME:OPTION=VALUE… of optim.NewSchedule; "" means cosine, or what the rule wants
@@ -42,11 +42,16 @@ type TrainOptions struct {
 	LastLayer bool     // train the last layer only
 	Dropout   bool     // apply the model's Dropout while training
 	NoDecay1D bool     // no weight decay on biases and normalisation
+	MeZOEps   float64  // how far from the weights MeZO's passes are, along a direction of numbers of about 1; 0 means 1e-3
 }
 
 // optimizer makes the rule and the schedule; lr is the learning rate that is taken.
 func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule, lr float64, err error) {
 	name := cmp.Or(o.Optimizer, "adam")
+	mezo := name == MeZO
+	if mezo {
+		name = "sgd" // along estimates
+	}
 	info, err := optim.Lookup(name)
 	if err != nil {
 		return nil, nil, 0, usagef("--optimizer: %v", err)
@@ -77,7 +82,9 @@ func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule
 	case lr < 0 || math.IsNaN(lr) || math.IsInf(lr, 0):
 		return nil, nil, 0, usagef("--lr %v: want a positive number", lr)
 	case lr == 0:
-		lr = info.LR
+		if lr = info.LR; mezo {
+			lr = MeZORate
+		}
 		if o.LastLayer { // a rate of 1 multiplies what the rule finds itself
 			lr = max(lr, min(10*lr, 1))
 		}
@@ -154,6 +161,9 @@ func (o TrainOptions) config(m *engine.Model, bn string, seed uint64) (cfg train
 		cfg.Balanced = true
 	default:
 		return cfg, 0, usagef("--sampler %q: want all or balanced", o.Sampler)
+	}
+	if cfg.MeZO, err = o.mezo(&cfg); err != nil {
+		return cfg, 0, err
 	}
 	cfg.Shuffle, cfg.Dropout, cfg.NoDecay1D, cfg.Seed = !o.KeepOrder, o.Dropout, o.NoDecay1D, seed
 	return cfg, lr, nil

@@ -135,6 +135,9 @@ func (f *fit) identify() []Trait {
 	if c.Teacher != nil {
 		traits = append(traits, c.Teacher.trait())
 	}
+	if c.MeZO != nil {
+		say("mezo-eps", c.MeZO.eps())
+	}
 	if c.Preprocess != nil {
 		say("preprocessing", c.Preprocess.String())
 	}

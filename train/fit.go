@@ -31,6 +31,7 @@ type Config struct {
 	TrAct      *TrAct           // nil: plain gradients in the first layer
 	Unfreeze   *Unfreeze        // train the last layers first; nil: all from the start
 	Teacher    *Teacher         // learned from beside the truth; nil for none
+	MeZO       *MeZO            // gradients estimated from forward passes; nil: true ones
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
@@ -209,6 +210,12 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 		q.Loss = f.c.Task.Distilled(c.Teacher.Distil)
 	}
+	if c.MeZO != nil {
+		if err := c.MeZO.check(c); err != nil {
+			return nil, err
+		}
+		q.Grad = nil
+	}
 	if c.TrAct != nil {
 		trained := map[string]bool{}
 		for _, p := range f.c.Params {
@@ -238,6 +245,11 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 		f.params = append(f.params, &optim.Param{Name: name, W: p.Value, Decay: !c.NoDecay1D || p.Value.Rank() > 1})
 		f.changed = append(f.changed, p)
+	}
+	if c.MeZO != nil {
+		if err := f.prepareMeZO(); err != nil {
+			return nil, err
+		}
 	}
 	if c.BN == engine.BNTrain {
 		for p := range m.Params() {
@@ -495,17 +507,13 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 	for _, p := range f.params {
 		p.G = nil
 	}
-	f.s.SetSeed(int64(f.c.Seed<<32) + int64(f.step))
 	rows := truth.Rows(truth.Mean())
 	if f.c.Teacher != nil {
 		if rows, err = f.c.Teacher.rows(ctx, b, truth, rows); err != nil {
 			return r, err
 		}
 	}
-	err = f.c.Feed.Run(ctx, f.s, b, rows, func(p feed.Part) error {
-		mean += p.Loss().Float64s()[0]
-		f.gather(p.Result, parts, p.Size >= b.Len())
-		parts++
+	decide := func(p feed.Part) error {
 		if !t.HasClasses() {
 			return nil
 		}
@@ -513,7 +521,18 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 			r.n++
 			r.hit += b2i(d.Right())
 		})
-	})
+	}
+	if f.c.MeZO != nil {
+		mean, err = f.estimate(ctx, b, rows, decide)
+	} else {
+		f.s.SetSeed(int64(f.c.Seed<<32) + int64(f.step))
+		err = f.c.Feed.Run(ctx, f.s, b, rows, func(p feed.Part) error {
+			mean += p.Loss().Float64s()[0]
+			f.gather(p.Result, parts, p.Size >= b.Len())
+			parts++
+			return decide(p)
+		})
+	}
 	if err != nil {
 		return r, err
 	}

@@ -59,8 +59,9 @@ task: onnx tensor engine engine/graph engine/ops data feed internal/registry int
 train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task internal/registry internal/whole internal/shown internal/memory
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
 prune: tensor engine engine/graph data feed task internal/registry internal/shown
+probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
-job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
+job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
 interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
 interop/internal/dense: tensor
 interop/onnxgo: onnx onnx/onnxpb tensor engine interop/internal/dense
@@ -71,7 +72,7 @@ internal/arch:
 internal/torture: cli engine/ops models onnx onnx/onnxpb tensor internal/shown internal/testkit
 internal/torture/cmd: internal/torture
 internal/gen: ...
-cli: job data optim task train explain prune models tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole
+cli: job data optim task train explain prune probe models tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole
 cli/gtk: cli interop/runtimes
 `
 

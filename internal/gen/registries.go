@@ -11,6 +11,7 @@ import (
 	"github.com/gtk-onnx/gtk/internal/options"
 	"github.com/gtk-onnx/gtk/models"
 	"github.com/gtk-onnx/gtk/optim"
+	"github.com/gtk-onnx/gtk/probe"
 	"github.com/gtk-onnx/gtk/prune"
 	"github.com/gtk-onnx/gtk/task"
 )
@@ -141,6 +142,18 @@ func scoreTable(context) (string, error) {
 	t := newTable("score", "what", "source")
 	for _, s := range prune.Scorers().Entries() {
 		t.row(code(s.Name), s.Doc, source(s.Source))
+	}
+	return t.String(), nil
+}
+
+func directionTable(context) (string, error) {
+	t := newTable("direction", "what", "options", "source")
+	for _, d := range probe.Rules().Entries() {
+		var list []string
+		for _, o := range options.List(d.Value()) {
+			list = append(list, o.Name+"="+o.Default)
+		}
+		t.row(code(d.Name), d.Doc, codes(list), source(d.Source))
 	}
 	return t.String(), nil
 }

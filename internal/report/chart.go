@@ -157,8 +157,20 @@ func (a axis) ticks(n int) []float64 {
 	var out []float64
 	if a.log && a.hi-a.lo >= 1 {
 		s := max(1, math.Ceil((a.hi-a.lo)/float64(n)))
-		for e := math.Ceil(a.lo - 1e-9); e <= a.hi+1e-9; e += s {
-			out = append(out, math.Pow(10, e))
+		of := []float64{1} // of each decade
+		if a.hi-a.lo < 2.5 {
+			of = []float64{1, 2, 5}
+		}
+		first := math.Ceil(a.lo - 1e-9)
+		if len(of) > 1 {
+			first-- // whose 2 and 5 may lie on the axis
+		}
+		for e := first; e <= a.hi+1e-9; e += s {
+			for _, m := range of {
+				if at := e + math.Log10(m); at >= a.lo-1e-9 && at <= a.hi+1e-9 {
+					out = append(out, m*math.Pow(10, e))
+				}
+			}
 		}
 		return out
 	}

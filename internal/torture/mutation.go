@@ -73,6 +73,7 @@ var modelVerbs = []struct {
 	{"finetune M --data digits --max-steps 1 --num-classes auto --last-layer -o out", 1},
 	{"finetune M --data D --max-steps 1 -o out --json --val-split 0.5", 1},
 	{"lr-find M --data D", 1},
+	{"probe sharpness M --data D --warm 2 -o out", 1},
 	{"score-data M --data D --score el2n -o out", 2},
 	{"score-data M --data D --score grand -o out", 1},
 	{"prune-data M --data D --score el2n --keep 0.5 -o out", 1},
