@@ -222,10 +222,10 @@ func TestRules(t *testing.T) {
 		rule string
 		c    optim.Config
 	}{
-		"sgd":                   {"sgd", optim.Config{Momentum: new(0.9), Dampening: new(0.9)}},
-		"sgd:momentum=0.5":      {"sgd", optim.Config{Momentum: new(0.5), Dampening: new(0.5)}},
+		"sgd":                   {"sgd", optim.Config{Options: optim.Values{"momentum": 0.9, "dampening": 0.9}}},
+		"sgd:momentum=0.5":      {"sgd", optim.Config{Options: optim.Values{"momentum": 0.5, "dampening": 0.5}}},
 		"adam":                  {"adam", optim.Config{}},
-		"adam:beta2=0.9:eps=.1": {"adam", optim.Config{Beta2: new(0.9), Eps: new(0.1)}},
+		"adam:beta2=0.9:eps=.1": {"adam", optim.Config{Options: optim.Values{"beta2": 0.9, "eps": 0.1}}},
 		"diffgrad":              {"diffgrad", optim.Config{}},
 	} {
 		s := &Space{at: []int{50}}

@@ -18,8 +18,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// quantised is a net of two layers whose weights and activations are int8, with real biases, as quantisation tools write it.
-func quantised(t *testing.T, threads int, more ...engine.Option) *engine.Model {
+// quantisedNet is a net of two layers whose weights and activations are int8, with real biases, as quantisation tools write it.
+func quantisedNet(t *testing.T, threads int, more ...engine.Option) *engine.Model {
 	t.Helper()
 	r := rand.New(rand.NewPCG(1, 1))
 	ints := func(shape ...int) *tensor.Tensor {
@@ -29,13 +29,14 @@ func quantised(t *testing.T, threads int, more ...engine.Option) *engine.Model {
 		}
 		return x
 	}
-	p := testkit.Text{In: []string{"x[N,4]"}, Out: []string{"y[N,3]"}, Order: strings.Fields("v w s z as az b c"), Init: map[string]*tensor.Tensor{
-		"v": ints(4, 16), "w": ints(16, 3), "s": tensor.Scalar(float32(0.01)), "z": tensor.New(tensor.Int8),
-		"as": tensor.Scalar(float32(0.03)), "az": tensor.New(tensor.Int8), "b": tensor.New(tensor.Float32, 16),
-		"c": tensor.New(tensor.Float32, 3)}, Nodes: []string{
-		"xq = QuantizeLinear(x, as, az)", "xd = DequantizeLinear(xq, as, az)", "vd = DequantizeLinear(v, s, z)",
-		"a = Gemm(xd, vd, b)", "h = Relu(a)", "hq = QuantizeLinear(h, as, az)", "hd = DequantizeLinear(hq, as, az)",
-		"wd = DequantizeLinear(w, s, z)", "y = Gemm(hd, wd, c)"}}.Model(t)
+	p := testkit.Text{In: []string{"x[N,4]"}, Out: []string{"y[N,3]"}, Order: strings.Fields("v w s z as az b c"),
+		Init: map[string]*tensor.Tensor{
+			"v": ints(4, 16), "w": ints(16, 3), "s": tensor.Scalar(float32(0.01)), "z": tensor.New(tensor.Int8),
+			"as": tensor.Scalar(float32(0.03)), "az": tensor.New(tensor.Int8), "b": tensor.New(tensor.Float32, 16),
+			"c": tensor.New(tensor.Float32, 3)}, Nodes: []string{
+			"xq = QuantizeLinear(x, as, az)", "xd = DequantizeLinear(xq, as, az)", "vd = DequantizeLinear(v, s, z)",
+			"a = Gemm(xd, vd, b)", "h = Relu(a)", "hq = QuantizeLinear(h, as, az)", "hd = DequantizeLinear(hq, as, az)",
+			"wd = DequantizeLinear(w, s, z)", "y = Gemm(hd, wd, c)"}}.Model(t)
 	m, err := engine.Load(&onnx.Model{Proto: p}, append(more, engine.WithThreads(threads))...)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +46,7 @@ func quantised(t *testing.T, threads int, more ...engine.Option) *engine.Model {
 
 // The scales of quantised numbers have no gradient, and are trained without one.
 func TestMeZOScales(t *testing.T) {
-	m := quantised(t, 1, engine.WithTrainable("s"), engine.ForwardOnly())
+	m := quantisedNet(t, 1, engine.WithTrainable("s"), engine.ForwardOnly())
 	names, err := Select(m, []string{"b", "c"}, false)
 	if err != nil || len(names) != 1 || names[0] != "s" {
 		t.Fatal(names, err)
@@ -129,7 +130,7 @@ func TestMeZOEstimate(t *testing.T) {
 func TestMeZOQuantised(t *testing.T) {
 	var ends []map[string]*tensor.Tensor
 	for _, threads := range []int{1, 3} {
-		m := quantised(t, threads)
+		m := quantisedNet(t, threads)
 		before := weights(m)
 		old, err := Evaluate(t.Context(), m, thirds(), EvalConfig{Loss: "mse"})
 		if err != nil {
@@ -158,7 +159,7 @@ func TestMeZOQuantised(t *testing.T) {
 
 // Stopped between steps or within one, a training goes on bit for bit.
 func TestMeZOResumed(t *testing.T) {
-	m := quantised(t, 1)
+	m := quantisedNet(t, 1)
 	if _, err := Fit(t.Context(), m, thirds(), mezoConfig(t, 20)); err != nil {
 		t.Fatal(err)
 	}
@@ -175,10 +176,10 @@ func TestMeZOResumed(t *testing.T) {
 			}
 			return nil
 		}
-		if _, err := Fit(ctx, quantised(t, 1), thirds(), c); !errors.Is(err, context.Canceled) {
+		if _, err := Fit(ctx, quantisedNet(t, 1), thirds(), c); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
-		m, c = quantised(t, 1), mezoConfig(t, 20)
+		m, c = quantisedNet(t, 1), mezoConfig(t, 20)
 		c.Resume = k
 		if _, err := Fit(t.Context(), m, thirds(), c); err != nil {
 			t.Fatal(err)
@@ -190,12 +191,12 @@ func TestMeZOResumed(t *testing.T) {
 func TestMeZORefused(t *testing.T) {
 	c := mezoConfig(t, 1)
 	c.BN = engine.BNTrain
-	if _, err := Fit(t.Context(), quantised(t, 1), thirds(), c); err == nil || !strings.Contains(err.Error(), "--bn frozen") {
+	if _, err := Fit(t.Context(), quantisedNet(t, 1), thirds(), c); err == nil || !strings.Contains(err.Error(), "--bn frozen") {
 		t.Error(err)
 	}
 	c = mezoConfig(t, 1)
 	c.MeZO.Eps = -1
-	if _, err := Fit(t.Context(), quantised(t, 1), thirds(), c); err == nil || !strings.Contains(err.Error(), "want a positive number") {
+	if _, err := Fit(t.Context(), quantisedNet(t, 1), thirds(), c); err == nil || !strings.Contains(err.Error(), "want a positive number") {
 		t.Error(err)
 	}
 }
