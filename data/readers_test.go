@@ -394,13 +394,12 @@ func TestSpecs(t *testing.T) {
 		"shapes?size=%zz":         "bad settings",
 		"csv:":                    "no path",
 		"csv:" + odd + "#train":   "has no splits",
-		"parquet:x.parquet":       "not supported yet",
 		"tar:shards-{000..9}.tar": "imagefolder",
 	} {
 		_, err := Open(spec, Options{})
 		wantFormatError(t, err, want)
 	}
-	_, err := Open("parquet:x.parquet", Options{})
+	_, err := Open("tar:shards-{000..9}.tar", Options{})
 	if !errors.Is(err, ErrUnsupported) {
 		t.Errorf("%v is not ErrUnsupported", err)
 	}
