@@ -1,17 +1,6 @@
 package data
 
-import (
-	"io/fs"
-	"strings"
-)
-
-func init() {
-	register(Format{
-		Name: "tar", Doc: "webdataset shards: recognised, not supported yet", Source: "https://github.com/webdataset/webdataset",
-		is:   func(path string, info fs.FileInfo) bool { return !info.IsDir() && hasExt(path, ".tar", ".tgz") },
-		open: notYet("unpack it and read imagefolder:DIR or images:DIR, or a csv:FILE that lists the pictures"),
-	})
-}
+import "strings"
 
 // elsewhere says what to do with files of other programs.
 func elsewhere(path string) string {
@@ -33,10 +22,4 @@ func elsewhere(path string) string {
 		}
 	}
 	return "write FORMAT:PATH with one of " + strings.Join(formats.Names(), ", ")
-}
-
-func notYet(remedy string) func(Spec, Options, int) (Dataset, error) {
-	return func(spec Spec, _ Options, _ int) (Dataset, error) {
-		return nil, &FormatError{Path: spec.Path, Problem: spec.Format, Err: ErrUnsupported, Remedy: remedy}
-	}
 }
