@@ -257,9 +257,7 @@ func (d *tarSet) fields(ahead []*tarSample, o *Options) (names []string, in *typ
 	names, in.texts = []string{"id"}, []bool{true}
 	for _, k := range slices.Sorted(maps.Keys(values)) {
 		names = append(names, k)
-		in.texts = append(in.texts, slices.ContainsFunc(values[k], func(s string) bool {
-			return !isNumber(s) && !absent(s) && s != "true" && s != "false"
-		}))
+		in.texts = append(in.texts, holdsText(values[k]))
 	}
 	if o.LabelColumn != "" || o.LabelColumns != nil {
 		return names, in, nil
