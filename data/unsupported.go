@@ -8,12 +8,11 @@ func elsewhere(path string) string {
 		exts   []string
 		remedy string
 	}{
-		{[]string{".npy"}, "an npy is one array: write x and y into one npz with numpy.savez(file, x=…, y=…)"},
 		{[]string{".xlsx", ".xls", ".xlsm", ".ods", ".numbers"}, "save the sheet as csv"},
 		{[]string{".txt", ".dat", ".data"}, "a table of text is read as csv:FILE"},
 		{[]string{".json", ".jsonl", ".ndjson", ".feather", ".arrow", ".sqlite", ".db", ".arff", ".xml", ".rds", ".sav", ".dta"},
 			"write a table as csv, arrays as npz"},
-		{[]string{".pkl", ".pickle", ".pt", ".pth", ".h5", ".hdf5", ".mat", ".npk", ".safetensors", ".tfrecord"},
+		{[]string{".pkl", ".pickle", ".pt", ".pth", ".h5", ".hdf5", ".mat", ".npk", ".tfrecord"},
 			"write the arrays with numpy.savez(file, x=…, y=…)"},
 		{[]string{".zip", ".7z", ".rar"}, "unpack it and name the folder or file in it"},
 	} {
