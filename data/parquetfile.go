@@ -125,6 +125,10 @@ func (p *pages) chunk(shard, group, column int) (*paged, error) {
 func (p *pages) page(shard, group, column, i int, c *paged) (*unpackedPage, error) {
 	s := p.shards[shard]
 	what := "a page of " + s.disk.path
+	if n := max(c.Pages[i].Size(), c.DictionarySize()); n > p.limits.bytes() {
+		return nil, overLimit(s.disk.path, fmt.Sprintf("row group %d, column %s", group, clip(c.Column.Name)),
+			fmt.Sprintf("a page of %d bytes", n), p.limits)
+	}
 	dict, err := p.kept.get(pageKey{shard, group, column, dictionaryOf}, what, func(ask func(int64) error) (any, error) {
 		return c.Dictionary(ask)
 	})
