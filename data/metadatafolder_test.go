@@ -22,7 +22,8 @@ func TestMetadataFolder(t *testing.T) {
 		put("test/"+p, greyFile(9))
 	}
 	put("train/metadata.csv", []byte("file_name,label,site\na.png,cat,1\nsub/b.png,dog,2\nc.png,cat,1\n"))
-	put("test/metadata.jsonl", []byte(`{"file_name": "c.png", "label": "dog", "site": 1}`+"\n\n"+`{"label": "cat", "file_name": "sub/b.png"}`+"\n"))
+	put("test/metadata.jsonl", []byte(`{"file_name": "c.png", "label": "dog", "site": 1}`+"\n\n"+
+		`{"label": "cat", "file_name": "sub/b.png"}`+"\n"))
 	_, err := Open(dir, Options{})
 	wantFormatError(t, err, "#t", "parts of the data")
 	ds := must(Open(dir+"#train", Options{}))(t)

@@ -58,7 +58,7 @@ type parquetSet struct {
 	finite  bool          // NaN and infinity are errors
 }
 
-// openParquet reads FILE, or FOLDER with files in it or in its sub-folders, of which #train, #validation or #test picks those that say so in
+// openParquet reads FILE, or FOLDER with files in or below it, of which #train, #validation or #test picks those that say so in
 // their names. What reads columns of a csv reads those of numbers and texts, see openCSV. Bytes of pictures, and structures of bytes and
 // path, are pictures: the column named by Options.FileColumn, else the first, and the one called mask or the like the class of each pixel.
 // Lists of numbers, or of lists, of the same lengths in all rows are X, or, where there are several, arrays by their names; one that is
@@ -147,8 +147,8 @@ func sameSchema(a, b *shard) error {
 	same := len(a.Columns) == len(b.Columns)
 	for i := range min(len(a.Columns), len(b.Columns)) {
 		x, y := a.Columns[i], b.Columns[i]
-		if x.Name != y.Name || x.Physical != y.Physical || x.Logical != y.Logical || x.Rep != y.Rep || x.Rep > 0 && x.Def != y.Def || x.Scale != y.Scale ||
-			x.Unit != y.Unit || x.Unsigned != y.Unsigned || x.Length != y.Length {
+		if x.Name != y.Name || x.Physical != y.Physical || x.Logical != y.Logical || x.Rep != y.Rep || x.Rep > 0 && x.Def != y.Def ||
+			x.Scale != y.Scale || x.Unit != y.Unit || x.Unsigned != y.Unsigned || x.Length != y.Length {
 			return malformed(b.disk.path, "column "+clip(y.Name), "give files of one data set", "other columns than in %s", clip(a.disk.path))
 		}
 	}

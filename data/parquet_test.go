@@ -141,7 +141,8 @@ func TestParquetFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet", "data/test-00000-of-00001.parquet"} {
+	for _, name := range []string{"data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet",
+		"data/test-00000-of-00001.parquet"} {
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o777), os.WriteFile(path, b, 0o666)); err != nil {
 			t.Fatal(err)

@@ -37,8 +37,8 @@ var tensorTypes = map[string]tensor.DType{
 	"F64": tensor.Float64, "F8_E4M3": tensor.Float8E4M3FN, "F8_E5M2": tensor.Float8E5M2, "C64": tensor.Complex64,
 }
 
-// openSafetensors reads the arrays of a file as those of an npz, see openNPZ. The metadata may name the classes in classes or class_names, as
-// a list in JSON. Settings: ?as= &task= as there.
+// openSafetensors reads the arrays of a file as those of an npz, see openNPZ. The metadata may name the classes in classes or class_names,
+// as a list in JSON. Settings: ?as= &task= as there.
 func openSafetensors(spec Spec, o Options, _ int) (Dataset, error) {
 	if spec.Query.Has("task") {
 		o.Task = spec.Query.Get("task")

@@ -25,7 +25,7 @@ type stored struct {
 	finite       bool         // NaN and infinity are errors
 }
 
-// newStored is the array of a type and shape [n,…] at an offset, and what stands for it among arrays: one of as many rows without elements.
+// newStored is the array of a type and shape [n,…] at an offset, and what stands for it among arrays: as many rows without elements.
 func newStored(disk *onDisk, at int64, d tensor.DType, shape tensor.Shape) (*stored, *tensor.Tensor, error) {
 	n, err := shape.CheckedLen(d)
 	if err != nil {

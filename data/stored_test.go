@@ -69,7 +69,8 @@ func TestSafetensorsHostile(t *testing.T) {
 
 func FuzzSafetensors(f *testing.F) {
 	f.Add(must(os.ReadFile(filepath.Join("testdata", "arrays", "small.safetensors")))(f))
-	f.Add(safetensorsOf(`{"x":{"dtype":"U8","shape":[2,2,2],"data_offsets":[0,8]},"ids":{"dtype":"BOOL","shape":[],"data_offsets":[8,9]}}`, make([]byte, 9)))
+	f.Add(safetensorsOf(`{"x":{"dtype":"U8","shape":[2,2,2],"data_offsets":[0,8]},"ids":{"dtype":"BOOL","shape":[],"data_offsets":[8,9]}}`,
+		make([]byte, 9)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		path := filepath.Join(t.TempDir(), "a.safetensors")
 		if err := os.WriteFile(path, b, 0o666); err != nil {
@@ -98,7 +99,8 @@ func TestStored(t *testing.T) {
 		"inputs": {{Name: "ids", Tensor: tensor.From([]int64{9, 8, 7, 6, 5}, 5)}, {Name: "a", Tensor: tensor.From(make([]float64, 10), 5, 2)},
 			{Name: "b", Tensor: tensor.From([]bool{true, false, true, true, false}, 5, 1)},
 			{Name: "labels", Tensor: tensor.From([]float32{1, 2, 3, 4, 5.5}, 5)}},
-		"parts": {{Name: "x_train", Tensor: tensor.From([]float32{1, 2, 3, 4}, 4, 1)}, {Name: "y_train", Tensor: tensor.From([]int64{0, 1, 1, 0}, 4)}},
+		"parts": {{Name: "x_train", Tensor: tensor.From([]float32{1, 2, 3, 4}, 4, 1)},
+			{Name: "y_train", Tensor: tensor.From([]int64{0, 1, 1, 0}, 4)}},
 	}
 	for name, arrays := range sets {
 		var b bytes.Buffer
@@ -163,7 +165,8 @@ func shownFields(f map[string]*tensor.Tensor) string {
 
 func TestNPY(t *testing.T) {
 	dir := t.TempDir()
-	for name, x := range map[string]*tensor.Tensor{"vectors": tensor.From([]float32{1, 2, 3, 4, 5, 6}, 3, 2), "labels": tensor.From([]int64{2, 0, 1}, 3)} {
+	for name, x := range map[string]*tensor.Tensor{"vectors": tensor.From([]float32{1, 2, 3, 4, 5, 6}, 3, 2),
+		"labels": tensor.From([]int64{2, 0, 1}, 3)} {
 		var b bytes.Buffer
 		if err := tensor.WriteNPY(&b, x); err != nil {
 			t.Fatal(err)

@@ -93,8 +93,8 @@ func readStart(r io.Reader) (h npyStart, err error) {
 	return h, nil
 }
 
-// NPYStart is the type and shape of an array in NPY format, and where its elements begin. inPlace: they lie there as tensors have them; else
-// (texts, another byte order, columns first) the array can only be read whole.
+// NPYStart is the type and shape of an array in NPY format, and where its elements begin. inPlace: they lie there as tensors have them;
+// else (texts, another byte order, columns first) the array can only be read whole.
 func NPYStart(r io.Reader) (d DType, shape Shape, offset int64, inPlace bool, err error) {
 	h, err := readStart(r)
 	if err != nil {

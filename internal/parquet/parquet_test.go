@@ -176,7 +176,8 @@ func TestEncodings(t *testing.T) {
 	}
 	// Encodings.md: the numbers 0 to 7 in three bits, and a run.
 	dst := make([]uint8, 12)
-	if err := hybrid(dst, []byte{3, 0x88, 0xC6, 0xFA, 8, 5}, 3); err != nil || !slices.Equal(dst, []uint8{0, 1, 2, 3, 4, 5, 6, 7, 5, 5, 5, 5}) {
+	err = hybrid(dst, []byte{3, 0x88, 0xC6, 0xFA, 8, 5}, 3)
+	if err != nil || !slices.Equal(dst, []uint8{0, 1, 2, 3, 4, 5, 6, 7, 5, 5, 5, 5}) {
 		t.Error(dst, err)
 	}
 }
@@ -220,7 +221,8 @@ func TestBombs(t *testing.T) {
 	if p, err := load(oneColumn(Int64, 10, snappyCodec, encPlain, snappy.Encode(nil, plain), 80), 1<<20); err != nil || len(p.Ints) != 10 {
 		t.Error(p, err)
 	}
-	if _, err := load(oneColumn(Int64, 10, 4, encPlain, plain, 80), 1<<20); !errors.Is(err, ErrForm) || !strings.Contains(fmt.Sprint(err), "brotli") {
+	_, err = load(oneColumn(Int64, 10, 4, encPlain, plain, 80), 1<<20)
+	if !errors.Is(err, ErrForm) || !strings.Contains(fmt.Sprint(err), "brotli") {
 		t.Error(err)
 	}
 }

@@ -72,7 +72,7 @@ func (t *thrift) bytes() []byte {
 	return t.b[t.at-int(n) : t.at]
 }
 
-// fields calls take with each field of a structure; a field that it does not take is passed over. The type of true and false is their value.
+// fields calls take with each field of a structure; what it does not take is passed over. The type of true and false is their value.
 func (t *thrift) fields(take func(id int, kind byte) bool) {
 	if t.depth++; t.depth > maxDepth {
 		t.fail(fmt.Errorf("structures more than %d deep", maxDepth))
