@@ -52,7 +52,7 @@ func skipBad(spec string, ds Dataset, o Options) (Dataset, error) {
 	default:
 		return nil, malformed(spec, "", "need error or skip", "on bad sample %q", o.OnBadSample)
 	}
-	if ds.Len() == 0 || FileOf(ds, 0) == "" {
+	if _, late := ds.(turning); ds.Len() == 0 || !late && FileOf(ds, 0) == "" {
 		return ds, nil
 	}
 	errs := make([]error, ds.Len())

@@ -95,9 +95,24 @@ func readCSV(path string, r io.Reader, size int64, o Options) (Dataset, error) {
 // read takes all rows.
 func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 	m := &memory{path: t.path}
-	g, err := newGaps(t, l.labels, o.Missing)
-	if err != nil {
+	if o.Root == "" {
+		o.Root = filepath.Dir(t.path)
+	}
+	rows := newTableRows(t, l, o)
+	if err := rows.all(m); err != nil {
 		return nil, err
+	}
+	if l.file >= 0 {
+		return newImageList(m, o.Root, rows.paths, rows.masks, o)
+	}
+	return m, nil
+}
+
+// all takes all rows and makes the data set of them.
+func (r *tableRows) all(m *memory) (err error) {
+	t, l, o := r.t, r.l, r.o
+	if r.gaps, err = newGaps(t, l.labels, o.Missing); err != nil {
+		return err
 	}
 	defer tie(t.held, m)
 	for _, g := range l.groups {
@@ -106,62 +121,53 @@ func (t *table) read(l tableLayout, o Options) (Dataset, error) {
 	for _, c := range l.features {
 		m.features = append(m.features, t.columns[c])
 	}
-	root := o.Root
-	if root == "" {
-		root = filepath.Dir(t.path)
-	}
-	rows := newTableRows(t, l, o, g, root)
 	for {
 		row, err := t.following()
 		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
-		if g.drop(row, l, o) {
+		if r.gaps.drop(row, l, o) {
 			continue
 		}
-		if err := rows.take(row); err != nil {
-			return nil, t.kept(err)
+		if err := r.take(row); err != nil {
+			return t.kept(err)
 		}
 	}
-	m.n, m.groups, m.ids = rows.n, rows.groups, rows.ids
+	m.n, m.groups, m.ids = r.n, r.groups, r.ids
 	if err := t.held.add(4 * int64(m.n)); err != nil { // class numbers
-		return nil, t.kept(err)
+		return t.kept(err)
 	}
-	if len(l.features) > 0 {
-		if err := g.means(t, rows.x, l.features); err != nil {
-			return nil, err
+	if len(l.features) > 0 && !r.looks {
+		if err := r.gaps.means(t, r.x, l.features); err != nil {
+			return err
 		}
-		m.dtype, m.shape, m.raw = tensor.Float32, tensor.Shape{len(l.features)}, tensor.From(rows.x, len(rows.x)).Bytes()
+		m.dtype, m.shape, m.raw = tensor.Float32, tensor.Shape{len(l.features)}, tensor.From(r.x, len(r.x)).Bytes()
 	}
 	for k, in := range l.inputs {
 		if !in.text {
-			if err := g.means(t, rows.inputs[k].real, in.columns); err != nil {
-				return nil, err
+			if err := r.gaps.means(t, r.inputs[k].real, in.columns); err != nil {
+				return err
 			}
 		}
-		m.setField(in.name, rows.inputs[k].tensor(m.n, len(in.columns)))
+		m.setField(in.name, r.inputs[k].tensor(m.n, len(in.columns)))
 	}
-	if err := t.identify(m, l, rows.paths); err != nil {
-		return nil, err
+	if err := t.identify(m, l, r.paths); err != nil {
+		return err
 	}
 	if len(l.labels) > 0 {
-		if err := t.setLabels(m, l.labels, rows.labels, o); err != nil {
-			return nil, err
+		if err := t.setLabels(m, l.labels, r.labels, o); err != nil {
+			return err
 		}
 	}
-	m.notes = slices.Concat(t.notes(), g.notes(t, m.n), m.notes)
-	if m.n == 0 && g.rows > 0 {
-		return nil, malformed(t.path, "", "use ?missing=mean or zero, or remove the columns without values",
-			"all %d rows have missing values",
-			g.rows)
+	m.notes = slices.Concat(t.notes(), r.gaps.notes(t, m.n), m.notes)
+	if m.n == 0 && r.gaps.rows > 0 {
+		return malformed(t.path, "", "use ?missing=mean or zero, or remove the columns without values",
+			"all %d rows have missing values", r.gaps.rows)
 	}
-	if l.file >= 0 {
-		return newImageList(m, root, rows.paths, rows.masks, o)
-	}
-	return m, nil
+	return nil
 }
 
 // kept is an error of keeping a row, with the file where it is one of memory.

@@ -36,10 +36,12 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 		return t.columnOf(usual...), nil
 	}
 	l.id = t.columnOf("id")
-	if l.file, err = one("file", o.FileColumn, "file", "filename", "path", "image"); err != nil {
-		return l, err
+	if l.file = -1; !t.fed() {
+		if l.file, err = one("file", o.FileColumn, "file", "filename", "path", "image"); err != nil {
+			return l, err
+		}
 	}
-	if l.file < 0 {
+	if l.file < 0 && !t.fed() {
 		if l.file = t.pictureColumn(o); l.file >= 0 {
 			t.said = append(t.said, fmt.Sprintf("the column %s names picture files", t.columns[l.file]))
 		}
@@ -97,9 +99,9 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 		switch {
 		case err != nil:
 			return l, err
-		case !numbers || l.file >= 0 && o.Inputs == nil:
+		case !numbers || (l.file >= 0 || t.fed()) && o.Inputs == nil:
 			switch l.groups = append(l.groups, i); {
-			case l.file < 0:
+			case l.file < 0 && !t.fed():
 				texts = append(texts, name)
 			case numbers:
 				beside = append(beside, name)
@@ -116,7 +118,11 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 		t.said = append(t.said, fmt.Sprintf("columns that no input takes: %s", clip(strings.Join(unused, ", "))))
 	}
 	if beside != nil {
-		t.said = append(t.said, fmt.Sprintf("beside pictures %s: groups, not features; --label-column names targets", theColumns(beside)))
+		what := "pictures"
+		if t.fed() {
+			what = t.typed.fed
+		}
+		t.said = append(t.said, fmt.Sprintf("beside %s %s: groups, not features; --label-column names targets", what, theColumns(beside)))
 	}
 	switch len(texts) {
 	case 0:
@@ -131,7 +137,7 @@ func (t *table) layout(o Options) (l tableLayout, err error) {
 			return l, malformed(t.path, "", "name the columns: --input "+in.name+"=COLUMN,COLUMN", "no columns for the input %q", in.name)
 		}
 	}
-	if l.file < 0 && len(l.features) == 0 && len(l.inputs) == 0 {
+	if l.file < 0 && len(l.features) == 0 && len(l.inputs) == 0 && !t.fed() {
 		return l, malformed(t.path, "", "features are numbers, and texts are groups: name the label with "+
 			"--label-column, or the column of picture files with --file-column", "no numeric feature columns among %s",
 			clip(strings.Join(t.columns, ", ")))
@@ -249,7 +255,7 @@ func (t *table) labelColumns(l tableLayout, o Options, taken map[int]bool) ([]in
 		return []int{c}, nil
 	}
 	last := len(t.columns) - 1
-	if o.Task == "language-model" || l.file >= 0 || last < 1 || taken[last] || slices.Contains(t.index, last) {
+	if o.Task == "language-model" || l.file >= 0 || t.fed() || last < 1 || taken[last] || slices.Contains(t.index, last) {
 		return nil, nil
 	}
 	if t.guessed = t.header; t.guessed {

@@ -19,6 +19,9 @@ const NoLabel = -100
 
 // setLabels decides what the label columns are, values by column and row.
 func (t *table) setLabels(m *memory, columns []int, values []*words, o Options) error {
+	if len(columns) == 1 && t.typed != nil && t.typed.classes[columns[0]] != nil && (o.Task == "" || o.classes()) {
+		return t.setNamed(m, columns[0], values[0], o)
+	}
 	names := make([]string, len(columns))
 	for k, c := range columns {
 		names[k] = t.columns[c]

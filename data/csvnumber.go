@@ -141,6 +141,9 @@ func (t *table) holds(c int) (numbers bool, err error) {
 	if t.flags[c] != nil {
 		return true, nil
 	}
+	if t.typed != nil {
+		return !t.typed.texts[c], nil
+	}
 	n, odd, all := 0, 0, 0
 	oddRow := 0
 	for k, r := range t.sample {

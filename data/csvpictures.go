@@ -52,7 +52,7 @@ func (l *imageList) exampleIn(t *turn, i int) (Example, error) {
 		return e, err
 	}
 	if !e.Mask.Shape().Equal(e.X.Shape()[1:]) {
-		return e, malformed(l.masks.files[i], "", "a mask has the size of its picture", "the mask is %v, the picture %v", e.Mask, e.X)
+		return e, malformed(l.masks.name(i), "", "a mask has the size of its picture", "the mask is %v, the picture %v", e.Mask, e.X)
 	}
 	return e, nil
 }

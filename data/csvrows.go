@@ -12,10 +12,10 @@ type tableRows struct {
 	l      tableLayout
 	o      Options
 	gaps   *gaps
-	root   string // of files
 	text   texts
 	n      int
 	about  int       // rows that there may be, 0 while it is not known
+	looks  bool      // features are looked at and not kept
 	x      []float32 // [n,features]
 	inputs []inputValues
 	groups []*words // by column
@@ -23,17 +23,18 @@ type tableRows struct {
 	ids    []string
 	paths  []string
 	masks  []string
+	kept   []int64 // of a typed table: numbers of the rows that were taken, nil while none is left out
 }
 
-func newTableRows(t *table, l tableLayout, o Options, g *gaps, root string) *tableRows {
-	return &tableRows{t: t, l: l, o: o, gaps: g, root: root, text: texts{held: t.held}, inputs: make([]inputValues, len(l.inputs)),
+func newTableRows(t *table, l tableLayout, o Options) *tableRows {
+	return &tableRows{t: t, l: l, o: o, text: texts{held: t.held}, inputs: make([]inputValues, len(l.inputs)),
 		groups: columns(len(l.groups)), labels: columns(len(l.labels))}
 }
 
 // take keeps what is needed of a row.
 func (r *tableRows) take(row []string) (err error) {
 	t, o := r.t, r.o
-	if n := len(r.l.features); cap(r.x)-len(r.x) < n {
+	if n := len(r.l.features); cap(r.x)-len(r.x) < n && !r.looks {
 		x, err := regular.Grow(r.x, max(n, n*(r.about-r.n)), t.held.grow)
 		if err != nil && r.about > r.n {
 			x, err = regular.Grow(r.x, n, t.held.grow)
@@ -49,6 +50,9 @@ func (r *tableRows) take(row []string) (err error) {
 		}
 		if f := float32(v); v == math.Trunc(v) && float64(f) != v && f-f == 0 {
 			t.rounded[c] = true
+		}
+		if r.looks {
+			continue
 		}
 		r.x = append(r.x, float32(v))
 	}
@@ -76,7 +80,7 @@ func (r *tableRows) take(row []string) (err error) {
 		if f.column < 0 {
 			continue
 		}
-		p, err := t.file(row, f.column, r.root)
+		p, err := t.file(row, f.column, o.Root)
 		if err != nil {
 			return err
 		}
@@ -97,10 +101,27 @@ func (r *tableRows) take(row []string) (err error) {
 			return err
 		}
 	}
-	if r.n++; r.n == guessed {
+	if err := r.number(); err != nil {
+		return err
+	}
+	if r.n++; r.n == guessed && t.typed == nil {
 		r.guess()
 	}
 	return nil
+}
+
+// number keeps the number of a row of a typed table, once one before it was left out.
+func (r *tableRows) number() (err error) {
+	if r.t.typed == nil || r.kept == nil && r.t.line == r.n {
+		return nil
+	}
+	for i := len(r.kept); i < r.n; i++ {
+		if r.kept, err = push(r.t.held, r.kept, int64(i)); err != nil {
+			return err
+		}
+	}
+	r.kept, err = push(r.t.held, r.kept, int64(r.t.line))
+	return err
 }
 
 // guessed is the number of rows after which it is guessed how many there are.

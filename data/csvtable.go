@@ -42,6 +42,8 @@ type table struct {
 	below     int         // comments below the table
 	before    int         // lines that were taken off before rows
 	commented bool        // the header stood in a comment
+
+	typed *typed // columns of another format; nil for csv
 }
 
 // tableRow is one row and the line where it begins.
@@ -317,6 +319,8 @@ func (t *table) following() ([]string, error) {
 	if t.given < len(t.sample) {
 		row, t.line = t.sample[t.given].fields, t.sample[t.given].line
 		t.given++
+	} else if t.typed != nil {
+		return t.typed.next(t)
 	} else {
 		var err error
 		if row, err = t.next(); err != nil {
@@ -336,6 +340,9 @@ func (t *table) following() ([]string, error) {
 
 // place is where column c of the current row stands.
 func (t *table) place(c int) string {
+	if t.typed != nil {
+		return fmt.Sprintf("row %d, column %s", t.line, clip(t.columns[c]))
+	}
 	return fmt.Sprintf("line %d, column %s", t.line, clip(t.columns[c]))
 }
 

@@ -15,19 +15,33 @@ import (
 
 func init() {
 	register(Format{
-		Name: "imagefolder", Doc: "pictures in one sub-folder per class",
+		Name: "imagefolder",
+		Doc: "pictures in one sub-folder per class, or listed by metadata.csv or metadata.jsonl; #train, #validation and #test are folders " +
+			"of parts",
 		Source: "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html",
+		splits: hfSplits,
 		query:  []string{"order", "alpha"},
 		is: func(path string, info fs.FileInfo) bool {
-			return info.IsDir() && hasClassFolders(path) && !isMaskFolder(path)
+			return info.IsDir() && (hasClassFolders(path) && !isMaskFolder(path) || metadataOf(path) != "" || isSplitTree(path))
 		},
 		open: openImageFolder,
 	})
 }
 
 // openImageFolder reads the tree DIR/CLASS/…/FILE. Classes are the sub-folders in the order of classOrder; pictures are found at any
-// depth, in path order. Settings: ?order=text|number &alpha=drop|white|black.
+// depth, in path order. Where DIR has metadata.csv or metadata.jsonl, this lists the pictures, see openMetadata. #train, #validation and
+// #test read the folder of that name in DIR, as datasets does. Settings: ?order=text|number &alpha=drop|white|black.
 func openImageFolder(spec Spec, o Options, _ int) (Dataset, error) {
+	if spec.Split != "" {
+		part, err := splitFolder(spec)
+		if err != nil {
+			return nil, err
+		}
+		spec.Path, spec.Split = part, ""
+	}
+	if list := metadataOf(spec.Path); list != "" {
+		return openMetadata(list, spec, o)
+	}
 	entries, err := os.ReadDir(spec.Path)
 	if err != nil {
 		return nil, fmt.Errorf("data: imagefolder: %w", err)
@@ -92,8 +106,8 @@ func openImageFolder(spec Spec, o Options, _ int) (Dataset, error) {
 		}
 	} else if slices.Equal(f.classes, []string{"images", "masks"}) {
 		return nil, malformed(spec.Path, "", "read it as masks:"+spec.Path, "the folders are pictures and their masks, not classes")
-	} else if deeper && areSplits(f.classes) {
-		return nil, malformed(spec.Path, "", "name one of them, as in imagefolder:"+filepath.Join(spec.Path, f.classes[0]),
+	} else if areSplits(f.classes) && (deeper || isSplitTree(spec.Path)) {
+		return nil, malformed(spec.Path, "", "name one of them, as in imagefolder:"+spec.Path+"#"+splitOf(f.classes[0]),
 			"the folders %s are parts of the data, not classes", shown.Names(f.classes, 12))
 	}
 	f.said = tree.notes()

@@ -100,50 +100,56 @@ func maskOf(t *turn, path string, file []byte, l Limits) (*tensor.Tensor, error)
 	return upright(out, d.turned), nil
 }
 
-// masks is the mask files of a data set.
+// masks is the masks of a data set.
 type masks struct {
-	files   []string
+	name    func(i int) string // of the file, or of what stands for it
+	read    func(t *turn, i int) (*tensor.Tensor, error)
 	classes int // 0: not known
 	binary  bool
-	limits  Limits
 }
 
 // openMasks looks at some of the files, spread evenly. Where all of them have no values but 0 and 255, these stand for the classes 0 and
 // 1, and not for 0 and none; binary "true" or "false" decides. classes is their number, 0 when it is not known.
 func openMasks(files []string, classes int, binary string, l Limits) (*masks, error) {
-	m := &masks{files: files, classes: classes, limits: l}
+	m := &masks{classes: classes, name: func(i int) string { return files[i] }}
+	m.read = func(t *turn, i int) (*tensor.Tensor, error) { return loadMask(t, files[i], l) }
+	return m, m.look(len(files), binary)
+}
+
+// look decides what 255 means in n masks.
+func (m *masks) look(n int, binary string) error {
 	if binary != "" {
 		m.binary = binary == "true"
-		return m, nil
+		return nil
 	}
 	const most = 32
 	white := false
-	for k := range min(most, len(files)) {
-		t, err := seenMask(files[k*len(files)/min(most, len(files))], l)
+	for k := range min(most, n) {
+		t, err := m.seen(k * n / min(most, n))
 		if err != nil {
 			continue // it is an error where it is used
 		}
 		for _, v := range t.Bytes() {
 			if v != 0 && v != 255 {
-				return m, nil
+				return nil
 			}
 			white = white || v == 255
 		}
 	}
 	m.binary = white
-	return m, nil
+	return nil
 }
 
-// seenMask is a mask file to look at, in a turn of its own.
-func seenMask(path string, l Limits) (*tensor.Tensor, error) {
+// seen is mask i to look at, in a turn of its own.
+func (m *masks) seen(i int) (*tensor.Tensor, error) {
 	var t turn
 	defer t.over()
-	return loadMask(&t, path, l)
+	return m.read(&t, i)
 }
 
 // load is mask i, uint8 [H,W].
 func (m *masks) load(in *turn, i int) (*tensor.Tensor, error) {
-	t, err := loadMask(in, m.files[i], m.limits)
+	t, err := m.read(in, i)
 	if err != nil {
 		return nil, err
 	}
@@ -152,10 +158,10 @@ func (m *masks) load(in *turn, i int) (*tensor.Tensor, error) {
 		case m.binary && v == 255:
 			t.Bytes()[p] = 1
 		case m.binary && v > 1:
-			return nil, malformed(m.files[i], "", "say ?binary=false where 255 is none and not class 1",
+			return nil, malformed(m.name(i), "", "say ?binary=false where 255 is none and not class 1",
 				"value %d in a mask, where others have 0 and 255 only", v)
 		case v != Void && m.classes > 0 && int(v) >= m.classes:
-			return nil, malformed(m.files[i], "", "give the class list of this data", "class %d in a mask: %d classes are named", v,
+			return nil, malformed(m.name(i), "", "give the class list of this data", "class %d in a mask: %d classes are named", v,
 				m.classes)
 		}
 	}

@@ -179,7 +179,7 @@ func (m *maskFolder) exampleIn(t *turn, i int) (Example, error) {
 		return e, err
 	}
 	if h, w := e.X.Dim(1), e.X.Dim(2); e.Mask.Dim(0) != h || e.Mask.Dim(1) != w {
-		return e, malformed(m.masks.files[i], "", "a mask has the size of its picture as it is seen, turned by its EXIF orientation",
+		return e, malformed(m.masks.name(i), "", "a mask has the size of its picture as it is seen, turned by its EXIF orientation",
 			"mask of %d×%d pixels for a picture of %d×%d", e.Mask.Dim(1), e.Mask.Dim(0), w, h)
 	}
 	if m.to != nil {

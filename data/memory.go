@@ -8,26 +8,29 @@ import (
 
 // memory is a data set of equal-shaped examples held in one piece of memory.
 type memory struct {
-	path     string
-	dtype    tensor.DType // 0: no X
-	shape    tensor.Shape // of one example
-	raw      []byte       // all examples, one after another
-	n        int
-	picture  bool
-	fields   map[string]*tensor.Tensor // [n,…] each
-	prefix   string                    // of ids
-	ids      []string                  // nil: prefix + index
-	labels   []int32                   // nil: none
-	classes  []string
-	y        *tensor.Tensor // [n,…], or nil
-	yType    tensor.DType   // of the targets of examples; 0: as stored
-	masks    *tensor.Tensor // uint8 [n,H,W], or nil
-	columns  []string       // group columns
-	groups   []*words       // values per column
-	features []string       // names of the values of X, or nil
-	targets  []string       // names of the values of Y, or nil
-	suggest  Preprocess
-	notes    []string
+	path    string
+	dtype   tensor.DType // 0: no X
+	shape   tensor.Shape // of one example
+	raw     []byte       // all examples, one after another
+	late    *stored      // X in the place of raw; nil: none
+	n       int
+	picture bool
+	fields  map[string]*tensor.Tensor // [n,…] each
+
+	lateFields []*stored // fields that are read row by row
+	prefix     string    // of ids
+	ids        []string  // nil: prefix + index
+	labels     []int32   // nil: none
+	classes    []string
+	y          *tensor.Tensor // [n,…], or nil
+	yType      tensor.DType   // of the targets of examples; 0: as stored
+	masks      *tensor.Tensor // uint8 [n,H,W], or nil
+	columns    []string       // group columns
+	groups     []*words       // values per column
+	features   []string       // names of the values of X, or nil
+	targets    []string       // names of the values of Y, or nil
+	suggest    Preprocess
+	notes      []string
 }
 
 func (m *memory) Len() int               { return m.n }
@@ -74,17 +77,26 @@ func (m *memory) setField(name string, t *tensor.Tensor) {
 
 func (m *memory) Example(i int) (e Example, err error) {
 	e = Example{ID: m.ID(i), Picture: m.picture, Label: m.Label(i)}
-	if m.dtype != 0 {
+	if m.late != nil {
+		if e.X, err = m.late.row(i); err != nil {
+			return e, err
+		}
+	} else if m.dtype != 0 {
 		if e.X, err = slab(m.dtype, m.shape, m.raw, i); err != nil {
 			return e, err
 		}
 	}
-	if m.fields != nil {
+	if m.fields != nil || m.lateFields != nil {
 		e.Fields = make(map[string]*tensor.Tensor, len(m.fields))
 		for name, t := range m.fields {
 			if e.Fields[name], err = member(t, i); err != nil {
 				return e, err
 			}
+		}
+	}
+	for _, s := range m.lateFields {
+		if e.Fields[s.name], err = s.row(i); err != nil {
+			return e, err
 		}
 	}
 	if m.y != nil {

@@ -35,6 +35,7 @@ type archive struct {
 	path   string
 	split  string
 	arrays []tensor.Named
+	late   map[*tensor.Tensor]*stored
 	used   map[string]bool // names of arrays with a meaning of their own
 	xName  string          // of x and y in the file
 	yName  string
@@ -60,7 +61,7 @@ func openNPZ(spec Spec, o Options, _ int) (Dataset, error) {
 	if info, err := os.Stat(spec.Path); err == nil && info.IsDir() {
 		return nil, aFolder(spec.Path)
 	}
-	arrays, err := tensor.ReadFileLimited(spec.Path, tensor.Limits{MaxBytes: o.Limits.bytes()})
+	arrays, late, err := readNPZ(spec.Path, o)
 	if err != nil {
 		if errors.Is(err, tensor.ErrNPY) || errors.Is(err, tensor.ErrShape) {
 			return nil, &FormatError{Path: spec.Path, Problem: "cannot read the archive", Err: err,
@@ -68,7 +69,13 @@ func openNPZ(spec Spec, o Options, _ int) (Dataset, error) {
 		}
 		return nil, fmt.Errorf("data: npz: %w", err)
 	}
-	a := &archive{path: spec.Path, split: spec.Split, arrays: arrays, used: map[string]bool{}}
+	return arraySet(spec, arrays, late, o)
+}
+
+// arraySet makes a data set of arrays by their names, see openNPZ. late is where those lie that are read row by row, by what stands for
+// them among arrays.
+func arraySet(spec Spec, arrays []tensor.Named, late map[*tensor.Tensor]*stored, o Options) (Dataset, error) {
+	a := &archive{path: spec.Path, split: spec.Split, arrays: arrays, late: late, used: map[string]bool{}}
 	m := &memory{path: spec.Path}
 	x, y := a.find(anyArray, "x"), a.labels(m)
 	names, err := a.classes()
@@ -254,21 +261,29 @@ func (m *memory) asPictures(as string, has bool) error {
 	switch {
 	case len(s) == 2:
 		m.shape = tensor.Shape{1, s[0], s[1]}
+	case !channels(s[0]) && m.late != nil:
+		m.late.channelsLast = true
+		m.shape = tensor.Shape{s[2], s[0], s[1]}
 	case !channels(s[0]):
 		h, w, c := s[0], s[1], s[2]
 		size := h * w * c
 		out := make([]byte, len(m.raw))
 		for i := range m.n {
-			src, dst := m.raw[i*size:(i+1)*size], out[i*size:(i+1)*size]
-			for k := range c {
-				for p := range h * w {
-					dst[k*h*w+p] = src[p*c+k]
-				}
-			}
+			planar(out[i*size:(i+1)*size], m.raw[i*size:(i+1)*size], c)
 		}
 		m.shape, m.raw = tensor.Shape{c, h, w}, out
 	}
 	return nil
+}
+
+// planar puts the channels of pixels [H,W,C] one behind another, [C,H,W].
+func planar(dst, src []byte, c int) {
+	pixels := len(src) / c
+	for k := range c {
+		for p := range pixels {
+			dst[k*pixels+p] = src[p*c+k]
+		}
+	}
 }
 
 // floats is the values of a real numeric tensor.

@@ -91,7 +91,7 @@ func (a *archive) fill(m *memory, x, y *tensor.Tensor, o Options) error {
 	var fields []tensor.Named
 	var all, left, other []string
 	for _, b := range a.arrays {
-		all = append(all, b.Name+" "+b.Tensor.Shape().String())
+		all = append(all, b.Name+" "+a.shape(b.Tensor).String())
 		name, split := ofSplit(b.Name)
 		lower := strings.ToLower(name)
 		switch {
@@ -118,7 +118,9 @@ func (a *archive) fill(m *memory, x, y *tensor.Tensor, o Options) error {
 			return malformed(a.path, a.xName, "need numbers [N,…]", "array is %v", x)
 		}
 		m.dtype, m.shape, m.raw, m.n = x.DType(), x.Shape()[1:], x.Bytes(), x.Dim(0)
-		if err := a.finite(a.xName, x, o); err != nil {
+		if m.late = a.late[x]; m.late != nil {
+			m.shape, m.late.name, m.late.finite = m.late.shape, a.xName, !o.AllowNonFinite
+		} else if err := a.finite(a.xName, x, o); err != nil {
 			return err
 		}
 	case len(fields) == 0:
@@ -140,7 +142,12 @@ func (a *archive) fill(m *memory, x, y *tensor.Tensor, o Options) error {
 			if feedable(f.Tensor) && nearly(f.Tensor.Dim(0), m.n) {
 				return a.sameRows(f.Name, f.Tensor, m.n)
 			}
-			left = append(left, f.Name+" "+f.Tensor.Shape().String())
+			left = append(left, f.Name+" "+a.shape(f.Tensor).String())
+			continue
+		}
+		if s := a.late[f.Tensor]; s != nil {
+			s.name, s.finite = f.Name, !o.AllowNonFinite
+			m.lateFields = append(m.lateFields, s)
 			continue
 		}
 		if err := a.finite(f.Name, f.Tensor, o); err != nil {

@@ -394,14 +394,13 @@ func TestSpecs(t *testing.T) {
 		"shapes?size=%zz":         "bad settings",
 		"csv:":                    "no path",
 		"csv:" + odd + "#train":   "has no splits",
-		"parquet:x.parquet":       "not supported yet",
-		"tar:shards-{000..9}.tar": "imagefolder",
+		"tar:shards-{009..0}.tar": "from a number to a higher one",
 	} {
 		_, err := Open(spec, Options{})
 		wantFormatError(t, err, want)
 	}
-	_, err := Open("parquet:x.parquet", Options{})
-	if !errors.Is(err, ErrUnsupported) {
+	packed := write1(t, filepath.Join(dir, "a.tar.gz"), []byte("\x1f\x8b\x08"))
+	if _, err := Open(packed, Options{}); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("%v is not ErrUnsupported", err)
 	}
 	for _, f := range Formats() {

@@ -182,6 +182,10 @@ func cutTail(s string, builtin bool) (path, tail string) {
 func recognise(s string) (Spec, error) {
 	path, tail := cutTail(s, false)
 	info, err := os.Stat(path)
+	if err != nil && braced(path) {
+		f, _ := formats.Lookup("webdataset")
+		return parseTail(f, s)
+	}
 	if err != nil {
 		name, _, _ := strings.Cut(s, ":")
 		name, _, _ = strings.Cut(name, "#")

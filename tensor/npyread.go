@@ -39,54 +39,80 @@ func ReadNPY(r io.Reader) (*Tensor, error) {
 	return t, nil
 }
 
-// readNPY is ReadNPY for a reader known to hold size bytes, -1 when unknown.
-func readNPY(r io.Reader, size int64) (t *Tensor, err error) {
+// npyStart is what stands before the elements of an array.
+type npyStart struct {
+	npyHeader
+	ty     npyType
+	count  int
+	offset int64 // of the elements
+}
+
+// readStart reads up to the first element.
+func readStart(r io.Reader) (h npyStart, err error) {
 	var pre [12]byte
 	if _, err := io.ReadFull(r, pre[:8]); err != nil {
-		return nil, fmt.Errorf("too short for the magic bytes: %w", noEOF(err))
+		return h, fmt.Errorf("too short for the magic bytes: %w", noEOF(err))
 	}
 	if !bytes.Equal(pre[:6], npyMagic) {
-		return nil, errors.New("does not start with \\x93NUMPY")
+		return h, errors.New("does not start with \\x93NUMPY")
 	}
 	major, lenBytes := pre[6], 2
 	switch {
 	case major < 1 || major > 3 || pre[7] != 0:
-		return nil, fmt.Errorf("format version %d.%d, have 1.0, 2.0, 3.0", major, pre[7])
+		return h, fmt.Errorf("format version %d.%d, have 1.0, 2.0, 3.0", major, pre[7])
 	case major > 1:
 		lenBytes = 4
 	}
 	if _, err := io.ReadFull(r, pre[8:8+lenBytes]); err != nil {
-		return nil, fmt.Errorf("length of the header: %w", noEOF(err))
+		return h, fmt.Errorf("length of the header: %w", noEOF(err))
 	}
 	n := int64(binary.LittleEndian.Uint32(pre[8:12]))
 	if n > npyMaxHeader {
-		return nil, fmt.Errorf("header of %d bytes, more than %d", n, npyMaxHeader)
+		return h, fmt.Errorf("header of %d bytes, more than %d", n, npyMaxHeader)
 	}
 	head := make([]byte, n)
 	if _, err := io.ReadFull(r, head); err != nil {
-		return nil, fmt.Errorf("header: %w", noEOF(err))
+		return h, fmt.Errorf("header: %w", noEOF(err))
 	}
-	h, err := parseNPYHeader(string(head))
+	h.offset = int64(8+lenBytes) + n
+	if h.npyHeader, err = parseNPYHeader(string(head)); err != nil {
+		return h, fmt.Errorf("header: %w", err)
+	}
+	if h.ty, err = parseNPYType(h.descr); err != nil {
+		return h, err
+	}
+	if h.count, err = h.shape.CheckedLen(h.ty.dtype); err != nil {
+		return h, err
+	}
+	if h.ty.width == 0 && h.count > 0 {
+		return h, fmt.Errorf("%d strings of length 0", h.count)
+	}
+	if h.count > 0 && h.ty.width > math.MaxInt/h.count {
+		return h, fmt.Errorf("%w: %v of %d bytes", ErrShape, h.shape, h.ty.width)
+	}
+	return h, nil
+}
+
+// NPYStart is the type and shape of an array in NPY format, and where its elements begin. inPlace: they lie there as tensors have them;
+// else (texts, another byte order, columns first) the array can only be read whole.
+func NPYStart(r io.Reader) (d DType, shape Shape, offset int64, inPlace bool, err error) {
+	h, err := readStart(r)
 	if err != nil {
-		return nil, fmt.Errorf("header: %w", err)
+		return 0, nil, 0, false, fmt.Errorf("%w: %w", ErrNPY, err)
 	}
-	ty, err := parseNPYType(h.descr)
+	return h.ty.dtype, h.shape, h.offset, h.ty.dtype != String && !(h.ty.big && h.ty.unit > 1) && !(h.fortran && len(h.shape) > 1), nil
+}
+
+// readNPY is ReadNPY for a reader known to hold size bytes, -1 when unknown.
+func readNPY(r io.Reader, size int64) (t *Tensor, err error) {
+	h, err := readStart(r)
 	if err != nil {
 		return nil, err
 	}
-	count, err := h.shape.CheckedLen(ty.dtype)
-	if err != nil {
-		return nil, err
-	}
-	if ty.width == 0 && count > 0 {
-		return nil, fmt.Errorf("%d strings of length 0", count)
-	}
-	if count > 0 && ty.width > math.MaxInt/count {
-		return nil, fmt.Errorf("%w: %v of %d bytes", ErrShape, h.shape, ty.width)
-	}
+	ty, count := h.ty, h.count
 	left := int64(-1)
 	if size >= 0 {
-		left = size - int64(8+lenBytes) - n
+		left = size - h.offset
 	}
 	var held *memory.Grant
 	if left >= int64(count*ty.width) {

@@ -20,6 +20,12 @@ type Named struct {
 type Limits struct {
 	MaxBytes   int64 // of all entries together after decompression; default 4 GiB, or the memory budget where one is set that is larger
 	MaxEntries int   // default 65536
+	// Skip says which arrays of an archive, by their names, are not read; nil: none.
+	Skip func(name string) bool
+}
+
+func (l Limits) skips(entry string) bool {
+	return l.Skip != nil && l.Skip(strings.TrimSuffix(entry, ".npy"))
 }
 
 func (l Limits) orDefault() Limits {
@@ -66,6 +72,9 @@ func ReadNPZ(r io.ReaderAt, size int64, lim Limits) ([]Named, error) {
 			return fail(fmt.Errorf("%q comes twice", f.Name))
 		}
 		seen[f.Name] = true
+		if lim.skips(f.Name) {
+			continue
+		}
 		if f.UncompressedSize64 > uint64(lim.MaxBytes) || total+f.UncompressedSize64 > uint64(lim.MaxBytes) {
 			return fail(fmt.Errorf("unfolds to more than %d bytes at %q; raise the limit with --max-memory, in Go with Limits.MaxBytes",
 				lim.MaxBytes, f.Name))
@@ -78,6 +87,9 @@ func ReadNPZ(r io.ReaderAt, size int64, lim Limits) ([]Named, error) {
 	}
 	out := make([]Named, 0, len(zr.File))
 	for _, f := range zr.File {
+		if lim.skips(f.Name) {
+			continue
+		}
 		t, err := readEntry(f)
 		if err != nil {
 			return fail(fmt.Errorf("%q: %w", f.Name, err))

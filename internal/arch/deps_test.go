@@ -33,6 +33,7 @@ internal/pnm:
 internal/ycbcr:
 internal/memory:
 internal/regular:
+internal/parquet:
 internal/shown:
 internal/kernel: internal/parallel internal/memory
 onnx/onnxpb:
@@ -52,7 +53,7 @@ engine/exec: engine/graph tensor internal/parallel internal/shown internal/memor
 engine/rewrite: engine/graph engine/ops engine/grad engine/exec tensor internal/shown internal/memory
 internal/naive: engine/graph tensor
 engine: onnx onnx/convert onnx/onnxpb onnx/schema onnx/typing tensor engine/graph engine/ops engine/ops/microsoft engine/ops/ml engine/ops/training engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
-data: tensor internal/registry internal/options internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/ycbcr internal/jpeg
+data: tensor internal/parquet internal/registry internal/options internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/ycbcr internal/jpeg
 optim: tensor internal/parallel internal/registry internal/options internal/kernel
 feed: tensor engine data internal/registry internal/shown internal/memory
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown
@@ -82,6 +83,8 @@ var only = map[string][]string{
 	"gorgonia.org":                  {"interop"},
 	"github.com/owulveryck/onnx-go": {"interop"},
 	"go4.org/unsafe":                {"interop"},
+	"github.com/klauspost/compress": {"internal/parquet"},
+	"github.com/pierrec/lz4":        {"internal/parquet"},
 }
 
 // root is the folder of the module.
