@@ -73,6 +73,9 @@ func TestInsert(t *testing.T) {
 // Of goroutines that append to one sequence each has its own.
 func TestInsertSideBySide(t *testing.T) {
 	base, err := tensor.NewSequence(tensor.Int64)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for i := range 5 {
 		if base, err = tensor.Insert(base, len(base.Items()), tensor.Scalar(int64(i))); err != nil {
 			t.Fatal(err)
@@ -109,6 +112,9 @@ func BenchmarkInsert(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			for range b.N {
 				s, err := tensor.NewSequence(tensor.Int64)
+				if err != nil {
+					b.Fatal(err)
+				}
 				for range n {
 					if s, err = tensor.Insert(s, len(s.Items()), x); err != nil {
 						b.Fatal(err)
