@@ -64,7 +64,7 @@ func openIDX(spec Spec, o Options, _ int) (Dataset, error) {
 			return nil, err
 		}
 	}
-	x, err := readIDXFile(xPath, o.Limits)
+	x, late, err := openIDXRows(xPath, o.Limits)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +73,9 @@ func openIDX(spec Spec, o Options, _ int) (Dataset, error) {
 		return nil, err
 	}
 	xs := x.Shape()
+	if late != nil {
+		xs = append(tensor.Shape{late.n}, late.shape...)
+	}
 	switch {
 	case y.DType() != tensor.Uint8 || y.Rank() != 1:
 		return nil, malformed(yPath, "header", "labels are bytes, one per picture", "holds %v", y)
@@ -81,13 +84,16 @@ func openIDX(spec Spec, o Options, _ int) (Dataset, error) {
 	case xs[0] != y.Dim(0):
 		return nil, malformed(yPath, "header", "take both files from one set", "%d labels for the %d pictures of %s", y.Dim(0), xs[0],
 			filepath.Base(xPath))
-	case xs[0] > 0 && x.Len() == 0:
+	case xs[0] > 0 && xs.Len() == 0:
 		return nil, malformed(xPath, "header", "", "pictures of %v pixels", xs[1:])
 	}
-	m := &memory{path: spec.Path, dtype: tensor.Uint8, shape: append(tensor.Shape{1}, xs[1:]...), raw: x.Bytes(), n: xs[0], picture: true,
+	m := &memory{path: spec.Path, dtype: tensor.Uint8, shape: append(tensor.Shape{1}, xs[1:]...), raw: x.Bytes(), late: late, n: xs[0], picture: true,
 		prefix: split + "/", labels: make([]int32, xs[0])}
 	if rank == 4 {
 		m.shape = xs[1:]
+	}
+	if late != nil {
+		late.shape = m.shape
 	}
 	most := -1
 	for i, l := range y.Bytes() {
@@ -117,6 +123,38 @@ func numberedClasses(path string, highest int, given []string) ([]string, error)
 	return names, nil
 }
 
+// openIDXRows is an array of a file; one that is large and not compressed is left in it, and as many rows without elements stand for it.
+func openIDXRows(path string, l Limits) (*tensor.Tensor, *stored, error) {
+	disk, err := newOnDisk(path)
+	if err != nil || disk.size <= keptArray {
+		x, err := readIDXFile(path, l)
+		return x, nil, err
+	}
+	var head [4 + 4*maxIDXRank]byte
+	if _, err := disk.ReadAt(head[:min(int64(len(head)), disk.size)], 0); err != nil {
+		return nil, nil, fmt.Errorf("data: %s: %w", path, err)
+	}
+	d, rank := idxTypes[head[2]], int(head[3])
+	if head[0] != 0 || head[1] != 0 || d.Bits() != 8 || rank == 0 || rank > maxIDXRank {
+		x, err := readIDXFile(path, l) // compressed, of numbers whose bytes are to be turned, or damaged
+		return x, nil, err
+	}
+	shape := make(tensor.Shape, rank)
+	for i := range shape {
+		shape[i] = int(binary.BigEndian.Uint32(head[4+4*i:]))
+	}
+	start := int64(4 + 4*rank)
+	switch n, err := shape.CheckedLen(d); {
+	case err != nil:
+		return nil, nil, overLimit(path, "offset 4", fmt.Sprintf("header claims %v elements", shape), l)
+	case int64(n) != disk.size-start:
+		return nil, nil, malformed(path, "offset 4", "the file is damaged; fetch it again", "header claims %d bytes, have %d", n,
+			disk.size-start)
+	}
+	s, x, err := newStored(disk, start, d, shape)
+	return x, s, err
+}
+
 func readIDXFile(path string, l Limits) (*tensor.Tensor, error) {
 	f, err := openMaybeGzip(path)
 	if err != nil {
@@ -125,6 +163,9 @@ func readIDXFile(path string, l Limits) (*tensor.Tensor, error) {
 	defer f.Close()
 	return readIDX(path, f, f.most, l)
 }
+
+// maxIDXRank is the highest rank of an array that is read.
+const maxIDXRank = 8
 
 // idxTypes is the element types by the third byte of the magic number.
 var idxTypes = map[byte]tensor.DType{0x08: tensor.Uint8, 0x09: tensor.Int8, 0x0B: tensor.Int16, 0x0C: tensor.Int32, 0x0D: tensor.Float32,
@@ -139,7 +180,7 @@ func readIDX(path string, r io.Reader, most int64, l Limits) (t *tensor.Tensor, 
 			Remedy: "the file is cut short; fetch it again"}
 	}
 	d, ok := idxTypes[magic[2]]
-	if magic[0] != 0 || magic[1] != 0 || !ok || magic[3] > 8 {
+	if magic[0] != 0 || magic[1] != 0 || !ok || magic[3] > maxIDXRank {
 		return nil, malformed(path, "offset 0", "idx files begin with 00 00 TYPE RANK", "not an idx file: begins with % x", magic)
 	}
 	shape := make(tensor.Shape, magic[3])

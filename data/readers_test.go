@@ -413,3 +413,37 @@ func TestSpecs(t *testing.T) {
 		t.Errorf("spec prints as %q", s)
 	}
 }
+
+// A large file is read row by row, with the same examples.
+func TestIDXInPlace(t *testing.T) {
+	dir := t.TempDir()
+	x := append([]byte{0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2}, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+	write1(t, filepath.Join(dir, "train-images-idx3-ubyte"), x)
+	write1(t, filepath.Join(dir, "train-labels-idx1-ubyte"), []byte{0, 0, 8, 1, 0, 0, 0, 3, 2, 0, 1})
+	open := func() Dataset {
+		ds, err := Open("idx:"+dir, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ds
+	}
+	kept := open()
+	defer func(n int64) { keptArray = n }(keptArray)
+	keptArray = 4
+	late := open()
+	if late.(*memory).late == nil || kept.(*memory).late != nil {
+		t.Fatal("which is read row by row?")
+	}
+	for i := range kept.Len() {
+		want, err1 := kept.Example(i)
+		got, err2 := late.Example(i)
+		if err := errors.Join(err1, err2); err != nil || !tensor.Equal(got.X, want.X) || got.Label != want.Label || got.ID != want.ID ||
+			got.Picture != want.Picture {
+			t.Errorf("example %d: %v, want %v: %v", i, got, want, err)
+		}
+	}
+	write1(t, filepath.Join(dir, "train-images-idx3-ubyte"), append(x, 1))
+	if _, err := Open("idx:"+dir, Options{}); err == nil || !strings.Contains(err.Error(), "header claims 12 bytes, have 13") {
+		t.Error(err)
+	}
+}
