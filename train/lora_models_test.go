@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/internal/testkit"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -99,8 +100,13 @@ func TestLoRAExported(t *testing.T) {
 					t.Fatal(err)
 				}
 				tol := 1e-5
-				if file == "fp16" {
+				switch {
+				case file == "fp16":
 					tol = 1e-2
+				case file == "int8_qdq" && kernel.CurrentISA() == kernel.Generic:
+					// The layers with adapters are computed in real numbers, those without in integers; without fused multiply-add
+					// the two round a few numbers apart, and the last quantisation has 127 steps to its largest number.
+					tol = 1.001 / 127
 				}
 				if d := apart(run(with), before); !(d <= tol) {
 					t.Errorf("at the start %.3g from the model without", d)
