@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/exec"
@@ -203,6 +204,7 @@ func runExported(ctx context.Context, c ExportConfig, m *onnx.Model) (*engine.Mo
 	if err != nil {
 		return em, nil, err
 	}
+	runtime.GC() // of what was run before this, which may have been as large as a run may be
 	r, err := s.Run(exec.MadeUp(ctx), feeds)
 	return em, r, err
 }

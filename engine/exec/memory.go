@@ -31,8 +31,12 @@ var (
 	training  = growth{weights: 32, real: 36 << 10, index: 512 << 10}
 )
 
-// madeUp is the most that a run may plan because of inputs that nobody gave.
-const madeUp = 768 << 20
+// madeUp is the most that a run may plan because of inputs that nobody gave, and tried the most where it only tries something out, as
+// several do one after another.
+const (
+	madeUp = 768 << 20
+	tried  = 384 << 20
+)
 
 type madeUpKey struct{}
 
@@ -64,7 +68,11 @@ func (p *Program) limit(ctx context.Context, shapes []tensor.Shape) int {
 		}
 		in += each * min(s.Len(), MaxValueBytes/each)
 	}
-	if ctx.Value(madeUpKey{}) != nil {
+	switch {
+	case ctx.Value(madeUpKey{}) == nil:
+	case graph.TriesOut(ctx):
+		in = min(in, tried)
+	default:
 		in = min(in, madeUp)
 	}
 	return min(MaxValueBytes, MinRunBytes+in+by.weights*min(given, MaxValueBytes/by.weights))

@@ -20,6 +20,9 @@ func TryOut(ctx context.Context) context.Context {
 	return context.WithValue(ctx, tripsKey{}, left)
 }
 
+// TriesOut reports whether runs with this context only try something out.
+func TriesOut(ctx context.Context) bool { return ctx.Value(tripsKey{}) != nil }
+
 // Trip begins a trip of a Loop. It fails when the context is done, or no trip of TryOut is left.
 func (c *RunCtx) Trip() error {
 	if err := c.Context.Err(); err != nil {
