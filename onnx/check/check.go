@@ -282,8 +282,11 @@ func label(n *onnxpb.NodeProto) string {
 	return fmt.Sprintf("node %s (%s)", shown.Quote(n.GetName()), cmp.Or(shown.Name(n.GetOpType()), "no operator"))
 }
 
-// near is a hint at the operator whose name is nearest.
-func near(name string, domain string) string {
+// near is a hint at the operator whose name is nearest, for as many problems as are told.
+func (c *checker) near(name string, domain string) string {
+	if len(c.errs) >= maxProblems {
+		return ""
+	}
 	for _, other := range schema.Names(domain) {
 		if distance(name, other) <= max(1, len(name)/4) {
 			return fmt.Sprintf(" (did you mean %s?)", other)

@@ -27,7 +27,7 @@ func (c *checker) operator(at string, n *onnxpb.NodeProto, s *scope) {
 		return
 	case op == nil:
 		c.wrong(at, "operator set %d of %s has no operator of this name%s: correct it, or give the domain that has it", version, name,
-			near(n.GetOpType(), domain))
+			c.near(n.GetOpType(), domain))
 		return
 	case op.Deprecated:
 		c.wrong(at, "the operator is there no more since operator set %d: gtk import --opset writes it in others", op.Since)
@@ -68,7 +68,7 @@ func (c *checker) attributes(at string, op *schema.Op, n *onnxpb.NodeProto) {
 		case strings.HasPrefix(a.GetName(), "__"): // of an exporter's own
 		case want == nil:
 			c.wrong(at, "has the attribute %q, which version %d of the operator does not know%s: take it away, or import the operator "+
-				"set that has it", a.GetName(), op.Since, nearAttr(a.GetName(), op))
+				"set that has it", a.GetName(), op.Since, c.nearAttr(a.GetName(), op))
 		case a.GetType() != want.Type:
 			c.wrong(at, "attribute %s is of type %v, and must be of %v", a.GetName(), a.GetType(), want.Type)
 		}
@@ -80,7 +80,11 @@ func (c *checker) attributes(at string, op *schema.Op, n *onnxpb.NodeProto) {
 	}
 }
 
-func nearAttr(name string, op *schema.Op) string {
+// nearAttr is near for attributes.
+func (c *checker) nearAttr(name string, op *schema.Op) string {
+	if len(c.errs) >= maxProblems {
+		return ""
+	}
 	for _, a := range op.Attrs {
 		if distance(name, a.Name) <= max(1, len(name)/4) {
 			return fmt.Sprintf(" (did you mean %s?)", a.Name)
