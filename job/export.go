@@ -105,6 +105,11 @@ func exportModel(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.write(ctx, r, m, as)
+}
+
+// write writes m, reads it back and compares its outputs with those it shall have.
+func (c ExportConfig) write(ctx context.Context, r *ExportReport, m *onnx.Model, as *exported) (_ *ExportReport, err error) {
 	if !r.DryRun {
 		o := onnx.WriteOptions{Force: c.Force, ExternalData: c.ExternalData, Inline: c.Inline}
 		if err := m.WriteFile(r.Out, o); err != nil {

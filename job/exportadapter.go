@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -65,27 +64,7 @@ func exportAdapter(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 		}
 	}
 	r.Opset = m.Opset("")
-	if !r.DryRun {
-		o := onnx.WriteOptions{Force: c.Force, ExternalData: c.ExternalData, Inline: c.Inline}
-		if err := m.WriteFile(r.Out, o); err != nil {
-			return nil, err
-		}
-		st, err := os.Stat(r.Out)
-		if err != nil {
-			return nil, err
-		}
-		r.Bytes = st.Size()
-		if m, err = onnx.ReadFile(r.Out); err != nil {
-			return nil, err
-		}
-	}
-	if r.Verify, err = as.compare(ctx, m); err != nil {
-		return nil, err
-	}
-	if !r.Verify.Pass && r.Verify.Note == "" {
-		return r, &NoError{"the outputs differ"}
-	}
-	return r, nil
+	return c.write(ctx, r, m, as)
 }
 
 // withAdapters is source with the adapters, and what it must compute.
