@@ -45,28 +45,7 @@ func init() {
 // Options.Missing says what becomes of them. Settings: ?label= &file= &mask= &root= &groups=A,B &header=true|false &task= &decimal=,|.
 // &missing=drop|mean|zero.
 func openCSV(spec Spec, o Options, _ int) (Dataset, error) {
-	for k, v := range spec.Query {
-		switch s := v[0]; k {
-		case "label":
-			o.LabelColumn, o.LabelColumns = s, nil
-		case "file":
-			o.FileColumn = s
-		case "mask":
-			o.MaskColumn = s
-		case "root":
-			o.Root = s
-		case "groups":
-			o.GroupBy = splitNames(s)
-		case "header":
-			o.Header = s
-		case "task":
-			o.Task = s
-		case "decimal":
-			o.Decimal = s
-		case "missing":
-			o.Missing = s
-		}
-	}
+	o = o.with(spec)
 	f, err := openMaybeGzip(spec.Path)
 	if err != nil {
 		return nil, err

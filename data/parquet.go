@@ -65,22 +65,7 @@ type parquetSet struct {
 // called as labels are is Y. Lists of texts or class names as labels are those that apply. Names of classes are those of the key
 // huggingface. Settings: ?label= &image= &mask= &groups=A,B &task= &missing=drop|mean|zero &alpha=drop|white|black &binary=true|false.
 func openParquet(spec Spec, o Options, _ int) (Dataset, error) {
-	for k, v := range spec.Query {
-		switch s := v[0]; k {
-		case "label":
-			o.LabelColumn, o.LabelColumns = s, nil
-		case "image":
-			o.FileColumn = s
-		case "mask":
-			o.MaskColumn = s
-		case "groups":
-			o.GroupBy = splitNames(s)
-		case "task":
-			o.Task = s
-		case "missing":
-			o.Missing = s
-		}
-	}
+	o = o.with(spec)
 	if err := o.checkTask(spec.Path); err != nil {
 		return nil, err
 	}

@@ -62,18 +62,7 @@ type tarSet struct {
 // pixel. The label is Options.LabelColumn, else cls, else a field named label or the like, else txt where texts come again. One pass reads
 // all headers and short files; pictures and arrays are read in place. Settings: ?label= &groups=A,B &task= &missing=drop &alpha= &binary=.
 func openWebDataset(spec Spec, o Options, _ int) (Dataset, error) {
-	for k, v := range spec.Query {
-		switch s := v[0]; k {
-		case "label":
-			o.LabelColumn, o.LabelColumns = s, nil
-		case "groups":
-			o.GroupBy = splitNames(s)
-		case "task":
-			o.Task = s
-		case "missing":
-			o.Missing = s
-		}
-	}
+	o = o.with(spec)
 	if err := o.checkTask(spec.Path); err != nil {
 		return nil, err
 	}
