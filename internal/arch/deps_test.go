@@ -30,6 +30,7 @@ internal/whole: internal/failpoint
 internal/interrupt:
 internal/jpeg:
 internal/pnm:
+internal/png:
 internal/ycbcr:
 internal/memory:
 internal/regular:
@@ -53,7 +54,7 @@ engine/exec: engine/graph tensor internal/parallel internal/shown internal/memor
 engine/rewrite: engine/graph engine/ops engine/grad engine/exec tensor internal/shown internal/memory
 internal/naive: engine/graph tensor
 engine: onnx onnx/convert onnx/onnxpb onnx/schema onnx/typing tensor engine/graph engine/ops engine/ops/microsoft engine/ops/ml engine/ops/training engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
-data: tensor internal/parquet internal/registry internal/options internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/ycbcr internal/jpeg
+data: tensor internal/parquet internal/registry internal/options internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/png internal/ycbcr internal/jpeg
 optim: tensor internal/parallel internal/registry internal/options internal/kernel
 feed: tensor engine data internal/registry internal/shown internal/memory
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown
