@@ -1,33 +1,15 @@
 package job
 
 import (
-	"math"
+	"cmp"
 
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/train"
 )
 
-// MeZO is the TrainOptions.Optimizer that descends along gradients estimated from two forward passes (train.MeZO).
+// MeZO is the TrainOptions.Optimizer that descends along gradients estimated from two forward passes (optim.MeZO).
 const MeZO = "mezo"
-
-// MeZORate is its usual learning rate: far below that of a true gradient, for the estimate is longer by about the root of the number of
-// trained parameters.
-const MeZORate = 1e-4
-
-// mezo is how gradients are estimated, nil for true ones.
-func (o TrainOptions) mezo(cfg *train.Config) (*train.MeZO, error) {
-	switch {
-	case o.Optimizer != MeZO && o.MeZOEps != 0:
-		return nil, usagef("--mezo-eps belongs to --optimizer mezo")
-	case o.Optimizer != MeZO:
-		return nil, nil
-	case o.MeZOEps < 0 || math.IsNaN(o.MeZOEps) || math.IsInf(o.MeZOEps, 0):
-		return nil, usagef("--mezo-eps %v: want a positive number", o.MeZOEps)
-	case cfg.BN == engine.BNTrain:
-		return nil, usagef("--optimizer mezo: statistics of the batch cannot be trained, for both passes would change them: give --bn frozen")
-	}
-	return &train.MeZO{Eps: o.MeZOEps}, nil
-}
 
 // trainable says what may be trained: with MeZO, what no gradient reaches too.
 func (o TrainOptions) trainable() []engine.Option {
@@ -36,4 +18,28 @@ func (o TrainOptions) trainable() []engine.Option {
 		list = append(list, engine.ForwardOnly())
 	}
 	return list
+}
+
+// mayEvaluate refuses what an optimiser that evaluates the loss itself cannot be given, by the names of the flags.
+func (o TrainOptions) mayEvaluate(cfg *train.Config) error {
+	name := cmp.Or(o.Optimizer, "adam")
+	info, err := optim.Lookup(name)
+	if err != nil || info.Evaluates == "" {
+		return nil
+	}
+	switch {
+	case cfg.BN == engine.BNTrain:
+		return usagef("--optimizer %s: statistics of the batch cannot be trained, for they change with each evaluation: give --bn frozen", name)
+	case info.FullBatch && cfg.BatchSize != All:
+		return usagef("--optimizer %s: it compares the loss before and after a step over the same examples, all of them: give --batch-size "+
+			"ALL, or leave it out", name)
+	case info.FullBatch && !cfg.Augment.None():
+		return usagef("--optimizer %s: random changes of the examples change the loss from step to step: leave out --augment", name)
+	case info.FullBatch && cfg.Balanced:
+		return usagef("--optimizer %s: an epoch of --sampler balanced has other examples than the one before: leave it out, or give "+
+			"--class-weights balanced", name)
+	case info.FullBatch && o.Dropout:
+		return usagef("--optimizer %s: the masks of --dropout change the loss from step to step: leave it out", name)
+	}
+	return nil
 }
