@@ -20,6 +20,27 @@ func (o TrainOptions) trainable() []engine.Option {
 	return list
 }
 
+// evaluates reports whether the optimiser evaluates the loss itself, and says how it is called.
+func (o TrainOptions) evaluates() (name string, does bool) {
+	name = cmp.Or(o.Optimizer, "adam")
+	if info, err := optim.Lookup(name); err == nil && info.Evaluates != "" {
+		return "--optimizer " + name, true
+	}
+	return "--sam", o.Rule["sam"] != ""
+}
+
+// movesAll refuses, for an optimiser that evaluates the loss itself, what changes a gradient or leaves parameters behind.
+func (c FinetuneConfig) movesAll() error {
+	name, does := c.evaluates()
+	switch {
+	case does && c.TrAct != nil:
+		return usagef("--tract: TrAct changes a gradient that %s evaluates itself: leave one of the two out", name)
+	case does && c.UnfreezeEvery > 0 && name != "--sam":
+		return usagef("%s moves all parameters together: leave out --unfreeze-every, or say what is trained by --freeze", name)
+	}
+	return nil
+}
+
 // mayEvaluate refuses what an optimiser that evaluates the loss itself cannot be given, by the names of the flags.
 func (o TrainOptions) mayEvaluate(cfg *train.Config) error {
 	name := cmp.Or(o.Optimizer, "adam")
