@@ -63,6 +63,10 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		f.tell(r, rep, "stopped after %s: no progress in %s for %s", units.Plural(res.Epochs, "epoch"), r.Metric,
 			units.Plural(f.c.Patience, "epoch"))
 	}
+	if res.Converged != "" {
+		r.Stopped = "converged"
+		f.tell(r, rep, "%s is done after %s: %s", r.Optimizer, units.Plural(res.Steps, "step"), res.Converged)
+	}
 	f.judge(r, res, rep)
 	if f.start != nil && res.Resumed == res.Steps {
 		rep.Say(fmt.Sprintf("nothing is left to do: the run ended at step %d", res.Steps))

@@ -58,7 +58,7 @@ data: tensor internal/parquet internal/registry internal/options internal/units 
 optim: tensor internal/parallel internal/registry internal/options internal/kernel
 feed: tensor engine data internal/registry internal/shown internal/memory
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown
-train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task internal/registry internal/whole internal/shown internal/memory
+train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task probe internal/registry internal/whole internal/shown internal/memory
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
 prune: tensor engine engine/graph data feed task internal/registry internal/shown
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
