@@ -155,7 +155,8 @@ type fit struct {
 	batches int // in an epoch
 	traits  []Trait
 	judge   *judge
-	given   optim.Schedule // as the configuration has it, before it was that of this training
+	state   func() []tensor.Named // what a method keeps in checkpoints beside parameters, nil for nothing
+	given   optim.Schedule        // as the configuration has it, before it was that of this training
 	res     *Result
 	start   time.Time
 
