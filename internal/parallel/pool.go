@@ -1,4 +1,4 @@
-// Package parallel is the worker pool of the kernels: parked goroutines and a parallel for loop
+// Package parallel is the worker pool of the kernels: waiting goroutines and a parallel for loop
 // whose split depends on the size of the work alone, never on the number of workers, so that
 // results are the same for any number of threads.
 package parallel
@@ -7,23 +7,33 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Pool runs parallel loops on a fixed number of threads, the calling one included.
 // A nil Pool runs everything on the calling goroutine.
+//
+// Helpers that have finished look for the next loop for a while before they park: between the nodes of a running plan
+// a loop begins every few microseconds, and to wake a parked one takes longer than many loops.
 type Pool struct {
 	threads int
-	work    chan *job
+	open    atomic.Pointer[job] // the loop that was begun last and may want helpers
+	parked  atomic.Int32        // helpers that wait at wake
+	wake    chan *job
 	ended   sync.Once
 }
 
+// linger is how long a helper looks for a loop, and a caller for the end of its last chunks, before it parks.
+const linger = 50 * time.Microsecond
+
 type job struct {
-	next, chunks atomic.Int64
-	n, grain     int
-	body         func(lo, hi int)
-	helpers      atomic.Int64 // at work, and closed once no more may join
-	done         chan struct{}
-	fail         atomic.Pointer[failure]
+	next     atomic.Int64
+	chunks   int64
+	n, grain int
+	body     func(lo, hi int)
+	helpers  atomic.Int64 // at work, and closed once no more may join
+	done     chan struct{}
+	fail     atomic.Pointer[failure]
 }
 
 const closed = 1 << 32
@@ -37,13 +47,9 @@ func New(n int) *Pool {
 	}
 	p := &Pool{threads: n}
 	if n > 1 {
-		p.work = make(chan *job, n-1)
+		p.wake = make(chan *job, n-1)
 		for range n - 1 {
-			go func() {
-				for j := range p.work {
-					j.help()
-				}
-			}()
+			go p.helper()
 		}
 	}
 	return p
@@ -51,8 +57,8 @@ func New(n int) *Pool {
 
 // Close ends the pool's goroutines. The pool must be idle. It may be called again.
 func (p *Pool) Close() {
-	if p != nil && p.work != nil {
-		p.ended.Do(func() { close(p.work) })
+	if p != nil && p.wake != nil {
+		p.ended.Do(func() { close(p.wake) })
 	}
 }
 
@@ -74,28 +80,91 @@ func (p *Pool) For(n, grain int, body func(lo, hi int)) {
 	}
 	grain = max(grain, 1)
 	chunks := (n + grain - 1) / grain
-	if p == nil || p.work == nil || chunks == 1 {
+	if p == nil || p.wake == nil || chunks == 1 {
 		serial(n, grain, body)
 		return
 	}
 	forked()
-	j := &job{n: n, grain: grain, body: body, done: make(chan struct{}, 1)}
-	j.chunks.Store(int64(chunks))
-wake:
-	for range min(p.threads, chunks) - 1 {
-		select {
-		case p.work <- j:
-		default: // enough work is waiting
-			break wake
-		}
-	}
+	j := &job{n: n, grain: grain, body: body, chunks: int64(chunks), done: make(chan struct{}, 1)}
+	before := p.open.Swap(j)
+	p.call(j)
 	j.run()
+	if before != nil && !before.wants() {
+		before = nil
+	}
+	p.open.CompareAndSwap(j, before) // a loop around this one may have chunks left
 	if j.helpers.Add(closed) != closed {
-		<-j.done
+		j.wait()
 	}
 	if f := j.fail.Load(); f != nil {
 		panic(f.value)
 	}
+}
+
+// call wakes a parked helper for j. That one wakes the next.
+func (p *Pool) call(j *job) {
+	if p.parked.Load() > 0 && j.wants() {
+		select {
+		case p.wake <- j:
+		default: // enough are on their way
+		}
+	}
+}
+
+// helper helps with one loop after the other.
+func (p *Pool) helper() {
+	for {
+		j := p.look()
+		if j == nil {
+			p.parked.Add(1)
+			// A loop that was begun before this helper counted as parked has called nobody.
+			if j = p.open.Load(); j == nil || !j.wants() {
+				j = <-p.wake
+			}
+			p.parked.Add(-1)
+			if j == nil {
+				return // closed
+			}
+			p.call(j)
+		}
+		j.help()
+	}
+}
+
+// look is a loop that wants helpers, or nil when there is none for a while.
+func (p *Pool) look() *job {
+	for until := time.Now().Add(linger); ; {
+		for range 32 {
+			if j := p.open.Load(); j != nil && j.wants() {
+				return j
+			}
+			pause()
+		}
+		if time.Now().After(until) {
+			return nil
+		}
+		runtime.Gosched() // whoever else has something to do goes first
+	}
+}
+
+// wants reports whether chunks are left.
+func (j *job) wants() bool { return j.next.Load() < j.chunks }
+
+// wait waits for the helpers that are at work when no chunk is left.
+func (j *job) wait() {
+	for until := time.Now().Add(linger); ; {
+		for range 32 {
+			if len(j.done) > 0 {
+				return
+			}
+			pause()
+		}
+		if time.Now().After(until) {
+			break
+		}
+		runtime.Gosched()
+	}
+	<-j.done
 }
 
 // help runs chunks unless the caller has finished the loop already.
@@ -119,12 +188,12 @@ func (j *job) run() {
 	defer func() {
 		if v := recover(); v != nil {
 			j.fail.CompareAndSwap(nil, &failure{v})
-			j.next.Store(j.chunks.Load())
+			j.next.Store(j.chunks)
 		}
 	}()
 	for {
 		c := j.next.Add(1) - 1
-		if c >= j.chunks.Load() {
+		if c >= j.chunks {
 			return
 		}
 		lo := int(c) * j.grain

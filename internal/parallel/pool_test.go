@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 func TestForCoversOnce(t *testing.T) {
@@ -79,4 +80,26 @@ func TestNilPool(t *testing.T) {
 		t.Errorf("ranges %v on %d threads, want %v on 1", got, p.Threads(), want)
 	}
 	p.Close()
+}
+
+// BenchmarkFork is a loop of two empty chunks: what it costs to share work, loop after loop as between the nodes of a plan, and after a
+// pause that parks the helpers.
+func BenchmarkFork(b *testing.B) {
+	for _, c := range []struct {
+		name  string
+		apart time.Duration
+	}{{"running", 0}, {"parked", time.Millisecond}} {
+		b.Run(c.name, func(b *testing.B) {
+			p := New(2)
+			defer p.Close()
+			var spent time.Duration
+			for range b.N {
+				time.Sleep(c.apart)
+				start := time.Now()
+				p.For(2, 1, func(int, int) {})
+				spent += time.Since(start)
+			}
+			b.ReportMetric(float64(spent.Nanoseconds())/float64(b.N), "ns/fork")
+		})
+	}
 }

@@ -1,0 +1,6 @@
+//go:build noasm || !(amd64 || arm64)
+
+package parallel
+
+// pause does nothing.
+func pause() {}
