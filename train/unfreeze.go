@@ -145,5 +145,8 @@ func (f *fit) unfreeze() error {
 		return err
 	}
 	f.s = s
+	if f.growth != nil {
+		return f.growth.compile(f)
+	}
 	return nil
 }
