@@ -55,6 +55,9 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 	}
 	r.Steps, r.Epochs, r.TrainLoss, r.Seconds, r.ArenaMiB, r.Resumed = res.Steps, res.Epochs, Number(res.TrainLoss), res.Seconds,
 		res.ArenaMiB, res.Resumed
+	if r.Batches = f.batchesReport(res); r.Batches != nil {
+		rep.Say(r.Batches.String())
+	}
 	for _, h := range res.History {
 		r.History = append(r.History, epochQuality(h))
 	}

@@ -60,8 +60,8 @@ type BatchChange struct {
 // few is a batch whose variances are hardly known.
 const few = 8
 
-// with is g with its defaults, for n examples.
-func (g BatchGrowth) with(n int) BatchGrowth {
+// With is g with its defaults, for n examples.
+func (g BatchGrowth) With(n int) BatchGrowth {
 	g.Test, g.Form = cmp.Or(g.Test, NormTest), cmp.Or(g.Form, ExactForm)
 	g.Eta, g.Theta, g.Nu = cmp.Or(g.Eta, 0.5), cmp.Or(g.Theta, 0.5), cmp.Or(g.Nu, 1)
 	if g.Max == 0 || g.Max > n {
@@ -83,14 +83,29 @@ func (g BatchGrowth) String() string {
 	return s
 }
 
+// CheckBatches refuses batches in parts, and batches that grow, where n examples cannot be trained on so.
+func (c Config) CheckBatches(n int) error {
+	if c.MicroBatch < 0 {
+		return fmt.Errorf("train: --micro-batch %d: must not be negative", c.MicroBatch)
+	}
+	if c.MicroBatch == 1 && c.BN == engine.BNTrain {
+		return errors.New("train: parts of one example have no statistics to train: give a larger --micro-batch, or --bn frozen")
+	}
+	if c.Growth == nil {
+		return nil
+	}
+	c.BatchSize = c.Batch(n)
+	return c.Growth.With(n).check(c)
+}
+
 // check refuses what cannot be measured; g has its defaults.
 func (g BatchGrowth) check(c Config) error {
 	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 0) }
 	switch {
 	case g.Test != NormTest && g.Test != InnerTest && g.Test != BothTests:
-		return fmt.Errorf("train: growing batches: no test %q: want norm, ip or ip+orth", g.Test)
+		return fmt.Errorf("train: --batch-adapt: no test %q: want norm, ip or ip+orth", g.Test)
 	case g.Form != ExactForm && g.Form != LayersForm && g.Form != PartsForm:
-		return fmt.Errorf("train: growing batches: no form %q: want exact, layers or parts", g.Form)
+		return fmt.Errorf("train: --batch-form: no form %q: want exact, layers or parts", g.Form)
 	case !positive(g.Eta) || !positive(g.Theta) || !positive(g.Nu):
 		return fmt.Errorf("train: growing batches: eta %v, theta %v, nu %v: want positive numbers", g.Eta, g.Theta, g.Nu)
 	case g.Max < 0 || g.Every < 0:

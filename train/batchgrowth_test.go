@@ -59,7 +59,7 @@ func TestGrowthRules(t *testing.T) {
 	for test, want := range map[string]float64{
 		NormTest: v.Settings.Norm, InnerTest: v.Settings.Inner, BothTests: max(v.Settings.Inner, v.Settings.Orth),
 	} {
-		g := BatchGrowth{Test: test}.with(1000)
+		g := BatchGrowth{Test: test}.With(1000)
 		need := g.need(x)
 		close9(t, test, need, want)
 		if next := g.next(6, need); next != int(math.Ceil(want)) {
@@ -76,7 +76,7 @@ func TestGrowthRulesByLayer(t *testing.T) {
 	close9(t, "‖Var‖₁", x.variance(), v.Var)
 	close9(t, "the variance along", x.along(), v.Settings.Official[1].(float64))
 	close9(t, "the variance across", x.across(), v.Settings.Official[2].(float64))
-	if next, want := (BatchGrowth{Test: BothTests}).with(1000).next(6, (BatchGrowth{Test: BothTests}).with(1000).need(x)),
+	if next, want := (BatchGrowth{Test: BothTests}).With(1000).next(6, (BatchGrowth{Test: BothTests}).With(1000).need(x)),
 		int(v.Settings.Official[0].(float64)); next != want {
 		t.Errorf("%d examples, want %d", next, want)
 	}
@@ -136,7 +136,7 @@ func (v *growthVectors) byLayer(t *testing.T) []group {
 }
 
 func TestGrowthNext(t *testing.T) {
-	g := BatchGrowth{Max: 100, Factor: 1.5}.with(1000)
+	g := BatchGrowth{Max: 100, Factor: 1.5}.With(1000)
 	for _, c := range []struct {
 		b    int
 		need float64
@@ -148,7 +148,7 @@ func TestGrowthNext(t *testing.T) {
 			t.Errorf("after %d, asked for %v: %d, want %d", c.b, c.need, got, c.want)
 		}
 	}
-	if got := (BatchGrowth{}).with(50).next(8, math.Inf(1)); got != 50 {
+	if got := (BatchGrowth{}).With(50).next(8, math.Inf(1)); got != 50 {
 		t.Errorf("%d, want all", got)
 	}
 	// Gradients that are all the same ask for nothing, also where they are all zero.
@@ -156,7 +156,7 @@ func TestGrowthNext(t *testing.T) {
 	none := &spread{count: 3, groups: []group{{0, []float64{0, 0, 0}, []float64{0, 0, 0}}}}
 	for _, test := range []string{NormTest, InnerTest, BothTests} {
 		for _, x := range []*spread{same, none} {
-			if n := (BatchGrowth{Test: test}).with(9).need(x); n != 0 {
+			if n := (BatchGrowth{Test: test}).With(9).need(x); n != 0 {
 				t.Errorf("%s asks for %v", test, n)
 			}
 		}

@@ -118,6 +118,7 @@ type EpochReport struct {
 type Result struct {
 	Steps     int         // of the whole training, those before a resume too
 	Epochs    int         // likewise
+	Examples  int         // seen, likewise
 	Resumed   int         // steps that were done before
 	Stopped   bool        // for want of progress
 	TrainLoss float64     // mean of the last epoch
@@ -399,7 +400,7 @@ func (f *fit) save() error {
 }
 
 func (f *fit) result() *Result {
-	f.res.Steps, f.res.Epochs, f.res.Stopped = f.step, f.epochs, f.judge.enough()
+	f.res.Steps, f.res.Epochs, f.res.Examples, f.res.Stopped = f.step, f.epochs, f.examples, f.judge.enough()
 	f.res.Seconds = f.spent + time.Since(f.start).Seconds()
 	f.res.ArenaMiB = float64(f.s.ArenaBytes()) / (1 << 20)
 	if f.judge != nil {

@@ -32,8 +32,8 @@ type growth struct {
 
 // prepareGrowth checks what is asked of growing batches, and compiles the norms.
 func (f *fit) prepareGrowth() error {
-	if f.c.MicroBatch < 0 {
-		return fmt.Errorf("train: parts of %d examples: must not be negative", f.c.MicroBatch)
+	if err := f.c.CheckBatches(f.ds.Len()); err != nil {
+		return err
 	}
 	fixed := f.m.Batch()
 	if f.c.MicroBatch > 0 && f.c.BN == engine.BNTrain {
@@ -41,8 +41,6 @@ func (f *fit) prepareGrowth() error {
 		case fixed > 0:
 			return fmt.Errorf("train: the model takes %d examples at a time, and with --bn train these are the parts of a batch: leave out "+
 				"--micro-batch", fixed)
-		case f.c.MicroBatch == 1:
-			return errors.New("train: parts of one example have no statistics to train: give a larger --micro-batch, or --bn frozen")
 		case f.c.MicroBatch < f.c.BatchSize || f.c.Growth != nil:
 			f.note("with --bn train and --micro-batch the statistics of batch normalisation are those of the parts of a batch")
 		}
@@ -50,10 +48,7 @@ func (f *fit) prepareGrowth() error {
 	if f.c.Growth == nil {
 		return nil
 	}
-	g := f.c.Growth.with(f.ds.Len())
-	if err := g.check(f.c); err != nil {
-		return err
-	}
+	g := f.c.Growth.With(f.ds.Len())
 	if fixed > 0 && f.c.BN == engine.BNTrain {
 		return errors.New("train: growing batches: the model takes its own number of examples only, and --bn train wants full ones: train " +
 			"with --bn frozen")

@@ -44,7 +44,7 @@ func (v *growthVectors) twice() labelled {
 // What a step measures on the vectors' model is what they say: by each test and form, with a batch at once and in parts.
 func TestGrowthMeasured(t *testing.T) {
 	v := readGrowthVectors(t)
-	official := (BatchGrowth{Test: BothTests}).with(100)
+	official := (BatchGrowth{Test: BothTests}).With(100)
 	for _, c := range []struct {
 		test, form string
 		part       int
