@@ -243,7 +243,7 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 		return nil, err
 	}
 	if c.TrAct != nil {
-		f.cfg.TrAct = &train.TrAct{Lambda: float32(c.TrAct.lambda()), Layer: c.TrAct.Layer}
+		f.cfg.TrAct = &train.TrAct{Lambda: c.TrAct.lambda(), Layer: c.TrAct.Layer}
 	}
 	if err := c.mayEstimate(t); err != nil {
 		return nil, err

@@ -155,6 +155,7 @@ type fit struct {
 	total   map[string]*tensor.Tensor // gradients of a batch that comes in parts
 	now     *pass                     // the step that is under way, nil between two
 	growth  *growth                   // nil: batches do not grow
+	tract   *tracting                 // nil: plain gradients in the first layer
 	eval    *Evaluator
 	sampler data.Sampler
 	batches int // in an epoch
@@ -227,17 +228,8 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 		q.Grad = nil
 	}
-	if c.TrAct != nil {
-		trained := map[string]bool{}
-		for _, p := range f.c.Params {
-			trained[p] = true
-		}
-		l, err := c.TrAct.Find(m, func(n string) bool { return trained[n] })
-		if err != nil {
-			return nil, err
-		}
-		q.Override = c.TrAct.Override(l)
-		f.res.TrAct = l
+	if err := f.prepareTrAct(); err != nil {
+		return nil, err
 	}
 	if c.Unfreeze != nil {
 		if err := f.prepareUnfreezing(); err != nil {
@@ -246,7 +238,7 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		q.Grad = f.trainedIn(0)
 	}
 	f.q = q
-	if f.s, err = m.Session(q); err != nil {
+	if f.s, err = m.Session(f.tract.ask(q)); err != nil {
 		return nil, err
 	}
 	for _, name := range f.c.Params {

@@ -74,7 +74,7 @@ func (g *growth) compile(f *fit) error {
 	q := f.q
 	q.PerExample = q.Grad
 	var err error
-	if g.norms, err = f.m.Session(q); err != nil {
+	if g.norms, err = f.m.Session(f.tract.ask(q)); err != nil {
 		if errors.Is(err, graph.ErrNoGradient) || errors.Is(err, errors.ErrUnsupported) {
 			return notEach(err)
 		}

@@ -108,6 +108,9 @@ func (f *fit) forward(ctx context.Context, b *data.Batch) error {
 		err = f.c.Feed.Run(ctx, s, b, rows, func(p feed.Part) error {
 			mean += p.Loss().Float64s()[0]
 			f.gather(p.Result, parts, p.Size >= b.Len())
+			if err := f.tract.see(f, p, now.seen == 0 && parts == 0, terms); err != nil {
+				return err
+			}
 			parts++
 			if err := now.gauge.see(p, terms); err != nil {
 				return err
@@ -144,6 +147,9 @@ func (f *fit) finish(ctx context.Context, b *data.Batch) error {
 		}
 	}
 	if err := now.gauge.finish(ctx, f, b, ps); err != nil {
+		return err
+	}
+	if err := f.tract.solve(f, ps, now.terms); err != nil {
 		return err
 	}
 	if f.c.Reduce != nil {
