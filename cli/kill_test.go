@@ -48,6 +48,7 @@ func TestKillAndResume(t *testing.T) {
 		"growing ema":           append(growing[:len(growing):len(growing)], "--ema", "0.95", "--lr", "0.003"),
 		"growing schedule-free": append(growing[:len(growing):len(growing)], "--optimizer", "schedulefree-adamw"),
 		"diffgrad":              {"--optimizer", "diffgrad"},
+		"sam":                   {"--optimizer", "adamw", "--sam", "0.05", "--sam-adaptive"},
 		"ema":                   {"--ema", "0.95", "--lookahead", "4", "--clip-coord", "0.2", "--lr", "0.003"},
 		"schedule-free":         {"--optimizer", "schedulefree-adamw", "--warmup", "10"},
 	} {

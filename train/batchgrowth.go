@@ -7,6 +7,7 @@ import (
 	"math"
 
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/optim"
 )
 
 // BatchGrowth grows the batch where the gradients of its examples say little about the gradient of the mean: after a step on b examples the
@@ -100,6 +101,10 @@ func (c Config) CheckBatches(n int) error {
 
 // check refuses what cannot be measured; g has its defaults.
 func (g BatchGrowth) check(c Config) error {
+	mezo := false
+	if c.Optimizer != nil {
+		_, mezo = c.Optimizer.Evaluation().(*optim.MeZO)
+	}
 	positive := func(v float64) bool { return v > 0 && !math.IsInf(v, 0) }
 	switch {
 	case g.Test != NormTest && g.Test != InnerTest && g.Test != BothTests:
@@ -116,7 +121,7 @@ func (g BatchGrowth) check(c Config) error {
 		return errors.New("train: growing batches: one example has no variance: begin with a batch of 8 or more")
 	case g.Max < c.BatchSize:
 		return fmt.Errorf("train: growing batches: at most %d examples, and the first batch has %d", g.Max, c.BatchSize)
-	case c.MeZO != nil:
+	case mezo:
 		return errors.New("train: growing batches: the tests compare gradients, and --optimizer mezo has none: leave one of the two out")
 	case g.Form == PartsForm && g.Test != NormTest:
 		return errors.New("train: growing batches: the gradients of parts are compared by the norm test only")

@@ -32,7 +32,6 @@ type Config struct {
 	TrAct      *TrAct           // nil: plain gradients in the first layer
 	Unfreeze   *Unfreeze        // train the last layers first; nil: all from the start
 	Teacher    *Teacher         // learned from beside the truth; nil for none
-	MeZO       *MeZO            // gradients estimated from forward passes; nil: true ones
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
@@ -121,6 +120,7 @@ type Result struct {
 	Examples  int         // seen, likewise
 	Resumed   int         // steps that were done before
 	Stopped   bool        // for want of progress
+	Converged string      // why the optimiser could go no further, "" for one that could
 	TrainLoss float64     // mean of the last epoch
 	Before    *Evaluation // of the model as it was
 	After     *Evaluation // of the model as it is
@@ -156,12 +156,14 @@ type fit struct {
 	now     *pass                     // the step that is under way, nil between two
 	growth  *growth                   // nil: batches do not grow
 	tract   *tracting                 // nil: plain gradients in the first layer
+	loss    *objective                // that an optim.Descender asks
 	eval    *Evaluator
 	sampler data.Sampler
 	batches int // in an epoch
 	traits  []Trait
 	judge   *judge
-	given   optim.Schedule // as the configuration has it, before it was that of this training
+	state   func() []tensor.Named // what a method keeps in checkpoints beside parameters, nil for nothing
+	given   optim.Schedule        // as the configuration has it, before it was that of this training
 	res     *Result
 	start   time.Time
 
@@ -222,11 +224,8 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 		q.Loss = f.c.Task.Distilled(c.Teacher.Distil)
 	}
-	if c.MeZO != nil {
-		if err := c.MeZO.check(c); err != nil {
-			return nil, err
-		}
-		q.Grad = nil
+	if err := f.mayEvaluate(&q); err != nil {
+		return nil, err
 	}
 	if err := f.prepareTrAct(); err != nil {
 		return nil, err
@@ -249,10 +248,8 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		f.params = append(f.params, &optim.Param{Name: name, W: p.Value, Decay: !c.NoDecay1D || p.Value.Rank() > 1})
 		f.changed = append(f.changed, p)
 	}
-	if c.MeZO != nil {
-		if err := f.prepareMeZO(); err != nil {
-			return nil, err
-		}
+	if err := f.prepareEvaluation(); err != nil {
+		return nil, err
 	}
 	if c.BN == engine.BNTrain {
 		for p := range m.Params() {
@@ -266,7 +263,7 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 	}
 	f.sampler = data.Sequential(ds.Len())
-	if c.Shuffle {
+	if f.c.Shuffle {
 		f.sampler = data.Shuffled(ds.Len(), c.Seed)
 	}
 	if c.Balanced {
@@ -377,7 +374,7 @@ func (f *fit) evaluate(ctx context.Context) (v *Evaluation, err error) {
 
 // finished reports whether nothing is left to do.
 func (f *fit) finished() bool {
-	return f.step == f.begun && (f.step >= f.steps() || f.judge.enough())
+	return f.step == f.begun && (f.step >= f.steps() || f.judge.enough() || f.converged() != "")
 }
 
 // save hands over a checkpoint, if one is wanted.
@@ -393,6 +390,7 @@ func (f *fit) save() error {
 
 func (f *fit) result() *Result {
 	f.res.Steps, f.res.Epochs, f.res.Examples, f.res.Stopped = f.step, f.epochs, f.examples, f.judge.enough()
+	f.res.Converged = f.converged()
 	f.res.Seconds = f.spent + time.Since(f.start).Seconds()
 	f.res.ArenaMiB = float64(f.s.ArenaBytes()) / (1 << 20)
 	if f.judge != nil {
@@ -411,16 +409,16 @@ func (f *fit) epoch(ctx context.Context) error {
 	}
 	begin, old := time.Now(), f.part.seconds
 	seen := 0 // examples
-	for f.place < f.ds.Len() && f.step < f.steps() {
+	for f.place < f.ds.Len() && f.step < f.steps() && f.converged() == "" {
 		size := f.size
 		for b, err := range data.Batches(ctx, f.ds, f.sampler, size, f.batching(f.place)) {
 			if err != nil {
 				return f.abandon(err)
 			}
-			if f.step >= f.steps() {
+			if f.step >= f.steps() || f.converged() != "" {
 				break
 			}
-			one, done, err := f.take(ctx, b)
+			one, done, err := f.advance(ctx, b)
 			if err != nil {
 				return f.abandon(err)
 			}

@@ -180,7 +180,6 @@ type gauge struct {
 	names []string // tensors of the groups; nil: all are one
 	n     [][]float64
 	terms []float64 // of the loss, in each part; with PartsForm the weights of the gradients
-	first bool      // no part was run yet
 }
 
 // gauge is for the step that begins, nil where nothing is measured. The batch of so many examples is not a full one where an epoch ends.
@@ -188,7 +187,7 @@ func (g *growth) gauge(f *fit, size int) *gauge {
 	if g == nil || f.size >= g.Max || size < f.size || f.step%g.Every != 0 {
 		return nil
 	}
-	x := &gauge{g: g, n: make([][]float64, 1), first: true}
+	x := &gauge{g: g, n: make([][]float64, 1)}
 	if g.Form == LayersForm {
 		x.names = f.q.Grad
 		x.n = make([][]float64, len(x.names))
@@ -196,14 +195,10 @@ func (g *growth) gauge(f *fit, size int) *gauge {
 	return x
 }
 
-// session is the one to run, which gives the gradients and more.
-func (x *gauge) session(f *fit) *engine.Session {
-	if x.g.norms == nil {
-		return f.s
-	}
-	if x.first {
-		x.g.norms.SetSeed(f.seed())
-		x.first = false
+// session is the one to run in place of s, which gives more than the gradients.
+func (x *gauge) session(s *engine.Session) *engine.Session {
+	if x == nil || x.g.norms == nil {
+		return s
 	}
 	return x.g.norms
 }
@@ -342,17 +337,7 @@ func (x *gauge) along(ctx context.Context, f *fit, b *data.Batch, ps []*optim.Pa
 		}
 	}
 	x.g.products.SetSeed(f.seed())
-	run := func(b *data.Batch) error {
-		truth, err := f.c.Task.Truth(b)
-		if err != nil {
-			return fmt.Errorf("train: %w", err)
-		}
-		terms, rows := truth.Total(), truth.Rows(truth.Mean())
-		if f.c.Teacher != nil {
-			if rows, err = f.c.Teacher.rows(ctx, b, truth, rows); err != nil {
-				return err
-			}
-		}
+	err = f.repeat(ctx, b, func(b *data.Batch, rows feed.Rows, terms float64) error {
 		feeds, err := f.c.Feed.Feeds(b)
 		if err != nil {
 			return err
@@ -366,22 +351,8 @@ func (x *gauge) along(ctx context.Context, f *fit, b *data.Batch, ps []*optim.Pa
 			}
 			return nil
 		})
-	}
-	if f.now.alone(b) {
-		return all, run(b)
-	}
-	for b, err := range data.Batches(ctx, f.ds, f.sampler, f.now.size, f.batching(f.now.place)) { // the parts once more
-		if err != nil {
-			return nil, err
-		}
-		if err := run(b); err != nil {
-			return nil, err
-		}
-		if b.Rest == 0 {
-			break
-		}
-	}
-	return all, nil
+	})
+	return all, err
 }
 
 // grow settles the size of the next batch, when a step was made and x was measured in it.

@@ -233,13 +233,15 @@ func TestGrowthRefused(t *testing.T) {
 		"norm test only":          {plain(), Config{MicroBatch: 2, Growth: &BatchGrowth{Form: PartsForm, Test: InnerTest}}},
 		"at most 3":               {plain(), Config{Growth: &BatchGrowth{Form: PartsForm}}},
 		"no example has":          {plain(), Config{BN: engine.BNTrain, Growth: &BatchGrowth{}}},
-		"and --optimizer mezo":    {plain(), Config{MeZO: &MeZO{}, Growth: &BatchGrowth{}}},
+		"and --optimizer mezo":    {plain(), Config{Optimizer: rule(t, "mezo", optim.Config{}), Growth: &BatchGrowth{}}},
 		"mixes the examples":      {mixing(), Config{Growth: &BatchGrowth{}}},
 		"must not be negative":    {plain(), Config{MicroBatch: -1}},
 		"parts of one example":    {plain(), Config{MicroBatch: 1, BN: engine.BNTrain}},
 		"--batch-form parts with": {mixing(), Config{Growth: &BatchGrowth{Test: InnerTest}}},
 	} {
-		x.c.Optimizer, x.c.Schedule, x.c.Epochs = rule(t, "sgd", optim.Config{}), optim.Constant(0.1), 1
+		if x.c.Schedule, x.c.Epochs = optim.Constant(0.1), 1; x.c.Optimizer == nil {
+			x.c.Optimizer = rule(t, "sgd", optim.Config{})
+		}
 		if x.c.BatchSize == 0 {
 			x.c.BatchSize = 6
 		}

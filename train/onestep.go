@@ -16,20 +16,21 @@ import (
 
 // pass is a step that is under way: what the parts of its batch gave so far.
 type pass struct {
-	tally                  // of the batch
-	size  int              // examples of the batch
-	seen  int              // of them
-	place int              // of its first one in the epoch
-	stats []*tensor.Tensor // what running the parts changes, as it was before (fit.stats); nil where nothing does
-	gauge *gauge           // what is measured of the gradients, nil for nothing
+	tally           // of the batch
+	size  int       // examples of the batch
+	seen  int       // of them
+	place int       // of its first one in the epoch
+	stats [][]byte  // running statistics before the step
+	rows  feed.Rows // what the session was given beside inputs for the last part
+	gauge *gauge    // what is measured of the gradients, nil for nothing
 }
 
 // alone reports whether the batch comes as one part.
 func (p *pass) alone(b *data.Batch) bool { return b.Len() == p.size }
 
-// take runs b, the next part of the batch of a step, and with the last one makes the step. It tells of the whole batch the sum of its loss
+// advance runs b, the next part of the batch of a step, and with the last one makes the step. It tells of the whole batch the sum of its loss
 // with its terms, and how many decisions were right before the step.
-func (f *fit) take(ctx context.Context, b *data.Batch) (r tally, done bool, err error) {
+func (f *fit) advance(ctx context.Context, b *data.Batch) (r tally, done bool, err error) {
 	if f.now == nil {
 		f.begin(b)
 	}
@@ -50,14 +51,10 @@ func (f *fit) take(ctx context.Context, b *data.Batch) (r tally, done bool, err 
 // begin begins a step with the first part of its batch.
 func (f *fit) begin(b *data.Batch) {
 	size := b.Len() + b.Rest
-	f.now = &pass{size: size, place: f.place, gauge: f.growth.gauge(f, size)}
+	f.now = &pass{size: size, place: f.place, stats: f.statistics(), gauge: f.growth.gauge(f, size)}
 	for _, p := range f.params {
 		p.G = nil
 	}
-	for _, p := range f.changed[len(f.params):] {
-		f.now.stats = append(f.now.stats, p.Value.Clone())
-	}
-	f.s.SetSeed(f.seed())
 }
 
 // seed is that of what is random in the model in this step.
@@ -66,9 +63,7 @@ func (f *fit) seed() int64 { return int64(f.c.Seed<<32) + int64(f.step) }
 // abandon leaves the step that is under way as if it had not begun, because of err.
 func (f *fit) abandon(err error) error {
 	if f.now != nil {
-		for i, t := range f.now.stats {
-			copy(f.changed[len(f.params)+i].Value.Bytes(), t.Bytes())
-		}
+		f.setStatistics(f.now.stats)
 		f.now = nil
 	}
 	return err
@@ -88,8 +83,15 @@ func (f *fit) forward(ctx context.Context, b *data.Batch) error {
 			return err
 		}
 	}
-	mean := 0.0
-	see := func(p feed.Part) error {
+	first := now.seen == 0
+	mean, err := f.gradients(ctx, b, rows, func(p feed.Part) error {
+		if err := now.gauge.see(p, terms); err != nil {
+			return err
+		}
+		if err := f.tract.see(f, p, first, terms); err != nil {
+			return err
+		}
+		first = false
 		if !t.HasClasses() {
 			return nil
 		}
@@ -97,27 +99,7 @@ func (f *fit) forward(ctx context.Context, b *data.Batch) error {
 			now.n++
 			now.hit += b2i(d.Right())
 		})
-	}
-	if f.c.MeZO != nil {
-		mean, err = f.estimate(ctx, b, rows, see)
-	} else {
-		s, parts := f.s, 0
-		if now.gauge != nil {
-			s = now.gauge.session(f)
-		}
-		err = f.c.Feed.Run(ctx, s, b, rows, func(p feed.Part) error {
-			mean += p.Loss().Float64s()[0]
-			f.gather(p.Result, parts, p.Size >= b.Len())
-			if err := f.tract.see(f, p, now.seen == 0 && parts == 0, terms); err != nil {
-				return err
-			}
-			parts++
-			if err := now.gauge.see(p, terms); err != nil {
-				return err
-			}
-			return see(p)
-		})
-	}
+	})
 	if err != nil {
 		return err
 	}
@@ -130,6 +112,7 @@ func (f *fit) forward(ctx context.Context, b *data.Batch) error {
 	if !now.alone(b) {
 		f.accumulate(now.seen == 0, terms)
 	}
+	now.rows = rows
 	now.loss, now.terms, now.seen = now.loss+mean*terms, now.terms+terms, now.seen+b.Len()
 	return nil
 }
@@ -158,7 +141,7 @@ func (f *fit) finish(ctx context.Context, b *data.Batch) error {
 		}
 	}
 	s := optim.Step{N: f.step + 1, LR: f.next(now.size)}
-	switch err := f.c.Optimizer.Step(f.m.Pool(), s, ps); {
+	switch err := f.take(ctx, s, ps, b); {
 	case errors.Is(err, optim.ErrNotFinite):
 		return f.diverged(s.N, "a gradient is not finite", err)
 	case err != nil:
@@ -167,6 +150,35 @@ func (f *fit) finish(ctx context.Context, b *data.Batch) error {
 	f.step, f.examples, f.place, f.part.measures = s.N, f.examples+now.size, f.place+now.size, nil
 	f.last, f.rate = now.size, s.LR
 	f.growth.grow(f, now.gauge)
+	return nil
+}
+
+// repeat shows the parts of the batch of this step once more, the last of which is b: read again, where there are several.
+func (f *fit) repeat(ctx context.Context, b *data.Batch, do func(b *data.Batch, rows feed.Rows, terms float64) error) error {
+	run := func(b *data.Batch) error {
+		truth, err := f.c.Task.Truth(b)
+		if err != nil {
+			return fmt.Errorf("train: %w", err)
+		}
+		rows := truth.Rows(truth.Mean())
+		if f.c.Teacher != nil {
+			if rows, err = f.c.Teacher.rows(ctx, b, truth, rows); err != nil {
+				return err
+			}
+		}
+		return do(b, rows, truth.Total())
+	}
+	if f.now.alone(b) {
+		return run(b)
+	}
+	for b, err := range data.Batches(ctx, f.ds, f.sampler, f.now.size, f.batching(f.now.place)) {
+		if err == nil {
+			err = run(b)
+		}
+		if err != nil || b.Rest == 0 {
+			return err
+		}
+	}
 	return nil
 }
 
