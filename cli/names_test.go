@@ -255,6 +255,8 @@ func TestEvilNames(t *testing.T) {
 		{"eval", good, "--data", csv, "--group-by", evil}, {"eval", good, "--data", csv, "--predictions", out("e") + ".csv", "--force"},
 		{"finetune", good, "--data", csv, "--epochs", "2", "--val-split", "0.3", "-v", "-o", out("t"), "--force"},
 		{"finetune", "--resume", out("t"), "-o", out("t2")},
+		{"runs", "list", dir}, {"runs", "list", evil}, {"runs", evil}, {"runs", "list", dir, "--sort", evil},
+		{"runs", "compare", out("t"), out("tuned"), "-o", out("c") + ".html", "--force"},
 		{"finetune", good, "--data", csv, "--freeze", evil, "-o", out("f")},
 		{"finetune", good, "--data", csv, "--trainable", evil, "-o", out("f")},
 		{"lr-find", good, "--data", csv, "-o", out("lr"), "--force"},

@@ -13,6 +13,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/internal/regular"
+	"github.com/gtk-onnx/gtk/internal/tfevents"
 	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
@@ -56,6 +57,7 @@ func (c FinetuneConfig) Output() FinetuneOutput {
 const (
 	metricsCSV  = "metrics.csv"
 	metricsJSON = "metrics.jsonl"
+	stepsCSV    = "steps.csv"
 	reportPage  = "report.html"
 	valIDs      = "val-ids.txt"
 )
@@ -65,7 +67,7 @@ func (c FinetuneConfig) reports(o FinetuneOutput) []string {
 	if o.Report == "" {
 		return nil
 	}
-	names := []string{metricsCSV, metricsJSON, reportPage}
+	names := []string{metricsCSV, metricsJSON, stepsCSV, tfevents.FileName, runFile, reportPage}
 	if c.ValSplit > 0 {
 		names = append(names, valIDs)
 	}
@@ -183,8 +185,11 @@ func (f *finetuning) begin() (undo func(), err error) {
 			return undo, err
 		}
 	}
-	if f.out.Report == "" || f.c.ValSplit == 0 {
+	if f.out.Report == "" {
 		return undo, nil
+	}
+	if err := put(filepath.Join(f.out.Report, runFile), f.describe().write); err != nil || f.c.ValSplit == 0 {
+		return undo, err
 	}
 	comment := fmt.Sprintf("validation split %g of %s, seed %d: --val keep:%s@%s", f.c.ValSplit, f.c.Data, f.c.Seed, valIDs, f.c.Data)
 	return undo, put(filepath.Join(f.out.Report, valIDs), func(w io.Writer) error { return writeIDs(w, f.val, comment) })

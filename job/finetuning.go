@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gtk-onnx/gtk/internal/interrupt"
 	"github.com/gtk-onnx/gtk/internal/units"
@@ -73,6 +74,9 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 	if err := f.writeAll(ctx, r, res); err != nil {
 		return nil, err
 	}
+	if err := f.ended(r); err != nil {
+		return nil, err
+	}
 	switch {
 	case !r.Verify.Pass && r.Kept:
 		return r, &NoError{r.Out + " is there already and does not give the outputs of the trained model; --force writes it anew"}
@@ -119,8 +123,9 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 	cfg.Resume, cfg.Anyway, cfg.SaveEvery, cfg.Traits = f.start, f.c.ResumeAnyway, f.c.CheckpointEvery, f.traits()
 	if f.start != nil {
 		rep.Say(fmt.Sprintf("resuming at step %d", f.start.Step))
-		log.rows = f.start.History()
+		log.rows, f.losses = f.start.History(), readSteps(f.out.Report, f.start.Step)
 	}
+	log.begin(time.Now(), f.describe().Settings)
 	saved, step := "", 0 // last checkpoint
 	cfg.Save = func(k *train.Checkpoint) error {
 		began()
@@ -128,8 +133,8 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 		if ctx.Err() != nil {
 			path = f.out.Checkpoint
 		}
-		if path == "" {
-			return nil
+		if err := f.writeSteps(); err != nil || path == "" { // what a resume from k shows is there before k
+			return err
 		}
 		if err := f.begun(); err != nil {
 			return err
@@ -174,6 +179,9 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 	case ctx.Err() != nil && saved == f.out.Checkpoint:
 		return nil, &InterruptedError{Step: step, Checkpoint: saved, Err: err}
 	case errors.Is(err, train.ErrDiverged):
+		if undo != nil {
+			err = errors.Join(err, f.diverged())
+		}
 		return nil, f.rescued(ctx, res, err, saved, step)
 	}
 	return nil, err

@@ -34,6 +34,7 @@ internal/ycbcr:
 internal/memory:
 internal/regular:
 internal/parquet:
+internal/tfevents:
 internal/shown:
 internal/kernel: internal/parallel internal/memory
 onnx/onnxpb:
@@ -62,7 +63,7 @@ explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed inte
 prune: tensor engine engine/graph data feed task internal/registry internal/shown
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
-job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
+job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
 interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
 interop/internal/dense: tensor
 interop/onnxgo: onnx onnx/onnxpb tensor engine interop/internal/dense
