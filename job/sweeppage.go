@@ -37,7 +37,11 @@ func (c *SweepConfig) page(r *SweepReport) *report.Report {
 		page.Section("What the values do", "Each point is a trial. Where several flags were varied, the others differ from point to point.").Add(cs)
 	}
 	var runs []*RunFolder
-	for _, t := range r.ranked(r.Best.Rung) {
+	rung := r.Best.Rung
+	for rung > 1 && len(r.ranked(rung)) < 2 {
+		rung--
+	}
+	for _, t := range r.ranked(rung) {
 		if run, err := ReadRun(filepath.Join(c.Out, t.Name)); err == nil && len(runs) < mostCurves {
 			run.Name = clipName(sweepName(t.Values))
 			runs = append(runs, run)
@@ -51,7 +55,9 @@ func (c *SweepConfig) page(r *SweepReport) *report.Report {
 		s = append(s, report.Setting{Name: "over", Value: o})
 	}
 	for _, n := range slices.Sorted(maps.Keys(r.Base)) {
-		s = append(s, report.Setting{Name: n, Value: r.Base[n]})
+		if n != "seed" {
+			s = append(s, report.Setting{Name: n, Value: r.Base[n]})
+		}
 	}
 	page.Section("Settings", "What all trials have in common.").Add(s)
 	return page
@@ -171,11 +177,21 @@ func (r *SweepReport) effects() report.Columns {
 			}
 			cs = append(cs, c)
 		}
-		if len(values) > 1 && len(values) <= 20 {
+		if len(values) > 1 && 2*len(values) <= r.first() { // each has several trials
 			cs = append(cs, r.byValue(k, axis.Name, values))
 		}
 	}
 	return cs
+}
+
+// first is how many trials the first rung has.
+func (r *SweepReport) first() (n int) {
+	for _, t := range r.Trials {
+		if t.Rung == r.Trials[0].Rung {
+			n++
+		}
+	}
+	return n
 }
 
 // byValue is a row for each value of flag k: over the trials that have it, best and mean.

@@ -468,6 +468,7 @@ func (f *fit) closeEpoch(ctx context.Context, seconds func() float64) error {
 		if err != nil {
 			return err
 		}
+		f.res.After.forget()
 		f.res.After = r.Val
 	}
 	f.res.TrainLoss = r.TrainLoss
