@@ -46,8 +46,8 @@ func TestRunFolder(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if want := []string{"best.onnx", "checkpoint.npz", "metrics.csv", "metrics.jsonl", "model.onnx", "report.html", "run.yaml",
-		"val-ids.txt"}; !slices.Equal(names, want) {
+	if want := []string{"best.onnx", "checkpoint.npz", "events.out.tfevents.gtk", "metrics.csv", "metrics.jsonl", "model.onnx", "report.html",
+		"run.json", "run.yaml", "steps.csv", "val-ids.txt"}; !slices.Equal(names, want) {
 		t.Errorf("the folder has %v, want %v", names, want)
 	}
 	f, err := os.Open(filepath.Join(dir, "metrics.csv"))
