@@ -22,6 +22,7 @@ import (
 type FinetuneOutput struct {
 	Model      string
 	Best       string // the model of the best epoch; "" when Model is that, or without validation data
+	Raw        string // the weights of the last step where an exponential average is kept; "" for none
 	Config     string // run.yaml
 	Checkpoint string // when interrupted
 	Periodic   string // checkpoint after each epoch, "" for none
@@ -41,6 +42,9 @@ func (c FinetuneConfig) Output() FinetuneOutput {
 	}
 	if c.Best || !c.validates() {
 		o.Best = ""
+	}
+	if v := c.Rule["ema"]; !file && v != "" && !isZero(v) {
+		o.Raw = filepath.Join(c.Out, "last.onnx")
 	}
 	o.Report = cmp.Or(c.Report, o.Report)
 	switch {
@@ -88,7 +92,7 @@ func (c FinetuneConfig) outputs(o FinetuneOutput) []output {
 	for _, path := range c.LoRA.files() {
 		outs = append(outs, output{flag: "--lora-out", path: path})
 	}
-	outs = append(outs, output{flag: "--out", path: o.Best, inner: true}, output{flag: "--out", path: o.Config, inner: true})
+	outs = append(outs, output{flag: "--out", path: o.Best, inner: true}, output{flag: "--out", path: o.Raw, inner: true}, output{flag: "--out", path: o.Config, inner: true})
 	flag := "--report"
 	if c.Report == "" {
 		flag = "--out"
@@ -129,7 +133,7 @@ func (c FinetuneConfig) mayReplace(o FinetuneOutput) (kept bool, err error) {
 	if _, err := os.Lstat(o.Checkpoint); err == nil && !own {
 		return false, usagef("%s is there, of a run before: --resume %[1]s goes on with that, --force replaces it", o.Checkpoint)
 	}
-	for _, path := range append(append(c.reports(o), o.Best, o.Config, o.Checkpoint), c.LoRA.files()...) {
+	for _, path := range append(append(c.reports(o), o.Best, o.Raw, o.Config, o.Checkpoint), c.LoRA.files()...) {
 		if path == "" || path == o.Config && c.Replay == nil {
 			continue
 		}
@@ -157,10 +161,18 @@ func (f *finetuning) mayWriteData() error {
 		if t.Proto.GetDataLocation() != onnxpb.TensorProto_EXTERNAL {
 			continue
 		}
-		if err := MayWrite(f.out.Model+".data", f.c.Force || f.kept); err != nil || f.out.Best == "" {
+		if err := MayWrite(f.out.Model+".data", f.c.Force || f.kept); err != nil {
 			return err
 		}
-		return MayWrite(f.out.Best+".data", f.c.Force || f.start != nil)
+		for _, path := range []string{f.out.Best, f.out.Raw} {
+			if path == "" {
+				continue
+			}
+			if err := MayWrite(path+".data", f.c.Force || f.start != nil); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	return nil
 }

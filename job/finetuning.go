@@ -250,6 +250,9 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if err := f.writePage(r, res); err != nil {
 		return err
 	}
+	if err := f.writeRaw(ctx, r, res); err != nil {
+		return err
+	}
 	if f.out.Best == "" || b == nil {
 		return nil
 	}
@@ -270,6 +273,25 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if err == nil && r.Verify.Pass && !again.Pass {
 		r.Verify = again
 	}
+	return err
+}
+
+// writeRaw writes the weights of the last step beside their average.
+func (f *finetuning) writeRaw(ctx context.Context, r *FinetuneReport, res *train.Result) error {
+	if res.Raw == nil || f.out.Raw == "" {
+		return nil
+	}
+	if err := res.Raw.Restore(f.Model.Model); err != nil {
+		return err
+	}
+	if _, err := f.settle(ctx); err != nil {
+		return err
+	}
+	again, err := f.written(ctx, f.out.Raw, true)
+	if err == nil && r.Verify.Pass && !again.Pass {
+		r.Verify = again
+	}
+	r.Raw = f.out.Raw
 	return err
 }
 

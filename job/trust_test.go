@@ -381,3 +381,33 @@ func TestReportJSON(t *testing.T) {
 		t.Errorf("%s, error %v", b, err)
 	}
 }
+
+// With an average, the weights of the last step are there too: those of a run without, as an average changes no step.
+func TestUnaveraged(t *testing.T) {
+	dir := t.TempDir()
+	train := func(name, ema string) {
+		if _, err := tuned(t, func(c *job.FinetuneConfig) {
+			c.Out, c.ValSplit, c.Rule = filepath.Join(dir, name), 0.25, map[string]string{"ema": ema}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	train("with", "0.9")
+	train("without", "0")
+	file := func(run, name string) string {
+		b, err := os.ReadFile(filepath.Join(dir, run, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	if file("with", "last.onnx") != file("without", "model.onnx") {
+		t.Error("the weights of the last step are others than without an average")
+	}
+	if file("with", "last.onnx") == file("with", "model.onnx") {
+		t.Error("the average is the last step")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "without", "last.onnx")); err == nil {
+		t.Error("there is a last.onnx without an average")
+	}
+}

@@ -122,6 +122,7 @@ type Result struct {
 	Before    *Evaluation // of the model as it was
 	After     *Evaluation // of the model as it is
 	Best      *Best       // nil without validation data
+	Raw       *Raw        // the weights of the last step, where an exponential average of them is kept; else nil
 	History   []EpochReport
 	Seconds   float64
 	TrAct     *TrActLayer
@@ -360,7 +361,8 @@ func (f *fit) run(ctx context.Context) (*Result, error) {
 			return f.result(), err
 		}
 	}
-	return f.result(), f.settle()
+	err := f.settle()
+	return f.result(), err
 }
 
 // evaluate measures the model as it would be kept.
@@ -421,24 +423,23 @@ func (f *fit) epoch(ctx context.Context) error {
 		seen += b.Len()
 		f.part.add(one)
 		f.part.seconds = old + time.Since(begin).Seconds()
+		if f.c.Step != nil {
+			p := Progress{
+				Epoch: f.epochs + 1, Epochs: f.c.Epochs, Step: f.step, Steps: f.steps(), Batch: f.step - f.begun, Batches: f.batches,
+				Examples: f.examples,
+				Loss:     f.part.mean(), Accuracy: f.part.accuracy(), BatchLoss: one.mean(), LR: f.lr(),
+			}
+			p.SamplesPerSecond = float64(seen) / time.Since(begin).Seconds()
+			left := float64(f.steps()-f.step) * float64(f.c.BatchSize)
+			p.ETA = time.Duration(left / p.SamplesPerSecond * float64(time.Second))
+			if err := f.c.Step(p); err != nil {
+				return err
+			}
+		}
 		if n := f.c.SaveEvery; n > 0 && f.step%n == 0 && f.step-f.begun < f.batches && f.step < f.steps() {
 			if err := f.save(); err != nil {
 				return err
 			}
-		}
-		if f.c.Step == nil {
-			continue
-		}
-		p := Progress{
-			Epoch: f.epochs + 1, Epochs: f.c.Epochs, Step: f.step, Steps: f.steps(), Batch: f.step - f.begun, Batches: f.batches,
-			Examples: f.examples,
-			Loss:     f.part.mean(), Accuracy: f.part.accuracy(), BatchLoss: one.mean(), LR: f.lr(),
-		}
-		p.SamplesPerSecond = float64(seen) / time.Since(begin).Seconds()
-		left := float64(f.steps()-f.step) * float64(f.c.BatchSize)
-		p.ETA = time.Duration(left / p.SamplesPerSecond * float64(time.Second))
-		if err := f.c.Step(p); err != nil {
-			return err
 		}
 	}
 	return f.closeEpoch(ctx, func() float64 { return old + time.Since(begin).Seconds() })
