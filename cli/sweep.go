@@ -75,7 +75,7 @@ type sweeping struct {
 }
 
 func runSweep(ctx context.Context, e *env, c *ucli.Context) error {
-	model, err := oneArg(c, "the model")
+	model, err := modelArg(c)
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,10 @@ func (s *sweeping) words(t job.Trial) (flags [][2]string, model string) {
 func (s *sweeping) line(t job.Trial, out string) string {
 	flags, model := s.words(t)
 	var b strings.Builder
-	b.WriteString("gtk finetune " + units.Quote(model))
+	b.WriteString("gtk finetune")
+	if model != "" {
+		b.WriteString(" " + units.Quote(model))
+	}
 	for _, f := range flags {
 		if s.isBool(f[0]) {
 			fmt.Fprintf(&b, " --%s", f[0])
@@ -260,7 +263,10 @@ func (s *sweeping) context(t job.Trial) (*ucli.Context, string, error) {
 	for _, f := range flags {
 		args = append(args, "--"+f[0]+"="+f[1])
 	}
-	if err := set.Parse(append(args, "--", model)); err != nil {
+	if model != "" {
+		args = append(args, "--", model)
+	}
+	if err := set.Parse(args); err != nil {
 		return nil, "", usagef("gtk finetune: %v", err)
 	}
 	x := ucli.NewContext(s.app, set, nil)

@@ -28,6 +28,7 @@ func (f *finetuning) writePage(r *FinetuneReport, res *train.Result) error {
 	if charts := f.charts(res); len(charts) > 0 {
 		page.Section("Curves", "").Add(charts)
 	}
+	f.way.page(f, page)
 	if err := f.quality(page, res.After); err != nil {
 		return err
 	}

@@ -129,12 +129,12 @@ func (c *cases) position(index int, d *task.Decision) {
 	if c.now == nil {
 		k := c.spare
 		k.Index, k.Label, k.Said, k.Wrong, k.Shape = index, -1, -1, 0, slices.Clone(d.Shape)
-		k.Map, k.Labels = resized(k.Map, n), resized(k.Labels, n)
+		k.Map, k.Labels = emptied(k.Map, n), emptied(k.Labels, n)
 		for i := range n {
 			k.Map[i], k.Labels[i] = task.Ignored, task.Ignored
 		}
 		if c.t.Text() {
-			k.Probs = resized(k.Probs, n)
+			k.Probs = emptied(k.Probs, n)
 		}
 		c.now, c.count, c.spare = &k, 0, Case{}
 	}
@@ -159,7 +159,7 @@ func (c *cases) position(index int, d *task.Decision) {
 	k.Probs[d.At] = float32(math.Exp(-nll))
 }
 
-func resized[T any](s []T, n int) []T {
+func emptied[T any](s []T, n int) []T {
 	if cap(s) < n {
 		return make([]T, n)
 	}
