@@ -49,7 +49,9 @@ func (d *decoder) fits(name string, n int) error {
 }
 
 // rows is the first T rows of a table with one row for each position of the context.
-func (d *decoder) rows(table string) string { return d.node("Slice", []string{table, "first", d.length, "first"}) }
+func (d *decoder) rows(table string) string {
+	return d.node("Slice", []string{table, "first", d.length, "first"})
+}
 
 // split makes [N,heads,T,width/heads] of x [N,T,width].
 func (d *decoder) split(x string) string {
