@@ -25,7 +25,8 @@ func llama(o Options) (*onnx.Model, error) {
 	d, hidden := b.width, or(o.Hidden, (8*b.width/3+63)/64*64)
 	head := d / b.heads
 	if head%2 != 0 {
-		return nil, fmt.Errorf("models: llama: width %d and %d heads make heads of %d numbers; rotary positions turn them in pairs", d, b.heads, head)
+		return nil, fmt.Errorf("models: llama: width %d and %d heads make heads of %d numbers; rotary positions turn them in pairs", d, b.heads,
+			head)
 	}
 	if err := b.fits("llama", 2*b.vocabulary*d+2*b.context*head+b.layers*d*(4*d+3*hidden)); err != nil {
 		return nil, err
