@@ -91,19 +91,20 @@ func TestPiecesBeyondTheContext(t *testing.T) {
 // integers stay as they are.
 func TestMeZOOnQuantisedLanguageModels(t *testing.T) {
 	text := "text:" + file(t, "text.txt", strings.Repeat("the quick brown fox jumps over the lazy dog. ", 40)) + "?length=12&stride=4"
+	gain := map[string]job.Number{"gpt2": 0.02, "llama": 0.1} // 14 numbers do less than 9248
 	for name, c := range map[string]job.FinetuneConfig{
-		"gpt2":  {TrainOptions: job.TrainOptions{LR: 3e-6, MeZOEps: 1e-5, Trainable: []string{"*weight*_scale"}}},
+		"gpt2":  {TrainOptions: job.TrainOptions{LR: 1e-6, Rule: map[string]string{"mezo-eps": "1e-5"}, Trainable: []string{"*weight*_scale"}}},
 		"llama": {TrainOptions: job.TrainOptions{LR: 0.03}, LoRA: &job.LoRA{Rank: 4, Form: "beside"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Chdir(here) // from which the shared folder is found
 			c.Model = testkit.SharedFile(t, "data", "modern", name, "int8_qdq.onnx")
-			c.Data, c.Val, c.Out, c.MaxSteps, c.Optimizer = text+"#train", text+"#test", filepath.Join(t.TempDir(), "out.onnx"), 60, job.MeZO
+			c.Data, c.Val, c.Out, c.MaxSteps, c.Optimizer = text+"#train", text+"#test", filepath.Join(t.TempDir(), "out.onnx"), 80, job.MeZO
 			r, err := job.Finetune(context.Background(), c, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !(r.After.Loss < r.Before.Loss-0.03) || !r.Verify.Pass {
+			if !(r.After.Loss < r.Before.Loss-gain[name]) || !r.Verify.Pass {
 				t.Errorf("loss %v → %v, verified: %v", r.Before.Loss, r.After.Loss, r.Verify)
 			}
 			old, err := onnx.ReadFile(c.Model)
