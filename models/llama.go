@@ -32,8 +32,8 @@ func llama(o Options) (*onnx.Model, error) {
 		return nil, err
 	}
 	small := b.normal(0.02)
-	two, last := b.param("norm.power", constant(2)), b.ints("norm.axis", -1)
-	epsilon := b.param("norm.epsilon", constant(1e-5))
+	two, last := b.param("rms.power", constant(2)), b.ints("rms.axis", -1)
+	epsilon := b.param("rms.epsilon", constant(1e-5))
 	norm := func(x, name string) string {
 		mean := b.node("ReduceMean", []string{b.node("Pow", []string{x, two}), last})
 		root := b.node("Sqrt", []string{b.node("Add", []string{mean, epsilon})})
