@@ -22,7 +22,7 @@ var commands []*ucli.Command
 // order is the order in which help lists the verbs.
 var order = []string{
 	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "sweep", "runs", "explain", "score-data",
-	"prune-data", "probe", "export", "models", "data", "science", "demo",
+	"prune-data", "probe", "generate", "export", "models", "data", "science", "demo",
 	"doctor", "completion", "version",
 }
 

@@ -26,6 +26,10 @@ func init() {
 					&ucli.IntFlag{Name: "image-size", Usage: "height and width of the picture", DefaultText: "the network's own"},
 					&ucli.IntFlag{Name: "hidden", Usage: "width of hidden layers", DefaultText: "the network's own"},
 					&ucli.IntFlag{Name: "layers", Usage: "number of layers", DefaultText: "the network's own"},
+					&ucli.IntFlag{Name: "width", Usage: "of what goes from block to block of a language model", DefaultText: "the network's own"},
+					&ucli.IntFlag{Name: "heads", Usage: "heads of an attention", DefaultText: "the network's own"},
+					&ucli.IntFlag{Name: "context", Usage: "tokens that a language model sees at most", DefaultText: "the network's own"},
+					&ucli.IntFlag{Name: "vocabulary", Usage: "different tokens: 256 for bytes", DefaultText: "the network's own"},
 					&ucli.BoolFlag{Name: "force", Usage: "replace FILE if it is there"},
 				},
 			}, modelsNew),
@@ -66,7 +70,8 @@ func modelsNew(_ context.Context, e *env, c *ucli.Context) error {
 	}
 	cfg := job.BuildConfig{Name: name, Out: c.String("out"), Force: c.Bool("force"), Options: models.Options{
 		Classes: c.Int("classes"), Channels: c.Int("channels"), ImageSize: c.Int("image-size"), Hidden: c.Int("hidden"),
-		Layers: c.Int("layers"), Seed: e.Seed,
+		Layers: c.Int("layers"), Width: c.Int("width"), Heads: c.Int("heads"), Context: c.Int("context"), Vocabulary: c.Int("vocabulary"),
+		Seed: e.Seed,
 	}}
 	what := cfg.Out
 	if e.Piped {

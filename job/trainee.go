@@ -103,6 +103,7 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 			return nil, err
 		}
 	}
+	t.unscaled(c)
 	if err := t.mayAugment(c.Augment); err != nil {
 		return nil, err
 	}
