@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/internal/report"
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/train"
 )
 
@@ -38,6 +39,6 @@ func (boosted) page(f *finetuning, p *report.Report) {
 	if training != nil || f.val != nil {
 		charts = append(charts, chart(capital(MetricName(name))+" by units", name, training))
 	}
-	p.Section("Anytime curve", fmt.Sprintf("The model with its first units alone, as gtk export --gbnn-keep N writes it; %d units were trained "+
-		"at a time.", g.Step)).Add(charts)
+	p.Section("Anytime curve", fmt.Sprintf("The model with its first units alone, as gtk export --gbnn-keep N writes it; %s a "+
+		"step.", units.Plural(g.Step, "unit"))).Add(charts)
 }
