@@ -78,7 +78,7 @@ type FinetuneReport struct {
 	After      *Quality       `json:"val_after"`
 	History    []EpochQuality `json:"history"`
 	Best       *BestEpoch     `json:"best"`              // null without validation data
-	Stopped    string         `json:"stopped,omitempty"` // patience, when training ended for want of progress
+	Stopped    string         `json:"stopped,omitempty"` // patience, when training ended for want of progress; converged: see Notes
 	Resumed    int            `json:"resumed,omitempty"` // steps that a run before had done
 	TrAct      *TrActReport   `json:"tract,omitempty"`
 	LoRA       *LoRAReport    `json:"lora,omitempty"`
@@ -185,10 +185,11 @@ func (c FinetuneConfig) check() error {
 		return usagef("--val and --val-split exclude each other")
 	case c.ValSplit != 0 && !(c.ValSplit > 0 && c.ValSplit < 1):
 		return usagef("--val-split %v: want a number between 0 and 1", c.ValSplit)
-	case c.TrAct != nil && c.Optimizer == MeZO:
-		return usagef("--tract: TrAct changes a gradient, and --optimizer mezo has none: leave one of the two out")
 	case c.TrAct != nil && !(c.TrAct.Lambda >= 0):
 		return usagef("--tract-lambda %v: want a positive number", c.TrAct.Lambda)
+	}
+	if err := c.movesAll(); err != nil {
+		return err
 	}
 	if _, err := c.method(); err != nil {
 		return err

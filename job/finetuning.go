@@ -64,6 +64,10 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		f.tell(r, rep, "stopped after %s: no progress in %s for %s", units.Plural(res.Epochs, f.way.epochs()), r.Metric,
 			units.Plural(f.c.Patience, f.way.epochs()))
 	}
+	if res.Converged != "" {
+		r.Stopped = "converged"
+		f.tell(r, rep, "%s is done after %s: %s", r.Optimizer, units.Plural(res.Steps, "step"), res.Converged)
+	}
 	f.way.report(f, r, res)
 	f.judge(r, res, rep)
 	if f.start != nil && res.Resumed == res.Steps {

@@ -271,7 +271,7 @@ func (t *trainee) boostedOutput(ctx context.Context, c FinetuneConfig, u *train.
 	case c.Task == "regression" && t.ds.Label(0) >= 0:
 		u.Outputs = 1
 	default:
-		return "", badInput(fmt.Errorf("the data have neither classes nor values to learn; name their column, --label-column, or give "+
+		return "", badInput(fmt.Errorf("the data have neither classes nor values to learn; name their column, --label-column, or give " +
 			"an array y"))
 	}
 	return output, nil
