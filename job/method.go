@@ -51,9 +51,9 @@ type method interface {
 	epochs() string
 	// beside reports whether validation during training is not of the very model that is written, which is then measured anew.
 	beside() bool
-	// report completes r, and page the report page.
-	report(f *finetuning, r *FinetuneReport, res *train.Result)
-	page(f *finetuning, p *report.Report)
+	report(f *finetuning, r *FinetuneReport, res *train.Result) // completes r
+	// page adds to the report page, and reports whether its curves take the place of those over epochs.
+	page(f *finetuning, p *report.Report, res *train.Result) bool
 }
 
 // method is how c trains.
@@ -112,4 +112,4 @@ func (backprop) beside() bool { return false }
 
 func (backprop) report(*finetuning, *FinetuneReport, *train.Result) {}
 
-func (backprop) page(*finetuning, *report.Report) {}
+func (backprop) page(*finetuning, *report.Report, *train.Result) bool { return false }
