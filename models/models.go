@@ -14,7 +14,8 @@ import (
 // Options are the sizes that builders take; 0 means the builder's default. An option that a builder has no use for is an error.
 type Options struct {
 	Classes   int    // outputs
-	Channels  int    // of the input image, or features of the input
+	Channels  int    // of the input image
+	Features  int    // of the input, where that is a row of a table or of a series
 	ImageSize int    // height and width of the input image
 	Hidden    int    // width of hidden layers
 	Layers    int    // number of layers
@@ -23,7 +24,7 @@ type Options struct {
 
 // Builder makes a model.
 type Builder struct {
-	Takes []string // names of the options it takes, of classes, channels, image-size, hidden, layers
+	Takes []string // names of the options it takes, of classes, channels, features, image-size, hidden, layers
 	Build func(o Options) (*onnx.Model, error)
 }
 
@@ -38,8 +39,8 @@ func New(name string, o Options) (*onnx.Model, error) {
 	if err != nil {
 		return nil, fmt.Errorf("models: %w", err)
 	}
-	given := map[string]int{"classes": o.Classes, "channels": o.Channels, "image-size": o.ImageSize, "hidden": o.Hidden,
-		"layers": o.Layers}
+	given := map[string]int{"classes": o.Classes, "channels": o.Channels, "features": o.Features, "image-size": o.ImageSize,
+		"hidden": o.Hidden, "layers": o.Layers}
 	for _, t := range b.Takes {
 		delete(given, t)
 	}
@@ -48,8 +49,8 @@ func New(name string, o Options) (*onnx.Model, error) {
 			return nil, fmt.Errorf("models: %s takes no option %s", name, n)
 		}
 	}
-	for n, v := range map[string]int{"classes": o.Classes, "channels": o.Channels, "image-size": o.ImageSize, "hidden": o.Hidden,
-		"layers": o.Layers} {
+	for n, v := range map[string]int{"classes": o.Classes, "channels": o.Channels, "features": o.Features, "image-size": o.ImageSize,
+		"hidden": o.Hidden, "layers": o.Layers} {
 		if v < 0 || v > 1<<16 {
 			return nil, fmt.Errorf("models: %s: option %s is %d, want 1 to 65536", name, n, v)
 		}
