@@ -67,8 +67,8 @@ func modelsNew(_ context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	cfg := job.BuildConfig{Name: name, Out: c.String("out"), Force: c.Bool("force"), Options: models.Options{
-		Classes: c.Int("classes"), Channels: c.Int("channels"), Features: c.Int("features"), ImageSize: c.Int("image-size"), Hidden: c.Int("hidden"),
-		Layers: c.Int("layers"), Seed: e.Seed,
+		Classes: c.Int("classes"), Channels: c.Int("channels"), Features: c.Int("features"), ImageSize: c.Int("image-size"),
+		Hidden: c.Int("hidden"), Layers: c.Int("layers"), Seed: e.Seed,
 	}}
 	what := cfg.Out
 	if e.Piped {

@@ -9,7 +9,8 @@ import (
 
 func init() {
 	builders.Register("mlp", Builder{[]string{"classes", "channels", "features", "image-size", "hidden", "layers"}, mlp},
-		"multilayer perceptron with ReLU on a table [N,features] or a flattened image [N,C,S,S]; default [N,1,8,8], 2 hidden layers of 64, 10 classes",
+		"multilayer perceptron with ReLU on a table [N,features] or a flattened image [N,C,S,S]; default [N,1,8,8], 2 hidden layers of 64, "+
+			"10 classes",
 		"https://www.deeplearningbook.org/contents/mlp.html")
 }
 
