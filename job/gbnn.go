@@ -106,7 +106,7 @@ func (boosted) check(c FinetuneConfig) error {
 		{"sampler", c.Sampler != ""}, {"augment", c.Augment != ""}, {"bn", c.BN != "" && c.BN != "frozen"}, {"freeze", c.Freeze != nil},
 		{"trainable", c.Trainable != nil}, {"last-layer", c.LastLayer}, {"dropout", c.Dropout}, {"tract", c.TrAct != nil},
 		{"lora", c.LoRA != nil}, {"distill", c.Distill != nil}, {"unfreeze-every", c.UnfreezeEvery > 0}, {"bn-reestimate", c.BNEstimate},
-		{"optimizer", c.Optimizer == MeZO},
+		{"optimizer", c.Optimizer == MeZO}, {"batch-adapt", c.Growth != nil}, {"micro-batch", c.MicroBatch != 0},
 	} {
 		if x.on {
 			return usagef("--%s belongs to --method %s: %s trains units on features that it takes once, by a loss and steps of its own", x.flag,
