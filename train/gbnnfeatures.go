@@ -27,12 +27,12 @@ func (b *boosting) featurePass(ctx context.Context, ds data.Dataset) (*boosted, 
 	}
 	b.f.s = s
 	n := ds.Len()
-	what := fmt.Sprintf("the features of %d examples", n)
+	what := fmt.Sprintf("keeping the features of %d examples", n)
 	rows, err := tensor.Make(what, tensor.Float32, n, b.g.Width)
 	if err != nil {
 		return nil, fmt.Errorf("train: gbnn: %w", err)
 	}
-	held, err := tensor.Make("what boosting knows of them", tensor.Float64, 4, n, b.d) // truth and sum here, values and residuals in a step
+	held, err := tensor.Make("keeping what is true of them", tensor.Float64, 4, n, b.d) // truth and sum here, values and residuals in a step
 	if err != nil {
 		return nil, fmt.Errorf("train: gbnn: %w", err)
 	}
