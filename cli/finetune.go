@@ -174,7 +174,11 @@ func (e *env) printFinetune(r *job.FinetuneReport) {
 			float64(b.Loss), float64(a.Loss))
 	}
 	if b := r.Best; b != nil {
-		e.printf("best epoch %d: %s %s, in %s\n", b.Epoch, name, metricValue(b.Metric, float64(b.Value)), b.Path)
+		what := fmt.Sprintf("best epoch %d", b.Epoch)
+		if g := r.GBNN; g != nil {
+			what = "best with the first " + units.Plural(b.Epoch*g.Step, "unit")
+		}
+		e.printf("%s: %s %s, in %s\n", what, name, metricValue(b.Metric, float64(b.Value)), b.Path)
 	}
 	did := "written " + r.Out
 	if r.Kept {

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"slices"
+
 	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -21,17 +23,18 @@ func gbnnFlags() []ucli.Flag {
 	}
 }
 
-// notBoosted are flags that say how gradients are followed, which boosting does not.
-var notBoosted = []string{"epochs", "batch-size", "shuffle", "no-decay-1d"}
+// Flags that say how gradients are followed, by their groups, are not for boosting, but for some.
+var (
+	ofGradients = []string{"training", "optimiser", "growing batches", "LoRA", "TrAct", "distillation"}
+	boostedToo  = []string{"method", "num-classes", "standardise", "standardise-targets", "max-steps", "patience", "min-delta"}
+)
 
 // setGBNN reads gbnnFlags; it refuses what a Config takes for the usual.
 func setGBNN(c *ucli.Context, cfg *job.FinetuneConfig) error {
-	names := notBoosted
-	for _, f := range optimizerFlags() {
-		names = append(names, f.Names()[0])
-	}
-	for _, name := range names {
-		if c.IsSet(name) {
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		group, ok := f.(ucli.CategorizableFlag)
+		if ok && slices.Contains(ofGradients, group.GetCategory()) && !slices.Contains(boostedToo, name) && c.IsSet(name) {
 			return usagef("--%s belongs to --method %s; --method %s has --gbnn-units, --gbnn-eta and the like", name, job.Backprop, job.GBNNMethod)
 		}
 	}

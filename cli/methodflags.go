@@ -36,7 +36,7 @@ func setMethod(c *ucli.Context, cfg *job.FinetuneConfig) error {
 
 // modelArg is the model that is trained, "" where the method makes one of the data and none is given.
 func modelArg(c *ucli.Context) (string, error) {
-	if c.String("method") == job.GBNNMethod && c.Args().Len() == 0 {
+	if c.Args().Len() == 0 && c.String("method") == job.GBNNMethod {
 		return "", nil
 	}
 	return oneArg(c, "the model")

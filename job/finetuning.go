@@ -69,14 +69,14 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 	}
 	if res.Stopped {
 		r.Stopped = "patience"
-		f.tell(r, rep, "stopped after %s: no progress in %s for %s", units.Plural(res.Epochs, "epoch"), r.Metric,
-			units.Plural(f.c.Patience, "epoch"))
+		f.tell(r, rep, "stopped after %s: no progress in %s for %s", units.Plural(res.Epochs, f.way.epochs()), r.Metric,
+			units.Plural(f.c.Patience, f.way.epochs()))
 	}
 	if res.Converged != "" {
 		r.Stopped = "converged"
 		f.tell(r, rep, "%s is done after %s: %s", r.Optimizer, units.Plural(res.Steps, "step"), res.Converged)
 	}
-	f.way.report(f, r)
+	f.way.report(f, r, res)
 	f.judge(r, res, rep)
 	if f.start != nil && res.Resumed == res.Steps {
 		rep.Say(fmt.Sprintf("nothing is left to do: the run ended at step %d", res.Steps))
@@ -109,14 +109,14 @@ func (f *finetuning) tell(r *FinetuneReport, rep Reporter, format string, args .
 // judge notes what is odd about how the training went.
 func (f *finetuning) judge(r *FinetuneReport, res *train.Result, rep Reporter) {
 	if n := len(res.History); n > 1 && res.TrainLoss > res.History[0].TrainLoss {
-		f.tell(r, rep, "the loss rose, from %.4g in the first epoch to %.4g in the last: a lower %s", res.History[0].TrainLoss, res.TrainLoss,
-			f.way.calmer())
+		f.tell(r, rep, "the loss rose, from %.4g in the first %s to %.4g in the last: a lower %s", res.History[0].TrainLoss, f.way.epochs(),
+			res.TrainLoss, f.way.calmer())
 	}
 	if b := res.Best; b != nil && res.Before != nil {
 		was := res.Before.Metric(b.Metric)
 		if gain := b.Value - was; b.Lower && gain > 0 || !b.Lower && gain < 0 {
-			f.tell(r, rep, "no epoch is better on the validation data than the model was before: %s %.4g, the best epoch has %.4g",
-				b.Metric, was, b.Value)
+			f.tell(r, rep, "no %s is better on the validation data than the model was before: %s %.4g, the best has %.4g",
+				f.way.epochs(), b.Metric, was, b.Value)
 		}
 	}
 }

@@ -47,11 +47,13 @@ type method interface {
 	traits(f *finetuning) []train.Trait
 	// epoch tells of an epoch.
 	epoch(f *finetuning, r train.EpochReport, rep Reporter)
+	// epochs are what its epochs are called.
+	epochs() string
 	// beside reports whether validation during training is not of the very model that is written, which is then measured anew.
 	beside() bool
-	// report completes r, and page the report page.
-	report(f *finetuning, r *FinetuneReport)
-	page(f *finetuning, p *report.Report)
+	report(f *finetuning, r *FinetuneReport, res *train.Result) // completes r
+	// page adds to the report page, and reports whether its curves take the place of those over epochs.
+	page(f *finetuning, p *report.Report, res *train.Result) bool
 }
 
 // method is how c trains.
@@ -104,8 +106,10 @@ func (backprop) traits(*finetuning) []train.Trait { return nil }
 
 func (backprop) epoch(_ *finetuning, r train.EpochReport, rep Reporter) { rep.Epoch(r) }
 
+func (backprop) epochs() string { return "epoch" }
+
 func (backprop) beside() bool { return false }
 
-func (backprop) report(*finetuning, *FinetuneReport) {}
+func (backprop) report(*finetuning, *FinetuneReport, *train.Result) {}
 
-func (backprop) page(*finetuning, *report.Report) {}
+func (backprop) page(*finetuning, *report.Report, *train.Result) bool { return false }

@@ -25,15 +25,16 @@ func (f *finetuning) writePage(r *FinetuneReport, res *train.Result) error {
 	for _, n := range r.Notes {
 		top.Add(report.Note{Tone: report.Warn, Text: n})
 	}
-	if charts := f.charts(res); len(charts) > 0 {
-		page.Section("Curves", "").Add(charts)
+	if !f.way.page(f, page, res) {
+		if charts := f.charts(res); len(charts) > 0 {
+			page.Section("Curves", "").Add(charts)
+		}
 	}
-	f.way.page(f, page)
 	if err := f.quality(page, res.After); err != nil {
 		return err
 	}
 	if t, ok := epochTable(res); ok {
-		page.Section("Epochs", "").Add(t)
+		page.Section(capital(f.way.epochs())+"s", "").Add(t)
 	}
 	s := page.Section("Settings", "What the result depends on.").Add(f.settings())
 	s.Add(report.Heading("Why these labels and outputs are taken so"))
@@ -63,11 +64,11 @@ func (f *finetuning) facts(r *FinetuneReport, res *train.Result) report.Facts {
 		fs = append(fs, report.Fact{Label: "Loss of the last epoch", Value: fmt.Sprintf("%.4g", res.TrainLoss)})
 	}
 	if b := r.Best; b != nil {
-		fs = append(fs, report.Fact{Label: "Best epoch", Value: fmt.Sprint(b.Epoch),
+		fs = append(fs, report.Fact{Label: "Best " + f.way.epochs(), Value: fmt.Sprint(b.Epoch),
 			Detail: fmt.Sprintf("%s %s, in %s", name, MetricText(b.Metric, float64(b.Value)), filepath.Base(b.Path))})
 	}
 	return append(fs,
-		report.Fact{Label: "Epochs", Value: fmt.Sprint(r.Epochs),
+		report.Fact{Label: capital(f.way.epochs()) + "s", Value: fmt.Sprint(r.Epochs),
 			Detail: fmt.Sprintf("%s of %s", units.Plural(r.Steps, "step"), units.Plural(f.cfg.Batch(f.train.Len()), "example"))},
 		report.Fact{Label: "Time", Value: time.Duration(r.Seconds * float64(time.Second)).Round(100 * time.Millisecond).String()},
 		report.Fact{Label: "Trained parameters", Value: units.Count(r.Params), Detail: "in " + units.Plural(len(f.cfg.Params), "tensor")})

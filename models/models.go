@@ -18,7 +18,8 @@ import (
 // Options are the sizes that builders take; 0 means the builder's default. An option that a builder has no use for is an error.
 type Options struct {
 	Classes    int    // outputs
-	Channels   int    // of the input image, or features of the input
+	Channels   int    // of the input image
+	Features   int    // of the input, where that is a row of a table or of a series
 	ImageSize  int    // height and width of the input image
 	Hidden     int    // width of hidden layers
 	Layers     int    // number of layers
@@ -31,13 +32,13 @@ type Options struct {
 
 // sizes are the options that a builder may have no use for, by their names.
 func (o Options) sizes() map[string]int {
-	return map[string]int{"classes": o.Classes, "channels": o.Channels, "image-size": o.ImageSize, "hidden": o.Hidden, "layers": o.Layers,
-		"width": o.Width, "heads": o.Heads, "context": o.Context, "vocabulary": o.Vocabulary}
+	return map[string]int{"classes": o.Classes, "channels": o.Channels, "features": o.Features, "image-size": o.ImageSize, "hidden": o.Hidden,
+		"layers": o.Layers, "width": o.Width, "heads": o.Heads, "context": o.Context, "vocabulary": o.Vocabulary}
 }
 
 // Builder makes a model.
 type Builder struct {
-	Takes []string // names of the options it takes, of classes, channels, image-size, hidden, layers, width, heads, context, vocabulary
+	Takes []string // names of the options it takes, as in Options.sizes
 	Build func(o Options) (*onnx.Model, error)
 }
 
