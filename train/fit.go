@@ -31,6 +31,7 @@ type Config struct {
 	TrAct      *TrAct           // nil: plain gradients in the first layer
 	Unfreeze   *Unfreeze        // train the last layers first; nil: all from the start
 	Teacher    *Teacher         // learned from beside the truth; nil for none
+	NoProp     *NoPropNet       // of a model that is its Chain: blocks trained each by itself; nil: all of it by one gradient
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
@@ -150,6 +151,7 @@ type fit struct {
 	sums    map[string]*tensor.Tensor // gradients of a batch that is fed in parts
 	loss    *objective                // that an optim.Descender asks
 	before  [][]byte                  // running statistics before a step of optim.SAM
+	noise   *denoiser                 // with NoProp
 	eval    *Evaluator
 	sampler data.Sampler
 	batches int // in an epoch
@@ -234,6 +236,9 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 		q.Grad = f.trainedIn(0)
 	}
+	if c.NoProp != nil { // the blocks have sessions of their own
+		q.Grad, q.BN = nil, engine.BNFrozen
+	}
 	f.q = q
 	if f.s, err = m.Session(q); err != nil {
 		return nil, err
@@ -248,6 +253,11 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 	}
 	if err := f.prepareEvaluation(); err != nil {
 		return nil, err
+	}
+	if c.NoProp != nil {
+		if err := f.prepareNoProp(); err != nil {
+			return nil, err
+		}
 	}
 	if c.BN == engine.BNTrain {
 		for p := range m.Params() {
@@ -391,6 +401,9 @@ func (f *fit) result() *Result {
 	f.res.Converged = f.converged()
 	f.res.Seconds = f.spent + time.Since(f.start).Seconds()
 	f.res.ArenaMiB = float64(f.s.ArenaBytes()) / (1 << 20)
+	if f.noise != nil {
+		f.res.ArenaMiB = f.noise.arena() / (1 << 20)
+	}
 	if f.judge != nil {
 		f.res.Best = f.judge.best
 	}
