@@ -27,7 +27,7 @@ func gtkProgram(t *testing.T) string {
 	return path
 }
 
-// Killed ten times with each optimiser, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with
+// Killed ten times with each optimiser and method, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with
 // the model of an undisturbed one, and leaves nothing else behind.
 func TestKillAndResume(t *testing.T) {
 	if testing.Short() {
@@ -39,11 +39,19 @@ func TestKillAndResume(t *testing.T) {
 		"sam":           {"--optimizer", "adamw", "--sam", "0.05", "--sam-adaptive"},
 		"schedule-free": {"--optimizer", "schedulefree-adamw", "--warmup", "10"},
 	} {
-		t.Run(name, func(t *testing.T) { killAndResume(t, o) })
+		t.Run(name, func(t *testing.T) { killAndResume(t, append(o, "--bn", "train")) })
+	}
+	for name, o := range map[string][]string{
+		"noprop":          {"--noprop-features", "input", "--noprop-steps", "3"},
+		"noprop features": {"--noprop-steps", "3", "--label-embedding", "learned:5", "--augment", ""},
+		"noprop ct": {"--noprop-features", "input", "--noprop-variant", "ct", "--noprop-schedule", "learned", "--noprop-steps", "4",
+			"--noprop-compare=false"},
+	} {
+		t.Run(name, func(t *testing.T) { killAndResume(t, append(o, "--method", "noprop", "--noprop-hidden", "32")) })
 	}
 }
 
-func killAndResume(t *testing.T, optimizer []string) {
+func killAndResume(t *testing.T, options []string) {
 	gtk, dir := gtkProgram(t), t.TempDir()
 	command := func(args ...string) *exec.Cmd {
 		c := exec.Command(gtk, args...)
@@ -61,10 +69,10 @@ func killAndResume(t *testing.T, optimizer []string) {
 	}
 	run("models", "new", "resnet8", "--image-size", "16", "--classes", "8", "-o", "m.onnx")
 	train := []string{
-		"finetune", "m.onnx", "--data", "shapes?n=300&size=16#train", "--val-split", "0.1", "--bn", "train", "--augment", "flip,crop=2",
+		"finetune", "m.onnx", "--data", "shapes?n=300&size=16#train", "--val-split", "0.1", "--augment", "flip,crop=2",
 		"--epochs", "8", "--batch-size", "16", "--checkpoint-every", "5",
 	}
-	train = slices.Concat(train, optimizer)
+	train = slices.Concat(train, options)
 	begin := time.Now()
 	run(append(train, "-o", "whole")...)
 	takes := time.Since(begin)

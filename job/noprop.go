@@ -107,6 +107,11 @@ func (denoised) check(c FinetuneConfig) error {
 	if c.Model == "" && p.Features != "" {
 		return usagef("--noprop-features %s: there is no model whose value it could be", p.Features)
 	}
+	if a, err := data.ParseAugment(c.Augment); err == nil {
+		if mixes, _ := a.Mixes(); mixes {
+			return usagef("--augment %s: there is no embedding of a mixture of labels: leave out what mixes examples", c.Augment)
+		}
+	}
 	ce := c.Loss == "" || c.Loss == "auto" || c.Loss == "cross-entropy" || c.Loss == "ce"
 	for _, x := range []struct {
 		flag string
@@ -170,7 +175,7 @@ func (denoised) ready(ctx context.Context, t *trainee, c FinetuneConfig, rep Rep
 	if x.net, err = p.NoProp.Net(in); err != nil {
 		return badInput(err)
 	}
-	m, err := loadAgain(x.net.Chain, c.Threads)
+	m, err := x.net.Load(engine.WithThreads(c.Threads))
 	if err != nil {
 		return err
 	}
@@ -434,7 +439,7 @@ func (denoised) compare(ctx context.Context, f *finetuning, res *train.Result, r
 // backpropagated trains the chain anew as a whole, from the weights and in the batches that the blocks had.
 func (f *finetuning) backpropagated(ctx context.Context, rep Reporter) (*NoPropArm, error) {
 	n := f.denoising.net
-	m, err := loadAgain(n.Chain.Clone(), f.c.Threads)
+	m, err := n.Load(engine.WithThreads(f.c.Threads))
 	if err != nil {
 		return nil, err
 	}

@@ -126,7 +126,7 @@ type NoPropInput struct {
 type NoPropNet struct {
 	NoProp // filled
 	In     NoPropInput
-	// Chain classifies: input [N,…] to logits [N,K], in ONNX's own operators. Its weights are those that are trained.
+	// Chain classifies: input [N,…] to logits [N,K], in ONNX's own operators. Its weights are those that are trained; see Load.
 	Chain  *onnx.Model
 	Params []string // of Chain, that are trained
 
@@ -163,6 +163,11 @@ func (o NoProp) Net(in NoPropInput) (*NoPropNet, error) {
 	n.plan = n.newPlan()
 	n.build()
 	return n, nil
+}
+
+// Load prepares the chain for Fit: all of Params are learned, single numbers too.
+func (n *NoPropNet) Load(options ...engine.Option) (*engine.Model, error) {
+	return engine.Load(n.Chain.Clone(), append(options, engine.WithTrainable(n.Params...))...)
 }
 
 // taken reports whether the prefix is used by others.

@@ -67,6 +67,9 @@ func (f *fit) prepareNoProp() error {
 		if !trained[name] {
 			return fmt.Errorf("train: noprop: %q is not trained: all parameters of the blocks are", name)
 		}
+		if p, err := f.m.Param(name); err != nil || !p.Trainable {
+			return fmt.Errorf("train: noprop: the model takes %q for a constant: load it by NoPropNet.Load", name)
+		}
 	}
 	if len(trained) != len(n.Params) {
 		return fmt.Errorf("train: noprop: %d parameters are to be trained, and the blocks have %d", len(trained), len(n.Params))

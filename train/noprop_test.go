@@ -227,7 +227,7 @@ func noPropRun(t *testing.T, o NoProp, threads int) (*engine.Model, data.Dataset
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := engine.Load(n.Chain.Clone(), engine.WithThreads(threads))
+	m, err := n.Load(engine.WithThreads(threads))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +335,16 @@ func TestNoPropChain(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
+				file, err := m.Save()
+				if err != nil {
+					t.Fatal(err)
+				}
+				written := load(t, file)
 				chain, err := m.Session(engine.Query{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				again, err := written.Session(engine.Query{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -353,6 +362,13 @@ func TestNoPropChain(t *testing.T) {
 						t.Fatal(err)
 					}
 					logits := r.Value("logits").F32()
+					w, err := again.Run(t.Context(), map[string]*tensor.Tensor{"input": b.X})
+					if err != nil {
+						t.Fatal(err)
+					}
+					if !slices.Equal(logits, w.Value("logits").F32()) {
+						t.Fatal("the written model gives something else")
+					}
 					for i, k := range classes {
 						for j := range 10 {
 							if logits[10*i+j] > logits[10*i+k]+1e-4 {
