@@ -149,6 +149,7 @@ type fit struct {
 	params  []*optim.Param
 	changed []*engine.Param           // what training changes: weights, and statistics with BNTrain
 	sums    map[string]*tensor.Tensor // gradients of a batch that is fed in parts
+	parts   *feed.Plan                // feeds a batch of all examples; nil where batches are fed as they are
 	loss    *objective                // that an optim.Descender asks
 	before  [][]byte                  // running statistics before a step of optim.SAM
 	noise   *denoiser                 // with NoProp
