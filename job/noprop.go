@@ -146,7 +146,14 @@ func (denoised) ready(ctx context.Context, t *trainee, c FinetuneConfig, rep Rep
 	if c.Model == "" {
 		p.Features = t.plan.Main().Name
 	}
-	site, err := train.FindGBNNSite(t.File(), c.UseOptions.Output, p.Features)
+	file := t.File()
+	if v := file.Opset(""); v < train.NoPropLeastOpset {
+		if file, _, err = converted(file, train.NoPropOpset, c.Threads); err != nil {
+			return badInput(fmt.Errorf("the model is of operator set %d, and the blocks need %d: %w", v, train.NoPropLeastOpset, err))
+		}
+		t.notes = append(t.notes, fmt.Sprintf("the model is of operator set %d, and what is written of %d", v, train.NoPropOpset))
+	}
+	site, err := train.FindGBNNSite(file, c.UseOptions.Output, p.Features)
 	if err != nil {
 		what := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "train: gbnn: "), "train: ")
 		if p.Features != "" {

@@ -13,9 +13,8 @@ import (
 // is that of the chain. What only led to other outputs is gone.
 func (n *NoPropNet) Join(site *GBNNSite, chain *onnx.Model) (*onnx.Model, error) {
 	m := site.Model.Clone()
-	if v := m.Opset(""); v < leastNoPropOpset {
-		return nil, fmt.Errorf("train: noprop: the model is of operator set %d, and the blocks need %d: gtk import --opset %d brings it there",
-			v, leastNoPropOpset, noPropOpset)
+	if v := m.Opset(""); v < NoPropLeastOpset {
+		return nil, fmt.Errorf("train: noprop: the model is of operator set %d, and the blocks need %d", v, NoPropLeastOpset)
 	}
 	f := newFinder(m)
 	g := m.Proto.GetGraph()

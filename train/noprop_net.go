@@ -10,11 +10,11 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// noPropOpset is the operator set of the models that are made. Their operators mean the same from leastNoPropOpset on, so that a chain can
-// be put behind older models.
+// Operator set of the chain and the blocks. Their operators mean the same from NoPropLeastOpset on, so that a chain can be put behind older
+// models.
 const (
-	noPropOpset      = 17
-	leastNoPropOpset = 9
+	NoPropOpset      = 17
+	NoPropLeastOpset = 9
 )
 
 // chainGraph is a chain or a block under construction.
@@ -41,7 +41,7 @@ const (
 func (n *NoPropNet) build() {
 	c := n.graph("noprop", n.In.Name)
 	c.chain()
-	n.Chain, n.Params = onnx.NewModel(c.g, noPropOpset), c.params
+	n.Chain, n.Params = onnx.NewModel(c.g, NoPropOpset), c.params
 	n.blocks = nil
 	for k := range n.Blocks() {
 		b := n.graph("noprop_block", blockX)
@@ -57,13 +57,13 @@ func (n *NoPropNet) build() {
 			end := b.node("Add", "end", []string{blockZ, b.node("Mul", "rest", []string{blockOut, blockLeft})})
 			b.finish(b.classify(end), blockNear, n.In.Classes)
 		}
-		n.blocks = append(n.blocks, onnx.NewModel(b.g, noPropOpset))
+		n.blocks = append(n.blocks, onnx.NewModel(b.g, NoPropOpset))
 	}
 	if n.Variant != NoPropFM {
 		h := n.empty("noprop_head")
 		h.input(blockZ, n.dim())
 		h.finish(h.classify(blockZ), blockNear, n.In.Classes)
-		n.blocks = append(n.blocks, onnx.NewModel(h.g, noPropOpset))
+		n.blocks = append(n.blocks, onnx.NewModel(h.g, NoPropOpset))
 	}
 }
 
@@ -311,16 +311,18 @@ func (c *chainGraph) coefficients() (a, b func(t int) string) {
 		func(t int) string { return c.number(fmt.Sprintf("b%d", t+1), c.n.plan.b[t]) }
 }
 
-// nearness multiplies the logits of fm: they are those of a normal distribution of variance 1/nearness around each embedding.
+// nearness multiplies the logits as they begin, and those of fm: they are those of a normal distribution of variance 1/nearness around each
+// embedding. Without it a softmax behind a chain that ends in numbers of 0 to 1 is all but even, and a chain that is trained as a whole
+// hardly learns.
 const nearness = 10
 
-// classify is the logits of z: a layer that is learned and begins as the embeddings, or with fm nearness·(u·z − ‖u‖²/2), of which the
-// largest is that of the nearest.
+// classify is the logits of z: a layer that is learned and begins as nearness·u·z, or with fm nearness·(u·z − ‖u‖²/2), of which the largest
+// is that of the nearest.
 func (c *chainGraph) classify(z string) string {
 	n := c.n
 	if n.Variant != NoPropFM {
 		table, i := c.table().F32(), -1
-		w := c.drawn("head.weight", func() float32 { i++; return table[i] }, n.In.Classes, n.dim())
+		w := c.drawn("head.weight", func() float32 { i++; return nearness * table[i] }, n.In.Classes, n.dim())
 		return c.node("Gemm", "head", []string{z, w, c.filled("head.bias", 0, true, n.In.Classes)}, onnx.AttrInt("transB", 1))
 	}
 	u := c.embedding()

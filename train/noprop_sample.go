@@ -8,6 +8,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -116,6 +117,11 @@ func (n *NoPropNet) SampledAccuracy(ctx context.Context, chain *engine.Model, ds
 	s, err := n.newSampler(chain)
 	if err != nil {
 		return 0, err
+	}
+	if c.Feed == nil {
+		if c.Feed, err = feed.For(chain, ds, feed.Options{}); err != nil {
+			return 0, err
+		}
 	}
 	const name = 0x73616d70 // "samp"
 	r := rand.New(rand.NewPCG(seed, name))
