@@ -14,12 +14,13 @@ import (
 func nopropFlags() []ucli.Flag {
 	const group = "noprop"
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "noprop-variant", Category: group, Value: train.NoPropVariants[0], Usage: "`NAME`: dt (a block for each step), ct " +
-			"(one block for all times), fm (one block, flow matching) (https://arxiv.org/abs/2503.24322)"},
+		&ucli.StringFlag{Name: "noprop-variant", Category: group, Value: train.NoPropVariants[0],
+			Usage: "`NAME`: dt (a block for each step), ct (one block for all times), fm (one block, flow matching) " +
+				"(https://arxiv.org/abs/2503.24322)"},
 		&ucli.IntFlag{Name: "noprop-steps", Category: group, Value: 10, Usage: "of the chain that is written: the blocks of dt"},
 		&ucli.Float64Flag{Name: "noprop-eta", Category: group, DefaultText: "0.1 for dt, 1 for ct", Usage: "weight of the squared errors"},
-		&ucli.StringFlag{Name: "label-embedding", Category: group, Value: "onehot", Usage: "what the noise is taken off: onehot, or learned:D for " +
-			"D numbers that are learned"},
+		&ucli.StringFlag{Name: "label-embedding", Category: group, Value: "onehot",
+			Usage: "what the noise is taken off: onehot, or learned:D for D numbers that are learned"},
 		&ucli.StringFlag{Name: "snr-cap", Category: group, Value: "100", Usage: "bounds the weight of a step by what it adds to the " +
 			"signal-to-noise ratio; inf does not"},
 		&ucli.StringFlag{Name: "noprop-schedule", Category: group, DefaultText: "the first of the variant",
