@@ -211,6 +211,8 @@ func (n *NoPropNet) check(c Config, t *task.Task) error {
 	case c.Optimizer.Evaluation() != nil:
 		return errors.New("train: noprop: each block has a loss of its own, and the optimiser asks for that of the whole model: choose one " +
 			"that goes by gradients, such as adamw")
+	case c.Growth != nil || c.MicroBatch > 0:
+		return errors.New("train: noprop: the blocks take a batch as it is: leave out what makes it grow or cuts it into parts")
 	case c.TrAct != nil:
 		return errors.New("train: noprop: each block has a first layer of its own: leave out TrAct")
 	case c.Unfreeze != nil:
