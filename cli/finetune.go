@@ -189,6 +189,9 @@ func (e *env) printFinetune(r *job.FinetuneReport) {
 	if g := r.GBNN; g != nil {
 		e.printf("gtk export %s --gbnn-keep N -o OUT.onnx writes the first N of its %s\n", units.Quote(r.Out), units.Plural(g.Units, "unit"))
 	}
+	if r.NoProp != nil {
+		e.printNoProp(r.NoProp)
+	}
 	if r.LoRA != nil && len(r.LoRA.Files) > 0 {
 		e.printf("adapters alone: %s\n", strings.Join(r.LoRA.Files, ", "))
 	}

@@ -35,7 +35,7 @@ func kills() int {
 	return 10
 }
 
-// Killed many times with each optimiser, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with
+// Killed many times with each optimiser and method, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with
 // the model of an undisturbed one, and leaves nothing else behind.
 func TestKillAndResume(t *testing.T) {
 	if testing.Short() {
@@ -54,9 +54,17 @@ func TestKillAndResume(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) { killAndResume(t, o) })
 	}
+	for name, o := range map[string][]string{
+		"noprop":          {"--noprop-features", "input", "--noprop-steps", "3"},
+		"noprop features": {"--noprop-steps", "3", "--label-embedding", "learned:5", "--augment", ""},
+		"noprop ct": {"--noprop-features", "input", "--noprop-variant", "ct", "--noprop-schedule", "learned", "--noprop-steps", "4",
+			"--noprop-compare=false"},
+	} {
+		t.Run(name, func(t *testing.T) { killAndResume(t, append(o, "--method", "noprop", "--noprop-hidden", "32")) })
+	}
 }
 
-func killAndResume(t *testing.T, optimizer []string) {
+func killAndResume(t *testing.T, options []string) {
 	gtk, dir := gtkProgram(t), t.TempDir()
 	command := func(args ...string) *exec.Cmd {
 		c := exec.Command(gtk, args...)
@@ -76,10 +84,13 @@ func killAndResume(t *testing.T, optimizer []string) {
 	train := []string{
 		"finetune", "m.onnx", "--data", "shapes?n=300&size=16#train", "--val-split", "0.1", "--epochs", "8", "--checkpoint-every", "5",
 	}
-	if !slices.Contains(optimizer, "--batch-adapt") {
-		train = append(train, "--bn", "train", "--augment", "flip,crop=2", "--batch-size", "16")
+	if !slices.Contains(options, "--batch-adapt") {
+		train = append(train, "--augment", "flip,crop=2", "--batch-size", "16")
+		if !slices.Contains(options, "--method") {
+			train = append(train, "--bn", "train")
+		}
 	}
-	train = slices.Concat(train, optimizer)
+	train = slices.Concat(train, options)
 	begin := time.Now()
 	run(append(train, "-o", "whole")...)
 	takes := time.Since(begin)

@@ -28,8 +28,9 @@ type FinetuneConfig struct {
 	// StandardiseTargets brings the targets of a regression to mean 0 and deviation 1 for training; the model that is written gives
 	// values in their own unit.
 	StandardiseTargets bool
-	Method             string // one of Methods; "" means Backprop
-	GBNN               *GBNN  // with GBNNMethod; nil means the usual
+	Method             string  // one of Methods; "" means Backprop
+	GBNN               *GBNN   // with GBNNMethod; nil means the usual
+	NoProp             *NoProp // with NoPropMethod; nil means the usual
 	TrainOptions
 	Epochs   int          // 0 means 5
 	MaxSteps int          // stop after so many steps; 0 means none
@@ -87,6 +88,7 @@ type FinetuneReport struct {
 	Distill    *DistillReport `json:"distill,omitempty"`
 	Method     string         `json:"method"`
 	GBNN       *GBNNReport    `json:"gbnn,omitempty"`
+	NoProp     *NoPropReport  `json:"noprop,omitempty"`
 	Out        string         `json:"out"`
 	Raw        string         `json:"out_unaveraged,omitempty"` // with --ema: the weights of the last step, without the average
 	Kept       bool           `json:"kept,omitempty"`           // nothing was left to do, and Out was there already

@@ -17,7 +17,7 @@ import (
 const Backprop = "backprop"
 
 // methods are the ways to train, by the names that --method takes: one file each.
-var methods = map[string]method{Backprop: backprop{}, GBNNMethod: boosted{}}
+var methods = map[string]method{Backprop: backprop{}, GBNNMethod: boosted{}, NoPropMethod: denoised{}}
 
 // Methods are the names of FinetuneConfig.Method.
 func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
@@ -80,6 +80,9 @@ func (backprop) about() (doc, source string) {
 func (backprop) check(c FinetuneConfig) error {
 	if c.GBNN != nil {
 		return usagef("--gbnn-…: they belong to --method %s", GBNNMethod)
+	}
+	if c.NoProp != nil {
+		return usagef("--noprop-…: they belong to --method %s", NoPropMethod)
 	}
 	return nil
 }

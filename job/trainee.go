@@ -25,6 +25,7 @@ type trainee struct {
 	adapted    *adapted         // what has adapters in the place of its weights, nil for others
 	form       string           // of LoRAForms, in which that is written
 	boosting   *boosting        // units that are boosted, nil for none
+	denoising  *denoising       // blocks that are trained each by itself, nil for none
 }
 
 // openTrainee reads model and data, replaces the head when NumClasses asks for it, and checks that they fit.
@@ -110,7 +111,9 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 	if err := t.maySample(c.TrainOptions); err != nil {
 		return nil, err
 	}
-	t.stored = t.pre
+	if t.stored = t.pre; t.joined() {
+		t.stored = t.denoising.before.pre
+	}
 	t.cache(c.Augment)
 	return t, nil
 }
@@ -308,6 +311,9 @@ func setUse(file *onnx.Model, labels []string, pre *data.Preprocess) error {
 
 // verifyWritten reads the written model back and compares its outputs on a few examples with those of the trained one.
 func (t *trainee) verifyWritten(ctx context.Context, path string, threads int) (*ReadBack, error) {
+	if t.joined() {
+		return t.verifyJoined(ctx, path, threads)
+	}
 	file, err := ReadModel(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the written model back: %w", err)

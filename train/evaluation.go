@@ -119,6 +119,9 @@ func (f *fit) converged() string {
 
 // gradients makes the gradients of a batch that the optimiser is handed, and gives the loss; each is shown the parts of the batch.
 func (f *fit) gradients(ctx context.Context, b *data.Batch, rows feed.Rows, each func(feed.Part) error) (float64, error) {
+	if f.noise != nil {
+		return f.denoise(ctx, b)
+	}
 	if z, ok := f.c.Optimizer.Evaluation().(*optim.MeZO); ok {
 		return f.estimate(ctx, z.Eps, b, rows, each)
 	}

@@ -144,6 +144,15 @@ func (f *fit) identify() []Trait {
 	if e := c.Optimizer.Evaluation(); e != nil {
 		say("evaluation", evaluationTrait(e))
 	}
+	if n := c.NoProp; n != nil {
+		say("noprop-variant", n.Variant)
+		say("noprop-steps", n.Steps)
+		say("noprop-eta", n.Eta)
+		say("snr-cap", n.Cap)
+		say("noprop-schedule", n.Schedule)
+		say("noprop-hidden", n.Hidden)
+		say("label-embedding", n.Embedding())
+	}
 	if c.Preprocess != nil {
 		say("preprocessing", c.Preprocess.String())
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	TrAct      *TrAct           // nil: plain gradients in the first layer
 	Unfreeze   *Unfreeze        // train the last layers first; nil: all from the start
 	Teacher    *Teacher         // learned from beside the truth; nil for none
+	NoProp     *NoPropNet       // of a model that is its Chain: blocks trained each by itself; nil: all of it by one gradient
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
@@ -159,6 +160,7 @@ type fit struct {
 	growth  *growth                   // nil: batches do not grow
 	tract   *tracting                 // nil: plain gradients in the first layer
 	loss    *objective                // that an optim.Descender asks
+	noise   *denoiser                 // with NoProp
 	eval    *Evaluator
 	sampler data.Sampler
 	batches int // in an epoch
@@ -238,6 +240,9 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 		q.Grad = f.trainedIn(0)
 	}
+	if c.NoProp != nil { // the blocks have sessions of their own
+		q.Grad, q.BN = nil, engine.BNFrozen
+	}
 	f.q = q
 	if f.s, err = m.Session(f.tract.ask(q)); err != nil {
 		return nil, err
@@ -252,6 +257,11 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 	}
 	if err := f.prepareEvaluation(); err != nil {
 		return nil, err
+	}
+	if c.NoProp != nil {
+		if err := f.prepareNoProp(); err != nil {
+			return nil, err
+		}
 	}
 	if c.BN == engine.BNTrain {
 		for p := range m.Params() {
@@ -396,6 +406,9 @@ func (f *fit) result() *Result {
 	f.res.Converged = f.converged()
 	f.res.Seconds = f.spent + time.Since(f.start).Seconds()
 	f.res.ArenaMiB = float64(f.s.ArenaBytes()) / (1 << 20)
+	if f.noise != nil {
+		f.res.ArenaMiB = f.noise.arena() / (1 << 20)
+	}
 	if f.judge != nil {
 		f.res.Best = f.judge.best
 	}
