@@ -31,6 +31,7 @@ type Config struct {
 	TrAct      *TrAct           // nil: plain gradients in the first layer
 	Unfreeze   *Unfreeze        // train the last layers first; nil: all from the start
 	Teacher    *Teacher         // learned from beside the truth; nil for none
+	Contrast   *Contrast        // the views of a contrastive Task; nil for other tasks
 	MeZO       *MeZO            // gradients estimated from forward passes; nil: true ones
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
@@ -83,7 +84,8 @@ func (c Config) Steps(n int) int {
 // batching says how an epoch is cut into batches.
 func (c Config) batching(epoch int) data.BatchOptions {
 	return data.BatchOptions{
-		Preprocess: c.Preprocess, Augment: c.Augment, Seed: c.Seed, Epoch: epoch, MergeLone: c.BN == engine.BNTrain && c.BatchSize != 1,
+		Preprocess: c.Preprocess, Augment: c.Augment, Seed: c.Seed, Epoch: epoch, DropLast: c.Contrast != nil,
+		MergeLone: c.BN == engine.BNTrain && c.BatchSize != 1,
 	}
 }
 
@@ -148,7 +150,7 @@ type fit struct {
 	params  []*optim.Param
 	changed []*engine.Param           // what training changes: weights, and statistics with BNTrain
 	sums    map[string]*tensor.Tensor // gradients of a batch that is fed in parts
-	eval    *Evaluator
+	eval    evaluator
 	sampler data.Sampler
 	batches int // in an epoch
 	traits  []Trait
@@ -283,8 +285,7 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		f.traits = f.identify()
 	}
 	if c.Val != nil {
-		ec := EvalConfig{Task: f.c.Task, Feed: f.c.Feed, BatchSize: c.ValBatch, Preprocess: c.Preprocess}
-		if f.eval, err = NewEvaluator(ctx, m, c.Val, ec); err != nil {
+		if f.eval, err = f.evaluator(ctx); err != nil {
 			return nil, err
 		}
 		f.judge = newJudge(f.c.Task, c.Patience, c.MinDelta)
@@ -296,7 +297,7 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 // Where statistics of the batch are trained, parts must be full.
 func (f *fit) fixBatch() error {
 	fixed := f.m.Batch()
-	if fixed == 0 {
+	if fixed == 0 || f.c.Contrast != nil {
 		return nil
 	}
 	f.note("the model takes so many examples at a time: %d. Others could not be proven to go through it: the gradients of a batch are "+
@@ -407,7 +408,7 @@ func (f *fit) epoch(ctx context.Context) error {
 	o.Skip, o.Masks = f.step-f.begun, f.c.Task.Masks()
 	begin, old := time.Now(), f.part.seconds
 	seen := 0 // examples
-	for b, err := range data.Batches(ctx, f.ds, f.sampler, f.c.BatchSize, o) {
+	for b, err := range f.read(ctx, o) {
 		if err != nil {
 			return err
 		}
@@ -418,7 +419,7 @@ func (f *fit) epoch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		seen += b.Len()
+		seen += f.examplesIn(b)
 		f.part.add(one)
 		f.part.seconds = old + time.Since(begin).Seconds()
 		if n := f.c.SaveEvery; n > 0 && f.step%n == 0 && f.step-f.begun < f.batches && f.step < f.steps() {
@@ -558,7 +559,7 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 	case err != nil:
 		return r, fmt.Errorf("train: step %d: %w", s.N, err)
 	}
-	f.step, f.examples, f.part.measures = s.N, f.examples+b.Len(), nil
+	f.step, f.examples, f.part.measures = s.N, f.examples+f.examplesIn(b), nil
 	return r, nil
 }
 
