@@ -22,7 +22,7 @@ var commands []*ucli.Command
 // order is the order in which help lists the verbs.
 var order = []string{
 	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain", "score-data", "prune-data",
-	"probe", "export", "models", "data", "demo",
+	"probe", "export", "models", "data", "science", "demo",
 	"doctor", "completion", "version",
 }
 

@@ -17,28 +17,27 @@ func checkAlpha(path, s string) error {
 	return nil
 }
 
-// flat is the planes of r without alpha, "" standing for drop.
+// flat is the planes of r without alpha, "" standing for drop. What is laid on a ground takes the place of what was there.
 func (r raster) flat(alpha string) *tensor.Tensor {
 	if r.alpha == nil || alpha == "" || alpha == "drop" {
 		return r.x
 	}
-	out := tensor.New(r.x.DType(), r.x.Shape()...)
-	if out.DType() == tensor.Uint16 {
-		lay(tensor.Data[uint16](out), tensor.Data[uint16](r.x), tensor.Data[uint16](r.alpha), 65535, alpha == "white")
+	if r.x.DType() == tensor.Uint16 {
+		lay(tensor.Data[uint16](r.x), tensor.Data[uint16](r.alpha), 65535, alpha == "white")
 	} else {
-		lay(out.Bytes(), r.x.Bytes(), r.alpha.Bytes(), 255, alpha == "white")
+		lay(r.x.Bytes(), r.alpha.Bytes(), 255, alpha == "white")
 	}
-	return out
+	return r.x
 }
 
 // lay composes planes over white or black, rounded to nearest as Pillow's paste does.
-func lay[T uint8 | uint16](dst, src, alpha []T, most uint64, white bool) {
+func lay[T uint8 | uint16](x, alpha []T, most uint64, white bool) {
 	var ground uint64
 	if white {
 		ground = most
 	}
-	for i, v := range src {
+	for i, v := range x {
 		a := uint64(alpha[i%len(alpha)])
-		dst[i] = T((uint64(v)*a + ground*(most-a) + most/2) / most)
+		x[i] = T((uint64(v)*a + ground*(most-a) + most/2) / most)
 	}
 }

@@ -9,15 +9,24 @@ import (
 // cost is the memory in bytes that a picture takes on its way to planes, by its header.
 type cost struct {
 	file   int64 // as it was read
-	image  int64 // as the decoder gives it, 0 where that gives planes
+	image  int64 // as the decoder gives it, 0 where that gives planes at once
 	work   int64 // of the decoder, beside the image
 	planes int64 // with alpha
+	turned bool  // the planes are turned upright, into others
 	least  int64 // the bytes that a file needs at least to hold so many pixels; 0 where that is not known
 }
 
-// peak is the most that is held at once: by the decoder, when the planes are made of its image, or when they are turned or laid on a
-// ground.
-func (c cost) peak() int64 { return max(c.file+c.image+c.work, c.image+c.planes, 2*c.planes) }
+// peak is the most that is held at once: by the decoder, when the planes are made of its image or of its rows, or when they are turned.
+func (c cost) peak() int64 {
+	making := c.image + c.planes
+	if c.image == 0 {
+		making += c.file + c.work
+	}
+	if c.turned {
+		making = max(making, 2*c.planes)
+	}
+	return max(c.file+c.image+c.work, making)
+}
 
 // Compressions of a TIFF file.
 const (

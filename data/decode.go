@@ -14,6 +14,7 @@ import (
 
 	scans "github.com/gtk-onnx/gtk/internal/jpeg"
 	account "github.com/gtk-onnx/gtk/internal/memory"
+	scanlines "github.com/gtk-onnx/gtk/internal/png"
 	"github.com/gtk-onnx/gtk/internal/regular"
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
@@ -164,7 +165,7 @@ func decodeFile(t *turn, name string, file []byte, l Limits) (d decoded, err err
 			"it claims %d×%d pixels, which its %d bytes cannot hold", cfg.Width, cfg.Height, len(file))
 	}
 	d.turned = orientation(d.kind, file)
-	d.cost.file = int64(len(file))
+	d.cost.file, d.cost.turned = int64(len(file)), d.turned > 1
 	if err := t.need(d.cost.peak()-t.held, "the picture "+name); err != nil {
 		return d, fmt.Errorf("data: %w", err)
 	}
@@ -191,6 +192,10 @@ func (d *decoded) open(file []byte) (decode func() error, cfg image.Config, err 
 		d.bits = file[min(24, len(file)-1)]
 		for name, body := range pngChunks(file) {
 			d.more = d.more || name == "acTL" && len(body) >= 4 && binary.BigEndian.Uint32(body) > 1
+		}
+		if rows, cfg, c, err := rowsOfPNG(file); !errors.Is(err, scanlines.ErrForm) {
+			d.cost = c
+			return func() (err error) { d.planes, err = rows(); return err }, cfg, err
 		}
 		d.cost = pngCost(file)
 		whole, config = png.Decode, png.DecodeConfig

@@ -37,7 +37,7 @@ func TestPicturesEqualPillow(t *testing.T) {
 			if values == nil {
 				continue
 			}
-			x := r.flat(alpha)
+			x := raster{r.x.Clone(), r.alpha}.flat(alpha)
 			if w.Shape[0] == 1 && x.Dim(0) == 3 { // a palette of grey, which Pillow takes for grey
 				values = slices.Concat(values, values, values)
 			}

@@ -38,7 +38,6 @@ type Evaluation struct {
 	PerClass  []ClassScore   //
 	Groups    []GroupScore   // by the values of the columns of GroupBy, sorted
 	Confusion [][]int        // [label][prediction], nil without classes or with more than 2048
-	Predicted map[int]int    // index of the example to predicted class, where an example has one
 	Sample    []Sampled      // of a regression: what it says and what is true, of examples all over the data
 }
 
@@ -176,7 +175,7 @@ func (c *tally) accuracy() float64 {
 // Run evaluates the model once.
 func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 	t := e.c.Task
-	r := &Evaluation{Predicted: map[int]int{}}
+	r := &Evaluation{}
 	k := t.NumClasses()
 	if k > 0 && k <= mostConfused {
 		r.Confusion = make([][]int, k)
@@ -221,9 +220,6 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 					byClass[d.Label].hit += b2i(hit)
 					if r.Confusion != nil {
 						r.Confusion[d.Label][d.Best()]++
-					}
-					if !t.Positions() {
-						r.Predicted[at] = d.Best()
 					}
 				}
 				e.group(byGroup, at, hit)

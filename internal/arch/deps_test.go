@@ -30,6 +30,7 @@ internal/whole: internal/failpoint
 internal/interrupt:
 internal/jpeg:
 internal/pnm:
+internal/png:
 internal/ycbcr:
 internal/memory:
 internal/regular:
@@ -53,7 +54,7 @@ engine/exec: engine/graph tensor internal/parallel internal/shown internal/memor
 engine/rewrite: engine/graph engine/ops engine/grad engine/exec tensor internal/shown internal/memory
 internal/naive: engine/graph tensor
 engine: onnx onnx/convert onnx/onnxpb onnx/schema onnx/typing tensor engine/graph engine/ops engine/ops/microsoft engine/ops/ml engine/ops/training engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
-data: tensor internal/parquet internal/registry internal/options internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/ycbcr internal/jpeg
+data: tensor internal/parquet internal/registry internal/options internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/png internal/ycbcr internal/jpeg
 optim: tensor internal/parallel internal/registry internal/options internal/kernel
 feed: tensor engine data internal/registry internal/shown internal/memory
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown
@@ -63,6 +64,7 @@ prune: tensor engine engine/graph data feed task internal/registry internal/show
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
 job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
+science: tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models job internal/registry
 interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
 interop/internal/dense: tensor
 interop/onnxgo: onnx onnx/onnxpb tensor engine interop/internal/dense
@@ -73,7 +75,7 @@ internal/arch:
 internal/torture: cli engine/ops models onnx onnx/onnxpb tensor internal/shown internal/testkit
 internal/torture/cmd: internal/torture
 internal/gen: ...
-cli: job data optim task train explain prune probe models tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole
+cli: job data optim task train explain prune probe models science tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole
 cli/gtk: cli interop/runtimes
 `
 

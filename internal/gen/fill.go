@@ -52,6 +52,7 @@ var sections = map[string]func(context) (string, error){
 	"losses":            lossTable,
 	"metrics":           metricsTable,
 	"scores":            scoreTable,
+	"recipes":           recipeTable,
 	"directions":        directionTable,
 	"formats":           formatTable,
 	"models":            modelTable,

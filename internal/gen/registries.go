@@ -13,6 +13,7 @@ import (
 	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/probe"
 	"github.com/gtk-onnx/gtk/prune"
+	"github.com/gtk-onnx/gtk/science"
 	"github.com/gtk-onnx/gtk/task"
 )
 
@@ -142,6 +143,14 @@ func scoreTable(context) (string, error) {
 	t := newTable("score", "what", "source")
 	for _, s := range prune.Scorers().Entries() {
 		t.row(code(s.Name), s.Doc, source(s.Source))
+	}
+	return t.String(), nil
+}
+
+func recipeTable(context) (string, error) {
+	t := newTable("experiment", "question", "paper")
+	for _, r := range science.Recipes().Entries() {
+		t.row("["+r.Name+"](science/"+r.Name+".md)", r.Doc, source(r.Source))
 	}
 	return t.String(), nil
 }
