@@ -50,7 +50,7 @@ func init() {
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
 				Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
 			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
-		}, loraFlags(), distillFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
+		}, loraFlags(), distillFlags(), contrastFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
 			optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
 }
@@ -147,7 +147,13 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 	if cfg.UseOptions, err = useOptions(c); err != nil {
 		return cfg, err
 	}
+	if cfg.Contrast, err = contrastOptions(c); err != nil {
+		return cfg, err
+	}
 	cfg.TrainOptions, err = trainOptions(c)
+	if cfg.Contrast != nil && !c.IsSet("bn") {
+		cfg.BN = "" // as objectives want it
+	}
 	return cfg, err
 }
 
@@ -170,6 +176,9 @@ func (e *env) printFinetune(r *job.FinetuneReport) {
 		float64(r.Verify.MaxAbs))
 	if r.LoRA != nil && len(r.LoRA.Files) > 0 {
 		e.printf("adapters alone: %s\n", strings.Join(r.LoRA.Files, ", "))
+	}
+	if r.Contrast != nil {
+		e.printContrast(r)
 	}
 	if r.Report != "" {
 		e.printf("report: %s\n", filepath.Join(r.Report, "report.html"))

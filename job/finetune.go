@@ -29,13 +29,14 @@ type FinetuneConfig struct {
 	// values in their own unit.
 	StandardiseTargets bool
 	TrainOptions
-	Epochs   int      // 0 means 5
-	MaxSteps int      // stop after so many steps; 0 means none
-	Patience int      // stop after so many epochs without progress on the validation data; 0 means never
-	MinDelta float64  // how much better the first metric must be to be progress
-	TrAct    *TrAct   // nil for none
-	LoRA     *LoRA    // adapters in the place of weights; nil for none
-	Distill  *Distill // a teacher to learn from; nil for none
+	Epochs   int       // 0 means 5
+	MaxSteps int       // stop after so many steps; 0 means none
+	Patience int       // stop after so many epochs without progress on the validation data; 0 means never
+	MinDelta float64   // how much better the first metric must be to be progress
+	TrAct    *TrAct    // nil for none
+	LoRA     *LoRA     // adapters in the place of weights; nil for none
+	Distill  *Distill  // a teacher to learn from; nil for none
+	Contrast *Contrast // an objective in the place of labels; nil for none
 
 	// UnfreezeEvery trains the last UnfreezeLayers layers (0 means 1) at first, and so many more before them after so many epochs; 0 trains
 	// all from the start. BNEstimate takes the statistics of batch normalisation anew, over the training data, when training is done.
@@ -59,36 +60,37 @@ type FinetuneConfig struct {
 
 // FinetuneReport is what a training did.
 type FinetuneReport struct {
-	Schema     string         `json:"schema"`
-	Model      string         `json:"model"`
-	Data       string         `json:"data"`
-	Task       string         `json:"task"` // its kind
-	Why        []string       `json:"why"`  // how that was understood
-	LossName   string         `json:"loss_name"`
-	Metric     string         `json:"metric"` // by which models are compared
-	Optimizer  string         `json:"optimizer"`
-	LR         float64        `json:"lr"`
-	Params     int            `json:"trained_parameters"`
-	Steps      int            `json:"steps"`
-	Epochs     int            `json:"epochs"`
-	TrainLoss  Number         `json:"train_loss"`
-	Before     *Quality       `json:"val_before"`
-	After      *Quality       `json:"val_after"`
-	History    []EpochQuality `json:"history"`
-	Best       *BestEpoch     `json:"best"`              // null without validation data
-	Stopped    string         `json:"stopped,omitempty"` // patience, when training ended for want of progress
-	Resumed    int            `json:"resumed,omitempty"` // steps that a run before had done
-	TrAct      *TrActReport   `json:"tract,omitempty"`
-	LoRA       *LoRAReport    `json:"lora,omitempty"`
-	Distill    *DistillReport `json:"distill,omitempty"`
-	Out        string         `json:"out"`
-	Kept       bool           `json:"kept,omitempty"` // nothing was left to do, and Out was there already
-	Checkpoint string         `json:"checkpoint,omitempty"`
-	Report     string         `json:"report,omitempty"`
-	Verify     *ReadBack      `json:"verify"`
-	Seconds    float64        `json:"seconds"`
-	ArenaMiB   float64        `json:"arena_mib"`
-	Notes      []string       `json:"notes,omitempty"`
+	Schema     string          `json:"schema"`
+	Model      string          `json:"model"`
+	Data       string          `json:"data"`
+	Task       string          `json:"task"` // its kind
+	Why        []string        `json:"why"`  // how that was understood
+	LossName   string          `json:"loss_name"`
+	Metric     string          `json:"metric"` // by which models are compared
+	Optimizer  string          `json:"optimizer"`
+	LR         float64         `json:"lr"`
+	Params     int             `json:"trained_parameters"`
+	Steps      int             `json:"steps"`
+	Epochs     int             `json:"epochs"`
+	TrainLoss  Number          `json:"train_loss"`
+	Before     *Quality        `json:"val_before"`
+	After      *Quality        `json:"val_after"`
+	History    []EpochQuality  `json:"history"`
+	Best       *BestEpoch      `json:"best"`              // null without validation data
+	Stopped    string          `json:"stopped,omitempty"` // patience, when training ended for want of progress
+	Resumed    int             `json:"resumed,omitempty"` // steps that a run before had done
+	TrAct      *TrActReport    `json:"tract,omitempty"`
+	LoRA       *LoRAReport     `json:"lora,omitempty"`
+	Distill    *DistillReport  `json:"distill,omitempty"`
+	Contrast   *ContrastReport `json:"contrast,omitempty"`
+	Out        string          `json:"out"`
+	Kept       bool            `json:"kept,omitempty"` // nothing was left to do, and Out was there already
+	Checkpoint string          `json:"checkpoint,omitempty"`
+	Report     string          `json:"report,omitempty"`
+	Verify     *ReadBack       `json:"verify"`
+	Seconds    float64         `json:"seconds"`
+	ArenaMiB   float64         `json:"arena_mib"`
+	Notes      []string        `json:"notes,omitempty"`
 }
 
 // BestEpoch is the best epoch by the first metric of the task on the validation data.
@@ -191,6 +193,11 @@ func (c FinetuneConfig) check() error {
 			return err
 		}
 	}
+	if c.Contrast != nil {
+		if err := c.Contrast.check(c); err != nil {
+			return err
+		}
+	}
 	if c.Distill != nil {
 		return c.Distill.check()
 	}
@@ -224,8 +231,19 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	if t.adapted != nil {
 		o.Freeze = nil // it says which layers have no adapter
 	}
-	if f.cfg, f.lr, err = o.config(t.Model.Model, "frozen", c.Seed); err != nil {
+	bn := "frozen"
+	if t.encoder != nil {
+		bn, o.Augment = "train", "" // views have their own
+	}
+	if f.cfg, f.lr, err = o.config(t.Model.Model, bn, c.Seed); err != nil {
 		return nil, err
+	}
+	if t.encoder != nil {
+		f.cfg.Contrast = &train.Contrast{Views: t.encoder.views, Neighbours: c.Contrast.nearest()}
+		if n, least := f.cfg.Batch(t.train.Len()), t.task.Least(); n < least {
+			return nil, usagef("--batch-size %d: %s compares each example with others of its batch, at least %d in all: give a larger one, more "+
+				"data, or less to compare with (groco:topk=N)", n, c.Contrast.Objective, least)
+		}
 	}
 	if t.adapted != nil {
 		f.cfg.Params = t.adapted.params()

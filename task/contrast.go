@@ -29,6 +29,15 @@ var objectives = registry.Table[func() Objective]{Kind: "objective"}
 // Objectives is the table of objectives; each entry makes one with its default options.
 func Objectives() *registry.Table[func() Objective] { return &objectives }
 
+// ObjectiveOptions lists the options of an objective with their defaults.
+func ObjectiveOptions(name string) []options.Option {
+	made, err := objectives.Lookup(name)
+	if err != nil {
+		return nil
+	}
+	return options.List(made())
+}
+
 // NewObjective makes the objective NAME:KEY=VALUE:….
 func NewObjective(spec string) (name string, o Objective, err error) {
 	name, pairs, err := options.Split(spec)

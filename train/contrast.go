@@ -7,8 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/task"
 )
 
@@ -42,7 +45,7 @@ func (f *fit) mayContrast() error {
 		return fmt.Errorf("train: %s compares each example with others of its batch: it needs at least %d, and there are %d; give a larger "+
 			"--batch-size, more data, or less to compare with (groco:topk=…)", t.Name, t.Least(), f.c.BatchSize)
 	}
-	same := !f.c.Dropout
+	same := !f.c.Dropout || !slices.ContainsFunc(f.m.Graph().Nodes, func(n *graph.Node) bool { return n.Op.Name == ops.Dropout.Name })
 	for _, a := range x.Views {
 		if err := a.Fits(f.ds); err != nil {
 			return fmt.Errorf("train: %w", err)
@@ -53,7 +56,8 @@ func (f *fit) mayContrast() error {
 		same = same && a.None()
 	}
 	if same {
-		return errors.New("train: both views of an example are the same: give --augment what changes the data at random, or --dropout")
+		return errors.New("train: both views of an example are the same: give --augment what changes the data at random, or --dropout where the " +
+			"model has it")
 	}
 	if fixed := f.m.Batch(); fixed > 0 && fixed != len(x.Views)*f.c.BatchSize {
 		return fmt.Errorf("train: %s compares all examples of a batch at once, and the model takes %d rows at a time only: give a --batch-size "+
@@ -101,5 +105,5 @@ func (x *Contrast) trait() Trait {
 		fmt.Fprintf(h, "%q", a)
 		names += " [" + a.String() + "]"
 	}
-	return Trait{"views", fmt.Sprintf("%d:%s", len(x.Views), names), hex.EncodeToString(h.Sum(nil))}
+	return Trait{"changes of views", fmt.Sprintf("%d:%s", len(x.Views), names), hex.EncodeToString(h.Sum(nil))}
 }

@@ -193,8 +193,9 @@ func TestFindFeatures(t *testing.T) {
 	if err != nil || !res.Value("features").Shape().Equal(tensor.Shape{5, 4}) {
 		t.Errorf("%v %v", res, err)
 	}
-	tokens := graphModel([]any{"N", 6, 3}, []any{"N", 6, 5}, []*onnxpb.NodeProto{onnx.NewNode("MatMul", "m", []string{"x", "w"}, []string{"h"}),
-		onnx.NewNode("Relu", "", []string{"h"}, []string{"r"}), onnx.NewNode("MatMul", "n", []string{"r", "v"}, []string{"y"})},
+	tokens := graphModel([]any{"N", 6, 3}, []any{"N", 6, 5}, []*onnxpb.NodeProto{
+		onnx.NewNode("MatMul", "m", []string{"x", "w"}, []string{"h"}), onnx.NewNode("Relu", "", []string{"h"}, []string{"r"}),
+		onnx.NewNode("MatMul", "n", []string{"r", "v"}, []string{"y"})},
 		map[string]*tensor.Tensor{"w": weight(3, 4), "v": weight(4, 5)})
 	x, err = FindFeatures(tokens, "")
 	if err != nil || x.Value != "r" {

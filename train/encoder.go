@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
@@ -31,8 +32,8 @@ type Features struct {
 }
 
 // FindFeatures finds the features of m: the value called name; else the output that the metadata name; else what the last layer before the
-// first output reads, where that is dense; else, where nothing is a last layer, the first output. Where the last layer is a convolution it is
-// an error: its input or its own channels may be meant.
+// first output reads, where that is dense; else, where nothing is a last layer, the first output. Where the last layer is a convolution it
+// is an error: its input or its own channels may be meant.
 func FindFeatures(m *onnx.Model, name string) (*Features, error) {
 	g := m.Proto.GetGraph()
 	if len(g.GetOutput()) == 0 {
@@ -47,7 +48,7 @@ func FindFeatures(m *onnx.Model, name string) (*Features, error) {
 		x.Value, x.Why = name, fmt.Sprintf("the features are %q, as was asked for", name)
 		return x, nil
 	}
-	if out, ok := m.Metadata(FeaturesKey); ok && f.outputOf(out) != nil {
+	if out := encoderFeatures(m); out != "" {
 		x.Value, x.Why = out, fmt.Sprintf("the model is an encoder: its metadata name %q its features", out)
 		return x, nil
 	}
@@ -68,8 +69,8 @@ func FindFeatures(m *onnx.Model, name string) (*Features, error) {
 	}
 	x.file, x.Value = f.m, n.GetInput()[in]
 	if !f.is(n, ops.Gemm) && !f.is(n, ops.MatMul) {
-		return nil, fmt.Errorf("train: features: the last layer of the model is the convolution %s: whether it gives the features or reads them is not "+
-			"known: give --features %s or --features %s", label(n), quoted(x.Value), quoted(end))
+		return nil, fmt.Errorf("train: features: the last layer of the model is the convolution %s: whether it gives the features or reads "+
+			"them is not known: give --features %s or --features %s", label(n), quoted(x.Value), quoted(end))
 	}
 	x.Why = fmt.Sprintf("the features are what the last layer, %s, reads", label(n))
 	return x, nil
@@ -81,11 +82,12 @@ func quoted(s string) string { return fmt.Sprintf("%q", s) }
 func (x *Features) File() *onnx.Model { return x.file }
 
 // Encoder is the part of the model that makes the features, with the output "features", [N,F], alone; shape and d are those of
-// Value for some examples, d as the file has it. Of features that have positions it is the mean: over the axes behind the second, [N,F,H,W],
-// or over the one between, [N,T,F].
+// Value for some examples, d as the file has it. Of features that have positions it is the mean: over the axes behind the second,
+// [N,F,H,W], or over the one between, [N,T,F].
 func (x *Features) Encoder(shape tensor.Shape, d tensor.DType) (file *onnx.Model, output string, err error) {
 	if len(shape) < 2 || !d.IsFloat() {
-		return nil, "", fmt.Errorf("train: features: %q is %v%v, and features are real numbers, [N,F]; name others with --features", x.Value, d, shape)
+		return nil, "", fmt.Errorf("train: features: %q is %v%v, and features are real numbers, [N,F]; name others with --features", x.Value,
+			d, shape)
 	}
 	m := x.file.Clone()
 	g := m.Proto.GetGraph()
@@ -111,9 +113,8 @@ func (x *Features) Encoder(shape tensor.Shape, d tensor.DType) (file *onnx.Model
 	}
 	g.Output = []*onnxpb.ValueInfoProto{onnx.ValueInfo(output, d, batchDim(g), width)}
 	keepReached(m)
-	for _, key := range []string{task.MetadataKey, "gtk.labels"} { // it has no classes
-		m.DropMetadata(key)
-	}
+	m.DropMetadata("gtk.labels")                                                                       // it has no classes
+	(&task.Task{Kind: task.Regression, Head: engine.Head{Output: output, Logits: output}}).Remember(m) // they are values
 	m.SetMetadata(FeaturesKey, output)
 	return m, output, nil
 }

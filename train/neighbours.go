@@ -36,7 +36,6 @@ func (e *FeatureEvaluator) vote(ctx context.Context, bank, val *table, r *Evalua
 			r.Confusion[i] = make([]int, k)
 		}
 	}
-	r.Predicted = map[int]int{}
 	byClass := make([]tally, k)
 	hits := 0
 	for lo := 0; lo < len(val.labels); lo += queries {
@@ -66,7 +65,6 @@ func (e *FeatureEvaluator) vote(ctx context.Context, bank, val *table, r *Evalua
 			if r.Confusion != nil {
 				r.Confusion[is][y]++
 			}
-			r.Predicted[val.index[lo+i]] = y
 		}
 	}
 	for y := range byClass {
