@@ -36,6 +36,7 @@ func TestKillAndResume(t *testing.T) {
 	for name, o := range map[string][]string{
 		"diffgrad":      {"--optimizer", "diffgrad"},
 		"ema":           {"--ema", "0.95", "--lookahead", "4", "--clip-coord", "0.2", "--lr", "0.003"},
+		"sam":           {"--optimizer", "adamw", "--sam", "0.05", "--sam-adaptive"},
 		"schedule-free": {"--optimizer", "schedulefree-adamw", "--warmup", "10"},
 		"groco":         {"--objective", "groco:topk=5", "--local-views", "1", "--epochs", "4"},
 	} {

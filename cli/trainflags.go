@@ -26,8 +26,6 @@ func optimizerFlags() []ucli.Flag {
 		&ucli.StringFlag{Name: "warmup", Category: group,
 			Usage: "`LENGTH` of the linear rise of the learning rate at the start: 500 (steps), 1epoch, 10000samples, 3%"},
 	}
-	fs = append(fs, &ucli.Float64Flag{Name: "mezo-eps", Category: group, DefaultText: "0.001",
-		Usage: "mezo: how far from the weights its two passes are"})
 	for _, o := range optim.Options() {
 		if o.Bool {
 			fs = append(fs, &ucli.BoolFlag{Name: o.Name, Category: group, Usage: o.Usage()})
@@ -44,14 +42,15 @@ func ruleNames() string {
 	for name := range optim.Rules() {
 		s = append(s, name)
 	}
-	return strings.Join(append(s, job.MeZO), ", ")
+	return strings.Join(s, ", ")
 }
 
 // loopFlags say how a model goes through its data; bn is the default of --bn.
 func loopFlags(bn string) []ucli.Flag {
 	const group = "training"
 	return []ucli.Flag{
-		&ucli.StringFlag{Name: "batch-size", Category: group, Value: "32", Usage: "examples in one step, or ALL"},
+		&ucli.StringFlag{Name: "batch-size", Category: group, DefaultText: "32; ALL with lbfgs and gns", Usage: "examples in one step, or " +
+			"ALL"},
 		&ucli.StringFlag{Name: "loss", Category: group, Value: "auto",
 			Usage: "`NAME` with options behind colons, as in cross-entropy:smoothing=0.1 (see --list); auto goes by the task"},
 		&ucli.StringFlag{Name: "class-weights", Category: group,
@@ -93,7 +92,7 @@ func updateOptions(c *ucli.Context) job.TrainOptions {
 		BN:        c.String("bn"),
 		KeepOrder: !c.Bool("shuffle"), Sampler: samplerOf(c), Augment: c.String("augment"), Freeze: c.StringSlice("freeze"),
 		Trainable: c.StringSlice("trainable"),
-		MeZOEps:   c.Float64("mezo-eps"), LastLayer: c.Bool("last-layer"), Dropout: c.Bool("dropout"), NoDecay1D: c.Bool("no-decay-1d"),
+		LastLayer: c.Bool("last-layer"), Dropout: c.Bool("dropout"), NoDecay1D: c.Bool("no-decay-1d"),
 	}
 	for _, x := range optim.Options() {
 		switch {
@@ -119,6 +118,9 @@ func samplerOf(c *ucli.Context) string {
 func trainOptions(c *ucli.Context) (job.TrainOptions, error) {
 	o := updateOptions(c)
 	s := c.String("batch-size")
+	if s == "" && !c.IsSet("batch-size") {
+		return o, nil
+	}
 	if strings.EqualFold(s, "all") {
 		o.BatchSize = job.All
 		return o, nil
@@ -152,9 +154,6 @@ func trainingList() []listed {
 		}
 		rows = append(rows, listed{"option --" + o.Name, o.Usage(), values})
 	}
-	rows = append(rows, listed{"optimizer " + job.MeZO, fmt.Sprintf("sgd along gradients estimated from two forward passes, for what has "+
-		"none; usual rate %g", job.MeZORate),
-		"https://arxiv.org/abs/2305.17333"})
 	for n, i := range optim.Schedules() {
 		doc := i.Doc
 		for k, o := range i.Options() {

@@ -57,6 +57,16 @@ func (p *Plan) Singly() *Plan {
 	return &q
 }
 
+// InParts is p with no more than so many examples at a time, where the model takes any number.
+func (p *Plan) InParts(most int) *Plan {
+	if p.Batch() > 0 {
+		return p
+	}
+	q := *p
+	q.size = most
+	return &q
+}
+
 // Batch is how many examples are fed at a time: those of engine.Model.Batch, 0 for any number, or 1.
 func (p *Plan) Batch() int {
 	if p.size > 0 {

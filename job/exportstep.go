@@ -124,8 +124,8 @@ func openStep(c ExportConfig, path string) (*stepExport, error) {
 	if spec == "auto" {
 		spec = ""
 	}
-	if o.Optimizer == MeZO {
-		return nil, usagef("--optimizer mezo: its step is two runs of the model, which no graph of one step can be; take sgd")
+	if name, does := o.evaluates(); does {
+		return nil, usagef("%s: its step is several runs of the model, which no graph of one step can be; take sgd", name)
 	}
 	cfg, lr, err := o.config(m.Model, "frozen", c.Seed)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 // FinetuneConfig says what is trained on what.
 type FinetuneConfig struct {
-	Model string // file, or builtin:NAME; required
+	Model string // file, or builtin:NAME; required, but for a Method that makes one of the data
 	ModelOptions
 	Data        string       // data set, FORMAT:PATH[#SPLIT]; required
 	DataOptions data.Options // of reading
@@ -28,6 +28,8 @@ type FinetuneConfig struct {
 	// StandardiseTargets brings the targets of a regression to mean 0 and deviation 1 for training; the model that is written gives
 	// values in their own unit.
 	StandardiseTargets bool
+	Method             string // one of Methods; "" means Backprop
+	GBNN               *GBNN  // with GBNNMethod; nil means the usual
 	TrainOptions
 	Epochs   int       // 0 means 5
 	MaxSteps int       // stop after so many steps; 0 means none
@@ -77,12 +79,14 @@ type FinetuneReport struct {
 	After      *Quality        `json:"val_after"`
 	History    []EpochQuality  `json:"history"`
 	Best       *BestEpoch      `json:"best"`              // null without validation data
-	Stopped    string          `json:"stopped,omitempty"` // patience, when training ended for want of progress
+	Stopped    string          `json:"stopped,omitempty"` // patience, when training ended for want of progress; converged: see Notes
 	Resumed    int             `json:"resumed,omitempty"` // steps that a run before had done
 	TrAct      *TrActReport    `json:"tract,omitempty"`
 	LoRA       *LoRAReport     `json:"lora,omitempty"`
 	Distill    *DistillReport  `json:"distill,omitempty"`
 	Contrast   *ContrastReport `json:"contrast,omitempty"`
+	Method     string          `json:"method"`
+	GBNN       *GBNNReport     `json:"gbnn,omitempty"`
 	Out        string          `json:"out"`
 	Kept       bool            `json:"kept,omitempty"` // nothing was left to do, and Out was there already
 	Checkpoint string          `json:"checkpoint,omitempty"`
@@ -183,10 +187,14 @@ func (c FinetuneConfig) check() error {
 		return usagef("--val and --val-split exclude each other")
 	case c.ValSplit != 0 && !(c.ValSplit > 0 && c.ValSplit < 1):
 		return usagef("--val-split %v: want a number between 0 and 1", c.ValSplit)
-	case c.TrAct != nil && c.Optimizer == MeZO:
-		return usagef("--tract: TrAct changes a gradient, and --optimizer mezo has none: leave one of the two out")
 	case c.TrAct != nil && !(c.TrAct.Lambda >= 0):
 		return usagef("--tract-lambda %v: want a positive number", c.TrAct.Lambda)
+	}
+	if err := c.movesAll(); err != nil {
+		return err
+	}
+	if _, err := c.method(); err != nil {
+		return err
 	}
 	if c.LoRA != nil {
 		if err := c.LoRA.check(c); err != nil {
@@ -211,6 +219,7 @@ func (c FinetuneConfig) validates() bool { return c.Val != "" || c.ValSplit != 0
 type finetuning struct {
 	*trainee
 	c     FinetuneConfig
+	way   method
 	out   FinetuneOutput
 	cfg   train.Config
 	lr    float64
@@ -227,6 +236,9 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 		return nil, err
 	}
 	f := &finetuning{trainee: t, c: c, out: c.Output()}
+	if f.way, err = c.method(); err != nil {
+		return nil, err
+	}
 	o := c.TrainOptions
 	if t.adapted != nil {
 		o.Freeze = nil // it says which layers have no adapter
@@ -250,6 +262,9 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	}
 	f.cfg.Epochs, f.cfg.MaxSteps, f.cfg.Val, f.cfg.Preprocess = cmp.Or(c.Epochs, 5), c.MaxSteps, t.val, t.pre
 	f.cfg.Task, f.cfg.Feed, f.cfg.Patience, f.cfg.MinDelta = t.task, t.plan, c.Patience, c.MinDelta
+	if err := f.way.set(f); err != nil {
+		return nil, err
+	}
 	if err := f.mayFollow(); err != nil {
 		return nil, err
 	}
@@ -359,7 +374,7 @@ func (f *finetuning) tryOut(ctx context.Context) (*FinetunePlan, error) {
 		best, last = min(best, time.Since(last)), time.Now()
 		return nil
 	}
-	res, err := train.Fit(ctx, f.Model.Model, f.train, try)
+	res, err := f.way.fit(ctx, f, try, Quiet)
 	if err != nil && !(errors.Is(err, train.ErrDiverged) && res != nil && res.Steps > 0) {
 		return nil, err
 	}

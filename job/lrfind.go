@@ -17,6 +17,7 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/internal/report"
 	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/train"
 )
 
@@ -79,6 +80,9 @@ func LRFind(ctx context.Context, c LRFindConfig, rep Reporter) (*LRFindReport, e
 		return nil, usagef("--from %v --to %v: want learning rates, the smaller first", c.From, c.To)
 	case c.Steps != 0 && c.Steps < 10:
 		return nil, usagef("--steps %d: want at least 10", c.Steps)
+	}
+	if info, err := optim.Lookup(cmp.Or(c.Optimizer, "adam")); err == nil && info.FullBatch {
+		return nil, usagef("--optimizer %s looks for the length of each step itself, so there is no learning rate to find", c.Optimizer)
 	}
 	training := FinetuneConfig{
 		Model: c.Model, ModelOptions: c.ModelOptions, Data: c.Data, DataOptions: c.DataOptions, UseOptions: c.UseOptions,

@@ -125,8 +125,9 @@ func (c *SharpnessConfig) check() error {
 		return usagef("--hessian %q: want auto, exact or differences%s", c.Hessian, registry.Hint(c.Hessian, []string{"auto", "exact",
 			"differences"}))
 	}
-	if c.Optimizer == MeZO {
-		return usagef("--optimizer mezo: directions follow true gradients, and it estimates them; take sgd")
+	if name, does := c.evaluates(); does {
+		return usagef("%s: directions follow the true gradients of batches, and it evaluates the loss itself: take a rule that is handed "+
+			"them", name)
 	}
 	for i, n := range c.Warm {
 		if n < 0 || i > 0 && n <= c.Warm[i-1] {

@@ -20,12 +20,12 @@ const All = -1
 // TrainOptions say how a model is trained. The zero value is Adam at its usual rate, with a cosine schedule, in batches of 32 and a new
 // order in each epoch.
 type TrainOptions struct {
-	Optimizer string            // name of a rule of package optim, or MeZO; "" means adam
+	Optimizer string            // name of a rule of package optim; "" means adam
 	Rule      map[string]string // options of the rule, by the names of optim.Options
 	LR        float64           // learning rate; 0 means the rule's usual one, ten times that, at most 1, with LastLayer
 	Schedule  string            // NAME:OPTION=VALUE… of optim.NewSchedule; "" means cosine, or what the rule wants
 	Warmup    string            // length of the linear rise of the learning rate at the start: 500 (steps), 1epoch, 3%; "" means none
-	BatchSize int               // examples in one step; 0 means 32, All all of them
+	BatchSize int               // examples in one step; 0 means 32, or All for a rule of full batches; All all of them
 	Loss      string            // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
 	// ClassWeights are the weights of the classes in the cross-entropy: 1,2,0.5, or balanced, or a file (see --class-weights); LabelSmoothing is its share of the
 	// truth that is spread over all classes. They stand for options of Loss; "" and 0 mean none.
@@ -42,16 +42,11 @@ type TrainOptions struct {
 	LastLayer bool     // train the last layer only
 	Dropout   bool     // apply the model's Dropout while training
 	NoDecay1D bool     // no weight decay on biases and normalisation
-	MeZOEps   float64  // how far from the weights MeZO's passes are, along a direction of numbers of about 1; 0 means 1e-3
 }
 
 // optimizer makes the rule and the schedule; lr is the learning rate that is taken.
 func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule, lr float64, err error) {
 	name := cmp.Or(o.Optimizer, "adam")
-	mezo := name == MeZO
-	if mezo {
-		name = "sgd" // along estimates
-	}
 	info, err := optim.Lookup(name)
 	if err != nil {
 		return nil, nil, 0, usagef("--optimizer: %v", err)
@@ -81,11 +76,10 @@ func (o TrainOptions) optimizer() (opt *optim.Optimizer, schedule optim.Schedule
 	switch {
 	case lr < 0 || math.IsNaN(lr) || math.IsInf(lr, 0):
 		return nil, nil, 0, usagef("--lr %v: want a positive number", lr)
+	case info.OwnLength && (lr != 0 && lr != info.LR || cmp.Or(o.Schedule, "constant") != "constant" || o.Warmup != ""):
+		return nil, nil, 0, usagef("--optimizer %s finds the length of its steps itself: leave out --lr, --schedule and --warmup", name)
 	case lr == 0:
-		if lr = info.LR; mezo {
-			lr = MeZORate
-		}
-		if o.LastLayer { // a rate of 1 multiplies what the rule finds itself
+		if lr = info.LR; o.LastLayer { // a rate of 1 multiplies what the rule finds itself
 			lr = max(lr, min(10*lr, 1))
 		}
 	}
@@ -136,7 +130,11 @@ func (o TrainOptions) config(m *engine.Model, bn string, seed uint64) (cfg train
 	if cfg.Optimizer, cfg.Schedule, lr, err = o.optimizer(); err != nil {
 		return cfg, 0, err
 	}
-	if cfg.BatchSize = cmp.Or(o.BatchSize, 32); cfg.BatchSize < All {
+	usual := 32
+	if info, err := optim.Lookup(cmp.Or(o.Optimizer, "adam")); err == nil && info.FullBatch {
+		usual = All
+	}
+	if cfg.BatchSize = cmp.Or(o.BatchSize, usual); cfg.BatchSize < All {
 		return cfg, 0, usagef("--batch-size %d: want a number of examples, or ALL", o.BatchSize)
 	}
 	if cfg.Augment, err = data.ParseAugment(o.Augment); err != nil {
@@ -162,7 +160,7 @@ func (o TrainOptions) config(m *engine.Model, bn string, seed uint64) (cfg train
 	default:
 		return cfg, 0, usagef("--sampler %q: want all or balanced", o.Sampler)
 	}
-	if cfg.MeZO, err = o.mezo(&cfg); err != nil {
+	if err := o.mayEvaluate(&cfg); err != nil {
 		return cfg, 0, err
 	}
 	cfg.Shuffle, cfg.Dropout, cfg.NoDecay1D, cfg.Seed = !o.KeepOrder, o.Dropout, o.NoDecay1D, seed

@@ -28,6 +28,7 @@ func (f *finetuning) writePage(r *FinetuneReport, res *train.Result) error {
 	if charts := f.charts(res); len(charts) > 0 {
 		page.Section("Curves", "").Add(charts)
 	}
+	f.way.page(f, page)
 	f.quality(page, res.After)
 	if t, ok := epochTable(res); ok {
 		page.Section("Epochs", "").Add(t)

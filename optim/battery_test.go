@@ -79,7 +79,7 @@ var battery = map[string]trial{
 }
 
 func TestEveryRuleIsInTheBattery(t *testing.T) {
-	for _, r := range Rules() {
+	for _, r := range handed() {
 		if b, ok := battery[r.Name]; !ok || len(b.configs) == 0 || b.rosenbrock == 0 {
 			t.Errorf("rule %s has no row in the battery", r.Name)
 		}
@@ -96,7 +96,7 @@ func TestEveryRuleIsInTheBattery(t *testing.T) {
 
 // each runs f for every rule with every set of options of the battery.
 func each(t *testing.T, f func(t *testing.T, rule string, c Config)) {
-	for _, r := range Rules() {
+	for _, r := range handed() {
 		for i, c := range append([]Config{{}}, battery[r.Name].configs...) {
 			t.Run(fmt.Sprint(r.Name, "/", i), func(t *testing.T) { f(t, r.Name, c) })
 		}

@@ -24,6 +24,10 @@ type Optimizer struct {
 	slots  []slot   // of all rules, in order
 	means  []string // "rule.quantity", in order; "" for what is not reported
 
+	evaluate Evaluation // nil for an optimiser that is handed a gradient
+	decay    float64    // coupled weight decay of a Descender
+	exact    []float64  // what the weights are the rounding of, with a Descender; nil before the first step
+
 	state map[string]*paramState
 	order []string // names of the parameters, in the order in which they were first seen
 	round int      // counts calls of Step, to notice a name that occurs twice
@@ -113,6 +117,9 @@ func Chain(rules ...Rule) (*Optimizer, error) {
 		g, isGlobal := r.(Global)
 		e, isElem := r.(Elementwise)
 		w, isWhole := r.(Whole)
+		if _, alone := r.(Descender); alone && len(rules) == 1 {
+			continue
+		}
 		if !isGlobal && !isElem && !isWhole {
 			return nil, fmt.Errorf("optim: rule %s is neither Elementwise nor Global nor Whole", r.Name())
 		}

@@ -147,7 +147,7 @@ func wide(t *tensor.Tensor) []float64 {
 
 // A parameter that joins late starts its own count, so that its first steps are corrected as first steps are.
 func TestLateParameter(t *testing.T) {
-	for _, r := range Rules() {
+	for _, r := range handed() {
 		o := mustNew(t, r.Name, Config{})
 		if slices.ContainsFunc(o.rules, func(r Rule) bool { _, ok := r.(Remembering); return ok }) {
 			continue // it remembers numbers of all parameters together
@@ -162,7 +162,7 @@ func TestLateParameter(t *testing.T) {
 }
 
 func TestDecayOnlyWhereAsked(t *testing.T) {
-	for _, r := range Rules() {
+	for _, r := range handed() {
 		for _, decoupled := range []bool{false, true} {
 			o := mustNew(t, r.Name, Config{WeightDecay: new(0.5), DecoupledDecay: decoupled})
 			yes, no := param("yes", []float64{2}), param("no", []float64{2})

@@ -20,6 +20,10 @@ type Config struct {
 	AGC       *float64 `opt:"agc" range:"(0, ∞)" doc:"limit of the norm of the gradient of a unit, as a share of that of its weights"`
 	ClipNorm  *float64 `opt:"clip-norm" range:"(0, ∞)" doc:"limit of the norm of all gradients together"`
 
+	// Of how the gradient comes about.
+	SAM         *float64 `opt:"sam" range:"(0, ∞)" doc:"take the gradient this far from the weights, where the loss is highest (SAM)"`
+	SAMAdaptive bool     `opt:"sam-adaptive" doc:"sam by the size of each weight (ASAM)"`
+
 	// Of the weights, after the step.
 	Lookahead      int      `opt:"lookahead" range:"[0, ∞)" doc:"steps after which the weights go back half of the way; 0 is never"`
 	LookaheadAlpha *float64 `opt:"lookahead-alpha" range:"(0, 1)" doc:"share of the way that lookahead keeps, 0.5 unless given"`
@@ -27,6 +31,20 @@ type Config struct {
 
 	// Options are the rule's own, by name: {"beta1": 0.95, "nesterov": true}. See Info.Options.
 	Options Values
+}
+
+// beside names an option that puts a rule beside another one, "" for none.
+func (c Config) beside() string {
+	for _, o := range []struct {
+		name  string
+		given bool
+	}{{"decoupled-decay", c.DecoupledDecay}, {"clip-coord", c.ClipCoord != nil}, {"clip-value", c.ClipValue != nil}, {"agc", c.AGC != nil},
+		{"clip-norm", c.ClipNorm != nil}, {"sam", c.SAM != nil}, {"lookahead", c.Lookahead > 0}, {"ema", c.EMA != nil}} {
+		if o.given {
+			return o.name
+		}
+	}
+	return ""
 }
 
 // Values are options of a rule by name: numbers, bools and words, or their text as a flag or a file has it.

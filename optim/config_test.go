@@ -15,7 +15,7 @@ func TestNewRefuses(t *testing.T) {
 		{"difgrad", Config{}, `unknown optimizer "difgrad"; did you mean "diffgrad"?`},
 		{"adam", Config{Options: Values{"momentum": 0.9}}, "adam takes no momentum; it takes weight-decay, decoupled-decay, clip-coord, " +
 			"clip-value, agc, " +
-			"clip-norm, lookahead, lookahead-alpha, ema, beta1, beta2, eps, amsgrad"},
+			"clip-norm, sam, sam-adaptive, lookahead, lookahead-alpha, ema, beta1, beta2, eps, amsgrad"},
 		{"adamw", Config{Options: Values{"nesterov": true}}, "adamw takes no nesterov"},
 		{"sgd", Config{Options: Values{"beta1": 0.0}}, "sgd takes no beta1"},
 		{"adam", Config{Options: Values{"diffgrad-dfc": "abs"}}, "adam takes no diffgrad-dfc"},

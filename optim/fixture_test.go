@@ -2,6 +2,7 @@ package optim
 
 import (
 	"encoding/json"
+	"iter"
 	"math"
 	"os"
 	"testing"
@@ -70,4 +71,15 @@ func near[T Float](t *testing.T, what string, got []T, want []float64, tol float
 // data is the weights and the gradient of p.
 func data[T Float](p *Param) (w, g []T) {
 	return tensor.Data[T](p.W), tensor.Data[T](p.G)
+}
+
+// handed are the rules that are handed a gradient.
+func handed() iter.Seq2[string, Info] {
+	return func(yield func(string, Info) bool) {
+		for name, i := range Rules() {
+			if i.Evaluates == "" && !yield(name, i) {
+				return
+			}
+		}
+	}
 }

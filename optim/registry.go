@@ -19,7 +19,7 @@ func register(i Info) {
 		i.Options = append(i.Options, Option{Name: o.Name, Doc: o.Doc, Bool: o.Bool, Takers: []Taker{{i.Name, o.Doc, o.Default}},
 			Range: o.Range, Choices: o.Choices})
 	}
-	i.Symbolic = symbolic(i.make())
+	i.Symbolic = i.Evaluates == "" && symbolic(i.make())
 	rules.Register(i.Name, i, i.Doc, i.Source)
 }
 
@@ -44,6 +44,9 @@ type Info struct {
 	Decay             float64  // weight decay unless Config says otherwise
 	Decoupled         bool     // weight decay is always decoupled
 	Symbolic          bool     // it can be part of a training step in ONNX; see the interface of that name
+	Evaluates         string   // what it asks for itself, see Evaluation; "" for a rule that is handed a gradient
+	FullBatch         bool     // it is for one batch of all examples, the same in each step
+	OwnLength         bool     // it finds the length of its steps: there is no learning rate
 
 	// make is the rule with its default options: a pointer to a struct whose fields with tags are the options. See package options.
 	make func() Rule
@@ -91,6 +94,17 @@ func New(name string, c Config) (*Optimizer, error) {
 			return fail(err)
 		}
 	}
+	if _, alone := rule.(Descender); alone {
+		if o := c.beside(); o != "" {
+			return fail(fmt.Errorf("takes no %s: it asks for the loss itself, and no rule stands beside it but coupled weight decay", o))
+		}
+	}
+	if c.SAMAdaptive && c.SAM == nil {
+		return fail(errors.New("sam-adaptive goes with sam"))
+	}
+	if c.SAM != nil && info.Evaluates != "" {
+		return fail(errors.New("takes no sam: both evaluate the loss themselves"))
+	}
 	chain := info.chain(rule, c)
 	if c.Lookahead > 0 && slices.ContainsFunc(chain, func(r Rule) bool { _, ok := r.(*scheduleFree); return ok }) {
 		return fail(errors.New("takes no lookahead: it computes the weights from its own average in each step, and a change of them is " +
@@ -99,6 +113,15 @@ func New(name string, c Config) (*Optimizer, error) {
 	o, err := Chain(chain...)
 	if err != nil {
 		return nil, fmt.Errorf("optim: %s: %s", name, strings.TrimPrefix(err.Error(), "optim: "))
+	}
+	switch r := rule.(type) {
+	case Descender:
+		o.evaluate, o.decay = r, or(c.WeightDecay, info.Decay)
+	case *mezo:
+		o.evaluate = r.estimate()
+	}
+	if c.SAM != nil {
+		o.evaluate = &SAM{Rho: *c.SAM, Adaptive: c.SAMAdaptive}
 	}
 	return o, nil
 }
@@ -111,6 +134,9 @@ type composed interface {
 
 // chain is the rule among those of the general options.
 func (i Info) chain(rule Rule, c Config) (chain []Rule) {
+	if d, ok := rule.(Descender); ok {
+		return []Rule{d}
+	}
 	if c.ClipNorm == nil || c.ClipCoord != nil || c.ClipValue != nil || c.AGC != nil {
 		chain = append(chain, Finite())
 	}

@@ -13,7 +13,12 @@ import (
 // (see Remembering); for each parameter "name/t", the int64 number of steps it has taken, and "name/rule.slot" for every slot, of the type
 // of the parameter and, but for Whole rules, of its shape.
 // The tensors are the optimiser's own; clone what must not change with the next step.
+//
+// Of a Descender it is what the rule says, as "rule.name", and "rule.x", the float64 numbers that the weights are the rounding of.
 func (o *Optimizer) State() iter.Seq2[string, *tensor.Tensor] {
+	if d, ok := o.evaluate.(Descender); ok {
+		return o.descenderState(d)
+	}
 	return func(yield func(string, *tensor.Tensor) bool) {
 		for key, v := range o.numbers() {
 			if !yield(key, tensor.Scalar(*v)) {
@@ -48,6 +53,16 @@ func (o *Optimizer) Restore(ps []*Param, state iter.Seq2[string, *tensor.Tensor]
 		}
 		have[k] = t
 		keys = append(keys, k)
+	}
+	if d, ok := o.evaluate.(Descender); ok && errs == nil {
+		n := 0
+		for _, p := range ps {
+			n += p.W.Len()
+		}
+		if errs = o.recallDescender(d, n, have); errs == nil {
+			return nil
+		}
+		return fmt.Errorf("optim: cannot restore the optimiser: %w", errors.Join(errs...))
 	}
 	take := func(key string, d tensor.DType, shape tensor.Shape) *tensor.Tensor {
 		t, ok := have[key]

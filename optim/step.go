@@ -14,8 +14,18 @@ import (
 // Step takes one step with all of ps, on the threads of pool. It fails, before anything is changed, for
 // parameters that do not fit what the optimiser knows of them and when a rule at the head of the chain
 // refuses the gradients. Parameters may join or be left out (frozen) from one step to the next: each has
-// its own count of steps.
+// its own count of steps. An optimiser that evaluates the loss itself has other methods: see [Evaluation].
 func (o *Optimizer) Step(pool *parallel.Pool, s Step, ps []*Param) error {
+	switch o.evaluate.(type) {
+	case *SAM:
+		return fmt.Errorf("optim: step %d: sam takes a second gradient: call StepTwice", s.N)
+	case Descender:
+		return fmt.Errorf("optim: step %d: %s asks for the loss itself: call Descend", s.N, o.rules[0].Name())
+	}
+	return o.step(pool, s, ps)
+}
+
+func (o *Optimizer) step(pool *parallel.Pool, s Step, ps []*Param) error {
 	if math.IsNaN(s.LR) || math.IsInf(s.LR, 0) {
 		return fmt.Errorf("optim: step %d: learning rate is %v", s.N, s.LR)
 	}
@@ -245,6 +255,13 @@ func (o *Optimizer) reduce(s Step) {
 // "diffgrad.xi", the mean friction coefficient, and "clip-norm.norm", the norm before clipping.
 func (o *Optimizer) Report() iter.Seq2[string, float64] {
 	return func(yield func(string, float64) bool) {
+		if d, ok := o.evaluate.(Descender); ok {
+			for name, v := range d.Measures() {
+				if !yield(d.Name()+"."+name, v) {
+					return
+				}
+			}
+		}
 		for _, r := range o.rules {
 			if m, ok := r.(Measurer); ok {
 				if name, v := m.Measure(); !yield(r.Name()+"."+name, v) {

@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -62,6 +63,14 @@ func (o *Optimizer) Slots() []string {
 // learning rate lr. Every variable takes part from the first step on. The check for finite gradients is not part of it, since
 // expressions cannot refuse. It fails for a rule that is not [Symbolic].
 func (o *Optimizer) Express(a Algebra, t, lr Expr, vs []*Variable) error {
+	switch e := o.evaluate.(type) {
+	case *SAM:
+		return errors.New("optim: sam takes a second gradient elsewhere, and a training step in ONNX has one")
+	case *MeZO:
+		return errors.New("optim: a step of mezo is two runs of the model, which no graph of one step can be")
+	case Descender:
+		return fmt.Errorf("optim: %s runs the model as often as it needs to, which no graph of one step can do", e.Name())
+	}
 	for _, r := range o.rules {
 		if _, ok := r.(Symbolic); !ok {
 			return fmt.Errorf("optim: %s cannot be written as expressions, as a training step in ONNX needs; there are %s, with weight "+

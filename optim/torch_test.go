@@ -35,7 +35,7 @@ func TestEveryRuleIsCompared(t *testing.T) {
 			seen[c.Rule] = true
 		}
 	}
-	for name := range Rules() {
+	for name := range handed() {
 		if !seen[name] {
 			t.Errorf("%s is compared with nothing", name)
 		}

@@ -34,6 +34,9 @@ type Config struct {
 	Feed    *feed.Plan    // what the inputs get
 	Batches []*data.Batch // the examples; they are kept
 	Hessian Hessian       // "" means Auto
+	Matrix  Matrix        // that Product multiplies by; "" means the Hessian
+	Loss    engine.Loss   // of a batch, with weights of 1/n over its terms in Rows; nil means Task.Total
+	Rows    []feed.Rows   // what a session takes beside the inputs, of each batch; nil means the truth
 	Step    float64       // of the differences, along a vector of length 1; 0: 1e-4 in float64, 1e-3·max(1, ‖w‖) up to 1e-2 in float32
 }
 
@@ -63,6 +66,9 @@ func New(m *engine.Model, c Config) (*Landscape, error) {
 	if len(c.Batches) == 0 {
 		return nil, errors.New("probe: there are no examples")
 	}
+	if c.Loss == nil {
+		c.Loss = c.Task.Total()
+	}
 	l := &Landscape{Space: s, c: c}
 	for _, b := range c.Batches {
 		tr, err := c.Task.Truth(b)
@@ -76,13 +82,17 @@ func New(m *engine.Model, c Config) (*Landscape, error) {
 	if l.total <= 0 {
 		return nil, errors.New("probe: no example has a label, so there is no loss")
 	}
-	q := engine.Query{Loss: c.Task.Total()}
+	q := engine.Query{Loss: c.Loss}
 	if l.loss, err = m.Session(q); err != nil {
 		return nil, err
 	}
 	q.Grad = c.Params
 	if l.grad, err = m.Session(q); err != nil {
 		return nil, err
+	}
+	if c.Matrix != "" {
+		l.product, err = m.Session(engine.Query{Derive: l.multiply})
+		return l, err
 	}
 	switch c.Hessian {
 	case Differences:
@@ -170,11 +180,17 @@ func (l *Landscape) run(ctx context.Context, s *engine.Session, more map[string]
 				feeds[name] = t
 			}
 		}
-		w := make([]float64, b.Len())
-		for k := range w {
-			w[k] = 1 / l.total
+		rows := feed.Rows{}
+		if l.c.Rows != nil {
+			rows = l.c.Rows[i]
+		} else {
+			w := make([]float64, b.Len())
+			for k := range w {
+				w[k] = 1 / l.total
+			}
+			rows = l.truths[i].Rows(w)
 		}
-		err = l.c.Feed.RunFeeds(ctx, s, feeds, b.Len(), l.truths[i].Rows(w), func(p feed.Part) error {
+		err = l.c.Feed.RunFeeds(ctx, s, feeds, b.Len(), rows, func(p feed.Part) error {
 			got(p)
 			return nil
 		})
@@ -198,8 +214,19 @@ func (l *Landscape) Gradient(ctx context.Context, g []float64) error {
 	return l.run(ctx, l.grad, nil, func(p feed.Part) { l.Add(g, p.Grad) })
 }
 
-// Product writes H·v to hv, with the Hessian H at the weights as they are; v is of length 1, or nearly so. From differences it is
-// (∇f(w+h·v) − ∇f(w−h·v))/2h, after which the weights have the bits they had.
+// LossGradient is both: it writes the gradient to g.
+func (l *Landscape) LossGradient(ctx context.Context, g []float64) (float64, error) {
+	clear(g)
+	sum := 0.0
+	err := l.run(ctx, l.grad, nil, func(p feed.Part) {
+		sum += p.Loss().Float64s()[0]
+		l.Add(g, p.Grad)
+	})
+	return sum, err
+}
+
+// Product writes H·v to hv, with the Hessian H at the weights as they are, or Config.Matrix; v is of length 1, or nearly so. From
+// differences it is (∇f(w+h·v) − ∇f(w−h·v))/2h, after which the weights have the bits they had.
 func (l *Landscape) Product(ctx context.Context, v, hv []float64) error {
 	if l.product == nil {
 		return l.difference(ctx, v, hv)

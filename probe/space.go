@@ -138,6 +138,12 @@ func (s *Space) write(get func(i int) *tensor.Tensor, x []*tensor.Tensor, a floa
 	}
 }
 
+// Set sets the weights to x, each rounded once.
+func (s *Space) Set(x []float64) {
+	s.write(func(i int) *tensor.Tensor { return s.params[i].Value }, nil, 1, x)
+	s.m.Changed(s.names...)
+}
+
 // Place is a copy of all weights, to come back to.
 type Place struct {
 	s *Space

@@ -117,13 +117,17 @@ func (t *Task) PerTerm() engine.Loss {
 	return t.weighted
 }
 
+// Reads is the value of the model that the loss is a function of.
+func (t *Task) Reads() string {
+	if t.Loss.Logits() || t.Head.Activation == "" {
+		return t.Head.Logits
+	}
+	return t.Head.Output
+}
+
 // each is the loss of each example with the class numbers of the input called labels, or with the targets.
 func (t *Task) each(b *engine.Build, labels string) (graph.Value, error) {
-	name := t.Head.Output
-	if t.Loss.Logits() || t.Head.Activation == "" {
-		name = t.Head.Logits
-	}
-	z, err := b.Value(name)
+	z, err := b.Value(t.Reads())
 	if err != nil {
 		return 0, err
 	}

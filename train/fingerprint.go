@@ -138,8 +138,8 @@ func (f *fit) identify() []Trait {
 	if c.Teacher != nil {
 		traits = append(traits, c.Teacher.trait())
 	}
-	if c.MeZO != nil {
-		say("mezo-eps", c.MeZO.eps())
+	if e := c.Optimizer.Evaluation(); e != nil {
+		say("evaluation", evaluationTrait(e))
 	}
 	if c.Preprocess != nil {
 		say("preprocessing", c.Preprocess.String())

@@ -32,7 +32,6 @@ type Config struct {
 	Unfreeze   *Unfreeze        // train the last layers first; nil: all from the start
 	Teacher    *Teacher         // learned from beside the truth; nil for none
 	Contrast   *Contrast        // the views of a contrastive Task; nil for other tasks
-	MeZO       *MeZO            // gradients estimated from forward passes; nil: true ones
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
@@ -120,6 +119,7 @@ type Result struct {
 	Epochs    int         // likewise
 	Resumed   int         // steps that were done before
 	Stopped   bool        // for want of progress
+	Converged string      // why the optimiser could go no further, "" for one that could
 	TrainLoss float64     // mean of the last epoch
 	Before    *Evaluation // of the model as it was
 	After     *Evaluation // of the model as it is
@@ -150,12 +150,15 @@ type fit struct {
 	params  []*optim.Param
 	changed []*engine.Param           // what training changes: weights, and statistics with BNTrain
 	sums    map[string]*tensor.Tensor // gradients of a batch that is fed in parts
+	loss    *objective                // that an optim.Descender asks
+	before  [][]byte                  // running statistics before a step of optim.SAM
 	eval    evaluator
 	sampler data.Sampler
 	batches int // in an epoch
 	traits  []Trait
 	judge   *judge
-	given   optim.Schedule // as the configuration has it, before it was that of this training
+	state   func() []tensor.Named // what a method keeps in checkpoints beside parameters, nil for nothing
+	given   optim.Schedule        // as the configuration has it, before it was that of this training
 	res     *Result
 	start   time.Time
 
@@ -212,11 +215,8 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 		q.Loss = f.c.Task.Distilled(c.Teacher.Distil)
 	}
-	if c.MeZO != nil {
-		if err := c.MeZO.check(c); err != nil {
-			return nil, err
-		}
-		q.Grad = nil
+	if err := f.mayEvaluate(&q); err != nil {
+		return nil, err
 	}
 	if c.TrAct != nil {
 		trained := map[string]bool{}
@@ -248,10 +248,8 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		f.params = append(f.params, &optim.Param{Name: name, W: p.Value, Decay: !c.NoDecay1D || p.Value.Rank() > 1})
 		f.changed = append(f.changed, p)
 	}
-	if c.MeZO != nil {
-		if err := f.prepareMeZO(); err != nil {
-			return nil, err
-		}
+	if err := f.prepareEvaluation(); err != nil {
+		return nil, err
 	}
 	if c.BN == engine.BNTrain {
 		for p := range m.Params() {
@@ -265,7 +263,7 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 	}
 	f.sampler = data.Sequential(ds.Len())
-	if c.Shuffle {
+	if f.c.Shuffle {
 		f.sampler = data.Shuffled(ds.Len(), c.Seed)
 	}
 	if c.Balanced {
@@ -375,7 +373,7 @@ func (f *fit) evaluate(ctx context.Context) (v *Evaluation, err error) {
 
 // finished reports whether nothing is left to do.
 func (f *fit) finished() bool {
-	return f.step == f.begun && (f.step >= f.steps() || f.judge.enough())
+	return f.step == f.begun && (f.step >= f.steps() || f.judge.enough() || f.converged() != "")
 }
 
 // save hands over a checkpoint, if one is wanted.
@@ -391,6 +389,7 @@ func (f *fit) save() error {
 
 func (f *fit) result() *Result {
 	f.res.Steps, f.res.Epochs, f.res.Stopped = f.step, f.epochs, f.judge.enough()
+	f.res.Converged = f.converged()
 	f.res.Seconds = f.spent + time.Since(f.start).Seconds()
 	f.res.ArenaMiB = float64(f.s.ArenaBytes()) / (1 << 20)
 	if f.judge != nil {
@@ -412,7 +411,7 @@ func (f *fit) epoch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if f.step >= f.steps() {
+		if f.step >= f.steps() || f.converged() != "" {
 			break
 		}
 		one, err := f.one(ctx, b)
@@ -504,7 +503,6 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 		return r, fmt.Errorf("train: %w", err)
 	}
 	r.terms = truth.Total()
-	mean, parts := 0.0, 0
 	for _, p := range f.params {
 		p.G = nil
 	}
@@ -523,17 +521,7 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 			r.hit += b2i(d.Right())
 		})
 	}
-	if f.c.MeZO != nil {
-		mean, err = f.estimate(ctx, b, rows, decide)
-	} else {
-		f.s.SetSeed(int64(f.c.Seed<<32) + int64(f.step))
-		err = f.c.Feed.Run(ctx, f.s, b, rows, func(p feed.Part) error {
-			mean += p.Loss().Float64s()[0]
-			f.gather(p.Result, parts, p.Size >= b.Len())
-			parts++
-			return decide(p)
-		})
-	}
+	mean, err := f.gradients(ctx, b, rows, decide)
 	if err != nil {
 		return r, err
 	}
@@ -553,7 +541,7 @@ func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
 		}
 	}
 	s := optim.Step{N: f.step + 1, LR: f.c.Schedule.LR(f.step+1, f.steps())}
-	switch err := f.c.Optimizer.Step(f.m.Pool(), s, ps); {
+	switch err := f.take(ctx, s, ps, b, rows); {
 	case errors.Is(err, optim.ErrNotFinite):
 		return r, f.diverged(s.N, "a gradient is not finite", err)
 	case err != nil:

@@ -24,7 +24,7 @@ func linearProbe(ctx context.Context, bank, val *table, threads int) (float64, e
 	k := max(bank.classes(), val.classes(), 2)
 	mean, scale := moments(bank)
 	x := standardised(bank, mean, scale)
-	p, err := newProbe(f, k, threads)
+	p, err := newLinearClassifier(f, k, threads)
 	if err != nil {
 		return 0, err
 	}
@@ -111,20 +111,20 @@ func standardised(t *table, mean, scale []float64) *tensor.Tensor {
 // probeLabels is the input of the linear probe with its classes.
 const probeLabels = "labels"
 
-// probe is a linear classifier of k classes.
-type probe struct {
+// linearClassifier is a linear classifier of k classes.
+type linearClassifier struct {
 	m        *engine.Model
 	w, b     *engine.Param
 	fit, say *engine.Session
 }
 
-func newProbe(f, k, threads int) (*probe, error) {
+func newLinearClassifier(f, k, threads int) (*linearClassifier, error) {
 	g := &onnxpb.GraphProto{Name: new("probe"), Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, "N", f)},
 		Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("z", tensor.Float32, "N", k)},
 		Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("w", tensor.New(tensor.Float32, k, f)),
 			onnx.TensorToProto("b", tensor.New(tensor.Float32, k))},
 		Node: []*onnxpb.NodeProto{onnx.NewNode("Gemm", "", []string{"x", "w", "b"}, []string{"z"}, onnx.AttrInt("transB", 1))}}
-	p := &probe{}
+	p := &linearClassifier{}
 	var err error
 	if p.m, err = engine.Load(onnx.NewModel(g, 13), engine.WithThreads(threads)); err != nil {
 		return nil, err
@@ -152,7 +152,7 @@ func newProbe(f, k, threads int) (*probe, error) {
 }
 
 // set gives the classifier the numbers of theta: weights, then biases.
-func (p *probe) set(theta []float64) {
+func (p *linearClassifier) set(theta []float64) {
 	w, b := p.w.Value.F32(), p.b.Value.F32()
 	for i := range w {
 		w[i] = float32(theta[i])

@@ -2,18 +2,16 @@ package train
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 
 	"github.com/gtk-onnx/gtk/data"
-	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// MeZO estimates gradients from two forward passes, so that what has no gradient is trained, and nothing of the way back takes memory:
+// roomToEstimate gives the parameters room for the gradients that optim.MeZO wants estimated from two forward passes, so that what has no
+// gradient is trained, and nothing of the way back takes memory:
 //
 //	g = (L(w + ε·z) − L(w − ε·z))/(2ε) · z,  z standard normal, drawn anew from seed and step
 //
@@ -26,34 +24,7 @@ import (
 //
 // Source: Malladi et al. 2023, "Fine-Tuning Language Models with Just Forward Passes", https://arxiv.org/abs/2305.17333, algorithm 1; the
 // estimator is Spall's SPSA, https://doi.org/10.1109/9.119632.
-type MeZO struct {
-	Eps float64 // ε; 0 means 1e-3
-}
-
-func (z *MeZO) eps() float64 {
-	if z.Eps == 0 {
-		return 1e-3
-	}
-	return z.Eps
-}
-
-// check refuses what two forward passes cannot do.
-func (z *MeZO) check(c Config) error {
-	switch {
-	case !(z.eps() > 0) || math.IsInf(z.Eps, 0):
-		return fmt.Errorf("train: mezo: eps %v: want a positive number", z.Eps)
-	case c.BN == engine.BNTrain:
-		return errors.New("train: mezo: statistics of the batch cannot be trained, for both passes would change them: train with --bn frozen")
-	case c.TrAct != nil:
-		return errors.New("train: mezo: TrAct changes a gradient, and there is none: leave one of the two out")
-	case c.Unfreeze != nil:
-		return errors.New("train: mezo: all parameters move together: leave out --unfreeze-every, or say what is trained by --trainable")
-	}
-	return nil
-}
-
-// prepareMeZO gives the parameters room for what is estimated.
-func (f *fit) prepareMeZO() error {
+func (f *fit) roomToEstimate() error {
 	for _, p := range f.params {
 		if d := p.W.DType(); d != tensor.Float32 && d != tensor.Float64 {
 			return fmt.Errorf("train: mezo: parameter %q is %v; only float32 and float64 can be trained", p.Name, d)
@@ -68,12 +39,12 @@ func (f *fit) prepareMeZO() error {
 }
 
 // estimate makes the gradients of a batch from two passes, and gives the loss; each is shown the parts of the first one.
-func (f *fit) estimate(ctx context.Context, b *data.Batch, rows feed.Rows, each func(feed.Part) error) (mean float64, err error) {
+func (f *fit) estimate(ctx context.Context, eps float64, b *data.Batch, rows feed.Rows,
+	each func(feed.Part) error) (mean float64, err error) {
 	for _, p := range f.params { // until the passes are done, the gradient's room holds the weights
 		copy(f.sums[p.Name].Bytes(), p.W.Bytes())
 	}
 	defer f.m.Changed(f.c.Params...)
-	eps := f.c.MeZO.eps()
 	var loss [2]float64
 	for i, a := range []float64{eps, -eps} {
 		f.direct(func(k int, z func() float64) {

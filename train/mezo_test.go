@@ -55,7 +55,7 @@ func TestMeZOScales(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := mezoConfig(t, 100)
-	c.Params, c.MeZO.Eps, c.Schedule = names, 1e-4, optim.Constant(1e-7)
+	c.Params, c.Optimizer, c.Schedule = names, mezo(t, 1e-4), optim.Constant(1e-7)
 	if _, err := Fit(t.Context(), m, thirds(), c); err != nil {
 		t.Fatal(err)
 	}
@@ -83,16 +83,20 @@ func thirds() data.Dataset {
 }
 
 func mezoConfig(t *testing.T, steps int) Config {
-	return Config{MeZO: &MeZO{Eps: 0.05}, Loss: "mse", Epochs: 100, MaxSteps: steps, BatchSize: 32, Shuffle: true, Seed: 3,
-		Optimizer: rule(t, "sgd", optim.Config{}), Schedule: optim.Constant(0.01)}
+	return Config{Loss: "mse", Epochs: 100, MaxSteps: steps, BatchSize: 32, Shuffle: true, Seed: 3, Optimizer: mezo(t, 0.05),
+		Schedule: optim.Constant(0.01)}
+}
+
+func mezo(t *testing.T, eps float64) *optim.Optimizer {
+	return rule(t, "mezo", optim.Config{Options: optim.Values{"mezo-eps": eps}})
 }
 
 // What is estimated is the slope along z, times z.
 func TestMeZOEstimate(t *testing.T) {
 	m, ds := load(t, built(t, "mlp", models.Options{Seed: 1})), open(t, "digits#train")
 	var got, want map[string]*tensor.Tensor
-	for _, z := range []*MeZO{nil, {}} {
-		c := Config{MeZO: z, Epochs: 1, MaxSteps: 1, BatchSize: 64, Seed: 5, Optimizer: rule(t, "sgd", optim.Config{}),
+	for _, o := range []*optim.Optimizer{rule(t, "sgd", optim.Config{}), mezo(t, 1e-3)} {
+		c := Config{Epochs: 1, MaxSteps: 1, BatchSize: 64, Seed: 5, Optimizer: o,
 			Schedule: optim.Constant(0), Reduce: func(_ context.Context, ps []*optim.Param) error {
 				got, want = map[string]*tensor.Tensor{}, got
 				for _, p := range ps {
@@ -207,8 +211,8 @@ func TestMeZORefused(t *testing.T) {
 		t.Error(err)
 	}
 	c = mezoConfig(t, 1)
-	c.MeZO.Eps = -1
-	if _, err := Fit(t.Context(), quantisedNet(t, 1), thirds(), c); err == nil || !strings.Contains(err.Error(), "want a positive number") {
+	c.TrAct = &TrAct{}
+	if _, err := Fit(t.Context(), quantisedNet(t, 1), thirds(), c); err == nil || !strings.Contains(err.Error(), "there is none") {
 		t.Error(err)
 	}
 }

@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/tensor"
@@ -25,7 +26,9 @@ func (c *Checkpoint) plausible() error {
 		return implausible("it claims %d steps", c.Step)
 	}
 	for _, n := range c.Tensors {
-		if !strings.HasPrefix(n.Name, paramPrefix) && !strings.HasPrefix(n.Name, optimPrefix) && !strings.HasPrefix(n.Name, bestPrefix) {
+		if !slices.ContainsFunc([]string{paramPrefix, optimPrefix, bestPrefix, methodPrefix}, func(prefix string) bool {
+			return strings.HasPrefix(n.Name, prefix)
+		}) {
 			return implausible("it has an array %q, which is no part of one", n.Name)
 		}
 	}

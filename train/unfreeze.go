@@ -135,7 +135,7 @@ func (f *fit) joined(c *Checkpoint) []*optim.Param {
 // unfreeze makes the session of the epoch that begins where it differs from that of the one before.
 func (f *fit) unfreeze() error {
 	names := f.trainedIn(f.epochs)
-	if len(names) == len(f.q.Grad) {
+	if f.c.Unfreeze == nil || len(names) == len(f.q.Grad) {
 		return nil
 	}
 	f.m.Changed(f.q.Grad...)

@@ -1,0 +1,66 @@
+package job
+
+import (
+	"cmp"
+
+	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/optim"
+	"github.com/gtk-onnx/gtk/train"
+)
+
+// MeZO is the TrainOptions.Optimizer that descends along gradients estimated from two forward passes (optim.MeZO).
+const MeZO = "mezo"
+
+// trainable says what may be trained: with MeZO, what no gradient reaches too.
+func (o TrainOptions) trainable() []engine.Option {
+	list := []engine.Option{engine.WithTrainable(o.Trainable...)}
+	if o.Optimizer == MeZO {
+		list = append(list, engine.ForwardOnly())
+	}
+	return list
+}
+
+// evaluates reports whether the optimiser evaluates the loss itself, and says how it is called.
+func (o TrainOptions) evaluates() (name string, does bool) {
+	name = cmp.Or(o.Optimizer, "adam")
+	if info, err := optim.Lookup(name); err == nil && info.Evaluates != "" {
+		return "--optimizer " + name, true
+	}
+	return "--sam", o.Rule["sam"] != ""
+}
+
+// movesAll refuses, for an optimiser that evaluates the loss itself, what changes a gradient or leaves parameters behind.
+func (c FinetuneConfig) movesAll() error {
+	name, does := c.evaluates()
+	switch {
+	case does && c.TrAct != nil:
+		return usagef("--tract: TrAct changes a gradient that %s evaluates itself: leave one of the two out", name)
+	case does && c.UnfreezeEvery > 0 && name != "--sam":
+		return usagef("%s moves all parameters together: leave out --unfreeze-every, or say what is trained by --freeze", name)
+	}
+	return nil
+}
+
+// mayEvaluate refuses what an optimiser that evaluates the loss itself cannot be given, by the names of the flags.
+func (o TrainOptions) mayEvaluate(cfg *train.Config) error {
+	name := cmp.Or(o.Optimizer, "adam")
+	info, err := optim.Lookup(name)
+	if err != nil || info.Evaluates == "" {
+		return nil
+	}
+	switch {
+	case cfg.BN == engine.BNTrain:
+		return usagef("--optimizer %s: statistics of the batch cannot be trained, for they change with each evaluation: give --bn frozen", name)
+	case info.FullBatch && cfg.BatchSize != All:
+		return usagef("--optimizer %s: it compares the loss before and after a step over the same examples, all of them: give --batch-size "+
+			"ALL, or leave it out", name)
+	case info.FullBatch && !cfg.Augment.None():
+		return usagef("--optimizer %s: random changes of the examples change the loss from step to step: leave out --augment", name)
+	case info.FullBatch && cfg.Balanced:
+		return usagef("--optimizer %s: an epoch of --sampler balanced has other examples than the one before: leave it out, or give "+
+			"--class-weights balanced", name)
+	case info.FullBatch && o.Dropout:
+		return usagef("--optimizer %s: the masks of --dropout change the loss from step to step: leave it out", name)
+	}
+	return nil
+}
