@@ -117,6 +117,13 @@ func (t *trainee) contrast(ctx context.Context, c FinetuneConfig) error {
 	if err != nil {
 		return badInput(err)
 	}
+	if err := t.noPicture(o, found, shape); err != nil {
+		return err
+	}
+	if h, err := t.Head(found.Value); err == nil && h.Activation != "" && o.Features == "" {
+		return badInput(fmt.Errorf("output %q ends in %s: it is decisions, not features, and no last dense layer is found before it: name a value "+
+			"within the model with --features", found.Value, h.Activation))
+	}
 	alone, features, err := found.Encoder(shape, d)
 	if err != nil {
 		return badInput(err)
@@ -174,6 +181,23 @@ func (t *trainee) contrast(ctx context.Context, c FinetuneConfig) error {
 		t.notes = append(t.notes, "the data have no classes to measure the features by: the objective on the validation data tells epochs apart")
 	}
 	t.encoder = x
+	return nil
+}
+
+// noPicture refuses features that were found, not asked for, and lie like the pixels of the picture that the model gets.
+func (t *trainee) noPicture(o *Contrast, found *train.Features, shape tensor.Shape) error {
+	e, err := t.train.Example(0)
+	if err != nil || o.Features != "" || !e.Picture || len(shape) != 4 {
+		return err
+	}
+	h, w := e.X.Dim(1), e.X.Dim(2)
+	if t.pre != nil && t.pre.ImageSize[0] > 0 {
+		h, w = t.pre.ImageSize[0], t.pre.ImageSize[1]
+	}
+	if at := []int{shape[2], shape[3]}; h > 1 && at[0] >= h && at[1] >= w {
+		return badInput(fmt.Errorf("%q has a place for each pixel (%v): the model seems to change pictures, and its means are no features: name a "+
+			"value within it with --features", found.Value, shape))
+	}
 	return nil
 }
 

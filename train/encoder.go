@@ -59,7 +59,12 @@ func FindFeatures(m *onnx.Model, name string) (*Features, error) {
 	h, err := f.head("")
 	if err != nil {
 		f = newFinder(m.Clone())
-		x.file, x.Value, x.Why = f.m, end, fmt.Sprintf("nothing before output %q is a last layer: the output is the features", end)
+		x.file = f.m
+		if n := f.quantisedLast(end); n != nil {
+			x.Value, x.Why = n.GetInput()[0], fmt.Sprintf("the features are what the last layer, %s, whose output is quantised, reads", label(n))
+			return x, nil
+		}
+		x.Value, x.Why = end, fmt.Sprintf("nothing before output %q is a last layer: the output is the features", end)
 		return x, nil
 	}
 	n := h.weight.reader
@@ -74,6 +79,23 @@ func FindFeatures(m *onnx.Model, name string) (*Features, error) {
 	}
 	x.Why = fmt.Sprintf("the features are what the last layer, %s, reads", label(n))
 	return x, nil
+}
+
+// quantisedLast is the dense layer before an output that is quantised and brought back, nil where there is none.
+func (f *finder) quantisedLast(end string) *onnxpb.NodeProto {
+	for v := end; ; {
+		n := f.makers[v]
+		switch {
+		case n == nil || len(n.GetInput()) == 0:
+			return nil
+		case f.is(n, ops.QuantizeLinear), f.is(n, ops.DequantizeLinear):
+			v = n.GetInput()[0]
+		case v != end && (f.is(n, ops.Gemm) || f.is(n, ops.MatMul)):
+			return n
+		default:
+			return nil
+		}
+	}
 }
 
 func quoted(s string) string { return fmt.Sprintf("%q", s) }
@@ -100,9 +122,15 @@ func (x *Features) Encoder(shape tensor.Shape, d tensor.DType) (file *onnx.Model
 	add := func(op, out string, in []string, attrs ...*onnxpb.AttributeProto) {
 		g.Node = append(g.Node, onnx.NewNode(op, f.freshName("gtk."+output+"."+op), in, []string{out}, attrs...))
 	}
+	if len(shape) == 3 {
+		width = shape[2]
+	}
+	if width < 2 {
+		return nil, "", fmt.Errorf("train: features: %q is one number for each example or position, and says too little to tell examples apart: "+
+			"name others with --features", x.Value)
+	}
 	if len(shape) > 2 {
 		if len(shape) == 3 {
-			width = shape[2]
 			add("Transpose", output+".moved", []string{v}, onnx.AttrInts("perm", 0, 2, 1))
 			v = output + ".moved"
 		}
@@ -217,8 +245,8 @@ func (p Projection) Add(m *onnx.Model, output string, width int, d tensor.DType)
 	if p.Layers < 1 || p.Width < 1 {
 		return nil, "", fmt.Errorf("train: a projection of %d layers to %d numbers: want at least one of each", p.Layers, p.Width)
 	}
-	if m.Opset("") < 9 {
-		return nil, "", fmt.Errorf("train: a projection is written for operator sets from 9 on, and the model imports %d: gtk import --opset 13 "+
+	if m.Opset("") < 7 {
+		return nil, "", fmt.Errorf("train: a projection is written for operator sets from 7 on, and the model imports %d: gtk import --opset 13 "+
 			"converts it", m.Opset(""))
 	}
 	m = m.Clone()

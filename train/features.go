@@ -17,6 +17,7 @@ type FeatureConfig struct {
 	Task       *task.Task       // of task.ForObjective
 	Feed       *feed.Plan       //
 	Contrast   *Contrast        // nil: without the objective
+	Neighbours int              // that vote; 0: those of Contrast, or 20
 	Preprocess *data.Preprocess // nil: pictures as they are
 	BatchSize  int              // of the objective
 	EvalBatch  int              // of the features; 0: 64
@@ -47,6 +48,9 @@ func NewFeatureEvaluator(m *engine.Model, bank, val data.Dataset, c FeatureConfi
 	}
 	if c.Contrast != nil {
 		e.neighbours = c.Contrast.neighbours()
+	}
+	if c.Neighbours > 0 {
+		e.neighbours = c.Neighbours
 	}
 	var err error
 	if e.features, err = m.Session(engine.Query{Fetch: []string{c.Task.Head.Output}}); err != nil {
