@@ -111,18 +111,14 @@ func (t *trainee) contrast(ctx context.Context, c FinetuneConfig) error {
 	threads := engine.WithThreads(c.Threads)
 	found, err := train.FindFeatures(t.File(), o.Features)
 	if err != nil {
-		return usagef("%s", strings.TrimPrefix(err.Error(), "train: features: "))
+		return featuresError(err)
 	}
 	shape, d, err := found.Form(ctx, t.plan, t.train, t.pre, threads)
 	if err != nil {
 		return badInput(err)
 	}
-	if err := t.noPicture(o, found, shape); err != nil {
+	if err := t.mayBeFeatures(o.Features, found, t.train, shape); err != nil {
 		return err
-	}
-	if h, err := t.Head(found.Value); err == nil && h.Activation != "" && o.Features == "" {
-		return badInput(fmt.Errorf("output %q ends in %s: it is decisions, not features, and no last dense layer is found before it: name a value "+
-			"within the model with --features", found.Value, h.Activation))
 	}
 	alone, features, err := found.Encoder(shape, d)
 	if err != nil {
@@ -184,21 +180,34 @@ func (t *trainee) contrast(ctx context.Context, c FinetuneConfig) error {
 	return nil
 }
 
-// noPicture refuses features that were found, not asked for, and lie like the pixels of the picture that the model gets.
-func (t *trainee) noPicture(o *Contrast, found *train.Features, shape tensor.Shape) error {
-	e, err := t.train.Example(0)
-	if err != nil || o.Features != "" || !e.Picture || len(shape) != 4 {
+// mayBeFeatures refuses features that were found, not asked for, and are no features: decisions, or numbers that lie like the pixels of
+// the picture that the model gets.
+func (u *use) mayBeFeatures(asked string, found *train.Features, ds data.Dataset, shape tensor.Shape) error {
+	if asked != "" {
+		return nil
+	}
+	if h, err := u.Head(found.Value); err == nil && h.Activation != "" {
+		return badInput(fmt.Errorf("output %q ends in %s: it is decisions, not features, and no last dense layer is found before it: name "+
+			"a value within the model with --features", found.Value, h.Activation))
+	}
+	e, err := ds.Example(0)
+	if err != nil || !e.Picture || len(shape) != 4 {
 		return err
 	}
 	h, w := e.X.Dim(1), e.X.Dim(2)
-	if t.pre != nil && t.pre.ImageSize[0] > 0 {
-		h, w = t.pre.ImageSize[0], t.pre.ImageSize[1]
+	if u.pre != nil && u.pre.ImageSize[0] > 0 {
+		h, w = u.pre.ImageSize[0], u.pre.ImageSize[1]
 	}
-	if at := []int{shape[2], shape[3]}; h > 1 && at[0] >= h && at[1] >= w {
-		return badInput(fmt.Errorf("%q has a place for each pixel (%v): the model seems to change pictures, and its means are no features: name a "+
-			"value within it with --features", found.Value, shape))
+	if h > 1 && shape[2] >= h && shape[3] >= w {
+		return badInput(fmt.Errorf("%q has a place for each pixel (%v): the model seems to change pictures, and its means are no features: "+
+			"name a value within it with --features", found.Value, shape))
 	}
 	return nil
+}
+
+// featuresError is the error of features that are not found, which a flag names.
+func featuresError(err error) error {
+	return usagef("%s", strings.TrimPrefix(err.Error(), "train: features: "))
 }
 
 // classed reports whether examples of ds have a class.
