@@ -50,7 +50,7 @@ func init() {
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
 				Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
 			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
-		}, methodFlags(), loraFlags(), distillFlags(), contrastFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
+		}, methodFlags(), batchFlags(), loraFlags(), distillFlags(), contrastFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
 			optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
 }
@@ -136,6 +136,9 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 		cfg.TrAct = &job.TrAct{Lambda: c.Float64("tract-lambda"), Layer: c.String("tract-layer")}
 	}
 	if cfg.LoRA, err = loraOptions(c); err != nil {
+		return cfg, err
+	}
+	if cfg.Growth, err = batchGrowth(c); err != nil {
 		return cfg, err
 	}
 	if err = setUnfreeze(c, &cfg); err != nil {

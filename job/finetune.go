@@ -31,14 +31,15 @@ type FinetuneConfig struct {
 	Method             string // one of Methods; "" means Backprop
 	GBNN               *GBNN  // with GBNNMethod; nil means the usual
 	TrainOptions
-	Epochs   int       // 0 means 5
-	MaxSteps int       // stop after so many steps; 0 means none
-	Patience int       // stop after so many epochs without progress on the validation data; 0 means never
-	MinDelta float64   // how much better the first metric must be to be progress
-	TrAct    *TrAct    // nil for none
-	LoRA     *LoRA     // adapters in the place of weights; nil for none
-	Distill  *Distill  // a teacher to learn from; nil for none
-	Contrast *Contrast // an objective in the place of labels; nil for none
+	Epochs   int          // 0 means 5
+	MaxSteps int          // stop after so many steps; 0 means none
+	Patience int          // stop after so many epochs without progress on the validation data; 0 means never
+	MinDelta float64      // how much better the first metric must be to be progress
+	TrAct    *TrAct       // nil for none
+	Growth   *BatchGrowth // nil for batches that stay as they are
+	LoRA     *LoRA        // adapters in the place of weights; nil for none
+	Distill  *Distill     // a teacher to learn from; nil for none
+	Contrast *Contrast    // an objective in the place of labels; nil for none
 
 	// UnfreezeEvery trains the last UnfreezeLayers layers (0 means 1) at first, and so many more before them after so many epochs; 0 trains
 	// all from the start. BNEstimate takes the statistics of batch normalisation anew, over the training data, when training is done.
@@ -82,6 +83,7 @@ type FinetuneReport struct {
 	Stopped    string          `json:"stopped,omitempty"` // patience, when training ended for want of progress; converged: see Notes
 	Resumed    int             `json:"resumed,omitempty"` // steps that a run before had done
 	TrAct      *TrActReport    `json:"tract,omitempty"`
+	Batches    *BatchesReport  `json:"batches,omitempty"` // how they grew
 	LoRA       *LoRAReport     `json:"lora,omitempty"`
 	Distill    *DistillReport  `json:"distill,omitempty"`
 	Contrast   *ContrastReport `json:"contrast,omitempty"`
@@ -262,6 +264,11 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	}
 	f.cfg.Epochs, f.cfg.MaxSteps, f.cfg.Val, f.cfg.Preprocess = cmp.Or(c.Epochs, 5), c.MaxSteps, t.val, t.pre
 	f.cfg.Task, f.cfg.Feed, f.cfg.Patience, f.cfg.MinDelta = t.task, t.plan, c.Patience, c.MinDelta
+	if f.cfg.Growth = c.Growth.config(); f.cfg.Growth != nil {
+		if err := f.cfg.CheckBatches(f.train.Len()); err != nil {
+			return nil, usagef("%v", err)
+		}
+	}
 	if err := f.way.set(f); err != nil {
 		return nil, err
 	}
@@ -269,7 +276,7 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 		return nil, err
 	}
 	if c.TrAct != nil {
-		f.cfg.TrAct = &train.TrAct{Lambda: float32(c.TrAct.lambda()), Layer: c.TrAct.Layer}
+		f.cfg.TrAct = &train.TrAct{Lambda: c.TrAct.lambda(), Layer: c.TrAct.Layer}
 	}
 	if err := c.mayEstimate(t); err != nil {
 		return nil, err

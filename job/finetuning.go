@@ -60,6 +60,13 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 	}
 	r.Steps, r.Epochs, r.TrainLoss, r.Seconds, r.ArenaMiB, r.Resumed = res.Steps, res.Epochs, Number(res.TrainLoss), res.Seconds,
 		res.ArenaMiB, res.Resumed
+	if r.TrAct != nil && res.TrAct != nil && res.TrAct.Inputs > 0 {
+		r.TrAct.found(res.TrAct)
+		rep.Say("TrAct: " + res.TrAct.String())
+	}
+	if r.Batches = f.batchesReport(res); r.Batches != nil {
+		rep.Say(r.Batches.String())
+	}
 	for _, h := range res.History {
 		r.History = append(r.History, epochQuality(h))
 	}

@@ -39,6 +39,8 @@ func (f *fit) mayContrast() error {
 		return fmt.Errorf("train: views are for a contrastive task (task.ForObjective), and this is a %s task", t.Kind)
 	case len(x.Views) != t.Views().N:
 		return fmt.Errorf("train: the task compares %d views, and %d are given", t.Views().N, len(x.Views))
+	case f.c.MicroBatch > 0 || f.c.Growth != nil:
+		return fmt.Errorf("train: %s compares all examples of a batch with each other: its batches do not go in parts, nor do they grow", t.Name)
 	case x.Neighbours < 0:
 		return fmt.Errorf("train: %d neighbours: want at least one", x.Neighbours)
 	case f.c.BatchSize < t.Least():
@@ -67,11 +69,11 @@ func (f *fit) mayContrast() error {
 }
 
 // read is the batches of an epoch.
-func (f *fit) read(ctx context.Context, o data.BatchOptions) iter.Seq2[*data.Batch, error] {
+func (f *fit) read(ctx context.Context, size int, o data.BatchOptions) iter.Seq2[*data.Batch, error] {
 	if f.c.Contrast != nil {
-		return data.Views(ctx, f.ds, f.sampler, f.c.BatchSize, o, f.c.Contrast.Views)
+		return data.Views(ctx, f.ds, f.sampler, size, o, f.c.Contrast.Views)
 	}
-	return data.Batches(ctx, f.ds, f.sampler, f.c.BatchSize, o)
+	return data.Batches(ctx, f.ds, f.sampler, size, o)
 }
 
 // examplesIn is how many examples b has, however many views of each.
