@@ -77,8 +77,8 @@ func (c *Contrast) check(f FinetuneConfig) error {
 	case cmp.Or(f.Method, Backprop) != Backprop:
 		return usagef("--method %s learns from labels, and --objective %s needs none: leave one of the two out", f.Method, c.Objective)
 	case f.MicroBatch > 0 || f.Growth != nil:
-		return usagef("--micro-batch and --batch-adapt: --objective %s compares all examples of a batch with each other, so that batches do not go in "+
-			"parts, nor do they grow", c.Objective)
+		return usagef("--micro-batch and --batch-adapt: --objective %s compares all examples of a batch with each other, so that batches "+
+			"do not go in parts, nor do they grow", c.Objective)
 	case f.UseOptions.Output != "":
 		return usagef("--output names what is compared with labels: --features names the features")
 	case c.views() < 1 || c.LocalViews < 0 || c.all() < 2:

@@ -58,8 +58,8 @@ func (f *fit) mayContrast() error {
 		same = same && a.None()
 	}
 	if same {
-		return errors.New("train: both views of an example are the same: give --augment what changes the data at random, or --dropout where the " +
-			"model has it")
+		return errors.New("train: both views of an example are the same: give --augment what changes the data at random, or --dropout " +
+			"where the model has it")
 	}
 	if fixed := f.m.Batch(); fixed > 0 && fixed != len(x.Views)*f.c.BatchSize {
 		return fmt.Errorf("train: %s compares all examples of a batch at once, and the model takes %d rows at a time only: give a --batch-size "+
