@@ -52,7 +52,7 @@ func init() {
 			&overFlag{&ucli.StringSliceFlag{Name: "sweep", Category: "training",
 				Usage: "train once for each of the values, as in `lr=0.001,0.01`, into folders below the output (see gtk sweep); may be repeated"}},
 			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
-		}, methodFlags(), batchFlags(), loraFlags(), distillFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
+		}, methodFlags(), batchFlags(), loraFlags(), distillFlags(), contrastFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
 			optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
 }
@@ -158,10 +158,16 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 	if cfg.UseOptions, err = useOptions(c); err != nil {
 		return cfg, err
 	}
+	if cfg.Contrast, err = contrastOptions(c); err != nil {
+		return cfg, err
+	}
 	if err = setMethod(c, &cfg); err != nil {
 		return cfg, err
 	}
 	cfg.TrainOptions, err = trainOptions(c)
+	if cfg.Contrast != nil && !c.IsSet("bn") {
+		cfg.BN = "" // as objectives want it
+	}
 	return cfg, err
 }
 
@@ -194,6 +200,9 @@ func (e *env) printFinetune(r *job.FinetuneReport) {
 	}
 	if r.LoRA != nil && len(r.LoRA.Files) > 0 {
 		e.printf("adapters alone: %s\n", strings.Join(r.LoRA.Files, ", "))
+	}
+	if r.Contrast != nil {
+		e.printContrast(r)
 	}
 	if r.Report != "" {
 		e.printf("report: %s\n", filepath.Join(r.Report, "report.html"))

@@ -51,6 +51,7 @@ func TestKillAndResume(t *testing.T) {
 		"sam":                   {"--optimizer", "adamw", "--sam", "0.05", "--sam-adaptive"},
 		"ema":                   {"--ema", "0.95", "--lookahead", "4", "--clip-coord", "0.2", "--lr", "0.003"},
 		"schedule-free":         {"--optimizer", "schedulefree-adamw", "--warmup", "10"},
+		"groco":                 {"--objective", "groco:topk=5", "--local-views", "1", "--epochs", "4"},
 	} {
 		t.Run(name, func(t *testing.T) { killAndResume(t, o) })
 	}

@@ -169,6 +169,13 @@ func trainingList() []listed {
 	for _, x := range task.Losses().Entries() {
 		rows = append(rows, listed{"loss " + x.Name, x.Doc, x.Source})
 	}
+	for _, x := range task.Objectives().Entries() {
+		doc := x.Doc
+		for k, o := range task.ObjectiveOptions(x.Name) {
+			doc += []string{"; ", ":"}[min(k, 1)] + o.Name + "=" + o.Default
+		}
+		rows = append(rows, listed{"objective " + x.Name, doc, x.Source})
+	}
 	return append(rows, augmentList()...)
 }
 

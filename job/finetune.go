@@ -40,6 +40,7 @@ type FinetuneConfig struct {
 	Growth   *BatchGrowth // nil for batches that stay as they are
 	LoRA     *LoRA        // adapters in the place of weights; nil for none
 	Distill  *Distill     // a teacher to learn from; nil for none
+	Contrast *Contrast    // an objective in the place of labels; nil for none
 
 	// UnfreezeEvery trains the last UnfreezeLayers layers (0 means 1) at first, and so many more before them after so many epochs; 0 trains
 	// all from the start. BNEstimate takes the statistics of batch normalisation anew, over the training data, when training is done.
@@ -63,41 +64,42 @@ type FinetuneConfig struct {
 
 // FinetuneReport is what a training did.
 type FinetuneReport struct {
-	Schema     string         `json:"schema"`
-	Model      string         `json:"model"`
-	Data       string         `json:"data"`
-	Task       string         `json:"task"` // its kind
-	Why        []string       `json:"why"`  // how that was understood
-	LossName   string         `json:"loss_name"`
-	Metric     string         `json:"metric"` // by which models are compared
-	Optimizer  string         `json:"optimizer"`
-	LR         float64        `json:"lr"`
-	Params     int            `json:"trained_parameters"`
-	Steps      int            `json:"steps"`
-	Epochs     int            `json:"epochs"`
-	TrainLoss  Number         `json:"train_loss"`
-	Before     *Quality       `json:"val_before"`
-	After      *Quality       `json:"val_after"`
-	History    []EpochQuality `json:"history"`
-	Best       *BestEpoch     `json:"best"`              // null without validation data
-	Stopped    string         `json:"stopped,omitempty"` // patience, when training ended for want of progress; converged: see Notes
-	Resumed    int            `json:"resumed,omitempty"` // steps that a run before had done
-	TrAct      *TrActReport   `json:"tract,omitempty"`
-	Batches    *BatchesReport `json:"batches,omitempty"` // how they grew
-	LoRA       *LoRAReport    `json:"lora,omitempty"`
-	Distill    *DistillReport `json:"distill,omitempty"`
-	Method     string         `json:"method"`
-	GBNN       *GBNNReport    `json:"gbnn,omitempty"`
-	NoProp     *NoPropReport  `json:"noprop,omitempty"`
-	Out        string         `json:"out"`
-	Raw        string         `json:"out_unaveraged,omitempty"` // with --ema: the weights of the last step, without the average
-	Kept       bool           `json:"kept,omitempty"`           // nothing was left to do, and Out was there already
-	Checkpoint string         `json:"checkpoint,omitempty"`
-	Report     string         `json:"report,omitempty"`
-	Verify     *ReadBack      `json:"verify"`
-	Seconds    float64        `json:"seconds"`
-	ArenaMiB   float64        `json:"arena_mib"`
-	Notes      []string       `json:"notes,omitempty"`
+	Schema     string          `json:"schema"`
+	Model      string          `json:"model"`
+	Data       string          `json:"data"`
+	Task       string          `json:"task"` // its kind
+	Why        []string        `json:"why"`  // how that was understood
+	LossName   string          `json:"loss_name"`
+	Metric     string          `json:"metric"` // by which models are compared
+	Optimizer  string          `json:"optimizer"`
+	LR         float64         `json:"lr"`
+	Params     int             `json:"trained_parameters"`
+	Steps      int             `json:"steps"`
+	Epochs     int             `json:"epochs"`
+	TrainLoss  Number          `json:"train_loss"`
+	Before     *Quality        `json:"val_before"`
+	After      *Quality        `json:"val_after"`
+	History    []EpochQuality  `json:"history"`
+	Best       *BestEpoch      `json:"best"`              // null without validation data
+	Stopped    string          `json:"stopped,omitempty"` // patience, when training ended for want of progress; converged: see Notes
+	Resumed    int             `json:"resumed,omitempty"` // steps that a run before had done
+	TrAct      *TrActReport    `json:"tract,omitempty"`
+	Batches    *BatchesReport  `json:"batches,omitempty"` // how they grew
+	LoRA       *LoRAReport     `json:"lora,omitempty"`
+	Distill    *DistillReport  `json:"distill,omitempty"`
+	Contrast   *ContrastReport `json:"contrast,omitempty"`
+	Method     string          `json:"method"`
+	GBNN       *GBNNReport     `json:"gbnn,omitempty"`
+	NoProp     *NoPropReport   `json:"noprop,omitempty"`
+	Out        string          `json:"out"`
+	Raw        string          `json:"out_unaveraged,omitempty"` // with --ema: the weights of the last step, without the average
+	Kept       bool            `json:"kept,omitempty"`           // nothing was left to do, and Out was there already
+	Checkpoint string          `json:"checkpoint,omitempty"`
+	Report     string          `json:"report,omitempty"`
+	Verify     *ReadBack       `json:"verify"`
+	Seconds    float64         `json:"seconds"`
+	ArenaMiB   float64         `json:"arena_mib"`
+	Notes      []string        `json:"notes,omitempty"`
 }
 
 // BestEpoch is the best epoch by the first metric of the task on the validation data.
@@ -204,6 +206,11 @@ func (c FinetuneConfig) check() error {
 			return err
 		}
 	}
+	if c.Contrast != nil {
+		if err := c.Contrast.check(c); err != nil {
+			return err
+		}
+	}
 	if c.Distill != nil {
 		return c.Distill.check()
 	}
@@ -241,8 +248,19 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	if t.adapted != nil {
 		o.Freeze = nil // it says which layers have no adapter
 	}
-	if f.cfg, f.lr, err = o.config(t.Model.Model, "frozen", c.Seed); err != nil {
+	bn := "frozen"
+	if t.encoder != nil {
+		bn, o.Augment = "train", "" // views have their own
+	}
+	if f.cfg, f.lr, err = o.config(t.Model.Model, bn, c.Seed); err != nil {
 		return nil, err
+	}
+	if t.encoder != nil {
+		f.cfg.Contrast = &train.Contrast{Views: t.encoder.views, Neighbours: c.Contrast.nearest()}
+		if n, least := f.cfg.Batch(t.train.Len()), t.task.Least(); n < least {
+			return nil, usagef("--batch-size %d: %s compares each example with others of its batch, at least %d in all: give a larger one, more "+
+				"data, or less to compare with (groco:topk=N)", n, c.Contrast.Objective, least)
+		}
 	}
 	if t.adapted != nil {
 		f.cfg.Params = t.adapted.params()

@@ -36,6 +36,10 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		r.LoRA = f.adapted.report(f.c.LoRA, r.Params)
 		rep.Say(r.LoRA.String())
 	}
+	if f.encoder != nil {
+		r.Contrast = f.encoder.report
+		rep.Say(r.Contrast.String())
+	}
 	if f.cfg.Teacher != nil {
 		if r.Distill, err = f.distillReport(ctx, rep); err != nil {
 			return nil, err
@@ -312,6 +316,9 @@ func (f *finetuning) writeRaw(ctx context.Context, r *FinetuneReport, res *train
 func (f *finetuning) measure(ctx context.Context) (*train.Evaluation, error) {
 	if f.merges() {
 		return f.measureMerged(ctx)
+	}
+	if f.encoder != nil {
+		return f.measureFeatures(ctx)
 	}
 	return train.Evaluate(ctx, f.Model.Model, f.val, train.EvalConfig{Task: f.task, Feed: f.plan, Preprocess: f.pre})
 }

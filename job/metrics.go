@@ -13,6 +13,10 @@ func MetricName(n string) string {
 	switch n {
 	case "top5":
 		return "top-5"
+	case "knn":
+		return "kNN accuracy"
+	case "contrast":
+		return "objective"
 	case "iou":
 		return "IoU"
 	case "f1", "ece", "auroc", "mae", "rmse":
@@ -26,7 +30,7 @@ func MetricName(n string) string {
 // MetricText is a share in percent, any other metric as a number.
 func MetricText(n string, v float64) string {
 	switch n {
-	case "mae", "rmse", "r2", "perplexity", "ece", "auroc", "f1":
+	case "contrast", "mae", "rmse", "r2", "perplexity", "ece", "auroc", "f1":
 		return fmt.Sprintf("%.4g", v)
 	}
 	return units.Percent(v)

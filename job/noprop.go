@@ -478,7 +478,7 @@ func (denoised) how(f *finetuning) string {
 	return fmt.Sprintf("%s lr %g, each block by itself", f.optimizer(), f.lr)
 }
 
-func (denoised) report(f *finetuning, r *FinetuneReport) {
+func (denoised) report(f *finetuning, r *FinetuneReport, _ *train.Result) {
 	x := f.denoising.report
 	if x.NoProp == nil { // without validation data
 		x.NoProp = &NoPropArm{TrainLoss: r.TrainLoss, Steps: r.Steps, Seconds: r.Seconds}

@@ -7,6 +7,7 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/report"
+	"github.com/gtk-onnx/gtk/train"
 )
 
 // joined reports whether the model that is written has another one before the blocks that are trained.
@@ -63,10 +64,10 @@ func (t *trainee) verifyJoined(ctx context.Context, path string, threads int) (*
 }
 
 // page adds a table of how the blocks compare.
-func (denoised) page(f *finetuning, p *report.Report) {
+func (denoised) page(f *finetuning, p *report.Report, _ *train.Result) bool {
 	r := f.denoising.report
 	if r.NoProp == nil {
-		return
+		return false
 	}
 	t := report.Table{Head: []string{"The chain trained", "Accuracy", "Loss", "Seconds"}, Numeric: []int{1, 2, 3}}
 	row := func(name string, a *NoPropArm) {
@@ -80,4 +81,5 @@ func (denoised) page(f *finetuning, p *report.Report) {
 		row("by backpropagation, from the same weights", r.Backprop)
 	}
 	p.Section("NoProp", fmt.Sprintf("%s with %d blocks and a chain of %d steps, on the validation data.", r.Variant, r.Blocks, r.Steps)).Add(t)
+	return false
 }

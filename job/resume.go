@@ -109,6 +109,9 @@ func (f *finetuning) traits() []train.Trait {
 	if f.c.BNEstimate {
 		add("bn-reestimate", "true")
 	}
+	if f.c.Contrast != nil {
+		f.c.Contrast.traits(add)
+	}
 	if l := f.c.LoRA; l != nil {
 		add("lora", strconv.Itoa(l.Rank))
 		add("lora-alpha", strconv.FormatFloat(l.alpha(), 'g', -1, 64))
@@ -150,7 +153,7 @@ func (f *finetuning) schedule() string {
 }
 
 // notFlags are the traits that no flag sets.
-var notFlags = []string{"model", "preprocessing", "trained parameters"}
+var notFlags = []string{"model", "preprocessing", "trained parameters", "changes of views"}
 
 // refusal says in flags why a checkpoint is not taken.
 func (c FinetuneConfig) refusal(e *train.ResumeError) error {

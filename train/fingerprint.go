@@ -138,6 +138,9 @@ func (f *fit) identify() []Trait {
 		say("unfreeze-every", u.Every)
 		say("unfreeze-layers", max(1, u.Layers))
 	}
+	if c.Contrast != nil {
+		traits = append(traits, c.Contrast.trait())
+	}
 	if c.Teacher != nil {
 		traits = append(traits, c.Teacher.trait())
 	}

@@ -33,6 +33,7 @@ type Config struct {
 	Unfreeze   *Unfreeze        // train the last layers first; nil: all from the start
 	Teacher    *Teacher         // learned from beside the truth; nil for none
 	NoProp     *NoPropNet       // of a model that is its Chain: blocks trained each by itself; nil: all of it by one gradient
+	Contrast   *Contrast        // the views of a contrastive Task; nil for other tasks
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
@@ -84,7 +85,8 @@ func (c Config) Steps(n int) int {
 // batching says how an epoch is cut into batches.
 func (c Config) batching(epoch int) data.BatchOptions {
 	return data.BatchOptions{
-		Preprocess: c.Preprocess, Augment: c.Augment, Seed: c.Seed, Epoch: epoch, MergeLone: c.BN == engine.BNTrain && c.BatchSize != 1,
+		Preprocess: c.Preprocess, Augment: c.Augment, Seed: c.Seed, Epoch: epoch, DropLast: c.Contrast != nil,
+		MergeLone: c.BN == engine.BNTrain && c.BatchSize != 1,
 	}
 }
 
@@ -161,7 +163,7 @@ type fit struct {
 	tract   *tracting                 // nil: plain gradients in the first layer
 	loss    *objective                // that an optim.Descender asks
 	noise   *denoiser                 // with NoProp
-	eval    *Evaluator
+	eval    evaluator
 	sampler data.Sampler
 	batches int // in an epoch
 	traits  []Trait
@@ -298,8 +300,7 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		f.traits = f.identify()
 	}
 	if c.Val != nil {
-		ec := EvalConfig{Task: f.c.Task, Feed: f.c.Feed, BatchSize: c.ValBatch, Preprocess: c.Preprocess}
-		if f.eval, err = NewEvaluator(ctx, m, c.Val, ec); err != nil {
+		if f.eval, err = f.evaluator(ctx); err != nil {
 			return nil, err
 		}
 		f.judge = newJudge(f.c.Task, c.Patience, c.MinDelta)
@@ -311,7 +312,7 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 // Where statistics of the batch are trained, parts must be full.
 func (f *fit) fixBatch() error {
 	fixed := f.m.Batch()
-	if fixed == 0 {
+	if fixed == 0 || f.c.Contrast != nil {
 		return nil
 	}
 	f.note("the model takes so many examples at a time: %d. Others could not be proven to go through it: the gradients of a batch are "+
@@ -425,9 +426,9 @@ func (f *fit) epoch(ctx context.Context) error {
 	}
 	begin, old := time.Now(), f.part.seconds
 	seen := 0 // examples
-	for f.place < f.ds.Len() && f.step < f.steps() && f.converged() == "" {
+	for f.left() > 0 && f.step < f.steps() && f.converged() == "" {
 		size := f.size
-		for b, err := range data.Batches(ctx, f.ds, f.sampler, size, f.batching(f.place)) {
+		for b, err := range f.read(ctx, size, f.batching(f.place)) {
 			if err != nil {
 				return f.abandon(err)
 			}
@@ -438,7 +439,7 @@ func (f *fit) epoch(ctx context.Context) error {
 			if err != nil {
 				return f.abandon(err)
 			}
-			seen += b.Len()
+			seen += f.examplesIn(b)
 			if !done {
 				continue
 			}
@@ -449,7 +450,7 @@ func (f *fit) epoch(ctx context.Context) error {
 					return err
 				}
 			}
-			if n := f.c.SaveEvery; n > 0 && f.step%n == 0 && f.place < f.ds.Len() && f.step < f.steps() {
+			if n := f.c.SaveEvery; n > 0 && f.step%n == 0 && f.left() > 0 && f.step < f.steps() {
 				if err := f.save(); err != nil {
 					return err
 				}

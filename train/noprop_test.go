@@ -423,8 +423,6 @@ func TestNoPropResume(t *testing.T) {
 	}
 }
 
-var errStop = fmt.Errorf("stop")
-
 // Digits are learned, by the chain that begins at 0 and by the one that begins at noise.
 func TestNoPropLearns(t *testing.T) {
 	if testing.Short() {

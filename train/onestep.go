@@ -18,6 +18,7 @@ import (
 type pass struct {
 	tally           // of the batch
 	size  int       // examples of the batch
+	whole int       // rows of it: as many, or all views of each
 	seen  int       // of them
 	place int       // of its first one in the epoch
 	stats [][]byte  // running statistics before the step
@@ -26,7 +27,7 @@ type pass struct {
 }
 
 // alone reports whether the batch comes as one part.
-func (p *pass) alone(b *data.Batch) bool { return b.Len() == p.size }
+func (p *pass) alone(b *data.Batch) bool { return b.Len() == p.whole }
 
 // advance runs b, the next part of the batch of a step, and with the last one makes the step. It tells of the whole batch the sum of its loss
 // with its terms, and how many decisions were right before the step.
@@ -50,8 +51,8 @@ func (f *fit) advance(ctx context.Context, b *data.Batch) (r tally, done bool, e
 
 // begin begins a step with the first part of its batch.
 func (f *fit) begin(b *data.Batch) {
-	size := b.Len() + b.Rest
-	f.now = &pass{size: size, place: f.place, stats: f.statistics(), gauge: f.growth.gauge(f, size)}
+	size := f.examplesIn(b) + b.Rest
+	f.now = &pass{size: size, whole: b.Len() + b.Rest, place: f.place, stats: f.statistics(), gauge: f.growth.gauge(f, size)}
 	for _, p := range f.params {
 		p.G = nil
 	}

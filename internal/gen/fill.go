@@ -51,6 +51,7 @@ var sections = map[string]func(context) (string, error){
 	"schedules":         scheduleTable,
 	"augmentations":     augmentTable,
 	"losses":            lossTable,
+	"objectives":        objectiveTable,
 	"metrics":           metricsTable,
 	"scores":            scoreTable,
 	"recipes":           recipeTable,

@@ -138,6 +138,22 @@ func lossTable(context) (string, error) {
 	return t.String(), nil
 }
 
+func objectiveTable(context) (string, error) {
+	t := newTable("objective", "what", "options", "source")
+	for _, l := range task.Objectives().Entries() {
+		var opts []string
+		for _, o := range task.ObjectiveOptions(l.Name) {
+			doc := fmt.Sprintf("%s (%s): %s", code(o.Name), o.Default, o.Doc)
+			if len(o.Choices) > 0 {
+				doc += ": " + strings.Join(o.Choices, ", ")
+			}
+			opts = append(opts, doc)
+		}
+		t.row(code(l.Name), l.Doc, strings.Join(opts, "<br>"), source(l.Source))
+	}
+	return t.String(), nil
+}
+
 func augmentTable(context) (string, error) {
 	t := newTable("augmentation", "what", "options", "source")
 	for _, x := range data.Augmentations().Entries() {
