@@ -39,11 +39,23 @@ func TestKillAndResume(t *testing.T) {
 		"sam":           {"--optimizer", "adamw", "--sam", "0.05", "--sam-adaptive"},
 		"schedule-free": {"--optimizer", "schedulefree-adamw", "--warmup", "10"},
 	} {
-		t.Run(name, func(t *testing.T) { killAndResume(t, o) })
+		t.Run(name, func(t *testing.T) {
+			killAndResume(t, []string{"resnet8", "--image-size", "16", "--classes", "8"}, append([]string{"--data",
+				"shapes?n=300&size=16#train", "--bn", "train", "--augment", "flip,crop=2", "--epochs", "8", "--batch-size", "16",
+				"--checkpoint-every", "5"}, o...))
+		})
+	}
+	for name, o := range map[string][]string{
+		"lbfgs": {"--optimizer", "lbfgs", "--lbfgs-iterations", "5"}, "gns": {"--optimizer", "gns", "--last-layer", "--weight-decay", "1e-3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			killAndResume(t, []string{"mlp"}, append([]string{"--data", "digits#train", "--epochs", "12"}, o...))
+		})
 	}
 }
 
-func killAndResume(t *testing.T, optimizer []string) {
+// killAndResume trains the network with the options.
+func killAndResume(t *testing.T, network, options []string) {
 	gtk, dir := gtkProgram(t), t.TempDir()
 	command := func(args ...string) *exec.Cmd {
 		c := exec.Command(gtk, args...)
@@ -59,12 +71,8 @@ func killAndResume(t *testing.T, optimizer []string) {
 		}
 		return string(out)
 	}
-	run("models", "new", "resnet8", "--image-size", "16", "--classes", "8", "-o", "m.onnx")
-	train := []string{
-		"finetune", "m.onnx", "--data", "shapes?n=300&size=16#train", "--val-split", "0.1", "--bn", "train", "--augment", "flip,crop=2",
-		"--epochs", "8", "--batch-size", "16", "--checkpoint-every", "5",
-	}
-	train = slices.Concat(train, optimizer)
+	run(slices.Concat([]string{"models", "new"}, network, []string{"-o", "m.onnx"})...)
+	train := slices.Concat([]string{"finetune", "m.onnx", "--val-split", "0.1"}, options)
 	begin := time.Now()
 	run(append(train, "-o", "whole")...)
 	takes := time.Since(begin)
