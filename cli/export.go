@@ -21,6 +21,8 @@ func init() {
 			&ucli.BoolFlag{Name: "external-data", Usage: "put the weights into a file beside the model"},
 			&ucli.BoolFlag{Name: "inline", Usage: "put weights that are beside the model into it"},
 			&ucli.StringFlag{Name: "with-explanation", Usage: "put the heat map of `METHOD` into the graph (not there yet)"},
+			&ucli.IntFlag{Name: "gbnn-keep",
+				Usage: "keep the first `N` units of a model that gtk finetune --method gbnn wrote, and leave out the rest"},
 			&ucli.BoolFlag{Name: "force", Usage: "replace FILE if it is there"},
 			&ucli.BoolFlag{Name: "dry-run", Usage: "check everything, write nothing"},
 		}, slices.Concat(adapterFlags(), stepFlags())...),
@@ -51,6 +53,10 @@ func exportCommand(ctx context.Context, e *env, c *ucli.Context) error {
 		From: from, Out: c.String("out"), Opset: opset, ExternalData: c.Bool("external-data"), Inline: c.Bool("inline"),
 		Force:  c.Bool("force"),
 		DryRun: c.Bool("dry-run"), Threads: e.Threads, Seed: e.Seed, Step: step, Adapter: adapter,
+		KeepUnits: c.Int("gbnn-keep"),
+	}
+	if c.IsSet("gbnn-keep") && cfg.KeepUnits < 1 {
+		return usagef("--gbnn-keep %d: want at least one unit", cfg.KeepUnits)
 	}
 	if e.Piped {
 		cfg.Out, cfg.W = "", stream{e.Stdout}
@@ -84,7 +90,12 @@ func (e *env) printExport(r *job.ExportReport) {
 	if r.Adapter != nil {
 		e.printAdapter(r.Adapter)
 	}
+	if u := r.Units; u != nil {
+		e.printf("the first %d of its %d units\n", u.Kept, u.Of)
+	}
 	switch v := r.Verify; {
+	case r.Units != nil && v.Pass && v.Note == "":
+		e.printf("read back: the outputs are the same on random inputs (largest difference %.3g)\n", float64(v.MaxAbs))
 	case r.Adapter != nil && v.Pass && v.Note == "":
 		e.printf("read back: the outputs are the same on random inputs (largest difference %.3g)\n", float64(v.MaxAbs))
 	case v.Note != "":

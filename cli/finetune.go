@@ -16,7 +16,7 @@ import (
 
 func init() {
 	register(command(&ucli.Command{
-		Name: "finetune", Usage: "train a model on a data set", ArgsUsage: "MODEL --data SPEC [--val SPEC] -o OUT",
+		Name: "finetune", Usage: "train a model on a data set", ArgsUsage: "[MODEL] --data SPEC [--val SPEC] -o OUT",
 		Description: "Trains, writes the model with labels and preprocessing in its metadata, reads it back and compares.\n\n" +
 			"  gtk finetune model.onnx --data imagefolder:photos --val-split 0.2 --num-classes auto --optimizer diffgrad -o out.onnx\n" +
 			"  gtk finetune model.onnx --data imagefolder:photos --val-split 0.2 --last-layer --epochs 30 --patience 3 --best -o run\n\n" +
@@ -35,7 +35,7 @@ func init() {
 			&ucli.StringFlag{Name: "report", Usage: "`FOLDER` for report.html, metrics and ids where the output is a file"},
 			&ucli.BoolFlag{Name: "force", Usage: "overwrite"},
 			&ucli.BoolFlag{Name: "dry-run", Usage: "say what would be trained, how long it takes and the memory it needs"},
-			&ucli.BoolFlag{Name: "list", Usage: "list optimisers, schedules and losses"},
+			&ucli.BoolFlag{Name: "list", Usage: "list methods, optimisers, schedules and losses"},
 			&ucli.IntFlag{Name: "epochs", Category: "training", Value: 5, Usage: "passes over the data"},
 			&ucli.IntFlag{Name: "max-steps", Category: "training", Usage: "stop after so many steps"},
 			&ucli.IntFlag{Name: "patience", Category: "training",
@@ -50,7 +50,7 @@ func init() {
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
 				Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
 			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
-		}, loraFlags(), distillFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
+		}, methodFlags(), batchFlags(), loraFlags(), distillFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
 			optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
 }
@@ -69,9 +69,9 @@ func headFlags() []ucli.Flag {
 
 func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
 	if c.Bool("list") {
-		return e.list(trainingList())
+		return e.list(append(trainMethodList(), trainingList()...))
 	}
-	path, err := oneArg(c, "the model")
+	path, err := modelArg(c)
 	if err != nil {
 		return err
 	}
@@ -138,6 +138,9 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 	if cfg.LoRA, err = loraOptions(c); err != nil {
 		return cfg, err
 	}
+	if cfg.Growth, err = batchGrowth(c); err != nil {
+		return cfg, err
+	}
 	if err = setUnfreeze(c, &cfg); err != nil {
 		return cfg, err
 	}
@@ -145,6 +148,9 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 		return cfg, err
 	}
 	if cfg.UseOptions, err = useOptions(c); err != nil {
+		return cfg, err
+	}
+	if err = setMethod(c, &cfg); err != nil {
 		return cfg, err
 	}
 	cfg.TrainOptions, err = trainOptions(c)
@@ -168,6 +174,9 @@ func (e *env) printFinetune(r *job.FinetuneReport) {
 	}
 	e.printf("%s in %.1f s; %s, read back: outputs differ by %.3g at most\n", units.Plural(r.Steps, "step"), r.Seconds, did,
 		float64(r.Verify.MaxAbs))
+	if g := r.GBNN; g != nil {
+		e.printf("gtk export %s --gbnn-keep N -o OUT.onnx writes the first N of its %s\n", units.Quote(r.Out), units.Plural(g.Units, "unit"))
+	}
 	if r.LoRA != nil && len(r.LoRA.Files) > 0 {
 		e.printf("adapters alone: %s\n", strings.Join(r.LoRA.Files, ", "))
 	}

@@ -27,22 +27,37 @@ func gtkProgram(t *testing.T) string {
 	return path
 }
 
-// Killed ten times with each optimiser, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with
+// kills is how many times a run is killed: twenty with GTK_LONG=1.
+func kills() int {
+	if os.Getenv("GTK_LONG") != "" {
+		return 20
+	}
+	return 10
+}
+
+// Killed many times with each optimiser, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with
 // the model of an undisturbed one, and leaves nothing else behind.
 func TestKillAndResume(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a program many times")
 	}
+	growing := []string{"--batch-adapt", "norm", "--batch-size", "8", "--batch-growth-max", "1.3", "--batch-max", "64", "--micro-batch", "20",
+		"--augment", "flip,crop=2,mixup", "--warmup", "300samples"}
 	for name, o := range map[string][]string{
-		"diffgrad":      {"--optimizer", "diffgrad"},
-		"ema":           {"--ema", "0.95", "--lookahead", "4", "--clip-coord", "0.2", "--lr", "0.003"},
-		"sam":           {"--optimizer", "adamw", "--sam", "0.05", "--sam-adaptive"},
-		"schedule-free": {"--optimizer", "schedulefree-adamw", "--warmup", "10"},
+		// mixtures of examples, batches that grow, and each way of averaging the weights, of which there can be one
+		"growing ema":           append(growing[:len(growing):len(growing)], "--ema", "0.95", "--lr", "0.003"),
+		"growing schedule-free": append(growing[:len(growing):len(growing)], "--optimizer", "schedulefree-adamw"),
+		"diffgrad":              {"--optimizer", "diffgrad"},
+		"sam":                   {"--optimizer", "adamw", "--sam", "0.05", "--sam-adaptive"},
+		"ema":                   {"--ema", "0.95", "--lookahead", "4", "--clip-coord", "0.2", "--lr", "0.003"},
+		"schedule-free":         {"--optimizer", "schedulefree-adamw", "--warmup", "10"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			killAndResume(t, []string{"resnet8", "--image-size", "16", "--classes", "8"}, append([]string{"--data",
-				"shapes?n=300&size=16#train", "--bn", "train", "--augment", "flip,crop=2", "--epochs", "8", "--batch-size", "16",
-				"--checkpoint-every", "5"}, o...))
+			loop := []string{"--data", "shapes?n=300&size=16#train", "--epochs", "8", "--checkpoint-every", "5"}
+			if !slices.Contains(o, "--batch-adapt") {
+				loop = append(loop, "--bn", "train", "--augment", "flip,crop=2", "--batch-size", "16")
+			}
+			killAndResume(t, []string{"resnet8", "--image-size", "16", "--classes", "8"}, append(loop, o...))
 		})
 	}
 	for name, o := range map[string][]string{
@@ -78,7 +93,7 @@ func killAndResume(t *testing.T, network, options []string) {
 	takes := time.Since(begin)
 	r := rand.New(rand.NewPCG(11, 13))
 	killed := 0
-	for try := 0; killed < 10; try++ {
+	for try := 0; killed < kills(); try++ {
 		if try > 200 {
 			t.Fatalf("killed %d times only", killed)
 		}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/exec"
@@ -34,6 +35,9 @@ type ExportConfig struct {
 
 	Step    *StepOptions    // write a training step; nil writes the model
 	Adapter *AdapterOptions // put adapters on; nil for none
+
+	// KeepUnits leaves that many of the units that Finetune boosted (GBNNMethod), the first ones; 0 leaves the model as it is.
+	KeepUnits int
 }
 
 // ExportReport says what was written.
@@ -47,6 +51,7 @@ type ExportReport struct {
 	Verify *ExportVerify `json:"verify"` // null when the engine cannot run the model
 
 	Adapter *AdapterReport  `json:"adapter,omitempty"`
+	Units   *UnitsReport    `json:"gbnn,omitempty"`
 	Step    *train.StepInfo `json:"train_step,omitempty"` // inputs and outputs of a training step
 	Initial string          `json:"initial,omitempty"`    // file of the model that gives what it begins with
 
@@ -72,6 +77,10 @@ func Export(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 		return nil, usagef("--external-data and --inline exclude each other")
 	case c.Step != nil && c.Adapter != nil:
 		return nil, usagef("--adapter and --train-step exclude each other: put the adapters on first")
+	case c.KeepUnits != 0 && (c.Step != nil || c.Adapter != nil):
+		return nil, usagef("--gbnn-keep goes with neither --adapter nor --train-step: keep the units first")
+	case c.KeepUnits != 0:
+		return exportUnits(ctx, c)
 	case c.Adapter != nil:
 		return exportAdapter(ctx, c)
 	case c.Step == nil:
@@ -162,6 +171,9 @@ func exportTo(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 
 // modelOfRun is the model file of a run folder, or path itself.
 func modelOfRun(path string) (string, error) {
+	if strings.HasPrefix(path, BuiltinPrefix) {
+		return path, nil
+	}
 	st, err := os.Stat(path)
 	if err != nil {
 		return "", err

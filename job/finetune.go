@@ -16,7 +16,7 @@ import (
 
 // FinetuneConfig says what is trained on what.
 type FinetuneConfig struct {
-	Model string // file, or builtin:NAME; required
+	Model string // file, or builtin:NAME; required, but for a Method that makes one of the data
 	ModelOptions
 	Data        string       // data set, FORMAT:PATH[#SPLIT]; required
 	DataOptions data.Options // of reading
@@ -28,14 +28,17 @@ type FinetuneConfig struct {
 	// StandardiseTargets brings the targets of a regression to mean 0 and deviation 1 for training; the model that is written gives
 	// values in their own unit.
 	StandardiseTargets bool
+	Method             string // one of Methods; "" means Backprop
+	GBNN               *GBNN  // with GBNNMethod; nil means the usual
 	TrainOptions
-	Epochs   int      // 0 means 5
-	MaxSteps int      // stop after so many steps; 0 means none
-	Patience int      // stop after so many epochs without progress on the validation data; 0 means never
-	MinDelta float64  // how much better the first metric must be to be progress
-	TrAct    *TrAct   // nil for none
-	LoRA     *LoRA    // adapters in the place of weights; nil for none
-	Distill  *Distill // a teacher to learn from; nil for none
+	Epochs   int          // 0 means 5
+	MaxSteps int          // stop after so many steps; 0 means none
+	Patience int          // stop after so many epochs without progress on the validation data; 0 means never
+	MinDelta float64      // how much better the first metric must be to be progress
+	TrAct    *TrAct       // nil for none
+	Growth   *BatchGrowth // nil for batches that stay as they are
+	LoRA     *LoRA        // adapters in the place of weights; nil for none
+	Distill  *Distill     // a teacher to learn from; nil for none
 
 	// UnfreezeEvery trains the last UnfreezeLayers layers (0 means 1) at first, and so many more before them after so many epochs; 0 trains
 	// all from the start. BNEstimate takes the statistics of batch normalisation anew, over the training data, when training is done.
@@ -79,8 +82,11 @@ type FinetuneReport struct {
 	Stopped    string         `json:"stopped,omitempty"` // patience, when training ended for want of progress; converged: see Notes
 	Resumed    int            `json:"resumed,omitempty"` // steps that a run before had done
 	TrAct      *TrActReport   `json:"tract,omitempty"`
+	Batches    *BatchesReport `json:"batches,omitempty"` // how they grew
 	LoRA       *LoRAReport    `json:"lora,omitempty"`
 	Distill    *DistillReport `json:"distill,omitempty"`
+	Method     string         `json:"method"`
+	GBNN       *GBNNReport    `json:"gbnn,omitempty"`
 	Out        string         `json:"out"`
 	Kept       bool           `json:"kept,omitempty"` // nothing was left to do, and Out was there already
 	Checkpoint string         `json:"checkpoint,omitempty"`
@@ -187,6 +193,9 @@ func (c FinetuneConfig) check() error {
 	if err := c.movesAll(); err != nil {
 		return err
 	}
+	if _, err := c.method(); err != nil {
+		return err
+	}
 	if c.LoRA != nil {
 		if err := c.LoRA.check(c); err != nil {
 			return err
@@ -205,6 +214,7 @@ func (c FinetuneConfig) validates() bool { return c.Val != "" || c.ValSplit != 0
 type finetuning struct {
 	*trainee
 	c     FinetuneConfig
+	way   method
 	out   FinetuneOutput
 	cfg   train.Config
 	lr    float64
@@ -221,6 +231,9 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 		return nil, err
 	}
 	f := &finetuning{trainee: t, c: c, out: c.Output()}
+	if f.way, err = c.method(); err != nil {
+		return nil, err
+	}
 	o := c.TrainOptions
 	if t.adapted != nil {
 		o.Freeze = nil // it says which layers have no adapter
@@ -233,11 +246,19 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	}
 	f.cfg.Epochs, f.cfg.MaxSteps, f.cfg.Val, f.cfg.Preprocess = cmp.Or(c.Epochs, 5), c.MaxSteps, t.val, t.pre
 	f.cfg.Task, f.cfg.Feed, f.cfg.Patience, f.cfg.MinDelta = t.task, t.plan, c.Patience, c.MinDelta
+	if f.cfg.Growth = c.Growth.config(); f.cfg.Growth != nil {
+		if err := f.cfg.CheckBatches(f.train.Len()); err != nil {
+			return nil, usagef("%v", err)
+		}
+	}
+	if err := f.way.set(f); err != nil {
+		return nil, err
+	}
 	if err := f.mayFollow(); err != nil {
 		return nil, err
 	}
 	if c.TrAct != nil {
-		f.cfg.TrAct = &train.TrAct{Lambda: float32(c.TrAct.lambda()), Layer: c.TrAct.Layer}
+		f.cfg.TrAct = &train.TrAct{Lambda: c.TrAct.lambda(), Layer: c.TrAct.Layer}
 	}
 	if err := c.mayEstimate(t); err != nil {
 		return nil, err
@@ -342,7 +363,7 @@ func (f *finetuning) tryOut(ctx context.Context) (*FinetunePlan, error) {
 		best, last = min(best, time.Since(last)), time.Now()
 		return nil
 	}
-	res, err := train.Fit(ctx, f.Model.Model, f.train, try)
+	res, err := f.way.fit(ctx, f, try, Quiet)
 	if err != nil && !(errors.Is(err, train.ErrDiverged) && res != nil && res.Steps > 0) {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,15 +15,15 @@ import (
 func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, err error) {
 	r = &FinetuneReport{
 		Schema: "gtk.finetune/1", Model: f.Path, Data: f.c.Data, Task: string(f.task.Kind), Why: f.task.Why, LossName: f.task.Name,
-		Optimizer: f.optimizer(), LR: f.lr,
+		Optimizer: f.optimizer(), LR: f.lr, Method: cmp.Or(f.c.Method, Backprop),
 		Params: f.parameters(), Out: f.out.Model, Report: f.out.Report, Checkpoint: f.out.Periodic, History: []EpochQuality{},
 		Notes: f.notes,
 	}
 	r.Metric, _ = f.task.Primary()
 	rep.Say(f.task.String())
-	rep.Say(fmt.Sprintf("%s: training %s parameters in %s on %s, %s lr %g", f.Path, units.Count(r.Params),
+	rep.Say(fmt.Sprintf("%s: training %s parameters in %s on %s, %s", f.Path, units.Count(r.Params),
 		units.Plural(len(f.cfg.Params), "tensor"),
-		units.Plural(f.train.Len(), "example"), r.Optimizer, f.lr))
+		units.Plural(f.train.Len(), "example"), f.way.how(f)))
 	if f.cfg.TrAct != nil {
 		if r.TrAct, err = f.tractReport(); err != nil {
 			return nil, err
@@ -55,6 +56,13 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 	}
 	r.Steps, r.Epochs, r.TrainLoss, r.Seconds, r.ArenaMiB, r.Resumed = res.Steps, res.Epochs, Number(res.TrainLoss), res.Seconds,
 		res.ArenaMiB, res.Resumed
+	if r.TrAct != nil && res.TrAct != nil && res.TrAct.Inputs > 0 {
+		r.TrAct.found(res.TrAct)
+		rep.Say("TrAct: " + res.TrAct.String())
+	}
+	if r.Batches = f.batchesReport(res); r.Batches != nil {
+		rep.Say(r.Batches.String())
+	}
 	for _, h := range res.History {
 		r.History = append(r.History, epochQuality(h))
 	}
@@ -67,6 +75,7 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		r.Stopped = "converged"
 		f.tell(r, rep, "%s is done after %s: %s", r.Optimizer, units.Plural(res.Steps, "step"), res.Converged)
 	}
+	f.way.report(f, r)
 	f.judge(r, res, rep)
 	if f.start != nil && res.Resumed == res.Steps {
 		rep.Say(fmt.Sprintf("nothing is left to do: the run ended at step %d", res.Steps))
@@ -96,8 +105,8 @@ func (f *finetuning) tell(r *FinetuneReport, rep Reporter, format string, args .
 // judge notes what is odd about how the training went.
 func (f *finetuning) judge(r *FinetuneReport, res *train.Result, rep Reporter) {
 	if n := len(res.History); n > 1 && res.TrainLoss > res.History[0].TrainLoss {
-		f.tell(r, rep, "the loss rose, from %.4g in the first epoch to %.4g in the last: a lower --lr may help (gtk lr-find looks for "+
-			"one)", res.History[0].TrainLoss, res.TrainLoss)
+		f.tell(r, rep, "the loss rose, from %.4g in the first epoch to %.4g in the last: a lower %s", res.History[0].TrainLoss, res.TrainLoss,
+			f.way.calmer())
 	}
 	if b := res.Best; b != nil && res.Before != nil {
 		was := res.Before.Metric(b.Metric)
@@ -146,7 +155,7 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 	}
 	cfg.Note = rep.Note
 	cfg.Epoch = func(p train.EpochReport) error {
-		rep.Epoch(p)
+		f.way.epoch(f, p, rep)
 		return log.add(p)
 	}
 	stage := rep.Stage("finetune", cfg.Steps(f.train.Len()))
@@ -160,7 +169,7 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 		f.losses.add(p)
 		return begin()
 	}
-	res, err := train.Fit(ctx, f.Model.Model, f.train, cfg)
+	res, err := f.way.fit(ctx, f, cfg, rep)
 	if err == nil {
 		r.Notes = append(r.Notes, res.Notes...)
 		return res, begin()
@@ -220,7 +229,7 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if err != nil {
 		return err
 	}
-	if res.After != nil && (settled || f.merges() || f.c.Best && b != nil && b.Step != res.Steps) { // what is measured is what is written
+	if res.After != nil && (settled || f.merges() || f.way.beside() || f.c.Best && b != nil && b.Step != res.Steps) { // what is measured is what is written
 		if res.After, err = f.measure(ctx); err != nil {
 			return err
 		}
@@ -255,7 +264,7 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if settled, err = f.settle(ctx); err != nil {
 		return err
 	}
-	if settled || f.merges() {
+	if settled || f.merges() || f.way.beside() {
 		v, err := f.measure(ctx)
 		if err != nil {
 			return err

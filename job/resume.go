@@ -80,6 +80,9 @@ func ReplayOf(path string) (yaml, out string) {
 
 // traits are the options that the result depends on, by the names of their flags.
 func (f *finetuning) traits() []train.Trait {
+	if ts := f.way.traits(f); ts != nil {
+		return append(ts, f.useTraits()...)
+	}
 	var ts []train.Trait
 	add := func(name, value string) { ts = append(ts, train.Trait{Name: name, Value: value}) }
 	o := f.c.TrainOptions
@@ -111,9 +114,14 @@ func (f *finetuning) traits() []train.Trait {
 		add("lora-alpha", strconv.FormatFloat(l.alpha(), 'g', -1, 64))
 		add("lora-target", strings.Join(l.Target, " "))
 	}
+	return append(ts, f.useTraits()...)
+}
+
+// useTraits are those of preprocessing and inputs.
+func (f *finetuning) useTraits() (ts []train.Trait) {
 	for _, m := range []map[string]string{f.c.Preprocess, prefixed("input ", f.c.Inputs), prefixed("set ", f.c.Set)} {
 		for _, name := range slices.Sorted(maps.Keys(m)) {
-			add(name, m[name])
+			ts = append(ts, train.Trait{Name: name, Value: m[name]})
 		}
 	}
 	return ts

@@ -24,11 +24,21 @@ type trainee struct {
 	unit       *targetUnit      // of targets that are standardised for training, nil for others
 	adapted    *adapted         // what has adapters in the place of its weights, nil for others
 	form       string           // of LoRAForms, in which that is written
+	boosting   *boosting        // units that are boosted, nil for none
 }
 
 // openTrainee reads model and data, replaces the head when NumClasses asks for it, and checks that they fit.
 func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee, error) {
-	l, err := openModel(c.Model, c.ModelOptions, rep, c.trainable()...)
+	way, err := c.method()
+	if err != nil {
+		return nil, err
+	}
+	var l *Model
+	if c.Model == "" {
+		l, err = way.begins(c)
+	} else {
+		l, err = openModel(c.Model, c.ModelOptions, rep, c.trainable()...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +73,7 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 		}
 		t.pre = &p
 	}
-	if c.NumClasses != "" {
+	if c.NumClasses != "" && !way.ownHead() {
 		if err := t.freshHead(ctx, c, rep); err != nil {
 			return nil, err
 		}
@@ -72,6 +82,9 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 		if err := t.adapt(c); err != nil {
 			return nil, err
 		}
+	}
+	if err := way.ready(ctx, t, c, rep); err != nil {
+		return nil, err
 	}
 	loss, err := c.loss(t.classNames(t.ds))
 	if err != nil {
@@ -246,6 +259,11 @@ func (t *trainee) write(path string, force bool) error {
 	if err != nil {
 		return err
 	}
+	if t.boosting != nil {
+		if err := t.boosting.finish(file); err != nil {
+			return err
+		}
+	}
 	if err := t.finish(file); err != nil {
 		return err
 	}
@@ -320,6 +338,9 @@ func (t *trainee) verifyWritten(ctx context.Context, path string, threads int) (
 			o := outs[k%len(outs)]
 			if t.unit != nil && o.Name == t.task.Head.Output { // the file has two operators more, whose rounding is its own
 				t.unit.of(x)
+				most = max(most, roundingOf(o.DType)*largest(x))
+			}
+			if t.boosting != nil { // a file without the units that were not trained sums in another order
 				most = max(most, roundingOf(o.DType)*largest(x))
 			}
 			if t.merges() {

@@ -28,6 +28,7 @@ func (f *finetuning) writePage(r *FinetuneReport, res *train.Result) error {
 	if charts := f.charts(res); len(charts) > 0 {
 		page.Section("Curves", "").Add(charts)
 	}
+	f.way.page(f, page)
 	f.quality(page, res.After)
 	if t, ok := epochTable(res); ok {
 		page.Section("Epochs", "").Add(t)
@@ -111,6 +112,17 @@ func (f *finetuning) charts(res *train.Result) report.Columns {
 	if s := f.losses; len(s.at) > 5 {
 		cs = append(cs, report.LineChart{Title: "Loss by step", XLabel: "step", YLabel: f.task.Name,
 			Series: []report.Series{{Name: "training", X: s.at, Y: s.loss}}})
+	}
+	if len(res.Sizes) > 1 {
+		s := report.Series{Name: "batch size"}
+		for i, c := range res.Sizes {
+			if i > 0 { // it stays until it changes
+				s.X, s.Y = append(s.X, float64(c.Examples)), append(s.Y, float64(res.Sizes[i-1].Size))
+			}
+			s.X, s.Y = append(s.X, float64(c.Examples)), append(s.Y, float64(c.Size))
+		}
+		s.X, s.Y = append(s.X, float64(res.Examples)), append(s.Y, s.Y[len(s.Y)-1])
+		cs = append(cs, report.LineChart{Title: "Batch size", XLabel: "examples", Series: []report.Series{s}})
 	}
 	if len(res.History) > 1 {
 		cs = append(cs, report.LineChart{Title: "Learning rate", XLabel: "epoch", Series: []report.Series{
@@ -234,6 +246,7 @@ func (f *finetuning) settings() report.Settings {
 		on   bool
 		what string
 	}{
+		{"micro-batch", f.cfg.MicroBatch > 0, fmt.Sprint(f.cfg.MicroBatch)}, {"batch-adapt", f.cfg.Growth != nil, f.batchAdapt()},
 		{"bn", f.cfg.BN != 0, "train"}, {"dropout", f.cfg.Dropout, "yes"}, {"no-decay-1d", f.cfg.NoDecay1D, "yes"},
 		{"shuffle", !f.cfg.Shuffle, "no"}, {"max-steps", f.cfg.MaxSteps > 0, fmt.Sprint(f.cfg.MaxSteps)},
 		{"patience", f.cfg.Patience > 0, fmt.Sprint(f.cfg.Patience)},

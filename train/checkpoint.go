@@ -15,7 +15,7 @@ import (
 // best epoch, and the record of what happened. Order of data, augmentation and dropout follow from seed and step.
 type Checkpoint struct {
 	Step    int
-	Tensors []tensor.Named // "param/NAME", "optim/NAME", and "best/NAME" of a best epoch that is over
+	Tensors []tensor.Named // "param/NAME", "optim/NAME", "method/NAME", and "best/NAME" of a best epoch that is over
 
 	record *record // nil in a file that does not say of which run it is
 }
@@ -33,6 +33,8 @@ const (
 	paramPrefix = "param/"
 	optimPrefix = "optim/"
 	bestPrefix  = "best/"
+
+	methodPrefix = "method/" // what a way of training remembers beside parameters
 )
 
 // checkpoint is the present state. Its tensors are those that training goes on changing.
@@ -43,6 +45,9 @@ func (f *fit) checkpoint() *Checkpoint {
 	}
 	for name, t := range f.c.Optimizer.State() {
 		c.Tensors = append(c.Tensors, tensor.Named{Name: optimPrefix + name, Tensor: t})
+	}
+	if f.state != nil {
+		c.Tensors = append(c.Tensors, f.state()...)
 	}
 	if f.judge != nil && f.judge.best != nil && f.judge.best.Step != f.step {
 		for _, k := range f.judge.best.kept {
@@ -85,6 +90,7 @@ func (f *fit) restore(c *Checkpoint) error {
 	if c.record == nil {
 		f.epochs = f.step / f.batches
 		f.begun, f.examples = f.epochs*f.batches, f.step*f.c.BatchSize
+		f.place = (f.step - f.begun) * f.c.BatchSize
 		return nil
 	}
 	c.record.restore(f)

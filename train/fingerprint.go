@@ -113,6 +113,12 @@ func (f *fit) identify() []Trait {
 		say("schedule", fmt.Sprintf("%+v", f.given))
 	}
 	say("batch-size", c.BatchSize)
+	if c.MicroBatch > 0 {
+		say("micro-batch", c.MicroBatch)
+	}
+	if f.growth != nil {
+		say("batch-adapt", f.growth.BatchGrowth)
+	}
 	say("epochs", c.Epochs)
 	say("max-steps", c.MaxSteps)
 	say("seed", c.Seed)

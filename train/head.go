@@ -22,6 +22,7 @@ type ClassifierHead struct {
 	Params     []string // parameters that belong to it, as the engine has them: weight, then bias, then those of what follows
 	Note       string   // of ReplaceHead: what else was changed, "" for nothing
 
+	reader *onnxpb.NodeProto // the layer, also where its weight is none that could be replaced
 	weight *operand
 	axis   int // of the classes in the weight as it is read
 	bias   *operand
@@ -167,6 +168,7 @@ func label(n *onnxpb.NodeProto) string {
 
 // layer fills h from the node of the last layer.
 func (f *finder) layer(h *ClassifierHead, n *onnxpb.NodeProto) error {
+	h.reader = n
 	w := f.operand(n, 1)
 	if w == nil {
 		return fmt.Errorf("train: head: %s has no weight that is stored: input 1 is computed, or quantised", label(n))

@@ -1,0 +1,53 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/gtk-onnx/gtk/train"
+)
+
+// UnitsReport says how many of a model's boosted units were kept.
+type UnitsReport struct {
+	Kept int `json:"kept"`
+	Of   int `json:"of"`
+	Step int `json:"step"` // units that were trained together
+}
+
+// exportUnits writes a model with the first of its boosted units. What is written is compared with that model in memory.
+func exportUnits(ctx context.Context, c ExportConfig) (*ExportReport, error) {
+	r := &ExportReport{Schema: "gtk.export/1", From: c.From, Out: c.Out, DryRun: c.DryRun}
+	path, err := modelOfRun(c.From)
+	release, cerr := claim(reads(path, ModelOptions{}), output{flag: "--out", path: r.Out, model: true, force: c.Force})
+	if err = cmp.Or(cerr, err); err != nil {
+		return nil, err
+	}
+	defer release()
+	r.Path = path
+	source, err := ReadModel(path)
+	if err != nil {
+		return nil, err
+	}
+	m, was, err := train.KeepUnits(source, c.KeepUnits)
+	var none *train.NotGBNNError
+	switch {
+	case errors.As(err, &none):
+		return nil, badInput(err)
+	case err != nil:
+		return nil, usagef("--gbnn-keep: %v", err)
+	}
+	r.Units = &UnitsReport{Kept: c.KeepUnits, Of: was.Units, Step: was.Step}
+	kept := m
+	if c.Opset != 0 {
+		if m, _, err = converted(m, c.Opset, c.Threads); err != nil {
+			return nil, err
+		}
+	}
+	r.Opset = m.Opset("")
+	as, err := outputsForExport(ctx, c, kept)
+	if err != nil {
+		return nil, err
+	}
+	return c.write(ctx, r, m, as)
+}
