@@ -77,7 +77,7 @@ func gnsHead(ctx context.Context, l *Lab) error {
 		{name: "GNS, Fisher", rule: "gns", options: optim.Values{"gns-hessian": "fisher"}, steps: 200, cap: most},
 		{name: "GNS, no curvature", rule: "gns", options: optim.Values{"gns-hessian": "none"}, steps: 200, cap: most},
 		{name: "L-BFGS", rule: "lbfgs", options: optim.Values{"lbfgs-iterations": 5}, steps: 120},
-		{name: "momentum 0.9", rule: "sgd", options: optim.Values{"momentum": 0.9}, rates: []float64{0.3, 1, 3, 10}, steps: most},
+		{name: "momentum 0.9", rule: "sgd", options: optim.Values{"momentum": 0.9}, rates: []float64{0.03, 0.1, 0.3, 1}, steps: most},
 		{name: "Adam", rule: "adam", rates: []float64{0.01, 0.03, 0.1, 0.3}, steps: most},
 	}
 	paths, err := l.descend(ctx, "the head", arms, 1, func(seed uint64) (*engine.Model, []string, error) {
@@ -155,8 +155,8 @@ func gnsNetwork(ctx context.Context, l *Lab) error {
 		{name: "GNS, Gauss-Newton", rule: "gns", steps: budget, cap: budget},
 		{name: "GNS, residual 0.3", rule: "gns", options: optim.Values{"cg-tol": 0.3}, steps: budget, cap: budget},
 		{name: "L-BFGS", rule: "lbfgs", options: optim.Values{"lbfgs-iterations": 5}, steps: budget, cap: budget},
-		{name: "Adam, full batch", rule: "adam", rates: []float64{0.003, 0.01, 0.03}, steps: budget},
-		{name: "Adam, batches of 32", rule: "adam", rates: []float64{3e-4, 1e-3, 3e-3}, batch: 32, steps: 60},
+		{name: "Adam, full batch", rule: "adam", rates: []float64{0.003, 0.01, 0.03, 0.1}, steps: budget},
+		{name: "Adam, batches of 32", rule: "adam", rates: []float64{3e-4, 1e-3, 3e-3, 1e-2}, batch: 32, steps: 60},
 	}
 	paths, err := l.descend(ctx, "the network", arms, 5./3, func(seed uint64) (*engine.Model, []string, error) {
 		m, err := load(l, "mlp", seed)
