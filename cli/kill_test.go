@@ -53,19 +53,36 @@ func TestKillAndResume(t *testing.T) {
 		"schedule-free":         {"--optimizer", "schedulefree-adamw", "--warmup", "10"},
 		"groco":                 {"--objective", "groco:topk=5", "--local-views", "1", "--epochs", "4"},
 	} {
-		t.Run(name, func(t *testing.T) { killAndResume(t, o) })
+		t.Run(name, func(t *testing.T) {
+			loop := []string{"--data", "shapes?n=300&size=16#train", "--epochs", "8", "--checkpoint-every", "5"}
+			if !slices.Contains(o, "--batch-adapt") {
+				loop = append(loop, "--bn", "train", "--augment", "flip,crop=2", "--batch-size", "16")
+			}
+			killAndResume(t, []string{"resnet8", "--image-size", "16", "--classes", "8"}, append(loop, o...))
+		})
 	}
 	for name, o := range map[string][]string{
-		"noprop":          {"--noprop-features", "input", "--noprop-steps", "3"},
-		"noprop features": {"--noprop-steps", "3", "--label-embedding", "learned:5", "--augment", ""},
-		"noprop ct": {"--noprop-features", "input", "--noprop-variant", "ct", "--noprop-schedule", "learned", "--noprop-steps", "4",
-			"--noprop-compare=false"},
+		"lbfgs": {"--optimizer", "lbfgs", "--lbfgs-iterations", "5"}, "gns": {"--optimizer", "gns", "--last-layer", "--weight-decay", "1e-3"},
 	} {
-		t.Run(name, func(t *testing.T) { killAndResume(t, append(o, "--method", "noprop", "--noprop-hidden", "32")) })
+		t.Run(name, func(t *testing.T) {
+			killAndResume(t, []string{"mlp"}, append([]string{"--data", "digits#train", "--epochs", "12"}, o...))
+		})
+	}
+	for name, o := range map[string][]string{
+		"noprop":          {"--augment", "flip,crop=2", "--noprop-features", "input", "--noprop-steps", "3"},
+		"noprop features": {"--noprop-steps", "3", "--label-embedding", "learned:5"},
+		"noprop ct": {"--augment", "flip,crop=2", "--noprop-features", "input", "--noprop-variant", "ct", "--noprop-schedule", "learned",
+			"--noprop-steps", "4", "--noprop-compare=false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			killAndResume(t, []string{"resnet8", "--image-size", "16", "--classes", "8"}, append([]string{"--data", "shapes?n=300&size=16#train",
+				"--epochs", "8", "--checkpoint-every", "5", "--batch-size", "16", "--method", "noprop", "--noprop-hidden", "32"}, o...))
+		})
 	}
 }
 
-func killAndResume(t *testing.T, options []string) {
+// killAndResume trains the network with the options.
+func killAndResume(t *testing.T, network, options []string) {
 	gtk, dir := gtkProgram(t), t.TempDir()
 	command := func(args ...string) *exec.Cmd {
 		c := exec.Command(gtk, args...)
@@ -81,17 +98,8 @@ func killAndResume(t *testing.T, options []string) {
 		}
 		return string(out)
 	}
-	run("models", "new", "resnet8", "--image-size", "16", "--classes", "8", "-o", "m.onnx")
-	train := []string{
-		"finetune", "m.onnx", "--data", "shapes?n=300&size=16#train", "--val-split", "0.1", "--epochs", "8", "--checkpoint-every", "5",
-	}
-	if !slices.Contains(options, "--batch-adapt") {
-		train = append(train, "--augment", "flip,crop=2", "--batch-size", "16")
-		if !slices.Contains(options, "--method") {
-			train = append(train, "--bn", "train")
-		}
-	}
-	train = slices.Concat(train, options)
+	run(slices.Concat([]string{"models", "new"}, network, []string{"-o", "m.onnx"})...)
+	train := slices.Concat([]string{"finetune", "m.onnx", "--val-split", "0.1"}, options)
 	begin := time.Now()
 	run(append(train, "-o", "whole")...)
 	takes := time.Since(begin)

@@ -35,6 +35,8 @@ func (c FinetuneConfig) movesAll() error {
 	switch {
 	case does && c.TrAct != nil:
 		return usagef("--tract: TrAct changes a gradient that %s evaluates itself: leave one of the two out", name)
+	case c.Distill != nil && (c.Rule["gns-hessian"] == "wgn" || c.Rule["gns-hessian"] == "fisher"):
+		return usagef("--gns-hessian %s is of the loss of the task, without a teacher: take ggn with --distill", c.Rule["gns-hessian"])
 	case does && c.UnfreezeEvery > 0 && name != "--sam":
 		return usagef("%s moves all parameters together: leave out --unfreeze-every, or say what is trained by --freeze", name)
 	}

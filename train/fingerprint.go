@@ -105,6 +105,9 @@ func (f *fit) identify() []Trait {
 			rules = append(rules, r.Name())
 		}
 		say("optimizer", strings.Join(rules, ", "))
+		if e := c.Optimizer.Evaluation(); e != nil {
+			say("evaluation", evaluationTrait(e))
+		}
 	}
 	if !has("lr") {
 		say("schedule", fmt.Sprintf("%+v", f.given))
@@ -143,9 +146,6 @@ func (f *fit) identify() []Trait {
 	}
 	if c.Teacher != nil {
 		traits = append(traits, c.Teacher.trait())
-	}
-	if e := c.Optimizer.Evaluation(); e != nil {
-		say("evaluation", evaluationTrait(e))
 	}
 	if n := c.NoProp; n != nil {
 		say("noprop-variant", n.Variant)
