@@ -49,6 +49,8 @@ func init() {
 			&ucli.IntFlag{Name: "checkpoint-every", Category: "checkpoints", Usage: "write it after so many `STEPS` too"},
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
 				Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
+			&overFlag{&ucli.StringSliceFlag{Name: "sweep", Category: "training",
+				Usage: "train once for each of the values, as in `lr=0.001,0.01`, into folders below the output (see gtk sweep); may be repeated"}},
 			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
 		}, methodFlags(), batchFlags(), loraFlags(), distillFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
 			optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
@@ -71,9 +73,15 @@ func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
 	if c.Bool("list") {
 		return e.list(append(trainMethodList(), trainingList()...))
 	}
+	if r := c.String("resume"); r != "" && job.IsSweep(r) && len(overs(c, "sweep")) == 0 {
+		return usagef("gtk finetune --resume %s: that is the folder of a sweep: gtk sweep --resume %s goes on with it", r, units.Quote(r))
+	}
 	path, err := modelArg(c)
 	if err != nil {
 		return err
+	}
+	if over := overs(c, "sweep"); len(over) > 0 {
+		return e.sweep(ctx, c, path, job.SweepConfig{Over: over})
 	}
 	cfg, err := e.finetuneConfig(c, path)
 	if err != nil {

@@ -124,7 +124,7 @@ func killAndResume(t *testing.T, optimizer []string) {
 	} else {
 		run("finetune", "--resume", "parts")
 	}
-	for _, name := range []string{"model.onnx", "best.onnx", "val-ids.txt"} {
+	for _, name := range []string{"model.onnx", "best.onnx", "val-ids.txt", "steps.csv"} {
 		a, errA := os.ReadFile(filepath.Join(dir, "whole", name))
 		b, errB := os.ReadFile(filepath.Join(dir, "parts", name))
 		if errA != nil || errB != nil || !bytes.Equal(a, b) {

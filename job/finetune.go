@@ -88,7 +88,8 @@ type FinetuneReport struct {
 	Method     string         `json:"method"`
 	GBNN       *GBNNReport    `json:"gbnn,omitempty"`
 	Out        string         `json:"out"`
-	Kept       bool           `json:"kept,omitempty"` // nothing was left to do, and Out was there already
+	Raw        string         `json:"out_unaveraged,omitempty"` // with --ema: the weights of the last step, without the average
+	Kept       bool           `json:"kept,omitempty"`           // nothing was left to do, and Out was there already
 	Checkpoint string         `json:"checkpoint,omitempty"`
 	Report     string         `json:"report,omitempty"`
 	Verify     *ReadBack      `json:"verify"`

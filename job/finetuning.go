@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gtk-onnx/gtk/internal/interrupt"
 	"github.com/gtk-onnx/gtk/internal/units"
@@ -86,6 +87,9 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 	if err := f.writeAll(ctx, r, res); err != nil {
 		return nil, err
 	}
+	if err := f.ended(r); err != nil {
+		return nil, err
+	}
 	switch {
 	case !r.Verify.Pass && r.Kept:
 		return r, &NoError{r.Out + " is there already and does not give the outputs of the trained model; --force writes it anew"}
@@ -132,8 +136,9 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 	cfg.Resume, cfg.Anyway, cfg.SaveEvery, cfg.Traits = f.start, f.c.ResumeAnyway, f.c.CheckpointEvery, f.traits()
 	if f.start != nil {
 		rep.Say(fmt.Sprintf("resuming at step %d", f.start.Step))
-		log.rows = f.start.History()
+		log.rows, f.losses = f.start.History(), readSteps(f.out.Report, f.start.Step)
 	}
+	log.begin(time.Now(), f.describe().Settings)
 	saved, step := "", 0 // last checkpoint
 	cfg.Save = func(k *train.Checkpoint) error {
 		began()
@@ -141,8 +146,8 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 		if ctx.Err() != nil {
 			path = f.out.Checkpoint
 		}
-		if path == "" {
-			return nil
+		if err := f.writeSteps(); err != nil || path == "" { // what a resume from k shows is there before k
+			return err
 		}
 		if err := f.begun(); err != nil {
 			return err
@@ -187,6 +192,9 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 	case ctx.Err() != nil && saved == f.out.Checkpoint:
 		return nil, &InterruptedError{Step: step, Checkpoint: saved, Err: err}
 	case errors.Is(err, train.ErrDiverged):
+		if undo != nil {
+			err = errors.Join(err, f.diverged())
+		}
 		return nil, f.rescued(ctx, res, err, saved, step)
 	}
 	return nil, err
@@ -255,6 +263,9 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if err := f.writePage(r, res); err != nil {
 		return err
 	}
+	if err := f.writeRaw(ctx, r, res); err != nil {
+		return err
+	}
 	if f.out.Best == "" || b == nil {
 		return nil
 	}
@@ -275,6 +286,25 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if err == nil && r.Verify.Pass && !again.Pass {
 		r.Verify = again
 	}
+	return err
+}
+
+// writeRaw writes the weights of the last step beside their average.
+func (f *finetuning) writeRaw(ctx context.Context, r *FinetuneReport, res *train.Result) error {
+	if res.Raw == nil || f.out.Raw == "" {
+		return nil
+	}
+	if err := res.Raw.Restore(f.Model.Model); err != nil {
+		return err
+	}
+	if _, err := f.settle(ctx); err != nil {
+		return err
+	}
+	again, err := f.written(ctx, f.out.Raw, true)
+	if err == nil && r.Verify.Pass && !again.Pass {
+		r.Verify = again
+	}
+	r.Raw = f.out.Raw
 	return err
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/task"
 )
 
 // MetricName is how a metric is called in text.
@@ -29,4 +30,10 @@ func MetricText(n string, v float64) string {
 		return fmt.Sprintf("%.4g", v)
 	}
 	return units.Percent(v)
+}
+
+// metricLower reports whether a metric is better when lower.
+func metricLower(n string) bool {
+	m, err := task.Metrics().Lookup(n)
+	return err == nil && m.Lower
 }

@@ -30,7 +30,9 @@ func (f *finetuning) writePage(r *FinetuneReport, res *train.Result) error {
 			page.Section("Curves", "").Add(charts)
 		}
 	}
-	f.quality(page, res.After)
+	if err := f.quality(page, res.After); err != nil {
+		return err
+	}
 	if t, ok := epochTable(res); ok {
 		page.Section(capital(f.way.epochs())+"s", "").Add(t)
 	}
@@ -162,67 +164,6 @@ func epochTable(res *train.Result) (t report.Table, ok bool) {
 		t.Rows = append(t.Rows, row)
 	}
 	return t, len(t.Rows) > 0
-}
-
-// mostMatrix bounds the classes of a confusion matrix that is shown.
-const mostMatrix = 50
-
-// quality shows where the model is right and wrong on the validation data.
-func (f *finetuning) quality(page *report.Report, v *train.Evaluation) {
-	if v == nil {
-		return
-	}
-	if len(v.Sample) > 0 {
-		page.Section("Values", "What is true and what is predicted, of examples all over the validation data; on the line both are "+
-			"equal.").Add(f.scatters(v))
-		return
-	}
-	if len(v.PerClass) == 0 {
-		return
-	}
-	t := report.Table{Head: []string{"Class", "Examples", "Accuracy"}, Numeric: []int{1}}
-	if f.task.Positions() {
-		t.Head[1] = "Positions"
-	}
-	worst := v.PerClass
-	for i, c := range worst {
-		if i == mostEpochRows {
-			t.Caption = fmt.Sprintf("The first %d of %d classes; gtk eval tells all", mostEpochRows, len(worst))
-			break
-		}
-		t.Rows = append(t.Rows, []report.Cell{report.C(c.Class), report.C(fmt.Sprint(c.N)), report.Percent(c.Accuracy)})
-	}
-	k := len(v.Confusion)
-	if k < 2 || k > mostMatrix {
-		page.Section("Classes", "").Add(t)
-		return
-	}
-	m := report.Matrix{Counts: v.Confusion}
-	for i := range k {
-		m.Classes = append(m.Classes, f.task.ClassName(i))
-	}
-	page.Section("Classes", "Rows are what is true, columns what is predicted.").Add(report.Columns{m, t})
-}
-
-// scatters draw the sample of a regression, one chart for each value of an example.
-func (f *finetuning) scatters(v *train.Evaluation) report.Columns {
-	var all report.Columns
-	at := map[int]int{}
-	for _, p := range v.Sample {
-		i, ok := at[p.Output]
-		if !ok {
-			i = len(all)
-			at[p.Output] = i
-			title := "Values"
-			if f.task.K > 1 {
-				title = fmt.Sprintf("Value %d of %d", p.Output+1, f.task.K)
-			}
-			all = append(all, report.Scatter{Title: title, XLabel: "true", YLabel: "predicted", Series: []report.Series{{}}})
-		}
-		s := &all[i].(report.Scatter).Series[0]
-		s.X, s.Y = append(s.X, p.Target), append(s.Y, p.Value)
-	}
-	return all
 }
 
 // settings are the traits of the run, those that are off left out.

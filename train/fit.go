@@ -125,6 +125,7 @@ type Result struct {
 	Before    *Evaluation // of the model as it was
 	After     *Evaluation // of the model as it is
 	Best      *Best       // nil without validation data
+	Raw       *Raw        // the weights of the last step, where an exponential average of them is kept; else nil
 	History   []EpochReport
 	Seconds   float64
 	TrAct     *TrActLayer
@@ -361,7 +362,8 @@ func (f *fit) run(ctx context.Context) (*Result, error) {
 			return f.result(), err
 		}
 	}
-	return f.result(), f.settle()
+	err := f.settle()
+	return f.result(), err
 }
 
 // evaluate measures the model as it would be kept.
@@ -429,13 +431,13 @@ func (f *fit) epoch(ctx context.Context) error {
 			}
 			f.part.add(one)
 			f.part.seconds = old + time.Since(begin).Seconds()
-			if n := f.c.SaveEvery; n > 0 && f.step%n == 0 && f.place < f.ds.Len() && f.step < f.steps() {
-				if err := f.save(); err != nil {
+			if f.c.Step != nil {
+				if err := f.c.Step(f.progress(one, float64(seen)/time.Since(begin).Seconds())); err != nil {
 					return err
 				}
 			}
-			if f.c.Step != nil {
-				if err := f.c.Step(f.progress(one, float64(seen)/time.Since(begin).Seconds())); err != nil {
+			if n := f.c.SaveEvery; n > 0 && f.step%n == 0 && f.place < f.ds.Len() && f.step < f.steps() {
+				if err := f.save(); err != nil {
 					return err
 				}
 			}
@@ -482,6 +484,7 @@ func (f *fit) closeEpoch(ctx context.Context, seconds func() float64) error {
 		if err != nil {
 			return err
 		}
+		f.res.After.forget()
 		f.res.After = r.Val
 	}
 	f.res.TrainLoss = r.TrainLoss

@@ -35,6 +35,7 @@ internal/ycbcr:
 internal/memory:
 internal/regular:
 internal/parquet:
+internal/tfevents:
 internal/shown:
 internal/kernel: internal/parallel internal/memory
 onnx/onnxpb:
@@ -64,7 +65,7 @@ prune: tensor engine engine/graph data feed task internal/registry internal/show
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
 gbnn: internal/memory internal/parallel
-job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
+job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
 science: internal/whole tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models job internal/registry
 interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
 interop/internal/dense: tensor
