@@ -20,8 +20,8 @@ import (
 )
 
 // notVaried are the flags of gtk finetune that a trial does not take from the sweep: a sweep says itself where trials write.
-var notVaried = []string{"out", "report", "force", "dry-run", "list", "checkpoint", "resume", "resume-anyway", "config", "json", "help", "timeout",
-	"sweep", "quiet", "verbose", "progress", "log-format", "max-memory", "threads"}
+var notVaried = []string{"out", "report", "force", "dry-run", "list", "checkpoint", "resume", "resume-anyway", "config", "json", "help",
+	"timeout", "sweep", "quiet", "verbose", "progress", "log-format", "max-memory", "threads"}
 
 // measuring are the flags that say what trials are measured on, which is the same for all.
 var measuring = []string{"val", "val-split", "task", "output", "labels"}
@@ -93,7 +93,8 @@ func (e *env) sweep(ctx context.Context, c *ucli.Context, model string, cfg job.
 			s.finetune = x
 		}
 	}
-	cfg.Out, cfg.Force, cfg.Seed, cfg.Epochs, cfg.Base = c.String("out"), c.Bool("force"), e.Seed, c.Int("epochs"), map[string]string{"model": model}
+	cfg.Out, cfg.Force, cfg.Seed, cfg.Epochs, cfg.Base = c.String("out"), c.Bool("force"), e.Seed, c.Int("epochs"),
+		map[string]string{"model": model}
 	if r := c.String("resume"); r != "" {
 		if c.IsSet("out") && filepath.Clean(c.String("out")) != filepath.Clean(r) {
 			return usagef("gtk sweep: --resume %s goes on in that folder: leave -o out", r)

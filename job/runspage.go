@@ -16,7 +16,8 @@ const mostCurves = 8
 
 // page is the comparison as a page.
 func (r *CompareReport) page() *report.Report {
-	page := report.New(units.Plural(len(r.Runs), "run"), "Side by side: how good they are, how they got there, and what differs in how they were made.")
+	page := report.New(units.Plural(len(r.Runs), "run"),
+		"Side by side: how good they are, how they got there, and what differs in how they were made.")
 	page.Kicker, page.Footer = "gtk runs compare", "Made by gtk runs compare."
 	top := page.Section("Results", "").Add(runTable(r.Runs))
 	for _, n := range r.Notes {

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/task"
@@ -222,7 +224,17 @@ func (c *SweepConfig) plan() (*SweepReport, error) {
 		}
 		axes = append(axes, a)
 	}
-	r := &SweepReport{Schema: "gtk.sweep/1", Search: c.Search, Over: c.Over, Base: c.Base, Seed: c.Seed, Metric: c.Metric, Out: c.Out,
+	base := maps.Clone(c.Base)
+	if base == nil {
+		base = map[string]string{}
+	}
+	if c.Metric != "" {
+		base["metric"] = c.Metric
+	}
+	if c.Search == SearchHalving { // by which the rungs go
+		base["trials"], base["eta"], base["min-epochs"] = strconv.Itoa(c.Trials), strconv.Itoa(c.Eta), strconv.Itoa(c.MinEpochs)
+	}
+	r := &SweepReport{Schema: "gtk.sweep/1", Search: c.Search, Over: c.Over, Base: base, Seed: c.Seed, Metric: c.Metric, Out: c.Out,
 		Trials: []*TrialReport{}}
 	var all [][]SweepValue
 	var err error
@@ -305,8 +317,8 @@ func (r *SweepReport) total() int {
 func (r *SweepReport) line(t *TrialReport) string {
 	switch t.Status {
 	case RunDone:
-		return fmt.Sprintf("%s: %s %s in epoch %d (%s)", sweepName(t.Values), MetricName(r.Metric), MetricText(r.Metric, float64(t.Value)), t.Epoch,
-			durationText(t.Seconds))
+		return fmt.Sprintf("%s: %s %s in epoch %d (%s)", sweepName(t.Values), MetricName(r.Metric),
+			MetricText(r.Metric, float64(t.Value)), t.Epoch, durationText(t.Seconds))
 	case RunDiverged:
 		return sweepName(t.Values) + ": diverged"
 	}
@@ -359,7 +371,8 @@ func (r *SweepReport) take(t *TrialReport, run *RunFolder) error {
 	}
 	b := run.bestBy(r.Metric, r.Lower)
 	if b == nil {
-		return usagef("--metric %s: it was not measured; the validation has %s, and the loss", r.Metric, strings.Join(metricNames([]*RunFolder{run}), ", "))
+		return usagef("--metric %s: it was not measured; the validation has %s, and the loss", r.Metric,
+			strings.Join(metricNames([]*RunFolder{run}), ", "))
 	}
 	t.Value, t.Epoch, t.Loss = b.Value, b.Epoch, b.Loss
 	return nil

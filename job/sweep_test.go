@@ -145,7 +145,8 @@ func mockRun(t *testing.T, tr Trial) {
 	if err := log.add(train.EpochReport{Epoch: 1, Step: 3, Val: &v, TrainLoss: 1, Seconds: 1}); err != nil {
 		t.Fatal(err)
 	}
-	f := RunFile{Schema: "gtk.run/1", Command: "finetune", Status: RunDone, Metric: "accuracy", Settings: map[string]string{"lr": tr.Values[0].Value}}
+	f := RunFile{Schema: "gtk.run/1", Command: "finetune", Status: RunDone, Metric: "accuracy",
+		Settings: map[string]string{"lr": tr.Values[0].Value}}
 	if err := WriteFile(filepath.Join(tr.Dir, runFile), f.write); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +178,8 @@ func TestSweepGoesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(whole.Trials) != 13 || whole.Best.Rung != 3 || whole.Best.Epochs != 9 || whole.Command != "train "+whole.Best.Values[0].Value+" best" {
+	if len(whole.Trials) != 13 || whole.Best.Rung != 3 || whole.Best.Epochs != 9 ||
+		whole.Command != "train "+whole.Best.Values[0].Value+" best" {
 		t.Errorf("%d trials, best %+v, %s", len(whole.Trials), whole.Best, whole.Command)
 	}
 	// The best of the first rung by hand: the rate nearest to 0.01.
@@ -246,6 +248,12 @@ func TestSweepGoesOn(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "parts", "rung1", "001")); err == nil {
 		t.Error("the trials of the old sweep are still there")
+	}
+	// Other rungs are another sweep.
+	h := config("whole")
+	h.Resume, h.Eta = true, 2
+	if _, err := Sweep(t.Context(), h, nil); err == nil || !strings.Contains(err.Error(), `--eta was "3", is "2"`) {
+		t.Errorf("other rungs are taken: %v", err)
 	}
 	// More trials of a random sweep.
 	c.Resume, c.Force, c.Trials = true, false, 5

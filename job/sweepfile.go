@@ -107,7 +107,8 @@ func (t *TrialReport) takeOver(old []*TrialReport) {
 // same refuses to go on with a sweep of other flags. There may be more trials.
 func (r *SweepReport) same(old *SweepReport) error {
 	differ := func(what, was, is string) error {
-		return usagef("--resume %s: the sweep there is another one: %s was %q, is %q. Give the same flags, or none, or another -o", r.Out, what, was, is)
+		return usagef("--resume %s: the sweep there is another one: %s was %q, is %q. Give the same flags, or none, or another -o",
+			r.Out, what, was, is)
 	}
 	switch {
 	case old.Search != r.Search:

@@ -16,7 +16,8 @@ import (
 func (c *SweepConfig) page(r *SweepReport) *report.Report {
 	page := report.New("Sweep of "+axisNames(r.Trials[0].Values), fmt.Sprintf("%s, %s search. Each trial is a run in a folder of its own.",
 		units.Plural(len(r.Trials), "trial"), r.Search))
-	page.Kicker, page.Footer = "gtk sweep", "Made by gtk sweep. The numbers are in "+sweepFile+" beside this page; the folder of each trial has its own page."
+	page.Kicker, page.Footer = "gtk sweep",
+		"Made by gtk sweep. The numbers are in "+sweepFile+" beside this page; the folder of each trial has its own page."
 	done := 0
 	for _, t := range r.Trials {
 		if t.Status == RunDone {
@@ -30,11 +31,13 @@ func (c *SweepConfig) page(r *SweepReport) *report.Report {
 		{Label: "Time", Value: durationText(r.Seconds)},
 	})
 	if r.Command != "" {
-		top.Add(report.Heading("The best again"), report.Table{Head: []string{"Command"}, Rows: [][]report.Cell{{{Text: r.Command, Code: true}}}})
+		top.Add(report.Heading("The best again"),
+			report.Table{Head: []string{"Command"}, Rows: [][]report.Cell{{{Text: r.Command, Code: true}}}})
 	}
 	page.Section("Trials", "The best first, in each rung.").Add(r.table())
 	if cs := r.effects(); len(cs) > 0 {
-		page.Section("What the values do", "Each point is a trial. Where several flags were varied, the others differ from point to point.").Add(cs)
+		page.Section("What the values do",
+			"Each point is a trial. Where several flags were varied, the others differ from point to point.").Add(cs)
 	}
 	var runs []*RunFolder
 	rung := r.Best.Rung
@@ -196,7 +199,8 @@ func (r *SweepReport) first() (n int) {
 
 // byValue is a row for each value of flag k: over the trials that have it, best and mean.
 func (r *SweepReport) byValue(k int, name string, values []string) report.Table {
-	t := report.Table{Caption: MetricName(r.Metric) + " by " + name, Head: []string{name, "Trials done", "Best", "Mean"}, Numeric: []int{1, 2, 3}}
+	t := report.Table{Caption: MetricName(r.Metric) + " by " + name, Head: []string{name, "Trials done", "Best", "Mean"},
+		Numeric: []int{1, 2, 3}}
 	for _, v := range values {
 		n, sum, best := 0, 0.0, math.NaN()
 		for _, x := range r.Trials {

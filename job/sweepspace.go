@@ -140,8 +140,8 @@ func sweepGrid(axes []SweepAxis) ([][]SweepValue, error) {
 	for i := range axes {
 		vs, ok := axes[i].grid()
 		if !ok {
-			return nil, usagef("--over %s=…: a grid needs to know how many numbers between the two: :steps=5 behind the range, or --search random",
-				axes[i].Name)
+			return nil, usagef("--over %s=…: a grid needs to know how many numbers between the two: :steps=5 behind the range, "+
+				"or --search random", axes[i].Name)
 		}
 		var next [][]SweepValue
 		for _, a := range all {
@@ -218,7 +218,8 @@ func halvingRungs(n, epochs, least, eta int) ([]SweepRung, error) {
 	var rs []SweepRung
 	for i := range k {
 		share := math.Pow(float64(eta), float64(k-1-i))
-		rs = append(rs, SweepRung{max(1, int(float64(n)/math.Pow(float64(eta), float64(i)))), max(least, int(math.Round(float64(epochs)/share)))})
+		left := int(float64(n) / math.Pow(float64(eta), float64(i)))
+		rs = append(rs, SweepRung{max(1, left), max(least, int(math.Round(float64(epochs)/share)))})
 	}
 	if k == 1 {
 		return nil, usagef("--search halving: %d trials of up to %d epochs leave nothing to halve: give more --trials or --epochs, "+

@@ -22,8 +22,9 @@ func (f *finetuning) cases(page *report.Report, v *train.Evaluation) error {
 	worst, lead := "The mistakes of which the model is surest.", "true class → said class, and how sure the model is of it."
 	switch {
 	case f.task.Text() && f.task.Predicts():
-		worst, lead = "The pieces that surprise the model most.", "The token that follows at each place: the stronger the colour, the less the "+
-			"model had expected it."
+		worst, lead = "The pieces that surprise the model most.",
+			"The token that follows at each place: the stronger the colour, the less the "+
+				"model had expected it."
 	case f.task.Text():
 		worst, lead = "The pieces with the most mistakes.", "Tokens on colour are taken for another class."
 	case f.task.Positions():
@@ -36,7 +37,8 @@ func (f *finetuning) cases(page *report.Report, v *train.Evaluation) error {
 	for _, x := range []struct {
 		title, lead string
 		cases       []train.Case
-	}{{"Worst mistakes", worst + " " + capital(lead), v.Mistakes}, {"Examples", "From all over the validation data. " + capital(lead), v.Cases}} {
+	}{{"Worst mistakes", worst + " " + capital(lead), v.Mistakes},
+		{"Examples", "From all over the validation data. " + capital(lead), v.Cases}} {
 		if len(x.cases) == 0 {
 			continue
 		}

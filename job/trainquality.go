@@ -158,7 +158,8 @@ func calibration(page *report.Report, r *task.Reliability) {
 	case gap < -0.02:
 		says = fmt.Sprintf("It is right more often than it is sure, by %.1f percentage points in the mean.", -100*gap)
 	}
-	page.Section("Calibration", fmt.Sprintf("How often the model is right, by how sure it is of the class that it chooses; on the line both are equal. "+
+	page.Section("Calibration", fmt.Sprintf("How often the model is right, by how sure it is of the class that it chooses; on the line "+
+		"both are equal. "+
 		"Expected calibration error %.4f. %s", r.ECE(), says)).Add(report.Columns{
 		report.LineChart{Title: "Reliability", XLabel: "confidence", YLabel: "accuracy", Series: []report.Series{line,
 			{Name: "as sure as right", X: []float64{0, 1}, Y: []float64{0, 1}}}}, t})
