@@ -100,9 +100,6 @@ func (f *finder) quantisedLast(end string) *onnxpb.NodeProto {
 
 func quoted(s string) string { return fmt.Sprintf("%q", s) }
 
-// File is the model in which Value is.
-func (x *Features) File() *onnx.Model { return x.file }
-
 // Encoder is the part of the model that makes the features, with the output "features", [N,F], alone; shape and d are those of
 // Value for some examples, d as the file has it. Of features that have positions it is the mean: over the axes behind the second,
 // [N,F,H,W], or over the one between, [N,T,F].
