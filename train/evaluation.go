@@ -34,15 +34,25 @@ func (f *fit) mayEvaluate(q *engine.Query) error {
 		}
 	case optim.Descender:
 		q.Grad, c.Shuffle = nil, false
-		f.c.Feed = f.c.Feed.InParts(cmp.Or(c.MicroBatch, partSize))
+		n, most := f.ds.Len(), cmp.Or(c.MicroBatch, partSize)
+		parts := (n + most - 1) / most
+		f.parts = c.Feed.InParts((n + parts - 1) / parts)
 		c.MicroBatch = 0 // the batch is in memory whole
 		return mayDescend(e.Name(), *c, f.ds.Len())
 	}
 	return nil
 }
 
-// partSize is how many examples of a batch of all are in memory at a time.
+// partSize is how many examples of a batch of all go through the model at a time, at most.
 const partSize = 256
+
+// plan is what feeds a batch that is trained on.
+func (f *fit) plan() *feed.Plan {
+	if f.parts != nil {
+		return f.parts
+	}
+	return f.c.Feed
+}
 
 // mayDescend refuses what changes the loss from one evaluation, or one step, to the next.
 func mayDescend(name string, c Config, n int) error {
@@ -119,7 +129,7 @@ func (f *fit) gradients(ctx context.Context, b *data.Batch, rows feed.Rows, each
 func (f *fit) backward(ctx context.Context, s *engine.Session, b *data.Batch, rows feed.Rows, each func(feed.Part) error) (float64, error) {
 	mean, parts := 0.0, 0
 	s.SetSeed(f.seed(f.now.at))
-	err := f.c.Feed.Run(ctx, s, b, rows, func(p feed.Part) error {
+	err := f.plan().Run(ctx, s, b, rows, func(p feed.Part) error {
 		mean += p.Loss().Float64s()[0]
 		f.gather(p.Result, parts, p.Size >= b.Len())
 		parts++

@@ -152,6 +152,7 @@ type fit struct {
 	params  []*optim.Param
 	changed []*engine.Param           // what training changes: weights, and statistics with BNTrain
 	sums    map[string]*tensor.Tensor // gradients of what is fed in parts, because the model takes so many examples at a time
+	parts   *feed.Plan                // feeds a batch of all examples; nil where batches are fed as they are
 	total   map[string]*tensor.Tensor // gradients of a batch that comes in parts
 	now     *pass                     // the step that is under way, nil between two
 	growth  *growth                   // nil: batches do not grow

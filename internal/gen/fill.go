@@ -47,6 +47,7 @@ var sections = map[string]func(context) (string, error){
 	"optimizers":        optimizerTable,
 	"optimizer-names":   optimizerNames,
 	"optimizer-options": optimizerOptions,
+	"optimizers-asking": evaluatingTable,
 	"schedules":         scheduleTable,
 	"augmentations":     augmentTable,
 	"losses":            lossTable,

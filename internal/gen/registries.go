@@ -55,6 +55,25 @@ func optimizerTable(context) (string, error) {
 	return t.String(), nil
 }
 
+func evaluatingTable(context) (string, error) {
+	t := newTable("rule", "what it asks for", "batch", "step length")
+	for name, r := range optim.Rules() {
+		if r.Evaluates == "" {
+			continue
+		}
+		batch, length := "any", "the learning rate"
+		if r.FullBatch {
+			batch = "all examples"
+		}
+		if r.OwnLength {
+			length = "its own"
+		}
+		t.row(code(name), r.Evaluates, batch, length)
+	}
+	t.row(code("--sam")+" with any other rule", "two gradients of the batch", "any", "the learning rate")
+	return t.String(), nil
+}
+
 func optimizerNames(context) (string, error) {
 	var names []string
 	for name := range optim.Rules() {
