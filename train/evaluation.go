@@ -133,7 +133,7 @@ func (f *fit) gradients(ctx context.Context, b *data.Batch, rows feed.Rows, each
 // backward makes true gradients by s at the weights as they are.
 func (f *fit) backward(ctx context.Context, s *engine.Session, b *data.Batch, rows feed.Rows, each func(feed.Part) error) (float64, error) {
 	mean, parts := 0.0, 0
-	s.SetSeed(f.seed())
+	s.SetSeed(f.seed(f.now.at))
 	err := f.plan().Run(ctx, s, b, rows, func(p feed.Part) error {
 		mean += p.Loss().Float64s()[0]
 		f.gather(p.Result, parts, p.Size >= b.Len())

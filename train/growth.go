@@ -56,10 +56,6 @@ func (f *fit) prepareGrowth() error {
 	if f.c.BatchSize < few {
 		f.note("growing batches: %d examples say little about the variance of their gradients: begin with %d or more", f.c.BatchSize, few)
 	}
-	if g.Form == LayersForm && g.Test != NormTest && f.c.Dropout {
-		return errors.New("train: growing batches: the form layers takes a pass for each tensor, and with dropout each is of another net: use " +
-			"the form exact, or train without dropout")
-	}
 	f.growth = &growth{BatchGrowth: g, need: math.NaN(), noise: math.NaN(),
 		changes: []BatchChange{{Step: 1, Size: f.c.BatchSize}}}
 	return f.growth.compile(f)
@@ -180,6 +176,7 @@ type gauge struct {
 	names []string // tensors of the groups; nil: all are one
 	n     [][]float64
 	terms []float64 // of the loss, in each part; with PartsForm the weights of the gradients
+	got   *spread   // when the batch is through
 }
 
 // gauge is for the step that begins, nil where nothing is measured. The batch of so many examples is not a full one where an epoch ends.
@@ -250,7 +247,7 @@ func (x *gauge) part(ctx context.Context, f *fit, b *data.Batch, rows feed.Rows,
 		x.n[0], x.terms = append(x.n[0], n), append(x.terms, terms)
 		return nil
 	}
-	if x.g.proven || f.c.Dropout || terms == 0 { // with dropout an example is not what it was
+	if x.g.proven || f.c.Dropout || terms == 0 { // with dropout an example alone has another mask
 		return nil
 	}
 	want := 0.0
@@ -318,6 +315,7 @@ func (x *gauge) finish(ctx context.Context, f *fit, b *data.Batch, ps []*optim.P
 			r.groups[k].s = s
 		}
 	}
+	x.got = r
 	x.g.need = x.g.BatchGrowth.need(r)
 	x.g.noise = r.variance() / (r.count * r.gg())
 	return nil
@@ -336,7 +334,6 @@ func (x *gauge) along(ctx context.Context, f *fit, b *data.Batch, ps []*optim.Pa
 			}
 		}
 	}
-	x.g.products.SetSeed(f.seed())
 	err = f.repeat(ctx, b, func(b *data.Batch, rows feed.Rows, terms float64) error {
 		feeds, err := f.c.Feed.Feeds(b)
 		if err != nil {
@@ -345,6 +342,7 @@ func (x *gauge) along(ctx context.Context, f *fit, b *data.Batch, ps []*optim.Pa
 		for name, t := range more {
 			feeds[name] = t
 		}
+		x.g.products.SetSeed(f.seed(f.now.at))
 		return f.c.Feed.RunFeeds(ctx, x.g.products, feeds, b.Len(), rows, func(p feed.Part) error {
 			for _, v := range p.Value(alongValue).Float64s()[:p.Hi-p.Lo] {
 				all = append(all, v*terms)

@@ -251,3 +251,44 @@ func TestGrowthRefused(t *testing.T) {
 		}
 	}
 }
+
+// The masks of dropout are those of the first pass when the products are taken, in each part: the products of all examples with the mean
+// gradient add up to its squared norm, times their number. So they do where examples are mixed.
+func TestGrowthProductsAddUp(t *testing.T) {
+	v := readGrowthVectors(t)
+	ratio := tensor.Scalar(float32(0.4))
+	file := graphModel([]any{"N", 3}, []any{"N", 3},
+		[]*onnxpb.NodeProto{
+			onnx.NewNode("Gemm", "first", []string{"x", "w", "b"}, []string{"z"}, onnx.AttrInt("transB", 1)),
+			onnx.NewNode("Dropout", "drop", []string{"z", "ratio"}, []string{"d"}),
+			onnx.NewNode("Gemm", "fc", []string{"d", "v", "c"}, []string{"y"}, onnx.AttrInt("transB", 1)),
+		}, map[string]*tensor.Tensor{"w": tensorOf(v.W), "b": tensorOf(v.B), "v": tensorOf(v.W), "c": tensorOf(v.B), "ratio": ratio})
+	for _, form := range []string{ExactForm, LayersForm} {
+		for _, part := range []int{0, 4} {
+			f, err := newFit(context.Background(), load(t, file), v.twice(), Config{
+				BatchSize: 8, MicroBatch: part, MaxSteps: 1, Dropout: true, Optimizer: rule(t, "sgd", optim.Config{}),
+				Schedule: optim.Constant(1e-3), Growth: &BatchGrowth{Test: BothTests, Form: form}, Augment: augmented(t, "mixup"), Seed: 3,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got *spread
+			f.c.Reduce = func(context.Context, []*optim.Param) error {
+				got = f.now.gauge.got
+				return nil
+			}
+			if _, err := f.run(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			for k, g := range got.groups {
+				sum := 0.0
+				for _, s := range g.s {
+					sum += s
+				}
+				if want := got.count * g.gg; math.Abs(sum-want) > 1e-5*max(want, 1e-3) {
+					t.Errorf("%s in parts of %d, group %d: products add up to %v, want %v", form, part, k, sum, want)
+				}
+			}
+		}
+	}
+}

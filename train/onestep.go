@@ -21,6 +21,7 @@ type pass struct {
 	whole int       // rows of it: as many, or all views of each
 	seen  int       // of them
 	place int       // of its first one in the epoch
+	at    int       // example of the batch with which the part that is run begins
 	stats [][]byte  // running statistics before the step
 	rows  feed.Rows // what the session was given beside inputs for the last part
 	gauge *gauge    // what is measured of the gradients, nil for nothing
@@ -58,8 +59,11 @@ func (f *fit) begin(b *data.Batch) {
 	}
 }
 
-// seed is that of what is random in the model in this step.
-func (f *fit) seed() int64 { return int64(f.c.Seed<<32) + int64(f.step) }
+// seed is that of what is random in the model in this step, for the part of its batch that begins at an example of it.
+func (f *fit) seed(at int) int64 {
+	const odd = 0x1e3779b97f4a7c15 // spreads the places
+	return (int64(f.c.Seed<<32) + int64(f.step)) ^ int64(at)*odd
+}
 
 // abandon leaves the step that is under way as if it had not begun, because of err.
 func (f *fit) abandon(err error) error {
@@ -85,6 +89,7 @@ func (f *fit) forward(ctx context.Context, b *data.Batch) error {
 		}
 	}
 	first := now.seen == 0
+	now.at = now.seen
 	mean, err := f.gradients(ctx, b, rows, func(p feed.Part) error {
 		if err := now.gauge.see(p, terms); err != nil {
 			return err
@@ -156,7 +161,10 @@ func (f *fit) finish(ctx context.Context, b *data.Batch) error {
 
 // repeat shows the parts of the batch of this step once more, the last of which is b: read again, where there are several.
 func (f *fit) repeat(ctx context.Context, b *data.Batch, do func(b *data.Batch, rows feed.Rows, terms float64) error) error {
+	at := 0
 	run := func(b *data.Batch) error {
+		f.now.at = at
+		at += b.Len()
 		truth, err := f.c.Task.Truth(b)
 		if err != nil {
 			return fmt.Errorf("train: %w", err)
