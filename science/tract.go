@@ -44,7 +44,7 @@ func trAct(ctx context.Context, l *Lab) error {
 		name  string
 		rates []float64
 	}{{"sgd", []float64{.01, .03, .1, .3}}, {"adam", []float64{.0003, .001, .003, .01}}}
-	var accuracy, fit verdict
+	var accuracy, fit tally
 	for _, p := range problems {
 		t := Table{Title: capital(p.what), Columns: []string{"optimiser", "epochs", "gradient", "rate", "training loss", "test accuracy, %"}}
 		for _, rule := range rules {
@@ -78,10 +78,10 @@ func trAct(ctx context.Context, l *Lab) error {
 	return nil
 }
 
-// verdict counts comparisons.
-type verdict struct{ better, worse, same int }
+// tally counts comparisons.
+type tally struct{ better, worse, same int }
 
-func (v *verdict) see(sign int) {
+func (v *tally) see(sign int) {
 	switch {
 	case sign > 0:
 		v.better++
@@ -93,7 +93,7 @@ func (v *verdict) see(sign int) {
 }
 
 // String is the end of a sentence that says what is better.
-func (v verdict) String() string {
+func (v tally) String() string {
 	return fmt.Sprintf("in %d of %d comparisons, the reverse in %d, and not told apart in %d", v.better, v.better+v.worse+v.same, v.worse, v.same)
 }
 
