@@ -27,14 +27,14 @@ var notVaried = []string{"out", "report", "force", "dry-run", "list", "checkpoin
 var measuring = []string{"val", "val-split", "task", "output", "labels"}
 
 func init() {
+	left := slices.Clone(notVaried)
+	for _, f := range globalFlags() {
+		left = append(left, f.Names()[0])
+	}
 	var flags []ucli.Flag // those of gtk finetune, whose file comes before this one
 	for _, c := range commands {
 		if c.Name == "finetune" {
-			flags = slices.DeleteFunc(slices.Clone(c.Flags), func(f ucli.Flag) bool {
-				return slices.Contains(notVaried, f.Names()[0]) || slices.ContainsFunc(globalFlags(), func(g ucli.Flag) bool {
-					return g.Names()[0] == f.Names()[0]
-				})
-			})
+			flags = slices.DeleteFunc(slices.Clone(c.Flags), func(f ucli.Flag) bool { return slices.Contains(left, f.Names()[0]) })
 		}
 	}
 	register(command(&ucli.Command{

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gtk-onnx/gtk/internal/options"
 	"github.com/gtk-onnx/gtk/internal/registry"
@@ -123,7 +124,10 @@ func general(name string) bool {
 }
 
 // Options lists the options of New: those of every rule, then those of the rules. An option that several rules take is listed once.
-func Options() []Option {
+func Options() []Option { return slices.Clone(allOptions()) }
+
+// allOptions is made once: every command that trains asks for it while the program starts.
+var allOptions = sync.OnceValue(func() []Option {
 	all := generalOptions()
 	at := map[string]int{}
 	for _, r := range Rules() {
@@ -138,7 +142,7 @@ func Options() []Option {
 		}
 	}
 	return all
-}
+})
 
 // Set gives the option its value as text, as a flag or a file has it: Set("beta1", "0.95"). It fails for a name that no rule takes and
 // for a value that none takes under that name.
