@@ -7,7 +7,7 @@ var StopGradient = new(graph.Spec)
 
 func init() {
 	define(StopGradient, graph.Def[noAttrs]{
-		Domain: Private, Name: "StopGradient", Role: graph.View, Since: []int{1}, Doc: "its input, through which no gradient goes",
+		Domain: Private, Name: "StopGradient", Since: []int{1}, Doc: "its input, through which no gradient goes",
 		In: []graph.Formal{{Name: "X", NoGrad: true}}, Out: []graph.Formal{{Name: "Y"}}, View: true,
 		Infer: sameShape[noAttrs], Run: runView[noAttrs],
 		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
