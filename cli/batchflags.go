@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/gtk-onnx/gtk/job"
+	"github.com/gtk-onnx/gtk/train"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -36,6 +40,13 @@ func batchGrowth(c *ucli.Context) (*job.BatchGrowth, error) {
 	for _, name := range []string{"batch-eta", "batch-theta", "batch-nu"} {
 		if !(c.Float64(name) > 0) {
 			return nil, usagef("--%s %v: want a positive number", name, c.Float64(name))
+		}
+	}
+	for name, tests := range map[string][]string{"batch-eta": {train.NormTest}, "batch-theta": {train.InnerTest, train.BothTests},
+		"batch-nu": {train.BothTests}} {
+		if c.IsSet(name) && !slices.Contains(tests, c.String("batch-adapt")) {
+			return nil, usagef("--%s is not read by the test %s: it goes with --batch-adapt %s", name, c.String("batch-adapt"),
+				strings.Join(tests, " or "))
 		}
 	}
 	for _, name := range []string{"batch-max", "batch-every"} {

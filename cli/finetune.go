@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,6 +78,11 @@ func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
 		return usagef("gtk finetune --resume %s: that is the folder of a sweep: gtk sweep --resume %s goes on with it", r, units.Quote(r))
 	}
 	path, err := modelArg(c)
+	if r := c.String("resume"); err != nil && r != "" && c.Args().Len() == 0 {
+		_, err = job.CheckpointOf(r)
+		err = cmp.Or(err, usagef("gtk finetune --resume %s: there is no run.yaml beside it to take the flags from: give the model, --data "+
+			"and the flags of that run", r))
+	}
 	if err != nil {
 		return err
 	}
@@ -139,6 +145,9 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 		return cfg, usagef("--val-split %v: want a number between 0 and 1", cfg.ValSplit)
 	case !(c.Float64("tract-lambda") > 0):
 		return cfg, usagef("--tract-lambda %v: want a positive number", c.Float64("tract-lambda"))
+	}
+	if c.IsSet("tract-lambda") && !c.Bool("tract") && !c.IsSet("tract-layer") {
+		return cfg, usagef("--tract-lambda goes with --tract")
 	}
 	if c.Bool("tract") || c.IsSet("tract-layer") {
 		cfg.TrAct = &job.TrAct{Lambda: c.Float64("tract-lambda"), Layer: c.String("tract-layer")}

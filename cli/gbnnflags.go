@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+	"os"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/job"
@@ -35,7 +37,12 @@ func setGBNN(c *ucli.Context, cfg *job.FinetuneConfig) error {
 		name := f.Names()[0]
 		group, ok := f.(ucli.CategorizableFlag)
 		if ok && slices.Contains(ofGradients, group.GetCategory()) && !slices.Contains(boostedToo, name) && c.IsSet(name) {
-			return usagef("--%s belongs to --method %s; --method %s has --gbnn-units, --gbnn-eta and the like", name, job.Backprop, job.GBNNMethod)
+			from := ""
+			if v := os.Getenv("GTK_OPTIMIZER"); name == "optimizer" && v != "" {
+				from = fmt.Sprintf(" (GTK_OPTIMIZER in the environment is %s: unset it)", v)
+			}
+			return usagef("--%s belongs to --method %s%s; --method %s has --gbnn-units, --gbnn-eta and the like", name, job.Backprop, from,
+				job.GBNNMethod)
 		}
 	}
 	g := &job.GBNN{

@@ -182,6 +182,10 @@ func (c FinetuneConfig) check() error {
 		return usagef("--last-layer trains no other: leave it out with --unfreeze-every, which begins with the last layer")
 	case !(c.MinDelta >= 0) || math.IsInf(c.MinDelta, 0):
 		return usagef("--min-delta %v: want a number of at least 0", c.MinDelta)
+	case c.MinDelta > 0 && c.Patience == 0:
+		return usagef("--min-delta says what is progress to --patience: give --patience EPOCHS too")
+	case c.CheckpointEvery > 0 && c.Checkpoint == "none":
+		return usagef("--checkpoint-every %d and --checkpoint none contradict each other: leave one out", c.CheckpointEvery)
 	case c.CheckpointEvery < 0:
 		return usagef("--checkpoint-every %d: want a number of steps", c.CheckpointEvery)
 	case c.ResumeAnyway && c.Resume == "":
@@ -295,6 +299,7 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	if train.FreshBatchNorm(t.Model.Model) && f.cfg.BN == engine.BNFrozen {
 		t.notes = append(t.notes, "the statistics of batch normalisation were never trained; --bn train usually learns much better")
 	}
+	t.notes = append(t.notes, f.idle()...)
 	for _, n := range t.notes {
 		rep.Note(n)
 	}

@@ -106,12 +106,17 @@ func (boosted) check(c FinetuneConfig) error {
 		{"sampler", c.Sampler != ""}, {"augment", c.Augment != ""}, {"bn", c.BN != "" && c.BN != "frozen"}, {"freeze", c.Freeze != nil},
 		{"trainable", c.Trainable != nil}, {"last-layer", c.LastLayer}, {"dropout", c.Dropout}, {"tract", c.TrAct != nil},
 		{"lora", c.LoRA != nil}, {"distill", c.Distill != nil}, {"unfreeze-every", c.UnfreezeEvery > 0}, {"bn-reestimate", c.BNEstimate},
-		{"optimizer", c.Optimizer == MeZO}, {"batch-adapt", c.Growth != nil}, {"micro-batch", c.MicroBatch != 0},
+		{"optimizer", c.Optimizer != "" && c.Optimizer != "adam"}, {"lr", c.LR != 0}, {"schedule", c.Schedule != ""},
+		{"warmup", c.Warmup != ""}, {"no-decay-1d", c.NoDecay1D}, {"batch-size", c.BatchSize != 0}, {"shuffle", c.KeepOrder},
+		{"batch-adapt", c.Growth != nil}, {"micro-batch", c.MicroBatch != 0},
 	} {
 		if x.on {
 			return usagef("--%s belongs to --method %s: %s trains units on features that it takes once, by a loss and steps of its own", x.flag,
 				Backprop, GBNNMethod)
 		}
+	}
+	for name := range c.Rule {
+		return usagef("--%s belongs to --method %s: %s finds its steps by L-BFGS of its own", name, Backprop, GBNNMethod)
 	}
 	return nil
 }

@@ -39,6 +39,13 @@ func TestBoostKinds(t *testing.T) {
 		a := x.Float64s()[4*i]
 		tensor.Data[float64](values)[2*i], tensor.Data[float64](values)[2*i+1] = 1e6+1e5*math.Sin(a), 1e-3*a
 	}
+	hundreds := tensor.New(tensor.Float32, n, 1) // -100 is a value as others are
+	for i := range n {
+		hundreds.F32()[i] = -200
+		if x.Float64s()[4*i] > 0 {
+			hundreds.F32()[i] = -100
+		}
+	}
 	both := tensor.New(tensor.Float32, n, 3)
 	for i := range both.F32() {
 		both.F32()[i] = float32(i * i % 5 % 2)
@@ -85,6 +92,7 @@ func TestBoostKinds(t *testing.T) {
 		"other classes":        {model: model(tensor.Float32, 7), y: label(3), num: "auto", kind: "multiclass", good: 0.9},
 		"values":               {model: model(tensor.Float32, 2), y: values, kind: "regression", good: 0.2},
 		"values of a squashed": {model: model(tensor.Float32, 5, "Sigmoid"), y: values, task: "regression", kind: "regression", good: 0.2},
+		"values of minus 100":  {model: model(tensor.Float32, 1), y: hundreds, task: "regression", kind: "regression", good: 0.5},
 		"numbers alone":        {y: values, kind: "regression", good: 0.2},
 		"labels":               {model: model(tensor.Float32, 3, "Sigmoid"), y: both, wrong: "this is a multilabel task"},
 		"positions":            {model: positions, y: tensor.New(tensor.Int64, n, 4), task: "dense", wrong: "this is a dense task"},

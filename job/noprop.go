@@ -112,6 +112,10 @@ func (denoised) check(c FinetuneConfig) error {
 			return usagef("--augment %s: there is no embedding of a mixture of labels: leave out what mixes examples", c.Augment)
 		}
 	}
+	if name, does := c.evaluates(); does {
+		return usagef("--method %s: each block has a loss of its own, and %s asks for that of the whole model: choose an optimiser that goes by "+
+			"gradients, such as adamw, without --sam", NoPropMethod, name)
+	}
 	ce := c.Loss == "" || c.Loss == "auto" || c.Loss == "cross-entropy" || c.Loss == "ce"
 	for _, x := range []struct {
 		flag string
@@ -368,10 +372,6 @@ func (t *trainee) onFeatures(m *engine.Model) error {
 
 func (denoised) set(f *finetuning) error {
 	n := f.denoising.net
-	if f.cfg.Optimizer.Evaluation() != nil {
-		return usagef("--method %s: each block has a loss of its own, and --sam and such optimisers as mezo, lbfgs and gns ask for that of the "+
-			"whole model: choose one that goes by gradients, such as adamw", NoPropMethod)
-	}
 	f.cfg.NoProp, f.cfg.Params, f.cfg.BN = n, n.Params, n.BatchNorm()
 	return nil
 }

@@ -88,12 +88,7 @@ func (b *boosting) featurePass(ctx context.Context, ds data.Dataset) (*boosted, 
 // truths appends the truth of a batch as the loss takes it: ±1, one-hot rows or values.
 func (b *boosting) truths(y []float64, truth *task.Truth, batch *data.Batch) ([]float64, error) {
 	_, binary := b.loss.(gbnn.Binary)
-	if truth.Labels == nil {
-		for i, v := range truth.Target {
-			if v == task.Ignored {
-				return nil, fmt.Errorf("train: gbnn: example %q lacks a target: leave it out of the data", batch.IDs[i*truth.N/len(truth.Target)])
-			}
-		}
+	if truth.Labels == nil { // values, any number of which is one, or distributions
 		return append(y, truth.Target...), nil
 	}
 	for i, label := range truth.Labels {
