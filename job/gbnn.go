@@ -66,7 +66,7 @@ type GBNNPoint struct {
 }
 
 // boosted is the method of GBNN.
-type boosted struct{ backprop }
+type boosted struct{}
 
 // boosting is a model with units that are to be boosted.
 type boosting struct {
