@@ -5,18 +5,24 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/optim"
 )
 
-// idle notes the flags that have nothing in this model or training to change.
+// idle notes the flags that have nothing in this model or training to change. Without statistics to train, they are frozen.
 func (f *finetuning) idle() (notes []string) {
-	if o := f.c.TrainOptions; o.Dropout && !slices.ContainsFunc(f.Graph().Nodes, func(n *graph.Node) bool { return n.Op.Name == ops.Dropout.Name }) {
+	has := func(op string) bool {
+		return slices.ContainsFunc(f.Graph().Nodes, func(n *graph.Node) bool { return n.Op.Name == op })
+	}
+	if f.cfg.Dropout && !has(ops.Dropout.Name) {
 		notes = append(notes, "--dropout changes nothing: the model has no Dropout")
 	}
-	if f.c.BN == "train" && !f.normalises() {
-		notes = append(notes, "--bn train changes nothing: the model has no batch normalisation with statistics")
+	if f.cfg.BN == engine.BNTrain && !f.normalises() && !has(ops.BatchNormalization.Name) {
+		if f.cfg.BN = engine.BNFrozen; f.c.BN == "train" {
+			notes = append(notes, "--bn train changes nothing: the model has no batch normalisation with statistics")
+		}
 	}
 	if (f.c.NoDecay1D || f.c.Rule["decoupled-decay"] == "true") && !f.c.decays() {
 		flag := "--no-decay-1d"

@@ -14,8 +14,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/task"
-	"github.com/gtk-onnx/gtk/train"
 	"github.com/gtk-onnx/gtk/tensor"
+	"github.com/gtk-onnx/gtk/train"
 )
 
 // UseOptions say what the inputs and outputs of a model mean where names and shapes leave it open. The zero value leaves all of it to
