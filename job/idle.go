@@ -11,7 +11,7 @@ import (
 	"github.com/gtk-onnx/gtk/optim"
 )
 
-// idle notes the flags that have nothing in this model or training to change. Without statistics to train, they are frozen.
+// idle notes the flags that have nothing in this model or training to change.
 func (f *finetuning) idle() (notes []string) {
 	has := func(op string) bool {
 		return slices.ContainsFunc(f.Graph().Nodes, func(n *graph.Node) bool { return n.Op.Name == op })
@@ -19,10 +19,8 @@ func (f *finetuning) idle() (notes []string) {
 	if f.cfg.Dropout && !has(ops.Dropout.Name) {
 		notes = append(notes, "--dropout changes nothing: the model has no Dropout")
 	}
-	if f.cfg.BN == engine.BNTrain && !f.normalises() && !has(ops.BatchNormalization.Name) {
-		if f.cfg.BN = engine.BNFrozen; f.c.BN == "train" {
-			notes = append(notes, "--bn train changes nothing: the model has no batch normalisation with statistics")
-		}
+	if f.c.BN == "train" && f.cfg.BN == engine.BNTrain && !f.normalises() && !has(ops.BatchNormalization.Name) {
+		notes = append(notes, "--bn train changes nothing: the model has no batch normalisation with statistics")
 	}
 	if (f.c.NoDecay1D || f.c.Rule["decoupled-decay"] == "true") && !f.c.decays() {
 		flag := "--no-decay-1d"
