@@ -49,6 +49,9 @@ func contrastOptions(c *ucli.Context) (*job.Contrast, error) {
 			return nil, usagef("--%s %d: want at least 1", n, c.Int(n))
 		}
 	}
+	if c.IsSet("knn") && !c.IsSet("val") && !c.IsSet("val-split") {
+		return nil, usagef("--knn votes on the classes of the validation data: give --val or --val-split")
+	}
 	return x, nil
 }
 

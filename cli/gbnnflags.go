@@ -37,6 +37,10 @@ func setGBNN(c *ucli.Context, cfg *job.FinetuneConfig) error {
 		name := f.Names()[0]
 		group, ok := f.(ucli.CategorizableFlag)
 		if ok && slices.Contains(ofGradients, group.GetCategory()) && !slices.Contains(boostedToo, name) && c.IsSet(name) {
+			if name == "epochs" {
+				return usagef("--epochs belongs to --method %s: a training by --method %s is as long as --gbnn-units says, and gtk sweep --search "+
+					"halving, which is by epochs, is not for it: take random or grid", job.Backprop, job.GBNNMethod)
+			}
 			from := ""
 			if v := os.Getenv("GTK_OPTIMIZER"); name == "optimizer" && v != "" {
 				from = fmt.Sprintf(" (GTK_OPTIMIZER in the environment is %s: unset it)", v)

@@ -51,6 +51,8 @@ func setNoProp(c *ucli.Context, cfg *job.FinetuneConfig) error {
 		return usagef("--noprop-eta belongs to the variants dt and ct: fm has one squared error and no other beside it")
 	case p.Variant == train.NoPropFM && c.IsSet("snr-cap"):
 		return usagef("--snr-cap belongs to the variants dt and ct: fm weighs all times alike")
+	case p.Variant != train.NoPropDT && c.IsSet("noprop-workers"):
+		return usagef("--noprop-workers belongs to the variant dt: %s has one block", p.Variant)
 	case c.Bool("noprop-compare") && c.IsSet("noprop-compare") && cfg.Val == "" && cfg.ValSplit == 0:
 		return usagef("--noprop-compare is on the validation data: give --val or --val-split")
 	case c.IsSet("bn"):

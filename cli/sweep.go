@@ -21,7 +21,10 @@ import (
 
 // notVaried are the flags of gtk finetune that a trial does not take from the sweep: a sweep says itself where trials write.
 var notVaried = []string{"out", "report", "force", "dry-run", "list", "checkpoint", "resume", "resume-anyway", "config", "json", "help",
-	"timeout", "sweep", "quiet", "verbose", "progress", "log-format", "max-memory", "threads"}
+	"timeout", "sweep", "quiet", "verbose", "progress", "log-format", "max-memory", "threads", "lora-out"}
+
+// ofOne are those that have a place of their own in one training, and none in many.
+var ofOne = []string{"report", "checkpoint", "resume-anyway", "lora-out"}
 
 // measuring are the flags that say what trials are measured on, which is the same for all.
 var measuring = []string{"val", "val-split", "task", "output", "labels"}
@@ -106,6 +109,12 @@ func (e *env) sweep(ctx context.Context, c *ucli.Context, model string, cfg job.
 		return usagef("gtk sweep: --data is missing; see gtk data --list")
 	case c.String("val") == "" && !c.IsSet("val-split"):
 		return usagef("gtk sweep: trials are compared by the validation data: give --val or --val-split")
+	}
+	for _, name := range ofOne {
+		if c.IsSet(name) {
+			return usagef("--%s is of one training, and the trials of a sweep write into folders of their own: leave it out, and give it when the "+
+				"best is trained again", name)
+		}
 	}
 	s.base = s.flagsOf(c)
 	for _, f := range s.base {

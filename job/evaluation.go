@@ -43,6 +43,8 @@ func (c FinetuneConfig) movesAll() error {
 		return usagef("--tract: TrAct changes a gradient that %s evaluates itself: leave one of the two out", name)
 	case c.Distill != nil && (c.Rule["gns-hessian"] == "wgn" || c.Rule["gns-hessian"] == "fisher"):
 		return usagef("--gns-hessian %s is of the loss of the task, without a teacher: take ggn with --distill", c.Rule["gns-hessian"])
+	case c.ClassWeights != "" && c.Rule["gns-hessian"] == "wgn":
+		return usagef("--gns-hessian wgn is of the cross-entropy without weights of classes: take ggn with --class-weights")
 	case does && c.Growth != nil && c.fullBatch():
 		return usagef("--batch-adapt: %s takes all examples in each step, so that no batch is left to grow: leave one of the two out", name)
 	case does && c.Contrast != nil && c.fullBatch():

@@ -275,6 +275,9 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 		if err := f.cfg.CheckBatches(f.train.Len()); err != nil {
 			return nil, usagef("%v", err)
 		}
+		if n, most := f.cfg.Batch(f.train.Len()), f.cfg.Growth.With(f.train.Len()).Max; n >= most {
+			return nil, usagef("--batch-adapt: the first batch has %d examples already, and none may have more: give a smaller --batch-size", n)
+		}
 	}
 	if err := f.way.set(f); err != nil {
 		return nil, err

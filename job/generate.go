@@ -27,7 +27,7 @@ type GenerateConfig struct {
 	UseOptions          // what inputs and outputs mean; Inputs must be nil
 	Prompt      string  // what the text begins with; "" is a line break, which is not part of the text
 	Tokens      int     // bytes to add; 0 means 200
-	Length      int     // bytes that the model sees at a time; 0 means as many as its input has places, 64 where it says nothing
+	Length      int     // bytes that the model sees at a time; 0 means as many as it takes, at most 64 where its input does not say
 	Temperature float64 // scores are divided by it; 0 takes the most likely byte each time
 	TopK        int     // only so many of the most likely bytes are drawn from; 0 means all
 	Seed        uint64  // of what is drawn
@@ -75,7 +75,7 @@ func Generate(ctx context.Context, c GenerateConfig, rep Reporter) (*GenerateRep
 		return nil, err
 	}
 	defer l.Close()
-	w, err := newWriter(l, c)
+	w, err := newWriter(ctx, l, c)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func Generate(ctx context.Context, c GenerateConfig, rep Reporter) (*GenerateRep
 }
 
 // newWriter checks that l is a language model on bytes.
-func newWriter(l *Model, c GenerateConfig) (*writer, error) {
+func newWriter(ctx context.Context, l *Model, c GenerateConfig) (*writer, error) {
 	w := &writer{GenerateConfig: c, r: rand.New(rand.NewPCG(c.Seed, 0x67656e))}
 	o, err := c.feeding(data.Example{})
 	if err != nil {
@@ -142,8 +142,31 @@ func newWriter(l *Model, c GenerateConfig) (*writer, error) {
 			return nil, usagef("--prompt: byte %d at %s is beyond the %d tokens of the model", c.Prompt[i], units.Count(i), w.task.K)
 		}
 	}
-	w.session, err = l.Session(engine.Query{Fetch: []string{w.task.Fetch()}})
-	return w, err
+	if w.session, err = l.Session(engine.Query{Fetch: []string{w.task.Fetch()}}); err != nil || w.plan.Main().Dims[1].Size > 0 || c.Length > 0 {
+		return w, err
+	}
+	return w, w.fit(ctx)
+}
+
+// fit makes the length as large as the model takes, up to what it is: a model may have no positions for so many.
+func (w *writer) fit(ctx context.Context) error {
+	_, first := w.seen(ctx, []byte{0}, 0)
+	if node := (*exec.NodeError)(nil); !errors.As(first, &node) {
+		return first
+	}
+	good, bad := 0, w.Length
+	for bad-good > 1 {
+		w.Length = (good + bad) / 2
+		if _, err := w.seen(ctx, []byte{0}, 0); err != nil {
+			bad = w.Length
+		} else {
+			good = w.Length
+		}
+	}
+	if w.Length = good; good == 0 {
+		return first
+	}
+	return ctx.Err()
 }
 
 // next is the probabilities of the byte behind text. check compares them with those for other padding.
@@ -183,7 +206,7 @@ func (w *writer) seen(ctx context.Context, text []byte, pad int64) (p []float64,
 		})
 	})
 	if node := (*exec.NodeError)(nil); errors.As(err, &node) {
-		err = badInput(fmt.Errorf("--length %d: %w", w.Length, err))
+		err = badInput(fmt.Errorf("--length %d: the model does not take so many bytes: %w", w.Length, err))
 	}
 	if err == nil && (p == nil || slices.ContainsFunc(p, math.IsNaN)) {
 		err = badInput(fmt.Errorf("the model gives no finite scores at position %d of %d", len(text)-1, w.Length))

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/optim"
@@ -12,10 +13,13 @@ import (
 
 // idle notes the flags that have nothing in this model or training to change.
 func (f *finetuning) idle() (notes []string) {
-	if o := f.c.TrainOptions; o.Dropout && !slices.ContainsFunc(f.Graph().Nodes, func(n *graph.Node) bool { return n.Op.Name == ops.Dropout.Name }) {
+	has := func(op string) bool {
+		return slices.ContainsFunc(f.Graph().Nodes, func(n *graph.Node) bool { return n.Op.Name == op })
+	}
+	if f.cfg.Dropout && !has(ops.Dropout.Name) {
 		notes = append(notes, "--dropout changes nothing: the model has no Dropout")
 	}
-	if f.c.BN == "train" && !f.normalises() {
+	if f.c.BN == "train" && f.cfg.BN == engine.BNTrain && !f.normalises() && !has(ops.BatchNormalization.Name) {
 		notes = append(notes, "--bn train changes nothing: the model has no batch normalisation with statistics")
 	}
 	if (f.c.NoDecay1D || f.c.Rule["decoupled-decay"] == "true") && !f.c.decays() {

@@ -101,7 +101,9 @@ func (r *RunsReport) find(dirs []string) error {
 				r.Notes = append(r.Notes, err.Error())
 				return fs.SkipDir
 			}
-			run.Name = rel
+			if run.Name = rel; len(dirs) > 1 {
+				run.Name = path
+			}
 			r.Runs = append(r.Runs, run)
 			return fs.SkipDir
 		})

@@ -41,7 +41,7 @@ func (f *fit) prepareGrowth() error {
 		case fixed > 0:
 			return fmt.Errorf("train: the model takes %d examples at a time, and with --bn train these are the parts of a batch: leave out "+
 				"--micro-batch", fixed)
-		case f.c.MicroBatch < f.c.BatchSize || f.c.Growth != nil:
+		case len(f.changed) > len(f.params) && (f.c.MicroBatch < f.c.BatchSize || f.c.Growth != nil): // some are changed beside what is trained
 			f.note("with --bn train and --micro-batch the statistics of batch normalisation are those of the parts of a batch")
 		}
 	}
