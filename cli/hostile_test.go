@@ -27,7 +27,7 @@ import (
 // The limits of one command on a hostile model.
 const (
 	hostileTime   = 10 * time.Second // of the processor, so that a busy machine does not matter
-	hostileMemory = 232 << 20         // 200 MiB beside the program itself, of which 27 MiB are in memory before it has read anything
+	hostileMemory = 232 << 20        // 200 MiB beside the program itself, of which 27 MiB are in memory before it has read anything
 )
 
 // slim forgets the peak of memory of this process, where it is large: a child's is counted from that of the process it was made from.
