@@ -59,6 +59,7 @@ type Option struct {
 	Range     string   // of a number, as in mathematics; of the first taker
 	Choices   []string // words that it takes; nil is any
 	Takers    []Taker  // rules that take it, by name; nil where it is General
+	usage     string   // Usage, where it was asked for all
 }
 
 // Taker is a rule that takes an option.
@@ -71,6 +72,9 @@ type Taker struct {
 func (o Option) Usage() string {
 	if o.General {
 		return o.Doc
+	}
+	if o.usage != "" {
+		return o.usage
 	}
 	var docs []string
 	by := map[string][]Taker{}
@@ -140,6 +144,9 @@ var allOptions = sync.OnceValue(func() []Option {
 			o.Takers = slices.Clone(o.Takers)
 			all = append(all, o)
 		}
+	}
+	for i := range all {
+		all[i].usage = all[i].Usage()
 	}
 	return all
 })
