@@ -21,8 +21,8 @@ var commands []*ucli.Command
 
 // order is the order in which help lists the verbs.
 var order = []string{
-	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain", "score-data", "prune-data",
-	"probe", "export", "models", "data", "science", "demo",
+	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "sweep", "runs", "explain", "score-data",
+	"prune-data", "probe", "generate", "export", "models", "data", "science", "demo",
 	"doctor", "completion", "version",
 }
 
@@ -94,8 +94,9 @@ var meant = map[string]string{
 	"interpret": "explain", "attribute": "explain",
 	"prune": "prune-data", "select": "prune-data", "subset": "prune-data", "score": "score-data", "rank": "score-data",
 	"check": "import", "load": "import", "convert": "data convert", "upgrade": "import --opset", "save": "export", "write": "export",
-	"compare": "verify",
-	"info":    "inspect", "summary": "inspect", "show": "inspect", "describe": "inspect", "layers": "inspect",
+	"compare": "verify", "experiments": "runs list", "tensorboard": "runs compare", "search": "sweep", "hpo": "sweep",
+	"optimize": "sweep", "optimise": "sweep",
+	"info": "inspect", "summary": "inspect", "show": "inspect", "describe": "inspect", "layers": "inspect",
 	"benchmark": "bench", "time": "bench", "profile": "bench --profile",
 	"new": "models new", "build": "models new", "create": "models new", "list": "models",
 	"sharpness": "probe sharpness", "curvature": "probe sharpness", "hessian": "probe sharpness", "landscape": "probe sharpness",

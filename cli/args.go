@@ -82,6 +82,9 @@ func rearrange(app *ucli.App, args []string) []string {
 
 // replayOf are the flags of the run that --resume names, where nothing else says what is to be done.
 func replayOf(cmd *ucli.Command, flags []string) []string {
+	if cmd.Name == "sweep" && os.Getenv("GTK_CONFIG") == "" && flagValue(flags, "config") == "" && flagValue(flags, "resume") != "" {
+		return sweepResume(flagValue(flags, "resume"))
+	}
 	if cmd.Name != "finetune" || os.Getenv("GTK_CONFIG") != "" || flagValue(flags, "config") != "" || flagValue(flags, "resume") == "" {
 		return nil
 	}
@@ -205,8 +208,11 @@ func applyConfig(c *ucli.Context) error {
 	return nil
 }
 
-// resolvedConfig is the YAML that replays the command: its name, arguments, the flags that are set, and the seed.
-func resolvedConfig(c *ucli.Context) ([]byte, error) {
+// resolvedConfig is the YAML that replays the command.
+func resolvedConfig(c *ucli.Context) ([]byte, error) { return yaml.Marshal(resolvedValues(c)) }
+
+// resolvedValues are the name of the command, its arguments, the flags that are set, and the seed.
+func resolvedValues(c *ucli.Context) map[string]any {
 	values := map[string]any{"command": c.Command.Name, "args": c.Args().Slice()}
 	for _, f := range c.Command.Flags {
 		name := f.Names()[0]
@@ -222,7 +228,7 @@ func resolvedConfig(c *ucli.Context) ([]byte, error) {
 		}
 	}
 	values["seed"] = c.Uint64("seed")
-	return yaml.Marshal(values)
+	return values
 }
 
 // writeConfig writes the run.yaml that replays the command to path.

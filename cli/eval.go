@@ -18,13 +18,19 @@ func init() {
 		Name: "eval", Usage: "measure a model on a data set", ArgsUsage: "MODEL --data SPEC",
 		Description: "The loss and the metrics of the task, accuracy per class and per group (with its 95 % Wilson interval), confusion " +
 			"matrix.\n\n" +
-			"  gtk eval builtin:digits --data digits#test\n  gtk eval model.onnx --data csv:people.csv --group-by sex",
+			"  gtk eval builtin:digits --data digits#test\n  gtk eval model.onnx --data csv:people.csv --group-by sex\n" +
+			"  gtk eval encoder.onnx --data digits#test --reference digits#train",
 		Flags: slices.Concat([]ucli.Flag{
 			dataFlag(),
 			&ucli.StringFlag{Name: "loss", Usage: "loss that is reported; auto goes by the data (see --list)", Value: "auto"},
 			&ucli.IntFlag{Name: "batch-size", Usage: "examples in one run", Value: 64},
 			&ucli.StringFlag{Name: "predictions", Usage: "also write what is predicted for each example to `FILE`.csv, .jsonl or .npz"},
 			&ucli.BoolFlag{Name: "force", Usage: "replace that file"},
+			&ucli.StringFlag{Name: "reference", Category: "features", Usage: "measure features: `SPEC` of data with classes, whose neighbours " +
+				"vote and on which a linear classifier is fitted"},
+			&ucli.IntFlag{Name: "knn", Category: "features", Value: 20, Usage: "neighbours that vote"},
+			&ucli.StringFlag{Name: "features", Category: "features", DefaultText: "what the last dense layer reads",
+				Usage: "`VALUE` of the model that is its features"},
 			&ucli.BoolFlag{Name: "list", Usage: "list the losses and metrics"},
 		}, dataFlags(), useFlags(), preprocessFlags()),
 	}, runEval))
@@ -42,10 +48,16 @@ func runEval(ctx context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	features := job.FeaturesOptions{Reference: c.String("reference"), Features: c.String("features")}
+	if c.IsSet("knn") {
+		if features.Neighbours = c.Int("knn"); features.Neighbours < 1 {
+			return usagef("--knn %d: want at least one neighbour", features.Neighbours)
+		}
+	}
 	r, err := job.Evaluate(ctx, job.EvaluateConfig{
 		Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c), UseOptions: use,
 		Loss:      c.String("loss"),
-		BatchSize: c.Int("batch-size"), Predictions: c.String("predictions"), Force: c.Bool("force"),
+		BatchSize: c.Int("batch-size"), Predictions: c.String("predictions"), Force: c.Bool("force"), FeaturesOptions: features,
 	}, e.reporter())
 	if err != nil {
 		return err
@@ -97,6 +109,9 @@ func metricLine(r *job.EvaluateReport) string {
 	var words []string
 	for _, n := range r.Order {
 		words = append(words, metricName(n)+" "+metricValue(n, float64(r.Metrics[n])))
+	}
+	if r.LossName == "" {
+		return strings.Join(words, "   ")
 	}
 	return strings.Join(append(words, fmt.Sprintf("loss %.4g (%s)", float64(r.Loss), r.LossName)), "   ")
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -49,8 +50,10 @@ func init() {
 			&ucli.IntFlag{Name: "checkpoint-every", Category: "checkpoints", Usage: "write it after so many `STEPS` too"},
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
 				Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
+			&overFlag{&ucli.StringSliceFlag{Name: "sweep", Category: "training",
+				Usage: "train once for each of the values, as in `lr=0.001,0.01`, into folders below the output (see gtk sweep); may be repeated"}},
 			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
-		}, methodFlags(), loraFlags(), distillFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
+		}, methodFlags(), batchFlags(), loraFlags(), distillFlags(), contrastFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
 			optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 	}, runFinetune))
 }
@@ -71,9 +74,20 @@ func runFinetune(ctx context.Context, e *env, c *ucli.Context) error {
 	if c.Bool("list") {
 		return e.list(append(trainMethodList(), trainingList()...))
 	}
+	if r := c.String("resume"); r != "" && job.IsSweep(r) && len(overs(c, "sweep")) == 0 {
+		return usagef("gtk finetune --resume %s: that is the folder of a sweep: gtk sweep --resume %s goes on with it", r, units.Quote(r))
+	}
 	path, err := modelArg(c)
+	if r := c.String("resume"); err != nil && r != "" && c.Args().Len() == 0 {
+		_, err = job.CheckpointOf(r)
+		err = cmp.Or(err, usagef("gtk finetune --resume %s: there is no run.yaml beside it to take the flags from: give the model, --data "+
+			"and the flags of that run", r))
+	}
 	if err != nil {
 		return err
+	}
+	if over := overs(c, "sweep"); len(over) > 0 {
+		return e.sweep(ctx, c, path, job.SweepConfig{Over: over})
 	}
 	cfg, err := e.finetuneConfig(c, path)
 	if err != nil {
@@ -132,10 +146,16 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 	case !(c.Float64("tract-lambda") > 0):
 		return cfg, usagef("--tract-lambda %v: want a positive number", c.Float64("tract-lambda"))
 	}
+	if c.IsSet("tract-lambda") && !c.Bool("tract") && !c.IsSet("tract-layer") {
+		return cfg, usagef("--tract-lambda goes with --tract")
+	}
 	if c.Bool("tract") || c.IsSet("tract-layer") {
 		cfg.TrAct = &job.TrAct{Lambda: c.Float64("tract-lambda"), Layer: c.String("tract-layer")}
 	}
 	if cfg.LoRA, err = loraOptions(c); err != nil {
+		return cfg, err
+	}
+	if cfg.Growth, err = batchGrowth(c); err != nil {
 		return cfg, err
 	}
 	if err = setUnfreeze(c, &cfg); err != nil {
@@ -147,10 +167,16 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 	if cfg.UseOptions, err = useOptions(c); err != nil {
 		return cfg, err
 	}
+	if cfg.Contrast, err = contrastOptions(c); err != nil {
+		return cfg, err
+	}
 	if err = setMethod(c, &cfg); err != nil {
 		return cfg, err
 	}
 	cfg.TrainOptions, err = trainOptions(c)
+	if cfg.Contrast != nil && !c.IsSet("bn") {
+		cfg.BN = "" // as objectives want it
+	}
 	return cfg, err
 }
 
@@ -163,7 +189,11 @@ func (e *env) printFinetune(r *job.FinetuneReport) {
 			float64(b.Loss), float64(a.Loss))
 	}
 	if b := r.Best; b != nil {
-		e.printf("best epoch %d: %s %s, in %s\n", b.Epoch, name, metricValue(b.Metric, float64(b.Value)), b.Path)
+		what := fmt.Sprintf("best epoch %d", b.Epoch)
+		if g := r.GBNN; g != nil {
+			what = "best with the first " + units.Plural(b.Epoch*g.Step, "unit")
+		}
+		e.printf("%s: %s %s, in %s\n", what, name, metricValue(b.Metric, float64(b.Value)), b.Path)
 	}
 	did := "written " + r.Out
 	if r.Kept {
@@ -174,8 +204,14 @@ func (e *env) printFinetune(r *job.FinetuneReport) {
 	if g := r.GBNN; g != nil {
 		e.printf("gtk export %s --gbnn-keep N -o OUT.onnx writes the first N of its %s\n", units.Quote(r.Out), units.Plural(g.Units, "unit"))
 	}
+	if r.NoProp != nil {
+		e.printNoProp(r.NoProp)
+	}
 	if r.LoRA != nil && len(r.LoRA.Files) > 0 {
 		e.printf("adapters alone: %s\n", strings.Join(r.LoRA.Files, ", "))
+	}
+	if r.Contrast != nil {
+		e.printContrast(r)
 	}
 	if r.Report != "" {
 		e.printf("report: %s\n", filepath.Join(r.Report, "report.html"))

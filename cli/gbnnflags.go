@@ -1,6 +1,10 @@
 package cli
 
 import (
+	"fmt"
+	"os"
+	"slices"
+
 	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -21,18 +25,28 @@ func gbnnFlags() []ucli.Flag {
 	}
 }
 
-// notBoosted are flags that say how gradients are followed, which boosting does not.
-var notBoosted = []string{"epochs", "batch-size", "shuffle", "no-decay-1d"}
+// Flags that say how gradients are followed, by their groups, are not for boosting, but for some.
+var (
+	ofGradients = []string{"training", "optimiser", "growing batches", "LoRA", "TrAct", "distillation"}
+	boostedToo  = []string{"method", "num-classes", "standardise", "standardise-targets", "max-steps", "patience", "min-delta"}
+)
 
 // setGBNN reads gbnnFlags; it refuses what a Config takes for the usual.
 func setGBNN(c *ucli.Context, cfg *job.FinetuneConfig) error {
-	names := notBoosted
-	for _, f := range optimizerFlags() {
-		names = append(names, f.Names()[0])
-	}
-	for _, name := range names {
-		if c.IsSet(name) {
-			return usagef("--%s belongs to --method %s; --method %s has --gbnn-units, --gbnn-eta and the like", name, job.Backprop, job.GBNNMethod)
+	for _, f := range c.Command.Flags {
+		name := f.Names()[0]
+		group, ok := f.(ucli.CategorizableFlag)
+		if ok && slices.Contains(ofGradients, group.GetCategory()) && !slices.Contains(boostedToo, name) && c.IsSet(name) {
+			if name == "epochs" {
+				return usagef("--epochs belongs to --method %s: a training by --method %s is as long as --gbnn-units says, and gtk sweep --search "+
+					"halving, which is by epochs, is not for it: take random or grid", job.Backprop, job.GBNNMethod)
+			}
+			from := ""
+			if v := os.Getenv("GTK_OPTIMIZER"); name == "optimizer" && v != "" {
+				from = fmt.Sprintf(" (GTK_OPTIMIZER in the environment is %s: unset it)", v)
+			}
+			return usagef("--%s belongs to --method %s%s; --method %s has --gbnn-units, --gbnn-eta and the like", name, job.Backprop, from,
+				job.GBNNMethod)
 		}
 	}
 	g := &job.GBNN{

@@ -27,23 +27,62 @@ func gtkProgram(t *testing.T) string {
 	return path
 }
 
-// Killed ten times with each optimiser, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with
+// kills is how many times a run is killed: twenty with GTK_LONG=1.
+func kills() int {
+	if os.Getenv("GTK_LONG") != "" {
+		return 20
+	}
+	return 10
+}
+
+// Killed many times with each optimiser and method, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with
 // the model of an undisturbed one, and leaves nothing else behind.
 func TestKillAndResume(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a program many times")
 	}
+	growing := []string{"--batch-adapt", "norm", "--batch-size", "8", "--batch-growth-max", "1.3", "--batch-max", "64", "--micro-batch", "20",
+		"--augment", "flip,crop=2,mixup", "--warmup", "300samples"}
 	for name, o := range map[string][]string{
-		"diffgrad":      {"--optimizer", "diffgrad"},
-		"ema":           {"--ema", "0.95", "--lookahead", "4", "--clip-coord", "0.2", "--lr", "0.003"},
-		"sam":           {"--optimizer", "adamw", "--sam", "0.05", "--sam-adaptive"},
-		"schedule-free": {"--optimizer", "schedulefree-adamw", "--warmup", "10"},
+		// mixtures of examples, batches that grow, and each way of averaging the weights, of which there can be one
+		"growing ema":           append(growing[:len(growing):len(growing)], "--ema", "0.95", "--lr", "0.003"),
+		"growing schedule-free": append(growing[:len(growing):len(growing)], "--optimizer", "schedulefree-adamw"),
+		"diffgrad":              {"--optimizer", "diffgrad"},
+		"sam":                   {"--optimizer", "adamw", "--sam", "0.05", "--sam-adaptive"},
+		"ema":                   {"--ema", "0.95", "--lookahead", "4", "--clip-coord", "0.2", "--lr", "0.003"},
+		"schedule-free":         {"--optimizer", "schedulefree-adamw", "--warmup", "10"},
+		"groco":                 {"--objective", "groco:topk=5", "--local-views", "1", "--epochs", "4"},
 	} {
-		t.Run(name, func(t *testing.T) { killAndResume(t, o) })
+		t.Run(name, func(t *testing.T) {
+			loop := []string{"--data", "shapes?n=300&size=16#train", "--epochs", "8", "--checkpoint-every", "5"}
+			if !slices.Contains(o, "--batch-adapt") {
+				loop = append(loop, "--bn", "train", "--augment", "flip,crop=2", "--batch-size", "16")
+			}
+			killAndResume(t, []string{"resnet8", "--image-size", "16", "--classes", "8"}, append(loop, o...))
+		})
+	}
+	for name, o := range map[string][]string{
+		"lbfgs": {"--optimizer", "lbfgs", "--lbfgs-iterations", "5"}, "gns": {"--optimizer", "gns", "--last-layer", "--weight-decay", "1e-3"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			killAndResume(t, []string{"mlp"}, append([]string{"--data", "digits#train", "--epochs", "12"}, o...))
+		})
+	}
+	for name, o := range map[string][]string{
+		"noprop":          {"--augment", "flip,crop=2", "--noprop-features", "input", "--noprop-steps", "3"},
+		"noprop features": {"--noprop-steps", "3", "--label-embedding", "learned:5"},
+		"noprop ct": {"--augment", "flip,crop=2", "--noprop-features", "input", "--noprop-variant", "ct", "--noprop-schedule", "learned",
+			"--noprop-steps", "4", "--noprop-compare=false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			killAndResume(t, []string{"resnet8", "--image-size", "16", "--classes", "8"}, append([]string{"--data", "shapes?n=300&size=16#train",
+				"--epochs", "8", "--checkpoint-every", "5", "--batch-size", "16", "--method", "noprop", "--noprop-hidden", "32"}, o...))
+		})
 	}
 }
 
-func killAndResume(t *testing.T, optimizer []string) {
+// killAndResume trains the network with the options.
+func killAndResume(t *testing.T, network, options []string) {
 	gtk, dir := gtkProgram(t), t.TempDir()
 	command := func(args ...string) *exec.Cmd {
 		c := exec.Command(gtk, args...)
@@ -59,18 +98,14 @@ func killAndResume(t *testing.T, optimizer []string) {
 		}
 		return string(out)
 	}
-	run("models", "new", "resnet8", "--image-size", "16", "--classes", "8", "-o", "m.onnx")
-	train := []string{
-		"finetune", "m.onnx", "--data", "shapes?n=300&size=16#train", "--val-split", "0.1", "--bn", "train", "--augment", "flip,crop=2",
-		"--epochs", "8", "--batch-size", "16", "--checkpoint-every", "5",
-	}
-	train = slices.Concat(train, optimizer)
+	run(slices.Concat([]string{"models", "new"}, network, []string{"-o", "m.onnx"})...)
+	train := slices.Concat([]string{"finetune", "m.onnx", "--val-split", "0.1"}, options)
 	begin := time.Now()
 	run(append(train, "-o", "whole")...)
 	takes := time.Since(begin)
 	r := rand.New(rand.NewPCG(11, 13))
 	killed := 0
-	for try := 0; killed < 10; try++ {
+	for try := 0; killed < kills(); try++ {
 		if try > 200 {
 			t.Fatalf("killed %d times only", killed)
 		}
@@ -109,7 +144,7 @@ func killAndResume(t *testing.T, optimizer []string) {
 	} else {
 		run("finetune", "--resume", "parts")
 	}
-	for _, name := range []string{"model.onnx", "best.onnx", "val-ids.txt"} {
+	for _, name := range []string{"model.onnx", "best.onnx", "val-ids.txt", "steps.csv"} {
 		a, errA := os.ReadFile(filepath.Join(dir, "whole", name))
 		b, errB := os.ReadFile(filepath.Join(dir, "parts", name))
 		if errA != nil || errB != nil || !bytes.Equal(a, b) {

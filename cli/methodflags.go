@@ -13,30 +13,34 @@ func methodFlags() []ucli.Flag {
 	return slices.Concat([]ucli.Flag{
 		&ucli.StringFlag{Name: "method", Category: "training", Value: job.Backprop,
 			Usage: "how it is trained: " + strings.Join(job.Methods(), ", ") + " (see --list)"},
-	}, gbnnFlags())
+	}, gbnnFlags(), nopropFlags())
 }
 
-// methodSetters are what reads the flags of each method, by its name.
-var methodSetters = map[string]func(*ucli.Context, *job.FinetuneConfig) error{job.GBNNMethod: setGBNN}
+// wayOptions are the flags of each method, by its name, and what reads them.
+var wayOptions = map[string]struct {
+	flags func() []ucli.Flag
+	set   func(*ucli.Context, *job.FinetuneConfig) error
+}{job.GBNNMethod: {gbnnFlags, setGBNN}, job.NoPropMethod: {nopropFlags, setNoProp}}
 
 // setMethod reads methodFlags.
 func setMethod(c *ucli.Context, cfg *job.FinetuneConfig) error {
 	cfg.Method = c.String("method")
-	for _, f := range methodFlags() {
-		name := f.Names()[0]
-		if owner, _, _ := strings.Cut(name, "-"); c.IsSet(name) && owner != name && owner != cfg.Method {
-			return usagef("--%s goes with --method %s", name, owner)
+	for owner, o := range wayOptions {
+		for _, f := range o.flags() {
+			if name := f.Names()[0]; owner != cfg.Method && c.IsSet(name) {
+				return usagef("--%s goes with --method %s", name, owner)
+			}
 		}
 	}
-	if set := methodSetters[cfg.Method]; set != nil {
-		return set(c, cfg)
+	if o, ok := wayOptions[cfg.Method]; ok {
+		return o.set(c, cfg)
 	}
 	return nil
 }
 
 // modelArg is the model that is trained, "" where the method makes one of the data and none is given.
 func modelArg(c *ucli.Context) (string, error) {
-	if c.String("method") == job.GBNNMethod && c.Args().Len() == 0 {
+	if m := c.String("method"); (m == job.GBNNMethod || m == job.NoPropMethod) && c.Args().Len() == 0 {
 		return "", nil
 	}
 	return oneArg(c, "the model")

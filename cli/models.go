@@ -22,10 +22,16 @@ func init() {
 				Flags: []ucli.Flag{
 					&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write; - is standard output"},
 					&ucli.IntFlag{Name: "classes", Usage: "number of outputs", DefaultText: "the network's own"},
-					&ucli.IntFlag{Name: "channels", Usage: "channels of the picture, or features", DefaultText: "the network's own"},
+					&ucli.IntFlag{Name: "channels", Usage: "channels of the picture", DefaultText: "the network's own"},
+					&ucli.IntFlag{Name: "features", Usage: "mlp: columns of a table, in the place of a picture; lstm: columns of a series",
+						DefaultText: "the network's own"},
 					&ucli.IntFlag{Name: "image-size", Usage: "height and width of the picture", DefaultText: "the network's own"},
 					&ucli.IntFlag{Name: "hidden", Usage: "width of hidden layers", DefaultText: "the network's own"},
 					&ucli.IntFlag{Name: "layers", Usage: "number of layers", DefaultText: "the network's own"},
+					&ucli.IntFlag{Name: "width", Usage: "of what goes from block to block of a language model", DefaultText: "the network's own"},
+					&ucli.IntFlag{Name: "heads", Usage: "heads of an attention", DefaultText: "the network's own"},
+					&ucli.IntFlag{Name: "context", Usage: "tokens that a language model sees at most", DefaultText: "the network's own"},
+					&ucli.IntFlag{Name: "vocabulary", Usage: "different tokens: 256 for bytes", DefaultText: "the network's own"},
 					&ucli.BoolFlag{Name: "force", Usage: "replace FILE if it is there"},
 				},
 			}, modelsNew),
@@ -65,8 +71,9 @@ func modelsNew(_ context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	cfg := job.BuildConfig{Name: name, Out: c.String("out"), Force: c.Bool("force"), Options: models.Options{
-		Classes: c.Int("classes"), Channels: c.Int("channels"), ImageSize: c.Int("image-size"), Hidden: c.Int("hidden"),
-		Layers: c.Int("layers"), Seed: e.Seed,
+		Classes: c.Int("classes"), Channels: c.Int("channels"), Features: c.Int("features"), ImageSize: c.Int("image-size"),
+		Hidden: c.Int("hidden"), Layers: c.Int("layers"), Width: c.Int("width"), Heads: c.Int("heads"), Context: c.Int("context"),
+		Vocabulary: c.Int("vocabulary"), Seed: e.Seed,
 	}}
 	what := cfg.Out
 	if e.Piped {

@@ -35,6 +35,8 @@ var outputFlags = []outputFlag{
 	{"lr-find MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "x.html", true},
+	{"sweep MODEL --data DATA --val DATA --over lr=1,2", "out", "", true},
+	{"runs compare MODEL DATA", "out", "x.html", true},
 	{"explain MODEL --data DATA", "out", "", true},
 	{"score-data MODEL --data DATA", "out", "", true},
 	{"prune-data MODEL --data DATA", "out", "", true},
@@ -124,7 +126,7 @@ func TestOutputsBeforeWork(t *testing.T) {
 	// The table has every such flag there is.
 	named := regexp.MustCompile(`--(out|dot|checkpoint|report|predictions|log|page|scores|metrics|profile-out|save)[, ]`)
 	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain",
-		"score-data", "prune-data", "probe", "probe sharpness", "export", "models new", "models list", "data", "data info", "data convert",
+		"score-data", "prune-data", "probe", "probe sharpness", "sweep", "runs list", "runs compare", "generate", "export", "models new", "models list", "data", "data info", "data convert",
 		"data augment", "demo", "doctor",
 		"completion",
 		"version"} {

@@ -51,6 +51,8 @@ func loopFlags(bn string) []ucli.Flag {
 	return []ucli.Flag{
 		&ucli.StringFlag{Name: "batch-size", Category: group, DefaultText: "32; ALL with lbfgs and gns", Usage: "examples in one step, or " +
 			"ALL"},
+		&ucli.IntFlag{Name: "micro-batch", Category: group, DefaultText: "whole batches", Usage: "put so many examples of a batch through the " +
+			"model at a time and add up the gradients, where a batch does not fit into memory"},
 		&ucli.StringFlag{Name: "loss", Category: group, Value: "auto",
 			Usage: "`NAME` with options behind colons, as in cross-entropy:smoothing=0.1 (see --list); auto goes by the task"},
 		&ucli.StringFlag{Name: "class-weights", Category: group,
@@ -117,6 +119,9 @@ func samplerOf(c *ucli.Context) string {
 // trainOptions reads the flags of optimizerFlags and loopFlags.
 func trainOptions(c *ucli.Context) (job.TrainOptions, error) {
 	o := updateOptions(c)
+	if o.MicroBatch = c.Int("micro-batch"); c.IsSet("micro-batch") && o.MicroBatch < 1 {
+		return o, usagef("--micro-batch %d: want a number of examples", o.MicroBatch)
+	}
 	s := c.String("batch-size")
 	if s == "" && !c.IsSet("batch-size") {
 		return o, nil
@@ -163,6 +168,13 @@ func trainingList() []listed {
 	}
 	for _, x := range task.Losses().Entries() {
 		rows = append(rows, listed{"loss " + x.Name, x.Doc, x.Source})
+	}
+	for _, x := range task.Objectives().Entries() {
+		doc := x.Doc
+		for k, o := range task.ObjectiveOptions(x.Name) {
+			doc += []string{"; ", ":"}[min(k, 1)] + o.Name + "=" + o.Default
+		}
+		rows = append(rows, listed{"objective " + x.Name, doc, x.Source})
 	}
 	return append(rows, augmentList()...)
 }

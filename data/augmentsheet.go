@@ -147,11 +147,11 @@ func (c SheetConfig) shown(own Preprocess, x, masks *tensor.Tensor, i int) (imag
 	if err != nil || masks == nil {
 		return img, err
 	}
-	return tinted(img, rowOf(masks, i)), nil
+	return Tinted(img, rowOf(masks, i)), nil
 }
 
-// tinted lays the classes of a mask over a picture: none and class 0 leave it, Void is hatched.
-func tinted(img image.Image, mask *tensor.Tensor) image.Image {
+// Tinted lays the classes of a mask over a picture: none and class 0 leave it, Void is hatched.
+func Tinted(img image.Image, mask *tensor.Tensor) image.Image {
 	b := img.Bounds()
 	out := image.NewNRGBA(b)
 	draw.Draw(out, b, img, b.Min, draw.Src)

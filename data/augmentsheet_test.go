@@ -64,7 +64,7 @@ func TestAugmentSheet(t *testing.T) {
 	}
 	masks := tensor.From([]uint8{0, 1, Void, 0}, 2, 2)
 	grey := image.NewGray(image.Rect(0, 0, 2, 2))
-	if m := tinted(grey, masks); same(m.At(1, 0), color.Black) || !same(m.At(1, 1), color.Black) {
+	if m := Tinted(grey, masks); same(m.At(1, 0), color.Black) || !same(m.At(1, 1), color.Black) {
 		t.Error("the mask is not laid over the picture")
 	}
 }

@@ -23,6 +23,7 @@ type Batch struct {
 	Y      *tensor.Tensor            // targets [N,…], or nil
 	Mask   *tensor.Tensor            // classes of pixels, uint8 [N,H,W]; nil unless BatchOptions.Masks asks for them
 	Mix    *Mix                      // with what the examples are mixed, nil for nothing
+	Rest   int                       // examples of the same batch that come in further parts (BatchOptions.Part)
 }
 
 // Len is the number of examples.
@@ -67,7 +68,9 @@ type BatchOptions struct {
 	Masks      bool        // masks are wanted too; an example without one is an error
 	Seed       uint64      // of the augmentation
 	Epoch      int         // of the order and the augmentation
+	Start      int         // examples of the order to leave out at the start: those that were seen in batches of other sizes
 	Skip       int         // batches to leave out at the start, to resume in the middle of an epoch
+	Part       int         // deliver a batch in parts of so many examples at most, as equal as can be; examples are mixed within one; 0: whole
 	DropLast   bool        // leave out a last batch that is not full
 	MergeLone  bool        // a last batch of one example joins the one before: statistics of one example say nothing
 	Workers    int         // goroutines that decode; 0: one per processor
@@ -98,11 +101,34 @@ type loader struct {
 	o          BatchOptions
 	order      []int
 	size       int
-	count      int      // batches
+	cuts       []cut    // what is delivered, in order
 	first      prepared // the example firstIndex: what all others must be like
 	firstIndex int
 	names      []string // of arrays, for messages; from firstField on those of fields, sorted
 	pictures   bool     // the input of the first example is one
+}
+
+// cut is a batch, or a part of one: the places lo to hi of the order, behind which rest more belong to the same batch.
+type cut struct{ lo, hi, rest int }
+
+// cut divides the order into batches, and these into parts.
+func (l *loader) cut() {
+	start := max(0, l.o.Start)
+	n := len(l.order)
+	for b := max(0, l.o.Skip); b < NumBatches(n-start, l.size, l.o); b++ {
+		lo := start + b*l.size
+		hi := min(lo+l.size, n)
+		if l.o.MergeLone && hi == n-1 {
+			hi++
+		}
+		parts := 1
+		if l.o.Part > 0 {
+			parts = (hi - lo + l.o.Part - 1) / l.o.Part
+		}
+		for k := range parts {
+			l.cuts = append(l.cuts, cut{lo + (hi-lo)*k/parts, lo + (hi-lo)*(k+1)/parts, hi - (lo + (hi-lo)*(k+1)/parts)})
+		}
+	}
 }
 
 // prepared is an example as it goes into a batch.
@@ -145,11 +171,10 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 			return nil, fmt.Errorf("data: sampler gives index %d of a set of %d", i, ds.Len())
 		}
 	}
-	l.count = NumBatches(len(l.order), l.size, o)
-	if l.count <= max(0, o.Skip) {
+	if l.cut(); len(l.cuts) == 0 {
 		return nil, nil
 	}
-	at := l.order[max(0, o.Skip)*l.size]
+	at := l.order[l.cuts[0].lo]
 	var t turn
 	defer t.over()
 	e, err := exampleIn(&t, ds, at)
@@ -201,6 +226,8 @@ func (l *loader) mayMix() error {
 func NumBatches(n, size int, o BatchOptions) int {
 	size = max(1, size)
 	switch {
+	case n <= 0:
+		return 0
 	case o.DropLast:
 		return n / size
 	case o.MergeLone && n > size && n%size == 1:
@@ -338,14 +365,14 @@ func (l *loader) run(ctx context.Context, yield func(*Batch, error) bool) {
 	all.Go(func() {
 		defer close(tasks)
 		defer close(jobs)
-		for b := max(0, l.o.Skip); b < l.count; b++ {
+		for _, c := range l.cuts {
 			var j *job
 			select {
 			case j = <-free:
 			case <-ctx.Done():
 				return
 			}
-			l.open(j, b)
+			l.open(j, c)
 			select {
 			case jobs <- j:
 			case <-ctx.Done():
@@ -393,21 +420,21 @@ func (l *loader) buffers(wanted int) (n int, g *account.Grant, err error) {
 			size += int64(t.StorageBytes())
 		}
 	}
-	size *= int64(min(l.size, len(l.order)))
-	for n = min(wanted, l.count); ; n-- {
-		if g, err = account.Take(int64(n)*size, fmt.Sprintf("a batch of %d examples", min(l.size, len(l.order)))); err == nil || n <= 1 {
+	most := 0
+	for _, c := range l.cuts {
+		most = max(most, c.hi-c.lo)
+	}
+	size *= int64(most)
+	for n = min(wanted, len(l.cuts)); ; n-- {
+		if g, err = account.Take(int64(n)*size, fmt.Sprintf("a batch of %d examples", most)); err == nil || n <= 1 {
 			return n, g, err
 		}
 	}
 }
 
-// open makes j batch b, its buffers new or those of an earlier batch of the same size.
-func (l *loader) open(j *job, b int) {
-	end := min((b+1)*l.size, len(l.order))
-	if l.o.MergeLone && end == len(l.order)-1 {
-		end++
-	}
-	index := l.order[b*l.size : end]
+// open makes j the batch of c, its buffers new or those of an earlier batch of the same size.
+func (l *loader) open(j *job, c cut) {
+	index := l.order[c.lo:c.hi]
 	n := len(index)
 	if len(j.batch.Index) != n {
 		j.arrays = make([]*tensor.Tensor, len(l.names))
@@ -425,7 +452,7 @@ func (l *loader) open(j *job, b int) {
 			j.batch.Fields[name] = j.arrays[firstField+k]
 		}
 	}
-	j.batch.Index, j.start = index, b*l.size
+	j.batch.Index, j.batch.Rest, j.start = index, c.rest, c.lo
 	j.errs = make([]error, n)
 	j.todo.Add(n)
 }

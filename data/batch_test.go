@@ -56,6 +56,44 @@ func TestBatchesDoNotDependOnWorkers(t *testing.T) {
 	}
 }
 
+// Parts of batches, one after another, are the batches; each is made of parts as equal as can be, and the rest of an epoch can be cut otherwise.
+func TestParts(t *testing.T) {
+	ds := must(Open("digits#test", Options{}))(t)
+	order := Shuffled(ds.Len(), 3)
+	for _, c := range []struct {
+		start, size, part int
+		lone              bool
+		want              []int // sizes of the first parts
+		last              int
+	}{
+		{0, 100, 0, false, []int{100, 100, 100, 55}, 55},
+		{0, 100, 30, false, []int{25, 25, 25, 25, 25}, 28},
+		{0, 100, 34, false, []int{33, 33, 34, 33}, 28},
+		{50, 200, 64, false, []int{50, 50, 50, 50, 52, 53}, 53},
+		{0, 59, 59, true, []int{59}, 30}, // 355 = 6·59 + 1
+		{0, 0, 200, false, []int{177, 178}, 178},
+	} {
+		var sizes, seen []int
+		rest := 0
+		for b, err := range Batches(context.Background(), ds, order, c.size, BatchOptions{Start: c.start, Part: c.part, MergeLone: c.lone}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			if rest > 0 && b.Rest != rest-b.Len() {
+				t.Errorf("%+v: %d and then %d after %d", c, b.Len(), b.Rest, rest)
+			}
+			rest = b.Rest
+			sizes, seen = append(sizes, b.Len()), append(seen, b.Index...)
+		}
+		if rest != 0 || !slices.Equal(seen, order.Order(0)[c.start:]) {
+			t.Errorf("%+v: other examples, or in another order", c)
+		}
+		if !slices.Equal(sizes[:min(len(sizes), len(c.want))], c.want) || sizes[len(sizes)-1] != c.last {
+			t.Errorf("%+v: parts of %v", c, sizes)
+		}
+	}
+}
+
 func TestBatchesContent(t *testing.T) {
 	ds := must(Open("digits#test", Options{}))(t)
 	n := 0

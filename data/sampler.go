@@ -67,6 +67,7 @@ const (
 	keySplit
 	keyShapes
 	keyNoise
+	keyView
 )
 
 func upTo(n int) []int {

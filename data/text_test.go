@@ -187,3 +187,18 @@ func FuzzText(f *testing.F) {
 		use(t, ds)
 	})
 }
+
+// A text without its format in front could be a table too, and is refused with both ways.
+func TestTextWithoutFormat(t *testing.T) {
+	for name, want := range map[string][]string{"a.txt": {"text:FILE", "csv:FILE"}, "b.md": {"text:FILE"}, "c.html": {"text:FILE"}} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, []byte("Once upon a time"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range want {
+			if _, err := Open(path, Options{}); err == nil || !strings.Contains(err.Error(), w) {
+				t.Errorf("%s: %v, want %q", name, err, w)
+			}
+		}
+	}
+}

@@ -9,7 +9,9 @@ func elsewhere(path string) string {
 		remedy string
 	}{
 		{[]string{".xlsx", ".xls", ".xlsm", ".ods", ".numbers"}, "save the sheet as csv"},
-		{[]string{".txt", ".dat", ".data"}, "a table of text is read as csv:FILE"},
+		{[]string{".txt"}, "a text is read as text:FILE, for a language model on bytes, and a table as csv:FILE"},
+		{[]string{".md", ".tex", ".html", ".rst", ".text"}, "a text is read as text:FILE, for a language model on bytes"},
+		{[]string{".dat", ".data"}, "a table of text is read as csv:FILE"},
 		{[]string{".json", ".jsonl", ".ndjson", ".feather", ".arrow", ".sqlite", ".db", ".arff", ".xml", ".rds", ".sav", ".dta"},
 			"write a table as csv, arrays as npz"},
 		{[]string{".pkl", ".pickle", ".pt", ".pth", ".h5", ".hdf5", ".mat", ".npk", ".tfrecord"},

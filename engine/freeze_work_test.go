@@ -399,6 +399,15 @@ func TestDropoutSurvivesRebuild(t *testing.T) {
 	if x, y := run(a), run(c); !slices.Equal(x, y) {
 		t.Error("the same seed gives other masks in a session that was built anew")
 	}
+	a.SetSeed(6)
+	again, next := run(a), run(a)
+	a.SetSeed(6)
+	if !slices.Equal(again, run(a)) {
+		t.Error("the same seed, set once more, gives other masks")
+	}
+	if slices.Equal(again, next) {
+		t.Error("two runs have the same masks")
+	}
 	d := session()
 	first := run(d)
 	m.Changed()

@@ -35,7 +35,8 @@ type metaModel struct {
 func metaModels(t *testing.T) (list []metaModel) {
 	t.Helper()
 	sizes := map[string]models.Options{"vit_tiny": {ImageSize: 32, Layers: 2, Classes: 7}, "resnet18": {ImageSize: 32, Classes: 7},
-		"mobilenet_v2": {ImageSize: 32, Classes: 7}}
+		"mobilenet_v2": {ImageSize: 32, Classes: 7}, "unet": {ImageSize: 32, Hidden: 4}, "gpt2": {Width: 32, Layers: 2},
+		"llama": {Width: 32, Layers: 2}}
 	for name := range models.Builders().All() {
 		file, err := models.New(name, sizes[name])
 		if err != nil {

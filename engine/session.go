@@ -103,7 +103,6 @@ type Session struct {
 	state   []update
 	none    map[string]bool // gradients that are zero
 	seed    *tensor.Tensor  // of the dropout masks, nil without dropout
-	seeded  bool            // by SetSeed
 	proving bool            // run for Batch, which must not ask for itself
 	busy    atomic.Bool     // a run is under way
 	runs    atomic.Int64    // that began
@@ -137,10 +136,7 @@ func (s *Session) build() error {
 		return err
 	}
 	if s.seed != nil && old != nil {
-		s.seed.I64()[0] = old.I64()[0]
-		if !s.seeded {
-			s.seed.I64()[0]++ // the new program counts its runs from zero
-		}
+		copy(s.seed.I64(), old.I64())
 	}
 	if !s.plain {
 		rewrite.Fuse(g, fetch)
@@ -392,6 +388,9 @@ func (s *Session) compute(ctx context.Context, feeds map[string]*tensor.Tensor) 
 	if out, err = s.prog.Run(ctx, in); err != nil {
 		return nil, nil, nil, err
 	}
+	if s.seed != nil {
+		s.seed.I64()[1]++
+	}
 	return out, s.state, s.trained, nil
 }
 
@@ -454,11 +453,10 @@ func fits(t *tensor.Tensor, info *graph.Info, batched bool, free func() bool) er
 	return nil
 }
 
-// SetSeed makes the dropout masks of the next run depend on v alone. Without a call each run draws others.
+// SetSeed makes the dropout masks of the next run depend on v alone, also where it is what it was. Each run after that draws others.
 func (s *Session) SetSeed(v int64) {
-	s.seeded = true
 	if s.seed != nil {
-		s.seed.I64()[0] = v
+		s.seed.I64()[0], s.seed.I64()[1] = v, 0
 	}
 }
 

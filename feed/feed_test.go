@@ -401,3 +401,34 @@ func TestTextRows(t *testing.T) {
 		t.Errorf("text as numbers: %v", err)
 	}
 }
+
+// An error of a node says what was fed along an axis that the file leaves open, but where the numbers themselves are at fault.
+func TestErrorOfAnOpenAxis(t *testing.T) {
+	g := &onnxpb.GraphProto{Name: new("test"), Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("ids", tensor.Int64, "N", "T")},
+		Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32, "N", "T", 2)}, Node: []*onnxpb.NodeProto{
+			onnx.NewNode("Gather", "embed", []string{"table", "ids"}, []string{"e"}),
+			onnx.NewNode("Add", "places", []string{"e", "rows"}, []string{"y"})}}
+	g.Initializer = []*onnxpb.TensorProto{onnx.TensorToProto("table", tensor.New(tensor.Float32, 5, 2)),
+		onnx.TensorToProto("rows", tensor.New(tensor.Float32, 3, 2))}
+	m, err := engine.Load(onnx.NewModel(g, 13), engine.WithThreads(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := m.Session(engine.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		ids  []int64
+		want string
+		open bool
+	}{{[]int64{1, 2, 3}, "", false}, {[]int64{1, 2, 3, 4}, "int64[1,4] for ids int64[N,T]", true}, {[]int64{1, 2, 5}, "index 5", false}} {
+		err := Direct(m).RunFeeds(t.Context(), s, map[string]*tensor.Tensor{"ids": tensor.From(c.ids, 1, len(c.ids))}, 1, Rows{},
+			func(Part) error { return nil })
+		switch {
+		case c.want == "" && err == nil:
+		case err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "?length=N") != c.open:
+			t.Errorf("%v: %v", c.ids, err)
+		}
+	}
+}

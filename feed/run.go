@@ -112,7 +112,7 @@ func (p *Plan) RunFeeds(ctx context.Context, s *engine.Session, feeds map[string
 		}
 		r, err := s.Run(ctx, fed)
 		if err != nil {
-			return err
+			return p.open(err, fed)
 		}
 		if err := got(Part{r, lo, hi, size}); err != nil {
 			return err

@@ -271,7 +271,8 @@ func TestFit(t *testing.T) {
 	if after := (Regression{}).Mean(p, y, 2); !(after < before/5) {
 		t.Errorf("mean squared error %.4g, of a constant %.4g", after, before)
 	}
-	for _, bad := range []Options{{}, {Step: 1, Eta: 1, Subsample: 2, Iters: 1}, {Step: 1, Eta: 1, Subsample: 1}, {Step: 1, Eta: -1, Subsample: 1, Iters: 1}} {
+	for _, bad := range []Options{{}, {Step: 1, Eta: 1, Subsample: 2, Iters: 1}, {Step: 1, Eta: 1, Subsample: 1},
+		{Step: 1, Eta: -1, Subsample: 1, Iters: 1}} {
 		if _, err := Fit(context.Background(), nil, x, y, 2, 0, bad); err == nil {
 			t.Errorf("%+v is taken", bad)
 		}

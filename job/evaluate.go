@@ -27,6 +27,7 @@ type EvaluateConfig struct {
 	BatchSize   int          // 0 means 64
 	Predictions string       // FILE.csv, FILE.jsonl or FILE.npz to write the predictions to; "" for none
 	Force       bool         // replace what is there
+	FeaturesOptions
 }
 
 // EvaluateReport is the quality of a model on a data set.
@@ -88,6 +89,9 @@ func Evaluate(ctx context.Context, c EvaluateConfig, rep Reporter) (*EvaluateRep
 	if c.Data == "" {
 		return nil, usagef("gtk eval: --data is missing; see gtk data --list")
 	}
+	if err := c.FeaturesOptions.check(c); err != nil {
+		return nil, err
+	}
 	format := ""
 	if c.Predictions != "" {
 		var err error
@@ -103,6 +107,9 @@ func Evaluate(ctx context.Context, c EvaluateConfig, rep Reporter) (*EvaluateRep
 	l, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
 		return nil, err
+	}
+	if c.Reference != "" {
+		return c.evaluateFeatures(ctx, l, rep)
 	}
 	u, err := openUse(l, c.Data, c.DataOptions, c.UseOptions)
 	if err != nil {

@@ -29,12 +29,27 @@ func (o TrainOptions) evaluates() (name string, does bool) {
 	return "--sam", o.Rule["sam"] != ""
 }
 
+// fullBatch reports whether the optimiser wants all examples in each step.
+func (o TrainOptions) fullBatch() bool {
+	info, err := optim.Lookup(cmp.Or(o.Optimizer, "adam"))
+	return err == nil && info.FullBatch
+}
+
 // movesAll refuses, for an optimiser that evaluates the loss itself, what changes a gradient or leaves parameters behind.
 func (c FinetuneConfig) movesAll() error {
 	name, does := c.evaluates()
 	switch {
 	case does && c.TrAct != nil:
 		return usagef("--tract: TrAct changes a gradient that %s evaluates itself: leave one of the two out", name)
+	case c.Distill != nil && (c.Rule["gns-hessian"] == "wgn" || c.Rule["gns-hessian"] == "fisher"):
+		return usagef("--gns-hessian %s is of the loss of the task, without a teacher: take ggn with --distill", c.Rule["gns-hessian"])
+	case c.ClassWeights != "" && c.Rule["gns-hessian"] == "wgn":
+		return usagef("--gns-hessian wgn is of the cross-entropy without weights of classes: take ggn with --class-weights")
+	case does && c.Growth != nil && c.fullBatch():
+		return usagef("--batch-adapt: %s takes all examples in each step, so that no batch is left to grow: leave one of the two out", name)
+	case does && c.Contrast != nil && c.fullBatch():
+		return usagef("--objective: %s compares steps with each other, and views are drawn anew in each epoch: take an optimiser such as adam",
+			name)
 	case does && c.UnfreezeEvery > 0 && name != "--sam":
 		return usagef("%s moves all parameters together: leave out --unfreeze-every, or say what is trained by --freeze", name)
 	}

@@ -28,16 +28,19 @@ type FinetuneConfig struct {
 	// StandardiseTargets brings the targets of a regression to mean 0 and deviation 1 for training; the model that is written gives
 	// values in their own unit.
 	StandardiseTargets bool
-	Method             string // one of Methods; "" means Backprop
-	GBNN               *GBNN  // with GBNNMethod; nil means the usual
+	Method             string  // one of Methods; "" means Backprop
+	GBNN               *GBNN   // with GBNNMethod; nil means the usual
+	NoProp             *NoProp // with NoPropMethod; nil means the usual
 	TrainOptions
-	Epochs   int      // 0 means 5
-	MaxSteps int      // stop after so many steps; 0 means none
-	Patience int      // stop after so many epochs without progress on the validation data; 0 means never
-	MinDelta float64  // how much better the first metric must be to be progress
-	TrAct    *TrAct   // nil for none
-	LoRA     *LoRA    // adapters in the place of weights; nil for none
-	Distill  *Distill // a teacher to learn from; nil for none
+	Epochs   int          // 0 means 5
+	MaxSteps int          // stop after so many steps; 0 means none
+	Patience int          // stop after so many epochs without progress on the validation data; 0 means never
+	MinDelta float64      // how much better the first metric must be to be progress
+	TrAct    *TrAct       // nil for none
+	Growth   *BatchGrowth // nil for batches that stay as they are
+	LoRA     *LoRA        // adapters in the place of weights; nil for none
+	Distill  *Distill     // a teacher to learn from; nil for none
+	Contrast *Contrast    // an objective in the place of labels; nil for none
 
 	// UnfreezeEvery trains the last UnfreezeLayers layers (0 means 1) at first, and so many more before them after so many epochs; 0 trains
 	// all from the start. BNEstimate takes the statistics of batch normalisation anew, over the training data, when training is done.
@@ -61,38 +64,42 @@ type FinetuneConfig struct {
 
 // FinetuneReport is what a training did.
 type FinetuneReport struct {
-	Schema     string         `json:"schema"`
-	Model      string         `json:"model"`
-	Data       string         `json:"data"`
-	Task       string         `json:"task"` // its kind
-	Why        []string       `json:"why"`  // how that was understood
-	LossName   string         `json:"loss_name"`
-	Metric     string         `json:"metric"` // by which models are compared
-	Optimizer  string         `json:"optimizer"`
-	LR         float64        `json:"lr"`
-	Params     int            `json:"trained_parameters"`
-	Steps      int            `json:"steps"`
-	Epochs     int            `json:"epochs"`
-	TrainLoss  Number         `json:"train_loss"`
-	Before     *Quality       `json:"val_before"`
-	After      *Quality       `json:"val_after"`
-	History    []EpochQuality `json:"history"`
-	Best       *BestEpoch     `json:"best"`              // null without validation data
-	Stopped    string         `json:"stopped,omitempty"` // patience, when training ended for want of progress; converged: see Notes
-	Resumed    int            `json:"resumed,omitempty"` // steps that a run before had done
-	TrAct      *TrActReport   `json:"tract,omitempty"`
-	LoRA       *LoRAReport    `json:"lora,omitempty"`
-	Distill    *DistillReport `json:"distill,omitempty"`
-	Method     string         `json:"method"`
-	GBNN       *GBNNReport    `json:"gbnn,omitempty"`
-	Out        string         `json:"out"`
-	Kept       bool           `json:"kept,omitempty"` // nothing was left to do, and Out was there already
-	Checkpoint string         `json:"checkpoint,omitempty"`
-	Report     string         `json:"report,omitempty"`
-	Verify     *ReadBack      `json:"verify"`
-	Seconds    float64        `json:"seconds"`
-	ArenaMiB   float64        `json:"arena_mib"`
-	Notes      []string       `json:"notes,omitempty"`
+	Schema     string          `json:"schema"`
+	Model      string          `json:"model"`
+	Data       string          `json:"data"`
+	Task       string          `json:"task"` // its kind
+	Why        []string        `json:"why"`  // how that was understood
+	LossName   string          `json:"loss_name"`
+	Metric     string          `json:"metric"` // by which models are compared
+	Optimizer  string          `json:"optimizer"`
+	LR         float64         `json:"lr"`
+	Params     int             `json:"trained_parameters"`
+	Steps      int             `json:"steps"`
+	Epochs     int             `json:"epochs"`
+	TrainLoss  Number          `json:"train_loss"`
+	Before     *Quality        `json:"val_before"`
+	After      *Quality        `json:"val_after"`
+	History    []EpochQuality  `json:"history"`
+	Best       *BestEpoch      `json:"best"`              // null without validation data
+	Stopped    string          `json:"stopped,omitempty"` // patience, when training ended for want of progress; converged: see Notes
+	Resumed    int             `json:"resumed,omitempty"` // steps that a run before had done
+	TrAct      *TrActReport    `json:"tract,omitempty"`
+	Batches    *BatchesReport  `json:"batches,omitempty"` // how they grew
+	LoRA       *LoRAReport     `json:"lora,omitempty"`
+	Distill    *DistillReport  `json:"distill,omitempty"`
+	Contrast   *ContrastReport `json:"contrast,omitempty"`
+	Method     string          `json:"method"`
+	GBNN       *GBNNReport     `json:"gbnn,omitempty"`
+	NoProp     *NoPropReport   `json:"noprop,omitempty"`
+	Out        string          `json:"out"`
+	Raw        string          `json:"out_unaveraged,omitempty"` // with --ema: the weights of the last step, without the average
+	Kept       bool            `json:"kept,omitempty"`           // nothing was left to do, and Out was there already
+	Checkpoint string          `json:"checkpoint,omitempty"`
+	Report     string          `json:"report,omitempty"`
+	Verify     *ReadBack       `json:"verify"`
+	Seconds    float64         `json:"seconds"`
+	ArenaMiB   float64         `json:"arena_mib"`
+	Notes      []string        `json:"notes,omitempty"`
 }
 
 // BestEpoch is the best epoch by the first metric of the task on the validation data.
@@ -175,6 +182,10 @@ func (c FinetuneConfig) check() error {
 		return usagef("--last-layer trains no other: leave it out with --unfreeze-every, which begins with the last layer")
 	case !(c.MinDelta >= 0) || math.IsInf(c.MinDelta, 0):
 		return usagef("--min-delta %v: want a number of at least 0", c.MinDelta)
+	case c.MinDelta > 0 && c.Patience == 0:
+		return usagef("--min-delta says what is progress to --patience: give --patience EPOCHS too")
+	case c.CheckpointEvery > 0 && c.Checkpoint == "none":
+		return usagef("--checkpoint-every %d and --checkpoint none contradict each other: leave one out", c.CheckpointEvery)
 	case c.CheckpointEvery < 0:
 		return usagef("--checkpoint-every %d: want a number of steps", c.CheckpointEvery)
 	case c.ResumeAnyway && c.Resume == "":
@@ -196,6 +207,11 @@ func (c FinetuneConfig) check() error {
 	}
 	if c.LoRA != nil {
 		if err := c.LoRA.check(c); err != nil {
+			return err
+		}
+	}
+	if c.Contrast != nil {
+		if err := c.Contrast.check(c); err != nil {
 			return err
 		}
 	}
@@ -236,14 +252,33 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	if t.adapted != nil {
 		o.Freeze = nil // it says which layers have no adapter
 	}
-	if f.cfg, f.lr, err = o.config(t.Model.Model, "frozen", c.Seed); err != nil {
+	bn := "frozen"
+	if t.encoder != nil {
+		bn, o.Augment = "train", "" // views have their own
+	}
+	if f.cfg, f.lr, err = o.config(t.Model.Model, bn, c.Seed); err != nil {
 		return nil, err
+	}
+	if t.encoder != nil {
+		f.cfg.Contrast = &train.Contrast{Views: t.encoder.views, Neighbours: c.Contrast.nearest()}
+		if n, least := f.cfg.Batch(t.train.Len()), t.task.Least(); n < least {
+			return nil, usagef("--batch-size %d: %s compares each example with others of its batch, at least %d in all: give a larger one, more "+
+				"data, or less to compare with (groco:topk=N)", n, c.Contrast.Objective, least)
+		}
 	}
 	if t.adapted != nil {
 		f.cfg.Params = t.adapted.params()
 	}
 	f.cfg.Epochs, f.cfg.MaxSteps, f.cfg.Val, f.cfg.Preprocess = cmp.Or(c.Epochs, 5), c.MaxSteps, t.val, t.pre
 	f.cfg.Task, f.cfg.Feed, f.cfg.Patience, f.cfg.MinDelta = t.task, t.plan, c.Patience, c.MinDelta
+	if f.cfg.Growth = c.Growth.config(); f.cfg.Growth != nil {
+		if err := f.cfg.CheckBatches(f.train.Len()); err != nil {
+			return nil, usagef("%v", err)
+		}
+		if n, most := f.cfg.Batch(f.train.Len()), f.cfg.Growth.With(f.train.Len()).Max; n >= most {
+			return nil, usagef("--batch-adapt: the first batch has %d examples already, and none may have more: give a smaller --batch-size", n)
+		}
+	}
 	if err := f.way.set(f); err != nil {
 		return nil, err
 	}
@@ -251,7 +286,7 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 		return nil, err
 	}
 	if c.TrAct != nil {
-		f.cfg.TrAct = &train.TrAct{Lambda: float32(c.TrAct.lambda()), Layer: c.TrAct.Layer}
+		f.cfg.TrAct = &train.TrAct{Lambda: c.TrAct.lambda(), Layer: c.TrAct.Layer}
 	}
 	if err := c.mayEstimate(t); err != nil {
 		return nil, err
@@ -267,6 +302,7 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	if train.FreshBatchNorm(t.Model.Model) && f.cfg.BN == engine.BNFrozen {
 		t.notes = append(t.notes, "the statistics of batch normalisation were never trained; --bn train usually learns much better")
 	}
+	t.notes = append(t.notes, f.idle()...)
 	for _, n := range t.notes {
 		rep.Note(n)
 	}

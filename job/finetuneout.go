@@ -13,6 +13,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/internal/regular"
+	"github.com/gtk-onnx/gtk/internal/tfevents"
 	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 )
@@ -21,6 +22,7 @@ import (
 type FinetuneOutput struct {
 	Model      string
 	Best       string // the model of the best epoch; "" when Model is that, or without validation data
+	Raw        string // the weights of the last step where an exponential average is kept; "" for none
 	Config     string // run.yaml
 	Checkpoint string // when interrupted
 	Periodic   string // checkpoint after each epoch, "" for none
@@ -41,6 +43,9 @@ func (c FinetuneConfig) Output() FinetuneOutput {
 	if c.Best || !c.validates() {
 		o.Best = ""
 	}
+	if v := c.Rule["ema"]; !file && v != "" && !isZero(v) {
+		o.Raw = filepath.Join(c.Out, "last.onnx")
+	}
 	o.Report = cmp.Or(c.Report, o.Report)
 	switch {
 	case c.Checkpoint == "none":
@@ -56,6 +61,7 @@ func (c FinetuneConfig) Output() FinetuneOutput {
 const (
 	metricsCSV  = "metrics.csv"
 	metricsJSON = "metrics.jsonl"
+	stepsCSV    = "steps.csv"
 	reportPage  = "report.html"
 	valIDs      = "val-ids.txt"
 )
@@ -65,7 +71,7 @@ func (c FinetuneConfig) reports(o FinetuneOutput) []string {
 	if o.Report == "" {
 		return nil
 	}
-	names := []string{metricsCSV, metricsJSON, reportPage}
+	names := []string{metricsCSV, metricsJSON, stepsCSV, tfevents.FileName, runFile, reportPage}
 	if c.ValSplit > 0 {
 		names = append(names, valIDs)
 	}
@@ -86,7 +92,7 @@ func (c FinetuneConfig) outputs(o FinetuneOutput) []output {
 	for _, path := range c.LoRA.files() {
 		outs = append(outs, output{flag: "--lora-out", path: path})
 	}
-	outs = append(outs, output{flag: "--out", path: o.Best, inner: true}, output{flag: "--out", path: o.Config, inner: true})
+	outs = append(outs, output{flag: "--out", path: o.Best, inner: true}, output{flag: "--out", path: o.Raw, inner: true}, output{flag: "--out", path: o.Config, inner: true})
 	flag := "--report"
 	if c.Report == "" {
 		flag = "--out"
@@ -127,7 +133,7 @@ func (c FinetuneConfig) mayReplace(o FinetuneOutput) (kept bool, err error) {
 	if _, err := os.Lstat(o.Checkpoint); err == nil && !own {
 		return false, usagef("%s is there, of a run before: --resume %[1]s goes on with that, --force replaces it", o.Checkpoint)
 	}
-	for _, path := range append(append(c.reports(o), o.Best, o.Config, o.Checkpoint), c.LoRA.files()...) {
+	for _, path := range append(append(c.reports(o), o.Best, o.Raw, o.Config, o.Checkpoint), c.LoRA.files()...) {
 		if path == "" || path == o.Config && c.Replay == nil {
 			continue
 		}
@@ -155,10 +161,18 @@ func (f *finetuning) mayWriteData() error {
 		if t.Proto.GetDataLocation() != onnxpb.TensorProto_EXTERNAL {
 			continue
 		}
-		if err := MayWrite(f.out.Model+".data", f.c.Force || f.kept); err != nil || f.out.Best == "" {
+		if err := MayWrite(f.out.Model+".data", f.c.Force || f.kept); err != nil {
 			return err
 		}
-		return MayWrite(f.out.Best+".data", f.c.Force || f.start != nil)
+		for _, path := range []string{f.out.Best, f.out.Raw} {
+			if path == "" {
+				continue
+			}
+			if err := MayWrite(path+".data", f.c.Force || f.start != nil); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	return nil
 }
@@ -183,8 +197,11 @@ func (f *finetuning) begin() (undo func(), err error) {
 			return undo, err
 		}
 	}
-	if f.out.Report == "" || f.c.ValSplit == 0 {
+	if f.out.Report == "" {
 		return undo, nil
+	}
+	if err := put(filepath.Join(f.out.Report, runFile), f.describe().write); err != nil || f.c.ValSplit == 0 {
+		return undo, err
 	}
 	comment := fmt.Sprintf("validation split %g of %s, seed %d: --val keep:%s@%s", f.c.ValSplit, f.c.Data, f.c.Seed, valIDs, f.c.Data)
 	return undo, put(filepath.Join(f.out.Report, valIDs), func(w io.Writer) error { return writeIDs(w, f.val, comment) })

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/gtk-onnx/gtk/internal/interrupt"
 	"github.com/gtk-onnx/gtk/internal/units"
@@ -35,6 +36,10 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		r.LoRA = f.adapted.report(f.c.LoRA, r.Params)
 		rep.Say(r.LoRA.String())
 	}
+	if f.encoder != nil {
+		r.Contrast = f.encoder.report
+		rep.Say(r.Contrast.String())
+	}
 	if f.cfg.Teacher != nil {
 		if r.Distill, err = f.distillReport(ctx, rep); err != nil {
 			return nil, err
@@ -56,19 +61,26 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 	}
 	r.Steps, r.Epochs, r.TrainLoss, r.Seconds, r.ArenaMiB, r.Resumed = res.Steps, res.Epochs, Number(res.TrainLoss), res.Seconds,
 		res.ArenaMiB, res.Resumed
+	if r.TrAct != nil && res.TrAct != nil && res.TrAct.Inputs > 0 {
+		r.TrAct.found(res.TrAct)
+		rep.Say("TrAct: " + res.TrAct.String())
+	}
+	if r.Batches = f.batchesReport(res); r.Batches != nil {
+		rep.Say(r.Batches.String())
+	}
 	for _, h := range res.History {
 		r.History = append(r.History, epochQuality(h))
 	}
 	if res.Stopped {
 		r.Stopped = "patience"
-		f.tell(r, rep, "stopped after %s: no progress in %s for %s", units.Plural(res.Epochs, "epoch"), r.Metric,
-			units.Plural(f.c.Patience, "epoch"))
+		f.tell(r, rep, "stopped after %s: no progress in %s for %s", units.Plural(res.Epochs, f.way.epochs()), r.Metric,
+			units.Plural(f.c.Patience, f.way.epochs()))
 	}
 	if res.Converged != "" {
 		r.Stopped = "converged"
 		f.tell(r, rep, "%s is done after %s: %s", r.Optimizer, units.Plural(res.Steps, "step"), res.Converged)
 	}
-	f.way.report(f, r)
+	f.way.report(f, r, res)
 	f.judge(r, res, rep)
 	if f.start != nil && res.Resumed == res.Steps {
 		rep.Say(fmt.Sprintf("nothing is left to do: the run ended at step %d", res.Steps))
@@ -77,6 +89,9 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		return nil, usagef("%s exists already; give --force to replace it", f.out.Model)
 	}
 	if err := f.writeAll(ctx, r, res); err != nil {
+		return nil, err
+	}
+	if err := f.ended(r); err != nil {
 		return nil, err
 	}
 	switch {
@@ -98,14 +113,14 @@ func (f *finetuning) tell(r *FinetuneReport, rep Reporter, format string, args .
 // judge notes what is odd about how the training went.
 func (f *finetuning) judge(r *FinetuneReport, res *train.Result, rep Reporter) {
 	if n := len(res.History); n > 1 && res.TrainLoss > res.History[0].TrainLoss {
-		f.tell(r, rep, "the loss rose, from %.4g in the first epoch to %.4g in the last: a lower %s", res.History[0].TrainLoss, res.TrainLoss,
-			f.way.calmer())
+		f.tell(r, rep, "the loss rose, from %.4g in the first %s to %.4g in the last: a lower %s", res.History[0].TrainLoss, f.way.epochs(),
+			res.TrainLoss, f.way.calmer())
 	}
 	if b := res.Best; b != nil && res.Before != nil {
 		was := res.Before.Metric(b.Metric)
 		if gain := b.Value - was; b.Lower && gain > 0 || !b.Lower && gain < 0 {
-			f.tell(r, rep, "no epoch is better on the validation data than the model was before: %s %.4g, the best epoch has %.4g",
-				b.Metric, was, b.Value)
+			f.tell(r, rep, "no %s is better on the validation data than the model was before: %s %.4g, the best has %.4g",
+				f.way.epochs(), b.Metric, was, b.Value)
 		}
 	}
 }
@@ -125,8 +140,9 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 	cfg.Resume, cfg.Anyway, cfg.SaveEvery, cfg.Traits = f.start, f.c.ResumeAnyway, f.c.CheckpointEvery, f.traits()
 	if f.start != nil {
 		rep.Say(fmt.Sprintf("resuming at step %d", f.start.Step))
-		log.rows = f.start.History()
+		log.rows, f.losses = f.start.History(), readSteps(f.out.Report, f.start.Step)
 	}
+	log.begin(time.Now(), f.describe().Settings)
 	saved, step := "", 0 // last checkpoint
 	cfg.Save = func(k *train.Checkpoint) error {
 		began()
@@ -134,8 +150,8 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 		if ctx.Err() != nil {
 			path = f.out.Checkpoint
 		}
-		if path == "" {
-			return nil
+		if err := f.writeSteps(); err != nil || path == "" { // what a resume from k shows is there before k
+			return err
 		}
 		if err := f.begun(); err != nil {
 			return err
@@ -180,6 +196,9 @@ func (f *finetuning) fit(ctx context.Context, r *FinetuneReport, rep Reporter, b
 	case ctx.Err() != nil && saved == f.out.Checkpoint:
 		return nil, &InterruptedError{Step: step, Checkpoint: saved, Err: err}
 	case errors.Is(err, train.ErrDiverged):
+		if undo != nil {
+			err = errors.Join(err, f.diverged())
+		}
 		return nil, f.rescued(ctx, res, err, saved, step)
 	}
 	return nil, err
@@ -248,6 +267,9 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if err := f.writePage(r, res); err != nil {
 		return err
 	}
+	if err := f.writeRaw(ctx, r, res); err != nil {
+		return err
+	}
 	if f.out.Best == "" || b == nil {
 		return nil
 	}
@@ -271,10 +293,32 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	return err
 }
 
+// writeRaw writes the weights of the last step beside their average.
+func (f *finetuning) writeRaw(ctx context.Context, r *FinetuneReport, res *train.Result) error {
+	if res.Raw == nil || f.out.Raw == "" {
+		return nil
+	}
+	if err := res.Raw.Restore(f.Model.Model); err != nil {
+		return err
+	}
+	if _, err := f.settle(ctx); err != nil {
+		return err
+	}
+	again, err := f.written(ctx, f.out.Raw, true)
+	if err == nil && r.Verify.Pass && !again.Pass {
+		r.Verify = again
+	}
+	r.Raw = f.out.Raw
+	return err
+}
+
 // measure evaluates the model as it is, and is written, on the validation data.
 func (f *finetuning) measure(ctx context.Context) (*train.Evaluation, error) {
 	if f.merges() {
 		return f.measureMerged(ctx)
+	}
+	if f.encoder != nil {
+		return f.measureFeatures(ctx)
 	}
 	return train.Evaluate(ctx, f.Model.Model, f.val, train.EvalConfig{Task: f.task, Feed: f.plan, Preprocess: f.pre})
 }

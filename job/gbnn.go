@@ -46,7 +46,7 @@ func (g *GBNN) usual() GBNN {
 
 // GBNNReport says what units a model has.
 type GBNNReport struct {
-	Units     int         `json:"units"` // that were trained
+	Units     int         `json:"units"` // of the model that is written
 	Step      int         `json:"step"`
 	Eta       float64     `json:"eta"`
 	Subsample float64     `json:"subsample"`
@@ -66,7 +66,7 @@ type GBNNPoint struct {
 }
 
 // boosted is the method of GBNN.
-type boosted struct{ backprop }
+type boosted struct{}
 
 // boosting is a model with units that are to be boosted.
 type boosting struct {
@@ -106,12 +106,17 @@ func (boosted) check(c FinetuneConfig) error {
 		{"sampler", c.Sampler != ""}, {"augment", c.Augment != ""}, {"bn", c.BN != "" && c.BN != "frozen"}, {"freeze", c.Freeze != nil},
 		{"trainable", c.Trainable != nil}, {"last-layer", c.LastLayer}, {"dropout", c.Dropout}, {"tract", c.TrAct != nil},
 		{"lora", c.LoRA != nil}, {"distill", c.Distill != nil}, {"unfreeze-every", c.UnfreezeEvery > 0}, {"bn-reestimate", c.BNEstimate},
-		{"optimizer", c.Optimizer == MeZO},
+		{"optimizer", c.Optimizer != "" && c.Optimizer != "adam"}, {"lr", c.LR != 0}, {"schedule", c.Schedule != ""},
+		{"warmup", c.Warmup != ""}, {"no-decay-1d", c.NoDecay1D}, {"batch-size", c.BatchSize != 0}, {"shuffle", c.KeepOrder},
+		{"batch-adapt", c.Growth != nil}, {"micro-batch", c.MicroBatch != 0},
 	} {
 		if x.on {
 			return usagef("--%s belongs to --method %s: %s trains units on features that it takes once, by a loss and steps of its own", x.flag,
 				Backprop, GBNNMethod)
 		}
+	}
+	for name := range c.Rule {
+		return usagef("--%s belongs to --method %s: %s finds its steps by L-BFGS of its own", name, Backprop, GBNNMethod)
 	}
 	return nil
 }
@@ -271,7 +276,8 @@ func (t *trainee) boostedOutput(ctx context.Context, c FinetuneConfig, u *train.
 	case c.Task == "regression" && t.ds.Label(0) >= 0:
 		u.Outputs = 1
 	default:
-		return "", badInput(fmt.Errorf("the data have neither classes nor values to learn; name their column, --label-column, or give an array y"))
+		return "", badInput(fmt.Errorf("the data have neither classes nor values to learn; name their column, --label-column, or give " +
+			"an array y"))
 	}
 	return output, nil
 }
@@ -394,6 +400,8 @@ func (boosted) epoch(f *finetuning, r train.EpochReport, rep Reporter) {
 	rep.Say(s)
 }
 
+func (boosted) epochs() string { return "step" }
+
 func (boosted) beside() bool { return true }
 
 // points are the start and what follows, by units.
@@ -401,11 +409,14 @@ func (g *boosting) all() []train.EpochReport {
 	return append([]train.EpochReport{g.start}, g.points...)
 }
 
-func (boosted) report(f *finetuning, r *FinetuneReport) {
+func (boosted) report(f *finetuning, r *FinetuneReport, res *train.Result) {
 	g := f.boosting
 	r.Optimizer = "l-bfgs"
 	r.GBNN = &GBNNReport{Units: len(g.points) * g.Step, Step: g.Step, Eta: g.Eta, Subsample: g.Subsample, Iters: g.Iters, Alpha: g.Alpha,
 		Features: g.site.Features, Width: g.site.Width, Curve: []GBNNPoint{}}
+	if f.c.Best && res.Best != nil {
+		r.GBNN.Units = res.Best.Step * g.Step
+	}
 	for _, p := range g.all() {
 		r.GBNN.Curve = append(r.GBNN.Curve, GBNNPoint{p.Epoch * g.Step, Number(p.TrainLoss), Number(p.TrainAcc), qualityOf(p.Val)})
 	}

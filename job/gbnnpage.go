@@ -4,12 +4,17 @@ import (
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/internal/report"
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/train"
 )
 
 // page adds the anytime curve: what the model would be with its first units alone.
-func (boosted) page(f *finetuning, p *report.Report) {
+func (boosted) page(f *finetuning, p *report.Report, res *train.Result) bool {
 	g := f.boosting
+	var marks []report.Mark
+	if b := res.Best; b != nil {
+		marks = []report.Mark{{X: float64(b.Epoch * g.Step), Label: "best"}}
+	}
 	line := func(name string, of func(train.EpochReport) (float64, bool)) report.Series {
 		s := report.Series{Name: name, X: []float64{}}
 		for _, r := range g.all() {
@@ -19,25 +24,36 @@ func (boosted) page(f *finetuning, p *report.Report) {
 		}
 		return s
 	}
-	chart := func(title, metric string, training func(train.EpochReport) (float64, bool)) report.LineChart {
-		c := report.LineChart{Title: title, XLabel: "units", Series: []report.Series{}}
-		if training != nil {
-			c.Series = append(c.Series, line("training", training))
+	training := map[string]func(train.EpochReport) (float64, bool){
+		"loss":     func(r train.EpochReport) (float64, bool) { return r.TrainLoss, true },
+		"accuracy": func(r train.EpochReport) (float64, bool) { return r.TrainAcc, r.TrainAcc == r.TrainAcc },
+	}
+	names := []string{"loss", "accuracy"}
+	if res.After != nil {
+		names = names[:1]
+		for _, m := range res.After.Metrics {
+			names = append(names, m.Name)
+		}
+	}
+	var charts report.Columns
+	for _, name := range names {
+		c := report.LineChart{Title: capital(MetricName(name)) + " by units", XLabel: "units", Marks: marks, Series: []report.Series{}}
+		if name == "loss" {
+			c.YLabel = f.task.Name
+		}
+		if of := training[name]; of != nil {
+			if s := line("training", of); len(s.Y) > 0 {
+				c.Series = append(c.Series, s)
+			}
 		}
 		if f.val != nil {
-			c.Series = append(c.Series, line("validation", func(r train.EpochReport) (float64, bool) { return valOf(r, metric) }))
+			c.Series = append(c.Series, line("validation", func(r train.EpochReport) (float64, bool) { return valOf(r, name) }))
 		}
-		return c
+		if len(c.Series) > 0 {
+			charts = append(charts, c)
+		}
 	}
-	charts := report.Columns{chart("Loss by units", "loss", func(r train.EpochReport) (float64, bool) { return r.TrainLoss, true })}
-	name, _ := f.task.Primary()
-	var training func(train.EpochReport) (float64, bool)
-	if name == "accuracy" {
-		training = func(r train.EpochReport) (float64, bool) { return r.TrainAcc, true }
-	}
-	if training != nil || f.val != nil {
-		charts = append(charts, chart(capital(MetricName(name))+" by units", name, training))
-	}
-	p.Section("Anytime curve", fmt.Sprintf("The model with its first units alone, as gtk export --gbnn-keep N writes it; %d units were trained "+
-		"at a time.", g.Step)).Add(charts)
+	p.Section("Anytime curve", fmt.Sprintf("The model with its first units alone, as gtk export --gbnn-keep N writes it; %s a step.",
+		units.Plural(g.Step, "unit"))).Add(charts)
+	return true
 }

@@ -176,7 +176,13 @@ func (r *LoRAReport) String() string {
 
 // trained is the file of the model as it is now, in the form that is to be written.
 func (t *trainee) trained() (*onnx.Model, error) {
+	if t.encoder != nil {
+		return t.encoder.file(t.Model.Model)
+	}
 	file, err := t.Save()
+	if err == nil && t.joined() {
+		return t.denoising.net.Join(t.denoising.site, file)
+	}
 	if err != nil || !t.merges() {
 		return file, err
 	}

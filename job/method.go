@@ -17,7 +17,7 @@ import (
 const Backprop = "backprop"
 
 // methods are the ways to train, by the names that --method takes: one file each.
-var methods = map[string]method{Backprop: backprop{}, GBNNMethod: boosted{}}
+var methods = map[string]method{Backprop: backprop{}, GBNNMethod: boosted{}, NoPropMethod: denoised{}}
 
 // Methods are the names of FinetuneConfig.Method.
 func Methods() []string { return slices.Sorted(maps.Keys(methods)) }
@@ -47,11 +47,13 @@ type method interface {
 	traits(f *finetuning) []train.Trait
 	// epoch tells of an epoch.
 	epoch(f *finetuning, r train.EpochReport, rep Reporter)
+	// epochs are what its epochs are called.
+	epochs() string
 	// beside reports whether validation during training is not of the very model that is written, which is then measured anew.
 	beside() bool
-	// report completes r, and page the report page.
-	report(f *finetuning, r *FinetuneReport)
-	page(f *finetuning, p *report.Report)
+	report(f *finetuning, r *FinetuneReport, res *train.Result) // completes r
+	// page adds to the report page, and reports whether its curves take the place of those over epochs.
+	page(f *finetuning, p *report.Report, res *train.Result) bool
 }
 
 // method is how c trains.
@@ -79,6 +81,9 @@ func (backprop) check(c FinetuneConfig) error {
 	if c.GBNN != nil {
 		return usagef("--gbnn-…: they belong to --method %s", GBNNMethod)
 	}
+	if c.NoProp != nil {
+		return usagef("--noprop-…: they belong to --method %s", NoPropMethod)
+	}
 	return nil
 }
 
@@ -104,8 +109,10 @@ func (backprop) traits(*finetuning) []train.Trait { return nil }
 
 func (backprop) epoch(_ *finetuning, r train.EpochReport, rep Reporter) { rep.Epoch(r) }
 
+func (backprop) epochs() string { return "epoch" }
+
 func (backprop) beside() bool { return false }
 
-func (backprop) report(*finetuning, *FinetuneReport) {}
+func (backprop) report(*finetuning, *FinetuneReport, *train.Result) {}
 
-func (backprop) page(*finetuning, *report.Report) {}
+func (backprop) page(*finetuning, *report.Report, *train.Result) bool { return false }

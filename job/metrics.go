@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/task"
 )
 
 // MetricName is how a metric is called in text.
@@ -12,6 +13,10 @@ func MetricName(n string) string {
 	switch n {
 	case "top5":
 		return "top-5"
+	case "knn":
+		return "kNN accuracy"
+	case "contrast":
+		return "objective"
 	case "iou":
 		return "IoU"
 	case "f1", "ece", "auroc", "mae", "rmse":
@@ -25,8 +30,14 @@ func MetricName(n string) string {
 // MetricText is a share in percent, any other metric as a number.
 func MetricText(n string, v float64) string {
 	switch n {
-	case "mae", "rmse", "r2", "perplexity", "ece", "auroc", "f1":
+	case "contrast", "mae", "rmse", "r2", "perplexity", "ece", "auroc", "f1":
 		return fmt.Sprintf("%.4g", v)
 	}
 	return units.Percent(v)
+}
+
+// metricLower reports whether a metric is better when lower.
+func metricLower(n string) bool {
+	m, err := task.Metrics().Lookup(n)
+	return err == nil && m.Lower
 }

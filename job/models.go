@@ -3,6 +3,7 @@ package job
 import (
 	"io"
 
+	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/models"
 	"github.com/gtk-onnx/gtk/onnx"
 )
@@ -44,7 +45,7 @@ type BuildReport struct {
 	Schema     string `json:"schema"`
 	Name       string `json:"name"`
 	Out        string `json:"out"`
-	Parameters int    `json:"parameters"`
+	Parameters int    `json:"parameters"` // weights and running statistics
 
 	Inputs, Outputs []IOReport `json:"-"`
 }
@@ -72,14 +73,12 @@ func Build(c BuildConfig) (*BuildReport, error) {
 		return nil, err
 	}
 	r := &BuildReport{Schema: "gtk.models.new/1", Name: c.Name, Out: c.Out, Inputs: ioReports(m.Inputs()), Outputs: ioReports(m.Outputs())}
-	for _, t := range m.Proto.GetGraph().GetInitializer() {
-		if t.GetDataType() == 1 {
-			n := 1
-			for _, d := range t.GetDims() {
-				n *= int(d)
-			}
-			r.Parameters += n
-		}
+	em, err := engine.Load(m)
+	if err != nil {
+		return nil, err
 	}
+	defer em.Close()
+	w := em.Weights()
+	r.Parameters = w.Parameters + w.State
 	return r, nil
 }

@@ -23,6 +23,15 @@ func (n Number) MarshalJSON() ([]byte, error) {
 	return json.Marshal(float64(n))
 }
 
+// UnmarshalJSON reads the number; null is NaN.
+func (n *Number) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*n = Number(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(b, (*float64)(n))
+}
+
 // MayWrite fails when path exists and force is not given, and when it cannot be written: before the work, not after it. It leaves nothing
 // behind; whoever writes the file makes missing folders.
 func MayWrite(path string, force bool) error {

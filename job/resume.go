@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/tensor"
 	"github.com/gtk-onnx/gtk/train"
@@ -55,6 +56,11 @@ func CheckpointOf(path string) (string, error) {
 	}
 	inside := filepath.Join(path, "checkpoint.npz")
 	if _, err := os.Stat(inside); errors.Is(err, fs.ErrNotExist) {
+		yaml := filepath.Join(path, "run.yaml")
+		if st, err := os.Stat(yaml); err == nil && st.Mode().IsRegular() {
+			return "", fmt.Errorf("--resume %s: the run has no checkpoint, for it was stopped before the first: gtk finetune --config %s --force "+
+				"begins it again: %w", path, units.Quote(yaml), fs.ErrNotExist)
+		}
 		return "", fmt.Errorf("--resume: the folder has no checkpoint.npz, it is not that of a gtk finetune: %w", err)
 	}
 	return inside, nil
@@ -109,6 +115,9 @@ func (f *finetuning) traits() []train.Trait {
 	if f.c.BNEstimate {
 		add("bn-reestimate", "true")
 	}
+	if f.c.Contrast != nil {
+		f.c.Contrast.traits(add)
+	}
 	if l := f.c.LoRA; l != nil {
 		add("lora", strconv.Itoa(l.Rank))
 		add("lora-alpha", strconv.FormatFloat(l.alpha(), 'g', -1, 64))
@@ -150,7 +159,7 @@ func (f *finetuning) schedule() string {
 }
 
 // notFlags are the traits that no flag sets.
-var notFlags = []string{"model", "preprocessing", "trained parameters"}
+var notFlags = []string{"model", "preprocessing", "trained parameters", "changes of views"}
 
 // refusal says in flags why a checkpoint is not taken.
 func (c FinetuneConfig) refusal(e *train.ResumeError) error {

@@ -24,10 +24,18 @@ func (c FinetuneConfig) mayEstimate(t *trainee) error {
 	if !c.BNEstimate {
 		return nil
 	}
-	for p := range t.Params() {
-		if p.State {
-			return nil
-		}
+	if t.normalises() {
+		return nil
 	}
 	return usagef("--bn-reestimate: the model has no batch normalisation with statistics")
+}
+
+// normalises reports whether the model has statistics of batches.
+func (t *trainee) normalises() bool {
+	for p := range t.Params() {
+		if p.State {
+			return true
+		}
+	}
+	return false
 }

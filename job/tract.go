@@ -2,6 +2,7 @@ package job
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/train"
@@ -22,6 +23,22 @@ type TrActReport struct {
 	Inputs int     `json:"n"`
 	Rows   int     `json:"rows"`
 	Lambda float64 `json:"lambda"`
+
+	// Of the first step: the system that is solved has n equations (primal) or, where a step has fewer rows, N (dual).
+	Form       string `json:"form,omitempty"`
+	MeanSquare Number `json:"mean_square"` // of the inputs; lambda is meant for 1
+	Condition  Number `json:"condition"`   // of their second moment plus lambda·I
+}
+
+// found adds what the first step found.
+func (r *TrActReport) found(l *train.TrActLayer) {
+	if l == nil || l.Inputs == 0 {
+		return
+	}
+	r.Inputs, r.Rows, r.MeanSquare, r.Condition, r.Form = l.Inputs, l.Rows, Number(l.Square), Number(l.Condition), "primal"
+	if l.Dual {
+		r.Form = "dual"
+	}
 }
 
 // tractReport describes the layer that TrAct changes.
@@ -34,7 +51,8 @@ func (f *finetuning) tractReport() (*TrActReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &TrActReport{Layer: l.Node.Name, Weight: l.Weight, Lambda: f.c.TrAct.lambda(), Inputs: w.Value.Len() / max(1, w.Value.Dim(0))}
+	j := &TrActReport{Layer: l.Node.Name, Weight: l.Weight, Lambda: f.c.TrAct.lambda(), Inputs: w.Value.Len() / max(1, w.Value.Dim(0)),
+		MeanSquare: Number(math.NaN()), Condition: Number(math.NaN())}
 	j.Rows = f.cfg.Batch(f.train.Len())
 	if l.Node.Op.Name != "Conv" {
 		if h := w.Value.Shape(); len(h) == 2 {

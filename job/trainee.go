@@ -24,7 +24,9 @@ type trainee struct {
 	unit       *targetUnit      // of targets that are standardised for training, nil for others
 	adapted    *adapted         // what has adapters in the place of its weights, nil for others
 	form       string           // of LoRAForms, in which that is written
+	encoder    *contrasted      // what is trained by an objective, nil for others
 	boosting   *boosting        // units that are boosted, nil for none
+	denoising  *denoising       // blocks that are trained each by itself, nil for none
 }
 
 // openTrainee reads model and data, replaces the head when NumClasses asks for it, and checks that they fit.
@@ -49,7 +51,9 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 	if err != nil {
 		return nil, err
 	}
-	u.labelled()
+	if c.Contrast == nil {
+		u.labelled()
+	}
 	t := &trainee{use: u, train: u.ds}
 	if c.Val != "" {
 		classes, read := l.Labels, c.UseOptions.remembered(l)
@@ -59,7 +63,9 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 		if t.val, err = data.Open(c.Val, readOptions(u.named(c.DataOptions), classes, read, u.pre)); err != nil {
 			return nil, fmt.Errorf("--val: %w", err)
 		}
-		t.val = data.Labelled(t.val)
+		if c.Contrast == nil {
+			t.val = data.Labelled(t.val)
+		}
 	}
 	if c.ValSplit > 0 {
 		if t.train, t.val, err = data.Split(u.ds, c.ValSplit, c.Seed); err != nil {
@@ -83,6 +89,14 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 			return nil, err
 		}
 	}
+	if c.Contrast != nil {
+		if err := t.contrast(ctx, c); err != nil {
+			return nil, err
+		}
+		t.stored = t.pre
+		t.cache(t.encoder.report.Augment, t.encoder.report.LocalAugment)
+		return t, nil
+	}
 	if err := way.ready(ctx, t, c, rep); err != nil {
 		return nil, err
 	}
@@ -103,13 +117,16 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 			return nil, err
 		}
 	}
+	t.unscaled(c)
 	if err := t.mayAugment(c.Augment); err != nil {
 		return nil, err
 	}
 	if err := t.maySample(c.TrainOptions); err != nil {
 		return nil, err
 	}
-	t.stored = t.pre
+	if t.stored = t.pre; t.joined() {
+		t.stored = t.denoising.before.pre
+	}
 	t.cache(c.Augment)
 	return t, nil
 }
@@ -134,11 +151,13 @@ func (t *trainee) mayAugment(augment string) error {
 	return nil
 }
 
-// cache keeps resized pictures in memory, unless the augmentation needs the originals.
-func (t *trainee) cache(augment string) {
-	a, err := data.ParseAugment(augment)
-	first, exampleErr := t.train.Example(0)
-	if err != nil || exampleErr != nil || t.pre == nil || !first.Picture || a.Whole() {
+// cache keeps resized pictures in memory, unless one of the augmentations needs the originals.
+func (t *trainee) cache(augment ...string) {
+	if slices.ContainsFunc(augment, func(s string) bool { a, err := data.ParseAugment(s); return err != nil || a.Whole() }) {
+		return
+	}
+	first, err := t.train.Example(0)
+	if err != nil || t.pre == nil || !first.Picture {
 		return
 	}
 	ds, rest := data.Cache(t.train, *t.pre, cacheBytes)
@@ -275,6 +294,9 @@ func (t *trainee) finish(file *onnx.Model) error {
 	if err := setUse(file, t.Labels, t.stored); err != nil {
 		return err
 	}
+	if t.encoder != nil {
+		return nil // its metadata say what it is
+	}
 	t.task.Remember(file)
 	if t.unit == nil {
 		return nil
@@ -307,6 +329,9 @@ func setUse(file *onnx.Model, labels []string, pre *data.Preprocess) error {
 
 // verifyWritten reads the written model back and compares its outputs on a few examples with those of the trained one.
 func (t *trainee) verifyWritten(ctx context.Context, path string, threads int) (*ReadBack, error) {
+	if t.joined() {
+		return t.verifyJoined(ctx, path, threads)
+	}
 	file, err := ReadModel(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the written model back: %w", err)
@@ -315,7 +340,12 @@ func (t *trainee) verifyWritten(ctx context.Context, path string, threads int) (
 	if err != nil {
 		return nil, fmt.Errorf("loading the written model: %w", err)
 	}
-	plan, err := t.plan.With(again)
+	from := t.plan
+	if t.encoder != nil {
+		t.encoder.update(t.Model.Model)
+		from = t.encoder.plan
+	}
+	plan, err := from.With(again)
 	if err != nil {
 		return nil, fmt.Errorf("the written model: %w", err)
 	}
@@ -324,7 +354,7 @@ func (t *trainee) verifyWritten(ctx context.Context, path string, threads int) (
 		if err != nil {
 			return nil, err
 		}
-		was, err := outputsOf(ctx, t.plan, b)
+		was, err := outputsOf(ctx, from, b)
 		if err != nil {
 			return nil, err
 		}
@@ -333,7 +363,7 @@ func (t *trainee) verifyWritten(ctx context.Context, path string, threads int) (
 			return nil, err
 		}
 		most := 0.0
-		outs := t.Outputs()
+		outs := from.Model().Outputs()
 		for k, x := range was { // of all parts
 			o := outs[k%len(outs)]
 			if t.unit != nil && o.Name == t.task.Head.Output { // the file has two operators more, whose rounding is its own

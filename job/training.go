@@ -26,7 +26,9 @@ type TrainOptions struct {
 	Schedule  string            // NAME:OPTION=VALUE… of optim.NewSchedule; "" means cosine, or what the rule wants
 	Warmup    string            // length of the linear rise of the learning rate at the start: 500 (steps), 1epoch, 3%; "" means none
 	BatchSize int               // examples in one step; 0 means 32, or All for a rule of full batches; All all of them
-	Loss      string            // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
+	// MicroBatch has a batch go through the model in parts of so many examples at most, whose gradients are added up; 0 means whole.
+	MicroBatch int
+	Loss       string // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
 	// ClassWeights are the weights of the classes in the cross-entropy: 1,2,0.5, or balanced, or a file (see --class-weights); LabelSmoothing is its share of the
 	// truth that is spread over all classes. They stand for options of Loss; "" and 0 mean none.
 	ClassWeights   string
@@ -137,6 +139,7 @@ func (o TrainOptions) config(m *engine.Model, bn string, seed uint64) (cfg train
 	if cfg.BatchSize = cmp.Or(o.BatchSize, usual); cfg.BatchSize < All {
 		return cfg, 0, usagef("--batch-size %d: want a number of examples, or ALL", o.BatchSize)
 	}
+	cfg.MicroBatch = o.MicroBatch
 	if cfg.Augment, err = data.ParseAugment(o.Augment); err != nil {
 		return cfg, 0, usagef("--augment: %v", err)
 	}
@@ -162,6 +165,9 @@ func (o TrainOptions) config(m *engine.Model, bn string, seed uint64) (cfg train
 	}
 	if err := o.mayEvaluate(&cfg); err != nil {
 		return cfg, 0, err
+	}
+	if err := (train.Config{MicroBatch: o.MicroBatch, BN: cfg.BN}).CheckBatches(0); err != nil {
+		return cfg, 0, usagef("%v", err)
 	}
 	cfg.Shuffle, cfg.Dropout, cfg.NoDecay1D, cfg.Seed = !o.KeepOrder, o.Dropout, o.NoDecay1D, seed
 	return cfg, lr, nil

@@ -9,14 +9,17 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/gtk-onnx/gtk/internal/tfevents"
 	"github.com/gtk-onnx/gtk/train"
 )
 
-// trainLog writes the epochs of a training to metrics.csv and metrics.jsonl, all of them anew after each, so that the files are whole and
-// a resume goes on where they end.
+// trainLog writes the epochs of a training to metrics.csv, metrics.jsonl and an event file, all of them anew after each, so that the files
+// are whole and a resume goes on where they end.
 type trainLog struct {
-	dir  string // "" writes nothing
-	rows []train.EpochReport
+	dir      string // "" writes nothing
+	rows     []train.EpochReport
+	began    float64 // when the first epoch did, in seconds since 1970, as if the run had not been interrupted
+	settings map[string]string
 }
 
 func (l *trainLog) add(r train.EpochReport) error {
@@ -27,7 +30,10 @@ func (l *trainLog) add(r train.EpochReport) error {
 	if err := WriteFile(filepath.Join(l.dir, metricsCSV), l.writeCSV); err != nil {
 		return err
 	}
-	return WriteFile(filepath.Join(l.dir, metricsJSON), l.writeJSON)
+	if err := WriteFile(filepath.Join(l.dir, metricsJSON), l.writeJSON); err != nil {
+		return err
+	}
+	return WriteFile(filepath.Join(l.dir, tfevents.FileName), l.writeEvents)
 }
 
 // logColumn is a column of metrics.csv.
@@ -123,32 +129,4 @@ func (l *trainLog) writeJSON(w io.Writer) error {
 		}
 	}
 	return nil
-}
-
-// stepLosses are the losses of the batches by step, in as many points as can be drawn: when there are more, neighbours are averaged.
-type stepLosses struct {
-	at, loss []float64
-	width    int // steps in a point
-	sum      float64
-	n        int
-}
-
-const mostStepLosses = 2000
-
-func (s *stepLosses) add(p train.Progress) {
-	s.width = max(1, s.width)
-	s.sum, s.n = s.sum+p.BatchLoss, s.n+1
-	if s.n < s.width {
-		return
-	}
-	s.at, s.loss = append(s.at, float64(p.Step)), append(s.loss, s.sum/float64(s.n))
-	s.sum, s.n = 0, 0
-	if len(s.at) < mostStepLosses {
-		return
-	}
-	half := len(s.at) / 2
-	for i := range half {
-		s.at[i], s.loss[i] = s.at[2*i+1], (s.loss[2*i]+s.loss[2*i+1])/2
-	}
-	s.at, s.loss, s.width = s.at[:half], s.loss[:half], 2*s.width
 }

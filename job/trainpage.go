@@ -25,13 +25,16 @@ func (f *finetuning) writePage(r *FinetuneReport, res *train.Result) error {
 	for _, n := range r.Notes {
 		top.Add(report.Note{Tone: report.Warn, Text: n})
 	}
-	if charts := f.charts(res); len(charts) > 0 {
-		page.Section("Curves", "").Add(charts)
+	if !f.way.page(f, page, res) {
+		if charts := f.charts(res); len(charts) > 0 {
+			page.Section("Curves", "").Add(charts)
+		}
 	}
-	f.way.page(f, page)
-	f.quality(page, res.After)
+	if err := f.quality(page, res.After); err != nil {
+		return err
+	}
 	if t, ok := epochTable(res); ok {
-		page.Section("Epochs", "").Add(t)
+		page.Section(capital(f.way.epochs())+"s", "").Add(t)
 	}
 	s := page.Section("Settings", "What the result depends on.").Add(f.settings())
 	s.Add(report.Heading("Why these labels and outputs are taken so"))
@@ -61,11 +64,11 @@ func (f *finetuning) facts(r *FinetuneReport, res *train.Result) report.Facts {
 		fs = append(fs, report.Fact{Label: "Loss of the last epoch", Value: fmt.Sprintf("%.4g", res.TrainLoss)})
 	}
 	if b := r.Best; b != nil {
-		fs = append(fs, report.Fact{Label: "Best epoch", Value: fmt.Sprint(b.Epoch),
+		fs = append(fs, report.Fact{Label: "Best " + f.way.epochs(), Value: fmt.Sprint(b.Epoch),
 			Detail: fmt.Sprintf("%s %s, in %s", name, MetricText(b.Metric, float64(b.Value)), filepath.Base(b.Path))})
 	}
 	return append(fs,
-		report.Fact{Label: "Epochs", Value: fmt.Sprint(r.Epochs),
+		report.Fact{Label: capital(f.way.epochs()) + "s", Value: fmt.Sprint(r.Epochs),
 			Detail: fmt.Sprintf("%s of %s", units.Plural(r.Steps, "step"), units.Plural(f.cfg.Batch(f.train.Len()), "example"))},
 		report.Fact{Label: "Time", Value: time.Duration(r.Seconds * float64(time.Second)).Round(100 * time.Millisecond).String()},
 		report.Fact{Label: "Trained parameters", Value: units.Count(r.Params), Detail: "in " + units.Plural(len(f.cfg.Params), "tensor")})
@@ -113,6 +116,17 @@ func (f *finetuning) charts(res *train.Result) report.Columns {
 		cs = append(cs, report.LineChart{Title: "Loss by step", XLabel: "step", YLabel: f.task.Name,
 			Series: []report.Series{{Name: "training", X: s.at, Y: s.loss}}})
 	}
+	if len(res.Sizes) > 1 {
+		s := report.Series{Name: "batch size"}
+		for i, c := range res.Sizes {
+			if i > 0 { // it stays until it changes
+				s.X, s.Y = append(s.X, float64(c.Examples)), append(s.Y, float64(res.Sizes[i-1].Size))
+			}
+			s.X, s.Y = append(s.X, float64(c.Examples)), append(s.Y, float64(c.Size))
+		}
+		s.X, s.Y = append(s.X, float64(res.Examples)), append(s.Y, s.Y[len(s.Y)-1])
+		cs = append(cs, report.LineChart{Title: "Batch size", XLabel: "examples", Series: []report.Series{s}})
+	}
 	if len(res.History) > 1 {
 		cs = append(cs, report.LineChart{Title: "Learning rate", XLabel: "epoch", Series: []report.Series{
 			series("learning rate", res, func(h train.EpochReport) (float64, bool) { return h.LR, true })}})
@@ -152,67 +166,6 @@ func epochTable(res *train.Result) (t report.Table, ok bool) {
 	return t, len(t.Rows) > 0
 }
 
-// mostMatrix bounds the classes of a confusion matrix that is shown.
-const mostMatrix = 50
-
-// quality shows where the model is right and wrong on the validation data.
-func (f *finetuning) quality(page *report.Report, v *train.Evaluation) {
-	if v == nil {
-		return
-	}
-	if len(v.Sample) > 0 {
-		page.Section("Values", "What is true and what is predicted, of examples all over the validation data; on the line both are "+
-			"equal.").Add(f.scatters(v))
-		return
-	}
-	if len(v.PerClass) == 0 {
-		return
-	}
-	t := report.Table{Head: []string{"Class", "Examples", "Accuracy"}, Numeric: []int{1}}
-	if f.task.Positions() {
-		t.Head[1] = "Positions"
-	}
-	worst := v.PerClass
-	for i, c := range worst {
-		if i == mostEpochRows {
-			t.Caption = fmt.Sprintf("The first %d of %d classes; gtk eval tells all", mostEpochRows, len(worst))
-			break
-		}
-		t.Rows = append(t.Rows, []report.Cell{report.C(c.Class), report.C(fmt.Sprint(c.N)), report.Percent(c.Accuracy)})
-	}
-	k := len(v.Confusion)
-	if k < 2 || k > mostMatrix {
-		page.Section("Classes", "").Add(t)
-		return
-	}
-	m := report.Matrix{Counts: v.Confusion}
-	for i := range k {
-		m.Classes = append(m.Classes, f.task.ClassName(i))
-	}
-	page.Section("Classes", "Rows are what is true, columns what is predicted.").Add(report.Columns{m, t})
-}
-
-// scatters draw the sample of a regression, one chart for each value of an example.
-func (f *finetuning) scatters(v *train.Evaluation) report.Columns {
-	var all report.Columns
-	at := map[int]int{}
-	for _, p := range v.Sample {
-		i, ok := at[p.Output]
-		if !ok {
-			i = len(all)
-			at[p.Output] = i
-			title := "Values"
-			if f.task.K > 1 {
-				title = fmt.Sprintf("Value %d of %d", p.Output+1, f.task.K)
-			}
-			all = append(all, report.Scatter{Title: title, XLabel: "true", YLabel: "predicted", Series: []report.Series{{}}})
-		}
-		s := &all[i].(report.Scatter).Series[0]
-		s.X, s.Y = append(s.X, p.Target), append(s.Y, p.Value)
-	}
-	return all
-}
-
 // settings are the traits of the run, those that are off left out.
 func (f *finetuning) settings() report.Settings {
 	s := report.Settings{{Name: "model", Value: f.Path}, {Name: "data", Value: f.c.Data}}
@@ -235,6 +188,7 @@ func (f *finetuning) settings() report.Settings {
 		on   bool
 		what string
 	}{
+		{"micro-batch", f.cfg.MicroBatch > 0, fmt.Sprint(f.cfg.MicroBatch)}, {"batch-adapt", f.cfg.Growth != nil, f.batchAdapt()},
 		{"bn", f.cfg.BN != 0, "train"}, {"dropout", f.cfg.Dropout, "yes"}, {"no-decay-1d", f.cfg.NoDecay1D, "yes"},
 		{"shuffle", !f.cfg.Shuffle, "no"}, {"max-steps", f.cfg.MaxSteps > 0, fmt.Sprint(f.cfg.MaxSteps)},
 		{"patience", f.cfg.Patience > 0, fmt.Sprint(f.cfg.Patience)},

@@ -46,8 +46,8 @@ func TestRunFolder(t *testing.T) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if want := []string{"best.onnx", "checkpoint.npz", "metrics.csv", "metrics.jsonl", "model.onnx", "report.html", "run.yaml",
-		"val-ids.txt"}; !slices.Equal(names, want) {
+	if want := []string{"best.onnx", "checkpoint.npz", "events.out.tfevents.gtk", "metrics.csv", "metrics.jsonl", "model.onnx", "report.html",
+		"run.json", "run.yaml", "steps.csv", "val-ids.txt"}; !slices.Equal(names, want) {
 		t.Errorf("the folder has %v, want %v", names, want)
 	}
 	f, err := os.Open(filepath.Join(dir, "metrics.csv"))
@@ -379,5 +379,35 @@ func TestReportJSON(t *testing.T) {
 	})
 	if err != nil || strings.Count(string(b), "null") < 9 {
 		t.Errorf("%s, error %v", b, err)
+	}
+}
+
+// With an average, the weights of the last step are there too: those of a run without, as an average changes no step.
+func TestUnaveraged(t *testing.T) {
+	dir := t.TempDir()
+	train := func(name, ema string) {
+		if _, err := tuned(t, func(c *job.FinetuneConfig) {
+			c.Out, c.ValSplit, c.Rule = filepath.Join(dir, name), 0.25, map[string]string{"ema": ema}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	train("with", "0.9")
+	train("without", "0")
+	file := func(run, name string) string {
+		b, err := os.ReadFile(filepath.Join(dir, run, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	if file("with", "last.onnx") != file("without", "model.onnx") {
+		t.Error("the weights of the last step are others than without an average")
+	}
+	if file("with", "last.onnx") == file("with", "model.onnx") {
+		t.Error("the average is the last step")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "without", "last.onnx")); err == nil {
+		t.Error("there is a last.onnx without an average")
 	}
 }

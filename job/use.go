@@ -15,6 +15,7 @@ import (
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
+	"github.com/gtk-onnx/gtk/train"
 )
 
 // UseOptions say what the inputs and outputs of a model mean where names and shapes leave it open. The zero value leaves all of it to
@@ -159,6 +160,10 @@ func (u *use) understand(ctx context.Context, o UseOptions, loss string) error {
 	var unknown *task.UnknownError
 	if notes := data.Notes(u.ds); errors.As(err, &unknown) && len(notes) > 0 {
 		unknown.Help += " Of the data: " + strings.Join(notes, "; ")
+	}
+	if _, encoder := u.File().Metadata(train.FeaturesKey); encoder && unknown != nil {
+		unknown.Help += ". The model is an encoder: gtk finetune --num-classes auto puts a layer for the classes behind its features, and " +
+			"gtk eval --reference measures them by the classes of other data"
 	}
 	if err != nil {
 		return useError(err)

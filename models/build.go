@@ -28,6 +28,12 @@ func (b *net) input(name string, dims ...any) string {
 	return name
 }
 
+// tokens adds an input of token numbers int64 [N,T].
+func (b *net) tokens(name string) string {
+	b.g.Input = append(b.g.Input, onnx.ValueInfo(name, tensor.Int64, "N", "T"))
+	return name
+}
+
 // finish names x the output of the model.
 func (b *net) finish(x, name string, dims ...any) *onnx.Model {
 	last := b.g.Node[len(b.g.Node)-1]
@@ -124,8 +130,13 @@ func (b *net) linear(x, name string, in, out int) string {
 
 // dense adds a MatMul with weight [in,out] and an Add, for inputs of any rank.
 func (b *net) dense(x, name string, in, out int, draw func() float32) string {
-	y := b.named("MatMul", name+".matmul", []string{x, b.param(name+".weight", draw, in, out)})
+	y := b.product(x, name, in, out, draw)
 	return b.named("Add", name, []string{y, b.param(name+".bias", constant(0), out)})
+}
+
+// product adds a MatMul with weight [in,out].
+func (b *net) product(x, name string, in, out int, draw func() float32) string {
+	return b.named("MatMul", name+".matmul", []string{x, b.param(name+".weight", draw, in, out)})
 }
 
 func (b *net) relu(x string) string { return b.node("Relu", []string{x}) }

@@ -8,13 +8,13 @@ import (
 )
 
 func init() {
-	builders.Register("lstm", Builder{[]string{"classes", "channels", "hidden", "layers"}, lstm},
+	builders.Register("lstm", Builder{[]string{"classes", "channels", "features", "hidden", "layers"}, lstm},
 		"LSTM over a sequence [N,T,features] and a linear layer on its last state; default 6 features, 64 hidden, 1 layer, 6 outputs",
 		"https://doi.org/10.1162/neco.1997.9.8.1735")
 }
 
 func lstm(o Options) (*onnx.Model, error) {
-	in, h, k := or(o.Channels, 6), or(o.Hidden, 64), or(o.Classes, 6)
+	in, h, k := or(o.Features, or(o.Channels, 6)), or(o.Hidden, 64), or(o.Classes, 6)
 	b := newNet("lstm", 17, o.Seed)
 	x := b.node("Transpose", []string{b.input("input", "N", "T", in)}, onnx.AttrInts("perm", 1, 0, 2)) // [T,N,in]
 	axis := b.ints("direction.axis", 1)

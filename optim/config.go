@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/gtk-onnx/gtk/internal/options"
 	"github.com/gtk-onnx/gtk/internal/registry"
@@ -58,6 +59,7 @@ type Option struct {
 	Range     string   // of a number, as in mathematics; of the first taker
 	Choices   []string // words that it takes; nil is any
 	Takers    []Taker  // rules that take it, by name; nil where it is General
+	usage     string   // Usage, where it was asked for all
 }
 
 // Taker is a rule that takes an option.
@@ -70,6 +72,9 @@ type Taker struct {
 func (o Option) Usage() string {
 	if o.General {
 		return o.Doc
+	}
+	if o.usage != "" {
+		return o.usage
 	}
 	var docs []string
 	by := map[string][]Taker{}
@@ -123,7 +128,10 @@ func general(name string) bool {
 }
 
 // Options lists the options of New: those of every rule, then those of the rules. An option that several rules take is listed once.
-func Options() []Option {
+func Options() []Option { return slices.Clone(allOptions()) }
+
+// allOptions is made once: every command that trains asks for it while the program starts.
+var allOptions = sync.OnceValue(func() []Option {
 	all := generalOptions()
 	at := map[string]int{}
 	for _, r := range Rules() {
@@ -137,8 +145,11 @@ func Options() []Option {
 			all = append(all, o)
 		}
 	}
+	for i := range all {
+		all[i].usage = all[i].Usage()
+	}
 	return all
-}
+})
 
 // Set gives the option its value as text, as a flag or a file has it: Set("beta1", "0.95"). It fails for a name that no rule takes and
 // for a value that none takes under that name.

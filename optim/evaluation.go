@@ -78,7 +78,10 @@ func (o *Optimizer) Descend(ctx context.Context, s Step, ps []*Param, obj Object
 		seen[p.Name] = true
 		n += p.W.Len()
 	}
-	x := make([]float64, n)
+	x, err := vector(n)
+	if err != nil {
+		return fmt.Errorf("optim: step %d: %w", s.N, err)
+	}
 	read(ps, x)
 	if len(o.exact) == n && rounded(ps, o.exact) {
 		copy(x, o.exact)
@@ -252,6 +255,26 @@ func (o *Optimizer) recallDescender(d Descender, n int, have map[string]*tensor.
 		o.exact = x
 	}
 	return r.errs
+}
+
+// vector is a vector of zeros of all trained numbers. The error is that of the account of memory.
+func vector(n int) ([]float64, error) {
+	t, err := tensor.Make("a vector of all trained numbers in double precision", tensor.Float64, n)
+	if err != nil {
+		return nil, err
+	}
+	return tensor.Data[float64](t), nil
+}
+
+// vectors are several of them.
+func vectors(n int, into ...*[]float64) error {
+	for _, v := range into {
+		var err error
+		if *v, err = vector(n); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dot is the scalar product of a and b.

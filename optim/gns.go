@@ -85,8 +85,10 @@ func (r *gns) descend(ctx context.Context, _ Step, x []float64, obj Objective) e
 }
 
 func (r *gns) step(ctx context.Context, x []float64, obj Objective) error {
-	n := len(x)
-	g, h, to, next := make([]float64, n), make([]float64, n), make([]float64, n), make([]float64, n)
+	var g, h, to, next []float64
+	if err := vectors(len(x), &g, &h, &to, &next); err != nil {
+		return err
+	}
 	f, err := obj.Gradient(ctx, x, g)
 	if err != nil {
 		return err
@@ -157,8 +159,10 @@ func (r *gns) solve(ctx context.Context, x, g []float64, lambda float64, h []flo
 //
 // Source: Hestenes and Stiefel 1952, https://doi.org/10.6028/jres.049.044.
 func conjugate(product func(v, av []float64) error, g, h []float64, tol float64, most int) (bool, error) {
-	n := len(g)
-	res, p, ap := make([]float64, n), make([]float64, n), make([]float64, n)
+	var res, p, ap []float64
+	if err := vectors(len(g), &res, &p, &ap); err != nil {
+		return false, err
+	}
 	clear(h)
 	for i, v := range g {
 		res[i] = -v

@@ -101,7 +101,10 @@ func (r *lbfgs) snapshot() lbfgs {
 }
 
 func (r *lbfgs) iterate(ctx context.Context, st Step, x []float64, obj Objective) error {
-	g := make([]float64, len(x))
+	g, err := vector(len(x))
+	if err != nil {
+		return err
+	}
 	f, err := obj.Gradient(ctx, x, g)
 	if err != nil {
 		return err
@@ -116,7 +119,9 @@ func (r *lbfgs) iterate(ctx context.Context, st Step, x []float64, obj Objective
 	}
 	for i := 1; ; i++ {
 		r.n++
-		r.direct(g)
+		if err := r.direct(g); err != nil {
+			return err
+		}
 		r.g = slices.Clone(g)
 		r.length = st.LR
 		if r.n == 1 {
@@ -153,11 +158,14 @@ func (r *lbfgs) iterate(ctx context.Context, st Step, x []float64, obj Objective
 }
 
 // direct takes the last change into the memory, and makes d of the gradient.
-func (r *lbfgs) direct(g []float64) {
+func (r *lbfgs) direct(g []float64) error {
 	if r.n == 1 {
 		r.s, r.y, r.sy, r.gamma = nil, nil, nil, 1
 	} else {
-		s, y := make([]float64, len(g)), make([]float64, len(g))
+		var s, y []float64
+		if err := vectors(len(g), &s, &y); err != nil {
+			return err
+		}
 		for i := range g {
 			s[i], y[i] = r.length*r.d[i], g[i]-r.g[i]
 		}
@@ -168,7 +176,10 @@ func (r *lbfgs) direct(g []float64) {
 			r.s, r.y, r.sy, r.gamma = append(r.s, s), append(r.y, y), append(r.sy, sy), sy/dot(y, y)
 		}
 	}
-	d := make([]float64, len(g))
+	d, err := vector(len(g))
+	if err != nil {
+		return err
+	}
 	for i, v := range g {
 		d[i] = -v
 	}
@@ -189,6 +200,7 @@ func (r *lbfgs) direct(g []float64) {
 		}
 	}
 	r.d = d
+	return nil
 }
 
 func (r *lbfgs) remembered() []tensor.Named {

@@ -11,6 +11,9 @@
 // The order of the chains that New makes is: check that gradients are finite → clip by global norm →
 // weight decay coupled to the gradient → the rule → decoupled weight decay → learning rate.
 //
+// Some optimisers evaluate the loss themselves, by two forward passes, a second gradient or a search over all parameters at once; see
+// [Evaluation].
+//
 // What a rule remembers lives in named slots that belong to the optimiser, not to the rule, so that every
 // chain can be saved and restored bit for bit ([Optimizer.State], [Optimizer.Restore]). Numbers of all parameters together are saved with
 // them ([Remembering]).

@@ -35,14 +35,20 @@ type point struct {
 
 // evaluate is the point at t.
 func (w *wolfe) evaluate(ctx context.Context, t float64) (point, error) {
+	p := point{t: t}
+	var err error
 	if w.at == nil {
-		w.at = make([]float64, len(w.x))
+		w.at, err = vector(len(w.x))
+	}
+	if err == nil {
+		p.g, err = vector(len(w.x))
+	}
+	if err != nil {
+		return p, err
 	}
 	for i, v := range w.d {
 		w.at[i] = w.x[i] + t*v
 	}
-	p := point{t: t, g: make([]float64, len(w.x))}
-	var err error
 	p.f, err = w.obj.Gradient(ctx, w.at, p.g)
 	w.evals++
 	p.slope = dot(p.g, w.d)

@@ -74,9 +74,10 @@ func (l *Landscape) multiply(b *engine.Build) (engine.Outputs, error) {
 func (l *Landscape) weight(b *engine.Build, z graph.Value) (graph.Value, error) {
 	t := l.c.Task
 	ce, ok := t.Loss.(*task.CrossEntropy)
-	if !ok || t.Kind != task.Multiclass || t.Uneven() || t.Reads() != t.Head.Logits || ce.Weights != "" {
+	if !ok || t.Kind != task.Multiclass || t.Uneven() || t.Reads() != t.Head.Logits || ce.Weights != "" ||
+		l.c.Rows != nil {
 		return 0, errors.New("probe: the weighted Gauss-Newton matrix (wgn) is that of the cross-entropy of one class an example, from " +
-			"logits and without weights of classes: take ggn")
+			"logits, without weights of classes and without a teacher: take ggn")
 	}
 	d := b.DType(z)
 	w := b.Input(task.WeightInput, d, []graph.Dim{{Size: -1, Symbol: "N"}})
@@ -89,7 +90,7 @@ func (l *Landscape) weight(b *engine.Build, z graph.Value) (graph.Value, error) 
 // over the number of terms.
 func (l *Landscape) fisher(b *engine.Build, wrt, v []graph.Value) ([]graph.Value, error) {
 	if l.c.Rows != nil {
-		return nil, errors.New("probe: the Fisher matrix is that of the loss of the task alone: take ggn")
+		return nil, errors.New("probe: the Fisher matrix is that of the loss of the task, without a teacher: take ggn")
 	}
 	each, err := l.c.Task.PerTerm()(b)
 	if err != nil {

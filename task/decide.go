@@ -59,6 +59,11 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 	t.ask(o.Kind)
 	if t.next = t.text && tr.next; t.next {
 		t.Why = append(t.Why, "each label is the token behind its position: a language model")
+		if t.asked != "tokens" {
+			if err := t.causal(ctx, p, ds, o); err != nil {
+				return nil, err
+			}
+		}
 	}
 	t.noted(o)
 	if t.Classes = o.Classes; t.Classes == nil && !(t.positions && tr.labels) { // names of examples are not those of their positions

@@ -71,6 +71,9 @@ func (t *Task) Each() engine.Loss {
 // Total is the sum of each example's loss times its weight, a scalar: with weights of one over all terms of a batch it is the mean of the
 // loss, as PyTorch reduces it. Weights go to WeightInput; see Targets.Weights.
 func (t *Task) Total() engine.Loss {
+	if t.contrast != nil {
+		return t.contrast.loss()
+	}
 	return func(b *engine.Build) (graph.Value, error) {
 		each, err := t.weighted(b)
 		if err != nil {

@@ -43,6 +43,11 @@ func (t *Task) usual() []string {
 			return []string{"accuracy", "top5", "perplexity"}
 		}
 		return []string{"iou", "accuracy"}
+	case Contrastive:
+		if t.Measured() {
+			return []string{"knn", "linear_probe"}
+		}
+		return []string{"contrast"}
 	}
 	return nil
 }

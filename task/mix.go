@@ -28,6 +28,8 @@ func (t *Task) Mixed(whole bool) (*Task, error) {
 		why = "each pixel has one class, and pictures that shine through each other have two: cutmix leaves every pixel one"
 	case t.positions:
 		why = "there is a class for each position, which a mixture does not have"
+	case t.contrast != nil:
+		why = "the objective compares views of single examples"
 	case t.Loss == nil:
 		why = "it has no loss"
 	case focal && !t.Loss.Classes():

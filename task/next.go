@@ -31,5 +31,7 @@ func follows(e data.Example) bool {
 	return false
 }
 
-// predicts reports whether the classes of positions are the tokens that follow: the task is a language model's.
+// Predicts reports whether the classes of positions are the tokens that follow: the task is a language model's.
+func (t *Task) Predicts() bool { return t.predicts() }
+
 func (t *Task) predicts() bool { return t.text && (t.next || t.asked == "language-model") }

@@ -26,6 +26,9 @@ type Truth struct {
 
 // Truth is that of b. It fails for labels that the model has no class for, naming the example.
 func (t *Task) Truth(b *data.Batch) (*Truth, error) {
+	if t.contrast != nil {
+		return t.viewed(b.Len()), nil
+	}
 	tr := &Truth{N: b.Len(), t: t}
 	var err error
 	if t.HasClasses() && !t.soft {
@@ -91,6 +94,9 @@ func (tr *Truth) Total() float64 {
 
 // Rows are what a session with the loss takes: the truth, and with weights (not nil) what each example's loss is multiplied by.
 func (tr *Truth) Rows(weights []float64) feed.Rows {
+	if tr.t.contrast != nil {
+		return feed.Rows{}
+	}
 	r := feed.Rows{Same: map[string]*tensor.Tensor{tr.input: tr.value}}
 	if weights == nil {
 		return r

@@ -89,6 +89,7 @@ type Task struct {
 	binary255 bool         // ... or stands for class 1, as in a mask that was stored as a picture
 	unit      *unit        // of the targets; nil: the model gives them as they are
 	mixed     bool         // examples of a batch are mixed, see Mixed
+	contrast  *contrast    // of a contrastive task
 }
 
 // ask keeps the name of the task that was asked for.
@@ -162,6 +163,9 @@ func (t *Task) String() string {
 			what = "tokens"
 		}
 		return fmt.Sprintf("dense (%s): %s scores %d classes at each position", what, where, t.NumClasses())
+	}
+	if t.Kind == Contrastive {
+		return fmt.Sprintf("contrastive: %s is features, trained by %s over views of the examples", where, t.Name)
 	}
 	return "no task that gtk knows"
 }

@@ -1,10 +1,17 @@
 package train
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/gtk-onnx/gtk/task"
+)
 
 // mayAugment refuses random changes that say nothing about the data or the task, and makes the task one of mixtures where examples are
 // mixed.
 func (f *fit) mayAugment() error {
+	if f.c.Task.Kind == task.Contrastive || f.c.Contrast != nil {
+		return f.mayContrast()
+	}
 	a := f.c.Augment
 	if err := a.Fits(f.ds); err != nil {
 		return fmt.Errorf("train: %w", err)

@@ -23,6 +23,7 @@ func (f *fit) settle() error {
 	if !f.c.Optimizer.Averages() {
 		return nil
 	}
+	f.res.Raw = f.rawWeights()
 	if err := f.c.Optimizer.Settle(f.params); err != nil {
 		return err
 	}

@@ -90,6 +90,7 @@ func (f *fit) restore(c *Checkpoint) error {
 	if c.record == nil {
 		f.epochs = f.step / f.batches
 		f.begun, f.examples = f.epochs*f.batches, f.step*f.c.BatchSize
+		f.place = (f.step - f.begun) * f.c.BatchSize
 		return nil
 	}
 	c.record.restore(f)

@@ -43,7 +43,11 @@ func (e *DivergedError) Unwrap() []error {
 
 // diverged is the error of what is seen at a step.
 func (f *fit) diverged(step int, what string, err error) error {
-	return &DivergedError{Step: step, LR: f.c.Schedule.LR(max(1, step-1), f.steps()), What: what, Err: err}
+	lr := f.rate
+	if f.growth == nil {
+		lr = f.c.Schedule.LR(max(1, step-1), f.steps())
+	}
+	return &DivergedError{Step: step, LR: lr, What: what, Err: err}
 }
 
 // finite fails when a parameter that training changes has a number that is not.

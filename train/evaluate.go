@@ -39,6 +39,11 @@ type Evaluation struct {
 	Groups    []GroupScore   // by the values of the columns of GroupBy, sorted
 	Confusion [][]int        // [label][prediction], nil without classes or with more than 2048
 	Sample    []Sampled      // of a regression: what it says and what is true, of examples all over the data
+
+	Reliability *task.Reliability // of a class of several for each example, nil for others
+	Labels      *task.LabelScores // nil without classes and labels
+	Mistakes    []Case            // the worst, the worst first
+	Cases       []Case            // a few from all over the data
 }
 
 // Sampled is one value of an example: what is true and what the model says.
@@ -185,6 +190,7 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 	}
 	meters, byClass, byGroup := t.NewMeters(), make([]tally, k), map[[2]string]*tally{}
 	var all tally
+	seen := newCases(t, r, e.ds.Len())
 	o := data.BatchOptions{Preprocess: e.c.Preprocess, Masks: t.Masks()}
 	for b, err := range data.Batches(ctx, e.ds, data.Sequential(e.ds.Len()), e.c.BatchSize, o) {
 		if err != nil {
@@ -214,6 +220,7 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 				if t.Kind == task.Regression {
 					r.sample(at, e.ds.Len(), d)
 				}
+				seen.add(at, d)
 				if d.Label >= 0 {
 					hit = d.Right()
 					byClass[d.Label].n++
@@ -243,6 +250,7 @@ func (e *Evaluator) Run(ctx context.Context) (*Evaluation, error) {
 	if all.terms == 0 {
 		return nil, fmt.Errorf("train: eval: no example of the data has a label")
 	}
+	seen.end()
 	r.Loss = all.loss / all.terms
 	r.Metrics = meters.Values()
 	r.Accuracy, r.Top5 = r.Metric("accuracy"), r.Metric("top5")

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,14 +34,25 @@ func (f *fit) mayEvaluate(q *engine.Query) error {
 		}
 	case optim.Descender:
 		q.Grad, c.Shuffle = nil, false
-		f.c.Feed = f.c.Feed.InParts(partSize)
+		n, most := f.ds.Len(), cmp.Or(c.MicroBatch, partSize)
+		parts := (n + most - 1) / most
+		f.parts = c.Feed.InParts((n + parts - 1) / parts)
+		c.MicroBatch = 0 // the batch is in memory whole
 		return mayDescend(e.Name(), *c, f.ds.Len())
 	}
 	return nil
 }
 
-// partSize is how many examples of a batch of all are in memory at a time.
+// partSize is how many examples of a batch of all go through the model at a time, at most.
 const partSize = 256
+
+// plan is what feeds a batch that is trained on.
+func (f *fit) plan() *feed.Plan {
+	if f.parts != nil {
+		return f.parts
+	}
+	return f.c.Feed
+}
 
 // mayDescend refuses what changes the loss from one evaluation, or one step, to the next.
 func mayDescend(name string, c Config, n int) error {
@@ -51,6 +63,8 @@ func mayDescend(name string, c Config, n int) error {
 			"ALL (it is %d of %d)", c.BatchSize, n)
 	case c.Balanced:
 		return refuse("an epoch of --sampler balanced has other examples than the one before: leave it out, or give --class-weights")
+	case c.Contrast != nil:
+		return refuse("views are drawn anew in each epoch, and with them the loss: take an optimiser that does not compare steps, such as adam")
 	case !c.Augment.None():
 		return refuse("random changes of the examples change the loss from step to step: leave out --augment")
 	case c.Dropout:
@@ -61,6 +75,8 @@ func mayDescend(name string, c Config, n int) error {
 		return refuse("TrAct changes the gradient, which has to be that of the loss: leave one of the two out")
 	case c.Unfreeze != nil:
 		return refuse("all parameters move together: leave out --unfreeze-every, or say what is trained by --freeze")
+	case c.Growth != nil:
+		return refuse("batches of all examples do not grow: leave out --batch-adapt")
 	case c.Reduce != nil:
 		return refuse("it takes the gradients itself, and none can be changed before a step")
 	}
@@ -105,18 +121,20 @@ func (f *fit) converged() string {
 
 // gradients makes the gradients of a batch that the optimiser is handed, and gives the loss; each is shown the parts of the batch.
 func (f *fit) gradients(ctx context.Context, b *data.Batch, rows feed.Rows, each func(feed.Part) error) (float64, error) {
+	if f.noise != nil {
+		return f.denoise(ctx, b)
+	}
 	if z, ok := f.c.Optimizer.Evaluation().(*optim.MeZO); ok {
 		return f.estimate(ctx, z.Eps, b, rows, each)
 	}
-	f.keepStatistics()
-	return f.backward(ctx, b, rows, each)
+	return f.backward(ctx, f.now.gauge.session(f.s), b, rows, each)
 }
 
-// backward makes true gradients at the weights as they are.
-func (f *fit) backward(ctx context.Context, b *data.Batch, rows feed.Rows, each func(feed.Part) error) (float64, error) {
+// backward makes true gradients by s at the weights as they are.
+func (f *fit) backward(ctx context.Context, s *engine.Session, b *data.Batch, rows feed.Rows, each func(feed.Part) error) (float64, error) {
 	mean, parts := 0.0, 0
-	f.s.SetSeed(int64(f.c.Seed<<32) + int64(f.step))
-	err := f.c.Feed.Run(ctx, f.s, b, rows, func(p feed.Part) error {
+	s.SetSeed(f.seed(f.now.at))
+	err := f.plan().Run(ctx, s, b, rows, func(p feed.Part) error {
 		mean += p.Loss().Float64s()[0]
 		f.gather(p.Result, parts, p.Size >= b.Len())
 		parts++
@@ -125,14 +143,14 @@ func (f *fit) backward(ctx context.Context, b *data.Batch, rows feed.Rows, each 
 	return mean, err
 }
 
-// take takes a step on a batch, with the parameters that have gradients, or all where the optimiser asks for the loss itself.
-func (f *fit) take(ctx context.Context, s optim.Step, ps []*optim.Param, b *data.Batch, rows feed.Rows) error {
+// take takes a step on the batch whose last part is b, with the parameters that have gradients, or all where the optimiser asks for the loss itself.
+func (f *fit) take(ctx context.Context, s optim.Step, ps []*optim.Param, b *data.Batch) error {
 	switch f.c.Optimizer.Evaluation().(type) {
 	case *optim.SAM:
 		defer f.m.Changed(f.c.Params...)
-		return f.c.Optimizer.StepTwice(f.m.Pool(), s, ps, func() error { return f.again(ctx, b, rows) })
+		return f.c.Optimizer.StepTwice(f.m.Pool(), s, ps, func() error { return f.again(ctx, b) })
 	case optim.Descender:
-		if err := f.loss.on(ctx, b, rows); err != nil {
+		if err := f.loss.on(ctx, b, f.now.rows); err != nil {
 			return err
 		}
 		defer f.m.Changed(f.c.Params...)

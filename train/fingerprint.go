@@ -105,11 +105,20 @@ func (f *fit) identify() []Trait {
 			rules = append(rules, r.Name())
 		}
 		say("optimizer", strings.Join(rules, ", "))
+		if e := c.Optimizer.Evaluation(); e != nil {
+			say("evaluation", evaluationTrait(e))
+		}
 	}
 	if !has("lr") {
 		say("schedule", fmt.Sprintf("%+v", f.given))
 	}
 	say("batch-size", c.BatchSize)
+	if c.MicroBatch > 0 {
+		say("micro-batch", c.MicroBatch)
+	}
+	if f.growth != nil {
+		say("batch-adapt", f.growth.BatchGrowth)
+	}
 	say("epochs", c.Epochs)
 	say("max-steps", c.MaxSteps)
 	say("seed", c.Seed)
@@ -132,11 +141,20 @@ func (f *fit) identify() []Trait {
 		say("unfreeze-every", u.Every)
 		say("unfreeze-layers", max(1, u.Layers))
 	}
+	if c.Contrast != nil {
+		traits = append(traits, c.Contrast.trait())
+	}
 	if c.Teacher != nil {
 		traits = append(traits, c.Teacher.trait())
 	}
-	if e := c.Optimizer.Evaluation(); e != nil {
-		say("evaluation", evaluationTrait(e))
+	if n := c.NoProp; n != nil {
+		say("noprop-variant", n.Variant)
+		say("noprop-steps", n.Steps)
+		say("noprop-eta", n.Eta)
+		say("snr-cap", n.Cap)
+		say("noprop-schedule", n.Schedule)
+		say("noprop-hidden", n.Hidden)
+		say("label-embedding", n.Embedding())
 	}
 	if c.Preprocess != nil {
 		say("preprocessing", c.Preprocess.String())

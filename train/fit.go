@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -24,6 +23,8 @@ type Config struct {
 	Epochs     int              //
 	MaxSteps   int              // stop after that many steps; 0: no limit
 	BatchSize  int              // 0: 32; negative: all examples in one batch
+	MicroBatch int              // a batch goes through the model in parts of so many examples at most, whose gradients are added up; 0: whole
+	Growth     *BatchGrowth     // batches grow from BatchSize; nil: they stay as they are
 	Optimizer  *optim.Optimizer //
 	Schedule   optim.Schedule   //
 	BN         engine.BNMode    //
@@ -31,6 +32,8 @@ type Config struct {
 	TrAct      *TrAct           // nil: plain gradients in the first layer
 	Unfreeze   *Unfreeze        // train the last layers first; nil: all from the start
 	Teacher    *Teacher         // learned from beside the truth; nil for none
+	NoProp     *NoPropNet       // of a model that is its Chain: blocks trained each by itself; nil: all of it by one gradient
+	Contrast   *Contrast        // the views of a contrastive Task; nil for other tasks
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
@@ -82,7 +85,8 @@ func (c Config) Steps(n int) int {
 // batching says how an epoch is cut into batches.
 func (c Config) batching(epoch int) data.BatchOptions {
 	return data.BatchOptions{
-		Preprocess: c.Preprocess, Augment: c.Augment, Seed: c.Seed, Epoch: epoch, MergeLone: c.BN == engine.BNTrain && c.BatchSize != 1,
+		Preprocess: c.Preprocess, Augment: c.Augment, Seed: c.Seed, Epoch: epoch, DropLast: c.Contrast != nil,
+		MergeLone: c.BN == engine.BNTrain && c.BatchSize != 1,
 	}
 }
 
@@ -92,6 +96,7 @@ type Progress struct {
 	Step, Steps      int     // in the whole training, from 1
 	Batch, Batches   int     // in the epoch, from 1
 	Examples         int     // seen in the whole training
+	BatchSize        int     // examples of this batch
 	Loss, Accuracy   float64 // running means over the epoch; Accuracy is NaN without classes
 	BatchLoss        float64 // of this batch, before the step
 	LR               float64
@@ -115,6 +120,7 @@ type EpochReport struct {
 type Result struct {
 	Steps     int         // of the whole training, those before a resume too
 	Epochs    int         // likewise
+	Examples  int         // seen, likewise
 	Resumed   int         // steps that were done before
 	Stopped   bool        // for want of progress
 	Converged string      // why the optimiser could go no further, "" for one that could
@@ -122,10 +128,12 @@ type Result struct {
 	Before    *Evaluation // of the model as it was
 	After     *Evaluation // of the model as it is
 	Best      *Best       // nil without validation data
+	Raw       *Raw        // the weights of the last step, where an exponential average of them is kept; else nil
 	History   []EpochReport
 	Seconds   float64
 	TrAct     *TrActLayer
-	ArenaMiB  float64 // memory of activations and gradients
+	Sizes     []BatchChange // of batches, with Config.Growth
+	ArenaMiB  float64       // memory of activations and gradients
 	Notes     []string
 }
 
@@ -147,10 +155,15 @@ type fit struct {
 	layers  [][]string   // of parameters, with Unfreeze
 	params  []*optim.Param
 	changed []*engine.Param           // what training changes: weights, and statistics with BNTrain
-	sums    map[string]*tensor.Tensor // gradients of a batch that is fed in parts
+	sums    map[string]*tensor.Tensor // gradients of what is fed in parts, because the model takes so many examples at a time
+	parts   *feed.Plan                // feeds a batch of all examples; nil where batches are fed as they are
+	total   map[string]*tensor.Tensor // gradients of a batch that comes in parts
+	now     *pass                     // the step that is under way, nil between two
+	growth  *growth                   // nil: batches do not grow
+	tract   *tracting                 // nil: plain gradients in the first layer
 	loss    *objective                // that an optim.Descender asks
-	before  [][]byte                  // running statistics before a step of optim.SAM
-	eval    *Evaluator
+	noise   *denoiser                 // with NoProp
+	eval    evaluator
 	sampler data.Sampler
 	batches int // in an epoch
 	traits  []Trait
@@ -161,10 +174,14 @@ type fit struct {
 	start   time.Time
 
 	// The position, which a checkpoint holds.
-	step     int // steps done
-	epochs   int // epochs that are finished
-	begun    int // step at which the present epoch began
-	examples int // seen
+	step     int     // steps done
+	epochs   int     // epochs that are finished
+	begun    int     // step at which the present epoch began
+	examples int     // seen
+	place    int     // of them in the present epoch
+	size     int     // of a batch
+	last     int     // examples of the last batch
+	rate     float64 // learning rate of the last step
 	part     part
 	spent    float64 // seconds before this run
 }
@@ -184,7 +201,7 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		return nil, errors.New("train: no optimiser or schedule is given")
 	}
 	c.BatchSize, c.Epochs = c.Batch(ds.Len()), max(1, c.Epochs)
-	f := &fit{m: m, ds: ds, c: c, res: &Result{}, sums: map[string]*tensor.Tensor{}}
+	f := &fit{m: m, ds: ds, c: c, res: &Result{}, sums: map[string]*tensor.Tensor{}, total: map[string]*tensor.Tensor{}, size: c.BatchSize}
 	var err error
 	if f.c.Task, f.c.Feed, err = understand(ctx, m, ds, c.Task, c.Feed, task.Options{Loss: c.Loss, Preprocess: c.Preprocess}); err != nil {
 		return nil, err
@@ -216,17 +233,8 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 	if err := f.mayEvaluate(&q); err != nil {
 		return nil, err
 	}
-	if c.TrAct != nil {
-		trained := map[string]bool{}
-		for _, p := range f.c.Params {
-			trained[p] = true
-		}
-		l, err := c.TrAct.Find(m, func(n string) bool { return trained[n] })
-		if err != nil {
-			return nil, err
-		}
-		q.Override = c.TrAct.Override(l)
-		f.res.TrAct = l
+	if err := f.prepareTrAct(); err != nil {
+		return nil, err
 	}
 	if c.Unfreeze != nil {
 		if err := f.prepareUnfreezing(); err != nil {
@@ -234,8 +242,11 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 		q.Grad = f.trainedIn(0)
 	}
+	if c.NoProp != nil { // the blocks have sessions of their own
+		q.Grad, q.BN = nil, engine.BNFrozen
+	}
 	f.q = q
-	if f.s, err = m.Session(q); err != nil {
+	if f.s, err = m.Session(f.tract.ask(q)); err != nil {
 		return nil, err
 	}
 	for _, name := range f.c.Params {
@@ -248,6 +259,11 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 	}
 	if err := f.prepareEvaluation(); err != nil {
 		return nil, err
+	}
+	if c.NoProp != nil {
+		if err := f.prepareNoProp(); err != nil {
+			return nil, err
+		}
 	}
 	if c.BN == engine.BNTrain {
 		for p := range m.Params() {
@@ -270,6 +286,9 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 	}
 	f.batches = data.NumBatches(ds.Len(), f.c.BatchSize, f.c.batching(0))
+	if err := f.prepareGrowth(); err != nil {
+		return nil, err
+	}
 	if err := f.beginSchedule(); err != nil {
 		return nil, err
 	}
@@ -281,8 +300,7 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		f.traits = f.identify()
 	}
 	if c.Val != nil {
-		ec := EvalConfig{Task: f.c.Task, Feed: f.c.Feed, BatchSize: c.ValBatch, Preprocess: c.Preprocess}
-		if f.eval, err = NewEvaluator(ctx, m, c.Val, ec); err != nil {
+		if f.eval, err = f.evaluator(ctx); err != nil {
 			return nil, err
 		}
 		f.judge = newJudge(f.c.Task, c.Patience, c.MinDelta)
@@ -294,7 +312,7 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 // Where statistics of the batch are trained, parts must be full.
 func (f *fit) fixBatch() error {
 	fixed := f.m.Batch()
-	if fixed == 0 {
+	if fixed == 0 || f.c.Contrast != nil {
 		return nil
 	}
 	f.note("the model takes so many examples at a time: %d. Others could not be proven to go through it: the gradients of a batch are "+
@@ -320,9 +338,6 @@ func (f *fit) note(format string, args ...any) {
 		f.c.Note(n)
 	}
 }
-
-// steps is the number of steps of the whole training.
-func (f *fit) steps() int { return f.c.Steps(f.ds.Len()) }
 
 func (f *fit) run(ctx context.Context) (*Result, error) {
 	f.start = time.Now()
@@ -358,7 +373,8 @@ func (f *fit) run(ctx context.Context) (*Result, error) {
 			return f.result(), err
 		}
 	}
-	return f.result(), f.settle()
+	err := f.settle()
+	return f.result(), err
 }
 
 // evaluate measures the model as it would be kept.
@@ -387,12 +403,18 @@ func (f *fit) save() error {
 }
 
 func (f *fit) result() *Result {
-	f.res.Steps, f.res.Epochs, f.res.Stopped = f.step, f.epochs, f.judge.enough()
+	f.res.Steps, f.res.Epochs, f.res.Examples, f.res.Stopped = f.step, f.epochs, f.examples, f.judge.enough()
 	f.res.Converged = f.converged()
 	f.res.Seconds = f.spent + time.Since(f.start).Seconds()
 	f.res.ArenaMiB = float64(f.s.ArenaBytes()) / (1 << 20)
+	if f.noise != nil {
+		f.res.ArenaMiB = f.noise.arena() / (1 << 20)
+	}
 	if f.judge != nil {
 		f.res.Best = f.judge.best
+	}
+	if f.growth != nil {
+		f.res.Sizes = f.growth.changes
 	}
 	return f.res
 }
@@ -402,45 +424,54 @@ func (f *fit) epoch(ctx context.Context) error {
 	if err := f.unfreeze(); err != nil {
 		return err
 	}
-	o := f.c.batching(f.epochs)
-	o.Skip, o.Masks = f.step-f.begun, f.c.Task.Masks()
 	begin, old := time.Now(), f.part.seconds
 	seen := 0 // examples
-	for b, err := range data.Batches(ctx, f.ds, f.sampler, f.c.BatchSize, o) {
-		if err != nil {
-			return err
-		}
-		if f.step >= f.steps() || f.converged() != "" {
-			break
-		}
-		one, err := f.one(ctx, b)
-		if err != nil {
-			return err
-		}
-		seen += b.Len()
-		f.part.add(one)
-		f.part.seconds = old + time.Since(begin).Seconds()
-		if n := f.c.SaveEvery; n > 0 && f.step%n == 0 && f.step-f.begun < f.batches && f.step < f.steps() {
-			if err := f.save(); err != nil {
-				return err
+	for f.left() > 0 && f.step < f.steps() && f.converged() == "" {
+		size := f.size
+		for b, err := range f.read(ctx, size, f.batching(f.place)) {
+			if err != nil {
+				return f.abandon(err)
 			}
-		}
-		if f.c.Step == nil {
-			continue
-		}
-		p := Progress{
-			Epoch: f.epochs + 1, Epochs: f.c.Epochs, Step: f.step, Steps: f.steps(), Batch: f.step - f.begun, Batches: f.batches,
-			Examples: f.examples,
-			Loss:     f.part.mean(), Accuracy: f.part.accuracy(), BatchLoss: one.mean(), LR: f.lr(),
-		}
-		p.SamplesPerSecond = float64(seen) / time.Since(begin).Seconds()
-		left := float64(f.steps()-f.step) * float64(f.c.BatchSize)
-		p.ETA = time.Duration(left / p.SamplesPerSecond * float64(time.Second))
-		if err := f.c.Step(p); err != nil {
-			return err
+			if f.step >= f.steps() || f.converged() != "" {
+				break
+			}
+			one, done, err := f.advance(ctx, b)
+			if err != nil {
+				return f.abandon(err)
+			}
+			seen += f.examplesIn(b)
+			if !done {
+				continue
+			}
+			f.part.add(one)
+			f.part.seconds = old + time.Since(begin).Seconds()
+			if f.c.Step != nil {
+				if err := f.c.Step(f.progress(one, float64(seen)/time.Since(begin).Seconds())); err != nil {
+					return err
+				}
+			}
+			if n := f.c.SaveEvery; n > 0 && f.step%n == 0 && f.left() > 0 && f.step < f.steps() {
+				if err := f.save(); err != nil {
+					return err
+				}
+			}
+			if f.size != size {
+				break // the rest of the epoch is cut anew
+			}
 		}
 	}
 	return f.closeEpoch(ctx, func() float64 { return old + time.Since(begin).Seconds() })
+}
+
+// progress is the state after a step, of which one tells the batch, at so many examples in a second.
+func (f *fit) progress(one tally, speed float64) Progress {
+	p := Progress{
+		Epoch: f.epochs + 1, Epochs: f.c.Epochs, Step: f.step, Steps: f.steps(), Batch: f.step - f.begun, Batches: f.step - f.begun + f.left(),
+		Examples: f.examples, BatchSize: f.last,
+		Loss: f.part.mean(), Accuracy: f.part.accuracy(), BatchLoss: one.mean(), LR: f.lr(), SamplesPerSecond: speed,
+	}
+	p.ETA = time.Duration(float64(p.Steps-p.Step) * float64(f.size) / speed * float64(time.Second))
+	return p
 }
 
 // closeEpoch measures the model after an epoch and makes the report.
@@ -467,12 +498,13 @@ func (f *fit) closeEpoch(ctx context.Context, seconds func() float64) error {
 		if err != nil {
 			return err
 		}
+		f.res.After.forget()
 		f.res.After = r.Val
 	}
 	f.res.TrainLoss = r.TrainLoss
 	f.res.History = append(f.res.History, r)
 	f.watch(r)
-	f.epochs, f.begun, f.part = f.epochs+1, f.step, part{}
+	f.epochs, f.begun, f.place, f.part = f.epochs+1, f.step, 0, part{}
 	if f.c.Epoch != nil {
 		return f.c.Epoch(r)
 	}
@@ -488,100 +520,6 @@ func (f *fit) measures() map[string]float64 {
 	for name, v := range f.c.Optimizer.Report() {
 		m[name] = v
 	}
+	f.growth.report(f, m)
 	return m
-}
-
-// lr is the learning rate of the last step.
-func (f *fit) lr() float64 { return f.c.Schedule.LR(max(1, f.step), f.steps()) }
-
-// one trains on one batch and tells the sum of its loss with its terms, and how many decisions of it were right before the step.
-func (f *fit) one(ctx context.Context, b *data.Batch) (r tally, err error) {
-	t := f.c.Task
-	truth, err := t.Truth(b)
-	if err != nil {
-		return r, fmt.Errorf("train: %w", err)
-	}
-	r.terms = truth.Total()
-	for _, p := range f.params {
-		p.G = nil
-	}
-	rows := truth.Rows(truth.Mean())
-	if f.c.Teacher != nil {
-		if rows, err = f.c.Teacher.rows(ctx, b, truth, rows); err != nil {
-			return r, err
-		}
-	}
-	decide := func(p feed.Part) error {
-		if !t.HasClasses() {
-			return nil
-		}
-		return t.Decisions(p.Value(t.Fetch()), p.Hi-p.Lo, truth.Slice(p.Lo, p.Hi), func(_ int, d *task.Decision) {
-			r.n++
-			r.hit += b2i(d.Right())
-		})
-	}
-	mean, err := f.gradients(ctx, b, rows, decide)
-	if err != nil {
-		return r, err
-	}
-	if math.IsNaN(mean) || math.IsInf(mean, 0) {
-		return r, f.diverged(f.step+1, fmt.Sprintf("the loss is not finite (%v)", mean), nil)
-	}
-	r.loss = mean * r.terms
-	ps := f.params[:0:0]
-	for _, p := range f.params {
-		if p.G != nil {
-			ps = append(ps, p)
-		}
-	}
-	if f.c.Reduce != nil {
-		if err := f.c.Reduce(ctx, ps); err != nil {
-			return r, fmt.Errorf("train: step %d: %w", f.step+1, err)
-		}
-	}
-	s := optim.Step{N: f.step + 1, LR: f.c.Schedule.LR(f.step+1, f.steps())}
-	switch err := f.take(ctx, s, ps, b, rows); {
-	case errors.Is(err, optim.ErrNotFinite):
-		return r, f.diverged(s.N, "a gradient is not finite", err)
-	case err != nil:
-		return r, fmt.Errorf("train: step %d: %w", s.N, err)
-	}
-	f.step, f.examples, f.part.measures = s.N, f.examples+b.Len(), nil
-	return r, nil
-}
-
-// gather takes the gradients of a part of a batch, the whole of it when all is true; else they are added up.
-func (f *fit) gather(r *engine.Result, part int, all bool) {
-	for _, p := range f.params {
-		g := r.Grad(p.Name)
-		switch sum := f.sums[p.Name]; {
-		case g == nil:
-		case all:
-			p.G = g
-		case sum == nil:
-			p.G = g.Clone()
-			f.sums[p.Name] = p.G
-		case part == 0:
-			copy(sum.Bytes(), g.Bytes())
-			p.G = sum
-		default:
-			addTo(sum, g)
-			p.G = sum
-		}
-	}
-}
-
-// addTo adds g to sum, of the same type and shape.
-func addTo(sum, g *tensor.Tensor) {
-	if sum.DType() == tensor.Float64 {
-		s := tensor.Data[float64](sum)
-		for i, v := range tensor.Data[float64](g) {
-			s[i] += v
-		}
-		return
-	}
-	s := sum.F32()
-	for i, v := range g.F32() {
-		s[i] += v
-	}
 }

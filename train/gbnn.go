@@ -9,10 +9,8 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
-	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/gbnn"
 	"github.com/gtk-onnx/gtk/onnx"
-	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -77,11 +75,6 @@ type boosting struct {
 	res    *BoostResult
 }
 
-// etaRate is a learning rate that stays the same.
-type etaRate float64
-
-func (r etaRate) LR(int, int) float64 { return float64(r) }
-
 func newBoosting(ctx context.Context, m *engine.Model, ds data.Dataset, c Config, bc BoostConfig) (*boosting, error) {
 	g := bc.GBNN
 	switch {
@@ -90,7 +83,7 @@ func newBoosting(ctx context.Context, m *engine.Model, ds data.Dataset, c Config
 	case g.Step < 1 || g.Units < g.Step || g.Units%g.Step != 0:
 		return nil, fmt.Errorf("train: gbnn: %d units, %d a step: want a multiple of the step", g.Units, g.Step)
 	}
-	c.BatchSize, c.Epochs, c.Params, c.Schedule = ds.Len(), g.Units/g.Step, g.Params(), etaRate(bc.Eta)
+	c.BatchSize, c.Epochs, c.Params, c.Schedule = ds.Len(), g.Units/g.Step, g.Params(), optim.Constant(bc.Eta)
 	if c.Optimizer == nil {
 		var err error
 		if c.Optimizer, err = optim.New("sgd", optim.Config{}); err != nil { // remembers nothing
@@ -437,132 +430,4 @@ func largestAt(x []float64) int {
 		}
 	}
 	return best
-}
-
-// prepareEval makes the evaluation of what the units say of the validation data, by a model of nothing but the output.
-func (b *boosting) prepareEval(ctx context.Context) error {
-	f, t := b.f, b.f.c.Task
-	b.logits = &logitSet{Dataset: f.c.Val, k: t.K, z: make([]float64, f.c.Val.Len()*t.K), y: make([]*tensor.Tensor, f.c.Val.Len())}
-	if ex, err := f.c.Val.Example(0); err != nil {
-		return err
-	} else if ex.Y != nil {
-		for i := range b.logits.y {
-			ex, err := f.c.Val.Example(i)
-			if err != nil {
-				return err
-			}
-			b.logits.y[i] = ex.Y
-		}
-	}
-	b.refresh()
-	name := "gbnn.evaluation"
-	g := &onnxpb.GraphProto{Name: &name, Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("z", tensor.Float32, "N", t.K)},
-		Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo(t.Head.Output, tensor.Float32, "N", t.K)}}
-	g.Node = append(g.Node, onnx.NewNode("Identity", "z", []string{"z"}, []string{t.Head.Logits}))
-	if t.Head.Activation != "" {
-		n := onnx.NewNode(t.Head.Activation, "activation", []string{t.Head.Logits}, []string{t.Head.Output})
-		if t.Head.Activation != "Sigmoid" {
-			n.Attribute = append(n.Attribute, onnx.AttrInt("axis", 1))
-		}
-		g.Node = append(g.Node, n)
-	}
-	m, err := engine.Load(onnx.NewModel(g, 17), engine.WithThreads(b.m.Pool().Threads()))
-	if err != nil {
-		return err
-	}
-	plan, err := feed.For(m, b.logits, feed.Options{})
-	if err != nil {
-		return err
-	}
-	f.eval, err = NewEvaluator(ctx, m, b.logits, EvalConfig{Task: t, Feed: plan, BatchSize: 1024})
-	return err
-}
-
-// biasesName is the tensor of a checkpoint that has the biases after each step.
-const biasesName = methodPrefix + "gbnn.biases"
-
-// restore goes on from the checkpoint: its units are added up again, in their order.
-func (b *boosting) restore(ctx context.Context) error {
-	f := b.f
-	if err := f.restore(f.c.Resume); err != nil {
-		return err
-	}
-	f.res.Resumed = f.step
-	found := false
-	for _, n := range f.c.Resume.Tensors {
-		if n.Name == biasesName && n.Tensor.DType() == tensor.Float64 && n.Tensor.Shape().Equal(b.biases.Shape()) {
-			copy(b.biases.Bytes(), n.Tensor.Bytes())
-			found = true
-		}
-	}
-	if !found {
-		return implausible("%q is missing, or of another shape", biasesName)
-	}
-	j, width, p := b.o.Step, b.g.Width, f.changed
-	v, c, w := p[0].Value.Float64s(), p[1].Value.Float64s(), p[2].Value.Float64s()
-	for s := range f.step {
-		l := &gbnn.Learner{V: v[s*j*width : (s+1)*j*width], C: c[s*j : (s+1)*j], W: make([]float64, b.d*j), D: make([]float64, b.d)}
-		for u := range j {
-			for k := range b.d {
-				l.W[k*j+u] = b.back(func(o int) float64 { return w[o*b.g.Units+s*j+u] }, k)
-			}
-		}
-		b.advance(s, l, nil)
-	}
-	rows := tensor.Data[float64](b.biases)
-	for k := range b.d {
-		b.bias[k] = b.back(func(o int) float64 { return rows[f.step*f.c.Task.K+o] }, k)
-	}
-	b.refresh()
-	if f.eval != nil {
-		var err error
-		if f.res.After, err = f.validate(ctx); err != nil {
-			return err
-		}
-	}
-	return ctx.Err()
-}
-
-// back is value k of boosting by the outputs z: outputs is exactly undone, as it multiplies by ±1 and 2.
-func (b *boosting) back(z func(o int) float64, k int) float64 {
-	o := len(b.out) - 1
-	if b.d > 1 {
-		o = k
-	}
-	return z(o) / b.out[o][k]
-}
-
-// finish leaves the units that were trained in a saved model, and says in its metadata where they are.
-func (b *boosting) finish(m *onnx.Model) error {
-	g := *b.g
-	ts, err := g.tensors(m)
-	if err != nil {
-		return err
-	}
-	c, v := ts[1].Float64s(), ts[0].Float64s()
-	n := 0 // a unit that was trained has weights, and one on constant features alone a bias
-	for u := range g.Units {
-		trained := c[u] != 0
-		for _, x := range v[u*g.Width : (u+1)*g.Width] {
-			trained = trained || x != 0
-		}
-		if trained {
-			n = u + 1
-		}
-	}
-	n = (n + g.Step - 1) / g.Step * g.Step
-	if n == 0 {
-		return errors.New("train: gbnn: no unit was trained")
-	}
-	k := b.f.c.Task.K
-	var rows [][]float64
-	for s := range n/g.Step + 1 {
-		rows = append(rows, tensor.Data[float64](b.biases)[s*k:(s+1)*k])
-	}
-	return g.cut(m, n, rows)
-}
-
-// methodState is what a checkpoint has beside the parameters.
-func (b *boosting) methodState() []tensor.Named {
-	return []tensor.Named{{Name: biasesName, Tensor: b.biases}}
 }

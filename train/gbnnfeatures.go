@@ -27,12 +27,12 @@ func (b *boosting) featurePass(ctx context.Context, ds data.Dataset) (*boosted, 
 	}
 	b.f.s = s
 	n := ds.Len()
-	what := fmt.Sprintf("the features of %d examples", n)
+	what := fmt.Sprintf("keeping the features of %d examples", n)
 	rows, err := tensor.Make(what, tensor.Float32, n, b.g.Width)
 	if err != nil {
 		return nil, fmt.Errorf("train: gbnn: %w", err)
 	}
-	held, err := tensor.Make("what boosting knows of them", tensor.Float64, 4, n, b.d) // truth and sum here, values and residuals in a step
+	held, err := tensor.Make("keeping what is true of them", tensor.Float64, 4, n, b.d) // truth and sum here, values and residuals in a step
 	if err != nil {
 		return nil, fmt.Errorf("train: gbnn: %w", err)
 	}
@@ -88,12 +88,7 @@ func (b *boosting) featurePass(ctx context.Context, ds data.Dataset) (*boosted, 
 // truths appends the truth of a batch as the loss takes it: ±1, one-hot rows or values.
 func (b *boosting) truths(y []float64, truth *task.Truth, batch *data.Batch) ([]float64, error) {
 	_, binary := b.loss.(gbnn.Binary)
-	if truth.Labels == nil {
-		for i, v := range truth.Target {
-			if v == task.Ignored {
-				return nil, fmt.Errorf("train: gbnn: example %q lacks a target: leave it out of the data", batch.IDs[i*truth.N/len(truth.Target)])
-			}
-		}
+	if truth.Labels == nil { // values, any number of which is one, or distributions
 		return append(y, truth.Target...), nil
 	}
 	for i, label := range truth.Labels {
@@ -109,21 +104,4 @@ func (b *boosting) truths(y []float64, truth *task.Truth, batch *data.Batch) ([]
 		}
 	}
 	return y, nil
-}
-
-// logitSet is a data set whose examples are what the units say of those of another one: as many numbers as the model has outputs.
-type logitSet struct {
-	data.Dataset
-	z []float64 // [N,K]
-	k int
-	y []*tensor.Tensor // targets of the examples, nil entries for none
-}
-
-// Example is the numbers with the truth of the example.
-func (s *logitSet) Example(i int) (data.Example, error) {
-	x := tensor.New(tensor.Float32, s.k)
-	for j := range s.k {
-		x.F32()[j] = float32(s.z[i*s.k+j])
-	}
-	return data.Example{ID: s.ID(i), X: x, Label: s.Label(i), Y: s.y[i]}, nil
 }

@@ -159,7 +159,7 @@ func (h *linear) features(ctx context.Context, b *data.Batch) ([]float64, error)
 		return nil, nil //nolint:nilerr // it cannot be fetched: the loss is asked of the model
 	}
 	var all *tensor.Tensor
-	err = h.f.c.Feed.Run(ctx, s, b, feed.Rows{}, func(p feed.Part) error {
+	err = h.f.plan().Run(ctx, s, b, feed.Rows{}, func(p feed.Part) error {
 		v := p.Value(h.h)
 		if all == nil {
 			if v.Rank() != 2 || v.Dim(0) != p.Size || v.Dim(1) != h.d {

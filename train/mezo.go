@@ -51,7 +51,7 @@ func (f *fit) estimate(ctx context.Context, eps float64, b *data.Batch, rows fee
 			move(f.params[k].W, f.sums[f.params[k].Name], a, z)
 		})
 		f.m.Changed(f.c.Params...)
-		f.s.SetSeed(int64(f.c.Seed<<32) + int64(f.step))
+		f.s.SetSeed(f.seed(f.now.at))
 		err = f.c.Feed.Run(ctx, f.s, b, rows, func(p feed.Part) error {
 			loss[i] += p.Loss().Float64s()[0]
 			if i > 0 {

@@ -42,7 +42,7 @@ func (o *objective) on(ctx context.Context, b *data.Batch, rows feed.Rows) error
 	}
 	f := o.f
 	c := probe.Config{
-		Params: f.c.Params, Task: f.c.Task, Feed: f.c.Feed, Batches: []*data.Batch{b.Clone()}, Loss: f.q.Loss,
+		Params: f.c.Params, Task: f.c.Task, Feed: f.plan(), Batches: []*data.Batch{b.Clone()}, Loss: f.q.Loss,
 	}
 	if f.c.Teacher != nil {
 		c.Rows = []feed.Rows{rows}

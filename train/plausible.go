@@ -50,6 +50,9 @@ func (c *Checkpoint) plausible() error {
 		}
 		last = e.Step
 	}
+	if g := r.Growth; g != nil && (g.Size < 1 || g.Last < 0 || len(g.Changes) == 0) {
+		return implausible("it tells of batches of %d examples after %d, in %d changes", g.Size, g.Last, len(g.Changes))
+	}
 	if last != r.Begun {
 		return implausible("its last epoch ended at step %d, and the next began at %d", last, r.Begun)
 	}
@@ -58,12 +61,18 @@ func (c *Checkpoint) plausible() error {
 
 // fits looks at whether a checkpoint with the traits of this training stands at a place in its schedule.
 func (f *fit) fits(c *Checkpoint) error {
-	if c.Step > f.steps() {
+	if c.Step > f.steps() && f.growth == nil {
 		return implausible("it stands at step %d of %d", c.Step, f.steps())
 	}
 	r := c.record
 	if r == nil {
 		return nil
+	}
+	if n := f.ds.Len(); r.place() < 0 || r.place() > n {
+		return implausible("it has seen %d examples of its epoch, and there are %d", r.place(), n)
+	}
+	if f.growth != nil {
+		return f.growth.fits(f, r, c.Step)
 	}
 	ends := func(epochs int) int { return min(epochs*f.batches, f.steps()) }
 	if r.Epochs > f.c.Epochs || r.Begun != ends(r.Epochs) || c.Step > ends(r.Epochs+1) {

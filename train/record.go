@@ -20,6 +20,24 @@ type record struct {
 	Part     partRecord    `json:"part"`
 	Before   *evalRecord   `json:"before"`
 	History  []epochRecord `json:"history"`
+
+	Growth *growthRecord `json:"growth,omitempty"`
+}
+
+// growthRecord is where batches that grow stand.
+type growthRecord struct {
+	Size    int            `json:"size"` // of the next batch
+	Last    int            `json:"last"` // of the one before
+	Rate    real           `json:"rate"` // of the last step
+	Need    real           `json:"need"`
+	Noise   real           `json:"noise"`
+	Changes []changeRecord `json:"changes"`
+}
+
+type changeRecord struct {
+	Step     int `json:"step"`
+	Examples int `json:"examples"`
+	Size     int `json:"size"`
 }
 
 // recordForm is the form of record that this package writes, and the newest that it reads.
@@ -109,6 +127,12 @@ func (f *fit) makeRecord() *record {
 		Part:   partRecord{f.part.n, f.part.hit, real(f.part.loss), real(f.part.terms), real(f.part.seconds), reals(f.measures())},
 		Before: recordOf(f.res.Before), History: []epochRecord{},
 	}
+	if g := f.growth; g != nil {
+		r.Growth = &growthRecord{Size: f.size, Last: f.last, Rate: real(f.rate), Need: real(g.need), Noise: real(g.noise)}
+		for _, c := range g.changes {
+			r.Growth.Changes = append(r.Growth.Changes, changeRecord(c))
+		}
+	}
 	for _, h := range f.res.History {
 		e := epochRecord{h.Epoch, h.Step, h.Examples, real(h.LR), real(h.TrainLoss), real(h.TrainAcc), recordOf(h.Val), h.Best,
 			real(h.Seconds), reals(h.Measures)}
@@ -122,6 +146,14 @@ func (r *record) restore(f *fit) {
 	f.epochs, f.begun, f.examples, f.spent = r.Epochs, r.Begun, r.Examples, float64(r.Seconds)
 	f.part = part{tally{r.Part.N, r.Part.Hit, float64(r.Part.Loss), float64(r.Part.Terms)}, float64(r.Part.Seconds),
 		floats(r.Part.Measures)}
+	f.place = r.place()
+	if g := r.Growth; g != nil && f.growth != nil {
+		f.size, f.last, f.rate, f.growth.need, f.growth.noise = g.Size, g.Last, float64(g.Rate), float64(g.Need), float64(g.Noise)
+		f.growth.changes = nil
+		for _, c := range g.Changes {
+			f.growth.changes = append(f.growth.changes, BatchChange(c))
+		}
+	}
 	f.res.Before = r.Before.evaluation()
 	f.res.History = r.history()
 	for _, h := range f.res.History {
@@ -130,6 +162,14 @@ func (r *record) restore(f *fit) {
 	if n := len(f.res.History); n > 0 {
 		f.res.TrainLoss = f.res.History[n-1].TrainLoss
 	}
+}
+
+// place is how many examples of the epoch that is not finished were seen.
+func (r *record) place() int {
+	if n := len(r.History); n > 0 {
+		return r.Examples - r.History[n-1].Examples
+	}
+	return r.Examples
 }
 
 func (r *record) history() []EpochReport {

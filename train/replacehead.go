@@ -31,14 +31,17 @@ func ReplaceHead(m *onnx.Model, classes int, seed uint64) (*onnx.Model, *Classif
 
 // Replace is a copy of m whose last layer has r.Classes outputs, freshly initialised from the seed: weights uniform in ±sqrt(1/fan-in), as
 // PyTorch's Linear and Conv2d, biases zero, scales one. What names the old number of classes behind the layer is changed with it: targets
-// of Reshape, sizes of Resize, the shape of the output. A function that the layer lies in is put in the place of its call; other calls of
-// it stay.
+// of Reshape, sizes of Resize, the shape of the output. An encoder (FeaturesKey) gets a layer behind its features. A
+// function that the layer lies in is put in the place of its call; other calls of it stay.
 func (r NewHead) Replace(m *onnx.Model) (*onnx.Model, *ClassifierHead, error) {
 	if r.Classes < 1 {
 		return nil, nil, fmt.Errorf("train: head: %d classes; a head has at least 1", r.Classes)
 	}
 	if !slices.Contains([]string{"", "Softmax", "Sigmoid", "none"}, r.Activation) {
 		return nil, nil, fmt.Errorf("train: head: activation %q is not Softmax, Sigmoid or none", r.Activation)
+	}
+	if features := encoderFeatures(m); features != "" && (r.Output == "" || r.Output == features) {
+		return r.appendTo(m, features)
 	}
 	out := m.Clone()
 	f := newFinder(out)

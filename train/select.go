@@ -23,7 +23,11 @@ func Select(m *engine.Model, freeze []string, lastLayer bool, trainable ...strin
 	if len(all) == 0 {
 		msg := ""
 		if rest := m.Weights().NotTrained; len(rest) > 0 {
-			msg = fmt.Sprintf("; the first that is not trained (of %d) is %q: %s", len(rest), rest[0].Name, rest[0].Why)
+			u := slices.MaxFunc(rest, func(a, b engine.Untrained) int { return a.Shape.Len() - b.Shape.Len() })
+			msg = fmt.Sprintf("; the largest that is not trained (of %d) is %q: %s", len(rest), u.Name, u.Why)
+			if !u.DType.IsFloat() {
+				msg += ". --lora RANK trains real numbers beside quantised weights; --optimizer mezo with --trainable GLOB trains their scales"
+			}
 		}
 		return nil, fmt.Errorf("train: the model has no trainable parameter%s", msg)
 	}

@@ -2,9 +2,10 @@ package train
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine"
-	"github.com/gtk-onnx/gtk/engine/grad"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 )
@@ -12,15 +13,17 @@ import (
 // TrAct trains the pre-activations of the first layer: the gradient of its weights is replaced by the least-squares change of weights
 // that makes a gradient step on its outputs,
 //
-//	dW_tract = dW·(UᵀU/P + lambda·I)⁻¹
+//	dW_tract = dW·(UᵀU/P + lambda·I)⁻¹ = Gᵀ·(UUᵀ/P + lambda·I)⁻¹·U
 //
-// with dW the plain gradient as [M,n] and U [P,n] the inputs of the layer, for a convolution its patches. Bias and
-// input gradients are unchanged, and so is the learning rate.
+// with dW = GᵀU the plain gradient as [M,n], U [P,n] the rows that the weights multiply, for a convolution its patches, and G [P,M] the
+// gradients by what the layer gives. The second form is taken where a step has fewer rows than n. Of a batch that comes in parts dW and
+// UᵀU are added up, or U and G put together, and the system is solved once, as for the whole batch. Bias and input gradients are unchanged,
+// and so is the learning rate; what comes after, clipping first, sees the new gradient.
 //
-// Source: Petersen, Borgelt, Ermon 2024, "TrAct: Making First-layer Pre-Activations Trainable" (arXiv 2410.23970). Deviation: always the
-// direct form with a Cholesky factor, never the dual, which gives the same numbers.
+// Source: Petersen, Borgelt, Ermon 2024, "TrAct: Making First-layer Pre-Activations Trainable" (arXiv 2410.23970). Deviations: Cholesky
+// factors, where the authors' code inverts; one system for all parts of a batch, where it has one for each device.
 type TrAct struct {
-	Lambda float32 // of the ridge; 0.1 in the paper, for inputs of unit variance
+	Lambda float64 // of the ridge; 0.1 in the paper, for inputs of unit variance
 	Layer  string  // node name; "" finds the first layer
 }
 
@@ -29,6 +32,12 @@ type TrActLayer struct {
 	Node   *graph.Node
 	Weight string // parameter
 	TransB bool   // a Gemm whose weight is [M,n]
+
+	// What the first step found.
+	Inputs, Rows int     // n and P
+	Dual         bool    // the system has P equations, not n
+	Square       float64 // mean square of the inputs, NaN before
+	Condition    float64 // of UᵀU/P + lambda·I, likewise
 }
 
 // between reports whether n may stand between the input and the first layer: it moves, scales or normalises the input.
@@ -83,8 +92,15 @@ func (t *TrAct) Find(m *engine.Model, trainable func(name string) bool) (*TrActL
 					a["group"])
 			}
 		}
+		if a := graph.EncodeAttrs(n.Attrs); n.Op == ops.Gemm && a["transA"] != nil && a["transA"] != int64(0) {
+			return nil, fmt.Errorf("train: TrAct: %s reads its input transposed", n.Label())
+		}
+		if other := user(g, n.In[1], n); other != nil {
+			return nil, fmt.Errorf("train: TrAct: the weight %q of %s is that of %s too, so that its gradient is not that of one layer",
+				w.Name, n.Label(), other.Label())
+		}
 		transB := n.Op == ops.Gemm && graph.EncodeAttrs(n.Attrs)["transB"] == int64(1)
-		return &TrActLayer{n, w.Name, transB}, nil
+		return &TrActLayer{Node: n, Weight: w.Name, TransB: transB, Square: math.NaN(), Condition: math.NaN()}, nil
 	}
 	if t.Layer != "" {
 		return nil, fmt.Errorf("train: TrAct: the model has no node %q", t.Layer)
@@ -92,42 +108,12 @@ func (t *TrAct) Find(m *engine.Model, trainable func(name string) bool) (*TrActL
 	return nil, fmt.Errorf("train: TrAct: no Conv, Gemm or MatMul reads the input directly; name the layer with --tract-layer")
 }
 
-// Override is the gradient rule of l, for engine.Query.Override.
-func (t *TrAct) Override(l *TrActLayer) func(n *graph.Node) grad.Rule {
-	return func(n *graph.Node) grad.Rule {
-		if n.ID != l.Node.ID || n.Name != l.Node.Name || n.Op != l.Node.Op { // nodes of bodies are numbered by themselves
-			return nil
-		}
-		return func(b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) ([]graph.Value, error) {
-			dx, err := n.Op.Grad(b, n, dy, need)
-			if err != nil || dx[1] == 0 {
-				return dx, err
-			}
-			dx[1], err = t.solve(b, n, dx[1])
-			return dx, err
+// user is a node beside n that reads w, nil for none.
+func user(g *graph.Graph, w graph.Value, n *graph.Node) *graph.Node {
+	for _, other := range g.Nodes {
+		if other != n && slices.Contains(other.In, w) {
+			return other
 		}
 	}
-}
-
-// solve is dW·(S + lambda·I)⁻¹ in the layout of the layer's weight.
-func (t *TrAct) solve(b *graph.Builder, n *graph.Node, dw graph.Value) (graph.Value, error) {
-	ridge := ops.Ridge(t.Lambda)
-	x := n.In[0]
-	if n.Op == ops.Conv {
-		return b.Add(ops.RidgeSolve, ridge, dw, b.Add(ops.PatchGram, n.Attrs, x, n.In[1])), nil
-	}
-	transB := false
-	if n.Op == ops.Gemm {
-		a := graph.EncodeAttrs(n.Attrs)
-		if a["transA"] != nil && a["transA"] != int64(0) {
-			return 0, fmt.Errorf("TrAct: %s reads its input transposed", n.Label())
-		}
-		transB = a["transB"] == int64(1)
-	}
-	s := b.Add(ops.RowGram, nil, x)
-	if transB { // dW [M,n]
-		return b.Add(ops.RidgeSolve, ridge, dw, s), nil
-	}
-	t1 := b.Add(ops.RidgeSolve, ridge, b.Add(ops.Transpose, nil, dw), s) // dW [n,M]
-	return b.Add(ops.Transpose, nil, t1), nil
+	return nil
 }

@@ -140,10 +140,13 @@ func (f *fit) unfreeze() error {
 	}
 	f.m.Changed(f.q.Grad...)
 	f.q.Grad = names
-	s, err := f.m.Session(f.q)
+	s, err := f.m.Session(f.tract.ask(f.q))
 	if err != nil {
 		return err
 	}
 	f.s = s
+	if f.growth != nil {
+		return f.growth.compile(f)
+	}
 	return nil
 }

@@ -16,7 +16,7 @@ type Rule func(b *graph.Builder, n *graph.Node, dy []graph.Value, need []bool) (
 // Options change how a graph is differentiated.
 type Options struct {
 	// Override returns the rule to use for n instead of the operator's own, or nil. Guided
-	// backpropagation, TrAct and LRP are overrides.
+	// backpropagation and LRP are overrides.
 	Override func(n *graph.Node) Rule
 	// Stop reports whether the gradient must not go through v to what v is computed from.
 	Stop func(v graph.Value) bool

@@ -20,7 +20,7 @@ var Dropout = new(graph.Spec)
 
 var dropoutOld, dropoutOldest = new(graph.Spec), new(graph.Spec)
 
-// DropoutTrain is Dropout in training: inputs data and a seed (an int64 scalar), outputs the result and the factor of each element, 0 or
+// DropoutTrain is Dropout in training: inputs data and a seed (an int64 scalar, whose runs are counted, or [2]: it and the number of the run), outputs the result and the factor of each element, 0 or
 // 1/(1 - ratio). The factors follow from the seed, the salt, and how many runs there were with this seed.
 var DropoutTrain = new(graph.Spec)
 
@@ -145,7 +145,13 @@ func init() {
 			if err := checkRatio(ratio); err != nil {
 				return err
 			}
-			keep := dropoutMask(c, uint64(c.In[1].I64()[0]), uint64(a.Salt), ratio)
+			seed := c.In[1].I64()
+			var keep func(int) bool
+			if len(seed) > 1 {
+				keep = maskOf(uint64(seed[0]), uint64(a.Salt), uint64(seed[1]), ratio)
+			} else {
+				keep = dropoutMask(c, uint64(seed[0]), uint64(a.Salt), ratio)
+			}
 			if c.In[0].DType() == tensor.Float64 {
 				dropOutFactor(c, tensor.Data[float64], keep, 1/(1-ratio))
 			} else {
@@ -195,7 +201,12 @@ func dropoutMask(c *graph.RunCtx, seed, salt uint64, ratio float64) func(i int) 
 	default:
 		st.runs++
 	}
-	key := mix(mix(mix(seed)+salt) + st.runs)
+	return maskOf(seed, salt, st.runs, ratio)
+}
+
+// maskOf says which elements a node drops in a run with seed, after so many others.
+func maskOf(seed, salt, runs uint64, ratio float64) func(i int) bool {
+	key := mix(mix(mix(seed)+salt) + runs)
 	limit := uint64(math.Ldexp(ratio, 53))
 	return func(i int) bool { return mix(key+uint64(i))>>11 >= limit }
 }

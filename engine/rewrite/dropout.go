@@ -8,11 +8,11 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// TrainDropout puts the Dropout nodes of g into training mode and returns their seed, an int64 scalar: what they drop in a run follows
-// from its content at that time and from how many runs the same content has served. It is nil when g has no such node. Nodes
-// whose mask is used or whose ratio is known only at run time stay as they are.
+// TrainDropout puts the Dropout nodes of g into training mode and returns their seed, int64 [2]: a number and how many runs it has served.
+// What they drop in a run follows from both as they are at that time. It is nil when g has no such node. Nodes whose mask is used or whose
+// ratio is known only at run time stay as they are.
 func TrainDropout(g *graph.Graph) *tensor.Tensor {
-	t := tensor.Scalar(int64(0))
+	t := tensor.From(make([]int64, 2), 2)
 	var seed graph.Value
 	done := false
 	for _, n := range slices.Clone(g.Nodes) {

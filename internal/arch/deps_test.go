@@ -35,6 +35,7 @@ internal/ycbcr:
 internal/memory:
 internal/regular:
 internal/parquet:
+internal/tfevents:
 internal/shown:
 internal/kernel: internal/parallel internal/memory
 onnx/onnxpb:
@@ -56,7 +57,7 @@ internal/naive: engine/graph tensor
 engine: onnx onnx/convert onnx/onnxpb onnx/schema onnx/typing tensor engine/graph engine/ops engine/ops/microsoft engine/ops/ml engine/ops/training engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
 data: tensor internal/parquet internal/registry internal/options internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/png internal/ycbcr internal/jpeg
 optim: tensor internal/parallel internal/registry internal/options internal/kernel
-feed: tensor engine data internal/registry internal/shown internal/memory
+feed: tensor engine engine/exec data internal/registry internal/shown internal/memory
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown
 train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task probe gbnn internal/registry internal/whole internal/shown internal/memory
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
@@ -64,7 +65,7 @@ prune: tensor engine engine/graph data feed task internal/registry internal/show
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
 gbnn: internal/memory internal/parallel
-job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
+job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
 science: internal/whole tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models job internal/registry
 interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
 interop/internal/dense: tensor

@@ -55,6 +55,25 @@ func optimizerTable(context) (string, error) {
 	return t.String(), nil
 }
 
+func evaluatingTable(context) (string, error) {
+	t := newTable("rule", "what it asks for", "batch", "step length")
+	for name, r := range optim.Rules() {
+		if r.Evaluates == "" {
+			continue
+		}
+		batch, length := "any", "the learning rate"
+		if r.FullBatch {
+			batch = "all examples"
+		}
+		if r.OwnLength {
+			length = "its own"
+		}
+		t.row(code(name), r.Evaluates, batch, length)
+	}
+	t.row(code("--sam")+" with any other rule", "two gradients of the batch", "any", "the learning rate")
+	return t.String(), nil
+}
+
 func optimizerNames(context) (string, error) {
 	var names []string
 	for name := range optim.Rules() {
@@ -113,6 +132,22 @@ func lossTable(context) (string, error) {
 		var opts []string
 		for _, o := range options.List(l.Value()) {
 			opts = append(opts, fmt.Sprintf("%s (%s): %s", code(o.Name), cmp.Or(o.Default, "none"), o.Doc))
+		}
+		t.row(code(l.Name), l.Doc, strings.Join(opts, "<br>"), source(l.Source))
+	}
+	return t.String(), nil
+}
+
+func objectiveTable(context) (string, error) {
+	t := newTable("objective", "what", "options", "source")
+	for _, l := range task.Objectives().Entries() {
+		var opts []string
+		for _, o := range task.ObjectiveOptions(l.Name) {
+			doc := fmt.Sprintf("%s (%s): %s", code(o.Name), o.Default, o.Doc)
+			if len(o.Choices) > 0 {
+				doc += ": " + strings.Join(o.Choices, ", ")
+			}
+			opts = append(opts, doc)
 		}
 		t.row(code(l.Name), l.Doc, strings.Join(opts, "<br>"), source(l.Source))
 	}

@@ -27,6 +27,7 @@ type LineChart struct {
 	Series                []Series
 	Marks                 []Mark
 	LogX, LogY            bool // logarithmic axes; numbers not above 0 are left out
+	Points                bool // points that no line joins
 }
 
 // Histogram counts values in bins of equal width.
@@ -239,6 +240,14 @@ func (c LineChart) render(*page) (template.HTML, error) {
 	v.axes(x, y)
 	for i, s := range c.Series {
 		l := chartLine{Name: s.Name, Points: s.points(x, y), Class: i % paletteSize}
+		if c.Points {
+			l.Points = ""
+			for k, y0 := range s.Y {
+				if x.ok(s.x(k)) && y.ok(y0) && len(v.Dots) < maxDots {
+					v.Dots = append(v.Dots, chartDot{coord(x.at(s.x(k))), coord(y.at(y0)), l.Class})
+				}
+			}
+		}
 		if px, py, ok := strings.Cut(l.Points, ","); ok && !strings.Contains(l.Points, " ") { // a line of one point
 			v.Dots = append(v.Dots, chartDot{px, py, l.Class})
 		}

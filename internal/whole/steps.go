@@ -67,6 +67,9 @@ func Link(from, to string) error {
 // Remove takes the file path away.
 func Remove(path string) error { return remove(path) }
 
+// RemoveFolder takes the folder dir away with all that is in it.
+func RemoveFolder(dir string) error { return removeAll(dir) }
+
 // syncDir makes the names in a folder survive a crash; not all systems can.
 func syncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {

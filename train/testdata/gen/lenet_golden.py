@@ -68,6 +68,7 @@ CASES = [
     ("asgd", 0.01, {}, lambda p: o.ASGD(p)),
     ("radam", 1e-3, {}, lambda p: o.RAdam(p)),
     ("radam", 1e-3, {"beta2": 0.9}, lambda p: o.RAdam(p, betas=(0.9, 0.9))),
+    ("lbfgs", 1, {"lbfgs-iterations": 1}, lambda p: o.LBFGS(p, max_iter=1, history_size=10, line_search_fn="strong_wolfe")),
 ]
 
 cases = []
@@ -75,12 +76,16 @@ for rule, lr, options, make in CASES:
     p = start()
     opt = make(list(p.values()))
     losses = []
-    for _ in range(STEPS):
+
+    def closure():
         opt.zero_grad()
         l = loss(p)
         l.backward()
-        losses.append(l.item())
-        opt.step()
+        return l
+
+    for _ in range(STEPS):
+        losses.append(closure().item())
+        opt.step(closure if rule == "lbfgs" else None)
     losses.append(loss(p).item())
     cases.append({"rule": rule, "lr": lr, "options": {k: str(v).lower() for k, v in options.items()}, "losses": losses,
                   "weights": {n: [round(x, 9) for x in w.detach().flatten()[::EVERY].tolist()] for n, w in p.items()}})
