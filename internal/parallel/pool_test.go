@@ -2,6 +2,7 @@ package parallel
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,4 +103,35 @@ func BenchmarkFork(b *testing.B) {
 			b.ReportMetric(float64(spent.Nanoseconds())/float64(b.N), "ns/fork")
 		})
 	}
+}
+
+// Loops of several goroutines at once, with pauses that park the helpers between some of them, all end, each after its own last chunk.
+func TestForFromMany(t *testing.T) {
+	p := New(4)
+	defer p.Close()
+	var all sync.WaitGroup
+	for k := range 6 {
+		all.Go(func() {
+			for i := range 300 {
+				var n atomic.Int32
+				p.For(17, 2, func(lo, hi int) {
+					n.Add(int32(hi - lo))
+					if i%50 == 0 {
+						p.For(5, 1, func(int, int) { n.Add(100) })
+					}
+				})
+				want := int32(17)
+				if i%50 == 0 {
+					want += 9 * 5 * 100
+				}
+				if n.Load() != want {
+					t.Errorf("goroutine %d, loop %d: %d of %d", k, i, n.Load(), want)
+				}
+				if i%60 == 59 {
+					time.Sleep(2 * linger)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
