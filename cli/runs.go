@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
@@ -127,7 +126,7 @@ func (e *env) printRuns(runs []*job.RunFolder, list bool) error {
 			epochs = fmt.Sprintf("%d of %d", r.Epochs, r.Planned)
 		}
 		row := []any{clip(r.Name, 40), r.Status, orDash(metricName(r.Metric)), best, at, loss, short(float64(r.TrainLoss)), epochs,
-			time.Duration(r.Seconds * float64(time.Second)).Round(100 * time.Millisecond)}
+			units.Time(r.Seconds)}
 		if list {
 			row = append(row, clip(filepath.Base(r.Model), 30), clip(r.Data, 40), r.Changed.Local().Format("2006-01-02 15:04"))
 		}

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
@@ -353,7 +352,7 @@ func (e *env) printSweep(r *job.SweepReport) error {
 		for _, v := range x.Values {
 			row = append(row, orDash(clip(v.Value, 40)))
 		}
-		took := time.Duration(x.Seconds * float64(time.Second)).Round(100 * time.Millisecond)
+		took := units.Time(x.Seconds)
 		if x.Status == job.RunDone {
 			row = append(row, metricValue(r.Metric, float64(x.Value)), x.Epoch, short(float64(x.Loss)), short(float64(x.Training)), took)
 		} else {

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"time"
 
 	"github.com/gtk-onnx/gtk/internal/report"
 	"github.com/gtk-onnx/gtk/internal/units"
@@ -109,7 +108,7 @@ func runTable(runs []*RunFolder) report.Table {
 			epoch, loss = report.C(fmt.Sprint(r.Best.Epoch)), numCell(float64(r.Best.Loss))
 		}
 		t.Rows = append(t.Rows, append(row, epoch, loss, numCell(float64(r.TrainLoss)), report.C(fmt.Sprint(r.Epochs)),
-			report.C(durationText(r.Seconds))))
+			report.C(units.Time(r.Seconds))))
 	}
 	return t
 }
@@ -119,10 +118,6 @@ func numCell(v float64) report.Cell {
 		return report.C("–")
 	}
 	return report.Num(v, 4)
-}
-
-func durationText(seconds float64) string {
-	return time.Duration(seconds * float64(time.Second)).Round(100 * time.Millisecond).String()
 }
 
 func state(r *RunFolder) report.Cell {

@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/task"
+
+	"github.com/gtk-onnx/gtk/internal/units"
 )
 
 // Ways of a sweep to choose its trials.
@@ -318,7 +320,7 @@ func (r *SweepReport) line(t *TrialReport) string {
 	switch t.Status {
 	case RunDone:
 		return fmt.Sprintf("%s: %s %s in epoch %d (%s)", sweepName(t.Values), MetricName(r.Metric),
-			MetricText(r.Metric, float64(t.Value)), t.Epoch, durationText(t.Seconds))
+			MetricText(r.Metric, float64(t.Value)), t.Epoch, units.Time(t.Seconds))
 	case RunDiverged:
 		return sweepName(t.Values) + ": diverged"
 	}

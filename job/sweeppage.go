@@ -28,7 +28,7 @@ func (c *SweepConfig) page(r *SweepReport) *report.Report {
 		{Label: "Best " + MetricName(r.Metric), Value: MetricText(r.Metric, float64(r.Best.Value)), Tone: report.Good,
 			Detail: fmt.Sprintf("%s, epoch %d of %s", sweepName(r.Best.Values), r.Best.Epoch, r.Best.Name)},
 		{Label: "Trials", Value: fmt.Sprint(len(r.Trials)), Detail: fmt.Sprintf("%d done", done)},
-		{Label: "Time", Value: durationText(r.Seconds)},
+		{Label: "Time", Value: units.Time(r.Seconds)},
 	})
 	if r.Command != "" {
 		top.Add(report.Heading("The best again"),
@@ -141,7 +141,7 @@ func (r *SweepReport) table() report.Table {
 			}
 		}
 		t.Rows = append(t.Rows, append(row, value, report.C(fmt.Sprint(x.Epoch)), numCell(float64(x.Loss)), numCell(float64(x.Training)),
-			report.C(durationText(x.Seconds)), state))
+			report.C(units.Time(x.Seconds)), state))
 	}
 	return t
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/gtk-onnx/gtk/internal/report"
 	"github.com/gtk-onnx/gtk/internal/units"
@@ -70,7 +69,7 @@ func (f *finetuning) facts(r *FinetuneReport, res *train.Result) report.Facts {
 	return append(fs,
 		report.Fact{Label: capital(f.way.epochs()) + "s", Value: fmt.Sprint(r.Epochs),
 			Detail: fmt.Sprintf("%s of %s", units.Plural(r.Steps, "step"), units.Plural(f.cfg.Batch(f.train.Len()), "example"))},
-		report.Fact{Label: "Time", Value: time.Duration(r.Seconds * float64(time.Second)).Round(100 * time.Millisecond).String()},
+		report.Fact{Label: "Time", Value: units.Time(r.Seconds)},
 		report.Fact{Label: "Trained parameters", Value: units.Count(r.Params), Detail: "in " + units.Plural(len(f.cfg.Params), "tensor")})
 }
 

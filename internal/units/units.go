@@ -74,3 +74,15 @@ func Dims(dims []any) string {
 	}
 	return strings.Join(s, "×")
 }
+
+// Time is how long something took: to a tenth of a second, from a minute on to a second, from an hour on to a minute.
+func Time(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	switch {
+	case d >= time.Hour:
+		return strings.TrimSuffix(d.Round(time.Minute).String(), "0s")
+	case d >= time.Minute:
+		return d.Round(time.Second).String()
+	}
+	return d.Round(100 * time.Millisecond).String()
+}

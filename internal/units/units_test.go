@@ -20,3 +20,12 @@ func TestText(t *testing.T) {
 		}
 	}
 }
+
+func TestTime(t *testing.T) {
+	for seconds, want := range map[float64]string{0: "0s", 0.04: "0s", 1.26: "1.3s", 59.9: "59.9s", 75.4: "1m15s", 3599: "59m59s",
+		3600: "1h0m", 8536.3: "2h22m"} {
+		if got := Time(seconds); got != want {
+			t.Errorf("%g s is %q, want %q", seconds, got, want)
+		}
+	}
+}
