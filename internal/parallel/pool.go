@@ -154,10 +154,12 @@ func (j *job) wants() bool { return j.next.Load() < j.chunks }
 func (j *job) wait() {
 	for until := time.Now().Add(linger); ; {
 		for range 32 {
-			if len(j.done) > 0 {
+			select {
+			case <-j.done: // what they wrote is seen here
 				return
+			default:
+				pause()
 			}
-			pause()
 		}
 		if time.Now().After(until) {
 			break
