@@ -1,7 +1,6 @@
 package job
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -89,20 +88,31 @@ func Export(ctx context.Context, c ExportConfig) (*ExportReport, error) {
 	return exportStep(ctx, c)
 }
 
-// exportModel writes a model as it is.
-func exportModel(ctx context.Context, c ExportConfig) (*ExportReport, error) {
-	r := &ExportReport{Schema: "gtk.export/1", From: c.From, Out: c.Out, DryRun: c.DryRun}
+// begin claims the output and reads the model, that of a run where From is one; release ends the claim.
+func (c ExportConfig) begin() (r *ExportReport, m *onnx.Model, release func(), err error) {
+	r = &ExportReport{Schema: "gtk.export/1", From: c.From, Out: c.Out, DryRun: c.DryRun}
 	path, err := modelOfRun(c.From)
 	release, cerr := claim(reads(path, ModelOptions{}), output{flag: "--out", path: r.Out, model: true, force: c.Force})
-	if err = cmp.Or(cerr, err); err != nil {
-		return nil, err
+	if cerr != nil {
+		return nil, nil, nil, cerr
 	}
-	defer release()
-	r.Path = path
-	m, err := ReadModel(path)
+	if r.Path = path; err == nil {
+		m, err = ReadModel(path)
+	}
+	if err != nil {
+		release()
+		return nil, nil, nil, err
+	}
+	return r, m, release, nil
+}
+
+// exportModel writes a model as it is.
+func exportModel(ctx context.Context, c ExportConfig) (*ExportReport, error) {
+	r, m, release, err := c.begin()
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	source := m
 	if c.Opset != 0 {
 		if m, _, err = converted(source, c.Opset, c.Threads); err != nil {

@@ -1,7 +1,6 @@
 package job
 
 import (
-	"cmp"
 	"context"
 	"errors"
 
@@ -17,18 +16,11 @@ type UnitsReport struct {
 
 // exportUnits writes a model with the first of its boosted units. What is written is compared with that model in memory.
 func exportUnits(ctx context.Context, c ExportConfig) (*ExportReport, error) {
-	r := &ExportReport{Schema: "gtk.export/1", From: c.From, Out: c.Out, DryRun: c.DryRun}
-	path, err := modelOfRun(c.From)
-	release, cerr := claim(reads(path, ModelOptions{}), output{flag: "--out", path: r.Out, model: true, force: c.Force})
-	if err = cmp.Or(cerr, err); err != nil {
-		return nil, err
-	}
-	defer release()
-	r.Path = path
-	source, err := ReadModel(path)
+	r, source, release, err := c.begin()
 	if err != nil {
 		return nil, err
 	}
+	defer release()
 	m, was, err := train.KeepUnits(source, c.KeepUnits)
 	var none *train.NotGBNNError
 	switch {

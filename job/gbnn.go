@@ -290,19 +290,28 @@ func exclusive(activation string, several bool) string {
 	return activation
 }
 
-// featureShape runs the model on an example or two to see what the units will read.
-func (t *trainee) featureShape(ctx context.Context, c FinetuneConfig, site *train.GBNNSite, u *train.GBNNUnits) error {
-	m, err := loadAgain(site.Model, c.Threads)
+// reading runs the model up to the features of site; flag is the one that names them.
+func (t *trainee) reading(site *train.GBNNSite, flag string, threads int) (*engine.Session, *feed.Plan, error) {
+	m, err := loadAgain(site.Model, threads)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	plan, err := t.plan.With(m)
 	if err != nil {
-		return badInput(err)
+		return nil, nil, badInput(err)
 	}
 	s, err := m.Session(engine.Query{Fetch: []string{site.Features}})
 	if err != nil {
-		return usagef("--gbnn-features %s: %v", site.Features, err)
+		return nil, nil, usagef("--%s %s: %v", flag, site.Features, err)
+	}
+	return s, plan, nil
+}
+
+// featureShape runs the model on an example or two to see what the units will read.
+func (t *trainee) featureShape(ctx context.Context, c FinetuneConfig, site *train.GBNNSite, u *train.GBNNUnits) error {
+	s, plan, err := t.reading(site, "gbnn-features", c.Threads)
+	if err != nil {
+		return err
 	}
 	n := min(2, t.ds.Len())
 	for b, err := range data.Batches(ctx, t.ds, data.Sequential(n), n, data.BatchOptions{Preprocess: t.pre}) {

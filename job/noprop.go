@@ -278,17 +278,9 @@ func (s *featureSet) Example(i int) (data.Example, error) {
 
 // denoisedFeatures takes the features of all examples once, and puts them in the place of the data.
 func (t *trainee) denoisedFeatures(ctx context.Context, c FinetuneConfig, site *train.GBNNSite, in *train.NoPropInput, rep Reporter) error {
-	m, err := loadAgain(site.Model, c.Threads)
+	s, plan, err := t.reading(site, "noprop-features", c.Threads)
 	if err != nil {
 		return err
-	}
-	plan, err := t.plan.With(m)
-	if err != nil {
-		return badInput(err)
-	}
-	s, err := m.Session(engine.Query{Fetch: []string{site.Features}})
-	if err != nil {
-		return usagef("--noprop-features %s: %v", site.Features, err)
 	}
 	total := t.train.Len()
 	if t.val != nil {
