@@ -40,22 +40,7 @@ func ObjectiveOptions(name string) []options.Option {
 
 // NewObjective makes the objective NAME:KEY=VALUE:….
 func NewObjective(spec string) (name string, o Objective, err error) {
-	name, pairs, err := options.Split(spec)
-	if err != nil {
-		return "", nil, fmt.Errorf("objective %w", err)
-	}
-	if name == "ntxent" {
-		name = "nt-xent"
-	}
-	maker, err := objectives.Lookup(name)
-	if err != nil {
-		return "", nil, err
-	}
-	o = maker()
-	if err := options.Apply(o, pairs); err != nil {
-		return "", nil, fmt.Errorf("objective %s: %w", name, err)
-	}
-	return name, o, nil
+	return options.Make(&objectives, spec, map[string]string{"ntxent": "nt-xent"})
 }
 
 // Contrast is o as the loss of the value called projection, for engine.Query.Loss.

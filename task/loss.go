@@ -45,22 +45,7 @@ func Losses() *registry.Table[func() Loss] { return &losses }
 
 // NewLoss makes the loss NAME:KEY=VALUE:….
 func NewLoss(spec string) (name string, l Loss, err error) {
-	name, pairs, err := options.Split(spec)
-	if err != nil {
-		return "", nil, fmt.Errorf("loss %w", err)
-	}
-	if name == "ce" {
-		name = "cross-entropy"
-	}
-	maker, err := losses.Lookup(name)
-	if err != nil {
-		return "", nil, err
-	}
-	l = maker()
-	if err := options.Apply(l, pairs); err != nil {
-		return "", nil, fmt.Errorf("loss %s: %w", name, err)
-	}
-	return name, l, nil
+	return options.Make(&losses, spec, map[string]string{"ce": "cross-entropy"})
 }
 
 // Each is the loss of each example, [N], for engine.Query.Loss.
