@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,17 +17,42 @@ import (
 	ucli "github.com/urfave/cli/v2"
 )
 
-// commands are the verbs in the order of the help text; each file of a command adds its own in init.
-var commands []*ucli.Command
+// makers make the verbs, by name; each file of a command adds its own in init. Making all of them takes longer than a small command.
+var makers = map[string]func() *ucli.Command{}
 
 // order is the order in which help lists the verbs.
 var order = []string{
 	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "sweep", "runs", "explain", "score-data",
 	"prune-data", "probe", "generate", "export", "models", "data", "science", "demo",
-	"doctor", "completion", "version",
+	"doctor", "completion", "version", "help",
 }
 
-func register(c *ucli.Command) { commands = append(commands, c) }
+func register(name string, make func() *ucli.Command) { makers[name] = make }
+
+// makeCommands makes the verbs in the order of the help text.
+func makeCommands() []*ucli.Command {
+	made := make([]*ucli.Command, len(order))
+	for i, name := range order {
+		made[i] = makers[name]()
+	}
+	return made
+}
+
+// commandsFor makes the verbs that args, a whole command line, can need: one where it begins with its name, beside the bare names of the
+// others; else all.
+func commandsFor(args []string) []*ucli.Command {
+	if len(args) < 2 || args[1] == "help" || !slices.Contains(order, args[1]) {
+		return makeCommands()
+	}
+	cmds := make([]*ucli.Command, len(order))
+	for i, name := range order {
+		cmds[i] = &ucli.Command{Name: name, HideHelp: true}
+		if name == args[1] {
+			cmds[i] = makers[name]()
+		}
+	}
+	return cmds
+}
 
 // Main runs the command line args, of which the first is the program's name, and returns the exit code.
 func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
@@ -41,7 +67,7 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 		}
 		code = e.closing(code)
 	}()
-	app := newApp(e)
+	app := newApp(e, args)
 	err := app.RunContext(context.WithValue(ctx, envKey{}, e), rearrange(app, args))
 	stop.back()
 	if err != nil {
@@ -50,20 +76,13 @@ func Main(args []string, stdin io.Reader, stdout, stderr io.Writer) (code int) {
 	return 0
 }
 
-func newApp(e *env) *ucli.App {
-	var cmds []*ucli.Command
-	for _, name := range order {
-		for _, c := range commands {
-			if c.Name == name {
-				cmds = append(cmds, c)
-			}
-		}
-	}
+// newApp is the application for the command line args.
+func newApp(e *env, args []string) *ucli.App {
 	// The framework leaves --help out where a command is called help.
 	return &ucli.App{
 		Name: "gtk", Usage: "train, explain and check ONNX models on a CPU",
 		UsageText: "gtk VERB MODEL.onnx [DATA] [flags]\n\nTry it: gtk demo",
-		Commands:  cmds, Flags: append(globalFlags(), &ucli.BoolFlag{Name: "version", Usage: "print the version"}, ucli.HelpFlag),
+		Commands:  commandsFor(args), Flags: append(globalFlags(), &ucli.BoolFlag{Name: "version", Usage: "print the version"}, ucli.HelpFlag),
 		Reader: e.Stdin, Writer: people{e.Stdout}, ErrWriter: e.errors(),
 		HideVersion: true, Suggest: false, EnableBashCompletion: true,
 		CustomAppHelpTemplate: "",
@@ -220,7 +239,7 @@ func (e *env) setup(c *ucli.Context) error {
 
 // command makes a verb: its flags are joined by the global ones, and its usage errors suggest near names.
 func command(c *ucli.Command, run func(ctx context.Context, e *env, c *ucli.Context) error) *ucli.Command {
-	c.Flags = append(c.Flags, globalFlags()...)
+	c.Flags = keepNames(append(c.Flags, globalFlags()...))
 	c.HideHelpCommand = true
 	c.OnUsageError = func(x *ucli.Context, err error, _ bool) error { return flagError(c, err) }
 	c.Action = func(x *ucli.Context) error {

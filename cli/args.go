@@ -143,11 +143,16 @@ func takesValue(fs []ucli.Flag, a string) bool {
 	name := strings.TrimLeft(a, "-")
 	for _, f := range fs {
 		if slices.Contains(f.Names(), name) {
-			_, isBool := f.(*ucli.BoolFlag)
-			return !isBool
+			return !isSwitch(f)
 		}
 	}
 	return false
+}
+
+// isSwitch reports whether f stands without a value.
+func isSwitch(f ucli.Flag) bool {
+	d, ok := f.(ucli.DocGenerationFlag)
+	return ok && !d.TakesValue()
 }
 
 // oneArg is the only argument of a command, called what in the message when it is missing.

@@ -18,7 +18,7 @@ func FuzzRearrange(f *testing.F) {
 		if strings.Contains(s, "config") || strings.Contains(s, "help") || strings.Contains(s, "-h") {
 			return // adds words of a file, drops arguments
 		}
-		app := newApp(&env{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard})
+		app := newApp(&env{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard}, nil)
 		before := slices.Clone(args)
 		got := rearrange(app, args)
 		if !slices.Equal(args, before) {

@@ -14,27 +14,29 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "bench", Usage: "time a model: inference, training steps or per-example gradient norms", ArgsUsage: "MODEL.onnx",
-		Description: "infer  the outputs\n" +
-			"train  forward, backward and a step of SGD with momentum, on made-up labels (cross-entropy for [N,K] outputs) or targets " +
-			"(mean squared error)\n" +
-			"grand  the exact norm of the gradient of each example of a batch\n\n" +
-			"gflops counts two operations for each multiply-accumulate of the layers, three times that with a backward pass, over the " +
-			"median time.",
-		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: "mode", Value: "infer", Usage: "infer, train or grand"},
-			&ucli.StringSliceFlag{Name: "input", Usage: "`NAME=SHAPE[:dtype]` such as input=8x3x224x224, or NAME=FILE"},
-			&ucli.IntFlag{Name: "batch", Value: 1, Usage: "batch size, where the model leaves it open"},
-			&ucli.IntFlag{Name: "n", Value: 20, Usage: "timed runs"},
-			&ucli.IntFlag{Name: "warmup", Value: 3, Usage: "runs before those"},
-			&ucli.StringFlag{Name: "bn", Value: "frozen", Usage: "batch normalisation in training: frozen or train"},
-			&ucli.StringFlag{Name: "loss", Value: "auto", Usage: "cross-entropy, mse, or auto: by the output"},
-			&ucli.BoolFlag{Name: "profile", Usage: "show where the time goes, by operator"},
-			&ucli.BoolFlag{Name: "list", Usage: "list the losses"},
-			&ucli.BoolFlag{Name: "dry-run", Usage: "show the plan and the work, run nothing"},
-		},
-	}, benchCommand))
+	register("bench", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "bench", Usage: "time a model: inference, training steps or per-example gradient norms", ArgsUsage: "MODEL.onnx",
+			Description: "infer  the outputs\n" +
+				"train  forward, backward and a step of SGD with momentum, on made-up labels (cross-entropy for [N,K] outputs) or targets " +
+				"(mean squared error)\n" +
+				"grand  the exact norm of the gradient of each example of a batch\n\n" +
+				"gflops counts two operations for each multiply-accumulate of the layers, three times that with a backward pass, over the " +
+				"median time.",
+			Flags: []ucli.Flag{
+				&ucli.StringFlag{Name: "mode", Value: "infer", Usage: "infer, train or grand"},
+				&ucli.StringSliceFlag{Name: "input", Usage: "`NAME=SHAPE[:dtype]` such as input=8x3x224x224, or NAME=FILE"},
+				&ucli.IntFlag{Name: "batch", Value: 1, Usage: "batch size, where the model leaves it open"},
+				&ucli.IntFlag{Name: "n", Value: 20, Usage: "timed runs"},
+				&ucli.IntFlag{Name: "warmup", Value: 3, Usage: "runs before those"},
+				&ucli.StringFlag{Name: "bn", Value: "frozen", Usage: "batch normalisation in training: frozen or train"},
+				&ucli.StringFlag{Name: "loss", Value: "auto", Usage: "cross-entropy, mse, or auto: by the output"},
+				&ucli.BoolFlag{Name: "profile", Usage: "show where the time goes, by operator"},
+				&ucli.BoolFlag{Name: "list", Usage: "list the losses"},
+				&ucli.BoolFlag{Name: "dry-run", Usage: "show the plan and the work, run nothing"},
+			},
+		}, benchCommand)
+	})
 }
 
 func benchCommand(ctx context.Context, e *env, c *ucli.Context) error {

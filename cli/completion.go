@@ -12,12 +12,14 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "completion", Usage: "print the completion script of a shell", ArgsUsage: "bash|zsh|fish",
-		Description: "bash  echo 'source <(gtk completion bash)' >> ~/.bashrc\n" +
-			"zsh   echo 'source <(gtk completion zsh)' >> ~/.zshrc, after compinit\n" +
-			"fish  gtk completion fish > ~/.config/fish/completions/gtk.fish",
-	}, completionCommand))
+	register("completion", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "completion", Usage: "print the completion script of a shell", ArgsUsage: "bash|zsh|fish",
+			Description: "bash  echo 'source <(gtk completion bash)' >> ~/.bashrc\n" +
+				"zsh   echo 'source <(gtk completion zsh)' >> ~/.zshrc, after compinit\n" +
+				"fish  gtk completion fish > ~/.config/fish/completions/gtk.fish",
+		}, completionCommand)
+	})
 }
 
 func completionCommand(_ context.Context, e *env, c *ucli.Context) error {
@@ -55,12 +57,8 @@ type flagWord struct{ name, usage string }
 
 func verbs() []verb {
 	var out []verb
-	for _, name := range order {
-		i := slices.IndexFunc(commands, func(c *ucli.Command) bool { return c.Name == name })
-		if i < 0 {
-			continue
-		}
-		v := verb{name: name, usage: commands[i].Usage}
+	for _, c := range makeCommands() {
+		v := verb{name: c.Name, usage: c.Usage}
 		add := func(fs []ucli.Flag) {
 			for _, f := range fs {
 				w := flagWord{name: f.Names()[0]}
@@ -72,8 +70,8 @@ func verbs() []verb {
 				}
 			}
 		}
-		add(commands[i].Flags)
-		for _, s := range commands[i].Subcommands {
+		add(append(c.Flags, ucli.HelpFlag))
+		for _, s := range c.Subcommands {
 			v.subs = append(v.subs, s.Name)
 			add(s.Flags)
 		}

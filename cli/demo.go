@@ -9,15 +9,17 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "demo", Usage: "the whole story on built-in data, offline, in under a minute", ArgsUsage: "[-o DIR]",
-		Description: "Imports, evaluates, fine-tunes, explains, finds planted label errors and exports, with data and models that are " +
-			"part of the program, and writes report.html.",
-		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "gtk-demo", Usage: "`FOLDER` for the results"},
-			&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty"},
-		},
-	}, runDemo))
+	register("demo", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "demo", Usage: "the whole story on built-in data, offline, in under a minute", ArgsUsage: "[-o DIR]",
+			Description: "Imports, evaluates, fine-tunes, explains, finds planted label errors and exports, with data and models that are " +
+				"part of the program, and writes report.html.",
+			Flags: []ucli.Flag{
+				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Value: "gtk-demo", Usage: "`FOLDER` for the results"},
+				&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty"},
+			},
+		}, runDemo)
+	})
 }
 
 func runDemo(ctx context.Context, e *env, c *ucli.Context) error {

@@ -8,16 +8,18 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "diff", Usage: "list what two models differ in", ArgsUsage: "A.onnx B.onnx",
-		Description: "Compares nodes, attributes, initializers, inputs, outputs, metadata and everything else in the files. Exit code 0 " +
-			"whether or not they differ,\n" +
-			"1 with --exit-code when they do.",
-		Flags: []ucli.Flag{
-			&ucli.BoolFlag{Name: "exit-code", Usage: "exit with 1 when the models differ"},
-			&ucli.IntFlag{Name: "max", Value: 50, Usage: "lines to print for each kind; 0 means all"},
-		},
-	}, diffCommand))
+	register("diff", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "diff", Usage: "list what two models differ in", ArgsUsage: "A.onnx B.onnx",
+			Description: "Compares nodes, attributes, initializers, inputs, outputs, metadata and everything else in the files. Exit code 0 " +
+				"whether or not they differ,\n" +
+				"1 with --exit-code when they do.",
+			Flags: []ucli.Flag{
+				&ucli.BoolFlag{Name: "exit-code", Usage: "exit with 1 when the models differ"},
+				&ucli.IntFlag{Name: "max", Value: 50, Usage: "lines to print for each kind; 0 means all"},
+			},
+		}, diffCommand)
+	})
 }
 
 func diffCommand(_ context.Context, e *env, c *ucli.Context) error {

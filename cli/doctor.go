@@ -11,7 +11,9 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{Name: "doctor", Usage: "show the processor, the kernels chosen, threads and memory"}, doctorCommand))
+	register("doctor", func() *ucli.Command {
+		return command(&ucli.Command{Name: "doctor", Usage: "show the processor, the kernels chosen, threads and memory"}, doctorCommand)
+	})
 }
 
 func doctorCommand(_ context.Context, e *env, c *ucli.Context) error {

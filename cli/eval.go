@@ -14,26 +14,28 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "eval", Usage: "measure a model on a data set", ArgsUsage: "MODEL --data SPEC",
-		Description: "The loss and the metrics of the task, accuracy per class and per group (with its 95 % Wilson interval), confusion " +
-			"matrix.\n\n" +
-			"  gtk eval builtin:digits --data digits#test\n  gtk eval model.onnx --data csv:people.csv --group-by sex\n" +
-			"  gtk eval encoder.onnx --data digits#test --reference digits#train",
-		Flags: slices.Concat([]ucli.Flag{
-			dataFlag(),
-			&ucli.StringFlag{Name: "loss", Usage: "loss that is reported; auto goes by the data (see --list)", Value: "auto"},
-			&ucli.IntFlag{Name: "batch-size", Usage: "examples in one run", Value: 64},
-			&ucli.StringFlag{Name: "predictions", Usage: "also write what is predicted for each example to `FILE`.csv, .jsonl or .npz"},
-			&ucli.BoolFlag{Name: "force", Usage: "replace that file"},
-			&ucli.StringFlag{Name: "reference", Category: "features", Usage: "measure features: `SPEC` of data with classes, whose neighbours " +
-				"vote and on which a linear classifier is fitted"},
-			&ucli.IntFlag{Name: "knn", Category: "features", Value: 20, Usage: "neighbours that vote"},
-			&ucli.StringFlag{Name: "features", Category: "features", DefaultText: "what the last dense layer reads",
-				Usage: "`VALUE` of the model that is its features"},
-			&ucli.BoolFlag{Name: "list", Usage: "list the losses and metrics"},
-		}, dataFlags(), useFlags(), preprocessFlags()),
-	}, runEval))
+	register("eval", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "eval", Usage: "measure a model on a data set", ArgsUsage: "MODEL --data SPEC",
+			Description: "The loss and the metrics of the task, accuracy per class and per group (with its 95 % Wilson interval), confusion " +
+				"matrix.\n\n" +
+				"  gtk eval builtin:digits --data digits#test\n  gtk eval model.onnx --data csv:people.csv --group-by sex\n" +
+				"  gtk eval encoder.onnx --data digits#test --reference digits#train",
+			Flags: slices.Concat([]ucli.Flag{
+				dataFlag(),
+				&ucli.StringFlag{Name: "loss", Usage: "loss that is reported; auto goes by the data (see --list)", Value: "auto"},
+				&ucli.IntFlag{Name: "batch-size", Usage: "examples in one run", Value: 64},
+				&ucli.StringFlag{Name: "predictions", Usage: "also write what is predicted for each example to `FILE`.csv, .jsonl or .npz"},
+				&ucli.BoolFlag{Name: "force", Usage: "replace that file"},
+				&ucli.StringFlag{Name: "reference", Category: "features", Usage: "measure features: `SPEC` of data with classes, whose neighbours " +
+					"vote and on which a linear classifier is fitted"},
+				&ucli.IntFlag{Name: "knn", Category: "features", Value: 20, Usage: "neighbours that vote"},
+				&ucli.StringFlag{Name: "features", Category: "features", DefaultText: "what the last dense layer reads",
+					Usage: "`VALUE` of the model that is its features"},
+				&ucli.BoolFlag{Name: "list", Usage: "list the losses and metrics"},
+			}, dataFlags(), useFlags(), preprocessFlags()),
+		}, runEval)
+	})
 }
 
 func runEval(ctx context.Context, e *env, c *ucli.Context) error {

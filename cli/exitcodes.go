@@ -7,10 +7,11 @@ import (
 )
 
 func init() {
-	order = append(order, "help")
-	register(command(&ucli.Command{
-		Name: "help", Usage: "show the help of gtk or of a command, or: gtk help exit-codes", ArgsUsage: "[COMMAND | exit-codes]",
-	}, helpCommand))
+	register("help", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "help", Usage: "show the help of gtk or of a command, or: gtk help exit-codes", ArgsUsage: "[COMMAND | exit-codes]",
+		}, helpCommand)
+	})
 }
 
 // exitCodes is what gtk help exit-codes says.
@@ -52,10 +53,8 @@ func helpCommand(_ context.Context, e *env, c *ucli.Context) error {
 		}
 		return e.emit(map[string]any{"schema": "gtk.exit-codes/1", "codes": rows})
 	}
-	for _, v := range commands {
-		if v.Name == name {
-			return ucli.ShowCommandHelp(c.Lineage()[1], name)
-		}
+	if makers[name] != nil {
+		return ucli.ShowCommandHelp(c.Lineage()[1], name)
 	}
 	return noCommand(name, "exit-codes")
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/explain"
+	"github.com/gtk-onnx/gtk/internal/lazy"
 	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
@@ -29,62 +29,64 @@ var methodOptions = []struct{ flag, option, usage string }{
 }
 
 func init() {
-	const method, look = "method", "looks"
-	usual := explain.DefaultRender()
-	flags := []ucli.Flag{
-		&ucli.StringSliceFlag{Name: "method", Category: method, Usage: "`METHODS`, separated by commas; options after colons: " +
-			"normgrad:phase1=scaling:phase2=norm",
-			Value: ucli.NewStringSlice("gradient", "gradcam")},
-		&ucli.StringSliceFlag{Name: "layer", Category: method, Usage: "`LAYERS` to make maps at, separated by commas; LAYER@nhwc, " +
-			"@tokens:1 and so on say how one is read", Value: ucli.NewStringSlice("auto")},
-		&ucli.StringSliceFlag{Name: "target", Category: method, Usage: "classes to explain: argmax, argmin, top3, a number, or a label; " +
-			"positive or negative for one output", Value: ucli.NewStringSlice("argmax")},
-		&ucli.StringFlag{Name: "score", Category: method, Value: "logit", Usage: "what is differentiated: logit, prob or logprob"},
-		&ucli.StringFlag{Name: "objective", Category: method, Usage: "`FORMULA` over the outputs to explain instead of a class, such as " +
-			"scores[0,17,1] or mean(out[:,2,4:8])"},
-		&ucli.StringFlag{Name: "region", Category: method, Usage: "`Y0:Y1,X0:X1`, positions of an output that has classes at positions; " +
-			"those where the class is the highest when empty"},
-		&ucli.IntFlag{Name: "position", Category: method, Usage: "`TOKEN` whose score is explained, from the end when negative; the " +
-			"last that is not masked when not given"},
-		&ucli.StringFlag{Name: "explain-input", Category: method, Usage: "`NAME` of the input to explain, when the model has several; " +
-			"the largest when empty"},
-		&ucli.StringFlag{Name: "vocab", Category: look, Usage: "`FILE` with the tokens of a text by number: one a line, vocab.json or " +
-			"tokenizer.json; or bytes"},
-		&ucli.StringFlag{Name: "noise", Category: method,
-			Usage: "`FILE`.npy with recorded noise [n,C,H,W] to use instead of random numbers"},
-		&ucli.IntFlag{Name: "batch", Category: method, Value: 16, Usage: "inputs in one pass"},
-		&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for the pictures, maps and report.html"},
-		&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty, overwrite files"},
-		&ucli.BoolFlag{Name: "list", Usage: "list the methods and their options"},
-		&ucli.BoolFlag{Name: "list-layers", Usage: "list the layers of the model that maps can be made at"},
-		dataFlag(),
-		&ucli.IntFlag{Name: "n", Category: "data", Value: 4, Usage: "how many examples of --data to explain"},
-		&ucli.StringFlag{Name: "cmap", Category: look, Value: usual.Colormap.Name,
-			Usage: "colours: " + strings.Join(explain.Colormaps(), ", ")},
-		&ucli.Float64Flag{Name: "alpha", Category: look, Value: usual.Overlay.Alpha,
-			Usage: "share of the map in the overlay where it is hottest, 0 to 1"},
-		&ucli.BoolFlag{Name: "full-blend", Category: look, Usage: "the same share everywhere, also where the map is cold"},
-		&ucli.Float64Flag{Name: "clip", Category: look, Value: usual.Clip,
-			Usage: "maps at the input, series and texts: `PERCENTILE` from which on all is as hot; 100 clips nothing"},
-		&ucli.StringFlag{Name: "font", Category: look, Usage: "`FILE` (.ttf, .otf, .ttc) with letters that the built-in font lacks"},
-		&ucli.IntFlag{Name: "most", Category: look, Usage: "bars of a table of features: at most so many"},
-		&ucli.BoolFlag{Name: "in-order", Category: look, Usage: "bars in the order of the features, not of their weight"},
-		&ucli.BoolFlag{Name: "gray-base", Category: look, Usage: "picture without colours beneath"},
-		&ucli.BoolFlag{Name: "alpha-from-map", Category: look, Usage: "cold places stay clear"},
-		&ucli.BoolFlag{Name: "panel", Category: look, Usage: "also write panel.png, all maps on one sheet"},
-		&ucli.BoolFlag{Name: "map-json", Usage: "also write a .json file for each map"},
-	}
-	for _, o := range methodOptions {
-		flags = append(flags, &ucli.StringFlag{Name: o.flag, Category: "options of methods", Usage: o.usage})
-	}
-	register(command(&ucli.Command{
-		Name: "explain", Usage: "show what a decision is based on, as heat maps",
-		ArgsUsage: "MODEL [IMAGE|FILE.npy|FILE.npz…|FOLDER] -o DIR",
-		Description: "Writes overlays (PNG), raw maps (.npy) and one self-contained report.html.\n\n" +
-			"  gtk explain model.onnx cat.jpg --method gradcam,normgrad,smooth-gradcam++ -o out\n" +
-			"  gtk explain builtin:shapes -o out      (explains examples of the built-in data)",
-		Flags: slices.Concat(flags, dataFlags(), useFlags(), preprocessFlags()),
-	}, runExplain))
+	register("explain", func() *ucli.Command {
+		const method, look = "method", "looks"
+		usual := explain.DefaultRender()
+		flags := []ucli.Flag{
+			&ucli.StringSliceFlag{Name: "method", Category: method, Usage: "`METHODS`, separated by commas; options after colons: " +
+				"normgrad:phase1=scaling:phase2=norm",
+				Value: ucli.NewStringSlice("gradient", "gradcam")},
+			&ucli.StringSliceFlag{Name: "layer", Category: method, Usage: "`LAYERS` to make maps at, separated by commas; LAYER@nhwc, " +
+				"@tokens:1 and so on say how one is read", Value: ucli.NewStringSlice("auto")},
+			&ucli.StringSliceFlag{Name: "target", Category: method, Usage: "classes to explain: argmax, argmin, top3, a number, or a label; " +
+				"positive or negative for one output", Value: ucli.NewStringSlice("argmax")},
+			&ucli.StringFlag{Name: "score", Category: method, Value: "logit", Usage: "what is differentiated: logit, prob or logprob"},
+			&ucli.StringFlag{Name: "objective", Category: method, Usage: "`FORMULA` over the outputs to explain instead of a class, such as " +
+				"scores[0,17,1] or mean(out[:,2,4:8])"},
+			&ucli.StringFlag{Name: "region", Category: method, Usage: "`Y0:Y1,X0:X1`, positions of an output that has classes at positions; " +
+				"those where the class is the highest when empty"},
+			&ucli.IntFlag{Name: "position", Category: method, Usage: "`TOKEN` whose score is explained, from the end when negative; the " +
+				"last that is not masked when not given"},
+			&ucli.StringFlag{Name: "explain-input", Category: method, Usage: "`NAME` of the input to explain, when the model has several; " +
+				"the largest when empty"},
+			&ucli.StringFlag{Name: "vocab", Category: look, Usage: "`FILE` with the tokens of a text by number: one a line, vocab.json or " +
+				"tokenizer.json; or bytes"},
+			&ucli.StringFlag{Name: "noise", Category: method,
+				Usage: "`FILE`.npy with recorded noise [n,C,H,W] to use instead of random numbers"},
+			&ucli.IntFlag{Name: "batch", Category: method, Value: 16, Usage: "inputs in one pass"},
+			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for the pictures, maps and report.html"},
+			&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty, overwrite files"},
+			&ucli.BoolFlag{Name: "list", Usage: "list the methods and their options"},
+			&ucli.BoolFlag{Name: "list-layers", Usage: "list the layers of the model that maps can be made at"},
+			dataFlag(),
+			&ucli.IntFlag{Name: "n", Category: "data", Value: 4, Usage: "how many examples of --data to explain"},
+			&ucli.StringFlag{Name: "cmap", Category: look, Value: usual.Colormap.Name,
+				Usage: "colours: " + strings.Join(explain.Colormaps(), ", ")},
+			&ucli.Float64Flag{Name: "alpha", Category: look, Value: usual.Overlay.Alpha,
+				Usage: "share of the map in the overlay where it is hottest, 0 to 1"},
+			&ucli.BoolFlag{Name: "full-blend", Category: look, Usage: "the same share everywhere, also where the map is cold"},
+			&ucli.Float64Flag{Name: "clip", Category: look, Value: usual.Clip,
+				Usage: "maps at the input, series and texts: `PERCENTILE` from which on all is as hot; 100 clips nothing"},
+			&ucli.StringFlag{Name: "font", Category: look, Usage: "`FILE` (.ttf, .otf, .ttc) with letters that the built-in font lacks"},
+			&ucli.IntFlag{Name: "most", Category: look, Usage: "bars of a table of features: at most so many"},
+			&ucli.BoolFlag{Name: "in-order", Category: look, Usage: "bars in the order of the features, not of their weight"},
+			&ucli.BoolFlag{Name: "gray-base", Category: look, Usage: "picture without colours beneath"},
+			&ucli.BoolFlag{Name: "alpha-from-map", Category: look, Usage: "cold places stay clear"},
+			&ucli.BoolFlag{Name: "panel", Category: look, Usage: "also write panel.png, all maps on one sheet"},
+			&ucli.BoolFlag{Name: "map-json", Usage: "also write a .json file for each map"},
+		}
+		for _, o := range methodOptions {
+			flags = append(flags, &ucli.StringFlag{Name: o.flag, Category: "options of methods", Usage: o.usage})
+		}
+		return command(&ucli.Command{
+			Name: "explain", Usage: "show what a decision is based on, as heat maps",
+			ArgsUsage: "MODEL [IMAGE|FILE.npy|FILE.npz…|FOLDER] -o DIR",
+			Description: "Writes overlays (PNG), raw maps (.npy) and one self-contained report.html.\n\n" +
+				"  gtk explain model.onnx cat.jpg --method gradcam,normgrad,smooth-gradcam++ -o out\n" +
+				"  gtk explain builtin:shapes -o out      (explains examples of the built-in data)",
+			Flags: slices.Concat(flags, dataFlags(), useFlags(), preprocessFlags()),
+		}, runExplain)
+	})
 }
 
 func runExplain(ctx context.Context, e *env, c *ucli.Context) error {
@@ -170,13 +172,13 @@ func (e *env) printExplain(r *job.ExplainReport) {
 }
 
 // digitsFirst is the beginning of a part that belongs to the option value before the comma, as in neurons=1:3,0:2.
-var digitsFirst = regexp.MustCompile(`^[0-9]`)
+var digitsFirst = lazy.Regexp(`^[0-9]`)
 
 // explainRequests reads --method and the options of methods.
 func explainRequests(c *ucli.Context) ([]explain.Request, error) {
 	var words []string
 	for _, w := range c.StringSlice("method") {
-		if len(words) > 0 && digitsFirst.MatchString(w) {
+		if len(words) > 0 && digitsFirst().MatchString(w) {
 			words[len(words)-1] += "," + w
 			continue
 		}

@@ -10,23 +10,25 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "export", Usage: "write the ONNX model of a training run, or another form of a model", ArgsUsage: "MODEL.onnx|RUN",
-		Description: "RUN is a folder that gtk finetune wrote; its model.onnx is exported. The file that was written is read again and " +
-			"compared with its source on random inputs. With --train-step it is a training step of the model, with the options of " +
-			"gtk finetune.",
-		Flags: append([]ucli.Flag{
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write; - is standard output"},
-			&ucli.Int64Flag{Name: "opset", Usage: "operator set `N` of the file"},
-			&ucli.BoolFlag{Name: "external-data", Usage: "put the weights into a file beside the model"},
-			&ucli.BoolFlag{Name: "inline", Usage: "put weights that are beside the model into it"},
-			&ucli.StringFlag{Name: "with-explanation", Usage: "put the heat map of `METHOD` into the graph (not there yet)"},
-			&ucli.IntFlag{Name: "gbnn-keep",
-				Usage: "keep the first `N` units of a model that gtk finetune --method gbnn wrote, and leave out the rest"},
-			&ucli.BoolFlag{Name: "force", Usage: "replace FILE if it is there"},
-			&ucli.BoolFlag{Name: "dry-run", Usage: "check everything, write nothing"},
-		}, slices.Concat(adapterFlags(), stepFlags())...),
-	}, exportCommand))
+	register("export", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "export", Usage: "write the ONNX model of a training run, or another form of a model", ArgsUsage: "MODEL.onnx|RUN",
+			Description: "RUN is a folder that gtk finetune wrote; its model.onnx is exported. The file that was written is read again and " +
+				"compared with its source on random inputs. With --train-step it is a training step of the model, with the options of " +
+				"gtk finetune.",
+			Flags: append([]ucli.Flag{
+				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write; - is standard output"},
+				&ucli.Int64Flag{Name: "opset", Usage: "operator set `N` of the file"},
+				&ucli.BoolFlag{Name: "external-data", Usage: "put the weights into a file beside the model"},
+				&ucli.BoolFlag{Name: "inline", Usage: "put weights that are beside the model into it"},
+				&ucli.StringFlag{Name: "with-explanation", Usage: "put the heat map of `METHOD` into the graph (not there yet)"},
+				&ucli.IntFlag{Name: "gbnn-keep",
+					Usage: "keep the first `N` units of a model that gtk finetune --method gbnn wrote, and leave out the rest"},
+				&ucli.BoolFlag{Name: "force", Usage: "replace FILE if it is there"},
+				&ucli.BoolFlag{Name: "dry-run", Usage: "check everything, write nothing"},
+			}, slices.Concat(adapterFlags(), stepFlags())...),
+		}, exportCommand)
+	})
 }
 
 func exportCommand(ctx context.Context, e *env, c *ucli.Context) error {

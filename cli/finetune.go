@@ -16,46 +16,48 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "finetune", Usage: "train a model on a data set", ArgsUsage: "[MODEL] --data SPEC [--val SPEC] -o OUT",
-		Description: "Trains, writes the model with labels and preprocessing in its metadata, reads it back and compares.\n\n" +
-			"  gtk finetune model.onnx --data imagefolder:photos --val-split 0.2 --num-classes auto --optimizer diffgrad -o out.onnx\n" +
-			"  gtk finetune model.onnx --data imagefolder:photos --val-split 0.2 --last-layer --epochs 30 --patience 3 --best -o run\n\n" +
-			"A folder as output gets model.onnx, best.onnx (the best epoch on the validation data), run.yaml, checkpoint.npz,\n" +
-			"metrics.csv, metrics.jsonl, val-ids.txt and report.html. Ctrl-C saves a checkpoint; gtk finetune --resume FOLDER goes\n" +
-			"on bit for bit, also after a crash. A resume with other flags is refused by their names. A training that diverges is\n" +
-			"named, and writes no model.\n" +
-			"With --optimizer sgd --lr 1 --schedule constant --epochs 1 --batch-size ALL --shuffle=false this is exactly one step\n" +
-			"along the gradient.",
-		Flags: slices.Concat([]ucli.Flag{
-			dataFlag(),
-			&ucli.StringFlag{Name: "val", Category: "data", Usage: "data set to measure on before, after each epoch and at the end"},
-			&ucli.Float64Flag{Name: "val-split", Category: "data", Usage: "share of --data to measure on instead, in (0,1)"},
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE`.onnx for the trained model, or a folder for everything"},
-			&ucli.BoolFlag{Name: "best", Usage: "write the best epoch as the model, not the last one"},
-			&ucli.StringFlag{Name: "report", Usage: "`FOLDER` for report.html, metrics and ids where the output is a file"},
-			&ucli.BoolFlag{Name: "force", Usage: "overwrite"},
-			&ucli.BoolFlag{Name: "dry-run", Usage: "say what would be trained, how long it takes and the memory it needs"},
-			&ucli.BoolFlag{Name: "list", Usage: "list methods, optimisers, schedules and losses"},
-			&ucli.IntFlag{Name: "epochs", Category: "training", Value: 5, Usage: "passes over the data"},
-			&ucli.IntFlag{Name: "max-steps", Category: "training", Usage: "stop after so many steps"},
-			&ucli.IntFlag{Name: "patience", Category: "training",
-				Usage: "stop after so many `EPOCHS` without progress in the task's metric on the validation data; 0 never does"},
-			&ucli.Float64Flag{Name: "min-delta", Category: "training", Usage: "by how much the metric must be better to be progress"},
-			&ucli.BoolFlag{Name: "tract", Category: "TrAct", Usage: "train the first layer by TrAct (https://arxiv.org/abs/2410.23970)"},
-			&ucli.Float64Flag{Name: "tract-lambda", Category: "TrAct", Value: 0.1, Usage: "its ridge; inputs should have unit variance"},
-			&ucli.StringFlag{Name: "tract-layer", Category: "TrAct", Usage: "`NODE` to apply it to, when the first layer is not found"},
-			&ucli.StringFlag{Name: "checkpoint", Category: "checkpoints",
-				Usage: "`FILE` (.npz) to write after each epoch and when interrupted; none: only when interrupted"},
-			&ucli.IntFlag{Name: "checkpoint-every", Category: "checkpoints", Usage: "write it after so many `STEPS` too"},
-			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
-				Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
-			&overFlag{&ucli.StringSliceFlag{Name: "sweep", Category: "training",
-				Usage: "train once for each of the values, as in `lr=0.001,0.01`, into folders below the output (see gtk sweep); may be repeated"}},
-			&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
-		}, methodFlags(), batchFlags(), loraFlags(), distillFlags(), contrastFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
-			optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
-	}, runFinetune))
+	register("finetune", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "finetune", Usage: "train a model on a data set", ArgsUsage: "[MODEL] --data SPEC [--val SPEC] -o OUT",
+			Description: "Trains, writes the model with labels and preprocessing in its metadata, reads it back and compares.\n\n" +
+				"  gtk finetune model.onnx --data imagefolder:photos --val-split 0.2 --num-classes auto --optimizer diffgrad -o out.onnx\n" +
+				"  gtk finetune model.onnx --data imagefolder:photos --val-split 0.2 --last-layer --epochs 30 --patience 3 --best -o run\n\n" +
+				"A folder as output gets model.onnx, best.onnx (the best epoch on the validation data), run.yaml, checkpoint.npz,\n" +
+				"metrics.csv, metrics.jsonl, val-ids.txt and report.html. Ctrl-C saves a checkpoint; gtk finetune --resume FOLDER goes\n" +
+				"on bit for bit, also after a crash. A resume with other flags is refused by their names. A training that diverges is\n" +
+				"named, and writes no model.\n" +
+				"With --optimizer sgd --lr 1 --schedule constant --epochs 1 --batch-size ALL --shuffle=false this is exactly one step\n" +
+				"along the gradient.",
+			Flags: slices.Concat([]ucli.Flag{
+				dataFlag(),
+				&ucli.StringFlag{Name: "val", Category: "data", Usage: "data set to measure on before, after each epoch and at the end"},
+				&ucli.Float64Flag{Name: "val-split", Category: "data", Usage: "share of --data to measure on instead, in (0,1)"},
+				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE`.onnx for the trained model, or a folder for everything"},
+				&ucli.BoolFlag{Name: "best", Usage: "write the best epoch as the model, not the last one"},
+				&ucli.StringFlag{Name: "report", Usage: "`FOLDER` for report.html, metrics and ids where the output is a file"},
+				&ucli.BoolFlag{Name: "force", Usage: "overwrite"},
+				&ucli.BoolFlag{Name: "dry-run", Usage: "say what would be trained, how long it takes and the memory it needs"},
+				&ucli.BoolFlag{Name: "list", Usage: "list methods, optimisers, schedules and losses"},
+				&ucli.IntFlag{Name: "epochs", Category: "training", Value: 5, Usage: "passes over the data"},
+				&ucli.IntFlag{Name: "max-steps", Category: "training", Usage: "stop after so many steps"},
+				&ucli.IntFlag{Name: "patience", Category: "training",
+					Usage: "stop after so many `EPOCHS` without progress in the task's metric on the validation data; 0 never does"},
+				&ucli.Float64Flag{Name: "min-delta", Category: "training", Usage: "by how much the metric must be better to be progress"},
+				&ucli.BoolFlag{Name: "tract", Category: "TrAct", Usage: "train the first layer by TrAct (https://arxiv.org/abs/2410.23970)"},
+				&ucli.Float64Flag{Name: "tract-lambda", Category: "TrAct", Value: 0.1, Usage: "its ridge; inputs should have unit variance"},
+				&ucli.StringFlag{Name: "tract-layer", Category: "TrAct", Usage: "`NODE` to apply it to, when the first layer is not found"},
+				&ucli.StringFlag{Name: "checkpoint", Category: "checkpoints",
+					Usage: "`FILE` (.npz) to write after each epoch and when interrupted; none: only when interrupted"},
+				&ucli.IntFlag{Name: "checkpoint-every", Category: "checkpoints", Usage: "write it after so many `STEPS` too"},
+				&ucli.StringFlag{Name: "resume", Category: "checkpoints",
+					Usage: "`FILE` or folder of a run to continue; alone it takes the flags of that run, else give the same"},
+				&overFlag{&ucli.StringSliceFlag{Name: "sweep", Category: "training",
+					Usage: "train once for each of the values, as in `lr=0.001,0.01`, into folders below the output (see gtk sweep); may be repeated"}},
+				&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
+			}, methodFlags(), batchFlags(), loraFlags(), distillFlags(), contrastFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
+				optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
+		}, runFinetune)
+	})
 }
 
 // headFlags say what is done to a model and its data before training.

@@ -10,22 +10,24 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "generate", Usage: "let a language model on bytes go on with a text", ArgsUsage: "MODEL [--prompt TEXT]",
-		Description: "For models whose tokens are the bytes of a text, as gtk finetune trains them on text:FILE: [N,T] in, scores\n" +
-			"[N,T,K] of the next byte out, K at most 256.\n\n" +
-			"  gtk generate lm.onnx --prompt 'Tom said' --tokens 300 --temperature 0.7 --length 128\n\n" +
-			"The same seed writes the same text.",
-		Flags: slices.Concat([]ucli.Flag{
-			&ucli.StringFlag{Name: "prompt", Usage: "`TEXT` to begin with", DefaultText: "a line break"},
-			&ucli.IntFlag{Name: "tokens", Value: 200, Usage: "bytes to add"},
-			&ucli.IntFlag{Name: "length", Usage: "bytes that the model sees at a time, best as many as in training",
-				DefaultText: "as many as the model takes, 64 where any number"},
-			&ucli.Float64Flag{Name: "temperature", Value: 0.8, Usage: "scores are divided by it: below 1 is more likely, above 1 more various; " +
-				"0 takes the most likely byte each time"},
-			&ucli.IntFlag{Name: "top-k", Usage: "draw from so many of the most likely bytes only; 0 means all"},
-		}, meaningFlags()),
-	}, runGenerate))
+	register("generate", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "generate", Usage: "let a language model on bytes go on with a text", ArgsUsage: "MODEL [--prompt TEXT]",
+			Description: "For models whose tokens are the bytes of a text, as gtk finetune trains them on text:FILE: [N,T] in, scores\n" +
+				"[N,T,K] of the next byte out, K at most 256.\n\n" +
+				"  gtk generate lm.onnx --prompt 'Tom said' --tokens 300 --temperature 0.7 --length 128\n\n" +
+				"The same seed writes the same text.",
+			Flags: slices.Concat([]ucli.Flag{
+				&ucli.StringFlag{Name: "prompt", Usage: "`TEXT` to begin with", DefaultText: "a line break"},
+				&ucli.IntFlag{Name: "tokens", Value: 200, Usage: "bytes to add"},
+				&ucli.IntFlag{Name: "length", Usage: "bytes that the model sees at a time, best as many as in training",
+					DefaultText: "as many as the model takes, 64 where any number"},
+				&ucli.Float64Flag{Name: "temperature", Value: 0.8, Usage: "scores are divided by it: below 1 is more likely, above 1 more various; " +
+					"0 takes the most likely byte each time"},
+				&ucli.IntFlag{Name: "top-k", Usage: "draw from so many of the most likely bytes only; 0 means all"},
+			}, meaningFlags()),
+		}, runGenerate)
+	})
 }
 
 func runGenerate(ctx context.Context, e *env, c *ucli.Context) error {

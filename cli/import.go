@@ -8,20 +8,22 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "import", Usage: "check a model, say what runs and what trains, store how it is used", ArgsUsage: "MODEL.onnx",
-		Description: "Reads and checks the model and says what it needs. With -o it writes a copy that also holds the labels and the " +
-			"preprocessing of pictures given here\n" +
-			"(metadata gtk.labels and gtk.preprocess), so that no later command needs those flags; all else in the file stays as it is.\n\n" +
-			"   gtk import squeezenet.onnx -o s.onnx --labels imagenet_labels.txt --resize 256 --image-size 224 --channels bgr --scale " +
-			"1 --mean 104,117,123",
-		Flags: append([]ucli.Flag{
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write"},
-			&ucli.Int64Flag{Name: "opset", Usage: "convert to operator set `N`, up or down"},
-			&ucli.BoolFlag{Name: "infer-shapes", Usage: "store the types and shapes of all values, with symbols (value_info)"},
-			&ucli.BoolFlag{Name: "force", Usage: "replace FILE if it is there"},
-		}, preprocessFlags()...),
-	}, importCommand))
+	register("import", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "import", Usage: "check a model, say what runs and what trains, store how it is used", ArgsUsage: "MODEL.onnx",
+			Description: "Reads and checks the model and says what it needs. With -o it writes a copy that also holds the labels and the " +
+				"preprocessing of pictures given here\n" +
+				"(metadata gtk.labels and gtk.preprocess), so that no later command needs those flags; all else in the file stays as it is.\n\n" +
+				"   gtk import squeezenet.onnx -o s.onnx --labels imagenet_labels.txt --resize 256 --image-size 224 --channels bgr --scale " +
+				"1 --mean 104,117,123",
+			Flags: append([]ucli.Flag{
+				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write"},
+				&ucli.Int64Flag{Name: "opset", Usage: "convert to operator set `N`, up or down"},
+				&ucli.BoolFlag{Name: "infer-shapes", Usage: "store the types and shapes of all values, with symbols (value_info)"},
+				&ucli.BoolFlag{Name: "force", Usage: "replace FILE if it is there"},
+			}, preprocessFlags()...),
+		}, importCommand)
+	})
 }
 
 func importCommand(_ context.Context, e *env, c *ucli.Context) error {

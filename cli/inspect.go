@@ -9,16 +9,18 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "inspect", Usage: "list the layers of a model with shapes, parameters, work and memory", ArgsUsage: "MODEL.onnx",
-		Flags: []ucli.Flag{
-			&ucli.StringSliceFlag{Name: "input", Usage: "`NAME=SHAPE` to work the costs out for, as in input=8x3x224x224"},
-			&ucli.IntFlag{Name: "batch", Value: 1, Usage: "batch size to work the costs out for"},
-			&ucli.BoolFlag{Name: "check", Usage: "only check that it is valid ONNX: list all problems, and exit with 1 if there are any"},
-			&ucli.StringFlag{Name: "dot", Usage: "write the graph as a Graphviz `FILE`"},
-			&ucli.BoolFlag{Name: "force", Usage: "replace the file if it is there"},
-		},
-	}, inspectCommand))
+	register("inspect", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "inspect", Usage: "list the layers of a model with shapes, parameters, work and memory", ArgsUsage: "MODEL.onnx",
+			Flags: []ucli.Flag{
+				&ucli.StringSliceFlag{Name: "input", Usage: "`NAME=SHAPE` to work the costs out for, as in input=8x3x224x224"},
+				&ucli.IntFlag{Name: "batch", Value: 1, Usage: "batch size to work the costs out for"},
+				&ucli.BoolFlag{Name: "check", Usage: "only check that it is valid ONNX: list all problems, and exit with 1 if there are any"},
+				&ucli.StringFlag{Name: "dot", Usage: "write the graph as a Graphviz `FILE`"},
+				&ucli.BoolFlag{Name: "force", Usage: "replace the file if it is there"},
+			},
+		}, inspectCommand)
+	})
 }
 
 func inspectCommand(_ context.Context, e *env, c *ucli.Context) error {

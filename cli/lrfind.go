@@ -13,24 +13,26 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "lr-find", Usage: "look for a learning rate", ArgsUsage: "MODEL --data SPEC [-o FOLDER]",
-		Description: "A range test (Smith 2015, https://arxiv.org/abs/1506.01186): trains a copy of the model in memory with a\n" +
-			"learning rate that grows exponentially from step to step, until the loss explodes, and suggests the rate at which the\n" +
-			"smoothed loss falls fastest. The model is not changed.\n\n" +
-			"  gtk lr-find model.onnx --data imagefolder:photos --num-classes auto --optimizer diffgrad -o lr\n\n" +
-			"Give the flags that gtk finetune will get: the best rate depends on the optimiser, the batch size and what is trained.",
-		Flags: slices.Concat([]ucli.Flag{
-			dataFlag(),
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for report.html and curve.csv"},
-			&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty"},
-			&ucli.BoolFlag{Name: "list", Usage: "list optimisers and losses"},
-			&ucli.Float64Flag{Name: "from", Category: "range", Value: 1e-7, Usage: "learning rate of the first step"},
-			&ucli.Float64Flag{Name: "to", Category: "range", Value: 10, Usage: "learning rate of the last step"},
-			&ucli.IntFlag{Name: "steps", Category: "range", Value: 100, Usage: "how many rates are tried"},
-		}, loraFlags()[:3], distillFlags(), headFlags(), loopFlags("frozen"),
-			rateless(optimizerFlags(), "lr", "schedule", "warmup"), dataFlags(), useFlags(), preprocessFlags()),
-	}, runLRFind))
+	register("lr-find", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "lr-find", Usage: "look for a learning rate", ArgsUsage: "MODEL --data SPEC [-o FOLDER]",
+			Description: "A range test (Smith 2015, https://arxiv.org/abs/1506.01186): trains a copy of the model in memory with a\n" +
+				"learning rate that grows exponentially from step to step, until the loss explodes, and suggests the rate at which the\n" +
+				"smoothed loss falls fastest. The model is not changed.\n\n" +
+				"  gtk lr-find model.onnx --data imagefolder:photos --num-classes auto --optimizer diffgrad -o lr\n\n" +
+				"Give the flags that gtk finetune will get: the best rate depends on the optimiser, the batch size and what is trained.",
+			Flags: slices.Concat([]ucli.Flag{
+				dataFlag(),
+				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for report.html and curve.csv"},
+				&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty"},
+				&ucli.BoolFlag{Name: "list", Usage: "list optimisers and losses"},
+				&ucli.Float64Flag{Name: "from", Category: "range", Value: 1e-7, Usage: "learning rate of the first step"},
+				&ucli.Float64Flag{Name: "to", Category: "range", Value: 10, Usage: "learning rate of the last step"},
+				&ucli.IntFlag{Name: "steps", Category: "range", Value: 100, Usage: "how many rates are tried"},
+			}, loraFlags()[:3], distillFlags(), headFlags(), loopFlags("frozen"),
+				rateless(optimizerFlags(), "lr", "schedule", "warmup"), dataFlags(), useFlags(), preprocessFlags()),
+		}, runLRFind)
+	})
 }
 
 // rateless are the flags of an optimiser without those of its rate that are named.

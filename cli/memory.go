@@ -27,7 +27,7 @@ func (e *env) limitMemory(size string) error {
 		memory.SetBudget(n)
 	}
 	watching.Do(func() {
-		memory.Settle()
+		go memory.Settle() // what is free takes a while to find out
 		memory.Watch(func(err error) {
 			code := e.fail(err)
 			whole.Abandon()

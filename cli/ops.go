@@ -11,13 +11,15 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "ops", Usage: "list the operators that run, and what can be differentiated", ArgsUsage: "[NAME…]",
-		Flags: []ucli.Flag{
-			&ucli.BoolFlag{Name: "private", Usage: "list gtk's own operators, of gradients and fusions, too"},
-			&ucli.BoolFlag{Name: "list", Usage: "names and sources only"},
-		},
-	}, opsCommand))
+	register("ops", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "ops", Usage: "list the operators that run, and what can be differentiated", ArgsUsage: "[NAME…]",
+			Flags: []ucli.Flag{
+				&ucli.BoolFlag{Name: "private", Usage: "list gtk's own operators, of gradients and fusions, too"},
+				&ucli.BoolFlag{Name: "list", Usage: "names and sources only"},
+			},
+		}, opsCommand)
+	})
 }
 
 func opsCommand(_ context.Context, e *env, c *ucli.Context) error {

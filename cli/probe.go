@@ -15,47 +15,49 @@ import (
 )
 
 func init() {
-	sharpness := command(&ucli.Command{
-		Name: "sharpness", Usage: "measure how the loss curves along the steps of optimisers", ArgsUsage: "MODEL --data SPEC [-o FOLDER]",
-		Description: "Directional sharpness, vᵀHv/‖v‖², of the step v that each optimiser would take next (Pan and Li 2023,\n" +
-			"https://arxiv.org/abs/2306.00204), with slope, best step, predicted and measured decrease, and the largest curvature in any\n" +
-			"direction. The optimisers see the gradients of one training of a copy in memory. The model is not changed.\n\n" +
-			"  gtk probe sharpness model.onnx --data imagefolder:photos --along sgd,adam,sign,clip:0.1 -o sharpness\n" +
-			"  gtk probe sharpness model.onnx --data digits --warm 5,20,60 --optimizer sgd --lr 0.1",
-		Flags: slices.Concat([]ucli.Flag{
-			dataFlag(),
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for report.html and curves.csv, or FILE.html"},
-			&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty, or replace the file"},
-			&ucli.BoolFlag{Name: "list", Usage: "list directions, optimisers and losses"},
-			&ucli.StringFlag{Name: "along", Category: "sharpness", Value: strings.Join(job.DefaultAlong, ","),
-				Usage: "`NAMES` of directions with commas between, with options behind colons, as in clip:0.1 (see --list)"},
-			&ucli.StringFlag{Name: "warm", Category: "sharpness", Value: "20",
-				Usage: "`STEPS` of training before the measurement; several, as in 5,20,60, measure on the way; 0 measures the model as it is"},
-			&ucli.IntFlag{Name: "batches", Category: "sharpness", Value: 4, Usage: "batches that the loss is the mean over"},
-			&ucli.StringFlag{Name: "hessian", Category: "sharpness", Value: "auto",
-				Usage: "products with the Hessian: exact, from differences of gradients, or auto: exact where operators allow it"},
-			&ucli.IntFlag{Name: "lanczos", Category: "sharpness", Value: 40,
-				Usage: "most products for the largest curvature; 0 leaves it out"},
-		}, headFlags(), loopFlags("frozen"), rateless(optimizerFlags(), "schedule", "warmup"), dataFlags(), useFlags(), preprocessFlags()),
-	}, runSharpness)
-	top := command(&ucli.Command{
-		Name: "probe", Usage: "measure the loss around the weights of a model", ArgsUsage: "sharpness MODEL --data SPEC",
-		Description: "gtk probe sharpness: how the loss curves along the steps that optimisers would take.",
-		Flags:       []ucli.Flag{&ucli.BoolFlag{Name: "list", Usage: "list directions"}},
-	}, func(_ context.Context, e *env, c *ucli.Context) error {
-		switch {
-		case c.Bool("list"):
-			return e.list(listOf(probe.Rules().Entries()))
-		case c.Args().Len() == 0:
-			return usagef("gtk probe: what is to be measured is missing: gtk probe sharpness MODEL --data SPEC")
+	register("probe", func() *ucli.Command {
+		sharpness := command(&ucli.Command{
+			Name: "sharpness", Usage: "measure how the loss curves along the steps of optimisers", ArgsUsage: "MODEL --data SPEC [-o FOLDER]",
+			Description: "Directional sharpness, vᵀHv/‖v‖², of the step v that each optimiser would take next (Pan and Li 2023,\n" +
+				"https://arxiv.org/abs/2306.00204), with slope, best step, predicted and measured decrease, and the largest curvature in any\n" +
+				"direction. The optimisers see the gradients of one training of a copy in memory. The model is not changed.\n\n" +
+				"  gtk probe sharpness model.onnx --data imagefolder:photos --along sgd,adam,sign,clip:0.1 -o sharpness\n" +
+				"  gtk probe sharpness model.onnx --data digits --warm 5,20,60 --optimizer sgd --lr 0.1",
+			Flags: slices.Concat([]ucli.Flag{
+				dataFlag(),
+				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for report.html and curves.csv, or FILE.html"},
+				&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty, or replace the file"},
+				&ucli.BoolFlag{Name: "list", Usage: "list directions, optimisers and losses"},
+				&ucli.StringFlag{Name: "along", Category: "sharpness", Value: strings.Join(job.DefaultAlong, ","),
+					Usage: "`NAMES` of directions with commas between, with options behind colons, as in clip:0.1 (see --list)"},
+				&ucli.StringFlag{Name: "warm", Category: "sharpness", Value: "20",
+					Usage: "`STEPS` of training before the measurement; several, as in 5,20,60, measure on the way; 0 measures the model as it is"},
+				&ucli.IntFlag{Name: "batches", Category: "sharpness", Value: 4, Usage: "batches that the loss is the mean over"},
+				&ucli.StringFlag{Name: "hessian", Category: "sharpness", Value: "auto",
+					Usage: "products with the Hessian: exact, from differences of gradients, or auto: exact where operators allow it"},
+				&ucli.IntFlag{Name: "lanczos", Category: "sharpness", Value: 40,
+					Usage: "most products for the largest curvature; 0 leaves it out"},
+			}, headFlags(), loopFlags("frozen"), rateless(optimizerFlags(), "schedule", "warmup"), dataFlags(), useFlags(), preprocessFlags()),
+		}, runSharpness)
+		top := command(&ucli.Command{
+			Name: "probe", Usage: "measure the loss around the weights of a model", ArgsUsage: "sharpness MODEL --data SPEC",
+			Description: "gtk probe sharpness: how the loss curves along the steps that optimisers would take.",
+			Flags:       []ucli.Flag{&ucli.BoolFlag{Name: "list", Usage: "list directions"}},
+		}, func(_ context.Context, e *env, c *ucli.Context) error {
+			switch {
+			case c.Bool("list"):
+				return e.list(listOf(probe.Rules().Entries()))
+			case c.Args().Len() == 0:
+				return usagef("gtk probe: what is to be measured is missing: gtk probe sharpness MODEL --data SPEC")
+			}
+			return noCommand("probe "+c.Args().First(), "probe sharpness")
+		})
+		top.OnUsageError = func(_ *ucli.Context, err error, _ bool) error { // a flag of what is measured
+			return usagef("gtk probe: %v: what is to be measured comes first, as in gtk probe sharpness MODEL --data SPEC", err)
 		}
-		return noCommand("probe "+c.Args().First(), "probe sharpness")
+		top.Subcommands = []*ucli.Command{sharpness}
+		return top
 	})
-	top.OnUsageError = func(_ *ucli.Context, err error, _ bool) error { // a flag of what is measured
-		return usagef("gtk probe: %v: what is to be measured comes first, as in gtk probe sharpness MODEL --data SPEC", err)
-	}
-	top.Subcommands = []*ucli.Command{sharpness}
-	register(top)
 }
 
 func runSharpness(ctx context.Context, e *env, c *ucli.Context) error {

@@ -14,32 +14,34 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "run", Usage: "run a model on pictures or tensor files", ArgsUsage: "MODEL.onnx [FILE…|FOLDER]",
-		Description: "Inputs are pictures (png, jpeg, webp, bmp, tiff, gif) or tensor files (.npy, .npz, .pb), given as FILE or --input " +
-			"NAME=FILE.\n" +
-			"Several files for one input are run one after the other and their outputs stacked. An input of one element also takes a " +
-			"number.\n\n" +
-			"   gtk run squeezenet.onnx eagle.jpg --labels imagenet_labels.txt\n" +
-			"   gtk run vad.onnx --input input=wav.npy --input state=state.npy --input sr=16000 -o out\n\n" +
-			"With --data, or a FOLDER of pictures, it writes predictions: id, prediction, and the probability of each class or the " +
-			"values of a regression,\n" +
-			"as .csv, .jsonl or .npz. --input NAME=COLUMN,COLUMN then says which columns or array an input gets.\n\n" +
-			"   gtk run mine.onnx photos                     (as csv on standard output)\n" +
-			"   gtk run mine.onnx photos -o predictions.csv\n" +
-			"   gtk run mine.onnx --data csv:new.csv --label-column none -o predictions.csv",
-		Flags: slices.Concat([]ucli.Flag{
-			dataFlag(),
-			&ucli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`[NAME=]FILE` to feed; repeat it for more"},
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for one .npy file per output; with --data FILE.csv, " +
-				"FILE.jsonl or FILE.npz"},
-			&ucli.StringSliceFlag{Name: "fetch", Usage: "inner value or node whose output is wanted too, by `NAME`"},
-			&ucli.IntFlag{Name: "top", Value: 5, Usage: "how many classes to show"},
-			&ucli.BoolFlag{Name: "pb", Usage: "write input_0.pb, output_0.pb, … instead, a case for gtk verify --golden"},
-			&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty, replace a file"},
-			&ucli.IntFlag{Name: "batch-size", Usage: "with --data: examples in one run", Value: 32},
-		}, dataFlags(), meaningFlags(), preprocessFlags()),
-	}, runCommand))
+	register("run", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "run", Usage: "run a model on pictures or tensor files", ArgsUsage: "MODEL.onnx [FILE…|FOLDER]",
+			Description: "Inputs are pictures (png, jpeg, webp, bmp, tiff, gif) or tensor files (.npy, .npz, .pb), given as FILE or --input " +
+				"NAME=FILE.\n" +
+				"Several files for one input are run one after the other and their outputs stacked. An input of one element also takes a " +
+				"number.\n\n" +
+				"   gtk run squeezenet.onnx eagle.jpg --labels imagenet_labels.txt\n" +
+				"   gtk run vad.onnx --input input=wav.npy --input state=state.npy --input sr=16000 -o out\n\n" +
+				"With --data, or a FOLDER of pictures, it writes predictions: id, prediction, and the probability of each class or the " +
+				"values of a regression,\n" +
+				"as .csv, .jsonl or .npz. --input NAME=COLUMN,COLUMN then says which columns or array an input gets.\n\n" +
+				"   gtk run mine.onnx photos                     (as csv on standard output)\n" +
+				"   gtk run mine.onnx photos -o predictions.csv\n" +
+				"   gtk run mine.onnx --data csv:new.csv --label-column none -o predictions.csv",
+			Flags: slices.Concat([]ucli.Flag{
+				dataFlag(),
+				&ucli.StringSliceFlag{Name: "input", Aliases: []string{"i"}, Usage: "`[NAME=]FILE` to feed; repeat it for more"},
+				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for one .npy file per output; with --data FILE.csv, " +
+					"FILE.jsonl or FILE.npz"},
+				&ucli.StringSliceFlag{Name: "fetch", Usage: "inner value or node whose output is wanted too, by `NAME`"},
+				&ucli.IntFlag{Name: "top", Value: 5, Usage: "how many classes to show"},
+				&ucli.BoolFlag{Name: "pb", Usage: "write input_0.pb, output_0.pb, … instead, a case for gtk verify --golden"},
+				&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty, replace a file"},
+				&ucli.IntFlag{Name: "batch-size", Usage: "with --data: examples in one run", Value: 32},
+			}, dataFlags(), meaningFlags(), preprocessFlags()),
+		}, runCommand)
+	})
 }
 
 func runCommand(ctx context.Context, e *env, c *ucli.Context) error {

@@ -12,41 +12,43 @@ import (
 )
 
 func init() {
-	sort := func(usage string) ucli.Flag {
-		return &ucli.StringFlag{Name: "sort", Usage: "`ORDER`: " + strings.Join(job.RunSorts, ", ") + usage}
-	}
-	list := command(&ucli.Command{
-		Name: "list", Usage: "list the runs in a folder", ArgsUsage: "[DIR…]",
-		Description: "The folders that gtk finetune -o FOLDER has made, in DIR (here, unless it is given) and below: what is known of each,\n" +
-			"also of those that are going on or were killed.\n\n" +
-			"  gtk runs list experiments --sort metric",
-		Flags: []ucli.Flag{sort("; metric is the best first, time the latest")},
-	}, runsList)
-	compare := command(&ucli.Command{
-		Name: "compare", Usage: "put runs side by side, with what differs between them", ArgsUsage: "A B… [-o FILE.html]",
-		Description: "A table of the runs, and what differs in how they were made; the page has their curves over one another. A folder with\n" +
-			"runs in it stands for all of them.\n\n" +
-			"  gtk runs compare adam sgd lion -o compare.html",
-		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE.html` for a page with curves"},
-			&ucli.BoolFlag{Name: "force", Usage: "replace FILE.html if it is there"},
-			sort("; unless it is given, the order of the arguments"),
-		},
-	}, runsCompare)
-	top := command(&ucli.Command{
-		Name: "runs", Usage: "list and compare the folders of trainings", ArgsUsage: "list [DIR…] | compare A B…",
-		Description: "gtk runs list: the runs below a folder. gtk runs compare: runs side by side, with their curves.",
-	}, func(_ context.Context, _ *env, c *ucli.Context) error {
-		if c.Args().Len() == 0 {
-			return usagef("gtk runs: what is to be done is missing: gtk runs list DIR, or gtk runs compare A B")
+	register("runs", func() *ucli.Command {
+		sort := func(usage string) ucli.Flag {
+			return &ucli.StringFlag{Name: "sort", Usage: "`ORDER`: " + strings.Join(job.RunSorts, ", ") + usage}
 		}
-		return noCommand("runs "+c.Args().First(), "runs list", "runs compare")
+		list := command(&ucli.Command{
+			Name: "list", Usage: "list the runs in a folder", ArgsUsage: "[DIR…]",
+			Description: "The folders that gtk finetune -o FOLDER has made, in DIR (here, unless it is given) and below: what is known of each,\n" +
+				"also of those that are going on or were killed.\n\n" +
+				"  gtk runs list experiments --sort metric",
+			Flags: []ucli.Flag{sort("; metric is the best first, time the latest")},
+		}, runsList)
+		compare := command(&ucli.Command{
+			Name: "compare", Usage: "put runs side by side, with what differs between them", ArgsUsage: "A B… [-o FILE.html]",
+			Description: "A table of the runs, and what differs in how they were made; the page has their curves over one another. A folder with\n" +
+				"runs in it stands for all of them.\n\n" +
+				"  gtk runs compare adam sgd lion -o compare.html",
+			Flags: []ucli.Flag{
+				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE.html` for a page with curves"},
+				&ucli.BoolFlag{Name: "force", Usage: "replace FILE.html if it is there"},
+				sort("; unless it is given, the order of the arguments"),
+			},
+		}, runsCompare)
+		top := command(&ucli.Command{
+			Name: "runs", Usage: "list and compare the folders of trainings", ArgsUsage: "list [DIR…] | compare A B…",
+			Description: "gtk runs list: the runs below a folder. gtk runs compare: runs side by side, with their curves.",
+		}, func(_ context.Context, _ *env, c *ucli.Context) error {
+			if c.Args().Len() == 0 {
+				return usagef("gtk runs: what is to be done is missing: gtk runs list DIR, or gtk runs compare A B")
+			}
+			return noCommand("runs "+c.Args().First(), "runs list", "runs compare")
+		})
+		top.OnUsageError = func(_ *ucli.Context, err error, _ bool) error {
+			return usagef("gtk runs: %v: what is to be done comes first, as in gtk runs list DIR", err)
+		}
+		top.Subcommands = []*ucli.Command{list, compare}
+		return top
 	})
-	top.OnUsageError = func(_ *ucli.Context, err error, _ bool) error {
-		return usagef("gtk runs: %v: what is to be done comes first, as in gtk runs list DIR", err)
-	}
-	top.Subcommands = []*ucli.Command{list, compare}
-	register(top)
 }
 
 func runsList(_ context.Context, e *env, c *ucli.Context) error {

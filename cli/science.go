@@ -13,19 +13,21 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "science", Usage: "repeat a small experiment of a paper, with the control that could embarrass it", ArgsUsage: "NAME [-o FOLDER]",
-		Description: "Trains every arm from several seeds on data that is part of the program, and prints tables with means, 95 % intervals\n" +
-			"and what they say. gtk science --list lists the experiments; docs/science has what they gave.\n\n" +
-			"  gtk science diffgrad\n" +
-			"  gtk science diffgrad --seeds 10 -o docs/science",
-		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` to write NAME.md into, or FILE.md"},
-			&ucli.BoolFlag{Name: "force", Usage: "replace the file"},
-			&ucli.BoolFlag{Name: "list", Usage: "list experiments"},
-			&ucli.IntFlag{Name: "seeds", Usage: "runs of each arm; 0 is the experiment's own number"},
-		},
-	}, runScience))
+	register("science", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "science", Usage: "repeat a small experiment of a paper, with the control that could embarrass it", ArgsUsage: "NAME [-o FOLDER]",
+			Description: "Trains every arm from several seeds on data that is part of the program, and prints tables with means, 95 % intervals\n" +
+				"and what they say. gtk science --list lists the experiments; docs/science has what they gave.\n\n" +
+				"  gtk science diffgrad\n" +
+				"  gtk science diffgrad --seeds 10 -o docs/science",
+			Flags: []ucli.Flag{
+				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` to write NAME.md into, or FILE.md"},
+				&ucli.BoolFlag{Name: "force", Usage: "replace the file"},
+				&ucli.BoolFlag{Name: "list", Usage: "list experiments"},
+				&ucli.IntFlag{Name: "seeds", Usage: "runs of each arm; 0 is the experiment's own number"},
+			},
+		}, runScience)
+	})
 }
 
 // scienceReport is a page, with its first table where the contract of the command line has it.

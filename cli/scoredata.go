@@ -9,14 +9,16 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "score-data", Usage: "score training examples by how much there is to learn from them",
-		ArgsUsage: "MODEL --data SPEC --score NAME,… -o DIR",
-		Description: "Writes scores.csv (id,label,mean,std,rank; rank 1 has the highest score) and report.html. With several scores " +
-			"there is one more file for each.\n\n" +
-			"  gtk score-data model.onnx --data imagefolder:photos --score el2n,grand --runs 5 -o scores",
-		Flags: scoringFlags(),
-	}, runScoreData))
+	register("score-data", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "score-data", Usage: "score training examples by how much there is to learn from them",
+			ArgsUsage: "MODEL --data SPEC --score NAME,… -o DIR",
+			Description: "Writes scores.csv (id,label,mean,std,rank; rank 1 has the highest score) and report.html. With several scores " +
+				"there is one more file for each.\n\n" +
+				"  gtk score-data model.onnx --data imagefolder:photos --score el2n,grand --runs 5 -o scores",
+			Flags: scoringFlags(),
+		}, runScoreData)
+	})
 }
 
 func runScoreData(ctx context.Context, e *env, c *ucli.Context) error {

@@ -29,42 +29,39 @@ var ofOne = []string{"report", "checkpoint", "resume-anyway", "lora-out"}
 var measuring = []string{"val", "val-split", "task", "output", "labels"}
 
 func init() {
-	left := slices.Clone(notVaried)
-	for _, f := range globalFlags() {
-		left = append(left, f.Names()[0])
-	}
-	var flags []ucli.Flag // those of gtk finetune, whose file comes before this one
-	for _, c := range commands {
-		if c.Name == "finetune" {
-			flags = slices.DeleteFunc(slices.Clone(c.Flags), func(f ucli.Flag) bool { return slices.Contains(left, f.Names()[0]) })
+	register("sweep", func() *ucli.Command {
+		left := slices.Clone(notVaried)
+		for _, f := range globalFlags() {
+			left = append(left, f.Names()[0])
 		}
-	}
-	register(command(&ucli.Command{
-		Name: "sweep", Usage: "train again and again with other values of flags, and say which are best",
-		ArgsUsage: "MODEL --data SPEC --val SPEC --over NAME=VALUES… -o FOLDER",
-		Description: "Every flag of gtk finetune can be given, and varied with --over: values with commas between (or |, where they have commas\n" +
-			"themselves), or LOW..HIGH for the numbers between, with :log for evenly by ratio and :steps=N for a grid. model=A|B varies\n" +
-			"the model. Each trial is a run in a folder of its own, with its page. Ctrl-C or a crash loses nothing: --resume FOLDER goes\n" +
-			"on where the sweep was, and trains no trial again.\n\n" +
-			"  gtk sweep model.onnx --data photos --val-split 0.2 --over lr=1e-4,1e-3,1e-2 --over optimizer=adam,sgd -o sweep\n" +
-			"  gtk sweep model.onnx --data photos --val-split 0.2 --over lr=1e-4..1e-1:log --over batch-size=8..64 --search random -o sweep\n" +
-			"  gtk sweep model.onnx --data photos --val-split 0.2 --over lr=1e-4..1e-1:log --search halving --trials 27 --epochs 9 -o sweep",
-		Flags: append([]ucli.Flag{
-			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for the trials, sweep.json and report.html"},
-			&overFlag{&ucli.StringSliceFlag{Name: "over", Category: "sweep", Usage: "what is varied, `NAME=VALUES`; may be repeated"}},
-			&ucli.StringFlag{Name: "search", Category: "sweep", Value: job.SearchGrid,
-				Usage: "grid: every combination; random: --trials of them; halving: the better ones of them trained for longer"},
-			&ucli.IntFlag{Name: "trials", Category: "sweep", Value: 20, Usage: "of random and halving"},
-			&ucli.StringFlag{Name: "metric", Category: "sweep", Usage: "`NAME` of the metric of the validation data to choose by, or loss",
-				DefaultText: "the task's own"},
-			&ucli.IntFlag{Name: "min-epochs", Category: "sweep", Value: 1, Usage: "halving: epochs of the first trials"},
-			&ucli.IntFlag{Name: "eta", Category: "sweep", Value: 3, Usage: "halving: one of so many goes on, for so many times the epochs"},
-			&ucli.BoolFlag{Name: "force", Usage: "begin anew where a sweep is there already"},
-			&ucli.BoolFlag{Name: "dry-run", Usage: "list the trials"},
-			&ucli.StringFlag{Name: "resume", Category: "checkpoints",
-				Usage: "`FOLDER` of a sweep to go on with; alone it takes the flags of that sweep; --trials may be more"},
-		}, flags...),
-	}, runSweep))
+		flags := slices.DeleteFunc(makers["finetune"]().Flags, func(f ucli.Flag) bool { return slices.Contains(left, f.Names()[0]) })
+		return command(&ucli.Command{
+			Name: "sweep", Usage: "train again and again with other values of flags, and say which are best",
+			ArgsUsage: "MODEL --data SPEC --val SPEC --over NAME=VALUES… -o FOLDER",
+			Description: "Every flag of gtk finetune can be given, and varied with --over: values with commas between (or |, where they have commas\n" +
+				"themselves), or LOW..HIGH for the numbers between, with :log for evenly by ratio and :steps=N for a grid. model=A|B varies\n" +
+				"the model. Each trial is a run in a folder of its own, with its page. Ctrl-C or a crash loses nothing: --resume FOLDER goes\n" +
+				"on where the sweep was, and trains no trial again.\n\n" +
+				"  gtk sweep model.onnx --data photos --val-split 0.2 --over lr=1e-4,1e-3,1e-2 --over optimizer=adam,sgd -o sweep\n" +
+				"  gtk sweep model.onnx --data photos --val-split 0.2 --over lr=1e-4..1e-1:log --over batch-size=8..64 --search random -o sweep\n" +
+				"  gtk sweep model.onnx --data photos --val-split 0.2 --over lr=1e-4..1e-1:log --search halving --trials 27 --epochs 9 -o sweep",
+			Flags: append([]ucli.Flag{
+				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for the trials, sweep.json and report.html"},
+				&overFlag{&ucli.StringSliceFlag{Name: "over", Category: "sweep", Usage: "what is varied, `NAME=VALUES`; may be repeated"}},
+				&ucli.StringFlag{Name: "search", Category: "sweep", Value: job.SearchGrid,
+					Usage: "grid: every combination; random: --trials of them; halving: the better ones of them trained for longer"},
+				&ucli.IntFlag{Name: "trials", Category: "sweep", Value: 20, Usage: "of random and halving"},
+				&ucli.StringFlag{Name: "metric", Category: "sweep", Usage: "`NAME` of the metric of the validation data to choose by, or loss",
+					DefaultText: "the task's own"},
+				&ucli.IntFlag{Name: "min-epochs", Category: "sweep", Value: 1, Usage: "halving: epochs of the first trials"},
+				&ucli.IntFlag{Name: "eta", Category: "sweep", Value: 3, Usage: "halving: one of so many goes on, for so many times the epochs"},
+				&ucli.BoolFlag{Name: "force", Usage: "begin anew where a sweep is there already"},
+				&ucli.BoolFlag{Name: "dry-run", Usage: "list the trials"},
+				&ucli.StringFlag{Name: "resume", Category: "checkpoints",
+					Usage: "`FOLDER` of a sweep to go on with; alone it takes the flags of that sweep; --trials may be more"},
+			}, flags...),
+		}, runSweep)
+	})
 }
 
 // sweeping is a sweep over the flags of gtk finetune.
@@ -89,12 +86,7 @@ func runSweep(ctx context.Context, e *env, c *ucli.Context) error {
 
 // sweep runs the sweep cfg with the other flags of c.
 func (e *env) sweep(ctx context.Context, c *ucli.Context, model string, cfg job.SweepConfig) error {
-	s := &sweeping{e: e, app: c.App, model: model}
-	for _, x := range commands {
-		if x.Name == "finetune" {
-			s.finetune = x
-		}
-	}
+	s := &sweeping{e: e, app: c.App, finetune: makers["finetune"](), model: model}
 	cfg.Out, cfg.Force, cfg.Seed, cfg.Epochs, cfg.Base = c.String("out"), c.Bool("force"), e.Seed, c.Int("epochs"),
 		map[string]string{"model": model}
 	if r := c.String("resume"); r != "" {
@@ -249,8 +241,7 @@ func (s *sweeping) line(t job.Trial, out string) string {
 
 func (s *sweeping) isBool(name string) bool {
 	return slices.ContainsFunc(s.finetune.Flags, func(f ucli.Flag) bool {
-		_, ok := f.(*ucli.BoolFlag)
-		return ok && f.Names()[0] == name
+		return isSwitch(f) && f.Names()[0] == name
 	})
 }
 

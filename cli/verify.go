@@ -10,23 +10,25 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{
-		Name: "verify", Usage: "compare a model with recorded outputs, or with another model",
-		ArgsUsage: "MODEL.onnx --golden DIR | A.onnx B.onnx",
-		Description: "DIR holds input_0.pb, …, output_0.pb, … (the form of ONNX's own tests), or one folder of those per case. Two " +
-			"models are run on the same random inputs.\n" +
-			"With --runtime another library runs the model: onnx-go or gorgonia. docs/guides/interop.md says what each of them can.\n" +
-			"Numbers agree when |a-b| <= atol + rtol·|b|. Exit code 1 when they do not.",
-		Flags: []ucli.Flag{
-			&ucli.StringFlag{Name: "golden", Usage: "`FOLDER` of recorded inputs and outputs"},
-			&ucli.StringFlag{Name: "runtime", Usage: "recorded outputs: `NAME` of what runs the model: gtk, onnx-go or gorgonia"},
-			&ucli.Float64Flag{Name: "rtol", Value: 1e-3, Usage: "relative tolerance"},
-			&ucli.Float64Flag{Name: "atol", Value: 1e-5, Usage: "absolute tolerance"},
-			&ucli.StringSliceFlag{Name: "input", Usage: "two models: `NAME=SHAPE` or NAME=FILE of what is fed"},
-			&ucli.IntFlag{Name: "batch", Value: 1, Usage: "two models: batch size"},
-			&ucli.IntFlag{Name: "cases", Value: 3, Usage: "two models: how many random inputs"},
-		},
-	}, verifyCommand))
+	register("verify", func() *ucli.Command {
+		return command(&ucli.Command{
+			Name: "verify", Usage: "compare a model with recorded outputs, or with another model",
+			ArgsUsage: "MODEL.onnx --golden DIR | A.onnx B.onnx",
+			Description: "DIR holds input_0.pb, …, output_0.pb, … (the form of ONNX's own tests), or one folder of those per case. Two " +
+				"models are run on the same random inputs.\n" +
+				"With --runtime another library runs the model: onnx-go or gorgonia. docs/guides/interop.md says what each of them can.\n" +
+				"Numbers agree when |a-b| <= atol + rtol·|b|. Exit code 1 when they do not.",
+			Flags: []ucli.Flag{
+				&ucli.StringFlag{Name: "golden", Usage: "`FOLDER` of recorded inputs and outputs"},
+				&ucli.StringFlag{Name: "runtime", Usage: "recorded outputs: `NAME` of what runs the model: gtk, onnx-go or gorgonia"},
+				&ucli.Float64Flag{Name: "rtol", Value: 1e-3, Usage: "relative tolerance"},
+				&ucli.Float64Flag{Name: "atol", Value: 1e-5, Usage: "absolute tolerance"},
+				&ucli.StringSliceFlag{Name: "input", Usage: "two models: `NAME=SHAPE` or NAME=FILE of what is fed"},
+				&ucli.IntFlag{Name: "batch", Value: 1, Usage: "two models: batch size"},
+				&ucli.IntFlag{Name: "cases", Value: 3, Usage: "two models: how many random inputs"},
+			},
+		}, verifyCommand)
+	})
 }
 
 func verifyCommand(ctx context.Context, e *env, c *ucli.Context) error {

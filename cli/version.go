@@ -9,7 +9,9 @@ import (
 )
 
 func init() {
-	register(command(&ucli.Command{Name: "version", Usage: "print the version"}, printVersion))
+	register("version", func() *ucli.Command {
+		return command(&ucli.Command{Name: "version", Usage: "print the version"}, printVersion)
+	})
 }
 
 func printVersion(_ context.Context, e *env, c *ucli.Context) error {

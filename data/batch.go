@@ -307,7 +307,7 @@ func (l *loader) picture(t *turn, out *prepared, e Example, i int) error {
 	if out.arrays[inputArray] = pic; p == nil {
 		return nil
 	}
-	if err := t.need(4*int64(pic.Len()), "a picture of "+pic.Shape().String()+" values"); err != nil {
+	if err := t.need(4*int64(pic.Len()), "the picture as numbers"); err != nil {
 		return err
 	}
 	x := tensor.New(tensor.Float32, p.shape(pic)...)

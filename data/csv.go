@@ -7,11 +7,11 @@ import (
 	"io/fs"
 	"math"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/lazy"
 	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -188,7 +188,7 @@ func (t *table) identify(m *memory, l tableLayout, paths []string) error {
 }
 
 // drive is the start of an absolute path of Windows.
-var drive = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
+var drive = lazy.Regexp(`^[A-Za-z]:[\\/]`)
 
 // file is the path in column c of a row, with slashes. Backslashes are those of Windows unless a file has them in its name.
 func (t *table) file(row []string, c int, root string) (string, error) {
@@ -196,7 +196,7 @@ func (t *table) file(row []string, c int, root string) (string, error) {
 	if strings.Contains(p, `\`) && !exists(filepath.Join(root, p)) {
 		p = strings.ReplaceAll(p, `\`, "/")
 	}
-	if !filepath.IsLocal(filepath.FromSlash(p)) || drive.MatchString(p) {
+	if !filepath.IsLocal(filepath.FromSlash(p)) || drive().MatchString(p) {
 		return "", malformed(t.path, t.place(c), "paths are relative to the root folder and stay below it", "path %q leaves the folder",
 			clip(row[c]))
 	}

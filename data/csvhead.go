@@ -5,10 +5,11 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/lazy"
 )
 
 // comments takes the lines off the front of a text that begin with #, and the blank lines among them.
@@ -172,11 +173,11 @@ func theLines(lines []int) string {
 
 var (
 	// pandasName is the name that pandas gives a column without a name.
-	pandasName = regexp.MustCompile(`^Unnamed: \d+(\.\d+)*$`)
+	pandasName = lazy.Regexp(`^Unnamed: \d+(\.\d+)*$`)
 	// idName is a name of which id is a word: PassengerId, customerID, row_id, but not humid.
-	idName = regexp.MustCompile(`(^|[ _.-])[iI][dD]$|[a-z]I[dD]$`)
+	idName = lazy.Regexp(`(^|[ _.-])[iI][dD]$|[a-z]I[dD]$`)
 	// rowName is what columns are called that count.
-	rowName = regexp.MustCompile(`^(?i)(index|level_0|row|row[ _]?(number|num|no|nr|index)|nr|no|number|s\.?no\.?|#)$`)
+	rowName = lazy.Regexp(`^(?i)(index|level_0|row|row[ _]?(number|num|no|nr|index)|nr|no|number|s\.?no\.?|#)$`)
 )
 
 // findIndex finds the columns that number or name the rows: the first one where it has no name, those that pandas calls Unnamed, a first
@@ -206,8 +207,8 @@ func (t *table) findIndex() error {
 		case i == 0 && name == "" && !whole && !text:
 			return malformed(t.path, fmt.Sprintf("line %d", t.sample[0].line), "name it in the header, or remove it",
 				"the first column has no name and is no row number: %q", clip(t.sample[0].fields[0]))
-		case i == 0 && name == "", whole && pandasName.MatchString(name), first && counting && rowName.MatchString(name),
-			first && !twice && (whole || text) && idName.MatchString(name) && !strings.EqualFold(name, "id"):
+		case i == 0 && name == "", whole && pandasName().MatchString(name), first && counting && rowName().MatchString(name),
+			first && !twice && (whole || text) && idName().MatchString(name) && !strings.EqualFold(name, "id"):
 			t.index = append(t.index, i)
 		}
 	}

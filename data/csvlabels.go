@@ -76,7 +76,7 @@ func (t *table) whole(labels *words) wholeNumbers {
 			continue
 		}
 		number := isNumber(s)
-		if !number && t.mark != ',' && thousands.MatchString(s) || (number || decimalComma(s)) && !t.isNumber(s) {
+		if !number && t.mark != ',' && thousands().MatchString(s) || (number || decimalComma(s)) && !t.isNumber(s) {
 			l.odd = s
 		}
 		sure = sure || number

@@ -2,17 +2,18 @@ package data
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/gtk-onnx/gtk/internal/lazy"
 )
 
 var (
-	commaNumber = regexp.MustCompile(`^[-+]?(\d+,\d*|,\d+)([eE][-+]?\d+)?$`)
-	commaOrNot  = regexp.MustCompile(`^[-+]?[1-9]\d{0,2},\d{3}$`) // 1,234 is 1.234 or 1234
-	unitNumber  = regexp.MustCompile(`^[-+]?[$€£¥₹]\s?[-+]?\d[\d.,]*$|^[-+]?\d[\d.,]*\s?[%$€£¥₹]$`)
-	thousands   = regexp.MustCompile(`^[-+]?\d{1,3}([,.' \x{a0}\x{2019}\x{202f}]\d{3})+([.,]\d+)?$`)
+	commaNumber = lazy.Regexp(`^[-+]?(\d+,\d*|,\d+)([eE][-+]?\d+)?$`)
+	commaOrNot  = lazy.Regexp(`^[-+]?[1-9]\d{0,2},\d{3}$`) // 1,234 is 1.234 or 1234
+	unitNumber  = lazy.Regexp(`^[-+]?[$€£¥₹]\s?[-+]?\d[\d.,]*$|^[-+]?\d[\d.,]*\s?[%$€£¥₹]$`)
+	thousands   = lazy.Regexp(`^[-+]?\d{1,3}([,.' \x{a0}\x{2019}\x{202f}]\d{3})+([.,]\d+)?$`)
 )
 
 // isNumber reports whether s is a number with a decimal point.
@@ -22,7 +23,7 @@ func isNumber(s string) bool {
 }
 
 // decimalComma reports whether s is a number with a decimal comma.
-func decimalComma(s string) bool { return commaNumber.MatchString(s) }
+func decimalComma(s string) bool { return commaNumber().MatchString(s) }
 
 // missing reports whether s stands for a value that is not there.
 func missing(s string) bool {
@@ -35,7 +36,7 @@ func (t *table) isNumber(s string) bool {
 	if isNumber(s) {
 		return t.mark != ',' || !strings.Contains(s, ".")
 	}
-	return t.mark != '.' && decimalComma(s) && (t.mark == ',' || !commaOrNot.MatchString(s))
+	return t.mark != '.' && decimalComma(s) && (t.mark == ',' || !commaOrNot().MatchString(s))
 }
 
 // decimals finds the decimal mark from the rows that are known: 0 where none of them tells. Where commas separate the columns, a point
@@ -44,7 +45,7 @@ func (t *table) decimals() byte {
 	var point, comma bool
 	for _, r := range t.sample {
 		for _, s := range r.fields {
-			comma = comma || decimalComma(s) && !commaOrNot.MatchString(s)
+			comma = comma || decimalComma(s) && !commaOrNot().MatchString(s)
 			point = point || strings.Contains(s, ".") && isNumber(s)
 		}
 	}
@@ -84,17 +85,17 @@ func (t *table) parse(row []string, c int) (float64, error) {
 	switch {
 	case decimalComma(s) && t.mark == '.':
 		return fail(bare, "%q has a comma where others have a decimal point", clip(s))
-	case commaOrNot.MatchString(s) && t.mark == 0:
+	case commaOrNot().MatchString(s) && t.mark == 0:
 		return fail("?decimal=, behind the file name says that the comma is that of decimals; else remove it",
 			"%q is a thousand or a fraction", clip(s))
 	case decimalComma(s):
 		t.mark = ','
 		v, _ := strconv.ParseFloat(strings.Replace(s, ",", ".", 1), 64) // infinite when out of range
 		return v, nil
-	case unitNumber.MatchString(s):
+	case unitNumber().MatchString(s):
 		return fail(bare+", its unit in the header; or name the column with --group-by if it is no feature", "%q is a number with a unit",
 			clip(s))
-	case thousands.MatchString(s):
+	case thousands().MatchString(s):
 		return fail(bare, "%q has thousands separators", clip(s))
 	}
 	return fail("the column holds numbers elsewhere; correct the value, or name the column with --group-by if it is no feature",
@@ -154,7 +155,7 @@ func (t *table) holds(c int) (numbers bool, err error) {
 		switch s := r.fields[c]; {
 		case t.isNumber(s):
 			n++
-		case thousands.MatchString(s), decimalComma(s), unitNumber.MatchString(s):
+		case thousands().MatchString(s), decimalComma(s), unitNumber().MatchString(s):
 			if odd++; odd == 1 {
 				oddRow = k
 			}

@@ -221,7 +221,7 @@ func separator(head []byte) rune {
 			fields += len(list)
 			for _, f := range list {
 				s := strings.TrimSpace(string(f))
-				if isNumber(s) || c != ',' && (decimalComma(s) || thousands.MatchString(s)) {
+				if isNumber(s) || c != ',' && (decimalComma(s) || thousands().MatchString(s)) {
 					numbers++
 				}
 			}

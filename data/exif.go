@@ -6,9 +6,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"io"
-	"regexp"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/lazy"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -203,10 +203,10 @@ func tiffXMP(b []byte) []byte {
 	return nil
 }
 
-var orientationInXMP = regexp.MustCompile(`tiff:Orientation(?:\s*=\s*["']|>)\s*([1-8])`)
+var orientationInXMP = lazy.Regexp(`tiff:Orientation(?:\s*=\s*["']|>)\s*([1-8])`)
 
 func xmpOrientation(b []byte) int {
-	if m := orientationInXMP.FindSubmatch(b); m != nil {
+	if m := orientationInXMP().FindSubmatch(b); m != nil {
 		return int(m[1][0] - '0')
 	}
 	return 0

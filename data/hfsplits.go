@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/lazy"
 	"github.com/gtk-onnx/gtk/internal/shown"
 )
 
@@ -17,13 +17,13 @@ var hfSplits = []string{"train", "validation", "val", "test"}
 // splitWord finds the name of a part in a path.
 //
 // Source: https://huggingface.co/docs/datasets/repository_structure (file names and splits).
-var splitWord = regexp.MustCompile(`(?i)(?:^|[-._/ ])(train|training|validation|valid|val|dev|test|testing|eval|evaluation)(?:[-._/ ]|$)`)
+var splitWord = lazy.Regexp(`(?i)(?:^|[-._/ ])(train|training|validation|valid|val|dev|test|testing|eval|evaluation)(?:[-._/ ]|$)`)
 
 // splitOf is the part of a data set to which a path below its folder belongs: train, validation or test; "" where it does not say.
 func splitOf(path string) string {
 	parts := strings.Split(filepath.ToSlash(path), "/")
 	for _, p := range slices.Backward(parts) { // the file says it, else the folders
-		m := splitWord.FindStringSubmatch(p)
+		m := splitWord().FindStringSubmatch(p)
 		if m == nil {
 			continue
 		}

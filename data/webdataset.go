@@ -9,11 +9,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/internal/lazy"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -90,10 +90,10 @@ func openWebDataset(spec Spec, o Options, _ int) (Dataset, error) {
 }
 
 // braces is a range of numbers in a name, as shells write it.
-var braces = regexp.MustCompile(`\{(\d{1,9})\.\.(\d{1,9})\}`)
+var braces = lazy.Regexp(`\{(\d{1,9})\.\.(\d{1,9})\}`)
 
 // braced reports whether path names several tar files by a range.
-func braced(path string) bool { return hasExt(path, ".tar") && braces.MatchString(path) }
+func braced(path string) bool { return hasExt(path, ".tar") && braces().MatchString(path) }
 
 // tarFiles is the files that spec means.
 func tarFiles(spec Spec) ([]string, error) {
@@ -117,13 +117,13 @@ func tarFiles(spec Spec) ([]string, error) {
 		return nil, malformed(spec.Path, "", "leave #"+spec.Split+" out, or name the folder of the files", "files that are named have no parts")
 	}
 	list := []string{spec.Path}
-	if _, err := os.Stat(spec.Path); err == nil || !braces.MatchString(spec.Path) {
+	if _, err := os.Stat(spec.Path); err == nil || !braces().MatchString(spec.Path) {
 		return list, nil
 	}
-	for braces.MatchString(list[0]) {
+	for braces().MatchString(list[0]) {
 		var more []string
 		for _, p := range list {
-			at := braces.FindStringSubmatchIndex(p)
+			at := braces().FindStringSubmatchIndex(p)
 			low, high := p[at[2]:at[3]], p[at[4]:at[5]]
 			from, _ := strconv.Atoi(low)
 			to, _ := strconv.Atoi(high)

@@ -8,9 +8,9 @@ import (
 	"io/fs"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 
+	"github.com/gtk-onnx/gtk/internal/lazy"
 	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/internal/whole"
 )
@@ -73,7 +73,7 @@ func (c *SweepConfig) continued(r *SweepReport) error {
 }
 
 // trialName is the form of the names of trials.
-var trialName = regexp.MustCompile(`^(rung[0-9]+[/\\])?[0-9]{3,5}$`)
+var trialName = lazy.Regexp(`^(rung[0-9]+[/\\])?[0-9]{3,5}$`)
 
 // clear takes the trials of an old sweep away, those that its sweep.json names.
 func (c *SweepConfig) clear() error {
@@ -86,7 +86,7 @@ func (c *SweepConfig) clear() error {
 		return nil
 	}
 	for _, t := range old.Trials {
-		if dir := filepath.Join(c.Out, t.Name); trialName.MatchString(t.Name) && IsRun(dir) {
+		if dir := filepath.Join(c.Out, t.Name); trialName().MatchString(t.Name) && IsRun(dir) {
 			if err := whole.RemoveFolder(dir); err != nil {
 				return err
 			}

@@ -24,9 +24,10 @@ internal/parallel:
 internal/registry:
 internal/options: internal/registry
 internal/report: internal/shown
+internal/lazy:
 internal/units:
 internal/failpoint:
-internal/whole: internal/failpoint
+internal/whole: internal/failpoint internal/lazy
 internal/interrupt:
 internal/jpeg:
 internal/pnm:
@@ -55,7 +56,7 @@ engine/exec: engine/graph tensor internal/parallel internal/shown internal/memor
 engine/rewrite: engine/graph engine/ops engine/grad engine/exec tensor internal/shown internal/memory
 internal/naive: engine/graph tensor
 engine: onnx onnx/convert onnx/onnxpb onnx/schema onnx/typing tensor engine/graph engine/ops engine/ops/microsoft engine/ops/ml engine/ops/training engine/grad engine/exec engine/rewrite internal/parallel internal/registry internal/shown internal/memory internal/regular
-data: tensor internal/parquet internal/registry internal/options internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/png internal/ycbcr internal/jpeg
+data: tensor internal/parquet internal/registry internal/options internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/png internal/ycbcr internal/jpeg internal/lazy
 optim: tensor internal/parallel internal/registry internal/options internal/kernel
 feed: tensor engine engine/exec data internal/registry internal/shown internal/memory
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown
@@ -65,7 +66,7 @@ prune: tensor engine engine/graph data feed task internal/registry internal/show
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
 gbnn: internal/memory internal/parallel
-job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt
+job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt internal/lazy
 science: internal/whole tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models job internal/registry
 interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
 interop/internal/dense: tensor
@@ -77,7 +78,7 @@ internal/arch:
 internal/torture: cli engine/ops models onnx onnx/onnxpb tensor internal/shown internal/testkit
 internal/torture/cmd: internal/torture
 internal/gen: ...
-cli: job data optim task train explain prune probe models science tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole
+cli: job data optim task train explain prune probe models science tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole internal/lazy
 cli/gtk: cli interop/runtimes
 `
 

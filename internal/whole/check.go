@@ -33,7 +33,7 @@ func Vacant(dir string) (bool, error) {
 	sweep(dir)
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
-		if !temporaryName.MatchString(e.Name()) && !lockName.MatchString(e.Name()) {
+		if !temporaryName().MatchString(e.Name()) && !lockName().MatchString(e.Name()) {
 			return false, nil
 		}
 	}

@@ -6,19 +6,19 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/gtk-onnx/gtk/internal/failpoint"
+	"github.com/gtk-onnx/gtk/internal/lazy"
 )
 
 // Temporary names are .NAME.PID.16HEX.gtk.tmp, and those of locks .NAME.gtk.lock.
 var (
-	temporaryName = regexp.MustCompile(`^\..*\.([0-9]+)\.[0-9a-f]{16}\.gtk\.tmp$`)
-	lockName      = regexp.MustCompile(`^\..*\.gtk\.lock$`)
+	temporaryName = lazy.Regexp(`^\..*\.([0-9]+)\.[0-9a-f]{16}\.gtk\.tmp$`)
+	lockName      = lazy.Regexp(`^\..*\.gtk\.lock$`)
 )
 
 const (
@@ -105,10 +105,10 @@ func sweep(dir string) {
 	entries, _ := os.ReadDir(dir) // those that could be read; what is no folder, such as a pipe, is not opened
 	for _, e := range entries {
 		n := e.Name()
-		if m := temporaryName.FindStringSubmatch(n); m != nil {
+		if m := temporaryName().FindStringSubmatch(n); m != nil {
 			pid, _ := strconv.Atoi(m[1]) // of 0, which is no process, when it is too large
 			sweepOne(filepath.Join(dir, n), pid)
-		} else if lockName.MatchString(n) {
+		} else if lockName().MatchString(n) {
 			sweepOne(filepath.Join(dir, n), 0)
 		}
 	}
@@ -131,7 +131,7 @@ func sweepOne(name string, pid int) {
 	defer f.Close()
 	switch err := flock(f, false); {
 	case errors.Is(err, errors.ErrUnsupported):
-		if lockName.MatchString(st.Name()) && alive(holder(f)) {
+		if lockName().MatchString(st.Name()) && alive(holder(f)) {
 			return
 		}
 		if (pid == 0 || alive(pid)) && time.Since(st.ModTime()) < stale {
@@ -143,7 +143,7 @@ func sweepOne(name string, pid int) {
 	case !same(f, name):
 		return // another has swept it
 	}
-	if lockName.MatchString(st.Name()) {
+	if lockName().MatchString(st.Name()) {
 		recoverFrom(f)
 	}
 	if failpoint.At(failpoint.Remove, name) == nil {
