@@ -6,7 +6,7 @@
 # PEERS_DIR holds setup.sh (installs the peers), torch_bench.py and ort.cjs; default $GTK_PEERS_SRC, then ../shared/peers beside this repository.
 # Environment: MODELS, WORK (infer train grand), BATCHES (of inference), N (timed runs), ROUNDS, THREADS, GTK_PEERS (where the peers are installed).
 #
-# Rounds alternate gtk, peer, gtk, peer …, and the best time of each counts, so that a busy moment of the machine does not decide. Memory is the
+# Rounds alternate gtk, peer, gtk, peer …; of each round the median counts, and of the rounds the median of the ratios. Memory is the
 # largest resident size of the process as the kernel reports it to the parent, taken the same way for all.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -24,18 +24,18 @@ trap 'rm -rf "$work"' EXIT
 
 # The settings of OpenBLAS are those of the machine, not of the measurement.
 env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE \
-  MODELS="${MODELS:-lenet resnet20 resnet18 mobilenet_v2 squeezenet1_1}" WORK="${WORK:-infer train grand}" BATCHES="${BATCHES:-1 8}" \
+  MODELS="${MODELS:-lenet resnet20 resnet18 resnet50 vgg16 mobilenet_v2 squeezenet1_1 vit_tiny lstm gru}" WORK="${WORK:-infer train grand}" BATCHES="${BATCHES:-1 8}" \
   N="${N:-15}" ROUNDS="${ROUNDS:-3}" THREADS="${THREADS:-1}" \
   /usr/bin/python3 - "$work" "$src" "$GTK_PEERS" "$(cd "$root" && git describe --always --dirty 2>/dev/null || echo unknown)" <<'PY'
-import datetime, json, os, subprocess, sys
+import datetime, json, math, os, statistics, subprocess, sys
 
 work, src, peers, commit = sys.argv[1:]
 env = os.environ
 models, kinds, batches = env["MODELS"].split(), env["WORK"].split(), [int(b) for b in env["BATCHES"].split()]
 n, rounds, threads = int(env["N"]), int(env["ROUNDS"]), int(env["THREADS"])
-shape = {"lenet": "1,28,28", "resnet20": "3,32,32"}
-steps = {"lenet": 64, "resnet20": 64, "resnet18": 8, "mobilenet_v2": 8, "squeezenet1_1": 8}
-norms = {"lenet": 64, "resnet20": 64, "resnet18": 16}
+shape = {"lenet": "1,28,28", "resnet20": "3,32,32", "lstm": "24,6", "gru": "24,6"}
+steps = {"lenet": 64, "resnet20": 64, "resnet18": 8, "mobilenet_v2": 8, "squeezenet1_1": 8, "vit_tiny": 8, "lstm": 64, "gru": 64}
+norms = {"lenet": 64, "resnet20": 64, "resnet18": 16, "vit_tiny": 8, "lstm": 64}
 torch = ["/usr/bin/python3", src + "/torch_bench.py"]
 
 def run(cmd, cwd=None):
@@ -58,20 +58,22 @@ def exported(model, training):
     return path
 
 def compare(what, model, batch, gtk, others):
-    """Interleaves the runs of gtk and of the others and keeps the best of each."""
-    best = {}
+    """Interleaves the runs of gtk and of the others and keeps the medians."""
+    times, mib = {}, {}
     for _ in range(rounds):
         for name, call in [("gtk", gtk)] + others:
             r = call()
-            ms, mib = best.get(name, (float("inf"), 0))
-            best[name] = (min(ms, r["best_ms"]), max(mib, r["peak"]))
+            times.setdefault(name, []).append(r["median_ms"])
+            mib[name] = max(mib.get(name, 0), r["peak"])
     for name, _ in others:
-        rows.append((f"{what} {model}, batch {batch}", name, best["gtk"], best[name]))
+        ratio = statistics.median(b / a for a, b in zip(times["gtk"], times[name]))
+        rows.append((f"{what} {model}, batch {batch}", name, (statistics.median(times["gtk"]), mib["gtk"]),
+                     (statistics.median(times[name]), mib[name]), ratio))
         line(rows[-1])
 
 def line(r):
-    w, name, a, b = r
-    print(f"{w:34} {a[0]:9.2f} ms {a[1]:6.0f} MiB   {name:13} {b[0]:9.2f} ms {b[1]:6.0f} MiB   {b[0] / a[0]:5.2f}x", flush=True)
+    w, name, a, b, ratio = r
+    print(f"{w:34} {a[0]:9.2f} ms {a[1]:6.0f} MiB   {name:13} {b[0]:9.2f} ms {b[1]:6.0f} MiB   {ratio:5.2f}x", flush=True)
 
 rows = []
 g = [work + "/gtk", "bench", "--json", "--threads", str(threads), "--n", str(n)]
@@ -95,16 +97,20 @@ for m in models:
 def version(cmd):
     return subprocess.run(cmd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout.decode().strip()
 
+for kind, name in dict.fromkeys((w.split()[0], name) for w, name, *_ in rows):
+    of = [r[4] for r in rows if r[0].split()[0] == kind and r[1] == name]
+    print(f"{kind} against {name}: geometric mean {math.exp(sum(map(math.log, of)) / len(of)):.2f}, lowest {min(of):.2f}, of {len(of)}")
+
 cpu = next((l.split(":", 1)[1].strip() for l in open("/proc/cpuinfo") if l.startswith("model name")), "unknown processor")
 print(f"""
 Markdown
 
 | work | gtk | peer | | gtk is faster by | gtk memory | peer memory |
 |---|---|---|---|---|---|---|""")
-for w, name, a, b in rows:
-    print(f"| {w} | {a[0]:.2f} ms | {name} | {b[0]:.2f} ms | {b[0] / a[0]:.2f}× | {a[1]:.0f} MiB | {b[1]:.0f} MiB |")
+for w, name, a, b, ratio in rows:
+    print(f"| {w} | {a[0]:.2f} ms | {name} | {b[0]:.2f} ms | {ratio:.2f}× | {a[1]:.0f} MiB | {b[1]:.0f} MiB |")
 print(f"""
 {cpu}, {threads} thread{'s' if threads > 1 else ''}, {datetime.date.today()}, gtk {commit}, PyTorch {version(['/usr/bin/python3', '-c', 'import torch; print(torch.__version__)'])}, \
-ONNX Runtime {version(['node', '-p', f"require('{peers}/node_modules/onnxruntime-node/package.json').version"])}; best of {rounds} rounds of {n} runs, \
+ONNX Runtime {version(['node', '-p', f"require('{peers}/node_modules/onnxruntime-node/package.json').version"])}; medians of {rounds} interleaved rounds of {n} runs, \
 `scripts/bench-peers.sh`. The memory of the peers includes their Python or Node process.""")
 PY
