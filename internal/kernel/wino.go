@@ -251,7 +251,7 @@ func (wc *winoConv) transformOut(m []float32, apart, s, c0, first int, e *ConvEp
 
 const (
 	winoBlockBytes = 512 << 10 // transforms of a block of strips, where the weights stay in the cache beside them
-	winoLargeBytes = 4 << 20   // the same where the weights do not
+	winoLargeBytes = 16 << 20  // the same where the weights do not, which each block reads again
 	winoFewTiles   = 28        // fewest tiles of a block
 )
 
@@ -260,18 +260,19 @@ func (wc *winoConv) run(p *parallel.Pool, src, u []float32, e *ConvEpilogue, dst
 	lanes := wc.ks.lanes
 	all := wc.images * wc.strips
 	perTile := 4 * winoPoints * (wc.pr + wc.pc)
+	per := wc.strip * wc.tw // tiles of a strip
+	large := 4*wc.sizeWeights() > winoBlockBytes
 	most := winoBlockBytes
-	if 4*winoPoints*wc.pr*wc.chans > winoBlockBytes {
+	if large {
 		most = winoLargeBytes
 	}
-	per := wc.strip * wc.tw // tiles of a strip
 	block := max(1, ceilDiv(winoFewTiles, per), most/(perTile*per))
-	if threads := p.Threads(); threads > 1 {
+	if threads := p.Threads(); threads > 1 && !large {
 		block = max(1, min(block, max(ceilDiv(winoFewTiles, per), ceilDiv(all, 4*threads))))
 	}
-	block = min(block, all)
+	block = ceilDiv(all, ceilDiv(all, block))
 	blocks := ceilDiv(all, block)
-	if blocks >= p.Threads() {
+	if !large && blocks >= p.Threads() {
 		p.For(blocks, 1, func(lo, hi int) {
 			for b := lo; b < hi; b++ {
 				wc.block(nil, src, u, e, dst, b*block, min(all, (b+1)*block), lanes)

@@ -166,6 +166,11 @@ func tile(i isa, nv, mr int, taps bool) {
 	}
 	if !taps {
 		ADDQ(brs, b)
+	} else {
+		// The columns beside these come next; each row of them is in another page, which no processor foresees.
+		for v := range nv {
+			PREFETCHT1(Mem{Base: bs[0], Index: reg.RAX, Scale: 1, Disp: (nv + v) * i.lanes * 4})
+		}
 	}
 	for r := range mr {
 		m := Mem{Base: base[r/3]}
