@@ -213,7 +213,7 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 				across := pos+cols > per   // the columns are those of several images
 				inPlace := added && !across
 				kernels := ks.shapes
-				if oneRun && !across {
+				if oneRun && !across && (ks.masked || cols%ks.lanes == 0) {
 					kernels = ks.taps
 					t.koff = unsafe.Pointer(&tc.koff[k0])
 					for v := 0; v*ks.lanes < cols; v++ {

@@ -93,6 +93,97 @@ masked:
 	VZEROUPPER
 	RET
 
+// func gemmTaps2x1x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x1x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y1
+	PREFETCHT1   32(BX)(AX*1)
+	VBROADCASTSS (R9), Y2
+	VFMADD231PS  Y2, Y1, Y0
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS (BX), Y1, Y2
+	VADDPS     Y2, Y0, Y0
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y2
+	VADDPS       Y2, Y0, Y0
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y1
+	VADDPS     Y1, Y0, Y0
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS (BX), Y1, Y2
+	VADDPS     Y2, Y0, Y0
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y2
+	VMAXPS       Y0, Y2, Y0
+	VBROADCASTSS 124(DI), Y2
+	VMINPS       Y0, Y2, Y0
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS Y0, Y1, (BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile2x2x8(t *byte)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmTile2x2x8(SB), NOSPLIT, $0-8
@@ -118,6 +209,119 @@ TEXT ·gemmTile2x2x8(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y2
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VBROADCASTSS (R9)(SI*1), Y4
+	VFMADD231PS  Y4, Y2, Y1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y1, Y1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y3
+	VADDPS       Y3, Y0, Y0
+	VBROADCASTSS 4(BX), Y3
+	VADDPS       Y3, Y1, Y1
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y2
+	VADDPS     Y2, Y0, Y0
+	VADDPS     Y2, Y1, Y1
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y1, Y1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y3
+	VMAXPS       Y0, Y3, Y0
+	VMAXPS       Y1, Y3, Y1
+	VBROADCASTSS 124(DI), Y3
+	VMINPS       Y0, Y3, Y0
+	VMINPS       Y1, Y3, Y1
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y1, Y2, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x2x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x2x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y2
+	PREFETCHT1   32(BX)(AX*1)
 	VBROADCASTSS (R9), Y3
 	VFMADD231PS  Y3, Y2, Y0
 	VBROADCASTSS (R9)(SI*1), Y4
@@ -231,6 +435,141 @@ TEXT ·gemmTile2x3x8(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y3
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Y4
+	VFMADD231PS  Y4, Y3, Y0
+	VBROADCASTSS (R9)(SI*1), Y5
+	VFMADD231PS  Y5, Y3, Y1
+	VBROADCASTSS (R9)(SI*2), Y4
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y2, Y2
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y4
+	VADDPS       Y4, Y0, Y0
+	VBROADCASTSS 4(BX), Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 8(BX), Y4
+	VADDPS       Y4, Y2, Y2
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y3
+	VADDPS     Y3, Y0, Y0
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y3, Y2, Y2
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y2, Y2
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y2, Y4, Y2
+	VBROADCASTSS 124(DI), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y0, Y3, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y1, Y3, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y2, Y3, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x3x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x3x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y3
+	PREFETCHT1   32(BX)(AX*1)
 	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y4, Y3, Y0
 	VBROADCASTSS (R9)(SI*1), Y5
@@ -495,6 +834,166 @@ masked:
 	VZEROUPPER
 	RET
 
+// func gemmTaps2x4x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x4x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y4
+	PREFETCHT1   32(BX)(AX*1)
+	VBROADCASTSS (R9), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (R9)(SI*1), Y6
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS (R9)(SI*2), Y5
+	VFMADD231PS  Y5, Y4, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y6
+	VFMADD231PS  Y6, Y4, Y3
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y3, Y3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y5
+	VADDPS       Y5, Y0, Y0
+	VBROADCASTSS 4(BX), Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 8(BX), Y5
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS 12(BX), Y5
+	VADDPS       Y5, Y3, Y3
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y4, Y3, Y3
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y3, Y3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y5
+	VMAXPS       Y0, Y5, Y0
+	VMAXPS       Y1, Y5, Y1
+	VMAXPS       Y2, Y5, Y2
+	VMAXPS       Y3, Y5, Y3
+	VBROADCASTSS 124(DI), Y5
+	VMINPS       Y0, Y5, Y0
+	VMINPS       Y1, Y5, Y1
+	VMINPS       Y2, Y5, Y2
+	VMINPS       Y3, Y5, Y3
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y0, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y1, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y2, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y3, Y4, (BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile2x5x8(t *byte)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmTile2x5x8(SB), NOSPLIT, $0-8
@@ -528,6 +1027,188 @@ TEXT ·gemmTile2x5x8(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y5
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VBROADCASTSS (R9)(SI*1), Y7
+	VFMADD231PS  Y7, Y5, Y1
+	VBROADCASTSS (R9)(SI*2), Y6
+	VFMADD231PS  Y6, Y5, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y7
+	VFMADD231PS  Y7, Y5, Y3
+	VBROADCASTSS (R10)(SI*1), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y4, Y4
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y6
+	VADDPS       Y6, Y0, Y0
+	VBROADCASTSS 4(BX), Y6
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 8(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 12(BX), Y6
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 16(BX), Y6
+	VADDPS       Y6, Y4, Y4
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y5
+	VADDPS     Y5, Y0, Y0
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y5, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y5, Y4, Y4
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y4, Y4
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMAXPS       Y4, Y6, Y4
+	VBROADCASTSS 124(DI), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VMINPS       Y4, Y6, Y4
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y0, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y1, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y2, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y3, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y4, Y5, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x5x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x5x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y5
+	PREFETCHT1   32(BX)(AX*1)
 	VBROADCASTSS (R9), Y6
 	VFMADD231PS  Y6, Y5, Y0
 	VBROADCASTSS (R9)(SI*1), Y7
@@ -877,6 +1558,210 @@ masked:
 	VZEROUPPER
 	RET
 
+// func gemmTaps2x6x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x6x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y6
+	PREFETCHT1   32(BX)(AX*1)
+	VBROADCASTSS (R9), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VBROADCASTSS (R9)(SI*1), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS (R9)(SI*2), Y7
+	VFMADD231PS  Y7, Y6, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y8
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS (R10)(SI*1), Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VBROADCASTSS (R10)(SI*2), Y8
+	VFMADD231PS  Y8, Y6, Y5
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y4, Y4
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y5, Y5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y7
+	VADDPS       Y7, Y0, Y0
+	VBROADCASTSS 4(BX), Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 8(BX), Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 12(BX), Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 16(BX), Y7
+	VADDPS       Y7, Y4, Y4
+	VBROADCASTSS 20(BX), Y7
+	VADDPS       Y7, Y5, Y5
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y7
+	VMASKMOVPS (BX), Y7, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y1, Y1
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	VADDPS     Y6, Y5, Y5
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y4, Y4
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y5, Y5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y7
+	VMAXPS       Y0, Y7, Y0
+	VMAXPS       Y1, Y7, Y1
+	VMAXPS       Y2, Y7, Y2
+	VMAXPS       Y3, Y7, Y3
+	VMAXPS       Y4, Y7, Y4
+	VMAXPS       Y5, Y7, Y5
+	VBROADCASTSS 124(DI), Y7
+	VMINPS       Y0, Y7, Y0
+	VMINPS       Y1, Y7, Y1
+	VMINPS       Y2, Y7, Y2
+	VMINPS       Y3, Y7, Y3
+	VMINPS       Y4, Y7, Y4
+	VMINPS       Y5, Y7, Y5
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y5, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y0, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y1, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y2, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y3, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y4, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y5, Y6, (BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile2x1x16(t *byte)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmTile2x1x16(SB), NOSPLIT, $0-8
@@ -902,6 +1787,117 @@ loop:
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VADDPS     Y4, Y1, Y1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y2
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y3
+	VADDPS     Y3, Y1, Y1
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VADDPS     Y4, Y1, Y1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VBROADCASTSS 124(DI), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS Y1, Y2, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x1x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x1x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y2
+	VMOVUPS      (R14)(AX*1), Y3
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
 	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y4, Y3, Y1
@@ -1012,6 +2008,154 @@ loop:
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS (R9)(SI*1), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y3
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y3, Y3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 4(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y5
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y5, Y3, Y3
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y3, Y3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VBROADCASTSS 124(DI), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y0, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y1, Y4, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y2, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y3, Y4, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x2x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x2x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y4
+	VMOVUPS      (R14)(AX*1), Y5
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
 	VBROADCASTSS (R9), Y6
 	VFMADD231PS  Y6, Y4, Y0
 	VFMADD231PS  Y6, Y5, Y1
@@ -1309,6 +2453,191 @@ masked:
 	VZEROUPPER
 	RET
 
+// func gemmTaps2x3x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x3x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y6
+	VMOVUPS      (R14)(AX*1), Y7
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS (R9)(SI*1), Y9
+	VFMADD231PS  Y9, Y6, Y2
+	VFMADD231PS  Y9, Y7, Y3
+	VBROADCASTSS (R9)(SI*2), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y5, Y5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y8
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS 4(BX), Y8
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS 8(BX), Y8
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y7
+	VADDPS     Y7, Y1, Y1
+	VADDPS     Y7, Y3, Y3
+	VADDPS     Y7, Y5, Y5
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y5, Y5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VBROADCASTSS 124(DI), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y0, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y1, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y2, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y3, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y4, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y5, Y6, 32(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile2x4x16(t *byte)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmTile2x4x16(SB), NOSPLIT, $0-8
@@ -1345,6 +2674,231 @@ loop:
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS (R9)(SI*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS (R9)(SI*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y7
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y7, Y7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y10
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS 4(BX), Y10
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS 8(BX), Y10
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS 12(BX), Y10
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y8
+	VADDPS     Y8, Y0, Y0
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y8, Y4, Y4
+	VADDPS     Y8, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y9
+	VADDPS     Y9, Y1, Y1
+	VADDPS     Y9, Y3, Y3
+	VADDPS     Y9, Y5, Y5
+	VADDPS     Y9, Y7, Y7
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y7, Y7
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y1, Y10, Y1
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y3, Y10, Y3
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y10, Y5
+	VMAXPS       Y6, Y10, Y6
+	VMAXPS       Y7, Y10, Y7
+	VBROADCASTSS 124(DI), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y1, Y10, Y1
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y3, Y10, Y3
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y5, Y10, Y5
+	VMINPS       Y6, Y10, Y6
+	VMINPS       Y7, Y10, Y7
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y0, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y1, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y2, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y3, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y4, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y5, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y6, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y7, Y8, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x4x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x4x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y8
+	VMOVUPS      (R14)(AX*1), Y9
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
 	VBROADCASTSS (R9), Y10
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y10, Y9, Y1
@@ -1788,6 +3342,268 @@ masked:
 	VZEROUPPER
 	RET
 
+// func gemmTaps2x5x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x5x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y10
+	VMOVUPS      (R14)(AX*1), Y11
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	VBROADCASTSS (R9), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS (R9)(SI*1), Y13
+	VFMADD231PS  Y13, Y10, Y2
+	VFMADD231PS  Y13, Y11, Y3
+	VBROADCASTSS (R9)(SI*2), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y13
+	VFMADD231PS  Y13, Y10, Y6
+	VFMADD231PS  Y13, Y11, Y7
+	VBROADCASTSS (R10)(SI*1), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y9, Y9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y12
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VBROADCASTSS 4(BX), Y12
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VBROADCASTSS 8(BX), Y12
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS 12(BX), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS 16(BX), Y12
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y10
+	VADDPS     Y10, Y0, Y0
+	VADDPS     Y10, Y2, Y2
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y10, Y6, Y6
+	VADDPS     Y10, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y11
+	VADDPS     Y11, Y1, Y1
+	VADDPS     Y11, Y3, Y3
+	VADDPS     Y11, Y5, Y5
+	VADDPS     Y11, Y7, Y7
+	VADDPS     Y11, Y9, Y9
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y9, Y9
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMAXPS       Y9, Y12, Y9
+	VBROADCASTSS 124(DI), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y1, Y12, Y1
+	VMINPS       Y2, Y12, Y2
+	VMINPS       Y3, Y12, Y3
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y5, Y12, Y5
+	VMINPS       Y6, Y12, Y6
+	VMINPS       Y7, Y12, Y7
+	VMINPS       Y8, Y12, Y8
+	VMINPS       Y9, Y12, Y9
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y0, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y1, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y2, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y3, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y4, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y5, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y6, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y7, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y8, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y9, Y10, 32(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTile2x6x16(t *byte)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gemmTile2x6x16(SB), NOSPLIT, $0-8
@@ -1830,6 +3646,305 @@ loop:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
 	ADDQ         DX, BX
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS (R9)(SI*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (R9)(SI*2), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS (R10)(SI*1), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS (R10)(SI*2), Y15
+	VFMADD231PS  Y15, Y12, Y10
+	VFMADD231PS  Y15, Y13, Y11
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y11, Y11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y14
+	VADDPS       Y14, Y0, Y0
+	VADDPS       Y14, Y1, Y1
+	VBROADCASTSS 4(BX), Y14
+	VADDPS       Y14, Y2, Y2
+	VADDPS       Y14, Y3, Y3
+	VBROADCASTSS 8(BX), Y14
+	VADDPS       Y14, Y4, Y4
+	VADDPS       Y14, Y5, Y5
+	VBROADCASTSS 12(BX), Y14
+	VADDPS       Y14, Y6, Y6
+	VADDPS       Y14, Y7, Y7
+	VBROADCASTSS 16(BX), Y14
+	VADDPS       Y14, Y8, Y8
+	VADDPS       Y14, Y9, Y9
+	VBROADCASTSS 20(BX), Y14
+	VADDPS       Y14, Y10, Y10
+	VADDPS       Y14, Y11, Y11
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y14
+	VMASKMOVPS (BX), Y14, Y12
+	VADDPS     Y12, Y0, Y0
+	VADDPS     Y12, Y2, Y2
+	VADDPS     Y12, Y4, Y4
+	VADDPS     Y12, Y6, Y6
+	VADDPS     Y12, Y8, Y8
+	VADDPS     Y12, Y10, Y10
+	VMOVUPS    32(R8), Y14
+	VMASKMOVPS 32(BX), Y14, Y13
+	VADDPS     Y13, Y1, Y1
+	VADDPS     Y13, Y3, Y3
+	VADDPS     Y13, Y5, Y5
+	VADDPS     Y13, Y7, Y7
+	VADDPS     Y13, Y9, Y9
+	VADDPS     Y13, Y11, Y11
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y11, Y11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y14
+	VMAXPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMAXPS       Y11, Y14, Y11
+	VBROADCASTSS 124(DI), Y14
+	VMINPS       Y0, Y14, Y0
+	VMINPS       Y1, Y14, Y1
+	VMINPS       Y2, Y14, Y2
+	VMINPS       Y3, Y14, Y3
+	VMINPS       Y4, Y14, Y4
+	VMINPS       Y5, Y14, Y5
+	VMINPS       Y6, Y14, Y6
+	VMINPS       Y7, Y14, Y7
+	VMINPS       Y8, Y14, Y8
+	VMINPS       Y9, Y14, Y9
+	VMINPS       Y10, Y14, Y10
+	VMINPS       Y11, Y14, Y11
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y10, (BX)
+	VMOVUPS Y11, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y0, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y1, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y2, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y3, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y4, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y5, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y6, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y7, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y8, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y9, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y10, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y11, Y12, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x6x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x6x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y12
+	VMOVUPS      (R14)(AX*1), Y13
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
 	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1

@@ -1597,6 +1597,43 @@ loaded:
 	TESTQ      R9, R9
 	JZ         added
 	MOVQ       R9, R11
+	CMPQ       CX, $0x08
+	JLT        addFew
+	CMPQ       R8, $0x00
+	JLE        added
+	VADDPS     (R11), Y0, Y0
+	ADDQ       DX, R11
+	CMPQ       R8, $0x01
+	JLE        added
+	VADDPS     (R11), Y1, Y1
+	ADDQ       DX, R11
+	CMPQ       R8, $0x02
+	JLE        added
+	VADDPS     (R11), Y2, Y2
+	ADDQ       DX, R11
+	CMPQ       R8, $0x03
+	JLE        added
+	VADDPS     (R11), Y3, Y3
+	ADDQ       DX, R11
+	CMPQ       R8, $0x04
+	JLE        added
+	VADDPS     (R11), Y4, Y4
+	ADDQ       DX, R11
+	CMPQ       R8, $0x05
+	JLE        added
+	VADDPS     (R11), Y5, Y5
+	ADDQ       DX, R11
+	CMPQ       R8, $0x06
+	JLE        added
+	VADDPS     (R11), Y6, Y6
+	ADDQ       DX, R11
+	CMPQ       R8, $0x07
+	JLE        added
+	VADDPS     (R11), Y7, Y7
+	ADDQ       DX, R11
+	JMP        added
+
+addFew:
 	CMPQ       R8, $0x00
 	JLE        added
 	VMASKMOVPS (R11), Y15, Y14
@@ -1661,7 +1698,44 @@ added:
 	VMINPS       Y7, Y13, Y7
 
 clipped:
-	MOVQ       DI, R11
+	MOVQ    DI, R11
+	CMPQ    CX, $0x08
+	JLT     storeFew
+	CMPQ    R8, $0x00
+	JLE     stored
+	VMOVUPS Y0, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x01
+	JLE     stored
+	VMOVUPS Y1, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x02
+	JLE     stored
+	VMOVUPS Y2, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x03
+	JLE     stored
+	VMOVUPS Y3, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x04
+	JLE     stored
+	VMOVUPS Y4, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x05
+	JLE     stored
+	VMOVUPS Y5, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x06
+	JLE     stored
+	VMOVUPS Y6, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x07
+	JLE     stored
+	VMOVUPS Y7, (R11)
+	ADDQ    DX, R11
+	JMP     stored
+
+storeFew:
 	CMPQ       R8, $0x00
 	JLE        stored
 	VMASKMOVPS Y0, Y15, (R11)
@@ -3722,14 +3796,83 @@ loaded:
 	JMP        advance
 
 narrow:
-	MOVQ       $0x00000008, AX
-	CMPQ       R10, AX
-	CMOVQLT    R10, AX
-	LEAQ       winoMasks<>+32(SB), BX
-	SHLQ       $0x02, AX
-	SUBQ       AX, BX
-	SHRQ       $0x02, AX
-	VMOVUPS    (BX), Y14
+	MOVQ    $0x00000008, AX
+	CMPQ    R10, AX
+	CMOVQLT R10, AX
+	LEAQ    winoMasks<>+32(SB), BX
+	SHLQ    $0x02, AX
+	SUBQ    AX, BX
+	SHRQ    $0x02, AX
+	VMOVUPS (BX), Y14
+	CMPQ    DX, $0x20
+	JGE     masked
+	CMPQ    CX, $0x01
+	JLE     last0
+	VMOVUPS Y0, (DI)
+	ADDQ    DX, DI
+	CMPQ    CX, $0x02
+	JLE     last1
+	VMOVUPS Y1, (DI)
+	ADDQ    DX, DI
+	CMPQ    CX, $0x03
+	JLE     last2
+	VMOVUPS Y2, (DI)
+	ADDQ    DX, DI
+	CMPQ    CX, $0x04
+	JLE     last3
+	VMOVUPS Y3, (DI)
+	ADDQ    DX, DI
+	CMPQ    CX, $0x05
+	JLE     last4
+	VMOVUPS Y4, (DI)
+	ADDQ    DX, DI
+	CMPQ    CX, $0x06
+	JLE     last5
+	VMOVUPS Y5, (DI)
+	ADDQ    DX, DI
+	CMPQ    CX, $0x07
+	JLE     last6
+	VMOVUPS Y6, (DI)
+	ADDQ    DX, DI
+	CMPQ    CX, $0x08
+	JLE     last7
+	VMOVUPS Y7, (DI)
+	ADDQ    DX, DI
+	JMP     advance
+
+last0:
+	VMASKMOVPS Y0, Y14, (DI)
+	JMP        next
+
+last1:
+	VMASKMOVPS Y1, Y14, (DI)
+	JMP        next
+
+last2:
+	VMASKMOVPS Y2, Y14, (DI)
+	JMP        next
+
+last3:
+	VMASKMOVPS Y3, Y14, (DI)
+	JMP        next
+
+last4:
+	VMASKMOVPS Y4, Y14, (DI)
+	JMP        next
+
+last5:
+	VMASKMOVPS Y5, Y14, (DI)
+	JMP        next
+
+last6:
+	VMASKMOVPS Y6, Y14, (DI)
+	JMP        next
+
+last7:
+	VMASKMOVPS Y7, Y14, (DI)
+	JMP        next
+
+masked:
 	VMASKMOVPS Y0, Y14, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x01

@@ -343,6 +343,18 @@ func put(i isa) {
 	TESTQ(add, add)
 	JZ(LabelRef("added"))
 	MOVQ(add, reg.R11)
+	if !wide {
+		CMPQ(n, Imm(uint64(i.lanes)))
+		JLT(LabelRef("addFew"))
+		for c := range i.lanes {
+			CMPQ(m, Imm(uint64(c)))
+			JLE(LabelRef("added"))
+			VADDPS(at(reg.R11, 0), i.vec[c], i.vec[c])
+			ADDQ(ld, reg.R11)
+		}
+		JMP(LabelRef("added"))
+		Label("addFew")
+	}
 	for c := range i.lanes {
 		CMPQ(m, Imm(uint64(c)))
 		JLE(LabelRef("added"))
@@ -365,6 +377,18 @@ func put(i isa) {
 	}
 	Label("clipped")
 	MOVQ(dst, reg.R11)
+	if !wide { // masked stores take long on some processors
+		CMPQ(n, Imm(uint64(i.lanes)))
+		JLT(LabelRef("storeFew"))
+		for c := range i.lanes {
+			CMPQ(m, Imm(uint64(c)))
+			JLE(LabelRef("stored"))
+			VMOVUPS(i.vec[c], at(reg.R11, 0))
+			ADDQ(ld, reg.R11)
+		}
+		JMP(LabelRef("stored"))
+		Label("storeFew")
+	}
 	for c := range i.lanes {
 		CMPQ(m, Imm(uint64(c)))
 		JLE(LabelRef("stored"))
@@ -467,6 +491,22 @@ func columns(y []reg.VecPhysical) {
 	Label("narrow")
 	cut(lanes)
 	mask(reg.RAX, reg.RBX, y[14])
+	// Masked stores take long on some processors: where a row has one block of lanes, what is written past its end the next one overwrites.
+	CMPQ(width, Imm(32))
+	JGE(LabelRef("masked"))
+	for i := range 8 {
+		CMPQ(k, Imm(uint64(i+1)))
+		JLE(LabelRef(fmt.Sprintf("last%d", i)))
+		VMOVUPS(y[i], at(reg.RDI, 0))
+		ADDQ(width, reg.RDI)
+	}
+	JMP(LabelRef("advance"))
+	for i := range 8 {
+		Label(fmt.Sprintf("last%d", i))
+		VMASKMOVPS(y[i], y[14], at(reg.RDI, 0))
+		JMP(LabelRef("next"))
+	}
+	Label("masked")
 	for i := range 8 {
 		if i > 0 {
 			CMPQ(k, Imm(uint64(i)))
