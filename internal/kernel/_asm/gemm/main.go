@@ -168,6 +168,9 @@ func tile(i isa, nv, mr int, taps bool) {
 		}
 	}
 	if !taps {
+		for d := 0; d < nv*i.lanes*4; d += 64 {
+			PREFETCHT0(Mem{Base: b, Disp: 2*ahead + d})
+		}
 		ADDQ(brs, b)
 	} else {
 		// The columns beside these come next; each row of them is in another page, which no processor foresees.
