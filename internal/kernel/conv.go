@@ -139,7 +139,7 @@ func PackConv(cp *ConvParams, w []float32) *PackedConv {
 		wc.setForward(cp)
 		return &PackedConv{wc.packed(w, false), true}
 	}
-	pc := &PackedConv{a: getBuffer(len(w))}
+	pc := &PackedConv{a: newBuffer(len(w))}
 	packForward(nil, tiles, cp, w, pc.a.f)
 	return pc
 }

@@ -71,7 +71,7 @@ func PackConvDX(cp *ConvParams, w []float32) *PackedConvDX {
 	dp := dataPlans.Get().(*dataPlan)
 	defer dataPlans.Put(dp)
 	dp.set(cp)
-	pc := &PackedConvDX{a: getBuffer(len(w))}
+	pc := &PackedConvDX{a: newBuffer(len(w))}
 	dp.pack(nil, cp, w, pc.a.f)
 	return pc
 }
