@@ -87,22 +87,22 @@ func winoApplies(cp *ConvParams) bool {
 		cp.Out[1] <= cp.In[1]+cp.PadLo[1] && cp.Out[2] <= cp.In[2]+cp.PadLo[2] && cp.N > 0 && volume(cp.Out) > 0
 }
 
-// setForward sets the geometry of Conv, setData that of ConvDX.
-func (wc *winoConv) setForward(cp *ConvParams) {
+// setForward sets the geometry of Conv, setData that of ConvDX, in strips enough for threads.
+func (wc *winoConv) setForward(cp *ConvParams, threads int) {
 	*wc = winoConv{images: cp.N, chans: cp.C, rows: cp.M, in: [2]int(cp.In[1:]), out: [2]int(cp.Out[1:]), lo: [2]int(cp.PadLo[1:])}
-	wc.cut()
+	wc.cut(threads)
 }
 
-func (wc *winoConv) setData(cp *ConvParams) {
+func (wc *winoConv) setData(cp *ConvParams, threads int) {
 	*wc = winoConv{images: cp.N, chans: cp.M, rows: cp.C, in: [2]int(cp.Out[1:]), out: [2]int(cp.In[1:]),
 		lo: [2]int{2 - cp.PadLo[1], 2 - cp.PadLo[2]}}
-	wc.cut()
+	wc.cut(threads)
 }
 
 const winoStripBytes = 96 << 10 // most that the positions of a strip take, where a tile row takes less
 
-// cut sets tiles and strips.
-func (wc *winoConv) cut() {
+// cut sets tiles and strips, with two parts or more for each of several threads.
+func (wc *winoConv) cut(threads int) {
 	wc.ks, wc.k = tiles, wino
 	lanes := wc.ks.lanes
 	wc.pr, wc.pc = roundUp(wc.rows, lanes), roundUp(wc.chans, lanes)
@@ -111,6 +111,9 @@ func (wc *winoConv) cut() {
 	row := 4 * lanes * wc.wide
 	wc.strip = max(1, min(wc.th, (winoStripBytes/row-2)/winoSide))
 	wc.strips = ceilDiv(wc.th, wc.strip)
+	if threads > 1 {
+		wc.strips = min(wc.th, max(wc.strips, ceilDiv(2*threads, wc.images*min(wc.pr, wc.pc)/lanes)))
+	}
 	wc.strip = ceilDiv(wc.th, wc.strips)
 	wc.strips = ceilDiv(wc.th, wc.strip)
 }

@@ -24,7 +24,7 @@ const (
 )
 
 func (wg *winoWeightGrad) set(cp *ConvParams) {
-	wg.setForward(cp)
+	wg.setForward(cp, 1)
 	all, per := wg.images*wg.strips, wg.strip*wg.tw
 	wg.block = max(1, ceilDiv(winoGradTiles, per), winoBlockBytes/(4*winoPoints*(wg.pr+wg.pc)*per))
 	wg.block = min(wg.block, all)
