@@ -24,7 +24,6 @@ var vectorsAVX2 = vectors{
 	div:          vdivF32AVX2,
 	max:          vmax2F32AVX2,
 	min:          vmin2F32AVX2,
-	maxNum:       vmaxNumF32AVX2,
 	adds:         vaddsF32AVX2,
 	rsubs:        vrsubsF32AVX2,
 	muls:         vmulsF32AVX2,
@@ -62,7 +61,6 @@ var vectorsAVX2 = vectors{
 	normGradRow:  vnormGradRowF32AVX2,
 	normParam:    vnormParamF32AVX2,
 	momentum:     vmomentumF32AVX2,
-	maxArg:       vmaxArgF32AVX2,
 	adam:         vadamF32AVX2,
 	diffGrad:     vdiffGradF32AVX2,
 	sum:          vsumF32AVX2,
@@ -75,7 +73,6 @@ var vectorsAVX2 = vectors{
 	minOf:        vminF32AVX2,
 	expSum:       vexpSumF32AVX2,
 	acc:          vaccF32AVX2,
-	split2:       vsplit2F32AVX2,
 	lanes:        8,
 }
 
@@ -86,7 +83,6 @@ var vectorsAVX512 = vectors{
 	div:          vdivF32AVX512,
 	max:          vmax2F32AVX512,
 	min:          vmin2F32AVX512,
-	maxNum:       vmaxNumF32AVX512,
 	adds:         vaddsF32AVX512,
 	rsubs:        vrsubsF32AVX512,
 	muls:         vmulsF32AVX512,
@@ -124,7 +120,6 @@ var vectorsAVX512 = vectors{
 	normGradRow:  vnormGradRowF32AVX512,
 	normParam:    vnormParamF32AVX512,
 	momentum:     vmomentumF32AVX512,
-	maxArg:       vmaxArgF32AVX512,
 	adam:         vadamF32AVX512,
 	diffGrad:     vdiffGradF32AVX512,
 	sum:          vsumF32AVX512,
@@ -137,6 +132,5 @@ var vectorsAVX512 = vectors{
 	minOf:        vminF32AVX512,
 	expSum:       vexpSumF32AVX512,
 	acc:          vaccF32AVX512,
-	split2:       vsplit2F32AVX512,
 	lanes:        16,
 }

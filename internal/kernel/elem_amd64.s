@@ -418,68 +418,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func vmaxNumF32AVX2(out []float32, a []float32, b []float32)
-// Requires: AVX
-TEXT ·vmaxNumF32AVX2(SB), NOSPLIT, $0-72
-	MOVQ out_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ out_len+8(FP), BX
-
-loop:
-	CMPQ    BX, $0x00000020
-	JL      single
-	VMOVUPS (CX), Y0
-	VMOVUPS (DX), Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS 32(DX), Y2
-	VMAXPS  Y1, Y2, Y1
-	VMOVUPS 64(CX), Y2
-	VMOVUPS 64(DX), Y3
-	VMAXPS  Y2, Y3, Y2
-	VMOVUPS 96(CX), Y3
-	VMOVUPS 96(DX), Y4
-	VMAXPS  Y3, Y4, Y3
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, 96(AX)
-	ADDQ    $0x00000080, AX
-	ADDQ    $0x00000080, CX
-	ADDQ    $0x00000080, DX
-	SUBQ    $0x00000020, BX
-	JMP     loop
-
-single:
-	CMPQ    BX, $0x00000008
-	JL      tail
-	VMOVUPS (CX), Y0
-	VMOVUPS (DX), Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS Y0, (AX)
-	ADDQ    $0x00000020, AX
-	ADDQ    $0x00000020, CX
-	ADDQ    $0x00000020, DX
-	SUBQ    $0x00000008, BX
-	JMP     single
-
-tail:
-	TESTQ      BX, BX
-	JZ         done
-	LEAQ       elemMask<>+0(SB), SI
-	MOVQ       $0x00000008, DI
-	SUBQ       BX, DI
-	VMOVUPS    (SI)(DI*4), Y0
-	VMASKMOVPS (CX), Y0, Y1
-	VMASKMOVPS (DX), Y0, Y2
-	VMAXPS     Y1, Y2, Y1
-	VMASKMOVPS Y1, Y0, (AX)
-
-done:
-	VZEROUPPER
-	RET
-
 // func vaddsF32AVX2(out []float32, a []float32, s float32)
 // Requires: AVX
 TEXT ·vaddsF32AVX2(SB), NOSPLIT, $0-52
@@ -4282,77 +4220,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func vmaxArgF32AVX2(best []float32, arg []float32, x []float32, s float32)
-// Requires: AVX
-TEXT ·vmaxArgF32AVX2(SB), NOSPLIT, $0-76
-	VBROADCASTSS s+72(FP), Y0
-	MOVQ         best_base+0(FP), AX
-	MOVQ         arg_base+24(FP), CX
-	MOVQ         x_base+48(FP), DX
-	MOVQ         best_len+8(FP), BX
-
-loop:
-	CMPQ      BX, $0x00000010
-	JL        single
-	VMOVUPS   (AX), Y1
-	VMOVUPS   (CX), Y2
-	VMOVUPS   (DX), Y3
-	VCMPPS    $0x1e, Y1, Y3, Y4
-	VBLENDVPS Y4, Y3, Y1, Y1
-	VBLENDVPS Y4, Y0, Y2, Y2
-	VMOVUPS   32(AX), Y3
-	VMOVUPS   32(CX), Y4
-	VMOVUPS   32(DX), Y5
-	VCMPPS    $0x1e, Y3, Y5, Y6
-	VBLENDVPS Y6, Y5, Y3, Y3
-	VBLENDVPS Y6, Y0, Y4, Y4
-	VMOVUPS   Y1, (AX)
-	VMOVUPS   Y2, (CX)
-	VMOVUPS   Y3, 32(AX)
-	VMOVUPS   Y4, 32(CX)
-	ADDQ      $0x00000040, AX
-	ADDQ      $0x00000040, CX
-	ADDQ      $0x00000040, DX
-	SUBQ      $0x00000010, BX
-	JMP       loop
-
-single:
-	CMPQ      BX, $0x00000008
-	JL        tail
-	VMOVUPS   (AX), Y1
-	VMOVUPS   (CX), Y2
-	VMOVUPS   (DX), Y3
-	VCMPPS    $0x1e, Y1, Y3, Y4
-	VBLENDVPS Y4, Y3, Y1, Y1
-	VBLENDVPS Y4, Y0, Y2, Y2
-	VMOVUPS   Y1, (AX)
-	VMOVUPS   Y2, (CX)
-	ADDQ      $0x00000020, AX
-	ADDQ      $0x00000020, CX
-	ADDQ      $0x00000020, DX
-	SUBQ      $0x00000008, BX
-	JMP       single
-
-tail:
-	TESTQ      BX, BX
-	JZ         done
-	LEAQ       elemMask<>+0(SB), SI
-	MOVQ       $0x00000008, DI
-	SUBQ       BX, DI
-	VMOVUPS    (SI)(DI*4), Y1
-	VMASKMOVPS (AX), Y1, Y2
-	VMASKMOVPS (CX), Y1, Y3
-	VMASKMOVPS (DX), Y1, Y4
-	VCMPPS     $0x1e, Y2, Y4, Y5
-	VBLENDVPS  Y5, Y4, Y2, Y2
-	VBLENDVPS  Y5, Y0, Y3, Y0
-	VMASKMOVPS Y2, Y1, (AX)
-	VMASKMOVPS Y0, Y1, (CX)
-
-done:
-	VZEROUPPER
-	RET
-
 // func vmomentumF32AVX2(buf []float32, u []float32, mu float32, in float32, nag float32, own float32)
 // Requires: AVX, FMA3
 TEXT ·vmomentumF32AVX2(SB), NOSPLIT, $0-64
@@ -5463,35 +5330,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func vsplit2F32AVX2(even []float32, odd []float32, x []float32)
-// Requires: AVX, AVX2
-TEXT ·vsplit2F32AVX2(SB), NOSPLIT, $0-72
-	MOVQ even_base+0(FP), AX
-	MOVQ odd_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ even_len+8(FP), BX
-
-loop:
-	CMPQ    BX, $0x00000008
-	JL      done
-	VMOVUPS (DX), Y0
-	VMOVUPS 32(DX), Y1
-	VSHUFPS $0x88, Y1, Y0, Y2
-	VPERMQ  $0xd8, Y2, Y2
-	VMOVUPS Y2, (AX)
-	VSHUFPS $0xdd, Y1, Y0, Y0
-	VPERMQ  $0xd8, Y0, Y0
-	VMOVUPS Y0, (CX)
-	ADDQ    $0x00000020, AX
-	ADDQ    $0x00000020, CX
-	SUBQ    $0x00000008, BX
-	ADDQ    $0x00000040, DX
-	JMP     loop
-
-done:
-	VZEROUPPER
-	RET
-
 // func vaddF32AVX512(out []float32, a []float32, b []float32)
 // Requires: AVX, AVX512F
 TEXT ·vaddF32AVX512(SB), NOSPLIT, $0-72
@@ -5883,68 +5721,6 @@ tail:
 	VMINPS    Z1, Z0, Z1
 	VBLENDMPS Z0, Z1, K2, Z7
 	VMOVUPS   Z7, K1, (AX)
-
-done:
-	VZEROUPPER
-	RET
-
-// func vmaxNumF32AVX512(out []float32, a []float32, b []float32)
-// Requires: AVX, AVX512F
-TEXT ·vmaxNumF32AVX512(SB), NOSPLIT, $0-72
-	MOVQ out_base+0(FP), AX
-	MOVQ a_base+24(FP), DX
-	MOVQ b_base+48(FP), BX
-	MOVQ out_len+8(FP), CX
-
-loop:
-	CMPQ    CX, $0x00000040
-	JL      single
-	VMOVUPS (DX), Z0
-	VMOVUPS (BX), Z1
-	VMAXPS  Z0, Z1, Z0
-	VMOVUPS 64(DX), Z1
-	VMOVUPS 64(BX), Z2
-	VMAXPS  Z1, Z2, Z1
-	VMOVUPS 128(DX), Z2
-	VMOVUPS 128(BX), Z3
-	VMAXPS  Z2, Z3, Z2
-	VMOVUPS 192(DX), Z3
-	VMOVUPS 192(BX), Z4
-	VMAXPS  Z3, Z4, Z3
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, 192(AX)
-	ADDQ    $0x00000100, AX
-	ADDQ    $0x00000100, DX
-	ADDQ    $0x00000100, BX
-	SUBQ    $0x00000040, CX
-	JMP     loop
-
-single:
-	CMPQ    CX, $0x00000010
-	JL      tail
-	VMOVUPS (DX), Z0
-	VMOVUPS (BX), Z1
-	VMAXPS  Z0, Z1, Z0
-	VMOVUPS Z0, (AX)
-	ADDQ    $0x00000040, AX
-	ADDQ    $0x00000040, DX
-	ADDQ    $0x00000040, BX
-	SUBQ    $0x00000010, CX
-	JMP     single
-
-tail:
-	TESTQ     CX, CX
-	JZ        done
-	MOVL      $0x00000001, SI
-	SHLL      CL, SI
-	DECL      SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX), K1, Z0
-	VMOVUPS.Z (BX), K1, Z1
-	VMAXPS    Z0, Z1, Z0
-	VMOVUPS   Z0, K1, (AX)
 
 done:
 	VZEROUPPER
@@ -8704,77 +8480,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func vmaxArgF32AVX512(best []float32, arg []float32, x []float32, s float32)
-// Requires: AVX, AVX512F
-TEXT ·vmaxArgF32AVX512(SB), NOSPLIT, $0-76
-	VBROADCASTSS s+72(FP), Z0
-	MOVQ         best_base+0(FP), AX
-	MOVQ         arg_base+24(FP), DX
-	MOVQ         x_base+48(FP), BX
-	MOVQ         best_len+8(FP), CX
-
-loop:
-	CMPQ      CX, $0x00000020
-	JL        single
-	VMOVUPS   (AX), Z1
-	VMOVUPS   (DX), Z2
-	VMOVUPS   (BX), Z3
-	VCMPPS    $0x1e, Z1, Z3, K1
-	VBLENDMPS Z3, Z1, K1, Z4
-	VBLENDMPS Z0, Z2, K1, Z5
-	VMOVUPS   64(AX), Z1
-	VMOVUPS   64(DX), Z2
-	VMOVUPS   64(BX), Z3
-	VCMPPS    $0x1e, Z1, Z3, K1
-	VBLENDMPS Z3, Z1, K1, Z6
-	VBLENDMPS Z0, Z2, K1, Z7
-	VMOVUPS   Z4, (AX)
-	VMOVUPS   Z5, (DX)
-	VMOVUPS   Z6, 64(AX)
-	VMOVUPS   Z7, 64(DX)
-	ADDQ      $0x00000080, AX
-	ADDQ      $0x00000080, DX
-	ADDQ      $0x00000080, BX
-	SUBQ      $0x00000020, CX
-	JMP       loop
-
-single:
-	CMPQ      CX, $0x00000010
-	JL        tail
-	VMOVUPS   (AX), Z1
-	VMOVUPS   (DX), Z2
-	VMOVUPS   (BX), Z3
-	VCMPPS    $0x1e, Z1, Z3, K1
-	VBLENDMPS Z3, Z1, K1, Z8
-	VBLENDMPS Z0, Z2, K1, Z9
-	VMOVUPS   Z8, (AX)
-	VMOVUPS   Z9, (DX)
-	ADDQ      $0x00000040, AX
-	ADDQ      $0x00000040, DX
-	ADDQ      $0x00000040, BX
-	SUBQ      $0x00000010, CX
-	JMP       single
-
-tail:
-	TESTQ     CX, CX
-	JZ        done
-	MOVL      $0x00000001, SI
-	SHLL      CL, SI
-	DECL      SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (AX), K1, Z1
-	VMOVUPS.Z (DX), K1, Z2
-	VMOVUPS.Z (BX), K1, Z3
-	VCMPPS    $0x1e, Z1, Z3, K2
-	VBLENDMPS Z3, Z1, K2, Z10
-	VBLENDMPS Z0, Z2, K2, Z11
-	VMOVUPS   Z10, K1, (AX)
-	VMOVUPS   Z11, K1, (DX)
-
-done:
-	VZEROUPPER
-	RET
-
 // func vmomentumF32AVX512(buf []float32, u []float32, mu float32, in float32, nag float32, own float32)
 // Requires: AVX, AVX512F
 TEXT ·vmomentumF32AVX512(SB), NOSPLIT, $0-64
@@ -9880,44 +9585,3 @@ loop:
 done:
 	VZEROUPPER
 	RET
-
-// func vsplit2F32AVX512(even []float32, odd []float32, x []float32)
-// Requires: AVX, AVX512F
-TEXT ·vsplit2F32AVX512(SB), NOSPLIT, $0-72
-	MOVQ even_base+0(FP), AX
-	MOVQ odd_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ even_len+8(FP), BX
-
-loop:
-	CMPQ    BX, $0x00000010
-	JL      done
-	VMOVUPS (DX), Z0
-	VMOVUPS 64(DX), Z1
-	VSHUFPS $0x88, Z1, Z0, Z2
-	VMOVUPS elemPairs<>+0(SB), Z3
-	VPERMQ  Z2, Z3, Z2
-	VMOVUPS Z2, (AX)
-	VSHUFPS $0xdd, Z1, Z0, Z0
-	VMOVUPS elemPairs<>+0(SB), Z1
-	VPERMQ  Z0, Z1, Z0
-	VMOVUPS Z0, (CX)
-	ADDQ    $0x00000040, AX
-	ADDQ    $0x00000040, CX
-	SUBQ    $0x00000010, BX
-	ADDQ    $0x00000080, DX
-	JMP     loop
-
-done:
-	VZEROUPPER
-	RET
-
-DATA elemPairs<>+0(SB)/8, $0x0000000000000000
-DATA elemPairs<>+8(SB)/8, $0x0000000000000002
-DATA elemPairs<>+16(SB)/8, $0x0000000000000004
-DATA elemPairs<>+24(SB)/8, $0x0000000000000006
-DATA elemPairs<>+32(SB)/8, $0x0000000000000001
-DATA elemPairs<>+40(SB)/8, $0x0000000000000003
-DATA elemPairs<>+48(SB)/8, $0x0000000000000005
-DATA elemPairs<>+56(SB)/8, $0x0000000000000007
-GLOBL elemPairs<>(SB), RODATA|NOPTR, $64

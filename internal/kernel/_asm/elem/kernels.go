@@ -28,8 +28,6 @@ var kernels = []kern{
 	bin("vdivF32", func(g *gen, a, b V) V { return g.div(a, b) }),
 	bin("vmax2F32", (*gen).nanMax),
 	bin("vmin2F32", (*gen).nanMin),
-	// b > a ? b : a, so that a NaN of b is passed over.
-	bin("vmaxNumF32", func(g *gen, a, b V) V { return g.max(b, a) }),
 	scalar("vaddsF32", func(g *gen, a, s V) V { return g.add(a, s) }),
 	scalar("vrsubsF32", func(g *gen, a, s V) V { return g.sub(s, a) }),
 	scalar("vmulsF32", func(g *gen, a, s V) V { return g.mul(a, s) }),
@@ -109,12 +107,6 @@ var kernels = []kern{
 	}),
 	{"vnormParamF32", args("dw:io db:io dy:i x:i"), []string{"s", "t"}, false, 2, func(g *gen, in []V, s func(int) V) []V {
 		return []V{g.fma(in[2], g.fma(in[3], s(0), s(1)), in[0]), g.add(in[1], in[2])}
-	}},
-
-	// The scalar is a number in the bits of a float32; blends do not look at it.
-	{"vmaxArgF32", args("best:io arg:io x:i"), []string{"s"}, false, 2, func(g *gen, in []V, s func(int) V) []V {
-		m := g.cmp(greater, in[2], in[0])
-		return []V{g.sel(m, in[2], in[0]), g.sel(m, s(0), in[1])}
 	}},
 
 	// Optimiser rules. u is the gradient and becomes the direction.
