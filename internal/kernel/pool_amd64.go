@@ -2,7 +2,12 @@
 
 package kernel
 
+import "unsafe"
+
 //go:generate go -C _asm run ./pool -out ../pool_amd64.s -decl ../pool_stubs_amd64.go
+
+// The assembly knows where the fields are.
+var _ [104]struct{} = [unsafe.Offsetof(poolTaps{}.init)]struct{}{}
 
 func init() {
 	onISA(func(i ISA) {

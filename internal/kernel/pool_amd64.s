@@ -1737,11 +1737,19 @@ taps2:
 	CMPQ    R9, 56(AX)
 	JL      taps2
 	VMOVUPS Z1, (BX)(R8*1)
+	CMPQ    CX, 16(AX)
+	JLE     s2masked
+	VMOVUPS Z2, 64(BX)(R8*1)
+	JMP     s2stored
+
+s2masked:
 	VMOVUPS Z2, K1, 64(BX)(R8*1)
-	ADDQ    $0x00000080, R8
-	SUBQ    $0x00000020, DI
-	JG      part
-	JMP     next
+
+s2stored:
+	ADDQ $0x00000080, R8
+	SUBQ $0x00000020, DI
+	JG   part
+	JMP  next
 
 v1:
 	MOVQ    $-1, R9
@@ -1758,8 +1766,15 @@ taps1:
 	INCQ    R9
 	CMPQ    R9, 56(AX)
 	JL      taps1
+	CMPQ    CX, 16(AX)
+	JLE     s1masked
+	VMOVUPS Z1, (BX)(R8*1)
+	JMP     s1stored
+
+s1masked:
 	VMOVUPS Z1, K1, (BX)(R8*1)
 
+s1stored:
 next:
 	ADDQ 32(AX), DX
 	ADDQ 48(AX), BX
@@ -1806,11 +1821,19 @@ taps2:
 	CMPQ    R9, 56(AX)
 	JL      taps2
 	VMOVUPS Z1, (BX)(R8*1)
+	CMPQ    CX, 16(AX)
+	JLE     s2masked
+	VMOVUPS Z2, 64(BX)(R8*1)
+	JMP     s2stored
+
+s2masked:
 	VMOVUPS Z2, K1, 64(BX)(R8*1)
-	ADDQ    $0x00000080, R8
-	SUBQ    $0x00000020, DI
-	JG      part
-	JMP     next
+
+s2stored:
+	ADDQ $0x00000080, R8
+	SUBQ $0x00000020, DI
+	JG   part
+	JMP  next
 
 v1:
 	MOVQ    $-1, R9
@@ -1826,8 +1849,15 @@ taps1:
 	INCQ    R9
 	CMPQ    R9, 56(AX)
 	JL      taps1
+	CMPQ    CX, 16(AX)
+	JLE     s1masked
+	VMOVUPS Z1, (BX)(R8*1)
+	JMP     s1stored
+
+s1masked:
 	VMOVUPS Z1, K1, (BX)(R8*1)
 
+s1stored:
 next:
 	ADDQ 32(AX), DX
 	ADDQ 48(AX), BX
@@ -1881,17 +1911,33 @@ taps1:
 	INCQ      R9
 	CMPQ      R9, 56(AX)
 	JL        taps1
-	VMOVUPS   Z2, K1, (BX)(R8*1)
-	VMOVUPS   Z3, K1, (R11)(R8*1)
-	ADDQ      $0x00000040, R8
-	SUBQ      $0x00000010, DI
-	JG        part
-	ADDQ      32(AX), DX
-	ADDQ      48(AX), BX
-	ADDQ      32(AX), R10
-	ADDQ      48(AX), R11
-	DECQ      CX
-	JNZ       row
+	CMPQ      CX, 16(AX)
+	JLE       s10masked
+	VMOVUPS   Z2, (BX)(R8*1)
+	JMP       s10stored
+
+s10masked:
+	VMOVUPS Z2, K1, (BX)(R8*1)
+
+s10stored:
+	CMPQ    CX, 16(AX)
+	JLE     s10amasked
+	VMOVUPS Z3, (R11)(R8*1)
+	JMP     s10astored
+
+s10amasked:
+	VMOVUPS Z3, K1, (R11)(R8*1)
+
+s10astored:
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000010, DI
+	JG   part
+	ADDQ 32(AX), DX
+	ADDQ 48(AX), BX
+	ADDQ 32(AX), R10
+	ADDQ 48(AX), R11
+	DECQ CX
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -1947,11 +1993,19 @@ taps2:
 	VMOVUPS   Z6, (BX)(R8*1)
 	VMOVDQA32 Z1, Z2
 	VPERMI2PS Z5, Z4, Z2
-	VMOVUPS   Z2, K1, 64(BX)(R8*1)
-	ADDQ      $0x00000080, R8
-	SUBQ      $0x00000020, DI
-	JG        part
-	JMP       next
+	CMPQ      CX, 16(AX)
+	JLE       s2masked
+	VMOVUPS   Z2, 64(BX)(R8*1)
+	JMP       s2stored
+
+s2masked:
+	VMOVUPS Z2, K1, 64(BX)(R8*1)
+
+s2stored:
+	ADDQ $0x00000080, R8
+	SUBQ $0x00000020, DI
+	JG   part
+	JMP  next
 
 v1:
 	MOVQ    $-1, R9
@@ -1974,8 +2028,15 @@ taps1:
 	JL        taps1
 	VMOVDQA32 Z1, Z4
 	VPERMI2PS Z3, Z2, Z4
-	VMOVUPS   Z4, K1, (BX)(R8*1)
+	CMPQ      CX, 16(AX)
+	JLE       s1masked
+	VMOVUPS   Z4, (BX)(R8*1)
+	JMP       s1stored
 
+s1masked:
+	VMOVUPS Z4, K1, (BX)(R8*1)
+
+s1stored:
 next:
 	ADDQ 32(AX), DX
 	ADDQ 48(AX), BX
@@ -2032,11 +2093,19 @@ taps2:
 	VMOVUPS   Z6, (BX)(R8*1)
 	VMOVDQA32 Z1, Z2
 	VPERMI2PS Z5, Z4, Z2
-	VMOVUPS   Z2, K1, 64(BX)(R8*1)
-	ADDQ      $0x00000080, R8
-	SUBQ      $0x00000020, DI
-	JG        part
-	JMP       next
+	CMPQ      CX, 16(AX)
+	JLE       s2masked
+	VMOVUPS   Z2, 64(BX)(R8*1)
+	JMP       s2stored
+
+s2masked:
+	VMOVUPS Z2, K1, 64(BX)(R8*1)
+
+s2stored:
+	ADDQ $0x00000080, R8
+	SUBQ $0x00000020, DI
+	JG   part
+	JMP  next
 
 v1:
 	MOVQ    $-1, R9
@@ -2057,8 +2126,15 @@ taps1:
 	JL        taps1
 	VMOVDQA32 Z1, Z4
 	VPERMI2PS Z3, Z2, Z4
-	VMOVUPS   Z4, K1, (BX)(R8*1)
+	CMPQ      CX, 16(AX)
+	JLE       s1masked
+	VMOVUPS   Z4, (BX)(R8*1)
+	JMP       s1stored
 
+s1masked:
+	VMOVUPS Z4, K1, (BX)(R8*1)
+
+s1stored:
 next:
 	ADDQ 32(AX), DX
 	ADDQ 48(AX), BX
@@ -2126,18 +2202,34 @@ taps1:
 	JL        taps1
 	VMOVDQA32 Z2, Z7
 	VPERMI2PS Z5, Z3, Z7
-	VMOVUPS   Z7, K1, (BX)(R8*1)
+	CMPQ      CX, 16(AX)
+	JLE       s10masked
+	VMOVUPS   Z7, (BX)(R8*1)
+	JMP       s10stored
+
+s10masked:
+	VMOVUPS Z7, K1, (BX)(R8*1)
+
+s10stored:
 	VMOVDQA32 Z2, Z3
 	VPERMI2PS Z6, Z4, Z3
-	VMOVUPS   Z3, K1, (R11)(R8*1)
-	ADDQ      $0x00000040, R8
-	SUBQ      $0x00000010, DI
-	JG        part
-	ADDQ      32(AX), DX
-	ADDQ      48(AX), BX
-	ADDQ      32(AX), R10
-	ADDQ      48(AX), R11
-	DECQ      CX
-	JNZ       row
+	CMPQ      CX, 16(AX)
+	JLE       s10amasked
+	VMOVUPS   Z3, (R11)(R8*1)
+	JMP       s10astored
+
+s10amasked:
+	VMOVUPS Z3, K1, (R11)(R8*1)
+
+s10astored:
+	ADDQ $0x00000040, R8
+	SUBQ $0x00000010, DI
+	JG   part
+	ADDQ 32(AX), DX
+	ADDQ 48(AX), BX
+	ADDQ 32(AX), R10
+	ADDQ 48(AX), R11
+	DECQ CX
+	JNZ  row
 	VZEROUPPER
 	RET

@@ -172,18 +172,18 @@ func (k *kernel) masked(m Mem) reg.VecVirtual {
 	return v
 }
 
-// store writes v to m: in the last rows, in AVX-512 in all, what the mask has.
+// store writes v to m: in the last rows what the mask has, in others all, which is faster.
 func (k *kernel) store(v reg.VecVirtual, m Mem, label string) {
-	if k.lanes == 16 {
-		VMOVUPS(v, k.mask, m)
-		return
-	}
 	CMPQ(k.rows, field(k.a, ptExact))
 	JLE(LabelRef(label + "masked"))
 	VMOVUPS(v, m)
 	JMP(LabelRef(label + "stored"))
 	Label(label + "masked")
-	VMASKMOVPS(v, k.mask, m)
+	if k.lanes == 16 {
+		VMOVUPS(v, k.mask, m)
+	} else {
+		VMASKMOVPS(v, k.mask, m)
+	}
 	Label(label + "stored")
 }
 
