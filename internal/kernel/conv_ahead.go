@@ -5,21 +5,16 @@ import "unsafe"
 // prefetchRows asks memory for the first bytes of rows at distances of stride bytes; nil where there is no such instruction.
 var prefetchRows func(p uintptr, stride, rows, bytes int)
 
-// aheadBytes is the least size of channels that pointwise convolutions ask for before they come to them: shorter ones lie in a cache since
-// they were made.
-const aheadBytes = 8 << 10
+// aheadBytes is the least size of the results of an image for which it pays to ask for the places of the next panel.
+const aheadBytes = 4 << 20
 
-// goesAhead reports whether a call of ahead helps: channels are long, and each panel reads a few numbers of every one.
-func (tc *tapConv) goesAhead() bool {
-	return prefetchRows != nil && len(tc.taps) == 1 && tc.identity && tc.runs == 1 && 4*tc.dstRow >= aheadBytes
+// goesAhead reports whether writes are what a convolution waits for: few products for each number that it writes, to more rows than hardware
+// foresees.
+func (tc *tapConv) goesAhead(rows, k int) bool {
+	return prefetchRows != nil && tc.ks.lanes == 16 && rows >= 4*k && 4*rows*tc.dstRow >= aheadBytes
 }
 
-// ahead asks for a part of what the next panel reads, part i of parts from src on, and for the rows that it writes from dst on; both are
-// the places of the panel at work, of width positions.
-func (tc *tapConv) ahead(src, dst unsafe.Pointer, width, rows, i, parts int) {
-	k := len(tc.koff)
-	k0, k1 := i*k/parts, (i+1)*k/parts
-	// Numbers, for they may lie behind the end.
-	prefetchRows(uintptr(src)+uintptr(4*(width+k0*tc.chanSize)), 4*tc.chanSize, k1-k0, 4*width)
-	prefetchRows(uintptr(dst)+uintptr(4*width), 4*tc.dstRow, rows, 4*width)
+// ahead asks for the rows of the next panel, of width positions; dst is the place of the one at work.
+func (tc *tapConv) ahead(dst unsafe.Pointer, width, rows int) {
+	prefetchRows(uintptr(dst)+uintptr(4*width), 4*tc.dstRow, rows, 4*width) // a number, for it may lie behind the end
 }

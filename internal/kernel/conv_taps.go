@@ -201,7 +201,7 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 	if rows*k*4 <= convABytes {
 		step = 1
 	}
-	ahead := tmp == nil && tc.goesAhead()
+	ahead := tmp == nil && tc.goesAhead(rows, k)
 	t := &ct.tile
 	for s := q0; s < q1; s += step {
 		for k0 := 0; k0 < k; k0 += kc {
@@ -255,7 +255,7 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 					// A panel of r rows stands behind its predecessors with all of k; its block begins at k0.
 					t.a, t.acs = unsafe.Pointer(&a[row*k+k0*r]), 4*r
 					if ahead {
-						tc.ahead(unsafe.Pointer(&src[j]), t.c, width, r, i, panels)
+						tc.ahead(t.c, width, r)
 					}
 					kernels[v-1][r-1](t)
 					row += r
