@@ -252,8 +252,7 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 					if i < longer {
 						r++
 					}
-					// A panel of r rows stands behind its predecessors with all of k; its block begins at k0.
-					t.a, t.acs = unsafe.Pointer(&a[row*k+k0*r]), 4*r
+					t.a, t.acs = unsafe.Pointer(&a[k0*rows+row*kb]), 4*r
 					if ahead {
 						tc.ahead(t.c, width, r)
 					}

@@ -3806,71 +3806,25 @@ narrow:
 	VMOVUPS (BX), Y14
 	CMPQ    DX, $0x20
 	JGE     masked
-	CMPQ    CX, $0x01
-	JLE     last0
+	CMPQ    CX, $0x10
+	JL      masked
 	VMOVUPS Y0, (DI)
 	ADDQ    DX, DI
-	CMPQ    CX, $0x02
-	JLE     last1
 	VMOVUPS Y1, (DI)
 	ADDQ    DX, DI
-	CMPQ    CX, $0x03
-	JLE     last2
 	VMOVUPS Y2, (DI)
 	ADDQ    DX, DI
-	CMPQ    CX, $0x04
-	JLE     last3
 	VMOVUPS Y3, (DI)
 	ADDQ    DX, DI
-	CMPQ    CX, $0x05
-	JLE     last4
 	VMOVUPS Y4, (DI)
 	ADDQ    DX, DI
-	CMPQ    CX, $0x06
-	JLE     last5
 	VMOVUPS Y5, (DI)
 	ADDQ    DX, DI
-	CMPQ    CX, $0x07
-	JLE     last6
 	VMOVUPS Y6, (DI)
 	ADDQ    DX, DI
-	CMPQ    CX, $0x08
-	JLE     last7
 	VMOVUPS Y7, (DI)
 	ADDQ    DX, DI
 	JMP     advance
-
-last0:
-	VMASKMOVPS Y0, Y14, (DI)
-	JMP        next
-
-last1:
-	VMASKMOVPS Y1, Y14, (DI)
-	JMP        next
-
-last2:
-	VMASKMOVPS Y2, Y14, (DI)
-	JMP        next
-
-last3:
-	VMASKMOVPS Y3, Y14, (DI)
-	JMP        next
-
-last4:
-	VMASKMOVPS Y4, Y14, (DI)
-	JMP        next
-
-last5:
-	VMASKMOVPS Y5, Y14, (DI)
-	JMP        next
-
-last6:
-	VMASKMOVPS Y6, Y14, (DI)
-	JMP        next
-
-last7:
-	VMASKMOVPS Y7, Y14, (DI)
-	JMP        next
 
 masked:
 	VMASKMOVPS Y0, Y14, (DI)

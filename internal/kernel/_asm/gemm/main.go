@@ -52,6 +52,9 @@ var (
 	}, [][2]int{{1, 6}, {2, 6}}, true}
 )
 
+// ahead is how far before its use, in bytes, a packed A is fetched.
+const ahead = 1024
+
 // pairs: elements are pairs of int16.
 var pairs bool
 
@@ -172,6 +175,7 @@ func tile(i isa, nv, mr int, taps bool) {
 			PREFETCHT1(Mem{Base: bs[0], Index: reg.RAX, Scale: 1, Disp: (nv + v) * i.lanes * 4})
 		}
 	}
+	PREFETCHT0(Mem{Base: base[0], Disp: ahead})
 	for r := range mr {
 		m := Mem{Base: base[r/3]}
 		if r%3 > 0 {

@@ -491,21 +491,17 @@ func columns(y []reg.VecPhysical) {
 	Label("narrow")
 	cut(lanes)
 	mask(reg.RAX, reg.RBX, y[14])
-	// Masked stores take long on some processors: where a row has one block of lanes, what is written past its end the next one overwrites.
+	// Masked stores take long on some processors: where a row has one block of lanes, and more rows follow, what is written past its end
+	// the next ones overwrite.
 	CMPQ(width, Imm(32))
 	JGE(LabelRef("masked"))
+	CMPQ(k, Imm(16))
+	JL(LabelRef("masked"))
 	for i := range 8 {
-		CMPQ(k, Imm(uint64(i+1)))
-		JLE(LabelRef(fmt.Sprintf("last%d", i)))
 		VMOVUPS(y[i], at(reg.RDI, 0))
 		ADDQ(width, reg.RDI)
 	}
 	JMP(LabelRef("advance"))
-	for i := range 8 {
-		Label(fmt.Sprintf("last%d", i))
-		VMASKMOVPS(y[i], y[14], at(reg.RDI, 0))
-		JMP(LabelRef("next"))
-	}
 	Label("masked")
 	for i := range 8 {
 		if i > 0 {
