@@ -57,6 +57,10 @@ type vectors struct {
 	normGradRow  func(out, dy, w, x []float32, s, t, b float32) // s*dy*w + t*x + b
 	normParam    func(dw, db, dy, x []float32, s, t float32)    // dw += dy*(s*x + t), db += dy
 	momentum     func(buf, u []float32, mu, in, nag, own float32)
+	lstm         func(c, h, i, o, f, g []float32) // the step of LSTMF32
+	gru          func(h, z, r, n, q []float32)    // the step of GRUF32
+	lstmGradOut  func(dc, zo, dh, o, cell []float32)
+	lstmGradIn   func(dc, zi, zf, zg, i, f, g, old []float32)
 	adam         func(u, m, v []float32, b1, n1, b2, n2, c1, c2, eps float32)
 	diffGrad     func(u, m, v, prev []float32, b1, n1, b2, n2, c1, c2, eps float32)
 	sum, absSum  func(a []float32) float64

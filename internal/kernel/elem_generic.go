@@ -153,6 +153,7 @@ var genericVectors = vectors{
 			u[i] = nag*b + own*u[i]
 		}
 	},
+	lstm: plainLSTM, gru: plainGRU, lstmGradOut: plainLSTMGradOut, lstmGradIn: plainLSTMGradIn,
 	adam: func(u, m, v []float32, b1, n1, b2, n2, c1, c2, eps float32) {
 		m, v = m[:len(u)], v[:len(u)]
 		for i, g := range u {

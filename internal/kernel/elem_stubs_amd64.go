@@ -131,6 +131,18 @@ func vnormGradRowF32AVX2(out []float32, dy []float32, w []float32, x []float32, 
 func vnormParamF32AVX2(dw []float32, db []float32, dy []float32, x []float32, s float32, t float32)
 
 //go:noescape
+func vlstmF32AVX2(c []float32, h []float32, i []float32, o []float32, f []float32, g []float32)
+
+//go:noescape
+func vgruF32AVX2(h []float32, z []float32, r []float32, n []float32, q []float32)
+
+//go:noescape
+func vlstmGradOutF32AVX2(dc []float32, zo []float32, dh []float32, o []float32, cell []float32)
+
+//go:noescape
+func vlstmGradInF32AVX2(dc []float32, zi []float32, zf []float32, zg []float32, i []float32, f []float32, g []float32, old []float32)
+
+//go:noescape
 func vmomentumF32AVX2(buf []float32, u []float32, mu float32, in float32, nag float32, own float32)
 
 //go:noescape
@@ -294,6 +306,18 @@ func vnormGradRowF32AVX512(out []float32, dy []float32, w []float32, x []float32
 
 //go:noescape
 func vnormParamF32AVX512(dw []float32, db []float32, dy []float32, x []float32, s float32, t float32)
+
+//go:noescape
+func vlstmF32AVX512(c []float32, h []float32, i []float32, o []float32, f []float32, g []float32)
+
+//go:noescape
+func vgruF32AVX512(h []float32, z []float32, r []float32, n []float32, q []float32)
+
+//go:noescape
+func vlstmGradOutF32AVX512(dc []float32, zo []float32, dh []float32, o []float32, cell []float32)
+
+//go:noescape
+func vlstmGradInF32AVX512(dc []float32, zi []float32, zf []float32, zg []float32, i []float32, f []float32, g []float32, old []float32)
 
 //go:noescape
 func vmomentumF32AVX512(buf []float32, u []float32, mu float32, in float32, nag float32, own float32)
