@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -189,6 +190,7 @@ func runGRU[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 			g = part(saved, l.d, dir)
 		}
 		f, gg := acts[dir][0], acts[dir][1]
+		fused := a.LinearBeforeReset && f.is("sigmoid") && gg.is("tanh")
 		timesRzr, timesRh := weights[T](c, &l, 2, dir, 0, 2*h, true), weights[T](c, &l, 2, dir, 2*h, h, true)
 		var rbh []T
 		if b != nil {
@@ -212,6 +214,12 @@ func runGRU[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 			}
 			for n := range l.n {
 				row := gt[n*h3:][:h3]
+				if fused {
+					if t < lens[n] {
+						kernel.GRUF32(singles(row), singles(hs[n*h:][:h]), singles(q[n*h:][:h]))
+					}
+					continue
+				}
 				f.apply(row[:2*h])
 				for j := range h {
 					if a.LinearBeforeReset {
@@ -226,7 +234,7 @@ func runGRU[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 			}
 			for n := range l.n {
 				row, hr := gt[n*h3:][:h3], hs[n*h:][:h]
-				if t < lens[n] {
+				if t < lens[n] && !fused {
 					gg.apply(row[2*h:])
 					for j := range hr {
 						hr[j] = (1-row[j])*row[2*h+j] + row[j]*hr[j]

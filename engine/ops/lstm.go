@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -186,6 +187,7 @@ func runLSTM[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		}
 		timesR, p, cell := weights[T](c, &l, 2, dir, 0, h4, true), part(peep, l.d, dir), part(cells, l.d, dir)
 		f, gg, hh := acts[dir][0], acts[dir][1], acts[dir][2].unclipped()
+		fused := lstmFused(p, f, gg, hh, a.InputForget)
 		inputGates(c, &l, 4, dir, x, bias(&l, b, 4, dir, false), g)
 		hs, cs := initial(&l, h0, dir), initial(&l, c0, dir)
 		for i := range l.t {
@@ -196,7 +198,11 @@ func runLSTM[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 				for n := lo; n < hi; n++ {
 					row, hr, cr := gt[n*h4:][:h4], hs[n*h:][:h], cs[n*h:][:h]
 					if t < lens[n] {
-						lstmStep(row, hr, cr, p, f, gg, hh, a.InputForget)
+						if fused {
+							kernel.LSTMF32(singles(row), singles(cr), singles(hr))
+						} else {
+							lstmStep(row, hr, cr, p, f, gg, hh, a.InputForget)
+						}
 					}
 					if cell != nil {
 						copy(cell[(t*l.n+n)*h:], cr)
@@ -215,6 +221,11 @@ func runLSTM[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		putState(&l, outOf[T](c, 2), cs, dir)
 	}
 	return nil
+}
+
+// lstmFused reports whether the steps are those of kernel.LSTMF32.
+func lstmFused[T real](p []T, f, g, hh *gate[T], couple bool) bool {
+	return p == nil && !couple && f.is("sigmoid") && g.is("tanh") && hh.is("tanh")
 }
 
 // lstmStep turns the row of gates i, o, f, c before activation into those after it, and the states h and c into the next ones. p is nil
@@ -285,6 +296,7 @@ func runLSTMGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		timesR, p := weights[T](c, &l, 2, dir, 0, h4, false), part(peep, l.d, dir)
 		gd, cd := part(gates, l.d, dir), part(cells, l.d, dir)
 		f, g, hh := acts[dir][0], acts[dir][1], acts[dir][2].unclipped()
+		fused := lstmFused(p, f, g, hh, a.InputForget)
 		first := initial(&l, c0, dir)
 		dh, dc := initial(&l, dyh, dir), initial(&l, dyc, dir)
 		before := func(t, n int) []T { // the cells before step t
@@ -311,7 +323,12 @@ func runLSTMGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 						}
 					}
 					at := t*l.n + n
-					lstmStepBack(gd[at*h4:][:h4], cd[at*h:][:h], before(t, n), z, hr, dc[n*h:][:h], p, tmp, f, g, hh, a.InputForget)
+					row, cell, old, dcr := gd[at*h4:][:h4], cd[at*h:][:h], before(t, n), dc[n*h:][:h]
+					if fused {
+						kernel.LSTMGradF32(singles(z), singles(dcr), singles(hr), singles(row), singles(cell), singles(old))
+					} else {
+						lstmStepBack(row, cell, old, z, hr, dcr, p, tmp, f, g, hh, a.InputForget)
+					}
 					clear(hr)
 				}
 			})

@@ -90,6 +90,12 @@ func (g *gate[T]) unclipped() *gate[T] {
 	return &f
 }
 
+// is reports whether g is the named function, of float32 and without a clip.
+func (g *gate[T]) is(name string) bool { return g.name == name && g.clip == 0 && g.fast != nil }
+
+// singles is x where T is float32.
+func singles[T real](x []T) []float32 { return any(x).([]float32) }
+
 // apply replaces x by its values.
 func (g *gate[T]) apply(x []T) {
 	if g.clip > 0 {

@@ -211,6 +211,12 @@ func depthGrain(work int) int { return max(1, 1<<16/(work+64)) }
 
 // depthForward is Conv with one channel per group.
 func depthForward(p *parallel.Pool, cp *ConvParams, x, w []float32, epi ConvEpilogue, y []float32) {
+	if epi.Add == nil {
+		if d := depthPlan(cp, false); d != nil {
+			d.run(p, cp, x, w, &epi, y)
+			return
+		}
+	}
 	tc := tapConvs.Get().(*tapConv)
 	defer tc.release()
 	tc.planes.forward(cp)
@@ -234,6 +240,10 @@ func depthForward(p *parallel.Pool, cp *ConvParams, x, w []float32, epi ConvEpil
 
 // depthWeight is ConvDW with one channel per group.
 func depthWeight(p *parallel.Pool, cp *ConvParams, x, dy, dw []float32) {
+	if d := depthPlan(cp, true); d != nil {
+		d.runDW(p, cp, x, dy, dw)
+		return
+	}
 	tc := tapConvs.Get().(*tapConv)
 	defer tc.release()
 	tc.planes.forward(cp)
@@ -268,6 +278,18 @@ func depthWeight(p *parallel.Pool, cp *ConvParams, x, dy, dw []float32) {
 
 // depth is ConvDX with one channel per group.
 func (dp *dataPlan) depth(p *parallel.Pool, cp *ConvParams, dy, w []float32, epi ConvEpilogue, dx []float32) {
+	if m, ok := cp.mirror(); ok && epi.Add == nil {
+		if d := depthPlan(&m, false); d != nil {
+			d.runDX(p, &m, dy, w, &epi, dx)
+			return
+		}
+	}
+	if epi.Bias == nil && epi.Add == nil && !epi.Clip {
+		if d := depthBackPlan(cp); d != nil {
+			d.runBack(p, cp, dy, w, dx)
+			return
+		}
+	}
 	b := &dp.base
 	in, out, k := volume(cp.In), volume(cp.Out), volume(cp.Kernel)
 	p.For(cp.N*cp.C, depthGrain(in*ceilDiv(k, len(dp.phases))+b.chanSize), func(lo, hi int) {

@@ -201,6 +201,7 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 	if rows*k*4 <= convABytes {
 		step = 1
 	}
+	ahead := tmp == nil && tc.goesAhead(rows, k)
 	t := &ct.tile
 	for s := q0; s < q1; s += step {
 		for k0 := 0; k0 < k; k0 += kc {
@@ -232,6 +233,9 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 				t.k, t.ars = kb, 4
 				if across {
 					t.c, t.crs = unsafe.Pointer(&tmp.f[(q-q0)*rows*width]), 4*width
+					if k0+kb == k {
+						tc.setFinish(t, g*rows)
+					}
 				} else {
 					at := (n0+im+first)*tc.dstImage + g*rows*tc.dstRow + pos
 					t.c, t.crs = unsafe.Pointer(&tc.dst[at]), 4*tc.dstRow
@@ -249,6 +253,9 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 						r++
 					}
 					t.a, t.acs = unsafe.Pointer(&a[k0*rows+row*kb]), 4*r
+					if ahead {
+						tc.ahead(t.c, width, r)
+					}
 					if taps {
 						ks.taps[v-1][r-1](t)
 					} else {
@@ -295,6 +302,19 @@ func (tc *tapConv) setEpilogue(t *tile, channel, at int) {
 	}
 }
 
+// setFinish makes the tiles whose places scatter finds finish their elements, as far as nothing is added there.
+func (tc *tapConv) setFinish(t *tile, channel int) {
+	e := &tc.epi
+	if e.Bias != nil {
+		t.flags |= tileRowBias
+		t.rowBias = unsafe.Pointer(&e.Bias[channel])
+	}
+	if e.Clip && e.Add == nil {
+		t.flags |= tileClip
+		t.lo, t.hi = e.Lo, e.Hi
+	}
+}
+
 // scatter brings a panel whose columns are positions of several images to dst.
 func (tc *tapConv) scatter(panel []float32, width, image, g, j, cols int) {
 	per := volume(tc.out)
@@ -305,23 +325,13 @@ func (tc *tapConv) scatter(panel []float32, width, image, g, j, cols int) {
 		for i := range tc.rows {
 			at := (image+im)*tc.dstImage + (g*tc.rows+i)*tc.dstRow + pos
 			d, s := tc.dst[at:at+n], panel[i*width+lane:i*width+lane+n]
-			if e.Bias == nil && e.Add == nil && !e.Clip {
+			if e.Add == nil {
 				copy(d, s)
 				continue
 			}
-			var b float32
-			if e.Bias != nil {
-				b = e.Bias[g*tc.rows+i]
-			}
-			for x, v := range s {
-				v += b
-				if e.Add != nil {
-					v += e.Add[at+x]
-				}
-				if e.Clip {
-					v = clip(v, e.Lo, e.Hi)
-				}
-				d[x] = v
+			vec.add(d, s, e.Add[at:at+n])
+			if e.Clip {
+				vec.clip(d, d, e.Lo, e.Hi)
 			}
 		}
 		lane += n

@@ -39,7 +39,6 @@ type (
 // Sums are accumulated in float64.
 type vectors struct {
 	add, sub, mul, div, max, min                             vec2
-	maxNum                                                   vec2 // b > a ? b : a: a NaN of b is passed over
 	adds, rsubs, muls, divs, rdivs, maxs, mins               vec1s
 	relu, abs, neg, sqrt                                     vec1
 	exp, sigmoid, tanh, erf, silu, gelu, geluTanh, hardSwish vec1
@@ -57,8 +56,11 @@ type vectors struct {
 	normRow      func(out, x, w, b []float32, s, t float32)     // (s*x + t)*w + b
 	normGradRow  func(out, dy, w, x []float32, s, t, b float32) // s*dy*w + t*x + b
 	normParam    func(dw, db, dy, x []float32, s, t float32)    // dw += dy*(s*x + t), db += dy
-	maxArg       func(best, arg, x []float32, s float32)        // where x > best: best = x, arg = s
 	momentum     func(buf, u []float32, mu, in, nag, own float32)
+	lstm         func(c, h, i, o, f, g []float32) // the step of LSTMF32
+	gru          func(h, z, r, n, q []float32)    // the step of GRUF32
+	lstmGradOut  func(dc, zo, dh, o, cell []float32)
+	lstmGradIn   func(dc, zi, zf, zg, i, f, g, old []float32)
 	adam         func(u, m, v []float32, b1, n1, b2, n2, c1, c2, eps float32)
 	diffGrad     func(u, m, v, prev []float32, b1, n1, b2, n2, c1, c2, eps float32)
 	sum, absSum  func(a []float32) float64
@@ -69,7 +71,6 @@ type vectors struct {
 	maxOf, minOf func(a []float32) float32                 // n ≥ lanes; NaN when there is one
 	expSum       func(out, a []float32, m float32) float64 // out = e^(a-m), and the sum
 	acc          func(acc []float64, x []float32)          // acc += x, n a multiple of lanes
-	split2       func(even, odd, x []float32)              // n a multiple of lanes
 	lanes        int
 }
 
@@ -185,14 +186,5 @@ func (v *vectors) accumulate(acc []float64, x []float32) {
 	v.acc(acc[:n], x[:n])
 	for i := n; i < len(x); i++ {
 		acc[i] += float64(x[i])
-	}
-}
-
-// split is even[i] = x[2i], odd[i] = x[2i+1] for the length of even.
-func (v *vectors) split(even, odd, x []float32) {
-	n := len(even) / v.lanes * v.lanes
-	v.split2(even[:n], odd[:n], x[:2*n])
-	for i := n; i < len(even); i++ {
-		even[i], odd[i] = x[2*i], x[2*i+1]
 	}
 }

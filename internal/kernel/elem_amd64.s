@@ -418,68 +418,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func vmaxNumF32AVX2(out []float32, a []float32, b []float32)
-// Requires: AVX
-TEXT ·vmaxNumF32AVX2(SB), NOSPLIT, $0-72
-	MOVQ out_base+0(FP), AX
-	MOVQ a_base+24(FP), CX
-	MOVQ b_base+48(FP), DX
-	MOVQ out_len+8(FP), BX
-
-loop:
-	CMPQ    BX, $0x00000020
-	JL      single
-	VMOVUPS (CX), Y0
-	VMOVUPS (DX), Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS 32(CX), Y1
-	VMOVUPS 32(DX), Y2
-	VMAXPS  Y1, Y2, Y1
-	VMOVUPS 64(CX), Y2
-	VMOVUPS 64(DX), Y3
-	VMAXPS  Y2, Y3, Y2
-	VMOVUPS 96(CX), Y3
-	VMOVUPS 96(DX), Y4
-	VMAXPS  Y3, Y4, Y3
-	VMOVUPS Y0, (AX)
-	VMOVUPS Y1, 32(AX)
-	VMOVUPS Y2, 64(AX)
-	VMOVUPS Y3, 96(AX)
-	ADDQ    $0x00000080, AX
-	ADDQ    $0x00000080, CX
-	ADDQ    $0x00000080, DX
-	SUBQ    $0x00000020, BX
-	JMP     loop
-
-single:
-	CMPQ    BX, $0x00000008
-	JL      tail
-	VMOVUPS (CX), Y0
-	VMOVUPS (DX), Y1
-	VMAXPS  Y0, Y1, Y0
-	VMOVUPS Y0, (AX)
-	ADDQ    $0x00000020, AX
-	ADDQ    $0x00000020, CX
-	ADDQ    $0x00000020, DX
-	SUBQ    $0x00000008, BX
-	JMP     single
-
-tail:
-	TESTQ      BX, BX
-	JZ         done
-	LEAQ       elemMask<>+0(SB), SI
-	MOVQ       $0x00000008, DI
-	SUBQ       BX, DI
-	VMOVUPS    (SI)(DI*4), Y0
-	VMASKMOVPS (CX), Y0, Y1
-	VMASKMOVPS (DX), Y0, Y2
-	VMAXPS     Y1, Y2, Y1
-	VMASKMOVPS Y1, Y0, (AX)
-
-done:
-	VZEROUPPER
-	RET
-
 // func vaddsF32AVX2(out []float32, a []float32, s float32)
 // Requires: AVX
 TEXT ·vaddsF32AVX2(SB), NOSPLIT, $0-52
@@ -4282,72 +4220,757 @@ done:
 	VZEROUPPER
 	RET
 
-// func vmaxArgF32AVX2(best []float32, arg []float32, x []float32, s float32)
-// Requires: AVX
-TEXT ·vmaxArgF32AVX2(SB), NOSPLIT, $0-76
-	VBROADCASTSS s+72(FP), Y0
-	MOVQ         best_base+0(FP), AX
-	MOVQ         arg_base+24(FP), CX
-	MOVQ         x_base+48(FP), DX
-	MOVQ         best_len+8(FP), BX
-
-loop:
-	CMPQ      BX, $0x00000010
-	JL        single
-	VMOVUPS   (AX), Y1
-	VMOVUPS   (CX), Y2
-	VMOVUPS   (DX), Y3
-	VCMPPS    $0x1e, Y1, Y3, Y4
-	VBLENDVPS Y4, Y3, Y1, Y1
-	VBLENDVPS Y4, Y0, Y2, Y2
-	VMOVUPS   32(AX), Y3
-	VMOVUPS   32(CX), Y4
-	VMOVUPS   32(DX), Y5
-	VCMPPS    $0x1e, Y3, Y5, Y6
-	VBLENDVPS Y6, Y5, Y3, Y3
-	VBLENDVPS Y6, Y0, Y4, Y4
-	VMOVUPS   Y1, (AX)
-	VMOVUPS   Y2, (CX)
-	VMOVUPS   Y3, 32(AX)
-	VMOVUPS   Y4, 32(CX)
-	ADDQ      $0x00000040, AX
-	ADDQ      $0x00000040, CX
-	ADDQ      $0x00000040, DX
-	SUBQ      $0x00000010, BX
-	JMP       loop
+// func vlstmF32AVX2(c []float32, h []float32, i []float32, o []float32, f []float32, g []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·vlstmF32AVX2(SB), NOSPLIT, $0-144
+	MOVQ c_base+0(FP), AX
+	MOVQ h_base+24(FP), CX
+	MOVQ i_base+48(FP), DX
+	MOVQ o_base+72(FP), BX
+	MOVQ f_base+96(FP), SI
+	MOVQ g_base+120(FP), DI
+	MOVQ c_len+8(FP), R8
 
 single:
-	CMPQ      BX, $0x00000008
-	JL        tail
-	VMOVUPS   (AX), Y1
-	VMOVUPS   (CX), Y2
-	VMOVUPS   (DX), Y3
-	VCMPPS    $0x1e, Y1, Y3, Y4
-	VBLENDVPS Y4, Y3, Y1, Y1
-	VBLENDVPS Y4, Y0, Y2, Y2
-	VMOVUPS   Y1, (AX)
-	VMOVUPS   Y2, (CX)
-	ADDQ      $0x00000020, AX
-	ADDQ      $0x00000020, CX
-	ADDQ      $0x00000020, DX
-	SUBQ      $0x00000008, BX
-	JMP       single
+	CMPQ         R8, $0x00000008
+	JL           tail
+	VMOVUPS      (AX), Y0
+	VMOVUPS      (DX), Y1
+	VMOVUPS      (BX), Y2
+	VMOVUPS      (SI), Y3
+	VMOVUPS      (DI), Y4
+	VORPS        elemK80000000<>+0(SB), Y1, Y5
+	VMOVUPS      elemKc2d00000<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMOVUPS      elemK42b20000<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS elemK3f318000<>+0(SB), Y6, Y5
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y7
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3f000000<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       elemK3f800000<>+0(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VPADDD       elemK0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x1d, Y6, Y1, Y1
+	VBLENDVPS    Y1, elemK3f800000<>+0(SB), Y5, Y1
+	VADDPS       elemK3f800000<>+0(SB), Y5, Y5
+	VDIVPS       Y5, Y1, Y1
+	VORPS        elemK80000000<>+0(SB), Y2, Y5
+	VMOVUPS      elemKc2d00000<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMOVUPS      elemK42b20000<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS elemK3f318000<>+0(SB), Y6, Y5
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y7
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3f000000<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       elemK3f800000<>+0(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VPADDD       elemK0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x1d, Y6, Y2, Y2
+	VBLENDVPS    Y2, elemK3f800000<>+0(SB), Y5, Y2
+	VADDPS       elemK3f800000<>+0(SB), Y5, Y5
+	VDIVPS       Y5, Y2, Y2
+	VORPS        elemK80000000<>+0(SB), Y3, Y5
+	VMOVUPS      elemKc2d00000<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMOVUPS      elemK42b20000<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS elemK3f318000<>+0(SB), Y6, Y5
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y7
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3f000000<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       elemK3f800000<>+0(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VPADDD       elemK0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x1d, Y6, Y3, Y3
+	VBLENDVPS    Y3, elemK3f800000<>+0(SB), Y5, Y3
+	VADDPS       elemK3f800000<>+0(SB), Y5, Y5
+	VDIVPS       Y5, Y3, Y3
+	VMOVUPS      elemKc1100000<>+0(SB), Y5
+	VMAXPS       Y4, Y5, Y4
+	VMOVUPS      elemK41100000<>+0(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VMULPS       Y4, Y4, Y5
+	VMOVUPS      elemKa59f25c0<>+0(SB), Y6
+	VFMADD213PS  elemK2a61337e<>+0(SB), Y5, Y6
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK335c0041<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3779434a<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3a270ded<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Y5, Y6
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Y7
+	VFMADD213PS  elemK38f895d6<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Y5, Y7
+	VMULPS       Y4, Y6, Y4
+	VDIVPS       Y7, Y4, Y4
+	VMULPS       Y4, Y1, Y5
+	VMOVAPS      Y3, Y6
+	VFMADD213PS  Y5, Y0, Y6
+	VMOVUPS      elemKc1100000<>+0(SB), Y0
+	VMAXPS       Y6, Y0, Y0
+	VMOVUPS      elemK41100000<>+0(SB), Y5
+	VMINPS       Y0, Y5, Y0
+	VMULPS       Y0, Y0, Y5
+	VMOVUPS      elemKa59f25c0<>+0(SB), Y7
+	VFMADD213PS  elemK2a61337e<>+0(SB), Y5, Y7
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK335c0041<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3779434a<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3a270ded<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Y5, Y7
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Y8
+	VFMADD213PS  elemK38f895d6<>+0(SB), Y5, Y8
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Y5, Y8
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Y5, Y8
+	VMULPS       Y0, Y7, Y0
+	VDIVPS       Y8, Y0, Y0
+	VMULPS       Y0, Y2, Y0
+	VMOVUPS      Y6, (AX)
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, (DX)
+	VMOVUPS      Y2, (BX)
+	VMOVUPS      Y3, (SI)
+	VMOVUPS      Y4, (DI)
+	ADDQ         $0x00000020, AX
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, DI
+	SUBQ         $0x00000008, R8
+	JMP          single
 
 tail:
-	TESTQ      BX, BX
-	JZ         done
-	LEAQ       elemMask<>+0(SB), SI
-	MOVQ       $0x00000008, DI
-	SUBQ       BX, DI
-	VMOVUPS    (SI)(DI*4), Y1
-	VMASKMOVPS (AX), Y1, Y2
-	VMASKMOVPS (CX), Y1, Y3
-	VMASKMOVPS (DX), Y1, Y4
-	VCMPPS     $0x1e, Y2, Y4, Y5
-	VBLENDVPS  Y5, Y4, Y2, Y2
-	VBLENDVPS  Y5, Y0, Y3, Y0
-	VMASKMOVPS Y2, Y1, (AX)
-	VMASKMOVPS Y0, Y1, (CX)
+	TESTQ        R8, R8
+	JZ           done
+	LEAQ         elemMask<>+0(SB), R9
+	MOVQ         $0x00000008, R10
+	SUBQ         R8, R10
+	VMOVUPS      (R9)(R10*4), Y0
+	VMASKMOVPS   (AX), Y0, Y1
+	VMASKMOVPS   (DX), Y0, Y2
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMASKMOVPS   (DI), Y0, Y5
+	VORPS        elemK80000000<>+0(SB), Y2, Y6
+	VMOVUPS      elemKc2d00000<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      elemK42b20000<>+0(SB), Y7
+	VMINPS       Y6, Y7, Y6
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS elemK3f318000<>+0(SB), Y7, Y6
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y8
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3f000000<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VADDPS       elemK3f800000<>+0(SB), Y8, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       elemK0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x1d, Y7, Y2, Y2
+	VBLENDVPS    Y2, elemK3f800000<>+0(SB), Y6, Y2
+	VADDPS       elemK3f800000<>+0(SB), Y6, Y6
+	VDIVPS       Y6, Y2, Y2
+	VORPS        elemK80000000<>+0(SB), Y3, Y6
+	VMOVUPS      elemKc2d00000<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      elemK42b20000<>+0(SB), Y7
+	VMINPS       Y6, Y7, Y6
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS elemK3f318000<>+0(SB), Y7, Y6
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y8
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3f000000<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VADDPS       elemK3f800000<>+0(SB), Y8, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       elemK0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x1d, Y7, Y3, Y3
+	VBLENDVPS    Y3, elemK3f800000<>+0(SB), Y6, Y3
+	VADDPS       elemK3f800000<>+0(SB), Y6, Y6
+	VDIVPS       Y6, Y3, Y3
+	VORPS        elemK80000000<>+0(SB), Y4, Y6
+	VMOVUPS      elemKc2d00000<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      elemK42b20000<>+0(SB), Y7
+	VMINPS       Y6, Y7, Y6
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS elemK3f318000<>+0(SB), Y7, Y6
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y8
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3f000000<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VADDPS       elemK3f800000<>+0(SB), Y8, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       elemK0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x1d, Y7, Y4, Y4
+	VBLENDVPS    Y4, elemK3f800000<>+0(SB), Y6, Y4
+	VADDPS       elemK3f800000<>+0(SB), Y6, Y6
+	VDIVPS       Y6, Y4, Y4
+	VMOVUPS      elemKc1100000<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMOVUPS      elemK41100000<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VMULPS       Y5, Y5, Y6
+	VMOVUPS      elemKa59f25c0<>+0(SB), Y7
+	VFMADD213PS  elemK2a61337e<>+0(SB), Y6, Y7
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Y6, Y7
+	VFMADD213PS  elemK335c0041<>+0(SB), Y6, Y7
+	VFMADD213PS  elemK3779434a<>+0(SB), Y6, Y7
+	VFMADD213PS  elemK3a270ded<>+0(SB), Y6, Y7
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Y6, Y7
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Y8
+	VFMADD213PS  elemK38f895d6<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Y6, Y8
+	VMULPS       Y5, Y7, Y5
+	VDIVPS       Y8, Y5, Y5
+	VMULPS       Y5, Y2, Y6
+	VMOVAPS      Y4, Y7
+	VFMADD213PS  Y6, Y1, Y7
+	VMOVUPS      elemKc1100000<>+0(SB), Y1
+	VMAXPS       Y7, Y1, Y1
+	VMOVUPS      elemK41100000<>+0(SB), Y6
+	VMINPS       Y1, Y6, Y1
+	VMULPS       Y1, Y1, Y6
+	VMOVUPS      elemKa59f25c0<>+0(SB), Y8
+	VFMADD213PS  elemK2a61337e<>+0(SB), Y6, Y8
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK335c0041<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3779434a<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3a270ded<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Y6, Y8
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Y9
+	VFMADD213PS  elemK38f895d6<>+0(SB), Y6, Y9
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Y6, Y9
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Y6, Y9
+	VMULPS       Y1, Y8, Y1
+	VDIVPS       Y9, Y1, Y1
+	VMULPS       Y1, Y3, Y1
+	VMASKMOVPS   Y7, Y0, (AX)
+	VMASKMOVPS   Y1, Y0, (CX)
+	VMASKMOVPS   Y2, Y0, (DX)
+	VMASKMOVPS   Y3, Y0, (BX)
+	VMASKMOVPS   Y4, Y0, (SI)
+	VMASKMOVPS   Y5, Y0, (DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func vgruF32AVX2(h []float32, z []float32, r []float32, n []float32, q []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·vgruF32AVX2(SB), NOSPLIT, $0-120
+	MOVQ h_base+0(FP), AX
+	MOVQ z_base+24(FP), CX
+	MOVQ r_base+48(FP), DX
+	MOVQ n_base+72(FP), BX
+	MOVQ q_base+96(FP), SI
+	MOVQ h_len+8(FP), DI
+
+single:
+	CMPQ         DI, $0x00000008
+	JL           tail
+	VMOVUPS      (AX), Y0
+	VMOVUPS      (CX), Y1
+	VMOVUPS      (DX), Y2
+	VMOVUPS      (BX), Y3
+	VMOVUPS      (SI), Y4
+	VORPS        elemK80000000<>+0(SB), Y1, Y5
+	VMOVUPS      elemKc2d00000<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMOVUPS      elemK42b20000<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS elemK3f318000<>+0(SB), Y6, Y5
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y7
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3f000000<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       elemK3f800000<>+0(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VPADDD       elemK0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x1d, Y6, Y1, Y1
+	VBLENDVPS    Y1, elemK3f800000<>+0(SB), Y5, Y1
+	VADDPS       elemK3f800000<>+0(SB), Y5, Y5
+	VDIVPS       Y5, Y1, Y1
+	VORPS        elemK80000000<>+0(SB), Y2, Y5
+	VMOVUPS      elemKc2d00000<>+0(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VMOVUPS      elemK42b20000<>+0(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS elemK3f318000<>+0(SB), Y6, Y5
+	VMOVAPS      Y5, Y5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y6, Y5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y7
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3f000000<>+0(SB), Y5, Y7
+	VMULPS       Y5, Y5, Y8
+	VFMADD213PS  Y5, Y8, Y7
+	VADDPS       elemK3f800000<>+0(SB), Y7, Y5
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y7
+	VPSUBD       Y7, Y6, Y6
+	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y5, Y5
+	VPADDD       elemK0000007f<>+0(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y5, Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPS       $0x1d, Y6, Y2, Y2
+	VBLENDVPS    Y2, elemK3f800000<>+0(SB), Y5, Y2
+	VADDPS       elemK3f800000<>+0(SB), Y5, Y5
+	VDIVPS       Y5, Y2, Y2
+	VMOVAPS      Y2, Y5
+	VFMADD213PS  Y3, Y4, Y5
+	VMOVUPS      elemKc1100000<>+0(SB), Y3
+	VMAXPS       Y5, Y3, Y3
+	VMOVUPS      elemK41100000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      elemKa59f25c0<>+0(SB), Y5
+	VFMADD213PS  elemK2a61337e<>+0(SB), Y4, Y5
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK335c0041<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3779434a<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3a270ded<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Y4, Y5
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Y6
+	VFMADD213PS  elemK38f895d6<>+0(SB), Y4, Y6
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Y4, Y6
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Y4, Y6
+	VMULPS       Y3, Y5, Y3
+	VDIVPS       Y6, Y3, Y3
+	VSUBPS       Y3, Y0, Y0
+	VMOVAPS      Y1, Y4
+	VFMADD213PS  Y3, Y0, Y4
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y1, (CX)
+	VMOVUPS      Y2, (DX)
+	VMOVUPS      Y3, (BX)
+	ADDQ         $0x00000020, AX
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, DI
+	JMP          single
+
+tail:
+	TESTQ        DI, DI
+	JZ           done
+	LEAQ         elemMask<>+0(SB), R8
+	MOVQ         $0x00000008, R9
+	SUBQ         DI, R9
+	VMOVUPS      (R8)(R9*4), Y0
+	VMASKMOVPS   (AX), Y0, Y1
+	VMASKMOVPS   (CX), Y0, Y2
+	VMASKMOVPS   (DX), Y0, Y3
+	VMASKMOVPS   (BX), Y0, Y4
+	VMASKMOVPS   (SI), Y0, Y5
+	VORPS        elemK80000000<>+0(SB), Y2, Y6
+	VMOVUPS      elemKc2d00000<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      elemK42b20000<>+0(SB), Y7
+	VMINPS       Y6, Y7, Y6
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS elemK3f318000<>+0(SB), Y7, Y6
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y8
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3f000000<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VADDPS       elemK3f800000<>+0(SB), Y8, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       elemK0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x1d, Y7, Y2, Y2
+	VBLENDVPS    Y2, elemK3f800000<>+0(SB), Y6, Y2
+	VADDPS       elemK3f800000<>+0(SB), Y6, Y6
+	VDIVPS       Y6, Y2, Y2
+	VORPS        elemK80000000<>+0(SB), Y3, Y6
+	VMOVUPS      elemKc2d00000<>+0(SB), Y7
+	VMAXPS       Y6, Y7, Y6
+	VMOVUPS      elemK42b20000<>+0(SB), Y7
+	VMINPS       Y6, Y7, Y6
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y6, Y7
+	VROUNDPS     $0x08, Y7, Y7
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS elemK3f318000<>+0(SB), Y7, Y6
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y7, Y6
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y8
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y6, Y8
+	VFMADD213PS  elemK3f000000<>+0(SB), Y6, Y8
+	VMULPS       Y6, Y6, Y9
+	VFMADD213PS  Y6, Y9, Y8
+	VADDPS       elemK3f800000<>+0(SB), Y8, Y6
+	VCVTPS2DQ    Y7, Y7
+	VPSRAD       $0x01, Y7, Y8
+	VPSUBD       Y8, Y7, Y7
+	VPADDD       elemK0000007f<>+0(SB), Y8, Y8
+	VPSLLD       $0x17, Y8, Y8
+	VMULPS       Y8, Y6, Y6
+	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y6
+	VXORPS       Y7, Y7, Y7
+	VCMPPS       $0x1d, Y7, Y3, Y3
+	VBLENDVPS    Y3, elemK3f800000<>+0(SB), Y6, Y3
+	VADDPS       elemK3f800000<>+0(SB), Y6, Y6
+	VDIVPS       Y6, Y3, Y3
+	VMOVAPS      Y3, Y6
+	VFMADD213PS  Y4, Y5, Y6
+	VMOVUPS      elemKc1100000<>+0(SB), Y4
+	VMAXPS       Y6, Y4, Y4
+	VMOVUPS      elemK41100000<>+0(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VMULPS       Y4, Y4, Y5
+	VMOVUPS      elemKa59f25c0<>+0(SB), Y6
+	VFMADD213PS  elemK2a61337e<>+0(SB), Y5, Y6
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK335c0041<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3779434a<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3a270ded<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Y5, Y6
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Y7
+	VFMADD213PS  elemK38f895d6<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Y5, Y7
+	VMULPS       Y4, Y6, Y4
+	VDIVPS       Y7, Y4, Y4
+	VSUBPS       Y4, Y1, Y1
+	VMOVAPS      Y2, Y5
+	VFMADD213PS  Y4, Y1, Y5
+	VMASKMOVPS   Y5, Y0, (AX)
+	VMASKMOVPS   Y2, Y0, (CX)
+	VMASKMOVPS   Y3, Y0, (DX)
+	VMASKMOVPS   Y4, Y0, (BX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func vlstmGradOutF32AVX2(dc []float32, zo []float32, dh []float32, o []float32, cell []float32)
+// Requires: AVX, FMA3
+TEXT ·vlstmGradOutF32AVX2(SB), NOSPLIT, $0-120
+	MOVQ dc_base+0(FP), AX
+	MOVQ zo_base+24(FP), CX
+	MOVQ dh_base+48(FP), DX
+	MOVQ o_base+72(FP), BX
+	MOVQ cell_base+96(FP), SI
+	MOVQ dc_len+8(FP), DI
+
+single:
+	CMPQ         DI, $0x00000008
+	JL           tail
+	VMOVUPS      (AX), Y0
+	VMOVUPS      (DX), Y1
+	VMOVUPS      (BX), Y2
+	VMOVUPS      (SI), Y3
+	VMOVUPS      elemKc1100000<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y3
+	VMOVUPS      elemK41100000<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      elemKa59f25c0<>+0(SB), Y5
+	VFMADD213PS  elemK2a61337e<>+0(SB), Y4, Y5
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK335c0041<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3779434a<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3a270ded<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Y4, Y5
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Y6
+	VFMADD213PS  elemK38f895d6<>+0(SB), Y4, Y6
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Y4, Y6
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Y4, Y6
+	VMULPS       Y3, Y5, Y3
+	VDIVPS       Y6, Y3, Y3
+	VMULPS       Y3, Y1, Y4
+	VMOVUPS      elemK3f800000<>+0(SB), Y5
+	VSUBPS       Y2, Y5, Y5
+	VMULPS       Y5, Y2, Y5
+	VMULPS       Y5, Y4, Y4
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      elemK3f800000<>+0(SB), Y2
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS Y3, Y3, Y2
+	VMOVAPS      Y1, Y1
+	VFMADD213PS  Y0, Y2, Y1
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y4, (CX)
+	ADDQ         $0x00000020, AX
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	SUBQ         $0x00000008, DI
+	JMP          single
+
+tail:
+	TESTQ        DI, DI
+	JZ           done
+	LEAQ         elemMask<>+0(SB), R8
+	MOVQ         $0x00000008, R9
+	SUBQ         DI, R9
+	VMOVUPS      (R8)(R9*4), Y0
+	VMASKMOVPS   (AX), Y0, Y1
+	VMASKMOVPS   (DX), Y0, Y2
+	VMASKMOVPS   (BX), Y0, Y3
+	VMASKMOVPS   (SI), Y0, Y4
+	VMOVUPS      elemKc1100000<>+0(SB), Y5
+	VMAXPS       Y4, Y5, Y4
+	VMOVUPS      elemK41100000<>+0(SB), Y5
+	VMINPS       Y4, Y5, Y4
+	VMULPS       Y4, Y4, Y5
+	VMOVUPS      elemKa59f25c0<>+0(SB), Y6
+	VFMADD213PS  elemK2a61337e<>+0(SB), Y5, Y6
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK335c0041<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3779434a<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3a270ded<>+0(SB), Y5, Y6
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Y5, Y6
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Y7
+	VFMADD213PS  elemK38f895d6<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Y5, Y7
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Y5, Y7
+	VMULPS       Y4, Y6, Y4
+	VDIVPS       Y7, Y4, Y4
+	VMULPS       Y4, Y2, Y5
+	VMOVUPS      elemK3f800000<>+0(SB), Y6
+	VSUBPS       Y3, Y6, Y6
+	VMULPS       Y6, Y3, Y6
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      elemK3f800000<>+0(SB), Y3
+	VMOVAPS      Y3, Y3
+	VFNMADD231PS Y4, Y4, Y3
+	VMOVAPS      Y2, Y2
+	VFMADD213PS  Y1, Y3, Y2
+	VMASKMOVPS   Y2, Y0, (AX)
+	VMASKMOVPS   Y5, Y0, (CX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func vlstmGradInF32AVX2(dc []float32, zi []float32, zf []float32, zg []float32, i []float32, f []float32, g []float32, old []float32)
+// Requires: AVX, FMA3
+TEXT ·vlstmGradInF32AVX2(SB), NOSPLIT, $0-192
+	MOVQ dc_base+0(FP), AX
+	MOVQ zi_base+24(FP), CX
+	MOVQ zf_base+48(FP), DX
+	MOVQ zg_base+72(FP), BX
+	MOVQ i_base+96(FP), SI
+	MOVQ f_base+120(FP), DI
+	MOVQ g_base+144(FP), R8
+	MOVQ old_base+168(FP), R9
+	MOVQ dc_len+8(FP), R10
+
+single:
+	CMPQ         R10, $0x00000008
+	JL           tail
+	VMOVUPS      (AX), Y0
+	VMOVUPS      (SI), Y1
+	VMOVUPS      (DI), Y2
+	VMOVUPS      (R8), Y3
+	VMOVUPS      (R9), Y4
+	VMULPS       Y3, Y0, Y5
+	VMOVUPS      elemK3f800000<>+0(SB), Y6
+	VSUBPS       Y1, Y6, Y6
+	VMULPS       Y6, Y1, Y6
+	VMULPS       Y6, Y5, Y5
+	VMULPS       Y4, Y0, Y4
+	VMOVUPS      elemK3f800000<>+0(SB), Y6
+	VSUBPS       Y2, Y6, Y6
+	VMULPS       Y6, Y2, Y6
+	VMULPS       Y6, Y4, Y4
+	VMULPS       Y1, Y0, Y1
+	VMOVUPS      elemK3f800000<>+0(SB), Y6
+	VMOVAPS      Y6, Y6
+	VFNMADD231PS Y3, Y3, Y6
+	VMULPS       Y6, Y1, Y1
+	VMULPS       Y2, Y0, Y0
+	VMOVUPS      Y0, (AX)
+	VMOVUPS      Y5, (CX)
+	VMOVUPS      Y4, (DX)
+	VMOVUPS      Y1, (BX)
+	ADDQ         $0x00000020, AX
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000020, DI
+	ADDQ         $0x00000020, R8
+	ADDQ         $0x00000020, R9
+	SUBQ         $0x00000008, R10
+	JMP          single
+
+tail:
+	TESTQ        R10, R10
+	JZ           done
+	LEAQ         elemMask<>+0(SB), R11
+	MOVQ         $0x00000008, R12
+	SUBQ         R10, R12
+	VMOVUPS      (R11)(R12*4), Y0
+	VMASKMOVPS   (AX), Y0, Y1
+	VMASKMOVPS   (SI), Y0, Y2
+	VMASKMOVPS   (DI), Y0, Y3
+	VMASKMOVPS   (R8), Y0, Y4
+	VMASKMOVPS   (R9), Y0, Y5
+	VMULPS       Y4, Y1, Y6
+	VMOVUPS      elemK3f800000<>+0(SB), Y7
+	VSUBPS       Y2, Y7, Y7
+	VMULPS       Y7, Y2, Y7
+	VMULPS       Y7, Y6, Y6
+	VMULPS       Y5, Y1, Y5
+	VMOVUPS      elemK3f800000<>+0(SB), Y7
+	VSUBPS       Y3, Y7, Y7
+	VMULPS       Y7, Y3, Y7
+	VMULPS       Y7, Y5, Y5
+	VMULPS       Y2, Y1, Y2
+	VMOVUPS      elemK3f800000<>+0(SB), Y7
+	VMOVAPS      Y7, Y7
+	VFNMADD231PS Y4, Y4, Y7
+	VMULPS       Y7, Y2, Y2
+	VMULPS       Y3, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)
+	VMASKMOVPS   Y6, Y0, (CX)
+	VMASKMOVPS   Y5, Y0, (DX)
+	VMASKMOVPS   Y2, Y0, (BX)
 
 done:
 	VZEROUPPER
@@ -5463,35 +6086,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func vsplit2F32AVX2(even []float32, odd []float32, x []float32)
-// Requires: AVX, AVX2
-TEXT ·vsplit2F32AVX2(SB), NOSPLIT, $0-72
-	MOVQ even_base+0(FP), AX
-	MOVQ odd_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ even_len+8(FP), BX
-
-loop:
-	CMPQ    BX, $0x00000008
-	JL      done
-	VMOVUPS (DX), Y0
-	VMOVUPS 32(DX), Y1
-	VSHUFPS $0x88, Y1, Y0, Y2
-	VPERMQ  $0xd8, Y2, Y2
-	VMOVUPS Y2, (AX)
-	VSHUFPS $0xdd, Y1, Y0, Y0
-	VPERMQ  $0xd8, Y0, Y0
-	VMOVUPS Y0, (CX)
-	ADDQ    $0x00000020, AX
-	ADDQ    $0x00000020, CX
-	SUBQ    $0x00000008, BX
-	ADDQ    $0x00000040, DX
-	JMP     loop
-
-done:
-	VZEROUPPER
-	RET
-
 // func vaddF32AVX512(out []float32, a []float32, b []float32)
 // Requires: AVX, AVX512F
 TEXT ·vaddF32AVX512(SB), NOSPLIT, $0-72
@@ -5883,68 +6477,6 @@ tail:
 	VMINPS    Z1, Z0, Z1
 	VBLENDMPS Z0, Z1, K2, Z7
 	VMOVUPS   Z7, K1, (AX)
-
-done:
-	VZEROUPPER
-	RET
-
-// func vmaxNumF32AVX512(out []float32, a []float32, b []float32)
-// Requires: AVX, AVX512F
-TEXT ·vmaxNumF32AVX512(SB), NOSPLIT, $0-72
-	MOVQ out_base+0(FP), AX
-	MOVQ a_base+24(FP), DX
-	MOVQ b_base+48(FP), BX
-	MOVQ out_len+8(FP), CX
-
-loop:
-	CMPQ    CX, $0x00000040
-	JL      single
-	VMOVUPS (DX), Z0
-	VMOVUPS (BX), Z1
-	VMAXPS  Z0, Z1, Z0
-	VMOVUPS 64(DX), Z1
-	VMOVUPS 64(BX), Z2
-	VMAXPS  Z1, Z2, Z1
-	VMOVUPS 128(DX), Z2
-	VMOVUPS 128(BX), Z3
-	VMAXPS  Z2, Z3, Z2
-	VMOVUPS 192(DX), Z3
-	VMOVUPS 192(BX), Z4
-	VMAXPS  Z3, Z4, Z3
-	VMOVUPS Z0, (AX)
-	VMOVUPS Z1, 64(AX)
-	VMOVUPS Z2, 128(AX)
-	VMOVUPS Z3, 192(AX)
-	ADDQ    $0x00000100, AX
-	ADDQ    $0x00000100, DX
-	ADDQ    $0x00000100, BX
-	SUBQ    $0x00000040, CX
-	JMP     loop
-
-single:
-	CMPQ    CX, $0x00000010
-	JL      tail
-	VMOVUPS (DX), Z0
-	VMOVUPS (BX), Z1
-	VMAXPS  Z0, Z1, Z0
-	VMOVUPS Z0, (AX)
-	ADDQ    $0x00000040, AX
-	ADDQ    $0x00000040, DX
-	ADDQ    $0x00000040, BX
-	SUBQ    $0x00000010, CX
-	JMP     single
-
-tail:
-	TESTQ     CX, CX
-	JZ        done
-	MOVL      $0x00000001, SI
-	SHLL      CL, SI
-	DECL      SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX), K1, Z0
-	VMOVUPS.Z (BX), K1, Z1
-	VMAXPS    Z0, Z1, Z0
-	VMOVUPS   Z0, K1, (AX)
 
 done:
 	VZEROUPPER
@@ -8704,72 +9236,677 @@ done:
 	VZEROUPPER
 	RET
 
-// func vmaxArgF32AVX512(best []float32, arg []float32, x []float32, s float32)
-// Requires: AVX, AVX512F
-TEXT ·vmaxArgF32AVX512(SB), NOSPLIT, $0-76
-	VBROADCASTSS s+72(FP), Z0
-	MOVQ         best_base+0(FP), AX
-	MOVQ         arg_base+24(FP), DX
-	MOVQ         x_base+48(FP), BX
-	MOVQ         best_len+8(FP), CX
-
-loop:
-	CMPQ      CX, $0x00000020
-	JL        single
-	VMOVUPS   (AX), Z1
-	VMOVUPS   (DX), Z2
-	VMOVUPS   (BX), Z3
-	VCMPPS    $0x1e, Z1, Z3, K1
-	VBLENDMPS Z3, Z1, K1, Z4
-	VBLENDMPS Z0, Z2, K1, Z5
-	VMOVUPS   64(AX), Z1
-	VMOVUPS   64(DX), Z2
-	VMOVUPS   64(BX), Z3
-	VCMPPS    $0x1e, Z1, Z3, K1
-	VBLENDMPS Z3, Z1, K1, Z6
-	VBLENDMPS Z0, Z2, K1, Z7
-	VMOVUPS   Z4, (AX)
-	VMOVUPS   Z5, (DX)
-	VMOVUPS   Z6, 64(AX)
-	VMOVUPS   Z7, 64(DX)
-	ADDQ      $0x00000080, AX
-	ADDQ      $0x00000080, DX
-	ADDQ      $0x00000080, BX
-	SUBQ      $0x00000020, CX
-	JMP       loop
+// func vlstmF32AVX512(c []float32, h []float32, i []float32, o []float32, f []float32, g []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·vlstmF32AVX512(SB), NOSPLIT, $0-144
+	MOVQ c_base+0(FP), AX
+	MOVQ h_base+24(FP), DX
+	MOVQ i_base+48(FP), BX
+	MOVQ o_base+72(FP), SI
+	MOVQ f_base+96(FP), DI
+	MOVQ g_base+120(FP), R8
+	MOVQ c_len+8(FP), CX
 
 single:
-	CMPQ      CX, $0x00000010
-	JL        tail
-	VMOVUPS   (AX), Z1
-	VMOVUPS   (DX), Z2
-	VMOVUPS   (BX), Z3
-	VCMPPS    $0x1e, Z1, Z3, K1
-	VBLENDMPS Z3, Z1, K1, Z8
-	VBLENDMPS Z0, Z2, K1, Z9
-	VMOVUPS   Z8, (AX)
-	VMOVUPS   Z9, (DX)
-	ADDQ      $0x00000040, AX
-	ADDQ      $0x00000040, DX
-	ADDQ      $0x00000040, BX
-	SUBQ      $0x00000010, CX
-	JMP       single
+	CMPQ         CX, $0x00000010
+	JL           tail
+	VMOVUPS      (AX), Z0
+	VMOVUPS      (BX), Z1
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMOVUPS      (R8), Z4
+	VORPS        elemK80000000<>+0(SB), Z1, Z5
+	VMOVUPS      elemKc2d00000<>+0(SB), Z6
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      elemK42b20000<>+0(SB), Z6
+	VMINPS       Z5, Z6, Z5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z19
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z19
+	VMULPS       Z5, Z5, Z20
+	VFMADD213PS  Z5, Z20, Z19
+	VADDPS       elemK3f800000<>+0(SB), Z19, Z5
+	VSCALEFPS    Z6, Z5, Z5
+	VPXORD       Z7, Z7, Z7
+	VCMPPS       $0x1d, Z7, Z1, K1
+	VBLENDMPS    elemK3f800000<>+0(SB), Z5, K1, Z8
+	VADDPS       elemK3f800000<>+0(SB), Z5, Z1
+	VDIVPS       Z1, Z8, Z1
+	VORPS        elemK80000000<>+0(SB), Z2, Z5
+	VMOVUPS      elemKc2d00000<>+0(SB), Z6
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      elemK42b20000<>+0(SB), Z6
+	VMINPS       Z5, Z6, Z5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z19
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z19
+	VMULPS       Z5, Z5, Z20
+	VFMADD213PS  Z5, Z20, Z19
+	VADDPS       elemK3f800000<>+0(SB), Z19, Z5
+	VSCALEFPS    Z6, Z5, Z5
+	VPXORD       Z9, Z9, Z9
+	VCMPPS       $0x1d, Z9, Z2, K1
+	VBLENDMPS    elemK3f800000<>+0(SB), Z5, K1, Z10
+	VADDPS       elemK3f800000<>+0(SB), Z5, Z2
+	VDIVPS       Z2, Z10, Z2
+	VORPS        elemK80000000<>+0(SB), Z3, Z5
+	VMOVUPS      elemKc2d00000<>+0(SB), Z6
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      elemK42b20000<>+0(SB), Z6
+	VMINPS       Z5, Z6, Z5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z19
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z19
+	VMULPS       Z5, Z5, Z20
+	VFMADD213PS  Z5, Z20, Z19
+	VADDPS       elemK3f800000<>+0(SB), Z19, Z5
+	VSCALEFPS    Z6, Z5, Z5
+	VPXORD       Z11, Z11, Z11
+	VCMPPS       $0x1d, Z11, Z3, K1
+	VBLENDMPS    elemK3f800000<>+0(SB), Z5, K1, Z12
+	VADDPS       elemK3f800000<>+0(SB), Z5, Z3
+	VDIVPS       Z3, Z12, Z3
+	VMOVUPS      elemKc1100000<>+0(SB), Z5
+	VMAXPS       Z4, Z5, Z4
+	VMOVUPS      elemK41100000<>+0(SB), Z5
+	VMINPS       Z4, Z5, Z4
+	VMULPS       Z4, Z4, Z5
+	VMOVUPS      elemKa59f25c0<>+0(SB), Z6
+	VFMADD213PS  elemK2a61337e<>+0(SB), Z5, Z6
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Z5, Z6
+	VFMADD213PS  elemK335c0041<>+0(SB), Z5, Z6
+	VFMADD213PS  elemK3779434a<>+0(SB), Z5, Z6
+	VFMADD213PS  elemK3a270ded<>+0(SB), Z5, Z6
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Z5, Z6
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Z19
+	VFMADD213PS  elemK38f895d6<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Z5, Z19
+	VMULPS       Z4, Z6, Z4
+	VDIVPS       Z19, Z4, Z4
+	VMULPS       Z4, Z1, Z5
+	VMOVAPS      Z3, Z6
+	VFMADD213PS  Z5, Z0, Z6
+	VMOVUPS      elemKc1100000<>+0(SB), Z0
+	VMAXPS       Z6, Z0, Z0
+	VMOVUPS      elemK41100000<>+0(SB), Z5
+	VMINPS       Z0, Z5, Z0
+	VMULPS       Z0, Z0, Z5
+	VMOVUPS      elemKa59f25c0<>+0(SB), Z19
+	VFMADD213PS  elemK2a61337e<>+0(SB), Z5, Z19
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK335c0041<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3779434a<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3a270ded<>+0(SB), Z5, Z19
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Z5, Z19
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Z20
+	VFMADD213PS  elemK38f895d6<>+0(SB), Z5, Z20
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Z5, Z20
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Z5, Z20
+	VMULPS       Z0, Z19, Z0
+	VDIVPS       Z20, Z0, Z0
+	VMULPS       Z0, Z2, Z0
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z0, (DX)
+	VMOVUPS      Z1, (BX)
+	VMOVUPS      Z2, (SI)
+	VMOVUPS      Z3, (DI)
+	VMOVUPS      Z4, (R8)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
+	SUBQ         $0x00000010, CX
+	JMP          single
 
 tail:
-	TESTQ     CX, CX
-	JZ        done
-	MOVL      $0x00000001, SI
-	SHLL      CL, SI
-	DECL      SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (AX), K1, Z1
-	VMOVUPS.Z (DX), K1, Z2
-	VMOVUPS.Z (BX), K1, Z3
-	VCMPPS    $0x1e, Z1, Z3, K2
-	VBLENDMPS Z3, Z1, K2, Z10
-	VBLENDMPS Z0, Z2, K2, Z11
-	VMOVUPS   Z10, K1, (AX)
-	VMOVUPS   Z11, K1, (DX)
+	TESTQ        CX, CX
+	JZ           done
+	MOVL         $0x00000001, R9
+	SHLL         CL, R9
+	DECL         R9
+	KMOVW        R9, K1
+	VMOVUPS.Z    (AX), K1, Z0
+	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS.Z    (R8), K1, Z4
+	VORPS        elemK80000000<>+0(SB), Z1, Z5
+	VMOVUPS      elemKc2d00000<>+0(SB), Z6
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      elemK42b20000<>+0(SB), Z6
+	VMINPS       Z5, Z6, Z5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z7
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z7
+	VMULPS       Z5, Z5, Z8
+	VFMADD213PS  Z5, Z8, Z7
+	VADDPS       elemK3f800000<>+0(SB), Z7, Z5
+	VSCALEFPS    Z6, Z5, Z5
+	VPXORD       Z13, Z13, Z13
+	VCMPPS       $0x1d, Z13, Z1, K2
+	VBLENDMPS    elemK3f800000<>+0(SB), Z5, K2, Z14
+	VADDPS       elemK3f800000<>+0(SB), Z5, Z1
+	VDIVPS       Z1, Z14, Z1
+	VORPS        elemK80000000<>+0(SB), Z2, Z5
+	VMOVUPS      elemKc2d00000<>+0(SB), Z6
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      elemK42b20000<>+0(SB), Z6
+	VMINPS       Z5, Z6, Z5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z7
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z7
+	VMULPS       Z5, Z5, Z8
+	VFMADD213PS  Z5, Z8, Z7
+	VADDPS       elemK3f800000<>+0(SB), Z7, Z5
+	VSCALEFPS    Z6, Z5, Z5
+	VPXORD       Z15, Z15, Z15
+	VCMPPS       $0x1d, Z15, Z2, K2
+	VBLENDMPS    elemK3f800000<>+0(SB), Z5, K2, Z16
+	VADDPS       elemK3f800000<>+0(SB), Z5, Z2
+	VDIVPS       Z2, Z16, Z2
+	VORPS        elemK80000000<>+0(SB), Z3, Z5
+	VMOVUPS      elemKc2d00000<>+0(SB), Z6
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      elemK42b20000<>+0(SB), Z6
+	VMINPS       Z5, Z6, Z5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z7
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z7
+	VMULPS       Z5, Z5, Z8
+	VFMADD213PS  Z5, Z8, Z7
+	VADDPS       elemK3f800000<>+0(SB), Z7, Z5
+	VSCALEFPS    Z6, Z5, Z5
+	VPXORD       Z17, Z17, Z17
+	VCMPPS       $0x1d, Z17, Z3, K2
+	VBLENDMPS    elemK3f800000<>+0(SB), Z5, K2, Z18
+	VADDPS       elemK3f800000<>+0(SB), Z5, Z3
+	VDIVPS       Z3, Z18, Z3
+	VMOVUPS      elemKc1100000<>+0(SB), Z5
+	VMAXPS       Z4, Z5, Z4
+	VMOVUPS      elemK41100000<>+0(SB), Z5
+	VMINPS       Z4, Z5, Z4
+	VMULPS       Z4, Z4, Z5
+	VMOVUPS      elemKa59f25c0<>+0(SB), Z6
+	VFMADD213PS  elemK2a61337e<>+0(SB), Z5, Z6
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Z5, Z6
+	VFMADD213PS  elemK335c0041<>+0(SB), Z5, Z6
+	VFMADD213PS  elemK3779434a<>+0(SB), Z5, Z6
+	VFMADD213PS  elemK3a270ded<>+0(SB), Z5, Z6
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Z5, Z6
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Z7
+	VFMADD213PS  elemK38f895d6<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Z5, Z7
+	VMULPS       Z4, Z6, Z4
+	VDIVPS       Z7, Z4, Z4
+	VMULPS       Z4, Z1, Z5
+	VMOVAPS      Z3, Z6
+	VFMADD213PS  Z5, Z0, Z6
+	VMOVUPS      elemKc1100000<>+0(SB), Z0
+	VMAXPS       Z6, Z0, Z0
+	VMOVUPS      elemK41100000<>+0(SB), Z5
+	VMINPS       Z0, Z5, Z0
+	VMULPS       Z0, Z0, Z5
+	VMOVUPS      elemKa59f25c0<>+0(SB), Z7
+	VFMADD213PS  elemK2a61337e<>+0(SB), Z5, Z7
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK335c0041<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3779434a<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3a270ded<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Z5, Z7
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Z8
+	VFMADD213PS  elemK38f895d6<>+0(SB), Z5, Z8
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Z5, Z8
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Z5, Z8
+	VMULPS       Z0, Z7, Z0
+	VDIVPS       Z8, Z0, Z0
+	VMULPS       Z0, Z2, Z0
+	VMOVUPS      Z6, K1, (AX)
+	VMOVUPS      Z0, K1, (DX)
+	VMOVUPS      Z1, K1, (BX)
+	VMOVUPS      Z2, K1, (SI)
+	VMOVUPS      Z3, K1, (DI)
+	VMOVUPS      Z4, K1, (R8)
+
+done:
+	VZEROUPPER
+	RET
+
+// func vgruF32AVX512(h []float32, z []float32, r []float32, n []float32, q []float32)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·vgruF32AVX512(SB), NOSPLIT, $0-120
+	MOVQ h_base+0(FP), AX
+	MOVQ z_base+24(FP), DX
+	MOVQ r_base+48(FP), BX
+	MOVQ n_base+72(FP), SI
+	MOVQ q_base+96(FP), DI
+	MOVQ h_len+8(FP), CX
+
+single:
+	CMPQ         CX, $0x00000010
+	JL           tail
+	VMOVUPS      (AX), Z0
+	VMOVUPS      (DX), Z1
+	VMOVUPS      (BX), Z2
+	VMOVUPS      (SI), Z3
+	VMOVUPS      (DI), Z4
+	VORPS        elemK80000000<>+0(SB), Z1, Z5
+	VMOVUPS      elemKc2d00000<>+0(SB), Z6
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      elemK42b20000<>+0(SB), Z6
+	VMINPS       Z5, Z6, Z5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z15
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z15
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z15
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z15
+	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z15
+	VMULPS       Z5, Z5, Z16
+	VFMADD213PS  Z5, Z16, Z15
+	VADDPS       elemK3f800000<>+0(SB), Z15, Z5
+	VSCALEFPS    Z6, Z5, Z5
+	VPXORD       Z7, Z7, Z7
+	VCMPPS       $0x1d, Z7, Z1, K1
+	VBLENDMPS    elemK3f800000<>+0(SB), Z5, K1, Z8
+	VADDPS       elemK3f800000<>+0(SB), Z5, Z1
+	VDIVPS       Z1, Z8, Z1
+	VORPS        elemK80000000<>+0(SB), Z2, Z5
+	VMOVUPS      elemKc2d00000<>+0(SB), Z6
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      elemK42b20000<>+0(SB), Z6
+	VMINPS       Z5, Z6, Z5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z15
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z15
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z15
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z15
+	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z15
+	VMULPS       Z5, Z5, Z16
+	VFMADD213PS  Z5, Z16, Z15
+	VADDPS       elemK3f800000<>+0(SB), Z15, Z5
+	VSCALEFPS    Z6, Z5, Z5
+	VPXORD       Z9, Z9, Z9
+	VCMPPS       $0x1d, Z9, Z2, K1
+	VBLENDMPS    elemK3f800000<>+0(SB), Z5, K1, Z10
+	VADDPS       elemK3f800000<>+0(SB), Z5, Z2
+	VDIVPS       Z2, Z10, Z2
+	VMOVAPS      Z2, Z5
+	VFMADD213PS  Z3, Z4, Z5
+	VMOVUPS      elemKc1100000<>+0(SB), Z3
+	VMAXPS       Z5, Z3, Z3
+	VMOVUPS      elemK41100000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMULPS       Z3, Z3, Z4
+	VMOVUPS      elemKa59f25c0<>+0(SB), Z5
+	VFMADD213PS  elemK2a61337e<>+0(SB), Z4, Z5
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK335c0041<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3779434a<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3a270ded<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Z4, Z5
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Z6
+	VFMADD213PS  elemK38f895d6<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Z4, Z6
+	VMULPS       Z3, Z5, Z3
+	VDIVPS       Z6, Z3, Z3
+	VSUBPS       Z3, Z0, Z0
+	VMOVAPS      Z1, Z4
+	VFMADD213PS  Z3, Z0, Z4
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z1, (DX)
+	VMOVUPS      Z2, (BX)
+	VMOVUPS      Z3, (SI)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, CX
+	JMP          single
+
+tail:
+	TESTQ        CX, CX
+	JZ           done
+	MOVL         $0x00000001, R8
+	SHLL         CL, R8
+	DECL         R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (AX), K1, Z0
+	VMOVUPS.Z    (DX), K1, Z1
+	VMOVUPS.Z    (BX), K1, Z2
+	VMOVUPS.Z    (SI), K1, Z3
+	VMOVUPS.Z    (DI), K1, Z4
+	VORPS        elemK80000000<>+0(SB), Z1, Z5
+	VMOVUPS      elemKc2d00000<>+0(SB), Z6
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      elemK42b20000<>+0(SB), Z6
+	VMINPS       Z5, Z6, Z5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z7
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z7
+	VMULPS       Z5, Z5, Z8
+	VFMADD213PS  Z5, Z8, Z7
+	VADDPS       elemK3f800000<>+0(SB), Z7, Z5
+	VSCALEFPS    Z6, Z5, Z5
+	VPXORD       Z11, Z11, Z11
+	VCMPPS       $0x1d, Z11, Z1, K2
+	VBLENDMPS    elemK3f800000<>+0(SB), Z5, K2, Z12
+	VADDPS       elemK3f800000<>+0(SB), Z5, Z1
+	VDIVPS       Z1, Z12, Z1
+	VORPS        elemK80000000<>+0(SB), Z2, Z5
+	VMOVUPS      elemKc2d00000<>+0(SB), Z6
+	VMAXPS       Z5, Z6, Z5
+	VMOVUPS      elemK42b20000<>+0(SB), Z6
+	VMINPS       Z5, Z6, Z5
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
+	VMOVAPS      Z5, Z5
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z7
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z7
+	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z7
+	VMULPS       Z5, Z5, Z8
+	VFMADD213PS  Z5, Z8, Z7
+	VADDPS       elemK3f800000<>+0(SB), Z7, Z5
+	VSCALEFPS    Z6, Z5, Z5
+	VPXORD       Z13, Z13, Z13
+	VCMPPS       $0x1d, Z13, Z2, K2
+	VBLENDMPS    elemK3f800000<>+0(SB), Z5, K2, Z14
+	VADDPS       elemK3f800000<>+0(SB), Z5, Z2
+	VDIVPS       Z2, Z14, Z2
+	VMOVAPS      Z2, Z5
+	VFMADD213PS  Z3, Z4, Z5
+	VMOVUPS      elemKc1100000<>+0(SB), Z3
+	VMAXPS       Z5, Z3, Z3
+	VMOVUPS      elemK41100000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMULPS       Z3, Z3, Z4
+	VMOVUPS      elemKa59f25c0<>+0(SB), Z5
+	VFMADD213PS  elemK2a61337e<>+0(SB), Z4, Z5
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK335c0041<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3779434a<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3a270ded<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Z4, Z5
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Z6
+	VFMADD213PS  elemK38f895d6<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Z4, Z6
+	VMULPS       Z3, Z5, Z3
+	VDIVPS       Z6, Z3, Z3
+	VSUBPS       Z3, Z0, Z0
+	VMOVAPS      Z1, Z4
+	VFMADD213PS  Z3, Z0, Z4
+	VMOVUPS      Z4, K1, (AX)
+	VMOVUPS      Z1, K1, (DX)
+	VMOVUPS      Z2, K1, (BX)
+	VMOVUPS      Z3, K1, (SI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func vlstmGradOutF32AVX512(dc []float32, zo []float32, dh []float32, o []float32, cell []float32)
+// Requires: AVX, AVX512F
+TEXT ·vlstmGradOutF32AVX512(SB), NOSPLIT, $0-120
+	MOVQ dc_base+0(FP), AX
+	MOVQ zo_base+24(FP), DX
+	MOVQ dh_base+48(FP), BX
+	MOVQ o_base+72(FP), SI
+	MOVQ cell_base+96(FP), DI
+	MOVQ dc_len+8(FP), CX
+
+single:
+	CMPQ         CX, $0x00000010
+	JL           tail
+	VMOVUPS      (AX), Z0
+	VMOVUPS      (BX), Z1
+	VMOVUPS      (SI), Z2
+	VMOVUPS      (DI), Z3
+	VMOVUPS      elemKc1100000<>+0(SB), Z4
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      elemK41100000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMULPS       Z3, Z3, Z4
+	VMOVUPS      elemKa59f25c0<>+0(SB), Z5
+	VFMADD213PS  elemK2a61337e<>+0(SB), Z4, Z5
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK335c0041<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3779434a<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3a270ded<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Z4, Z5
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Z6
+	VFMADD213PS  elemK38f895d6<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Z4, Z6
+	VMULPS       Z3, Z5, Z3
+	VDIVPS       Z6, Z3, Z3
+	VMULPS       Z3, Z1, Z4
+	VMOVUPS      elemK3f800000<>+0(SB), Z5
+	VSUBPS       Z2, Z5, Z5
+	VMULPS       Z5, Z2, Z5
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      elemK3f800000<>+0(SB), Z2
+	VMOVAPS      Z2, Z2
+	VFNMADD231PS Z3, Z3, Z2
+	VMOVAPS      Z1, Z1
+	VFMADD213PS  Z0, Z2, Z1
+	VMOVUPS      Z1, (AX)
+	VMOVUPS      Z4, (DX)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	SUBQ         $0x00000010, CX
+	JMP          single
+
+tail:
+	TESTQ        CX, CX
+	JZ           done
+	MOVL         $0x00000001, R8
+	SHLL         CL, R8
+	DECL         R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (AX), K1, Z0
+	VMOVUPS.Z    (BX), K1, Z1
+	VMOVUPS.Z    (SI), K1, Z2
+	VMOVUPS.Z    (DI), K1, Z3
+	VMOVUPS      elemKc1100000<>+0(SB), Z4
+	VMAXPS       Z3, Z4, Z3
+	VMOVUPS      elemK41100000<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMULPS       Z3, Z3, Z4
+	VMOVUPS      elemKa59f25c0<>+0(SB), Z5
+	VFMADD213PS  elemK2a61337e<>+0(SB), Z4, Z5
+	VFMADD213PS  elemKaebd37ff<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK335c0041<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3779434a<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3a270ded<>+0(SB), Z4, Z5
+	VFMADD213PS  elemK3ba059dc<>+0(SB), Z4, Z5
+	VMOVUPS      elemK35a0d3d8<>+0(SB), Z6
+	VFMADD213PS  elemK38f895d6<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3b14aa05<>+0(SB), Z4, Z6
+	VFMADD213PS  elemK3ba059dd<>+0(SB), Z4, Z6
+	VMULPS       Z3, Z5, Z3
+	VDIVPS       Z6, Z3, Z3
+	VMULPS       Z3, Z1, Z4
+	VMOVUPS      elemK3f800000<>+0(SB), Z5
+	VSUBPS       Z2, Z5, Z5
+	VMULPS       Z5, Z2, Z5
+	VMULPS       Z5, Z4, Z4
+	VMULPS       Z2, Z1, Z1
+	VMOVUPS      elemK3f800000<>+0(SB), Z2
+	VMOVAPS      Z2, Z2
+	VFNMADD231PS Z3, Z3, Z2
+	VMOVAPS      Z1, Z1
+	VFMADD213PS  Z0, Z2, Z1
+	VMOVUPS      Z1, K1, (AX)
+	VMOVUPS      Z4, K1, (DX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func vlstmGradInF32AVX512(dc []float32, zi []float32, zf []float32, zg []float32, i []float32, f []float32, g []float32, old []float32)
+// Requires: AVX, AVX512F
+TEXT ·vlstmGradInF32AVX512(SB), NOSPLIT, $0-192
+	MOVQ dc_base+0(FP), AX
+	MOVQ zi_base+24(FP), DX
+	MOVQ zf_base+48(FP), BX
+	MOVQ zg_base+72(FP), SI
+	MOVQ i_base+96(FP), DI
+	MOVQ f_base+120(FP), R8
+	MOVQ g_base+144(FP), R9
+	MOVQ old_base+168(FP), R10
+	MOVQ dc_len+8(FP), CX
+
+single:
+	CMPQ         CX, $0x00000010
+	JL           tail
+	VMOVUPS      (AX), Z0
+	VMOVUPS      (DI), Z1
+	VMOVUPS      (R8), Z2
+	VMOVUPS      (R9), Z3
+	VMOVUPS      (R10), Z4
+	VMULPS       Z3, Z0, Z5
+	VMOVUPS      elemK3f800000<>+0(SB), Z6
+	VSUBPS       Z1, Z6, Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z6, Z5, Z5
+	VMULPS       Z4, Z0, Z4
+	VMOVUPS      elemK3f800000<>+0(SB), Z6
+	VSUBPS       Z2, Z6, Z6
+	VMULPS       Z6, Z2, Z6
+	VMULPS       Z6, Z4, Z4
+	VMULPS       Z1, Z0, Z1
+	VMOVUPS      elemK3f800000<>+0(SB), Z6
+	VMOVAPS      Z6, Z6
+	VFNMADD231PS Z3, Z3, Z6
+	VMULPS       Z6, Z1, Z1
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z5, (DX)
+	VMOVUPS      Z4, (BX)
+	VMOVUPS      Z1, (SI)
+	ADDQ         $0x00000040, AX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000040, DI
+	ADDQ         $0x00000040, R8
+	ADDQ         $0x00000040, R9
+	ADDQ         $0x00000040, R10
+	SUBQ         $0x00000010, CX
+	JMP          single
+
+tail:
+	TESTQ        CX, CX
+	JZ           done
+	MOVL         $0x00000001, R11
+	SHLL         CL, R11
+	DECL         R11
+	KMOVW        R11, K1
+	VMOVUPS.Z    (AX), K1, Z0
+	VMOVUPS.Z    (DI), K1, Z1
+	VMOVUPS.Z    (R8), K1, Z2
+	VMOVUPS.Z    (R9), K1, Z3
+	VMOVUPS.Z    (R10), K1, Z4
+	VMULPS       Z3, Z0, Z5
+	VMOVUPS      elemK3f800000<>+0(SB), Z6
+	VSUBPS       Z1, Z6, Z6
+	VMULPS       Z6, Z1, Z6
+	VMULPS       Z6, Z5, Z5
+	VMULPS       Z4, Z0, Z4
+	VMOVUPS      elemK3f800000<>+0(SB), Z6
+	VSUBPS       Z2, Z6, Z6
+	VMULPS       Z6, Z2, Z6
+	VMULPS       Z6, Z4, Z4
+	VMULPS       Z1, Z0, Z1
+	VMOVUPS      elemK3f800000<>+0(SB), Z6
+	VMOVAPS      Z6, Z6
+	VFNMADD231PS Z3, Z3, Z6
+	VMULPS       Z6, Z1, Z1
+	VMULPS       Z2, Z0, Z0
+	VMOVUPS      Z0, K1, (AX)
+	VMOVUPS      Z5, K1, (DX)
+	VMOVUPS      Z4, K1, (BX)
+	VMOVUPS      Z1, K1, (SI)
 
 done:
 	VZEROUPPER
@@ -9880,44 +11017,3 @@ loop:
 done:
 	VZEROUPPER
 	RET
-
-// func vsplit2F32AVX512(even []float32, odd []float32, x []float32)
-// Requires: AVX, AVX512F
-TEXT ·vsplit2F32AVX512(SB), NOSPLIT, $0-72
-	MOVQ even_base+0(FP), AX
-	MOVQ odd_base+24(FP), CX
-	MOVQ x_base+48(FP), DX
-	MOVQ even_len+8(FP), BX
-
-loop:
-	CMPQ    BX, $0x00000010
-	JL      done
-	VMOVUPS (DX), Z0
-	VMOVUPS 64(DX), Z1
-	VSHUFPS $0x88, Z1, Z0, Z2
-	VMOVUPS elemPairs<>+0(SB), Z3
-	VPERMQ  Z2, Z3, Z2
-	VMOVUPS Z2, (AX)
-	VSHUFPS $0xdd, Z1, Z0, Z0
-	VMOVUPS elemPairs<>+0(SB), Z1
-	VPERMQ  Z0, Z1, Z0
-	VMOVUPS Z0, (CX)
-	ADDQ    $0x00000040, AX
-	ADDQ    $0x00000040, CX
-	SUBQ    $0x00000010, BX
-	ADDQ    $0x00000080, DX
-	JMP     loop
-
-done:
-	VZEROUPPER
-	RET
-
-DATA elemPairs<>+0(SB)/8, $0x0000000000000000
-DATA elemPairs<>+8(SB)/8, $0x0000000000000002
-DATA elemPairs<>+16(SB)/8, $0x0000000000000004
-DATA elemPairs<>+24(SB)/8, $0x0000000000000006
-DATA elemPairs<>+32(SB)/8, $0x0000000000000001
-DATA elemPairs<>+40(SB)/8, $0x0000000000000003
-DATA elemPairs<>+48(SB)/8, $0x0000000000000005
-DATA elemPairs<>+56(SB)/8, $0x0000000000000007
-GLOBL elemPairs<>(SB), RODATA|NOPTR, $64

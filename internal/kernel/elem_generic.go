@@ -38,9 +38,8 @@ var genericVectors = vectors{
 			out[i] = nanMin(a[i], b[i])
 		}
 	},
-	maxNum: plainMaxNum[float32],
-	adds:   map1s(func(x, s float32) float32 { return x + s }),
-	rsubs:  map1s(func(x, s float32) float32 { return s - x }),
+	adds:  map1s(func(x, s float32) float32 { return x + s }),
+	rsubs: map1s(func(x, s float32) float32 { return s - x }),
 	muls: func(out, a []float32, s float32) {
 		a = a[:len(out)]
 		for i := range out {
@@ -146,14 +145,6 @@ var genericVectors = vectors{
 	normRow:     plainNormRow[float32],
 	normGradRow: plainNormGradRow[float32],
 	normParam:   plainNormParam[float32],
-	maxArg: func(best, arg, x []float32, s float32) {
-		arg, x = arg[:len(best)], x[:len(best)]
-		for i, v := range x {
-			if v > best[i] {
-				best[i], arg[i] = v, s
-			}
-		}
-	},
 	momentum: func(buf, u []float32, mu, in, nag, own float32) {
 		u = u[:len(buf)]
 		for i := range buf {
@@ -162,6 +153,7 @@ var genericVectors = vectors{
 			u[i] = nag*b + own*u[i]
 		}
 	},
+	lstm: plainLSTM, gru: plainGRU, lstmGradOut: plainLSTMGradOut, lstmGradIn: plainLSTMGradIn,
 	adam: func(u, m, v []float32, b1, n1, b2, n2, c1, c2, eps float32) {
 		m, v = m[:len(u)], v[:len(u)]
 		for i, g := range u {
@@ -214,12 +206,7 @@ var genericVectors = vectors{
 		}
 		return s
 	},
-	acc: plainAccumulate[float32],
-	split2: func(even, odd, x []float32) {
-		for i := range even {
-			even[i], odd[i] = x[2*i], x[2*i+1]
-		}
-	},
+	acc:   plainAccumulate[float32],
 	lanes: 1,
 }
 

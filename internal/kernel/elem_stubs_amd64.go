@@ -23,9 +23,6 @@ func vmax2F32AVX2(out []float32, a []float32, b []float32)
 func vmin2F32AVX2(out []float32, a []float32, b []float32)
 
 //go:noescape
-func vmaxNumF32AVX2(out []float32, a []float32, b []float32)
-
-//go:noescape
 func vaddsF32AVX2(out []float32, a []float32, s float32)
 
 //go:noescape
@@ -134,18 +131,25 @@ func vnormGradRowF32AVX2(out []float32, dy []float32, w []float32, x []float32, 
 func vnormParamF32AVX2(dw []float32, db []float32, dy []float32, x []float32, s float32, t float32)
 
 //go:noescape
-func vmaxArgF32AVX2(best []float32, arg []float32, x []float32, s float32)
+func vlstmF32AVX2(c []float32, h []float32, i []float32, o []float32, f []float32, g []float32)
+
+//go:noescape
+func vgruF32AVX2(h []float32, z []float32, r []float32, n []float32, q []float32)
+
+//go:noescape
+func vlstmGradOutF32AVX2(dc []float32, zo []float32, dh []float32, o []float32, cell []float32)
+
+//go:noescape
+func vlstmGradInF32AVX2(dc []float32, zi []float32, zf []float32, zg []float32, i []float32, f []float32, g []float32, old []float32)
 
 //go:noescape
 func vmomentumF32AVX2(buf []float32, u []float32, mu float32, in float32, nag float32, own float32)
 
 //go:noescape
-func vadamF32AVX2(u []float32, m []float32, v []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32,
-	eps float32)
+func vadamF32AVX2(u []float32, m []float32, v []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32)
 
 //go:noescape
-func vdiffGradF32AVX2(u []float32, m []float32, v []float32, prev []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32,
-	c2 float32, eps float32)
+func vdiffGradF32AVX2(u []float32, m []float32, v []float32, prev []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32)
 
 //go:noescape
 func vsumF32AVX2(a []float32) (s float64)
@@ -178,9 +182,6 @@ func vexpSumF32AVX2(out []float32, a []float32, m float32) (s float64)
 func vaccF32AVX2(acc []float64, x []float32)
 
 //go:noescape
-func vsplit2F32AVX2(even []float32, odd []float32, x []float32)
-
-//go:noescape
 func vaddF32AVX512(out []float32, a []float32, b []float32)
 
 //go:noescape
@@ -197,9 +198,6 @@ func vmax2F32AVX512(out []float32, a []float32, b []float32)
 
 //go:noescape
 func vmin2F32AVX512(out []float32, a []float32, b []float32)
-
-//go:noescape
-func vmaxNumF32AVX512(out []float32, a []float32, b []float32)
 
 //go:noescape
 func vaddsF32AVX512(out []float32, a []float32, s float32)
@@ -310,18 +308,25 @@ func vnormGradRowF32AVX512(out []float32, dy []float32, w []float32, x []float32
 func vnormParamF32AVX512(dw []float32, db []float32, dy []float32, x []float32, s float32, t float32)
 
 //go:noescape
-func vmaxArgF32AVX512(best []float32, arg []float32, x []float32, s float32)
+func vlstmF32AVX512(c []float32, h []float32, i []float32, o []float32, f []float32, g []float32)
+
+//go:noescape
+func vgruF32AVX512(h []float32, z []float32, r []float32, n []float32, q []float32)
+
+//go:noescape
+func vlstmGradOutF32AVX512(dc []float32, zo []float32, dh []float32, o []float32, cell []float32)
+
+//go:noescape
+func vlstmGradInF32AVX512(dc []float32, zi []float32, zf []float32, zg []float32, i []float32, f []float32, g []float32, old []float32)
 
 //go:noescape
 func vmomentumF32AVX512(buf []float32, u []float32, mu float32, in float32, nag float32, own float32)
 
 //go:noescape
-func vadamF32AVX512(u []float32, m []float32, v []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32,
-	eps float32)
+func vadamF32AVX512(u []float32, m []float32, v []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32)
 
 //go:noescape
-func vdiffGradF32AVX512(u []float32, m []float32, v []float32, prev []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32,
-	c2 float32, eps float32)
+func vdiffGradF32AVX512(u []float32, m []float32, v []float32, prev []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32)
 
 //go:noescape
 func vsumF32AVX512(a []float32) (s float64)
@@ -352,6 +357,3 @@ func vexpSumF32AVX512(out []float32, a []float32, m float32) (s float64)
 
 //go:noescape
 func vaccF32AVX512(acc []float64, x []float32)
-
-//go:noescape
-func vsplit2F32AVX512(even []float32, odd []float32, x []float32)

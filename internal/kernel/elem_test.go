@@ -342,13 +342,6 @@ func TestSums(t *testing.T) {
 					t.Fatalf("accumulate n=%d: [%d] = %g", n, i, acc[i])
 				}
 			}
-			even, odd := make([]float32, n/2), make([]float32, n/2)
-			vec.split(even, odd, b)
-			for i := range even {
-				if even[i] != b[2*i] || odd[i] != b[2*i+1] {
-					t.Fatalf("split n=%d at %d", n, i)
-				}
-			}
 		}
 	})
 }

@@ -150,7 +150,8 @@ func (g *gemm) run(p *parallel.Pool) {
 		g.direct(p)
 		return
 	}
-	if g.brs == 1 && g.bcs != 1 && g.m <= g.ks.lanes && g.n > 2*g.m {
+	kept := g.right != nil && g.k <= gemmKC // in an order whose lanes are all of use, with sums of the same order
+	if !kept && g.brs == 1 && g.bcs != 1 && g.m <= g.ks.lanes && g.n > 2*g.m {
 		g.swapped(p)
 		return
 	}

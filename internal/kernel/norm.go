@@ -55,33 +55,46 @@ func ChannelSums[T Float](p *parallel.Pool, sum, dot []float64, dy, x, mask []T,
 	if mask != nil {
 		atLeast(n*c*hw, len(mask))
 	}
-	l := loopsOf[T]()
-	p.For(c, max(1, elemChunk/max(n*hw, 1)), func(lo, hi int) {
-		clear(sum[lo:hi])
-		clear(dot[lo:hi])
-		for i := range n {
-			if hw == 1 {
-				for k := lo; k < hi; k++ {
-					if d := float64(dy[i*c+k]); mask == nil || mask[i*c+k] > 0 {
-						sum[k] += d
-						dot[k] += d * float64(x[i*c+k])
-					}
-				}
-				continue
-			}
-			for k := lo; k < hi; k++ {
-				at := (i*c + k) * hw
-				var s, t float64
-				if mask == nil {
-					s, t = l.sumDot(dy[at:at+hw], x[at:at+hw])
-				} else {
-					s, t = l.sumDotMask(dy[at:at+hw], x[at:at+hw], mask[at:at+hw])
-				}
-				sum[k] += s
-				dot[k] += t
-			}
+	channelGroups(p, n, c, hw, func(lo, hi int) { channelSums(sum, dot, dy, x, mask, n, c, hw, lo, hi) })
+}
+
+// channelGroups calls f for channels lo..hi-1, of which there are as many at a time as a cache holds, so that f may pass over them again.
+func channelGroups(p *parallel.Pool, n, c, hw int, f func(lo, hi int)) {
+	size := max(n*hw, 1)
+	p.For(c, max(1, elemChunk/size), func(lo, hi int) {
+		for step := max(1, 2*elemChunk/size); lo < hi; lo += step {
+			f(lo, min(lo+step, hi))
 		}
 	})
+}
+
+// channelSums is ChannelSums of channels lo..hi-1.
+func channelSums[T Float](sum, dot []float64, dy, x, mask []T, n, c, hw, lo, hi int) {
+	l := loopsOf[T]()
+	clear(sum[lo:hi])
+	clear(dot[lo:hi])
+	for i := range n {
+		if hw == 1 {
+			for k := lo; k < hi; k++ {
+				if d := float64(dy[i*c+k]); mask == nil || mask[i*c+k] > 0 {
+					sum[k] += d
+					dot[k] += d * float64(x[i*c+k])
+				}
+			}
+			continue
+		}
+		for k := lo; k < hi; k++ {
+			at := (i*c + k) * hw
+			var s, t float64
+			if mask == nil {
+				s, t = l.sumDot(dy[at:at+hw], x[at:at+hw])
+			} else {
+				s, t = l.sumDotMask(dy[at:at+hw], x[at:at+hw], mask[at:at+hw])
+			}
+			sum[k] += s
+			dot[k] += t
+		}
+	}
 }
 
 // BatchNormStats is the mean and the population variance of x over n and hw for each channel.
@@ -118,6 +131,15 @@ func BatchNormTrain[T Float](p *parallel.Pool, y, mean, variance, inv, x, scale,
 	ChannelAffine(p, y, x, s, b, n, c, hw, relu)
 }
 
+// channelPlanes calls f for channels lo..hi-1 of every example, with where their planes begin and end.
+func channelPlanes(n, c, hw, lo, hi int, f func(k, lo, hi int)) {
+	for i := range n {
+		for k := lo; k < hi; k++ {
+			f(k, (i*c+k)*hw, (i*c+k+1)*hw)
+		}
+	}
+}
+
 // BatchNormGrad is the gradient of y = (x-mean)*inv*scale + bias by x, scale and bias, any of which may be nil:
 //
 //	dbias[c] = Σ dy,  dscale[c] = Σ dy*x̂,  x̂ = (x-mean)*inv
@@ -128,40 +150,46 @@ func BatchNormTrain[T Float](p *parallel.Pool, y, mean, variance, inv, x, scale,
 func BatchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask, scale, mean, inv []T, n, c, hw int, training bool) {
 	atLeast(n*c*hw, len(x), len(dy))
 	atLeast(c, len(scale), len(mean), len(inv))
-	s, t := make([]float64, c), make([]float64, c)
-	if training || dscale != nil || dbias != nil {
-		ChannelSums(p, s, t, dy, x, mask, n, c, hw)
+	if dx != nil {
+		atLeast(n*c*hw, len(dx))
 	}
-	for k := range c {
-		t[k] = float64(inv[k]) * (t[k] - float64(mean[k])*s[k])
-		if dscale != nil {
-			dscale[k] = T(t[k])
-		}
-		if dbias != nil {
-			dbias[k] = T(s[k])
-		}
+	if mask != nil {
+		atLeast(n*c*hw, len(mask))
 	}
-	if dx == nil {
-		return
-	}
-	atLeast(n*c*hw, len(dx))
-	l := loopsOf[T]()
-	coef := make([][3]T, c)
-	m := float64(n * hw)
-	for k := range coef {
-		i, a := float64(inv[k]), float64(scale[k])*float64(inv[k])
-		coef[k][0] = T(a)
-		if training {
-			u := -a * i * t[k] / m
-			coef[k][1], coef[k][2] = T(u), T(-a*s[k]/m-u*float64(mean[k]))
-		}
-	}
-	channelRows(p, n*c, hw, func(r int) {
-		q, lo, hi := &coef[r%c], r*hw, (r+1)*hw
+	l, m := loopsOf[T](), float64(n*hw)
+	s, t, coef := make([]float64, c), make([]float64, c), make([][3]T, c)
+	last := func(k, lo, hi int) {
+		q := &coef[k]
 		if mask == nil {
 			l.lin2(dx[lo:hi], dy[lo:hi], x[lo:hi], q[0], q[1], q[2])
 		} else {
 			l.lin2Mask(dx[lo:hi], dy[lo:hi], x[lo:hi], mask[lo:hi], q[0], q[1], q[2])
 		}
+	}
+	channelGroups(p, n, c, hw, func(lo, hi int) {
+		if training || dscale != nil || dbias != nil {
+			channelSums(s, t, dy, x, mask, n, c, hw, lo, hi)
+		}
+		for k := lo; k < hi; k++ {
+			t[k] = float64(inv[k]) * (t[k] - float64(mean[k])*s[k])
+			if dscale != nil {
+				dscale[k] = T(t[k])
+			}
+			if dbias != nil {
+				dbias[k] = T(s[k])
+			}
+			i, a := float64(inv[k]), float64(scale[k])*float64(inv[k])
+			coef[k][0] = T(a)
+			if training {
+				u := -a * i * t[k] / m
+				coef[k][1], coef[k][2] = T(u), T(-a*s[k]/m-u*float64(mean[k]))
+			}
+		}
+		if dx != nil && hw > 1 {
+			channelPlanes(n, c, hw, lo, hi, last)
+		}
 	})
+	if dx != nil && hw == 1 {
+		channelRows(p, n*c, hw, func(r int) { last(r%c, r, r+1) })
+	}
 }

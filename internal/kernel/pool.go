@@ -1,8 +1,6 @@
 package kernel
 
 import (
-	"math"
-
 	"github.com/gtk-onnx/gtk/internal/parallel"
 )
 
@@ -88,111 +86,20 @@ func (w *poolRows) cols(o int) (t0, t1, padded int) {
 	return t0, max(t0, t1), padded
 }
 
-// run calls f for all output rows of all planes: x and y are the offsets of the input plane and of the output row.
-func (w *poolRows) run(p *parallel.Pool, f func(s *poolScratch, x, y, r int)) {
+// run calls f for all output rows of all planes: x and y are the offsets of the input plane and of the output row, rows and padded what
+// see gives.
+func (w *poolRows) run(p *parallel.Pool, f func(x, y int, rows []int, padded int)) {
 	if w.ow == 0 || w.rows == 0 {
 		return
 	}
 	p.For(w.q.Planes*w.rows, max(1, elemChunk/(w.ow*min(w.taps, 64))), func(lo, hi int) {
-		s := &poolScratch{}
+		var rows []int
 		for k := lo; k < hi; k++ {
-			f(s, k/w.rows*w.in, k*w.ow, k%w.rows)
+			var padded int
+			rows, padded = w.see(k%w.rows, rows[:0])
+			f(k/w.rows*w.in, k*w.ow, rows, padded)
 		}
 	})
-}
-
-// poolScratch is the memory of a piece of work. Lines are as long as the windows of a row reach, padding included.
-type poolScratch struct {
-	rows                  []int
-	init, line, even, odd []float32
-	best, arg             []float32
-	div                   []float32 // divisors of an average over divRows-1 rows
-	divRows               int
-}
-
-// vectorise reports whether the taps of the last axis are shifted copies of a line or of its even and odd elements.
-func (w *poolRows) vectorise() bool { return w.dw == 1 && w.sw <= 2 && w.pw >= 0 && w.ow >= 4 }
-
-// prepare sets s up for padding that holds init.
-func (w *poolRows) prepare(s *poolScratch, init float32) {
-	if s.line != nil {
-		return
-	}
-	half := (w.ow + w.kw/2 + 16) &^ 15
-	l := make([]float32, 2*(2*half+w.kw)+2*half+3*w.ow)
-	cut := func(n int) (c []float32) {
-		c, l = l[:n], l[n:]
-		return c
-	}
-	s.init, s.line, s.even, s.odd = cut(2*half+w.kw), cut(2*half+w.kw), cut(half), cut(half)
-	s.best, s.arg, s.div = cut(w.ow), cut(w.ow), cut(w.ow)
-	fill(s.init, init)
-	copy(s.line, s.init)
-}
-
-// inside is the part of a line that the input reaches: the first n elements of a row, from pw on.
-func (w *poolRows) inside(line []float32) []float32 {
-	n := min(w.iw, len(line)-w.pw)
-	if n <= 0 {
-		return nil
-	}
-	return line[w.pw : w.pw+n]
-}
-
-// tap is the elements that tap t sees, after split.
-func (w *poolRows) tap(s *poolScratch, t int) []float32 {
-	switch {
-	case w.sw == 1:
-		return s.line[t : t+w.ow]
-	case t%2 == 0:
-		return s.even[t/2 : t/2+w.ow]
-	}
-	return s.odd[t/2 : t/2+w.ow]
-}
-
-func (w *poolRows) split(s *poolScratch) {
-	if w.sw == 2 {
-		vec.split(s.even, s.odd, s.line)
-	}
-}
-
-// fold is y[o] = f over the taps of f over the rows; init is what the padding holds.
-func (w *poolRows) fold(s *poolScratch, y, x []float32, rows []int, f vec2, init float32) {
-	w.prepare(s, init)
-	mid, from := w.inside(s.line), w.inside(s.init)
-	if len(rows) == 0 {
-		copy(mid, from)
-	}
-	for _, r := range rows {
-		f(mid, from, x[r:r+len(mid)])
-		from = mid
-	}
-	w.split(s)
-	if w.kw == 1 {
-		copy(y, w.tap(s, 0))
-		return
-	}
-	f(y, w.tap(s, 0), w.tap(s, 1))
-	for t := 2; t < w.kw; t++ {
-		f(y, y, w.tap(s, t))
-	}
-}
-
-// foldArg is the maximum over the taps of the rows and the first tap, numbered in scan order, that has it: w.taps where
-// no element is larger than -Inf.
-func (w *poolRows) foldArg(s *poolScratch, x []float32, rows []int) {
-	low := float32(math.Inf(-1))
-	w.prepare(s, low)
-	fill(s.best, low)
-	fill(s.arg, math.Float32frombits(uint32(w.taps)))
-	mid := w.inside(s.line)
-	for k, r := range rows {
-		copy(mid, x[r:r+len(mid)])
-		w.split(s)
-		for t := range w.kw {
-			vec.maxArg(s.best, s.arg, w.tap(s, t), math.Float32frombits(uint32(k*w.kw+t)))
-		}
-	}
 }
 
 // MaxPool is out = the largest element of each window of in, and idx (unless nil) its offset in the plane: the first
@@ -205,44 +112,21 @@ func MaxPool[T Number](p *parallel.Pool, out []T, idx []int32, in []T, q *PoolPa
 	if idx != nil {
 		atLeast(q.Planes*w.out, len(idx))
 	}
-	outF, fast := any(out).([]float32)
-	inF, _ := any(in).([]float32)
-	if fast && idx != nil && isPool2x2(q) {
-		maxPool2x2(p, outF, idx, inF, q)
-		return
+	if y, ok := any(out).([]float32); ok {
+		if l := w.byLines(); l != nil {
+			x, _ := any(in).([]float32)
+			l.run(p, y, x, l.maximum(idx))
+			return
+		}
 	}
-	fast = fast && w.vectorise() && w.taps < 1<<23
 	low := lowest[T]()
-	w.run(p, func(s *poolScratch, x, y, r int) {
-		s.rows, _ = w.see(r, s.rows[:0])
-		if fast && idx == nil {
-			w.fold(s, outF[y:y+w.ow], inF[x:x+w.in], s.rows, vec.maxNum, float32(low))
-			return
-		}
-		if fast {
-			w.foldArg(s, inF[x:x+w.in], s.rows)
-			copy(outF[y:y+w.ow], s.best)
-			for o, v := range s.arg {
-				n := int(math.Float32bits(v))
-				if n == w.taps {
-					idx[y+o] = int32(w.first(s.rows, o))
-					continue
-				}
-				k := 0
-				for n >= w.kw {
-					n -= w.kw
-					k++
-				}
-				idx[y+o] = int32(s.rows[k] + o*w.sw - w.pw + n)
-			}
-			return
-		}
+	w.run(p, func(x, y int, rows []int, _ int) {
 		plane := in[x : x+w.in]
 		for o := range w.ow {
 			t0, t1, _ := w.cols(o)
 			at := o*w.sw - w.pw
-			best, arg := low, w.first(s.rows, o)
-			for _, row := range s.rows {
+			best, arg := low, w.first(rows, o)
+			for _, row := range rows {
 				i := row + at + t0*w.dw
 				for range t1 - t0 {
 					if v := plane[i]; v > best {
@@ -292,38 +176,32 @@ func AveragePool[T Float](p *parallel.Pool, out, in []T, q *PoolParams) {
 	w := newPoolRows(q)
 	atLeast(q.Planes*w.in, len(in))
 	atLeast(q.Planes*w.out, len(out))
-	outF, fast := any(out).([]float32)
-	inF, _ := any(in).([]float32)
-	fast = fast && w.vectorise()
 	counts := w.counts()
-	w.run(p, func(s *poolScratch, x, y, r int) {
-		var padded int
-		s.rows, padded = w.see(r, s.rows[:0])
-		rows := w.rowCount(len(s.rows), padded)
-		if fast {
-			o := outF[y : y+w.ow]
-			w.fold(s, o, inF[x:x+w.in], s.rows, vec.add, 0)
-			if s.divRows != rows+1 {
-				for i := range s.div {
-					s.div[i] = float32(max(rows*counts[i], 1))
-				}
-				s.divRows = rows + 1
+	if y, ok := any(out).([]float32); ok {
+		if l := w.byLines(); l != nil {
+			x, _ := any(in).([]float32)
+			f := l.sum()
+			if !q.Sum {
+				f.finish = l.divisor(counts)
 			}
-			vec.div(o, o, s.div)
+			l.run(p, y, x, f)
 			return
 		}
+	}
+	w.run(p, func(x, y int, rows []int, padded int) {
+		n := w.rowCount(len(rows), padded)
 		plane := in[x : x+w.in]
 		for o := range w.ow {
 			t0, t1, _ := w.cols(o)
 			var sum T
-			for _, row := range s.rows {
+			for _, row := range rows {
 				i := row + o*w.sw - w.pw + t0*w.dw
 				for range t1 - t0 {
 					sum += plane[i]
 					i += w.dw
 				}
 			}
-			if n := rows * counts[o]; n > 0 {
+			if n := n * counts[o]; n > 0 {
 				sum /= T(n)
 			}
 			out[y+o] = sum
@@ -363,6 +241,13 @@ func AveragePoolGrad[T Float](p *parallel.Pool, dx, dy []T, q *PoolParams) {
 	atLeast(q.Planes*w.in, len(dx))
 	atLeast(q.Planes*w.out, len(dy))
 	counts := w.counts()
+	if x, ok := any(dx).([]float32); ok {
+		if l := w.byLines(); l != nil {
+			y, _ := any(dy).([]float32)
+			l.spread(p, x, y, l.divisor(counts))
+			return
+		}
+	}
 	p.For(q.Planes, max(1, elemChunk/max(w.in, w.out*min(w.taps, 64), 1)), func(lo, hi int) {
 		clear(dx[lo*w.in : hi*w.in])
 		var buf []int
@@ -387,15 +272,4 @@ func AveragePoolGrad[T Float](p *parallel.Pool, dx, dy []T, q *PoolParams) {
 			}
 		}
 	})
-}
-
-func plainMaxNum[T Float](out, a, b []T) {
-	a, b = a[:len(out)], b[:len(out)]
-	for i := range out {
-		v := a[i]
-		if b[i] > v {
-			v = b[i]
-		}
-		out[i] = v
-	}
 }

@@ -57,12 +57,23 @@ func testPool[T Float](t *testing.T) {
 	r := rand.New(rand.NewPCG(25, 26))
 	tol := tolOf[T]()
 	ps := pools(t)
+	defer func(n int) { poolCall = n }(poolCall)
+	usual := poolCall
 	for n := range 80 {
 		q := randPool(r)
+		if poolCall = usual; n%8 == 6 {
+			poolCall = 0
+		}
 		if n < 4 { // the usual ones
 			k := 2 + n%2
 			q = &PoolParams{2, []int{33, 40}, []int{16, 20}, []int{k, k}, []int{2, 2}, []int{1, 1}, []int{k - 2, k - 2},
 				[]int{k - 2, k - 2}, n < 2, false}
+		}
+		if n%16 == 15 { // lines of several vectors, in several batches
+			k, s := 1+r.IntN(5), 1+r.IntN(3)
+			w, h := 50+r.IntN(150), 80+r.IntN(20)
+			q = &PoolParams{2, []int{h, w}, []int{poolOut(h, k, s, 1, k/2, 0, true), poolOut(w, k, s, 1, k/2, k/3, true)}, []int{k, k},
+				[]int{s, s}, []int{1, 1}, []int{k / 2, k / 2}, []int{0, k / 3}, n%32 == 15, false}
 		}
 		nIn, nOut := q.Planes*size(q.In), q.Planes*size(q.Out)
 		x, dy := randOf[T](r, nIn), randOf[T](r, nOut)

@@ -8,7 +8,7 @@ import (
 // switched are the variables that hold the kernels in use, which onISA's functions set.
 var switched = []any{
 	&vec, &tiles, &pairTiles, &dotTiles, &packTaps, &packColumns, &packRows, &padRows, &putEven, &dotRows, &tapRows, &tapDots,
-	&pairBytes, &widenBytes, &requantizeBytes, &quantizeBytes, &dequantizeBytes, &addBytes,
+	&pooling, &depth3x3, &depth3x3Narrow, &pairBytes, &widenBytes, &requantizeBytes, &quantizeBytes, &dequantizeBytes, &addBytes,
 }
 
 // Watch is ForceISA, with seen called whenever a kernel begins that this instruction set has in place of the plain one. For tests; seen

@@ -28,8 +28,6 @@ var kernels = []kern{
 	bin("vdivF32", func(g *gen, a, b V) V { return g.div(a, b) }),
 	bin("vmax2F32", (*gen).nanMax),
 	bin("vmin2F32", (*gen).nanMin),
-	// b > a ? b : a, so that a NaN of b is passed over.
-	bin("vmaxNumF32", func(g *gen, a, b V) V { return g.max(b, a) }),
 	scalar("vaddsF32", func(g *gen, a, s V) V { return g.add(a, s) }),
 	scalar("vrsubsF32", func(g *gen, a, s V) V { return g.sub(s, a) }),
 	scalar("vmulsF32", func(g *gen, a, s V) V { return g.mul(a, s) }),
@@ -111,10 +109,29 @@ var kernels = []kern{
 		return []V{g.fma(in[2], g.fma(in[3], s(0), s(1)), in[0]), g.add(in[1], in[2])}
 	}},
 
-	// The scalar is a number in the bits of a float32; blends do not look at it.
-	{"vmaxArgF32", args("best:io arg:io x:i"), []string{"s"}, false, 2, func(g *gen, in []V, s func(int) V) []V {
-		m := g.cmp(greater, in[2], in[0])
-		return []V{g.sel(m, in[2], in[0]), g.sel(m, s(0), in[1])}
+	// Cells of recurrent layers: gates before activation become those after it.
+	{"vlstmF32", args("c:io h:o i:io o:io f:io g:io"), nil, false, 1, func(g *gen, in []V, _ func(int) V) []V {
+		i, o, f, z := g.sigmoid(in[1]), g.sigmoid(in[2]), g.sigmoid(in[3]), g.tanh(in[4])
+		c := g.fma(f, in[0], g.mul(i, z))
+		return []V{c, g.mul(o, g.tanh(c)), i, o, f, z}
+	}},
+	{"vgruF32", args("h:io z:io r:io n:io q:i"), nil, false, 1, func(g *gen, in []V, _ func(int) V) []V {
+		z, r := g.sigmoid(in[1]), g.sigmoid(in[2])
+		n := g.tanh(g.fma(r, in[4], in[3]))
+		return []V{g.fma(z, g.sub(in[0], n), n), z, r, n}
+	}},
+	// dc is that by the cell after the step, then by the one before it; t the tangent of the cell.
+	{"vlstmGradOutF32", args("dc:io zo:o dh:i o:i cell:i"), nil, false, 1, func(g *gen, in []V, _ func(int) V) []V {
+		dc, dh, o, t := in[0], in[1], in[2], g.tanh(in[3])
+		zo := g.mul(g.mul(dh, t), g.mul(o, g.sub(g.load(1), o)))
+		return []V{g.fma(g.mul(dh, o), g.fnma(t, t, g.load(1)), dc), zo}
+	}},
+	{"vlstmGradInF32", args("dc:io zi:o zf:o zg:o i:i f:i g:i old:i"), nil, false, 1, func(g *gen, in []V, _ func(int) V) []V {
+		dc, i, f, z, old := in[0], in[1], in[2], in[3], in[4]
+		zi := g.mul(g.mul(dc, z), g.mul(i, g.sub(g.load(1), i)))
+		zf := g.mul(g.mul(dc, old), g.mul(f, g.sub(g.load(1), f)))
+		zg := g.mul(g.mul(dc, i), g.fnma(z, z, g.load(1)))
+		return []V{g.mul(dc, f), zi, zf, zg}
 	}},
 
 	// Optimiser rules. u is the gradient and becomes the direction.

@@ -221,7 +221,6 @@ func main() {
 		extremum(g, "vminF32", VMINPS)
 		expSum(g)
 		accumulate(g)
-		deinterleave(g)
 	}
 	Generate()
 }
