@@ -15,9 +15,12 @@ type SamplerFunc func(epoch int) []int
 func (f SamplerFunc) Order(epoch int) []int { return f(epoch) }
 
 // Sequential visits 0..n-1 in order, every epoch the same.
-func Sequential(n int) Sampler {
-	return SamplerFunc(func(int) []int { return upTo(n) })
-}
+func Sequential(n int) Sampler { return sequential(n) }
+
+// sequential is 0..n-1, which nobody needs to write down.
+type sequential int
+
+func (n sequential) Order(int) []int { return upTo(int(n)) }
 
 // Shuffled visits 0..n-1 in an order drawn for (seed, epoch).
 func Shuffled(n int, seed uint64) Sampler {
@@ -70,10 +73,13 @@ const (
 	keyView
 )
 
-func upTo(n int) []int {
-	p := make([]int, n)
+func upTo(n int) []int { return from(0, n) }
+
+// from is lo..hi-1.
+func from(lo, hi int) []int {
+	p := make([]int, hi-lo)
 	for i := range p {
-		p[i] = i
+		p[i] = lo + i
 	}
 	return p
 }
