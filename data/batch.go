@@ -99,8 +99,8 @@ func Batches(ctx context.Context, ds Dataset, s Sampler, size int, o BatchOption
 type loader struct {
 	ds         Dataset
 	o          BatchOptions
-	order      []int // nil: 0..n-1
-	n          int   // examples of the order
+	order      indices // empty: 0..n-1
+	n          int     // examples of the order
 	size       int
 	most       int      // examples of what is delivered at once
 	count      int      // of what is delivered
@@ -137,10 +137,10 @@ func (l *loader) cuts(yield func(cut) bool) {
 
 // places is the examples at lo to hi of the order.
 func (l *loader) places(lo, hi int) []int {
-	if l.order == nil {
+	if l.order.len() == 0 {
 		return from(lo, hi)
 	}
-	return l.order[lo:hi]
+	return l.order.part(lo, hi)
 }
 
 // prepared is an example as it goes into a batch.
@@ -188,17 +188,21 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 		}
 	}
 	l := &loader{ds: ds, o: o, size: size}
-	if n, ok := s.(sequential); ok {
-		l.n = int(n)
-	} else {
-		l.order = s.Order(o.Epoch)
-		l.n = len(l.order)
+	switch s := s.(type) {
+	case sequential:
+		l.n = int(s)
+	case shuffled:
+		l.order = s.places(o.Epoch)
+		l.n = s.n
+	default:
+		l.order.long = s.Order(o.Epoch)
+		l.n = len(l.order.long)
 	}
-	if l.order == nil && l.n > ds.Len() {
+	if l.order.len() == 0 && l.n > ds.Len() {
 		return nil, fmt.Errorf("data: sampler gives index %d of a set of %d", ds.Len(), ds.Len())
 	}
-	for _, i := range l.order {
-		if i < 0 || i >= ds.Len() {
+	for k := range l.order.len() {
+		if i := l.order.at(k); i < 0 || i >= ds.Len() {
 			return nil, fmt.Errorf("data: sampler gives index %d of a set of %d", i, ds.Len())
 		}
 	}
