@@ -339,6 +339,8 @@ func (c *SweepConfig) one(ctx context.Context, r *SweepReport, t *TrialReport) e
 	}
 	if _, err := os.Lstat(filepath.Join(x.Dir, "checkpoint.npz")); err == nil {
 		x.Resume = true
+	} else if err := os.RemoveAll(x.Dir); err != nil { // what a trial that came to no checkpoint has left is in the way of the next
+		return err
 	}
 	err := c.Run(ctx, x)
 	if ctx.Err() != nil {

@@ -32,6 +32,8 @@ var workloads = []workload{
 		new: "finetune b.onnx --data digits --max-steps 40 --checkpoint-every 5 --seed 2 -o out --force"},
 	{name: "finetune-file", follows: "out.run.yaml", old: "finetune a.onnx --data digits --max-steps 20 --seed 1 -o out.onnx",
 		new: "finetune b.onnx --data digits --max-steps 40 --seed 2 -o out.onnx --force"},
+	{name: "sweep", head: "out/sweep.json", training: true, old: "sweep a.onnx --data digits --val-split 0.2 --max-steps 10 --over lr=0.1,0.01 -o out",
+		new: "sweep b.onnx --data digits --val-split 0.2 --max-steps 12 --over lr=0.1,0.01 -o out --force"},
 	{name: "export-external", old: "export a.onnx --external-data -o out.onnx", new: "export b.onnx --external-data -o out.onnx --force"},
 	{name: "export-inline", old: "export a.onnx --external-data -o out.onnx", new: "export b.onnx -o out.onnx --force"},
 	{name: "import", old: "import a.onnx -o out.onnx", new: "import b.onnx -o out.onnx --force"},
