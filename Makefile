@@ -68,7 +68,7 @@ demo: build ## the whole story on built-in data
 	./gtk demo --force -o demo
 
 cross: ## build for the other systems
-	for t in linux/arm64 darwin/arm64 windows/amd64; do CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -o /dev/null ./cli/gtk || exit 1; done
+	for t in linux/arm64 darwin/arm64 windows/amd64 linux/386 linux/arm; do CGO_ENABLED=0 GOOS=$${t%/*} GOARCH=$${t#*/} $(GO) build -o /dev/null ./cli/gtk || exit 1; done
 
 cover: ## coverage of all packages by all tests
 	$(GO) test -short -coverpkg=./... -coverprofile=cover.out ./... && $(GO) tool cover -func=cover.out | tail -1

@@ -250,10 +250,14 @@ func command(c *ucli.Command, run func(ctx context.Context, e *env, c *ucli.Cont
 	c.OnUsageError = func(x *ucli.Context, err error, _ bool) error { return flagError(c, err) }
 	c.Action = func(x *ucli.Context) error {
 		e := envOf(x)
+		asked := dataOptions(x) // before the values of a file, which may be for several kinds of data
 		if err := applyConfig(x); err != nil {
 			return err
 		}
 		if err := e.setup(x); err != nil {
+			return err
+		}
+		if err := unreadFlags(x, asked); err != nil {
 			return err
 		}
 		if err := e.piped(x); err != nil {

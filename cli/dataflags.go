@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/gtk-onnx/gtk/data"
 	ucli "github.com/urfave/cli/v2"
 )
@@ -39,4 +42,36 @@ func dataOptions(c *ucli.Context) data.Options {
 		Header: c.String("header"), GroupBy: c.StringSlice("group-by"), AllowNonFinite: c.Bool("allow-nonfinite"),
 		OnBadSample: c.String("on-bad-sample"), FollowLinks: c.Bool("follow-links"),
 	}
+}
+
+// unreadFlags refuses flags of a csv where none of the data of the command is one, or has a use for them.
+func unreadFlags(c *ucli.Context, asked data.Options) error {
+	var specs []string
+	for _, flag := range []string{"data", "val", "reference"} {
+		if s := c.String(flag); s != "" {
+			specs = append(specs, s)
+		}
+	}
+	if specs == nil {
+		specs = c.Args().Slice()
+	}
+	var unread []string
+	format := ""
+	for _, spec := range specs {
+		settings, f := asked.Unread(spec)
+		switch {
+		case f == "":
+		case format == "":
+			unread, format = settings, f
+		default:
+			unread = slices.DeleteFunc(unread, func(s string) bool { return !slices.Contains(settings, s) })
+		}
+	}
+	if len(unread) == 0 {
+		return nil
+	}
+	name := map[string]string{"label": "label-column", "mask": "mask-column", "file": "file-column"}
+	flag := cmp.Or(name[unread[0]], unread[0])
+	return usagef("--%s is for a csv, and these data are read as %s, which has no use for it: leave it out, or name the format, as csv:PATH",
+		flag, format)
 }

@@ -64,6 +64,9 @@ var faulteds = []faulted{
 		head: "sheet.png"},
 	{name: "finetune", args: []string{"finetune", "a.onnx", "--data", "npz:d.npz", "--val-split", "0.3", "--epochs", "3", "-o", "out"},
 		only: []string{"model.onnx", "best.onnx", "val-ids.txt"}, resume: []string{"finetune", "--resume", "out"}},
+	{name: "sweep", args: []string{"sweep", "a.onnx", "--data", "npz:d.npz", "--val-split", "0.3", "--epochs", "1", "--over", "lr=0.1,0.01", "-o",
+		"out"}, only: []string{"001/model.onnx", "001/best.onnx", "002/model.onnx", "002/best.onnx"},
+		resume: []string{"sweep", "--resume", "out"}},
 	{name: "finetune over a pair", before: pairOf("b.onnx"), args: tuned(), only: []string{"p.onnx", "p.onnx.data"},
 		resume: tuned("--resume", "out/c.npz")},
 }
@@ -236,8 +239,10 @@ func (f *faults) faulted(c faulted, r *rand.Rand) {
 			}
 			again = c.args
 		}
-		if k, _ := filepath.Glob(filepath.Join(out(dir), "c*.npz")); len(k) > 0 && c.resume != nil {
-			again = c.resume
+		for _, left := range []string{"c*.npz", "sweep.json"} {
+			if k, _ := filepath.Glob(filepath.Join(out(dir), left)); len(k) > 0 && c.resume != nil {
+				again = c.resume
+			}
 		}
 		f.must(dir, "", again...)
 		if now := compared(f.state(out(dir), c.only)); !subset(is, now, nil) {

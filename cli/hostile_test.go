@@ -77,7 +77,7 @@ func child(dir string, codes string, args ...string) (stderr string, err error) 
 	if f, err := os.Stat(args[1]); err == nil && f.Size() > 1<<20 {
 		limit += 160 * f.Size() // 100000 nodes are honest work
 	}
-	if u, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok && u.Maxrss<<10 > limit && !raceEnabled {
+	if u, ok := c.ProcessState.SysUsage().(*syscall.Rusage); ok && int64(u.Maxrss)<<10 > limit && !raceEnabled {
 		return stderr, fmt.Errorf("used %d MiB", u.Maxrss>>10)
 	}
 	if code == "3" || code == "4" {

@@ -40,11 +40,14 @@ func setMethod(c *ucli.Context, cfg *job.FinetuneConfig) error {
 
 // modelArg is the model that is trained, "" where the method makes one of the data and none is given.
 func modelArg(c *ucli.Context) (string, error) {
-	if m := c.String("method"); (m == job.GBNNMethod || m == job.NoPropMethod) && c.Args().Len() == 0 {
+	if modelFree(c.String("method")) && c.Args().Len() == 0 {
 		return "", nil
 	}
 	return oneArg(c, "the model")
 }
+
+// modelFree reports whether a method makes a model of the data where none is given.
+func modelFree(method string) bool { return method == job.GBNNMethod || method == job.NoPropMethod }
 
 // trainMethodList is the part of --list about methods.
 func trainMethodList() []listed {

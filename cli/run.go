@@ -65,10 +65,14 @@ func runCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	rows := mostRows
+	if e.JSON || e.Verbose {
+		rows = 0
+	}
 	r, err := job.Run(ctx, job.RunConfig{
 		Model: c.Args().First(), ModelOptions: e.modelOptions(c), Files: append(c.StringSlice("input"), c.Args().Tail()...),
 		Fetch: c.StringSlice("fetch"),
-		Task:  c.String("task"), Of: c.String("output"), Top: top, Out: dir, PB: c.Bool("pb"), Force: c.Bool("force"), Replay: replay,
+		Task:  c.String("task"), Of: c.String("output"), Top: top, Rows: rows, Out: dir, PB: c.Bool("pb"), Force: c.Bool("force"), Replay: replay,
 	}, e.reporter())
 	if err != nil {
 		return err
@@ -76,6 +80,9 @@ func runCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	e.printRun(r)
 	return e.emit(r)
 }
+
+// mostRows is for how many examples of a file classes are printed; --verbose prints all.
+const mostRows = 100
 
 // predictedData is the data set of --data, or of the folder that is the only argument behind the model.
 func predictedData(c *ucli.Context) (spec string, ok bool) {
@@ -149,6 +156,9 @@ func (e *env) printRun(r *job.RunReport) {
 			}
 		}
 		_ = tab.flush() // to the terminal
+	}
+	if r.Untold > 0 {
+		e.printf("the classes of %s more are not shown: --verbose shows them, -o FOLDER writes the outputs\n", units.Plural(r.Untold, "example"))
 	}
 	tab := e.newTable()
 	for _, o := range r.Outputs {

@@ -74,7 +74,7 @@ type sweeping struct {
 }
 
 func runSweep(ctx context.Context, e *env, c *ucli.Context) error {
-	model, err := modelArg(c)
+	model, err := sweptModel(c)
 	if err != nil {
 		return err
 	}
@@ -82,6 +82,18 @@ func runSweep(ctx context.Context, e *env, c *ucli.Context) error {
 		Over: overs(c, "over"), Search: c.String("search"), Trials: c.Int("trials"), MinEpochs: c.Int("min-epochs"), Eta: c.Int("eta"),
 		Metric: c.String("metric"),
 	})
+}
+
+// sweptModel is the model that is trained, "" where none is given and what is varied may say it, or need none: each trial is looked at.
+func sweptModel(c *ucli.Context) (string, error) {
+	if c.Args().Len() == 0 {
+		for _, o := range overs(c, "over") {
+			if a, err := job.ParseSweepAxis(o); err == nil && (a.Name == "model" || a.Name == "method") {
+				return "", nil
+			}
+		}
+	}
+	return modelArg(c)
 }
 
 // sweep runs the sweep cfg with the other flags of c.
@@ -286,6 +298,10 @@ func (s *sweeping) check(t job.Trial) error {
 	x, model, err := s.context(t)
 	if err != nil {
 		return err
+	}
+	if m := x.String("method"); model == "" && !modelFree(m) {
+		return usagef("--method %s trains a model, and none is given: gtk sweep MODEL …, or vary methods that make one of the data: "+
+			"%s, %s", m, job.GBNNMethod, job.NoPropMethod)
 	}
 	_, err = s.silent(x).finetuneConfig(x, model)
 	return err

@@ -42,7 +42,7 @@ func (j *jitter) apply(r random, s *scene) error {
 		return nil
 	}
 	order := []int{0, 1, 2, 3}
-	r.shuffle(order)
+	shuffle(r, order)
 	var factor [4]float64
 	for k, v := range []float64{j.Brightness, j.Contrast, j.Saturation} {
 		factor[k] = r.between(max(0, 1-v), 1+v)

@@ -70,15 +70,15 @@ func skipBad(spec string, ds Dataset, o Options) (Dataset, error) {
 		})
 	}
 	all.Wait()
-	s := &readableOnly{subset: &subset{Dataset: ds}}
+	s := &readableOnly{subset: &subset{ds, newIndices(0, ds.Len())}}
 	for i, err := range errs {
 		if err != nil {
 			s.bad = append(s.bad, BadSample{ds.ID(i), strings.TrimPrefix(err.Error(), "data: ")})
 		} else {
-			s.index = append(s.index, i)
+			s.index.add(i)
 		}
 	}
-	if len(s.index) == 0 {
+	if s.Len() == 0 {
 		return nil, fmt.Errorf("data: %s: none of %d examples can be read; the first: %w", spec, len(errs), errs[0])
 	}
 	return s, nil

@@ -99,9 +99,12 @@ func Batches(ctx context.Context, ds Dataset, s Sampler, size int, o BatchOption
 type loader struct {
 	ds         Dataset
 	o          BatchOptions
-	order      []int
+	order      indices // empty: 0..n-1
+	n          int     // examples of the order
 	size       int
-	cuts       []cut    // what is delivered, in order
+	most       int      // examples of what is delivered at once
+	count      int      // of what is delivered
+	grain      int      // examples that are filled by one goroutine before it looks for more
 	first      prepared // the example firstIndex: what all others must be like
 	firstIndex int
 	names      []string // of arrays, for messages; from firstField on those of fields, sorted
@@ -111,14 +114,13 @@ type loader struct {
 // cut is a batch, or a part of one: the places lo to hi of the order, behind which rest more belong to the same batch.
 type cut struct{ lo, hi, rest int }
 
-// cut divides the order into batches, and these into parts.
-func (l *loader) cut() {
+// cuts divides the order into batches, and these into parts.
+func (l *loader) cuts(yield func(cut) bool) {
 	start := max(0, l.o.Start)
-	n := len(l.order)
-	for b := max(0, l.o.Skip); b < NumBatches(n-start, l.size, l.o); b++ {
+	for b := max(0, l.o.Skip); b < NumBatches(l.n-start, l.size, l.o); b++ {
 		lo := start + b*l.size
-		hi := min(lo+l.size, n)
-		if l.o.MergeLone && hi == n-1 {
+		hi := min(lo+l.size, l.n)
+		if l.o.MergeLone && hi == l.n-1 {
 			hi++
 		}
 		parts := 1
@@ -126,9 +128,19 @@ func (l *loader) cut() {
 			parts = (hi - lo + l.o.Part - 1) / l.o.Part
 		}
 		for k := range parts {
-			l.cuts = append(l.cuts, cut{lo + (hi-lo)*k/parts, lo + (hi-lo)*(k+1)/parts, hi - (lo + (hi-lo)*(k+1)/parts)})
+			if !yield(cut{lo + (hi-lo)*k/parts, lo + (hi-lo)*(k+1)/parts, hi - (lo + (hi-lo)*(k+1)/parts)}) {
+				return
+			}
 		}
 	}
+}
+
+// places is the examples at lo to hi of the order.
+func (l *loader) places(lo, hi int) []int {
+	if l.order.len() == 0 {
+		return from(lo, hi)
+	}
+	return l.order.part(lo, hi)
 }
 
 // prepared is an example as it goes into a batch.
@@ -136,6 +148,16 @@ type prepared struct {
 	id     string
 	label  int
 	arrays []*tensor.Tensor // nil where there is none
+}
+
+// bytes is what its arrays take.
+func (p *prepared) bytes() (n int64) {
+	for _, t := range p.arrays {
+		if t != nil {
+			n += int64(t.StorageBytes())
+		}
+	}
+	return n
 }
 
 // Arrays of a batch and of its examples, in this order: input, target, mask, and from here on the fields.
@@ -155,6 +177,9 @@ type job struct {
 	errs   []error // per example
 }
 
+// grain is up to how many bytes of small examples one goroutine fills before it looks for more: handing over takes as long as filling.
+const grain = 8 << 10
+
 // newLoader prepares the first example to learn the shape; nil when there are no batches.
 func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error) {
 	if o.Preprocess != nil {
@@ -162,19 +187,38 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 			return nil, err
 		}
 	}
-	l := &loader{ds: ds, o: o, order: s.Order(o.Epoch), size: size}
-	if size <= 0 {
-		l.size = max(1, len(l.order))
+	l := &loader{ds: ds, o: o, size: size}
+	switch s := s.(type) {
+	case sequential:
+		l.n = int(s)
+	case shuffled:
+		l.order = s.places(o.Epoch)
+		l.n = s.n
+	default:
+		l.order.long = s.Order(o.Epoch)
+		l.n = len(l.order.long)
 	}
-	for _, i := range l.order {
-		if i < 0 || i >= ds.Len() {
+	if l.order.len() == 0 && l.n > ds.Len() {
+		return nil, fmt.Errorf("data: sampler gives index %d of a set of %d", ds.Len(), ds.Len())
+	}
+	for k := range l.order.len() {
+		if i := l.order.at(k); i < 0 || i >= ds.Len() {
 			return nil, fmt.Errorf("data: sampler gives index %d of a set of %d", i, ds.Len())
 		}
 	}
-	if l.cut(); len(l.cuts) == 0 {
+	if size <= 0 {
+		l.size = max(1, l.n)
+	}
+	at := -1
+	for c := range l.cuts {
+		if l.count++; at < 0 {
+			at = l.places(c.lo, c.lo+1)[0]
+		}
+		l.most = max(l.most, c.hi-c.lo)
+	}
+	if l.count == 0 {
 		return nil, nil
 	}
-	at := l.order[l.cuts[0].lo]
 	var t turn
 	defer t.over()
 	e, err := exampleIn(&t, ds, at)
@@ -190,6 +234,7 @@ func newLoader(ds Dataset, s Sampler, size int, o BatchOptions) (*loader, error)
 	if err := l.mayMix(); err != nil {
 		return nil, err
 	}
+	l.grain = int(min(max(grain/max(l.first.bytes(), 1), 1), 32))
 	for k, t := range l.first.arrays {
 		switch {
 		case t == nil:
@@ -355,17 +400,19 @@ func (l *loader) run(ctx context.Context, yield func(*Batch, error) bool) {
 	for range workers {
 		all.Go(func() {
 			for t := range tasks {
-				if ctx.Err() == nil {
-					t.j.errs[t.k] = l.fill(t.j, t.k)
+				for k := t.k; k < min(t.k+l.grain, len(t.j.errs)); k++ {
+					if ctx.Err() == nil {
+						t.j.errs[k] = l.fill(t.j, k)
+					}
+					t.j.todo.Done()
 				}
-				t.j.todo.Done()
 			}
 		})
 	}
 	all.Go(func() {
 		defer close(tasks)
 		defer close(jobs)
-		for _, c := range l.cuts {
+		for c := range l.cuts {
 			var j *job
 			select {
 			case j = <-free:
@@ -379,7 +426,7 @@ func (l *loader) run(ctx context.Context, yield func(*Batch, error) bool) {
 				return
 			}
 			n := len(j.batch.Index)
-			for k := range n {
+			for k := 0; k < n; k += l.grain {
 				select {
 				case tasks <- task{j, k}:
 				case <-ctx.Done():
@@ -414,19 +461,9 @@ func (l *loader) run(ctx context.Context, yield func(*Batch, error) bool) {
 
 // buffers asks for the memory of as many batches as wanted, or of fewer where it is short, which makes them later.
 func (l *loader) buffers(wanted int) (n int, g *account.Grant, err error) {
-	size := int64(0)
-	for _, t := range l.first.arrays {
-		if t != nil {
-			size += int64(t.StorageBytes())
-		}
-	}
-	most := 0
-	for _, c := range l.cuts {
-		most = max(most, c.hi-c.lo)
-	}
-	size *= int64(most)
-	for n = min(wanted, len(l.cuts)); ; n-- {
-		if g, err = account.Take(int64(n)*size, fmt.Sprintf("a batch of %d examples", most)); err == nil || n <= 1 {
+	size := int64(l.most) * l.first.bytes()
+	for n = min(wanted, l.count); ; n-- {
+		if g, err = account.Take(int64(n)*size, fmt.Sprintf("a batch of %d examples", l.most)); err == nil || n <= 1 {
 			return n, g, err
 		}
 	}
@@ -434,7 +471,7 @@ func (l *loader) buffers(wanted int) (n int, g *account.Grant, err error) {
 
 // open makes j the batch of c, its buffers new or those of an earlier batch of the same size.
 func (l *loader) open(j *job, c cut) {
-	index := l.order[c.lo:c.hi]
+	index := l.places(c.lo, c.hi)
 	n := len(index)
 	if len(j.batch.Index) != n {
 		j.arrays = make([]*tensor.Tensor, len(l.names))

@@ -316,7 +316,7 @@ func TestCache(t *testing.T) {
 	ds := must(Open("shapes?size=40&n=12", Options{}))(t)
 	p := Preprocess{Resize: 32, ImageSize: [2]int{24, 24}, Channels: "bgr", Mean: []float64{0.5}}
 	want := must(collect(ds, Sequential(12), 5, BatchOptions{Preprocess: &p}))(t)
-	for _, limit := range []int64{0, 24 * 24 * 3 * 5, 1 << 20} {
+	for _, limit := range []int64{0, (24*24*3 + aroundKept) * 5, 1 << 20} {
 		c, rest := Cache(ds, p, limit)
 		for range 2 {
 			if got := must(collect(c, Sequential(12), 5, BatchOptions{Preprocess: &rest}))(t); !slices.Equal(got, want) {

@@ -88,7 +88,7 @@ func openIDX(spec Spec, o Options, _ int) (Dataset, error) {
 		return nil, malformed(xPath, "header", "", "pictures of %v pixels", xs[1:])
 	}
 	m := &memory{path: spec.Path, dtype: tensor.Uint8, shape: append(tensor.Shape{1}, xs[1:]...), raw: x.Bytes(), late: late, n: xs[0], picture: true,
-		prefix: split + "/", labels: make([]int32, xs[0])}
+		prefix: split + "/", small: y.Bytes()}
 	if rank == 4 {
 		m.shape = xs[1:]
 	}
@@ -96,8 +96,7 @@ func openIDX(spec Spec, o Options, _ int) (Dataset, error) {
 		late.shape = m.shape
 	}
 	most := -1
-	for i, l := range y.Bytes() {
-		m.labels[i] = int32(l)
+	for _, l := range m.small {
 		most = max(most, int(l))
 	}
 	if o.Classes == nil {

@@ -21,6 +21,12 @@ func init() {
 		Source: "https://docs.pytorch.org/vision/stable/generated/torchvision.datasets.ImageFolder.html",
 		splits: hfSplits,
 		query:  []string{"order", "alpha"},
+		flags: func(path string) []string {
+			if metadataOf(path) == "" && !isSplitTree(path) {
+				return nil
+			}
+			return []string{"label", "mask", "header", "decimal"}
+		},
 		is: func(path string, info fs.FileInfo) bool {
 			return info.IsDir() && (hasClassFolders(path) && !isMaskFolder(path) || metadataOf(path) != "" || isSplitTree(path))
 		},

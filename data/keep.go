@@ -42,7 +42,7 @@ func openKeep(spec Spec, o Options, depth int) (Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &subset{ds, index}, nil
+	return &subset{ds, indicesOf(index, ds.Len())}, nil
 }
 
 // openListed opens the data of FORMAT:LIST@SPEC and gives the path of the list.

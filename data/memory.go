@@ -21,6 +21,7 @@ type memory struct {
 	prefix     string    // of ids
 	ids        []string  // nil: prefix + index
 	labels     []int32   // nil: none
+	small      []uint8   // in their place where each is a byte of the file
 	classes    []string
 	y          *tensor.Tensor // [n,…], or nil
 	yType      tensor.DType   // of the targets of examples; 0: as stored
@@ -42,7 +43,9 @@ func (m *memory) FeatureNames() []string { return m.features }
 func (m *memory) TargetNames() []string  { return m.targets }
 
 // Masked reports whether the masks are what is to be learned: there are no other labels.
-func (m *memory) Masked() bool { return m.masks != nil && m.labels == nil && m.y == nil }
+func (m *memory) Masked() bool {
+	return m.masks != nil && m.labels == nil && m.small == nil && m.y == nil
+}
 
 func (m *memory) ID(i int) string {
 	if m.ids != nil {
@@ -52,7 +55,10 @@ func (m *memory) ID(i int) string {
 }
 
 func (m *memory) Label(i int) int {
-	if m.labels == nil {
+	switch {
+	case m.small != nil:
+		return int(m.small[i])
+	case m.labels == nil:
 		return -1
 	}
 	return int(m.labels[i])

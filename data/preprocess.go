@@ -306,13 +306,20 @@ func (p Preprocess) normalise(dst []float32, pic *tensor.Tensor) error {
 			}
 			continue
 		}
+		src := pic.Bytes()
+		n := len(src) / c
+		src = src[from*n : (from+1)*n]
 		var table [256]float32
+		if len(src) < len(table) { // a small picture: the table would take longer
+			for i, v := range src {
+				dst[start+i*step] = float32((float64(v)*p.scale() - mean) / std)
+			}
+			continue
+		}
 		for v := range table {
 			table[v] = float32((float64(v)*p.scale() - mean) / std)
 		}
-		src := pic.Bytes()
-		n := len(src) / c
-		for i, v := range src[from*n : (from+1)*n] {
+		for i, v := range src {
 			dst[start+i*step] = table[v]
 		}
 	}

@@ -45,7 +45,7 @@ func (r random) intn(n int) int {
 }
 
 // shuffle permutes p uniformly (Fisher and Yates).
-func (r random) shuffle(p []int) {
+func shuffle[T any](r random, p []T) {
 	for i := len(p) - 1; i > 0; i-- {
 		j := r.intn(i + 1)
 		p[i], p[j] = p[j], p[i]

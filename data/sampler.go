@@ -15,17 +15,37 @@ type SamplerFunc func(epoch int) []int
 func (f SamplerFunc) Order(epoch int) []int { return f(epoch) }
 
 // Sequential visits 0..n-1 in order, every epoch the same.
-func Sequential(n int) Sampler {
-	return SamplerFunc(func(int) []int { return upTo(n) })
-}
+func Sequential(n int) Sampler { return sequential(n) }
+
+// sequential is 0..n-1, which nobody needs to write down.
+type sequential int
+
+func (n sequential) Order(int) []int { return upTo(int(n)) }
 
 // Shuffled visits 0..n-1 in an order drawn for (seed, epoch).
 func Shuffled(n int, seed uint64) Sampler {
-	return SamplerFunc(func(epoch int) []int {
-		p := upTo(n)
-		newRandom(seed, keyShuffle, uint64(epoch)).shuffle(p)
-		return p
-	})
+	return shuffled{n, seed}
+}
+
+type shuffled struct {
+	n    int
+	seed uint64
+}
+
+func (s shuffled) Order(epoch int) []int {
+	p := s.places(epoch)
+	return p.all()
+}
+
+// places is the order in less memory.
+func (s shuffled) places(epoch int) indices {
+	p, r := newIndices(s.n, s.n), newRandom(s.seed, keyShuffle, uint64(epoch))
+	for i := range s.n {
+		p.add(i)
+	}
+	shuffle(r, p.short)
+	shuffle(r, p.long)
+	return p
 }
 
 // Balanced visits as many examples of one class as of another, ds.Len() in all, where that divides up. Over the epochs each class goes
@@ -49,12 +69,12 @@ func Balanced(ds Dataset, seed uint64) Sampler {
 			for at := epoch * quota; at < (epoch+1)*quota; at++ {
 				if at%len(members) == 0 || pass == nil {
 					pass = slices.Clone(members)
-					newRandom(seed, keyBalance, uint64(at/len(members)), uint64(l)).shuffle(pass)
+					shuffle(newRandom(seed, keyBalance, uint64(at/len(members)), uint64(l)), pass)
 				}
 				order = append(order, pass[at%len(members)])
 			}
 		}
-		newRandom(seed, keyShuffle, uint64(epoch)).shuffle(order)
+		shuffle(newRandom(seed, keyShuffle, uint64(epoch)), order)
 		return order
 	})
 }
@@ -70,10 +90,13 @@ const (
 	keyView
 )
 
-func upTo(n int) []int {
-	p := make([]int, n)
+func upTo(n int) []int { return from(0, n) }
+
+// from is lo..hi-1.
+func from(lo, hi int) []int {
+	p := make([]int, hi-lo)
 	for i := range p {
-		p[i] = i
+		p[i] = lo + i
 	}
 	return p
 }

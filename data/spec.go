@@ -48,6 +48,7 @@ type Format struct {
 	listed  bool                                     // LIST@SPEC
 	splits  []string                                 // allowed splits; nil: none
 	query   []string                                 // allowed query keys
+	flags   func(path string) []string               // what else of Options it looks at, called as the keys of a csv; may be nil
 	is      func(path string, info fs.FileInfo) bool // recognises a bare path; may be nil
 	open    func(spec Spec, o Options, depth int) (Dataset, error)
 }

@@ -3,7 +3,6 @@ package data
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 )
@@ -46,7 +45,7 @@ func spansOf(ds Dataset) []span {
 
 // Split divides ds into training and validation parts at the indices of [SplitIndex].
 func Split(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err error) {
-	t, v, err := SplitIndex(ds, fraction, seed)
+	t, v, err := split(ds, fraction, seed)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -60,31 +59,69 @@ func Split(ds Dataset, fraction float64, seed uint64) (train, val Dataset, err e
 //
 // An [Ordered] set is cut in time: the last examples are the validation part, and those that share a step with it are in neither part.
 func SplitIndex(ds Dataset, fraction float64, seed uint64) (train, val []int, err error) {
+	t, v, err := split(ds, fraction, seed)
+	return t.all(), v.all(), err
+}
+
+func split(ds Dataset, fraction float64, seed uint64) (train, val indices, err error) {
 	if !(fraction > 0 && fraction < 1) {
-		return nil, nil, fmt.Errorf("data: split: fraction %v: need a number between 0 and 1", fraction)
+		return train, val, fmt.Errorf("data: split: fraction %v: need a number between 0 and 1", fraction)
 	}
-	if ds.Len() > 0 {
+	n := ds.Len()
+	if n > 0 {
 		if _, _, ok := origin[Ordered](ds, 0); ok {
-			return splitInTime(ds, fraction)
+			t, v, err := splitInTime(ds, fraction)
+			return indicesOf(t, n), indicesOf(v, n), err
 		}
 	}
-	byClass := perClass(ds)
-	for _, l := range slices.Sorted(maps.Keys(byClass)) {
-		p := slices.Clone(byClass[l])
-		newRandom(seed, keySplit, uint64(l+1)).shuffle(p)
+	chosen := make([]bool, n) // for validation
+	var share, classes int
+	if uint64(n) > math.MaxUint32 {
+		share, classes = choose[int](ds, fraction, seed, chosen)
+	} else {
+		share, classes = choose[uint32](ds, fraction, seed, chosen)
+	}
+	if share == 0 || share == n {
+		return train, val, fmt.Errorf("data: split: a share of %v of %d examples in %d classes leaves none for training, or none for "+
+			"validation: use more examples or another share", fraction, n, classes)
+	}
+	train, val = newIndices(n-share, n), newIndices(share, n)
+	for i, v := range chosen {
+		if v {
+			val.add(i)
+		} else {
+			train.add(i)
+		}
+	}
+	return train, val, nil
+}
+
+// choose marks a share of each class and counts what is marked, and the classes. An index fits into T.
+func choose[T uint32 | int](ds Dataset, fraction float64, seed uint64, chosen []bool) (share, classes int) {
+	size := map[int]int{}
+	for i := range chosen {
+		size[ds.Label(i)]++
+	}
+	byClass := make(map[int][]T, len(size))
+	for l, n := range size {
+		byClass[l] = make([]T, 0, n)
+	}
+	for i := range chosen {
+		l := ds.Label(i)
+		byClass[l] = append(byClass[l], T(i))
+	}
+	for l, p := range byClass {
+		shuffle(newRandom(seed, keySplit, uint64(l+1)), p)
 		n := int(math.Round(fraction * float64(len(p))))
 		if len(p) > 1 {
 			n = min(max(n, 1), len(p)-1)
 		}
-		val, train = append(val, p[:n]...), append(train, p[n:]...)
+		for _, i := range p[:n] {
+			chosen[i] = true
+		}
+		share += n
 	}
-	if len(train) == 0 || len(val) == 0 {
-		return nil, nil, fmt.Errorf("data: split: a share of %v of %d examples in %d classes leaves none for training, or none for "+
-			"validation: use more examples or another share", fraction, ds.Len(), len(byClass))
-	}
-	slices.Sort(train)
-	slices.Sort(val)
-	return train, val, nil
+	return share, len(byClass)
 }
 
 // splitInTime takes the last examples for validation.

@@ -23,6 +23,7 @@ type stored struct {
 	shape        tensor.Shape // of a row
 	channelsLast bool         // rows are pictures [H,W,C], and given out as [C,H,W]
 	finite       bool         // NaN and infinity are errors
+	ahead        ahead
 }
 
 // newStored is the array of a type and shape [n,…] at an offset, and what stands for it among arrays: as many rows without elements.
@@ -40,8 +41,7 @@ func newStored(disk *onDisk, at int64, d tensor.DType, shape tensor.Shape) (*sto
 
 // row is row i.
 func (s *stored) row(i int) (*tensor.Tensor, error) {
-	size := int64(s.dtype.Size(s.shape.Len()))
-	b, err := s.disk.piece(s.at+int64(i)*size, size)
+	b, err := s.bytes(i)
 	if err != nil {
 		return nil, err
 	}

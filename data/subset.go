@@ -1,27 +1,24 @@
 package data
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // subset is members of a data set in a given order.
 type subset struct {
 	Dataset
-	index []int
+	index indices
 }
 
-func (s *subset) Len() int                       { return len(s.index) }
-func (s *subset) ID(i int) string                { return s.Dataset.ID(s.index[i]) }
-func (s *subset) Label(i int) int                { return s.Dataset.Label(s.index[i]) }
-func (s *subset) Example(i int) (Example, error) { return s.Dataset.Example(s.index[i]) }
+func (s *subset) Len() int                       { return s.index.len() }
+func (s *subset) ID(i int) string                { return s.Dataset.ID(s.index.at(i)) }
+func (s *subset) Label(i int) int                { return s.Dataset.Label(s.index.at(i)) }
+func (s *subset) Example(i int) (Example, error) { return s.Dataset.Example(s.index.at(i)) }
 
 func (s *subset) exampleIn(t *turn, i int) (Example, error) {
-	return exampleIn(t, s.Dataset, s.index[i])
+	return exampleIn(t, s.Dataset, s.index.at(i))
 }
 
 func (s *subset) unwrap() Dataset { return s.Dataset }
-func (s *subset) at(i int) int    { return s.index[i] }
+func (s *subset) at(i int) int    { return s.index.at(i) }
 
 // Subset is the examples of ds with the given indices, in that order. It fails for an index that ds does not have.
 func Subset(ds Dataset, index []int) (Dataset, error) {
@@ -30,7 +27,7 @@ func Subset(ds Dataset, index []int) (Dataset, error) {
 			return nil, fmt.Errorf("data: subset: index %d of a set of %d", i, ds.Len())
 		}
 	}
-	return &subset{ds, slices.Clone(index)}, nil
+	return &subset{ds, indicesOf(index, ds.Len())}, nil
 }
 
 // labelled is the members of a data set that have a class.
@@ -43,14 +40,20 @@ func (l labelled) Notes() []string {
 // Labelled is the examples of ds that have a class, which its notes say, or ds itself where none has one (it may have targets) or all
 // have.
 func Labelled(ds Dataset) Dataset {
-	var index []int
+	n := 0
 	for i := range ds.Len() {
 		if ds.Label(i) >= 0 {
-			index = append(index, i)
+			n++
 		}
 	}
-	if len(index) == 0 || len(index) == ds.Len() {
+	if n == 0 || n == ds.Len() {
 		return ds
+	}
+	index := newIndices(n, ds.Len())
+	for i := range ds.Len() {
+		if ds.Label(i) >= 0 {
+			index.add(i)
+		}
 	}
 	return labelled{&subset{ds, index}}
 }

@@ -23,6 +23,7 @@ func init() {
 		Source: "the sliding windows of https://www.tensorflow.org/tutorials/structured_data/time_series",
 		splits: []string{"train", "test"},
 		query:  []string{"in", "out", "stride", "columns", "target", "time", "split", "layout", "fill", "header", "decimal"},
+		flags:  func(string) []string { return []string{"label"} },
 		open:   openWindow,
 	})
 }

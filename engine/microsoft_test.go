@@ -179,7 +179,7 @@ func lastCrossEntropy(output string, rank int, reduction string) engine.Loss {
 			return 0, err
 		}
 		if rank == 3 {
-			z = b.Add(ops.Slice, nil, z, b.Ints(-1), b.Ints(1<<40), b.Ints(1))
+			z = b.Add(ops.Slice, nil, z, b.Ints(-1), b.Ints(1<<30), b.Ints(1))
 			z = b.Add(ops.Squeeze, nil, z, b.Ints(1))
 		}
 		return b.Add(ops.SoftmaxCrossEntropyLoss, ops.LossReduction(reduction), z, b.Input("labels", tensor.Int64, nil)), nil

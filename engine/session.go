@@ -428,6 +428,24 @@ var ErrShape = errors.New("shape does not fit")
 // free reports whether the model takes another batch size than it declares.
 func (s *Session) free() bool { return s.proving || s.m.Batch() == 0 }
 
+// otherCount says that t has another number of elements for each example than an input takes, "" where it is not known to.
+func otherCount(t *tensor.Tensor, info *graph.Info) string {
+	if t.Rank() < 1 || len(info.Dims) < 2 {
+		return ""
+	}
+	have, want := t.Shape()[1:].Len(), 1
+	for _, d := range info.Dims[1:] {
+		if d.Size < 1 {
+			return ""
+		}
+		want *= d.Size
+	}
+	if have == want {
+		return ""
+	}
+	return fmt.Sprintf(": %d numbers an example, and the model takes %d", have, want)
+}
+
 // fits checks a fed tensor against the declaration of its input. Where batched, axis 0 may differ if free says so.
 func fits(t *tensor.Tensor, info *graph.Info, batched bool, free func() bool) error {
 	if t.DType() != info.DType {
@@ -437,8 +455,8 @@ func fits(t *tensor.Tensor, info *graph.Info, batched bool, free func() bool) er
 		return nil
 	}
 	if t.Rank() != len(info.Dims) {
-		return fmt.Errorf("%w: has shape %v, want %d axes as in %v", ErrShape, t.Shape(), len(info.Dims),
-			IO{info.Name, info.DType, info.Dims})
+		return fmt.Errorf("%w: has shape %v, want %d axes as in %v%s", ErrShape, t.Shape(), len(info.Dims),
+			IO{info.Name, info.DType, info.Dims}, otherCount(t, info))
 	}
 	for i, d := range info.Dims {
 		if d.Size < 0 || t.Dim(i) == d.Size || i == 0 && batched && free() {

@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -254,7 +255,7 @@ func TestFixedBatch(t *testing.T) {
 
 // A batch that only the model claims is not filled up in memory.
 func TestHugeFixedBatch(t *testing.T) {
-	m := model(t, input{"x", tensor.Float32, []any{1 << 40, 8}})
+	m := model(t, input{"x", tensor.Float32, []any{min(1<<40, math.MaxInt), 8}})
 	p, err := New(m, data.Example{X: tensor.New(tensor.Float32, 8)}, Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/onnx"
@@ -265,6 +267,12 @@ func (t *trainee) view(c FinetuneConfig, x *contrasted) error {
 		x.views = append(x.views, a)
 	}
 	x.report.Augment, x.report.LocalAugment = global, local
+	drops := func(n *graph.Node) bool { return n.Op.Name == ops.Dropout.Name }
+	if !slices.ContainsFunc(x.views, func(a data.Augment) bool { return !a.None() }) &&
+		!(c.Dropout && slices.ContainsFunc(t.Graph().Nodes, drops)) {
+		return usagef("--objective %s: both views of an example are the same: give --augment what changes the data at random, or --dropout where "+
+			"the model has it", c.Contrast.Objective)
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/optim"
+	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/train"
 )
 
@@ -54,6 +55,18 @@ func (c FinetuneConfig) movesAll() error {
 		return usagef("%s moves all parameters together: leave out --unfreeze-every, or say what is trained by --freeze", name)
 	}
 	return nil
+}
+
+// mayWeigh refuses the weighted Gauss-Newton matrix of another loss than it is of.
+func (c FinetuneConfig) mayWeigh(t *task.Task) error {
+	if name := cmp.Or(c.Optimizer, "adam"); name != "gns" || c.Rule["gns-hessian"] != "wgn" {
+		return nil
+	}
+	if _, ok := t.Loss.(*task.CrossEntropy); ok && t.Kind == task.Multiclass {
+		return nil
+	}
+	return usagef("--gns-hessian wgn is of the cross-entropy of one class of several an example, and this is a %s task with the loss %s: take ggn",
+		t.Kind, t.Name)
 }
 
 // mayEvaluate refuses what an optimiser that evaluates the loss itself cannot be given, by the names of the flags.

@@ -291,6 +291,9 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	if err := c.mayEstimate(t); err != nil {
 		return nil, err
 	}
+	if err := c.mayWeigh(t.task); err != nil {
+		return nil, err
+	}
 	if c.UnfreezeEvery > 0 {
 		f.cfg.Unfreeze = &train.Unfreeze{Every: c.UnfreezeEvery, Layers: c.UnfreezeLayers}
 	}

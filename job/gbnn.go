@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -87,8 +86,9 @@ func (boosted) check(c FinetuneConfig) error {
 	switch {
 	case g.Units < 1 || g.Step < 1 || g.Units%g.Step != 0:
 		return usagef("--gbnn-units %d --gbnn-step %d: want a number of units that is a multiple of the step", g.Units, g.Step)
-	case !(g.Eta > 0) || math.IsInf(g.Eta, 0):
-		return usagef("--gbnn-eta %v: want a positive number", g.Eta)
+	case !(g.Eta > 0 && g.Eta < 2):
+		return usagef("--gbnn-eta %v: want a number above 0 and below 2, as 1, the step of Newton's method, or less: twice that step lowers "+
+			"nothing", g.Eta)
 	case !(g.Subsample > 0 && g.Subsample <= 1):
 		return usagef("--gbnn-subsample %v: want a share above 0, at most 1", g.Subsample)
 	case g.Iters < 1:

@@ -28,6 +28,7 @@ type RunConfig struct {
 	Task  string   // what the outputs mean, one of task.KindNames; "" by the outputs and what the model remembers
 	Of    string   // --output: name of the output that the classes are taken from; "" the one that fits
 	Top   int      // how many classes of a classifier; 0 means 5, a negative number none
+	Rows  int      // of how many examples of a file they are told; 0: all
 	Out   string   // folder for one .npy file per output, .npz for a sequence, optional or map; "" writes none
 	PB    bool     // write input_0.pb, output_0.pb, … instead: a case for Verify
 	Force bool     // write into a folder that is not empty
@@ -45,9 +46,10 @@ type RunReport struct {
 	Notes   []string    `json:"notes"`
 
 	Values   []tensor.Named   `json:"-"` // of the outputs
-	fed      []*tensor.Tensor // of the runs, in the order of the inputs
+	fed      []*tensor.Tensor // with PB: of the run, in the order of the inputs
 	inputs   []string         // their names
 	Labelled bool             `json:"-"` // the classes have names
+	Untold   int              `json:"-"` // examples whose classes are left out of Top
 }
 
 // RunOutput is one output, and the file that it was written to: .npy, or .npz of a container.
@@ -240,7 +242,9 @@ func runFiles(ctx context.Context, c RunConfig, l *Model, feeds []inputFiles, to
 				return nil, badInput(fmt.Errorf("input %v: %w", f.input, err))
 			}
 			in[f.input.Name] = x
-			r.fed, r.inputs = append(r.fed, x), append(r.inputs, f.input.Name)
+			if c.PB {
+				r.fed, r.inputs = append(r.fed, x), append(r.inputs, f.input.Name)
+			}
 		}
 		start := time.Now()
 		values, err := runOnce(ctx, l, s, in, q.Fetch)
@@ -256,11 +260,14 @@ func runFiles(ctx context.Context, c RunConfig, l *Model, feeds []inputFiles, to
 				p := parts[slices.Index(q.Fetch, name)]
 				return p[len(p)-1]
 			}
-			rows, err := topClasses(l, t, last(t.Head.Output), last(t.Fetch()), file, top)
+			v := last(t.Head.Output)
+			rows, err := topClasses(l, t, v, last(t.Fetch()), file, top, c.Rows)
 			if err != nil {
 				return nil, err
 			}
-			r.Top = append(r.Top, rows...)
+			if r.Top = append(r.Top, rows...); rows != nil {
+				r.Untold += v.Dim(0) - len(rows)
+			}
 		}
 		bar.Set(k+1, "")
 	}
@@ -306,8 +313,9 @@ func runOnce(ctx context.Context, l *Model, s *engine.Session, in map[string]*te
 }
 
 // topClasses are the best classes, or the likeliest labels, of each example whose output is v and whose decisions are read from z; none
-// for other tasks, and where neither names nor an activation tell that two numbers are two classes.
-func topClasses(l *Model, t *task.Task, v, z *tensor.Tensor, file string, top int) ([]TopRow, error) {
+// for other tasks, and where neither names nor an activation tell that two numbers are two classes. A limit above zero is for how many
+// examples they are looked for.
+func topClasses(l *Model, t *task.Task, v, z *tensor.Tensor, file string, top, limit int) ([]TopRow, error) {
 	if t == nil || t.Positions() || t.Kind == task.Regression || top < 1 || v.Rank() == 0 || v.Dim(0) == 0 {
 		return nil, nil
 	}
@@ -318,6 +326,14 @@ func topClasses(l *Model, t *task.Task, v, z *tensor.Tensor, file string, top in
 	if l.Labels != nil && len(l.Labels) != k {
 		return nil, badInput(fmt.Errorf("there are %d labels, and output %q has %d classes", len(l.Labels), t.Head.Output, k))
 	}
+	n := v.Dim(0)
+	if limit > 0 && n > limit && z.Rank() > 0 && z.Dim(0) == n {
+		first := make([]int, limit)
+		for i := range first {
+			first[i] = i
+		}
+		v, z = feed.Take(v, 0, first), feed.Take(z, 0, first)
+	}
 	scores := v.Float64s()
 	var rows []TopRow
 	err := t.Decisions(z, v.Dim(0), nil, func(i int, d *task.Decision) {
@@ -327,7 +343,7 @@ func topClasses(l *Model, t *task.Task, v, z *tensor.Tensor, file string, top in
 		}
 		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(d.Z[b], d.Z[a]) })
 		row := TopRow{File: file, Output: t.Head.Output}
-		if v.Dim(0) > 1 {
+		if n > 1 {
 			row.File = fmt.Sprintf("%s[%d]", file, i)
 		}
 		p := d.Prob()

@@ -17,6 +17,7 @@ import (
 	"github.com/gtk-onnx/gtk/task"
 
 	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/internal/whole"
 )
 
 // Ways of a sweep to choose its trials.
@@ -339,6 +340,8 @@ func (c *SweepConfig) one(ctx context.Context, r *SweepReport, t *TrialReport) e
 	}
 	if _, err := os.Lstat(filepath.Join(x.Dir, "checkpoint.npz")); err == nil {
 		x.Resume = true
+	} else if err := whole.RemoveFolder(x.Dir); err != nil { // what a trial that came to no checkpoint has left is in the way of the next
+		return err
 	}
 	err := c.Run(ctx, x)
 	if ctx.Err() != nil {

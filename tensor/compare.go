@@ -99,7 +99,7 @@ func itemsClose(a, b *Tensor, rtol, atol float64) (bool, Report) {
 		return false, all
 	}
 	for i := range a.Items() {
-		ok, r := AllClose(a.items[i], b.items[i], rtol, atol)
+		ok, r := AllClose(a.Item(i), b.Item(i), rtol, atol)
 		if !ok {
 			r.Reason = fmt.Sprintf("item %d of %v: %v", i, b.dtype, r)
 			return false, r

@@ -151,42 +151,22 @@ func boxed(d, inner DType, items []*Tensor) (*Tensor, error) {
 
 // contents are what is in a container.
 type contents struct {
-	items []*Tensor
-	held  int           // the memory that they take
-	taken *atomic.Int64 // how many places of the memory behind items sequences have taken; nil where nothing can be appended in place
+	n      int
+	items  []*Tensor     // nil where pieces have them and nobody has asked
+	pieces *pieces       // nil where only items have them
+	held   int           // the memory that they take
+	taken  *atomic.Int64 // how many places of the memory behind items sequences have taken; nil where nothing can be appended in place
 }
 
 // Overhead is about how many bytes a tensor takes beside its elements.
 const Overhead = 160
 
 func contain(items []*Tensor) *contents {
-	c := &contents{items: slices.Clip(items)}
+	c := &contents{n: len(items), items: slices.Clip(items)}
 	for _, x := range items {
 		c.held += Overhead + x.StorageBytes()
 	}
 	return c
-}
-
-// Insert is the sequence s with x before its element k, or at its end, which nobody may change from then on; s stays as it is. To put n
-// elements at the end one by one takes time in proportion to n: sequences that grew from one another share their memory. It panics unless
-// 0 ≤ k ≤ the length of s. It is safe for concurrent use.
-func Insert(s *Tensor, k int, x *Tensor) (*Tensor, error) {
-	if s.dtype.Kind() != Sequence || x == nil || x.dtype != s.dtype.Inner() {
-		return nil, fmt.Errorf("tensor: %v cannot be put in %v", x, s)
-	}
-	old, n := s.contents, len(s.items)
-	c := &contents{held: old.held + Overhead + x.StorageBytes(), taken: old.taken}
-	switch {
-	case k < n:
-		c.items, c.taken = slices.Concat(old.items[:k], []*Tensor{x}, old.items[k:]), nil
-	case c.taken != nil && n < cap(old.items) && c.taken.CompareAndSwap(int64(n), int64(n+1)):
-		c.items = append(old.items, x)
-	default:
-		c.items = append(append(make([]*Tensor, 0, n+max(4, n/2)), old.items...), x)
-		c.taken = new(atomic.Int64)
-		c.taken.Store(int64(n + 1))
-	}
-	return &Tensor{dtype: s.dtype, shape: Shape{}, contents: c}, nil
 }
 
 // Items are the elements of a sequence, the value of an optional if it has one, the keys and the values of a map; nil for a tensor of
@@ -195,7 +175,26 @@ func (t *Tensor) Items() []*Tensor {
 	if t.contents == nil {
 		return nil
 	}
+	if t.pieces != nil {
+		return t.pieces.all()
+	}
 	return slices.Clip(t.items)
+}
+
+// NumItems is the length of Items.
+func (t *Tensor) NumItems() int {
+	if t.contents == nil {
+		return 0
+	}
+	return t.n
+}
+
+// Item is Items()[k].
+func (t *Tensor) Item(k int) *Tensor {
+	if t.pieces != nil {
+		return t.pieces.at(k)
+	}
+	return t.items[k]
 }
 
 // StorageBytes is the memory that the elements of t take, what is in containers included, a string counted as its header.
@@ -210,7 +209,7 @@ func (t *Tensor) StorageBytes() int {
 // count is how many entries a container has.
 func (t *Tensor) count() int {
 	if t.dtype.Kind() == Map {
-		return t.items[0].Len()
+		return t.Item(0).Len()
 	}
-	return len(t.items)
+	return t.n
 }

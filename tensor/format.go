@@ -44,7 +44,7 @@ func formatItems(t *Tensor) string {
 				name = fmt.Sprint(i)
 			}
 		}
-		out += "\n  " + name + ": " + strings.ReplaceAll(Format(t.items[i]), "\n", "\n  ")
+		out += "\n  " + name + ": " + strings.ReplaceAll(Format(t.Item(i)), "\n", "\n  ")
 	}
 	return out
 }

@@ -15,7 +15,7 @@ func formatMaps(t *Tensor) string {
 	if t.dtype.Kind() != Sequence || t.dtype.Inner().Kind() != Map || len(t.Items()) == 0 {
 		return ""
 	}
-	keys := t.items[0].items[0]
+	keys := t.Item(0).Item(0)
 	if keys.Len() == 0 || keys.Len() > mostColumns {
 		return ""
 	}
@@ -28,17 +28,17 @@ func formatMaps(t *Tensor) string {
 	}
 	head := cells(keys)
 	rows, names := [][]string{head}, []string{""}
-	for i, m := range t.items {
-		if i > 0 && !slices.Equal(head, cells(m.items[0])) {
+	for i, m := range t.Items() {
+		if i > 0 && !slices.Equal(head, cells(m.Item(0))) {
 			return ""
 		}
-		if n := len(t.items); n > 20 && i >= 3 && i < n-3 {
+		if n := t.n; n > 20 && i >= 3 && i < n-3 {
 			if i == 3 {
 				rows, names = append(rows, nil), append(names, "...")
 			}
 			continue
 		}
-		rows, names = append(rows, cells(m.items[1])), append(names, fmt.Sprintf("%d:", i))
+		rows, names = append(rows, cells(m.Item(1))), append(names, fmt.Sprintf("%d:", i))
 	}
 	widths := make([]int, 1+len(head))
 	for r, row := range rows {

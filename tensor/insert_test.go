@@ -2,6 +2,8 @@ package tensor_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 
@@ -105,23 +107,75 @@ func TestInsertSideBySide(t *testing.T) {
 	wg.Wait()
 }
 
+// Elements that come and go anywhere are those of a plain list, and lists made before stay as they were.
+func TestInsertAndErase(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	s, err := tensor.NewSequence(tensor.Int64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type version struct {
+		s    *tensor.Tensor
+		want []int64
+	}
+	var kept []version
+	var want []int64
+	for i := range 12_000 {
+		n := len(want)
+		switch grow := i < 6000; {
+		case n == 0 || r.IntN(4) > 0 == grow:
+			k := []int{0, n, r.IntN(n + 1)}[i%3]
+			s, err = tensor.Insert(s, k, tensor.Scalar(int64(i)))
+			want = slices.Insert(slices.Clone(want), k, int64(i))
+		default:
+			k := []int{0, n - 1, r.IntN(n)}[i%3]
+			s, err = tensor.Erase(s, k)
+			want = slices.Delete(slices.Clone(want), k, k+1)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i%500 == 0 {
+			kept = append(kept, version{s, want})
+		}
+	}
+	for _, v := range append(kept, version{s, want}) {
+		n := len(v.want)
+		if v.s.NumItems() != n || len(v.s.Items()) != n || v.s.StorageBytes() != n*(tensor.Overhead+8) {
+			t.Fatalf("%v, %d bytes, want %d elements", v.s, v.s.StorageBytes(), n)
+		}
+		for k, x := range v.s.Items() {
+			if x.I64()[0] != v.want[k] || v.s.Item(k) != x {
+				t.Fatalf("element %d of %d is %v, want %d", k, n, x.I64(), v.want[k])
+			}
+		}
+	}
+	if _, err := tensor.Erase(tensor.Scalar(int64(1)), 0); err == nil {
+		t.Error("erased from a tensor")
+	}
+}
+
 // BenchmarkInsert is the growth of one sequence, element by element: the time of one does not grow with their number.
 func BenchmarkInsert(b *testing.B) {
 	x := tensor.Scalar(int64(1))
-	for _, n := range []int{1e3, 1e4, 1e5} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			for range b.N {
-				s, err := tensor.NewSequence(tensor.Int64)
-				if err != nil {
-					b.Fatal(err)
-				}
-				for range n {
-					if s, err = tensor.Insert(s, len(s.Items()), x); err != nil {
+	for name, place := range map[string]func(n int) int{
+		"end": func(n int) int { return n }, "front": func(int) int { return 0 }, "middle": func(n int) int { return n / 2 },
+	} {
+		for _, n := range []int{1e3, 1e4, 1e5} {
+			b.Run(fmt.Sprint(name, "/", n), func(b *testing.B) {
+				for range b.N {
+					s, err := tensor.NewSequence(tensor.Int64)
+					if err != nil {
 						b.Fatal(err)
 					}
+					for range n {
+						if s, err = tensor.Insert(s, place(s.NumItems()), x); err != nil {
+							b.Fatal(err)
+						}
+					}
 				}
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/element")
-		})
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/element")
+			})
+		}
 	}
 }

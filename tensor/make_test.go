@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"errors"
+	"math"
 	"strings"
 	"testing"
 
@@ -15,7 +16,7 @@ func TestMake(t *testing.T) {
 			t.Errorf("%v: %v %v", d, m, err)
 		}
 	}
-	if _, err := Make("a tensor", Float32, 1<<40, 1<<40); !errors.Is(err, ErrShape) {
+	if _, err := Make("a tensor", Float32, math.MaxInt/2, math.MaxInt/2); !errors.Is(err, ErrShape) {
 		t.Errorf("an impossible shape: %v", err)
 	}
 	memory.SetBudget(1 << 30)

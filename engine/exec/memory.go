@@ -15,7 +15,7 @@ import (
 // it was given, see growth, but at least MinRunBytes and at most MaxValueBytes. Where the user set the memory of the process
 // (memory.SetBudget) that is the only limit.
 var (
-	MaxValueBytes = 16 << 30
+	MaxValueBytes = int(min(int64(16<<30), math.MaxInt))
 	MinRunBytes   = 32 << 20
 )
 

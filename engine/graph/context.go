@@ -3,6 +3,7 @@ package graph
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"slices"
 	"unsafe"
@@ -69,7 +70,7 @@ func IntsOf(t *tensor.Tensor) ([]int, error) {
 	switch t.DType() {
 	case tensor.Int64:
 		for i, x := range t.I64() {
-			out[i] = int(x)
+			out[i] = int(min(max(x, math.MinInt), math.MaxInt)) // "to the end" stays that where an int has 32 bits
 		}
 	case tensor.Int32:
 		for i, x := range tensor.Data[int32](t) {

@@ -64,7 +64,7 @@ func init() {
 			}
 			n := 1
 			for _, d := range s[2:] {
-				if n *= d; n > 1<<40 {
+				if n *= d; n > mostExtent {
 					return fmt.Errorf("size %v", s)
 				}
 			}
@@ -95,7 +95,7 @@ func affineSize(ints intsFunc) ([]int, error) {
 		return nil, fmt.Errorf("size is %v, want [N,C,H,W] or [N,C,D,H,W]", s)
 	}
 	for _, d := range s {
-		if d < 0 || d > 1<<40 {
+		if d < 0 || d > mostExtent {
 			return nil, fmt.Errorf("size is %v", s)
 		}
 	}

@@ -147,7 +147,7 @@ func init() {
 func largeMathCases() []opCase {
 	n := make([]uint32, 180000)
 	for i := range n {
-		n[i] = uint32(i * 2654435761)
+		n[i] = uint32(i) * 2654435761
 	}
 	bits := given(tensor.From(n, len(n)))
 	cs := []opCase{{op: "BitShift", attrs: is("direction", "RIGHT"), in: []arg{bits, bits}, values: true},

@@ -77,7 +77,7 @@ func (a *centerCropPadAttrs) padding(ints intsFunc, s tensor.Shape) (*padding, e
 		if err != nil {
 			return nil, err
 		}
-		if want[i] < 0 || want[i] > 1<<40 {
+		if want[i] < 0 || want[i] > mostExtent {
 			return nil, fmt.Errorf("shape asks for an extent of %d", want[i])
 		}
 		more := want[i] - s[k]

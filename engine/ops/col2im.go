@@ -154,7 +154,7 @@ func (a *col2ImAttrs) geometry(ints intsFunc, cols tensor.Shape) (*convGeometry,
 		return nil, fmt.Errorf("input has shape %v, want [N, C·Πblock_shape, L]", cols)
 	}
 	for _, d := range image {
-		if d < 0 || d > 1<<40 {
+		if d < 0 || d > mostExtent {
 			return nil, fmt.Errorf("image_shape %v", image)
 		}
 	}
@@ -163,7 +163,7 @@ func (a *col2ImAttrs) geometry(ints intsFunc, cols tensor.Shape) (*convGeometry,
 		return nil, err
 	}
 	places := product(k)
-	if places > 1<<40 || cols[1]%places != 0 || cols[2] != product(g.out) {
+	if places > mostExtent || cols[1]%places != 0 || cols[2] != product(g.out) {
 		return nil, fmt.Errorf("input has shape %v, want [N, C·%d, %d] for blocks of %v on images of %v", cols, places, product(g.out), k,
 			image)
 	}

@@ -230,7 +230,7 @@ func windows(autoPad string, in, kernel, strides, dilations, pads []int, ceil bo
 		default:
 			return nil, nil, nil, nil, nil, fmt.Errorf("attribute auto_pad has the value %q", autoPad)
 		}
-		if in[i] > 1<<40 || a[i]+b[i] > 2*in[i]+1<<17 {
+		if in[i] > mostExtent || a[i]+b[i] > 2*in[i]+1<<17 {
 			return nil, nil, nil, nil, nil, fmt.Errorf("padding of %d and %d for an input of extent %d on spatial axis %d", a[i], b[i],
 				in[i], i)
 		}
@@ -256,7 +256,7 @@ func windows(autoPad string, in, kernel, strides, dilations, pads []int, ceil bo
 	padded, read, written := 1, 1, 1
 	for i := range d {
 		padded, read, written = padded*min(in[i]+a[i]+b[i], 1<<20), read*in[i], written*min(out[i], 1<<20)
-		if padded > 1<<40 {
+		if padded > mostExtent {
 			break
 		}
 	}

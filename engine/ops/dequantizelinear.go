@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
@@ -145,7 +146,7 @@ func lowerScaleSum(a *scaleAttrs, b *graph.Builder, n *graph.Node) ([]graph.Valu
 	if a.Axis < 0 {
 		at = add(b, rank(b, n.In[0]), at)
 	}
-	zero, one, last := b.Ints(0), b.Ints(1), b.Ints(1<<62)
+	zero, one, last := b.Ints(0), b.Ints(1), b.Ints(min(1<<62, math.MaxInt))
 	before := b.Add(ReduceProd, nil, b.Add(Slice, nil, dims, zero, at))
 	after := b.Add(ReduceProd, nil, b.Add(Slice, nil, dims, add(b, at, one), last))
 	three := b.Add(Concat, &concatAttrs{Axis: 0}, b.Add(Reshape, nil, before, one), shape, b.Add(Reshape, nil, after, one))

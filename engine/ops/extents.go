@@ -1,9 +1,14 @@
 package ops
 
 import (
+	"math"
+
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
 )
+
+// mostExtent is more than any axis has.
+const mostExtent = min(1<<40, math.MaxInt)
 
 // Lowerings that need extents take them from the tensors themselves, by nodes that are computed while planning.
 

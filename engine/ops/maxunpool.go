@@ -134,7 +134,7 @@ func (a *maxUnpoolAttrs) shapes(x tensor.Shape, ints intsFunc) (natural, out ten
 		return nil, nil, fmt.Errorf("output_shape is %v for X of shape %v", given, x)
 	}
 	for k, d := range given {
-		if d < natural[k] || k < 2 && d != natural[k] || d > 1<<40 {
+		if d < natural[k] || k < 2 && d != natural[k] || d > mostExtent {
 			return nil, nil, fmt.Errorf("output_shape is %v, want %v or larger in space", given, natural)
 		}
 	}

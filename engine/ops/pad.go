@@ -223,7 +223,7 @@ func newPadding(s tensor.Shape, pads, axes []int, mode string) (*padding, error)
 			return nil, fmt.Errorf("axis %d is given twice", k)
 		}
 		seen[k] = true
-		const most = 1 << 40
+		const most = mostExtent
 		if max(pads[i], pads[n+i]) > most || min(pads[i], pads[n+i]) < -most {
 			return nil, fmt.Errorf("pads %d and %d of axis %d are too large", pads[i], pads[n+i], k)
 		}

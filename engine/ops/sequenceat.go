@@ -20,10 +20,9 @@ func init() {
 		In: []graph.Formal{{Name: "input_sequence", Kinds: sequences}, at}, Out: []graph.Formal{{Name: "tensor"}},
 		Types: containing[noAttrs](0), Infer: atRun[noAttrs],
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
-			items := c.In[0].Items()
-			k, err := position(c, 1, len(items), false)
+			k, err := position(c, 1, c.In[0].NumItems(), false)
 			if err == nil {
-				c.SetOut(0, items[k])
+				c.SetOut(0, c.In[0].Item(k))
 			}
 			return err
 		},

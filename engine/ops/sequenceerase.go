@@ -23,15 +23,19 @@ func init() {
 		In: []graph.Formal{{Name: "input_sequence", Kinds: sequences}, at}, Out: []graph.Formal{{Name: "output_sequence"}},
 		Types: typeOf[noAttrs](0), Infer: atRun[noAttrs],
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
-			items := c.In[0].Items()
-			if len(items) == 0 {
+			n := c.In[0].NumItems()
+			if n == 0 {
 				return fmt.Errorf("the sequence has no element to erase")
 			}
-			k, err := position(c, 1, len(items), false)
+			k, err := position(c, 1, n, false)
 			if err != nil {
 				return err
 			}
-			return setSequence(c, c.In[0].DType().Inner(), slices.Concat(items[:k:k], items[k+1:]))
+			s, err := tensor.Erase(c.In[0], k)
+			if err != nil {
+				return err
+			}
+			return setGrown(c, s)
 		},
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
 			at := input(n, 1)

@@ -18,7 +18,7 @@ func init() {
 			{Name: "position", Optional: true, NoGrad: true, Types: indexes}},
 		Out: []graph.Formal{{Name: "output_sequence"}}, Types: typeOf[noAttrs](0), Infer: atRun[noAttrs],
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
-			k, err := position(c, 2, len(c.In[0].Items()), true)
+			k, err := position(c, 2, c.In[0].NumItems(), true)
 			if err != nil {
 				return err
 			}

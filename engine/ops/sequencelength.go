@@ -16,7 +16,7 @@ func init() {
 		In: []graph.Formal{{Name: "input_sequence", Kinds: sequences, NoGrad: true}}, Out: []graph.Formal{{Name: "length"}},
 		Types: outType[noAttrs](tensor.Int64), Infer: sameShape[noAttrs],
 		Run: func(_ *noAttrs, c *graph.RunCtx) error {
-			c.Out[0].I64()[0] = int64(len(c.In[0].Items()))
+			c.Out[0].I64()[0] = int64(c.In[0].NumItems())
 			return nil
 		},
 	})

@@ -9,15 +9,15 @@ import (
 
 // The corners of Slice, counted by hand from the rules of opset 13.
 func TestRanges(t *testing.T) {
-	const big = math.MaxInt64
+	const big = math.MaxInt
 	for _, c := range []struct {
 		d, start, end, step int
 		first, count        int // -1: no element
 	}{
 		{10, 0, big, 1, 0, 10}, {10, -3, big, 1, 7, 3}, {10, 2, 5, 2, 2, 2}, {10, 5, 2, 1, -1, 0}, {10, -100, -8, 1, 0, 2},
 		{10, big, -big, -1, 9, 10}, {10, 9, -11, -1, 9, 10}, {10, 9, -1, -1, -1, 0}, {10, 3, 0, -1, 3, 3},
-		{10, -1, math.MinInt64, -4, 9, 3},
-		{10, 0, big, big, 0, 1}, {10, 9, math.MinInt64, math.MinInt64, 9, 1}, {0, 0, big, 1, -1, 0}, {0, -1, math.MinInt64, -1, -1, 0},
+		{10, -1, math.MinInt, -4, 9, 3},
+		{10, 0, big, big, 0, 1}, {10, 9, math.MinInt, math.MinInt, 9, 1}, {0, 0, big, 1, -1, 0}, {0, -1, math.MinInt, -1, -1, 0},
 		{1, 0, 1, -1, -1, 0},
 	} {
 		r, err := newRanges(tensor.Shape{c.d}, []int{c.start}, []int{c.end}, []int{-1}, []int{c.step})

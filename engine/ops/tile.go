@@ -120,7 +120,7 @@ func inferTile(c *graph.InferCtx, repeats []int) error {
 	}
 	out := make(tensor.Shape, len(s))
 	for i, r := range repeats {
-		if r < 0 || r > 1<<40 || s[i] > 1<<20 && r > 1<<20 {
+		if r < 0 || r > mostExtent || s[i] > 1<<20 && r > 1<<20 {
 			return fmt.Errorf("axis %d of extent %d cannot be repeated %d times", i, s[i], r)
 		}
 		out[i] = s[i] * r

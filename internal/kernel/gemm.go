@@ -388,6 +388,9 @@ func (g *gemm) swapped(p *parallel.Pool) {
 	g.finishRows(0, g.m)
 }
 
+// mostPacked is how many numbers of the left operand are copied at a time: one with a million rows is copied in bands.
+var mostPacked = 1 << 23
+
 // packed is the general case: blocks of k, both operands copied to panels in the order that the tiles read.
 func (g *gemm) packed(p *parallel.Pool) {
 	ks := g.ks
@@ -396,8 +399,6 @@ func (g *gemm) packed(p *parallel.Pool) {
 	kc := blocksOf(g.k)
 	panels, rows, longer := split(g.m, mr)
 	columns := (g.n + width - 1) / width
-	pa := getBuffer(g.m * kc)
-	defer pa.put()
 	var pb, kept []float32
 	fresh := columns // panels of B to pack for each block
 	if g.right != nil {
@@ -409,7 +410,12 @@ func (g *gemm) packed(p *parallel.Pool) {
 	}
 	start := func(q int) int { return q*rows + min(q, longer) }
 	group := max(1, gemmMC/mr) // panels of A per task
-	groups := (panels + group - 1) / group
+	band := panels             // of A that are copied at a time
+	if most := mostPacked / (kc * mr * group) * group; most < panels {
+		band = max(most, group)
+	}
+	pa := getBuffer(min(g.m, band*mr) * kc)
+	defer pa.put()
 	step := max(1, min(columns/(2*p.Threads()), 1<<22/(kc*min(g.m, gemmMC)*width)))
 	steps := (columns + step - 1) / step
 	for k0 := 0; k0 < g.k; k0 += kc {
@@ -417,41 +423,50 @@ func (g *gemm) packed(p *parallel.Pool) {
 		if kept != nil {
 			pb = kept[columns*width*k0:]
 		}
-		p.For(panels+fresh, max(1, 1<<13/(kb*width)), func(lo, hi int) {
-			for q := lo; q < hi; q++ {
-				if q < panels {
-					i := start(q)
-					r := start(q+1) - i
-					packTransposed(pa.f[i*kb:], r, g.a[i*g.ars+k0*g.acs:], g.ars, g.acs, r, kb)
-					if g.alpha != 1 {
-						scale(pa.f[i*kb:i*kb+r*kb], g.alpha)
-					}
-					continue
-				}
-				g.packRight(pb, (q-panels)*width, width, k0, kb)
+		for first := 0; first < panels; first += band {
+			last := min(first+band, panels)
+			pack := last - first
+			if first == 0 {
+				pack += fresh
 			}
-		})
-		p.For(groups*steps, 1, func(lo, hi int) {
-			t := getTile()
-			defer putTile(t)
-			g.setTile(t, k0, kb)
-			for task := lo; task < hi; task++ {
-				q0, s := task%groups*group, task/groups
-				q1 := min(q0+group, panels)
-				for col := s * step; col < min((s+1)*step, columns); col++ {
-					j := col * width
-					v := t.setCols(ks, min(width, g.n-j))
-					t.b, t.brs = unsafe.Pointer(&pb[j*kb]), 4*width
-					for q := q0; q < q1; q++ {
-						i := start(q)
-						r := start(q+1) - i
-						t.a, t.ars, t.acs = unsafe.Pointer(&pa.f[i*kb]), 4, 4*r
-						g.place(t, i, j)
-						ks.run(t, v, r)
+			p.For(pack, max(1, 1<<13/(kb*width)), func(lo, hi int) {
+				for q := lo; q < hi; q++ {
+					if first+q < last {
+						i := start(first + q)
+						r := start(first+q+1) - i
+						to := pa.f[(i-start(first))*kb:]
+						packTransposed(to, r, g.a[i*g.ars+k0*g.acs:], g.ars, g.acs, r, kb)
+						if g.alpha != 1 {
+							scale(to[:r*kb], g.alpha)
+						}
+						continue
+					}
+					g.packRight(pb, (q-(last-first))*width, width, k0, kb)
+				}
+			})
+			groups := (last - first + group - 1) / group
+			p.For(groups*steps, 1, func(lo, hi int) {
+				t := getTile()
+				defer putTile(t)
+				g.setTile(t, k0, kb)
+				for task := lo; task < hi; task++ {
+					q0, s := first+task%groups*group, task/groups
+					q1 := min(q0+group, last)
+					for col := s * step; col < min((s+1)*step, columns); col++ {
+						j := col * width
+						v := t.setCols(ks, min(width, g.n-j))
+						t.b, t.brs = unsafe.Pointer(&pb[j*kb]), 4*width
+						for q := q0; q < q1; q++ {
+							i := start(q)
+							r := start(q+1) - i
+							t.a, t.ars, t.acs = unsafe.Pointer(&pa.f[(i-start(first))*kb]), 4, 4*r
+							g.place(t, i, j)
+							ks.run(t, v, r)
+						}
 					}
 				}
-			}
-		})
+			})
+		}
 	}
 }
 

@@ -178,6 +178,13 @@ func TestSgemm(t *testing.T) {
 				if m == 0 || n == 0 || k == 0 {
 					continue
 				}
+				func() {
+					defer func(n int) { mostPacked = n }(mostPacked)
+					mostPacked = 1
+					bands := append([]float32(nil), c...)
+					SgemmEx(p, tA, tB, m, n, k, alpha, a, lda, b, ldb, beta, bands, ldc, e)
+					sameResult(t, "in bands "+what, bands, first)
+				}()
 				for range 2 {
 					kept := append([]float32(nil), c...)
 					SgemmRight(p, tA, m, alpha, a, lda, right, beta, kept, ldc, e)

@@ -338,7 +338,7 @@ func slice(c *call) []*value {
 		if s < 0 {
 			s += n
 		}
-		if e < 0 && e >= -n-1<<40 {
+		if e < 0 && int64(e) >= int64(-n)-1<<40 {
 			e += n
 		}
 		if step > 0 {

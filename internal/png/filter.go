@@ -3,6 +3,7 @@ package png
 import (
 	"encoding/binary"
 	"image/png"
+	"math/bits"
 )
 
 // unfilter undoes the filter of a row: cur as it is stored, above the row before it, of pixels of so many bytes.
@@ -67,7 +68,6 @@ func paeth(cur, above []byte, pixel int) {
 }
 
 func magnitude(x int) int {
-	const sign = 63
-	m := x >> sign
+	m := x >> (bits.UintSize - 1)
 	return (x ^ m) - m
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // Series is a line of a chart. Points whose X or Y is not finite are left out.
@@ -87,6 +88,18 @@ func newChart(title, x, y string) chartView {
 		TickX: chartLeft - 8, TickY: chartTickY, MidX: (chartLeft + chartRight) / 2, XLabelY: chartLabelY, YLabelY: chartTop - 10,
 		MarkY: chartTop + 10,
 	}
+}
+
+// charWidth is about how wide a digit is.
+const charWidth = 8
+
+// ViewBox is what is seen of the drawing, with room at the left for long labels.
+func (v chartView) ViewBox() string {
+	over := 0
+	for _, t := range v.YTicks {
+		over = max(over, charWidth*utf8.RuneCountInString(t.Label)-v.TickX)
+	}
+	return fmt.Sprintf("%d 0 %d %d", -over, v.W+over, v.H)
 }
 
 // axis maps numbers to a coordinate of the drawing.

@@ -18,6 +18,16 @@ type bomb struct {
 	endless  bool // work that may be meant: it is enough that it ends when it is interrupted
 }
 
+// counts are those sizes that an int of this machine can have.
+func counts(sizes ...int64) (out []int) {
+	for _, n := range sizes {
+		if n == int64(int(n)) {
+			out = append(out, int(n))
+		}
+	}
+	return out
+}
+
 // bombs are those of the kinds, filled by the files bomb_*.go.
 var bombs = map[string][]bomb{}
 

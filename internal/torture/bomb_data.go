@@ -155,12 +155,12 @@ func init() {
 				t.stream("train-labels-idx1-ubyte.gz", short, zeros(int64(n)))
 			}})
 	}
-	addDataBomb(bomb{name: "cifar10-large", sizes: []int{1 << 28, 1 << 33}, commands: []string{"data cifar10:.#train",
+	addDataBomb(bomb{name: "cifar10-large", sizes: counts(1<<28, 1<<33), commands: []string{"data cifar10:.#train",
 		"eval mlp.onnx --data cifar10:.#train"},
 		make: func(t *trial, n int) { t.hole("data_batch_1.bin", int64(n)/3073*3073) }})
 	csvUses := []string{"data info csv:d.csv", "eval table.onnx --data csv:d.csv",
 		"finetune table.onnx --data csv:d.csv --max-steps 1 -o out.onnx --force", "data info window:d.csv?in=2&out=1"}
-	addDataBomb(bomb{name: "csv-line", sizes: []int{1 << 20, 1 << 27, 1 << 31}, commands: csvUses, make: func(t *trial, n int) {
+	addDataBomb(bomb{name: "csv-line", sizes: counts(1<<20, 1<<27, 1<<31), commands: csvUses, make: func(t *trial, n int) {
 		t.hole("d.csv", int64(n))
 		t.over("d.csv", strings.NewReader("a,b,label\n1,2,"))
 	}})
@@ -173,7 +173,7 @@ func init() {
 	addDataBomb(bomb{name: "csv-rows", sizes: []int{1 << 16, 1 << 22}, commands: csvUses, make: func(t *trial, n int) {
 		t.stream("d.csv", strings.NewReader("a,b,label\n"), repeated("1,2,0\n1,3,1\n", int64(6*n)))
 	}})
-	addDataBomb(bomb{name: "csv-gz", sizes: []int{1 << 22, 1 << 30, 1 << 32}, commands: []string{"data info csv:d.csv.gz",
+	addDataBomb(bomb{name: "csv-gz", sizes: counts(1<<22, 1<<30, 1<<32), commands: []string{"data info csv:d.csv.gz",
 		"eval table.onnx --data csv:d.csv.gz"}, make: func(t *trial, n int) {
 		t.stream("d.csv.gz", strings.NewReader("a,b,label\n"), repeated("1,2,0\n1,3,1\n", int64(n)))
 	}})
@@ -187,13 +187,13 @@ func init() {
 		t.write("d.csv", b.Bytes())
 	}})
 	npzUses := []string{"data info npz:d.npz", "eval mlp.onnx --data npz:d.npz", "run mlp.onnx --input x=d.npz -o out"}
-	addDataBomb(bomb{name: "npz-zeros", sizes: []int{1 << 20, 1 << 28, 1 << 31}, commands: npzUses, make: func(t *trial, n int) {
+	addDataBomb(bomb{name: "npz-zeros", sizes: counts(1<<20, 1<<28, 1<<31), commands: npzUses, make: func(t *trial, n int) {
 		t.zipped("d.npz", func(add func(string, ...io.Reader)) {
 			add("x.npy", strings.NewReader(npyHead("<f4", fmt.Sprintf("%d,1,8,8", n/256))), zeros(int64(n)))
 			add("y.npy", strings.NewReader(npyHead("<i8", fmt.Sprintf("%d,", n/256))), zeros(int64(n)/32))
 		})
 	}})
-	addDataBomb(bomb{name: "npz-claims", sizes: []int{1 << 20, 1 << 31, 1 << 40, 1<<63 - 1}, commands: npzUses,
+	addDataBomb(bomb{name: "npz-claims", sizes: counts(1<<20, 1<<31, 1<<40, 1<<63-1), commands: npzUses,
 		make: func(t *trial, n int) {
 			t.zipped("d.npz", func(add func(string, ...io.Reader)) {
 				add("x.npy", strings.NewReader(npyHead("<f4", fmt.Sprintf("%d,1,8,8", n))), zeros(1000))
@@ -215,26 +215,26 @@ func init() {
 			}
 		})
 	}})
-	addDataBomb(bomb{name: "npy-claims", sizes: []int{1 << 20, 1 << 31, 1 << 40, 1<<63 - 1},
+	addDataBomb(bomb{name: "npy-claims", sizes: counts(1<<20, 1<<31, 1<<40, 1<<63-1),
 		commands: []string{"run mlp.onnx d.npy -o out", "explain mlp.onnx d.npy -o out"}, make: func(t *trial, n int) {
 			t.write("d.npy", []byte(npyHead("<f4", fmt.Sprintf("%d,1,8,8", n))+"1234"))
 		}})
-	addDataBomb(bomb{name: "npy-hole", sizes: []int{1 << 22, 1 << 27, 1 << 37}, commands: []string{"run mlp.onnx d.npy -o out",
+	addDataBomb(bomb{name: "npy-hole", sizes: counts(1<<22, 1<<27, 1<<37), commands: []string{"run mlp.onnx d.npy -o out",
 		"explain mlp.onnx d.npy -o out --method gradient"}, make: func(t *trial, n int) {
 		h := npyHead("<f4", fmt.Sprintf("%d,1,8,8", n/256))
 		t.hole("d.npy", int64(n/256*256+len(h)))
 		t.over("d.npy", strings.NewReader(h))
 	}})
-	addDataBomb(bomb{name: "text-hole", sizes: []int{1 << 22, 1 << 28, 1 << 37}, commands: []string{"data info text:d.txt",
+	addDataBomb(bomb{name: "text-hole", sizes: counts(1<<22, 1<<28, 1<<37), commands: []string{"data info text:d.txt",
 		"eval mlp.onnx --data text:d.txt"},
 		make: func(t *trial, n int) { t.hole("d.txt", int64(n)) }})
-	addDataBomb(bomb{name: "text-gz", sizes: []int{1 << 22, 1 << 32}, commands: []string{"data info text:d.txt.gz",
+	addDataBomb(bomb{name: "text-gz", sizes: counts(1<<22, 1<<32), commands: []string{"data info text:d.txt.gz",
 		"eval mlp.onnx --data text:d.txt.gz"},
 		make: func(t *trial, n int) { t.stream("d.txt.gz", zeros(int64(n))) }})
 	for _, s := range []string{"digits?n=%d", "shapes?n=%d&size=16#train", "shapes?n=10&size=%d#train", "window:d.csv?in=%d&out=1",
 		"window:d.csv?in=2&out=2&stride=%d", "text:d.csv?length=%d", "text:d.csv?stride=%d"} {
 		spec := func(n int) string { return fmt.Sprintf(s, n) }
-		for _, n := range []int{1, 1 << 20, 1 << 40, 1<<63 - 1, -1, 0} {
+		for _, n := range counts(1, 1<<20, 1<<40, 1<<63-1, -1, 0) {
 			name := "spec-" + strings.Trim(strings.Map(func(r rune) rune {
 				if r == '%' || r == '?' || r == '#' || r == ':' || r == '&' || r == '=' || r == '.' {
 					return '-'
@@ -269,7 +269,7 @@ func textBombs() {
 			sizes []int
 			make  func(t *trial, n int)
 		}{
-			{"hole", []int{1 << 22, 1 << 31, 1 << 36}, func(t *trial, n int) { t.hole(f.file, int64(n)) }},
+			{"hole", counts(1<<22, 1<<31, 1<<36), func(t *trial, n int) { t.hole(f.file, int64(n)) }},
 			{"lines", []int{1 << 22, 1 << 28}, func(t *trial, n int) { t.stream(f.file, repeated("abcdefg\n", int64(n))) }},
 			{"line", []int{1 << 22, 1 << 28}, func(t *trial, n int) { t.stream(f.file, repeated("abcdefg", int64(n))) }},
 			{"nested", []int{1000, 1 << 20, 1 << 26}, func(t *trial, n int) {

@@ -41,7 +41,7 @@ func externalTensor(name, location string, dtype int32, n int64) *onnxpb.TensorP
 func init() {
 	// Sparse tensors that are used, are not, are attributes, are many.
 	for _, use := range []string{"used", "unused", "constant", "many"} {
-		addModelBomb(bomb{name: "sparse-" + use, sizes: []int{1 << 20, 1 << 26, 1 << 29, 1 << 33, 1 << 50}, commands: allVerbs,
+		addModelBomb(bomb{name: "sparse-" + use, sizes: counts(1<<20, 1<<26, 1<<29, 1<<33, 1<<50), commands: allVerbs,
 			make: func(t *trial, n int) {
 				b := newBuild()
 				switch use {
@@ -113,7 +113,7 @@ func init() {
 			b.nodef("Relu %s -> y", last).save(t)
 		}})
 	}
-	addModelBomb(bomb{name: "external-large", sizes: []int{1 << 24, 1 << 36, 1 << 40}, commands: allVerbs, make: func(t *trial, n int) {
+	addModelBomb(bomb{name: "external-large", sizes: counts(1<<24, 1<<36, 1<<40), commands: allVerbs, make: func(t *trial, n int) {
 		t.hole("w.bin", int64(n))
 		b := newBuild()
 		for _, d := range []int32{1, 10, 16, 7} { // float32, float16, bfloat16, int64
@@ -138,7 +138,7 @@ func init() {
 
 // runBombs are small inputs that make large values, so that no look at the model tells.
 func runBombs() {
-	sizes := []int{1 << 16, 1 << 28, 1 << 31, 1 << 40, 1<<63 - 1, -1}
+	sizes := counts(1<<16, 1<<28, 1<<31, 1<<40, 1<<63-1, -1)
 	for name, make := range map[string]func(b *build){
 		"constantofshape": func(b *build) { b.node("ConstantOfShape n -> c").node("ReduceMax c -> m").node("Add x,m -> y") },
 		"range": func(b *build) {
@@ -201,7 +201,7 @@ func controlBombs() {
 	}
 	for _, op := range []string{"Identity s -> t", "Add s,s -> t", "Concat s,s -> t"} {
 		name := strings.ToLower(op[:strings.Index(op, " ")])
-		addModelBomb(bomb{name: "loop-" + name, sizes: []int{1 << 10, 1 << 31, 1 << 62}, endless: true,
+		addModelBomb(bomb{name: "loop-" + name, sizes: counts(1<<10, 1<<31, 1<<62), endless: true,
 			commands: []string{"run model.onnx --input x.npy -o out", "inspect model.onnx -q",
 				"bench model.onnx --n 1 --warmup 0 --mode train"},
 			make: func(t *trial, n int) {

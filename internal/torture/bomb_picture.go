@@ -159,7 +159,7 @@ func init() {
 				t.write(fmt.Sprintf("f/%c/%d.png", 'a'+i%2, i), b)
 			}
 		}})
-	addDataBomb(bomb{name: "picture-chunk", sizes: []int{1 << 20, 1 << 28, 1 << 31}, commands: with("png"), make: func(t *trial, n int) {
+	addDataBomb(bomb{name: "picture-chunk", sizes: counts(1<<20, 1<<28, 1<<31), commands: with("png"), make: func(t *trial, n int) {
 		var z bytes.Buffer
 		d, _ := zlib.NewWriterLevel(&z, zlib.BestSpeed) // a level that there is
 		_, _ = io.Copy(d, zeros(int64(n)))

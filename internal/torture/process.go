@@ -195,7 +195,7 @@ func (t *trial) must(args ...string) bool {
 // peakOf is the peak of memory of a program that has ended, 0 where it is not known: what the system tells may be that of this process,
 // from which it was made, and which was own then.
 func peakOf(u *syscall.Rusage, own int64) int64 {
-	peak := u.Maxrss << 10
+	peak := int64(u.Maxrss) << 10
 	if peak <= own+own/8 {
 		return 0
 	}

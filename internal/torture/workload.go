@@ -22,6 +22,7 @@ import (
 type workload struct {
 	name     string
 	old, new string // commands, of a folder with a.onnx and b.onnx; each makes out, or out.*
+	resume   string // command that goes on where out/sweep.json is there; without it new begins again, with --force
 	training bool   // a checkpoint may stand beside the old files, and the training goes on from it
 	head     string // the file that stands for the whole: without it a folder is known to be unfinished
 	follows  string // a file that may be missing until the next run
@@ -32,6 +33,8 @@ var workloads = []workload{
 		new: "finetune b.onnx --data digits --max-steps 40 --checkpoint-every 5 --seed 2 -o out --force"},
 	{name: "finetune-file", follows: "out.run.yaml", old: "finetune a.onnx --data digits --max-steps 20 --seed 1 -o out.onnx",
 		new: "finetune b.onnx --data digits --max-steps 40 --seed 2 -o out.onnx --force"},
+	{name: "sweep", training: true, old: "version", new: "sweep a.onnx --data digits --val-split 0.2 --max-steps 9 --over lr=0.1,0.01 -o out",
+		resume: "sweep --resume out"},
 	{name: "export-external", old: "export a.onnx --external-data -o out.onnx", new: "export b.onnx --external-data -o out.onnx --force"},
 	{name: "export-inline", old: "export a.onnx --external-data -o out.onnx", new: "export b.onnx -o out.onnx --force"},
 	{name: "import", old: "import a.onnx -o out.onnx", new: "import b.onnx -o out.onnx --force"},
@@ -256,6 +259,12 @@ func (t *trial) again(g *ground) (ways []string) {
 	if checkpoint := filepath.Join(t.dir, "out", "checkpoint.npz"); g.training && t.sum(checkpoint) != g.old["out/checkpoint.npz"] &&
 		t.sum(checkpoint) != "" {
 		line = "finetune --resume out"
+	}
+	if g.resume != "" {
+		line += " --force"
+		if t.sum(filepath.Join(t.dir, "out", "sweep.json")) != "" {
+			line = g.resume
+		}
 	}
 	if now, err := take(t.dir); err == nil && !strings.Contains(line, "--force") && len(g.old) == 0 && now.has(g.new) {
 		return nil // it is done already, and would not be done again

@@ -3,6 +3,7 @@ package microsoft
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
@@ -48,13 +49,16 @@ func init() {
 	})
 }
 
+// mostExtent is more than any axis of a weight has.
+const mostExtent = min(1<<40, math.MaxInt)
+
 // weight is the weight [K,N] in float32.
 func (a *matmulNBitsAttrs) weight(b *graph.Builder, n *graph.Node) (graph.Value, error) {
 	kind, ok := map[int]tensor.DType{2: tensor.Uint2, 4: tensor.Uint4, 8: tensor.Uint8}[a.Bits]
 	switch {
 	case !ok:
 		return 0, fmt.Errorf("attribute bits has the value %d; 2, 4 and 8 are supported", a.Bits)
-	case a.Block < 8 || a.Block*a.Bits%8 != 0 || a.Block > 1<<20 || a.K < 1 || a.N < 1 || a.K > 1<<40 || a.N > 1<<40:
+	case a.Block < 8 || a.Block*a.Bits%8 != 0 || a.Block > 1<<20 || a.K < 1 || a.N < 1 || a.K > mostExtent || a.N > mostExtent:
 		return 0, fmt.Errorf("attributes K %d, N %d and block_size %d", a.K, a.N, a.Block)
 	case input(n, 4) != 0:
 		return 0, errors.New("input g_idx, an order of the rows, is not supported: export the model without it")
