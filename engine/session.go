@@ -139,7 +139,9 @@ func (s *Session) build() error {
 		copy(s.seed.I64(), old.I64())
 	}
 	if !s.plain {
-		rewrite.Fuse(g, fetch)
+		if err := rewrite.Fuse(g, fetch); err != nil {
+			return fmt.Errorf("engine: %w", err)
+		}
 		rewrite.Dead(g, fetch)
 	}
 	s.feeds = nil
