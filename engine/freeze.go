@@ -36,6 +36,9 @@ func (s *Session) settle(g *graph.Graph, w wrt, fetch []graph.Value, except func
 		return fmt.Errorf("engine: %w", err)
 	}
 	rewrite.FoldAffine(g, keep, own)
+	if err := rewrite.FuseDense(g, keep, own); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
 	return nil
 }
 

@@ -16,8 +16,8 @@ func LayerNorm(axis int, epsilon float32) any {
 func GeluTanh() any { return &geluAttrs{Approximate: "tanh"} }
 
 // LastAxes is the first of the axes that n, a Reduce operator, reduces, counted from behind, when these are known to be it and all that
-// follow, and n keeps them as 1.
-func LastAxes(g *graph.Graph, n *graph.Node) (axis int, ok bool) {
+// follow, and n keeps them as 1. Its input has rank axes, -1 where that is not known.
+func LastAxes(g *graph.Graph, n *graph.Node, rank int) (axis int, ok bool) {
 	switch a := n.Attrs.(type) {
 	case *reduceOldAttrs:
 		ok = a.KeepDims
@@ -38,7 +38,13 @@ func LastAxes(g *graph.Graph, n *graph.Node) (axis int, ok bool) {
 	if !ok || len(list) == 0 {
 		return 0, false
 	}
-	list = slices.Sorted(slices.Values(list))
+	list = slices.Clone(list)
+	for i, k := range list {
+		if k >= 0 && rank >= 0 {
+			list[i] = k - rank
+		}
+	}
+	slices.Sort(list)
 	for i, k := range list {
 		if k != i-len(list) {
 			return 0, false

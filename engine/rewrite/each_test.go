@@ -48,6 +48,9 @@ var passes = []pass{
 	{"fuse layer normalisation", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseLayerNorm(g, keep, nil) }},
 	{"fuse GELU", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseGelu(g, keep, nil) }},
 	{"fuse GELU by tanh", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseGeluTanh(g, keep, nil) }},
+	{"fuse attention", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseAttention(g, keep, nil) }},
+	{"fuse dense layers", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseDense(g, keep, nil) }},
+	{"fuse gradients of slices", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseSliceGrad(g, keep); return nil }},
 	{"fuse", false, rewrite.Fuse},
 	{"integers", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.Integers(g, keep) }},
 	{"lower", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.LowerPrivate(g) }},
@@ -130,7 +133,7 @@ func TestEachRewriteOnGeneratedGraphs(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 71))
 		p := graphgen.New(r, graphgen.Options{Nodes: 24, Bodies: int(seed % 3), Dynamic: seed%5 == 4, Memory: seed%4 == 3,
-			Exported: seed%3 == 1})
+			Exported: seed%3 == 1 || seed%4 == 0})
 		fetch := slices.Clone(p.G.Outputs)
 		if seed%2 == 0 {
 			ds, err := grad.Reverse(p.G, []grad.Seed{grad.Ones(p.G, p.Loss)}, append(slices.Clone(p.Params), p.G.Inputs[:2]...),

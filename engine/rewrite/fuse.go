@@ -15,9 +15,13 @@ func Fuse(g *graph.Graph, keep []graph.Value) error {
 		return err
 	}
 	FoldAffine(g, keep, nil)
+	if err := FuseDense(g, keep, nil); err != nil {
+		return err
+	}
 	fuseResidual(g, keep)
 	fuseActivation(g, keep)
 	fuseReluGrad(g, keep)
+	FuseSliceGrad(g, keep)
 	for _, n := range g.Nodes {
 		n.Bodies = slices.Clone(n.Bodies)
 		for i, b := range n.Bodies {
@@ -38,7 +42,10 @@ func Whole(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) erro
 	if err := FuseLayerNorm(g, keep, skip); err != nil {
 		return err
 	}
-	return FuseGelu(g, keep, skip)
+	if err := FuseGelu(g, keep, skip); err != nil {
+		return err
+	}
+	return FuseAttention(g, keep, skip)
 }
 
 // FoldAffine folds batch normalisation, and what adds or multiplies by a constant for each channel, into the weights of the layer before

@@ -108,7 +108,7 @@ func (p *patterns) mean(v graph.Value) (*graph.Node, int) {
 	if n == nil {
 		return nil, 0
 	}
-	axis, ok := ops.LastAxes(p.g, n)
+	axis, ok := ops.LastAxes(p.g, n, p.ranks.of(n.In[0]))
 	if !ok {
 		return nil, 0
 	}

@@ -15,6 +15,7 @@ type patterns struct {
 	pinned  map[graph.Value]bool
 	skip    func(*graph.Node) bool
 	readers [][]*graph.Node // by value
+	ranks   *ranks
 	taken   map[*graph.Node]bool
 	instead map[*graph.Node]func(*graph.Builder) graph.Value // by the last node of a pattern
 }
@@ -22,7 +23,7 @@ type patterns struct {
 // newPatterns is for a graph in which the values in keep stay available, and the nodes for which skip is true as they are; a nil skip is
 // none.
 func newPatterns(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) *patterns {
-	p := &patterns{g: g, pinned: map[graph.Value]bool{}, skip: skip, readers: make([][]*graph.Node, g.NumValues()),
+	p := &patterns{g: g, pinned: map[graph.Value]bool{}, skip: skip, ranks: newRanks(g), readers: make([][]*graph.Node, g.NumValues()),
 		taken: map[*graph.Node]bool{}, instead: map[*graph.Node]func(*graph.Builder) graph.Value{}}
 	for _, v := range slices.Concat(keep, g.Outputs) {
 		p.pinned[v] = true

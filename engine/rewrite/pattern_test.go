@@ -54,9 +54,13 @@ func TestFuseLayerNorm(t *testing.T) {
 		{name: "a scale that is read twice", nodes: centred + power + div + "f = Div(d, e) | h = Mul(f, u) | y = Add(h, u) | z = Tanh(h)",
 			want: "LayerNormalization Add Tanh"},
 
-		{name: "other axes", nodes: "m1 = ReduceMean(r; axes=[1]) | d = Sub(r, m1) | " + power + div + "y = Div(d, e)",
+		{name: "other axes", nodes: "m1 = ReduceMean(r; axes=[0]) | d = Sub(r, m1) | " + power + div + "y = Div(d, e)",
 			want: "ReduceMean Sub RMSNormalization"},
 		{name: "an axis from the front", nodes: "q = Pow(r, 2) | m2 = ReduceMean(q; axes=[1]) | " + div + "y = Div(r, e)",
+			want: "RMSNormalization"},
+		{name: "an axis from the front of an unknown rank", nodes: "b1 = Squeeze(x) | q = Pow(b1, 2) | m2 = ReduceMean(q; axes=[1]) | " + div +
+			"y = Div(b1, e)", want: "Squeeze Pow ReduceMean Add Sqrt Div"},
+		{name: "not the last axis", nodes: "q = Pow(x, 2) | m2 = ReduceMean(q; axes=[1]) | " + div + "y = Div(x, e)",
 			want: "Pow ReduceMean Add Sqrt Div"},
 		{name: "another power", nodes: centred + "q = Pow(d, 3) | m2 = ReduceMean(q; axes=[-1]) | q2 = Mul(m2, m2) | p = Add(q2, eps) | e = Sqrt(p) | " +
 			"y = Div(d, e)", want: "ReduceMean Sub Pow ReduceMean Mul Add Sqrt Div"},
@@ -103,5 +107,72 @@ func TestFuseGeluTanh(t *testing.T) {
 			"t = Tanh(i) | a = Add(t, 1) | h = Mul(r, half) | y = Mul(h, a)", want: "Gelu"},
 		{name: "a square", nodes: "p = Pow(r, 2) | c1 = Mul(p, cubic) | s1 = Add(r, c1) | i = Mul(s1, root2pi) | t = Tanh(i) | a = Add(t, 1) | " +
 			"h = Mul(r, half) | y = Mul(h, a)", want: "Pow Mul Add Mul Tanh Add Mul Mul"},
+	})
+}
+
+func TestFuseDense(t *testing.T) {
+	fused(t, rewrite.FuseDense, []example{
+		{name: "bias", plain: true, nodes: "p = MatMul(x, square) | y = Add(p, u)", want: "Gemm"},
+		{name: "bias in front", plain: true, nodes: "p = MatMul(r, g) | y = Add(gb, p)", want: "Gemm"},
+		{name: "transposed", plain: true, nodes: "w1 = Transpose(square; perm=[1,0]) | y = MatMul(x, w1)", want: "Gemm"},
+		{name: "transposed, bias", plain: true, nodes: "w1 = Transpose(square) | p = MatMul(x, w1) | y = Add(u, p)", want: "Gemm"},
+		{name: "transposed for two", plain: true, nodes: "w1 = Transpose(square) | y = MatMul(x, w1) | z = MatMul(r, w1)", want: "Gemm Gemm"},
+		{name: "transposed for others too", plain: true, nodes: "w1 = Transpose(square) | y = MatMul(x, w1) | z = Tanh(w1)",
+			want: "Transpose Gemm Tanh"},
+
+		{name: "no bias", nodes: "y = MatMul(x, square)", want: "MatMul"},
+		{name: "a bias of one number", nodes: "p = MatMul(x, square) | y = Add(p, one)", want: "MatMul Add"},
+		{name: "a wide bias", nodes: "p = MatMul(x, square) | y = Add(p, square)", want: "MatMul Add"},
+		{name: "kept", keep: "p", nodes: "p = MatMul(x, square) | y = Add(p, u)", want: "MatMul Add"},
+		{name: "the product of weights", nodes: "t1 = Tanh(square) | p = MatMul(t1, square) | q = Add(p, u) | y = MatMul(x, q)",
+			want: "Tanh MatMul Add MatMul"},
+		{name: "computed weights", nodes: "t1 = MatMul(x, x) | y = MatMul(x, t1)", want: "MatMul MatMul"},
+	})
+}
+
+// TestFoldAfterFuseDense folds into a dense layer what keeps the rank of its result.
+func TestFoldAfterFuseDense(t *testing.T) {
+	fused(t, func(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) error {
+		if err := rewrite.FuseDense(g, keep, skip); err != nil {
+			return err
+		}
+		rewrite.FoldAffine(g, keep, skip)
+		return nil
+	}, []example{
+		{name: "of each column", nodes: "p = MatMul(x, square) | q = Add(p, u) | y = Mul(q, u)", want: "Gemm"},
+		{name: "of more axes", nodes: "p = MatMul(r, g) | q = Add(p, gb) | y = Mul(q, row)", want: "Gemm Mul"},
+	})
+}
+
+func TestFuseAttention(t *testing.T) {
+	const (
+		// Of x [N,2,4,4], whose rows are the tokens of two heads.
+		qk = "q = Mul(x, half) | k = Tanh(x) | kt = Transpose(k; perm=[0,1,3,2]) | "
+		v  = "v = Sigmoid(x) | "
+	)
+	fused(t, rewrite.FuseAttention, []example{
+		{name: "plain", nodes: qk + v + "s1 = MatMul(q, kt) | p = Softmax(s1) | y = MatMul(p, v)", want: "Tanh Sigmoid FusedAttention"},
+		{name: "the scores scaled", nodes: qk + v + "s1 = MatMul(x, kt) | s2 = Div(s1, 2) | p = Softmax(s2; axis=3) | y = MatMul(p, v)",
+			want: "Tanh Sigmoid FusedAttention"},
+		{name: "tokens before heads", nodes: "q = Transpose(x; perm=[0,2,1,3]) | k = Tanh(x) | kt = Transpose(k; perm=[0,2,3,1]) | " +
+			"k2 = Mul(kt, half) | w1 = Neg(x) | v = Transpose(w1; perm=[0,2,1,3]) | s1 = MatMul(q, k2) | p = Softmax(s1) | o1 = MatMul(p, v) | " +
+			"y = Transpose(o1; perm=[0,2,1,3])", want: "Tanh Neg FusedAttention"},
+		{name: "transposed twice", nodes: "k = Tanh(x) | k2 = Transpose(k; perm=[0,2,1,3]) | kt = Transpose(k2; perm=[0,2,3,1]) | " + v +
+			"s1 = MatMul(x, kt) | p = Softmax(s1) | y = MatMul(p, v)", want: "Tanh Sigmoid FusedAttention"},
+		{name: "mask", nodes: qk + v + "s1 = MatMul(q, kt) | s2 = Add(s1, wide) | p = Softmax(s2) | y = MatMul(p, v)",
+			want: "Tanh Sigmoid FusedAttention"},
+		{name: "guarded", nodes: qk + v + "s1 = MatMul(q, kt) | s2 = Add(square, s1) | p = Softmax(s2) | n1 = IsNaN(p) | w1 = Where(n1, 0, p) | " +
+			"y = MatMul(w1, v)", want: "Tanh Sigmoid FusedAttention"},
+
+		{name: "read by others", nodes: qk + v + "s1 = MatMul(q, kt) | p = Softmax(s1) | y = MatMul(p, v) | z = Neg(p)",
+			want: "Mul Tanh Transpose Sigmoid MatMul Softmax MatMul Neg"},
+		{name: "another axis", nodes: qk + v + "s1 = MatMul(q, kt) | p = Softmax(s1; axis=2) | y = MatMul(p, v)",
+			want: "Mul Tanh Transpose Sigmoid MatMul Softmax MatMul"},
+		{name: "weights as keys", plain: true, nodes: v + "s1 = MatMul(x, square) | p = Softmax(s1) | y = MatMul(p, v)",
+			want: "Sigmoid MatMul Softmax MatMul"},
+		{name: "a kept key", keep: "kt", nodes: qk + v + "s1 = MatMul(q, kt) | p = Softmax(s1) | y = MatMul(p, v)",
+			want: "Tanh Transpose Sigmoid FusedAttention"},
+		{name: "a mask that is learned", keep: "wide", nodes: qk + v + "s1 = MatMul(q, kt) | s2 = Add(s1, wide) | p = Softmax(s2) | y = MatMul(p, v)",
+			want: "Mul Tanh Transpose Sigmoid MatMul Add Softmax MatMul"},
 	})
 }

@@ -8,18 +8,34 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// exported is a normalisation or a Gelu as exporters write it out for operator sets that have none, in one of their forms.
+// exported is a normalisation or a Gelu as exporters write it out for operator sets that have none, in one of their forms, or what is made
+// of slices.
 func (m *maker) exported() bool {
 	x, ok := m.pick(func(s []int) bool { return s[len(s)-1] >= 4 })
 	if !ok {
 		return false
 	}
-	if m.r.IntN(2) == 0 {
+	switch m.r.IntN(6) {
+	case 0, 1:
 		m.push(m.gelu(x.v), x.shape...)
-		return true
+	case 2, 3:
+		m.push(m.layerNorm(x), x.shape...)
+	default:
+		m.parts(x)
 	}
-	m.push(m.layerNorm(x), x.shape...)
 	return true
+}
+
+// parts adds up three slices of x, which may overlap.
+func (m *maker) parts(x val) {
+	k := len(x.shape)
+	n := x.shape[k-1]
+	cut := func(at int) graph.Value {
+		return m.b.Add(ops.Slice, nil, x.v, m.b.Ints(at), m.b.Ints(at+n/2), m.b.Ints(k))
+	}
+	shape := append(append([]int{}, x.shape[:k-1]...), n/2)
+	y := m.add(ops.Add, nil, m.add(ops.Tanh, nil, cut(0)), cut(n/2))
+	m.push(m.add(ops.Add, nil, y, m.add(ops.Sigmoid, nil, cut(1))), shape...)
 }
 
 func (m *maker) number(x float64) graph.Value { return m.b.Scalar(tensor.Float32, x) }
