@@ -87,6 +87,10 @@ func init() {
 	fused("mask", []arg{x(2, 2, 3, 4), x(2, 2, 4, 5), x(2, 2, 5, 2), x(2, 1, 3, 5).noGrad()}, 1)
 	fused("mask of columns", []arg{x(2, 2, 3, 4), x(2, 2, 4, 5), x(2, 2, 5, 2), w(5).noGrad()}, 2, "alpha", 0.5)
 	fused("mask of rows", []arg{x(2, 2, 3, 4), x(2, 2, 4, 5), x(2, 2, 5, 2), w(2, 3, 1).noGrad()}, 1)
+	fused("no columns", []arg{x(2, 3, 2, 4), x(2, 0, 2, 4), x(2, 0, 2, 3)}, 1, "perm_q", []int64{0, 2, 1, 3}, "perm_k", []int64{0, 2, 3, 1},
+		"perm_v", []int64{0, 2, 1, 3})
+	fused("no rows", []arg{x(2, 0, 2, 4), x(2, 3, 2, 4), x(2, 3, 2, 3)}, 1, "perm_q", []int64{0, 2, 1, 3}, "perm_k", []int64{0, 2, 3, 1},
+		"perm_v", []int64{0, 2, 1, 3}, "perm_o", []int64{0, 2, 1, 3})
 	fused("guard", []arg{x(2, 2, 3, 4), x(2, 2, 4, 5), x(2, 2, 5, 2), wg(noneOf(5, 10), 1, 1, 3, 5).noGrad()}, 1, "guard", 1)
 
 	slice := func(name string, in ...arg) {

@@ -21,13 +21,15 @@ type matrix[T Float] struct {
 	rows, cols, row, col int
 }
 
-func (h *Heads[T]) at(i int) matrix[T] { return matrix[T]{h.X[h.At[i]:], h.Rows, h.Cols, h.Row, h.Col} }
+func (h *Heads[T]) at(i int) matrix[T] {
+	return matrix[T]{h.X[min(h.At[i], len(h.X)):], h.Rows, h.Cols, h.Row, h.Col} // matrices without elements begin anywhere
+}
 
 func (m matrix[T]) t() matrix[T] { return matrix[T]{m.x, m.cols, m.rows, m.col, m.row} }
 
 // part are rows lo to hi.
 func (m matrix[T]) part(lo, hi int) matrix[T] {
-	return matrix[T]{m.x[lo*m.row:], hi - lo, m.cols, m.row, m.col}
+	return matrix[T]{m.x[min(lo*m.row, len(m.x)):], hi - lo, m.cols, m.row, m.col}
 }
 
 // stored is the distance of what lies behind one another in m, and whether these are columns.
