@@ -140,12 +140,10 @@ func vmaxArgF32AVX2(best []float32, arg []float32, x []float32, s float32)
 func vmomentumF32AVX2(buf []float32, u []float32, mu float32, in float32, nag float32, own float32)
 
 //go:noescape
-func vadamF32AVX2(u []float32, m []float32, v []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32,
-	eps float32)
+func vadamF32AVX2(u []float32, m []float32, v []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32)
 
 //go:noescape
-func vdiffGradF32AVX2(u []float32, m []float32, v []float32, prev []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32,
-	c2 float32, eps float32)
+func vdiffGradF32AVX2(u []float32, m []float32, v []float32, prev []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32)
 
 //go:noescape
 func vsumF32AVX2(a []float32) (s float64)
@@ -316,12 +314,10 @@ func vmaxArgF32AVX512(best []float32, arg []float32, x []float32, s float32)
 func vmomentumF32AVX512(buf []float32, u []float32, mu float32, in float32, nag float32, own float32)
 
 //go:noescape
-func vadamF32AVX512(u []float32, m []float32, v []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32,
-	eps float32)
+func vadamF32AVX512(u []float32, m []float32, v []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32)
 
 //go:noescape
-func vdiffGradF32AVX512(u []float32, m []float32, v []float32, prev []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32,
-	c2 float32, eps float32)
+func vdiffGradF32AVX512(u []float32, m []float32, v []float32, prev []float32, b1 float32, n1 float32, b2 float32, n2 float32, c1 float32, c2 float32, eps float32)
 
 //go:noescape
 func vsumF32AVX512(a []float32) (s float64)
