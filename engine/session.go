@@ -143,6 +143,7 @@ func (s *Session) build() error {
 			return fmt.Errorf("engine: %w", err)
 		}
 		rewrite.Dead(g, fetch)
+		rewrite.Recompute(g, fetch)
 	}
 	s.feeds = nil
 	for _, v := range g.Inputs {

@@ -20,6 +20,9 @@ func (m *maker) exported() bool {
 		m.push(m.gelu(x.v), x.shape...)
 	case 2, 3:
 		m.push(m.layerNorm(x), x.shape...)
+	case 4:
+		// A layer whose gradient reads what is cheap to compute again.
+		m.push(m.either(ops.Mul, m.add(ops.Gelu, nil, x.v), m.param(0.7, x.shape[len(x.shape)-1])), x.shape...)
 	default:
 		m.parts(x)
 	}
