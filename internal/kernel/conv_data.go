@@ -20,6 +20,12 @@ func ConvDX(p *parallel.Pool, cp *ConvParams, dy, w []float32, packed *PackedCon
 		return
 	}
 	epi := e.check(cp.C, nx)
+	if packed != nil && packed.wino || packed == nil && ny > 0 && winoData(cp) {
+		var wc winoConv
+		wc.setData(cp)
+		wc.conv(p, dy, w, (*PackedConv)(packed), true, &epi, dx)
+		return
+	}
 	dp := dataPlans.Get().(*dataPlan)
 	defer dataPlans.Put(dp)
 	if ny > 0 {
@@ -48,7 +54,7 @@ func ConvDX(p *parallel.Pool, cp *ConvParams, dy, w []float32, packed *PackedCon
 }
 
 // PackedConvDX is the weights of a convolution in the order in which ConvDX reads them, for the instruction set in use.
-type PackedConvDX struct{ a *buffer }
+type PackedConvDX PackedConv
 
 // PackConvDX packs w [M,C/Group,kernel] once for many calls of ConvDX with geometries of one FormDX; nil where ConvDX has no use for it.
 func PackConvDX(cp *ConvParams, w []float32) *PackedConvDX {
@@ -56,6 +62,11 @@ func PackConvDX(cp *ConvParams, w []float32) *PackedConvDX {
 	cp.check(x, len(w), y)
 	if cp.depthwise() {
 		return nil
+	}
+	if winoData(cp) {
+		var wc winoConv
+		wc.setData(cp)
+		return &PackedConvDX{wc.packed(w, true), true}
 	}
 	dp := dataPlans.Get().(*dataPlan)
 	defer dataPlans.Put(dp)
@@ -66,11 +77,17 @@ func PackConvDX(cp *ConvParams, w []float32) *PackedConvDX {
 }
 
 // FormDX is what the order of PackConvDX depends on beside the weights' shape, strides, dilations and groups.
-type FormDX struct{ phases, pad [3]int }
+type FormDX struct {
+	phases, pad [3]int
+	wino        bool
+}
+
+// Bytes is the size in bytes of weights in that form, where they are w bytes in all.
+func (f FormDX) Bytes(w int) int { return winoBytes(f.wino, w) }
 
 // FormDX is the form for cp.
 func (cp *ConvParams) FormDX() FormDX {
-	f := FormDX{pad: cp.PadLo}
+	f := FormDX{pad: cp.PadLo, wino: winoData(cp)}
 	for d := range 3 {
 		f.phases[d] = min(cp.Stride[d], cp.In[d])
 	}
@@ -177,7 +194,7 @@ func (ph *dataPhase) set(cp *ConvParams, lo [3]int) {
 	ph.setOffsets()
 }
 
-// pack brings the weights of every phase to panels: rows are channels of X, k is (m, tap).
+// pack brings the weights of every phase to blocks of k and panels, as packForward: rows are channels of X, k is (m, tap).
 func (dp *dataPlan) pack(p *parallel.Pool, cp *ConvParams, w, dst []float32) {
 	rows, chans, taps := cp.C/cp.Group, cp.M/cp.Group, volume(cp.Kernel)
 	panels, base, longer := split(rows, tiles.rowsFor(rows))
@@ -189,15 +206,32 @@ func (dp *dataPlan) pack(p *parallel.Pool, cp *ConvParams, w, dst []float32) {
 			if q < longer {
 				r++
 			}
-			d := dst[ph.weights+(g*rows+c0)*chans*t:]
+			if t == 0 {
+				continue
+			}
+			all := chans * t
+			kc := blocksOf(all)
+			d := dst[ph.weights+g*rows*all:]
+			// row is where element k of the panel stands, and how many follow it there.
+			row := func(k int) (at []float32, n int) {
+				k0 := k / kc * kc
+				kb := min(kc, all-k0)
+				return d[k0*rows+c0*kb+(k-k0)*r:], k0 + kb - k
+			}
 			for m := range chans {
 				src := w[((g*chans+m)*rows+c0)*taps:]
 				if t == taps {
-					packColumns(d[m*t*r:], r, src, taps, r, taps)
+					for j := 0; j < t; {
+						at, n := row(m*t + j)
+						n = min(n, t-j)
+						packColumns(at, r, src[j:], taps, r, n)
+						j += n
+					}
 					continue
 				}
 				for j, k := range ph.kernel {
-					at := d[(m*t+j)*r : (m*t+j+1)*r]
+					at, _ := row(m*t + j)
+					at = at[:r]
 					for x := range at {
 						at[x] = src[x*taps+k]
 					}

@@ -26,7 +26,101 @@ TEXT ·gemmTile2x1x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y1
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y2
+	VFMADD231PS  Y2, Y1, Y0
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS (BX), Y1, Y2
+	VADDPS     Y2, Y0, Y0
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y2
+	VADDPS       Y2, Y0, Y0
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y1
+	VADDPS     Y1, Y0, Y0
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS (BX), Y1, Y2
+	VADDPS     Y2, Y0, Y0
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y2
+	VMAXPS       Y0, Y2, Y0
+	VBROADCASTSS 124(DI), Y2
+	VMINPS       Y0, Y2, Y0
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS Y0, Y1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x1x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x1x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y1
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y2
 	VFMADD231PS  Y2, Y1, Y0
 	ADDQ         R8, R9
@@ -117,7 +211,123 @@ TEXT ·gemmTile2x2x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y2
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VBROADCASTSS (R9)(SI*1), Y4
+	VFMADD231PS  Y4, Y2, Y1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y1, Y1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y3
+	VADDPS       Y3, Y0, Y0
+	VBROADCASTSS 4(BX), Y3
+	VADDPS       Y3, Y1, Y1
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y2
+	VADDPS     Y2, Y0, Y0
+	VADDPS     Y2, Y1, Y1
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y1, Y1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y3
+	VMAXPS       Y0, Y3, Y0
+	VMAXPS       Y1, Y3, Y1
+	VBROADCASTSS 124(DI), Y3
+	VMINPS       Y0, Y3, Y0
+	VMINPS       Y1, Y3, Y1
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y1, Y2, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x2x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x2x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y2
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y3
 	VFMADD231PS  Y3, Y2, Y0
 	VBROADCASTSS (R9)(SI*1), Y4
@@ -230,7 +440,145 @@ TEXT ·gemmTile2x3x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y4
+	VFMADD231PS  Y4, Y3, Y0
+	VBROADCASTSS (R9)(SI*1), Y5
+	VFMADD231PS  Y5, Y3, Y1
+	VBROADCASTSS (R9)(SI*2), Y4
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y2, Y2
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y4
+	VADDPS       Y4, Y0, Y0
+	VBROADCASTSS 4(BX), Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 8(BX), Y4
+	VADDPS       Y4, Y2, Y2
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y3
+	VADDPS     Y3, Y0, Y0
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y3, Y2, Y2
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y2, Y2
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y2, Y4, Y2
+	VBROADCASTSS 124(DI), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y0, Y3, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y1, Y3, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y2, Y3, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x3x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x3x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y3
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y4, Y3, Y0
 	VBROADCASTSS (R9)(SI*1), Y5
@@ -367,7 +715,170 @@ TEXT ·gemmTile2x4x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y4
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (R9)(SI*1), Y6
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS (R9)(SI*2), Y5
+	VFMADD231PS  Y5, Y4, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y6
+	VFMADD231PS  Y6, Y4, Y3
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y3, Y3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y5
+	VADDPS       Y5, Y0, Y0
+	VBROADCASTSS 4(BX), Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 8(BX), Y5
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS 12(BX), Y5
+	VADDPS       Y5, Y3, Y3
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y4, Y3, Y3
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y3, Y3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y5
+	VMAXPS       Y0, Y5, Y0
+	VMAXPS       Y1, Y5, Y1
+	VMAXPS       Y2, Y5, Y2
+	VMAXPS       Y3, Y5, Y3
+	VBROADCASTSS 124(DI), Y5
+	VMINPS       Y0, Y5, Y0
+	VMINPS       Y1, Y5, Y1
+	VMINPS       Y2, Y5, Y2
+	VMINPS       Y3, Y5, Y3
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y0, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y1, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y2, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y3, Y4, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x4x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x4x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y4
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y5
 	VFMADD231PS  Y5, Y4, Y0
 	VBROADCASTSS (R9)(SI*1), Y6
@@ -527,7 +1038,192 @@ TEXT ·gemmTile2x5x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VBROADCASTSS (R9)(SI*1), Y7
+	VFMADD231PS  Y7, Y5, Y1
+	VBROADCASTSS (R9)(SI*2), Y6
+	VFMADD231PS  Y6, Y5, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y7
+	VFMADD231PS  Y7, Y5, Y3
+	VBROADCASTSS (R10)(SI*1), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y4, Y4
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y6
+	VADDPS       Y6, Y0, Y0
+	VBROADCASTSS 4(BX), Y6
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 8(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 12(BX), Y6
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 16(BX), Y6
+	VADDPS       Y6, Y4, Y4
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y5
+	VADDPS     Y5, Y0, Y0
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y5, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y5, Y4, Y4
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y4, Y4
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMAXPS       Y4, Y6, Y4
+	VBROADCASTSS 124(DI), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VMINPS       Y4, Y6, Y4
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y0, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y1, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y2, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y3, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y4, Y5, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x5x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x5x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y5
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y6
 	VFMADD231PS  Y6, Y5, Y0
 	VBROADCASTSS (R9)(SI*1), Y7
@@ -709,7 +1405,214 @@ TEXT ·gemmTile2x6x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y6
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VBROADCASTSS (R9)(SI*1), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS (R9)(SI*2), Y7
+	VFMADD231PS  Y7, Y6, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y8
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS (R10)(SI*1), Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VBROADCASTSS (R10)(SI*2), Y8
+	VFMADD231PS  Y8, Y6, Y5
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y4, Y4
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y5, Y5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y7
+	VADDPS       Y7, Y0, Y0
+	VBROADCASTSS 4(BX), Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 8(BX), Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 12(BX), Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 16(BX), Y7
+	VADDPS       Y7, Y4, Y4
+	VBROADCASTSS 20(BX), Y7
+	VADDPS       Y7, Y5, Y5
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y7
+	VMASKMOVPS (BX), Y7, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y1, Y1
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	VADDPS     Y6, Y5, Y5
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y4, Y4
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y5, Y5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y7
+	VMAXPS       Y0, Y7, Y0
+	VMAXPS       Y1, Y7, Y1
+	VMAXPS       Y2, Y7, Y2
+	VMAXPS       Y3, Y7, Y3
+	VMAXPS       Y4, Y7, Y4
+	VMAXPS       Y5, Y7, Y5
+	VBROADCASTSS 124(DI), Y7
+	VMINPS       Y0, Y7, Y0
+	VMINPS       Y1, Y7, Y1
+	VMINPS       Y2, Y7, Y2
+	VMINPS       Y3, Y7, Y3
+	VMINPS       Y4, Y7, Y4
+	VMINPS       Y5, Y7, Y5
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y5, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y0, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y1, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y2, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y3, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y4, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y5, Y6, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x6x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x6x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y6
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y7
 	VFMADD231PS  Y7, Y6, Y0
 	VBROADCASTSS (R9)(SI*1), Y8
@@ -901,7 +1804,121 @@ TEXT ·gemmTile2x1x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VADDPS     Y4, Y1, Y1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y2
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y3
+	VADDPS     Y3, Y1, Y1
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VADDPS     Y4, Y1, Y1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VBROADCASTSS 124(DI), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS Y1, Y2, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x1x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x1x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y2
+	VMOVUPS      (R14)(AX*1), Y3
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y4, Y3, Y1
@@ -1011,7 +2028,158 @@ TEXT ·gemmTile2x2x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS (R9)(SI*1), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y3
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y3, Y3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 4(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y5
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y5, Y3, Y3
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y3, Y3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VBROADCASTSS 124(DI), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y0, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y1, Y4, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y2, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y3, Y4, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x2x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x2x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y4
+	VMOVUPS      (R14)(AX*1), Y5
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y6
 	VFMADD231PS  Y6, Y4, Y0
 	VFMADD231PS  Y6, Y5, Y1
@@ -1158,7 +2326,195 @@ TEXT ·gemmTile2x3x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS (R9)(SI*1), Y9
+	VFMADD231PS  Y9, Y6, Y2
+	VFMADD231PS  Y9, Y7, Y3
+	VBROADCASTSS (R9)(SI*2), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y5, Y5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y8
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS 4(BX), Y8
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS 8(BX), Y8
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y7
+	VADDPS     Y7, Y1, Y1
+	VADDPS     Y7, Y3, Y3
+	VADDPS     Y7, Y5, Y5
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y5, Y5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VBROADCASTSS 124(DI), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y0, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y1, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y2, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y3, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y4, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y5, Y6, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x3x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x3x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y6
+	VMOVUPS      (R14)(AX*1), Y7
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y8
 	VFMADD231PS  Y8, Y6, Y0
 	VFMADD231PS  Y8, Y7, Y1
@@ -1344,7 +2700,235 @@ TEXT ·gemmTile2x4x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS (R9)(SI*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS (R9)(SI*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y7
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y7, Y7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y10
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS 4(BX), Y10
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS 8(BX), Y10
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS 12(BX), Y10
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y8
+	VADDPS     Y8, Y0, Y0
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y8, Y4, Y4
+	VADDPS     Y8, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y9
+	VADDPS     Y9, Y1, Y1
+	VADDPS     Y9, Y3, Y3
+	VADDPS     Y9, Y5, Y5
+	VADDPS     Y9, Y7, Y7
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y7, Y7
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y1, Y10, Y1
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y3, Y10, Y3
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y10, Y5
+	VMAXPS       Y6, Y10, Y6
+	VMAXPS       Y7, Y10, Y7
+	VBROADCASTSS 124(DI), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y1, Y10, Y1
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y3, Y10, Y3
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y5, Y10, Y5
+	VMINPS       Y6, Y10, Y6
+	VMINPS       Y7, Y10, Y7
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y0, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y1, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y2, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y3, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y4, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y5, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y6, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y7, Y8, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x4x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x4x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y8
+	VMOVUPS      (R14)(AX*1), Y9
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y10
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y10, Y9, Y1
@@ -1568,7 +3152,272 @@ TEXT ·gemmTile2x5x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS (R9)(SI*1), Y13
+	VFMADD231PS  Y13, Y10, Y2
+	VFMADD231PS  Y13, Y11, Y3
+	VBROADCASTSS (R9)(SI*2), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y13
+	VFMADD231PS  Y13, Y10, Y6
+	VFMADD231PS  Y13, Y11, Y7
+	VBROADCASTSS (R10)(SI*1), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y9, Y9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y12
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VBROADCASTSS 4(BX), Y12
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VBROADCASTSS 8(BX), Y12
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS 12(BX), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS 16(BX), Y12
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y10
+	VADDPS     Y10, Y0, Y0
+	VADDPS     Y10, Y2, Y2
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y10, Y6, Y6
+	VADDPS     Y10, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y11
+	VADDPS     Y11, Y1, Y1
+	VADDPS     Y11, Y3, Y3
+	VADDPS     Y11, Y5, Y5
+	VADDPS     Y11, Y7, Y7
+	VADDPS     Y11, Y9, Y9
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y9, Y9
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMAXPS       Y9, Y12, Y9
+	VBROADCASTSS 124(DI), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y1, Y12, Y1
+	VMINPS       Y2, Y12, Y2
+	VMINPS       Y3, Y12, Y3
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y5, Y12, Y5
+	VMINPS       Y6, Y12, Y6
+	VMINPS       Y7, Y12, Y7
+	VMINPS       Y8, Y12, Y8
+	VMINPS       Y9, Y12, Y9
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y0, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y1, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y2, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y3, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y4, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y5, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y6, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y7, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y8, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y9, Y10, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x5x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x5x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y10
+	VMOVUPS      (R14)(AX*1), Y11
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y12
 	VFMADD231PS  Y12, Y10, Y0
 	VFMADD231PS  Y12, Y11, Y1
@@ -1829,7 +3678,309 @@ TEXT ·gemmTile2x6x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS (R9)(SI*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (R9)(SI*2), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS (R10)(SI*1), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS (R10)(SI*2), Y15
+	VFMADD231PS  Y15, Y12, Y10
+	VFMADD231PS  Y15, Y13, Y11
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y11, Y11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y14
+	VADDPS       Y14, Y0, Y0
+	VADDPS       Y14, Y1, Y1
+	VBROADCASTSS 4(BX), Y14
+	VADDPS       Y14, Y2, Y2
+	VADDPS       Y14, Y3, Y3
+	VBROADCASTSS 8(BX), Y14
+	VADDPS       Y14, Y4, Y4
+	VADDPS       Y14, Y5, Y5
+	VBROADCASTSS 12(BX), Y14
+	VADDPS       Y14, Y6, Y6
+	VADDPS       Y14, Y7, Y7
+	VBROADCASTSS 16(BX), Y14
+	VADDPS       Y14, Y8, Y8
+	VADDPS       Y14, Y9, Y9
+	VBROADCASTSS 20(BX), Y14
+	VADDPS       Y14, Y10, Y10
+	VADDPS       Y14, Y11, Y11
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y14
+	VMASKMOVPS (BX), Y14, Y12
+	VADDPS     Y12, Y0, Y0
+	VADDPS     Y12, Y2, Y2
+	VADDPS     Y12, Y4, Y4
+	VADDPS     Y12, Y6, Y6
+	VADDPS     Y12, Y8, Y8
+	VADDPS     Y12, Y10, Y10
+	VMOVUPS    32(R8), Y14
+	VMASKMOVPS 32(BX), Y14, Y13
+	VADDPS     Y13, Y1, Y1
+	VADDPS     Y13, Y3, Y3
+	VADDPS     Y13, Y5, Y5
+	VADDPS     Y13, Y7, Y7
+	VADDPS     Y13, Y9, Y9
+	VADDPS     Y13, Y11, Y11
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y11, Y11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y14
+	VMAXPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMAXPS       Y11, Y14, Y11
+	VBROADCASTSS 124(DI), Y14
+	VMINPS       Y0, Y14, Y0
+	VMINPS       Y1, Y14, Y1
+	VMINPS       Y2, Y14, Y2
+	VMINPS       Y3, Y14, Y3
+	VMINPS       Y4, Y14, Y4
+	VMINPS       Y5, Y14, Y5
+	VMINPS       Y6, Y14, Y6
+	VMINPS       Y7, Y14, Y7
+	VMINPS       Y8, Y14, Y8
+	VMINPS       Y9, Y14, Y9
+	VMINPS       Y10, Y14, Y10
+	VMINPS       Y11, Y14, Y11
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y10, (BX)
+	VMOVUPS Y11, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y0, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y1, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y2, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y3, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y4, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y5, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y6, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y7, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y8, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y9, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y10, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y11, Y12, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x6x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x6x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y12
+	VMOVUPS      (R14)(AX*1), Y13
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -2106,7 +4257,9 @@ TEXT ·gemmTile512x1x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z1
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z2
 	VFMADD231PS  Z2, Z1, Z0
 	ADDQ         R8, R9
@@ -2182,6 +4335,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z1
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z2
 	VFMADD231PS  Z2, Z1, Z0
 	ADDQ         R8, R9
@@ -2257,7 +4412,9 @@ TEXT ·gemmTile512x2x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z2
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z3
 	VFMADD231PS  Z3, Z2, Z0
 	VBROADCASTSS (R9)(SI*1), Z4
@@ -2348,6 +4505,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z2
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z3
 	VFMADD231PS  Z3, Z2, Z0
 	VBROADCASTSS (R9)(SI*1), Z4
@@ -2438,7 +4597,9 @@ TEXT ·gemmTile512x3x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VFMADD231PS  Z4, Z3, Z0
 	VBROADCASTSS (R9)(SI*1), Z5
@@ -2544,6 +4705,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z3
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VFMADD231PS  Z4, Z3, Z0
 	VBROADCASTSS (R9)(SI*1), Z5
@@ -2651,7 +4814,9 @@ TEXT ·gemmTile512x4x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z4
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z5
 	VFMADD231PS  Z5, Z4, Z0
 	VBROADCASTSS (R9)(SI*1), Z6
@@ -2775,6 +4940,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z4
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z5
 	VFMADD231PS  Z5, Z4, Z0
 	VBROADCASTSS (R9)(SI*1), Z6
@@ -2898,7 +5065,9 @@ TEXT ·gemmTile512x5x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z6, Z5, Z0
 	VBROADCASTSS (R9)(SI*1), Z7
@@ -3037,6 +5206,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z5
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z6, Z5, Z0
 	VBROADCASTSS (R9)(SI*1), Z7
@@ -3175,7 +5346,9 @@ TEXT ·gemmTile512x6x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z6
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z7
 	VFMADD231PS  Z7, Z6, Z0
 	VBROADCASTSS (R9)(SI*1), Z8
@@ -3329,6 +5502,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z6
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z7
 	VFMADD231PS  Z7, Z6, Z0
 	VBROADCASTSS (R9)(SI*1), Z8
@@ -3484,7 +5659,9 @@ TEXT ·gemmTile512x7x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z7
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z7, Z0
 	VBROADCASTSS (R9)(SI*1), Z9
@@ -3656,6 +5833,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z7
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z7, Z0
 	VBROADCASTSS (R9)(SI*1), Z9
@@ -3827,7 +6006,9 @@ TEXT ·gemmTile512x8x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z8
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VFMADD231PS  Z9, Z8, Z0
 	VBROADCASTSS (R9)(SI*1), Z10
@@ -4014,6 +6195,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z8
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VFMADD231PS  Z9, Z8, Z0
 	VBROADCASTSS (R9)(SI*1), Z10
@@ -4200,7 +6383,9 @@ TEXT ·gemmTile512x9x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z9
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VFMADD231PS  Z10, Z9, Z0
 	VBROADCASTSS (R9)(SI*1), Z11
@@ -4402,6 +6587,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z9
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VFMADD231PS  Z10, Z9, Z0
 	VBROADCASTSS (R9)(SI*1), Z11
@@ -4605,7 +6792,9 @@ TEXT ·gemmTile512x10x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z10
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z11
 	VFMADD231PS  Z11, Z10, Z0
 	VBROADCASTSS (R9)(SI*1), Z12
@@ -4825,6 +7014,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z10
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z11
 	VFMADD231PS  Z11, Z10, Z0
 	VBROADCASTSS (R9)(SI*1), Z12
@@ -5044,7 +7235,9 @@ TEXT ·gemmTile512x11x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z11
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z11, Z0
 	VBROADCASTSS (R9)(SI*1), Z13
@@ -5279,6 +7472,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z11
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z11, Z0
 	VBROADCASTSS (R9)(SI*1), Z13
@@ -5513,7 +7708,9 @@ TEXT ·gemmTile512x12x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z12
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z13
 	VFMADD231PS  Z13, Z12, Z0
 	VBROADCASTSS (R9)(SI*1), Z14
@@ -5763,6 +7960,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z12
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z13
 	VFMADD231PS  Z13, Z12, Z0
 	VBROADCASTSS (R9)(SI*1), Z14
@@ -6014,7 +8213,9 @@ TEXT ·gemmTile512x13x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z13
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VFMADD231PS  Z14, Z13, Z0
 	VBROADCASTSS (R9)(SI*1), Z15
@@ -6282,6 +8483,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z13
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VFMADD231PS  Z14, Z13, Z0
 	VBROADCASTSS (R9)(SI*1), Z15
@@ -6549,7 +8752,9 @@ TEXT ·gemmTile512x14x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z14
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VFMADD231PS  Z15, Z14, Z0
 	VBROADCASTSS (R9)(SI*1), Z16
@@ -6832,6 +9037,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z14
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VFMADD231PS  Z15, Z14, Z0
 	VBROADCASTSS (R9)(SI*1), Z16
@@ -7081,7 +9288,10 @@ TEXT ·gemmTile512x1x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z2
 	VMOVUPS.Z    64(BX), K1, Z3
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z4, Z3, Z1
@@ -7170,6 +9380,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z2
 	VMOVUPS.Z    (R14)(AX*1), K1, Z3
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z4, Z3, Z1
@@ -7259,7 +9472,10 @@ TEXT ·gemmTile512x2x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z4
 	VMOVUPS.Z    64(BX), K1, Z5
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z6, Z4, Z0
 	VFMADD231PS  Z6, Z5, Z1
@@ -7373,6 +9589,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z4
 	VMOVUPS.Z    (R14)(AX*1), K1, Z5
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z6, Z4, Z0
 	VFMADD231PS  Z6, Z5, Z1
@@ -7487,7 +9706,10 @@ TEXT ·gemmTile512x3x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z6
 	VMOVUPS.Z    64(BX), K1, Z7
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z6, Z0
 	VFMADD231PS  Z8, Z7, Z1
@@ -7626,6 +9848,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z6
 	VMOVUPS.Z    (R14)(AX*1), K1, Z7
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z6, Z0
 	VFMADD231PS  Z8, Z7, Z1
@@ -7767,7 +9992,10 @@ TEXT ·gemmTile512x4x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z8
 	VMOVUPS.Z    64(BX), K1, Z9
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VFMADD231PS  Z10, Z8, Z0
 	VFMADD231PS  Z10, Z9, Z1
@@ -7934,6 +10162,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z8
 	VMOVUPS.Z    (R14)(AX*1), K1, Z9
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VFMADD231PS  Z10, Z8, Z0
 	VFMADD231PS  Z10, Z9, Z1
@@ -8101,7 +10332,10 @@ TEXT ·gemmTile512x5x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z10
 	VMOVUPS.Z    64(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z10, Z0
 	VFMADD231PS  Z12, Z11, Z1
@@ -8293,6 +10527,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z10
 	VMOVUPS.Z    (R14)(AX*1), K1, Z11
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z10, Z0
 	VFMADD231PS  Z12, Z11, Z1
@@ -8485,7 +10722,10 @@ TEXT ·gemmTile512x6x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z12
 	VMOVUPS.Z    64(BX), K1, Z13
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VFMADD231PS  Z14, Z12, Z0
 	VFMADD231PS  Z14, Z13, Z1
@@ -8702,6 +10942,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z12
 	VMOVUPS.Z    (R14)(AX*1), K1, Z13
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VFMADD231PS  Z14, Z12, Z0
 	VFMADD231PS  Z14, Z13, Z1
@@ -8921,7 +11164,10 @@ TEXT ·gemmTile512x7x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z14
 	VMOVUPS.Z    64(BX), K1, Z15
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VFMADD231PS  Z16, Z14, Z0
 	VFMADD231PS  Z16, Z15, Z1
@@ -9166,6 +11412,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z14
 	VMOVUPS.Z    (R14)(AX*1), K1, Z15
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VFMADD231PS  Z16, Z14, Z0
 	VFMADD231PS  Z16, Z15, Z1
@@ -9411,7 +11660,10 @@ TEXT ·gemmTile512x8x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z16
 	VMOVUPS.Z    64(BX), K1, Z17
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VFMADD231PS  Z18, Z16, Z0
 	VFMADD231PS  Z18, Z17, Z1
@@ -9681,6 +11933,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z16
 	VMOVUPS.Z    (R14)(AX*1), K1, Z17
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VFMADD231PS  Z18, Z16, Z0
 	VFMADD231PS  Z18, Z17, Z1
@@ -9951,7 +12206,10 @@ TEXT ·gemmTile512x9x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z18
 	VMOVUPS.Z    64(BX), K1, Z19
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VFMADD231PS  Z20, Z18, Z0
 	VFMADD231PS  Z20, Z19, Z1
@@ -10246,6 +12504,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z18
 	VMOVUPS.Z    (R14)(AX*1), K1, Z19
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VFMADD231PS  Z20, Z18, Z0
 	VFMADD231PS  Z20, Z19, Z1
@@ -10543,7 +12804,10 @@ TEXT ·gemmTile512x10x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z20
 	VMOVUPS.Z    64(BX), K1, Z21
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z22
 	VFMADD231PS  Z22, Z20, Z0
 	VFMADD231PS  Z22, Z21, Z1
@@ -10866,6 +13130,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z20
 	VMOVUPS.Z    (R14)(AX*1), K1, Z21
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z22
 	VFMADD231PS  Z22, Z20, Z0
 	VFMADD231PS  Z22, Z21, Z1
@@ -11189,7 +13456,10 @@ TEXT ·gemmTile512x11x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z22
 	VMOVUPS.Z    64(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z24, Z22, Z0
 	VFMADD231PS  Z24, Z23, Z1
@@ -11537,6 +13807,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z22
 	VMOVUPS.Z    (R14)(AX*1), K1, Z23
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z24, Z22, Z0
 	VFMADD231PS  Z24, Z23, Z1
@@ -11885,7 +14158,10 @@ TEXT ·gemmTile512x12x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z24
 	VMOVUPS.Z    64(BX), K1, Z25
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z26
 	VFMADD231PS  Z26, Z24, Z0
 	VFMADD231PS  Z26, Z25, Z1
@@ -12258,6 +14534,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z24
 	VMOVUPS.Z    (R14)(AX*1), K1, Z25
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z26
 	VFMADD231PS  Z26, Z24, Z0
 	VFMADD231PS  Z26, Z25, Z1
@@ -12633,7 +14912,10 @@ TEXT ·gemmTile512x13x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z26
 	VMOVUPS.Z    64(BX), K1, Z27
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z28, Z26, Z0
 	VFMADD231PS  Z28, Z27, Z1
@@ -13034,6 +15316,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z26
 	VMOVUPS.Z    (R14)(AX*1), K1, Z27
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z28, Z26, Z0
 	VFMADD231PS  Z28, Z27, Z1
@@ -13435,7 +15720,10 @@ TEXT ·gemmTile512x14x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z28
 	VMOVUPS.Z    64(BX), K1, Z29
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VFMADD231PS  Z30, Z28, Z0
 	VFMADD231PS  Z30, Z29, Z1
@@ -13861,6 +16149,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z28
 	VMOVUPS.Z    (R14)(AX*1), K1, Z29
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VFMADD231PS  Z30, Z28, Z0
 	VFMADD231PS  Z30, Z29, Z1
@@ -14225,7 +16516,11 @@ loop:
 	VMOVUPS      (BX), Z3
 	VMOVUPS      64(BX), Z4
 	VMOVUPS.Z    128(BX), K1, Z5
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z6, Z3, Z0
 	VFMADD231PS  Z6, Z4, Z1
@@ -14326,6 +16621,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z3
 	VMOVUPS      (R14)(AX*1), Z4
 	VMOVUPS.Z    (R15)(AX*1), K1, Z5
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z6, Z3, Z0
 	VFMADD231PS  Z6, Z4, Z1
@@ -14427,7 +16726,11 @@ loop:
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
 	VMOVUPS.Z    128(BX), K1, Z8
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VFMADD231PS  Z9, Z6, Z0
 	VFMADD231PS  Z9, Z7, Z1
@@ -14562,6 +16865,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z6
 	VMOVUPS      (R14)(AX*1), Z7
 	VMOVUPS.Z    (R15)(AX*1), K1, Z8
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VFMADD231PS  Z9, Z6, Z0
 	VFMADD231PS  Z9, Z7, Z1
@@ -14697,7 +17004,11 @@ loop:
 	VMOVUPS      (BX), Z9
 	VMOVUPS      64(BX), Z10
 	VMOVUPS.Z    128(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z9, Z0
 	VFMADD231PS  Z12, Z10, Z1
@@ -14866,6 +17177,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z9
 	VMOVUPS      (R14)(AX*1), Z10
 	VMOVUPS.Z    (R15)(AX*1), K1, Z11
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z9, Z0
 	VFMADD231PS  Z12, Z10, Z1
@@ -15037,7 +17352,11 @@ loop:
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
 	VMOVUPS.Z    128(BX), K1, Z14
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VFMADD231PS  Z15, Z12, Z0
 	VFMADD231PS  Z15, Z13, Z1
@@ -15243,6 +17562,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z12
 	VMOVUPS      (R14)(AX*1), Z13
 	VMOVUPS.Z    (R15)(AX*1), K1, Z14
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VFMADD231PS  Z15, Z12, Z0
 	VFMADD231PS  Z15, Z13, Z1
@@ -15449,7 +17772,11 @@ loop:
 	VMOVUPS      (BX), Z15
 	VMOVUPS      64(BX), Z16
 	VMOVUPS.Z    128(BX), K1, Z17
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VFMADD231PS  Z18, Z15, Z0
 	VFMADD231PS  Z18, Z16, Z1
@@ -15689,6 +18016,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z15
 	VMOVUPS      (R14)(AX*1), Z16
 	VMOVUPS.Z    (R15)(AX*1), K1, Z17
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VFMADD231PS  Z18, Z15, Z0
 	VFMADD231PS  Z18, Z16, Z1
@@ -15929,7 +18260,11 @@ loop:
 	VMOVUPS      (BX), Z18
 	VMOVUPS      64(BX), Z19
 	VMOVUPS.Z    128(BX), K1, Z20
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z21
 	VFMADD231PS  Z21, Z18, Z0
 	VFMADD231PS  Z21, Z19, Z1
@@ -16203,6 +18538,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z18
 	VMOVUPS      (R14)(AX*1), Z19
 	VMOVUPS.Z    (R15)(AX*1), K1, Z20
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z21
 	VFMADD231PS  Z21, Z18, Z0
 	VFMADD231PS  Z21, Z19, Z1
@@ -16479,7 +18818,11 @@ loop:
 	VMOVUPS      (BX), Z21
 	VMOVUPS      64(BX), Z22
 	VMOVUPS.Z    128(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z24, Z21, Z0
 	VFMADD231PS  Z24, Z22, Z1
@@ -16790,6 +19133,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z21
 	VMOVUPS      (R14)(AX*1), Z22
 	VMOVUPS.Z    (R15)(AX*1), K1, Z23
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z24, Z21, Z0
 	VFMADD231PS  Z24, Z22, Z1
@@ -17101,7 +19448,11 @@ loop:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
 	VMOVUPS.Z    128(BX), K1, Z26
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z27
 	VFMADD231PS  Z27, Z24, Z0
 	VFMADD231PS  Z27, Z25, Z1
@@ -17446,6 +19797,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z24
 	VMOVUPS      (R14)(AX*1), Z25
 	VMOVUPS.Z    (R15)(AX*1), K1, Z26
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z27
 	VFMADD231PS  Z27, Z24, Z0
 	VFMADD231PS  Z27, Z25, Z1
@@ -17791,7 +20146,11 @@ loop:
 	VMOVUPS      (BX), Z27
 	VMOVUPS      64(BX), Z28
 	VMOVUPS.Z    128(BX), K1, Z29
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VFMADD231PS  Z30, Z27, Z0
 	VFMADD231PS  Z30, Z28, Z1
@@ -18170,6 +20529,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z27
 	VMOVUPS      (R14)(AX*1), Z28
 	VMOVUPS.Z    (R15)(AX*1), K1, Z29
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VFMADD231PS  Z30, Z27, Z0
 	VFMADD231PS  Z30, Z28, Z1
@@ -18502,7 +20865,12 @@ loop:
 	VMOVUPS      64(BX), Z5
 	VMOVUPS      128(BX), Z6
 	VMOVUPS.Z    192(BX), K1, Z7
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z4, Z0
 	VFMADD231PS  Z8, Z5, Z1
@@ -18615,6 +20983,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z5
 	VMOVUPS      (R15)(AX*1), Z6
 	VMOVUPS.Z    (R13)(AX*1), K1, Z7
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z4, Z0
 	VFMADD231PS  Z8, Z5, Z1
@@ -18728,7 +21101,12 @@ loop:
 	VMOVUPS      64(BX), Z9
 	VMOVUPS      128(BX), Z10
 	VMOVUPS.Z    192(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z8, Z0
 	VFMADD231PS  Z12, Z9, Z1
@@ -18884,6 +21262,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z9
 	VMOVUPS      (R15)(AX*1), Z10
 	VMOVUPS.Z    (R13)(AX*1), K1, Z11
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z8, Z0
 	VFMADD231PS  Z12, Z9, Z1
@@ -19040,7 +21423,12 @@ loop:
 	VMOVUPS      64(BX), Z13
 	VMOVUPS      128(BX), Z14
 	VMOVUPS.Z    192(BX), K1, Z15
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VFMADD231PS  Z16, Z12, Z0
 	VFMADD231PS  Z16, Z13, Z1
@@ -19239,6 +21627,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z13
 	VMOVUPS      (R15)(AX*1), Z14
 	VMOVUPS.Z    (R13)(AX*1), K1, Z15
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VFMADD231PS  Z16, Z12, Z0
 	VFMADD231PS  Z16, Z13, Z1
@@ -19440,7 +21833,12 @@ loop:
 	VMOVUPS      64(BX), Z17
 	VMOVUPS      128(BX), Z18
 	VMOVUPS.Z    192(BX), K1, Z19
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VFMADD231PS  Z20, Z16, Z0
 	VFMADD231PS  Z20, Z17, Z1
@@ -19685,6 +22083,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z17
 	VMOVUPS      (R15)(AX*1), Z18
 	VMOVUPS.Z    (R13)(AX*1), K1, Z19
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VFMADD231PS  Z20, Z16, Z0
 	VFMADD231PS  Z20, Z17, Z1
@@ -19930,7 +22333,12 @@ loop:
 	VMOVUPS      64(BX), Z21
 	VMOVUPS      128(BX), Z22
 	VMOVUPS.Z    192(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z24, Z20, Z0
 	VFMADD231PS  Z24, Z21, Z1
@@ -20218,6 +22626,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z21
 	VMOVUPS      (R15)(AX*1), Z22
 	VMOVUPS.Z    (R13)(AX*1), K1, Z23
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z24, Z20, Z0
 	VFMADD231PS  Z24, Z21, Z1
@@ -20506,7 +22919,12 @@ loop:
 	VMOVUPS      64(BX), Z25
 	VMOVUPS      128(BX), Z26
 	VMOVUPS.Z    192(BX), K1, Z27
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z28, Z24, Z0
 	VFMADD231PS  Z28, Z25, Z1
@@ -20837,6 +23255,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z25
 	VMOVUPS      (R15)(AX*1), Z26
 	VMOVUPS.Z    (R13)(AX*1), K1, Z27
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z28, Z24, Z0
 	VFMADD231PS  Z28, Z25, Z1

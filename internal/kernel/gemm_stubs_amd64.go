@@ -59,6 +59,60 @@ var gemmTiles2 = [][]func(*tile){
 }
 
 //go:noescape
+func gemmTaps2x1x8(t *tile)
+
+//go:noescape
+func gemmTaps2x2x8(t *tile)
+
+//go:noescape
+func gemmTaps2x3x8(t *tile)
+
+//go:noescape
+func gemmTaps2x4x8(t *tile)
+
+//go:noescape
+func gemmTaps2x5x8(t *tile)
+
+//go:noescape
+func gemmTaps2x6x8(t *tile)
+
+//go:noescape
+func gemmTaps2x1x16(t *tile)
+
+//go:noescape
+func gemmTaps2x2x16(t *tile)
+
+//go:noescape
+func gemmTaps2x3x16(t *tile)
+
+//go:noescape
+func gemmTaps2x4x16(t *tile)
+
+//go:noescape
+func gemmTaps2x5x16(t *tile)
+
+//go:noescape
+func gemmTaps2x6x16(t *tile)
+
+// gemmTaps2[v-1][r-1] is the kernel of a tile of r rows and v vectors of 8 columns.
+var gemmTaps2 = [][]func(*tile){
+	{gemmTaps2x1x8,
+		gemmTaps2x2x8,
+		gemmTaps2x3x8,
+		gemmTaps2x4x8,
+		gemmTaps2x5x8,
+		gemmTaps2x6x8,
+	},
+	{gemmTaps2x1x16,
+		gemmTaps2x2x16,
+		gemmTaps2x3x16,
+		gemmTaps2x4x16,
+		gemmTaps2x5x16,
+		gemmTaps2x6x16,
+	},
+}
+
+//go:noescape
 func gemmTile512x1x16(t *tile)
 
 //go:noescape

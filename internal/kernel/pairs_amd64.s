@@ -26,7 +26,94 @@ TEXT ·pairsTile2x1x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y1
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y2
+	VPMADDWD     Y2, Y1, Y3
+	VPADDD       Y3, Y0, Y0
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS (BX), Y1, Y2
+	VPADDD     Y2, Y0, Y0
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y2
+	VPADDD       Y2, Y0, Y0
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y1
+	VPADDD     Y1, Y0, Y0
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS (BX), Y1, Y2
+	VPADDD     Y2, Y0, Y0
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS Y0, Y1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x1x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x1x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y1
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y2
 	VPMADDWD     Y2, Y1, Y3
 	VPADDD       Y3, Y0, Y0
@@ -110,7 +197,115 @@ TEXT ·pairsTile2x2x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y2
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y3
+	VPMADDWD     Y3, Y2, Y4
+	VPADDD       Y4, Y0, Y0
+	VBROADCASTSS (R9)(SI*1), Y3
+	VPMADDWD     Y3, Y2, Y4
+	VPADDD       Y4, Y1, Y1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VPADDD     Y3, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VPADDD     Y3, Y1, Y1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y3
+	VPADDD       Y3, Y0, Y0
+	VBROADCASTSS 4(BX), Y3
+	VPADDD       Y3, Y1, Y1
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y2
+	VPADDD     Y2, Y0, Y0
+	VPADDD     Y2, Y1, Y1
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VPADDD     Y3, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VPADDD     Y3, Y1, Y1
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y1, Y2, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x2x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x2x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y2
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y3
 	VPMADDWD     Y3, Y2, Y4
 	VPADDD       Y4, Y0, Y0
@@ -215,7 +410,136 @@ TEXT ·pairsTile2x3x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y4
+	VPMADDWD     Y4, Y3, Y5
+	VPADDD       Y5, Y0, Y0
+	VBROADCASTSS (R9)(SI*1), Y4
+	VPMADDWD     Y4, Y3, Y5
+	VPADDD       Y5, Y1, Y1
+	VBROADCASTSS (R9)(SI*2), Y4
+	VPMADDWD     Y4, Y3, Y5
+	VPADDD       Y5, Y2, Y2
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y2, Y2
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y4
+	VPADDD       Y4, Y0, Y0
+	VBROADCASTSS 4(BX), Y4
+	VPADDD       Y4, Y1, Y1
+	VBROADCASTSS 8(BX), Y4
+	VPADDD       Y4, Y2, Y2
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y3
+	VPADDD     Y3, Y0, Y0
+	VPADDD     Y3, Y1, Y1
+	VPADDD     Y3, Y2, Y2
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y2, Y2
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y0, Y3, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y1, Y3, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y2, Y3, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x3x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x3x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y3
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y4
 	VPMADDWD     Y4, Y3, Y5
 	VPADDD       Y5, Y0, Y0
@@ -343,7 +667,160 @@ TEXT ·pairsTile2x4x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y4
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y5
+	VPMADDWD     Y5, Y4, Y6
+	VPADDD       Y6, Y0, Y0
+	VBROADCASTSS (R9)(SI*1), Y5
+	VPMADDWD     Y5, Y4, Y6
+	VPADDD       Y6, Y1, Y1
+	VBROADCASTSS (R9)(SI*2), Y5
+	VPMADDWD     Y5, Y4, Y6
+	VPADDD       Y6, Y2, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y5
+	VPMADDWD     Y5, Y4, Y6
+	VPADDD       Y6, Y3, Y3
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y3, Y3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y5
+	VPADDD       Y5, Y0, Y0
+	VBROADCASTSS 4(BX), Y5
+	VPADDD       Y5, Y1, Y1
+	VBROADCASTSS 8(BX), Y5
+	VPADDD       Y5, Y2, Y2
+	VBROADCASTSS 12(BX), Y5
+	VPADDD       Y5, Y3, Y3
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y4
+	VPADDD     Y4, Y0, Y0
+	VPADDD     Y4, Y1, Y1
+	VPADDD     Y4, Y2, Y2
+	VPADDD     Y4, Y3, Y3
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y3, Y3
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y0, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y1, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y2, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y3, Y4, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x4x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x4x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y4
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y5
 	VPMADDWD     Y5, Y4, Y6
 	VPADDD       Y6, Y0, Y0
@@ -493,7 +970,181 @@ TEXT ·pairsTile2x5x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y6
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y0, Y0
+	VBROADCASTSS (R9)(SI*1), Y6
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y1, Y1
+	VBROADCASTSS (R9)(SI*2), Y6
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y2, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y6
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y3, Y3
+	VBROADCASTSS (R10)(SI*1), Y6
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y4, Y4
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y4, Y4
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y6
+	VPADDD       Y6, Y0, Y0
+	VBROADCASTSS 4(BX), Y6
+	VPADDD       Y6, Y1, Y1
+	VBROADCASTSS 8(BX), Y6
+	VPADDD       Y6, Y2, Y2
+	VBROADCASTSS 12(BX), Y6
+	VPADDD       Y6, Y3, Y3
+	VBROADCASTSS 16(BX), Y6
+	VPADDD       Y6, Y4, Y4
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y5
+	VPADDD     Y5, Y0, Y0
+	VPADDD     Y5, Y1, Y1
+	VPADDD     Y5, Y2, Y2
+	VPADDD     Y5, Y3, Y3
+	VPADDD     Y5, Y4, Y4
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y4, Y4
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y0, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y1, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y2, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y3, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y4, Y5, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x5x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x5x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y5
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y6
 	VPMADDWD     Y6, Y5, Y7
 	VPADDD       Y7, Y0, Y0
@@ -664,7 +1315,202 @@ TEXT ·pairsTile2x6x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y6
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y0, Y0
+	VBROADCASTSS (R9)(SI*1), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y1, Y1
+	VBROADCASTSS (R9)(SI*2), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y2, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y3, Y3
+	VBROADCASTSS (R10)(SI*1), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y4, Y4
+	VBROADCASTSS (R10)(SI*2), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y5, Y5
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y4, Y4
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y5, Y5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y7
+	VPADDD       Y7, Y0, Y0
+	VBROADCASTSS 4(BX), Y7
+	VPADDD       Y7, Y1, Y1
+	VBROADCASTSS 8(BX), Y7
+	VPADDD       Y7, Y2, Y2
+	VBROADCASTSS 12(BX), Y7
+	VPADDD       Y7, Y3, Y3
+	VBROADCASTSS 16(BX), Y7
+	VPADDD       Y7, Y4, Y4
+	VBROADCASTSS 20(BX), Y7
+	VPADDD       Y7, Y5, Y5
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y7
+	VMASKMOVPS (BX), Y7, Y6
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y6, Y1, Y1
+	VPADDD     Y6, Y2, Y2
+	VPADDD     Y6, Y3, Y3
+	VPADDD     Y6, Y4, Y4
+	VPADDD     Y6, Y5, Y5
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y4, Y4
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y5, Y5
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y5, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y0, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y1, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y2, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y3, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y4, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y5, Y6, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x6x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x6x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y6
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y7
 	VPMADDWD     Y7, Y6, Y8
 	VPADDD       Y8, Y0, Y0
@@ -844,7 +1690,113 @@ TEXT ·pairsTile2x1x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y4
+	VPMADDWD     Y4, Y2, Y5
+	VPADDD       Y5, Y0, Y0
+	VPMADDWD     Y4, Y3, Y5
+	VPADDD       Y5, Y1, Y1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VPADDD     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VPADDD     Y4, Y1, Y1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y4
+	VPADDD       Y4, Y0, Y0
+	VPADDD       Y4, Y1, Y1
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y2
+	VPADDD     Y2, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y3
+	VPADDD     Y3, Y1, Y1
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VPADDD     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VPADDD     Y4, Y1, Y1
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS Y1, Y2, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x1x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x1x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y2
+	VMOVUPS      (R14)(AX*1), Y3
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y4
 	VPMADDWD     Y4, Y2, Y5
 	VPADDD       Y5, Y0, Y0
@@ -946,7 +1898,148 @@ TEXT ·pairsTile2x2x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y6
+	VPMADDWD     Y6, Y4, Y7
+	VPADDD       Y7, Y0, Y0
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y1, Y1
+	VBROADCASTSS (R9)(SI*1), Y6
+	VPMADDWD     Y6, Y4, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y3, Y3
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VPADDD     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VPADDD     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VPADDD     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VPADDD     Y6, Y3, Y3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y6
+	VPADDD       Y6, Y0, Y0
+	VPADDD       Y6, Y1, Y1
+	VBROADCASTSS 4(BX), Y6
+	VPADDD       Y6, Y2, Y2
+	VPADDD       Y6, Y3, Y3
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y4
+	VPADDD     Y4, Y0, Y0
+	VPADDD     Y4, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y5
+	VPADDD     Y5, Y1, Y1
+	VPADDD     Y5, Y3, Y3
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VPADDD     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VPADDD     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VPADDD     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VPADDD     Y6, Y3, Y3
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y0, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y1, Y4, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y2, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y3, Y4, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x2x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x2x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y4
+	VMOVUPS      (R14)(AX*1), Y5
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y6
 	VPMADDWD     Y6, Y4, Y7
 	VPADDD       Y7, Y0, Y0
@@ -1083,7 +2176,183 @@ TEXT ·pairsTile2x3x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y8
+	VPMADDWD     Y8, Y6, Y9
+	VPADDD       Y9, Y0, Y0
+	VPMADDWD     Y8, Y7, Y9
+	VPADDD       Y9, Y1, Y1
+	VBROADCASTSS (R9)(SI*1), Y8
+	VPMADDWD     Y8, Y6, Y9
+	VPADDD       Y9, Y2, Y2
+	VPMADDWD     Y8, Y7, Y9
+	VPADDD       Y9, Y3, Y3
+	VBROADCASTSS (R9)(SI*2), Y8
+	VPMADDWD     Y8, Y6, Y9
+	VPADDD       Y9, Y4, Y4
+	VPMADDWD     Y8, Y7, Y9
+	VPADDD       Y9, Y5, Y5
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y5, Y5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y8
+	VPADDD       Y8, Y0, Y0
+	VPADDD       Y8, Y1, Y1
+	VBROADCASTSS 4(BX), Y8
+	VPADDD       Y8, Y2, Y2
+	VPADDD       Y8, Y3, Y3
+	VBROADCASTSS 8(BX), Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y8, Y5, Y5
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y6
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y6, Y2, Y2
+	VPADDD     Y6, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y7
+	VPADDD     Y7, Y1, Y1
+	VPADDD     Y7, Y3, Y3
+	VPADDD     Y7, Y5, Y5
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y5, Y5
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y0, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y1, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y2, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y3, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y4, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y5, Y6, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x3x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x3x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y6
+	VMOVUPS      (R14)(AX*1), Y7
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y8
 	VPMADDWD     Y8, Y6, Y9
 	VPADDD       Y9, Y0, Y0
@@ -1257,7 +2526,221 @@ TEXT ·pairsTile2x4x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y10
+	VPMADDWD     Y10, Y8, Y11
+	VPADDD       Y11, Y0, Y0
+	VPMADDWD     Y10, Y9, Y11
+	VPADDD       Y11, Y1, Y1
+	VBROADCASTSS (R9)(SI*1), Y10
+	VPMADDWD     Y10, Y8, Y11
+	VPADDD       Y11, Y2, Y2
+	VPMADDWD     Y10, Y9, Y11
+	VPADDD       Y11, Y3, Y3
+	VBROADCASTSS (R9)(SI*2), Y10
+	VPMADDWD     Y10, Y8, Y11
+	VPADDD       Y11, Y4, Y4
+	VPMADDWD     Y10, Y9, Y11
+	VPADDD       Y11, Y5, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y10
+	VPMADDWD     Y10, Y8, Y11
+	VPADDD       Y11, Y6, Y6
+	VPMADDWD     Y10, Y9, Y11
+	VPADDD       Y11, Y7, Y7
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y7, Y7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y10
+	VPADDD       Y10, Y0, Y0
+	VPADDD       Y10, Y1, Y1
+	VBROADCASTSS 4(BX), Y10
+	VPADDD       Y10, Y2, Y2
+	VPADDD       Y10, Y3, Y3
+	VBROADCASTSS 8(BX), Y10
+	VPADDD       Y10, Y4, Y4
+	VPADDD       Y10, Y5, Y5
+	VBROADCASTSS 12(BX), Y10
+	VPADDD       Y10, Y6, Y6
+	VPADDD       Y10, Y7, Y7
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y8
+	VPADDD     Y8, Y0, Y0
+	VPADDD     Y8, Y2, Y2
+	VPADDD     Y8, Y4, Y4
+	VPADDD     Y8, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y9
+	VPADDD     Y9, Y1, Y1
+	VPADDD     Y9, Y3, Y3
+	VPADDD     Y9, Y5, Y5
+	VPADDD     Y9, Y7, Y7
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y7, Y7
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y0, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y1, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y2, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y3, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y4, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y5, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y6, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y7, Y8, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x4x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x4x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y8
+	VMOVUPS      (R14)(AX*1), Y9
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y10
 	VPMADDWD     Y10, Y8, Y11
 	VPADDD       Y11, Y0, Y0
@@ -1467,7 +2950,256 @@ TEXT ·pairsTile2x5x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y12
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y0, Y0
+	VPMADDWD     Y12, Y11, Y13
+	VPADDD       Y13, Y1, Y1
+	VBROADCASTSS (R9)(SI*1), Y12
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y2, Y2
+	VPMADDWD     Y12, Y11, Y13
+	VPADDD       Y13, Y3, Y3
+	VBROADCASTSS (R9)(SI*2), Y12
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y4, Y4
+	VPMADDWD     Y12, Y11, Y13
+	VPADDD       Y13, Y5, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y12
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y6, Y6
+	VPMADDWD     Y12, Y11, Y13
+	VPADDD       Y13, Y7, Y7
+	VBROADCASTSS (R10)(SI*1), Y12
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y8, Y8
+	VPMADDWD     Y12, Y11, Y13
+	VPADDD       Y13, Y9, Y9
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y9, Y9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y12
+	VPADDD       Y12, Y0, Y0
+	VPADDD       Y12, Y1, Y1
+	VBROADCASTSS 4(BX), Y12
+	VPADDD       Y12, Y2, Y2
+	VPADDD       Y12, Y3, Y3
+	VBROADCASTSS 8(BX), Y12
+	VPADDD       Y12, Y4, Y4
+	VPADDD       Y12, Y5, Y5
+	VBROADCASTSS 12(BX), Y12
+	VPADDD       Y12, Y6, Y6
+	VPADDD       Y12, Y7, Y7
+	VBROADCASTSS 16(BX), Y12
+	VPADDD       Y12, Y8, Y8
+	VPADDD       Y12, Y9, Y9
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y10
+	VPADDD     Y10, Y0, Y0
+	VPADDD     Y10, Y2, Y2
+	VPADDD     Y10, Y4, Y4
+	VPADDD     Y10, Y6, Y6
+	VPADDD     Y10, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y11
+	VPADDD     Y11, Y1, Y1
+	VPADDD     Y11, Y3, Y3
+	VPADDD     Y11, Y5, Y5
+	VPADDD     Y11, Y7, Y7
+	VPADDD     Y11, Y9, Y9
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y9, Y9
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y0, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y1, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y2, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y3, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y4, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y5, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y6, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y7, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y8, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y9, Y10, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x5x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x5x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y10
+	VMOVUPS      (R14)(AX*1), Y11
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y12
 	VPMADDWD     Y12, Y10, Y13
 	VPADDD       Y13, Y0, Y0
@@ -1712,7 +3444,291 @@ TEXT ·pairsTile2x6x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y0, Y0
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y1, Y1
+	VBROADCASTSS (R9)(SI*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y2, Y2
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y3, Y3
+	VBROADCASTSS (R9)(SI*2), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y4, Y4
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y5, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y6, Y6
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y7, Y7
+	VBROADCASTSS (R10)(SI*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y8, Y8
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y9, Y9
+	VBROADCASTSS (R10)(SI*2), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y10, Y10
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y11, Y11
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y11, Y11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y14
+	VPADDD       Y14, Y0, Y0
+	VPADDD       Y14, Y1, Y1
+	VBROADCASTSS 4(BX), Y14
+	VPADDD       Y14, Y2, Y2
+	VPADDD       Y14, Y3, Y3
+	VBROADCASTSS 8(BX), Y14
+	VPADDD       Y14, Y4, Y4
+	VPADDD       Y14, Y5, Y5
+	VBROADCASTSS 12(BX), Y14
+	VPADDD       Y14, Y6, Y6
+	VPADDD       Y14, Y7, Y7
+	VBROADCASTSS 16(BX), Y14
+	VPADDD       Y14, Y8, Y8
+	VPADDD       Y14, Y9, Y9
+	VBROADCASTSS 20(BX), Y14
+	VPADDD       Y14, Y10, Y10
+	VPADDD       Y14, Y11, Y11
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y14
+	VMASKMOVPS (BX), Y14, Y12
+	VPADDD     Y12, Y0, Y0
+	VPADDD     Y12, Y2, Y2
+	VPADDD     Y12, Y4, Y4
+	VPADDD     Y12, Y6, Y6
+	VPADDD     Y12, Y8, Y8
+	VPADDD     Y12, Y10, Y10
+	VMOVUPS    32(R8), Y14
+	VMASKMOVPS 32(BX), Y14, Y13
+	VPADDD     Y13, Y1, Y1
+	VPADDD     Y13, Y3, Y3
+	VPADDD     Y13, Y5, Y5
+	VPADDD     Y13, Y7, Y7
+	VPADDD     Y13, Y9, Y9
+	VPADDD     Y13, Y11, Y11
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y11, Y11
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y10, (BX)
+	VMOVUPS Y11, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y0, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y1, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y2, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y3, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y4, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y5, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y6, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y7, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y8, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y9, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y10, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y11, Y12, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x6x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x6x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y12
+	VMOVUPS      (R14)(AX*1), Y13
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPADDD       Y15, Y0, Y0
@@ -1971,7 +3987,9 @@ TEXT ·pairsTile512x1x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z1
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z2
 	VPDPWSSD     Z2, Z1, Z0
 	ADDQ         R8, R9
@@ -2039,6 +4057,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z1
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z2
 	VPDPWSSD     Z2, Z1, Z0
 	ADDQ         R8, R9
@@ -2106,7 +4126,9 @@ TEXT ·pairsTile512x2x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z2
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z3
 	VPDPWSSD     Z3, Z2, Z0
 	VBROADCASTSS (R9)(SI*1), Z3
@@ -2187,6 +4209,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z2
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z3
 	VPDPWSSD     Z3, Z2, Z0
 	VBROADCASTSS (R9)(SI*1), Z3
@@ -2267,7 +4291,9 @@ TEXT ·pairsTile512x3x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VPDPWSSD     Z4, Z3, Z0
 	VBROADCASTSS (R9)(SI*1), Z4
@@ -2361,6 +4387,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z3
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VPDPWSSD     Z4, Z3, Z0
 	VBROADCASTSS (R9)(SI*1), Z4
@@ -2456,7 +4484,9 @@ TEXT ·pairsTile512x4x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z4
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z5
 	VPDPWSSD     Z5, Z4, Z0
 	VBROADCASTSS (R9)(SI*1), Z5
@@ -2566,6 +4596,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z4
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z5
 	VPDPWSSD     Z5, Z4, Z0
 	VBROADCASTSS (R9)(SI*1), Z5
@@ -2675,7 +4707,9 @@ TEXT ·pairsTile512x5x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VPDPWSSD     Z6, Z5, Z0
 	VBROADCASTSS (R9)(SI*1), Z6
@@ -2798,6 +4832,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z5
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VPDPWSSD     Z6, Z5, Z0
 	VBROADCASTSS (R9)(SI*1), Z6
@@ -2920,7 +4956,9 @@ TEXT ·pairsTile512x6x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z6
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z7
 	VPDPWSSD     Z7, Z6, Z0
 	VBROADCASTSS (R9)(SI*1), Z7
@@ -3056,6 +5094,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z6
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z7
 	VPDPWSSD     Z7, Z6, Z0
 	VBROADCASTSS (R9)(SI*1), Z7
@@ -3193,7 +5233,9 @@ TEXT ·pairsTile512x7x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z7
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VPDPWSSD     Z8, Z7, Z0
 	VBROADCASTSS (R9)(SI*1), Z8
@@ -3345,6 +5387,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z7
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VPDPWSSD     Z8, Z7, Z0
 	VBROADCASTSS (R9)(SI*1), Z8
@@ -3496,7 +5540,9 @@ TEXT ·pairsTile512x8x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z8
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VPDPWSSD     Z9, Z8, Z0
 	VBROADCASTSS (R9)(SI*1), Z9
@@ -3661,6 +5707,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z8
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VPDPWSSD     Z9, Z8, Z0
 	VBROADCASTSS (R9)(SI*1), Z9
@@ -3825,7 +5873,9 @@ TEXT ·pairsTile512x9x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z9
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VPDPWSSD     Z10, Z9, Z0
 	VBROADCASTSS (R9)(SI*1), Z10
@@ -4003,6 +6053,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z9
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VPDPWSSD     Z10, Z9, Z0
 	VBROADCASTSS (R9)(SI*1), Z10
@@ -4182,7 +6234,9 @@ TEXT ·pairsTile512x10x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z10
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z11
 	VPDPWSSD     Z11, Z10, Z0
 	VBROADCASTSS (R9)(SI*1), Z11
@@ -4376,6 +6430,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z10
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z11
 	VPDPWSSD     Z11, Z10, Z0
 	VBROADCASTSS (R9)(SI*1), Z11
@@ -4569,7 +6625,9 @@ TEXT ·pairsTile512x11x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z11
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z11, Z0
 	VBROADCASTSS (R9)(SI*1), Z12
@@ -4776,6 +6834,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z11
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z11, Z0
 	VBROADCASTSS (R9)(SI*1), Z12
@@ -4982,7 +7042,9 @@ TEXT ·pairsTile512x12x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z12
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z13
 	VPDPWSSD     Z13, Z12, Z0
 	VBROADCASTSS (R9)(SI*1), Z13
@@ -5202,6 +7264,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z12
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z13
 	VPDPWSSD     Z13, Z12, Z0
 	VBROADCASTSS (R9)(SI*1), Z13
@@ -5423,7 +7487,9 @@ TEXT ·pairsTile512x13x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z13
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VPDPWSSD     Z14, Z13, Z0
 	VBROADCASTSS (R9)(SI*1), Z14
@@ -5659,6 +7725,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z13
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VPDPWSSD     Z14, Z13, Z0
 	VBROADCASTSS (R9)(SI*1), Z14
@@ -5894,7 +7962,9 @@ TEXT ·pairsTile512x14x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z14
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VPDPWSSD     Z15, Z14, Z0
 	VBROADCASTSS (R9)(SI*1), Z15
@@ -6143,6 +8213,8 @@ loop:
 	MOVQ         (DX), AX
 	ADDQ         $0x08, DX
 	VMOVUPS.Z    (BX)(AX*1), K1, Z14
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VPDPWSSD     Z15, Z14, Z0
 	VBROADCASTSS (R9)(SI*1), Z15
@@ -6358,7 +8430,10 @@ TEXT ·pairsTile512x1x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z2
 	VMOVUPS.Z    64(BX), K1, Z3
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VPDPWSSD     Z4, Z2, Z0
 	VPDPWSSD     Z4, Z3, Z1
@@ -6437,6 +8512,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z2
 	VMOVUPS.Z    (R14)(AX*1), K1, Z3
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VPDPWSSD     Z4, Z2, Z0
 	VPDPWSSD     Z4, Z3, Z1
@@ -6516,7 +8594,10 @@ TEXT ·pairsTile512x2x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z4
 	VMOVUPS.Z    64(BX), K1, Z5
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VPDPWSSD     Z6, Z4, Z0
 	VPDPWSSD     Z6, Z5, Z1
@@ -6616,6 +8697,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z4
 	VMOVUPS.Z    (R14)(AX*1), K1, Z5
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VPDPWSSD     Z6, Z4, Z0
 	VPDPWSSD     Z6, Z5, Z1
@@ -6716,7 +8800,10 @@ TEXT ·pairsTile512x3x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z6
 	VMOVUPS.Z    64(BX), K1, Z7
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VPDPWSSD     Z8, Z6, Z0
 	VPDPWSSD     Z8, Z7, Z1
@@ -6837,6 +8924,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z6
 	VMOVUPS.Z    (R14)(AX*1), K1, Z7
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VPDPWSSD     Z8, Z6, Z0
 	VPDPWSSD     Z8, Z7, Z1
@@ -6960,7 +9050,10 @@ TEXT ·pairsTile512x4x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z8
 	VMOVUPS.Z    64(BX), K1, Z9
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VPDPWSSD     Z10, Z8, Z0
 	VPDPWSSD     Z10, Z9, Z1
@@ -7105,6 +9198,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z8
 	VMOVUPS.Z    (R14)(AX*1), K1, Z9
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VPDPWSSD     Z10, Z8, Z0
 	VPDPWSSD     Z10, Z9, Z1
@@ -7250,7 +9346,10 @@ TEXT ·pairsTile512x5x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z10
 	VMOVUPS.Z    64(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z10, Z0
 	VPDPWSSD     Z12, Z11, Z1
@@ -7416,6 +9515,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z10
 	VMOVUPS.Z    (R14)(AX*1), K1, Z11
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z10, Z0
 	VPDPWSSD     Z12, Z11, Z1
@@ -7582,7 +9684,10 @@ TEXT ·pairsTile512x6x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z12
 	VMOVUPS.Z    64(BX), K1, Z13
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VPDPWSSD     Z14, Z12, Z0
 	VPDPWSSD     Z14, Z13, Z1
@@ -7769,6 +9874,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z12
 	VMOVUPS.Z    (R14)(AX*1), K1, Z13
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VPDPWSSD     Z14, Z12, Z0
 	VPDPWSSD     Z14, Z13, Z1
@@ -7958,7 +10066,10 @@ TEXT ·pairsTile512x7x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z14
 	VMOVUPS.Z    64(BX), K1, Z15
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VPDPWSSD     Z16, Z14, Z0
 	VPDPWSSD     Z16, Z15, Z1
@@ -8169,6 +10280,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z14
 	VMOVUPS.Z    (R14)(AX*1), K1, Z15
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VPDPWSSD     Z16, Z14, Z0
 	VPDPWSSD     Z16, Z15, Z1
@@ -8380,7 +10494,10 @@ TEXT ·pairsTile512x8x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z16
 	VMOVUPS.Z    64(BX), K1, Z17
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VPDPWSSD     Z18, Z16, Z0
 	VPDPWSSD     Z18, Z17, Z1
@@ -8612,6 +10729,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z16
 	VMOVUPS.Z    (R14)(AX*1), K1, Z17
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VPDPWSSD     Z18, Z16, Z0
 	VPDPWSSD     Z18, Z17, Z1
@@ -8844,7 +10964,10 @@ TEXT ·pairsTile512x9x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z18
 	VMOVUPS.Z    64(BX), K1, Z19
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VPDPWSSD     Z20, Z18, Z0
 	VPDPWSSD     Z20, Z19, Z1
@@ -9097,6 +11220,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z18
 	VMOVUPS.Z    (R14)(AX*1), K1, Z19
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VPDPWSSD     Z20, Z18, Z0
 	VPDPWSSD     Z20, Z19, Z1
@@ -9352,7 +11478,10 @@ TEXT ·pairsTile512x10x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z20
 	VMOVUPS.Z    64(BX), K1, Z21
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z22
 	VPDPWSSD     Z22, Z20, Z0
 	VPDPWSSD     Z22, Z21, Z1
@@ -9629,6 +11758,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z20
 	VMOVUPS.Z    (R14)(AX*1), K1, Z21
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z22
 	VPDPWSSD     Z22, Z20, Z0
 	VPDPWSSD     Z22, Z21, Z1
@@ -9906,7 +12038,10 @@ TEXT ·pairsTile512x11x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z22
 	VMOVUPS.Z    64(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VPDPWSSD     Z24, Z22, Z0
 	VPDPWSSD     Z24, Z23, Z1
@@ -10204,6 +12339,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z22
 	VMOVUPS.Z    (R14)(AX*1), K1, Z23
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VPDPWSSD     Z24, Z22, Z0
 	VPDPWSSD     Z24, Z23, Z1
@@ -10502,7 +12640,10 @@ TEXT ·pairsTile512x12x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z24
 	VMOVUPS.Z    64(BX), K1, Z25
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z26
 	VPDPWSSD     Z26, Z24, Z0
 	VPDPWSSD     Z26, Z25, Z1
@@ -10821,6 +12962,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z24
 	VMOVUPS.Z    (R14)(AX*1), K1, Z25
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z26
 	VPDPWSSD     Z26, Z24, Z0
 	VPDPWSSD     Z26, Z25, Z1
@@ -11142,7 +13286,10 @@ TEXT ·pairsTile512x13x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z26
 	VMOVUPS.Z    64(BX), K1, Z27
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VPDPWSSD     Z28, Z26, Z0
 	VPDPWSSD     Z28, Z27, Z1
@@ -11485,6 +13632,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z26
 	VMOVUPS.Z    (R14)(AX*1), K1, Z27
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VPDPWSSD     Z28, Z26, Z0
 	VPDPWSSD     Z28, Z27, Z1
@@ -11828,7 +13978,10 @@ TEXT ·pairsTile512x14x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z28
 	VMOVUPS.Z    64(BX), K1, Z29
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VPDPWSSD     Z30, Z28, Z0
 	VPDPWSSD     Z30, Z29, Z1
@@ -12192,6 +14345,9 @@ loop:
 	ADDQ         $0x08, DX
 	VMOVUPS      (BX)(AX*1), Z28
 	VMOVUPS.Z    (R14)(AX*1), K1, Z29
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VPDPWSSD     Z30, Z28, Z0
 	VPDPWSSD     Z30, Z29, Z1
@@ -12494,7 +14650,11 @@ loop:
 	VMOVUPS      (BX), Z3
 	VMOVUPS      64(BX), Z4
 	VMOVUPS.Z    128(BX), K1, Z5
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VPDPWSSD     Z6, Z3, Z0
 	VPDPWSSD     Z6, Z4, Z1
@@ -12583,6 +14743,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z3
 	VMOVUPS      (R14)(AX*1), Z4
 	VMOVUPS.Z    (R15)(AX*1), K1, Z5
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VPDPWSSD     Z6, Z3, Z0
 	VPDPWSSD     Z6, Z4, Z1
@@ -12672,7 +14836,11 @@ loop:
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
 	VMOVUPS.Z    128(BX), K1, Z8
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VPDPWSSD     Z9, Z6, Z0
 	VPDPWSSD     Z9, Z7, Z1
@@ -12789,6 +14957,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z6
 	VMOVUPS      (R14)(AX*1), Z7
 	VMOVUPS.Z    (R15)(AX*1), K1, Z8
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VPDPWSSD     Z9, Z6, Z0
 	VPDPWSSD     Z9, Z7, Z1
@@ -12906,7 +15078,11 @@ loop:
 	VMOVUPS      (BX), Z9
 	VMOVUPS      64(BX), Z10
 	VMOVUPS.Z    128(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z9, Z0
 	VPDPWSSD     Z12, Z10, Z1
@@ -13051,6 +15227,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z9
 	VMOVUPS      (R14)(AX*1), Z10
 	VMOVUPS.Z    (R15)(AX*1), K1, Z11
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z9, Z0
 	VPDPWSSD     Z12, Z10, Z1
@@ -13198,7 +15378,11 @@ loop:
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
 	VMOVUPS.Z    128(BX), K1, Z14
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VPDPWSSD     Z15, Z12, Z0
 	VPDPWSSD     Z15, Z13, Z1
@@ -13374,6 +15558,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z12
 	VMOVUPS      (R14)(AX*1), Z13
 	VMOVUPS.Z    (R15)(AX*1), K1, Z14
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VPDPWSSD     Z15, Z12, Z0
 	VPDPWSSD     Z15, Z13, Z1
@@ -13550,7 +15738,11 @@ loop:
 	VMOVUPS      (BX), Z15
 	VMOVUPS      64(BX), Z16
 	VMOVUPS.Z    128(BX), K1, Z17
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VPDPWSSD     Z18, Z15, Z0
 	VPDPWSSD     Z18, Z16, Z1
@@ -13754,6 +15946,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z15
 	VMOVUPS      (R14)(AX*1), Z16
 	VMOVUPS.Z    (R15)(AX*1), K1, Z17
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VPDPWSSD     Z18, Z15, Z0
 	VPDPWSSD     Z18, Z16, Z1
@@ -13958,7 +16154,11 @@ loop:
 	VMOVUPS      (BX), Z18
 	VMOVUPS      64(BX), Z19
 	VMOVUPS.Z    128(BX), K1, Z20
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z21
 	VPDPWSSD     Z21, Z18, Z0
 	VPDPWSSD     Z21, Z19, Z1
@@ -14190,6 +16390,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z18
 	VMOVUPS      (R14)(AX*1), Z19
 	VMOVUPS.Z    (R15)(AX*1), K1, Z20
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z21
 	VPDPWSSD     Z21, Z18, Z0
 	VPDPWSSD     Z21, Z19, Z1
@@ -14424,7 +16628,11 @@ loop:
 	VMOVUPS      (BX), Z21
 	VMOVUPS      64(BX), Z22
 	VMOVUPS.Z    128(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VPDPWSSD     Z24, Z21, Z0
 	VPDPWSSD     Z24, Z22, Z1
@@ -14687,6 +16895,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z21
 	VMOVUPS      (R14)(AX*1), Z22
 	VMOVUPS.Z    (R15)(AX*1), K1, Z23
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VPDPWSSD     Z24, Z21, Z0
 	VPDPWSSD     Z24, Z22, Z1
@@ -14950,7 +17162,11 @@ loop:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
 	VMOVUPS.Z    128(BX), K1, Z26
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z27
 	VPDPWSSD     Z27, Z24, Z0
 	VPDPWSSD     Z27, Z25, Z1
@@ -15241,6 +17457,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z24
 	VMOVUPS      (R14)(AX*1), Z25
 	VMOVUPS.Z    (R15)(AX*1), K1, Z26
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z27
 	VPDPWSSD     Z27, Z24, Z0
 	VPDPWSSD     Z27, Z25, Z1
@@ -15532,7 +17752,11 @@ loop:
 	VMOVUPS      (BX), Z27
 	VMOVUPS      64(BX), Z28
 	VMOVUPS.Z    128(BX), K1, Z29
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VPDPWSSD     Z30, Z27, Z0
 	VPDPWSSD     Z30, Z28, Z1
@@ -15851,6 +18075,10 @@ loop:
 	VMOVUPS      (BX)(AX*1), Z27
 	VMOVUPS      (R14)(AX*1), Z28
 	VMOVUPS.Z    (R15)(AX*1), K1, Z29
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VPDPWSSD     Z30, Z27, Z0
 	VPDPWSSD     Z30, Z28, Z1
@@ -16123,7 +18351,12 @@ loop:
 	VMOVUPS      64(BX), Z5
 	VMOVUPS      128(BX), Z6
 	VMOVUPS.Z    192(BX), K1, Z7
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VPDPWSSD     Z8, Z4, Z0
 	VPDPWSSD     Z8, Z5, Z1
@@ -16222,6 +18455,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z5
 	VMOVUPS      (R15)(AX*1), Z6
 	VMOVUPS.Z    (R13)(AX*1), K1, Z7
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VPDPWSSD     Z8, Z4, Z0
 	VPDPWSSD     Z8, Z5, Z1
@@ -16321,7 +18559,12 @@ loop:
 	VMOVUPS      64(BX), Z9
 	VMOVUPS      128(BX), Z10
 	VMOVUPS.Z    192(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z8, Z0
 	VPDPWSSD     Z12, Z9, Z1
@@ -16455,6 +18698,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z9
 	VMOVUPS      (R15)(AX*1), Z10
 	VMOVUPS.Z    (R13)(AX*1), K1, Z11
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z8, Z0
 	VPDPWSSD     Z12, Z9, Z1
@@ -16589,7 +18837,12 @@ loop:
 	VMOVUPS      64(BX), Z13
 	VMOVUPS      128(BX), Z14
 	VMOVUPS.Z    192(BX), K1, Z15
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VPDPWSSD     Z16, Z12, Z0
 	VPDPWSSD     Z16, Z13, Z1
@@ -16758,6 +19011,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z13
 	VMOVUPS      (R15)(AX*1), Z14
 	VMOVUPS.Z    (R13)(AX*1), K1, Z15
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VPDPWSSD     Z16, Z12, Z0
 	VPDPWSSD     Z16, Z13, Z1
@@ -16929,7 +19187,12 @@ loop:
 	VMOVUPS      64(BX), Z17
 	VMOVUPS      128(BX), Z18
 	VMOVUPS.Z    192(BX), K1, Z19
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VPDPWSSD     Z20, Z16, Z0
 	VPDPWSSD     Z20, Z17, Z1
@@ -17136,6 +19399,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z17
 	VMOVUPS      (R15)(AX*1), Z18
 	VMOVUPS.Z    (R13)(AX*1), K1, Z19
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VPDPWSSD     Z20, Z16, Z0
 	VPDPWSSD     Z20, Z17, Z1
@@ -17343,7 +19611,12 @@ loop:
 	VMOVUPS      64(BX), Z21
 	VMOVUPS      128(BX), Z22
 	VMOVUPS.Z    192(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VPDPWSSD     Z24, Z20, Z0
 	VPDPWSSD     Z24, Z21, Z1
@@ -17585,6 +19858,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z21
 	VMOVUPS      (R15)(AX*1), Z22
 	VMOVUPS.Z    (R13)(AX*1), K1, Z23
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VPDPWSSD     Z24, Z20, Z0
 	VPDPWSSD     Z24, Z21, Z1
@@ -17827,7 +20105,12 @@ loop:
 	VMOVUPS      64(BX), Z25
 	VMOVUPS      128(BX), Z26
 	VMOVUPS.Z    192(BX), K1, Z27
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VPDPWSSD     Z28, Z24, Z0
 	VPDPWSSD     Z28, Z25, Z1
@@ -18104,6 +20387,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z25
 	VMOVUPS      (R15)(AX*1), Z26
 	VMOVUPS.Z    (R13)(AX*1), K1, Z27
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VPDPWSSD     Z28, Z24, Z0
 	VPDPWSSD     Z28, Z25, Z1

@@ -49,8 +49,11 @@ var (
 	avx2 = isa{"2", 8, []reg.VecPhysical{
 		reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14,
 		reg.Y15,
-	}, [][2]int{{1, 6}, {2, 6}}, false}
+	}, [][2]int{{1, 6}, {2, 6}}, true}
 )
+
+// ahead is how far before its use, in bytes, a packed A is fetched.
+const ahead = 1024
 
 // pairs: elements are pairs of int16.
 var pairs bool
@@ -165,8 +168,17 @@ func tile(i isa, nv, mr int, taps bool) {
 		}
 	}
 	if !taps {
+		for d := 0; d < nv*i.lanes*4; d += 64 {
+			PREFETCHT0(Mem{Base: b, Disp: 2*ahead + d})
+		}
 		ADDQ(brs, b)
+	} else {
+		// The columns beside these come next; each row of them is in another page, which no processor foresees.
+		for v := range nv {
+			PREFETCHT1(Mem{Base: bs[0], Index: reg.RAX, Scale: 1, Disp: (nv + v) * i.lanes * 4})
+		}
 	}
+	PREFETCHT0(Mem{Base: base[0], Disp: ahead})
 	for r := range mr {
 		m := Mem{Base: base[r/3]}
 		if r%3 > 0 {
