@@ -129,12 +129,12 @@ func (p *patterns) operand(v graph.Value) (x graph.Value, c float64, perm []int)
 		if n.Op != ops.Mul && n.Op != ops.Div {
 			break
 		}
-		if f, ok := p.scalar(n.In[1], 0); ok && (n.Op == ops.Mul || f != 0) {
+		if f, ok := p.beside(n.In[1], n.In[0]); ok && (n.Op == ops.Mul || f != 0) {
 			if n.Op == ops.Div {
 				f = 1 / f
 			}
 			x, c = n.In[0], c*f
-		} else if f, ok := p.scalar(n.In[0], 0); ok && n.Op == ops.Mul {
+		} else if f, ok := p.beside(n.In[0], n.In[1]); ok && n.Op == ops.Mul {
 			x, c = n.In[1], c*f
 		} else {
 			break

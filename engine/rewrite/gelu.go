@@ -74,7 +74,7 @@ func (p *patterns) plusOne(v graph.Value) (add *graph.Node, u graph.Value) {
 		return nil, 0
 	}
 	for i, w := range n.In {
-		if c, ok := p.scalar(w, 0); ok && c == 1 {
+		if c, ok := p.beside(w, n.In[1-i]); ok && c == 1 {
 			return n, n.In[1-i]
 		}
 	}
@@ -100,7 +100,7 @@ func (p *patterns) cubic(v, x graph.Value) []*graph.Node {
 		return nil
 	}
 	for i, w := range add.In {
-		one, ok := p.scalar(w, 0)
+		one, ok := p.beside(w, x)
 		if degree == 3 && w != x || degree == 2 && (!ok || one != 1) {
 			continue
 		}
@@ -129,7 +129,7 @@ func (p *patterns) power(v, x graph.Value) (k int, n *graph.Node) {
 		return 1, nil
 	}
 	if n := p.def(v, "Pow"); n != nil && n.Op == ops.Pow && n.In[0] == x {
-		if e, ok := p.scalar(n.In[1], 0); ok && (e == 2 || e == 3) {
+		if e, ok := p.beside(n.In[1], x); ok && (e == 2 || e == 3) {
 			return int(e), n
 		}
 	}

@@ -63,6 +63,11 @@ func (p *patterns) scalar(v graph.Value, rank int) (float64, bool) {
 	return in.Data.Float64s()[0], true
 }
 
+// beside is the content of v, a constant of one number that does not change the rank of x, beside which it stands.
+func (p *patterns) beside(v, x graph.Value) (float64, bool) {
+	return p.scalar(v, max(0, p.ranks.of(x)))
+}
+
 // near reports whether x is y, a number that exporters write in single precision.
 func near(x, y float64) bool { return math.Abs(x-y) <= 1e-6*math.Abs(y) }
 
@@ -137,19 +142,20 @@ func (p *patterns) factors(v graph.Value) (c float64, vs []graph.Value, nodes []
 	c = 1
 	var walk func(v graph.Value, first bool)
 	walk = func(v graph.Value, first bool) {
-		if x, ok := p.scalar(v, 0); ok {
-			c *= x
-			return
-		}
 		if first || len(p.readers[v]) == 1 && !p.pinned[v] {
 			if n := p.def(v, "Mul"); n != nil && n.Op == ops.Mul && len(nodes) < 8 {
 				nodes = append(nodes, n)
-				walk(n.In[0], false)
-				walk(n.In[1], false)
+				for i, u := range n.In {
+					if x, ok := p.beside(u, n.In[1-i]); ok {
+						c *= x
+					} else {
+						walk(u, false)
+					}
+				}
 				return
 			}
 			if n := p.def(v, "Div"); n != nil && n.Op == ops.Div && len(nodes) < 8 {
-				if x, ok := p.scalar(n.In[1], 0); ok && x != 0 {
+				if x, ok := p.beside(n.In[1], n.In[0]); ok && x != 0 {
 					nodes = append(nodes, n)
 					c /= x
 					walk(n.In[0], false)

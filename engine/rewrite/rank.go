@@ -73,6 +73,21 @@ func (r *ranks) made(n *graph.Node) int {
 		}
 	case "Shape":
 		return 1
+	case "ReduceMean", "ReduceSum", "ReduceMax":
+		if keep, ok := graph.EncodeAttrs(n.Attrs)["keepdims"]; !ok || keep == int64(1) {
+			return r.of(n.In[0])
+		}
+	case "Squeeze", "Unsqueeze":
+		if n.NumIn > 1 && n.In[1] != 0 {
+			rank, axes := r.of(n.In[0]), r.length(n.In[1])
+			switch {
+			case rank < 0 || axes < 0:
+			case n.Op.Name == "Squeeze":
+				return rank - axes
+			default:
+				return rank + axes
+			}
+		}
 	}
 	return -1
 }
