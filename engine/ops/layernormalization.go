@@ -82,7 +82,7 @@ func init() {
 		Domain: Private, Name: "LayerNormGrad", Since: []int{1}, Doc: "gradient of LayerNormalization",
 		In: []graph.Formal{
 			{Name: "X", Types: floats}, {Name: "Scale", Types: floats}, {Name: "mean", Types: floats, Optional: true, NoGrad: true},
-			{Name: "inv_std", Types: floats, NoGrad: true}, {Name: "dY", Types: floats}, {Name: "B", Optional: true, NoGrad: true},
+			{Name: "inv_std", Types: floats, NoGrad: true}, {Name: "dY", Types: floats}, {Name: "B", Optional: true, NoGrad: true, Shape: true},
 		},
 		Out: []graph.Formal{{Name: "dX", Optional: true}, {Name: "dScale", Optional: true}, {Name: "dB", Optional: true}},
 		Infer: func(_ *layerNormGradAttrs, c *graph.InferCtx) error {

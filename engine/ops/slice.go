@@ -86,7 +86,7 @@ func init() {
 	})
 	define(SliceGrad, graph.Def[noAttrs]{
 		Domain: Private, Name: "SliceGrad", Since: []int{1}, Doc: "gradient of Slice",
-		In: slices.Concat([]graph.Formal{{Name: "dY"}, {Name: "like", NoGrad: true}}, index,
+		In: slices.Concat([]graph.Formal{{Name: "dY"}, {Name: "like", NoGrad: true, Shape: true}}, index,
 			[]graph.Formal{{Name: "base", Optional: true, Types: floats}}),
 		Out: []graph.Formal{{Name: "dX"}}, InPlace: [][2]int{{6, 0}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {

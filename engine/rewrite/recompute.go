@@ -8,8 +8,8 @@ import (
 )
 
 // Recompute makes the gradient compute again what the forward graph computed, instead of keeping it, where that is a pass over memory and
-// what it is computed from is there still: normalisations and GELUs, whose gradients need their inputs, and transpositions and other
-// shapes of these. Values in keep stay as they are.
+// what it is computed from is there still: normalisations, whose gradients need their inputs, and transpositions and other shapes of
+// these. Values in keep stay as they are. A GELU would be such a pass too; it takes as long as the memory that it saves is worth.
 func Recompute(g *graph.Graph, keep []graph.Value) {
 	r := &recomputer{patterns: newPatterns(g, keep, nil), at: make(map[*graph.Node]int, len(g.Nodes)), before: map[*graph.Node][]*graph.Node{}}
 	for i, n := range g.Nodes {
@@ -40,7 +40,7 @@ type recomputer struct {
 func (r *recomputer) value(v graph.Value) {
 	var back []*graph.Node
 	for _, n := range r.readers[v] {
-		if n.For != nil {
+		if n.For != nil && reads(n, v) {
 			back = append(back, n)
 		}
 	}
@@ -75,7 +75,7 @@ func (r *recomputer) value(v graph.Value) {
 			}
 		}
 	}
-	r.readers[v] = slices.DeleteFunc(r.readers[v], func(n *graph.Node) bool { return n.For != nil })
+	r.readers[v] = slices.DeleteFunc(r.readers[v], func(n *graph.Node) bool { return slices.Contains(back, n) })
 }
 
 // chain is the nodes that compute v from what is there at a place in the order, v's own last; worth is false when they are too many, or
@@ -86,7 +86,7 @@ func (r *recomputer) chain(v graph.Value, at, depth int) (nodes []*graph.Node, w
 		return nil, false
 	}
 	switch n.Op {
-	case ops.LayerNormalization, ops.RMSNormalization, ops.Gelu:
+	case ops.LayerNormalization, ops.RMSNormalization:
 		if !slices.ContainsFunc(n.In, func(u graph.Value) bool { return u != 0 && !r.there(u, at) }) {
 			return []*graph.Node{n}, true
 		}
@@ -105,5 +105,15 @@ func (r *recomputer) there(u graph.Value, at int) bool {
 	if r.g.Info(u).Data != nil || r.g.Info(u).Kind == graph.Input {
 		return true
 	}
-	return slices.ContainsFunc(r.readers[u], func(n *graph.Node) bool { return n.For != nil && r.at[n] >= at })
+	return slices.ContainsFunc(r.readers[u], func(n *graph.Node) bool { return n.For != nil && r.at[n] >= at && reads(n, u) })
+}
+
+// reads reports whether n reads what v holds, not only its shape.
+func reads(n *graph.Node, v graph.Value) bool {
+	for i, u := range n.In {
+		if u == v && (i >= n.NumIn || n.Op.FormalIn(i) == nil || !n.Op.FormalIn(i).Shape) {
+			return true
+		}
+	}
+	return false
 }

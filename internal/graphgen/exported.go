@@ -22,7 +22,9 @@ func (m *maker) exported() bool {
 		m.push(m.layerNorm(x), x.shape...)
 	case 4:
 		// A layer whose gradient reads what is cheap to compute again.
-		m.push(m.either(ops.Mul, m.add(ops.Gelu, nil, x.v), m.param(0.7, x.shape[len(x.shape)-1])), x.shape...)
+		n := x.shape[len(x.shape)-1]
+		y := m.add(ops.LayerNormalization, graph.Attrs{"epsilon": float32(0.1)}, x.v, m.positive(n), m.param(0.3, n))
+		m.push(m.either(ops.Mul, y, m.param(0.7, n)), x.shape...)
 	default:
 		m.parts(x)
 	}
