@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/engine/rewrite"
 )
 
-// settle makes constants of what is not differentiated by, before g is differentiated, and folds what is affine, such as batch
-// normalisation: the gradient of the layer that took it in is that of the two. What is differentiated by and what is fetched stay
+// settle makes constants of what is not differentiated by, before g is differentiated, makes one operator of the several that are written
+// for it, and folds what is affine, such as batch normalisation: the gradient of the layer that took it in is that of the two. What is differentiated by and what is fetched stay
 // available, parameters for which except is true stay parameters.
 func (s *Session) settle(g *graph.Graph, w wrt, fetch []graph.Value, except func(graph.Value) bool) error {
 	by := append(slices.Clone(w.grad), w.example...)
@@ -28,7 +28,17 @@ func (s *Session) settle(g *graph.Graph, w wrt, fetch []graph.Value, except func
 	if o := s.q.Override; o != nil {
 		own = func(n *graph.Node) bool { return o(n) != nil }
 	}
+	if err := rewrite.Whole(g, keep, own); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
+	// Only here: a model that is not differentiated keeps the roundings of its nodes, of which magika makes 1e-5 of a probability.
+	if err := rewrite.FuseGeluTanh(g, keep, own); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
 	rewrite.FoldAffine(g, keep, own)
+	if err := rewrite.FuseDense(g, keep, own); err != nil {
+		return fmt.Errorf("engine: %w", err)
+	}
 	return nil
 }
 

@@ -53,7 +53,9 @@ func (s *Session) Roomy() error {
 	if err != nil {
 		return err
 	}
-	rewrite.Fuse(g, fetch)
+	if err := rewrite.Fuse(g, fetch); err != nil {
+		return err
+	}
 	rewrite.Dead(g, fetch)
 	for _, n := range g.Nodes {
 		n.Frozen = true

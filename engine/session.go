@@ -139,8 +139,11 @@ func (s *Session) build() error {
 		copy(s.seed.I64(), old.I64())
 	}
 	if !s.plain {
-		rewrite.Fuse(g, fetch)
+		if err := rewrite.Fuse(g, fetch); err != nil {
+			return fmt.Errorf("engine: %w", err)
+		}
 		rewrite.Dead(g, fetch)
+		rewrite.Recompute(g, fetch)
 	}
 	s.feeds = nil
 	for _, v := range g.Inputs {

@@ -103,7 +103,9 @@ func TestGoldenPlans(t *testing.T) {
 			}
 			g.Outputs = nil
 			rewrite.Merge(g, fetch)
-			rewrite.Fuse(g, fetch)
+			if err := rewrite.Fuse(g, fetch); err != nil {
+				t.Fatal(err)
+			}
 			rewrite.Dead(g, fetch)
 			p, err := exec.Compile(g, fetch, nil)
 			if err != nil {

@@ -32,8 +32,8 @@ func heldBy(pl *plan, fetch []graph.Value) []held {
 	at := map[graph.Value]int{} // index in all
 	for i := range pl.steps {
 		st := &pl.steps[i]
-		for _, v := range st.node.In {
-			if k, ok := at[of[v]]; ok && v != 0 {
+		for j, v := range st.node.In {
+			if k, ok := at[of[v]]; ok && v != 0 && (st.dynamic || holds(st.node, j)) {
 				all[k].to = i
 			}
 		}
@@ -64,6 +64,11 @@ func heldBy(pl *plan, fetch []graph.Value) []held {
 	return all
 }
 
+// holds reports whether n reads the content of its input j, where the plan knows the shape.
+func holds(n *graph.Node, j int) bool {
+	return j >= n.NumIn || n.Op.FormalIn(j) == nil || !n.Op.FormalIn(j).Shape
+}
+
 // mayOverwrite reports whether b may take the place of a: it is an output of a step whose operator allows that, of the same size as a, the
 // input, which nothing else needs.
 func mayOverwrite(pl *plan, a, b held) bool {
@@ -85,8 +90,8 @@ func mayOverwrite(pl *plan, a, b held) bool {
 		return v == a.v
 	}
 	readers := 0
-	for _, v := range n.In {
-		if shows(v) {
+	for j, v := range n.In {
+		if shows(v) && holds(n, j) {
 			readers++
 		}
 	}

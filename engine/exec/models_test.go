@@ -89,7 +89,9 @@ func layout(t *testing.T, file *onnx.Model, feeds map[string]*tensor.Tensor) {
 	if err := rewrite.Fold(g); err != nil {
 		t.Fatal(err)
 	}
-	rewrite.Fuse(g, fetch)
+	if err := rewrite.Fuse(g, fetch); err != nil {
+		t.Fatal(err)
+	}
 	check("inference", g, fetch)
 
 	g = m.Graph().Clone()
@@ -117,6 +119,8 @@ func layout(t *testing.T, file *onnx.Model, feeds map[string]*tensor.Tensor) {
 			fetch = append(fetch, d)
 		}
 	}
-	rewrite.Fuse(g, fetch)
+	if err := rewrite.Fuse(g, fetch); err != nil {
+		t.Fatal(err)
+	}
 	check("training", g, fetch)
 }

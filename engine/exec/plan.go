@@ -166,8 +166,8 @@ func (pl *plan) layout(fetch []graph.Value) {
 		last[i] = -1
 	}
 	for i := range pl.steps {
-		for _, v := range pl.steps[i].node.In {
-			if v != 0 {
+		for k, v := range pl.steps[i].node.In {
+			if v != 0 && !pl.steps[i].shapeOnly(k) {
 				last[pl.root[v]] = i
 			}
 		}
@@ -191,7 +191,7 @@ func (pl *plan) layout(fetch []graph.Value) {
 			}
 			d := g.Info(v).DType
 			bytes := d.Size(pl.shape[v].Len())
-			if s := pl.reuse(n, i, o, v, bytes, last, fetched, slotOf); s > 0 {
+			if s := pl.reuse(st, i, o, v, bytes, last, fetched, slotOf); s > 0 {
 				slotOf[v] = s
 				pl.slots[s-1].end = max(pl.slots[s-1].end, last[v], i)
 				continue
@@ -206,6 +206,15 @@ func (pl *plan) layout(fetch []graph.Value) {
 			pl.slots = append(pl.slots, slot{value: graph.Value(v), bytes: pl.slots[s-1].bytes, offset: pl.slots[s-1].offset, start: -1})
 		}
 	}
+}
+
+// shapeOnly reports whether the step reads no more of input k of its node than the shape, which static steps know from the plan.
+func (st *step) shapeOnly(k int) bool {
+	if st.dynamic || k >= st.node.NumIn {
+		return false
+	}
+	f := st.node.Op.FormalIn(k)
+	return f != nil && f.Shape
 }
 
 // lasts notes for each step which values of dynamic steps, no views, are not read after it; last is the last step that reads each.
@@ -223,8 +232,9 @@ func (pl *plan) lasts(last []int) {
 	}
 }
 
-// reuse finds the slot of an input that output o of n, at step i, can overwrite; 0 when there is none.
-func (pl *plan) reuse(n *graph.Node, i, o int, v graph.Value, bytes int, last []int, fetched []bool, slotOf []int) int {
+// reuse finds the slot of an input that output o of st, step i, can overwrite; 0 when there is none.
+func (pl *plan) reuse(st *step, i, o int, v graph.Value, bytes int, last []int, fetched []bool, slotOf []int) int {
+	n := st.node
 	if n.Frozen {
 		return 0
 	}
@@ -246,7 +256,7 @@ func (pl *plan) reuse(n *graph.Node, i, o int, v graph.Value, bytes int, last []
 		}
 		shared := false
 		for k, w := range n.In {
-			if w != 0 && k != pair[0] && slotOf[pl.root[w]] == s {
+			if w != 0 && k != pair[0] && !st.shapeOnly(k) && slotOf[pl.root[w]] == s {
 				shared = true
 			}
 		}

@@ -13,6 +13,7 @@ type Formal struct {
 	Name     string
 	Optional bool           // may be absent; a variadic one, of none at all
 	Variadic bool           // repeats, at least once unless it is optional; only the last formal
+	Shape    bool           // only its shape is read, so that what it held may be gone
 	NoGrad   bool           // not differentiable: indices, shapes, running statistics
 	Weight   bool           // where trained models keep their weights; even a single element there is a parameter
 	State    bool           // running statistics: kept in the model, changed by training without a gradient

@@ -1,6 +1,8 @@
 package ops_test
 
 import (
+	"math"
+
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -17,6 +19,17 @@ func flags(shape []int, v ...int) arg {
 
 // idsIn is integers in a shape.
 func idsIn(shape []int, v ...int64) arg { return given(tensor.From(v, shape...)) }
+
+// noneOf is zeros, but -Inf from lo to hi.
+func noneOf(lo, hi int) generator {
+	return func(_ *rng, n int) []float64 {
+		x := make([]float64, n)
+		for i := lo; i < hi; i++ {
+			x[i] = math.Inf(-1)
+		}
+		return x
+	}
+}
 
 func init() {
 	none := arg{}
@@ -58,6 +71,35 @@ func init() {
 		opCase{op: "Attention", opset: 23, in: four(2, 2, 3, 4, 5, 5), tol: 1e-3},
 		opCase{op: "Attention", opset: 23, name: "one column of a mask", in: append(four(2, 1, 3, 4, 2, 3), w(3, 1).noGrad()), tol: 1e-3},
 	)
+
+	fused := func(name string, in []arg, outs int, kv ...any) {
+		register(opCase{op: "FusedAttention", domain: ops.Private, name: name, attrs: is(kv...), in: in, outs: outs, tol: 1e-3})
+	}
+	fused("", []arg{x(2, 3, 4), x(2, 4, 5), x(2, 5, 2)}, 1, "alpha", 0.7)
+	fused("probabilities", []arg{x(2, 3, 4), x(2, 4, 5), x(2, 5, 2)}, 2, "alpha", 0.7)
+	fused("one of each", []arg{x(1, 1, 1), x(1, 1, 1), x(1, 1, 1)}, 1)
+	fused("matrices", []arg{w(3, 4), w(4, 5), w(5, 2)}, 1)
+	fused("heads", []arg{x(2, 3, 2, 4), x(2, 5, 2, 4), x(2, 5, 2, 3)}, 2, "perm_q", []int64{0, 2, 1, 3}, "perm_k", []int64{0, 2, 3, 1},
+		"perm_v", []int64{0, 2, 1, 3}, "perm_o", []int64{0, 2, 1, 3})
+	fused("columns first", []arg{x(2, 4, 3), x(2, 4, 5), x(2, 2, 5)}, 1, "perm_q", []int64{0, 2, 1}, "perm_v", []int64{0, 2, 1})
+	fused("shared keys", []arg{x(2, 3, 3, 4), x(2, 1, 4, 5), x(2, 1, 5, 2)}, 2)
+	fused("fewer axes", []arg{x(2, 3, 3, 4), w(4, 5), w(5, 2)}, 1)
+	fused("mask", []arg{x(2, 2, 3, 4), x(2, 2, 4, 5), x(2, 2, 5, 2), x(2, 1, 3, 5).noGrad()}, 1)
+	fused("mask of columns", []arg{x(2, 2, 3, 4), x(2, 2, 4, 5), x(2, 2, 5, 2), w(5).noGrad()}, 2, "alpha", 0.5)
+	fused("mask of rows", []arg{x(2, 2, 3, 4), x(2, 2, 4, 5), x(2, 2, 5, 2), w(2, 3, 1).noGrad()}, 1)
+	fused("no columns", []arg{x(2, 3, 2, 4), x(2, 0, 2, 4), x(2, 0, 2, 3)}, 1, "perm_q", []int64{0, 2, 1, 3}, "perm_k", []int64{0, 2, 3, 1},
+		"perm_v", []int64{0, 2, 1, 3})
+	fused("no rows", []arg{x(2, 0, 2, 4), x(2, 3, 2, 4), x(2, 3, 2, 3)}, 1, "perm_q", []int64{0, 2, 1, 3}, "perm_k", []int64{0, 2, 3, 1},
+		"perm_v", []int64{0, 2, 1, 3}, "perm_o", []int64{0, 2, 1, 3})
+	fused("guard", []arg{x(2, 2, 3, 4), x(2, 2, 4, 5), x(2, 2, 5, 2), wg(noneOf(5, 10), 1, 1, 3, 5).noGrad()}, 1, "guard", 1)
+
+	slice := func(name string, in ...arg) {
+		register(opCase{op: "SliceGrad", domain: ops.Private, name: name, in: in})
+	}
+	slice("base", x(2, 2), x(2, 5).noGrad(), ids(1), ids(3), ids(1), none, x(2, 5))
+	slice("base, backwards", x(2, 2), x(2, 5).noGrad(), ids(4), ids(0), ids(1), ids(-2), x(2, 5))
+	slice("base, rows", x(2, 3, 5), x(2, 4, 5).noGrad(), ids(1), ids(9), ids(1), none, x(2, 4, 5))
+	slice("base, nothing", x(2, 0), x(2, 5).noGrad(), ids(2), ids(2), ids(1), none, x(2, 5))
 
 	one := []tensor.DType{tensor.Float32}
 	biased := bodyCase{"score_mod", one, func(b *graph.Builder, x, c []graph.Value) []graph.Value {

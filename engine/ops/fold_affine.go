@@ -53,6 +53,7 @@ type foldable struct {
 	channels, rank int
 	beta           float64
 	channel        func(i int) int
+	atLeast1       bool // the rank is 1 or more, and not known
 }
 
 // foldableOf describes n, whose weights have shape w.
@@ -77,7 +78,7 @@ func foldableOf(n *graph.Node, w tensor.Shape) (l foldable, ok bool) {
 		if !a.TransB {
 			l.channels, l.channel = w[1], func(i int) int { return i % w[1] }
 		}
-		l.beta = float64(a.Beta)
+		l.beta, l.atLeast1 = float64(a.Beta), a.wide
 		return l, n.Op == Gemm && a.act == nil
 	}
 	return l, false
@@ -108,8 +109,9 @@ func affineOf(g *graph.Graph, n *graph.Node, x graph.Value, l foldable) (scale, 
 	if n.Op != Add && n.Op != Sub && n.Op != Mul && n.Op != Div || n.In[1-at] != x {
 		return nil, nil
 	}
-	c := perChannel(constantF32(g, n.In[at]), l.rank, l.channels)
-	if c == nil {
+	t := constantF32(g, n.In[at])
+	c := perChannel(t, l.rank, l.channels)
+	if c == nil || l.atLeast1 && t.Rank() > 1 {
 		return nil, nil
 	}
 	scale, shift = make([]float64, l.channels), make([]float64, l.channels)

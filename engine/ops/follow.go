@@ -65,6 +65,8 @@ func (f *follower) rule() func(*follower) bool {
 	switch {
 	case op.View:
 		return (*follower).view
+	case op == FusedAttention:
+		return (*follower).attention
 	case op.Domain == "ai.onnx.ml" && op.Role != graph.Activation:
 		return (*follower).rows
 	case op.Domain != "":

@@ -143,6 +143,30 @@ func (f *follower) demoted(c Coord) Coord {
 	return Coord{s, c.X}
 }
 
+// attention has the places of the queries, as the products that it is made of.
+func (f *follower) attention() bool {
+	a := f.n.Attrs.(*fusedAttentionAttrs)
+	for i := range f.flow {
+		f.flow[i] = Across
+	}
+	if f.in[0] == nil || len(f.n.Out) > 1 && f.n.Out[1] != 0 {
+		return false
+	}
+	f.flow[0] = Moved
+	f.each(0, 0, func(c Coord) Coord {
+		if a.PermQ != nil {
+			c = c.permuted(a.PermQ)
+		}
+		c, _ = c.meanAlong(len(c.Shape) - 1)
+		c = Coord{append(slices.Repeat(tensor.Shape{1}, len(f.out[0])-len(c.Shape)), c.Shape...), c.X}
+		if a.PermO != nil {
+			c = c.permuted(a.PermO)
+		}
+		return c
+	})
+	return true
+}
+
 // reduce is the rule of sums, means and choices along axes.
 func (f *follower) reduce() bool {
 	keep, noop := true, false

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/kernel"
@@ -22,8 +23,13 @@ type gemmAttrs struct {
 	TransB    bool    `onnx:"transB,default=0"`
 	Broadcast bool    `onnx:"broadcast,default=0"`
 
-	act *Activation // set by fusion
+	// Set by fusion: what follows, and that of an operand of any rank all axes but the last count as one, and are those of Y.
+	act  *Activation
+	wide bool
 }
+
+// Dense are the attributes of a Gemm that takes an A of any rank as MatMul does, and multiplies it by B, or by its transpose.
+func Dense(transB bool) any { return &gemmAttrs{Alpha: 1, Beta: 1, TransB: transB, wide: true} }
 
 func init() {
 	define(Gemm, graph.Def[gemmAttrs]{
@@ -32,7 +38,8 @@ func init() {
 			{Name: "C", Types: factorTypes, Optional: true, Weight: true}},
 		Out: []graph.Formal{{Name: "Y"}}, Types: sameOperands[gemmAttrs],
 		Infer: func(a *gemmAttrs, c *graph.InferCtx) error {
-			m, n, _, err := a.dims(c.Shape(0), c.Shape(1))
+			sa, sb := a.matrix(c.Shape(0)), a.matrix(c.Shape(1))
+			m, n, _, err := a.dims(sa, sb)
 			if err != nil {
 				return err
 			}
@@ -42,7 +49,11 @@ func init() {
 					return fmt.Errorf("input C of shape %v does not broadcast to [%d,%d]", c.Shape(2), m, n)
 				}
 			}
-			c.Out(0, m, n)
+			if a.wide && !a.TransA {
+				c.Out(0, append(slices.Clone(c.Shape(0)[:len(c.Shape(0))-1]), n)...)
+			} else {
+				c.Out(0, m, n)
+			}
 			return nil
 		},
 		Run: runGemm,
@@ -51,16 +62,16 @@ func init() {
 			A, B := n.In[0], n.In[1]
 			if need[0] {
 				if a.TransA {
-					dx[0] = b.Add(Gemm, &gemmAttrs{Alpha: a.Alpha, Beta: 1, TransA: a.TransB, TransB: true}, B, dy[0])
+					dx[0] = b.Add(Gemm, &gemmAttrs{Alpha: a.Alpha, Beta: 1, TransA: a.TransB, TransB: true, wide: a.wide}, B, dy[0])
 				} else {
-					dx[0] = b.Add(Gemm, &gemmAttrs{Alpha: a.Alpha, Beta: 1, TransB: !a.TransB}, dy[0], B)
+					dx[0] = b.Add(Gemm, &gemmAttrs{Alpha: a.Alpha, Beta: 1, TransB: !a.TransB, wide: a.wide}, dy[0], B)
 				}
 			}
 			if need[1] {
 				if a.TransB {
-					dx[1] = b.Add(Gemm, &gemmAttrs{Alpha: a.Alpha, Beta: 1, TransA: true, TransB: a.TransA}, dy[0], A)
+					dx[1] = b.Add(Gemm, &gemmAttrs{Alpha: a.Alpha, Beta: 1, TransA: true, TransB: a.TransA, wide: a.wide}, dy[0], A)
 				} else {
-					dx[1] = b.Add(Gemm, &gemmAttrs{Alpha: a.Alpha, Beta: 1, TransA: !a.TransA}, A, dy[0])
+					dx[1] = b.Add(Gemm, &gemmAttrs{Alpha: a.Alpha, Beta: 1, TransA: !a.TransA, wide: a.wide}, A, dy[0])
 				}
 			}
 			if len(need) > 2 && need[2] {
@@ -96,6 +107,14 @@ func scaled(b *graph.Builder, x graph.Value, k float32) graph.Value {
 	return scale(b, x, float64(k))
 }
 
+// matrix is the shape of the matrix that an operand of shape s is.
+func (a *gemmAttrs) matrix(s tensor.Shape) tensor.Shape {
+	if !a.wide || len(s) == 2 || len(s) == 0 {
+		return s
+	}
+	return tensor.Shape{product(s[:len(s)-1]), s[len(s)-1]}
+}
+
 func (a *gemmAttrs) dims(sa, sb tensor.Shape) (m, n, k int, err error) {
 	if len(sa) != 2 || len(sb) != 2 {
 		return 0, 0, 0, fmt.Errorf("inputs A and B must be matrices, have shapes %v and %v", sa, sb)
@@ -115,7 +134,7 @@ func (a *gemmAttrs) dims(sa, sb tensor.Shape) (m, n, k int, err error) {
 }
 
 func runGemm(a *gemmAttrs, c *graph.RunCtx) error {
-	sa, sb := c.In[0].Shape(), c.In[1].Shape()
+	sa, sb := a.matrix(c.In[0].Shape()), a.matrix(c.In[1].Shape())
 	m, n, k, err := a.dims(sa, sb)
 	if err != nil {
 		return err

@@ -82,7 +82,7 @@ func init() {
 		Domain: Private, Name: "LayerNormGrad", Since: []int{1}, Doc: "gradient of LayerNormalization",
 		In: []graph.Formal{
 			{Name: "X", Types: floats}, {Name: "Scale", Types: floats}, {Name: "mean", Types: floats, Optional: true, NoGrad: true},
-			{Name: "inv_std", Types: floats, NoGrad: true}, {Name: "dY", Types: floats}, {Name: "B", Optional: true, NoGrad: true},
+			{Name: "inv_std", Types: floats, NoGrad: true}, {Name: "dY", Types: floats}, {Name: "B", Optional: true, NoGrad: true, Shape: true},
 		},
 		Out: []graph.Formal{{Name: "dX", Optional: true}, {Name: "dScale", Optional: true}, {Name: "dB", Optional: true}},
 		Infer: func(_ *layerNormGradAttrs, c *graph.InferCtx) error {
@@ -160,6 +160,18 @@ func spans(w *tensor.Tensor, s tensor.Shape, k int) bool {
 	return w.Len() == product(want) && (len(t) <= len(want) || product(t[:len(t)-len(want)]) == 1)
 }
 
+// normWeights are the n numbers of w, one number standing for all; nil for none.
+func normWeights[T floatElem](w *tensor.Tensor, n int) []T {
+	if w == nil {
+		return nil
+	}
+	t := tensor.Data[T](w)
+	if len(t) == 1 {
+		return slices.Repeat(t, n)
+	}
+	return t
+}
+
 func layerNorm[T floatElem](c *graph.RunCtx, at int, eps float32, rms bool) error {
 	s := c.In[0].Shape()
 	k, err := axis(at, len(s))
@@ -179,12 +191,8 @@ func layerNorm[T floatElem](c *graph.RunCtx, at int, eps float32, rms bool) erro
 	if rms {
 		mean, inv = nil, stat(1)
 	}
-	if spans(w, s, k) && spans(b, s, k) {
-		var bias []T
-		if b != nil {
-			bias = tensor.Data[T](b)
-		}
-		kernel.LayerNorm(c.Pool, y, mean, inv, x, tensor.Data[T](w), bias, rows, n, float64(eps), rms)
+	if (w.Rank() == 0 || spans(w, s, k)) && spans(b, s, k) {
+		kernel.LayerNorm(c.Pool, y, mean, inv, x, normWeights[T](w, n), normWeights[T](b, n), rows, n, float64(eps), rms)
 		return nil
 	}
 	kernel.LayerNorm(c.Pool, y, mean, inv, x, nil, nil, rows, n, float64(eps), rms)
@@ -214,8 +222,8 @@ func layerNormGrad[T floatElem](a *layerNormGradAttrs, c *graph.RunCtx) error {
 	}
 	inv := tensor.Data[T](c.In[3])
 	x, dy := tensor.Data[T](xt), tensor.Data[T](dyt)
-	if spans(wt, s, k) && (!c.Want(2) || spans(c.Out[2], s, k)) {
-		kernel.LayerNormGrad(c.Pool, out(0), out(1), out(2), x, dy, tensor.Data[T](wt), mean, inv, rows, n, a.RMS)
+	if (spans(wt, s, k) || wt.Rank() == 0 && !c.Want(1)) && (!c.Want(2) || spans(c.Out[2], s, k)) {
+		kernel.LayerNormGrad(c.Pool, out(0), out(1), out(2), x, dy, normWeights[T](wt, n), mean, inv, rows, n, a.RMS)
 		return nil
 	}
 	// Scale or B broadcasts: dX from dY·Scale, the others by summing over what they were broadcast along.

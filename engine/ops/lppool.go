@@ -96,7 +96,7 @@ func init() {
 	})
 	define(SumPoolGrad, graph.Def[poolAttrs]{
 		Domain: Private, Name: "SumPoolGrad", Since: []int{1}, Doc: "gradient of SumPool",
-		In: []graph.Formal{{Name: "dY", Types: floats}, {Name: "X", NoGrad: true}}, Out: []graph.Formal{{Name: "dX"}},
+		In: []graph.Formal{{Name: "dY", Types: floats}, {Name: "X", NoGrad: true, Shape: true}}, Out: []graph.Formal{{Name: "dX"}},
 		Infer: func(_ *poolAttrs, c *graph.InferCtx) error {
 			c.Out(0, c.Shape(1)...)
 			return nil

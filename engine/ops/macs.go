@@ -33,7 +33,11 @@ func MACs(n *graph.Node, shapes []tensor.Shape) int64 {
 			return size(x) * (size(w) / int64(w[0]))
 		}
 	case "Gemm":
-		if len(y) == 2 && y[0] > 0 {
+		if len(y) == 2 && len(x) == 2 && y[0] > 0 {
+			return size(y) * (size(x) / int64(y[0]))
+		} else if a, ok := n.Attrs.(*gemmAttrs); ok && y != nil && !a.TransA {
+			return size(y) * int64(x[len(x)-1])
+		} else if y != nil && y[0] > 0 {
 			return size(y) * (size(x) / int64(y[0]))
 		}
 	case "MatMul", "MatMulInteger", "QLinearMatMul":

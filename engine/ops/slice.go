@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -17,7 +18,8 @@ var Slice = new(graph.Spec)
 
 var sliceOld = new(graph.Spec)
 
-// SliceGrad is zero in the shape of like, but dY where Slice takes its elements from. Inputs dY, like, starts, ends, axes, steps.
+// SliceGrad is zero in the shape of like, but dY where Slice takes its elements from, added to base, of that shape, where it is given.
+// Inputs dY, like, starts, ends, axes, steps, base.
 var SliceGrad = new(graph.Spec)
 
 type sliceOldAttrs struct {
@@ -84,10 +86,14 @@ func init() {
 	})
 	define(SliceGrad, graph.Def[noAttrs]{
 		Domain: Private, Name: "SliceGrad", Since: []int{1}, Doc: "gradient of Slice",
-		In:  append([]graph.Formal{{Name: "dY"}, {Name: "like", NoGrad: true}}, index...),
-		Out: []graph.Formal{{Name: "dX"}},
+		In: slices.Concat([]graph.Formal{{Name: "dY"}, {Name: "like", NoGrad: true, Shape: true}}, index,
+			[]graph.Formal{{Name: "base", Optional: true, Types: floats}}),
+		Out: []graph.Formal{{Name: "dX"}}, InPlace: [][2]int{{6, 0}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			c.Out(0, c.Shape(1)...)
+			if c.Has(6) && !c.Shape(6).Equal(c.Shape(1)) {
+				return fmt.Errorf("base has shape %v, want %v", c.Shape(6), c.Shape(1))
+			}
 			r, err := rangesOf(planInts(c), 2, c.Shape(1))
 			if err == graph.ErrNeedsValue {
 				return nil // the shape is known all the same
@@ -105,19 +111,86 @@ func init() {
 			if !r.count.Equal(c.In[0].Shape()) {
 				return fmt.Errorf("dY has shape %v, the slice %v", c.In[0].Shape(), r.count)
 			}
+			if c.Has(6) {
+				if c.Out[0].DType() == tensor.Float64 {
+					addSlice[float64](c, r)
+				} else {
+					addSlice[float32](c, r)
+				}
+				return nil
+			}
 			fill(c.Out[0], nil)
 			copyStrided(c.Pool, c.Out[0], c.In[0], walk{ext: r.count, ds: r.stride, do: r.start, ss: strides(r.count)})
 			return nil
 		},
 		Grad: func(_ *noAttrs, b *graph.Builder, n *graph.Node, dy []graph.Value, _ []bool) ([]graph.Value, error) {
-			return only(n, 0, b.Add(Slice, nil, append([]graph.Value{dy[0]}, n.In[2:n.NumIn]...)...)), nil
+			dx := only(n, 0, b.Add(Slice, nil, append([]graph.Value{dy[0]}, n.In[2:min(n.NumIn, 6)]...)...))
+			if n.NumIn > 6 {
+				dx[6] = dy[0]
+			}
+			return dx, nil
 		},
 		Lower: func(_ *noAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
-			return []graph.Value{addBack(b, n.In[0], n.In[1], func(index graph.Value) graph.Value {
-				return b.Add(Slice, nil, append([]graph.Value{index}, n.In[2:n.NumIn]...)...)
-			})}, nil
+			dx := addBack(b, n.In[0], n.In[1], func(index graph.Value) graph.Value {
+				return b.Add(Slice, nil, append([]graph.Value{index}, n.In[2:min(n.NumIn, 6)]...)...)
+			})
+			if base := input(n, 6); base != 0 {
+				dx = add(b, base, dx)
+			}
+			return []graph.Value{dx}, nil
 		},
 	})
+}
+
+// addSlice adds dY, input 0, to the elements r of base, input 6.
+func addSlice[T floatElem](c *graph.RunCtx, r *ranges) {
+	x, dy := tensor.Data[T](c.Out[0]), tensor.Data[T](c.In[0])
+	if base := tensor.Data[T](c.In[6]); len(x) > 0 && &base[0] != &x[0] {
+		copy(x, base)
+	}
+	n, step := 1, 1 // numbers in a row, and from one to the next in x
+	outer := r.count
+	if k := len(r.count) - 1; k >= 0 {
+		n, step, outer = r.count[k], r.stride[k], r.count[:k]
+	}
+	if n == 0 {
+		return
+	}
+	sum := kernel.AddOp[T]()
+	c.Pool.For(product(outer), max(1, 1<<14/n), func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			at, rest := r.start, i
+			for k := len(outer) - 1; k >= 0; k-- {
+				at += rest % outer[k] * r.stride[k]
+				rest /= outer[k]
+			}
+			if row := dy[i*n : (i+1)*n]; step == 1 {
+				sum.VV(x[at:at+n], x[at:at+n], row)
+			} else {
+				for j, v := range row {
+					x[at+j*step] += v
+				}
+			}
+		}
+	})
+}
+
+// FuseSliceGrad makes n, a SliceGrad whose output the addition add takes, add the other operand of it itself, and reports whether it can:
+// when that is the gradient of a slice of the same value.
+func FuseSliceGrad(g *graph.Graph, n *graph.Node, add *graph.Node) bool {
+	other := add.In[0]
+	if other == n.Out[0] {
+		other = add.In[1]
+	}
+	from := g.Info(other).Def
+	if n.Op != SliceGrad || n.NumIn > 6 || from == nil || from == n || from.Op != SliceGrad || from.In[1] != n.In[1] ||
+		!g.Info(other).DType.IsFloat() {
+		return false
+	}
+	n.In = append(slices.Clone(n.In), make([]graph.Value, 6-len(n.In))...)
+	n.In = append(n.In, other)
+	n.NumIn = len(n.In)
+	return true
 }
 
 // ranges is a Slice made concrete: element (i0,i1,…) of the result is element start+Σ i·stride of the input.

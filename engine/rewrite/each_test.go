@@ -45,7 +45,14 @@ var passes = []pass{
 	{"fuse residual", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseResidual(g, keep); return nil }},
 	{"fuse activation", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseActivation(g, keep); return nil }},
 	{"fuse relu gradient", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseReluGrad(g, keep); return nil }},
-	{"fuse", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.Fuse(g, keep); return nil }},
+	{"fuse layer normalisation", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseLayerNorm(g, keep, nil) }},
+	{"fuse GELU", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseGelu(g, keep, nil) }},
+	{"fuse GELU by tanh", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseGeluTanh(g, keep, nil) }},
+	{"fuse attention", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseAttention(g, keep, nil) }},
+	{"fuse dense layers", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseDense(g, keep, nil) }},
+	{"fuse gradients of slices", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseSliceGrad(g, keep); return nil }},
+	{"recompute", true, func(g *graph.Graph, keep []graph.Value) error { rewrite.Recompute(g, keep); return nil }},
+	{"fuse", false, rewrite.Fuse},
 	{"integers", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.Integers(g, keep) }},
 	{"lower", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.LowerPrivate(g) }},
 	{"all", false, func(g *graph.Graph, keep []graph.Value) error {
@@ -56,8 +63,11 @@ var passes = []pass{
 		rewrite.Sink(g)
 		rewrite.Merge(g, keep)
 		rewrite.Dead(g, keep)
-		rewrite.Fuse(g, keep)
+		if err := rewrite.Fuse(g, keep); err != nil {
+			return err
+		}
 		rewrite.Dead(g, keep)
+		rewrite.Recompute(g, keep)
 		return nil
 	}},
 }
@@ -124,7 +134,8 @@ func TestEachRewriteOnGeneratedGraphs(t *testing.T) {
 	acted := map[string]int{}
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 71))
-		p := graphgen.New(r, graphgen.Options{Nodes: 24, Bodies: int(seed % 3), Dynamic: seed%5 == 4, Memory: seed%4 == 3})
+		p := graphgen.New(r, graphgen.Options{Nodes: 24, Bodies: int(seed % 3), Dynamic: seed%5 == 4, Memory: seed%4 == 3,
+			Exported: seed%3 == 1 || seed%2 == 0})
 		fetch := slices.Clone(p.G.Outputs)
 		if seed%2 == 0 {
 			ds, err := grad.Reverse(p.G, []grad.Seed{grad.Ones(p.G, p.Loss)}, append(slices.Clone(p.Params), p.G.Inputs[:2]...),

@@ -10,20 +10,42 @@ import (
 // Fuse lets kernels do what follows them: what is affine with constants, an addition, an activation, the mask of a Relu in its
 // gradient. It does so only where nothing else, no gradient either, reads what is between, and values in keep stay available. Bodies are
 // copied first, since other graphs may have them too.
-func Fuse(g *graph.Graph, keep []graph.Value) {
+func Fuse(g *graph.Graph, keep []graph.Value) error {
+	if err := Whole(g, keep, nil); err != nil {
+		return err
+	}
 	FoldAffine(g, keep, nil)
+	if err := FuseDense(g, keep, nil); err != nil {
+		return err
+	}
 	fuseResidual(g, keep)
 	fuseActivation(g, keep)
 	fuseReluGrad(g, keep)
+	FuseSliceGrad(g, keep)
 	for _, n := range g.Nodes {
 		n.Bodies = slices.Clone(n.Bodies)
 		for i, b := range n.Bodies {
 			c := *b
 			c.G = b.G.Clone()
-			Fuse(c.G, nil)
+			if err := Fuse(c.G, nil); err != nil {
+				return err
+			}
 			n.Bodies[i] = &c
 		}
 	}
+	return nil
+}
+
+// Whole makes one operator of the several that exporters write for it. Before a graph is differentiated, keep must hold what it is
+// differentiated by, and skip leave out nodes with other gradient rules; nil skips none.
+func Whole(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) error {
+	if err := FuseLayerNorm(g, keep, skip); err != nil {
+		return err
+	}
+	if err := FuseGelu(g, keep, skip); err != nil {
+		return err
+	}
+	return FuseAttention(g, keep, skip)
 }
 
 // FoldAffine folds batch normalisation, and what adds or multiplies by a constant for each channel, into the weights of the layer before

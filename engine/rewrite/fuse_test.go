@@ -56,8 +56,11 @@ func TestFuse(t *testing.T) {
 				rewrite.Freeze(g, nil)
 			}
 			g.Outputs = nil
-			rewrite.Fuse(g, keep)
-			rewrite.Fuse(g, keep) // a second time there is nothing to do
+			for range 2 { // a second time there is nothing to do
+				if err := rewrite.Fuse(g, keep); err != nil {
+					t.Fatal(err)
+				}
+			}
 			rewrite.Dead(g, keep)
 		})
 	}
@@ -72,7 +75,9 @@ func TestFuseFrozen(t *testing.T) {
 			for _, n := range g.Nodes {
 				n.Frozen = true
 			}
-			rewrite.Fuse(g, keep)
+			if err := rewrite.Fuse(g, keep); err != nil {
+				t.Fatal(err)
+			}
 		})
 }
 

@@ -1,6 +1,8 @@
 package rewrite_test
 
 import (
+	"maps"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +23,10 @@ type example struct {
 	want  string // operators that are left, in order
 }
 
+// numbers are the scalars that the examples use.
+var numbers = map[string]float32{"eps": 1e-5, "0": 0, "1": 1, "2": 2, "3": 3, "half": 0.5, "minushalf": -0.5, "root2": math.Sqrt2,
+	"invroot2": math.Sqrt2 / 2, "root2pi": 0.7978845608028654, "cubic": 0.044715}
+
 // network is the graph of e: inputs x [N,2,4,4] and r [N,4], weights of every kind that the examples use, outputs y and, if there is one,
 // z.
 func (e example) network(t *testing.T) (g *graph.Graph, keep []graph.Value, feeds []*tensor.Tensor) {
@@ -29,7 +35,7 @@ func (e example) network(t *testing.T) (g *graph.Graph, keep []graph.Value, feed
 	for name, shape := range map[string][]int{"w": {2, 2, 3, 3}, "wt": {2, 2, 2, 2}, "b": {2}, "s": {2}, "o": {2}, "m": {2},
 		"c":   {2, 1, 1},
 		"one": {1}, "k": {3},
-		"wide": {1, 2, 4, 4}, "g": {4, 3}, "gb": {3}} {
+		"wide": {1, 2, 4, 4}, "g": {4, 3}, "gb": {3}, "u": {4}, "square": {4, 4}, "row": {1, 3}} {
 		text.Init[name] = testkit.RandN(uint64(len(name)+shape[0]), shape...)
 		text.Order = append(text.Order, name)
 	}
@@ -38,6 +44,10 @@ func (e example) network(t *testing.T) (g *graph.Graph, keep []graph.Value, feed
 	text.Init["lo"], text.Init["hi"] = tensor.Scalar(float32(0)), tensor.Scalar(float32(6))
 	text.Init["zero"] = tensor.New(tensor.Float32, 1)
 	text.Order = append(text.Order, "v", "lo", "hi", "zero")
+	for _, name := range slices.Sorted(maps.Keys(numbers)) {
+		text.Init[name] = tensor.Scalar(numbers[name])
+		text.Order = append(text.Order, name)
+	}
 	for _, n := range strings.Split(e.nodes, " | ") {
 		text.Nodes = append(text.Nodes, n)
 		if strings.HasPrefix(n, "z =") {

@@ -20,6 +20,8 @@ type Options struct {
 	Smooth  bool // no kinks: central differences are right
 	Apart   bool // the examples of a batch do not meet
 	Memory  bool // recurrent layers, which need working memory and have no second derivative
+
+	Exported bool // normalisations and GELUs as exporters write them out
 }
 
 // Program is a graph over a batch of pictures "x" [N,3,8,8] and of rows "r" [N,6], with parameters, and a condition where it has bodies.

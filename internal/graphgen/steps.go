@@ -40,6 +40,9 @@ func size(s []int) int {
 
 // step adds one step that there is a value for.
 func (m *maker) step() {
+	if m.o.Exported && m.r.IntN(4) == 0 && m.exported() {
+		return
+	}
 	for !steps[m.r.IntN(len(steps))](m) {
 	}
 }

@@ -2394,67 +2394,55 @@ single:
 	CMPQ         DX, $0x00000008
 	JL           tail
 	VMOVUPS      (CX), Y0
-	VMULPS       elemK3f000000<>+0(SB), Y0, Y1
-	VMULPS       elemK3f3504f3<>+0(SB), Y0, Y0
-	VANDPS       elemK7fffffff<>+0(SB), Y0, Y2
-	VMOVUPS      elemK40800000<>+0(SB), Y3
-	VMINPS       Y2, Y3, Y3
-	VSUBPS       elemK40000000<>+0(SB), Y3, Y3
-	VMOVUPS      elemKb5dbbc18<>+0(SB), Y4
-	VFMADD213PS  elemK37a6a0cd<>+0(SB), Y3, Y4
-	VFMADD213PS  elemKb90dedcf<>+0(SB), Y3, Y4
-	VFMADD213PS  elemK3a403efe<>+0(SB), Y3, Y4
-	VFMADD213PS  elemKbb6a053a<>+0(SB), Y3, Y4
-	VFMADD213PS  elemK3c86e0ed<>+0(SB), Y3, Y4
-	VFMADD213PS  elemK3f6c7af0<>+0(SB), Y3, Y4
-	VFMADD213PS  elemK408d6193<>+0(SB), Y3, Y4
-	VFMADD213PS  elemK40abad99<>+0(SB), Y3, Y4
+	VMULPS       Y0, Y0, Y1
+	VMULPS       elemKbf000000<>+0(SB), Y1, Y1
+	VMOVUPS      elemKc2d00000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y1
+	VMOVUPS      elemK42b20000<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS elemK3f318000<>+0(SB), Y2, Y1
+	VMOVAPS      Y1, Y1
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y2, Y1
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y3
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y1, Y3
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y1, Y3
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y1, Y3
+	VFMADD213PS  elemK3f000000<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VADDPS       elemK3f800000<>+0(SB), Y3, Y1
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $0x01, Y2, Y3
+	VPSUBD       Y3, Y2, Y2
+	VPADDD       elemK0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VPADDD       elemK0000007f<>+0(SB), Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      elemK3f800000<>+0(SB), Y2
+	VANDPS       elemK7fffffff<>+0(SB), Y0, Y3
+	VMOVUPS      elemK3eb33333<>+0(SB), Y4
+	VMOVAPS      Y3, Y3
+	VFMADD213PS  elemK3f800000<>+0(SB), Y4, Y3
+	VDIVPS       Y3, Y2, Y2
+	VMOVUPS      elemK3d493779<>+0(SB), Y3
+	VFMADD213PS  elemKbe9da92b<>+0(SB), Y2, Y3
+	VFMADD213PS  elemK3f24bd71<>+0(SB), Y2, Y3
+	VFMADD213PS  elemKbea2c004<>+0(SB), Y2, Y3
+	VFMADD213PS  elemK3eabfb34<>+0(SB), Y2, Y3
+	VFMADD213PS  elemK3dbd6aa5<>+0(SB), Y2, Y3
+	VFMADD213PS  elemK3b9c6011<>+0(SB), Y2, Y3
+	VMULPS       Y1, Y3, Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x11, Y2, Y0, Y2
 	VMOVUPS      elemK3f800000<>+0(SB), Y3
-	VXORPS       elemK80000000<>+0(SB), Y4, Y4
-	VMOVUPS      elemKc2d00000<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y4
-	VMOVUPS      elemK42b20000<>+0(SB), Y5
-	VMINPS       Y4, Y5, Y4
-	VMULPS       elemK3fb8aa3b<>+0(SB), Y4, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VMOVAPS      Y4, Y4
-	VFNMADD231PS elemK3f318000<>+0(SB), Y5, Y4
-	VMOVAPS      Y4, Y4
-	VFNMADD231PS elemKb95e8083<>+0(SB), Y5, Y4
-	VMOVUPS      elemK3ab6887e<>+0(SB), Y6
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Y4, Y6
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y4, Y6
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y4, Y6
-	VFMADD213PS  elemK3f000000<>+0(SB), Y4, Y6
-	VMULPS       Y4, Y4, Y7
-	VFMADD213PS  Y4, Y7, Y6
-	VADDPS       elemK3f800000<>+0(SB), Y6, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
-	VPADDD       elemK0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
-	VPADDD       elemK0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y4, Y4
-	VSUBPS       Y4, Y3, Y3
-	VANDPS       elemK80000000<>+0(SB), Y0, Y4
-	VORPS        Y4, Y3, Y3
-	VMULPS       Y0, Y0, Y4
-	VMOVUPS      elemK38a52b48<>+0(SB), Y5
-	VFMADD213PS  elemKba522844<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3baa0938<>+0(SB), Y4, Y5
-	VFMADD213PS  elemKbcdbfd5d<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3de71688<>+0(SB), Y4, Y5
-	VFMADD213PS  elemKbec0939f<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3e0375d4<>+0(SB), Y4, Y5
-	VMOVAPS      Y5, Y4
-	VFMADD213PS  Y0, Y0, Y4
-	VCMPPS       $0x11, elemK3f800000<>+0(SB), Y2, Y0
-	VBLENDVPS    Y0, Y4, Y3, Y0
-	VADDPS       elemK3f800000<>+0(SB), Y0, Y0
-	VMULPS       Y0, Y1, Y0
+	VSUBPS       Y1, Y3, Y3
+	VBLENDVPS    Y2, Y1, Y3, Y1
+	VMULPS       Y1, Y0, Y0
 	VMOVUPS      Y0, (AX)
 	ADDQ         $0x00000020, AX
 	ADDQ         $0x00000020, CX
@@ -2469,90 +2457,222 @@ tail:
 	SUBQ         DX, SI
 	VMOVUPS      (BX)(SI*4), Y0
 	VMASKMOVPS   (CX), Y0, Y1
-	VMULPS       elemK3f000000<>+0(SB), Y1, Y2
-	VMULPS       elemK3f3504f3<>+0(SB), Y1, Y1
-	VANDPS       elemK7fffffff<>+0(SB), Y1, Y3
-	VMOVUPS      elemK40800000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y4
-	VSUBPS       elemK40000000<>+0(SB), Y4, Y4
-	VMOVUPS      elemKb5dbbc18<>+0(SB), Y5
-	VFMADD213PS  elemK37a6a0cd<>+0(SB), Y4, Y5
-	VFMADD213PS  elemKb90dedcf<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3a403efe<>+0(SB), Y4, Y5
-	VFMADD213PS  elemKbb6a053a<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3c86e0ed<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3f6c7af0<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK408d6193<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK40abad99<>+0(SB), Y4, Y5
+	VMULPS       Y1, Y1, Y2
+	VMULPS       elemKbf000000<>+0(SB), Y2, Y2
+	VMOVUPS      elemKc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      elemK42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS elemK3f318000<>+0(SB), Y3, Y2
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y4
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y2, Y4
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y2, Y4
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y2, Y4
+	VFMADD213PS  elemK3f000000<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       elemK3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       elemK0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VPADDD       elemK0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      elemK3f800000<>+0(SB), Y3
+	VANDPS       elemK7fffffff<>+0(SB), Y1, Y4
+	VMOVUPS      elemK3eb33333<>+0(SB), Y5
+	VMOVAPS      Y4, Y4
+	VFMADD213PS  elemK3f800000<>+0(SB), Y5, Y4
+	VDIVPS       Y4, Y3, Y3
+	VMOVUPS      elemK3d493779<>+0(SB), Y4
+	VFMADD213PS  elemKbe9da92b<>+0(SB), Y3, Y4
+	VFMADD213PS  elemK3f24bd71<>+0(SB), Y3, Y4
+	VFMADD213PS  elemKbea2c004<>+0(SB), Y3, Y4
+	VFMADD213PS  elemK3eabfb34<>+0(SB), Y3, Y4
+	VFMADD213PS  elemK3dbd6aa5<>+0(SB), Y3, Y4
+	VFMADD213PS  elemK3b9c6011<>+0(SB), Y3, Y4
+	VMULPS       Y2, Y4, Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x11, Y3, Y1, Y3
 	VMOVUPS      elemK3f800000<>+0(SB), Y4
-	VXORPS       elemK80000000<>+0(SB), Y5, Y5
-	VMOVUPS      elemKc2d00000<>+0(SB), Y6
-	VMAXPS       Y5, Y6, Y5
-	VMOVUPS      elemK42b20000<>+0(SB), Y6
-	VMINPS       Y5, Y6, Y5
-	VMULPS       elemK3fb8aa3b<>+0(SB), Y5, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS elemK3f318000<>+0(SB), Y6, Y5
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS elemKb95e8083<>+0(SB), Y6, Y5
-	VMOVUPS      elemK3ab6887e<>+0(SB), Y7
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Y5, Y7
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y5, Y7
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y5, Y7
-	VFMADD213PS  elemK3f000000<>+0(SB), Y5, Y7
-	VMULPS       Y5, Y5, Y8
-	VFMADD213PS  Y5, Y8, Y7
-	VADDPS       elemK3f800000<>+0(SB), Y7, Y5
-	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y7
-	VPSUBD       Y7, Y6, Y6
-	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y5, Y5
-	VPADDD       elemK0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y5, Y5
-	VSUBPS       Y5, Y4, Y4
-	VANDPS       elemK80000000<>+0(SB), Y1, Y5
-	VORPS        Y5, Y4, Y4
-	VMULPS       Y1, Y1, Y5
-	VMOVUPS      elemK38a52b48<>+0(SB), Y6
-	VFMADD213PS  elemKba522844<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK3baa0938<>+0(SB), Y5, Y6
-	VFMADD213PS  elemKbcdbfd5d<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK3de71688<>+0(SB), Y5, Y6
-	VFMADD213PS  elemKbec0939f<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK3e0375d4<>+0(SB), Y5, Y6
-	VMOVAPS      Y6, Y5
-	VFMADD213PS  Y1, Y1, Y5
-	VCMPPS       $0x11, elemK3f800000<>+0(SB), Y3, Y1
-	VBLENDVPS    Y1, Y5, Y4, Y1
-	VADDPS       elemK3f800000<>+0(SB), Y1, Y1
-	VMULPS       Y1, Y2, Y1
+	VSUBPS       Y2, Y4, Y4
+	VBLENDVPS    Y3, Y2, Y4, Y2
+	VMULPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)
 
 done:
 	VZEROUPPER
 	RET
 
-DATA elemK3f3504f3<>+0(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+4(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+8(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+12(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+16(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+20(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+24(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+28(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+32(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+36(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+40(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+44(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+48(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+52(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+56(SB)/4, $0x3f3504f3
-DATA elemK3f3504f3<>+60(SB)/4, $0x3f3504f3
-GLOBL elemK3f3504f3<>(SB), RODATA|NOPTR, $64
+DATA elemKbf000000<>+0(SB)/4, $0xbf000000
+DATA elemKbf000000<>+4(SB)/4, $0xbf000000
+DATA elemKbf000000<>+8(SB)/4, $0xbf000000
+DATA elemKbf000000<>+12(SB)/4, $0xbf000000
+DATA elemKbf000000<>+16(SB)/4, $0xbf000000
+DATA elemKbf000000<>+20(SB)/4, $0xbf000000
+DATA elemKbf000000<>+24(SB)/4, $0xbf000000
+DATA elemKbf000000<>+28(SB)/4, $0xbf000000
+DATA elemKbf000000<>+32(SB)/4, $0xbf000000
+DATA elemKbf000000<>+36(SB)/4, $0xbf000000
+DATA elemKbf000000<>+40(SB)/4, $0xbf000000
+DATA elemKbf000000<>+44(SB)/4, $0xbf000000
+DATA elemKbf000000<>+48(SB)/4, $0xbf000000
+DATA elemKbf000000<>+52(SB)/4, $0xbf000000
+DATA elemKbf000000<>+56(SB)/4, $0xbf000000
+DATA elemKbf000000<>+60(SB)/4, $0xbf000000
+GLOBL elemKbf000000<>(SB), RODATA|NOPTR, $64
+
+DATA elemK3eb33333<>+0(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+4(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+8(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+12(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+16(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+20(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+24(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+28(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+32(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+36(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+40(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+44(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+48(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+52(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+56(SB)/4, $0x3eb33333
+DATA elemK3eb33333<>+60(SB)/4, $0x3eb33333
+GLOBL elemK3eb33333<>(SB), RODATA|NOPTR, $64
+
+DATA elemK3d493779<>+0(SB)/4, $0x3d493779
+DATA elemK3d493779<>+4(SB)/4, $0x3d493779
+DATA elemK3d493779<>+8(SB)/4, $0x3d493779
+DATA elemK3d493779<>+12(SB)/4, $0x3d493779
+DATA elemK3d493779<>+16(SB)/4, $0x3d493779
+DATA elemK3d493779<>+20(SB)/4, $0x3d493779
+DATA elemK3d493779<>+24(SB)/4, $0x3d493779
+DATA elemK3d493779<>+28(SB)/4, $0x3d493779
+DATA elemK3d493779<>+32(SB)/4, $0x3d493779
+DATA elemK3d493779<>+36(SB)/4, $0x3d493779
+DATA elemK3d493779<>+40(SB)/4, $0x3d493779
+DATA elemK3d493779<>+44(SB)/4, $0x3d493779
+DATA elemK3d493779<>+48(SB)/4, $0x3d493779
+DATA elemK3d493779<>+52(SB)/4, $0x3d493779
+DATA elemK3d493779<>+56(SB)/4, $0x3d493779
+DATA elemK3d493779<>+60(SB)/4, $0x3d493779
+GLOBL elemK3d493779<>(SB), RODATA|NOPTR, $64
+
+DATA elemKbe9da92b<>+0(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+4(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+8(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+12(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+16(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+20(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+24(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+28(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+32(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+36(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+40(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+44(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+48(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+52(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+56(SB)/4, $0xbe9da92b
+DATA elemKbe9da92b<>+60(SB)/4, $0xbe9da92b
+GLOBL elemKbe9da92b<>(SB), RODATA|NOPTR, $64
+
+DATA elemK3f24bd71<>+0(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+4(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+8(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+12(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+16(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+20(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+24(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+28(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+32(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+36(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+40(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+44(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+48(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+52(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+56(SB)/4, $0x3f24bd71
+DATA elemK3f24bd71<>+60(SB)/4, $0x3f24bd71
+GLOBL elemK3f24bd71<>(SB), RODATA|NOPTR, $64
+
+DATA elemKbea2c004<>+0(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+4(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+8(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+12(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+16(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+20(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+24(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+28(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+32(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+36(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+40(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+44(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+48(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+52(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+56(SB)/4, $0xbea2c004
+DATA elemKbea2c004<>+60(SB)/4, $0xbea2c004
+GLOBL elemKbea2c004<>(SB), RODATA|NOPTR, $64
+
+DATA elemK3eabfb34<>+0(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+4(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+8(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+12(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+16(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+20(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+24(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+28(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+32(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+36(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+40(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+44(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+48(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+52(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+56(SB)/4, $0x3eabfb34
+DATA elemK3eabfb34<>+60(SB)/4, $0x3eabfb34
+GLOBL elemK3eabfb34<>(SB), RODATA|NOPTR, $64
+
+DATA elemK3dbd6aa5<>+0(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+4(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+8(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+12(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+16(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+20(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+24(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+28(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+32(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+36(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+40(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+44(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+48(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+52(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+56(SB)/4, $0x3dbd6aa5
+DATA elemK3dbd6aa5<>+60(SB)/4, $0x3dbd6aa5
+GLOBL elemK3dbd6aa5<>(SB), RODATA|NOPTR, $64
+
+DATA elemK3b9c6011<>+0(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+4(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+8(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+12(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+16(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+20(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+24(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+28(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+32(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+36(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+40(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+44(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+48(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+52(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+56(SB)/4, $0x3b9c6011
+DATA elemK3b9c6011<>+60(SB)/4, $0x3b9c6011
+GLOBL elemK3b9c6011<>(SB), RODATA|NOPTR, $64
 
 // func vgeluTanhF32AVX2(out []float32, a []float32)
 // Requires: AVX, FMA3
@@ -3027,67 +3147,75 @@ single:
 	JL           tail
 	VMOVUPS      (CX), Y0
 	VMOVUPS      (DX), Y1
-	VMULPS       elemK3f3504f3<>+0(SB), Y0, Y2
-	VANDPS       elemK7fffffff<>+0(SB), Y2, Y3
-	VMOVUPS      elemK40800000<>+0(SB), Y4
-	VMINPS       Y3, Y4, Y4
-	VSUBPS       elemK40000000<>+0(SB), Y4, Y4
-	VMOVUPS      elemKb5dbbc18<>+0(SB), Y5
-	VFMADD213PS  elemK37a6a0cd<>+0(SB), Y4, Y5
-	VFMADD213PS  elemKb90dedcf<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3a403efe<>+0(SB), Y4, Y5
-	VFMADD213PS  elemKbb6a053a<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3c86e0ed<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK3f6c7af0<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK408d6193<>+0(SB), Y4, Y5
-	VFMADD213PS  elemK40abad99<>+0(SB), Y4, Y5
-	VMOVUPS      elemK3f800000<>+0(SB), Y4
-	VXORPS       elemK80000000<>+0(SB), Y5, Y5
-	VMOVUPS      elemKc2d00000<>+0(SB), Y6
-	VMAXPS       Y5, Y6, Y5
-	VMOVUPS      elemK42b20000<>+0(SB), Y6
-	VMINPS       Y5, Y6, Y5
-	VMULPS       elemK3fb8aa3b<>+0(SB), Y5, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS elemK3f318000<>+0(SB), Y6, Y5
-	VMOVAPS      Y5, Y5
-	VFNMADD231PS elemKb95e8083<>+0(SB), Y6, Y5
-	VMOVUPS      elemK3ab6887e<>+0(SB), Y7
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Y5, Y7
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y5, Y7
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y5, Y7
-	VFMADD213PS  elemK3f000000<>+0(SB), Y5, Y7
-	VMULPS       Y5, Y5, Y8
-	VFMADD213PS  Y5, Y8, Y7
-	VADDPS       elemK3f800000<>+0(SB), Y7, Y5
-	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y7
-	VPSUBD       Y7, Y6, Y6
-	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y5, Y5
-	VPADDD       elemK0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y5, Y5
-	VSUBPS       Y5, Y4, Y4
-	VANDPS       elemK80000000<>+0(SB), Y2, Y5
-	VORPS        Y5, Y4, Y4
+	VMULPS       Y0, Y0, Y2
+	VMULPS       elemKbf000000<>+0(SB), Y2, Y2
+	VMOVUPS      elemKc2d00000<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y2
+	VMOVUPS      elemK42b20000<>+0(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       elemK3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS elemK3f318000<>+0(SB), Y3, Y2
+	VMOVAPS      Y2, Y2
+	VFNMADD231PS elemKb95e8083<>+0(SB), Y3, Y2
+	VMOVUPS      elemK3ab6887e<>+0(SB), Y4
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Y2, Y4
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y2, Y4
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y2, Y4
+	VFMADD213PS  elemK3f000000<>+0(SB), Y2, Y4
 	VMULPS       Y2, Y2, Y5
-	VMOVUPS      elemK38a52b48<>+0(SB), Y6
-	VFMADD213PS  elemKba522844<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK3baa0938<>+0(SB), Y5, Y6
-	VFMADD213PS  elemKbcdbfd5d<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK3de71688<>+0(SB), Y5, Y6
-	VFMADD213PS  elemKbec0939f<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK3e0375d4<>+0(SB), Y5, Y6
-	VMOVAPS      Y6, Y5
-	VFMADD213PS  Y2, Y2, Y5
-	VCMPPS       $0x11, elemK3f800000<>+0(SB), Y3, Y2
-	VBLENDVPS    Y2, Y5, Y4, Y2
-	VADDPS       elemK3f800000<>+0(SB), Y2, Y2
-	VMULPS       elemK3f000000<>+0(SB), Y2, Y2
-	VMULPS       Y0, Y0, Y3
+	VFMADD213PS  Y2, Y5, Y4
+	VADDPS       elemK3f800000<>+0(SB), Y4, Y2
+	VCVTPS2DQ    Y3, Y3
+	VPSRAD       $0x01, Y3, Y4
+	VPSUBD       Y4, Y3, Y3
+	VPADDD       elemK0000007f<>+0(SB), Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VMULPS       Y4, Y2, Y2
+	VPADDD       elemK0000007f<>+0(SB), Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      elemK3f800000<>+0(SB), Y3
+	VANDPS       elemK7fffffff<>+0(SB), Y0, Y4
+	VMOVUPS      elemK3eb33333<>+0(SB), Y5
+	VMOVAPS      Y4, Y4
+	VFMADD213PS  elemK3f800000<>+0(SB), Y5, Y4
+	VDIVPS       Y4, Y3, Y3
+	VMOVUPS      elemK3d493779<>+0(SB), Y4
+	VFMADD213PS  elemKbe9da92b<>+0(SB), Y3, Y4
+	VFMADD213PS  elemK3f24bd71<>+0(SB), Y3, Y4
+	VFMADD213PS  elemKbea2c004<>+0(SB), Y3, Y4
+	VFMADD213PS  elemK3eabfb34<>+0(SB), Y3, Y4
+	VFMADD213PS  elemK3dbd6aa5<>+0(SB), Y3, Y4
+	VFMADD213PS  elemK3b9c6011<>+0(SB), Y3, Y4
+	VMULPS       Y2, Y4, Y3
+	VXORPS       Y4, Y4, Y4
+	VCMPPS       $0x11, Y4, Y0, Y4
+	VMOVUPS      elemK3f800000<>+0(SB), Y5
+	VSUBPS       Y3, Y5, Y5
+	VBLENDVPS    Y4, Y3, Y5, Y3
+	VMULPS       elemK3ecc422a<>+0(SB), Y0, Y0
+	VMOVAPS      Y0, Y0
+	VFMADD213PS  Y3, Y2, Y0
+	VMULPS       Y0, Y1, Y0
+	VMOVUPS      Y0, (AX)
+	ADDQ         $0x00000020, AX
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	SUBQ         $0x00000008, BX
+	JMP          single
+
+tail:
+	TESTQ        BX, BX
+	JZ           done
+	LEAQ         elemMask<>+0(SB), SI
+	MOVQ         $0x00000008, DI
+	SUBQ         BX, DI
+	VMOVUPS      (SI)(DI*4), Y0
+	VMASKMOVPS   (CX), Y0, Y1
+	VMASKMOVPS   (DX), Y0, Y2
+	VMULPS       Y1, Y1, Y3
 	VMULPS       elemKbf000000<>+0(SB), Y3, Y3
 	VMOVUPS      elemKc2d00000<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
@@ -3116,142 +3244,34 @@ single:
 	VPADDD       elemK0000007f<>+0(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y3, Y3
-	VMULPS       elemK3ecc422a<>+0(SB), Y0, Y0
-	VMOVAPS      Y0, Y0
-	VFMADD213PS  Y2, Y3, Y0
-	VMULPS       Y0, Y1, Y0
-	VMOVUPS      Y0, (AX)
-	ADDQ         $0x00000020, AX
-	ADDQ         $0x00000020, CX
-	ADDQ         $0x00000020, DX
-	SUBQ         $0x00000008, BX
-	JMP          single
-
-tail:
-	TESTQ        BX, BX
-	JZ           done
-	LEAQ         elemMask<>+0(SB), SI
-	MOVQ         $0x00000008, DI
-	SUBQ         BX, DI
-	VMOVUPS      (SI)(DI*4), Y0
-	VMASKMOVPS   (CX), Y0, Y1
-	VMASKMOVPS   (DX), Y0, Y2
-	VMULPS       elemK3f3504f3<>+0(SB), Y1, Y3
-	VANDPS       elemK7fffffff<>+0(SB), Y3, Y4
-	VMOVUPS      elemK40800000<>+0(SB), Y5
-	VMINPS       Y4, Y5, Y5
-	VSUBPS       elemK40000000<>+0(SB), Y5, Y5
-	VMOVUPS      elemKb5dbbc18<>+0(SB), Y6
-	VFMADD213PS  elemK37a6a0cd<>+0(SB), Y5, Y6
-	VFMADD213PS  elemKb90dedcf<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK3a403efe<>+0(SB), Y5, Y6
-	VFMADD213PS  elemKbb6a053a<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK3c86e0ed<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK3f6c7af0<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK408d6193<>+0(SB), Y5, Y6
-	VFMADD213PS  elemK40abad99<>+0(SB), Y5, Y6
-	VMOVUPS      elemK3f800000<>+0(SB), Y5
-	VXORPS       elemK80000000<>+0(SB), Y6, Y6
-	VMOVUPS      elemKc2d00000<>+0(SB), Y7
-	VMAXPS       Y6, Y7, Y6
-	VMOVUPS      elemK42b20000<>+0(SB), Y7
-	VMINPS       Y6, Y7, Y6
-	VMULPS       elemK3fb8aa3b<>+0(SB), Y6, Y7
-	VROUNDPS     $0x08, Y7, Y7
-	VMOVAPS      Y6, Y6
-	VFNMADD231PS elemK3f318000<>+0(SB), Y7, Y6
-	VMOVAPS      Y6, Y6
-	VFNMADD231PS elemKb95e8083<>+0(SB), Y7, Y6
-	VMOVUPS      elemK3ab6887e<>+0(SB), Y8
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Y6, Y8
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y6, Y8
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y6, Y8
-	VFMADD213PS  elemK3f000000<>+0(SB), Y6, Y8
-	VMULPS       Y6, Y6, Y9
-	VFMADD213PS  Y6, Y9, Y8
-	VADDPS       elemK3f800000<>+0(SB), Y8, Y6
-	VCVTPS2DQ    Y7, Y7
-	VPSRAD       $0x01, Y7, Y8
-	VPSUBD       Y8, Y7, Y7
-	VPADDD       elemK0000007f<>+0(SB), Y8, Y8
-	VPSLLD       $0x17, Y8, Y8
-	VMULPS       Y8, Y6, Y6
-	VPADDD       elemK0000007f<>+0(SB), Y7, Y7
-	VPSLLD       $0x17, Y7, Y7
-	VMULPS       Y7, Y6, Y6
-	VSUBPS       Y6, Y5, Y5
-	VANDPS       elemK80000000<>+0(SB), Y3, Y6
-	VORPS        Y6, Y5, Y5
-	VMULPS       Y3, Y3, Y6
-	VMOVUPS      elemK38a52b48<>+0(SB), Y7
-	VFMADD213PS  elemKba522844<>+0(SB), Y6, Y7
-	VFMADD213PS  elemK3baa0938<>+0(SB), Y6, Y7
-	VFMADD213PS  elemKbcdbfd5d<>+0(SB), Y6, Y7
-	VFMADD213PS  elemK3de71688<>+0(SB), Y6, Y7
-	VFMADD213PS  elemKbec0939f<>+0(SB), Y6, Y7
-	VFMADD213PS  elemK3e0375d4<>+0(SB), Y6, Y7
-	VMOVAPS      Y7, Y6
-	VFMADD213PS  Y3, Y3, Y6
-	VCMPPS       $0x11, elemK3f800000<>+0(SB), Y4, Y3
-	VBLENDVPS    Y3, Y6, Y5, Y3
-	VADDPS       elemK3f800000<>+0(SB), Y3, Y3
-	VMULPS       elemK3f000000<>+0(SB), Y3, Y3
-	VMULPS       Y1, Y1, Y4
-	VMULPS       elemKbf000000<>+0(SB), Y4, Y4
-	VMOVUPS      elemKc2d00000<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y4
-	VMOVUPS      elemK42b20000<>+0(SB), Y5
-	VMINPS       Y4, Y5, Y4
-	VMULPS       elemK3fb8aa3b<>+0(SB), Y4, Y5
-	VROUNDPS     $0x08, Y5, Y5
-	VMOVAPS      Y4, Y4
-	VFNMADD231PS elemK3f318000<>+0(SB), Y5, Y4
-	VMOVAPS      Y4, Y4
-	VFNMADD231PS elemKb95e8083<>+0(SB), Y5, Y4
-	VMOVUPS      elemK3ab6887e<>+0(SB), Y6
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Y4, Y6
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Y4, Y6
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Y4, Y6
-	VFMADD213PS  elemK3f000000<>+0(SB), Y4, Y6
-	VMULPS       Y4, Y4, Y7
-	VFMADD213PS  Y4, Y7, Y6
-	VADDPS       elemK3f800000<>+0(SB), Y6, Y4
-	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y6
-	VPSUBD       Y6, Y5, Y5
-	VPADDD       elemK0000007f<>+0(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y4, Y4
-	VPADDD       elemK0000007f<>+0(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y4, Y4
+	VMOVUPS      elemK3f800000<>+0(SB), Y4
+	VANDPS       elemK7fffffff<>+0(SB), Y1, Y5
+	VMOVUPS      elemK3eb33333<>+0(SB), Y6
+	VMOVAPS      Y5, Y5
+	VFMADD213PS  elemK3f800000<>+0(SB), Y6, Y5
+	VDIVPS       Y5, Y4, Y4
+	VMOVUPS      elemK3d493779<>+0(SB), Y5
+	VFMADD213PS  elemKbe9da92b<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3f24bd71<>+0(SB), Y4, Y5
+	VFMADD213PS  elemKbea2c004<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3eabfb34<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3dbd6aa5<>+0(SB), Y4, Y5
+	VFMADD213PS  elemK3b9c6011<>+0(SB), Y4, Y5
+	VMULPS       Y3, Y5, Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPS       $0x11, Y5, Y1, Y5
+	VMOVUPS      elemK3f800000<>+0(SB), Y6
+	VSUBPS       Y4, Y6, Y6
+	VBLENDVPS    Y5, Y4, Y6, Y4
 	VMULPS       elemK3ecc422a<>+0(SB), Y1, Y1
 	VMOVAPS      Y1, Y1
-	VFMADD213PS  Y3, Y4, Y1
+	VFMADD213PS  Y4, Y3, Y1
 	VMULPS       Y1, Y2, Y1
 	VMASKMOVPS   Y1, Y0, (AX)
 
 done:
 	VZEROUPPER
 	RET
-
-DATA elemKbf000000<>+0(SB)/4, $0xbf000000
-DATA elemKbf000000<>+4(SB)/4, $0xbf000000
-DATA elemKbf000000<>+8(SB)/4, $0xbf000000
-DATA elemKbf000000<>+12(SB)/4, $0xbf000000
-DATA elemKbf000000<>+16(SB)/4, $0xbf000000
-DATA elemKbf000000<>+20(SB)/4, $0xbf000000
-DATA elemKbf000000<>+24(SB)/4, $0xbf000000
-DATA elemKbf000000<>+28(SB)/4, $0xbf000000
-DATA elemKbf000000<>+32(SB)/4, $0xbf000000
-DATA elemKbf000000<>+36(SB)/4, $0xbf000000
-DATA elemKbf000000<>+40(SB)/4, $0xbf000000
-DATA elemKbf000000<>+44(SB)/4, $0xbf000000
-DATA elemKbf000000<>+48(SB)/4, $0xbf000000
-DATA elemKbf000000<>+52(SB)/4, $0xbf000000
-DATA elemKbf000000<>+56(SB)/4, $0xbf000000
-DATA elemKbf000000<>+60(SB)/4, $0xbf000000
-GLOBL elemKbf000000<>(SB), RODATA|NOPTR, $64
 
 DATA elemK3ecc422a<>+0(SB)/4, $0x3ecc422a
 DATA elemK3ecc422a<>+4(SB)/4, $0x3ecc422a
@@ -7584,59 +7604,47 @@ single:
 	CMPQ         CX, $0x00000010
 	JL           tail
 	VMOVUPS      (DX), Z0
-	VMULPS       elemK3f000000<>+0(SB), Z0, Z1
-	VMULPS       elemK3f3504f3<>+0(SB), Z0, Z0
-	VANDPS       elemK7fffffff<>+0(SB), Z0, Z4
-	VMOVUPS      elemK40800000<>+0(SB), Z5
-	VMINPS       Z4, Z5, Z5
-	VSUBPS       elemK40000000<>+0(SB), Z5, Z5
-	VMOVUPS      elemKb5dbbc18<>+0(SB), Z6
-	VFMADD213PS  elemK37a6a0cd<>+0(SB), Z5, Z6
-	VFMADD213PS  elemKb90dedcf<>+0(SB), Z5, Z6
-	VFMADD213PS  elemK3a403efe<>+0(SB), Z5, Z6
-	VFMADD213PS  elemKbb6a053a<>+0(SB), Z5, Z6
-	VFMADD213PS  elemK3c86e0ed<>+0(SB), Z5, Z6
-	VFMADD213PS  elemK3f6c7af0<>+0(SB), Z5, Z6
-	VFMADD213PS  elemK408d6193<>+0(SB), Z5, Z6
-	VFMADD213PS  elemK40abad99<>+0(SB), Z5, Z6
-	VMOVUPS      elemK3f800000<>+0(SB), Z5
-	VXORPS       elemK80000000<>+0(SB), Z6, Z6
-	VMOVUPS      elemKc2d00000<>+0(SB), Z7
-	VMAXPS       Z6, Z7, Z6
-	VMOVUPS      elemK42b20000<>+0(SB), Z7
-	VMINPS       Z6, Z7, Z6
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z6, Z7
-	VRNDSCALEPS  $0x08, Z7, Z7
-	VMOVAPS      Z6, Z6
-	VFNMADD231PS elemK3f318000<>+0(SB), Z7, Z6
-	VMOVAPS      Z6, Z6
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z7, Z6
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z8
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z6, Z8
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z6, Z8
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z6, Z8
-	VFMADD213PS  elemK3f000000<>+0(SB), Z6, Z8
-	VMULPS       Z6, Z6, Z9
-	VFMADD213PS  Z6, Z9, Z8
-	VADDPS       elemK3f800000<>+0(SB), Z8, Z6
-	VSCALEFPS    Z7, Z6, Z6
-	VSUBPS       Z6, Z5, Z5
-	VANDPS       elemK80000000<>+0(SB), Z0, Z6
-	VORPS        Z6, Z5, Z5
-	VMULPS       Z0, Z0, Z6
-	VMOVUPS      elemK38a52b48<>+0(SB), Z7
-	VFMADD213PS  elemKba522844<>+0(SB), Z6, Z7
-	VFMADD213PS  elemK3baa0938<>+0(SB), Z6, Z7
-	VFMADD213PS  elemKbcdbfd5d<>+0(SB), Z6, Z7
-	VFMADD213PS  elemK3de71688<>+0(SB), Z6, Z7
-	VFMADD213PS  elemKbec0939f<>+0(SB), Z6, Z7
-	VFMADD213PS  elemK3e0375d4<>+0(SB), Z6, Z7
-	VMOVAPS      Z7, Z6
-	VFMADD213PS  Z0, Z0, Z6
-	VCMPPS       $0x11, elemK3f800000<>+0(SB), Z4, K1
-	VBLENDMPS    Z6, Z5, K1, Z2
-	VADDPS       elemK3f800000<>+0(SB), Z2, Z0
-	VMULPS       Z0, Z1, Z0
+	VMULPS       Z0, Z0, Z1
+	VMULPS       elemKbf000000<>+0(SB), Z1, Z1
+	VMOVUPS      elemKc2d00000<>+0(SB), Z6
+	VMAXPS       Z1, Z6, Z1
+	VMOVUPS      elemK42b20000<>+0(SB), Z6
+	VMINPS       Z1, Z6, Z1
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z1, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VMOVAPS      Z1, Z1
+	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z1
+	VMOVAPS      Z1, Z1
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z1
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z7
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z1, Z7
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z1, Z7
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z1, Z7
+	VFMADD213PS  elemK3f000000<>+0(SB), Z1, Z7
+	VMULPS       Z1, Z1, Z8
+	VFMADD213PS  Z1, Z8, Z7
+	VADDPS       elemK3f800000<>+0(SB), Z7, Z1
+	VSCALEFPS    Z6, Z1, Z1
+	VMOVUPS      elemK3f800000<>+0(SB), Z6
+	VANDPS       elemK7fffffff<>+0(SB), Z0, Z7
+	VMOVUPS      elemK3eb33333<>+0(SB), Z8
+	VMOVAPS      Z7, Z7
+	VFMADD213PS  elemK3f800000<>+0(SB), Z8, Z7
+	VDIVPS       Z7, Z6, Z6
+	VMOVUPS      elemK3d493779<>+0(SB), Z7
+	VFMADD213PS  elemKbe9da92b<>+0(SB), Z6, Z7
+	VFMADD213PS  elemK3f24bd71<>+0(SB), Z6, Z7
+	VFMADD213PS  elemKbea2c004<>+0(SB), Z6, Z7
+	VFMADD213PS  elemK3eabfb34<>+0(SB), Z6, Z7
+	VFMADD213PS  elemK3dbd6aa5<>+0(SB), Z6, Z7
+	VFMADD213PS  elemK3b9c6011<>+0(SB), Z6, Z7
+	VMULPS       Z1, Z7, Z1
+	VPXORD       Z2, Z2, Z2
+	VCMPPS       $0x11, Z2, Z0, K1
+	VMOVUPS      elemK3f800000<>+0(SB), Z6
+	VSUBPS       Z1, Z6, Z6
+	VBLENDMPS    Z1, Z6, K1, Z3
+	VMULPS       Z3, Z0, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         $0x00000040, AX
 	ADDQ         $0x00000040, DX
@@ -7651,59 +7659,47 @@ tail:
 	DECL         BX
 	KMOVW        BX, K1
 	VMOVUPS.Z    (DX), K1, Z0
-	VMULPS       elemK3f000000<>+0(SB), Z0, Z1
-	VMULPS       elemK3f3504f3<>+0(SB), Z0, Z0
-	VANDPS       elemK7fffffff<>+0(SB), Z0, Z2
-	VMOVUPS      elemK40800000<>+0(SB), Z4
-	VMINPS       Z2, Z4, Z4
-	VSUBPS       elemK40000000<>+0(SB), Z4, Z4
-	VMOVUPS      elemKb5dbbc18<>+0(SB), Z5
-	VFMADD213PS  elemK37a6a0cd<>+0(SB), Z4, Z5
-	VFMADD213PS  elemKb90dedcf<>+0(SB), Z4, Z5
-	VFMADD213PS  elemK3a403efe<>+0(SB), Z4, Z5
-	VFMADD213PS  elemKbb6a053a<>+0(SB), Z4, Z5
-	VFMADD213PS  elemK3c86e0ed<>+0(SB), Z4, Z5
-	VFMADD213PS  elemK3f6c7af0<>+0(SB), Z4, Z5
-	VFMADD213PS  elemK408d6193<>+0(SB), Z4, Z5
-	VFMADD213PS  elemK40abad99<>+0(SB), Z4, Z5
-	VMOVUPS      elemK3f800000<>+0(SB), Z4
-	VXORPS       elemK80000000<>+0(SB), Z5, Z5
-	VMOVUPS      elemKc2d00000<>+0(SB), Z6
-	VMAXPS       Z5, Z6, Z5
-	VMOVUPS      elemK42b20000<>+0(SB), Z6
-	VMINPS       Z5, Z6, Z5
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z6
-	VRNDSCALEPS  $0x08, Z6, Z6
-	VMOVAPS      Z5, Z5
-	VFNMADD231PS elemK3f318000<>+0(SB), Z6, Z5
-	VMOVAPS      Z5, Z5
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z6, Z5
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z7
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z7
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z7
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z7
-	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z7
-	VMULPS       Z5, Z5, Z8
-	VFMADD213PS  Z5, Z8, Z7
-	VADDPS       elemK3f800000<>+0(SB), Z7, Z5
-	VSCALEFPS    Z6, Z5, Z5
-	VSUBPS       Z5, Z4, Z4
-	VANDPS       elemK80000000<>+0(SB), Z0, Z5
-	VORPS        Z5, Z4, Z4
-	VMULPS       Z0, Z0, Z5
-	VMOVUPS      elemK38a52b48<>+0(SB), Z6
-	VFMADD213PS  elemKba522844<>+0(SB), Z5, Z6
-	VFMADD213PS  elemK3baa0938<>+0(SB), Z5, Z6
-	VFMADD213PS  elemKbcdbfd5d<>+0(SB), Z5, Z6
-	VFMADD213PS  elemK3de71688<>+0(SB), Z5, Z6
-	VFMADD213PS  elemKbec0939f<>+0(SB), Z5, Z6
-	VFMADD213PS  elemK3e0375d4<>+0(SB), Z5, Z6
-	VMOVAPS      Z6, Z5
-	VFMADD213PS  Z0, Z0, Z5
-	VCMPPS       $0x11, elemK3f800000<>+0(SB), Z2, K2
-	VBLENDMPS    Z5, Z4, K2, Z3
-	VADDPS       elemK3f800000<>+0(SB), Z3, Z0
-	VMULPS       Z0, Z1, Z0
+	VMULPS       Z0, Z0, Z1
+	VMULPS       elemKbf000000<>+0(SB), Z1, Z1
+	VMOVUPS      elemKc2d00000<>+0(SB), Z2
+	VMAXPS       Z1, Z2, Z1
+	VMOVUPS      elemK42b20000<>+0(SB), Z2
+	VMINPS       Z1, Z2, Z1
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z1, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VMOVAPS      Z1, Z1
+	VFNMADD231PS elemK3f318000<>+0(SB), Z2, Z1
+	VMOVAPS      Z1, Z1
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z2, Z1
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z3
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z1, Z3
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z1, Z3
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z1, Z3
+	VFMADD213PS  elemK3f000000<>+0(SB), Z1, Z3
+	VMULPS       Z1, Z1, Z6
+	VFMADD213PS  Z1, Z6, Z3
+	VADDPS       elemK3f800000<>+0(SB), Z3, Z1
+	VSCALEFPS    Z2, Z1, Z1
+	VMOVUPS      elemK3f800000<>+0(SB), Z2
+	VANDPS       elemK7fffffff<>+0(SB), Z0, Z3
+	VMOVUPS      elemK3eb33333<>+0(SB), Z6
+	VMOVAPS      Z3, Z3
+	VFMADD213PS  elemK3f800000<>+0(SB), Z6, Z3
+	VDIVPS       Z3, Z2, Z2
+	VMOVUPS      elemK3d493779<>+0(SB), Z3
+	VFMADD213PS  elemKbe9da92b<>+0(SB), Z2, Z3
+	VFMADD213PS  elemK3f24bd71<>+0(SB), Z2, Z3
+	VFMADD213PS  elemKbea2c004<>+0(SB), Z2, Z3
+	VFMADD213PS  elemK3eabfb34<>+0(SB), Z2, Z3
+	VFMADD213PS  elemK3dbd6aa5<>+0(SB), Z2, Z3
+	VFMADD213PS  elemK3b9c6011<>+0(SB), Z2, Z3
+	VMULPS       Z1, Z3, Z1
+	VPXORD       Z4, Z4, Z4
+	VCMPPS       $0x11, Z4, Z0, K2
+	VMOVUPS      elemK3f800000<>+0(SB), Z2
+	VSUBPS       Z1, Z2, Z2
+	VBLENDMPS    Z1, Z2, K2, Z5
+	VMULPS       Z5, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)
 
 done:
@@ -8129,82 +8125,49 @@ single:
 	JL           tail
 	VMOVUPS      (DX), Z0
 	VMOVUPS      (BX), Z1
-	VMULPS       elemK3f3504f3<>+0(SB), Z0, Z2
-	VANDPS       elemK7fffffff<>+0(SB), Z2, Z3
-	VMOVUPS      elemK40800000<>+0(SB), Z4
-	VMINPS       Z3, Z4, Z4
-	VSUBPS       elemK40000000<>+0(SB), Z4, Z4
-	VMOVUPS      elemKb5dbbc18<>+0(SB), Z7
-	VFMADD213PS  elemK37a6a0cd<>+0(SB), Z4, Z7
-	VFMADD213PS  elemKb90dedcf<>+0(SB), Z4, Z7
-	VFMADD213PS  elemK3a403efe<>+0(SB), Z4, Z7
-	VFMADD213PS  elemKbb6a053a<>+0(SB), Z4, Z7
-	VFMADD213PS  elemK3c86e0ed<>+0(SB), Z4, Z7
-	VFMADD213PS  elemK3f6c7af0<>+0(SB), Z4, Z7
-	VFMADD213PS  elemK408d6193<>+0(SB), Z4, Z7
-	VFMADD213PS  elemK40abad99<>+0(SB), Z4, Z7
-	VMOVUPS      elemK3f800000<>+0(SB), Z4
-	VXORPS       elemK80000000<>+0(SB), Z7, Z7
-	VMOVUPS      elemKc2d00000<>+0(SB), Z8
-	VMAXPS       Z7, Z8, Z7
-	VMOVUPS      elemK42b20000<>+0(SB), Z8
-	VMINPS       Z7, Z8, Z7
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z7, Z8
-	VRNDSCALEPS  $0x08, Z8, Z8
-	VMOVAPS      Z7, Z7
-	VFNMADD231PS elemK3f318000<>+0(SB), Z8, Z7
-	VMOVAPS      Z7, Z7
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z8, Z7
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z9
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z7, Z9
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z7, Z9
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z7, Z9
-	VFMADD213PS  elemK3f000000<>+0(SB), Z7, Z9
-	VMULPS       Z7, Z7, Z10
-	VFMADD213PS  Z7, Z10, Z9
-	VADDPS       elemK3f800000<>+0(SB), Z9, Z7
-	VSCALEFPS    Z8, Z7, Z7
-	VSUBPS       Z7, Z4, Z4
-	VANDPS       elemK80000000<>+0(SB), Z2, Z7
-	VORPS        Z7, Z4, Z4
-	VMULPS       Z2, Z2, Z7
-	VMOVUPS      elemK38a52b48<>+0(SB), Z8
-	VFMADD213PS  elemKba522844<>+0(SB), Z7, Z8
-	VFMADD213PS  elemK3baa0938<>+0(SB), Z7, Z8
-	VFMADD213PS  elemKbcdbfd5d<>+0(SB), Z7, Z8
-	VFMADD213PS  elemK3de71688<>+0(SB), Z7, Z8
-	VFMADD213PS  elemKbec0939f<>+0(SB), Z7, Z8
-	VFMADD213PS  elemK3e0375d4<>+0(SB), Z7, Z8
-	VMOVAPS      Z8, Z7
-	VFMADD213PS  Z2, Z2, Z7
-	VCMPPS       $0x11, elemK3f800000<>+0(SB), Z3, K1
-	VBLENDMPS    Z7, Z4, K1, Z5
-	VADDPS       elemK3f800000<>+0(SB), Z5, Z2
-	VMULPS       elemK3f000000<>+0(SB), Z2, Z2
-	VMULPS       Z0, Z0, Z3
-	VMULPS       elemKbf000000<>+0(SB), Z3, Z3
-	VMOVUPS      elemKc2d00000<>+0(SB), Z4
-	VMAXPS       Z3, Z4, Z3
-	VMOVUPS      elemK42b20000<>+0(SB), Z4
-	VMINPS       Z3, Z4, Z3
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z3, Z4
-	VRNDSCALEPS  $0x08, Z4, Z4
-	VMOVAPS      Z3, Z3
-	VFNMADD231PS elemK3f318000<>+0(SB), Z4, Z3
-	VMOVAPS      Z3, Z3
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z4, Z3
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z7
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z3, Z7
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z3, Z7
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z3, Z7
-	VFMADD213PS  elemK3f000000<>+0(SB), Z3, Z7
-	VMULPS       Z3, Z3, Z8
-	VFMADD213PS  Z3, Z8, Z7
-	VADDPS       elemK3f800000<>+0(SB), Z7, Z3
-	VSCALEFPS    Z4, Z3, Z3
+	VMULPS       Z0, Z0, Z2
+	VMULPS       elemKbf000000<>+0(SB), Z2, Z2
+	VMOVUPS      elemKc2d00000<>+0(SB), Z7
+	VMAXPS       Z2, Z7, Z2
+	VMOVUPS      elemK42b20000<>+0(SB), Z7
+	VMINPS       Z2, Z7, Z2
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z2, Z7
+	VRNDSCALEPS  $0x08, Z7, Z7
+	VMOVAPS      Z2, Z2
+	VFNMADD231PS elemK3f318000<>+0(SB), Z7, Z2
+	VMOVAPS      Z2, Z2
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z7, Z2
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z8
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z2, Z8
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z2, Z8
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z2, Z8
+	VFMADD213PS  elemK3f000000<>+0(SB), Z2, Z8
+	VMULPS       Z2, Z2, Z9
+	VFMADD213PS  Z2, Z9, Z8
+	VADDPS       elemK3f800000<>+0(SB), Z8, Z2
+	VSCALEFPS    Z7, Z2, Z2
+	VMOVUPS      elemK3f800000<>+0(SB), Z7
+	VANDPS       elemK7fffffff<>+0(SB), Z0, Z8
+	VMOVUPS      elemK3eb33333<>+0(SB), Z9
+	VMOVAPS      Z8, Z8
+	VFMADD213PS  elemK3f800000<>+0(SB), Z9, Z8
+	VDIVPS       Z8, Z7, Z7
+	VMOVUPS      elemK3d493779<>+0(SB), Z8
+	VFMADD213PS  elemKbe9da92b<>+0(SB), Z7, Z8
+	VFMADD213PS  elemK3f24bd71<>+0(SB), Z7, Z8
+	VFMADD213PS  elemKbea2c004<>+0(SB), Z7, Z8
+	VFMADD213PS  elemK3eabfb34<>+0(SB), Z7, Z8
+	VFMADD213PS  elemK3dbd6aa5<>+0(SB), Z7, Z8
+	VFMADD213PS  elemK3b9c6011<>+0(SB), Z7, Z8
+	VMULPS       Z2, Z8, Z7
+	VPXORD       Z3, Z3, Z3
+	VCMPPS       $0x11, Z3, Z0, K1
+	VMOVUPS      elemK3f800000<>+0(SB), Z8
+	VSUBPS       Z7, Z8, Z8
+	VBLENDMPS    Z7, Z8, K1, Z4
 	VMULPS       elemK3ecc422a<>+0(SB), Z0, Z0
 	VMOVAPS      Z0, Z0
-	VFMADD213PS  Z2, Z3, Z0
+	VFMADD213PS  Z4, Z2, Z0
 	VMULPS       Z0, Z1, Z0
 	VMOVUPS      Z0, (AX)
 	ADDQ         $0x00000040, AX
@@ -8222,82 +8185,49 @@ tail:
 	KMOVW        SI, K1
 	VMOVUPS.Z    (DX), K1, Z0
 	VMOVUPS.Z    (BX), K1, Z1
-	VMULPS       elemK3f3504f3<>+0(SB), Z0, Z2
-	VANDPS       elemK7fffffff<>+0(SB), Z2, Z3
-	VMOVUPS      elemK40800000<>+0(SB), Z4
-	VMINPS       Z3, Z4, Z4
-	VSUBPS       elemK40000000<>+0(SB), Z4, Z4
-	VMOVUPS      elemKb5dbbc18<>+0(SB), Z5
-	VFMADD213PS  elemK37a6a0cd<>+0(SB), Z4, Z5
-	VFMADD213PS  elemKb90dedcf<>+0(SB), Z4, Z5
-	VFMADD213PS  elemK3a403efe<>+0(SB), Z4, Z5
-	VFMADD213PS  elemKbb6a053a<>+0(SB), Z4, Z5
-	VFMADD213PS  elemK3c86e0ed<>+0(SB), Z4, Z5
-	VFMADD213PS  elemK3f6c7af0<>+0(SB), Z4, Z5
-	VFMADD213PS  elemK408d6193<>+0(SB), Z4, Z5
-	VFMADD213PS  elemK40abad99<>+0(SB), Z4, Z5
+	VMULPS       Z0, Z0, Z2
+	VMULPS       elemKbf000000<>+0(SB), Z2, Z2
+	VMOVUPS      elemKc2d00000<>+0(SB), Z3
+	VMAXPS       Z2, Z3, Z2
+	VMOVUPS      elemK42b20000<>+0(SB), Z3
+	VMINPS       Z2, Z3, Z2
+	VMULPS       elemK3fb8aa3b<>+0(SB), Z2, Z3
+	VRNDSCALEPS  $0x08, Z3, Z3
+	VMOVAPS      Z2, Z2
+	VFNMADD231PS elemK3f318000<>+0(SB), Z3, Z2
+	VMOVAPS      Z2, Z2
+	VFNMADD231PS elemKb95e8083<>+0(SB), Z3, Z2
+	VMOVUPS      elemK3ab6887e<>+0(SB), Z4
+	VFMADD213PS  elemK3c0905b1<>+0(SB), Z2, Z4
+	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z2, Z4
+	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z2, Z4
+	VFMADD213PS  elemK3f000000<>+0(SB), Z2, Z4
+	VMULPS       Z2, Z2, Z7
+	VFMADD213PS  Z2, Z7, Z4
+	VADDPS       elemK3f800000<>+0(SB), Z4, Z2
+	VSCALEFPS    Z3, Z2, Z2
+	VMOVUPS      elemK3f800000<>+0(SB), Z3
+	VANDPS       elemK7fffffff<>+0(SB), Z0, Z4
+	VMOVUPS      elemK3eb33333<>+0(SB), Z7
+	VMOVAPS      Z4, Z4
+	VFMADD213PS  elemK3f800000<>+0(SB), Z7, Z4
+	VDIVPS       Z4, Z3, Z3
+	VMOVUPS      elemK3d493779<>+0(SB), Z4
+	VFMADD213PS  elemKbe9da92b<>+0(SB), Z3, Z4
+	VFMADD213PS  elemK3f24bd71<>+0(SB), Z3, Z4
+	VFMADD213PS  elemKbea2c004<>+0(SB), Z3, Z4
+	VFMADD213PS  elemK3eabfb34<>+0(SB), Z3, Z4
+	VFMADD213PS  elemK3dbd6aa5<>+0(SB), Z3, Z4
+	VFMADD213PS  elemK3b9c6011<>+0(SB), Z3, Z4
+	VMULPS       Z2, Z4, Z3
+	VPXORD       Z5, Z5, Z5
+	VCMPPS       $0x11, Z5, Z0, K2
 	VMOVUPS      elemK3f800000<>+0(SB), Z4
-	VXORPS       elemK80000000<>+0(SB), Z5, Z5
-	VMOVUPS      elemKc2d00000<>+0(SB), Z7
-	VMAXPS       Z5, Z7, Z5
-	VMOVUPS      elemK42b20000<>+0(SB), Z7
-	VMINPS       Z5, Z7, Z5
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z5, Z7
-	VRNDSCALEPS  $0x08, Z7, Z7
-	VMOVAPS      Z5, Z5
-	VFNMADD231PS elemK3f318000<>+0(SB), Z7, Z5
-	VMOVAPS      Z5, Z5
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z7, Z5
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z8
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z5, Z8
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z5, Z8
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z5, Z8
-	VFMADD213PS  elemK3f000000<>+0(SB), Z5, Z8
-	VMULPS       Z5, Z5, Z9
-	VFMADD213PS  Z5, Z9, Z8
-	VADDPS       elemK3f800000<>+0(SB), Z8, Z5
-	VSCALEFPS    Z7, Z5, Z5
-	VSUBPS       Z5, Z4, Z4
-	VANDPS       elemK80000000<>+0(SB), Z2, Z5
-	VORPS        Z5, Z4, Z4
-	VMULPS       Z2, Z2, Z5
-	VMOVUPS      elemK38a52b48<>+0(SB), Z7
-	VFMADD213PS  elemKba522844<>+0(SB), Z5, Z7
-	VFMADD213PS  elemK3baa0938<>+0(SB), Z5, Z7
-	VFMADD213PS  elemKbcdbfd5d<>+0(SB), Z5, Z7
-	VFMADD213PS  elemK3de71688<>+0(SB), Z5, Z7
-	VFMADD213PS  elemKbec0939f<>+0(SB), Z5, Z7
-	VFMADD213PS  elemK3e0375d4<>+0(SB), Z5, Z7
-	VMOVAPS      Z7, Z5
-	VFMADD213PS  Z2, Z2, Z5
-	VCMPPS       $0x11, elemK3f800000<>+0(SB), Z3, K2
-	VBLENDMPS    Z5, Z4, K2, Z6
-	VADDPS       elemK3f800000<>+0(SB), Z6, Z2
-	VMULPS       elemK3f000000<>+0(SB), Z2, Z2
-	VMULPS       Z0, Z0, Z3
-	VMULPS       elemKbf000000<>+0(SB), Z3, Z3
-	VMOVUPS      elemKc2d00000<>+0(SB), Z4
-	VMAXPS       Z3, Z4, Z3
-	VMOVUPS      elemK42b20000<>+0(SB), Z4
-	VMINPS       Z3, Z4, Z3
-	VMULPS       elemK3fb8aa3b<>+0(SB), Z3, Z4
-	VRNDSCALEPS  $0x08, Z4, Z4
-	VMOVAPS      Z3, Z3
-	VFNMADD231PS elemK3f318000<>+0(SB), Z4, Z3
-	VMOVAPS      Z3, Z3
-	VFNMADD231PS elemKb95e8083<>+0(SB), Z4, Z3
-	VMOVUPS      elemK3ab6887e<>+0(SB), Z5
-	VFMADD213PS  elemK3c0905b1<>+0(SB), Z3, Z5
-	VFMADD213PS  elemK3d2aaa8d<>+0(SB), Z3, Z5
-	VFMADD213PS  elemK3e2aaa6f<>+0(SB), Z3, Z5
-	VFMADD213PS  elemK3f000000<>+0(SB), Z3, Z5
-	VMULPS       Z3, Z3, Z6
-	VFMADD213PS  Z3, Z6, Z5
-	VADDPS       elemK3f800000<>+0(SB), Z5, Z3
-	VSCALEFPS    Z4, Z3, Z3
+	VSUBPS       Z3, Z4, Z4
+	VBLENDMPS    Z3, Z4, K2, Z6
 	VMULPS       elemK3ecc422a<>+0(SB), Z0, Z0
 	VMOVAPS      Z0, Z0
-	VFMADD213PS  Z2, Z3, Z0
+	VFMADD213PS  Z6, Z2, Z0
 	VMULPS       Z0, Z1, Z0
 	VMOVUPS      Z0, K1, (AX)
 
