@@ -20,7 +20,7 @@ type Right struct {
 type rightForm struct {
 	ks    *tileKernels
 	width int
-	f     []float32
+	b     *buffer
 }
 
 // NewRight is b, a row-major matrix with rows of distance ld, as op(B) [k,n], op the transpose if t. The content of b must not change.
@@ -36,6 +36,14 @@ func (r *Right) Packed() int {
 	return len(r.forms)
 }
 
+// Release gives back the memory of what products brought into another order; none may be running, and later ones do it again.
+func (r *Right) Release() {
+	for _, f := range r.forms {
+		f.b.put()
+	}
+	r.forms = nil
+}
+
 // SgemmRight is SgemmEx with r as op(B), of the same bits.
 func SgemmRight(p *parallel.Pool, tA bool, m int, alpha float32, a []float32, lda int, r *Right, beta float32, c []float32, ldc int,
 	epi *Epilogue) {
@@ -48,11 +56,12 @@ func (r *Right) panels(p *parallel.Pool, g *gemm, width, kc int) []float32 {
 	defer r.mu.Unlock()
 	for _, f := range r.forms {
 		if f.width == width && f.ks == g.ks {
-			return f.f
+			return f.b.f
 		}
 	}
 	columns := (g.n + width - 1) / width
-	f := getBuffer(columns * width * g.k).f
+	b := getBuffer(columns * width * g.k)
+	f := b.f
 	for k0 := 0; k0 < g.k; k0 += kc {
 		kb := min(kc, g.k-k0)
 		dst := f[columns*width*k0:]
@@ -62,7 +71,7 @@ func (r *Right) panels(p *parallel.Pool, g *gemm, width, kc int) []float32 {
 			}
 		})
 	}
-	r.forms = append(r.forms, rightForm{g.ks, width, f})
+	r.forms = append(r.forms, rightForm{g.ks, width, b})
 	return f
 }
 
