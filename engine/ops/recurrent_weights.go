@@ -48,7 +48,7 @@ func stepWeights[T real](c *graph.RunCtx, l *recurrent, i, dir, from, rows int, 
 	if t {
 		n, k = rows, cols
 	}
-	right := kernel.NewRight(t, n, k, b, cols)
+	right := kernel.BorrowRight(t, n, k, b, cols)
 	return timesRight[T](c, right), right.Release
 }
 

@@ -92,7 +92,7 @@ func Conv(p *parallel.Pool, cp *ConvParams, x, w []float32, packed *PackedConv, 
 	}
 	if packed != nil && packed.wino || packed == nil && winoForward(cp) {
 		var wc winoConv
-		wc.setForward(cp)
+		wc.setForward(cp, p.Threads())
 		wc.conv(p, x, w, packed, false, &epi, y)
 		return
 	}
@@ -136,10 +136,10 @@ func PackConv(cp *ConvParams, w []float32) *PackedConv {
 	}
 	if winoForward(cp) {
 		var wc winoConv
-		wc.setForward(cp)
+		wc.setForward(cp, 1)
 		return &PackedConv{wc.packed(w, false), true}
 	}
-	pc := &PackedConv{a: getBuffer(len(w))}
+	pc := &PackedConv{a: newBuffer(len(w))}
 	packForward(nil, tiles, cp, w, pc.a.f)
 	return pc
 }

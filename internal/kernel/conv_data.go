@@ -22,7 +22,7 @@ func ConvDX(p *parallel.Pool, cp *ConvParams, dy, w []float32, packed *PackedCon
 	epi := e.check(cp.C, nx)
 	if packed != nil && packed.wino || packed == nil && ny > 0 && winoData(cp) {
 		var wc winoConv
-		wc.setData(cp)
+		wc.setData(cp, p.Threads())
 		wc.conv(p, dy, w, (*PackedConv)(packed), true, &epi, dx)
 		return
 	}
@@ -65,13 +65,13 @@ func PackConvDX(cp *ConvParams, w []float32) *PackedConvDX {
 	}
 	if winoData(cp) {
 		var wc winoConv
-		wc.setData(cp)
+		wc.setData(cp, 1)
 		return &PackedConvDX{wc.packed(w, true), true}
 	}
 	dp := dataPlans.Get().(*dataPlan)
 	defer dataPlans.Put(dp)
 	dp.set(cp)
-	pc := &PackedConvDX{a: getBuffer(len(w))}
+	pc := &PackedConvDX{a: newBuffer(len(w))}
 	dp.pack(nil, cp, w, pc.a.f)
 	return pc
 }

@@ -213,9 +213,9 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 				first, pos := j/per, j%per // image and place in it of the first column
 				across := pos+cols > per   // the columns are those of several images
 				inPlace := added && !across
-				kernels := ks.shapes
+				taps := false
 				if oneRun && !across && (ks.masked || cols%ks.lanes == 0) {
-					kernels = ks.taps
+					taps = true
 					t.koff = unsafe.Pointer(&tc.koff[k0])
 					for v := 0; v*ks.lanes < cols; v++ {
 						t.bv[v] = unsafe.Pointer(&src[first*image+tc.position(pos+v*ks.lanes)])
@@ -256,7 +256,11 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 					if ahead {
 						tc.ahead(t.c, width, r)
 					}
-					kernels[v-1][r-1](t)
+					if taps {
+						ks.taps[v-1][r-1](t)
+					} else {
+						ks.run(t, v, r)
+					}
 					row += r
 					if row < rows {
 						t.c = unsafe.Add(t.c, r*t.crs)

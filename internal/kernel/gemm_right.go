@@ -12,6 +12,7 @@ type Right struct {
 	t        bool
 	n, k, ld int
 	b        []float32
+	borrowed bool
 
 	mu    sync.Mutex
 	forms []rightForm // few: one for each width of tiles
@@ -29,6 +30,13 @@ func NewRight(t bool, n, k int, b []float32, ld int) *Right {
 	return &Right{t: t, n: n, k: k, ld: ld, b: b}
 }
 
+// BorrowRight is NewRight for some products, after which Release gives the memory of what they brought into another order back.
+func BorrowRight(t bool, n, k int, b []float32, ld int) *Right {
+	r := NewRight(t, n, k, b, ld)
+	r.borrowed = true
+	return r
+}
+
 // Packed is how many times the operand was brought into another order.
 func (r *Right) Packed() int {
 	r.mu.Lock()
@@ -36,7 +44,7 @@ func (r *Right) Packed() int {
 	return len(r.forms)
 }
 
-// Release gives back the memory of what products brought into another order; none may be running, and later ones do it again.
+// Release ends what BorrowRight began; no product may be running, and later ones bring the operand into another order again.
 func (r *Right) Release() {
 	for _, f := range r.forms {
 		f.b.put()
@@ -60,7 +68,11 @@ func (r *Right) panels(p *parallel.Pool, g *gemm, width, kc int) []float32 {
 		}
 	}
 	columns := (g.n + width - 1) / width
-	b := getBuffer(columns * width * g.k)
+	get := newBuffer
+	if r.borrowed {
+		get = getBuffer
+	}
+	b := get(columns * width * g.k)
 	f := b.f
 	for k0 := 0; k0 < g.k; k0 += kc {
 		kb := min(kc, g.k-k0)

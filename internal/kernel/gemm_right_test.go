@@ -38,7 +38,7 @@ func TestRightTransposed(t *testing.T) {
 		for _, k := range []int{1, 64, 300, 700} {
 			n := 100
 			b := randomSlice(r, n*k)
-			right := NewRight(true, n, k, b, k)
+			right := BorrowRight(true, n, k, b, k)
 			for _, m := range []int{2, 5, 8, 16, 33} {
 				a, got, want := randomSlice(r, m*k), make([]float32, m*n), make([]float32, m*n)
 				Sgemm(nil, false, true, m, n, k, 1, a, k, b, k, 0, want, n)
