@@ -191,7 +191,10 @@ func runGRU[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		}
 		f, gg := acts[dir][0], acts[dir][1]
 		fused := a.LinearBeforeReset && f.is("sigmoid") && gg.is("tanh")
-		timesRzr, timesRh := weights[T](c, &l, 2, dir, 0, 2*h, true), weights[T](c, &l, 2, dir, 2*h, h, true)
+		timesRzr, done := stepWeights[T](c, &l, 2, dir, 0, 2*h, true)
+		defer done()
+		timesRh, done := stepWeights[T](c, &l, 2, dir, 2*h, h, true)
+		defer done()
 		var rbh []T
 		if b != nil {
 			rbh = part(b, l.d, dir)[5*h:]
@@ -284,7 +287,10 @@ func runGRUGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	eB := examplesOf[T](c, &l, 7, -1, 2*h3, 1)
 	for dir := range l.d {
 		gd, f, g := part(gates, l.d, dir), acts[dir][0], acts[dir][1]
-		timesRzr, timesRh := weights[T](c, &l, 2, dir, 0, 2*h, false), weights[T](c, &l, 2, dir, 2*h, h, false)
+		timesRzr, done := stepWeights[T](c, &l, 2, dir, 0, 2*h, false)
+		defer done()
+		timesRh, done := stepWeights[T](c, &l, 2, dir, 2*h, h, false)
+		defer done()
 		previous(&l, y, initial(&l, h0, dir), lens, dir, prev)
 		dh := initial(&l, dyh, dir)
 		for i := range l.t {

@@ -185,7 +185,9 @@ func runLSTM[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 		if saved != nil {
 			g = part(saved, l.d, dir)
 		}
-		timesR, p, cell := weights[T](c, &l, 2, dir, 0, h4, true), part(peep, l.d, dir), part(cells, l.d, dir)
+		timesR, done := stepWeights[T](c, &l, 2, dir, 0, h4, true)
+		defer done()
+		p, cell := part(peep, l.d, dir), part(cells, l.d, dir)
 		f, gg, hh := acts[dir][0], acts[dir][1], acts[dir][2].unclipped()
 		fused := lstmFused(p, f, gg, hh, a.InputForget)
 		inputGates(c, &l, 4, dir, x, bias(&l, b, 4, dir, false), g)
@@ -293,7 +295,9 @@ func runLSTMGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	eW, eR := examplesOf[T](c, &l, 7, 11, h4, l.k), examplesOf[T](c, &l, 8, 12, h4, h)
 	eB, eP := examplesOf[T](c, &l, 9, -1, 2*h4, 1), examplesOf[T](c, &l, 10, -1, 3*h, 1)
 	for dir := range l.d {
-		timesR, p := weights[T](c, &l, 2, dir, 0, h4, false), part(peep, l.d, dir)
+		timesR, done := stepWeights[T](c, &l, 2, dir, 0, h4, false)
+		defer done()
+		p := part(peep, l.d, dir)
 		gd, cd := part(gates, l.d, dir), part(cells, l.d, dir)
 		f, g, hh := acts[dir][0], acts[dir][1], acts[dir][2].unclipped()
 		fused := lstmFused(p, f, g, hh, a.InputForget)

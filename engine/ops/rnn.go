@@ -102,7 +102,8 @@ func runRNN[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	x := timeMajor(&l, reals[T](c.In[0]), work.take(l.layoutScratch()))
 	g := work.take(l.t * size)
 	for dir := range l.d {
-		timesR := weights[T](c, &l, 2, dir, 0, h, true)
+		timesR, done := stepWeights[T](c, &l, 2, dir, 0, h, true)
+		defer done()
 		inputGates(c, &l, 1, dir, x, bias(&l, b, 1, dir, false), g)
 		hs := initial(&l, h0, dir)
 		for i := range l.t {
@@ -154,7 +155,9 @@ func runRNNGrad[T real](a *recurrentAttrs, c *graph.RunCtx) error {
 	eW, eR := examplesOf[T](c, &l, 5, 8, h, l.k), examplesOf[T](c, &l, 6, 9, h, h)
 	eB := examplesOf[T](c, &l, 7, -1, 2*h, 1)
 	for dir := range l.d {
-		dh, timesR := initial(&l, dyh, dir), weights[T](c, &l, 2, dir, 0, h, false)
+		timesR, done := stepWeights[T](c, &l, 2, dir, 0, h, false)
+		defer done()
+		dh := initial(&l, dyh, dir)
 		for i := range l.t {
 			t := l.step(dir, l.t-1-i)
 			zt := dz[t*l.n*h:][:l.n*h]

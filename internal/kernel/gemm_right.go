@@ -12,6 +12,7 @@ type Right struct {
 	t        bool
 	n, k, ld int
 	b        []float32
+	borrowed bool
 
 	mu    sync.Mutex
 	forms []rightForm // few: one for each width of tiles
@@ -20,7 +21,7 @@ type Right struct {
 type rightForm struct {
 	ks    *tileKernels
 	width int
-	f     []float32
+	b     *buffer
 }
 
 // NewRight is b, a row-major matrix with rows of distance ld, as op(B) [k,n], op the transpose if t. The content of b must not change.
@@ -29,11 +30,26 @@ func NewRight(t bool, n, k int, b []float32, ld int) *Right {
 	return &Right{t: t, n: n, k: k, ld: ld, b: b}
 }
 
+// BorrowRight is NewRight for some products, after which Release gives the memory of what they brought into another order back.
+func BorrowRight(t bool, n, k int, b []float32, ld int) *Right {
+	r := NewRight(t, n, k, b, ld)
+	r.borrowed = true
+	return r
+}
+
 // Packed is how many times the operand was brought into another order.
 func (r *Right) Packed() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.forms)
+}
+
+// Release ends what BorrowRight began; no product may be running, and later ones bring the operand into another order again.
+func (r *Right) Release() {
+	for _, f := range r.forms {
+		f.b.put()
+	}
+	r.forms = nil
 }
 
 // SgemmRight is SgemmEx with r as op(B), of the same bits.
@@ -48,11 +64,16 @@ func (r *Right) panels(p *parallel.Pool, g *gemm, width, kc int) []float32 {
 	defer r.mu.Unlock()
 	for _, f := range r.forms {
 		if f.width == width && f.ks == g.ks {
-			return f.f
+			return f.b.f
 		}
 	}
 	columns := (g.n + width - 1) / width
-	f := newBuffer(columns * width * g.k).f
+	get := newBuffer
+	if r.borrowed {
+		get = getBuffer
+	}
+	b := get(columns * width * g.k)
+	f := b.f
 	for k0 := 0; k0 < g.k; k0 += kc {
 		kb := min(kc, g.k-k0)
 		dst := f[columns*width*k0:]
@@ -62,7 +83,7 @@ func (r *Right) panels(p *parallel.Pool, g *gemm, width, kc int) []float32 {
 			}
 		})
 	}
-	r.forms = append(r.forms, rightForm{g.ks, width, f})
+	r.forms = append(r.forms, rightForm{g.ks, width, b})
 	return f
 }
 

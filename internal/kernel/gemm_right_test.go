@@ -29,3 +29,25 @@ func TestRightIsPackedOnce(t *testing.T) {
 		}
 	})
 }
+
+// A few rows times the transpose of what is kept give the bits of the product that brings nothing into another order, and so they do after
+// what was kept has been given back.
+func TestRightTransposed(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(7, 8))
+		for _, k := range []int{1, 64, 300, 700} {
+			n := 100
+			b := randomSlice(r, n*k)
+			right := BorrowRight(true, n, k, b, k)
+			for _, m := range []int{2, 5, 8, 16, 33} {
+				a, got, want := randomSlice(r, m*k), make([]float32, m*n), make([]float32, m*n)
+				Sgemm(nil, false, true, m, n, k, 1, a, k, b, k, 0, want, n)
+				for range 2 {
+					SgemmRight(nil, false, m, 1, a, k, right, 0, got, n, nil)
+					sameResult(t, "kept", got, want)
+					right.Release()
+				}
+			}
+		}
+	})
+}
