@@ -15,14 +15,15 @@ import (
 
 func init() {
 	register("bench", func() *ucli.Command {
-		return command(&ucli.Command{
+		top := command(&ucli.Command{
 			Name: "bench", Usage: "time a model: inference, training steps or per-example gradient norms", ArgsUsage: "MODEL.onnx",
 			Description: "infer  the outputs\n" +
 				"train  forward, backward and a step of SGD with momentum, on made-up labels (cross-entropy for [N,K] outputs) or targets " +
 				"(mean squared error)\n" +
 				"grand  the exact norm of the gradient of each example of a batch\n\n" +
 				"gflops counts two operations for each multiply-accumulate of the layers, three times that with a backward pass, over the " +
-				"median time.",
+				"median time.\n\n" +
+				"gtk bench kernels times the kernels themselves.",
 			Flags: []ucli.Flag{
 				&ucli.StringFlag{Name: "mode", Value: "infer", Usage: "infer, train or grand"},
 				&ucli.StringSliceFlag{Name: "input", Usage: "`NAME=SHAPE[:dtype]` such as input=8x3x224x224, or NAME=FILE"},
@@ -36,6 +37,8 @@ func init() {
 				&ucli.BoolFlag{Name: "dry-run", Usage: "show the plan and the work, run nothing"},
 			},
 		}, benchCommand)
+		top.Subcommands = []*ucli.Command{benchKernelsOf()}
+		return top
 	})
 }
 
