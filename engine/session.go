@@ -471,6 +471,15 @@ func (s *Session) ArenaBytes() int {
 	return s.prog.ArenaBytes()
 }
 
+// Shape is the shape of a value of the compiled graph in the last run, nil where it was not computed. Trace may ask for what its node reads
+// and writes.
+func (s *Session) Shape(v graph.Value) tensor.Shape {
+	if s.prog == nil {
+		return nil
+	}
+	return s.prog.Shape(v)
+}
+
 // Graph is the compiled graph, for inspection; nil once the model is closed.
 func (s *Session) Graph() *graph.Graph {
 	if s.prog == nil {

@@ -76,6 +76,18 @@ func (p *Program) Graph() *graph.Graph { return p.g }
 // ArenaBytes is the memory planned for values that are not fed, constant or parameters, for the plan used last.
 func (p *Program) ArenaBytes() int { return len(p.arena) }
 
+// Shape is the shape of v in the last run, nil where it was not computed.
+func (p *Program) Shape(v graph.Value) tensor.Shape {
+	if len(p.plans) == 0 {
+		return nil
+	}
+	pl := p.plans[0]
+	if t := pl.vals[v]; pl.shape[v] == nil && t != nil { // only the run knew
+		return t.Shape()
+	}
+	return pl.shape[v]
+}
+
 // Kept is how many constants kernels have brought to forms of their own so far, each form counted, those of bodies too.
 func (p *Program) Kept() int {
 	n := 0
