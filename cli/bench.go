@@ -38,6 +38,7 @@ func init() {
 					Usage: "show where the time goes, by operator; --profile=nodes: by node", DefaultText: "false"}},
 				&ucli.StringFlag{Name: "flame", Usage: "write the profile as a flame chart to an SVG `FILE`"},
 				&ucli.BoolFlag{Name: "force", Usage: "replace that file if it is there"},
+				&ucli.IntSliceFlag{Name: "scaling", Usage: "predict the time on these numbers of `THREADS`, as in 2,4,8,16,64, and name what will not scale"},
 				&ucli.BoolFlag{Name: "list", Usage: "list the losses"},
 				&ucli.BoolFlag{Name: "dry-run", Usage: "show the plan and the work, run nothing"},
 			},
@@ -69,7 +70,7 @@ func benchCommand(ctx context.Context, e *env, c *ucli.Context) error {
 		Model: path, ModelOptions: e.modelOptions(c), Mode: c.String("mode"), Inputs: c.StringSlice("input"), Batch: c.Int("batch"),
 		N:      c.Int("n"),
 		Warmup: new(c.Int("warmup")), BN: c.String("bn"), Loss: c.String("loss"), Profile: profile != "",
-		Flame: c.String("flame"), Force: c.Bool("force"), DryRun: c.Bool("dry-run"),
+		Flame: c.String("flame"), Force: c.Bool("force"), Scaling: c.IntSlice("scaling"), DryRun: c.Bool("dry-run"),
 		Seed: e.Seed,
 	}, e.reporter())
 	if err != nil {
@@ -78,6 +79,9 @@ func benchCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	e.printBench(r)
 	if profile != "" {
 		e.printProfile(r, profile)
+	}
+	if r.Scaling != nil {
+		e.printScaling(r.Scaling)
 	}
 	if r.Flame != "" {
 		e.printf("\nflame chart written to %s\n", r.Flame)

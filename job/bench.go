@@ -41,6 +41,7 @@ type BenchConfig struct {
 	Profile bool     // note where the time goes, by operator and by node
 	Flame   string   // SVG file to write the profile to as a flame chart
 	Force   bool     // replace Flame if it is there
+	Scaling []int    // numbers of threads to predict the time for, from traces of one thread
 	DryRun  bool     // make the plan, run nothing
 	Seed    uint64   // of the inputs and labels that are made up
 }
@@ -68,10 +69,14 @@ type BenchReport struct {
 	PeakRSSMiB Number           `json:"peak_rss_mib"`
 	DryRun     bool             `json:"dry_run,omitempty"`
 	Flame      string           `json:"flame,omitempty"`
+	Scaling    *Scaling         `json:"scaling,omitempty"`
 	Limit      Number           `json:"limit_gflops,omitempty"` // of all threads, by multiply-adds; with a profile, where it is known
 	Profile    []ProfileRow     `json:"profile,omitempty"`
 	Nodes      []NodeRow        `json:"nodes,omitempty"` // in the order in which they run
 }
+
+// maxScaling is the most threads that a time is predicted for.
+const maxScaling = 1024
 
 // bencher is a model prepared for being timed.
 type bencher struct {
@@ -105,6 +110,12 @@ func Bench(ctx context.Context, c BenchConfig, rep Reporter) (*BenchReport, erro
 	if c.Flame != "" && c.DryRun {
 		return nil, usagef("--flame %s: nothing is timed with --dry-run", units.Quote(c.Flame))
 	}
+	if i := slices.IndexFunc(c.Scaling, func(n int) bool { return n < 1 || n > maxScaling }); i >= 0 {
+		return nil, usagef("--scaling %d: want numbers of threads from 1 to %d", c.Scaling[i], maxScaling)
+	}
+	if len(c.Scaling) > 0 && c.DryRun {
+		return nil, usagef("--scaling: nothing is timed with --dry-run")
+	}
 	c.Profile = c.Profile || c.Flame != ""
 	release, err := claim(reads(c.Model, c.ModelOptions), output{flag: "--flame", path: c.Flame, force: c.Force})
 	if err != nil {
@@ -125,6 +136,11 @@ func Bench(ctx context.Context, c BenchConfig, rep Reporter) (*BenchReport, erro
 	if !r.DryRun {
 		if err := b.measure(ctx, c, rep); err != nil {
 			return nil, chosenSizes(l.Model, c.Inputs, c.Batch, err)
+		}
+	}
+	if len(c.Scaling) > 0 {
+		if r.Scaling, err = scaling(ctx, c, rep); err != nil {
+			return nil, err
 		}
 	}
 	if c.Flame != "" {

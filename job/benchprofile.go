@@ -39,7 +39,7 @@ type NodeRow struct {
 	Name     string `json:"name"` // of a gradient: of the node that it is the gradient of
 	Op       string `json:"op"`
 	Gradient bool   `json:"gradient,omitempty"` // it runs in the backward pass
-	Shape    []int  `json:"shape,omitempty"` // of its first output
+	Shape    []int  `json:"shape,omitempty"`    // of its first output
 	Calls    int    `json:"calls"`
 	Cost
 }
