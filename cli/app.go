@@ -14,6 +14,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/internal/units"
+	"github.com/gtk-onnx/gtk/job"
 	ucli "github.com/urfave/cli/v2"
 )
 
@@ -183,6 +184,8 @@ func globalFlags() []ucli.Flag {
 		&ucli.StringFlag{Category: common, Name: "max-memory",
 			Usage:   "most memory that the command may take, as 2GiB or 800M; by default a share of what is free",
 			EnvVars: []string{"GTK_MAX_MEMORY"}},
+		&ucli.BoolFlag{Category: common, Name: "exact", EnvVars: []string{"GTK_EXACT"},
+			Usage: "convolutions as their sums say: slower, and nearer to the true values in the last digit or two"},
 		&ucli.StringFlag{Category: common, Name: "config", Usage: "YAML file with values for flags; flags and GTK_* win",
 			EnvVars: []string{"GTK_CONFIG"}},
 	}
@@ -190,6 +193,7 @@ func globalFlags() []ucli.Flag {
 
 // setup reads the global options of the app or of a command.
 func (e *env) setup(c *ucli.Context) error {
+	exact := false
 	for _, k := range c.Lineage() {
 		if k.App == nil {
 			continue
@@ -203,7 +207,9 @@ func (e *env) setup(c *ucli.Context) error {
 		if k.IsSet("verbose") {
 			e.Verbose = k.Bool("verbose")
 		}
+		exact = exact || k.Bool("exact")
 	}
+	job.SetExact(exact)
 	e.Threads, e.Seed, e.Progress = c.Int("threads"), c.Uint64("seed"), c.String("progress")
 	if e.Threads < 0 {
 		return usagef("--threads %d: must not be negative", e.Threads)

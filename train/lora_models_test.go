@@ -17,6 +17,10 @@ import (
 
 // Today's exporters' graphs, also as ONNX Runtime's optimiser leaves them, take adapters, and compute the same with them merged.
 func TestLoRAExported(t *testing.T) {
+	// Merged weights and adapters beside them round otherwise, and quantised values are a step apart where the two are near its edge: it is
+	// the sums that are compared.
+	engine.SetExact(true)
+	defer engine.SetExact(false)
 	dir := testkit.SharedFile(t, "data", "modern")
 	for name, many := range map[string]int{"gpt2": 8, "llama": 15, "vit_hf": 14, "bert": 14, "timm_test_efficientnet": 18,
 		"unet": 3, "timm_test_resnet": 16,

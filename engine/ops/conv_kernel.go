@@ -56,12 +56,10 @@ func (a *convAttrs) cached(c *graph.RunCtx, x, w tensor.Shape) (*kernel.ConvPara
 	return cp, nil
 }
 
-// convForm is the form in which Conv reads its weights.
-type convForm struct{ group int }
-
 // keptConv is the weights in input i as Conv reads them, nil when they may change.
 func keptConv(c *graph.RunCtx, i int, cp *kernel.ConvParams) *kernel.PackedConv {
-	return graph.Keep(c, i, convForm{cp.Group}, func() *kernel.PackedConv { return kernel.PackConv(cp, c.In[i].F32()) })
+	form := cp.FormConv()
+	return graph.KeepBytes(c, i, form, form.Bytes(4*c.In[i].Len()), func() *kernel.PackedConv { return kernel.PackConv(cp, c.In[i].F32()) })
 }
 
 // convDXForm is the form in which ConvDX reads its weights.
@@ -74,7 +72,9 @@ type convDXForm struct {
 // keptConvDX is the weights in input i as ConvDX reads them, nil when they may change.
 func keptConvDX(c *graph.RunCtx, i int, cp *kernel.ConvParams) *kernel.PackedConvDX {
 	form := convDXForm{cp.Group, cp.Stride, cp.Dil, cp.FormDX()}
-	return graph.Keep(c, i, form, func() *kernel.PackedConvDX { return kernel.PackConvDX(cp, c.In[i].F32()) })
+	return graph.KeepBytes(c, i, form, form.Bytes(4*c.In[i].Len()), func() *kernel.PackedConvDX {
+		return kernel.PackConvDX(cp, c.In[i].F32())
+	})
 }
 
 func runConv(a *convAttrs, c *graph.RunCtx) error {

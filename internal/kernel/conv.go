@@ -90,6 +90,12 @@ func Conv(p *parallel.Pool, cp *ConvParams, x, w []float32, packed *PackedConv, 
 		depthForward(p, cp, x, w, epi, y)
 		return
 	}
+	if packed != nil && packed.wino || packed == nil && winoForward(cp) {
+		var wc winoConv
+		wc.setForward(cp)
+		wc.conv(p, x, w, packed, false, &epi, y)
+		return
+	}
 	tc := tapConvs.Get().(*tapConv)
 	defer tc.release()
 	tc.forward(cp)
@@ -103,15 +109,35 @@ func Conv(p *parallel.Pool, cp *ConvParams, x, w []float32, packed *PackedConv, 
 	tc.run(p, x, a.f, epi, y)
 }
 
-// PackedConv is the weights of a convolution in the order in which Conv reads them, for the instruction set in use.
-type PackedConv struct{ a *buffer }
+// PackedConv is the weights of a convolution as Conv reads them, for the instruction set in use: in its order, or transformed.
+type PackedConv struct {
+	a    *buffer
+	wino bool
+}
 
-// PackConv packs w [M,C/Group,kernel] once for many calls of Conv; nil where Conv has no use for it.
+// FormConv is what the form of PackConv depends on beside the weights' shape.
+type FormConv struct {
+	group int
+	wino  bool
+}
+
+// FormConv is the form for cp.
+func (cp *ConvParams) FormConv() FormConv { return FormConv{cp.Group, winoForward(cp)} }
+
+// Bytes is the size in bytes of weights of shape w in that form, where they are w bytes in all.
+func (f FormConv) Bytes(w int) int { return winoBytes(f.wino, w) }
+
+// PackConv packs w [M,C/Group,kernel] once for many calls of Conv with geometries of one FormConv; nil where Conv has no use for it.
 func PackConv(cp *ConvParams, w []float32) *PackedConv {
 	x, _, y := cp.sizes()
 	cp.check(x, len(w), y)
 	if cp.depthwise() {
 		return nil
+	}
+	if winoForward(cp) {
+		var wc winoConv
+		wc.setForward(cp)
+		return &PackedConv{wc.packed(w, false), true}
 	}
 	pc := &PackedConv{a: getBuffer(len(w))}
 	packForward(nil, tiles, cp, w, pc.a.f)

@@ -18,6 +18,7 @@ func init() {
 			dotRows, tapRows = dotRowsAVX512, tapRows512
 			tapDots = func(a *rowTaps) { tapDots512[a.taps-1](a) }
 		case AVX2:
+			packColumns = packColumnsAVX2
 			dotRows, tapRows = dotRowsAVX2, tapRows2
 			tapDots = func(a *rowTaps) { tapDots2[a.taps-1](a) }
 		}
@@ -38,6 +39,14 @@ func packColumnsAVX512(dst []float32, width int, src []float32, ld, rows, k int)
 	}
 	_, _ = dst[:(k-1)*width+width], src[:(rows-1)*ld+k]
 	packColumns512(&dst[0], width, &src[0], ld, rows, k)
+}
+
+func packColumnsAVX2(dst []float32, width int, src []float32, ld, rows, k int) {
+	if k == 0 || width == 0 {
+		return
+	}
+	_, _ = dst[:(k-1)*width+width], src[:(rows-1)*ld+k]
+	packColumns2(&dst[0], width, &src[0], ld, rows, k)
 }
 
 func packRowsAVX512(dst []float32, width int, src []float32, ld, cols, k int) {

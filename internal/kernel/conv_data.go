@@ -20,6 +20,12 @@ func ConvDX(p *parallel.Pool, cp *ConvParams, dy, w []float32, packed *PackedCon
 		return
 	}
 	epi := e.check(cp.C, nx)
+	if packed != nil && packed.wino || packed == nil && ny > 0 && winoData(cp) {
+		var wc winoConv
+		wc.setData(cp)
+		wc.conv(p, dy, w, (*PackedConv)(packed), true, &epi, dx)
+		return
+	}
 	dp := dataPlans.Get().(*dataPlan)
 	defer dataPlans.Put(dp)
 	if ny > 0 {
@@ -48,7 +54,7 @@ func ConvDX(p *parallel.Pool, cp *ConvParams, dy, w []float32, packed *PackedCon
 }
 
 // PackedConvDX is the weights of a convolution in the order in which ConvDX reads them, for the instruction set in use.
-type PackedConvDX struct{ a *buffer }
+type PackedConvDX PackedConv
 
 // PackConvDX packs w [M,C/Group,kernel] once for many calls of ConvDX with geometries of one FormDX; nil where ConvDX has no use for it.
 func PackConvDX(cp *ConvParams, w []float32) *PackedConvDX {
@@ -56,6 +62,11 @@ func PackConvDX(cp *ConvParams, w []float32) *PackedConvDX {
 	cp.check(x, len(w), y)
 	if cp.depthwise() {
 		return nil
+	}
+	if winoData(cp) {
+		var wc winoConv
+		wc.setData(cp)
+		return &PackedConvDX{wc.packed(w, true), true}
 	}
 	dp := dataPlans.Get().(*dataPlan)
 	defer dataPlans.Put(dp)
@@ -66,11 +77,17 @@ func PackConvDX(cp *ConvParams, w []float32) *PackedConvDX {
 }
 
 // FormDX is what the order of PackConvDX depends on beside the weights' shape, strides, dilations and groups.
-type FormDX struct{ phases, pad [3]int }
+type FormDX struct {
+	phases, pad [3]int
+	wino        bool
+}
+
+// Bytes is the size in bytes of weights in that form, where they are w bytes in all.
+func (f FormDX) Bytes(w int) int { return winoBytes(f.wino, w) }
 
 // FormDX is the form for cp.
 func (cp *ConvParams) FormDX() FormDX {
-	f := FormDX{pad: cp.PadLo}
+	f := FormDX{pad: cp.PadLo, wino: winoData(cp)}
 	for d := range 3 {
 		f.phases[d] = min(cp.Stride[d], cp.In[d])
 	}

@@ -56,8 +56,7 @@ func tapDots2x8(a *rowTaps)
 func tapDots2x9(a *rowTaps)
 
 // tapDots2[t-1] is tapDots of t taps.
-var tapDots2 = [9]func(*rowTaps){tapDots2x1, tapDots2x2, tapDots2x3, tapDots2x4, tapDots2x5, tapDots2x6, tapDots2x7, tapDots2x8,
-	tapDots2x9}
+var tapDots2 = [9]func(*rowTaps){tapDots2x1, tapDots2x2, tapDots2x3, tapDots2x4, tapDots2x5, tapDots2x6, tapDots2x7, tapDots2x8, tapDots2x9}
 
 //go:noescape
 func dotRows512(k int, x *float32, mat *float32, ld int, n int, out *float32)
@@ -93,8 +92,7 @@ func tapDots512x8(a *rowTaps)
 func tapDots512x9(a *rowTaps)
 
 // tapDots512[t-1] is tapDots of t taps.
-var tapDots512 = [9]func(*rowTaps){tapDots512x1, tapDots512x2, tapDots512x3, tapDots512x4, tapDots512x5, tapDots512x6, tapDots512x7,
-	tapDots512x8, tapDots512x9}
+var tapDots512 = [9]func(*rowTaps){tapDots512x1, tapDots512x2, tapDots512x3, tapDots512x4, tapDots512x5, tapDots512x6, tapDots512x7, tapDots512x8, tapDots512x9}
 
 // dotTiles512[r-1][t-1] is dotTiles of r rows and t taps.
 var dotTiles512 = [6][4]func(*dotTile){

@@ -194,9 +194,9 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 	src := xp[im*image+g*tc.chans*tc.chanSize:]
 	panels, base, longer := split(rows, mr)
 	// Where every vector lies in one run, few panels of rows read B where it is faster than they pack it.
-	direct := ks.taps != nil && tmp == nil && panels <= convDirectPanels && (tc.runs == 1 || tc.rowLen%ks.lanes == 0)
+	oneRun := ks.taps != nil && panels <= convDirectPanels && (tc.runs == 1 || images == 1 && tc.rowLen%ks.lanes == 0)
 	// What is added stands where the result goes: the tiles start from it.
-	inPlace := tmp == nil && len(tc.epi.Add) > 0 && &tc.epi.Add[0] == &tc.dst[0]
+	added := len(tc.epi.Add) > 0 && &tc.epi.Add[0] == &tc.dst[0]
 	step := q1 - q0
 	if rows*k*4 <= convABytes {
 		step = 1
@@ -209,12 +209,15 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 			for q := s; q < min(s+step, q1); q++ {
 				j := q * width
 				cols := min(width, columns-j)
+				first, pos := j/per, j%per // image and place in it of the first column
+				across := pos+cols > per   // the columns are those of several images
+				inPlace := added && !across
 				kernels := ks.shapes
-				if direct {
+				if oneRun && !across {
 					kernels = ks.taps
 					t.koff = unsafe.Pointer(&tc.koff[k0])
 					for v := 0; v*ks.lanes < cols; v++ {
-						t.bv[v] = unsafe.Pointer(&src[tc.position(j+v*ks.lanes)])
+						t.bv[v] = unsafe.Pointer(&src[first*image+tc.position(pos+v*ks.lanes)])
 					}
 				} else {
 					ct.moves = tc.appendMoves(ct.moves[:0], image, j, cols, 0)
@@ -227,10 +230,10 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 				}
 				v := t.setCols(ks, cols)
 				t.k, t.ars = kb, 4
-				if tmp != nil {
+				if across {
 					t.c, t.crs = unsafe.Pointer(&tmp.f[(q-q0)*rows*width]), 4*width
 				} else {
-					at := (n0+im)*tc.dstImage + g*rows*tc.dstRow + j
+					at := (n0+im+first)*tc.dstImage + g*rows*tc.dstRow + pos
 					t.c, t.crs = unsafe.Pointer(&tc.dst[at]), 4*tc.dstRow
 					if k0+kb == k {
 						tc.setEpilogue(t, g*rows, at)
@@ -265,7 +268,9 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 	ct.tile = tile{}
 	if tmp != nil {
 		for q := q0; q < q1; q++ {
-			tc.scatter(tmp.f[(q-q0)*rows*width:], width, n0+im, g, q*width, min(width, columns-q*width))
+			if cols := min(width, columns-q*width); q*width%per+cols > per {
+				tc.scatter(tmp.f[(q-q0)*rows*width:], width, n0+im, g, q*width, cols)
+			}
 		}
 	}
 }

@@ -2,7 +2,9 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/gtk-onnx/gtk/internal/parallel"
@@ -160,11 +162,31 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 	}
 	ey, ex := epilogue(cp.M, ny), epilogue(cp.C, nx)
 	y, dx, dw := make([]float64, ny), make([]float64, nx), make([]float64, nw)
+	absY, absDX, absDW := make([]float64, ny), make([]float64, nx), make([]float64, nw)
+	add := func(sum, abs []float64, i int, a, b float32) {
+		v := float64(a) * float64(b)
+		sum[i] += v
+		abs[i] += math.Abs(v)
+	}
 	eachProduct(&cp, func(i, j, o int) {
-		y[o] += float64(x[i]) * float64(w[j])
-		dx[i] += float64(dy[o]) * float64(w[j])
-		dw[j] += float64(dy[o]) * float64(x[i])
+		add(y, absY, o, x[i], w[j])
+		add(dx, absDX, i, dy[o], w[j])
+		add(dw, absDW, j, dy[o], x[i])
 	})
+	// near compares with the tolerance of the way that is taken.
+	near := func(what string, got []float32, want, abs []float64, transformed bool, terms int) {
+		t.Helper()
+		if !transformed {
+			matches(t, what, got, want, terms)
+			return
+		}
+		tol := winoBound * slices.Max(abs)
+		for i, g := range got {
+			if !(math.Abs(float64(g)-want[i]) <= tol+1e-6*math.Abs(want[i])) {
+				t.Fatalf("%s: element %d is %v, want %v (bound of the transforms %g)", what, i, g, want[i], tol)
+			}
+		}
+	}
 	out, in := volume(cp.Out), volume(cp.In)
 	x64, w64, dy64 := widened(x), widened(w), widened(dy)
 	g64 := make([]float64, max(nx, nw, ny))
@@ -205,16 +227,16 @@ func checkConv(t *testing.T, r *rand.Rand, cp ConvParams, pools []*parallel.Pool
 			e := *ey
 			e.Add = append([]float32(nil), ey.Add...)
 			Conv(p, &cp, x, w, nil, &e, e.Add)
-			matches(t, fmt.Sprintf("in place %+v", cp), e.Add, y, cp.C/cp.Group*taps)
+			near(fmt.Sprintf("in place %+v", cp), e.Add, y, absY, winoForward(&cp), cp.C/cp.Group*taps)
 		}
 		ConvDX(p, &cp, dy, w, nil, ex, got[2])
 		ConvDX(p, &cp, dy, w, packedDX, ex, got[4])
 		ConvDW(p, &cp, x, dy, got[3])
 		what := fmt.Sprintf("%+v", cp)
 		if i == 0 {
-			matches(t, "Conv "+what, got[0], y, cp.C/cp.Group*taps)
-			matches(t, "ConvDX "+what, got[2], dx, cp.M/cp.Group*taps)
-			matches(t, "ConvDW "+what, got[3], dw, cp.N*out)
+			near("Conv "+what, got[0], y, absY, winoForward(&cp), cp.C/cp.Group*taps)
+			near("ConvDX "+what, got[2], dx, absDX, winoData(&cp), cp.M/cp.Group*taps)
+			near("ConvDW "+what, got[3], dw, absDW, winoWeight(&cp), cp.N*out)
 			sameResult(t, "packed "+what, got[1], got[0])
 			sameResult(t, "packed ConvDX "+what, got[4], got[2])
 			first = got

@@ -22,6 +22,12 @@ func ConvDW(p *parallel.Pool, cp *ConvParams, x, dy, dw []float32) {
 		depthWeight(p, cp, x, dy, dw)
 		return
 	}
+	if winoWeight(cp) {
+		var wg winoWeightGrad
+		wg.set(cp)
+		wg.run(p, x, dy, dw)
+		return
+	}
 	tc := tapConvs.Get().(*tapConv)
 	defer tc.release()
 	tc.forward(cp)
