@@ -37,7 +37,7 @@ func heldBy(pl *plan, fetch []graph.Value) []held {
 				all[k].to = i
 			}
 		}
-		if st.node.Op.View {
+		if st.view {
 			of[st.node.Out[0]] = of[st.node.In[0]]
 			continue
 		}
@@ -77,7 +77,7 @@ func mayOverwrite(pl *plan, a, b held) bool {
 	shows := func(v graph.Value) bool { // v is a or a view of it
 		for v != 0 && v != a.v {
 			d := pl.g.Info(v).Def
-			if d == nil || !d.Op.View {
+			if d == nil || !slices.ContainsFunc(pl.steps, func(st step) bool { return st.node == d && st.view }) {
 				return false
 			}
 			v = d.In[0]
@@ -168,13 +168,13 @@ func checkPlans(t *testing.T, p *Program) {
 }
 
 // slack is how much larger than what is needed at once an arena may be.
-const slack = 1.1
+const slack = 1.05
 
 // TestLayout plans generated programs with views, operators that overwrite their input, working memory, bodies and shapes that only a run
 // knows, and their gradients, for several batch sizes.
 func TestLayout(t *testing.T) {
 	worst, overwrote, views, scratch := 0.0, 0, 0, 0
-	for seed := range uint64(60) {
+	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 21))
 		o := graphgen.Options{Nodes: 30, Bodies: int(seed % 3), Dynamic: seed%4 == 3, Memory: seed%5 < 3}
 		p := graphgen.New(r, o)

@@ -105,6 +105,7 @@ func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int)
 	for i := range pl.root {
 		pl.root[i] = graph.Value(i)
 	}
+	asked := asked(g, p.fetch)
 	for _, n := range g.Nodes {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -116,7 +117,7 @@ func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int)
 		if r.known {
 			continue
 		}
-		st := step{node: n, view: n.Op.View, dynamic: r.dynamic, scratch: -1}
+		st := step{node: n, view: n.Op.View || r.same && !r.dynamic && pl.shares(n, asked), dynamic: r.dynamic, scratch: -1}
 		st.rc = graph.RunCtx{Node: n, In: make([]*tensor.Tensor, len(n.In)), Out: make([]*tensor.Tensor, len(n.Out))}
 		st.rc.Reserve = p.reserve
 		st.rc.Constant = func(i int) *graph.Kept {
@@ -146,6 +147,26 @@ func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int)
 	pl.folded = inf.folded - p.purse.folded
 	pl.layout(p.fetch)
 	return pl, pl.fits(limit)
+}
+
+// asked marks what is fetched, and what that is a view of.
+func asked(g *graph.Graph, fetch []graph.Value) []bool {
+	marks := make([]bool, g.NumValues())
+	for _, v := range fetch {
+		marks[v] = true
+	}
+	for _, n := range slices.Backward(g.Nodes) {
+		if n.Op.View && marks[n.Out[0]] {
+			marks[n.In[0]] = true
+		}
+	}
+	return marks
+}
+
+// shares reports whether output 0 of n, which is the same as input 0, may have its storage: that is in the arena, and whoever gets the output
+// may change it without changing another result.
+func (pl *plan) shares(n *graph.Node, asked []bool) bool {
+	return !n.Frozen && !asked[n.Out[0]] && pl.g.Info(pl.root[n.In[0]]).Kind == graph.Computed
 }
 
 // place is the entry of v, made when it is missing.
@@ -364,6 +385,7 @@ type inferred struct {
 	known   bool // every output is a constant now
 	dynamic bool // shapes are for the run to find
 	scratch int
+	same    bool // output 0 is what input 0 is
 }
 
 // node infers the outputs of n, and computes them when they follow from constants.
@@ -432,7 +454,7 @@ func (inf *inference) node(n *graph.Node) (r inferred, err error) {
 		}
 		return inferred{known: true}, nil
 	}
-	return inferred{scratch: scratch}, nil
+	return inferred{scratch: scratch, same: ic.IsSame()}, nil
 }
 
 // compute runs n on constant inputs.

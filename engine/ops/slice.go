@@ -105,7 +105,7 @@ func init() {
 			if !r.count.Equal(c.In[0].Shape()) {
 				return fmt.Errorf("dY has shape %v, the slice %v", c.In[0].Shape(), r.count)
 			}
-			fill(c.Out[0], nil)
+			zero(c.Pool, c.Out[0])
 			copyStrided(c.Pool, c.Out[0], c.In[0], walk{ext: r.count, ds: r.stride, do: r.start, ss: strides(r.count)})
 			return nil
 		},

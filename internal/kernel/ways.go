@@ -7,7 +7,8 @@ import (
 	"github.com/gtk-onnx/gtk/internal/parallel"
 )
 
-// Way is one of the algorithms that do a piece of work. Run does it by this one, whichever would be chosen.
+// Way is one of the algorithms that do a piece of work. Run does it by this one, whichever would be chosen; it is for measurements, and no
+// other kernel may be running.
 type Way struct {
 	Name   string
 	Chosen bool // it is the one that the kernel takes by itself
@@ -34,7 +35,6 @@ func tileName(m, n int) string {
 
 // ConvWays are the algorithms of Conv with weights that were packed before, as in inference.
 func ConvWays(cp *ConvParams, x, w, y []float32) []Way {
-	packed := PackConv(cp, w)
 	name := "taps " + tileName(cp.M/cp.Group, 1<<30)
 	switch {
 	case cp.depthwise():
@@ -42,7 +42,10 @@ func ConvWays(cp *ConvParams, x, w, y []float32) []Way {
 	case volume(cp.Kernel) == 1:
 		name = "pointwise " + tileName(cp.M/cp.Group, 1<<30)
 	}
-	return []Way{{name, true, func(p *parallel.Pool) { Conv(p, cp, x, w, packed, nil, y) }}}
+	return winoWays(cp, name, winoForward, func() func(p *parallel.Pool) {
+		packed := PackConv(cp, w)
+		return func(p *parallel.Pool) { Conv(p, cp, x, w, packed, nil, y) }
+	})
 }
 
 // ConvDXWays are the algorithms of ConvDX, the weights as they are.
@@ -53,7 +56,9 @@ func ConvDXWays(cp *ConvParams, dy, w, dx []float32) []Way {
 	} else if s := volume(cp.Stride); s > 1 {
 		name += fmt.Sprintf(", %d phases", s)
 	}
-	return []Way{{name, true, func(p *parallel.Pool) { ConvDX(p, cp, dy, w, nil, nil, dx) }}}
+	return winoWays(cp, name, winoData, func() func(p *parallel.Pool) {
+		return func(p *parallel.Pool) { ConvDX(p, cp, dy, w, nil, nil, dx) }
+	})
 }
 
 // ConvDWWays are the algorithms of ConvDW.
@@ -69,7 +74,31 @@ func ConvDWWays(cp *ConvParams, x, dy, dw []float32) []Way {
 		}
 		tc.release()
 	}
-	return []Way{{name, true, func(p *parallel.Pool) { ConvDW(p, cp, x, dy, dw) }}}
+	return winoWays(cp, name, winoWeight, func() func(p *parallel.Pool) {
+		return func(p *parallel.Pool) { ConvDW(p, cp, x, dy, dw) }
+	})
+}
+
+// winoWays are the way called name and, where they apply, Winograd's transforms; prepare gives what runs either, as winoAlways says.
+func winoWays(cp *ConvParams, name string, worth func(*ConvParams) bool, prepare func() func(p *parallel.Pool)) []Way {
+	if !winoApplies(cp) {
+		return []Way{{name, true, prepare()}}
+	}
+	by := func(way int) func(p *parallel.Pool) {
+		force := func() func() {
+			old := winoAlways
+			winoAlways = way
+			return func() { winoAlways = old }
+		}
+		defer force()()
+		run := prepare()
+		return func(p *parallel.Pool) {
+			defer force()()
+			run(p)
+		}
+	}
+	chosen := worth(cp)
+	return []Way{{name, !chosen, by(0)}, {fmt.Sprintf("winograd %d×%[1]d", winoSide), chosen, by(1)}}
 }
 
 // AttentionWays are the algorithms of out = softmax(q·kᵀ/√d)·v for q, k, v and out [heads, tokens, d]; scores has room for
