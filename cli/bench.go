@@ -38,6 +38,7 @@ func init() {
 					Usage: "show where the time goes, by operator; --profile=nodes: by node", DefaultText: "false"}},
 				&ucli.StringFlag{Name: "flame", Usage: "write the profile as a flame chart to an SVG `FILE`"},
 				&ucli.BoolFlag{Name: "force", Usage: "replace that file if it is there"},
+				memoryLimitFlag(),
 				&ucli.IntSliceFlag{Name: "scaling", Usage: "predict the time on these numbers of `THREADS`, as in 2,4,8,16,64, and name what will not scale"},
 				&ucli.BoolFlag{Name: "list", Usage: "list the losses"},
 				&ucli.BoolFlag{Name: "dry-run", Usage: "show the plan and the work, run nothing"},
@@ -66,11 +67,15 @@ func benchCommand(ctx context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
+	limit, err := memoryLimit(c)
+	if err != nil {
+		return err
+	}
 	r, err := job.Bench(ctx, job.BenchConfig{
 		Model: path, ModelOptions: e.modelOptions(c), Mode: c.String("mode"), Inputs: c.StringSlice("input"), Batch: c.Int("batch"),
 		N:      c.Int("n"),
 		Warmup: new(c.Int("warmup")), BN: c.String("bn"), Loss: c.String("loss"), Profile: profile != "",
-		Flame: c.String("flame"), Force: c.Bool("force"), Scaling: c.IntSlice("scaling"), DryRun: c.Bool("dry-run"),
+		Flame: c.String("flame"), Force: c.Bool("force"), Memory: limit, Scaling: c.IntSlice("scaling"), DryRun: c.Bool("dry-run"),
 		Seed: e.Seed,
 	}, e.reporter())
 	if err != nil {

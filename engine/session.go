@@ -76,6 +76,7 @@ type Query struct {
 	Derive     func(b *Build) (Outputs, error) // adds further values to fetch, after the gradients
 	BN         BNMode
 	Dropout    bool // train with dropout where the model has it
+	Memory     int  // bytes that a run may plan for values at most, by recomputing; 0 means any. See rewrite.Recompute
 	Fixed      bool // the gradients are looked at only: the parameters in Grad are constants too
 }
 
@@ -146,7 +147,9 @@ func (s *Session) build() error {
 	for _, v := range g.Inputs {
 		s.feeds = append(s.feeds, g.Info(v).Name)
 	}
-	s.prog, err = exec.Compile(g, fetch, s.m.pool)
+	if s.prog, err = exec.Compile(g, fetch, s.m.pool); err == nil && s.q.Memory > 0 {
+		s.prog.Special = rewrite.Recompute(s.q.Memory)
+	}
 	return err
 }
 

@@ -41,6 +41,7 @@ type BenchConfig struct {
 	Profile bool     // note where the time goes, by operator and by node
 	Flame   string   // SVG file to write the profile to as a flame chart
 	Force   bool     // replace Flame if it is there
+	Memory  int64    // bytes that a training step may plan for values, by recomputing; 0 means any
 	Scaling []int    // numbers of threads to predict the time for, from traces of one thread
 	DryRun  bool     // make the plan, run nothing
 	Seed    uint64   // of the inputs and labels that are made up
@@ -66,6 +67,7 @@ type BenchReport struct {
 	MACs       int64            `json:"macs"`
 	GFLOPS     Number           `json:"gflops"`
 	ArenaMiB   Number           `json:"arena_mib"`
+	LimitMiB   Number           `json:"memory_limit_mib,omitempty"`
 	PeakRSSMiB Number           `json:"peak_rss_mib"`
 	DryRun     bool             `json:"dry_run,omitempty"`
 	Flame      string           `json:"flame,omitempty"`
@@ -112,6 +114,9 @@ func Bench(ctx context.Context, c BenchConfig, rep Reporter) (*BenchReport, erro
 	}
 	if i := slices.IndexFunc(c.Scaling, func(n int) bool { return n < 1 || n > maxScaling }); i >= 0 {
 		return nil, usagef("--scaling %d: want numbers of threads from 1 to %d", c.Scaling[i], maxScaling)
+	}
+	if c.Memory > 0 && r.Mode != "train" {
+		return nil, usagef("--memory-limit is for --mode train: what is computed again is what gradients need")
 	}
 	if len(c.Scaling) > 0 && c.DryRun {
 		return nil, usagef("--scaling: nothing is timed with --dry-run")
@@ -248,7 +253,8 @@ func (b *bencher) query(ctx context.Context, c BenchConfig) (engine.Query, error
 		}
 		b.params = append(b.params, &optim.Param{Name: n, W: p.Value})
 	}
-	return engine.Query{Loss: loss, Grad: b.names, BN: bn}, nil
+	r.LimitMiB = Number(float64(c.Memory) / (1 << 20))
+	return engine.Query{Loss: loss, Grad: b.names, BN: bn, Memory: int(c.Memory)}, nil
 }
 
 // taskOf is what the outputs mean for the shapes that are fed; numbers to be hit where they tell nothing.

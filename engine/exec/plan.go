@@ -16,15 +16,16 @@ const foldLimit = 1 << 16
 
 // plan is a program made concrete for one combination of input shapes.
 type plan struct {
-	key   []tensor.Shape
-	steps []step
-	vals  []*tensor.Tensor // by graph.Value
-	root  []graph.Value    // the value whose storage a value shares; itself when it has its own
-	slots []slot           // storage in the arena
-	size  int              // of the arena
-	base  *byte            // arena that vals and scratch point into
-	shape []tensor.Shape   // by graph.Value, nil when only the run knows
-	g     *graph.Graph
+	key    []tensor.Shape
+	steps  []step
+	vals   []*tensor.Tensor // by graph.Value
+	root   []graph.Value    // the value whose storage a value shares; itself when it has its own
+	slots  []slot           // storage in the arena
+	size   int              // of the arena
+	base   *byte            // arena that vals and scratch point into
+	shape  []tensor.Shape   // by graph.Value, nil when only the run knows
+	g      *graph.Graph
+	bodies map[*graph.Node][]*Program
 
 	kept    map[graph.Value]*graph.Kept // of what is constant for these shapes only
 	limit   int                         // bytes that a run may use
@@ -92,15 +93,26 @@ func (p *Program) planFor(ctx context.Context, feeds []*tensor.Tensor, limit int
 	return pl, nil
 }
 
-// newPlan infers the shapes and lays out the memory.
+// newPlan is the plan for inputs of the given shapes.
 func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int) (*plan, error) {
-	g := p.g
+	pl, err := p.planOf(ctx, p.g, shapes, limit)
+	if err == nil && p.Special != nil {
+		pl, err = p.special(ctx, pl, limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return pl, pl.fits(limit)
+}
+
+// planOf infers the shapes of the values of g and lays out the memory.
+func (p *Program) planOf(ctx context.Context, g *graph.Graph, shapes []tensor.Shape, limit int) (*plan, error) {
 	inf := newInference(g, p.pool.Threads())
 	inf.fold, inf.limit, inf.folded = true, limit, p.purse.folded
 	for i, v := range g.Inputs {
 		inf.shape[v] = known(shapes[i])
 	}
-	pl := &plan{key: shapes, g: g, limit: limit, vals: inf.value, shape: inf.shape, root: make([]graph.Value, g.NumValues())}
+	pl := &plan{key: shapes, g: g, bodies: p.bodies, limit: limit, vals: inf.value, shape: inf.shape, root: make([]graph.Value, g.NumValues())}
 	pl.kept = map[graph.Value]*graph.Kept{}
 	for i := range pl.root {
 		pl.root[i] = graph.Value(i)
@@ -146,7 +158,7 @@ func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int)
 	}
 	pl.folded = inf.folded - p.purse.folded
 	pl.layout(p.fetch)
-	return pl, pl.fits(limit)
+	return pl, nil
 }
 
 // asked marks what is fetched, and what that is a view of.
