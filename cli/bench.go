@@ -38,7 +38,7 @@ func init() {
 					Usage: "show where the time goes, by operator; --profile=nodes: by node", DefaultText: "false"}},
 				&ucli.StringFlag{Name: "flame", Usage: "write the profile as a flame chart to an SVG `FILE`"},
 				&ucli.BoolFlag{Name: "force", Usage: "replace that file if it is there"},
-				memoryLimitFlag(),
+				memoryLimitFlag(""),
 				&ucli.IntSliceFlag{Name: "scaling", Usage: "predict the time on these numbers of `THREADS`, as in 2,4,8,16,64, and name what will not scale"},
 				&ucli.BoolFlag{Name: "list", Usage: "list the losses"},
 				&ucli.BoolFlag{Name: "dry-run", Usage: "show the plan and the work, run nothing"},

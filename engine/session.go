@@ -76,7 +76,7 @@ type Query struct {
 	Derive     func(b *Build) (Outputs, error) // adds further values to fetch, after the gradients
 	BN         BNMode
 	Dropout    bool // train with dropout where the model has it
-	Memory     int  // bytes that a run may plan for values at most, by recomputing; 0 means any. See rewrite.Recompute
+	Memory     int  // bytes that a run may plan for values at most, by recomputing; 0 means any. See rewrite.WithinMemory
 	Fixed      bool // the gradients are looked at only: the parameters in Grad are constants too
 }
 
@@ -148,7 +148,7 @@ func (s *Session) build() error {
 		s.feeds = append(s.feeds, g.Info(v).Name)
 	}
 	if s.prog, err = exec.Compile(g, fetch, s.m.pool); err == nil && s.q.Memory > 0 {
-		s.prog.Special = rewrite.Recompute(s.q.Memory)
+		s.prog.Special = rewrite.WithinMemory(s.q.Memory)
 	}
 	return err
 }

@@ -93,12 +93,14 @@ func (p *profiler) measure(n *graph.Node) *spent {
 	c := &spent{n: n}
 	shapes := make([]tensor.Shape, g.NumValues())
 	seen := map[graph.Value]bool{0: true}
-	for _, v := range slices.Concat(n.In, n.Out) {
-		if seen[v] {
+	for i, v := range slices.Concat(n.In, n.Out) {
+		if v != 0 {
+			shapes[v] = p.s.Shape(v)
+		}
+		if seen[v] || i < n.NumIn && !n.Op.Reads(i) {
 			continue
 		}
 		seen[v] = true
-		shapes[v] = p.s.Shape(v)
 		if shapes[v] != nil && !n.Op.View {
 			c.bytes += int64(graph.StorageBytes(g.Info(v).DType, shapes[v].Len()))
 		}

@@ -32,7 +32,10 @@ func heldBy(pl *plan, fetch []graph.Value) []held {
 	at := map[graph.Value]int{} // index in all
 	for i := range pl.steps {
 		st := &pl.steps[i]
-		for _, v := range st.node.In {
+		for j, v := range st.node.In {
+			if j < st.node.NumIn && !st.dynamic && !st.node.Op.Reads(j) {
+				continue
+			}
 			if k, ok := at[of[v]]; ok && v != 0 {
 				all[k].to = i
 			}

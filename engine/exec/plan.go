@@ -194,23 +194,28 @@ func place(m map[graph.Value]*graph.Kept, v graph.Value) *graph.Kept {
 // layout gives every value that a static step computes its place in the arena.
 func (pl *plan) layout(fetch []graph.Value) {
 	g := pl.g
-	last := make([]int, len(pl.root)) // last step that reads the storage of a root
+	last, named := make([]int, len(pl.root)), make([]int, len(pl.root)) // last step that reads the storage of a root, or its shape
 	for i := range last {
-		last[i] = -1
+		last[i], named[i] = -1, -1
 	}
 	for i := range pl.steps {
-		for _, v := range pl.steps[i].node.In {
-			if v != 0 {
+		st := &pl.steps[i]
+		for k, v := range st.node.In {
+			if v == 0 {
+				continue
+			}
+			named[pl.root[v]] = i
+			if k >= st.node.NumIn || st.dynamic || st.node.Op.Reads(k) {
 				last[pl.root[v]] = i
 			}
 		}
 	}
 	fetched := make([]bool, len(pl.root))
 	for _, v := range fetch {
-		last[pl.root[v]] = len(pl.steps)
+		last[pl.root[v]], named[pl.root[v]] = len(pl.steps), len(pl.steps)
 		fetched[pl.root[v]] = true
 	}
-	pl.lasts(last)
+	pl.lasts(named)
 	slotOf := make([]int, len(pl.root)) // slot that holds the storage of a root, plus one
 	for i := range pl.steps {
 		st := &pl.steps[i]

@@ -32,7 +32,7 @@ func init() {
 	})
 	define(AveragePoolGrad, graph.Def[poolAttrs]{
 		Domain: Private, Name: "AveragePoolGrad", Since: []int{1}, Doc: "gradient of AveragePool",
-		In:  []graph.Formal{{Name: "dY", Types: floats}, {Name: "X", NoGrad: true}},
+		In:  []graph.Formal{{Name: "dY", Types: floats}, {Name: "X", NoGrad: true, Shape: true}},
 		Out: []graph.Formal{{Name: "dX"}},
 		Infer: func(_ *poolAttrs, c *graph.InferCtx) error {
 			c.Out(0, c.Shape(1)...)

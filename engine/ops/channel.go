@@ -67,7 +67,7 @@ func init() {
 	})
 	define(ChannelVector, graph.Def[noAttrs]{
 		Domain: Private, Name: "ChannelVector", Since: []int{1}, Doc: "[C] as [C,1,…]", View: true,
-		In: []graph.Formal{{Name: "v"}, {Name: "like", NoGrad: true}}, Out: []graph.Formal{{Name: "w"}},
+		In: []graph.Formal{{Name: "v"}, {Name: "like", NoGrad: true, Shape: true}}, Out: []graph.Formal{{Name: "w"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			if len(c.Shape(0)) != 1 || len(c.Shape(1)) < 2 {
 				return fmt.Errorf("shapes %v and %v: want [C] and [N,C,…]", c.Shape(0), c.Shape(1))

@@ -47,7 +47,7 @@ func init() {
 	})
 	define(SplitLike, graph.Def[concatAttrs]{
 		Domain: Private, Name: "SplitLike", Since: []int{1}, Doc: "gradient of Concat",
-		In:  []graph.Formal{{Name: "dY"}, {Name: "likes", Variadic: true, NoGrad: true}},
+		In:  []graph.Formal{{Name: "dY"}, {Name: "likes", Variadic: true, NoGrad: true, Shape: true}},
 		Out: []graph.Formal{{Name: "parts", Variadic: true, Optional: true}},
 		Infer: func(a *concatAttrs, c *graph.InferCtx) error {
 			k, err := axis(a.Axis, len(c.Shape(0)))

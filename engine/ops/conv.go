@@ -35,7 +35,7 @@ type convAttrs struct {
 func init() {
 	x := graph.Formal{Name: "X", Types: floats}
 	w := graph.Formal{Name: "W", Types: floats, Weight: true}
-	like := func(name string) graph.Formal { return graph.Formal{Name: name, NoGrad: true} }
+	like := func(name string) graph.Formal { return graph.Formal{Name: name, NoGrad: true, Shape: true} }
 	define(Conv, graph.Def[convAttrs]{
 		Name: "Conv", Role: graph.Linear, Since: []int{1, 11, 22}, Doc: "https://onnx.ai/onnx/operators/onnx__Conv.html",
 		In: []graph.Formal{x, w, {Name: "B", Types: floats, Optional: true, Weight: true},

@@ -108,7 +108,7 @@ func init() {
 			return graph.PerExample{}, graph.ErrNoGradient
 		},
 	})
-	like := func(name string) graph.Formal { return graph.Formal{Name: name, NoGrad: true} }
+	like := func(name string) graph.Formal { return graph.Formal{Name: name, NoGrad: true, Shape: true} }
 	define(ConvTransposeDX, graph.Def[convTransposeAttrs]{
 		Domain: Private, Name: "ConvTransposeDX", Since: []int{1}, Doc: "gradient of ConvTranspose",
 		In:  []graph.Formal{{Name: "dY", Types: floats}, {Name: "W", Types: floats}, like("X")},

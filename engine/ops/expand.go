@@ -42,7 +42,7 @@ func init() {
 	})
 	define(ExpandLike, graph.Def[noAttrs]{
 		Domain: Private, Name: "ExpandLike", Since: []int{1}, Doc: "X broadcast to the shape of like",
-		In: []graph.Formal{{Name: "X"}, {Name: "like", NoGrad: true}}, Out: []graph.Formal{{Name: "Y"}},
+		In: []graph.Formal{{Name: "X"}, {Name: "like", NoGrad: true, Shape: true}}, Out: []graph.Formal{{Name: "Y"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			out, err := broadcast(c.Shape(0), c.Shape(1))
 			if err != nil || !out.Equal(c.Shape(1)) {

@@ -20,7 +20,7 @@ func Fill(b *graph.Builder, like graph.Value, v float64) graph.Value {
 func init() {
 	define(FillLike, graph.Def[fillAttrs]{
 		Domain: Private, Name: "FillLike", Since: []int{1}, Doc: "constant in the shape of like",
-		In: []graph.Formal{{Name: "like", NoGrad: true, Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
+		In: []graph.Formal{{Name: "like", NoGrad: true, Shape: true, Types: floats}}, Out: []graph.Formal{{Name: "Y"}},
 		Infer: sameShape[fillAttrs],
 		Run: func(a *fillAttrs, c *graph.RunCtx) error {
 			fill(c.Out[0], floatScalar(c.Out[0].DType(), float64(a.Value)))

@@ -36,7 +36,7 @@ func init() {
 	})
 	define(GlobalAveragePoolGrad, graph.Def[noAttrs]{
 		Domain: Private, Name: "GlobalAveragePoolGrad", Since: []int{1}, Doc: "gradient of GlobalAveragePool",
-		In:  []graph.Formal{{Name: "dY", Types: floats}, {Name: "X", NoGrad: true}},
+		In:  []graph.Formal{{Name: "dY", Types: floats}, {Name: "X", NoGrad: true, Shape: true}},
 		Out: []graph.Formal{{Name: "dX"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			c.Out(0, c.Shape(1)...)

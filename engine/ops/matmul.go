@@ -72,7 +72,7 @@ func init() {
 			return perExampleLinear(b, n.In[0], dy[0], n.In[1]), nil
 		},
 	})
-	like := graph.Formal{Name: "like", NoGrad: true}
+	like := graph.Formal{Name: "like", NoGrad: true, Shape: true}
 	define(MatMulDA, graph.Def[noAttrs]{
 		Domain: Private, Name: "MatMulDA", Since: []int{1}, Doc: "gradient of MatMul",
 		In: append(two("dY", "B"), like), Out: []graph.Formal{{Name: "dA"}},

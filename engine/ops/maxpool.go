@@ -59,7 +59,7 @@ func init() {
 	indices := graph.Formal{Name: "Argmax", NoGrad: true, Types: []tensor.DType{tensor.Int32}}
 	define(MaxPoolGrad, graph.Def[noAttrs]{
 		Domain: Private, Name: "MaxPoolGrad", Since: []int{1}, Doc: "gradient of MaxPool",
-		In:  []graph.Formal{{Name: "dY", Types: floats}, indices, {Name: "X", NoGrad: true}},
+		In:  []graph.Formal{{Name: "dY", Types: floats}, indices, {Name: "X", NoGrad: true, Shape: true}},
 		Out: []graph.Formal{{Name: "dX"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			if !c.Shape(0).Equal(c.Shape(1)) {

@@ -124,7 +124,7 @@ func init() {
 	define(PadGrad, graph.Def[padAttrs]{
 		Domain: Private, Name: "PadGrad", Since: []int{1}, Doc: "gradient of Pad",
 		In: []graph.Formal{
-			{Name: "dY", Types: floats}, {Name: "like", NoGrad: true}, {Name: "pads", NoGrad: true, Types: int64s},
+			{Name: "dY", Types: floats}, {Name: "like", NoGrad: true, Shape: true}, {Name: "pads", NoGrad: true, Types: int64s},
 			{Name: "axes", Optional: true, NoGrad: true, Types: indexes},
 		},
 		Out: []graph.Formal{{Name: "dX"}},

@@ -100,7 +100,7 @@ type reduceBackAttrs struct {
 func init() {
 	define(ReduceBack, graph.Def[reduceBackAttrs]{
 		Domain: Private, Name: "ReduceBack", Since: []int{1}, Doc: "gradient of ReduceSum",
-		In: []graph.Formal{{Name: "Y", Types: floats}, {Name: "like", NoGrad: true},
+		In: []graph.Formal{{Name: "Y", Types: floats}, {Name: "like", NoGrad: true, Shape: true},
 			{Name: "axes", Optional: true, NoGrad: true, Types: int64s}},
 		Out: []graph.Formal{{Name: "X"}}, InPlace: [][2]int{{0, 0}},
 		Infer: func(a *reduceBackAttrs, c *graph.InferCtx) error {

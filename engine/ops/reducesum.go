@@ -24,7 +24,7 @@ func init() {
 	})
 	define(ReduceSumLike, graph.Def[noAttrs]{
 		Domain: Private, Name: "ReduceSumLike", Since: []int{1}, Doc: "gradient of broadcasting",
-		In:  []graph.Formal{{Name: "dY", Types: floats}, {Name: "like", NoGrad: true}},
+		In:  []graph.Formal{{Name: "dY", Types: floats}, {Name: "like", NoGrad: true, Shape: true}},
 		Out: []graph.Formal{{Name: "dX"}}, InPlace: [][2]int{{0, 0}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			s, err := broadcast(c.Shape(0), c.Shape(1))

@@ -62,7 +62,7 @@ func init() {
 	})
 	define(ReshapeLike, graph.Def[noAttrs]{
 		Domain: Private, Name: "ReshapeLike", Since: []int{1}, Doc: "X in the shape of like",
-		In: []graph.Formal{{Name: "X"}, {Name: "like", NoGrad: true}}, Out: []graph.Formal{{Name: "Y"}}, View: true,
+		In: []graph.Formal{{Name: "X"}, {Name: "like", NoGrad: true, Shape: true}}, Out: []graph.Formal{{Name: "Y"}}, View: true,
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			if c.Shape(0).Len() != c.Shape(1).Len() {
 				return fmt.Errorf("shape %v does not hold the elements of %v", c.Shape(1), c.Shape(0))

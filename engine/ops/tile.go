@@ -69,7 +69,7 @@ func init() {
 	})
 	define(TileGrad, graph.Def[noAttrs]{
 		Domain: Private, Name: "TileGrad", Since: []int{1}, Doc: "gradient of Tile",
-		In: []graph.Formal{{Name: "dY", Types: floats}, {Name: "like", NoGrad: true}}, Out: []graph.Formal{{Name: "dX"}},
+		In: []graph.Formal{{Name: "dY", Types: floats}, {Name: "like", NoGrad: true, Shape: true}}, Out: []graph.Formal{{Name: "dX"}},
 		Infer: func(_ *noAttrs, c *graph.InferCtx) error {
 			s, l := c.Shape(0), c.Shape(1)
 			if len(s) != len(l) {

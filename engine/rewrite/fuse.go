@@ -15,6 +15,7 @@ func Fuse(g *graph.Graph, keep []graph.Value) {
 	fuseResidual(g, keep)
 	fuseActivation(g, keep)
 	fuseReluGrad(g, keep)
+	maskFromInput(g)
 	for _, n := range g.Nodes {
 		n.Bodies = slices.Clone(n.Bodies)
 		for i, b := range n.Bodies {

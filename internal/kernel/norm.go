@@ -50,6 +50,11 @@ func channelRows(p *parallel.Pool, rows, n int, f func(r int)) {
 // ChannelSums is sum[c] = Σ dy[n,c,i] and dot[c] = Σ dy[n,c,i]*x[n,c,i]; with a mask, over the elements where mask > 0. Accumulated
 // in float64.
 func ChannelSums[T Float](p *parallel.Pool, sum, dot []float64, dy, x, mask []T, n, c, hw int) {
+	channelSums(p, sum, dot, dy, x, mask, nil, n, c, hw)
+}
+
+// channelSums is ChannelSums, by the mask of from where that is not nil.
+func channelSums[T Float](p *parallel.Pool, sum, dot []float64, dy, x, mask []T, from *normMask[T], n, c, hw int) {
 	atLeast(n*c*hw, len(dy), len(x))
 	atLeast(c, len(sum), len(dot))
 	if mask != nil {
@@ -59,6 +64,7 @@ func ChannelSums[T Float](p *parallel.Pool, sum, dot []float64, dy, x, mask []T,
 	p.For(c, max(1, elemChunk/max(n*hw, 1)), func(lo, hi int) {
 		clear(sum[lo:hi])
 		clear(dot[lo:hi])
+		buf := from.buffer(hw)
 		for i := range n {
 			if hw == 1 {
 				for k := lo; k < hi; k++ {
@@ -72,9 +78,12 @@ func ChannelSums[T Float](p *parallel.Pool, sum, dot []float64, dy, x, mask []T,
 			for k := lo; k < hi; k++ {
 				at := (i*c + k) * hw
 				var s, t float64
-				if mask == nil {
+				switch {
+				case from != nil:
+					s, t = l.sumDotMask(dy[at:at+hw], x[at:at+hw], from.row(buf, x[at:at+hw], k))
+				case mask == nil:
 					s, t = l.sumDot(dy[at:at+hw], x[at:at+hw])
-				} else {
+				default:
 					s, t = l.sumDotMask(dy[at:at+hw], x[at:at+hw], mask[at:at+hw])
 				}
 				sum[k] += s
@@ -110,12 +119,18 @@ func BatchNormTrain[T Float](p *parallel.Pool, y, mean, variance, inv, x, scale,
 	BatchNormStats(p, mean, variance, x, n, c, hw)
 	s, b := make([]T, c), make([]T, c)
 	for k := range c {
-		i := 1 / math.Sqrt(float64(variance[k])+eps)
-		inv[k] = T(i)
-		a := i * float64(scale[k])
+		inv[k] = T(1 / math.Sqrt(float64(variance[k])+eps))
+	}
+	BatchNormCoefficients(s, b, mean, inv, scale, bias)
+	ChannelAffine(p, y, x, s, b, n, c, hw, relu)
+}
+
+// BatchNormCoefficients are s and b with which BatchNormTrain computes y = x*s + b: the same bits from the same mean and inv.
+func BatchNormCoefficients[T Float](s, b, mean, inv, scale, bias []T) {
+	for k := range s {
+		a := float64(inv[k]) * float64(scale[k])
 		s[k], b[k] = T(a), T(float64(bias[k])-a*float64(mean[k]))
 	}
-	ChannelAffine(p, y, x, s, b, n, c, hw, relu)
 }
 
 // BatchNormGrad is the gradient of y = (x-mean)*inv*scale + bias by x, scale and bias, any of which may be nil:
@@ -126,11 +141,45 @@ func BatchNormTrain[T Float](p *parallel.Pool, y, mean, variance, inv, x, scale,
 //
 // With a mask, dy counts where mask > 0: the fused gradient of a Relu behind, mask being its output. Dx may be dy.
 func BatchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask, scale, mean, inv []T, n, c, hw int, training bool) {
+	batchNormGrad(p, dx, dscale, dbias, x, dy, mask, nil, scale, mean, inv, n, c, hw, training)
+}
+
+// BatchNormReluGrad is BatchNormGrad with the mask max(x*s + b, 0), by the numbers that ChannelAffine gave for the same s and b.
+func BatchNormReluGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, s, b, scale, mean, inv []T, n, c, hw int, training bool) {
+	atLeast(c, len(s), len(b))
+	if hw == 1 {
+		mask := make([]T, n*c)
+		ChannelAffine(p, mask, x, s, b, n, c, hw, true)
+		batchNormGrad(p, dx, dscale, dbias, x, dy, mask, nil, scale, mean, inv, n, c, hw, training)
+		return
+	}
+	batchNormGrad(p, dx, dscale, dbias, x, dy, nil, &normMask[T]{s, b}, scale, mean, inv, n, c, hw, training)
+}
+
+// normMask is a mask that is computed row by row.
+type normMask[T Float] struct{ s, b []T }
+
+// buffer is room for a row; nil for no mask.
+func (m *normMask[T]) buffer(n int) []T {
+	if m == nil {
+		return nil
+	}
+	return make([]T, n)
+}
+
+// row is the mask of a row of channel k.
+func (m *normMask[T]) row(buf, x []T, k int) []T {
+	loopsOf[T]().affineRelu(buf, x, m.s[k], m.b[k])
+	return buf
+}
+
+func batchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask []T, from *normMask[T], scale, mean, inv []T, n, c, hw int,
+	training bool) {
 	atLeast(n*c*hw, len(x), len(dy))
 	atLeast(c, len(scale), len(mean), len(inv))
 	s, t := make([]float64, c), make([]float64, c)
 	if training || dscale != nil || dbias != nil {
-		ChannelSums(p, s, t, dy, x, mask, n, c, hw)
+		channelSums(p, s, t, dy, x, mask, from, n, c, hw)
 	}
 	for k := range c {
 		t[k] = float64(inv[k]) * (t[k] - float64(mean[k])*s[k])
@@ -155,6 +204,16 @@ func BatchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask, sc
 			u := -a * i * t[k] / m
 			coef[k][1], coef[k][2] = T(u), T(-a*s[k]/m-u*float64(mean[k]))
 		}
+	}
+	if from != nil && hw > 0 {
+		p.For(n*c, max(1, elemChunk/hw), func(lo, hi int) {
+			buf := from.buffer(hw)
+			for r := lo; r < hi; r++ {
+				q, x := &coef[r%c], x[r*hw:(r+1)*hw]
+				l.lin2Mask(dx[r*hw:(r+1)*hw], dy[r*hw:(r+1)*hw], x, from.row(buf, x, r%c), q[0], q[1], q[2])
+			}
+		})
+		return
 	}
 	channelRows(p, n*c, hw, func(r int) {
 		q, lo, hi := &coef[r%c], r*hw, (r+1)*hw

@@ -18,15 +18,15 @@ type LimitError struct {
 
 // Error says what can be asked for.
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("a step cannot be planned in %s: the least that recomputing comes to is %s, without a limit it is %s; raise the limit, "+
-		"or take smaller batches", memory.Size(int64(e.Limit)), memory.Size(int64(e.Least)), memory.Size(int64(e.Free)))
+	return fmt.Sprintf("a step cannot be planned in %s: the least that recomputing comes to is %s, without a limit it is %s; raise "+
+		"--memory-limit, or take smaller batches", memory.Size(int64(e.Limit)), memory.Size(int64(e.Least)), memory.Size(int64(e.Free)))
 }
 
-// Recompute makes plans fit into limit bytes of arena: where a plan is larger, values of the forward pass that the backward pass reads are
+// WithinMemory makes plans fit into limit bytes of arena: where a plan is larger, values of the forward pass that the backward pass reads are
 // not kept but computed again, by the same nodes, so that the results are the same bit for bit. What costs little for the memory that it
 // frees goes first (Chen et al. 2016, arXiv 1604.06174; greedy as Kirisame et al. 2020, arXiv 2006.09616). Each node is computed again at
 // most once, so that a step costs at most one forward pass more. The error is a *LimitError.
-func Recompute(limit int) exec.Specialize {
+func WithinMemory(limit int) exec.Specialize {
 	return func(d *exec.Draft, try func(g *graph.Graph) (int, error)) (*graph.Graph, error) {
 		if d.Bytes <= limit {
 			return nil, nil
@@ -46,10 +46,11 @@ func Recompute(limit int) exec.Specialize {
 			if size <= limit {
 				return g, nil
 			}
-			least.Least = min(least.Least, size)
 			target -= max(target/200, size-limit) // plans are a little larger than what is needed at once
 		}
-		if g := r.build(r.smallest()); g != nil {
+		r = newRecomputing(d) // what is the least does not depend on what was asked for
+		r.choose(0)
+		if g := r.build(r.best); g != nil {
 			size, err := try(g)
 			if err != nil {
 				return nil, err
@@ -97,8 +98,8 @@ func newRecomputing(d *exec.Draft) *recomputing {
 			r.back = i
 		}
 		moved := 0
-		for _, v := range s.Node.In {
-			if v != 0 {
+		for k, v := range s.Node.In {
+			if reads(s, k) {
 				root := d.Root(v)
 				moved += r.bytes[root]
 				if u := r.uses[root]; len(u) == 0 || u[len(u)-1] != i {
@@ -123,6 +124,11 @@ func newRecomputing(d *exec.Draft) *recomputing {
 	return r
 }
 
+// reads reports whether a step reads the content of input k of its node.
+func reads(s exec.DraftStep, k int) bool {
+	return s.Node.In[k] != 0 && (k >= s.Node.NumIn || s.Dynamic || s.Node.Op.Reads(k))
+}
+
 // event is a step of the schedule with what is computed again in its place: the roots that it reads and writes.
 type event struct {
 	step    int // the step of the draft that is done, or done again
@@ -139,8 +145,8 @@ func (r *recomputing) schedule(dropped []bool) []event {
 	redo := func(i, at int) {
 		done[i] = true
 		e := event{step: i, at: at, again: true}
-		for _, v := range r.d.Steps[i].Node.In {
-			if v != 0 {
+		for k, v := range r.d.Steps[i].Node.In {
+			if reads(r.d.Steps[i], k) {
 				e.in = append(e.in, need(int(r.d.Root(v)), at))
 			}
 		}
@@ -163,8 +169,8 @@ func (r *recomputing) schedule(dropped []bool) []event {
 	}
 	for i, s := range r.d.Steps {
 		e := event{step: i, at: i}
-		for _, v := range s.Node.In {
-			if v == 0 {
+		for k, v := range s.Node.In {
+			if !reads(s, k) {
 				continue
 			}
 			root := int(r.d.Root(v))
@@ -206,8 +212,8 @@ func (r *recomputing) peak(all []event) (most, at int) {
 		for o, v := range e.out {
 			live += r.bytes[v]
 			for _, pair := range s.Node.Op.InPlace {
-				if pair[1] == o && pair[0] < len(e.in) && len(e.in) == len(s.Node.In) {
-					if in := e.in[pair[0]]; last[in] == k && r.bytes[in] == r.bytes[v] {
+				if i := nthRead(s, pair[0]); pair[1] == o && i >= 0 {
+					if in := e.in[i]; last[in] == k && r.bytes[in] == r.bytes[v] {
 						taken += r.bytes[v]
 						break
 					}
@@ -226,6 +232,19 @@ func (r *recomputing) peak(all []event) (most, at int) {
 		}
 	}
 	return most, at
+}
+
+// nthRead is where input i of a step stands among those that it reads, -1 where it does not.
+func nthRead(s exec.DraftStep, i int) (at int) {
+	if i >= len(s.Node.In) || !reads(s, i) {
+		return -1
+	}
+	for k := range i {
+		if reads(s, k) {
+			at++
+		}
+	}
+	return at
 }
 
 // measure is peak for what is dropped; it remembers the smallest.
@@ -260,9 +279,6 @@ func (r *recomputing) choose(target int) []bool {
 	}
 	return best
 }
-
-// smallest is the set that needs the least.
-func (r *recomputing) smallest() []bool { return r.best }
 
 // price is what it costs to do the steps again, in seconds.
 func (r *recomputing) price(dropped []bool) (sum float64) {
@@ -319,8 +335,8 @@ func (r *recomputing) gain(i, here int, dropped []bool, used map[int]bool) (sum 
 	seen := map[int]bool{}
 	var leaves func(i int)
 	leaves = func(i int) {
-		for _, v := range r.d.Steps[i].Node.In {
-			if v == 0 {
+		for k, v := range r.d.Steps[i].Node.In {
+			if !reads(r.d.Steps[i], k) {
 				continue
 			}
 			root := int(r.d.Root(v))
@@ -434,7 +450,7 @@ func (r *recomputing) build(dropped []bool) *graph.Graph {
 	redo := func(n *graph.Node) {
 		in, want := make([]graph.Value, len(n.In)), make([]bool, len(n.Out))
 		for i, v := range n.In {
-			if v != 0 {
+			if in[i] = v; v != 0 && (i >= n.NumIn || n.Op.Reads(i)) {
 				in[i] = need(v)
 			}
 		}
@@ -464,7 +480,7 @@ func (r *recomputing) build(dropped []bool) *graph.Graph {
 	for _, n := range old {
 		if i, runs := step[n.ID]; runs && i >= r.back {
 			for k, v := range n.In {
-				if v != 0 && int(v) < r.values {
+				if reads(r.d.Steps[i], k) && int(v) < r.values {
 					n.In[k] = need(v)
 				}
 			}
