@@ -92,7 +92,7 @@ func Conv(p *parallel.Pool, cp *ConvParams, x, w []float32, packed *PackedConv, 
 	}
 	if packed != nil && packed.wino || packed == nil && winoForward(cp) {
 		var wc winoConv
-		wc.setForward(cp)
+		wc.setForward(cp, p.Threads())
 		wc.conv(p, x, w, packed, false, &epi, y)
 		return
 	}
@@ -136,18 +136,20 @@ func PackConv(cp *ConvParams, w []float32) *PackedConv {
 	}
 	if winoForward(cp) {
 		var wc winoConv
-		wc.setForward(cp)
+		wc.setForward(cp, 1)
 		return &PackedConv{wc.packed(w, false), true}
 	}
-	pc := &PackedConv{a: getBuffer(len(w))}
+	pc := &PackedConv{a: newBuffer(len(w))}
 	packForward(nil, tiles, cp, w, pc.a.f)
 	return pc
 }
 
-// packForward packs the weights of every group to panels of rows of the micro-kernels ks.
+// packForward packs the weights of every group: blocks of k, in them panels of rows of the micro-kernels ks, in the order in which they
+// are read.
 func packForward(p *parallel.Pool, ks *tileKernels, cp *ConvParams, w, dst []float32) {
 	rows, k := cp.M/cp.Group, cp.C/cp.Group*volume(cp.Kernel)
 	panels, base, longer := split(rows, ks.rowsFor(rows))
+	kc := blocksOf(k)
 	p.For(cp.Group*panels, max(1, 1<<14/(k*(base+1))), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			g, q := i/panels, i%panels
@@ -156,7 +158,10 @@ func packForward(p *parallel.Pool, ks *tileKernels, cp *ConvParams, w, dst []flo
 			if q < longer {
 				r++
 			}
-			packColumns(dst[i0*k:], r, w[i0*k:], k, r, k)
+			for k0 := 0; k0 < k; k0 += kc {
+				kb := min(kc, k-k0)
+				packColumns(dst[g*rows*k+k0*rows+(i0-g*rows)*kb:], r, w[i0*k+k0:], k, r, kb)
+			}
 		}
 	})
 }

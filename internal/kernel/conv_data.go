@@ -22,7 +22,7 @@ func ConvDX(p *parallel.Pool, cp *ConvParams, dy, w []float32, packed *PackedCon
 	epi := e.check(cp.C, nx)
 	if packed != nil && packed.wino || packed == nil && ny > 0 && winoData(cp) {
 		var wc winoConv
-		wc.setData(cp)
+		wc.setData(cp, p.Threads())
 		wc.conv(p, dy, w, (*PackedConv)(packed), true, &epi, dx)
 		return
 	}
@@ -65,13 +65,13 @@ func PackConvDX(cp *ConvParams, w []float32) *PackedConvDX {
 	}
 	if winoData(cp) {
 		var wc winoConv
-		wc.setData(cp)
+		wc.setData(cp, 1)
 		return &PackedConvDX{wc.packed(w, true), true}
 	}
 	dp := dataPlans.Get().(*dataPlan)
 	defer dataPlans.Put(dp)
 	dp.set(cp)
-	pc := &PackedConvDX{a: getBuffer(len(w))}
+	pc := &PackedConvDX{a: newBuffer(len(w))}
 	dp.pack(nil, cp, w, pc.a.f)
 	return pc
 }
@@ -194,7 +194,7 @@ func (ph *dataPhase) set(cp *ConvParams, lo [3]int) {
 	ph.setOffsets()
 }
 
-// pack brings the weights of every phase to panels: rows are channels of X, k is (m, tap).
+// pack brings the weights of every phase to blocks of k and panels, as packForward: rows are channels of X, k is (m, tap).
 func (dp *dataPlan) pack(p *parallel.Pool, cp *ConvParams, w, dst []float32) {
 	rows, chans, taps := cp.C/cp.Group, cp.M/cp.Group, volume(cp.Kernel)
 	panels, base, longer := split(rows, tiles.rowsFor(rows))
@@ -206,15 +206,32 @@ func (dp *dataPlan) pack(p *parallel.Pool, cp *ConvParams, w, dst []float32) {
 			if q < longer {
 				r++
 			}
-			d := dst[ph.weights+(g*rows+c0)*chans*t:]
+			if t == 0 {
+				continue
+			}
+			all := chans * t
+			kc := blocksOf(all)
+			d := dst[ph.weights+g*rows*all:]
+			// row is where element k of the panel stands, and how many follow it there.
+			row := func(k int) (at []float32, n int) {
+				k0 := k / kc * kc
+				kb := min(kc, all-k0)
+				return d[k0*rows+c0*kb+(k-k0)*r:], k0 + kb - k
+			}
 			for m := range chans {
 				src := w[((g*chans+m)*rows+c0)*taps:]
 				if t == taps {
-					packColumns(d[m*t*r:], r, src, taps, r, taps)
+					for j := 0; j < t; {
+						at, n := row(m*t + j)
+						n = min(n, t-j)
+						packColumns(at, r, src[j:], taps, r, n)
+						j += n
+					}
 					continue
 				}
 				for j, k := range ph.kernel {
-					at := d[(m*t+j)*r : (m*t+j+1)*r]
+					at, _ := row(m*t + j)
+					at = at[:r]
 					for x := range at {
 						at[x] = src[x*taps+k]
 					}

@@ -212,9 +212,9 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 				first, pos := j/per, j%per // image and place in it of the first column
 				across := pos+cols > per   // the columns are those of several images
 				inPlace := added && !across
-				kernels := ks.shapes
-				if oneRun && !across {
-					kernels = ks.taps
+				taps := false
+				if oneRun && !across && (ks.masked || cols%ks.lanes == 0) {
+					taps = true
 					t.koff = unsafe.Pointer(&tc.koff[k0])
 					for v := 0; v*ks.lanes < cols; v++ {
 						t.bv[v] = unsafe.Pointer(&src[first*image+tc.position(pos+v*ks.lanes)])
@@ -248,9 +248,12 @@ func (tc *tapConv) task(ct *convTask, ks *tileKernels, mr, width int, xp, a []fl
 					if i < longer {
 						r++
 					}
-					// A panel of r rows stands behind its predecessors with all of k; its block begins at k0.
-					t.a, t.acs = unsafe.Pointer(&a[row*k+k0*r]), 4*r
-					kernels[v-1][r-1](t)
+					t.a, t.acs = unsafe.Pointer(&a[k0*rows+row*kb]), 4*r
+					if taps {
+						ks.taps[v-1][r-1](t)
+					} else {
+						ks.run(t, v, r)
+					}
 					row += r
 					if row < rows {
 						t.c = unsafe.Add(t.c, r*t.crs)

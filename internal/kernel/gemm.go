@@ -446,7 +446,7 @@ func (g *gemm) packed(p *parallel.Pool) {
 						r := start(q+1) - i
 						t.a, t.ars, t.acs = unsafe.Pointer(&pa.f[i*kb]), 4, 4*r
 						g.place(t, i, j)
-						ks.shapes[v-1][r-1](t)
+						ks.run(t, v, r)
 					}
 				}
 			}

@@ -26,7 +26,9 @@ TEXT ·gemmTile2x1x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y1
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y2
 	VFMADD231PS  Y2, Y1, Y0
 	ADDQ         R8, R9
@@ -117,7 +119,9 @@ TEXT ·gemmTile2x2x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y2
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y3
 	VFMADD231PS  Y3, Y2, Y0
 	VBROADCASTSS (R9)(SI*1), Y4
@@ -230,7 +234,9 @@ TEXT ·gemmTile2x3x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y4, Y3, Y0
 	VBROADCASTSS (R9)(SI*1), Y5
@@ -367,7 +373,9 @@ TEXT ·gemmTile2x4x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y4
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y5
 	VFMADD231PS  Y5, Y4, Y0
 	VBROADCASTSS (R9)(SI*1), Y6
@@ -527,7 +535,9 @@ TEXT ·gemmTile2x5x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y6
 	VFMADD231PS  Y6, Y5, Y0
 	VBROADCASTSS (R9)(SI*1), Y7
@@ -709,7 +719,9 @@ TEXT ·gemmTile2x6x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y6
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y7
 	VFMADD231PS  Y7, Y6, Y0
 	VBROADCASTSS (R9)(SI*1), Y8
@@ -901,7 +913,9 @@ TEXT ·gemmTile2x1x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y4
 	VFMADD231PS  Y4, Y2, Y0
 	VFMADD231PS  Y4, Y3, Y1
@@ -1011,7 +1025,9 @@ TEXT ·gemmTile2x2x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y6
 	VFMADD231PS  Y6, Y4, Y0
 	VFMADD231PS  Y6, Y5, Y1
@@ -1158,7 +1174,9 @@ TEXT ·gemmTile2x3x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y8
 	VFMADD231PS  Y8, Y6, Y0
 	VFMADD231PS  Y8, Y7, Y1
@@ -1344,7 +1362,9 @@ TEXT ·gemmTile2x4x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y10
 	VFMADD231PS  Y10, Y8, Y0
 	VFMADD231PS  Y10, Y9, Y1
@@ -1568,7 +1588,9 @@ TEXT ·gemmTile2x5x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y12
 	VFMADD231PS  Y12, Y10, Y0
 	VFMADD231PS  Y12, Y11, Y1
@@ -1829,7 +1851,9 @@ TEXT ·gemmTile2x6x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VFMADD231PS  Y14, Y13, Y1
@@ -1852,6 +1876,3728 @@ loop:
 	ADDQ         R8, R10
 	DECQ         CX
 	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y11, Y11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y14
+	VADDPS       Y14, Y0, Y0
+	VADDPS       Y14, Y1, Y1
+	VBROADCASTSS 4(BX), Y14
+	VADDPS       Y14, Y2, Y2
+	VADDPS       Y14, Y3, Y3
+	VBROADCASTSS 8(BX), Y14
+	VADDPS       Y14, Y4, Y4
+	VADDPS       Y14, Y5, Y5
+	VBROADCASTSS 12(BX), Y14
+	VADDPS       Y14, Y6, Y6
+	VADDPS       Y14, Y7, Y7
+	VBROADCASTSS 16(BX), Y14
+	VADDPS       Y14, Y8, Y8
+	VADDPS       Y14, Y9, Y9
+	VBROADCASTSS 20(BX), Y14
+	VADDPS       Y14, Y10, Y10
+	VADDPS       Y14, Y11, Y11
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y14
+	VMASKMOVPS (BX), Y14, Y12
+	VADDPS     Y12, Y0, Y0
+	VADDPS     Y12, Y2, Y2
+	VADDPS     Y12, Y4, Y4
+	VADDPS     Y12, Y6, Y6
+	VADDPS     Y12, Y8, Y8
+	VADDPS     Y12, Y10, Y10
+	VMOVUPS    32(R8), Y14
+	VMASKMOVPS 32(BX), Y14, Y13
+	VADDPS     Y13, Y1, Y1
+	VADDPS     Y13, Y3, Y3
+	VADDPS     Y13, Y5, Y5
+	VADDPS     Y13, Y7, Y7
+	VADDPS     Y13, Y9, Y9
+	VADDPS     Y13, Y11, Y11
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y11, Y11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y14
+	VMAXPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMAXPS       Y11, Y14, Y11
+	VBROADCASTSS 124(DI), Y14
+	VMINPS       Y0, Y14, Y0
+	VMINPS       Y1, Y14, Y1
+	VMINPS       Y2, Y14, Y2
+	VMINPS       Y3, Y14, Y3
+	VMINPS       Y4, Y14, Y4
+	VMINPS       Y5, Y14, Y5
+	VMINPS       Y6, Y14, Y6
+	VMINPS       Y7, Y14, Y7
+	VMINPS       Y8, Y14, Y8
+	VMINPS       Y9, Y14, Y9
+	VMINPS       Y10, Y14, Y10
+	VMINPS       Y11, Y14, Y11
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y10, (BX)
+	VMOVUPS Y11, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y0, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y1, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y2, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y3, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y4, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y5, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y6, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y7, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y8, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y9, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y10, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y11, Y12, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x1x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x1x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y1
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y2
+	VFMADD231PS  Y2, Y1, Y0
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS (BX), Y1, Y2
+	VADDPS     Y2, Y0, Y0
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y2
+	VADDPS       Y2, Y0, Y0
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y1
+	VADDPS     Y1, Y0, Y0
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS (BX), Y1, Y2
+	VADDPS     Y2, Y0, Y0
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y2
+	VMAXPS       Y0, Y2, Y0
+	VBROADCASTSS 124(DI), Y2
+	VMINPS       Y0, Y2, Y0
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS Y0, Y1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x2x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x2x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y2
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VBROADCASTSS (R9)(SI*1), Y4
+	VFMADD231PS  Y4, Y2, Y1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y1, Y1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y3
+	VADDPS       Y3, Y0, Y0
+	VBROADCASTSS 4(BX), Y3
+	VADDPS       Y3, Y1, Y1
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y2
+	VADDPS     Y2, Y0, Y0
+	VADDPS     Y2, Y1, Y1
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VADDPS     Y3, Y1, Y1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y3
+	VMAXPS       Y0, Y3, Y0
+	VMAXPS       Y1, Y3, Y1
+	VBROADCASTSS 124(DI), Y3
+	VMINPS       Y0, Y3, Y0
+	VMINPS       Y1, Y3, Y1
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y1, Y2, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x3x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x3x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y3
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y4
+	VFMADD231PS  Y4, Y3, Y0
+	VBROADCASTSS (R9)(SI*1), Y5
+	VFMADD231PS  Y5, Y3, Y1
+	VBROADCASTSS (R9)(SI*2), Y4
+	VFMADD231PS  Y4, Y3, Y2
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y2, Y2
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y4
+	VADDPS       Y4, Y0, Y0
+	VBROADCASTSS 4(BX), Y4
+	VADDPS       Y4, Y1, Y1
+	VBROADCASTSS 8(BX), Y4
+	VADDPS       Y4, Y2, Y2
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y3
+	VADDPS     Y3, Y0, Y0
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y3, Y2, Y2
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VADDPS     Y4, Y2, Y2
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VMAXPS       Y2, Y4, Y2
+	VBROADCASTSS 124(DI), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+	VMINPS       Y2, Y4, Y2
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y0, Y3, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y1, Y3, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y2, Y3, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x4x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x4x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y4
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VBROADCASTSS (R9)(SI*1), Y6
+	VFMADD231PS  Y6, Y4, Y1
+	VBROADCASTSS (R9)(SI*2), Y5
+	VFMADD231PS  Y5, Y4, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y6
+	VFMADD231PS  Y6, Y4, Y3
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y3, Y3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y5
+	VADDPS       Y5, Y0, Y0
+	VBROADCASTSS 4(BX), Y5
+	VADDPS       Y5, Y1, Y1
+	VBROADCASTSS 8(BX), Y5
+	VADDPS       Y5, Y2, Y2
+	VBROADCASTSS 12(BX), Y5
+	VADDPS       Y5, Y3, Y3
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y4, Y3, Y3
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VADDPS     Y5, Y3, Y3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y5
+	VMAXPS       Y0, Y5, Y0
+	VMAXPS       Y1, Y5, Y1
+	VMAXPS       Y2, Y5, Y2
+	VMAXPS       Y3, Y5, Y3
+	VBROADCASTSS 124(DI), Y5
+	VMINPS       Y0, Y5, Y0
+	VMINPS       Y1, Y5, Y1
+	VMINPS       Y2, Y5, Y2
+	VMINPS       Y3, Y5, Y3
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y0, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y1, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y2, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y3, Y4, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x5x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x5x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y5
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y6, Y5, Y0
+	VBROADCASTSS (R9)(SI*1), Y7
+	VFMADD231PS  Y7, Y5, Y1
+	VBROADCASTSS (R9)(SI*2), Y6
+	VFMADD231PS  Y6, Y5, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y7
+	VFMADD231PS  Y7, Y5, Y3
+	VBROADCASTSS (R10)(SI*1), Y6
+	VFMADD231PS  Y6, Y5, Y4
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y4, Y4
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y6
+	VADDPS       Y6, Y0, Y0
+	VBROADCASTSS 4(BX), Y6
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 8(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VBROADCASTSS 12(BX), Y6
+	VADDPS       Y6, Y3, Y3
+	VBROADCASTSS 16(BX), Y6
+	VADDPS       Y6, Y4, Y4
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y5
+	VADDPS     Y5, Y0, Y0
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y5, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y5, Y4, Y4
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VADDPS     Y6, Y4, Y4
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VMAXPS       Y4, Y6, Y4
+	VBROADCASTSS 124(DI), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+	VMINPS       Y4, Y6, Y4
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y0, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y1, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y2, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y3, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y4, Y5, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x6x8(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x6x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y6
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VBROADCASTSS (R9)(SI*1), Y8
+	VFMADD231PS  Y8, Y6, Y1
+	VBROADCASTSS (R9)(SI*2), Y7
+	VFMADD231PS  Y7, Y6, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y8
+	VFMADD231PS  Y8, Y6, Y3
+	VBROADCASTSS (R10)(SI*1), Y7
+	VFMADD231PS  Y7, Y6, Y4
+	VBROADCASTSS (R10)(SI*2), Y8
+	VFMADD231PS  Y8, Y6, Y5
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y4, Y4
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y5, Y5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y7
+	VADDPS       Y7, Y0, Y0
+	VBROADCASTSS 4(BX), Y7
+	VADDPS       Y7, Y1, Y1
+	VBROADCASTSS 8(BX), Y7
+	VADDPS       Y7, Y2, Y2
+	VBROADCASTSS 12(BX), Y7
+	VADDPS       Y7, Y3, Y3
+	VBROADCASTSS 16(BX), Y7
+	VADDPS       Y7, Y4, Y4
+	VBROADCASTSS 20(BX), Y7
+	VADDPS       Y7, Y5, Y5
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y7
+	VMASKMOVPS (BX), Y7, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y1, Y1
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	VADDPS     Y6, Y5, Y5
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y4, Y4
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VADDPS     Y7, Y5, Y5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y7
+	VMAXPS       Y0, Y7, Y0
+	VMAXPS       Y1, Y7, Y1
+	VMAXPS       Y2, Y7, Y2
+	VMAXPS       Y3, Y7, Y3
+	VMAXPS       Y4, Y7, Y4
+	VMAXPS       Y5, Y7, Y5
+	VBROADCASTSS 124(DI), Y7
+	VMINPS       Y0, Y7, Y0
+	VMINPS       Y1, Y7, Y1
+	VMINPS       Y2, Y7, Y2
+	VMINPS       Y3, Y7, Y3
+	VMINPS       Y4, Y7, Y4
+	VMINPS       Y5, Y7, Y5
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y5, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y0, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y1, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y2, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y3, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y4, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y5, Y6, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x1x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x1x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y2
+	VMOVUPS      (R14)(AX*1), Y3
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VADDPS     Y4, Y1, Y1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y2
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y3
+	VADDPS     Y3, Y1, Y1
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VADDPS     Y4, Y1, Y1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VBROADCASTSS 124(DI), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS Y1, Y2, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x2x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x2x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y4
+	VMOVUPS      (R14)(AX*1), Y5
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS (R9)(SI*1), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y3
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y3, Y3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 4(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y5
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y5, Y3, Y3
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y3, Y3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VBROADCASTSS 124(DI), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y0, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y1, Y4, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y2, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y3, Y4, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x3x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x3x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y6
+	VMOVUPS      (R14)(AX*1), Y7
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS (R9)(SI*1), Y9
+	VFMADD231PS  Y9, Y6, Y2
+	VFMADD231PS  Y9, Y7, Y3
+	VBROADCASTSS (R9)(SI*2), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y5, Y5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y8
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS 4(BX), Y8
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS 8(BX), Y8
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y7
+	VADDPS     Y7, Y1, Y1
+	VADDPS     Y7, Y3, Y3
+	VADDPS     Y7, Y5, Y5
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y5, Y5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VBROADCASTSS 124(DI), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y0, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y1, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y2, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y3, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y4, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y5, Y6, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x4x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x4x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y8
+	VMOVUPS      (R14)(AX*1), Y9
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS (R9)(SI*1), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS (R9)(SI*2), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y7
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y7, Y7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y10
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS 4(BX), Y10
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS 8(BX), Y10
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS 12(BX), Y10
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y8
+	VADDPS     Y8, Y0, Y0
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y8, Y4, Y4
+	VADDPS     Y8, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y9
+	VADDPS     Y9, Y1, Y1
+	VADDPS     Y9, Y3, Y3
+	VADDPS     Y9, Y5, Y5
+	VADDPS     Y9, Y7, Y7
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y7, Y7
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y1, Y10, Y1
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y3, Y10, Y3
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y10, Y5
+	VMAXPS       Y6, Y10, Y6
+	VMAXPS       Y7, Y10, Y7
+	VBROADCASTSS 124(DI), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y1, Y10, Y1
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y3, Y10, Y3
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y5, Y10, Y5
+	VMINPS       Y6, Y10, Y6
+	VMINPS       Y7, Y10, Y7
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y0, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y1, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y2, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y3, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y4, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y5, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y6, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y7, Y8, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x5x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x5x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y10
+	VMOVUPS      (R14)(AX*1), Y11
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS (R9)(SI*1), Y13
+	VFMADD231PS  Y13, Y10, Y2
+	VFMADD231PS  Y13, Y11, Y3
+	VBROADCASTSS (R9)(SI*2), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y13
+	VFMADD231PS  Y13, Y10, Y6
+	VFMADD231PS  Y13, Y11, Y7
+	VBROADCASTSS (R10)(SI*1), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y9, Y9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y12
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VBROADCASTSS 4(BX), Y12
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VBROADCASTSS 8(BX), Y12
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS 12(BX), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS 16(BX), Y12
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y10
+	VADDPS     Y10, Y0, Y0
+	VADDPS     Y10, Y2, Y2
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y10, Y6, Y6
+	VADDPS     Y10, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y11
+	VADDPS     Y11, Y1, Y1
+	VADDPS     Y11, Y3, Y3
+	VADDPS     Y11, Y5, Y5
+	VADDPS     Y11, Y7, Y7
+	VADDPS     Y11, Y9, Y9
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y9, Y9
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMAXPS       Y9, Y12, Y9
+	VBROADCASTSS 124(DI), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y1, Y12, Y1
+	VMINPS       Y2, Y12, Y2
+	VMINPS       Y3, Y12, Y3
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y5, Y12, Y5
+	VMINPS       Y6, Y12, Y6
+	VMINPS       Y7, Y12, Y7
+	VMINPS       Y8, Y12, Y8
+	VMINPS       Y9, Y12, Y9
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y0, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y1, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y2, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y3, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y4, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y5, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y6, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y7, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y8, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y9, Y10, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps2x6x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmTaps2x6x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y12
+	VMOVUPS      (R14)(AX*1), Y13
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS (R9)(SI*1), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS (R9)(SI*2), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS (R10)(SI*1), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS (R10)(SI*2), Y15
+	VFMADD231PS  Y15, Y12, Y10
+	VFMADD231PS  Y15, Y13, Y11
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y11, Y11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y14
+	VADDPS       Y14, Y0, Y0
+	VADDPS       Y14, Y1, Y1
+	VBROADCASTSS 4(BX), Y14
+	VADDPS       Y14, Y2, Y2
+	VADDPS       Y14, Y3, Y3
+	VBROADCASTSS 8(BX), Y14
+	VADDPS       Y14, Y4, Y4
+	VADDPS       Y14, Y5, Y5
+	VBROADCASTSS 12(BX), Y14
+	VADDPS       Y14, Y6, Y6
+	VADDPS       Y14, Y7, Y7
+	VBROADCASTSS 16(BX), Y14
+	VADDPS       Y14, Y8, Y8
+	VADDPS       Y14, Y9, Y9
+	VBROADCASTSS 20(BX), Y14
+	VADDPS       Y14, Y10, Y10
+	VADDPS       Y14, Y11, Y11
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y14
+	VMASKMOVPS (BX), Y14, Y12
+	VADDPS     Y12, Y0, Y0
+	VADDPS     Y12, Y2, Y2
+	VADDPS     Y12, Y4, Y4
+	VADDPS     Y12, Y6, Y6
+	VADDPS     Y12, Y8, Y8
+	VADDPS     Y12, Y10, Y10
+	VMOVUPS    32(R8), Y14
+	VMASKMOVPS 32(BX), Y14, Y13
+	VADDPS     Y13, Y1, Y1
+	VADDPS     Y13, Y3, Y3
+	VADDPS     Y13, Y5, Y5
+	VADDPS     Y13, Y7, Y7
+	VADDPS     Y13, Y9, Y9
+	VADDPS     Y13, Y11, Y11
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VADDPS     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VADDPS     Y14, Y11, Y11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y14
+	VMAXPS       Y0, Y14, Y0
+	VMAXPS       Y1, Y14, Y1
+	VMAXPS       Y2, Y14, Y2
+	VMAXPS       Y3, Y14, Y3
+	VMAXPS       Y4, Y14, Y4
+	VMAXPS       Y5, Y14, Y5
+	VMAXPS       Y6, Y14, Y6
+	VMAXPS       Y7, Y14, Y7
+	VMAXPS       Y8, Y14, Y8
+	VMAXPS       Y9, Y14, Y9
+	VMAXPS       Y10, Y14, Y10
+	VMAXPS       Y11, Y14, Y11
+	VBROADCASTSS 124(DI), Y14
+	VMINPS       Y0, Y14, Y0
+	VMINPS       Y1, Y14, Y1
+	VMINPS       Y2, Y14, Y2
+	VMINPS       Y3, Y14, Y3
+	VMINPS       Y4, Y14, Y4
+	VMINPS       Y5, Y14, Y5
+	VMINPS       Y6, Y14, Y6
+	VMINPS       Y7, Y14, Y7
+	VMINPS       Y8, Y14, Y8
+	VMINPS       Y9, Y14, Y9
+	VMINPS       Y10, Y14, Y10
+	VMINPS       Y11, Y14, Y11
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y10, (BX)
+	VMOVUPS Y11, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y0, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y1, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y2, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y3, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y4, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y5, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y6, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y7, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y8, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y9, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y10, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y11, Y12, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack2x1x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmPack2x1x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   2048(BX)
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSS (R9), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	PREFETCHT0   2112(BX)
+	VMOVUPS      64(BX), Y2
+	VMOVUPS      96(BX), Y3
+	VBROADCASTSS 4(R9), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	PREFETCHT0   2176(BX)
+	VMOVUPS      128(BX), Y2
+	VMOVUPS      160(BX), Y3
+	VBROADCASTSS 8(R9), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	PREFETCHT0   2240(BX)
+	VMOVUPS      192(BX), Y2
+	VMOVUPS      224(BX), Y3
+	VBROADCASTSS 12(R9), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         $0x00000010, R9
+	ADDQ         $0x00000100, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Y2
+	VMOVUPS      32(BX), Y3
+	VBROADCASTSS (R9), Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VFMADD231PS  Y4, Y3, Y1
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000040, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VADDPS     Y4, Y1, Y1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y4
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y4, Y1, Y1
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y2
+	VADDPS     Y2, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y3
+	VADDPS     Y3, Y1, Y1
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VADDPS     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VADDPS     Y4, Y1, Y1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y4
+	VMAXPS       Y0, Y4, Y0
+	VMAXPS       Y1, Y4, Y1
+	VBROADCASTSS 124(DI), Y4
+	VMINPS       Y0, Y4, Y0
+	VMINPS       Y1, Y4, Y1
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS Y1, Y2, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack2x2x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmPack2x2x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   2048(BX)
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS 4(R9), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y3
+	PREFETCHT0   2112(BX)
+	VMOVUPS      64(BX), Y4
+	VMOVUPS      96(BX), Y5
+	VBROADCASTSS 8(R9), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS 12(R9), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y3
+	PREFETCHT0   2176(BX)
+	VMOVUPS      128(BX), Y4
+	VMOVUPS      160(BX), Y5
+	VBROADCASTSS 16(R9), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS 20(R9), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y3
+	PREFETCHT0   2240(BX)
+	VMOVUPS      192(BX), Y4
+	VMOVUPS      224(BX), Y5
+	VBROADCASTSS 24(R9), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS 28(R9), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y3
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000100, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Y4
+	VMOVUPS      32(BX), Y5
+	VBROADCASTSS (R9), Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VFMADD231PS  Y6, Y5, Y1
+	VBROADCASTSS 4(R9), Y7
+	VFMADD231PS  Y7, Y4, Y2
+	VFMADD231PS  Y7, Y5, Y3
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000040, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y3, Y3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y6
+	VADDPS       Y6, Y0, Y0
+	VADDPS       Y6, Y1, Y1
+	VBROADCASTSS 4(BX), Y6
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y6, Y3, Y3
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y4
+	VADDPS     Y4, Y0, Y0
+	VADDPS     Y4, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y5
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y5, Y3, Y3
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VADDPS     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VADDPS     Y6, Y3, Y3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y6
+	VMAXPS       Y0, Y6, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMAXPS       Y3, Y6, Y3
+	VBROADCASTSS 124(DI), Y6
+	VMINPS       Y0, Y6, Y0
+	VMINPS       Y1, Y6, Y1
+	VMINPS       Y2, Y6, Y2
+	VMINPS       Y3, Y6, Y3
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y0, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y1, Y4, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y2, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y3, Y4, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack2x3x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmPack2x3x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   2048(BX)
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS 4(R9), Y9
+	VFMADD231PS  Y9, Y6, Y2
+	VFMADD231PS  Y9, Y7, Y3
+	VBROADCASTSS 8(R9), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	PREFETCHT0   2112(BX)
+	VMOVUPS      64(BX), Y6
+	VMOVUPS      96(BX), Y7
+	VBROADCASTSS 12(R9), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS 16(R9), Y9
+	VFMADD231PS  Y9, Y6, Y2
+	VFMADD231PS  Y9, Y7, Y3
+	VBROADCASTSS 20(R9), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	PREFETCHT0   2176(BX)
+	VMOVUPS      128(BX), Y6
+	VMOVUPS      160(BX), Y7
+	VBROADCASTSS 24(R9), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS 28(R9), Y9
+	VFMADD231PS  Y9, Y6, Y2
+	VFMADD231PS  Y9, Y7, Y3
+	VBROADCASTSS 32(R9), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	PREFETCHT0   2240(BX)
+	VMOVUPS      192(BX), Y6
+	VMOVUPS      224(BX), Y7
+	VBROADCASTSS 36(R9), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS 40(R9), Y9
+	VFMADD231PS  Y9, Y6, Y2
+	VFMADD231PS  Y9, Y7, Y3
+	VBROADCASTSS 44(R9), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         $0x00000030, R9
+	ADDQ         $0x00000100, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Y6
+	VMOVUPS      32(BX), Y7
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VFMADD231PS  Y8, Y7, Y1
+	VBROADCASTSS 4(R9), Y9
+	VFMADD231PS  Y9, Y6, Y2
+	VFMADD231PS  Y9, Y7, Y3
+	VBROADCASTSS 8(R9), Y8
+	VFMADD231PS  Y8, Y6, Y4
+	VFMADD231PS  Y8, Y7, Y5
+	ADDQ         $0x0000000c, R9
+	ADDQ         $0x00000040, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y5, Y5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y8
+	VADDPS       Y8, Y0, Y0
+	VADDPS       Y8, Y1, Y1
+	VBROADCASTSS 4(BX), Y8
+	VADDPS       Y8, Y2, Y2
+	VADDPS       Y8, Y3, Y3
+	VBROADCASTSS 8(BX), Y8
+	VADDPS       Y8, Y4, Y4
+	VADDPS       Y8, Y5, Y5
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y6
+	VADDPS     Y6, Y0, Y0
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y7
+	VADDPS     Y7, Y1, Y1
+	VADDPS     Y7, Y3, Y3
+	VADDPS     Y7, Y5, Y5
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VADDPS     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VADDPS     Y8, Y5, Y5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y8
+	VMAXPS       Y0, Y8, Y0
+	VMAXPS       Y1, Y8, Y1
+	VMAXPS       Y2, Y8, Y2
+	VMAXPS       Y3, Y8, Y3
+	VMAXPS       Y4, Y8, Y4
+	VMAXPS       Y5, Y8, Y5
+	VBROADCASTSS 124(DI), Y8
+	VMINPS       Y0, Y8, Y0
+	VMINPS       Y1, Y8, Y1
+	VMINPS       Y2, Y8, Y2
+	VMINPS       Y3, Y8, Y3
+	VMINPS       Y4, Y8, Y4
+	VMINPS       Y5, Y8, Y5
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y0, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y1, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y2, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y3, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y4, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y5, Y6, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack2x4x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmPack2x4x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   2048(BX)
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VBROADCASTSS (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 4(R9), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 8(R9), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 12(R9), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y7
+	PREFETCHT0   2112(BX)
+	VMOVUPS      64(BX), Y8
+	VMOVUPS      96(BX), Y9
+	VBROADCASTSS 16(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 20(R9), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 24(R9), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 28(R9), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y7
+	PREFETCHT0   2176(BX)
+	VMOVUPS      128(BX), Y8
+	VMOVUPS      160(BX), Y9
+	VBROADCASTSS 32(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 36(R9), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 40(R9), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 44(R9), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y7
+	PREFETCHT0   2240(BX)
+	VMOVUPS      192(BX), Y8
+	VMOVUPS      224(BX), Y9
+	VBROADCASTSS 48(R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 52(R9), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 56(R9), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 60(R9), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y7
+	ADDQ         $0x00000040, R9
+	ADDQ         $0x00000100, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Y8
+	VMOVUPS      32(BX), Y9
+	VBROADCASTSS (R9), Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VFMADD231PS  Y10, Y9, Y1
+	VBROADCASTSS 4(R9), Y11
+	VFMADD231PS  Y11, Y8, Y2
+	VFMADD231PS  Y11, Y9, Y3
+	VBROADCASTSS 8(R9), Y10
+	VFMADD231PS  Y10, Y8, Y4
+	VFMADD231PS  Y10, Y9, Y5
+	VBROADCASTSS 12(R9), Y11
+	VFMADD231PS  Y11, Y8, Y6
+	VFMADD231PS  Y11, Y9, Y7
+	ADDQ         $0x00000010, R9
+	ADDQ         $0x00000040, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y7, Y7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y10
+	VADDPS       Y10, Y0, Y0
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS 4(BX), Y10
+	VADDPS       Y10, Y2, Y2
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS 8(BX), Y10
+	VADDPS       Y10, Y4, Y4
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS 12(BX), Y10
+	VADDPS       Y10, Y6, Y6
+	VADDPS       Y10, Y7, Y7
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y8
+	VADDPS     Y8, Y0, Y0
+	VADDPS     Y8, Y2, Y2
+	VADDPS     Y8, Y4, Y4
+	VADDPS     Y8, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y9
+	VADDPS     Y9, Y1, Y1
+	VADDPS     Y9, Y3, Y3
+	VADDPS     Y9, Y5, Y5
+	VADDPS     Y9, Y7, Y7
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VADDPS     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VADDPS     Y10, Y7, Y7
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y10
+	VMAXPS       Y0, Y10, Y0
+	VMAXPS       Y1, Y10, Y1
+	VMAXPS       Y2, Y10, Y2
+	VMAXPS       Y3, Y10, Y3
+	VMAXPS       Y4, Y10, Y4
+	VMAXPS       Y5, Y10, Y5
+	VMAXPS       Y6, Y10, Y6
+	VMAXPS       Y7, Y10, Y7
+	VBROADCASTSS 124(DI), Y10
+	VMINPS       Y0, Y10, Y0
+	VMINPS       Y1, Y10, Y1
+	VMINPS       Y2, Y10, Y2
+	VMINPS       Y3, Y10, Y3
+	VMINPS       Y4, Y10, Y4
+	VMINPS       Y5, Y10, Y5
+	VMINPS       Y6, Y10, Y6
+	VMINPS       Y7, Y10, Y7
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y0, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y1, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y2, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y3, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y4, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y5, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y6, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y7, Y8, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack2x5x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmPack2x5x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   2048(BX)
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	VBROADCASTSS (R9), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS 4(R9), Y13
+	VFMADD231PS  Y13, Y10, Y2
+	VFMADD231PS  Y13, Y11, Y3
+	VBROADCASTSS 8(R9), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS 12(R9), Y13
+	VFMADD231PS  Y13, Y10, Y6
+	VFMADD231PS  Y13, Y11, Y7
+	VBROADCASTSS 16(R9), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	PREFETCHT0   2112(BX)
+	VMOVUPS      64(BX), Y10
+	VMOVUPS      96(BX), Y11
+	VBROADCASTSS 20(R9), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS 24(R9), Y13
+	VFMADD231PS  Y13, Y10, Y2
+	VFMADD231PS  Y13, Y11, Y3
+	VBROADCASTSS 28(R9), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS 32(R9), Y13
+	VFMADD231PS  Y13, Y10, Y6
+	VFMADD231PS  Y13, Y11, Y7
+	VBROADCASTSS 36(R9), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	PREFETCHT0   2176(BX)
+	VMOVUPS      128(BX), Y10
+	VMOVUPS      160(BX), Y11
+	VBROADCASTSS 40(R9), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS 44(R9), Y13
+	VFMADD231PS  Y13, Y10, Y2
+	VFMADD231PS  Y13, Y11, Y3
+	VBROADCASTSS 48(R9), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS 52(R9), Y13
+	VFMADD231PS  Y13, Y10, Y6
+	VFMADD231PS  Y13, Y11, Y7
+	VBROADCASTSS 56(R9), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	PREFETCHT0   2240(BX)
+	VMOVUPS      192(BX), Y10
+	VMOVUPS      224(BX), Y11
+	VBROADCASTSS 60(R9), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS 64(R9), Y13
+	VFMADD231PS  Y13, Y10, Y2
+	VFMADD231PS  Y13, Y11, Y3
+	VBROADCASTSS 68(R9), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS 72(R9), Y13
+	VFMADD231PS  Y13, Y10, Y6
+	VFMADD231PS  Y13, Y11, Y7
+	VBROADCASTSS 76(R9), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         $0x00000050, R9
+	ADDQ         $0x00000100, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Y10
+	VMOVUPS      32(BX), Y11
+	VBROADCASTSS (R9), Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VFMADD231PS  Y12, Y11, Y1
+	VBROADCASTSS 4(R9), Y13
+	VFMADD231PS  Y13, Y10, Y2
+	VFMADD231PS  Y13, Y11, Y3
+	VBROADCASTSS 8(R9), Y12
+	VFMADD231PS  Y12, Y10, Y4
+	VFMADD231PS  Y12, Y11, Y5
+	VBROADCASTSS 12(R9), Y13
+	VFMADD231PS  Y13, Y10, Y6
+	VFMADD231PS  Y13, Y11, Y7
+	VBROADCASTSS 16(R9), Y12
+	VFMADD231PS  Y12, Y10, Y8
+	VFMADD231PS  Y12, Y11, Y9
+	ADDQ         $0x00000014, R9
+	ADDQ         $0x00000040, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y9, Y9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y12
+	VADDPS       Y12, Y0, Y0
+	VADDPS       Y12, Y1, Y1
+	VBROADCASTSS 4(BX), Y12
+	VADDPS       Y12, Y2, Y2
+	VADDPS       Y12, Y3, Y3
+	VBROADCASTSS 8(BX), Y12
+	VADDPS       Y12, Y4, Y4
+	VADDPS       Y12, Y5, Y5
+	VBROADCASTSS 12(BX), Y12
+	VADDPS       Y12, Y6, Y6
+	VADDPS       Y12, Y7, Y7
+	VBROADCASTSS 16(BX), Y12
+	VADDPS       Y12, Y8, Y8
+	VADDPS       Y12, Y9, Y9
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y10
+	VADDPS     Y10, Y0, Y0
+	VADDPS     Y10, Y2, Y2
+	VADDPS     Y10, Y4, Y4
+	VADDPS     Y10, Y6, Y6
+	VADDPS     Y10, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y11
+	VADDPS     Y11, Y1, Y1
+	VADDPS     Y11, Y3, Y3
+	VADDPS     Y11, Y5, Y5
+	VADDPS     Y11, Y7, Y7
+	VADDPS     Y11, Y9, Y9
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VADDPS     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VADDPS     Y12, Y9, Y9
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Y12
+	VMAXPS       Y0, Y12, Y0
+	VMAXPS       Y1, Y12, Y1
+	VMAXPS       Y2, Y12, Y2
+	VMAXPS       Y3, Y12, Y3
+	VMAXPS       Y4, Y12, Y4
+	VMAXPS       Y5, Y12, Y5
+	VMAXPS       Y6, Y12, Y6
+	VMAXPS       Y7, Y12, Y7
+	VMAXPS       Y8, Y12, Y8
+	VMAXPS       Y9, Y12, Y9
+	VBROADCASTSS 124(DI), Y12
+	VMINPS       Y0, Y12, Y0
+	VMINPS       Y1, Y12, Y1
+	VMINPS       Y2, Y12, Y2
+	VMINPS       Y3, Y12, Y3
+	VMINPS       Y4, Y12, Y4
+	VMINPS       Y5, Y12, Y5
+	VMINPS       Y6, Y12, Y6
+	VMINPS       Y7, Y12, Y7
+	VMINPS       Y8, Y12, Y8
+	VMINPS       Y9, Y12, Y9
+
+noclip:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y0, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y1, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y2, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y3, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y4, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y5, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y6, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y7, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y8, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y9, Y10, 32(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack2x6x16(t *byte)
+// Requires: AVX, FMA3, MMX+
+TEXT ·gemmPack2x6x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   2048(BX)
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS 4(R9), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS 8(R9), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS 12(R9), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS 16(R9), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS 20(R9), Y15
+	VFMADD231PS  Y15, Y12, Y10
+	VFMADD231PS  Y15, Y13, Y11
+	PREFETCHT0   2112(BX)
+	VMOVUPS      64(BX), Y12
+	VMOVUPS      96(BX), Y13
+	VBROADCASTSS 24(R9), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS 28(R9), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS 32(R9), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS 36(R9), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS 40(R9), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS 44(R9), Y15
+	VFMADD231PS  Y15, Y12, Y10
+	VFMADD231PS  Y15, Y13, Y11
+	PREFETCHT0   2176(BX)
+	VMOVUPS      128(BX), Y12
+	VMOVUPS      160(BX), Y13
+	VBROADCASTSS 48(R9), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS 52(R9), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS 56(R9), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS 60(R9), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS 64(R9), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS 68(R9), Y15
+	VFMADD231PS  Y15, Y12, Y10
+	VFMADD231PS  Y15, Y13, Y11
+	PREFETCHT0   2240(BX)
+	VMOVUPS      192(BX), Y12
+	VMOVUPS      224(BX), Y13
+	VBROADCASTSS 72(R9), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS 76(R9), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS 80(R9), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS 84(R9), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS 88(R9), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS 92(R9), Y15
+	VFMADD231PS  Y15, Y12, Y10
+	VFMADD231PS  Y15, Y13, Y11
+	ADDQ         $0x00000060, R9
+	ADDQ         $0x00000100, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Y12
+	VMOVUPS      32(BX), Y13
+	VBROADCASTSS (R9), Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VFMADD231PS  Y14, Y13, Y1
+	VBROADCASTSS 4(R9), Y15
+	VFMADD231PS  Y15, Y12, Y2
+	VFMADD231PS  Y15, Y13, Y3
+	VBROADCASTSS 8(R9), Y14
+	VFMADD231PS  Y14, Y12, Y4
+	VFMADD231PS  Y14, Y13, Y5
+	VBROADCASTSS 12(R9), Y15
+	VFMADD231PS  Y15, Y12, Y6
+	VFMADD231PS  Y15, Y13, Y7
+	VBROADCASTSS 16(R9), Y14
+	VFMADD231PS  Y14, Y12, Y8
+	VFMADD231PS  Y14, Y13, Y9
+	VBROADCASTSS 20(R9), Y15
+	VFMADD231PS  Y15, Y12, Y10
+	VFMADD231PS  Y15, Y13, Y11
+	ADDQ         $0x00000018, R9
+	ADDQ         $0x00000040, BX
+	DECQ         CX
+	JMP          single
 
 epilogue:
 	MOVQ       64(DI), CX
@@ -2106,82 +5852,9 @@ TEXT ·gemmTile512x1x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z1
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z2
-	VFMADD231PS  Z2, Z1, Z0
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z2
-	VADDPS       Z2, Z0, Z0
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z1
-	VADDPS    Z1, Z0, Z0
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z2
-	VMAXPS       Z0, Z2, Z0
-	VBROADCASTSS 124(DI), Z2
-	VMINPS       Z0, Z2, Z0
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x1x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x1x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z1
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z2
 	VFMADD231PS  Z2, Z1, Z0
 	ADDQ         R8, R9
@@ -2257,97 +5930,9 @@ TEXT ·gemmTile512x2x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z2
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z3
-	VFMADD231PS  Z3, Z2, Z0
-	VBROADCASTSS (R9)(SI*1), Z4
-	VFMADD231PS  Z4, Z2, Z1
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z3
-	VADDPS       Z3, Z0, Z0
-	VBROADCASTSS 4(BX), Z3
-	VADDPS       Z3, Z1, Z1
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z2
-	VADDPS    Z2, Z0, Z0
-	VADDPS    Z2, Z1, Z1
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z3
-	VMAXPS       Z0, Z3, Z0
-	VMAXPS       Z1, Z3, Z1
-	VBROADCASTSS 124(DI), Z3
-	VMINPS       Z0, Z3, Z0
-	VMINPS       Z1, Z3, Z1
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x2x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x2x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z2
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z3
 	VFMADD231PS  Z3, Z2, Z0
 	VBROADCASTSS (R9)(SI*1), Z4
@@ -2438,112 +6023,9 @@ TEXT ·gemmTile512x3x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z4
-	VFMADD231PS  Z4, Z3, Z0
-	VBROADCASTSS (R9)(SI*1), Z5
-	VFMADD231PS  Z5, Z3, Z1
-	VBROADCASTSS (R9)(SI*2), Z4
-	VFMADD231PS  Z4, Z3, Z2
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z4
-	VADDPS       Z4, Z0, Z0
-	VBROADCASTSS 4(BX), Z4
-	VADDPS       Z4, Z1, Z1
-	VBROADCASTSS 8(BX), Z4
-	VADDPS       Z4, Z2, Z2
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z3
-	VADDPS    Z3, Z0, Z0
-	VADDPS    Z3, Z1, Z1
-	VADDPS    Z3, Z2, Z2
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z4
-	VMAXPS       Z0, Z4, Z0
-	VMAXPS       Z1, Z4, Z1
-	VMAXPS       Z2, Z4, Z2
-	VBROADCASTSS 124(DI), Z4
-	VMINPS       Z0, Z4, Z0
-	VMINPS       Z1, Z4, Z1
-	VMINPS       Z2, Z4, Z2
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x3x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x3x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z3
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VFMADD231PS  Z4, Z3, Z0
 	VBROADCASTSS (R9)(SI*1), Z5
@@ -2651,130 +6133,9 @@ TEXT ·gemmTile512x4x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z4
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z5
-	VFMADD231PS  Z5, Z4, Z0
-	VBROADCASTSS (R9)(SI*1), Z6
-	VFMADD231PS  Z6, Z4, Z1
-	VBROADCASTSS (R9)(SI*2), Z5
-	VFMADD231PS  Z5, Z4, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z6
-	VFMADD231PS  Z6, Z4, Z3
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z5
-	VADDPS       Z5, Z0, Z0
-	VBROADCASTSS 4(BX), Z5
-	VADDPS       Z5, Z1, Z1
-	VBROADCASTSS 8(BX), Z5
-	VADDPS       Z5, Z2, Z2
-	VBROADCASTSS 12(BX), Z5
-	VADDPS       Z5, Z3, Z3
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z4
-	VADDPS    Z4, Z0, Z0
-	VADDPS    Z4, Z1, Z1
-	VADDPS    Z4, Z2, Z2
-	VADDPS    Z4, Z3, Z3
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z5
-	VMAXPS       Z0, Z5, Z0
-	VMAXPS       Z1, Z5, Z1
-	VMAXPS       Z2, Z5, Z2
-	VMAXPS       Z3, Z5, Z3
-	VBROADCASTSS 124(DI), Z5
-	VMINPS       Z0, Z5, Z0
-	VMINPS       Z1, Z5, Z1
-	VMINPS       Z2, Z5, Z2
-	VMINPS       Z3, Z5, Z3
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x4x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x4x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z4
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z5
 	VFMADD231PS  Z5, Z4, Z0
 	VBROADCASTSS (R9)(SI*1), Z6
@@ -2898,145 +6259,9 @@ TEXT ·gemmTile512x5x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z6
-	VFMADD231PS  Z6, Z5, Z0
-	VBROADCASTSS (R9)(SI*1), Z7
-	VFMADD231PS  Z7, Z5, Z1
-	VBROADCASTSS (R9)(SI*2), Z6
-	VFMADD231PS  Z6, Z5, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z7
-	VFMADD231PS  Z7, Z5, Z3
-	VBROADCASTSS (R10)(SI*1), Z6
-	VFMADD231PS  Z6, Z5, Z4
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z6
-	VADDPS       Z6, Z0, Z0
-	VBROADCASTSS 4(BX), Z6
-	VADDPS       Z6, Z1, Z1
-	VBROADCASTSS 8(BX), Z6
-	VADDPS       Z6, Z2, Z2
-	VBROADCASTSS 12(BX), Z6
-	VADDPS       Z6, Z3, Z3
-	VBROADCASTSS 16(BX), Z6
-	VADDPS       Z6, Z4, Z4
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z5
-	VADDPS    Z5, Z0, Z0
-	VADDPS    Z5, Z1, Z1
-	VADDPS    Z5, Z2, Z2
-	VADDPS    Z5, Z3, Z3
-	VADDPS    Z5, Z4, Z4
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z6
-	VMAXPS       Z0, Z6, Z0
-	VMAXPS       Z1, Z6, Z1
-	VMAXPS       Z2, Z6, Z2
-	VMAXPS       Z3, Z6, Z3
-	VMAXPS       Z4, Z6, Z4
-	VBROADCASTSS 124(DI), Z6
-	VMINPS       Z0, Z6, Z0
-	VMINPS       Z1, Z6, Z1
-	VMINPS       Z2, Z6, Z2
-	VMINPS       Z3, Z6, Z3
-	VMINPS       Z4, Z6, Z4
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x5x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x5x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z5
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z6, Z5, Z0
 	VBROADCASTSS (R9)(SI*1), Z7
@@ -3175,160 +6400,9 @@ TEXT ·gemmTile512x6x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z6
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z7
-	VFMADD231PS  Z7, Z6, Z0
-	VBROADCASTSS (R9)(SI*1), Z8
-	VFMADD231PS  Z8, Z6, Z1
-	VBROADCASTSS (R9)(SI*2), Z7
-	VFMADD231PS  Z7, Z6, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z8
-	VFMADD231PS  Z8, Z6, Z3
-	VBROADCASTSS (R10)(SI*1), Z7
-	VFMADD231PS  Z7, Z6, Z4
-	VBROADCASTSS (R10)(SI*2), Z8
-	VFMADD231PS  Z8, Z6, Z5
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z7
-	VADDPS       Z7, Z0, Z0
-	VBROADCASTSS 4(BX), Z7
-	VADDPS       Z7, Z1, Z1
-	VBROADCASTSS 8(BX), Z7
-	VADDPS       Z7, Z2, Z2
-	VBROADCASTSS 12(BX), Z7
-	VADDPS       Z7, Z3, Z3
-	VBROADCASTSS 16(BX), Z7
-	VADDPS       Z7, Z4, Z4
-	VBROADCASTSS 20(BX), Z7
-	VADDPS       Z7, Z5, Z5
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z6
-	VADDPS    Z6, Z0, Z0
-	VADDPS    Z6, Z1, Z1
-	VADDPS    Z6, Z2, Z2
-	VADDPS    Z6, Z3, Z3
-	VADDPS    Z6, Z4, Z4
-	VADDPS    Z6, Z5, Z5
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z7
-	VMAXPS       Z0, Z7, Z0
-	VMAXPS       Z1, Z7, Z1
-	VMAXPS       Z2, Z7, Z2
-	VMAXPS       Z3, Z7, Z3
-	VMAXPS       Z4, Z7, Z4
-	VMAXPS       Z5, Z7, Z5
-	VBROADCASTSS 124(DI), Z7
-	VMINPS       Z0, Z7, Z0
-	VMINPS       Z1, Z7, Z1
-	VMINPS       Z2, Z7, Z2
-	VMINPS       Z3, Z7, Z3
-	VMINPS       Z4, Z7, Z4
-	VMINPS       Z5, Z7, Z5
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x6x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x6x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z6
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z7
 	VFMADD231PS  Z7, Z6, Z0
 	VBROADCASTSS (R9)(SI*1), Z8
@@ -3484,178 +6558,9 @@ TEXT ·gemmTile512x7x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z7
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z8
-	VFMADD231PS  Z8, Z7, Z0
-	VBROADCASTSS (R9)(SI*1), Z9
-	VFMADD231PS  Z9, Z7, Z1
-	VBROADCASTSS (R9)(SI*2), Z8
-	VFMADD231PS  Z8, Z7, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z9
-	VFMADD231PS  Z9, Z7, Z3
-	VBROADCASTSS (R10)(SI*1), Z8
-	VFMADD231PS  Z8, Z7, Z4
-	VBROADCASTSS (R10)(SI*2), Z9
-	VFMADD231PS  Z9, Z7, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z8
-	VFMADD231PS  Z8, Z7, Z6
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z8
-	VADDPS       Z8, Z0, Z0
-	VBROADCASTSS 4(BX), Z8
-	VADDPS       Z8, Z1, Z1
-	VBROADCASTSS 8(BX), Z8
-	VADDPS       Z8, Z2, Z2
-	VBROADCASTSS 12(BX), Z8
-	VADDPS       Z8, Z3, Z3
-	VBROADCASTSS 16(BX), Z8
-	VADDPS       Z8, Z4, Z4
-	VBROADCASTSS 20(BX), Z8
-	VADDPS       Z8, Z5, Z5
-	VBROADCASTSS 24(BX), Z8
-	VADDPS       Z8, Z6, Z6
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z7
-	VADDPS    Z7, Z0, Z0
-	VADDPS    Z7, Z1, Z1
-	VADDPS    Z7, Z2, Z2
-	VADDPS    Z7, Z3, Z3
-	VADDPS    Z7, Z4, Z4
-	VADDPS    Z7, Z5, Z5
-	VADDPS    Z7, Z6, Z6
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
-	VMAXPS       Z2, Z8, Z2
-	VMAXPS       Z3, Z8, Z3
-	VMAXPS       Z4, Z8, Z4
-	VMAXPS       Z5, Z8, Z5
-	VMAXPS       Z6, Z8, Z6
-	VBROADCASTSS 124(DI), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
-	VMINPS       Z2, Z8, Z2
-	VMINPS       Z3, Z8, Z3
-	VMINPS       Z4, Z8, Z4
-	VMINPS       Z5, Z8, Z5
-	VMINPS       Z6, Z8, Z6
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x7x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x7x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z7
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z7, Z0
 	VBROADCASTSS (R9)(SI*1), Z9
@@ -3827,193 +6732,9 @@ TEXT ·gemmTile512x8x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z8
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z9
-	VFMADD231PS  Z9, Z8, Z0
-	VBROADCASTSS (R9)(SI*1), Z10
-	VFMADD231PS  Z10, Z8, Z1
-	VBROADCASTSS (R9)(SI*2), Z9
-	VFMADD231PS  Z9, Z8, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z10
-	VFMADD231PS  Z10, Z8, Z3
-	VBROADCASTSS (R10)(SI*1), Z9
-	VFMADD231PS  Z9, Z8, Z4
-	VBROADCASTSS (R10)(SI*2), Z10
-	VFMADD231PS  Z10, Z8, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z9
-	VFMADD231PS  Z9, Z8, Z6
-	VBROADCASTSS (R11)(SI*1), Z10
-	VFMADD231PS  Z10, Z8, Z7
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z9
-	VADDPS       Z9, Z0, Z0
-	VBROADCASTSS 4(BX), Z9
-	VADDPS       Z9, Z1, Z1
-	VBROADCASTSS 8(BX), Z9
-	VADDPS       Z9, Z2, Z2
-	VBROADCASTSS 12(BX), Z9
-	VADDPS       Z9, Z3, Z3
-	VBROADCASTSS 16(BX), Z9
-	VADDPS       Z9, Z4, Z4
-	VBROADCASTSS 20(BX), Z9
-	VADDPS       Z9, Z5, Z5
-	VBROADCASTSS 24(BX), Z9
-	VADDPS       Z9, Z6, Z6
-	VBROADCASTSS 28(BX), Z9
-	VADDPS       Z9, Z7, Z7
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z8
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z8, Z1, Z1
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z8, Z3, Z3
-	VADDPS    Z8, Z4, Z4
-	VADDPS    Z8, Z5, Z5
-	VADDPS    Z8, Z6, Z6
-	VADDPS    Z8, Z7, Z7
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z9
-	VMAXPS       Z0, Z9, Z0
-	VMAXPS       Z1, Z9, Z1
-	VMAXPS       Z2, Z9, Z2
-	VMAXPS       Z3, Z9, Z3
-	VMAXPS       Z4, Z9, Z4
-	VMAXPS       Z5, Z9, Z5
-	VMAXPS       Z6, Z9, Z6
-	VMAXPS       Z7, Z9, Z7
-	VBROADCASTSS 124(DI), Z9
-	VMINPS       Z0, Z9, Z0
-	VMINPS       Z1, Z9, Z1
-	VMINPS       Z2, Z9, Z2
-	VMINPS       Z3, Z9, Z3
-	VMINPS       Z4, Z9, Z4
-	VMINPS       Z5, Z9, Z5
-	VMINPS       Z6, Z9, Z6
-	VMINPS       Z7, Z9, Z7
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x8x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x8x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z8
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VFMADD231PS  Z9, Z8, Z0
 	VBROADCASTSS (R9)(SI*1), Z10
@@ -4200,208 +6921,9 @@ TEXT ·gemmTile512x9x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z9
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z10
-	VFMADD231PS  Z10, Z9, Z0
-	VBROADCASTSS (R9)(SI*1), Z11
-	VFMADD231PS  Z11, Z9, Z1
-	VBROADCASTSS (R9)(SI*2), Z10
-	VFMADD231PS  Z10, Z9, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z11
-	VFMADD231PS  Z11, Z9, Z3
-	VBROADCASTSS (R10)(SI*1), Z10
-	VFMADD231PS  Z10, Z9, Z4
-	VBROADCASTSS (R10)(SI*2), Z11
-	VFMADD231PS  Z11, Z9, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z10
-	VFMADD231PS  Z10, Z9, Z6
-	VBROADCASTSS (R11)(SI*1), Z11
-	VFMADD231PS  Z11, Z9, Z7
-	VBROADCASTSS (R11)(SI*2), Z10
-	VFMADD231PS  Z10, Z9, Z8
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z10
-	VADDPS       Z10, Z0, Z0
-	VBROADCASTSS 4(BX), Z10
-	VADDPS       Z10, Z1, Z1
-	VBROADCASTSS 8(BX), Z10
-	VADDPS       Z10, Z2, Z2
-	VBROADCASTSS 12(BX), Z10
-	VADDPS       Z10, Z3, Z3
-	VBROADCASTSS 16(BX), Z10
-	VADDPS       Z10, Z4, Z4
-	VBROADCASTSS 20(BX), Z10
-	VADDPS       Z10, Z5, Z5
-	VBROADCASTSS 24(BX), Z10
-	VADDPS       Z10, Z6, Z6
-	VBROADCASTSS 28(BX), Z10
-	VADDPS       Z10, Z7, Z7
-	VBROADCASTSS 32(BX), Z10
-	VADDPS       Z10, Z8, Z8
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z9
-	VADDPS    Z9, Z0, Z0
-	VADDPS    Z9, Z1, Z1
-	VADDPS    Z9, Z2, Z2
-	VADDPS    Z9, Z3, Z3
-	VADDPS    Z9, Z4, Z4
-	VADDPS    Z9, Z5, Z5
-	VADDPS    Z9, Z6, Z6
-	VADDPS    Z9, Z7, Z7
-	VADDPS    Z9, Z8, Z8
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z10
-	VMAXPS       Z0, Z10, Z0
-	VMAXPS       Z1, Z10, Z1
-	VMAXPS       Z2, Z10, Z2
-	VMAXPS       Z3, Z10, Z3
-	VMAXPS       Z4, Z10, Z4
-	VMAXPS       Z5, Z10, Z5
-	VMAXPS       Z6, Z10, Z6
-	VMAXPS       Z7, Z10, Z7
-	VMAXPS       Z8, Z10, Z8
-	VBROADCASTSS 124(DI), Z10
-	VMINPS       Z0, Z10, Z0
-	VMINPS       Z1, Z10, Z1
-	VMINPS       Z2, Z10, Z2
-	VMINPS       Z3, Z10, Z3
-	VMINPS       Z4, Z10, Z4
-	VMINPS       Z5, Z10, Z5
-	VMINPS       Z6, Z10, Z6
-	VMINPS       Z7, Z10, Z7
-	VMINPS       Z8, Z10, Z8
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x9x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x9x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z9
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VFMADD231PS  Z10, Z9, Z0
 	VBROADCASTSS (R9)(SI*1), Z11
@@ -4605,226 +7127,9 @@ TEXT ·gemmTile512x10x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z10
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z11
-	VFMADD231PS  Z11, Z10, Z0
-	VBROADCASTSS (R9)(SI*1), Z12
-	VFMADD231PS  Z12, Z10, Z1
-	VBROADCASTSS (R9)(SI*2), Z11
-	VFMADD231PS  Z11, Z10, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z12
-	VFMADD231PS  Z12, Z10, Z3
-	VBROADCASTSS (R10)(SI*1), Z11
-	VFMADD231PS  Z11, Z10, Z4
-	VBROADCASTSS (R10)(SI*2), Z12
-	VFMADD231PS  Z12, Z10, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z11
-	VFMADD231PS  Z11, Z10, Z6
-	VBROADCASTSS (R11)(SI*1), Z12
-	VFMADD231PS  Z12, Z10, Z7
-	VBROADCASTSS (R11)(SI*2), Z11
-	VFMADD231PS  Z11, Z10, Z8
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z12
-	VFMADD231PS  Z12, Z10, Z9
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, K1, Z9
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z11
-	VADDPS       Z11, Z0, Z0
-	VBROADCASTSS 4(BX), Z11
-	VADDPS       Z11, Z1, Z1
-	VBROADCASTSS 8(BX), Z11
-	VADDPS       Z11, Z2, Z2
-	VBROADCASTSS 12(BX), Z11
-	VADDPS       Z11, Z3, Z3
-	VBROADCASTSS 16(BX), Z11
-	VADDPS       Z11, Z4, Z4
-	VBROADCASTSS 20(BX), Z11
-	VADDPS       Z11, Z5, Z5
-	VBROADCASTSS 24(BX), Z11
-	VADDPS       Z11, Z6, Z6
-	VBROADCASTSS 28(BX), Z11
-	VADDPS       Z11, Z7, Z7
-	VBROADCASTSS 32(BX), Z11
-	VADDPS       Z11, Z8, Z8
-	VBROADCASTSS 36(BX), Z11
-	VADDPS       Z11, Z9, Z9
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z10
-	VADDPS    Z10, Z0, Z0
-	VADDPS    Z10, Z1, Z1
-	VADDPS    Z10, Z2, Z2
-	VADDPS    Z10, Z3, Z3
-	VADDPS    Z10, Z4, Z4
-	VADDPS    Z10, Z5, Z5
-	VADDPS    Z10, Z6, Z6
-	VADDPS    Z10, Z7, Z7
-	VADDPS    Z10, Z8, Z8
-	VADDPS    Z10, Z9, Z9
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, K1, Z9
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z11
-	VMAXPS       Z0, Z11, Z0
-	VMAXPS       Z1, Z11, Z1
-	VMAXPS       Z2, Z11, Z2
-	VMAXPS       Z3, Z11, Z3
-	VMAXPS       Z4, Z11, Z4
-	VMAXPS       Z5, Z11, Z5
-	VMAXPS       Z6, Z11, Z6
-	VMAXPS       Z7, Z11, Z7
-	VMAXPS       Z8, Z11, Z8
-	VMAXPS       Z9, Z11, Z9
-	VBROADCASTSS 124(DI), Z11
-	VMINPS       Z0, Z11, Z0
-	VMINPS       Z1, Z11, Z1
-	VMINPS       Z2, Z11, Z2
-	VMINPS       Z3, Z11, Z3
-	VMINPS       Z4, Z11, Z4
-	VMINPS       Z5, Z11, Z5
-	VMINPS       Z6, Z11, Z6
-	VMINPS       Z7, Z11, Z7
-	VMINPS       Z8, Z11, Z8
-	VMINPS       Z9, Z11, Z9
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x10x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x10x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z10
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z11
 	VFMADD231PS  Z11, Z10, Z0
 	VBROADCASTSS (R9)(SI*1), Z12
@@ -5044,241 +7349,9 @@ TEXT ·gemmTile512x11x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z11
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z12
-	VFMADD231PS  Z12, Z11, Z0
-	VBROADCASTSS (R9)(SI*1), Z13
-	VFMADD231PS  Z13, Z11, Z1
-	VBROADCASTSS (R9)(SI*2), Z12
-	VFMADD231PS  Z12, Z11, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z13
-	VFMADD231PS  Z13, Z11, Z3
-	VBROADCASTSS (R10)(SI*1), Z12
-	VFMADD231PS  Z12, Z11, Z4
-	VBROADCASTSS (R10)(SI*2), Z13
-	VFMADD231PS  Z13, Z11, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z12
-	VFMADD231PS  Z12, Z11, Z6
-	VBROADCASTSS (R11)(SI*1), Z13
-	VFMADD231PS  Z13, Z11, Z7
-	VBROADCASTSS (R11)(SI*2), Z12
-	VFMADD231PS  Z12, Z11, Z8
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z13
-	VFMADD231PS  Z13, Z11, Z9
-	VBROADCASTSS (R12)(SI*1), Z12
-	VFMADD231PS  Z12, Z11, Z10
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, K1, Z10
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z12
-	VADDPS       Z12, Z0, Z0
-	VBROADCASTSS 4(BX), Z12
-	VADDPS       Z12, Z1, Z1
-	VBROADCASTSS 8(BX), Z12
-	VADDPS       Z12, Z2, Z2
-	VBROADCASTSS 12(BX), Z12
-	VADDPS       Z12, Z3, Z3
-	VBROADCASTSS 16(BX), Z12
-	VADDPS       Z12, Z4, Z4
-	VBROADCASTSS 20(BX), Z12
-	VADDPS       Z12, Z5, Z5
-	VBROADCASTSS 24(BX), Z12
-	VADDPS       Z12, Z6, Z6
-	VBROADCASTSS 28(BX), Z12
-	VADDPS       Z12, Z7, Z7
-	VBROADCASTSS 32(BX), Z12
-	VADDPS       Z12, Z8, Z8
-	VBROADCASTSS 36(BX), Z12
-	VADDPS       Z12, Z9, Z9
-	VBROADCASTSS 40(BX), Z12
-	VADDPS       Z12, Z10, Z10
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z11
-	VADDPS    Z11, Z0, Z0
-	VADDPS    Z11, Z1, Z1
-	VADDPS    Z11, Z2, Z2
-	VADDPS    Z11, Z3, Z3
-	VADDPS    Z11, Z4, Z4
-	VADDPS    Z11, Z5, Z5
-	VADDPS    Z11, Z6, Z6
-	VADDPS    Z11, Z7, Z7
-	VADDPS    Z11, Z8, Z8
-	VADDPS    Z11, Z9, Z9
-	VADDPS    Z11, Z10, Z10
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, K1, Z10
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z12
-	VMAXPS       Z0, Z12, Z0
-	VMAXPS       Z1, Z12, Z1
-	VMAXPS       Z2, Z12, Z2
-	VMAXPS       Z3, Z12, Z3
-	VMAXPS       Z4, Z12, Z4
-	VMAXPS       Z5, Z12, Z5
-	VMAXPS       Z6, Z12, Z6
-	VMAXPS       Z7, Z12, Z7
-	VMAXPS       Z8, Z12, Z8
-	VMAXPS       Z9, Z12, Z9
-	VMAXPS       Z10, Z12, Z10
-	VBROADCASTSS 124(DI), Z12
-	VMINPS       Z0, Z12, Z0
-	VMINPS       Z1, Z12, Z1
-	VMINPS       Z2, Z12, Z2
-	VMINPS       Z3, Z12, Z3
-	VMINPS       Z4, Z12, Z4
-	VMINPS       Z5, Z12, Z5
-	VMINPS       Z6, Z12, Z6
-	VMINPS       Z7, Z12, Z7
-	VMINPS       Z8, Z12, Z8
-	VMINPS       Z9, Z12, Z9
-	VMINPS       Z10, Z12, Z10
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x11x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x11x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z11
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z11, Z0
 	VBROADCASTSS (R9)(SI*1), Z13
@@ -5513,256 +7586,9 @@ TEXT ·gemmTile512x12x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z12
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z13
-	VFMADD231PS  Z13, Z12, Z0
-	VBROADCASTSS (R9)(SI*1), Z14
-	VFMADD231PS  Z14, Z12, Z1
-	VBROADCASTSS (R9)(SI*2), Z13
-	VFMADD231PS  Z13, Z12, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z14
-	VFMADD231PS  Z14, Z12, Z3
-	VBROADCASTSS (R10)(SI*1), Z13
-	VFMADD231PS  Z13, Z12, Z4
-	VBROADCASTSS (R10)(SI*2), Z14
-	VFMADD231PS  Z14, Z12, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z13
-	VFMADD231PS  Z13, Z12, Z6
-	VBROADCASTSS (R11)(SI*1), Z14
-	VFMADD231PS  Z14, Z12, Z7
-	VBROADCASTSS (R11)(SI*2), Z13
-	VFMADD231PS  Z13, Z12, Z8
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z14
-	VFMADD231PS  Z14, Z12, Z9
-	VBROADCASTSS (R12)(SI*1), Z13
-	VFMADD231PS  Z13, Z12, Z10
-	VBROADCASTSS (R12)(SI*2), Z14
-	VFMADD231PS  Z14, Z12, Z11
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VADDPS (BX), Z11, K1, Z11
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z13
-	VADDPS       Z13, Z0, Z0
-	VBROADCASTSS 4(BX), Z13
-	VADDPS       Z13, Z1, Z1
-	VBROADCASTSS 8(BX), Z13
-	VADDPS       Z13, Z2, Z2
-	VBROADCASTSS 12(BX), Z13
-	VADDPS       Z13, Z3, Z3
-	VBROADCASTSS 16(BX), Z13
-	VADDPS       Z13, Z4, Z4
-	VBROADCASTSS 20(BX), Z13
-	VADDPS       Z13, Z5, Z5
-	VBROADCASTSS 24(BX), Z13
-	VADDPS       Z13, Z6, Z6
-	VBROADCASTSS 28(BX), Z13
-	VADDPS       Z13, Z7, Z7
-	VBROADCASTSS 32(BX), Z13
-	VADDPS       Z13, Z8, Z8
-	VBROADCASTSS 36(BX), Z13
-	VADDPS       Z13, Z9, Z9
-	VBROADCASTSS 40(BX), Z13
-	VADDPS       Z13, Z10, Z10
-	VBROADCASTSS 44(BX), Z13
-	VADDPS       Z13, Z11, Z11
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z12
-	VADDPS    Z12, Z0, Z0
-	VADDPS    Z12, Z1, Z1
-	VADDPS    Z12, Z2, Z2
-	VADDPS    Z12, Z3, Z3
-	VADDPS    Z12, Z4, Z4
-	VADDPS    Z12, Z5, Z5
-	VADDPS    Z12, Z6, Z6
-	VADDPS    Z12, Z7, Z7
-	VADDPS    Z12, Z8, Z8
-	VADDPS    Z12, Z9, Z9
-	VADDPS    Z12, Z10, Z10
-	VADDPS    Z12, Z11, Z11
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VADDPS (BX), Z11, K1, Z11
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z13
-	VMAXPS       Z0, Z13, Z0
-	VMAXPS       Z1, Z13, Z1
-	VMAXPS       Z2, Z13, Z2
-	VMAXPS       Z3, Z13, Z3
-	VMAXPS       Z4, Z13, Z4
-	VMAXPS       Z5, Z13, Z5
-	VMAXPS       Z6, Z13, Z6
-	VMAXPS       Z7, Z13, Z7
-	VMAXPS       Z8, Z13, Z8
-	VMAXPS       Z9, Z13, Z9
-	VMAXPS       Z10, Z13, Z10
-	VMAXPS       Z11, Z13, Z11
-	VBROADCASTSS 124(DI), Z13
-	VMINPS       Z0, Z13, Z0
-	VMINPS       Z1, Z13, Z1
-	VMINPS       Z2, Z13, Z2
-	VMINPS       Z3, Z13, Z3
-	VMINPS       Z4, Z13, Z4
-	VMINPS       Z5, Z13, Z5
-	VMINPS       Z6, Z13, Z6
-	VMINPS       Z7, Z13, Z7
-	VMINPS       Z8, Z13, Z8
-	VMINPS       Z9, Z13, Z9
-	VMINPS       Z10, Z13, Z10
-	VMINPS       Z11, Z13, Z11
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z11, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x12x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x12x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z12
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z13
 	VFMADD231PS  Z13, Z12, Z0
 	VBROADCASTSS (R9)(SI*1), Z14
@@ -6014,274 +7840,9 @@ TEXT ·gemmTile512x13x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z13
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z14
-	VFMADD231PS  Z14, Z13, Z0
-	VBROADCASTSS (R9)(SI*1), Z15
-	VFMADD231PS  Z15, Z13, Z1
-	VBROADCASTSS (R9)(SI*2), Z14
-	VFMADD231PS  Z14, Z13, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z15
-	VFMADD231PS  Z15, Z13, Z3
-	VBROADCASTSS (R10)(SI*1), Z14
-	VFMADD231PS  Z14, Z13, Z4
-	VBROADCASTSS (R10)(SI*2), Z15
-	VFMADD231PS  Z15, Z13, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z14
-	VFMADD231PS  Z14, Z13, Z6
-	VBROADCASTSS (R11)(SI*1), Z15
-	VFMADD231PS  Z15, Z13, Z7
-	VBROADCASTSS (R11)(SI*2), Z14
-	VFMADD231PS  Z14, Z13, Z8
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z15
-	VFMADD231PS  Z15, Z13, Z9
-	VBROADCASTSS (R12)(SI*1), Z14
-	VFMADD231PS  Z14, Z13, Z10
-	VBROADCASTSS (R12)(SI*2), Z15
-	VFMADD231PS  Z15, Z13, Z11
-	ADDQ         R8, R12
-	VBROADCASTSS (R13), Z14
-	VFMADD231PS  Z14, Z13, Z12
-	ADDQ         R8, R13
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VADDPS (BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, K1, Z12
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z14
-	VADDPS       Z14, Z0, Z0
-	VBROADCASTSS 4(BX), Z14
-	VADDPS       Z14, Z1, Z1
-	VBROADCASTSS 8(BX), Z14
-	VADDPS       Z14, Z2, Z2
-	VBROADCASTSS 12(BX), Z14
-	VADDPS       Z14, Z3, Z3
-	VBROADCASTSS 16(BX), Z14
-	VADDPS       Z14, Z4, Z4
-	VBROADCASTSS 20(BX), Z14
-	VADDPS       Z14, Z5, Z5
-	VBROADCASTSS 24(BX), Z14
-	VADDPS       Z14, Z6, Z6
-	VBROADCASTSS 28(BX), Z14
-	VADDPS       Z14, Z7, Z7
-	VBROADCASTSS 32(BX), Z14
-	VADDPS       Z14, Z8, Z8
-	VBROADCASTSS 36(BX), Z14
-	VADDPS       Z14, Z9, Z9
-	VBROADCASTSS 40(BX), Z14
-	VADDPS       Z14, Z10, Z10
-	VBROADCASTSS 44(BX), Z14
-	VADDPS       Z14, Z11, Z11
-	VBROADCASTSS 48(BX), Z14
-	VADDPS       Z14, Z12, Z12
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z13
-	VADDPS    Z13, Z0, Z0
-	VADDPS    Z13, Z1, Z1
-	VADDPS    Z13, Z2, Z2
-	VADDPS    Z13, Z3, Z3
-	VADDPS    Z13, Z4, Z4
-	VADDPS    Z13, Z5, Z5
-	VADDPS    Z13, Z6, Z6
-	VADDPS    Z13, Z7, Z7
-	VADDPS    Z13, Z8, Z8
-	VADDPS    Z13, Z9, Z9
-	VADDPS    Z13, Z10, Z10
-	VADDPS    Z13, Z11, Z11
-	VADDPS    Z13, Z12, Z12
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VADDPS (BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, K1, Z12
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z14
-	VMAXPS       Z0, Z14, Z0
-	VMAXPS       Z1, Z14, Z1
-	VMAXPS       Z2, Z14, Z2
-	VMAXPS       Z3, Z14, Z3
-	VMAXPS       Z4, Z14, Z4
-	VMAXPS       Z5, Z14, Z5
-	VMAXPS       Z6, Z14, Z6
-	VMAXPS       Z7, Z14, Z7
-	VMAXPS       Z8, Z14, Z8
-	VMAXPS       Z9, Z14, Z9
-	VMAXPS       Z10, Z14, Z10
-	VMAXPS       Z11, Z14, Z11
-	VMAXPS       Z12, Z14, Z12
-	VBROADCASTSS 124(DI), Z14
-	VMINPS       Z0, Z14, Z0
-	VMINPS       Z1, Z14, Z1
-	VMINPS       Z2, Z14, Z2
-	VMINPS       Z3, Z14, Z3
-	VMINPS       Z4, Z14, Z4
-	VMINPS       Z5, Z14, Z5
-	VMINPS       Z6, Z14, Z6
-	VMINPS       Z7, Z14, Z7
-	VMINPS       Z8, Z14, Z8
-	VMINPS       Z9, Z14, Z9
-	VMINPS       Z10, Z14, Z10
-	VMINPS       Z11, Z14, Z11
-	VMINPS       Z12, Z14, Z12
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z11, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x13x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x13x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	LEAQ       (R12)(CX*1), R13
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z13
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VFMADD231PS  Z14, Z13, Z0
 	VBROADCASTSS (R9)(SI*1), Z15
@@ -6549,289 +8110,9 @@ TEXT ·gemmTile512x14x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z14
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z15
-	VFMADD231PS  Z15, Z14, Z0
-	VBROADCASTSS (R9)(SI*1), Z16
-	VFMADD231PS  Z16, Z14, Z1
-	VBROADCASTSS (R9)(SI*2), Z15
-	VFMADD231PS  Z15, Z14, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z16
-	VFMADD231PS  Z16, Z14, Z3
-	VBROADCASTSS (R10)(SI*1), Z15
-	VFMADD231PS  Z15, Z14, Z4
-	VBROADCASTSS (R10)(SI*2), Z16
-	VFMADD231PS  Z16, Z14, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z15
-	VFMADD231PS  Z15, Z14, Z6
-	VBROADCASTSS (R11)(SI*1), Z16
-	VFMADD231PS  Z16, Z14, Z7
-	VBROADCASTSS (R11)(SI*2), Z15
-	VFMADD231PS  Z15, Z14, Z8
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z16
-	VFMADD231PS  Z16, Z14, Z9
-	VBROADCASTSS (R12)(SI*1), Z15
-	VFMADD231PS  Z15, Z14, Z10
-	VBROADCASTSS (R12)(SI*2), Z16
-	VFMADD231PS  Z16, Z14, Z11
-	ADDQ         R8, R12
-	VBROADCASTSS (R13), Z15
-	VFMADD231PS  Z15, Z14, Z12
-	VBROADCASTSS (R13)(SI*1), Z16
-	VFMADD231PS  Z16, Z14, Z13
-	ADDQ         R8, R13
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VADDPS (BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, K1, Z12
-	ADDQ   DX, BX
-	VADDPS (BX), Z13, K1, Z13
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z15
-	VADDPS       Z15, Z0, Z0
-	VBROADCASTSS 4(BX), Z15
-	VADDPS       Z15, Z1, Z1
-	VBROADCASTSS 8(BX), Z15
-	VADDPS       Z15, Z2, Z2
-	VBROADCASTSS 12(BX), Z15
-	VADDPS       Z15, Z3, Z3
-	VBROADCASTSS 16(BX), Z15
-	VADDPS       Z15, Z4, Z4
-	VBROADCASTSS 20(BX), Z15
-	VADDPS       Z15, Z5, Z5
-	VBROADCASTSS 24(BX), Z15
-	VADDPS       Z15, Z6, Z6
-	VBROADCASTSS 28(BX), Z15
-	VADDPS       Z15, Z7, Z7
-	VBROADCASTSS 32(BX), Z15
-	VADDPS       Z15, Z8, Z8
-	VBROADCASTSS 36(BX), Z15
-	VADDPS       Z15, Z9, Z9
-	VBROADCASTSS 40(BX), Z15
-	VADDPS       Z15, Z10, Z10
-	VBROADCASTSS 44(BX), Z15
-	VADDPS       Z15, Z11, Z11
-	VBROADCASTSS 48(BX), Z15
-	VADDPS       Z15, Z12, Z12
-	VBROADCASTSS 52(BX), Z15
-	VADDPS       Z15, Z13, Z13
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z14
-	VADDPS    Z14, Z0, Z0
-	VADDPS    Z14, Z1, Z1
-	VADDPS    Z14, Z2, Z2
-	VADDPS    Z14, Z3, Z3
-	VADDPS    Z14, Z4, Z4
-	VADDPS    Z14, Z5, Z5
-	VADDPS    Z14, Z6, Z6
-	VADDPS    Z14, Z7, Z7
-	VADDPS    Z14, Z8, Z8
-	VADDPS    Z14, Z9, Z9
-	VADDPS    Z14, Z10, Z10
-	VADDPS    Z14, Z11, Z11
-	VADDPS    Z14, Z12, Z12
-	VADDPS    Z14, Z13, Z13
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VADDPS (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VADDPS (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VADDPS (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VADDPS (BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, K1, Z12
-	ADDQ   DX, BX
-	VADDPS (BX), Z13, K1, Z13
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z15
-	VMAXPS       Z0, Z15, Z0
-	VMAXPS       Z1, Z15, Z1
-	VMAXPS       Z2, Z15, Z2
-	VMAXPS       Z3, Z15, Z3
-	VMAXPS       Z4, Z15, Z4
-	VMAXPS       Z5, Z15, Z5
-	VMAXPS       Z6, Z15, Z6
-	VMAXPS       Z7, Z15, Z7
-	VMAXPS       Z8, Z15, Z8
-	VMAXPS       Z9, Z15, Z9
-	VMAXPS       Z10, Z15, Z10
-	VMAXPS       Z11, Z15, Z11
-	VMAXPS       Z12, Z15, Z12
-	VMAXPS       Z13, Z15, Z13
-	VBROADCASTSS 124(DI), Z15
-	VMINPS       Z0, Z15, Z0
-	VMINPS       Z1, Z15, Z1
-	VMINPS       Z2, Z15, Z2
-	VMINPS       Z3, Z15, Z3
-	VMINPS       Z4, Z15, Z4
-	VMINPS       Z5, Z15, Z5
-	VMINPS       Z6, Z15, Z6
-	VMINPS       Z7, Z15, Z7
-	VMINPS       Z8, Z15, Z8
-	VMINPS       Z9, Z15, Z9
-	VMINPS       Z10, Z15, Z10
-	VMINPS       Z11, Z15, Z11
-	VMINPS       Z12, Z15, Z12
-	VMINPS       Z13, Z15, Z13
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z11, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z13, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x14x16(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x14x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	LEAQ       (R12)(CX*1), R13
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z14
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VFMADD231PS  Z15, Z14, Z0
 	VBROADCASTSS (R9)(SI*1), Z16
@@ -7081,95 +8362,10 @@ TEXT ·gemmTile512x1x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z2
 	VMOVUPS.Z    64(BX), K1, Z3
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z4
-	VFMADD231PS  Z4, Z2, Z0
-	VFMADD231PS  Z4, Z3, Z1
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z4
-	VADDPS       Z4, Z0, Z0
-	VADDPS       Z4, Z1, Z1
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z2
-	VADDPS    Z2, Z0, Z0
-	VMOVUPS.Z 64(BX), K1, Z3
-	VADDPS    Z3, Z1, Z1
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z4
-	VMAXPS       Z0, Z4, Z0
-	VMAXPS       Z1, Z4, Z1
-	VBROADCASTSS 124(DI), Z4
-	VMINPS       Z0, Z4, Z0
-	VMINPS       Z1, Z4, Z1
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x1x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x1x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z2
-	VMOVUPS.Z    (R14)(AX*1), K1, Z3
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VFMADD231PS  Z4, Z2, Z0
 	VFMADD231PS  Z4, Z3, Z1
@@ -7259,120 +8455,10 @@ TEXT ·gemmTile512x2x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z4
 	VMOVUPS.Z    64(BX), K1, Z5
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z6
-	VFMADD231PS  Z6, Z4, Z0
-	VFMADD231PS  Z6, Z5, Z1
-	VBROADCASTSS (R9)(SI*1), Z7
-	VFMADD231PS  Z7, Z4, Z2
-	VFMADD231PS  Z7, Z5, Z3
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z6
-	VADDPS       Z6, Z0, Z0
-	VADDPS       Z6, Z1, Z1
-	VBROADCASTSS 4(BX), Z6
-	VADDPS       Z6, Z2, Z2
-	VADDPS       Z6, Z3, Z3
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z4
-	VADDPS    Z4, Z0, Z0
-	VADDPS    Z4, Z2, Z2
-	VMOVUPS.Z 64(BX), K1, Z5
-	VADDPS    Z5, Z1, Z1
-	VADDPS    Z5, Z3, Z3
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z6
-	VMAXPS       Z0, Z6, Z0
-	VMAXPS       Z1, Z6, Z1
-	VMAXPS       Z2, Z6, Z2
-	VMAXPS       Z3, Z6, Z3
-	VBROADCASTSS 124(DI), Z6
-	VMINPS       Z0, Z6, Z0
-	VMINPS       Z1, Z6, Z1
-	VMINPS       Z2, Z6, Z2
-	VMINPS       Z3, Z6, Z3
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x2x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x2x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z4
-	VMOVUPS.Z    (R14)(AX*1), K1, Z5
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z6, Z4, Z0
 	VFMADD231PS  Z6, Z5, Z1
@@ -7487,145 +8573,10 @@ TEXT ·gemmTile512x3x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z6
 	VMOVUPS.Z    64(BX), K1, Z7
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z8
-	VFMADD231PS  Z8, Z6, Z0
-	VFMADD231PS  Z8, Z7, Z1
-	VBROADCASTSS (R9)(SI*1), Z9
-	VFMADD231PS  Z9, Z6, Z2
-	VFMADD231PS  Z9, Z7, Z3
-	VBROADCASTSS (R9)(SI*2), Z8
-	VFMADD231PS  Z8, Z6, Z4
-	VFMADD231PS  Z8, Z7, Z5
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z8
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VBROADCASTSS 4(BX), Z8
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-	VBROADCASTSS 8(BX), Z8
-	VADDPS       Z8, Z4, Z4
-	VADDPS       Z8, Z5, Z5
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z6
-	VADDPS    Z6, Z0, Z0
-	VADDPS    Z6, Z2, Z2
-	VADDPS    Z6, Z4, Z4
-	VMOVUPS.Z 64(BX), K1, Z7
-	VADDPS    Z7, Z1, Z1
-	VADDPS    Z7, Z3, Z3
-	VADDPS    Z7, Z5, Z5
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
-	VMAXPS       Z2, Z8, Z2
-	VMAXPS       Z3, Z8, Z3
-	VMAXPS       Z4, Z8, Z4
-	VMAXPS       Z5, Z8, Z5
-	VBROADCASTSS 124(DI), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
-	VMINPS       Z2, Z8, Z2
-	VMINPS       Z3, Z8, Z3
-	VMINPS       Z4, Z8, Z4
-	VMINPS       Z5, Z8, Z5
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x3x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x3x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z6
-	VMOVUPS.Z    (R14)(AX*1), K1, Z7
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z6, Z0
 	VFMADD231PS  Z8, Z7, Z1
@@ -7767,173 +8718,10 @@ TEXT ·gemmTile512x4x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z8
 	VMOVUPS.Z    64(BX), K1, Z9
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z10
-	VFMADD231PS  Z10, Z8, Z0
-	VFMADD231PS  Z10, Z9, Z1
-	VBROADCASTSS (R9)(SI*1), Z11
-	VFMADD231PS  Z11, Z8, Z2
-	VFMADD231PS  Z11, Z9, Z3
-	VBROADCASTSS (R9)(SI*2), Z10
-	VFMADD231PS  Z10, Z8, Z4
-	VFMADD231PS  Z10, Z9, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z11
-	VFMADD231PS  Z11, Z8, Z6
-	VFMADD231PS  Z11, Z9, Z7
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z10
-	VADDPS       Z10, Z0, Z0
-	VADDPS       Z10, Z1, Z1
-	VBROADCASTSS 4(BX), Z10
-	VADDPS       Z10, Z2, Z2
-	VADDPS       Z10, Z3, Z3
-	VBROADCASTSS 8(BX), Z10
-	VADDPS       Z10, Z4, Z4
-	VADDPS       Z10, Z5, Z5
-	VBROADCASTSS 12(BX), Z10
-	VADDPS       Z10, Z6, Z6
-	VADDPS       Z10, Z7, Z7
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z8
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z8, Z4, Z4
-	VADDPS    Z8, Z6, Z6
-	VMOVUPS.Z 64(BX), K1, Z9
-	VADDPS    Z9, Z1, Z1
-	VADDPS    Z9, Z3, Z3
-	VADDPS    Z9, Z5, Z5
-	VADDPS    Z9, Z7, Z7
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z10
-	VMAXPS       Z0, Z10, Z0
-	VMAXPS       Z1, Z10, Z1
-	VMAXPS       Z2, Z10, Z2
-	VMAXPS       Z3, Z10, Z3
-	VMAXPS       Z4, Z10, Z4
-	VMAXPS       Z5, Z10, Z5
-	VMAXPS       Z6, Z10, Z6
-	VMAXPS       Z7, Z10, Z7
-	VBROADCASTSS 124(DI), Z10
-	VMINPS       Z0, Z10, Z0
-	VMINPS       Z1, Z10, Z1
-	VMINPS       Z2, Z10, Z2
-	VMINPS       Z3, Z10, Z3
-	VMINPS       Z4, Z10, Z4
-	VMINPS       Z5, Z10, Z5
-	VMINPS       Z6, Z10, Z6
-	VMINPS       Z7, Z10, Z7
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x4x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x4x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z8
-	VMOVUPS.Z    (R14)(AX*1), K1, Z9
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VFMADD231PS  Z10, Z8, Z0
 	VFMADD231PS  Z10, Z9, Z1
@@ -8101,198 +8889,10 @@ TEXT ·gemmTile512x5x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z10
 	VMOVUPS.Z    64(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z12
-	VFMADD231PS  Z12, Z10, Z0
-	VFMADD231PS  Z12, Z11, Z1
-	VBROADCASTSS (R9)(SI*1), Z13
-	VFMADD231PS  Z13, Z10, Z2
-	VFMADD231PS  Z13, Z11, Z3
-	VBROADCASTSS (R9)(SI*2), Z12
-	VFMADD231PS  Z12, Z10, Z4
-	VFMADD231PS  Z12, Z11, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z13
-	VFMADD231PS  Z13, Z10, Z6
-	VFMADD231PS  Z13, Z11, Z7
-	VBROADCASTSS (R10)(SI*1), Z12
-	VFMADD231PS  Z12, Z10, Z8
-	VFMADD231PS  Z12, Z11, Z9
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z12
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z12, Z1, Z1
-	VBROADCASTSS 4(BX), Z12
-	VADDPS       Z12, Z2, Z2
-	VADDPS       Z12, Z3, Z3
-	VBROADCASTSS 8(BX), Z12
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z12, Z5, Z5
-	VBROADCASTSS 12(BX), Z12
-	VADDPS       Z12, Z6, Z6
-	VADDPS       Z12, Z7, Z7
-	VBROADCASTSS 16(BX), Z12
-	VADDPS       Z12, Z8, Z8
-	VADDPS       Z12, Z9, Z9
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z10
-	VADDPS    Z10, Z0, Z0
-	VADDPS    Z10, Z2, Z2
-	VADDPS    Z10, Z4, Z4
-	VADDPS    Z10, Z6, Z6
-	VADDPS    Z10, Z8, Z8
-	VMOVUPS.Z 64(BX), K1, Z11
-	VADDPS    Z11, Z1, Z1
-	VADDPS    Z11, Z3, Z3
-	VADDPS    Z11, Z5, Z5
-	VADDPS    Z11, Z7, Z7
-	VADDPS    Z11, Z9, Z9
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z12
-	VMAXPS       Z0, Z12, Z0
-	VMAXPS       Z1, Z12, Z1
-	VMAXPS       Z2, Z12, Z2
-	VMAXPS       Z3, Z12, Z3
-	VMAXPS       Z4, Z12, Z4
-	VMAXPS       Z5, Z12, Z5
-	VMAXPS       Z6, Z12, Z6
-	VMAXPS       Z7, Z12, Z7
-	VMAXPS       Z8, Z12, Z8
-	VMAXPS       Z9, Z12, Z9
-	VBROADCASTSS 124(DI), Z12
-	VMINPS       Z0, Z12, Z0
-	VMINPS       Z1, Z12, Z1
-	VMINPS       Z2, Z12, Z2
-	VMINPS       Z3, Z12, Z3
-	VMINPS       Z4, Z12, Z4
-	VMINPS       Z5, Z12, Z5
-	VMINPS       Z6, Z12, Z6
-	VMINPS       Z7, Z12, Z7
-	VMINPS       Z8, Z12, Z8
-	VMINPS       Z9, Z12, Z9
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x5x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x5x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z10
-	VMOVUPS.Z    (R14)(AX*1), K1, Z11
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z10, Z0
 	VFMADD231PS  Z12, Z11, Z1
@@ -8485,223 +9085,10 @@ TEXT ·gemmTile512x6x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z12
 	VMOVUPS.Z    64(BX), K1, Z13
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z14
-	VFMADD231PS  Z14, Z12, Z0
-	VFMADD231PS  Z14, Z13, Z1
-	VBROADCASTSS (R9)(SI*1), Z15
-	VFMADD231PS  Z15, Z12, Z2
-	VFMADD231PS  Z15, Z13, Z3
-	VBROADCASTSS (R9)(SI*2), Z14
-	VFMADD231PS  Z14, Z12, Z4
-	VFMADD231PS  Z14, Z13, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z15
-	VFMADD231PS  Z15, Z12, Z6
-	VFMADD231PS  Z15, Z13, Z7
-	VBROADCASTSS (R10)(SI*1), Z14
-	VFMADD231PS  Z14, Z12, Z8
-	VFMADD231PS  Z14, Z13, Z9
-	VBROADCASTSS (R10)(SI*2), Z15
-	VFMADD231PS  Z15, Z12, Z10
-	VFMADD231PS  Z15, Z13, Z11
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z14
-	VADDPS       Z14, Z0, Z0
-	VADDPS       Z14, Z1, Z1
-	VBROADCASTSS 4(BX), Z14
-	VADDPS       Z14, Z2, Z2
-	VADDPS       Z14, Z3, Z3
-	VBROADCASTSS 8(BX), Z14
-	VADDPS       Z14, Z4, Z4
-	VADDPS       Z14, Z5, Z5
-	VBROADCASTSS 12(BX), Z14
-	VADDPS       Z14, Z6, Z6
-	VADDPS       Z14, Z7, Z7
-	VBROADCASTSS 16(BX), Z14
-	VADDPS       Z14, Z8, Z8
-	VADDPS       Z14, Z9, Z9
-	VBROADCASTSS 20(BX), Z14
-	VADDPS       Z14, Z10, Z10
-	VADDPS       Z14, Z11, Z11
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z12
-	VADDPS    Z12, Z0, Z0
-	VADDPS    Z12, Z2, Z2
-	VADDPS    Z12, Z4, Z4
-	VADDPS    Z12, Z6, Z6
-	VADDPS    Z12, Z8, Z8
-	VADDPS    Z12, Z10, Z10
-	VMOVUPS.Z 64(BX), K1, Z13
-	VADDPS    Z13, Z1, Z1
-	VADDPS    Z13, Z3, Z3
-	VADDPS    Z13, Z5, Z5
-	VADDPS    Z13, Z7, Z7
-	VADDPS    Z13, Z9, Z9
-	VADDPS    Z13, Z11, Z11
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z14
-	VMAXPS       Z0, Z14, Z0
-	VMAXPS       Z1, Z14, Z1
-	VMAXPS       Z2, Z14, Z2
-	VMAXPS       Z3, Z14, Z3
-	VMAXPS       Z4, Z14, Z4
-	VMAXPS       Z5, Z14, Z5
-	VMAXPS       Z6, Z14, Z6
-	VMAXPS       Z7, Z14, Z7
-	VMAXPS       Z8, Z14, Z8
-	VMAXPS       Z9, Z14, Z9
-	VMAXPS       Z10, Z14, Z10
-	VMAXPS       Z11, Z14, Z11
-	VBROADCASTSS 124(DI), Z14
-	VMINPS       Z0, Z14, Z0
-	VMINPS       Z1, Z14, Z1
-	VMINPS       Z2, Z14, Z2
-	VMINPS       Z3, Z14, Z3
-	VMINPS       Z4, Z14, Z4
-	VMINPS       Z5, Z14, Z5
-	VMINPS       Z6, Z14, Z6
-	VMINPS       Z7, Z14, Z7
-	VMINPS       Z8, Z14, Z8
-	VMINPS       Z9, Z14, Z9
-	VMINPS       Z10, Z14, Z10
-	VMINPS       Z11, Z14, Z11
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x6x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x6x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z12
-	VMOVUPS.Z    (R14)(AX*1), K1, Z13
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VFMADD231PS  Z14, Z12, Z0
 	VFMADD231PS  Z14, Z13, Z1
@@ -8921,251 +9308,10 @@ TEXT ·gemmTile512x7x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z14
 	VMOVUPS.Z    64(BX), K1, Z15
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z16
-	VFMADD231PS  Z16, Z14, Z0
-	VFMADD231PS  Z16, Z15, Z1
-	VBROADCASTSS (R9)(SI*1), Z17
-	VFMADD231PS  Z17, Z14, Z2
-	VFMADD231PS  Z17, Z15, Z3
-	VBROADCASTSS (R9)(SI*2), Z16
-	VFMADD231PS  Z16, Z14, Z4
-	VFMADD231PS  Z16, Z15, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z17
-	VFMADD231PS  Z17, Z14, Z6
-	VFMADD231PS  Z17, Z15, Z7
-	VBROADCASTSS (R10)(SI*1), Z16
-	VFMADD231PS  Z16, Z14, Z8
-	VFMADD231PS  Z16, Z15, Z9
-	VBROADCASTSS (R10)(SI*2), Z17
-	VFMADD231PS  Z17, Z14, Z10
-	VFMADD231PS  Z17, Z15, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z16
-	VFMADD231PS  Z16, Z14, Z12
-	VFMADD231PS  Z16, Z15, Z13
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z16
-	VADDPS       Z16, Z0, Z0
-	VADDPS       Z16, Z1, Z1
-	VBROADCASTSS 4(BX), Z16
-	VADDPS       Z16, Z2, Z2
-	VADDPS       Z16, Z3, Z3
-	VBROADCASTSS 8(BX), Z16
-	VADDPS       Z16, Z4, Z4
-	VADDPS       Z16, Z5, Z5
-	VBROADCASTSS 12(BX), Z16
-	VADDPS       Z16, Z6, Z6
-	VADDPS       Z16, Z7, Z7
-	VBROADCASTSS 16(BX), Z16
-	VADDPS       Z16, Z8, Z8
-	VADDPS       Z16, Z9, Z9
-	VBROADCASTSS 20(BX), Z16
-	VADDPS       Z16, Z10, Z10
-	VADDPS       Z16, Z11, Z11
-	VBROADCASTSS 24(BX), Z16
-	VADDPS       Z16, Z12, Z12
-	VADDPS       Z16, Z13, Z13
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z14
-	VADDPS    Z14, Z0, Z0
-	VADDPS    Z14, Z2, Z2
-	VADDPS    Z14, Z4, Z4
-	VADDPS    Z14, Z6, Z6
-	VADDPS    Z14, Z8, Z8
-	VADDPS    Z14, Z10, Z10
-	VADDPS    Z14, Z12, Z12
-	VMOVUPS.Z 64(BX), K1, Z15
-	VADDPS    Z15, Z1, Z1
-	VADDPS    Z15, Z3, Z3
-	VADDPS    Z15, Z5, Z5
-	VADDPS    Z15, Z7, Z7
-	VADDPS    Z15, Z9, Z9
-	VADDPS    Z15, Z11, Z11
-	VADDPS    Z15, Z13, Z13
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z16
-	VMAXPS       Z0, Z16, Z0
-	VMAXPS       Z1, Z16, Z1
-	VMAXPS       Z2, Z16, Z2
-	VMAXPS       Z3, Z16, Z3
-	VMAXPS       Z4, Z16, Z4
-	VMAXPS       Z5, Z16, Z5
-	VMAXPS       Z6, Z16, Z6
-	VMAXPS       Z7, Z16, Z7
-	VMAXPS       Z8, Z16, Z8
-	VMAXPS       Z9, Z16, Z9
-	VMAXPS       Z10, Z16, Z10
-	VMAXPS       Z11, Z16, Z11
-	VMAXPS       Z12, Z16, Z12
-	VMAXPS       Z13, Z16, Z13
-	VBROADCASTSS 124(DI), Z16
-	VMINPS       Z0, Z16, Z0
-	VMINPS       Z1, Z16, Z1
-	VMINPS       Z2, Z16, Z2
-	VMINPS       Z3, Z16, Z3
-	VMINPS       Z4, Z16, Z4
-	VMINPS       Z5, Z16, Z5
-	VMINPS       Z6, Z16, Z6
-	VMINPS       Z7, Z16, Z7
-	VMINPS       Z8, Z16, Z8
-	VMINPS       Z9, Z16, Z9
-	VMINPS       Z10, Z16, Z10
-	VMINPS       Z11, Z16, Z11
-	VMINPS       Z12, Z16, Z12
-	VMINPS       Z13, Z16, Z13
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x7x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x7x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z14
-	VMOVUPS.Z    (R14)(AX*1), K1, Z15
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VFMADD231PS  Z16, Z14, Z0
 	VFMADD231PS  Z16, Z15, Z1
@@ -9411,276 +9557,10 @@ TEXT ·gemmTile512x8x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z16
 	VMOVUPS.Z    64(BX), K1, Z17
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z18
-	VFMADD231PS  Z18, Z16, Z0
-	VFMADD231PS  Z18, Z17, Z1
-	VBROADCASTSS (R9)(SI*1), Z19
-	VFMADD231PS  Z19, Z16, Z2
-	VFMADD231PS  Z19, Z17, Z3
-	VBROADCASTSS (R9)(SI*2), Z18
-	VFMADD231PS  Z18, Z16, Z4
-	VFMADD231PS  Z18, Z17, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z19
-	VFMADD231PS  Z19, Z16, Z6
-	VFMADD231PS  Z19, Z17, Z7
-	VBROADCASTSS (R10)(SI*1), Z18
-	VFMADD231PS  Z18, Z16, Z8
-	VFMADD231PS  Z18, Z17, Z9
-	VBROADCASTSS (R10)(SI*2), Z19
-	VFMADD231PS  Z19, Z16, Z10
-	VFMADD231PS  Z19, Z17, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z18
-	VFMADD231PS  Z18, Z16, Z12
-	VFMADD231PS  Z18, Z17, Z13
-	VBROADCASTSS (R11)(SI*1), Z19
-	VFMADD231PS  Z19, Z16, Z14
-	VFMADD231PS  Z19, Z17, Z15
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z18
-	VADDPS       Z18, Z0, Z0
-	VADDPS       Z18, Z1, Z1
-	VBROADCASTSS 4(BX), Z18
-	VADDPS       Z18, Z2, Z2
-	VADDPS       Z18, Z3, Z3
-	VBROADCASTSS 8(BX), Z18
-	VADDPS       Z18, Z4, Z4
-	VADDPS       Z18, Z5, Z5
-	VBROADCASTSS 12(BX), Z18
-	VADDPS       Z18, Z6, Z6
-	VADDPS       Z18, Z7, Z7
-	VBROADCASTSS 16(BX), Z18
-	VADDPS       Z18, Z8, Z8
-	VADDPS       Z18, Z9, Z9
-	VBROADCASTSS 20(BX), Z18
-	VADDPS       Z18, Z10, Z10
-	VADDPS       Z18, Z11, Z11
-	VBROADCASTSS 24(BX), Z18
-	VADDPS       Z18, Z12, Z12
-	VADDPS       Z18, Z13, Z13
-	VBROADCASTSS 28(BX), Z18
-	VADDPS       Z18, Z14, Z14
-	VADDPS       Z18, Z15, Z15
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z16
-	VADDPS    Z16, Z0, Z0
-	VADDPS    Z16, Z2, Z2
-	VADDPS    Z16, Z4, Z4
-	VADDPS    Z16, Z6, Z6
-	VADDPS    Z16, Z8, Z8
-	VADDPS    Z16, Z10, Z10
-	VADDPS    Z16, Z12, Z12
-	VADDPS    Z16, Z14, Z14
-	VMOVUPS.Z 64(BX), K1, Z17
-	VADDPS    Z17, Z1, Z1
-	VADDPS    Z17, Z3, Z3
-	VADDPS    Z17, Z5, Z5
-	VADDPS    Z17, Z7, Z7
-	VADDPS    Z17, Z9, Z9
-	VADDPS    Z17, Z11, Z11
-	VADDPS    Z17, Z13, Z13
-	VADDPS    Z17, Z15, Z15
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z18
-	VMAXPS       Z0, Z18, Z0
-	VMAXPS       Z1, Z18, Z1
-	VMAXPS       Z2, Z18, Z2
-	VMAXPS       Z3, Z18, Z3
-	VMAXPS       Z4, Z18, Z4
-	VMAXPS       Z5, Z18, Z5
-	VMAXPS       Z6, Z18, Z6
-	VMAXPS       Z7, Z18, Z7
-	VMAXPS       Z8, Z18, Z8
-	VMAXPS       Z9, Z18, Z9
-	VMAXPS       Z10, Z18, Z10
-	VMAXPS       Z11, Z18, Z11
-	VMAXPS       Z12, Z18, Z12
-	VMAXPS       Z13, Z18, Z13
-	VMAXPS       Z14, Z18, Z14
-	VMAXPS       Z15, Z18, Z15
-	VBROADCASTSS 124(DI), Z18
-	VMINPS       Z0, Z18, Z0
-	VMINPS       Z1, Z18, Z1
-	VMINPS       Z2, Z18, Z2
-	VMINPS       Z3, Z18, Z3
-	VMINPS       Z4, Z18, Z4
-	VMINPS       Z5, Z18, Z5
-	VMINPS       Z6, Z18, Z6
-	VMINPS       Z7, Z18, Z7
-	VMINPS       Z8, Z18, Z8
-	VMINPS       Z9, Z18, Z9
-	VMINPS       Z10, Z18, Z10
-	VMINPS       Z11, Z18, Z11
-	VMINPS       Z12, Z18, Z12
-	VMINPS       Z13, Z18, Z13
-	VMINPS       Z14, Z18, Z14
-	VMINPS       Z15, Z18, Z15
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x8x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x8x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z16
-	VMOVUPS.Z    (R14)(AX*1), K1, Z17
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VFMADD231PS  Z18, Z16, Z0
 	VFMADD231PS  Z18, Z17, Z1
@@ -9951,301 +9831,10 @@ TEXT ·gemmTile512x9x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z18
 	VMOVUPS.Z    64(BX), K1, Z19
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z20
-	VFMADD231PS  Z20, Z18, Z0
-	VFMADD231PS  Z20, Z19, Z1
-	VBROADCASTSS (R9)(SI*1), Z21
-	VFMADD231PS  Z21, Z18, Z2
-	VFMADD231PS  Z21, Z19, Z3
-	VBROADCASTSS (R9)(SI*2), Z20
-	VFMADD231PS  Z20, Z18, Z4
-	VFMADD231PS  Z20, Z19, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z21
-	VFMADD231PS  Z21, Z18, Z6
-	VFMADD231PS  Z21, Z19, Z7
-	VBROADCASTSS (R10)(SI*1), Z20
-	VFMADD231PS  Z20, Z18, Z8
-	VFMADD231PS  Z20, Z19, Z9
-	VBROADCASTSS (R10)(SI*2), Z21
-	VFMADD231PS  Z21, Z18, Z10
-	VFMADD231PS  Z21, Z19, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z20
-	VFMADD231PS  Z20, Z18, Z12
-	VFMADD231PS  Z20, Z19, Z13
-	VBROADCASTSS (R11)(SI*1), Z21
-	VFMADD231PS  Z21, Z18, Z14
-	VFMADD231PS  Z21, Z19, Z15
-	VBROADCASTSS (R11)(SI*2), Z20
-	VFMADD231PS  Z20, Z18, Z16
-	VFMADD231PS  Z20, Z19, Z17
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z20
-	VADDPS       Z20, Z0, Z0
-	VADDPS       Z20, Z1, Z1
-	VBROADCASTSS 4(BX), Z20
-	VADDPS       Z20, Z2, Z2
-	VADDPS       Z20, Z3, Z3
-	VBROADCASTSS 8(BX), Z20
-	VADDPS       Z20, Z4, Z4
-	VADDPS       Z20, Z5, Z5
-	VBROADCASTSS 12(BX), Z20
-	VADDPS       Z20, Z6, Z6
-	VADDPS       Z20, Z7, Z7
-	VBROADCASTSS 16(BX), Z20
-	VADDPS       Z20, Z8, Z8
-	VADDPS       Z20, Z9, Z9
-	VBROADCASTSS 20(BX), Z20
-	VADDPS       Z20, Z10, Z10
-	VADDPS       Z20, Z11, Z11
-	VBROADCASTSS 24(BX), Z20
-	VADDPS       Z20, Z12, Z12
-	VADDPS       Z20, Z13, Z13
-	VBROADCASTSS 28(BX), Z20
-	VADDPS       Z20, Z14, Z14
-	VADDPS       Z20, Z15, Z15
-	VBROADCASTSS 32(BX), Z20
-	VADDPS       Z20, Z16, Z16
-	VADDPS       Z20, Z17, Z17
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z18
-	VADDPS    Z18, Z0, Z0
-	VADDPS    Z18, Z2, Z2
-	VADDPS    Z18, Z4, Z4
-	VADDPS    Z18, Z6, Z6
-	VADDPS    Z18, Z8, Z8
-	VADDPS    Z18, Z10, Z10
-	VADDPS    Z18, Z12, Z12
-	VADDPS    Z18, Z14, Z14
-	VADDPS    Z18, Z16, Z16
-	VMOVUPS.Z 64(BX), K1, Z19
-	VADDPS    Z19, Z1, Z1
-	VADDPS    Z19, Z3, Z3
-	VADDPS    Z19, Z5, Z5
-	VADDPS    Z19, Z7, Z7
-	VADDPS    Z19, Z9, Z9
-	VADDPS    Z19, Z11, Z11
-	VADDPS    Z19, Z13, Z13
-	VADDPS    Z19, Z15, Z15
-	VADDPS    Z19, Z17, Z17
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z20
-	VMAXPS       Z0, Z20, Z0
-	VMAXPS       Z1, Z20, Z1
-	VMAXPS       Z2, Z20, Z2
-	VMAXPS       Z3, Z20, Z3
-	VMAXPS       Z4, Z20, Z4
-	VMAXPS       Z5, Z20, Z5
-	VMAXPS       Z6, Z20, Z6
-	VMAXPS       Z7, Z20, Z7
-	VMAXPS       Z8, Z20, Z8
-	VMAXPS       Z9, Z20, Z9
-	VMAXPS       Z10, Z20, Z10
-	VMAXPS       Z11, Z20, Z11
-	VMAXPS       Z12, Z20, Z12
-	VMAXPS       Z13, Z20, Z13
-	VMAXPS       Z14, Z20, Z14
-	VMAXPS       Z15, Z20, Z15
-	VMAXPS       Z16, Z20, Z16
-	VMAXPS       Z17, Z20, Z17
-	VBROADCASTSS 124(DI), Z20
-	VMINPS       Z0, Z20, Z0
-	VMINPS       Z1, Z20, Z1
-	VMINPS       Z2, Z20, Z2
-	VMINPS       Z3, Z20, Z3
-	VMINPS       Z4, Z20, Z4
-	VMINPS       Z5, Z20, Z5
-	VMINPS       Z6, Z20, Z6
-	VMINPS       Z7, Z20, Z7
-	VMINPS       Z8, Z20, Z8
-	VMINPS       Z9, Z20, Z9
-	VMINPS       Z10, Z20, Z10
-	VMINPS       Z11, Z20, Z11
-	VMINPS       Z12, Z20, Z12
-	VMINPS       Z13, Z20, Z13
-	VMINPS       Z14, Z20, Z14
-	VMINPS       Z15, Z20, Z15
-	VMINPS       Z16, Z20, Z16
-	VMINPS       Z17, Z20, Z17
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x9x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x9x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z18
-	VMOVUPS.Z    (R14)(AX*1), K1, Z19
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VFMADD231PS  Z20, Z18, Z0
 	VFMADD231PS  Z20, Z19, Z1
@@ -10543,329 +10132,10 @@ TEXT ·gemmTile512x10x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z20
 	VMOVUPS.Z    64(BX), K1, Z21
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z22
-	VFMADD231PS  Z22, Z20, Z0
-	VFMADD231PS  Z22, Z21, Z1
-	VBROADCASTSS (R9)(SI*1), Z23
-	VFMADD231PS  Z23, Z20, Z2
-	VFMADD231PS  Z23, Z21, Z3
-	VBROADCASTSS (R9)(SI*2), Z22
-	VFMADD231PS  Z22, Z20, Z4
-	VFMADD231PS  Z22, Z21, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z23
-	VFMADD231PS  Z23, Z20, Z6
-	VFMADD231PS  Z23, Z21, Z7
-	VBROADCASTSS (R10)(SI*1), Z22
-	VFMADD231PS  Z22, Z20, Z8
-	VFMADD231PS  Z22, Z21, Z9
-	VBROADCASTSS (R10)(SI*2), Z23
-	VFMADD231PS  Z23, Z20, Z10
-	VFMADD231PS  Z23, Z21, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z22
-	VFMADD231PS  Z22, Z20, Z12
-	VFMADD231PS  Z22, Z21, Z13
-	VBROADCASTSS (R11)(SI*1), Z23
-	VFMADD231PS  Z23, Z20, Z14
-	VFMADD231PS  Z23, Z21, Z15
-	VBROADCASTSS (R11)(SI*2), Z22
-	VFMADD231PS  Z22, Z20, Z16
-	VFMADD231PS  Z22, Z21, Z17
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z23
-	VFMADD231PS  Z23, Z20, Z18
-	VFMADD231PS  Z23, Z21, Z19
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, K1, Z19
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z22
-	VADDPS       Z22, Z0, Z0
-	VADDPS       Z22, Z1, Z1
-	VBROADCASTSS 4(BX), Z22
-	VADDPS       Z22, Z2, Z2
-	VADDPS       Z22, Z3, Z3
-	VBROADCASTSS 8(BX), Z22
-	VADDPS       Z22, Z4, Z4
-	VADDPS       Z22, Z5, Z5
-	VBROADCASTSS 12(BX), Z22
-	VADDPS       Z22, Z6, Z6
-	VADDPS       Z22, Z7, Z7
-	VBROADCASTSS 16(BX), Z22
-	VADDPS       Z22, Z8, Z8
-	VADDPS       Z22, Z9, Z9
-	VBROADCASTSS 20(BX), Z22
-	VADDPS       Z22, Z10, Z10
-	VADDPS       Z22, Z11, Z11
-	VBROADCASTSS 24(BX), Z22
-	VADDPS       Z22, Z12, Z12
-	VADDPS       Z22, Z13, Z13
-	VBROADCASTSS 28(BX), Z22
-	VADDPS       Z22, Z14, Z14
-	VADDPS       Z22, Z15, Z15
-	VBROADCASTSS 32(BX), Z22
-	VADDPS       Z22, Z16, Z16
-	VADDPS       Z22, Z17, Z17
-	VBROADCASTSS 36(BX), Z22
-	VADDPS       Z22, Z18, Z18
-	VADDPS       Z22, Z19, Z19
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z20
-	VADDPS    Z20, Z0, Z0
-	VADDPS    Z20, Z2, Z2
-	VADDPS    Z20, Z4, Z4
-	VADDPS    Z20, Z6, Z6
-	VADDPS    Z20, Z8, Z8
-	VADDPS    Z20, Z10, Z10
-	VADDPS    Z20, Z12, Z12
-	VADDPS    Z20, Z14, Z14
-	VADDPS    Z20, Z16, Z16
-	VADDPS    Z20, Z18, Z18
-	VMOVUPS.Z 64(BX), K1, Z21
-	VADDPS    Z21, Z1, Z1
-	VADDPS    Z21, Z3, Z3
-	VADDPS    Z21, Z5, Z5
-	VADDPS    Z21, Z7, Z7
-	VADDPS    Z21, Z9, Z9
-	VADDPS    Z21, Z11, Z11
-	VADDPS    Z21, Z13, Z13
-	VADDPS    Z21, Z15, Z15
-	VADDPS    Z21, Z17, Z17
-	VADDPS    Z21, Z19, Z19
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, K1, Z19
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z22
-	VMAXPS       Z0, Z22, Z0
-	VMAXPS       Z1, Z22, Z1
-	VMAXPS       Z2, Z22, Z2
-	VMAXPS       Z3, Z22, Z3
-	VMAXPS       Z4, Z22, Z4
-	VMAXPS       Z5, Z22, Z5
-	VMAXPS       Z6, Z22, Z6
-	VMAXPS       Z7, Z22, Z7
-	VMAXPS       Z8, Z22, Z8
-	VMAXPS       Z9, Z22, Z9
-	VMAXPS       Z10, Z22, Z10
-	VMAXPS       Z11, Z22, Z11
-	VMAXPS       Z12, Z22, Z12
-	VMAXPS       Z13, Z22, Z13
-	VMAXPS       Z14, Z22, Z14
-	VMAXPS       Z15, Z22, Z15
-	VMAXPS       Z16, Z22, Z16
-	VMAXPS       Z17, Z22, Z17
-	VMAXPS       Z18, Z22, Z18
-	VMAXPS       Z19, Z22, Z19
-	VBROADCASTSS 124(DI), Z22
-	VMINPS       Z0, Z22, Z0
-	VMINPS       Z1, Z22, Z1
-	VMINPS       Z2, Z22, Z2
-	VMINPS       Z3, Z22, Z3
-	VMINPS       Z4, Z22, Z4
-	VMINPS       Z5, Z22, Z5
-	VMINPS       Z6, Z22, Z6
-	VMINPS       Z7, Z22, Z7
-	VMINPS       Z8, Z22, Z8
-	VMINPS       Z9, Z22, Z9
-	VMINPS       Z10, Z22, Z10
-	VMINPS       Z11, Z22, Z11
-	VMINPS       Z12, Z22, Z12
-	VMINPS       Z13, Z22, Z13
-	VMINPS       Z14, Z22, Z14
-	VMINPS       Z15, Z22, Z15
-	VMINPS       Z16, Z22, Z16
-	VMINPS       Z17, Z22, Z17
-	VMINPS       Z18, Z22, Z18
-	VMINPS       Z19, Z22, Z19
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x10x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x10x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z20
-	VMOVUPS.Z    (R14)(AX*1), K1, Z21
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z22
 	VFMADD231PS  Z22, Z20, Z0
 	VFMADD231PS  Z22, Z21, Z1
@@ -11189,354 +10459,10 @@ TEXT ·gemmTile512x11x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z22
 	VMOVUPS.Z    64(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z24
-	VFMADD231PS  Z24, Z22, Z0
-	VFMADD231PS  Z24, Z23, Z1
-	VBROADCASTSS (R9)(SI*1), Z25
-	VFMADD231PS  Z25, Z22, Z2
-	VFMADD231PS  Z25, Z23, Z3
-	VBROADCASTSS (R9)(SI*2), Z24
-	VFMADD231PS  Z24, Z22, Z4
-	VFMADD231PS  Z24, Z23, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z25
-	VFMADD231PS  Z25, Z22, Z6
-	VFMADD231PS  Z25, Z23, Z7
-	VBROADCASTSS (R10)(SI*1), Z24
-	VFMADD231PS  Z24, Z22, Z8
-	VFMADD231PS  Z24, Z23, Z9
-	VBROADCASTSS (R10)(SI*2), Z25
-	VFMADD231PS  Z25, Z22, Z10
-	VFMADD231PS  Z25, Z23, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z24
-	VFMADD231PS  Z24, Z22, Z12
-	VFMADD231PS  Z24, Z23, Z13
-	VBROADCASTSS (R11)(SI*1), Z25
-	VFMADD231PS  Z25, Z22, Z14
-	VFMADD231PS  Z25, Z23, Z15
-	VBROADCASTSS (R11)(SI*2), Z24
-	VFMADD231PS  Z24, Z22, Z16
-	VFMADD231PS  Z24, Z23, Z17
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z25
-	VFMADD231PS  Z25, Z22, Z18
-	VFMADD231PS  Z25, Z23, Z19
-	VBROADCASTSS (R12)(SI*1), Z24
-	VFMADD231PS  Z24, Z22, Z20
-	VFMADD231PS  Z24, Z23, Z21
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VADDPS (BX), Z20, Z20
-	VADDPS 64(BX), Z21, K1, Z21
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z24
-	VADDPS       Z24, Z0, Z0
-	VADDPS       Z24, Z1, Z1
-	VBROADCASTSS 4(BX), Z24
-	VADDPS       Z24, Z2, Z2
-	VADDPS       Z24, Z3, Z3
-	VBROADCASTSS 8(BX), Z24
-	VADDPS       Z24, Z4, Z4
-	VADDPS       Z24, Z5, Z5
-	VBROADCASTSS 12(BX), Z24
-	VADDPS       Z24, Z6, Z6
-	VADDPS       Z24, Z7, Z7
-	VBROADCASTSS 16(BX), Z24
-	VADDPS       Z24, Z8, Z8
-	VADDPS       Z24, Z9, Z9
-	VBROADCASTSS 20(BX), Z24
-	VADDPS       Z24, Z10, Z10
-	VADDPS       Z24, Z11, Z11
-	VBROADCASTSS 24(BX), Z24
-	VADDPS       Z24, Z12, Z12
-	VADDPS       Z24, Z13, Z13
-	VBROADCASTSS 28(BX), Z24
-	VADDPS       Z24, Z14, Z14
-	VADDPS       Z24, Z15, Z15
-	VBROADCASTSS 32(BX), Z24
-	VADDPS       Z24, Z16, Z16
-	VADDPS       Z24, Z17, Z17
-	VBROADCASTSS 36(BX), Z24
-	VADDPS       Z24, Z18, Z18
-	VADDPS       Z24, Z19, Z19
-	VBROADCASTSS 40(BX), Z24
-	VADDPS       Z24, Z20, Z20
-	VADDPS       Z24, Z21, Z21
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z22
-	VADDPS    Z22, Z0, Z0
-	VADDPS    Z22, Z2, Z2
-	VADDPS    Z22, Z4, Z4
-	VADDPS    Z22, Z6, Z6
-	VADDPS    Z22, Z8, Z8
-	VADDPS    Z22, Z10, Z10
-	VADDPS    Z22, Z12, Z12
-	VADDPS    Z22, Z14, Z14
-	VADDPS    Z22, Z16, Z16
-	VADDPS    Z22, Z18, Z18
-	VADDPS    Z22, Z20, Z20
-	VMOVUPS.Z 64(BX), K1, Z23
-	VADDPS    Z23, Z1, Z1
-	VADDPS    Z23, Z3, Z3
-	VADDPS    Z23, Z5, Z5
-	VADDPS    Z23, Z7, Z7
-	VADDPS    Z23, Z9, Z9
-	VADDPS    Z23, Z11, Z11
-	VADDPS    Z23, Z13, Z13
-	VADDPS    Z23, Z15, Z15
-	VADDPS    Z23, Z17, Z17
-	VADDPS    Z23, Z19, Z19
-	VADDPS    Z23, Z21, Z21
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VADDPS (BX), Z20, Z20
-	VADDPS 64(BX), Z21, K1, Z21
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z24
-	VMAXPS       Z0, Z24, Z0
-	VMAXPS       Z1, Z24, Z1
-	VMAXPS       Z2, Z24, Z2
-	VMAXPS       Z3, Z24, Z3
-	VMAXPS       Z4, Z24, Z4
-	VMAXPS       Z5, Z24, Z5
-	VMAXPS       Z6, Z24, Z6
-	VMAXPS       Z7, Z24, Z7
-	VMAXPS       Z8, Z24, Z8
-	VMAXPS       Z9, Z24, Z9
-	VMAXPS       Z10, Z24, Z10
-	VMAXPS       Z11, Z24, Z11
-	VMAXPS       Z12, Z24, Z12
-	VMAXPS       Z13, Z24, Z13
-	VMAXPS       Z14, Z24, Z14
-	VMAXPS       Z15, Z24, Z15
-	VMAXPS       Z16, Z24, Z16
-	VMAXPS       Z17, Z24, Z17
-	VMAXPS       Z18, Z24, Z18
-	VMAXPS       Z19, Z24, Z19
-	VMAXPS       Z20, Z24, Z20
-	VMAXPS       Z21, Z24, Z21
-	VBROADCASTSS 124(DI), Z24
-	VMINPS       Z0, Z24, Z0
-	VMINPS       Z1, Z24, Z1
-	VMINPS       Z2, Z24, Z2
-	VMINPS       Z3, Z24, Z3
-	VMINPS       Z4, Z24, Z4
-	VMINPS       Z5, Z24, Z5
-	VMINPS       Z6, Z24, Z6
-	VMINPS       Z7, Z24, Z7
-	VMINPS       Z8, Z24, Z8
-	VMINPS       Z9, Z24, Z9
-	VMINPS       Z10, Z24, Z10
-	VMINPS       Z11, Z24, Z11
-	VMINPS       Z12, Z24, Z12
-	VMINPS       Z13, Z24, Z13
-	VMINPS       Z14, Z24, Z14
-	VMINPS       Z15, Z24, Z15
-	VMINPS       Z16, Z24, Z16
-	VMINPS       Z17, Z24, Z17
-	VMINPS       Z18, Z24, Z18
-	VMINPS       Z19, Z24, Z19
-	VMINPS       Z20, Z24, Z20
-	VMINPS       Z21, Z24, Z21
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z20, (BX)
-	VMOVUPS Z21, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x11x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x11x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z22
-	VMOVUPS.Z    (R14)(AX*1), K1, Z23
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z24, Z22, Z0
 	VFMADD231PS  Z24, Z23, Z1
@@ -11885,379 +10811,10 @@ TEXT ·gemmTile512x12x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z24
 	VMOVUPS.Z    64(BX), K1, Z25
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z26
-	VFMADD231PS  Z26, Z24, Z0
-	VFMADD231PS  Z26, Z25, Z1
-	VBROADCASTSS (R9)(SI*1), Z27
-	VFMADD231PS  Z27, Z24, Z2
-	VFMADD231PS  Z27, Z25, Z3
-	VBROADCASTSS (R9)(SI*2), Z26
-	VFMADD231PS  Z26, Z24, Z4
-	VFMADD231PS  Z26, Z25, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z27
-	VFMADD231PS  Z27, Z24, Z6
-	VFMADD231PS  Z27, Z25, Z7
-	VBROADCASTSS (R10)(SI*1), Z26
-	VFMADD231PS  Z26, Z24, Z8
-	VFMADD231PS  Z26, Z25, Z9
-	VBROADCASTSS (R10)(SI*2), Z27
-	VFMADD231PS  Z27, Z24, Z10
-	VFMADD231PS  Z27, Z25, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z26
-	VFMADD231PS  Z26, Z24, Z12
-	VFMADD231PS  Z26, Z25, Z13
-	VBROADCASTSS (R11)(SI*1), Z27
-	VFMADD231PS  Z27, Z24, Z14
-	VFMADD231PS  Z27, Z25, Z15
-	VBROADCASTSS (R11)(SI*2), Z26
-	VFMADD231PS  Z26, Z24, Z16
-	VFMADD231PS  Z26, Z25, Z17
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z27
-	VFMADD231PS  Z27, Z24, Z18
-	VFMADD231PS  Z27, Z25, Z19
-	VBROADCASTSS (R12)(SI*1), Z26
-	VFMADD231PS  Z26, Z24, Z20
-	VFMADD231PS  Z26, Z25, Z21
-	VBROADCASTSS (R12)(SI*2), Z27
-	VFMADD231PS  Z27, Z24, Z22
-	VFMADD231PS  Z27, Z25, Z23
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VADDPS (BX), Z20, Z20
-	VADDPS 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VADDPS (BX), Z22, Z22
-	VADDPS 64(BX), Z23, K1, Z23
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z26
-	VADDPS       Z26, Z0, Z0
-	VADDPS       Z26, Z1, Z1
-	VBROADCASTSS 4(BX), Z26
-	VADDPS       Z26, Z2, Z2
-	VADDPS       Z26, Z3, Z3
-	VBROADCASTSS 8(BX), Z26
-	VADDPS       Z26, Z4, Z4
-	VADDPS       Z26, Z5, Z5
-	VBROADCASTSS 12(BX), Z26
-	VADDPS       Z26, Z6, Z6
-	VADDPS       Z26, Z7, Z7
-	VBROADCASTSS 16(BX), Z26
-	VADDPS       Z26, Z8, Z8
-	VADDPS       Z26, Z9, Z9
-	VBROADCASTSS 20(BX), Z26
-	VADDPS       Z26, Z10, Z10
-	VADDPS       Z26, Z11, Z11
-	VBROADCASTSS 24(BX), Z26
-	VADDPS       Z26, Z12, Z12
-	VADDPS       Z26, Z13, Z13
-	VBROADCASTSS 28(BX), Z26
-	VADDPS       Z26, Z14, Z14
-	VADDPS       Z26, Z15, Z15
-	VBROADCASTSS 32(BX), Z26
-	VADDPS       Z26, Z16, Z16
-	VADDPS       Z26, Z17, Z17
-	VBROADCASTSS 36(BX), Z26
-	VADDPS       Z26, Z18, Z18
-	VADDPS       Z26, Z19, Z19
-	VBROADCASTSS 40(BX), Z26
-	VADDPS       Z26, Z20, Z20
-	VADDPS       Z26, Z21, Z21
-	VBROADCASTSS 44(BX), Z26
-	VADDPS       Z26, Z22, Z22
-	VADDPS       Z26, Z23, Z23
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z24
-	VADDPS    Z24, Z0, Z0
-	VADDPS    Z24, Z2, Z2
-	VADDPS    Z24, Z4, Z4
-	VADDPS    Z24, Z6, Z6
-	VADDPS    Z24, Z8, Z8
-	VADDPS    Z24, Z10, Z10
-	VADDPS    Z24, Z12, Z12
-	VADDPS    Z24, Z14, Z14
-	VADDPS    Z24, Z16, Z16
-	VADDPS    Z24, Z18, Z18
-	VADDPS    Z24, Z20, Z20
-	VADDPS    Z24, Z22, Z22
-	VMOVUPS.Z 64(BX), K1, Z25
-	VADDPS    Z25, Z1, Z1
-	VADDPS    Z25, Z3, Z3
-	VADDPS    Z25, Z5, Z5
-	VADDPS    Z25, Z7, Z7
-	VADDPS    Z25, Z9, Z9
-	VADDPS    Z25, Z11, Z11
-	VADDPS    Z25, Z13, Z13
-	VADDPS    Z25, Z15, Z15
-	VADDPS    Z25, Z17, Z17
-	VADDPS    Z25, Z19, Z19
-	VADDPS    Z25, Z21, Z21
-	VADDPS    Z25, Z23, Z23
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VADDPS (BX), Z20, Z20
-	VADDPS 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VADDPS (BX), Z22, Z22
-	VADDPS 64(BX), Z23, K1, Z23
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z26
-	VMAXPS       Z0, Z26, Z0
-	VMAXPS       Z1, Z26, Z1
-	VMAXPS       Z2, Z26, Z2
-	VMAXPS       Z3, Z26, Z3
-	VMAXPS       Z4, Z26, Z4
-	VMAXPS       Z5, Z26, Z5
-	VMAXPS       Z6, Z26, Z6
-	VMAXPS       Z7, Z26, Z7
-	VMAXPS       Z8, Z26, Z8
-	VMAXPS       Z9, Z26, Z9
-	VMAXPS       Z10, Z26, Z10
-	VMAXPS       Z11, Z26, Z11
-	VMAXPS       Z12, Z26, Z12
-	VMAXPS       Z13, Z26, Z13
-	VMAXPS       Z14, Z26, Z14
-	VMAXPS       Z15, Z26, Z15
-	VMAXPS       Z16, Z26, Z16
-	VMAXPS       Z17, Z26, Z17
-	VMAXPS       Z18, Z26, Z18
-	VMAXPS       Z19, Z26, Z19
-	VMAXPS       Z20, Z26, Z20
-	VMAXPS       Z21, Z26, Z21
-	VMAXPS       Z22, Z26, Z22
-	VMAXPS       Z23, Z26, Z23
-	VBROADCASTSS 124(DI), Z26
-	VMINPS       Z0, Z26, Z0
-	VMINPS       Z1, Z26, Z1
-	VMINPS       Z2, Z26, Z2
-	VMINPS       Z3, Z26, Z3
-	VMINPS       Z4, Z26, Z4
-	VMINPS       Z5, Z26, Z5
-	VMINPS       Z6, Z26, Z6
-	VMINPS       Z7, Z26, Z7
-	VMINPS       Z8, Z26, Z8
-	VMINPS       Z9, Z26, Z9
-	VMINPS       Z10, Z26, Z10
-	VMINPS       Z11, Z26, Z11
-	VMINPS       Z12, Z26, Z12
-	VMINPS       Z13, Z26, Z13
-	VMINPS       Z14, Z26, Z14
-	VMINPS       Z15, Z26, Z15
-	VMINPS       Z16, Z26, Z16
-	VMINPS       Z17, Z26, Z17
-	VMINPS       Z18, Z26, Z18
-	VMINPS       Z19, Z26, Z19
-	VMINPS       Z20, Z26, Z20
-	VMINPS       Z21, Z26, Z21
-	VMINPS       Z22, Z26, Z22
-	VMINPS       Z23, Z26, Z23
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z20, (BX)
-	VMOVUPS Z21, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z22, (BX)
-	VMOVUPS Z23, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x12x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x12x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z24
-	VMOVUPS.Z    (R14)(AX*1), K1, Z25
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z26
 	VFMADD231PS  Z26, Z24, Z0
 	VFMADD231PS  Z26, Z25, Z1
@@ -12633,407 +11190,10 @@ TEXT ·gemmTile512x13x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z26
 	VMOVUPS.Z    64(BX), K1, Z27
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z28
-	VFMADD231PS  Z28, Z26, Z0
-	VFMADD231PS  Z28, Z27, Z1
-	VBROADCASTSS (R9)(SI*1), Z29
-	VFMADD231PS  Z29, Z26, Z2
-	VFMADD231PS  Z29, Z27, Z3
-	VBROADCASTSS (R9)(SI*2), Z28
-	VFMADD231PS  Z28, Z26, Z4
-	VFMADD231PS  Z28, Z27, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z29
-	VFMADD231PS  Z29, Z26, Z6
-	VFMADD231PS  Z29, Z27, Z7
-	VBROADCASTSS (R10)(SI*1), Z28
-	VFMADD231PS  Z28, Z26, Z8
-	VFMADD231PS  Z28, Z27, Z9
-	VBROADCASTSS (R10)(SI*2), Z29
-	VFMADD231PS  Z29, Z26, Z10
-	VFMADD231PS  Z29, Z27, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z28
-	VFMADD231PS  Z28, Z26, Z12
-	VFMADD231PS  Z28, Z27, Z13
-	VBROADCASTSS (R11)(SI*1), Z29
-	VFMADD231PS  Z29, Z26, Z14
-	VFMADD231PS  Z29, Z27, Z15
-	VBROADCASTSS (R11)(SI*2), Z28
-	VFMADD231PS  Z28, Z26, Z16
-	VFMADD231PS  Z28, Z27, Z17
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z29
-	VFMADD231PS  Z29, Z26, Z18
-	VFMADD231PS  Z29, Z27, Z19
-	VBROADCASTSS (R12)(SI*1), Z28
-	VFMADD231PS  Z28, Z26, Z20
-	VFMADD231PS  Z28, Z27, Z21
-	VBROADCASTSS (R12)(SI*2), Z29
-	VFMADD231PS  Z29, Z26, Z22
-	VFMADD231PS  Z29, Z27, Z23
-	ADDQ         R8, R12
-	VBROADCASTSS (R13), Z28
-	VFMADD231PS  Z28, Z26, Z24
-	VFMADD231PS  Z28, Z27, Z25
-	ADDQ         R8, R13
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VADDPS (BX), Z20, Z20
-	VADDPS 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VADDPS (BX), Z22, Z22
-	VADDPS 64(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VADDPS (BX), Z24, Z24
-	VADDPS 64(BX), Z25, K1, Z25
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z28
-	VADDPS       Z28, Z0, Z0
-	VADDPS       Z28, Z1, Z1
-	VBROADCASTSS 4(BX), Z28
-	VADDPS       Z28, Z2, Z2
-	VADDPS       Z28, Z3, Z3
-	VBROADCASTSS 8(BX), Z28
-	VADDPS       Z28, Z4, Z4
-	VADDPS       Z28, Z5, Z5
-	VBROADCASTSS 12(BX), Z28
-	VADDPS       Z28, Z6, Z6
-	VADDPS       Z28, Z7, Z7
-	VBROADCASTSS 16(BX), Z28
-	VADDPS       Z28, Z8, Z8
-	VADDPS       Z28, Z9, Z9
-	VBROADCASTSS 20(BX), Z28
-	VADDPS       Z28, Z10, Z10
-	VADDPS       Z28, Z11, Z11
-	VBROADCASTSS 24(BX), Z28
-	VADDPS       Z28, Z12, Z12
-	VADDPS       Z28, Z13, Z13
-	VBROADCASTSS 28(BX), Z28
-	VADDPS       Z28, Z14, Z14
-	VADDPS       Z28, Z15, Z15
-	VBROADCASTSS 32(BX), Z28
-	VADDPS       Z28, Z16, Z16
-	VADDPS       Z28, Z17, Z17
-	VBROADCASTSS 36(BX), Z28
-	VADDPS       Z28, Z18, Z18
-	VADDPS       Z28, Z19, Z19
-	VBROADCASTSS 40(BX), Z28
-	VADDPS       Z28, Z20, Z20
-	VADDPS       Z28, Z21, Z21
-	VBROADCASTSS 44(BX), Z28
-	VADDPS       Z28, Z22, Z22
-	VADDPS       Z28, Z23, Z23
-	VBROADCASTSS 48(BX), Z28
-	VADDPS       Z28, Z24, Z24
-	VADDPS       Z28, Z25, Z25
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z26
-	VADDPS    Z26, Z0, Z0
-	VADDPS    Z26, Z2, Z2
-	VADDPS    Z26, Z4, Z4
-	VADDPS    Z26, Z6, Z6
-	VADDPS    Z26, Z8, Z8
-	VADDPS    Z26, Z10, Z10
-	VADDPS    Z26, Z12, Z12
-	VADDPS    Z26, Z14, Z14
-	VADDPS    Z26, Z16, Z16
-	VADDPS    Z26, Z18, Z18
-	VADDPS    Z26, Z20, Z20
-	VADDPS    Z26, Z22, Z22
-	VADDPS    Z26, Z24, Z24
-	VMOVUPS.Z 64(BX), K1, Z27
-	VADDPS    Z27, Z1, Z1
-	VADDPS    Z27, Z3, Z3
-	VADDPS    Z27, Z5, Z5
-	VADDPS    Z27, Z7, Z7
-	VADDPS    Z27, Z9, Z9
-	VADDPS    Z27, Z11, Z11
-	VADDPS    Z27, Z13, Z13
-	VADDPS    Z27, Z15, Z15
-	VADDPS    Z27, Z17, Z17
-	VADDPS    Z27, Z19, Z19
-	VADDPS    Z27, Z21, Z21
-	VADDPS    Z27, Z23, Z23
-	VADDPS    Z27, Z25, Z25
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VADDPS (BX), Z20, Z20
-	VADDPS 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VADDPS (BX), Z22, Z22
-	VADDPS 64(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VADDPS (BX), Z24, Z24
-	VADDPS 64(BX), Z25, K1, Z25
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z28
-	VMAXPS       Z0, Z28, Z0
-	VMAXPS       Z1, Z28, Z1
-	VMAXPS       Z2, Z28, Z2
-	VMAXPS       Z3, Z28, Z3
-	VMAXPS       Z4, Z28, Z4
-	VMAXPS       Z5, Z28, Z5
-	VMAXPS       Z6, Z28, Z6
-	VMAXPS       Z7, Z28, Z7
-	VMAXPS       Z8, Z28, Z8
-	VMAXPS       Z9, Z28, Z9
-	VMAXPS       Z10, Z28, Z10
-	VMAXPS       Z11, Z28, Z11
-	VMAXPS       Z12, Z28, Z12
-	VMAXPS       Z13, Z28, Z13
-	VMAXPS       Z14, Z28, Z14
-	VMAXPS       Z15, Z28, Z15
-	VMAXPS       Z16, Z28, Z16
-	VMAXPS       Z17, Z28, Z17
-	VMAXPS       Z18, Z28, Z18
-	VMAXPS       Z19, Z28, Z19
-	VMAXPS       Z20, Z28, Z20
-	VMAXPS       Z21, Z28, Z21
-	VMAXPS       Z22, Z28, Z22
-	VMAXPS       Z23, Z28, Z23
-	VMAXPS       Z24, Z28, Z24
-	VMAXPS       Z25, Z28, Z25
-	VBROADCASTSS 124(DI), Z28
-	VMINPS       Z0, Z28, Z0
-	VMINPS       Z1, Z28, Z1
-	VMINPS       Z2, Z28, Z2
-	VMINPS       Z3, Z28, Z3
-	VMINPS       Z4, Z28, Z4
-	VMINPS       Z5, Z28, Z5
-	VMINPS       Z6, Z28, Z6
-	VMINPS       Z7, Z28, Z7
-	VMINPS       Z8, Z28, Z8
-	VMINPS       Z9, Z28, Z9
-	VMINPS       Z10, Z28, Z10
-	VMINPS       Z11, Z28, Z11
-	VMINPS       Z12, Z28, Z12
-	VMINPS       Z13, Z28, Z13
-	VMINPS       Z14, Z28, Z14
-	VMINPS       Z15, Z28, Z15
-	VMINPS       Z16, Z28, Z16
-	VMINPS       Z17, Z28, Z17
-	VMINPS       Z18, Z28, Z18
-	VMINPS       Z19, Z28, Z19
-	VMINPS       Z20, Z28, Z20
-	VMINPS       Z21, Z28, Z21
-	VMINPS       Z22, Z28, Z22
-	VMINPS       Z23, Z28, Z23
-	VMINPS       Z24, Z28, Z24
-	VMINPS       Z25, Z28, Z25
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z20, (BX)
-	VMOVUPS Z21, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z22, (BX)
-	VMOVUPS Z23, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z24, (BX)
-	VMOVUPS Z25, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x13x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x13x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	LEAQ       (R12)(CX*1), R13
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	VPXORD     Z24, Z24, Z24
-	VPXORD     Z25, Z25, Z25
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z26
-	VMOVUPS.Z    (R14)(AX*1), K1, Z27
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z28, Z26, Z0
 	VFMADD231PS  Z28, Z27, Z1
@@ -13435,432 +11595,10 @@ TEXT ·gemmTile512x14x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z28
 	VMOVUPS.Z    64(BX), K1, Z29
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z30
-	VFMADD231PS  Z30, Z28, Z0
-	VFMADD231PS  Z30, Z29, Z1
-	VBROADCASTSS (R9)(SI*1), Z31
-	VFMADD231PS  Z31, Z28, Z2
-	VFMADD231PS  Z31, Z29, Z3
-	VBROADCASTSS (R9)(SI*2), Z30
-	VFMADD231PS  Z30, Z28, Z4
-	VFMADD231PS  Z30, Z29, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z31
-	VFMADD231PS  Z31, Z28, Z6
-	VFMADD231PS  Z31, Z29, Z7
-	VBROADCASTSS (R10)(SI*1), Z30
-	VFMADD231PS  Z30, Z28, Z8
-	VFMADD231PS  Z30, Z29, Z9
-	VBROADCASTSS (R10)(SI*2), Z31
-	VFMADD231PS  Z31, Z28, Z10
-	VFMADD231PS  Z31, Z29, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z30
-	VFMADD231PS  Z30, Z28, Z12
-	VFMADD231PS  Z30, Z29, Z13
-	VBROADCASTSS (R11)(SI*1), Z31
-	VFMADD231PS  Z31, Z28, Z14
-	VFMADD231PS  Z31, Z29, Z15
-	VBROADCASTSS (R11)(SI*2), Z30
-	VFMADD231PS  Z30, Z28, Z16
-	VFMADD231PS  Z30, Z29, Z17
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z31
-	VFMADD231PS  Z31, Z28, Z18
-	VFMADD231PS  Z31, Z29, Z19
-	VBROADCASTSS (R12)(SI*1), Z30
-	VFMADD231PS  Z30, Z28, Z20
-	VFMADD231PS  Z30, Z29, Z21
-	VBROADCASTSS (R12)(SI*2), Z31
-	VFMADD231PS  Z31, Z28, Z22
-	VFMADD231PS  Z31, Z29, Z23
-	ADDQ         R8, R12
-	VBROADCASTSS (R13), Z30
-	VFMADD231PS  Z30, Z28, Z24
-	VFMADD231PS  Z30, Z29, Z25
-	VBROADCASTSS (R13)(SI*1), Z31
-	VFMADD231PS  Z31, Z28, Z26
-	VFMADD231PS  Z31, Z29, Z27
-	ADDQ         R8, R13
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VADDPS (BX), Z20, Z20
-	VADDPS 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VADDPS (BX), Z22, Z22
-	VADDPS 64(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VADDPS (BX), Z24, Z24
-	VADDPS 64(BX), Z25, K1, Z25
-	ADDQ   DX, BX
-	VADDPS (BX), Z26, Z26
-	VADDPS 64(BX), Z27, K1, Z27
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z30
-	VADDPS       Z30, Z0, Z0
-	VADDPS       Z30, Z1, Z1
-	VBROADCASTSS 4(BX), Z30
-	VADDPS       Z30, Z2, Z2
-	VADDPS       Z30, Z3, Z3
-	VBROADCASTSS 8(BX), Z30
-	VADDPS       Z30, Z4, Z4
-	VADDPS       Z30, Z5, Z5
-	VBROADCASTSS 12(BX), Z30
-	VADDPS       Z30, Z6, Z6
-	VADDPS       Z30, Z7, Z7
-	VBROADCASTSS 16(BX), Z30
-	VADDPS       Z30, Z8, Z8
-	VADDPS       Z30, Z9, Z9
-	VBROADCASTSS 20(BX), Z30
-	VADDPS       Z30, Z10, Z10
-	VADDPS       Z30, Z11, Z11
-	VBROADCASTSS 24(BX), Z30
-	VADDPS       Z30, Z12, Z12
-	VADDPS       Z30, Z13, Z13
-	VBROADCASTSS 28(BX), Z30
-	VADDPS       Z30, Z14, Z14
-	VADDPS       Z30, Z15, Z15
-	VBROADCASTSS 32(BX), Z30
-	VADDPS       Z30, Z16, Z16
-	VADDPS       Z30, Z17, Z17
-	VBROADCASTSS 36(BX), Z30
-	VADDPS       Z30, Z18, Z18
-	VADDPS       Z30, Z19, Z19
-	VBROADCASTSS 40(BX), Z30
-	VADDPS       Z30, Z20, Z20
-	VADDPS       Z30, Z21, Z21
-	VBROADCASTSS 44(BX), Z30
-	VADDPS       Z30, Z22, Z22
-	VADDPS       Z30, Z23, Z23
-	VBROADCASTSS 48(BX), Z30
-	VADDPS       Z30, Z24, Z24
-	VADDPS       Z30, Z25, Z25
-	VBROADCASTSS 52(BX), Z30
-	VADDPS       Z30, Z26, Z26
-	VADDPS       Z30, Z27, Z27
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z28
-	VADDPS    Z28, Z0, Z0
-	VADDPS    Z28, Z2, Z2
-	VADDPS    Z28, Z4, Z4
-	VADDPS    Z28, Z6, Z6
-	VADDPS    Z28, Z8, Z8
-	VADDPS    Z28, Z10, Z10
-	VADDPS    Z28, Z12, Z12
-	VADDPS    Z28, Z14, Z14
-	VADDPS    Z28, Z16, Z16
-	VADDPS    Z28, Z18, Z18
-	VADDPS    Z28, Z20, Z20
-	VADDPS    Z28, Z22, Z22
-	VADDPS    Z28, Z24, Z24
-	VADDPS    Z28, Z26, Z26
-	VMOVUPS.Z 64(BX), K1, Z29
-	VADDPS    Z29, Z1, Z1
-	VADDPS    Z29, Z3, Z3
-	VADDPS    Z29, Z5, Z5
-	VADDPS    Z29, Z7, Z7
-	VADDPS    Z29, Z9, Z9
-	VADDPS    Z29, Z11, Z11
-	VADDPS    Z29, Z13, Z13
-	VADDPS    Z29, Z15, Z15
-	VADDPS    Z29, Z17, Z17
-	VADDPS    Z29, Z19, Z19
-	VADDPS    Z29, Z21, Z21
-	VADDPS    Z29, Z23, Z23
-	VADDPS    Z29, Z25, Z25
-	VADDPS    Z29, Z27, Z27
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VADDPS (BX), Z2, Z2
-	VADDPS 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VADDPS (BX), Z10, Z10
-	VADDPS 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VADDPS (BX), Z14, Z14
-	VADDPS 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VADDPS (BX), Z20, Z20
-	VADDPS 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VADDPS (BX), Z22, Z22
-	VADDPS 64(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VADDPS (BX), Z24, Z24
-	VADDPS 64(BX), Z25, K1, Z25
-	ADDQ   DX, BX
-	VADDPS (BX), Z26, Z26
-	VADDPS 64(BX), Z27, K1, Z27
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z30
-	VMAXPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z30, Z14
-	VMAXPS       Z15, Z30, Z15
-	VMAXPS       Z16, Z30, Z16
-	VMAXPS       Z17, Z30, Z17
-	VMAXPS       Z18, Z30, Z18
-	VMAXPS       Z19, Z30, Z19
-	VMAXPS       Z20, Z30, Z20
-	VMAXPS       Z21, Z30, Z21
-	VMAXPS       Z22, Z30, Z22
-	VMAXPS       Z23, Z30, Z23
-	VMAXPS       Z24, Z30, Z24
-	VMAXPS       Z25, Z30, Z25
-	VMAXPS       Z26, Z30, Z26
-	VMAXPS       Z27, Z30, Z27
-	VBROADCASTSS 124(DI), Z30
-	VMINPS       Z0, Z30, Z0
-	VMINPS       Z1, Z30, Z1
-	VMINPS       Z2, Z30, Z2
-	VMINPS       Z3, Z30, Z3
-	VMINPS       Z4, Z30, Z4
-	VMINPS       Z5, Z30, Z5
-	VMINPS       Z6, Z30, Z6
-	VMINPS       Z7, Z30, Z7
-	VMINPS       Z8, Z30, Z8
-	VMINPS       Z9, Z30, Z9
-	VMINPS       Z10, Z30, Z10
-	VMINPS       Z11, Z30, Z11
-	VMINPS       Z12, Z30, Z12
-	VMINPS       Z13, Z30, Z13
-	VMINPS       Z14, Z30, Z14
-	VMINPS       Z15, Z30, Z15
-	VMINPS       Z16, Z30, Z16
-	VMINPS       Z17, Z30, Z17
-	VMINPS       Z18, Z30, Z18
-	VMINPS       Z19, Z30, Z19
-	VMINPS       Z20, Z30, Z20
-	VMINPS       Z21, Z30, Z21
-	VMINPS       Z22, Z30, Z22
-	VMINPS       Z23, Z30, Z23
-	VMINPS       Z24, Z30, Z24
-	VMINPS       Z25, Z30, Z25
-	VMINPS       Z26, Z30, Z26
-	VMINPS       Z27, Z30, Z27
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z20, (BX)
-	VMOVUPS Z21, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z22, (BX)
-	VMOVUPS Z23, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z24, (BX)
-	VMOVUPS Z25, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z26, (BX)
-	VMOVUPS Z27, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x14x32(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x14x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	LEAQ       (R12)(CX*1), R13
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	VPXORD     Z24, Z24, Z24
-	VPXORD     Z25, Z25, Z25
-	VPXORD     Z26, Z26, Z26
-	VPXORD     Z27, Z27, Z27
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z28
-	VMOVUPS.Z    (R14)(AX*1), K1, Z29
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VFMADD231PS  Z30, Z28, Z0
 	VFMADD231PS  Z30, Z29, Z1
@@ -14225,107 +11963,11 @@ loop:
 	VMOVUPS      (BX), Z3
 	VMOVUPS      64(BX), Z4
 	VMOVUPS.Z    128(BX), K1, Z5
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z6
-	VFMADD231PS  Z6, Z3, Z0
-	VFMADD231PS  Z6, Z4, Z1
-	VFMADD231PS  Z6, Z5, Z2
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z6
-	VADDPS       Z6, Z0, Z0
-	VADDPS       Z6, Z1, Z1
-	VADDPS       Z6, Z2, Z2
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z3
-	VADDPS    Z3, Z0, Z0
-	VMOVUPS   64(BX), Z4
-	VADDPS    Z4, Z1, Z1
-	VMOVUPS.Z 128(BX), K1, Z5
-	VADDPS    Z5, Z2, Z2
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z6
-	VMAXPS       Z0, Z6, Z0
-	VMAXPS       Z1, Z6, Z1
-	VMAXPS       Z2, Z6, Z2
-	VBROADCASTSS 124(DI), Z6
-	VMINPS       Z0, Z6, Z0
-	VMINPS       Z1, Z6, Z1
-	VMINPS       Z2, Z6, Z2
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x1x48(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x1x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z3
-	VMOVUPS      (R14)(AX*1), Z4
-	VMOVUPS.Z    (R15)(AX*1), K1, Z5
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VFMADD231PS  Z6, Z3, Z0
 	VFMADD231PS  Z6, Z4, Z1
@@ -14427,141 +12069,11 @@ loop:
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
 	VMOVUPS.Z    128(BX), K1, Z8
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z9
-	VFMADD231PS  Z9, Z6, Z0
-	VFMADD231PS  Z9, Z7, Z1
-	VFMADD231PS  Z9, Z8, Z2
-	VBROADCASTSS (R9)(SI*1), Z10
-	VFMADD231PS  Z10, Z6, Z3
-	VFMADD231PS  Z10, Z7, Z4
-	VFMADD231PS  Z10, Z8, Z5
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z9
-	VADDPS       Z9, Z0, Z0
-	VADDPS       Z9, Z1, Z1
-	VADDPS       Z9, Z2, Z2
-	VBROADCASTSS 4(BX), Z9
-	VADDPS       Z9, Z3, Z3
-	VADDPS       Z9, Z4, Z4
-	VADDPS       Z9, Z5, Z5
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z6
-	VADDPS    Z6, Z0, Z0
-	VADDPS    Z6, Z3, Z3
-	VMOVUPS   64(BX), Z7
-	VADDPS    Z7, Z1, Z1
-	VADDPS    Z7, Z4, Z4
-	VMOVUPS.Z 128(BX), K1, Z8
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z8, Z5, Z5
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z9
-	VMAXPS       Z0, Z9, Z0
-	VMAXPS       Z1, Z9, Z1
-	VMAXPS       Z2, Z9, Z2
-	VMAXPS       Z3, Z9, Z3
-	VMAXPS       Z4, Z9, Z4
-	VMAXPS       Z5, Z9, Z5
-	VBROADCASTSS 124(DI), Z9
-	VMINPS       Z0, Z9, Z0
-	VMINPS       Z1, Z9, Z1
-	VMINPS       Z2, Z9, Z2
-	VMINPS       Z3, Z9, Z3
-	VMINPS       Z4, Z9, Z4
-	VMINPS       Z5, Z9, Z5
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x2x48(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x2x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z6
-	VMOVUPS      (R14)(AX*1), Z7
-	VMOVUPS.Z    (R15)(AX*1), K1, Z8
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VFMADD231PS  Z9, Z6, Z0
 	VFMADD231PS  Z9, Z7, Z1
@@ -14697,175 +12209,11 @@ loop:
 	VMOVUPS      (BX), Z9
 	VMOVUPS      64(BX), Z10
 	VMOVUPS.Z    128(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z12
-	VFMADD231PS  Z12, Z9, Z0
-	VFMADD231PS  Z12, Z10, Z1
-	VFMADD231PS  Z12, Z11, Z2
-	VBROADCASTSS (R9)(SI*1), Z13
-	VFMADD231PS  Z13, Z9, Z3
-	VFMADD231PS  Z13, Z10, Z4
-	VFMADD231PS  Z13, Z11, Z5
-	VBROADCASTSS (R9)(SI*2), Z12
-	VFMADD231PS  Z12, Z9, Z6
-	VFMADD231PS  Z12, Z10, Z7
-	VFMADD231PS  Z12, Z11, Z8
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z12
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z12, Z1, Z1
-	VADDPS       Z12, Z2, Z2
-	VBROADCASTSS 4(BX), Z12
-	VADDPS       Z12, Z3, Z3
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z12, Z5, Z5
-	VBROADCASTSS 8(BX), Z12
-	VADDPS       Z12, Z6, Z6
-	VADDPS       Z12, Z7, Z7
-	VADDPS       Z12, Z8, Z8
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z9
-	VADDPS    Z9, Z0, Z0
-	VADDPS    Z9, Z3, Z3
-	VADDPS    Z9, Z6, Z6
-	VMOVUPS   64(BX), Z10
-	VADDPS    Z10, Z1, Z1
-	VADDPS    Z10, Z4, Z4
-	VADDPS    Z10, Z7, Z7
-	VMOVUPS.Z 128(BX), K1, Z11
-	VADDPS    Z11, Z2, Z2
-	VADDPS    Z11, Z5, Z5
-	VADDPS    Z11, Z8, Z8
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z12
-	VMAXPS       Z0, Z12, Z0
-	VMAXPS       Z1, Z12, Z1
-	VMAXPS       Z2, Z12, Z2
-	VMAXPS       Z3, Z12, Z3
-	VMAXPS       Z4, Z12, Z4
-	VMAXPS       Z5, Z12, Z5
-	VMAXPS       Z6, Z12, Z6
-	VMAXPS       Z7, Z12, Z7
-	VMAXPS       Z8, Z12, Z8
-	VBROADCASTSS 124(DI), Z12
-	VMINPS       Z0, Z12, Z0
-	VMINPS       Z1, Z12, Z1
-	VMINPS       Z2, Z12, Z2
-	VMINPS       Z3, Z12, Z3
-	VMINPS       Z4, Z12, Z4
-	VMINPS       Z5, Z12, Z5
-	VMINPS       Z6, Z12, Z6
-	VMINPS       Z7, Z12, Z7
-	VMINPS       Z8, Z12, Z8
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x3x48(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x3x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z9
-	VMOVUPS      (R14)(AX*1), Z10
-	VMOVUPS.Z    (R15)(AX*1), K1, Z11
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z9, Z0
 	VFMADD231PS  Z12, Z10, Z1
@@ -15037,212 +12385,11 @@ loop:
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
 	VMOVUPS.Z    128(BX), K1, Z14
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z15
-	VFMADD231PS  Z15, Z12, Z0
-	VFMADD231PS  Z15, Z13, Z1
-	VFMADD231PS  Z15, Z14, Z2
-	VBROADCASTSS (R9)(SI*1), Z16
-	VFMADD231PS  Z16, Z12, Z3
-	VFMADD231PS  Z16, Z13, Z4
-	VFMADD231PS  Z16, Z14, Z5
-	VBROADCASTSS (R9)(SI*2), Z15
-	VFMADD231PS  Z15, Z12, Z6
-	VFMADD231PS  Z15, Z13, Z7
-	VFMADD231PS  Z15, Z14, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z16
-	VFMADD231PS  Z16, Z12, Z9
-	VFMADD231PS  Z16, Z13, Z10
-	VFMADD231PS  Z16, Z14, Z11
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z15
-	VADDPS       Z15, Z0, Z0
-	VADDPS       Z15, Z1, Z1
-	VADDPS       Z15, Z2, Z2
-	VBROADCASTSS 4(BX), Z15
-	VADDPS       Z15, Z3, Z3
-	VADDPS       Z15, Z4, Z4
-	VADDPS       Z15, Z5, Z5
-	VBROADCASTSS 8(BX), Z15
-	VADDPS       Z15, Z6, Z6
-	VADDPS       Z15, Z7, Z7
-	VADDPS       Z15, Z8, Z8
-	VBROADCASTSS 12(BX), Z15
-	VADDPS       Z15, Z9, Z9
-	VADDPS       Z15, Z10, Z10
-	VADDPS       Z15, Z11, Z11
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z12
-	VADDPS    Z12, Z0, Z0
-	VADDPS    Z12, Z3, Z3
-	VADDPS    Z12, Z6, Z6
-	VADDPS    Z12, Z9, Z9
-	VMOVUPS   64(BX), Z13
-	VADDPS    Z13, Z1, Z1
-	VADDPS    Z13, Z4, Z4
-	VADDPS    Z13, Z7, Z7
-	VADDPS    Z13, Z10, Z10
-	VMOVUPS.Z 128(BX), K1, Z14
-	VADDPS    Z14, Z2, Z2
-	VADDPS    Z14, Z5, Z5
-	VADDPS    Z14, Z8, Z8
-	VADDPS    Z14, Z11, Z11
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z15
-	VMAXPS       Z0, Z15, Z0
-	VMAXPS       Z1, Z15, Z1
-	VMAXPS       Z2, Z15, Z2
-	VMAXPS       Z3, Z15, Z3
-	VMAXPS       Z4, Z15, Z4
-	VMAXPS       Z5, Z15, Z5
-	VMAXPS       Z6, Z15, Z6
-	VMAXPS       Z7, Z15, Z7
-	VMAXPS       Z8, Z15, Z8
-	VMAXPS       Z9, Z15, Z9
-	VMAXPS       Z10, Z15, Z10
-	VMAXPS       Z11, Z15, Z11
-	VBROADCASTSS 124(DI), Z15
-	VMINPS       Z0, Z15, Z0
-	VMINPS       Z1, Z15, Z1
-	VMINPS       Z2, Z15, Z2
-	VMINPS       Z3, Z15, Z3
-	VMINPS       Z4, Z15, Z4
-	VMINPS       Z5, Z15, Z5
-	VMINPS       Z6, Z15, Z6
-	VMINPS       Z7, Z15, Z7
-	VMINPS       Z8, Z15, Z8
-	VMINPS       Z9, Z15, Z9
-	VMINPS       Z10, Z15, Z10
-	VMINPS       Z11, Z15, Z11
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x4x48(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x4x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z12
-	VMOVUPS      (R14)(AX*1), Z13
-	VMOVUPS.Z    (R15)(AX*1), K1, Z14
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VFMADD231PS  Z15, Z12, Z0
 	VFMADD231PS  Z15, Z13, Z1
@@ -15449,246 +12596,11 @@ loop:
 	VMOVUPS      (BX), Z15
 	VMOVUPS      64(BX), Z16
 	VMOVUPS.Z    128(BX), K1, Z17
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z18
-	VFMADD231PS  Z18, Z15, Z0
-	VFMADD231PS  Z18, Z16, Z1
-	VFMADD231PS  Z18, Z17, Z2
-	VBROADCASTSS (R9)(SI*1), Z19
-	VFMADD231PS  Z19, Z15, Z3
-	VFMADD231PS  Z19, Z16, Z4
-	VFMADD231PS  Z19, Z17, Z5
-	VBROADCASTSS (R9)(SI*2), Z18
-	VFMADD231PS  Z18, Z15, Z6
-	VFMADD231PS  Z18, Z16, Z7
-	VFMADD231PS  Z18, Z17, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z19
-	VFMADD231PS  Z19, Z15, Z9
-	VFMADD231PS  Z19, Z16, Z10
-	VFMADD231PS  Z19, Z17, Z11
-	VBROADCASTSS (R10)(SI*1), Z18
-	VFMADD231PS  Z18, Z15, Z12
-	VFMADD231PS  Z18, Z16, Z13
-	VFMADD231PS  Z18, Z17, Z14
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, K1, Z14
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z18
-	VADDPS       Z18, Z0, Z0
-	VADDPS       Z18, Z1, Z1
-	VADDPS       Z18, Z2, Z2
-	VBROADCASTSS 4(BX), Z18
-	VADDPS       Z18, Z3, Z3
-	VADDPS       Z18, Z4, Z4
-	VADDPS       Z18, Z5, Z5
-	VBROADCASTSS 8(BX), Z18
-	VADDPS       Z18, Z6, Z6
-	VADDPS       Z18, Z7, Z7
-	VADDPS       Z18, Z8, Z8
-	VBROADCASTSS 12(BX), Z18
-	VADDPS       Z18, Z9, Z9
-	VADDPS       Z18, Z10, Z10
-	VADDPS       Z18, Z11, Z11
-	VBROADCASTSS 16(BX), Z18
-	VADDPS       Z18, Z12, Z12
-	VADDPS       Z18, Z13, Z13
-	VADDPS       Z18, Z14, Z14
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z15
-	VADDPS    Z15, Z0, Z0
-	VADDPS    Z15, Z3, Z3
-	VADDPS    Z15, Z6, Z6
-	VADDPS    Z15, Z9, Z9
-	VADDPS    Z15, Z12, Z12
-	VMOVUPS   64(BX), Z16
-	VADDPS    Z16, Z1, Z1
-	VADDPS    Z16, Z4, Z4
-	VADDPS    Z16, Z7, Z7
-	VADDPS    Z16, Z10, Z10
-	VADDPS    Z16, Z13, Z13
-	VMOVUPS.Z 128(BX), K1, Z17
-	VADDPS    Z17, Z2, Z2
-	VADDPS    Z17, Z5, Z5
-	VADDPS    Z17, Z8, Z8
-	VADDPS    Z17, Z11, Z11
-	VADDPS    Z17, Z14, Z14
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, K1, Z14
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z18
-	VMAXPS       Z0, Z18, Z0
-	VMAXPS       Z1, Z18, Z1
-	VMAXPS       Z2, Z18, Z2
-	VMAXPS       Z3, Z18, Z3
-	VMAXPS       Z4, Z18, Z4
-	VMAXPS       Z5, Z18, Z5
-	VMAXPS       Z6, Z18, Z6
-	VMAXPS       Z7, Z18, Z7
-	VMAXPS       Z8, Z18, Z8
-	VMAXPS       Z9, Z18, Z9
-	VMAXPS       Z10, Z18, Z10
-	VMAXPS       Z11, Z18, Z11
-	VMAXPS       Z12, Z18, Z12
-	VMAXPS       Z13, Z18, Z13
-	VMAXPS       Z14, Z18, Z14
-	VBROADCASTSS 124(DI), Z18
-	VMINPS       Z0, Z18, Z0
-	VMINPS       Z1, Z18, Z1
-	VMINPS       Z2, Z18, Z2
-	VMINPS       Z3, Z18, Z3
-	VMINPS       Z4, Z18, Z4
-	VMINPS       Z5, Z18, Z5
-	VMINPS       Z6, Z18, Z6
-	VMINPS       Z7, Z18, Z7
-	VMINPS       Z8, Z18, Z8
-	VMINPS       Z9, Z18, Z9
-	VMINPS       Z10, Z18, Z10
-	VMINPS       Z11, Z18, Z11
-	VMINPS       Z12, Z18, Z12
-	VMINPS       Z13, Z18, Z13
-	VMINPS       Z14, Z18, Z14
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x5x48(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x5x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z15
-	VMOVUPS      (R14)(AX*1), Z16
-	VMOVUPS.Z    (R15)(AX*1), K1, Z17
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VFMADD231PS  Z18, Z15, Z0
 	VFMADD231PS  Z18, Z16, Z1
@@ -15929,280 +12841,11 @@ loop:
 	VMOVUPS      (BX), Z18
 	VMOVUPS      64(BX), Z19
 	VMOVUPS.Z    128(BX), K1, Z20
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z21
-	VFMADD231PS  Z21, Z18, Z0
-	VFMADD231PS  Z21, Z19, Z1
-	VFMADD231PS  Z21, Z20, Z2
-	VBROADCASTSS (R9)(SI*1), Z22
-	VFMADD231PS  Z22, Z18, Z3
-	VFMADD231PS  Z22, Z19, Z4
-	VFMADD231PS  Z22, Z20, Z5
-	VBROADCASTSS (R9)(SI*2), Z21
-	VFMADD231PS  Z21, Z18, Z6
-	VFMADD231PS  Z21, Z19, Z7
-	VFMADD231PS  Z21, Z20, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z22
-	VFMADD231PS  Z22, Z18, Z9
-	VFMADD231PS  Z22, Z19, Z10
-	VFMADD231PS  Z22, Z20, Z11
-	VBROADCASTSS (R10)(SI*1), Z21
-	VFMADD231PS  Z21, Z18, Z12
-	VFMADD231PS  Z21, Z19, Z13
-	VFMADD231PS  Z21, Z20, Z14
-	VBROADCASTSS (R10)(SI*2), Z22
-	VFMADD231PS  Z22, Z18, Z15
-	VFMADD231PS  Z22, Z19, Z16
-	VFMADD231PS  Z22, Z20, Z17
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VADDPS (BX), Z15, Z15
-	VADDPS 64(BX), Z16, Z16
-	VADDPS 128(BX), Z17, K1, Z17
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z21
-	VADDPS       Z21, Z0, Z0
-	VADDPS       Z21, Z1, Z1
-	VADDPS       Z21, Z2, Z2
-	VBROADCASTSS 4(BX), Z21
-	VADDPS       Z21, Z3, Z3
-	VADDPS       Z21, Z4, Z4
-	VADDPS       Z21, Z5, Z5
-	VBROADCASTSS 8(BX), Z21
-	VADDPS       Z21, Z6, Z6
-	VADDPS       Z21, Z7, Z7
-	VADDPS       Z21, Z8, Z8
-	VBROADCASTSS 12(BX), Z21
-	VADDPS       Z21, Z9, Z9
-	VADDPS       Z21, Z10, Z10
-	VADDPS       Z21, Z11, Z11
-	VBROADCASTSS 16(BX), Z21
-	VADDPS       Z21, Z12, Z12
-	VADDPS       Z21, Z13, Z13
-	VADDPS       Z21, Z14, Z14
-	VBROADCASTSS 20(BX), Z21
-	VADDPS       Z21, Z15, Z15
-	VADDPS       Z21, Z16, Z16
-	VADDPS       Z21, Z17, Z17
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z18
-	VADDPS    Z18, Z0, Z0
-	VADDPS    Z18, Z3, Z3
-	VADDPS    Z18, Z6, Z6
-	VADDPS    Z18, Z9, Z9
-	VADDPS    Z18, Z12, Z12
-	VADDPS    Z18, Z15, Z15
-	VMOVUPS   64(BX), Z19
-	VADDPS    Z19, Z1, Z1
-	VADDPS    Z19, Z4, Z4
-	VADDPS    Z19, Z7, Z7
-	VADDPS    Z19, Z10, Z10
-	VADDPS    Z19, Z13, Z13
-	VADDPS    Z19, Z16, Z16
-	VMOVUPS.Z 128(BX), K1, Z20
-	VADDPS    Z20, Z2, Z2
-	VADDPS    Z20, Z5, Z5
-	VADDPS    Z20, Z8, Z8
-	VADDPS    Z20, Z11, Z11
-	VADDPS    Z20, Z14, Z14
-	VADDPS    Z20, Z17, Z17
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VADDPS (BX), Z15, Z15
-	VADDPS 64(BX), Z16, Z16
-	VADDPS 128(BX), Z17, K1, Z17
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z21
-	VMAXPS       Z0, Z21, Z0
-	VMAXPS       Z1, Z21, Z1
-	VMAXPS       Z2, Z21, Z2
-	VMAXPS       Z3, Z21, Z3
-	VMAXPS       Z4, Z21, Z4
-	VMAXPS       Z5, Z21, Z5
-	VMAXPS       Z6, Z21, Z6
-	VMAXPS       Z7, Z21, Z7
-	VMAXPS       Z8, Z21, Z8
-	VMAXPS       Z9, Z21, Z9
-	VMAXPS       Z10, Z21, Z10
-	VMAXPS       Z11, Z21, Z11
-	VMAXPS       Z12, Z21, Z12
-	VMAXPS       Z13, Z21, Z13
-	VMAXPS       Z14, Z21, Z14
-	VMAXPS       Z15, Z21, Z15
-	VMAXPS       Z16, Z21, Z16
-	VMAXPS       Z17, Z21, Z17
-	VBROADCASTSS 124(DI), Z21
-	VMINPS       Z0, Z21, Z0
-	VMINPS       Z1, Z21, Z1
-	VMINPS       Z2, Z21, Z2
-	VMINPS       Z3, Z21, Z3
-	VMINPS       Z4, Z21, Z4
-	VMINPS       Z5, Z21, Z5
-	VMINPS       Z6, Z21, Z6
-	VMINPS       Z7, Z21, Z7
-	VMINPS       Z8, Z21, Z8
-	VMINPS       Z9, Z21, Z9
-	VMINPS       Z10, Z21, Z10
-	VMINPS       Z11, Z21, Z11
-	VMINPS       Z12, Z21, Z12
-	VMINPS       Z13, Z21, Z13
-	VMINPS       Z14, Z21, Z14
-	VMINPS       Z15, Z21, Z15
-	VMINPS       Z16, Z21, Z16
-	VMINPS       Z17, Z21, Z17
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z15, (BX)
-	VMOVUPS Z16, 64(BX)
-	VMOVUPS Z17, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x6x48(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x6x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z18
-	VMOVUPS      (R14)(AX*1), Z19
-	VMOVUPS.Z    (R15)(AX*1), K1, Z20
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z21
 	VFMADD231PS  Z21, Z18, Z0
 	VFMADD231PS  Z21, Z19, Z1
@@ -16479,317 +13122,11 @@ loop:
 	VMOVUPS      (BX), Z21
 	VMOVUPS      64(BX), Z22
 	VMOVUPS.Z    128(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z24
-	VFMADD231PS  Z24, Z21, Z0
-	VFMADD231PS  Z24, Z22, Z1
-	VFMADD231PS  Z24, Z23, Z2
-	VBROADCASTSS (R9)(SI*1), Z25
-	VFMADD231PS  Z25, Z21, Z3
-	VFMADD231PS  Z25, Z22, Z4
-	VFMADD231PS  Z25, Z23, Z5
-	VBROADCASTSS (R9)(SI*2), Z24
-	VFMADD231PS  Z24, Z21, Z6
-	VFMADD231PS  Z24, Z22, Z7
-	VFMADD231PS  Z24, Z23, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z25
-	VFMADD231PS  Z25, Z21, Z9
-	VFMADD231PS  Z25, Z22, Z10
-	VFMADD231PS  Z25, Z23, Z11
-	VBROADCASTSS (R10)(SI*1), Z24
-	VFMADD231PS  Z24, Z21, Z12
-	VFMADD231PS  Z24, Z22, Z13
-	VFMADD231PS  Z24, Z23, Z14
-	VBROADCASTSS (R10)(SI*2), Z25
-	VFMADD231PS  Z25, Z21, Z15
-	VFMADD231PS  Z25, Z22, Z16
-	VFMADD231PS  Z25, Z23, Z17
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z24
-	VFMADD231PS  Z24, Z21, Z18
-	VFMADD231PS  Z24, Z22, Z19
-	VFMADD231PS  Z24, Z23, Z20
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VADDPS (BX), Z15, Z15
-	VADDPS 64(BX), Z16, Z16
-	VADDPS 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, Z19
-	VADDPS 128(BX), Z20, K1, Z20
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z24
-	VADDPS       Z24, Z0, Z0
-	VADDPS       Z24, Z1, Z1
-	VADDPS       Z24, Z2, Z2
-	VBROADCASTSS 4(BX), Z24
-	VADDPS       Z24, Z3, Z3
-	VADDPS       Z24, Z4, Z4
-	VADDPS       Z24, Z5, Z5
-	VBROADCASTSS 8(BX), Z24
-	VADDPS       Z24, Z6, Z6
-	VADDPS       Z24, Z7, Z7
-	VADDPS       Z24, Z8, Z8
-	VBROADCASTSS 12(BX), Z24
-	VADDPS       Z24, Z9, Z9
-	VADDPS       Z24, Z10, Z10
-	VADDPS       Z24, Z11, Z11
-	VBROADCASTSS 16(BX), Z24
-	VADDPS       Z24, Z12, Z12
-	VADDPS       Z24, Z13, Z13
-	VADDPS       Z24, Z14, Z14
-	VBROADCASTSS 20(BX), Z24
-	VADDPS       Z24, Z15, Z15
-	VADDPS       Z24, Z16, Z16
-	VADDPS       Z24, Z17, Z17
-	VBROADCASTSS 24(BX), Z24
-	VADDPS       Z24, Z18, Z18
-	VADDPS       Z24, Z19, Z19
-	VADDPS       Z24, Z20, Z20
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z21
-	VADDPS    Z21, Z0, Z0
-	VADDPS    Z21, Z3, Z3
-	VADDPS    Z21, Z6, Z6
-	VADDPS    Z21, Z9, Z9
-	VADDPS    Z21, Z12, Z12
-	VADDPS    Z21, Z15, Z15
-	VADDPS    Z21, Z18, Z18
-	VMOVUPS   64(BX), Z22
-	VADDPS    Z22, Z1, Z1
-	VADDPS    Z22, Z4, Z4
-	VADDPS    Z22, Z7, Z7
-	VADDPS    Z22, Z10, Z10
-	VADDPS    Z22, Z13, Z13
-	VADDPS    Z22, Z16, Z16
-	VADDPS    Z22, Z19, Z19
-	VMOVUPS.Z 128(BX), K1, Z23
-	VADDPS    Z23, Z2, Z2
-	VADDPS    Z23, Z5, Z5
-	VADDPS    Z23, Z8, Z8
-	VADDPS    Z23, Z11, Z11
-	VADDPS    Z23, Z14, Z14
-	VADDPS    Z23, Z17, Z17
-	VADDPS    Z23, Z20, Z20
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VADDPS (BX), Z15, Z15
-	VADDPS 64(BX), Z16, Z16
-	VADDPS 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, Z19
-	VADDPS 128(BX), Z20, K1, Z20
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z24
-	VMAXPS       Z0, Z24, Z0
-	VMAXPS       Z1, Z24, Z1
-	VMAXPS       Z2, Z24, Z2
-	VMAXPS       Z3, Z24, Z3
-	VMAXPS       Z4, Z24, Z4
-	VMAXPS       Z5, Z24, Z5
-	VMAXPS       Z6, Z24, Z6
-	VMAXPS       Z7, Z24, Z7
-	VMAXPS       Z8, Z24, Z8
-	VMAXPS       Z9, Z24, Z9
-	VMAXPS       Z10, Z24, Z10
-	VMAXPS       Z11, Z24, Z11
-	VMAXPS       Z12, Z24, Z12
-	VMAXPS       Z13, Z24, Z13
-	VMAXPS       Z14, Z24, Z14
-	VMAXPS       Z15, Z24, Z15
-	VMAXPS       Z16, Z24, Z16
-	VMAXPS       Z17, Z24, Z17
-	VMAXPS       Z18, Z24, Z18
-	VMAXPS       Z19, Z24, Z19
-	VMAXPS       Z20, Z24, Z20
-	VBROADCASTSS 124(DI), Z24
-	VMINPS       Z0, Z24, Z0
-	VMINPS       Z1, Z24, Z1
-	VMINPS       Z2, Z24, Z2
-	VMINPS       Z3, Z24, Z3
-	VMINPS       Z4, Z24, Z4
-	VMINPS       Z5, Z24, Z5
-	VMINPS       Z6, Z24, Z6
-	VMINPS       Z7, Z24, Z7
-	VMINPS       Z8, Z24, Z8
-	VMINPS       Z9, Z24, Z9
-	VMINPS       Z10, Z24, Z10
-	VMINPS       Z11, Z24, Z11
-	VMINPS       Z12, Z24, Z12
-	VMINPS       Z13, Z24, Z13
-	VMINPS       Z14, Z24, Z14
-	VMINPS       Z15, Z24, Z15
-	VMINPS       Z16, Z24, Z16
-	VMINPS       Z17, Z24, Z17
-	VMINPS       Z18, Z24, Z18
-	VMINPS       Z19, Z24, Z19
-	VMINPS       Z20, Z24, Z20
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z15, (BX)
-	VMOVUPS Z16, 64(BX)
-	VMOVUPS Z17, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, 64(BX)
-	VMOVUPS Z20, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x7x48(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x7x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z21
-	VMOVUPS      (R14)(AX*1), Z22
-	VMOVUPS.Z    (R15)(AX*1), K1, Z23
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z24, Z21, Z0
 	VFMADD231PS  Z24, Z22, Z1
@@ -17101,351 +13438,11 @@ loop:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
 	VMOVUPS.Z    128(BX), K1, Z26
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z27
-	VFMADD231PS  Z27, Z24, Z0
-	VFMADD231PS  Z27, Z25, Z1
-	VFMADD231PS  Z27, Z26, Z2
-	VBROADCASTSS (R9)(SI*1), Z28
-	VFMADD231PS  Z28, Z24, Z3
-	VFMADD231PS  Z28, Z25, Z4
-	VFMADD231PS  Z28, Z26, Z5
-	VBROADCASTSS (R9)(SI*2), Z27
-	VFMADD231PS  Z27, Z24, Z6
-	VFMADD231PS  Z27, Z25, Z7
-	VFMADD231PS  Z27, Z26, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z28
-	VFMADD231PS  Z28, Z24, Z9
-	VFMADD231PS  Z28, Z25, Z10
-	VFMADD231PS  Z28, Z26, Z11
-	VBROADCASTSS (R10)(SI*1), Z27
-	VFMADD231PS  Z27, Z24, Z12
-	VFMADD231PS  Z27, Z25, Z13
-	VFMADD231PS  Z27, Z26, Z14
-	VBROADCASTSS (R10)(SI*2), Z28
-	VFMADD231PS  Z28, Z24, Z15
-	VFMADD231PS  Z28, Z25, Z16
-	VFMADD231PS  Z28, Z26, Z17
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z27
-	VFMADD231PS  Z27, Z24, Z18
-	VFMADD231PS  Z27, Z25, Z19
-	VFMADD231PS  Z27, Z26, Z20
-	VBROADCASTSS (R11)(SI*1), Z28
-	VFMADD231PS  Z28, Z24, Z21
-	VFMADD231PS  Z28, Z25, Z22
-	VFMADD231PS  Z28, Z26, Z23
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VADDPS (BX), Z15, Z15
-	VADDPS 64(BX), Z16, Z16
-	VADDPS 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, Z19
-	VADDPS 128(BX), Z20, K1, Z20
-	ADDQ   DX, BX
-	VADDPS (BX), Z21, Z21
-	VADDPS 64(BX), Z22, Z22
-	VADDPS 128(BX), Z23, K1, Z23
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z27
-	VADDPS       Z27, Z0, Z0
-	VADDPS       Z27, Z1, Z1
-	VADDPS       Z27, Z2, Z2
-	VBROADCASTSS 4(BX), Z27
-	VADDPS       Z27, Z3, Z3
-	VADDPS       Z27, Z4, Z4
-	VADDPS       Z27, Z5, Z5
-	VBROADCASTSS 8(BX), Z27
-	VADDPS       Z27, Z6, Z6
-	VADDPS       Z27, Z7, Z7
-	VADDPS       Z27, Z8, Z8
-	VBROADCASTSS 12(BX), Z27
-	VADDPS       Z27, Z9, Z9
-	VADDPS       Z27, Z10, Z10
-	VADDPS       Z27, Z11, Z11
-	VBROADCASTSS 16(BX), Z27
-	VADDPS       Z27, Z12, Z12
-	VADDPS       Z27, Z13, Z13
-	VADDPS       Z27, Z14, Z14
-	VBROADCASTSS 20(BX), Z27
-	VADDPS       Z27, Z15, Z15
-	VADDPS       Z27, Z16, Z16
-	VADDPS       Z27, Z17, Z17
-	VBROADCASTSS 24(BX), Z27
-	VADDPS       Z27, Z18, Z18
-	VADDPS       Z27, Z19, Z19
-	VADDPS       Z27, Z20, Z20
-	VBROADCASTSS 28(BX), Z27
-	VADDPS       Z27, Z21, Z21
-	VADDPS       Z27, Z22, Z22
-	VADDPS       Z27, Z23, Z23
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z24
-	VADDPS    Z24, Z0, Z0
-	VADDPS    Z24, Z3, Z3
-	VADDPS    Z24, Z6, Z6
-	VADDPS    Z24, Z9, Z9
-	VADDPS    Z24, Z12, Z12
-	VADDPS    Z24, Z15, Z15
-	VADDPS    Z24, Z18, Z18
-	VADDPS    Z24, Z21, Z21
-	VMOVUPS   64(BX), Z25
-	VADDPS    Z25, Z1, Z1
-	VADDPS    Z25, Z4, Z4
-	VADDPS    Z25, Z7, Z7
-	VADDPS    Z25, Z10, Z10
-	VADDPS    Z25, Z13, Z13
-	VADDPS    Z25, Z16, Z16
-	VADDPS    Z25, Z19, Z19
-	VADDPS    Z25, Z22, Z22
-	VMOVUPS.Z 128(BX), K1, Z26
-	VADDPS    Z26, Z2, Z2
-	VADDPS    Z26, Z5, Z5
-	VADDPS    Z26, Z8, Z8
-	VADDPS    Z26, Z11, Z11
-	VADDPS    Z26, Z14, Z14
-	VADDPS    Z26, Z17, Z17
-	VADDPS    Z26, Z20, Z20
-	VADDPS    Z26, Z23, Z23
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VADDPS (BX), Z15, Z15
-	VADDPS 64(BX), Z16, Z16
-	VADDPS 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, Z19
-	VADDPS 128(BX), Z20, K1, Z20
-	ADDQ   DX, BX
-	VADDPS (BX), Z21, Z21
-	VADDPS 64(BX), Z22, Z22
-	VADDPS 128(BX), Z23, K1, Z23
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z27
-	VMAXPS       Z0, Z27, Z0
-	VMAXPS       Z1, Z27, Z1
-	VMAXPS       Z2, Z27, Z2
-	VMAXPS       Z3, Z27, Z3
-	VMAXPS       Z4, Z27, Z4
-	VMAXPS       Z5, Z27, Z5
-	VMAXPS       Z6, Z27, Z6
-	VMAXPS       Z7, Z27, Z7
-	VMAXPS       Z8, Z27, Z8
-	VMAXPS       Z9, Z27, Z9
-	VMAXPS       Z10, Z27, Z10
-	VMAXPS       Z11, Z27, Z11
-	VMAXPS       Z12, Z27, Z12
-	VMAXPS       Z13, Z27, Z13
-	VMAXPS       Z14, Z27, Z14
-	VMAXPS       Z15, Z27, Z15
-	VMAXPS       Z16, Z27, Z16
-	VMAXPS       Z17, Z27, Z17
-	VMAXPS       Z18, Z27, Z18
-	VMAXPS       Z19, Z27, Z19
-	VMAXPS       Z20, Z27, Z20
-	VMAXPS       Z21, Z27, Z21
-	VMAXPS       Z22, Z27, Z22
-	VMAXPS       Z23, Z27, Z23
-	VBROADCASTSS 124(DI), Z27
-	VMINPS       Z0, Z27, Z0
-	VMINPS       Z1, Z27, Z1
-	VMINPS       Z2, Z27, Z2
-	VMINPS       Z3, Z27, Z3
-	VMINPS       Z4, Z27, Z4
-	VMINPS       Z5, Z27, Z5
-	VMINPS       Z6, Z27, Z6
-	VMINPS       Z7, Z27, Z7
-	VMINPS       Z8, Z27, Z8
-	VMINPS       Z9, Z27, Z9
-	VMINPS       Z10, Z27, Z10
-	VMINPS       Z11, Z27, Z11
-	VMINPS       Z12, Z27, Z12
-	VMINPS       Z13, Z27, Z13
-	VMINPS       Z14, Z27, Z14
-	VMINPS       Z15, Z27, Z15
-	VMINPS       Z16, Z27, Z16
-	VMINPS       Z17, Z27, Z17
-	VMINPS       Z18, Z27, Z18
-	VMINPS       Z19, Z27, Z19
-	VMINPS       Z20, Z27, Z20
-	VMINPS       Z21, Z27, Z21
-	VMINPS       Z22, Z27, Z22
-	VMINPS       Z23, Z27, Z23
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z15, (BX)
-	VMOVUPS Z16, 64(BX)
-	VMOVUPS Z17, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, 64(BX)
-	VMOVUPS Z20, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z21, (BX)
-	VMOVUPS Z22, 64(BX)
-	VMOVUPS Z23, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x8x48(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x8x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z24
-	VMOVUPS      (R14)(AX*1), Z25
-	VMOVUPS.Z    (R15)(AX*1), K1, Z26
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z27
 	VFMADD231PS  Z27, Z24, Z0
 	VFMADD231PS  Z27, Z25, Z1
@@ -17791,385 +13788,11 @@ loop:
 	VMOVUPS      (BX), Z27
 	VMOVUPS      64(BX), Z28
 	VMOVUPS.Z    128(BX), K1, Z29
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z30
-	VFMADD231PS  Z30, Z27, Z0
-	VFMADD231PS  Z30, Z28, Z1
-	VFMADD231PS  Z30, Z29, Z2
-	VBROADCASTSS (R9)(SI*1), Z31
-	VFMADD231PS  Z31, Z27, Z3
-	VFMADD231PS  Z31, Z28, Z4
-	VFMADD231PS  Z31, Z29, Z5
-	VBROADCASTSS (R9)(SI*2), Z30
-	VFMADD231PS  Z30, Z27, Z6
-	VFMADD231PS  Z30, Z28, Z7
-	VFMADD231PS  Z30, Z29, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z31
-	VFMADD231PS  Z31, Z27, Z9
-	VFMADD231PS  Z31, Z28, Z10
-	VFMADD231PS  Z31, Z29, Z11
-	VBROADCASTSS (R10)(SI*1), Z30
-	VFMADD231PS  Z30, Z27, Z12
-	VFMADD231PS  Z30, Z28, Z13
-	VFMADD231PS  Z30, Z29, Z14
-	VBROADCASTSS (R10)(SI*2), Z31
-	VFMADD231PS  Z31, Z27, Z15
-	VFMADD231PS  Z31, Z28, Z16
-	VFMADD231PS  Z31, Z29, Z17
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z30
-	VFMADD231PS  Z30, Z27, Z18
-	VFMADD231PS  Z30, Z28, Z19
-	VFMADD231PS  Z30, Z29, Z20
-	VBROADCASTSS (R11)(SI*1), Z31
-	VFMADD231PS  Z31, Z27, Z21
-	VFMADD231PS  Z31, Z28, Z22
-	VFMADD231PS  Z31, Z29, Z23
-	VBROADCASTSS (R11)(SI*2), Z30
-	VFMADD231PS  Z30, Z27, Z24
-	VFMADD231PS  Z30, Z28, Z25
-	VFMADD231PS  Z30, Z29, Z26
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VADDPS (BX), Z15, Z15
-	VADDPS 64(BX), Z16, Z16
-	VADDPS 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, Z19
-	VADDPS 128(BX), Z20, K1, Z20
-	ADDQ   DX, BX
-	VADDPS (BX), Z21, Z21
-	VADDPS 64(BX), Z22, Z22
-	VADDPS 128(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VADDPS (BX), Z24, Z24
-	VADDPS 64(BX), Z25, Z25
-	VADDPS 128(BX), Z26, K1, Z26
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z30
-	VADDPS       Z30, Z0, Z0
-	VADDPS       Z30, Z1, Z1
-	VADDPS       Z30, Z2, Z2
-	VBROADCASTSS 4(BX), Z30
-	VADDPS       Z30, Z3, Z3
-	VADDPS       Z30, Z4, Z4
-	VADDPS       Z30, Z5, Z5
-	VBROADCASTSS 8(BX), Z30
-	VADDPS       Z30, Z6, Z6
-	VADDPS       Z30, Z7, Z7
-	VADDPS       Z30, Z8, Z8
-	VBROADCASTSS 12(BX), Z30
-	VADDPS       Z30, Z9, Z9
-	VADDPS       Z30, Z10, Z10
-	VADDPS       Z30, Z11, Z11
-	VBROADCASTSS 16(BX), Z30
-	VADDPS       Z30, Z12, Z12
-	VADDPS       Z30, Z13, Z13
-	VADDPS       Z30, Z14, Z14
-	VBROADCASTSS 20(BX), Z30
-	VADDPS       Z30, Z15, Z15
-	VADDPS       Z30, Z16, Z16
-	VADDPS       Z30, Z17, Z17
-	VBROADCASTSS 24(BX), Z30
-	VADDPS       Z30, Z18, Z18
-	VADDPS       Z30, Z19, Z19
-	VADDPS       Z30, Z20, Z20
-	VBROADCASTSS 28(BX), Z30
-	VADDPS       Z30, Z21, Z21
-	VADDPS       Z30, Z22, Z22
-	VADDPS       Z30, Z23, Z23
-	VBROADCASTSS 32(BX), Z30
-	VADDPS       Z30, Z24, Z24
-	VADDPS       Z30, Z25, Z25
-	VADDPS       Z30, Z26, Z26
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z27
-	VADDPS    Z27, Z0, Z0
-	VADDPS    Z27, Z3, Z3
-	VADDPS    Z27, Z6, Z6
-	VADDPS    Z27, Z9, Z9
-	VADDPS    Z27, Z12, Z12
-	VADDPS    Z27, Z15, Z15
-	VADDPS    Z27, Z18, Z18
-	VADDPS    Z27, Z21, Z21
-	VADDPS    Z27, Z24, Z24
-	VMOVUPS   64(BX), Z28
-	VADDPS    Z28, Z1, Z1
-	VADDPS    Z28, Z4, Z4
-	VADDPS    Z28, Z7, Z7
-	VADDPS    Z28, Z10, Z10
-	VADDPS    Z28, Z13, Z13
-	VADDPS    Z28, Z16, Z16
-	VADDPS    Z28, Z19, Z19
-	VADDPS    Z28, Z22, Z22
-	VADDPS    Z28, Z25, Z25
-	VMOVUPS.Z 128(BX), K1, Z29
-	VADDPS    Z29, Z2, Z2
-	VADDPS    Z29, Z5, Z5
-	VADDPS    Z29, Z8, Z8
-	VADDPS    Z29, Z11, Z11
-	VADDPS    Z29, Z14, Z14
-	VADDPS    Z29, Z17, Z17
-	VADDPS    Z29, Z20, Z20
-	VADDPS    Z29, Z23, Z23
-	VADDPS    Z29, Z26, Z26
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VADDPS (BX), Z3, Z3
-	VADDPS 64(BX), Z4, Z4
-	VADDPS 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VADDPS (BX), Z6, Z6
-	VADDPS 64(BX), Z7, Z7
-	VADDPS 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VADDPS (BX), Z9, Z9
-	VADDPS 64(BX), Z10, Z10
-	VADDPS 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VADDPS (BX), Z15, Z15
-	VADDPS 64(BX), Z16, Z16
-	VADDPS 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VADDPS (BX), Z18, Z18
-	VADDPS 64(BX), Z19, Z19
-	VADDPS 128(BX), Z20, K1, Z20
-	ADDQ   DX, BX
-	VADDPS (BX), Z21, Z21
-	VADDPS 64(BX), Z22, Z22
-	VADDPS 128(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VADDPS (BX), Z24, Z24
-	VADDPS 64(BX), Z25, Z25
-	VADDPS 128(BX), Z26, K1, Z26
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z30
-	VMAXPS       Z0, Z30, Z0
-	VMAXPS       Z1, Z30, Z1
-	VMAXPS       Z2, Z30, Z2
-	VMAXPS       Z3, Z30, Z3
-	VMAXPS       Z4, Z30, Z4
-	VMAXPS       Z5, Z30, Z5
-	VMAXPS       Z6, Z30, Z6
-	VMAXPS       Z7, Z30, Z7
-	VMAXPS       Z8, Z30, Z8
-	VMAXPS       Z9, Z30, Z9
-	VMAXPS       Z10, Z30, Z10
-	VMAXPS       Z11, Z30, Z11
-	VMAXPS       Z12, Z30, Z12
-	VMAXPS       Z13, Z30, Z13
-	VMAXPS       Z14, Z30, Z14
-	VMAXPS       Z15, Z30, Z15
-	VMAXPS       Z16, Z30, Z16
-	VMAXPS       Z17, Z30, Z17
-	VMAXPS       Z18, Z30, Z18
-	VMAXPS       Z19, Z30, Z19
-	VMAXPS       Z20, Z30, Z20
-	VMAXPS       Z21, Z30, Z21
-	VMAXPS       Z22, Z30, Z22
-	VMAXPS       Z23, Z30, Z23
-	VMAXPS       Z24, Z30, Z24
-	VMAXPS       Z25, Z30, Z25
-	VMAXPS       Z26, Z30, Z26
-	VBROADCASTSS 124(DI), Z30
-	VMINPS       Z0, Z30, Z0
-	VMINPS       Z1, Z30, Z1
-	VMINPS       Z2, Z30, Z2
-	VMINPS       Z3, Z30, Z3
-	VMINPS       Z4, Z30, Z4
-	VMINPS       Z5, Z30, Z5
-	VMINPS       Z6, Z30, Z6
-	VMINPS       Z7, Z30, Z7
-	VMINPS       Z8, Z30, Z8
-	VMINPS       Z9, Z30, Z9
-	VMINPS       Z10, Z30, Z10
-	VMINPS       Z11, Z30, Z11
-	VMINPS       Z12, Z30, Z12
-	VMINPS       Z13, Z30, Z13
-	VMINPS       Z14, Z30, Z14
-	VMINPS       Z15, Z30, Z15
-	VMINPS       Z16, Z30, Z16
-	VMINPS       Z17, Z30, Z17
-	VMINPS       Z18, Z30, Z18
-	VMINPS       Z19, Z30, Z19
-	VMINPS       Z20, Z30, Z20
-	VMINPS       Z21, Z30, Z21
-	VMINPS       Z22, Z30, Z22
-	VMINPS       Z23, Z30, Z23
-	VMINPS       Z24, Z30, Z24
-	VMINPS       Z25, Z30, Z25
-	VMINPS       Z26, Z30, Z26
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z15, (BX)
-	VMOVUPS Z16, 64(BX)
-	VMOVUPS Z17, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, 64(BX)
-	VMOVUPS Z20, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z21, (BX)
-	VMOVUPS Z22, 64(BX)
-	VMOVUPS Z23, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z24, (BX)
-	VMOVUPS Z25, 64(BX)
-	VMOVUPS Z26, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x9x48(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x9x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	VPXORD     Z24, Z24, Z24
-	VPXORD     Z25, Z25, Z25
-	VPXORD     Z26, Z26, Z26
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z27
-	VMOVUPS      (R14)(AX*1), Z28
-	VMOVUPS.Z    (R15)(AX*1), K1, Z29
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VFMADD231PS  Z30, Z27, Z0
 	VFMADD231PS  Z30, Z28, Z1
@@ -18502,119 +14125,12 @@ loop:
 	VMOVUPS      64(BX), Z5
 	VMOVUPS      128(BX), Z6
 	VMOVUPS.Z    192(BX), K1, Z7
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z8
-	VFMADD231PS  Z8, Z4, Z0
-	VFMADD231PS  Z8, Z5, Z1
-	VFMADD231PS  Z8, Z6, Z2
-	VFMADD231PS  Z8, Z7, Z3
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, Z2
-	VADDPS 192(BX), Z3, K1, Z3
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z8
-	VADDPS       Z8, Z0, Z0
-	VADDPS       Z8, Z1, Z1
-	VADDPS       Z8, Z2, Z2
-	VADDPS       Z8, Z3, Z3
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z4
-	VADDPS    Z4, Z0, Z0
-	VMOVUPS   64(BX), Z5
-	VADDPS    Z5, Z1, Z1
-	VMOVUPS   128(BX), Z6
-	VADDPS    Z6, Z2, Z2
-	VMOVUPS.Z 192(BX), K1, Z7
-	VADDPS    Z7, Z3, Z3
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, Z2
-	VADDPS 192(BX), Z3, K1, Z3
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z8
-	VMAXPS       Z0, Z8, Z0
-	VMAXPS       Z1, Z8, Z1
-	VMAXPS       Z2, Z8, Z2
-	VMAXPS       Z3, Z8, Z3
-	VBROADCASTSS 124(DI), Z8
-	VMINPS       Z0, Z8, Z0
-	VMINPS       Z1, Z8, Z1
-	VMINPS       Z2, Z8, Z2
-	VMINPS       Z3, Z8, Z3
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, 128(BX)
-	VMOVUPS Z3, K1, 192(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x1x64(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x1x64(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       160(DI), R13
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z4
-	VMOVUPS      (R14)(AX*1), Z5
-	VMOVUPS      (R15)(AX*1), Z6
-	VMOVUPS.Z    (R13)(AX*1), K1, Z7
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VFMADD231PS  Z8, Z4, Z0
 	VFMADD231PS  Z8, Z5, Z1
@@ -18728,162 +14244,12 @@ loop:
 	VMOVUPS      64(BX), Z9
 	VMOVUPS      128(BX), Z10
 	VMOVUPS.Z    192(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z12
-	VFMADD231PS  Z12, Z8, Z0
-	VFMADD231PS  Z12, Z9, Z1
-	VFMADD231PS  Z12, Z10, Z2
-	VFMADD231PS  Z12, Z11, Z3
-	VBROADCASTSS (R9)(SI*1), Z13
-	VFMADD231PS  Z13, Z8, Z4
-	VFMADD231PS  Z13, Z9, Z5
-	VFMADD231PS  Z13, Z10, Z6
-	VFMADD231PS  Z13, Z11, Z7
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, Z2
-	VADDPS 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, Z5
-	VADDPS 128(BX), Z6, Z6
-	VADDPS 192(BX), Z7, K1, Z7
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z12
-	VADDPS       Z12, Z0, Z0
-	VADDPS       Z12, Z1, Z1
-	VADDPS       Z12, Z2, Z2
-	VADDPS       Z12, Z3, Z3
-	VBROADCASTSS 4(BX), Z12
-	VADDPS       Z12, Z4, Z4
-	VADDPS       Z12, Z5, Z5
-	VADDPS       Z12, Z6, Z6
-	VADDPS       Z12, Z7, Z7
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z8
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z8, Z4, Z4
-	VMOVUPS   64(BX), Z9
-	VADDPS    Z9, Z1, Z1
-	VADDPS    Z9, Z5, Z5
-	VMOVUPS   128(BX), Z10
-	VADDPS    Z10, Z2, Z2
-	VADDPS    Z10, Z6, Z6
-	VMOVUPS.Z 192(BX), K1, Z11
-	VADDPS    Z11, Z3, Z3
-	VADDPS    Z11, Z7, Z7
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, Z2
-	VADDPS 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, Z5
-	VADDPS 128(BX), Z6, Z6
-	VADDPS 192(BX), Z7, K1, Z7
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z12
-	VMAXPS       Z0, Z12, Z0
-	VMAXPS       Z1, Z12, Z1
-	VMAXPS       Z2, Z12, Z2
-	VMAXPS       Z3, Z12, Z3
-	VMAXPS       Z4, Z12, Z4
-	VMAXPS       Z5, Z12, Z5
-	VMAXPS       Z6, Z12, Z6
-	VMAXPS       Z7, Z12, Z7
-	VBROADCASTSS 124(DI), Z12
-	VMINPS       Z0, Z12, Z0
-	VMINPS       Z1, Z12, Z1
-	VMINPS       Z2, Z12, Z2
-	VMINPS       Z3, Z12, Z3
-	VMINPS       Z4, Z12, Z4
-	VMINPS       Z5, Z12, Z5
-	VMINPS       Z6, Z12, Z6
-	VMINPS       Z7, Z12, Z7
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, 128(BX)
-	VMOVUPS Z3, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, 64(BX)
-	VMOVUPS Z6, 128(BX)
-	VMOVUPS Z7, K1, 192(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x2x64(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x2x64(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 252(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       160(DI), R13
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z8
-	VMOVUPS      (R14)(AX*1), Z9
-	VMOVUPS      (R15)(AX*1), Z10
-	VMOVUPS.Z    (R13)(AX*1), K1, Z11
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z12, Z8, Z0
 	VFMADD231PS  Z12, Z9, Z1
@@ -19040,205 +14406,12 @@ loop:
 	VMOVUPS      64(BX), Z13
 	VMOVUPS      128(BX), Z14
 	VMOVUPS.Z    192(BX), K1, Z15
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z16
-	VFMADD231PS  Z16, Z12, Z0
-	VFMADD231PS  Z16, Z13, Z1
-	VFMADD231PS  Z16, Z14, Z2
-	VFMADD231PS  Z16, Z15, Z3
-	VBROADCASTSS (R9)(SI*1), Z17
-	VFMADD231PS  Z17, Z12, Z4
-	VFMADD231PS  Z17, Z13, Z5
-	VFMADD231PS  Z17, Z14, Z6
-	VFMADD231PS  Z17, Z15, Z7
-	VBROADCASTSS (R9)(SI*2), Z16
-	VFMADD231PS  Z16, Z12, Z8
-	VFMADD231PS  Z16, Z13, Z9
-	VFMADD231PS  Z16, Z14, Z10
-	VFMADD231PS  Z16, Z15, Z11
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, Z2
-	VADDPS 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, Z5
-	VADDPS 128(BX), Z6, Z6
-	VADDPS 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, Z9
-	VADDPS 128(BX), Z10, Z10
-	VADDPS 192(BX), Z11, K1, Z11
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z16
-	VADDPS       Z16, Z0, Z0
-	VADDPS       Z16, Z1, Z1
-	VADDPS       Z16, Z2, Z2
-	VADDPS       Z16, Z3, Z3
-	VBROADCASTSS 4(BX), Z16
-	VADDPS       Z16, Z4, Z4
-	VADDPS       Z16, Z5, Z5
-	VADDPS       Z16, Z6, Z6
-	VADDPS       Z16, Z7, Z7
-	VBROADCASTSS 8(BX), Z16
-	VADDPS       Z16, Z8, Z8
-	VADDPS       Z16, Z9, Z9
-	VADDPS       Z16, Z10, Z10
-	VADDPS       Z16, Z11, Z11
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z12
-	VADDPS    Z12, Z0, Z0
-	VADDPS    Z12, Z4, Z4
-	VADDPS    Z12, Z8, Z8
-	VMOVUPS   64(BX), Z13
-	VADDPS    Z13, Z1, Z1
-	VADDPS    Z13, Z5, Z5
-	VADDPS    Z13, Z9, Z9
-	VMOVUPS   128(BX), Z14
-	VADDPS    Z14, Z2, Z2
-	VADDPS    Z14, Z6, Z6
-	VADDPS    Z14, Z10, Z10
-	VMOVUPS.Z 192(BX), K1, Z15
-	VADDPS    Z15, Z3, Z3
-	VADDPS    Z15, Z7, Z7
-	VADDPS    Z15, Z11, Z11
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, Z2
-	VADDPS 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, Z5
-	VADDPS 128(BX), Z6, Z6
-	VADDPS 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, Z9
-	VADDPS 128(BX), Z10, Z10
-	VADDPS 192(BX), Z11, K1, Z11
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z16
-	VMAXPS       Z0, Z16, Z0
-	VMAXPS       Z1, Z16, Z1
-	VMAXPS       Z2, Z16, Z2
-	VMAXPS       Z3, Z16, Z3
-	VMAXPS       Z4, Z16, Z4
-	VMAXPS       Z5, Z16, Z5
-	VMAXPS       Z6, Z16, Z6
-	VMAXPS       Z7, Z16, Z7
-	VMAXPS       Z8, Z16, Z8
-	VMAXPS       Z9, Z16, Z9
-	VMAXPS       Z10, Z16, Z10
-	VMAXPS       Z11, Z16, Z11
-	VBROADCASTSS 124(DI), Z16
-	VMINPS       Z0, Z16, Z0
-	VMINPS       Z1, Z16, Z1
-	VMINPS       Z2, Z16, Z2
-	VMINPS       Z3, Z16, Z3
-	VMINPS       Z4, Z16, Z4
-	VMINPS       Z5, Z16, Z5
-	VMINPS       Z6, Z16, Z6
-	VMINPS       Z7, Z16, Z7
-	VMINPS       Z8, Z16, Z8
-	VMINPS       Z9, Z16, Z9
-	VMINPS       Z10, Z16, Z10
-	VMINPS       Z11, Z16, Z11
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, 128(BX)
-	VMOVUPS Z3, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, 64(BX)
-	VMOVUPS Z6, 128(BX)
-	VMOVUPS Z7, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, 64(BX)
-	VMOVUPS Z10, 128(BX)
-	VMOVUPS Z11, K1, 192(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x3x64(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x3x64(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 252(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 252(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       160(DI), R13
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z12
-	VMOVUPS      (R14)(AX*1), Z13
-	VMOVUPS      (R15)(AX*1), Z14
-	VMOVUPS.Z    (R13)(AX*1), K1, Z15
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VFMADD231PS  Z16, Z12, Z0
 	VFMADD231PS  Z16, Z13, Z1
@@ -19440,251 +14613,12 @@ loop:
 	VMOVUPS      64(BX), Z17
 	VMOVUPS      128(BX), Z18
 	VMOVUPS.Z    192(BX), K1, Z19
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z20
-	VFMADD231PS  Z20, Z16, Z0
-	VFMADD231PS  Z20, Z17, Z1
-	VFMADD231PS  Z20, Z18, Z2
-	VFMADD231PS  Z20, Z19, Z3
-	VBROADCASTSS (R9)(SI*1), Z21
-	VFMADD231PS  Z21, Z16, Z4
-	VFMADD231PS  Z21, Z17, Z5
-	VFMADD231PS  Z21, Z18, Z6
-	VFMADD231PS  Z21, Z19, Z7
-	VBROADCASTSS (R9)(SI*2), Z20
-	VFMADD231PS  Z20, Z16, Z8
-	VFMADD231PS  Z20, Z17, Z9
-	VFMADD231PS  Z20, Z18, Z10
-	VFMADD231PS  Z20, Z19, Z11
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z21
-	VFMADD231PS  Z21, Z16, Z12
-	VFMADD231PS  Z21, Z17, Z13
-	VFMADD231PS  Z21, Z18, Z14
-	VFMADD231PS  Z21, Z19, Z15
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, Z2
-	VADDPS 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, Z5
-	VADDPS 128(BX), Z6, Z6
-	VADDPS 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, Z9
-	VADDPS 128(BX), Z10, Z10
-	VADDPS 192(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, Z14
-	VADDPS 192(BX), Z15, K1, Z15
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z20
-	VADDPS       Z20, Z0, Z0
-	VADDPS       Z20, Z1, Z1
-	VADDPS       Z20, Z2, Z2
-	VADDPS       Z20, Z3, Z3
-	VBROADCASTSS 4(BX), Z20
-	VADDPS       Z20, Z4, Z4
-	VADDPS       Z20, Z5, Z5
-	VADDPS       Z20, Z6, Z6
-	VADDPS       Z20, Z7, Z7
-	VBROADCASTSS 8(BX), Z20
-	VADDPS       Z20, Z8, Z8
-	VADDPS       Z20, Z9, Z9
-	VADDPS       Z20, Z10, Z10
-	VADDPS       Z20, Z11, Z11
-	VBROADCASTSS 12(BX), Z20
-	VADDPS       Z20, Z12, Z12
-	VADDPS       Z20, Z13, Z13
-	VADDPS       Z20, Z14, Z14
-	VADDPS       Z20, Z15, Z15
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z16
-	VADDPS    Z16, Z0, Z0
-	VADDPS    Z16, Z4, Z4
-	VADDPS    Z16, Z8, Z8
-	VADDPS    Z16, Z12, Z12
-	VMOVUPS   64(BX), Z17
-	VADDPS    Z17, Z1, Z1
-	VADDPS    Z17, Z5, Z5
-	VADDPS    Z17, Z9, Z9
-	VADDPS    Z17, Z13, Z13
-	VMOVUPS   128(BX), Z18
-	VADDPS    Z18, Z2, Z2
-	VADDPS    Z18, Z6, Z6
-	VADDPS    Z18, Z10, Z10
-	VADDPS    Z18, Z14, Z14
-	VMOVUPS.Z 192(BX), K1, Z19
-	VADDPS    Z19, Z3, Z3
-	VADDPS    Z19, Z7, Z7
-	VADDPS    Z19, Z11, Z11
-	VADDPS    Z19, Z15, Z15
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, Z2
-	VADDPS 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, Z5
-	VADDPS 128(BX), Z6, Z6
-	VADDPS 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, Z9
-	VADDPS 128(BX), Z10, Z10
-	VADDPS 192(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, Z14
-	VADDPS 192(BX), Z15, K1, Z15
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z20
-	VMAXPS       Z0, Z20, Z0
-	VMAXPS       Z1, Z20, Z1
-	VMAXPS       Z2, Z20, Z2
-	VMAXPS       Z3, Z20, Z3
-	VMAXPS       Z4, Z20, Z4
-	VMAXPS       Z5, Z20, Z5
-	VMAXPS       Z6, Z20, Z6
-	VMAXPS       Z7, Z20, Z7
-	VMAXPS       Z8, Z20, Z8
-	VMAXPS       Z9, Z20, Z9
-	VMAXPS       Z10, Z20, Z10
-	VMAXPS       Z11, Z20, Z11
-	VMAXPS       Z12, Z20, Z12
-	VMAXPS       Z13, Z20, Z13
-	VMAXPS       Z14, Z20, Z14
-	VMAXPS       Z15, Z20, Z15
-	VBROADCASTSS 124(DI), Z20
-	VMINPS       Z0, Z20, Z0
-	VMINPS       Z1, Z20, Z1
-	VMINPS       Z2, Z20, Z2
-	VMINPS       Z3, Z20, Z3
-	VMINPS       Z4, Z20, Z4
-	VMINPS       Z5, Z20, Z5
-	VMINPS       Z6, Z20, Z6
-	VMINPS       Z7, Z20, Z7
-	VMINPS       Z8, Z20, Z8
-	VMINPS       Z9, Z20, Z9
-	VMINPS       Z10, Z20, Z10
-	VMINPS       Z11, Z20, Z11
-	VMINPS       Z12, Z20, Z12
-	VMINPS       Z13, Z20, Z13
-	VMINPS       Z14, Z20, Z14
-	VMINPS       Z15, Z20, Z15
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, 128(BX)
-	VMOVUPS Z3, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, 64(BX)
-	VMOVUPS Z6, 128(BX)
-	VMOVUPS Z7, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, 64(BX)
-	VMOVUPS Z10, 128(BX)
-	VMOVUPS Z11, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, 128(BX)
-	VMOVUPS Z15, K1, 192(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x4x64(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x4x64(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 252(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 252(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       160(DI), R13
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z16
-	VMOVUPS      (R14)(AX*1), Z17
-	VMOVUPS      (R15)(AX*1), Z18
-	VMOVUPS.Z    (R13)(AX*1), K1, Z19
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VFMADD231PS  Z20, Z16, Z0
 	VFMADD231PS  Z20, Z17, Z1
@@ -19930,294 +14864,12 @@ loop:
 	VMOVUPS      64(BX), Z21
 	VMOVUPS      128(BX), Z22
 	VMOVUPS.Z    192(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z24
-	VFMADD231PS  Z24, Z20, Z0
-	VFMADD231PS  Z24, Z21, Z1
-	VFMADD231PS  Z24, Z22, Z2
-	VFMADD231PS  Z24, Z23, Z3
-	VBROADCASTSS (R9)(SI*1), Z25
-	VFMADD231PS  Z25, Z20, Z4
-	VFMADD231PS  Z25, Z21, Z5
-	VFMADD231PS  Z25, Z22, Z6
-	VFMADD231PS  Z25, Z23, Z7
-	VBROADCASTSS (R9)(SI*2), Z24
-	VFMADD231PS  Z24, Z20, Z8
-	VFMADD231PS  Z24, Z21, Z9
-	VFMADD231PS  Z24, Z22, Z10
-	VFMADD231PS  Z24, Z23, Z11
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z25
-	VFMADD231PS  Z25, Z20, Z12
-	VFMADD231PS  Z25, Z21, Z13
-	VFMADD231PS  Z25, Z22, Z14
-	VFMADD231PS  Z25, Z23, Z15
-	VBROADCASTSS (R10)(SI*1), Z24
-	VFMADD231PS  Z24, Z20, Z16
-	VFMADD231PS  Z24, Z21, Z17
-	VFMADD231PS  Z24, Z22, Z18
-	VFMADD231PS  Z24, Z23, Z19
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, Z2
-	VADDPS 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, Z5
-	VADDPS 128(BX), Z6, Z6
-	VADDPS 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, Z9
-	VADDPS 128(BX), Z10, Z10
-	VADDPS 192(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, Z14
-	VADDPS 192(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, Z17
-	VADDPS 128(BX), Z18, Z18
-	VADDPS 192(BX), Z19, K1, Z19
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z24
-	VADDPS       Z24, Z0, Z0
-	VADDPS       Z24, Z1, Z1
-	VADDPS       Z24, Z2, Z2
-	VADDPS       Z24, Z3, Z3
-	VBROADCASTSS 4(BX), Z24
-	VADDPS       Z24, Z4, Z4
-	VADDPS       Z24, Z5, Z5
-	VADDPS       Z24, Z6, Z6
-	VADDPS       Z24, Z7, Z7
-	VBROADCASTSS 8(BX), Z24
-	VADDPS       Z24, Z8, Z8
-	VADDPS       Z24, Z9, Z9
-	VADDPS       Z24, Z10, Z10
-	VADDPS       Z24, Z11, Z11
-	VBROADCASTSS 12(BX), Z24
-	VADDPS       Z24, Z12, Z12
-	VADDPS       Z24, Z13, Z13
-	VADDPS       Z24, Z14, Z14
-	VADDPS       Z24, Z15, Z15
-	VBROADCASTSS 16(BX), Z24
-	VADDPS       Z24, Z16, Z16
-	VADDPS       Z24, Z17, Z17
-	VADDPS       Z24, Z18, Z18
-	VADDPS       Z24, Z19, Z19
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z20
-	VADDPS    Z20, Z0, Z0
-	VADDPS    Z20, Z4, Z4
-	VADDPS    Z20, Z8, Z8
-	VADDPS    Z20, Z12, Z12
-	VADDPS    Z20, Z16, Z16
-	VMOVUPS   64(BX), Z21
-	VADDPS    Z21, Z1, Z1
-	VADDPS    Z21, Z5, Z5
-	VADDPS    Z21, Z9, Z9
-	VADDPS    Z21, Z13, Z13
-	VADDPS    Z21, Z17, Z17
-	VMOVUPS   128(BX), Z22
-	VADDPS    Z22, Z2, Z2
-	VADDPS    Z22, Z6, Z6
-	VADDPS    Z22, Z10, Z10
-	VADDPS    Z22, Z14, Z14
-	VADDPS    Z22, Z18, Z18
-	VMOVUPS.Z 192(BX), K1, Z23
-	VADDPS    Z23, Z3, Z3
-	VADDPS    Z23, Z7, Z7
-	VADDPS    Z23, Z11, Z11
-	VADDPS    Z23, Z15, Z15
-	VADDPS    Z23, Z19, Z19
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VADDPS (BX), Z0, Z0
-	VADDPS 64(BX), Z1, Z1
-	VADDPS 128(BX), Z2, Z2
-	VADDPS 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VADDPS (BX), Z4, Z4
-	VADDPS 64(BX), Z5, Z5
-	VADDPS 128(BX), Z6, Z6
-	VADDPS 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VADDPS (BX), Z8, Z8
-	VADDPS 64(BX), Z9, Z9
-	VADDPS 128(BX), Z10, Z10
-	VADDPS 192(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VADDPS (BX), Z12, Z12
-	VADDPS 64(BX), Z13, Z13
-	VADDPS 128(BX), Z14, Z14
-	VADDPS 192(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VADDPS (BX), Z16, Z16
-	VADDPS 64(BX), Z17, Z17
-	VADDPS 128(BX), Z18, Z18
-	VADDPS 192(BX), Z19, K1, Z19
-
-noadd:
-	TESTQ        $0x00000010, CX
-	JZ           noclip
-	VBROADCASTSS 120(DI), Z24
-	VMAXPS       Z0, Z24, Z0
-	VMAXPS       Z1, Z24, Z1
-	VMAXPS       Z2, Z24, Z2
-	VMAXPS       Z3, Z24, Z3
-	VMAXPS       Z4, Z24, Z4
-	VMAXPS       Z5, Z24, Z5
-	VMAXPS       Z6, Z24, Z6
-	VMAXPS       Z7, Z24, Z7
-	VMAXPS       Z8, Z24, Z8
-	VMAXPS       Z9, Z24, Z9
-	VMAXPS       Z10, Z24, Z10
-	VMAXPS       Z11, Z24, Z11
-	VMAXPS       Z12, Z24, Z12
-	VMAXPS       Z13, Z24, Z13
-	VMAXPS       Z14, Z24, Z14
-	VMAXPS       Z15, Z24, Z15
-	VMAXPS       Z16, Z24, Z16
-	VMAXPS       Z17, Z24, Z17
-	VMAXPS       Z18, Z24, Z18
-	VMAXPS       Z19, Z24, Z19
-	VBROADCASTSS 124(DI), Z24
-	VMINPS       Z0, Z24, Z0
-	VMINPS       Z1, Z24, Z1
-	VMINPS       Z2, Z24, Z2
-	VMINPS       Z3, Z24, Z3
-	VMINPS       Z4, Z24, Z4
-	VMINPS       Z5, Z24, Z5
-	VMINPS       Z6, Z24, Z6
-	VMINPS       Z7, Z24, Z7
-	VMINPS       Z8, Z24, Z8
-	VMINPS       Z9, Z24, Z9
-	VMINPS       Z10, Z24, Z10
-	VMINPS       Z11, Z24, Z11
-	VMINPS       Z12, Z24, Z12
-	VMINPS       Z13, Z24, Z13
-	VMINPS       Z14, Z24, Z14
-	VMINPS       Z15, Z24, Z15
-	VMINPS       Z16, Z24, Z16
-	VMINPS       Z17, Z24, Z17
-	VMINPS       Z18, Z24, Z18
-	VMINPS       Z19, Z24, Z19
-
-noclip:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, 128(BX)
-	VMOVUPS Z3, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, 64(BX)
-	VMOVUPS Z6, 128(BX)
-	VMOVUPS Z7, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, 64(BX)
-	VMOVUPS Z10, 128(BX)
-	VMOVUPS Z11, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, 128(BX)
-	VMOVUPS Z15, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, 64(BX)
-	VMOVUPS Z18, 128(BX)
-	VMOVUPS Z19, K1, 192(BX)
-	VZEROUPPER
-	RET
-
-// func gemmTaps512x5x64(t *byte)
-// Requires: AVX, AVX512F, MMX+
-TEXT ·gemmTaps512x5x64(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 252(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 252(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 252(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       160(DI), R13
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z20
-	VMOVUPS      (R14)(AX*1), Z21
-	VMOVUPS      (R15)(AX*1), Z22
-	VMOVUPS.Z    (R13)(AX*1), K1, Z23
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z24, Z20, Z0
 	VFMADD231PS  Z24, Z21, Z1
@@ -20506,7 +15158,12 @@ loop:
 	VMOVUPS      64(BX), Z25
 	VMOVUPS      128(BX), Z26
 	VMOVUPS.Z    192(BX), K1, Z27
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z28, Z24, Z0
 	VFMADD231PS  Z28, Z25, Z1
@@ -20770,6 +15427,9362 @@ noclip:
 	VZEROUPPER
 	RET
 
+// func gemmTaps512x1x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x1x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z1
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z2
+	VFMADD231PS  Z2, Z1, Z0
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z2
+	VADDPS       Z2, Z0, Z0
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z2
+	VMAXPS       Z0, Z2, Z0
+	VBROADCASTSS 124(DI), Z2
+	VMINPS       Z0, Z2, Z0
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x2x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x2x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z2
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VBROADCASTSS (R9)(SI*1), Z4
+	VFMADD231PS  Z4, Z2, Z1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z3
+	VADDPS       Z3, Z0, Z0
+	VBROADCASTSS 4(BX), Z3
+	VADDPS       Z3, Z1, Z1
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	VADDPS    Z2, Z1, Z1
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z3
+	VMAXPS       Z0, Z3, Z0
+	VMAXPS       Z1, Z3, Z1
+	VBROADCASTSS 124(DI), Z3
+	VMINPS       Z0, Z3, Z0
+	VMINPS       Z1, Z3, Z1
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x3x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x3x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z3
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z4
+	VFMADD231PS  Z4, Z3, Z0
+	VBROADCASTSS (R9)(SI*1), Z5
+	VFMADD231PS  Z5, Z3, Z1
+	VBROADCASTSS (R9)(SI*2), Z4
+	VFMADD231PS  Z4, Z3, Z2
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z4
+	VADDPS       Z4, Z0, Z0
+	VBROADCASTSS 4(BX), Z4
+	VADDPS       Z4, Z1, Z1
+	VBROADCASTSS 8(BX), Z4
+	VADDPS       Z4, Z2, Z2
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z3
+	VADDPS    Z3, Z0, Z0
+	VADDPS    Z3, Z1, Z1
+	VADDPS    Z3, Z2, Z2
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VMAXPS       Z2, Z4, Z2
+	VBROADCASTSS 124(DI), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+	VMINPS       Z2, Z4, Z2
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x4x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x4x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z4
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VBROADCASTSS (R9)(SI*1), Z6
+	VFMADD231PS  Z6, Z4, Z1
+	VBROADCASTSS (R9)(SI*2), Z5
+	VFMADD231PS  Z5, Z4, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z6
+	VFMADD231PS  Z6, Z4, Z3
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z5
+	VADDPS       Z5, Z0, Z0
+	VBROADCASTSS 4(BX), Z5
+	VADDPS       Z5, Z1, Z1
+	VBROADCASTSS 8(BX), Z5
+	VADDPS       Z5, Z2, Z2
+	VBROADCASTSS 12(BX), Z5
+	VADDPS       Z5, Z3, Z3
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z1, Z1
+	VADDPS    Z4, Z2, Z2
+	VADDPS    Z4, Z3, Z3
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z5
+	VMAXPS       Z0, Z5, Z0
+	VMAXPS       Z1, Z5, Z1
+	VMAXPS       Z2, Z5, Z2
+	VMAXPS       Z3, Z5, Z3
+	VBROADCASTSS 124(DI), Z5
+	VMINPS       Z0, Z5, Z0
+	VMINPS       Z1, Z5, Z1
+	VMINPS       Z2, Z5, Z2
+	VMINPS       Z3, Z5, Z3
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x5x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x5x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z5
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z6, Z5, Z0
+	VBROADCASTSS (R9)(SI*1), Z7
+	VFMADD231PS  Z7, Z5, Z1
+	VBROADCASTSS (R9)(SI*2), Z6
+	VFMADD231PS  Z6, Z5, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z7
+	VFMADD231PS  Z7, Z5, Z3
+	VBROADCASTSS (R10)(SI*1), Z6
+	VFMADD231PS  Z6, Z5, Z4
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z6
+	VADDPS       Z6, Z0, Z0
+	VBROADCASTSS 4(BX), Z6
+	VADDPS       Z6, Z1, Z1
+	VBROADCASTSS 8(BX), Z6
+	VADDPS       Z6, Z2, Z2
+	VBROADCASTSS 12(BX), Z6
+	VADDPS       Z6, Z3, Z3
+	VBROADCASTSS 16(BX), Z6
+	VADDPS       Z6, Z4, Z4
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z5
+	VADDPS    Z5, Z0, Z0
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z5, Z2, Z2
+	VADDPS    Z5, Z3, Z3
+	VADDPS    Z5, Z4, Z4
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VMAXPS       Z4, Z6, Z4
+	VBROADCASTSS 124(DI), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+	VMINPS       Z4, Z6, Z4
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x6x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x6x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z6
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z7
+	VFMADD231PS  Z7, Z6, Z0
+	VBROADCASTSS (R9)(SI*1), Z8
+	VFMADD231PS  Z8, Z6, Z1
+	VBROADCASTSS (R9)(SI*2), Z7
+	VFMADD231PS  Z7, Z6, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z8
+	VFMADD231PS  Z8, Z6, Z3
+	VBROADCASTSS (R10)(SI*1), Z7
+	VFMADD231PS  Z7, Z6, Z4
+	VBROADCASTSS (R10)(SI*2), Z8
+	VFMADD231PS  Z8, Z6, Z5
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z7
+	VADDPS       Z7, Z0, Z0
+	VBROADCASTSS 4(BX), Z7
+	VADDPS       Z7, Z1, Z1
+	VBROADCASTSS 8(BX), Z7
+	VADDPS       Z7, Z2, Z2
+	VBROADCASTSS 12(BX), Z7
+	VADDPS       Z7, Z3, Z3
+	VBROADCASTSS 16(BX), Z7
+	VADDPS       Z7, Z4, Z4
+	VBROADCASTSS 20(BX), Z7
+	VADDPS       Z7, Z5, Z5
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z1, Z1
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z3, Z3
+	VADDPS    Z6, Z4, Z4
+	VADDPS    Z6, Z5, Z5
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z7
+	VMAXPS       Z0, Z7, Z0
+	VMAXPS       Z1, Z7, Z1
+	VMAXPS       Z2, Z7, Z2
+	VMAXPS       Z3, Z7, Z3
+	VMAXPS       Z4, Z7, Z4
+	VMAXPS       Z5, Z7, Z5
+	VBROADCASTSS 124(DI), Z7
+	VMINPS       Z0, Z7, Z0
+	VMINPS       Z1, Z7, Z1
+	VMINPS       Z2, Z7, Z2
+	VMINPS       Z3, Z7, Z3
+	VMINPS       Z4, Z7, Z4
+	VMINPS       Z5, Z7, Z5
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x7x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x7x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z7
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z8, Z7, Z0
+	VBROADCASTSS (R9)(SI*1), Z9
+	VFMADD231PS  Z9, Z7, Z1
+	VBROADCASTSS (R9)(SI*2), Z8
+	VFMADD231PS  Z8, Z7, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z9
+	VFMADD231PS  Z9, Z7, Z3
+	VBROADCASTSS (R10)(SI*1), Z8
+	VFMADD231PS  Z8, Z7, Z4
+	VBROADCASTSS (R10)(SI*2), Z9
+	VFMADD231PS  Z9, Z7, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z8
+	VFMADD231PS  Z8, Z7, Z6
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z8
+	VADDPS       Z8, Z0, Z0
+	VBROADCASTSS 4(BX), Z8
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS 8(BX), Z8
+	VADDPS       Z8, Z2, Z2
+	VBROADCASTSS 12(BX), Z8
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 16(BX), Z8
+	VADDPS       Z8, Z4, Z4
+	VBROADCASTSS 20(BX), Z8
+	VADDPS       Z8, Z5, Z5
+	VBROADCASTSS 24(BX), Z8
+	VADDPS       Z8, Z6, Z6
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z7
+	VADDPS    Z7, Z0, Z0
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z2, Z2
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z7, Z4, Z4
+	VADDPS    Z7, Z5, Z5
+	VADDPS    Z7, Z6, Z6
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VMAXPS       Z6, Z8, Z6
+	VBROADCASTSS 124(DI), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+	VMINPS       Z6, Z8, Z6
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x8x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x8x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z8
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z9
+	VFMADD231PS  Z9, Z8, Z0
+	VBROADCASTSS (R9)(SI*1), Z10
+	VFMADD231PS  Z10, Z8, Z1
+	VBROADCASTSS (R9)(SI*2), Z9
+	VFMADD231PS  Z9, Z8, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z10
+	VFMADD231PS  Z10, Z8, Z3
+	VBROADCASTSS (R10)(SI*1), Z9
+	VFMADD231PS  Z9, Z8, Z4
+	VBROADCASTSS (R10)(SI*2), Z10
+	VFMADD231PS  Z10, Z8, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z9
+	VFMADD231PS  Z9, Z8, Z6
+	VBROADCASTSS (R11)(SI*1), Z10
+	VFMADD231PS  Z10, Z8, Z7
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z9
+	VADDPS       Z9, Z0, Z0
+	VBROADCASTSS 4(BX), Z9
+	VADDPS       Z9, Z1, Z1
+	VBROADCASTSS 8(BX), Z9
+	VADDPS       Z9, Z2, Z2
+	VBROADCASTSS 12(BX), Z9
+	VADDPS       Z9, Z3, Z3
+	VBROADCASTSS 16(BX), Z9
+	VADDPS       Z9, Z4, Z4
+	VBROADCASTSS 20(BX), Z9
+	VADDPS       Z9, Z5, Z5
+	VBROADCASTSS 24(BX), Z9
+	VADDPS       Z9, Z6, Z6
+	VBROADCASTSS 28(BX), Z9
+	VADDPS       Z9, Z7, Z7
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z1, Z1
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z3, Z3
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z5, Z5
+	VADDPS    Z8, Z6, Z6
+	VADDPS    Z8, Z7, Z7
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VMAXPS       Z6, Z9, Z6
+	VMAXPS       Z7, Z9, Z7
+	VBROADCASTSS 124(DI), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+	VMINPS       Z6, Z9, Z6
+	VMINPS       Z7, Z9, Z7
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x9x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x9x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z9
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z10
+	VFMADD231PS  Z10, Z9, Z0
+	VBROADCASTSS (R9)(SI*1), Z11
+	VFMADD231PS  Z11, Z9, Z1
+	VBROADCASTSS (R9)(SI*2), Z10
+	VFMADD231PS  Z10, Z9, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z11
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS (R10)(SI*1), Z10
+	VFMADD231PS  Z10, Z9, Z4
+	VBROADCASTSS (R10)(SI*2), Z11
+	VFMADD231PS  Z11, Z9, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z10
+	VFMADD231PS  Z10, Z9, Z6
+	VBROADCASTSS (R11)(SI*1), Z11
+	VFMADD231PS  Z11, Z9, Z7
+	VBROADCASTSS (R11)(SI*2), Z10
+	VFMADD231PS  Z10, Z9, Z8
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z10
+	VADDPS       Z10, Z0, Z0
+	VBROADCASTSS 4(BX), Z10
+	VADDPS       Z10, Z1, Z1
+	VBROADCASTSS 8(BX), Z10
+	VADDPS       Z10, Z2, Z2
+	VBROADCASTSS 12(BX), Z10
+	VADDPS       Z10, Z3, Z3
+	VBROADCASTSS 16(BX), Z10
+	VADDPS       Z10, Z4, Z4
+	VBROADCASTSS 20(BX), Z10
+	VADDPS       Z10, Z5, Z5
+	VBROADCASTSS 24(BX), Z10
+	VADDPS       Z10, Z6, Z6
+	VBROADCASTSS 28(BX), Z10
+	VADDPS       Z10, Z7, Z7
+	VBROADCASTSS 32(BX), Z10
+	VADDPS       Z10, Z8, Z8
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z9
+	VADDPS    Z9, Z0, Z0
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z2, Z2
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z4, Z4
+	VADDPS    Z9, Z5, Z5
+	VADDPS    Z9, Z6, Z6
+	VADDPS    Z9, Z7, Z7
+	VADDPS    Z9, Z8, Z8
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VMAXPS       Z8, Z10, Z8
+	VBROADCASTSS 124(DI), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+	VMINPS       Z8, Z10, Z8
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x10x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x10x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z10
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z11
+	VFMADD231PS  Z11, Z10, Z0
+	VBROADCASTSS (R9)(SI*1), Z12
+	VFMADD231PS  Z12, Z10, Z1
+	VBROADCASTSS (R9)(SI*2), Z11
+	VFMADD231PS  Z11, Z10, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z12
+	VFMADD231PS  Z12, Z10, Z3
+	VBROADCASTSS (R10)(SI*1), Z11
+	VFMADD231PS  Z11, Z10, Z4
+	VBROADCASTSS (R10)(SI*2), Z12
+	VFMADD231PS  Z12, Z10, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z11
+	VFMADD231PS  Z11, Z10, Z6
+	VBROADCASTSS (R11)(SI*1), Z12
+	VFMADD231PS  Z12, Z10, Z7
+	VBROADCASTSS (R11)(SI*2), Z11
+	VFMADD231PS  Z11, Z10, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z12
+	VFMADD231PS  Z12, Z10, Z9
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z11
+	VADDPS       Z11, Z0, Z0
+	VBROADCASTSS 4(BX), Z11
+	VADDPS       Z11, Z1, Z1
+	VBROADCASTSS 8(BX), Z11
+	VADDPS       Z11, Z2, Z2
+	VBROADCASTSS 12(BX), Z11
+	VADDPS       Z11, Z3, Z3
+	VBROADCASTSS 16(BX), Z11
+	VADDPS       Z11, Z4, Z4
+	VBROADCASTSS 20(BX), Z11
+	VADDPS       Z11, Z5, Z5
+	VBROADCASTSS 24(BX), Z11
+	VADDPS       Z11, Z6, Z6
+	VBROADCASTSS 28(BX), Z11
+	VADDPS       Z11, Z7, Z7
+	VBROADCASTSS 32(BX), Z11
+	VADDPS       Z11, Z8, Z8
+	VBROADCASTSS 36(BX), Z11
+	VADDPS       Z11, Z9, Z9
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z1, Z1
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z3, Z3
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z5, Z5
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z7, Z7
+	VADDPS    Z10, Z8, Z8
+	VADDPS    Z10, Z9, Z9
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z11
+	VMAXPS       Z0, Z11, Z0
+	VMAXPS       Z1, Z11, Z1
+	VMAXPS       Z2, Z11, Z2
+	VMAXPS       Z3, Z11, Z3
+	VMAXPS       Z4, Z11, Z4
+	VMAXPS       Z5, Z11, Z5
+	VMAXPS       Z6, Z11, Z6
+	VMAXPS       Z7, Z11, Z7
+	VMAXPS       Z8, Z11, Z8
+	VMAXPS       Z9, Z11, Z9
+	VBROADCASTSS 124(DI), Z11
+	VMINPS       Z0, Z11, Z0
+	VMINPS       Z1, Z11, Z1
+	VMINPS       Z2, Z11, Z2
+	VMINPS       Z3, Z11, Z3
+	VMINPS       Z4, Z11, Z4
+	VMINPS       Z5, Z11, Z5
+	VMINPS       Z6, Z11, Z6
+	VMINPS       Z7, Z11, Z7
+	VMINPS       Z8, Z11, Z8
+	VMINPS       Z9, Z11, Z9
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x11x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x11x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z11
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z12, Z11, Z0
+	VBROADCASTSS (R9)(SI*1), Z13
+	VFMADD231PS  Z13, Z11, Z1
+	VBROADCASTSS (R9)(SI*2), Z12
+	VFMADD231PS  Z12, Z11, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z13
+	VFMADD231PS  Z13, Z11, Z3
+	VBROADCASTSS (R10)(SI*1), Z12
+	VFMADD231PS  Z12, Z11, Z4
+	VBROADCASTSS (R10)(SI*2), Z13
+	VFMADD231PS  Z13, Z11, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z12
+	VFMADD231PS  Z12, Z11, Z6
+	VBROADCASTSS (R11)(SI*1), Z13
+	VFMADD231PS  Z13, Z11, Z7
+	VBROADCASTSS (R11)(SI*2), Z12
+	VFMADD231PS  Z12, Z11, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z13
+	VFMADD231PS  Z13, Z11, Z9
+	VBROADCASTSS (R12)(SI*1), Z12
+	VFMADD231PS  Z12, Z11, Z10
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VADDPS       Z12, Z0, Z0
+	VBROADCASTSS 4(BX), Z12
+	VADDPS       Z12, Z1, Z1
+	VBROADCASTSS 8(BX), Z12
+	VADDPS       Z12, Z2, Z2
+	VBROADCASTSS 12(BX), Z12
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 16(BX), Z12
+	VADDPS       Z12, Z4, Z4
+	VBROADCASTSS 20(BX), Z12
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 24(BX), Z12
+	VADDPS       Z12, Z6, Z6
+	VBROADCASTSS 28(BX), Z12
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 32(BX), Z12
+	VADDPS       Z12, Z8, Z8
+	VBROADCASTSS 36(BX), Z12
+	VADDPS       Z12, Z9, Z9
+	VBROADCASTSS 40(BX), Z12
+	VADDPS       Z12, Z10, Z10
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z11
+	VADDPS    Z11, Z0, Z0
+	VADDPS    Z11, Z1, Z1
+	VADDPS    Z11, Z2, Z2
+	VADDPS    Z11, Z3, Z3
+	VADDPS    Z11, Z4, Z4
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z11, Z6, Z6
+	VADDPS    Z11, Z7, Z7
+	VADDPS    Z11, Z8, Z8
+	VADDPS    Z11, Z9, Z9
+	VADDPS    Z11, Z10, Z10
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VMAXPS       Z10, Z12, Z10
+	VBROADCASTSS 124(DI), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+	VMINPS       Z10, Z12, Z10
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x12x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x12x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z12
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z13
+	VFMADD231PS  Z13, Z12, Z0
+	VBROADCASTSS (R9)(SI*1), Z14
+	VFMADD231PS  Z14, Z12, Z1
+	VBROADCASTSS (R9)(SI*2), Z13
+	VFMADD231PS  Z13, Z12, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z14
+	VFMADD231PS  Z14, Z12, Z3
+	VBROADCASTSS (R10)(SI*1), Z13
+	VFMADD231PS  Z13, Z12, Z4
+	VBROADCASTSS (R10)(SI*2), Z14
+	VFMADD231PS  Z14, Z12, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z13
+	VFMADD231PS  Z13, Z12, Z6
+	VBROADCASTSS (R11)(SI*1), Z14
+	VFMADD231PS  Z14, Z12, Z7
+	VBROADCASTSS (R11)(SI*2), Z13
+	VFMADD231PS  Z13, Z12, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z14
+	VFMADD231PS  Z14, Z12, Z9
+	VBROADCASTSS (R12)(SI*1), Z13
+	VFMADD231PS  Z13, Z12, Z10
+	VBROADCASTSS (R12)(SI*2), Z14
+	VFMADD231PS  Z14, Z12, Z11
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z13
+	VADDPS       Z13, Z0, Z0
+	VBROADCASTSS 4(BX), Z13
+	VADDPS       Z13, Z1, Z1
+	VBROADCASTSS 8(BX), Z13
+	VADDPS       Z13, Z2, Z2
+	VBROADCASTSS 12(BX), Z13
+	VADDPS       Z13, Z3, Z3
+	VBROADCASTSS 16(BX), Z13
+	VADDPS       Z13, Z4, Z4
+	VBROADCASTSS 20(BX), Z13
+	VADDPS       Z13, Z5, Z5
+	VBROADCASTSS 24(BX), Z13
+	VADDPS       Z13, Z6, Z6
+	VBROADCASTSS 28(BX), Z13
+	VADDPS       Z13, Z7, Z7
+	VBROADCASTSS 32(BX), Z13
+	VADDPS       Z13, Z8, Z8
+	VBROADCASTSS 36(BX), Z13
+	VADDPS       Z13, Z9, Z9
+	VBROADCASTSS 40(BX), Z13
+	VADDPS       Z13, Z10, Z10
+	VBROADCASTSS 44(BX), Z13
+	VADDPS       Z13, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z1, Z1
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z5, Z5
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z7, Z7
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z9, Z9
+	VADDPS    Z12, Z10, Z10
+	VADDPS    Z12, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z13
+	VMAXPS       Z0, Z13, Z0
+	VMAXPS       Z1, Z13, Z1
+	VMAXPS       Z2, Z13, Z2
+	VMAXPS       Z3, Z13, Z3
+	VMAXPS       Z4, Z13, Z4
+	VMAXPS       Z5, Z13, Z5
+	VMAXPS       Z6, Z13, Z6
+	VMAXPS       Z7, Z13, Z7
+	VMAXPS       Z8, Z13, Z8
+	VMAXPS       Z9, Z13, Z9
+	VMAXPS       Z10, Z13, Z10
+	VMAXPS       Z11, Z13, Z11
+	VBROADCASTSS 124(DI), Z13
+	VMINPS       Z0, Z13, Z0
+	VMINPS       Z1, Z13, Z1
+	VMINPS       Z2, Z13, Z2
+	VMINPS       Z3, Z13, Z3
+	VMINPS       Z4, Z13, Z4
+	VMINPS       Z5, Z13, Z5
+	VMINPS       Z6, Z13, Z6
+	VMINPS       Z7, Z13, Z7
+	VMINPS       Z8, Z13, Z8
+	VMINPS       Z9, Z13, Z9
+	VMINPS       Z10, Z13, Z10
+	VMINPS       Z11, Z13, Z11
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z11, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x13x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x13x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z13
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z14
+	VFMADD231PS  Z14, Z13, Z0
+	VBROADCASTSS (R9)(SI*1), Z15
+	VFMADD231PS  Z15, Z13, Z1
+	VBROADCASTSS (R9)(SI*2), Z14
+	VFMADD231PS  Z14, Z13, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z15
+	VFMADD231PS  Z15, Z13, Z3
+	VBROADCASTSS (R10)(SI*1), Z14
+	VFMADD231PS  Z14, Z13, Z4
+	VBROADCASTSS (R10)(SI*2), Z15
+	VFMADD231PS  Z15, Z13, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z14
+	VFMADD231PS  Z14, Z13, Z6
+	VBROADCASTSS (R11)(SI*1), Z15
+	VFMADD231PS  Z15, Z13, Z7
+	VBROADCASTSS (R11)(SI*2), Z14
+	VFMADD231PS  Z14, Z13, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z15
+	VFMADD231PS  Z15, Z13, Z9
+	VBROADCASTSS (R12)(SI*1), Z14
+	VFMADD231PS  Z14, Z13, Z10
+	VBROADCASTSS (R12)(SI*2), Z15
+	VFMADD231PS  Z15, Z13, Z11
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z14
+	VFMADD231PS  Z14, Z13, Z12
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, K1, Z12
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z14
+	VADDPS       Z14, Z0, Z0
+	VBROADCASTSS 4(BX), Z14
+	VADDPS       Z14, Z1, Z1
+	VBROADCASTSS 8(BX), Z14
+	VADDPS       Z14, Z2, Z2
+	VBROADCASTSS 12(BX), Z14
+	VADDPS       Z14, Z3, Z3
+	VBROADCASTSS 16(BX), Z14
+	VADDPS       Z14, Z4, Z4
+	VBROADCASTSS 20(BX), Z14
+	VADDPS       Z14, Z5, Z5
+	VBROADCASTSS 24(BX), Z14
+	VADDPS       Z14, Z6, Z6
+	VBROADCASTSS 28(BX), Z14
+	VADDPS       Z14, Z7, Z7
+	VBROADCASTSS 32(BX), Z14
+	VADDPS       Z14, Z8, Z8
+	VBROADCASTSS 36(BX), Z14
+	VADDPS       Z14, Z9, Z9
+	VBROADCASTSS 40(BX), Z14
+	VADDPS       Z14, Z10, Z10
+	VBROADCASTSS 44(BX), Z14
+	VADDPS       Z14, Z11, Z11
+	VBROADCASTSS 48(BX), Z14
+	VADDPS       Z14, Z12, Z12
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z13
+	VADDPS    Z13, Z0, Z0
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z2, Z2
+	VADDPS    Z13, Z3, Z3
+	VADDPS    Z13, Z4, Z4
+	VADDPS    Z13, Z5, Z5
+	VADDPS    Z13, Z6, Z6
+	VADDPS    Z13, Z7, Z7
+	VADDPS    Z13, Z8, Z8
+	VADDPS    Z13, Z9, Z9
+	VADDPS    Z13, Z10, Z10
+	VADDPS    Z13, Z11, Z11
+	VADDPS    Z13, Z12, Z12
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, K1, Z12
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z14
+	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z11, Z14, Z11
+	VMAXPS       Z12, Z14, Z12
+	VBROADCASTSS 124(DI), Z14
+	VMINPS       Z0, Z14, Z0
+	VMINPS       Z1, Z14, Z1
+	VMINPS       Z2, Z14, Z2
+	VMINPS       Z3, Z14, Z3
+	VMINPS       Z4, Z14, Z4
+	VMINPS       Z5, Z14, Z5
+	VMINPS       Z6, Z14, Z6
+	VMINPS       Z7, Z14, Z7
+	VMINPS       Z8, Z14, Z8
+	VMINPS       Z9, Z14, Z9
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z11, Z14, Z11
+	VMINPS       Z12, Z14, Z12
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z11, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x14x16(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x14x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z14
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z15
+	VFMADD231PS  Z15, Z14, Z0
+	VBROADCASTSS (R9)(SI*1), Z16
+	VFMADD231PS  Z16, Z14, Z1
+	VBROADCASTSS (R9)(SI*2), Z15
+	VFMADD231PS  Z15, Z14, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z16
+	VFMADD231PS  Z16, Z14, Z3
+	VBROADCASTSS (R10)(SI*1), Z15
+	VFMADD231PS  Z15, Z14, Z4
+	VBROADCASTSS (R10)(SI*2), Z16
+	VFMADD231PS  Z16, Z14, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z15
+	VFMADD231PS  Z15, Z14, Z6
+	VBROADCASTSS (R11)(SI*1), Z16
+	VFMADD231PS  Z16, Z14, Z7
+	VBROADCASTSS (R11)(SI*2), Z15
+	VFMADD231PS  Z15, Z14, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z16
+	VFMADD231PS  Z16, Z14, Z9
+	VBROADCASTSS (R12)(SI*1), Z15
+	VFMADD231PS  Z15, Z14, Z10
+	VBROADCASTSS (R12)(SI*2), Z16
+	VFMADD231PS  Z16, Z14, Z11
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z15
+	VFMADD231PS  Z15, Z14, Z12
+	VBROADCASTSS (R13)(SI*1), Z16
+	VFMADD231PS  Z16, Z14, Z13
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, K1, Z12
+	ADDQ   DX, BX
+	VADDPS (BX), Z13, K1, Z13
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z15
+	VADDPS       Z15, Z0, Z0
+	VBROADCASTSS 4(BX), Z15
+	VADDPS       Z15, Z1, Z1
+	VBROADCASTSS 8(BX), Z15
+	VADDPS       Z15, Z2, Z2
+	VBROADCASTSS 12(BX), Z15
+	VADDPS       Z15, Z3, Z3
+	VBROADCASTSS 16(BX), Z15
+	VADDPS       Z15, Z4, Z4
+	VBROADCASTSS 20(BX), Z15
+	VADDPS       Z15, Z5, Z5
+	VBROADCASTSS 24(BX), Z15
+	VADDPS       Z15, Z6, Z6
+	VBROADCASTSS 28(BX), Z15
+	VADDPS       Z15, Z7, Z7
+	VBROADCASTSS 32(BX), Z15
+	VADDPS       Z15, Z8, Z8
+	VBROADCASTSS 36(BX), Z15
+	VADDPS       Z15, Z9, Z9
+	VBROADCASTSS 40(BX), Z15
+	VADDPS       Z15, Z10, Z10
+	VBROADCASTSS 44(BX), Z15
+	VADDPS       Z15, Z11, Z11
+	VBROADCASTSS 48(BX), Z15
+	VADDPS       Z15, Z12, Z12
+	VBROADCASTSS 52(BX), Z15
+	VADDPS       Z15, Z13, Z13
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z1, Z1
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z3, Z3
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z5, Z5
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z7, Z7
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z9, Z9
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z11, Z11
+	VADDPS    Z14, Z12, Z12
+	VADDPS    Z14, Z13, Z13
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VADDPS (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VADDPS (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VADDPS (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VADDPS (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, K1, Z12
+	ADDQ   DX, BX
+	VADDPS (BX), Z13, K1, Z13
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z15
+	VMAXPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z15, Z11
+	VMAXPS       Z12, Z15, Z12
+	VMAXPS       Z13, Z15, Z13
+	VBROADCASTSS 124(DI), Z15
+	VMINPS       Z0, Z15, Z0
+	VMINPS       Z1, Z15, Z1
+	VMINPS       Z2, Z15, Z2
+	VMINPS       Z3, Z15, Z3
+	VMINPS       Z4, Z15, Z4
+	VMINPS       Z5, Z15, Z5
+	VMINPS       Z6, Z15, Z6
+	VMINPS       Z7, Z15, Z7
+	VMINPS       Z8, Z15, Z8
+	VMINPS       Z9, Z15, Z9
+	VMINPS       Z10, Z15, Z10
+	VMINPS       Z11, Z15, Z11
+	VMINPS       Z12, Z15, Z12
+	VMINPS       Z13, Z15, Z13
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z11, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z13, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x1x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x1x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z2
+	VMOVUPS.Z    (R14)(AX*1), K1, Z3
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z4
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z2
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z 64(BX), K1, Z3
+	VADDPS    Z3, Z1, Z1
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VBROADCASTSS 124(DI), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x2x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x2x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z4
+	VMOVUPS.Z    (R14)(AX*1), K1, Z5
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS (R9)(SI*1), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z5, Z3
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VBROADCASTSS 4(BX), Z6
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 64(BX), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z5, Z3, Z3
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VBROADCASTSS 124(DI), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x3x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x3x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z6
+	VMOVUPS.Z    (R14)(AX*1), K1, Z7
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS (R9)(SI*1), Z9
+	VFMADD231PS  Z9, Z6, Z2
+	VFMADD231PS  Z9, Z7, Z3
+	VBROADCASTSS (R9)(SI*2), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS 4(BX), Z8
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 8(BX), Z8
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS.Z 64(BX), K1, Z7
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z7, Z5, Z5
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VBROADCASTSS 124(DI), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x4x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x4x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z8
+	VMOVUPS.Z    (R14)(AX*1), K1, Z9
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS (R9)(SI*1), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS (R9)(SI*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z7
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z10
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VBROADCASTSS 4(BX), Z10
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VBROADCASTSS 8(BX), Z10
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VBROADCASTSS 12(BX), Z10
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z 64(BX), K1, Z9
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z5, Z5
+	VADDPS    Z9, Z7, Z7
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VBROADCASTSS 124(DI), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x5x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x5x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z10
+	VMOVUPS.Z    (R14)(AX*1), K1, Z11
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS (R9)(SI*1), Z13
+	VFMADD231PS  Z13, Z10, Z2
+	VFMADD231PS  Z13, Z11, Z3
+	VBROADCASTSS (R9)(SI*2), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z13
+	VFMADD231PS  Z13, Z10, Z6
+	VFMADD231PS  Z13, Z11, Z7
+	VBROADCASTSS (R10)(SI*1), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VBROADCASTSS 4(BX), Z12
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 8(BX), Z12
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 12(BX), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 16(BX), Z12
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z8, Z8
+	VMOVUPS.Z 64(BX), K1, Z11
+	VADDPS    Z11, Z1, Z1
+	VADDPS    Z11, Z3, Z3
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z11, Z7, Z7
+	VADDPS    Z11, Z9, Z9
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VBROADCASTSS 124(DI), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x6x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x6x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z12
+	VMOVUPS.Z    (R14)(AX*1), K1, Z13
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS (R9)(SI*1), Z15
+	VFMADD231PS  Z15, Z12, Z2
+	VFMADD231PS  Z15, Z13, Z3
+	VBROADCASTSS (R9)(SI*2), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z15
+	VFMADD231PS  Z15, Z12, Z6
+	VFMADD231PS  Z15, Z13, Z7
+	VBROADCASTSS (R10)(SI*1), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS (R10)(SI*2), Z15
+	VFMADD231PS  Z15, Z12, Z10
+	VFMADD231PS  Z15, Z13, Z11
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z14
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z1, Z1
+	VBROADCASTSS 4(BX), Z14
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z3, Z3
+	VBROADCASTSS 8(BX), Z14
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z5, Z5
+	VBROADCASTSS 12(BX), Z14
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z7, Z7
+	VBROADCASTSS 16(BX), Z14
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z9, Z9
+	VBROADCASTSS 20(BX), Z14
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 64(BX), K1, Z13
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z3, Z3
+	VADDPS    Z13, Z5, Z5
+	VADDPS    Z13, Z7, Z7
+	VADDPS    Z13, Z9, Z9
+	VADDPS    Z13, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z14
+	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z11, Z14, Z11
+	VBROADCASTSS 124(DI), Z14
+	VMINPS       Z0, Z14, Z0
+	VMINPS       Z1, Z14, Z1
+	VMINPS       Z2, Z14, Z2
+	VMINPS       Z3, Z14, Z3
+	VMINPS       Z4, Z14, Z4
+	VMINPS       Z5, Z14, Z5
+	VMINPS       Z6, Z14, Z6
+	VMINPS       Z7, Z14, Z7
+	VMINPS       Z8, Z14, Z8
+	VMINPS       Z9, Z14, Z9
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z11, Z14, Z11
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x7x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x7x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z14
+	VMOVUPS.Z    (R14)(AX*1), K1, Z15
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS (R9)(SI*1), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS (R9)(SI*2), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS (R10)(SI*1), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS (R10)(SI*2), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z16
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VBROADCASTSS 4(BX), Z16
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VBROADCASTSS 8(BX), Z16
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VBROADCASTSS 12(BX), Z16
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VBROADCASTSS 16(BX), Z16
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VBROADCASTSS 20(BX), Z16
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VBROADCASTSS 24(BX), Z16
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z12, Z12
+	VMOVUPS.Z 64(BX), K1, Z15
+	VADDPS    Z15, Z1, Z1
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z5, Z5
+	VADDPS    Z15, Z7, Z7
+	VADDPS    Z15, Z9, Z9
+	VADDPS    Z15, Z11, Z11
+	VADDPS    Z15, Z13, Z13
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VBROADCASTSS 124(DI), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z16, Z13
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x8x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x8x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z16
+	VMOVUPS.Z    (R14)(AX*1), K1, Z17
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS (R9)(SI*1), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z17, Z3
+	VBROADCASTSS (R9)(SI*2), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z17, Z7
+	VBROADCASTSS (R10)(SI*1), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS (R10)(SI*2), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS (R11)(SI*1), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z17, Z15
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z18
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VBROADCASTSS 4(BX), Z18
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VBROADCASTSS 8(BX), Z18
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VBROADCASTSS 12(BX), Z18
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VBROADCASTSS 16(BX), Z18
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VBROADCASTSS 20(BX), Z18
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VBROADCASTSS 24(BX), Z18
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VBROADCASTSS 28(BX), Z18
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z2, Z2
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z6, Z6
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z12, Z12
+	VADDPS    Z16, Z14, Z14
+	VMOVUPS.Z 64(BX), K1, Z17
+	VADDPS    Z17, Z1, Z1
+	VADDPS    Z17, Z3, Z3
+	VADDPS    Z17, Z5, Z5
+	VADDPS    Z17, Z7, Z7
+	VADDPS    Z17, Z9, Z9
+	VADDPS    Z17, Z11, Z11
+	VADDPS    Z17, Z13, Z13
+	VADDPS    Z17, Z15, Z15
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z18, Z15
+	VBROADCASTSS 124(DI), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z18, Z15
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x9x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x9x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z18
+	VMOVUPS.Z    (R14)(AX*1), K1, Z19
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS (R9)(SI*1), Z21
+	VFMADD231PS  Z21, Z18, Z2
+	VFMADD231PS  Z21, Z19, Z3
+	VBROADCASTSS (R9)(SI*2), Z20
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z21
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VBROADCASTSS (R10)(SI*1), Z20
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS (R10)(SI*2), Z21
+	VFMADD231PS  Z21, Z18, Z10
+	VFMADD231PS  Z21, Z19, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z20
+	VFMADD231PS  Z20, Z18, Z12
+	VFMADD231PS  Z20, Z19, Z13
+	VBROADCASTSS (R11)(SI*1), Z21
+	VFMADD231PS  Z21, Z18, Z14
+	VFMADD231PS  Z21, Z19, Z15
+	VBROADCASTSS (R11)(SI*2), Z20
+	VFMADD231PS  Z20, Z18, Z16
+	VFMADD231PS  Z20, Z19, Z17
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z20
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VBROADCASTSS 4(BX), Z20
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VBROADCASTSS 8(BX), Z20
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VBROADCASTSS 12(BX), Z20
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VBROADCASTSS 16(BX), Z20
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VBROADCASTSS 20(BX), Z20
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VBROADCASTSS 24(BX), Z20
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VBROADCASTSS 28(BX), Z20
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VBROADCASTSS 32(BX), Z20
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z18
+	VADDPS    Z18, Z0, Z0
+	VADDPS    Z18, Z2, Z2
+	VADDPS    Z18, Z4, Z4
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z8, Z8
+	VADDPS    Z18, Z10, Z10
+	VADDPS    Z18, Z12, Z12
+	VADDPS    Z18, Z14, Z14
+	VADDPS    Z18, Z16, Z16
+	VMOVUPS.Z 64(BX), K1, Z19
+	VADDPS    Z19, Z1, Z1
+	VADDPS    Z19, Z3, Z3
+	VADDPS    Z19, Z5, Z5
+	VADDPS    Z19, Z7, Z7
+	VADDPS    Z19, Z9, Z9
+	VADDPS    Z19, Z11, Z11
+	VADDPS    Z19, Z13, Z13
+	VADDPS    Z19, Z15, Z15
+	VADDPS    Z19, Z17, Z17
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z17, Z20, Z17
+	VBROADCASTSS 124(DI), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z17, Z20, Z17
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x10x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x10x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z20
+	VMOVUPS.Z    (R14)(AX*1), K1, Z21
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS (R9)(SI*1), Z23
+	VFMADD231PS  Z23, Z20, Z2
+	VFMADD231PS  Z23, Z21, Z3
+	VBROADCASTSS (R9)(SI*2), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z23
+	VFMADD231PS  Z23, Z20, Z6
+	VFMADD231PS  Z23, Z21, Z7
+	VBROADCASTSS (R10)(SI*1), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS (R10)(SI*2), Z23
+	VFMADD231PS  Z23, Z20, Z10
+	VFMADD231PS  Z23, Z21, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS (R11)(SI*1), Z23
+	VFMADD231PS  Z23, Z20, Z14
+	VFMADD231PS  Z23, Z21, Z15
+	VBROADCASTSS (R11)(SI*2), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z23
+	VFMADD231PS  Z23, Z20, Z18
+	VFMADD231PS  Z23, Z21, Z19
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z22
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z22, Z1, Z1
+	VBROADCASTSS 4(BX), Z22
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z22, Z3, Z3
+	VBROADCASTSS 8(BX), Z22
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z22, Z5, Z5
+	VBROADCASTSS 12(BX), Z22
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z22, Z7, Z7
+	VBROADCASTSS 16(BX), Z22
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z22, Z9, Z9
+	VBROADCASTSS 20(BX), Z22
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z22, Z11, Z11
+	VBROADCASTSS 24(BX), Z22
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z22, Z13, Z13
+	VBROADCASTSS 28(BX), Z22
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z22, Z15, Z15
+	VBROADCASTSS 32(BX), Z22
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z22, Z17, Z17
+	VBROADCASTSS 36(BX), Z22
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z22, Z19, Z19
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z20
+	VADDPS    Z20, Z0, Z0
+	VADDPS    Z20, Z2, Z2
+	VADDPS    Z20, Z4, Z4
+	VADDPS    Z20, Z6, Z6
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z10, Z10
+	VADDPS    Z20, Z12, Z12
+	VADDPS    Z20, Z14, Z14
+	VADDPS    Z20, Z16, Z16
+	VADDPS    Z20, Z18, Z18
+	VMOVUPS.Z 64(BX), K1, Z21
+	VADDPS    Z21, Z1, Z1
+	VADDPS    Z21, Z3, Z3
+	VADDPS    Z21, Z5, Z5
+	VADDPS    Z21, Z7, Z7
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z11, Z11
+	VADDPS    Z21, Z13, Z13
+	VADDPS    Z21, Z15, Z15
+	VADDPS    Z21, Z17, Z17
+	VADDPS    Z21, Z19, Z19
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z22
+	VMAXPS       Z0, Z22, Z0
+	VMAXPS       Z1, Z22, Z1
+	VMAXPS       Z2, Z22, Z2
+	VMAXPS       Z3, Z22, Z3
+	VMAXPS       Z4, Z22, Z4
+	VMAXPS       Z5, Z22, Z5
+	VMAXPS       Z6, Z22, Z6
+	VMAXPS       Z7, Z22, Z7
+	VMAXPS       Z8, Z22, Z8
+	VMAXPS       Z9, Z22, Z9
+	VMAXPS       Z10, Z22, Z10
+	VMAXPS       Z11, Z22, Z11
+	VMAXPS       Z12, Z22, Z12
+	VMAXPS       Z13, Z22, Z13
+	VMAXPS       Z14, Z22, Z14
+	VMAXPS       Z15, Z22, Z15
+	VMAXPS       Z16, Z22, Z16
+	VMAXPS       Z17, Z22, Z17
+	VMAXPS       Z18, Z22, Z18
+	VMAXPS       Z19, Z22, Z19
+	VBROADCASTSS 124(DI), Z22
+	VMINPS       Z0, Z22, Z0
+	VMINPS       Z1, Z22, Z1
+	VMINPS       Z2, Z22, Z2
+	VMINPS       Z3, Z22, Z3
+	VMINPS       Z4, Z22, Z4
+	VMINPS       Z5, Z22, Z5
+	VMINPS       Z6, Z22, Z6
+	VMINPS       Z7, Z22, Z7
+	VMINPS       Z8, Z22, Z8
+	VMINPS       Z9, Z22, Z9
+	VMINPS       Z10, Z22, Z10
+	VMINPS       Z11, Z22, Z11
+	VMINPS       Z12, Z22, Z12
+	VMINPS       Z13, Z22, Z13
+	VMINPS       Z14, Z22, Z14
+	VMINPS       Z15, Z22, Z15
+	VMINPS       Z16, Z22, Z16
+	VMINPS       Z17, Z22, Z17
+	VMINPS       Z18, Z22, Z18
+	VMINPS       Z19, Z22, Z19
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x11x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x11x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z22
+	VMOVUPS.Z    (R14)(AX*1), K1, Z23
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z1
+	VBROADCASTSS (R9)(SI*1), Z25
+	VFMADD231PS  Z25, Z22, Z2
+	VFMADD231PS  Z25, Z23, Z3
+	VBROADCASTSS (R9)(SI*2), Z24
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z25
+	VFMADD231PS  Z25, Z22, Z6
+	VFMADD231PS  Z25, Z23, Z7
+	VBROADCASTSS (R10)(SI*1), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z9
+	VBROADCASTSS (R10)(SI*2), Z25
+	VFMADD231PS  Z25, Z22, Z10
+	VFMADD231PS  Z25, Z23, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z24
+	VFMADD231PS  Z24, Z22, Z12
+	VFMADD231PS  Z24, Z23, Z13
+	VBROADCASTSS (R11)(SI*1), Z25
+	VFMADD231PS  Z25, Z22, Z14
+	VFMADD231PS  Z25, Z23, Z15
+	VBROADCASTSS (R11)(SI*2), Z24
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z25
+	VFMADD231PS  Z25, Z22, Z18
+	VFMADD231PS  Z25, Z23, Z19
+	VBROADCASTSS (R12)(SI*1), Z24
+	VFMADD231PS  Z24, Z22, Z20
+	VFMADD231PS  Z24, Z23, Z21
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VBROADCASTSS 4(BX), Z24
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS 8(BX), Z24
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VBROADCASTSS 12(BX), Z24
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS 16(BX), Z24
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VBROADCASTSS 20(BX), Z24
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 24(BX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VBROADCASTSS 28(BX), Z24
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VBROADCASTSS 32(BX), Z24
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VBROADCASTSS 36(BX), Z24
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VBROADCASTSS 40(BX), Z24
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z22
+	VADDPS    Z22, Z0, Z0
+	VADDPS    Z22, Z2, Z2
+	VADDPS    Z22, Z4, Z4
+	VADDPS    Z22, Z6, Z6
+	VADDPS    Z22, Z8, Z8
+	VADDPS    Z22, Z10, Z10
+	VADDPS    Z22, Z12, Z12
+	VADDPS    Z22, Z14, Z14
+	VADDPS    Z22, Z16, Z16
+	VADDPS    Z22, Z18, Z18
+	VADDPS    Z22, Z20, Z20
+	VMOVUPS.Z 64(BX), K1, Z23
+	VADDPS    Z23, Z1, Z1
+	VADDPS    Z23, Z3, Z3
+	VADDPS    Z23, Z5, Z5
+	VADDPS    Z23, Z7, Z7
+	VADDPS    Z23, Z9, Z9
+	VADDPS    Z23, Z11, Z11
+	VADDPS    Z23, Z13, Z13
+	VADDPS    Z23, Z15, Z15
+	VADDPS    Z23, Z17, Z17
+	VADDPS    Z23, Z19, Z19
+	VADDPS    Z23, Z21, Z21
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VBROADCASTSS 124(DI), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x12x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x12x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z24
+	VMOVUPS.Z    (R14)(AX*1), K1, Z25
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS (R9)(SI*1), Z27
+	VFMADD231PS  Z27, Z24, Z2
+	VFMADD231PS  Z27, Z25, Z3
+	VBROADCASTSS (R9)(SI*2), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z27
+	VFMADD231PS  Z27, Z24, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VBROADCASTSS (R10)(SI*1), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS (R10)(SI*2), Z27
+	VFMADD231PS  Z27, Z24, Z10
+	VFMADD231PS  Z27, Z25, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS (R11)(SI*1), Z27
+	VFMADD231PS  Z27, Z24, Z14
+	VFMADD231PS  Z27, Z25, Z15
+	VBROADCASTSS (R11)(SI*2), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z27
+	VFMADD231PS  Z27, Z24, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VBROADCASTSS (R12)(SI*1), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS (R12)(SI*2), Z27
+	VFMADD231PS  Z27, Z24, Z22
+	VFMADD231PS  Z27, Z25, Z23
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z26
+	VADDPS       Z26, Z0, Z0
+	VADDPS       Z26, Z1, Z1
+	VBROADCASTSS 4(BX), Z26
+	VADDPS       Z26, Z2, Z2
+	VADDPS       Z26, Z3, Z3
+	VBROADCASTSS 8(BX), Z26
+	VADDPS       Z26, Z4, Z4
+	VADDPS       Z26, Z5, Z5
+	VBROADCASTSS 12(BX), Z26
+	VADDPS       Z26, Z6, Z6
+	VADDPS       Z26, Z7, Z7
+	VBROADCASTSS 16(BX), Z26
+	VADDPS       Z26, Z8, Z8
+	VADDPS       Z26, Z9, Z9
+	VBROADCASTSS 20(BX), Z26
+	VADDPS       Z26, Z10, Z10
+	VADDPS       Z26, Z11, Z11
+	VBROADCASTSS 24(BX), Z26
+	VADDPS       Z26, Z12, Z12
+	VADDPS       Z26, Z13, Z13
+	VBROADCASTSS 28(BX), Z26
+	VADDPS       Z26, Z14, Z14
+	VADDPS       Z26, Z15, Z15
+	VBROADCASTSS 32(BX), Z26
+	VADDPS       Z26, Z16, Z16
+	VADDPS       Z26, Z17, Z17
+	VBROADCASTSS 36(BX), Z26
+	VADDPS       Z26, Z18, Z18
+	VADDPS       Z26, Z19, Z19
+	VBROADCASTSS 40(BX), Z26
+	VADDPS       Z26, Z20, Z20
+	VADDPS       Z26, Z21, Z21
+	VBROADCASTSS 44(BX), Z26
+	VADDPS       Z26, Z22, Z22
+	VADDPS       Z26, Z23, Z23
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z20, Z20
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 64(BX), K1, Z25
+	VADDPS    Z25, Z1, Z1
+	VADDPS    Z25, Z3, Z3
+	VADDPS    Z25, Z5, Z5
+	VADDPS    Z25, Z7, Z7
+	VADDPS    Z25, Z9, Z9
+	VADDPS    Z25, Z11, Z11
+	VADDPS    Z25, Z13, Z13
+	VADDPS    Z25, Z15, Z15
+	VADDPS    Z25, Z17, Z17
+	VADDPS    Z25, Z19, Z19
+	VADDPS    Z25, Z21, Z21
+	VADDPS    Z25, Z23, Z23
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z26
+	VMAXPS       Z0, Z26, Z0
+	VMAXPS       Z1, Z26, Z1
+	VMAXPS       Z2, Z26, Z2
+	VMAXPS       Z3, Z26, Z3
+	VMAXPS       Z4, Z26, Z4
+	VMAXPS       Z5, Z26, Z5
+	VMAXPS       Z6, Z26, Z6
+	VMAXPS       Z7, Z26, Z7
+	VMAXPS       Z8, Z26, Z8
+	VMAXPS       Z9, Z26, Z9
+	VMAXPS       Z10, Z26, Z10
+	VMAXPS       Z11, Z26, Z11
+	VMAXPS       Z12, Z26, Z12
+	VMAXPS       Z13, Z26, Z13
+	VMAXPS       Z14, Z26, Z14
+	VMAXPS       Z15, Z26, Z15
+	VMAXPS       Z16, Z26, Z16
+	VMAXPS       Z17, Z26, Z17
+	VMAXPS       Z18, Z26, Z18
+	VMAXPS       Z19, Z26, Z19
+	VMAXPS       Z20, Z26, Z20
+	VMAXPS       Z21, Z26, Z21
+	VMAXPS       Z22, Z26, Z22
+	VMAXPS       Z23, Z26, Z23
+	VBROADCASTSS 124(DI), Z26
+	VMINPS       Z0, Z26, Z0
+	VMINPS       Z1, Z26, Z1
+	VMINPS       Z2, Z26, Z2
+	VMINPS       Z3, Z26, Z3
+	VMINPS       Z4, Z26, Z4
+	VMINPS       Z5, Z26, Z5
+	VMINPS       Z6, Z26, Z6
+	VMINPS       Z7, Z26, Z7
+	VMINPS       Z8, Z26, Z8
+	VMINPS       Z9, Z26, Z9
+	VMINPS       Z10, Z26, Z10
+	VMINPS       Z11, Z26, Z11
+	VMINPS       Z12, Z26, Z12
+	VMINPS       Z13, Z26, Z13
+	VMINPS       Z14, Z26, Z14
+	VMINPS       Z15, Z26, Z15
+	VMINPS       Z16, Z26, Z16
+	VMINPS       Z17, Z26, Z17
+	VMINPS       Z18, Z26, Z18
+	VMINPS       Z19, Z26, Z19
+	VMINPS       Z20, Z26, Z20
+	VMINPS       Z21, Z26, Z21
+	VMINPS       Z22, Z26, Z22
+	VMINPS       Z23, Z26, Z23
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x13x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x13x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z26
+	VMOVUPS.Z    (R14)(AX*1), K1, Z27
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z28
+	VFMADD231PS  Z28, Z26, Z0
+	VFMADD231PS  Z28, Z27, Z1
+	VBROADCASTSS (R9)(SI*1), Z29
+	VFMADD231PS  Z29, Z26, Z2
+	VFMADD231PS  Z29, Z27, Z3
+	VBROADCASTSS (R9)(SI*2), Z28
+	VFMADD231PS  Z28, Z26, Z4
+	VFMADD231PS  Z28, Z27, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z29
+	VFMADD231PS  Z29, Z26, Z6
+	VFMADD231PS  Z29, Z27, Z7
+	VBROADCASTSS (R10)(SI*1), Z28
+	VFMADD231PS  Z28, Z26, Z8
+	VFMADD231PS  Z28, Z27, Z9
+	VBROADCASTSS (R10)(SI*2), Z29
+	VFMADD231PS  Z29, Z26, Z10
+	VFMADD231PS  Z29, Z27, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z28
+	VFMADD231PS  Z28, Z26, Z12
+	VFMADD231PS  Z28, Z27, Z13
+	VBROADCASTSS (R11)(SI*1), Z29
+	VFMADD231PS  Z29, Z26, Z14
+	VFMADD231PS  Z29, Z27, Z15
+	VBROADCASTSS (R11)(SI*2), Z28
+	VFMADD231PS  Z28, Z26, Z16
+	VFMADD231PS  Z28, Z27, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z29
+	VFMADD231PS  Z29, Z26, Z18
+	VFMADD231PS  Z29, Z27, Z19
+	VBROADCASTSS (R12)(SI*1), Z28
+	VFMADD231PS  Z28, Z26, Z20
+	VFMADD231PS  Z28, Z27, Z21
+	VBROADCASTSS (R12)(SI*2), Z29
+	VFMADD231PS  Z29, Z26, Z22
+	VFMADD231PS  Z29, Z27, Z23
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z28
+	VFMADD231PS  Z28, Z26, Z24
+	VFMADD231PS  Z28, Z27, Z25
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z28
+	VADDPS       Z28, Z0, Z0
+	VADDPS       Z28, Z1, Z1
+	VBROADCASTSS 4(BX), Z28
+	VADDPS       Z28, Z2, Z2
+	VADDPS       Z28, Z3, Z3
+	VBROADCASTSS 8(BX), Z28
+	VADDPS       Z28, Z4, Z4
+	VADDPS       Z28, Z5, Z5
+	VBROADCASTSS 12(BX), Z28
+	VADDPS       Z28, Z6, Z6
+	VADDPS       Z28, Z7, Z7
+	VBROADCASTSS 16(BX), Z28
+	VADDPS       Z28, Z8, Z8
+	VADDPS       Z28, Z9, Z9
+	VBROADCASTSS 20(BX), Z28
+	VADDPS       Z28, Z10, Z10
+	VADDPS       Z28, Z11, Z11
+	VBROADCASTSS 24(BX), Z28
+	VADDPS       Z28, Z12, Z12
+	VADDPS       Z28, Z13, Z13
+	VBROADCASTSS 28(BX), Z28
+	VADDPS       Z28, Z14, Z14
+	VADDPS       Z28, Z15, Z15
+	VBROADCASTSS 32(BX), Z28
+	VADDPS       Z28, Z16, Z16
+	VADDPS       Z28, Z17, Z17
+	VBROADCASTSS 36(BX), Z28
+	VADDPS       Z28, Z18, Z18
+	VADDPS       Z28, Z19, Z19
+	VBROADCASTSS 40(BX), Z28
+	VADDPS       Z28, Z20, Z20
+	VADDPS       Z28, Z21, Z21
+	VBROADCASTSS 44(BX), Z28
+	VADDPS       Z28, Z22, Z22
+	VADDPS       Z28, Z23, Z23
+	VBROADCASTSS 48(BX), Z28
+	VADDPS       Z28, Z24, Z24
+	VADDPS       Z28, Z25, Z25
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z26
+	VADDPS    Z26, Z0, Z0
+	VADDPS    Z26, Z2, Z2
+	VADDPS    Z26, Z4, Z4
+	VADDPS    Z26, Z6, Z6
+	VADDPS    Z26, Z8, Z8
+	VADDPS    Z26, Z10, Z10
+	VADDPS    Z26, Z12, Z12
+	VADDPS    Z26, Z14, Z14
+	VADDPS    Z26, Z16, Z16
+	VADDPS    Z26, Z18, Z18
+	VADDPS    Z26, Z20, Z20
+	VADDPS    Z26, Z22, Z22
+	VADDPS    Z26, Z24, Z24
+	VMOVUPS.Z 64(BX), K1, Z27
+	VADDPS    Z27, Z1, Z1
+	VADDPS    Z27, Z3, Z3
+	VADDPS    Z27, Z5, Z5
+	VADDPS    Z27, Z7, Z7
+	VADDPS    Z27, Z9, Z9
+	VADDPS    Z27, Z11, Z11
+	VADDPS    Z27, Z13, Z13
+	VADDPS    Z27, Z15, Z15
+	VADDPS    Z27, Z17, Z17
+	VADDPS    Z27, Z19, Z19
+	VADDPS    Z27, Z21, Z21
+	VADDPS    Z27, Z23, Z23
+	VADDPS    Z27, Z25, Z25
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z28
+	VMAXPS       Z0, Z28, Z0
+	VMAXPS       Z1, Z28, Z1
+	VMAXPS       Z2, Z28, Z2
+	VMAXPS       Z3, Z28, Z3
+	VMAXPS       Z4, Z28, Z4
+	VMAXPS       Z5, Z28, Z5
+	VMAXPS       Z6, Z28, Z6
+	VMAXPS       Z7, Z28, Z7
+	VMAXPS       Z8, Z28, Z8
+	VMAXPS       Z9, Z28, Z9
+	VMAXPS       Z10, Z28, Z10
+	VMAXPS       Z11, Z28, Z11
+	VMAXPS       Z12, Z28, Z12
+	VMAXPS       Z13, Z28, Z13
+	VMAXPS       Z14, Z28, Z14
+	VMAXPS       Z15, Z28, Z15
+	VMAXPS       Z16, Z28, Z16
+	VMAXPS       Z17, Z28, Z17
+	VMAXPS       Z18, Z28, Z18
+	VMAXPS       Z19, Z28, Z19
+	VMAXPS       Z20, Z28, Z20
+	VMAXPS       Z21, Z28, Z21
+	VMAXPS       Z22, Z28, Z22
+	VMAXPS       Z23, Z28, Z23
+	VMAXPS       Z24, Z28, Z24
+	VMAXPS       Z25, Z28, Z25
+	VBROADCASTSS 124(DI), Z28
+	VMINPS       Z0, Z28, Z0
+	VMINPS       Z1, Z28, Z1
+	VMINPS       Z2, Z28, Z2
+	VMINPS       Z3, Z28, Z3
+	VMINPS       Z4, Z28, Z4
+	VMINPS       Z5, Z28, Z5
+	VMINPS       Z6, Z28, Z6
+	VMINPS       Z7, Z28, Z7
+	VMINPS       Z8, Z28, Z8
+	VMINPS       Z9, Z28, Z9
+	VMINPS       Z10, Z28, Z10
+	VMINPS       Z11, Z28, Z11
+	VMINPS       Z12, Z28, Z12
+	VMINPS       Z13, Z28, Z13
+	VMINPS       Z14, Z28, Z14
+	VMINPS       Z15, Z28, Z15
+	VMINPS       Z16, Z28, Z16
+	VMINPS       Z17, Z28, Z17
+	VMINPS       Z18, Z28, Z18
+	VMINPS       Z19, Z28, Z19
+	VMINPS       Z20, Z28, Z20
+	VMINPS       Z21, Z28, Z21
+	VMINPS       Z22, Z28, Z22
+	VMINPS       Z23, Z28, Z23
+	VMINPS       Z24, Z28, Z24
+	VMINPS       Z25, Z28, Z25
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z24, (BX)
+	VMOVUPS Z25, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x14x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x14x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z28
+	VMOVUPS.Z    (R14)(AX*1), K1, Z29
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z30
+	VFMADD231PS  Z30, Z28, Z0
+	VFMADD231PS  Z30, Z29, Z1
+	VBROADCASTSS (R9)(SI*1), Z31
+	VFMADD231PS  Z31, Z28, Z2
+	VFMADD231PS  Z31, Z29, Z3
+	VBROADCASTSS (R9)(SI*2), Z30
+	VFMADD231PS  Z30, Z28, Z4
+	VFMADD231PS  Z30, Z29, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z31
+	VFMADD231PS  Z31, Z28, Z6
+	VFMADD231PS  Z31, Z29, Z7
+	VBROADCASTSS (R10)(SI*1), Z30
+	VFMADD231PS  Z30, Z28, Z8
+	VFMADD231PS  Z30, Z29, Z9
+	VBROADCASTSS (R10)(SI*2), Z31
+	VFMADD231PS  Z31, Z28, Z10
+	VFMADD231PS  Z31, Z29, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z30
+	VFMADD231PS  Z30, Z28, Z12
+	VFMADD231PS  Z30, Z29, Z13
+	VBROADCASTSS (R11)(SI*1), Z31
+	VFMADD231PS  Z31, Z28, Z14
+	VFMADD231PS  Z31, Z29, Z15
+	VBROADCASTSS (R11)(SI*2), Z30
+	VFMADD231PS  Z30, Z28, Z16
+	VFMADD231PS  Z30, Z29, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z31
+	VFMADD231PS  Z31, Z28, Z18
+	VFMADD231PS  Z31, Z29, Z19
+	VBROADCASTSS (R12)(SI*1), Z30
+	VFMADD231PS  Z30, Z28, Z20
+	VFMADD231PS  Z30, Z29, Z21
+	VBROADCASTSS (R12)(SI*2), Z31
+	VFMADD231PS  Z31, Z28, Z22
+	VFMADD231PS  Z31, Z29, Z23
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z30
+	VFMADD231PS  Z30, Z28, Z24
+	VFMADD231PS  Z30, Z29, Z25
+	VBROADCASTSS (R13)(SI*1), Z31
+	VFMADD231PS  Z31, Z28, Z26
+	VFMADD231PS  Z31, Z29, Z27
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+	ADDQ   DX, BX
+	VADDPS (BX), Z26, Z26
+	VADDPS 64(BX), Z27, K1, Z27
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z30
+	VADDPS       Z30, Z0, Z0
+	VADDPS       Z30, Z1, Z1
+	VBROADCASTSS 4(BX), Z30
+	VADDPS       Z30, Z2, Z2
+	VADDPS       Z30, Z3, Z3
+	VBROADCASTSS 8(BX), Z30
+	VADDPS       Z30, Z4, Z4
+	VADDPS       Z30, Z5, Z5
+	VBROADCASTSS 12(BX), Z30
+	VADDPS       Z30, Z6, Z6
+	VADDPS       Z30, Z7, Z7
+	VBROADCASTSS 16(BX), Z30
+	VADDPS       Z30, Z8, Z8
+	VADDPS       Z30, Z9, Z9
+	VBROADCASTSS 20(BX), Z30
+	VADDPS       Z30, Z10, Z10
+	VADDPS       Z30, Z11, Z11
+	VBROADCASTSS 24(BX), Z30
+	VADDPS       Z30, Z12, Z12
+	VADDPS       Z30, Z13, Z13
+	VBROADCASTSS 28(BX), Z30
+	VADDPS       Z30, Z14, Z14
+	VADDPS       Z30, Z15, Z15
+	VBROADCASTSS 32(BX), Z30
+	VADDPS       Z30, Z16, Z16
+	VADDPS       Z30, Z17, Z17
+	VBROADCASTSS 36(BX), Z30
+	VADDPS       Z30, Z18, Z18
+	VADDPS       Z30, Z19, Z19
+	VBROADCASTSS 40(BX), Z30
+	VADDPS       Z30, Z20, Z20
+	VADDPS       Z30, Z21, Z21
+	VBROADCASTSS 44(BX), Z30
+	VADDPS       Z30, Z22, Z22
+	VADDPS       Z30, Z23, Z23
+	VBROADCASTSS 48(BX), Z30
+	VADDPS       Z30, Z24, Z24
+	VADDPS       Z30, Z25, Z25
+	VBROADCASTSS 52(BX), Z30
+	VADDPS       Z30, Z26, Z26
+	VADDPS       Z30, Z27, Z27
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z28
+	VADDPS    Z28, Z0, Z0
+	VADDPS    Z28, Z2, Z2
+	VADDPS    Z28, Z4, Z4
+	VADDPS    Z28, Z6, Z6
+	VADDPS    Z28, Z8, Z8
+	VADDPS    Z28, Z10, Z10
+	VADDPS    Z28, Z12, Z12
+	VADDPS    Z28, Z14, Z14
+	VADDPS    Z28, Z16, Z16
+	VADDPS    Z28, Z18, Z18
+	VADDPS    Z28, Z20, Z20
+	VADDPS    Z28, Z22, Z22
+	VADDPS    Z28, Z24, Z24
+	VADDPS    Z28, Z26, Z26
+	VMOVUPS.Z 64(BX), K1, Z29
+	VADDPS    Z29, Z1, Z1
+	VADDPS    Z29, Z3, Z3
+	VADDPS    Z29, Z5, Z5
+	VADDPS    Z29, Z7, Z7
+	VADDPS    Z29, Z9, Z9
+	VADDPS    Z29, Z11, Z11
+	VADDPS    Z29, Z13, Z13
+	VADDPS    Z29, Z15, Z15
+	VADDPS    Z29, Z17, Z17
+	VADDPS    Z29, Z19, Z19
+	VADDPS    Z29, Z21, Z21
+	VADDPS    Z29, Z23, Z23
+	VADDPS    Z29, Z25, Z25
+	VADDPS    Z29, Z27, Z27
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+	ADDQ   DX, BX
+	VADDPS (BX), Z26, Z26
+	VADDPS 64(BX), Z27, K1, Z27
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z30
+	VMAXPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z30, Z17
+	VMAXPS       Z18, Z30, Z18
+	VMAXPS       Z19, Z30, Z19
+	VMAXPS       Z20, Z30, Z20
+	VMAXPS       Z21, Z30, Z21
+	VMAXPS       Z22, Z30, Z22
+	VMAXPS       Z23, Z30, Z23
+	VMAXPS       Z24, Z30, Z24
+	VMAXPS       Z25, Z30, Z25
+	VMAXPS       Z26, Z30, Z26
+	VMAXPS       Z27, Z30, Z27
+	VBROADCASTSS 124(DI), Z30
+	VMINPS       Z0, Z30, Z0
+	VMINPS       Z1, Z30, Z1
+	VMINPS       Z2, Z30, Z2
+	VMINPS       Z3, Z30, Z3
+	VMINPS       Z4, Z30, Z4
+	VMINPS       Z5, Z30, Z5
+	VMINPS       Z6, Z30, Z6
+	VMINPS       Z7, Z30, Z7
+	VMINPS       Z8, Z30, Z8
+	VMINPS       Z9, Z30, Z9
+	VMINPS       Z10, Z30, Z10
+	VMINPS       Z11, Z30, Z11
+	VMINPS       Z12, Z30, Z12
+	VMINPS       Z13, Z30, Z13
+	VMINPS       Z14, Z30, Z14
+	VMINPS       Z15, Z30, Z15
+	VMINPS       Z16, Z30, Z16
+	VMINPS       Z17, Z30, Z17
+	VMINPS       Z18, Z30, Z18
+	VMINPS       Z19, Z30, Z19
+	VMINPS       Z20, Z30, Z20
+	VMINPS       Z21, Z30, Z21
+	VMINPS       Z22, Z30, Z22
+	VMINPS       Z23, Z30, Z23
+	VMINPS       Z24, Z30, Z24
+	VMINPS       Z25, Z30, Z25
+	VMINPS       Z26, Z30, Z26
+	VMINPS       Z27, Z30, Z27
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z24, (BX)
+	VMOVUPS Z25, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z26, (BX)
+	VMOVUPS Z27, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x1x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x1x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z3
+	VMOVUPS      (R14)(AX*1), Z4
+	VMOVUPS.Z    (R15)(AX*1), K1, Z5
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z6, Z3, Z0
+	VFMADD231PS  Z6, Z4, Z1
+	VFMADD231PS  Z6, Z5, Z2
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VADDPS       Z6, Z2, Z2
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z3
+	VADDPS    Z3, Z0, Z0
+	VMOVUPS   64(BX), Z4
+	VADDPS    Z4, Z1, Z1
+	VMOVUPS.Z 128(BX), K1, Z5
+	VADDPS    Z5, Z2, Z2
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VBROADCASTSS 124(DI), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x2x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x2x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z6
+	VMOVUPS      (R14)(AX*1), Z7
+	VMOVUPS.Z    (R15)(AX*1), K1, Z8
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z9
+	VFMADD231PS  Z9, Z6, Z0
+	VFMADD231PS  Z9, Z7, Z1
+	VFMADD231PS  Z9, Z8, Z2
+	VBROADCASTSS (R9)(SI*1), Z10
+	VFMADD231PS  Z10, Z6, Z3
+	VFMADD231PS  Z10, Z7, Z4
+	VFMADD231PS  Z10, Z8, Z5
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z9
+	VADDPS       Z9, Z0, Z0
+	VADDPS       Z9, Z1, Z1
+	VADDPS       Z9, Z2, Z2
+	VBROADCASTSS 4(BX), Z9
+	VADDPS       Z9, Z3, Z3
+	VADDPS       Z9, Z4, Z4
+	VADDPS       Z9, Z5, Z5
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z3, Z3
+	VMOVUPS   64(BX), Z7
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z4, Z4
+	VMOVUPS.Z 128(BX), K1, Z8
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z5, Z5
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z9
+	VMAXPS       Z0, Z9, Z0
+	VMAXPS       Z1, Z9, Z1
+	VMAXPS       Z2, Z9, Z2
+	VMAXPS       Z3, Z9, Z3
+	VMAXPS       Z4, Z9, Z4
+	VMAXPS       Z5, Z9, Z5
+	VBROADCASTSS 124(DI), Z9
+	VMINPS       Z0, Z9, Z0
+	VMINPS       Z1, Z9, Z1
+	VMINPS       Z2, Z9, Z2
+	VMINPS       Z3, Z9, Z3
+	VMINPS       Z4, Z9, Z4
+	VMINPS       Z5, Z9, Z5
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x3x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x3x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z9
+	VMOVUPS      (R14)(AX*1), Z10
+	VMOVUPS.Z    (R15)(AX*1), K1, Z11
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z12, Z9, Z0
+	VFMADD231PS  Z12, Z10, Z1
+	VFMADD231PS  Z12, Z11, Z2
+	VBROADCASTSS (R9)(SI*1), Z13
+	VFMADD231PS  Z13, Z9, Z3
+	VFMADD231PS  Z13, Z10, Z4
+	VFMADD231PS  Z13, Z11, Z5
+	VBROADCASTSS (R9)(SI*2), Z12
+	VFMADD231PS  Z12, Z9, Z6
+	VFMADD231PS  Z12, Z10, Z7
+	VFMADD231PS  Z12, Z11, Z8
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VBROADCASTSS 4(BX), Z12
+	VADDPS       Z12, Z3, Z3
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 8(BX), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VADDPS       Z12, Z8, Z8
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z9
+	VADDPS    Z9, Z0, Z0
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z6, Z6
+	VMOVUPS   64(BX), Z10
+	VADDPS    Z10, Z1, Z1
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z7, Z7
+	VMOVUPS.Z 128(BX), K1, Z11
+	VADDPS    Z11, Z2, Z2
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z11, Z8, Z8
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VBROADCASTSS 124(DI), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x4x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x4x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z12
+	VMOVUPS      (R14)(AX*1), Z13
+	VMOVUPS.Z    (R15)(AX*1), K1, Z14
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z15
+	VFMADD231PS  Z15, Z12, Z0
+	VFMADD231PS  Z15, Z13, Z1
+	VFMADD231PS  Z15, Z14, Z2
+	VBROADCASTSS (R9)(SI*1), Z16
+	VFMADD231PS  Z16, Z12, Z3
+	VFMADD231PS  Z16, Z13, Z4
+	VFMADD231PS  Z16, Z14, Z5
+	VBROADCASTSS (R9)(SI*2), Z15
+	VFMADD231PS  Z15, Z12, Z6
+	VFMADD231PS  Z15, Z13, Z7
+	VFMADD231PS  Z15, Z14, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z16
+	VFMADD231PS  Z16, Z12, Z9
+	VFMADD231PS  Z16, Z13, Z10
+	VFMADD231PS  Z16, Z14, Z11
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z15
+	VADDPS       Z15, Z0, Z0
+	VADDPS       Z15, Z1, Z1
+	VADDPS       Z15, Z2, Z2
+	VBROADCASTSS 4(BX), Z15
+	VADDPS       Z15, Z3, Z3
+	VADDPS       Z15, Z4, Z4
+	VADDPS       Z15, Z5, Z5
+	VBROADCASTSS 8(BX), Z15
+	VADDPS       Z15, Z6, Z6
+	VADDPS       Z15, Z7, Z7
+	VADDPS       Z15, Z8, Z8
+	VBROADCASTSS 12(BX), Z15
+	VADDPS       Z15, Z9, Z9
+	VADDPS       Z15, Z10, Z10
+	VADDPS       Z15, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z3, Z3
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z9, Z9
+	VMOVUPS   64(BX), Z13
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z4, Z4
+	VADDPS    Z13, Z7, Z7
+	VADDPS    Z13, Z10, Z10
+	VMOVUPS.Z 128(BX), K1, Z14
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z5, Z5
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z15
+	VMAXPS       Z0, Z15, Z0
+	VMAXPS       Z1, Z15, Z1
+	VMAXPS       Z2, Z15, Z2
+	VMAXPS       Z3, Z15, Z3
+	VMAXPS       Z4, Z15, Z4
+	VMAXPS       Z5, Z15, Z5
+	VMAXPS       Z6, Z15, Z6
+	VMAXPS       Z7, Z15, Z7
+	VMAXPS       Z8, Z15, Z8
+	VMAXPS       Z9, Z15, Z9
+	VMAXPS       Z10, Z15, Z10
+	VMAXPS       Z11, Z15, Z11
+	VBROADCASTSS 124(DI), Z15
+	VMINPS       Z0, Z15, Z0
+	VMINPS       Z1, Z15, Z1
+	VMINPS       Z2, Z15, Z2
+	VMINPS       Z3, Z15, Z3
+	VMINPS       Z4, Z15, Z4
+	VMINPS       Z5, Z15, Z5
+	VMINPS       Z6, Z15, Z6
+	VMINPS       Z7, Z15, Z7
+	VMINPS       Z8, Z15, Z8
+	VMINPS       Z9, Z15, Z9
+	VMINPS       Z10, Z15, Z10
+	VMINPS       Z11, Z15, Z11
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x5x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x5x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z15
+	VMOVUPS      (R14)(AX*1), Z16
+	VMOVUPS.Z    (R15)(AX*1), K1, Z17
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z18, Z15, Z0
+	VFMADD231PS  Z18, Z16, Z1
+	VFMADD231PS  Z18, Z17, Z2
+	VBROADCASTSS (R9)(SI*1), Z19
+	VFMADD231PS  Z19, Z15, Z3
+	VFMADD231PS  Z19, Z16, Z4
+	VFMADD231PS  Z19, Z17, Z5
+	VBROADCASTSS (R9)(SI*2), Z18
+	VFMADD231PS  Z18, Z15, Z6
+	VFMADD231PS  Z18, Z16, Z7
+	VFMADD231PS  Z18, Z17, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z19
+	VFMADD231PS  Z19, Z15, Z9
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z11
+	VBROADCASTSS (R10)(SI*1), Z18
+	VFMADD231PS  Z18, Z15, Z12
+	VFMADD231PS  Z18, Z16, Z13
+	VFMADD231PS  Z18, Z17, Z14
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z18
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VADDPS       Z18, Z2, Z2
+	VBROADCASTSS 4(BX), Z18
+	VADDPS       Z18, Z3, Z3
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VBROADCASTSS 8(BX), Z18
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VADDPS       Z18, Z8, Z8
+	VBROADCASTSS 12(BX), Z18
+	VADDPS       Z18, Z9, Z9
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VBROADCASTSS 16(BX), Z18
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VADDPS       Z18, Z14, Z14
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z15
+	VADDPS    Z15, Z0, Z0
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z6, Z6
+	VADDPS    Z15, Z9, Z9
+	VADDPS    Z15, Z12, Z12
+	VMOVUPS   64(BX), Z16
+	VADDPS    Z16, Z1, Z1
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z7, Z7
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z13, Z13
+	VMOVUPS.Z 128(BX), K1, Z17
+	VADDPS    Z17, Z2, Z2
+	VADDPS    Z17, Z5, Z5
+	VADDPS    Z17, Z8, Z8
+	VADDPS    Z17, Z11, Z11
+	VADDPS    Z17, Z14, Z14
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VBROADCASTSS 124(DI), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x6x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x6x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z18
+	VMOVUPS      (R14)(AX*1), Z19
+	VMOVUPS.Z    (R15)(AX*1), K1, Z20
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z21
+	VFMADD231PS  Z21, Z18, Z0
+	VFMADD231PS  Z21, Z19, Z1
+	VFMADD231PS  Z21, Z20, Z2
+	VBROADCASTSS (R9)(SI*1), Z22
+	VFMADD231PS  Z22, Z18, Z3
+	VFMADD231PS  Z22, Z19, Z4
+	VFMADD231PS  Z22, Z20, Z5
+	VBROADCASTSS (R9)(SI*2), Z21
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VFMADD231PS  Z21, Z20, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z22, Z18, Z9
+	VFMADD231PS  Z22, Z19, Z10
+	VFMADD231PS  Z22, Z20, Z11
+	VBROADCASTSS (R10)(SI*1), Z21
+	VFMADD231PS  Z21, Z18, Z12
+	VFMADD231PS  Z21, Z19, Z13
+	VFMADD231PS  Z21, Z20, Z14
+	VBROADCASTSS (R10)(SI*2), Z22
+	VFMADD231PS  Z22, Z18, Z15
+	VFMADD231PS  Z22, Z19, Z16
+	VFMADD231PS  Z22, Z20, Z17
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z21
+	VADDPS       Z21, Z0, Z0
+	VADDPS       Z21, Z1, Z1
+	VADDPS       Z21, Z2, Z2
+	VBROADCASTSS 4(BX), Z21
+	VADDPS       Z21, Z3, Z3
+	VADDPS       Z21, Z4, Z4
+	VADDPS       Z21, Z5, Z5
+	VBROADCASTSS 8(BX), Z21
+	VADDPS       Z21, Z6, Z6
+	VADDPS       Z21, Z7, Z7
+	VADDPS       Z21, Z8, Z8
+	VBROADCASTSS 12(BX), Z21
+	VADDPS       Z21, Z9, Z9
+	VADDPS       Z21, Z10, Z10
+	VADDPS       Z21, Z11, Z11
+	VBROADCASTSS 16(BX), Z21
+	VADDPS       Z21, Z12, Z12
+	VADDPS       Z21, Z13, Z13
+	VADDPS       Z21, Z14, Z14
+	VBROADCASTSS 20(BX), Z21
+	VADDPS       Z21, Z15, Z15
+	VADDPS       Z21, Z16, Z16
+	VADDPS       Z21, Z17, Z17
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z18
+	VADDPS    Z18, Z0, Z0
+	VADDPS    Z18, Z3, Z3
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z9, Z9
+	VADDPS    Z18, Z12, Z12
+	VADDPS    Z18, Z15, Z15
+	VMOVUPS   64(BX), Z19
+	VADDPS    Z19, Z1, Z1
+	VADDPS    Z19, Z4, Z4
+	VADDPS    Z19, Z7, Z7
+	VADDPS    Z19, Z10, Z10
+	VADDPS    Z19, Z13, Z13
+	VADDPS    Z19, Z16, Z16
+	VMOVUPS.Z 128(BX), K1, Z20
+	VADDPS    Z20, Z2, Z2
+	VADDPS    Z20, Z5, Z5
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z11, Z11
+	VADDPS    Z20, Z14, Z14
+	VADDPS    Z20, Z17, Z17
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z21
+	VMAXPS       Z0, Z21, Z0
+	VMAXPS       Z1, Z21, Z1
+	VMAXPS       Z2, Z21, Z2
+	VMAXPS       Z3, Z21, Z3
+	VMAXPS       Z4, Z21, Z4
+	VMAXPS       Z5, Z21, Z5
+	VMAXPS       Z6, Z21, Z6
+	VMAXPS       Z7, Z21, Z7
+	VMAXPS       Z8, Z21, Z8
+	VMAXPS       Z9, Z21, Z9
+	VMAXPS       Z10, Z21, Z10
+	VMAXPS       Z11, Z21, Z11
+	VMAXPS       Z12, Z21, Z12
+	VMAXPS       Z13, Z21, Z13
+	VMAXPS       Z14, Z21, Z14
+	VMAXPS       Z15, Z21, Z15
+	VMAXPS       Z16, Z21, Z16
+	VMAXPS       Z17, Z21, Z17
+	VBROADCASTSS 124(DI), Z21
+	VMINPS       Z0, Z21, Z0
+	VMINPS       Z1, Z21, Z1
+	VMINPS       Z2, Z21, Z2
+	VMINPS       Z3, Z21, Z3
+	VMINPS       Z4, Z21, Z4
+	VMINPS       Z5, Z21, Z5
+	VMINPS       Z6, Z21, Z6
+	VMINPS       Z7, Z21, Z7
+	VMINPS       Z8, Z21, Z8
+	VMINPS       Z9, Z21, Z9
+	VMINPS       Z10, Z21, Z10
+	VMINPS       Z11, Z21, Z11
+	VMINPS       Z12, Z21, Z12
+	VMINPS       Z13, Z21, Z13
+	VMINPS       Z14, Z21, Z14
+	VMINPS       Z15, Z21, Z15
+	VMINPS       Z16, Z21, Z16
+	VMINPS       Z17, Z21, Z17
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x7x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x7x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z21
+	VMOVUPS      (R14)(AX*1), Z22
+	VMOVUPS.Z    (R15)(AX*1), K1, Z23
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z24
+	VFMADD231PS  Z24, Z21, Z0
+	VFMADD231PS  Z24, Z22, Z1
+	VFMADD231PS  Z24, Z23, Z2
+	VBROADCASTSS (R9)(SI*1), Z25
+	VFMADD231PS  Z25, Z21, Z3
+	VFMADD231PS  Z25, Z22, Z4
+	VFMADD231PS  Z25, Z23, Z5
+	VBROADCASTSS (R9)(SI*2), Z24
+	VFMADD231PS  Z24, Z21, Z6
+	VFMADD231PS  Z24, Z22, Z7
+	VFMADD231PS  Z24, Z23, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z25
+	VFMADD231PS  Z25, Z21, Z9
+	VFMADD231PS  Z25, Z22, Z10
+	VFMADD231PS  Z25, Z23, Z11
+	VBROADCASTSS (R10)(SI*1), Z24
+	VFMADD231PS  Z24, Z21, Z12
+	VFMADD231PS  Z24, Z22, Z13
+	VFMADD231PS  Z24, Z23, Z14
+	VBROADCASTSS (R10)(SI*2), Z25
+	VFMADD231PS  Z25, Z21, Z15
+	VFMADD231PS  Z25, Z22, Z16
+	VFMADD231PS  Z25, Z23, Z17
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z24
+	VFMADD231PS  Z24, Z21, Z18
+	VFMADD231PS  Z24, Z22, Z19
+	VFMADD231PS  Z24, Z23, Z20
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VBROADCASTSS 4(BX), Z24
+	VADDPS       Z24, Z3, Z3
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VBROADCASTSS 8(BX), Z24
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VADDPS       Z24, Z8, Z8
+	VBROADCASTSS 12(BX), Z24
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 16(BX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VBROADCASTSS 20(BX), Z24
+	VADDPS       Z24, Z15, Z15
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VBROADCASTSS 24(BX), Z24
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VADDPS       Z24, Z20, Z20
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z21
+	VADDPS    Z21, Z0, Z0
+	VADDPS    Z21, Z3, Z3
+	VADDPS    Z21, Z6, Z6
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z12, Z12
+	VADDPS    Z21, Z15, Z15
+	VADDPS    Z21, Z18, Z18
+	VMOVUPS   64(BX), Z22
+	VADDPS    Z22, Z1, Z1
+	VADDPS    Z22, Z4, Z4
+	VADDPS    Z22, Z7, Z7
+	VADDPS    Z22, Z10, Z10
+	VADDPS    Z22, Z13, Z13
+	VADDPS    Z22, Z16, Z16
+	VADDPS    Z22, Z19, Z19
+	VMOVUPS.Z 128(BX), K1, Z23
+	VADDPS    Z23, Z2, Z2
+	VADDPS    Z23, Z5, Z5
+	VADDPS    Z23, Z8, Z8
+	VADDPS    Z23, Z11, Z11
+	VADDPS    Z23, Z14, Z14
+	VADDPS    Z23, Z17, Z17
+	VADDPS    Z23, Z20, Z20
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VBROADCASTSS 124(DI), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	VMOVUPS Z20, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x8x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x8x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z24
+	VMOVUPS      (R14)(AX*1), Z25
+	VMOVUPS.Z    (R15)(AX*1), K1, Z26
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z27
+	VFMADD231PS  Z27, Z24, Z0
+	VFMADD231PS  Z27, Z25, Z1
+	VFMADD231PS  Z27, Z26, Z2
+	VBROADCASTSS (R9)(SI*1), Z28
+	VFMADD231PS  Z28, Z24, Z3
+	VFMADD231PS  Z28, Z25, Z4
+	VFMADD231PS  Z28, Z26, Z5
+	VBROADCASTSS (R9)(SI*2), Z27
+	VFMADD231PS  Z27, Z24, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VFMADD231PS  Z27, Z26, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z28
+	VFMADD231PS  Z28, Z24, Z9
+	VFMADD231PS  Z28, Z25, Z10
+	VFMADD231PS  Z28, Z26, Z11
+	VBROADCASTSS (R10)(SI*1), Z27
+	VFMADD231PS  Z27, Z24, Z12
+	VFMADD231PS  Z27, Z25, Z13
+	VFMADD231PS  Z27, Z26, Z14
+	VBROADCASTSS (R10)(SI*2), Z28
+	VFMADD231PS  Z28, Z24, Z15
+	VFMADD231PS  Z28, Z25, Z16
+	VFMADD231PS  Z28, Z26, Z17
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z27
+	VFMADD231PS  Z27, Z24, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VFMADD231PS  Z27, Z26, Z20
+	VBROADCASTSS (R11)(SI*1), Z28
+	VFMADD231PS  Z28, Z24, Z21
+	VFMADD231PS  Z28, Z25, Z22
+	VFMADD231PS  Z28, Z26, Z23
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VADDPS (BX), Z21, Z21
+	VADDPS 64(BX), Z22, Z22
+	VADDPS 128(BX), Z23, K1, Z23
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z27
+	VADDPS       Z27, Z0, Z0
+	VADDPS       Z27, Z1, Z1
+	VADDPS       Z27, Z2, Z2
+	VBROADCASTSS 4(BX), Z27
+	VADDPS       Z27, Z3, Z3
+	VADDPS       Z27, Z4, Z4
+	VADDPS       Z27, Z5, Z5
+	VBROADCASTSS 8(BX), Z27
+	VADDPS       Z27, Z6, Z6
+	VADDPS       Z27, Z7, Z7
+	VADDPS       Z27, Z8, Z8
+	VBROADCASTSS 12(BX), Z27
+	VADDPS       Z27, Z9, Z9
+	VADDPS       Z27, Z10, Z10
+	VADDPS       Z27, Z11, Z11
+	VBROADCASTSS 16(BX), Z27
+	VADDPS       Z27, Z12, Z12
+	VADDPS       Z27, Z13, Z13
+	VADDPS       Z27, Z14, Z14
+	VBROADCASTSS 20(BX), Z27
+	VADDPS       Z27, Z15, Z15
+	VADDPS       Z27, Z16, Z16
+	VADDPS       Z27, Z17, Z17
+	VBROADCASTSS 24(BX), Z27
+	VADDPS       Z27, Z18, Z18
+	VADDPS       Z27, Z19, Z19
+	VADDPS       Z27, Z20, Z20
+	VBROADCASTSS 28(BX), Z27
+	VADDPS       Z27, Z21, Z21
+	VADDPS       Z27, Z22, Z22
+	VADDPS       Z27, Z23, Z23
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z3, Z3
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z9, Z9
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z15, Z15
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z21, Z21
+	VMOVUPS   64(BX), Z25
+	VADDPS    Z25, Z1, Z1
+	VADDPS    Z25, Z4, Z4
+	VADDPS    Z25, Z7, Z7
+	VADDPS    Z25, Z10, Z10
+	VADDPS    Z25, Z13, Z13
+	VADDPS    Z25, Z16, Z16
+	VADDPS    Z25, Z19, Z19
+	VADDPS    Z25, Z22, Z22
+	VMOVUPS.Z 128(BX), K1, Z26
+	VADDPS    Z26, Z2, Z2
+	VADDPS    Z26, Z5, Z5
+	VADDPS    Z26, Z8, Z8
+	VADDPS    Z26, Z11, Z11
+	VADDPS    Z26, Z14, Z14
+	VADDPS    Z26, Z17, Z17
+	VADDPS    Z26, Z20, Z20
+	VADDPS    Z26, Z23, Z23
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VADDPS (BX), Z21, Z21
+	VADDPS 64(BX), Z22, Z22
+	VADDPS 128(BX), Z23, K1, Z23
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z27
+	VMAXPS       Z0, Z27, Z0
+	VMAXPS       Z1, Z27, Z1
+	VMAXPS       Z2, Z27, Z2
+	VMAXPS       Z3, Z27, Z3
+	VMAXPS       Z4, Z27, Z4
+	VMAXPS       Z5, Z27, Z5
+	VMAXPS       Z6, Z27, Z6
+	VMAXPS       Z7, Z27, Z7
+	VMAXPS       Z8, Z27, Z8
+	VMAXPS       Z9, Z27, Z9
+	VMAXPS       Z10, Z27, Z10
+	VMAXPS       Z11, Z27, Z11
+	VMAXPS       Z12, Z27, Z12
+	VMAXPS       Z13, Z27, Z13
+	VMAXPS       Z14, Z27, Z14
+	VMAXPS       Z15, Z27, Z15
+	VMAXPS       Z16, Z27, Z16
+	VMAXPS       Z17, Z27, Z17
+	VMAXPS       Z18, Z27, Z18
+	VMAXPS       Z19, Z27, Z19
+	VMAXPS       Z20, Z27, Z20
+	VMAXPS       Z21, Z27, Z21
+	VMAXPS       Z22, Z27, Z22
+	VMAXPS       Z23, Z27, Z23
+	VBROADCASTSS 124(DI), Z27
+	VMINPS       Z0, Z27, Z0
+	VMINPS       Z1, Z27, Z1
+	VMINPS       Z2, Z27, Z2
+	VMINPS       Z3, Z27, Z3
+	VMINPS       Z4, Z27, Z4
+	VMINPS       Z5, Z27, Z5
+	VMINPS       Z6, Z27, Z6
+	VMINPS       Z7, Z27, Z7
+	VMINPS       Z8, Z27, Z8
+	VMINPS       Z9, Z27, Z9
+	VMINPS       Z10, Z27, Z10
+	VMINPS       Z11, Z27, Z11
+	VMINPS       Z12, Z27, Z12
+	VMINPS       Z13, Z27, Z13
+	VMINPS       Z14, Z27, Z14
+	VMINPS       Z15, Z27, Z15
+	VMINPS       Z16, Z27, Z16
+	VMINPS       Z17, Z27, Z17
+	VMINPS       Z18, Z27, Z18
+	VMINPS       Z19, Z27, Z19
+	VMINPS       Z20, Z27, Z20
+	VMINPS       Z21, Z27, Z21
+	VMINPS       Z22, Z27, Z22
+	VMINPS       Z23, Z27, Z23
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	VMOVUPS Z20, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z21, (BX)
+	VMOVUPS Z22, 64(BX)
+	VMOVUPS Z23, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x9x48(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x9x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z27
+	VMOVUPS      (R14)(AX*1), Z28
+	VMOVUPS.Z    (R15)(AX*1), K1, Z29
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z30
+	VFMADD231PS  Z30, Z27, Z0
+	VFMADD231PS  Z30, Z28, Z1
+	VFMADD231PS  Z30, Z29, Z2
+	VBROADCASTSS (R9)(SI*1), Z31
+	VFMADD231PS  Z31, Z27, Z3
+	VFMADD231PS  Z31, Z28, Z4
+	VFMADD231PS  Z31, Z29, Z5
+	VBROADCASTSS (R9)(SI*2), Z30
+	VFMADD231PS  Z30, Z27, Z6
+	VFMADD231PS  Z30, Z28, Z7
+	VFMADD231PS  Z30, Z29, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z31
+	VFMADD231PS  Z31, Z27, Z9
+	VFMADD231PS  Z31, Z28, Z10
+	VFMADD231PS  Z31, Z29, Z11
+	VBROADCASTSS (R10)(SI*1), Z30
+	VFMADD231PS  Z30, Z27, Z12
+	VFMADD231PS  Z30, Z28, Z13
+	VFMADD231PS  Z30, Z29, Z14
+	VBROADCASTSS (R10)(SI*2), Z31
+	VFMADD231PS  Z31, Z27, Z15
+	VFMADD231PS  Z31, Z28, Z16
+	VFMADD231PS  Z31, Z29, Z17
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z30
+	VFMADD231PS  Z30, Z27, Z18
+	VFMADD231PS  Z30, Z28, Z19
+	VFMADD231PS  Z30, Z29, Z20
+	VBROADCASTSS (R11)(SI*1), Z31
+	VFMADD231PS  Z31, Z27, Z21
+	VFMADD231PS  Z31, Z28, Z22
+	VFMADD231PS  Z31, Z29, Z23
+	VBROADCASTSS (R11)(SI*2), Z30
+	VFMADD231PS  Z30, Z27, Z24
+	VFMADD231PS  Z30, Z28, Z25
+	VFMADD231PS  Z30, Z29, Z26
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VADDPS (BX), Z21, Z21
+	VADDPS 64(BX), Z22, Z22
+	VADDPS 128(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, Z25
+	VADDPS 128(BX), Z26, K1, Z26
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z30
+	VADDPS       Z30, Z0, Z0
+	VADDPS       Z30, Z1, Z1
+	VADDPS       Z30, Z2, Z2
+	VBROADCASTSS 4(BX), Z30
+	VADDPS       Z30, Z3, Z3
+	VADDPS       Z30, Z4, Z4
+	VADDPS       Z30, Z5, Z5
+	VBROADCASTSS 8(BX), Z30
+	VADDPS       Z30, Z6, Z6
+	VADDPS       Z30, Z7, Z7
+	VADDPS       Z30, Z8, Z8
+	VBROADCASTSS 12(BX), Z30
+	VADDPS       Z30, Z9, Z9
+	VADDPS       Z30, Z10, Z10
+	VADDPS       Z30, Z11, Z11
+	VBROADCASTSS 16(BX), Z30
+	VADDPS       Z30, Z12, Z12
+	VADDPS       Z30, Z13, Z13
+	VADDPS       Z30, Z14, Z14
+	VBROADCASTSS 20(BX), Z30
+	VADDPS       Z30, Z15, Z15
+	VADDPS       Z30, Z16, Z16
+	VADDPS       Z30, Z17, Z17
+	VBROADCASTSS 24(BX), Z30
+	VADDPS       Z30, Z18, Z18
+	VADDPS       Z30, Z19, Z19
+	VADDPS       Z30, Z20, Z20
+	VBROADCASTSS 28(BX), Z30
+	VADDPS       Z30, Z21, Z21
+	VADDPS       Z30, Z22, Z22
+	VADDPS       Z30, Z23, Z23
+	VBROADCASTSS 32(BX), Z30
+	VADDPS       Z30, Z24, Z24
+	VADDPS       Z30, Z25, Z25
+	VADDPS       Z30, Z26, Z26
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z27
+	VADDPS    Z27, Z0, Z0
+	VADDPS    Z27, Z3, Z3
+	VADDPS    Z27, Z6, Z6
+	VADDPS    Z27, Z9, Z9
+	VADDPS    Z27, Z12, Z12
+	VADDPS    Z27, Z15, Z15
+	VADDPS    Z27, Z18, Z18
+	VADDPS    Z27, Z21, Z21
+	VADDPS    Z27, Z24, Z24
+	VMOVUPS   64(BX), Z28
+	VADDPS    Z28, Z1, Z1
+	VADDPS    Z28, Z4, Z4
+	VADDPS    Z28, Z7, Z7
+	VADDPS    Z28, Z10, Z10
+	VADDPS    Z28, Z13, Z13
+	VADDPS    Z28, Z16, Z16
+	VADDPS    Z28, Z19, Z19
+	VADDPS    Z28, Z22, Z22
+	VADDPS    Z28, Z25, Z25
+	VMOVUPS.Z 128(BX), K1, Z29
+	VADDPS    Z29, Z2, Z2
+	VADDPS    Z29, Z5, Z5
+	VADDPS    Z29, Z8, Z8
+	VADDPS    Z29, Z11, Z11
+	VADDPS    Z29, Z14, Z14
+	VADDPS    Z29, Z17, Z17
+	VADDPS    Z29, Z20, Z20
+	VADDPS    Z29, Z23, Z23
+	VADDPS    Z29, Z26, Z26
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VADDPS (BX), Z3, Z3
+	VADDPS 64(BX), Z4, Z4
+	VADDPS 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, Z7
+	VADDPS 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VADDPS (BX), Z9, Z9
+	VADDPS 64(BX), Z10, Z10
+	VADDPS 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VADDPS (BX), Z15, Z15
+	VADDPS 64(BX), Z16, Z16
+	VADDPS 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, Z19
+	VADDPS 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VADDPS (BX), Z21, Z21
+	VADDPS 64(BX), Z22, Z22
+	VADDPS 128(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, Z25
+	VADDPS 128(BX), Z26, K1, Z26
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z30
+	VMAXPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z30, Z17
+	VMAXPS       Z18, Z30, Z18
+	VMAXPS       Z19, Z30, Z19
+	VMAXPS       Z20, Z30, Z20
+	VMAXPS       Z21, Z30, Z21
+	VMAXPS       Z22, Z30, Z22
+	VMAXPS       Z23, Z30, Z23
+	VMAXPS       Z24, Z30, Z24
+	VMAXPS       Z25, Z30, Z25
+	VMAXPS       Z26, Z30, Z26
+	VBROADCASTSS 124(DI), Z30
+	VMINPS       Z0, Z30, Z0
+	VMINPS       Z1, Z30, Z1
+	VMINPS       Z2, Z30, Z2
+	VMINPS       Z3, Z30, Z3
+	VMINPS       Z4, Z30, Z4
+	VMINPS       Z5, Z30, Z5
+	VMINPS       Z6, Z30, Z6
+	VMINPS       Z7, Z30, Z7
+	VMINPS       Z8, Z30, Z8
+	VMINPS       Z9, Z30, Z9
+	VMINPS       Z10, Z30, Z10
+	VMINPS       Z11, Z30, Z11
+	VMINPS       Z12, Z30, Z12
+	VMINPS       Z13, Z30, Z13
+	VMINPS       Z14, Z30, Z14
+	VMINPS       Z15, Z30, Z15
+	VMINPS       Z16, Z30, Z16
+	VMINPS       Z17, Z30, Z17
+	VMINPS       Z18, Z30, Z18
+	VMINPS       Z19, Z30, Z19
+	VMINPS       Z20, Z30, Z20
+	VMINPS       Z21, Z30, Z21
+	VMINPS       Z22, Z30, Z22
+	VMINPS       Z23, Z30, Z23
+	VMINPS       Z24, Z30, Z24
+	VMINPS       Z25, Z30, Z25
+	VMINPS       Z26, Z30, Z26
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	VMOVUPS Z20, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z21, (BX)
+	VMOVUPS Z22, 64(BX)
+	VMOVUPS Z23, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z24, (BX)
+	VMOVUPS Z25, 64(BX)
+	VMOVUPS Z26, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x1x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x1x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z4
+	VMOVUPS      (R14)(AX*1), Z5
+	VMOVUPS      (R15)(AX*1), Z6
+	VMOVUPS.Z    (R13)(AX*1), K1, Z7
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z8, Z4, Z0
+	VFMADD231PS  Z8, Z5, Z1
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z3
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS   64(BX), Z5
+	VADDPS    Z5, Z1, Z1
+	VMOVUPS   128(BX), Z6
+	VADDPS    Z6, Z2, Z2
+	VMOVUPS.Z 192(BX), K1, Z7
+	VADDPS    Z7, Z3, Z3
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VBROADCASTSS 124(DI), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x2x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x2x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z8
+	VMOVUPS      (R14)(AX*1), Z9
+	VMOVUPS      (R15)(AX*1), Z10
+	VMOVUPS.Z    (R13)(AX*1), K1, Z11
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z12, Z8, Z0
+	VFMADD231PS  Z12, Z9, Z1
+	VFMADD231PS  Z12, Z10, Z2
+	VFMADD231PS  Z12, Z11, Z3
+	VBROADCASTSS (R9)(SI*1), Z13
+	VFMADD231PS  Z13, Z8, Z4
+	VFMADD231PS  Z13, Z9, Z5
+	VFMADD231PS  Z13, Z10, Z6
+	VFMADD231PS  Z13, Z11, Z7
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 4(BX), Z12
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z4, Z4
+	VMOVUPS   64(BX), Z9
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z5, Z5
+	VMOVUPS   128(BX), Z10
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z6, Z6
+	VMOVUPS.Z 192(BX), K1, Z11
+	VADDPS    Z11, Z3, Z3
+	VADDPS    Z11, Z7, Z7
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VBROADCASTSS 124(DI), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x3x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x3x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 252(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z12
+	VMOVUPS      (R14)(AX*1), Z13
+	VMOVUPS      (R15)(AX*1), Z14
+	VMOVUPS.Z    (R13)(AX*1), K1, Z15
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z16
+	VFMADD231PS  Z16, Z12, Z0
+	VFMADD231PS  Z16, Z13, Z1
+	VFMADD231PS  Z16, Z14, Z2
+	VFMADD231PS  Z16, Z15, Z3
+	VBROADCASTSS (R9)(SI*1), Z17
+	VFMADD231PS  Z17, Z12, Z4
+	VFMADD231PS  Z17, Z13, Z5
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS (R9)(SI*2), Z16
+	VFMADD231PS  Z16, Z12, Z8
+	VFMADD231PS  Z16, Z13, Z9
+	VFMADD231PS  Z16, Z14, Z10
+	VFMADD231PS  Z16, Z15, Z11
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z16
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VBROADCASTSS 4(BX), Z16
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VBROADCASTSS 8(BX), Z16
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z8, Z8
+	VMOVUPS   64(BX), Z13
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z5, Z5
+	VADDPS    Z13, Z9, Z9
+	VMOVUPS   128(BX), Z14
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z10, Z10
+	VMOVUPS.Z 192(BX), K1, Z15
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z7, Z7
+	VADDPS    Z15, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VBROADCASTSS 124(DI), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, 64(BX)
+	VMOVUPS Z10, 128(BX)
+	VMOVUPS Z11, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x4x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x4x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 252(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z16
+	VMOVUPS      (R14)(AX*1), Z17
+	VMOVUPS      (R15)(AX*1), Z18
+	VMOVUPS.Z    (R13)(AX*1), K1, Z19
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z20
+	VFMADD231PS  Z20, Z16, Z0
+	VFMADD231PS  Z20, Z17, Z1
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS (R9)(SI*1), Z21
+	VFMADD231PS  Z21, Z16, Z4
+	VFMADD231PS  Z21, Z17, Z5
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VBROADCASTSS (R9)(SI*2), Z20
+	VFMADD231PS  Z20, Z16, Z8
+	VFMADD231PS  Z20, Z17, Z9
+	VFMADD231PS  Z20, Z18, Z10
+	VFMADD231PS  Z20, Z19, Z11
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z21
+	VFMADD231PS  Z21, Z16, Z12
+	VFMADD231PS  Z21, Z17, Z13
+	VFMADD231PS  Z21, Z18, Z14
+	VFMADD231PS  Z21, Z19, Z15
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, Z14
+	VADDPS 192(BX), Z15, K1, Z15
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z20
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VBROADCASTSS 4(BX), Z20
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VBROADCASTSS 8(BX), Z20
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VBROADCASTSS 12(BX), Z20
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z12, Z12
+	VMOVUPS   64(BX), Z17
+	VADDPS    Z17, Z1, Z1
+	VADDPS    Z17, Z5, Z5
+	VADDPS    Z17, Z9, Z9
+	VADDPS    Z17, Z13, Z13
+	VMOVUPS   128(BX), Z18
+	VADDPS    Z18, Z2, Z2
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z10, Z10
+	VADDPS    Z18, Z14, Z14
+	VMOVUPS.Z 192(BX), K1, Z19
+	VADDPS    Z19, Z3, Z3
+	VADDPS    Z19, Z7, Z7
+	VADDPS    Z19, Z11, Z11
+	VADDPS    Z19, Z15, Z15
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, Z14
+	VADDPS 192(BX), Z15, K1, Z15
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VBROADCASTSS 124(DI), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, 64(BX)
+	VMOVUPS Z10, 128(BX)
+	VMOVUPS Z11, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, 128(BX)
+	VMOVUPS Z15, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func gemmTaps512x5x64(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmTaps512x5x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 252(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z20
+	VMOVUPS      (R14)(AX*1), Z21
+	VMOVUPS      (R15)(AX*1), Z22
+	VMOVUPS.Z    (R13)(AX*1), K1, Z23
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z24
+	VFMADD231PS  Z24, Z20, Z0
+	VFMADD231PS  Z24, Z21, Z1
+	VFMADD231PS  Z24, Z22, Z2
+	VFMADD231PS  Z24, Z23, Z3
+	VBROADCASTSS (R9)(SI*1), Z25
+	VFMADD231PS  Z25, Z20, Z4
+	VFMADD231PS  Z25, Z21, Z5
+	VFMADD231PS  Z25, Z22, Z6
+	VFMADD231PS  Z25, Z23, Z7
+	VBROADCASTSS (R9)(SI*2), Z24
+	VFMADD231PS  Z24, Z20, Z8
+	VFMADD231PS  Z24, Z21, Z9
+	VFMADD231PS  Z24, Z22, Z10
+	VFMADD231PS  Z24, Z23, Z11
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z25
+	VFMADD231PS  Z25, Z20, Z12
+	VFMADD231PS  Z25, Z21, Z13
+	VFMADD231PS  Z25, Z22, Z14
+	VFMADD231PS  Z25, Z23, Z15
+	VBROADCASTSS (R10)(SI*1), Z24
+	VFMADD231PS  Z24, Z20, Z16
+	VFMADD231PS  Z24, Z21, Z17
+	VFMADD231PS  Z24, Z22, Z18
+	VFMADD231PS  Z24, Z23, Z19
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, Z14
+	VADDPS 192(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, Z17
+	VADDPS 128(BX), Z18, Z18
+	VADDPS 192(BX), Z19, K1, Z19
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS 4(BX), Z24
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS 8(BX), Z24
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 12(BX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VBROADCASTSS 16(BX), Z24
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z20
+	VADDPS    Z20, Z0, Z0
+	VADDPS    Z20, Z4, Z4
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z12, Z12
+	VADDPS    Z20, Z16, Z16
+	VMOVUPS   64(BX), Z21
+	VADDPS    Z21, Z1, Z1
+	VADDPS    Z21, Z5, Z5
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z13, Z13
+	VADDPS    Z21, Z17, Z17
+	VMOVUPS   128(BX), Z22
+	VADDPS    Z22, Z2, Z2
+	VADDPS    Z22, Z6, Z6
+	VADDPS    Z22, Z10, Z10
+	VADDPS    Z22, Z14, Z14
+	VADDPS    Z22, Z18, Z18
+	VMOVUPS.Z 192(BX), K1, Z23
+	VADDPS    Z23, Z3, Z3
+	VADDPS    Z23, Z7, Z7
+	VADDPS    Z23, Z11, Z11
+	VADDPS    Z23, Z15, Z15
+	VADDPS    Z23, Z19, Z19
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, Z5
+	VADDPS 128(BX), Z6, Z6
+	VADDPS 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, Z9
+	VADDPS 128(BX), Z10, Z10
+	VADDPS 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, Z13
+	VADDPS 128(BX), Z14, Z14
+	VADDPS 192(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, Z17
+	VADDPS 128(BX), Z18, Z18
+	VADDPS 192(BX), Z19, K1, Z19
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VBROADCASTSS 124(DI), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, 64(BX)
+	VMOVUPS Z10, 128(BX)
+	VMOVUPS Z11, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, 128(BX)
+	VMOVUPS Z15, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, 64(BX)
+	VMOVUPS Z18, 128(BX)
+	VMOVUPS Z19, K1, 192(BX)
+	VZEROUPPER
+	RET
+
 // func gemmTaps512x6x64(t *byte)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·gemmTaps512x6x64(SB), NOSPLIT, $0-8
@@ -20837,6 +24850,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z25
 	VMOVUPS      (R15)(AX*1), Z26
 	VMOVUPS.Z    (R13)(AX*1), K1, Z27
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VFMADD231PS  Z28, Z24, Z0
 	VFMADD231PS  Z28, Z25, Z1
@@ -21097,5 +25115,5192 @@ noclip:
 	VMOVUPS Z21, 64(BX)
 	VMOVUPS Z22, 128(BX)
 	VMOVUPS Z23, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x1x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x1x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z2
+	VMOVUPS.Z    64(BX), K1, Z3
+	VBROADCASTSS (R9), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z2
+	VMOVUPS.Z    192(BX), K1, Z3
+	VBROADCASTSS 4(R9), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z2
+	VMOVUPS.Z    320(BX), K1, Z3
+	VBROADCASTSS 8(R9), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z2
+	VMOVUPS.Z    448(BX), K1, Z3
+	VBROADCASTSS 12(R9), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	ADDQ         $0x00000010, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z2
+	VMOVUPS.Z    64(BX), K1, Z3
+	VBROADCASTSS (R9), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	ADDQ         $0x00000004, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z4
+	VADDPS       Z4, Z0, Z0
+	VADDPS       Z4, Z1, Z1
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z2
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z 64(BX), K1, Z3
+	VADDPS    Z3, Z1, Z1
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z4
+	VMAXPS       Z0, Z4, Z0
+	VMAXPS       Z1, Z4, Z1
+	VBROADCASTSS 124(DI), Z4
+	VMINPS       Z0, Z4, Z0
+	VMINPS       Z1, Z4, Z1
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x2x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x2x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z4
+	VMOVUPS.Z    64(BX), K1, Z5
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS 4(R9), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z5, Z3
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z4
+	VMOVUPS.Z    192(BX), K1, Z5
+	VBROADCASTSS 8(R9), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS 12(R9), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z5, Z3
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z4
+	VMOVUPS.Z    320(BX), K1, Z5
+	VBROADCASTSS 16(R9), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS 20(R9), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z5, Z3
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z4
+	VMOVUPS.Z    448(BX), K1, Z5
+	VBROADCASTSS 24(R9), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS 28(R9), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z5, Z3
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z4
+	VMOVUPS.Z    64(BX), K1, Z5
+	VBROADCASTSS (R9), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS 4(R9), Z7
+	VFMADD231PS  Z7, Z4, Z2
+	VFMADD231PS  Z7, Z5, Z3
+	ADDQ         $0x00000008, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z6
+	VADDPS       Z6, Z0, Z0
+	VADDPS       Z6, Z1, Z1
+	VBROADCASTSS 4(BX), Z6
+	VADDPS       Z6, Z2, Z2
+	VADDPS       Z6, Z3, Z3
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z4
+	VADDPS    Z4, Z0, Z0
+	VADDPS    Z4, Z2, Z2
+	VMOVUPS.Z 64(BX), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	VADDPS    Z5, Z3, Z3
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z6
+	VMAXPS       Z0, Z6, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMAXPS       Z3, Z6, Z3
+	VBROADCASTSS 124(DI), Z6
+	VMINPS       Z0, Z6, Z0
+	VMINPS       Z1, Z6, Z1
+	VMINPS       Z2, Z6, Z2
+	VMINPS       Z3, Z6, Z3
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x3x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x3x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z6
+	VMOVUPS.Z    64(BX), K1, Z7
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS 4(R9), Z9
+	VFMADD231PS  Z9, Z6, Z2
+	VFMADD231PS  Z9, Z7, Z3
+	VBROADCASTSS 8(R9), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z6
+	VMOVUPS.Z    192(BX), K1, Z7
+	VBROADCASTSS 12(R9), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS 16(R9), Z9
+	VFMADD231PS  Z9, Z6, Z2
+	VFMADD231PS  Z9, Z7, Z3
+	VBROADCASTSS 20(R9), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z6
+	VMOVUPS.Z    320(BX), K1, Z7
+	VBROADCASTSS 24(R9), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS 28(R9), Z9
+	VFMADD231PS  Z9, Z6, Z2
+	VFMADD231PS  Z9, Z7, Z3
+	VBROADCASTSS 32(R9), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z6
+	VMOVUPS.Z    448(BX), K1, Z7
+	VBROADCASTSS 36(R9), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS 40(R9), Z9
+	VFMADD231PS  Z9, Z6, Z2
+	VFMADD231PS  Z9, Z7, Z3
+	VBROADCASTSS 44(R9), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         $0x00000030, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z6
+	VMOVUPS.Z    64(BX), K1, Z7
+	VBROADCASTSS (R9), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS 4(R9), Z9
+	VFMADD231PS  Z9, Z6, Z2
+	VFMADD231PS  Z9, Z7, Z3
+	VBROADCASTSS 8(R9), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         $0x0000000c, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z8
+	VADDPS       Z8, Z0, Z0
+	VADDPS       Z8, Z1, Z1
+	VBROADCASTSS 4(BX), Z8
+	VADDPS       Z8, Z2, Z2
+	VADDPS       Z8, Z3, Z3
+	VBROADCASTSS 8(BX), Z8
+	VADDPS       Z8, Z4, Z4
+	VADDPS       Z8, Z5, Z5
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z6
+	VADDPS    Z6, Z0, Z0
+	VADDPS    Z6, Z2, Z2
+	VADDPS    Z6, Z4, Z4
+	VMOVUPS.Z 64(BX), K1, Z7
+	VADDPS    Z7, Z1, Z1
+	VADDPS    Z7, Z3, Z3
+	VADDPS    Z7, Z5, Z5
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z8
+	VMAXPS       Z0, Z8, Z0
+	VMAXPS       Z1, Z8, Z1
+	VMAXPS       Z2, Z8, Z2
+	VMAXPS       Z3, Z8, Z3
+	VMAXPS       Z4, Z8, Z4
+	VMAXPS       Z5, Z8, Z5
+	VBROADCASTSS 124(DI), Z8
+	VMINPS       Z0, Z8, Z0
+	VMINPS       Z1, Z8, Z1
+	VMINPS       Z2, Z8, Z2
+	VMINPS       Z3, Z8, Z3
+	VMINPS       Z4, Z8, Z4
+	VMINPS       Z5, Z8, Z5
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x4x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x4x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z8
+	VMOVUPS.Z    64(BX), K1, Z9
+	VBROADCASTSS (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 4(R9), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS 8(R9), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 12(R9), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z7
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z8
+	VMOVUPS.Z    192(BX), K1, Z9
+	VBROADCASTSS 16(R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 20(R9), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS 24(R9), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 28(R9), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z7
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z8
+	VMOVUPS.Z    320(BX), K1, Z9
+	VBROADCASTSS 32(R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 36(R9), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS 40(R9), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 44(R9), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z7
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z8
+	VMOVUPS.Z    448(BX), K1, Z9
+	VBROADCASTSS 48(R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 52(R9), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS 56(R9), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 60(R9), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z7
+	ADDQ         $0x00000040, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z8
+	VMOVUPS.Z    64(BX), K1, Z9
+	VBROADCASTSS (R9), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS 4(R9), Z11
+	VFMADD231PS  Z11, Z8, Z2
+	VFMADD231PS  Z11, Z9, Z3
+	VBROADCASTSS 8(R9), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS 12(R9), Z11
+	VFMADD231PS  Z11, Z8, Z6
+	VFMADD231PS  Z11, Z9, Z7
+	ADDQ         $0x00000010, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z10
+	VADDPS       Z10, Z0, Z0
+	VADDPS       Z10, Z1, Z1
+	VBROADCASTSS 4(BX), Z10
+	VADDPS       Z10, Z2, Z2
+	VADDPS       Z10, Z3, Z3
+	VBROADCASTSS 8(BX), Z10
+	VADDPS       Z10, Z4, Z4
+	VADDPS       Z10, Z5, Z5
+	VBROADCASTSS 12(BX), Z10
+	VADDPS       Z10, Z6, Z6
+	VADDPS       Z10, Z7, Z7
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z8
+	VADDPS    Z8, Z0, Z0
+	VADDPS    Z8, Z2, Z2
+	VADDPS    Z8, Z4, Z4
+	VADDPS    Z8, Z6, Z6
+	VMOVUPS.Z 64(BX), K1, Z9
+	VADDPS    Z9, Z1, Z1
+	VADDPS    Z9, Z3, Z3
+	VADDPS    Z9, Z5, Z5
+	VADDPS    Z9, Z7, Z7
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z10
+	VMAXPS       Z0, Z10, Z0
+	VMAXPS       Z1, Z10, Z1
+	VMAXPS       Z2, Z10, Z2
+	VMAXPS       Z3, Z10, Z3
+	VMAXPS       Z4, Z10, Z4
+	VMAXPS       Z5, Z10, Z5
+	VMAXPS       Z6, Z10, Z6
+	VMAXPS       Z7, Z10, Z7
+	VBROADCASTSS 124(DI), Z10
+	VMINPS       Z0, Z10, Z0
+	VMINPS       Z1, Z10, Z1
+	VMINPS       Z2, Z10, Z2
+	VMINPS       Z3, Z10, Z3
+	VMINPS       Z4, Z10, Z4
+	VMINPS       Z5, Z10, Z5
+	VMINPS       Z6, Z10, Z6
+	VMINPS       Z7, Z10, Z7
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x5x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x5x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z10
+	VMOVUPS.Z    64(BX), K1, Z11
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS 4(R9), Z13
+	VFMADD231PS  Z13, Z10, Z2
+	VFMADD231PS  Z13, Z11, Z3
+	VBROADCASTSS 8(R9), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	VBROADCASTSS 12(R9), Z13
+	VFMADD231PS  Z13, Z10, Z6
+	VFMADD231PS  Z13, Z11, Z7
+	VBROADCASTSS 16(R9), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z10
+	VMOVUPS.Z    192(BX), K1, Z11
+	VBROADCASTSS 20(R9), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS 24(R9), Z13
+	VFMADD231PS  Z13, Z10, Z2
+	VFMADD231PS  Z13, Z11, Z3
+	VBROADCASTSS 28(R9), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	VBROADCASTSS 32(R9), Z13
+	VFMADD231PS  Z13, Z10, Z6
+	VFMADD231PS  Z13, Z11, Z7
+	VBROADCASTSS 36(R9), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z10
+	VMOVUPS.Z    320(BX), K1, Z11
+	VBROADCASTSS 40(R9), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS 44(R9), Z13
+	VFMADD231PS  Z13, Z10, Z2
+	VFMADD231PS  Z13, Z11, Z3
+	VBROADCASTSS 48(R9), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	VBROADCASTSS 52(R9), Z13
+	VFMADD231PS  Z13, Z10, Z6
+	VFMADD231PS  Z13, Z11, Z7
+	VBROADCASTSS 56(R9), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z10
+	VMOVUPS.Z    448(BX), K1, Z11
+	VBROADCASTSS 60(R9), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS 64(R9), Z13
+	VFMADD231PS  Z13, Z10, Z2
+	VFMADD231PS  Z13, Z11, Z3
+	VBROADCASTSS 68(R9), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	VBROADCASTSS 72(R9), Z13
+	VFMADD231PS  Z13, Z10, Z6
+	VFMADD231PS  Z13, Z11, Z7
+	VBROADCASTSS 76(R9), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	ADDQ         $0x00000050, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z10
+	VMOVUPS.Z    64(BX), K1, Z11
+	VBROADCASTSS (R9), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS 4(R9), Z13
+	VFMADD231PS  Z13, Z10, Z2
+	VFMADD231PS  Z13, Z11, Z3
+	VBROADCASTSS 8(R9), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	VBROADCASTSS 12(R9), Z13
+	VFMADD231PS  Z13, Z10, Z6
+	VFMADD231PS  Z13, Z11, Z7
+	VBROADCASTSS 16(R9), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	ADDQ         $0x00000014, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VADDPS       Z12, Z0, Z0
+	VADDPS       Z12, Z1, Z1
+	VBROADCASTSS 4(BX), Z12
+	VADDPS       Z12, Z2, Z2
+	VADDPS       Z12, Z3, Z3
+	VBROADCASTSS 8(BX), Z12
+	VADDPS       Z12, Z4, Z4
+	VADDPS       Z12, Z5, Z5
+	VBROADCASTSS 12(BX), Z12
+	VADDPS       Z12, Z6, Z6
+	VADDPS       Z12, Z7, Z7
+	VBROADCASTSS 16(BX), Z12
+	VADDPS       Z12, Z8, Z8
+	VADDPS       Z12, Z9, Z9
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z10
+	VADDPS    Z10, Z0, Z0
+	VADDPS    Z10, Z2, Z2
+	VADDPS    Z10, Z4, Z4
+	VADDPS    Z10, Z6, Z6
+	VADDPS    Z10, Z8, Z8
+	VMOVUPS.Z 64(BX), K1, Z11
+	VADDPS    Z11, Z1, Z1
+	VADDPS    Z11, Z3, Z3
+	VADDPS    Z11, Z5, Z5
+	VADDPS    Z11, Z7, Z7
+	VADDPS    Z11, Z9, Z9
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z12
+	VMAXPS       Z0, Z12, Z0
+	VMAXPS       Z1, Z12, Z1
+	VMAXPS       Z2, Z12, Z2
+	VMAXPS       Z3, Z12, Z3
+	VMAXPS       Z4, Z12, Z4
+	VMAXPS       Z5, Z12, Z5
+	VMAXPS       Z6, Z12, Z6
+	VMAXPS       Z7, Z12, Z7
+	VMAXPS       Z8, Z12, Z8
+	VMAXPS       Z9, Z12, Z9
+	VBROADCASTSS 124(DI), Z12
+	VMINPS       Z0, Z12, Z0
+	VMINPS       Z1, Z12, Z1
+	VMINPS       Z2, Z12, Z2
+	VMINPS       Z3, Z12, Z3
+	VMINPS       Z4, Z12, Z4
+	VMINPS       Z5, Z12, Z5
+	VMINPS       Z6, Z12, Z6
+	VMINPS       Z7, Z12, Z7
+	VMINPS       Z8, Z12, Z8
+	VMINPS       Z9, Z12, Z9
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x6x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x6x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z12
+	VMOVUPS.Z    64(BX), K1, Z13
+	VBROADCASTSS (R9), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS 4(R9), Z15
+	VFMADD231PS  Z15, Z12, Z2
+	VFMADD231PS  Z15, Z13, Z3
+	VBROADCASTSS 8(R9), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	VBROADCASTSS 12(R9), Z15
+	VFMADD231PS  Z15, Z12, Z6
+	VFMADD231PS  Z15, Z13, Z7
+	VBROADCASTSS 16(R9), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS 20(R9), Z15
+	VFMADD231PS  Z15, Z12, Z10
+	VFMADD231PS  Z15, Z13, Z11
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z12
+	VMOVUPS.Z    192(BX), K1, Z13
+	VBROADCASTSS 24(R9), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS 28(R9), Z15
+	VFMADD231PS  Z15, Z12, Z2
+	VFMADD231PS  Z15, Z13, Z3
+	VBROADCASTSS 32(R9), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	VBROADCASTSS 36(R9), Z15
+	VFMADD231PS  Z15, Z12, Z6
+	VFMADD231PS  Z15, Z13, Z7
+	VBROADCASTSS 40(R9), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS 44(R9), Z15
+	VFMADD231PS  Z15, Z12, Z10
+	VFMADD231PS  Z15, Z13, Z11
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z12
+	VMOVUPS.Z    320(BX), K1, Z13
+	VBROADCASTSS 48(R9), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS 52(R9), Z15
+	VFMADD231PS  Z15, Z12, Z2
+	VFMADD231PS  Z15, Z13, Z3
+	VBROADCASTSS 56(R9), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	VBROADCASTSS 60(R9), Z15
+	VFMADD231PS  Z15, Z12, Z6
+	VFMADD231PS  Z15, Z13, Z7
+	VBROADCASTSS 64(R9), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS 68(R9), Z15
+	VFMADD231PS  Z15, Z12, Z10
+	VFMADD231PS  Z15, Z13, Z11
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z12
+	VMOVUPS.Z    448(BX), K1, Z13
+	VBROADCASTSS 72(R9), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS 76(R9), Z15
+	VFMADD231PS  Z15, Z12, Z2
+	VFMADD231PS  Z15, Z13, Z3
+	VBROADCASTSS 80(R9), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	VBROADCASTSS 84(R9), Z15
+	VFMADD231PS  Z15, Z12, Z6
+	VFMADD231PS  Z15, Z13, Z7
+	VBROADCASTSS 88(R9), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS 92(R9), Z15
+	VFMADD231PS  Z15, Z12, Z10
+	VFMADD231PS  Z15, Z13, Z11
+	ADDQ         $0x00000060, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z12
+	VMOVUPS.Z    64(BX), K1, Z13
+	VBROADCASTSS (R9), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS 4(R9), Z15
+	VFMADD231PS  Z15, Z12, Z2
+	VFMADD231PS  Z15, Z13, Z3
+	VBROADCASTSS 8(R9), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	VBROADCASTSS 12(R9), Z15
+	VFMADD231PS  Z15, Z12, Z6
+	VFMADD231PS  Z15, Z13, Z7
+	VBROADCASTSS 16(R9), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS 20(R9), Z15
+	VFMADD231PS  Z15, Z12, Z10
+	VFMADD231PS  Z15, Z13, Z11
+	ADDQ         $0x00000018, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z14
+	VADDPS       Z14, Z0, Z0
+	VADDPS       Z14, Z1, Z1
+	VBROADCASTSS 4(BX), Z14
+	VADDPS       Z14, Z2, Z2
+	VADDPS       Z14, Z3, Z3
+	VBROADCASTSS 8(BX), Z14
+	VADDPS       Z14, Z4, Z4
+	VADDPS       Z14, Z5, Z5
+	VBROADCASTSS 12(BX), Z14
+	VADDPS       Z14, Z6, Z6
+	VADDPS       Z14, Z7, Z7
+	VBROADCASTSS 16(BX), Z14
+	VADDPS       Z14, Z8, Z8
+	VADDPS       Z14, Z9, Z9
+	VBROADCASTSS 20(BX), Z14
+	VADDPS       Z14, Z10, Z10
+	VADDPS       Z14, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z12
+	VADDPS    Z12, Z0, Z0
+	VADDPS    Z12, Z2, Z2
+	VADDPS    Z12, Z4, Z4
+	VADDPS    Z12, Z6, Z6
+	VADDPS    Z12, Z8, Z8
+	VADDPS    Z12, Z10, Z10
+	VMOVUPS.Z 64(BX), K1, Z13
+	VADDPS    Z13, Z1, Z1
+	VADDPS    Z13, Z3, Z3
+	VADDPS    Z13, Z5, Z5
+	VADDPS    Z13, Z7, Z7
+	VADDPS    Z13, Z9, Z9
+	VADDPS    Z13, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z14
+	VMAXPS       Z0, Z14, Z0
+	VMAXPS       Z1, Z14, Z1
+	VMAXPS       Z2, Z14, Z2
+	VMAXPS       Z3, Z14, Z3
+	VMAXPS       Z4, Z14, Z4
+	VMAXPS       Z5, Z14, Z5
+	VMAXPS       Z6, Z14, Z6
+	VMAXPS       Z7, Z14, Z7
+	VMAXPS       Z8, Z14, Z8
+	VMAXPS       Z9, Z14, Z9
+	VMAXPS       Z10, Z14, Z10
+	VMAXPS       Z11, Z14, Z11
+	VBROADCASTSS 124(DI), Z14
+	VMINPS       Z0, Z14, Z0
+	VMINPS       Z1, Z14, Z1
+	VMINPS       Z2, Z14, Z2
+	VMINPS       Z3, Z14, Z3
+	VMINPS       Z4, Z14, Z4
+	VMINPS       Z5, Z14, Z5
+	VMINPS       Z6, Z14, Z6
+	VMINPS       Z7, Z14, Z7
+	VMINPS       Z8, Z14, Z8
+	VMINPS       Z9, Z14, Z9
+	VMINPS       Z10, Z14, Z10
+	VMINPS       Z11, Z14, Z11
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x7x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x7x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z14
+	VMOVUPS.Z    64(BX), K1, Z15
+	VBROADCASTSS (R9), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS 4(R9), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 8(R9), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	VBROADCASTSS 12(R9), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 16(R9), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS 20(R9), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 24(R9), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z14
+	VMOVUPS.Z    192(BX), K1, Z15
+	VBROADCASTSS 28(R9), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS 32(R9), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 36(R9), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	VBROADCASTSS 40(R9), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 44(R9), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS 48(R9), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 52(R9), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z14
+	VMOVUPS.Z    320(BX), K1, Z15
+	VBROADCASTSS 56(R9), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS 60(R9), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 64(R9), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	VBROADCASTSS 68(R9), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 72(R9), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS 76(R9), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 80(R9), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z14
+	VMOVUPS.Z    448(BX), K1, Z15
+	VBROADCASTSS 84(R9), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS 88(R9), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 92(R9), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	VBROADCASTSS 96(R9), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 100(R9), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS 104(R9), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 108(R9), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	ADDQ         $0x00000070, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z14
+	VMOVUPS.Z    64(BX), K1, Z15
+	VBROADCASTSS (R9), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS 4(R9), Z17
+	VFMADD231PS  Z17, Z14, Z2
+	VFMADD231PS  Z17, Z15, Z3
+	VBROADCASTSS 8(R9), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	VBROADCASTSS 12(R9), Z17
+	VFMADD231PS  Z17, Z14, Z6
+	VFMADD231PS  Z17, Z15, Z7
+	VBROADCASTSS 16(R9), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS 20(R9), Z17
+	VFMADD231PS  Z17, Z14, Z10
+	VFMADD231PS  Z17, Z15, Z11
+	VBROADCASTSS 24(R9), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	ADDQ         $0x0000001c, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z16
+	VADDPS       Z16, Z0, Z0
+	VADDPS       Z16, Z1, Z1
+	VBROADCASTSS 4(BX), Z16
+	VADDPS       Z16, Z2, Z2
+	VADDPS       Z16, Z3, Z3
+	VBROADCASTSS 8(BX), Z16
+	VADDPS       Z16, Z4, Z4
+	VADDPS       Z16, Z5, Z5
+	VBROADCASTSS 12(BX), Z16
+	VADDPS       Z16, Z6, Z6
+	VADDPS       Z16, Z7, Z7
+	VBROADCASTSS 16(BX), Z16
+	VADDPS       Z16, Z8, Z8
+	VADDPS       Z16, Z9, Z9
+	VBROADCASTSS 20(BX), Z16
+	VADDPS       Z16, Z10, Z10
+	VADDPS       Z16, Z11, Z11
+	VBROADCASTSS 24(BX), Z16
+	VADDPS       Z16, Z12, Z12
+	VADDPS       Z16, Z13, Z13
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z14
+	VADDPS    Z14, Z0, Z0
+	VADDPS    Z14, Z2, Z2
+	VADDPS    Z14, Z4, Z4
+	VADDPS    Z14, Z6, Z6
+	VADDPS    Z14, Z8, Z8
+	VADDPS    Z14, Z10, Z10
+	VADDPS    Z14, Z12, Z12
+	VMOVUPS.Z 64(BX), K1, Z15
+	VADDPS    Z15, Z1, Z1
+	VADDPS    Z15, Z3, Z3
+	VADDPS    Z15, Z5, Z5
+	VADDPS    Z15, Z7, Z7
+	VADDPS    Z15, Z9, Z9
+	VADDPS    Z15, Z11, Z11
+	VADDPS    Z15, Z13, Z13
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z16
+	VMAXPS       Z0, Z16, Z0
+	VMAXPS       Z1, Z16, Z1
+	VMAXPS       Z2, Z16, Z2
+	VMAXPS       Z3, Z16, Z3
+	VMAXPS       Z4, Z16, Z4
+	VMAXPS       Z5, Z16, Z5
+	VMAXPS       Z6, Z16, Z6
+	VMAXPS       Z7, Z16, Z7
+	VMAXPS       Z8, Z16, Z8
+	VMAXPS       Z9, Z16, Z9
+	VMAXPS       Z10, Z16, Z10
+	VMAXPS       Z11, Z16, Z11
+	VMAXPS       Z12, Z16, Z12
+	VMAXPS       Z13, Z16, Z13
+	VBROADCASTSS 124(DI), Z16
+	VMINPS       Z0, Z16, Z0
+	VMINPS       Z1, Z16, Z1
+	VMINPS       Z2, Z16, Z2
+	VMINPS       Z3, Z16, Z3
+	VMINPS       Z4, Z16, Z4
+	VMINPS       Z5, Z16, Z5
+	VMINPS       Z6, Z16, Z6
+	VMINPS       Z7, Z16, Z7
+	VMINPS       Z8, Z16, Z8
+	VMINPS       Z9, Z16, Z9
+	VMINPS       Z10, Z16, Z10
+	VMINPS       Z11, Z16, Z11
+	VMINPS       Z12, Z16, Z12
+	VMINPS       Z13, Z16, Z13
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x8x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x8x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z16
+	VMOVUPS.Z    64(BX), K1, Z17
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS 4(R9), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z17, Z3
+	VBROADCASTSS 8(R9), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	VBROADCASTSS 12(R9), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z17, Z7
+	VBROADCASTSS 16(R9), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS 20(R9), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z11
+	VBROADCASTSS 24(R9), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS 28(R9), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z17, Z15
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z16
+	VMOVUPS.Z    192(BX), K1, Z17
+	VBROADCASTSS 32(R9), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS 36(R9), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z17, Z3
+	VBROADCASTSS 40(R9), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	VBROADCASTSS 44(R9), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z17, Z7
+	VBROADCASTSS 48(R9), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS 52(R9), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z11
+	VBROADCASTSS 56(R9), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS 60(R9), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z17, Z15
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z16
+	VMOVUPS.Z    320(BX), K1, Z17
+	VBROADCASTSS 64(R9), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS 68(R9), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z17, Z3
+	VBROADCASTSS 72(R9), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	VBROADCASTSS 76(R9), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z17, Z7
+	VBROADCASTSS 80(R9), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS 84(R9), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z11
+	VBROADCASTSS 88(R9), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS 92(R9), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z17, Z15
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z16
+	VMOVUPS.Z    448(BX), K1, Z17
+	VBROADCASTSS 96(R9), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS 100(R9), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z17, Z3
+	VBROADCASTSS 104(R9), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	VBROADCASTSS 108(R9), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z17, Z7
+	VBROADCASTSS 112(R9), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS 116(R9), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z11
+	VBROADCASTSS 120(R9), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS 124(R9), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z17, Z15
+	ADDQ         $0x00000080, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z16
+	VMOVUPS.Z    64(BX), K1, Z17
+	VBROADCASTSS (R9), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS 4(R9), Z19
+	VFMADD231PS  Z19, Z16, Z2
+	VFMADD231PS  Z19, Z17, Z3
+	VBROADCASTSS 8(R9), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	VBROADCASTSS 12(R9), Z19
+	VFMADD231PS  Z19, Z16, Z6
+	VFMADD231PS  Z19, Z17, Z7
+	VBROADCASTSS 16(R9), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS 20(R9), Z19
+	VFMADD231PS  Z19, Z16, Z10
+	VFMADD231PS  Z19, Z17, Z11
+	VBROADCASTSS 24(R9), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS 28(R9), Z19
+	VFMADD231PS  Z19, Z16, Z14
+	VFMADD231PS  Z19, Z17, Z15
+	ADDQ         $0x00000020, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z18
+	VADDPS       Z18, Z0, Z0
+	VADDPS       Z18, Z1, Z1
+	VBROADCASTSS 4(BX), Z18
+	VADDPS       Z18, Z2, Z2
+	VADDPS       Z18, Z3, Z3
+	VBROADCASTSS 8(BX), Z18
+	VADDPS       Z18, Z4, Z4
+	VADDPS       Z18, Z5, Z5
+	VBROADCASTSS 12(BX), Z18
+	VADDPS       Z18, Z6, Z6
+	VADDPS       Z18, Z7, Z7
+	VBROADCASTSS 16(BX), Z18
+	VADDPS       Z18, Z8, Z8
+	VADDPS       Z18, Z9, Z9
+	VBROADCASTSS 20(BX), Z18
+	VADDPS       Z18, Z10, Z10
+	VADDPS       Z18, Z11, Z11
+	VBROADCASTSS 24(BX), Z18
+	VADDPS       Z18, Z12, Z12
+	VADDPS       Z18, Z13, Z13
+	VBROADCASTSS 28(BX), Z18
+	VADDPS       Z18, Z14, Z14
+	VADDPS       Z18, Z15, Z15
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z16
+	VADDPS    Z16, Z0, Z0
+	VADDPS    Z16, Z2, Z2
+	VADDPS    Z16, Z4, Z4
+	VADDPS    Z16, Z6, Z6
+	VADDPS    Z16, Z8, Z8
+	VADDPS    Z16, Z10, Z10
+	VADDPS    Z16, Z12, Z12
+	VADDPS    Z16, Z14, Z14
+	VMOVUPS.Z 64(BX), K1, Z17
+	VADDPS    Z17, Z1, Z1
+	VADDPS    Z17, Z3, Z3
+	VADDPS    Z17, Z5, Z5
+	VADDPS    Z17, Z7, Z7
+	VADDPS    Z17, Z9, Z9
+	VADDPS    Z17, Z11, Z11
+	VADDPS    Z17, Z13, Z13
+	VADDPS    Z17, Z15, Z15
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z18
+	VMAXPS       Z0, Z18, Z0
+	VMAXPS       Z1, Z18, Z1
+	VMAXPS       Z2, Z18, Z2
+	VMAXPS       Z3, Z18, Z3
+	VMAXPS       Z4, Z18, Z4
+	VMAXPS       Z5, Z18, Z5
+	VMAXPS       Z6, Z18, Z6
+	VMAXPS       Z7, Z18, Z7
+	VMAXPS       Z8, Z18, Z8
+	VMAXPS       Z9, Z18, Z9
+	VMAXPS       Z10, Z18, Z10
+	VMAXPS       Z11, Z18, Z11
+	VMAXPS       Z12, Z18, Z12
+	VMAXPS       Z13, Z18, Z13
+	VMAXPS       Z14, Z18, Z14
+	VMAXPS       Z15, Z18, Z15
+	VBROADCASTSS 124(DI), Z18
+	VMINPS       Z0, Z18, Z0
+	VMINPS       Z1, Z18, Z1
+	VMINPS       Z2, Z18, Z2
+	VMINPS       Z3, Z18, Z3
+	VMINPS       Z4, Z18, Z4
+	VMINPS       Z5, Z18, Z5
+	VMINPS       Z6, Z18, Z6
+	VMINPS       Z7, Z18, Z7
+	VMINPS       Z8, Z18, Z8
+	VMINPS       Z9, Z18, Z9
+	VMINPS       Z10, Z18, Z10
+	VMINPS       Z11, Z18, Z11
+	VMINPS       Z12, Z18, Z12
+	VMINPS       Z13, Z18, Z13
+	VMINPS       Z14, Z18, Z14
+	VMINPS       Z15, Z18, Z15
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x9x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x9x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   1152(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z18
+	VMOVUPS.Z    64(BX), K1, Z19
+	VBROADCASTSS (R9), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 4(R9), Z21
+	VFMADD231PS  Z21, Z18, Z2
+	VFMADD231PS  Z21, Z19, Z3
+	VBROADCASTSS 8(R9), Z20
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 12(R9), Z21
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VBROADCASTSS 16(R9), Z20
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 20(R9), Z21
+	VFMADD231PS  Z21, Z18, Z10
+	VFMADD231PS  Z21, Z19, Z11
+	VBROADCASTSS 24(R9), Z20
+	VFMADD231PS  Z20, Z18, Z12
+	VFMADD231PS  Z20, Z19, Z13
+	VBROADCASTSS 28(R9), Z21
+	VFMADD231PS  Z21, Z18, Z14
+	VFMADD231PS  Z21, Z19, Z15
+	VBROADCASTSS 32(R9), Z20
+	VFMADD231PS  Z20, Z18, Z16
+	VFMADD231PS  Z20, Z19, Z17
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z18
+	VMOVUPS.Z    192(BX), K1, Z19
+	VBROADCASTSS 36(R9), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 40(R9), Z21
+	VFMADD231PS  Z21, Z18, Z2
+	VFMADD231PS  Z21, Z19, Z3
+	VBROADCASTSS 44(R9), Z20
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 48(R9), Z21
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VBROADCASTSS 52(R9), Z20
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 56(R9), Z21
+	VFMADD231PS  Z21, Z18, Z10
+	VFMADD231PS  Z21, Z19, Z11
+	VBROADCASTSS 60(R9), Z20
+	VFMADD231PS  Z20, Z18, Z12
+	VFMADD231PS  Z20, Z19, Z13
+	VBROADCASTSS 64(R9), Z21
+	VFMADD231PS  Z21, Z18, Z14
+	VFMADD231PS  Z21, Z19, Z15
+	VBROADCASTSS 68(R9), Z20
+	VFMADD231PS  Z20, Z18, Z16
+	VFMADD231PS  Z20, Z19, Z17
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z18
+	VMOVUPS.Z    320(BX), K1, Z19
+	VBROADCASTSS 72(R9), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 76(R9), Z21
+	VFMADD231PS  Z21, Z18, Z2
+	VFMADD231PS  Z21, Z19, Z3
+	VBROADCASTSS 80(R9), Z20
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 84(R9), Z21
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VBROADCASTSS 88(R9), Z20
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 92(R9), Z21
+	VFMADD231PS  Z21, Z18, Z10
+	VFMADD231PS  Z21, Z19, Z11
+	VBROADCASTSS 96(R9), Z20
+	VFMADD231PS  Z20, Z18, Z12
+	VFMADD231PS  Z20, Z19, Z13
+	VBROADCASTSS 100(R9), Z21
+	VFMADD231PS  Z21, Z18, Z14
+	VFMADD231PS  Z21, Z19, Z15
+	VBROADCASTSS 104(R9), Z20
+	VFMADD231PS  Z20, Z18, Z16
+	VFMADD231PS  Z20, Z19, Z17
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z18
+	VMOVUPS.Z    448(BX), K1, Z19
+	VBROADCASTSS 108(R9), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 112(R9), Z21
+	VFMADD231PS  Z21, Z18, Z2
+	VFMADD231PS  Z21, Z19, Z3
+	VBROADCASTSS 116(R9), Z20
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 120(R9), Z21
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VBROADCASTSS 124(R9), Z20
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 128(R9), Z21
+	VFMADD231PS  Z21, Z18, Z10
+	VFMADD231PS  Z21, Z19, Z11
+	VBROADCASTSS 132(R9), Z20
+	VFMADD231PS  Z20, Z18, Z12
+	VFMADD231PS  Z20, Z19, Z13
+	VBROADCASTSS 136(R9), Z21
+	VFMADD231PS  Z21, Z18, Z14
+	VFMADD231PS  Z21, Z19, Z15
+	VBROADCASTSS 140(R9), Z20
+	VFMADD231PS  Z20, Z18, Z16
+	VFMADD231PS  Z20, Z19, Z17
+	ADDQ         $0x00000090, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z18
+	VMOVUPS.Z    64(BX), K1, Z19
+	VBROADCASTSS (R9), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS 4(R9), Z21
+	VFMADD231PS  Z21, Z18, Z2
+	VFMADD231PS  Z21, Z19, Z3
+	VBROADCASTSS 8(R9), Z20
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS 12(R9), Z21
+	VFMADD231PS  Z21, Z18, Z6
+	VFMADD231PS  Z21, Z19, Z7
+	VBROADCASTSS 16(R9), Z20
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS 20(R9), Z21
+	VFMADD231PS  Z21, Z18, Z10
+	VFMADD231PS  Z21, Z19, Z11
+	VBROADCASTSS 24(R9), Z20
+	VFMADD231PS  Z20, Z18, Z12
+	VFMADD231PS  Z20, Z19, Z13
+	VBROADCASTSS 28(R9), Z21
+	VFMADD231PS  Z21, Z18, Z14
+	VFMADD231PS  Z21, Z19, Z15
+	VBROADCASTSS 32(R9), Z20
+	VFMADD231PS  Z20, Z18, Z16
+	VFMADD231PS  Z20, Z19, Z17
+	ADDQ         $0x00000024, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z20
+	VADDPS       Z20, Z0, Z0
+	VADDPS       Z20, Z1, Z1
+	VBROADCASTSS 4(BX), Z20
+	VADDPS       Z20, Z2, Z2
+	VADDPS       Z20, Z3, Z3
+	VBROADCASTSS 8(BX), Z20
+	VADDPS       Z20, Z4, Z4
+	VADDPS       Z20, Z5, Z5
+	VBROADCASTSS 12(BX), Z20
+	VADDPS       Z20, Z6, Z6
+	VADDPS       Z20, Z7, Z7
+	VBROADCASTSS 16(BX), Z20
+	VADDPS       Z20, Z8, Z8
+	VADDPS       Z20, Z9, Z9
+	VBROADCASTSS 20(BX), Z20
+	VADDPS       Z20, Z10, Z10
+	VADDPS       Z20, Z11, Z11
+	VBROADCASTSS 24(BX), Z20
+	VADDPS       Z20, Z12, Z12
+	VADDPS       Z20, Z13, Z13
+	VBROADCASTSS 28(BX), Z20
+	VADDPS       Z20, Z14, Z14
+	VADDPS       Z20, Z15, Z15
+	VBROADCASTSS 32(BX), Z20
+	VADDPS       Z20, Z16, Z16
+	VADDPS       Z20, Z17, Z17
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z18
+	VADDPS    Z18, Z0, Z0
+	VADDPS    Z18, Z2, Z2
+	VADDPS    Z18, Z4, Z4
+	VADDPS    Z18, Z6, Z6
+	VADDPS    Z18, Z8, Z8
+	VADDPS    Z18, Z10, Z10
+	VADDPS    Z18, Z12, Z12
+	VADDPS    Z18, Z14, Z14
+	VADDPS    Z18, Z16, Z16
+	VMOVUPS.Z 64(BX), K1, Z19
+	VADDPS    Z19, Z1, Z1
+	VADDPS    Z19, Z3, Z3
+	VADDPS    Z19, Z5, Z5
+	VADDPS    Z19, Z7, Z7
+	VADDPS    Z19, Z9, Z9
+	VADDPS    Z19, Z11, Z11
+	VADDPS    Z19, Z13, Z13
+	VADDPS    Z19, Z15, Z15
+	VADDPS    Z19, Z17, Z17
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z20
+	VMAXPS       Z0, Z20, Z0
+	VMAXPS       Z1, Z20, Z1
+	VMAXPS       Z2, Z20, Z2
+	VMAXPS       Z3, Z20, Z3
+	VMAXPS       Z4, Z20, Z4
+	VMAXPS       Z5, Z20, Z5
+	VMAXPS       Z6, Z20, Z6
+	VMAXPS       Z7, Z20, Z7
+	VMAXPS       Z8, Z20, Z8
+	VMAXPS       Z9, Z20, Z9
+	VMAXPS       Z10, Z20, Z10
+	VMAXPS       Z11, Z20, Z11
+	VMAXPS       Z12, Z20, Z12
+	VMAXPS       Z13, Z20, Z13
+	VMAXPS       Z14, Z20, Z14
+	VMAXPS       Z15, Z20, Z15
+	VMAXPS       Z16, Z20, Z16
+	VMAXPS       Z17, Z20, Z17
+	VBROADCASTSS 124(DI), Z20
+	VMINPS       Z0, Z20, Z0
+	VMINPS       Z1, Z20, Z1
+	VMINPS       Z2, Z20, Z2
+	VMINPS       Z3, Z20, Z3
+	VMINPS       Z4, Z20, Z4
+	VMINPS       Z5, Z20, Z5
+	VMINPS       Z6, Z20, Z6
+	VMINPS       Z7, Z20, Z7
+	VMINPS       Z8, Z20, Z8
+	VMINPS       Z9, Z20, Z9
+	VMINPS       Z10, Z20, Z10
+	VMINPS       Z11, Z20, Z11
+	VMINPS       Z12, Z20, Z12
+	VMINPS       Z13, Z20, Z13
+	VMINPS       Z14, Z20, Z14
+	VMINPS       Z15, Z20, Z15
+	VMINPS       Z16, Z20, Z16
+	VMINPS       Z17, Z20, Z17
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x10x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x10x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   1152(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z20
+	VMOVUPS.Z    64(BX), K1, Z21
+	VBROADCASTSS (R9), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 4(R9), Z23
+	VFMADD231PS  Z23, Z20, Z2
+	VFMADD231PS  Z23, Z21, Z3
+	VBROADCASTSS 8(R9), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 12(R9), Z23
+	VFMADD231PS  Z23, Z20, Z6
+	VFMADD231PS  Z23, Z21, Z7
+	VBROADCASTSS 16(R9), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 20(R9), Z23
+	VFMADD231PS  Z23, Z20, Z10
+	VFMADD231PS  Z23, Z21, Z11
+	VBROADCASTSS 24(R9), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS 28(R9), Z23
+	VFMADD231PS  Z23, Z20, Z14
+	VFMADD231PS  Z23, Z21, Z15
+	VBROADCASTSS 32(R9), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	VBROADCASTSS 36(R9), Z23
+	VFMADD231PS  Z23, Z20, Z18
+	VFMADD231PS  Z23, Z21, Z19
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z20
+	VMOVUPS.Z    192(BX), K1, Z21
+	VBROADCASTSS 40(R9), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 44(R9), Z23
+	VFMADD231PS  Z23, Z20, Z2
+	VFMADD231PS  Z23, Z21, Z3
+	VBROADCASTSS 48(R9), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 52(R9), Z23
+	VFMADD231PS  Z23, Z20, Z6
+	VFMADD231PS  Z23, Z21, Z7
+	VBROADCASTSS 56(R9), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 60(R9), Z23
+	VFMADD231PS  Z23, Z20, Z10
+	VFMADD231PS  Z23, Z21, Z11
+	VBROADCASTSS 64(R9), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS 68(R9), Z23
+	VFMADD231PS  Z23, Z20, Z14
+	VFMADD231PS  Z23, Z21, Z15
+	VBROADCASTSS 72(R9), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	VBROADCASTSS 76(R9), Z23
+	VFMADD231PS  Z23, Z20, Z18
+	VFMADD231PS  Z23, Z21, Z19
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z20
+	VMOVUPS.Z    320(BX), K1, Z21
+	VBROADCASTSS 80(R9), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 84(R9), Z23
+	VFMADD231PS  Z23, Z20, Z2
+	VFMADD231PS  Z23, Z21, Z3
+	VBROADCASTSS 88(R9), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 92(R9), Z23
+	VFMADD231PS  Z23, Z20, Z6
+	VFMADD231PS  Z23, Z21, Z7
+	VBROADCASTSS 96(R9), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 100(R9), Z23
+	VFMADD231PS  Z23, Z20, Z10
+	VFMADD231PS  Z23, Z21, Z11
+	VBROADCASTSS 104(R9), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS 108(R9), Z23
+	VFMADD231PS  Z23, Z20, Z14
+	VFMADD231PS  Z23, Z21, Z15
+	VBROADCASTSS 112(R9), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	VBROADCASTSS 116(R9), Z23
+	VFMADD231PS  Z23, Z20, Z18
+	VFMADD231PS  Z23, Z21, Z19
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z20
+	VMOVUPS.Z    448(BX), K1, Z21
+	VBROADCASTSS 120(R9), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 124(R9), Z23
+	VFMADD231PS  Z23, Z20, Z2
+	VFMADD231PS  Z23, Z21, Z3
+	VBROADCASTSS 128(R9), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 132(R9), Z23
+	VFMADD231PS  Z23, Z20, Z6
+	VFMADD231PS  Z23, Z21, Z7
+	VBROADCASTSS 136(R9), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 140(R9), Z23
+	VFMADD231PS  Z23, Z20, Z10
+	VFMADD231PS  Z23, Z21, Z11
+	VBROADCASTSS 144(R9), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS 148(R9), Z23
+	VFMADD231PS  Z23, Z20, Z14
+	VFMADD231PS  Z23, Z21, Z15
+	VBROADCASTSS 152(R9), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	VBROADCASTSS 156(R9), Z23
+	VFMADD231PS  Z23, Z20, Z18
+	VFMADD231PS  Z23, Z21, Z19
+	ADDQ         $0x000000a0, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z20
+	VMOVUPS.Z    64(BX), K1, Z21
+	VBROADCASTSS (R9), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS 4(R9), Z23
+	VFMADD231PS  Z23, Z20, Z2
+	VFMADD231PS  Z23, Z21, Z3
+	VBROADCASTSS 8(R9), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS 12(R9), Z23
+	VFMADD231PS  Z23, Z20, Z6
+	VFMADD231PS  Z23, Z21, Z7
+	VBROADCASTSS 16(R9), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS 20(R9), Z23
+	VFMADD231PS  Z23, Z20, Z10
+	VFMADD231PS  Z23, Z21, Z11
+	VBROADCASTSS 24(R9), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS 28(R9), Z23
+	VFMADD231PS  Z23, Z20, Z14
+	VFMADD231PS  Z23, Z21, Z15
+	VBROADCASTSS 32(R9), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	VBROADCASTSS 36(R9), Z23
+	VFMADD231PS  Z23, Z20, Z18
+	VFMADD231PS  Z23, Z21, Z19
+	ADDQ         $0x00000028, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z22
+	VADDPS       Z22, Z0, Z0
+	VADDPS       Z22, Z1, Z1
+	VBROADCASTSS 4(BX), Z22
+	VADDPS       Z22, Z2, Z2
+	VADDPS       Z22, Z3, Z3
+	VBROADCASTSS 8(BX), Z22
+	VADDPS       Z22, Z4, Z4
+	VADDPS       Z22, Z5, Z5
+	VBROADCASTSS 12(BX), Z22
+	VADDPS       Z22, Z6, Z6
+	VADDPS       Z22, Z7, Z7
+	VBROADCASTSS 16(BX), Z22
+	VADDPS       Z22, Z8, Z8
+	VADDPS       Z22, Z9, Z9
+	VBROADCASTSS 20(BX), Z22
+	VADDPS       Z22, Z10, Z10
+	VADDPS       Z22, Z11, Z11
+	VBROADCASTSS 24(BX), Z22
+	VADDPS       Z22, Z12, Z12
+	VADDPS       Z22, Z13, Z13
+	VBROADCASTSS 28(BX), Z22
+	VADDPS       Z22, Z14, Z14
+	VADDPS       Z22, Z15, Z15
+	VBROADCASTSS 32(BX), Z22
+	VADDPS       Z22, Z16, Z16
+	VADDPS       Z22, Z17, Z17
+	VBROADCASTSS 36(BX), Z22
+	VADDPS       Z22, Z18, Z18
+	VADDPS       Z22, Z19, Z19
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z20
+	VADDPS    Z20, Z0, Z0
+	VADDPS    Z20, Z2, Z2
+	VADDPS    Z20, Z4, Z4
+	VADDPS    Z20, Z6, Z6
+	VADDPS    Z20, Z8, Z8
+	VADDPS    Z20, Z10, Z10
+	VADDPS    Z20, Z12, Z12
+	VADDPS    Z20, Z14, Z14
+	VADDPS    Z20, Z16, Z16
+	VADDPS    Z20, Z18, Z18
+	VMOVUPS.Z 64(BX), K1, Z21
+	VADDPS    Z21, Z1, Z1
+	VADDPS    Z21, Z3, Z3
+	VADDPS    Z21, Z5, Z5
+	VADDPS    Z21, Z7, Z7
+	VADDPS    Z21, Z9, Z9
+	VADDPS    Z21, Z11, Z11
+	VADDPS    Z21, Z13, Z13
+	VADDPS    Z21, Z15, Z15
+	VADDPS    Z21, Z17, Z17
+	VADDPS    Z21, Z19, Z19
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z22
+	VMAXPS       Z0, Z22, Z0
+	VMAXPS       Z1, Z22, Z1
+	VMAXPS       Z2, Z22, Z2
+	VMAXPS       Z3, Z22, Z3
+	VMAXPS       Z4, Z22, Z4
+	VMAXPS       Z5, Z22, Z5
+	VMAXPS       Z6, Z22, Z6
+	VMAXPS       Z7, Z22, Z7
+	VMAXPS       Z8, Z22, Z8
+	VMAXPS       Z9, Z22, Z9
+	VMAXPS       Z10, Z22, Z10
+	VMAXPS       Z11, Z22, Z11
+	VMAXPS       Z12, Z22, Z12
+	VMAXPS       Z13, Z22, Z13
+	VMAXPS       Z14, Z22, Z14
+	VMAXPS       Z15, Z22, Z15
+	VMAXPS       Z16, Z22, Z16
+	VMAXPS       Z17, Z22, Z17
+	VMAXPS       Z18, Z22, Z18
+	VMAXPS       Z19, Z22, Z19
+	VBROADCASTSS 124(DI), Z22
+	VMINPS       Z0, Z22, Z0
+	VMINPS       Z1, Z22, Z1
+	VMINPS       Z2, Z22, Z2
+	VMINPS       Z3, Z22, Z3
+	VMINPS       Z4, Z22, Z4
+	VMINPS       Z5, Z22, Z5
+	VMINPS       Z6, Z22, Z6
+	VMINPS       Z7, Z22, Z7
+	VMINPS       Z8, Z22, Z8
+	VMINPS       Z9, Z22, Z9
+	VMINPS       Z10, Z22, Z10
+	VMINPS       Z11, Z22, Z11
+	VMINPS       Z12, Z22, Z12
+	VMINPS       Z13, Z22, Z13
+	VMINPS       Z14, Z22, Z14
+	VMINPS       Z15, Z22, Z15
+	VMINPS       Z16, Z22, Z16
+	VMINPS       Z17, Z22, Z17
+	VMINPS       Z18, Z22, Z18
+	VMINPS       Z19, Z22, Z19
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x11x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x11x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   1152(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z22
+	VMOVUPS.Z    64(BX), K1, Z23
+	VBROADCASTSS (R9), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z1
+	VBROADCASTSS 4(R9), Z25
+	VFMADD231PS  Z25, Z22, Z2
+	VFMADD231PS  Z25, Z23, Z3
+	VBROADCASTSS 8(R9), Z24
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	VBROADCASTSS 12(R9), Z25
+	VFMADD231PS  Z25, Z22, Z6
+	VFMADD231PS  Z25, Z23, Z7
+	VBROADCASTSS 16(R9), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z9
+	VBROADCASTSS 20(R9), Z25
+	VFMADD231PS  Z25, Z22, Z10
+	VFMADD231PS  Z25, Z23, Z11
+	VBROADCASTSS 24(R9), Z24
+	VFMADD231PS  Z24, Z22, Z12
+	VFMADD231PS  Z24, Z23, Z13
+	VBROADCASTSS 28(R9), Z25
+	VFMADD231PS  Z25, Z22, Z14
+	VFMADD231PS  Z25, Z23, Z15
+	VBROADCASTSS 32(R9), Z24
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	VBROADCASTSS 36(R9), Z25
+	VFMADD231PS  Z25, Z22, Z18
+	VFMADD231PS  Z25, Z23, Z19
+	VBROADCASTSS 40(R9), Z24
+	VFMADD231PS  Z24, Z22, Z20
+	VFMADD231PS  Z24, Z23, Z21
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z22
+	VMOVUPS.Z    192(BX), K1, Z23
+	VBROADCASTSS 44(R9), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z1
+	VBROADCASTSS 48(R9), Z25
+	VFMADD231PS  Z25, Z22, Z2
+	VFMADD231PS  Z25, Z23, Z3
+	VBROADCASTSS 52(R9), Z24
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	VBROADCASTSS 56(R9), Z25
+	VFMADD231PS  Z25, Z22, Z6
+	VFMADD231PS  Z25, Z23, Z7
+	VBROADCASTSS 60(R9), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z9
+	VBROADCASTSS 64(R9), Z25
+	VFMADD231PS  Z25, Z22, Z10
+	VFMADD231PS  Z25, Z23, Z11
+	VBROADCASTSS 68(R9), Z24
+	VFMADD231PS  Z24, Z22, Z12
+	VFMADD231PS  Z24, Z23, Z13
+	VBROADCASTSS 72(R9), Z25
+	VFMADD231PS  Z25, Z22, Z14
+	VFMADD231PS  Z25, Z23, Z15
+	VBROADCASTSS 76(R9), Z24
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	VBROADCASTSS 80(R9), Z25
+	VFMADD231PS  Z25, Z22, Z18
+	VFMADD231PS  Z25, Z23, Z19
+	VBROADCASTSS 84(R9), Z24
+	VFMADD231PS  Z24, Z22, Z20
+	VFMADD231PS  Z24, Z23, Z21
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z22
+	VMOVUPS.Z    320(BX), K1, Z23
+	VBROADCASTSS 88(R9), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z1
+	VBROADCASTSS 92(R9), Z25
+	VFMADD231PS  Z25, Z22, Z2
+	VFMADD231PS  Z25, Z23, Z3
+	VBROADCASTSS 96(R9), Z24
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	VBROADCASTSS 100(R9), Z25
+	VFMADD231PS  Z25, Z22, Z6
+	VFMADD231PS  Z25, Z23, Z7
+	VBROADCASTSS 104(R9), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z9
+	VBROADCASTSS 108(R9), Z25
+	VFMADD231PS  Z25, Z22, Z10
+	VFMADD231PS  Z25, Z23, Z11
+	VBROADCASTSS 112(R9), Z24
+	VFMADD231PS  Z24, Z22, Z12
+	VFMADD231PS  Z24, Z23, Z13
+	VBROADCASTSS 116(R9), Z25
+	VFMADD231PS  Z25, Z22, Z14
+	VFMADD231PS  Z25, Z23, Z15
+	VBROADCASTSS 120(R9), Z24
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	VBROADCASTSS 124(R9), Z25
+	VFMADD231PS  Z25, Z22, Z18
+	VFMADD231PS  Z25, Z23, Z19
+	VBROADCASTSS 128(R9), Z24
+	VFMADD231PS  Z24, Z22, Z20
+	VFMADD231PS  Z24, Z23, Z21
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z22
+	VMOVUPS.Z    448(BX), K1, Z23
+	VBROADCASTSS 132(R9), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z1
+	VBROADCASTSS 136(R9), Z25
+	VFMADD231PS  Z25, Z22, Z2
+	VFMADD231PS  Z25, Z23, Z3
+	VBROADCASTSS 140(R9), Z24
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	VBROADCASTSS 144(R9), Z25
+	VFMADD231PS  Z25, Z22, Z6
+	VFMADD231PS  Z25, Z23, Z7
+	VBROADCASTSS 148(R9), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z9
+	VBROADCASTSS 152(R9), Z25
+	VFMADD231PS  Z25, Z22, Z10
+	VFMADD231PS  Z25, Z23, Z11
+	VBROADCASTSS 156(R9), Z24
+	VFMADD231PS  Z24, Z22, Z12
+	VFMADD231PS  Z24, Z23, Z13
+	VBROADCASTSS 160(R9), Z25
+	VFMADD231PS  Z25, Z22, Z14
+	VFMADD231PS  Z25, Z23, Z15
+	VBROADCASTSS 164(R9), Z24
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	VBROADCASTSS 168(R9), Z25
+	VFMADD231PS  Z25, Z22, Z18
+	VFMADD231PS  Z25, Z23, Z19
+	VBROADCASTSS 172(R9), Z24
+	VFMADD231PS  Z24, Z22, Z20
+	VFMADD231PS  Z24, Z23, Z21
+	ADDQ         $0x000000b0, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z22
+	VMOVUPS.Z    64(BX), K1, Z23
+	VBROADCASTSS (R9), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z1
+	VBROADCASTSS 4(R9), Z25
+	VFMADD231PS  Z25, Z22, Z2
+	VFMADD231PS  Z25, Z23, Z3
+	VBROADCASTSS 8(R9), Z24
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	VBROADCASTSS 12(R9), Z25
+	VFMADD231PS  Z25, Z22, Z6
+	VFMADD231PS  Z25, Z23, Z7
+	VBROADCASTSS 16(R9), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z9
+	VBROADCASTSS 20(R9), Z25
+	VFMADD231PS  Z25, Z22, Z10
+	VFMADD231PS  Z25, Z23, Z11
+	VBROADCASTSS 24(R9), Z24
+	VFMADD231PS  Z24, Z22, Z12
+	VFMADD231PS  Z24, Z23, Z13
+	VBROADCASTSS 28(R9), Z25
+	VFMADD231PS  Z25, Z22, Z14
+	VFMADD231PS  Z25, Z23, Z15
+	VBROADCASTSS 32(R9), Z24
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	VBROADCASTSS 36(R9), Z25
+	VFMADD231PS  Z25, Z22, Z18
+	VFMADD231PS  Z25, Z23, Z19
+	VBROADCASTSS 40(R9), Z24
+	VFMADD231PS  Z24, Z22, Z20
+	VFMADD231PS  Z24, Z23, Z21
+	ADDQ         $0x0000002c, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z24
+	VADDPS       Z24, Z0, Z0
+	VADDPS       Z24, Z1, Z1
+	VBROADCASTSS 4(BX), Z24
+	VADDPS       Z24, Z2, Z2
+	VADDPS       Z24, Z3, Z3
+	VBROADCASTSS 8(BX), Z24
+	VADDPS       Z24, Z4, Z4
+	VADDPS       Z24, Z5, Z5
+	VBROADCASTSS 12(BX), Z24
+	VADDPS       Z24, Z6, Z6
+	VADDPS       Z24, Z7, Z7
+	VBROADCASTSS 16(BX), Z24
+	VADDPS       Z24, Z8, Z8
+	VADDPS       Z24, Z9, Z9
+	VBROADCASTSS 20(BX), Z24
+	VADDPS       Z24, Z10, Z10
+	VADDPS       Z24, Z11, Z11
+	VBROADCASTSS 24(BX), Z24
+	VADDPS       Z24, Z12, Z12
+	VADDPS       Z24, Z13, Z13
+	VBROADCASTSS 28(BX), Z24
+	VADDPS       Z24, Z14, Z14
+	VADDPS       Z24, Z15, Z15
+	VBROADCASTSS 32(BX), Z24
+	VADDPS       Z24, Z16, Z16
+	VADDPS       Z24, Z17, Z17
+	VBROADCASTSS 36(BX), Z24
+	VADDPS       Z24, Z18, Z18
+	VADDPS       Z24, Z19, Z19
+	VBROADCASTSS 40(BX), Z24
+	VADDPS       Z24, Z20, Z20
+	VADDPS       Z24, Z21, Z21
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z22
+	VADDPS    Z22, Z0, Z0
+	VADDPS    Z22, Z2, Z2
+	VADDPS    Z22, Z4, Z4
+	VADDPS    Z22, Z6, Z6
+	VADDPS    Z22, Z8, Z8
+	VADDPS    Z22, Z10, Z10
+	VADDPS    Z22, Z12, Z12
+	VADDPS    Z22, Z14, Z14
+	VADDPS    Z22, Z16, Z16
+	VADDPS    Z22, Z18, Z18
+	VADDPS    Z22, Z20, Z20
+	VMOVUPS.Z 64(BX), K1, Z23
+	VADDPS    Z23, Z1, Z1
+	VADDPS    Z23, Z3, Z3
+	VADDPS    Z23, Z5, Z5
+	VADDPS    Z23, Z7, Z7
+	VADDPS    Z23, Z9, Z9
+	VADDPS    Z23, Z11, Z11
+	VADDPS    Z23, Z13, Z13
+	VADDPS    Z23, Z15, Z15
+	VADDPS    Z23, Z17, Z17
+	VADDPS    Z23, Z19, Z19
+	VADDPS    Z23, Z21, Z21
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z24
+	VMAXPS       Z0, Z24, Z0
+	VMAXPS       Z1, Z24, Z1
+	VMAXPS       Z2, Z24, Z2
+	VMAXPS       Z3, Z24, Z3
+	VMAXPS       Z4, Z24, Z4
+	VMAXPS       Z5, Z24, Z5
+	VMAXPS       Z6, Z24, Z6
+	VMAXPS       Z7, Z24, Z7
+	VMAXPS       Z8, Z24, Z8
+	VMAXPS       Z9, Z24, Z9
+	VMAXPS       Z10, Z24, Z10
+	VMAXPS       Z11, Z24, Z11
+	VMAXPS       Z12, Z24, Z12
+	VMAXPS       Z13, Z24, Z13
+	VMAXPS       Z14, Z24, Z14
+	VMAXPS       Z15, Z24, Z15
+	VMAXPS       Z16, Z24, Z16
+	VMAXPS       Z17, Z24, Z17
+	VMAXPS       Z18, Z24, Z18
+	VMAXPS       Z19, Z24, Z19
+	VMAXPS       Z20, Z24, Z20
+	VMAXPS       Z21, Z24, Z21
+	VBROADCASTSS 124(DI), Z24
+	VMINPS       Z0, Z24, Z0
+	VMINPS       Z1, Z24, Z1
+	VMINPS       Z2, Z24, Z2
+	VMINPS       Z3, Z24, Z3
+	VMINPS       Z4, Z24, Z4
+	VMINPS       Z5, Z24, Z5
+	VMINPS       Z6, Z24, Z6
+	VMINPS       Z7, Z24, Z7
+	VMINPS       Z8, Z24, Z8
+	VMINPS       Z9, Z24, Z9
+	VMINPS       Z10, Z24, Z10
+	VMINPS       Z11, Z24, Z11
+	VMINPS       Z12, Z24, Z12
+	VMINPS       Z13, Z24, Z13
+	VMINPS       Z14, Z24, Z14
+	VMINPS       Z15, Z24, Z15
+	VMINPS       Z16, Z24, Z16
+	VMINPS       Z17, Z24, Z17
+	VMINPS       Z18, Z24, Z18
+	VMINPS       Z19, Z24, Z19
+	VMINPS       Z20, Z24, Z20
+	VMINPS       Z21, Z24, Z21
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x12x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x12x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   1152(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z24
+	VMOVUPS.Z    64(BX), K1, Z25
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS 4(R9), Z27
+	VFMADD231PS  Z27, Z24, Z2
+	VFMADD231PS  Z27, Z25, Z3
+	VBROADCASTSS 8(R9), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	VBROADCASTSS 12(R9), Z27
+	VFMADD231PS  Z27, Z24, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VBROADCASTSS 16(R9), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS 20(R9), Z27
+	VFMADD231PS  Z27, Z24, Z10
+	VFMADD231PS  Z27, Z25, Z11
+	VBROADCASTSS 24(R9), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS 28(R9), Z27
+	VFMADD231PS  Z27, Z24, Z14
+	VFMADD231PS  Z27, Z25, Z15
+	VBROADCASTSS 32(R9), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	VBROADCASTSS 36(R9), Z27
+	VFMADD231PS  Z27, Z24, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VBROADCASTSS 40(R9), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS 44(R9), Z27
+	VFMADD231PS  Z27, Z24, Z22
+	VFMADD231PS  Z27, Z25, Z23
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z24
+	VMOVUPS.Z    192(BX), K1, Z25
+	VBROADCASTSS 48(R9), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS 52(R9), Z27
+	VFMADD231PS  Z27, Z24, Z2
+	VFMADD231PS  Z27, Z25, Z3
+	VBROADCASTSS 56(R9), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	VBROADCASTSS 60(R9), Z27
+	VFMADD231PS  Z27, Z24, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VBROADCASTSS 64(R9), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS 68(R9), Z27
+	VFMADD231PS  Z27, Z24, Z10
+	VFMADD231PS  Z27, Z25, Z11
+	VBROADCASTSS 72(R9), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS 76(R9), Z27
+	VFMADD231PS  Z27, Z24, Z14
+	VFMADD231PS  Z27, Z25, Z15
+	VBROADCASTSS 80(R9), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	VBROADCASTSS 84(R9), Z27
+	VFMADD231PS  Z27, Z24, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VBROADCASTSS 88(R9), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS 92(R9), Z27
+	VFMADD231PS  Z27, Z24, Z22
+	VFMADD231PS  Z27, Z25, Z23
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z24
+	VMOVUPS.Z    320(BX), K1, Z25
+	VBROADCASTSS 96(R9), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS 100(R9), Z27
+	VFMADD231PS  Z27, Z24, Z2
+	VFMADD231PS  Z27, Z25, Z3
+	VBROADCASTSS 104(R9), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	VBROADCASTSS 108(R9), Z27
+	VFMADD231PS  Z27, Z24, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VBROADCASTSS 112(R9), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS 116(R9), Z27
+	VFMADD231PS  Z27, Z24, Z10
+	VFMADD231PS  Z27, Z25, Z11
+	VBROADCASTSS 120(R9), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS 124(R9), Z27
+	VFMADD231PS  Z27, Z24, Z14
+	VFMADD231PS  Z27, Z25, Z15
+	VBROADCASTSS 128(R9), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	VBROADCASTSS 132(R9), Z27
+	VFMADD231PS  Z27, Z24, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VBROADCASTSS 136(R9), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS 140(R9), Z27
+	VFMADD231PS  Z27, Z24, Z22
+	VFMADD231PS  Z27, Z25, Z23
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z24
+	VMOVUPS.Z    448(BX), K1, Z25
+	VBROADCASTSS 144(R9), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS 148(R9), Z27
+	VFMADD231PS  Z27, Z24, Z2
+	VFMADD231PS  Z27, Z25, Z3
+	VBROADCASTSS 152(R9), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	VBROADCASTSS 156(R9), Z27
+	VFMADD231PS  Z27, Z24, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VBROADCASTSS 160(R9), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS 164(R9), Z27
+	VFMADD231PS  Z27, Z24, Z10
+	VFMADD231PS  Z27, Z25, Z11
+	VBROADCASTSS 168(R9), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS 172(R9), Z27
+	VFMADD231PS  Z27, Z24, Z14
+	VFMADD231PS  Z27, Z25, Z15
+	VBROADCASTSS 176(R9), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	VBROADCASTSS 180(R9), Z27
+	VFMADD231PS  Z27, Z24, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VBROADCASTSS 184(R9), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS 188(R9), Z27
+	VFMADD231PS  Z27, Z24, Z22
+	VFMADD231PS  Z27, Z25, Z23
+	ADDQ         $0x000000c0, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z24
+	VMOVUPS.Z    64(BX), K1, Z25
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS 4(R9), Z27
+	VFMADD231PS  Z27, Z24, Z2
+	VFMADD231PS  Z27, Z25, Z3
+	VBROADCASTSS 8(R9), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	VBROADCASTSS 12(R9), Z27
+	VFMADD231PS  Z27, Z24, Z6
+	VFMADD231PS  Z27, Z25, Z7
+	VBROADCASTSS 16(R9), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS 20(R9), Z27
+	VFMADD231PS  Z27, Z24, Z10
+	VFMADD231PS  Z27, Z25, Z11
+	VBROADCASTSS 24(R9), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS 28(R9), Z27
+	VFMADD231PS  Z27, Z24, Z14
+	VFMADD231PS  Z27, Z25, Z15
+	VBROADCASTSS 32(R9), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	VBROADCASTSS 36(R9), Z27
+	VFMADD231PS  Z27, Z24, Z18
+	VFMADD231PS  Z27, Z25, Z19
+	VBROADCASTSS 40(R9), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS 44(R9), Z27
+	VFMADD231PS  Z27, Z24, Z22
+	VFMADD231PS  Z27, Z25, Z23
+	ADDQ         $0x00000030, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z26
+	VADDPS       Z26, Z0, Z0
+	VADDPS       Z26, Z1, Z1
+	VBROADCASTSS 4(BX), Z26
+	VADDPS       Z26, Z2, Z2
+	VADDPS       Z26, Z3, Z3
+	VBROADCASTSS 8(BX), Z26
+	VADDPS       Z26, Z4, Z4
+	VADDPS       Z26, Z5, Z5
+	VBROADCASTSS 12(BX), Z26
+	VADDPS       Z26, Z6, Z6
+	VADDPS       Z26, Z7, Z7
+	VBROADCASTSS 16(BX), Z26
+	VADDPS       Z26, Z8, Z8
+	VADDPS       Z26, Z9, Z9
+	VBROADCASTSS 20(BX), Z26
+	VADDPS       Z26, Z10, Z10
+	VADDPS       Z26, Z11, Z11
+	VBROADCASTSS 24(BX), Z26
+	VADDPS       Z26, Z12, Z12
+	VADDPS       Z26, Z13, Z13
+	VBROADCASTSS 28(BX), Z26
+	VADDPS       Z26, Z14, Z14
+	VADDPS       Z26, Z15, Z15
+	VBROADCASTSS 32(BX), Z26
+	VADDPS       Z26, Z16, Z16
+	VADDPS       Z26, Z17, Z17
+	VBROADCASTSS 36(BX), Z26
+	VADDPS       Z26, Z18, Z18
+	VADDPS       Z26, Z19, Z19
+	VBROADCASTSS 40(BX), Z26
+	VADDPS       Z26, Z20, Z20
+	VADDPS       Z26, Z21, Z21
+	VBROADCASTSS 44(BX), Z26
+	VADDPS       Z26, Z22, Z22
+	VADDPS       Z26, Z23, Z23
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z24
+	VADDPS    Z24, Z0, Z0
+	VADDPS    Z24, Z2, Z2
+	VADDPS    Z24, Z4, Z4
+	VADDPS    Z24, Z6, Z6
+	VADDPS    Z24, Z8, Z8
+	VADDPS    Z24, Z10, Z10
+	VADDPS    Z24, Z12, Z12
+	VADDPS    Z24, Z14, Z14
+	VADDPS    Z24, Z16, Z16
+	VADDPS    Z24, Z18, Z18
+	VADDPS    Z24, Z20, Z20
+	VADDPS    Z24, Z22, Z22
+	VMOVUPS.Z 64(BX), K1, Z25
+	VADDPS    Z25, Z1, Z1
+	VADDPS    Z25, Z3, Z3
+	VADDPS    Z25, Z5, Z5
+	VADDPS    Z25, Z7, Z7
+	VADDPS    Z25, Z9, Z9
+	VADDPS    Z25, Z11, Z11
+	VADDPS    Z25, Z13, Z13
+	VADDPS    Z25, Z15, Z15
+	VADDPS    Z25, Z17, Z17
+	VADDPS    Z25, Z19, Z19
+	VADDPS    Z25, Z21, Z21
+	VADDPS    Z25, Z23, Z23
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z26
+	VMAXPS       Z0, Z26, Z0
+	VMAXPS       Z1, Z26, Z1
+	VMAXPS       Z2, Z26, Z2
+	VMAXPS       Z3, Z26, Z3
+	VMAXPS       Z4, Z26, Z4
+	VMAXPS       Z5, Z26, Z5
+	VMAXPS       Z6, Z26, Z6
+	VMAXPS       Z7, Z26, Z7
+	VMAXPS       Z8, Z26, Z8
+	VMAXPS       Z9, Z26, Z9
+	VMAXPS       Z10, Z26, Z10
+	VMAXPS       Z11, Z26, Z11
+	VMAXPS       Z12, Z26, Z12
+	VMAXPS       Z13, Z26, Z13
+	VMAXPS       Z14, Z26, Z14
+	VMAXPS       Z15, Z26, Z15
+	VMAXPS       Z16, Z26, Z16
+	VMAXPS       Z17, Z26, Z17
+	VMAXPS       Z18, Z26, Z18
+	VMAXPS       Z19, Z26, Z19
+	VMAXPS       Z20, Z26, Z20
+	VMAXPS       Z21, Z26, Z21
+	VMAXPS       Z22, Z26, Z22
+	VMAXPS       Z23, Z26, Z23
+	VBROADCASTSS 124(DI), Z26
+	VMINPS       Z0, Z26, Z0
+	VMINPS       Z1, Z26, Z1
+	VMINPS       Z2, Z26, Z2
+	VMINPS       Z3, Z26, Z3
+	VMINPS       Z4, Z26, Z4
+	VMINPS       Z5, Z26, Z5
+	VMINPS       Z6, Z26, Z6
+	VMINPS       Z7, Z26, Z7
+	VMINPS       Z8, Z26, Z8
+	VMINPS       Z9, Z26, Z9
+	VMINPS       Z10, Z26, Z10
+	VMINPS       Z11, Z26, Z11
+	VMINPS       Z12, Z26, Z12
+	VMINPS       Z13, Z26, Z13
+	VMINPS       Z14, Z26, Z14
+	VMINPS       Z15, Z26, Z15
+	VMINPS       Z16, Z26, Z16
+	VMINPS       Z17, Z26, Z17
+	VMINPS       Z18, Z26, Z18
+	VMINPS       Z19, Z26, Z19
+	VMINPS       Z20, Z26, Z20
+	VMINPS       Z21, Z26, Z21
+	VMINPS       Z22, Z26, Z22
+	VMINPS       Z23, Z26, Z23
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x13x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x13x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   1152(R9)
+	PREFETCHT0   1216(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z26
+	VMOVUPS.Z    64(BX), K1, Z27
+	VBROADCASTSS (R9), Z28
+	VFMADD231PS  Z28, Z26, Z0
+	VFMADD231PS  Z28, Z27, Z1
+	VBROADCASTSS 4(R9), Z29
+	VFMADD231PS  Z29, Z26, Z2
+	VFMADD231PS  Z29, Z27, Z3
+	VBROADCASTSS 8(R9), Z28
+	VFMADD231PS  Z28, Z26, Z4
+	VFMADD231PS  Z28, Z27, Z5
+	VBROADCASTSS 12(R9), Z29
+	VFMADD231PS  Z29, Z26, Z6
+	VFMADD231PS  Z29, Z27, Z7
+	VBROADCASTSS 16(R9), Z28
+	VFMADD231PS  Z28, Z26, Z8
+	VFMADD231PS  Z28, Z27, Z9
+	VBROADCASTSS 20(R9), Z29
+	VFMADD231PS  Z29, Z26, Z10
+	VFMADD231PS  Z29, Z27, Z11
+	VBROADCASTSS 24(R9), Z28
+	VFMADD231PS  Z28, Z26, Z12
+	VFMADD231PS  Z28, Z27, Z13
+	VBROADCASTSS 28(R9), Z29
+	VFMADD231PS  Z29, Z26, Z14
+	VFMADD231PS  Z29, Z27, Z15
+	VBROADCASTSS 32(R9), Z28
+	VFMADD231PS  Z28, Z26, Z16
+	VFMADD231PS  Z28, Z27, Z17
+	VBROADCASTSS 36(R9), Z29
+	VFMADD231PS  Z29, Z26, Z18
+	VFMADD231PS  Z29, Z27, Z19
+	VBROADCASTSS 40(R9), Z28
+	VFMADD231PS  Z28, Z26, Z20
+	VFMADD231PS  Z28, Z27, Z21
+	VBROADCASTSS 44(R9), Z29
+	VFMADD231PS  Z29, Z26, Z22
+	VFMADD231PS  Z29, Z27, Z23
+	VBROADCASTSS 48(R9), Z28
+	VFMADD231PS  Z28, Z26, Z24
+	VFMADD231PS  Z28, Z27, Z25
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z26
+	VMOVUPS.Z    192(BX), K1, Z27
+	VBROADCASTSS 52(R9), Z28
+	VFMADD231PS  Z28, Z26, Z0
+	VFMADD231PS  Z28, Z27, Z1
+	VBROADCASTSS 56(R9), Z29
+	VFMADD231PS  Z29, Z26, Z2
+	VFMADD231PS  Z29, Z27, Z3
+	VBROADCASTSS 60(R9), Z28
+	VFMADD231PS  Z28, Z26, Z4
+	VFMADD231PS  Z28, Z27, Z5
+	VBROADCASTSS 64(R9), Z29
+	VFMADD231PS  Z29, Z26, Z6
+	VFMADD231PS  Z29, Z27, Z7
+	VBROADCASTSS 68(R9), Z28
+	VFMADD231PS  Z28, Z26, Z8
+	VFMADD231PS  Z28, Z27, Z9
+	VBROADCASTSS 72(R9), Z29
+	VFMADD231PS  Z29, Z26, Z10
+	VFMADD231PS  Z29, Z27, Z11
+	VBROADCASTSS 76(R9), Z28
+	VFMADD231PS  Z28, Z26, Z12
+	VFMADD231PS  Z28, Z27, Z13
+	VBROADCASTSS 80(R9), Z29
+	VFMADD231PS  Z29, Z26, Z14
+	VFMADD231PS  Z29, Z27, Z15
+	VBROADCASTSS 84(R9), Z28
+	VFMADD231PS  Z28, Z26, Z16
+	VFMADD231PS  Z28, Z27, Z17
+	VBROADCASTSS 88(R9), Z29
+	VFMADD231PS  Z29, Z26, Z18
+	VFMADD231PS  Z29, Z27, Z19
+	VBROADCASTSS 92(R9), Z28
+	VFMADD231PS  Z28, Z26, Z20
+	VFMADD231PS  Z28, Z27, Z21
+	VBROADCASTSS 96(R9), Z29
+	VFMADD231PS  Z29, Z26, Z22
+	VFMADD231PS  Z29, Z27, Z23
+	VBROADCASTSS 100(R9), Z28
+	VFMADD231PS  Z28, Z26, Z24
+	VFMADD231PS  Z28, Z27, Z25
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z26
+	VMOVUPS.Z    320(BX), K1, Z27
+	VBROADCASTSS 104(R9), Z28
+	VFMADD231PS  Z28, Z26, Z0
+	VFMADD231PS  Z28, Z27, Z1
+	VBROADCASTSS 108(R9), Z29
+	VFMADD231PS  Z29, Z26, Z2
+	VFMADD231PS  Z29, Z27, Z3
+	VBROADCASTSS 112(R9), Z28
+	VFMADD231PS  Z28, Z26, Z4
+	VFMADD231PS  Z28, Z27, Z5
+	VBROADCASTSS 116(R9), Z29
+	VFMADD231PS  Z29, Z26, Z6
+	VFMADD231PS  Z29, Z27, Z7
+	VBROADCASTSS 120(R9), Z28
+	VFMADD231PS  Z28, Z26, Z8
+	VFMADD231PS  Z28, Z27, Z9
+	VBROADCASTSS 124(R9), Z29
+	VFMADD231PS  Z29, Z26, Z10
+	VFMADD231PS  Z29, Z27, Z11
+	VBROADCASTSS 128(R9), Z28
+	VFMADD231PS  Z28, Z26, Z12
+	VFMADD231PS  Z28, Z27, Z13
+	VBROADCASTSS 132(R9), Z29
+	VFMADD231PS  Z29, Z26, Z14
+	VFMADD231PS  Z29, Z27, Z15
+	VBROADCASTSS 136(R9), Z28
+	VFMADD231PS  Z28, Z26, Z16
+	VFMADD231PS  Z28, Z27, Z17
+	VBROADCASTSS 140(R9), Z29
+	VFMADD231PS  Z29, Z26, Z18
+	VFMADD231PS  Z29, Z27, Z19
+	VBROADCASTSS 144(R9), Z28
+	VFMADD231PS  Z28, Z26, Z20
+	VFMADD231PS  Z28, Z27, Z21
+	VBROADCASTSS 148(R9), Z29
+	VFMADD231PS  Z29, Z26, Z22
+	VFMADD231PS  Z29, Z27, Z23
+	VBROADCASTSS 152(R9), Z28
+	VFMADD231PS  Z28, Z26, Z24
+	VFMADD231PS  Z28, Z27, Z25
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z26
+	VMOVUPS.Z    448(BX), K1, Z27
+	VBROADCASTSS 156(R9), Z28
+	VFMADD231PS  Z28, Z26, Z0
+	VFMADD231PS  Z28, Z27, Z1
+	VBROADCASTSS 160(R9), Z29
+	VFMADD231PS  Z29, Z26, Z2
+	VFMADD231PS  Z29, Z27, Z3
+	VBROADCASTSS 164(R9), Z28
+	VFMADD231PS  Z28, Z26, Z4
+	VFMADD231PS  Z28, Z27, Z5
+	VBROADCASTSS 168(R9), Z29
+	VFMADD231PS  Z29, Z26, Z6
+	VFMADD231PS  Z29, Z27, Z7
+	VBROADCASTSS 172(R9), Z28
+	VFMADD231PS  Z28, Z26, Z8
+	VFMADD231PS  Z28, Z27, Z9
+	VBROADCASTSS 176(R9), Z29
+	VFMADD231PS  Z29, Z26, Z10
+	VFMADD231PS  Z29, Z27, Z11
+	VBROADCASTSS 180(R9), Z28
+	VFMADD231PS  Z28, Z26, Z12
+	VFMADD231PS  Z28, Z27, Z13
+	VBROADCASTSS 184(R9), Z29
+	VFMADD231PS  Z29, Z26, Z14
+	VFMADD231PS  Z29, Z27, Z15
+	VBROADCASTSS 188(R9), Z28
+	VFMADD231PS  Z28, Z26, Z16
+	VFMADD231PS  Z28, Z27, Z17
+	VBROADCASTSS 192(R9), Z29
+	VFMADD231PS  Z29, Z26, Z18
+	VFMADD231PS  Z29, Z27, Z19
+	VBROADCASTSS 196(R9), Z28
+	VFMADD231PS  Z28, Z26, Z20
+	VFMADD231PS  Z28, Z27, Z21
+	VBROADCASTSS 200(R9), Z29
+	VFMADD231PS  Z29, Z26, Z22
+	VFMADD231PS  Z29, Z27, Z23
+	VBROADCASTSS 204(R9), Z28
+	VFMADD231PS  Z28, Z26, Z24
+	VFMADD231PS  Z28, Z27, Z25
+	ADDQ         $0x000000d0, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z26
+	VMOVUPS.Z    64(BX), K1, Z27
+	VBROADCASTSS (R9), Z28
+	VFMADD231PS  Z28, Z26, Z0
+	VFMADD231PS  Z28, Z27, Z1
+	VBROADCASTSS 4(R9), Z29
+	VFMADD231PS  Z29, Z26, Z2
+	VFMADD231PS  Z29, Z27, Z3
+	VBROADCASTSS 8(R9), Z28
+	VFMADD231PS  Z28, Z26, Z4
+	VFMADD231PS  Z28, Z27, Z5
+	VBROADCASTSS 12(R9), Z29
+	VFMADD231PS  Z29, Z26, Z6
+	VFMADD231PS  Z29, Z27, Z7
+	VBROADCASTSS 16(R9), Z28
+	VFMADD231PS  Z28, Z26, Z8
+	VFMADD231PS  Z28, Z27, Z9
+	VBROADCASTSS 20(R9), Z29
+	VFMADD231PS  Z29, Z26, Z10
+	VFMADD231PS  Z29, Z27, Z11
+	VBROADCASTSS 24(R9), Z28
+	VFMADD231PS  Z28, Z26, Z12
+	VFMADD231PS  Z28, Z27, Z13
+	VBROADCASTSS 28(R9), Z29
+	VFMADD231PS  Z29, Z26, Z14
+	VFMADD231PS  Z29, Z27, Z15
+	VBROADCASTSS 32(R9), Z28
+	VFMADD231PS  Z28, Z26, Z16
+	VFMADD231PS  Z28, Z27, Z17
+	VBROADCASTSS 36(R9), Z29
+	VFMADD231PS  Z29, Z26, Z18
+	VFMADD231PS  Z29, Z27, Z19
+	VBROADCASTSS 40(R9), Z28
+	VFMADD231PS  Z28, Z26, Z20
+	VFMADD231PS  Z28, Z27, Z21
+	VBROADCASTSS 44(R9), Z29
+	VFMADD231PS  Z29, Z26, Z22
+	VFMADD231PS  Z29, Z27, Z23
+	VBROADCASTSS 48(R9), Z28
+	VFMADD231PS  Z28, Z26, Z24
+	VFMADD231PS  Z28, Z27, Z25
+	ADDQ         $0x00000034, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z28
+	VADDPS       Z28, Z0, Z0
+	VADDPS       Z28, Z1, Z1
+	VBROADCASTSS 4(BX), Z28
+	VADDPS       Z28, Z2, Z2
+	VADDPS       Z28, Z3, Z3
+	VBROADCASTSS 8(BX), Z28
+	VADDPS       Z28, Z4, Z4
+	VADDPS       Z28, Z5, Z5
+	VBROADCASTSS 12(BX), Z28
+	VADDPS       Z28, Z6, Z6
+	VADDPS       Z28, Z7, Z7
+	VBROADCASTSS 16(BX), Z28
+	VADDPS       Z28, Z8, Z8
+	VADDPS       Z28, Z9, Z9
+	VBROADCASTSS 20(BX), Z28
+	VADDPS       Z28, Z10, Z10
+	VADDPS       Z28, Z11, Z11
+	VBROADCASTSS 24(BX), Z28
+	VADDPS       Z28, Z12, Z12
+	VADDPS       Z28, Z13, Z13
+	VBROADCASTSS 28(BX), Z28
+	VADDPS       Z28, Z14, Z14
+	VADDPS       Z28, Z15, Z15
+	VBROADCASTSS 32(BX), Z28
+	VADDPS       Z28, Z16, Z16
+	VADDPS       Z28, Z17, Z17
+	VBROADCASTSS 36(BX), Z28
+	VADDPS       Z28, Z18, Z18
+	VADDPS       Z28, Z19, Z19
+	VBROADCASTSS 40(BX), Z28
+	VADDPS       Z28, Z20, Z20
+	VADDPS       Z28, Z21, Z21
+	VBROADCASTSS 44(BX), Z28
+	VADDPS       Z28, Z22, Z22
+	VADDPS       Z28, Z23, Z23
+	VBROADCASTSS 48(BX), Z28
+	VADDPS       Z28, Z24, Z24
+	VADDPS       Z28, Z25, Z25
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z26
+	VADDPS    Z26, Z0, Z0
+	VADDPS    Z26, Z2, Z2
+	VADDPS    Z26, Z4, Z4
+	VADDPS    Z26, Z6, Z6
+	VADDPS    Z26, Z8, Z8
+	VADDPS    Z26, Z10, Z10
+	VADDPS    Z26, Z12, Z12
+	VADDPS    Z26, Z14, Z14
+	VADDPS    Z26, Z16, Z16
+	VADDPS    Z26, Z18, Z18
+	VADDPS    Z26, Z20, Z20
+	VADDPS    Z26, Z22, Z22
+	VADDPS    Z26, Z24, Z24
+	VMOVUPS.Z 64(BX), K1, Z27
+	VADDPS    Z27, Z1, Z1
+	VADDPS    Z27, Z3, Z3
+	VADDPS    Z27, Z5, Z5
+	VADDPS    Z27, Z7, Z7
+	VADDPS    Z27, Z9, Z9
+	VADDPS    Z27, Z11, Z11
+	VADDPS    Z27, Z13, Z13
+	VADDPS    Z27, Z15, Z15
+	VADDPS    Z27, Z17, Z17
+	VADDPS    Z27, Z19, Z19
+	VADDPS    Z27, Z21, Z21
+	VADDPS    Z27, Z23, Z23
+	VADDPS    Z27, Z25, Z25
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z28
+	VMAXPS       Z0, Z28, Z0
+	VMAXPS       Z1, Z28, Z1
+	VMAXPS       Z2, Z28, Z2
+	VMAXPS       Z3, Z28, Z3
+	VMAXPS       Z4, Z28, Z4
+	VMAXPS       Z5, Z28, Z5
+	VMAXPS       Z6, Z28, Z6
+	VMAXPS       Z7, Z28, Z7
+	VMAXPS       Z8, Z28, Z8
+	VMAXPS       Z9, Z28, Z9
+	VMAXPS       Z10, Z28, Z10
+	VMAXPS       Z11, Z28, Z11
+	VMAXPS       Z12, Z28, Z12
+	VMAXPS       Z13, Z28, Z13
+	VMAXPS       Z14, Z28, Z14
+	VMAXPS       Z15, Z28, Z15
+	VMAXPS       Z16, Z28, Z16
+	VMAXPS       Z17, Z28, Z17
+	VMAXPS       Z18, Z28, Z18
+	VMAXPS       Z19, Z28, Z19
+	VMAXPS       Z20, Z28, Z20
+	VMAXPS       Z21, Z28, Z21
+	VMAXPS       Z22, Z28, Z22
+	VMAXPS       Z23, Z28, Z23
+	VMAXPS       Z24, Z28, Z24
+	VMAXPS       Z25, Z28, Z25
+	VBROADCASTSS 124(DI), Z28
+	VMINPS       Z0, Z28, Z0
+	VMINPS       Z1, Z28, Z1
+	VMINPS       Z2, Z28, Z2
+	VMINPS       Z3, Z28, Z3
+	VMINPS       Z4, Z28, Z4
+	VMINPS       Z5, Z28, Z5
+	VMINPS       Z6, Z28, Z6
+	VMINPS       Z7, Z28, Z7
+	VMINPS       Z8, Z28, Z8
+	VMINPS       Z9, Z28, Z9
+	VMINPS       Z10, Z28, Z10
+	VMINPS       Z11, Z28, Z11
+	VMINPS       Z12, Z28, Z12
+	VMINPS       Z13, Z28, Z13
+	VMINPS       Z14, Z28, Z14
+	VMINPS       Z15, Z28, Z15
+	VMINPS       Z16, Z28, Z16
+	VMINPS       Z17, Z28, Z17
+	VMINPS       Z18, Z28, Z18
+	VMINPS       Z19, Z28, Z19
+	VMINPS       Z20, Z28, Z20
+	VMINPS       Z21, Z28, Z21
+	VMINPS       Z22, Z28, Z22
+	VMINPS       Z23, Z28, Z23
+	VMINPS       Z24, Z28, Z24
+	VMINPS       Z25, Z28, Z25
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z24, (BX)
+	VMOVUPS Z25, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func gemmPack512x14x32(t *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·gemmPack512x14x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       32(DI), BX
+	MOVQ       40(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	TESTQ      CX, CX
+	JLE        epilogue
+
+four:
+	CMPQ         CX, $0x04
+	JLT          single
+	PREFETCHT0   1024(R9)
+	PREFETCHT0   1088(R9)
+	PREFETCHT0   1152(R9)
+	PREFETCHT0   1216(R9)
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	VMOVUPS      (BX), Z28
+	VMOVUPS.Z    64(BX), K1, Z29
+	VBROADCASTSS (R9), Z30
+	VFMADD231PS  Z30, Z28, Z0
+	VFMADD231PS  Z30, Z29, Z1
+	VBROADCASTSS 4(R9), Z31
+	VFMADD231PS  Z31, Z28, Z2
+	VFMADD231PS  Z31, Z29, Z3
+	VBROADCASTSS 8(R9), Z30
+	VFMADD231PS  Z30, Z28, Z4
+	VFMADD231PS  Z30, Z29, Z5
+	VBROADCASTSS 12(R9), Z31
+	VFMADD231PS  Z31, Z28, Z6
+	VFMADD231PS  Z31, Z29, Z7
+	VBROADCASTSS 16(R9), Z30
+	VFMADD231PS  Z30, Z28, Z8
+	VFMADD231PS  Z30, Z29, Z9
+	VBROADCASTSS 20(R9), Z31
+	VFMADD231PS  Z31, Z28, Z10
+	VFMADD231PS  Z31, Z29, Z11
+	VBROADCASTSS 24(R9), Z30
+	VFMADD231PS  Z30, Z28, Z12
+	VFMADD231PS  Z30, Z29, Z13
+	VBROADCASTSS 28(R9), Z31
+	VFMADD231PS  Z31, Z28, Z14
+	VFMADD231PS  Z31, Z29, Z15
+	VBROADCASTSS 32(R9), Z30
+	VFMADD231PS  Z30, Z28, Z16
+	VFMADD231PS  Z30, Z29, Z17
+	VBROADCASTSS 36(R9), Z31
+	VFMADD231PS  Z31, Z28, Z18
+	VFMADD231PS  Z31, Z29, Z19
+	VBROADCASTSS 40(R9), Z30
+	VFMADD231PS  Z30, Z28, Z20
+	VFMADD231PS  Z30, Z29, Z21
+	VBROADCASTSS 44(R9), Z31
+	VFMADD231PS  Z31, Z28, Z22
+	VFMADD231PS  Z31, Z29, Z23
+	VBROADCASTSS 48(R9), Z30
+	VFMADD231PS  Z30, Z28, Z24
+	VFMADD231PS  Z30, Z29, Z25
+	VBROADCASTSS 52(R9), Z31
+	VFMADD231PS  Z31, Z28, Z26
+	VFMADD231PS  Z31, Z29, Z27
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
+	VMOVUPS      128(BX), Z28
+	VMOVUPS.Z    192(BX), K1, Z29
+	VBROADCASTSS 56(R9), Z30
+	VFMADD231PS  Z30, Z28, Z0
+	VFMADD231PS  Z30, Z29, Z1
+	VBROADCASTSS 60(R9), Z31
+	VFMADD231PS  Z31, Z28, Z2
+	VFMADD231PS  Z31, Z29, Z3
+	VBROADCASTSS 64(R9), Z30
+	VFMADD231PS  Z30, Z28, Z4
+	VFMADD231PS  Z30, Z29, Z5
+	VBROADCASTSS 68(R9), Z31
+	VFMADD231PS  Z31, Z28, Z6
+	VFMADD231PS  Z31, Z29, Z7
+	VBROADCASTSS 72(R9), Z30
+	VFMADD231PS  Z30, Z28, Z8
+	VFMADD231PS  Z30, Z29, Z9
+	VBROADCASTSS 76(R9), Z31
+	VFMADD231PS  Z31, Z28, Z10
+	VFMADD231PS  Z31, Z29, Z11
+	VBROADCASTSS 80(R9), Z30
+	VFMADD231PS  Z30, Z28, Z12
+	VFMADD231PS  Z30, Z29, Z13
+	VBROADCASTSS 84(R9), Z31
+	VFMADD231PS  Z31, Z28, Z14
+	VFMADD231PS  Z31, Z29, Z15
+	VBROADCASTSS 88(R9), Z30
+	VFMADD231PS  Z30, Z28, Z16
+	VFMADD231PS  Z30, Z29, Z17
+	VBROADCASTSS 92(R9), Z31
+	VFMADD231PS  Z31, Z28, Z18
+	VFMADD231PS  Z31, Z29, Z19
+	VBROADCASTSS 96(R9), Z30
+	VFMADD231PS  Z30, Z28, Z20
+	VFMADD231PS  Z30, Z29, Z21
+	VBROADCASTSS 100(R9), Z31
+	VFMADD231PS  Z31, Z28, Z22
+	VFMADD231PS  Z31, Z29, Z23
+	VBROADCASTSS 104(R9), Z30
+	VFMADD231PS  Z30, Z28, Z24
+	VFMADD231PS  Z30, Z29, Z25
+	VBROADCASTSS 108(R9), Z31
+	VFMADD231PS  Z31, Z28, Z26
+	VFMADD231PS  Z31, Z29, Z27
+	PREFETCHT0   2304(BX)
+	PREFETCHT0   2368(BX)
+	VMOVUPS      256(BX), Z28
+	VMOVUPS.Z    320(BX), K1, Z29
+	VBROADCASTSS 112(R9), Z30
+	VFMADD231PS  Z30, Z28, Z0
+	VFMADD231PS  Z30, Z29, Z1
+	VBROADCASTSS 116(R9), Z31
+	VFMADD231PS  Z31, Z28, Z2
+	VFMADD231PS  Z31, Z29, Z3
+	VBROADCASTSS 120(R9), Z30
+	VFMADD231PS  Z30, Z28, Z4
+	VFMADD231PS  Z30, Z29, Z5
+	VBROADCASTSS 124(R9), Z31
+	VFMADD231PS  Z31, Z28, Z6
+	VFMADD231PS  Z31, Z29, Z7
+	VBROADCASTSS 128(R9), Z30
+	VFMADD231PS  Z30, Z28, Z8
+	VFMADD231PS  Z30, Z29, Z9
+	VBROADCASTSS 132(R9), Z31
+	VFMADD231PS  Z31, Z28, Z10
+	VFMADD231PS  Z31, Z29, Z11
+	VBROADCASTSS 136(R9), Z30
+	VFMADD231PS  Z30, Z28, Z12
+	VFMADD231PS  Z30, Z29, Z13
+	VBROADCASTSS 140(R9), Z31
+	VFMADD231PS  Z31, Z28, Z14
+	VFMADD231PS  Z31, Z29, Z15
+	VBROADCASTSS 144(R9), Z30
+	VFMADD231PS  Z30, Z28, Z16
+	VFMADD231PS  Z30, Z29, Z17
+	VBROADCASTSS 148(R9), Z31
+	VFMADD231PS  Z31, Z28, Z18
+	VFMADD231PS  Z31, Z29, Z19
+	VBROADCASTSS 152(R9), Z30
+	VFMADD231PS  Z30, Z28, Z20
+	VFMADD231PS  Z30, Z29, Z21
+	VBROADCASTSS 156(R9), Z31
+	VFMADD231PS  Z31, Z28, Z22
+	VFMADD231PS  Z31, Z29, Z23
+	VBROADCASTSS 160(R9), Z30
+	VFMADD231PS  Z30, Z28, Z24
+	VFMADD231PS  Z30, Z29, Z25
+	VBROADCASTSS 164(R9), Z31
+	VFMADD231PS  Z31, Z28, Z26
+	VFMADD231PS  Z31, Z29, Z27
+	PREFETCHT0   2432(BX)
+	PREFETCHT0   2496(BX)
+	VMOVUPS      384(BX), Z28
+	VMOVUPS.Z    448(BX), K1, Z29
+	VBROADCASTSS 168(R9), Z30
+	VFMADD231PS  Z30, Z28, Z0
+	VFMADD231PS  Z30, Z29, Z1
+	VBROADCASTSS 172(R9), Z31
+	VFMADD231PS  Z31, Z28, Z2
+	VFMADD231PS  Z31, Z29, Z3
+	VBROADCASTSS 176(R9), Z30
+	VFMADD231PS  Z30, Z28, Z4
+	VFMADD231PS  Z30, Z29, Z5
+	VBROADCASTSS 180(R9), Z31
+	VFMADD231PS  Z31, Z28, Z6
+	VFMADD231PS  Z31, Z29, Z7
+	VBROADCASTSS 184(R9), Z30
+	VFMADD231PS  Z30, Z28, Z8
+	VFMADD231PS  Z30, Z29, Z9
+	VBROADCASTSS 188(R9), Z31
+	VFMADD231PS  Z31, Z28, Z10
+	VFMADD231PS  Z31, Z29, Z11
+	VBROADCASTSS 192(R9), Z30
+	VFMADD231PS  Z30, Z28, Z12
+	VFMADD231PS  Z30, Z29, Z13
+	VBROADCASTSS 196(R9), Z31
+	VFMADD231PS  Z31, Z28, Z14
+	VFMADD231PS  Z31, Z29, Z15
+	VBROADCASTSS 200(R9), Z30
+	VFMADD231PS  Z30, Z28, Z16
+	VFMADD231PS  Z30, Z29, Z17
+	VBROADCASTSS 204(R9), Z31
+	VFMADD231PS  Z31, Z28, Z18
+	VFMADD231PS  Z31, Z29, Z19
+	VBROADCASTSS 208(R9), Z30
+	VFMADD231PS  Z30, Z28, Z20
+	VFMADD231PS  Z30, Z29, Z21
+	VBROADCASTSS 212(R9), Z31
+	VFMADD231PS  Z31, Z28, Z22
+	VFMADD231PS  Z31, Z29, Z23
+	VBROADCASTSS 216(R9), Z30
+	VFMADD231PS  Z30, Z28, Z24
+	VFMADD231PS  Z30, Z29, Z25
+	VBROADCASTSS 220(R9), Z31
+	VFMADD231PS  Z31, Z28, Z26
+	VFMADD231PS  Z31, Z29, Z27
+	ADDQ         $0x000000e0, R9
+	ADDQ         $0x00000200, BX
+	SUBQ         $0x04, CX
+	JMP          four
+
+single:
+	TESTQ        CX, CX
+	JLE          epilogue
+	VMOVUPS      (BX), Z28
+	VMOVUPS.Z    64(BX), K1, Z29
+	VBROADCASTSS (R9), Z30
+	VFMADD231PS  Z30, Z28, Z0
+	VFMADD231PS  Z30, Z29, Z1
+	VBROADCASTSS 4(R9), Z31
+	VFMADD231PS  Z31, Z28, Z2
+	VFMADD231PS  Z31, Z29, Z3
+	VBROADCASTSS 8(R9), Z30
+	VFMADD231PS  Z30, Z28, Z4
+	VFMADD231PS  Z30, Z29, Z5
+	VBROADCASTSS 12(R9), Z31
+	VFMADD231PS  Z31, Z28, Z6
+	VFMADD231PS  Z31, Z29, Z7
+	VBROADCASTSS 16(R9), Z30
+	VFMADD231PS  Z30, Z28, Z8
+	VFMADD231PS  Z30, Z29, Z9
+	VBROADCASTSS 20(R9), Z31
+	VFMADD231PS  Z31, Z28, Z10
+	VFMADD231PS  Z31, Z29, Z11
+	VBROADCASTSS 24(R9), Z30
+	VFMADD231PS  Z30, Z28, Z12
+	VFMADD231PS  Z30, Z29, Z13
+	VBROADCASTSS 28(R9), Z31
+	VFMADD231PS  Z31, Z28, Z14
+	VFMADD231PS  Z31, Z29, Z15
+	VBROADCASTSS 32(R9), Z30
+	VFMADD231PS  Z30, Z28, Z16
+	VFMADD231PS  Z30, Z29, Z17
+	VBROADCASTSS 36(R9), Z31
+	VFMADD231PS  Z31, Z28, Z18
+	VFMADD231PS  Z31, Z29, Z19
+	VBROADCASTSS 40(R9), Z30
+	VFMADD231PS  Z30, Z28, Z20
+	VFMADD231PS  Z30, Z29, Z21
+	VBROADCASTSS 44(R9), Z31
+	VFMADD231PS  Z31, Z28, Z22
+	VFMADD231PS  Z31, Z29, Z23
+	VBROADCASTSS 48(R9), Z30
+	VFMADD231PS  Z30, Z28, Z24
+	VFMADD231PS  Z30, Z29, Z25
+	VBROADCASTSS 52(R9), Z31
+	VFMADD231PS  Z31, Z28, Z26
+	VFMADD231PS  Z31, Z29, Z27
+	ADDQ         $0x00000038, R9
+	ADDQ         $0x00000080, BX
+	DECQ         CX
+	JMP          single
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+	ADDQ   DX, BX
+	VADDPS (BX), Z26, Z26
+	VADDPS 64(BX), Z27, K1, Z27
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z30
+	VADDPS       Z30, Z0, Z0
+	VADDPS       Z30, Z1, Z1
+	VBROADCASTSS 4(BX), Z30
+	VADDPS       Z30, Z2, Z2
+	VADDPS       Z30, Z3, Z3
+	VBROADCASTSS 8(BX), Z30
+	VADDPS       Z30, Z4, Z4
+	VADDPS       Z30, Z5, Z5
+	VBROADCASTSS 12(BX), Z30
+	VADDPS       Z30, Z6, Z6
+	VADDPS       Z30, Z7, Z7
+	VBROADCASTSS 16(BX), Z30
+	VADDPS       Z30, Z8, Z8
+	VADDPS       Z30, Z9, Z9
+	VBROADCASTSS 20(BX), Z30
+	VADDPS       Z30, Z10, Z10
+	VADDPS       Z30, Z11, Z11
+	VBROADCASTSS 24(BX), Z30
+	VADDPS       Z30, Z12, Z12
+	VADDPS       Z30, Z13, Z13
+	VBROADCASTSS 28(BX), Z30
+	VADDPS       Z30, Z14, Z14
+	VADDPS       Z30, Z15, Z15
+	VBROADCASTSS 32(BX), Z30
+	VADDPS       Z30, Z16, Z16
+	VADDPS       Z30, Z17, Z17
+	VBROADCASTSS 36(BX), Z30
+	VADDPS       Z30, Z18, Z18
+	VADDPS       Z30, Z19, Z19
+	VBROADCASTSS 40(BX), Z30
+	VADDPS       Z30, Z20, Z20
+	VADDPS       Z30, Z21, Z21
+	VBROADCASTSS 44(BX), Z30
+	VADDPS       Z30, Z22, Z22
+	VADDPS       Z30, Z23, Z23
+	VBROADCASTSS 48(BX), Z30
+	VADDPS       Z30, Z24, Z24
+	VADDPS       Z30, Z25, Z25
+	VBROADCASTSS 52(BX), Z30
+	VADDPS       Z30, Z26, Z26
+	VADDPS       Z30, Z27, Z27
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z28
+	VADDPS    Z28, Z0, Z0
+	VADDPS    Z28, Z2, Z2
+	VADDPS    Z28, Z4, Z4
+	VADDPS    Z28, Z6, Z6
+	VADDPS    Z28, Z8, Z8
+	VADDPS    Z28, Z10, Z10
+	VADDPS    Z28, Z12, Z12
+	VADDPS    Z28, Z14, Z14
+	VADDPS    Z28, Z16, Z16
+	VADDPS    Z28, Z18, Z18
+	VADDPS    Z28, Z20, Z20
+	VADDPS    Z28, Z22, Z22
+	VADDPS    Z28, Z24, Z24
+	VADDPS    Z28, Z26, Z26
+	VMOVUPS.Z 64(BX), K1, Z29
+	VADDPS    Z29, Z1, Z1
+	VADDPS    Z29, Z3, Z3
+	VADDPS    Z29, Z5, Z5
+	VADDPS    Z29, Z7, Z7
+	VADDPS    Z29, Z9, Z9
+	VADDPS    Z29, Z11, Z11
+	VADDPS    Z29, Z13, Z13
+	VADDPS    Z29, Z15, Z15
+	VADDPS    Z29, Z17, Z17
+	VADDPS    Z29, Z19, Z19
+	VADDPS    Z29, Z21, Z21
+	VADDPS    Z29, Z23, Z23
+	VADDPS    Z29, Z25, Z25
+	VADDPS    Z29, Z27, Z27
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VADDPS (BX), Z0, Z0
+	VADDPS 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VADDPS (BX), Z2, Z2
+	VADDPS 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VADDPS (BX), Z4, Z4
+	VADDPS 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VADDPS (BX), Z6, Z6
+	VADDPS 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VADDPS (BX), Z8, Z8
+	VADDPS 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VADDPS (BX), Z10, Z10
+	VADDPS 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VADDPS (BX), Z12, Z12
+	VADDPS 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VADDPS (BX), Z14, Z14
+	VADDPS 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VADDPS (BX), Z16, Z16
+	VADDPS 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VADDPS (BX), Z18, Z18
+	VADDPS 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VADDPS (BX), Z20, Z20
+	VADDPS 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VADDPS (BX), Z22, Z22
+	VADDPS 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VADDPS (BX), Z24, Z24
+	VADDPS 64(BX), Z25, K1, Z25
+	ADDQ   DX, BX
+	VADDPS (BX), Z26, Z26
+	VADDPS 64(BX), Z27, K1, Z27
+
+noadd:
+	TESTQ        $0x00000010, CX
+	JZ           noclip
+	VBROADCASTSS 120(DI), Z30
+	VMAXPS       Z0, Z30, Z0
+	VMAXPS       Z1, Z30, Z1
+	VMAXPS       Z2, Z30, Z2
+	VMAXPS       Z3, Z30, Z3
+	VMAXPS       Z4, Z30, Z4
+	VMAXPS       Z5, Z30, Z5
+	VMAXPS       Z6, Z30, Z6
+	VMAXPS       Z7, Z30, Z7
+	VMAXPS       Z8, Z30, Z8
+	VMAXPS       Z9, Z30, Z9
+	VMAXPS       Z10, Z30, Z10
+	VMAXPS       Z11, Z30, Z11
+	VMAXPS       Z12, Z30, Z12
+	VMAXPS       Z13, Z30, Z13
+	VMAXPS       Z14, Z30, Z14
+	VMAXPS       Z15, Z30, Z15
+	VMAXPS       Z16, Z30, Z16
+	VMAXPS       Z17, Z30, Z17
+	VMAXPS       Z18, Z30, Z18
+	VMAXPS       Z19, Z30, Z19
+	VMAXPS       Z20, Z30, Z20
+	VMAXPS       Z21, Z30, Z21
+	VMAXPS       Z22, Z30, Z22
+	VMAXPS       Z23, Z30, Z23
+	VMAXPS       Z24, Z30, Z24
+	VMAXPS       Z25, Z30, Z25
+	VMAXPS       Z26, Z30, Z26
+	VMAXPS       Z27, Z30, Z27
+	VBROADCASTSS 124(DI), Z30
+	VMINPS       Z0, Z30, Z0
+	VMINPS       Z1, Z30, Z1
+	VMINPS       Z2, Z30, Z2
+	VMINPS       Z3, Z30, Z3
+	VMINPS       Z4, Z30, Z4
+	VMINPS       Z5, Z30, Z5
+	VMINPS       Z6, Z30, Z6
+	VMINPS       Z7, Z30, Z7
+	VMINPS       Z8, Z30, Z8
+	VMINPS       Z9, Z30, Z9
+	VMINPS       Z10, Z30, Z10
+	VMINPS       Z11, Z30, Z11
+	VMINPS       Z12, Z30, Z12
+	VMINPS       Z13, Z30, Z13
+	VMINPS       Z14, Z30, Z14
+	VMINPS       Z15, Z30, Z15
+	VMINPS       Z16, Z30, Z16
+	VMINPS       Z17, Z30, Z17
+	VMINPS       Z18, Z30, Z18
+	VMINPS       Z19, Z30, Z19
+	VMINPS       Z20, Z30, Z20
+	VMINPS       Z21, Z30, Z21
+	VMINPS       Z22, Z30, Z22
+	VMINPS       Z23, Z30, Z23
+	VMINPS       Z24, Z30, Z24
+	VMINPS       Z25, Z30, Z25
+	VMINPS       Z26, Z30, Z26
+	VMINPS       Z27, Z30, Z27
+
+noclip:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z24, (BX)
+	VMOVUPS Z25, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z26, (BX)
+	VMOVUPS Z27, K1, 64(BX)
 	VZEROUPPER
 	RET

@@ -52,7 +52,7 @@ func (r *Right) panels(p *parallel.Pool, g *gemm, width, kc int) []float32 {
 		}
 	}
 	columns := (g.n + width - 1) / width
-	f := getBuffer(columns * width * g.k).f
+	f := newBuffer(columns * width * g.k).f
 	for k0 := 0; k0 < g.k; k0 += kc {
 		kb := min(kc, g.k-k0)
 		dst := f[columns*width*k0:]

@@ -59,6 +59,88 @@ var gemmTiles2 = [][]func(*tile){
 }
 
 //go:noescape
+func gemmTaps2x1x8(t *tile)
+
+//go:noescape
+func gemmTaps2x2x8(t *tile)
+
+//go:noescape
+func gemmTaps2x3x8(t *tile)
+
+//go:noescape
+func gemmTaps2x4x8(t *tile)
+
+//go:noescape
+func gemmTaps2x5x8(t *tile)
+
+//go:noescape
+func gemmTaps2x6x8(t *tile)
+
+//go:noescape
+func gemmTaps2x1x16(t *tile)
+
+//go:noescape
+func gemmTaps2x2x16(t *tile)
+
+//go:noescape
+func gemmTaps2x3x16(t *tile)
+
+//go:noescape
+func gemmTaps2x4x16(t *tile)
+
+//go:noescape
+func gemmTaps2x5x16(t *tile)
+
+//go:noescape
+func gemmTaps2x6x16(t *tile)
+
+// gemmTaps2[v-1][r-1] is the kernel of a tile of r rows and v vectors of 8 columns.
+var gemmTaps2 = [][]func(*tile){
+	{gemmTaps2x1x8,
+		gemmTaps2x2x8,
+		gemmTaps2x3x8,
+		gemmTaps2x4x8,
+		gemmTaps2x5x8,
+		gemmTaps2x6x8,
+	},
+	{gemmTaps2x1x16,
+		gemmTaps2x2x16,
+		gemmTaps2x3x16,
+		gemmTaps2x4x16,
+		gemmTaps2x5x16,
+		gemmTaps2x6x16,
+	},
+}
+
+//go:noescape
+func gemmPack2x1x16(t *tile)
+
+//go:noescape
+func gemmPack2x2x16(t *tile)
+
+//go:noescape
+func gemmPack2x3x16(t *tile)
+
+//go:noescape
+func gemmPack2x4x16(t *tile)
+
+//go:noescape
+func gemmPack2x5x16(t *tile)
+
+//go:noescape
+func gemmPack2x6x16(t *tile)
+
+// gemmPack2[r-1] is the kernel of a tile of r rows and 2 vectors of 8 columns of packed operands.
+var gemmPack2 = []func(*tile){
+	gemmPack2x1x16,
+	gemmPack2x2x16,
+	gemmPack2x3x16,
+	gemmPack2x4x16,
+	gemmPack2x5x16,
+	gemmPack2x6x16,
+}
+
+//go:noescape
 func gemmTile512x1x16(t *tile)
 
 //go:noescape
@@ -416,4 +498,64 @@ var gemmTaps512 = [][]func(*tile){
 		gemmTaps512x5x64,
 		gemmTaps512x6x64,
 	},
+}
+
+//go:noescape
+func gemmPack512x1x32(t *tile)
+
+//go:noescape
+func gemmPack512x2x32(t *tile)
+
+//go:noescape
+func gemmPack512x3x32(t *tile)
+
+//go:noescape
+func gemmPack512x4x32(t *tile)
+
+//go:noescape
+func gemmPack512x5x32(t *tile)
+
+//go:noescape
+func gemmPack512x6x32(t *tile)
+
+//go:noescape
+func gemmPack512x7x32(t *tile)
+
+//go:noescape
+func gemmPack512x8x32(t *tile)
+
+//go:noescape
+func gemmPack512x9x32(t *tile)
+
+//go:noescape
+func gemmPack512x10x32(t *tile)
+
+//go:noescape
+func gemmPack512x11x32(t *tile)
+
+//go:noescape
+func gemmPack512x12x32(t *tile)
+
+//go:noescape
+func gemmPack512x13x32(t *tile)
+
+//go:noescape
+func gemmPack512x14x32(t *tile)
+
+// gemmPack512[r-1] is the kernel of a tile of r rows and 2 vectors of 16 columns of packed operands.
+var gemmPack512 = []func(*tile){
+	gemmPack512x1x32,
+	gemmPack512x2x32,
+	gemmPack512x3x32,
+	gemmPack512x4x32,
+	gemmPack512x5x32,
+	gemmPack512x6x32,
+	gemmPack512x7x32,
+	gemmPack512x8x32,
+	gemmPack512x9x32,
+	gemmPack512x10x32,
+	gemmPack512x11x32,
+	gemmPack512x12x32,
+	gemmPack512x13x32,
+	gemmPack512x14x32,
 }

@@ -52,6 +52,7 @@ type tileKernels struct {
 	shapes [][]func(*tile) // [vectors-1][rows-1]
 	mr, nv int             // the shape for large matrices
 	taps   [][]func(*tile) // the same reading B through koff, or nil
+	packed []func(*tile)   // [rows-1], two vectors, ars 4, acs 4·rows, brs the bytes of the vectors, or nil
 	masked bool            // columns of B past the last one are not read
 	dots   bool            // dot products of their own are faster for vectors
 }
@@ -69,6 +70,15 @@ var maskWords = func() (m [32]uint32) {
 	}
 	return
 }()
+
+// run runs the kernel for r rows and v vectors on packed operands.
+func (ks *tileKernels) run(t *tile, v, r int) {
+	if v == 2 && ks.packed != nil && t.brs == 8*ks.lanes {
+		ks.packed[r-1](t)
+		return
+	}
+	ks.shapes[v-1][r-1](t)
+}
 
 // setCols prepares t for cols columns and returns the number of vectors.
 func (t *tile) setCols(ks *tileKernels, cols int) int {

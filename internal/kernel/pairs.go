@@ -63,7 +63,7 @@ func ConvPairs(p *parallel.Pool, cp *ConvParams, x []uint32, w *PackedConv, y []
 func PackConvPairs(p *parallel.Pool, cp *ConvParams, w []uint32) *PackedConv {
 	x, nw, y := cp.sizes()
 	cp.check(x, len(w), y)
-	pc := &PackedConv{a: getBuffer(nw)}
+	pc := &PackedConv{a: newBuffer(nw)}
 	packForward(p, pairTiles, cp, words(w), pc.a.f)
 	return pc
 }

@@ -5,7 +5,7 @@ package kernel
 import "golang.org/x/sys/cpu"
 
 var (
-	pairsAVX2   = tileKernels{lanes: 8, shapes: pairsTiles2, mr: 6, nv: 2}
+	pairsAVX2   = tileKernels{lanes: 8, shapes: pairsTiles2, taps: pairsTaps2, mr: 6, nv: 2}
 	pairsAVX512 = tileKernels{lanes: 16, shapes: pairsTiles512, taps: pairsTaps512, mr: 14, nv: 2, masked: true}
 )
 

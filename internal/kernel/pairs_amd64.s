@@ -26,7 +26,9 @@ TEXT ·pairsTile2x1x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y1
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y2
 	VPMADDWD     Y2, Y1, Y3
 	VPADDD       Y3, Y0, Y0
@@ -110,7 +112,9 @@ TEXT ·pairsTile2x2x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y2
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y3
 	VPMADDWD     Y3, Y2, Y4
 	VPADDD       Y4, Y0, Y0
@@ -215,7 +219,9 @@ TEXT ·pairsTile2x3x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y4
 	VPMADDWD     Y4, Y3, Y5
 	VPADDD       Y5, Y0, Y0
@@ -343,7 +349,9 @@ TEXT ·pairsTile2x4x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y4
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y5
 	VPMADDWD     Y5, Y4, Y6
 	VPADDD       Y6, Y0, Y0
@@ -493,7 +501,9 @@ TEXT ·pairsTile2x5x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y6
 	VPMADDWD     Y6, Y5, Y7
 	VPADDD       Y7, Y0, Y0
@@ -664,7 +674,9 @@ TEXT ·pairsTile2x6x8(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS      (BX), Y6
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y7
 	VPMADDWD     Y7, Y6, Y8
 	VPADDD       Y8, Y0, Y0
@@ -844,7 +856,9 @@ TEXT ·pairsTile2x1x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y2
 	VMOVUPS      32(BX), Y3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y4
 	VPMADDWD     Y4, Y2, Y5
 	VPADDD       Y5, Y0, Y0
@@ -946,7 +960,9 @@ TEXT ·pairsTile2x2x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y4
 	VMOVUPS      32(BX), Y5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y6
 	VPMADDWD     Y6, Y4, Y7
 	VPADDD       Y7, Y0, Y0
@@ -1083,7 +1099,9 @@ TEXT ·pairsTile2x3x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y6
 	VMOVUPS      32(BX), Y7
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y8
 	VPMADDWD     Y8, Y6, Y9
 	VPADDD       Y9, Y0, Y0
@@ -1257,7 +1275,9 @@ TEXT ·pairsTile2x4x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y8
 	VMOVUPS      32(BX), Y9
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y10
 	VPMADDWD     Y10, Y8, Y11
 	VPADDD       Y11, Y0, Y0
@@ -1467,7 +1487,9 @@ TEXT ·pairsTile2x5x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y10
 	VMOVUPS      32(BX), Y11
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y12
 	VPMADDWD     Y12, Y10, Y13
 	VPADDD       Y13, Y0, Y0
@@ -1712,7 +1734,2001 @@ TEXT ·pairsTile2x6x16(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Y12
 	VMOVUPS      32(BX), Y13
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y0, Y0
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y1, Y1
+	VBROADCASTSS (R9)(SI*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y2, Y2
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y3, Y3
+	VBROADCASTSS (R9)(SI*2), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y4, Y4
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y5, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y6, Y6
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y7, Y7
+	VBROADCASTSS (R10)(SI*1), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y8, Y8
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y9, Y9
+	VBROADCASTSS (R10)(SI*2), Y14
+	VPMADDWD     Y14, Y12, Y15
+	VPADDD       Y15, Y10, Y10
+	VPMADDWD     Y14, Y13, Y15
+	VPADDD       Y15, Y11, Y11
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y11, Y11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y14
+	VPADDD       Y14, Y0, Y0
+	VPADDD       Y14, Y1, Y1
+	VBROADCASTSS 4(BX), Y14
+	VPADDD       Y14, Y2, Y2
+	VPADDD       Y14, Y3, Y3
+	VBROADCASTSS 8(BX), Y14
+	VPADDD       Y14, Y4, Y4
+	VPADDD       Y14, Y5, Y5
+	VBROADCASTSS 12(BX), Y14
+	VPADDD       Y14, Y6, Y6
+	VPADDD       Y14, Y7, Y7
+	VBROADCASTSS 16(BX), Y14
+	VPADDD       Y14, Y8, Y8
+	VPADDD       Y14, Y9, Y9
+	VBROADCASTSS 20(BX), Y14
+	VPADDD       Y14, Y10, Y10
+	VPADDD       Y14, Y11, Y11
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y14
+	VMASKMOVPS (BX), Y14, Y12
+	VPADDD     Y12, Y0, Y0
+	VPADDD     Y12, Y2, Y2
+	VPADDD     Y12, Y4, Y4
+	VPADDD     Y12, Y6, Y6
+	VPADDD     Y12, Y8, Y8
+	VPADDD     Y12, Y10, Y10
+	VMOVUPS    32(R8), Y14
+	VMASKMOVPS 32(BX), Y14, Y13
+	VPADDD     Y13, Y1, Y1
+	VPADDD     Y13, Y3, Y3
+	VPADDD     Y13, Y5, Y5
+	VPADDD     Y13, Y7, Y7
+	VPADDD     Y13, Y9, Y9
+	VPADDD     Y13, Y11, Y11
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y0, Y0
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y2, Y2
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y4, Y4
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y6, Y6
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y9, Y9
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y14
+	VPADDD     Y14, Y10, Y10
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y14
+	VPADDD     Y14, Y11, Y11
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y10, (BX)
+	VMOVUPS Y11, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y0, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y1, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y2, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y3, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y4, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y5, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y6, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y7, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y8, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y9, Y12, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS Y10, Y12, (BX)
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS Y11, Y12, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x1x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x1x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y1
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y2
+	VPMADDWD     Y2, Y1, Y3
+	VPADDD       Y3, Y0, Y0
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS (BX), Y1, Y2
+	VPADDD     Y2, Y0, Y0
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y2
+	VPADDD       Y2, Y0, Y0
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y1
+	VPADDD     Y1, Y0, Y0
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS (BX), Y1, Y2
+	VPADDD     Y2, Y0, Y0
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y1
+	VMASKMOVPS Y0, Y1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x2x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x2x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y2
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y3
+	VPMADDWD     Y3, Y2, Y4
+	VPADDD       Y4, Y0, Y0
+	VBROADCASTSS (R9)(SI*1), Y3
+	VPMADDWD     Y3, Y2, Y4
+	VPADDD       Y4, Y1, Y1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VPADDD     Y3, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VPADDD     Y3, Y1, Y1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y3
+	VPADDD       Y3, Y0, Y0
+	VBROADCASTSS 4(BX), Y3
+	VPADDD       Y3, Y1, Y1
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y2
+	VPADDD     Y2, Y0, Y0
+	VPADDD     Y2, Y1, Y1
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VPADDD     Y3, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y3
+	VPADDD     Y3, Y1, Y1
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y1, Y2, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x3x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x3x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y3
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y4
+	VPMADDWD     Y4, Y3, Y5
+	VPADDD       Y5, Y0, Y0
+	VBROADCASTSS (R9)(SI*1), Y4
+	VPMADDWD     Y4, Y3, Y5
+	VPADDD       Y5, Y1, Y1
+	VBROADCASTSS (R9)(SI*2), Y4
+	VPMADDWD     Y4, Y3, Y5
+	VPADDD       Y5, Y2, Y2
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y2, Y2
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y4
+	VPADDD       Y4, Y0, Y0
+	VBROADCASTSS 4(BX), Y4
+	VPADDD       Y4, Y1, Y1
+	VBROADCASTSS 8(BX), Y4
+	VPADDD       Y4, Y2, Y2
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y3
+	VPADDD     Y3, Y0, Y0
+	VPADDD     Y3, Y1, Y1
+	VPADDD     Y3, Y2, Y2
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS (BX), Y3, Y4
+	VPADDD     Y4, Y2, Y2
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y0, Y3, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y1, Y3, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y3
+	VMASKMOVPS Y2, Y3, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x4x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x4x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y4
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y5
+	VPMADDWD     Y5, Y4, Y6
+	VPADDD       Y6, Y0, Y0
+	VBROADCASTSS (R9)(SI*1), Y5
+	VPMADDWD     Y5, Y4, Y6
+	VPADDD       Y6, Y1, Y1
+	VBROADCASTSS (R9)(SI*2), Y5
+	VPMADDWD     Y5, Y4, Y6
+	VPADDD       Y6, Y2, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y5
+	VPMADDWD     Y5, Y4, Y6
+	VPADDD       Y6, Y3, Y3
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y3, Y3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y5
+	VPADDD       Y5, Y0, Y0
+	VBROADCASTSS 4(BX), Y5
+	VPADDD       Y5, Y1, Y1
+	VBROADCASTSS 8(BX), Y5
+	VPADDD       Y5, Y2, Y2
+	VBROADCASTSS 12(BX), Y5
+	VPADDD       Y5, Y3, Y3
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y4
+	VPADDD     Y4, Y0, Y0
+	VPADDD     Y4, Y1, Y1
+	VPADDD     Y4, Y2, Y2
+	VPADDD     Y4, Y3, Y3
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y5
+	VPADDD     Y5, Y3, Y3
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y0, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y1, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y2, Y4, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y3, Y4, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x5x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x5x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y5
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y6
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y0, Y0
+	VBROADCASTSS (R9)(SI*1), Y6
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y1, Y1
+	VBROADCASTSS (R9)(SI*2), Y6
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y2, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y6
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y3, Y3
+	VBROADCASTSS (R10)(SI*1), Y6
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y4, Y4
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y4, Y4
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y6
+	VPADDD       Y6, Y0, Y0
+	VBROADCASTSS 4(BX), Y6
+	VPADDD       Y6, Y1, Y1
+	VBROADCASTSS 8(BX), Y6
+	VPADDD       Y6, Y2, Y2
+	VBROADCASTSS 12(BX), Y6
+	VPADDD       Y6, Y3, Y3
+	VBROADCASTSS 16(BX), Y6
+	VPADDD       Y6, Y4, Y4
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y5
+	VPADDD     Y5, Y0, Y0
+	VPADDD     Y5, Y1, Y1
+	VPADDD     Y5, Y2, Y2
+	VPADDD     Y5, Y3, Y3
+	VPADDD     Y5, Y4, Y4
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS (BX), Y5, Y6
+	VPADDD     Y6, Y4, Y4
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y0, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y1, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y2, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y3, Y5, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y5
+	VMASKMOVPS Y4, Y5, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x6x8(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x6x8(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y6
+	PREFETCHT1   32(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y0, Y0
+	VBROADCASTSS (R9)(SI*1), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y1, Y1
+	VBROADCASTSS (R9)(SI*2), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y2, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y3, Y3
+	VBROADCASTSS (R10)(SI*1), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y4, Y4
+	VBROADCASTSS (R10)(SI*2), Y7
+	VPMADDWD     Y7, Y6, Y8
+	VPADDD       Y8, Y5, Y5
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y4, Y4
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y5, Y5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y7
+	VPADDD       Y7, Y0, Y0
+	VBROADCASTSS 4(BX), Y7
+	VPADDD       Y7, Y1, Y1
+	VBROADCASTSS 8(BX), Y7
+	VPADDD       Y7, Y2, Y2
+	VBROADCASTSS 12(BX), Y7
+	VPADDD       Y7, Y3, Y3
+	VBROADCASTSS 16(BX), Y7
+	VPADDD       Y7, Y4, Y4
+	VBROADCASTSS 20(BX), Y7
+	VPADDD       Y7, Y5, Y5
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y7
+	VMASKMOVPS (BX), Y7, Y6
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y6, Y1, Y1
+	VPADDD     Y6, Y2, Y2
+	VPADDD     Y6, Y3, Y3
+	VPADDD     Y6, Y4, Y4
+	VPADDD     Y6, Y5, Y5
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y0, Y0
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y2, Y2
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y4, Y4
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y7
+	VPADDD     Y7, Y5, Y5
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y3, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Y5, (BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y0, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y1, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y2, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y3, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y4, Y6, (BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y5, Y6, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x1x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x1x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y2
+	VMOVUPS      (R14)(AX*1), Y3
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y4
+	VPMADDWD     Y4, Y2, Y5
+	VPADDD       Y5, Y0, Y0
+	VPMADDWD     Y4, Y3, Y5
+	VPADDD       Y5, Y1, Y1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VPADDD     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VPADDD     Y4, Y1, Y1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y4
+	VPADDD       Y4, Y0, Y0
+	VPADDD       Y4, Y1, Y1
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y2
+	VPADDD     Y2, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y3
+	VPADDD     Y3, Y1, Y1
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS (BX), Y2, Y4
+	VPADDD     Y4, Y0, Y0
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS 32(BX), Y2, Y4
+	VPADDD     Y4, Y1, Y1
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y2
+	VMASKMOVPS Y0, Y2, (BX)
+	VMOVUPS    32(R8), Y2
+	VMASKMOVPS Y1, Y2, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x2x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x2x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y4
+	VMOVUPS      (R14)(AX*1), Y5
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y6
+	VPMADDWD     Y6, Y4, Y7
+	VPADDD       Y7, Y0, Y0
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y1, Y1
+	VBROADCASTSS (R9)(SI*1), Y6
+	VPMADDWD     Y6, Y4, Y7
+	VPADDD       Y7, Y2, Y2
+	VPMADDWD     Y6, Y5, Y7
+	VPADDD       Y7, Y3, Y3
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VPADDD     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VPADDD     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VPADDD     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VPADDD     Y6, Y3, Y3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y6
+	VPADDD       Y6, Y0, Y0
+	VPADDD       Y6, Y1, Y1
+	VBROADCASTSS 4(BX), Y6
+	VPADDD       Y6, Y2, Y2
+	VPADDD       Y6, Y3, Y3
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y4
+	VPADDD     Y4, Y0, Y0
+	VPADDD     Y4, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y5
+	VPADDD     Y5, Y1, Y1
+	VPADDD     Y5, Y3, Y3
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VPADDD     Y6, Y0, Y0
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VPADDD     Y6, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS (BX), Y4, Y6
+	VPADDD     Y6, Y2, Y2
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS 32(BX), Y4, Y6
+	VPADDD     Y6, Y3, Y3
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y0, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y1, Y4, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y4
+	VMASKMOVPS Y2, Y4, (BX)
+	VMOVUPS    32(R8), Y4
+	VMASKMOVPS Y3, Y4, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x3x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x3x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y6
+	VMOVUPS      (R14)(AX*1), Y7
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y8
+	VPMADDWD     Y8, Y6, Y9
+	VPADDD       Y9, Y0, Y0
+	VPMADDWD     Y8, Y7, Y9
+	VPADDD       Y9, Y1, Y1
+	VBROADCASTSS (R9)(SI*1), Y8
+	VPMADDWD     Y8, Y6, Y9
+	VPADDD       Y9, Y2, Y2
+	VPMADDWD     Y8, Y7, Y9
+	VPADDD       Y9, Y3, Y3
+	VBROADCASTSS (R9)(SI*2), Y8
+	VPMADDWD     Y8, Y6, Y9
+	VPADDD       Y9, Y4, Y4
+	VPMADDWD     Y8, Y7, Y9
+	VPADDD       Y9, Y5, Y5
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y5, Y5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y8
+	VPADDD       Y8, Y0, Y0
+	VPADDD       Y8, Y1, Y1
+	VBROADCASTSS 4(BX), Y8
+	VPADDD       Y8, Y2, Y2
+	VPADDD       Y8, Y3, Y3
+	VBROADCASTSS 8(BX), Y8
+	VPADDD       Y8, Y4, Y4
+	VPADDD       Y8, Y5, Y5
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y6
+	VPADDD     Y6, Y0, Y0
+	VPADDD     Y6, Y2, Y2
+	VPADDD     Y6, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y7
+	VPADDD     Y7, Y1, Y1
+	VPADDD     Y7, Y3, Y3
+	VPADDD     Y7, Y5, Y5
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y0, Y0
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y2, Y2
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS (BX), Y6, Y8
+	VPADDD     Y8, Y4, Y4
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS 32(BX), Y6, Y8
+	VPADDD     Y8, Y5, Y5
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y0, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y1, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y2, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y3, Y6, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y6
+	VMASKMOVPS Y4, Y6, (BX)
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS Y5, Y6, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x4x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x4x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y8
+	VMOVUPS      (R14)(AX*1), Y9
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y10
+	VPMADDWD     Y10, Y8, Y11
+	VPADDD       Y11, Y0, Y0
+	VPMADDWD     Y10, Y9, Y11
+	VPADDD       Y11, Y1, Y1
+	VBROADCASTSS (R9)(SI*1), Y10
+	VPMADDWD     Y10, Y8, Y11
+	VPADDD       Y11, Y2, Y2
+	VPMADDWD     Y10, Y9, Y11
+	VPADDD       Y11, Y3, Y3
+	VBROADCASTSS (R9)(SI*2), Y10
+	VPMADDWD     Y10, Y8, Y11
+	VPADDD       Y11, Y4, Y4
+	VPMADDWD     Y10, Y9, Y11
+	VPADDD       Y11, Y5, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y10
+	VPMADDWD     Y10, Y8, Y11
+	VPADDD       Y11, Y6, Y6
+	VPMADDWD     Y10, Y9, Y11
+	VPADDD       Y11, Y7, Y7
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y7, Y7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y10
+	VPADDD       Y10, Y0, Y0
+	VPADDD       Y10, Y1, Y1
+	VBROADCASTSS 4(BX), Y10
+	VPADDD       Y10, Y2, Y2
+	VPADDD       Y10, Y3, Y3
+	VBROADCASTSS 8(BX), Y10
+	VPADDD       Y10, Y4, Y4
+	VPADDD       Y10, Y5, Y5
+	VBROADCASTSS 12(BX), Y10
+	VPADDD       Y10, Y6, Y6
+	VPADDD       Y10, Y7, Y7
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y8
+	VPADDD     Y8, Y0, Y0
+	VPADDD     Y8, Y2, Y2
+	VPADDD     Y8, Y4, Y4
+	VPADDD     Y8, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y9
+	VPADDD     Y9, Y1, Y1
+	VPADDD     Y9, Y3, Y3
+	VPADDD     Y9, Y5, Y5
+	VPADDD     Y9, Y7, Y7
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y0, Y0
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y2, Y2
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y4, Y4
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS (BX), Y8, Y10
+	VPADDD     Y10, Y6, Y6
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS 32(BX), Y8, Y10
+	VPADDD     Y10, Y7, Y7
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y0, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y1, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y2, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y3, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y4, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y5, Y8, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y8
+	VMASKMOVPS Y6, Y8, (BX)
+	VMOVUPS    32(R8), Y8
+	VMASKMOVPS Y7, Y8, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x5x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x5x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y10
+	VMOVUPS      (R14)(AX*1), Y11
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Y12
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y0, Y0
+	VPMADDWD     Y12, Y11, Y13
+	VPADDD       Y13, Y1, Y1
+	VBROADCASTSS (R9)(SI*1), Y12
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y2, Y2
+	VPMADDWD     Y12, Y11, Y13
+	VPADDD       Y13, Y3, Y3
+	VBROADCASTSS (R9)(SI*2), Y12
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y4, Y4
+	VPMADDWD     Y12, Y11, Y13
+	VPADDD       Y13, Y5, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Y12
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y6, Y6
+	VPMADDWD     Y12, Y11, Y13
+	VPADDD       Y13, Y7, Y7
+	VBROADCASTSS (R10)(SI*1), Y12
+	VPMADDWD     Y12, Y10, Y13
+	VPADDD       Y13, Y8, Y8
+	VPMADDWD     Y12, Y11, Y13
+	VPADDD       Y13, Y9, Y9
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ       64(DI), CX
+	MOVQ       80(DI), R8
+	TESTQ      $0x00000001, CX
+	JZ         noacc
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y9, Y9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Y12
+	VPADDD       Y12, Y0, Y0
+	VPADDD       Y12, Y1, Y1
+	VBROADCASTSS 4(BX), Y12
+	VPADDD       Y12, Y2, Y2
+	VPADDD       Y12, Y3, Y3
+	VBROADCASTSS 8(BX), Y12
+	VPADDD       Y12, Y4, Y4
+	VPADDD       Y12, Y5, Y5
+	VBROADCASTSS 12(BX), Y12
+	VPADDD       Y12, Y6, Y6
+	VPADDD       Y12, Y7, Y7
+	VBROADCASTSS 16(BX), Y12
+	VPADDD       Y12, Y8, Y8
+	VPADDD       Y12, Y9, Y9
+
+norow:
+	TESTQ      $0x00000004, CX
+	JZ         nocol
+	MOVQ       96(DI), BX
+	VMOVUPS    (R8), Y12
+	VMASKMOVPS (BX), Y12, Y10
+	VPADDD     Y10, Y0, Y0
+	VPADDD     Y10, Y2, Y2
+	VPADDD     Y10, Y4, Y4
+	VPADDD     Y10, Y6, Y6
+	VPADDD     Y10, Y8, Y8
+	VMOVUPS    32(R8), Y12
+	VMASKMOVPS 32(BX), Y12, Y11
+	VPADDD     Y11, Y1, Y1
+	VPADDD     Y11, Y3, Y3
+	VPADDD     Y11, Y5, Y5
+	VPADDD     Y11, Y7, Y7
+	VPADDD     Y11, Y9, Y9
+
+nocol:
+	TESTQ      $0x00000008, CX
+	JZ         noadd
+	MOVQ       104(DI), BX
+	MOVQ       112(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y0, Y0
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y1, Y1
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y2, Y2
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y3, Y3
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y4, Y4
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y5, Y5
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y6, Y6
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y7, Y7
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS (BX), Y10, Y12
+	VPADDD     Y12, Y8, Y8
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS 32(BX), Y10, Y12
+	VPADDD     Y12, Y9, Y9
+
+noadd:
+	TESTQ   $0x00000020, CX
+	JNZ     masked
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Y0, (BX)
+	VMOVUPS Y1, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y2, (BX)
+	VMOVUPS Y3, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y4, (BX)
+	VMOVUPS Y5, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y6, (BX)
+	VMOVUPS Y7, 32(BX)
+	ADDQ    DX, BX
+	VMOVUPS Y8, (BX)
+	VMOVUPS Y9, 32(BX)
+	VZEROUPPER
+	RET
+
+masked:
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y0, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y1, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y2, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y3, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y4, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y5, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y6, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y7, Y10, 32(BX)
+	ADDQ       DX, BX
+	VMOVUPS    (R8), Y10
+	VMASKMOVPS Y8, Y10, (BX)
+	VMOVUPS    32(R8), Y10
+	VMASKMOVPS Y9, Y10, 32(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps2x6x16(t *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·pairsTaps2x6x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Y12
+	VMOVUPS      (R14)(AX*1), Y13
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT1   96(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Y14
 	VPMADDWD     Y14, Y12, Y15
 	VPADDD       Y15, Y0, Y0
@@ -1971,74 +3987,9 @@ TEXT ·pairsTile512x1x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z1
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z2
-	VPDPWSSD     Z2, Z1, Z0
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z2
-	VPADDD       Z2, Z0, Z0
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z1
-	VPADDD    Z1, Z0, Z0
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x1x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x1x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z1
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z2
 	VPDPWSSD     Z2, Z1, Z0
 	ADDQ         R8, R9
@@ -2106,87 +4057,9 @@ TEXT ·pairsTile512x2x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z2
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z3
-	VPDPWSSD     Z3, Z2, Z0
-	VBROADCASTSS (R9)(SI*1), Z3
-	VPDPWSSD     Z3, Z2, Z1
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z3
-	VPADDD       Z3, Z0, Z0
-	VBROADCASTSS 4(BX), Z3
-	VPADDD       Z3, Z1, Z1
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z2
-	VPADDD    Z2, Z0, Z0
-	VPADDD    Z2, Z1, Z1
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x2x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x2x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z2
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z3
 	VPDPWSSD     Z3, Z2, Z0
 	VBROADCASTSS (R9)(SI*1), Z3
@@ -2267,100 +4140,9 @@ TEXT ·pairsTile512x3x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z3
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z4
-	VPDPWSSD     Z4, Z3, Z0
-	VBROADCASTSS (R9)(SI*1), Z4
-	VPDPWSSD     Z4, Z3, Z1
-	VBROADCASTSS (R9)(SI*2), Z4
-	VPDPWSSD     Z4, Z3, Z2
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z4
-	VPADDD       Z4, Z0, Z0
-	VBROADCASTSS 4(BX), Z4
-	VPADDD       Z4, Z1, Z1
-	VBROADCASTSS 8(BX), Z4
-	VPADDD       Z4, Z2, Z2
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z3
-	VPADDD    Z3, Z0, Z0
-	VPADDD    Z3, Z1, Z1
-	VPADDD    Z3, Z2, Z2
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x3x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x3x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z3
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VPDPWSSD     Z4, Z3, Z0
 	VBROADCASTSS (R9)(SI*1), Z4
@@ -2456,116 +4238,9 @@ TEXT ·pairsTile512x4x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z4
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z5
-	VPDPWSSD     Z5, Z4, Z0
-	VBROADCASTSS (R9)(SI*1), Z5
-	VPDPWSSD     Z5, Z4, Z1
-	VBROADCASTSS (R9)(SI*2), Z5
-	VPDPWSSD     Z5, Z4, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z5
-	VPDPWSSD     Z5, Z4, Z3
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z5
-	VPADDD       Z5, Z0, Z0
-	VBROADCASTSS 4(BX), Z5
-	VPADDD       Z5, Z1, Z1
-	VBROADCASTSS 8(BX), Z5
-	VPADDD       Z5, Z2, Z2
-	VBROADCASTSS 12(BX), Z5
-	VPADDD       Z5, Z3, Z3
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z4
-	VPADDD    Z4, Z0, Z0
-	VPADDD    Z4, Z1, Z1
-	VPADDD    Z4, Z2, Z2
-	VPADDD    Z4, Z3, Z3
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x4x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x4x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z4
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z5
 	VPDPWSSD     Z5, Z4, Z0
 	VBROADCASTSS (R9)(SI*1), Z5
@@ -2675,129 +4350,9 @@ TEXT ·pairsTile512x5x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z5
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z6
-	VPDPWSSD     Z6, Z5, Z0
-	VBROADCASTSS (R9)(SI*1), Z6
-	VPDPWSSD     Z6, Z5, Z1
-	VBROADCASTSS (R9)(SI*2), Z6
-	VPDPWSSD     Z6, Z5, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z6
-	VPDPWSSD     Z6, Z5, Z3
-	VBROADCASTSS (R10)(SI*1), Z6
-	VPDPWSSD     Z6, Z5, Z4
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z6
-	VPADDD       Z6, Z0, Z0
-	VBROADCASTSS 4(BX), Z6
-	VPADDD       Z6, Z1, Z1
-	VBROADCASTSS 8(BX), Z6
-	VPADDD       Z6, Z2, Z2
-	VBROADCASTSS 12(BX), Z6
-	VPADDD       Z6, Z3, Z3
-	VBROADCASTSS 16(BX), Z6
-	VPADDD       Z6, Z4, Z4
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z5
-	VPADDD    Z5, Z0, Z0
-	VPADDD    Z5, Z1, Z1
-	VPADDD    Z5, Z2, Z2
-	VPADDD    Z5, Z3, Z3
-	VPADDD    Z5, Z4, Z4
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x5x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x5x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z5
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VPDPWSSD     Z6, Z5, Z0
 	VBROADCASTSS (R9)(SI*1), Z6
@@ -2920,142 +4475,9 @@ TEXT ·pairsTile512x6x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z6
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z7
-	VPDPWSSD     Z7, Z6, Z0
-	VBROADCASTSS (R9)(SI*1), Z7
-	VPDPWSSD     Z7, Z6, Z1
-	VBROADCASTSS (R9)(SI*2), Z7
-	VPDPWSSD     Z7, Z6, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z7
-	VPDPWSSD     Z7, Z6, Z3
-	VBROADCASTSS (R10)(SI*1), Z7
-	VPDPWSSD     Z7, Z6, Z4
-	VBROADCASTSS (R10)(SI*2), Z7
-	VPDPWSSD     Z7, Z6, Z5
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z7
-	VPADDD       Z7, Z0, Z0
-	VBROADCASTSS 4(BX), Z7
-	VPADDD       Z7, Z1, Z1
-	VBROADCASTSS 8(BX), Z7
-	VPADDD       Z7, Z2, Z2
-	VBROADCASTSS 12(BX), Z7
-	VPADDD       Z7, Z3, Z3
-	VBROADCASTSS 16(BX), Z7
-	VPADDD       Z7, Z4, Z4
-	VBROADCASTSS 20(BX), Z7
-	VPADDD       Z7, Z5, Z5
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z6
-	VPADDD    Z6, Z0, Z0
-	VPADDD    Z6, Z1, Z1
-	VPADDD    Z6, Z2, Z2
-	VPADDD    Z6, Z3, Z3
-	VPADDD    Z6, Z4, Z4
-	VPADDD    Z6, Z5, Z5
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x6x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x6x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z6
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z7
 	VPDPWSSD     Z7, Z6, Z0
 	VBROADCASTSS (R9)(SI*1), Z7
@@ -3193,158 +4615,9 @@ TEXT ·pairsTile512x7x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z7
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z8
-	VPDPWSSD     Z8, Z7, Z0
-	VBROADCASTSS (R9)(SI*1), Z8
-	VPDPWSSD     Z8, Z7, Z1
-	VBROADCASTSS (R9)(SI*2), Z8
-	VPDPWSSD     Z8, Z7, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z8
-	VPDPWSSD     Z8, Z7, Z3
-	VBROADCASTSS (R10)(SI*1), Z8
-	VPDPWSSD     Z8, Z7, Z4
-	VBROADCASTSS (R10)(SI*2), Z8
-	VPDPWSSD     Z8, Z7, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z8
-	VPDPWSSD     Z8, Z7, Z6
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z8
-	VPADDD       Z8, Z0, Z0
-	VBROADCASTSS 4(BX), Z8
-	VPADDD       Z8, Z1, Z1
-	VBROADCASTSS 8(BX), Z8
-	VPADDD       Z8, Z2, Z2
-	VBROADCASTSS 12(BX), Z8
-	VPADDD       Z8, Z3, Z3
-	VBROADCASTSS 16(BX), Z8
-	VPADDD       Z8, Z4, Z4
-	VBROADCASTSS 20(BX), Z8
-	VPADDD       Z8, Z5, Z5
-	VBROADCASTSS 24(BX), Z8
-	VPADDD       Z8, Z6, Z6
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z7
-	VPADDD    Z7, Z0, Z0
-	VPADDD    Z7, Z1, Z1
-	VPADDD    Z7, Z2, Z2
-	VPADDD    Z7, Z3, Z3
-	VPADDD    Z7, Z4, Z4
-	VPADDD    Z7, Z5, Z5
-	VPADDD    Z7, Z6, Z6
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x7x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x7x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z7
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VPDPWSSD     Z8, Z7, Z0
 	VBROADCASTSS (R9)(SI*1), Z8
@@ -3496,171 +4769,9 @@ TEXT ·pairsTile512x8x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z8
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z9
-	VPDPWSSD     Z9, Z8, Z0
-	VBROADCASTSS (R9)(SI*1), Z9
-	VPDPWSSD     Z9, Z8, Z1
-	VBROADCASTSS (R9)(SI*2), Z9
-	VPDPWSSD     Z9, Z8, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z9
-	VPDPWSSD     Z9, Z8, Z3
-	VBROADCASTSS (R10)(SI*1), Z9
-	VPDPWSSD     Z9, Z8, Z4
-	VBROADCASTSS (R10)(SI*2), Z9
-	VPDPWSSD     Z9, Z8, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z9
-	VPDPWSSD     Z9, Z8, Z6
-	VBROADCASTSS (R11)(SI*1), Z9
-	VPDPWSSD     Z9, Z8, Z7
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z9
-	VPADDD       Z9, Z0, Z0
-	VBROADCASTSS 4(BX), Z9
-	VPADDD       Z9, Z1, Z1
-	VBROADCASTSS 8(BX), Z9
-	VPADDD       Z9, Z2, Z2
-	VBROADCASTSS 12(BX), Z9
-	VPADDD       Z9, Z3, Z3
-	VBROADCASTSS 16(BX), Z9
-	VPADDD       Z9, Z4, Z4
-	VBROADCASTSS 20(BX), Z9
-	VPADDD       Z9, Z5, Z5
-	VBROADCASTSS 24(BX), Z9
-	VPADDD       Z9, Z6, Z6
-	VBROADCASTSS 28(BX), Z9
-	VPADDD       Z9, Z7, Z7
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z8
-	VPADDD    Z8, Z0, Z0
-	VPADDD    Z8, Z1, Z1
-	VPADDD    Z8, Z2, Z2
-	VPADDD    Z8, Z3, Z3
-	VPADDD    Z8, Z4, Z4
-	VPADDD    Z8, Z5, Z5
-	VPADDD    Z8, Z6, Z6
-	VPADDD    Z8, Z7, Z7
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x8x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x8x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z8
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VPDPWSSD     Z9, Z8, Z0
 	VBROADCASTSS (R9)(SI*1), Z9
@@ -3825,184 +4936,9 @@ TEXT ·pairsTile512x9x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z9
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z10
-	VPDPWSSD     Z10, Z9, Z0
-	VBROADCASTSS (R9)(SI*1), Z10
-	VPDPWSSD     Z10, Z9, Z1
-	VBROADCASTSS (R9)(SI*2), Z10
-	VPDPWSSD     Z10, Z9, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z10
-	VPDPWSSD     Z10, Z9, Z3
-	VBROADCASTSS (R10)(SI*1), Z10
-	VPDPWSSD     Z10, Z9, Z4
-	VBROADCASTSS (R10)(SI*2), Z10
-	VPDPWSSD     Z10, Z9, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z10
-	VPDPWSSD     Z10, Z9, Z6
-	VBROADCASTSS (R11)(SI*1), Z10
-	VPDPWSSD     Z10, Z9, Z7
-	VBROADCASTSS (R11)(SI*2), Z10
-	VPDPWSSD     Z10, Z9, Z8
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z10
-	VPADDD       Z10, Z0, Z0
-	VBROADCASTSS 4(BX), Z10
-	VPADDD       Z10, Z1, Z1
-	VBROADCASTSS 8(BX), Z10
-	VPADDD       Z10, Z2, Z2
-	VBROADCASTSS 12(BX), Z10
-	VPADDD       Z10, Z3, Z3
-	VBROADCASTSS 16(BX), Z10
-	VPADDD       Z10, Z4, Z4
-	VBROADCASTSS 20(BX), Z10
-	VPADDD       Z10, Z5, Z5
-	VBROADCASTSS 24(BX), Z10
-	VPADDD       Z10, Z6, Z6
-	VBROADCASTSS 28(BX), Z10
-	VPADDD       Z10, Z7, Z7
-	VBROADCASTSS 32(BX), Z10
-	VPADDD       Z10, Z8, Z8
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z9
-	VPADDD    Z9, Z0, Z0
-	VPADDD    Z9, Z1, Z1
-	VPADDD    Z9, Z2, Z2
-	VPADDD    Z9, Z3, Z3
-	VPADDD    Z9, Z4, Z4
-	VPADDD    Z9, Z5, Z5
-	VPADDD    Z9, Z6, Z6
-	VPADDD    Z9, Z7, Z7
-	VPADDD    Z9, Z8, Z8
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x9x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x9x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z9
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VPDPWSSD     Z10, Z9, Z0
 	VBROADCASTSS (R9)(SI*1), Z10
@@ -4182,200 +5118,9 @@ TEXT ·pairsTile512x10x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z10
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z11
-	VPDPWSSD     Z11, Z10, Z0
-	VBROADCASTSS (R9)(SI*1), Z11
-	VPDPWSSD     Z11, Z10, Z1
-	VBROADCASTSS (R9)(SI*2), Z11
-	VPDPWSSD     Z11, Z10, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z11
-	VPDPWSSD     Z11, Z10, Z3
-	VBROADCASTSS (R10)(SI*1), Z11
-	VPDPWSSD     Z11, Z10, Z4
-	VBROADCASTSS (R10)(SI*2), Z11
-	VPDPWSSD     Z11, Z10, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z11
-	VPDPWSSD     Z11, Z10, Z6
-	VBROADCASTSS (R11)(SI*1), Z11
-	VPDPWSSD     Z11, Z10, Z7
-	VBROADCASTSS (R11)(SI*2), Z11
-	VPDPWSSD     Z11, Z10, Z8
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z11
-	VPDPWSSD     Z11, Z10, Z9
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, K1, Z9
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z11
-	VPADDD       Z11, Z0, Z0
-	VBROADCASTSS 4(BX), Z11
-	VPADDD       Z11, Z1, Z1
-	VBROADCASTSS 8(BX), Z11
-	VPADDD       Z11, Z2, Z2
-	VBROADCASTSS 12(BX), Z11
-	VPADDD       Z11, Z3, Z3
-	VBROADCASTSS 16(BX), Z11
-	VPADDD       Z11, Z4, Z4
-	VBROADCASTSS 20(BX), Z11
-	VPADDD       Z11, Z5, Z5
-	VBROADCASTSS 24(BX), Z11
-	VPADDD       Z11, Z6, Z6
-	VBROADCASTSS 28(BX), Z11
-	VPADDD       Z11, Z7, Z7
-	VBROADCASTSS 32(BX), Z11
-	VPADDD       Z11, Z8, Z8
-	VBROADCASTSS 36(BX), Z11
-	VPADDD       Z11, Z9, Z9
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z10
-	VPADDD    Z10, Z0, Z0
-	VPADDD    Z10, Z1, Z1
-	VPADDD    Z10, Z2, Z2
-	VPADDD    Z10, Z3, Z3
-	VPADDD    Z10, Z4, Z4
-	VPADDD    Z10, Z5, Z5
-	VPADDD    Z10, Z6, Z6
-	VPADDD    Z10, Z7, Z7
-	VPADDD    Z10, Z8, Z8
-	VPADDD    Z10, Z9, Z9
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, K1, Z9
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x10x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x10x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z10
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z11
 	VPDPWSSD     Z11, Z10, Z0
 	VBROADCASTSS (R9)(SI*1), Z11
@@ -4569,213 +5314,9 @@ TEXT ·pairsTile512x11x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z11
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z12
-	VPDPWSSD     Z12, Z11, Z0
-	VBROADCASTSS (R9)(SI*1), Z12
-	VPDPWSSD     Z12, Z11, Z1
-	VBROADCASTSS (R9)(SI*2), Z12
-	VPDPWSSD     Z12, Z11, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z12
-	VPDPWSSD     Z12, Z11, Z3
-	VBROADCASTSS (R10)(SI*1), Z12
-	VPDPWSSD     Z12, Z11, Z4
-	VBROADCASTSS (R10)(SI*2), Z12
-	VPDPWSSD     Z12, Z11, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z12
-	VPDPWSSD     Z12, Z11, Z6
-	VBROADCASTSS (R11)(SI*1), Z12
-	VPDPWSSD     Z12, Z11, Z7
-	VBROADCASTSS (R11)(SI*2), Z12
-	VPDPWSSD     Z12, Z11, Z8
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z12
-	VPDPWSSD     Z12, Z11, Z9
-	VBROADCASTSS (R12)(SI*1), Z12
-	VPDPWSSD     Z12, Z11, Z10
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, K1, Z10
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z12
-	VPADDD       Z12, Z0, Z0
-	VBROADCASTSS 4(BX), Z12
-	VPADDD       Z12, Z1, Z1
-	VBROADCASTSS 8(BX), Z12
-	VPADDD       Z12, Z2, Z2
-	VBROADCASTSS 12(BX), Z12
-	VPADDD       Z12, Z3, Z3
-	VBROADCASTSS 16(BX), Z12
-	VPADDD       Z12, Z4, Z4
-	VBROADCASTSS 20(BX), Z12
-	VPADDD       Z12, Z5, Z5
-	VBROADCASTSS 24(BX), Z12
-	VPADDD       Z12, Z6, Z6
-	VBROADCASTSS 28(BX), Z12
-	VPADDD       Z12, Z7, Z7
-	VBROADCASTSS 32(BX), Z12
-	VPADDD       Z12, Z8, Z8
-	VBROADCASTSS 36(BX), Z12
-	VPADDD       Z12, Z9, Z9
-	VBROADCASTSS 40(BX), Z12
-	VPADDD       Z12, Z10, Z10
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z11
-	VPADDD    Z11, Z0, Z0
-	VPADDD    Z11, Z1, Z1
-	VPADDD    Z11, Z2, Z2
-	VPADDD    Z11, Z3, Z3
-	VPADDD    Z11, Z4, Z4
-	VPADDD    Z11, Z5, Z5
-	VPADDD    Z11, Z6, Z6
-	VPADDD    Z11, Z7, Z7
-	VPADDD    Z11, Z8, Z8
-	VPADDD    Z11, Z9, Z9
-	VPADDD    Z11, Z10, Z10
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, K1, Z10
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x11x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x11x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z11
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z11, Z0
 	VBROADCASTSS (R9)(SI*1), Z12
@@ -4982,226 +5523,9 @@ TEXT ·pairsTile512x12x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z12
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z13
-	VPDPWSSD     Z13, Z12, Z0
-	VBROADCASTSS (R9)(SI*1), Z13
-	VPDPWSSD     Z13, Z12, Z1
-	VBROADCASTSS (R9)(SI*2), Z13
-	VPDPWSSD     Z13, Z12, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z13
-	VPDPWSSD     Z13, Z12, Z3
-	VBROADCASTSS (R10)(SI*1), Z13
-	VPDPWSSD     Z13, Z12, Z4
-	VBROADCASTSS (R10)(SI*2), Z13
-	VPDPWSSD     Z13, Z12, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z13
-	VPDPWSSD     Z13, Z12, Z6
-	VBROADCASTSS (R11)(SI*1), Z13
-	VPDPWSSD     Z13, Z12, Z7
-	VBROADCASTSS (R11)(SI*2), Z13
-	VPDPWSSD     Z13, Z12, Z8
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z13
-	VPDPWSSD     Z13, Z12, Z9
-	VBROADCASTSS (R12)(SI*1), Z13
-	VPDPWSSD     Z13, Z12, Z10
-	VBROADCASTSS (R12)(SI*2), Z13
-	VPDPWSSD     Z13, Z12, Z11
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VPADDD (BX), Z11, K1, Z11
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z13
-	VPADDD       Z13, Z0, Z0
-	VBROADCASTSS 4(BX), Z13
-	VPADDD       Z13, Z1, Z1
-	VBROADCASTSS 8(BX), Z13
-	VPADDD       Z13, Z2, Z2
-	VBROADCASTSS 12(BX), Z13
-	VPADDD       Z13, Z3, Z3
-	VBROADCASTSS 16(BX), Z13
-	VPADDD       Z13, Z4, Z4
-	VBROADCASTSS 20(BX), Z13
-	VPADDD       Z13, Z5, Z5
-	VBROADCASTSS 24(BX), Z13
-	VPADDD       Z13, Z6, Z6
-	VBROADCASTSS 28(BX), Z13
-	VPADDD       Z13, Z7, Z7
-	VBROADCASTSS 32(BX), Z13
-	VPADDD       Z13, Z8, Z8
-	VBROADCASTSS 36(BX), Z13
-	VPADDD       Z13, Z9, Z9
-	VBROADCASTSS 40(BX), Z13
-	VPADDD       Z13, Z10, Z10
-	VBROADCASTSS 44(BX), Z13
-	VPADDD       Z13, Z11, Z11
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z12
-	VPADDD    Z12, Z0, Z0
-	VPADDD    Z12, Z1, Z1
-	VPADDD    Z12, Z2, Z2
-	VPADDD    Z12, Z3, Z3
-	VPADDD    Z12, Z4, Z4
-	VPADDD    Z12, Z5, Z5
-	VPADDD    Z12, Z6, Z6
-	VPADDD    Z12, Z7, Z7
-	VPADDD    Z12, Z8, Z8
-	VPADDD    Z12, Z9, Z9
-	VPADDD    Z12, Z10, Z10
-	VPADDD    Z12, Z11, Z11
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VPADDD (BX), Z11, K1, Z11
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z11, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x12x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x12x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z12
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z13
 	VPDPWSSD     Z13, Z12, Z0
 	VBROADCASTSS (R9)(SI*1), Z13
@@ -5423,242 +5747,9 @@ TEXT ·pairsTile512x13x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z13
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z14
-	VPDPWSSD     Z14, Z13, Z0
-	VBROADCASTSS (R9)(SI*1), Z14
-	VPDPWSSD     Z14, Z13, Z1
-	VBROADCASTSS (R9)(SI*2), Z14
-	VPDPWSSD     Z14, Z13, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z14
-	VPDPWSSD     Z14, Z13, Z3
-	VBROADCASTSS (R10)(SI*1), Z14
-	VPDPWSSD     Z14, Z13, Z4
-	VBROADCASTSS (R10)(SI*2), Z14
-	VPDPWSSD     Z14, Z13, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z14
-	VPDPWSSD     Z14, Z13, Z6
-	VBROADCASTSS (R11)(SI*1), Z14
-	VPDPWSSD     Z14, Z13, Z7
-	VBROADCASTSS (R11)(SI*2), Z14
-	VPDPWSSD     Z14, Z13, Z8
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z14
-	VPDPWSSD     Z14, Z13, Z9
-	VBROADCASTSS (R12)(SI*1), Z14
-	VPDPWSSD     Z14, Z13, Z10
-	VBROADCASTSS (R12)(SI*2), Z14
-	VPDPWSSD     Z14, Z13, Z11
-	ADDQ         R8, R12
-	VBROADCASTSS (R13), Z14
-	VPDPWSSD     Z14, Z13, Z12
-	ADDQ         R8, R13
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VPADDD (BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, K1, Z12
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z14
-	VPADDD       Z14, Z0, Z0
-	VBROADCASTSS 4(BX), Z14
-	VPADDD       Z14, Z1, Z1
-	VBROADCASTSS 8(BX), Z14
-	VPADDD       Z14, Z2, Z2
-	VBROADCASTSS 12(BX), Z14
-	VPADDD       Z14, Z3, Z3
-	VBROADCASTSS 16(BX), Z14
-	VPADDD       Z14, Z4, Z4
-	VBROADCASTSS 20(BX), Z14
-	VPADDD       Z14, Z5, Z5
-	VBROADCASTSS 24(BX), Z14
-	VPADDD       Z14, Z6, Z6
-	VBROADCASTSS 28(BX), Z14
-	VPADDD       Z14, Z7, Z7
-	VBROADCASTSS 32(BX), Z14
-	VPADDD       Z14, Z8, Z8
-	VBROADCASTSS 36(BX), Z14
-	VPADDD       Z14, Z9, Z9
-	VBROADCASTSS 40(BX), Z14
-	VPADDD       Z14, Z10, Z10
-	VBROADCASTSS 44(BX), Z14
-	VPADDD       Z14, Z11, Z11
-	VBROADCASTSS 48(BX), Z14
-	VPADDD       Z14, Z12, Z12
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z13
-	VPADDD    Z13, Z0, Z0
-	VPADDD    Z13, Z1, Z1
-	VPADDD    Z13, Z2, Z2
-	VPADDD    Z13, Z3, Z3
-	VPADDD    Z13, Z4, Z4
-	VPADDD    Z13, Z5, Z5
-	VPADDD    Z13, Z6, Z6
-	VPADDD    Z13, Z7, Z7
-	VPADDD    Z13, Z8, Z8
-	VPADDD    Z13, Z9, Z9
-	VPADDD    Z13, Z10, Z10
-	VPADDD    Z13, Z11, Z11
-	VPADDD    Z13, Z12, Z12
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VPADDD (BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, K1, Z12
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z11, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x13x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x13x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	LEAQ       (R12)(CX*1), R13
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z13
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VPDPWSSD     Z14, Z13, Z0
 	VBROADCASTSS (R9)(SI*1), Z14
@@ -5894,255 +5985,9 @@ TEXT ·pairsTile512x14x16(SB), NOSPLIT, $0-8
 
 loop:
 	VMOVUPS.Z    (BX), K1, Z14
+	PREFETCHT0   2048(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z15
-	VPDPWSSD     Z15, Z14, Z0
-	VBROADCASTSS (R9)(SI*1), Z15
-	VPDPWSSD     Z15, Z14, Z1
-	VBROADCASTSS (R9)(SI*2), Z15
-	VPDPWSSD     Z15, Z14, Z2
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z15
-	VPDPWSSD     Z15, Z14, Z3
-	VBROADCASTSS (R10)(SI*1), Z15
-	VPDPWSSD     Z15, Z14, Z4
-	VBROADCASTSS (R10)(SI*2), Z15
-	VPDPWSSD     Z15, Z14, Z5
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z15
-	VPDPWSSD     Z15, Z14, Z6
-	VBROADCASTSS (R11)(SI*1), Z15
-	VPDPWSSD     Z15, Z14, Z7
-	VBROADCASTSS (R11)(SI*2), Z15
-	VPDPWSSD     Z15, Z14, Z8
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z15
-	VPDPWSSD     Z15, Z14, Z9
-	VBROADCASTSS (R12)(SI*1), Z15
-	VPDPWSSD     Z15, Z14, Z10
-	VBROADCASTSS (R12)(SI*2), Z15
-	VPDPWSSD     Z15, Z14, Z11
-	ADDQ         R8, R12
-	VBROADCASTSS (R13), Z15
-	VPDPWSSD     Z15, Z14, Z12
-	VBROADCASTSS (R13)(SI*1), Z15
-	VPDPWSSD     Z15, Z14, Z13
-	ADDQ         R8, R13
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VPADDD (BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, K1, Z12
-	ADDQ   DX, BX
-	VPADDD (BX), Z13, K1, Z13
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z15
-	VPADDD       Z15, Z0, Z0
-	VBROADCASTSS 4(BX), Z15
-	VPADDD       Z15, Z1, Z1
-	VBROADCASTSS 8(BX), Z15
-	VPADDD       Z15, Z2, Z2
-	VBROADCASTSS 12(BX), Z15
-	VPADDD       Z15, Z3, Z3
-	VBROADCASTSS 16(BX), Z15
-	VPADDD       Z15, Z4, Z4
-	VBROADCASTSS 20(BX), Z15
-	VPADDD       Z15, Z5, Z5
-	VBROADCASTSS 24(BX), Z15
-	VPADDD       Z15, Z6, Z6
-	VBROADCASTSS 28(BX), Z15
-	VPADDD       Z15, Z7, Z7
-	VBROADCASTSS 32(BX), Z15
-	VPADDD       Z15, Z8, Z8
-	VBROADCASTSS 36(BX), Z15
-	VPADDD       Z15, Z9, Z9
-	VBROADCASTSS 40(BX), Z15
-	VPADDD       Z15, Z10, Z10
-	VBROADCASTSS 44(BX), Z15
-	VPADDD       Z15, Z11, Z11
-	VBROADCASTSS 48(BX), Z15
-	VPADDD       Z15, Z12, Z12
-	VBROADCASTSS 52(BX), Z15
-	VPADDD       Z15, Z13, Z13
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS.Z (BX), K1, Z14
-	VPADDD    Z14, Z0, Z0
-	VPADDD    Z14, Z1, Z1
-	VPADDD    Z14, Z2, Z2
-	VPADDD    Z14, Z3, Z3
-	VPADDD    Z14, Z4, Z4
-	VPADDD    Z14, Z5, Z5
-	VPADDD    Z14, Z6, Z6
-	VPADDD    Z14, Z7, Z7
-	VPADDD    Z14, Z8, Z8
-	VPADDD    Z14, Z9, Z9
-	VPADDD    Z14, Z10, Z10
-	VPADDD    Z14, Z11, Z11
-	VPADDD    Z14, Z12, Z12
-	VPADDD    Z14, Z13, Z13
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, K1, Z0
-	ADDQ   DX, BX
-	VPADDD (BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, K1, Z4
-	ADDQ   DX, BX
-	VPADDD (BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, K1, Z6
-	ADDQ   DX, BX
-	VPADDD (BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, K1, Z10
-	ADDQ   DX, BX
-	VPADDD (BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, K1, Z12
-	ADDQ   DX, BX
-	VPADDD (BX), Z13, K1, Z13
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z1, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z5, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z7, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z11, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, K1, (BX)
-	ADDQ    DX, BX
-	VMOVUPS Z13, K1, (BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x14x16(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x14x16(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 (BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	LEAQ       (R12)(CX*1), R13
-	MOVQ       136(DI), BX
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS.Z    (BX)(AX*1), K1, Z14
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VPDPWSSD     Z15, Z14, Z0
 	VBROADCASTSS (R9)(SI*1), Z15
@@ -6358,85 +6203,10 @@ TEXT ·pairsTile512x1x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z2
 	VMOVUPS.Z    64(BX), K1, Z3
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z4
-	VPDPWSSD     Z4, Z2, Z0
-	VPDPWSSD     Z4, Z3, Z1
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z4
-	VPADDD       Z4, Z0, Z0
-	VPADDD       Z4, Z1, Z1
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z2
-	VPADDD    Z2, Z0, Z0
-	VMOVUPS.Z 64(BX), K1, Z3
-	VPADDD    Z3, Z1, Z1
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x1x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x1x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z2
-	VMOVUPS.Z    (R14)(AX*1), K1, Z3
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z4
 	VPDPWSSD     Z4, Z2, Z0
 	VPDPWSSD     Z4, Z3, Z1
@@ -6516,106 +6286,10 @@ TEXT ·pairsTile512x2x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z4
 	VMOVUPS.Z    64(BX), K1, Z5
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z6
-	VPDPWSSD     Z6, Z4, Z0
-	VPDPWSSD     Z6, Z5, Z1
-	VBROADCASTSS (R9)(SI*1), Z6
-	VPDPWSSD     Z6, Z4, Z2
-	VPDPWSSD     Z6, Z5, Z3
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z6
-	VPADDD       Z6, Z0, Z0
-	VPADDD       Z6, Z1, Z1
-	VBROADCASTSS 4(BX), Z6
-	VPADDD       Z6, Z2, Z2
-	VPADDD       Z6, Z3, Z3
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z4
-	VPADDD    Z4, Z0, Z0
-	VPADDD    Z4, Z2, Z2
-	VMOVUPS.Z 64(BX), K1, Z5
-	VPADDD    Z5, Z1, Z1
-	VPADDD    Z5, Z3, Z3
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x2x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x2x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z4
-	VMOVUPS.Z    (R14)(AX*1), K1, Z5
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VPDPWSSD     Z6, Z4, Z0
 	VPDPWSSD     Z6, Z5, Z1
@@ -6716,127 +6390,10 @@ TEXT ·pairsTile512x3x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z6
 	VMOVUPS.Z    64(BX), K1, Z7
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z8
-	VPDPWSSD     Z8, Z6, Z0
-	VPDPWSSD     Z8, Z7, Z1
-	VBROADCASTSS (R9)(SI*1), Z8
-	VPDPWSSD     Z8, Z6, Z2
-	VPDPWSSD     Z8, Z7, Z3
-	VBROADCASTSS (R9)(SI*2), Z8
-	VPDPWSSD     Z8, Z6, Z4
-	VPDPWSSD     Z8, Z7, Z5
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z8
-	VPADDD       Z8, Z0, Z0
-	VPADDD       Z8, Z1, Z1
-	VBROADCASTSS 4(BX), Z8
-	VPADDD       Z8, Z2, Z2
-	VPADDD       Z8, Z3, Z3
-	VBROADCASTSS 8(BX), Z8
-	VPADDD       Z8, Z4, Z4
-	VPADDD       Z8, Z5, Z5
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z6
-	VPADDD    Z6, Z0, Z0
-	VPADDD    Z6, Z2, Z2
-	VPADDD    Z6, Z4, Z4
-	VMOVUPS.Z 64(BX), K1, Z7
-	VPADDD    Z7, Z1, Z1
-	VPADDD    Z7, Z3, Z3
-	VPADDD    Z7, Z5, Z5
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x3x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x3x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z6
-	VMOVUPS.Z    (R14)(AX*1), K1, Z7
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VPDPWSSD     Z8, Z6, Z0
 	VPDPWSSD     Z8, Z7, Z1
@@ -6960,151 +6517,10 @@ TEXT ·pairsTile512x4x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z8
 	VMOVUPS.Z    64(BX), K1, Z9
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z10
-	VPDPWSSD     Z10, Z8, Z0
-	VPDPWSSD     Z10, Z9, Z1
-	VBROADCASTSS (R9)(SI*1), Z10
-	VPDPWSSD     Z10, Z8, Z2
-	VPDPWSSD     Z10, Z9, Z3
-	VBROADCASTSS (R9)(SI*2), Z10
-	VPDPWSSD     Z10, Z8, Z4
-	VPDPWSSD     Z10, Z9, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z10
-	VPDPWSSD     Z10, Z8, Z6
-	VPDPWSSD     Z10, Z9, Z7
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z10
-	VPADDD       Z10, Z0, Z0
-	VPADDD       Z10, Z1, Z1
-	VBROADCASTSS 4(BX), Z10
-	VPADDD       Z10, Z2, Z2
-	VPADDD       Z10, Z3, Z3
-	VBROADCASTSS 8(BX), Z10
-	VPADDD       Z10, Z4, Z4
-	VPADDD       Z10, Z5, Z5
-	VBROADCASTSS 12(BX), Z10
-	VPADDD       Z10, Z6, Z6
-	VPADDD       Z10, Z7, Z7
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z8
-	VPADDD    Z8, Z0, Z0
-	VPADDD    Z8, Z2, Z2
-	VPADDD    Z8, Z4, Z4
-	VPADDD    Z8, Z6, Z6
-	VMOVUPS.Z 64(BX), K1, Z9
-	VPADDD    Z9, Z1, Z1
-	VPADDD    Z9, Z3, Z3
-	VPADDD    Z9, Z5, Z5
-	VPADDD    Z9, Z7, Z7
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x4x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x4x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z8
-	VMOVUPS.Z    (R14)(AX*1), K1, Z9
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z10
 	VPDPWSSD     Z10, Z8, Z0
 	VPDPWSSD     Z10, Z9, Z1
@@ -7250,172 +6666,10 @@ TEXT ·pairsTile512x5x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z10
 	VMOVUPS.Z    64(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z12
-	VPDPWSSD     Z12, Z10, Z0
-	VPDPWSSD     Z12, Z11, Z1
-	VBROADCASTSS (R9)(SI*1), Z12
-	VPDPWSSD     Z12, Z10, Z2
-	VPDPWSSD     Z12, Z11, Z3
-	VBROADCASTSS (R9)(SI*2), Z12
-	VPDPWSSD     Z12, Z10, Z4
-	VPDPWSSD     Z12, Z11, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z12
-	VPDPWSSD     Z12, Z10, Z6
-	VPDPWSSD     Z12, Z11, Z7
-	VBROADCASTSS (R10)(SI*1), Z12
-	VPDPWSSD     Z12, Z10, Z8
-	VPDPWSSD     Z12, Z11, Z9
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z12
-	VPADDD       Z12, Z0, Z0
-	VPADDD       Z12, Z1, Z1
-	VBROADCASTSS 4(BX), Z12
-	VPADDD       Z12, Z2, Z2
-	VPADDD       Z12, Z3, Z3
-	VBROADCASTSS 8(BX), Z12
-	VPADDD       Z12, Z4, Z4
-	VPADDD       Z12, Z5, Z5
-	VBROADCASTSS 12(BX), Z12
-	VPADDD       Z12, Z6, Z6
-	VPADDD       Z12, Z7, Z7
-	VBROADCASTSS 16(BX), Z12
-	VPADDD       Z12, Z8, Z8
-	VPADDD       Z12, Z9, Z9
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z10
-	VPADDD    Z10, Z0, Z0
-	VPADDD    Z10, Z2, Z2
-	VPADDD    Z10, Z4, Z4
-	VPADDD    Z10, Z6, Z6
-	VPADDD    Z10, Z8, Z8
-	VMOVUPS.Z 64(BX), K1, Z11
-	VPADDD    Z11, Z1, Z1
-	VPADDD    Z11, Z3, Z3
-	VPADDD    Z11, Z5, Z5
-	VPADDD    Z11, Z7, Z7
-	VPADDD    Z11, Z9, Z9
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x5x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x5x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z10
-	VMOVUPS.Z    (R14)(AX*1), K1, Z11
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z10, Z0
 	VPDPWSSD     Z12, Z11, Z1
@@ -7582,193 +6836,10 @@ TEXT ·pairsTile512x6x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z12
 	VMOVUPS.Z    64(BX), K1, Z13
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z14
-	VPDPWSSD     Z14, Z12, Z0
-	VPDPWSSD     Z14, Z13, Z1
-	VBROADCASTSS (R9)(SI*1), Z14
-	VPDPWSSD     Z14, Z12, Z2
-	VPDPWSSD     Z14, Z13, Z3
-	VBROADCASTSS (R9)(SI*2), Z14
-	VPDPWSSD     Z14, Z12, Z4
-	VPDPWSSD     Z14, Z13, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z14
-	VPDPWSSD     Z14, Z12, Z6
-	VPDPWSSD     Z14, Z13, Z7
-	VBROADCASTSS (R10)(SI*1), Z14
-	VPDPWSSD     Z14, Z12, Z8
-	VPDPWSSD     Z14, Z13, Z9
-	VBROADCASTSS (R10)(SI*2), Z14
-	VPDPWSSD     Z14, Z12, Z10
-	VPDPWSSD     Z14, Z13, Z11
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z14
-	VPADDD       Z14, Z0, Z0
-	VPADDD       Z14, Z1, Z1
-	VBROADCASTSS 4(BX), Z14
-	VPADDD       Z14, Z2, Z2
-	VPADDD       Z14, Z3, Z3
-	VBROADCASTSS 8(BX), Z14
-	VPADDD       Z14, Z4, Z4
-	VPADDD       Z14, Z5, Z5
-	VBROADCASTSS 12(BX), Z14
-	VPADDD       Z14, Z6, Z6
-	VPADDD       Z14, Z7, Z7
-	VBROADCASTSS 16(BX), Z14
-	VPADDD       Z14, Z8, Z8
-	VPADDD       Z14, Z9, Z9
-	VBROADCASTSS 20(BX), Z14
-	VPADDD       Z14, Z10, Z10
-	VPADDD       Z14, Z11, Z11
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z12
-	VPADDD    Z12, Z0, Z0
-	VPADDD    Z12, Z2, Z2
-	VPADDD    Z12, Z4, Z4
-	VPADDD    Z12, Z6, Z6
-	VPADDD    Z12, Z8, Z8
-	VPADDD    Z12, Z10, Z10
-	VMOVUPS.Z 64(BX), K1, Z13
-	VPADDD    Z13, Z1, Z1
-	VPADDD    Z13, Z3, Z3
-	VPADDD    Z13, Z5, Z5
-	VPADDD    Z13, Z7, Z7
-	VPADDD    Z13, Z9, Z9
-	VPADDD    Z13, Z11, Z11
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x6x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x6x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z12
-	VMOVUPS.Z    (R14)(AX*1), K1, Z13
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z14
 	VPDPWSSD     Z14, Z12, Z0
 	VPDPWSSD     Z14, Z13, Z1
@@ -7958,217 +7029,10 @@ TEXT ·pairsTile512x7x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z14
 	VMOVUPS.Z    64(BX), K1, Z15
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z16
-	VPDPWSSD     Z16, Z14, Z0
-	VPDPWSSD     Z16, Z15, Z1
-	VBROADCASTSS (R9)(SI*1), Z16
-	VPDPWSSD     Z16, Z14, Z2
-	VPDPWSSD     Z16, Z15, Z3
-	VBROADCASTSS (R9)(SI*2), Z16
-	VPDPWSSD     Z16, Z14, Z4
-	VPDPWSSD     Z16, Z15, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z16
-	VPDPWSSD     Z16, Z14, Z6
-	VPDPWSSD     Z16, Z15, Z7
-	VBROADCASTSS (R10)(SI*1), Z16
-	VPDPWSSD     Z16, Z14, Z8
-	VPDPWSSD     Z16, Z15, Z9
-	VBROADCASTSS (R10)(SI*2), Z16
-	VPDPWSSD     Z16, Z14, Z10
-	VPDPWSSD     Z16, Z15, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z16
-	VPDPWSSD     Z16, Z14, Z12
-	VPDPWSSD     Z16, Z15, Z13
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z16
-	VPADDD       Z16, Z0, Z0
-	VPADDD       Z16, Z1, Z1
-	VBROADCASTSS 4(BX), Z16
-	VPADDD       Z16, Z2, Z2
-	VPADDD       Z16, Z3, Z3
-	VBROADCASTSS 8(BX), Z16
-	VPADDD       Z16, Z4, Z4
-	VPADDD       Z16, Z5, Z5
-	VBROADCASTSS 12(BX), Z16
-	VPADDD       Z16, Z6, Z6
-	VPADDD       Z16, Z7, Z7
-	VBROADCASTSS 16(BX), Z16
-	VPADDD       Z16, Z8, Z8
-	VPADDD       Z16, Z9, Z9
-	VBROADCASTSS 20(BX), Z16
-	VPADDD       Z16, Z10, Z10
-	VPADDD       Z16, Z11, Z11
-	VBROADCASTSS 24(BX), Z16
-	VPADDD       Z16, Z12, Z12
-	VPADDD       Z16, Z13, Z13
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z14
-	VPADDD    Z14, Z0, Z0
-	VPADDD    Z14, Z2, Z2
-	VPADDD    Z14, Z4, Z4
-	VPADDD    Z14, Z6, Z6
-	VPADDD    Z14, Z8, Z8
-	VPADDD    Z14, Z10, Z10
-	VPADDD    Z14, Z12, Z12
-	VMOVUPS.Z 64(BX), K1, Z15
-	VPADDD    Z15, Z1, Z1
-	VPADDD    Z15, Z3, Z3
-	VPADDD    Z15, Z5, Z5
-	VPADDD    Z15, Z7, Z7
-	VPADDD    Z15, Z9, Z9
-	VPADDD    Z15, Z11, Z11
-	VPADDD    Z15, Z13, Z13
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x7x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x7x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z14
-	VMOVUPS.Z    (R14)(AX*1), K1, Z15
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VPDPWSSD     Z16, Z14, Z0
 	VPDPWSSD     Z16, Z15, Z1
@@ -8380,238 +7244,10 @@ TEXT ·pairsTile512x8x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z16
 	VMOVUPS.Z    64(BX), K1, Z17
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z18
-	VPDPWSSD     Z18, Z16, Z0
-	VPDPWSSD     Z18, Z17, Z1
-	VBROADCASTSS (R9)(SI*1), Z18
-	VPDPWSSD     Z18, Z16, Z2
-	VPDPWSSD     Z18, Z17, Z3
-	VBROADCASTSS (R9)(SI*2), Z18
-	VPDPWSSD     Z18, Z16, Z4
-	VPDPWSSD     Z18, Z17, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z18
-	VPDPWSSD     Z18, Z16, Z6
-	VPDPWSSD     Z18, Z17, Z7
-	VBROADCASTSS (R10)(SI*1), Z18
-	VPDPWSSD     Z18, Z16, Z8
-	VPDPWSSD     Z18, Z17, Z9
-	VBROADCASTSS (R10)(SI*2), Z18
-	VPDPWSSD     Z18, Z16, Z10
-	VPDPWSSD     Z18, Z17, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z18
-	VPDPWSSD     Z18, Z16, Z12
-	VPDPWSSD     Z18, Z17, Z13
-	VBROADCASTSS (R11)(SI*1), Z18
-	VPDPWSSD     Z18, Z16, Z14
-	VPDPWSSD     Z18, Z17, Z15
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z18
-	VPADDD       Z18, Z0, Z0
-	VPADDD       Z18, Z1, Z1
-	VBROADCASTSS 4(BX), Z18
-	VPADDD       Z18, Z2, Z2
-	VPADDD       Z18, Z3, Z3
-	VBROADCASTSS 8(BX), Z18
-	VPADDD       Z18, Z4, Z4
-	VPADDD       Z18, Z5, Z5
-	VBROADCASTSS 12(BX), Z18
-	VPADDD       Z18, Z6, Z6
-	VPADDD       Z18, Z7, Z7
-	VBROADCASTSS 16(BX), Z18
-	VPADDD       Z18, Z8, Z8
-	VPADDD       Z18, Z9, Z9
-	VBROADCASTSS 20(BX), Z18
-	VPADDD       Z18, Z10, Z10
-	VPADDD       Z18, Z11, Z11
-	VBROADCASTSS 24(BX), Z18
-	VPADDD       Z18, Z12, Z12
-	VPADDD       Z18, Z13, Z13
-	VBROADCASTSS 28(BX), Z18
-	VPADDD       Z18, Z14, Z14
-	VPADDD       Z18, Z15, Z15
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z16
-	VPADDD    Z16, Z0, Z0
-	VPADDD    Z16, Z2, Z2
-	VPADDD    Z16, Z4, Z4
-	VPADDD    Z16, Z6, Z6
-	VPADDD    Z16, Z8, Z8
-	VPADDD    Z16, Z10, Z10
-	VPADDD    Z16, Z12, Z12
-	VPADDD    Z16, Z14, Z14
-	VMOVUPS.Z 64(BX), K1, Z17
-	VPADDD    Z17, Z1, Z1
-	VPADDD    Z17, Z3, Z3
-	VPADDD    Z17, Z5, Z5
-	VPADDD    Z17, Z7, Z7
-	VPADDD    Z17, Z9, Z9
-	VPADDD    Z17, Z11, Z11
-	VPADDD    Z17, Z13, Z13
-	VPADDD    Z17, Z15, Z15
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x8x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x8x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z16
-	VMOVUPS.Z    (R14)(AX*1), K1, Z17
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VPDPWSSD     Z18, Z16, Z0
 	VPDPWSSD     Z18, Z17, Z1
@@ -8844,259 +7480,10 @@ TEXT ·pairsTile512x9x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z18
 	VMOVUPS.Z    64(BX), K1, Z19
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z20
-	VPDPWSSD     Z20, Z18, Z0
-	VPDPWSSD     Z20, Z19, Z1
-	VBROADCASTSS (R9)(SI*1), Z20
-	VPDPWSSD     Z20, Z18, Z2
-	VPDPWSSD     Z20, Z19, Z3
-	VBROADCASTSS (R9)(SI*2), Z20
-	VPDPWSSD     Z20, Z18, Z4
-	VPDPWSSD     Z20, Z19, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z20
-	VPDPWSSD     Z20, Z18, Z6
-	VPDPWSSD     Z20, Z19, Z7
-	VBROADCASTSS (R10)(SI*1), Z20
-	VPDPWSSD     Z20, Z18, Z8
-	VPDPWSSD     Z20, Z19, Z9
-	VBROADCASTSS (R10)(SI*2), Z20
-	VPDPWSSD     Z20, Z18, Z10
-	VPDPWSSD     Z20, Z19, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z20
-	VPDPWSSD     Z20, Z18, Z12
-	VPDPWSSD     Z20, Z19, Z13
-	VBROADCASTSS (R11)(SI*1), Z20
-	VPDPWSSD     Z20, Z18, Z14
-	VPDPWSSD     Z20, Z19, Z15
-	VBROADCASTSS (R11)(SI*2), Z20
-	VPDPWSSD     Z20, Z18, Z16
-	VPDPWSSD     Z20, Z19, Z17
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z20
-	VPADDD       Z20, Z0, Z0
-	VPADDD       Z20, Z1, Z1
-	VBROADCASTSS 4(BX), Z20
-	VPADDD       Z20, Z2, Z2
-	VPADDD       Z20, Z3, Z3
-	VBROADCASTSS 8(BX), Z20
-	VPADDD       Z20, Z4, Z4
-	VPADDD       Z20, Z5, Z5
-	VBROADCASTSS 12(BX), Z20
-	VPADDD       Z20, Z6, Z6
-	VPADDD       Z20, Z7, Z7
-	VBROADCASTSS 16(BX), Z20
-	VPADDD       Z20, Z8, Z8
-	VPADDD       Z20, Z9, Z9
-	VBROADCASTSS 20(BX), Z20
-	VPADDD       Z20, Z10, Z10
-	VPADDD       Z20, Z11, Z11
-	VBROADCASTSS 24(BX), Z20
-	VPADDD       Z20, Z12, Z12
-	VPADDD       Z20, Z13, Z13
-	VBROADCASTSS 28(BX), Z20
-	VPADDD       Z20, Z14, Z14
-	VPADDD       Z20, Z15, Z15
-	VBROADCASTSS 32(BX), Z20
-	VPADDD       Z20, Z16, Z16
-	VPADDD       Z20, Z17, Z17
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z18
-	VPADDD    Z18, Z0, Z0
-	VPADDD    Z18, Z2, Z2
-	VPADDD    Z18, Z4, Z4
-	VPADDD    Z18, Z6, Z6
-	VPADDD    Z18, Z8, Z8
-	VPADDD    Z18, Z10, Z10
-	VPADDD    Z18, Z12, Z12
-	VPADDD    Z18, Z14, Z14
-	VPADDD    Z18, Z16, Z16
-	VMOVUPS.Z 64(BX), K1, Z19
-	VPADDD    Z19, Z1, Z1
-	VPADDD    Z19, Z3, Z3
-	VPADDD    Z19, Z5, Z5
-	VPADDD    Z19, Z7, Z7
-	VPADDD    Z19, Z9, Z9
-	VPADDD    Z19, Z11, Z11
-	VPADDD    Z19, Z13, Z13
-	VPADDD    Z19, Z15, Z15
-	VPADDD    Z19, Z17, Z17
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x9x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x9x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z18
-	VMOVUPS.Z    (R14)(AX*1), K1, Z19
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VPDPWSSD     Z20, Z18, Z0
 	VPDPWSSD     Z20, Z19, Z1
@@ -9352,283 +7739,10 @@ TEXT ·pairsTile512x10x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z20
 	VMOVUPS.Z    64(BX), K1, Z21
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z22
-	VPDPWSSD     Z22, Z20, Z0
-	VPDPWSSD     Z22, Z21, Z1
-	VBROADCASTSS (R9)(SI*1), Z22
-	VPDPWSSD     Z22, Z20, Z2
-	VPDPWSSD     Z22, Z21, Z3
-	VBROADCASTSS (R9)(SI*2), Z22
-	VPDPWSSD     Z22, Z20, Z4
-	VPDPWSSD     Z22, Z21, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z22
-	VPDPWSSD     Z22, Z20, Z6
-	VPDPWSSD     Z22, Z21, Z7
-	VBROADCASTSS (R10)(SI*1), Z22
-	VPDPWSSD     Z22, Z20, Z8
-	VPDPWSSD     Z22, Z21, Z9
-	VBROADCASTSS (R10)(SI*2), Z22
-	VPDPWSSD     Z22, Z20, Z10
-	VPDPWSSD     Z22, Z21, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z22
-	VPDPWSSD     Z22, Z20, Z12
-	VPDPWSSD     Z22, Z21, Z13
-	VBROADCASTSS (R11)(SI*1), Z22
-	VPDPWSSD     Z22, Z20, Z14
-	VPDPWSSD     Z22, Z21, Z15
-	VBROADCASTSS (R11)(SI*2), Z22
-	VPDPWSSD     Z22, Z20, Z16
-	VPDPWSSD     Z22, Z21, Z17
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z22
-	VPDPWSSD     Z22, Z20, Z18
-	VPDPWSSD     Z22, Z21, Z19
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, K1, Z19
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z22
-	VPADDD       Z22, Z0, Z0
-	VPADDD       Z22, Z1, Z1
-	VBROADCASTSS 4(BX), Z22
-	VPADDD       Z22, Z2, Z2
-	VPADDD       Z22, Z3, Z3
-	VBROADCASTSS 8(BX), Z22
-	VPADDD       Z22, Z4, Z4
-	VPADDD       Z22, Z5, Z5
-	VBROADCASTSS 12(BX), Z22
-	VPADDD       Z22, Z6, Z6
-	VPADDD       Z22, Z7, Z7
-	VBROADCASTSS 16(BX), Z22
-	VPADDD       Z22, Z8, Z8
-	VPADDD       Z22, Z9, Z9
-	VBROADCASTSS 20(BX), Z22
-	VPADDD       Z22, Z10, Z10
-	VPADDD       Z22, Z11, Z11
-	VBROADCASTSS 24(BX), Z22
-	VPADDD       Z22, Z12, Z12
-	VPADDD       Z22, Z13, Z13
-	VBROADCASTSS 28(BX), Z22
-	VPADDD       Z22, Z14, Z14
-	VPADDD       Z22, Z15, Z15
-	VBROADCASTSS 32(BX), Z22
-	VPADDD       Z22, Z16, Z16
-	VPADDD       Z22, Z17, Z17
-	VBROADCASTSS 36(BX), Z22
-	VPADDD       Z22, Z18, Z18
-	VPADDD       Z22, Z19, Z19
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z20
-	VPADDD    Z20, Z0, Z0
-	VPADDD    Z20, Z2, Z2
-	VPADDD    Z20, Z4, Z4
-	VPADDD    Z20, Z6, Z6
-	VPADDD    Z20, Z8, Z8
-	VPADDD    Z20, Z10, Z10
-	VPADDD    Z20, Z12, Z12
-	VPADDD    Z20, Z14, Z14
-	VPADDD    Z20, Z16, Z16
-	VPADDD    Z20, Z18, Z18
-	VMOVUPS.Z 64(BX), K1, Z21
-	VPADDD    Z21, Z1, Z1
-	VPADDD    Z21, Z3, Z3
-	VPADDD    Z21, Z5, Z5
-	VPADDD    Z21, Z7, Z7
-	VPADDD    Z21, Z9, Z9
-	VPADDD    Z21, Z11, Z11
-	VPADDD    Z21, Z13, Z13
-	VPADDD    Z21, Z15, Z15
-	VPADDD    Z21, Z17, Z17
-	VPADDD    Z21, Z19, Z19
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, K1, Z19
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x10x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x10x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z20
-	VMOVUPS.Z    (R14)(AX*1), K1, Z21
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z22
 	VPDPWSSD     Z22, Z20, Z0
 	VPDPWSSD     Z22, Z21, Z1
@@ -9906,304 +8020,10 @@ TEXT ·pairsTile512x11x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z22
 	VMOVUPS.Z    64(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z24
-	VPDPWSSD     Z24, Z22, Z0
-	VPDPWSSD     Z24, Z23, Z1
-	VBROADCASTSS (R9)(SI*1), Z24
-	VPDPWSSD     Z24, Z22, Z2
-	VPDPWSSD     Z24, Z23, Z3
-	VBROADCASTSS (R9)(SI*2), Z24
-	VPDPWSSD     Z24, Z22, Z4
-	VPDPWSSD     Z24, Z23, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z24
-	VPDPWSSD     Z24, Z22, Z6
-	VPDPWSSD     Z24, Z23, Z7
-	VBROADCASTSS (R10)(SI*1), Z24
-	VPDPWSSD     Z24, Z22, Z8
-	VPDPWSSD     Z24, Z23, Z9
-	VBROADCASTSS (R10)(SI*2), Z24
-	VPDPWSSD     Z24, Z22, Z10
-	VPDPWSSD     Z24, Z23, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z24
-	VPDPWSSD     Z24, Z22, Z12
-	VPDPWSSD     Z24, Z23, Z13
-	VBROADCASTSS (R11)(SI*1), Z24
-	VPDPWSSD     Z24, Z22, Z14
-	VPDPWSSD     Z24, Z23, Z15
-	VBROADCASTSS (R11)(SI*2), Z24
-	VPDPWSSD     Z24, Z22, Z16
-	VPDPWSSD     Z24, Z23, Z17
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z24
-	VPDPWSSD     Z24, Z22, Z18
-	VPDPWSSD     Z24, Z23, Z19
-	VBROADCASTSS (R12)(SI*1), Z24
-	VPDPWSSD     Z24, Z22, Z20
-	VPDPWSSD     Z24, Z23, Z21
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VPADDD (BX), Z20, Z20
-	VPADDD 64(BX), Z21, K1, Z21
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z24
-	VPADDD       Z24, Z0, Z0
-	VPADDD       Z24, Z1, Z1
-	VBROADCASTSS 4(BX), Z24
-	VPADDD       Z24, Z2, Z2
-	VPADDD       Z24, Z3, Z3
-	VBROADCASTSS 8(BX), Z24
-	VPADDD       Z24, Z4, Z4
-	VPADDD       Z24, Z5, Z5
-	VBROADCASTSS 12(BX), Z24
-	VPADDD       Z24, Z6, Z6
-	VPADDD       Z24, Z7, Z7
-	VBROADCASTSS 16(BX), Z24
-	VPADDD       Z24, Z8, Z8
-	VPADDD       Z24, Z9, Z9
-	VBROADCASTSS 20(BX), Z24
-	VPADDD       Z24, Z10, Z10
-	VPADDD       Z24, Z11, Z11
-	VBROADCASTSS 24(BX), Z24
-	VPADDD       Z24, Z12, Z12
-	VPADDD       Z24, Z13, Z13
-	VBROADCASTSS 28(BX), Z24
-	VPADDD       Z24, Z14, Z14
-	VPADDD       Z24, Z15, Z15
-	VBROADCASTSS 32(BX), Z24
-	VPADDD       Z24, Z16, Z16
-	VPADDD       Z24, Z17, Z17
-	VBROADCASTSS 36(BX), Z24
-	VPADDD       Z24, Z18, Z18
-	VPADDD       Z24, Z19, Z19
-	VBROADCASTSS 40(BX), Z24
-	VPADDD       Z24, Z20, Z20
-	VPADDD       Z24, Z21, Z21
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z22
-	VPADDD    Z22, Z0, Z0
-	VPADDD    Z22, Z2, Z2
-	VPADDD    Z22, Z4, Z4
-	VPADDD    Z22, Z6, Z6
-	VPADDD    Z22, Z8, Z8
-	VPADDD    Z22, Z10, Z10
-	VPADDD    Z22, Z12, Z12
-	VPADDD    Z22, Z14, Z14
-	VPADDD    Z22, Z16, Z16
-	VPADDD    Z22, Z18, Z18
-	VPADDD    Z22, Z20, Z20
-	VMOVUPS.Z 64(BX), K1, Z23
-	VPADDD    Z23, Z1, Z1
-	VPADDD    Z23, Z3, Z3
-	VPADDD    Z23, Z5, Z5
-	VPADDD    Z23, Z7, Z7
-	VPADDD    Z23, Z9, Z9
-	VPADDD    Z23, Z11, Z11
-	VPADDD    Z23, Z13, Z13
-	VPADDD    Z23, Z15, Z15
-	VPADDD    Z23, Z17, Z17
-	VPADDD    Z23, Z19, Z19
-	VPADDD    Z23, Z21, Z21
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VPADDD (BX), Z20, Z20
-	VPADDD 64(BX), Z21, K1, Z21
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z20, (BX)
-	VMOVUPS Z21, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x11x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x11x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z22
-	VMOVUPS.Z    (R14)(AX*1), K1, Z23
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VPDPWSSD     Z24, Z22, Z0
 	VPDPWSSD     Z24, Z23, Z1
@@ -10502,325 +8322,10 @@ TEXT ·pairsTile512x12x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z24
 	VMOVUPS.Z    64(BX), K1, Z25
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z26
-	VPDPWSSD     Z26, Z24, Z0
-	VPDPWSSD     Z26, Z25, Z1
-	VBROADCASTSS (R9)(SI*1), Z26
-	VPDPWSSD     Z26, Z24, Z2
-	VPDPWSSD     Z26, Z25, Z3
-	VBROADCASTSS (R9)(SI*2), Z26
-	VPDPWSSD     Z26, Z24, Z4
-	VPDPWSSD     Z26, Z25, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z26
-	VPDPWSSD     Z26, Z24, Z6
-	VPDPWSSD     Z26, Z25, Z7
-	VBROADCASTSS (R10)(SI*1), Z26
-	VPDPWSSD     Z26, Z24, Z8
-	VPDPWSSD     Z26, Z25, Z9
-	VBROADCASTSS (R10)(SI*2), Z26
-	VPDPWSSD     Z26, Z24, Z10
-	VPDPWSSD     Z26, Z25, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z26
-	VPDPWSSD     Z26, Z24, Z12
-	VPDPWSSD     Z26, Z25, Z13
-	VBROADCASTSS (R11)(SI*1), Z26
-	VPDPWSSD     Z26, Z24, Z14
-	VPDPWSSD     Z26, Z25, Z15
-	VBROADCASTSS (R11)(SI*2), Z26
-	VPDPWSSD     Z26, Z24, Z16
-	VPDPWSSD     Z26, Z25, Z17
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z26
-	VPDPWSSD     Z26, Z24, Z18
-	VPDPWSSD     Z26, Z25, Z19
-	VBROADCASTSS (R12)(SI*1), Z26
-	VPDPWSSD     Z26, Z24, Z20
-	VPDPWSSD     Z26, Z25, Z21
-	VBROADCASTSS (R12)(SI*2), Z26
-	VPDPWSSD     Z26, Z24, Z22
-	VPDPWSSD     Z26, Z25, Z23
-	ADDQ         R8, R12
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VPADDD (BX), Z20, Z20
-	VPADDD 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VPADDD (BX), Z22, Z22
-	VPADDD 64(BX), Z23, K1, Z23
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z26
-	VPADDD       Z26, Z0, Z0
-	VPADDD       Z26, Z1, Z1
-	VBROADCASTSS 4(BX), Z26
-	VPADDD       Z26, Z2, Z2
-	VPADDD       Z26, Z3, Z3
-	VBROADCASTSS 8(BX), Z26
-	VPADDD       Z26, Z4, Z4
-	VPADDD       Z26, Z5, Z5
-	VBROADCASTSS 12(BX), Z26
-	VPADDD       Z26, Z6, Z6
-	VPADDD       Z26, Z7, Z7
-	VBROADCASTSS 16(BX), Z26
-	VPADDD       Z26, Z8, Z8
-	VPADDD       Z26, Z9, Z9
-	VBROADCASTSS 20(BX), Z26
-	VPADDD       Z26, Z10, Z10
-	VPADDD       Z26, Z11, Z11
-	VBROADCASTSS 24(BX), Z26
-	VPADDD       Z26, Z12, Z12
-	VPADDD       Z26, Z13, Z13
-	VBROADCASTSS 28(BX), Z26
-	VPADDD       Z26, Z14, Z14
-	VPADDD       Z26, Z15, Z15
-	VBROADCASTSS 32(BX), Z26
-	VPADDD       Z26, Z16, Z16
-	VPADDD       Z26, Z17, Z17
-	VBROADCASTSS 36(BX), Z26
-	VPADDD       Z26, Z18, Z18
-	VPADDD       Z26, Z19, Z19
-	VBROADCASTSS 40(BX), Z26
-	VPADDD       Z26, Z20, Z20
-	VPADDD       Z26, Z21, Z21
-	VBROADCASTSS 44(BX), Z26
-	VPADDD       Z26, Z22, Z22
-	VPADDD       Z26, Z23, Z23
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z24
-	VPADDD    Z24, Z0, Z0
-	VPADDD    Z24, Z2, Z2
-	VPADDD    Z24, Z4, Z4
-	VPADDD    Z24, Z6, Z6
-	VPADDD    Z24, Z8, Z8
-	VPADDD    Z24, Z10, Z10
-	VPADDD    Z24, Z12, Z12
-	VPADDD    Z24, Z14, Z14
-	VPADDD    Z24, Z16, Z16
-	VPADDD    Z24, Z18, Z18
-	VPADDD    Z24, Z20, Z20
-	VPADDD    Z24, Z22, Z22
-	VMOVUPS.Z 64(BX), K1, Z25
-	VPADDD    Z25, Z1, Z1
-	VPADDD    Z25, Z3, Z3
-	VPADDD    Z25, Z5, Z5
-	VPADDD    Z25, Z7, Z7
-	VPADDD    Z25, Z9, Z9
-	VPADDD    Z25, Z11, Z11
-	VPADDD    Z25, Z13, Z13
-	VPADDD    Z25, Z15, Z15
-	VPADDD    Z25, Z17, Z17
-	VPADDD    Z25, Z19, Z19
-	VPADDD    Z25, Z21, Z21
-	VPADDD    Z25, Z23, Z23
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VPADDD (BX), Z20, Z20
-	VPADDD 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VPADDD (BX), Z22, Z22
-	VPADDD 64(BX), Z23, K1, Z23
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z20, (BX)
-	VMOVUPS Z21, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z22, (BX)
-	VMOVUPS Z23, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x12x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x12x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z24
-	VMOVUPS.Z    (R14)(AX*1), K1, Z25
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z26
 	VPDPWSSD     Z26, Z24, Z0
 	VPDPWSSD     Z26, Z25, Z1
@@ -11142,349 +8647,10 @@ TEXT ·pairsTile512x13x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z26
 	VMOVUPS.Z    64(BX), K1, Z27
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z28
-	VPDPWSSD     Z28, Z26, Z0
-	VPDPWSSD     Z28, Z27, Z1
-	VBROADCASTSS (R9)(SI*1), Z28
-	VPDPWSSD     Z28, Z26, Z2
-	VPDPWSSD     Z28, Z27, Z3
-	VBROADCASTSS (R9)(SI*2), Z28
-	VPDPWSSD     Z28, Z26, Z4
-	VPDPWSSD     Z28, Z27, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z28
-	VPDPWSSD     Z28, Z26, Z6
-	VPDPWSSD     Z28, Z27, Z7
-	VBROADCASTSS (R10)(SI*1), Z28
-	VPDPWSSD     Z28, Z26, Z8
-	VPDPWSSD     Z28, Z27, Z9
-	VBROADCASTSS (R10)(SI*2), Z28
-	VPDPWSSD     Z28, Z26, Z10
-	VPDPWSSD     Z28, Z27, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z28
-	VPDPWSSD     Z28, Z26, Z12
-	VPDPWSSD     Z28, Z27, Z13
-	VBROADCASTSS (R11)(SI*1), Z28
-	VPDPWSSD     Z28, Z26, Z14
-	VPDPWSSD     Z28, Z27, Z15
-	VBROADCASTSS (R11)(SI*2), Z28
-	VPDPWSSD     Z28, Z26, Z16
-	VPDPWSSD     Z28, Z27, Z17
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z28
-	VPDPWSSD     Z28, Z26, Z18
-	VPDPWSSD     Z28, Z27, Z19
-	VBROADCASTSS (R12)(SI*1), Z28
-	VPDPWSSD     Z28, Z26, Z20
-	VPDPWSSD     Z28, Z27, Z21
-	VBROADCASTSS (R12)(SI*2), Z28
-	VPDPWSSD     Z28, Z26, Z22
-	VPDPWSSD     Z28, Z27, Z23
-	ADDQ         R8, R12
-	VBROADCASTSS (R13), Z28
-	VPDPWSSD     Z28, Z26, Z24
-	VPDPWSSD     Z28, Z27, Z25
-	ADDQ         R8, R13
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VPADDD (BX), Z20, Z20
-	VPADDD 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VPADDD (BX), Z22, Z22
-	VPADDD 64(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VPADDD (BX), Z24, Z24
-	VPADDD 64(BX), Z25, K1, Z25
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z28
-	VPADDD       Z28, Z0, Z0
-	VPADDD       Z28, Z1, Z1
-	VBROADCASTSS 4(BX), Z28
-	VPADDD       Z28, Z2, Z2
-	VPADDD       Z28, Z3, Z3
-	VBROADCASTSS 8(BX), Z28
-	VPADDD       Z28, Z4, Z4
-	VPADDD       Z28, Z5, Z5
-	VBROADCASTSS 12(BX), Z28
-	VPADDD       Z28, Z6, Z6
-	VPADDD       Z28, Z7, Z7
-	VBROADCASTSS 16(BX), Z28
-	VPADDD       Z28, Z8, Z8
-	VPADDD       Z28, Z9, Z9
-	VBROADCASTSS 20(BX), Z28
-	VPADDD       Z28, Z10, Z10
-	VPADDD       Z28, Z11, Z11
-	VBROADCASTSS 24(BX), Z28
-	VPADDD       Z28, Z12, Z12
-	VPADDD       Z28, Z13, Z13
-	VBROADCASTSS 28(BX), Z28
-	VPADDD       Z28, Z14, Z14
-	VPADDD       Z28, Z15, Z15
-	VBROADCASTSS 32(BX), Z28
-	VPADDD       Z28, Z16, Z16
-	VPADDD       Z28, Z17, Z17
-	VBROADCASTSS 36(BX), Z28
-	VPADDD       Z28, Z18, Z18
-	VPADDD       Z28, Z19, Z19
-	VBROADCASTSS 40(BX), Z28
-	VPADDD       Z28, Z20, Z20
-	VPADDD       Z28, Z21, Z21
-	VBROADCASTSS 44(BX), Z28
-	VPADDD       Z28, Z22, Z22
-	VPADDD       Z28, Z23, Z23
-	VBROADCASTSS 48(BX), Z28
-	VPADDD       Z28, Z24, Z24
-	VPADDD       Z28, Z25, Z25
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z26
-	VPADDD    Z26, Z0, Z0
-	VPADDD    Z26, Z2, Z2
-	VPADDD    Z26, Z4, Z4
-	VPADDD    Z26, Z6, Z6
-	VPADDD    Z26, Z8, Z8
-	VPADDD    Z26, Z10, Z10
-	VPADDD    Z26, Z12, Z12
-	VPADDD    Z26, Z14, Z14
-	VPADDD    Z26, Z16, Z16
-	VPADDD    Z26, Z18, Z18
-	VPADDD    Z26, Z20, Z20
-	VPADDD    Z26, Z22, Z22
-	VPADDD    Z26, Z24, Z24
-	VMOVUPS.Z 64(BX), K1, Z27
-	VPADDD    Z27, Z1, Z1
-	VPADDD    Z27, Z3, Z3
-	VPADDD    Z27, Z5, Z5
-	VPADDD    Z27, Z7, Z7
-	VPADDD    Z27, Z9, Z9
-	VPADDD    Z27, Z11, Z11
-	VPADDD    Z27, Z13, Z13
-	VPADDD    Z27, Z15, Z15
-	VPADDD    Z27, Z17, Z17
-	VPADDD    Z27, Z19, Z19
-	VPADDD    Z27, Z21, Z21
-	VPADDD    Z27, Z23, Z23
-	VPADDD    Z27, Z25, Z25
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VPADDD (BX), Z20, Z20
-	VPADDD 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VPADDD (BX), Z22, Z22
-	VPADDD 64(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VPADDD (BX), Z24, Z24
-	VPADDD 64(BX), Z25, K1, Z25
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z20, (BX)
-	VMOVUPS Z21, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z22, (BX)
-	VMOVUPS Z23, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z24, (BX)
-	VMOVUPS Z25, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x13x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x13x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	LEAQ       (R12)(CX*1), R13
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	VPXORD     Z24, Z24, Z24
-	VPXORD     Z25, Z25, Z25
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z26
-	VMOVUPS.Z    (R14)(AX*1), K1, Z27
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VPDPWSSD     Z28, Z26, Z0
 	VPDPWSSD     Z28, Z27, Z1
@@ -11828,370 +8994,10 @@ TEXT ·pairsTile512x14x32(SB), NOSPLIT, $0-8
 loop:
 	VMOVUPS      (BX), Z28
 	VMOVUPS.Z    64(BX), K1, Z29
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z30
-	VPDPWSSD     Z30, Z28, Z0
-	VPDPWSSD     Z30, Z29, Z1
-	VBROADCASTSS (R9)(SI*1), Z30
-	VPDPWSSD     Z30, Z28, Z2
-	VPDPWSSD     Z30, Z29, Z3
-	VBROADCASTSS (R9)(SI*2), Z30
-	VPDPWSSD     Z30, Z28, Z4
-	VPDPWSSD     Z30, Z29, Z5
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z30
-	VPDPWSSD     Z30, Z28, Z6
-	VPDPWSSD     Z30, Z29, Z7
-	VBROADCASTSS (R10)(SI*1), Z30
-	VPDPWSSD     Z30, Z28, Z8
-	VPDPWSSD     Z30, Z29, Z9
-	VBROADCASTSS (R10)(SI*2), Z30
-	VPDPWSSD     Z30, Z28, Z10
-	VPDPWSSD     Z30, Z29, Z11
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z30
-	VPDPWSSD     Z30, Z28, Z12
-	VPDPWSSD     Z30, Z29, Z13
-	VBROADCASTSS (R11)(SI*1), Z30
-	VPDPWSSD     Z30, Z28, Z14
-	VPDPWSSD     Z30, Z29, Z15
-	VBROADCASTSS (R11)(SI*2), Z30
-	VPDPWSSD     Z30, Z28, Z16
-	VPDPWSSD     Z30, Z29, Z17
-	ADDQ         R8, R11
-	VBROADCASTSS (R12), Z30
-	VPDPWSSD     Z30, Z28, Z18
-	VPDPWSSD     Z30, Z29, Z19
-	VBROADCASTSS (R12)(SI*1), Z30
-	VPDPWSSD     Z30, Z28, Z20
-	VPDPWSSD     Z30, Z29, Z21
-	VBROADCASTSS (R12)(SI*2), Z30
-	VPDPWSSD     Z30, Z28, Z22
-	VPDPWSSD     Z30, Z29, Z23
-	ADDQ         R8, R12
-	VBROADCASTSS (R13), Z30
-	VPDPWSSD     Z30, Z28, Z24
-	VPDPWSSD     Z30, Z29, Z25
-	VBROADCASTSS (R13)(SI*1), Z30
-	VPDPWSSD     Z30, Z28, Z26
-	VPDPWSSD     Z30, Z29, Z27
-	ADDQ         R8, R13
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VPADDD (BX), Z20, Z20
-	VPADDD 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VPADDD (BX), Z22, Z22
-	VPADDD 64(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VPADDD (BX), Z24, Z24
-	VPADDD 64(BX), Z25, K1, Z25
-	ADDQ   DX, BX
-	VPADDD (BX), Z26, Z26
-	VPADDD 64(BX), Z27, K1, Z27
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z30
-	VPADDD       Z30, Z0, Z0
-	VPADDD       Z30, Z1, Z1
-	VBROADCASTSS 4(BX), Z30
-	VPADDD       Z30, Z2, Z2
-	VPADDD       Z30, Z3, Z3
-	VBROADCASTSS 8(BX), Z30
-	VPADDD       Z30, Z4, Z4
-	VPADDD       Z30, Z5, Z5
-	VBROADCASTSS 12(BX), Z30
-	VPADDD       Z30, Z6, Z6
-	VPADDD       Z30, Z7, Z7
-	VBROADCASTSS 16(BX), Z30
-	VPADDD       Z30, Z8, Z8
-	VPADDD       Z30, Z9, Z9
-	VBROADCASTSS 20(BX), Z30
-	VPADDD       Z30, Z10, Z10
-	VPADDD       Z30, Z11, Z11
-	VBROADCASTSS 24(BX), Z30
-	VPADDD       Z30, Z12, Z12
-	VPADDD       Z30, Z13, Z13
-	VBROADCASTSS 28(BX), Z30
-	VPADDD       Z30, Z14, Z14
-	VPADDD       Z30, Z15, Z15
-	VBROADCASTSS 32(BX), Z30
-	VPADDD       Z30, Z16, Z16
-	VPADDD       Z30, Z17, Z17
-	VBROADCASTSS 36(BX), Z30
-	VPADDD       Z30, Z18, Z18
-	VPADDD       Z30, Z19, Z19
-	VBROADCASTSS 40(BX), Z30
-	VPADDD       Z30, Z20, Z20
-	VPADDD       Z30, Z21, Z21
-	VBROADCASTSS 44(BX), Z30
-	VPADDD       Z30, Z22, Z22
-	VPADDD       Z30, Z23, Z23
-	VBROADCASTSS 48(BX), Z30
-	VPADDD       Z30, Z24, Z24
-	VPADDD       Z30, Z25, Z25
-	VBROADCASTSS 52(BX), Z30
-	VPADDD       Z30, Z26, Z26
-	VPADDD       Z30, Z27, Z27
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z28
-	VPADDD    Z28, Z0, Z0
-	VPADDD    Z28, Z2, Z2
-	VPADDD    Z28, Z4, Z4
-	VPADDD    Z28, Z6, Z6
-	VPADDD    Z28, Z8, Z8
-	VPADDD    Z28, Z10, Z10
-	VPADDD    Z28, Z12, Z12
-	VPADDD    Z28, Z14, Z14
-	VPADDD    Z28, Z16, Z16
-	VPADDD    Z28, Z18, Z18
-	VPADDD    Z28, Z20, Z20
-	VPADDD    Z28, Z22, Z22
-	VPADDD    Z28, Z24, Z24
-	VPADDD    Z28, Z26, Z26
-	VMOVUPS.Z 64(BX), K1, Z29
-	VPADDD    Z29, Z1, Z1
-	VPADDD    Z29, Z3, Z3
-	VPADDD    Z29, Z5, Z5
-	VPADDD    Z29, Z7, Z7
-	VPADDD    Z29, Z9, Z9
-	VPADDD    Z29, Z11, Z11
-	VPADDD    Z29, Z13, Z13
-	VPADDD    Z29, Z15, Z15
-	VPADDD    Z29, Z17, Z17
-	VPADDD    Z29, Z19, Z19
-	VPADDD    Z29, Z21, Z21
-	VPADDD    Z29, Z23, Z23
-	VPADDD    Z29, Z25, Z25
-	VPADDD    Z29, Z27, Z27
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, K1, Z1
-	ADDQ   DX, BX
-	VPADDD (BX), Z2, Z2
-	VPADDD 64(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, K1, Z9
-	ADDQ   DX, BX
-	VPADDD (BX), Z10, Z10
-	VPADDD 64(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, K1, Z13
-	ADDQ   DX, BX
-	VPADDD (BX), Z14, Z14
-	VPADDD 64(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, K1, Z19
-	ADDQ   DX, BX
-	VPADDD (BX), Z20, Z20
-	VPADDD 64(BX), Z21, K1, Z21
-	ADDQ   DX, BX
-	VPADDD (BX), Z22, Z22
-	VPADDD 64(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VPADDD (BX), Z24, Z24
-	VPADDD 64(BX), Z25, K1, Z25
-	ADDQ   DX, BX
-	VPADDD (BX), Z26, Z26
-	VPADDD 64(BX), Z27, K1, Z27
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z2, (BX)
-	VMOVUPS Z3, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z10, (BX)
-	VMOVUPS Z11, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z14, (BX)
-	VMOVUPS Z15, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z20, (BX)
-	VMOVUPS Z21, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z22, (BX)
-	VMOVUPS Z23, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z24, (BX)
-	VMOVUPS Z25, K1, 64(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z26, (BX)
-	VMOVUPS Z27, K1, 64(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x14x32(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x14x32(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 124(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 124(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 124(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	LEAQ       (R11)(CX*1), R12
-	LEAQ       (R12)(CX*1), R13
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	VPXORD     Z24, Z24, Z24
-	VPXORD     Z25, Z25, Z25
-	VPXORD     Z26, Z26, Z26
-	VPXORD     Z27, Z27, Z27
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z28
-	VMOVUPS.Z    (R14)(AX*1), K1, Z29
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VPDPWSSD     Z30, Z28, Z0
 	VPDPWSSD     Z30, Z29, Z1
@@ -12494,95 +9300,11 @@ loop:
 	VMOVUPS      (BX), Z3
 	VMOVUPS      64(BX), Z4
 	VMOVUPS.Z    128(BX), K1, Z5
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z6
-	VPDPWSSD     Z6, Z3, Z0
-	VPDPWSSD     Z6, Z4, Z1
-	VPDPWSSD     Z6, Z5, Z2
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z6
-	VPADDD       Z6, Z0, Z0
-	VPADDD       Z6, Z1, Z1
-	VPADDD       Z6, Z2, Z2
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z3
-	VPADDD    Z3, Z0, Z0
-	VMOVUPS   64(BX), Z4
-	VPADDD    Z4, Z1, Z1
-	VMOVUPS.Z 128(BX), K1, Z5
-	VPADDD    Z5, Z2, Z2
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x1x48(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x1x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z3
-	VMOVUPS      (R14)(AX*1), Z4
-	VMOVUPS.Z    (R15)(AX*1), K1, Z5
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z6
 	VPDPWSSD     Z6, Z3, Z0
 	VPDPWSSD     Z6, Z4, Z1
@@ -12672,123 +9394,11 @@ loop:
 	VMOVUPS      (BX), Z6
 	VMOVUPS      64(BX), Z7
 	VMOVUPS.Z    128(BX), K1, Z8
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z9
-	VPDPWSSD     Z9, Z6, Z0
-	VPDPWSSD     Z9, Z7, Z1
-	VPDPWSSD     Z9, Z8, Z2
-	VBROADCASTSS (R9)(SI*1), Z9
-	VPDPWSSD     Z9, Z6, Z3
-	VPDPWSSD     Z9, Z7, Z4
-	VPDPWSSD     Z9, Z8, Z5
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z9
-	VPADDD       Z9, Z0, Z0
-	VPADDD       Z9, Z1, Z1
-	VPADDD       Z9, Z2, Z2
-	VBROADCASTSS 4(BX), Z9
-	VPADDD       Z9, Z3, Z3
-	VPADDD       Z9, Z4, Z4
-	VPADDD       Z9, Z5, Z5
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z6
-	VPADDD    Z6, Z0, Z0
-	VPADDD    Z6, Z3, Z3
-	VMOVUPS   64(BX), Z7
-	VPADDD    Z7, Z1, Z1
-	VPADDD    Z7, Z4, Z4
-	VMOVUPS.Z 128(BX), K1, Z8
-	VPADDD    Z8, Z2, Z2
-	VPADDD    Z8, Z5, Z5
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x2x48(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x2x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z6
-	VMOVUPS      (R14)(AX*1), Z7
-	VMOVUPS.Z    (R15)(AX*1), K1, Z8
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z9
 	VPDPWSSD     Z9, Z6, Z0
 	VPDPWSSD     Z9, Z7, Z1
@@ -12906,151 +9516,11 @@ loop:
 	VMOVUPS      (BX), Z9
 	VMOVUPS      64(BX), Z10
 	VMOVUPS.Z    128(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z12
-	VPDPWSSD     Z12, Z9, Z0
-	VPDPWSSD     Z12, Z10, Z1
-	VPDPWSSD     Z12, Z11, Z2
-	VBROADCASTSS (R9)(SI*1), Z12
-	VPDPWSSD     Z12, Z9, Z3
-	VPDPWSSD     Z12, Z10, Z4
-	VPDPWSSD     Z12, Z11, Z5
-	VBROADCASTSS (R9)(SI*2), Z12
-	VPDPWSSD     Z12, Z9, Z6
-	VPDPWSSD     Z12, Z10, Z7
-	VPDPWSSD     Z12, Z11, Z8
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z12
-	VPADDD       Z12, Z0, Z0
-	VPADDD       Z12, Z1, Z1
-	VPADDD       Z12, Z2, Z2
-	VBROADCASTSS 4(BX), Z12
-	VPADDD       Z12, Z3, Z3
-	VPADDD       Z12, Z4, Z4
-	VPADDD       Z12, Z5, Z5
-	VBROADCASTSS 8(BX), Z12
-	VPADDD       Z12, Z6, Z6
-	VPADDD       Z12, Z7, Z7
-	VPADDD       Z12, Z8, Z8
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z9
-	VPADDD    Z9, Z0, Z0
-	VPADDD    Z9, Z3, Z3
-	VPADDD    Z9, Z6, Z6
-	VMOVUPS   64(BX), Z10
-	VPADDD    Z10, Z1, Z1
-	VPADDD    Z10, Z4, Z4
-	VPADDD    Z10, Z7, Z7
-	VMOVUPS.Z 128(BX), K1, Z11
-	VPADDD    Z11, Z2, Z2
-	VPADDD    Z11, Z5, Z5
-	VPADDD    Z11, Z8, Z8
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x3x48(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x3x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z9
-	VMOVUPS      (R14)(AX*1), Z10
-	VMOVUPS.Z    (R15)(AX*1), K1, Z11
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z9, Z0
 	VPDPWSSD     Z12, Z10, Z1
@@ -13198,182 +9668,11 @@ loop:
 	VMOVUPS      (BX), Z12
 	VMOVUPS      64(BX), Z13
 	VMOVUPS.Z    128(BX), K1, Z14
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z15
-	VPDPWSSD     Z15, Z12, Z0
-	VPDPWSSD     Z15, Z13, Z1
-	VPDPWSSD     Z15, Z14, Z2
-	VBROADCASTSS (R9)(SI*1), Z15
-	VPDPWSSD     Z15, Z12, Z3
-	VPDPWSSD     Z15, Z13, Z4
-	VPDPWSSD     Z15, Z14, Z5
-	VBROADCASTSS (R9)(SI*2), Z15
-	VPDPWSSD     Z15, Z12, Z6
-	VPDPWSSD     Z15, Z13, Z7
-	VPDPWSSD     Z15, Z14, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z15
-	VPDPWSSD     Z15, Z12, Z9
-	VPDPWSSD     Z15, Z13, Z10
-	VPDPWSSD     Z15, Z14, Z11
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z15
-	VPADDD       Z15, Z0, Z0
-	VPADDD       Z15, Z1, Z1
-	VPADDD       Z15, Z2, Z2
-	VBROADCASTSS 4(BX), Z15
-	VPADDD       Z15, Z3, Z3
-	VPADDD       Z15, Z4, Z4
-	VPADDD       Z15, Z5, Z5
-	VBROADCASTSS 8(BX), Z15
-	VPADDD       Z15, Z6, Z6
-	VPADDD       Z15, Z7, Z7
-	VPADDD       Z15, Z8, Z8
-	VBROADCASTSS 12(BX), Z15
-	VPADDD       Z15, Z9, Z9
-	VPADDD       Z15, Z10, Z10
-	VPADDD       Z15, Z11, Z11
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z12
-	VPADDD    Z12, Z0, Z0
-	VPADDD    Z12, Z3, Z3
-	VPADDD    Z12, Z6, Z6
-	VPADDD    Z12, Z9, Z9
-	VMOVUPS   64(BX), Z13
-	VPADDD    Z13, Z1, Z1
-	VPADDD    Z13, Z4, Z4
-	VPADDD    Z13, Z7, Z7
-	VPADDD    Z13, Z10, Z10
-	VMOVUPS.Z 128(BX), K1, Z14
-	VPADDD    Z14, Z2, Z2
-	VPADDD    Z14, Z5, Z5
-	VPADDD    Z14, Z8, Z8
-	VPADDD    Z14, Z11, Z11
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x4x48(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x4x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z12
-	VMOVUPS      (R14)(AX*1), Z13
-	VMOVUPS.Z    (R15)(AX*1), K1, Z14
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z15
 	VPDPWSSD     Z15, Z12, Z0
 	VPDPWSSD     Z15, Z13, Z1
@@ -13550,210 +9849,11 @@ loop:
 	VMOVUPS      (BX), Z15
 	VMOVUPS      64(BX), Z16
 	VMOVUPS.Z    128(BX), K1, Z17
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z18
-	VPDPWSSD     Z18, Z15, Z0
-	VPDPWSSD     Z18, Z16, Z1
-	VPDPWSSD     Z18, Z17, Z2
-	VBROADCASTSS (R9)(SI*1), Z18
-	VPDPWSSD     Z18, Z15, Z3
-	VPDPWSSD     Z18, Z16, Z4
-	VPDPWSSD     Z18, Z17, Z5
-	VBROADCASTSS (R9)(SI*2), Z18
-	VPDPWSSD     Z18, Z15, Z6
-	VPDPWSSD     Z18, Z16, Z7
-	VPDPWSSD     Z18, Z17, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z18
-	VPDPWSSD     Z18, Z15, Z9
-	VPDPWSSD     Z18, Z16, Z10
-	VPDPWSSD     Z18, Z17, Z11
-	VBROADCASTSS (R10)(SI*1), Z18
-	VPDPWSSD     Z18, Z15, Z12
-	VPDPWSSD     Z18, Z16, Z13
-	VPDPWSSD     Z18, Z17, Z14
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, K1, Z14
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z18
-	VPADDD       Z18, Z0, Z0
-	VPADDD       Z18, Z1, Z1
-	VPADDD       Z18, Z2, Z2
-	VBROADCASTSS 4(BX), Z18
-	VPADDD       Z18, Z3, Z3
-	VPADDD       Z18, Z4, Z4
-	VPADDD       Z18, Z5, Z5
-	VBROADCASTSS 8(BX), Z18
-	VPADDD       Z18, Z6, Z6
-	VPADDD       Z18, Z7, Z7
-	VPADDD       Z18, Z8, Z8
-	VBROADCASTSS 12(BX), Z18
-	VPADDD       Z18, Z9, Z9
-	VPADDD       Z18, Z10, Z10
-	VPADDD       Z18, Z11, Z11
-	VBROADCASTSS 16(BX), Z18
-	VPADDD       Z18, Z12, Z12
-	VPADDD       Z18, Z13, Z13
-	VPADDD       Z18, Z14, Z14
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z15
-	VPADDD    Z15, Z0, Z0
-	VPADDD    Z15, Z3, Z3
-	VPADDD    Z15, Z6, Z6
-	VPADDD    Z15, Z9, Z9
-	VPADDD    Z15, Z12, Z12
-	VMOVUPS   64(BX), Z16
-	VPADDD    Z16, Z1, Z1
-	VPADDD    Z16, Z4, Z4
-	VPADDD    Z16, Z7, Z7
-	VPADDD    Z16, Z10, Z10
-	VPADDD    Z16, Z13, Z13
-	VMOVUPS.Z 128(BX), K1, Z17
-	VPADDD    Z17, Z2, Z2
-	VPADDD    Z17, Z5, Z5
-	VPADDD    Z17, Z8, Z8
-	VPADDD    Z17, Z11, Z11
-	VPADDD    Z17, Z14, Z14
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, K1, Z14
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x5x48(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x5x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z15
-	VMOVUPS      (R14)(AX*1), Z16
-	VMOVUPS.Z    (R15)(AX*1), K1, Z17
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z18
 	VPDPWSSD     Z18, Z15, Z0
 	VPDPWSSD     Z18, Z16, Z1
@@ -13958,238 +10058,11 @@ loop:
 	VMOVUPS      (BX), Z18
 	VMOVUPS      64(BX), Z19
 	VMOVUPS.Z    128(BX), K1, Z20
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z21
-	VPDPWSSD     Z21, Z18, Z0
-	VPDPWSSD     Z21, Z19, Z1
-	VPDPWSSD     Z21, Z20, Z2
-	VBROADCASTSS (R9)(SI*1), Z21
-	VPDPWSSD     Z21, Z18, Z3
-	VPDPWSSD     Z21, Z19, Z4
-	VPDPWSSD     Z21, Z20, Z5
-	VBROADCASTSS (R9)(SI*2), Z21
-	VPDPWSSD     Z21, Z18, Z6
-	VPDPWSSD     Z21, Z19, Z7
-	VPDPWSSD     Z21, Z20, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z21
-	VPDPWSSD     Z21, Z18, Z9
-	VPDPWSSD     Z21, Z19, Z10
-	VPDPWSSD     Z21, Z20, Z11
-	VBROADCASTSS (R10)(SI*1), Z21
-	VPDPWSSD     Z21, Z18, Z12
-	VPDPWSSD     Z21, Z19, Z13
-	VPDPWSSD     Z21, Z20, Z14
-	VBROADCASTSS (R10)(SI*2), Z21
-	VPDPWSSD     Z21, Z18, Z15
-	VPDPWSSD     Z21, Z19, Z16
-	VPDPWSSD     Z21, Z20, Z17
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VPADDD (BX), Z15, Z15
-	VPADDD 64(BX), Z16, Z16
-	VPADDD 128(BX), Z17, K1, Z17
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z21
-	VPADDD       Z21, Z0, Z0
-	VPADDD       Z21, Z1, Z1
-	VPADDD       Z21, Z2, Z2
-	VBROADCASTSS 4(BX), Z21
-	VPADDD       Z21, Z3, Z3
-	VPADDD       Z21, Z4, Z4
-	VPADDD       Z21, Z5, Z5
-	VBROADCASTSS 8(BX), Z21
-	VPADDD       Z21, Z6, Z6
-	VPADDD       Z21, Z7, Z7
-	VPADDD       Z21, Z8, Z8
-	VBROADCASTSS 12(BX), Z21
-	VPADDD       Z21, Z9, Z9
-	VPADDD       Z21, Z10, Z10
-	VPADDD       Z21, Z11, Z11
-	VBROADCASTSS 16(BX), Z21
-	VPADDD       Z21, Z12, Z12
-	VPADDD       Z21, Z13, Z13
-	VPADDD       Z21, Z14, Z14
-	VBROADCASTSS 20(BX), Z21
-	VPADDD       Z21, Z15, Z15
-	VPADDD       Z21, Z16, Z16
-	VPADDD       Z21, Z17, Z17
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z18
-	VPADDD    Z18, Z0, Z0
-	VPADDD    Z18, Z3, Z3
-	VPADDD    Z18, Z6, Z6
-	VPADDD    Z18, Z9, Z9
-	VPADDD    Z18, Z12, Z12
-	VPADDD    Z18, Z15, Z15
-	VMOVUPS   64(BX), Z19
-	VPADDD    Z19, Z1, Z1
-	VPADDD    Z19, Z4, Z4
-	VPADDD    Z19, Z7, Z7
-	VPADDD    Z19, Z10, Z10
-	VPADDD    Z19, Z13, Z13
-	VPADDD    Z19, Z16, Z16
-	VMOVUPS.Z 128(BX), K1, Z20
-	VPADDD    Z20, Z2, Z2
-	VPADDD    Z20, Z5, Z5
-	VPADDD    Z20, Z8, Z8
-	VPADDD    Z20, Z11, Z11
-	VPADDD    Z20, Z14, Z14
-	VPADDD    Z20, Z17, Z17
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VPADDD (BX), Z15, Z15
-	VPADDD 64(BX), Z16, Z16
-	VPADDD 128(BX), Z17, K1, Z17
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z15, (BX)
-	VMOVUPS Z16, 64(BX)
-	VMOVUPS Z17, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x6x48(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x6x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z18
-	VMOVUPS      (R14)(AX*1), Z19
-	VMOVUPS.Z    (R15)(AX*1), K1, Z20
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z21
 	VPDPWSSD     Z21, Z18, Z0
 	VPDPWSSD     Z21, Z19, Z1
@@ -14424,269 +10297,11 @@ loop:
 	VMOVUPS      (BX), Z21
 	VMOVUPS      64(BX), Z22
 	VMOVUPS.Z    128(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z24
-	VPDPWSSD     Z24, Z21, Z0
-	VPDPWSSD     Z24, Z22, Z1
-	VPDPWSSD     Z24, Z23, Z2
-	VBROADCASTSS (R9)(SI*1), Z24
-	VPDPWSSD     Z24, Z21, Z3
-	VPDPWSSD     Z24, Z22, Z4
-	VPDPWSSD     Z24, Z23, Z5
-	VBROADCASTSS (R9)(SI*2), Z24
-	VPDPWSSD     Z24, Z21, Z6
-	VPDPWSSD     Z24, Z22, Z7
-	VPDPWSSD     Z24, Z23, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z24
-	VPDPWSSD     Z24, Z21, Z9
-	VPDPWSSD     Z24, Z22, Z10
-	VPDPWSSD     Z24, Z23, Z11
-	VBROADCASTSS (R10)(SI*1), Z24
-	VPDPWSSD     Z24, Z21, Z12
-	VPDPWSSD     Z24, Z22, Z13
-	VPDPWSSD     Z24, Z23, Z14
-	VBROADCASTSS (R10)(SI*2), Z24
-	VPDPWSSD     Z24, Z21, Z15
-	VPDPWSSD     Z24, Z22, Z16
-	VPDPWSSD     Z24, Z23, Z17
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z24
-	VPDPWSSD     Z24, Z21, Z18
-	VPDPWSSD     Z24, Z22, Z19
-	VPDPWSSD     Z24, Z23, Z20
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VPADDD (BX), Z15, Z15
-	VPADDD 64(BX), Z16, Z16
-	VPADDD 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, Z19
-	VPADDD 128(BX), Z20, K1, Z20
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z24
-	VPADDD       Z24, Z0, Z0
-	VPADDD       Z24, Z1, Z1
-	VPADDD       Z24, Z2, Z2
-	VBROADCASTSS 4(BX), Z24
-	VPADDD       Z24, Z3, Z3
-	VPADDD       Z24, Z4, Z4
-	VPADDD       Z24, Z5, Z5
-	VBROADCASTSS 8(BX), Z24
-	VPADDD       Z24, Z6, Z6
-	VPADDD       Z24, Z7, Z7
-	VPADDD       Z24, Z8, Z8
-	VBROADCASTSS 12(BX), Z24
-	VPADDD       Z24, Z9, Z9
-	VPADDD       Z24, Z10, Z10
-	VPADDD       Z24, Z11, Z11
-	VBROADCASTSS 16(BX), Z24
-	VPADDD       Z24, Z12, Z12
-	VPADDD       Z24, Z13, Z13
-	VPADDD       Z24, Z14, Z14
-	VBROADCASTSS 20(BX), Z24
-	VPADDD       Z24, Z15, Z15
-	VPADDD       Z24, Z16, Z16
-	VPADDD       Z24, Z17, Z17
-	VBROADCASTSS 24(BX), Z24
-	VPADDD       Z24, Z18, Z18
-	VPADDD       Z24, Z19, Z19
-	VPADDD       Z24, Z20, Z20
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z21
-	VPADDD    Z21, Z0, Z0
-	VPADDD    Z21, Z3, Z3
-	VPADDD    Z21, Z6, Z6
-	VPADDD    Z21, Z9, Z9
-	VPADDD    Z21, Z12, Z12
-	VPADDD    Z21, Z15, Z15
-	VPADDD    Z21, Z18, Z18
-	VMOVUPS   64(BX), Z22
-	VPADDD    Z22, Z1, Z1
-	VPADDD    Z22, Z4, Z4
-	VPADDD    Z22, Z7, Z7
-	VPADDD    Z22, Z10, Z10
-	VPADDD    Z22, Z13, Z13
-	VPADDD    Z22, Z16, Z16
-	VPADDD    Z22, Z19, Z19
-	VMOVUPS.Z 128(BX), K1, Z23
-	VPADDD    Z23, Z2, Z2
-	VPADDD    Z23, Z5, Z5
-	VPADDD    Z23, Z8, Z8
-	VPADDD    Z23, Z11, Z11
-	VPADDD    Z23, Z14, Z14
-	VPADDD    Z23, Z17, Z17
-	VPADDD    Z23, Z20, Z20
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VPADDD (BX), Z15, Z15
-	VPADDD 64(BX), Z16, Z16
-	VPADDD 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, Z19
-	VPADDD 128(BX), Z20, K1, Z20
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z15, (BX)
-	VMOVUPS Z16, 64(BX)
-	VMOVUPS Z17, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, 64(BX)
-	VMOVUPS Z20, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x7x48(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x7x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z21
-	VMOVUPS      (R14)(AX*1), Z22
-	VMOVUPS.Z    (R15)(AX*1), K1, Z23
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VPDPWSSD     Z24, Z21, Z0
 	VPDPWSSD     Z24, Z22, Z1
@@ -14950,297 +10565,11 @@ loop:
 	VMOVUPS      (BX), Z24
 	VMOVUPS      64(BX), Z25
 	VMOVUPS.Z    128(BX), K1, Z26
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z27
-	VPDPWSSD     Z27, Z24, Z0
-	VPDPWSSD     Z27, Z25, Z1
-	VPDPWSSD     Z27, Z26, Z2
-	VBROADCASTSS (R9)(SI*1), Z27
-	VPDPWSSD     Z27, Z24, Z3
-	VPDPWSSD     Z27, Z25, Z4
-	VPDPWSSD     Z27, Z26, Z5
-	VBROADCASTSS (R9)(SI*2), Z27
-	VPDPWSSD     Z27, Z24, Z6
-	VPDPWSSD     Z27, Z25, Z7
-	VPDPWSSD     Z27, Z26, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z27
-	VPDPWSSD     Z27, Z24, Z9
-	VPDPWSSD     Z27, Z25, Z10
-	VPDPWSSD     Z27, Z26, Z11
-	VBROADCASTSS (R10)(SI*1), Z27
-	VPDPWSSD     Z27, Z24, Z12
-	VPDPWSSD     Z27, Z25, Z13
-	VPDPWSSD     Z27, Z26, Z14
-	VBROADCASTSS (R10)(SI*2), Z27
-	VPDPWSSD     Z27, Z24, Z15
-	VPDPWSSD     Z27, Z25, Z16
-	VPDPWSSD     Z27, Z26, Z17
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z27
-	VPDPWSSD     Z27, Z24, Z18
-	VPDPWSSD     Z27, Z25, Z19
-	VPDPWSSD     Z27, Z26, Z20
-	VBROADCASTSS (R11)(SI*1), Z27
-	VPDPWSSD     Z27, Z24, Z21
-	VPDPWSSD     Z27, Z25, Z22
-	VPDPWSSD     Z27, Z26, Z23
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VPADDD (BX), Z15, Z15
-	VPADDD 64(BX), Z16, Z16
-	VPADDD 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, Z19
-	VPADDD 128(BX), Z20, K1, Z20
-	ADDQ   DX, BX
-	VPADDD (BX), Z21, Z21
-	VPADDD 64(BX), Z22, Z22
-	VPADDD 128(BX), Z23, K1, Z23
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z27
-	VPADDD       Z27, Z0, Z0
-	VPADDD       Z27, Z1, Z1
-	VPADDD       Z27, Z2, Z2
-	VBROADCASTSS 4(BX), Z27
-	VPADDD       Z27, Z3, Z3
-	VPADDD       Z27, Z4, Z4
-	VPADDD       Z27, Z5, Z5
-	VBROADCASTSS 8(BX), Z27
-	VPADDD       Z27, Z6, Z6
-	VPADDD       Z27, Z7, Z7
-	VPADDD       Z27, Z8, Z8
-	VBROADCASTSS 12(BX), Z27
-	VPADDD       Z27, Z9, Z9
-	VPADDD       Z27, Z10, Z10
-	VPADDD       Z27, Z11, Z11
-	VBROADCASTSS 16(BX), Z27
-	VPADDD       Z27, Z12, Z12
-	VPADDD       Z27, Z13, Z13
-	VPADDD       Z27, Z14, Z14
-	VBROADCASTSS 20(BX), Z27
-	VPADDD       Z27, Z15, Z15
-	VPADDD       Z27, Z16, Z16
-	VPADDD       Z27, Z17, Z17
-	VBROADCASTSS 24(BX), Z27
-	VPADDD       Z27, Z18, Z18
-	VPADDD       Z27, Z19, Z19
-	VPADDD       Z27, Z20, Z20
-	VBROADCASTSS 28(BX), Z27
-	VPADDD       Z27, Z21, Z21
-	VPADDD       Z27, Z22, Z22
-	VPADDD       Z27, Z23, Z23
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z24
-	VPADDD    Z24, Z0, Z0
-	VPADDD    Z24, Z3, Z3
-	VPADDD    Z24, Z6, Z6
-	VPADDD    Z24, Z9, Z9
-	VPADDD    Z24, Z12, Z12
-	VPADDD    Z24, Z15, Z15
-	VPADDD    Z24, Z18, Z18
-	VPADDD    Z24, Z21, Z21
-	VMOVUPS   64(BX), Z25
-	VPADDD    Z25, Z1, Z1
-	VPADDD    Z25, Z4, Z4
-	VPADDD    Z25, Z7, Z7
-	VPADDD    Z25, Z10, Z10
-	VPADDD    Z25, Z13, Z13
-	VPADDD    Z25, Z16, Z16
-	VPADDD    Z25, Z19, Z19
-	VPADDD    Z25, Z22, Z22
-	VMOVUPS.Z 128(BX), K1, Z26
-	VPADDD    Z26, Z2, Z2
-	VPADDD    Z26, Z5, Z5
-	VPADDD    Z26, Z8, Z8
-	VPADDD    Z26, Z11, Z11
-	VPADDD    Z26, Z14, Z14
-	VPADDD    Z26, Z17, Z17
-	VPADDD    Z26, Z20, Z20
-	VPADDD    Z26, Z23, Z23
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VPADDD (BX), Z15, Z15
-	VPADDD 64(BX), Z16, Z16
-	VPADDD 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, Z19
-	VPADDD 128(BX), Z20, K1, Z20
-	ADDQ   DX, BX
-	VPADDD (BX), Z21, Z21
-	VPADDD 64(BX), Z22, Z22
-	VPADDD 128(BX), Z23, K1, Z23
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z15, (BX)
-	VMOVUPS Z16, 64(BX)
-	VMOVUPS Z17, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, 64(BX)
-	VMOVUPS Z20, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z21, (BX)
-	VMOVUPS Z22, 64(BX)
-	VMOVUPS Z23, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x8x48(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x8x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z24
-	VMOVUPS      (R14)(AX*1), Z25
-	VMOVUPS.Z    (R15)(AX*1), K1, Z26
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z27
 	VPDPWSSD     Z27, Z24, Z0
 	VPDPWSSD     Z27, Z25, Z1
@@ -15532,325 +10861,11 @@ loop:
 	VMOVUPS      (BX), Z27
 	VMOVUPS      64(BX), Z28
 	VMOVUPS.Z    128(BX), K1, Z29
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z30
-	VPDPWSSD     Z30, Z27, Z0
-	VPDPWSSD     Z30, Z28, Z1
-	VPDPWSSD     Z30, Z29, Z2
-	VBROADCASTSS (R9)(SI*1), Z30
-	VPDPWSSD     Z30, Z27, Z3
-	VPDPWSSD     Z30, Z28, Z4
-	VPDPWSSD     Z30, Z29, Z5
-	VBROADCASTSS (R9)(SI*2), Z30
-	VPDPWSSD     Z30, Z27, Z6
-	VPDPWSSD     Z30, Z28, Z7
-	VPDPWSSD     Z30, Z29, Z8
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z30
-	VPDPWSSD     Z30, Z27, Z9
-	VPDPWSSD     Z30, Z28, Z10
-	VPDPWSSD     Z30, Z29, Z11
-	VBROADCASTSS (R10)(SI*1), Z30
-	VPDPWSSD     Z30, Z27, Z12
-	VPDPWSSD     Z30, Z28, Z13
-	VPDPWSSD     Z30, Z29, Z14
-	VBROADCASTSS (R10)(SI*2), Z30
-	VPDPWSSD     Z30, Z27, Z15
-	VPDPWSSD     Z30, Z28, Z16
-	VPDPWSSD     Z30, Z29, Z17
-	ADDQ         R8, R10
-	VBROADCASTSS (R11), Z30
-	VPDPWSSD     Z30, Z27, Z18
-	VPDPWSSD     Z30, Z28, Z19
-	VPDPWSSD     Z30, Z29, Z20
-	VBROADCASTSS (R11)(SI*1), Z30
-	VPDPWSSD     Z30, Z27, Z21
-	VPDPWSSD     Z30, Z28, Z22
-	VPDPWSSD     Z30, Z29, Z23
-	VBROADCASTSS (R11)(SI*2), Z30
-	VPDPWSSD     Z30, Z27, Z24
-	VPDPWSSD     Z30, Z28, Z25
-	VPDPWSSD     Z30, Z29, Z26
-	ADDQ         R8, R11
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VPADDD (BX), Z15, Z15
-	VPADDD 64(BX), Z16, Z16
-	VPADDD 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, Z19
-	VPADDD 128(BX), Z20, K1, Z20
-	ADDQ   DX, BX
-	VPADDD (BX), Z21, Z21
-	VPADDD 64(BX), Z22, Z22
-	VPADDD 128(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VPADDD (BX), Z24, Z24
-	VPADDD 64(BX), Z25, Z25
-	VPADDD 128(BX), Z26, K1, Z26
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z30
-	VPADDD       Z30, Z0, Z0
-	VPADDD       Z30, Z1, Z1
-	VPADDD       Z30, Z2, Z2
-	VBROADCASTSS 4(BX), Z30
-	VPADDD       Z30, Z3, Z3
-	VPADDD       Z30, Z4, Z4
-	VPADDD       Z30, Z5, Z5
-	VBROADCASTSS 8(BX), Z30
-	VPADDD       Z30, Z6, Z6
-	VPADDD       Z30, Z7, Z7
-	VPADDD       Z30, Z8, Z8
-	VBROADCASTSS 12(BX), Z30
-	VPADDD       Z30, Z9, Z9
-	VPADDD       Z30, Z10, Z10
-	VPADDD       Z30, Z11, Z11
-	VBROADCASTSS 16(BX), Z30
-	VPADDD       Z30, Z12, Z12
-	VPADDD       Z30, Z13, Z13
-	VPADDD       Z30, Z14, Z14
-	VBROADCASTSS 20(BX), Z30
-	VPADDD       Z30, Z15, Z15
-	VPADDD       Z30, Z16, Z16
-	VPADDD       Z30, Z17, Z17
-	VBROADCASTSS 24(BX), Z30
-	VPADDD       Z30, Z18, Z18
-	VPADDD       Z30, Z19, Z19
-	VPADDD       Z30, Z20, Z20
-	VBROADCASTSS 28(BX), Z30
-	VPADDD       Z30, Z21, Z21
-	VPADDD       Z30, Z22, Z22
-	VPADDD       Z30, Z23, Z23
-	VBROADCASTSS 32(BX), Z30
-	VPADDD       Z30, Z24, Z24
-	VPADDD       Z30, Z25, Z25
-	VPADDD       Z30, Z26, Z26
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z27
-	VPADDD    Z27, Z0, Z0
-	VPADDD    Z27, Z3, Z3
-	VPADDD    Z27, Z6, Z6
-	VPADDD    Z27, Z9, Z9
-	VPADDD    Z27, Z12, Z12
-	VPADDD    Z27, Z15, Z15
-	VPADDD    Z27, Z18, Z18
-	VPADDD    Z27, Z21, Z21
-	VPADDD    Z27, Z24, Z24
-	VMOVUPS   64(BX), Z28
-	VPADDD    Z28, Z1, Z1
-	VPADDD    Z28, Z4, Z4
-	VPADDD    Z28, Z7, Z7
-	VPADDD    Z28, Z10, Z10
-	VPADDD    Z28, Z13, Z13
-	VPADDD    Z28, Z16, Z16
-	VPADDD    Z28, Z19, Z19
-	VPADDD    Z28, Z22, Z22
-	VPADDD    Z28, Z25, Z25
-	VMOVUPS.Z 128(BX), K1, Z29
-	VPADDD    Z29, Z2, Z2
-	VPADDD    Z29, Z5, Z5
-	VPADDD    Z29, Z8, Z8
-	VPADDD    Z29, Z11, Z11
-	VPADDD    Z29, Z14, Z14
-	VPADDD    Z29, Z17, Z17
-	VPADDD    Z29, Z20, Z20
-	VPADDD    Z29, Z23, Z23
-	VPADDD    Z29, Z26, Z26
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, K1, Z2
-	ADDQ   DX, BX
-	VPADDD (BX), Z3, Z3
-	VPADDD 64(BX), Z4, Z4
-	VPADDD 128(BX), Z5, K1, Z5
-	ADDQ   DX, BX
-	VPADDD (BX), Z6, Z6
-	VPADDD 64(BX), Z7, Z7
-	VPADDD 128(BX), Z8, K1, Z8
-	ADDQ   DX, BX
-	VPADDD (BX), Z9, Z9
-	VPADDD 64(BX), Z10, Z10
-	VPADDD 128(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, K1, Z14
-	ADDQ   DX, BX
-	VPADDD (BX), Z15, Z15
-	VPADDD 64(BX), Z16, Z16
-	VPADDD 128(BX), Z17, K1, Z17
-	ADDQ   DX, BX
-	VPADDD (BX), Z18, Z18
-	VPADDD 64(BX), Z19, Z19
-	VPADDD 128(BX), Z20, K1, Z20
-	ADDQ   DX, BX
-	VPADDD (BX), Z21, Z21
-	VPADDD 64(BX), Z22, Z22
-	VPADDD 128(BX), Z23, K1, Z23
-	ADDQ   DX, BX
-	VPADDD (BX), Z24, Z24
-	VPADDD 64(BX), Z25, Z25
-	VPADDD 128(BX), Z26, K1, Z26
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z3, (BX)
-	VMOVUPS Z4, 64(BX)
-	VMOVUPS Z5, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z6, (BX)
-	VMOVUPS Z7, 64(BX)
-	VMOVUPS Z8, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z9, (BX)
-	VMOVUPS Z10, 64(BX)
-	VMOVUPS Z11, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z15, (BX)
-	VMOVUPS Z16, 64(BX)
-	VMOVUPS Z17, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z18, (BX)
-	VMOVUPS Z19, 64(BX)
-	VMOVUPS Z20, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z21, (BX)
-	VMOVUPS Z22, 64(BX)
-	VMOVUPS Z23, K1, 128(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z24, (BX)
-	VMOVUPS Z25, 64(BX)
-	VMOVUPS Z26, K1, 128(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x9x48(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x9x48(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 188(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 188(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 188(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	LEAQ       (R10)(CX*1), R11
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	VPXORD     Z20, Z20, Z20
-	VPXORD     Z21, Z21, Z21
-	VPXORD     Z22, Z22, Z22
-	VPXORD     Z23, Z23, Z23
-	VPXORD     Z24, Z24, Z24
-	VPXORD     Z25, Z25, Z25
-	VPXORD     Z26, Z26, Z26
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z27
-	VMOVUPS      (R14)(AX*1), Z28
-	VMOVUPS.Z    (R15)(AX*1), K1, Z29
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z30
 	VPDPWSSD     Z30, Z27, Z0
 	VPDPWSSD     Z30, Z28, Z1
@@ -16123,105 +11138,12 @@ loop:
 	VMOVUPS      64(BX), Z5
 	VMOVUPS      128(BX), Z6
 	VMOVUPS.Z    192(BX), K1, Z7
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z8
-	VPDPWSSD     Z8, Z4, Z0
-	VPDPWSSD     Z8, Z5, Z1
-	VPDPWSSD     Z8, Z6, Z2
-	VPDPWSSD     Z8, Z7, Z3
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, Z2
-	VPADDD 192(BX), Z3, K1, Z3
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z8
-	VPADDD       Z8, Z0, Z0
-	VPADDD       Z8, Z1, Z1
-	VPADDD       Z8, Z2, Z2
-	VPADDD       Z8, Z3, Z3
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z4
-	VPADDD    Z4, Z0, Z0
-	VMOVUPS   64(BX), Z5
-	VPADDD    Z5, Z1, Z1
-	VMOVUPS   128(BX), Z6
-	VPADDD    Z6, Z2, Z2
-	VMOVUPS.Z 192(BX), K1, Z7
-	VPADDD    Z7, Z3, Z3
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, Z2
-	VPADDD 192(BX), Z3, K1, Z3
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, 128(BX)
-	VMOVUPS Z3, K1, 192(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x1x64(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x1x64(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       160(DI), R13
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z4
-	VMOVUPS      (R14)(AX*1), Z5
-	VMOVUPS      (R15)(AX*1), Z6
-	VMOVUPS.Z    (R13)(AX*1), K1, Z7
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z8
 	VPDPWSSD     Z8, Z4, Z0
 	VPDPWSSD     Z8, Z5, Z1
@@ -16321,140 +11243,12 @@ loop:
 	VMOVUPS      64(BX), Z9
 	VMOVUPS      128(BX), Z10
 	VMOVUPS.Z    192(BX), K1, Z11
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z12
-	VPDPWSSD     Z12, Z8, Z0
-	VPDPWSSD     Z12, Z9, Z1
-	VPDPWSSD     Z12, Z10, Z2
-	VPDPWSSD     Z12, Z11, Z3
-	VBROADCASTSS (R9)(SI*1), Z12
-	VPDPWSSD     Z12, Z8, Z4
-	VPDPWSSD     Z12, Z9, Z5
-	VPDPWSSD     Z12, Z10, Z6
-	VPDPWSSD     Z12, Z11, Z7
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, Z2
-	VPADDD 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, Z5
-	VPADDD 128(BX), Z6, Z6
-	VPADDD 192(BX), Z7, K1, Z7
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z12
-	VPADDD       Z12, Z0, Z0
-	VPADDD       Z12, Z1, Z1
-	VPADDD       Z12, Z2, Z2
-	VPADDD       Z12, Z3, Z3
-	VBROADCASTSS 4(BX), Z12
-	VPADDD       Z12, Z4, Z4
-	VPADDD       Z12, Z5, Z5
-	VPADDD       Z12, Z6, Z6
-	VPADDD       Z12, Z7, Z7
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z8
-	VPADDD    Z8, Z0, Z0
-	VPADDD    Z8, Z4, Z4
-	VMOVUPS   64(BX), Z9
-	VPADDD    Z9, Z1, Z1
-	VPADDD    Z9, Z5, Z5
-	VMOVUPS   128(BX), Z10
-	VPADDD    Z10, Z2, Z2
-	VPADDD    Z10, Z6, Z6
-	VMOVUPS.Z 192(BX), K1, Z11
-	VPADDD    Z11, Z3, Z3
-	VPADDD    Z11, Z7, Z7
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, Z2
-	VPADDD 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, Z5
-	VPADDD 128(BX), Z6, Z6
-	VPADDD 192(BX), Z7, K1, Z7
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, 128(BX)
-	VMOVUPS Z3, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, 64(BX)
-	VMOVUPS Z6, 128(BX)
-	VMOVUPS Z7, K1, 192(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x2x64(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x2x64(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 252(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       160(DI), R13
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z8
-	VMOVUPS      (R14)(AX*1), Z9
-	VMOVUPS      (R15)(AX*1), Z10
-	VMOVUPS.Z    (R13)(AX*1), K1, Z11
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z12
 	VPDPWSSD     Z12, Z8, Z0
 	VPDPWSSD     Z12, Z9, Z1
@@ -16589,175 +11383,12 @@ loop:
 	VMOVUPS      64(BX), Z13
 	VMOVUPS      128(BX), Z14
 	VMOVUPS.Z    192(BX), K1, Z15
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z16
-	VPDPWSSD     Z16, Z12, Z0
-	VPDPWSSD     Z16, Z13, Z1
-	VPDPWSSD     Z16, Z14, Z2
-	VPDPWSSD     Z16, Z15, Z3
-	VBROADCASTSS (R9)(SI*1), Z16
-	VPDPWSSD     Z16, Z12, Z4
-	VPDPWSSD     Z16, Z13, Z5
-	VPDPWSSD     Z16, Z14, Z6
-	VPDPWSSD     Z16, Z15, Z7
-	VBROADCASTSS (R9)(SI*2), Z16
-	VPDPWSSD     Z16, Z12, Z8
-	VPDPWSSD     Z16, Z13, Z9
-	VPDPWSSD     Z16, Z14, Z10
-	VPDPWSSD     Z16, Z15, Z11
-	ADDQ         R8, R9
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, Z2
-	VPADDD 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, Z5
-	VPADDD 128(BX), Z6, Z6
-	VPADDD 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, Z9
-	VPADDD 128(BX), Z10, Z10
-	VPADDD 192(BX), Z11, K1, Z11
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z16
-	VPADDD       Z16, Z0, Z0
-	VPADDD       Z16, Z1, Z1
-	VPADDD       Z16, Z2, Z2
-	VPADDD       Z16, Z3, Z3
-	VBROADCASTSS 4(BX), Z16
-	VPADDD       Z16, Z4, Z4
-	VPADDD       Z16, Z5, Z5
-	VPADDD       Z16, Z6, Z6
-	VPADDD       Z16, Z7, Z7
-	VBROADCASTSS 8(BX), Z16
-	VPADDD       Z16, Z8, Z8
-	VPADDD       Z16, Z9, Z9
-	VPADDD       Z16, Z10, Z10
-	VPADDD       Z16, Z11, Z11
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z12
-	VPADDD    Z12, Z0, Z0
-	VPADDD    Z12, Z4, Z4
-	VPADDD    Z12, Z8, Z8
-	VMOVUPS   64(BX), Z13
-	VPADDD    Z13, Z1, Z1
-	VPADDD    Z13, Z5, Z5
-	VPADDD    Z13, Z9, Z9
-	VMOVUPS   128(BX), Z14
-	VPADDD    Z14, Z2, Z2
-	VPADDD    Z14, Z6, Z6
-	VPADDD    Z14, Z10, Z10
-	VMOVUPS.Z 192(BX), K1, Z15
-	VPADDD    Z15, Z3, Z3
-	VPADDD    Z15, Z7, Z7
-	VPADDD    Z15, Z11, Z11
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, Z2
-	VPADDD 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, Z5
-	VPADDD 128(BX), Z6, Z6
-	VPADDD 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, Z9
-	VPADDD 128(BX), Z10, Z10
-	VPADDD 192(BX), Z11, K1, Z11
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, 128(BX)
-	VMOVUPS Z3, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, 64(BX)
-	VMOVUPS Z6, 128(BX)
-	VMOVUPS Z7, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, 64(BX)
-	VMOVUPS Z10, 128(BX)
-	VMOVUPS Z11, K1, 192(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x3x64(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x3x64(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 252(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 252(BX)(DX*2)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       160(DI), R13
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z12
-	VMOVUPS      (R14)(AX*1), Z13
-	VMOVUPS      (R15)(AX*1), Z14
-	VMOVUPS.Z    (R13)(AX*1), K1, Z15
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z16
 	VPDPWSSD     Z16, Z12, Z0
 	VPDPWSSD     Z16, Z13, Z1
@@ -16929,213 +11560,12 @@ loop:
 	VMOVUPS      64(BX), Z17
 	VMOVUPS      128(BX), Z18
 	VMOVUPS.Z    192(BX), K1, Z19
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z20
-	VPDPWSSD     Z20, Z16, Z0
-	VPDPWSSD     Z20, Z17, Z1
-	VPDPWSSD     Z20, Z18, Z2
-	VPDPWSSD     Z20, Z19, Z3
-	VBROADCASTSS (R9)(SI*1), Z20
-	VPDPWSSD     Z20, Z16, Z4
-	VPDPWSSD     Z20, Z17, Z5
-	VPDPWSSD     Z20, Z18, Z6
-	VPDPWSSD     Z20, Z19, Z7
-	VBROADCASTSS (R9)(SI*2), Z20
-	VPDPWSSD     Z20, Z16, Z8
-	VPDPWSSD     Z20, Z17, Z9
-	VPDPWSSD     Z20, Z18, Z10
-	VPDPWSSD     Z20, Z19, Z11
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z20
-	VPDPWSSD     Z20, Z16, Z12
-	VPDPWSSD     Z20, Z17, Z13
-	VPDPWSSD     Z20, Z18, Z14
-	VPDPWSSD     Z20, Z19, Z15
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, Z2
-	VPADDD 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, Z5
-	VPADDD 128(BX), Z6, Z6
-	VPADDD 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, Z9
-	VPADDD 128(BX), Z10, Z10
-	VPADDD 192(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, Z14
-	VPADDD 192(BX), Z15, K1, Z15
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z20
-	VPADDD       Z20, Z0, Z0
-	VPADDD       Z20, Z1, Z1
-	VPADDD       Z20, Z2, Z2
-	VPADDD       Z20, Z3, Z3
-	VBROADCASTSS 4(BX), Z20
-	VPADDD       Z20, Z4, Z4
-	VPADDD       Z20, Z5, Z5
-	VPADDD       Z20, Z6, Z6
-	VPADDD       Z20, Z7, Z7
-	VBROADCASTSS 8(BX), Z20
-	VPADDD       Z20, Z8, Z8
-	VPADDD       Z20, Z9, Z9
-	VPADDD       Z20, Z10, Z10
-	VPADDD       Z20, Z11, Z11
-	VBROADCASTSS 12(BX), Z20
-	VPADDD       Z20, Z12, Z12
-	VPADDD       Z20, Z13, Z13
-	VPADDD       Z20, Z14, Z14
-	VPADDD       Z20, Z15, Z15
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z16
-	VPADDD    Z16, Z0, Z0
-	VPADDD    Z16, Z4, Z4
-	VPADDD    Z16, Z8, Z8
-	VPADDD    Z16, Z12, Z12
-	VMOVUPS   64(BX), Z17
-	VPADDD    Z17, Z1, Z1
-	VPADDD    Z17, Z5, Z5
-	VPADDD    Z17, Z9, Z9
-	VPADDD    Z17, Z13, Z13
-	VMOVUPS   128(BX), Z18
-	VPADDD    Z18, Z2, Z2
-	VPADDD    Z18, Z6, Z6
-	VPADDD    Z18, Z10, Z10
-	VPADDD    Z18, Z14, Z14
-	VMOVUPS.Z 192(BX), K1, Z19
-	VPADDD    Z19, Z3, Z3
-	VPADDD    Z19, Z7, Z7
-	VPADDD    Z19, Z11, Z11
-	VPADDD    Z19, Z15, Z15
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, Z2
-	VPADDD 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, Z5
-	VPADDD 128(BX), Z6, Z6
-	VPADDD 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, Z9
-	VPADDD 128(BX), Z10, Z10
-	VPADDD 192(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, Z14
-	VPADDD 192(BX), Z15, K1, Z15
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, 128(BX)
-	VMOVUPS Z3, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, 64(BX)
-	VMOVUPS Z6, 128(BX)
-	VMOVUPS Z7, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, 64(BX)
-	VMOVUPS Z10, 128(BX)
-	VMOVUPS Z11, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, 128(BX)
-	VMOVUPS Z15, K1, 192(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x4x64(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x4x64(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 252(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 252(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       160(DI), R13
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z16
-	VMOVUPS      (R14)(AX*1), Z17
-	VMOVUPS      (R15)(AX*1), Z18
-	VMOVUPS.Z    (R13)(AX*1), K1, Z19
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z20
 	VPDPWSSD     Z20, Z16, Z0
 	VPDPWSSD     Z20, Z17, Z1
@@ -17343,248 +11773,12 @@ loop:
 	VMOVUPS      64(BX), Z21
 	VMOVUPS      128(BX), Z22
 	VMOVUPS.Z    192(BX), K1, Z23
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
-	VBROADCASTSS (R9), Z24
-	VPDPWSSD     Z24, Z20, Z0
-	VPDPWSSD     Z24, Z21, Z1
-	VPDPWSSD     Z24, Z22, Z2
-	VPDPWSSD     Z24, Z23, Z3
-	VBROADCASTSS (R9)(SI*1), Z24
-	VPDPWSSD     Z24, Z20, Z4
-	VPDPWSSD     Z24, Z21, Z5
-	VPDPWSSD     Z24, Z22, Z6
-	VPDPWSSD     Z24, Z23, Z7
-	VBROADCASTSS (R9)(SI*2), Z24
-	VPDPWSSD     Z24, Z20, Z8
-	VPDPWSSD     Z24, Z21, Z9
-	VPDPWSSD     Z24, Z22, Z10
-	VPDPWSSD     Z24, Z23, Z11
-	ADDQ         R8, R9
-	VBROADCASTSS (R10), Z24
-	VPDPWSSD     Z24, Z20, Z12
-	VPDPWSSD     Z24, Z21, Z13
-	VPDPWSSD     Z24, Z22, Z14
-	VPDPWSSD     Z24, Z23, Z15
-	VBROADCASTSS (R10)(SI*1), Z24
-	VPDPWSSD     Z24, Z20, Z16
-	VPDPWSSD     Z24, Z21, Z17
-	VPDPWSSD     Z24, Z22, Z18
-	VPDPWSSD     Z24, Z23, Z19
-	ADDQ         R8, R10
-	DECQ         CX
-	JNZ          loop
-
-epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, Z2
-	VPADDD 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, Z5
-	VPADDD 128(BX), Z6, Z6
-	VPADDD 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, Z9
-	VPADDD 128(BX), Z10, Z10
-	VPADDD 192(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, Z14
-	VPADDD 192(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, Z17
-	VPADDD 128(BX), Z18, Z18
-	VPADDD 192(BX), Z19, K1, Z19
-
-noacc:
-	TESTQ        $0x00000002, CX
-	JZ           norow
-	MOVQ         88(DI), BX
-	VBROADCASTSS (BX), Z24
-	VPADDD       Z24, Z0, Z0
-	VPADDD       Z24, Z1, Z1
-	VPADDD       Z24, Z2, Z2
-	VPADDD       Z24, Z3, Z3
-	VBROADCASTSS 4(BX), Z24
-	VPADDD       Z24, Z4, Z4
-	VPADDD       Z24, Z5, Z5
-	VPADDD       Z24, Z6, Z6
-	VPADDD       Z24, Z7, Z7
-	VBROADCASTSS 8(BX), Z24
-	VPADDD       Z24, Z8, Z8
-	VPADDD       Z24, Z9, Z9
-	VPADDD       Z24, Z10, Z10
-	VPADDD       Z24, Z11, Z11
-	VBROADCASTSS 12(BX), Z24
-	VPADDD       Z24, Z12, Z12
-	VPADDD       Z24, Z13, Z13
-	VPADDD       Z24, Z14, Z14
-	VPADDD       Z24, Z15, Z15
-	VBROADCASTSS 16(BX), Z24
-	VPADDD       Z24, Z16, Z16
-	VPADDD       Z24, Z17, Z17
-	VPADDD       Z24, Z18, Z18
-	VPADDD       Z24, Z19, Z19
-
-norow:
-	TESTQ     $0x00000004, CX
-	JZ        nocol
-	MOVQ      96(DI), BX
-	VMOVUPS   (BX), Z20
-	VPADDD    Z20, Z0, Z0
-	VPADDD    Z20, Z4, Z4
-	VPADDD    Z20, Z8, Z8
-	VPADDD    Z20, Z12, Z12
-	VPADDD    Z20, Z16, Z16
-	VMOVUPS   64(BX), Z21
-	VPADDD    Z21, Z1, Z1
-	VPADDD    Z21, Z5, Z5
-	VPADDD    Z21, Z9, Z9
-	VPADDD    Z21, Z13, Z13
-	VPADDD    Z21, Z17, Z17
-	VMOVUPS   128(BX), Z22
-	VPADDD    Z22, Z2, Z2
-	VPADDD    Z22, Z6, Z6
-	VPADDD    Z22, Z10, Z10
-	VPADDD    Z22, Z14, Z14
-	VPADDD    Z22, Z18, Z18
-	VMOVUPS.Z 192(BX), K1, Z23
-	VPADDD    Z23, Z3, Z3
-	VPADDD    Z23, Z7, Z7
-	VPADDD    Z23, Z11, Z11
-	VPADDD    Z23, Z15, Z15
-	VPADDD    Z23, Z19, Z19
-
-nocol:
-	TESTQ  $0x00000008, CX
-	JZ     noadd
-	MOVQ   104(DI), BX
-	MOVQ   112(DI), DX
-	VPADDD (BX), Z0, Z0
-	VPADDD 64(BX), Z1, Z1
-	VPADDD 128(BX), Z2, Z2
-	VPADDD 192(BX), Z3, K1, Z3
-	ADDQ   DX, BX
-	VPADDD (BX), Z4, Z4
-	VPADDD 64(BX), Z5, Z5
-	VPADDD 128(BX), Z6, Z6
-	VPADDD 192(BX), Z7, K1, Z7
-	ADDQ   DX, BX
-	VPADDD (BX), Z8, Z8
-	VPADDD 64(BX), Z9, Z9
-	VPADDD 128(BX), Z10, Z10
-	VPADDD 192(BX), Z11, K1, Z11
-	ADDQ   DX, BX
-	VPADDD (BX), Z12, Z12
-	VPADDD 64(BX), Z13, Z13
-	VPADDD 128(BX), Z14, Z14
-	VPADDD 192(BX), Z15, K1, Z15
-	ADDQ   DX, BX
-	VPADDD (BX), Z16, Z16
-	VPADDD 64(BX), Z17, Z17
-	VPADDD 128(BX), Z18, Z18
-	VPADDD 192(BX), Z19, K1, Z19
-
-noadd:
-	MOVQ    48(DI), BX
-	MOVQ    56(DI), DX
-	VMOVUPS Z0, (BX)
-	VMOVUPS Z1, 64(BX)
-	VMOVUPS Z2, 128(BX)
-	VMOVUPS Z3, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z4, (BX)
-	VMOVUPS Z5, 64(BX)
-	VMOVUPS Z6, 128(BX)
-	VMOVUPS Z7, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z8, (BX)
-	VMOVUPS Z9, 64(BX)
-	VMOVUPS Z10, 128(BX)
-	VMOVUPS Z11, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z12, (BX)
-	VMOVUPS Z13, 64(BX)
-	VMOVUPS Z14, 128(BX)
-	VMOVUPS Z15, K1, 192(BX)
-	ADDQ    DX, BX
-	VMOVUPS Z16, (BX)
-	VMOVUPS Z17, 64(BX)
-	VMOVUPS Z18, 128(BX)
-	VMOVUPS Z19, K1, 192(BX)
-	VZEROUPPER
-	RET
-
-// func pairsTaps512x5x64(t *byte)
-// Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·pairsTaps512x5x64(SB), NOSPLIT, $0-8
-	MOVQ       t+0(FP), DI
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
-	LEAQ       (DX)(DX*2), CX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 252(BX)(DX*1)
-	PREFETCHT0 (BX)(DX*2)
-	PREFETCHT0 252(BX)(DX*2)
-	ADDQ       CX, BX
-	PREFETCHT0 (BX)
-	PREFETCHT0 252(BX)
-	PREFETCHT0 (BX)(DX*1)
-	PREFETCHT0 252(BX)(DX*1)
-	ADDQ       CX, BX
-	MOVQ       16(DI), SI
-	MOVQ       24(DI), R8
-	LEAQ       (SI)(SI*2), CX
-	MOVQ       8(DI), R9
-	LEAQ       (R9)(CX*1), R10
-	MOVQ       136(DI), BX
-	MOVQ       144(DI), R14
-	MOVQ       152(DI), R15
-	MOVQ       160(DI), R13
-	MOVQ       128(DI), DX
-	MOVQ       (DI), CX
-	KMOVW      72(DI), K1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	VPXORD     Z2, Z2, Z2
-	VPXORD     Z3, Z3, Z3
-	VPXORD     Z4, Z4, Z4
-	VPXORD     Z5, Z5, Z5
-	VPXORD     Z6, Z6, Z6
-	VPXORD     Z7, Z7, Z7
-	VPXORD     Z8, Z8, Z8
-	VPXORD     Z9, Z9, Z9
-	VPXORD     Z10, Z10, Z10
-	VPXORD     Z11, Z11, Z11
-	VPXORD     Z12, Z12, Z12
-	VPXORD     Z13, Z13, Z13
-	VPXORD     Z14, Z14, Z14
-	VPXORD     Z15, Z15, Z15
-	VPXORD     Z16, Z16, Z16
-	VPXORD     Z17, Z17, Z17
-	VPXORD     Z18, Z18, Z18
-	VPXORD     Z19, Z19, Z19
-	TESTQ      CX, CX
-	JLE        epilogue
-
-loop:
-	MOVQ         (DX), AX
-	ADDQ         $0x08, DX
-	VMOVUPS      (BX)(AX*1), Z20
-	VMOVUPS      (R14)(AX*1), Z21
-	VMOVUPS      (R15)(AX*1), Z22
-	VMOVUPS.Z    (R13)(AX*1), K1, Z23
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z24
 	VPDPWSSD     Z24, Z20, Z0
 	VPDPWSSD     Z24, Z21, Z1
@@ -17827,7 +12021,12 @@ loop:
 	VMOVUPS      64(BX), Z25
 	VMOVUPS      128(BX), Z26
 	VMOVUPS.Z    192(BX), K1, Z27
+	PREFETCHT0   2048(BX)
+	PREFETCHT0   2112(BX)
+	PREFETCHT0   2176(BX)
+	PREFETCHT0   2240(BX)
 	ADDQ         DX, BX
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VPDPWSSD     Z28, Z24, Z0
 	VPDPWSSD     Z28, Z25, Z1
@@ -18037,6 +12236,8090 @@ noadd:
 	VZEROUPPER
 	RET
 
+// func pairsTaps512x1x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x1x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z1
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z2
+	VPDPWSSD     Z2, Z1, Z0
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z2
+	VPADDD       Z2, Z0, Z0
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z1
+	VPADDD    Z1, Z0, Z0
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x2x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x2x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z2
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z3
+	VPDPWSSD     Z3, Z2, Z0
+	VBROADCASTSS (R9)(SI*1), Z3
+	VPDPWSSD     Z3, Z2, Z1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z3
+	VPADDD       Z3, Z0, Z0
+	VBROADCASTSS 4(BX), Z3
+	VPADDD       Z3, Z1, Z1
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z2
+	VPADDD    Z2, Z0, Z0
+	VPADDD    Z2, Z1, Z1
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x3x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x3x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z3
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z4
+	VPDPWSSD     Z4, Z3, Z0
+	VBROADCASTSS (R9)(SI*1), Z4
+	VPDPWSSD     Z4, Z3, Z1
+	VBROADCASTSS (R9)(SI*2), Z4
+	VPDPWSSD     Z4, Z3, Z2
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z4
+	VPADDD       Z4, Z0, Z0
+	VBROADCASTSS 4(BX), Z4
+	VPADDD       Z4, Z1, Z1
+	VBROADCASTSS 8(BX), Z4
+	VPADDD       Z4, Z2, Z2
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z3
+	VPADDD    Z3, Z0, Z0
+	VPADDD    Z3, Z1, Z1
+	VPADDD    Z3, Z2, Z2
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x4x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x4x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z4
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z5
+	VPDPWSSD     Z5, Z4, Z0
+	VBROADCASTSS (R9)(SI*1), Z5
+	VPDPWSSD     Z5, Z4, Z1
+	VBROADCASTSS (R9)(SI*2), Z5
+	VPDPWSSD     Z5, Z4, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z5
+	VPDPWSSD     Z5, Z4, Z3
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z5
+	VPADDD       Z5, Z0, Z0
+	VBROADCASTSS 4(BX), Z5
+	VPADDD       Z5, Z1, Z1
+	VBROADCASTSS 8(BX), Z5
+	VPADDD       Z5, Z2, Z2
+	VBROADCASTSS 12(BX), Z5
+	VPADDD       Z5, Z3, Z3
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z4
+	VPADDD    Z4, Z0, Z0
+	VPADDD    Z4, Z1, Z1
+	VPADDD    Z4, Z2, Z2
+	VPADDD    Z4, Z3, Z3
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x5x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x5x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z5
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z6
+	VPDPWSSD     Z6, Z5, Z0
+	VBROADCASTSS (R9)(SI*1), Z6
+	VPDPWSSD     Z6, Z5, Z1
+	VBROADCASTSS (R9)(SI*2), Z6
+	VPDPWSSD     Z6, Z5, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z6
+	VPDPWSSD     Z6, Z5, Z3
+	VBROADCASTSS (R10)(SI*1), Z6
+	VPDPWSSD     Z6, Z5, Z4
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z6
+	VPADDD       Z6, Z0, Z0
+	VBROADCASTSS 4(BX), Z6
+	VPADDD       Z6, Z1, Z1
+	VBROADCASTSS 8(BX), Z6
+	VPADDD       Z6, Z2, Z2
+	VBROADCASTSS 12(BX), Z6
+	VPADDD       Z6, Z3, Z3
+	VBROADCASTSS 16(BX), Z6
+	VPADDD       Z6, Z4, Z4
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z5
+	VPADDD    Z5, Z0, Z0
+	VPADDD    Z5, Z1, Z1
+	VPADDD    Z5, Z2, Z2
+	VPADDD    Z5, Z3, Z3
+	VPADDD    Z5, Z4, Z4
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x6x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x6x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z6
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z7
+	VPDPWSSD     Z7, Z6, Z0
+	VBROADCASTSS (R9)(SI*1), Z7
+	VPDPWSSD     Z7, Z6, Z1
+	VBROADCASTSS (R9)(SI*2), Z7
+	VPDPWSSD     Z7, Z6, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z7
+	VPDPWSSD     Z7, Z6, Z3
+	VBROADCASTSS (R10)(SI*1), Z7
+	VPDPWSSD     Z7, Z6, Z4
+	VBROADCASTSS (R10)(SI*2), Z7
+	VPDPWSSD     Z7, Z6, Z5
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z7
+	VPADDD       Z7, Z0, Z0
+	VBROADCASTSS 4(BX), Z7
+	VPADDD       Z7, Z1, Z1
+	VBROADCASTSS 8(BX), Z7
+	VPADDD       Z7, Z2, Z2
+	VBROADCASTSS 12(BX), Z7
+	VPADDD       Z7, Z3, Z3
+	VBROADCASTSS 16(BX), Z7
+	VPADDD       Z7, Z4, Z4
+	VBROADCASTSS 20(BX), Z7
+	VPADDD       Z7, Z5, Z5
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z6
+	VPADDD    Z6, Z0, Z0
+	VPADDD    Z6, Z1, Z1
+	VPADDD    Z6, Z2, Z2
+	VPADDD    Z6, Z3, Z3
+	VPADDD    Z6, Z4, Z4
+	VPADDD    Z6, Z5, Z5
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x7x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x7x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z7
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z8
+	VPDPWSSD     Z8, Z7, Z0
+	VBROADCASTSS (R9)(SI*1), Z8
+	VPDPWSSD     Z8, Z7, Z1
+	VBROADCASTSS (R9)(SI*2), Z8
+	VPDPWSSD     Z8, Z7, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z8
+	VPDPWSSD     Z8, Z7, Z3
+	VBROADCASTSS (R10)(SI*1), Z8
+	VPDPWSSD     Z8, Z7, Z4
+	VBROADCASTSS (R10)(SI*2), Z8
+	VPDPWSSD     Z8, Z7, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z8
+	VPDPWSSD     Z8, Z7, Z6
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z8
+	VPADDD       Z8, Z0, Z0
+	VBROADCASTSS 4(BX), Z8
+	VPADDD       Z8, Z1, Z1
+	VBROADCASTSS 8(BX), Z8
+	VPADDD       Z8, Z2, Z2
+	VBROADCASTSS 12(BX), Z8
+	VPADDD       Z8, Z3, Z3
+	VBROADCASTSS 16(BX), Z8
+	VPADDD       Z8, Z4, Z4
+	VBROADCASTSS 20(BX), Z8
+	VPADDD       Z8, Z5, Z5
+	VBROADCASTSS 24(BX), Z8
+	VPADDD       Z8, Z6, Z6
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z7
+	VPADDD    Z7, Z0, Z0
+	VPADDD    Z7, Z1, Z1
+	VPADDD    Z7, Z2, Z2
+	VPADDD    Z7, Z3, Z3
+	VPADDD    Z7, Z4, Z4
+	VPADDD    Z7, Z5, Z5
+	VPADDD    Z7, Z6, Z6
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x8x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x8x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z8
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z9
+	VPDPWSSD     Z9, Z8, Z0
+	VBROADCASTSS (R9)(SI*1), Z9
+	VPDPWSSD     Z9, Z8, Z1
+	VBROADCASTSS (R9)(SI*2), Z9
+	VPDPWSSD     Z9, Z8, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z9
+	VPDPWSSD     Z9, Z8, Z3
+	VBROADCASTSS (R10)(SI*1), Z9
+	VPDPWSSD     Z9, Z8, Z4
+	VBROADCASTSS (R10)(SI*2), Z9
+	VPDPWSSD     Z9, Z8, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z9
+	VPDPWSSD     Z9, Z8, Z6
+	VBROADCASTSS (R11)(SI*1), Z9
+	VPDPWSSD     Z9, Z8, Z7
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z9
+	VPADDD       Z9, Z0, Z0
+	VBROADCASTSS 4(BX), Z9
+	VPADDD       Z9, Z1, Z1
+	VBROADCASTSS 8(BX), Z9
+	VPADDD       Z9, Z2, Z2
+	VBROADCASTSS 12(BX), Z9
+	VPADDD       Z9, Z3, Z3
+	VBROADCASTSS 16(BX), Z9
+	VPADDD       Z9, Z4, Z4
+	VBROADCASTSS 20(BX), Z9
+	VPADDD       Z9, Z5, Z5
+	VBROADCASTSS 24(BX), Z9
+	VPADDD       Z9, Z6, Z6
+	VBROADCASTSS 28(BX), Z9
+	VPADDD       Z9, Z7, Z7
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z8
+	VPADDD    Z8, Z0, Z0
+	VPADDD    Z8, Z1, Z1
+	VPADDD    Z8, Z2, Z2
+	VPADDD    Z8, Z3, Z3
+	VPADDD    Z8, Z4, Z4
+	VPADDD    Z8, Z5, Z5
+	VPADDD    Z8, Z6, Z6
+	VPADDD    Z8, Z7, Z7
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x9x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x9x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z9
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z10
+	VPDPWSSD     Z10, Z9, Z0
+	VBROADCASTSS (R9)(SI*1), Z10
+	VPDPWSSD     Z10, Z9, Z1
+	VBROADCASTSS (R9)(SI*2), Z10
+	VPDPWSSD     Z10, Z9, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z10
+	VPDPWSSD     Z10, Z9, Z3
+	VBROADCASTSS (R10)(SI*1), Z10
+	VPDPWSSD     Z10, Z9, Z4
+	VBROADCASTSS (R10)(SI*2), Z10
+	VPDPWSSD     Z10, Z9, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z10
+	VPDPWSSD     Z10, Z9, Z6
+	VBROADCASTSS (R11)(SI*1), Z10
+	VPDPWSSD     Z10, Z9, Z7
+	VBROADCASTSS (R11)(SI*2), Z10
+	VPDPWSSD     Z10, Z9, Z8
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z10
+	VPADDD       Z10, Z0, Z0
+	VBROADCASTSS 4(BX), Z10
+	VPADDD       Z10, Z1, Z1
+	VBROADCASTSS 8(BX), Z10
+	VPADDD       Z10, Z2, Z2
+	VBROADCASTSS 12(BX), Z10
+	VPADDD       Z10, Z3, Z3
+	VBROADCASTSS 16(BX), Z10
+	VPADDD       Z10, Z4, Z4
+	VBROADCASTSS 20(BX), Z10
+	VPADDD       Z10, Z5, Z5
+	VBROADCASTSS 24(BX), Z10
+	VPADDD       Z10, Z6, Z6
+	VBROADCASTSS 28(BX), Z10
+	VPADDD       Z10, Z7, Z7
+	VBROADCASTSS 32(BX), Z10
+	VPADDD       Z10, Z8, Z8
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z9
+	VPADDD    Z9, Z0, Z0
+	VPADDD    Z9, Z1, Z1
+	VPADDD    Z9, Z2, Z2
+	VPADDD    Z9, Z3, Z3
+	VPADDD    Z9, Z4, Z4
+	VPADDD    Z9, Z5, Z5
+	VPADDD    Z9, Z6, Z6
+	VPADDD    Z9, Z7, Z7
+	VPADDD    Z9, Z8, Z8
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x10x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x10x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z10
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z11
+	VPDPWSSD     Z11, Z10, Z0
+	VBROADCASTSS (R9)(SI*1), Z11
+	VPDPWSSD     Z11, Z10, Z1
+	VBROADCASTSS (R9)(SI*2), Z11
+	VPDPWSSD     Z11, Z10, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z11
+	VPDPWSSD     Z11, Z10, Z3
+	VBROADCASTSS (R10)(SI*1), Z11
+	VPDPWSSD     Z11, Z10, Z4
+	VBROADCASTSS (R10)(SI*2), Z11
+	VPDPWSSD     Z11, Z10, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z11
+	VPDPWSSD     Z11, Z10, Z6
+	VBROADCASTSS (R11)(SI*1), Z11
+	VPDPWSSD     Z11, Z10, Z7
+	VBROADCASTSS (R11)(SI*2), Z11
+	VPDPWSSD     Z11, Z10, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z11
+	VPDPWSSD     Z11, Z10, Z9
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, K1, Z9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z11
+	VPADDD       Z11, Z0, Z0
+	VBROADCASTSS 4(BX), Z11
+	VPADDD       Z11, Z1, Z1
+	VBROADCASTSS 8(BX), Z11
+	VPADDD       Z11, Z2, Z2
+	VBROADCASTSS 12(BX), Z11
+	VPADDD       Z11, Z3, Z3
+	VBROADCASTSS 16(BX), Z11
+	VPADDD       Z11, Z4, Z4
+	VBROADCASTSS 20(BX), Z11
+	VPADDD       Z11, Z5, Z5
+	VBROADCASTSS 24(BX), Z11
+	VPADDD       Z11, Z6, Z6
+	VBROADCASTSS 28(BX), Z11
+	VPADDD       Z11, Z7, Z7
+	VBROADCASTSS 32(BX), Z11
+	VPADDD       Z11, Z8, Z8
+	VBROADCASTSS 36(BX), Z11
+	VPADDD       Z11, Z9, Z9
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z10
+	VPADDD    Z10, Z0, Z0
+	VPADDD    Z10, Z1, Z1
+	VPADDD    Z10, Z2, Z2
+	VPADDD    Z10, Z3, Z3
+	VPADDD    Z10, Z4, Z4
+	VPADDD    Z10, Z5, Z5
+	VPADDD    Z10, Z6, Z6
+	VPADDD    Z10, Z7, Z7
+	VPADDD    Z10, Z8, Z8
+	VPADDD    Z10, Z9, Z9
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, K1, Z9
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x11x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x11x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z11
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z12
+	VPDPWSSD     Z12, Z11, Z0
+	VBROADCASTSS (R9)(SI*1), Z12
+	VPDPWSSD     Z12, Z11, Z1
+	VBROADCASTSS (R9)(SI*2), Z12
+	VPDPWSSD     Z12, Z11, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z12
+	VPDPWSSD     Z12, Z11, Z3
+	VBROADCASTSS (R10)(SI*1), Z12
+	VPDPWSSD     Z12, Z11, Z4
+	VBROADCASTSS (R10)(SI*2), Z12
+	VPDPWSSD     Z12, Z11, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z12
+	VPDPWSSD     Z12, Z11, Z6
+	VBROADCASTSS (R11)(SI*1), Z12
+	VPDPWSSD     Z12, Z11, Z7
+	VBROADCASTSS (R11)(SI*2), Z12
+	VPDPWSSD     Z12, Z11, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z12
+	VPDPWSSD     Z12, Z11, Z9
+	VBROADCASTSS (R12)(SI*1), Z12
+	VPDPWSSD     Z12, Z11, Z10
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, K1, Z10
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VPADDD       Z12, Z0, Z0
+	VBROADCASTSS 4(BX), Z12
+	VPADDD       Z12, Z1, Z1
+	VBROADCASTSS 8(BX), Z12
+	VPADDD       Z12, Z2, Z2
+	VBROADCASTSS 12(BX), Z12
+	VPADDD       Z12, Z3, Z3
+	VBROADCASTSS 16(BX), Z12
+	VPADDD       Z12, Z4, Z4
+	VBROADCASTSS 20(BX), Z12
+	VPADDD       Z12, Z5, Z5
+	VBROADCASTSS 24(BX), Z12
+	VPADDD       Z12, Z6, Z6
+	VBROADCASTSS 28(BX), Z12
+	VPADDD       Z12, Z7, Z7
+	VBROADCASTSS 32(BX), Z12
+	VPADDD       Z12, Z8, Z8
+	VBROADCASTSS 36(BX), Z12
+	VPADDD       Z12, Z9, Z9
+	VBROADCASTSS 40(BX), Z12
+	VPADDD       Z12, Z10, Z10
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z11
+	VPADDD    Z11, Z0, Z0
+	VPADDD    Z11, Z1, Z1
+	VPADDD    Z11, Z2, Z2
+	VPADDD    Z11, Z3, Z3
+	VPADDD    Z11, Z4, Z4
+	VPADDD    Z11, Z5, Z5
+	VPADDD    Z11, Z6, Z6
+	VPADDD    Z11, Z7, Z7
+	VPADDD    Z11, Z8, Z8
+	VPADDD    Z11, Z9, Z9
+	VPADDD    Z11, Z10, Z10
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, K1, Z10
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x12x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x12x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z12
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z13
+	VPDPWSSD     Z13, Z12, Z0
+	VBROADCASTSS (R9)(SI*1), Z13
+	VPDPWSSD     Z13, Z12, Z1
+	VBROADCASTSS (R9)(SI*2), Z13
+	VPDPWSSD     Z13, Z12, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z13
+	VPDPWSSD     Z13, Z12, Z3
+	VBROADCASTSS (R10)(SI*1), Z13
+	VPDPWSSD     Z13, Z12, Z4
+	VBROADCASTSS (R10)(SI*2), Z13
+	VPDPWSSD     Z13, Z12, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z13
+	VPDPWSSD     Z13, Z12, Z6
+	VBROADCASTSS (R11)(SI*1), Z13
+	VPDPWSSD     Z13, Z12, Z7
+	VBROADCASTSS (R11)(SI*2), Z13
+	VPDPWSSD     Z13, Z12, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z13
+	VPDPWSSD     Z13, Z12, Z9
+	VBROADCASTSS (R12)(SI*1), Z13
+	VPDPWSSD     Z13, Z12, Z10
+	VBROADCASTSS (R12)(SI*2), Z13
+	VPDPWSSD     Z13, Z12, Z11
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VPADDD (BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z13
+	VPADDD       Z13, Z0, Z0
+	VBROADCASTSS 4(BX), Z13
+	VPADDD       Z13, Z1, Z1
+	VBROADCASTSS 8(BX), Z13
+	VPADDD       Z13, Z2, Z2
+	VBROADCASTSS 12(BX), Z13
+	VPADDD       Z13, Z3, Z3
+	VBROADCASTSS 16(BX), Z13
+	VPADDD       Z13, Z4, Z4
+	VBROADCASTSS 20(BX), Z13
+	VPADDD       Z13, Z5, Z5
+	VBROADCASTSS 24(BX), Z13
+	VPADDD       Z13, Z6, Z6
+	VBROADCASTSS 28(BX), Z13
+	VPADDD       Z13, Z7, Z7
+	VBROADCASTSS 32(BX), Z13
+	VPADDD       Z13, Z8, Z8
+	VBROADCASTSS 36(BX), Z13
+	VPADDD       Z13, Z9, Z9
+	VBROADCASTSS 40(BX), Z13
+	VPADDD       Z13, Z10, Z10
+	VBROADCASTSS 44(BX), Z13
+	VPADDD       Z13, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z12
+	VPADDD    Z12, Z0, Z0
+	VPADDD    Z12, Z1, Z1
+	VPADDD    Z12, Z2, Z2
+	VPADDD    Z12, Z3, Z3
+	VPADDD    Z12, Z4, Z4
+	VPADDD    Z12, Z5, Z5
+	VPADDD    Z12, Z6, Z6
+	VPADDD    Z12, Z7, Z7
+	VPADDD    Z12, Z8, Z8
+	VPADDD    Z12, Z9, Z9
+	VPADDD    Z12, Z10, Z10
+	VPADDD    Z12, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VPADDD (BX), Z11, K1, Z11
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z11, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x13x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x13x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z13
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z14
+	VPDPWSSD     Z14, Z13, Z0
+	VBROADCASTSS (R9)(SI*1), Z14
+	VPDPWSSD     Z14, Z13, Z1
+	VBROADCASTSS (R9)(SI*2), Z14
+	VPDPWSSD     Z14, Z13, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z14
+	VPDPWSSD     Z14, Z13, Z3
+	VBROADCASTSS (R10)(SI*1), Z14
+	VPDPWSSD     Z14, Z13, Z4
+	VBROADCASTSS (R10)(SI*2), Z14
+	VPDPWSSD     Z14, Z13, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z14
+	VPDPWSSD     Z14, Z13, Z6
+	VBROADCASTSS (R11)(SI*1), Z14
+	VPDPWSSD     Z14, Z13, Z7
+	VBROADCASTSS (R11)(SI*2), Z14
+	VPDPWSSD     Z14, Z13, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z14
+	VPDPWSSD     Z14, Z13, Z9
+	VBROADCASTSS (R12)(SI*1), Z14
+	VPDPWSSD     Z14, Z13, Z10
+	VBROADCASTSS (R12)(SI*2), Z14
+	VPDPWSSD     Z14, Z13, Z11
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z14
+	VPDPWSSD     Z14, Z13, Z12
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VPADDD (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, K1, Z12
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z14
+	VPADDD       Z14, Z0, Z0
+	VBROADCASTSS 4(BX), Z14
+	VPADDD       Z14, Z1, Z1
+	VBROADCASTSS 8(BX), Z14
+	VPADDD       Z14, Z2, Z2
+	VBROADCASTSS 12(BX), Z14
+	VPADDD       Z14, Z3, Z3
+	VBROADCASTSS 16(BX), Z14
+	VPADDD       Z14, Z4, Z4
+	VBROADCASTSS 20(BX), Z14
+	VPADDD       Z14, Z5, Z5
+	VBROADCASTSS 24(BX), Z14
+	VPADDD       Z14, Z6, Z6
+	VBROADCASTSS 28(BX), Z14
+	VPADDD       Z14, Z7, Z7
+	VBROADCASTSS 32(BX), Z14
+	VPADDD       Z14, Z8, Z8
+	VBROADCASTSS 36(BX), Z14
+	VPADDD       Z14, Z9, Z9
+	VBROADCASTSS 40(BX), Z14
+	VPADDD       Z14, Z10, Z10
+	VBROADCASTSS 44(BX), Z14
+	VPADDD       Z14, Z11, Z11
+	VBROADCASTSS 48(BX), Z14
+	VPADDD       Z14, Z12, Z12
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z13
+	VPADDD    Z13, Z0, Z0
+	VPADDD    Z13, Z1, Z1
+	VPADDD    Z13, Z2, Z2
+	VPADDD    Z13, Z3, Z3
+	VPADDD    Z13, Z4, Z4
+	VPADDD    Z13, Z5, Z5
+	VPADDD    Z13, Z6, Z6
+	VPADDD    Z13, Z7, Z7
+	VPADDD    Z13, Z8, Z8
+	VPADDD    Z13, Z9, Z9
+	VPADDD    Z13, Z10, Z10
+	VPADDD    Z13, Z11, Z11
+	VPADDD    Z13, Z12, Z12
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VPADDD (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, K1, Z12
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z11, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x14x16(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x14x16(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS.Z    (BX)(AX*1), K1, Z14
+	PREFETCHT1   64(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z15
+	VPDPWSSD     Z15, Z14, Z0
+	VBROADCASTSS (R9)(SI*1), Z15
+	VPDPWSSD     Z15, Z14, Z1
+	VBROADCASTSS (R9)(SI*2), Z15
+	VPDPWSSD     Z15, Z14, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z15
+	VPDPWSSD     Z15, Z14, Z3
+	VBROADCASTSS (R10)(SI*1), Z15
+	VPDPWSSD     Z15, Z14, Z4
+	VBROADCASTSS (R10)(SI*2), Z15
+	VPDPWSSD     Z15, Z14, Z5
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z15
+	VPDPWSSD     Z15, Z14, Z6
+	VBROADCASTSS (R11)(SI*1), Z15
+	VPDPWSSD     Z15, Z14, Z7
+	VBROADCASTSS (R11)(SI*2), Z15
+	VPDPWSSD     Z15, Z14, Z8
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z15
+	VPDPWSSD     Z15, Z14, Z9
+	VBROADCASTSS (R12)(SI*1), Z15
+	VPDPWSSD     Z15, Z14, Z10
+	VBROADCASTSS (R12)(SI*2), Z15
+	VPDPWSSD     Z15, Z14, Z11
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z15
+	VPDPWSSD     Z15, Z14, Z12
+	VBROADCASTSS (R13)(SI*1), Z15
+	VPDPWSSD     Z15, Z14, Z13
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VPADDD (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, K1, Z12
+	ADDQ   DX, BX
+	VPADDD (BX), Z13, K1, Z13
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z15
+	VPADDD       Z15, Z0, Z0
+	VBROADCASTSS 4(BX), Z15
+	VPADDD       Z15, Z1, Z1
+	VBROADCASTSS 8(BX), Z15
+	VPADDD       Z15, Z2, Z2
+	VBROADCASTSS 12(BX), Z15
+	VPADDD       Z15, Z3, Z3
+	VBROADCASTSS 16(BX), Z15
+	VPADDD       Z15, Z4, Z4
+	VBROADCASTSS 20(BX), Z15
+	VPADDD       Z15, Z5, Z5
+	VBROADCASTSS 24(BX), Z15
+	VPADDD       Z15, Z6, Z6
+	VBROADCASTSS 28(BX), Z15
+	VPADDD       Z15, Z7, Z7
+	VBROADCASTSS 32(BX), Z15
+	VPADDD       Z15, Z8, Z8
+	VBROADCASTSS 36(BX), Z15
+	VPADDD       Z15, Z9, Z9
+	VBROADCASTSS 40(BX), Z15
+	VPADDD       Z15, Z10, Z10
+	VBROADCASTSS 44(BX), Z15
+	VPADDD       Z15, Z11, Z11
+	VBROADCASTSS 48(BX), Z15
+	VPADDD       Z15, Z12, Z12
+	VBROADCASTSS 52(BX), Z15
+	VPADDD       Z15, Z13, Z13
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS.Z (BX), K1, Z14
+	VPADDD    Z14, Z0, Z0
+	VPADDD    Z14, Z1, Z1
+	VPADDD    Z14, Z2, Z2
+	VPADDD    Z14, Z3, Z3
+	VPADDD    Z14, Z4, Z4
+	VPADDD    Z14, Z5, Z5
+	VPADDD    Z14, Z6, Z6
+	VPADDD    Z14, Z7, Z7
+	VPADDD    Z14, Z8, Z8
+	VPADDD    Z14, Z9, Z9
+	VPADDD    Z14, Z10, Z10
+	VPADDD    Z14, Z11, Z11
+	VPADDD    Z14, Z12, Z12
+	VPADDD    Z14, Z13, Z13
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, K1, Z0
+	ADDQ   DX, BX
+	VPADDD (BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, K1, Z4
+	ADDQ   DX, BX
+	VPADDD (BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, K1, Z6
+	ADDQ   DX, BX
+	VPADDD (BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, K1, Z10
+	ADDQ   DX, BX
+	VPADDD (BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, K1, Z12
+	ADDQ   DX, BX
+	VPADDD (BX), Z13, K1, Z13
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z1, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z5, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z7, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z11, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, K1, (BX)
+	ADDQ    DX, BX
+	VMOVUPS Z13, K1, (BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x1x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x1x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z2
+	VMOVUPS.Z    (R14)(AX*1), K1, Z3
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z4
+	VPDPWSSD     Z4, Z2, Z0
+	VPDPWSSD     Z4, Z3, Z1
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z4
+	VPADDD       Z4, Z0, Z0
+	VPADDD       Z4, Z1, Z1
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z2
+	VPADDD    Z2, Z0, Z0
+	VMOVUPS.Z 64(BX), K1, Z3
+	VPADDD    Z3, Z1, Z1
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x2x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x2x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z4
+	VMOVUPS.Z    (R14)(AX*1), K1, Z5
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z6
+	VPDPWSSD     Z6, Z4, Z0
+	VPDPWSSD     Z6, Z5, Z1
+	VBROADCASTSS (R9)(SI*1), Z6
+	VPDPWSSD     Z6, Z4, Z2
+	VPDPWSSD     Z6, Z5, Z3
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z6
+	VPADDD       Z6, Z0, Z0
+	VPADDD       Z6, Z1, Z1
+	VBROADCASTSS 4(BX), Z6
+	VPADDD       Z6, Z2, Z2
+	VPADDD       Z6, Z3, Z3
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z4
+	VPADDD    Z4, Z0, Z0
+	VPADDD    Z4, Z2, Z2
+	VMOVUPS.Z 64(BX), K1, Z5
+	VPADDD    Z5, Z1, Z1
+	VPADDD    Z5, Z3, Z3
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x3x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x3x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z6
+	VMOVUPS.Z    (R14)(AX*1), K1, Z7
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z8
+	VPDPWSSD     Z8, Z6, Z0
+	VPDPWSSD     Z8, Z7, Z1
+	VBROADCASTSS (R9)(SI*1), Z8
+	VPDPWSSD     Z8, Z6, Z2
+	VPDPWSSD     Z8, Z7, Z3
+	VBROADCASTSS (R9)(SI*2), Z8
+	VPDPWSSD     Z8, Z6, Z4
+	VPDPWSSD     Z8, Z7, Z5
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z8
+	VPADDD       Z8, Z0, Z0
+	VPADDD       Z8, Z1, Z1
+	VBROADCASTSS 4(BX), Z8
+	VPADDD       Z8, Z2, Z2
+	VPADDD       Z8, Z3, Z3
+	VBROADCASTSS 8(BX), Z8
+	VPADDD       Z8, Z4, Z4
+	VPADDD       Z8, Z5, Z5
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z6
+	VPADDD    Z6, Z0, Z0
+	VPADDD    Z6, Z2, Z2
+	VPADDD    Z6, Z4, Z4
+	VMOVUPS.Z 64(BX), K1, Z7
+	VPADDD    Z7, Z1, Z1
+	VPADDD    Z7, Z3, Z3
+	VPADDD    Z7, Z5, Z5
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x4x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x4x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z8
+	VMOVUPS.Z    (R14)(AX*1), K1, Z9
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z10
+	VPDPWSSD     Z10, Z8, Z0
+	VPDPWSSD     Z10, Z9, Z1
+	VBROADCASTSS (R9)(SI*1), Z10
+	VPDPWSSD     Z10, Z8, Z2
+	VPDPWSSD     Z10, Z9, Z3
+	VBROADCASTSS (R9)(SI*2), Z10
+	VPDPWSSD     Z10, Z8, Z4
+	VPDPWSSD     Z10, Z9, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z10
+	VPDPWSSD     Z10, Z8, Z6
+	VPDPWSSD     Z10, Z9, Z7
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z10
+	VPADDD       Z10, Z0, Z0
+	VPADDD       Z10, Z1, Z1
+	VBROADCASTSS 4(BX), Z10
+	VPADDD       Z10, Z2, Z2
+	VPADDD       Z10, Z3, Z3
+	VBROADCASTSS 8(BX), Z10
+	VPADDD       Z10, Z4, Z4
+	VPADDD       Z10, Z5, Z5
+	VBROADCASTSS 12(BX), Z10
+	VPADDD       Z10, Z6, Z6
+	VPADDD       Z10, Z7, Z7
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z8
+	VPADDD    Z8, Z0, Z0
+	VPADDD    Z8, Z2, Z2
+	VPADDD    Z8, Z4, Z4
+	VPADDD    Z8, Z6, Z6
+	VMOVUPS.Z 64(BX), K1, Z9
+	VPADDD    Z9, Z1, Z1
+	VPADDD    Z9, Z3, Z3
+	VPADDD    Z9, Z5, Z5
+	VPADDD    Z9, Z7, Z7
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x5x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x5x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z10
+	VMOVUPS.Z    (R14)(AX*1), K1, Z11
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z12
+	VPDPWSSD     Z12, Z10, Z0
+	VPDPWSSD     Z12, Z11, Z1
+	VBROADCASTSS (R9)(SI*1), Z12
+	VPDPWSSD     Z12, Z10, Z2
+	VPDPWSSD     Z12, Z11, Z3
+	VBROADCASTSS (R9)(SI*2), Z12
+	VPDPWSSD     Z12, Z10, Z4
+	VPDPWSSD     Z12, Z11, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z12
+	VPDPWSSD     Z12, Z10, Z6
+	VPDPWSSD     Z12, Z11, Z7
+	VBROADCASTSS (R10)(SI*1), Z12
+	VPDPWSSD     Z12, Z10, Z8
+	VPDPWSSD     Z12, Z11, Z9
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VPADDD       Z12, Z0, Z0
+	VPADDD       Z12, Z1, Z1
+	VBROADCASTSS 4(BX), Z12
+	VPADDD       Z12, Z2, Z2
+	VPADDD       Z12, Z3, Z3
+	VBROADCASTSS 8(BX), Z12
+	VPADDD       Z12, Z4, Z4
+	VPADDD       Z12, Z5, Z5
+	VBROADCASTSS 12(BX), Z12
+	VPADDD       Z12, Z6, Z6
+	VPADDD       Z12, Z7, Z7
+	VBROADCASTSS 16(BX), Z12
+	VPADDD       Z12, Z8, Z8
+	VPADDD       Z12, Z9, Z9
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z10
+	VPADDD    Z10, Z0, Z0
+	VPADDD    Z10, Z2, Z2
+	VPADDD    Z10, Z4, Z4
+	VPADDD    Z10, Z6, Z6
+	VPADDD    Z10, Z8, Z8
+	VMOVUPS.Z 64(BX), K1, Z11
+	VPADDD    Z11, Z1, Z1
+	VPADDD    Z11, Z3, Z3
+	VPADDD    Z11, Z5, Z5
+	VPADDD    Z11, Z7, Z7
+	VPADDD    Z11, Z9, Z9
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x6x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x6x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z12
+	VMOVUPS.Z    (R14)(AX*1), K1, Z13
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z14
+	VPDPWSSD     Z14, Z12, Z0
+	VPDPWSSD     Z14, Z13, Z1
+	VBROADCASTSS (R9)(SI*1), Z14
+	VPDPWSSD     Z14, Z12, Z2
+	VPDPWSSD     Z14, Z13, Z3
+	VBROADCASTSS (R9)(SI*2), Z14
+	VPDPWSSD     Z14, Z12, Z4
+	VPDPWSSD     Z14, Z13, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z14
+	VPDPWSSD     Z14, Z12, Z6
+	VPDPWSSD     Z14, Z13, Z7
+	VBROADCASTSS (R10)(SI*1), Z14
+	VPDPWSSD     Z14, Z12, Z8
+	VPDPWSSD     Z14, Z13, Z9
+	VBROADCASTSS (R10)(SI*2), Z14
+	VPDPWSSD     Z14, Z12, Z10
+	VPDPWSSD     Z14, Z13, Z11
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z14
+	VPADDD       Z14, Z0, Z0
+	VPADDD       Z14, Z1, Z1
+	VBROADCASTSS 4(BX), Z14
+	VPADDD       Z14, Z2, Z2
+	VPADDD       Z14, Z3, Z3
+	VBROADCASTSS 8(BX), Z14
+	VPADDD       Z14, Z4, Z4
+	VPADDD       Z14, Z5, Z5
+	VBROADCASTSS 12(BX), Z14
+	VPADDD       Z14, Z6, Z6
+	VPADDD       Z14, Z7, Z7
+	VBROADCASTSS 16(BX), Z14
+	VPADDD       Z14, Z8, Z8
+	VPADDD       Z14, Z9, Z9
+	VBROADCASTSS 20(BX), Z14
+	VPADDD       Z14, Z10, Z10
+	VPADDD       Z14, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z12
+	VPADDD    Z12, Z0, Z0
+	VPADDD    Z12, Z2, Z2
+	VPADDD    Z12, Z4, Z4
+	VPADDD    Z12, Z6, Z6
+	VPADDD    Z12, Z8, Z8
+	VPADDD    Z12, Z10, Z10
+	VMOVUPS.Z 64(BX), K1, Z13
+	VPADDD    Z13, Z1, Z1
+	VPADDD    Z13, Z3, Z3
+	VPADDD    Z13, Z5, Z5
+	VPADDD    Z13, Z7, Z7
+	VPADDD    Z13, Z9, Z9
+	VPADDD    Z13, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x7x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x7x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z14
+	VMOVUPS.Z    (R14)(AX*1), K1, Z15
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z16
+	VPDPWSSD     Z16, Z14, Z0
+	VPDPWSSD     Z16, Z15, Z1
+	VBROADCASTSS (R9)(SI*1), Z16
+	VPDPWSSD     Z16, Z14, Z2
+	VPDPWSSD     Z16, Z15, Z3
+	VBROADCASTSS (R9)(SI*2), Z16
+	VPDPWSSD     Z16, Z14, Z4
+	VPDPWSSD     Z16, Z15, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z16
+	VPDPWSSD     Z16, Z14, Z6
+	VPDPWSSD     Z16, Z15, Z7
+	VBROADCASTSS (R10)(SI*1), Z16
+	VPDPWSSD     Z16, Z14, Z8
+	VPDPWSSD     Z16, Z15, Z9
+	VBROADCASTSS (R10)(SI*2), Z16
+	VPDPWSSD     Z16, Z14, Z10
+	VPDPWSSD     Z16, Z15, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z16
+	VPDPWSSD     Z16, Z14, Z12
+	VPDPWSSD     Z16, Z15, Z13
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z16
+	VPADDD       Z16, Z0, Z0
+	VPADDD       Z16, Z1, Z1
+	VBROADCASTSS 4(BX), Z16
+	VPADDD       Z16, Z2, Z2
+	VPADDD       Z16, Z3, Z3
+	VBROADCASTSS 8(BX), Z16
+	VPADDD       Z16, Z4, Z4
+	VPADDD       Z16, Z5, Z5
+	VBROADCASTSS 12(BX), Z16
+	VPADDD       Z16, Z6, Z6
+	VPADDD       Z16, Z7, Z7
+	VBROADCASTSS 16(BX), Z16
+	VPADDD       Z16, Z8, Z8
+	VPADDD       Z16, Z9, Z9
+	VBROADCASTSS 20(BX), Z16
+	VPADDD       Z16, Z10, Z10
+	VPADDD       Z16, Z11, Z11
+	VBROADCASTSS 24(BX), Z16
+	VPADDD       Z16, Z12, Z12
+	VPADDD       Z16, Z13, Z13
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z14
+	VPADDD    Z14, Z0, Z0
+	VPADDD    Z14, Z2, Z2
+	VPADDD    Z14, Z4, Z4
+	VPADDD    Z14, Z6, Z6
+	VPADDD    Z14, Z8, Z8
+	VPADDD    Z14, Z10, Z10
+	VPADDD    Z14, Z12, Z12
+	VMOVUPS.Z 64(BX), K1, Z15
+	VPADDD    Z15, Z1, Z1
+	VPADDD    Z15, Z3, Z3
+	VPADDD    Z15, Z5, Z5
+	VPADDD    Z15, Z7, Z7
+	VPADDD    Z15, Z9, Z9
+	VPADDD    Z15, Z11, Z11
+	VPADDD    Z15, Z13, Z13
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x8x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x8x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z16
+	VMOVUPS.Z    (R14)(AX*1), K1, Z17
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z18
+	VPDPWSSD     Z18, Z16, Z0
+	VPDPWSSD     Z18, Z17, Z1
+	VBROADCASTSS (R9)(SI*1), Z18
+	VPDPWSSD     Z18, Z16, Z2
+	VPDPWSSD     Z18, Z17, Z3
+	VBROADCASTSS (R9)(SI*2), Z18
+	VPDPWSSD     Z18, Z16, Z4
+	VPDPWSSD     Z18, Z17, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z18
+	VPDPWSSD     Z18, Z16, Z6
+	VPDPWSSD     Z18, Z17, Z7
+	VBROADCASTSS (R10)(SI*1), Z18
+	VPDPWSSD     Z18, Z16, Z8
+	VPDPWSSD     Z18, Z17, Z9
+	VBROADCASTSS (R10)(SI*2), Z18
+	VPDPWSSD     Z18, Z16, Z10
+	VPDPWSSD     Z18, Z17, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z18
+	VPDPWSSD     Z18, Z16, Z12
+	VPDPWSSD     Z18, Z17, Z13
+	VBROADCASTSS (R11)(SI*1), Z18
+	VPDPWSSD     Z18, Z16, Z14
+	VPDPWSSD     Z18, Z17, Z15
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z18
+	VPADDD       Z18, Z0, Z0
+	VPADDD       Z18, Z1, Z1
+	VBROADCASTSS 4(BX), Z18
+	VPADDD       Z18, Z2, Z2
+	VPADDD       Z18, Z3, Z3
+	VBROADCASTSS 8(BX), Z18
+	VPADDD       Z18, Z4, Z4
+	VPADDD       Z18, Z5, Z5
+	VBROADCASTSS 12(BX), Z18
+	VPADDD       Z18, Z6, Z6
+	VPADDD       Z18, Z7, Z7
+	VBROADCASTSS 16(BX), Z18
+	VPADDD       Z18, Z8, Z8
+	VPADDD       Z18, Z9, Z9
+	VBROADCASTSS 20(BX), Z18
+	VPADDD       Z18, Z10, Z10
+	VPADDD       Z18, Z11, Z11
+	VBROADCASTSS 24(BX), Z18
+	VPADDD       Z18, Z12, Z12
+	VPADDD       Z18, Z13, Z13
+	VBROADCASTSS 28(BX), Z18
+	VPADDD       Z18, Z14, Z14
+	VPADDD       Z18, Z15, Z15
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z16
+	VPADDD    Z16, Z0, Z0
+	VPADDD    Z16, Z2, Z2
+	VPADDD    Z16, Z4, Z4
+	VPADDD    Z16, Z6, Z6
+	VPADDD    Z16, Z8, Z8
+	VPADDD    Z16, Z10, Z10
+	VPADDD    Z16, Z12, Z12
+	VPADDD    Z16, Z14, Z14
+	VMOVUPS.Z 64(BX), K1, Z17
+	VPADDD    Z17, Z1, Z1
+	VPADDD    Z17, Z3, Z3
+	VPADDD    Z17, Z5, Z5
+	VPADDD    Z17, Z7, Z7
+	VPADDD    Z17, Z9, Z9
+	VPADDD    Z17, Z11, Z11
+	VPADDD    Z17, Z13, Z13
+	VPADDD    Z17, Z15, Z15
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x9x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x9x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z18
+	VMOVUPS.Z    (R14)(AX*1), K1, Z19
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z20
+	VPDPWSSD     Z20, Z18, Z0
+	VPDPWSSD     Z20, Z19, Z1
+	VBROADCASTSS (R9)(SI*1), Z20
+	VPDPWSSD     Z20, Z18, Z2
+	VPDPWSSD     Z20, Z19, Z3
+	VBROADCASTSS (R9)(SI*2), Z20
+	VPDPWSSD     Z20, Z18, Z4
+	VPDPWSSD     Z20, Z19, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z20
+	VPDPWSSD     Z20, Z18, Z6
+	VPDPWSSD     Z20, Z19, Z7
+	VBROADCASTSS (R10)(SI*1), Z20
+	VPDPWSSD     Z20, Z18, Z8
+	VPDPWSSD     Z20, Z19, Z9
+	VBROADCASTSS (R10)(SI*2), Z20
+	VPDPWSSD     Z20, Z18, Z10
+	VPDPWSSD     Z20, Z19, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z20
+	VPDPWSSD     Z20, Z18, Z12
+	VPDPWSSD     Z20, Z19, Z13
+	VBROADCASTSS (R11)(SI*1), Z20
+	VPDPWSSD     Z20, Z18, Z14
+	VPDPWSSD     Z20, Z19, Z15
+	VBROADCASTSS (R11)(SI*2), Z20
+	VPDPWSSD     Z20, Z18, Z16
+	VPDPWSSD     Z20, Z19, Z17
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z20
+	VPADDD       Z20, Z0, Z0
+	VPADDD       Z20, Z1, Z1
+	VBROADCASTSS 4(BX), Z20
+	VPADDD       Z20, Z2, Z2
+	VPADDD       Z20, Z3, Z3
+	VBROADCASTSS 8(BX), Z20
+	VPADDD       Z20, Z4, Z4
+	VPADDD       Z20, Z5, Z5
+	VBROADCASTSS 12(BX), Z20
+	VPADDD       Z20, Z6, Z6
+	VPADDD       Z20, Z7, Z7
+	VBROADCASTSS 16(BX), Z20
+	VPADDD       Z20, Z8, Z8
+	VPADDD       Z20, Z9, Z9
+	VBROADCASTSS 20(BX), Z20
+	VPADDD       Z20, Z10, Z10
+	VPADDD       Z20, Z11, Z11
+	VBROADCASTSS 24(BX), Z20
+	VPADDD       Z20, Z12, Z12
+	VPADDD       Z20, Z13, Z13
+	VBROADCASTSS 28(BX), Z20
+	VPADDD       Z20, Z14, Z14
+	VPADDD       Z20, Z15, Z15
+	VBROADCASTSS 32(BX), Z20
+	VPADDD       Z20, Z16, Z16
+	VPADDD       Z20, Z17, Z17
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z18
+	VPADDD    Z18, Z0, Z0
+	VPADDD    Z18, Z2, Z2
+	VPADDD    Z18, Z4, Z4
+	VPADDD    Z18, Z6, Z6
+	VPADDD    Z18, Z8, Z8
+	VPADDD    Z18, Z10, Z10
+	VPADDD    Z18, Z12, Z12
+	VPADDD    Z18, Z14, Z14
+	VPADDD    Z18, Z16, Z16
+	VMOVUPS.Z 64(BX), K1, Z19
+	VPADDD    Z19, Z1, Z1
+	VPADDD    Z19, Z3, Z3
+	VPADDD    Z19, Z5, Z5
+	VPADDD    Z19, Z7, Z7
+	VPADDD    Z19, Z9, Z9
+	VPADDD    Z19, Z11, Z11
+	VPADDD    Z19, Z13, Z13
+	VPADDD    Z19, Z15, Z15
+	VPADDD    Z19, Z17, Z17
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x10x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x10x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z20
+	VMOVUPS.Z    (R14)(AX*1), K1, Z21
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z22
+	VPDPWSSD     Z22, Z20, Z0
+	VPDPWSSD     Z22, Z21, Z1
+	VBROADCASTSS (R9)(SI*1), Z22
+	VPDPWSSD     Z22, Z20, Z2
+	VPDPWSSD     Z22, Z21, Z3
+	VBROADCASTSS (R9)(SI*2), Z22
+	VPDPWSSD     Z22, Z20, Z4
+	VPDPWSSD     Z22, Z21, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z22
+	VPDPWSSD     Z22, Z20, Z6
+	VPDPWSSD     Z22, Z21, Z7
+	VBROADCASTSS (R10)(SI*1), Z22
+	VPDPWSSD     Z22, Z20, Z8
+	VPDPWSSD     Z22, Z21, Z9
+	VBROADCASTSS (R10)(SI*2), Z22
+	VPDPWSSD     Z22, Z20, Z10
+	VPDPWSSD     Z22, Z21, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z22
+	VPDPWSSD     Z22, Z20, Z12
+	VPDPWSSD     Z22, Z21, Z13
+	VBROADCASTSS (R11)(SI*1), Z22
+	VPDPWSSD     Z22, Z20, Z14
+	VPDPWSSD     Z22, Z21, Z15
+	VBROADCASTSS (R11)(SI*2), Z22
+	VPDPWSSD     Z22, Z20, Z16
+	VPDPWSSD     Z22, Z21, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z22
+	VPDPWSSD     Z22, Z20, Z18
+	VPDPWSSD     Z22, Z21, Z19
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, K1, Z19
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z22
+	VPADDD       Z22, Z0, Z0
+	VPADDD       Z22, Z1, Z1
+	VBROADCASTSS 4(BX), Z22
+	VPADDD       Z22, Z2, Z2
+	VPADDD       Z22, Z3, Z3
+	VBROADCASTSS 8(BX), Z22
+	VPADDD       Z22, Z4, Z4
+	VPADDD       Z22, Z5, Z5
+	VBROADCASTSS 12(BX), Z22
+	VPADDD       Z22, Z6, Z6
+	VPADDD       Z22, Z7, Z7
+	VBROADCASTSS 16(BX), Z22
+	VPADDD       Z22, Z8, Z8
+	VPADDD       Z22, Z9, Z9
+	VBROADCASTSS 20(BX), Z22
+	VPADDD       Z22, Z10, Z10
+	VPADDD       Z22, Z11, Z11
+	VBROADCASTSS 24(BX), Z22
+	VPADDD       Z22, Z12, Z12
+	VPADDD       Z22, Z13, Z13
+	VBROADCASTSS 28(BX), Z22
+	VPADDD       Z22, Z14, Z14
+	VPADDD       Z22, Z15, Z15
+	VBROADCASTSS 32(BX), Z22
+	VPADDD       Z22, Z16, Z16
+	VPADDD       Z22, Z17, Z17
+	VBROADCASTSS 36(BX), Z22
+	VPADDD       Z22, Z18, Z18
+	VPADDD       Z22, Z19, Z19
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z20
+	VPADDD    Z20, Z0, Z0
+	VPADDD    Z20, Z2, Z2
+	VPADDD    Z20, Z4, Z4
+	VPADDD    Z20, Z6, Z6
+	VPADDD    Z20, Z8, Z8
+	VPADDD    Z20, Z10, Z10
+	VPADDD    Z20, Z12, Z12
+	VPADDD    Z20, Z14, Z14
+	VPADDD    Z20, Z16, Z16
+	VPADDD    Z20, Z18, Z18
+	VMOVUPS.Z 64(BX), K1, Z21
+	VPADDD    Z21, Z1, Z1
+	VPADDD    Z21, Z3, Z3
+	VPADDD    Z21, Z5, Z5
+	VPADDD    Z21, Z7, Z7
+	VPADDD    Z21, Z9, Z9
+	VPADDD    Z21, Z11, Z11
+	VPADDD    Z21, Z13, Z13
+	VPADDD    Z21, Z15, Z15
+	VPADDD    Z21, Z17, Z17
+	VPADDD    Z21, Z19, Z19
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, K1, Z19
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x11x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x11x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z22
+	VMOVUPS.Z    (R14)(AX*1), K1, Z23
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z24
+	VPDPWSSD     Z24, Z22, Z0
+	VPDPWSSD     Z24, Z23, Z1
+	VBROADCASTSS (R9)(SI*1), Z24
+	VPDPWSSD     Z24, Z22, Z2
+	VPDPWSSD     Z24, Z23, Z3
+	VBROADCASTSS (R9)(SI*2), Z24
+	VPDPWSSD     Z24, Z22, Z4
+	VPDPWSSD     Z24, Z23, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z24
+	VPDPWSSD     Z24, Z22, Z6
+	VPDPWSSD     Z24, Z23, Z7
+	VBROADCASTSS (R10)(SI*1), Z24
+	VPDPWSSD     Z24, Z22, Z8
+	VPDPWSSD     Z24, Z23, Z9
+	VBROADCASTSS (R10)(SI*2), Z24
+	VPDPWSSD     Z24, Z22, Z10
+	VPDPWSSD     Z24, Z23, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z24
+	VPDPWSSD     Z24, Z22, Z12
+	VPDPWSSD     Z24, Z23, Z13
+	VBROADCASTSS (R11)(SI*1), Z24
+	VPDPWSSD     Z24, Z22, Z14
+	VPDPWSSD     Z24, Z23, Z15
+	VBROADCASTSS (R11)(SI*2), Z24
+	VPDPWSSD     Z24, Z22, Z16
+	VPDPWSSD     Z24, Z23, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z24
+	VPDPWSSD     Z24, Z22, Z18
+	VPDPWSSD     Z24, Z23, Z19
+	VBROADCASTSS (R12)(SI*1), Z24
+	VPDPWSSD     Z24, Z22, Z20
+	VPDPWSSD     Z24, Z23, Z21
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VPADDD (BX), Z20, Z20
+	VPADDD 64(BX), Z21, K1, Z21
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z24
+	VPADDD       Z24, Z0, Z0
+	VPADDD       Z24, Z1, Z1
+	VBROADCASTSS 4(BX), Z24
+	VPADDD       Z24, Z2, Z2
+	VPADDD       Z24, Z3, Z3
+	VBROADCASTSS 8(BX), Z24
+	VPADDD       Z24, Z4, Z4
+	VPADDD       Z24, Z5, Z5
+	VBROADCASTSS 12(BX), Z24
+	VPADDD       Z24, Z6, Z6
+	VPADDD       Z24, Z7, Z7
+	VBROADCASTSS 16(BX), Z24
+	VPADDD       Z24, Z8, Z8
+	VPADDD       Z24, Z9, Z9
+	VBROADCASTSS 20(BX), Z24
+	VPADDD       Z24, Z10, Z10
+	VPADDD       Z24, Z11, Z11
+	VBROADCASTSS 24(BX), Z24
+	VPADDD       Z24, Z12, Z12
+	VPADDD       Z24, Z13, Z13
+	VBROADCASTSS 28(BX), Z24
+	VPADDD       Z24, Z14, Z14
+	VPADDD       Z24, Z15, Z15
+	VBROADCASTSS 32(BX), Z24
+	VPADDD       Z24, Z16, Z16
+	VPADDD       Z24, Z17, Z17
+	VBROADCASTSS 36(BX), Z24
+	VPADDD       Z24, Z18, Z18
+	VPADDD       Z24, Z19, Z19
+	VBROADCASTSS 40(BX), Z24
+	VPADDD       Z24, Z20, Z20
+	VPADDD       Z24, Z21, Z21
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z22
+	VPADDD    Z22, Z0, Z0
+	VPADDD    Z22, Z2, Z2
+	VPADDD    Z22, Z4, Z4
+	VPADDD    Z22, Z6, Z6
+	VPADDD    Z22, Z8, Z8
+	VPADDD    Z22, Z10, Z10
+	VPADDD    Z22, Z12, Z12
+	VPADDD    Z22, Z14, Z14
+	VPADDD    Z22, Z16, Z16
+	VPADDD    Z22, Z18, Z18
+	VPADDD    Z22, Z20, Z20
+	VMOVUPS.Z 64(BX), K1, Z23
+	VPADDD    Z23, Z1, Z1
+	VPADDD    Z23, Z3, Z3
+	VPADDD    Z23, Z5, Z5
+	VPADDD    Z23, Z7, Z7
+	VPADDD    Z23, Z9, Z9
+	VPADDD    Z23, Z11, Z11
+	VPADDD    Z23, Z13, Z13
+	VPADDD    Z23, Z15, Z15
+	VPADDD    Z23, Z17, Z17
+	VPADDD    Z23, Z19, Z19
+	VPADDD    Z23, Z21, Z21
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VPADDD (BX), Z20, Z20
+	VPADDD 64(BX), Z21, K1, Z21
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x12x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x12x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z24
+	VMOVUPS.Z    (R14)(AX*1), K1, Z25
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z26
+	VPDPWSSD     Z26, Z24, Z0
+	VPDPWSSD     Z26, Z25, Z1
+	VBROADCASTSS (R9)(SI*1), Z26
+	VPDPWSSD     Z26, Z24, Z2
+	VPDPWSSD     Z26, Z25, Z3
+	VBROADCASTSS (R9)(SI*2), Z26
+	VPDPWSSD     Z26, Z24, Z4
+	VPDPWSSD     Z26, Z25, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z26
+	VPDPWSSD     Z26, Z24, Z6
+	VPDPWSSD     Z26, Z25, Z7
+	VBROADCASTSS (R10)(SI*1), Z26
+	VPDPWSSD     Z26, Z24, Z8
+	VPDPWSSD     Z26, Z25, Z9
+	VBROADCASTSS (R10)(SI*2), Z26
+	VPDPWSSD     Z26, Z24, Z10
+	VPDPWSSD     Z26, Z25, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z26
+	VPDPWSSD     Z26, Z24, Z12
+	VPDPWSSD     Z26, Z25, Z13
+	VBROADCASTSS (R11)(SI*1), Z26
+	VPDPWSSD     Z26, Z24, Z14
+	VPDPWSSD     Z26, Z25, Z15
+	VBROADCASTSS (R11)(SI*2), Z26
+	VPDPWSSD     Z26, Z24, Z16
+	VPDPWSSD     Z26, Z25, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z26
+	VPDPWSSD     Z26, Z24, Z18
+	VPDPWSSD     Z26, Z25, Z19
+	VBROADCASTSS (R12)(SI*1), Z26
+	VPDPWSSD     Z26, Z24, Z20
+	VPDPWSSD     Z26, Z25, Z21
+	VBROADCASTSS (R12)(SI*2), Z26
+	VPDPWSSD     Z26, Z24, Z22
+	VPDPWSSD     Z26, Z25, Z23
+	ADDQ         R8, R12
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VPADDD (BX), Z20, Z20
+	VPADDD 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VPADDD (BX), Z22, Z22
+	VPADDD 64(BX), Z23, K1, Z23
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z26
+	VPADDD       Z26, Z0, Z0
+	VPADDD       Z26, Z1, Z1
+	VBROADCASTSS 4(BX), Z26
+	VPADDD       Z26, Z2, Z2
+	VPADDD       Z26, Z3, Z3
+	VBROADCASTSS 8(BX), Z26
+	VPADDD       Z26, Z4, Z4
+	VPADDD       Z26, Z5, Z5
+	VBROADCASTSS 12(BX), Z26
+	VPADDD       Z26, Z6, Z6
+	VPADDD       Z26, Z7, Z7
+	VBROADCASTSS 16(BX), Z26
+	VPADDD       Z26, Z8, Z8
+	VPADDD       Z26, Z9, Z9
+	VBROADCASTSS 20(BX), Z26
+	VPADDD       Z26, Z10, Z10
+	VPADDD       Z26, Z11, Z11
+	VBROADCASTSS 24(BX), Z26
+	VPADDD       Z26, Z12, Z12
+	VPADDD       Z26, Z13, Z13
+	VBROADCASTSS 28(BX), Z26
+	VPADDD       Z26, Z14, Z14
+	VPADDD       Z26, Z15, Z15
+	VBROADCASTSS 32(BX), Z26
+	VPADDD       Z26, Z16, Z16
+	VPADDD       Z26, Z17, Z17
+	VBROADCASTSS 36(BX), Z26
+	VPADDD       Z26, Z18, Z18
+	VPADDD       Z26, Z19, Z19
+	VBROADCASTSS 40(BX), Z26
+	VPADDD       Z26, Z20, Z20
+	VPADDD       Z26, Z21, Z21
+	VBROADCASTSS 44(BX), Z26
+	VPADDD       Z26, Z22, Z22
+	VPADDD       Z26, Z23, Z23
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z24
+	VPADDD    Z24, Z0, Z0
+	VPADDD    Z24, Z2, Z2
+	VPADDD    Z24, Z4, Z4
+	VPADDD    Z24, Z6, Z6
+	VPADDD    Z24, Z8, Z8
+	VPADDD    Z24, Z10, Z10
+	VPADDD    Z24, Z12, Z12
+	VPADDD    Z24, Z14, Z14
+	VPADDD    Z24, Z16, Z16
+	VPADDD    Z24, Z18, Z18
+	VPADDD    Z24, Z20, Z20
+	VPADDD    Z24, Z22, Z22
+	VMOVUPS.Z 64(BX), K1, Z25
+	VPADDD    Z25, Z1, Z1
+	VPADDD    Z25, Z3, Z3
+	VPADDD    Z25, Z5, Z5
+	VPADDD    Z25, Z7, Z7
+	VPADDD    Z25, Z9, Z9
+	VPADDD    Z25, Z11, Z11
+	VPADDD    Z25, Z13, Z13
+	VPADDD    Z25, Z15, Z15
+	VPADDD    Z25, Z17, Z17
+	VPADDD    Z25, Z19, Z19
+	VPADDD    Z25, Z21, Z21
+	VPADDD    Z25, Z23, Z23
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VPADDD (BX), Z20, Z20
+	VPADDD 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VPADDD (BX), Z22, Z22
+	VPADDD 64(BX), Z23, K1, Z23
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x13x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x13x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z26
+	VMOVUPS.Z    (R14)(AX*1), K1, Z27
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z28
+	VPDPWSSD     Z28, Z26, Z0
+	VPDPWSSD     Z28, Z27, Z1
+	VBROADCASTSS (R9)(SI*1), Z28
+	VPDPWSSD     Z28, Z26, Z2
+	VPDPWSSD     Z28, Z27, Z3
+	VBROADCASTSS (R9)(SI*2), Z28
+	VPDPWSSD     Z28, Z26, Z4
+	VPDPWSSD     Z28, Z27, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z28
+	VPDPWSSD     Z28, Z26, Z6
+	VPDPWSSD     Z28, Z27, Z7
+	VBROADCASTSS (R10)(SI*1), Z28
+	VPDPWSSD     Z28, Z26, Z8
+	VPDPWSSD     Z28, Z27, Z9
+	VBROADCASTSS (R10)(SI*2), Z28
+	VPDPWSSD     Z28, Z26, Z10
+	VPDPWSSD     Z28, Z27, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z28
+	VPDPWSSD     Z28, Z26, Z12
+	VPDPWSSD     Z28, Z27, Z13
+	VBROADCASTSS (R11)(SI*1), Z28
+	VPDPWSSD     Z28, Z26, Z14
+	VPDPWSSD     Z28, Z27, Z15
+	VBROADCASTSS (R11)(SI*2), Z28
+	VPDPWSSD     Z28, Z26, Z16
+	VPDPWSSD     Z28, Z27, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z28
+	VPDPWSSD     Z28, Z26, Z18
+	VPDPWSSD     Z28, Z27, Z19
+	VBROADCASTSS (R12)(SI*1), Z28
+	VPDPWSSD     Z28, Z26, Z20
+	VPDPWSSD     Z28, Z27, Z21
+	VBROADCASTSS (R12)(SI*2), Z28
+	VPDPWSSD     Z28, Z26, Z22
+	VPDPWSSD     Z28, Z27, Z23
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z28
+	VPDPWSSD     Z28, Z26, Z24
+	VPDPWSSD     Z28, Z27, Z25
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VPADDD (BX), Z20, Z20
+	VPADDD 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VPADDD (BX), Z22, Z22
+	VPADDD 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VPADDD (BX), Z24, Z24
+	VPADDD 64(BX), Z25, K1, Z25
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z28
+	VPADDD       Z28, Z0, Z0
+	VPADDD       Z28, Z1, Z1
+	VBROADCASTSS 4(BX), Z28
+	VPADDD       Z28, Z2, Z2
+	VPADDD       Z28, Z3, Z3
+	VBROADCASTSS 8(BX), Z28
+	VPADDD       Z28, Z4, Z4
+	VPADDD       Z28, Z5, Z5
+	VBROADCASTSS 12(BX), Z28
+	VPADDD       Z28, Z6, Z6
+	VPADDD       Z28, Z7, Z7
+	VBROADCASTSS 16(BX), Z28
+	VPADDD       Z28, Z8, Z8
+	VPADDD       Z28, Z9, Z9
+	VBROADCASTSS 20(BX), Z28
+	VPADDD       Z28, Z10, Z10
+	VPADDD       Z28, Z11, Z11
+	VBROADCASTSS 24(BX), Z28
+	VPADDD       Z28, Z12, Z12
+	VPADDD       Z28, Z13, Z13
+	VBROADCASTSS 28(BX), Z28
+	VPADDD       Z28, Z14, Z14
+	VPADDD       Z28, Z15, Z15
+	VBROADCASTSS 32(BX), Z28
+	VPADDD       Z28, Z16, Z16
+	VPADDD       Z28, Z17, Z17
+	VBROADCASTSS 36(BX), Z28
+	VPADDD       Z28, Z18, Z18
+	VPADDD       Z28, Z19, Z19
+	VBROADCASTSS 40(BX), Z28
+	VPADDD       Z28, Z20, Z20
+	VPADDD       Z28, Z21, Z21
+	VBROADCASTSS 44(BX), Z28
+	VPADDD       Z28, Z22, Z22
+	VPADDD       Z28, Z23, Z23
+	VBROADCASTSS 48(BX), Z28
+	VPADDD       Z28, Z24, Z24
+	VPADDD       Z28, Z25, Z25
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z26
+	VPADDD    Z26, Z0, Z0
+	VPADDD    Z26, Z2, Z2
+	VPADDD    Z26, Z4, Z4
+	VPADDD    Z26, Z6, Z6
+	VPADDD    Z26, Z8, Z8
+	VPADDD    Z26, Z10, Z10
+	VPADDD    Z26, Z12, Z12
+	VPADDD    Z26, Z14, Z14
+	VPADDD    Z26, Z16, Z16
+	VPADDD    Z26, Z18, Z18
+	VPADDD    Z26, Z20, Z20
+	VPADDD    Z26, Z22, Z22
+	VPADDD    Z26, Z24, Z24
+	VMOVUPS.Z 64(BX), K1, Z27
+	VPADDD    Z27, Z1, Z1
+	VPADDD    Z27, Z3, Z3
+	VPADDD    Z27, Z5, Z5
+	VPADDD    Z27, Z7, Z7
+	VPADDD    Z27, Z9, Z9
+	VPADDD    Z27, Z11, Z11
+	VPADDD    Z27, Z13, Z13
+	VPADDD    Z27, Z15, Z15
+	VPADDD    Z27, Z17, Z17
+	VPADDD    Z27, Z19, Z19
+	VPADDD    Z27, Z21, Z21
+	VPADDD    Z27, Z23, Z23
+	VPADDD    Z27, Z25, Z25
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VPADDD (BX), Z20, Z20
+	VPADDD 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VPADDD (BX), Z22, Z22
+	VPADDD 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VPADDD (BX), Z24, Z24
+	VPADDD 64(BX), Z25, K1, Z25
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z24, (BX)
+	VMOVUPS Z25, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x14x32(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x14x32(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 124(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 124(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 124(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	LEAQ       (R11)(CX*1), R12
+	LEAQ       (R12)(CX*1), R13
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	VPXORD     Z27, Z27, Z27
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z28
+	VMOVUPS.Z    (R14)(AX*1), K1, Z29
+	PREFETCHT1   128(BX)(AX*1)
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z30
+	VPDPWSSD     Z30, Z28, Z0
+	VPDPWSSD     Z30, Z29, Z1
+	VBROADCASTSS (R9)(SI*1), Z30
+	VPDPWSSD     Z30, Z28, Z2
+	VPDPWSSD     Z30, Z29, Z3
+	VBROADCASTSS (R9)(SI*2), Z30
+	VPDPWSSD     Z30, Z28, Z4
+	VPDPWSSD     Z30, Z29, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z30
+	VPDPWSSD     Z30, Z28, Z6
+	VPDPWSSD     Z30, Z29, Z7
+	VBROADCASTSS (R10)(SI*1), Z30
+	VPDPWSSD     Z30, Z28, Z8
+	VPDPWSSD     Z30, Z29, Z9
+	VBROADCASTSS (R10)(SI*2), Z30
+	VPDPWSSD     Z30, Z28, Z10
+	VPDPWSSD     Z30, Z29, Z11
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z30
+	VPDPWSSD     Z30, Z28, Z12
+	VPDPWSSD     Z30, Z29, Z13
+	VBROADCASTSS (R11)(SI*1), Z30
+	VPDPWSSD     Z30, Z28, Z14
+	VPDPWSSD     Z30, Z29, Z15
+	VBROADCASTSS (R11)(SI*2), Z30
+	VPDPWSSD     Z30, Z28, Z16
+	VPDPWSSD     Z30, Z29, Z17
+	ADDQ         R8, R11
+	VBROADCASTSS (R12), Z30
+	VPDPWSSD     Z30, Z28, Z18
+	VPDPWSSD     Z30, Z29, Z19
+	VBROADCASTSS (R12)(SI*1), Z30
+	VPDPWSSD     Z30, Z28, Z20
+	VPDPWSSD     Z30, Z29, Z21
+	VBROADCASTSS (R12)(SI*2), Z30
+	VPDPWSSD     Z30, Z28, Z22
+	VPDPWSSD     Z30, Z29, Z23
+	ADDQ         R8, R12
+	VBROADCASTSS (R13), Z30
+	VPDPWSSD     Z30, Z28, Z24
+	VPDPWSSD     Z30, Z29, Z25
+	VBROADCASTSS (R13)(SI*1), Z30
+	VPDPWSSD     Z30, Z28, Z26
+	VPDPWSSD     Z30, Z29, Z27
+	ADDQ         R8, R13
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VPADDD (BX), Z20, Z20
+	VPADDD 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VPADDD (BX), Z22, Z22
+	VPADDD 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VPADDD (BX), Z24, Z24
+	VPADDD 64(BX), Z25, K1, Z25
+	ADDQ   DX, BX
+	VPADDD (BX), Z26, Z26
+	VPADDD 64(BX), Z27, K1, Z27
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z30
+	VPADDD       Z30, Z0, Z0
+	VPADDD       Z30, Z1, Z1
+	VBROADCASTSS 4(BX), Z30
+	VPADDD       Z30, Z2, Z2
+	VPADDD       Z30, Z3, Z3
+	VBROADCASTSS 8(BX), Z30
+	VPADDD       Z30, Z4, Z4
+	VPADDD       Z30, Z5, Z5
+	VBROADCASTSS 12(BX), Z30
+	VPADDD       Z30, Z6, Z6
+	VPADDD       Z30, Z7, Z7
+	VBROADCASTSS 16(BX), Z30
+	VPADDD       Z30, Z8, Z8
+	VPADDD       Z30, Z9, Z9
+	VBROADCASTSS 20(BX), Z30
+	VPADDD       Z30, Z10, Z10
+	VPADDD       Z30, Z11, Z11
+	VBROADCASTSS 24(BX), Z30
+	VPADDD       Z30, Z12, Z12
+	VPADDD       Z30, Z13, Z13
+	VBROADCASTSS 28(BX), Z30
+	VPADDD       Z30, Z14, Z14
+	VPADDD       Z30, Z15, Z15
+	VBROADCASTSS 32(BX), Z30
+	VPADDD       Z30, Z16, Z16
+	VPADDD       Z30, Z17, Z17
+	VBROADCASTSS 36(BX), Z30
+	VPADDD       Z30, Z18, Z18
+	VPADDD       Z30, Z19, Z19
+	VBROADCASTSS 40(BX), Z30
+	VPADDD       Z30, Z20, Z20
+	VPADDD       Z30, Z21, Z21
+	VBROADCASTSS 44(BX), Z30
+	VPADDD       Z30, Z22, Z22
+	VPADDD       Z30, Z23, Z23
+	VBROADCASTSS 48(BX), Z30
+	VPADDD       Z30, Z24, Z24
+	VPADDD       Z30, Z25, Z25
+	VBROADCASTSS 52(BX), Z30
+	VPADDD       Z30, Z26, Z26
+	VPADDD       Z30, Z27, Z27
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z28
+	VPADDD    Z28, Z0, Z0
+	VPADDD    Z28, Z2, Z2
+	VPADDD    Z28, Z4, Z4
+	VPADDD    Z28, Z6, Z6
+	VPADDD    Z28, Z8, Z8
+	VPADDD    Z28, Z10, Z10
+	VPADDD    Z28, Z12, Z12
+	VPADDD    Z28, Z14, Z14
+	VPADDD    Z28, Z16, Z16
+	VPADDD    Z28, Z18, Z18
+	VPADDD    Z28, Z20, Z20
+	VPADDD    Z28, Z22, Z22
+	VPADDD    Z28, Z24, Z24
+	VPADDD    Z28, Z26, Z26
+	VMOVUPS.Z 64(BX), K1, Z29
+	VPADDD    Z29, Z1, Z1
+	VPADDD    Z29, Z3, Z3
+	VPADDD    Z29, Z5, Z5
+	VPADDD    Z29, Z7, Z7
+	VPADDD    Z29, Z9, Z9
+	VPADDD    Z29, Z11, Z11
+	VPADDD    Z29, Z13, Z13
+	VPADDD    Z29, Z15, Z15
+	VPADDD    Z29, Z17, Z17
+	VPADDD    Z29, Z19, Z19
+	VPADDD    Z29, Z21, Z21
+	VPADDD    Z29, Z23, Z23
+	VPADDD    Z29, Z25, Z25
+	VPADDD    Z29, Z27, Z27
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, K1, Z1
+	ADDQ   DX, BX
+	VPADDD (BX), Z2, Z2
+	VPADDD 64(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, K1, Z9
+	ADDQ   DX, BX
+	VPADDD (BX), Z10, Z10
+	VPADDD 64(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, K1, Z13
+	ADDQ   DX, BX
+	VPADDD (BX), Z14, Z14
+	VPADDD 64(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, K1, Z19
+	ADDQ   DX, BX
+	VPADDD (BX), Z20, Z20
+	VPADDD 64(BX), Z21, K1, Z21
+	ADDQ   DX, BX
+	VPADDD (BX), Z22, Z22
+	VPADDD 64(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VPADDD (BX), Z24, Z24
+	VPADDD 64(BX), Z25, K1, Z25
+	ADDQ   DX, BX
+	VPADDD (BX), Z26, Z26
+	VPADDD 64(BX), Z27, K1, Z27
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z2, (BX)
+	VMOVUPS Z3, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z10, (BX)
+	VMOVUPS Z11, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z14, (BX)
+	VMOVUPS Z15, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z20, (BX)
+	VMOVUPS Z21, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z22, (BX)
+	VMOVUPS Z23, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z24, (BX)
+	VMOVUPS Z25, K1, 64(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z26, (BX)
+	VMOVUPS Z27, K1, 64(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x1x48(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x1x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z3
+	VMOVUPS      (R14)(AX*1), Z4
+	VMOVUPS.Z    (R15)(AX*1), K1, Z5
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z6
+	VPDPWSSD     Z6, Z3, Z0
+	VPDPWSSD     Z6, Z4, Z1
+	VPDPWSSD     Z6, Z5, Z2
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z6
+	VPADDD       Z6, Z0, Z0
+	VPADDD       Z6, Z1, Z1
+	VPADDD       Z6, Z2, Z2
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z3
+	VPADDD    Z3, Z0, Z0
+	VMOVUPS   64(BX), Z4
+	VPADDD    Z4, Z1, Z1
+	VMOVUPS.Z 128(BX), K1, Z5
+	VPADDD    Z5, Z2, Z2
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x2x48(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x2x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z6
+	VMOVUPS      (R14)(AX*1), Z7
+	VMOVUPS.Z    (R15)(AX*1), K1, Z8
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z9
+	VPDPWSSD     Z9, Z6, Z0
+	VPDPWSSD     Z9, Z7, Z1
+	VPDPWSSD     Z9, Z8, Z2
+	VBROADCASTSS (R9)(SI*1), Z9
+	VPDPWSSD     Z9, Z6, Z3
+	VPDPWSSD     Z9, Z7, Z4
+	VPDPWSSD     Z9, Z8, Z5
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z9
+	VPADDD       Z9, Z0, Z0
+	VPADDD       Z9, Z1, Z1
+	VPADDD       Z9, Z2, Z2
+	VBROADCASTSS 4(BX), Z9
+	VPADDD       Z9, Z3, Z3
+	VPADDD       Z9, Z4, Z4
+	VPADDD       Z9, Z5, Z5
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z6
+	VPADDD    Z6, Z0, Z0
+	VPADDD    Z6, Z3, Z3
+	VMOVUPS   64(BX), Z7
+	VPADDD    Z7, Z1, Z1
+	VPADDD    Z7, Z4, Z4
+	VMOVUPS.Z 128(BX), K1, Z8
+	VPADDD    Z8, Z2, Z2
+	VPADDD    Z8, Z5, Z5
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x3x48(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x3x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z9
+	VMOVUPS      (R14)(AX*1), Z10
+	VMOVUPS.Z    (R15)(AX*1), K1, Z11
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z12
+	VPDPWSSD     Z12, Z9, Z0
+	VPDPWSSD     Z12, Z10, Z1
+	VPDPWSSD     Z12, Z11, Z2
+	VBROADCASTSS (R9)(SI*1), Z12
+	VPDPWSSD     Z12, Z9, Z3
+	VPDPWSSD     Z12, Z10, Z4
+	VPDPWSSD     Z12, Z11, Z5
+	VBROADCASTSS (R9)(SI*2), Z12
+	VPDPWSSD     Z12, Z9, Z6
+	VPDPWSSD     Z12, Z10, Z7
+	VPDPWSSD     Z12, Z11, Z8
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VPADDD       Z12, Z0, Z0
+	VPADDD       Z12, Z1, Z1
+	VPADDD       Z12, Z2, Z2
+	VBROADCASTSS 4(BX), Z12
+	VPADDD       Z12, Z3, Z3
+	VPADDD       Z12, Z4, Z4
+	VPADDD       Z12, Z5, Z5
+	VBROADCASTSS 8(BX), Z12
+	VPADDD       Z12, Z6, Z6
+	VPADDD       Z12, Z7, Z7
+	VPADDD       Z12, Z8, Z8
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z9
+	VPADDD    Z9, Z0, Z0
+	VPADDD    Z9, Z3, Z3
+	VPADDD    Z9, Z6, Z6
+	VMOVUPS   64(BX), Z10
+	VPADDD    Z10, Z1, Z1
+	VPADDD    Z10, Z4, Z4
+	VPADDD    Z10, Z7, Z7
+	VMOVUPS.Z 128(BX), K1, Z11
+	VPADDD    Z11, Z2, Z2
+	VPADDD    Z11, Z5, Z5
+	VPADDD    Z11, Z8, Z8
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x4x48(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x4x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z12
+	VMOVUPS      (R14)(AX*1), Z13
+	VMOVUPS.Z    (R15)(AX*1), K1, Z14
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z15
+	VPDPWSSD     Z15, Z12, Z0
+	VPDPWSSD     Z15, Z13, Z1
+	VPDPWSSD     Z15, Z14, Z2
+	VBROADCASTSS (R9)(SI*1), Z15
+	VPDPWSSD     Z15, Z12, Z3
+	VPDPWSSD     Z15, Z13, Z4
+	VPDPWSSD     Z15, Z14, Z5
+	VBROADCASTSS (R9)(SI*2), Z15
+	VPDPWSSD     Z15, Z12, Z6
+	VPDPWSSD     Z15, Z13, Z7
+	VPDPWSSD     Z15, Z14, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z15
+	VPDPWSSD     Z15, Z12, Z9
+	VPDPWSSD     Z15, Z13, Z10
+	VPDPWSSD     Z15, Z14, Z11
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z15
+	VPADDD       Z15, Z0, Z0
+	VPADDD       Z15, Z1, Z1
+	VPADDD       Z15, Z2, Z2
+	VBROADCASTSS 4(BX), Z15
+	VPADDD       Z15, Z3, Z3
+	VPADDD       Z15, Z4, Z4
+	VPADDD       Z15, Z5, Z5
+	VBROADCASTSS 8(BX), Z15
+	VPADDD       Z15, Z6, Z6
+	VPADDD       Z15, Z7, Z7
+	VPADDD       Z15, Z8, Z8
+	VBROADCASTSS 12(BX), Z15
+	VPADDD       Z15, Z9, Z9
+	VPADDD       Z15, Z10, Z10
+	VPADDD       Z15, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z12
+	VPADDD    Z12, Z0, Z0
+	VPADDD    Z12, Z3, Z3
+	VPADDD    Z12, Z6, Z6
+	VPADDD    Z12, Z9, Z9
+	VMOVUPS   64(BX), Z13
+	VPADDD    Z13, Z1, Z1
+	VPADDD    Z13, Z4, Z4
+	VPADDD    Z13, Z7, Z7
+	VPADDD    Z13, Z10, Z10
+	VMOVUPS.Z 128(BX), K1, Z14
+	VPADDD    Z14, Z2, Z2
+	VPADDD    Z14, Z5, Z5
+	VPADDD    Z14, Z8, Z8
+	VPADDD    Z14, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x5x48(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x5x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z15
+	VMOVUPS      (R14)(AX*1), Z16
+	VMOVUPS.Z    (R15)(AX*1), K1, Z17
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z18
+	VPDPWSSD     Z18, Z15, Z0
+	VPDPWSSD     Z18, Z16, Z1
+	VPDPWSSD     Z18, Z17, Z2
+	VBROADCASTSS (R9)(SI*1), Z18
+	VPDPWSSD     Z18, Z15, Z3
+	VPDPWSSD     Z18, Z16, Z4
+	VPDPWSSD     Z18, Z17, Z5
+	VBROADCASTSS (R9)(SI*2), Z18
+	VPDPWSSD     Z18, Z15, Z6
+	VPDPWSSD     Z18, Z16, Z7
+	VPDPWSSD     Z18, Z17, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z18
+	VPDPWSSD     Z18, Z15, Z9
+	VPDPWSSD     Z18, Z16, Z10
+	VPDPWSSD     Z18, Z17, Z11
+	VBROADCASTSS (R10)(SI*1), Z18
+	VPDPWSSD     Z18, Z15, Z12
+	VPDPWSSD     Z18, Z16, Z13
+	VPDPWSSD     Z18, Z17, Z14
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, K1, Z14
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z18
+	VPADDD       Z18, Z0, Z0
+	VPADDD       Z18, Z1, Z1
+	VPADDD       Z18, Z2, Z2
+	VBROADCASTSS 4(BX), Z18
+	VPADDD       Z18, Z3, Z3
+	VPADDD       Z18, Z4, Z4
+	VPADDD       Z18, Z5, Z5
+	VBROADCASTSS 8(BX), Z18
+	VPADDD       Z18, Z6, Z6
+	VPADDD       Z18, Z7, Z7
+	VPADDD       Z18, Z8, Z8
+	VBROADCASTSS 12(BX), Z18
+	VPADDD       Z18, Z9, Z9
+	VPADDD       Z18, Z10, Z10
+	VPADDD       Z18, Z11, Z11
+	VBROADCASTSS 16(BX), Z18
+	VPADDD       Z18, Z12, Z12
+	VPADDD       Z18, Z13, Z13
+	VPADDD       Z18, Z14, Z14
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z15
+	VPADDD    Z15, Z0, Z0
+	VPADDD    Z15, Z3, Z3
+	VPADDD    Z15, Z6, Z6
+	VPADDD    Z15, Z9, Z9
+	VPADDD    Z15, Z12, Z12
+	VMOVUPS   64(BX), Z16
+	VPADDD    Z16, Z1, Z1
+	VPADDD    Z16, Z4, Z4
+	VPADDD    Z16, Z7, Z7
+	VPADDD    Z16, Z10, Z10
+	VPADDD    Z16, Z13, Z13
+	VMOVUPS.Z 128(BX), K1, Z17
+	VPADDD    Z17, Z2, Z2
+	VPADDD    Z17, Z5, Z5
+	VPADDD    Z17, Z8, Z8
+	VPADDD    Z17, Z11, Z11
+	VPADDD    Z17, Z14, Z14
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, K1, Z14
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x6x48(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x6x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z18
+	VMOVUPS      (R14)(AX*1), Z19
+	VMOVUPS.Z    (R15)(AX*1), K1, Z20
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z21
+	VPDPWSSD     Z21, Z18, Z0
+	VPDPWSSD     Z21, Z19, Z1
+	VPDPWSSD     Z21, Z20, Z2
+	VBROADCASTSS (R9)(SI*1), Z21
+	VPDPWSSD     Z21, Z18, Z3
+	VPDPWSSD     Z21, Z19, Z4
+	VPDPWSSD     Z21, Z20, Z5
+	VBROADCASTSS (R9)(SI*2), Z21
+	VPDPWSSD     Z21, Z18, Z6
+	VPDPWSSD     Z21, Z19, Z7
+	VPDPWSSD     Z21, Z20, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z21
+	VPDPWSSD     Z21, Z18, Z9
+	VPDPWSSD     Z21, Z19, Z10
+	VPDPWSSD     Z21, Z20, Z11
+	VBROADCASTSS (R10)(SI*1), Z21
+	VPDPWSSD     Z21, Z18, Z12
+	VPDPWSSD     Z21, Z19, Z13
+	VPDPWSSD     Z21, Z20, Z14
+	VBROADCASTSS (R10)(SI*2), Z21
+	VPDPWSSD     Z21, Z18, Z15
+	VPDPWSSD     Z21, Z19, Z16
+	VPDPWSSD     Z21, Z20, Z17
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VPADDD (BX), Z15, Z15
+	VPADDD 64(BX), Z16, Z16
+	VPADDD 128(BX), Z17, K1, Z17
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z21
+	VPADDD       Z21, Z0, Z0
+	VPADDD       Z21, Z1, Z1
+	VPADDD       Z21, Z2, Z2
+	VBROADCASTSS 4(BX), Z21
+	VPADDD       Z21, Z3, Z3
+	VPADDD       Z21, Z4, Z4
+	VPADDD       Z21, Z5, Z5
+	VBROADCASTSS 8(BX), Z21
+	VPADDD       Z21, Z6, Z6
+	VPADDD       Z21, Z7, Z7
+	VPADDD       Z21, Z8, Z8
+	VBROADCASTSS 12(BX), Z21
+	VPADDD       Z21, Z9, Z9
+	VPADDD       Z21, Z10, Z10
+	VPADDD       Z21, Z11, Z11
+	VBROADCASTSS 16(BX), Z21
+	VPADDD       Z21, Z12, Z12
+	VPADDD       Z21, Z13, Z13
+	VPADDD       Z21, Z14, Z14
+	VBROADCASTSS 20(BX), Z21
+	VPADDD       Z21, Z15, Z15
+	VPADDD       Z21, Z16, Z16
+	VPADDD       Z21, Z17, Z17
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z18
+	VPADDD    Z18, Z0, Z0
+	VPADDD    Z18, Z3, Z3
+	VPADDD    Z18, Z6, Z6
+	VPADDD    Z18, Z9, Z9
+	VPADDD    Z18, Z12, Z12
+	VPADDD    Z18, Z15, Z15
+	VMOVUPS   64(BX), Z19
+	VPADDD    Z19, Z1, Z1
+	VPADDD    Z19, Z4, Z4
+	VPADDD    Z19, Z7, Z7
+	VPADDD    Z19, Z10, Z10
+	VPADDD    Z19, Z13, Z13
+	VPADDD    Z19, Z16, Z16
+	VMOVUPS.Z 128(BX), K1, Z20
+	VPADDD    Z20, Z2, Z2
+	VPADDD    Z20, Z5, Z5
+	VPADDD    Z20, Z8, Z8
+	VPADDD    Z20, Z11, Z11
+	VPADDD    Z20, Z14, Z14
+	VPADDD    Z20, Z17, Z17
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VPADDD (BX), Z15, Z15
+	VPADDD 64(BX), Z16, Z16
+	VPADDD 128(BX), Z17, K1, Z17
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x7x48(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x7x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z21
+	VMOVUPS      (R14)(AX*1), Z22
+	VMOVUPS.Z    (R15)(AX*1), K1, Z23
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z24
+	VPDPWSSD     Z24, Z21, Z0
+	VPDPWSSD     Z24, Z22, Z1
+	VPDPWSSD     Z24, Z23, Z2
+	VBROADCASTSS (R9)(SI*1), Z24
+	VPDPWSSD     Z24, Z21, Z3
+	VPDPWSSD     Z24, Z22, Z4
+	VPDPWSSD     Z24, Z23, Z5
+	VBROADCASTSS (R9)(SI*2), Z24
+	VPDPWSSD     Z24, Z21, Z6
+	VPDPWSSD     Z24, Z22, Z7
+	VPDPWSSD     Z24, Z23, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z24
+	VPDPWSSD     Z24, Z21, Z9
+	VPDPWSSD     Z24, Z22, Z10
+	VPDPWSSD     Z24, Z23, Z11
+	VBROADCASTSS (R10)(SI*1), Z24
+	VPDPWSSD     Z24, Z21, Z12
+	VPDPWSSD     Z24, Z22, Z13
+	VPDPWSSD     Z24, Z23, Z14
+	VBROADCASTSS (R10)(SI*2), Z24
+	VPDPWSSD     Z24, Z21, Z15
+	VPDPWSSD     Z24, Z22, Z16
+	VPDPWSSD     Z24, Z23, Z17
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z24
+	VPDPWSSD     Z24, Z21, Z18
+	VPDPWSSD     Z24, Z22, Z19
+	VPDPWSSD     Z24, Z23, Z20
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VPADDD (BX), Z15, Z15
+	VPADDD 64(BX), Z16, Z16
+	VPADDD 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, Z19
+	VPADDD 128(BX), Z20, K1, Z20
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z24
+	VPADDD       Z24, Z0, Z0
+	VPADDD       Z24, Z1, Z1
+	VPADDD       Z24, Z2, Z2
+	VBROADCASTSS 4(BX), Z24
+	VPADDD       Z24, Z3, Z3
+	VPADDD       Z24, Z4, Z4
+	VPADDD       Z24, Z5, Z5
+	VBROADCASTSS 8(BX), Z24
+	VPADDD       Z24, Z6, Z6
+	VPADDD       Z24, Z7, Z7
+	VPADDD       Z24, Z8, Z8
+	VBROADCASTSS 12(BX), Z24
+	VPADDD       Z24, Z9, Z9
+	VPADDD       Z24, Z10, Z10
+	VPADDD       Z24, Z11, Z11
+	VBROADCASTSS 16(BX), Z24
+	VPADDD       Z24, Z12, Z12
+	VPADDD       Z24, Z13, Z13
+	VPADDD       Z24, Z14, Z14
+	VBROADCASTSS 20(BX), Z24
+	VPADDD       Z24, Z15, Z15
+	VPADDD       Z24, Z16, Z16
+	VPADDD       Z24, Z17, Z17
+	VBROADCASTSS 24(BX), Z24
+	VPADDD       Z24, Z18, Z18
+	VPADDD       Z24, Z19, Z19
+	VPADDD       Z24, Z20, Z20
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z21
+	VPADDD    Z21, Z0, Z0
+	VPADDD    Z21, Z3, Z3
+	VPADDD    Z21, Z6, Z6
+	VPADDD    Z21, Z9, Z9
+	VPADDD    Z21, Z12, Z12
+	VPADDD    Z21, Z15, Z15
+	VPADDD    Z21, Z18, Z18
+	VMOVUPS   64(BX), Z22
+	VPADDD    Z22, Z1, Z1
+	VPADDD    Z22, Z4, Z4
+	VPADDD    Z22, Z7, Z7
+	VPADDD    Z22, Z10, Z10
+	VPADDD    Z22, Z13, Z13
+	VPADDD    Z22, Z16, Z16
+	VPADDD    Z22, Z19, Z19
+	VMOVUPS.Z 128(BX), K1, Z23
+	VPADDD    Z23, Z2, Z2
+	VPADDD    Z23, Z5, Z5
+	VPADDD    Z23, Z8, Z8
+	VPADDD    Z23, Z11, Z11
+	VPADDD    Z23, Z14, Z14
+	VPADDD    Z23, Z17, Z17
+	VPADDD    Z23, Z20, Z20
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VPADDD (BX), Z15, Z15
+	VPADDD 64(BX), Z16, Z16
+	VPADDD 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, Z19
+	VPADDD 128(BX), Z20, K1, Z20
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	VMOVUPS Z20, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x8x48(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x8x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z24
+	VMOVUPS      (R14)(AX*1), Z25
+	VMOVUPS.Z    (R15)(AX*1), K1, Z26
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z27
+	VPDPWSSD     Z27, Z24, Z0
+	VPDPWSSD     Z27, Z25, Z1
+	VPDPWSSD     Z27, Z26, Z2
+	VBROADCASTSS (R9)(SI*1), Z27
+	VPDPWSSD     Z27, Z24, Z3
+	VPDPWSSD     Z27, Z25, Z4
+	VPDPWSSD     Z27, Z26, Z5
+	VBROADCASTSS (R9)(SI*2), Z27
+	VPDPWSSD     Z27, Z24, Z6
+	VPDPWSSD     Z27, Z25, Z7
+	VPDPWSSD     Z27, Z26, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z27
+	VPDPWSSD     Z27, Z24, Z9
+	VPDPWSSD     Z27, Z25, Z10
+	VPDPWSSD     Z27, Z26, Z11
+	VBROADCASTSS (R10)(SI*1), Z27
+	VPDPWSSD     Z27, Z24, Z12
+	VPDPWSSD     Z27, Z25, Z13
+	VPDPWSSD     Z27, Z26, Z14
+	VBROADCASTSS (R10)(SI*2), Z27
+	VPDPWSSD     Z27, Z24, Z15
+	VPDPWSSD     Z27, Z25, Z16
+	VPDPWSSD     Z27, Z26, Z17
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z27
+	VPDPWSSD     Z27, Z24, Z18
+	VPDPWSSD     Z27, Z25, Z19
+	VPDPWSSD     Z27, Z26, Z20
+	VBROADCASTSS (R11)(SI*1), Z27
+	VPDPWSSD     Z27, Z24, Z21
+	VPDPWSSD     Z27, Z25, Z22
+	VPDPWSSD     Z27, Z26, Z23
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VPADDD (BX), Z15, Z15
+	VPADDD 64(BX), Z16, Z16
+	VPADDD 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, Z19
+	VPADDD 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VPADDD (BX), Z21, Z21
+	VPADDD 64(BX), Z22, Z22
+	VPADDD 128(BX), Z23, K1, Z23
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z27
+	VPADDD       Z27, Z0, Z0
+	VPADDD       Z27, Z1, Z1
+	VPADDD       Z27, Z2, Z2
+	VBROADCASTSS 4(BX), Z27
+	VPADDD       Z27, Z3, Z3
+	VPADDD       Z27, Z4, Z4
+	VPADDD       Z27, Z5, Z5
+	VBROADCASTSS 8(BX), Z27
+	VPADDD       Z27, Z6, Z6
+	VPADDD       Z27, Z7, Z7
+	VPADDD       Z27, Z8, Z8
+	VBROADCASTSS 12(BX), Z27
+	VPADDD       Z27, Z9, Z9
+	VPADDD       Z27, Z10, Z10
+	VPADDD       Z27, Z11, Z11
+	VBROADCASTSS 16(BX), Z27
+	VPADDD       Z27, Z12, Z12
+	VPADDD       Z27, Z13, Z13
+	VPADDD       Z27, Z14, Z14
+	VBROADCASTSS 20(BX), Z27
+	VPADDD       Z27, Z15, Z15
+	VPADDD       Z27, Z16, Z16
+	VPADDD       Z27, Z17, Z17
+	VBROADCASTSS 24(BX), Z27
+	VPADDD       Z27, Z18, Z18
+	VPADDD       Z27, Z19, Z19
+	VPADDD       Z27, Z20, Z20
+	VBROADCASTSS 28(BX), Z27
+	VPADDD       Z27, Z21, Z21
+	VPADDD       Z27, Z22, Z22
+	VPADDD       Z27, Z23, Z23
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z24
+	VPADDD    Z24, Z0, Z0
+	VPADDD    Z24, Z3, Z3
+	VPADDD    Z24, Z6, Z6
+	VPADDD    Z24, Z9, Z9
+	VPADDD    Z24, Z12, Z12
+	VPADDD    Z24, Z15, Z15
+	VPADDD    Z24, Z18, Z18
+	VPADDD    Z24, Z21, Z21
+	VMOVUPS   64(BX), Z25
+	VPADDD    Z25, Z1, Z1
+	VPADDD    Z25, Z4, Z4
+	VPADDD    Z25, Z7, Z7
+	VPADDD    Z25, Z10, Z10
+	VPADDD    Z25, Z13, Z13
+	VPADDD    Z25, Z16, Z16
+	VPADDD    Z25, Z19, Z19
+	VPADDD    Z25, Z22, Z22
+	VMOVUPS.Z 128(BX), K1, Z26
+	VPADDD    Z26, Z2, Z2
+	VPADDD    Z26, Z5, Z5
+	VPADDD    Z26, Z8, Z8
+	VPADDD    Z26, Z11, Z11
+	VPADDD    Z26, Z14, Z14
+	VPADDD    Z26, Z17, Z17
+	VPADDD    Z26, Z20, Z20
+	VPADDD    Z26, Z23, Z23
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VPADDD (BX), Z15, Z15
+	VPADDD 64(BX), Z16, Z16
+	VPADDD 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, Z19
+	VPADDD 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VPADDD (BX), Z21, Z21
+	VPADDD 64(BX), Z22, Z22
+	VPADDD 128(BX), Z23, K1, Z23
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	VMOVUPS Z20, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z21, (BX)
+	VMOVUPS Z22, 64(BX)
+	VMOVUPS Z23, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x9x48(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x9x48(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 188(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 188(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 188(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	LEAQ       (R10)(CX*1), R11
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	VPXORD     Z24, Z24, Z24
+	VPXORD     Z25, Z25, Z25
+	VPXORD     Z26, Z26, Z26
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z27
+	VMOVUPS      (R14)(AX*1), Z28
+	VMOVUPS.Z    (R15)(AX*1), K1, Z29
+	PREFETCHT1   192(BX)(AX*1)
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z30
+	VPDPWSSD     Z30, Z27, Z0
+	VPDPWSSD     Z30, Z28, Z1
+	VPDPWSSD     Z30, Z29, Z2
+	VBROADCASTSS (R9)(SI*1), Z30
+	VPDPWSSD     Z30, Z27, Z3
+	VPDPWSSD     Z30, Z28, Z4
+	VPDPWSSD     Z30, Z29, Z5
+	VBROADCASTSS (R9)(SI*2), Z30
+	VPDPWSSD     Z30, Z27, Z6
+	VPDPWSSD     Z30, Z28, Z7
+	VPDPWSSD     Z30, Z29, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z30
+	VPDPWSSD     Z30, Z27, Z9
+	VPDPWSSD     Z30, Z28, Z10
+	VPDPWSSD     Z30, Z29, Z11
+	VBROADCASTSS (R10)(SI*1), Z30
+	VPDPWSSD     Z30, Z27, Z12
+	VPDPWSSD     Z30, Z28, Z13
+	VPDPWSSD     Z30, Z29, Z14
+	VBROADCASTSS (R10)(SI*2), Z30
+	VPDPWSSD     Z30, Z27, Z15
+	VPDPWSSD     Z30, Z28, Z16
+	VPDPWSSD     Z30, Z29, Z17
+	ADDQ         R8, R10
+	VBROADCASTSS (R11), Z30
+	VPDPWSSD     Z30, Z27, Z18
+	VPDPWSSD     Z30, Z28, Z19
+	VPDPWSSD     Z30, Z29, Z20
+	VBROADCASTSS (R11)(SI*1), Z30
+	VPDPWSSD     Z30, Z27, Z21
+	VPDPWSSD     Z30, Z28, Z22
+	VPDPWSSD     Z30, Z29, Z23
+	VBROADCASTSS (R11)(SI*2), Z30
+	VPDPWSSD     Z30, Z27, Z24
+	VPDPWSSD     Z30, Z28, Z25
+	VPDPWSSD     Z30, Z29, Z26
+	ADDQ         R8, R11
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VPADDD (BX), Z15, Z15
+	VPADDD 64(BX), Z16, Z16
+	VPADDD 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, Z19
+	VPADDD 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VPADDD (BX), Z21, Z21
+	VPADDD 64(BX), Z22, Z22
+	VPADDD 128(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VPADDD (BX), Z24, Z24
+	VPADDD 64(BX), Z25, Z25
+	VPADDD 128(BX), Z26, K1, Z26
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z30
+	VPADDD       Z30, Z0, Z0
+	VPADDD       Z30, Z1, Z1
+	VPADDD       Z30, Z2, Z2
+	VBROADCASTSS 4(BX), Z30
+	VPADDD       Z30, Z3, Z3
+	VPADDD       Z30, Z4, Z4
+	VPADDD       Z30, Z5, Z5
+	VBROADCASTSS 8(BX), Z30
+	VPADDD       Z30, Z6, Z6
+	VPADDD       Z30, Z7, Z7
+	VPADDD       Z30, Z8, Z8
+	VBROADCASTSS 12(BX), Z30
+	VPADDD       Z30, Z9, Z9
+	VPADDD       Z30, Z10, Z10
+	VPADDD       Z30, Z11, Z11
+	VBROADCASTSS 16(BX), Z30
+	VPADDD       Z30, Z12, Z12
+	VPADDD       Z30, Z13, Z13
+	VPADDD       Z30, Z14, Z14
+	VBROADCASTSS 20(BX), Z30
+	VPADDD       Z30, Z15, Z15
+	VPADDD       Z30, Z16, Z16
+	VPADDD       Z30, Z17, Z17
+	VBROADCASTSS 24(BX), Z30
+	VPADDD       Z30, Z18, Z18
+	VPADDD       Z30, Z19, Z19
+	VPADDD       Z30, Z20, Z20
+	VBROADCASTSS 28(BX), Z30
+	VPADDD       Z30, Z21, Z21
+	VPADDD       Z30, Z22, Z22
+	VPADDD       Z30, Z23, Z23
+	VBROADCASTSS 32(BX), Z30
+	VPADDD       Z30, Z24, Z24
+	VPADDD       Z30, Z25, Z25
+	VPADDD       Z30, Z26, Z26
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z27
+	VPADDD    Z27, Z0, Z0
+	VPADDD    Z27, Z3, Z3
+	VPADDD    Z27, Z6, Z6
+	VPADDD    Z27, Z9, Z9
+	VPADDD    Z27, Z12, Z12
+	VPADDD    Z27, Z15, Z15
+	VPADDD    Z27, Z18, Z18
+	VPADDD    Z27, Z21, Z21
+	VPADDD    Z27, Z24, Z24
+	VMOVUPS   64(BX), Z28
+	VPADDD    Z28, Z1, Z1
+	VPADDD    Z28, Z4, Z4
+	VPADDD    Z28, Z7, Z7
+	VPADDD    Z28, Z10, Z10
+	VPADDD    Z28, Z13, Z13
+	VPADDD    Z28, Z16, Z16
+	VPADDD    Z28, Z19, Z19
+	VPADDD    Z28, Z22, Z22
+	VPADDD    Z28, Z25, Z25
+	VMOVUPS.Z 128(BX), K1, Z29
+	VPADDD    Z29, Z2, Z2
+	VPADDD    Z29, Z5, Z5
+	VPADDD    Z29, Z8, Z8
+	VPADDD    Z29, Z11, Z11
+	VPADDD    Z29, Z14, Z14
+	VPADDD    Z29, Z17, Z17
+	VPADDD    Z29, Z20, Z20
+	VPADDD    Z29, Z23, Z23
+	VPADDD    Z29, Z26, Z26
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, K1, Z2
+	ADDQ   DX, BX
+	VPADDD (BX), Z3, Z3
+	VPADDD 64(BX), Z4, Z4
+	VPADDD 128(BX), Z5, K1, Z5
+	ADDQ   DX, BX
+	VPADDD (BX), Z6, Z6
+	VPADDD 64(BX), Z7, Z7
+	VPADDD 128(BX), Z8, K1, Z8
+	ADDQ   DX, BX
+	VPADDD (BX), Z9, Z9
+	VPADDD 64(BX), Z10, Z10
+	VPADDD 128(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, K1, Z14
+	ADDQ   DX, BX
+	VPADDD (BX), Z15, Z15
+	VPADDD 64(BX), Z16, Z16
+	VPADDD 128(BX), Z17, K1, Z17
+	ADDQ   DX, BX
+	VPADDD (BX), Z18, Z18
+	VPADDD 64(BX), Z19, Z19
+	VPADDD 128(BX), Z20, K1, Z20
+	ADDQ   DX, BX
+	VPADDD (BX), Z21, Z21
+	VPADDD 64(BX), Z22, Z22
+	VPADDD 128(BX), Z23, K1, Z23
+	ADDQ   DX, BX
+	VPADDD (BX), Z24, Z24
+	VPADDD 64(BX), Z25, Z25
+	VPADDD 128(BX), Z26, K1, Z26
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z3, (BX)
+	VMOVUPS Z4, 64(BX)
+	VMOVUPS Z5, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z6, (BX)
+	VMOVUPS Z7, 64(BX)
+	VMOVUPS Z8, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z9, (BX)
+	VMOVUPS Z10, 64(BX)
+	VMOVUPS Z11, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z15, (BX)
+	VMOVUPS Z16, 64(BX)
+	VMOVUPS Z17, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z18, (BX)
+	VMOVUPS Z19, 64(BX)
+	VMOVUPS Z20, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z21, (BX)
+	VMOVUPS Z22, 64(BX)
+	VMOVUPS Z23, K1, 128(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z24, (BX)
+	VMOVUPS Z25, 64(BX)
+	VMOVUPS Z26, K1, 128(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x1x64(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x1x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z4
+	VMOVUPS      (R14)(AX*1), Z5
+	VMOVUPS      (R15)(AX*1), Z6
+	VMOVUPS.Z    (R13)(AX*1), K1, Z7
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z8
+	VPDPWSSD     Z8, Z4, Z0
+	VPDPWSSD     Z8, Z5, Z1
+	VPDPWSSD     Z8, Z6, Z2
+	VPDPWSSD     Z8, Z7, Z3
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, Z2
+	VPADDD 192(BX), Z3, K1, Z3
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z8
+	VPADDD       Z8, Z0, Z0
+	VPADDD       Z8, Z1, Z1
+	VPADDD       Z8, Z2, Z2
+	VPADDD       Z8, Z3, Z3
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z4
+	VPADDD    Z4, Z0, Z0
+	VMOVUPS   64(BX), Z5
+	VPADDD    Z5, Z1, Z1
+	VMOVUPS   128(BX), Z6
+	VPADDD    Z6, Z2, Z2
+	VMOVUPS.Z 192(BX), K1, Z7
+	VPADDD    Z7, Z3, Z3
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, Z2
+	VPADDD 192(BX), Z3, K1, Z3
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x2x64(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x2x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z8
+	VMOVUPS      (R14)(AX*1), Z9
+	VMOVUPS      (R15)(AX*1), Z10
+	VMOVUPS.Z    (R13)(AX*1), K1, Z11
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z12
+	VPDPWSSD     Z12, Z8, Z0
+	VPDPWSSD     Z12, Z9, Z1
+	VPDPWSSD     Z12, Z10, Z2
+	VPDPWSSD     Z12, Z11, Z3
+	VBROADCASTSS (R9)(SI*1), Z12
+	VPDPWSSD     Z12, Z8, Z4
+	VPDPWSSD     Z12, Z9, Z5
+	VPDPWSSD     Z12, Z10, Z6
+	VPDPWSSD     Z12, Z11, Z7
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, Z2
+	VPADDD 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, Z5
+	VPADDD 128(BX), Z6, Z6
+	VPADDD 192(BX), Z7, K1, Z7
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z12
+	VPADDD       Z12, Z0, Z0
+	VPADDD       Z12, Z1, Z1
+	VPADDD       Z12, Z2, Z2
+	VPADDD       Z12, Z3, Z3
+	VBROADCASTSS 4(BX), Z12
+	VPADDD       Z12, Z4, Z4
+	VPADDD       Z12, Z5, Z5
+	VPADDD       Z12, Z6, Z6
+	VPADDD       Z12, Z7, Z7
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z8
+	VPADDD    Z8, Z0, Z0
+	VPADDD    Z8, Z4, Z4
+	VMOVUPS   64(BX), Z9
+	VPADDD    Z9, Z1, Z1
+	VPADDD    Z9, Z5, Z5
+	VMOVUPS   128(BX), Z10
+	VPADDD    Z10, Z2, Z2
+	VPADDD    Z10, Z6, Z6
+	VMOVUPS.Z 192(BX), K1, Z11
+	VPADDD    Z11, Z3, Z3
+	VPADDD    Z11, Z7, Z7
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, Z2
+	VPADDD 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, Z5
+	VPADDD 128(BX), Z6, Z6
+	VPADDD 192(BX), Z7, K1, Z7
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x3x64(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x3x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 252(BX)(DX*2)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z12
+	VMOVUPS      (R14)(AX*1), Z13
+	VMOVUPS      (R15)(AX*1), Z14
+	VMOVUPS.Z    (R13)(AX*1), K1, Z15
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z16
+	VPDPWSSD     Z16, Z12, Z0
+	VPDPWSSD     Z16, Z13, Z1
+	VPDPWSSD     Z16, Z14, Z2
+	VPDPWSSD     Z16, Z15, Z3
+	VBROADCASTSS (R9)(SI*1), Z16
+	VPDPWSSD     Z16, Z12, Z4
+	VPDPWSSD     Z16, Z13, Z5
+	VPDPWSSD     Z16, Z14, Z6
+	VPDPWSSD     Z16, Z15, Z7
+	VBROADCASTSS (R9)(SI*2), Z16
+	VPDPWSSD     Z16, Z12, Z8
+	VPDPWSSD     Z16, Z13, Z9
+	VPDPWSSD     Z16, Z14, Z10
+	VPDPWSSD     Z16, Z15, Z11
+	ADDQ         R8, R9
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, Z2
+	VPADDD 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, Z5
+	VPADDD 128(BX), Z6, Z6
+	VPADDD 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, Z9
+	VPADDD 128(BX), Z10, Z10
+	VPADDD 192(BX), Z11, K1, Z11
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z16
+	VPADDD       Z16, Z0, Z0
+	VPADDD       Z16, Z1, Z1
+	VPADDD       Z16, Z2, Z2
+	VPADDD       Z16, Z3, Z3
+	VBROADCASTSS 4(BX), Z16
+	VPADDD       Z16, Z4, Z4
+	VPADDD       Z16, Z5, Z5
+	VPADDD       Z16, Z6, Z6
+	VPADDD       Z16, Z7, Z7
+	VBROADCASTSS 8(BX), Z16
+	VPADDD       Z16, Z8, Z8
+	VPADDD       Z16, Z9, Z9
+	VPADDD       Z16, Z10, Z10
+	VPADDD       Z16, Z11, Z11
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z12
+	VPADDD    Z12, Z0, Z0
+	VPADDD    Z12, Z4, Z4
+	VPADDD    Z12, Z8, Z8
+	VMOVUPS   64(BX), Z13
+	VPADDD    Z13, Z1, Z1
+	VPADDD    Z13, Z5, Z5
+	VPADDD    Z13, Z9, Z9
+	VMOVUPS   128(BX), Z14
+	VPADDD    Z14, Z2, Z2
+	VPADDD    Z14, Z6, Z6
+	VPADDD    Z14, Z10, Z10
+	VMOVUPS.Z 192(BX), K1, Z15
+	VPADDD    Z15, Z3, Z3
+	VPADDD    Z15, Z7, Z7
+	VPADDD    Z15, Z11, Z11
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, Z2
+	VPADDD 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, Z5
+	VPADDD 128(BX), Z6, Z6
+	VPADDD 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, Z9
+	VPADDD 128(BX), Z10, Z10
+	VPADDD 192(BX), Z11, K1, Z11
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, 64(BX)
+	VMOVUPS Z10, 128(BX)
+	VMOVUPS Z11, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x4x64(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x4x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 252(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z16
+	VMOVUPS      (R14)(AX*1), Z17
+	VMOVUPS      (R15)(AX*1), Z18
+	VMOVUPS.Z    (R13)(AX*1), K1, Z19
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z20
+	VPDPWSSD     Z20, Z16, Z0
+	VPDPWSSD     Z20, Z17, Z1
+	VPDPWSSD     Z20, Z18, Z2
+	VPDPWSSD     Z20, Z19, Z3
+	VBROADCASTSS (R9)(SI*1), Z20
+	VPDPWSSD     Z20, Z16, Z4
+	VPDPWSSD     Z20, Z17, Z5
+	VPDPWSSD     Z20, Z18, Z6
+	VPDPWSSD     Z20, Z19, Z7
+	VBROADCASTSS (R9)(SI*2), Z20
+	VPDPWSSD     Z20, Z16, Z8
+	VPDPWSSD     Z20, Z17, Z9
+	VPDPWSSD     Z20, Z18, Z10
+	VPDPWSSD     Z20, Z19, Z11
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z20
+	VPDPWSSD     Z20, Z16, Z12
+	VPDPWSSD     Z20, Z17, Z13
+	VPDPWSSD     Z20, Z18, Z14
+	VPDPWSSD     Z20, Z19, Z15
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, Z2
+	VPADDD 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, Z5
+	VPADDD 128(BX), Z6, Z6
+	VPADDD 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, Z9
+	VPADDD 128(BX), Z10, Z10
+	VPADDD 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, Z14
+	VPADDD 192(BX), Z15, K1, Z15
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z20
+	VPADDD       Z20, Z0, Z0
+	VPADDD       Z20, Z1, Z1
+	VPADDD       Z20, Z2, Z2
+	VPADDD       Z20, Z3, Z3
+	VBROADCASTSS 4(BX), Z20
+	VPADDD       Z20, Z4, Z4
+	VPADDD       Z20, Z5, Z5
+	VPADDD       Z20, Z6, Z6
+	VPADDD       Z20, Z7, Z7
+	VBROADCASTSS 8(BX), Z20
+	VPADDD       Z20, Z8, Z8
+	VPADDD       Z20, Z9, Z9
+	VPADDD       Z20, Z10, Z10
+	VPADDD       Z20, Z11, Z11
+	VBROADCASTSS 12(BX), Z20
+	VPADDD       Z20, Z12, Z12
+	VPADDD       Z20, Z13, Z13
+	VPADDD       Z20, Z14, Z14
+	VPADDD       Z20, Z15, Z15
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z16
+	VPADDD    Z16, Z0, Z0
+	VPADDD    Z16, Z4, Z4
+	VPADDD    Z16, Z8, Z8
+	VPADDD    Z16, Z12, Z12
+	VMOVUPS   64(BX), Z17
+	VPADDD    Z17, Z1, Z1
+	VPADDD    Z17, Z5, Z5
+	VPADDD    Z17, Z9, Z9
+	VPADDD    Z17, Z13, Z13
+	VMOVUPS   128(BX), Z18
+	VPADDD    Z18, Z2, Z2
+	VPADDD    Z18, Z6, Z6
+	VPADDD    Z18, Z10, Z10
+	VPADDD    Z18, Z14, Z14
+	VMOVUPS.Z 192(BX), K1, Z19
+	VPADDD    Z19, Z3, Z3
+	VPADDD    Z19, Z7, Z7
+	VPADDD    Z19, Z11, Z11
+	VPADDD    Z19, Z15, Z15
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, Z2
+	VPADDD 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, Z5
+	VPADDD 128(BX), Z6, Z6
+	VPADDD 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, Z9
+	VPADDD 128(BX), Z10, Z10
+	VPADDD 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, Z14
+	VPADDD 192(BX), Z15, K1, Z15
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, 64(BX)
+	VMOVUPS Z10, 128(BX)
+	VMOVUPS Z11, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, 128(BX)
+	VMOVUPS Z15, K1, 192(BX)
+	VZEROUPPER
+	RET
+
+// func pairsTaps512x5x64(t *byte)
+// Requires: AVX, AVX512F, AVX512VNNI, MMX+
+TEXT ·pairsTaps512x5x64(SB), NOSPLIT, $0-8
+	MOVQ       t+0(FP), DI
+	MOVQ       48(DI), BX
+	MOVQ       56(DI), DX
+	LEAQ       (DX)(DX*2), CX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	PREFETCHT0 (BX)(DX*2)
+	PREFETCHT0 252(BX)(DX*2)
+	ADDQ       CX, BX
+	PREFETCHT0 (BX)
+	PREFETCHT0 252(BX)
+	PREFETCHT0 (BX)(DX*1)
+	PREFETCHT0 252(BX)(DX*1)
+	ADDQ       CX, BX
+	MOVQ       16(DI), SI
+	MOVQ       24(DI), R8
+	LEAQ       (SI)(SI*2), CX
+	MOVQ       8(DI), R9
+	LEAQ       (R9)(CX*1), R10
+	MOVQ       136(DI), BX
+	MOVQ       144(DI), R14
+	MOVQ       152(DI), R15
+	MOVQ       160(DI), R13
+	MOVQ       128(DI), DX
+	MOVQ       (DI), CX
+	KMOVW      72(DI), K1
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	TESTQ      CX, CX
+	JLE        epilogue
+
+loop:
+	MOVQ         (DX), AX
+	ADDQ         $0x08, DX
+	VMOVUPS      (BX)(AX*1), Z20
+	VMOVUPS      (R14)(AX*1), Z21
+	VMOVUPS      (R15)(AX*1), Z22
+	VMOVUPS.Z    (R13)(AX*1), K1, Z23
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
+	VBROADCASTSS (R9), Z24
+	VPDPWSSD     Z24, Z20, Z0
+	VPDPWSSD     Z24, Z21, Z1
+	VPDPWSSD     Z24, Z22, Z2
+	VPDPWSSD     Z24, Z23, Z3
+	VBROADCASTSS (R9)(SI*1), Z24
+	VPDPWSSD     Z24, Z20, Z4
+	VPDPWSSD     Z24, Z21, Z5
+	VPDPWSSD     Z24, Z22, Z6
+	VPDPWSSD     Z24, Z23, Z7
+	VBROADCASTSS (R9)(SI*2), Z24
+	VPDPWSSD     Z24, Z20, Z8
+	VPDPWSSD     Z24, Z21, Z9
+	VPDPWSSD     Z24, Z22, Z10
+	VPDPWSSD     Z24, Z23, Z11
+	ADDQ         R8, R9
+	VBROADCASTSS (R10), Z24
+	VPDPWSSD     Z24, Z20, Z12
+	VPDPWSSD     Z24, Z21, Z13
+	VPDPWSSD     Z24, Z22, Z14
+	VPDPWSSD     Z24, Z23, Z15
+	VBROADCASTSS (R10)(SI*1), Z24
+	VPDPWSSD     Z24, Z20, Z16
+	VPDPWSSD     Z24, Z21, Z17
+	VPDPWSSD     Z24, Z22, Z18
+	VPDPWSSD     Z24, Z23, Z19
+	ADDQ         R8, R10
+	DECQ         CX
+	JNZ          loop
+
+epilogue:
+	MOVQ   64(DI), CX
+	TESTQ  $0x00000001, CX
+	JZ     noacc
+	MOVQ   48(DI), BX
+	MOVQ   56(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, Z2
+	VPADDD 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, Z5
+	VPADDD 128(BX), Z6, Z6
+	VPADDD 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, Z9
+	VPADDD 128(BX), Z10, Z10
+	VPADDD 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, Z14
+	VPADDD 192(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, Z17
+	VPADDD 128(BX), Z18, Z18
+	VPADDD 192(BX), Z19, K1, Z19
+
+noacc:
+	TESTQ        $0x00000002, CX
+	JZ           norow
+	MOVQ         88(DI), BX
+	VBROADCASTSS (BX), Z24
+	VPADDD       Z24, Z0, Z0
+	VPADDD       Z24, Z1, Z1
+	VPADDD       Z24, Z2, Z2
+	VPADDD       Z24, Z3, Z3
+	VBROADCASTSS 4(BX), Z24
+	VPADDD       Z24, Z4, Z4
+	VPADDD       Z24, Z5, Z5
+	VPADDD       Z24, Z6, Z6
+	VPADDD       Z24, Z7, Z7
+	VBROADCASTSS 8(BX), Z24
+	VPADDD       Z24, Z8, Z8
+	VPADDD       Z24, Z9, Z9
+	VPADDD       Z24, Z10, Z10
+	VPADDD       Z24, Z11, Z11
+	VBROADCASTSS 12(BX), Z24
+	VPADDD       Z24, Z12, Z12
+	VPADDD       Z24, Z13, Z13
+	VPADDD       Z24, Z14, Z14
+	VPADDD       Z24, Z15, Z15
+	VBROADCASTSS 16(BX), Z24
+	VPADDD       Z24, Z16, Z16
+	VPADDD       Z24, Z17, Z17
+	VPADDD       Z24, Z18, Z18
+	VPADDD       Z24, Z19, Z19
+
+norow:
+	TESTQ     $0x00000004, CX
+	JZ        nocol
+	MOVQ      96(DI), BX
+	VMOVUPS   (BX), Z20
+	VPADDD    Z20, Z0, Z0
+	VPADDD    Z20, Z4, Z4
+	VPADDD    Z20, Z8, Z8
+	VPADDD    Z20, Z12, Z12
+	VPADDD    Z20, Z16, Z16
+	VMOVUPS   64(BX), Z21
+	VPADDD    Z21, Z1, Z1
+	VPADDD    Z21, Z5, Z5
+	VPADDD    Z21, Z9, Z9
+	VPADDD    Z21, Z13, Z13
+	VPADDD    Z21, Z17, Z17
+	VMOVUPS   128(BX), Z22
+	VPADDD    Z22, Z2, Z2
+	VPADDD    Z22, Z6, Z6
+	VPADDD    Z22, Z10, Z10
+	VPADDD    Z22, Z14, Z14
+	VPADDD    Z22, Z18, Z18
+	VMOVUPS.Z 192(BX), K1, Z23
+	VPADDD    Z23, Z3, Z3
+	VPADDD    Z23, Z7, Z7
+	VPADDD    Z23, Z11, Z11
+	VPADDD    Z23, Z15, Z15
+	VPADDD    Z23, Z19, Z19
+
+nocol:
+	TESTQ  $0x00000008, CX
+	JZ     noadd
+	MOVQ   104(DI), BX
+	MOVQ   112(DI), DX
+	VPADDD (BX), Z0, Z0
+	VPADDD 64(BX), Z1, Z1
+	VPADDD 128(BX), Z2, Z2
+	VPADDD 192(BX), Z3, K1, Z3
+	ADDQ   DX, BX
+	VPADDD (BX), Z4, Z4
+	VPADDD 64(BX), Z5, Z5
+	VPADDD 128(BX), Z6, Z6
+	VPADDD 192(BX), Z7, K1, Z7
+	ADDQ   DX, BX
+	VPADDD (BX), Z8, Z8
+	VPADDD 64(BX), Z9, Z9
+	VPADDD 128(BX), Z10, Z10
+	VPADDD 192(BX), Z11, K1, Z11
+	ADDQ   DX, BX
+	VPADDD (BX), Z12, Z12
+	VPADDD 64(BX), Z13, Z13
+	VPADDD 128(BX), Z14, Z14
+	VPADDD 192(BX), Z15, K1, Z15
+	ADDQ   DX, BX
+	VPADDD (BX), Z16, Z16
+	VPADDD 64(BX), Z17, Z17
+	VPADDD 128(BX), Z18, Z18
+	VPADDD 192(BX), Z19, K1, Z19
+
+noadd:
+	MOVQ    48(DI), BX
+	MOVQ    56(DI), DX
+	VMOVUPS Z0, (BX)
+	VMOVUPS Z1, 64(BX)
+	VMOVUPS Z2, 128(BX)
+	VMOVUPS Z3, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z4, (BX)
+	VMOVUPS Z5, 64(BX)
+	VMOVUPS Z6, 128(BX)
+	VMOVUPS Z7, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z8, (BX)
+	VMOVUPS Z9, 64(BX)
+	VMOVUPS Z10, 128(BX)
+	VMOVUPS Z11, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z12, (BX)
+	VMOVUPS Z13, 64(BX)
+	VMOVUPS Z14, 128(BX)
+	VMOVUPS Z15, K1, 192(BX)
+	ADDQ    DX, BX
+	VMOVUPS Z16, (BX)
+	VMOVUPS Z17, 64(BX)
+	VMOVUPS Z18, 128(BX)
+	VMOVUPS Z19, K1, 192(BX)
+	VZEROUPPER
+	RET
+
 // func pairsTaps512x6x64(t *byte)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·pairsTaps512x6x64(SB), NOSPLIT, $0-8
@@ -18104,6 +20387,11 @@ loop:
 	VMOVUPS      (R14)(AX*1), Z25
 	VMOVUPS      (R15)(AX*1), Z26
 	VMOVUPS.Z    (R13)(AX*1), K1, Z27
+	PREFETCHT1   256(BX)(AX*1)
+	PREFETCHT1   320(BX)(AX*1)
+	PREFETCHT1   384(BX)(AX*1)
+	PREFETCHT1   448(BX)(AX*1)
+	PREFETCHT0   1024(R9)
 	VBROADCASTSS (R9), Z28
 	VPDPWSSD     Z28, Z24, Z0
 	VPDPWSSD     Z28, Z25, Z1

@@ -59,6 +59,60 @@ var pairsTiles2 = [][]func(*tile){
 }
 
 //go:noescape
+func pairsTaps2x1x8(t *tile)
+
+//go:noescape
+func pairsTaps2x2x8(t *tile)
+
+//go:noescape
+func pairsTaps2x3x8(t *tile)
+
+//go:noescape
+func pairsTaps2x4x8(t *tile)
+
+//go:noescape
+func pairsTaps2x5x8(t *tile)
+
+//go:noescape
+func pairsTaps2x6x8(t *tile)
+
+//go:noescape
+func pairsTaps2x1x16(t *tile)
+
+//go:noescape
+func pairsTaps2x2x16(t *tile)
+
+//go:noescape
+func pairsTaps2x3x16(t *tile)
+
+//go:noescape
+func pairsTaps2x4x16(t *tile)
+
+//go:noescape
+func pairsTaps2x5x16(t *tile)
+
+//go:noescape
+func pairsTaps2x6x16(t *tile)
+
+// pairsTaps2[v-1][r-1] is the kernel of a tile of r rows and v vectors of 8 columns.
+var pairsTaps2 = [][]func(*tile){
+	{pairsTaps2x1x8,
+		pairsTaps2x2x8,
+		pairsTaps2x3x8,
+		pairsTaps2x4x8,
+		pairsTaps2x5x8,
+		pairsTaps2x6x8,
+	},
+	{pairsTaps2x1x16,
+		pairsTaps2x2x16,
+		pairsTaps2x3x16,
+		pairsTaps2x4x16,
+		pairsTaps2x5x16,
+		pairsTaps2x6x16,
+	},
+}
+
+//go:noescape
 func pairsTile512x1x16(t *tile)
 
 //go:noescape

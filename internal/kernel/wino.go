@@ -45,6 +45,8 @@ type winoKernels struct {
 	grad    func(*winoArgs) // A y Aᵀ, 4×4 to 6×6
 	weights func(*winoArgs) // G g Gᵀ, 3×3 to 6×6
 	back    func(*winoArgs) // Gᵀ u G, 6×6 to 3×3
+	// weightRows are weights for one row of the 6×6 each, with the same bits; backRows add what one row of the 6×6 gives to the 3×3.
+	weightRows, backRows [winoSize]func(*winoArgs)
 	// put brings n positions, each with its channels side by side, into m planes of distance ld; add, which lies like dst, and limits may
 	// be nil.
 	put func(dst *float32, ld int, src *float32, n, m int, add, limits *float32)
@@ -85,22 +87,22 @@ func winoApplies(cp *ConvParams) bool {
 		cp.Out[1] <= cp.In[1]+cp.PadLo[1] && cp.Out[2] <= cp.In[2]+cp.PadLo[2] && cp.N > 0 && volume(cp.Out) > 0
 }
 
-// setForward sets the geometry of Conv, setData that of ConvDX.
-func (wc *winoConv) setForward(cp *ConvParams) {
+// setForward sets the geometry of Conv, setData that of ConvDX, in strips enough for threads.
+func (wc *winoConv) setForward(cp *ConvParams, threads int) {
 	*wc = winoConv{images: cp.N, chans: cp.C, rows: cp.M, in: [2]int(cp.In[1:]), out: [2]int(cp.Out[1:]), lo: [2]int(cp.PadLo[1:])}
-	wc.cut()
+	wc.cut(threads)
 }
 
-func (wc *winoConv) setData(cp *ConvParams) {
+func (wc *winoConv) setData(cp *ConvParams, threads int) {
 	*wc = winoConv{images: cp.N, chans: cp.M, rows: cp.C, in: [2]int(cp.Out[1:]), out: [2]int(cp.In[1:]),
 		lo: [2]int{2 - cp.PadLo[1], 2 - cp.PadLo[2]}}
-	wc.cut()
+	wc.cut(threads)
 }
 
 const winoStripBytes = 96 << 10 // most that the positions of a strip take, where a tile row takes less
 
-// cut sets tiles and strips.
-func (wc *winoConv) cut() {
+// cut sets tiles and strips, with two parts or more for each of several threads.
+func (wc *winoConv) cut(threads int) {
 	wc.ks, wc.k = tiles, wino
 	lanes := wc.ks.lanes
 	wc.pr, wc.pc = roundUp(wc.rows, lanes), roundUp(wc.chans, lanes)
@@ -109,6 +111,9 @@ func (wc *winoConv) cut() {
 	row := 4 * lanes * wc.wide
 	wc.strip = max(1, min(wc.th, (winoStripBytes/row-2)/winoSide))
 	wc.strips = ceilDiv(wc.th, wc.strip)
+	if threads > 1 {
+		wc.strips = min(wc.th, max(wc.strips, ceilDiv(2*threads, wc.images*min(wc.pr, wc.pc)/lanes)))
+	}
 	wc.strip = ceilDiv(wc.th, wc.strips)
 	wc.strips = ceilDiv(wc.th, wc.strip)
 }
@@ -167,8 +172,8 @@ func (wc *winoConv) transformIn(src []float32, s, c0, first int, v []float32, ap
 	}
 }
 
-// multiply is the product of point q for all of n tiles: m [n,pr] = v [n,chans] · u.
-func (wc *winoConv) multiply(q, n int, v []float32, vApart int, u, m []float32, mApart int) {
+// multiply is the product of panels j0 to j1 of a point for all of n tiles: m [n,pr] = v [n,chans] · u.
+func (wc *winoConv) multiply(n, j0, j1 int, v, u, m []float32) {
 	ks := wc.ks
 	width := wc.width()
 	mr := len(ks.shapes[width/ks.lanes-1])
@@ -182,9 +187,9 @@ func (wc *winoConv) multiply(q, n int, v []float32, vApart int, u, m []float32, 
 		if k0 > 0 {
 			t.flags = tileAcc
 		}
-		for j := 0; j < wc.pr; j += width {
+		for j := j0 * width; j < min(wc.pr, j1*width); j += width {
 			nv := t.setCols(ks, min(width, wc.pr-j))
-			t.b, t.brs = unsafe.Pointer(&u[q*wc.uApart()+j*wc.chans+k0*width]), 4*width
+			t.b, t.brs = unsafe.Pointer(&u[j*wc.chans+k0*width]), 4*width
 			t.ars, t.acs, t.crs = 4*wc.pc, 4, 4*wc.pr
 			i := 0
 			for p := range panels {
@@ -192,8 +197,8 @@ func (wc *winoConv) multiply(q, n int, v []float32, vApart int, u, m []float32, 
 				if p < longer {
 					r++
 				}
-				t.a = unsafe.Pointer(&v[q*vApart+i*wc.pc+k0])
-				t.c = unsafe.Pointer(&m[q*mApart+i*wc.pr+j])
+				t.a = unsafe.Pointer(&v[i*wc.pc+k0])
+				t.c = unsafe.Pointer(&m[i*wc.pr+j])
 				ks.shapes[nv-1][r-1](t)
 				i += r
 			}
@@ -251,41 +256,54 @@ func (wc *winoConv) transformOut(m []float32, apart, s, c0, first int, e *ConvEp
 
 const (
 	winoBlockBytes = 512 << 10 // transforms of a block of strips, where the weights stay in the cache beside them
-	winoLargeBytes = 4 << 20   // the same where the weights do not
+	winoLargeBytes = 16 << 20  // the same, twice the weights at most, where those do not and each block reads them again
 	winoFewTiles   = 28        // fewest tiles of a block
 )
 
-// run convolves src with the transformed weights u.
-func (wc *winoConv) run(p *parallel.Pool, src, u []float32, e *ConvEpilogue, dst []float32) {
-	lanes := wc.ks.lanes
+// winoWeights are weights on their way: transformed, or, where those are large and made for one run, as taps, of which the transforms of a
+// row of points are made when they are needed.
+type winoWeights struct {
+	u    []float32 // of all points
+	taps []float32 // or [vector of channels written][channel read][tap][lanes]
+	row  []float32 // of a row of points
+	turn bool
+}
+
+// large reports whether the transformed weights are read from memory, not from a cache.
+func (wc *winoConv) large() bool { return 4*wc.sizeWeights() > winoBlockBytes }
+
+// run convolves src with the weights u.
+func (wc *winoConv) run(p *parallel.Pool, src []float32, u *winoWeights, e *ConvEpilogue, dst []float32) {
 	all := wc.images * wc.strips
 	perTile := 4 * winoPoints * (wc.pr + wc.pc)
-	most := winoBlockBytes
-	if 4*winoPoints*wc.pr*wc.chans > winoBlockBytes {
-		most = winoLargeBytes
-	}
 	per := wc.strip * wc.tw // tiles of a strip
+	large := wc.large()
+	most := winoBlockBytes
+	if large {
+		most = min(8*wc.sizeWeights(), winoLargeBytes)
+	}
 	block := max(1, ceilDiv(winoFewTiles, per), most/(perTile*per))
-	if threads := p.Threads(); threads > 1 {
+	if threads := p.Threads(); threads > 1 && !large {
 		block = max(1, min(block, max(ceilDiv(winoFewTiles, per), ceilDiv(all, 4*threads))))
 	}
-	block = min(block, all)
+	block = ceilDiv(all, ceilDiv(all, block))
 	blocks := ceilDiv(all, block)
-	if blocks >= p.Threads() {
+	if !large && blocks >= p.Threads() {
 		p.For(blocks, 1, func(lo, hi int) {
 			for b := lo; b < hi; b++ {
-				wc.block(nil, src, u, e, dst, b*block, min(all, (b+1)*block), lanes)
+				wc.block(nil, src, u, e, dst, b*block, min(all, (b+1)*block))
 			}
 		})
 		return
 	}
 	for b := range blocks {
-		wc.block(p, src, u, e, dst, b*block, min(all, (b+1)*block), lanes)
+		wc.block(p, src, u, e, dst, b*block, min(all, (b+1)*block))
 	}
 }
 
 // block does strips s0..s1-1, spread over p.
-func (wc *winoConv) block(p *parallel.Pool, src, u []float32, e *ConvEpilogue, dst []float32, s0, s1, lanes int) {
+func (wc *winoConv) block(p *parallel.Pool, src []float32, u *winoWeights, e *ConvEpilogue, dst []float32, s0, s1 int) {
+	lanes := wc.ks.lanes
 	n := wc.tilesBefore(s1) - wc.tilesBefore(s0)
 	vApart, mApart := plane(n*wc.pc), plane(n*wc.pr)
 	buf := getBuffer(winoPoints * (vApart + mApart))
@@ -297,12 +315,28 @@ func (wc *winoConv) block(p *parallel.Pool, src, u []float32, e *ConvEpilogue, d
 			wc.transformIn(src, s0+i/groups, i%groups*lanes, s0, v, vApart)
 		}
 	})
-	p.For(winoPoints, 1, func(lo, hi int) {
-		for q := lo; q < hi; q++ {
-			preempt()
-			wc.multiply(q, n, v, vApart, u, m, mApart)
+	// products are those of count points from q0 on, whose weights stand at the front of w.
+	products := func(q0, count int, w []float32) {
+		parts := wc.panels()
+		grain := max(1, 1<<16/(n*wc.chans*wc.width()))
+		p.For(count*parts, min(grain, parts), func(lo, hi int) {
+			for lo < hi {
+				q, j := lo/parts, lo%parts
+				end := min(hi-lo+j, parts)
+				preempt()
+				wc.multiply(n, j, end, v[(q0+q)*vApart:], w[q*wc.uApart():], m[(q0+q)*mApart:])
+				lo += end - j
+			}
+		})
+	}
+	if u.u != nil {
+		products(0, winoPoints, u.u)
+	} else {
+		for row := range winoSize {
+			wc.transformRow(p, u, row)
+			products(row*winoSize, winoSize, u.row)
 		}
-	})
+	}
 	out := wc.pr / lanes
 	p.For((s1-s0)*out, 1, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
@@ -316,43 +350,78 @@ func (wc *winoConv) uApart() int { return plane(wc.panels() * wc.chans * wc.widt
 
 func (wc *winoConv) sizeWeights() int { return winoPoints * wc.uApart() }
 
-// transformWeights writes the transforms of w to u [point][panel of width channels written][channel read][width]. With turned the weights
-// are those of ConvDX: w [chans,rows,3,3], each kernel turned by half a circle; else w [rows,chans,3,3].
+const winoTaps = 9
+
+// packTaps brings channels written r0.. (a vector of them) and channels read c0.. (n of them) of w to g [channel read][tap][lanes]. With
+// turned the weights are those of ConvDX, w [chans,rows,3,3], of which each kernel will be turned by half a circle; else w [rows,chans,3,3].
+func (wc *winoConv) packTaps(w []float32, turned bool, r0, c0, n int, g []float32) {
+	lanes := wc.ks.lanes
+	rows := min(lanes, wc.rows-r0)
+	if !turned {
+		packColumns(g[:n*winoTaps*lanes], lanes, w[(r0*wc.chans+c0)*winoTaps:], wc.chans*winoTaps, rows, n*winoTaps)
+		return
+	}
+	for c := range n {
+		packColumns(g[c*winoTaps*lanes:(c+1)*winoTaps*lanes], lanes, w[((c0+c)*wc.rows+r0)*winoTaps:], winoTaps, rows, winoTaps)
+	}
+}
+
+// tapArgs reads n kernels from the taps g.
+func (wc *winoConv) tapArgs(g []float32, turned bool, n int) winoArgs {
+	bytes := 4 * wc.ks.lanes
+	a := winoArgs{src: unsafe.Pointer(&g[0]), srcRow: 3 * bytes, srcCol: bytes, srcNext: (winoTaps - 3) * bytes, n: n}
+	if turned {
+		a.src, a.srcRow, a.srcCol, a.srcNext = unsafe.Pointer(&g[(winoTaps-1)*wc.ks.lanes]), -3*bytes, -bytes, (winoTaps+3)*bytes
+	}
+	return a
+}
+
+// place is where the weights of channels written r0.. and channel read c stand among those of a point: [panel of width][chans][width].
+func (wc *winoConv) place(r0, c int) int {
+	width := wc.width()
+	return r0/width*width*wc.chans + c*width + r0%width
+}
+
+// transformWeights writes the transforms of w to u [point][panel of width channels written][channel read][width].
 func (wc *winoConv) transformWeights(p *parallel.Pool, w []float32, turned bool, u []float32) {
-	lanes, width, chans := wc.ks.lanes, wc.width(), wc.chans
-	bytes := 4 * lanes
+	lanes, chans := wc.ks.lanes, wc.chans
 	apart := wc.uApart()
-	const taps = 9
-	few := max(1, min(chans, 1<<13/(taps*lanes))) // channels read at a time
+	few := max(1, min(chans, 1<<13/(winoTaps*lanes))) // channels read at a time
 	parts := ceilDiv(chans, few)
 	p.For(wc.pr/lanes*parts, 1, func(lo, hi int) {
-		b := getBuffer(few*taps*lanes + winoPoints*lanes)
+		b := getBuffer(few*winoTaps*lanes + winoPoints*lanes)
 		defer b.put()
 		tmp, g := b.f[:winoPoints*lanes], b.f[winoPoints*lanes:]
 		for i := lo; i < hi; i++ {
 			r0, c0 := i/parts*lanes, i%parts*few
 			n := min(few, chans-c0)
-			rows := min(lanes, wc.rows-r0)
-			a := winoArgs{srcRow: 3 * bytes, srcCol: bytes, srcNext: (taps - 3) * bytes, dstRow: winoSize * 4 * apart, dstCol: 4 * apart,
-				dstNext: 4*width - winoPoints*4*apart, n: n, tmp: unsafe.Pointer(&tmp[0]),
-				dst: unsafe.Pointer(&u[r0/width*width*chans+c0*width+r0%width])}
-			if turned {
-				for c := range n {
-					packColumns(g[c*taps*lanes:(c+1)*taps*lanes], lanes, w[((c0+c)*wc.rows+r0)*taps:], taps, rows, taps)
-				}
-				a.src, a.srcRow, a.srcCol, a.srcNext = unsafe.Pointer(&g[(taps-1)*lanes]), -3*bytes, -bytes, (taps+3)*bytes
-			} else {
-				packColumns(g[:n*taps*lanes], lanes, w[(r0*chans+c0)*taps:], chans*taps, rows, n*taps)
-				a.src = unsafe.Pointer(&g[0])
-			}
+			wc.packTaps(w, turned, r0, c0, n, g)
+			a := wc.tapArgs(g, turned, n)
+			a.dst, a.dstRow, a.dstCol, a.dstNext = unsafe.Pointer(&u[wc.place(r0, c0)]), winoSize*4*apart, 4*apart, 4*wc.width()-winoPoints*4*apart
+			a.tmp = unsafe.Pointer(&tmp[0])
 			wc.k.weights(&a)
+		}
+	})
+}
+
+// transformRow makes the weights of a row of points.
+func (wc *winoConv) transformRow(p *parallel.Pool, u *winoWeights, row int) {
+	lanes, chans, apart := wc.ks.lanes, wc.chans, wc.uApart()
+	const few = 64
+	parts := ceilDiv(chans, few)
+	p.For(wc.pr/lanes*parts, 1, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			r0, c0 := i/parts*lanes, i%parts*few
+			a := wc.tapArgs(u.taps[(r0/lanes*chans+c0)*winoTaps*lanes:], u.turn, min(few, chans-c0))
+			a.dst, a.dstCol, a.dstNext = unsafe.Pointer(&u.row[wc.place(r0, c0)]), 4*apart, 4*wc.width()
+			wc.k.weightRows[row](&a)
 		}
 	})
 }
 
 // packed is the transformed weights of w.
 func (wc *winoConv) packed(w []float32, turned bool) *buffer {
-	u := getBuffer(wc.sizeWeights())
+	u := newBuffer(wc.sizeWeights())
 	wc.transformWeights(nil, w, turned, u.f)
 	return u
 }
@@ -360,11 +429,25 @@ func (wc *winoConv) packed(w []float32, turned bool) *buffer {
 // conv is the whole of a convolution; packed is nil or the transformed weights.
 func (wc *winoConv) conv(p *parallel.Pool, src, w []float32, packed *PackedConv, turned bool, e *ConvEpilogue, dst []float32) {
 	if packed != nil {
-		wc.run(p, src, packed.a.f, e, dst)
+		wc.run(p, src, &winoWeights{u: packed.a.f}, e, dst)
 		return
 	}
-	u := getBuffer(wc.sizeWeights())
-	defer u.put()
-	wc.transformWeights(p, w, turned, u.f)
-	wc.run(p, src, u.f, e, dst)
+	if !wc.large() {
+		u := getBuffer(wc.sizeWeights())
+		defer u.put()
+		wc.transformWeights(p, w, turned, u.f)
+		wc.run(p, src, &winoWeights{u: u.f}, e, dst)
+		return
+	}
+	lanes := wc.ks.lanes
+	size := wc.pr * wc.chans * winoTaps
+	b := getBuffer(size + winoSize*wc.uApart())
+	defer b.put()
+	u := winoWeights{taps: b.f[:size], row: b.f[size:], turn: turned}
+	p.For(wc.pr/lanes, 1, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			wc.packTaps(w, turned, i*lanes, 0, wc.chans, u.taps[i*wc.chans*winoTaps*lanes:])
+		}
+	})
+	wc.run(p, src, &u, e, dst)
 }

@@ -1505,6 +1505,914 @@ GLOBL winoBack23<>(SB), RODATA|NOPTR, $4
 DATA winoBack24<>+0(SB)/4, $(0.33333334)
 GLOBL winoBack24<>(SB), RODATA|NOPTR, $4
 
+// func winoWeights2Row0(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoWeights2Row0(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights20<>+0(SB), Y10
+	VBROADCASTSS winoWeights21<>+0(SB), Y11
+	VBROADCASTSS winoWeights22<>+0(SB), Y12
+	VBROADCASTSS winoWeights23<>+0(SB), Y13
+	VBROADCASTSS winoWeights24<>+0(SB), Y14
+	VBROADCASTSS winoWeights25<>+0(SB), Y15
+
+tile:
+	VMOVUPS     (R8), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y2
+	ADDQ        SI, R8
+	VMULPS      Y10, Y0, Y6
+	VFMADD231PS Y11, Y2, Y6
+	VMULPS      Y13, Y0, Y7
+	VFMADD231PS Y14, Y2, Y7
+	VMULPS      Y12, Y1, Y8
+	VMULPS      Y15, Y1, Y9
+	VSUBPS      Y8, Y6, Y1
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y9, Y7, Y8
+	VSUBPS      Y9, Y7, Y7
+	VMOVUPS     Y0, (R11)
+	VMOVUPS     Y1, (R11)(BX*1)
+	VMOVUPS     Y6, (R11)(BX*2)
+	VMOVUPS     Y8, (R11)(R12*1)
+	VMOVUPS     Y7, (R11)(BX*4)
+	VMOVUPS     Y2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoWeights2Row1(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoWeights2Row1(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights20<>+0(SB), Y10
+	VBROADCASTSS winoWeights21<>+0(SB), Y11
+	VBROADCASTSS winoWeights22<>+0(SB), Y12
+	VBROADCASTSS winoWeights23<>+0(SB), Y13
+	VBROADCASTSS winoWeights24<>+0(SB), Y14
+	VBROADCASTSS winoWeights25<>+0(SB), Y15
+
+tile:
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y10, Y3, Y6
+	VFMADD231PS Y11, Y5, Y6
+	VMULPS      Y12, Y4, Y8
+	VSUBPS      Y8, Y6, Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y10, Y3, Y6
+	VFMADD231PS Y11, Y5, Y6
+	VMULPS      Y12, Y4, Y8
+	VSUBPS      Y8, Y6, Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y10, Y3, Y6
+	VFMADD231PS Y11, Y5, Y6
+	VMULPS      Y12, Y4, Y8
+	VSUBPS      Y8, Y6, Y2
+	ADDQ        SI, R8
+	VMULPS      Y10, Y0, Y6
+	VFMADD231PS Y11, Y2, Y6
+	VMULPS      Y13, Y0, Y7
+	VFMADD231PS Y14, Y2, Y7
+	VMULPS      Y12, Y1, Y8
+	VMULPS      Y15, Y1, Y9
+	VSUBPS      Y8, Y6, Y1
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y9, Y7, Y8
+	VSUBPS      Y9, Y7, Y7
+	VMOVUPS     Y0, (R11)
+	VMOVUPS     Y1, (R11)(BX*1)
+	VMOVUPS     Y6, (R11)(BX*2)
+	VMOVUPS     Y8, (R11)(R12*1)
+	VMOVUPS     Y7, (R11)(BX*4)
+	VMOVUPS     Y2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoWeights2Row2(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoWeights2Row2(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights20<>+0(SB), Y10
+	VBROADCASTSS winoWeights21<>+0(SB), Y11
+	VBROADCASTSS winoWeights22<>+0(SB), Y12
+	VBROADCASTSS winoWeights23<>+0(SB), Y13
+	VBROADCASTSS winoWeights24<>+0(SB), Y14
+	VBROADCASTSS winoWeights25<>+0(SB), Y15
+
+tile:
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y10, Y3, Y6
+	VFMADD231PS Y11, Y5, Y6
+	VMULPS      Y12, Y4, Y8
+	VADDPS      Y8, Y6, Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y10, Y3, Y6
+	VFMADD231PS Y11, Y5, Y6
+	VMULPS      Y12, Y4, Y8
+	VADDPS      Y8, Y6, Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y10, Y3, Y6
+	VFMADD231PS Y11, Y5, Y6
+	VMULPS      Y12, Y4, Y8
+	VADDPS      Y8, Y6, Y2
+	ADDQ        SI, R8
+	VMULPS      Y10, Y0, Y6
+	VFMADD231PS Y11, Y2, Y6
+	VMULPS      Y13, Y0, Y7
+	VFMADD231PS Y14, Y2, Y7
+	VMULPS      Y12, Y1, Y8
+	VMULPS      Y15, Y1, Y9
+	VSUBPS      Y8, Y6, Y1
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y9, Y7, Y8
+	VSUBPS      Y9, Y7, Y7
+	VMOVUPS     Y0, (R11)
+	VMOVUPS     Y1, (R11)(BX*1)
+	VMOVUPS     Y6, (R11)(BX*2)
+	VMOVUPS     Y8, (R11)(R12*1)
+	VMOVUPS     Y7, (R11)(BX*4)
+	VMOVUPS     Y2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoWeights2Row3(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoWeights2Row3(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights20<>+0(SB), Y10
+	VBROADCASTSS winoWeights21<>+0(SB), Y11
+	VBROADCASTSS winoWeights22<>+0(SB), Y12
+	VBROADCASTSS winoWeights23<>+0(SB), Y13
+	VBROADCASTSS winoWeights24<>+0(SB), Y14
+	VBROADCASTSS winoWeights25<>+0(SB), Y15
+
+tile:
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y13, Y3, Y6
+	VFMADD231PS Y14, Y5, Y6
+	VMULPS      Y15, Y4, Y8
+	VADDPS      Y8, Y6, Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y13, Y3, Y6
+	VFMADD231PS Y14, Y5, Y6
+	VMULPS      Y15, Y4, Y8
+	VADDPS      Y8, Y6, Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y13, Y3, Y6
+	VFMADD231PS Y14, Y5, Y6
+	VMULPS      Y15, Y4, Y8
+	VADDPS      Y8, Y6, Y2
+	ADDQ        SI, R8
+	VMULPS      Y10, Y0, Y6
+	VFMADD231PS Y11, Y2, Y6
+	VMULPS      Y13, Y0, Y7
+	VFMADD231PS Y14, Y2, Y7
+	VMULPS      Y12, Y1, Y8
+	VMULPS      Y15, Y1, Y9
+	VSUBPS      Y8, Y6, Y1
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y9, Y7, Y8
+	VSUBPS      Y9, Y7, Y7
+	VMOVUPS     Y0, (R11)
+	VMOVUPS     Y1, (R11)(BX*1)
+	VMOVUPS     Y6, (R11)(BX*2)
+	VMOVUPS     Y8, (R11)(R12*1)
+	VMOVUPS     Y7, (R11)(BX*4)
+	VMOVUPS     Y2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoWeights2Row4(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoWeights2Row4(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights20<>+0(SB), Y10
+	VBROADCASTSS winoWeights21<>+0(SB), Y11
+	VBROADCASTSS winoWeights22<>+0(SB), Y12
+	VBROADCASTSS winoWeights23<>+0(SB), Y13
+	VBROADCASTSS winoWeights24<>+0(SB), Y14
+	VBROADCASTSS winoWeights25<>+0(SB), Y15
+
+tile:
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y13, Y3, Y6
+	VFMADD231PS Y14, Y5, Y6
+	VMULPS      Y15, Y4, Y8
+	VSUBPS      Y8, Y6, Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y13, Y3, Y6
+	VFMADD231PS Y14, Y5, Y6
+	VMULPS      Y15, Y4, Y8
+	VSUBPS      Y8, Y6, Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Y3
+	VMOVUPS     (R8)(DX*1), Y4
+	VMOVUPS     (R8)(DX*2), Y5
+	VMULPS      Y13, Y3, Y6
+	VFMADD231PS Y14, Y5, Y6
+	VMULPS      Y15, Y4, Y8
+	VSUBPS      Y8, Y6, Y2
+	ADDQ        SI, R8
+	VMULPS      Y10, Y0, Y6
+	VFMADD231PS Y11, Y2, Y6
+	VMULPS      Y13, Y0, Y7
+	VFMADD231PS Y14, Y2, Y7
+	VMULPS      Y12, Y1, Y8
+	VMULPS      Y15, Y1, Y9
+	VSUBPS      Y8, Y6, Y1
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y9, Y7, Y8
+	VSUBPS      Y9, Y7, Y7
+	VMOVUPS     Y0, (R11)
+	VMOVUPS     Y1, (R11)(BX*1)
+	VMOVUPS     Y6, (R11)(BX*2)
+	VMOVUPS     Y8, (R11)(R12*1)
+	VMOVUPS     Y7, (R11)(BX*4)
+	VMOVUPS     Y2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoWeights2Row5(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoWeights2Row5(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights20<>+0(SB), Y10
+	VBROADCASTSS winoWeights21<>+0(SB), Y11
+	VBROADCASTSS winoWeights22<>+0(SB), Y12
+	VBROADCASTSS winoWeights23<>+0(SB), Y13
+	VBROADCASTSS winoWeights24<>+0(SB), Y14
+	VBROADCASTSS winoWeights25<>+0(SB), Y15
+
+tile:
+	VMOVUPS     (R8)(DX*2), Y0
+	ADDQ        SI, R8
+	VMOVUPS     (R8)(DX*2), Y1
+	ADDQ        SI, R8
+	VMOVUPS     (R8)(DX*2), Y2
+	ADDQ        SI, R8
+	VMULPS      Y10, Y0, Y6
+	VFMADD231PS Y11, Y2, Y6
+	VMULPS      Y13, Y0, Y7
+	VFMADD231PS Y14, Y2, Y7
+	VMULPS      Y12, Y1, Y8
+	VMULPS      Y15, Y1, Y9
+	VSUBPS      Y8, Y6, Y1
+	VADDPS      Y8, Y6, Y6
+	VADDPS      Y9, Y7, Y8
+	VSUBPS      Y9, Y7, Y7
+	VMOVUPS     Y0, (R11)
+	VMOVUPS     Y1, (R11)(BX*1)
+	VMOVUPS     Y6, (R11)(BX*2)
+	VMOVUPS     Y8, (R11)(R12*1)
+	VMOVUPS     Y7, (R11)(BX*4)
+	VMOVUPS     Y2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoBack2Row0(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoBack2Row0(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack20<>+0(SB), Y11
+	VBROADCASTSS winoBack21<>+0(SB), Y12
+	VBROADCASTSS winoBack22<>+0(SB), Y13
+	VBROADCASTSS winoBack23<>+0(SB), Y14
+	VBROADCASTSS winoBack24<>+0(SB), Y15
+
+tile:
+	VMOVUPS      (R8), Y0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y5
+	ADDQ         SI, R8
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y7
+	VSUBPS       Y4, Y3, Y3
+	VFNMADD231PS Y11, Y6, Y0
+	VFMADD231PS  Y12, Y7, Y0
+	VMULPS       Y14, Y3, Y3
+	VFNMADD231PS Y13, Y1, Y3
+	VSUBPS       Y6, Y7, Y7
+	VFMADD231PS  Y15, Y7, Y5
+	VBROADCASTSS winoBack2Row0x0<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         R14, R11
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack2Row0x0<>+0(SB)/4, $(1.0)
+GLOBL winoBack2Row0x0<>(SB), RODATA|NOPTR, $4
+
+// func winoBack2Row1(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoBack2Row1(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack20<>+0(SB), Y11
+	VBROADCASTSS winoBack21<>+0(SB), Y12
+	VBROADCASTSS winoBack22<>+0(SB), Y13
+	VBROADCASTSS winoBack23<>+0(SB), Y14
+	VBROADCASTSS winoBack24<>+0(SB), Y15
+
+tile:
+	VMOVUPS      (R8), Y0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y5
+	ADDQ         SI, R8
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y7
+	VSUBPS       Y4, Y3, Y3
+	VFNMADD231PS Y11, Y6, Y0
+	VFMADD231PS  Y12, Y7, Y0
+	VMULPS       Y14, Y3, Y3
+	VFNMADD231PS Y13, Y1, Y3
+	VSUBPS       Y6, Y7, Y7
+	VFMADD231PS  Y15, Y7, Y5
+	VBROADCASTSS winoBack2Row1x0<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack2Row1x1<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack2Row1x2<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack2Row1x0<>+0(SB)/4, $(-0.6666667)
+GLOBL winoBack2Row1x0<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack2Row1x1<>+0(SB)/4, $(-0.47140452)
+GLOBL winoBack2Row1x1<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack2Row1x2<>+0(SB)/4, $(-0.33333334)
+GLOBL winoBack2Row1x2<>(SB), RODATA|NOPTR, $4
+
+// func winoBack2Row2(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoBack2Row2(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack20<>+0(SB), Y11
+	VBROADCASTSS winoBack21<>+0(SB), Y12
+	VBROADCASTSS winoBack22<>+0(SB), Y13
+	VBROADCASTSS winoBack23<>+0(SB), Y14
+	VBROADCASTSS winoBack24<>+0(SB), Y15
+
+tile:
+	VMOVUPS      (R8), Y0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y5
+	ADDQ         SI, R8
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y7
+	VSUBPS       Y4, Y3, Y3
+	VFNMADD231PS Y11, Y6, Y0
+	VFMADD231PS  Y12, Y7, Y0
+	VMULPS       Y14, Y3, Y3
+	VFNMADD231PS Y13, Y1, Y3
+	VSUBPS       Y6, Y7, Y7
+	VFMADD231PS  Y15, Y7, Y5
+	VBROADCASTSS winoBack2Row2x0<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack2Row2x1<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack2Row2x2<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack2Row2x0<>+0(SB)/4, $(-0.6666667)
+GLOBL winoBack2Row2x0<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack2Row2x1<>+0(SB)/4, $(0.47140452)
+GLOBL winoBack2Row2x1<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack2Row2x2<>+0(SB)/4, $(-0.33333334)
+GLOBL winoBack2Row2x2<>(SB), RODATA|NOPTR, $4
+
+// func winoBack2Row3(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoBack2Row3(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack20<>+0(SB), Y11
+	VBROADCASTSS winoBack21<>+0(SB), Y12
+	VBROADCASTSS winoBack22<>+0(SB), Y13
+	VBROADCASTSS winoBack23<>+0(SB), Y14
+	VBROADCASTSS winoBack24<>+0(SB), Y15
+
+tile:
+	VMOVUPS      (R8), Y0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y5
+	ADDQ         SI, R8
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y7
+	VSUBPS       Y4, Y3, Y3
+	VFNMADD231PS Y11, Y6, Y0
+	VFMADD231PS  Y12, Y7, Y0
+	VMULPS       Y14, Y3, Y3
+	VFNMADD231PS Y13, Y1, Y3
+	VSUBPS       Y6, Y7, Y7
+	VFMADD231PS  Y15, Y7, Y5
+	VBROADCASTSS winoBack2Row3x0<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack2Row3x1<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack2Row3x2<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack2Row3x0<>+0(SB)/4, $(0.16666667)
+GLOBL winoBack2Row3x0<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack2Row3x1<>+0(SB)/4, $(0.23570226)
+GLOBL winoBack2Row3x1<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack2Row3x2<>+0(SB)/4, $(0.33333334)
+GLOBL winoBack2Row3x2<>(SB), RODATA|NOPTR, $4
+
+// func winoBack2Row4(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoBack2Row4(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack20<>+0(SB), Y11
+	VBROADCASTSS winoBack21<>+0(SB), Y12
+	VBROADCASTSS winoBack22<>+0(SB), Y13
+	VBROADCASTSS winoBack23<>+0(SB), Y14
+	VBROADCASTSS winoBack24<>+0(SB), Y15
+
+tile:
+	VMOVUPS      (R8), Y0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y5
+	ADDQ         SI, R8
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y7
+	VSUBPS       Y4, Y3, Y3
+	VFNMADD231PS Y11, Y6, Y0
+	VFMADD231PS  Y12, Y7, Y0
+	VMULPS       Y14, Y3, Y3
+	VFNMADD231PS Y13, Y1, Y3
+	VSUBPS       Y6, Y7, Y7
+	VFMADD231PS  Y15, Y7, Y5
+	VBROADCASTSS winoBack2Row4x0<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack2Row4x1<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack2Row4x2<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack2Row4x0<>+0(SB)/4, $(0.16666667)
+GLOBL winoBack2Row4x0<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack2Row4x1<>+0(SB)/4, $(-0.23570226)
+GLOBL winoBack2Row4x1<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack2Row4x2<>+0(SB)/4, $(0.33333334)
+GLOBL winoBack2Row4x2<>(SB), RODATA|NOPTR, $4
+
+// func winoBack2Row5(a *byte)
+// Requires: AVX, FMA3
+TEXT ·winoBack2Row5(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack20<>+0(SB), Y11
+	VBROADCASTSS winoBack21<>+0(SB), Y12
+	VBROADCASTSS winoBack22<>+0(SB), Y13
+	VBROADCASTSS winoBack23<>+0(SB), Y14
+	VBROADCASTSS winoBack24<>+0(SB), Y15
+
+tile:
+	VMOVUPS      (R8), Y0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Y5
+	ADDQ         SI, R8
+	VADDPS       Y2, Y1, Y6
+	VSUBPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y7
+	VSUBPS       Y4, Y3, Y3
+	VFNMADD231PS Y11, Y6, Y0
+	VFMADD231PS  Y12, Y7, Y0
+	VMULPS       Y14, Y3, Y3
+	VFNMADD231PS Y13, Y1, Y3
+	VSUBPS       Y6, Y7, Y7
+	VFMADD231PS  Y15, Y7, Y5
+	ADDQ         R14, R11
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack2Row5x2<>+0(SB), Y1
+	VMOVUPS      (R11), Y2
+	VFMADD231PS  Y0, Y1, Y2
+	VMOVUPS      Y2, (R11)
+	VMOVUPS      (R11)(BX*1), Y2
+	VFMADD231PS  Y3, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Y2
+	VFMADD231PS  Y5, Y1, Y2
+	VMOVUPS      Y2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack2Row5x2<>+0(SB)/4, $(1.0)
+GLOBL winoBack2Row5x2<>(SB), RODATA|NOPTR, $4
+
 // func winoPut2(dst *float32, ld int, src *float32, n int, m int, add *float32, limits *float32)
 // Requires: AVX, CMOV
 TEXT ·winoPut2(SB), NOSPLIT, $0-56
@@ -1597,6 +2505,43 @@ loaded:
 	TESTQ      R9, R9
 	JZ         added
 	MOVQ       R9, R11
+	CMPQ       CX, $0x08
+	JLT        addFew
+	CMPQ       R8, $0x00
+	JLE        added
+	VADDPS     (R11), Y0, Y0
+	ADDQ       DX, R11
+	CMPQ       R8, $0x01
+	JLE        added
+	VADDPS     (R11), Y1, Y1
+	ADDQ       DX, R11
+	CMPQ       R8, $0x02
+	JLE        added
+	VADDPS     (R11), Y2, Y2
+	ADDQ       DX, R11
+	CMPQ       R8, $0x03
+	JLE        added
+	VADDPS     (R11), Y3, Y3
+	ADDQ       DX, R11
+	CMPQ       R8, $0x04
+	JLE        added
+	VADDPS     (R11), Y4, Y4
+	ADDQ       DX, R11
+	CMPQ       R8, $0x05
+	JLE        added
+	VADDPS     (R11), Y5, Y5
+	ADDQ       DX, R11
+	CMPQ       R8, $0x06
+	JLE        added
+	VADDPS     (R11), Y6, Y6
+	ADDQ       DX, R11
+	CMPQ       R8, $0x07
+	JLE        added
+	VADDPS     (R11), Y7, Y7
+	ADDQ       DX, R11
+	JMP        added
+
+addFew:
 	CMPQ       R8, $0x00
 	JLE        added
 	VMASKMOVPS (R11), Y15, Y14
@@ -1661,7 +2606,44 @@ added:
 	VMINPS       Y7, Y13, Y7
 
 clipped:
-	MOVQ       DI, R11
+	MOVQ    DI, R11
+	CMPQ    CX, $0x08
+	JLT     storeFew
+	CMPQ    R8, $0x00
+	JLE     stored
+	VMOVUPS Y0, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x01
+	JLE     stored
+	VMOVUPS Y1, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x02
+	JLE     stored
+	VMOVUPS Y2, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x03
+	JLE     stored
+	VMOVUPS Y3, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x04
+	JLE     stored
+	VMOVUPS Y4, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x05
+	JLE     stored
+	VMOVUPS Y5, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x06
+	JLE     stored
+	VMOVUPS Y6, (R11)
+	ADDQ    DX, R11
+	CMPQ    R8, $0x07
+	JLE     stored
+	VMOVUPS Y7, (R11)
+	ADDQ    DX, R11
+	JMP     stored
+
+storeFew:
 	CMPQ       R8, $0x00
 	JLE        stored
 	VMASKMOVPS Y0, Y15, (R11)
@@ -3191,6 +4173,914 @@ GLOBL winoBack5123<>(SB), RODATA|NOPTR, $4
 DATA winoBack5124<>+0(SB)/4, $(0.33333334)
 GLOBL winoBack5124<>(SB), RODATA|NOPTR, $4
 
+// func winoWeights512Row0(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoWeights512Row0(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights5120<>+0(SB), Z10
+	VBROADCASTSS winoWeights5121<>+0(SB), Z11
+	VBROADCASTSS winoWeights5122<>+0(SB), Z12
+	VBROADCASTSS winoWeights5123<>+0(SB), Z13
+	VBROADCASTSS winoWeights5124<>+0(SB), Z14
+	VBROADCASTSS winoWeights5125<>+0(SB), Z15
+
+tile:
+	VMOVUPS     (R8), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z2
+	ADDQ        SI, R8
+	VMULPS      Z10, Z0, Z6
+	VFMADD231PS Z11, Z2, Z6
+	VMULPS      Z13, Z0, Z7
+	VFMADD231PS Z14, Z2, Z7
+	VMULPS      Z12, Z1, Z8
+	VMULPS      Z15, Z1, Z9
+	VSUBPS      Z8, Z6, Z1
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z9, Z7, Z8
+	VSUBPS      Z9, Z7, Z7
+	VMOVUPS     Z0, (R11)
+	VMOVUPS     Z1, (R11)(BX*1)
+	VMOVUPS     Z6, (R11)(BX*2)
+	VMOVUPS     Z8, (R11)(R12*1)
+	VMOVUPS     Z7, (R11)(BX*4)
+	VMOVUPS     Z2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoWeights512Row1(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoWeights512Row1(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights5120<>+0(SB), Z10
+	VBROADCASTSS winoWeights5121<>+0(SB), Z11
+	VBROADCASTSS winoWeights5122<>+0(SB), Z12
+	VBROADCASTSS winoWeights5123<>+0(SB), Z13
+	VBROADCASTSS winoWeights5124<>+0(SB), Z14
+	VBROADCASTSS winoWeights5125<>+0(SB), Z15
+
+tile:
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z10, Z3, Z6
+	VFMADD231PS Z11, Z5, Z6
+	VMULPS      Z12, Z4, Z8
+	VSUBPS      Z8, Z6, Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z10, Z3, Z6
+	VFMADD231PS Z11, Z5, Z6
+	VMULPS      Z12, Z4, Z8
+	VSUBPS      Z8, Z6, Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z10, Z3, Z6
+	VFMADD231PS Z11, Z5, Z6
+	VMULPS      Z12, Z4, Z8
+	VSUBPS      Z8, Z6, Z2
+	ADDQ        SI, R8
+	VMULPS      Z10, Z0, Z6
+	VFMADD231PS Z11, Z2, Z6
+	VMULPS      Z13, Z0, Z7
+	VFMADD231PS Z14, Z2, Z7
+	VMULPS      Z12, Z1, Z8
+	VMULPS      Z15, Z1, Z9
+	VSUBPS      Z8, Z6, Z1
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z9, Z7, Z8
+	VSUBPS      Z9, Z7, Z7
+	VMOVUPS     Z0, (R11)
+	VMOVUPS     Z1, (R11)(BX*1)
+	VMOVUPS     Z6, (R11)(BX*2)
+	VMOVUPS     Z8, (R11)(R12*1)
+	VMOVUPS     Z7, (R11)(BX*4)
+	VMOVUPS     Z2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoWeights512Row2(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoWeights512Row2(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights5120<>+0(SB), Z10
+	VBROADCASTSS winoWeights5121<>+0(SB), Z11
+	VBROADCASTSS winoWeights5122<>+0(SB), Z12
+	VBROADCASTSS winoWeights5123<>+0(SB), Z13
+	VBROADCASTSS winoWeights5124<>+0(SB), Z14
+	VBROADCASTSS winoWeights5125<>+0(SB), Z15
+
+tile:
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z10, Z3, Z6
+	VFMADD231PS Z11, Z5, Z6
+	VMULPS      Z12, Z4, Z8
+	VADDPS      Z8, Z6, Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z10, Z3, Z6
+	VFMADD231PS Z11, Z5, Z6
+	VMULPS      Z12, Z4, Z8
+	VADDPS      Z8, Z6, Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z10, Z3, Z6
+	VFMADD231PS Z11, Z5, Z6
+	VMULPS      Z12, Z4, Z8
+	VADDPS      Z8, Z6, Z2
+	ADDQ        SI, R8
+	VMULPS      Z10, Z0, Z6
+	VFMADD231PS Z11, Z2, Z6
+	VMULPS      Z13, Z0, Z7
+	VFMADD231PS Z14, Z2, Z7
+	VMULPS      Z12, Z1, Z8
+	VMULPS      Z15, Z1, Z9
+	VSUBPS      Z8, Z6, Z1
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z9, Z7, Z8
+	VSUBPS      Z9, Z7, Z7
+	VMOVUPS     Z0, (R11)
+	VMOVUPS     Z1, (R11)(BX*1)
+	VMOVUPS     Z6, (R11)(BX*2)
+	VMOVUPS     Z8, (R11)(R12*1)
+	VMOVUPS     Z7, (R11)(BX*4)
+	VMOVUPS     Z2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoWeights512Row3(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoWeights512Row3(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights5120<>+0(SB), Z10
+	VBROADCASTSS winoWeights5121<>+0(SB), Z11
+	VBROADCASTSS winoWeights5122<>+0(SB), Z12
+	VBROADCASTSS winoWeights5123<>+0(SB), Z13
+	VBROADCASTSS winoWeights5124<>+0(SB), Z14
+	VBROADCASTSS winoWeights5125<>+0(SB), Z15
+
+tile:
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z13, Z3, Z6
+	VFMADD231PS Z14, Z5, Z6
+	VMULPS      Z15, Z4, Z8
+	VADDPS      Z8, Z6, Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z13, Z3, Z6
+	VFMADD231PS Z14, Z5, Z6
+	VMULPS      Z15, Z4, Z8
+	VADDPS      Z8, Z6, Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z13, Z3, Z6
+	VFMADD231PS Z14, Z5, Z6
+	VMULPS      Z15, Z4, Z8
+	VADDPS      Z8, Z6, Z2
+	ADDQ        SI, R8
+	VMULPS      Z10, Z0, Z6
+	VFMADD231PS Z11, Z2, Z6
+	VMULPS      Z13, Z0, Z7
+	VFMADD231PS Z14, Z2, Z7
+	VMULPS      Z12, Z1, Z8
+	VMULPS      Z15, Z1, Z9
+	VSUBPS      Z8, Z6, Z1
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z9, Z7, Z8
+	VSUBPS      Z9, Z7, Z7
+	VMOVUPS     Z0, (R11)
+	VMOVUPS     Z1, (R11)(BX*1)
+	VMOVUPS     Z6, (R11)(BX*2)
+	VMOVUPS     Z8, (R11)(R12*1)
+	VMOVUPS     Z7, (R11)(BX*4)
+	VMOVUPS     Z2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoWeights512Row4(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoWeights512Row4(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights5120<>+0(SB), Z10
+	VBROADCASTSS winoWeights5121<>+0(SB), Z11
+	VBROADCASTSS winoWeights5122<>+0(SB), Z12
+	VBROADCASTSS winoWeights5123<>+0(SB), Z13
+	VBROADCASTSS winoWeights5124<>+0(SB), Z14
+	VBROADCASTSS winoWeights5125<>+0(SB), Z15
+
+tile:
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z13, Z3, Z6
+	VFMADD231PS Z14, Z5, Z6
+	VMULPS      Z15, Z4, Z8
+	VSUBPS      Z8, Z6, Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z13, Z3, Z6
+	VFMADD231PS Z14, Z5, Z6
+	VMULPS      Z15, Z4, Z8
+	VSUBPS      Z8, Z6, Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8), Z3
+	VMOVUPS     (R8)(DX*1), Z4
+	VMOVUPS     (R8)(DX*2), Z5
+	VMULPS      Z13, Z3, Z6
+	VFMADD231PS Z14, Z5, Z6
+	VMULPS      Z15, Z4, Z8
+	VSUBPS      Z8, Z6, Z2
+	ADDQ        SI, R8
+	VMULPS      Z10, Z0, Z6
+	VFMADD231PS Z11, Z2, Z6
+	VMULPS      Z13, Z0, Z7
+	VFMADD231PS Z14, Z2, Z7
+	VMULPS      Z12, Z1, Z8
+	VMULPS      Z15, Z1, Z9
+	VSUBPS      Z8, Z6, Z1
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z9, Z7, Z8
+	VSUBPS      Z9, Z7, Z7
+	VMOVUPS     Z0, (R11)
+	VMOVUPS     Z1, (R11)(BX*1)
+	VMOVUPS     Z6, (R11)(BX*2)
+	VMOVUPS     Z8, (R11)(R12*1)
+	VMOVUPS     Z7, (R11)(BX*4)
+	VMOVUPS     Z2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoWeights512Row5(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoWeights512Row5(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoWeights5120<>+0(SB), Z10
+	VBROADCASTSS winoWeights5121<>+0(SB), Z11
+	VBROADCASTSS winoWeights5122<>+0(SB), Z12
+	VBROADCASTSS winoWeights5123<>+0(SB), Z13
+	VBROADCASTSS winoWeights5124<>+0(SB), Z14
+	VBROADCASTSS winoWeights5125<>+0(SB), Z15
+
+tile:
+	VMOVUPS     (R8)(DX*2), Z0
+	ADDQ        SI, R8
+	VMOVUPS     (R8)(DX*2), Z1
+	ADDQ        SI, R8
+	VMOVUPS     (R8)(DX*2), Z2
+	ADDQ        SI, R8
+	VMULPS      Z10, Z0, Z6
+	VFMADD231PS Z11, Z2, Z6
+	VMULPS      Z13, Z0, Z7
+	VFMADD231PS Z14, Z2, Z7
+	VMULPS      Z12, Z1, Z8
+	VMULPS      Z15, Z1, Z9
+	VSUBPS      Z8, Z6, Z1
+	VADDPS      Z8, Z6, Z6
+	VADDPS      Z9, Z7, Z8
+	VSUBPS      Z9, Z7, Z7
+	VMOVUPS     Z0, (R11)
+	VMOVUPS     Z1, (R11)(BX*1)
+	VMOVUPS     Z6, (R11)(BX*2)
+	VMOVUPS     Z8, (R11)(R12*1)
+	VMOVUPS     Z7, (R11)(BX*4)
+	VMOVUPS     Z2, (R11)(R13*1)
+	ADDQ        R14, R11
+	ADDQ        24(DI), R8
+	ADDQ        56(DI), R11
+	DECQ        CX
+	JNZ         tile
+	VZEROUPPER
+	RET
+
+// func winoBack512Row0(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoBack512Row0(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack5120<>+0(SB), Z11
+	VBROADCASTSS winoBack5121<>+0(SB), Z12
+	VBROADCASTSS winoBack5122<>+0(SB), Z13
+	VBROADCASTSS winoBack5123<>+0(SB), Z14
+	VBROADCASTSS winoBack5124<>+0(SB), Z15
+
+tile:
+	VMOVUPS      (R8), Z0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z5
+	ADDQ         SI, R8
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z1
+	VADDPS       Z4, Z3, Z7
+	VSUBPS       Z4, Z3, Z3
+	VFNMADD231PS Z11, Z6, Z0
+	VFMADD231PS  Z12, Z7, Z0
+	VMULPS       Z14, Z3, Z3
+	VFNMADD231PS Z13, Z1, Z3
+	VSUBPS       Z6, Z7, Z7
+	VFMADD231PS  Z15, Z7, Z5
+	VBROADCASTSS winoBack512Row0x0<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         R14, R11
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack512Row0x0<>+0(SB)/4, $(1.0)
+GLOBL winoBack512Row0x0<>(SB), RODATA|NOPTR, $4
+
+// func winoBack512Row1(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoBack512Row1(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack5120<>+0(SB), Z11
+	VBROADCASTSS winoBack5121<>+0(SB), Z12
+	VBROADCASTSS winoBack5122<>+0(SB), Z13
+	VBROADCASTSS winoBack5123<>+0(SB), Z14
+	VBROADCASTSS winoBack5124<>+0(SB), Z15
+
+tile:
+	VMOVUPS      (R8), Z0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z5
+	ADDQ         SI, R8
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z1
+	VADDPS       Z4, Z3, Z7
+	VSUBPS       Z4, Z3, Z3
+	VFNMADD231PS Z11, Z6, Z0
+	VFMADD231PS  Z12, Z7, Z0
+	VMULPS       Z14, Z3, Z3
+	VFNMADD231PS Z13, Z1, Z3
+	VSUBPS       Z6, Z7, Z7
+	VFMADD231PS  Z15, Z7, Z5
+	VBROADCASTSS winoBack512Row1x0<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack512Row1x1<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack512Row1x2<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack512Row1x0<>+0(SB)/4, $(-0.6666667)
+GLOBL winoBack512Row1x0<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack512Row1x1<>+0(SB)/4, $(-0.47140452)
+GLOBL winoBack512Row1x1<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack512Row1x2<>+0(SB)/4, $(-0.33333334)
+GLOBL winoBack512Row1x2<>(SB), RODATA|NOPTR, $4
+
+// func winoBack512Row2(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoBack512Row2(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack5120<>+0(SB), Z11
+	VBROADCASTSS winoBack5121<>+0(SB), Z12
+	VBROADCASTSS winoBack5122<>+0(SB), Z13
+	VBROADCASTSS winoBack5123<>+0(SB), Z14
+	VBROADCASTSS winoBack5124<>+0(SB), Z15
+
+tile:
+	VMOVUPS      (R8), Z0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z5
+	ADDQ         SI, R8
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z1
+	VADDPS       Z4, Z3, Z7
+	VSUBPS       Z4, Z3, Z3
+	VFNMADD231PS Z11, Z6, Z0
+	VFMADD231PS  Z12, Z7, Z0
+	VMULPS       Z14, Z3, Z3
+	VFNMADD231PS Z13, Z1, Z3
+	VSUBPS       Z6, Z7, Z7
+	VFMADD231PS  Z15, Z7, Z5
+	VBROADCASTSS winoBack512Row2x0<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack512Row2x1<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack512Row2x2<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack512Row2x0<>+0(SB)/4, $(-0.6666667)
+GLOBL winoBack512Row2x0<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack512Row2x1<>+0(SB)/4, $(0.47140452)
+GLOBL winoBack512Row2x1<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack512Row2x2<>+0(SB)/4, $(-0.33333334)
+GLOBL winoBack512Row2x2<>(SB), RODATA|NOPTR, $4
+
+// func winoBack512Row3(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoBack512Row3(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack5120<>+0(SB), Z11
+	VBROADCASTSS winoBack5121<>+0(SB), Z12
+	VBROADCASTSS winoBack5122<>+0(SB), Z13
+	VBROADCASTSS winoBack5123<>+0(SB), Z14
+	VBROADCASTSS winoBack5124<>+0(SB), Z15
+
+tile:
+	VMOVUPS      (R8), Z0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z5
+	ADDQ         SI, R8
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z1
+	VADDPS       Z4, Z3, Z7
+	VSUBPS       Z4, Z3, Z3
+	VFNMADD231PS Z11, Z6, Z0
+	VFMADD231PS  Z12, Z7, Z0
+	VMULPS       Z14, Z3, Z3
+	VFNMADD231PS Z13, Z1, Z3
+	VSUBPS       Z6, Z7, Z7
+	VFMADD231PS  Z15, Z7, Z5
+	VBROADCASTSS winoBack512Row3x0<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack512Row3x1<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack512Row3x2<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack512Row3x0<>+0(SB)/4, $(0.16666667)
+GLOBL winoBack512Row3x0<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack512Row3x1<>+0(SB)/4, $(0.23570226)
+GLOBL winoBack512Row3x1<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack512Row3x2<>+0(SB)/4, $(0.33333334)
+GLOBL winoBack512Row3x2<>(SB), RODATA|NOPTR, $4
+
+// func winoBack512Row4(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoBack512Row4(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack5120<>+0(SB), Z11
+	VBROADCASTSS winoBack5121<>+0(SB), Z12
+	VBROADCASTSS winoBack5122<>+0(SB), Z13
+	VBROADCASTSS winoBack5123<>+0(SB), Z14
+	VBROADCASTSS winoBack5124<>+0(SB), Z15
+
+tile:
+	VMOVUPS      (R8), Z0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z5
+	ADDQ         SI, R8
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z1
+	VADDPS       Z4, Z3, Z7
+	VSUBPS       Z4, Z3, Z3
+	VFNMADD231PS Z11, Z6, Z0
+	VFMADD231PS  Z12, Z7, Z0
+	VMULPS       Z14, Z3, Z3
+	VFNMADD231PS Z13, Z1, Z3
+	VSUBPS       Z6, Z7, Z7
+	VFMADD231PS  Z15, Z7, Z5
+	VBROADCASTSS winoBack512Row4x0<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack512Row4x1<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack512Row4x2<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack512Row4x0<>+0(SB)/4, $(0.16666667)
+GLOBL winoBack512Row4x0<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack512Row4x1<>+0(SB)/4, $(-0.23570226)
+GLOBL winoBack512Row4x1<>(SB), RODATA|NOPTR, $4
+
+DATA winoBack512Row4x2<>+0(SB)/4, $(0.33333334)
+GLOBL winoBack512Row4x2<>(SB), RODATA|NOPTR, $4
+
+// func winoBack512Row5(a *byte)
+// Requires: AVX, AVX512F
+TEXT ·winoBack512Row5(SB), NOSPLIT, $0-8
+	MOVQ         a+0(FP), DI
+	MOVQ         (DI), R8
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), SI
+	MOVQ         32(DI), R11
+	MOVQ         40(DI), R14
+	MOVQ         48(DI), BX
+	MOVQ         64(DI), CX
+	MOVQ         72(DI), R15
+	LEAQ         (DX)(DX*2), R9
+	LEAQ         (DX)(DX*4), R10
+	LEAQ         (BX)(BX*2), R12
+	LEAQ         (BX)(BX*4), R13
+	VBROADCASTSS winoBack5120<>+0(SB), Z11
+	VBROADCASTSS winoBack5121<>+0(SB), Z12
+	VBROADCASTSS winoBack5122<>+0(SB), Z13
+	VBROADCASTSS winoBack5123<>+0(SB), Z14
+	VBROADCASTSS winoBack5124<>+0(SB), Z15
+
+tile:
+	VMOVUPS      (R8), Z0
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z1
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z2
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z3
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z4
+	ADDQ         SI, R8
+	VMOVUPS      (R8), Z5
+	ADDQ         SI, R8
+	VADDPS       Z2, Z1, Z6
+	VSUBPS       Z2, Z1, Z1
+	VADDPS       Z4, Z3, Z7
+	VSUBPS       Z4, Z3, Z3
+	VFNMADD231PS Z11, Z6, Z0
+	VFMADD231PS  Z12, Z7, Z0
+	VMULPS       Z14, Z3, Z3
+	VFNMADD231PS Z13, Z1, Z3
+	VSUBPS       Z6, Z7, Z7
+	VFMADD231PS  Z15, Z7, Z5
+	ADDQ         R14, R11
+	ADDQ         R14, R11
+	VBROADCASTSS winoBack512Row5x2<>+0(SB), Z1
+	VMOVUPS      (R11), Z2
+	VFMADD231PS  Z0, Z1, Z2
+	VMOVUPS      Z2, (R11)
+	VMOVUPS      (R11)(BX*1), Z2
+	VFMADD231PS  Z3, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*1)
+	VMOVUPS      (R11)(BX*2), Z2
+	VFMADD231PS  Z5, Z1, Z2
+	VMOVUPS      Z2, (R11)(BX*2)
+	ADDQ         R14, R11
+	ADDQ         24(DI), R8
+	ADDQ         56(DI), R11
+	DECQ         CX
+	JNZ          tile
+	VZEROUPPER
+	RET
+
+DATA winoBack512Row5x2<>+0(SB)/4, $(1.0)
+GLOBL winoBack512Row5x2<>(SB), RODATA|NOPTR, $4
+
 // func winoPut512(dst *float32, ld int, src *float32, n int, m int, add *float32, limits *float32)
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·winoPut512(SB), NOSPLIT, $0-56
@@ -3722,14 +5612,37 @@ loaded:
 	JMP        advance
 
 narrow:
-	MOVQ       $0x00000008, AX
-	CMPQ       R10, AX
-	CMOVQLT    R10, AX
-	LEAQ       winoMasks<>+32(SB), BX
-	SHLQ       $0x02, AX
-	SUBQ       AX, BX
-	SHRQ       $0x02, AX
-	VMOVUPS    (BX), Y14
+	MOVQ    $0x00000008, AX
+	CMPQ    R10, AX
+	CMOVQLT R10, AX
+	LEAQ    winoMasks<>+32(SB), BX
+	SHLQ    $0x02, AX
+	SUBQ    AX, BX
+	SHRQ    $0x02, AX
+	VMOVUPS (BX), Y14
+	CMPQ    DX, $0x20
+	JGE     masked
+	CMPQ    CX, $0x10
+	JL      masked
+	VMOVUPS Y0, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y1, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y2, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y3, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y4, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y5, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y6, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y7, (DI)
+	ADDQ    DX, DI
+	JMP     advance
+
+masked:
 	VMASKMOVPS Y0, Y14, (DI)
 	ADDQ       DX, DI
 	CMPQ       CX, $0x01

@@ -14,8 +14,8 @@ const (
 	winoTileCycles    = 165
 	winoWeightCycles  = 60 // half of them: weights that stay are transformed once
 	winoProductFactor = 1.3
-	directFactor      = 1.5
-	memoryBytes       = 5
+	directFactor      = 1.15
+	memoryBytes       = 8
 	winoCallCycles    = 40 // of a tile of a product
 )
 

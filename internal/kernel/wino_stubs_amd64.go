@@ -20,6 +20,46 @@ func winoWeights2(a *winoArgs)
 func winoBack2(a *winoArgs)
 
 //go:noescape
+func winoWeights2Row0(a *winoArgs)
+
+//go:noescape
+func winoWeights2Row1(a *winoArgs)
+
+//go:noescape
+func winoWeights2Row2(a *winoArgs)
+
+//go:noescape
+func winoWeights2Row3(a *winoArgs)
+
+//go:noescape
+func winoWeights2Row4(a *winoArgs)
+
+//go:noescape
+func winoWeights2Row5(a *winoArgs)
+
+var winoWeights2Rows = [6]func(*winoArgs){winoWeights2Row0, winoWeights2Row1, winoWeights2Row2, winoWeights2Row3, winoWeights2Row4, winoWeights2Row5}
+
+//go:noescape
+func winoBack2Row0(a *winoArgs)
+
+//go:noescape
+func winoBack2Row1(a *winoArgs)
+
+//go:noescape
+func winoBack2Row2(a *winoArgs)
+
+//go:noescape
+func winoBack2Row3(a *winoArgs)
+
+//go:noescape
+func winoBack2Row4(a *winoArgs)
+
+//go:noescape
+func winoBack2Row5(a *winoArgs)
+
+var winoBack2Rows = [6]func(*winoArgs){winoBack2Row0, winoBack2Row1, winoBack2Row2, winoBack2Row3, winoBack2Row4, winoBack2Row5}
+
+//go:noescape
 func winoPut2(dst *float32, ld int, src *float32, n int, m int, add *float32, limits *float32)
 
 //go:noescape
@@ -36,6 +76,46 @@ func winoWeights512(a *winoArgs)
 
 //go:noescape
 func winoBack512(a *winoArgs)
+
+//go:noescape
+func winoWeights512Row0(a *winoArgs)
+
+//go:noescape
+func winoWeights512Row1(a *winoArgs)
+
+//go:noescape
+func winoWeights512Row2(a *winoArgs)
+
+//go:noescape
+func winoWeights512Row3(a *winoArgs)
+
+//go:noescape
+func winoWeights512Row4(a *winoArgs)
+
+//go:noescape
+func winoWeights512Row5(a *winoArgs)
+
+var winoWeights512Rows = [6]func(*winoArgs){winoWeights512Row0, winoWeights512Row1, winoWeights512Row2, winoWeights512Row3, winoWeights512Row4, winoWeights512Row5}
+
+//go:noescape
+func winoBack512Row0(a *winoArgs)
+
+//go:noescape
+func winoBack512Row1(a *winoArgs)
+
+//go:noescape
+func winoBack512Row2(a *winoArgs)
+
+//go:noescape
+func winoBack512Row3(a *winoArgs)
+
+//go:noescape
+func winoBack512Row4(a *winoArgs)
+
+//go:noescape
+func winoBack512Row5(a *winoArgs)
+
+var winoBack512Rows = [6]func(*winoArgs){winoBack512Row0, winoBack512Row1, winoBack512Row2, winoBack512Row3, winoBack512Row4, winoBack512Row5}
 
 //go:noescape
 func winoPut512(dst *float32, ld int, src *float32, n int, m int, add *float32, limits *float32)

@@ -19,18 +19,17 @@ type winoWeightGrad struct {
 }
 
 const (
-	winoGradTiles = 128     // least tiles of a block: what one product sums at a time
-	winoLotBytes  = 1 << 20 // most that the sums of a lot take, else there is one lot
+	winoGradTiles = 128 // least tiles of a block: what one product sums at a time
 	winoMostLots  = 16
 )
 
 func (wg *winoWeightGrad) set(cp *ConvParams) {
-	wg.setForward(cp)
+	wg.setForward(cp, 1)
 	all, per := wg.images*wg.strips, wg.strip*wg.tw
 	wg.block = max(1, ceilDiv(winoGradTiles, per), winoBlockBytes/(4*winoPoints*(wg.pr+wg.pc)*per))
 	wg.block = min(wg.block, all)
 	wg.lots = 1
-	if 4*winoPoints*wg.pr*wg.pc <= winoLotBytes {
+	if !wg.large() {
 		wg.lots = min(winoMostLots, ceilDiv(all, wg.block))
 	}
 }
@@ -62,6 +61,10 @@ func (wg *winoWeightGrad) apart() int { return plane(wg.pr * wg.pc) }
 // run writes the gradient to dw [M,C,3,3].
 func (wg *winoWeightGrad) run(p *parallel.Pool, x, dy, dw []float32) {
 	wg.dy = dy
+	if wg.large() {
+		wg.runRows(p, x, dw)
+		return
+	}
 	size := winoPoints * wg.apart()
 	sums := getBuffer(wg.lots * size)
 	defer sums.put()
@@ -87,8 +90,46 @@ func (wg *winoWeightGrad) run(p *parallel.Pool, x, dy, dw []float32) {
 	wg.finish(p, sums.f, dw)
 }
 
+// runRows is run where the sums are large: those of a row of points are made at a time and brought back to the weights.
+func (wg *winoWeightGrad) runRows(p *parallel.Pool, x, dw []float32) {
+	lanes, apart := wg.ks.lanes, wg.apart()
+	line := winoTaps * wg.pc
+	b := getBuffer(wg.rows*line + winoSize*apart)
+	defer b.put()
+	g, u := b.f[:wg.rows*line], b.f[wg.rows*line:] // g [rows,3,3,pc]
+	clear(g)
+	all := wg.images * wg.strips
+	for s := 0; s < all; s += wg.block {
+		wg.transforms(p, x, s, min(all, s+wg.block), func(n int, v, d []float32, vApart, dApart int) {
+			for row := range winoSize {
+				wg.products(p, row*winoSize, winoSize, n, v, vApart, d, dApart, true, u)
+				p.For(wg.rows, max(1, 1<<12/(wg.pc*winoSize)), func(lo, hi int) {
+					a := winoArgs{srcCol: 4 * apart, srcNext: 4*lanes - winoSize*4*apart, dstRow: 3 * 4 * wg.pc, dstCol: 4 * wg.pc,
+						dstNext: 4*lanes - winoTaps*4*wg.pc, n: wg.pc / lanes}
+					for m := lo; m < hi; m++ {
+						a.src, a.dst = unsafe.Pointer(&u[m*wg.pc]), unsafe.Pointer(&g[m*line])
+						wg.k.backRows[row](&a)
+					}
+				})
+			}
+		})
+	}
+	p.For(wg.rows, max(1, 1<<12/line), func(lo, hi int) {
+		for m := lo; m < hi; m++ {
+			packColumns(dw[m*wg.chans*winoTaps:(m+1)*wg.chans*winoTaps], winoTaps, g[m*line:], wg.pc, winoTaps, wg.chans)
+		}
+	})
+}
+
 // add adds the products of strips s0..s1-1 to u, or begins it with them.
 func (wg *winoWeightGrad) add(p *parallel.Pool, x []float32, s0, s1 int, begin bool, u []float32) {
+	wg.transforms(p, x, s0, s1, func(n int, v, d []float32, vApart, dApart int) {
+		wg.products(p, 0, winoPoints, n, v, vApart, d, dApart, begin, u)
+	})
+}
+
+// transforms hands out the transforms of the n tiles of strips s0..s1-1: v of X, d of dy.
+func (wg *winoWeightGrad) transforms(p *parallel.Pool, x []float32, s0, s1 int, f func(n int, v, d []float32, vApart, dApart int)) {
 	lanes := wg.ks.lanes
 	n := wg.tilesBefore(s1) - wg.tilesBefore(s0)
 	vApart, dApart := plane(n*wg.pc), plane(n*wg.pr)
@@ -106,12 +147,18 @@ func (wg *winoWeightGrad) add(p *parallel.Pool, x []float32, s0, s1 int, begin b
 			}
 		}
 	})
+	f(n, v, d, vApart, dApart)
+}
+
+// products adds those of count points from q0 on to u, where the first of them stands at the front, or begins it with them.
+func (wg *winoWeightGrad) products(p *parallel.Pool, q0, count, n int, v []float32, vApart int, d []float32, dApart int, begin bool, u []float32) {
 	ks := wg.ks
+	lanes := ks.lanes
 	width := min(ks.nv*lanes, wg.pc)
 	mr := len(ks.shapes[width/lanes-1])
 	panels, base, longer := split(wg.rows, mr)
 	// One panel of rows of one point is a task; all of its columns and tiles are in it.
-	p.For(winoPoints*panels, 1, func(lo, hi int) {
+	p.For(count*panels, 1, func(lo, hi int) {
 		t := getTile()
 		defer putTile(t)
 		for i := lo; i < hi; i++ {
@@ -130,8 +177,8 @@ func (wg *winoWeightGrad) add(p *parallel.Pool, x []float32, s0, s1 int, begin b
 				nv := t.setCols(ks, min(width, wg.pc-c))
 				t.k, t.ars, t.acs = n, 4, 4*wg.pr
 				t.brs, t.crs = 4*wg.pc, 4*wg.pc
-				t.a = unsafe.Pointer(&d[q*dApart+m0])
-				t.b = unsafe.Pointer(&v[q*vApart+c])
+				t.a = unsafe.Pointer(&d[(q0+q)*dApart+m0])
+				t.b = unsafe.Pointer(&v[(q0+q)*vApart+c])
 				t.c = unsafe.Pointer(&u[q*wg.apart()+m0*wg.pc+c])
 				ks.shapes[nv-1][r-1](t)
 			}
@@ -144,7 +191,7 @@ func (wg *winoWeightGrad) finish(p *parallel.Pool, sums, dw []float32) {
 	lanes, apart := wg.ks.lanes, wg.apart()
 	bytes := 4 * lanes
 	size := winoPoints * apart
-	const taps = 9
+	const taps = winoTaps
 	p.For(wg.rows, max(1, 1<<12/(wg.pc*winoPoints)), func(lo, hi int) {
 		b := getBuffer(winoPoints*lanes + taps*wg.pc)
 		defer b.put()

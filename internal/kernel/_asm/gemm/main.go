@@ -36,7 +36,6 @@ type isa struct {
 	lanes  int
 	vec    []reg.VecPhysical
 	shapes [][2]int // vectors, most rows
-	taps   bool     // with kernels for taps
 }
 
 var (
@@ -45,12 +44,15 @@ var (
 		reg.Z15,
 		reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23, reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29,
 		reg.Z30, reg.Z31,
-	}, [][2]int{{1, 14}, {2, 14}, {3, 9}, {4, 6}}, true}
+	}, [][2]int{{1, 14}, {2, 14}, {3, 9}, {4, 6}}}
 	avx2 = isa{"2", 8, []reg.VecPhysical{
 		reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9, reg.Y10, reg.Y11, reg.Y12, reg.Y13, reg.Y14,
 		reg.Y15,
-	}, [][2]int{{1, 6}, {2, 6}}, false}
+	}, [][2]int{{1, 6}, {2, 6}}}
 )
+
+// ahead is how far before its use, in bytes, a packed A is fetched.
+const ahead = 1024
 
 // pairs: elements are pairs of int16.
 var pairs bool
@@ -63,11 +65,7 @@ func family() string {
 	return "gemm"
 }
 
-func name(i isa, nv, mr int, taps bool) string {
-	kind := "Tile"
-	if taps {
-		kind = "Taps"
-	}
+func name(i isa, nv, mr int, kind string) string {
 	return fmt.Sprintf("%s%s%sx%dx%d", family(), kind, i.name, mr, nv*i.lanes)
 }
 
@@ -80,9 +78,20 @@ func plus(x Op, acc reg.VecPhysical) {
 	VADDPS(x, acc, acc)
 }
 
-// tile is a micro-kernel; with taps the vectors of B have addresses of their own, bv[v] + koff[p].
-func tile(i isa, nv, mr int, taps bool) {
-	TEXT(name(i, nv, mr, taps), NOSPLIT, "func(t *byte)")
+// Kinds of micro-kernels.
+const (
+	kindTile = "Tile"
+	kindTaps = "Taps" // the vectors of B have addresses of their own, bv[v] + koff[p]
+	kindPack = "Pack" // rows of A and vectors of B stand side by side: ars = 4, acs = 4·rows, brs = the bytes of the vectors
+)
+
+// packVectors is the number of vectors of the micro-kernels of packed operands.
+const packVectors = 2
+
+// tile is a micro-kernel.
+func tile(i isa, nv, mr int, kind string) {
+	taps := kind == kindTaps
+	TEXT(name(i, nv, mr, kind), NOSPLIT, "func(t *byte)")
 	Pragma("noescape")
 	t := reg.RDI
 	MOVQ(NewParamAddr("t", 0), t)
@@ -148,52 +157,108 @@ func tile(i isa, nv, mr int, taps bool) {
 	TESTQ(k, k)
 	JLE(LabelRef("epilogue"))
 
-	Label("loop")
-	if taps {
-		MOVQ(Mem{Base: brs}, reg.RAX)
-		ADDQ(Imm(8), brs)
-	}
-	for v := range nv {
-		m := Mem{Base: b, Disp: v * i.lanes * 4}
-		if taps {
-			m = Mem{Base: bs[v], Index: reg.RAX, Scale: 1}
-		}
-		if wide && v == nv-1 {
-			VMOVUPS_Z(m, last, bv[v])
-		} else {
-			VMOVUPS(m, bv[v])
-		}
-	}
-	if !taps {
-		ADDQ(brs, b)
-	}
-	for r := range mr {
-		m := Mem{Base: base[r/3]}
-		if r%3 > 0 {
-			m.Index, m.Scale = ars, uint8(r%3)
-		}
-		x := bc[r%len(bc)]
-		if pairs {
-			x = bc[0]
-		}
-		VBROADCASTSS(m, x)
-		for v := range nv {
-			switch {
-			case pairs && wide:
-				VPDPWSSD(x, bv[v], acc(r, v))
-			case pairs:
-				VPMADDWD(x, bv[v], bc[1])
-				plus(bc[1], acc(r, v))
-			default:
-				VFMADD231PS(x, bv[v], acc(r, v))
+	if kind == kindPack {
+		// Four steps at a time: addresses are constants, so that there is little beside the products.
+		bytes := nv * i.lanes * 4
+		step := func(u int) {
+			for v := range nv {
+				m := Mem{Base: b, Disp: u*bytes + v*i.lanes*4}
+				if wide && v == nv-1 {
+					VMOVUPS_Z(m, last, bv[v])
+				} else {
+					VMOVUPS(m, bv[v])
+				}
+			}
+			for r := range mr {
+				x := bc[r%len(bc)]
+				VBROADCASTSS(Mem{Base: base[0], Disp: 4 * (u*mr + r)}, x)
+				for v := range nv {
+					VFMADD231PS(x, bv[v], acc(r, v))
+				}
 			}
 		}
-		if r%3 == 2 || r == mr-1 {
-			ADDQ(acs, base[r/3])
+		const unroll = 4
+		Label("four")
+		CMPQ(k, Imm(unroll))
+		JLT(LabelRef("single"))
+		for d := 0; d < unroll*4*mr; d += 64 {
+			PREFETCHT0(Mem{Base: base[0], Disp: ahead + d})
 		}
+		for u := range unroll {
+			for d := 0; d < bytes; d += 64 {
+				PREFETCHT0(Mem{Base: b, Disp: 2*ahead + u*bytes + d})
+			}
+			step(u)
+		}
+		ADDQ(U32(uint32(unroll*4*mr)), base[0])
+		ADDQ(U32(uint32(unroll*bytes)), b)
+		SUBQ(Imm(unroll), k)
+		JMP(LabelRef("four"))
+		Label("single")
+		TESTQ(k, k)
+		JLE(LabelRef("epilogue"))
+		step(0)
+		ADDQ(U32(uint32(4*mr)), base[0])
+		ADDQ(U32(uint32(bytes)), b)
+		DECQ(k)
+		JMP(LabelRef("single"))
+	} else {
+		Label("loop")
+		if taps {
+			MOVQ(Mem{Base: brs}, reg.RAX)
+			ADDQ(Imm(8), brs)
+		}
+		for v := range nv {
+			m := Mem{Base: b, Disp: v * i.lanes * 4}
+			if taps {
+				m = Mem{Base: bs[v], Index: reg.RAX, Scale: 1}
+			}
+			if wide && v == nv-1 {
+				VMOVUPS_Z(m, last, bv[v])
+			} else {
+				VMOVUPS(m, bv[v])
+			}
+		}
+		if !taps {
+			for d := 0; d < nv*i.lanes*4; d += 64 {
+				PREFETCHT0(Mem{Base: b, Disp: 2*ahead + d})
+			}
+			ADDQ(brs, b)
+		} else {
+			// The columns beside these come next; each row of them is in another page, which no processor foresees.
+			for v := range nv {
+				PREFETCHT1(Mem{Base: bs[0], Index: reg.RAX, Scale: 1, Disp: (nv + v) * i.lanes * 4})
+			}
+		}
+		PREFETCHT0(Mem{Base: base[0], Disp: ahead})
+		for r := range mr {
+			m := Mem{Base: base[r/3]}
+			if r%3 > 0 {
+				m.Index, m.Scale = ars, uint8(r%3)
+			}
+			x := bc[r%len(bc)]
+			if pairs {
+				x = bc[0]
+			}
+			VBROADCASTSS(m, x)
+			for v := range nv {
+				switch {
+				case pairs && wide:
+					VPDPWSSD(x, bv[v], acc(r, v))
+				case pairs:
+					VPMADDWD(x, bv[v], bc[1])
+					plus(bc[1], acc(r, v))
+				default:
+					VFMADD231PS(x, bv[v], acc(r, v))
+				}
+			}
+			if r%3 == 2 || r == mr-1 {
+				ADDQ(acs, base[r/3])
+			}
+		}
+		DECQ(k)
+		JNZ(LabelRef("loop"))
 	}
-	DECQ(k)
-	JNZ(LabelRef("loop"))
 
 	Label("epilogue")
 	flags := k
@@ -312,31 +377,58 @@ func tile(i isa, nv, mr int, taps bool) {
 	}
 }
 
+// kinds are those of the family.
+func kinds() []string {
+	if pairs {
+		return []string{kindTile, kindTaps}
+	}
+	return []string{kindTile, kindTaps, kindPack}
+}
+
+// shapesOf are the shapes of a kind: vectors, most rows.
+func shapesOf(i isa, kind string) [][2]int {
+	if kind != kindPack {
+		return i.shapes
+	}
+	for _, s := range i.shapes {
+		if s[0] == packVectors {
+			return [][2]int{s}
+		}
+	}
+	return nil
+}
+
 func stubs(path string) {
 	var w bytes.Buffer
 	fmt.Fprint(&w, "// Code generated by _asm/gemm. DO NOT EDIT.\n\n//go:build !noasm\n\npackage kernel\n\n")
 	for _, i := range []isa{avx2, avx512} {
-		for _, taps := range []bool{false, true} {
-			if taps && !i.taps {
-				continue
-			}
-			kind := "Tiles"
-			if taps {
-				kind = "Taps"
-			}
-			for _, s := range i.shapes {
+		for _, kind := range kinds() {
+			shapes := shapesOf(i, kind)
+			for _, s := range shapes {
 				for mr := 1; mr <= s[1]; mr++ {
-					fmt.Fprintf(&w, "//go:noescape\nfunc %s(t *tile)\n\n", name(i, s[0], mr, taps))
+					fmt.Fprintf(&w, "//go:noescape\nfunc %s(t *tile)\n\n", name(i, s[0], mr, kind))
 				}
 			}
-			fmt.Fprintf(&w, "// %s%s%s[v-1][r-1] is the kernel of a tile of r rows and v vectors of %d columns.\nvar %s%s%s = "+
-				"[][]func(*tile){\n", family(), kind, i.name, i.lanes, family(), kind, i.name)
-			for _, s := range i.shapes {
-				fmt.Fprint(&w, "{")
-				for mr := 1; mr <= s[1]; mr++ {
-					fmt.Fprintf(&w, "%s,\n", name(i, s[0], mr, taps))
+			title, of := kind+"s", "[v-1][r-1] is the kernel of a tile of r rows and v vectors of %d columns.\n"
+			if kind == kindTaps {
+				title = kind
+			}
+			form := "[][]func(*tile)"
+			if kind == kindPack {
+				title, of, form = kind, "[r-1] is the kernel of a tile of r rows and 2 vectors of %d columns of packed operands.\n", "[]func(*tile)"
+			}
+			table := family() + title + i.name
+			fmt.Fprintf(&w, "// %s"+of+"var %s = "+form+"{\n", table, i.lanes, table)
+			for _, s := range shapes {
+				if kind != kindPack {
+					fmt.Fprint(&w, "{")
 				}
-				fmt.Fprint(&w, "},\n")
+				for mr := 1; mr <= s[1]; mr++ {
+					fmt.Fprintf(&w, "%s,\n", name(i, s[0], mr, kind))
+				}
+				if kind != kindPack {
+					fmt.Fprint(&w, "},\n")
+				}
 			}
 			fmt.Fprint(&w, "}\n\n")
 		}
@@ -357,11 +449,10 @@ func main() {
 	flag.Parse()
 	ConstraintExpr("!noasm")
 	for _, i := range []isa{avx2, avx512} {
-		for _, s := range i.shapes {
-			for mr := 1; mr <= s[1]; mr++ {
-				tile(i, s[0], mr, false)
-				if i.taps {
-					tile(i, s[0], mr, true)
+		for _, kind := range kinds() {
+			for _, s := range shapesOf(i, kind) {
+				for mr := 1; mr <= s[1]; mr++ {
+					tile(i, s[0], mr, kind)
 				}
 			}
 		}

@@ -30,7 +30,10 @@ type isa struct {
 	vec   []reg.VecPhysical
 }
 
-var decls strings.Builder
+var (
+	decls    strings.Builder
+	declared = map[string]bool{} // constants
+)
 
 // function begins a function; sig is its Go signature, in which types of the package are written as they are.
 func function(name, sig string) {
@@ -157,9 +160,12 @@ var transforms = []transform{
 	}, false},
 }
 
-// write is the function of a transform: n times columns first, through tmp, then rows.
-func (t transform) write(i isa) {
-	function("wino"+t.name+i.name, "(a *winoArgs)")
+const winoSize = 6
+
+// begin writes the function called name, which does body n times, with the constants of t in registers; srcCol is in RSI, dstRow in R14, tmp
+// in R15.
+func begin(name string, i isa, t transform, body func(src, dst strides, c, free []reg.VecPhysical)) {
+	function(name, "(a *winoArgs)")
 	a := reg.RDI
 	MOVQ(NewParamAddr("a", 0), a)
 	src := strides{reg.R8, reg.RDX, reg.R9, reg.R10}
@@ -179,16 +185,35 @@ func (t transform) write(i isa) {
 	c := i.vec[16-len(t.constants) : 16]
 	for k, v := range t.constants {
 		name := fmt.Sprintf("wino%s%s%d", t.name, i.name, k)
-		GLOBL(name, RODATA|NOPTR)
-		DATA(0, F32(float32(v)))
+		if !declared[name] {
+			declared[name] = true
+			GLOBL(name, RODATA|NOPTR)
+			DATA(0, F32(float32(v)))
+		}
 		VBROADCASTSS(NewDataAddr(Symbol{Name: name, Static: true}, 0), c[k])
 	}
-	bytes := 4 * i.lanes
 	free := i.vec[6 : 16-len(t.constants)]
 	if len(free) < 4 {
 		panic("no free vectors")
 	}
 	Label("tile")
+	body(src, dst, c, free)
+	ADDQ(at(a, offSrcNext), src.base)
+	ADDQ(at(a, offDstNext), dst.base)
+	DECQ(n)
+	JNZ(LabelRef("tile"))
+	VZEROUPPER()
+	RET()
+}
+
+// write is the function of a transform: columns first, through tmp, then rows.
+func (t transform) write(i isa) {
+	begin("wino"+t.name+i.name, i, t, func(src, dst strides, c, free []reg.VecPhysical) { t.both(i, src, dst, c, free) })
+}
+
+func (t transform) both(i isa, src, dst strides, c, free []reg.VecPhysical) {
+	a, srcCol, dstRow, tmp := reg.RDI, reg.RSI, reg.R14, reg.R15
+	bytes := 4 * i.lanes
 	for j := range t.in {
 		for k := range t.in {
 			VMOVUPS(src.at(k), i.vec[k])
@@ -232,12 +257,88 @@ func (t transform) write(i isa) {
 		}
 		ADDQ(dstRow, dst.base)
 	}
-	ADDQ(at(a, offSrcNext), src.base)
-	ADDQ(at(a, offDstNext), dst.base)
-	DECQ(n)
-	JNZ(LabelRef("tile"))
-	VZEROUPPER()
-	RET()
+}
+
+// weightRows are the functions of one row of Weights each, with the same bits, for weights that are transformed a row at a time.
+func weightRows(i isa) {
+	t := transforms[3]
+	for row := range winoSize {
+		begin(fmt.Sprintf("winoWeights%sRow%d", i.name, row), i, t, func(src, dst strides, c, free []reg.VecPhysical) {
+			for j := range t.in {
+				v, g := i.vec[j], i.vec[3:6]
+				switch row {
+				case 0:
+					VMOVUPS(src.at(0), v)
+				case 5:
+					VMOVUPS(src.at(2), v)
+				default:
+					for k := range g {
+						VMOVUPS(src.at(k), g[k])
+					}
+					part := c[:3]
+					if row > 2 {
+						part = c[3:]
+					}
+					first, last, middle := part[0], part[1], part[2]
+					VMULPS(first, g[0], free[0])
+					VFMADD231PS(last, g[2], free[0])
+					VMULPS(middle, g[1], free[2])
+					if row == 1 || row == 4 {
+						VSUBPS(free[2], free[0], v)
+					} else {
+						VADDPS(free[2], free[0], v)
+					}
+				}
+				ADDQ(reg.RSI, src.base)
+			}
+			for j, v := range t.one(i.vec[:t.in], c, free) {
+				VMOVUPS(v, dst.at(j))
+			}
+			ADDQ(reg.R14, dst.base)
+		})
+	}
+	table("winoWeights"+i.name+"Rows", "winoWeights"+i.name+"Row")
+}
+
+// backRows are the functions of one row each of Back, which add what it gives to the 3×3 sums.
+func backRows(i isa) {
+	t := transforms[4]
+	g := [6][3]float64{{1}, {-2. / 3, -root / 3, -1. / 3}, {-2. / 3, root / 3, -1. / 3}, {1. / 6, root / 6, 1. / 3},
+		{1. / 6, -root / 6, 1. / 3}, {0, 0, 1}}
+	for row := range winoSize {
+		begin(fmt.Sprintf("winoBack%sRow%d", i.name, row), i, t, func(src, dst strides, c, free []reg.VecPhysical) {
+			for j := range t.in {
+				VMOVUPS(at(src.base, 0), i.vec[j])
+				ADDQ(reg.RSI, src.base)
+			}
+			out := t.one(i.vec[:t.in], c, free)
+			x, y := i.vec[1], i.vec[2] // hold nothing any more
+			for k, v := range g[row] {
+				if v != 0 {
+					name := fmt.Sprintf("winoBack%sRow%dx%d", i.name, row, k)
+					GLOBL(name, RODATA|NOPTR)
+					DATA(0, F32(float32(v)))
+					VBROADCASTSS(NewDataAddr(Symbol{Name: name, Static: true}, 0), x)
+					for j, h := range out {
+						VMOVUPS(dst.at(j), y)
+						VFMADD231PS(h, x, y)
+						VMOVUPS(y, dst.at(j))
+					}
+				}
+				ADDQ(reg.R14, dst.base)
+			}
+		})
+	}
+	table("winoBack"+i.name+"Rows", "winoBack"+i.name+"Row")
+}
+
+// table declares the functions prefix0 to prefix5 as an array.
+func table(name, prefix string) {
+	fmt.Fprintf(&decls, "\nvar %s = [6]func(*winoArgs){", name)
+	for row := range winoSize {
+		fmt.Fprintf(&decls, "%s%d,", prefix, row)
+	}
+	fmt.Fprint(&decls, "}\n")
 }
 
 // transpose16 transposes the 16 × 16 block of z0 to z15, with the others free.
@@ -343,6 +444,18 @@ func put(i isa) {
 	TESTQ(add, add)
 	JZ(LabelRef("added"))
 	MOVQ(add, reg.R11)
+	if !wide {
+		CMPQ(n, Imm(uint64(i.lanes)))
+		JLT(LabelRef("addFew"))
+		for c := range i.lanes {
+			CMPQ(m, Imm(uint64(c)))
+			JLE(LabelRef("added"))
+			VADDPS(at(reg.R11, 0), i.vec[c], i.vec[c])
+			ADDQ(ld, reg.R11)
+		}
+		JMP(LabelRef("added"))
+		Label("addFew")
+	}
 	for c := range i.lanes {
 		CMPQ(m, Imm(uint64(c)))
 		JLE(LabelRef("added"))
@@ -365,6 +478,18 @@ func put(i isa) {
 	}
 	Label("clipped")
 	MOVQ(dst, reg.R11)
+	if !wide { // masked stores take long on some processors
+		CMPQ(n, Imm(uint64(i.lanes)))
+		JLT(LabelRef("storeFew"))
+		for c := range i.lanes {
+			CMPQ(m, Imm(uint64(c)))
+			JLE(LabelRef("stored"))
+			VMOVUPS(i.vec[c], at(reg.R11, 0))
+			ADDQ(ld, reg.R11)
+		}
+		JMP(LabelRef("stored"))
+		Label("storeFew")
+	}
 	for c := range i.lanes {
 		CMPQ(m, Imm(uint64(c)))
 		JLE(LabelRef("stored"))
@@ -467,6 +592,18 @@ func columns(y []reg.VecPhysical) {
 	Label("narrow")
 	cut(lanes)
 	mask(reg.RAX, reg.RBX, y[14])
+	// Masked stores take long on some processors: where a row has one block of lanes, and more rows follow, what is written past its end
+	// the next ones overwrite.
+	CMPQ(width, Imm(32))
+	JGE(LabelRef("masked"))
+	CMPQ(k, Imm(16))
+	JL(LabelRef("masked"))
+	for i := range 8 {
+		VMOVUPS(y[i], at(reg.RDI, 0))
+		ADDQ(width, reg.RDI)
+	}
+	JMP(LabelRef("advance"))
+	Label("masked")
 	for i := range 8 {
 		if i > 0 {
 			CMPQ(k, Imm(uint64(i)))
@@ -514,6 +651,8 @@ func main() {
 		for _, t := range transforms {
 			t.write(i)
 		}
+		weightRows(i)
+		backRows(i)
 		put(i)
 	}
 	columns(y)
