@@ -53,6 +53,7 @@ func loopFlags(bn string) []ucli.Flag {
 			"ALL"},
 		&ucli.IntFlag{Name: "micro-batch", Category: group, DefaultText: "whole batches", Usage: "put so many examples of a batch through the " +
 			"model at a time and add up the gradients, where a batch does not fit into memory"},
+		memoryLimitFlag(group),
 		&ucli.StringFlag{Name: "loss", Category: group, Value: "auto",
 			Usage: "`NAME` with options behind colons, as in cross-entropy:smoothing=0.1 (see --list); auto goes by the task"},
 		&ucli.StringFlag{Name: "class-weights", Category: group,
@@ -121,6 +122,10 @@ func trainOptions(c *ucli.Context) (job.TrainOptions, error) {
 	o := updateOptions(c)
 	if o.MicroBatch = c.Int("micro-batch"); c.IsSet("micro-batch") && o.MicroBatch < 1 {
 		return o, usagef("--micro-batch %d: want a number of examples", o.MicroBatch)
+	}
+	var err error
+	if o.MemoryLimit, err = memoryLimit(c); err != nil {
+		return o, err
 	}
 	s := c.String("batch-size")
 	if s == "" && !c.IsSet("batch-size") {

@@ -122,6 +122,9 @@ type Option func(*Model)
 // WithThreads runs the model on n threads; 0 means all processors.
 func WithThreads(n int) Option { return func(m *Model) { m.threads = n } }
 
+// WithPool runs the model on p, which it closes with itself.
+func WithPool(p *parallel.Pool) Option { return func(m *Model) { m.pool, m.threads = p, p.Threads() } }
+
 // WithOps looks operators up in set instead of ops.Standard.
 func WithOps(set *graph.Set) Option { return func(m *Model) { m.set = set } }
 
@@ -170,7 +173,9 @@ func Load(m *onnx.Model, opts ...Option) (*Model, error) {
 	}
 	rewrite.Dead(g, nil)
 	em.dropDead()
-	em.pool = parallel.New(em.threads)
+	if em.pool == nil {
+		em.pool = parallel.New(em.threads)
+	}
 	em.freeBatch()
 	return em, nil
 }

@@ -76,6 +76,7 @@ type Query struct {
 	Derive     func(b *Build) (Outputs, error) // adds further values to fetch, after the gradients
 	BN         BNMode
 	Dropout    bool // train with dropout where the model has it
+	Memory     int  // bytes that a run may plan for values at most, by recomputing; 0 means any. See rewrite.WithinMemory
 	Fixed      bool // the gradients are looked at only: the parameters in Grad are constants too
 }
 
@@ -149,7 +150,9 @@ func (s *Session) build() error {
 	for _, v := range g.Inputs {
 		s.feeds = append(s.feeds, g.Info(v).Name)
 	}
-	s.prog, err = exec.Compile(g, fetch, s.m.pool)
+	if s.prog, err = exec.Compile(g, fetch, s.m.pool); err == nil && s.q.Memory > 0 {
+		s.prog.Special = rewrite.WithinMemory(s.q.Memory)
+	}
 	return err
 }
 
@@ -490,6 +493,15 @@ func (s *Session) ArenaBytes() int {
 		return 0
 	}
 	return s.prog.ArenaBytes()
+}
+
+// Shape is the shape of a value of the compiled graph in the last run, nil where it was not computed. Trace may ask for what its node reads
+// and writes.
+func (s *Session) Shape(v graph.Value) tensor.Shape {
+	if s.prog == nil {
+		return nil
+	}
+	return s.prog.Shape(v)
 }
 
 // Graph is the compiled graph, for inspection; nil once the model is closed.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -16,7 +17,6 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/exec"
-	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/internal/registry"
 	"github.com/gtk-onnx/gtk/internal/regular"
@@ -38,7 +38,11 @@ type BenchConfig struct {
 	Warmup  *int     // runs before those; nil means 3
 	BN      string   // batch normalisation in training: frozen or train; "" means frozen
 	Loss    string   // name of a loss; "" or auto go by the output
-	Profile bool     // note where the time goes, by operator
+	Profile bool     // note where the time goes, by operator and by node
+	Flame   string   // SVG file to write the profile to as a flame chart
+	Force   bool     // replace Flame if it is there
+	Memory  int64    // bytes that a training step may plan for values, by recomputing; 0 means any
+	Scaling []int    // numbers of threads to predict the time for, from traces of one thread
 	DryRun  bool     // make the plan, run nothing
 	Seed    uint64   // of the inputs and labels that are made up
 }
@@ -63,18 +67,18 @@ type BenchReport struct {
 	MACs       int64            `json:"macs"`
 	GFLOPS     Number           `json:"gflops"`
 	ArenaMiB   Number           `json:"arena_mib"`
+	LimitMiB   Number           `json:"memory_limit_mib,omitempty"`
 	PeakRSSMiB Number           `json:"peak_rss_mib"`
 	DryRun     bool             `json:"dry_run,omitempty"`
+	Flame      string           `json:"flame,omitempty"`
+	Scaling    *Scaling         `json:"scaling,omitempty"`
+	Limit      Number           `json:"limit_gflops,omitempty"` // of all threads, by multiply-adds; with a profile, where it is known
 	Profile    []ProfileRow     `json:"profile,omitempty"`
+	Nodes      []NodeRow        `json:"nodes,omitempty"` // in the order in which they run
 }
 
-// ProfileRow is the time that the nodes of one operator take.
-type ProfileRow struct {
-	Op      string  `json:"op"`
-	Calls   int     `json:"calls"`
-	Ms      float64 `json:"ms"` // in one run
-	Percent float64 `json:"percent"`
-}
+// maxScaling is the most threads that a time is predicted for.
+const maxScaling = 1024
 
 // bencher is a model prepared for being timed.
 type bencher struct {
@@ -85,7 +89,7 @@ type bencher struct {
 	params  []*optim.Param
 	opt     *optim.Optimizer
 	steps   int
-	profile map[string]*ProfileRow
+	profile *profiler // nil without a profile
 	r       *BenchReport
 }
 
@@ -105,6 +109,24 @@ func Bench(ctx context.Context, c BenchConfig, rep Reporter) (*BenchReport, erro
 	if r.N < 1 || *c.Warmup < 0 {
 		return nil, usagef("--n must be at least 1 and --warmup at least 0")
 	}
+	if c.Flame != "" && c.DryRun {
+		return nil, usagef("--flame %s: nothing is timed with --dry-run", units.Quote(c.Flame))
+	}
+	if i := slices.IndexFunc(c.Scaling, func(n int) bool { return n < 1 || n > maxScaling }); i >= 0 {
+		return nil, usagef("--scaling %d: want numbers of threads from 1 to %d", c.Scaling[i], maxScaling)
+	}
+	if c.Memory > 0 && r.Mode != "train" {
+		return nil, usagef("--memory-limit is for --mode train: what is computed again is what gradients need")
+	}
+	if len(c.Scaling) > 0 && c.DryRun {
+		return nil, usagef("--scaling: nothing is timed with --dry-run")
+	}
+	c.Profile = c.Profile || c.Flame != ""
+	release, err := claim(reads(c.Model, c.ModelOptions), output{flag: "--flame", path: c.Flame, force: c.Force})
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	l, err := openModel(c.Model, c.ModelOptions, rep)
 	if err != nil {
 		return nil, err
@@ -119,6 +141,17 @@ func Bench(ctx context.Context, c BenchConfig, rep Reporter) (*BenchReport, erro
 	if !r.DryRun {
 		if err := b.measure(ctx, c, rep); err != nil {
 			return nil, chosenSizes(l.Model, c.Inputs, c.Batch, err)
+		}
+	}
+	if len(c.Scaling) > 0 {
+		if r.Scaling, err = scaling(ctx, c, rep); err != nil {
+			return nil, err
+		}
+	}
+	if c.Flame != "" {
+		r.Flame = c.Flame
+		if err := WriteFile(c.Flame, func(f io.Writer) error { return writeFlame(f, r) }); err != nil {
+			return nil, err
 		}
 	}
 	return r, nil
@@ -220,7 +253,8 @@ func (b *bencher) query(ctx context.Context, c BenchConfig) (engine.Query, error
 		}
 		b.params = append(b.params, &optim.Param{Name: n, W: p.Value})
 	}
-	return engine.Query{Loss: loss, Grad: b.names, BN: bn}, nil
+	r.LimitMiB = Number(float64(c.Memory) / (1 << 20))
+	return engine.Query{Loss: loss, Grad: b.names, BN: bn, Memory: int(c.Memory)}, nil
 }
 
 // taskOf is what the outputs mean for the shapes that are fed; numbers to be hit where they tell nothing.
@@ -268,6 +302,9 @@ func (b *bencher) run(ctx context.Context) error {
 		}
 	}
 	b.steps++
+	if b.profile != nil {
+		defer b.profile.step(time.Now())
+	}
 	return b.opt.Step(b.l.Pool(), optim.Step{N: b.steps, LR: 1e-6}, ps)
 }
 
@@ -279,17 +316,7 @@ func (b *bencher) measure(ctx context.Context, c BenchConfig, rep Reporter) erro
 		}
 	}
 	if c.Profile {
-		b.profile = map[string]*ProfileRow{}
-		b.s.Trace = func(n *graph.Node, d time.Duration) {
-			op := opName(n.Op.Domain, n.Op.Name)
-			p := b.profile[op]
-			if p == nil {
-				p = &ProfileRow{Op: op}
-				b.profile[op] = p
-			}
-			p.Calls++
-			p.Ms += units.Ms(d)
-		}
+		b.profile = newProfiler(b.s, r.Threads)
 	}
 	runtime.GC()
 	bar := rep.Stage("bench", r.N)
@@ -314,14 +341,9 @@ func (b *bencher) measure(ctx context.Context, c BenchConfig, rep Reporter) erro
 	r.GFLOPS = Number(work / median / 1e6)
 	r.ArenaMiB = Number(float64(b.s.ArenaBytes()) / (1 << 20))
 	r.PeakRSSMiB = Number(peakRSS() / (1 << 20))
-	total := 0.0
-	for _, p := range b.profile {
-		total += p.Ms
+	if b.profile != nil {
+		b.profile.report(r)
 	}
-	for p := range maps.Values(b.profile) {
-		r.Profile = append(r.Profile, ProfileRow{p.Op, p.Calls / r.N, p.Ms / float64(r.N), 100 * p.Ms / total})
-	}
-	slices.SortFunc(r.Profile, func(a, b ProfileRow) int { return cmp.Compare(b.Ms, a.Ms) })
 	return nil
 }
 

@@ -109,6 +109,7 @@ func (boosted) check(c FinetuneConfig) error {
 		{"optimizer", c.Optimizer != "" && c.Optimizer != "adam"}, {"lr", c.LR != 0}, {"schedule", c.Schedule != ""},
 		{"warmup", c.Warmup != ""}, {"no-decay-1d", c.NoDecay1D}, {"batch-size", c.BatchSize != 0}, {"shuffle", c.KeepOrder},
 		{"batch-adapt", c.Growth != nil}, {"micro-batch", c.MicroBatch != 0},
+		{"memory-limit", c.MemoryLimit != 0},
 	} {
 		if x.on {
 			return usagef("--%s belongs to --method %s: %s trains units on features that it takes once, by a loss and steps of its own", x.flag,

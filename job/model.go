@@ -65,7 +65,7 @@ func OpenModel(path string, o ModelOptions, more ...engine.Option) (*Model, erro
 		return nil, err
 	}
 	start = time.Now()
-	if l.Model, err = engine.Load(file, append(more, engine.WithThreads(o.Threads))...); err != nil {
+	if l.Model, err = engine.Load(file, append([]engine.Option{engine.WithThreads(o.Threads)}, more...)...); err != nil {
 		return nil, badInput(fmt.Errorf("%s: %w", path, err))
 	}
 	l.Prepare = time.Since(start)

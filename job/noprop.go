@@ -125,7 +125,7 @@ func (denoised) check(c FinetuneConfig) error {
 		{"bn", c.BN != "" && c.BN != "frozen"}, {"freeze", c.Freeze != nil}, {"trainable", c.Trainable != nil}, {"last-layer", c.LastLayer},
 		{"dropout", c.Dropout}, {"tract", c.TrAct != nil}, {"lora", c.LoRA != nil}, {"distill", c.Distill != nil},
 		{"unfreeze-every", c.UnfreezeEvery > 0}, {"bn-reestimate", c.BNEstimate}, {"standardise-targets", c.StandardiseTargets},
-		{"micro-batch", c.MicroBatch > 0}, {"batch-adapt", c.Growth != nil},
+		{"micro-batch", c.MicroBatch > 0}, {"batch-adapt", c.Growth != nil}, {"memory-limit", c.MemoryLimit != 0},
 	} {
 		if x.on {
 			return usagef("--%s belongs to --method %s: %s trains new blocks by losses of their own, and leaves the model before them as it is",

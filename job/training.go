@@ -28,7 +28,10 @@ type TrainOptions struct {
 	BatchSize int               // examples in one step; 0 means 32, or All for a rule of full batches; All all of them
 	// MicroBatch has a batch go through the model in parts of so many examples at most, whose gradients are added up; 0 means whole.
 	MicroBatch int
-	Loss       string // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
+	// MemoryLimit is how many bytes a step may plan for values at most: what does not fit is computed again in the backward pass, with the
+	// same results; 0 means any.
+	MemoryLimit int64
+	Loss        string // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
 	// ClassWeights are the weights of the classes in the cross-entropy: 1,2,0.5, or balanced, or a file (see --class-weights); LabelSmoothing is its share of the
 	// truth that is spread over all classes. They stand for options of Loss; "" and 0 mean none.
 	ClassWeights   string
@@ -139,7 +142,7 @@ func (o TrainOptions) config(m *engine.Model, bn string, seed uint64) (cfg train
 	if cfg.BatchSize = cmp.Or(o.BatchSize, usual); cfg.BatchSize < All {
 		return cfg, 0, usagef("--batch-size %d: want a number of examples, or ALL", o.BatchSize)
 	}
-	cfg.MicroBatch = o.MicroBatch
+	cfg.MicroBatch, cfg.Memory = o.MicroBatch, int(o.MemoryLimit)
 	if cfg.Augment, err = data.ParseAugment(o.Augment); err != nil {
 		return cfg, 0, usagef("--augment: %v", err)
 	}

@@ -187,6 +187,7 @@ func (f *finetuning) settings() report.Settings {
 		on   bool
 		what string
 	}{
+		{"memory-limit", f.cfg.Memory > 0, units.Size(f.cfg.Memory)},
 		{"micro-batch", f.cfg.MicroBatch > 0, fmt.Sprint(f.cfg.MicroBatch)}, {"batch-adapt", f.cfg.Growth != nil, f.batchAdapt()},
 		{"bn", f.cfg.BN != 0, "train"}, {"dropout", f.cfg.Dropout, "yes"}, {"no-decay-1d", f.cfg.NoDecay1D, "yes"},
 		{"shuffle", !f.cfg.Shuffle, "no"}, {"max-steps", f.cfg.MaxSteps > 0, fmt.Sprint(f.cfg.MaxSteps)},

@@ -24,6 +24,7 @@ type Config struct {
 	MaxSteps   int              // stop after that many steps; 0: no limit
 	BatchSize  int              // 0: 32; negative: all examples in one batch
 	MicroBatch int              // a batch goes through the model in parts of so many examples at most, whose gradients are added up; 0: whole
+	Memory     int              // bytes that a step may plan for values at most, by computing again what does not fit; 0: any
 	Growth     *BatchGrowth     // batches grow from BatchSize; nil: they stay as they are
 	Optimizer  *optim.Optimizer //
 	Schedule   optim.Schedule   //
@@ -223,7 +224,8 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		}
 	}
 	m.Thaw()
-	q := engine.Query{Loss: f.c.Task.Total(), Grad: f.c.Params, BN: c.BN, Dropout: c.Dropout, Fetch: []string{f.c.Task.Fetch()}}
+	q := engine.Query{Loss: f.c.Task.Total(), Grad: f.c.Params, BN: c.BN, Dropout: c.Dropout, Fetch: []string{f.c.Task.Fetch()},
+		Memory: c.Memory}
 	if c.Teacher != nil {
 		if err := c.Teacher.check(f.c.Task); err != nil {
 			return nil, err

@@ -33,11 +33,14 @@ func heldBy(pl *plan, fetch []graph.Value) []held {
 	for i := range pl.steps {
 		st := &pl.steps[i]
 		for j, v := range st.node.In {
-			if k, ok := at[of[v]]; ok && v != 0 && (st.dynamic || holds(st.node, j)) {
+			if j < st.node.NumIn && !st.dynamic && !st.node.Op.Reads(j) {
+				continue
+			}
+			if k, ok := at[of[v]]; ok && v != 0 {
 				all[k].to = i
 			}
 		}
-		if st.node.Op.View {
+		if st.view {
 			of[st.node.Out[0]] = of[st.node.In[0]]
 			continue
 		}
@@ -64,11 +67,6 @@ func heldBy(pl *plan, fetch []graph.Value) []held {
 	return all
 }
 
-// holds reports whether n reads the content of its input j, where the plan knows the shape.
-func holds(n *graph.Node, j int) bool {
-	return j >= n.NumIn || n.Op.FormalIn(j) == nil || !n.Op.FormalIn(j).Shape
-}
-
 // mayOverwrite reports whether b may take the place of a: it is an output of a step whose operator allows that, of the same size as a, the
 // input, which nothing else needs.
 func mayOverwrite(pl *plan, a, b held) bool {
@@ -82,7 +80,7 @@ func mayOverwrite(pl *plan, a, b held) bool {
 	shows := func(v graph.Value) bool { // v is a or a view of it
 		for v != 0 && v != a.v {
 			d := pl.g.Info(v).Def
-			if d == nil || !d.Op.View {
+			if d == nil || !slices.ContainsFunc(pl.steps, func(st step) bool { return st.node == d && st.view }) {
 				return false
 			}
 			v = d.In[0]
@@ -91,7 +89,7 @@ func mayOverwrite(pl *plan, a, b held) bool {
 	}
 	readers := 0
 	for j, v := range n.In {
-		if shows(v) && holds(n, j) {
+		if shows(v) && (j >= n.NumIn || n.Op.Reads(j)) {
 			readers++
 		}
 	}
@@ -173,13 +171,13 @@ func checkPlans(t *testing.T, p *Program) {
 }
 
 // slack is how much larger than what is needed at once an arena may be.
-const slack = 1.1
+const slack = 1.05
 
 // TestLayout plans generated programs with views, operators that overwrite their input, working memory, bodies and shapes that only a run
 // knows, and their gradients, for several batch sizes.
 func TestLayout(t *testing.T) {
 	worst, overwrote, views, scratch := 0.0, 0, 0, 0
-	for seed := range uint64(60) {
+	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 21))
 		o := graphgen.Options{Nodes: 30, Bodies: int(seed % 3), Dynamic: seed%4 == 3, Memory: seed%5 < 3}
 		p := graphgen.New(r, o)

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"cmp"
+	"math/rand/v2"
 	"slices"
 )
 
@@ -19,18 +20,22 @@ var orders = []func(a, b *slot) int{
 	func(a, b *slot) int { return a.start - b.start },
 }
 
+// moves is how often place tries to mend the best order by chance.
+const moves = 1000
+
 // effort is how many pairs of slots place compares in all, before it does with what sweep gives.
 const effort = 1 << 27
 
 // place chooses offsets: the largest slot first, each at the lowest offset that no slot living at the same time covers. That is nearly
 // always within a few percent of what is needed at once. Where it is not, the slot that reaches highest goes first and all are placed
-// again, and other orders are tried in this way. Plans of so many slots that this takes too long are placed as sweep does.
+// again, and other orders are tried in this way; then slots of the best order go to other places in it. Plans of so many slots that this takes too long are placed as sweep does.
 func (pl *plan) place() {
 	enough := pl.need()
-	enough += enough / 32
+	enough += enough / 64
 	left := effort
 	order := make([]int, len(pl.slots))
-	var offsets []int
+	var offsets, best []int
+	last := -1 // the slot that reaches highest in the best order
 	for _, before := range orders {
 		for i := range order {
 			order[i] = i
@@ -46,6 +51,7 @@ func (pl *plan) place() {
 				for i := range pl.slots {
 					offsets = append(offsets, pl.slots[i].offset)
 				}
+				best, last = append(best[:0], order...), top
 			}
 			if left <= 0 || pl.size <= enough {
 				break
@@ -58,6 +64,10 @@ func (pl *plan) place() {
 			break
 		}
 	}
+	if left = min(left, effort/8); left > 0 && pl.size > enough {
+		offsets = pl.mend(best, last, enough, &left, offsets)
+		left = 1
+	}
 	if left <= 0 {
 		if size := pl.sweep(); offsets == nil || size < pl.size {
 			pl.size = size
@@ -67,6 +77,48 @@ func (pl *plan) place() {
 	for i, at := range offsets {
 		pl.slots[i].offset = at
 	}
+}
+
+// mend moves slots of the best order, in which top reaches highest, to places further ahead: that one, or one that lives at the same time. What
+// is not worse is kept. The moves are random, and the same each time.
+func (pl *plan) mend(best []int, top, enough int, left *int, offsets []int) []int {
+	r := rand.New(rand.NewPCG(1, uint64(len(best))))
+	order := make([]int, len(best))
+	for range moves {
+		if *left <= 0 || pl.size <= enough {
+			break
+		}
+		copy(order, best)
+		k := slices.Index(order, top)
+		if r.IntN(2) == 0 {
+			t := &pl.slots[top]
+			for range 8 {
+				if j := r.IntN(len(order)); pl.slots[order[j]].end >= t.start && pl.slots[order[j]].start <= t.end {
+					k = j
+					break
+				}
+			}
+		}
+		if k == 0 {
+			continue
+		}
+		s, to := order[k], r.IntN(k)
+		copy(order[to+1:k+1], order[to:k])
+		order[to] = s
+		size, high, done := pl.placeBy(order, left)
+		if !done || size > pl.size {
+			continue
+		}
+		if size < pl.size {
+			pl.size = size
+			for i := range pl.slots {
+				offsets[i] = pl.slots[i].offset
+			}
+		}
+		copy(best, order)
+		top = high
+	}
+	return offsets
 }
 
 // lines is the bytes of s in whole lines.

@@ -16,15 +16,16 @@ const foldLimit = 1 << 16
 
 // plan is a program made concrete for one combination of input shapes.
 type plan struct {
-	key   []tensor.Shape
-	steps []step
-	vals  []*tensor.Tensor // by graph.Value
-	root  []graph.Value    // the value whose storage a value shares; itself when it has its own
-	slots []slot           // storage in the arena
-	size  int              // of the arena
-	base  *byte            // arena that vals and scratch point into
-	shape []tensor.Shape   // by graph.Value, nil when only the run knows
-	g     *graph.Graph
+	key    []tensor.Shape
+	steps  []step
+	vals   []*tensor.Tensor // by graph.Value
+	root   []graph.Value    // the value whose storage a value shares; itself when it has its own
+	slots  []slot           // storage in the arena
+	size   int              // of the arena
+	base   *byte            // arena that vals and scratch point into
+	shape  []tensor.Shape   // by graph.Value, nil when only the run knows
+	g      *graph.Graph
+	bodies map[*graph.Node][]*Program
 
 	kept    map[graph.Value]*graph.Kept // of what is constant for these shapes only
 	limit   int                         // bytes that a run may use
@@ -92,19 +93,31 @@ func (p *Program) planFor(ctx context.Context, feeds []*tensor.Tensor, limit int
 	return pl, nil
 }
 
-// newPlan infers the shapes and lays out the memory.
+// newPlan is the plan for inputs of the given shapes.
 func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int) (*plan, error) {
-	g := p.g
+	pl, err := p.planOf(ctx, p.g, shapes, limit)
+	if err == nil && p.Special != nil {
+		pl, err = p.special(ctx, pl, limit)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return pl, pl.fits(limit)
+}
+
+// planOf infers the shapes of the values of g and lays out the memory.
+func (p *Program) planOf(ctx context.Context, g *graph.Graph, shapes []tensor.Shape, limit int) (*plan, error) {
 	inf := newInference(g, p.pool.Threads())
 	inf.fold, inf.limit, inf.folded = true, limit, p.purse.folded
 	for i, v := range g.Inputs {
 		inf.shape[v] = known(shapes[i])
 	}
-	pl := &plan{key: shapes, g: g, limit: limit, vals: inf.value, shape: inf.shape, root: make([]graph.Value, g.NumValues())}
+	pl := &plan{key: shapes, g: g, bodies: p.bodies, limit: limit, vals: inf.value, shape: inf.shape, root: make([]graph.Value, g.NumValues())}
 	pl.kept = map[graph.Value]*graph.Kept{}
 	for i := range pl.root {
 		pl.root[i] = graph.Value(i)
 	}
+	asked := asked(g, p.fetch)
 	for _, n := range g.Nodes {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -116,7 +129,7 @@ func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int)
 		if r.known {
 			continue
 		}
-		st := step{node: n, view: n.Op.View, dynamic: r.dynamic, scratch: -1}
+		st := step{node: n, view: n.Op.View || r.same && !r.dynamic && pl.shares(n, asked), dynamic: r.dynamic, scratch: -1}
 		st.rc = graph.RunCtx{Node: n, In: make([]*tensor.Tensor, len(n.In)), Out: make([]*tensor.Tensor, len(n.Out))}
 		st.rc.Reserve = p.reserve
 		st.rc.Constant = func(i int) *graph.Kept {
@@ -145,7 +158,27 @@ func (p *Program) newPlan(ctx context.Context, shapes []tensor.Shape, limit int)
 	}
 	pl.folded = inf.folded - p.purse.folded
 	pl.layout(p.fetch)
-	return pl, pl.fits(limit)
+	return pl, nil
+}
+
+// asked marks what is fetched, and what that is a view of.
+func asked(g *graph.Graph, fetch []graph.Value) []bool {
+	marks := make([]bool, g.NumValues())
+	for _, v := range fetch {
+		marks[v] = true
+	}
+	for _, n := range slices.Backward(g.Nodes) {
+		if n.Op.View && marks[n.Out[0]] {
+			marks[n.In[0]] = true
+		}
+	}
+	return marks
+}
+
+// shares reports whether output 0 of n, which is the same as input 0, may have its storage: that is in the arena, and whoever gets the output
+// may change it without changing another result.
+func (pl *plan) shares(n *graph.Node, asked []bool) bool {
+	return !n.Frozen && !asked[n.Out[0]] && pl.g.Info(pl.root[n.In[0]]).Kind == graph.Computed
 }
 
 // place is the entry of v, made when it is missing.
@@ -161,23 +194,28 @@ func place(m map[graph.Value]*graph.Kept, v graph.Value) *graph.Kept {
 // layout gives every value that a static step computes its place in the arena.
 func (pl *plan) layout(fetch []graph.Value) {
 	g := pl.g
-	last := make([]int, len(pl.root)) // last step that reads the storage of a root
+	last, named := make([]int, len(pl.root)), make([]int, len(pl.root)) // last step that reads the storage of a root, or its shape
 	for i := range last {
-		last[i] = -1
+		last[i], named[i] = -1, -1
 	}
 	for i := range pl.steps {
-		for k, v := range pl.steps[i].node.In {
-			if v != 0 && !pl.steps[i].shapeOnly(k) {
+		st := &pl.steps[i]
+		for k, v := range st.node.In {
+			if v == 0 {
+				continue
+			}
+			named[pl.root[v]] = i
+			if !st.shapeOnly(k) {
 				last[pl.root[v]] = i
 			}
 		}
 	}
 	fetched := make([]bool, len(pl.root))
 	for _, v := range fetch {
-		last[pl.root[v]] = len(pl.steps)
+		last[pl.root[v]], named[pl.root[v]] = len(pl.steps), len(pl.steps)
 		fetched[pl.root[v]] = true
 	}
-	pl.lasts(last)
+	pl.lasts(named)
 	slotOf := make([]int, len(pl.root)) // slot that holds the storage of a root, plus one
 	for i := range pl.steps {
 		st := &pl.steps[i]
@@ -210,11 +248,7 @@ func (pl *plan) layout(fetch []graph.Value) {
 
 // shapeOnly reports whether the step reads no more of input k of its node than the shape, which static steps know from the plan.
 func (st *step) shapeOnly(k int) bool {
-	if st.dynamic || k >= st.node.NumIn {
-		return false
-	}
-	f := st.node.Op.FormalIn(k)
-	return f != nil && f.Shape
+	return !st.dynamic && k < st.node.NumIn && !st.node.Op.Reads(k)
 }
 
 // lasts notes for each step which values of dynamic steps, no views, are not read after it; last is the last step that reads each.
@@ -374,6 +408,7 @@ type inferred struct {
 	known   bool // every output is a constant now
 	dynamic bool // shapes are for the run to find
 	scratch int
+	same    bool // output 0 is what input 0 is
 }
 
 // node infers the outputs of n, and computes them when they follow from constants.
@@ -442,7 +477,7 @@ func (inf *inference) node(n *graph.Node) (r inferred, err error) {
 		}
 		return inferred{known: true}, nil
 	}
-	return inferred{scratch: scratch}, nil
+	return inferred{scratch: scratch, same: ic.IsSame()}, nil
 }
 
 // compute runs n on constant inputs.

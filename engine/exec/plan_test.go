@@ -251,3 +251,53 @@ func TestNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestSame runs sums over no axis: where an operator finds for the shapes that its output is its input, it is a view of what is computed, but
+// results that are fetched have memory of their own, since whoever gets them may change them, and so has what is fed.
+func TestSame(t *testing.T) {
+	g := graph.New("")
+	x, like := g.AddInput("x", tensor.Float32, nil), g.AddInput("like", tensor.Float32, nil)
+	b := graph.NewBuilder(g)
+	y := b.Add(ops.Neg, nil, x)
+	first, second := b.Add(ops.ReduceSumLike, nil, y, like), b.Add(ops.ReduceSumLike, nil, y, x)
+	inner := b.Add(ops.Exp, nil, b.Add(ops.ReduceSumLike, nil, y, like))
+	fed := b.Add(ops.Exp, nil, b.Add(ops.ReduceSumLike, nil, x, like))
+	shown := b.Add(ops.Identity, nil, b.Add(ops.ReduceSumLike, nil, y, like))
+	fetch := []graph.Value{y, first, second, inner, fed, shown}
+	prog := compile(t, g, fetch)
+	for _, c := range []struct {
+		like  tensor.Shape
+		views int // with the Identity
+		want  [6][]float32
+	}{
+		{tensor.Shape{1, 2}, 2, [6][]float32{{-1, -2}, {-1, -2}, {-1, -2}, {0.36787945, 0.13533528}, {2.7182817, 7.389056}, {-1, -2}}},
+		{tensor.Shape{1}, 1, [6][]float32{{-1, -2}, {-3}, {-1, -2}, {0.049787067}, {20.085537}, {-3}}},
+	} {
+		in := tensor.From([]float32{1, 2}, 1, 2)
+		out, err := prog.Run(t.Context(), []*tensor.Tensor{in, tensor.New(tensor.Float32, c.like...)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		views := 0
+		for i := range prog.plans[0].steps {
+			if prog.plans[0].steps[i].view {
+				views++
+			}
+		}
+		if views != c.views {
+			t.Errorf("like %v: %d views, want %d", c.like, views, c.views)
+		}
+		for i, want := range c.want {
+			for k, v := range want {
+				if d := out[i].F32()[k]/v - 1; d > 1e-6 || d < -1e-6 {
+					t.Errorf("like %v: result %d is %v, want %v", c.like, i, out[i].F32(), want)
+				}
+			}
+			for k := range i {
+				if &out[i].F32()[0] == &out[k].F32()[0] {
+					t.Errorf("like %v: results %d and %d share memory", c.like, i, k)
+				}
+			}
+		}
+	}
+}

@@ -28,6 +28,9 @@ type Program struct {
 	// Trace, when set, is called after each node with the time it took.
 	Trace func(n *graph.Node, d time.Duration)
 
+	// Special, when set, makes the graph of each plan. It is set before the first run, and not for bodies.
+	Special Specialize
+
 	g      *graph.Graph
 	fetch  []graph.Value
 	pool   *parallel.Pool
@@ -70,11 +73,28 @@ func newProgram(g *graph.Graph, fetch []graph.Value, pool *parallel.Pool, u *pur
 	return p, nil
 }
 
-// Graph is the compiled graph.
-func (p *Program) Graph() *graph.Graph { return p.g }
+// Graph is the compiled graph, as the last run ran it.
+func (p *Program) Graph() *graph.Graph {
+	if len(p.plans) > 0 {
+		return p.plans[0].g
+	}
+	return p.g
+}
 
 // ArenaBytes is the memory planned for values that are not fed, constant or parameters, for the plan used last.
 func (p *Program) ArenaBytes() int { return len(p.arena) }
+
+// Shape is the shape of v in the last run, nil where it was not computed.
+func (p *Program) Shape(v graph.Value) tensor.Shape {
+	if len(p.plans) == 0 {
+		return nil
+	}
+	pl := p.plans[0]
+	if t := pl.vals[v]; pl.shape[v] == nil && t != nil { // only the run knew
+		return t.Shape()
+	}
+	return pl.shape[v]
+}
 
 // Kept is how many constants kernels have brought to forms of their own so far, each form counted, those of bodies too.
 func (p *Program) Kept() int {
@@ -254,7 +274,7 @@ func (p *Program) step(ctx context.Context, pl *plan, st *step) error {
 	}
 	rc.Context, rc.Pool, rc.Limit, rc.Holds = ctx, p.pool, pl.limit, p.purse.holds
 	defer rc.Done()
-	if subs := p.bodies[n]; subs != nil {
+	if subs := pl.bodies[n]; subs != nil {
 		rc.Body = func(i int, in []*tensor.Tensor) ([]*tensor.Tensor, error) {
 			at := n.FirstCaptured(i)
 			feeds := append(slices.Clone(in), rc.In[at:at+n.Bodies[i].NumCaptured()]...)
@@ -315,7 +335,7 @@ func (p *Program) dynamicStep(pl *plan, st *step) error {
 				rc.Out[i] = values[i]
 			default:
 				known = false
-				d := p.g.Info(v).DType
+				d := pl.g.Info(v).DType
 				if err := p.fitsBeside(pl, d, shapes[i], bytes); err != nil {
 					return err
 				}
@@ -345,7 +365,7 @@ func (p *Program) dynamicStep(pl *plan, st *step) error {
 		if rc.Out[i] == nil {
 			return fmt.Errorf("kernel did not make output %d", i)
 		}
-		if have, want := rc.Out[i].DType(), p.g.Info(v).DType; have != want {
+		if have, want := rc.Out[i].DType(), pl.g.Info(v).DType; have != want {
 			return fmt.Errorf("output %d is of type %v, want %v: the bodies differ", i, have, want)
 		}
 		p.keep(pl, v, rc.Out[i])

@@ -30,6 +30,7 @@ type InferCtx struct {
 	shapes  []tensor.Shape
 	values  []*tensor.Tensor
 	scratch int
+	same    bool
 }
 
 // NewInferCtx is the context for the shape rule of n with the given inputs.
@@ -105,6 +106,12 @@ func (c *InferCtx) OutValue(i int, t *tensor.Tensor) {
 		c.values[i] = t
 	}
 }
+
+// Same says that for these shapes output 0 is the content of input 0: where that can share its storage nothing is run.
+func (c *InferCtx) Same() { c.same = true }
+
+// IsSame reports whether the rule called Same.
+func (c *InferCtx) IsSame() bool { return c.same }
 
 // Scratch asks for n bytes of working memory.
 func (c *InferCtx) Scratch(n int) { c.scratch = max(c.scratch, n) }

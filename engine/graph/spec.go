@@ -13,8 +13,8 @@ type Formal struct {
 	Name     string
 	Optional bool           // may be absent; a variadic one, of none at all
 	Variadic bool           // repeats, at least once unless it is optional; only the last formal
-	Shape    bool           // only its shape is read, so that what it held may be gone
 	NoGrad   bool           // not differentiable: indices, shapes, running statistics
+	Shape    bool           // only its shape is read, so that its content need not be there when the operator runs
 	Weight   bool           // where trained models keep their weights; even a single element there is a parameter
 	State    bool           // running statistics: kept in the model, changed by training without a gradient
 	Private  bool           // beyond ONNX's, for fusion or the gradient: not in files; after those of ONNX
@@ -174,6 +174,12 @@ func (s *Spec) HasRun() bool { return s.run != nil }
 
 // FormalIn is the formal of input i, which the last, variadic, one repeats; nil when there is none.
 func (s *Spec) FormalIn(i int) *Formal { return formal(s.In, i) }
+
+// Reads reports whether the content of input i is read, not only its shape.
+func (s *Spec) Reads(i int) bool {
+	f := s.FormalIn(i)
+	return f == nil || !f.Shape
+}
 
 // FormalOut is the formal of output i.
 func (s *Spec) FormalOut(i int) *Formal { return formal(s.Out, i) }

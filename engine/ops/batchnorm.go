@@ -104,11 +104,12 @@ func init() {
 	batchNormOldTrain = def.Spec()
 
 	reluMask := graph.Formal{Name: "Y", Types: floats, NoGrad: true, Optional: true} // of a fused Relu: dY counts where it is positive
+	maskBias := graph.Formal{Name: "B", Types: floats, NoGrad: true, Optional: true} // in the place of Y: that is computed again from X
 	dout := []graph.Formal{{Name: "dX", Optional: true}, {Name: "dscale", Optional: true}, {Name: "dB", Optional: true}}
 	define(BatchNormGrad, graph.Def[batchNormAttrs]{
 		Domain: Private, Name: "BatchNormGrad", Since: []int{1}, Doc: "gradient of BatchNormalization",
-		In:    append(append([]graph.Formal{}, in[0], in[1], in[3], in[4]), graph.Formal{Name: "dY", Types: floats}, reluMask),
-		Out:   dout,
+		In:  append(append([]graph.Formal{}, in[0], in[1], in[3], in[4]), graph.Formal{Name: "dY", Types: floats}, reluMask, maskBias),
+		Out: dout, InPlace: [][2]int{{4, 0}},
 		Infer: inferBatchNormGrad,
 		Run:   runBatchNormGrad,
 		Lower: func(a *batchNormAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
@@ -125,7 +126,7 @@ func init() {
 	define(BatchNormTrainGrad, graph.Def[batchNormAttrs]{
 		Domain: Private, Name: "BatchNormTrainGrad", Since: []int{1}, Doc: "gradient of BatchNormalization in training",
 		In: []graph.Formal{in[0], in[1], {Name: "mean", Types: floats, NoGrad: true}, {Name: "inv_std", Types: floats, NoGrad: true},
-			{Name: "dY", Types: floats}, reluMask},
+			{Name: "dY", Types: floats}, reluMask, maskBias},
 		Out: dout, InPlace: [][2]int{{4, 0}}, Infer: inferBatchNormGrad, Run: runBatchNormTrainGrad,
 		Lower: lowerBatchNormTrainGrad,
 	})
@@ -241,10 +242,7 @@ func batchNorm[T float32 | float64](a *batchNormAttrs, c *graph.RunCtx) error {
 	}
 	if !a.Training {
 		mul, add := make([]T, ch), make([]T, ch)
-		for k := range mul {
-			v := float64(gain[k]) / math.Sqrt(float64(variance[k])+float64(a.Epsilon))
-			mul[k], add[k] = T(v), T(float64(bias[k])-v*float64(mean[k]))
-		}
+		frozenCoefficients(a, mul, add, gain, bias, mean, variance)
 		kernel.ChannelAffine(c.Pool, y, x, mul, add, n, ch, hw, a.relu)
 		return nil
 	}
@@ -259,6 +257,14 @@ func batchNorm[T float32 | float64](a *batchNormAttrs, c *graph.RunCtx) error {
 		}
 	}
 	return nil
+}
+
+// frozenCoefficients are those of y = x*mul + add by the running statistics.
+func frozenCoefficients[T float32 | float64](a *batchNormAttrs, mul, add, gain, bias, mean, variance []T) {
+	for k := range mul {
+		v := float64(gain[k]) / math.Sqrt(float64(variance[k])+float64(a.Epsilon))
+		mul[k], add[k] = T(v), T(float64(bias[k])-v*float64(mean[k]))
+	}
 }
 
 func runBatchNormGrad(a *batchNormAttrs, c *graph.RunCtx) error {
@@ -299,6 +305,17 @@ func batchNormGrad[T float32 | float64](a *batchNormAttrs, c *graph.RunCtx, trai
 	var mask []T
 	if c.Has(5) {
 		mask = tensor.Data[T](c.In[5])
+	}
+	if c.Has(6) {
+		mul, add, scale, bias := make([]T, ch), make([]T, ch), tensor.Data[T](c.In[1]), tensor.Data[T](c.In[6])
+		if training {
+			kernel.BatchNormCoefficients(mul, add, tensor.Data[T](c.In[2]), inv, scale, bias)
+		} else {
+			frozenCoefficients(a, mul, add, scale, bias, tensor.Data[T](c.In[2]), tensor.Data[T](c.In[3]))
+		}
+		kernel.BatchNormReluGrad(c.Pool, out(0), out(1), out(2), tensor.Data[T](c.In[0]), tensor.Data[T](c.In[4]), mul, add, scale,
+			tensor.Data[T](c.In[2]), inv, n, ch, hw, training)
+		return
 	}
 	kernel.BatchNormGrad(c.Pool, out(0), out(1), out(2), tensor.Data[T](c.In[0]), tensor.Data[T](c.In[4]), mask,
 		tensor.Data[T](c.In[1]), tensor.Data[T](c.In[2]), inv, n, ch, hw, training)

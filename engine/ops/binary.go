@@ -58,7 +58,7 @@ func init() {
 	define(AlignAxis, graph.Def[alignAttrs]{
 		Domain: Private, Name: "AlignAxis", Since: []int{1}, Doc: "https://github.com/onnx/onnx/blob/v1.2.1/docs/Changelog.md#Add-6",
 		View: true,
-		In:   []graph.Formal{{Name: "B"}, {Name: "like", NoGrad: true}}, Out: []graph.Formal{{Name: "Y"}},
+		In:   []graph.Formal{{Name: "B"}, {Name: "like", NoGrad: true, Shape: true}}, Out: []graph.Formal{{Name: "Y"}},
 		Infer: func(a *alignAttrs, c *graph.InferCtx) error {
 			s, err := a.align(c.Shape(1), c.Shape(0))
 			if err != nil {

@@ -2,6 +2,7 @@ package ops
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -62,6 +63,25 @@ func FuseReluGrad(relu, grad *graph.Node) bool {
 	}
 	grad.In = []graph.Value{grad.In[0], grad.In[1], grad.In[2], grad.In[3], relu.In[1], relu.In[0]}
 	grad.NumIn = 6
+	return true
+}
+
+// MaskFromInput makes the gradient of a batch normalisation with a Relu behind compute the mask of that again from its input, as the
+// normalisation bn, which has the Relu in it, computed it: the mask need not be kept for it, nor read. It reports whether it can.
+func MaskFromInput(bn, grad *graph.Node) bool {
+	a, ok := bn.Attrs.(*batchNormAttrs)
+	if !ok || !a.relu || bn.Op.Domain != "" || grad.NumIn != 6 || grad.In[5] != bn.Out[0] || grad.In[0] != bn.In[0] || grad.In[1] != bn.In[1] {
+		return false
+	}
+	switch {
+	case grad.Op == BatchNormTrainGrad && a.Training && len(bn.Out) > 4 && grad.In[2] == bn.Out[3] && grad.In[3] == bn.Out[4]:
+	case grad.Op == BatchNormGrad && !a.Training && grad.In[2] == bn.In[3] && grad.In[3] == bn.In[4] &&
+		grad.Attrs.(*batchNormAttrs).Epsilon == a.Epsilon:
+	default:
+		return false
+	}
+	grad.In = append(slices.Clone(grad.In[:5]), 0, bn.In[2])
+	grad.NumIn = 7
 	return true
 }
 

@@ -5,8 +5,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// MACs is the number of multiply-accumulate operations of a node that multiplies matrices or convolves, 0 for all others and where shapes,
-// which are by value, are not known.
+// MACs is the number of multiply-accumulate operations of a node that multiplies matrices or convolves, or that is a gradient of one, 0 for
+// all others and where shapes, which are by value, are not known.
 func MACs(n *graph.Node, shapes []tensor.Shape) int64 {
 	shape := func(vs []graph.Value, i int) tensor.Shape {
 		if i >= len(vs) || vs[i] == 0 {
@@ -32,6 +32,28 @@ func MACs(n *graph.Node, shapes []tensor.Shape) int64 {
 		if w[0] > 0 {
 			return size(x) * (size(w) / int64(w[0]))
 		}
+	case "ConvDX":
+		if w[0] > 0 {
+			return size(x) * (size(w) / int64(w[0]))
+		}
+	case "ConvDW", "ConvPerExample", "ConvPerExampleNorm2": // of X, dY and a W
+		if like := shape(n.In, 2); len(like) > 0 && like[0] > 0 {
+			return size(w) * (size(like) / int64(like[0]))
+		}
+	case "ConvTransposeDX": // of dY and W
+		if w[0] > 0 && y != nil {
+			return size(y) * (size(w) / int64(w[0]))
+		}
+	case "ConvTransposeDW": // of X, dY and a W
+		if like := shape(n.In, 2); len(like) > 0 && like[0] > 0 {
+			return size(x) * (size(like) / int64(like[0]))
+		}
+	case "MatMulDA": // of dY, B and an A
+		if like := shape(n.In, 2); len(like) > 0 {
+			return size(x) * int64(like[len(like)-1])
+		}
+	case "MatMulDB": // of A and dY
+		return size(w) * int64(x[len(x)-1])
 	case "Gemm":
 		if len(y) == 2 && len(x) == 2 && y[0] > 0 {
 			return size(y) * (size(x) / int64(y[0]))
@@ -51,6 +73,10 @@ func MACs(n *graph.Node, shapes []tensor.Shape) int64 {
 	case "LSTM", "GRU", "RNN":
 		if r := shape(n.In, 2); r != nil && x[len(x)-1] > 0 {
 			return size(x) / int64(x[len(x)-1]) * (size(w) + size(r))
+		}
+	case "LSTMGrad", "GRUGrad", "RNNGrad": // by what goes in and by the weights
+		if r := shape(n.In, 2); r != nil && x[len(x)-1] > 0 {
+			return 2 * size(x) / int64(x[len(x)-1]) * (size(w) + size(r))
 		}
 	}
 	return 0

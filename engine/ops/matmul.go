@@ -213,16 +213,20 @@ func batchIndex(s, out tensor.Shape) []int {
 	return idx
 }
 
-// smallProduct is the number of multiplications under which products run one per thread.
-const smallProduct = 1 << 18
+// Of count products those run one per thread that have fewer multiplications than smallProduct, and where there are many, than someProduct.
+const (
+	smallProduct = 1 << 21
+	someProduct  = 1 << 24
+	manyProducts = 8
+)
 
 // forBatch runs f for each matrix product, in parallel when they are many and small, with one thread each then. f must not
 // write what another index writes.
 func (p *matmul) forBatch(c *graph.RunCtx, count int, f func(c *graph.RunCtx, i int)) {
-	if count >= 2 && p.m*p.n*p.k < smallProduct*8 {
+	if size := p.m * p.n * p.k; count >= 2 && size < smallProduct || count >= manyProducts && size < someProduct {
 		serial := *c
 		serial.Pool = nil
-		c.Pool.For(count, max(1, smallProduct/8/max(1, p.m*p.n*p.k)), func(lo, hi int) {
+		c.Pool.For(count, max(1, 1<<15/max(1, size)), func(lo, hi int) {
 			for i := lo; i < hi; i++ {
 				f(&serial, i)
 			}

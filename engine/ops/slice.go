@@ -119,7 +119,7 @@ func init() {
 				}
 				return nil
 			}
-			fill(c.Out[0], nil)
+			zero(c.Pool, c.Out[0])
 			copyStrided(c.Pool, c.Out[0], c.In[0], walk{ext: r.count, ds: r.stride, do: r.start, ss: strides(r.count)})
 			return nil
 		},

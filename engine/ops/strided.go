@@ -191,3 +191,10 @@ func fill(dst, v *tensor.Tensor) {
 	n := dst.Len()
 	copyStrided(nil, dst, v, walk{ext: []int{n}, ds: []int{1}, ss: []int{0}})
 }
+
+// zero is fill with zeros by all threads.
+func zero(p *parallel.Pool, dst *tensor.Tensor) {
+	b := dst.Bytes()
+	p.For(len(b), 1<<18, func(lo, hi int) { clear(b[lo:hi]) })
+	clear(dst.Strings())
+}

@@ -22,6 +22,7 @@ func Fuse(g *graph.Graph, keep []graph.Value) error {
 	fuseActivation(g, keep)
 	fuseReluGrad(g, keep)
 	FuseSliceGrad(g, keep)
+	maskFromInput(g)
 	for _, n := range g.Nodes {
 		n.Bodies = slices.Clone(n.Bodies)
 		for i, b := range n.Bodies {

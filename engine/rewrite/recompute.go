@@ -111,7 +111,7 @@ func (r *recomputer) there(u graph.Value, at int) bool {
 // reads reports whether n reads what v holds, not only its shape.
 func reads(n *graph.Node, v graph.Value) bool {
 	for i, u := range n.In {
-		if u == v && (i >= n.NumIn || n.Op.FormalIn(i) == nil || !n.Op.FormalIn(i).Shape) {
+		if u == v && (i >= n.NumIn || n.Op.Reads(i)) {
 			return true
 		}
 	}

@@ -55,7 +55,7 @@ func ChannelSums[T Float](p *parallel.Pool, sum, dot []float64, dy, x, mask []T,
 	if mask != nil {
 		atLeast(n*c*hw, len(mask))
 	}
-	channelGroups(p, n, c, hw, func(lo, hi int) { channelSums(sum, dot, dy, x, mask, n, c, hw, lo, hi) })
+	channelGroups(p, n, c, hw, func(lo, hi int) { channelSums(sum, dot, dy, x, mask, nil, n, c, hw, lo, hi) })
 }
 
 // channelGroups calls f for channels lo..hi-1, of which there are as many at a time as a cache holds, so that f may pass over them again.
@@ -68,9 +68,10 @@ func channelGroups(p *parallel.Pool, n, c, hw int, f func(lo, hi int)) {
 	})
 }
 
-// channelSums is ChannelSums of channels lo..hi-1.
-func channelSums[T Float](sum, dot []float64, dy, x, mask []T, n, c, hw, lo, hi int) {
+// channelSums is ChannelSums of channels lo..hi-1, by the mask of from where that is not nil.
+func channelSums[T Float](sum, dot []float64, dy, x, mask []T, from *normMask[T], n, c, hw, lo, hi int) {
 	l := loopsOf[T]()
+	buf := from.buffer(hw)
 	clear(sum[lo:hi])
 	clear(dot[lo:hi])
 	for i := range n {
@@ -86,9 +87,12 @@ func channelSums[T Float](sum, dot []float64, dy, x, mask []T, n, c, hw, lo, hi 
 		for k := lo; k < hi; k++ {
 			at := (i*c + k) * hw
 			var s, t float64
-			if mask == nil {
+			switch {
+			case from != nil:
+				s, t = l.sumDotMask(dy[at:at+hw], x[at:at+hw], from.row(buf, x[at:at+hw], k))
+			case mask == nil:
 				s, t = l.sumDot(dy[at:at+hw], x[at:at+hw])
-			} else {
+			default:
 				s, t = l.sumDotMask(dy[at:at+hw], x[at:at+hw], mask[at:at+hw])
 			}
 			sum[k] += s
@@ -123,12 +127,18 @@ func BatchNormTrain[T Float](p *parallel.Pool, y, mean, variance, inv, x, scale,
 	BatchNormStats(p, mean, variance, x, n, c, hw)
 	s, b := make([]T, c), make([]T, c)
 	for k := range c {
-		i := 1 / math.Sqrt(float64(variance[k])+eps)
-		inv[k] = T(i)
-		a := i * float64(scale[k])
+		inv[k] = T(1 / math.Sqrt(float64(variance[k])+eps))
+	}
+	BatchNormCoefficients(s, b, mean, inv, scale, bias)
+	ChannelAffine(p, y, x, s, b, n, c, hw, relu)
+}
+
+// BatchNormCoefficients are s and b with which BatchNormTrain computes y = x*s + b: the same bits from the same mean and inv.
+func BatchNormCoefficients[T Float](s, b, mean, inv, scale, bias []T) {
+	for k := range s {
+		a := float64(inv[k]) * float64(scale[k])
 		s[k], b[k] = T(a), T(float64(bias[k])-a*float64(mean[k]))
 	}
-	ChannelAffine(p, y, x, s, b, n, c, hw, relu)
 }
 
 // channelPlanes calls f for channels lo..hi-1 of every example, with where their planes begin and end.
@@ -148,6 +158,40 @@ func channelPlanes(n, c, hw, lo, hi int, f func(k, lo, hi int)) {
 //
 // With a mask, dy counts where mask > 0: the fused gradient of a Relu behind, mask being its output. Dx may be dy.
 func BatchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask, scale, mean, inv []T, n, c, hw int, training bool) {
+	batchNormGrad(p, dx, dscale, dbias, x, dy, mask, nil, scale, mean, inv, n, c, hw, training)
+}
+
+// BatchNormReluGrad is BatchNormGrad with the mask max(x*s + b, 0), by the numbers that ChannelAffine gave for the same s and b.
+func BatchNormReluGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, s, b, scale, mean, inv []T, n, c, hw int, training bool) {
+	atLeast(c, len(s), len(b))
+	if hw == 1 {
+		mask := make([]T, n*c)
+		ChannelAffine(p, mask, x, s, b, n, c, hw, true)
+		batchNormGrad(p, dx, dscale, dbias, x, dy, mask, nil, scale, mean, inv, n, c, hw, training)
+		return
+	}
+	batchNormGrad(p, dx, dscale, dbias, x, dy, nil, &normMask[T]{s, b}, scale, mean, inv, n, c, hw, training)
+}
+
+// normMask is a mask that is computed row by row.
+type normMask[T Float] struct{ s, b []T }
+
+// buffer is room for a row; nil for no mask.
+func (m *normMask[T]) buffer(n int) []T {
+	if m == nil {
+		return nil
+	}
+	return make([]T, n)
+}
+
+// row is the mask of a row of channel k.
+func (m *normMask[T]) row(buf, x []T, k int) []T {
+	loopsOf[T]().affineRelu(buf, x, m.s[k], m.b[k])
+	return buf
+}
+
+func batchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask []T, from *normMask[T], scale, mean, inv []T, n, c, hw int,
+	training bool) {
 	atLeast(n*c*hw, len(x), len(dy))
 	atLeast(c, len(scale), len(mean), len(inv))
 	if dx != nil {
@@ -158,17 +202,20 @@ func BatchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask, sc
 	}
 	l, m := loopsOf[T](), float64(n*hw)
 	s, t, coef := make([]float64, c), make([]float64, c), make([][3]T, c)
-	last := func(k, lo, hi int) {
+	last := func(buf []T, k, lo, hi int) {
 		q := &coef[k]
-		if mask == nil {
+		switch {
+		case from != nil:
+			l.lin2Mask(dx[lo:hi], dy[lo:hi], x[lo:hi], from.row(buf, x[lo:hi], k), q[0], q[1], q[2])
+		case mask == nil:
 			l.lin2(dx[lo:hi], dy[lo:hi], x[lo:hi], q[0], q[1], q[2])
-		} else {
+		default:
 			l.lin2Mask(dx[lo:hi], dy[lo:hi], x[lo:hi], mask[lo:hi], q[0], q[1], q[2])
 		}
 	}
 	channelGroups(p, n, c, hw, func(lo, hi int) {
 		if training || dscale != nil || dbias != nil {
-			channelSums(s, t, dy, x, mask, n, c, hw, lo, hi)
+			channelSums(s, t, dy, x, mask, from, n, c, hw, lo, hi)
 		}
 		for k := lo; k < hi; k++ {
 			t[k] = float64(inv[k]) * (t[k] - float64(mean[k])*s[k])
@@ -186,10 +233,11 @@ func BatchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask, sc
 			}
 		}
 		if dx != nil && hw > 1 {
-			channelPlanes(n, c, hw, lo, hi, last)
+			buf := from.buffer(hw)
+			channelPlanes(n, c, hw, lo, hi, func(k, lo, hi int) { last(buf, k, lo, hi) })
 		}
 	})
 	if dx != nil && hw == 1 {
-		channelRows(p, n*c, hw, func(r int) { last(r%c, r, r+1) })
+		channelRows(p, n*c, hw, func(r int) { last(nil, r%c, r, r+1) })
 	}
 }

@@ -222,15 +222,16 @@ func reduceCols[T, A any](p *parallel.Pool, r reducer[T, A], out, in []T, pl red
 	if pieces == 1 {
 		return
 	}
-	for o := range pl.outer.rows {
-		for c := range pl.cols {
+	p.For(pl.outer.rows*pl.cols, max(1, elemChunk/(4*pieces)), func(lo, hi int) {
+		for k := lo; k < hi; k++ {
+			at := k/pl.cols*pieces*pl.cols + k%pl.cols
 			acc := r.init
 			for piece := range pieces {
-				acc = r.merge(acc, part[(o*pieces+piece)*pl.cols+c])
+				acc = r.merge(acc, part[at+piece*pl.cols])
 			}
-			out[o*pl.cols+c] = r.done(acc, n)
+			out[k] = r.done(acc, n)
 		}
-	}
+	})
 }
 
 // folds is the reducer whose row and cols are made of one function.

@@ -14,14 +14,18 @@ const maxFourRows = 1024
 // Longer sums are accumulated in double precision.
 func sumFourRows(p *parallel.Pool, out, in []float32, pl reducePlan, mean bool) {
 	n := pl.red.rows
-	const width = 512
+	const most = 512 // columns
+	width := most
+	for width > 64 && pl.outer.rows*((pl.cols+width-1)/width) < 64 {
+		width /= 2
+	}
 	group := 4
 	if pl.outer.rows == 1 {
 		group = 1
 	}
 	perRow := (pl.cols + width - 1) / width
 	p.For(pl.outer.rows*perRow, max(1, elemChunk/(n*min(pl.cols, width))), func(lo, hi int) {
-		var buf [width]float32
+		var buf [most]float32
 		for k := lo; k < hi; k++ {
 			o, c := k/perRow, k%perRow
 			c0, c1 := c*width, min((c+1)*width, pl.cols)

@@ -21,6 +21,7 @@ type Pool struct {
 	parked  atomic.Int32        // helpers that wait at wake
 	wake    chan *job
 	ended   sync.Once
+	trace   *Trace // of a pool that runs on one thread, else nil
 }
 
 // linger is how long a helper looks for a loop, and a caller for the end of its last chunks, before it parks.
@@ -81,6 +82,10 @@ func (p *Pool) For(n, grain int, body func(lo, hi int)) {
 	grain = max(grain, 1)
 	chunks := (n + grain - 1) / grain
 	if p == nil || p.wake == nil || chunks == 1 {
+		if p != nil && p.trace != nil && chunks > 1 {
+			p.trace.loop(n, grain, chunks, body)
+			return
+		}
 		serial(n, grain, body)
 		return
 	}
