@@ -57,10 +57,7 @@ func flameOf(r *BenchReport) *flame {
 		if n.Gradient {
 			pass = "backward"
 		}
-		path := []string{pass}
-		for _, s := range strings.FieldsFunc(n.Name, func(c rune) bool { return c == '/' }) {
-			path = append(path, s)
-		}
+		path := append([]string{pass}, strings.FieldsFunc(n.Name, func(c rune) bool { return c == '/' })...)
 		if last := path[len(path)-1]; last != n.Op {
 			path = append(path, n.Op)
 		}
