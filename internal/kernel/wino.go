@@ -84,8 +84,12 @@ type winoConv struct {
 func winoApplies(cp *ConvParams) bool {
 	return wino != nil && !exact.Load() && cp.Group == 1 && cp.Kernel == [3]int{1, 3, 3} && cp.Stride == [3]int{1, 1, 1} &&
 		cp.Dil == [3]int{1, 1, 1} && cp.In[0] == 1 && cp.Out[0] == 1 && cp.PadLo[0] == 0 && cp.PadLo[1] <= 2 && cp.PadLo[2] <= 2 &&
-		cp.Out[1] <= cp.In[1]+cp.PadLo[1] && cp.Out[2] <= cp.In[2]+cp.PadLo[2] && cp.N > 0 && volume(cp.Out) > 0
+		cp.Out[1] <= cp.In[1]+cp.PadLo[1] && cp.Out[2] <= cp.In[2]+cp.PadLo[2] && cp.N > 0 && volume(cp.Out) > 0 &&
+		9*4*max(cp.In[2], cp.Out[2])*(cp.C+cp.M+2*tiles.lanes) <= winoRowBytes
 }
+
+// winoRowBytes is the most that the transforms of a row of tiles take: a wider plane goes by the plain sums.
+const winoRowBytes = 64 << 20
 
 // setForward sets the geometry of Conv, setData that of ConvDX, in strips enough for threads.
 func (wc *winoConv) setForward(cp *ConvParams, threads int) {

@@ -40,6 +40,15 @@ func TestWino(t *testing.T) {
 	})
 }
 
+// TestWinoWide wants the plain sums where one row of tiles would take much more memory than the planes.
+func TestWinoWide(t *testing.T) {
+	for _, cp := range []ConvParams{conv2D(1, 32, 8, 1<<20, 32, 3, 3, 1, 1, 1), conv2D(1, 32, 1<<20, 8, 32, 3, 3, 1, 1, 1)} {
+		if wide := cp.In[2] > 8; wino != nil && (winoForward(&cp) == wide || winoData(&cp) == wide || winoWeight(&cp) == wide) {
+			t.Errorf("%v: transforms %v", cp.In, !wide)
+		}
+	}
+}
+
 // TestExact wants the plain sums with SetExact, and another way without.
 func TestExact(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
