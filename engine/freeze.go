@@ -31,10 +31,6 @@ func (s *Session) settle(g *graph.Graph, w wrt, fetch []graph.Value, except func
 	if err := rewrite.Whole(g, keep, own); err != nil {
 		return fmt.Errorf("engine: %w", err)
 	}
-	// Only here: a model that is not differentiated keeps the roundings of its nodes, of which magika makes 1e-5 of a probability.
-	if err := rewrite.FuseGeluTanh(g, keep, own); err != nil {
-		return fmt.Errorf("engine: %w", err)
-	}
 	rewrite.FoldAffine(g, keep, own)
 	if err := rewrite.FuseDense(g, keep, own); err != nil {
 		return fmt.Errorf("engine: %w", err)

@@ -12,9 +12,6 @@ func LayerNorm(axis int, epsilon float32) any {
 	return &layerNormAttrs{Axis: axis, Epsilon: epsilon, Stash: 1}
 }
 
-// GeluTanh are the attributes of a Gelu by its approximation with tanh.
-func GeluTanh() any { return &geluAttrs{Approximate: "tanh"} }
-
 // LastAxes is the first of the axes that n, a Reduce operator, reduces, counted from behind, when these are known to be it and all that
 // follow, and n keeps them as 1. Its input has rank axes, -1 where that is not known.
 func LastAxes(g *graph.Graph, n *graph.Node, rank int) (axis int, ok bool) {

@@ -47,7 +47,6 @@ var passes = []pass{
 	{"fuse relu gradient", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseReluGrad(g, keep); return nil }},
 	{"fuse layer normalisation", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseLayerNorm(g, keep, nil) }},
 	{"fuse GELU", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseGelu(g, keep, nil) }},
-	{"fuse GELU by tanh", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseGeluTanh(g, keep, nil) }},
 	{"fuse attention", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseAttention(g, keep, nil) }},
 	{"fuse dense layers", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseDense(g, keep, nil) }},
 	{"fuse gradients of slices", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseSliceGrad(g, keep); return nil }},

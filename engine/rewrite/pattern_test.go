@@ -97,19 +97,6 @@ func TestFuseGelu(t *testing.T) {
 	})
 }
 
-func TestFuseGeluTanh(t *testing.T) {
-	fused(t, rewrite.FuseGeluTanh, []example{
-		{name: "cube", nodes: "p = Pow(r, 3) | c1 = Mul(p, cubic) | s1 = Add(r, c1) | i = Mul(s1, root2pi) | t = Tanh(i) | a = Add(t, 1) | " +
-			"h = Mul(r, half) | y = Mul(h, a)", want: "Gelu"},
-		{name: "products", nodes: "p = Mul(cubic, r) | c1 = Mul(r, p) | c2 = Mul(r, c1) | s1 = Add(r, c2) | i = Mul(root2pi, s1) | t = Tanh(i) | " +
-			"a = Add(1, t) | h = Mul(half, a) | y = Mul(r, h)", want: "Gelu"},
-		{name: "one and a square", nodes: "p = Mul(r, r) | c1 = Mul(p, cubic) | s1 = Add(c1, 1) | v1 = Mul(r, root2pi) | i = Mul(v1, s1) | " +
-			"t = Tanh(i) | a = Add(t, 1) | h = Mul(r, half) | y = Mul(h, a)", want: "Gelu"},
-		{name: "a square", nodes: "p = Pow(r, 2) | c1 = Mul(p, cubic) | s1 = Add(r, c1) | i = Mul(s1, root2pi) | t = Tanh(i) | a = Add(t, 1) | " +
-			"h = Mul(r, half) | y = Mul(h, a)", want: "Pow Mul Add Mul Tanh Add Mul Mul"},
-	})
-}
-
 func TestFuseDense(t *testing.T) {
 	fused(t, rewrite.FuseDense, []example{
 		{name: "bias", plain: true, nodes: "p = MatMul(x, square) | y = Add(p, u)", want: "Gemm"},
