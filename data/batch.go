@@ -400,7 +400,8 @@ func (l *loader) run(ctx context.Context, yield func(*Batch, error) bool) {
 	for range workers {
 		all.Go(func() {
 			for t := range tasks {
-				for k := t.k; k < min(t.k+l.grain, len(t.j.errs)); k++ {
+				end := min(t.k+l.grain, len(t.j.errs)) // when all are done, the job may be another batch
+				for k := t.k; k < end; k++ {
 					if ctx.Err() == nil {
 						t.j.errs[k] = l.fill(t.j, k)
 					}
