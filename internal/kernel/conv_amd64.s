@@ -615,6 +615,280 @@ done:
 	VZEROUPPER
 	RET
 
+// func packColumns2(dst *float32, width int, src *float32, ld int, rows int, k int)
+// Requires: AVX, CMOV
+TEXT ·packColumns2(SB), NOSPLIT, $0-48
+	MOVQ width+8(FP), DX
+	MOVQ ld+24(FP), R8
+	MOVQ rows+32(FP), R9
+	MOVQ width+8(FP), R10
+	MOVQ src+16(FP), R12
+	MOVQ dst+0(FP), R13
+	SHLQ $0x02, DX
+	SHLQ $0x02, R8
+
+block:
+	TESTQ R10, R10
+	JLE   done
+	MOVQ  R12, SI
+	MOVQ  R13, DI
+	MOVQ  k+40(FP), CX
+
+columns:
+	TESTQ   CX, CX
+	JLE     next
+	VXORPS  Y0, Y0, Y0
+	VXORPS  Y1, Y1, Y1
+	VXORPS  Y2, Y2, Y2
+	VXORPS  Y3, Y3, Y3
+	VXORPS  Y4, Y4, Y4
+	VXORPS  Y5, Y5, Y5
+	VXORPS  Y6, Y6, Y6
+	VXORPS  Y7, Y7, Y7
+	MOVQ    SI, R11
+	CMPQ    CX, $0x08
+	JLT     short
+	CMPQ    R9, $0x08
+	JLT     few
+	VMOVUPS (R11), Y0
+	ADDQ    R8, R11
+	VMOVUPS (R11), Y1
+	ADDQ    R8, R11
+	VMOVUPS (R11), Y2
+	ADDQ    R8, R11
+	VMOVUPS (R11), Y3
+	ADDQ    R8, R11
+	VMOVUPS (R11), Y4
+	ADDQ    R8, R11
+	VMOVUPS (R11), Y5
+	ADDQ    R8, R11
+	VMOVUPS (R11), Y6
+	ADDQ    R8, R11
+	VMOVUPS (R11), Y7
+	ADDQ    R8, R11
+	JMP     loaded
+
+few:
+	CMPQ    R9, $0x00
+	JLE     loaded
+	VMOVUPS (R11), Y0
+	ADDQ    R8, R11
+	CMPQ    R9, $0x01
+	JLE     loaded
+	VMOVUPS (R11), Y1
+	ADDQ    R8, R11
+	CMPQ    R9, $0x02
+	JLE     loaded
+	VMOVUPS (R11), Y2
+	ADDQ    R8, R11
+	CMPQ    R9, $0x03
+	JLE     loaded
+	VMOVUPS (R11), Y3
+	ADDQ    R8, R11
+	CMPQ    R9, $0x04
+	JLE     loaded
+	VMOVUPS (R11), Y4
+	ADDQ    R8, R11
+	CMPQ    R9, $0x05
+	JLE     loaded
+	VMOVUPS (R11), Y5
+	ADDQ    R8, R11
+	CMPQ    R9, $0x06
+	JLE     loaded
+	VMOVUPS (R11), Y6
+	ADDQ    R8, R11
+	JMP     loaded
+
+short:
+	MOVQ       $0x00000008, AX
+	CMPQ       CX, AX
+	CMOVQLT    CX, AX
+	LEAQ       laneMasks<>+32(SB), BX
+	SHLQ       $0x02, AX
+	SUBQ       AX, BX
+	SHRQ       $0x02, AX
+	VMOVUPS    (BX), Y15
+	CMPQ       R9, $0x00
+	JLE        loaded
+	VMASKMOVPS (R11), Y15, Y0
+	ADDQ       R8, R11
+	CMPQ       R9, $0x01
+	JLE        loaded
+	VMASKMOVPS (R11), Y15, Y1
+	ADDQ       R8, R11
+	CMPQ       R9, $0x02
+	JLE        loaded
+	VMASKMOVPS (R11), Y15, Y2
+	ADDQ       R8, R11
+	CMPQ       R9, $0x03
+	JLE        loaded
+	VMASKMOVPS (R11), Y15, Y3
+	ADDQ       R8, R11
+	CMPQ       R9, $0x04
+	JLE        loaded
+	VMASKMOVPS (R11), Y15, Y4
+	ADDQ       R8, R11
+	CMPQ       R9, $0x05
+	JLE        loaded
+	VMASKMOVPS (R11), Y15, Y5
+	ADDQ       R8, R11
+	CMPQ       R9, $0x06
+	JLE        loaded
+	VMASKMOVPS (R11), Y15, Y6
+	ADDQ       R8, R11
+	CMPQ       R9, $0x07
+	JLE        loaded
+	VMASKMOVPS (R11), Y15, Y7
+	ADDQ       R8, R11
+
+loaded:
+	VUNPCKLPS  Y1, Y0, Y8
+	VUNPCKHPS  Y1, Y0, Y9
+	VUNPCKLPS  Y3, Y2, Y10
+	VUNPCKHPS  Y3, Y2, Y11
+	VUNPCKLPS  Y5, Y4, Y12
+	VUNPCKHPS  Y5, Y4, Y13
+	VUNPCKLPS  Y7, Y6, Y14
+	VUNPCKHPS  Y7, Y6, Y15
+	VUNPCKLPD  Y10, Y8, Y0
+	VUNPCKHPD  Y10, Y8, Y1
+	VUNPCKLPD  Y11, Y9, Y2
+	VUNPCKHPD  Y11, Y9, Y3
+	VUNPCKLPD  Y14, Y12, Y4
+	VUNPCKHPD  Y14, Y12, Y5
+	VUNPCKLPD  Y15, Y13, Y6
+	VUNPCKHPD  Y15, Y13, Y7
+	VPERM2F128 $0x20, Y4, Y0, Y8
+	VPERM2F128 $0x31, Y4, Y0, Y12
+	VPERM2F128 $0x20, Y5, Y1, Y9
+	VPERM2F128 $0x31, Y5, Y1, Y13
+	VPERM2F128 $0x20, Y6, Y2, Y10
+	VPERM2F128 $0x31, Y6, Y2, Y14
+	VPERM2F128 $0x20, Y7, Y3, Y11
+	VPERM2F128 $0x31, Y7, Y3, Y15
+	VMOVAPS    Y8, Y0
+	VMOVAPS    Y9, Y1
+	VMOVAPS    Y10, Y2
+	VMOVAPS    Y11, Y3
+	VMOVAPS    Y12, Y4
+	VMOVAPS    Y13, Y5
+	VMOVAPS    Y14, Y6
+	VMOVAPS    Y15, Y7
+	CMPQ       R10, $0x08
+	JLT        narrow
+	VMOVUPS    Y0, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x01
+	JLE        next
+	VMOVUPS    Y1, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x02
+	JLE        next
+	VMOVUPS    Y2, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x03
+	JLE        next
+	VMOVUPS    Y3, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x04
+	JLE        next
+	VMOVUPS    Y4, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x05
+	JLE        next
+	VMOVUPS    Y5, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x06
+	JLE        next
+	VMOVUPS    Y6, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x07
+	JLE        next
+	VMOVUPS    Y7, (DI)
+	ADDQ       DX, DI
+	JMP        advance
+
+narrow:
+	MOVQ    $0x00000008, AX
+	CMPQ    R10, AX
+	CMOVQLT R10, AX
+	LEAQ    laneMasks<>+32(SB), BX
+	SHLQ    $0x02, AX
+	SUBQ    AX, BX
+	SHRQ    $0x02, AX
+	VMOVUPS (BX), Y14
+	CMPQ    DX, $0x20
+	JGE     masked
+	CMPQ    CX, $0x10
+	JL      masked
+	VMOVUPS Y0, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y1, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y2, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y3, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y4, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y5, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y6, (DI)
+	ADDQ    DX, DI
+	VMOVUPS Y7, (DI)
+	ADDQ    DX, DI
+	JMP     advance
+
+masked:
+	VMASKMOVPS Y0, Y14, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x01
+	JLE        next
+	VMASKMOVPS Y1, Y14, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x02
+	JLE        next
+	VMASKMOVPS Y2, Y14, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x03
+	JLE        next
+	VMASKMOVPS Y3, Y14, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x04
+	JLE        next
+	VMASKMOVPS Y4, Y14, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x05
+	JLE        next
+	VMASKMOVPS Y5, Y14, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x06
+	JLE        next
+	VMASKMOVPS Y6, Y14, (DI)
+	ADDQ       DX, DI
+	CMPQ       CX, $0x07
+	JLE        next
+	VMASKMOVPS Y7, Y14, (DI)
+	ADDQ       DX, DI
+
+advance:
+	ADDQ $0x20, SI
+	SUBQ $0x08, CX
+	JMP  columns
+
+next:
+	SUBQ  $0x08, R10
+	SUBQ  $0x08, R9
+	ADDQ  $0x20, R13
+	TESTQ R9, R9
+	JLE   block
+	LEAQ  (R12)(R8*8), R12
+	JMP   block
+
+done:
+	VZEROUPPER
+	RET
+
 // func packRows512(dst *float32, width int, src *float32, ld int, cols int, k int)
 // Requires: AVX, AVX512F, BMI2, CMOV
 TEXT ·packRows512(SB), NOSPLIT, $0-48

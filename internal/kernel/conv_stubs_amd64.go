@@ -11,6 +11,9 @@ func packTaps512(dst *float32, width int, src *float32, koff *int, k int, mv *mo
 func packColumns512(dst *float32, width int, src *float32, ld int, rows int, k int)
 
 //go:noescape
+func packColumns2(dst *float32, width int, src *float32, ld int, rows int, k int)
+
+//go:noescape
 func packRows512(dst *float32, width int, src *float32, ld int, cols int, k int)
 
 //go:noescape

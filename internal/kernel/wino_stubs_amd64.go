@@ -119,6 +119,3 @@ var winoBack512Rows = [6]func(*winoArgs){winoBack512Row0, winoBack512Row1, winoB
 
 //go:noescape
 func winoPut512(dst *float32, ld int, src *float32, n int, m int, add *float32, limits *float32)
-
-//go:noescape
-func packColumns2(dst *float32, width int, src *float32, ld int, rows int, k int)

@@ -147,6 +147,7 @@ func main() {
 	}
 	packTaps()
 	packColumns()
+	packColumns2()
 	packRows()
 	GLOBL("evenLanes", RODATA|NOPTR)
 	for i := range 16 {

@@ -6,6 +6,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/gtk-onnx/gtk/internal/kernel/_asm/transpose"
 )
 
 // packTaps takes the moves to one vector together, up to four: their loads merge in a register that is stored once.
@@ -139,33 +141,11 @@ func packColumns() {
 		ADDQ(ld, reg.R11)
 	}
 	Label("loaded")
-	r, t := z[:16], z[16:]
-	for i := range 8 {
-		VUNPCKLPS(r[2*i+1], r[2*i], t[2*i])
-		VUNPCKHPS(r[2*i+1], r[2*i], t[2*i+1])
-	}
-	for i := 0; i < 16; i += 4 {
-		VUNPCKLPD(t[i+2], t[i], r[i])
-		VUNPCKHPD(t[i+2], t[i], r[i+1])
-		VUNPCKLPD(t[i+3], t[i+1], r[i+2])
-		VUNPCKHPD(t[i+3], t[i+1], r[i+3])
-	}
-	for c := range 4 {
-		VSHUFF32X4(U8(0x88), r[4+c], r[c], t[c])
-		VSHUFF32X4(U8(0xdd), r[4+c], r[c], t[4+c])
-		VSHUFF32X4(U8(0x88), r[12+c], r[8+c], t[8+c])
-		VSHUFF32X4(U8(0xdd), r[12+c], r[8+c], t[12+c])
-	}
-	for c := range 4 {
-		VSHUFF32X4(U8(0x88), t[8+c], t[c], r[c])
-		VSHUFF32X4(U8(0xdd), t[8+c], t[c], r[8+c])
-		VSHUFF32X4(U8(0x88), t[12+c], t[4+c], r[4+c])
-		VSHUFF32X4(U8(0xdd), t[12+c], t[4+c], r[12+c])
-	}
+	transpose.Block16(z)
 	CMPQ(k, Imm(16))
 	JLT(LabelRef("tail"))
 	for i := range 16 {
-		VMOVUPS(r[i], reg.K2, at(dst, 0))
+		VMOVUPS(z[i], reg.K2, at(dst, 0))
 		ADDQ(width, dst)
 	}
 	ADDQ(Imm(64), src)
@@ -175,7 +155,7 @@ func packColumns() {
 	for i := range 15 {
 		CMPQ(k, Imm(uint64(i)))
 		JLE(LabelRef("next"))
-		VMOVUPS(r[i], reg.K2, at(dst, 0))
+		VMOVUPS(z[i], reg.K2, at(dst, 0))
 		ADDQ(width, dst)
 	}
 	Label("next")
@@ -191,6 +171,120 @@ func packColumns() {
 	SHLQ(Imm(4), reg.RAX)
 	ADDQ(NewParamAddr("src", offsets["src"]), reg.RAX)
 	MOVQ(reg.RAX, NewParamAddr("src", offsets["src"]))
+	JMP(LabelRef("block"))
+	Label("done")
+	VZEROUPPER()
+	RET()
+}
+
+// packColumns2 is packColumns with blocks of 8 × 8.
+func packColumns2() {
+	function("packColumns2", "(dst *float32, width int, src *float32, ld int, rows int, k int)")
+	params("dst", "width", "src", "ld", "rows", "k")
+	width, ld, rows := param("width", reg.RDX), param("ld", reg.R8), param("rows", reg.R9)
+	lanes := param("width", reg.R10) // left to write
+	top, left := param("src", reg.R12), param("dst", reg.R13)
+	SHLQ(Imm(2), width)
+	SHLQ(Imm(2), ld)
+	mask := func(n, tmp reg.GPPhysical, v reg.VecPhysical) { // of the first n lanes, n up to 8
+		LEAQ(NewDataAddr(Symbol{Name: "laneMasks", Static: true}, 32), tmp)
+		SHLQ(Imm(2), n)
+		SUBQ(n, tmp)
+		SHRQ(Imm(2), n)
+		VMOVUPS(at(tmp, 0), v)
+	}
+	cut := func(r reg.GPPhysical) { // RAX = min(r, 8)
+		MOVQ(U32(8), reg.RAX)
+		CMPQ(r, reg.RAX)
+		CMOVQLT(r, reg.RAX)
+	}
+	Label("block") // 8 rows
+	TESTQ(lanes, lanes)
+	JLE(LabelRef("done"))
+	MOVQ(top, reg.RSI)
+	MOVQ(left, reg.RDI)
+	k := param("k", reg.RCX)
+	Label("columns")
+	TESTQ(k, k)
+	JLE(LabelRef("next"))
+	for i := range 8 {
+		VXORPS(y[i], y[i], y[i])
+	}
+	MOVQ(reg.RSI, reg.R11)
+	CMPQ(k, Imm(8))
+	JLT(LabelRef("short"))
+	CMPQ(rows, Imm(8))
+	JLT(LabelRef("few"))
+	for i := range 8 {
+		VMOVUPS(at(reg.R11, 0), y[i])
+		ADDQ(ld, reg.R11)
+	}
+	JMP(LabelRef("loaded"))
+	Label("few")
+	for i := range 7 {
+		CMPQ(rows, Imm(uint64(i)))
+		JLE(LabelRef("loaded"))
+		VMOVUPS(at(reg.R11, 0), y[i])
+		ADDQ(ld, reg.R11)
+	}
+	JMP(LabelRef("loaded"))
+	Label("short")
+	cut(k)
+	mask(reg.RAX, reg.RBX, y[15])
+	for i := range 8 {
+		CMPQ(rows, Imm(uint64(i)))
+		JLE(LabelRef("loaded"))
+		VMASKMOVPS(at(reg.R11, 0), y[15], y[i])
+		ADDQ(ld, reg.R11)
+	}
+	Label("loaded")
+	transpose.Block8(y)
+	CMPQ(lanes, Imm(8))
+	JLT(LabelRef("narrow"))
+	for i := range 8 {
+		if i > 0 {
+			CMPQ(k, Imm(uint64(i)))
+			JLE(LabelRef("next"))
+		}
+		VMOVUPS(y[i], at(reg.RDI, 0))
+		ADDQ(width, reg.RDI)
+	}
+	JMP(LabelRef("advance"))
+	Label("narrow")
+	cut(lanes)
+	mask(reg.RAX, reg.RBX, y[14])
+	// Masked stores take long on some processors: where a row has one block of lanes, and more rows follow, what is written past its end
+	// the next ones overwrite.
+	CMPQ(width, Imm(32))
+	JGE(LabelRef("masked"))
+	CMPQ(k, Imm(16))
+	JL(LabelRef("masked"))
+	for i := range 8 {
+		VMOVUPS(y[i], at(reg.RDI, 0))
+		ADDQ(width, reg.RDI)
+	}
+	JMP(LabelRef("advance"))
+	Label("masked")
+	for i := range 8 {
+		if i > 0 {
+			CMPQ(k, Imm(uint64(i)))
+			JLE(LabelRef("next"))
+		}
+		VMASKMOVPS(y[i], y[14], at(reg.RDI, 0))
+		ADDQ(width, reg.RDI)
+	}
+	Label("advance")
+	ADDQ(Imm(32), reg.RSI)
+	SUBQ(Imm(8), k)
+	JMP(LabelRef("columns"))
+	Label("next")
+	SUBQ(Imm(8), lanes)
+	SUBQ(Imm(8), rows)
+	ADDQ(Imm(32), left)
+	// The source moves on only while there are rows, so that it stays inside its slice.
+	TESTQ(rows, rows)
+	JLE(LabelRef("block"))
+	LEAQ(Mem{Base: top, Index: ld, Scale: 8}, top)
 	JMP(LabelRef("block"))
 	Label("done")
 	VZEROUPPER()

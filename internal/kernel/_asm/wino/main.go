@@ -1,5 +1,5 @@
-// Command wino writes wino_amd64.s: the transforms of Winograd's convolution F(4×4, 3×3) and the transpositions between planes and
-// positions with the channels side by side, and wino_stubs_amd64.go, their declarations.
+// Command wino writes wino_amd64.s: the transforms of Winograd's convolution F(4×4, 3×3) and the way from positions with the
+// channels side by side back to planes, and wino_stubs_amd64.go, their declarations.
 //
 //	go run ./wino -out ../wino_amd64.s -decl ../wino_stubs_amd64.go
 package main
@@ -15,6 +15,8 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/gtk-onnx/gtk/internal/kernel/_asm/transpose"
 )
 
 // Byte offsets of the fields of the Go type winoArgs.
@@ -341,55 +343,6 @@ func table(name, prefix string) {
 	fmt.Fprint(&decls, "}\n")
 }
 
-// transpose16 transposes the 16 × 16 block of z0 to z15, with the others free.
-func transpose16(z []reg.VecPhysical) {
-	r, t := z[:16], z[16:]
-	for i := range 8 {
-		VUNPCKLPS(r[2*i+1], r[2*i], t[2*i])
-		VUNPCKHPS(r[2*i+1], r[2*i], t[2*i+1])
-	}
-	for i := 0; i < 16; i += 4 {
-		VUNPCKLPD(t[i+2], t[i], r[i])
-		VUNPCKHPD(t[i+2], t[i], r[i+1])
-		VUNPCKLPD(t[i+3], t[i+1], r[i+2])
-		VUNPCKHPD(t[i+3], t[i+1], r[i+3])
-	}
-	for c := range 4 {
-		VSHUFF32X4(U8(0x88), r[4+c], r[c], t[c])
-		VSHUFF32X4(U8(0xdd), r[4+c], r[c], t[4+c])
-		VSHUFF32X4(U8(0x88), r[12+c], r[8+c], t[8+c])
-		VSHUFF32X4(U8(0xdd), r[12+c], r[8+c], t[12+c])
-	}
-	for c := range 4 {
-		VSHUFF32X4(U8(0x88), t[8+c], t[c], r[c])
-		VSHUFF32X4(U8(0xdd), t[8+c], t[c], r[8+c])
-		VSHUFF32X4(U8(0x88), t[12+c], t[4+c], r[4+c])
-		VSHUFF32X4(U8(0xdd), t[12+c], t[4+c], r[12+c])
-	}
-}
-
-// transpose8 transposes the 8 × 8 block of y0 to y7, with y8 to y15 free.
-func transpose8(y []reg.VecPhysical) {
-	r, t := y[:8], y[8:16]
-	for i := range 4 {
-		VUNPCKLPS(r[2*i+1], r[2*i], t[2*i])
-		VUNPCKHPS(r[2*i+1], r[2*i], t[2*i+1])
-	}
-	for i := 0; i < 8; i += 4 {
-		VUNPCKLPD(t[i+2], t[i], r[i])
-		VUNPCKHPD(t[i+2], t[i], r[i+1])
-		VUNPCKLPD(t[i+3], t[i+1], r[i+2])
-		VUNPCKHPD(t[i+3], t[i+1], r[i+3])
-	}
-	for c := range 4 {
-		VPERM2F128(U8(0x20), r[4+c], r[c], t[c])
-		VPERM2F128(U8(0x31), r[4+c], r[c], t[4+c])
-	}
-	for c := range 8 {
-		VMOVAPS(t[c], r[c])
-	}
-}
-
 // put transposes positions, of which each has its channels side by side, into planes: for c < m and q < n
 //
 //	v := src[q*lanes+c]; if add != nil { v += add[c*ld+q] }; if limits != nil { v = min(max(v, limits[0]), limits[1]) }; dst[c*ld+q] = v
@@ -428,9 +381,9 @@ func put(i isa) {
 	}
 	Label("loaded")
 	if wide {
-		transpose16(i.vec)
+		transpose.Block16(i.vec)
 	} else {
-		transpose8(i.vec)
+		transpose.Block8(i.vec)
 		LEAQ(NewDataAddr(Symbol{Name: "winoMasks", Static: true}, 32), reg.RBX)
 		SHLQ(Imm(2), reg.RAX)
 		SUBQ(reg.RAX, reg.RBX)
@@ -513,123 +466,6 @@ func put(i isa) {
 	RET()
 }
 
-// columns is packColumns with blocks of 8 × 8.
-func columns(y []reg.VecPhysical) {
-	function("packColumns2", "(dst *float32, width int, src *float32, ld int, rows int, k int)")
-	param := func(name string, off int, r reg.GPPhysical) reg.GPPhysical {
-		MOVQ(NewParamAddr(name, off), r)
-		return r
-	}
-	width, ld, rows := param("width", 8, reg.RDX), param("ld", 24, reg.R8), param("rows", 32, reg.R9)
-	lanes := param("width", 8, reg.R10) // left to write
-	top, left := param("src", 16, reg.R12), param("dst", 0, reg.R13)
-	SHLQ(Imm(2), width)
-	SHLQ(Imm(2), ld)
-	mask := func(n, tmp reg.GPPhysical, v reg.VecPhysical) { // of the first n lanes, n up to 8
-		LEAQ(NewDataAddr(Symbol{Name: "winoMasks", Static: true}, 32), tmp)
-		SHLQ(Imm(2), n)
-		SUBQ(n, tmp)
-		SHRQ(Imm(2), n)
-		VMOVUPS(at(tmp, 0), v)
-	}
-	cut := func(r reg.GPPhysical) { // RAX = min(r, 8)
-		MOVQ(U32(8), reg.RAX)
-		CMPQ(r, reg.RAX)
-		CMOVQLT(r, reg.RAX)
-	}
-	Label("block") // 8 rows
-	TESTQ(lanes, lanes)
-	JLE(LabelRef("done"))
-	MOVQ(top, reg.RSI)
-	MOVQ(left, reg.RDI)
-	k := param("k", 40, reg.RCX)
-	Label("columns")
-	TESTQ(k, k)
-	JLE(LabelRef("next"))
-	for i := range 8 {
-		VXORPS(y[i], y[i], y[i])
-	}
-	MOVQ(reg.RSI, reg.R11)
-	CMPQ(k, Imm(8))
-	JLT(LabelRef("short"))
-	CMPQ(rows, Imm(8))
-	JLT(LabelRef("few"))
-	for i := range 8 {
-		VMOVUPS(at(reg.R11, 0), y[i])
-		ADDQ(ld, reg.R11)
-	}
-	JMP(LabelRef("loaded"))
-	Label("few")
-	for i := range 7 {
-		CMPQ(rows, Imm(uint64(i)))
-		JLE(LabelRef("loaded"))
-		VMOVUPS(at(reg.R11, 0), y[i])
-		ADDQ(ld, reg.R11)
-	}
-	JMP(LabelRef("loaded"))
-	Label("short")
-	cut(k)
-	mask(reg.RAX, reg.RBX, y[15])
-	for i := range 8 {
-		CMPQ(rows, Imm(uint64(i)))
-		JLE(LabelRef("loaded"))
-		VMASKMOVPS(at(reg.R11, 0), y[15], y[i])
-		ADDQ(ld, reg.R11)
-	}
-	Label("loaded")
-	transpose8(y)
-	CMPQ(lanes, Imm(8))
-	JLT(LabelRef("narrow"))
-	for i := range 8 {
-		if i > 0 {
-			CMPQ(k, Imm(uint64(i)))
-			JLE(LabelRef("next"))
-		}
-		VMOVUPS(y[i], at(reg.RDI, 0))
-		ADDQ(width, reg.RDI)
-	}
-	JMP(LabelRef("advance"))
-	Label("narrow")
-	cut(lanes)
-	mask(reg.RAX, reg.RBX, y[14])
-	// Masked stores take long on some processors: where a row has one block of lanes, and more rows follow, what is written past its end
-	// the next ones overwrite.
-	CMPQ(width, Imm(32))
-	JGE(LabelRef("masked"))
-	CMPQ(k, Imm(16))
-	JL(LabelRef("masked"))
-	for i := range 8 {
-		VMOVUPS(y[i], at(reg.RDI, 0))
-		ADDQ(width, reg.RDI)
-	}
-	JMP(LabelRef("advance"))
-	Label("masked")
-	for i := range 8 {
-		if i > 0 {
-			CMPQ(k, Imm(uint64(i)))
-			JLE(LabelRef("next"))
-		}
-		VMASKMOVPS(y[i], y[14], at(reg.RDI, 0))
-		ADDQ(width, reg.RDI)
-	}
-	Label("advance")
-	ADDQ(Imm(32), reg.RSI)
-	SUBQ(Imm(8), k)
-	JMP(LabelRef("columns"))
-	Label("next")
-	SUBQ(Imm(8), lanes)
-	SUBQ(Imm(8), rows)
-	ADDQ(Imm(32), left)
-	// The source moves on only while there are rows, so that it stays inside its slice.
-	TESTQ(rows, rows)
-	JLE(LabelRef("block"))
-	LEAQ(Mem{Base: top, Index: ld, Scale: 8}, top)
-	JMP(LabelRef("block"))
-	Label("done")
-	VZEROUPPER()
-	RET()
-}
-
 func main() {
 	path := flag.String("decl", "", "file of the declarations")
 	flag.Parse()
@@ -655,7 +491,6 @@ func main() {
 		backRows(i)
 		put(i)
 	}
-	columns(y)
 	if *path != "" {
 		head := "// Code generated by _asm/wino. DO NOT EDIT.\n\n//go:build !noasm\n\npackage kernel\n"
 		src, err := format.Source([]byte(head + decls.String()))
