@@ -105,7 +105,7 @@ func writeFlame(w io.Writer, r *BenchReport) error {
 			return
 		}
 		h := fnv.New32a()
-		io.WriteString(h, f.name) //nolint:errcheck // a hash takes all
+		h.Write([]byte(f.name))
 		tip := fmt.Sprintf("%s: %.3f ms, %.1f %%", f.name, f.ms, 100*f.ms/max(root.ms, 1e-9))
 		if f.more != "" {
 			tip += ", " + f.more

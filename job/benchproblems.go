@@ -94,8 +94,8 @@ func rowProblems() (all []*kernelProblem) {
 	const heads, tokens, d = 24, 197, 64
 	vec, scores := heads*tokens*d, heads*tokens*tokens
 	all = append(all, &kernelProblem{"attention", fmt.Sprintf("%d×%d×%d", heads, tokens, d), 4 * float64(scores) * d, 0,
-		[4]int{vec, vec, vec, vec + scores}, func(b [4][]float32) []kernel.Way {
-			return kernel.AttentionWays(heads, tokens, d, b[0], b[1], b[2], b[3][vec:], b[3][:vec])
+		[4]int{vec, vec, vec, vec}, func(b [4][]float32) []kernel.Way {
+			return kernel.AttentionWays(heads, tokens, d, b[0], b[1], b[2], b[3])
 		}})
 	moved := func(name, shape string, n, inputs int, way string, run func(p *parallel.Pool, b [4][]float32)) {
 		all = append(all, &kernelProblem{name, shape, 0, 4 * n * (inputs + 1), [4]int{n, n, n}, func(b [4][]float32) []kernel.Way {

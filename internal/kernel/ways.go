@@ -101,17 +101,17 @@ func winoWays(cp *ConvParams, name string, worth func(*ConvParams) bool, prepare
 	return []Way{{name, !chosen, by(0)}, {fmt.Sprintf("winograd %d×%[1]d", winoSide), chosen, by(1)}}
 }
 
-// AttentionWays are the algorithms of out = softmax(q·kᵀ/√d)·v for q, k, v and out [heads, tokens, d]; scores has room for
-// [heads, tokens, tokens].
-func AttentionWays(heads, tokens, d int, q, k, v, scores, out []float32) []Way {
-	return []Way{{"products and softmax", true, func(p *parallel.Pool) {
-		p.For(heads, 1, func(lo, hi int) {
-			for h := lo; h < hi; h++ {
-				at, s := h*tokens*d, scores[h*tokens*tokens:(h+1)*tokens*tokens]
-				Sgemm(p, false, true, tokens, tokens, d, float32(1/math.Sqrt(float64(d))), q[at:], d, k[at:], d, 0, s, tokens)
-				Softmax(p, s, s, tokens, tokens, 1, false)
-				Sgemm(p, false, false, tokens, d, tokens, 1, s, tokens, v[at:], d, 0, out[at:], d)
-			}
-		})
+// AttentionWays are the algorithms of out = softmax(q·kᵀ/√d)·v for q, k, v and out [heads, tokens, d].
+func AttentionWays(heads, tokens, d int, q, k, v, out []float32) []Way {
+	at := make([]int, heads)
+	for i := range at {
+		at[i] = i * tokens * d
+	}
+	of := func(x []float32) Heads[float32] {
+		return Heads[float32]{X: x, At: at, Rows: tokens, Cols: d, Row: d, Col: 1}
+	}
+	turned := Heads[float32]{X: k, At: at, Rows: d, Cols: tokens, Row: 1, Col: d}
+	return []Way{{"blocks of scores", true, func(p *parallel.Pool) {
+		Attention(p, of(out), of(q), turned, of(v), nil, nil, float32(1/math.Sqrt(float64(d))), false)
 	}}}
 }

@@ -55,8 +55,8 @@ func TestWays(t *testing.T) {
 		}
 		const heads, tokens, d = 2, 5, 8
 		q, key, v := randomSlice(r, heads*tokens*d), randomSlice(r, heads*tokens*d), randomSlice(r, heads*tokens*d)
-		out, s := make([]float32, heads*tokens*d), make([]float32, heads*tokens*tokens)
-		check(t, false, AttentionWays(heads, tokens, d, q, key, v, s, out), out, func() {
+		out := make([]float32, heads*tokens*d)
+		check(t, false, AttentionWays(heads, tokens, d, q, key, v, out), out, func() {
 			for h := range heads {
 				for i := range tokens {
 					var e [tokens]float64

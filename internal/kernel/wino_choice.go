@@ -5,7 +5,7 @@ func winoForward(cp *ConvParams) bool { return winoApplies(cp) && winoWorth(cp.N
 func winoData(cp *ConvParams) bool    { return winoApplies(cp) && winoWorth(cp.N, cp.In, cp.M, cp.C) }
 func winoWeight(cp *ConvParams) bool  { return winoApplies(cp) && winoWorth(cp.N, cp.Out, cp.C, cp.M) }
 
-// winoAlways is 0 or 1 where a test wants the one way or the other, else negative.
+// winoAlways is 0 or 1 where a test or a measurement (winoWays) wants the one way or the other, else negative.
 var winoAlways = -1
 
 // Cycles of the parts of both ways, measured on Zen 5 with AVX2 and AVX-512: of a vector of 16 or 8 channels of a tile that is transformed

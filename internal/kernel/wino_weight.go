@@ -191,9 +191,8 @@ func (wg *winoWeightGrad) finish(p *parallel.Pool, sums, dw []float32) {
 	lanes, apart := wg.ks.lanes, wg.apart()
 	bytes := 4 * lanes
 	size := winoPoints * apart
-	const taps = winoTaps
 	p.For(wg.rows, max(1, 1<<12/(wg.pc*winoPoints)), func(lo, hi int) {
-		b := getBuffer(winoPoints*lanes + taps*wg.pc)
+		b := getBuffer(winoPoints*lanes + winoTaps*wg.pc)
 		defer b.put()
 		tmp, g := b.f[:winoPoints*lanes], b.f[winoPoints*lanes:]
 		for m := lo; m < hi; m++ {
@@ -204,10 +203,10 @@ func (wg *winoWeightGrad) finish(p *parallel.Pool, sums, dw []float32) {
 				}
 			}
 			a := winoArgs{srcRow: winoSize * 4 * apart, srcCol: 4 * apart, srcNext: bytes - winoSize*4*apart,
-				dstRow: 3 * 4 * wg.pc, dstCol: 4 * wg.pc, dstNext: bytes - taps*4*wg.pc, n: wg.pc / lanes,
+				dstRow: 3 * 4 * wg.pc, dstCol: 4 * wg.pc, dstNext: bytes - winoTaps*4*wg.pc, n: wg.pc / lanes,
 				src: unsafe.Pointer(&sums[m*wg.pc]), dst: unsafe.Pointer(&g[0]), tmp: unsafe.Pointer(&tmp[0])}
 			wg.k.back(&a)
-			packColumns(dw[m*wg.chans*taps:(m+1)*wg.chans*taps], taps, g, wg.pc, taps, wg.chans)
+			packColumns(dw[m*wg.chans*winoTaps:(m+1)*wg.chans*winoTaps], winoTaps, g, wg.pc, winoTaps, wg.chans)
 		}
 	})
 }
