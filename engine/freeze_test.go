@@ -236,11 +236,11 @@ func compare(t *testing.T, m *engine.Model, q engine.Query, feeds map[string]*te
 			continue
 		}
 		want, have := a.Fetched(key), b.Fetched(key)
-		if r := rounding[key[:2]]; max(largest(want), largest(have)) <= r && tol > 0 {
-			continue
-		}
 		if len(want) != len(have) {
 			wrong = append(wrong, fmt.Sprintf("%s has %d elements, want %d", key, len(have), len(want)))
+			continue
+		}
+		if r := rounding[key[:2]]; max(largest(want), largest(have)) <= r && tol > 0 {
 			continue
 		}
 		top := largest(want)
