@@ -66,6 +66,8 @@ prune: tensor engine engine/graph data feed task internal/registry internal/show
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
 models: onnx onnx/onnxpb tensor internal/registry
 gbnn: internal/memory internal/parallel
+straggler: internal/options internal/registry
+fleet:
 job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt internal/lazy
 science: internal/whole tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models job internal/registry
 interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
