@@ -19,6 +19,7 @@ type Trace struct {
 	Seconds [][]float64 `json:"seconds"`
 	Load    float64     `json:"load"`
 	Slope   float64     `json:"slope"`
+	Cut     int         `json:"cut,omitempty"` // how many of the numbers are lower bounds: of who was left out when so much time was over
 }
 
 // Workers is the number of workers.

@@ -68,8 +68,8 @@ models: onnx onnx/onnxpb tensor internal/registry
 gbnn: internal/memory internal/parallel
 straggler: internal/options internal/registry
 fleet:
-job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt internal/lazy
-science: internal/whole tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models job internal/registry
+job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models straggler fleet internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt internal/lazy
+science: internal/whole tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models straggler job internal/registry
 interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
 interop/internal/dense: tensor
 interop/onnxgo: onnx onnx/onnxpb tensor engine interop/internal/dense
@@ -80,7 +80,7 @@ internal/arch:
 internal/torture: cli engine/ops models onnx onnx/onnxpb tensor internal/shown internal/testkit
 internal/torture/cmd: internal/torture
 internal/gen: ...
-cli: job data optim task train explain prune probe models science tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole internal/lazy
+cli: job data optim task train explain prune probe models straggler science tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole internal/lazy
 cli/gtk: cli interop/runtimes
 `
 
