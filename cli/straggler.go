@@ -200,7 +200,7 @@ func runStragglerSimulate(_ context.Context, e *env, c *ucli.Context) error {
 	return e.printStragglers(r)
 }
 
-func runStragglerSelect(_ context.Context, e *env, c *ucli.Context) error {
+func runStragglerSelect(ctx context.Context, e *env, c *ucli.Context) error {
 	if _, err := nArgs(c); err != nil {
 		return err
 	}
@@ -211,7 +211,7 @@ func runStragglerSelect(_ context.Context, e *env, c *ucli.Context) error {
 	if cfg.StragglerRule, err = stragglerRule(c); err != nil {
 		return err
 	}
-	r, err := job.StragglerSelect(cfg)
+	r, err := job.StragglerSelect(ctx, cfg, e.reporter())
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,7 @@ func runStragglerTrain(ctx context.Context, e *env, c *ucli.Context) error {
 		NumClasses: c.String("num-classes"), Standardise: c.Bool("standardise"), StandardiseTargets: c.Bool("standardise-targets"),
 		Workers: c.Int("workers"), Fleet: c.String("fleet"), Scheme: c.String("scheme"), Jobs: c.Int("jobs"), Partitions: c.Int("partitions"),
 		Stale: c.Bool("stale"), Probe: c.Int("probe"), Reprobe: c.Int("reprobe"), Out: c.String("out"), Force: c.Bool("force"), Seed: e.Seed,
-		Delays: job.StragglerDelays{Slope: c.Float64("slope")}, Command: workerCommand(),
+		Delays: job.StragglerDelays{Slope: c.Float64("slope")}, Command: workerCommand(c),
 	}
 	switch d := c.String("delay"); {
 	case d == "" && c.IsSet("slope"):
@@ -319,15 +319,20 @@ func runStragglerTrain(ctx context.Context, e *env, c *ucli.Context) error {
 	return err
 }
 
-// workerCommand begins this program as a worker, by the name by which it was begun itself.
-func workerCommand() []string {
+// workerCommand begins this program as a worker, by the name by which it was begun itself. What the environment says of the coordinator's
+// flags is not for it.
+func workerCommand(c *ucli.Context) []string {
 	self, err := os.Executable()
 	if path, lerr := exec.LookPath(os.Args[0]); lerr == nil {
 		if abs, aerr := filepath.Abs(path); aerr == nil && (err != nil || same(abs, self)) {
 			self = abs
 		}
 	}
-	return []string{self, "straggler", "worker"}
+	command := []string{self, "straggler", "worker", "--config=", "--timeout=0"}
+	if c.Bool("exact") {
+		command = append(command, "--exact")
+	}
+	return command
 }
 
 // same reports whether two paths are one file.

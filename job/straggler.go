@@ -2,6 +2,7 @@ package job
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -23,7 +24,7 @@ type StragglerDelays struct {
 }
 
 // traceBytes bounds the file of a trace.
-const traceBytes = 1 << 28
+const traceBytes = 1 << 26
 
 // given reports whether there is anything.
 func (d StragglerDelays) given() bool { return d.Trace != "" || d.Synthetic != "" }
@@ -270,7 +271,7 @@ type StragglerSelectConfig struct {
 }
 
 // StragglerSelect simulates every scheme with every parameter on measured rounds, and reports the best of each, the fastest first.
-func StragglerSelect(c StragglerSelectConfig) (*StragglerSimulateReport, error) {
+func StragglerSelect(ctx context.Context, c StragglerSelectConfig, rep Reporter) (*StragglerSimulateReport, error) {
 	rule, err := c.rule()
 	if err != nil {
 		return nil, err
@@ -308,7 +309,15 @@ func StragglerSelect(c StragglerSelectConfig) (*StragglerSimulateReport, error) 
 		return nil, badInput(fmt.Errorf("%s has %d rounds, too few to judge delays of %d: give more rounds, or a smaller --max-delay", what,
 			t.Rounds(), delay))
 	}
-	best, tried, err := straggler.Select(t, o)
+	stage, begun := Stage(Quiet.Stage("", 0)), false
+	defer func() { stage.End() }()
+	o.Tell = func(done, total int) {
+		if !begun {
+			stage, begun = orQuiet(rep).Stage("select", total), true
+		}
+		stage.Set(done, "")
+	}
+	best, tried, err := straggler.Select(ctx, t, o)
 	if err != nil {
 		return nil, usagef("%v", strings.TrimPrefix(err.Error(), "straggler: "))
 	}

@@ -112,24 +112,25 @@ func (t *stragglerTraining) write(ctx context.Context) error {
 		if _, err := x.settle(ctx); err != nil {
 			return err
 		}
-		path := t.c.Out
-		at := path
-		if folder != nil {
-			path = filepath.Join(t.c.Out, x.name+".onnx")
-			at = folder.in(path)
-		}
-		if err := x.finetuning.write(at, true); err != nil {
-			return err
-		}
-		v, err := x.verifyWritten(ctx, at, t.c.Threads)
-		if err != nil {
-			return err
-		}
-		if !v.Pass {
-			bad = path
-		}
 		tr := StragglerTrained{Name: x.name, Model: x.Path, LR: x.lr, Steps: x.done, LossName: x.task.Name, Accuracy: Number(x.accuracy),
-			Weights: fleet.KeyOf(x.part.Weights()), Out: path, Verify: v}
+			Weights: fleet.KeyOf(x.part.Weights()), Out: t.c.Out}
+		at := tr.Out
+		if folder != nil {
+			tr.Out = filepath.Join(t.c.Out, x.name+".onnx")
+			at = folder.in(tr.Out)
+		}
+		if at != "" {
+			if err := x.finetuning.write(at, true); err != nil {
+				return err
+			}
+			var err error
+			if tr.Verify, err = x.verifyWritten(ctx, at, t.c.Threads); err != nil {
+				return err
+			}
+			if !tr.Verify.Pass {
+				bad = tr.Out
+			}
+		}
 		for _, l := range x.losses {
 			tr.Losses = append(tr.Losses, Number(l))
 		}

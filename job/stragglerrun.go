@@ -187,7 +187,7 @@ func (t *stragglerTraining) auto(ctx context.Context) error {
 			t.tell("the run has no more jobs than those by which a scheme is chosen (--probe %d)", t.c.Probe)
 			return nil
 		}
-		s, err := t.choose(n)
+		s, err := t.choose(ctx, n)
 		if err != nil {
 			return err
 		}
@@ -210,13 +210,13 @@ func (t *stragglerTraining) tell(format string, args ...any) {
 }
 
 // choose selects a scheme by the last rounds.
-func (t *stragglerTraining) choose(rounds int) (straggler.Scheme, error) {
+func (t *stragglerTraining) choose(ctx context.Context, rounds int) (straggler.Scheme, error) {
 	tr := t.measured(t.r.Timeline[len(t.r.Timeline)-rounds:])
 	delay := len(t.trainings) - 1
 	if t.c.Stale {
 		delay = max(delay, 3)
 	}
-	best, tried, err := straggler.Select(tr, straggler.Search{Simulation: straggler.Simulation{Rule: t.rule}, MaxDelay: delay, Jobs: rounds})
+	best, tried, err := straggler.Select(ctx, tr, straggler.Search{Simulation: straggler.Simulation{Rule: t.rule}, MaxDelay: delay, Jobs: rounds})
 	if err != nil {
 		return nil, err
 	}

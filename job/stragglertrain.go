@@ -46,7 +46,7 @@ type StragglerTrainConfig struct {
 	Probe      int             // auto: jobs that are done by none before it chooses; 0 means 8
 	Reprobe    int             // auto: jobs after which it probes again; 0 means never
 
-	Out     string   // FILE.onnx of a single training, or a folder; required
+	Out     string   // FILE.onnx of a single training, or a folder; "" for none
 	Replay  []byte   // content of the run.yaml that is written into a folder; nil for none
 	Force   bool     // write over what is there
 	Seed    uint64   // of everything random
@@ -179,10 +179,7 @@ func StragglerTrain(ctx context.Context, c StragglerTrainConfig, rep Reporter) (
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	if c.Out == "" {
-		return nil, usagef("gtk straggler train: the output is missing: give -o OUT.onnx, or -o FOLDER")
-	}
-	if !c.folder() && c.trainings() > 1 {
+	if c.Out != "" && !c.folder() && c.trainings() > 1 {
 		return nil, usagef("-o %s: there are %d trainings: give a folder", c.Out, c.trainings())
 	}
 	var in []read
@@ -206,4 +203,6 @@ func StragglerTrain(ctx context.Context, c StragglerTrainConfig, rep Reporter) (
 }
 
 // folder reports whether the output is a folder.
-func (c StragglerTrainConfig) folder() bool { return !strings.EqualFold(filepath.Ext(c.Out), ".onnx") }
+func (c StragglerTrainConfig) folder() bool {
+	return c.Out != "" && !strings.EqualFold(filepath.Ext(c.Out), ".onnx")
+}

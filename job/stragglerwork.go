@@ -284,10 +284,10 @@ func (x *stragglerHand) do(ctx context.Context, m *fleet.Message) {
 
 // sums works on tasks, and takes as long as the order says.
 func (x *stragglerHand) sums(ctx context.Context, o stragglerOrder, tasks []stragglerTask, r *stragglerResult) ([]byte, error) {
-	if err := sleep(ctx, o.Delay); err != nil {
+	free := time.Now().Add(seconds(o.Delay)) // when the work begins; what wakes late has less to sleep then
+	if err := sleep(ctx, free); err != nil {
 		return nil, err
 	}
-	begin := time.Now()
 	var body []byte
 	for _, t := range tasks {
 		s, key, err := x.sum(ctx, t)
@@ -299,10 +299,10 @@ func (x *stragglerHand) sums(ctx context.Context, o stragglerOrder, tasks []stra
 		r.Sums = append(r.Sums, stragglerSent{t.Job, t.Block, key, len(b)})
 		r.Share += t.Share
 	}
-	if err := sleep(ctx, o.Slope*r.Share-time.Since(begin).Seconds()); err != nil {
+	if err := sleep(ctx, free.Add(seconds(o.Slope*r.Share))); err != nil {
 		return nil, err
 	}
-	r.Work = time.Since(begin).Seconds()
+	r.Work = time.Since(free).Seconds()
 	return body, nil
 }
 
@@ -367,12 +367,15 @@ func (x *stragglerHand) load(ctx context.Context, t stragglerTask) error {
 	return x.models[t.Model].part.Load(b)
 }
 
-// sleep waits for so many seconds, or for the end of ctx.
-func sleep(ctx context.Context, seconds float64) error {
-	if seconds <= 0 {
+func seconds(x float64) time.Duration { return time.Duration(x * float64(time.Second)) }
+
+// sleep waits until a time, or for the end of ctx.
+func sleep(ctx context.Context, until time.Time) error {
+	left := time.Until(until)
+	if left <= 0 {
 		return ctx.Err()
 	}
-	t := time.NewTimer(time.Duration(seconds * float64(time.Second)))
+	t := time.NewTimer(left)
 	defer t.Stop()
 	select {
 	case <-t.C:

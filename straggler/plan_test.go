@@ -3,6 +3,7 @@ package straggler
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -218,7 +219,7 @@ func TestSelect(t *testing.T) {
 			tr.Seconds[w] = append(tr.Seconds[w], x)
 		}
 	}
-	best, tried, err := Select(tr, Search{Simulation: Simulation{Rule: Rule{Mu: 1}}, MaxDelay: 3})
+	best, tried, err := Select(t.Context(), tr, Search{Simulation: Simulation{Rule: Rule{Mu: 1}}, MaxDelay: 3})
 	if err != nil || tried < 50 || len(best) != 5 {
 		t.Fatal(best, tried, err)
 	}
@@ -230,7 +231,7 @@ func TestSelect(t *testing.T) {
 			t.Error("not in order")
 		}
 	}
-	small, _, err := Select(tr, Search{Simulation: Simulation{Rule: Rule{Mu: 1}}, MaxDelay: 3, MaxLoad: 0.125})
+	small, _, err := Select(t.Context(), tr, Search{Simulation: Simulation{Rule: Rule{Mu: 1}}, MaxDelay: 3, MaxLoad: 0.125})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +240,14 @@ func TestSelect(t *testing.T) {
 			t.Errorf("%v needs more data than there may be", c.Scheme)
 		}
 	}
-	if none, _, err := Select(tr, Search{Simulation: Simulation{Rule: Rule{Mu: 1}}}); err != nil || len(none) != 3 {
+	if names := slices.Sorted(slices.Values(simplest)); !slices.Equal(names, schemes.Names()) {
+		t.Errorf("%v are chosen from, there are %v", names, schemes.Names())
+	}
+	even := &Trace{Seconds: [][]float64{{1, 1, 1, 1}, {1, 1, 1, 1}}}
+	if best, _, err := Select(t.Context(), even, Search{Simulation: Simulation{Rule: Rule{Mu: 1}}, MaxDelay: 1}); err != nil || best[0].Scheme.String() != "none" {
+		t.Errorf("nobody is late, and %v is chosen, %v", best[0].Scheme, err)
+	}
+	if none, _, err := Select(t.Context(), tr, Search{Simulation: Simulation{Rule: Rule{Mu: 1}}}); err != nil || len(none) != 3 {
 		t.Errorf("without a delay: %v, %v", none, err)
 	}
 }

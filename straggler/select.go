@@ -2,6 +2,7 @@ package straggler
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,11 +22,17 @@ type Search struct {
 	Code     string   // Repetition or Cyclic; "" is Repetition
 	Names    []string // of schemes; nil: all
 	MaxLoad  float64  // largest share of the data that a worker can hold; 0: any. See Held.
+
+	Tell func(done, total int) // how many schemes with parameters were looked at; nil for nobody
 }
 
+// simplest are the schemes in the order in which they are taken where they are equally good.
+var simplest = []string{"none", "backup", "gc", "sr-sgc", "m-sgc"}
+
 // Select simulates every scheme with every parameter on the trace, and returns the best of each name, the fastest first. tried is how many
-// were simulated. Of those that are equally fast the first has less load, and then less delay.
-func Select(t *Trace, s Search) (best []Choice, tried int, err error) {
+// were simulated. Of those that are equally fast the
+// first has less load, then less delay, and then is the simpler one.
+func Select(ctx context.Context, t *Trace, s Search) (best []Choice, tried int, err error) {
 	if err := t.Check(); err != nil {
 		return nil, 0, err
 	}
@@ -38,12 +45,22 @@ func Select(t *Trace, s Search) (best []Choice, tried int, err error) {
 		return nil, 0, fmt.Errorf("straggler: %d rounds are too few to judge schemes with a delay of %d: give more rounds, or a smaller "+
 			"delay", t.Rounds(), s.MaxDelay)
 	}
-	for _, name := range schemes.Names() {
-		if s.Names != nil && !slices.Contains(s.Names, name) {
-			continue
+	grids, done, total := map[string][]Scheme{}, 0, 0
+	for _, name := range simplest {
+		if s.Names == nil || slices.Contains(s.Names, name) {
+			grids[name] = grid(name, n, s.MaxDelay, cmp.Or(s.Code, Repetition))
+			total += len(grids[name])
 		}
+	}
+	for _, name := range simplest {
 		var top *Choice
-		for _, x := range grid(name, n, s.MaxDelay, cmp.Or(s.Code, Repetition)) {
+		for _, x := range grids[name] {
+			if err := ctx.Err(); err != nil {
+				return nil, tried, err
+			}
+			if done++; s.Tell != nil {
+				s.Tell(done, total)
+			}
 			p, err := x.Plan(n, jobs)
 			if err != nil || p.Delay() > s.MaxDelay || s.MaxLoad > 0 && Held(p) > s.MaxLoad+1e-12 {
 				continue

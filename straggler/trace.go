@@ -43,6 +43,9 @@ func (t *Trace) Check() error {
 	if t.Workers() == 0 || t.Rounds() == 0 {
 		return errors.New("a trace without workers or rounds")
 	}
+	if t.Workers()*t.Rounds() > maxTrace {
+		return fmt.Errorf("%d workers in %d rounds: more than %d numbers", t.Workers(), t.Rounds(), maxTrace)
+	}
 	for w, row := range t.Seconds {
 		if len(row) != t.Rounds() {
 			return fmt.Errorf("worker %d has %d rounds and worker 0 has %d", w, len(row), t.Rounds())
