@@ -38,6 +38,7 @@ var outputFlags = []outputFlag{
 	{"straggler train MODEL --data DATA --jobs 1", "out", "x.onnx", true},
 	{"straggler train MODEL --data DATA --jobs 1", "out", "", true},
 	{"straggler simulate --trace IMAGE", "save-trace", "x.json", true},
+	{"straggler simulate --trace IMAGE", "out", "x.html", true},
 	{"sweep MODEL --data DATA --val DATA --over lr=1,2", "out", "", true},
 	{"runs compare MODEL DATA", "out", "x.html", true},
 	{"explain MODEL --data DATA", "out", "", true},

@@ -29,7 +29,8 @@ func init() {
 				&ucli.BoolFlag{Name: "nominal", Usage: "charge every worker with the whole load in every round, as the paper's program does; else " +
 					"each takes as long as what it is given"},
 				&ucli.StringFlag{Name: "save-trace", Usage: "`FILE`.json to write the trace to"},
-				&ucli.BoolFlag{Name: "force", Usage: "replace the file"},
+				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE`.html for a page with the rounds of each scheme"},
+				&ucli.BoolFlag{Name: "force", Usage: "replace the files"},
 			}, traceFlags(), lateFlags()),
 		}, runStragglerSimulate)
 		choose := command(&ucli.Command{
@@ -188,7 +189,8 @@ func runStragglerSimulate(_ context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	cfg := job.StragglerSimulateConfig{StragglerDelays: stragglerDelays(e, c), Schemes: schemeSpecs(c), Jobs: c.Int("jobs"),
-		Nominal: c.Bool("nominal"), Save: c.String("save-trace"), Force: c.Bool("force")}
+		Nominal: c.Bool("nominal"), Save: c.String("save-trace"), Out: c.String("out"),
+		Force: c.Bool("force")}
 	var err error
 	if cfg.StragglerRule, err = stragglerRule(c); err != nil {
 		return err
@@ -241,6 +243,9 @@ func (e *env) printStragglers(r *job.StragglerSimulateReport) error {
 		e.printf(", of %d schemes with parameters", r.Tried)
 	}
 	e.printf("\n")
+	if r.Report != "" {
+		e.printf("report: %s\n", r.Report)
+	}
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -93,7 +94,8 @@ type StragglerSimulateConfig struct {
 	Jobs    int      // 0 means as many as the trace has rounds for with the longest delay
 	Nominal bool     // every worker is charged with the whole load in every round, as in the authors' program
 	Save    string   // file to write the trace to, as JSON; "" for none
-	Force   bool     // replace it
+	Out     string   // FILE.html for a page with the rounds of each scheme; "" for none
+	Force   bool     // replace them
 }
 
 // DefaultSchemes are the schemes that are compared when none are named.
@@ -113,6 +115,7 @@ type StragglerSimulateReport struct {
 	Schemes []StragglerScheme `json:"schemes"`
 	Best    string            `json:"best"`
 	Tried   int               `json:"tried,omitempty"` // of Select
+	Report  string            `json:"report,omitempty"`
 	Notes   []string          `json:"notes,omitempty"`
 }
 
@@ -185,7 +188,11 @@ func StragglerSimulate(c StragglerSimulateConfig) (*StragglerSimulateReport, err
 	if c.Jobs < 0 {
 		return nil, usagef("--jobs %d: want at least 1", c.Jobs)
 	}
-	release, err := claim([]read{{"--trace", c.Trace, false}}, output{flag: "--save-trace", path: c.Save, force: c.Force})
+	if c.Out != "" && !strings.EqualFold(filepath.Ext(c.Out), ".html") {
+		return nil, usagef("--out %s: it is a page: give a name that ends in .html", c.Out)
+	}
+	release, err := claim([]read{{"--trace", c.Trace, false}}, output{flag: "--save-trace", path: c.Save, force: c.Force},
+		output{flag: "--out", path: c.Out, force: c.Force})
 	if err != nil {
 		return nil, err
 	}
@@ -212,6 +219,7 @@ func StragglerSimulate(c StragglerSimulateConfig) (*StragglerSimulateReport, err
 	if r.Jobs+longest > t.Rounds() {
 		r.Notes = append(r.Notes, fmt.Sprintf("the run has up to %d rounds and the trace %d: it begins anew", r.Jobs+longest, t.Rounds()))
 	}
+	var rounds [][]StragglerRound
 	for _, s := range schemes {
 		p, err := s.Plan(t.Workers(), r.Jobs)
 		if err != nil {
@@ -222,13 +230,24 @@ func StragglerSimulate(c StragglerSimulateConfig) (*StragglerSimulateReport, err
 			return nil, err
 		}
 		r.Schemes = append(r.Schemes, schemeRow(s, p, o))
+		var own []StragglerRound
+		for _, x := range o.Rounds {
+			own = append(own, timelineRound(x, s.String()))
+		}
+		rounds = append(rounds, own)
+	}
+	if err := r.compare(t, straggler.Simulation{Rule: rule, Nominal: c.Nominal}); err != nil {
+		return nil, err
 	}
 	if c.Save != "" {
 		if err := WriteFile(c.Save, t.WriteJSON); err != nil {
 			return nil, err
 		}
 	}
-	return r, r.compare(t, straggler.Simulation{Rule: rule, Nominal: c.Nominal})
+	if r.Report = c.Out; c.Out == "" {
+		return r, nil
+	}
+	return r, WriteFile(c.Out, simulationPage(r, rounds).Write)
 }
 
 func newStragglerReport(schema string, t *straggler.Trace, what string, rule straggler.Rule) *StragglerSimulateReport {

@@ -3,6 +3,7 @@ package job
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -14,9 +15,9 @@ import (
 const (
 	barInTime = iota
 	barLeft
-	barWaited
 	barBackup
-	barIdle
+	barWaited
+	barIdle // that a worker had nothing to do
 )
 
 // timelineRounds is how many rounds are drawn.
@@ -40,7 +41,7 @@ func (t *stragglerTraining) page() *report.Report {
 		top.Add(report.Note{Tone: report.Warn, Text: "The cyclic code has coefficients: gradients are right to rounding, not to the bit."})
 	}
 	page.Section("Rounds", "What each worker did when. A round ends when the fastest has been waited for 1+μ times as long as it took, if the "+
-		"scheme can do without those who have not answered then.").Add(t.timeline())
+		"scheme can do without those who have not answered then.").Add(roundsDrawn(r.Timeline, t.rule.Mu))
 	table := report.Table{Head: []string{"Scheme", "Load", "Delay", "Jobs", "Rounds", "Seconds", "Predicted", "Waited", "Left out", "Backups"},
 		Numeric: []int{1, 2, 3, 4, 5, 6, 7, 8, 9}}
 	for _, s := range r.Segments {
@@ -80,13 +81,13 @@ func (t *stragglerTraining) facts() report.Facts {
 		report.Fact{Label: "Begun anew", Value: strconv.Itoa(r.Deaths), Detail: "workers that ended"})
 }
 
-// timeline is that of the first rounds.
-func (t *stragglerTraining) timeline() report.Timeline {
-	c := report.Timeline{XLabel: "seconds", Kinds: []string{"in time", "left out", "late, waited for", "backup task", "waiting"}}
-	for w := range t.c.Workers {
-		c.Lanes = append(c.Lanes, fmt.Sprintf("%d", w))
+// roundsDrawn is the timeline of the first rounds.
+func roundsDrawn(rounds []StragglerRound, mu float64) report.Timeline {
+	c := report.Timeline{XLabel: "seconds", Kinds: []string{"in time", "left out", "backup task", "late, waited for", "nothing to do"}}
+	shown := rounds[:min(timelineRounds, len(rounds))]
+	for w := range rounds[0].At {
+		c.Lanes = append(c.Lanes, strconv.Itoa(w))
 	}
-	shown := t.r.Timeline[:min(timelineRounds, len(t.r.Timeline))]
 	c.Title = fmt.Sprintf("The first %d rounds, worker by worker", len(shown))
 	at := 0.0
 	for k, r := range shown {
@@ -96,7 +97,7 @@ func (t *stragglerTraining) timeline() report.Timeline {
 				least = x
 			}
 		}
-		wait := (1 + t.rule.Mu) * least
+		wait := (1 + mu) * least
 		for w, v := range r.At {
 			span := report.Span{Lane: w, From: at, To: at + r.Seconds, Title: fmt.Sprintf("round %d, worker %d", k, w)}
 			x := float64(v)
@@ -120,4 +121,42 @@ func (t *stragglerTraining) timeline() report.Timeline {
 		c.Cuts = append(c.Cuts, at)
 	}
 	return c
+}
+
+// timelineWorkers is how many workers a timeline of simulated rounds has at most.
+const timelineWorkers = 32
+
+// simulationPage shows simulated runs.
+func simulationPage(r *StragglerSimulateReport, rounds [][]StragglerRound) *report.Report {
+	page := report.New("Workers that may be late", fmt.Sprintf("%s by %s, simulated on %s.", units.Plural(r.Jobs, "gradient"),
+		units.Plural(r.Workers, "worker"), r.Trace))
+	page.Kicker, page.Footer = "gtk straggler simulate", "Made by gtk straggler simulate."
+	top := page.Section("", "").Add(report.Facts{{Label: "Fastest", Value: r.Best}, {Label: "Late in a round", Value: fmt.Sprintf("%.2g", r.Late),
+		Detail: "workers, on the mean"}, {Label: "All of the data", Value: fmt.Sprintf("%.3g s", r.Slope), Detail: "of work for one worker"}})
+	for _, n := range r.Notes {
+		top.Add(report.Note{Tone: report.Warn, Text: n})
+	}
+	t := report.Table{Head: []string{"Scheme", "Load", "Delay", "Seconds", "Of waiting", "Waited", "Left out", "Backups"},
+		Numeric: []int{1, 2, 3, 5, 6, 7}}
+	for _, s := range r.Schemes {
+		t.Rows = append(t.Rows, []report.Cell{report.C(s.Scheme), report.Num(s.Load, 3), report.C(strconv.Itoa(s.Delay)),
+			report.Num(s.Seconds, 4), report.Percent(s.Share), report.C(strconv.Itoa(s.Waits)), report.C(strconv.Itoa(s.Left)),
+			report.C(strconv.Itoa(s.Backups))})
+	}
+	page.Section("Schemes", "Load is the share of the data that a worker goes through in a full round; delay is after how many more rounds a "+
+		"gradient is there at last.").Add(t)
+	for k, s := range r.Schemes {
+		lanes := rounds[k]
+		lead := ""
+		if r.Workers > timelineWorkers {
+			lead = fmt.Sprintf("The first %d workers.", timelineWorkers)
+			for i := range lanes {
+				x := &lanes[i]
+				x.At, x.Busy, x.Late = x.At[:timelineWorkers], x.Busy[:timelineWorkers], x.Late[:timelineWorkers]
+				x.Backups = slices.DeleteFunc(x.Backups, func(w int) bool { return w >= timelineWorkers })
+			}
+		}
+		page.Section(s.Scheme, lead).Add(roundsDrawn(lanes, r.Mu))
+	}
+	return page
 }
