@@ -64,6 +64,8 @@ var faulteds = []faulted{
 		head: "sheet.png"},
 	{name: "finetune", args: []string{"finetune", "a.onnx", "--data", "npz:d.npz", "--val-split", "0.3", "--epochs", "3", "-o", "out"},
 		only: []string{"model.onnx", "best.onnx", "val-ids.txt"}, resume: []string{"finetune", "--resume", "out"}},
+	{name: "straggler train", args: []string{"straggler", "train", "a.onnx", "--data", "npz:d.npz", "--jobs", "2", "--workers", "2", "--fleet",
+		"local", "-o", "out"}, head: "report.html", only: []string{"a.onnx"}},
 	{name: "sweep", args: []string{"sweep", "a.onnx", "--data", "npz:d.npz", "--val-split", "0.3", "--epochs", "1", "--over", "lr=0.1,0.01", "-o",
 		"out"}, only: []string{"001/model.onnx", "001/best.onnx", "002/model.onnx", "002/best.onnx"},
 		resume: []string{"sweep", "--resume", "out"}},
