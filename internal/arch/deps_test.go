@@ -64,7 +64,7 @@ train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data o
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
 prune: tensor engine engine/graph data feed task internal/registry internal/shown
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
-compress: onnx onnx/onnxpb tensor engine engine/graph engine/ops data feed task train internal/options internal/registry internal/shown internal/units
+compress: onnx onnx/convert onnx/onnxpb tensor engine engine/graph engine/ops data feed task train internal/options internal/registry internal/shown internal/units
 models: onnx onnx/onnxpb tensor internal/registry
 gbnn: internal/memory internal/parallel
 job: compress onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt internal/lazy
