@@ -13,7 +13,7 @@ import (
 
 func init() {
 	methods.Register("int8", func() Method {
-		return &Int8{Mode: "static", Calibration: "minmax", Percentile: 99.999, Samples: 256, Activations: "uint8", PerChannel: true}
+		return &Int8{Mode: "static", Calibration: "mse", Percentile: 99.999, Samples: 256, Activations: "uint8", PerChannel: true}
 	}, "weights and activations in integers of 8 bits, without training: a quarter of the size, and faster where the processor has the products",
 		"https://arxiv.org/abs/2004.09602 (Wu et al. 2020)")
 }
