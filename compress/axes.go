@@ -61,6 +61,9 @@ func follow(n *net) (*axes, error) {
 		declare(v.GetName(), v.GetType())
 	}
 	for _, x := range n.g.Node {
+		if len(x.GetOutput()) == 1 && n.constant(x.GetOutput()[0]) != nil {
+			continue // it is stored, or follows from what is
+		}
 		rule, known := axisRules[x.GetOpType()]
 		if !known || !is(x, x.GetOpType()) {
 			a.pinAll(x, fmt.Sprintf("%s (%s) reads it, through which channels are not followed", label(x), x.GetOpType()))
@@ -218,11 +221,9 @@ func (a *axes) give(x *onnxpb.NodeProto, es [][]int32) { a.of[x.GetOutput()[0]] 
 // ints are the whole numbers of a stored value or an attribute of x, nil where neither is there.
 func (a *axes) ints(x *onnxpb.NodeProto, i int, attr string) []int64 {
 	if t := a.constant(in(x, i)); in(x, i) != "" && t != nil && t.DType().IsInt() {
-		v := make([]int64, 0, t.Len())
-		for _, f := range t.Float64s() {
-			v = append(v, int64(f))
+		if w, err := t.Convert(tensor.Int64); err == nil {
+			return slices.Clone(tensor.Data[int64](w))
 		}
-		return v
 	}
 	if p := attribute(x, attr); p != nil && in(x, i) == "" {
 		return slices.Clone(p.GetInts())

@@ -434,6 +434,17 @@ func (a *axes) regroup(x *onnxpb.NodeProto, d, to []int, target func(k int) func
 			a.fixes = append(a.fixes, func(kept func([]int32) []int) { f(int64(len(kept(row)))) })
 		}
 	}
+	// Axes at the end that stay, behind such that may be of any extent.
+	end, last := len(d), len(to)
+	for slices.Contains(d, -1) && end > 0 && last > 0 && d[end-1] == to[last-1] && d[end-1] > 0 {
+		end, last = end-1, last-1
+		set(last, es[end])
+	}
+	if !slices.ContainsFunc(es[:end], func(e []int32) bool { return e != nil }) {
+		a.give(x, out)
+		return
+	}
+	d, to = d[:end], to[:last]
 	i, j := 0, 0
 	for i < len(d) || j < len(to) {
 		i0, j0 := i, j
