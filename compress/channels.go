@@ -140,7 +140,9 @@ func (p *pruning) group() error {
 		}
 		if len(roots) < 2 {
 			if why == "" {
-				why = "it has one channel"
+				if why = "it has one channel"; len(es) > 1 {
+					why = "its channels only go all together"
+				}
 			}
 			p.whole = append(p.whole, ChannelsWhole{label(k.layer), k.layer.GetOpType(), why})
 			continue
