@@ -7,15 +7,17 @@ import (
 	"math"
 	"slices"
 
+	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
+	"github.com/gtk-onnx/gtk/train"
 )
 
 func init() {
 	methods.Register("channels", func() Method {
-		return &Channels{Importance: "l2", Scope: "layer", Least: 0.1, Multiple: 1, Samples: 256}
+		return &Channels{Importance: "l2", Scope: "layer", Least: 0.1, Multiple: 1, Samples: 512, Statistics: true}
 	},
 		"take whole channels and hidden units out, wherever they are tied through the model: a smaller dense model", "https://arxiv.org/abs/2301.12900 (DepGraph, Fang et al. 2023); https://arxiv.org/abs/1608.08710 (Li et al. 2017)")
 }
@@ -29,7 +31,8 @@ type Channels struct {
 	Scope      string  `opt:"scope" doc:"layer: the same share of each layer goes; global: what counts least goes, in which layer it may be" choices:"layer|global"`
 	Least      float64 `opt:"least" doc:"share of the channels of a layer that stays in any case" range:"[0, 1)"`
 	Multiple   int     `opt:"multiple" doc:"a layer keeps a multiple of so many channels" range:"[1, 64]"`
-	Samples    int     `opt:"samples" doc:"examples that importance=taylor looks at" range:"[1, 1000000]"`
+	Samples    int     `opt:"samples" doc:"examples that importance=taylor looks at, and that statistics come from" range:"[1, 1000000]"`
+	Statistics bool    `opt:"statistics" doc:"take the statistics of batch normalisation of the smaller model anew, where there is --data"`
 }
 
 // ChannelsReport is what was taken away.
@@ -39,7 +42,8 @@ type ChannelsReport struct {
 	Channels   int             `json:"channels_before"` // of all layers that were looked at
 	Kept       int             `json:"channels_after"`
 	Layers     []ChannelsLayer `json:"layers"`
-	Whole      []ChannelsWhole `json:"whole"` // layers that keep all channels, and why
+	Whole      []ChannelsWhole `json:"whole"`                // layers that keep all channels, and why
+	Statistics int             `json:"statistics,omitempty"` // examples from which those of batch normalisation were taken anew
 }
 
 // ChannelsLayer is a layer before and after.
@@ -258,8 +262,14 @@ func (m *Channels) Compress(ctx context.Context, s *Subject) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if file, err = p.renewed(ctx, file, r); err != nil {
+		return nil, err
+	}
 	res := &Result{File: file, Details: r}
 	res.Says = []string{fmt.Sprintf("%d of %s in %s stay", r.Kept, units.Plural(r.Channels, "channel"), units.Plural(len(r.Layers), "layer"))}
+	if r.Statistics > 0 {
+		res.Says = append(res.Says, fmt.Sprintf("the statistics of batch normalisation come anew from %s", units.Plural(r.Statistics, "example")))
+	}
 	for i, w := range r.Whole {
 		if i == 8 {
 			res.Says = append(res.Says, fmt.Sprintf("… and %d layers more keep all of their channels", len(r.Whole)-i))
@@ -268,6 +278,31 @@ func (m *Channels) Compress(ctx context.Context, s *Subject) (*Result, error) {
 		res.Says = append(res.Says, fmt.Sprintf("%s (%s) keeps all of its channels: %s", w.Node, w.Op, w.Why))
 	}
 	return res, nil
+}
+
+// renewed is file with the statistics of its batch normalisations as examples of the data give them, which without the channels are others.
+func (p *pruning) renewed(ctx context.Context, file *onnx.Model, r *ChannelsReport) (*onnx.Model, error) {
+	if !p.m.Statistics || p.s.Data == nil || p.s.Data.Len() < 2 {
+		return file, nil
+	}
+	m, err := engine.Load(file, engine.WithPool(p.s.Model.Pool()))
+	if err != nil || m.Batch() == 1 || !slices.ContainsFunc(slices.Collect(m.Params()), func(p *engine.Param) bool { return p.State }) {
+		return file, err
+	}
+	plan, err := p.s.Feed.With(m)
+	if err != nil {
+		return nil, err
+	}
+	order := data.Shuffled(p.s.Data.Len(), p.s.Seed).Order(0)
+	some, err := data.Subset(p.s.Data, order[:min(p.m.Samples, len(order))])
+	if err != nil {
+		return nil, err
+	}
+	if err := train.EstimateBatchNorm(ctx, m, some, plan, p.s.size(), p.s.Pre, p.s.Seed); err != nil {
+		return nil, err
+	}
+	r.Statistics = some.Len()
+	return m.Save()
 }
 
 // reach finds the largest model that does no more than the share of the operations that was asked for.
