@@ -123,6 +123,11 @@ func (m *Int8) open(ctx context.Context, s *Subject) (*int8Net, error) {
 	q.batches = n.foldBatchNorm()
 	n.bypass()
 	for _, x := range n.g.Node {
+		within(x, func(y *onnxpb.NodeProto) {
+			if layer(y) && !is(y, "BatchNormalization") {
+				q.float = append(q.float, Int8Float{label(y), y.GetOpType(), fmt.Sprintf("it lies in a body of %s (%s)", label(x), x.GetOpType())})
+			}
+		})
 		l, why := q.layer(x)
 		switch {
 		case l == nil && why == "":
