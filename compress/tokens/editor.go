@@ -28,6 +28,8 @@ type editor struct {
 	counts []int    // tokens after each layer
 	sizes  []string // after each layer: [B,N] in float32, how many patches each token stands for; "" where all are one
 	logs   map[string]string
+
+	rowMask string // soft models: what the rows of attention count for the importance; "" for all the same
 }
 
 // edit begins a copy of the file.

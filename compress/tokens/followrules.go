@@ -21,7 +21,7 @@ func init() {
 		"LayerNormalization": normalisation, "RMSNormalization": normalisation, "SimplifiedLayerNormalization": normalisation,
 		"LpNormalization": normalisation, "Hardmax": normalisation,
 		"Transpose": transpose, "Reshape": reshape, "Flatten": reshape, "Squeeze": reshape, "Unsqueeze": reshape, "Expand": expand,
-		"Slice": slice, "Gather": gather, "Split": split, "Concat": concat, "Shape": shapeOf, "Size": shapeOf,
+		"Slice": slice, "Gather": gather, "Split": split, "Concat": concat, "Shape": shapeOf,
 		"ReduceMean": reduce, "ReduceSum": reduce, "ReduceMax": reduce, "ReduceMin": reduce, "ReduceL2": reduce, "ReduceSumSquare": reduce,
 		"GlobalAveragePool": globalPool, "GlobalMaxPool": globalPool,
 		"QuantizeLinear": quantise, "DequantizeLinear": quantise, "DynamicQuantizeLinear": quantise,
@@ -69,6 +69,9 @@ func matMul(f *follower, n *onnxpb.NodeProto) ([]layout, error) {
 			}
 			out[i] = l[k]
 		}
+	}
+	if len(tokens(ka)) > 0 && len(out.all()) == 0 {
+		f.pooled = append(f.pooled, label(n)) // by attention of a few queries
 	}
 	f.count(append(slices.Concat(out...), ka...))
 	return []layout{out}, nil
@@ -379,8 +382,16 @@ func concat(f *follower, n *onnxpb.NodeProto) ([]layout, error) {
 	return []layout{out}, nil
 }
 
-// shapeOf gives numbers that follow the tokens by themselves.
-func shapeOf(*follower, *onnxpb.NodeProto) ([]layout, error) { return nil, nil }
+// shapeOf gives numbers that are none of the tokens.
+func shapeOf(f *follower, n *onnxpb.NodeProto) ([]layout, error) {
+	l, _ := f.layoutOf(at(n, 0))
+	from, to := attrInt(n, "start", 0), attrInt(n, "end", len(l))
+	from, to = clampTo(from, len(l)), clampTo(to, len(l))
+	if from < to && len(l[from:to].all()) > 0 {
+		f.fixes = append(f.fixes, fix{kind: fixCount, node: n, in: l[from:to]})
+	}
+	return nil, nil
+}
 
 // reduce over other axes leaves the tokens; over the tokens it is a pooling.
 func reduce(f *follower, n *onnxpb.NodeProto) ([]layout, error) {

@@ -24,7 +24,10 @@ const leastOpset, newOpset = 13, 17
 // functions as their nodes, for operator set 13 or later. The notes say what became of it. Nodes that are none of these stay as they are.
 func plainFile(m *onnx.Model, threads int) (*onnx.Model, []string, error) {
 	file := m.Clone()
-	var notes []string
+	notes, err := fixExtents(file, threads)
+	if err != nil {
+		return nil, nil, err
+	}
 	if v := file.Opset(""); v < leastOpset {
 		types, _ := engine.Types(file, engine.WithThreads(threads))
 		c, _, err := convert.To(file, newOpset, convert.Options{Types: types})
@@ -44,7 +47,7 @@ func plainFile(m *onnx.Model, threads int) (*onnx.Model, []string, error) {
 	if !slices.ContainsFunc(g.GetNode(), whole) {
 		return file, notes, nil
 	}
-	types, err := engine.Types(file, engine.WithThreads(threads))
+	types, err := engine.Types(file, engine.WithThreads(threads)) // and shapes
 	if err != nil {
 		return nil, nil, &RefusedError{Why: fmt.Sprintf("the shapes of the values are not known: %v", err)}
 	}
@@ -58,6 +61,15 @@ func plainFile(m *onnx.Model, threads int) (*onnx.Model, []string, error) {
 	for _, n := range g.GetNode() {
 		if !whole(n) {
 			out = append(out, n)
+			continue
+		}
+		if n.GetOpType() == "Einsum" {
+			if nodes := einsum(n); nodes != nil {
+				out = append(out, nodes...)
+				written["Einsum"]++
+			} else {
+				out = append(out, n)
+			}
 			continue
 		}
 		nodes, inits, err := writtenOut(file, n, types)
@@ -76,6 +88,41 @@ func plainFile(m *onnx.Model, threads int) (*onnx.Model, []string, error) {
 		notes = append(notes, fmt.Sprintf("%d of %s are written out as simpler operators", written[op], op))
 	}
 	return file, notes, tidy(file, made, threads)
+}
+
+// fixExtents fixes the axes of inputs that are free beside the batch, such as height and width of pictures, at the sizes that the rest of the
+// model asks for: their number of tokens must be known.
+func fixExtents(file *onnx.Model, threads int) ([]string, error) {
+	m, err := engine.Load(file, engine.WithThreads(threads))
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	var notes []string
+	sizes := m.Sizes(1)
+	batch := ""
+	for k, in := range m.Inputs() {
+		for _, v := range file.Inputs() {
+			if v.GetName() != in.Name {
+				continue
+			}
+			for i, d := range v.GetType().GetTensorType().GetShape().GetDim() {
+				if i >= len(in.Dims) || in.Dims[i].Size >= 0 || i == 0 {
+					if i == 0 && k == 0 && len(in.Dims) > 0 {
+						batch = in.Dims[0].Symbol
+					}
+					continue
+				}
+				if batch != "" && in.Dims[i].Symbol == batch {
+					continue
+				}
+				d.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(sizes[k][i])}
+				notes = append(notes, fmt.Sprintf("axis %d of input %s is free, and becomes %d: the number of tokens must be known", i,
+					shown.Name(in.Name), sizes[k][i]))
+			}
+		}
+	}
+	return notes, nil
 }
 
 // tidy takes out, of nodes that were written for others, what does nothing: reshapes to the shape that is there already, and numbers that

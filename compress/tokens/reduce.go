@@ -14,6 +14,13 @@ import (
 // importance is the attention that each patch gets in layer i, [B,patches]: from the tokens that the head reads, else from all, the mean
 // over the heads. The rows of those tokens are computed once more, so that runtimes find the attention as it was.
 func (e *editor) importance(i int, size string) (string, error) {
+	return e.importanceOf(i, size, func(scores string) string {
+		return e.add("Softmax", "row", []string{scores}, onnx.AttrInt("axis", -1))
+	})
+}
+
+// importanceOf is importance with another softmax.
+func (e *editor) importanceOf(i int, size string, softmax func(scores string) string) (string, error) {
 	b, v := e.t.blocks[i], e.t.v
 	probs := b.softmax.GetOutput()[0]
 	l := slices.Clone(e.t.layout(probs))
@@ -43,7 +50,9 @@ func (e *editor) importance(i int, size string) (string, error) {
 			}
 			scores = e.add("Add", "row_scores", []string{scores, log})
 		}
-		probs = e.add("Softmax", "row", []string{scores}, onnx.AttrInt("axis", -1))
+		probs = softmax(scores)
+	} else if e.rowMask != "" {
+		probs = e.add("Mul", "rows", []string{probs, e.add("Unsqueeze", "rows", []string{e.rowMask, e.ints(-1)})})
 	}
 	from := e.t.Tokens
 	if i > 0 {

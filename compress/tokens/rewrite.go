@@ -158,12 +158,36 @@ func (e *editor) fix(f fix) error {
 		}
 		n.Input[1] = e.tensor(tensor.From(v, len(v)))
 		n.Attribute = slices.DeleteFunc(n.Attribute, func(a *onnxpb.AttributeProto) bool { return a.GetName() == "num_outputs" })
+	case fixCount:
+		return e.count(f)
 	case fixSoftmax:
 		return e.attend(f)
 	case fixPool:
 		return e.weigh(f)
 	}
 	return nil
+}
+
+// count has a Shape say what it said before: shapes of what has fewer tokens are constants, and what else reads it is meant as it was.
+func (e *editor) count(f fix) error {
+	times, by := make([]int, len(f.in)), make([]int, len(f.in))
+	for i, fs := range f.in {
+		times[i], by[i] = 1, 1
+		for _, x := range tokens(fs) {
+			times[i], by[i] = times[i]*x.n, by[i]*e.left(x)
+		}
+	}
+	if slices.Equal(times, by) {
+		return nil
+	}
+	return e.put(f.node, true, "tokens/count", func() error {
+		n := e.of(f.node)
+		out := n.Output[0]
+		n.Output[0] = e.fresh("shape")
+		x := e.add("Mul", "shape", []string{n.Output[0], e.ints(times...)})
+		*e.into = append(*e.into, onnx.NewNode("Div", e.fresh("shape"), []string{x, e.ints(by...)}, []string{out}))
+		return nil
+	})
 }
 
 // left is how many tokens a factor counts.
@@ -288,21 +312,31 @@ func (e *editor) attend(f fix) error {
 	})
 }
 
-// weigh has a mean over the tokens weigh each by the patches it stands for.
+// weigh has a mean over the tokens weigh each by the patches it stands for, and a sum be what the mean says for as many as there were.
 func (e *editor) weigh(f fix) error {
 	size := e.sizes[f.token.seg-1]
-	if size == "" {
+	left := e.left(f.token)
+	sum := f.node.GetOpType() == "ReduceSum" && left != f.token.n
+	if size == "" && !sum {
 		return nil
 	}
 	return e.put(f.node, false, "tokens/pool", func() error {
 		n := e.of(f.node)
-		left := e.left(f.token)
+		d := e.t.v.dtype(at(f.node, 0))
+		if size == "" {
+			w, err := tensor.Scalar(float32(f.token.n) / float32(left)).Convert(d)
+			if err != nil {
+				return err
+			}
+			n.Input[0] = e.add("Mul", "weighted", []string{n.Input[0], e.tensor(w)})
+			return nil
+		}
 		if f.token.off > 0 {
 			size = e.slice("size", size, 1, f.token.off, f.token.off+left)
 		}
-		if n.GetOpType() != "ReduceSum" {
-			mean := e.reduce("ReduceMean", "mean", size, true, 1)
-			size = e.add("Div", "weight", []string{size, mean})
+		size = e.add("Div", "weight", []string{size, e.reduce("ReduceMean", "mean", size, true, 1)})
+		if sum {
+			size = e.add("Mul", "weight", []string{size, e.float(float32(f.token.n) / float32(left))})
 		}
 		shape, seen := []int{}, false
 		for i, fs := range f.in {
@@ -321,7 +355,7 @@ func (e *editor) weigh(f fix) error {
 			}
 		}
 		w := e.add("Reshape", "weight", []string{size, e.ints(shape...)})
-		if d := e.t.v.dtype(at(f.node, 0)); d != tensor.Float32 {
+		if d != tensor.Float32 {
 			w = e.cast("weight", w, d)
 		}
 		n.Input[0] = e.add("Mul", "weighted", []string{n.Input[0], w})

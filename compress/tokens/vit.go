@@ -87,7 +87,7 @@ func (t *ViT) find() error {
 			}
 			continue
 		}
-		t.cut(f, n)
+		t.end(f, n)
 	}
 	for _, o := range v.g.GetOutput() {
 		if l, ok := f.at[o.GetName()]; ok && len(l.all()) > 0 {
@@ -357,8 +357,8 @@ func (t *ViT) core(f *follower, n *onnxpb.NodeProto) (block, bool, error) {
 	return block{qk: qk, softmax: n, probs: probs}, true, nil
 }
 
-// cut notes where the last attention layer ends: the first sum of what it gives and what went into it. What follows has other tokens.
-func (t *ViT) cut(f *follower, n *onnxpb.NodeProto) {
+// end notes where the last attention layer ends: the first sum of what it gives and what went into it. What follows has other tokens.
+func (t *ViT) end(f *follower, n *onnxpb.NodeProto) {
 	last := &t.blocks[len(t.blocks)-1]
 	if op := n.GetOpType(); last.add != nil || op != "Add" && op != "Sum" || len(n.GetInput()) != 2 {
 		return
