@@ -216,8 +216,8 @@ func (f *follower) alike(name string, axes []int) (*tensor.Tensor, error) {
 			return nil, fmt.Errorf("its input %s: %w", shown.Quote(name), err)
 		}
 		if !same {
-			return nil, fmt.Errorf("its input %s has a number for each token and depends on the example (a mask, or a connection across blocks)",
-				shown.Quote(name))
+			return nil, fmt.Errorf("its input %s has a number for each token and depends on the example (a mask, a connection across "+
+				"blocks, or attention and MLP side by side)", shown.Quote(name))
 		}
 		if t, err = x.Convert(f.v.dtype(name)); err != nil {
 			return nil, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 
 	"github.com/gtk-onnx/gtk/compress"
@@ -83,7 +82,8 @@ func begin(s *compress.Subject, threads int) (*work, error) {
 func refused(err error) error {
 	var r *RefusedError
 	if errors.As(err, &r) {
-		return fmt.Errorf("the tokens of this model cannot be pruned or merged: %w; --method channels, int8 and magnitude do not ask for tokens", err)
+		return fmt.Errorf("the tokens of this model cannot be pruned or merged: %w; --method channels, int8 and magnitude do not ask for tokens",
+			err)
 	}
 	return err
 }
@@ -112,7 +112,8 @@ func plan(s *compress.Subject, how string) ([]string, error) {
 		return nil, err
 	}
 	lines := append([]string{w.t.String()}, w.t.Notes...)
-	return append(lines, fmt.Sprintf("%s: %s of %s multiply-adds are to be left", how, units.Count(int64(w.target)), units.Count(int64(w.whole)))), nil
+	return append(lines, fmt.Sprintf("%s: %s of %s multiply-adds are to be left", how, units.Count(int64(w.target)),
+		units.Count(int64(w.whole)))), nil
 }
 
 // same checks that the model with all tokens gives the outputs that it gave, and says how far they are apart, relative to the largest.
@@ -213,6 +214,9 @@ func compressTokens(ctx context.Context, s *compress.Subject, way Way, name stri
 	w.r.Kept, w.r.Share = sched, w.t.cost(w.whole, sched)/w.whole
 	says := []string{w.t.String(), fmt.Sprintf("tokens after each layer: %v", sched),
 		fmt.Sprintf("with all tokens left the rewritten model gives the outputs to %.2g of the largest", w.r.Difference)}
-	return &compress.Result{File: file, Says: says, Details: w.r,
-		Write: func(put func(string, func(io.Writer) error) error) error { return nil }}, nil
+	strips, err := w.draw(ctx, file, sched, way)
+	if err != nil {
+		return nil, err
+	}
+	return &compress.Result{File: file, Says: says, Details: w.r, Write: w.write(strips)}, nil
 }

@@ -40,7 +40,7 @@ func (e *editor) byPairs(x, size, keys string, n int, k Kept) (y, sizes string) 
 	similar := e.add("MatMul", "similar", []string{ma, e.add("Transpose", "b_unit", []string{mb}, onnx.AttrInts("perm", 0, 2, 1))})
 	most := e.reduce("ReduceMax", "most", similar, false, 2) // [B,a]
 	to := e.add("ArgMax", "to", []string{similar}, onnx.AttrInt("axis", 2), onnx.AttrInt("keepdims", 0))
-	order := e.adds("TopK", "order", 2, []string{most, e.ints(a)}, onnx.AttrInt("axis", -1), onnx.AttrInt("largest", 1), onnx.AttrInt("sorted", 1))
+	order := e.adds("TopK", "order", 2, []string{most, e.ints(a)}, onnx.AttrInt("axis", -1))
 	merged := e.slice("merged", order[1], 1, 0, r)
 	take := func(name, of, index string) string {
 		return e.add("GatherND", name, []string{of, e.add("Unsqueeze", "index", []string{index, e.ints(-1)})}, onnx.AttrInt("batch_dims", 1))

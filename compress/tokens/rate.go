@@ -125,8 +125,8 @@ func MaskedSoftmax(z, mask []float64, i int, eps float64) []float64 {
 	return out
 }
 
-// ViTMACs are the multiply-accumulate operations of a plain vision transformer as the paper counts them: patches of p×p pixels of three colours, n of them and one
-// class token, width c, and kept tokens behind each attention.
+// ViTMACs are the multiply-accumulate operations of a plain vision transformer as the paper counts them: n patches of p×p pixels
+// of three colours and one class token, width c, and kept tokens behind each attention.
 func ViTMACs(n, p, c, classes int, kept []Kept) float64 {
 	sum := float64((n+1)*c*3*p*p + c*classes)
 	have := n + 1
