@@ -40,6 +40,8 @@ var outputFlags = []outputFlag{
 	{"explain MODEL --data DATA", "out", "", true},
 	{"score-data MODEL --data DATA", "out", "", true},
 	{"prune-data MODEL --data DATA", "out", "", true},
+	{"compress MODEL --method magnitude", "out", "x.onnx", true},
+	{"compress MODEL --method magnitude -o other.onnx", "report", "", true},
 	{"export MODEL", "out", "x.onnx", true},
 	{"models new mlp", "out", "x.onnx", true},
 	{"data info DATA", "out", "x.png", true},
@@ -126,7 +128,7 @@ func TestOutputsBeforeWork(t *testing.T) {
 	// The table has every such flag there is.
 	named := regexp.MustCompile(`--(out|dot|checkpoint|report|predictions|log|page|scores|metrics|profile-out|save)[, ]`)
 	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain",
-		"score-data", "prune-data", "probe", "probe sharpness", "sweep", "runs list", "runs compare", "generate", "export", "models new", "models list", "data", "data info", "data convert",
+		"score-data", "prune-data", "probe", "probe sharpness", "sweep", "runs list", "runs compare", "generate", "compress", "export", "models new", "models list", "data", "data info", "data convert",
 		"data augment", "demo", "doctor",
 		"completion",
 		"version"} {

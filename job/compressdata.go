@@ -108,20 +108,21 @@ func (x *compression) understood(ctx context.Context, m *engine.Model) (*use, er
 	return v, nil
 }
 
-// costs are the operations of m on one example, and its trained numbers.
+// costs are the operations of m on one example, and the numbers that its file stores, in any precision.
 func costs(m *engine.Model) (macs int64, parameters int, err error) {
 	in, err := m.Inspect(m.Sizes(1))
 	if err != nil {
 		return 0, 0, badInput(fmt.Errorf("how many operations the model does cannot be told: %w", err))
 	}
-	for _, w := range m.File().Weights() {
-		if w.Proto != nil {
-			n := 1
-			for _, d := range w.Proto.GetDims() {
-				n *= int(d)
-			}
-			parameters += n
+	for t := range m.File().Tensors() {
+		if d := tensor.DType(t.Proto.GetDataType()); d == tensor.Int64 || d == tensor.Bool || d == tensor.String { // shapes, places, words
+			continue
 		}
+		n := 1
+		for _, d := range t.Proto.GetDims() {
+			n *= int(d)
+		}
+		parameters += n
 	}
 	return in.MACs, parameters, nil
 }
