@@ -21,7 +21,7 @@ func init() {
 // that it is as strong for any model; the learned numbers are scaled by one factor to meet the target; sizes are at least one; with a head
 // that reads the mean over the patches those are important that all tokens attend to.
 type DiffRate struct {
-	Search   string  `opt:"search" doc:"learn: by gradient; greedy: in rounds; evolve: by evolution" choices:"learn|greedy|evolve"`
+	Search   string  `opt:"search" doc:"learn: by gradient; greedy: in rounds; evolve: by evolution; random: any, a control" choices:"learn|greedy|evolve|random"`
 	Steps    int     `opt:"steps" doc:"steps of learning, where --epochs does not say" range:"[1, 1000000]"`
 	Rate     float64 `opt:"rate" doc:"learning rate at the beginning; a tenth of it at the end" range:"(0, 10]"`
 	Examples int     `opt:"examples" doc:"examples on which greedy and evolve compare" range:"[1, 1000000]"`
@@ -38,6 +38,7 @@ func (d *DiffRate) Plan(_ context.Context, s *compress.Subject) ([]string, error
 	}
 	how := map[string]string{"learn": fmt.Sprintf("numbers for each layer, learned in %d steps", d.Steps),
 		"greedy": fmt.Sprintf("numbers for each layer, greedily, on %d examples", d.Examples),
+		"random": "numbers for each layer, at random",
 		"evolve": fmt.Sprintf("numbers for each layer, by evolution, on %d examples", d.Examples)}[d.Search]
 	if s.Epochs > 0 {
 		how = fmt.Sprintf("numbers for each layer, learned in %d epochs", s.Epochs)
@@ -55,6 +56,8 @@ func (d *DiffRate) Compress(ctx context.Context, s *compress.Subject) (*compress
 		choose = func(ctx context.Context, w *work) (Schedule, error) {
 			return greedy(max(1, d.Tries/(2*max(1, w.t.Layers-w.t.first))), d.Examples)(ctx, w)
 		}
+	case d.Search == "random":
+		choose = func(_ context.Context, w *work) (Schedule, error) { return w.t.random(w.whole, w.target, s.Seed), nil }
 	case d.Search == "evolve":
 		choose = evolved(d.Tries, d.Examples)
 	}

@@ -138,7 +138,7 @@ func picture(x *tensor.Tensor, b int, pre *data.Preprocess) (*image.NRGBA, bool)
 func side(img *image.NRGBA, gh, gw int) (ph, pw int) {
 	b := img.Bounds()
 	ph, pw = max(1, b.Dy()/gh), max(1, b.Dx()/gw)
-	k := max(1, (12+min(ph, pw)-1)/min(ph, pw))
+	k := max(1, (20+min(ph, pw)-1)/min(ph, pw))
 	return ph * k, pw * k
 }
 

@@ -52,6 +52,9 @@ func threadsOf(m *engine.Model) int { return m.Pool().Threads() }
 
 // begin finds the transformer and checks the target.
 func begin(s *compress.Subject, threads int) (*work, error) {
+	if len(s.Keep) > 0 {
+		return nil, compress.Ask("--keep names weights, and this method changes none: leave it out")
+	}
 	t, err := Find(s.Model.File(), threads)
 	if err != nil {
 		return nil, refused(err)
@@ -71,8 +74,7 @@ func begin(s *compress.Subject, threads int) (*work, error) {
 	}
 	if f := t.fewest(w.whole); f > s.MACs {
 		t.Close()
-		return nil, compress.Ask("--macs %g: with %d of the %d tokens left after the first layers %.3g of the operations are", s.MACs, t.least(),
-			t.Tokens, f)
+		return nil, compress.Ask("--macs %g: with %d of the %d tokens left from the first layer on it is still %.3g", s.MACs, t.least(), t.Tokens, f)
 	}
 	w.r.Notes = t.Notes
 	return w, nil

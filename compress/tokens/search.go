@@ -159,3 +159,16 @@ func (t *ViT) changed(s Schedule, r *rand.Rand) Schedule {
 	}
 	return t.settled(out)
 }
+
+// random is a schedule that keeps to the target and is good for nothing else: what a search must beat.
+func (t *ViT) random(whole, target float64, seed uint64) Schedule {
+	r := rand.New(rand.NewPCG(seed, 12))
+	s := All(t.Layers, t.Tokens)
+	p, m := t.Tokens, t.Tokens
+	for i := t.first; i < len(s); i++ {
+		p -= r.IntN(max(2, 2*t.Tokens/t.Layers))
+		m -= r.IntN(max(2, 2*t.Tokens/t.Layers))
+		s[i] = Kept{p, min(p, m)}
+	}
+	return t.fit(whole, target, s)
+}
