@@ -84,8 +84,11 @@ func (f *follower) tracked(n *onnxpb.NodeProto) bool {
 	return false
 }
 
-// node follows one node. It does nothing where no tokens come in.
+// node follows one node. It does nothing where no tokens come in, and where no output depends on it.
 func (f *follower) node(n *onnxpb.NodeProto) error {
+	if !f.v.live[n] {
+		return nil
+	}
 	for _, a := range n.GetAttribute() {
 		if a.GetG() == nil && len(a.GetGraphs()) == 0 {
 			continue

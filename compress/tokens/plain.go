@@ -56,6 +56,9 @@ func plainFile(m *onnx.Model, threads int) (*onnx.Model, []string, error) {
 			types[io.GetName()] = io.GetType()
 		}
 	}
+	if err := guessed(file, types, threads); err != nil {
+		return nil, nil, err
+	}
 	out := make([]*onnxpb.NodeProto, 0, len(g.GetNode()))
 	written, made := map[string]int{}, map[*onnxpb.NodeProto]bool{}
 	for _, n := range g.GetNode() {
@@ -230,6 +233,58 @@ func whole(n *onnxpb.NodeProto) bool {
 		return !elementwise[n.GetOpType()] && rules[n.GetOpType()] == nil
 	}
 	return false
+}
+
+// guessed adds to types what no signature says, as of values behind operators of ONNX Runtime: they are real numbers of the kind of the weights.
+func guessed(file *onnx.Model, types map[string]*onnxpb.TypeProto, threads int) error {
+	m, err := engine.Load(file, engine.WithThreads(threads))
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	kind := tensor.Float32
+	for _, t := range file.Proto.GetGraph().GetInitializer() {
+		if d := tensor.DType(t.GetDataType()); d == tensor.Float16 || d == tensor.BFloat16 {
+			kind = d
+			break
+		}
+	}
+	var names []string
+	for _, n := range file.Proto.GetGraph().GetNode() {
+		for _, o := range n.GetOutput() {
+			if o != "" && types[o] == nil && m.Graph().Lookup(o) != 0 {
+				names = append(names, o)
+			}
+		}
+	}
+	dims, err := m.Symbolic(names...)
+	if err != nil {
+		return err
+	}
+	for i, name := range names {
+		d, err := m.DType(name)
+		if err != nil || d.IsContainer() {
+			continue
+		}
+		if d == tensor.Float32 {
+			d = kind
+		}
+		if types[name] = onnx.TypeOf(d); dims[i] == nil {
+			continue
+		}
+		s := &onnxpb.TensorShapeProto{}
+		for _, x := range dims[i] {
+			p := &onnxpb.TensorShapeProto_Dimension{}
+			if x.Size >= 0 {
+				p.Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(x.Size)}
+			} else if x.Symbol != "" {
+				p.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: x.Symbol}
+			}
+			s.Dim = append(s.Dim, p)
+		}
+		types[name].GetTensorType().Shape = s
+	}
+	return nil
 }
 
 // writtenOut is what n stands for: a model of this node alone is read, which writes it out, and written again.

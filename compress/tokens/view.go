@@ -35,6 +35,7 @@ type view struct {
 	shapes map[string]tensor.Shape
 	seen   map[string][2]*tensor.Tensor // values that were looked at
 	types  *typing.Scope
+	live   map[*onnxpb.NodeProto]bool // nodes that an output depends on
 }
 
 // newView loads file and infers its shapes. The caller closes the view.
@@ -79,6 +80,18 @@ func (v *view) infer() error {
 					v.reader[in] = append(v.reader[in], n)
 				}
 				break
+			}
+		}
+	}
+	v.live = map[*onnxpb.NodeProto]bool{}
+	wants := map[string]bool{}
+	for _, o := range v.g.GetOutput() {
+		wants[o.GetName()] = true
+	}
+	for _, n := range slices.Backward(v.g.GetNode()) {
+		if v.live[n] = slices.ContainsFunc(n.GetOutput(), func(o string) bool { return o != "" && wants[o] }); v.live[n] {
+			for _, in := range slices.Concat(n.GetInput(), captured(n)) {
+				wants[in] = true
 			}
 		}
 	}

@@ -79,7 +79,7 @@ func (t *ViT) find() error {
 		if err := f.node(n); err != nil {
 			return err
 		}
-		if n.GetOpType() == "Softmax" && f.tracked(n) {
+		if n.GetOpType() == "Softmax" && f.tracked(n) && v.live[n] {
 			if b, ok, err := t.core(f, n); err != nil {
 				return err
 			} else if ok {
@@ -119,7 +119,7 @@ func (t *ViT) find() error {
 func (t *ViT) cores() (*onnxpb.NodeProto, string) {
 	why := ""
 	for _, n := range t.v.g.GetNode() {
-		if n.GetOpType() != "Softmax" {
+		if n.GetOpType() != "Softmax" || !t.v.live[n] {
 			continue
 		}
 		s := t.v.shapes[n.GetOutput()[0]]
