@@ -114,6 +114,13 @@ func (m *Channels) open(ctx context.Context, s *Subject) (*pruning, error) {
 			a.pin(a.of[k.weight][k.axis], "kept by --keep")
 		}
 	}
+	for _, x := range n.g.Node {
+		within(x, func(y *onnxpb.NodeProto) {
+			if is(y, "Conv", "ConvTranspose", "Gemm", "MatMul") {
+				p.whole = append(p.whole, ChannelsWhole{label(y), y.GetOpType(), fmt.Sprintf("it lies in a body of %s (%s)", label(x), x.GetOpType())})
+			}
+		})
+	}
 	if in, err := s.Model.Inspect(s.Model.Sizes(1)); err == nil {
 		p.macs = in.MACs
 	}

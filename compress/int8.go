@@ -13,7 +13,7 @@ import (
 
 func init() {
 	methods.Register("int8", func() Method {
-		return &Int8{Mode: "static", Calibration: "mse", Percentile: 99.999, Samples: 256, Activations: "uint8", PerChannel: true}
+		return &Int8{Mode: "static", Calibration: "mse", Percentile: 99.999, Samples: 256, Activations: "uint8", PerChannel: true, Correct: true}
 	}, "weights and activations in integers of 8 bits, without training: a quarter of the size, and faster where the processor has the products",
 		"https://arxiv.org/abs/2004.09602 (Wu et al. 2020)")
 }
@@ -33,6 +33,7 @@ type Int8 struct {
 	Activations string  `opt:"activations" doc:"uint8 (U8S8), or int8 (S8S8)" choices:"uint8|int8"`
 	Symmetric   bool    `opt:"symmetric" doc:"activations with zero in the middle"`
 	PerChannel  bool    `opt:"per-channel" doc:"a scale for each output channel of a weight, not one for all"`
+	Correct     bool    `opt:"correct" doc:"biases take back what rounding the weights changes on average, where there are examples"`
 	ReduceRange bool    `opt:"reduce-range" doc:"weights of 7 bits, whose products do not saturate on x86 processors without VNNI"`
 }
 
@@ -88,6 +89,7 @@ type int8Layer struct {
 	w      *tensor.Tensor // with Gemm's alpha in it
 	axis   int            // of the output channels in w, -1 where there is none
 	bias   []float32      // with Gemm's beta in it; nil for none
+	means  []float64      // of its input, by channel; nil where they are not known
 	static bool           // its input may be quantised
 }
 
@@ -121,6 +123,11 @@ func (m *Int8) open(ctx context.Context, s *Subject) (*int8Net, error) {
 	q.batches = n.foldBatchNorm()
 	n.bypass()
 	for _, x := range n.g.Node {
+		within(x, func(y *onnxpb.NodeProto) {
+			if layer(y) && !is(y, "BatchNormalization") {
+				q.float = append(q.float, Int8Float{label(y), y.GetOpType(), fmt.Sprintf("it lies in a body of %s (%s)", label(x), x.GetOpType())})
+			}
+		})
 		l, why := q.layer(x)
 		switch {
 		case l == nil && why == "":
@@ -299,6 +306,9 @@ func (m *Int8) Compress(ctx context.Context, s *Subject) (*Result, error) {
 	}
 	for _, l := range q.layers {
 		r.Layers = append(r.Layers, Int8Layer{Node: label(l.x), Op: l.x.GetOpType(), Weights: l.w.Len()})
+	}
+	if err := q.means(ctx); err != nil {
+		return nil, err
 	}
 	switch m.Mode {
 	case "static":

@@ -361,6 +361,10 @@ func (q *int8Net) stored(l *int8Layer, input *point) []*onnxpb.NodeProto {
 	w := quantiseWeights(l.w, l.axis, q.m.most(), least)
 	nodes := []*onnxpb.NodeProto{q.dequantise(name, w.q, w.scale, w.axis)}
 	l.x.Input[1] = nodes[0].GetOutput()[0]
+	corrected := l.correct(w)
+	if corrected && len(l.x.Input) < 3 {
+		l.x.Input = append(l.x.Input, name+"_bias")
+	}
 	if l.x.GetOpType() == "Gemm" {
 		l.x.Attribute = slices.DeleteFunc(l.x.Attribute, func(a *onnxpb.AttributeProto) bool { return a.GetName() == "alpha" || a.GetName() == "beta" })
 	}
@@ -371,7 +375,7 @@ func (q *int8Net) stored(l *int8Layer, input *point) []*onnxpb.NodeProto {
 		x := q.dequantise(in(l.x, 2), tensor.From(b, len(b)), each, 0)
 		nodes = append(nodes, x)
 		l.x.Input[2] = x.GetOutput()[0]
-	case beta(l.x) != 1:
+	case beta(l.x) != 1 || corrected:
 		l.x.Input[2] = q.store(in(l.x, 2), tensor.From(slices.Clone(l.bias), len(l.bias)))
 	}
 	return nodes

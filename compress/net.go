@@ -101,6 +101,18 @@ func bodies(x *onnxpb.NodeProto, reads, makes func(name string)) {
 	}
 }
 
+// within yields the nodes in the bodies of x, at any depth.
+func within(x *onnxpb.NodeProto, yield func(*onnxpb.NodeProto)) {
+	for _, a := range x.GetAttribute() {
+		for _, g := range append(a.GetGraphs(), a.GetG()) {
+			for _, y := range g.GetNode() {
+				yield(y)
+				within(y, yield)
+			}
+		}
+	}
+}
+
 // free is a name for a value that nothing has yet.
 func (n *net) free(name string) string {
 	for k, try := 2, name; ; k++ {

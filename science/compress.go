@@ -145,7 +145,7 @@ func int8Arms(ctx context.Context, l *Lab) error {
 	networks := []int8Network{
 		{"perceptron, digits", "mlp", models.Options{}, "digits#train", "digits#test", .003, 12},
 		{"resnet8, digits", "resnet8", models.Options{ImageSize: 8, Channels: 1}, "digits#train", "digits#test", .01, 10},
-		{"mobilenet_v2, shapes", "mobilenet_v2", models.Options{ImageSize: 32, Classes: 8}, "shapes?size=32&n=1000#train", "shapes?size=32&n=1000#test", .003, 6},
+		{"resnet8, shapes", "resnet8", models.Options{ImageSize: 24, Classes: 8}, "shapes?size=24&n=1200#train", "shapes?size=24&n=1000#test", .005, 10},
 	}
 	var spread []float64 // of accuracy, float32 less static mse
 	for _, n := range networks {
@@ -214,7 +214,8 @@ func int8Arms(ctx context.Context, l *Lab) error {
 		worst = max(worst, d)
 	}
 	l.Say("Static scales come from 256 examples of the training data where nothing else is said. Over these networks and seeds the accuracy after "+
-		"int8 with mse, the default, is at most %.2f points below that before.", 100*worst)
+		"int8 with mse, the default, is at most %.2f points below that before. None of these networks is hard for 8 bits; narrow depthwise layers are.",
+		100*worst)
 	return nil
 }
 

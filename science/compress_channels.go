@@ -13,10 +13,10 @@ import (
 )
 
 const (
-	wholeEpochs = 12 // of the large network, and of the small one that is trained as long
-	tuneEpochs  = 4  // of fine-tuning
-	wholeRate   = .01
-	tuneRate    = .003
+	wholeEpochs = 20 // of the large network, and of the small one that is trained as long
+	tuneEpochs  = 6  // of fine-tuning
+	wholeRate   = .005
+	tuneRate    = .002
 )
 
 // channelArms takes channels out of a network, fine-tunes, and compares with what the same small network learns from random weights.
@@ -31,6 +31,7 @@ func channelArms(ctx context.Context, l *Lab) error {
 	}{
 		{"channels, l2, the same share of each layer", "channels", 0},
 		{"channels, l2, over all layers", "channels:scope=global", 0},
+		{"channels, Taylor, the same share of each layer", "channels:importance=taylor", 0},
 		{"channels, Taylor, over all layers", "channels:importance=taylor:scope=global", 0},
 		{"the same small network from random weights, as long as the fine-tuning", "channels", tuneEpochs},
 		{"the same small network from random weights, as long as both", "channels", wholeEpochs + tuneEpochs},
@@ -87,8 +88,8 @@ func channelArms(ctx context.Context, l *Lab) error {
 		}
 		l.Say("With %g of the multiply-adds, paired by seed (95 %% interval of the differences): channels by l2, fine-tuned, are %s the same network "+
 			"from random weights that was trained as long as the fine-tuning, and %s the one that was trained as long as the large network and the "+
-			"fine-tuning together; zeros by magnitude, which save no multiply-adds, are %s channels by l2.", share, against(0, 3), against(0, 4),
-			against(5, 0))
+			"fine-tuning together; zeros by magnitude, which save no multiply-adds, are %s channels by l2.", share, against(0, 4), against(0, 5),
+			against(6, 0))
 	}
 	l.Say("Adam with half a cosine, batches of 32: %d epochs at %g for the large network and the small one from random weights, %d at %g of "+
 		"fine-tuning. The rates were not tuned for each arm.", wholeEpochs, wholeRate, tuneEpochs, tuneRate)
