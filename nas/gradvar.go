@@ -35,60 +35,66 @@ type Draw struct {
 //
 // It is without bias for the trace of their covariance. Each step draws a path and a batch, with replacement; gradients are not clipped. The
 // laws are those that the scores of the training give now. Draws of the same seed have common random numbers.
+//
+// A law of paths draws some of them so rarely that their weighted gradients, which are then very large, would hardly be seen. Where Weighted and
+// Path are set, the paths are therefore drawn alike, and the second moment is that by the law q, u being the uniform one:
+// E_q[(u/q)²‖g‖²] = E_u[(u/q)‖g‖²]. It is infinite where the law never draws what is drawn.
 func (t *Trainer) Variance(ctx context.Context, d Draw, draws int, seed uint64) (Spread, error) {
-	p, law := make([]float64, t.ds.Len()), NewPathLaw(len(t.n.Ops)).Law(0)
-	alike := law
+	p, alike := make([]float64, t.ds.Len()), NewPathLaw(len(t.n.Ops)).Law(0)
 	for i := range p {
 		p[i] = 1 / float64(len(p))
 	}
 	if d.Data {
 		p = t.data.Law(d.Tau)
 	}
+	law := alike
 	if d.Path {
 		law = t.path.Law(d.Tau)
 	}
-	tree, r := data.NewSumTree(p), rand.New(rand.NewPCG(t.c.Seed^keyLook<<16, seed))
-	paths := rand.New(rand.NewPCG(t.c.Seed^keyLook<<16, seed+1<<32))
-	order := make([]int, draws*t.c.BatchSize)
-	for i := range order {
-		order[i] = tree.Draw(r.Float64())
+	from := law // that paths are drawn from
+	if d.Weighted {
+		from = alike
 	}
 	var weights []float64
 	if d.Weighted {
 		weights = Weights(p, 0)
 	}
+	paths := rand.New(rand.NewPCG(t.c.Seed^keyLook<<16, seed+1<<32))
+	order := t.drawn(p, draws*t.c.BatchSize, seed^keyLook<<16)
 	mean := map[string][]float64{}
 	for _, name := range t.n.names {
 		mean[name] = make([]float64, t.n.weight[name].Len())
 	}
-	total := 0.0
+	total, moment := 0.0, 0.0 // Σ‖g‖², and weighted Σ(u/q)‖g‖²
 	sampler := data.SamplerFunc(func(int) []int { return order })
 	for b, err := range data.Batches(ctx, t.ds, sampler, t.c.BatchSize, data.BatchOptions{Preprocess: t.c.Preprocess}) {
 		if err != nil {
 			return Spread{}, err
 		}
-		arch := one(t.n.Layout, law, paths)[0]
+		arch := one(t.n.Layout, from, paths)[0]
 		net, err := t.nets.get(arch)
 		if err != nil {
 			return Spread{}, err
 		}
 		var w []float64
-		factor := 1.0
-		if d.Weighted {
-			for _, i := range b.Index {
+		for _, i := range b.Index {
+			if weights != nil {
 				w = append(w, weights[i])
 			}
-			factor = t.n.probability(arch, alike) / t.n.probability(arch, law)
 		}
+		square := 0.0
 		if _, err = net.run(ctx, t.c.Task, b, w, nil, func(s shared, g *tensor.Tensor) {
 			sum := mean[s.name]
 			for i, v := range g.F32() {
-				x := factor * float64(v)
-				total += x * x
-				sum[i] += x / float64(draws)
+				square += float64(v) * float64(v)
+				sum[i] += float64(v) / float64(draws)
 			}
 		}); err != nil {
 			return Spread{}, err
+		}
+		total += square
+		if square > 0 {
+			moment += square * t.n.probability(arch, from) / t.n.probability(arch, law)
 		}
 	}
 	square := 0.0
@@ -98,5 +104,6 @@ func (t *Trainer) Variance(ctx context.Context, d Draw, draws int, seed uint64) 
 		}
 	}
 	m := float64(draws)
-	return Spread{Variance: (total - m*square) / (m - 1), Mean: math.Sqrt(square), Draws: draws}, nil
+	variance := (total - m*square) / (m - 1)
+	return Spread{Variance: variance + (moment-total)/m, Mean: math.Sqrt(square), Draws: draws}, nil
 }

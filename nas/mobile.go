@@ -3,7 +3,7 @@ package nas
 import "fmt"
 
 func init() {
-	spaces.Register("mobile", form{fill: fillMobile, layout: layoutMobile, build: buildMobile},
+	spaces.Register("mobile", form{fill: fillMobile, layout: layoutMobile, build: buildMobile, size: sizeMobile},
 		"inverted residuals with kernels of 3, 5 or 7 and expansion by 3 or 6, or left out, as in the space of ProxylessNAS",
 		"https://arxiv.org/abs/1812.00332")
 }
@@ -81,4 +81,15 @@ func buildMobile(s Space, b *builder) (string, int) {
 		}
 	}
 	return b.Relu6(unit(x, "head", c, 4*c, 1, 1, 1)), 4 * c
+}
+
+func sizeMobile(s Space) float64 {
+	n, c := 0.0, float64(s.Channels)
+	for range s.Stages {
+		for _, m := range mobileBlocks {
+			n += float64(s.Cells) * float64(m.expand) * c * (2*c + float64(m.kernel*m.kernel))
+		}
+		c *= 2
+	}
+	return n
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func init() {
-	spaces.Register("nas201", form{fill: fillNAS201, layout: layoutNAS201, build: buildNAS201},
+	spaces.Register("nas201", form{fill: fillNAS201, layout: layoutNAS201, build: buildNAS201, size: sizeNAS201},
 		"cells of 4 nodes, each the sum of what 5 operators make of the nodes before it, as in NAS-Bench-201",
 		"https://arxiv.org/abs/2001.00326")
 }
@@ -68,6 +68,15 @@ func buildNAS201(s Space, b *builder) (string, int) {
 		}
 	}
 	return b.Relu(b.norm(x, "last.norm", c, true)), c
+}
+
+func sizeNAS201(s Space) float64 {
+	n, c := 0.0, float64(s.Channels)
+	for range s.Stages {
+		n += float64(s.Cells*len(edges(s.Nodes))) * 10 * c * c
+		c *= 2
+	}
+	return n
 }
 
 // reluConvNorm is ReLU, a convolution and normalisation.

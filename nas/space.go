@@ -46,6 +46,7 @@ type form struct {
 	fill   func(s *Space) error                    // the usual sizes, and what is wrong with others
 	layout func(s Space) Layout                    // its choices
 	build  func(s Space, b *builder) (string, int) // a supernet or a path: the features that are pooled, and their channels
+	size   func(s Space) float64                   // about how many numbers the operators that are chosen have
 }
 
 var spaces = registry.Table[form]{Kind: "space"}
@@ -87,8 +88,15 @@ func (s Space) complete() (Space, form, error) {
 		return s, f, fmt.Errorf("nas: %s: %d stages halve the pictures %d times, and %d is no multiple of %d: give other stages, or pictures of "+
 			"another size", s.Name, s.Stages, s.Stages-1, s.ImageSize, half)
 	}
+	if n := f.size(s); n > mostWeights {
+		return s, f, fmt.Errorf("nas: %s: the supernet would have about %.3g weights, and gtk makes those of %.0g at most: give fewer channels, "+
+			"stages or cells", s.Name, n, float64(mostWeights))
+	}
 	return s, f, nil
 }
+
+// mostWeights bounds the weights of a supernet.
+const mostWeights = 2e8
 
 // Size is the number of architectures, +Inf beyond what can be counted.
 func (l Layout) Size() float64 {
@@ -106,6 +114,15 @@ func (l Layout) Nth(n int) []int {
 		ops := l.Choices[i].Ops
 		a[i] = ops[n%len(ops)]
 		n /= len(ops)
+	}
+	return a
+}
+
+// Full is an architecture in which each choice has the last of its operators, none of which leaves anything out.
+func (l Layout) Full() []int {
+	var a []int
+	for _, c := range l.Choices {
+		a = append(a, c.Ops[len(c.Ops)-1])
 	}
 	return a
 }

@@ -37,6 +37,14 @@ func Open(file *onnx.Model) (*Supernet, error) {
 	if err != nil {
 		return nil, err
 	}
+	whole, f, err := s.complete()
+	if err != nil {
+		return nil, err
+	}
+	if held := float64(file.ContentBytes()); held < 4*f.size(whole) { // before anything of the size that it claims is made
+		return nil, fmt.Errorf("nas: the supernet holds %.0f bytes of weights, and a space of the sizes in its metadata has about %.3g", held,
+			4*f.size(whole))
+	}
 	n, _, err := plan(s)
 	if err != nil {
 		return nil, err

@@ -180,7 +180,7 @@ func newTrainer(ctx context.Context, n *Supernet, ds data.Dataset, c Config) (*T
 func (n *Supernet) understand(ctx context.Context, ds data.Dataset, t *task.Task, p *feed.Plan, pre *data.Preprocess,
 	pool *parallel.Pool) (*task.Task, *feed.Plan, error) {
 	if t == nil || p == nil {
-		file, err := n.Path(n.Nth(0), Running)
+		file, err := n.Path(n.Full(), Running)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -159,7 +159,7 @@ func (x *pandaLab) look(arm string, into map[string]map[string][]nas.Spread) fun
 			}
 			for _, d := range pandaDraw {
 				for _, weighted := range []bool{false, true} {
-					s, err := t.Variance(ctx, nas.Draw{Data: d.data, Path: d.path, Tau: float64(epoch) / pandaEpochs, Weighted: weighted}, pandaDraws,
+					s, err := t.Variance(ctx, nas.Draw{Data: d.data, Path: d.path, Tau: float64(epoch-1) / pandaEpochs, Weighted: weighted}, pandaDraws,
 						uint64(epoch))
 					if err != nil {
 						return err
