@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
@@ -89,8 +91,12 @@ func openSupernet(ctx context.Context, path string, mo ModelOptions, spec, val s
 		}
 		t.val = data.Labelled(t.val)
 	}
-	if t.Labels == nil && len(u.ds.Classes()) == n.Classes {
+	switch k := len(u.ds.Classes()); {
+	case t.Labels == nil && k == n.Classes:
 		t.Labels, t.task.Classes = u.ds.Classes(), u.ds.Classes()
+	case k > 0 && k < n.Classes: // which is said in words of gtk finetune
+		t.notes = slices.DeleteFunc(t.notes, func(s string) bool { return strings.Contains(s, "--num-classes") })
+		t.notes = append(t.notes, fmt.Sprintf("the supernet has %d classes, the data %d: gtk nas build --data builds one for them", n.Classes, k))
 	}
 	t.stored = t.pre
 	for _, x := range t.notes {

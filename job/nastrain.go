@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -103,6 +104,12 @@ func (c *NASTrainConfig) check() error {
 	if c.Optimizer == "" {
 		c.Optimizer = "sgd"
 	}
+	if c.BatchSize == 0 {
+		c.BatchSize = 64
+	}
+	if c.Epochs == 0 {
+		c.Epochs = 60
+	}
 	if c.Rule == nil {
 		c.Rule = map[string]string{}
 	}
@@ -180,6 +187,9 @@ func (c NASTrainConfig) mayNotHold() error {
 
 // run trains s and writes what came of it.
 func (c NASTrainConfig) run(ctx context.Context, s *supernet, start *train.Checkpoint, rep Reporter) (*NASTrainReport, error) {
+	if k := len(s.n.Ops); c.Floor*float64(k) >= 1 {
+		return nil, usagef("--floor %v: the probabilities of %d operators cannot all be so large: want less than 1/%d", c.Floor, k, k)
+	}
 	if err := s.mayAugment(c.Augment); err != nil {
 		return nil, err
 	}
@@ -201,11 +211,6 @@ func (c NASTrainConfig) run(ctx context.Context, s *supernet, start *train.Check
 		Optimizer: opt, Schedule: schedule, Clip: c.Clip, Seed: c.Seed, Pool: s.Pool(), Floor: c.Floor, Keep: c.Keep, Unbiased: c.Unbiased,
 		MaxWeight: c.MaxWeight, Resume: start}
 	cfg.Traits = c.traits(lr)
-	if c.Replay != nil && start == nil {
-		if err := WriteFile(c.file("run.yaml"), func(w io.Writer) error { _, err := w.Write(c.Replay); return err }); err != nil {
-			return nil, err
-		}
-	}
 	rep.Say(fmt.Sprintf("%s: %s architectures of %d choices; %s", s.n.Name, countOf(s.n.Size()), len(s.n.Choices), s.task))
 	var stage Stage
 	defer func() {
@@ -220,8 +225,13 @@ func (c NASTrainConfig) run(ctx context.Context, s *supernet, start *train.Check
 		}
 	}()
 	cfg.Step = func(p train.Progress) error {
-		if hold == nil {
+		if hold == nil { // from the first step on there is something to save
 			hold = interrupt.Hold()
+			if c.Replay != nil && start == nil {
+				if err := WriteFile(c.file("run.yaml"), func(w io.Writer) error { _, err := w.Write(c.Replay); return err }); err != nil {
+					return err
+				}
+			}
 		}
 		if stage == nil {
 			stage = rep.Stage("training", p.Steps)
@@ -239,7 +249,7 @@ func (c NASTrainConfig) run(ctx context.Context, s *supernet, start *train.Check
 		return k.Write(r.Checkpoint)
 	}
 	if c.Variance > 0 {
-		cfg.Look = c.look(&r.Variance)
+		cfg.Look = c.look
 	}
 	res, err := nas.Train(ctx, s.n, s.train, cfg)
 	if err != nil {
@@ -263,6 +273,7 @@ func (c NASTrainConfig) run(ctx context.Context, s *supernet, start *train.Check
 	for _, h := range res.History {
 		r.History = append(r.History, epochQuality(h))
 		r.TrainLoss, r.Accuracy = Number(h.TrainLoss), Number(h.TrainAcc)
+		r.Variance = append(r.Variance, c.variances(h)...)
 	}
 	return r, c.write(ctx, s, r)
 }
@@ -284,28 +295,53 @@ func (c NASTrainConfig) traits(lr float64) (ts []train.Trait) {
 }
 
 // look measures the variance of the gradient after each tenth of the epochs.
-func (c NASTrainConfig) look(into *[]NASVariance) func(context.Context, *nas.Trainer, int) error {
-	epochs := c.Epochs
-	if epochs == 0 {
-		epochs = 60
+func (c NASTrainConfig) look(ctx context.Context, t *nas.Trainer, epoch int) (map[string]float64, error) {
+	if epoch%max(1, c.Epochs/10) != 0 {
+		return nil, nil
 	}
-	every := max(1, epochs/10)
-	return func(ctx context.Context, t *nas.Trainer, epoch int) error {
-		if epoch%every != 0 {
-			return nil
-		}
-		for _, law := range nasLaws {
-			for _, weighted := range []bool{false, true} {
-				s, err := t.Variance(ctx, nas.Draw{Data: law.data, Path: law.path, Tau: float64(epoch-1) / float64(epochs), Weighted: weighted}, c.Variance,
-					uint64(epoch))
-				if err != nil {
-					return err
-				}
-				*into = append(*into, NASVariance{epoch, law.name, weighted, Number(s.Variance), s.Mean, s.Draws})
+	m := map[string]float64{}
+	for _, law := range nasLaws {
+		for _, weighted := range []bool{false, true} {
+			s, err := t.Variance(ctx, nas.Draw{Data: law.data, Path: law.path, Tau: float64(epoch-1) / float64(c.Epochs), Weighted: weighted},
+				c.Variance, uint64(epoch))
+			if err != nil {
+				return nil, err
+			}
+			key := measureOf(law.name, weighted)
+			m[key+".mean"] = s.Mean
+			if !math.IsInf(s.Variance, 0) {
+				m[key] = s.Variance
 			}
 		}
-		return nil
 	}
+	return m, nil
+}
+
+// measureOf is the name of the variance by a law among the measures of an epoch.
+func measureOf(law string, weighted bool) string {
+	if weighted {
+		return "variance." + law + ".weighted"
+	}
+	return "variance." + law
+}
+
+// variances are those of an epoch, nil where none were measured.
+func (c NASTrainConfig) variances(h train.EpochReport) (list []NASVariance) {
+	for _, law := range nasLaws {
+		for _, weighted := range []bool{false, true} {
+			key := measureOf(law.name, weighted)
+			mean, ok := h.Measures[key+".mean"]
+			if !ok {
+				continue
+			}
+			v, finite := h.Measures[key]
+			if !finite {
+				v = math.Inf(1)
+			}
+			list = append(list, NASVariance{h.Epoch, law.name, weighted, Number(v), mean, c.Variance})
+		}
+	}
+	return list
 }
 
 // nasLaws are the laws whose gradients are compared.

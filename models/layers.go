@@ -37,8 +37,10 @@ func (l *Layers) Norm(x, name string, c int) string { return l.b.norm(x, name, c
 // Linear adds a Gemm with the parameters name.weight [out,in] and name.bias.
 func (l *Layers) Linear(x, name string, in, out int) string { return l.b.linear(x, name, in, out) }
 
-// Relu adds a Relu, Relu6 a Clip to 0..6.
-func (l *Layers) Relu(x string) string  { return l.b.relu(x) }
+// Relu adds a Relu.
+func (l *Layers) Relu(x string) string { return l.b.relu(x) }
+
+// Relu6 adds a Clip to 0..6.
 func (l *Layers) Relu6(x string) string { return l.b.relu6(x) }
 
 // AveragePool adds an average over k×k, in which padding does not count.

@@ -46,6 +46,7 @@ func edges(nodes int) (list [][2]int) {
 // layoutNAS201 has a choice for each edge of a cell; all cells are alike.
 func layoutNAS201(s Space) Layout {
 	l := Layout{Ops: []string{"none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"}}
+	l.reaches = func(arch []int) bool { return toLast(s.Nodes, arch)[0] }
 	for _, e := range edges(s.Nodes) {
 		l.Choices = append(l.Choices, Choice{fmt.Sprintf("%d<-%d", e[0], e[1]), []int{opNone, opSkip, opConv1, opConv3, opPool}})
 	}
@@ -97,13 +98,7 @@ func (b *builder) cell(x, name string, c int, s Space) string {
 	list, l := edges(s.Nodes), layoutNAS201(s)
 	var reaches []bool // the last node
 	if b.arch != nil {
-		reaches = make([]bool, s.Nodes)
-		reaches[s.Nodes-1] = true
-		for i, e := range slices.Backward(list) {
-			if reaches[e[0]] && b.arch[i] != opNone {
-				reaches[e[1]] = true
-			}
-		}
+		reaches = toLast(s.Nodes, b.arch)
 	}
 	nodes := []string{x}
 	for to := 1; to < s.Nodes; to++ {
@@ -126,6 +121,18 @@ func (b *builder) cell(x, name string, c int, s Space) string {
 		nodes = append(nodes, sum)
 	}
 	return nodes[s.Nodes-1]
+}
+
+// toLast is which nodes of a cell reach the last one.
+func toLast(nodes int, arch []int) []bool {
+	reaches := make([]bool, nodes)
+	reaches[nodes-1] = true
+	for i, e := range slices.Backward(edges(nodes)) {
+		if reaches[e[0]] && arch[i] != opNone {
+			reaches[e[1]] = true
+		}
+	}
+	return reaches
 }
 
 // edge is an operator of a cell.

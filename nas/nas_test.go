@@ -396,15 +396,15 @@ func TestVariance(t *testing.T) {
 	ds, pre := few(t, 60)
 	n := small(t, cellSpace)
 	var all []Spread
-	c := Config{Preprocess: pre, Epochs: 2, BatchSize: 20, Look: func(ctx context.Context, t *Trainer, epoch int) error {
+	c := Config{Preprocess: pre, Epochs: 2, BatchSize: 20, Look: func(ctx context.Context, t *Trainer, epoch int) (map[string]float64, error) {
 		for _, d := range []Draw{{}, {Data: true, Path: true, Tau: 0.5}, {Data: true, Path: true, Tau: 0.5, Weighted: true}} {
 			s, err := t.Variance(ctx, d, 200, uint64(epoch))
 			if err != nil {
-				return err
+				return nil, err
 			}
 			all = append(all, s)
 		}
-		return nil
+		return nil, nil
 	}}
 	if _, err := Train(context.Background(), n, ds, c); err != nil {
 		t.Fatal(err)

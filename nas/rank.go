@@ -162,21 +162,27 @@ func (n *Supernet) TrainAlone(ctx context.Context, arch []int, a Alone, c Measur
 	return c.evaluate(ctx, m, plan, arch)
 }
 
-// Sample is k different architectures drawn alike from all, or all of them where there are no more.
+// Sample is k different architectures drawn alike from all in which something of the input reaches the output, or all of these where there are
+// no more.
 func (l Layout) Sample(k int, seed uint64) [][]int {
 	var list [][]int
-	if size := l.Size(); float64(k) >= size {
+	if size := l.Size(); size <= 1<<16 {
+		var all [][]int
 		for i := range int(size) {
-			list = append(list, l.Nth(i))
+			if a := l.Nth(i); l.Reaches(a) {
+				all = append(all, a)
+			}
 		}
-		return list
+		if len(all) <= k {
+			return all
+		}
 	}
 	r := rand.New(rand.NewPCG(seed, keyPaths))
 	uniform := NewPathLaw(len(l.Ops)).Law(0)
 	taken := map[string]bool{}
 	for len(list) < k {
 		a := one(l, uniform, r)[0]
-		if f := Format(a); !taken[f] {
+		if f := Format(a); !taken[f] && l.Reaches(a) {
 			taken[f] = true
 			list = append(list, a)
 		}

@@ -39,7 +39,12 @@ type Choice struct {
 type Layout struct {
 	Ops     []string // names of the operators
 	Choices []Choice
+
+	reaches func(arch []int) bool // nil: always
 }
+
+// Reaches reports whether anything of the input reaches the output of a network; else it gives the same scores whatever it sees.
+func (l Layout) Reaches(arch []int) bool { return l.reaches == nil || l.reaches(arch) }
 
 // form is a kind of space.
 type form struct {

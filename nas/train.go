@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"time"
@@ -46,8 +47,9 @@ type Config struct {
 	Epoch func(train.EpochReport) error
 	// Save is called with a checkpoint after each epoch, and when the context is cancelled.
 	Save func(*train.Checkpoint) error
-	// Look is called after each epoch and may measure: see Trainer.Variance.
-	Look func(ctx context.Context, t *Trainer, epoch int) error
+	// Look is called after each epoch and may measure (see Trainer.Variance): what it gives joins the measures of the epoch, finite numbers by
+	// name.
+	Look func(ctx context.Context, t *Trainer, epoch int) (map[string]float64, error)
 }
 
 // Result is what Train did.
@@ -294,12 +296,14 @@ func (t *Trainer) epoch(ctx context.Context) error {
 	for o, name := range t.n.Ops {
 		r.Measures["path."+name] = t.law[o]
 	}
-	t.history = append(t.history, r)
 	if t.c.Look != nil {
-		if err := t.c.Look(ctx, t, t.epochs+1); err != nil {
+		more, err := t.c.Look(ctx, t, t.epochs+1)
+		if err != nil {
 			return err
 		}
+		maps.Copy(r.Measures, more)
 	}
+	t.history = append(t.history, r)
 	t.epochs, t.place = t.epochs+1, 0
 	if t.c.Epoch != nil {
 		return t.c.Epoch(r)
