@@ -17,7 +17,7 @@ const mostRanked = 200
 
 // page shows the ranks.
 func (r *NASRankReport) page(t *task.Task) *report.Report {
-	page := report.New("Networks of a supernet", fmt.Sprintf("%s of the %s networks of the space %s, ranked by their accuracy on %s with the "+
+	page := report.New("Networks of a supernet", fmt.Sprintf("%s of %s in the space %s, ranked by their accuracy on %s with the "+
 		"weights that they inherit. %s.", units.Plural(r.N, "network"), countOf(r.Archs), r.Space, r.Val, capital(t.String())))
 	page.Kicker, page.Footer = "gtk nas rank", "Made by gtk nas rank. All networks are in ranks.csv beside this page; gtk nas extract --arch writes one."
 	best := r.Networks[0]
@@ -39,7 +39,7 @@ func (r *NASRankReport) page(t *task.Task) *report.Report {
 	}
 	if r.Alone > 0 {
 		page.Section("With inherited weights and by themselves", fmt.Sprintf("Each network was trained by itself too, for %s, from weights of its "+
-			"own. A supernet that ranks well orders the points along the diagonal's direction, wherever they lie.", units.Plural(r.Alone, "epoch"))).
+			"own. What counts is whether both put them in the same order, not how far they are from the line.", units.Plural(r.Alone, "epoch"))).
 			Add(report.Scatter{Title: "Accuracy on the same data, %", XLabel: "by itself", YLabel: "with inherited weights",
 				Series: []report.Series{with}})
 	}
@@ -109,7 +109,7 @@ func (r *NASTrainReport) page() *report.Report {
 
 // spread is the variance by epoch and law, as shares of that of uniform sampling.
 func (r *NASTrainReport) spread(title string, weighted bool) report.Block {
-	c := report.LineChart{Title: title + ", as a share of uniform sampling", XLabel: "epoch", YLabel: "variance"}
+	c := report.LineChart{Title: title + ", as a share of uniform sampling", XLabel: "epoch", YLabel: "variance", LogY: true}
 	base := map[int]float64{}
 	for _, v := range r.Variance {
 		if v.Law == "uniform" && v.Weighted == weighted {

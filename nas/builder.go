@@ -97,13 +97,8 @@ func (b *builder) constant(name string, t *tensor.Tensor) string {
 	return b.Constant(constantPrefix+name, t)
 }
 
-// scale multiplies x by one number.
-func (b *builder) scale(x, name string, v float32) string {
-	return b.Node("Mul", []string{x, b.constant(name, tensor.Scalar(v))})
-}
-
 // zero is zeros like x.
-func (b *builder) zero(x string) string { return b.scale(x, "zero", 0) }
+func (b *builder) zero(x string) string { return b.Node("Sub", []string{x, x}) }
 
 // epsilon is added to variances.
 const epsilon = 1e-5
