@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -87,6 +88,21 @@ func TestSpaceErrors(t *testing.T) {
 	if err != nil || Format(a) != "0,2,6,0" {
 		t.Errorf("%v %v", a, err)
 	}
+	file, err := n.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for meta, want := range map[string]string{
+		`{`: "metadata", `{"space":"mobile","version":1,"channels":200,"cells":2}`: "bytes of weights",
+		`{"space":"mobile","version":1,"channels":4,"cells":2,"stages":2,"image_size":8,"classes":11,"inputs":1}`: "does not fit",
+		`{"space":"mobile","version":1,"channels":4,"cells":2,"stages":2,"nodes":-1}`:                             "nodes",
+		`{"space":"mobile","version":2}`: "form 2", `{"space":"nas201","version":1,"channels":1,"cells":1,"stages":1,"nodes":2}`: "has no weight",
+	} {
+		file.SetMetadata(MetadataKey, meta)
+		if _, err := Open(file); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("metadata %s: %v", meta, err)
+		}
+	}
 	if _, err := Open(onnx.NewModel(nil, 17)); !errors.As(err, new(*NotSupernetError)) {
 		t.Errorf("no supernet: %v", err)
 	}
@@ -134,7 +150,7 @@ func reread(t *testing.T, file *onnx.Model) *onnx.Model {
 // The supernet as one model, told a path, gives the same bits as the network of that path alone.
 func TestSupernetFile(t *testing.T) {
 	ds, pre := few(t, 16)
-	for _, s := range []Space{cellSpace, {Name: "nas201", Channels: 4, Cells: 2}, mobileSpace} {
+	for _, s := range []Space{cellSpace, {Name: "nas201", Channels: 4, Cells: 2}, mobileSpace, {Name: "mobile", Channels: 3, Cells: 1}} {
 		n := small(t, s)
 		file, err := n.File()
 		if err != nil {

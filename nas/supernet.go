@@ -41,12 +41,15 @@ func Open(file *onnx.Model) (*Supernet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if held := float64(file.ContentBytes()); held < 4*f.size(whole) { // before anything of the size that it claims is made
-		return nil, fmt.Errorf("nas: the supernet holds %.0f bytes of weights, and a space of the sizes in its metadata has about %.3g", held,
-			4*f.size(whole))
+	if held, claimed := float64(file.ContentBytes()), f.size(whole); held < claimed { // 4 bytes a weight; before anything of that size is made
+		return nil, fmt.Errorf("nas: the supernet holds %.0f bytes of weights, and a space of the sizes in its metadata has about %.3g of them", held,
+			claimed)
 	}
-	n, _, err := plan(s)
+	n, drawn, err := plan(s)
 	if err != nil {
+		return nil, err
+	}
+	if err := n.take(drawn); err != nil { // whose shapes those of the file must have
 		return nil, err
 	}
 	for _, p := range file.Proto.GetMetadataProps() {
