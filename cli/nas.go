@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/job"
@@ -141,6 +142,7 @@ func nasTrainCommand() *ucli.Command {
 			dataFlag(),
 			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FOLDER` for everything"},
 			&ucli.BoolFlag{Name: "force", Usage: "replace what is there"},
+			&ucli.BoolFlag{Name: "dry-run", Usage: "say what would be trained and how long it takes"},
 			&ucli.BoolFlag{Name: "list", Usage: "list samplers, optimisers and schedules"},
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints", Usage: "`FOLDER` of a run to continue, with the flags of that run"},
 			&ucli.StringFlag{Name: "sampler", Category: group, Value: "panda", Usage: "`NAME`: " + strings.Join(nas.Samplers().Names(), ", ") +
@@ -188,6 +190,16 @@ func runNASTrain(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	if cfg.TrainOptions, err = trainOptions(c); err != nil {
 		return err
+	}
+	if c.Bool("dry-run") {
+		p, err := job.PlanNASTrain(ctx, cfg, e.reporter())
+		if err != nil {
+			return err
+		}
+		e.printf("%s of %s, %s weights for %s architectures\nabout %.1f ms a step whose path is new, %s in all, less where paths come again\n"+
+			"nothing was written\n", units.Plural(p.Steps, "step"), units.Plural(p.BatchSize, "example"), units.Count(p.Weights), nasCount(p.Archs),
+			p.MsPerStep, time.Duration(p.Seconds*float64(time.Second)).Round(time.Second))
+		return e.emit(p)
 	}
 	if cfg.Replay, err = resolvedConfig(c); err != nil {
 		return err

@@ -138,8 +138,6 @@ func (c *NASTrainConfig) check() error {
 		return usagef("--max-weight %v: want a positive number", c.MaxWeight)
 	case c.Variance < 0 || c.Variance == 1:
 		return usagef("--variance %d: want 2 steps at least", c.Variance)
-	case c.Out == "":
-		return usagef("gtk nas train: the output is missing: give -o FOLDER")
 	}
 	return nil
 }
@@ -149,6 +147,9 @@ func NASTrain(ctx context.Context, c NASTrainConfig, rep Reporter) (*NASTrainRep
 	rep = orQuiet(rep)
 	if err := c.check(); err != nil {
 		return nil, err
+	}
+	if c.Out == "" {
+		return nil, usagef("gtk nas train: the output is missing: give -o FOLDER")
 	}
 	var start *train.Checkpoint
 	if c.Resume != "" {
@@ -185,32 +186,42 @@ func (c NASTrainConfig) mayNotHold() error {
 	return nil
 }
 
-// run trains s and writes what came of it.
-func (c NASTrainConfig) run(ctx context.Context, s *supernet, start *train.Checkpoint, rep Reporter) (*NASTrainReport, error) {
+// config is how s is trained; lr is the learning rate that is taken.
+func (c NASTrainConfig) config(s *supernet) (cfg nas.Config, lr float64, err error) {
 	if k := len(s.n.Ops); c.Floor*float64(k) >= 1 {
-		return nil, usagef("--floor %v: the probabilities of %d operators cannot all be so large: want less than 1/%d", c.Floor, k, k)
+		return cfg, 0, usagef("--floor %v: the probabilities of %d operators cannot all be so large: want less than 1/%d", c.Floor, k, k)
 	}
 	if err := s.mayAugment(c.Augment); err != nil {
-		return nil, err
+		return cfg, 0, err
 	}
 	augment, err := data.ParseAugment(c.Augment)
 	if err != nil {
-		return nil, usagef("--augment: %v", err)
+		return cfg, 0, usagef("--augment: %v", err)
 	}
 	s.cache(c.Augment)
-	if err := s.remember(); err != nil {
-		return nil, err
-	}
 	opt, schedule, lr, err := c.optimizer()
+	if err != nil {
+		return cfg, 0, err
+	}
+	cfg = nas.Config{Sampler: c.Sampler, Task: s.task, Feed: s.plan, Preprocess: s.pre, Augment: augment, Epochs: c.Epochs, BatchSize: c.BatchSize,
+		Optimizer: opt, Schedule: schedule, Clip: c.Clip, Seed: c.Seed, Pool: s.Pool(), Floor: c.Floor, Keep: c.Keep, Unbiased: c.Unbiased,
+		MaxWeight: c.MaxWeight}
+	cfg.Traits = c.traits(lr)
+	return cfg, lr, nil
+}
+
+// run trains s and writes what came of it.
+func (c NASTrainConfig) run(ctx context.Context, s *supernet, start *train.Checkpoint, rep Reporter) (*NASTrainReport, error) {
+	cfg, lr, err := c.config(s)
 	if err != nil {
 		return nil, err
 	}
+	if err := s.remember(); err != nil {
+		return nil, err
+	}
+	cfg.Resume = start
 	r := &NASTrainReport{Schema: "gtk.nas-train/1", Model: s.path, Data: c.Data, Space: s.n.Name, Archs: s.n.Size(), Sampler: c.Sampler,
 		Optimizer: c.Optimizer, LR: lr, Out: c.file(supernetFile), Checkpoint: c.file("checkpoint.npz"), Report: c.file(reportPage), Notes: s.notes}
-	cfg := nas.Config{Sampler: c.Sampler, Task: s.task, Feed: s.plan, Preprocess: s.pre, Augment: augment, Epochs: c.Epochs, BatchSize: c.BatchSize,
-		Optimizer: opt, Schedule: schedule, Clip: c.Clip, Seed: c.Seed, Pool: s.Pool(), Floor: c.Floor, Keep: c.Keep, Unbiased: c.Unbiased,
-		MaxWeight: c.MaxWeight, Resume: start}
-	cfg.Traits = c.traits(lr)
 	rep.Say(fmt.Sprintf("%s: %s architectures of %d choices; %s", s.n.Name, countOf(s.n.Size()), len(s.n.Choices), s.task))
 	var stage Stage
 	defer func() {

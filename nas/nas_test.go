@@ -96,7 +96,7 @@ func TestSpaceErrors(t *testing.T) {
 		`{`: "metadata", `{"space":"mobile","version":1,"channels":200,"cells":2}`: "bytes of weights",
 		`{"space":"mobile","version":1,"channels":4,"cells":2,"stages":2,"image_size":8,"classes":11,"inputs":1}`: "does not fit",
 		`{"space":"mobile","version":1,"channels":4,"cells":2,"stages":2,"nodes":-1}`:                             "nodes",
-		`{"space":"mobile","version":2}`: "form 2", `{"space":"nas201","version":1,"channels":1,"cells":1,"stages":1,"nodes":2}`: "has no weight",
+		`{"space":"mobile","version":2}`: "form 2", `{"space":"nas201","version":1,"channels":4,"cells":1,"stages":1,"nodes":2}`: "has no weight",
 	} {
 		file.SetMetadata(MetadataKey, meta)
 		if _, err := Open(file); err == nil || !strings.Contains(err.Error(), want) {
