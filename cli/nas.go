@@ -18,7 +18,8 @@ import (
 func init() {
 	register("nas", func() *ucli.Command {
 		top := command(&ucli.Command{
-			Name: "nas", Usage: "train one set of weights for many networks, rank them, and take one out", ArgsUsage: "build | train | rank | extract",
+			Name: "nas", Usage: "train one set of weights for many networks, rank them, and take one out",
+			ArgsUsage: "build | train | rank | extract",
 			Description: "  gtk nas build --space nas201 --channels 8 --cells 1 --data digits#train -o super.onnx\n" +
 				"  gtk nas train super.onnx --data digits#train --sampler panda -o run\n" +
 				"  gtk nas rank run --data digits#train --val digits#test --sample 50 -o ranks\n" +
@@ -56,7 +57,8 @@ func nasList() []listed {
 func nasBuildCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name: "build", Usage: "build a supernet with random weights", ArgsUsage: "--space NAME -o FILE",
-		Description: "One ONNX model with all networks of the space: its input arch says which operator stands at each choice. Nests of Ifs run\n" +
+		Description: "One ONNX model with all networks of the space: its input arch says which operator stands at each choice. Nests of " +
+			"Ifs run\n" +
 			"nothing but the path that is asked for.",
 		Flags: slices.Concat([]ucli.Flag{
 			&ucli.StringFlag{Name: "space", Value: "nas201", Usage: "`NAME`: " + strings.Join(nas.Spaces().Names(), ", ") + " (see --list)"},
@@ -64,7 +66,8 @@ func nasBuildCommand() *ucli.Command {
 			&ucli.BoolFlag{Name: "force", Usage: "replace it"},
 			&ucli.BoolFlag{Name: "list", Usage: "list spaces and samplers"},
 			&ucli.IntFlag{Name: "cells", Usage: "cells, or blocks, in a stage", DefaultText: "5 of nas201, 2 of mobile"},
-			&ucli.IntFlag{Name: "stages", Usage: "stages, each of half the size and twice the channels of the one before", DefaultText: "3"},
+			&ucli.IntFlag{Name: "stages", Usage: "stages, each of half the size and twice the channels of the one before",
+				DefaultText: "3"},
 			&ucli.IntFlag{Name: "nodes", Usage: "nodes of a cell of nas201, its input being one", DefaultText: "4"},
 			&ucli.IntFlag{Name: "classes", Usage: "number of outputs", DefaultText: "those of --data, or 10"},
 			&ucli.IntFlag{Name: "input-channels", Usage: "channels of the pictures", DefaultText: "those of --data, or 1"},
@@ -75,7 +78,10 @@ func nasBuildCommand() *ucli.Command {
 
 // nasPictureFlags are preprocessFlags without those whose names a space has another use for.
 func nasPictureFlags() []ucli.Flag {
-	fs := slices.DeleteFunc(preprocessFlags(), func(f ucli.Flag) bool { return slices.Contains([]string{"channels", "labels", "layout"}, f.Names()[0]) })
+	fs := slices.DeleteFunc(preprocessFlags(), func(f ucli.Flag) bool {
+		return slices.Contains([]string{"channels", "labels", "layout"},
+			f.Names()[0])
+	})
 	return append(fs, &ucli.IntFlag{Name: "channels", Usage: "channels of the first stage", DefaultText: "16"})
 }
 
@@ -134,8 +140,10 @@ func nasTrainCommand() *ucli.Command {
 	optimiser := slices.DeleteFunc(optimizerFlags(), func(f ucli.Flag) bool { return f.Names()[0] == "optimizer" || f.Names()[0] == "sam" })
 	return command(&ucli.Command{
 		Name: "train", Usage: "train a supernet, one path in each step", ArgsUsage: "SUPERNET --data SPEC -o FOLDER",
-		Description: "Draws a path for each step, and with data or panda the examples too, by how large their gradients were: PA&DA (Lu et al. 2023,\n" +
-			"https://arxiv.org/abs/2302.14772). The folder gets supernet.onnx, checkpoint.npz, run.yaml, metrics.csv and report.html. Ctrl-C saves a\n" +
+		Description: "Draws a path for each step, and with data or panda the examples too, by how large their gradients were: PA&DA (Lu " +
+			"et al. 2023,\n" +
+			"https://arxiv.org/abs/2302.14772). The folder gets supernet.onnx, checkpoint.npz, run.yaml, metrics.csv and report.html. " +
+			"Ctrl-C saves a\n" +
 			"checkpoint; gtk nas train --resume FOLDER goes on bit for bit.\n\n" +
 			"  gtk nas train super.onnx --data imagefolder:photos --sampler panda --floor 0.05 --keep-scores -o run",
 		Flags: slices.Concat([]ucli.Flag{
@@ -147,16 +155,20 @@ func nasTrainCommand() *ucli.Command {
 			&ucli.StringFlag{Name: "resume", Category: "checkpoints", Usage: "`FOLDER` of a run to continue, with the flags of that run"},
 			&ucli.StringFlag{Name: "sampler", Category: group, Value: "panda", Usage: "`NAME`: " + strings.Join(nas.Samplers().Names(), ", ") +
 				" (see --list)"},
-			&ucli.Float64Flag{Name: "floor", Category: group, Usage: "least probability of an operator; as published 0, so that operators without " +
+			&ucli.Float64Flag{Name: "floor", Category: group, Usage: "least probability of an operator; as published 0, so that " +
+				"operators without " +
 				"weights are hardly drawn near the end"},
-			&ucli.BoolFlag{Name: "keep-scores", Category: group, Usage: "what an epoch did not show keeps its score; as published it loses it"},
-			&ucli.BoolFlag{Name: "unbiased", Category: group, Usage: "weight the losses of examples by 1/(N·p); as published they are not, and hard " +
+			&ucli.BoolFlag{Name: "keep-scores", Category: group, Usage: "what an epoch did not show keeps its score; as published it " +
+				"loses it"},
+			&ucli.BoolFlag{Name: "unbiased", Category: group, Usage: "weight the losses of examples by 1/(N·p); as published they are " +
+				"not, and hard " +
 				"or mislabelled examples count more"},
 			&ucli.Float64Flag{Name: "max-weight", Category: group, Value: 10, Usage: "most of these weights"},
 			&ucli.IntFlag{Name: "variance", Category: group, Usage: "estimate the variance of the gradient by law from so many `STEPS`, on ten occasions"},
 			&ucli.IntFlag{Name: "epochs", Category: "training", Value: 60, Usage: "passes over the data"},
 			&ucli.StringFlag{Name: "batch-size", Category: "training", Value: "64", Usage: "examples in one step"},
-			&ucli.Float64Flag{Name: "clip", Category: "training", Value: 5, Usage: "limit of the norm of the gradient of a step; 0 is none"},
+			&ucli.Float64Flag{Name: "clip", Category: "training", Value: 5, Usage: "limit of the norm of the gradient of a step; 0 is " +
+				"none"},
 			&ucli.StringFlag{Name: "augment", Category: "training", Usage: "random changes of the examples, as of gtk finetune"},
 			&ucli.StringFlag{Name: "optimizer", Category: "optimiser", Value: "sgd", Usage: "`NAME`: " + ruleNames() + " (see --list); sgd has momentum " +
 				"0.9, weight decay 0.00025 and rate 0.05 unless given"},
@@ -173,8 +185,10 @@ func runNASTrain(ctx context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	cfg := job.NASTrainConfig{Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), DataOptions: dataOptions(c),
-		Sampler: c.String("sampler"), Epochs: c.Int("epochs"), Clip: c.Float64("clip"), Floor: c.Float64("floor"), Keep: c.Bool("keep-scores"),
-		Unbiased: c.Bool("unbiased"), MaxWeight: c.Float64("max-weight"), Variance: c.Int("variance"), Out: c.String("out"), Force: c.Bool("force"),
+		Sampler: c.String("sampler"), Epochs: c.Int("epochs"), Clip: c.Float64("clip"), Floor: c.Float64("floor"),
+		Keep:     c.Bool("keep-scores"),
+		Unbiased: c.Bool("unbiased"), MaxWeight: c.Float64("max-weight"), Variance: c.Int("variance"), Out: c.String("out"),
+		Force:  c.Bool("force"),
 		Resume: c.String("resume"), Seed: e.Seed}
 	switch {
 	case cfg.Epochs < 1:
@@ -196,8 +210,10 @@ func runNASTrain(ctx context.Context, e *env, c *ucli.Context) error {
 		if err != nil {
 			return err
 		}
-		e.printf("%s of %s, %s weights for %s architectures\nabout %.1f ms a step whose path is new, %s in all, less where paths come again\n"+
-			"nothing was written\n", units.Plural(p.Steps, "step"), units.Plural(p.BatchSize, "example"), units.Count(p.Weights), nasCount(p.Archs),
+		e.printf("%s of %s, %s weights for %s architectures\nabout %.1f ms a step whose path is new, %s in all, less where paths come "+
+			"again\n"+
+			"nothing was written\n", units.Plural(p.Steps, "step"), units.Plural(p.BatchSize, "example"), units.Count(p.Weights),
+			nasCount(p.Archs),
 			p.MsPerStep, time.Duration(p.Seconds*float64(time.Second)).Round(time.Second))
 		return e.emit(p)
 	}
@@ -207,7 +223,8 @@ func runNASTrain(ctx context.Context, e *env, c *ucli.Context) error {
 	r, err := job.NASTrain(ctx, cfg, e.reporter())
 	var stopped *job.InterruptedError
 	if errors.As(err, &stopped) {
-		fmt.Fprintf(e.Stderr, "gtk: step %d saved in %s; gtk nas train --resume %s goes on\n", stopped.Step, stopped.Checkpoint, units.Quote(cfg.Out))
+		fmt.Fprintf(e.Stderr, "gtk: step %d saved in %s; gtk nas train --resume %s goes on\n", stopped.Step, stopped.Checkpoint,
+			units.Quote(cfg.Out))
 	}
 	if r == nil {
 		return err
@@ -215,13 +232,15 @@ func runNASTrain(ctx context.Context, e *env, c *ucli.Context) error {
 	if err := e.emit(r); err != nil {
 		return err
 	}
-	e.printf("%s, %s: loss %.4g, accuracy %s of the paths of the last epoch\n", units.Plural(r.Steps, "step"), units.Plural(r.Paths, "path"),
+	e.printf("%s, %s: loss %.4g, accuracy %s of the paths of the last epoch\n", units.Plural(r.Steps, "step"), units.Plural(r.Paths,
+		"path"),
 		float64(r.TrainLoss), units.Percent(float64(r.Accuracy)))
 	for _, o := range r.Operators {
 		e.printf("  %s is drawn with probability %.4f in the last epoch\n", o.Name, o.Probability)
 	}
 	e.printVariance(r.Variance)
-	e.printf("written %s in %.1f s, read back: scores of paths differ by %.3g at most\nreport: %s\n", r.Out, r.Seconds, float64(r.Verify.MaxAbs), r.Report)
+	e.printf("written %s in %.1f s, read back: scores of paths differ by %.3g at most\nreport: %s\n", r.Out, r.Seconds,
+		float64(r.Verify.MaxAbs), r.Report)
 	return err
 }
 
@@ -251,8 +270,10 @@ func (e *env) printVariance(list []job.NASVariance) {
 
 func nasRankCommand() *ucli.Command {
 	return command(&ucli.Command{
-		Name: "rank", Usage: "rank networks by what they do with the weights of a supernet", ArgsUsage: "SUPERNET --data SPEC --val SPEC [-o FOLDER]",
-		Description: "For each network the statistics of batch normalisation are taken from --data anew, and the accuracy is measured on --val. The\n" +
+		Name: "rank", Usage: "rank networks by what they do with the weights of a supernet",
+		ArgsUsage: "SUPERNET --data SPEC --val SPEC [-o FOLDER]",
+		Description: "For each network the statistics of batch normalisation are taken from --data anew, and the accuracy is measured " +
+			"on --val. The\n" +
 			"folder gets ranks.csv and report.html.",
 		Flags: slices.Concat([]ucli.Flag{
 			dataFlag(),
@@ -277,8 +298,9 @@ func runNASRank(ctx context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := job.NASRankConfig{Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), Val: c.String("val"), DataOptions: dataOptions(c),
-		Sample: c.Int("sample"), Alone: c.Int("stand-alone"), LR: c.Float64("lr"), BatchSize: c.Int("batch-size"), Out: c.String("out"),
+	cfg := job.NASRankConfig{Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), Val: c.String("val"),
+		DataOptions: dataOptions(c),
+		Sample:      c.Int("sample"), Alone: c.Int("stand-alone"), LR: c.Float64("lr"), BatchSize: c.Int("batch-size"), Out: c.String("out"),
 		Force: c.Bool("force"), Seed: e.Seed}
 	switch {
 	case c.IsSet("sample") && cfg.Sample < 1:
@@ -336,8 +358,10 @@ func runNASRank(ctx context.Context, e *env, c *ucli.Context) error {
 
 func nasExtractCommand() *ucli.Command {
 	return command(&ucli.Command{
-		Name: "extract", Usage: "write one network of a supernet as an ordinary model", ArgsUsage: "SUPERNET --arch OPERATORS --data SPEC -o FILE",
-		Description: "The model has the weights of the supernet and nothing but its own nodes, labels and preprocessing. Its accuracy is that with which\n" +
+		Name: "extract", Usage: "write one network of a supernet as an ordinary model", ArgsUsage: "SUPERNET --arch OPERATORS --data " +
+			"SPEC -o FILE",
+		Description: "The model has the weights of the supernet and nothing but its own nodes, labels and preprocessing. Its accuracy " +
+			"is that with which\n" +
 			"gtk nas rank ranks it, to the last bit: the statistics of batch normalisation are taken from the same data in the same order.",
 		Flags: slices.Concat([]ucli.Flag{
 			dataFlag(),
@@ -346,7 +370,8 @@ func nasExtractCommand() *ucli.Command {
 			&ucli.BoolFlag{Name: "force", Usage: "replace it"},
 			&ucli.StringFlag{Name: "arch", Usage: "`OPERATORS`, one for each choice, by numbers or names with commas between"},
 			&ucli.StringFlag{Name: "bn", Value: job.NASEstimated,
-				Usage: "batch normalisation by statistics of --data (estimated), or by those of the batch that is fed (batch), as in the supernet"},
+				Usage: "batch normalisation by statistics of --data (estimated), or by those of the batch that is fed (batch), as in " +
+					"the supernet"},
 			&ucli.IntFlag{Name: "batch-size", Value: 64, Usage: "examples at a time"},
 		}, dataFlags(), preprocessFlags()),
 	}, runNASExtract)
@@ -357,8 +382,10 @@ func runNASExtract(ctx context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := job.NASExtractConfig{Model: path, ModelOptions: e.modelOptions(c), Arch: c.String("arch"), Data: c.String("data"), Val: c.String("val"),
-		DataOptions: dataOptions(c), BN: c.String("bn"), BatchSize: c.Int("batch-size"), Out: c.String("out"), Force: c.Bool("force"), Seed: e.Seed}
+	cfg := job.NASExtractConfig{Model: path, ModelOptions: e.modelOptions(c), Arch: c.String("arch"), Data: c.String("data"),
+		Val:         c.String("val"),
+		DataOptions: dataOptions(c), BN: c.String("bn"), BatchSize: c.Int("batch-size"), Out: c.String("out"), Force: c.Bool("force"),
+		Seed: e.Seed}
 	if cfg.BatchSize < 2 {
 		return usagef("--batch-size %d: want 2 examples at least", cfg.BatchSize)
 	}

@@ -1,8 +1,8 @@
 package data
 
-// SumTree holds a weight of at least 0 for each of n things, of which one is drawn in proportion to its weight. Changing a weight and drawing
-// take log n steps. Each inner node is the sum of its two children, so that the tree is a function of the weights alone, whatever their
-// order of change was: one that is built anew draws the same.
+// SumTree holds a weight of at least 0 for each of n things, of which one is drawn in proportion to its weight. Changing a weight and
+// drawing take log n steps. Each inner node is the sum of its two children, so that the tree is a function of the weights alone, whatever
+// their order of change was: one that is built anew draws the same.
 type SumTree struct {
 	n    int
 	leaf int       // place of the first weight
@@ -41,8 +41,8 @@ func (t *SumTree) Set(i int, w float64) {
 // Total is the sum of the weights.
 func (t *SumTree) Total() float64 { return t.node[1] }
 
-// Draw is the thing on which the share u of the total falls, 0 ≤ u < 1, when the weights lie one after another: for a uniform u, i comes with
-// probability At(i)/Total(). Something of weight 0 is not drawn while another weight is above 0.
+// Draw is the thing on which the share u of the total falls, 0 ≤ u < 1, when the weights lie one after another: for a uniform u, i comes
+// with probability At(i)/Total(). Something of weight 0 is not drawn while another weight is above 0.
 func (t *SumTree) Draw(u float64) int {
 	i, x := 1, u*t.node[1]
 	for i < t.leaf {

@@ -36,9 +36,11 @@ func (t *trainee) mayChoose(o TrainOptions) error {
 	case o.KeepOrder:
 		return usagef("--sampler importance has an order of its own: it goes without --shuffle=false")
 	case evaluates:
-		return usagef("--sampler importance goes by the gradients of single examples, and %s evaluates the loss itself: take another rule", name)
+		return usagef("--sampler importance goes by the gradients of single examples, and %s evaluates the loss itself: take another rule",
+			name)
 	case mixes:
-		return usagef("--sampler importance --augment %s: a gradient of examples that are mixed is that of none of them: leave one out", o.Augment)
+		return usagef("--sampler importance --augment %s: a gradient of examples that are mixed is that of none of them: leave one out",
+			o.Augment)
 	case !(x.Floor <= 1):
 		return usagef("--importance-floor %v: want a share of 0 to 1", x.Floor)
 	case !(x.MaxWeight > 0):

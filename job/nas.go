@@ -32,7 +32,8 @@ func readSupernet(ctx context.Context, path string) (*nas.Supernet, *onnx.Model,
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		inside := filepath.Join(path, supernetFile)
 		if _, err := os.Stat(inside); err != nil {
-			return nil, nil, path, fmt.Errorf("%s: the folder has no %s, which gtk nas train writes when it is done: %w", path, supernetFile, err)
+			return nil, nil, path, fmt.Errorf("%s: the folder has no %s, which gtk nas train writes when it is done: %w", path,
+				supernetFile, err)
 		}
 		path = inside
 	}
@@ -77,7 +78,8 @@ func openSupernet(ctx context.Context, path string, mo ModelOptions, spec, val s
 		return nil, err
 	}
 	if u.task.Kind != task.Multiclass && u.task.Kind != task.Binary {
-		return nil, badInput(fmt.Errorf("supernets are trained and measured where each example has one class, and with these data it is a %s task",
+		return nil, badInput(fmt.Errorf("supernets are trained and measured where each example has one class, and with these data it is "+
+			"a %s task",
 			u.task.Kind))
 	}
 	t := &trainee{use: u, train: u.ds}
@@ -96,7 +98,8 @@ func openSupernet(ctx context.Context, path string, mo ModelOptions, spec, val s
 		t.Labels, t.task.Classes = u.ds.Classes(), u.ds.Classes()
 	case k > 0 && k < n.Classes: // which is said in words of gtk finetune
 		t.notes = slices.DeleteFunc(t.notes, func(s string) bool { return strings.Contains(s, "--num-classes") })
-		t.notes = append(t.notes, fmt.Sprintf("the supernet has %d classes, the data %d: gtk nas build --data builds one for them", n.Classes, k))
+		t.notes = append(t.notes, fmt.Sprintf("the supernet has %d classes, the data %d: gtk nas build --data builds one for them",
+			n.Classes, k))
 	}
 	t.stored = t.pre
 	for _, x := range t.notes {
@@ -125,11 +128,12 @@ func (s *supernet) remember() error {
 
 // measure says how networks of the supernet are measured.
 func (s *supernet) measure(batch int, seed uint64) nas.Measure {
-	return nas.Measure{Data: s.train, Val: s.val, Task: s.task, Feed: s.plan, Preprocess: s.pre, BatchSize: batch, Seed: seed, Pool: s.Pool()}
+	return nas.Measure{Data: s.train, Val: s.val, Task: s.task, Feed: s.plan, Preprocess: s.pre, BatchSize: batch, Seed: seed,
+		Pool: s.Pool()}
 }
 
-// verifySupernet reads a written supernet back and compares what it gives for a few paths, told each of them, with what the networks of these
-// paths give: the same bits.
+// verifySupernet reads a written supernet back and compares what it gives for a few paths, told each of them, with what the networks of
+// these paths give: the same bits.
 func (s *supernet) verifySupernet(ctx context.Context, path string) (*ReadBack, error) {
 	file, err := ReadModel(path)
 	if err != nil {

@@ -73,7 +73,8 @@ func NASBuild(ctx context.Context, c NASBuildConfig) (*NASBuildReport, error) {
 	if err := file.WriteFile(c.Out, onnx.WriteOptions{Force: c.Force}); err != nil {
 		return nil, err
 	}
-	r := &NASBuildReport{Schema: "gtk.nas-build/1", Space: n.Name, Out: c.Out, Input: []int{n.Inputs, n.ImageSize, n.ImageSize}, Classes: n.Classes,
+	r := &NASBuildReport{Schema: "gtk.nas-build/1", Space: n.Name, Out: c.Out, Input: []int{n.Inputs, n.ImageSize, n.ImageSize},
+		Classes:  n.Classes,
 		Channels: n.Channels, Stages: n.Stages, Cells: n.Cells, Operators: n.Ops, Archs: n.Size()}
 	for _, x := range n.Choices {
 		r.Choices = append(r.Choices, NASChoice{x.Name, x.Ops})
@@ -118,7 +119,8 @@ func (c *NASBuildConfig) fit(ctx context.Context) error {
 		}
 		x := b.X
 		if x == nil || x.Rank() != 4 || x.Dim(2) != x.Dim(3) {
-			return badInput(fmt.Errorf("the examples of %s are %v as a model gets them, and the networks of the space take square pictures "+
+			return badInput(fmt.Errorf("the examples of %s are %v as a model gets them, and the networks of the space take square "+
+				"pictures "+
 				"[channels,size,size]: give --image-size, if they are pictures", c.Data, x))
 		}
 		if c.Inputs == 0 {

@@ -48,8 +48,8 @@ type NASExtractReport struct {
 	Verify     *ReadBack `json:"verify"`
 }
 
-// NASExtract writes the network of one path as an ordinary model, reads it back and compares: its accuracy is that with which gtk nas rank ranks
-// it, to the last bit.
+// NASExtract writes the network of one path as an ordinary model, reads it back and compares: its accuracy is that with which gtk nas rank
+// ranks it, to the last bit.
 func NASExtract(ctx context.Context, c NASExtractConfig, rep Reporter) (*NASExtractReport, error) {
 	rep = orQuiet(rep)
 	if c.BN == "" {
@@ -63,12 +63,14 @@ func NASExtract(ctx context.Context, c NASExtractConfig, rep Reporter) (*NASExtr
 	case c.Out == "":
 		return nil, usagef("gtk nas extract: the output is missing: give -o FILE.onnx")
 	case c.Data == "" && c.BN == NASEstimated:
-		return nil, usagef("gtk nas extract: --data is missing: the statistics of batch normalisation are taken from the training data for this " +
+		return nil, usagef("gtk nas extract: --data is missing: the statistics of batch normalisation are taken from the training data " +
+			"for this " +
 			"network; --bn batch writes one that normalises by the batch instead, and needs none")
 	case c.Data == "" && c.Val != "":
 		return nil, usagef("gtk nas extract: --val measures as gtk nas rank does: give --data too")
 	case c.Val != "" && c.BN == NASBatch:
-		return nil, usagef("gtk nas extract: by the statistics of the batch what the network says of an example depends on the others of its batch: " +
+		return nil, usagef("gtk nas extract: by the statistics of the batch what the network says of an example depends on the others " +
+			"of its batch: " +
 			"leave out --val, or --bn batch")
 	}
 	release, err := claim(reads(c.Model, c.ModelOptions, c.Data, c.Val), output{flag: "--out", path: c.Out, force: c.Force})
@@ -166,6 +168,7 @@ func (c NASExtractConfig) batch(ctx context.Context) (*NASExtractReport, error) 
 
 func (c NASExtractConfig) report(n *nas.Supernet, path string, arch []int) *NASExtractReport {
 	none := Number(math.NaN())
-	return &NASExtractReport{Schema: "gtk.nas-extract/1", Model: path, Space: n.Name, Arch: arch, Operators: n.Describe(arch), BN: c.BN, Out: c.Out,
+	return &NASExtractReport{Schema: "gtk.nas-extract/1", Model: path, Space: n.Name, Arch: arch, Operators: n.Describe(arch), BN: c.BN,
+		Out:      c.Out,
 		Accuracy: none, Loss: none}
 }

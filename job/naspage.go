@@ -19,11 +19,14 @@ const mostRanked = 200
 func (r *NASRankReport) page(t *task.Task) *report.Report {
 	page := report.New("Networks of a supernet", fmt.Sprintf("%s of %s in the space %s, ranked by their accuracy on %s with the "+
 		"weights that they inherit. %s.", units.Plural(r.N, "network"), countOf(r.Archs), r.Space, r.Val, capital(t.String())))
-	page.Kicker, page.Footer = "gtk nas rank", "Made by gtk nas rank. All networks are in ranks.csv beside this page; gtk nas extract --arch writes one."
+	page.Kicker, page.Footer = "gtk nas rank", "Made by gtk nas rank. All networks are in ranks.csv beside this page; gtk nas extract "+
+		"--arch writes one."
 	best := r.Networks[0]
-	facts := report.Facts{{Label: "Best", Value: nas.Format(best.Arch), Detail: units.Percent(float64(best.Accuracy)) + " with inherited weights"}}
+	facts := report.Facts{{Label: "Best", Value: nas.Format(best.Arch), Detail: units.Percent(float64(best.Accuracy)) + " with " +
+		"inherited weights"}}
 	if !math.IsNaN(float64(r.Tau)) {
-		facts = append(facts, report.Fact{Label: "Kendall's τ", Value: fmt.Sprintf("%.3f", float64(r.Tau)), Detail: "with the networks by themselves"})
+		facts = append(facts, report.Fact{Label: "Kendall's τ", Value: fmt.Sprintf("%.3f", float64(r.Tau)),
+			Detail: "with the networks by themselves"})
 	}
 	if !math.IsNaN(float64(r.TauMACs)) {
 		facts = append(facts, report.Fact{Label: "τ of size", Value: fmt.Sprintf("%.3f", float64(r.TauMACs)),
@@ -38,18 +41,23 @@ func (r *NASRankReport) page(t *task.Task) *report.Report {
 		with.X, with.Y = append(with.X, 100*float64(x.Alone)), append(with.Y, 100*float64(x.Accuracy))
 	}
 	if r.Alone > 0 {
-		page.Section("With inherited weights and by themselves", fmt.Sprintf("Each network was trained by itself too, for %s, from weights of its "+
-			"own. What counts is whether both put them in the same order, not how far they are from the line.", units.Plural(r.Alone, "epoch"))).
+		page.Section("With inherited weights and by themselves", fmt.Sprintf("Each network was trained by itself too, for %s, from "+
+			"weights of its "+
+			"own. What counts is whether both put them in the same order, not how far they are from the line.", units.Plural(r.Alone,
+			"epoch"))).
 			Add(report.Scatter{Title: "Accuracy on the same data, %", XLabel: "by itself", YLabel: "with inherited weights",
 				Series: []report.Series{with}})
 	}
-	page.Section("By cost", "The best accuracy that any of the networks has with no more multiplications for one example.").Add(r.frontier())
-	table := report.Table{Head: []string{"Rank", "Architecture", "Operators", "Accuracy", "Parameters", "Multiplications"}, Numeric: []int{0, 3, 4, 5}}
+	page.Section("By cost", "The best accuracy that any of the networks has with no more multiplications for one "+
+		"example.").Add(r.frontier())
+	table := report.Table{Head: []string{"Rank", "Architecture", "Operators", "Accuracy", "Parameters", "Multiplications"},
+		Numeric: []int{0, 3, 4, 5}}
 	if r.Alone > 0 {
 		table.Head, table.Numeric = append(table.Head, "By itself"), append(table.Numeric, 6)
 	}
 	for _, x := range r.Networks[:min(len(r.Networks), mostRanked)] {
-		row := []report.Cell{report.C(strconv.Itoa(x.Rank)), report.C(nas.Format(x.Arch)), report.C(x.Operators), report.Percent(float64(x.Accuracy)),
+		row := []report.Cell{report.C(strconv.Itoa(x.Rank)), report.C(nas.Format(x.Arch)), report.C(x.Operators),
+			report.Percent(float64(x.Accuracy)),
 			report.C(units.Count(x.Parameters)), report.C(units.Count(int(x.MACs)))}
 		if r.Alone > 0 {
 			row = append(row, report.Percent(float64(x.Alone)))
@@ -75,7 +83,8 @@ func (r *NASRankReport) frontier() report.Block {
 
 // page shows a training.
 func (r *NASTrainReport) page() *report.Report {
-	page := report.New("Training of a supernet", fmt.Sprintf("The space %s of %s networks, trained on %s for %s with the sampler %s. Ranked they "+
+	page := report.New("Training of a supernet", fmt.Sprintf("The space %s of %s networks, trained on %s for %s with the sampler %s. "+
+		"Ranked they "+
 		"are by gtk nas rank.", r.Space, countOf(r.Archs), r.Data, units.Plural(r.Epochs, "epoch"), r.Sampler))
 	page.Kicker, page.Footer = "gtk nas train", "Made by gtk nas train. The numbers are in metrics.csv beside this page."
 	top := page.Section("", "").Add(report.Facts{
@@ -99,8 +108,10 @@ func (r *NASTrainReport) page() *report.Report {
 	}
 	page.Section("On the way", "").Add(report.Columns{loss, laws})
 	if len(r.Variance) > 0 {
-		page.Section("Variance of the gradient", fmt.Sprintf("The trace of the covariance of the gradient of a step over all weights, at the same "+
-			"weights for all laws, estimated without bias from %d steps each that were drawn and not taken: (Σ‖g‖² − M‖ḡ‖²)/(M−1). Weighted gradients "+
+		page.Section("Variance of the gradient", fmt.Sprintf("The trace of the covariance of the gradient of a step over all weights, "+
+			"at the same "+
+			"weights for all laws, estimated without bias from %d steps each that were drawn and not taken: (Σ‖g‖² − M‖ḡ‖²)/(M−1). "+
+			"Weighted gradients "+
 			"have the mean of all examples and paths alike as their mean, whatever the laws.", r.Variance[0].Draws)).Add(report.Columns{
 			r.spread("As trained", false), r.spread("Weighted", true)})
 	}

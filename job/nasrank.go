@@ -68,7 +68,8 @@ type NASRow struct {
 func (c *NASRankConfig) check() error {
 	switch {
 	case c.Data == "":
-		return usagef("gtk nas rank: --data is missing: the statistics of batch normalisation are taken from the training data for each network")
+		return usagef("gtk nas rank: --data is missing: the statistics of batch normalisation are taken from the training data for each " +
+			"network")
 	case c.Val == "":
 		return usagef("gtk nas rank: --val is missing: networks are ranked by data that the supernet has not seen")
 	case c.Sample < 0:
@@ -91,8 +92,8 @@ func (c *NASRankConfig) check() error {
 	return nil
 }
 
-// NASRank ranks networks by the accuracy that they have with the weights of the supernet, each with the statistics of batch normalisation that
-// the data give with these weights.
+// NASRank ranks networks by the accuracy that they have with the weights of the supernet, each with the statistics of batch normalisation
+// that the data give with these weights.
 func NASRank(ctx context.Context, c NASRankConfig, rep Reporter) (*NASRankReport, error) {
 	rep = orQuiet(rep)
 	if err := c.check(); err != nil {
@@ -117,7 +118,8 @@ func NASRank(ctx context.Context, c NASRankConfig, rep Reporter) (*NASRankReport
 		}
 	}
 	s.cache("")
-	r := &NASRankReport{Schema: "gtk.nas-rank/1", Model: s.path, Data: c.Data, Val: c.Val, Space: s.n.Name, Archs: s.n.Size(), N: len(archs),
+	r := &NASRankReport{Schema: "gtk.nas-rank/1", Model: s.path, Data: c.Data, Val: c.Val, Space: s.n.Name, Archs: s.n.Size(),
+		N:     len(archs),
 		Alone: c.Alone, Out: c.Out, Notes: s.notes}
 	stage := rep.Stage("ranking", len(archs))
 	list, err := s.n.Rank(ctx, archs, s.measure(c.BatchSize, c.Seed), func(done int) { stage.Set(done, "") })

@@ -26,7 +26,7 @@ type NASTrainConfig struct {
 	Data         string       // data set, FORMAT:PATH[#SPLIT]; required
 	DataOptions  data.Options // of reading
 	Sampler      string       // of nas.Samplers; "" means panda
-	TrainOptions              // optimiser, schedule, batch size and augmentation; sgd of momentum .9, weight decay 2.5e-4 and rate .05 unless given
+	TrainOptions              // optimiser (sgd with momentum .9, weight decay 2.5e-4 and rate .05 unless given), schedule, batch size, augmentation
 	Epochs       int          // 0 means 60
 	Clip         float64      // most norm of the gradient of a step; 0 means 5, negative any
 	Floor        float64      // least probability of an operator
@@ -99,7 +99,8 @@ func (c *NASTrainConfig) check() error {
 		return usagef("--sampler: %v", err)
 	}
 	if name, does := c.evaluates(); does {
-		return usagef("%s evaluates the loss itself, and each step of a supernet has another path: take a rule that is handed gradients", name)
+		return usagef("%s evaluates the loss itself, and each step of a supernet has another path: take a rule that is handed gradients",
+			name)
 	}
 	if c.Optimizer == "" {
 		c.Optimizer = "sgd"
@@ -158,7 +159,8 @@ func NASTrain(ctx context.Context, c NASTrainConfig, rep Reporter) (*NASTrainRep
 			return nil, err
 		}
 	}
-	release, err := claim(reads(c.Model, c.ModelOptions, c.Data), output{flag: "--out", path: c.Out, folder: true, force: c.Force || start != nil})
+	release, err := claim(reads(c.Model, c.ModelOptions, c.Data), output{flag: "--out", path: c.Out, folder: true,
+		force: c.Force || start != nil})
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +205,8 @@ func (c NASTrainConfig) config(s *supernet) (cfg nas.Config, lr float64, err err
 	if err != nil {
 		return cfg, 0, err
 	}
-	cfg = nas.Config{Sampler: c.Sampler, Task: s.task, Feed: s.plan, Preprocess: s.pre, Augment: augment, Epochs: c.Epochs, BatchSize: c.BatchSize,
+	cfg = nas.Config{Sampler: c.Sampler, Task: s.task, Feed: s.plan, Preprocess: s.pre, Augment: augment, Epochs: c.Epochs,
+		BatchSize: c.BatchSize,
 		Optimizer: opt, Schedule: schedule, Clip: c.Clip, Seed: c.Seed, Pool: s.Pool(), Floor: c.Floor, Keep: c.Keep, Unbiased: c.Unbiased,
 		MaxWeight: c.MaxWeight}
 	cfg.Traits = c.traits(lr)
@@ -221,7 +224,8 @@ func (c NASTrainConfig) run(ctx context.Context, s *supernet, start *train.Check
 	}
 	cfg.Resume = start
 	r := &NASTrainReport{Schema: "gtk.nas-train/1", Model: s.path, Data: c.Data, Space: s.n.Name, Archs: s.n.Size(), Sampler: c.Sampler,
-		Optimizer: c.Optimizer, LR: lr, Out: c.file(supernetFile), Checkpoint: c.file("checkpoint.npz"), Report: c.file(reportPage), Notes: s.notes}
+		Optimizer: c.Optimizer, LR: lr, Out: c.file(supernetFile), Checkpoint: c.file("checkpoint.npz"), Report: c.file(reportPage),
+		Notes: s.notes}
 	rep.Say(fmt.Sprintf("%s: %s architectures of %d choices; %s", s.n.Name, countOf(s.n.Size()), len(s.n.Choices), s.task))
 	var stage Stage
 	defer func() {
@@ -268,8 +272,14 @@ func (c NASTrainConfig) run(ctx context.Context, s *supernet, start *train.Check
 		var bad *train.CheckpointError
 		switch {
 		case errors.As(err, &differ):
+			lines := differ.Lines()
+			for i, d := range differ.Differ {
+				if d.Name != "supernet" && d.Name != "preprocessing" {
+					lines[i] = "--" + lines[i]
+				}
+			}
 			return nil, usagef("--resume %s: the checkpoint is of another run: %s. Give what it was made with", c.Resume,
-				strings.Join(differ.Lines(), "; "))
+				strings.Join(lines, "; "))
 		case errors.As(err, &bad):
 			return nil, badInput(fmt.Errorf("--resume %s: %w", c.Resume, err))
 		case ctx.Err() != nil && step > 0:
@@ -313,7 +323,8 @@ func (c NASTrainConfig) look(ctx context.Context, t *nas.Trainer, epoch int) (ma
 	m := map[string]float64{}
 	for _, law := range nasLaws {
 		for _, weighted := range []bool{false, true} {
-			s, err := t.Variance(ctx, nas.Draw{Data: law.data, Path: law.path, Tau: float64(epoch-1) / float64(c.Epochs), Weighted: weighted},
+			s, err := t.Variance(ctx, nas.Draw{Data: law.data, Path: law.path, Tau: float64(epoch-1) / float64(c.Epochs),
+				Weighted: weighted},
 				c.Variance, uint64(epoch))
 			if err != nil {
 				return nil, err

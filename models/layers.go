@@ -83,7 +83,8 @@ func (l *Layers) branch(name string, f func() string) *onnxpb.GraphProto {
 	outside := l.b.g.Node
 	l.b.g.Node = nil
 	y := f()
-	body := &onnxpb.GraphProto{Name: &name, Node: l.b.g.Node, Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo(y, tensor.Float32, "", "", "", "")}}
+	body := &onnxpb.GraphProto{Name: &name, Node: l.b.g.Node, Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo(y, tensor.Float32, "", "", "",
+		"")}}
 	l.b.g.Node = outside
 	return body
 }

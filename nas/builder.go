@@ -41,11 +41,12 @@ type builder struct {
 type owner struct{ choice, op int }
 
 func newBuilder(s Space, arch []int, stats Statistics) *builder {
-	return &builder{Layers: models.NewLayers(s.Name, s.Seed), arch: arch, stats: stats, owners: map[string]owner{}, flags: map[string]string{}}
+	return &builder{Layers: models.NewLayers(s.Name, s.Seed), arch: arch, stats: stats, owners: map[string]owner{},
+		flags: map[string]string{}}
 }
 
-// choose adds the operator at a choice, of those that can stand there by their numbers: that of the path, or all of them with the branches of
-// nested Ifs. add adds operator o and returns its output.
+// choose adds the operator at a choice, of those that can stand there by their numbers: that of the path, or all of them with the branches
+// of nested Ifs. add adds operator o and returns its output.
 func (b *builder) choose(name string, c Choice, i int, add func(o int) string) string {
 	owned := func(o int) string {
 		had := len(b.Parameters())

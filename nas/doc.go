@@ -1,6 +1,6 @@
 // Package nas trains supernets: one set of weights for all networks of a space of architectures, of which each step trains one path.
-// Which examples and which path a step sees can be drawn by how large their gradients were (PA&DA), and the networks are then ranked by what
-// they do with the weights that they inherit.
+// Which examples and which path a step sees can be drawn by how large their gradients were (PA&DA), and the networks are then ranked by
+// what they do with the weights that they inherit.
 //
 //	s, err := nas.New(nas.Space{Name: "nas201", Channels: 8, Cells: 2})
 //	res, err := nas.Train(ctx, s, ds, nas.Config{Sampler: "panda", …})

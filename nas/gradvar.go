@@ -23,8 +23,9 @@ func (s Spread) Relative() float64 { return s.Variance / (s.Mean * s.Mean) }
 type Draw struct {
 	Data, Path bool // by the laws of the training so far, at Tau; else all alike
 	Tau        float64
-	// Weighted multiplies the gradient of each example by 1/(N·p_i), and that of each step by the probability of its path when all paths are
-	// alike over that by the law: the mean gradient is then that of all examples and all paths alike, whatever the laws are. Nothing is clipped.
+	// Weighted multiplies the gradient of each example by 1/(N·p_i), and that of each step by the probability of its path when all paths
+	// are alike over that by the law: the mean gradient is then that of all examples and all paths alike, whatever the laws are. Nothing is
+	// clipped.
 	Weighted bool
 }
 
@@ -33,11 +34,11 @@ type Draw struct {
 //
 //	(Σ‖g_m‖² − M·‖ḡ‖²)/(M−1)
 //
-// It is without bias for the trace of their covariance. Each step draws a path and a batch, with replacement; gradients are not clipped. The
-// laws are those that the scores of the training give now. Draws of the same seed have common random numbers.
+// It is without bias for the trace of their covariance. Each step draws a path and a batch, with replacement; gradients are not clipped.
+// The laws are those that the scores of the training give now. Draws of the same seed have common random numbers.
 //
-// A law of paths draws some of them so rarely that their weighted gradients, which are then very large, would hardly be seen. Where Weighted and
-// Path are set, the paths are therefore drawn alike, and the second moment is that by the law q, u being the uniform one:
+// A law of paths draws some of them so rarely that their weighted gradients, which are then very large, would hardly be seen. Where
+// Weighted and Path are set, the paths are therefore drawn alike, and the second moment is that by the law q, u being the uniform one:
 // E_q[(u/q)²‖g‖²] = E_u[(u/q)‖g‖²]. It is infinite where the law never draws what is drawn.
 func (t *Trainer) Variance(ctx context.Context, d Draw, draws int, seed uint64) (Spread, error) {
 	p, alike := make([]float64, t.ds.Len()), NewPathLaw(len(t.n.Ops)).Law(0)

@@ -44,8 +44,8 @@ func layoutMobile(s Space) Layout {
 	return l
 }
 
-// buildMobile is a network of the blocks of MobileNetV2 (Sandler et al. 2018): a 3×3 convolution at full size, for small pictures; stages, of which
-// all but the first begin with a block of stride 2; a 1×1 convolution to four times the channels.
+// buildMobile is a network of the blocks of MobileNetV2 (Sandler et al. 2018): a 3×3 convolution at full size, for small pictures; stages,
+// of which all but the first begin with a block of stride 2; a 1×1 convolution to four times the channels.
 func buildMobile(s Space, b *builder) (string, int) {
 	unit := func(x, name string, in, out, k, stride, group int) string {
 		return b.norm(b.Conv(x, name+".conv", in, out, k, stride, group), name+".norm", out, true)

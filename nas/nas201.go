@@ -53,9 +53,9 @@ func layoutNAS201(s Space) Layout {
 	return l
 }
 
-// buildNAS201 is the network of Dong and Yang 2020, section 2.1: a 3×3 convolution, stages of cells with a residual block that halves the size
-// and doubles the channels between, and a linear layer on the pooled features. Inside of cells, normalisation learns no scale and shift, as
-// in the supernet of PA&DA; the convolutions there have no bias, whose gradient would be 0.
+// buildNAS201 is the network of Dong and Yang 2020, section 2.1: a 3×3 convolution, stages of cells with a residual block that halves the
+// size and doubles the channels between, and a linear layer on the pooled features. Inside of cells, normalisation learns no scale and
+// shift, as in the supernet of PA&DA; the convolutions there have no bias, whose gradient would be 0.
 func buildNAS201(s Space, b *builder) (string, int) {
 	c := s.Channels
 	x := b.norm(b.Conv(InputName, "stem.conv", s.Inputs, c, 3, 1, 1), "stem.norm", c, true)
@@ -92,8 +92,8 @@ func (b *builder) reduce(x, name string, in, out int) string {
 	return b.Node("Add", []string{b.Conv(b.AveragePool(x, 2, 2, 0), name+".down", in, out, 1, 1, 1), y})
 }
 
-// cell is a cell: node j is the sum over the nodes i before it of what the operator of the edge makes of node i. Of a path only what reaches
-// the last node is there.
+// cell is a cell: node j is the sum over the nodes i before it of what the operator of the edge makes of node i. Of a path only what
+// reaches the last node is there.
 func (b *builder) cell(x, name string, c int, s Space) string {
 	list, l := edges(s.Nodes), layoutNAS201(s)
 	var reaches []bool // the last node

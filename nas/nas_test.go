@@ -324,7 +324,10 @@ func TestGradient(t *testing.T) {
 					t.Fatal(err)
 				}
 				got := map[string][]float32{}
-				if _, err := net.run(ctx, tk, b, nil, nil, func(s shared, g *tensor.Tensor) { got[s.name] = slices.Clone(g.F32()) }); err != nil {
+				if _, err := net.run(ctx, tk, b, nil, nil, func(s shared,
+					g *tensor.Tensor) {
+					got[s.name] = slices.Clone(g.F32())
+				}); err != nil {
 					t.Fatal(err)
 				}
 				a := make([]int64, len(arch))
@@ -412,7 +415,8 @@ func TestVariance(t *testing.T) {
 	ds, pre := few(t, 60)
 	n := small(t, cellSpace)
 	var all []Spread
-	c := Config{Preprocess: pre, Epochs: 2, BatchSize: 20, Look: func(ctx context.Context, t *Trainer, epoch int) (map[string]float64, error) {
+	c := Config{Preprocess: pre, Epochs: 2, BatchSize: 20, Look: func(ctx context.Context, t *Trainer, epoch int) (map[string]float64,
+		error) {
 		for _, d := range []Draw{{}, {Data: true, Path: true, Tau: 0.5}, {Data: true, Path: true, Tau: 0.5, Weighted: true}} {
 			s, err := t.Variance(ctx, d, 200, uint64(epoch))
 			if err != nil {

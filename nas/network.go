@@ -29,8 +29,8 @@ type shared struct {
 	here  *tensor.Tensor // its copy
 }
 
-// networks are the paths that were trained lately, so that a path that comes again is not compiled again: to compile one and to plan its memory
-// takes as long as a few steps.
+// networks are the paths that were trained lately, so that a path that comes again is not compiled again: to compile one and to plan its
+// memory takes as long as a few steps.
 type networks struct {
 	n    *Supernet
 	t    *task.Task
@@ -115,8 +115,8 @@ func (k *networks) make(arch []int) (*network, error) {
 	return w, err
 }
 
-// run shows the network a batch, whose losses have these weights (nil: 1), gives the mean loss, and calls each with every example's place in the
-// batch and what was decided, and grad with the gradient of each weight. A weight that the loss does not depend on has none.
+// run shows the network a batch, whose losses have these weights (nil: 1), gives the mean loss, and calls each with every example's place
+// in the batch and what was decided, and grad with the gradient of each weight. A weight that the loss does not depend on has none.
 func (w *network) run(ctx context.Context, t *task.Task, b *data.Batch, weights []float64, each func(i int, d *task.Decision),
 	grad func(s shared, g *tensor.Tensor)) (loss float64, err error) {
 	truth, err := t.Truth(b)

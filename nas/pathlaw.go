@@ -29,7 +29,8 @@ func (l *PathLaw) Begin() {
 }
 
 // See tells the law of a step on path arch, of which sum[o] is the sum of the gradient norms of operator o over the whole network; at one
-// choice of a path there may be several places of the network, such as the cells. sum[o] of an operator that was not trained is not looked at.
+// choice of a path there may be several places of the network, such as the cells. sum[o] of an operator that was not trained is not looked
+// at.
 func (l *PathLaw) See(arch []int, sum []float64) {
 	n := make([]int, len(l.score))
 	for _, o := range arch {

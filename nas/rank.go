@@ -44,9 +44,9 @@ func (c *Measure) complete(ctx context.Context, n *Supernet) (err error) {
 	return err
 }
 
-// Network is the network of a path as it is measured and written: an ordinary model with the weights of the supernet, whose batch normalisation
-// has the statistics of the data, taken anew with these weights (train.EstimateBatchNorm). Those of the batch, by which a supernet is trained,
-// would make what it says of an example depend on the examples beside it.
+// Network is the network of a path as it is measured and written: an ordinary model with the weights of the supernet, whose batch
+// normalisation has the statistics of the data, taken anew with these weights (train.EstimateBatchNorm). Those of the batch, by which a
+// supernet is trained, would make what it says of an example depend on the examples beside it.
 func (n *Supernet) Network(ctx context.Context, arch []int, c Measure) (*engine.Model, *feed.Plan, error) {
 	if err := c.complete(ctx, n); err != nil {
 		return nil, nil, err
@@ -84,7 +84,8 @@ func (c Measure) evaluate(ctx context.Context, m *engine.Model, plan *feed.Plan,
 	return r, nil
 }
 
-// Rank measures networks with the weights that they inherit from the supernet, in the order of archs. done is told how many are; it may be nil.
+// Rank measures networks with the weights that they inherit from the supernet, in the order of archs. done is told how many are; it may be
+// nil.
 func (n *Supernet) Rank(ctx context.Context, archs [][]int, c Measure, done func(int)) ([]Ranked, error) {
 	if err := c.complete(ctx, n); err != nil {
 		return nil, err
@@ -153,7 +154,8 @@ func (n *Supernet) TrainAlone(ctx context.Context, arch []int, a Alone, c Measur
 		}
 	}
 	if _, err := train.Fit(ctx, m, c.Data, train.Config{Params: params, Task: c.Task, Feed: plan, Epochs: a.Epochs, BatchSize: a.BatchSize,
-		Optimizer: rule, Schedule: optim.Cosine{Max: a.LR}, BN: engine.BNTrain, Shuffle: true, Seed: a.Seed, Preprocess: c.Preprocess}); err != nil {
+		Optimizer: rule, Schedule: optim.Cosine{Max: a.LR}, BN: engine.BNTrain, Shuffle: true, Seed: a.Seed,
+		Preprocess: c.Preprocess}); err != nil {
 		return Ranked{}, err
 	}
 	if err := train.EstimateBatchNorm(ctx, m, c.Data, plan, c.BatchSize, c.Preprocess, c.Seed); err != nil {
@@ -162,8 +164,8 @@ func (n *Supernet) TrainAlone(ctx context.Context, arch []int, a Alone, c Measur
 	return c.evaluate(ctx, m, plan, arch)
 }
 
-// Sample is k different architectures drawn alike from all in which something of the input reaches the output, or all of these where there are
-// no more.
+// Sample is k different architectures drawn alike from all in which something of the input reaches the output, or all of these where there
+// are no more.
 func (l Layout) Sample(k int, seed uint64) [][]int {
 	var list [][]int
 	if size := l.Size(); size <= 1<<16 {

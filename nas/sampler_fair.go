@@ -8,8 +8,8 @@ func init() {
 		"https://arxiv.org/abs/1907.01845")
 }
 
-// fair draws a permutation of the operators at each choice; path k has the k-th of each. Where fewer operators can stand than elsewhere, they
-// come as evenly as that goes.
+// fair draws a permutation of the operators at each choice; path k has the k-th of each. Where fewer operators can stand than elsewhere,
+// they come as evenly as that goes.
 func fair(l Layout, _ []float64, r *rand.Rand) [][]int {
 	most := 0
 	for _, c := range l.Choices {

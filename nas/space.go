@@ -28,8 +28,8 @@ type Space struct {
 // version is the form in which supernets are stored.
 const version = 1
 
-// Choice is one choice of a path: which of the operators stands at a place of the network. Architectures are lists of operators, one for each
-// choice, by their numbers in Layout.Ops.
+// Choice is one choice of a path: which of the operators stands at a place of the network. Architectures are lists of operators, one for
+// each choice, by their numbers in Layout.Ops.
 type Choice struct {
 	Name string // for people: the edge 2<-1 of a cell, the block stage1.block2
 	Ops  []int  // that may stand there
@@ -90,11 +90,13 @@ func (s Space) complete() (Space, form, error) {
 		}
 	}
 	if half := 1 << (s.Stages - 1); s.ImageSize%half != 0 {
-		return s, f, fmt.Errorf("nas: %s: %d stages halve the pictures %d times, and %d is no multiple of %d: give other stages, or pictures of "+
+		return s, f, fmt.Errorf("nas: %s: %d stages halve the pictures %d times, and %d is no multiple of %d: give other stages, or "+
+			"pictures of "+
 			"another size", s.Name, s.Stages, s.Stages-1, s.ImageSize, half)
 	}
 	if n := f.size(s); n > mostWeights {
-		return s, f, fmt.Errorf("nas: %s: the supernet would have about %.3g weights, and gtk makes those of %.0g at most: give fewer channels, "+
+		return s, f, fmt.Errorf("nas: %s: the supernet would have about %.3g weights, and gtk makes those of %.0g at most: give fewer "+
+			"channels, "+
 			"stages or cells", s.Name, n, float64(mostWeights))
 	}
 	return s, f, nil
@@ -144,7 +146,8 @@ func (l Layout) Check(arch []int) error {
 			for _, k := range c.Ops {
 				can = append(can, fmt.Sprintf("%d (%s)", k, l.Ops[k]))
 			}
-			return fmt.Errorf("nas: architecture %s: operator %d cannot stand at choice %d (%s); there can %s", Format(arch), o, i+1, c.Name,
+			return fmt.Errorf("nas: architecture %s: operator %d cannot stand at choice %d (%s); there can %s", Format(arch), o, i+1,
+				c.Name,
 				strings.Join(can, ", "))
 		}
 	}

@@ -41,8 +41,10 @@ func Open(file *onnx.Model) (*Supernet, error) {
 	if err != nil {
 		return nil, err
 	}
-	if held, claimed := float64(file.ContentBytes()), f.size(whole); held < claimed { // 4 bytes a weight; before anything of that size is made
-		return nil, fmt.Errorf("nas: the supernet holds %.0f bytes of weights, and a space of the sizes in its metadata has about %.3g of them", held,
+	held, claimed := float64(file.ContentBytes()), f.size(whole)
+	if held < claimed { // 4 bytes a weight; before anything of that size is made
+		return nil, fmt.Errorf("nas: the supernet holds %.0f bytes of weights, and a space of the sizes in its metadata has about %.3g "+
+			"of them", held,
 			claimed)
 	}
 	n, drawn, err := plan(s)

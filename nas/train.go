@@ -47,8 +47,8 @@ type Config struct {
 	Epoch func(train.EpochReport) error
 	// Save is called with a checkpoint after each epoch, and when the context is cancelled.
 	Save func(*train.Checkpoint) error
-	// Look is called after each epoch and may measure (see Trainer.Variance): what it gives joins the measures of the epoch, finite numbers by
-	// name.
+	// Look is called after each epoch and may measure (see Trainer.Variance): what it gives joins the measures of the epoch, finite numbers
+	// by name.
 	Look func(ctx context.Context, t *Trainer, epoch int) (map[string]float64, error)
 }
 
@@ -216,7 +216,8 @@ func (t *Trainer) perEpoch() int { return data.NumBatches(t.ds.Len(), t.c.BatchS
 
 // batching says how an epoch is cut into batches, from a place of it on.
 func (t *Trainer) batching(place int) data.BatchOptions {
-	return data.BatchOptions{Preprocess: t.c.Preprocess, Augment: t.c.Augment, Seed: t.c.Seed, Epoch: t.epochs, Start: place, MergeLone: true}
+	return data.BatchOptions{Preprocess: t.c.Preprocess, Augment: t.c.Augment, Seed: t.c.Seed, Epoch: t.epochs, Start: place,
+		MergeLone: true}
 }
 
 // Keys that keep the uses of the seed apart.
@@ -282,7 +283,8 @@ func (t *Trainer) epoch(ctx context.Context) error {
 		if t.c.Step != nil {
 			speed := float64(t.seen-from) / time.Since(began).Seconds()
 			per := t.perEpoch()
-			p := train.Progress{Epoch: t.epochs + 1, Epochs: t.c.Epochs, Step: t.step, Steps: t.steps(), Batch: t.step - t.epochs*per, Batches: per,
+			p := train.Progress{Epoch: t.epochs + 1, Epochs: t.c.Epochs, Step: t.step, Steps: t.steps(), Batch: t.step - t.epochs*per,
+				Batches:   per,
 				BatchSize: b.Len(), Loss: t.loss / float64(t.seen), Accuracy: float64(t.hit) / float64(t.seen), BatchLoss: loss,
 				LR: t.c.Schedule.LR(t.step, t.steps()), SamplesPerSecond: speed}
 			p.ETA = time.Duration(float64((t.steps()-t.step)*t.c.BatchSize) / speed * float64(time.Second))

@@ -2,8 +2,8 @@ package nas
 
 import "math"
 
-// OptimalLaw is the law of one draw by which the unbiased estimate of the mean of vectors of these norms has the least variance: in proportion
-// to the norms. Norms that are all 0 give the uniform law.
+// OptimalLaw is the law of one draw by which the unbiased estimate of the mean of vectors of these norms has the least variance: in
+// proportion to the norms. Norms that are all 0 give the uniform law.
 //
 // Source: Needell et al. 2014, https://arxiv.org/abs/1310.5715; Zhao and Zhang 2015, https://arxiv.org/abs/1401.2753.
 func OptimalLaw(norms []float64) []float64 {

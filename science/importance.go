@@ -18,8 +18,9 @@ import (
 func init() {
 	register(Recipe{
 		Name: "importance", Title: "Examples drawn by their gradients against each example once", Paper: "https://arxiv.org/abs/1803.00942",
-		Question: "Does a training learn more from as many examples when those with large gradients are drawn more often, and what if some labels are wrong?",
-		Seeds:    20, Run: importance,
+		Question: "Does a training learn more from as many examples when those with large gradients are drawn more often, and what if " +
+			"some labels are wrong?",
+		Seeds: 20, Run: importance,
 	})
 }
 
@@ -67,7 +68,8 @@ func (m *mislabelled) Example(i int) (data.Example, error) {
 }
 
 func importance(ctx context.Context, l *Lab) error {
-	t := Table{Title: fmt.Sprintf("A perceptron with two hidden layers on digits, %d epochs: accuracy on test data in %%, and the share of wrong labels "+
+	t := Table{Title: fmt.Sprintf("A perceptron with two hidden layers on digits, %d epochs: accuracy on test data in %%, and the share "+
+		"of wrong labels "+
 		"among what was shown", importanceEpochs),
 		Columns: []string{"wrong labels", "examples", "rate", "accuracy, %", "loss", "wrong among the shown, %"}}
 	var says []string
@@ -110,8 +112,10 @@ func importance(ctx context.Context, l *Lab) error {
 	}
 	l.Table(t)
 	k := len(importanceArms) - 1
-	l.Say("Against each example once, paired by seed: with right labels %s. With a fifth of them wrong %s.", strings.Join(says[:k], "; "), strings.Join(says[k:], "; "))
-	l.Say("Rates were chosen alike for each arm, of four, on a fifth of the training data with other seeds. All arms are shown as many examples.")
+	l.Say("Against each example once, paired by seed: with right labels %s. With a fifth of them wrong %s.", strings.Join(says[:k], "; "),
+		strings.Join(says[k:], "; "))
+	l.Say("Rates were chosen alike for each arm, of four, on a fifth of the training data with other seeds. All arms are shown as many " +
+		"examples.")
 	return nil
 }
 
@@ -142,7 +146,8 @@ func (l *Lab) important(ctx context.Context, way *train.Importance, share, lr fl
 	if choose {
 		test = val
 	}
-	c := train.Config{Optimizer: rule, Schedule: optim.Cosine{Max: lr}, Epochs: importanceEpochs, BatchSize: 32, Shuffle: true, Seed: seed, Importance: way}
+	c := train.Config{Optimizer: rule, Schedule: optim.Cosine{Max: lr}, Epochs: importanceEpochs, BatchSize: 32, Shuffle: true, Seed: seed,
+		Importance: way}
 	if _, err := train.Fit(ctx, m, ds, c); err != nil {
 		return important{}, err
 	}

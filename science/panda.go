@@ -15,7 +15,8 @@ import (
 
 func init() {
 	register(Recipe{
-		Name: "panda", Title: "PA&DA against uniform sampling: rank correlation and gradient variance", Paper: "https://arxiv.org/abs/2302.14772",
+		Name: "panda", Title: "PA&DA against uniform sampling: rank correlation and gradient variance",
+		Paper:    "https://arxiv.org/abs/2302.14772",
 		Question: "Does a supernet whose paths and data are drawn by their gradients rank networks better, and do its gradients vary less?",
 		Seeds:    8, Run: panda,
 	})
@@ -28,7 +29,8 @@ const (
 	pandaDraws  = 384 // steps that a variance is estimated from
 )
 
-// pandaSpace is cells of three edges, so that all networks that are ranked can be trained by themselves, and one stage, so that these differ.
+// pandaSpace is cells of three edges, so that all networks that are ranked can be trained by themselves, and one stage, so that these
+// differ.
 var pandaSpace = nas.Space{Name: "nas201", Nodes: 3, Cells: 1, Stages: 1, Channels: 8}
 
 // pandaMoments are the parts of a training, in %, after which the variance of gradients is measured.
@@ -42,7 +44,8 @@ var pandaArms = []pandaArm{
 	{name: "path only", epochs: pandaEpochs, sampler: "path"},
 	{name: "data only", epochs: pandaEpochs, sampler: "data"},
 	{name: pandaName, epochs: pandaEpochs, sampler: "panda", looks: true},
-	{name: "PA&DA, floor .05, scores kept", epochs: pandaEpochs, sampler: "panda", change: func(c *nas.Config) { c.Floor, c.Keep = 0.05, true }},
+	{name: "PA&DA, floor .05, scores kept", epochs: pandaEpochs, sampler: "panda",
+		change: func(c *nas.Config) { c.Floor, c.Keep = 0.05, true }},
 	{name: "PA&DA, unbiased", epochs: pandaEpochs, sampler: "panda", change: func(c *nas.Config) { c.Unbiased = true }},
 }
 
@@ -169,7 +172,8 @@ func (x *pandaLab) trainAlone(ctx context.Context) error {
 		acc := make([]float64, len(x.archs))
 		for k, a := range x.archs {
 			x.progress("network %d of %d by itself, seed %d", k+1, len(x.archs), x.Seeds[i])
-			r, err := n.TrainAlone(ctx, a, nas.Alone{Epochs: pandaAlone, BatchSize: 64, LR: 0.05, Clip: 5, Seed: x.Seeds[i]}, x.measure(pool))
+			r, err := n.TrainAlone(ctx, a, nas.Alone{Epochs: pandaAlone, BatchSize: 64, LR: 0.05, Clip: 5, Seed: x.Seeds[i]},
+				x.measure(pool))
 			if err != nil {
 				return err
 			}
@@ -232,7 +236,8 @@ func look(into map[string]nas.Spread) func(context.Context, *nas.Trainer, int) (
 			}
 			for _, d := range pandaDraw {
 				for _, weighted := range []bool{false, true} {
-					s, err := t.Variance(ctx, nas.Draw{Data: d.data, Path: d.path, Tau: float64(epoch-1) / pandaEpochs, Weighted: weighted}, pandaDraws,
+					s, err := t.Variance(ctx, nas.Draw{Data: d.data, Path: d.path, Tau: float64(epoch-1) / pandaEpochs, Weighted: weighted},
+						pandaDraws,
 						uint64(epoch))
 					if err != nil {
 						return nil, err
@@ -255,7 +260,8 @@ func taus(runs []pandaRun) (list []float64) {
 
 // ranks says how the supernets rank.
 func (x *pandaLab) ranks(runs map[string][]pandaRun) {
-	t := Table{Title: fmt.Sprintf("%d of the networks of cells with three edges, on digits (8×8): Kendall's τ-b between the accuracy with inherited "+
+	t := Table{Title: fmt.Sprintf("%d of the networks of cells with three edges, on digits (8×8): Kendall's τ-b between the accuracy "+
+		"with inherited "+
 		"weights and that of the network trained by itself (the mean of %d trainings)", len(x.archs), len(x.Seeds)),
 		Columns: []string{"supernet", "τ", "τ − τ(uniform)", "mean accuracy, inherited, %"}}
 	base := taus(runs[uniformArm])
@@ -283,12 +289,16 @@ func (x *pandaLab) ranks(runs map[string][]pandaRun) {
 		}
 		once = append(once, nas.Kendall(a, others))
 	}
-	t.Row(Word("no supernet: by the number of multiplications"), Word(fmt.Sprintf("%.3f", nas.Kendall(x.size, x.truth))), Word(""), Word(""))
+	t.Row(Word("no supernet: by the number of multiplications"), Word(fmt.Sprintf("%.3f", nas.Kendall(x.size, x.truth))), Word(""),
+		Word(""))
 	t.Row(Word("no supernet: one training by itself, against the mean of the others"), Mean(3, once), Word(""), Word(""))
 	x.Table(t)
-	x.Say("The networks by themselves (%d epochs) reach %.1f to %.1f %%. All supernets have %d epochs of batches of 64 but the fair one, whose "+
-		"steps have five paths; SGD with momentum, half a cosine from 0.05, norms clipped at 5. Statistics of batch normalisation are taken anew "+
-		"for each network. Networks in which nothing of the input reaches the output are left out. Intervals are over %d seeds of the weights and "+
+	x.Say("The networks by themselves (%d epochs) reach %.1f to %.1f %%. All supernets have %d epochs of batches of 64 but the fair "+
+		"one, whose "+
+		"steps have five paths; SGD with momentum, half a cosine from 0.05, norms clipped at 5. Statistics of batch normalisation are "+
+		"taken anew "+
+		"for each network. Networks in which nothing of the input reaches the output are left out. Intervals are over %d seeds of the "+
+		"weights and "+
 		"of all that is drawn.", pandaAlone, 100*slices.Min(x.truth), 100*slices.Max(x.truth), pandaEpochs, len(x.Seeds))
 	words := map[int][]string{}
 	for _, arm := range pandaArms {
@@ -314,7 +324,8 @@ func (x *pandaLab) ranks(runs map[string][]pandaRun) {
 
 // variances says how gradients vary.
 func (x *pandaLab) variances(runs map[string][]pandaRun) {
-	t := Table{Title: fmt.Sprintf("Variance of the gradient of a step (batch of 64, one path) at the same weights, as a share of that of uniform "+
+	t := Table{Title: fmt.Sprintf("Variance of the gradient of a step (batch of 64, one path) at the same weights, as a share of that "+
+		"of uniform "+
 		"sampling there; estimated from %d steps that are drawn and not taken", pandaDraws),
 		Columns: []string{"weights of", "after", "law", "as trained", "as trained, by the squared mean", "weighted"}}
 	joint := map[string][]string{} // whether the joint law has less variance, by column
@@ -329,7 +340,8 @@ func (x *pandaLab) variances(runs map[string][]pandaRun) {
 						columns[k] = append(columns[k], v)
 					}
 				}
-				t.Row(Word(arm), Word(fmt.Sprintf("%d %%", part)), Word(d.name), Mean(2, columns[0]), Mean(2, columns[1]), Mean(2, columns[2]))
+				t.Row(Word(arm), Word(fmt.Sprintf("%d %%", part)), Word(d.name), Mean(2, columns[0]), Mean(2, columns[1]), Mean(2,
+					columns[2]))
 				for k, name := range t.Columns[3:] {
 					one := slices.Repeat([]float64{1}, len(columns[k]))
 					if d.name == "joint" && Differs(columns[k], one) < 0 {
@@ -340,9 +352,12 @@ func (x *pandaLab) variances(runs map[string][]pandaRun) {
 		}
 	}
 	x.Table(t)
-	x.Say("Below 1 is less variance than uniform sampling has. As trained, gradients are what PA&DA steps by: their mean is not that of all " +
-		"examples and paths alike, so that the variance is shown as a share of the squared norm of the mean gradient too. Weighted, each is " +
-		"multiplied by what makes it an estimate of that mean (1/(N·p) of an example, the ratio of probabilities of a path), which is what the " +
+	x.Say("Below 1 is less variance than uniform sampling has. As trained, gradients are what PA&DA steps by: their mean is not that of " +
+		"all " +
+		"examples and paths alike, so that the variance is shown as a share of the squared norm of the mean gradient too. Weighted, " +
+		"each is " +
+		"multiplied by what makes it an estimate of that mean (1/(N·p) of an example, the ratio of probabilities of a path), which is " +
+		"what the " +
 		"theory of importance sampling is about. The estimate is (Σ‖g‖² − M‖ḡ‖²)/(M−1) over all weights of the supernet.")
 	for _, name := range t.Columns[3:] {
 		at := "at none of the six moments"

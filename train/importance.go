@@ -14,20 +14,21 @@ import (
 )
 
 // Importance has examples drawn in proportion to how large their gradients were when they were seen last: the norm of the gradient of the
-// loss by the logits, or by the values of a regression, ‖softmax(z) − onehot(y)‖ with the plain cross-entropy. It comes with the backward pass.
-// With scores s, the share F of all examples alike, and N examples
+// loss by the logits, or by the values of a regression, ‖softmax(z) − onehot(y)‖ with the plain cross-entropy. It comes with the backward
+// pass. With scores s, the share F of all examples alike, and N examples
 //
 //	p_i = (1 − F)·s_i/Σs + F/N
 //
 // The first epoch shows each example once; from then on an epoch is N draws, with replacement, in rounds of a few batches, before each of
 // which the law is that of the scores as they are.
 //
-// Source: Katharopoulos and Fleuret 2018, "Not All Samples Are Created Equal", https://arxiv.org/abs/1803.00942, section 3.2, whose bound of the
-// gradient of an example is the norm by the logits; the share of all alike is that of Lu et al. 2023, https://arxiv.org/abs/2302.14772.
+// Source: Katharopoulos and Fleuret 2018, "Not All Samples Are Created Equal", https://arxiv.org/abs/1803.00942, section 3.2, whose bound
+// of the gradient of an example is the norm by the logits; the share of all alike is that of Lu et al. 2023,
+// https://arxiv.org/abs/2302.14772.
 type Importance struct {
 	Floor float64 // F, in [0, 1]
-	// Unbiased weights the loss of each example by 1/(N·p_i), at most MaxWeight (0: 10), so that the mean gradient stays that of all examples
-	// alike; else examples of which the model is wrong count more, those with wrong labels among them.
+	// Unbiased weights the loss of each example by 1/(N·p_i), at most MaxWeight (0: 10), so that the mean gradient stays that of all
+	// examples alike; else examples of which the model is wrong count more, those with wrong labels among them.
 	Unbiased  bool
 	MaxWeight float64
 }
@@ -153,7 +154,8 @@ func (x *importance) see(p feed.Part, index []int, mean []float64) error {
 		return fmt.Errorf("train: importance: the loss does not depend on %q", x.logit)
 	}
 	if g.Rank() == 0 || g.Dim(0) != p.Size {
-		return fmt.Errorf("train: importance: %q is %v for %d examples, so that its rows are not those of the examples", x.logit, g.Shape(), p.Size)
+		return fmt.Errorf("train: importance: %q is %v for %d examples, so that its rows are not those of the examples", x.logit, g.Shape(),
+			p.Size)
 	}
 	v, k := g.Float64s(), g.Len()/p.Size
 	for i := p.Lo; i < p.Hi; i++ {
@@ -193,7 +195,8 @@ func (x *importance) state() []tensor.Named {
 			mult[i] = x.mult[i]
 		}
 	}
-	return []tensor.Named{{Name: importanceScores, Tensor: tensor.From(scores, n)}, {Name: importanceOrder, Tensor: tensor.From(order, x.end)},
+	return []tensor.Named{{Name: importanceScores, Tensor: tensor.From(scores, n)}, {Name: importanceOrder, Tensor: tensor.From(order,
+		x.end)},
 		{Name: importanceWeights, Tensor: tensor.From(mult, x.end)}}
 }
 

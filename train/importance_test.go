@@ -36,7 +36,8 @@ func TestImportanceScores(t *testing.T) {
 		for _, parts := range []int{0, 5} {
 			m, ds, c := importanceRun(t)
 			ds = must(data.Subset(ds, []int{5, 50, 100, 150, 200, 250, 300, 350, 20, 30, 40, 60}))(t)
-			c.Epochs, c.Optimizer, c.Schedule, c.Augment, c.Loss, c.MicroBatch = 2, rule(t, "sgd", optim.Config{}), optim.Constant(1e-30), data.Augment{}, loss, parts
+			c.Epochs, c.Optimizer, c.Schedule, c.Augment, c.Loss, c.MicroBatch = 2, rule(t, "sgd", optim.Config{}), optim.Constant(1e-30),
+				data.Augment{}, loss, parts
 			f, err := newFit(context.Background(), m, ds, c)
 			if err != nil {
 				t.Fatal(err)
@@ -48,7 +49,8 @@ func TestImportanceScores(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for b, err := range data.Batches(context.Background(), ds, data.Sequential(ds.Len()), 1, data.BatchOptions{Preprocess: c.Preprocess}) {
+			for b, err := range data.Batches(context.Background(), ds, data.Sequential(ds.Len()), 1,
+				data.BatchOptions{Preprocess: c.Preprocess}) {
 				if err != nil {
 					t.Fatal(err)
 				}
