@@ -38,7 +38,6 @@ var pandaMoments = []int{20, 50, 90}
 
 // pandaArms are ways to train a supernet.
 var pandaArms = []pandaArm{
-	{name: "not trained", sampler: "uniform"},
 	{name: uniformArm, epochs: pandaEpochs, sampler: "uniform", looks: true},
 	{name: "fair (FairNAS), as many paths", epochs: pandaEpochs / 5, sampler: "fair"},
 	{name: "path only", epochs: pandaEpochs, sampler: "path"},
@@ -57,7 +56,7 @@ const (
 // pandaArm is a way to train a supernet.
 type pandaArm struct {
 	name    string
-	epochs  int // 0 means none: the weights as they are drawn
+	epochs  int
 	sampler string
 	change  func(c *nas.Config)
 	looks   bool // the variance of gradients is measured
@@ -209,10 +208,8 @@ func (x *pandaLab) supernet(ctx context.Context, arm pandaArm, seed uint64, pool
 		r.spreads = map[string]nas.Spread{}
 		c.Look = look(r.spreads)
 	}
-	if arm.epochs > 0 {
-		if _, err := nas.Train(ctx, n, x.train, c); err != nil {
-			return r, err
-		}
+	if _, err := nas.Train(ctx, n, x.train, c); err != nil {
+		return r, err
 	}
 	got, err := n.Rank(ctx, x.archs, x.measure(pool), nil)
 	if err != nil {
@@ -302,7 +299,7 @@ func (x *pandaLab) ranks(runs map[string][]pandaRun) {
 		"of all that is drawn.", pandaAlone, 100*slices.Min(x.truth), 100*slices.Max(x.truth), pandaEpochs, len(x.Seeds))
 	words := map[int][]string{}
 	for _, arm := range pandaArms {
-		if arm.epochs > 0 && arm.name != uniformArm {
+		if arm.name != uniformArm {
 			k := Differs(taus(runs[arm.name]), base)
 			words[k] = append(words[k], arm.name)
 		}
