@@ -35,10 +35,17 @@ var outputFlags = []outputFlag{
 	{"lr-find MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "x.html", true},
+<<<<<<< HEAD
 	{"nas build", "out", "x.onnx", true},
 	{"nas train MODEL --data DATA", "out", "", true},
 	{"nas rank MODEL --data DATA --val DATA", "out", "", true},
 	{"nas extract MODEL --arch 1 --data DATA", "out", "x.onnx", true},
+=======
+	{"straggler train MODEL --data DATA --jobs 1", "out", "x.onnx", true},
+	{"straggler train MODEL --data DATA --jobs 1", "out", "", true},
+	{"straggler simulate --trace IMAGE", "save-trace", "x.json", true},
+	{"straggler simulate --trace IMAGE", "out", "x.html", true},
+>>>>>>> sgc
 	{"sweep MODEL --data DATA --val DATA --over lr=1,2", "out", "", true},
 	{"runs compare MODEL DATA", "out", "x.html", true},
 	{"explain MODEL --data DATA", "out", "", true},
