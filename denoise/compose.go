@@ -2,6 +2,7 @@ package denoise
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/onnx"
@@ -9,11 +10,11 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// Names of what a denoiser has beside the network.
-const (
-	LevelInput = "noise_level" // float []: the level of the noise, as in Noise
-	Output     = "denoised"    // [N,C,H,W]
-)
+// LevelInput is the name of an input float [] of a denoiser: the level of the noise, as in Noise.
+const LevelInput = "noise_level"
+
+// outputNames are those of its output [N,C,H,W]: the first that the network has no value of.
+var outputNames = []string{"denoised", "restored", prefix + "output"}
 
 // prefix begins the names of what Compose adds within the graph.
 const prefix = "denoise."
@@ -75,13 +76,15 @@ func Compose(m *onnx.Model, p *Parameters) error {
 	if len(g.GetOutput()) != 1 {
 		return fmt.Errorf("denoise: the network has %d outputs, want one that is like its input", len(g.GetOutput()))
 	}
+	taken := map[string]bool{}
 	for _, n := range g.GetNode() {
 		for _, v := range append(append([]string{n.GetName()}, n.GetOutput()...), n.GetInput()...) {
-			if strings.HasPrefix(v, prefix) || v == LevelInput || v == Output {
+			if taken[v] = true; strings.HasPrefix(v, prefix) || v == LevelInput {
 				return fmt.Errorf("denoise: the network has a value %q, a name that a denoiser needs: rename it", v)
 			}
 		}
 	}
+	p.Output = outputNames[slices.IndexFunc(outputNames, func(n string) bool { return !taken[n] })]
 	if v := opset(m); p.Multiple > 1 && v < 11 {
 		return fmt.Errorf("denoise: the network is of opset %d, and sides are padded by operators of opset 11: gtk convert brings it there", v)
 	}
@@ -118,6 +121,9 @@ func Compose(m *onnx.Model, p *Parameters) error {
 		}
 	}
 	b.ahead = false
+	if p.Picture {
+		p.Network = b.node("Sub", p.Network, shown)
+	}
 	f := p.Network
 	if p.Multiple > 1 {
 		f = b.node("Slice", f, b.ints(0, 0), sides, b.ints(2, 3))
@@ -138,9 +144,9 @@ func Compose(m *onnx.Model, p *Parameters) error {
 		}
 		p.Family().tweedie(b, y, score)
 	}
-	b.back[len(b.back)-1].Output[0] = Output
+	b.back[len(b.back)-1].Output[0] = p.Output
 	g.Node = append(append(b.front, g.GetNode()...), b.back...)
-	out := onnx.ValueInfo(Output, tensor.Float32)
+	out := onnx.ValueInfo(p.Output, tensor.Float32)
 	out.Type = in.GetType()
 	g.Output = []*onnxpb.ValueInfoProto{out}
 	g.ValueInfo = nil // shapes of what was there may not hold any more

@@ -31,7 +31,9 @@ type Parameters struct {
 	Floor     float64 `json:"floor"` // deviation below which the noise of z is not taken for smaller, see Family.Variance
 	Gain      float64 `json:"gain"`
 	Optional  bool    `json:"level_optional"` // the level is an input with a default
+	Picture   bool    `json:"gives_picture"`  // the network gives a picture like its input: its output is the difference of both
 	Network   string  `json:"network"`        // value that is the output of the network
+	Output    string  `json:"output"`         // output of the model, the clean picture
 	Multiple  int     `json:"multiple"`       // sides of what the network is shown are multiples of it
 	Channels  int     `json:"channels"`
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -181,6 +182,11 @@ func (c FinetuneConfig) openRestoring(ctx context.Context, l *Model, rep Reporte
 	}
 	p := denoise.ParametersFor(objective, name, noise, bank.Typical, bank.Mean)
 	p.Multiple, p.Channels, p.Optional = sides.multiple, channels, x.DefaultLevel && p.Scores()
+	if old == nil && (p.Means == denoise.ScoreOfResidual || p.Means == denoise.Residual) {
+		if p.Picture, err = givesPicture(ctx, l.Model, &bank.Pictures[0], x.patch()); err != nil {
+			return nil, badInput(fmt.Errorf("%s: %w", l.Path, err))
+		}
+	}
 	params, err := train.Select(l.Model, c.Freeze, false, c.Trainable...)
 	if err != nil {
 		return nil, usagef("%v", err)
@@ -233,8 +239,10 @@ func (c FinetuneConfig) openRestoring(ctx context.Context, l *Model, rep Reporte
 	if t.plan, err = feed.For(m, patches, set); err != nil {
 		return nil, useError(err)
 	}
-	t.task = task.ForRestoration(x.Objective, p.Network, denoise.Output, measured,
-		fmt.Sprintf("output %q means: %s", p.Network, p.Means))
+	t.task = task.ForRestoration(x.Objective, p.Network, p.Output, measured, fmt.Sprintf("output %q means: %s", p.Network, p.Means))
+	if p.Picture {
+		t.notes = append(t.notes, "the model gives pictures like those it is given, so that what it adds to them is trained")
+	}
 	t.restores.report = &RestoreReport{Parameters: p, Noise: noise.String(), Pictures: len(bank.Pictures), Patch: x.patch(), Patches: x.patches()}
 	if x.Add != "" {
 		t.restores.report.Added = map[bool]string{true: "redraw", false: "once"}[patches.Redraw]
@@ -371,6 +379,20 @@ func findSides(m *engine.Model, channels int) (networkSides, error) {
 		}
 	}
 	return networkSides{}, fmt.Errorf("the network does not give a picture of the size that it was given (%s)", why)
+}
+
+// givesPicture reports whether m gives a picture like the one that it is given, not what is to be added to it.
+func givesPicture(ctx context.Context, m *engine.Model, p *denoise.Picture, side int) (bool, error) {
+	r, err := denoise.NewRestorer(m, nil, denoise.Tiles{Side: side, Overlap: side / 4, Fixed: true})
+	if err != nil {
+		return false, err
+	}
+	y, err := r.Picture(ctx, p.Noisy, p.C, p.H, p.W, 0)
+	if err != nil {
+		return false, err
+	}
+	like, slope, shift := likeness(y, p.Noisy)
+	return like > 0.8 && slope > 0.5 && slope < 1.5 && math.Abs(shift) < 0.1, nil
 }
 
 // measureRestoring measures the network as it is on the validation data.

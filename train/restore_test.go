@@ -71,7 +71,7 @@ func restoring(t *testing.T, spec, noise string) (*engine.Model, *denoise.Patche
 	plan, err := feed.For(m, patches, set)
 	must(err)
 	return m, patches, Config{
-		Params: params, Task: task.ForRestoration(spec, p.Network, denoise.Output, true), Feed: plan, Epochs: 3, BatchSize: 8, Shuffle: true,
+		Params: params, Task: task.ForRestoration(spec, p.Network, p.Output, true), Feed: plan, Epochs: 3, BatchSize: 8, Shuffle: true,
 		Optimizer: rule(t, "adam", optim.Config{}), Schedule: optim.Cosine{Max: 0.005}, Seed: 5, Val: &val,
 		Restore: &Restore{Patches: patches, Tiles: denoise.Tiles{Side: 32, Overlap: 8, Multiple: 1}},
 	}
