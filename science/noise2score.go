@@ -25,7 +25,7 @@ func init() {
 }
 
 // denoiseSteps is the length of a training that counts; those that choose have a quarter.
-const denoiseSteps = 600
+const denoiseSteps = 300
 
 // noiseLab is the pictures of the arms: shapes, in grey.
 type noiseLab struct {
