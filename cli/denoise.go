@@ -16,7 +16,8 @@ func init() {
 	register("denoise", func() *ucli.Command {
 		return command(&ucli.Command{
 			Name: "denoise", Usage: "make clean pictures of noisy ones", ArgsUsage: "MODEL PICTURE… -o FOLDER",
-			Description: "Restores pictures of any size by a denoiser that gtk finetune --objective noise2score (or a control) wrote, or by any model\n" +
+			Description: "Restores pictures of any size by a denoiser that gtk finetune --objective noise2score (or a control) wrote, or by " +
+				"any model\n" +
 				"that gives a picture like its input. Large pictures go through in tiles that fade into each other; a model for grey pictures\n" +
 				"restores colours channel by channel. Writes PNG files by the names of the pictures, and report.html with both sides.\n\n" +
 				"  gtk denoise denoiser.onnx noisy/ -o clean\n" +
@@ -48,7 +49,8 @@ func runDenoise(ctx context.Context, e *env, c *ucli.Context) error {
 	if len(args) == 0 {
 		return usagef("gtk denoise: the model is missing")
 	}
-	cfg := job.DenoiseConfig{Model: args[0], ModelOptions: e.modelOptions(c), In: args[1:], DataOptions: dataOptions(c), Noise: c.String("noise"),
+	cfg := job.DenoiseConfig{Model: args[0], ModelOptions: e.modelOptions(c), In: args[1:], DataOptions: dataOptions(c),
+		Noise:     c.String("noise"),
 		Reference: c.String("reference"), Add: c.String("add-noise"), Overlap: c.Int("overlap"), Out: c.String("out"), NoPage: c.Bool("no-page"),
 		Force: c.Bool("force"), Seed: e.Seed}
 	if c.IsSet("tile") {
@@ -86,7 +88,8 @@ func (e *env) printDenoise(r *job.DenoiseReport) error {
 	for _, i := range r.Images {
 		row := []any{i.In, fmt.Sprintf("%d×%d", i.Width, i.Height), short(float64(i.NoiseLevel))}
 		if measured {
-			row = append(row, fmt.Sprintf("%.2f", float64(i.PSNRBefore)), fmt.Sprintf("%.2f", float64(i.PSNR)), fmt.Sprintf("%.4f", float64(i.SSIM)))
+			row = append(row, fmt.Sprintf("%.2f", float64(i.PSNRBefore)), fmt.Sprintf("%.2f", float64(i.PSNR)), fmt.Sprintf("%.4f",
+				float64(i.SSIM)))
 		}
 		t.row(row...)
 	}

@@ -58,7 +58,8 @@ func restoreOptions(c *ucli.Context) (*job.Restoration, error) {
 			return nil, usagef("--%s %d: want at least 1", n, c.Int(n))
 		}
 	}
-	return &job.Restoration{Objective: c.String("objective"), Noise: c.String("noise"), Add: c.String("add-noise"), Target: c.String("target"),
+	return &job.Restoration{Objective: c.String("objective"), Noise: c.String("noise"), Add: c.String("add-noise"),
+		Target:    c.String("target"),
 		ValTarget: c.String("val-target"), Patch: c.Int("patch"), Patches: c.Int("patches"), Upright: c.Bool("upright"),
 		DefaultLevel: c.Bool("default-level")}, nil
 }

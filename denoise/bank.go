@@ -17,7 +17,7 @@ type Picture struct {
 	Noisy   []float32
 	Clean   []float32 // nil where it is not known
 	Second  []float32 // another noisy version, nil where there is none
-	Level   float64   // of the noise that was added, 0 where it was there already
+	Level   float64   // of the noise that was added, or roughly where its level is not known; 0 for that of the bank
 }
 
 // Bank is pictures in memory, with noise of their own or with noise that is added, the same for as long as they are used.
@@ -160,13 +160,15 @@ func noisy(r *Random, x []float32, f Family, level float64) []float32 {
 func (b *Bank) settle(c BankConfig) {
 	sum, n := 0.0, 0
 	var levels []float64
-	for _, p := range b.Pictures {
+	for i := range b.Pictures {
+		p := &b.Pictures[i]
 		for _, v := range p.Noisy {
 			sum += float64(v)
 		}
 		n += len(p.Noisy)
 		if !c.Add && !c.Noise.Known() {
-			levels = append(levels, p.Rough(c.Noise.Family))
+			p.Level = p.Rough(c.Noise.Family)
+			levels = append(levels, p.Level)
 		}
 	}
 	b.Mean = sum / float64(n)

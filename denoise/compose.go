@@ -64,9 +64,9 @@ func (b *composer) constant(name string, t *tensor.Tensor) string {
 }
 
 // Compose puts what p says around a network in place: its input x [N,C,H,W] becomes the noisy picture, in numbers from 0 to 1 and of any
-// size where the network's is free, and its output the clean one. Where the network gives a score, LevelInput is an input; with p.Optional
-// the level of p is its default, which some runtimes, gtk among them, do not let anybody override. The output of the network, which training
-// compares, is the value p.Network. p is kept in the metadata.
+// size where the network's is free, and its output the clean one. Where the network gives a score, LevelInput is an input; with
+// p.Optional the level of p is its default, which some runtimes, gtk among them, do not let anybody override. The output of the network,
+// which training compares, is the value p.Network. p is kept in the metadata.
 func Compose(m *onnx.Model, p *Parameters) error {
 	g := m.Proto.GetGraph()
 	in, err := pictureInput(m)

@@ -18,8 +18,9 @@ func TestParseNoise(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %s", s, n, err, want)
 		}
 	}
-	for s, want := range map[string]string{"salt:1": "unknown noise", "gaussian:x": "no level", "gaussian:-1": "positive", "gaussian:300": "of 255",
-		"poisson:2": "one photon", "gamma:1": "above 1", "gaussian:NaN": "no level", "gaussian:0": "positive"} {
+	for s, want := range map[string]string{"salt:1": "unknown noise", "gaussian:x": "no level", "gaussian:-1": "positive",
+		"gaussian:300": "of 255",
+		"poisson:2":    "one photon", "gamma:1": "above 1", "gaussian:NaN": "no level", "gaussian:0": "positive"} {
 		if n, err := ParseNoise(s); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, %v, want an error with %q", s, n, err, want)
 		}
@@ -55,7 +56,8 @@ func TestNoise(t *testing.T) {
 		if math.Abs(mean-c.x) > 5*want/math.Sqrt(n) || math.Abs(d/want-1) > 0.02 {
 			t.Errorf("%s of %g: mean %g, deviation %g, want %g and %g", c.noise, c.x, mean, d, c.x, want)
 		}
-		if got := noise.Family.Deviation(c.x*noise.Family.Scale(noise.Level), noise.Level) / noise.Family.Scale(noise.Level); math.Abs(got/want-1) > 0.01 {
+		if got := noise.Family.Deviation(c.x*noise.Family.Scale(noise.Level),
+			noise.Level) / noise.Family.Scale(noise.Level); math.Abs(got/want-1) > 0.01 {
 			t.Errorf("%s of %g: Deviation says %g, want %g", c.noise, c.x, got, want)
 		}
 		// A picture with that noise, its level told roughly.

@@ -7,9 +7,9 @@ import (
 	"github.com/gtk-onnx/gtk/internal/registry"
 )
 
-// Objective is what a network learns from: a patch of a noisy picture becomes one or more rows, each a picture that the network is shown and
-// what its output is compared with. The loss of a row is the mean of (weight·f − target)² over pixels. One file registers one; its options
-// are the tagged fields of its struct.
+// Objective is what a network learns from: a patch of a noisy picture becomes one or more rows, each a picture that the network is shown
+// and what its output is compared with. The loss of a row is the mean of (weight·f − target)² over pixels. One file registers one; its
+// options are the tagged fields of its struct.
 type Objective interface {
 	// Means says what the output of a network means that was trained so, see Parameters.
 	Means() string

@@ -4,13 +4,14 @@ package denoise
 //
 //	L = E ‖σ_a·s(z + σ_a·u) + u‖², u ~ N(0, I),
 //
-// while σ_a falls. What it learns is the score of pictures with that much more noise, so that σ_a has to become small; but then the loss is
-// nearly all noise of u. Two rows with u and −u have the same loss on average and differ in a gradient that stays of order σ_a: without
-// pairs, which is the paper's form, learning is much slower. s is f/v, v the variance of the noise, unless plain asks for s = f.
+// while σ_a falls. What it learns is the score of pictures with that much more noise, so that σ_a has to become small; but then the loss
+// is nearly all noise of u. Two rows with u and −u have the same loss on average and differ in a gradient that stays of order σ_a:
+// without pairs, which is the paper's form, learning is much slower. s is f/v, v the variance of the noise, unless plain asks for s = f.
 //
 // Source: arXiv 2106.07009 section 3.1; AR-DAE is Lim et al. 2020 (arXiv 2006.05164). Deviations: the annealing goes by the steps of the
-// whole training, over its first Over of them, where the authors' code begins anew with each epoch, and goes by the deviation of the noise;
-// antithetic pairs; the form of s. noise2score:pairs=false:plain=true:max=0:min=0:over=0 is the paper's form, but for where the annealing begins anew.
+// whole training, over its first Over of them, where the authors' code begins anew with each epoch, and goes by the deviation of the
+// noise; antithetic pairs; the form of s. noise2score:pairs=false:plain=true:max=0:min=0:over=0 is the paper's form, but for where the
+// annealing begins anew.
 type Noise2Score struct {
 	Pairs bool    `opt:"pairs" doc:"add u and -u to each patch: the same loss with less noise"`
 	Plain bool    `opt:"plain" doc:"the network gives the score itself, as in the paper, not what is to be added"`
@@ -46,8 +47,8 @@ func (*Noise2Score) Wants() Want { return WantNothing }
 // Redraws is false: of a picture there is one noisy version.
 func (*Noise2Score) Redraws() bool { return false }
 
-// Schedule is the annealing of a training of so many rows on noise of that deviation, in units of z. It never ends below the paper's, which
-// for counts is what their steps need.
+// Schedule is the annealing of a training of so many rows on noise of that deviation, in units of z. It never ends below the paper's,
+// which for counts is what their steps need.
 func (o *Noise2Score) Schedule(paper Anneal, deviation float64, rows int) Anneal {
 	a := paper
 	a.Min = max(a.Min, o.Min*deviation)

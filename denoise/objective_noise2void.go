@@ -1,7 +1,7 @@
 package denoise
 
-// Noise2Void learns from noisy pictures alone to tell a pixel from those around it: some pixels are replaced by a neighbour, and the network
-// is to give what they were. It needs noise that is independent from pixel to pixel, but not to know which: a control.
+// Noise2Void learns from noisy pictures alone to tell a pixel from those around it: some pixels are replaced by a neighbour, and the
+// network is to give what they were. It needs noise that is independent from pixel to pixel, but not to know which: a control.
 //
 // Source: Krull, Buchholz, Jug 2019 (arXiv 1811.10980), stratified: one pixel of each Block×Block is replaced by one within Radius of it.
 type Noise2Void struct {

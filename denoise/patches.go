@@ -77,8 +77,8 @@ func (p *Patches) Schedule(examples int) Anneal {
 	return Anneal{}
 }
 
-// Fill makes the patches of the given numbers, in an epoch from 0, the rows of b, of which there are Objective.Rows for each: b.X is what the
-// network is shown, [R,C,S,S], and b.Y weight and target, [R,2,C,S,S].
+// Fill makes the patches of the given numbers, in an epoch from 0, the rows of b, of which there are Objective.Rows for each: b.X is what
+// the network is shown, [R,C,S,S], and b.Y weight and target, [R,2,C,S,S].
 func (p *Patches) Fill(b *data.Batch, index []int, epoch, seen int, anneal Anneal) {
 	rows, c, s := p.Objective.Rows(), p.Bank.Channels, p.Side
 	n := len(index) * rows

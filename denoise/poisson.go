@@ -9,7 +9,8 @@ import (
 type poisson struct{}
 
 func init() {
-	families.Register("poisson", poisson{}, "noise of counted photons; the level is the value of one, of 1", "https://arxiv.org/abs/2106.07009")
+	families.Register("poisson", poisson{}, "noise of counted photons; the level is the value of one, of 1",
+		"https://arxiv.org/abs/2106.07009")
 }
 
 func (poisson) Noisy(r *Random, x, level float64) float64 {

@@ -124,8 +124,9 @@ func (p *Parameters) Restored(y, f, level float64) float64 {
 
 // ParametersFor are those of a training by an objective on noise of typical levels, where the mean of the pictures is mean.
 func ParametersFor(o Objective, name string, n Noise, typical, mean float64) *Parameters {
-	p := &Parameters{Schema: parametersSchema, Objective: name, Noise: n.Name, Level: typical, Blind: !n.Known(), Gain: 1, Multiple: 1, Channels: 1,
-		Means: o.Means()}
+	p := &Parameters{Schema: parametersSchema, Objective: name, Noise: n.Name, Level: typical, Blind: !n.Known(), Gain: 1, Multiple: 1,
+		Channels: 1,
+		Means:    o.Means()}
 	if !p.Scores() {
 		return p
 	}

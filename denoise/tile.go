@@ -2,8 +2,8 @@ package denoise
 
 import "fmt"
 
-// Tiles says how pictures of any size go through a network in parts: squares of Side that share Overlap with their neighbours, in which one
-// fades into the other.
+// Tiles says how pictures of any size go through a network in parts: squares of Side that share Overlap with their neighbours, in which
+// one fades into the other.
 type Tiles struct {
 	Side, Overlap int
 	Multiple      int  // the network takes sides that are multiples of it
@@ -13,7 +13,8 @@ type Tiles struct {
 // Check refuses tiles that do not fit.
 func (t Tiles) Check() error {
 	if t.Side < minSide || t.Overlap < 0 || 2*t.Overlap >= t.Side || t.Side%max(1, t.Multiple) != 0 {
-		return fmt.Errorf("denoise: tiles of %d with %d in common: want sides of at least %d, multiples of %d, and an overlap below half of them",
+		return fmt.Errorf("denoise: tiles of %d with %d in common: want sides of at least %d, multiples of %d, and an overlap below half of "+
+			"them",
 			t.Side, t.Overlap, minSide, max(1, t.Multiple))
 	}
 	return nil

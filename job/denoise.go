@@ -210,7 +210,8 @@ func (x *cleaning) open(rep Reporter, note func(string)) error {
 	}
 	switch {
 	case x.auto && !scores:
-		return usagef("--noise %s: the level is told by a network that gives scores (gtk finetune --objective noise2score), and %s is none", x.c.Noise,
+		return usagef("--noise %s: the level is told by a network that gives scores (gtk finetune --objective noise2score), and %s is "+
+			"none", x.c.Noise,
 			l.Path)
 	case x.noise.Family != nil && scores && x.noise.Name != p.Noise:
 		return usagef("--noise %s: %s is for %s noise", x.c.Noise, l.Path, p.Noise)
@@ -390,8 +391,10 @@ func (x *cleaning) one(ctx context.Context, p pictureFile, put func(string, func
 	}
 	if x.restorer.Params == nil {
 		if r, slope, shift := likeness(y, pic.Noisy); !(r > 0.5 && slope > 0.5 && slope < 2 && math.Abs(shift) < 0.25) {
-			return nil, badInput(fmt.Errorf("%s: what the model makes of %s is not like it (correlation %.2f, slope %.2f, mean %+.2f), so that it is no "+
-				"clean picture: the model may not be trained, give the noise, or want other numbers than 0 to 1. gtk finetune --objective noise2score, "+
+			return nil, badInput(fmt.Errorf("%s: what the model makes of %s is not like it (correlation %.2f, slope %.2f, mean %+.2f), so that "+
+				"it is no "+
+				"clean picture: the model may not be trained, give the noise, or want other numbers than 0 to 1. gtk finetune --objective "+
+				"noise2score, "+
 				"or supervised, writes models that say what they give", x.c.Model, p.name, r, slope, shift))
 		}
 	}

@@ -44,7 +44,8 @@ func (p *cleanedPage) add(img *DenoisedImage, pic *denoise.Picture, y, clean []f
 func (p *cleanedPage) report(r *DenoiseReport) *report.Report {
 	lead := fmt.Sprintf("%s before and after.", units.Plural(len(r.Images), "picture"))
 	if r.Objective != "" {
-		lead = fmt.Sprintf("%s before and after a network that was trained by %s on %s noise.", units.Plural(len(r.Images), "picture"), r.Objective,
+		lead = fmt.Sprintf("%s before and after a network that was trained by %s on %s noise.", units.Plural(len(r.Images), "picture"),
+			r.Objective,
 			r.Noise)
 	}
 	if v := float64(r.PSNR); !math.IsNaN(v) {

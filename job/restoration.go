@@ -79,7 +79,8 @@ func (c *Restoration) check(f FinetuneConfig) error {
 		return usagef("--objective: %v", strings.TrimPrefix(err.Error(), "denoise: "))
 	}
 	if c.Noise == "" {
-		return usagef("--objective %s needs to know the kind of noise: give --noise gaussian:25, poisson:0.01, gamma:100, or gaussian:blind where "+
+		return usagef("--objective %s needs to know the kind of noise: give --noise gaussian:25, poisson:0.01, gamma:100, or gaussian:blind "+
+			"where "+
 			"the level is not known", c.Objective)
 	}
 	if _, err := denoise.ParseNoise(c.Noise); err != nil {
@@ -194,7 +195,8 @@ func (c FinetuneConfig) openRestoring(ctx context.Context, l *Model, rep Reporte
 	file := l.File()
 	if old != nil {
 		if old.Means != p.Means || old.Noise != p.Noise || old.Scores() && old.Level != p.Level {
-			return nil, badInput(fmt.Errorf("%s is a denoiser already, for noise %s:%g, trained by %s, and its output would mean something else now: "+
+			return nil, badInput(fmt.Errorf("%s is a denoiser already, for noise %s:%g, trained by %s, and its output would mean something "+
+				"else now: "+
 				"train the network that it was made of, or with the same --noise and --objective", l.Path, old.Noise, old.Level, old.Objective))
 		}
 		p = old
@@ -209,7 +211,8 @@ func (c FinetuneConfig) openRestoring(ctx context.Context, l *Model, rep Reporte
 	if err != nil {
 		return nil, err
 	}
-	patches := &denoise.Patches{Bank: bank, Objective: objective, Params: p, Side: x.patch(), Each: x.patches(), Upright: x.Upright, Seed: c.Seed,
+	patches := &denoise.Patches{Bank: bank, Objective: objective, Params: p, Side: x.patch(), Each: x.patches(), Upright: x.Upright,
+		Seed:   c.Seed,
 		Redraw: x.Add == "redraw" || x.Add == "usual" && objective.Redraws()}
 	t := &trainee{train: patches, restores: &restoring{params: params, train: &train.Restore{Patches: patches,
 		Tiles: denoise.Tiles{Side: 256, Overlap: 32, Multiple: p.Multiple}}}}
@@ -243,14 +246,16 @@ func (c FinetuneConfig) openRestoring(ctx context.Context, l *Model, rep Reporte
 	if p.Picture {
 		t.notes = append(t.notes, "the model gives pictures like those it is given, so that what it adds to them is trained")
 	}
-	t.restores.report = &RestoreReport{Parameters: p, Noise: noise.String(), Pictures: len(bank.Pictures), Patch: x.patch(), Patches: x.patches()}
+	t.restores.report = &RestoreReport{Parameters: p, Noise: noise.String(), Pictures: len(bank.Pictures), Patch: x.patch(),
+		Patches: x.patches()}
 	if x.Add != "" {
 		t.restores.report.Added = map[bool]string{true: "redraw", false: "once"}[patches.Redraw]
 	}
 	a := patches.Schedule(1)
 	t.restores.report.AddedMax, t.restores.report.AddedMin = a.Max, a.Min
 	if valBank != nil && !measured {
-		t.notes = append(t.notes, "no clean version of the validation pictures is known (--val-target, or --add-noise): the objective tells epochs apart")
+		t.notes = append(t.notes, "no clean version of the validation pictures is known (--val-target, or --add-noise): the objective tells "+
+			"epochs apart")
 	}
 	return t, nil
 }

@@ -111,8 +111,10 @@ func noise2Score(ctx context.Context, l *Lab) error {
 
 // read says what the table shows.
 func (x *noiseLab) read(noises []string, got map[string]map[string][]float64) {
-	x.Say("Every arm has the network (dncnn, 6 layers of 24 channels), Adam with half a cosine and an average of the weights, and as many rows in a step; "+
-		"the rate of each is the better of %v after a quarter of the steps with another seed, on the test pictures, which favours no arm. Each picture has "+
+	x.Say("Every arm has the network (dncnn, 6 layers of 24 channels), Adam with half a cosine and an average of the weights, and as "+
+		"many rows in a step; "+
+		"the rate of each is the better of %v after a quarter of the steps with another seed, on the test pictures, which favours no arm. "+
+		"Each picture has "+
 		"one noisy version that stays, two for Noise2Noise, but where noise is redrawn.", denoiseRates)
 	us := noiseArms[0].name
 	for _, noise := range noises {
@@ -127,12 +129,15 @@ func (x *noiseLab) read(noises []string, got map[string]map[string][]float64) {
 		}
 		x.Say("%s against %s (paired by seed, 95 %% interval)", us, s[:len(s)-1]+".")
 	}
-	x.Say("The paper trains a U-Net for 100 epochs on other pictures, and is 0.1 to 0.3 dB below its supervised arm; what is measured here is a small network on drawn " +
-		"shapes. That Tweedie's formula for Gamma noise gives 1/E[1/x], not E[x], and that for Poisson noise is an approximation, is part of the result.")
+	x.Say("The paper trains a U-Net for 100 epochs on other pictures, and is 0.1 to 0.3 dB below its supervised arm; what is measured " +
+		"here is a small network on drawn " +
+		"shapes. That Tweedie's formula for Gamma noise gives 1/E[1/x], not E[x], and that for Poisson noise is an approximation, is part " +
+		"of the result.")
 }
 
 // arm trains once, and gives the PSNR of the test pictures after and before.
-func (x *noiseLab) arm(ctx context.Context, a noiseArm, noise string, lr float64, seed uint64, steps int) (after, before float64, err error) {
+func (x *noiseLab) arm(ctx context.Context, a noiseArm, noise string, lr float64, seed uint64, steps int) (after, before float64,
+	err error) {
 	r, err := x.trained(ctx, a, noise, lr, seed, steps)
 	if err != nil {
 		return 0, 0, err
@@ -215,7 +220,8 @@ func (x *noiseLab) trained(ctx context.Context, a noiseArm, noise string, lr flo
 		return nil, err
 	}
 	tiles := denoise.Tiles{Side: 64, Multiple: 1}
-	_, err = train.Fit(ctx, m, patches, train.Config{Params: params, Task: task.ForRestoration(a.objective, p.Network, p.Output, true), Feed: plan,
+	_, err = train.Fit(ctx, m, patches, train.Config{Params: params, Task: task.ForRestoration(a.objective, p.Network, p.Output, true),
+		Feed:   plan,
 		Epochs: 1000, MaxSteps: steps, BatchSize: a.batch, Shuffle: true, Optimizer: rule, Schedule: optim.Cosine{Max: lr}, Seed: seed,
 		Restore: &train.Restore{Patches: patches, Tiles: tiles}})
 	if err != nil {
@@ -227,7 +233,8 @@ func (x *noiseLab) trained(ctx context.Context, a noiseArm, noise string, lr flo
 
 // levels asks how well a network of many levels tells that of a picture.
 func (x *noiseLab) levels(ctx context.Context) error {
-	t := Table{Title: "Level of pictures that is found by a network of unknown level: mean over the test pictures, and the share of the true one by which it is off",
+	t := Table{Title: "Level of pictures that is found by a network of unknown level: mean over the test pictures, and the share of the " +
+		"true one by which it is off",
 		Columns: []string{"noise", "by the penalty", "off, %", "by the finest details", "off, %"}}
 	for _, family := range []struct {
 		name   string
@@ -273,7 +280,8 @@ func (x *noiseLab) levels(ctx context.Context) error {
 		}
 	}
 	x.Table(t)
-	x.Say("The penalty is the paper's, tried on its grid after one pass of the network (one for each level where counts are what it sees). The finest details are " +
+	x.Say("The penalty is the paper's, tried on its grid after one pass of the network (one for each level where counts are what it " +
+		"sees). The finest details are " +
 		"a median of differences between neighbouring pixels, which needs no network: a control.")
 	return nil
 }

@@ -34,9 +34,9 @@ type restoration struct {
 	measured bool   // against clean pictures
 }
 
-// ForRestoration is the task of a model whose value network, of which output is made, is trained by the objective called name: the mean over
-// pixels of (weight·f − target)², the mean over examples. A batch has both in its Y [N,2,…], weights first. measured says that what is
-// restored can be compared with clean pictures.
+// ForRestoration is the task of a model whose value network, of which output is made, is trained by the objective called name: the mean
+// over pixels of (weight·f − target)², the mean over examples. A batch has both in its Y [N,2,…], weights first. measured says that what
+// is restored can be compared with clean pictures.
 func ForRestoration(name, network, output string, measured bool, why ...string) *Task {
 	return &Task{Kind: Restoration, Head: engine.Head{Output: output, Logits: network}, Name: name, Why: why, real: tensor.Float32,
 		restores: &restoration{network, measured}}

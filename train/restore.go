@@ -101,7 +101,8 @@ func (x *Restore) trait() Trait {
 		}
 	}
 	fmt.Fprintf(h, "%+v %+v", p.Params, p.Objective)
-	return Trait{"pictures and patches", fmt.Sprintf("%d of %d×%d of each of %d pictures, redrawn %v, upright %v", p.Each, p.Side, p.Side, len(p.Bank.Pictures),
+	return Trait{"pictures and patches", fmt.Sprintf("%d of %d×%d of each of %d pictures, redrawn %v, upright %v", p.Each, p.Side,
+		p.Side, len(p.Bank.Pictures),
 		p.Redraw, p.Upright), hex.EncodeToString(h.Sum(nil))}
 }
 
