@@ -32,6 +32,8 @@ var outputFlags = []outputFlag{
 	{"finetune MODEL --data DATA --epochs 1", "out", "", true},
 	{"finetune MODEL --data DATA --epochs 1 -o other.onnx", "checkpoint", "x.npz", true},
 	{"finetune MODEL --data DATA --epochs 1 -o other.onnx", "report", "", true},
+	{"denoise MODEL IMAGE", "out", "", true},
+	{"denoise MODEL IMAGE", "out", "x.png", true},
 	{"lr-find MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "x.html", true},
@@ -138,8 +140,13 @@ func TestOutputsBeforeWork(t *testing.T) {
 	}
 	// The table has every such flag there is.
 	named := regexp.MustCompile(`--(out|dot|checkpoint|report|predictions|log|page|scores|metrics|profile-out|save)[, ]`)
+<<<<<<< HEAD
 	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain",
 		"score-data", "prune-data", "probe", "probe sharpness", "sweep", "runs list", "runs compare", "generate", "compress", "export", "models new", "models list", "data", "data info", "data convert",
+=======
+	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "denoise", "lr-find", "explain",
+		"score-data", "prune-data", "probe", "probe sharpness", "sweep", "runs list", "runs compare", "generate", "export", "models new", "models list", "data", "data info", "data convert",
+>>>>>>> n2s
 		"data augment", "demo", "doctor",
 		"completion",
 		"version"} {
