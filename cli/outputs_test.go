@@ -37,17 +37,14 @@ var outputFlags = []outputFlag{
 	{"lr-find MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "x.html", true},
-<<<<<<< HEAD
 	{"nas build", "out", "x.onnx", true},
 	{"nas train MODEL --data DATA", "out", "", true},
 	{"nas rank MODEL --data DATA --val DATA", "out", "", true},
 	{"nas extract MODEL --arch 1 --data DATA", "out", "x.onnx", true},
-=======
 	{"straggler train MODEL --data DATA --jobs 1", "out", "x.onnx", true},
 	{"straggler train MODEL --data DATA --jobs 1", "out", "", true},
 	{"straggler simulate --trace IMAGE", "save-trace", "x.json", true},
 	{"straggler simulate --trace IMAGE", "out", "x.html", true},
->>>>>>> sgc
 	{"sweep MODEL --data DATA --val DATA --over lr=1,2", "out", "", true},
 	{"runs compare MODEL DATA", "out", "x.html", true},
 	{"explain MODEL --data DATA", "out", "", true},
@@ -140,13 +137,8 @@ func TestOutputsBeforeWork(t *testing.T) {
 	}
 	// The table has every such flag there is.
 	named := regexp.MustCompile(`--(out|dot|checkpoint|report|predictions|log|page|scores|metrics|profile-out|save)[, ]`)
-<<<<<<< HEAD
-	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain",
-		"score-data", "prune-data", "probe", "probe sharpness", "sweep", "runs list", "runs compare", "generate", "compress", "export", "models new", "models list", "data", "data info", "data convert",
-=======
 	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "denoise", "lr-find", "explain",
-		"score-data", "prune-data", "probe", "probe sharpness", "sweep", "runs list", "runs compare", "generate", "export", "models new", "models list", "data", "data info", "data convert",
->>>>>>> n2s
+		"score-data", "prune-data", "probe", "probe sharpness", "sweep", "runs list", "runs compare", "generate", "compress", "export", "models new", "models list", "data", "data info", "data convert",
 		"data augment", "demo", "doctor",
 		"completion",
 		"version"} {
