@@ -32,6 +32,8 @@ var outputFlags = []outputFlag{
 	{"finetune MODEL --data DATA --epochs 1", "out", "", true},
 	{"finetune MODEL --data DATA --epochs 1 -o other.onnx", "checkpoint", "x.npz", true},
 	{"finetune MODEL --data DATA --epochs 1 -o other.onnx", "report", "", true},
+	{"denoise MODEL IMAGE", "out", "", true},
+	{"denoise MODEL IMAGE", "out", "x.png", true},
 	{"lr-find MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "x.html", true},
@@ -39,11 +41,17 @@ var outputFlags = []outputFlag{
 	{"nas train MODEL --data DATA", "out", "", true},
 	{"nas rank MODEL --data DATA --val DATA", "out", "", true},
 	{"nas extract MODEL --arch 1 --data DATA", "out", "x.onnx", true},
+	{"straggler train MODEL --data DATA --jobs 1", "out", "x.onnx", true},
+	{"straggler train MODEL --data DATA --jobs 1", "out", "", true},
+	{"straggler simulate --trace IMAGE", "save-trace", "x.json", true},
+	{"straggler simulate --trace IMAGE", "out", "x.html", true},
 	{"sweep MODEL --data DATA --val DATA --over lr=1,2", "out", "", true},
 	{"runs compare MODEL DATA", "out", "x.html", true},
 	{"explain MODEL --data DATA", "out", "", true},
 	{"score-data MODEL --data DATA", "out", "", true},
 	{"prune-data MODEL --data DATA", "out", "", true},
+	{"compress MODEL --method magnitude", "out", "x.onnx", true},
+	{"compress MODEL --method magnitude -o other.onnx", "report", "", true},
 	{"export MODEL", "out", "x.onnx", true},
 	{"models new mlp", "out", "x.onnx", true},
 	{"data info DATA", "out", "x.png", true},
@@ -129,8 +137,8 @@ func TestOutputsBeforeWork(t *testing.T) {
 	}
 	// The table has every such flag there is.
 	named := regexp.MustCompile(`--(out|dot|checkpoint|report|predictions|log|page|scores|metrics|profile-out|save)[, ]`)
-	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain",
-		"score-data", "prune-data", "probe", "probe sharpness", "sweep", "runs list", "runs compare", "generate", "export", "models new", "models list", "data", "data info", "data convert",
+	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "denoise", "lr-find", "explain",
+		"score-data", "prune-data", "probe", "probe sharpness", "sweep", "runs list", "runs compare", "generate", "compress", "export", "models new", "models list", "data", "data info", "data convert",
 		"data augment", "demo", "doctor",
 		"completion",
 		"version"} {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/denoise"
 	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/optim"
 	"github.com/gtk-onnx/gtk/task"
@@ -181,6 +182,16 @@ func trainingList() []listed {
 			doc += []string{"; ", ":"}[min(k, 1)] + o.Name + "=" + o.Default
 		}
 		rows = append(rows, listed{"objective " + x.Name, doc, x.Source})
+	}
+	for _, x := range denoise.Objectives().Entries() {
+		doc := x.Doc
+		for k, o := range denoise.ObjectiveOptions(x.Name) {
+			doc += []string{"; ", ":"}[min(k, 1)] + o.Name + "=" + o.Default
+		}
+		rows = append(rows, listed{"objective " + x.Name, doc, x.Source})
+	}
+	for _, x := range denoise.Families().Entries() {
+		rows = append(rows, listed{"noise " + x.Name, x.Doc, x.Source})
 	}
 	return append(rows, augmentList()...)
 }

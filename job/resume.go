@@ -121,6 +121,9 @@ func (f *finetuning) traits() []train.Trait {
 	if f.c.Contrast != nil {
 		f.c.Contrast.traits(add)
 	}
+	if f.c.Restore != nil {
+		f.c.Restore.traits(add)
+	}
 	if l := f.c.LoRA; l != nil {
 		add("lora", strconv.Itoa(l.Rank))
 		add("lora-alpha", strconv.FormatFloat(l.alpha(), 'g', -1, 64))

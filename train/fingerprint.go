@@ -147,6 +147,9 @@ func (f *fit) identify() []Trait {
 		say("unfreeze-every", u.Every)
 		say("unfreeze-layers", max(1, u.Layers))
 	}
+	if c.Restore != nil {
+		traits = append(traits, c.Restore.trait())
+	}
 	if c.Contrast != nil {
 		traits = append(traits, c.Contrast.trait())
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/denoise"
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/optim"
@@ -35,6 +36,7 @@ type Config struct {
 	Teacher    *Teacher         // learned from beside the truth; nil for none
 	NoProp     *NoPropNet       // of a model that is its Chain: blocks trained each by itself; nil: all of it by one gradient
 	Contrast   *Contrast        // the views of a contrastive Task; nil for other tasks
+	Restore    *Restore         // the patches of a restoring Task; nil for other tasks
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
@@ -165,6 +167,7 @@ type fit struct {
 	tract   *tracting                 // nil: plain gradients in the first layer
 	loss    *objective                // that an optim.Descender asks
 	noise   *denoiser                 // with NoProp
+	anneal  denoise.Anneal            // with Restore
 	eval    evaluator
 	sampler data.Sampler
 	batches int // in an epoch
