@@ -32,7 +32,7 @@ func WriteNPZ(w io.Writer, ds Dataset) error {
 		return list
 	}
 	var first, arrays []tensor.Named
-	labels, ids, labelled := make([]int64, n), make([]string, n), false
+	labelled := false
 	for i := range n {
 		e, err := ds.Example(i)
 		if err != nil {
@@ -66,20 +66,35 @@ func WriteNPZ(w io.Writer, ds Dataset) error {
 				return fmt.Errorf("data: export: example %q: %s: %w", e.ID, p.Name, err)
 			}
 		}
-		if labels[i], ids[i] = int64(e.Label), e.ID; e.Label < 0 {
-			labels[i] = NoLabel
-		}
 		labelled = labelled || e.Label >= 0
 	}
-	if labelled && arrays[1].Tensor == nil {
-		arrays[1].Tensor = tensor.From(labels, n)
+	z := tensor.NewNPZWriter(w)
+	for _, a := range arrays {
+		var err error
+		switch {
+		case a.Tensor != nil:
+			err = z.Add(a.Name, a.Tensor)
+		case a.Name == "y" && labelled:
+			err = z.Ints("y", n, func(i int) int64 {
+				if l := ds.Label(i); l >= 0 {
+					return int64(l)
+				}
+				return NoLabel
+			})
+		}
+		if err != nil {
+			return err
+		}
 	}
-	arrays = slices.DeleteFunc(arrays, func(a tensor.Named) bool { return a.Tensor == nil })
-	arrays = append(arrays, tensor.Named{Name: "id", Tensor: tensor.FromStrings(ids, n)})
+	if err := z.Strings("id", n, ds.ID); err != nil {
+		return err
+	}
 	if c := ds.Classes(); len(c) > 0 {
-		arrays = append(arrays, tensor.Named{Name: "classes", Tensor: tensor.FromStrings(c, len(c))})
+		if err := z.Add("classes", tensor.FromStrings(c, len(c))); err != nil {
+			return err
+		}
 	}
-	return tensor.WriteNPZ(w, arrays)
+	return z.Close()
 }
 
 // WriteImageFolder writes the pictures of ds to DIR/CLASS/FILE, or DIR/FILE for sets without classes. Pictures that are files are linked

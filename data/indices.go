@@ -1,6 +1,13 @@
 package data
 
-import "math"
+import (
+	"math"
+
+	account "github.com/gtk-onnx/gtk/internal/memory"
+)
+
+// listed is what lists with a place for each example are, where there is no memory for one.
+const listed = "a list of the examples"
 
 // indices is a list of indices, in four bytes each where all of them fit.
 type indices struct {
@@ -11,9 +18,9 @@ type indices struct {
 // newIndices is an empty list with room for n indices below most.
 func newIndices(n, most int) indices {
 	if uint64(most) > math.MaxUint32 {
-		return indices{long: make([]int, 0, n)}
+		return indices{long: account.Slice[int](n, listed)[:0]}
 	}
-	return indices{short: make([]uint32, 0, n)}
+	return indices{short: account.Slice[uint32](n, listed)[:0]}
 }
 
 // indicesOf is a copy of index, whose members are below most.
@@ -44,7 +51,7 @@ func (p *indices) at(k int) int {
 
 // part is the members lo to hi-1.
 func (p *indices) part(lo, hi int) []int {
-	out := make([]int, hi-lo)
+	out := account.Slice[int](hi-lo, listed)
 	for k := range out {
 		out[k] = p.at(lo + k)
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	account "github.com/gtk-onnx/gtk/internal/memory"
+
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
@@ -138,7 +140,7 @@ func idsOf(t *tensor.Tensor) []string {
 	if t.DType() == tensor.String {
 		return t.Strings()
 	}
-	ids := make([]string, t.Len())
+	ids := account.Slice[string](t.Len(), listed)
 	for i := range ids {
 		ids[i] = fmt.Sprint(t.At(i))
 	}

@@ -3,6 +3,8 @@ package data
 import (
 	"maps"
 	"slices"
+
+	account "github.com/gtk-onnx/gtk/internal/memory"
 )
 
 // Sampler gives the order in which the examples of a data set are visited. The order depends on the sampler and the epoch only.
@@ -25,6 +27,12 @@ func (n sequential) Order(int) []int { return upTo(int(n)) }
 // Shuffled visits 0..n-1 in an order drawn for (seed, epoch).
 func Shuffled(n int, seed uint64) Sampler {
 	return shuffled{n, seed}
+}
+
+// Drawn is the first k examples of Shuffled(n, seed) in its first epoch: a random choice of k of n.
+func Drawn(n, k int, seed uint64) []int {
+	p := shuffled{n, seed}.places(0)
+	return p.part(0, k)
 }
 
 type shuffled struct {
@@ -59,7 +67,7 @@ func Balanced(ds Dataset, seed uint64) Sampler {
 	}
 	labels, n := slices.Sorted(maps.Keys(byClass)), ds.Len()
 	return SamplerFunc(func(epoch int) []int {
-		order := make([]int, 0, n)
+		order := account.Slice[int](n, listed)[:0]
 		for k, l := range labels {
 			members, quota := byClass[l], n/len(labels)
 			if k < n%len(labels) {
@@ -94,7 +102,7 @@ func upTo(n int) []int { return from(0, n) }
 
 // from is lo..hi-1.
 func from(lo, hi int) []int {
-	p := make([]int, hi-lo)
+	p := account.Slice[int](hi-lo, listed)
 	for i := range p {
 		p[i] = lo + i
 	}
@@ -104,6 +112,7 @@ func from(lo, hi int) []int {
 // perClass is the indices of each class, -1 for no class, in order.
 func perClass(ds Dataset) map[int][]int {
 	m := map[int][]int{}
+	account.Need(16*ds.Len(), listed)
 	for i := range ds.Len() {
 		l := ds.Label(i)
 		m[l] = append(m[l], i)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	account "github.com/gtk-onnx/gtk/internal/memory"
 )
 
 // Ordered is a Dataset whose examples are pieces of one row of time, such as windows over a series, that may share steps.
@@ -74,7 +76,7 @@ func split(ds Dataset, fraction float64, seed uint64) (train, val indices, err e
 			return indicesOf(t, n), indicesOf(v, n), err
 		}
 	}
-	chosen := make([]bool, n) // for validation
+	chosen := account.Slice[bool](n, listed) // for validation
 	var share, classes int
 	if uint64(n) > math.MaxUint32 {
 		share, classes = choose[int](ds, fraction, seed, chosen)
@@ -104,7 +106,7 @@ func choose[T uint32 | int](ds Dataset, fraction float64, seed uint64, chosen []
 	}
 	byClass := make(map[int][]T, len(size))
 	for l, n := range size {
-		byClass[l] = make([]T, 0, n)
+		byClass[l] = account.Slice[T](n, listed)[:0]
 	}
 	for i := range chosen {
 		l := ds.Label(i)

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	account "github.com/gtk-onnx/gtk/internal/memory"
+
 	"github.com/gtk-onnx/gtk/internal/units"
 )
 
@@ -80,7 +82,7 @@ func (a *timeAxis) ids(n int) []string {
 	if len(a.columns) == 0 {
 		return nil
 	}
-	ids := make([]string, n)
+	ids := account.Slice[string](n, listed)
 	for i := range ids {
 		parts := make([]string, len(a.columns))
 		for k := range a.columns {

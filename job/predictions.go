@@ -418,11 +418,10 @@ func (u *use) outputs(ctx context.Context, f io.Writer, size int, r *PredictRepo
 	if err != nil {
 		return err
 	}
-	ids := make([]string, u.ds.Len())
-	for i := range ids {
-		ids[i] = u.ds.ID(i)
+	z := tensor.NewNPZWriter(f)
+	if err := z.Strings("id", u.ds.Len(), u.ds.ID); err != nil {
+		return err
 	}
-	arrays := []tensor.Named{{Name: "id", Tensor: tensor.FromStrings(ids, len(ids))}}
 	r.Columns = []string{"id"}
 	for i, o := range outs {
 		name := o.Name
@@ -430,7 +429,9 @@ func (u *use) outputs(ctx context.Context, f io.Writer, size int, r *PredictRepo
 			name = "output.id"
 		}
 		r.Columns = append(r.Columns, name)
-		arrays = append(arrays, tensor.Named{Name: name, Tensor: all[i]})
+		if err := z.Add(name, all[i]); err != nil {
+			return err
+		}
 	}
-	return tensor.WriteNPZ(f, arrays)
+	return z.Close()
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/internal/memory"
 	"github.com/gtk-onnx/gtk/internal/report"
 	"github.com/gtk-onnx/gtk/task"
 	"github.com/gtk-onnx/gtk/train"
@@ -83,13 +84,13 @@ func (s *scoring) prove(ctx context.Context, kept []int, epochs, runs int, rep R
 		if runs > 1 {
 			of = fmt.Sprintf(" %d of %d", run+1, runs)
 		}
-		order := data.Shuffled(s.train.Len(), s.c.Seed^0x70726f6f66+uint64(run)).Order(0)
+		random := data.Drawn(s.train.Len(), len(kept), s.c.Seed^0x70726f6f66+uint64(run))
 		for _, x := range []struct {
 			what    string
 			idx     []int
 			metric  *[]Number
 			quality *[][]float64
-		}{{"kept", kept, &p.PrunedRuns, &ofKept}, {"random", order[:len(kept)], &p.RandomRuns, &ofRandom}} {
+		}{{"kept", kept, &p.PrunedRuns, &ofKept}, {"random", random, &p.RandomRuns, &ofRandom}} {
 			v, q, err := s.trial(ctx, p, x.idx, 0, run, "proof: "+x.what+of, rep)
 			if err != nil {
 				return nil, err
@@ -145,7 +146,7 @@ func (s *scoring) trial(ctx context.Context, p *Proof, idx []int, epochs, run in
 		return 0, nil, err
 	}
 	p.Steps = res.Steps
-	sum, n := make([]float64, s.val.Len()), make([]float64, s.val.Len())
+	sum, n := memory.Slice[float64](s.val.Len(), "the results of the examples"), memory.Slice[float64](s.val.Len(), "the results of the examples")
 	ec := train.EvalConfig{Task: s.task, Feed: cfg.Feed, Preprocess: s.pre, Each: func(i int, d *task.Decision) {
 		n[i]++
 		switch {

@@ -197,7 +197,7 @@ const mostProbed = 512
 // what is left and by three deviations; in a regression with a coefficient of determination above 0.1.
 func (s *scoring) knows(ctx context.Context) (bool, string, error) {
 	n := min(s.train.Len(), mostProbed)
-	index := data.Shuffled(s.train.Len(), s.c.Seed^0x6b6e6f7773).Order(0)[:n]
+	index := data.Drawn(s.train.Len(), n, s.c.Seed^0x6b6e6f7773)
 	some, err := data.Subset(s.train, index)
 	if err != nil {
 		return false, "", err

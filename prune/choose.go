@@ -7,6 +7,8 @@ import (
 	"maps"
 	"math"
 	"slices"
+
+	"github.com/gtk-onnx/gtk/internal/memory"
 )
 
 // Choice says which examples are kept, by their place in the order of scores.
@@ -19,9 +21,12 @@ type Choice struct {
 	Balance bool // keep the fraction of every class, instead of the whole
 }
 
+// ordering is what lists of examples are for, where there is no memory for one.
+const ordering = "the examples in the order of their scores"
+
 // order sorts indices by ascending score, then id.
 func order(score []float64, ids []string) []int {
-	idx := make([]int, len(score))
+	idx := memory.Slice[int](len(score), ordering)
 	for i := range idx {
 		idx[i] = i
 	}
@@ -65,7 +70,7 @@ func (s *Scores) rescue(kept []int, c Choice) (rescued []int, err error) {
 		}
 	}
 	order := s.Order()
-	place := make([]int, len(order))
+	place := memory.Slice[int](len(order), ordering)
 	for k, i := range order {
 		place[i] = k
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
+	"github.com/gtk-onnx/gtk/internal/memory"
 )
 
 // RunConfig says how scores are averaged over models.
@@ -48,6 +49,10 @@ func Run(ctx context.Context, name string, ds data.Dataset, c RunConfig) (*Score
 
 // RunAll is Run for several scorers by the same models.
 func RunAll(ctx context.Context, ss map[string]Scorer, ds data.Dataset, c RunConfig) (map[string]*Scores, error) {
+	held, err := take(len(ss), ds.Len(), max(c.Runs, 1))
+	if err != nil {
+		return nil, fmt.Errorf("prune: %w", err)
+	}
 	out := map[string]*Scores{}
 	for run := range max(c.Runs, 1) {
 		m, err := c.Model(ctx, run)
@@ -72,8 +77,16 @@ func RunAll(ctx context.Context, ss map[string]Scorer, ds data.Dataset, c RunCon
 	}
 	for _, s := range out {
 		s.average()
+		memory.Tie(held, s)
 	}
 	return out, nil
+}
+
+// take asks the account of memory, before the work, for what n examples will need: ids, labels, means, deviations, an order and the scores
+// of each run.
+func take(scorers, n, runs int) (*memory.Grant, error) {
+	const id = 40 // bytes, about
+	return memory.Take(int64(n)*int64(scorers)*int64(id+4*8+8*runs), fmt.Sprintf("scoring %d examples", n))
 }
 
 func newScores(name string, ds data.Dataset) *Scores {

@@ -9,13 +9,14 @@ import (
 	"strconv"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/internal/memory"
 )
 
 // WriteCSV writes id, label, mean, std and rank of every example in the order of the data set, rank 1 having the highest score; and where
 // the models choose a class, predicted and probability. Ids and classes that a spreadsheet could take for formulas stand behind an
 // apostrophe (data.EncodeCell).
 func (s *Scores) WriteCSV(w io.Writer, classes []string) error {
-	rank := make([]int, len(s.IDs))
+	rank := memory.Slice[int](len(s.IDs), ordering)
 	for k, i := range s.Order() {
 		rank[i] = len(s.IDs) - k
 	}

@@ -143,23 +143,11 @@ func readEntry(f *zip.File) (*Tensor, error) {
 // WriteNPZ writes arrays as an NPZ archive without compression, as numpy.savez does. The same arrays give the same bytes.
 // Names must differ and not be empty.
 func WriteNPZ(w io.Writer, arrays []Named) error {
-	zw := zip.NewWriter(w)
-	seen := make(map[string]bool, len(arrays))
+	z := NewNPZWriter(w)
 	for _, a := range arrays {
-		if a.Name == "" || seen[a.Name] {
-			return fmt.Errorf("tensor: write npz: name %q is empty or comes twice", a.Name)
-		}
-		seen[a.Name] = true
-		f, err := zw.CreateHeader(&zip.FileHeader{Name: a.Name + ".npy", Method: zip.Store})
-		if err != nil {
-			return fmt.Errorf("tensor: write npz: %q: %w", a.Name, err)
-		}
-		if err := WriteNPY(f, a.Tensor); err != nil {
-			return fmt.Errorf("%q: %w", a.Name, err)
+		if err := z.Add(a.Name, a.Tensor); err != nil {
+			return err
 		}
 	}
-	if err := zw.Close(); err != nil {
-		return fmt.Errorf("tensor: write npz: %w", err)
-	}
-	return nil
+	return z.Close()
 }

@@ -62,7 +62,7 @@ feed: tensor engine engine/exec data internal/registry internal/shown internal/m
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown
 train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task probe gbnn internal/registry internal/whole internal/shown internal/memory
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
-prune: tensor engine engine/graph data feed task internal/registry internal/shown
+prune: tensor engine engine/graph data feed task internal/memory internal/registry internal/shown
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
 compress: onnx onnx/convert onnx/onnxpb tensor engine engine/graph engine/ops data feed task train internal/options internal/registry internal/shown internal/units
 models: onnx onnx/onnxpb tensor internal/registry

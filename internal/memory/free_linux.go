@@ -31,20 +31,18 @@ func machine() (bytes int64, ok bool) {
 		}
 	}
 	least(field("/proc/meminfo", "MemAvailable:"))
-	if most, ok := rlimit(syscall.RLIMIT_DATA); ok {
-		used, _ := field("/proc/self/status", "VmData:")
-		least(most-used, true)
-	}
 	left, _, found := groups()
 	least(left, found)
 	return bytes, ok
 }
 
-// Limit is the least of the limits that the control groups of this process and ulimit -v set, in bytes; 0 where they set none.
+// Limit is the least of the limits that the control groups of this process, ulimit -v and -d set, in bytes; 0 where they set none.
 func Limit() int64 {
 	_, most, _ := groups()
-	if n, ok := limited(); ok && (most == 0 || n < most) {
-		most = n
+	for _, limited := range []func() (int64, bool){limited, limitedData} {
+		if n, ok := limited(); ok && (most == 0 || n < most) {
+			most = n
+		}
 	}
 	return most
 }
@@ -63,8 +61,11 @@ func rlimit(what int) (most int64, ok bool) {
 	return int64(r.Cur), true
 }
 
-// limited is the limit of the address space, ulimit -v, as the process found it.
-var limited = sync.OnceValues(func() (int64, bool) { return rlimit(syscall.RLIMIT_AS) })
+// limited is the limit of the address space, ulimit -v, as the process found it, limitedData that of what can be written in it, ulimit -d.
+var (
+	limited     = sync.OnceValues(func() (int64, bool) { return rlimit(syscall.RLIMIT_AS) })
+	limitedData = sync.OnceValues(func() (int64, bool) { return rlimit(syscall.RLIMIT_DATA) })
+)
 
 // The Go runtime reserves the address space of its heap in pieces of arena bytes, one after the other, and begins somewhere in the first;
 // beside them it needs a little for its own tables. It ends the process when it gets none.
@@ -77,18 +78,19 @@ const (
 // inHeap is a place in the heap, from which its arenas are told.
 var inHeap = new([64]byte)
 
-// room is what a limit of the address space lets the heap have beside what is in use: in all, and in one piece. Of what is free between
-// what is in use nobody tells how it lies; a quarter of it may be in one piece.
+// room is what limits of the address space and of data let the heap have beside what is in use: in all, and in one piece. Of what is free
+// between what is in use nobody tells how it lies; a quarter of it may be in one piece.
 func room() (all, piece int64, ok bool) {
-	most, ok := limited()
-	if !ok {
+	most, bounded := limited()
+	data, dataBounded := limitedData()
+	if !bounded && !dataBounded {
 		return 0, 0, false
 	}
 	b, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
 		return 0, 0, false
 	}
-	var mapped, had, tail int64 // had: of the heap, tail: the end of it that was never used
+	var mapped, written, had, tail int64 // had: of the heap, tail: the end of it that was never used
 	for line := range bytes.Lines(b) {
 		span, mode, _ := strings.Cut(string(line), " ")
 		from, to, _ := strings.Cut(span, "-")
@@ -99,6 +101,9 @@ func room() (all, piece int64, ok bool) {
 		}
 		n := int64(hi - lo)
 		mapped += n
+		if len(mode) > 3 && mode[1] == 'w' && mode[3] == 'p' {
+			written += n
+		}
 		if at := uint64(uintptr(unsafe.Pointer(inHeap))); hi < at-min(at, 1<<38) || lo > at+1<<38 {
 			continue
 		}
@@ -115,8 +120,17 @@ func room() (all, piece int64, ok bool) {
 		had -= int64(s[i].Value.Uint64())
 	}
 	had = max(0, had)
-	more := max(0, most-mapped-tables) / arena * arena
-	return had + tail + more, max(tail-step, more-step, had/4), true // what does not fit the tail gets arenas of its own
+	next := int64(math.MaxInt64) // that the heap can grow by, and in one piece: what does not fit the tail gets arenas of its own
+	whole := next
+	if bounded {
+		more := max(0, most-mapped-tables) / arena * arena
+		next, whole = tail+more, max(tail, more)
+	}
+	if dataBounded {
+		more := max(0, data-written-tables)
+		next, whole = min(next, more), min(whole, more)
+	}
+	return had + next, max(whole-step, had/4), true
 }
 
 // field is a field of a file of /proc that is in kB, in bytes.

@@ -36,13 +36,13 @@ func TestRoom(t *testing.T) {
 		}
 		os.Exit(0)
 	}
-	for _, limit := range []string{"900000", "1000000", "1500000", "1500000", "1500000", "2500000"} {
-		c := exec.Command("sh", "-c", "ulimit -v "+limit+"; exec "+os.Args[0]+" -test.run=TestRoom")
+	for _, limit := range []string{"-v 900000", "-v 1000000", "-v 1500000", "-v 1500000", "-v 1500000", "-v 2500000", "-d 200000", "-d 600000"} {
+		c := exec.Command("sh", "-c", "ulimit "+limit+"; exec "+os.Args[0]+" -test.run=TestRoom")
 		c.Env = append(os.Environ(), "GTK_TEST_ROOM=1")
 		out, err := c.CombinedOutput()
-		t.Logf("ulimit -v %s: %s", limit, strings.TrimSpace(string(out)))
+		t.Logf("ulimit %s: %s", limit, strings.TrimSpace(string(out)))
 		if err != nil {
-			t.Errorf("ulimit -v %s: %v", limit, err)
+			t.Errorf("ulimit %s: %v", limit, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 )
 
 // watched is what Watch is to call.
@@ -14,8 +15,8 @@ var watched struct {
 	short func(error)
 }
 
-// Watch calls short, once and in any goroutine, when the address space that the system gives the process is nearly used up: the Go runtime
-// would end the process a moment later, and nothing could be said. Where there is no limit (ulimit -v) it does nothing.
+// Watch calls short, once and in any goroutine, when the address space or the data that the system gives the process are nearly used up:
+// the Go runtime would end the process a moment later, and nothing could be said. Where there is no limit (ulimit -v, -d) it does nothing.
 func Watch(short func(error)) {
 	if _, _, ok := room(); !ok || watched.on.Load() {
 		return
@@ -44,6 +45,13 @@ func Need(n int, what string) {
 	if watched.on.Load() {
 		check(small/8, int64(n), what)
 	}
+}
+
+// Slice is a slice of n elements, see [Need].
+func Slice[E any](n int, what string) []E {
+	var e E
+	Need(n*int(unsafe.Sizeof(e)), what)
+	return make([]E, n)
 }
 
 // check calls what Watch was given when less than least bytes are left, or no piece of need, also after a collection of garbage.

@@ -3,6 +3,7 @@
 package torture
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -28,6 +29,9 @@ var ordinary = []string{
 	"eval a.onnx --data imagefolder:f --channels gray --threads 8", "explain a.onnx p.png --channels gray -o e2", "data info csv:d.csv",
 	"eval a.onnx --data npz:d.npz",
 	"finetune a.onnx --data digits --max-steps 20 -o f --threads 64",
+	"finetune a.onnx --data idx:many#train --max-steps 2 --val-split 0.1 -o fm --timeout 60s",
+	"finetune a.onnx --data idx:many#train --max-steps 2 --sampler balanced -o fb --timeout 60s",
+	"score-data a.onnx --data idx:many#train -o sm --timeout 30s", "data convert idx:many#train -o m.npz --timeout 60s",
 }
 
 // scarcities are limits. Below 800 MB of address space, and between 1.2 and 1.3 GB, no Go program starts.
@@ -63,6 +67,12 @@ func scarce(t *trial) {
 		}
 	case strings.Contains(line, "d.csv"):
 		t.stream("d.csv", strings.NewReader("a,b,label\n"), repeated("1,2,0\n1,3,1\n", 12*(17<<20)))
+	case strings.Contains(line, "idx:many"):
+		const n = 36 << 20 // lists of the examples alone are more than their pictures, of one pixel
+		head := []byte{0, 0, 8, 3, n >> 24, n >> 16 & 255, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}
+		t.stream("many/train-images-idx3-ubyte", bytes.NewReader(head), repeated("\x00\x01\x02\x03", n))
+		head = []byte{0, 0, 8, 1, n >> 24, n >> 16 & 255, 0, 0}
+		t.stream("many/train-labels-idx1-ubyte", bytes.NewReader(head), repeated("\x00\x01\x02\x03", n))
 	case strings.Contains(line, "d.npz"):
 		b := bombs["data-bomb"]
 		for _, x := range b {
@@ -77,6 +87,9 @@ func scarce(t *trial) {
 	}
 	if strings.HasPrefix(s.name, "descriptors") {
 		l.codes, l.bytes = []int{0, 2, 4}, 16<<30
+	}
+	if strings.Contains(line, "--timeout") {
+		l.codes = append(l.codes, 124)
 	}
 	t.note("ulimit %s; gtk %s", s.ulimit, line)
 	o := t.exec(command{args: strings.Fields(line), ulimit: s.ulimit, limits: l})
