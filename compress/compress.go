@@ -41,6 +41,7 @@ type Needs struct {
 	Labels bool // a task whose loss can be computed for them
 	MACs   bool // Subject.MACs
 	Tuning bool // it takes Subject.Epochs of fine-tuning after it; others refuse them
+	Epochs bool // Subject.Epochs are its own passes over the data, and no fine-tuning follows
 }
 
 // Subject is a model to be made smaller.
@@ -90,6 +91,11 @@ func Ask(format string, args ...any) error { return &AskError{fmt.Sprintf(format
 type positional interface{ first() string }
 
 var methods = registry.Table[func() Method]{Kind: "method"}
+
+// Register adds a method while the program initialises; source is the URL of what defines it.
+func Register(name string, fresh func() Method, doc, source string) {
+	methods.Register(name, fresh, doc, source)
+}
 
 // Methods is the table of methods; each entry makes one with its default options.
 func Methods() *registry.Table[func() Method] { return &methods }

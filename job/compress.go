@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gtk-onnx/gtk/compress"
+	_ "github.com/gtk-onnx/gtk/compress/tokens" // its methods
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/internal/units"
@@ -121,7 +122,7 @@ func (c *CompressConfig) check() (m compress.Method, err error) {
 		return nil, usagef("--method %s looks at examples: give --data SPEC; see gtk data --list", c.Method)
 	case need.MACs && c.MACs == 0:
 		return nil, usagef("--method %s: give the share of the operations that is left, as in --macs 0.6", c.Method)
-	case c.Epochs > 0 && !need.Tuning:
+	case c.Epochs > 0 && !need.Tuning && !need.Epochs:
 		return nil, usagef("--epochs %d: --method %s is not followed by training", c.Epochs, c.Method)
 	case c.Epochs > 0 && c.Data == "":
 		return nil, usagef("--epochs %d: fine-tuning needs data: give --data SPEC", c.Epochs)
@@ -237,7 +238,7 @@ func (x *compression) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("the smaller model: %w", err)
 	}
-	if x.c.Epochs > 0 {
+	if x.c.Epochs > 0 && !x.method.Needs().Epochs {
 		if small, err = x.tune(ctx, small, res); err != nil {
 			return err
 		}
