@@ -139,7 +139,8 @@ func (e *env) printCompress(r *job.CompressReport) error {
 	}
 	if l := r.Latency; l != nil {
 		what := fmt.Sprintf("time of %s on %s", units.Plural(l.Batch, "example"), units.Plural(l.Threads, "thread"))
-		share(what, ms(r.LatencyBefore), ms(r.LatencyAfter), float64(r.LatencyBefore), float64(r.LatencyAfter))
+		share(what+", median", ms(r.LatencyBefore), ms(r.LatencyAfter), float64(r.LatencyBefore), float64(r.LatencyAfter))
+		share("    best", ms(l.BestBefore), ms(l.BestAfter), float64(l.BestBefore), float64(l.BestAfter))
 	}
 	if err := t.flush(); err != nil {
 		return err

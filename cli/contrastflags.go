@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/gtk-onnx/gtk/denoise"
 	"github.com/gtk-onnx/gtk/job"
 	"github.com/gtk-onnx/gtk/task"
 	ucli "github.com/urfave/cli/v2"
@@ -15,7 +16,7 @@ func contrastFlags() []ucli.Flag {
 	return []ucli.Flag{
 		&ucli.StringFlag{Name: "objective", Category: group, Value: "task",
 			Usage: "task, which learns from the labels, or what needs none: " + strings.Join(task.Objectives().Names(), ", ") +
-				", with options behind colons (see --list)"},
+				", or for noisy pictures " + strings.Join(denoise.Objectives().Names(), ", ") + ", with options behind colons (see --list)"},
 		&ucli.IntFlag{Name: "views", Category: group, Value: 2,
 			Usage: "views of each example that are compared with each other; --augment makes them"},
 		&ucli.IntFlag{Name: "local-views", Category: group, Usage: "further views, of small parts, that are compared with those"},
@@ -33,6 +34,9 @@ func contrastFlags() []ucli.Flag {
 
 // contrastOptions reads contrastFlags; nil for --objective task.
 func contrastOptions(c *ucli.Context) (*job.Contrast, error) {
+	if restoring(c) {
+		return nil, nil
+	}
 	if c.String("objective") == "task" {
 		for _, f := range contrastFlags()[1:] {
 			if name := f.Names()[0]; c.IsSet(name) {

@@ -32,9 +32,19 @@ var outputFlags = []outputFlag{
 	{"finetune MODEL --data DATA --epochs 1", "out", "", true},
 	{"finetune MODEL --data DATA --epochs 1 -o other.onnx", "checkpoint", "x.npz", true},
 	{"finetune MODEL --data DATA --epochs 1 -o other.onnx", "report", "", true},
+	{"denoise MODEL IMAGE", "out", "", true},
+	{"denoise MODEL IMAGE", "out", "x.png", true},
 	{"lr-find MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "", true},
 	{"probe sharpness MODEL --data DATA", "out", "x.html", true},
+	{"nas build", "out", "x.onnx", true},
+	{"nas train MODEL --data DATA", "out", "", true},
+	{"nas rank MODEL --data DATA --val DATA", "out", "", true},
+	{"nas extract MODEL --arch 1 --data DATA", "out", "x.onnx", true},
+	{"straggler train MODEL --data DATA --jobs 1", "out", "x.onnx", true},
+	{"straggler train MODEL --data DATA --jobs 1", "out", "", true},
+	{"straggler simulate --trace IMAGE", "save-trace", "x.json", true},
+	{"straggler simulate --trace IMAGE", "out", "x.html", true},
 	{"sweep MODEL --data DATA --val DATA --over lr=1,2", "out", "", true},
 	{"runs compare MODEL DATA", "out", "x.html", true},
 	{"explain MODEL --data DATA", "out", "", true},
@@ -127,7 +137,7 @@ func TestOutputsBeforeWork(t *testing.T) {
 	}
 	// The table has every such flag there is.
 	named := regexp.MustCompile(`--(out|dot|checkpoint|report|predictions|log|page|scores|metrics|profile-out|save)[, ]`)
-	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "lr-find", "explain",
+	for _, verb := range []string{"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "denoise", "lr-find", "explain",
 		"score-data", "prune-data", "probe", "probe sharpness", "sweep", "runs list", "runs compare", "generate", "compress", "export", "models new", "models list", "data", "data info", "data convert",
 		"data augment", "demo", "doctor",
 		"completion",

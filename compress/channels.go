@@ -169,6 +169,9 @@ func (p *pruning) group() error {
 		next++
 	}
 	if len(family) == 0 {
+		if slices.ContainsFunc(p.g.Node, func(x *onnxpb.NodeProto) bool { return is(x, "DequantizeLinear", "DynamicQuantizeLinear") }) {
+			return fmt.Errorf("%w: the weights are quantised: take channels out of the model in real numbers, and quantise that", errNone)
+		}
 		if len(p.whole) == 0 {
 			return fmt.Errorf("%w: the model has no Conv, Gemm or MatMul with stored weights", errNone)
 		}

@@ -183,7 +183,7 @@ func (q *int8Net) layer(x *onnxpb.NodeProto) (*int8Layer, string) {
 	case w == nil:
 		return nil, "both factors are computed"
 	case w.DType() != tensor.Float32:
-		return nil, fmt.Sprintf("its weights are %v", w.DType())
+		return nil, fmt.Sprintf("its weights are %v, and float32 is what can be quantised: export the model in float32", w.DType())
 	}
 	l := &int8Layer{x: x, w: w, axis: -1, static: true}
 	bias := ""

@@ -246,6 +246,15 @@ func (x *compression) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(x.c.Preprocess) > 0 || x.c.Labels != "" { // what was said of its use goes with it
+		pre := x.before.Pre
+		if x.u != nil {
+			pre = x.u.pre
+		}
+		if err := setUse(file, x.before.Labels, pre); err != nil {
+			return err
+		}
+	}
 	if r.MACsAfter, r.ParametersAfter, err = costs(small); err != nil {
 		return err
 	}

@@ -65,19 +65,10 @@ func (c *Contrast) check(f FinetuneConfig) error {
 	if _, _, err := task.NewObjective(c.Objective); err != nil {
 		return usagef("--objective: %v", err)
 	}
-	for flag, given := range map[string]bool{
-		"--num-classes": f.NumClasses != "", "--lora": f.LoRA != nil, "--distill": f.Distill != nil,
-		"--standardise-targets": f.StandardiseTargets, "--last-layer": f.LastLayer, "--loss": f.Loss != "" && f.Loss != "auto",
-		"--class-weights": f.ClassWeights != "", "--label-smoothing": f.LabelSmoothing != 0, "--task": f.Task != "" && f.Task != "auto",
-		"--sampler balanced": f.Sampler == "balanced",
-	} {
-		if given {
-			return usagef("%s is for training on labels, and --objective %s needs none: leave it out", flag, c.Objective)
-		}
+	if err := forLabels(f, c.Objective); err != nil {
+		return err
 	}
 	switch {
-	case cmp.Or(f.Method, Backprop) != Backprop:
-		return usagef("--method %s learns from labels, and --objective %s needs none: leave one of the two out", f.Method, c.Objective)
 	case f.MicroBatch > 0 || f.Growth != nil:
 		return usagef("--micro-batch and --batch-adapt: --objective %s compares all examples of a batch with each other, so that batches "+
 			"do not go in parts, nor do they grow", c.Objective)
@@ -93,6 +84,24 @@ func (c *Contrast) check(f FinetuneConfig) error {
 		return usagef("--write %q: want one of %v", c.Write, ContrastForms)
 	case c.LocalAugment != "" && c.LocalViews == 0:
 		return usagef("--local-augment goes with --local-views N")
+	}
+	return nil
+}
+
+// forLabels refuses what is for training on labels.
+func forLabels(f FinetuneConfig, objective string) error {
+	for flag, given := range map[string]bool{
+		"--num-classes": f.NumClasses != "", "--lora": f.LoRA != nil, "--distill": f.Distill != nil,
+		"--standardise-targets": f.StandardiseTargets, "--last-layer": f.LastLayer, "--loss": f.Loss != "" && f.Loss != "auto",
+		"--class-weights": f.ClassWeights != "", "--label-smoothing": f.LabelSmoothing != 0, "--task": f.Task != "" && f.Task != "auto",
+		"--sampler balanced": f.Sampler == "balanced", "--sampler importance": f.Sampler == "importance",
+	} {
+		if given {
+			return usagef("%s is for training on labels, and --objective %s needs none: leave it out", flag, objective)
+		}
+	}
+	if cmp.Or(f.Method, Backprop) != Backprop {
+		return usagef("--method %s learns from labels, and --objective %s needs none: leave one of the two out", f.Method, objective)
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ type FinetuneConfig struct {
 	LoRA     *LoRA        // adapters in the place of weights; nil for none
 	Distill  *Distill     // a teacher to learn from; nil for none
 	Contrast *Contrast    // an objective in the place of labels; nil for none
+	Restore  *Restoration // an objective for noisy pictures in the place of labels; nil for none
 
 	// UnfreezeEvery trains the last UnfreezeLayers layers (0 means 1) at first, and so many more before them after so many epochs; 0 trains
 	// all from the start. BNEstimate takes the statistics of batch normalisation anew, over the training data, when training is done.
@@ -88,6 +89,7 @@ type FinetuneReport struct {
 	LoRA       *LoRAReport     `json:"lora,omitempty"`
 	Distill    *DistillReport  `json:"distill,omitempty"`
 	Contrast   *ContrastReport `json:"contrast,omitempty"`
+	Restore    *RestoreReport  `json:"restore,omitempty"`
 	Method     string          `json:"method"`
 	GBNN       *GBNNReport     `json:"gbnn,omitempty"`
 	NoProp     *NoPropReport   `json:"noprop,omitempty"`
@@ -199,6 +201,9 @@ func (c FinetuneConfig) check() error {
 	case c.TrAct != nil && !(c.TrAct.Lambda >= 0):
 		return usagef("--tract-lambda %v: want a positive number", c.TrAct.Lambda)
 	}
+	if c.Sampler == "importance" && (c.Distill != nil || c.Growth != nil || cmp.Or(c.Method, Backprop) != Backprop) {
+		return usagef("--sampler importance goes by the gradients of single examples from the labels: leave out --distill, --batch-adapt and --method")
+	}
 	if err := c.movesAll(); err != nil {
 		return err
 	}
@@ -212,6 +217,11 @@ func (c FinetuneConfig) check() error {
 	}
 	if c.Contrast != nil {
 		if err := c.Contrast.check(c); err != nil {
+			return err
+		}
+	}
+	if c.Restore != nil {
+		if err := c.Restore.check(c); err != nil {
 			return err
 		}
 	}
@@ -268,6 +278,9 @@ func (c FinetuneConfig) prepare(ctx context.Context, rep Reporter) (*finetuning,
 	}
 	if t.adapted != nil {
 		f.cfg.Params = t.adapted.params()
+	}
+	if t.restores != nil {
+		f.cfg.Params, f.cfg.Restore = t.restores.params, t.restores.train
 	}
 	f.cfg.Epochs, f.cfg.MaxSteps, f.cfg.Val, f.cfg.Preprocess = cmp.Or(c.Epochs, 5), c.MaxSteps, t.val, t.pre
 	f.cfg.Task, f.cfg.Feed, f.cfg.Patience, f.cfg.MinDelta = t.task, t.plan, c.Patience, c.MinDelta

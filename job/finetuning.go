@@ -40,6 +40,10 @@ func (f *finetuning) run(ctx context.Context, rep Reporter) (r *FinetuneReport, 
 		r.Contrast = f.encoder.report
 		rep.Say(r.Contrast.String())
 	}
+	if f.restores != nil {
+		r.Restore = f.restores.report
+		rep.Say(r.Restore.String())
+	}
 	if f.cfg.Teacher != nil {
 		if r.Distill, err = f.distillReport(ctx, rep); err != nil {
 			return nil, err
@@ -319,6 +323,9 @@ func (f *finetuning) measure(ctx context.Context) (*train.Evaluation, error) {
 	}
 	if f.encoder != nil {
 		return f.measureFeatures(ctx)
+	}
+	if f.restores != nil {
+		return f.measureRestoring(ctx)
 	}
 	return train.Evaluate(ctx, f.Model.Model, f.val, train.EvalConfig{Task: f.task, Feed: f.plan, Preprocess: f.pre})
 }

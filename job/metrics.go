@@ -15,8 +15,10 @@ func MetricName(n string) string {
 		return "top-5"
 	case "knn":
 		return "kNN accuracy"
-	case "contrast":
+	case "contrast", "restoration":
 		return "objective"
+	case "psnr", "ssim":
+		return strings.ToUpper(n)
 	case "iou":
 		return "IoU"
 	case "f1", "ece", "auroc", "mae", "rmse":
@@ -30,7 +32,9 @@ func MetricName(n string) string {
 // MetricText is a share in percent, any other metric as a number.
 func MetricText(n string, v float64) string {
 	switch n {
-	case "contrast", "mae", "rmse", "r2", "perplexity", "ece", "auroc", "f1":
+	case "psnr":
+		return fmt.Sprintf("%.2f dB", v)
+	case "contrast", "restoration", "ssim", "mae", "rmse", "r2", "perplexity", "ece", "auroc", "f1":
 		return fmt.Sprintf("%.4g", v)
 	}
 	return units.Percent(v)

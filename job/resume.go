@@ -105,6 +105,9 @@ func (f *finetuning) traits() []train.Trait {
 	add("label-smoothing", strconv.FormatFloat(o.LabelSmoothing, 'g', -1, 64))
 	add("augment", o.Augment)
 	add("sampler", o.Sampler)
+	if o.Sampler == "importance" {
+		o.Importance.traits(add)
+	}
 	add("freeze", strings.Join(o.Freeze, " "))
 	add("trainable", strings.Join(o.Trainable, " "))
 	add("last-layer", strconv.FormatBool(o.LastLayer))
@@ -117,6 +120,9 @@ func (f *finetuning) traits() []train.Trait {
 	}
 	if f.c.Contrast != nil {
 		f.c.Contrast.traits(add)
+	}
+	if f.c.Restore != nil {
+		f.c.Restore.traits(add)
 	}
 	if l := f.c.LoRA; l != nil {
 		add("lora", strconv.Itoa(l.Rank))

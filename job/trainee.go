@@ -27,6 +27,7 @@ type trainee struct {
 	encoder    *contrasted      // what is trained by an objective, nil for others
 	boosting   *boosting        // units that are boosted, nil for none
 	denoising  *denoising       // blocks that are trained each by itself, nil for none
+	restores   *restoring       // a network that restores pictures, nil for others
 }
 
 // openTrainee reads model and data, replaces the head when NumClasses asks for it, and checks that they fit.
@@ -43,6 +44,9 @@ func (c FinetuneConfig) openTrainee(ctx context.Context, rep Reporter) (*trainee
 	}
 	if err != nil {
 		return nil, err
+	}
+	if c.Restore != nil {
+		return c.openRestoring(ctx, l, rep)
 	}
 	if c.NumClasses != "" && c.Labels == "" {
 		l.Labels = nil // the data says what the classes are
@@ -296,6 +300,9 @@ func (t *trainee) finish(file *onnx.Model) error {
 	}
 	if t.encoder != nil {
 		return nil // its metadata say what it is
+	}
+	if t.restores != nil {
+		return t.restores.finish(file)
 	}
 	t.task.Remember(file)
 	if t.unit == nil {

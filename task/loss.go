@@ -59,6 +59,9 @@ func (t *Task) Total() engine.Loss {
 	if t.contrast != nil {
 		return t.contrast.loss()
 	}
+	if t.restores != nil {
+		return t.restores.loss()
+	}
 	return func(b *engine.Build) (graph.Value, error) {
 		each, err := t.weighted(b)
 		if err != nil {

@@ -48,6 +48,11 @@ func (t *Task) usual() []string {
 			return []string{"knn", "linear_probe"}
 		}
 		return []string{"contrast"}
+	case Restoration:
+		if t.restores.measured {
+			return []string{"psnr", "ssim"}
+		}
+		return []string{"restoration"}
 	}
 	return nil
 }

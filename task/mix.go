@@ -30,6 +30,8 @@ func (t *Task) Mixed(whole bool) (*Task, error) {
 		why = "there is a class for each position, which a mixture does not have"
 	case t.contrast != nil:
 		why = "the objective compares views of single examples"
+	case t.restores != nil:
+		why = "the objective compares single pictures"
 	case t.Loss == nil:
 		why = "it has no loss"
 	case focal && !t.Loss.Classes():

@@ -29,6 +29,9 @@ func (t *Task) Truth(b *data.Batch) (*Truth, error) {
 	if t.contrast != nil {
 		return t.viewed(b.Len()), nil
 	}
+	if t.restores != nil {
+		return t.compared(b)
+	}
 	tr := &Truth{N: b.Len(), t: t}
 	var err error
 	if t.HasClasses() && !t.soft {

@@ -90,6 +90,7 @@ type Task struct {
 	unit      *unit        // of the targets; nil: the model gives them as they are
 	mixed     bool         // examples of a batch are mixed, see Mixed
 	contrast  *contrast    // of a contrastive task
+	restores  *restoration // of a restoring task
 }
 
 // ask keeps the name of the task that was asked for.
@@ -166,6 +167,9 @@ func (t *Task) String() string {
 	}
 	if t.Kind == Contrastive {
 		return fmt.Sprintf("contrastive: %s is features, trained by %s over views of the examples", where, t.Name)
+	}
+	if t.Kind == Restoration {
+		return fmt.Sprintf("restoration: %s is a picture made of %q, trained by %s", where, t.restores.network, t.Name)
 	}
 	return "no task that gtk knows"
 }

@@ -12,6 +12,9 @@ func (f *fit) mayAugment() error {
 	if f.c.Task.Kind == task.Contrastive || f.c.Contrast != nil {
 		return f.mayContrast()
 	}
+	if f.c.Task.Kind == task.Restoration || f.c.Restore != nil {
+		return f.mayRestore()
+	}
 	a := f.c.Augment
 	if err := a.Fits(f.ds); err != nil {
 		return fmt.Errorf("train: %w", err)

@@ -73,6 +73,9 @@ func (f *fit) read(ctx context.Context, size int, o data.BatchOptions) iter.Seq2
 	if f.c.Contrast != nil {
 		return data.Views(ctx, f.ds, f.sampler, size, o, f.c.Contrast.Views)
 	}
+	if f.c.Restore != nil {
+		return f.patches(ctx, size, o)
+	}
 	return data.Batches(ctx, f.ds, f.sampler, size, o)
 }
 
@@ -80,6 +83,9 @@ func (f *fit) read(ctx context.Context, size int, o data.BatchOptions) iter.Seq2
 func (f *fit) examplesIn(b *data.Batch) int {
 	if f.c.Contrast != nil {
 		return b.Len() / len(f.c.Contrast.Views)
+	}
+	if f.c.Restore != nil {
+		return b.Len() / f.c.Restore.Patches.Objective.Rows()
 	}
 	return b.Len()
 }
@@ -92,6 +98,9 @@ type evaluator interface {
 // evaluator is that of the validation data.
 func (f *fit) evaluator(ctx context.Context) (evaluator, error) {
 	c := f.c
+	if c.Restore != nil {
+		return NewRestoreEvaluator(f.m, c)
+	}
 	if c.Contrast != nil {
 		return NewFeatureEvaluator(f.m, f.ds, c.Val, FeatureConfig{Task: c.Task, Feed: c.Feed, Contrast: c.Contrast, Preprocess: c.Preprocess,
 			BatchSize: c.BatchSize, EvalBatch: c.ValBatch, Seed: c.Seed})

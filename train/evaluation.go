@@ -63,6 +63,8 @@ func mayDescend(name string, c Config, n int) error {
 			"ALL (it is %d of %d)", c.BatchSize, n)
 	case c.Balanced:
 		return refuse("an epoch of --sampler balanced has other examples than the one before: leave it out, or give --class-weights")
+	case c.Restore != nil:
+		return refuse("patches are drawn anew in each epoch, and with them the loss: take an optimiser that does not compare steps, such as adam")
 	case c.Contrast != nil:
 		return refuse("views are drawn anew in each epoch, and with them the loss: take an optimiser that does not compare steps, such as adam")
 	case !c.Augment.None():

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gtk-onnx/gtk/data"
+	"github.com/gtk-onnx/gtk/denoise"
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/optim"
@@ -35,10 +36,12 @@ type Config struct {
 	Teacher    *Teacher         // learned from beside the truth; nil for none
 	NoProp     *NoPropNet       // of a model that is its Chain: blocks trained each by itself; nil: all of it by one gradient
 	Contrast   *Contrast        // the views of a contrastive Task; nil for other tasks
+	Restore    *Restore         // the patches of a restoring Task; nil for other tasks
 	Preprocess *data.Preprocess // nil: pictures as they are
 	Augment    data.Augment     //
 	Shuffle    bool             //
 	Balanced   bool             // an epoch has as many examples of one class as of another; with Shuffle
+	Importance *Importance      // examples are drawn by their gradients; with Shuffle; nil: each comes once in an epoch
 	Seed       uint64           //
 	NoDecay1D  bool             // no weight decay on parameters of one axis: biases and normalisation
 	Val        data.Dataset     // evaluated before, after each epoch, and at the end; may be nil
@@ -164,6 +167,7 @@ type fit struct {
 	tract   *tracting                 // nil: plain gradients in the first layer
 	loss    *objective                // that an optim.Descender asks
 	noise   *denoiser                 // with NoProp
+	anneal  denoise.Anneal            // with Restore
 	eval    evaluator
 	sampler data.Sampler
 	batches int // in an epoch
@@ -173,6 +177,8 @@ type fit struct {
 	given   optim.Schedule        // as the configuration has it, before it was that of this training
 	res     *Result
 	start   time.Time
+
+	importance *importance // nil: examples are not drawn by their gradients
 
 	// The position, which a checkpoint holds.
 	step     int     // steps done
@@ -248,7 +254,10 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		q.Grad, q.BN = nil, engine.BNFrozen
 	}
 	f.q = q
-	if f.s, err = m.Session(f.tract.ask(q)); err != nil {
+	if err := f.prepareImportance(); err != nil {
+		return nil, err
+	}
+	if f.s, err = m.Session(f.importance.ask(f.tract.ask(q))); err != nil {
 		return nil, err
 	}
 	for _, name := range f.c.Params {
@@ -278,9 +287,11 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 				"trained; with --bn frozen both go together")
 		}
 	}
-	f.sampler = data.Sequential(ds.Len())
-	if f.c.Shuffle {
-		f.sampler = data.Shuffled(ds.Len(), c.Seed)
+	if f.sampler == nil {
+		f.sampler = data.Sequential(ds.Len())
+		if f.c.Shuffle {
+			f.sampler = data.Shuffled(ds.Len(), c.Seed)
+		}
 	}
 	if c.Balanced {
 		if err := f.balance(); err != nil {

@@ -59,17 +59,21 @@ engine: onnx onnx/convert onnx/onnxpb onnx/schema onnx/typing tensor engine/grap
 data: tensor internal/parquet internal/registry internal/options internal/units internal/whole internal/shown internal/memory internal/regular internal/pnm internal/png internal/ycbcr internal/jpeg internal/lazy
 optim: tensor internal/parallel internal/registry internal/options internal/kernel
 feed: tensor engine engine/exec data internal/registry internal/shown internal/memory
+denoise: onnx onnx/onnxpb tensor engine data internal/memory internal/options internal/registry
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown
-train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task probe gbnn internal/registry internal/whole internal/shown internal/memory
+train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task probe gbnn denoise internal/registry internal/whole internal/shown internal/memory
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
 prune: tensor engine engine/graph data feed task internal/memory internal/registry internal/shown
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
 compress: onnx onnx/convert onnx/onnxpb tensor engine engine/graph engine/ops data feed task train internal/options internal/registry internal/shown internal/units
 models: onnx onnx/onnxpb tensor internal/registry
+nas: onnx tensor engine data optim feed task train models internal/parallel internal/registry
 gbnn: internal/memory internal/parallel
 compress/tokens: compress onnx onnx/convert onnx/onnxpb onnx/typing tensor engine engine/grad engine/graph engine/ops data feed task optim internal/report internal/shown internal/units
-job: compress compress/tokens onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt internal/lazy
-science: compress internal/whole tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models job internal/registry
+job: compress compress/tokens onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data denoise optim feed task train explain prune probe models straggler fleet nas internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt internal/lazy
+science: denoise compress internal/whole tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models straggler nas job internal/registry internal/parallel
+straggler: internal/options internal/registry
+fleet:
 interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
 interop/internal/dense: tensor
 interop/onnxgo: onnx onnx/onnxpb tensor engine interop/internal/dense
@@ -80,7 +84,7 @@ internal/arch:
 internal/torture: cli engine/ops models onnx onnx/onnxpb tensor internal/shown internal/testkit
 internal/torture/cmd: internal/torture
 internal/gen: ...
-cli: compress job data optim task train explain prune probe models science tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole internal/lazy
+cli: compress job data denoise optim task train explain prune probe models straggler nas science tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole internal/lazy
 cli/gtk: cli interop/runtimes
 `
 

@@ -52,6 +52,8 @@ var sections = map[string]func(context) (string, error){
 	"augmentations":     augmentTable,
 	"losses":            lossTable,
 	"objectives":        objectiveTable,
+	"denoising":         denoisingTable,
+	"noises":            noiseTable,
 	"metrics":           metricsTable,
 	"scores":            scoreTable,
 	"recipes":           recipeTable,
