@@ -9,7 +9,7 @@ import (
 
 func init() {
 	compress.Register("diffrate", func() compress.Method {
-		return &DiffRate{Search: "learn", Steps: 150, Rate: 0.05, Examples: 256, Tries: 120}
+		return &DiffRate{Search: "learn", Steps: 150, Rate: 0.1, Examples: 256, Tries: 120}
 	},
 		"vision transformers: how many tokens each layer leaves out and merges is learned, with frozen weights", "https://arxiv.org/abs/2305.17997")
 }
@@ -18,13 +18,15 @@ func init() {
 // similar of the others. How many is learned for each layer, by gradient through masks, or searched for.
 //
 // Source: Chen et al. 2023 (arXiv 2305.17997). What differs: the penalty counts shares of the operations, scaled to the size of DeiT-S, so
-// that it is as strong for any model; the learned numbers are scaled by one factor to meet the target; sizes are at least one; with a head
-// that reads the mean over the patches those are important that all tokens attend to.
+// that it is as strong for any model, and has a price beside it that rises until the target is met; learning begins at the same number in each
+// layer, not at half of the tokens; what was learned is scaled by one factor to meet the target, and the best of the second half of the steps
+// is taken; in attention while learning, masked tokens count as the largest of the others at most; sizes are at least one; with a head that
+// reads the mean over the patches those are important that all tokens attend to.
 type DiffRate struct {
-	Search   string  `opt:"search" doc:"learn: by gradient; greedy: in rounds; evolve: by evolution; random: any, a control" choices:"learn|greedy|evolve|random"`
+	Search   string  `opt:"search" doc:"learn by gradient, greedy in rounds, evolve, or random, a control" choices:"learn|greedy|evolve|random"`
 	Steps    int     `opt:"steps" doc:"steps of learning, where --epochs does not say" range:"[1, 1000000]"`
 	Rate     float64 `opt:"rate" doc:"learning rate at the beginning; a tenth of it at the end" range:"(0, 10]"`
-	Examples int     `opt:"examples" doc:"examples on which greedy and evolve compare" range:"[1, 1000000]"`
+	Examples int     `opt:"examples" doc:"examples on which schedules are compared" range:"[1, 1000000]"`
 	Tries    int     `opt:"tries" doc:"schedules that greedy and evolve may compare, about" range:"[1, 1000000]"`
 }
 
@@ -48,7 +50,7 @@ func (d *DiffRate) Plan(_ context.Context, s *compress.Subject) ([]string, error
 
 // Compress chooses the numbers and rewrites the model.
 func (d *DiffRate) Compress(ctx context.Context, s *compress.Subject) (*compress.Result, error) {
-	choose := learned(s.Epochs, d.Steps, d.Rate)
+	choose := learned(s.Epochs, d.Steps, d.Rate, d.Examples)
 	switch {
 	case s.Epochs > 0 && d.Search != "learn":
 		return nil, compress.Ask("--epochs %d: search=%s has no passes over the data", s.Epochs, d.Search)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/gtk-onnx/gtk/compress"
@@ -54,6 +55,7 @@ type learner struct {
 	prune, merge []*Rate // by layer; nil before the first
 	moments      [][2][]float64
 	step         int
+	price        float64         // of the operations above the target, beside the penalty: it rises until the target is met
 	teacher      *engine.Session // gives the targets where there are no labels
 }
 
@@ -77,6 +79,12 @@ func newLearner(w *work) (*learner, error) {
 		q.Grad = append(q.Grad, n.prune, n.merge)
 		step := max(1, (t.Tokens-t.Prefix)/49)
 		l.prune[i], l.merge[i] = NewRate(t.Tokens-t.Prefix, step, t.Prefix), NewRate(t.Tokens-t.Prefix, step, t.Prefix)
+	}
+	for i, k := range t.uniform(w.whole, w.target, func(from, to int) Kept { return Kept{(from + to + 1) / 2, to} }) {
+		if i >= t.first { // the same number in each layer, half left out and half merged
+			l.prune[i].aim(k.Prune)
+			l.merge[i].aim(k.Merge)
+		}
 	}
 	if w.s.Task != nil {
 		q.Loss = w.s.Task.Total()
@@ -139,7 +147,8 @@ func (l *learner) learn(ctx context.Context, b *data.Batch, rate float64) (loss,
 	}
 	loss = r.Loss().Float64s()[0]
 	share = t.cost(w.whole, s) / w.whole
-	over := 2 * pressure * paperSize * paperSize * (share - w.s.MACs) // derivative of the penalty by the share
+	over := 2*pressure*paperSize*paperSize*(share-w.s.MACs) + l.price // derivative of the penalty by the share
+	l.price += pressure * (share - w.s.MACs)
 	slope := t.slope(s)
 	have := t.Tokens
 	l.step++
@@ -147,18 +156,18 @@ func (l *learner) learn(ctx context.Context, b *data.Batch, rate float64) (loss,
 	for i := t.first; i < t.Layers; i++ {
 		n := softNames(i)
 		mid := min(have, s[i].Prune)
-		for which, x := range []struct {
+		for _, x := range []struct {
 			rate    *Rate
 			name    string
+			kept    int
 			applied bool
-		}{{l.prune[i], n.prune, s[i].Prune < have}, {l.merge[i], n.merge, s[i].Merge < mid}} {
-			_ = which
+		}{{l.prune[i], n.prune, mid, s[i].Prune < have}, {l.merge[i], n.merge, s[i].Merge, s[i].Merge < mid}} {
 			d := x.rate.KeptGrad()
 			for j := range d {
 				d[j] *= over * slope[i] / w.whole
 			}
 			if g := r.Grad(x.name); g != nil && x.applied {
-				for j, v := range x.rate.MaskGrad(g.Float64s()) {
+				for j, v := range x.rate.MaskGrad(bounded(g.Float64s(), x.kept)) {
 					d[j] += v
 				}
 			}
@@ -168,6 +177,20 @@ func (l *learner) learn(ctx context.Context, b *data.Batch, rate float64) (loss,
 		have = s[i].Merge
 	}
 	return loss, share, nil
+}
+
+// bounded is g with no number larger than thrice the largest of the tokens that are kept. Where attention is sharp, a token that is masked may
+// have nearly all of it were it there, and the derivative at zero is thousands of times what it would change.
+func bounded(g []float64, kept int) []float64 {
+	top := 0.0
+	for _, x := range g[:kept] {
+		top = max(top, math.Abs(x))
+	}
+	out := make([]float64, len(g))
+	for j, x := range g {
+		out[j] = min(max(x, -3*top), 3*top)
+	}
+	return out
 }
 
 // feeds are the inputs of the soft model but for the masks.
@@ -216,8 +239,9 @@ func (l *learner) adam(k int, x, g []float64, rate float64) {
 	}
 }
 
-// learned chooses by learning: steps on batches of the data, then the nearest schedule that keeps to the target.
-func learned(epochs, steps int, rate float64) chooser {
+// learned chooses by learning: steps on batches of the data. Of what the rates said on the way, brought to the target, it takes what has the
+// smallest loss on n examples.
+func learned(epochs, steps int, rate float64, n int) chooser {
 	return func(ctx context.Context, w *work) (Schedule, error) {
 		l, err := newLearner(w)
 		if err != nil {
@@ -225,45 +249,75 @@ func learned(epochs, steps int, rate float64) chooser {
 		}
 		defer l.m.Close()
 		size := w.batch()
-		if n := (w.s.Data.Len() + size - 1) / size; epochs > 0 {
-			steps = epochs * n
+		if batches := (w.s.Data.Len() + size - 1) / size; epochs > 0 {
+			steps = epochs * batches
 		}
-		set, end := w.s.Stage("learning rates", steps)
-		defer end()
-		for done := 0; done < steps; {
-			before := done
-			if err := w.s.Examples(ctx, w.s.Data.Len(), func(b *data.Batch) error {
-				if done >= steps {
-					return errEnough
-				}
-				if w.s.Feed.Batch() > 0 && b.Len() != w.s.Feed.Batch() {
-					return nil // the last of a model for a fixed batch
-				}
-				lr := rate * (0.1 + 0.9*0.5*(1+math.Cos(math.Pi*float64(done)/float64(steps))))
-				loss, share, err := l.learn(ctx, b, lr)
-				if err != nil {
-					return err
-				}
-				if math.IsNaN(loss) {
-					return fmt.Errorf("tokens: the loss is not finite in step %d", done+1)
-				}
-				done++
-				w.r.Curve = append(w.r.Curve, Point{done, loss, share})
-				set(done, fmt.Sprintf("loss %.4f, %.3f of the operations", loss, share))
-				return nil
-			}); err != nil && err != errEnough {
-				return nil, err
-			}
-			if done == before {
-				return nil, compress.Ask("the data set has no full batch of %d examples, which the model asks for", w.s.Feed.Batch())
-			}
+		way, err := l.all(ctx, steps, rate)
+		if err != nil {
+			return nil, err
 		}
-		w.r.Tried = done(l)
-		return w.t.fit(w.whole, w.target, l.schedule()), nil
+		w.r.Tried = l.step
+		return w.best(ctx, way, n)
 	}
 }
 
-func done(l *learner) int { return l.step }
+// all makes so many steps and gives what the rates said at the end and at some points of the second half, brought to the target.
+func (l *learner) all(ctx context.Context, steps int, rate float64) (way []Schedule, err error) {
+	w := l.w
+	set, end := w.s.Stage("learning rates", steps)
+	defer end()
+	for l.step < steps {
+		before := l.step
+		if err := w.s.Examples(ctx, w.s.Data.Len(), func(b *data.Batch) error {
+			if l.step >= steps {
+				return errEnough
+			}
+			if w.s.Feed.Batch() > 0 && b.Len() != w.s.Feed.Batch() {
+				return nil // the last of a model for a fixed batch
+			}
+			lr := rate * (0.1 + 0.9*0.5*(1+math.Cos(math.Pi*float64(l.step)/float64(steps))))
+			loss, share, err := l.learn(ctx, b, lr)
+			if err != nil {
+				return err
+			}
+			if math.IsNaN(loss) {
+				return fmt.Errorf("tokens: the loss is not finite in step %d", l.step)
+			}
+			w.r.Curve = append(w.r.Curve, Point{l.step, loss, share})
+			set(l.step, fmt.Sprintf("loss %.4f, %.3f of the operations", loss, share))
+			if s := w.t.fit(w.whole, w.target, l.schedule()); l.step == steps || 2*l.step > steps && l.step%max(1, steps/16) == 0 {
+				way = append(way, s)
+			}
+			return nil
+		}); err != nil && err != errEnough {
+			return nil, err
+		}
+		if l.step == before {
+			return nil, compress.Ask("the data set has no full batch of %d examples, which the model asks for", w.s.Feed.Batch())
+		}
+	}
+	return way, nil
+}
+
+// best is the schedule with the smallest loss on n examples.
+func (w *work) best(ctx context.Context, of []Schedule, n int) (Schedule, error) {
+	j, err := newJudge(ctx, w.t, w.s, n, w.threads)
+	if err != nil {
+		return nil, err
+	}
+	var best Schedule
+	least := math.Inf(1)
+	for _, s := range slices.Backward(of) {
+		loss, err := j.of(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		if best == nil || loss < least {
+			best, least = s, loss
+		}
+	}
+	return best, nil
+}
 
 // errEnough ends a pass over the data.
 var errEnough = fmt.Errorf("tokens: enough")

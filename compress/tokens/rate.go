@@ -22,6 +22,24 @@ func NewRate(n, step, front int) *Rate {
 	return r
 }
 
+// aim has the expected number of tokens be about kept: logits that rise or fall with the number of patches, the widest distribution of all.
+func (r *Rate) aim(kept int) {
+	top := float64(r.Candidates[0])
+	want := min(max(float64(kept-r.Front)-0.5, 0.05*top), 0.97*top)
+	lo, hi := -100.0, 100.0
+	for range 60 {
+		slope := (lo + hi) / 2
+		for i, m := range r.Candidates {
+			r.Logits[i] = slope * float64(m) / top
+		}
+		if r.mean(r.p()) < want {
+			lo = slope
+		} else {
+			hi = slope
+		}
+	}
+}
+
 // p is the softmax of the logits.
 func (r *Rate) p() []float64 {
 	top, sum := math.Inf(-1), 0.0

@@ -145,15 +145,14 @@ func (s *softener) merge(x, size string, names softInputs) (y, sizes string) {
 	return y, e.add("Max", "size", []string{e.add("Add", "size", []string{own, more}), e.float(1)})
 }
 
-// masked is the softmax of scores [...,rows,N] over the last axis, in which tokens count as the mask [N] says. With diagonal, [N,N] of ones
-// on it and zeros, each counts for itself.
+// masked is the softmax of scores [...,rows,N] over the last axis, in which tokens count as the mask [N] says. With diagonal each counts for
+// itself. The largest score is that of those that count, and others are taken for as large at most: where attention is sharp and goes to what is
+// masked, nothing is left otherwise, and the derivative by the mask has no bound. For scores of which the largest counts it is MaskedSoftmax.
 func (s *softener) masked(scores, mask string, diagonal bool) string {
 	e := s.editor
 	if mask == "" {
 		return e.add("Softmax", "row", []string{scores}, onnx.AttrInt("axis", -1))
 	}
-	top := e.reduce("ReduceMax", "top", scores, true, -1)
-	exp := e.add("Exp", "exp", []string{e.add("Sub", "below", []string{scores, top})})
 	if diagonal {
 		n := e.t.Tokens
 		eye, rest := tensor.New(tensor.Float32, n, n), tensor.New(tensor.Float32, n, n)
@@ -165,7 +164,11 @@ func (s *softener) masked(scores, mask string, diagonal bool) string {
 		}
 		mask = e.add("Add", "mask", []string{e.add("Mul", "mask", []string{mask, e.tensor(rest)}), e.tensor(eye)})
 	}
-	exp = e.add("Mul", "counted", []string{exp, mask})
+	// most…: no gradient goes there, see learner.detached
+	gone := e.add("Mul", "most_far", []string{e.add("Sub", "most_far", []string{mask, e.float(1)}), e.float(-far)})
+	top := e.reduce("ReduceMax", "most", e.add("Add", "most", []string{scores, gone}), true, -1)
+	below := e.add("Min", "below", []string{e.add("Sub", "below", []string{scores, top}), e.float(0)})
+	exp := e.add("Mul", "counted", []string{e.add("Exp", "exp", []string{below}), mask})
 	sum := e.add("Add", "total", []string{e.reduce("ReduceSum", "total", exp, true, -1), e.float(softEps)})
 	return e.add("Div", "masked", []string{e.add("Add", "counted", []string{exp, e.float(float32(softEps / float64(e.t.Tokens)))}), sum})
 }
