@@ -24,7 +24,7 @@ var makers = map[string]func() *ucli.Command{}
 // order is the order in which help lists the verbs.
 var order = []string{
 	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "denoise", "lr-find", "sweep", "runs", "explain", "score-data",
-	"prune-data", "probe", "generate", "export", "models", "data", "science", "demo",
+	"prune-data", "probe", "nas", "straggler", "generate", "compress", "export", "models", "data", "science", "demo",
 	"doctor", "completion", "version", "help",
 }
 
@@ -119,6 +119,7 @@ var meant = map[string]string{
 	"info": "inspect", "summary": "inspect", "show": "inspect", "describe": "inspect", "layers": "inspect",
 	"benchmark": "bench", "time": "bench", "profile": "bench --profile",
 	"new": "models new", "build": "models new", "create": "models new", "list": "models",
+	"quantize": "compress --method int8", "quantise": "compress --method int8", "shrink": "compress",
 	"sharpness": "probe sharpness", "curvature": "probe sharpness", "hessian": "probe sharpness", "landscape": "probe sharpness",
 	"dataset": "data", "datasets": "data", "operators": "ops",
 }

@@ -72,6 +72,9 @@ func verbs() []verb {
 		}
 		add(append(c.Flags, ucli.HelpFlag))
 		for _, s := range c.Subcommands {
+			if s.Hidden {
+				continue
+			}
 			v.subs = append(v.subs, s.Name)
 			add(s.Flags)
 		}

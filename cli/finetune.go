@@ -55,7 +55,7 @@ func init() {
 					Usage: "train once for each of the values, as in `lr=0.001,0.01`, into folders below the output (see gtk sweep); may be repeated"}},
 				&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
 			}, methodFlags(), batchFlags(), loraFlags(), distillFlags(), contrastFlags(), restoreFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
-				optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
+				importanceFlags(), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 		}, runFinetune)
 	})
 }
@@ -178,7 +178,10 @@ func (e *env) finetuneConfig(c *ucli.Context, path string) (cfg job.FinetuneConf
 	if err = setMethod(c, &cfg); err != nil {
 		return cfg, err
 	}
-	cfg.TrainOptions, err = trainOptions(c)
+	if cfg.TrainOptions, err = trainOptions(c); err != nil {
+		return cfg, err
+	}
+	cfg.Importance, err = importanceOptions(c)
 	if cfg.Contrast != nil && !c.IsSet("bn") {
 		cfg.BN = "" // as objectives want it
 	}

@@ -62,7 +62,7 @@ func runScience(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	rep := e.reporter()
 	d := job.Doctor(version(), e.Threads)
-	page, err := science.Run(ctx, name, science.Config{Seeds: c.Int("seeds"), Threads: e.Threads, Progress: rep.Say})
+	page, err := science.Run(ctx, name, science.Config{Seeds: c.Int("seeds"), Threads: e.Threads, Worker: workerCommand(c), Progress: rep.Say})
 	if err != nil {
 		return err
 	}

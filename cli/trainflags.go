@@ -66,7 +66,8 @@ func loopFlags(bn string) []ucli.Flag {
 		&ucli.BoolFlag{Name: "shuffle", Category: group, Value: true, Usage: "a new order in each epoch; --shuffle=false keeps that of " +
 			"the data"},
 		&ucli.StringFlag{Name: "sampler", Category: group, Value: "all",
-			Usage: "what an epoch shows: all, each example once, or balanced, each class equally often"},
+			Usage: "what an epoch shows: all, each example once; balanced, each class equally often; importance, what had large gradients " +
+				"more often"},
 		&ucli.StringFlag{Name: "augment", Category: group, Usage: "random changes of the examples in this order, separated by commas, as in " +
 			"`flip,crop=4,randaugment`; options behind colons (see --list; gtk data augment shows them)"},
 		&ucli.StringSliceFlag{Name: "freeze", Category: group, Usage: "`GLOB` of parameters to leave as they are; may be repeated"},

@@ -82,6 +82,8 @@ func (l *Model) classNames(ds data.Dataset) []string {
 // maySample refuses a sampler that says nothing about the training.
 func (t *trainee) maySample(o TrainOptions) error {
 	switch {
+	case o.Sampler == "importance":
+		return t.mayChoose(o)
 	case o.Sampler != "balanced":
 		return nil
 	case o.KeepOrder:

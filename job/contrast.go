@@ -94,7 +94,7 @@ func forLabels(f FinetuneConfig, objective string) error {
 		"--num-classes": f.NumClasses != "", "--lora": f.LoRA != nil, "--distill": f.Distill != nil,
 		"--standardise-targets": f.StandardiseTargets, "--last-layer": f.LastLayer, "--loss": f.Loss != "" && f.Loss != "auto",
 		"--class-weights": f.ClassWeights != "", "--label-smoothing": f.LabelSmoothing != 0, "--task": f.Task != "" && f.Task != "auto",
-		"--sampler balanced": f.Sampler == "balanced",
+		"--sampler balanced": f.Sampler == "balanced", "--sampler importance": f.Sampler == "importance",
 	} {
 		if given {
 			return usagef("%s is for training on labels, and --objective %s needs none: leave it out", flag, objective)

@@ -105,6 +105,9 @@ func (f *finetuning) traits() []train.Trait {
 	add("label-smoothing", strconv.FormatFloat(o.LabelSmoothing, 'g', -1, 64))
 	add("augment", o.Augment)
 	add("sampler", o.Sampler)
+	if o.Sampler == "importance" {
+		o.Importance.traits(add)
+	}
 	add("freeze", strings.Join(o.Freeze, " "))
 	add("trainable", strings.Join(o.Trainable, " "))
 	add("last-layer", strconv.FormatBool(o.LastLayer))

@@ -40,13 +40,15 @@ type TrainOptions struct {
 	// trained); "" means frozen for Finetune, and auto where scores are made.
 	BN        string
 	KeepOrder bool     // of the data, in each epoch
-	Sampler   string   // balanced shows each class equally often; "" or all shows each example once
+	Sampler   string   // balanced shows each class equally often, importance what had large gradients; "" or all shows each example once
 	Augment   string   // random changes of pictures: flip, crop=4, resized=0.08:1, separated by commas
 	Freeze    []string // globs of parameters to leave as they are
 	Trainable []string // globs of tensors that are trained beside those that are found to be learned, whatever Freeze and LastLayer say
 	LastLayer bool     // train the last layer only
 	Dropout   bool     // apply the model's Dropout while training
 	NoDecay1D bool     // no weight decay on biases and normalisation
+
+	Importance *Importance // with Sampler importance; nil means the usual
 }
 
 // optimizer makes the rule and the schedule; lr is the learning rate that is taken.
@@ -163,8 +165,10 @@ func (o TrainOptions) config(m *engine.Model, bn string, seed uint64) (cfg train
 	case "", "all":
 	case "balanced":
 		cfg.Balanced = true
+	case "importance":
+		cfg.Importance = o.Importance.config()
 	default:
-		return cfg, 0, usagef("--sampler %q: want all or balanced", o.Sampler)
+		return cfg, 0, usagef("--sampler %q: want all, balanced or importance", o.Sampler)
 	}
 	if err := o.mayEvaluate(&cfg); err != nil {
 		return cfg, 0, err

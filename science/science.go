@@ -32,8 +32,9 @@ func register(r Recipe) { recipes.Register(r.Name, r, r.Question, r.Paper) }
 
 // Config says how a recipe is run.
 type Config struct {
-	Seeds   int // runs of each arm; 0 means the recipe's own number
-	Threads int // 0 means all processors
+	Seeds   int      // runs of each arm; 0 means the recipe's own number
+	Threads int      // 0 means all processors
+	Worker  []string // command of a worker process (see job.StragglerTrainConfig); nil for goroutines in its place
 	// Progress is told what is being done; nil for nobody.
 	Progress func(what string)
 }
@@ -63,6 +64,7 @@ type Part struct {
 type Lab struct {
 	Seeds   []uint64 // one run of each arm for each of them
 	Threads int      // 0 means all processors
+	Worker  []string // as Config has it
 	page    *Page
 	say     func(string)
 }
@@ -80,7 +82,7 @@ func Run(ctx context.Context, name string, c Config) (*Page, error) {
 	if n < 2 || n > 1000 {
 		return nil, fmt.Errorf("science: %d seeds: want 2 to 1000, an interval needs two", n)
 	}
-	l := &Lab{Threads: c.Threads, say: c.Progress,
+	l := &Lab{Threads: c.Threads, Worker: c.Worker, say: c.Progress,
 		page: &Page{Schema: "gtk.science/1", Name: r.Name, Title: r.Title, Paper: r.Paper, Question: r.Question, Seeds: n, Threads: c.Threads}}
 	for s := range n {
 		l.Seeds = append(l.Seeds, uint64(s+1))

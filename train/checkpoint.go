@@ -73,6 +73,9 @@ func (f *fit) restore(c *Checkpoint) error {
 	if err := f.restoreParams(c); err != nil {
 		return err
 	}
+	if err := f.importance.restore(c); err != nil {
+		return err
+	}
 	err := f.c.Optimizer.Restore(f.joined(c), func(yield func(string, *tensor.Tensor) bool) {
 		for _, n := range c.Tensors {
 			if name, ok := strings.CutPrefix(n.Name, optimPrefix); ok && !yield(name, n.Tensor) {

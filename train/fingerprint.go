@@ -126,6 +126,12 @@ func (f *fit) identify() []Trait {
 	if c.Balanced {
 		say("sampler", "balanced")
 	}
+	if x := c.Importance; x != nil {
+		say("sampler", "importance")
+		say("importance-floor", x.Floor)
+		say("unbiased", x.Unbiased)
+		say("max-weight", x.MaxWeight)
+	}
 	say("loss", c.Task.Name)
 	say("task", fmt.Sprintf("%s of output %s", c.Task.Kind, c.Task.Head.Output))
 	say("bn", map[engine.BNMode]string{engine.BNFrozen: "frozen", engine.BNTrain: "train"}[c.BN])

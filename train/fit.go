@@ -41,6 +41,7 @@ type Config struct {
 	Augment    data.Augment     //
 	Shuffle    bool             //
 	Balanced   bool             // an epoch has as many examples of one class as of another; with Shuffle
+	Importance *Importance      // examples are drawn by their gradients; with Shuffle; nil: each comes once in an epoch
 	Seed       uint64           //
 	NoDecay1D  bool             // no weight decay on parameters of one axis: biases and normalisation
 	Val        data.Dataset     // evaluated before, after each epoch, and at the end; may be nil
@@ -177,6 +178,8 @@ type fit struct {
 	res     *Result
 	start   time.Time
 
+	importance *importance // nil: examples are not drawn by their gradients
+
 	// The position, which a checkpoint holds.
 	step     int     // steps done
 	epochs   int     // epochs that are finished
@@ -251,7 +254,10 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 		q.Grad, q.BN = nil, engine.BNFrozen
 	}
 	f.q = q
-	if f.s, err = m.Session(f.tract.ask(q)); err != nil {
+	if err := f.prepareImportance(); err != nil {
+		return nil, err
+	}
+	if f.s, err = m.Session(f.importance.ask(f.tract.ask(q))); err != nil {
 		return nil, err
 	}
 	for _, name := range f.c.Params {
@@ -281,9 +287,11 @@ func newFit(ctx context.Context, m *engine.Model, ds data.Dataset, c Config) (*f
 				"trained; with --bn frozen both go together")
 		}
 	}
-	f.sampler = data.Sequential(ds.Len())
-	if f.c.Shuffle {
-		f.sampler = data.Shuffled(ds.Len(), c.Seed)
+	if f.sampler == nil {
+		f.sampler = data.Sequential(ds.Len())
+		if f.c.Shuffle {
+			f.sampler = data.Shuffled(ds.Len(), c.Seed)
+		}
 	}
 	if c.Balanced {
 		if err := f.balance(); err != nil {

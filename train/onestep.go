@@ -82,7 +82,9 @@ func (f *fit) forward(ctx context.Context, b *data.Batch) error {
 		return fmt.Errorf("train: %w", err)
 	}
 	terms := truth.Total()
-	rows := truth.Rows(truth.Mean())
+	weights := truth.Mean()
+	f.importance.weigh(weights, f.place+now.seen)
+	rows := truth.Rows(weights)
 	if f.c.Teacher != nil {
 		if rows, err = f.c.Teacher.rows(ctx, b, truth, rows); err != nil {
 			return err
@@ -95,6 +97,9 @@ func (f *fit) forward(ctx context.Context, b *data.Batch) error {
 			return err
 		}
 		if err := f.tract.see(f, p, first, terms); err != nil {
+			return err
+		}
+		if err := f.importance.see(p, b.Index, weights); err != nil {
 			return err
 		}
 		first = false

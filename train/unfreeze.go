@@ -140,7 +140,7 @@ func (f *fit) unfreeze() error {
 	}
 	f.m.Changed(f.q.Grad...)
 	f.q.Grad = names
-	s, err := f.m.Session(f.tract.ask(f.q))
+	s, err := f.m.Session(f.importance.ask(f.tract.ask(f.q)))
 	if err != nil {
 		return err
 	}

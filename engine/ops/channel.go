@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/internal/parallel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
@@ -101,13 +102,16 @@ func runView[A any](_ *A, c *graph.RunCtx) error {
 func rowSum[T float32 | float64](p *parallel.Pool, x []T, k int, out []T) {
 	p.For(len(out), max(1, 1<<14/max(k, 1)), func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			out[i] = T(sum(x[i*k : (i+1)*k]))
+			out[i] = T(wideSum(x[i*k : (i+1)*k]))
 		}
 	})
 }
 
-// sum is the sum of x in double precision.
-func sum[T float32 | float64](x []T) float64 {
+// wideSum is the sum of x in double precision.
+func wideSum[T float32 | float64](x []T) float64 {
+	if x, ok := any(x).([]float32); ok {
+		return kernel.SumF32(nil, x)
+	}
 	var s0, s1, s2, s3 float64
 	i := 0
 	for ; i+4 <= len(x); i += 4 {
@@ -128,7 +132,7 @@ func channelSum[T float32 | float64](p *parallel.Pool, x []T, n, c, space int, o
 		for j := lo; j < hi; j++ {
 			t := 0.0
 			for i := range n {
-				t += sum(x[(i*c+j)*space:][:space])
+				t += wideSum(x[(i*c+j)*space:][:space])
 			}
 			out[j] = T(t)
 		}

@@ -77,7 +77,7 @@ func init() {
 			}
 			out := c.Out[0].F32()
 			t, m, k := product(e.g.out), e.g.m/e.g.group, e.g.c/e.g.group*product(e.g.k)
-			gram := t*t*(m+k) < t*m*k
+			gram := float64(t*t*(m+k)*e.g.group) < kernel.ConvDWProducts(e.cp)
 			group := e.nx / e.g.group // of X
 			c.Pool.For(e.n, 1, func(lo, hi int) {
 				if gram {

@@ -194,6 +194,9 @@ func linearNorm2[T float32 | float64](p *parallel.Pool, l linear, gemm gemmFunc[
 }
 
 func dot[T float32 | float64](x, y []T) float64 {
+	if x, ok := any(x).([]float32); ok {
+		return kernel.DotF32(x, any(y).([]float32))
+	}
 	var s0, s1, s2, s3 float64
 	i := 0
 	for ; i+4 <= len(x); i += 4 {
@@ -252,13 +255,9 @@ func perExampleSum[T float32 | float64](p *parallel.Pool, dy []T, s tensor.Shape
 					run = s[last]
 				}
 				if last > 0 && stride[last] != 0 {
-					for j, v := range x[at : at+run] {
-						sum[k+j*stride[last]] += float64(v)
-					}
+					accumulate(sum[k:], x[at:at+run])
 				} else {
-					for _, v := range x[at : at+run] {
-						sum[k] += float64(v)
-					}
+					sum[k] += wideSum(x[at : at+run])
 				}
 				at += run
 				for d := last - 1; d > 0; d-- {
@@ -273,4 +272,15 @@ func perExampleSum[T float32 | float64](p *parallel.Pool, dy []T, s tensor.Shape
 			}
 		}
 	})
+}
+
+// accumulate is acc[i] += x[i].
+func accumulate[T float32 | float64](acc []float64, x []T) {
+	if x, ok := any(x).([]float32); ok {
+		kernel.AccumulateF32(acc, x)
+		return
+	}
+	for i, v := range x {
+		acc[i] += float64(v)
+	}
 }

@@ -65,10 +65,15 @@ train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data o
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
 prune: tensor engine engine/graph data feed task internal/memory internal/registry internal/shown
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
+compress: onnx onnx/convert onnx/onnxpb tensor engine engine/graph engine/ops data feed task train internal/options internal/registry internal/shown internal/units
 models: onnx onnx/onnxpb tensor internal/registry
+nas: onnx tensor engine data optim feed task train models internal/parallel internal/registry
 gbnn: internal/memory internal/parallel
-job: onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data denoise optim feed task train explain prune probe models internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt internal/lazy
-science: denoise internal/whole tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models job internal/registry
+compress/tokens: compress onnx onnx/convert onnx/onnxpb onnx/typing tensor engine engine/grad engine/graph engine/ops data feed task optim internal/report internal/shown internal/units
+job: compress compress/tokens onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data denoise optim feed task train explain prune probe models straggler fleet nas internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt internal/lazy
+science: denoise compress internal/whole tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models straggler nas job internal/registry internal/parallel
+straggler: internal/options internal/registry
+fleet:
 interop/gorgonia: engine engine/graph engine/ops optim tensor internal/kernel internal/parallel
 interop/internal/dense: tensor
 interop/onnxgo: onnx onnx/onnxpb tensor engine interop/internal/dense
@@ -79,7 +84,7 @@ internal/arch:
 internal/torture: cli engine/ops models onnx onnx/onnxpb tensor internal/shown internal/testkit
 internal/torture/cmd: internal/torture
 internal/gen: ...
-cli: job data denoise optim task train explain prune probe models science tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole internal/lazy
+cli: compress job data denoise optim task train explain prune probe models straggler nas science tensor internal/registry internal/units internal/shown internal/memory internal/regular internal/interrupt internal/whole internal/lazy
 cli/gtk: cli interop/runtimes
 `
 

@@ -42,19 +42,16 @@ var (
 )
 
 func tapRowsGeneric(a *rowTaps) {
-	var sums [64]float32
+	sums := getBuffer(min(a.n, 256))
+	defer sums.put()
 	for r := range a.rows {
-		for j0 := 0; j0 < a.n; j0 += len(sums) {
-			s := sums[:min(len(sums), a.n-j0)]
-			for j := range s {
-				s[j] = a.bias
-			}
+		for j0 := 0; j0 < a.n; j0 += len(sums.f) {
+			s := sums.f[:min(len(sums.f), a.n-j0)]
+			fill(s, a.bias)
 			for t := range a.taps {
 				w := *floatAt(a.w, 4*t)
 				off := *(*int)(unsafe.Add(a.off, 8*t)) + 4*j0
-				for j, v := range unsafe.Slice(floatAt(a.src, r*a.srcRow+off), len(s)) {
-					s[j] += w * v
-				}
+				vec.axpy(s, unsafe.Slice(floatAt(a.src, r*a.srcRow+off), len(s)), s, w)
 			}
 			for j, v := range s {
 				if a.flags&tileAdd != 0 {
@@ -72,17 +69,11 @@ func tapRowsGeneric(a *rowTaps) {
 func tapDotsGeneric(a *rowTaps) {
 	for t := range a.taps {
 		off := *(*int)(unsafe.Add(a.off, 8*t))
-		var sum float32
+		var sum float64
 		for r := range a.rows {
-			dst := unsafe.Slice((*float32)(unsafe.Add(a.dst, r*a.dstRow)), a.n)
-			src := unsafe.Slice((*float32)(unsafe.Add(a.src, r*a.srcRow+off)), a.n)
-			var s float32
-			for j, v := range src {
-				s += v * dst[j]
-			}
-			sum += s
+			sum += vec.dot(unsafe.Slice(floatAt(a.src, r*a.srcRow+off), a.n), unsafe.Slice(floatAt(a.dst, r*a.dstRow), a.n))
 		}
-		a.sums[t] += sum
+		a.sums[t] += float32(sum)
 	}
 }
 

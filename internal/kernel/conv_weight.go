@@ -6,6 +6,18 @@ import (
 	"github.com/gtk-onnx/gtk/internal/parallel"
 )
 
+// ConvDWProducts is about how many multiplications ConvDW takes.
+func ConvDWProducts(cp *ConvParams) float64 {
+	n := float64(cp.N*cp.M*volume(cp.Out)) * float64(cp.C/cp.Group*volume(cp.Kernel))
+	if winoWeight(cp) {
+		return n / winoGain
+	}
+	return n
+}
+
+// winoGain is how many times as fast as its plain sums ConvDW is by Winograd's transforms, about (ResNet-18's layers on one picture).
+const winoGain = 2.5
+
 // ConvDW is the gradient of a convolution with respect to its weights, over the whole batch:
 //
 //	dw[m,c,k] = Σ_{n,o} dy[n,m,o] · x[n, g·C/Group+c, o·Stride + k·Dil − PadLo]   g the group of m

@@ -165,6 +165,18 @@ func SumF32(p *parallel.Pool, a []float32) float64 {
 	return eachSum(p, len(a), func(lo, hi int) float64 { return f(a[lo:hi]) })
 }
 
+// DotF32 is Σ a[i]*b[i], accumulated in float64.
+func DotF32(a, b []float32) float64 {
+	atLeast(len(a), len(b))
+	return vec.dot(a, b)
+}
+
+// AccumulateF32 is acc[i] += float64(x[i]) for the elements of x.
+func AccumulateF32(acc []float64, x []float32) {
+	atLeast(len(x), len(acc))
+	vec.accumulate(acc, x)
+}
+
 // largest is the largest element of a, NaN when there is one, -Inf of nothing.
 func (v *vectors) largest(a []float32) float32 {
 	if len(a) >= v.lanes {

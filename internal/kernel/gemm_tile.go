@@ -145,8 +145,13 @@ func genericRow(t *tile, r, cols int) {
 			}
 		}
 	}
-	for j := range cols {
-		v, c := s[j], floatAt(t.c, r*t.crs+4*j)
+	finishRow(t, r, s[:cols])
+}
+
+// finishRow does what the flags say to the sums of row r, and stores them.
+func finishRow(t *tile, r int, sums []float32) {
+	for j, v := range sums {
+		c := floatAt(t.c, r*t.crs+4*j)
 		if t.flags&tileAcc != 0 {
 			v += *c
 		}

@@ -119,6 +119,18 @@ func MaxPool[T Number](p *parallel.Pool, out []T, idx []int32, in []T, q *PoolPa
 			return
 		}
 	}
+	if idx == nil {
+		switch y := any(out).(type) {
+		case []uint8:
+			x, _ := any(in).([]uint8)
+			maxPoolBytes(p, y, x, &w)
+			return
+		case []int8:
+			x, _ := any(in).([]int8)
+			maxPoolBytes(p, y, x, &w)
+			return
+		}
+	}
 	low := lowest[T]()
 	w.run(p, func(x, y int, rows []int, _ int) {
 		plane := in[x : x+w.in]

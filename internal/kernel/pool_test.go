@@ -149,6 +149,41 @@ func TestPool(t *testing.T) {
 	testPool[float64](t)
 }
 
+// Numbers of 8 bits give what they give as float32, in one to three axes.
+func TestMaxPoolBytes(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	for range 200 {
+		n := 1 + r.IntN(3)
+		q := &PoolParams{Planes: 1 + r.IntN(4)}
+		for range n {
+			in, k, s, d := 3+r.IntN(12), 1+r.IntN(4), 1+r.IntN(3), 1+r.IntN(2)
+			pb, pe := r.IntN(k), r.IntN(k)
+			span := in + pb + pe - d*(k-1) - 1
+			if span < 0 {
+				d, span = 1, in+pb+pe-k
+			}
+			q.In, q.Kernel, q.Stride, q.Dilation = append(q.In, in), append(q.Kernel, k), append(q.Stride, s), append(q.Dilation, d)
+			q.PadBegin, q.PadEnd, q.Out = append(q.PadBegin, pb), append(q.PadEnd, pe), append(q.Out, max(0, span)/s+1)
+		}
+		in, size := make([]int8, q.Planes*size(q.In)), q.Planes*size(q.Out)
+		real, unsigned := make([]float32, len(in)), make([]uint8, len(in))
+		for i := range in {
+			in[i] = int8(r.IntN(256) - 128)
+			real[i], unsigned[i] = float32(in[i]), uint8(int(in[i])+128)
+		}
+		want, got, up := make([]float32, size), make([]int8, size), make([]uint8, size)
+		MaxPool(nil, want, nil, real, q)
+		MaxPool(nil, got, nil, in, q)
+		MaxPool(nil, up, nil, unsigned, q)
+		for i, v := range want {
+			v = max(v, -128) // of a window that sees nothing
+			if float32(got[i]) != v || float32(up[i])-128 != v {
+				t.Fatalf("%+v: output %d is %d and %d, want %v", *q, i, got[i], up[i], v)
+			}
+		}
+	}
+}
+
 func TestMaxPoolInt(t *testing.T) {
 	q := &PoolParams{1, []int{4}, []int{2}, []int{2}, []int{2}, []int{1}, []int{0}, []int{0}, false, false}
 	out := make([]int8, 2)

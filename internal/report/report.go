@@ -2,7 +2,7 @@
 // within, no scripts, light and dark. Pages hold no time and no random numbers: the same content gives the same bytes.
 //
 // A Report has sections, a Section has blocks: Heading, Text, Note, Facts, Scale, Settings, Table, Matrix, Figure, Gallery, Maps, Tokens,
-// Bars, Signals, LineChart, Scatter, Histogram, Columns, Beside, Details. Whatever text they are given is escaped.
+// Bars, Signals, LineChart, Scatter, Histogram, Timeline, Columns, Beside, Details. Whatever text they are given is escaped.
 package report
 
 import (

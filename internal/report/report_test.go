@@ -91,6 +91,8 @@ func sample() *Report {
 		Bars{For: orange, Against: blue, Bars: []Bar{{"age", "54", "+0.31", 1}, {"income", "31,000", "−0.2", -0.64},
 			{"region", "north", "+0.02", 0.06}}},
 		Signals{Signals: []Signal{wave, wave}, For: orange, Against: blue, XLabel: "minute"},
+		Timeline{Title: "Rounds", XLabel: "seconds", Lanes: []string{"worker 0", "worker 1"}, Kinds: []string{"in time", "late"},
+			Spans: []Span{{0, 0, 0, 1.5, "round 0"}, {1, 1, 0, 2, "round 0"}}, Cuts: []float64{2}},
 		Beside{Narrow: Figure{Image: base, Beneath: true},
 			Wide: Maps{Base: base, Window: image.Rect(4, 0, 12, 8), Alone: true, Columns: []string{"Grad-CAM"},
 				Details: []string{"relu3"}, Rows: []MapRow{{Maps: []Map{{Image: heat}}}}}},

@@ -1,10 +1,14 @@
 // Command elem writes elem_amd64.s, the elementwise, reducing and normalising loops on float32 slices for
-// AVX2 and AVX-512, and elem_stubs_amd64.go, their declarations and tables.
+// AVX2 and AVX-512, and elem_stubs_amd64.go, their declarations and tables; with -neon elem_arm64.s and elem_stubs_arm64.go.
 //
 //	go run ./elem -out ../elem_amd64.s -stubs ../elem_stubs_amd64.go -pkg kernel
+//	go run ./elem -neon ../elem_arm64.s -neon-stubs ../elem_stubs_arm64.go
 package main
 
 import (
+	"flag"
+	"fmt"
+	"os"
 	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -49,7 +53,7 @@ func signature(l []stream, scalars []string, ret string) string {
 	return sig + ")" + ret
 }
 
-func begin(g *gen, name, sig string) {
+func begin(g *x86, name, sig string) {
 	TEXT(name+g.suffix, NOSPLIT, sig)
 	Pragma("noescape")
 }
@@ -86,7 +90,7 @@ func tailMask(evex bool, lanes int, n reg.GPVirtual) reg.Register {
 	LEAQ(maskTable(), t)
 	MOVQ(U32(8), i)
 	SUBQ(n, i)
-	var m V
+	var m R
 	if lanes == 4 {
 		m = XMM()
 	} else {
@@ -120,10 +124,10 @@ func advance(ptrs []reg.GPVirtual, n reg.GPVirtual, lanes int) {
 	SUBQ(U32(lanes), n)
 }
 
-func (k kern) emit(g *gen) {
+func (k kern) emit(g *x86) {
 	begin(g, k.name, signature(k.streams, k.scalars, ""))
-	var regs []V
-	bc := func(i int) V {
+	var regs []R
+	bc := func(i int) R {
 		v := g.vec()
 		VBROADCASTSS(addr(k.scalars[i]), v)
 		return v
@@ -152,12 +156,12 @@ func (k kern) emit(g *gen) {
 					in = append(in, v)
 				}
 			}
-			outs = append(outs, k.body(g, in, s))
+			outs = append(outs, k.body(&gen{g}, in, s))
 		}
 		for j, o := range outs {
 			for i, x := range k.streams {
 				if x.out {
-					VMOVUPS(o[0], Mem{Base: ptrs[i], Disp: 4 * L * j})
+					VMOVUPS(o[0].(Op), Mem{Base: ptrs[i], Disp: 4 * L * j})
 					o = o[1:]
 				}
 			}
@@ -192,13 +196,13 @@ func (k kern) emit(g *gen) {
 			in = append(in, v)
 		}
 	}
-	o := k.body(g, in, s)
+	o := k.body(&gen{g}, in, s)
 	for i, x := range k.streams {
 		if x.out {
 			if g.z {
-				VMOVUPS(o[0], m, Mem{Base: ptrs[i]})
+				VMOVUPS(o[0].(Op), m, Mem{Base: ptrs[i]})
 			} else {
-				VMASKMOVPS(o[0], m, Mem{Base: ptrs[i]})
+				VMASKMOVPS(o[0].(Op), m, Mem{Base: ptrs[i]})
 			}
 			o = o[1:]
 		}
@@ -209,8 +213,17 @@ func (k kern) emit(g *gen) {
 }
 
 func main() {
+	asm, decl := flag.String("neon", "", "write NEON here instead"), flag.String("neon-stubs", "", "and its declarations here")
+	flag.Parse()
+	if *asm != "" {
+		if err := writeNEON(*asm, *decl); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	ConstraintExpr("!noasm")
-	for _, g := range []*gen{{false, "AVX2"}, {true, "AVX512"}} {
+	for _, g := range []*x86{{false, "AVX2"}, {true, "AVX512"}} {
 		for _, k := range kernels {
 			k.emit(g)
 		}

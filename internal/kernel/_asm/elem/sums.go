@@ -18,23 +18,23 @@ type sum struct {
 }
 
 var sums = []sum{
-	{"vsumF32", args("a:i"), 1, false, false, func(g *gen, acc, in []V) { VADDPD(in[0], acc[0], acc[0]) }},
-	{"vabsSumF32", args("a:i"), 1, false, true, func(g *gen, acc, in []V) { VADDPD(in[0], acc[0], acc[0]) }},
-	{"vdotF32", args("a:i b:i"), 1, false, false, func(g *gen, acc, in []V) { VFMADD231PD(in[0], in[1], acc[0]) }},
+	{"vsumF32", args("a:i"), 1, false, false, func(g *gen, acc, in []V) { g.addTo(acc[0], in[0]) }},
+	{"vabsSumF32", args("a:i"), 1, false, true, func(g *gen, acc, in []V) { g.addTo(acc[0], in[0]) }},
+	{"vdotF32", args("a:i b:i"), 1, false, false, func(g *gen, acc, in []V) { g.addProduct(acc[0], in[0], in[1]) }},
 	{"vsumDotF32", args("a:i b:i"), 2, false, false, sumDot},
 	{"vsumDotMaskF32", args("a:i b:i m:i"), 2, true, false, sumDot},
 	{"vsumDot3F32", args("a:i b:i c:i"), 2, false, false, func(g *gen, acc, in []V) {
-		VMULPD(in[1], in[0], in[0])
+		g.mulBy(in[0], in[1])
 		sumDot(g, acc, []V{in[0], in[2]})
 	}},
 }
 
-func sumDot(_ *gen, acc, in []V) {
-	VADDPD(in[0], acc[0], acc[0])
-	VFMADD231PD(in[0], in[1], acc[1])
+func sumDot(g *gen, acc, in []V) {
+	g.addTo(acc[0], in[0])
+	g.addProduct(acc[1], in[0], in[1])
 }
 
-func (r sum) emit(g *gen) {
+func (r sum) emit(g *x86) {
 	ret := " float64"
 	if r.results == 2 {
 		ret = " (s, t float64)"
@@ -46,7 +46,7 @@ func (r sum) emit(g *gen) {
 	const unroll = 4
 	H := g.lanes() / 2
 	// Independent accumulators hide the latency of the additions.
-	var acc [unroll][]V
+	var acc [unroll][]R
 	for u := range acc {
 		for range r.results {
 			v := g.vec()
@@ -54,9 +54,9 @@ func (r sum) emit(g *gen) {
 			acc[u] = append(acc[u], v)
 		}
 	}
-	step := func(u int, load func(i int) V) {
-		var in []V
-		var h []V
+	step := func(u int, load func(i int) R) {
+		var in []R
+		var h []R
 		for i := range r.streams {
 			h = append(h, load(i))
 		}
@@ -75,10 +75,10 @@ func (r sum) emit(g *gen) {
 			VCVTPS2PD(x, v)
 			in = append(in, v)
 		}
-		r.body(g, acc[u], in)
+		r.body(&gen{g}, vectors(acc[u]), vectors(in))
 	}
-	at := func(u int) func(int) V {
-		return func(i int) V {
+	at := func(u int) func(int) R {
+		return func(i int) R {
 			h := g.half()
 			VMOVUPS(Mem{Base: ptrs[i], Disp: 4 * H * u}, h)
 			return h
@@ -102,7 +102,7 @@ func (r sum) emit(g *gen) {
 	TESTQ(n, n)
 	JZ(LabelRef("done"))
 	m := tailMask(false, H, n)
-	step(0, func(i int) V {
+	step(0, func(i int) R {
 		h := g.half()
 		VMASKMOVPS(Mem{Base: ptrs[i]}, m, h)
 		return h
@@ -118,7 +118,15 @@ func (r sum) emit(g *gen) {
 	RET()
 }
 
-func zeroPD(g *gen, v V) {
+// vectors are registers as bodies take them.
+func vectors(rs []R) (l []V) {
+	for _, r := range rs {
+		l = append(l, r)
+	}
+	return l
+}
+
+func zeroPD(g *x86, v R) {
 	if g.z {
 		VPXORD(v, v, v)
 	} else {
@@ -126,15 +134,15 @@ func zeroPD(g *gen, v V) {
 	}
 }
 
-func halfConst(g *gen, bits uint32) V {
+func halfConst(g *x86, bits uint32) R {
 	h := g.half()
-	VMOVUPS(g.kb(bits), h)
+	VMOVUPS(g.constant(bits), h)
 	return h
 }
 
 // storeSum adds the lanes of v and stores the sum as result i.
-func storeSum(g *gen, v V, i int) {
-	y := v.AsY().(V)
+func storeSum(g *x86, v R, i int) {
+	y := v.AsY().(R)
 	if g.z {
 		h := YMM()
 		VEXTRACTF64X4(U8(1), v, h)
@@ -150,17 +158,17 @@ func storeSum(g *gen, v V, i int) {
 }
 
 // extremum writes the loop of the largest or smallest element of n ≥ lanes elements, NaN when there is one.
-func extremum(g *gen, name string, op func(...Op)) {
+func extremum(g *x86, name string, op func(...Op)) {
 	begin(g, name, "func(a []float32) float32")
 	ptrs, n := pointers(args("a:i"))
 	L := g.lanes()
 	last := GP64()
 	LEAQ(Mem{Base: ptrs[0], Index: n, Scale: 4, Disp: -4 * L}, last)
-	acc, bad := []V{g.vec(), g.vec()}, g.zero()
+	acc, bad := []R{g.vec(), g.vec()}, g.zero().(R)
 	for _, a := range acc {
 		VMOVUPS(Mem{Base: ptrs[0]}, a)
 	}
-	nan := func(x V) {
+	nan := func(x R) {
 		// A NaN plus anything stays; the mask of NaNs is collected as bits.
 		if g.z {
 			k := K()
@@ -206,7 +214,7 @@ func extremum(g *gen, name string, op func(...Op)) {
 	}
 	TESTL(any, any)
 	JNZ(LabelRef("nan"))
-	y := acc[0].AsY().(V)
+	y := acc[0].AsY().(R)
 	if g.z {
 		h, t := YMM(), YMM()
 		VEXTRACTF64X4(U8(1), acc[0], h)
@@ -234,16 +242,16 @@ func extremum(g *gen, name string, op func(...Op)) {
 }
 
 // expSum writes out[i] = e^(a[i]-m) and returns the sum.
-func expSum(g *gen) {
+func expSum(g *x86) {
 	begin(g, "vexpSumF32", "func(out, a []float32, m float32) (s float64)")
 	mv := g.vec()
 	VBROADCASTSS(addr("m"), mv)
 	ptrs, n := pointers(args("out:o a:i"))
 	L := g.lanes()
-	acc := []V{g.vec(), g.vec()}
+	acc := []R{g.vec(), g.vec()}
 	zeroPD(g, acc[0])
 	zeroPD(g, acc[1])
-	add := func(e V) {
+	add := func(e R) {
 		h, d := g.half(), g.vec()
 		if g.z {
 			VEXTRACTF32X8(U8(1), e, h)
@@ -262,7 +270,7 @@ func expSum(g *gen) {
 	JL(LabelRef("tail"))
 	x := g.vec()
 	VMOVUPS(Mem{Base: ptrs[1]}, x)
-	e := g.exp(g.sub(x, mv))
+	e := (&gen{g}).exp(g.sub(x, mv)).(R)
 	VMOVUPS(e, Mem{Base: ptrs[0]})
 	add(e)
 	advance(ptrs, n, L)
@@ -277,7 +285,7 @@ func expSum(g *gen) {
 	} else {
 		VMASKMOVPS(Mem{Base: ptrs[1]}, m, x)
 	}
-	e = g.keep(m, g.exp(g.sub(x, mv)))
+	e = g.keep(m, (&gen{g}).exp(g.sub(x, mv))).(R)
 	if g.z {
 		VMOVUPS(e, m, Mem{Base: ptrs[0]})
 	} else {
@@ -292,7 +300,7 @@ func expSum(g *gen) {
 }
 
 // accumulate writes acc[i] += float64(x[i]) for len(x) elements, a multiple of the lanes of a float64 vector.
-func accumulate(g *gen) {
+func accumulate(g *x86) {
 	begin(g, "vaccF32", "func(acc []float64, x []float32)")
 	pa := Load(Param("acc").Base(), GP64())
 	px := Load(Param("x").Base(), GP64()).(reg.GPVirtual)

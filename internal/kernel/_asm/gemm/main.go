@@ -1,9 +1,10 @@
 // Command gemm writes gemm_amd64.s: the micro-kernels of matrix multiplication, one per tile shape
 // and instruction set, and gemm_stubs_amd64.go, their declarations and tables. With -pairs the elements
-// are pairs of int16, whose products are summed in int32.
+// are pairs of int16, whose products are summed in int32. With -neon it writes gemm_arm64.s and gemm_stubs_arm64.go.
 //
 //	go run ./gemm -out ../gemm_amd64.s -decl ../gemm_stubs_amd64.go
 //	go run ./gemm -pairs -out ../pairs_amd64.s -decl ../pairs_stubs_amd64.go
+//	go run ./gemm -neon ../gemm_arm64.s -neon-stubs ../gemm_stubs_arm64.go
 package main
 
 import (
@@ -446,7 +447,15 @@ func stubs(path string) {
 func main() {
 	path := flag.String("decl", "", "file of the declarations")
 	flag.BoolVar(&pairs, "pairs", false, "elements are pairs of int16")
+	arm, armDecl := flag.String("neon", "", "write NEON here instead"), flag.String("neon-stubs", "", "and its declarations here")
 	flag.Parse()
+	if *arm != "" {
+		if err := writeNEON(*arm, *armDecl); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	ConstraintExpr("!noasm")
 	for _, i := range []isa{avx2, avx512} {
 		for _, kind := range kinds() {
