@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine"
@@ -137,8 +136,11 @@ func (r *Restorer) run(ctx context.Context, s *engine.Session, value string, y [
 // estimateSide bounds the part of a picture, its middle, in which its level is looked for.
 const estimateSide = 256
 
-// levelWindow is how far a level may be from what the finest details say, as a share of that.
-const levelWindow = 0.1
+// Between these shares of the deviation that the finest details say lies that of the noise: they take texture for noise, and little else.
+const (
+	detailsLow  = 0.8
+	detailsHigh = 1.05
+)
 
 // Level is the level of the noise of y [C,H,W]: of those of the grid of its family that are near what the finest details say (Picture.Rough)
 // that with the least penalty; where none is near, what they say. The penalty alone goes astray where a network knows little, the details
@@ -147,8 +149,13 @@ func (r *Restorer) Level(ctx context.Context, y []float32, c, h, w int) (float64
 	if r.Params == nil || !r.Params.Scores() {
 		return 0, errNoLevel
 	}
-	rough := (&Picture{C: c, H: h, W: w, Noisy: y}).Rough(r.Params.Family())
-	grid := slices.DeleteFunc(r.Params.Family().Grid(), func(l float64) bool { return math.Abs(l/rough-1) > levelWindow })
+	f := r.Params.Family()
+	rough := (&Picture{C: c, H: h, W: w, Noisy: y}).Rough(f)
+	deviation := func(l float64) float64 { return f.Deviation(0.5*f.Scale(l), l) / f.Scale(l) }
+	grid := slices.DeleteFunc(f.Grid(), func(l float64) bool {
+		d := deviation(l) / deviation(rough)
+		return d < detailsLow || d > detailsHigh
+	})
 	if len(grid) == 0 {
 		return rough, nil
 	}

@@ -289,6 +289,6 @@ func (x *noiseLab) levels(ctx context.Context) error {
 	x.Say("The penalty is the paper's, tried on its grid after one pass of the network (one for each level where counts are what it " +
 		"sees). The finest details are " +
 		"a median of differences between neighbouring pixels, which needs no network: a control. Both, which gtk denoise takes, is the least " +
-		"penalty among the levels within a tenth of that.")
+		"penalty among the levels near that.")
 	return nil
 }
