@@ -31,7 +31,7 @@ func init() {
 				&ucli.StringFlag{Name: "val", Category: "data", Usage: "data set to measure on before and after"},
 				&ucli.Float64Flag{Name: "val-split", Category: "data", Usage: "share of --data to measure on instead, in (0,1)"},
 				&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE`.onnx for the smaller model"},
-				&ucli.StringFlag{Name: "report", Usage: "`FOLDER` for pictures and tables, of methods that have some"},
+				&ucli.StringFlag{Name: "report", Usage: "`FOLDER` for what there is to look at: layers.csv, and what the method draws"},
 				&ucli.BoolFlag{Name: "force", Usage: "overwrite"},
 				&ucli.BoolFlag{Name: "dry-run", Usage: "say what would be done"},
 				&ucli.BoolFlag{Name: "list", Usage: "list methods with their options, and what fine-tuning takes"},
@@ -86,6 +86,9 @@ func runCompress(ctx context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	if cfg.TrainOptions, err = trainOptions(c); err != nil {
+		return err
+	}
+	if cfg.Replay, err = resolvedConfig(c); err != nil {
 		return err
 	}
 	do := job.Compress

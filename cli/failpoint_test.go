@@ -64,6 +64,8 @@ var faulteds = []faulted{
 		head: "sheet.png"},
 	{name: "finetune", args: []string{"finetune", "a.onnx", "--data", "npz:d.npz", "--val-split", "0.3", "--epochs", "3", "-o", "out"},
 		only: []string{"model.onnx", "best.onnx", "val-ids.txt"}, resume: []string{"finetune", "--resume", "out"}},
+	{name: "straggler train", args: []string{"straggler", "train", "a.onnx", "--data", "npz:d.npz", "--jobs", "2", "--workers", "2", "--fleet",
+		"local", "-o", "out"}, head: "report.html", only: []string{"a.onnx"}},
 	{name: "nas train", before: [][]string{{"nas", "build", "--nodes", "3", "--cells", "1", "--stages", "1", "--channels", "2", "-o", "super.onnx"}},
 		args: []string{"nas", "train", "super.onnx", "--data", "digits#test", "--epochs", "2", "-o", "out"},
 		only: []string{"supernet.onnx"}, resume: []string{"nas", "train", "--resume", "out"}},

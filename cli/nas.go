@@ -285,6 +285,8 @@ func nasRankCommand() *ucli.Command {
 			&ucli.IntFlag{Name: "sample", Usage: "so many networks, drawn alike from all", DefaultText: "100"},
 			&ucli.IntFlag{Name: "stand-alone", Usage: "train each by itself too, for so many `EPOCHS`, and say how far the ranks agree (Kendall's τ-b)"},
 			&ucli.Float64Flag{Name: "lr", Value: 0.05, Usage: "highest learning rate of these trainings"},
+			&ucli.IntFlag{Name: "bn-examples", Usage: "examples of --data that the statistics of batch normalisation are taken from",
+				DefaultText: "all"},
 			&ucli.IntFlag{Name: "batch-size", Value: 64, Usage: "examples at a time"},
 		}, dataFlags(), preprocessFlags()),
 	}, runNASRank)
@@ -300,7 +302,8 @@ func runNASRank(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	cfg := job.NASRankConfig{Model: path, ModelOptions: e.modelOptions(c), Data: c.String("data"), Val: c.String("val"),
 		DataOptions: dataOptions(c),
-		Sample:      c.Int("sample"), Alone: c.Int("stand-alone"), LR: c.Float64("lr"), BatchSize: c.Int("batch-size"), Out: c.String("out"),
+		Sample:      c.Int("sample"), Alone: c.Int("stand-alone"), LR: c.Float64("lr"),
+		Estimate: c.Int("bn-examples"), BatchSize: c.Int("batch-size"), Out: c.String("out"),
 		Force: c.Bool("force"), Seed: e.Seed}
 	switch {
 	case c.IsSet("sample") && cfg.Sample < 1:
@@ -372,6 +375,8 @@ func nasExtractCommand() *ucli.Command {
 			&ucli.StringFlag{Name: "bn", Value: job.NASEstimated,
 				Usage: "batch normalisation by statistics of --data (estimated), or by those of the batch that is fed (batch), as in " +
 					"the supernet"},
+			&ucli.IntFlag{Name: "bn-examples", Usage: "examples of --data that the statistics of batch normalisation are taken from",
+				DefaultText: "all"},
 			&ucli.IntFlag{Name: "batch-size", Value: 64, Usage: "examples at a time"},
 		}, dataFlags(), preprocessFlags()),
 	}, runNASExtract)
@@ -384,8 +389,9 @@ func runNASExtract(ctx context.Context, e *env, c *ucli.Context) error {
 	}
 	cfg := job.NASExtractConfig{Model: path, ModelOptions: e.modelOptions(c), Arch: c.String("arch"), Data: c.String("data"),
 		Val:         c.String("val"),
-		DataOptions: dataOptions(c), BN: c.String("bn"), BatchSize: c.Int("batch-size"), Out: c.String("out"), Force: c.Bool("force"),
-		Seed: e.Seed}
+		DataOptions: dataOptions(c), BN: c.String("bn"), Estimate: c.Int("bn-examples"), BatchSize: c.Int("batch-size"), Out: c.String("out"),
+		Force: c.Bool("force"),
+		Seed:  e.Seed}
 	if cfg.BatchSize < 2 {
 		return usagef("--batch-size %d: want 2 examples at least", cfg.BatchSize)
 	}

@@ -275,7 +275,7 @@ func (m *Channels) Compress(ctx context.Context, s *Subject) (*Result, error) {
 	if file, err = p.renewed(ctx, file, r); err != nil {
 		return nil, err
 	}
-	res := &Result{File: file, Details: r}
+	res := &Result{File: file, Details: r, Write: layersCSV(r.table())}
 	res.Says = []string{fmt.Sprintf("%d of %s in %s stay", r.Kept, units.Plural(r.Channels, "channel"), units.Plural(len(r.Layers), "layer"))}
 	if r.Statistics > 0 {
 		res.Says = append(res.Says, fmt.Sprintf("the statistics of batch normalisation come anew from %s", units.Plural(r.Statistics, "example")))

@@ -321,7 +321,7 @@ func (m *Int8) Compress(ctx context.Context, s *Subject) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	res := &Result{File: q.net.m, Details: r}
+	res := &Result{File: q.net.m, Details: r, Write: layersCSV(r.table())}
 	res.Says = r.says()
 	if m.Activations == "uint8" && !m.ReduceRange && m.Mode != "weights" {
 		s.Note("ONNX Runtime sums products of uint8 and int8 in pairs of 16 bits on x86 processors without VNNI, where they may saturate; gtk's " +

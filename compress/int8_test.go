@@ -424,3 +424,63 @@ func TestQuantisedWeights(t *testing.T) {
 		}
 	}
 }
+
+// What rounding the weights changes on average is taken back: of a layer without padding, the mean of each output stays what it was.
+func TestInt8Correct(t *testing.T) {
+	build := func() *onnx.Model {
+		s := newSketch("N", 6, 5, 5)
+		w := draw(s.r, 0.4, 8, 3, 3, 3)
+		for i := range w.F32() { // one large weight makes the steps coarse
+			if i%27 == 0 {
+				w.F32()[i] = 30
+			}
+		}
+		far := s.node("Add", "far", []string{"x", s.put("five", tensor.Scalar(float32(5)))})
+		s.node("Conv", "y", []string{far, s.put("w", w)}, onnx.AttrInt("group", 2))
+		s.g.Output = []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32, "N", 8, 3, 3)}
+		return onnx.NewModel(s.g, 13)
+	}
+	change := func(spec string) float64 {
+		m := build()
+		s := subject(t, m, 64, 6, 5, 5)
+		res, err := methodOf(t, spec).Compress(context.Background(), s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mean := func(m *onnx.Model) []float64 {
+			e, err := engine.Load(m, engine.WithThreads(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			run, err := e.Session(engine.Query{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sub := *s
+			if sub.Feed, err = s.Feed.With(e); err != nil {
+				t.Fatal(err)
+			}
+			out := make([]float64, 8)
+			err = sub.Run(context.Background(), "", run, 64, func(_ *data.Batch, p feed.Part) error {
+				for i, v := range p.Value("y").Float64s() {
+					out[i/9%8] += v / (64 * 9)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return out
+		}
+		was, is := mean(m), mean(res.File)
+		sum := 0.0
+		for i := range was {
+			sum += math.Abs(was[i] - is[i])
+		}
+		return sum
+	}
+	with, without := change("int8:weights"), change("int8:weights:correct=false")
+	if with > without/4 || without < 1e-3 {
+		t.Errorf("the means change by %g with the correction, by %g without", with, without)
+	}
+}

@@ -160,6 +160,7 @@ func (m *Magnitude) Compress(_ context.Context, s *Subject) (*Result, error) {
 		r.Layers = append(r.Layers, MagnitudeLayer{p.Name, len(zero), n, float64(n) / float64(len(zero))})
 	}
 	r.Sparsity = float64(r.Zeros) / float64(r.Weights)
+	res.Write = layersCSV(r.table())
 	if res.File, err = withWeights(s.Model, values); err != nil {
 		return nil, err
 	}

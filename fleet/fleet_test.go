@@ -203,7 +203,8 @@ func TestFails(t *testing.T) {
 
 // TestCloseOfDeaf ends a process that listens to nothing.
 func TestCloseOfDeaf(t *testing.T) {
-	c, err := StartProcesses(t.Context(), NewHub(), 1, ProcessOptions{Command: []string{os.Args[0]}, Env: append(os.Environ(), "FLEET_TEST_WORKER=hang")})
+	c, err := StartProcesses(t.Context(), NewHub(), 1, ProcessOptions{Command: []string{os.Args[0]},
+		Env: append(os.Environ(), "FLEET_TEST_WORKER=hang")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,7 @@ type CompressConfig struct {
 	LatencyRuns  int    // of each model; 0 means 30, negative times nothing
 	Out          string // FILE.onnx; required
 	Report       string // folder for what there is to look at; "" for none
+	Replay       []byte // content of the run.yaml that is written into it; nil for none
 	Force        bool   // replace what is there
 	Seed         uint64 // of everything random
 }
@@ -367,6 +368,9 @@ func (x *compression) save(ctx context.Context, file *onnx.Model, small *engine.
 	if err := x.write(func(name string, write func(io.Writer) error) error {
 		return dir.write(filepath.Join(x.c.Report, name), write)
 	}); err != nil {
+		return err
+	}
+	if err := dir.replay(x.c.Replay); err != nil {
 		return err
 	}
 	x.r.Report = x.c.Report

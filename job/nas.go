@@ -127,9 +127,9 @@ func (s *supernet) remember() error {
 }
 
 // measure says how networks of the supernet are measured.
-func (s *supernet) measure(batch int, seed uint64) nas.Measure {
-	return nas.Measure{Data: s.train, Val: s.val, Task: s.task, Feed: s.plan, Preprocess: s.pre, BatchSize: batch, Seed: seed,
-		Pool: s.Pool()}
+func (s *supernet) measure(batch, examples int, seed uint64) nas.Measure {
+	return nas.Measure{Data: s.train, Val: s.val, Task: s.task, Feed: s.plan, Preprocess: s.pre, BatchSize: batch,
+		Examples: examples, Seed: seed, Pool: s.Pool()}
 }
 
 // verifySupernet reads a written supernet back and compares what it gives for a few paths, told each of them, with what the networks of

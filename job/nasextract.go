@@ -27,6 +27,7 @@ type NASExtractConfig struct {
 	DataOptions data.Options // of reading
 	BN          string       // NASEstimated or NASBatch; "" means the former
 	BatchSize   int          // in which statistics are taken and accuracy is measured; 0 means 64
+	Estimate    int          // examples of Data that statistics are taken from; 0 means all
 	Out         string       // file; required
 	Force       bool         // replace it
 	Seed        uint64       // of the order in which statistics are taken
@@ -58,6 +59,8 @@ func NASExtract(ctx context.Context, c NASExtractConfig, rep Reporter) (*NASExtr
 	switch {
 	case c.BN != NASEstimated && c.BN != NASBatch:
 		return nil, usagef("--bn %q: want estimated or batch", c.BN)
+	case c.Estimate < 0 || c.Estimate == 1:
+		return nil, usagef("--bn-examples %d: want 2 examples at least", c.Estimate)
 	case c.Arch == "":
 		return nil, usagef("gtk nas extract: which network is missing: give --arch with an operator for each choice, as in --arch 2,3,1")
 	case c.Out == "":
@@ -93,7 +96,7 @@ func NASExtract(ctx context.Context, c NASExtractConfig, rep Reporter) (*NASExtr
 		return nil, err
 	}
 	s.cache("")
-	measure := s.measure(c.BatchSize, c.Seed)
+	measure := s.measure(c.BatchSize, c.Estimate, c.Seed)
 	m, plan, err := s.n.Network(ctx, archs[0], measure)
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ type NASRankConfig struct {
 	Alone       int          // train each by itself too, for so many epochs; 0 means not
 	LR          float64      // of these trainings; 0 means 0.05
 	BatchSize   int          // 0 means 64
+	Estimate    int          // examples of Data that statistics are taken from; 0 means all
 	Out         string       // folder for ranks.csv and report.html; "" for none
 	Replay      []byte       // content of the run.yaml that is written into the folder; nil for none
 	Force       bool         // write over what is there
@@ -80,6 +81,8 @@ func (c *NASRankConfig) check() error {
 		return usagef("--stand-alone %d: want a number of epochs", c.Alone)
 	case c.LR < 0 || math.IsNaN(c.LR) || math.IsInf(c.LR, 0):
 		return usagef("--lr %v: want a positive number", c.LR)
+	case c.Estimate < 0 || c.Estimate == 1:
+		return usagef("--bn-examples %d: want 2 examples at least", c.Estimate)
 	case c.BatchSize < 0 || c.BatchSize == 1:
 		return usagef("--batch-size %d: want 2 examples at least", c.BatchSize)
 	}
@@ -122,7 +125,7 @@ func NASRank(ctx context.Context, c NASRankConfig, rep Reporter) (*NASRankReport
 		N:     len(archs),
 		Alone: c.Alone, Out: c.Out, Notes: s.notes}
 	stage := rep.Stage("ranking", len(archs))
-	list, err := s.n.Rank(ctx, archs, s.measure(c.BatchSize, c.Seed), func(done int) { stage.Set(done, "") })
+	list, err := s.n.Rank(ctx, archs, s.measure(c.BatchSize, c.Estimate, c.Seed), func(done int) { stage.Set(done, "") })
 	stage.End()
 	if err != nil {
 		return nil, err
@@ -145,7 +148,7 @@ func (c NASRankConfig) trainAlone(ctx context.Context, s *supernet, archs [][]in
 	alone := map[string]float64{}
 	for k, a := range archs {
 		x, err := s.n.TrainAlone(ctx, a, nas.Alone{Epochs: c.Alone, BatchSize: c.BatchSize, LR: c.LR, Clip: 5, Seed: c.Seed},
-			s.measure(c.BatchSize, c.Seed))
+			s.measure(c.BatchSize, c.Estimate, c.Seed))
 		if err != nil {
 			return nil, fmt.Errorf("architecture %s by itself: %w", nas.Format(a), err)
 		}

@@ -159,7 +159,8 @@ func TestStragglerAuto(t *testing.T) {
 	if n, err := job.StragglerTrain(t.Context(), c, nil); err != nil || n.Trainings[1].Weights != r.Trainings[1].Weights {
 		t.Errorf("auto has other weights than none: %v", err)
 	}
-	s, err := job.StragglerSelect(t.Context(), job.StragglerSelectConfig{StragglerDelays: job.StragglerDelays{Trace: filepath.Join(dir, "auto", "trace.json")}}, nil)
+	s, err := job.StragglerSelect(t.Context(), job.StragglerSelectConfig{StragglerDelays: job.StragglerDelays{
+		Trace: filepath.Join(dir, "auto", "trace.json")}}, nil)
 	if err != nil || s.Rounds != 5 && r.Segments[1].Scheme != "none" || s.Workers != 4 || s.Load != 0.25 || s.Slope < 0.019 || len(s.Schemes) != 5 {
 		t.Errorf("%+v, %v", s, err)
 	}

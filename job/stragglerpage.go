@@ -32,7 +32,8 @@ func (t *stragglerTraining) page() *report.Report {
 	}
 	page := report.New(strings.Join(names, ", "), fmt.Sprintf("%s of all %s on %s, added up by %s, some of them late.", units.Plural(r.Jobs,
 		"gradient"), units.Plural(r.Examples, "example"), r.Data, units.Plural(r.Workers, "worker")))
-	page.Kicker, page.Footer = "gtk straggler train", "Made by gtk straggler train. trace.json beside this page has how long each worker took: gtk straggler select --trace trace.json."
+	page.Kicker, page.Footer = "gtk straggler train", "Made by gtk straggler train. trace.json beside this page has how long each "+
+		"worker took: gtk straggler select --trace trace.json."
 	top := page.Section("", "").Add(t.facts())
 	for _, n := range r.Notes {
 		top.Add(report.Note{Tone: report.Warn, Text: n})
@@ -56,7 +57,8 @@ func (t *stragglerTraining) page() *report.Report {
 	page.Section("Schemes", "Load is the share of the data that a worker goes through in a full round; delay is after how many more rounds a "+
 		"gradient is there at last. Predicted is what the simulator says of the injected delays.").Add(table)
 	loss := report.LineChart{Title: "Loss by step", XLabel: "step", YLabel: t.trainings[0].task.Name}
-	models := report.Table{Head: []string{"Training", "Learning rate", "Steps", "First loss", "Last loss", "Weights (SHA-256)"}, Numeric: []int{1, 2, 3, 4}}
+	models := report.Table{Head: []string{"Training", "Learning rate", "Steps", "First loss", "Last loss", "Weights (SHA-256)"},
+		Numeric: []int{1, 2, 3, 4}}
 	for _, x := range r.Trainings {
 		s := report.Series{Name: x.Name}
 		for _, l := range x.Losses {

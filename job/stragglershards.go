@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"maps"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/data"
@@ -30,7 +29,7 @@ type shards struct {
 const shardBytes = 512 << 20
 
 func newShards(f *finetuning, n int, seed uint64) *shards {
-	return &shards{f, rand.New(rand.NewPCG(seed, 0x5a6d)).Perm(f.train.Len()), n, map[int]*data.Batch{}, shardBytes, map[int]fleet.Key{}}
+	return &shards{f, data.Shuffled(f.train.Len(), seed^0x736861726473).Order(0), n, map[int]*data.Batch{}, shardBytes, map[int]fleet.Key{}}
 }
 
 // batch is partition p, and the hash of its content.

@@ -23,7 +23,8 @@ type Measure struct {
 	Feed       *feed.Plan       // nil: by name
 	Preprocess *data.Preprocess // nil: pictures as they are
 	BatchSize  int              // 0 means 64
-	Seed       uint64           // of the order in which statistics are estimated
+	Examples   int              // of Data that statistics are estimated from; 0 means all
+	Seed       uint64           // of the order in which statistics are estimated, and of which examples they are
 	Pool       *parallel.Pool   // nil means one thread
 }
 
@@ -68,7 +69,21 @@ func (c Measure) estimated(ctx context.Context, file *onnx.Model) (*engine.Model
 	if err != nil {
 		return nil, nil, err
 	}
-	return m, plan, train.EstimateBatchNorm(ctx, m, c.Data, plan, c.BatchSize, c.Preprocess, c.Seed)
+	return m, plan, c.estimate(ctx, m, plan)
+}
+
+// estimate gives a network the statistics of the data.
+func (c Measure) estimate(ctx context.Context, m *engine.Model, plan *feed.Plan) error {
+	ds := c.Data
+	if c.Examples > 0 && c.Examples < ds.Len() {
+		some := data.Shuffled(ds.Len(), c.Seed).Order(0)[:c.Examples]
+		slices.Sort(some)
+		var err error
+		if ds, err = data.Subset(ds, some); err != nil {
+			return err
+		}
+	}
+	return train.EstimateBatchNorm(ctx, m, ds, plan, c.BatchSize, c.Preprocess, c.Seed)
 }
 
 // evaluate measures a network.
@@ -158,7 +173,7 @@ func (n *Supernet) TrainAlone(ctx context.Context, arch []int, a Alone, c Measur
 		Preprocess: c.Preprocess}); err != nil {
 		return Ranked{}, err
 	}
-	if err := train.EstimateBatchNorm(ctx, m, c.Data, plan, c.BatchSize, c.Preprocess, c.Seed); err != nil {
+	if err := c.estimate(ctx, m, plan); err != nil {
 		return Ranked{}, err
 	}
 	return c.evaluate(ctx, m, plan, arch)

@@ -92,7 +92,9 @@ func channelArms(ctx context.Context, l *Lab) error {
 			against(6, 0))
 	}
 	l.Say("Adam with half a cosine, batches of 32: %d epochs at %g for the large network and the small one from random weights, %d at %g of "+
-		"fine-tuning. The rates were not tuned for each arm.", wholeEpochs, wholeRate, tuneEpochs, tuneRate)
+		"fine-tuning. The rates were not tuned for each arm."+
+		" How many epochs there are decides: with 12 and 4 of them and other rates, tried before, the small network from random weights "+
+		"trained as long as both was the better one (94.2 against 84.0 %% at half, 91.9 against 74.6 %% at a quarter).", wholeEpochs, wholeRate, tuneEpochs, tuneRate)
 	return nil
 }
 

@@ -115,8 +115,9 @@ func stragglersSimulated(ctx context.Context, l *Lab) error {
 		all = append(all, got)
 	}
 	l.Table(t)
-	l.Say("Delays are made up: a worker is fast or late by a chain of two states; a fast one takes 1 s and 1 s times its share of the data unless the row "+
-		"says otherwise, a late one three times as long and an exponential with a mean of 1 s more. Who takes more than twice as long as the fastest is late. "+
+	l.Say("Delays are made up: a worker is fast or late by a chain of two states; a fast one takes 1 s and 1 s times its share of the data unless "+
+		"the row says otherwise, a late one three times as long and an exponential with a mean of 1 s more. Who takes more than twice as long as "+
+		"the fastest is late. "+
 		"\"M-SGC where it was chosen\" is what the %d rounds promised by which its parameters were chosen.", stragglerProbe)
 	var faster, slower, even []string
 	for k, s := range surroundings {
@@ -139,8 +140,8 @@ func stragglersSimulated(ctx context.Context, l *Lab) error {
 			l.Say(p.text, strings.Join(p.in, "; "))
 		}
 	}
-	l.Say("Backup tasks have every worker hold all of the data, and codes a share of it for each straggler that they stand; what that costs is not in the " +
-		"table.")
+	l.Say("Backup tasks have every worker hold all of the data, and codes a share of it for each straggler that they stand; what that costs is not " +
+		"in the table.")
 	idle := all[len(all)-1].share
 	l.Say("Where nobody is late, what is chosen of all takes %.1f %% of plain waiting: a selector that saw a gain there would be wrong.",
 		100*mean(idle["chosen"]))
@@ -195,8 +196,9 @@ func stragglersReal(ctx context.Context, l *Lab) error {
 	if apart > 0.2 {
 		within = "which is more than"
 	}
-	l.Say("The run that is farthest from its prediction differs by %.1f %%, %s the 20 %% that the simulator is trusted for here. Predictions know the "+
-		"injected sleeps and nothing of this machine's other work; a worker's compute counts towards the sleep that stands for its work.", 100*apart, within)
+	l.Say("The run that is farthest from its prediction differs by %.1f %%, %s the 20 %% that the simulator is trusted for here. Predictions know "+
+		"the injected sleeps and nothing of this machine's other work; a worker's compute counts towards the sleep that stands for its work.",
+		100*apart, within)
 	var faster []string
 	for _, s := range schemes[1:] {
 		if Differs(took[s], took["none"]) == -1 {

@@ -11,7 +11,7 @@ func init() {
 // GC is gradient coding GC(n,s). With the repetition code a round also ends where more are late, as long as every group has answered.
 type GC struct {
 	S      int    `opt:"s" range:"[0, ∞)" doc:"stragglers of a round that are not waited for"`
-	Code   string `opt:"code" choices:"repetition|cyclic" doc:"repetition: exact, with a load of 1/⌊n/(s+1)⌋; cyclic: a load of (s+1)/n for every s, right to rounding, for up to 32 workers"`
+	Code   string `opt:"code" choices:"repetition|cyclic" doc:"repetition: exact, a load of 1/⌊n/(s+1)⌋; cyclic: a load of (s+1)/n, right to rounding"`
 	Strict bool   `opt:"strict" doc:"leave out fewer than s, one less than the code stands, as the authors' program does"`
 }
 

@@ -72,7 +72,8 @@ func TestEveryJobDecodes(t *testing.T) {
 			}
 			left += o.Left
 		}
-		if coded := s.String() != "none" && s.String() != "backup" && !strings.Contains(spec, "s=0") && !strings.Contains(spec, "lambda=0"); coded != (left > 0) {
+		coded := s.String() != "none" && s.String() != "backup" && !strings.Contains(spec, "s=0") && !strings.Contains(spec, "lambda=0")
+		if coded != (left > 0) {
 			t.Errorf("%v left %d answers out", s, left)
 		}
 		if again, err := Parse(s.String()); err != nil || again.String() != s.String() {
@@ -244,7 +245,8 @@ func TestSelect(t *testing.T) {
 		t.Errorf("%v are chosen from, there are %v", names, schemes.Names())
 	}
 	even := &Trace{Seconds: [][]float64{{1, 1, 1, 1}, {1, 1, 1, 1}}}
-	if best, _, err := Select(t.Context(), even, Search{Simulation: Simulation{Rule: Rule{Mu: 1}}, MaxDelay: 1}); err != nil || best[0].Scheme.String() != "none" {
+	best, _, err = Select(t.Context(), even, Search{Simulation: Simulation{Rule: Rule{Mu: 1}}, MaxDelay: 1})
+	if err != nil || best[0].Scheme.String() != "none" {
 		t.Errorf("nobody is late, and %v is chosen, %v", best[0].Scheme, err)
 	}
 	if none, _, err := Select(t.Context(), tr, Search{Simulation: Simulation{Rule: Rule{Mu: 1}}}); err != nil || len(none) != 3 {

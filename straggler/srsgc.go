@@ -4,7 +4,7 @@ import "fmt"
 
 func init() {
 	schemes.Register("sr-sgc", func() Scheme { return &SRSGC{B: 1, W: 2, Lambda: 1, Code: Repetition} },
-		"selective repetition: gradient coding, and what a job lacks is done again B rounds later: sr-sgc:B=1:W=2:lambda=3",
+		"selective repetition: gradient coding, and what a job lacks is done again B rounds later: sr-sgc:B=1:W=2:lambda=2",
 		"https://arxiv.org/abs/2211.13802 (section 3.2)")
 }
 

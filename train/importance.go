@@ -55,13 +55,13 @@ func (f *fit) prepareImportance() error {
 	}
 	mixes, _ := f.c.Augment.Mixes()
 	for what, given := range map[string]bool{
-		"the order of the data":               !f.c.Shuffle,
-		"balanced classes":                    f.c.Balanced,
-		"batches that grow":                   f.c.Growth != nil,
-		"a teacher":                           f.c.Teacher != nil,
-		"an objective of views":               f.c.Contrast != nil,
-		"NoProp":                              f.c.NoProp != nil,
-		"an augmentation that mixes examples": mixes,
+		"the order of the data":                       !f.c.Shuffle,
+		"balanced classes":                            f.c.Balanced,
+		"batches that grow":                           f.c.Growth != nil,
+		"a teacher":                                   f.c.Teacher != nil,
+		"an objective without labels":                 f.c.Contrast != nil || f.c.Restore != nil,
+		"NoProp":                                      f.c.NoProp != nil,
+		"an augmentation that mixes examples":         mixes,
 		"an optimiser that evaluates the loss itself": f.c.Optimizer.Evaluation() != nil,
 	} {
 		if given {

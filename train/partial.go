@@ -16,8 +16,8 @@ import (
 
 // Partial computes what parts of the data add to the gradient of all, for trainings that add it up elsewhere: a vector of the gradients of
 // the summed loss by each parameter, then with engine.BNTrain the running statistics that the part leaves, each times its number of
-// examples, and at the end the loss, its terms, how many decisions were right, and of how many, and the examples. It is a function of parameters, part and
-// seed alone, whoever computes it.
+// examples, and at the end the loss, its terms, how many decisions were right, and of how many, and the examples. It is a function of
+// parameters, part and seed alone, whoever computes it.
 type Partial struct {
 	m       *engine.Model
 	c       PartialConfig
