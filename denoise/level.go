@@ -46,11 +46,11 @@ func median(x []float64) float64 {
 	return (x[n/2-1] + x[n/2]) / 2
 }
 
-// BestLevel is the level of the grid of f with the least penalty of what restored makes of the noisy planes y, with that penalty, the mean
+// BestLevel is the level of the grid with the least penalty of f of what restored makes of the noisy planes y, with that penalty, the mean
 // over planes. restored gives the clean planes for a level.
-func BestLevel(f Family, y []Plane, restored func(level float64) ([]Plane, error)) (level, penalty float64, err error) {
+func BestLevel(f Family, grid []float64, y []Plane, restored func(level float64) ([]Plane, error)) (level, penalty float64, err error) {
 	penalty = math.Inf(1)
-	for _, l := range f.Grid() {
+	for _, l := range grid {
 		x, err := restored(l)
 		if err != nil {
 			return 0, 0, err

@@ -8,6 +8,10 @@ package denoise
 // is nearly all noise of u. Two rows with u and −u have the same loss on average and differ in a gradient that stays of order σ_a:
 // without pairs, which is the paper's form, learning is much slower. s is f/v, v the variance of the noise, unless plain asks for s = f.
 //
+// Each pixel of the loss is weighted by v over its value at the mean of the pictures, squared (Parameters.Even): a weight that depends on
+// what the network is shown alone leaves what it is to give as it is. Without it dark pixels of Poisson and Gamma noise, whose scores
+// are large, are nearly all of the loss, and with it an error of f counts the same wherever it is.
+//
 // Source: arXiv 2106.07009 section 3.1; AR-DAE is Lim et al. 2020 (arXiv 2006.05164). Deviations: the annealing goes by the steps of the
 // whole training, over its first Over of them, where the authors' code begins anew with each epoch, and goes by the deviation of the
 // noise; antithetic pairs; the form of s. noise2score:pairs=false:plain=true:max=0:min=0:over=0 is the paper's form, but for where the
@@ -70,9 +74,10 @@ func (o *Noise2Score) Fill(p *Patch) {
 		u := p.Normal()
 		for k := range p.Input {
 			r := ardae(float64(y)*scale, u, sigma)
+			even := p.Params.Even(r.z)
 			p.Input[k][i] = float32(gain * r.z)
-			p.Weight[k][i] = float32(r.weight * p.Params.Factor(r.z))
-			p.Target[k][i] = float32(r.target)
+			p.Weight[k][i] = float32(even * r.weight * p.Params.Factor(r.z))
+			p.Target[k][i] = float32(even * r.target)
 			u = -u
 		}
 	}

@@ -30,6 +30,7 @@ type Parameters struct {
 	Means     string  `json:"output_means"`
 	Floor     float64 `json:"floor"` // deviation below which the noise of z is not taken for smaller, see Family.Variance
 	Gain      float64 `json:"gain"`
+	Typical   float64 `json:"variance"`       // of the noise of z at the mean of the pictures of the training
 	Optional  bool    `json:"level_optional"` // the level is an input with a default
 	Picture   bool    `json:"gives_picture"`  // the network gives a picture like its input: its output is the difference of both
 	Network   string  `json:"network"`        // value that is the output of the network
@@ -110,6 +111,14 @@ func (p *Parameters) Factor(z float64) float64 {
 	return 1 / (p.Gain * p.Family().Variance(z, p.Level, p.Floor))
 }
 
+// Even is what both sides of the loss are multiplied by at z, so that the error of a residual counts the same everywhere.
+func (p *Parameters) Even(z float64) float64 {
+	if p.Means != ScoreOfResidual {
+		return 1
+	}
+	return p.Family().Variance(z, p.Level, p.Floor) / p.Typical
+}
+
 // Restored is the clean value by the network's output f where it was shown y.
 func (p *Parameters) Restored(y, f, level float64) float64 {
 	switch p.Means {
@@ -134,6 +143,7 @@ func ParametersFor(o Objective, name string, n Noise, typical, mean float64) *Pa
 	z := f.Scale(typical)
 	p.Gain = 1 / z
 	p.Floor = 0.25 * f.Deviation(mean*z, typical)
+	p.Typical = f.Variance(mean*z, typical, p.Floor)
 	return p
 }
 

@@ -146,7 +146,7 @@ func TestBlind(t *testing.T) {
 		x, _ := restored(level)
 		near(t, "total variation", f.Penalty(x[0], y), want, 1e-9)
 	}
-	level, tv, err := BestLevel(f, []Plane{y}, restored)
+	level, tv, err := BestLevel(f, grid, []Plane{y}, restored)
 	if err != nil || level != v.Best {
 		t.Errorf("level %g, %v, want %g", level, err, v.Best)
 	}

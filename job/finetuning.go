@@ -116,8 +116,9 @@ func (f *finetuning) tell(r *FinetuneReport, rep Reporter, format string, args .
 
 // judge notes what is odd about how the training went.
 func (f *finetuning) judge(r *FinetuneReport, res *train.Result, rep Reporter) {
-	drawn := f.cfg.Importance != nil // the later epochs show what is hard
-	if n := len(res.History); n > 1 && !drawn && res.TrainLoss > res.History[0].TrainLoss {
+	// The loss of a score rises as less noise is added, and later epochs of importance show what is hard.
+	rises := f.restores != nil && f.restores.report.Scores() || f.cfg.Importance != nil
+	if n := len(res.History); n > 1 && !rises && res.TrainLoss > res.History[0].TrainLoss {
 		f.tell(r, rep, "the loss rose, from %.4g in the first %s to %.4g in the last: a lower %s", res.History[0].TrainLoss, f.way.epochs(),
 			res.TrainLoss, f.way.calmer())
 	}
