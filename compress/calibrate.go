@@ -43,17 +43,6 @@ func (o *observed) count(x []float32) {
 	}
 }
 
-// join takes in what was seen of another value that has the same scale.
-func (o *observed) join(p *observed) {
-	if !p.seen {
-		return
-	}
-	if !o.seen {
-		o.lo, o.hi, o.seen = p.lo, p.hi, true
-	}
-	o.lo, o.hi = min(o.lo, p.lo), max(o.hi, p.hi)
-}
-
 // edge is where bin i begins.
 func (o *observed) edge(i int) float64 { return o.lo + (o.hi-o.lo)*float64(i)/histogramBins }
 

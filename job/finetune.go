@@ -358,6 +358,9 @@ func Finetune(ctx context.Context, c FinetuneConfig, rep Reporter) (*FinetuneRep
 	if err != nil {
 		return nil, err
 	}
+	if f.restores != nil {
+		defer f.restores.release(f.val)
+	}
 	f.start, f.kept = start, kept
 	if err := f.mayWriteData(); err != nil {
 		return nil, err
@@ -374,6 +377,9 @@ func PlanFinetune(ctx context.Context, c FinetuneConfig, rep Reporter) (*Finetun
 	f, err := c.prepare(ctx, rep)
 	if err != nil {
 		return nil, err
+	}
+	if f.restores != nil {
+		defer f.restores.release(f.val)
 	}
 	p, err := f.tryOut(ctx)
 	if err == nil && f.adapted != nil {

@@ -31,7 +31,6 @@ type builder struct {
 	*models.Layers
 	arch  []int // nil: all paths, as the input ArchName says
 	stats Statistics
-	at    *owner // of parameters that are added, nil outside of a choice
 
 	owners map[string]owner
 	flags  map[string]string // name of the bool "choice i is o", by both

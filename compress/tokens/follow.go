@@ -19,7 +19,6 @@ type follower struct {
 	terms  []term // multiply-accumulate operations
 	rows   map[int]bool
 	pooled []string // nodes that take the mean, or another reduction, over the patches
-	lost   string   // what would be refused were there weights of tokens to heed, "" for nothing
 }
 
 // fixKind says how a node changes with the number of tokens.
