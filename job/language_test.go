@@ -33,7 +33,9 @@ func decoder(t *testing.T, name string, o models.Options) string {
 // What docs/guides/language-models.md does in minutes, in seconds: a model learns the bytes of a text, and then those of another, whole and
 // by adapters, and what is written predicts as well as what was trained.
 func TestLanguageModels(t *testing.T) {
-	text := func(name string) string { return "text:" + filepath.Join(here, "testdata", "text", name) + "?length=32&stride=8" }
+	text := func(name string) string {
+		return "text:" + filepath.Join(here, "testdata", "text", name) + "?length=32&stride=8"
+	}
 	first, second := text("first.txt"), text("second.txt") // pages of this module as they once were
 	for _, name := range []string{"gpt2", "llama"} {
 		t.Run(name, func(t *testing.T) {
