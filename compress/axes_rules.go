@@ -97,6 +97,12 @@ func convAxes(a *axes, x *onnxpb.NodeProto) {
 			}
 		}
 	}
+	a.convolved(x, es, ws, outs, 0)
+}
+
+// convolved is what Conv and ConvTranspose have in common, once inputs and outputs are tied to the weights ws: the bias, the axes that the
+// kernel goes along, and the result. Outputs are the given axis of the weights.
+func (a *axes) convolved(x *onnxpb.NodeProto, es, ws [][]int32, outs []int32, axis int) {
 	if b := in(x, 2); b != "" {
 		bs, bn := a.at(b)
 		if bn != 1 {
@@ -105,14 +111,14 @@ func convAxes(a *axes, x *onnxpb.NodeProto) {
 		}
 		a.tie(x, outs, bs[0])
 	}
-	for k := 2; k < n; k++ {
-		a.pin(es[k], fmt.Sprintf("%s (Conv) goes along it", label(x)))
+	for k := 2; k < len(ws); k++ {
+		a.pin(es[k], fmt.Sprintf("%s (%s) goes along it", label(x), x.GetOpType()))
 		a.pin(ws[k], fmt.Sprintf("it is the kernel of %s", label(x)))
 	}
-	out := make([][]int32, n)
+	out := make([][]int32, len(ws))
 	out[0], out[1] = es[0], outs
 	a.give(x, out)
-	a.makes = append(a.makes, maker{layer: x, weight: in(x, 1), axis: 0, norm: a.normAfter(x)})
+	a.makes = append(a.makes, maker{layer: x, weight: in(x, 1), axis: axis, norm: a.normAfter(x)})
 }
 
 // normAfter is the batch normalisation that alone reads what x gives.
@@ -142,22 +148,7 @@ func convTransposeAxes(a *axes, x *onnxpb.NodeProto) {
 	ws, _ := a.at(in(x, 1))
 	outs := a.full(ws, in(x, 1), 1)
 	a.tie(x, es[1], a.full(ws, in(x, 1), 0))
-	if b := in(x, 2); b != "" {
-		bs, bn := a.at(b)
-		if bn != 1 {
-			a.stuck(x, "has a bias that is computed")
-			return
-		}
-		a.tie(x, outs, bs[0])
-	}
-	for k := 2; k < n; k++ {
-		a.pin(es[k], fmt.Sprintf("%s (ConvTranspose) goes along it", label(x)))
-		a.pin(ws[k], fmt.Sprintf("it is the kernel of %s", label(x)))
-	}
-	out := make([][]int32, n)
-	out[0], out[1] = es[0], outs
-	a.give(x, out)
-	a.makes = append(a.makes, maker{layer: x, weight: in(x, 1), axis: 1, norm: a.normAfter(x)})
+	a.convolved(x, es, ws, outs, 1)
 }
 
 // gemmAxes: inputs and outputs are the axes of the weights.
