@@ -314,6 +314,12 @@ func TestAutoLayerAndList(t *testing.T) {
 	if _, err := ListLayers(netA, shapesOf(netA, tensor.Shape{1, 3}), Config{}); err == nil || !strings.HasPrefix(err.Error(), "explain: ") {
 		t.Errorf("layers for an input of rank 2: %v", err)
 	}
+	f := file(t, "netA") // an input that the file gives no rank
+	f.Proto.Graph.Input[0].Type.GetTensorType().Shape = nil
+	if _, err := ListLayers(load(t, f), map[string]tensor.Shape{f.Proto.Graph.Input[0].GetName(): nil}, Config{}); err == nil ||
+		!strings.Contains(err.Error(), "no known axis 0") {
+		t.Errorf("layers for an input of unknown rank: %v", err)
+	}
 	// the residual branch is no layer that every path passes through
 	netB := load(t, file(t, "netB"))
 	s, err := explainer(t, netB, Config{Requests: []Request{{"gradcam", nil}}}).survey(netB, only(netB, x))

@@ -36,6 +36,10 @@ func ListLayers(m *engine.Model, shapes map[string]tensor.Shape, c Config) ([]La
 		if !ok {
 			return nil, fmt.Errorf("explain: the shape of input %v is not given", io)
 		}
+		if k := m.BatchAxis(io.Name); k >= len(s) {
+			return nil, fmt.Errorf("explain: input %v has no known axis %d for examples: its layers cannot be listed from the model alone; "+
+				"explain an example, and name a layer by its value (gtk inspect lists them)", io, k)
+		}
 		x, err := tensor.Make("input "+shown.Name(io.Name), io.DType, s...)
 		if err != nil {
 			return nil, fmt.Errorf("explain: %w", err)
