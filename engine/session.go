@@ -80,6 +80,13 @@ type Query struct {
 	Fixed      bool // the gradients are looked at only: the parameters in Grad are constants too
 }
 
+// Where Query.Memory sets no limit, plans of training steps from thriftyFrom bytes on are made smaller by at most thriftyShare of the time
+// of a step; see rewrite.Thrifty.
+const (
+	thriftyFrom  = 64 << 20
+	thriftyShare = 0.04
+)
+
 // Outputs are values to fetch under names of their own.
 type Outputs map[string]graph.Value
 
@@ -150,10 +157,15 @@ func (s *Session) build() error {
 	for _, v := range g.Inputs {
 		s.feeds = append(s.feeds, g.Info(v).Name)
 	}
-	if s.prog, err = exec.Compile(g, fetch, s.m.pool); err == nil && s.q.Memory > 0 {
-		s.prog.Special = rewrite.WithinMemory(s.q.Memory)
+	if s.prog, err = exec.Compile(g, fetch, s.m.pool); err != nil {
+		return err
 	}
-	return err
+	if s.q.Memory > 0 {
+		s.prog.Special = rewrite.WithinMemory(s.q.Memory)
+	} else if len(s.q.Grad) > 0 && !s.plain {
+		s.prog.Special = rewrite.Thrifty(thriftyFrom, thriftyShare)
+	}
+	return nil
 }
 
 // derive makes the graph of the query, before fusion, and the values to fetch.

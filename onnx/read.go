@@ -51,11 +51,11 @@ func makeOptions(opts []Option) options {
 // ReadFile reads a model. External data is not read; it is found in the folder of the model when Tensor asks for it.
 func ReadFile(path string, opts ...Option) (*Model, error) {
 	o := makeOptions(opts)
-	b, held, err := readAll(path, o)
+	b, release, err := readAll(path, o)
 	if err != nil {
 		return nil, err
 	}
-	defer held.Release() // what is decoded has copies
+	defer release() // what is decoded has copies
 	m, err := parse(b, o)
 	if err != nil {
 		return nil, inFile(err, path)
@@ -67,8 +67,8 @@ func ReadFile(path string, opts ...Option) (*Model, error) {
 	return m, nil
 }
 
-// readAll is the content of a file, read into memory of its size, which the grant is for.
-func readAll(path string, o options) ([]byte, *memory.Grant, error) {
+// readAll is the content of a file, which is there until release is called.
+func readAll(path string, o options) (b []byte, release func(), err error) {
 	f, err := regular.Open(path)
 	if err != nil {
 		if st, statErr := os.Stat(path); statErr == nil && st.IsDir() {
@@ -90,21 +90,25 @@ func readAll(path string, o options) ([]byte, *memory.Grant, error) {
 			return nil, nil, fmt.Errorf("onnx: %w", err)
 		}
 	}
-	b := make([]byte, st.Size())
+	b, free := scratch(int(st.Size()))
+	release = func() {
+		free()
+		held.Release()
+	}
 	for at := 0; at < len(b) && err == nil; at += piece {
 		if err = done(o.ctx); err == nil {
 			_, err = io.ReadFull(f, b[at:min(len(b), at+piece)])
 		}
 		if _, _, n := protowire.ConsumeTag(b); err == nil && at == 0 && n < 0 && notONNX(b[:min(len(b), piece)]) == "" {
-			held.Release() // not worth reading to its end
+			release() // not worth reading to its end
 			return nil, nil, &FormatError{File: path, Msg: "no valid field at byte 0: " + wireError(n).Error()}
 		}
 	}
 	if err != nil {
-		held.Release()
+		release()
 		return nil, nil, fmt.Errorf("onnx: %s: %w", path, err)
 	}
-	return b, held, nil
+	return b, release, nil
 }
 
 func readLimited(r io.Reader, limit int64) ([]byte, error) {

@@ -53,11 +53,11 @@ func ReadValueFile(path string, d tensor.DType) (name string, v *tensor.Tensor, 
 }
 
 func readMessage(path string, msg proto.Message) error {
-	b, held, err := readAll(path, options{maxBytes: maxFile})
+	b, release, err := readAll(path, options{maxBytes: maxFile})
 	if err != nil {
 		return err
 	}
-	defer held.Release()
+	defer release()
 	if len(b) > 0 {
 		if what := notONNX(b); what != "" {
 			return &FormatError{File: path, Msg: what}

@@ -8,7 +8,7 @@ import (
 )
 
 // Synthetic is a made-up truth for n examples of which v is the value called Fetch: classes drawn alike, targets of a normal distribution.
-func (t *Task) Synthetic(r *rand.Rand, v *tensor.Tensor, n int) (*Truth, error) {
+func (t *Task) Synthetic(r *rand.Rand, size, n int) (*Truth, error) {
 	b := &data.Batch{IDs: make([]string, n), Labels: make([]int64, n)}
 	ints := func(count, below int) *tensor.Tensor {
 		y := make([]int64, n*count)
@@ -19,7 +19,7 @@ func (t *Task) Synthetic(r *rand.Rand, v *tensor.Tensor, n int) (*Truth, error) 
 	}
 	switch {
 	case t.positions:
-		b.Y = ints(v.Len()/max(1, n*t.K), t.NumClasses())
+		b.Y = ints(size/max(1, n*t.K), t.NumClasses())
 	case t.HasClasses():
 		copy(b.Labels, ints(1, t.NumClasses()).I64())
 	case t.Kind == Multilabel:

@@ -219,6 +219,15 @@ func (g *Graph) OnlyReaders() []*Node {
 	return only
 }
 
+// Readers lists, by value, the nodes that read it, in graph order.
+func (g *Graph) Readers() [][]*Node {
+	all := make([][]*Node, len(g.info))
+	for v, n := range g.reads() {
+		all[v] = append(all[v], n)
+	}
+	return all
+}
+
 // reads yields each value that a node reads with the node, in graph order, each pair once.
 func (g *Graph) reads() iter.Seq2[Value, *Node] {
 	return func(yield func(Value, *Node) bool) {

@@ -35,7 +35,7 @@ type batchNormAttrs struct {
 	Spatial  bool    `onnx:"spatial,default=1"`
 	IsTest   bool    `onnx:"is_test,default=0"`
 
-	relu bool // Y = max(0, Y), set by fusion
+	act *Activation // Y is clamped, set by fusion; of a gradient: dY counts where Y was not
 }
 
 // IsBatchNorm reports whether n is a BatchNormalization in inference mode.
@@ -104,7 +104,7 @@ func init() {
 	batchNormOldTrain = def.Spec()
 
 	reluMask := graph.Formal{Name: "Y", Types: floats, NoGrad: true, Optional: true} // of a fused Relu: dY counts where it is positive
-	maskBias := graph.Formal{Name: "B", Types: floats, NoGrad: true, Optional: true} // in the place of Y: that is computed again from X
+	maskBias := graph.Formal{Name: "B", Types: floats, NoGrad: true, Optional: true} // in the place of Y: that, or what was clipped, is computed again from X
 	dout := []graph.Formal{{Name: "dX", Optional: true}, {Name: "dscale", Optional: true}, {Name: "dB", Optional: true}}
 	define(BatchNormGrad, graph.Def[batchNormAttrs]{
 		Domain: Private, Name: "BatchNormGrad", Since: []int{1}, Doc: "gradient of BatchNormalization",
@@ -243,11 +243,11 @@ func batchNorm[T float32 | float64](a *batchNormAttrs, c *graph.RunCtx) error {
 	if !a.Training {
 		mul, add := make([]T, ch), make([]T, ch)
 		frozenCoefficients(a, mul, add, gain, bias, mean, variance)
-		kernel.ChannelAffine(c.Pool, y, x, mul, add, n, ch, hw, a.relu)
+		kernel.ChannelAffine(c.Pool, y, x, mul, add, n, ch, hw, (*kernel.Clamp)(a.act))
 		return nil
 	}
 	batchMean, inv, batchVar := get(3), get(4), make([]T, ch)
-	kernel.BatchNormTrain(c.Pool, y, batchMean, batchVar, inv, x, gain, bias, n, ch, hw, float64(a.Epsilon), a.relu)
+	kernel.BatchNormTrain(c.Pool, y, batchMean, batchVar, inv, x, gain, bias, n, ch, hw, float64(a.Epsilon), (*kernel.Clamp)(a.act))
 	for i, pair := range [][2][]T{{mean, batchMean}, {variance, batchVar}} {
 		if i+1 < len(c.Out) && c.Out[i+1] != nil {
 			running := tensor.Data[T](c.Out[i+1])
@@ -313,8 +313,12 @@ func batchNormGrad[T float32 | float64](a *batchNormAttrs, c *graph.RunCtx, trai
 		} else {
 			frozenCoefficients(a, mul, add, scale, bias, tensor.Data[T](c.In[2]), tensor.Data[T](c.In[3]))
 		}
-		kernel.BatchNormReluGrad(c.Pool, out(0), out(1), out(2), tensor.Data[T](c.In[0]), tensor.Data[T](c.In[4]), mul, add, scale,
-			tensor.Data[T](c.In[2]), inv, n, ch, hw, training)
+		x, dy, mean := tensor.Data[T](c.In[0]), tensor.Data[T](c.In[4]), tensor.Data[T](c.In[2])
+		if a.act != nil {
+			kernel.BatchNormClipGrad(c.Pool, out(0), out(1), out(2), x, dy, mul, add, kernel.Clamp(*a.act), scale, mean, inv, n, ch, hw, training)
+		} else {
+			kernel.BatchNormReluGrad(c.Pool, out(0), out(1), out(2), x, dy, mul, add, scale, mean, inv, n, ch, hw, training)
+		}
 		return
 	}
 	kernel.BatchNormGrad(c.Pool, out(0), out(1), out(2), tensor.Data[T](c.In[0]), tensor.Data[T](c.In[4]), mask,

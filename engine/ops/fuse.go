@@ -1,15 +1,17 @@
 package ops
 
 import (
-	"math"
 	"slices"
 
 	"github.com/gtk-onnx/gtk/engine/graph"
+	"github.com/gtk-onnx/gtk/internal/kernel"
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
 // Activation is a clamp that a kernel applies to its result: Relu is [0, +Inf], Clip its bounds.
 type Activation struct{ Lo, Hi float32 }
+
+var relu = Activation(*kernel.Relu)
 
 // ActivationOf is the clamp that n computes, when it is a Relu, or a Clip with constant bounds, of float32.
 func ActivationOf(g *graph.Graph, n *graph.Node) (Activation, bool) {
@@ -17,7 +19,7 @@ func ActivationOf(g *graph.Graph, n *graph.Node) (Activation, bool) {
 		return Activation{}, false
 	}
 	if n.Op == Relu {
-		return Activation{0, float32(math.Inf(1))}, true
+		return relu, true
 	}
 	if lo, hi, ok := clipBounds(g, n); ok {
 		return Activation{lo, hi}, true
@@ -43,11 +45,11 @@ func FuseActivation(n *graph.Node, a Activation) bool {
 		c.act = &a
 		n.Attrs = &c
 	case *batchNormAttrs:
-		if old.relu || a.Lo != 0 || !math.IsInf(float64(a.Hi), 1) {
+		if old.act != nil {
 			return false
 		}
 		c := *old
-		c.relu = true
+		c.act = &a
 		n.Attrs = &c
 	default:
 		return false
@@ -70,19 +72,46 @@ func FuseReluGrad(relu, grad *graph.Node) bool {
 // normalisation bn, which has the Relu in it, computed it: the mask need not be kept for it, nor read. It reports whether it can.
 func MaskFromInput(bn, grad *graph.Node) bool {
 	a, ok := bn.Attrs.(*batchNormAttrs)
-	if !ok || !a.relu || bn.Op.Domain != "" || grad.NumIn != 6 || grad.In[5] != bn.Out[0] || grad.In[0] != bn.In[0] || grad.In[1] != bn.In[1] {
-		return false
-	}
-	switch {
-	case grad.Op == BatchNormTrainGrad && a.Training && len(bn.Out) > 4 && grad.In[2] == bn.Out[3] && grad.In[3] == bn.Out[4]:
-	case grad.Op == BatchNormGrad && !a.Training && grad.In[2] == bn.In[3] && grad.In[3] == bn.In[4] &&
-		grad.Attrs.(*batchNormAttrs).Epsilon == a.Epsilon:
-	default:
+	if !ok || a.act == nil || *a.act != relu || grad.NumIn != 6 || grad.In[5] != bn.Out[0] || !gradOf(bn, grad) {
 		return false
 	}
 	grad.In = append(slices.Clone(grad.In[:5]), 0, bn.In[2])
 	grad.NumIn = 7
 	return true
+}
+
+// FuseClip makes the batch normalisation bn clamp its result as the Clip does that reads it, and its gradient apply the ClipGrad, which
+// computes what was clipped again from the input of bn, so that neither that nor what is clipped need be kept. It reports whether it can.
+// Nothing but clip and back may read the result of bn.
+func FuseClip(g *graph.Graph, bn, clip, back, grad *graph.Node) bool {
+	old, ok := bn.Attrs.(*batchNormAttrs)
+	if !ok || old.act != nil || clip.Op != Clip || back.Op != ClipGrad || clip.In[0] != bn.Out[0] || back.In[0] != bn.Out[0] ||
+		!slices.Equal(clip.In[1:clip.NumIn], back.In[2:back.NumIn]) || grad.NumIn != 5 || grad.In[4] != back.Out[0] || !gradOf(bn, grad) {
+		return false
+	}
+	act, ok := ActivationOf(g, clip)
+	if !ok {
+		return false
+	}
+	a, b := *old, *grad.Attrs.(*batchNormAttrs)
+	a.act, b.act = &act, &act
+	bn.Attrs, grad.Attrs = &a, &b
+	grad.In = append(slices.Clone(grad.In[:4]), back.In[1], 0, bn.In[2])
+	grad.NumIn = 7
+	return true
+}
+
+// gradOf reports whether grad is the gradient of the batch normalisation bn, by the same statistics.
+func gradOf(bn, grad *graph.Node) bool {
+	a, b := bn.Attrs.(*batchNormAttrs), grad.Attrs.(*batchNormAttrs)
+	switch {
+	case bn.Op.Domain != "" || grad.In[0] != bn.In[0] || grad.In[1] != bn.In[1]:
+	case grad.Op == BatchNormTrainGrad:
+		return a.Training && len(bn.Out) > 4 && grad.In[2] == bn.Out[3] && grad.In[3] == bn.Out[4]
+	case grad.Op == BatchNormGrad:
+		return !a.Training && grad.In[2] == bn.In[3] && grad.In[3] == bn.In[4] && b.Epsilon == a.Epsilon
+	}
+	return false
 }
 
 // FuseResidual makes the convolution n add z, of its output's shape, and reports whether it can. A constant is hardly ever of that shape.

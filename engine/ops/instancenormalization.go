@@ -82,5 +82,5 @@ func instanceNorm[T float32 | float64](a *epsilonAttrs, c *graph.RunCtx) {
 		v := float64(gain[r%ch]) * invSqrt(float64(variance[r])+float64(a.Epsilon))
 		mulBy[r], addTo[r] = T(v), T(float64(bias[r%ch])-v*float64(mean[r]))
 	}
-	kernel.ChannelAffine(c.Pool, y, x, mulBy, addTo, 1, rows, hw, false)
+	kernel.ChannelAffine(c.Pool, y, x, mulBy, addTo, 1, rows, hw, nil)
 }

@@ -66,6 +66,14 @@ func MACs(n *graph.Node, shapes []tensor.Shape) int64 {
 		if y != nil {
 			return size(y) * int64(x[len(x)-1])
 		}
+	case "FusedAttention", "FusedAttentionGrad": // of Q, Kᵀ, V and, as the second output or the fourth input, P [.., T, S]
+		p, o, times := shape(n.Out, 1), y, int64(1)
+		if n.Op == FusedAttentionGrad {
+			p, o, times = shape(n.In, 3), shape(n.In, 4), 2
+		}
+		if len(p) > 0 {
+			return times * (size(x) + size(o)) * int64(p[len(p)-1])
+		}
 	case "Einsum":
 		if a, ok := n.Attrs.(*einsumAttrs); ok && n.NumIn == 2 {
 			return a.macs(x, w)

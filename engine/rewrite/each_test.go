@@ -45,6 +45,7 @@ var passes = []pass{
 	{"fuse residual", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseResidual(g, keep); return nil }},
 	{"fuse activation", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseActivation(g, keep); return nil }},
 	{"fuse relu gradient", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseReluGrad(g, keep); return nil }},
+	{"fuse clip", false, func(g *graph.Graph, keep []graph.Value) error { rewrite.FuseClip(g, keep); return nil }},
 	{"fuse layer normalisation", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseLayerNorm(g, keep, nil) }},
 	{"fuse GELU", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseGelu(g, keep, nil) }},
 	{"fuse attention", false, func(g *graph.Graph, keep []graph.Value) error { return rewrite.FuseAttention(g, keep, nil) }},
@@ -131,7 +132,7 @@ func differ(p pass, got, want []*tensor.Tensor) error {
 // change.
 func TestEachRewriteOnGeneratedGraphs(t *testing.T) {
 	acted := map[string]int{}
-	for seed := range uint64(60) {
+	for seed := range uint64(120) {
 		r := rand.New(rand.NewPCG(seed, 71))
 		p := graphgen.New(r, graphgen.Options{Nodes: 24, Bodies: int(seed % 3), Dynamic: seed%5 == 4, Memory: seed%4 == 3,
 			Exported: seed%3 == 1 || seed%2 == 0})
@@ -178,7 +179,7 @@ func TestEachRewriteOnGeneratedGraphs(t *testing.T) {
 	}
 	for _, pass := range passes {
 		if acted[pass.name] < 5 {
-			t.Errorf("%s changed %d of 60 programs: this tests nothing", pass.name, acted[pass.name])
+			t.Errorf("%s changed %d of 120 programs: this tests nothing", pass.name, acted[pass.name])
 		}
 	}
 }

@@ -5,4 +5,5 @@ var (
 	FuseResidual   = fuseResidual
 	FuseActivation = fuseActivation
 	FuseReluGrad   = fuseReluGrad
+	FuseClip       = fuseClip
 )

@@ -21,6 +21,7 @@ func Fuse(g *graph.Graph, keep []graph.Value) error {
 	fuseResidual(g, keep)
 	fuseActivation(g, keep)
 	fuseReluGrad(g, keep)
+	fuseClip(g, keep)
 	FuseSliceGrad(g, keep)
 	maskFromInput(g)
 	for _, n := range g.Nodes {
@@ -116,8 +117,13 @@ func (f *fuser) bypass(first, second *graph.Node) {
 	first.Out[0] = out
 	in := f.g.Info(out)
 	in.Def, in.Index = first, 0
-	f.places[f.at[second]] = nil
-	delete(f.at, second)
+	f.drop(second)
+}
+
+// drop takes n out of the graph.
+func (f *fuser) drop(n *graph.Node) {
+	f.places[f.at[n]] = nil
+	delete(f.at, n)
 }
 
 // replace is bypass for a node that also moves to the place of second, since it now reads values defined between the two.

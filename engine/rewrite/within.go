@@ -72,7 +72,8 @@ type recomputing struct {
 	bytes  []int
 	cost   []float64 // of a step, in seconds
 	may    []bool    // the step may be done again
-	maker  []int     // the step that makes a root, -1 where none does
+	asked  []bool    // a root is fetched
+	maker  []int     // the step that makes a root, -1 where none does or it is fetched
 	uses   [][]int   // the steps that read each root
 	least  int       // of all that were looked at
 	best   []bool    // that had it
@@ -81,7 +82,7 @@ type recomputing struct {
 func newRecomputing(d *exec.Draft) *recomputing {
 	n := d.Graph.NumValues()
 	r := &recomputing{d: d, values: n, back: len(d.Steps), bytes: make([]int, 2*n), cost: make([]float64, len(d.Steps)),
-		may: make([]bool, len(d.Steps)), maker: make([]int, n), uses: make([][]int, n), least: d.Bytes}
+		may: make([]bool, len(d.Steps)), asked: make([]bool, n), maker: make([]int, n), uses: make([][]int, n), least: d.Bytes}
 	for v := range n {
 		r.maker[v] = -1
 		if v > 0 {
@@ -89,9 +90,8 @@ func newRecomputing(d *exec.Draft) *recomputing {
 			r.bytes[v+n] = r.bytes[v]
 		}
 	}
-	asked := make([]bool, n)
 	for _, v := range d.Fetch {
-		asked[d.Root(v)] = true
+		r.asked[d.Root(v)] = true
 	}
 	for i, s := range d.Steps {
 		if s.Node.For != nil && i < r.back {
@@ -108,15 +108,22 @@ func newRecomputing(d *exec.Draft) *recomputing {
 			}
 		}
 		free := true
-		for _, v := range s.Node.Out {
+		for o, v := range s.Node.Out {
 			if v == 0 {
 				continue
 			}
 			if !s.View {
-				r.maker[v] = i
 				moved += r.bytes[v]
 			}
-			free = free && !asked[d.Root(v)] && (s.View || r.bytes[v] > 0)
+			// What is fetched is there once the step was done; to do it again without that it must be an output that may be left out.
+			if r.asked[d.Root(v)] {
+				free = free && s.Node.Op.Out[o].Optional
+			} else {
+				if !s.View {
+					r.maker[v] = i
+				}
+				free = free && (s.View || r.bytes[v] > 0)
+			}
 		}
 		r.may[i] = i < r.back && free && !s.Dynamic && !s.View && !s.Node.Op.Random && len(s.Node.Bodies) == 0
 		r.cost[i] = 1e-6 + 2*float64(ops.MACs(s.Node, d.Shape))/1.5e11 + float64(moved)/2e10
@@ -151,7 +158,7 @@ func (r *recomputing) schedule(dropped []bool) []event {
 			}
 		}
 		for _, v := range r.d.Steps[i].Node.Out {
-			if v != 0 {
+			if v != 0 && r.maker[v] == i {
 				e.out = append(e.out, int(v)+r.values)
 			}
 		}
@@ -298,20 +305,7 @@ func (r *recomputing) greedy(dropped []bool, target int) []bool {
 		if most <= target {
 			return dropped
 		}
-		here := all[at].at
-		used := map[int]bool{} // at the peak
-		for _, v := range slices.Concat(all[at].in, all[at].out) {
-			used[v] = true
-		}
-		ratio, pick := 0.0, -1
-		for i := range r.may {
-			if !r.may[i] || dropped[i] || i >= here {
-				continue
-			}
-			if gain := r.gain(i, here, dropped, used); gain > 0 && float64(gain)/r.cost[i] > ratio {
-				ratio, pick = float64(gain)/r.cost[i], i
-			}
-		}
+		pick := r.pick(dropped, all, at)
 		if pick < 0 {
 			return nil
 		}
@@ -319,10 +313,29 @@ func (r *recomputing) greedy(dropped []bool, target int) []bool {
 	}
 }
 
+// pick is the step that costs the least for what it frees where the peak of a schedule is, -1 where none frees anything.
+func (r *recomputing) pick(dropped []bool, all []event, at int) int {
+	here := all[at].at
+	used := map[int]bool{} // at the peak
+	for _, v := range slices.Concat(all[at].in, all[at].out) {
+		used[v] = true
+	}
+	ratio, pick := 0.0, -1
+	for i := range r.may {
+		if !r.may[i] || dropped[i] || i >= here {
+			continue
+		}
+		if gain := r.gain(i, here, dropped, used); gain > 0 && float64(gain)/r.cost[i] > ratio {
+			ratio, pick = float64(gain)/r.cost[i], i
+		}
+	}
+	return pick
+}
+
 // gain is about how many bytes it frees at a step to do step i again.
 func (r *recomputing) gain(i, here int, dropped []bool, used map[int]bool) (sum int) {
 	for _, v := range r.d.Steps[i].Node.Out {
-		if v == 0 || used[int(v)] {
+		if v == 0 || used[int(v)] || r.asked[r.d.Root(v)] {
 			continue
 		}
 		if first := r.firstAfter(int(v), here); first > here && r.lastForward(int(v)) < here {
@@ -455,12 +468,12 @@ func (r *recomputing) build(dropped []bool) *graph.Graph {
 			}
 		}
 		for i, v := range n.Out {
-			want[i] = v != 0
+			want[i] = v != 0 && !r.asked[r.d.Root(v)]
 		}
 		m := b.AddNode(n.Name, n.Op, n.Attrs, in, want)
 		m.Opset = n.Opset
 		for i, v := range n.Out {
-			if v != 0 {
+			if want[i] {
 				again[v] = m.Out[i]
 			}
 		}

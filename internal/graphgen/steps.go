@@ -219,8 +219,10 @@ func (m *maker) layer() bool {
 	}
 	between()
 	switch act := m.r.IntN(4); {
-	case act < 2 && !m.o.Smooth:
+	case act == 0 && !m.o.Smooth:
 		y = m.add(ops.Relu, nil, y)
+	case act == 1 && !m.o.Smooth:
+		y = m.add(ops.Clip, nil, y, m.b.Scalar(tensor.Float32, 0), m.b.Scalar(tensor.Float32, 1))
 	case act == 2:
 		y = m.add(ops.Sigmoid, nil, y)
 	}

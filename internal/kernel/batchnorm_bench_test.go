@@ -14,7 +14,7 @@ func BenchmarkBatchNorm(b *testing.B) {
 		x, dy, y, w := randomSlice(r, n*c*hw), randomSlice(r, n*c*hw), make([]float32, n*c*hw), randomSlice(r, c)
 		mean, variance, inv, ds, db := make([]float32, c), make([]float32, c), make([]float32, c), make([]float32, c), make([]float32, c)
 		b.Run(fmt.Sprintf("%dx%dx%d/fwd", n, c, hw), func(b *testing.B) {
-			best(b, 8*float64(n*c*hw), func() { BatchNormTrain(nil, y, mean, variance, inv, x, w, w, n, c, hw, 1e-5, true) })
+			best(b, 8*float64(n*c*hw), func() { BatchNormTrain(nil, y, mean, variance, inv, x, w, w, n, c, hw, 1e-5, Relu) })
 		})
 		b.Run(fmt.Sprintf("%dx%dx%d/grad", n, c, hw), func(b *testing.B) {
 			best(b, 16*float64(n*c*hw), func() { BatchNormGrad(nil, x, ds, db, x, dy, y, w, mean, inv, n, c, hw, true) })

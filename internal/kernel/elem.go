@@ -52,7 +52,11 @@ type vectors struct {
 	axpy                                                     vec2s                                      // s*x + y
 	lin2                                                     func(out, x, y []float32, s, t, b float32) // s*x + t*y + b
 	// the same, x counts where m > 0
-	lin2Mask     func(out, x, y, m []float32, s, t, b float32)
+	lin2Mask func(out, x, y, m []float32, s, t, b float32)
+	// dy where s*x + b is from lo to hi, else 0
+	within func(out, x, dy []float32, s, b, lo, hi float32)
+	// that times q, + u*x + v
+	lin2Within   func(out, x, dy []float32, s, b, lo, hi, q, u, v float32)
 	normRow      func(out, x, w, b []float32, s, t float32)     // (s*x + t)*w + b
 	normGradRow  func(out, dy, w, x []float32, s, t, b float32) // s*dy*w + t*x + b
 	normParam    func(dw, db, dy, x []float32, s, t float32)    // dw += dy*(s*x + t), db += dy
@@ -76,6 +80,9 @@ type vectors struct {
 
 // vec are the loops in use.
 var vec = genericVectors
+
+// use makes v the loops.
+func use(v vectors) { vec, rows32 = v, rowsOf(v) }
 
 // each1 is f over pieces of out and a.
 func each1(p *parallel.Pool, out, a []float32, f vec1) {

@@ -8,11 +8,11 @@ func init() {
 	onISA(func(i ISA) {
 		switch i {
 		case AVX512:
-			vec = vectorsAVX512
+			use(vectorsAVX512)
 		case AVX2:
-			vec = vectorsAVX2
+			use(vectorsAVX2)
 		default:
-			vec = genericVectors
+			use(genericVectors)
 		}
 	})
 }
@@ -57,6 +57,8 @@ var vectorsAVX2 = vectors{
 	axpy:         vaxpyF32AVX2,
 	lin2:         vlin2F32AVX2,
 	lin2Mask:     vlin2MaskF32AVX2,
+	within:       vwithinF32AVX2,
+	lin2Within:   vlin2WithinF32AVX2,
 	normRow:      vnormRowF32AVX2,
 	normGradRow:  vnormGradRowF32AVX2,
 	normParam:    vnormParamF32AVX2,
@@ -120,6 +122,8 @@ var vectorsAVX512 = vectors{
 	axpy:         vaxpyF32AVX512,
 	lin2:         vlin2F32AVX512,
 	lin2Mask:     vlin2MaskF32AVX512,
+	within:       vwithinF32AVX512,
+	lin2Within:   vlin2WithinF32AVX512,
 	normRow:      vnormRowF32AVX512,
 	normGradRow:  vnormGradRowF32AVX512,
 	normParam:    vnormParamF32AVX512,

@@ -3998,6 +3998,181 @@ done:
 	VZEROUPPER
 	RET
 
+// func vwithinF32AVX2(out []float32, x []float32, dy []float32, s float32, b float32, lo float32, hi float32)
+// Requires: AVX, FMA3
+TEXT ·vwithinF32AVX2(SB), NOSPLIT, $0-88
+	VBROADCASTSS s+72(FP), Y0
+	VBROADCASTSS b+76(FP), Y1
+	VBROADCASTSS lo+80(FP), Y2
+	VBROADCASTSS hi+84(FP), Y3
+	MOVQ         out_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dy_base+48(FP), DX
+	MOVQ         out_len+8(FP), BX
+
+loop:
+	CMPQ        BX, $0x00000010
+	JL          single
+	VMOVUPS     (CX), Y4
+	VMOVUPS     (DX), Y5
+	VMOVAPS     Y4, Y4
+	VFMADD213PS Y1, Y0, Y4
+	VCMPPS      $0x12, Y3, Y4, Y6
+	VCMPPS      $0x1d, Y2, Y4, Y4
+	VANDPS      Y5, Y4, Y4
+	VANDPS      Y4, Y6, Y4
+	VMOVUPS     32(CX), Y5
+	VMOVUPS     32(DX), Y6
+	VMOVAPS     Y5, Y5
+	VFMADD213PS Y1, Y0, Y5
+	VCMPPS      $0x12, Y3, Y5, Y7
+	VCMPPS      $0x1d, Y2, Y5, Y5
+	VANDPS      Y6, Y5, Y5
+	VANDPS      Y5, Y7, Y5
+	VMOVUPS     Y4, (AX)
+	VMOVUPS     Y5, 32(AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, BX
+	JMP         loop
+
+single:
+	CMPQ        BX, $0x00000008
+	JL          tail
+	VMOVUPS     (CX), Y4
+	VMOVUPS     (DX), Y5
+	VMOVAPS     Y4, Y4
+	VFMADD213PS Y1, Y0, Y4
+	VCMPPS      $0x12, Y3, Y4, Y6
+	VCMPPS      $0x1d, Y2, Y4, Y4
+	VANDPS      Y5, Y4, Y4
+	VANDPS      Y4, Y6, Y4
+	VMOVUPS     Y4, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000008, BX
+	JMP         single
+
+tail:
+	TESTQ       BX, BX
+	JZ          done
+	LEAQ        elemMask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        BX, DI
+	VMOVUPS     (SI)(DI*4), Y4
+	VMASKMOVPS  (CX), Y4, Y5
+	VMASKMOVPS  (DX), Y4, Y6
+	VMOVAPS     Y5, Y5
+	VFMADD213PS Y1, Y0, Y5
+	VCMPPS      $0x12, Y3, Y5, Y0
+	VCMPPS      $0x1d, Y2, Y5, Y1
+	VANDPS      Y6, Y1, Y1
+	VANDPS      Y1, Y0, Y0
+	VMASKMOVPS  Y0, Y4, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func vlin2WithinF32AVX2(out []float32, x []float32, dy []float32, s float32, b float32, lo float32, hi float32, q float32, u float32, v float32)
+// Requires: AVX, FMA3
+TEXT ·vlin2WithinF32AVX2(SB), NOSPLIT, $0-100
+	VBROADCASTSS s+72(FP), Y0
+	VBROADCASTSS b+76(FP), Y1
+	VBROADCASTSS lo+80(FP), Y2
+	VBROADCASTSS hi+84(FP), Y3
+	VBROADCASTSS q+88(FP), Y4
+	VBROADCASTSS u+92(FP), Y5
+	VBROADCASTSS v+96(FP), Y6
+	MOVQ         out_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dy_base+48(FP), DX
+	MOVQ         out_len+8(FP), BX
+
+loop:
+	CMPQ        BX, $0x00000010
+	JL          single
+	VMOVUPS     (CX), Y7
+	VMOVUPS     (DX), Y8
+	VMOVAPS     Y7, Y9
+	VFMADD213PS Y1, Y0, Y9
+	VCMPPS      $0x12, Y3, Y9, Y10
+	VCMPPS      $0x1d, Y2, Y9, Y9
+	VANDPS      Y8, Y9, Y8
+	VANDPS      Y8, Y10, Y8
+	VMOVAPS     Y7, Y7
+	VFMADD213PS Y6, Y5, Y7
+	VMOVAPS     Y8, Y8
+	VFMADD213PS Y7, Y4, Y8
+	VMOVUPS     32(CX), Y7
+	VMOVUPS     32(DX), Y9
+	VMOVAPS     Y7, Y10
+	VFMADD213PS Y1, Y0, Y10
+	VCMPPS      $0x12, Y3, Y10, Y11
+	VCMPPS      $0x1d, Y2, Y10, Y10
+	VANDPS      Y9, Y10, Y9
+	VANDPS      Y9, Y11, Y9
+	VMOVAPS     Y7, Y7
+	VFMADD213PS Y6, Y5, Y7
+	VMOVAPS     Y9, Y9
+	VFMADD213PS Y7, Y4, Y9
+	VMOVUPS     Y8, (AX)
+	VMOVUPS     Y9, 32(AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, BX
+	JMP         loop
+
+single:
+	CMPQ        BX, $0x00000008
+	JL          tail
+	VMOVUPS     (CX), Y7
+	VMOVUPS     (DX), Y8
+	VMOVAPS     Y7, Y9
+	VFMADD213PS Y1, Y0, Y9
+	VCMPPS      $0x12, Y3, Y9, Y10
+	VCMPPS      $0x1d, Y2, Y9, Y9
+	VANDPS      Y8, Y9, Y8
+	VANDPS      Y8, Y10, Y8
+	VMOVAPS     Y7, Y7
+	VFMADD213PS Y6, Y5, Y7
+	VMOVAPS     Y8, Y8
+	VFMADD213PS Y7, Y4, Y8
+	VMOVUPS     Y8, (AX)
+	ADDQ        $0x00000020, AX
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000008, BX
+	JMP         single
+
+tail:
+	TESTQ       BX, BX
+	JZ          done
+	LEAQ        elemMask<>+0(SB), SI
+	MOVQ        $0x00000008, DI
+	SUBQ        BX, DI
+	VMOVUPS     (SI)(DI*4), Y7
+	VMASKMOVPS  (CX), Y7, Y8
+	VMASKMOVPS  (DX), Y7, Y9
+	VMOVAPS     Y8, Y10
+	VFMADD213PS Y1, Y0, Y10
+	VCMPPS      $0x12, Y3, Y10, Y0
+	VCMPPS      $0x1d, Y2, Y10, Y1
+	VANDPS      Y9, Y1, Y1
+	VANDPS      Y1, Y0, Y0
+	VMOVAPS     Y8, Y1
+	VFMADD213PS Y6, Y5, Y1
+	VMOVAPS     Y0, Y0
+	VFMADD213PS Y1, Y4, Y0
+	VMASKMOVPS  Y0, Y7, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
 // func vnormRowF32AVX2(out []float32, x []float32, w []float32, b []float32, s float32, t float32)
 // Requires: AVX, FMA3
 TEXT ·vnormRowF32AVX2(SB), NOSPLIT, $0-104
@@ -8919,6 +9094,181 @@ tail:
 	VMOVAPS     Z3, Z1
 	VFMADD213PS Z4, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func vwithinF32AVX512(out []float32, x []float32, dy []float32, s float32, b float32, lo float32, hi float32)
+// Requires: AVX, AVX512F
+TEXT ·vwithinF32AVX512(SB), NOSPLIT, $0-88
+	VBROADCASTSS s+72(FP), Z0
+	VBROADCASTSS b+76(FP), Z1
+	VBROADCASTSS lo+80(FP), Z2
+	VBROADCASTSS hi+84(FP), Z3
+	MOVQ         out_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dy_base+48(FP), BX
+	MOVQ         out_len+8(FP), CX
+
+loop:
+	CMPQ        CX, $0x00000020
+	JL          single
+	VMOVUPS     (DX), Z4
+	VMOVUPS     (BX), Z5
+	VMOVAPS     Z4, Z4
+	VFMADD213PS Z1, Z0, Z4
+	VCMPPS      $0x12, Z3, Z4, K1
+	VCMPPS      $0x1d, Z2, Z4, K2
+	VMOVAPS.Z   Z5, K2, Z4
+	VMOVAPS.Z   Z4, K1, Z4
+	VMOVUPS     64(DX), Z5
+	VMOVUPS     64(BX), Z6
+	VMOVAPS     Z5, Z5
+	VFMADD213PS Z1, Z0, Z5
+	VCMPPS      $0x12, Z3, Z5, K1
+	VCMPPS      $0x1d, Z2, Z5, K2
+	VMOVAPS.Z   Z6, K2, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VMOVUPS     Z4, (AX)
+	VMOVUPS     Z5, 64(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, DX
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000020, CX
+	JMP         loop
+
+single:
+	CMPQ        CX, $0x00000010
+	JL          tail
+	VMOVUPS     (DX), Z4
+	VMOVUPS     (BX), Z5
+	VMOVAPS     Z4, Z4
+	VFMADD213PS Z1, Z0, Z4
+	VCMPPS      $0x12, Z3, Z4, K1
+	VCMPPS      $0x1d, Z2, Z4, K2
+	VMOVAPS.Z   Z5, K2, Z4
+	VMOVAPS.Z   Z4, K1, Z4
+	VMOVUPS     Z4, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000010, CX
+	JMP         single
+
+tail:
+	TESTQ       CX, CX
+	JZ          done
+	MOVL        $0x00000001, SI
+	SHLL        CL, SI
+	DECL        SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (DX), K1, Z4
+	VMOVUPS.Z   (BX), K1, Z5
+	VMOVAPS     Z4, Z4
+	VFMADD213PS Z1, Z0, Z4
+	VCMPPS      $0x12, Z3, Z4, K2
+	VCMPPS      $0x1d, Z2, Z4, K3
+	VMOVAPS.Z   Z5, K3, Z0
+	VMOVAPS.Z   Z0, K2, Z0
+	VMOVUPS     Z0, K1, (AX)
+
+done:
+	VZEROUPPER
+	RET
+
+// func vlin2WithinF32AVX512(out []float32, x []float32, dy []float32, s float32, b float32, lo float32, hi float32, q float32, u float32, v float32)
+// Requires: AVX, AVX512F
+TEXT ·vlin2WithinF32AVX512(SB), NOSPLIT, $0-100
+	VBROADCASTSS s+72(FP), Z0
+	VBROADCASTSS b+76(FP), Z1
+	VBROADCASTSS lo+80(FP), Z2
+	VBROADCASTSS hi+84(FP), Z3
+	VBROADCASTSS q+88(FP), Z4
+	VBROADCASTSS u+92(FP), Z5
+	VBROADCASTSS v+96(FP), Z6
+	MOVQ         out_base+0(FP), AX
+	MOVQ         x_base+24(FP), DX
+	MOVQ         dy_base+48(FP), BX
+	MOVQ         out_len+8(FP), CX
+
+loop:
+	CMPQ        CX, $0x00000020
+	JL          single
+	VMOVUPS     (DX), Z7
+	VMOVUPS     (BX), Z8
+	VMOVAPS     Z7, Z9
+	VFMADD213PS Z1, Z0, Z9
+	VCMPPS      $0x12, Z3, Z9, K1
+	VCMPPS      $0x1d, Z2, Z9, K2
+	VMOVAPS.Z   Z8, K2, Z8
+	VMOVAPS.Z   Z8, K1, Z8
+	VMOVAPS     Z7, Z7
+	VFMADD213PS Z6, Z5, Z7
+	VMOVAPS     Z8, Z8
+	VFMADD213PS Z7, Z4, Z8
+	VMOVUPS     64(DX), Z7
+	VMOVUPS     64(BX), Z9
+	VMOVAPS     Z7, Z10
+	VFMADD213PS Z1, Z0, Z10
+	VCMPPS      $0x12, Z3, Z10, K1
+	VCMPPS      $0x1d, Z2, Z10, K2
+	VMOVAPS.Z   Z9, K2, Z9
+	VMOVAPS.Z   Z9, K1, Z9
+	VMOVAPS     Z7, Z7
+	VFMADD213PS Z6, Z5, Z7
+	VMOVAPS     Z9, Z9
+	VFMADD213PS Z7, Z4, Z9
+	VMOVUPS     Z8, (AX)
+	VMOVUPS     Z9, 64(AX)
+	ADDQ        $0x00000080, AX
+	ADDQ        $0x00000080, DX
+	ADDQ        $0x00000080, BX
+	SUBQ        $0x00000020, CX
+	JMP         loop
+
+single:
+	CMPQ        CX, $0x00000010
+	JL          tail
+	VMOVUPS     (DX), Z7
+	VMOVUPS     (BX), Z8
+	VMOVAPS     Z7, Z9
+	VFMADD213PS Z1, Z0, Z9
+	VCMPPS      $0x12, Z3, Z9, K1
+	VCMPPS      $0x1d, Z2, Z9, K2
+	VMOVAPS.Z   Z8, K2, Z8
+	VMOVAPS.Z   Z8, K1, Z8
+	VMOVAPS     Z7, Z7
+	VFMADD213PS Z6, Z5, Z7
+	VMOVAPS     Z8, Z8
+	VFMADD213PS Z7, Z4, Z8
+	VMOVUPS     Z8, (AX)
+	ADDQ        $0x00000040, AX
+	ADDQ        $0x00000040, DX
+	ADDQ        $0x00000040, BX
+	SUBQ        $0x00000010, CX
+	JMP         single
+
+tail:
+	TESTQ       CX, CX
+	JZ          done
+	MOVL        $0x00000001, SI
+	SHLL        CL, SI
+	DECL        SI
+	KMOVW       SI, K1
+	VMOVUPS.Z   (DX), K1, Z7
+	VMOVUPS.Z   (BX), K1, Z8
+	VMOVAPS     Z7, Z9
+	VFMADD213PS Z1, Z0, Z9
+	VCMPPS      $0x12, Z3, Z9, K2
+	VCMPPS      $0x1d, Z2, Z9, K3
+	VMOVAPS.Z   Z8, K3, Z0
+	VMOVAPS.Z   Z0, K2, Z0
+	VMOVAPS     Z7, Z1
+	VFMADD213PS Z6, Z5, Z1
+	VMOVAPS     Z0, Z0
+	VFMADD213PS Z1, Z4, Z0
+	VMOVUPS     Z0, K1, (AX)
 
 done:
 	VZEROUPPER

@@ -6,9 +6,9 @@ package kernel
 
 func init() {
 	onISA(func(i ISA) {
-		vec = genericVectors
+		use(genericVectors)
 		if i == NEON {
-			vec = vectorsNEON
+			use(vectorsNEON)
 		}
 	})
 }
@@ -53,6 +53,8 @@ var vectorsNEON = vectors{
 	axpy:         vaxpyF32NEON,
 	lin2:         vlin2F32NEON,
 	lin2Mask:     vlin2MaskF32NEON,
+	within:       vwithinF32NEON,
+	lin2Within:   vlin2WithinF32NEON,
 	normRow:      vnormRowF32NEON,
 	normGradRow:  vnormGradRowF32NEON,
 	normParam:    vnormParamF32NEON,

@@ -3432,6 +3432,206 @@ tailEnd:
 done:
 	RET
 
+// func vwithinF32NEON(out, x, dy []float32, s, b, lo, hi float32)
+TEXT ·vwithinF32NEON(SB), NOSPLIT, $0-88
+	MOVD out_base+0(FP), R0
+	MOVD x_base+24(FP), R1
+	MOVD dy_base+48(FP), R2
+	MOVD out_len+8(FP), R12
+	MOVD $elemNEON<>(SB), R13
+	FMOVS s+72(FP), F0
+	VDUP V0.S[0], V0.S4
+	FMOVS b+76(FP), F1
+	VDUP V1.S[0], V1.S4
+	FMOVS lo+80(FP), F2
+	VDUP V2.S[0], V2.S4
+	FMOVS hi+84(FP), F3
+	VDUP V3.S[0], V3.S4
+loop:
+	CMP $8, R12
+	BLT single
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R2), F5
+	VMOV V1.B16, V6.B16
+	WORD $0x4e20cc86 // fmla.4s v6, v4, v0
+	WORD $0x6e26e464 // fcmge.4s v4, v3, v6
+	WORD $0x6e22e4c6 // fcmge.4s v6, v6, v2
+	WORD $0x4e251cc5 // and.16b v5, v6, v5
+	WORD $0x4e251c84 // and.16b v4, v4, v5
+	FMOVQ 16(R1), F5
+	FMOVQ 16(R2), F6
+	VMOV V1.B16, V7.B16
+	WORD $0x4e20cca7 // fmla.4s v7, v5, v0
+	WORD $0x6e27e465 // fcmge.4s v5, v3, v7
+	WORD $0x6e22e4e7 // fcmge.4s v7, v7, v2
+	WORD $0x4e261ce6 // and.16b v6, v7, v6
+	WORD $0x4e261ca5 // and.16b v5, v5, v6
+	FMOVQ F4, 0(R0)
+	FMOVQ F5, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUB $8, R12
+	B loop
+single:
+	CMP $4, R12
+	BLT tail
+	FMOVQ 0(R1), F4
+	FMOVQ 0(R2), F5
+	VMOV V1.B16, V6.B16
+	WORD $0x4e20cc86 // fmla.4s v6, v4, v0
+	WORD $0x6e26e464 // fcmge.4s v4, v3, v6
+	WORD $0x6e22e4c6 // fcmge.4s v6, v6, v2
+	WORD $0x4e251cc5 // and.16b v5, v6, v5
+	WORD $0x4e251c84 // and.16b v4, v4, v5
+	FMOVQ F4, 0(R0)
+	ADD $16, R0
+	ADD $16, R1
+	ADD $16, R2
+	SUB $4, R12
+	B single
+tail:
+	CBZ R12, done
+	TBNZ $1, R12, tail2
+	FMOVS (R1), F4
+	FMOVS (R2), F5
+	B tailIn
+tail2:
+	FMOVD (R1), F4
+	FMOVD (R2), F5
+	TBZ $0, R12, tailIn
+	ADD $8, R1, R14
+	VLD1 (R14), V4.S[2]
+	ADD $8, R2, R14
+	VLD1 (R14), V5.S[2]
+tailIn:
+	VMOV V1.B16, V6.B16
+	WORD $0x4e20cc86 // fmla.4s v6, v4, v0
+	WORD $0x6e26e464 // fcmge.4s v4, v3, v6
+	WORD $0x6e22e4c6 // fcmge.4s v6, v6, v2
+	WORD $0x4e251cc5 // and.16b v5, v6, v5
+	WORD $0x4e251c84 // and.16b v4, v4, v5
+	TBNZ $1, R12, tailOut2
+	FMOVS F4, (R0)
+	B tailEnd
+tailOut2:
+	FMOVD F4, (R0)
+	TBZ $0, R12, tailEnd
+	ADD $8, R0, R14
+	VST1 V4.S[2], (R14)
+tailEnd:
+done:
+	RET
+
+// func vlin2WithinF32NEON(out, x, dy []float32, s, b, lo, hi, q, u, v float32)
+TEXT ·vlin2WithinF32NEON(SB), NOSPLIT, $0-100
+	MOVD out_base+0(FP), R0
+	MOVD x_base+24(FP), R1
+	MOVD dy_base+48(FP), R2
+	MOVD out_len+8(FP), R12
+	MOVD $elemNEON<>(SB), R13
+	FMOVS s+72(FP), F0
+	VDUP V0.S[0], V0.S4
+	FMOVS b+76(FP), F1
+	VDUP V1.S[0], V1.S4
+	FMOVS lo+80(FP), F2
+	VDUP V2.S[0], V2.S4
+	FMOVS hi+84(FP), F3
+	VDUP V3.S[0], V3.S4
+	FMOVS q+88(FP), F4
+	VDUP V4.S[0], V4.S4
+	FMOVS u+92(FP), F5
+	VDUP V5.S[0], V5.S4
+	FMOVS v+96(FP), F6
+	VDUP V6.S[0], V6.S4
+loop:
+	CMP $8, R12
+	BLT single
+	FMOVQ 0(R1), F7
+	FMOVQ 0(R2), F8
+	VMOV V1.B16, V9.B16
+	WORD $0x4e20cce9 // fmla.4s v9, v7, v0
+	WORD $0x6e29e46a // fcmge.4s v10, v3, v9
+	WORD $0x6e22e529 // fcmge.4s v9, v9, v2
+	WORD $0x4e281d28 // and.16b v8, v9, v8
+	WORD $0x4e281d48 // and.16b v8, v10, v8
+	VMOV V6.B16, V9.B16
+	WORD $0x4e25cce9 // fmla.4s v9, v7, v5
+	WORD $0x4e24cd09 // fmla.4s v9, v8, v4
+	FMOVQ 16(R1), F7
+	FMOVQ 16(R2), F8
+	VMOV V1.B16, V10.B16
+	WORD $0x4e20ccea // fmla.4s v10, v7, v0
+	WORD $0x6e2ae46b // fcmge.4s v11, v3, v10
+	WORD $0x6e22e54a // fcmge.4s v10, v10, v2
+	WORD $0x4e281d48 // and.16b v8, v10, v8
+	WORD $0x4e281d68 // and.16b v8, v11, v8
+	VMOV V6.B16, V10.B16
+	WORD $0x4e25ccea // fmla.4s v10, v7, v5
+	WORD $0x4e24cd0a // fmla.4s v10, v8, v4
+	FMOVQ F9, 0(R0)
+	FMOVQ F10, 16(R0)
+	ADD $32, R0
+	ADD $32, R1
+	ADD $32, R2
+	SUB $8, R12
+	B loop
+single:
+	CMP $4, R12
+	BLT tail
+	FMOVQ 0(R1), F7
+	FMOVQ 0(R2), F8
+	VMOV V1.B16, V9.B16
+	WORD $0x4e20cce9 // fmla.4s v9, v7, v0
+	WORD $0x6e29e46a // fcmge.4s v10, v3, v9
+	WORD $0x6e22e529 // fcmge.4s v9, v9, v2
+	WORD $0x4e281d28 // and.16b v8, v9, v8
+	WORD $0x4e281d48 // and.16b v8, v10, v8
+	VMOV V6.B16, V9.B16
+	WORD $0x4e25cce9 // fmla.4s v9, v7, v5
+	WORD $0x4e24cd09 // fmla.4s v9, v8, v4
+	FMOVQ F9, 0(R0)
+	ADD $16, R0
+	ADD $16, R1
+	ADD $16, R2
+	SUB $4, R12
+	B single
+tail:
+	CBZ R12, done
+	TBNZ $1, R12, tail2
+	FMOVS (R1), F7
+	FMOVS (R2), F8
+	B tailIn
+tail2:
+	FMOVD (R1), F7
+	FMOVD (R2), F8
+	TBZ $0, R12, tailIn
+	ADD $8, R1, R14
+	VLD1 (R14), V7.S[2]
+	ADD $8, R2, R14
+	VLD1 (R14), V8.S[2]
+tailIn:
+	VMOV V1.B16, V9.B16
+	WORD $0x4e20cce9 // fmla.4s v9, v7, v0
+	WORD $0x6e29e46a // fcmge.4s v10, v3, v9
+	WORD $0x6e22e529 // fcmge.4s v9, v9, v2
+	WORD $0x4e281d28 // and.16b v8, v9, v8
+	WORD $0x4e281d48 // and.16b v8, v10, v8
+	VMOV V6.B16, V9.B16
+	WORD $0x4e25cce9 // fmla.4s v9, v7, v5
+	WORD $0x4e24cd09 // fmla.4s v9, v8, v4
+	TBNZ $1, R12, tailOut2
+	FMOVS F9, (R0)
+	B tailEnd
+tailOut2:
+	FMOVD F9, (R0)
+	TBZ $0, R12, tailEnd
+	ADD $8, R0, R14
+	VST1 V9.S[2], (R14)
+tailEnd:
+done:
+	RET
+
 // func vnormRowF32NEON(out, x, w, b []float32, s, t float32)
 TEXT ·vnormRowF32NEON(SB), NOSPLIT, $0-104
 	MOVD out_base+0(FP), R0

@@ -110,18 +110,7 @@ var genericVectors = vectors{
 			}
 		}
 	},
-	clip: func(out, a []float32, lo, hi float32) {
-		a = a[:len(out)]
-		for i, x := range a {
-			if x < lo {
-				x = lo
-			}
-			if x > hi {
-				x = hi
-			}
-			out[i] = x
-		}
-	},
+	clip: plainClip[float32],
 	clipGrad: func(out, x, dy []float32, lo, hi float32) {
 		for i := range out {
 			d := dy[i]
@@ -142,6 +131,8 @@ var genericVectors = vectors{
 	},
 	lin2:        plainLin2[float32],
 	lin2Mask:    plainLin2Mask[float32],
+	within:      plainWithin[float32],
+	lin2Within:  plainLin2Within[float32],
 	normRow:     plainNormRow[float32],
 	normGradRow: plainNormGradRow[float32],
 	normParam:   plainNormParam[float32],

@@ -122,6 +122,12 @@ func vlin2F32AVX2(out []float32, x []float32, y []float32, s float32, t float32,
 func vlin2MaskF32AVX2(out []float32, x []float32, y []float32, m []float32, s float32, t float32, b float32)
 
 //go:noescape
+func vwithinF32AVX2(out []float32, x []float32, dy []float32, s float32, b float32, lo float32, hi float32)
+
+//go:noescape
+func vlin2WithinF32AVX2(out []float32, x []float32, dy []float32, s float32, b float32, lo float32, hi float32, q float32, u float32, v float32)
+
+//go:noescape
 func vnormRowF32AVX2(out []float32, x []float32, w []float32, b []float32, s float32, t float32)
 
 //go:noescape
@@ -297,6 +303,12 @@ func vlin2F32AVX512(out []float32, x []float32, y []float32, s float32, t float3
 
 //go:noescape
 func vlin2MaskF32AVX512(out []float32, x []float32, y []float32, m []float32, s float32, t float32, b float32)
+
+//go:noescape
+func vwithinF32AVX512(out []float32, x []float32, dy []float32, s float32, b float32, lo float32, hi float32)
+
+//go:noescape
+func vlin2WithinF32AVX512(out []float32, x []float32, dy []float32, s float32, b float32, lo float32, hi float32, q float32, u float32, v float32)
 
 //go:noescape
 func vnormRowF32AVX512(out []float32, x []float32, w []float32, b []float32, s float32, t float32)

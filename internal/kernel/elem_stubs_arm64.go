@@ -122,6 +122,12 @@ func vlin2F32NEON(out, x, y []float32, s, t, b float32)
 func vlin2MaskF32NEON(out, x, y, m []float32, s, t, b float32)
 
 //go:noescape
+func vwithinF32NEON(out, x, dy []float32, s, b, lo, hi float32)
+
+//go:noescape
+func vlin2WithinF32NEON(out, x, dy []float32, s, b, lo, hi, q, u, v float32)
+
+//go:noescape
 func vnormRowF32NEON(out, x, w, b []float32, s, t float32)
 
 //go:noescape

@@ -8,22 +8,38 @@ import (
 
 // Arrays of the normalisations over channels have shape [n, c, hw], with all spatial axes merged into hw.
 
-// ChannelAffine is y[n,c,:] = x[n,c,:]*s[c] + b[c], with relu then max(y, 0): BatchNormalization in inference. Y may be x.
-func ChannelAffine[T Float](p *parallel.Pool, y, x, s, b []T, n, c, hw int, relu bool) {
+// Clamp is y = min(max(y, Lo), Hi) after a normalisation over channels; NaN stays. Nil does nothing.
+type Clamp struct{ Lo, Hi float32 }
+
+// Relu is the clamp max(y, 0).
+var Relu = &Clamp{Hi: float32(math.Inf(1))}
+
+func (c *Clamp) relu() bool { return c != nil && *c == *Relu }
+
+// ChannelAffine is y[n,c,:] = x[n,c,:]*s[c] + b[c], then clamped: BatchNormalization in inference. Y may be x.
+func ChannelAffine[T Float](p *parallel.Pool, y, x, s, b []T, n, c, hw int, then *Clamp) {
 	atLeast(n*c*hw, len(y), len(x))
 	atLeast(c, len(s), len(b))
 	l := loopsOf[T]()
 	f := l.affine
-	if relu {
+	switch {
+	case then.relu():
 		f = l.affineRelu
+	case then != nil:
+		f = func(out, a []T, s, b T) {
+			l.affine(out, a, s, b)
+			l.clip(out, out, T(then.Lo), T(then.Hi))
+		}
 	}
 	if hw == 1 {
 		channelRows(p, n, c, func(i int) {
 			y, x := y[i*c:(i+1)*c], x[i*c:(i+1)*c]
 			for j, v := range x {
 				v = v*s[j] + b[j]
-				if relu && v < 0 {
-					v = 0
+				if then != nil && v < T(then.Lo) {
+					v = T(then.Lo)
+				} else if then != nil && v > T(then.Hi) {
+					v = T(then.Hi)
 				}
 				y[j] = v
 			}
@@ -69,9 +85,18 @@ func channelGroups(p *parallel.Pool, n, c, hw int, f func(lo, hi int)) {
 }
 
 // channelSums is ChannelSums of channels lo..hi-1, by the mask of from where that is not nil.
-func channelSums[T Float](sum, dot []float64, dy, x, mask []T, from *normMask[T], n, c, hw, lo, hi int) {
+func channelSums[T Float](sum, dot []float64, dy, x, mask []T, from *within[T], n, c, hw, lo, hi int) {
 	l := loopsOf[T]()
-	buf := from.buffer(hw)
+	var row []T
+	if from != nil {
+		if r, ok := any(&row).(*[]float32); ok {
+			buf := getBuffer(hw)
+			defer buf.put()
+			*r = buf.f[:hw]
+		} else {
+			row = make([]T, hw)
+		}
+	}
 	clear(sum[lo:hi])
 	clear(dot[lo:hi])
 	for i := range n {
@@ -89,7 +114,8 @@ func channelSums[T Float](sum, dot []float64, dy, x, mask []T, from *normMask[T]
 			var s, t float64
 			switch {
 			case from != nil:
-				s, t = l.sumDotMask(dy[at:at+hw], x[at:at+hw], from.row(buf, x[at:at+hw], k))
+				l.within(row, x[at:at+hw], dy[at:at+hw], from.s[k], from.b[k], from.lo, from.hi)
+				s, t = l.sumDot(row, x[at:at+hw])
 			case mask == nil:
 				s, t = l.sumDot(dy[at:at+hw], x[at:at+hw])
 			default:
@@ -122,15 +148,15 @@ func atLeastZero(v float64) float64 {
 }
 
 // BatchNormTrain is y = (x-mean)*inv*scale + bias with the mean and inv = 1/√(variance+eps) of the batch, which it returns
-// with the variance; with relu then max(y, 0). Y may be x.
-func BatchNormTrain[T Float](p *parallel.Pool, y, mean, variance, inv, x, scale, bias []T, n, c, hw int, eps float64, relu bool) {
+// with the variance; y is then clamped. Y may be x.
+func BatchNormTrain[T Float](p *parallel.Pool, y, mean, variance, inv, x, scale, bias []T, n, c, hw int, eps float64, then *Clamp) {
 	BatchNormStats(p, mean, variance, x, n, c, hw)
 	s, b := make([]T, c), make([]T, c)
 	for k := range c {
 		inv[k] = T(1 / math.Sqrt(float64(variance[k])+eps))
 	}
 	BatchNormCoefficients(s, b, mean, inv, scale, bias)
-	ChannelAffine(p, y, x, s, b, n, c, hw, relu)
+	ChannelAffine(p, y, x, s, b, n, c, hw, then)
 }
 
 // BatchNormCoefficients are s and b with which BatchNormTrain computes y = x*s + b: the same bits from the same mean and inv.
@@ -163,34 +189,44 @@ func BatchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask, sc
 
 // BatchNormReluGrad is BatchNormGrad with the mask max(x*s + b, 0), by the numbers that ChannelAffine gave for the same s and b.
 func BatchNormReluGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, s, b, scale, mean, inv []T, n, c, hw int, training bool) {
-	atLeast(c, len(s), len(b))
-	if hw == 1 {
-		mask := make([]T, n*c)
-		ChannelAffine(p, mask, x, s, b, n, c, hw, true)
-		batchNormGrad(p, dx, dscale, dbias, x, dy, mask, nil, scale, mean, inv, n, c, hw, training)
-		return
+	var least T // above 0
+	switch p := any(&least).(type) {
+	case *float32:
+		*p = math.SmallestNonzeroFloat32
+	case *float64:
+		*p = math.SmallestNonzeroFloat64
 	}
-	batchNormGrad(p, dx, dscale, dbias, x, dy, nil, &normMask[T]{s, b}, scale, mean, inv, n, c, hw, training)
+	w := &within[T]{s, b, least, T(math.Inf(1))}
+	batchNormGrad(p, dx, dscale, dbias, x, dy, nil, w, scale, mean, inv, n, c, hw, training)
 }
 
-// normMask is a mask that is computed row by row.
-type normMask[T Float] struct{ s, b []T }
+// BatchNormClipGrad is BatchNormGrad where dy counts where x*s + b, as ChannelAffine gives it, is not outside of the bounds.
+func BatchNormClipGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, s, b []T, bounds Clamp, scale, mean, inv []T, n, c, hw int,
+	training bool) {
+	w := &within[T]{s, b, T(bounds.Lo), T(bounds.Hi)}
+	batchNormGrad(p, dx, dscale, dbias, x, dy, nil, w, scale, mean, inv, n, c, hw, training)
+}
 
-// buffer is room for a row; nil for no mask.
-func (m *normMask[T]) buffer(n int) []T {
-	if m == nil {
-		return nil
+// within says where dy counts: where x*s + b is from lo to hi.
+type within[T Float] struct {
+	s, b   []T
+	lo, hi T
+}
+
+// masked is dy where it counts, else 0, for one number to a channel.
+func (w *within[T]) masked(x, dy []T, n, c int) []T {
+	out := make([]T, n*c)
+	for i := range n {
+		for k := range c {
+			if z := x[i*c+k]*w.s[k] + w.b[k]; w.lo <= z && z <= w.hi {
+				out[i*c+k] = dy[i*c+k]
+			}
+		}
 	}
-	return make([]T, n)
+	return out
 }
 
-// row is the mask of a row of channel k.
-func (m *normMask[T]) row(buf, x []T, k int) []T {
-	loopsOf[T]().affineRelu(buf, x, m.s[k], m.b[k])
-	return buf
-}
-
-func batchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask []T, from *normMask[T], scale, mean, inv []T, n, c, hw int,
+func batchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask []T, from *within[T], scale, mean, inv []T, n, c, hw int,
 	training bool) {
 	atLeast(n*c*hw, len(x), len(dy))
 	atLeast(c, len(scale), len(mean), len(inv))
@@ -200,13 +236,19 @@ func batchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask []T
 	if mask != nil {
 		atLeast(n*c*hw, len(mask))
 	}
+	if from != nil {
+		atLeast(c, len(from.s), len(from.b))
+		if hw == 1 {
+			dy, from = from.masked(x, dy, n, c), nil
+		}
+	}
 	l, m := loopsOf[T](), float64(n*hw)
 	s, t, coef := make([]float64, c), make([]float64, c), make([][3]T, c)
-	last := func(buf []T, k, lo, hi int) {
+	last := func(k, lo, hi int) {
 		q := &coef[k]
 		switch {
 		case from != nil:
-			l.lin2Mask(dx[lo:hi], dy[lo:hi], x[lo:hi], from.row(buf, x[lo:hi], k), q[0], q[1], q[2])
+			l.lin2Within(dx[lo:hi], x[lo:hi], dy[lo:hi], from.s[k], from.b[k], from.lo, from.hi, q[0], q[1], q[2])
 		case mask == nil:
 			l.lin2(dx[lo:hi], dy[lo:hi], x[lo:hi], q[0], q[1], q[2])
 		default:
@@ -233,11 +275,10 @@ func batchNormGrad[T Float](p *parallel.Pool, dx, dscale, dbias, x, dy, mask []T
 			}
 		}
 		if dx != nil && hw > 1 {
-			buf := from.buffer(hw)
-			channelPlanes(n, c, hw, lo, hi, func(k, lo, hi int) { last(buf, k, lo, hi) })
+			channelPlanes(n, c, hw, lo, hi, last)
 		}
 	})
 	if dx != nil && hw == 1 {
-		channelRows(p, n*c, hw, func(r int) { last(nil, r%c, r, r+1) })
+		channelRows(p, n*c, hw, func(r int) { last(r%c, r, r+1) })
 	}
 }

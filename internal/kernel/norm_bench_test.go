@@ -60,7 +60,7 @@ func BenchmarkRows(b *testing.B) {
 		}},
 		{"LayerNormGrad", 12 * rows * n, func() { LayerNormGrad(nil, out, w, v, x, y, w, mean, inv, rows, n, false) }, nil},
 		{"BatchNormTrain", 8 * len(x), func() {
-			BatchNormTrain(nil, out, mean, vari, inv, x, w, v, 1, planes, hw*hw, 1e-5, true)
+			BatchNormTrain(nil, out, mean, vari, inv, x, w, v, 1, planes, hw*hw, 1e-5, Relu)
 		}, nil},
 		{"BatchNormGrad", 16 * len(x), func() { BatchNormGrad(nil, out, w, v, x, y, x, w, mean, inv, 1, planes, hw*hw, true) }, nil},
 		{"SumColumns", 4 * rows * n, func() { Reduce(nil, ReduceSum, out, x, []int{rows, n}, []int{0}) }, func() {

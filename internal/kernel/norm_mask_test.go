@@ -17,7 +17,7 @@ func TestBatchNormReluGrad(t *testing.T) {
 			for _, training := range []bool{true, false} {
 				y, mean, variance, inv, s, b := make([]float32, n*c*hw), make([]float32, c), make([]float32, c), make([]float32, c),
 					make([]float32, c), make([]float32, c)
-				BatchNormTrain(nil, y, mean, variance, inv, x, scale, bias, n, c, hw, eps, true)
+				BatchNormTrain(nil, y, mean, variance, inv, x, scale, bias, n, c, hw, eps, Relu)
 				BatchNormCoefficients(s, b, mean, inv, scale, bias)
 				var got, want [3][]float32
 				for i, k := range []int{n * c * hw, c, c} {
@@ -29,6 +29,21 @@ func TestBatchNormReluGrad(t *testing.T) {
 				for i := range got {
 					if !slices.Equal(got[i], want[i]) {
 						t.Errorf("rows of %d, training %v: result %d differs", hw, training, i)
+					}
+				}
+				// What is clipped counts where it is within the bounds, which are in it.
+				ChannelAffine(nil, y, x, s, b, n, c, hw, nil)
+				bounds, masked := Clamp{y[0], y[0] + 0.5}, make([]float32, n*c*hw)
+				ClipGradF32(nil, masked, y, dy, bounds.Lo, bounds.Hi)
+				if masked[0] != dy[0] || !slices.Contains(masked, 0) {
+					t.Fatal("the bound is not within the bounds, or nothing is outside")
+				}
+				BatchNormGrad(nil, want[0], want[1], want[2], x, masked, nil, scale, mean, inv, n, c, hw, training)
+				copy(got[0], dy)
+				BatchNormClipGrad(nil, got[0], got[1], got[2], x, got[0], s, b, bounds, scale, mean, inv, n, c, hw, training)
+				for i := range got {
+					if !slices.Equal(got[i], want[i]) {
+						t.Errorf("rows of %d, training %v, clipped: result %d differs", hw, training, i)
 					}
 				}
 			}

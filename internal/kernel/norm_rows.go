@@ -8,6 +8,9 @@ type rowLoops[T Float] struct {
 	sumDotMask         func(a, b, m []T) (s, t float64)
 	sumDot3            func(a, b, c []T) (s, t float64)
 	affine, affineRelu func(out, a []T, s, b T)
+	clip               func(out, a []T, lo, hi T)
+	within             func(out, x, dy []T, s, b, lo, hi T)
+	lin2Within         func(out, x, dy []T, s, b, lo, hi, q, u, v T)
 	lin2               func(out, x, y []T, s, t, b T)
 	lin2Mask           func(out, x, y, m []T, s, t, b T)
 	normRow            func(out, x, w, b []T, s, t T)
@@ -21,22 +24,29 @@ type rowLoops[T Float] struct {
 	dot                func(a, b []T) float64
 }
 
-// loopsOf are the loops for T: those of the instruction set for float32, plain Go for float64.
-func loopsOf[T Float]() *rowLoops[T] {
-	f := &rowLoops[float32]{
+// rows32 are those for float32, of vec.
+var rows32 = rowsOf(genericVectors)
+
+func rowsOf(vec vectors) rowLoops[float32] {
+	return rowLoops[float32]{
 		sumDot: vec.sumDot, sumDotMask: vec.sumDotMask, sumDot3: vec.sumDot3, affine: vec.affine, affineRelu: vec.affineRelu,
+		clip: vec.clip, within: vec.within, lin2Within: vec.lin2Within,
 		lin2: vec.lin2, lin2Mask: vec.lin2Mask, normRow: vec.normRow, normGradRow: vec.normGradRow, normParam: vec.normParam,
 		max: vec.max, sub: vec.sub, mul: vec.mul, exp: vec.exp, sigmoid: vec.sigmoid, tanh: vec.tanh, expSum: vec.expSum,
 		largest:    vec.largest,
 		accumulate: vec.accumulate, dot: vec.dot,
 	}
-	if f, ok := any(f).(*rowLoops[T]); ok {
+}
+
+// loopsOf are the loops for T: those of the instruction set for float32, plain Go for float64.
+func loopsOf[T Float]() *rowLoops[T] {
+	if f, ok := any(&rows32).(*rowLoops[T]); ok {
 		return f
 	}
 	return &rowLoops[T]{
 		sumDot: plainSumDot[T], sumDotMask: plainSumDotMask[T], sumDot3: plainSumDot3[T], affine: plainAffine[T],
-		affineRelu: plainAffineRelu[T],
-		lin2:       plainLin2[T], lin2Mask: plainLin2Mask[T], normRow: plainNormRow[T], normGradRow: plainNormGradRow[T],
+		affineRelu: plainAffineRelu[T], clip: plainClip[T], within: plainWithin[T], lin2Within: plainLin2Within[T],
+		lin2: plainLin2[T], lin2Mask: plainLin2Mask[T], normRow: plainNormRow[T], normGradRow: plainNormGradRow[T],
 		normParam: plainNormParam[T],
 		max:       MaxOp[T]().VV, sub: SubOp[T]().VV, mul: MulOp[T]().VV, exp: plainExp[T], sigmoid: plainSigmoid[T], tanh: plainTanh[T],
 		expSum: plainExpSum[T], largest: plainLargest[T],
@@ -127,6 +137,39 @@ func plainAffine[T Float](out, a []T, s, b T) {
 	a = a[:len(out)]
 	for i, x := range a {
 		out[i] = s*x + b
+	}
+}
+
+func plainClip[T Float](out, a []T, lo, hi T) {
+	a = a[:len(out)]
+	for i, x := range a {
+		if x < lo {
+			x = lo
+		}
+		if x > hi {
+			x = hi
+		}
+		out[i] = x
+	}
+}
+
+func plainWithin[T Float](out, x, dy []T, s, b, lo, hi T) {
+	x, dy = x[:len(out)], dy[:len(out)]
+	for i, d := range dy {
+		if z := s*x[i] + b; !(lo <= z && z <= hi) {
+			d = 0
+		}
+		out[i] = d
+	}
+}
+
+func plainLin2Within[T Float](out, x, dy []T, s, b, lo, hi, q, u, v T) {
+	x, dy = x[:len(out)], dy[:len(out)]
+	for i, d := range dy {
+		if z := s*x[i] + b; !(lo <= z && z <= hi) {
+			d = 0
+		}
+		out[i] = q*d + (u*x[i] + v)
 	}
 }
 

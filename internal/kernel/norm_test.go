@@ -88,9 +88,9 @@ func testBatchNorm[T Float](t *testing.T) {
 		}
 		for _, p := range pools(t) {
 			y, mean, vari, inv := make([]T, len(x)), make([]T, c), make([]T, c), make([]T, c)
-			BatchNormTrain(p, y, mean, vari, inv, x, w, b, n, c, hw, 1e-5, false)
+			BatchNormTrain(p, y, mean, vari, inv, x, w, b, n, c, hw, 1e-5, nil)
 			relu := make([]T, len(x))
-			BatchNormTrain(p, relu, mean, vari, inv, x, w, b, n, c, hw, 1e-5, true)
+			BatchNormTrain(p, relu, mean, vari, inv, x, w, b, n, c, hw, 1e-5, Relu)
 			for _, mask := range [][]T{nil, relu} {
 				var m64 []float64
 				if mask != nil {
@@ -162,15 +162,15 @@ func TestChannelAffine(t *testing.T) {
 		for _, hw := range []int{1, 3, 70} {
 			x := randF32(rand.New(rand.NewPCG(1, 1)), 2*3*hw)
 			s, b, y := []float32{1, -2, 0.5}, []float32{0.5, 1, -1}, make([]float32, len(x))
-			for _, relu := range []bool{false, true} {
-				ChannelAffine(nil, y, x, s, b, 2, 3, hw, relu)
+			for _, then := range []*Clamp{nil, Relu, {-0.25, 0.75}} {
+				ChannelAffine(nil, y, x, s, b, 2, 3, hw, then)
 				for i, v := range x {
 					want := float64(v)*float64(s[i/hw%3]) + float64(b[i/hw%3])
-					if relu {
-						want = max(want, 0)
+					if then != nil {
+						want = min(max(want, float64(then.Lo)), float64(then.Hi))
 					}
 					if !near(y[i], want, 1, 4e-7) {
-						t.Fatalf("hw=%d relu=%v [%d] = %g, want %g", hw, relu, i, y[i], want)
+						t.Fatalf("hw=%d %+v [%d] = %g, want %g", hw, then, i, y[i], want)
 					}
 				}
 			}

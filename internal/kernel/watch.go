@@ -7,7 +7,7 @@ import (
 
 // switched are the variables that hold the kernels in use, which onISA's functions set.
 var switched = []any{
-	&vec, &tiles, &pairTiles, &dotTiles, &packTaps, &packColumns, &packRows, &padRows, &putEven, &dotRows, &tapRows, &tapDots,
+	&vec, &rows32, &tiles, &pairTiles, &dotTiles, &packTaps, &packColumns, &packRows, &padRows, &putEven, &dotRows, &tapRows, &tapDots,
 	&pooling, &depth3x3, &depth3x3Narrow, &pairBytes, &widenBytes, &requantizeBytes, &quantizeBytes, &dequantizeBytes, &addBytes,
 }
 

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -36,6 +37,16 @@ type winoArgs struct {
 	tmp                     unsafe.Pointer // 36 vectors
 	bias                    unsafe.Pointer // a vector, or nil
 	limits                  unsafe.Pointer // two floats, or nil
+}
+
+// winoArgsPool holds idle arguments: the compiler sees what is called by variables keep them.
+var winoArgsPool = sync.Pool{New: func() any { return new(winoArgs) }}
+
+func getWinoArgs() *winoArgs { return winoArgsPool.Get().(*winoArgs) }
+
+func putWinoArgs(a *winoArgs) {
+	*a = winoArgs{}
+	winoArgsPool.Put(a)
 }
 
 // winoKernels are the transforms of an instruction set.
@@ -167,12 +178,14 @@ func (wc *winoConv) transformIn(src []float32, s, c0, first int, v []float32, ap
 	wc.load(strip, src[(s/wc.strips*wc.chans+c0)*size:], wc.in, wc.chans-c0, winoSide*from-wc.lo[0], rows, wc.lo[1], wc.wide)
 	bytes := 4 * lanes
 	t := wc.tilesBefore(s) - wc.tilesBefore(first)
-	a := winoArgs{srcRow: wc.wide * bytes, srcCol: bytes, srcNext: (winoSide - winoSize) * bytes,
+	a := getWinoArgs()
+	defer putWinoArgs(a)
+	*a = winoArgs{srcRow: wc.wide * bytes, srcCol: bytes, srcNext: (winoSide - winoSize) * bytes,
 		dstRow: winoSize * 4 * apart, dstCol: 4 * apart, dstNext: 4*wc.pc - winoPoints*4*apart, n: wc.tw, tmp: unsafe.Pointer(&tmp[0])}
 	for y := range to - from {
 		a.src = unsafe.Pointer(&strip[y*winoSide*wc.wide*lanes])
 		a.dst = unsafe.Pointer(&v[(t+y*wc.tw)*wc.pc+c0])
-		wc.k.in(&a)
+		wc.k.in(a)
 	}
 }
 
@@ -226,7 +239,9 @@ func (wc *winoConv) transformOut(m []float32, apart, s, c0, first int, e *ConvEp
 	tmp, bias, limits, rows := b.f[:winoPoints*lanes], b.f[winoPoints*lanes:][:lanes], b.f[(winoPoints+1)*lanes:][:2],
 		b.f[(winoPoints+1)*lanes+16:]
 	// The tiles of a row go from right to left: what one writes past the end of a row the first ones of the next row overwrite.
-	a := winoArgs{srcRow: winoSize * 4 * apart, srcCol: 4 * apart, srcNext: -4*wc.pr - winoSize*4*apart,
+	a := getWinoArgs()
+	defer putWinoArgs(a)
+	*a = winoArgs{srcRow: winoSize * 4 * apart, srcCol: 4 * apart, srcNext: -4*wc.pr - winoSize*4*apart,
 		dstRow: wide * bytes, dstCol: bytes, dstNext: -winoSide*bytes - winoSide*wide*bytes, n: wc.tw, tmp: unsafe.Pointer(&tmp[0])}
 	if e.Bias != nil {
 		clear(bias[copy(bias, e.Bias[c0:min(len(e.Bias), wc.rows, c0+lanes)]):])
@@ -248,7 +263,7 @@ func (wc *winoConv) transformOut(m []float32, apart, s, c0, first int, e *ConvEp
 		last := wc.tw - 1
 		a.src = unsafe.Pointer(&m[(t+(y-from)*wc.tw+last)*wc.pr+c0])
 		a.dst = unsafe.Pointer(&rows[last*winoSide*lanes])
-		wc.k.out(&a)
+		wc.k.out(a)
 		q := at + y*winoSide*wide
 		var add *float32
 		if e.Add != nil {
@@ -395,15 +410,17 @@ func (wc *winoConv) transformWeights(p *parallel.Pool, w []float32, turned bool,
 	p.For(wc.pr/lanes*parts, 1, func(lo, hi int) {
 		b := getBuffer(few*winoTaps*lanes + winoPoints*lanes)
 		defer b.put()
+		a := getWinoArgs()
+		defer putWinoArgs(a)
 		tmp, g := b.f[:winoPoints*lanes], b.f[winoPoints*lanes:]
 		for i := lo; i < hi; i++ {
 			r0, c0 := i/parts*lanes, i%parts*few
 			n := min(few, chans-c0)
 			wc.packTaps(w, turned, r0, c0, n, g)
-			a := wc.tapArgs(g, turned, n)
+			*a = wc.tapArgs(g, turned, n)
 			a.dst, a.dstRow, a.dstCol, a.dstNext = unsafe.Pointer(&u[wc.place(r0, c0)]), winoSize*4*apart, 4*apart, 4*wc.width()-winoPoints*4*apart
 			a.tmp = unsafe.Pointer(&tmp[0])
-			wc.k.weights(&a)
+			wc.k.weights(a)
 		}
 	})
 }
@@ -414,11 +431,13 @@ func (wc *winoConv) transformRow(p *parallel.Pool, u *winoWeights, row int) {
 	const few = 64
 	parts := ceilDiv(chans, few)
 	p.For(wc.pr/lanes*parts, 1, func(lo, hi int) {
+		a := getWinoArgs()
+		defer putWinoArgs(a)
 		for i := lo; i < hi; i++ {
 			r0, c0 := i/parts*lanes, i%parts*few
-			a := wc.tapArgs(u.taps[(r0/lanes*chans+c0)*winoTaps*lanes:], u.turn, min(few, chans-c0))
+			*a = wc.tapArgs(u.taps[(r0/lanes*chans+c0)*winoTaps*lanes:], u.turn, min(few, chans-c0))
 			a.dst, a.dstCol, a.dstNext = unsafe.Pointer(&u.row[wc.place(r0, c0)]), 4*apart, 4*wc.width()
-			wc.k.weightRows[row](&a)
+			wc.k.weightRows[row](a)
 		}
 	})
 }

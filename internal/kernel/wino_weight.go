@@ -46,12 +46,14 @@ func (wg *winoWeightGrad) transformGrad(s, m0, first int, v []float32, apart int
 	wg.load(strip, wg.dy[(s/wg.strips*wg.rows+m0)*size:], wg.out, wg.rows-m0, winoSide*from, rows, 0, wide)
 	bytes := 4 * lanes
 	t := wg.tilesBefore(s) - wg.tilesBefore(first)
-	a := winoArgs{srcRow: wide * bytes, srcCol: bytes,
+	a := getWinoArgs()
+	defer putWinoArgs(a)
+	*a = winoArgs{srcRow: wide * bytes, srcCol: bytes,
 		dstRow: winoSize * 4 * apart, dstCol: 4 * apart, dstNext: 4*wg.pr - winoPoints*4*apart, n: wg.tw, tmp: unsafe.Pointer(&tmp[0])}
 	for y := range to - from {
 		a.src = unsafe.Pointer(&strip[y*winoSide*wide*lanes])
 		a.dst = unsafe.Pointer(&v[(t+y*wg.tw)*wg.pr+m0])
-		wg.k.grad(&a)
+		wg.k.grad(a)
 	}
 }
 
@@ -104,11 +106,13 @@ func (wg *winoWeightGrad) runRows(p *parallel.Pool, x, dw []float32) {
 			for row := range winoSize {
 				wg.products(p, row*winoSize, winoSize, n, v, vApart, d, dApart, true, u)
 				p.For(wg.rows, max(1, 1<<12/(wg.pc*winoSize)), func(lo, hi int) {
-					a := winoArgs{srcCol: 4 * apart, srcNext: 4*lanes - winoSize*4*apart, dstRow: 3 * 4 * wg.pc, dstCol: 4 * wg.pc,
+					a := getWinoArgs()
+					defer putWinoArgs(a)
+					*a = winoArgs{srcCol: 4 * apart, srcNext: 4*lanes - winoSize*4*apart, dstRow: 3 * 4 * wg.pc, dstCol: 4 * wg.pc,
 						dstNext: 4*lanes - winoTaps*4*wg.pc, n: wg.pc / lanes}
 					for m := lo; m < hi; m++ {
 						a.src, a.dst = unsafe.Pointer(&u[m*wg.pc]), unsafe.Pointer(&g[m*line])
-						wg.k.backRows[row](&a)
+						wg.k.backRows[row](a)
 					}
 				})
 			}
@@ -195,6 +199,8 @@ func (wg *winoWeightGrad) finish(p *parallel.Pool, sums, dw []float32) {
 		b := getBuffer(winoPoints*lanes + winoTaps*wg.pc)
 		defer b.put()
 		tmp, g := b.f[:winoPoints*lanes], b.f[winoPoints*lanes:]
+		a := getWinoArgs()
+		defer putWinoArgs(a)
 		for m := lo; m < hi; m++ {
 			for l := 1; l < wg.lots; l++ {
 				for q := range winoPoints {
@@ -202,10 +208,10 @@ func (wg *winoWeightGrad) finish(p *parallel.Pool, sums, dw []float32) {
 					vec.axpy(sums[at:at+wg.pc], sums[l*size+at:l*size+at+wg.pc], sums[at:at+wg.pc], 1)
 				}
 			}
-			a := winoArgs{srcRow: winoSize * 4 * apart, srcCol: 4 * apart, srcNext: bytes - winoSize*4*apart,
+			*a = winoArgs{srcRow: winoSize * 4 * apart, srcCol: 4 * apart, srcNext: bytes - winoSize*4*apart,
 				dstRow: 3 * 4 * wg.pc, dstCol: 4 * wg.pc, dstNext: bytes - winoTaps*4*wg.pc, n: wg.pc / lanes,
 				src: unsafe.Pointer(&sums[m*wg.pc]), dst: unsafe.Pointer(&g[0]), tmp: unsafe.Pointer(&tmp[0])}
-			wg.k.back(&a)
+			wg.k.back(a)
 			packColumns(dw[m*wg.chans*winoTaps:(m+1)*wg.chans*winoTaps], winoTaps, g, wg.pc, winoTaps, wg.chans)
 		}
 	})

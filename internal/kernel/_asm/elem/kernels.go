@@ -99,6 +99,15 @@ var kernels = []kern{
 		x := g.keep(g.cmp(greater, in[2], g.zero()), in[0])
 		return g.fma(x, s(0), g.fma(in[1], s(1), s(2)))
 	}),
+	many("vwithinF32", "out:o x:i dy:i", []string{"s", "b", "lo", "hi"}, 2, func(g *gen, in []V, s func(int) V) V {
+		z := g.fma(in[0], s(0), s(1))
+		return g.keep(g.cmp(lessEq, z, s(3)), g.keep(g.cmp(greaterEq, z, s(2)), in[1]))
+	}),
+	many("vlin2WithinF32", "out:o x:i dy:i", []string{"s", "b", "lo", "hi", "q", "u", "v"}, 2, func(g *gen, in []V, s func(int) V) V {
+		z := g.fma(in[0], s(0), s(1))
+		dy := g.keep(g.cmp(lessEq, z, s(3)), g.keep(g.cmp(greaterEq, z, s(2)), in[1]))
+		return g.fma(dy, s(4), g.fma(in[0], s(5), s(6)))
+	}),
 	many("vnormRowF32", "out:o x:i w:i b:i", []string{"s", "t"}, 2, func(g *gen, in []V, s func(int) V) V {
 		return g.fma(g.fma(in[0], s(0), s(1)), in[1], in[2])
 	}),
