@@ -27,11 +27,7 @@ func gpt2(o Options) (*onnx.Model, error) {
 		return nil, err
 	}
 	small, last := b.normal(0.02), b.normal(0.02/math.Sqrt(float64(2*b.layers)))
-	norm := func(x, name string) string {
-		return b.named("LayerNormalization", name,
-			[]string{x, b.param(name+".weight", constant(1), d), b.param(name+".bias", constant(0), d)},
-			onnx.AttrInt("axis", -1), onnx.AttrFloat("epsilon", 1e-5))
-	}
+	norm := func(x, name string) string { return b.layerNorm(x, name, 1e-5) }
 	embedding := b.param("wte.weight", small, b.vocabulary, d)
 	x := b.named("Gather", "wte", []string{embedding, b.ids}, onnx.AttrInt("axis", 0))
 	x = b.named("Add", "wpe", []string{x, b.rows(b.param("wpe.weight", b.normal(0.01), b.context, d))})

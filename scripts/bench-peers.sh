@@ -24,7 +24,7 @@ trap 'rm -rf "$work"' EXIT
 
 # The settings of OpenBLAS are those of the machine, not of the measurement.
 env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE \
-  MODELS="${MODELS:-lenet resnet20 resnet18 resnet50 vgg16 mobilenet_v2 squeezenet1_1 vit_tiny lstm gru}" WORK="${WORK:-infer train grand}" BATCHES="${BATCHES:-1 8}" \
+  MODELS="${MODELS:-lenet resnet20 resnet18 resnet50 vgg16 mobilenet_v2 squeezenet1_1 vit_tiny lstm gru bert}" WORK="${WORK:-infer train grand}" BATCHES="${BATCHES:-1 8}" \
   N="${N:-15}" ROUNDS="${ROUNDS:-3}" THREADS="${THREADS:-1}" \
   /usr/bin/python3 - "$work" "$src" "$GTK_PEERS" "$(cd "$root" && git describe --always --dirty 2>/dev/null || echo unknown)" <<'PY'
 import datetime, json, math, os, statistics, subprocess, sys
@@ -50,10 +50,14 @@ def run(cmd, cwd=None):
     r["peak"] = usage.ru_maxrss / 1024
     return r
 
+ids = {"bert": "{b},128:int64"}  # of models on tokens, which gtk makes and ONNX Runtime alone is compared on
+
 def exported(model, training):
     """The ONNX file of a model; for training with BatchNormalization as nodes."""
     path = f"{work}/{model}{'-train' if training else ''}.onnx"
-    if not os.path.exists(path):
+    if not os.path.exists(path) and model in ids:
+        subprocess.run([work + "/gtk", "models", "new", model, "-o", path], check=True, stdout=subprocess.DEVNULL)
+    elif not os.path.exists(path):
         subprocess.run(torch + ["export", model, path] + (["--train"] if training else []), check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return path
 
@@ -82,6 +86,11 @@ for m in models:
     if "infer" in kinds:
         f = exported(m, False)
         for b in batches:
+            if m in ids:
+                feeds = [f"{name}={ids[m].format(b=b)}" for name in ("input_ids", "attention_mask")]
+                compare("infer", m, b, lambda: run(g + sum((["--input", x.replace(",", "x")] for x in feeds), []) + [f]), [
+                    ("ONNX Runtime", lambda: run(["node", "ort.cjs", "bench", f, "--threads", str(threads), "--n", str(n)] + feeds, peers))])
+                continue
             compare("infer", m, b, lambda: run(g + ["--batch", str(b), f]), [
                 ("ONNX Runtime", lambda: run(["node", "ort.cjs", "bench", f, "--threads", str(threads), "--n", str(n), f"x={b},{shape.get(m, '3,224,224')}"], peers)),
                 ("PyTorch", lambda: run(torch + ["infer", m, "--batch", str(b), "--threads", str(threads), "--n", str(n)]))])
