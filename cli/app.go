@@ -23,7 +23,8 @@ var makers = map[string]func() *ucli.Command{}
 
 // order is the order in which help lists the verbs.
 var order = []string{
-	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "denoise", "lr-find", "sweep", "runs", "explain", "score-data",
+	"import", "inspect", "ops", "run", "verify", "diff", "bench", "eval", "finetune", "denoise", "lr-find", "sweep", "runs", "explain",
+	"score-data",
 	"prune-data", "probe", "nas", "straggler", "generate", "compress", "export", "models", "data", "science", "demo",
 	"doctor", "completion", "version", "help",
 }

@@ -85,7 +85,8 @@ func replayOf(cmd *ucli.Command, flags []string) []string {
 	if cmd.Name == "sweep" && os.Getenv("GTK_CONFIG") == "" && flagValue(flags, "config") == "" && flagValue(flags, "resume") != "" {
 		return sweepResume(flagValue(flags, "resume"))
 	}
-	if cmd.Name != "finetune" && cmd.Name != "train" || os.Getenv("GTK_CONFIG") != "" || flagValue(flags, "config") != "" || flagValue(flags, "resume") == "" {
+	if cmd.Name != "finetune" && cmd.Name != "train" || os.Getenv("GTK_CONFIG") != "" || flagValue(flags, "config") != "" ||
+		flagValue(flags, "resume") == "" {
 		return nil
 	}
 	yaml, out := job.ReplayOf(flagValue(flags, "resume"))

@@ -24,8 +24,7 @@ func init() {
 				"(mean squared error)\n" +
 				"grand  the exact norm of the gradient of each example of a batch\n\n" +
 				"gflops counts two operations for each multiply-accumulate of the layers, three times that with a backward pass, over the " +
-				"median time.\n\n" +
-				"gtk bench kernels times the kernels themselves.",
+				"median time.\n\ngtk bench kernels times the kernels themselves.",
 			Flags: []ucli.Flag{
 				&ucli.StringFlag{Name: "mode", Value: "infer", Usage: "infer, train or grand"},
 				&ucli.StringSliceFlag{Name: "input", Usage: "`NAME=SHAPE[:dtype]` such as input=8x3x224x224, or NAME=FILE"},
@@ -39,7 +38,8 @@ func init() {
 				&ucli.StringFlag{Name: "flame", Usage: "write the profile as a flame chart to an SVG `FILE`"},
 				&ucli.BoolFlag{Name: "force", Usage: "replace that file if it is there"},
 				memoryLimitFlag(""),
-				&ucli.IntSliceFlag{Name: "scaling", Usage: "predict the time on these numbers of `THREADS`, as in 2,4,8,16,64, and name what will not scale"},
+				&ucli.IntSliceFlag{Name: "scaling",
+					Usage: "predict the time on these numbers of `THREADS`, as in 2,4,8,16,64, and name what will not scale"},
 				&ucli.BoolFlag{Name: "list", Usage: "list the losses"},
 				&ucli.BoolFlag{Name: "dry-run", Usage: "show the plan and the work, run nothing"},
 			},

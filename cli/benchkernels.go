@@ -14,8 +14,9 @@ import (
 func benchKernelsOf() *ucli.Command {
 	return command(&ucli.Command{
 		Name: "kernels", Usage: "time the kernels beside what one thread of the processor can do", ArgsUsage: " ",
-		Description: "Matrix products, convolutions, attention and loops over rows on one thread, in several rounds of which the best counts. The\n" +
-			"limit is measured in the same rounds: of operations by multiply-adds that touch registers only, of bytes by copying or negating as many.\n" +
+		Description: "Matrix products, convolutions, attention and loops over rows on one thread, in several rounds of which the best counts. " +
+			"The\nlimit is measured in the same rounds: of operations by multiply-adds that touch registers only, of bytes by copying or " +
+			"negating as many.\n" +
 			"Where there are several algorithms each is timed, and a star marks the one that is chosen.\n\n" +
 			"  gtk bench kernels --only sgemm,\"conv 3x3\"\n" +
 			"  GTK_ISA=avx2 gtk bench kernels",

@@ -73,7 +73,8 @@ func TestCIFAR(t *testing.T) {
 		args  []string
 		least float64 // of the accuracy on the 200 pictures for testing
 	}{
-		{"from random weights", []string{fresh, "--bn", "train", "--epochs", "12", "--batch-size", "40", "--optimizer", "sgd", "--momentum", "0.9",
+		{"from random weights", []string{fresh, "--bn", "train", "--epochs", "12", "--batch-size", "40", "--optimizer", "sgd", "--momentum",
+			"0.9",
 			"--nesterov", "--lr", "0.1", "--schedule", "one-cycle", "--weight-decay", "5e-4", "--mean", "0.4914,0.4822,0.4465",
 			"--std", "0.2470,0.2435,0.2616"}, 0.35},
 		{"a fresh last layer", []string{testkit.SharedFile(t, "data", "models", "cifar10_resnet20.onnx"), "--num-classes", "10",

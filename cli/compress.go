@@ -129,7 +129,8 @@ func (e *env) printCompress(r *job.CompressReport) error {
 		t.row(name, a, b, s)
 	}
 	share("multiply-adds", units.Count(r.MACsBefore), units.Count(r.MACsAfter), float64(r.MACsBefore), float64(r.MACsAfter))
-	share("parameters", units.Count(r.ParametersBefore), units.Count(r.ParametersAfter), float64(r.ParametersBefore), float64(r.ParametersAfter))
+	share("parameters", units.Count(r.ParametersBefore), units.Count(r.ParametersAfter), float64(r.ParametersBefore),
+		float64(r.ParametersAfter))
 	share("file", units.Size(r.BytesBefore), units.Size(r.BytesAfter), float64(r.BytesBefore), float64(r.BytesAfter))
 	share("file, zipped", units.Size(r.ZippedBefore), units.Size(r.ZippedAfter), float64(r.ZippedBefore), float64(r.ZippedAfter))
 	if r.After != nil {

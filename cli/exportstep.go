@@ -11,7 +11,8 @@ import (
 )
 
 // notOfStep are the flags of a training that a step has nothing to do with.
-var notOfStep = []string{"schedule", "warmup", "batch-size", "micro-batch", "memory-limit", "shuffle", "sampler", "augment", "dropout", "set"}
+var notOfStep = []string{"schedule", "warmup", "batch-size", "micro-batch", "memory-limit", "shuffle", "sampler", "augment", "dropout",
+	"set"}
 
 // stepFlags are the flags of gtk export --train-step, as gtk finetune has them.
 func stepFlags() []ucli.Flag {

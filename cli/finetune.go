@@ -54,7 +54,8 @@ func init() {
 				&overFlag{&ucli.StringSliceFlag{Name: "sweep", Category: "training",
 					Usage: "train once for each of the values, as in `lr=0.001,0.01`, into folders below the output (see gtk sweep); may be repeated"}},
 				&ucli.BoolFlag{Name: "resume-anyway", Category: "checkpoints", Usage: "continue although data, model or flags differ"},
-			}, methodFlags(), batchFlags(), loraFlags(), distillFlags(), contrastFlags(), restoreFlags(), unfreezeFlags(), headFlags(), loopFlags("frozen"),
+			}, methodFlags(), batchFlags(), loraFlags(), distillFlags(), contrastFlags(), restoreFlags(), unfreezeFlags(), headFlags(),
+				loopFlags("frozen"),
 				importanceFlags(), optimizerFlags(), dataFlags(), useFlags(), preprocessFlags()),
 		}, runFinetune)
 	})

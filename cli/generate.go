@@ -39,7 +39,8 @@ func runGenerate(ctx context.Context, e *env, c *ucli.Context) error {
 	if err != nil {
 		return err
 	}
-	cfg := job.GenerateConfig{Model: path, ModelOptions: e.modelOptions(c), UseOptions: use, Prompt: c.String("prompt"), Tokens: c.Int("tokens"),
+	cfg := job.GenerateConfig{Model: path, ModelOptions: e.modelOptions(c), UseOptions: use, Prompt: c.String("prompt"),
+		Tokens: c.Int("tokens"),
 		Length: c.Int("length"), Temperature: c.Float64("temperature"), TopK: c.Int("top-k"), Seed: e.Seed}
 	if cfg.Tokens == 0 {
 		return usagef("--tokens 0: want a number of bytes")

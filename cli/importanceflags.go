@@ -9,10 +9,10 @@ import (
 func importanceFlags() []ucli.Flag {
 	const group = "sampler importance"
 	return []ucli.Flag{
-		&ucli.Float64Flag{Name: "importance-floor", Category: group, Value: 0.1, Usage: "`SHARE` of all examples alike among what is drawn, 0 to 1"},
+		&ucli.Float64Flag{Name: "importance-floor", Category: group, Value: 0.1,
+			Usage: "`SHARE` of all examples alike among what is drawn, 0 to 1"},
 		&ucli.BoolFlag{Name: "unbiased", Category: group, Usage: "weight the losses by 1/(N·p), so that the mean gradient stays that of " +
-			"all " +
-			"examples alike; else hard examples count more, those with wrong labels among them"},
+			"all examples alike; else hard examples count more, those with wrong labels among them"},
 		&ucli.Float64Flag{Name: "max-weight", Category: group, Value: 10, Usage: "most of these weights"},
 	}
 }

@@ -35,8 +35,8 @@ func kills() int {
 	return 10
 }
 
-// Killed many times with each optimiser and method, at moments that nothing chooses, and resumed each time from the folder alone, a run ends with
-// the model of an undisturbed one, and leaves nothing else behind.
+// Killed many times with each optimiser and method, at moments that nothing chooses, and resumed each time from the folder alone, a run
+// ends with the model of an undisturbed one, and leaves nothing else behind.
 func TestKillAndResume(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts a program many times")

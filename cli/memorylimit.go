@@ -7,8 +7,9 @@ import (
 
 // memoryLimitFlag is --memory-limit of what trains.
 func memoryLimitFlag(group string) ucli.Flag {
-	return &ucli.StringFlag{Name: "memory-limit", Category: group, Usage: "plan at most `SIZE`, such as 500M, for the values of a training step, and compute again " +
-		"what does not fit; weights and the state of the optimiser come on top"}
+	return &ucli.StringFlag{Name: "memory-limit", Category: group,
+		Usage: "plan at most `SIZE`, such as 500M, for the values of a training step, and compute again " +
+			"what does not fit; weights and the state of the optimiser come on top"}
 }
 
 // memoryLimit is what --memory-limit says in bytes, 0 where it is not given.

@@ -2,8 +2,8 @@ package cli
 
 import ucli "github.com/urfave/cli/v2"
 
-// namedFlag is a flag that keeps its names. The framework asks every flag for its names to find each of the others, and its own work them out
-// anew with a regular expression: that was a sixth of the time of a small training.
+// namedFlag is a flag that keeps its names. The framework asks every flag for its names to find each of the others, and its own work them
+// out anew with a regular expression: that was a sixth of the time of a small training.
 type namedFlag struct {
 	singleFlag
 	names []string

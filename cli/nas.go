@@ -58,8 +58,7 @@ func nasBuildCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name: "build", Usage: "build a supernet with random weights", ArgsUsage: "--space NAME -o FILE",
 		Description: "One ONNX model with all networks of the space: its input arch says which operator stands at each choice. Nests of " +
-			"Ifs run\n" +
-			"nothing but the path that is asked for.",
+			"Ifs run\nnothing but the path that is asked for.",
 		Flags: slices.Concat([]ucli.Flag{
 			&ucli.StringFlag{Name: "space", Value: "nas201", Usage: "`NAME`: " + strings.Join(nas.Spaces().Names(), ", ") + " (see --list)"},
 			&ucli.StringFlag{Name: "out", Aliases: []string{"o"}, Usage: "`FILE` to write"},
@@ -141,9 +140,8 @@ func nasTrainCommand() *ucli.Command {
 	return command(&ucli.Command{
 		Name: "train", Usage: "train a supernet, one path in each step", ArgsUsage: "SUPERNET --data SPEC -o FOLDER",
 		Description: "Draws a path for each step, and with data or panda the examples too, by how large their gradients were: PA&DA (Lu " +
-			"et al. 2023,\n" +
-			"https://arxiv.org/abs/2302.14772). The folder gets supernet.onnx, checkpoint.npz, run.yaml, metrics.csv and report.html. " +
-			"Ctrl-C saves a\n" +
+			"et al. 2023,\nhttps://arxiv.org/abs/2302.14772). The folder gets supernet.onnx, checkpoint.npz, run.yaml, metrics.csv and " +
+			"report.html. Ctrl-C saves a\n" +
 			"checkpoint; gtk nas train --resume FOLDER goes on bit for bit.\n\n" +
 			"  gtk nas train super.onnx --data imagefolder:photos --sampler panda --floor 0.05 --keep-scores -o run",
 		Flags: slices.Concat([]ucli.Flag{
@@ -161,17 +159,18 @@ func nasTrainCommand() *ucli.Command {
 			&ucli.BoolFlag{Name: "keep-scores", Category: group, Usage: "what an epoch did not show keeps its score; as published it " +
 				"loses it"},
 			&ucli.BoolFlag{Name: "unbiased", Category: group, Usage: "weight the losses of examples by 1/(N·p); as published they are " +
-				"not, and hard " +
-				"or mislabelled examples count more"},
+				"not, and hard or mislabelled examples count more"},
 			&ucli.Float64Flag{Name: "max-weight", Category: group, Value: 10, Usage: "most of these weights"},
-			&ucli.IntFlag{Name: "variance", Category: group, Usage: "estimate the variance of the gradient by law from so many `STEPS`, on ten occasions"},
+			&ucli.IntFlag{Name: "variance", Category: group,
+				Usage: "estimate the variance of the gradient by law from so many `STEPS`, on ten occasions"},
 			&ucli.IntFlag{Name: "epochs", Category: "training", Value: 60, Usage: "passes over the data"},
 			&ucli.StringFlag{Name: "batch-size", Category: "training", Value: "64", Usage: "examples in one step"},
 			&ucli.Float64Flag{Name: "clip", Category: "training", Value: 5, Usage: "limit of the norm of the gradient of a step; 0 is " +
 				"none"},
 			&ucli.StringFlag{Name: "augment", Category: "training", Usage: "random changes of the examples, as of gtk finetune"},
-			&ucli.StringFlag{Name: "optimizer", Category: "optimiser", Value: "sgd", Usage: "`NAME`: " + ruleNames() + " (see --list); sgd has momentum " +
-				"0.9, weight decay 0.00025 and rate 0.05 unless given"},
+			&ucli.StringFlag{Name: "optimizer", Category: "optimiser", Value: "sgd",
+				Usage: "`NAME`: " + ruleNames() + " (see --list); sgd has momentum " +
+					"0.9, weight decay 0.00025 and rate 0.05 unless given"},
 		}, optimiser, dataFlags(), preprocessFlags()),
 	}, runNASTrain)
 }
@@ -211,8 +210,7 @@ func runNASTrain(ctx context.Context, e *env, c *ucli.Context) error {
 			return err
 		}
 		e.printf("%s of %s, %s weights for %s architectures\nabout %.1f ms a step whose path is new, %s in all, less where paths come "+
-			"again\n"+
-			"nothing was written\n", units.Plural(p.Steps, "step"), units.Plural(p.BatchSize, "example"), units.Count(p.Weights),
+			"again\nnothing was written\n", units.Plural(p.Steps, "step"), units.Plural(p.BatchSize, "example"), units.Count(p.Weights),
 			nasCount(p.Archs),
 			p.MsPerStep, time.Duration(p.Seconds*float64(time.Second)).Round(time.Second))
 		return e.emit(p)
@@ -273,8 +271,7 @@ func nasRankCommand() *ucli.Command {
 		Name: "rank", Usage: "rank networks by what they do with the weights of a supernet",
 		ArgsUsage: "SUPERNET --data SPEC --val SPEC [-o FOLDER]",
 		Description: "For each network the statistics of batch normalisation are taken from --data anew, and the accuracy is measured " +
-			"on --val. The\n" +
-			"folder gets ranks.csv and report.html.",
+			"on --val. The\nfolder gets ranks.csv and report.html.",
 		Flags: slices.Concat([]ucli.Flag{
 			dataFlag(),
 			&ucli.StringFlag{Name: "val", Category: "data", Usage: "data set to measure on"},
@@ -283,7 +280,8 @@ func nasRankCommand() *ucli.Command {
 			&ucli.BoolFlag{Name: "list", Usage: "list spaces and samplers"},
 			&ucli.StringFlag{Name: "arch", Usage: "the networks, as in `\"2,3,1 0,3,3\"`: an operator for each choice, by numbers or names"},
 			&ucli.IntFlag{Name: "sample", Usage: "so many networks, drawn alike from all", DefaultText: "100"},
-			&ucli.IntFlag{Name: "stand-alone", Usage: "train each by itself too, for so many `EPOCHS`, and say how far the ranks agree (Kendall's τ-b)"},
+			&ucli.IntFlag{Name: "stand-alone",
+				Usage: "train each by itself too, for so many `EPOCHS`, and say how far the ranks agree (Kendall's τ-b)"},
 			&ucli.Float64Flag{Name: "lr", Value: 0.05, Usage: "highest learning rate of these trainings"},
 			&ucli.IntFlag{Name: "bn-examples", Usage: "examples of --data that the statistics of batch normalisation are taken from",
 				DefaultText: "all"},

@@ -21,9 +21,10 @@ import (
 func init() {
 	register("straggler", func() *ucli.Command {
 		simulate := command(&ucli.Command{
-			Name: "simulate", Usage: "say how long a run would take with each scheme", ArgsUsage: "[--trace FILE | --synthetic OPTIONS] [--scheme S]…",
-			Description: "Holds the rounds of each scheme with workers as slow as those of a trace: measured rounds in a file, or made-up ones.\n\n" +
-				"  gtk straggler simulate --trace rounds.csv --slope 0.9 --scheme none --scheme gc:s=2\n" +
+			Name: "simulate", Usage: "say how long a run would take with each scheme",
+			ArgsUsage: "[--trace FILE | --synthetic OPTIONS] [--scheme S]…",
+			Description: "Holds the rounds of each scheme with workers as slow as those of a trace: measured rounds in a file, or made-up " +
+				"ones.\n\n  gtk straggler simulate --trace rounds.csv --slope 0.9 --scheme none --scheme gc:s=2\n" +
 				"  gtk straggler simulate --synthetic late=0.05:stay=0.2 --workers 64 --rounds 200",
 			Flags: slices.Concat([]ucli.Flag{schemeFlag(), jobsFlag("gradients of a run"),
 				&ucli.BoolFlag{Name: "nominal", Usage: "charge every worker with the whole load in every round, as the paper's program does; else " +
@@ -46,9 +47,9 @@ func init() {
 		}, runStragglerSelect)
 		train := command(&ucli.Command{
 			Name: "train", Usage: "train on all the data with workers that may be late", ArgsUsage: "MODEL… --data SPEC --jobs N -o OUT",
-			Description: "Each step is the gradient of all the data, which workers add up. With every scheme but those with a cyclic code the weights are\n" +
-				"the same to the bit. Several models, or learning rates, are trained in turn: sequential schemes need more trainings than rounds\n" +
-				"of delay.\n\n" +
+			Description: "Each step is the gradient of all the data, which workers add up. With every scheme but those with a cyclic code the " +
+				"weights are\nthe same to the bit. Several models, or learning rates, are trained in turn: sequential schemes need more trainings " +
+				"than rounds\nof delay.\n\n" +
 				"  gtk straggler train model.onnx --data csv:train.csv --workers 8 --scheme gc:s=1 --jobs 60 -o run\n" +
 				"  gtk straggler train model.onnx --data digits#train --lr 0.3,0.1 --scheme m-sgc:B=1:W=2:lambda=3 --jobs 60 -o run\n" +
 				"  gtk straggler train model.onnx --data digits#train --scheme auto --jobs 100 --delay late=0.05:base=0.05 -o run",
@@ -68,9 +69,11 @@ func init() {
 					Usage: "parts of the data, of which sums are made; with --bn train and --dropout they are part of what is trained"},
 				&ucli.StringFlag{Name: "delay", Category: stragglerGroup, Usage: "have workers sleep: a `TRACE` file, or options of a made-up one as " +
 					"in late=0.1:base=0.05 (see gtk straggler --list)"},
-				&ucli.Float64Flag{Name: "slope", Category: stragglerGroup, Usage: "`SECONDS` that all of the data take a worker at least, with --delay"},
-				&ucli.BoolFlag{Name: "stale", Category: stragglerGroup, Usage: "allow gradients of weights that lack the last steps, where a scheme's " +
-					"delay is not less than the trainings are many"},
+				&ucli.Float64Flag{Name: "slope", Category: stragglerGroup,
+					Usage: "`SECONDS` that all of the data take a worker at least, with --delay"},
+				&ucli.BoolFlag{Name: "stale", Category: stragglerGroup,
+					Usage: "allow gradients of weights that lack the last steps, where a scheme's " +
+						"delay is not less than the trainings are many"},
 				&ucli.IntFlag{Name: "probe", Category: stragglerGroup, Value: 8, Usage: "auto: jobs that are done by none before it chooses"},
 				&ucli.IntFlag{Name: "reprobe", Category: stragglerGroup, Usage: "auto: jobs after which it probes and chooses again; 0 never does"},
 				&ucli.StringFlag{Name: "lr", Category: "optimiser", Usage: "learning `RATE`, or several with commas, a training for each"},
@@ -84,7 +87,8 @@ func init() {
 		})
 		top := command(&ucli.Command{
 			Name: "straggler", Usage: "gradients from workers that may be late: simulate, select, train", ArgsUsage: "simulate | select | train",
-			Description: "Plain waiting, backup tasks, gradient coding and its sequential forms SR-SGC and M-SGC (https://arxiv.org/abs/2211.13802).\n\n" +
+			Description: "Plain waiting, backup tasks, gradient coding and its sequential forms SR-SGC and M-SGC " +
+				"(https://arxiv.org/abs/2211.13802).\n\n" +
 				"  gtk straggler simulate   how long a run would take with each\n" +
 				"  gtk straggler select     which is best by measured rounds\n" +
 				"  gtk straggler train      full-batch training by worker processes",
@@ -109,7 +113,8 @@ func init() {
 const stragglerGroup = "workers"
 
 func schemeFlag() ucli.Flag {
-	return &ucli.StringSliceFlag{Name: "scheme", Usage: "`SCHEME` with options behind colons, as in gc:s=2 (see gtk straggler --list); may be repeated"}
+	return &ucli.StringSliceFlag{Name: "scheme",
+		Usage: "`SCHEME` with options behind colons, as in gc:s=2 (see gtk straggler --list); may be repeated"}
 }
 
 func jobsFlag(usage string) ucli.Flag { return &ucli.IntFlag{Name: "jobs", Usage: usage} }
@@ -131,9 +136,11 @@ func traceFlags() []ucli.Flag {
 // lateFlags are job.StragglerRule.
 func lateFlags() []ucli.Flag {
 	return []ucli.Flag{
-		&ucli.Float64Flag{Name: "mu", Category: stragglerGroup, Value: 1, Usage: "who takes more than 1+`MU` times as long as the fastest is late"},
-		&ucli.BoolFlag{Name: "early", Category: stragglerGroup, Usage: "end a round that waits, because too many were late, as soon as the rest " +
-			"may be left out; the paper waits for all"},
+		&ucli.Float64Flag{Name: "mu", Category: stragglerGroup, Value: 1,
+			Usage: "who takes more than 1+`MU` times as long as the fastest is late"},
+		&ucli.BoolFlag{Name: "early", Category: stragglerGroup,
+			Usage: "end a round that waits, because too many were late, as soon as the rest " +
+				"may be left out; the paper waits for all"},
 	}
 }
 
@@ -228,7 +235,8 @@ func (e *env) printStragglers(r *job.StragglerSimulateReport) error {
 	for _, n := range r.Notes {
 		e.reporter().Note(n)
 	}
-	e.printf("%s: %s, %s; %.2g workers of a round take more than %g times as long as the fastest\n\n", r.Trace, units.Plural(r.Workers, "worker"),
+	e.printf("%s: %s, %s; %.2g workers of a round take more than %g times as long as the fastest\n\n", r.Trace,
+		units.Plural(r.Workers, "worker"),
 		units.Plural(r.Rounds, "round"), r.Late, 1+r.Mu)
 	t := e.newTable(1, 2, 3, 4, 5, 6)
 	t.row("scheme", "load", "delay", "seconds", "of none", "waited", "left out")

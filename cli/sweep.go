@@ -38,8 +38,8 @@ func init() {
 		return command(&ucli.Command{
 			Name: "sweep", Usage: "train again and again with other values of flags, and say which are best",
 			ArgsUsage: "MODEL --data SPEC --val SPEC --over NAME=VALUES… -o FOLDER",
-			Description: "Every flag of gtk finetune can be given, and varied with --over: values with commas between (or |, where they have commas\n" +
-				"themselves), or LOW..HIGH for the numbers between, with :log for evenly by ratio and :steps=N for a grid. model=A|B varies\n" +
+			Description: "Every flag of gtk finetune can be given, and varied with --over: values with commas between (or |, where they have " +
+				"commas\nthemselves), or LOW..HIGH for the numbers between, with :log for evenly by ratio and :steps=N for a grid. model=A|B varies\n" +
 				"the model. Each trial is a run in a folder of its own, with its page. Ctrl-C or a crash loses nothing: --resume FOLDER goes\n" +
 				"on where the sweep was, and trains no trial again.\n\n" +
 				"  gtk sweep model.onnx --data photos --val-split 0.2 --over lr=1e-4,1e-3,1e-2 --over optimizer=adam,sgd -o sweep\n" +

@@ -31,7 +31,8 @@ func TestKillSweep(t *testing.T) {
 		}
 	}
 	run("models", "new", "mlp", "-o", "m.onnx")
-	sweep := []string{"sweep", "m.onnx", "--data", "digits#train", "--val", "digits#test", "--epochs", "4", "--ema", "0.9", "--search", "halving",
+	sweep := []string{"sweep", "m.onnx", "--data", "digits#train", "--val", "digits#test", "--epochs", "4", "--ema", "0.9", "--search",
+		"halving",
 		"--over", "lr=1e-4..1e-1:log", "--over", "batch-size=16,32", "--trials", "4", "--eta", "2", "--seed", "4"}
 	begin := time.Now()
 	run(append(sweep, "-o", "whole")...)

@@ -9,11 +9,11 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// axes are the places along the axes of all values and weights of a model, with what can only be taken away together: places that an operator
-// matches with each other are tied. A place that cannot be taken away, such as a class of the output, is pinned, with the reason.
+// axes are the places along the axes of all values and weights of a model, with what can only be taken away together: places that an
+// operator matches with each other are tied. A place that cannot be taken away, such as a class of the output, is pinned, with the reason.
 //
-// The places of an axis are numbers, 1 and up, in order; one that stands for several, as a channel does behind Flatten, is there several times.
-// An axis without places, nil, is one from which nothing is taken: of the batch, of the picture.
+// The places of an axis are numbers, 1 and up, in order; one that stands for several, as a channel does behind Flatten, is there several
+// times. An axis without places, nil, is one from which nothing is taken: of the batch, of the picture.
 type axes struct {
 	*net
 	parent []int32
@@ -39,7 +39,8 @@ func follow(n *net) (*axes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compress: channels: the shapes of the model are not known: %w", err)
 	}
-	a := &axes{net: n, parent: []int32{0}, why: []string{""}, of: map[string][][]int32{}, shapes: map[string][]int{}, weight: map[string]bool{}}
+	a := &axes{net: n, parent: []int32{0}, why: []string{""}, of: map[string][][]int32{}, shapes: map[string][]int{},
+		weight: map[string]bool{}}
 	declare := func(name string, t *onnxpb.TypeProto) {
 		s := t.GetTensorType().GetShape()
 		if s == nil {
@@ -151,8 +152,8 @@ func (a *axes) tie(x *onnxpb.NodeProto, all ...[]int32) []int32 {
 	return first
 }
 
-// at are the places of the axes of a value, or of a stored weight, which get them when they are first read. n is the number of axes, -1 where
-// it is not known.
+// at are the places of the axes of a value, or of a stored weight, which get them when they are first read. n is the number of axes, -1
+// where it is not known.
 func (a *axes) at(name string) (es [][]int32, n int) {
 	if es, ok := a.of[name]; ok {
 		return es, len(es)

@@ -20,12 +20,15 @@ func init() {
 		"Softmax": alongAxes, "LogSoftmax": alongAxes, "Hardmax": alongAxes, "LayerNormalization": trailingAxes, "RMSNormalization": trailingAxes,
 		"Shape": func(*axes, *onnxpb.NodeProto) {}, "Constant": func(*axes, *onnxpb.NodeProto) {},
 	}
-	for _, op := range []string{"Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softplus", "Softsign",
-		"Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Neg", "Abs", "Ceil", "Floor", "Round", "Sign", "Sin", "Cos", "Clip", "Cast", "Identity", "Dropout",
+	for _, op := range []string{"Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softplus",
+		"Softsign",
+		"Erf", "Exp", "Log", "Sqrt", "Reciprocal", "Neg", "Abs", "Ceil", "Floor", "Round", "Sign", "Sin", "Cos", "Clip", "Cast", "Identity",
+		"Dropout",
 		"Gelu", "Mish", "Swish", "ThresholdedRelu", "Shrink", "Not"} {
 		axisRules[op] = sameAxes
 	}
-	for _, op := range []string{"Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Mean", "Where", "PRelu", "Mod", "Equal", "Less", "Greater",
+	for _, op := range []string{"Add", "Sub", "Mul", "Div", "Pow", "Min", "Max", "Sum", "Mean", "Where", "PRelu", "Mod", "Equal", "Less",
+		"Greater",
 		"LessOrEqual", "GreaterOrEqual", "And", "Or", "Xor"} {
 		axisRules[op] = broadcastAxes
 	}

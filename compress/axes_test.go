@@ -144,7 +144,8 @@ func TestChannelsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"c1": "lrn (LRN) reads it, through which channels are not followed", "c2": "soft (Softmax) goes along it", "y": "it is the output y"}
+	want := map[string]string{"c1": "lrn (LRN) reads it, through which channels are not followed", "c2": "soft (Softmax) goes along it",
+		"y": "it is the output y"}
 	for _, w := range p.whole {
 		if want[w.Node] != w.Why {
 			t.Errorf("%s: %q, want %q", w.Node, w.Why, want[w.Node])
@@ -154,10 +155,12 @@ func TestChannelsWhole(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("not said of %v", want)
 	}
-	if _, err := c.open(context.Background(), &Subject{Model: e, Keep: []string{"c3"}}); err == nil || !strings.Contains(err.Error(), "no layer can lose channels") {
+	if _, err := c.open(context.Background(), &Subject{Model: e, Keep: []string{"c3"}}); err == nil || !strings.Contains(err.Error(),
+		"no layer can lose channels") {
 		t.Errorf("with the last one kept: %v", err)
 	}
-	if _, err := methodOf(t, "channels").Compress(context.Background(), &Subject{Model: e, MACs: 0.01}); err == nil || !strings.Contains(err.Error(), "only be taken away down to") {
+	if _, err := methodOf(t, "channels").Compress(context.Background(), &Subject{Model: e, MACs: 0.01}); err == nil ||
+		!strings.Contains(err.Error(), "only be taken away down to") {
 		t.Errorf("a target that cannot be met: %v", err)
 	}
 }

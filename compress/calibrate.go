@@ -93,8 +93,8 @@ func (o *observed) candidates(yield func(lo, hi float64) bool) {
 	}
 }
 
-// entropy is the range, of candidates, in which the distribution of the numbers that are inside, in so many levels, tells least apart from the
-// distribution of all, with what is outside at the edges: the smallest Kullback–Leibler divergence.
+// entropy is the range, of candidates, in which the distribution of the numbers that are inside, in so many levels, tells least apart from
+// the distribution of all, with what is outside at the edges: the smallest Kullback–Leibler divergence.
 //
 // Source: Migacz 2017, "8-bit Inference with TensorRT", GPU Technology Conference; zeros, which are exact in any scale, are not counted.
 func (o *observed) entropy(levels int) (lo, hi float64) {

@@ -19,12 +19,13 @@ func init() {
 	methods.Register("channels", func() Method {
 		return &Channels{Importance: "l2", Scope: "layer", Least: 0.1, Multiple: 1, Samples: 512, Statistics: true}
 	},
-		"take whole channels and hidden units out, wherever they are tied through the model: a smaller dense model", "https://arxiv.org/abs/2301.12900 (DepGraph, Fang et al. 2023); https://arxiv.org/abs/1608.08710 (Li et al. 2017)")
+		"take whole channels and hidden units out, wherever they are tied through the model: a smaller dense model",
+		"https://arxiv.org/abs/2301.12900 (DepGraph, Fang et al. 2023); https://arxiv.org/abs/1608.08710 (Li et al. 2017)")
 }
 
-// Channels takes channels of convolutions and units of dense layers away, with all that belongs to them: rows and columns of the weights that
-// make and read them, biases, batch normalisation, the other sides of residual sums, depthwise convolutions, parts of Concat and Split. The
-// channels that count least go until the target is reached, Subject.MACs or Share.
+// Channels takes channels of convolutions and units of dense layers away, with all that belongs to them: rows and columns of the weights
+// that make and read them, biases, batch normalisation, the other sides of residual sums, depthwise convolutions, parts of Concat and
+// Split. The channels that count least go until the target is reached, Subject.MACs or Share.
 type Channels struct {
 	Share      float64 `opt:"share" doc:"share of the channels of each layer that stays, in the place of --macs; 0 goes by --macs" range:"[0, 1)"`
 	Importance string  `opt:"importance" doc:"what a channel counts: l1 or l2 norm of the weights that make it, with the batch normalisation behind them; bn: its scale alone; taylor: the change of the loss without it, to first order, from examples with labels" choices:"l1|l2|bn|taylor"`

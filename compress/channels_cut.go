@@ -9,8 +9,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// cut is a copy of the model with only the places of each axis that kept names, by their numbers along it. The model that was followed stays
-// as it is.
+// cut is a copy of the model with only the places of each axis that kept names, by their numbers along it. The model that was followed
+// stays as it is.
 func (a *axes) cut(kept func([]int32) []int) (*onnx.Model, error) {
 	old := a.net
 	nodes := map[*onnxpb.NodeProto]*onnxpb.NodeProto{} // as they were, to be put back

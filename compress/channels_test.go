@@ -16,7 +16,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// silence is the model of p whose weights have zeros where the units that keep has not are made and read: it computes what the cut model does.
+// silence is the model of p whose weights have zeros where the units that keep has not are made and read: it computes what the cut model
+// does.
 func silence(t *testing.T, p *pruning, keep map[int32]bool) *onnx.Model {
 	t.Helper()
 	out := p.net.m.Clone()
@@ -60,7 +61,8 @@ func silence(t *testing.T, p *pruning, keep map[int32]bool) *onnx.Model {
 		}
 		*n.inits[name] = onnxpb.TensorProto{}
 		q := onnx.TensorToProto(name, v)
-		n.inits[name].Name, n.inits[name].Dims, n.inits[name].DataType, n.inits[name].RawData, n.inits[name].FloatData = q.Name, q.Dims, q.DataType, q.RawData, q.FloatData
+		n.inits[name].Name, n.inits[name].Dims, n.inits[name].DataType, n.inits[name].RawData, n.inits[name].FloatData = q.Name, q.Dims,
+			q.DataType, q.RawData, q.FloatData
 		n.known[name] = v
 	}
 	for _, x := range p.g.Node {
@@ -216,10 +218,12 @@ func TestChannelsOfBuilders(t *testing.T) {
 func TestChannelsOfSharedModels(t *testing.T) {
 	dir := filepath.Join(testkit.Shared(t), "data")
 	for _, name := range []string{"models/cifar10_resnet20.onnx", "models/mobilenet_v1_0.25_224.onnx", "models/squeezenet1.1_fp32_opset7.onnx",
-		"models/mnist_bn_opset16.onnx", "models/mnist-7_cntk.onnx", "models/kair_dncnn_25.onnx", "modern/timm_test_vit/model.onnx", "modern/vit_hf/model.onnx",
+		"models/mnist_bn_opset16.onnx", "models/mnist-7_cntk.onnx", "models/kair_dncnn_25.onnx", "modern/timm_test_vit/model.onnx",
+		"modern/vit_hf/model.onnx",
 		"modern/unet/model.onnx", "modern/timm_test_resnet/model.onnx", "modern/timm_test_efficientnet/model.onnx", "modern/bert/model.onnx",
 		"modern/segformer/model.onnx", "modern/gpt2/model.onnx", "modern/llama/model.onnx",
-		"modern/enc23/model.onnx", "modern/clip/model.onnx", "modern/whisper_enc/model.onnx", "modern/patchtst/model.onnx", "modern/mamba/model.onnx"} {
+		"modern/enc23/model.onnx", "modern/clip/model.onnx", "modern/whisper_enc/model.onnx", "modern/patchtst/model.onnx",
+		"modern/mamba/model.onnx"} {
 		t.Run(filepath.Base(filepath.Dir(name))+"/"+filepath.Base(name), func(t *testing.T) {
 			path := filepath.Join(dir, name)
 			if _, err := os.Stat(path); err != nil {
@@ -230,7 +234,8 @@ func TestChannelsOfSharedModels(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := pruneAtRandom(t, m)
-			t.Logf("%d units, %d families, %d of %d layers; whole: %v", len(p.units), len(p.families), len(p.makes)-len(p.whole), len(p.makes), p.whole)
+			t.Logf("%d units, %d families, %d of %d layers; whole: %v", len(p.units), len(p.families), len(p.makes)-len(p.whole), len(p.makes),
+				p.whole)
 		})
 	}
 }

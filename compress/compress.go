@@ -1,5 +1,5 @@
-// Package compress makes models smaller: a method of the table is one file, its options in it. A method gets a Subject, the model with what is
-// known about its use, and gives a Result, another model of the same inputs and outputs, which is written as any.
+// Package compress makes models smaller: a method of the table is one file, its options in it. A method gets a Subject, the model with what
+// is known about its use, and gives a Result, another model of the same inputs and outputs, which is written as any.
 //
 //	m, err := compress.New("int8:calibration=entropy")
 //	res, err := m.Compress(ctx, &compress.Subject{Model: model, Feed: plan, Data: ds})

@@ -8,8 +8,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// foldBatchNorm puts each batch normalisation by stored statistics behind a Conv that nothing else reads, with stored weights in float32, into
-// those weights, and says how many. The values after them keep their names.
+// foldBatchNorm puts each batch normalisation by stored statistics behind a Conv that nothing else reads, with stored weights in float32,
+// into those weights, and says how many. The values after them keep their names.
 func (n *net) foldBatchNorm() int {
 	folded := 0
 	for _, bn := range append([]*onnxpb.NodeProto(nil), n.g.Node...) {
@@ -55,7 +55,8 @@ func (n *net) foldBatchNorm() int {
 			}
 			c[i] = float32((bias[i]-float64(p[2][i]))*k + float64(p[1][i]))
 		}
-		x := onnx.NewNode("Conv", conv.GetName(), []string{in(conv, 0), n.store(in(conv, 1), v), n.store(in(conv, 1)+"_bias", tensor.From(c, len(c)))},
+		x := onnx.NewNode("Conv", conv.GetName(), []string{in(conv, 0), n.store(in(conv, 1), v), n.store(in(conv, 1)+"_bias",
+			tensor.From(c, len(c)))},
 			[]string{bn.GetOutput()[0]}, conv.GetAttribute()...)
 		x.DocString, x.MetadataProps = conv.DocString, conv.MetadataProps
 		n.replace(conv, x)

@@ -41,13 +41,14 @@ func (p *pruning) score(ctx context.Context) error {
 		u.score /= float64(n)
 	}
 	if p.m.Importance == "bn" && len(made) == 0 {
-		return Ask("importance=bn goes by the scales of batch normalisation, and no layer that can lose channels has one behind it: take l2, l1 or " +
-			"taylor")
+		return Ask("importance=bn goes by the scales of batch normalisation, and no layer that can lose channels has one behind it: take l2, " +
+			"l1 or taylor")
 	}
 	return nil
 }
 
-// norms are those of the weights of each channel of a layer, as the batch normalisation behind it scales them; nil where importance=bn has none.
+// norms are those of the weights of each channel of a layer, as the batch normalisation behind it scales them; nil where importance=bn has
+// none.
 func (p *pruning) norms(k maker) ([]float64, error) {
 	w := p.constant(k.weight)
 	n := w.Dim(k.axis)
@@ -93,8 +94,8 @@ func (p *pruning) norms(k maker) ([]float64, error) {
 	return out, nil
 }
 
-// taylor scores by the square of the sum of gradient times weight over the weights of a channel, the change of the loss without them to first
-// order, summed over batches.
+// taylor scores by the square of the sum of gradient times weight over the weights of a channel, the change of the loss without them to
+// first order, summed over batches.
 //
 // Source: Molchanov et al. 2019, "Importance Estimation for Neural Network Pruning", https://arxiv.org/abs/1906.10771, equation 8.
 func (p *pruning) taylor(ctx context.Context) error {

@@ -14,12 +14,13 @@ import (
 func init() {
 	methods.Register("int8", func() Method {
 		return &Int8{Mode: "static", Calibration: "mse", Percentile: 99.999, Samples: 256, Activations: "uint8", PerChannel: true, Correct: true}
-	}, "weights and activations in integers of 8 bits, without training: a quarter of the size, and faster where the processor has the products",
+	}, "weights and activations in integers of 8 bits, without training: a quarter of the size, and faster where the processor has the "+
+		"products",
 		"https://arxiv.org/abs/2004.09602 (Wu et al. 2020)")
 }
 
-// Int8 quantises the layers with stored weights (Conv, Gemm, MatMul) after training. Weights are symmetric int8, activations have a scale and a
-// zero point each.
+// Int8 quantises the layers with stored weights (Conv, Gemm, MatMul) after training. Weights are symmetric int8, activations have a scale
+// and a zero point each.
 //
 //   - static writes QuantizeLinear and DequantizeLinear (QDQ) with scales that examples tell, which runtimes compute in integers;
 //   - dynamic finds the scales of activations anew in each run: DynamicQuantizeLinear and MatMulInteger for products, and for convolutions,
@@ -255,7 +256,8 @@ func (n *net) bypass() {
 		if !is(x, "Identity", "Dropout") || n.extra(x) || n.outputs[x.GetOutput()[0]] {
 			continue
 		}
-		if t := n.constant(in(x, 2)); x.GetOpType() == "Dropout" && in(x, 2) != "" && (t == nil || t.DType() != tensor.Bool || tensor.Data[bool](t)[0]) {
+		if t := n.constant(in(x, 2)); x.GetOpType() == "Dropout" && in(x, 2) != "" && (t == nil || t.DType() != tensor.Bool ||
+			tensor.Data[bool](t)[0]) {
 			continue
 		}
 		inner := false
@@ -289,7 +291,8 @@ func (m *Int8) Plan(ctx context.Context, s *Subject) ([]string, error) {
 		lines = append(lines, fmt.Sprintf("%s (%s) stays in float32: %s", f.Node, f.Op, f.Why))
 	}
 	if m.Mode == "static" {
-		lines = append(lines, fmt.Sprintf("scales of activations by %s over %s", m.Calibration, units.Plural(min(m.Samples, s.Data.Len()), "example")))
+		lines = append(lines, fmt.Sprintf("scales of activations by %s over %s", m.Calibration, units.Plural(min(m.Samples, s.Data.Len()),
+			"example")))
 	}
 	return lines, nil
 }
@@ -324,8 +327,8 @@ func (m *Int8) Compress(ctx context.Context, s *Subject) (*Result, error) {
 	res := &Result{File: q.net.m, Details: r, Write: layersCSV(r.table())}
 	res.Says = r.says()
 	if m.Activations == "uint8" && !m.ReduceRange && m.Mode != "weights" {
-		s.Note("ONNX Runtime sums products of uint8 and int8 in pairs of 16 bits on x86 processors without VNNI, where they may saturate; gtk's " +
-			"sums are exact. For such processors: int8:reduce-range=true, weights of 7 bits")
+		s.Note("ONNX Runtime sums products of uint8 and int8 in pairs of 16 bits on x86 processors without VNNI, where they may saturate; " +
+			"gtk's sums are exact. For such processors: int8:reduce-range=true, weights of 7 bits")
 	}
 	return res, nil
 }
@@ -367,7 +370,8 @@ func (r *Int8Report) says() []string {
 		for _, l := range worst[:min(3, len(worst))] {
 			w = append(w, fmt.Sprintf("%s %.1f dB", l.Node, *l.SQNR))
 		}
-		lines = append(lines, "the outputs that changed most, signal over change: "+strings.Join(w, ", ")+" (--keep-float keeps a layer in float32)")
+		lines = append(lines, "the outputs that changed most, signal over change: "+strings.Join(w,
+			", ")+" (--keep-float keeps a layer in float32)")
 	}
 	return lines
 }

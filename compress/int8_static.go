@@ -27,7 +27,8 @@ type point struct {
 }
 
 // movers are operators that take, join or repeat numbers as they are, and do so with integers of 8 bits too.
-var movers = []string{"MaxPool", "Concat", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "DepthToSpace", "SpaceToDepth", "Pad"}
+var movers = []string{"MaxPool", "Concat", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Slice", "DepthToSpace",
+	"SpaceToDepth", "Pad"}
 
 // static quantises activations by scales that examples tell.
 func (q *int8Net) static(ctx context.Context, r *Int8Report) error {
@@ -347,8 +348,8 @@ func (q *int8Net) saturates(x *onnxpb.NodeProto, s steps) bool {
 	return bound(1, "min", math.Inf(-1)) == 0 && bound(2, "max", math.Inf(1)) >= s.top()*(1-1e-6)
 }
 
-// stored puts the weights of l in int8 and its bias in int32 into the file, and gives the nodes that make real numbers of them; input is what it
-// reads, nil where that stays real.
+// stored puts the weights of l in int8 and its bias in int32 into the file, and gives the nodes that make real numbers of them; input is
+// what it reads, nil where that stays real.
 func (q *int8Net) stored(l *int8Layer, input *point) []*onnxpb.NodeProto {
 	var least []float64
 	if input != nil && l.bias != nil {
@@ -366,7 +367,10 @@ func (q *int8Net) stored(l *int8Layer, input *point) []*onnxpb.NodeProto {
 		l.x.Input = append(l.x.Input, name+"_bias")
 	}
 	if l.x.GetOpType() == "Gemm" {
-		l.x.Attribute = slices.DeleteFunc(l.x.Attribute, func(a *onnxpb.AttributeProto) bool { return a.GetName() == "alpha" || a.GetName() == "beta" })
+		l.x.Attribute = slices.DeleteFunc(l.x.Attribute, func(a *onnxpb.AttributeProto) bool {
+			return a.GetName() == "alpha" ||
+				a.GetName() == "beta"
+		})
 	}
 	switch {
 	case l.bias == nil:

@@ -29,8 +29,8 @@ func draw(r *rand.Rand, k float64, shape ...int) *tensor.Tensor {
 	return t
 }
 
-// mixed is a model with all that static quantisation knows: Conv with BatchNormalization and Relu, Clip, a residual sum, depthwise, MaxPool,
-// Concat, Pad, pooling, Flatten, Gemm, and a MatMul with a sum behind it.
+// mixed is a model with all that static quantisation knows: Conv with BatchNormalization and Relu, Clip, a residual sum, depthwise,
+// MaxPool, Concat, Pad, pooling, Flatten, Gemm, and a MatMul with a sum behind it.
 func mixed() *onnx.Model {
 	r := rand.New(rand.NewPCG(5, 5))
 	g := &onnxpb.GraphProto{Name: new("mixed")}
@@ -51,7 +51,8 @@ func mixed() *onnx.Model {
 	}
 	pads := onnx.AttrInts("pads", 1, 1, 1, 1)
 	a := node("Conv", "c1", []string{"x", put("w1", draw(r, 0.3, 8, 3, 3, 3))}, pads)
-	a = node("BatchNormalization", "b1", []string{a, put("g", ones(8, 0.5)), put("b", draw(r, 0.3, 8)), put("m", draw(r, 0.3, 8)), put("v", ones(8, 0.5))})
+	a = node("BatchNormalization", "b1", []string{a, put("g", ones(8, 0.5)), put("b", draw(r, 0.3, 8)), put("m", draw(r, 0.3, 8)),
+		put("v", ones(8, 0.5))})
 	a = node("Relu", "r1", []string{a})
 	d := node("Conv", "c2", []string{a, put("w2", draw(r, 0.3, 8, 1, 3, 3)), put("bias2", draw(r, 0.2, 8))}, pads, onnx.AttrInt("group", 8))
 	d = node("Clip", "k2", []string{d, put("zero", tensor.Scalar(float32(0))), put("six", tensor.Scalar(float32(6)))})
@@ -64,7 +65,8 @@ func mixed() *onnx.Model {
 	c = node("Pad", "pad", []string{c, put("pads", tensor.From([]int64{0, 2, 0, 0, 0, 0, 1, 1}, 8))})
 	c = node("Conv", "c6", []string{c, put("w6", draw(r, 0.3, 10, 14, 3, 3)), put("bias6", draw(r, 0.2, 10))})
 	f := node("Flatten", "f", []string{node("GlobalAveragePool", "gap", []string{node("Relu", "r6", []string{c})})})
-	h := node("Relu", "h", []string{node("Gemm", "fc", []string{f, put("w7", draw(r, 0.4, 12, 10)), put("bias7", draw(r, 0.2, 12))}, onnx.AttrInt("transB", 1))})
+	h := node("Relu", "h", []string{node("Gemm", "fc", []string{f, put("w7", draw(r, 0.4, 12, 10)), put("bias7", draw(r, 0.2, 12))},
+		onnx.AttrInt("transB", 1))})
 	node("Add", "y", []string{node("MatMul", "mm", []string{h, put("w8", draw(r, 0.4, 12, 5))}), put("bias8", draw(r, 0.2, 5))})
 	g.Input = []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, "N", 3, 12, 12)}
 	g.Output = []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32, "N", 5)}
@@ -174,7 +176,8 @@ func TestInt8Form(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for op, want := range map[string]int{"Clip": 0, "Relu": 1, "MaxPool": 1, "Concat": 1, "Conv": 6, "QuantizeLinear": 10} { // one Relu before Concat
+	// one Relu before Concat
+	for op, want := range map[string]int{"Clip": 0, "Relu": 1, "MaxPool": 1, "Concat": 1, "Conv": 6, "QuantizeLinear": 10} {
 		if n := count(res.File, op); n != want {
 			t.Errorf("%d %s, want %d", n, op, want)
 		}
@@ -218,7 +221,8 @@ func TestInt8Keep(t *testing.T) {
 		t.Errorf("%d layers are quantised, %v are not", len(r.Layers), r.Float)
 	}
 	s.Keep = []string{"*"}
-	if _, err := methodOf(t, "int8").Compress(context.Background(), s); err == nil || !strings.Contains(err.Error(), "--keep keeps all 8 layers") {
+	if _, err := methodOf(t, "int8").Compress(context.Background(), s); err == nil || !strings.Contains(err.Error(),
+		"--keep keeps all 8 layers") {
 		t.Errorf("all kept: %v", err)
 	}
 }
@@ -255,7 +259,8 @@ func TestInt8Refusals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := methodOf(t, "int8:weights").Compress(context.Background(), &Subject{Model: e}); err == nil || !strings.Contains(err.Error(), x.want) {
+		if _, err := methodOf(t, "int8:weights").Compress(context.Background(), &Subject{Model: e}); err == nil || !strings.Contains(err.Error(),
+			x.want) {
 			t.Errorf("want %q, have %v", x.want, err)
 		}
 	}
@@ -366,8 +371,9 @@ func TestCalibration(t *testing.T) {
 		}
 		o := see(x...)
 		best := mean(o.mse(256))
-		for name, other := range map[string]float64{"minmax": mean(o.lo, o.hi), "entropy": mean(o.entropy(256)), "percentile": mean(o.percentile(99.9)),
-			"half": mean(o.lo/2, o.hi/2)} {
+		for name, other := range map[string]float64{"minmax": mean(o.lo, o.hi), "entropy": mean(o.entropy(256)),
+			"percentile": mean(o.percentile(99.9)),
+			"half":       mean(o.lo/2, o.hi/2)} {
 			if best > other*1.02 {
 				t.Errorf("power %d: mse leaves %g, %s %g", k+1, best, name, other)
 			}

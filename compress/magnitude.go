@@ -97,7 +97,8 @@ func (m *Magnitude) weights(s *Subject) (ps []*engine.Param, left []string, err 
 		ps = append(ps, p)
 	}
 	if len(ps) == 0 {
-		return nil, left, fmt.Errorf("compress: magnitude: the model has no weights of products (Conv, Gemm, MatMul, LSTM …) that could become zero")
+		return nil, left, fmt.Errorf("compress: magnitude: the model has no weights of products (Conv, Gemm, MatMul, LSTM …) that could become " +
+			"zero")
 	}
 	return ps, left, nil
 }

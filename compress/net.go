@@ -55,7 +55,8 @@ func openNet(m *onnx.Model, opset int64) (*net, error) {
 
 // index finds makers and readers again.
 func (n *net) index() {
-	n.maker, n.readers, n.outputs, n.taken = map[string]*onnxpb.NodeProto{}, map[string][]*onnxpb.NodeProto{}, map[string]bool{}, map[string]bool{}
+	n.maker, n.readers, n.outputs, n.taken = map[string]*onnxpb.NodeProto{}, map[string][]*onnxpb.NodeProto{}, map[string]bool{},
+		map[string]bool{}
 	n.inits = map[string]*onnxpb.TensorProto{}
 	for _, t := range n.g.Initializer {
 		n.inits[t.GetName()], n.taken[t.GetName()] = t, true
@@ -197,7 +198,8 @@ func (n *net) evaluate(ctx context.Context, want func(*onnxpb.NodeProto) bool) e
 }
 
 // draws are operators whose results are not a function of their inputs.
-var draws = map[string]bool{"RandomNormal": true, "RandomUniform": true, "RandomNormalLike": true, "RandomUniformLike": true, "Bernoulli": true,
+var draws = map[string]bool{"RandomNormal": true, "RandomUniform": true, "RandomNormalLike": true, "RandomUniformLike": true,
+	"Bernoulli":   true,
 	"Multinomial": true, "Dropout": true}
 
 // store adds an initializer and gives its name, near to the one that is wanted.

@@ -73,8 +73,8 @@ type quantised struct {
 	axis  int // -1: one scale for all
 }
 
-// quantiseWeights rounds w, float32, to whole numbers of up to most (127, or 63 for 7 bits) times a scale for each place along axis, or of all
-// where axis is negative. least has a smallest scale for each place, nil for none: what a bias needs to be a whole number of 32 bits.
+// quantiseWeights rounds w, float32, to whole numbers of up to most (127, or 63 for 7 bits) times a scale for each place along axis, or of
+// all where axis is negative. least has a smallest scale for each place, nil for none: what a bias needs to be a whole number of 32 bits.
 func quantiseWeights(w *tensor.Tensor, axis, most int, least []float64) quantised {
 	shape := w.Shape()
 	places, inner := 1, 1
@@ -115,7 +115,8 @@ func quantiseWeights(w *tensor.Tensor, axis, most int, least []float64) quantise
 	return r
 }
 
-// leastScales are the smallest scales of weights with which bias, in steps of the scale of the input times theirs, is a whole number of 32 bits.
+// leastScales are the smallest scales of weights with which bias, in steps of the scale of the input times theirs, is a whole number of 32
+// bits.
 func leastScales(bias []float32, input float32) []float64 {
 	least := make([]float64, len(bias))
 	for i, b := range bias {

@@ -27,12 +27,15 @@ func TestParseAugment(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	for s, want := range map[string]string{
-		"rotate=5:degrees": "no number", "rotate=5:x=1": "no option", "flop": "did you mean", "crop=x": "pixels", "crop=-1": "0 or more", "resized=0.9:0.1": "low <= high", "resized=0:1": "0 < low",
+		"rotate=5:degrees": "no number", "rotate=5:x=1": "no option", "flop": "did you mean", "crop=x": "pixels", "crop=-1": "0 or more",
+		"resized=0.9:0.1": "low <= high", "resized=0:1": "0 < low",
 		"flip=2": "probability", "flip:q=1": "no option", "resized,resized=0.5": "enough", "jitter:hue=1": "0.5", "posterize=9": "1 to 8",
 		"solarize=300":  "0 to 256",
 		"blur:kernel=4": "odd", "blur=0": "above 0", "rotate=200": "0 to 180", "rotate:interpolation=cubic": "bilinear",
-		"affine:low=0": "0 < low", "perspective=2": "0 to 1", "randaugment=40": "level from 0 to 30", "autoaugment=mnist": "imagenet, cifar10 or svhn",
-		"mixup=0": "above 0", "cutmix:p=7": "probability", "noise=-1": "at least 0", "slice=0": "above 0", "slice:axis=2": "first or last",
+		"affine:low=0": "0 < low", "perspective=2": "0 to 1", "randaugment=40": "level from 0 to 30",
+		"autoaugment=mnist": "imagenet, cifar10 or svhn",
+		"mixup=0":           "above 0", "cutmix:p=7": "probability", "noise=-1": "at least 0", "slice=0": "above 0",
+		"slice:axis=2":    "first or last",
 		"erase:value=red": "no number", "sharpness=-1": "at least 0", "crop:fill=300": "0 to 255",
 		"trivialaugment=1": "at least 2", "erase=x": "no number",
 	} {
@@ -280,7 +283,8 @@ func TestAugmentFits(t *testing.T) {
 	}{
 		{everything, pictures, ""}, {"slice", pictures, "slice: the examples are pictures"}, {"noise,mixup", table, ""},
 		{"flip", table, "flip: the examples are no pictures"}, {"cutmix", table, "cutmix: the examples are no pictures"},
-		{"noise", series, ""}, {"slice", series, "would have to be stretched"}, {"noise", tokens, "no noise"}, {"mixup", tokens, "cannot be mixed"},
+		{"noise", series, ""}, {"slice", series, "would have to be stretched"}, {"noise", tokens, "no noise"},
+		{"mixup", tokens, "cannot be mixed"},
 		{"flip", pairs, "places of its own"}, {"cutmix", pairs, "places of its own"}, {"slice", table, ""}, {"jitter", series, "no pictures"},
 	} {
 		err := augmented(t, c.how).Fits(c.ds)

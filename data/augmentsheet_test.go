@@ -52,7 +52,8 @@ func TestAugmentSheet(t *testing.T) {
 	}
 	table := must(openArrays(t, "", Options{}, named("x", tensor.New(tensor.Float32, 3, 2, 2, 2)), named("y", tensor.New(tensor.Int64, 3))))(t)
 	for want, c := range map[string]SheetConfig{
-		"no examples": {Draws: 1, Cell: 40}, "32 to 512": {Draws: 1, Cell: 4, Index: []int{0}}, "no pictures": {Draws: 1, Cell: 40, Index: []int{0},
+		"no examples": {Draws: 1, Cell: 40}, "32 to 512": {Draws: 1, Cell: 4, Index: []int{0}}, "no pictures": {Draws: 1, Cell: 40,
+			Index:   []int{0},
 			Augment: augmented(t, "flip")}, "neither a picture nor a series": {Draws: 1, Cell: 40, Index: []int{0}, Augment: augmented(t, "noise")},
 	} {
 		if _, _, err := AugmentSheet(context.Background(), table, c); err == nil || !strings.Contains(err.Error(), want) {

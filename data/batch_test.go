@@ -56,7 +56,8 @@ func TestBatchesDoNotDependOnWorkers(t *testing.T) {
 	}
 }
 
-// Parts of batches, one after another, are the batches; each is made of parts as equal as can be, and the rest of an epoch can be cut otherwise.
+// Parts of batches, one after another, are the batches; each is made of parts as equal as can be, and the rest of an epoch can be cut
+// otherwise.
 func TestParts(t *testing.T) {
 	ds := must(Open("digits#test", Options{}))(t)
 	order := Shuffled(ds.Len(), 3)

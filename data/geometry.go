@@ -44,7 +44,8 @@ func (p Preprocess) plan(h, w int, part *box) (plan, error) {
 		g.height, g.width = H, W
 	}
 	if g.rh > 4*maxSide || g.rw > 4*maxSide || g.rh <= 0 || g.rw <= 0 {
-		return g, fmt.Errorf("data: preprocessing: a picture of %d×%d pixels cannot be resized to %d×%d; use crop none or another picture", w, h, g.rw, g.rh)
+		return g, fmt.Errorf("data: preprocessing: a picture of %d×%d pixels cannot be resized to %d×%d; use crop none or another picture", w, h,
+			g.rw, g.rh)
 	}
 	g.identityResize = g.rh == h && g.rw == w && part == nil
 	return g, nil

@@ -87,8 +87,9 @@ func openIDX(spec Spec, o Options, _ int) (Dataset, error) {
 	case xs[0] > 0 && xs.Len() == 0:
 		return nil, malformed(xPath, "header", "", "pictures of %v pixels", xs[1:])
 	}
-	m := &memory{path: spec.Path, dtype: tensor.Uint8, shape: append(tensor.Shape{1}, xs[1:]...), raw: x.Bytes(), late: late, n: xs[0], picture: true,
-		prefix: split + "/", small: y.Bytes()}
+	m := &memory{path: spec.Path, dtype: tensor.Uint8, shape: append(tensor.Shape{1}, xs[1:]...), raw: x.Bytes(), late: late, n: xs[0],
+		picture: true,
+		prefix:  split + "/", small: y.Bytes()}
 	if rank == 4 {
 		m.shape = xs[1:]
 	}

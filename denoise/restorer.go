@@ -142,9 +142,9 @@ const (
 	detailsHigh = 1.05
 )
 
-// Level is the level of the noise of y [C,H,W]: of those of the grid of its family that are near what the finest details say (Picture.Rough)
-// that with the least penalty; where none is near, what they say. The penalty alone goes astray where a network knows little, the details
-// alone take texture for noise.
+// Level is the level of the noise of y [C,H,W]: of those of the grid of its family that are near what the finest details say
+// (Picture.Rough) that with the least penalty; where none is near, what they say. The penalty alone goes astray where a network knows
+// little, the details alone take texture for noise.
 func (r *Restorer) Level(ctx context.Context, y []float32, c, h, w int) (float64, error) {
 	if r.Params == nil || !r.Params.Scores() {
 		return 0, errNoLevel

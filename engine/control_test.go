@@ -381,7 +381,8 @@ func TestScan8BodyTypes(t *testing.T) {
 	g := &proto{Name: new("scan8"), Input: []*onnxpb.ValueInfoProto{onnx.ValueInfo("lengths", tensor.Int64, "N"),
 		onnx.ValueInfo("s0", tensor.Float32, "N", 1, 2), onnx.ValueInfo("x", tensor.Int64, "N", 3, 1, 2)},
 		Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("last", tensor.Float32, "N", 1, 2), onnx.ValueInfo("all", tensor.Int64, "N", 3, 1, 2)},
-		Node:   []*onnxpb.NodeProto{op("Scan", "steps", in("lengths s0 x"), in("last all"), attr("num_scan_inputs", 1), onnx.AttrGraph("body", b))}}
+		Node: []*onnxpb.NodeProto{op("Scan", "steps", in("lengths s0 x"), in("last all"), attr("num_scan_inputs", 1),
+			onnx.AttrGraph("body", b))}}
 	m, err := engine.Load(onnx.NewModel(g, 8))
 	if err != nil {
 		t.Fatal(err)

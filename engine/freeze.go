@@ -9,8 +9,8 @@ import (
 )
 
 // settle makes constants of what is not differentiated by, before g is differentiated, makes one operator of the several that are written
-// for it, and folds what is affine, such as batch normalisation: the gradient of the layer that took it in is that of the two. What is differentiated by and what is fetched stay
-// available, parameters for which except is true stay parameters.
+// for it, and folds what is affine, such as batch normalisation: the gradient of the layer that took it in is that of the two. What is
+// differentiated by and what is fetched stay available, parameters for which except is true stay parameters.
 func (s *Session) settle(g *graph.Graph, w wrt, fetch []graph.Value, except func(graph.Value) bool) error {
 	by := append(slices.Clone(w.grad), w.example...)
 	keep := append(slices.Clone(by), fetch...)

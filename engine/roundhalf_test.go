@@ -28,8 +28,8 @@ func rounded16(t *testing.T, x []float32) []float32 {
 	return w.F32()
 }
 
-// TestRoundHalf: a model in half precision rounds where two nodes beside each other hand on what they are given, and nowhere else: not what a
-// Cast of its input narrows, nor at a lone Reshape. The gradient is that of the model without rounding.
+// TestRoundHalf: a model in half precision rounds where two nodes beside each other hand on what they are given, and nowhere else: not what
+// a Cast of its input narrows, nor at a lone Reshape. The gradient is that of the model without rounding.
 func TestRoundHalf(t *testing.T) {
 	half := tensor.Float16
 	nodes := func(moves ...*onnxpb.NodeProto) []*onnxpb.NodeProto {
@@ -58,7 +58,8 @@ func TestRoundHalf(t *testing.T) {
 		"two": {nodes(onnx.NewNode("Reshape", "", []string{"a", "s"}, []string{"m"}),
 			onnx.NewNode("Identity", "", []string{"m"}, []string{"b"})), true},
 	} {
-		file := onnx.NewModel(&onnxpb.GraphProto{Name: new("g"), Node: c.nodes, Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("w", w), shape},
+		file := onnx.NewModel(&onnxpb.GraphProto{Name: new("g"), Node: c.nodes, Initializer: []*onnxpb.TensorProto{onnx.TensorToProto("w", w),
+			shape},
 			Input:  []*onnxpb.ValueInfoProto{onnx.ValueInfo("x", tensor.Float32, 2, 3)},
 			Output: []*onnxpb.ValueInfoProto{onnx.ValueInfo("y", tensor.Float32, 3, 2)}}, 17)
 		m, err := engine.Load(file)

@@ -62,7 +62,8 @@ func TestRenderTokens(t *testing.T) {
 			}
 		}
 	}
-	for name, rel := range map[string][]float32{"too few": {1}, "not a number": {0, 0, float32(math.NaN()), 0, 0}, "infinite": {0, 0, 0, 0, float32(math.Inf(1))}} {
+	for name, rel := range map[string][]float32{"too few": {1}, "not a number": {0, 0, float32(math.NaN()), 0, 0},
+		"infinite": {0, 0, 0, 0, float32(math.Inf(1))}} {
 		if _, err := RenderTokens(words, rel, r); err == nil {
 			t.Errorf("%s: no error", name)
 		}
@@ -126,7 +127,8 @@ func TestBarOrder(t *testing.T) {
 func TestRenderBars(t *testing.T) {
 	r := DefaultRender()
 	speaksFor, against := voices(r)
-	img, err := RenderBars([]string{"age", strings.Repeat("a long name ", 20), "猫"}, []string{"54", strings.Repeat("long value ", 20), ""}, []float32{2, -1, 0}, r)
+	img, err := RenderBars([]string{"age", strings.Repeat("a long name ", 20), "猫"}, []string{"54", strings.Repeat("long value ", 20), ""},
+		[]float32{2, -1, 0}, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +186,8 @@ func TestRenderSeries(t *testing.T) {
 		t.Errorf("%d more than %d channels, the strongest is not among them: %v", left, len(channels), err)
 	}
 	for name, bad := range map[string][3][][]float32{
-		"empty": {nil, nil}, "no moments": {{{}}, {{}}}, "channels differ": {{{1, 2}, {1}}, {{1, 2}, {1}}}, "too little relevance": {{{1, 2}}, {{1}}},
+		"empty": {nil, nil}, "no moments": {{{}}, {{}}}, "channels differ": {{{1, 2}, {1}}, {{1, 2}, {1}}}, "too little relevance": {{{1, 2}},
+			{{1}}},
 		"no number": {{{1, 2}}, {{1, nan}}},
 	} {
 		if _, err := RenderSeries(bad[0], bad[1], nil, r); err == nil {
@@ -202,17 +205,20 @@ func TestRenderSeries(t *testing.T) {
 func others() []Item {
 	top := []Prediction{{Class: 1, Label: "negative, or so", Prob: 0.93, Logit: 2}}
 	result := func(v []float32, shape ...int) Image {
-		m := Map{Method: "gradient-sum", Base: "gradient", Options: Options{"reduce": "sum"}, Raw: tensor.From(v, shape...), H: 1, W: len(v), Up: v, Signed: true, Target: top[0]}
+		m := Map{Method: "gradient-sum", Base: "gradient", Options: Options{"reduce": "sum"}, Raw: tensor.From(v, shape...), H: 1, W: len(v),
+			Up: v, Signed: true, Target: top[0]}
 		m.Heat, _ = Symmetric(v)
 		return Image{Top: top, Maps: []Map{m}}
 	}
 	number := []Prediction{{Label: "price", Prob: math.NaN(), Logit: 31.25}}
-	row := Item{Name: "row 12", Row: &Row{[]string{"age", "<region>"}, []string{"54", "north"}}, Result: result([]float32{0.5, -0.25}, 1, 1, 2)}
+	row := Item{Name: "row 12", Row: &Row{[]string{"age", "<region>"}, []string{"54", "north"}}, Result: result([]float32{0.5, -0.25}, 1, 1,
+		2)}
 	row.Result.Top, row.Result.Maps[0].Target = number, number[0]
 	return []Item{
 		{Name: "review", Text: &Text{[]string{"not", "<without>", "charm"}}, Result: result([]float32{1, 0, -1}, 1, 1, 3)},
 		row,
-		{Name: "load", Series: &Series{[]string{"a", "b"}, [][]float32{{1, 2, 3}, {3, 2, 1}}}, Result: result([]float32{0, 0, 1, -1, 0, 0}, 2, 1, 3)},
+		{Name: "load", Series: &Series{[]string{"a", "b"}, [][]float32{{1, 2, 3}, {3, 2, 1}}}, Result: result([]float32{0, 0, 1, -1, 0, 0}, 2, 1,
+			3)},
 		{Name: "one map for all", Series: &Series{nil, [][]float32{{1, 2, 3}, {3, 2, 1}}}, Result: result([]float32{0, 0, 1}, 1, 1, 3)},
 	}
 }
@@ -228,7 +234,8 @@ func TestOtherInputs(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"&lt;without&gt;", "&lt;region&gt;", "Predicted: price, 31.25.", "<th class=\"num\" scope=\"col\">Value</th>", "negative, or so (1)", "Gradient, sum",
+		"&lt;without&gt;", "&lt;region&gt;", "Predicted: price, 31.25.", "<th class=\"num\" scope=\"col\">Value</th>", "negative, or so (1)",
+		"Gradient, sum",
 		"+0.5", "−0.25", "channel 1", "against",
 	} {
 		if !strings.Contains(b.String(), want) && !strings.Contains(b.String(), strings.ReplaceAll(want, "+", "&#43;")) {
@@ -274,7 +281,8 @@ func TestOriginalItem(t *testing.T) {
 	base, original := plain(image.Rect(0, 0, 8, 8), color.NRGBA{9, 9, 9, 255}), plain(image.Rect(0, 0, 30, 10), color.NRGBA{9, 9, 9, 255})
 	m := heated(8, 8, ramp(64))
 	m.Raw = tensor.From(ramp(64), 1, 8, 8)
-	it := Item{Name: "wide.png", Base: base, Original: original, Box: image.Rect(10, 0, 20, 10), Result: Image{Maps: []Map{m}, Top: []Prediction{{Prob: 1}}}}
+	it := Item{Name: "wide.png", Base: base, Original: original, Box: image.Rect(10, 0, 20, 10), Result: Image{Maps: []Map{m},
+		Top: []Prediction{{Prob: 1}}}}
 	r := DefaultRender()
 	write := func(it Item) (Written, string) {
 		t.Helper()
@@ -297,13 +305,15 @@ func TestOriginalItem(t *testing.T) {
 	if filepath.Base(files.PNG) != "wide.gradcam.relu3.png" || filepath.Base(files.Original) != "wide.gradcam.relu3.original.png" {
 		t.Errorf("wrote %+v", files)
 	}
-	for _, want := range []string{`class="window" style="left:33.333%;top:0.000%;width:33.333%;height:100.000%"`, "30 × 10 pixels; the model sees what is in the frame, at 8 × 8"} {
+	for _, want := range []string{`class="window" style="left:33.333%;top:0.000%;width:33.333%;height:100.000%"`,
+		"30 × 10 pixels; the model sees what is in the frame, at 8 × 8"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
 	it.Box = original.Bounds() // stretched
-	if files, page = write(it); files.Original == "" || strings.Contains(page, `class="window"`) || !strings.Contains(page, "the model sees it at 8 × 8") {
+	if files, page = write(it); files.Original == "" || strings.Contains(page, `class="window"`) ||
+		!strings.Contains(page, "the model sees it at 8 × 8") {
 		t.Errorf("a stretched picture: %+v", files)
 	}
 	it.Original, it.Box = base, base.Bounds() // all that there is

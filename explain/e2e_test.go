@@ -85,7 +85,8 @@ func concat(ts ...*tensor.Tensor) *tensor.Tensor {
 }
 
 var everything = []Request{
-	{"gradient", Options{"reduce": "none"}}, {"gradient", nil}, {"gradient", Options{"reduce": "sum"}}, {"gradient", Options{"reduce": "abs-sum"}},
+	{"gradient", Options{"reduce": "none"}}, {"gradient", nil}, {"gradient", Options{"reduce": "sum"}},
+	{"gradient", Options{"reduce": "abs-sum"}},
 	{"gradcam", nil}, {"gradcam", Options{"relu": "false"}}, {"gradcam++", nil}, {"gradcam++", Options{"variant": "sumAg3"}},
 	{"normgrad", Options{"phase1": "all", "phase2": "all"}},
 }
@@ -94,7 +95,8 @@ var everything = []Request{
 func keyOf(m Map) string {
 	switch m.Base {
 	case "gradient":
-		return map[string]string{"none": "input/gradient", "auto": "input/gradient_absmax", "abs-max": "input/gradient_absmax", "sum": "input/gradient_sum", "abs-sum": "input/gradient_abs_sum"}[m.Options["reduce"]]
+		return map[string]string{"none": "input/gradient", "auto": "input/gradient_absmax", "abs-max": "input/gradient_absmax",
+			"sum": "input/gradient_sum", "abs-sum": "input/gradient_abs_sum"}[m.Options["reduce"]]
 	case "gradcam":
 		if m.Options["relu"] == "false" {
 			return m.Layer + "/gradcam_prerelu"
@@ -176,7 +178,8 @@ func TestActivationsAndGradients(t *testing.T) {
 			{Prob, Argmax, "/grad_softmax_target", "input/gradient_softmax_target"},
 			{Logit, Target{kind: targetArgmin}, "", "input/gradient_argmin_class"},
 		} {
-			e := explainer(t, m, Config{Requests: []Request{{"gradient", nil}, {"gradcam", nil}}, Layers: layersOf(vs), Score: tc.score, Targets: []Target{tc.target}})
+			e := explainer(t, m, Config{Requests: []Request{{"gradient", nil}, {"gradcam", nil}}, Layers: layersOf(vs), Score: tc.score,
+				Targets: []Target{tc.target}})
 			pass := cleanPass(t, e, x)
 			near(t, net+"/"+tc.input, pass.InputGrad.F32(), need(t, vs, tc.input))
 			for i, l := range layersOf(vs) {
@@ -231,7 +234,8 @@ func TestBatchIsRunsOfOne(t *testing.T) {
 			for k, want := range one.Maps {
 				got := all[i].Maps[k]
 				if got.Method != want.Method || got.Layer != want.Layer || got.Target.Class != want.Target.Class {
-					t.Fatalf("%s: image %d map %d is %s %s %v, want %s %s %v", net, i, k, got.Method, got.Layer, got.Target, want.Method, want.Layer, want.Target)
+					t.Fatalf("%s: image %d map %d is %s %s %v, want %s %s %v", net, i, k, got.Method, got.Layer, got.Target, want.Method, want.Layer,
+						want.Target)
 				}
 				w := vector{}
 				for _, v := range want.Raw.F32() {
@@ -267,8 +271,9 @@ func TestFinalActivation(t *testing.T) {
 	for _, net := range nets {
 		want := run(t, explainer(t, load(t, file(t, net)), Config{Requests: requests}), x)[0]
 		for name, nodes := range map[string][]*onnxpb.NodeProto{
-			"Softmax":            {onnx.NewNode("Softmax", "end", []string{"logits"}, []string{"prob"})},
-			"Softmax then views": {onnx.NewNode("Softmax", "end", []string{"logits"}, []string{"p"}), onnx.NewNode("Flatten", "f", []string{"p"}, []string{"q"}), onnx.NewNode("Identity", "i", []string{"q"}, []string{"prob"})},
+			"Softmax": {onnx.NewNode("Softmax", "end", []string{"logits"}, []string{"prob"})},
+			"Softmax then views": {onnx.NewNode("Softmax", "end", []string{"logits"}, []string{"p"}), onnx.NewNode("Flatten", "f", []string{"p"},
+				[]string{"q"}), onnx.NewNode("Identity", "i", []string{"q"}, []string{"prob"})},
 		} {
 			e := explainer(t, load(t, appended(file(t, net), nodes...)), Config{Requests: requests})
 			if e.Head().Activation != "Softmax" || e.Head().Logits != "logits" {
@@ -344,21 +349,23 @@ func TestConfigErrors(t *testing.T) {
 		x    *tensor.Tensor
 		want string
 	}{
-		"no method":      {Config{}, x, "no method"},
-		"twice":          {Config{Requests: append(gradcam, gradcam...)}, x, "twice"},
-		"score":          {Config{Requests: gradcam, Score: "logits"}, x, "want logit"},
-		"layer":          {Config{Requests: gradcam, Layers: []string{"relu3_ot"}}, x, `did you mean "relu3_out"`},
-		"node":           {Config{Requests: gradcam, Layers: []string{"convv3"}}, x, "did you mean"},
-		"not 4-D":        {Config{Requests: gradcam, Layers: []string{"flatten"}}, x, "cannot be read as channels at positions"},
-		"a weight":       {Config{Requests: gradcam, Layers: []string{"conv1.weight"}}, x, "layer"},
-		"class":          {Config{Requests: gradcam, Targets: []Target{Class(5)}}, x, "classes 0 to 4"},
-		"noise":          {Config{Requests: []Request{{"smooth-gradcam++", nil}}, Noise: tensor.New(tensor.Float32, 2, 3, 4, 4)}, x, "recorded noise"},
+		"no method": {Config{}, x, "no method"},
+		"twice":     {Config{Requests: append(gradcam, gradcam...)}, x, "twice"},
+		"score":     {Config{Requests: gradcam, Score: "logits"}, x, "want logit"},
+		"layer":     {Config{Requests: gradcam, Layers: []string{"relu3_ot"}}, x, `did you mean "relu3_out"`},
+		"node":      {Config{Requests: gradcam, Layers: []string{"convv3"}}, x, "did you mean"},
+		"not 4-D":   {Config{Requests: gradcam, Layers: []string{"flatten"}}, x, "cannot be read as channels at positions"},
+		"a weight":  {Config{Requests: gradcam, Layers: []string{"conv1.weight"}}, x, "layer"},
+		"class":     {Config{Requests: gradcam, Targets: []Target{Class(5)}}, x, "classes 0 to 4"},
+		"noise": {Config{Requests: []Request{{"smooth-gradcam++", nil}}, Noise: tensor.New(tensor.Float32, 2, 3, 4, 4)}, x,
+			"recorded noise"},
 		"channel":        {Config{Requests: []Request{{"smooth-gradcam++", Options{"channels": "8"}}}}, x, "channels 0 to 7"},
 		"neurons":        {Config{Requests: []Request{{"smooth-gradcam++", Options{"neurons": "0:9,0:1"}}}}, x, "4 high and 3 wide"},
 		"input channels": {Config{Requests: gradcam}, tensor.New(tensor.Float32, 1, 4, 16, 12), ""},
 		"input rank":     {Config{Requests: gradcam}, tensor.New(tensor.Float32, 1, 3, 16, 12, 2), "shape"},
-		"not finite":     {Config{Requests: gradcam}, tensor.From(slices.Repeat([]float32{float32(math.NaN())}, 3*16*12), 1, 3, 16, 12), "not finite"},
-		"empty":          {Config{Requests: gradcam}, tensor.New(tensor.Float32, 0, 3, 16, 12), "need one or more examples"},
+		"not finite": {Config{Requests: gradcam}, tensor.From(slices.Repeat([]float32{float32(math.NaN())}, 3*16*12), 1, 3, 16, 12),
+			"not finite"},
+		"empty": {Config{Requests: gradcam}, tensor.New(tensor.Float32, 0, 3, 16, 12), "need one or more examples"},
 	} {
 		e, err := New(m, tc.c)
 		if err == nil {
@@ -379,7 +386,8 @@ func TestConstantMapWarns(t *testing.T) {
 	x := need(t, vectors(t, "common"), "input").tensor(4)
 	var warnings []string
 	e := explainer(t, load(t, file(t, "netA")), Config{
-		Requests: []Request{{"normgrad", Options{"phase1": "bias"}}}, Layers: []string{"relu3"}, Warn: func(s string) { warnings = append(warnings, s) },
+		Requests: []Request{{"normgrad", Options{"phase1": "bias"}}}, Layers: []string{"relu3"},
+		Warn: func(s string) { warnings = append(warnings, s) },
 	})
 	for range 2 {
 		m := run(t, e, x)[0].Maps[0]
@@ -449,7 +457,8 @@ func TestChannelsLast(t *testing.T) {
 	in.Name = proto.String("nhwc")
 	d := in.Type.GetTensorType().Shape.Dim
 	d[1], d[2], d[3] = d[2], d[3], d[1]
-	g.Node = append([]*onnxpb.NodeProto{onnx.NewNode("Transpose", "t", []string{"nhwc"}, []string{name}, onnx.AttrInts("perm", 0, 3, 1, 2))}, g.Node...)
+	g.Node = append([]*onnxpb.NodeProto{onnx.NewNode("Transpose", "t", []string{"nhwc"}, []string{name}, onnx.AttrInts("perm", 0, 3, 1, 2))},
+		g.Node...)
 	c := Config{Requests: []Request{{"gradient", nil}, {"gradcam", nil}}}
 	img := run(t, explainer(t, load(t, f), c), nhwc)[0]
 	vs := vectors(t, "netA")

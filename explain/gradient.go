@@ -16,7 +16,8 @@ var Reductions = []string{"abs-max", "sum", "abs-sum", "l2", "none"}
 const byKind = "auto"
 
 var reduceParam = Param{Name: "reduce", Default: byKind, Choices: append([]string{byKind}, Reductions...),
-	Doc: "how the channels of a pixel become one number; auto is abs-max for pictures, l2 over the embedding of tokens, none for tables and series"}
+	Doc: "how the channels of a pixel become one number; auto is abs-max for pictures, l2 over the embedding of tokens, none for tables and " +
+		"series"}
 
 func init() {
 	register(Method{

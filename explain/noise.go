@@ -11,7 +11,8 @@ import (
 // noiseParams are the options of the methods that average over noisy copies of the input.
 var noiseParams = []Param{
 	{Name: "n", Default: "25", Doc: "noisy copies of each image; the number of recorded ones when noise is replayed", Says: "%s samples"},
-	{Name: "noise-spread", Default: "0.15", Doc: "standard deviation of the noise as a fraction of the range of the preprocessed image", Says: "noise %s"},
+	{Name: "noise-spread", Default: "0.15", Doc: "standard deviation of the noise as a fraction of the range of the preprocessed image",
+		Says: "noise %s"},
 	{Name: "noise-sigma", Doc: "standard deviation of the noise, absolute; instead of noise-spread", Says: "noise ±%s"},
 }
 

@@ -7,7 +7,8 @@ import (
 
 func init() {
 	register(Method{
-		Name: "normgrad", Title: "NormGrad", Doc: "norm of the gradient of a virtual identity layer at each position; phase1 x phase2 is the whole family",
+		Name: "normgrad", Title: "NormGrad",
+		Doc:    "norm of the gradient of a virtual identity layer at each position; phase1 x phase2 is the whole family",
 		Source: "https://arxiv.org/abs/2004.02866",
 		Place:  AtLayer,
 		Params: []Param{

@@ -56,7 +56,8 @@ func TestOnOriginal(t *testing.T) {
 	}
 	// An input padded beyond the picture: the map is cut at the edge.
 	r.Overlay = OverlayOptions{Alpha: 1, FullBlend: true}
-	if out, err = r.OnOriginal(plain(image.Rect(0, 0, 40, 10), blue), image.Rect(0, -15, 40, 25), heated(4, 1, []float32{0, 1, 1, 0})); err != nil {
+	if out, err = r.OnOriginal(plain(image.Rect(0, 0, 40, 10), blue), image.Rect(0, -15, 40, 25),
+		heated(4, 1, []float32{0, 1, 1, 0})); err != nil {
 		t.Fatal(err)
 	}
 	if n := count(out, color.NRGBA{255, 255, 255, 255}); n != 400 {

@@ -90,7 +90,8 @@ func (r Render) Page(items []Item, info PageInfo) (*report.Report, error) {
 // pageLead tells what is to be seen.
 func pageLead(items []Item) string {
 	if slices.ContainsFunc(items, Item.picture) {
-		return "What in each picture spoke for a class, and where. Move the switch from picture to map, or point at a map to see what is beneath it."
+		return "What in each picture spoke for a class, and where. Move the switch from picture to map, or point at a map to see what is " +
+			"beneath it."
 	}
 	return "What in each input spoke for an answer, and what against it. The colour of a part is as strong as its share of the largest."
 }
@@ -130,7 +131,8 @@ func (it Item) beneath() (beneath, error) {
 	if box == img.Bounds() {
 		return beneath{image: img, note: fmt.Sprintf("%d × %d pixels; the model sees it at %d × %d", full.X, full.Y, size.X, size.Y)}, nil
 	}
-	return beneath{img, box, fmt.Sprintf("%d × %d pixels; the model sees what is in the frame, at %d × %d", full.X, full.Y, size.X, size.Y)}, nil
+	return beneath{img, box, fmt.Sprintf("%d × %d pixels; the model sees what is in the frame, at %d × %d", full.X, full.Y, size.X, size.Y)},
+		nil
 }
 
 // section adds the input, predictions and maps of one item.

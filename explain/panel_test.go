@@ -31,7 +31,8 @@ func TestPanel(t *testing.T) {
 	mark := color.NRGBA{1, 200, 3, 255}
 	strip := image.NewUniform(color.NRGBA{9, 9, 200, 255})
 	p := Panel{
-		Columns: []PanelHead{{Title: "Input"}, {"NormGrad of a very long name that does not fit into one line", "a/layer/of/a/very/long/name/that/is/shortened"}},
+		Columns: []PanelHead{{Title: "Input"}, {"NormGrad of a very long name that does not fit into one line",
+			"a/layer/of/a/very/long/name/that/is/shortened"}},
 		Rows: [][]PanelCell{
 			{{Image: dot(16, 12, mark), Title: "cat.png", Caption: "tabby, tabby cat", Detail: "91.3 %"}, {Image: dot(16, 12, mark)}},
 			{{Image: dot(1000, 10, color.NRGBA{})}, {Image: dot(500, 10, mark), Exact: true}},
@@ -97,7 +98,8 @@ func TestWrap(t *testing.T) {
 			}
 		}
 	}
-	if got := l.wrap("bald eagle, American eagle, Haliaeetus leucocephalus", 224, 4); !slices.Equal(got, []string{"bald eagle, American eagle,", "Haliaeetus leucocephalus"}) {
+	if got := l.wrap("bald eagle, American eagle, Haliaeetus leucocephalus", 224, 4); !slices.Equal(got,
+		[]string{"bald eagle, American eagle,", "Haliaeetus leucocephalus"}) {
 		t.Errorf("lines %q", got)
 	}
 }

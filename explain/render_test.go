@@ -119,16 +119,18 @@ func TestOverlay(t *testing.T) {
 		o    OverlayOptions
 		want [2]color.NRGBA
 	}{
-		"picture":        {gray, m, OverlayOptions{Alpha: 0}, [2]color.NRGBA{{200, 100, 0, 255}, {10, 20, 30, 255}}},
-		"cold is clear":  {gray, m, OverlayOptions{Alpha: 0.5}, [2]color.NRGBA{{200, 100, 0, 255}, {133, 138, 143, 255}}},
-		"warm":           {gray, []float32{warm / 2, warm}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{148, 98, 48, 255}, {192, 192, 192, 255}}},
-		"middle":         {signed, []float32{0.5, 1}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{200, 100, 0, 255}, red}},
-		"against":        {signed, []float32{0.5, 0}, OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{200, 100, 0, 255}, blue}},
-		"half":           {gray, m, OverlayOptions{Alpha: 0.5, FullBlend: true}, [2]color.NRGBA{{100, 50, 0, 255}, {133, 138, 143, 255}}},
-		"map":            {gray, m, OverlayOptions{Alpha: 1, FullBlend: true}, [2]color.NRGBA{{0, 0, 0, 255}, {255, 255, 255, 255}}},
-		"grey base":      {gray, m, OverlayOptions{GrayBase: true}, [2]color.NRGBA{{100, 100, 100, 255}, {20, 20, 20, 255}}},
-		"in proportion":  {gray, []float32{0.25, 1}, OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{166, 91, 16, 255}, {255, 255, 255, 255}}},
-		"nothing to see": {gray, []float32{float32(math.NaN()), 0}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{200, 100, 0, 255}, {10, 20, 30, 255}}},
+		"picture":       {gray, m, OverlayOptions{Alpha: 0}, [2]color.NRGBA{{200, 100, 0, 255}, {10, 20, 30, 255}}},
+		"cold is clear": {gray, m, OverlayOptions{Alpha: 0.5}, [2]color.NRGBA{{200, 100, 0, 255}, {133, 138, 143, 255}}},
+		"warm":          {gray, []float32{warm / 2, warm}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{148, 98, 48, 255}, {192, 192, 192, 255}}},
+		"middle":        {signed, []float32{0.5, 1}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{200, 100, 0, 255}, red}},
+		"against":       {signed, []float32{0.5, 0}, OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{200, 100, 0, 255}, blue}},
+		"half":          {gray, m, OverlayOptions{Alpha: 0.5, FullBlend: true}, [2]color.NRGBA{{100, 50, 0, 255}, {133, 138, 143, 255}}},
+		"map":           {gray, m, OverlayOptions{Alpha: 1, FullBlend: true}, [2]color.NRGBA{{0, 0, 0, 255}, {255, 255, 255, 255}}},
+		"grey base":     {gray, m, OverlayOptions{GrayBase: true}, [2]color.NRGBA{{100, 100, 100, 255}, {20, 20, 20, 255}}},
+		"in proportion": {gray, []float32{0.25, 1}, OverlayOptions{Alpha: 1, AlphaFromMap: true}, [2]color.NRGBA{{166, 91, 16, 255},
+			{255, 255, 255, 255}}},
+		"nothing to see": {gray, []float32{float32(math.NaN()), 0}, OverlayOptions{Alpha: 1}, [2]color.NRGBA{{200, 100, 0, 255},
+			{10, 20, 30, 255}}},
 	} {
 		out, err := Overlay(base, tc.m, 1, 2, tc.c, tc.o)
 		if err != nil {
@@ -158,7 +160,8 @@ func TestPage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := Map{Method: b.label, Base: b.Name, Options: b.options, Layer: "relu<3>", Raw: tensor.From(ramp(6), 1, 2, 3), H: 2, W: 3, Heat: ramp(6), Up: ramp(6), Constant: b.Name == "gradcam"}
+		m := Map{Method: b.label, Base: b.Name, Options: b.options, Layer: "relu<3>", Raw: tensor.From(ramp(6), 1, 2, 3), H: 2, W: 3,
+			Heat: ramp(6), Up: ramp(6), Constant: b.Name == "gradcam"}
 		if b.Place == AtInput {
 			m.Layer = ""
 		}
@@ -174,7 +177,8 @@ func TestPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := b.String()
-	for _, want := range []string{"tabby &lt;cat&gt;", "w&lt;1&gt;", "relu&lt;3&gt;", "conv3x3_depthwise", "filter_norm", "constant: nothing to show", "arxiv.org/abs/2004.02866"} {
+	for _, want := range []string{"tabby &lt;cat&gt;", "w&lt;1&gt;", "relu&lt;3&gt;", "conv3x3_depthwise", "filter_norm",
+		"constant: nothing to show", "arxiv.org/abs/2004.02866"} {
 		if !strings.Contains(s, want) {
 			t.Errorf("the page lacks %q", want)
 		}

@@ -56,11 +56,13 @@ func TestClippedVectors(t *testing.T) {
 		want       map[int]float32
 		ok         bool
 	}{
-		"nothing is cut at 0":         {[]float32{0, 1, 4}, false, 0, map[int]float32{0: 0, 1: 0.25, 2: 1}, true},
-		"nothing is cut at 100":       {[]float32{0, 1, 4}, false, 100, map[int]float32{0: 0, 1: 0.25, 2: 1}, true},
-		"both ends":                   {hundred, false, 90, map[int]float32{0: 0, 10: 0, 50: 40.0 / 80, 90: 1, 100: 1}, true}, // 1 … 100 above the lowest
-		"signed":                      {[]float32{-2, 1, 0, 0, 0, 100}, true, 99, map[int]float32{0: 0, 1: 0.75, 2: 0.5, 5: 1}, true},
-		"sparse: zeros do not count":  {append(make([]float32, 1000), 1, 2, 9), false, 99, map[int]float32{0: 0, 1000: 0.5, 1001: 1, 1002: 1}, true},
+		"nothing is cut at 0":   {[]float32{0, 1, 4}, false, 0, map[int]float32{0: 0, 1: 0.25, 2: 1}, true},
+		"nothing is cut at 100": {[]float32{0, 1, 4}, false, 100, map[int]float32{0: 0, 1: 0.25, 2: 1}, true},
+		// 1 … 100 above the lowest
+		"both ends": {hundred, false, 90, map[int]float32{0: 0, 10: 0, 50: 40.0 / 80, 90: 1, 100: 1}, true},
+		"signed":    {[]float32{-2, 1, 0, 0, 0, 100}, true, 99, map[int]float32{0: 0, 1: 0.75, 2: 0.5, 5: 1}, true},
+		"sparse: zeros do not count": {append(make([]float32, 1000), 1, 2, 9), false, 99, map[int]float32{0: 0, 1000: 0.5, 1001: 1, 1002: 1},
+			true},
 		"one value in zeros":          {append(make([]float32, 1000), 7), false, 99, map[int]float32{0: 0, 1000: 1}, true},
 		"one signed value in zeros":   {append(make([]float32, 1000), -7), true, 99, map[int]float32{0: 0.5, 1000: 0}, true},
 		"two levels":                  {[]float32{1, 1, 1, 2, 2, 2}, false, 99, map[int]float32{0: 0, 5: 1}, true},

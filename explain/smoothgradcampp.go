@@ -9,16 +9,19 @@ import (
 
 func init() {
 	register(Method{
-		Name: "smooth-gradcam++", Title: "Smooth Grad-CAM++", Doc: "Grad-CAM++ with gradients and their powers averaged over noisy copies of the input",
+		Name: "smooth-gradcam++", Title: "Smooth Grad-CAM++",
+		Doc:    "Grad-CAM++ with gradients and their powers averaged over noisy copies of the input",
 		Source: "https://arxiv.org/abs/1908.01224",
 		Place:  AtLayer,
 		Random: true,
 		Params: append([]Param{
-			{Name: "variant", Default: "gtk", Choices: []string{"gtk", "paper"}, Doc: "numerator of alpha: gtk mean(g^2), paper mean(g) as printed", Says: "%s variant"},
+			{Name: "variant", Default: "gtk", Choices: []string{"gtk", "paper"}, Doc: "numerator of alpha: gtk mean(g^2), paper mean(g) as printed",
+				Says: "%s variant"},
 			{Name: "channels", Doc: "feature maps to add up, for example 0,2,5-9; all when empty"},
 			{Name: "top-channels", Default: "0", Doc: "add up only the K feature maps of largest |weight|; 0 means all", Says: "top %s channels"},
 			{Name: "neurons", Doc: "positions y0:y1,x0:x1 of the layer, half-open, whose derivatives count; all when empty"},
-			{Name: "neurons-mode", Default: "gradient", Choices: []string{"gradient", "mask"}, Doc: "gradient: other derivatives are 0 before weighing; mask: the map is 0 elsewhere"},
+			{Name: "neurons-mode", Default: "gradient", Choices: []string{"gradient", "mask"},
+				Doc: "gradient: other derivatives are 0 before weighing; mask: the map is 0 elsewhere"},
 		}, noiseParams...),
 		New: newSmoothGradCAMpp,
 	})

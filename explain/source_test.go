@@ -225,7 +225,8 @@ func TestLayerNames(t *testing.T) {
 		"laier": `did you mean "layer"`, "pol": `did you mean "pool"`,
 		"y": "input or score itself", "x": "input or score itself", "k": "not between",
 		"q": "cannot be read as channels at positions", "c": "", "r@nchw": "", "r@nhwc": "", "pool": "",
-		"r@nchv": `layer "r": there is no view "nchv" (did you mean "nchw"?)`, "rr@nchv": `no layer "rr@nchv"`, "auto@nhwx": `there is no view "nhwx"`,
+		"r@nchv": `layer "r": there is no view "nchv" (did you mean "nchw"?)`, "rr@nchv": `no layer "rr@nchv"`,
+		"auto@nhwx": `there is no view "nhwx"`,
 	} {
 		_, err := explainer(t, m, Config{Requests: []Request{{"gradcam", nil}}, Layers: []string{layer}}).Explain(context.Background(),
 			only(m, double(1, 1, 3, 8, 8)))

@@ -95,7 +95,8 @@ func backends(t *testing.T, n int, use func(t *testing.T, h *Hub, kill func(w in
 	})
 	t.Run("processes", func(t *testing.T) {
 		h := NewHub()
-		c, err := StartProcesses(t.Context(), h, n, ProcessOptions{Command: []string{os.Args[0]}, Env: append(os.Environ(), "FLEET_TEST_WORKER=echo")})
+		c, err := StartProcesses(t.Context(), h, n, ProcessOptions{Command: []string{os.Args[0]}, Env: append(os.Environ(),
+			"FLEET_TEST_WORKER=echo")})
 		if err != nil {
 			t.Fatal(err)
 		}

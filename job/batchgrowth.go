@@ -22,7 +22,8 @@ func (g *BatchGrowth) config() *train.BatchGrowth {
 	if g == nil {
 		return nil
 	}
-	return &train.BatchGrowth{Test: g.Test, Form: g.Form, Eta: g.Eta, Theta: g.Theta, Nu: g.Nu, Max: g.Max, Factor: g.GrowthMax, Every: g.Every}
+	return &train.BatchGrowth{Test: g.Test, Form: g.Form, Eta: g.Eta, Theta: g.Theta, Nu: g.Nu, Max: g.Max, Factor: g.GrowthMax,
+		Every: g.Every}
 }
 
 // BatchesReport says how batches grew.

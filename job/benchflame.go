@@ -95,8 +95,9 @@ func writeFlame(w io.Writer, r *BenchReport) error {
 	height := (root.depth() + 1) * flameRow
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %d" width="%[1]g" height="%[2]d" `+
 		`font-family="monospace" font-size="11">`+"\n", flameWidth, height)
-	fmt.Fprintf(&b, "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"4\" y=\"13\">%s</text>\n", html.EscapeString(fmt.Sprintf(
-		"%s: %s, batch %d, threads %d, %s: %s ms", r.Model, r.Mode, r.Batch, r.Threads, r.ISA, units.Significant(root.ms))))
+	fmt.Fprintf(&b, "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n<text x=\"4\" y=\"13\">%s</text>\n",
+		html.EscapeString(fmt.Sprintf(
+			"%s: %s, batch %d, threads %d, %s: %s ms", r.Model, r.Mode, r.Batch, r.Threads, r.ISA, units.Significant(root.ms))))
 	scale := flameWidth / max(root.ms, 1e-9)
 	var draw func(f *flame, x float64, row int)
 	draw = func(f *flame, x float64, row int) {

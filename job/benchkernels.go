@@ -30,14 +30,15 @@ type BenchKernelsReport struct {
 
 // KernelRow is one way to do one piece of work.
 type KernelRow struct {
-	Name    string `json:"name"`
-	Shape   string `json:"shape"`
-	Kernel  string `json:"kernel"` // the algorithm
-	Chosen  bool   `json:"chosen"` // by the dispatcher
-	Ms      Number `json:"ms"`     // the best
-	GFLOPS  Number `json:"gflops,omitempty"`
-	GBs     Number `json:"gb_per_s,omitempty"` // read and written; where that is what the work is measured by
-	Percent Number `json:"percent,omitempty"`  // of the limit; of copying or negating as many bytes, whichever is faster, where gb_per_s is there
+	Name   string `json:"name"`
+	Shape  string `json:"shape"`
+	Kernel string `json:"kernel"` // the algorithm
+	Chosen bool   `json:"chosen"` // by the dispatcher
+	Ms     Number `json:"ms"`     // the best
+	GFLOPS Number `json:"gflops,omitempty"`
+	GBs    Number `json:"gb_per_s,omitempty"` // read and written; where that is what the work is measured by
+	// of the limit; of copying or negating as many bytes, whichever is faster, where gb_per_s is there
+	Percent Number `json:"percent,omitempty"`
 
 	p    *kernelProblem
 	way  kernel.Way

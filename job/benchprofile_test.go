@@ -13,7 +13,8 @@ import (
 // TestProfile checks a profile of a training step: nodes and operators add up, and the convolutions have the work that follows from the
 // model: as much by weight as forward, and by input that without the first layer.
 func TestProfile(t *testing.T) {
-	r, err := Bench(t.Context(), BenchConfig{Model: BuiltinPrefix + "shapes", Mode: "train", Batch: 4, N: 2, Warmup: new(1), Profile: true}, nil)
+	r, err := Bench(t.Context(), BenchConfig{Model: BuiltinPrefix + "shapes", Mode: "train", Batch: 4, N: 2, Warmup: new(1), Profile: true},
+		nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,8 +20,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// open opens the data and makes the subject of the method. Where the task is not understood quality is not measured, unless it was asked for
-// or the method needs it.
+// open opens the data and makes the subject of the method. Where the task is not understood quality is not measured, unless it was asked
+// for or the method needs it.
 func (x *compression) open(ctx context.Context) error {
 	c, l := x.c, x.before
 	x.s = &compress.Subject{Model: l.Model, MACs: c.MACs, Keep: c.Keep, Batch: max(0, c.BatchSize), Epochs: c.Epochs, Seed: c.Seed,
@@ -287,8 +287,9 @@ func (x *compression) time(ctx context.Context, small *engine.Model) error {
 	}
 	r := x.r
 	r.LatencyBefore, r.LatencyAfter = Number(median[0]), Number(median[1])
-	r.Latency = &LatencyReport{Batch: n, Threads: small.Pool().Threads(), Runs: runs, BestBefore: Number(ms[0][0]), BestAfter: Number(ms[1][0]),
-		Ratio: Number(median[0] / median[1])}
+	r.Latency = &LatencyReport{Batch: n, Threads: small.Pool().Threads(), Runs: runs, BestBefore: Number(ms[0][0]),
+		BestAfter: Number(ms[1][0]),
+		Ratio:     Number(median[0] / median[1])}
 	return nil
 }
 

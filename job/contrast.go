@@ -279,8 +279,8 @@ func (t *trainee) view(c FinetuneConfig, x *contrasted) error {
 	drops := func(n *graph.Node) bool { return n.Op.Name == ops.Dropout.Name }
 	if !slices.ContainsFunc(x.views, func(a data.Augment) bool { return !a.None() }) &&
 		!(c.Dropout && slices.ContainsFunc(t.Graph().Nodes, drops)) {
-		return usagef("--objective %s: both views of an example are the same: give --augment what changes the data at random, or --dropout where "+
-			"the model has it", c.Contrast.Objective)
+		return usagef("--objective %s: both views of an example are the same: give --augment what changes the data at random, or --dropout "+
+			"where the model has it", c.Contrast.Objective)
 	}
 	return nil
 }

@@ -54,7 +54,8 @@ func (d *demo) explainStep(ctx context.Context, s *DemoStep) error {
 		return err
 	}
 	s.Command = "gtk explain shapes.onnx --data shapes#test --method gradient,gradcam,normgrad,smooth-gradcam++ -o explain"
-	s.Says = fmt.Sprintf("%d maps; the shape covers %s of a picture and holds %s of the heat of %s", len(images)*len(requests), units.Percent(e.area), units.Percent(e.inside[e.best()]), e.best())
+	s.Says = fmt.Sprintf("%d maps; the shape covers %s of a picture and holds %s of the heat of %s", len(images)*len(requests),
+		units.Percent(e.area), units.Percent(e.inside[e.best()]), e.best())
 	s.Values["maps"], s.Values["inside"], s.Values["area"] = len(images)*len(requests), e.inside, e.area
 	return nil
 }
@@ -94,7 +95,9 @@ func (e *demoExplanation) best() string {
 
 func (e *demoExplanation) write(images []explain.Image) error {
 	w := &explain.Writer{Dir: filepath.Join(e.d.dir, "explain"), PNG: true, NPY: true, Force: true, Render: e.render, Model: "shapes.onnx"}
-	section := e.d.page.Section("Explain", "Where the network looks. The second column is the truth: the program drew the picture and knows where the shape is. Move the switch from picture to map.")
+	section := e.d.page.Section("Explain",
+		"Where the network looks. The second column is the truth: the program drew the picture and knows where the shape is. Move the switch "+
+			"from picture to map.")
 	facts := len(images)
 	for i, img := range images {
 		ex, err := e.ds.Example(i)

@@ -96,7 +96,8 @@ func (c EvaluateConfig) evaluateFeatures(ctx context.Context, l *Model, rep Repo
 		return nil, err
 	}
 	r := &EvaluateReport{Schema: "gtk.eval/1", Model: c.Model, Data: c.Data, Task: "features", Why: t.Why, N: v.Decisions,
-		Metrics: metricsOf(v), Accuracy: Number(math.NaN()), Top5: Number(math.NaN()), Loss: Number(math.NaN()), PerClass: []ClassQuality{}, Groups: []GroupQuality{},
+		Metrics: metricsOf(v), Accuracy: Number(math.NaN()), Top5: Number(math.NaN()), Loss: Number(math.NaN()), PerClass: []ClassQuality{},
+		Groups:  []GroupQuality{},
 		Classes: classes, Confusion: v.Confusion, Seconds: time.Since(start).Seconds(), Notes: u.notes}
 	r.Says = fmt.Sprintf("features: %d of %q, by the classes of %d examples of %s", encoderWidth(alone), found.Value,
 		data.Labelled(bank).Len(), c.Reference)

@@ -65,7 +65,8 @@ func (c FinetuneConfig) mayWeigh(t *task.Task) error {
 	if _, ok := t.Loss.(*task.CrossEntropy); ok && t.Kind == task.Multiclass {
 		return nil
 	}
-	return usagef("--gns-hessian wgn is of the cross-entropy of one class of several an example, and this is a %s task with the loss %s: take ggn",
+	return usagef("--gns-hessian wgn is of the cross-entropy of one class of several an example, and this is a %s task with the loss %s: "+
+		"take ggn",
 		t.Kind, t.Name)
 }
 

@@ -20,7 +20,8 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// masked writes a model of ids [N,4] and mask [N,4]: the mean of the embeddings that the mask leaves, scaled by level [1], and three scores.
+// masked writes a model of ids [N,4] and mask [N,4]: the mean of the embeddings that the mask leaves, scaled by level [1], and three
+// scores.
 func masked(t *testing.T, dir string) string {
 	t.Helper()
 	g := &onnxpb.GraphProto{
@@ -60,8 +61,8 @@ func writeNPZ(t *testing.T, path string, arrays ...tensor.Named) string {
 	return path
 }
 
-// TestExplainArchive: the arrays of an archive feed the inputs of their names, constants and examples alike; what is given as data gives the
-// same.
+// TestExplainArchive: the arrays of an archive feed the inputs of their names, constants and examples alike; what is given as data gives
+// the same.
 func TestExplainArchive(t *testing.T) {
 	dir := t.TempDir()
 	model := masked(t, dir)
@@ -110,8 +111,9 @@ func TestExplainArchive(t *testing.T) {
 	for wants, c := range map[string]ExplainConfig{
 		"nothing is given for input level": {Files: []string{rows}},
 		"feeds one input":                  {Files: []string{one}},
-		"no such array":                    {Files: []string{other}, UseOptions: UseOptions{Set: set.Set, Inputs: map[string]string{"ids": "tokns"}}},
-		"mask int64[N,4]":                  {Files: []string{one}, UseOptions: set},
+		"no such array": {Files: []string{other}, UseOptions: UseOptions{Set: set.Set,
+			Inputs: map[string]string{"ids": "tokns"}}},
+		"mask int64[N,4]": {Files: []string{one}, UseOptions: set},
 	} {
 		c.Model, c.Out = model, filepath.Join(dir, "never")
 		if _, err := Explain(context.Background(), c, nil); err == nil || !strings.Contains(err.Error(), wants) {
@@ -127,17 +129,18 @@ func TestReadVocab(t *testing.T) {
 		want    []string
 		err     string
 	}{
-		"vocab.txt":      {"\ufeff[PAD]\r\nthe\r\n##s\r\n", []string{"[PAD]", "the", "##s"}, ""},
-		"spm.vocab":      {"<s>\t0\n▁the\t-1.5\n▁\t-2\ns\t-3e1\n", []string{"<s>", " the", " ", "s"}, ""},
-		"vocab.json":     {`{"Ġcaf":1,"Ã©":2,"<|end|>":0,"Ċ":4}`, []string{"<|end|>", " caf", "é", "", "\n"}, ""},
-		"list.json":      {`["a","b c"]`, []string{"a", "b c"}, ""},
-		"tokenizer.json": {`{"model":{"type":"WordPiece","vocab":{"a":0,"b":1}},"added_tokens":[{"id":3,"content":"[X]"}]}`, []string{"a", "b", "", "[X]"}, ""},
-		"unigram.json":   {`{"model":{"vocab":[["<unk>",0],["▁a",-1.5]]}}`, []string{"<unk>", " a"}, ""},
-		"numbers.txt":    {"1\n2\t3\n", []string{"1", "2\t3"}, ""},
-		"empty.txt":      {" \n", nil, "empty"},
-		"spm.model":      {"\x00\x01\xff", nil, "one token a line"},
-		"other.json":     {`{"labels":["a"]}`, nil, "want an object of numbers by token"},
-		"far.json":       {`{"a":99999999999}`, nil, "number"},
+		"vocab.txt":  {"\ufeff[PAD]\r\nthe\r\n##s\r\n", []string{"[PAD]", "the", "##s"}, ""},
+		"spm.vocab":  {"<s>\t0\n▁the\t-1.5\n▁\t-2\ns\t-3e1\n", []string{"<s>", " the", " ", "s"}, ""},
+		"vocab.json": {`{"Ġcaf":1,"Ã©":2,"<|end|>":0,"Ċ":4}`, []string{"<|end|>", " caf", "é", "", "\n"}, ""},
+		"list.json":  {`["a","b c"]`, []string{"a", "b c"}, ""},
+		"tokenizer.json": {`{"model":{"type":"WordPiece","vocab":{"a":0,"b":1}},"added_tokens":[{"id":3,"content":"[X]"}]}`,
+			[]string{"a", "b", "", "[X]"}, ""},
+		"unigram.json": {`{"model":{"vocab":[["<unk>",0],["▁a",-1.5]]}}`, []string{"<unk>", " a"}, ""},
+		"numbers.txt":  {"1\n2\t3\n", []string{"1", "2\t3"}, ""},
+		"empty.txt":    {" \n", nil, "empty"},
+		"spm.model":    {"\x00\x01\xff", nil, "one token a line"},
+		"other.json":   {`{"labels":["a"]}`, nil, "want an object of numbers by token"},
+		"far.json":     {`{"a":99999999999}`, nil, "number"},
 	} {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(tc.content), 0o644); err != nil {

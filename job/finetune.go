@@ -202,7 +202,8 @@ func (c FinetuneConfig) check() error {
 		return usagef("--tract-lambda %v: want a positive number", c.TrAct.Lambda)
 	}
 	if c.Sampler == "importance" && (c.Distill != nil || c.Growth != nil || cmp.Or(c.Method, Backprop) != Backprop) {
-		return usagef("--sampler importance goes by the gradients of single examples from the labels: leave out --distill, --batch-adapt and --method")
+		return usagef("--sampler importance goes by the gradients of single examples from the labels: leave out --distill, --batch-adapt and " +
+			"--method")
 	}
 	if err := c.movesAll(); err != nil {
 		return err

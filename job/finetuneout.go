@@ -92,7 +92,8 @@ func (c FinetuneConfig) outputs(o FinetuneOutput) []output {
 	for _, path := range c.LoRA.files() {
 		outs = append(outs, output{flag: "--lora-out", path: path})
 	}
-	outs = append(outs, output{flag: "--out", path: o.Best, inner: true}, output{flag: "--out", path: o.Raw, inner: true}, output{flag: "--out", path: o.Config, inner: true})
+	outs = append(outs, output{flag: "--out", path: o.Best, inner: true}, output{flag: "--out", path: o.Raw, inner: true},
+		output{flag: "--out", path: o.Config, inner: true})
 	flag := "--report"
 	if c.Report == "" {
 		flag = "--out"

@@ -247,7 +247,8 @@ func (f *finetuning) writeAll(ctx context.Context, r *FinetuneReport, res *train
 	if err != nil {
 		return err
 	}
-	if res.After != nil && (settled || f.merges() || f.way.beside() || f.c.Best && b != nil && b.Step != res.Steps) { // what is measured is what is written
+	// what is measured is what is written
+	if res.After != nil && (settled || f.merges() || f.way.beside() || f.c.Best && b != nil && b.Step != res.Steps) {
 		if res.After, err = f.measure(ctx); err != nil {
 			return err
 		}

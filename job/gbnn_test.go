@@ -105,7 +105,8 @@ func TestBoostKinds(t *testing.T) {
 			}
 			data := "npz:" + npz(t, in...)
 			out := filepath.Join(t.TempDir(), "out.onnx")
-			r, err := job.Finetune(context.Background(), job.FinetuneConfig{Model: c.model, Data: data, Val: data, UseOptions: job.UseOptions{Task: c.task},
+			r, err := job.Finetune(context.Background(), job.FinetuneConfig{Model: c.model, Data: data, Val: data,
+				UseOptions: job.UseOptions{Task: c.task},
 				NumClasses: c.num, Method: job.GBNNMethod, GBNN: &job.GBNN{Units: 24, Step: 3, Eta: 0.5, Subsample: 1}, Out: out}, nil)
 			if c.wrong != "" {
 				if err == nil || !strings.Contains(err.Error(), c.wrong) {

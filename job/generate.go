@@ -142,7 +142,8 @@ func newWriter(ctx context.Context, l *Model, c GenerateConfig) (*writer, error)
 			return nil, usagef("--prompt: byte %d at %s is beyond the %d tokens of the model", c.Prompt[i], units.Count(i), w.task.K)
 		}
 	}
-	if w.session, err = l.Session(engine.Query{Fetch: []string{w.task.Fetch()}}); err != nil || w.plan.Main().Dims[1].Size > 0 || c.Length > 0 {
+	if w.session, err = l.Session(engine.Query{Fetch: []string{w.task.Fetch()}}); err != nil || w.plan.Main().Dims[1].Size > 0 ||
+		c.Length > 0 {
 		return w, err
 	}
 	return w, w.fit(ctx)

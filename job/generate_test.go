@@ -44,7 +44,8 @@ func TestGenerate(t *testing.T) {
 		{job.GenerateConfig{Model: free, TopK: -2}, "", "--top-k -2"},
 		{job.GenerateConfig{Model: looking, Prompt: "ab"}, "", "causal mask"},
 		{job.GenerateConfig{Model: "builtin:lenet"}, "", "takes no token numbers"},
-		{job.GenerateConfig{Model: decoder(t, "gpt2", models.Options{Width: 8, Heads: 2, Layers: 1, Context: 16}), Length: 17, Tokens: 1}, "", "?length=N"},
+		{job.GenerateConfig{Model: decoder(t, "gpt2", models.Options{Width: 8, Heads: 2, Layers: 1, Context: 16}), Length: 17, Tokens: 1}, "",
+			"?length=N"},
 		{job.GenerateConfig{Model: decoder(t, "gpt2", models.Options{Width: 8, Heads: 2, Layers: 1, Vocabulary: 300})}, "", "up to 256 tokens"},
 	} {
 		r, err := job.Generate(context.Background(), c.c, nil)

@@ -31,8 +31,8 @@ func (p photos) Example(i int) (data.Example, error) {
 	return data.Example{ID: p.ID(i), X: p[i], Label: p.Label(i)}, nil
 }
 
-// BenchmarkBesideInference measures what is done with the backbone of a ResNet-18 as it is, against inference on the same examples: "inferences" is the
-// median of the ratios of runs that take turns.
+// BenchmarkBesideInference measures what is done with the backbone of a ResNet-18 as it is, against inference on the same examples:
+// "inferences" is the median of the ratios of runs that take turns.
 func BenchmarkBesideInference(b *testing.B) {
 	const n, batch = 96, 16
 	ctx := context.Background()

@@ -23,17 +23,18 @@ import (
 type NASTrainConfig struct {
 	Model string // supernet that gtk nas build made, or one that was trained before; required
 	ModelOptions
-	Data         string       // data set, FORMAT:PATH[#SPLIT]; required
-	DataOptions  data.Options // of reading
-	Sampler      string       // of nas.Samplers; "" means panda
-	TrainOptions              // optimiser (sgd with momentum .9, weight decay 2.5e-4 and rate .05 unless given), schedule, batch size, augmentation
-	Epochs       int          // 0 means 60
-	Clip         float64      // most norm of the gradient of a step; 0 means 5, negative any
-	Floor        float64      // least probability of an operator
-	Keep         bool         // scores outlive an epoch
-	Unbiased     bool         // examples that are drawn by a law are weighted
-	MaxWeight    float64      // most of their weights; 0 means 10
-	Variance     int          // steps from which the variance of the gradient is estimated, on ten occasions; 0 means none
+	Data        string       // data set, FORMAT:PATH[#SPLIT]; required
+	DataOptions data.Options // of reading
+	Sampler     string       // of nas.Samplers; "" means panda
+	// optimiser (sgd with momentum .9, weight decay 2.5e-4 and rate .05 unless given), schedule, batch size, augmentation
+	TrainOptions
+	Epochs    int     // 0 means 60
+	Clip      float64 // most norm of the gradient of a step; 0 means 5, negative any
+	Floor     float64 // least probability of an operator
+	Keep      bool    // scores outlive an epoch
+	Unbiased  bool    // examples that are drawn by a law are weighted
+	MaxWeight float64 // most of their weights; 0 means 10
+	Variance  int     // steps from which the variance of the gradient is estimated, on ten occasions; 0 means none
 
 	Out    string // folder; required
 	Replay []byte // content of the run.yaml that is written; nil for none

@@ -146,7 +146,8 @@ func (s *scoring) trial(ctx context.Context, p *Proof, idx []int, epochs, run in
 		return 0, nil, err
 	}
 	p.Steps = res.Steps
-	sum, n := memory.Slice[float64](s.val.Len(), "the results of the examples"), memory.Slice[float64](s.val.Len(), "the results of the examples")
+	sum, n := memory.Slice[float64](s.val.Len(), "the results of the examples"), memory.Slice[float64](s.val.Len(),
+		"the results of the examples")
 	ec := train.EvalConfig{Task: s.task, Feed: cfg.Feed, Preprocess: s.pre, Each: func(i int, d *task.Decision) {
 		n[i]++
 		switch {

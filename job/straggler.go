@@ -103,15 +103,16 @@ var DefaultSchemes = []string{"none", "backup", "gc:s=1", "sr-sgc:B=1:W=2:lambda
 
 // StragglerSimulateReport is how runs would go.
 type StragglerSimulateReport struct {
-	Schema  string            `json:"schema"`
-	Trace   string            `json:"trace"`
-	Workers int               `json:"workers"`
-	Rounds  int               `json:"rounds"` // of the trace
-	Jobs    int               `json:"jobs"`
-	Mu      float64           `json:"mu"`
-	Slope   float64           `json:"slope"` // seconds that all of the data take
-	Load    float64           `json:"load"`  // of the measured rounds
-	Late    float64           `json:"late"`  // workers of a round of the trace that take more than 1+mu times as long as the fastest, on the mean
+	Schema  string  `json:"schema"`
+	Trace   string  `json:"trace"`
+	Workers int     `json:"workers"`
+	Rounds  int     `json:"rounds"` // of the trace
+	Jobs    int     `json:"jobs"`
+	Mu      float64 `json:"mu"`
+	Slope   float64 `json:"slope"` // seconds that all of the data take
+	Load    float64 `json:"load"`  // of the measured rounds
+	// workers of a round of the trace that take more than 1+mu times as long as the fastest, on the mean
+	Late    float64           `json:"late"`
 	Schemes []StragglerScheme `json:"schemes"`
 	Best    string            `json:"best"`
 	Tried   int               `json:"tried,omitempty"` // of Select

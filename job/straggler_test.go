@@ -43,7 +43,8 @@ func TestStragglerTrainIsExact(t *testing.T) {
 		"linear": {Models: []string{fresh(t, "mlp", models.Options{Layers: 1, Hidden: 8})}, Rates: []float64{0.5, 0.1}},
 		"bn": {Models: []string{fresh(t, "resnet8", models.Options{Classes: 10, Channels: 1, ImageSize: 8})}, Rates: []float64{0.05, 0.01},
 			TrainOptions: job.TrainOptions{BN: "train"}},
-		"dropout": {Models: []string{dropout(t), fresh(t, "mlp", models.Options{Hidden: 8})}, TrainOptions: job.TrainOptions{LR: 0.1, Dropout: true}},
+		"dropout": {Models: []string{dropout(t), fresh(t, "mlp", models.Options{Hidden: 8})}, TrainOptions: job.TrainOptions{LR: 0.1,
+			Dropout: true}},
 	} {
 		c.Data, c.Optimizer, c.Schedule, c.Seed, c.Fleet, c.Delays = "digits#train", "sgd", "constant", 3, job.FleetLocal, often()
 		c.Workers, c.Jobs = 6, 6
@@ -161,7 +162,8 @@ func TestStragglerAuto(t *testing.T) {
 	}
 	s, err := job.StragglerSelect(t.Context(), job.StragglerSelectConfig{StragglerDelays: job.StragglerDelays{
 		Trace: filepath.Join(dir, "auto", "trace.json")}}, nil)
-	if err != nil || s.Rounds != 5 && r.Segments[1].Scheme != "none" || s.Workers != 4 || s.Load != 0.25 || s.Slope < 0.019 || len(s.Schemes) != 5 {
+	if err != nil || s.Rounds != 5 && r.Segments[1].Scheme != "none" || s.Workers != 4 || s.Load != 0.25 || s.Slope < 0.019 ||
+		len(s.Schemes) != 5 {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
@@ -204,7 +206,8 @@ func TestStragglerRefused(t *testing.T) {
 		c := job.StragglerTrainConfig{Models: []string{model}, Data: "digits#train", Jobs: 2, Workers: 4, Fleet: job.FleetLocal,
 			Out: filepath.Join(t.TempDir(), "out")}
 		change(&c)
-		if _, err := job.StragglerTrain(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), want) || job.KindOf(err) != job.KindUsage {
+		if _, err := job.StragglerTrain(t.Context(), c, nil); err == nil || !strings.Contains(err.Error(), want) ||
+			job.KindOf(err) != job.KindUsage {
 			t.Errorf("%q: %v (%s)", want, err, job.KindOf(err))
 		}
 	}
@@ -244,7 +247,8 @@ func TestStragglerSimulateReports(t *testing.T) {
 			t.Errorf("%+v: %v", bad, err)
 		}
 	}
-	if _, err := job.StragglerSelect(t.Context(), job.StragglerSelectConfig{StragglerDelays: d, MaxDelay: new(9)}, nil); job.KindOf(err) != job.KindInput {
+	if _, err := job.StragglerSelect(t.Context(), job.StragglerSelectConfig{StragglerDelays: d, MaxDelay: new(9)},
+		nil); job.KindOf(err) != job.KindInput {
 		t.Errorf("four rounds and a delay of nine: %v", err)
 	}
 	if _, err := straggler.Parse(r.Best); err != nil {

@@ -94,7 +94,8 @@ func (c *stragglerCrew) order(ctx context.Context, w int, tasks []straggler.Task
 		return err
 	}
 	c.orders++
-	return c.t.plane.Publish(ctx, fleet.Message{Subject: subjectWork(w), ID: fmt.Sprintf("%d/%d/%d", c.round, w, c.orders), Last: !backup, Body: b})
+	return c.t.plane.Publish(ctx, fleet.Message{Subject: subjectWork(w), ID: fmt.Sprintf("%d/%d/%d", c.round, w, c.orders), Last: !backup,
+		Body: b})
 }
 
 func (c *stragglerCrew) More(ctx context.Context, tasks [][]straggler.Task) error {

@@ -41,8 +41,8 @@ func (t *stragglerTraining) page() *report.Report {
 	if !r.Exact {
 		top.Add(report.Note{Tone: report.Warn, Text: "The cyclic code has coefficients: gradients are right to rounding, not to the bit."})
 	}
-	page.Section("Rounds", "What each worker did when. A round ends when the fastest has been waited for 1+μ times as long as it took, if the "+
-		"scheme can do without those who have not answered then.").Add(roundsDrawn(r.Timeline, t.rule.Mu))
+	page.Section("Rounds", "What each worker did when. A round ends when the fastest has been waited for 1+μ times as long as it took, if "+
+		"the scheme can do without those who have not answered then.").Add(roundsDrawn(r.Timeline, t.rule.Mu))
 	table := report.Table{Head: []string{"Scheme", "Load", "Delay", "Jobs", "Rounds", "Seconds", "Predicted", "Waited", "Left out", "Backups"},
 		Numeric: []int{1, 2, 3, 4, 5, 6, 7, 8, 9}}
 	for _, s := range r.Segments {
@@ -133,7 +133,8 @@ func simulationPage(r *StragglerSimulateReport, rounds [][]StragglerRound) *repo
 	page := report.New("Workers that may be late", fmt.Sprintf("%s by %s, simulated on %s.", units.Plural(r.Jobs, "gradient"),
 		units.Plural(r.Workers, "worker"), r.Trace))
 	page.Kicker, page.Footer = "gtk straggler simulate", "Made by gtk straggler simulate."
-	top := page.Section("", "").Add(report.Facts{{Label: "Fastest", Value: r.Best}, {Label: "Late in a round", Value: fmt.Sprintf("%.2g", r.Late),
+	top := page.Section("", "").Add(report.Facts{{Label: "Fastest", Value: r.Best}, {Label: "Late in a round",
+		Value:  fmt.Sprintf("%.2g", r.Late),
 		Detail: "workers, on the mean"}, {Label: "All of the data", Value: fmt.Sprintf("%.3g s", r.Slope), Detail: "of work for one worker"}})
 	for _, n := range r.Notes {
 		top.Add(report.Note{Tone: report.Warn, Text: n})

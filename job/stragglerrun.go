@@ -216,12 +216,15 @@ func (t *stragglerTraining) choose(ctx context.Context, rounds int) (straggler.S
 	if t.c.Stale {
 		delay = max(delay, 3)
 	}
-	best, tried, err := straggler.Select(ctx, tr, straggler.Search{Simulation: straggler.Simulation{Rule: t.rule}, MaxDelay: delay, Jobs: rounds})
+	best, tried, err := straggler.Select(ctx, tr, straggler.Search{Simulation: straggler.Simulation{Rule: t.rule}, MaxDelay: delay,
+		Jobs: rounds})
 	if err != nil {
 		return nil, err
 	}
 	t.tell("of %d schemes with parameters %v is the fastest on the last %d rounds: %.3g s, by none %.3g s", tried, best[0].Scheme, rounds,
-		best[0].Outcome.Seconds, best[slices.IndexFunc(best, func(c straggler.Choice) bool { return c.Scheme.String() == "none" })].Outcome.Seconds)
+		best[0].Outcome.Seconds, best[slices.IndexFunc(best, func(c straggler.Choice) bool {
+			return c.Scheme.String() == "none"
+		})].Outcome.Seconds)
 	return best[0].Scheme, nil
 }
 

@@ -42,9 +42,10 @@ type StragglerTrainConfig struct {
 	Partitions int             // parts that the data are cut into; 0 means twelve for each worker, or as many as there are examples
 	Rule       StragglerRule   //
 	Delays     StragglerDelays // that workers sleep; none where neither trace nor synthetic is given
-	Stale      bool            // gradients may be of weights that lack the last steps, where a scheme's delay is larger than the trainings are many
-	Probe      int             // auto: jobs that are done by none before it chooses; 0 means 8
-	Reprobe    int             // auto: jobs after which it probes again; 0 means never
+	// gradients may be of weights that lack the last steps, where a scheme's delay is larger than the trainings are many
+	Stale   bool
+	Probe   int // auto: jobs that are done by none before it chooses; 0 means 8
+	Reprobe int // auto: jobs after which it probes again; 0 means never
 
 	Out     string   // FILE.onnx of a single training, or a folder; "" for none
 	Replay  []byte   // content of the run.yaml that is written into a folder; nil for none
@@ -96,7 +97,8 @@ func (c *StragglerTrainConfig) check() error {
 		}
 	}
 	if name, does := c.evaluates(); does {
-		return usagef("%s: workers hand in gradients, and it evaluates the loss itself: take a rule that is handed them, such as adam or sgd", name)
+		return usagef("%s: workers hand in gradients, and it evaluates the loss itself: take a rule that is handed them, such as adam or sgd",
+			name)
 	}
 	if _, err := c.Rule.rule(); err != nil {
 		return err
@@ -126,8 +128,8 @@ func (c StragglerTrainConfig) scheme() (straggler.Scheme, error) {
 	}
 	if d, m := p.Delay(), c.trainings(); d >= m && !c.Stale {
 		return nil, usagef("--scheme %v: a gradient is there %d rounds after its own at last, so that the next step of the same training can "+
-			"begin %d rounds later: train %d models at once (several models, or --lr with %[3]d rates), or give --stale to have steps go by weights "+
-			"that lack up to %[2]d steps, or take a scheme without delay (none, backup, gc)", s, d, d+1, d+1)
+			"begin %d rounds later: train %d models at once (several models, or --lr with %[3]d rates), or give --stale to have steps go by "+
+			"weights that lack up to %[2]d steps, or take a scheme without delay (none, backup, gc)", s, d, d+1, d+1)
 	}
 	return s, nil
 }

@@ -376,7 +376,8 @@ func (r *SweepReport) take(t *TrialReport, run *RunFolder) error {
 	}
 	b := run.bestBy(r.Metric, r.Lower)
 	if b == nil {
-		return usagef("trial %s: its validation has no %s, by which trials are compared, but %s, and the loss: --metric names what all of them have",
+		return usagef("trial %s: its validation has no %s, by which trials are compared, but %s, and the loss: --metric names what all of them "+
+			"have",
 			sweepName(t.Values), r.Metric, strings.Join(metricNames([]*RunFolder{run}), ", "))
 	}
 	t.Value, t.Epoch, t.Loss = b.Value, b.Epoch, b.Loss

@@ -32,7 +32,8 @@ func TestParseSweepAxis(t *testing.T) {
 			t.Errorf("%q is %+v (%v), want %+v", in, got, err, want)
 		}
 	}
-	for _, bad := range []string{"", "lr", "=1", "lr=1..", "lr=2..1", "lr=0..1:log", "lr=1..2:steps=1", "lr=1..2:square", "lr=1,1", "data=../a",
+	for _, bad := range []string{"", "lr", "=1", "lr=1..", "lr=2..1", "lr=0..1:log", "lr=1..2:steps=1", "lr=1..2:square", "lr=1,1",
+		"data=../a",
 		"lr=NaN..1", "lr=0..Inf"} {
 		if a, err := ParseSweepAxis(bad); err == nil {
 			t.Errorf("%q is %+v, want an error", bad, a)

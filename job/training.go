@@ -32,8 +32,8 @@ type TrainOptions struct {
 	// same results; 0 means any.
 	MemoryLimit int64
 	Loss        string // NAME:OPTION=VALUE… of task.Losses; "" or auto go by the task
-	// ClassWeights are the weights of the classes in the cross-entropy: 1,2,0.5, or balanced, or a file (see --class-weights); LabelSmoothing is its share of the
-	// truth that is spread over all classes. They stand for options of Loss; "" and 0 mean none.
+	// ClassWeights are the weights of the classes in the cross-entropy: 1,2,0.5, or balanced, or a file (see --class-weights); LabelSmoothing
+	// is its share of the truth that is spread over all classes. They stand for options of Loss; "" and 0 mean none.
 	ClassWeights   string
 	LabelSmoothing float64
 	// BN is frozen (batch normalisation by the model's statistics), train (by those of the batch), or auto (train when they were never

@@ -25,7 +25,8 @@ func (t *trainee) unscaled(c FinetuneConfig) {
 	}
 	if !c.Standardise && t.pre == nil && features.rms() > far {
 		t.notes = append(t.notes, fmt.Sprintf("the features are as large as %.4g, and are given as they are: unless the model brings them to "+
-			"its own unit or was trained on such numbers, --standardise makes their mean 0 and deviation 1, and stores that in the model", features.top))
+			"its own unit or was trained on such numbers, --standardise makes their mean 0 and deviation 1, and stores that in the model",
+			features.top))
 	}
 	_, done := t.File().Metadata(unitKey)
 	if t.task.Kind == task.Regression && !c.StandardiseTargets && !done && targets.rms() > far {

@@ -12,7 +12,8 @@ import (
 //	gtk models new mlp --hidden 96 -o mlp.onnx
 //	gtk finetune mlp.onnx --data digits#train --val digits#test --optimizer diffgrad --epochs 150 --augment crop=1 -o models/digits.onnx
 //	gtk models new resnet8 --classes 8 --image-size 64 -o resnet8.onnx
-//	gtk finetune resnet8.onnx --data "shapes?n=8000#train" --val shapes#test --optimizer diffgrad --lr 0.006 --epochs 14 --bn train --augment flip -o models/shapes.onnx
+//	gtk finetune resnet8.onnx --data "shapes?n=8000#train" --val shapes#test --optimizer diffgrad --lr 0.006 --epochs 14 \
+//	  --bn train --augment flip -o models/shapes.onnx
 var (
 	//go:embed digits.onnx
 	digitsModel []byte

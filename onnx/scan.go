@@ -35,7 +35,8 @@ func decode(b []byte, msg proto.Message, budget int64, onlyRead bool) error {
 		}
 		defer g.Release()
 	}
-	if err := (proto.UnmarshalOptions{AllowPartial: true, RecursionLimit: maxDepth + 1, DiscardUnknown: onlyRead}).Unmarshal(b, msg); err != nil {
+	if err := (proto.UnmarshalOptions{AllowPartial: true, RecursionLimit: maxDepth + 1, DiscardUnknown: onlyRead}).Unmarshal(b,
+		msg); err != nil {
 		return &FormatError{Msg: fmt.Sprintf("not a valid %s: %v", msg.ProtoReflect().Descriptor().Name(), err)}
 	}
 	return nil
@@ -146,8 +147,7 @@ func (s *scanner) message(l *layout, b []byte, base, depth int) error {
 		}
 		if s.cost > s.budget {
 			return &UnsupportedError{Feature: fmt.Sprintf("the %d bytes before byte %d would take more than %d MiB of memory when "+
-				"decoded, "+
-				"far more than models do; if the file is meant to be so, raise the limit (MaxMemory)", i, base+i, s.budget>>20)}
+				"decoded, far more than models do; if the file is meant to be so, raise the limit (MaxMemory)", i, base+i, s.budget>>20)}
 		}
 	}
 	return nil

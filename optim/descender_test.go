@@ -271,7 +271,8 @@ func TestDescendersDecay(t *testing.T) {
 // What fails leaves weights and state as they were.
 func TestDescendersFail(t *testing.T) {
 	gone := errors.New("gone")
-	for name, c := range map[string]Config{"lbfgs": {Options: Values{"lbfgs-iterations": 2}}, "gns": {Options: Values{"gns-hessian": "exact"}}} {
+	for name, c := range map[string]Config{"lbfgs": {Options: Values{"lbfgs-iterations": 2}},
+		"gns": {Options: Values{"gns-hessian": "exact"}}} {
 		want, _ := descend(t, mustNew(t, name, c), rosenbrock(), []float64{-1.2, 1}, 1, 4)
 		o, p := mustNew(t, name, c), param("w", []float64{-1.2, 1})
 		for n := range 4 {

@@ -26,8 +26,9 @@ func init() {
 //	f(x) − f(x+h) ≥ ‖g(x+h)‖²/(8·λ)
 //
 // after which γ is doubled; else γ is halved and the step tried again, at most 40 times. γ estimates the radius in which the gradient
-// changes as H says, in lengths of the gradient, and is all that the rule remembers. The system is solved by conjugate gradients; where they
-// meet a direction of negative curvature, γ is halved too. A step that no γ makes good leaves the weights where they are, and is the last.
+// changes as H says, in lengths of the gradient, and is all that the rule remembers. The system is solved by conjugate gradients; where
+// they meet a direction of negative curvature, γ is halved too. A step that no γ makes good leaves the weights where they are, and is the
+// last.
 //
 // Source: "Gradient-Normalized Smoothness for Optimization with Approximate Hessians", https://arxiv.org/abs/2506.13710. The authors' code
 // takes the last step that was tried, good or not, and one of an earlier try where a factorisation fails.

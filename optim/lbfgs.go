@@ -26,8 +26,8 @@ func init() {
 // of the last pair, and looks for a length that meets the strong Wolfe conditions. The length it tries first is the learning rate, in the
 // first iteration that over ‖g‖₁ where this is above 1.
 //
-// Source: Liu and Nocedal 1989, https://doi.org/10.1007/BF01589116. Tolerances, first lengths, pairs that are not taken (⟨s, y⟩ ≤ 1e-10) and
-// the most evaluations of a step (a quarter more than iterations) are those of PyTorch's LBFGS with line_search_fn="strong_wolfe",
+// Source: Liu and Nocedal 1989, https://doi.org/10.1007/BF01589116. Tolerances, first lengths, pairs that are not taken (⟨s, y⟩ ≤ 1e-10)
+// and the most evaluations of a step (a quarter more than iterations) are those of PyTorch's LBFGS with line_search_fn="strong_wolfe",
 // https://pytorch.org/docs/stable/generated/torch.optim.LBFGS.html, whose iterations these are; a loss that is not finite is no candidate
 // here, but halves the length.
 type lbfgs struct {

@@ -28,7 +28,8 @@ type SAM struct {
 func (s *SAM) evaluation() {}
 
 // StepTwice takes a step of an optimiser whose Evaluation is a *SAM: ps have the gradients at their weights; again is called while the
-// weights are w + ε, and has to write the gradients there, of the same examples, to the G of ps. When it fails the weights are as they were.
+// weights are w + ε, and has to write the gradients there, of the same examples, to the G of ps. When it fails the weights are as they
+// were.
 func (o *Optimizer) StepTwice(pool *parallel.Pool, s Step, ps []*Param, again func() error) error {
 	sam, ok := o.evaluate.(*SAM)
 	if !ok {

@@ -63,8 +63,8 @@ func adaDaGrad(ctx context.Context, l *Lab) error {
 		l.Table(t)
 		compareSizes(l, rule.name, arms, accs, steps)
 	}
-	l.Say("The steps are not the cost on a processor: every arm sees as many examples, and a step that is tested takes about one pass more for "+
-		"the norm, three for the products. Each rate is the best of four by the test accuracy of %d other seeds.", len(tuning))
+	l.Say("The steps are not the cost on a processor: every arm sees as many examples, and a step that is tested takes about one pass more "+
+		"for the norm, three for the products. Each rate is the best of four by the test accuracy of %d other seeds.", len(tuning))
 	return nil
 }
 
@@ -116,7 +116,8 @@ func compareSizes(l *Lab, rule string, arms []sized, accs, steps map[string][]fl
 			}
 		}
 		text := fmt.Sprintf("With %s, “%s” takes %.1f times fewer steps than batches of %s, the best fixed size, and its accuracy, %.2f %% "+
-			"against %.2f %%, is %s that (paired by seed).", rule, a.name, mean(steps[best])/mean(steps[a.name]), best, 100*mean(accs[a.name]), 100*mean(accs[best]), how)
+			"against %.2f %%, is %s that (paired by seed).", rule, a.name, mean(steps[best])/mean(steps[a.name]), best, 100*mean(accs[a.name]),
+			100*mean(accs[best]), how)
 		if len(dominate) > 0 {
 			text += fmt.Sprintf(" Fixed batches of %s take no more steps and are at least as accurate on average.", list(dominate))
 		} else {

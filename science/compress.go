@@ -19,8 +19,8 @@ import (
 func init() {
 	register(Recipe{
 		Name: "compress", Title: "int8, and channels against zeros and a small network from scratch", Paper: "https://arxiv.org/abs/2301.12900",
-		Question: "What does int8 cost with each calibration, and is a network whose channels were taken out better than the same small network " +
-			"trained from random weights?",
+		Question: "What does int8 cost with each calibration, and is a network whose channels were taken out better than the same small " +
+			"network trained from random weights?",
 		Seeds: 3, Run: compressed,
 	})
 }
@@ -52,7 +52,8 @@ func openBench(l *Lab, on, test string) (*bench, error) {
 }
 
 // fit trains file for so many epochs with Adam and half a cosine from the rate; after is called after each step.
-func (b *bench) fit(ctx context.Context, file *onnx.Model, lr float64, epochs int, seed uint64, after func(m *engine.Model) error) (*onnx.Model, error) {
+func (b *bench) fit(ctx context.Context, file *onnx.Model, lr float64, epochs int, seed uint64,
+	after func(m *engine.Model) error) (*onnx.Model, error) {
 	m, err := engine.Load(file, engine.WithThreads(b.Threads))
 	if err != nil {
 		return nil, err
@@ -62,8 +63,9 @@ func (b *bench) fit(ctx context.Context, file *onnx.Model, lr float64, epochs in
 	if err != nil {
 		return nil, err
 	}
-	c := train.Config{Optimizer: rule, Schedule: optim.Cosine{Max: lr}, Epochs: epochs, BatchSize: 32, Shuffle: true, Seed: seed, Preprocess: &b.pre,
-		BN: engine.BNTrain}
+	c := train.Config{Optimizer: rule, Schedule: optim.Cosine{Max: lr}, Epochs: epochs, BatchSize: 32, Shuffle: true, Seed: seed,
+		Preprocess: &b.pre,
+		BN:         engine.BNTrain}
 	if after != nil {
 		c.Step = func(train.Progress) error { return after(m) }
 	}
@@ -136,7 +138,8 @@ var int8Specs = []struct{ what, spec string }{
 	{"static, minmax", "int8:calibration=minmax"}, {"static, percentile 99.999", "int8:calibration=percentile"},
 	{"static, entropy", "int8:calibration=entropy"}, {"static, mse", "int8:calibration=mse"},
 	{"static, mse, 16 examples", "int8:calibration=mse:samples=16"},
-	{"static, mse, one scale a weight", "int8:calibration=mse:per-channel=false"}, {"static, mse, weights of 7 bits", "int8:calibration=mse:reduce-range=true"},
+	{"static, mse, one scale a weight", "int8:calibration=mse:per-channel=false"}, {"static, mse, weights of 7 bits",
+		"int8:calibration=mse:reduce-range=true"},
 	{"dynamic", "int8:dynamic"}, {"weights alone", "int8:weights"},
 }
 
@@ -145,7 +148,8 @@ func int8Arms(ctx context.Context, l *Lab) error {
 	networks := []int8Network{
 		{"perceptron, digits", "mlp", models.Options{}, "digits#train", "digits#test", .003, 12},
 		{"resnet8, digits", "resnet8", models.Options{ImageSize: 8, Channels: 1}, "digits#train", "digits#test", .01, 10},
-		{"resnet8, shapes", "resnet8", models.Options{ImageSize: 24, Classes: 8}, "shapes?size=24&n=1200#train", "shapes?size=24&n=1000#test", .005, 10},
+		{"resnet8, shapes", "resnet8", models.Options{ImageSize: 24, Classes: 8}, "shapes?size=24&n=1200#train", "shapes?size=24&n=1000#test",
+			.005, 10},
 	}
 	var spread []float64 // of accuracy, float32 less static mse
 	for _, n := range networks {
@@ -213,8 +217,9 @@ func int8Arms(ctx context.Context, l *Lab) error {
 	for _, d := range spread {
 		worst = max(worst, d)
 	}
-	l.Say("Static scales come from 256 examples of the training data where nothing else is said. Over these networks and seeds the accuracy after "+
-		"int8 with mse, the default, is at most %.2f points below that before. None of these networks is hard for 8 bits; narrow depthwise layers are.",
+	l.Say("Static scales come from 256 examples of the training data where nothing else is said. Over these networks and seeds the accuracy "+
+		"after int8 with mse, the default, is at most %.2f points below that before. None of these networks is hard for 8 bits; narrow "+
+		"depthwise layers are.",
 		100*worst)
 	return nil
 }

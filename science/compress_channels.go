@@ -86,20 +86,24 @@ func channelArms(ctx context.Context, l *Lab) error {
 			}
 			return "not to be told apart from"
 		}
-		l.Say("With %g of the multiply-adds, paired by seed (95 %% interval of the differences): channels by l2, fine-tuned, are %s the same network "+
-			"from random weights that was trained as long as the fine-tuning, and %s the one that was trained as long as the large network and the "+
+		l.Say("With %g of the multiply-adds, paired by seed (95 %% interval of the differences): channels by l2, fine-tuned, are %s the same "+
+			"network from random weights that was trained as long as the fine-tuning, and %s the one that was trained as long as the large "+
+			"network and the "+
 			"fine-tuning together; zeros by magnitude, which save no multiply-adds, are %s channels by l2.", share, against(0, 4), against(0, 5),
 			against(6, 0))
 	}
 	l.Say("Adam with half a cosine, batches of 32: %d epochs at %g for the large network and the small one from random weights, %d at %g of "+
 		"fine-tuning. The rates were not tuned for each arm."+
 		" How many epochs there are decides: with 12 and 4 of them and other rates, tried before, the small network from random weights "+
-		"trained as long as both was the better one (94.2 against 84.0 %% at half, 91.9 against 74.6 %% at a quarter).", wholeEpochs, wholeRate, tuneEpochs, tuneRate)
+		"trained as long as both was the better one (94.2 against 84.0 %% at half, 91.9 against 74.6 %% at a quarter).", wholeEpochs, wholeRate,
+		tuneEpochs, tuneRate)
 	return nil
 }
 
-// pruned makes file smaller and trains what is left, or the same network with fresh weights for so many epochs; untrained is how good it is before.
-func (b *bench) pruned(ctx context.Context, file *onnx.Model, spec string, fresh int, share float64, seed uint64) (*onnx.Model, *judged, error) {
+// pruned makes file smaller and trains what is left, or the same network with fresh weights for so many epochs; untrained is how good it is
+// before.
+func (b *bench) pruned(ctx context.Context, file *onnx.Model, spec string, fresh int, share float64, seed uint64) (*onnx.Model, *judged,
+	error) {
 	if spec == "magnitude" { // as many numbers go as channels take with them, about the share of the multiply-adds
 		spec, share = fmt.Sprintf("magnitude:sparsity=%g", 1-share), 0
 	}

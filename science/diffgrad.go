@@ -56,8 +56,8 @@ func diffGrad(ctx context.Context, l *Lab) error {
 	}
 	l.Table(t)
 	xi, _ := Interval(xis)
-	l.Say("On this network the friction ξ is %.4f on average. Paired by seed, the training loss of diffGrad differs from that of Adam at half the "+
-		"rate at %d of %d rates (95 %% interval of the differences without 0).", xi, differs, same+differs)
+	l.Say("On this network the friction ξ is %.4f on average. Paired by seed, the training loss of diffGrad differs from that of Adam at "+
+		"half the rate at %d of %d rates (95 %% interval of the differences without 0).", xi, differs, same+differs)
 
 	walk := Table{Title: "The paper's three functions of one number, from x = -1, rate 0.1, β₁ 0.95, 300 steps",
 		Columns: []string{"function", "arm", "x at the end", "f there"}}

@@ -15,8 +15,9 @@ import (
 func init() {
 	register(Recipe{
 		Name: "diffrate", Title: "DiffRate against uniform merging, uniform pruning and random rates", Paper: "https://arxiv.org/abs/2305.17997",
-		Question: "With as many operations left, is a vision transformer better when it learned how many tokens each layer leaves out and merges?",
-		Seeds:    3, Run: diffRate,
+		Question: "With as many operations left, is a vision transformer better when it learned how many tokens each layer leaves out and " +
+			"merges?",
+		Seeds: 3, Run: diffRate,
 	})
 }
 
@@ -95,13 +96,15 @@ func diffRate(ctx context.Context, l *Lab) error {
 		said := fmt.Sprintf("With %g of the operations, paired by seed (95 %% interval of the differences), the learned numbers", share)
 		for n, i := range []int{0, 1, 2, 4, 5} {
 			a, c := got[k][learned], got[k][i]
-			verdict := map[int]string{1: "have a higher loss than", -1: "have a lower loss than", 0: "are not told apart by loss from"}[Differs(a.loss, c.loss)]
+			verdict := map[int]string{1: "have a higher loss than", -1: "have a lower loss than",
+				0: "are not told apart by loss from"}[Differs(a.loss, c.loss)]
 			said += []string{" ", "; they ", "; they ", "; they ", "; they "}[n] + verdict + " those that are " + arms[i].name
 		}
 		l.Say("%s.", said)
 	}
-	l.Say("Weights are as they were trained; nothing is fine-tuned. Learning has 120 steps on batches of 32, greedy and evolution compare about 48 " +
-		"schedules on 128 examples, all of the training data. ToMe halves the patches of a layer at most. Times are gtk's own, the best of 15 runs " +
+	l.Say("Weights are as they were trained; nothing is fine-tuned. Learning has 120 steps on batches of 32, greedy and evolution compare " +
+		"about 48 schedules on 128 examples, all of the training data. ToMe halves the patches of a layer at most. Times are gtk's own, the " +
+		"best of 15 runs " +
 		"of each in turn. The paper's claim is about ImageNet, where patches are many and most of them background; here there are 16.")
 	return nil
 }

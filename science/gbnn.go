@@ -30,7 +30,8 @@ func boostedUnits(ctx context.Context, l *Lab) error {
 		data func(seed uint64) (train, val, test *rows, err error)
 	}{{"digits", digitRows}, {"waveform", drawn(waveform)}, {"ringnorm", drawn(ringnorm)}, {"Friedman 1", drawn(friedman)}}
 	widths := []int{10, 30, 60}
-	t := Table{Title: "Hidden layers of sigmoid units on four tables: accuracy in %, of Friedman 1 the root mean squared error in deviations of the " +
+	t := Table{Title: "Hidden layers of sigmoid units on four tables: accuracy in %, of Friedman 1 the root mean squared error in " +
+		"deviations of the " +
 		"target, on test data",
 		Columns: []string{"table", "units", "eta", "first units of the boosting", "rate", "perceptron of that width",
 			"first units of the widest perceptron"}}
@@ -84,20 +85,22 @@ func boostedUnits(ctx context.Context, l *Lab) error {
 		}
 		return "on " + list(names)
 	}
-	l.Say("Paired by seed, the first units of one boosting are better than a perceptron that was trained for their number %s, and worse %s; in %d of "+
-		"%d cases the interval of the differences has 0 in it.", said(better), said(worse), same, len(sets)*len(widths))
+	l.Say("Paired by seed, the first units of one boosting are better than a perceptron that was trained for their number %s, and worse %s; "+
+		"in %d of %d cases the interval of the differences has 0 in it.", said(better), said(worse), same, len(sets)*len(widths))
 	cases, seen := len(sets)*(len(widths)-1), "are"
 	if 2*beaten < cases {
 		seen = "are mostly not"
 	}
-	l.Say("One boosting gives the models of all widths, where each perceptron is a training of its own, with a rate to look for. Without its last "+
-		"units the widest perceptron is worse than the boosting without them in %d of %d cases: the first units of a boosting %s worth more than "+
+	l.Say("One boosting gives the models of all widths, where each perceptron is a training of its own, with a rate to look for. Without "+
+		"its last units the widest perceptron is worse than the boosting without them in %d of %d cases: the first units of a boosting %s "+
+		"worth more than "+
 		"those of a network that was trained at once.", beaten, cases, seen)
 	return nil
 }
 
 // boostedArm boosts the largest width with each eta, and gives the test metric of the first units for each width with the best eta.
-func (l *Lab) boostedArm(ctx context.Context, name string, open func(uint64) (a, b, c *rows, err error), widths []int) ([][]float64, float64,
+func (l *Lab) boostedArm(ctx context.Context, name string, open func(uint64) (a, b, c *rows, err error), widths []int) ([][]float64,
+	float64,
 	error) {
 	etas := []float64{0.03, 0.1, 0.3, 1}
 	most := widths[len(widths)-1]
@@ -169,7 +172,8 @@ type perceptron struct {
 
 // perceptronArm trains the same graph, as wide as the last of the widths, by Adam with each rate, and measures the best epoch with the best
 // rate: with its first units alone for each of the widths.
-func (l *Lab) perceptronArm(ctx context.Context, name string, open func(uint64) (a, b, c *rows, err error), widths []int) (perceptron, error) {
+func (l *Lab) perceptronArm(ctx context.Context, name string, open func(uint64) (a, b, c *rows, err error), widths []int) (perceptron,
+	error) {
 	rates, units := []float64{3e-3, 1e-2, 3e-2, 1e-1}, widths[len(widths)-1]
 	scores, arms := make([][]float64, len(rates)), make([]perceptron, len(rates))
 	for i, lr := range rates {
@@ -191,7 +195,8 @@ func (l *Lab) perceptronArm(ctx context.Context, name string, open func(uint64) 
 }
 
 // perceptron trains once, and gives the metric of the best epoch on the validation data, and on test data with the first units.
-func (l *Lab) perceptron(ctx context.Context, open func(uint64) (a, b, c *rows, err error), widths []int, lr float64, seed uint64) (score float64,
+func (l *Lab) perceptron(ctx context.Context, open func(uint64) (a, b, c *rows, err error), widths []int, lr float64,
+	seed uint64) (score float64,
 	lower bool, tests []float64, err error) {
 	fail := func(err error) (float64, bool, []float64, error) { return 0, false, nil, err }
 	fit, val, test, err := open(seed)

@@ -17,8 +17,8 @@ import (
 func init() {
 	register(Recipe{
 		Name: "gns", Title: "GNS against L-BFGS in gradient-equivalents", Paper: "https://arxiv.org/abs/2506.13710",
-		Question: "Are the few steps of GNS cheaper than the many of L-BFGS and of tuned first-order rules, when products with the curvature are " +
-			"paid for?",
+		Question: "Are the few steps of GNS cheaper than the many of L-BFGS and of tuned first-order rules, when products with the curvature " +
+			"are paid for?",
 		Seeds: 5, Run: gns,
 	})
 }
@@ -57,10 +57,12 @@ func (p path) final() float64 { return p.loss[len(p.loss)-1] }
 const gnsDecay = 1e-4
 
 func gns(ctx context.Context, l *Lab) error {
-	l.Say("All arms lower the same function: the mean cross-entropy over the 1442 training images of digits plus half of %g times the squared norm "+
-		"of what is trained. A gradient-equivalent is one gradient over all of them. A product with a curvature counts 1 on a last layer, where it is "+
+	l.Say("All arms lower the same function: the mean cross-entropy over the 1442 training images of digits plus half of %g times the "+
+		"squared norm of what is trained. A gradient-equivalent is one gradient over all of them. A product with a curvature counts 1 on a "+
+		"last layer, where it is "+
 		"the same two matrix products as a gradient, and 5/3 in a network (one pass forward, two matrix products a layer for the Jacobian's "+
-		"product and two for the way back, against three in all for a gradient). Rates of first-order rules were tuned on the first seed.", gnsDecay)
+		"product and two for the way back, against three in all for a gradient). Rates of first-order rules were tuned on the first seed.",
+		gnsDecay)
 	if err := gnsHead(ctx, l); err != nil {
 		return err
 	}
@@ -133,9 +135,11 @@ func gnsHead(ctx context.Context, l *Lab) error {
 	steps, _ := Interval(outer)
 	newton, _ := Interval(costs[arms[0].name])
 	quasi, _ := Interval(costs[arms[5].name])
-	l.Say("GNS with the Gauss-Newton matrix ends in %.1f steps on average, with a gradient of norm %.1g at most. To within 1e-6 of the lowest loss it takes "+
-		"%.0f gradient-equivalents, L-BFGS %.0f: %s", steps, maximum(norm), newton, quasi, verdict(Differs(costs[arms[0].name], costs[arms[5].name]),
-		"the few steps are the dearer ones.", "the steps are fewer and cheaper.", "over these seeds the two do not differ."))
+	l.Say("GNS with the Gauss-Newton matrix ends in %.1f steps on average, with a gradient of norm %.1g at most. To within 1e-6 of the "+
+		"lowest loss it takes "+
+		"%.0f gradient-equivalents, L-BFGS %.0f: %s", steps, maximum(norm), newton, quasi,
+		verdict(Differs(costs[arms[0].name], costs[arms[5].name]),
+			"the few steps are the dearer ones.", "the steps are fewer and cheaper.", "over these seeds the two do not differ."))
 	var never []string
 	for a, arm := range arms {
 		if x := costs[arm.name]; !all(x) {
@@ -188,8 +192,8 @@ func gnsNetwork(ctx context.Context, l *Lab) error {
 		}
 	}
 	if low != nil {
-		l.Say("After the cost of 60 gradients, which are 60 epochs, Adam in small batches is lower than %s: on data of which a part tells the direction, "+
-			"no rule of full batches is the cheaper one.", list(low))
+		l.Say("After the cost of 60 gradients, which are 60 epochs, Adam in small batches is lower than %s: on data of which a part tells the "+
+			"direction, no rule of full batches is the cheaper one.", list(low))
 	} else {
 		l.Say("After the cost of 60 gradients, which are 60 epochs, Adam in small batches is lower than none of the rules of full batches.")
 	}

@@ -8,7 +8,8 @@ import (
 // Markdown is the page as it stands in docs/science.
 func (p *Page) Markdown() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# %s\n\n%s\n\nPaper: <%s>. Written by `%s` in %.0f s on %s, %s. %d seeds; ± is half of a 95 %% interval over them (Student's t).\n",
+	fmt.Fprintf(&b, "# %s\n\n%s\n\nPaper: <%s>. Written by `%s` in %.0f s on %s, %s. %d seeds; ± is half of a 95 %% interval over them "+
+		"(Student's t).\n",
 		p.Title, p.Question, p.Paper, p.Command, p.Seconds, p.Processor, threads(p.Threads), p.Seeds)
 	for _, x := range p.Parts {
 		b.WriteByte('\n')

@@ -35,7 +35,8 @@ const (
 )
 
 // The controls: the same chain by backpropagation, from the same weights in as many steps; a chain of one block, which has no label to
-// denoise and is a classifier trained by squared errors; a perceptron that knows nothing of all this. All have the same rates to choose from.
+// denoise and is a classifier trained by squared errors; a perceptron that knows nothing of all this. All have the same rates to choose
+// from.
 func noProp(ctx context.Context, l *Lab) error {
 	dt, ct, fm := train.NoProp{Variant: train.NoPropDT}, train.NoProp{Variant: train.NoPropCT}, train.NoProp{Variant: train.NoPropFM}
 	arms := []noPropArm{
@@ -46,8 +47,8 @@ func noProp(ctx context.Context, l *Lab) error {
 		{name: "perceptron, two layers of 64", plain: true, passes: ""},
 	}
 	rates := []float64{1e-3, 5e-3}
-	t := Table{Title: fmt.Sprintf("Digits, blocks of width %d, a chain of 10 steps, one-hot labels, AdamW, %d epochs in batches of 32, constant "+
-		"rate", noPropWidth, noPropEpochs),
+	t := Table{Title: fmt.Sprintf("Digits, blocks of width %d, a chain of 10 steps, one-hot labels, AdamW, %d epochs in batches of 32, "+
+		"constant rate", noPropWidth, noPropEpochs),
 		Columns: []string{"arm", "parameters", "passes of a block", "rate", "test accuracy, %", "begun at noise, %", "seconds"}}
 	best := make([][]float64, len(arms)) // accuracies at the better rate
 	for a, arm := range arms {

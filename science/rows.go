@@ -137,8 +137,8 @@ func drawn(draw func(r *rand.Rand, t *rows)) func(seed uint64) (train, val, test
 	}
 }
 
-// waveform is Breiman's: 21 noisy numbers of a mixture of two of three triangles, which two is the class. The best possible accuracy is about
-// 86 %.
+// waveform is Breiman's: 21 noisy numbers of a mixture of two of three triangles, which two is the class. The best possible accuracy is
+// about 86 %.
 //
 // Source: Breiman et al. 1984, Classification and Regression Trees, section 2.6.2.
 func waveform(r *rand.Rand, t *rows) {
@@ -170,8 +170,8 @@ func ringnorm(r *rand.Rand, t *rows) {
 	t.add(x, k, 0)
 }
 
-// friedman is the first of Friedman's: 10·sin(π·x₁·x₂) + 20·(x₃−½)² + 10·x₄ + 5·x₅ and noise of deviation 1, with five numbers more that say
-// nothing.
+// friedman is the first of Friedman's: 10·sin(π·x₁·x₂) + 20·(x₃−½)² + 10·x₄ + 5·x₅ and noise of deviation 1, with five numbers more that
+// say nothing.
 //
 // Source: Friedman 1991, Multivariate Adaptive Regression Splines, https://doi.org/10.1214/aos/1176347963, section 4.3.
 func friedman(r *rand.Rand, t *rows) {

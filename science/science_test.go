@@ -53,8 +53,10 @@ func TestMarkdown(t *testing.T) {
 	tab.Row(Word("p|q"), Mean(1, []float64{1, 1}))
 	l.Table(tab)
 	l.Say("It is %d.", 3)
-	if got, want := string(l.page.Markdown()), "# T\n\nQ?\n\nPaper: <https://example.org>. Written by `gtk science x` in 0 s on , one thread. "+
-		"2 seeds; ± is half of a 95 % interval over them (Student's t).\n\n**one**\n\n| a | b |\n|---|---|\n| p\\|q | 1.0 ± 0.0 |\n\nIt is 3.\n"; got != want {
+	if got, want := string(l.page.Markdown()),
+		"# T\n\nQ?\n\nPaper: <https://example.org>. Written by `gtk science x` in 0 s on , one thread. "+
+			"2 seeds; ± is half of a 95 % interval over them (Student's t).\n\n**one**\n\n| a | b |\n|---|---|\n| p\\|q | 1.0 ± 0.0 |\n\nIt is "+
+			"3.\n"; got != want {
 		t.Errorf("%q", got)
 	}
 }

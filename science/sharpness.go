@@ -17,8 +17,9 @@ import (
 func init() {
 	register(Recipe{
 		Name: "sharpness", Title: "Directional sharpness, and clipping by coordinates", Paper: "https://arxiv.org/abs/2306.00204",
-		Question: "Does the loss curve more along the steps of SGD than along Adam's, and does clipping the largest tenth of the coordinates bring SGD nearer to Adam?",
-		Seeds:    3, Run: sharpness,
+		Question: "Does the loss curve more along the steps of SGD than along Adam's, and does clipping the largest tenth of the coordinates " +
+			"bring SGD nearer to Adam?",
+		Seeds: 3, Run: sharpness,
 	})
 }
 
@@ -35,7 +36,8 @@ func sharpness(ctx context.Context, l *Lab) error {
 		{"perceptron, digits", "mlp", models.Options{}, "digits#train", "digits#test"},
 		{"transformer of two layers, shapes", "vit_tiny", models.Options{Channels: 3, ImageSize: 16, Classes: 8, Layers: 2},
 			"shapes?size=16&n=1200&clutter=0#train", "shapes?size=16&n=400&clutter=0#test"},
-		{"transformer of two layers, digits", "vit_tiny", models.Options{Channels: 1, ImageSize: 8, Classes: 10, Layers: 2}, "digits#train", "digits#test"},
+		{"transformer of two layers, digits", "vit_tiny", models.Options{Channels: 1, ImageSize: 8, Classes: 10, Layers: 2}, "digits#train",
+			"digits#test"},
 	}
 	if err := measureSharpness(ctx, l, nets); err != nil {
 		return err
@@ -100,8 +102,8 @@ func measureSharpness(ctx context.Context, l *Lab, nets []network) error {
 			flatter++
 		}
 	}
-	l.Say("The loss curves more along SGD's step than along Adam's at %d of the %d points, and less along the clipped step than along SGD's at %d "+
-		"(95 %% intervals of the ratios on one side of 1; a dash is where it curves downwards).", sharper, len(t.Rows), flatter)
+	l.Say("The loss curves more along SGD's step than along Adam's at %d of the %d points, and less along the clipped step than along SGD's "+
+		"at %d (95 %% intervals of the ratios on one side of 1; a dash is where it curves downwards).", sharper, len(t.Rows), flatter)
 	return nil
 }
 
@@ -126,7 +128,8 @@ func trainClipped(ctx context.Context, l *Lab, n network) error {
 		rates      []float64
 	}{
 		{"SGD, momentum 0.9", "sgd", optim.Config{Options: optim.Values{"momentum": 0.9}}, []float64{.003, .01, .03, .1, .3}},
-		{"SGD, momentum 0.9, a tenth clipped", "sgd", optim.Config{ClipCoord: &tenth, Options: optim.Values{"momentum": 0.9}}, []float64{.003, .01, .03, .1, .3}},
+		{"SGD, momentum 0.9, a tenth clipped", "sgd", optim.Config{ClipCoord: &tenth, Options: optim.Values{"momentum": 0.9}},
+			[]float64{.003, .01, .03, .1, .3}},
 		{"Adam", "adam", optim.Config{}, []float64{3e-4, 1e-3, 3e-3}},
 		{"Adam, half clipped", "adam", optim.Config{ClipCoord: &half}, []float64{3e-4, 1e-3, 3e-3}},
 	}
@@ -166,6 +169,7 @@ func trainClipped(ctx context.Context, l *Lab, n network) error {
 	}
 	l.Table(t)
 	says := map[int]string{-1: "is lower with clipping", 0: "does not differ with clipping", 1: "is higher with clipping"}
-	l.Say("Paired by seed, the training loss of SGD %s, and that of Adam %s.", says[Differs(losses[1], losses[0])], says[Differs(losses[3], losses[2])])
+	l.Say("Paired by seed, the training loss of SGD %s, and that of Adam %s.", says[Differs(losses[1], losses[0])],
+		says[Differs(losses[3], losses[2])])
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 func init() {
 	register(Recipe{
 		Name: "straggler", Title: "Gradient codes against backup tasks and plain waiting", Paper: "https://arxiv.org/abs/2211.13802",
-		Question: "Do sequential gradient codes finish sooner than backup tasks, on delays that they were not chosen by, and does the simulator say " +
-			"how long they take?",
+		Question: "Do sequential gradient codes finish sooner than backup tasks, on delays that they were not chosen by, and does the " +
+			"simulator say how long they take?",
 		Seeds: 5, Run: stragglers,
 	})
 }
@@ -50,8 +50,8 @@ var families = []string{"backup", "gc", "sr-sgc", "m-sgc"}
 
 // stragglersSimulated chooses the parameters of each scheme by some rounds, and measures it on others.
 func stragglersSimulated(ctx context.Context, l *Lab) error {
-	t := Table{Title: fmt.Sprintf("Simulated: seconds of %d gradients by %d workers as a share of plain waiting, %%. Parameters were chosen by %d "+
-		"rounds before, for each seed anew", stragglerJobs, stragglerWorkers, stragglerProbe),
+	t := Table{Title: fmt.Sprintf("Simulated: seconds of %d gradients by %d workers as a share of plain waiting, %%. Parameters were chosen "+
+		"by %d rounds before, for each seed anew", stragglerJobs, stragglerWorkers, stragglerProbe),
 		Columns: []string{"delays", "backup", "GC", "SR-SGC", "M-SGC", "chosen of all", "M-SGC where it was chosen", "chosen how often"}}
 	rule := straggler.Rule{Mu: 1}
 	type outcome struct{ share map[string][]float64 }
@@ -115,9 +115,9 @@ func stragglersSimulated(ctx context.Context, l *Lab) error {
 		all = append(all, got)
 	}
 	l.Table(t)
-	l.Say("Delays are made up: a worker is fast or late by a chain of two states; a fast one takes 1 s and 1 s times its share of the data unless "+
-		"the row says otherwise, a late one three times as long and an exponential with a mean of 1 s more. Who takes more than twice as long as "+
-		"the fastest is late. "+
+	l.Say("Delays are made up: a worker is fast or late by a chain of two states; a fast one takes 1 s and 1 s times its share of the data "+
+		"unless the row says otherwise, a late one three times as long and an exponential with a mean of 1 s more. Who takes more than twice "+
+		"as long as the fastest is late. "+
 		"\"M-SGC where it was chosen\" is what the %d rounds promised by which its parameters were chosen.", stragglerProbe)
 	var faster, slower, even []string
 	for k, s := range surroundings {
@@ -140,8 +140,8 @@ func stragglersSimulated(ctx context.Context, l *Lab) error {
 			l.Say(p.text, strings.Join(p.in, "; "))
 		}
 	}
-	l.Say("Backup tasks have every worker hold all of the data, and codes a share of it for each straggler that they stand; what that costs is not " +
-		"in the table.")
+	l.Say("Backup tasks have every worker hold all of the data, and codes a share of it for each straggler that they stand; what that costs " +
+		"is not in the table.")
 	idle := all[len(all)-1].share
 	l.Say("Where nobody is late, what is chosen of all takes %.1f %% of plain waiting: a selector that saw a gain there would be wrong.",
 		100*mean(idle["chosen"]))
@@ -184,7 +184,8 @@ func stragglersReal(ctx context.Context, l *Lab) error {
 			}
 		}
 	}
-	t := Table{Title: fmt.Sprintf("Real: %d gradients of digits by 8 %s that sleep, two trainings of a perceptron in turn", stragglerReal, what),
+	t := Table{Title: fmt.Sprintf("Real: %d gradients of digits by 8 %s that sleep, two trainings of a perceptron in turn", stragglerReal,
+		what),
 		Columns: []string{"scheme", "predicted, s", "took, s", "took, % of predicted"}}
 	for _, s := range schemes {
 		t.Row(Word(s), Mean(2, said[s]), Mean(2, took[s]), Percent(1, ratio[s]))
@@ -196,7 +197,8 @@ func stragglersReal(ctx context.Context, l *Lab) error {
 	if apart > 0.2 {
 		within = "which is more than"
 	}
-	l.Say("The run that is farthest from its prediction differs by %.1f %%, %s the 20 %% that the simulator is trusted for here. Predictions know "+
+	l.Say("The run that is farthest from its prediction differs by %.1f %%, %s the 20 %% that the simulator is trusted for here. "+
+		"Predictions know "+
 		"the injected sleeps and nothing of this machine's other work; a worker's compute counts towards the sleep that stands for its work.",
 		100*apart, within)
 	var faster []string

@@ -71,10 +71,11 @@ func trAct(ctx context.Context, l *Lab) error {
 		}
 		l.Table(t)
 	}
-	l.Say("Paired by seed (95 %% interval of the differences without 0): with TrAct the loss of the last epoch is lower than without %s, and the "+
-		"test accuracy is higher %s.", fit, accuracy)
-	l.Say("Inputs are standardised, λ is 0.1; SGD has momentum 0.9; batches of 32, half a cosine. Each rate is the best of four by the test accuracy "+
-		"of %d other seeds, for each arm by itself. An arm that is tuned at few rates leaves some of a difference to the grid.", len(tuning))
+	l.Say("Paired by seed (95 %% interval of the differences without 0): with TrAct the loss of the last epoch is lower than without %s, "+
+		"and the test accuracy is higher %s.", fit, accuracy)
+	l.Say("Inputs are standardised, λ is 0.1; SGD has momentum 0.9; batches of 32, half a cosine. Each rate is the best of four by the test "+
+		"accuracy of %d other seeds, for each arm by itself. An arm that is tuned at few rates leaves some of a difference to the "+
+		"grid.", len(tuning))
 	return nil
 }
 
@@ -94,7 +95,8 @@ func (v *tally) see(sign int) {
 
 // String is the end of a sentence that says what is better.
 func (v tally) String() string {
-	return fmt.Sprintf("in %d of %d comparisons, the reverse in %d, and not told apart in %d", v.better, v.better+v.worse+v.same, v.worse, v.same)
+	return fmt.Sprintf("in %d of %d comparisons, the reverse in %d, and not told apart in %d", v.better, v.better+v.worse+v.same, v.worse,
+		v.same)
 }
 
 // tune is the rate with the best mean accuracy at other seeds.
@@ -147,7 +149,8 @@ func (p trActProblem) run(ctx context.Context, l *Lab, rule string, lr float64, 
 	if err != nil {
 		return nil, err
 	}
-	c := train.Config{Optimizer: opt, Schedule: optim.Cosine{Max: lr}, Epochs: epochs, BatchSize: 32, Shuffle: true, Seed: seed, Val: test, BN: p.bn}
+	c := train.Config{Optimizer: opt, Schedule: optim.Cosine{Max: lr}, Epochs: epochs, BatchSize: 32, Shuffle: true, Seed: seed, Val: test,
+		BN: p.bn}
 	if with {
 		c.TrAct = &train.TrAct{Lambda: 0.1}
 	}

@@ -6,8 +6,8 @@ import (
 	"math/rand/v2"
 )
 
-// cyclic is the cyclic code of Tandon et al.: worker i sends a weighted sum of the s+1 partitions from i on. Any s may be late, for every s,
-// but decoding is ill-conditioned: the sum is right to rounding only.
+// cyclic is the cyclic code of Tandon et al.: worker i sends a weighted sum of the s+1 partitions from i on. Any s may be late, for every
+// s, but decoding is ill-conditioned: the sum is right to rounding only.
 type cyclic struct {
 	n, s int
 	b    [][]float64 // made when it is first asked for
@@ -71,8 +71,8 @@ func (c *cyclic) decode(have []bool) []Part {
 	return parts
 }
 
-// CyclicCode is the matrix B [n,n] of the cyclic code that h [s,n] makes, whose rows sum to zero: row i has the columns i to i+s (modulo n),
-// the first of them 1, and h·Bᵀ = 0. Source: Tandon et al. 2017, algorithm 2.
+// CyclicCode is the matrix B [n,n] of the cyclic code that h [s,n] makes, whose rows sum to zero: row i has the columns i to i+s (modulo
+// n), the first of them 1, and h·Bᵀ = 0. Source: Tandon et al. 2017, algorithm 2.
 func CyclicCode(h [][]float64, n int) [][]float64 {
 	s := len(h)
 	b := make([][]float64, n)

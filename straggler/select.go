@@ -131,8 +131,8 @@ func grid(name string, n, d int, code string) (out []Scheme) {
 	return out
 }
 
-// Held is the share of the data that a worker needs to have at hand: what it goes through in a round, or all of it where anybody may have to
-// do anything.
+// Held is the share of the data that a worker needs to have at hand: what it goes through in a round, or all of it where anybody may have
+// to do anything.
 func Held(p Plan) float64 {
 	if _, does := p.(Backuper); does {
 		return 1

@@ -23,7 +23,8 @@ type AheadError struct {
 // Error says what was seen, and the ways out.
 func (e *AheadError) Error() string {
 	return fmt.Sprintf("the labels are the next tokens, but the scores %q gives at a position change with the tokens behind it (by "+
-		"%.3g): the model sees what it is to predict. A language model needs a causal mask; --task tokens takes the labels for classes of positions",
+		"%.3g): the model sees what it is to predict. A language model needs a causal mask; --task tokens takes the labels for classes of "+
+		"positions",
 		e.Output, e.By)
 }
 

@@ -310,7 +310,8 @@ func TestNTXent(t *testing.T) {
 // A row of zeros, as of a dead layer, has a loss and a gradient all the same.
 func TestContrastOfZeros(t *testing.T) {
 	z := [][][]float64{{{0, 0}, {1, 0}, {0, 1}}, {{0, 0}, {1, 1}, {0, 0}}}
-	for _, o := range []task.Objective{&task.GroCo{TopK: 2, Steepness: 200, Network: "bitonic", Swap: "logistic"}, &task.NTXent{Temperature: 0.01}} {
+	for _, o := range []task.Objective{&task.GroCo{TopK: 2, Steepness: 200, Network: "bitonic", Swap: "logistic"},
+		&task.NTXent{Temperature: 0.01}} {
 		r := contrast(t, tensor.Float32, o, task.Views{N: 2, Global: 2}, z)
 		for _, x := range append(r.Loss().Float64s(), r.Grad("x").Float64s()...) {
 			if math.IsNaN(x) || math.IsInf(x, 0) {
@@ -326,7 +327,8 @@ func TestObjectiveNames(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, spec := range []string{"grocco", "groco:topk=0", "groco:steepness=0", "groco:network=bubble", "groco:swap=hard", "nt-xent:temperature=0",
+	for _, spec := range []string{"grocco", "groco:topk=0", "groco:steepness=0", "groco:network=bubble", "groco:swap=hard",
+		"nt-xent:temperature=0",
 		"nt-xent:temperature=-1", "groco:k=3"} {
 		if _, _, err := task.NewObjective(spec); err == nil {
 			t.Errorf("%s is taken", spec)

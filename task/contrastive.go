@@ -13,7 +13,8 @@ func init() {
 	}{
 		{"knn", "share of examples whose class that of their nearest neighbours among the training data is, by the features",
 			"https://arxiv.org/abs/1805.01978 section 3.4", false},
-		{"linear_probe", "accuracy of a linear classifier of the features, fitted on the training data", "https://arxiv.org/abs/1610.01644", false},
+		{"linear_probe", "accuracy of a linear classifier of the features, fitted on the training data", "https://arxiv.org/abs/1610.01644",
+			false},
 		{"contrast", "the objective on views of the data", "", true},
 	} {
 		metrics.Register(m.name, Metric{Lower: m.lower, Make: func(*Task) Meter { return nil }}, m.doc, m.source)

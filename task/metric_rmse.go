@@ -8,7 +8,8 @@ func init() {
 			return nil
 		}
 		return &rootMeanSquare{}
-	}}, "square root of the mean squared error", "https://scikit-learn.org/stable/modules/generated/sklearn.metrics.root_mean_squared_error.html")
+	}}, "square root of the mean squared error",
+		"https://scikit-learn.org/stable/modules/generated/sklearn.metrics.root_mean_squared_error.html")
 }
 
 type rootMeanSquare struct{ sum, n float64 }

@@ -33,7 +33,8 @@ func TestRestoration(t *testing.T) {
 	}
 	const n, side = 3, 8
 	r := rand.New(rand.NewPCG(1, 2))
-	b := &data.Batch{IDs: make([]string, n), X: tensor.New(tensor.Float32, n, 1, side, side), Y: tensor.New(tensor.Float32, n, 2, 1, side, side)}
+	b := &data.Batch{IDs: make([]string, n), X: tensor.New(tensor.Float32, n, 1, side, side), Y: tensor.New(tensor.Float32, n, 2, 1, side,
+		side)}
 	for _, x := range []*tensor.Tensor{b.X, b.Y} {
 		for i := range x.F32() {
 			x.F32()[i] = float32(r.NormFloat64())

@@ -23,8 +23,8 @@ var SortNetworks = []string{"odd-even", "bitonic"}
 // NewSortNetwork is a network for n numbers. Odd-even has n layers of neighbours. Bitonic has ⌈log n⌉(⌈log n⌉+1)/2 layers; where n is no
 // power of two it is the network of the next one without its first wires.
 //
-// Source: Knuth, The Art of Computer Programming 3, 5.3.4; Batcher 1968 (https://doi.org/10.1145/1468075.1468121). As in Petersen et al. 2021,
-// "Differentiable Sorting Networks for Scalable Sorting and Ranking Supervision" (arXiv 2105.04019).
+// Source: Knuth, The Art of Computer Programming 3, 5.3.4; Batcher 1968 (https://doi.org/10.1145/1468075.1468121). As in Petersen et al.
+// 2021, "Differentiable Sorting Networks for Scalable Sorting and Ranking Supervision" (arXiv 2105.04019).
 func NewSortNetwork(name string, n int) (*SortNetwork, error) {
 	if n < 1 {
 		return nil, fmt.Errorf("task: a sorting network of %d wires", n)

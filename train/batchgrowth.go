@@ -21,8 +21,8 @@ import (
 // No gradient of an example is ever there as such: norms come from what layers read and the gradients of what they give
 // (engine.Query.PerExample), products with ḡ from one more pass, the derivative of each example's loss along ḡ.
 //
-// Source: Lau, Liu, Kolar 2024, "AdAdaGrad: Adaptive Batch Size Schemes for Adaptive Gradient Methods" (arXiv 2402.11215), after Byrd et al.
-// 2012 (norm) and Bollapragada, Byrd, Nocedal 2018 (inner products); the form layers is that of the authors' code,
+// Source: Lau, Liu, Kolar 2024, "AdAdaGrad: Adaptive Batch Size Schemes for Adaptive Gradient Methods" (arXiv 2402.11215), after Byrd et
+// al. 2012 (norm) and Bollapragada, Byrd, Nocedal 2018 (inner products); the form layers is that of the authors' code,
 // https://github.com/timlautk/AdAdaGrad tests.py. Factor is not theirs.
 type BatchGrowth struct {
 	Test           string  // norm, ip or ip+orth; "" is norm

@@ -25,7 +25,8 @@ func headConfig(t *testing.T, m *engine.Model, name string, steps int, c optim.C
 	if c.WeightDecay == nil {
 		c.WeightDecay = new(1e-4)
 	}
-	return Config{Preprocess: new(data.Suggested(open(t, "digits"))), Params: last, Epochs: steps, BatchSize: -1, Optimizer: rule(t, name, c), Schedule: optim.Constant(1), Shuffle: true}
+	return Config{Preprocess: new(data.Suggested(open(t, "digits"))), Params: last, Epochs: steps, BatchSize: -1, Optimizer: rule(t, name, c),
+		Schedule: optim.Constant(1), Shuffle: true}
 }
 
 // digitsHead is the shipped model of digits, its last layer zero where fresh is set.
@@ -182,7 +183,8 @@ func TestDescendersOnANetwork(t *testing.T) {
 		rule string
 		c    optim.Config
 	}{{"gns", optim.Config{}}, {"gns", optim.Config{Options: optim.Values{"gns-hessian": "wgn"}}},
-		{"gns", optim.Config{Options: optim.Values{"gns-hessian": "fisher"}}}, {"gns", optim.Config{Options: optim.Values{"gns-hessian": "none"}}},
+		{"gns", optim.Config{Options: optim.Values{"gns-hessian": "fisher"}}},
+		{"gns", optim.Config{Options: optim.Values{"gns-hessian": "none"}}},
 		{"gns", optim.Config{Options: optim.Values{"gns-hessian": "exact"}}}, {"lbfgs", optim.Config{}}} {
 		m := load(t, built(t, "mlp", models.Options{Seed: 4}))
 		c := Config{Epochs: 6, BatchSize: -1, Optimizer: rule(t, o.rule, o.c), Schedule: optim.Constant(1)}

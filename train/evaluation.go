@@ -145,7 +145,8 @@ func (f *fit) backward(ctx context.Context, s *engine.Session, b *data.Batch, ro
 	return mean, err
 }
 
-// take takes a step on the batch whose last part is b, with the parameters that have gradients, or all where the optimiser asks for the loss itself.
+// take takes a step on the batch whose last part is b, with the parameters that have gradients, or all where the optimiser asks for the
+// loss itself.
 func (f *fit) take(ctx context.Context, s optim.Step, ps []*optim.Param, b *data.Batch) error {
 	switch f.c.Optimizer.Evaluation().(type) {
 	case *optim.SAM:

@@ -105,8 +105,8 @@ const (
 )
 
 // along adds the products of each example's gradient, times the weight of its loss, with vectors that are fed by the names of the
-// parameters. The loss is a sum of the examples' losses times their weights, so what a weight multiplies in the product of its gradient with
-// the vectors is the derivative of that example's loss along them: the gradient of the product by the weight.
+// parameters. The loss is a sum of the examples' losses times their weights, so what a weight multiplies in the product of its gradient
+// with the vectors is the derivative of that example's loss along them: the gradient of the product by the weight.
 func (g *growth) along(f *fit, loss engine.Loss) func(b *engine.Build) (engine.Outputs, error) {
 	names := f.q.Grad
 	return func(b *engine.Build) (engine.Outputs, error) {

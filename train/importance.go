@@ -214,7 +214,8 @@ func (x *importance) restore(c *Checkpoint) error {
 		x.f.note("examples are drawn as if none were seen: the checkpoint has no scores of them")
 		return nil
 	}
-	if scores == nil || scores.DType() != tensor.Float64 || scores.Len() != n || order == nil || order.DType() != tensor.Int64 || order.Len() > n ||
+	if scores == nil || scores.DType() != tensor.Float64 || scores.Len() != n || order == nil || order.DType() != tensor.Int64 ||
+		order.Len() > n ||
 		mult == nil || mult.DType() != tensor.Float64 || mult.Len() != order.Len() {
 		return implausible("what it has of the scores of %d examples does not fit", n)
 	}

@@ -136,8 +136,9 @@ func (b lenetBatch) Example(i int) (data.Example, error) {
 // descended are the losses before each of some steps over all of ds, and at the end.
 func descended(t *testing.T, m *engine.Model, names []string, o *optim.Optimizer, ds data.Dataset, steps int) (losses []float64) {
 	t.Helper()
-	r, err := train.Fit(t.Context(), m, ds, train.Config{Params: names, Optimizer: o, Schedule: optim.Constant(1), Epochs: steps, BatchSize: -1,
-		Val: ds})
+	r, err := train.Fit(t.Context(), m, ds, train.Config{Params: names, Optimizer: o, Schedule: optim.Constant(1), Epochs: steps,
+		BatchSize: -1,
+		Val:       ds})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,8 +30,8 @@ type pass struct {
 // alone reports whether the batch comes as one part.
 func (p *pass) alone(b *data.Batch) bool { return b.Len() == p.whole }
 
-// advance runs b, the next part of the batch of a step, and with the last one makes the step. It tells of the whole batch the sum of its loss
-// with its terms, and how many decisions were right before the step.
+// advance runs b, the next part of the batch of a step, and with the last one makes the step. It tells of the whole batch the sum of its
+// loss with its terms, and how many decisions were right before the step.
 func (f *fit) advance(ctx context.Context, b *data.Batch) (r tally, done bool, err error) {
 	if f.now == nil {
 		f.begin(b)

@@ -200,8 +200,8 @@ type Gathered struct {
 	Examples int
 }
 
-// Gather makes a step's gradients of the sum over all data, of which at(i) is number i: into G of ps, which are the parameters of this model,
-// those left out on which the loss does not depend, and into the model's statistics.
+// Gather makes a step's gradients of the sum over all data, of which at(i) is number i: into G of ps, which are the parameters of this
+// model, those left out on which the loss does not depend, and into the model's statistics.
 func (p *Partial) Gather(at func(i int) float64, ps []*optim.Param) (got Gathered, use []*optim.Param, err error) {
 	terms, examples := at(p.size+partTerms), at(p.size+partExamples)
 	got = Gathered{at(p.size+partLoss) / terms, math.NaN(), int(examples)}

@@ -50,9 +50,11 @@ func restoring(t *testing.T, spec, noise string) (*engine.Model, *denoise.Patche
 	must(err)
 	n, err := denoise.ParseNoise(noise)
 	must(err)
-	bank, err := denoise.ReadBank(context.Background(), gratings{4, 48}, denoise.BankConfig{Channels: 1, Noise: n, Add: true, Want: o.Wants(), Seed: 1})
+	bank, err := denoise.ReadBank(context.Background(), gratings{4, 48}, denoise.BankConfig{Channels: 1, Noise: n, Add: true, Want: o.Wants(),
+		Seed: 1})
 	must(err)
-	held, err := denoise.ReadBank(context.Background(), gratings{2, 48}, denoise.BankConfig{Channels: 1, Noise: n, Add: true, Want: o.Wants(), Seed: 2})
+	held, err := denoise.ReadBank(context.Background(), gratings{2, 48}, denoise.BankConfig{Channels: 1, Noise: n, Add: true, Want: o.Wants(),
+		Seed: 2})
 	must(err)
 	p := denoise.ParametersFor(o, name, n, bank.Typical, bank.Mean)
 	file, err := models.New("dncnn", models.Options{Hidden: 8, Layers: 3, Seed: 1})

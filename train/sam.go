@@ -25,8 +25,8 @@ func (f *fit) setStatistics(all [][]byte) {
 }
 
 // again makes the gradients of the batch whose last part is b anew, at the weights as they are, with the dropout masks of the first pass.
-// Running statistics of batch normalisation are then those that the first pass left: they describe the weights that are kept, not those that
-// optim.SAM looks at. Where it fails the step is abandoned.
+// Running statistics of batch normalisation are then those that the first pass left: they describe the weights that are kept, not those
+// that optim.SAM looks at. Where it fails the step is abandoned.
 func (f *fit) again(ctx context.Context, b *data.Batch) error {
 	left := f.statistics()
 	f.m.Changed(f.c.Params...)

@@ -139,7 +139,8 @@ type pulledTrAct struct {
 	l        *TrActLayer
 }
 
-// pullTrAct is a step of case c with TrAct, in parts of so many examples (0: at once) filled up with pad more, by a system of n equations where primal is set.
+// pullTrAct is a step of case c with TrAct, in parts of so many examples (0: at once) filled up with pad more, by a system of n equations
+// where primal is set.
 func pullTrAct(t *testing.T, m *engine.Model, c map[string]any, primal bool, size, pad int) pulledTrAct {
 	t.Helper()
 	x, g := tensorOf(c["X"]), tensorOf(c["G"])
@@ -259,8 +260,8 @@ func TestTrActFind(t *testing.T) {
 	}
 }
 
-// A batch in parts makes the step of the batch at once, in both forms of the system and for convolutions; so does one of which the last part
-// is filled up, and batches that grow look at the plain gradient.
+// A batch in parts makes the step of the batch at once, in both forms of the system and for convolutions; so does one of which the last
+// part is filled up, and batches that grow look at the plain gradient.
 func TestTrActParts(t *testing.T) {
 	for _, x := range []struct {
 		model, spec string

@@ -205,6 +205,7 @@ func (l *TrActLayer) String() string {
 	if math.IsNaN(l.Square) {
 		return l.Node.Label()
 	}
-	return fmt.Sprintf("%s: n = %d inputs, N = %d rows, a system of %s equations of condition %.3g, mean square of the inputs %.3g", l.Node.Label(),
+	return fmt.Sprintf("%s: n = %d inputs, N = %d rows, a system of %s equations of condition %.3g, mean square of the inputs %.3g",
+		l.Node.Label(),
 		l.Inputs, l.Rows, form, l.Condition, l.Square)
 }

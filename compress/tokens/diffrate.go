@@ -11,17 +11,18 @@ func init() {
 	compress.Register("diffrate", func() compress.Method {
 		return &DiffRate{Search: "learn", Steps: 150, Rate: 0.1, Examples: 256, Tries: 120}
 	},
-		"vision transformers: how many tokens each layer leaves out and merges is learned, with frozen weights", "https://arxiv.org/abs/2305.17997")
+		"vision transformers: how many tokens each layer leaves out and merges is learned, with frozen weights",
+		"https://arxiv.org/abs/2305.17997")
 }
 
-// DiffRate orders the patches after each layer by the attention that they get, leaves the last out and merges those before them into the most
-// similar of the others. How many is learned for each layer, by gradient through masks, or searched for.
+// DiffRate orders the patches after each layer by the attention that they get, leaves the last out and merges those before them into the
+// most similar of the others. How many is learned for each layer, by gradient through masks, or searched for.
 //
 // Source: Chen et al. 2023 (arXiv 2305.17997). What differs: the penalty counts shares of the operations, scaled to the size of DeiT-S, so
-// that it is as strong for any model, and has a price beside it that rises until the target is met; learning begins at the same number in each
-// layer, not at half of the tokens; what was learned is scaled by one factor to meet the target, and the best of the second half of the steps
-// is taken; in attention while learning, masked tokens count as the largest of the others at most; sizes are at least one; with a head that
-// reads the mean over the patches those are important that all tokens attend to.
+// that it is as strong for any model, and has a price beside it that rises until the target is met; learning begins at the same number in
+// each layer, not at half of the tokens; what was learned is scaled by one factor to meet the target, and the best of the second half of
+// the steps is taken; in attention while learning, masked tokens count as the largest of the others at most; sizes are at least one; with a
+// head that reads the mean over the patches those are important that all tokens attend to.
 type DiffRate struct {
 	Search   string  `opt:"search" doc:"learn by gradient, greedy in rounds, evolve, or random, a control" choices:"learn|greedy|evolve|random"`
 	Steps    int     `opt:"steps" doc:"steps of learning, where --epochs does not say" range:"[1, 1000000]"`

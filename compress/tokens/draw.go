@@ -253,7 +253,8 @@ func (w *work) page(strips []strip) *report.Report {
 	if merges {
 		chart.Series = append(chart.Series, pruned)
 	}
-	s.Add(chart, report.Table{Head: []string{"layer", "tokens in", "left out", "merged", "tokens out"}, Numeric: []int{0, 1, 2, 3, 4}, Rows: rows})
+	s.Add(chart, report.Table{Head: []string{"layer", "tokens in", "left out", "merged", "tokens out"}, Numeric: []int{0, 1, 2, 3, 4},
+		Rows: rows})
 	if len(r.Curve) > 1 {
 		loss, share := report.Series{Name: "loss"}, report.Series{Name: "share of the operations"}
 		for _, c := range r.Curve {

@@ -179,8 +179,8 @@ func (l *learner) learn(ctx context.Context, b *data.Batch, rate float64) (loss,
 	return loss, share, nil
 }
 
-// bounded is g with no number larger than thrice the largest of the tokens that are kept. Where attention is sharp, a token that is masked may
-// have nearly all of it were it there, and the derivative at zero is thousands of times what it would change.
+// bounded is g with no number larger than thrice the largest of the tokens that are kept. Where attention is sharp, a token that is masked
+// may have nearly all of it were it there, and the derivative at zero is thousands of times what it would change.
 func bounded(g []float64, kept int) []float64 {
 	top := 0.0
 	for _, x := range g[:kept] {
@@ -239,8 +239,8 @@ func (l *learner) adam(k int, x, g []float64, rate float64) {
 	}
 }
 
-// learned chooses by learning: steps on batches of the data. Of what the rates said on the way, brought to the target, it takes what has the
-// smallest loss on n examples.
+// learned chooses by learning: steps on batches of the data. Of what the rates said on the way, brought to the target, it takes what has
+// the smallest loss on n examples.
 func learned(epochs, steps int, rate float64, n int) chooser {
 	return func(ctx context.Context, w *work) (Schedule, error) {
 		l, err := newLearner(w)

@@ -74,7 +74,8 @@ func begin(s *compress.Subject, threads int) (*work, error) {
 	}
 	if f := t.fewest(w.whole); f > s.MACs {
 		t.Close()
-		return nil, compress.Ask("--macs %g: with %d of the %d tokens left from the first layer on it is still %.3g", s.MACs, t.least(), t.Tokens, f)
+		return nil, compress.Ask("--macs %g: with %d of the %d tokens left from the first layer on it is still %.3g", s.MACs, t.least(), t.Tokens,
+			f)
 	}
 	w.r.Notes = t.Notes
 	return w, nil

@@ -93,8 +93,8 @@ func plainFile(m *onnx.Model, threads int) (*onnx.Model, []string, error) {
 	return file, notes, tidy(file, made, threads)
 }
 
-// fixExtents fixes the axes of inputs that are free beside the batch, such as height and width of pictures, at the sizes that the rest of the
-// model asks for: their number of tokens must be known.
+// fixExtents fixes the axes of inputs that are free beside the batch, such as height and width of pictures, at the sizes that the rest of
+// the model asks for: their number of tokens must be known.
 func fixExtents(file *onnx.Model, threads int) ([]string, error) {
 	m, err := engine.Load(file, engine.WithThreads(threads))
 	if err != nil {
@@ -235,7 +235,8 @@ func whole(n *onnxpb.NodeProto) bool {
 	return false
 }
 
-// guessed adds to types what no signature says, as of values behind operators of ONNX Runtime: they are real numbers of the kind of the weights.
+// guessed adds to types what no signature says, as of values behind operators of ONNX Runtime: they are real numbers of the kind of the
+// weights.
 func guessed(file *onnx.Model, types map[string]*onnxpb.TypeProto, threads int) error {
 	m, err := engine.Load(file, engine.WithThreads(threads))
 	if err != nil {

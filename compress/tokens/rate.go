@@ -2,8 +2,8 @@ package tokens
 
 import "math"
 
-// Rate is a number of tokens that is learned: one of Candidates patches, with a probability each. Front is how many tokens in front are kept
-// in any case.
+// Rate is a number of tokens that is learned: one of Candidates patches, with a probability each. Front is how many tokens in front are
+// kept in any case.
 //
 // Source: Chen et al. 2023 (arXiv 2305.17997), section 3.2; Front is 1 there.
 type Rate struct {

@@ -135,7 +135,8 @@ func TestMACsVectors(t *testing.T) {
 	tok := func(seg int) factor { return factor{n: g.N0, tok: true, seg: seg} }
 	x := &ViT{Tokens: g.N0, Layers: 3}
 	for seg := 1; seg <= 2; seg++ {
-		x.terms = append(x.terms, term{4 * c * c, []factor{tok(seg)}}, term{2 * c, []factor{tok(seg), tok(seg)}}, term{8 * c * c, []factor{tok(seg + 1)}})
+		x.terms = append(x.terms, term{4 * c * c, []factor{tok(seg)}}, term{2 * c, []factor{tok(seg), tok(seg)}},
+			term{8 * c * c, []factor{tok(seg + 1)}})
 	}
 	all := append(Schedule{{g.N0, g.N0}}, s...)
 	near(t, "MACs", []float64{x.MACs(all)}, []float64{g.Flops})

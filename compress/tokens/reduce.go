@@ -181,8 +181,8 @@ func (e *editor) padded(size string, n int) string {
 	return e.add("Pad", "size", []string{size, e.ints(0, n, 0, 0), e.float(1)})
 }
 
-// merge merges the last of x [B,n,C], all but k, each into the most similar of the first k: their plain mean, and the sum of the sizes, each
-// times its similarity, at least one.
+// merge merges the last of x [B,n,C], all but k, each into the most similar of the first k: their plain mean, and the sum of the sizes,
+// each times its similarity, at least one.
 func (e *editor) merge(x, size string, n, k int) (y, sizes string) {
 	norm := e.reduce("ReduceL2", "norm", x, true, 2)
 	unit := e.add("Div", "unit", []string{x, e.add("Max", "norm", []string{norm, e.float(1e-12)})})

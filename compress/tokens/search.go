@@ -51,8 +51,8 @@ func greedy(rounds, n int) chooser {
 	}
 }
 
-// cut is s with so many tokens less after layer i that the cost is at most goal; layers after it have as many at most. It is false where the
-// layer has not so many.
+// cut is s with so many tokens less after layer i that the cost is at most goal; layers after it have as many at most. It is false where
+// the layer has not so many.
 func (t *ViT) cut(whole, goal float64, s Schedule, i int, merged bool) (Schedule, bool) {
 	for n := 1; ; n++ {
 		out := s.clone()
@@ -69,8 +69,8 @@ func (t *ViT) cut(whole, goal float64, s Schedule, i int, merged bool) (Schedule
 	}
 }
 
-// evolved chooses by evolution: of schedules that keep to the target the better half survives, and their changed copies take the place of the
-// others, until so many were tried on n examples.
+// evolved chooses by evolution: of schedules that keep to the target the better half survives, and their changed copies take the place of
+// the others, until so many were tried on n examples.
 func evolved(tries, n int) chooser {
 	return func(ctx context.Context, w *work) (Schedule, error) {
 		const people = 12

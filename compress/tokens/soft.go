@@ -14,8 +14,8 @@ const softEps = 1e-6
 // far is added to similarities with tokens that nothing may be merged into.
 const far = -1e4
 
-// softInputs are the inputs of a layer of a soft model, each [N]: masks of what is left after pruning and after merging, which of the ordered
-// tokens are merged (1), and far for those that nothing is merged into.
+// softInputs are the inputs of a layer of a soft model, each [N]: masks of what is left after pruning and after merging, which of the
+// ordered tokens are merged (1), and far for those that nothing is merged into.
 type softInputs struct{ prune, merge, from, into string }
 
 func softNames(i int) softInputs {
@@ -141,13 +141,15 @@ func (s *softener) merge(x, size string, names softInputs) (y, sizes string) {
 	if size != "" {
 		more, own = e.add("Mul", "more", []string{size, most}), size
 	}
-	more = e.add("Squeeze", "more", []string{e.add("MatMul", "more", []string{hot, e.add("Unsqueeze", "more", []string{more, e.ints(-1)})}), e.ints(-1)})
+	more = e.add("Squeeze", "more", []string{e.add("MatMul", "more", []string{hot, e.add("Unsqueeze", "more", []string{more, e.ints(-1)})}),
+		e.ints(-1)})
 	return y, e.add("Max", "size", []string{e.add("Add", "size", []string{own, more}), e.float(1)})
 }
 
-// masked is the softmax of scores [...,rows,N] over the last axis, in which tokens count as the mask [N] says. With diagonal each counts for
-// itself. The largest score is that of those that count, and others are taken for as large at most: where attention is sharp and goes to what is
-// masked, nothing is left otherwise, and the derivative by the mask has no bound. For scores of which the largest counts it is MaskedSoftmax.
+// masked is the softmax of scores [...,rows,N] over the last axis, in which tokens count as the mask [N] says. With diagonal each counts
+// for itself. The largest score is that of those that count, and others are taken for as large at most: where attention is sharp and goes
+// to what is masked, nothing is left otherwise, and the derivative by the mask has no bound. For scores of which the largest counts it is
+// MaskedSoftmax.
 func (s *softener) masked(scores, mask string, diagonal bool) string {
 	e := s.editor
 	if mask == "" {

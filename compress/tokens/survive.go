@@ -106,7 +106,8 @@ func (x *source) fates(got func(name string) *tensor.Tensor, b int) []fate {
 func joinedGroups(a, b []int) []int { return append(append([]int(nil), a...), b...) }
 
 // follow runs a rewritten model on the first n examples of the judge's data and tells what became of their patches, with what went in.
-func (w *work) follow(ctx context.Context, file *onnx.Model, s Schedule, way Way, n int, got func(x *tensor.Tensor, b int, f []fate) error) error {
+func (w *work) follow(ctx context.Context, file *onnx.Model, s Schedule, way Way, n int, got func(x *tensor.Tensor, b int,
+	f []fate) error) error {
 	j, err := examplesOf(ctx, w, n)
 	if err != nil {
 		return err

@@ -19,8 +19,8 @@ func init() {
 // part; of the others the first, third … are those that are merged into.
 type ToMe struct{}
 
-// Prune leaves out the same number of patches in each layer after the first, those that the tokens of the head attend to least (EViT without
-// the fused token, Liang et al. 2022, arXiv 2202.07800); with a head that reads the mean, those that all tokens attend to least.
+// Prune leaves out the same number of patches in each layer after the first, those that the tokens of the head attend to least (EViT
+// without the fused token, Liang et al. 2022, arXiv 2202.07800); with a head that reads the mean, those that all tokens attend to least.
 type Prune struct{}
 
 // Needs is the target.

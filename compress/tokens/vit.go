@@ -39,8 +39,8 @@ type block struct {
 	out         string // of add
 }
 
-// Find finds the attention layers of a file, in which m is not changed, and the way of the tokens through it. A *RefusedError says what is in
-// the way. The caller closes the ViT. Operators of whole attention are written out; the file of the ViT has them so.
+// Find finds the attention layers of a file, in which m is not changed, and the way of the tokens through it. A *RefusedError says what is
+// in the way. The caller closes the ViT. Operators of whole attention are written out; the file of the ViT has them so.
 func Find(m *onnx.Model, threads int) (*ViT, error) {
 	file, notes, err := plainFile(m, threads)
 	if err != nil {

@@ -73,7 +73,8 @@ func TestNodeErrors(t *testing.T) {
 			return named(b, "bad", made("Other", atRun, func(c *graph.RunCtx) error { c.Alloc(0, tensor.Int64, 1); return nil }), x)
 		}, nil, []string{`node "bad" (test.Other)`, "output 0 is of type int64, want float32"}},
 		{"too much working memory", func(b *graph.Builder, x, y graph.Value) graph.Value {
-			return named(b, "bad", made("Greedy", func(c *graph.InferCtx) error { c.Scratch(min(1<<40, math.MaxInt)); return sameShape(c) }, noRun), x)
+			return named(b, "bad", made("Greedy", func(c *graph.InferCtx) error { c.Scratch(min(1<<40, math.MaxInt)); return sameShape(c) }, noRun),
+				x)
 		}, nil, []string{`node "bad" (test.Greedy) with inputs float32[2,3]: working memory needs 1048576 MiB`}},
 		{"too large an output", func(b *graph.Builder, x, y graph.Value) graph.Value {
 			return named(b, "bad", made("Huge", func(c *graph.InferCtx) error { c.Out(0, 1<<20, 1<<20); return nil }, noRun), x)

@@ -28,7 +28,8 @@ const effort = 1 << 27
 
 // place chooses offsets: the largest slot first, each at the lowest offset that no slot living at the same time covers. That is nearly
 // always within a few percent of what is needed at once. Where it is not, the slot that reaches highest goes first and all are placed
-// again, and other orders are tried in this way; then slots of the best order go to other places in it. Plans of so many slots that this takes too long are placed as sweep does.
+// again, and other orders are tried in this way; then slots of the best order go to other places in it. Plans of so many slots that this
+// takes too long are placed as sweep does.
 func (pl *plan) place() {
 	enough := pl.need()
 	enough += enough / 64
@@ -79,8 +80,8 @@ func (pl *plan) place() {
 	}
 }
 
-// mend moves slots of the best order, in which top reaches highest, to places further ahead: that one, or one that lives at the same time. What
-// is not worse is kept. The moves are random, and the same each time.
+// mend moves slots of the best order, in which top reaches highest, to places further ahead: that one, or one that lives at the same time.
+// What is not worse is kept. The moves are random, and the same each time.
 func (pl *plan) mend(best []int, top, enough int, left *int, offsets []int) []int {
 	r := rand.New(rand.NewPCG(1, uint64(len(best))))
 	order := make([]int, len(best))

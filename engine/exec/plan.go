@@ -175,8 +175,8 @@ func asked(g *graph.Graph, fetch []graph.Value) []bool {
 	return marks
 }
 
-// shares reports whether output 0 of n, which is the same as input 0, may have its storage: that is in the arena, and whoever gets the output
-// may change it without changing another result.
+// shares reports whether output 0 of n, which is the same as input 0, may have its storage: that is in the arena, and whoever gets the
+// output may change it without changing another result.
 func (pl *plan) shares(n *graph.Node, asked []bool) bool {
 	return !n.Frozen && !asked[n.Out[0]] && pl.g.Info(pl.root[n.In[0]]).Kind == graph.Computed
 }

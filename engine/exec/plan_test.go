@@ -252,8 +252,8 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// TestSame runs sums over no axis: where an operator finds for the shapes that its output is its input, it is a view of what is computed, but
-// results that are fetched have memory of their own, since whoever gets them may change them, and so has what is fed.
+// TestSame runs sums over no axis: where an operator finds for the shapes that its output is its input, it is a view of what is computed,
+// but results that are fetched have memory of their own, since whoever gets them may change them, and so has what is fed.
 func TestSame(t *testing.T) {
 	g := graph.New("")
 	x, like := g.AddInput("x", tensor.Float32, nil), g.AddInput("like", tensor.Float32, nil)

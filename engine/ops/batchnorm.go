@@ -104,7 +104,8 @@ func init() {
 	batchNormOldTrain = def.Spec()
 
 	reluMask := graph.Formal{Name: "Y", Types: floats, NoGrad: true, Optional: true} // of a fused Relu: dY counts where it is positive
-	maskBias := graph.Formal{Name: "B", Types: floats, NoGrad: true, Optional: true} // in the place of Y: that, or what was clipped, is computed again from X
+	// in the place of Y: that, or what was clipped, is computed again from X
+	maskBias := graph.Formal{Name: "B", Types: floats, NoGrad: true, Optional: true}
 	dout := []graph.Formal{{Name: "dX", Optional: true}, {Name: "dscale", Optional: true}, {Name: "dB", Optional: true}}
 	define(BatchNormGrad, graph.Def[batchNormAttrs]{
 		Domain: Private, Name: "BatchNormGrad", Since: []int{1}, Doc: "gradient of BatchNormalization",
@@ -152,8 +153,8 @@ func lowerBatchNormTrainGrad(a *batchNormAttrs, b *graph.Builder, n *graph.Node)
 	return out, nil
 }
 
-// lowerBatchNormOldTrain is the newest version, whose updated running statistics are the outputs mean and var; saved_mean and saved_var are the
-// statistics of the batch, var that of the population.
+// lowerBatchNormOldTrain is the newest version, whose updated running statistics are the outputs mean and var; saved_mean and saved_var are
+// the statistics of the batch, var that of the population.
 func lowerBatchNormOldTrain(a *batchNormAttrs, b *graph.Builder, n *graph.Node) ([]graph.Value, error) {
 	t := *a
 	t.Training = true

@@ -20,8 +20,9 @@ var Dropout = new(graph.Spec)
 
 var dropoutOld, dropoutOldest = new(graph.Spec), new(graph.Spec)
 
-// DropoutTrain is Dropout in training: inputs data and a seed (an int64 scalar, whose runs are counted, or [2]: it and the number of the run), outputs the result and the factor of each element, 0 or
-// 1/(1 - ratio). The factors follow from the seed, the salt, and how many runs there were with this seed.
+// DropoutTrain is Dropout in training: inputs data and a seed (an int64 scalar, whose runs are counted, or [2]: it and the number of the
+// run), outputs the result and the factor of each element, 0 or 1/(1 - ratio). The factors follow from the seed, the salt, and how many
+// runs there were with this seed.
 var DropoutTrain = new(graph.Spec)
 
 type dropoutAttrs struct {

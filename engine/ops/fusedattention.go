@@ -9,9 +9,9 @@ import (
 	"github.com/gtk-onnx/gtk/tensor"
 )
 
-// FusedAttention is O = P·V with P = softmax(alpha·Q·Kᵀ + mask): inputs Q [...,T,D], Kᵀ [...,D,S], V [...,S,E] and mask, which broadcasts to
-// the scores [...,T,S]; outputs O [...,T,E] and P. The axes before these are a batch, and broadcast. Each of Q, Kᵀ and V is given as it is
-// after a Transpose by perm_q, perm_k or perm_v, and O as it is after one by perm_o. With guard a row of P that is NaN is 0.
+// FusedAttention is O = P·V with P = softmax(alpha·Q·Kᵀ + mask): inputs Q [...,T,D], Kᵀ [...,D,S], V [...,S,E] and mask, which broadcasts
+// to the scores [...,T,S]; outputs O [...,T,E] and P. The axes before these are a batch, and broadcast. Each of Q, Kᵀ and V is given as it
+// is after a Transpose by perm_q, perm_k or perm_v, and O as it is after one by perm_o. With guard a row of P that is NaN is 0.
 var FusedAttention = new(graph.Spec)
 
 // FusedAttentionGrad is the gradient of FusedAttention by Q, Kᵀ and V: inputs these, P and dO.

@@ -73,7 +73,8 @@ func init() {
 	})
 	define(GatherGrad, graph.Def[gatherAttrs]{
 		Domain: Private, Name: "GatherGrad", Since: []int{1}, Doc: "gradient of Gather",
-		In:  []graph.Formal{{Name: "dY", Types: floats}, {Name: "indices", NoGrad: true, Types: indexes}, {Name: "like", NoGrad: true, Shape: true}},
+		In: []graph.Formal{{Name: "dY", Types: floats}, {Name: "indices", NoGrad: true, Types: indexes}, {Name: "like", NoGrad: true,
+			Shape: true}},
 		Out: []graph.Formal{{Name: "dX"}},
 		Infer: func(a *gatherAttrs, c *graph.InferCtx) error {
 			k, err := axis(a.Axis, len(c.Shape(2)))

@@ -88,7 +88,8 @@ func ld(t bool, n, rows int) int {
 // momentRows is how many rows of a dense layer are multiplied in single precision before they are added up in double.
 const momentRows = 4096
 
-func addMoment[T float32 | float64](r *LayerRows, p *parallel.Pool, x []T, examples int, s []float64, square func(t bool, rows int, u, part []T)) {
+func addMoment[T float32 | float64](r *LayerRows, p *parallel.Pool, x []T, examples int, s []float64, square func(t bool, rows int, u,
+	part []T)) {
 	part := make([]T, r.N*r.N)
 	add := func() {
 		c := r.scale * r.scale

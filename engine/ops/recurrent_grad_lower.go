@@ -8,8 +8,8 @@ import (
 
 // lowerRecurrentGrad writes the gradient operator n of the recurrent operator op as that of the layer's Scans, from which the states before
 // each step are computed again: so the gradient can be differentiated, and written in ONNX's operators. in are the inputs of the layer, dy
-// the gradients by its outputs, and at[i] is the output of n that is the gradient by input i, -1 for none. What n gives for each example has
-// no such form.
+// the gradients by its outputs, and at[i] is the output of n that is the gradient by input i, -1 for none. What n gives for each example
+// has no such form.
 func lowerRecurrentGrad(op *graph.Spec, a *recurrentAttrs, b *graph.Builder, n *graph.Node, in, dy []graph.Value,
 	at []int) ([]graph.Value, error) {
 	if b.Reverse == nil {

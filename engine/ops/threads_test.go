@@ -57,7 +57,8 @@ func (c opCase) scaled(elements int) (large opCase, ok bool) {
 var undivided = []string{
 	"If", "Loop", "Scan", "Identity", "Dropout", "CastLike", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Shape", "Size", "NonZero",
 	"Range",
-	"ConstantOfShape", "FillLike", "EyeLike", "CenterCropPad", "ImageDecoder", "MaxRoiPoolGather", "MaxUnpool", "NonMaxSuppression", "ScaleSum",
+	"ConstantOfShape", "FillLike", "EyeLike", "CenterCropPad", "ImageDecoder", "MaxRoiPoolGather", "MaxUnpool", "NonMaxSuppression",
+	"ScaleSum",
 	"GlobalMaxPool", "NegativeLogLikelihoodLoss", "Scatter", "ScatterElements",
 }
 

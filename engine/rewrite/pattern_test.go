@@ -35,7 +35,8 @@ func TestFuseLayerNorm(t *testing.T) {
 		{name: "torch", nodes: centred + power + div + "f = Div(d, e) | h = Mul(f, u) | y = Add(h, u)", want: "LayerNormalization"},
 		{name: "trained", plain: true, nodes: centred + power + div + "f = Div(d, e) | h = Mul(f, u) | y = Add(h, u)",
 			want: "LayerNormalization"},
-		{name: "turned round", nodes: centred + "q = Mul(d, d) | m2 = ReduceMean(q; axes=[-1]) | p = Add(eps, m2) | e = Sqrt(p) | f = Div(d, e) | " +
+		{name: "turned round", nodes: centred +
+			"q = Mul(d, d) | m2 = ReduceMean(q; axes=[-1]) | p = Add(eps, m2) | e = Sqrt(p) | f = Div(d, e) | " +
 			"h = Mul(u, f) | y = Add(u, h)", want: "LayerNormalization"},
 		{name: "reciprocal", nodes: centred + power + div + "i = Reciprocal(e) | f = Mul(i, d) | y = Mul(f, u)", want: "LayerNormalization"},
 		{name: "one divided", nodes: centred + power + div + "i = Div(1, e) | f = Mul(d, i) | y = Mul(f, u)", want: "LayerNormalization"},
@@ -45,9 +46,11 @@ func TestFuseLayerNorm(t *testing.T) {
 			want: "LayerNormalization"},
 		{name: "without scale", nodes: centred + power + div + "y = Div(d, e)", want: "LayerNormalization"},
 		{name: "bias without scale", nodes: centred + power + div + "f = Div(d, e) | y = Add(f, u)", want: "LayerNormalization"},
-		{name: "two axes", nodes: "m1 = ReduceMean(x; axes=[-1,-2]) | d = Sub(x, m1) | q = Pow(d, 2) | m2 = ReduceMean(q; axes=[-1,-2]) | " + div +
+		{name: "two axes", nodes: "m1 = ReduceMean(x; axes=[-1,-2]) | d = Sub(x, m1) | q = Pow(d, 2) | m2 = ReduceMean(q; axes=[-1,-2]) | " +
+			div +
 			"f = Div(d, e) | h = Mul(f, square) | y = Add(h, u)", want: "LayerNormalization"},
-		{name: "root mean square", nodes: "q = Pow(r, 2) | m2 = ReduceMean(q; axes=[-1]) | " + div + "i = Reciprocal(e) | f = Mul(r, i) | y = Mul(u, f)",
+		{name: "root mean square", nodes: "q = Pow(r, 2) | m2 = ReduceMean(q; axes=[-1]) | " + div +
+			"i = Reciprocal(e) | f = Mul(r, i) | y = Mul(u, f)",
 			want: "RMSNormalization"},
 		{name: "root mean square and bias", nodes: "q = Pow(r, 2) | m2 = ReduceMean(q; axes=[-1]) | " + div + "f = Div(r, e) | h = Mul(f, u) | " +
 			"y = Add(h, u)", want: "RMSNormalization Add"},
@@ -62,7 +65,8 @@ func TestFuseLayerNorm(t *testing.T) {
 			"y = Div(b1, e)", want: "Squeeze Pow ReduceMean Add Sqrt Div"},
 		{name: "not the last axis", nodes: "q = Pow(x, 2) | m2 = ReduceMean(q; axes=[1]) | " + div + "y = Div(x, e)",
 			want: "Pow ReduceMean Add Sqrt Div"},
-		{name: "another power", nodes: centred + "q = Pow(d, 3) | m2 = ReduceMean(q; axes=[-1]) | q2 = Mul(m2, m2) | p = Add(q2, eps) | e = Sqrt(p) | " +
+		{name: "another power", nodes: centred +
+			"q = Pow(d, 3) | m2 = ReduceMean(q; axes=[-1]) | q2 = Mul(m2, m2) | p = Add(q2, eps) | e = Sqrt(p) | " +
 			"y = Div(d, e)", want: "ReduceMean Sub Pow ReduceMean Mul Add Sqrt Div"},
 		{name: "of another value", nodes: "o2 = Tanh(r) | q = Pow(o2, 2) | m2 = ReduceMean(q; axes=[-1]) | " + div + "y = Div(r, e)",
 			want: "Tanh Pow ReduceMean Add Sqrt Div"},
@@ -148,7 +152,8 @@ func TestFuseAttention(t *testing.T) {
 			"s1 = MatMul(x, kt) | p = Softmax(s1) | y = MatMul(p, v)", want: "Tanh Sigmoid FusedAttention"},
 		{name: "mask", nodes: qk + v + "s1 = MatMul(q, kt) | s2 = Add(s1, wide) | p = Softmax(s2) | y = MatMul(p, v)",
 			want: "Tanh Sigmoid FusedAttention"},
-		{name: "guarded", nodes: qk + v + "s1 = MatMul(q, kt) | s2 = Add(square, s1) | p = Softmax(s2) | n1 = IsNaN(p) | w1 = Where(n1, 0, p) | " +
+		{name: "guarded", nodes: qk + v +
+			"s1 = MatMul(q, kt) | s2 = Add(square, s1) | p = Softmax(s2) | n1 = IsNaN(p) | w1 = Where(n1, 0, p) | " +
 			"y = MatMul(w1, v)", want: "Tanh Sigmoid FusedAttention"},
 
 		{name: "read by others", nodes: qk + v + "s1 = MatMul(q, kt) | p = Softmax(s1) | y = MatMul(p, v) | z = Neg(p)",
@@ -159,7 +164,8 @@ func TestFuseAttention(t *testing.T) {
 			want: "Sigmoid MatMul Softmax MatMul"},
 		{name: "a kept key", keep: "kt", nodes: qk + v + "s1 = MatMul(q, kt) | p = Softmax(s1) | y = MatMul(p, v)",
 			want: "Tanh Transpose Sigmoid FusedAttention"},
-		{name: "a mask that is learned", keep: "wide", nodes: qk + v + "s1 = MatMul(q, kt) | s2 = Add(s1, wide) | p = Softmax(s2) | y = MatMul(p, v)",
-			want: "Mul Tanh Transpose Sigmoid MatMul Add Softmax MatMul"},
+		{name: "a mask that is learned", keep: "wide",
+			nodes: qk + v + "s1 = MatMul(q, kt) | s2 = Add(s1, wide) | p = Softmax(s2) | y = MatMul(p, v)",
+			want:  "Mul Tanh Transpose Sigmoid MatMul Add Softmax MatMul"},
 	})
 }

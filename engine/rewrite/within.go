@@ -22,10 +22,10 @@ func (e *LimitError) Error() string {
 		"--memory-limit, or take smaller batches", memory.Size(int64(e.Limit)), memory.Size(int64(e.Least)), memory.Size(int64(e.Free)))
 }
 
-// WithinMemory makes plans fit into limit bytes of arena: where a plan is larger, values of the forward pass that the backward pass reads are
-// not kept but computed again, by the same nodes, so that the results are the same bit for bit. What costs little for the memory that it
-// frees goes first (Chen et al. 2016, arXiv 1604.06174; greedy as Kirisame et al. 2020, arXiv 2006.09616). Each node is computed again at
-// most once, so that a step costs at most one forward pass more. The error is a *LimitError.
+// WithinMemory makes plans fit into limit bytes of arena: where a plan is larger, values of the forward pass that the backward pass reads
+// are not kept but computed again, by the same nodes, so that the results are the same bit for bit. What costs little for the memory that
+// it frees goes first (Chen et al. 2016, arXiv 1604.06174; greedy as Kirisame et al. 2020, arXiv 2006.09616). Each node is computed again
+// at most once, so that a step costs at most one forward pass more. The error is a *LimitError.
 func WithinMemory(limit int) exec.Specialize {
 	return func(d *exec.Draft, try func(g *graph.Graph) (int, error)) (*graph.Graph, error) {
 		if d.Bytes <= limit {
@@ -297,8 +297,8 @@ func (r *recomputing) price(dropped []bool) (sum float64) {
 	return sum
 }
 
-// greedy adds to dropped, where the peak is, the step that costs the least for what it frees there, until target is met; nil where that does
-// not come to it.
+// greedy adds to dropped, where the peak is, the step that costs the least for what it frees there, until target is met; nil where that
+// does not come to it.
 func (r *recomputing) greedy(dropped []bool, target int) []bool {
 	for {
 		all, most, at := r.measure(dropped)

@@ -101,8 +101,9 @@ func TestWithinMemory(t *testing.T) {
 	}
 }
 
-// TestHalfTheMemory trains networks in half the memory, or a little more where what the last step holds alone takes it, batch normalisation by the statistics of the batch: gradients and updated statistics
-// keep their bits. So do they without a limit, where plans are made smaller for next to no time.
+// TestHalfTheMemory trains networks in half the memory, or a little more where what the last step holds alone takes it, batch normalisation
+// by the statistics of the batch: gradients and updated statistics keep their bits. So do they without a limit, where plans are made
+// smaller for next to no time.
 func TestHalfTheMemory(t *testing.T) {
 	for _, c := range []struct {
 		name    string

@@ -8,8 +8,8 @@ var prefetchRows func(p uintptr, stride, rows, bytes int)
 // aheadBytes is the least size of the results of an image for which it pays to ask for the places of the next panel.
 const aheadBytes = 4 << 20
 
-// goesAhead reports whether writes are what a convolution waits for: few products for each number that it writes, to more rows than hardware
-// foresees.
+// goesAhead reports whether writes are what a convolution waits for: few products for each number that it writes, to more rows than
+// hardware foresees.
 func (tc *tapConv) goesAhead(rows, k int) bool {
 	return prefetchRows != nil && tc.ks.lanes == 16 && rows >= 4*k && 4*rows*tc.dstRow >= aheadBytes
 }

@@ -45,8 +45,8 @@ type depthPlanes struct {
 	at              [4]uintptr // the kernel's own
 }
 
-// depthTile is outputs j, j+1, … of rows, as many as a vector has: where they and what they see begin, and which elements exist. masked is 0
-// where all do.
+// depthTile is outputs j, j+1, … of rows, as many as a vector has: where they and what they see begin, and which elements exist. masked is
+// 0 where all do.
 type depthTile struct {
 	src, dst, masked int
 	bits             [8]uint16

@@ -2,7 +2,8 @@ package kernel
 
 import "github.com/gtk-onnx/gtk/internal/parallel"
 
-// maxPoolBytes is MaxPool without places for numbers of 8 bits: the rows that a row of the output sees are folded into one, and then its columns.
+// maxPoolBytes is MaxPool without places for numbers of 8 bits: the rows that a row of the output sees are folded into one, and then its
+// columns.
 func maxPoolBytes[T int8 | uint8](p *parallel.Pool, out, in []T, w *poolRows) {
 	if w.ow == 0 || w.rows == 0 {
 		return

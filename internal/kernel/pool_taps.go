@@ -2,8 +2,8 @@ package kernel
 
 import "unsafe"
 
-// poolTaps is the argument of the kernels of pooling; offsets and distances of rows in bytes. With f the maximum that passes NaN over or the
-// sum, the rows of a window are folded by
+// poolTaps is the argument of the kernels of pooling; offsets and distances of rows in bytes. With f the maximum that passes NaN over or
+// the sum, the rows of a window are folded by
 //
 //	for r := range rows { for j := range n { dst[r*dstRow+j] = f(init, src[r*srcRow+off[t]+j] over t < taps) } }
 //

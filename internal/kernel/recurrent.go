@@ -23,8 +23,8 @@ func LSTMGradF32(dz, dc, dh, row, cell, old []float32) {
 	vec.lstmGradIn(dc[:k], dz[:k], dz[2*k:3*k], dz[3*k:4*k], row[:k], row[2*k:3*k], row[3*k:4*k], old[:k])
 }
 
-// GRUF32 is a step of a GRU whose reset gate comes after the product: row holds the gates z, r and n before activation, n without what comes
-// from the state, which is q; h is the state.
+// GRUF32 is a step of a GRU whose reset gate comes after the product: row holds the gates z, r and n before activation, n without what
+// comes from the state, which is q; h is the state.
 //
 //	z, r = σ(z), σ(r);  n = tanh(n + r⊙q);  h = n + z⊙(h-n)
 //

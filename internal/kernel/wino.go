@@ -165,8 +165,8 @@ func (wc *winoConv) load(strip, planes []float32, size [2]int, chans, y0, rows, 
 // plane is the distance of transforms in floats: an odd number of cache lines, or they would all fall on the same ones.
 func plane(n int) int { return roundUp(n, 32) + 16 }
 
-// transformIn writes the transforms of channels c0.. (a vector of them) of strip s to v, whose tiles are pc channels wide and whose first is
-// that of strip first.
+// transformIn writes the transforms of channels c0.. (a vector of them) of strip s to v, whose tiles are pc channels wide and whose first
+// is that of strip first.
 func (wc *winoConv) transformIn(src []float32, s, c0, first int, v []float32, apart int) {
 	lanes := wc.ks.lanes
 	from, to := wc.tileRows(s % wc.strips)
@@ -372,7 +372,8 @@ func (wc *winoConv) sizeWeights() int { return winoPoints * wc.uApart() }
 const winoTaps = 9
 
 // packTaps brings channels written r0.. (a vector of them) and channels read c0.. (n of them) of w to g [channel read][tap][lanes]. With
-// turned the weights are those of ConvDX, w [chans,rows,3,3], of which each kernel will be turned by half a circle; else w [rows,chans,3,3].
+// turned the weights are those of ConvDX, w [chans,rows,3,3], of which each kernel will be turned by half a circle; else w
+// [rows,chans,3,3].
 func (wc *winoConv) packTaps(w []float32, turned bool, r0, c0, n int, g []float32) {
 	lanes := wc.ks.lanes
 	rows := min(lanes, wc.rows-r0)

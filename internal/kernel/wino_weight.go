@@ -155,7 +155,8 @@ func (wg *winoWeightGrad) transforms(p *parallel.Pool, x []float32, s0, s1 int, 
 }
 
 // products adds those of count points from q0 on to u, where the first of them stands at the front, or begins it with them.
-func (wg *winoWeightGrad) products(p *parallel.Pool, q0, count, n int, v []float32, vApart int, d []float32, dApart int, begin bool, u []float32) {
+func (wg *winoWeightGrad) products(p *parallel.Pool, q0, count, n int, v []float32, vApart int, d []float32, dApart int, begin bool,
+	u []float32) {
 	ks := wg.ks
 	lanes := ks.lanes
 	width := min(ks.nv*lanes, wg.pc)

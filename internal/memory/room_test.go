@@ -36,7 +36,8 @@ func TestRoom(t *testing.T) {
 		}
 		os.Exit(0)
 	}
-	for _, limit := range []string{"-v 900000", "-v 1000000", "-v 1500000", "-v 1500000", "-v 1500000", "-v 2500000", "-d 200000", "-d 600000"} {
+	for _, limit := range []string{"-v 900000", "-v 1000000", "-v 1500000", "-v 1500000", "-v 1500000", "-v 2500000", "-d 200000",
+		"-d 600000"} {
 		c := exec.Command("sh", "-c", "ulimit "+limit+"; exec "+os.Args[0]+" -test.run=TestRoom")
 		c.Env = append(os.Environ(), "GTK_TEST_ROOM=1")
 		out, err := c.CombinedOutput()

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Schedule is how long parts take on so many threads: the next task goes to the thread that is free first, helpers join a loop after half of
-// what a fork costs, and the caller goes on half of that after the last helper. It knows nothing of memory that threads share.
+// Schedule is how long parts take on so many threads: the next task goes to the thread that is free first, helpers join a loop after half
+// of what a fork costs, and the caller goes on half of that after the last helper. It knows nothing of memory that threads share.
 func Schedule(parts []Part, threads int, fork time.Duration) (all time.Duration) {
 	for _, p := range parts {
 		all += p.Serial + makespan(p.Tasks, threads, fork)

@@ -178,7 +178,8 @@ func TestOpenRefuses(t *testing.T) {
 		t.Errorf("only %d of the mutants are read", count)
 	}
 	var b bytes.Buffer
-	for _, m := range []image.Image{image.NewGray(image.Rect(0, 0, 2, 2)), image.NewPaletted(image.Rect(0, 0, 2, 2), color.Palette{color.Black})} {
+	for _, m := range []image.Image{image.NewGray(image.Rect(0, 0, 2, 2)), image.NewPaletted(image.Rect(0, 0, 2, 2),
+		color.Palette{color.Black})} {
 		b.Reset()
 		if err := png.Encode(&b, m); err != nil {
 			t.Fatal(err)

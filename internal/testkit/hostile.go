@@ -117,7 +117,8 @@ func value(name string, elem int32, dims ...int64) *onnxpb.ValueInfoProto {
 		}
 		shape.Dim = append(shape.Dim, x)
 	}
-	return &onnxpb.ValueInfoProto{Name: &name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: &onnxpb.TypeProto_Tensor{ElemType: &elem, Shape: shape}}}}
+	return &onnxpb.ValueInfoProto{Name: &name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
+		TensorType: &onnxpb.TypeProto_Tensor{ElemType: &elem, Shape: shape}}}}
 }
 
 func anyShape(name string, elem int32) *onnxpb.ValueInfoProto {

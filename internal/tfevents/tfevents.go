@@ -1,6 +1,6 @@
 // Package tfevents writes event files, which TensorBoard reads: records, each with its length and checksums around it, of Event messages
-// that hold scalars and texts. Files are written whole: a reader that follows one finds at its place what came after it, as long as what was
-// there before is written again.
+// that hold scalars and texts. Files are written whole: a reader that follows one finds at its place what came after it, as long as what
+// was there before is written again.
 //
 // Source: the comments of tensorflow/core/lib/io/record_writer.h (framing), tensorflow/core/util/event.proto,
 // tensorflow/core/framework/summary.proto and tensor.proto (field numbers). The messages are few, and protowire, of the protobuf module

@@ -130,8 +130,8 @@ var attributeNames = []string{
 }
 
 // words are those that attributes of many operators may have: modes, patterns and equations.
-var words = strings.Fields("constant reflect edge wrap linear cubic nearest SAME_UPPER SAME_LOWER VALID forward reverse bidirectional none mean " +
-	"sum add mul min max half_pixel align_corners DCR CRD stretch tanh Sigmoid Relu Affine floor ceil bilinear bicubic " +
+var words = strings.Fields("constant reflect edge wrap linear cubic nearest SAME_UPPER SAME_LOWER VALID forward reverse bidirectional " +
+	"none mean sum add mul min max half_pixel align_corners DCR CRD stretch tanh Sigmoid Relu Affine floor ceil bilinear bicubic " +
 	"zeros border reflection ij,jk->ik ...ij->...ji ii-> i,j,k,l->ijkl (a*)*b .{1000}{9} [ RGB BGR Grayscale LOWER UPPER TF " +
 	"IDF TFIDF LOGISTIC SOFTMAX SOFTMAX_ZERO PROBIT BRANCH_LEQ BRANCH_EQ LEAF RBF POLY SIGMOID L1 L2 INT64S STRINGS DENSE " +
 	"SPARSE avg exact")

@@ -108,8 +108,8 @@ func clamp(v int32) uint8 {
 	return uint8(v)
 }
 
-// WebP converts a lossy WebP picture to planes of RGB, d of 3·w·h bytes: its luma counts from 16 to 235, which golang.org/x/image/webp hands out as if it were
-// JPEG's 0 to 255.
+// WebP converts a lossy WebP picture to planes of RGB, d of 3·w·h bytes: its luma counts from 16 to 235, which golang.org/x/image/webp
+// hands out as if it were JPEG's 0 to 255.
 //
 // Source: RFC 6386, section 9.2 (ITU-R BT.601); constants and rounding of libwebp's dsp/yuv.h.
 func WebP(d []uint8, m *image.YCbCr) {

@@ -11,7 +11,8 @@ import (
 func main() {
 	ConstraintExpr("!noasm")
 	TEXT("prefetchRowsX86", NOSPLIT, "func(p uintptr, stride, rows, bytes int)")
-	p, stride, rows, bytes := Load(Param("p"), GP64()), Load(Param("stride"), GP64()), Load(Param("rows"), GP64()), Load(Param("bytes"), GP64())
+	p, stride, rows, bytes := Load(Param("p"), GP64()), Load(Param("stride"), GP64()), Load(Param("rows"), GP64()),
+		Load(Param("bytes"), GP64())
 	at := GP64()
 	TESTQ(rows, rows)
 	JLE(LabelRef("done"))

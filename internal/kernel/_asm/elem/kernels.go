@@ -168,7 +168,8 @@ func heavy(name string, f func(g *gen, a, b V) V) kern {
 	return k
 }
 
-// normal is Φ(x) and e = e^(-x²/2). Below zero Φ is e·P(t), t = 1/(1 + 0.35·|x|), P a polynomial with which that differs from Φ by less than
+// normal is Φ(x) and e = e^(-x²/2). Below zero Φ is e·P(t), t = 1/(1 + 0.35·|x|), P a polynomial with which that differs from Φ by less
+// than
 // 5.2e-9, found by least squares with weights that grow where the error is largest; above zero it is 1 less that of -x.
 func normal(g *gen, x V) (cdf, e V) {
 	e = g.exp(g.mul(g.mul(x, x), g.k(-0.5)))

@@ -255,8 +255,10 @@ func neonDots(f *neon.File) {
 
 func writeNEON(asm, decl string) error {
 	f := &neon.File{}
-	tiles := "\n// gemmTilesNEON[v-1][r-1] is the kernel of a tile of r rows and v vectors of 4 columns.\nvar gemmTilesNEON = [][]func(*tile){\n"
-	packs := "\n// gemmPackNEON[r-1] is the kernel of a tile of r rows and 2 vectors of 4 columns of packed operands.\nvar gemmPackNEON = []func(*tile){\n"
+	tiles := "\n// gemmTilesNEON[v-1][r-1] is the kernel of a tile of r rows and v vectors of 4 columns.\nvar gemmTilesNEON = " +
+		"[][]func(*tile){\n"
+	packs := "\n// gemmPackNEON[r-1] is the kernel of a tile of r rows and 2 vectors of 4 columns of packed operands.\nvar gemmPackNEON = " +
+		"[]func(*tile){\n"
 	for _, s := range neonShapes {
 		tiles += "{"
 		for r := 1; r <= s[1]; r++ {

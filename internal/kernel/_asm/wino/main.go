@@ -104,35 +104,37 @@ var transforms = []transform{
 		VSUBPS(f[3], d[4], d[3])
 		return []reg.VecPhysical{f[0], d[0], d[1], d[2], d[3], d[5]}
 	}, false},
-	{"Out", "Aᵀ m A of 6×6 products", 6, 4, []float64{half, root, 0.5, 2, half / 2, 2 * root}, func(m, c, f []reg.VecPhysical) []reg.VecPhysical {
-		VADDPS(m[2], m[1], f[0])
-		VSUBPS(m[2], m[1], m[1])
-		VADDPS(m[4], m[3], f[1])
-		VSUBPS(m[4], m[3], m[3])
-		VADDPS(f[0], m[0], m[0])
-		VADDPS(f[1], m[0], m[0])
-		VMULPS(c[0], m[1], f[2])
-		VFMADD231PS(c[1], m[3], f[2])
-		VFMADD231PS(c[4], m[1], m[5])
-		VFMADD231PS(c[5], m[3], m[5])
-		VMULPS(c[2], f[0], f[0])
-		VFMADD231PS(c[3], f[1], f[0])
-		return []reg.VecPhysical{m[0], f[2], f[0], m[5]}
-	}, true},
-	{"Grad", "A dy Aᵀ of 4×4 gradients", 4, 6, []float64{half, root, 0.5, 2, half / 2, 2 * root}, func(d, c, f []reg.VecPhysical) []reg.VecPhysical {
-		VMOVAPS(d[0], f[0])
-		VFMADD231PS(c[2], d[2], f[0]) // y0 + y2/2
-		VMULPS(c[0], d[1], f[1])
-		VFMADD231PS(c[4], d[3], f[1]) // y1/√2 + y3/2√2
-		VMULPS(c[1], d[1], d[1])
-		VFMADD231PS(c[5], d[3], d[1]) // √2 y1 + 2√2 y3
-		VFMADD213PS(d[0], c[3], d[2]) // y0 + 2 y2
-		VADDPS(f[1], f[0], f[2])
-		VSUBPS(f[1], f[0], f[0])
-		VADDPS(d[1], d[2], f[1])
-		VSUBPS(d[1], d[2], d[2])
-		return []reg.VecPhysical{d[0], f[2], f[0], f[1], d[2], d[3]}
-	}, false},
+	{"Out", "Aᵀ m A of 6×6 products", 6, 4, []float64{half, root, 0.5, 2, half / 2, 2 * root},
+		func(m, c, f []reg.VecPhysical) []reg.VecPhysical {
+			VADDPS(m[2], m[1], f[0])
+			VSUBPS(m[2], m[1], m[1])
+			VADDPS(m[4], m[3], f[1])
+			VSUBPS(m[4], m[3], m[3])
+			VADDPS(f[0], m[0], m[0])
+			VADDPS(f[1], m[0], m[0])
+			VMULPS(c[0], m[1], f[2])
+			VFMADD231PS(c[1], m[3], f[2])
+			VFMADD231PS(c[4], m[1], m[5])
+			VFMADD231PS(c[5], m[3], m[5])
+			VMULPS(c[2], f[0], f[0])
+			VFMADD231PS(c[3], f[1], f[0])
+			return []reg.VecPhysical{m[0], f[2], f[0], m[5]}
+		}, true},
+	{"Grad", "A dy Aᵀ of 4×4 gradients", 4, 6, []float64{half, root, 0.5, 2, half / 2, 2 * root},
+		func(d, c, f []reg.VecPhysical) []reg.VecPhysical {
+			VMOVAPS(d[0], f[0])
+			VFMADD231PS(c[2], d[2], f[0]) // y0 + y2/2
+			VMULPS(c[0], d[1], f[1])
+			VFMADD231PS(c[4], d[3], f[1]) // y1/√2 + y3/2√2
+			VMULPS(c[1], d[1], d[1])
+			VFMADD231PS(c[5], d[3], d[1]) // √2 y1 + 2√2 y3
+			VFMADD213PS(d[0], c[3], d[2]) // y0 + 2 y2
+			VADDPS(f[1], f[0], f[2])
+			VSUBPS(f[1], f[0], f[0])
+			VADDPS(d[1], d[2], f[1])
+			VSUBPS(d[1], d[2], d[2])
+			return []reg.VecPhysical{d[0], f[2], f[0], f[1], d[2], d[3]}
+		}, false},
 	{"Weights", "G g Gᵀ of 3×3 weights", 3, 6, []float64{-2. / 3, -1. / 3, root / 3, 1. / 6, 1. / 3, root / 6},
 		func(g, c, f []reg.VecPhysical) []reg.VecPhysical {
 			VMULPS(c[0], g[0], f[0])
@@ -147,25 +149,26 @@ var transforms = []transform{
 			VSUBPS(f[3], f[1], f[1])
 			return []reg.VecPhysical{g[0], g[1], f[0], f[2], f[1], g[2]}
 		}, false},
-	{"Back", "Gᵀ u G of 6×6 sums", 6, 3, []float64{2. / 3, 1. / 6, root / 3, root / 6, 1. / 3}, func(m, c, f []reg.VecPhysical) []reg.VecPhysical {
-		VADDPS(m[2], m[1], f[0])
-		VSUBPS(m[2], m[1], m[1])
-		VADDPS(m[4], m[3], f[1])
-		VSUBPS(m[4], m[3], m[3])
-		VFNMADD231PS(c[0], f[0], m[0])
-		VFMADD231PS(c[1], f[1], m[0])
-		VMULPS(c[3], m[3], m[3])
-		VFNMADD231PS(c[2], m[1], m[3])
-		VSUBPS(f[0], f[1], f[1])
-		VFMADD231PS(c[4], f[1], m[5])
-		return []reg.VecPhysical{m[0], m[3], m[5]}
-	}, false},
+	{"Back", "Gᵀ u G of 6×6 sums", 6, 3, []float64{2. / 3, 1. / 6, root / 3, root / 6, 1. / 3},
+		func(m, c, f []reg.VecPhysical) []reg.VecPhysical {
+			VADDPS(m[2], m[1], f[0])
+			VSUBPS(m[2], m[1], m[1])
+			VADDPS(m[4], m[3], f[1])
+			VSUBPS(m[4], m[3], m[3])
+			VFNMADD231PS(c[0], f[0], m[0])
+			VFMADD231PS(c[1], f[1], m[0])
+			VMULPS(c[3], m[3], m[3])
+			VFNMADD231PS(c[2], m[1], m[3])
+			VSUBPS(f[0], f[1], f[1])
+			VFMADD231PS(c[4], f[1], m[5])
+			return []reg.VecPhysical{m[0], m[3], m[5]}
+		}, false},
 }
 
 const winoSize = 6
 
-// begin writes the function called name, which does body n times, with the constants of t in registers; srcCol is in RSI, dstRow in R14, tmp
-// in R15.
+// begin writes the function called name, which does body n times, with the constants of t in registers; srcCol is in RSI, dstRow in R14,
+// tmp in R15.
 func begin(name string, i isa, t transform, body func(src, dst strides, c, free []reg.VecPhysical)) {
 	function(name, "(a *winoArgs)")
 	a := reg.RDI
