@@ -13,6 +13,7 @@ import (
 	"github.com/gtk-onnx/gtk/data"
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/exec"
+	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/feed"
 	"github.com/gtk-onnx/gtk/internal/units"
 	"github.com/gtk-onnx/gtk/onnx"
@@ -173,7 +174,7 @@ func (x *compression) sample(ctx context.Context, m *engine.Model, n int) (*feed
 			return nil, nil, ctx, err
 		}
 		feeds, err := fill(ins, x.c.Seed)
-		return feed.Direct(m), feeds, exec.MadeUp(ctx), err
+		return feed.Direct(m), feeds, graph.FewTrips(exec.MadeUp(ctx)), err
 	}
 	plan, err := x.u.plan.With(m)
 	if err != nil {

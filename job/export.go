@@ -13,6 +13,7 @@ import (
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/exec"
+	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/internal/regular"
 	"github.com/gtk-onnx/gtk/internal/whole"
 	"github.com/gtk-onnx/gtk/onnx"
@@ -232,7 +233,7 @@ func runExported(ctx context.Context, c ExportConfig, m *onnx.Model) (*engine.Mo
 		return em, nil, err
 	}
 	runtime.GC() // of what was run before this, which may have been as large as a run may be
-	r, err := s.Run(exec.MadeUp(ctx), feeds)
+	r, err := s.Run(graph.FewTrips(exec.MadeUp(ctx)), feeds)
 	return em, r, err
 }
 
