@@ -3,8 +3,24 @@ package main
 
 import (
 	"os"
+	"runtime"
+	"runtime/debug"
 
 	"github.com/gtk-onnx/gtk/cli"
 )
 
-func main() { os.Exit(cli.Main(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	collectLate()
+	os.Exit(cli.Main(os.Args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// collectLate lets the heap grow to 16 MiB before garbage is collected for the first time, instead of 4: most small commands are over by
+// then. From that collection on it is as Go has it.
+func collectLate() {
+	if os.Getenv("GOGC") != "" {
+		return
+	}
+	debug.SetGCPercent(400)
+	type first struct{ self *first }
+	runtime.SetFinalizer(new(first), func(*first) { debug.SetGCPercent(100) })
+}
