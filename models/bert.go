@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/gtk-onnx/gtk/onnx"
+	"github.com/gtk-onnx/gtk/tensor"
 )
 
 func init() {
@@ -29,9 +30,9 @@ func bert(o Options) (*onnx.Model, error) {
 	}
 	const epsilon = 1e-12
 	small := b.normal(0.02)
-	seen := b.node("Cast", []string{b.tokens("attention_mask")}, onnx.AttrInt("to", 1)) // 1 is float32
-	unseen := b.node("Sub", []string{b.param("mask.one", constant(1)), seen})
-	hide := b.node("Mul", []string{unseen, b.param("mask.least", constant(-math.MaxFloat32))})
+	seen := b.node("Cast", []string{b.tokens("attention_mask")}, onnx.AttrInt("to", 9)) // 9 is bool
+	number := func(v float32) string { return b.node("Constant", nil, onnx.AttrTensor("value", tensor.Scalar(v))) }
+	hide := b.node("Where", []string{seen, number(0), number(-math.MaxFloat32)})
 	b.mask = b.node("Unsqueeze", []string{hide, b.ints("mask.axes", 1, 2)}) // [N,1,1,T]
 
 	x := b.named("Gather", "embeddings.word_embeddings", []string{b.param("embeddings.word_embeddings.weight", small, b.vocabulary, d), b.ids},
