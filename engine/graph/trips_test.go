@@ -29,7 +29,8 @@ func TestTrips(t *testing.T) {
 		name string
 		ctx  context.Context
 		want int
-	}{{"asked for", t.Context(), 1 << 18}, {"tried", TryOut(t.Context()), mostTried}, {"in time", early, mostMadeUp}, {"late", late, fewTrips}} {
+	}{{"asked for", t.Context(), 1 << 18}, {"tried", TryOut(t.Context()), mostTried}, {"in time", early, mostMadeUp},
+		{"late", late, fewTrips}} {
 		if got := made(c.ctx, 1<<18); got != c.want {
 			t.Errorf("%s: %d trips, want %d", c.name, got, c.want)
 		}
