@@ -24,24 +24,20 @@ const (
 
 // allowance is what Loops may do in the runs of a context.
 type allowance struct {
-	left  atomic.Int64 // trips
+	made  atomic.Int64 // trips
 	most  int64
 	until time.Time // no limit of time when zero
 }
 
 // TryOut bounds the trips of the Loops in runs with this context: for runs that only try something out, of models that nobody asked to run.
 func TryOut(ctx context.Context) context.Context {
-	a := &allowance{most: mostTried}
-	a.left.Store(a.most)
-	return context.WithValue(context.WithValue(ctx, tripsKey{}, a), triedKey{}, true)
+	return context.WithValue(context.WithValue(ctx, tripsKey{}, &allowance{most: mostTried}), triedKey{}, true)
 }
 
 // FewTrips bounds the trips of the Loops in runs with this context and their time, less tightly: for runs on inputs that were made up,
 // which compare models. The time begins with the call.
 func FewTrips(ctx context.Context) context.Context {
-	a := &allowance{most: mostMadeUp, until: time.Now().Add(tripTime)}
-	a.left.Store(a.most)
-	return context.WithValue(ctx, tripsKey{}, a)
+	return context.WithValue(ctx, tripsKey{}, &allowance{most: mostMadeUp, until: time.Now().Add(tripTime)})
 }
 
 // TriesOut reports whether runs with this context only try something out.
@@ -56,8 +52,8 @@ func (c *RunCtx) Trip() error {
 	if !ok {
 		return nil
 	}
-	left := a.left.Add(-1)
-	if left < 0 || !a.until.IsZero() && a.most-left > fewTrips && time.Now().After(a.until) {
+	made := a.made.Add(1)
+	if made > a.most || made > fewTrips && !a.until.IsZero() && time.Now().After(a.until) {
 		return errTrips
 	}
 	return nil

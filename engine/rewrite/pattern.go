@@ -23,17 +23,10 @@ type patterns struct {
 // newPatterns is for a graph in which the values in keep stay available, and the nodes for which skip is true as they are; a nil skip is
 // none.
 func newPatterns(g *graph.Graph, keep []graph.Value, skip func(*graph.Node) bool) *patterns {
-	p := &patterns{g: g, pinned: map[graph.Value]bool{}, skip: skip, ranks: newRanks(g), readers: make([][]*graph.Node, g.NumValues()),
+	p := &patterns{g: g, pinned: map[graph.Value]bool{}, skip: skip, ranks: newRanks(g), readers: g.Readers(),
 		taken: map[*graph.Node]bool{}, instead: map[*graph.Node]func(*graph.Builder) graph.Value{}}
 	for _, v := range slices.Concat(keep, g.Outputs) {
 		p.pinned[v] = true
-	}
-	for _, n := range g.Nodes {
-		for i, v := range n.In {
-			if v != 0 && !slices.Contains(n.In[:i], v) {
-				p.readers[v] = append(p.readers[v], n)
-			}
-		}
 	}
 	return p
 }

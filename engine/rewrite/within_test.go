@@ -110,15 +110,12 @@ func TestHalfTheMemory(t *testing.T) {
 		o       models.Options
 		batch   int
 		percent int
-		saved   bool // without a limit, too; in a minute and more where there is no assembly
+		saved   bool // without a limit, too
 	}{
 		{"resnet20", models.Options{}, 64, 50, true}, {"resnet18", models.Options{}, 8, 60, true},
 		{"vit_tiny", models.Options{ImageSize: 64, Layers: 4, Classes: 10}, 64, 50, false},
 		{"mobilenet_v2", models.Options{ImageSize: 96, Classes: 10}, 8, 50, true},
 	} {
-		if testing.Short() && c.saved {
-			c.batch, c.percent, c.saved = c.batch/8, 90, false // what one picture needs at once is more of what eight need
-		}
 		t.Run(c.name, func(t *testing.T) {
 			file, err := models.New(c.name, c.o)
 			if err != nil {
