@@ -15,6 +15,7 @@ import (
 	"math/rand/v2"
 	"slices"
 
+	"github.com/gtk-onnx/gtk/internal/lbfgs"
 	"github.com/gtk-onnx/gtk/internal/parallel"
 )
 
@@ -127,7 +128,8 @@ func Fit(ctx context.Context, p *parallel.Pool, x *Features, r []float64, k, ste
 	defer b.grant.Release()
 	theta := make([]float64, b.len())
 	b.begin(theta, draw)
-	if err := minimise(ctx, theta, b.eval, o.Iters); err != nil {
+	at := func(theta, grad []float64) (float64, error) { return b.eval(theta, grad), nil }
+	if err := lbfgs.Minimise(ctx, theta, at, lbfgs.Options{Steps: o.Iters}); err != nil {
 		return nil, err
 	}
 	v, c, w, d := b.parts(theta)

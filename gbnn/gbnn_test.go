@@ -83,7 +83,9 @@ func step(l Loss, f, y, p []float64, k int) (r []float64, rho float64, next []fl
 	l.Residuals(r, f, y, k)
 	rho = l.Rate(p, f, r, y, k, 1)
 	next = slices.Clone(f)
-	add(next, p, rho)
+	for i, v := range p {
+		next[i] += rho * v
+	}
 	return r, rho, next
 }
 
@@ -135,7 +137,9 @@ func TestAssembly(t *testing.T) {
 		h, p := make([]float64, x.N), make([]float64, x.N)
 		l.Hidden(nil, x, h)
 		l.Outputs(h, p)
-		add(f, p, v.Rho[i])
+		for j, x := range p {
+			f[j] += v.Rho[i] * x
+		}
 	}
 	near(t, "F", f, v.F)
 }
@@ -199,43 +203,6 @@ func TestBaseGradient(t *testing.T) {
 		if d := (up - down) / (2 * h); math.Abs(d-g[i]) > 1e-8 {
 			t.Errorf("derivative %d is %.10g, differences give %.10g", i, g[i], d)
 		}
-	}
-}
-
-// Rosenbrock's valley in ten dimensions.
-func TestMinimise(t *testing.T) {
-	asked := 0
-	valley := func(x, g []float64) float64 {
-		asked++
-		clear(g)
-		s := 0.0
-		for i := range len(x) - 1 {
-			a, b := x[i+1]-x[i]*x[i], 1-x[i]
-			s += 100*a*a + b*b
-			g[i] -= 400*a*x[i] + 2*b
-			g[i+1] += 200 * a
-		}
-		return s
-	}
-	x := make([]float64, 10)
-	for i := range x {
-		x[i] = -1.2 + 0.3*float64(i%3)
-	}
-	if err := minimise(context.Background(), x, valley, 500); err != nil {
-		t.Fatal(err)
-	}
-	for i, v := range x {
-		if math.Abs(v-1) > 1e-3 {
-			t.Errorf("x[%d] = %v, want 1", i, v)
-		}
-	}
-	if asked > 400 {
-		t.Errorf("the function was asked %d times", asked)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := minimise(ctx, make([]float64, 10), valley, 10); err != context.Canceled {
-		t.Errorf("cancelled: %v", err)
 	}
 }
 

@@ -2,12 +2,12 @@ package train
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"github.com/gtk-onnx/gtk/engine"
 	"github.com/gtk-onnx/gtk/engine/graph"
 	"github.com/gtk-onnx/gtk/engine/ops"
+	"github.com/gtk-onnx/gtk/internal/lbfgs"
 	"github.com/gtk-onnx/gtk/onnx"
 	"github.com/gtk-onnx/gtk/onnx/onnxpb"
 	"github.com/gtk-onnx/gtk/tensor"
@@ -53,7 +53,7 @@ func linearProbe(ctx context.Context, bank, val *table, threads int) (float64, e
 		return loss, nil
 	}
 	theta := make([]float64, k*f+k)
-	if err := minimise(theta, probeSteps, at); err != nil {
+	if err := lbfgs.Minimise(ctx, theta, at, lbfgs.Options{Steps: probeSteps, Gain: 1e-6}); err != nil {
 		return 0, err
 	}
 	p.set(theta)
@@ -161,103 +161,4 @@ func (p *linearClassifier) set(theta []float64) {
 		b[i] = float32(theta[len(w)+i])
 	}
 	p.m.Changed("w", "b")
-}
-
-// pairsKept is how many steps L-BFGS remembers.
-const pairsKept = 10
-
-// minimise brings x to where f is low, by L-BFGS with a backtracking line search; f fills grad. It ends after so many steps, or when a step
-// gains next to nothing.
-//
-// Source: Nocedal and Wright 2006, Numerical Optimization, algorithms 7.4 and 3.1.
-func minimise(x []float64, steps int, f func(x, grad []float64) (float64, error)) error {
-	type pair struct {
-		s, y []float64
-		rho  float64
-	}
-	var kept []pair
-	n := len(x)
-	g, next, to := make([]float64, n), make([]float64, n), make([]float64, n)
-	value, err := f(x, g)
-	if err != nil {
-		return err
-	}
-	if value-value != 0 {
-		return fmt.Errorf("train: linear probe: the loss is not finite (%v)", value)
-	}
-	for range steps {
-		d := make([]float64, n)
-		copy(d, g)
-		alpha := make([]float64, len(kept))
-		for i := len(kept) - 1; i >= 0; i-- {
-			p := kept[i]
-			alpha[i] = p.rho * inner(p.s, d)
-			along(d, -alpha[i], p.y)
-		}
-		if k := len(kept); k > 0 {
-			p := kept[k-1]
-			gamma := 1 / (p.rho * inner(p.y, p.y))
-			for i := range d {
-				d[i] *= gamma
-			}
-		}
-		for i, p := range kept {
-			along(d, alpha[i]-p.rho*inner(p.y, d), p.s)
-		}
-		slope := -inner(g, d)
-		if !(slope < 0) {
-			return nil
-		}
-		step, old := 1.0, value
-		if len(kept) == 0 {
-			step = min(1, 1/math.Sqrt(inner(g, g)))
-		}
-		found := false
-		for range 20 {
-			copy(to, x)
-			along(to, -step, d)
-			if value, err = f(to, next); err != nil {
-				return err
-			}
-			if value <= old+1e-4*step*slope {
-				found = true
-				break
-			}
-			step /= 2
-		}
-		if !found {
-			return nil
-		}
-		p := pair{s: make([]float64, n), y: make([]float64, n)}
-		for i := range x {
-			p.s[i], p.y[i] = to[i]-x[i], next[i]-g[i]
-		}
-		if sy := inner(p.s, p.y); sy > 1e-12*inner(p.y, p.y) {
-			p.rho = 1 / sy
-			if kept = append(kept, p); len(kept) > pairsKept {
-				kept = kept[1:]
-			}
-		}
-		copy(x, to)
-		copy(g, next)
-		if old-value < 1e-6*math.Abs(old) {
-			return nil
-		}
-	}
-	return nil
-}
-
-func inner(a, b []float64) float64 {
-	s := 0.0
-	for i, v := range a {
-		s += v * b[i]
-	}
-	return s
-}
-
-// along adds a·b to x.
-func along(x []float64, a float64, b []float64) {
-	for i, v := range b {
-		x[i] += a * v
-	}
 }

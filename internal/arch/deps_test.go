@@ -25,6 +25,7 @@ internal/registry:
 internal/options: internal/registry
 internal/report: internal/shown
 internal/lazy:
+internal/lbfgs:
 internal/units:
 internal/failpoint:
 internal/whole: internal/failpoint internal/lazy
@@ -61,14 +62,14 @@ optim: tensor internal/parallel internal/registry internal/options internal/kern
 feed: tensor engine engine/exec data internal/registry internal/shown internal/memory
 denoise: onnx onnx/onnxpb tensor engine data internal/memory internal/options internal/registry
 task: onnx tensor engine engine/graph engine/ops data feed internal/registry internal/options internal/shown
-train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task probe gbnn denoise internal/registry internal/whole internal/shown internal/memory
+train: onnx onnx/onnxpb tensor engine engine/graph engine/grad engine/ops data optim feed task probe gbnn denoise internal/lbfgs internal/registry internal/whole internal/shown internal/memory
 explain: tensor engine engine/exec engine/graph engine/grad engine/ops feed internal/registry internal/report internal/whole internal/shown
 prune: tensor engine engine/graph data feed task internal/memory internal/registry internal/shown
 probe: tensor engine engine/grad engine/graph engine/ops data feed task internal/options internal/registry
 compress: onnx onnx/convert onnx/onnxpb tensor engine engine/graph engine/ops data feed task train internal/options internal/registry internal/shown internal/units
 models: onnx onnx/onnxpb tensor internal/registry
 nas: onnx tensor engine data optim feed task train models internal/parallel internal/registry
-gbnn: internal/memory internal/parallel
+gbnn: internal/lbfgs internal/memory internal/parallel
 compress/tokens: compress onnx onnx/convert onnx/onnxpb onnx/typing tensor engine engine/grad engine/graph engine/ops data feed task optim internal/report internal/shown internal/units
 job: compress compress/tokens onnx onnx/check onnx/convert onnx/onnxpb onnx/ortadapter onnx/schema onnx/typing tensor engine engine/graph engine/grad engine/ops engine/exec data denoise optim feed task train explain prune probe models straggler fleet nas internal/kernel internal/options internal/parallel internal/registry internal/report internal/tfevents internal/units internal/whole internal/shown internal/memory internal/regular internal/interrupt internal/lazy
 science: denoise compress internal/whole tensor onnx onnx/onnxpb engine engine/grad engine/graph data optim feed task train prune probe models straggler nas job internal/registry internal/parallel

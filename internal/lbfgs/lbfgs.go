@@ -1,30 +1,51 @@
-package gbnn
+// Package lbfgs finds minima of smooth functions of up to some millions of variables, for the small problems that methods solve on their
+// way. The rule that trains networks step by step, and can be stopped in between, is lbfgs of package optim.
+//
+// Source: Nocedal and Wright 2006, Numerical Optimization, algorithms 7.4, 7.5, 3.5 and 3.6.
+package lbfgs
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 )
 
-// minimise changes x to a local minimum of f, which returns its value and sets g to its gradient: L-BFGS with the last ten pairs and a
-// line search for the strong Wolfe conditions. It ends after iters steps, where the gradient vanishes, or where a step gains less than
-// 2.2e-9 of the value or of 1, as SciPy's does.
-//
-// Source: Nocedal and Wright 2006, Numerical Optimization, algorithms 7.4, 7.5, 3.5 and 3.6.
-func minimise(ctx context.Context, x []float64, f func(x, g []float64) float64, iters int) error {
-	const pairs, gain, flat = 10, 2.220446049250313e-9, 1e-12
+// Function is what is minimised: the value at x. It sets all of g, which is as long as x, to the gradient there. A value that is not finite
+// is too far away; an error ends the search.
+type Function func(x, g []float64) (float64, error)
+
+// Options say when the search ends.
+type Options struct {
+	Steps int     // at most
+	Gain  float64 // of a step, relative to the value or to 1, at which no more is to be had; 0: SciPy's 2.220446049250313e-9
+}
+
+// Minimise changes x to a local minimum of f: L-BFGS with the last ten pairs and a line search for the strong Wolfe conditions. It ends
+// after o.Steps steps, where no coordinate of the gradient is above 1e-12, where a step gains next to nothing, or where none is found that
+// goes down. The error is f's, ctx's or that of a first value that is not finite; x is the lowest point that was accepted then.
+func Minimise(ctx context.Context, x []float64, f Function, o Options) error {
+	const pairs, flat = 10, 1e-12
+	if o.Gain == 0 {
+		o.Gain = 2.220446049250313e-9
+	}
 	var ss, ys [][]float64
 	var rhos []float64
 	g, d := make([]float64, len(x)), make([]float64, len(x))
-	l := &line{f: f, ctx: ctx, from: make([]float64, len(x)), x: x, g: g, d: d}
-	value := f(x, g)
+	l := &line{f: f, from: slices.Clone(x), x: x, g: g, d: d}
+	value, err := f(x, g)
+	if err != nil {
+		return err
+	}
+	if value-value != 0 {
+		return fmt.Errorf("what is minimised is %v where the search begins", value)
+	}
 	alpha := make([]float64, pairs)
-	for it := range iters {
+	for it := range o.Steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		low, high := lowHigh(g)
-		if max(-low, high) <= flat {
+		if largest(g) <= flat {
 			return nil
 		}
 		for i, v := range g {
@@ -57,8 +78,9 @@ func minimise(ctx context.Context, x []float64, f func(x, g []float64) float64, 
 		}
 		copy(l.from, x)
 		old := slices.Clone(g)
-		next, ok := l.search(value, slope, first)
-		if err := ctx.Err(); err != nil {
+		next, ok, err := l.search(ctx, value, slope, first)
+		if err != nil {
+			copy(x, l.from)
 			return err
 		}
 		if !ok {
@@ -68,7 +90,7 @@ func minimise(ctx context.Context, x []float64, f func(x, g []float64) float64, 
 			ss, ys, rhos = nil, nil, nil
 			continue
 		}
-		done := value-next <= gain*max(math.Abs(value), math.Abs(next), 1)
+		done := value-next <= o.Gain*max(math.Abs(value), math.Abs(next), 1)
 		value = next
 		if done {
 			return nil
@@ -86,6 +108,32 @@ func minimise(ctx context.Context, x []float64, f func(x, g []float64) float64, 
 	return nil
 }
 
+// largest is the largest magnitude of x, NaN where there is one.
+func largest(x []float64) float64 {
+	m := 0.0
+	for _, v := range x {
+		m = max(m, math.Abs(v))
+	}
+	return m
+}
+
+// dot is a·b in four partial sums.
+func dot(a, b []float64) float64 {
+	var s [4]float64
+	b = b[:len(a)]
+	i := 0
+	for ; i+4 <= len(a); i += 4 {
+		s[0] += a[i] * b[i]
+		s[1] += a[i+1] * b[i+1]
+		s[2] += a[i+2] * b[i+2]
+		s[3] += a[i+3] * b[i+3]
+	}
+	for ; i < len(a); i++ {
+		s[0] += a[i] * b[i]
+	}
+	return s[0] + s[1] + (s[2] + s[3])
+}
+
 // add adds a·y to x.
 func add(x, y []float64, a float64) {
 	for i, v := range y {
@@ -95,8 +143,7 @@ func add(x, y []float64, a float64) {
 
 // line is a search from a point along a direction. x and g are the point that was looked at last.
 type line struct {
-	f          func(x, g []float64) float64
-	ctx        context.Context
+	f          Function
 	from, d    []float64
 	x, g       []float64
 	value, dir float64 // at the point from: the value and the slope
@@ -106,12 +153,15 @@ type line struct {
 type point struct{ a, value, slope float64 }
 
 // at looks at step length a.
-func (l *line) at(a float64) point {
+func (l *line) at(ctx context.Context, a float64) (point, error) {
 	for i, v := range l.from {
 		l.x[i] = v + a*l.d[i]
 	}
-	v := l.f(l.x, l.g)
-	return point{a, v, dot(l.g, l.d)}
+	v, err := l.f(l.x, l.g)
+	if err == nil {
+		err = ctx.Err()
+	}
+	return point{a, v, dot(l.g, l.d)}, err
 }
 
 // Of the strong Wolfe conditions, and how often the function is asked at most.
@@ -127,41 +177,41 @@ func (l *line) done(p point) bool { return math.Abs(p.slope) <= -curvature*l.dir
 
 // search leaves x and g at a step that meets the conditions, or at the best that was found; false, and at the point from, when none is
 // lower.
-func (l *line) search(value, slope, first float64) (float64, bool) {
+func (l *line) search(ctx context.Context, value, slope, first float64) (float64, bool, error) {
 	l.value, l.dir = value, slope
 	last := point{0, value, slope}
 	a := first
 	for i := range most {
-		p := l.at(a)
+		p, err := l.at(ctx, a)
 		switch {
-		case l.ctx.Err() != nil:
-			return value, false
+		case err != nil:
+			return 0, false, err
 		case !(p.value < math.Inf(1)): // too far: NaN or infinity
 			a = (last.a + a) / 2
 			continue
 		case !l.low(p) || i > 0 && p.value >= last.value:
-			return l.zoom(last, p, most-i)
+			return l.zoom(ctx, last, p, most-i)
 		case l.done(p):
-			return p.value, true
+			return p.value, true, nil
 		case p.slope >= 0:
-			return l.zoom(p, last, most-i)
+			return l.zoom(ctx, p, last, most-i)
 		}
 		last, a = p, 2*a
 	}
-	return l.settle(last)
+	return l.settle(ctx, last)
 }
 
 // zoom looks between lo, the lower of the two, and hi.
-func (l *line) zoom(lo, hi point, tries int) (float64, bool) {
+func (l *line) zoom(ctx context.Context, lo, hi point, tries int) (float64, bool, error) {
 	for range tries {
-		p := l.at(between(lo, hi))
+		p, err := l.at(ctx, between(lo, hi))
 		switch {
-		case l.ctx.Err() != nil:
-			return l.value, false
+		case err != nil:
+			return 0, false, err
 		case !l.low(p) || p.value >= lo.value:
 			hi = p
 		case l.done(p):
-			return p.value, true
+			return p.value, true, nil
 		default:
 			if p.slope*(hi.a-lo.a) >= 0 {
 				hi = lo
@@ -169,15 +219,17 @@ func (l *line) zoom(lo, hi point, tries int) (float64, bool) {
 			lo = p
 		}
 	}
-	return l.settle(lo)
+	return l.settle(ctx, lo)
 }
 
 // settle goes to p if that is lower than the point from, else back there.
-func (l *line) settle(p point) (float64, bool) {
-	if p.a > 0 && p.value < l.value {
-		return l.at(p.a).value, true
+func (l *line) settle(ctx context.Context, p point) (float64, bool, error) {
+	lower := p.a > 0 && p.value < l.value
+	if !lower {
+		p.a = 0
 	}
-	return l.at(0).value, false
+	p, err := l.at(ctx, p.a)
+	return p.value, lower, err
 }
 
 // between is the minimum of the cubic through two points, kept a tenth of their distance away from both.
