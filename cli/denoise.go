@@ -28,7 +28,7 @@ func init() {
 				&ucli.BoolFlag{Name: "force", Usage: "write into a folder that is not empty, or replace the file"},
 				&ucli.BoolFlag{Name: "list", Usage: "list kinds of noise"},
 				&ucli.StringFlag{Name: "noise", Category: "denoising", DefaultText: "that of the model, auto where it does not know",
-					Usage: noiseUsage + "; auto looks for the level of each picture"},
+					Usage: noiseUsage + "; auto takes the level of each picture from its flattest parts, penalty from the paper's grid search"},
 				&ucli.StringFlag{Name: "reference", Category: "denoising",
 					Usage: "`FOLDER` of the clean pictures, by the same names, to measure PSNR and SSIM by"},
 				&ucli.StringFlag{Name: "add-noise", Category: "denoising",

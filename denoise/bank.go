@@ -17,7 +17,7 @@ type Picture struct {
 	Noisy   []float32
 	Clean   []float32 // nil where it is not known
 	Second  []float32 // another noisy version, nil where there is none
-	Level   float64   // of the noise that was added, or roughly where its level is not known; 0 for that of the bank
+	Level   float64   // of the noise that was added, or by the picture itself where that is not known; 0 for that of the bank
 }
 
 // Bank is pictures in memory, with noise of their own or with noise that is added, the same for as long as they are used.
@@ -26,7 +26,7 @@ type Bank struct {
 	Channels int
 	Noise    Noise   // its level is 0 where it is not known
 	Added    bool    // the noise was added
-	Typical  float64 // the level of the noise, or where that is not known what it is roughly, or on average
+	Typical  float64 // the level of the noise, or where that is not known what the pictures say, or on average
 	Mean     float64 // of all pixels
 	grants   []*memory.Grant
 }
@@ -167,7 +167,7 @@ func (b *Bank) settle(c BankConfig) {
 		}
 		n += len(p.Noisy)
 		if !c.Add && !c.Noise.Known() {
-			p.Level = p.Rough(c.Noise.Family)
+			p.Level = p.Estimate(c.Noise.Family)
 			levels = append(levels, p.Level)
 		}
 	}

@@ -88,10 +88,10 @@ func TestCompose(t *testing.T) {
 						}
 					}
 					if p.Scores() {
-						if level, err := r.Level(ctx, y, 1, h, w); err != nil || n.Family.Check(level) != nil {
+						if level, err := r.LeastPenalty(ctx, y, 1, h, w, n.Family.Grid()); err != nil || n.Family.Check(level) != nil {
 							t.Errorf("%s %s %s: the level is %g, %v", noise, spec, network, level, err)
 						}
-					} else if _, err := r.Level(ctx, y, 1, h, w); err == nil {
+					} else if _, err := r.LeastPenalty(ctx, y, 1, h, w, n.Family.Grid()); err == nil {
 						t.Errorf("%s %s: a level without scores", noise, spec)
 					}
 					m.Close()

@@ -64,7 +64,7 @@ func (g gammaNoise) Check(level float64) error {
 
 func (gammaNoise) Shape(m float64) float64 { return max(m, 0) }
 
-func (gammaNoise) Rough(factor float64) float64 { return 1 / (factor * factor) }
+func (gammaNoise) LevelOf(factor float64) float64 { return 1 / (factor * factor) }
 
 func (gammaNoise) variance(b *composer, z string) string {
 	z = b.node("Max", z, b.number(0))

@@ -42,7 +42,7 @@ func (g gaussian) Check(level float64) error {
 
 func (gaussian) Shape(float64) float64 { return 1 }
 
-func (gaussian) Rough(factor float64) float64 { return 255 * factor }
+func (gaussian) LevelOf(factor float64) float64 { return 255 * factor }
 
 func (gaussian) variance(b *composer, _ string) string {
 	return b.number(b.p.Level / 255 * (b.p.Level / 255))

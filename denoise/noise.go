@@ -37,9 +37,9 @@ type Family interface {
 	Range() (low, high float64)
 	// Penalty is how bad the picture x is as the clean version of y: the least names the level.
 	Penalty(x, y Plane) float64
-	// Shape is how the deviation of the noise depends on the mean m of a picture, and Rough the level by what it is multiplied by.
+	// Shape is how the deviation of the noise depends on the mean m of a picture, and LevelOf the level by what it is multiplied by.
 	Shape(m float64) float64
-	Rough(factor float64) float64
+	LevelOf(factor float64) float64
 	// Unit says what the level is, Check refuses one that is none.
 	Unit() string
 	Check(level float64) error

@@ -74,7 +74,7 @@ func (p poisson) Check(level float64) error {
 
 func (poisson) Shape(m float64) float64 { return math.Sqrt(max(m, 0)) }
 
-func (poisson) Rough(factor float64) float64 { return factor * factor }
+func (poisson) LevelOf(factor float64) float64 { return factor * factor }
 
 func (poisson) variance(b *composer, z string) string {
 	return b.node("Add", b.node("Max", z, b.number(0)), b.number(0.5))

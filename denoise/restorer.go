@@ -136,35 +136,10 @@ func (r *Restorer) run(ctx context.Context, s *engine.Session, value string, y [
 // estimateSide bounds the part of a picture, its middle, in which its level is looked for.
 const estimateSide = 256
 
-// Between these shares of the deviation that the finest details say lies that of the noise: they take texture for noise, and little else.
-const (
-	detailsLow  = 0.8
-	detailsHigh = 1.05
-)
-
-// Level is the level of the noise of y [C,H,W]: of those of the grid of its family that are near what the finest details say
-// (Picture.Rough) that with the least penalty; where none is near, what they say. The penalty alone goes astray where a network knows
-// little, the details alone take texture for noise.
-func (r *Restorer) Level(ctx context.Context, y []float32, c, h, w int) (float64, error) {
-	if r.Params == nil || !r.Params.Scores() {
-		return 0, errNoLevel
-	}
-	f := r.Params.Family()
-	rough := (&Picture{C: c, H: h, W: w, Noisy: y}).Rough(f)
-	deviation := func(l float64) float64 { return f.Deviation(0.5*f.Scale(l), l) / f.Scale(l) }
-	grid := slices.DeleteFunc(f.Grid(), func(l float64) bool {
-		d := deviation(l) / deviation(rough)
-		return d < detailsLow || d > detailsHigh
-	})
-	if len(grid) == 0 {
-		return rough, nil
-	}
-	return r.LeastPenalty(ctx, y, c, h, w, grid)
-}
-
 var errNoLevel = errors.New("denoise: only the level of a network that gives scores can be told from its pictures")
 
-// LeastPenalty is the level of the grid with the least penalty, as in the paper.
+// LeastPenalty is the level of the grid with the least penalty, as in the paper; it goes astray where a network knows little, and where
+// Picture.Estimate does not.
 func (r *Restorer) LeastPenalty(ctx context.Context, y []float32, c, h, w int, grid []float64) (float64, error) {
 	if r.Params == nil || !r.Params.Scores() {
 		return 0, errNoLevel

@@ -25,7 +25,7 @@ type DenoiseConfig struct {
 	ModelOptions
 	In          []string // picture files and folders; required
 	DataOptions data.Options
-	Noise       string // as denoise.ParseNoise reads it, or auto, which looks for the level of each picture; "" means that of the model
+	Noise       string // as denoise.ParseNoise reads it, or auto or penalty, which look for that of each picture; "" is that of the model
 	Reference   string // folder, or file, of the clean pictures, by the same names; "" for none
 	Add         string // noise that is added first, to clean pictures, which are the reference then; "" for none
 	Tile        int    // side of the tiles in which large pictures are restored; 0 means 256
@@ -61,8 +61,8 @@ type DenoisedImage struct {
 	Channels   int    `json:"channels"`
 	Tiles      int    `json:"tiles"`
 	NoiseLevel Number `json:"noise_level"`
-	LevelFrom  string `json:"noise_level_from,omitempty"` // given, model or penalty
-	Rough      Number `json:"noise_level_rough"`          // by the finest details of the picture alone
+	LevelFrom  string `json:"noise_level_from,omitempty"` // given, model, picture or penalty
+	Estimate   Number `json:"noise_level_estimate"`       // by the picture itself, where the model takes a level
 	PSNR       Number `json:"psnr"`
 	SSIM       Number `json:"ssim"`
 	PSNRBefore Number `json:"psnr_before"`
@@ -75,7 +75,8 @@ type cleaning struct {
 	restorer *denoise.Restorer
 	noise    denoise.Noise // that is asked for; no Family: that of the model
 	add      denoise.Noise // likewise
-	auto     bool
+	auto     bool          // the level is looked for, picture by picture
+	penalty  bool          // ... by the least penalty
 	inputs   []pictureFile
 	refs     map[string]pictureFile
 	r        *DenoiseReport
@@ -144,7 +145,8 @@ func (x *cleaning) check() (err error) {
 	case c.Add != "" && c.Reference != "":
 		return usagef("--add-noise takes the pictures themselves for the clean ones: leave out --reference")
 	}
-	if x.auto = c.Noise == "auto"; c.Noise != "" && !x.auto {
+	x.penalty = c.Noise == "penalty"
+	if x.auto = c.Noise == "auto" || x.penalty; c.Noise != "" && !x.auto {
 		if x.noise, err = denoise.ParseNoise(c.Noise); err != nil {
 			return usagef("--noise: %s", strings.TrimPrefix(err.Error(), "denoise: "))
 		}
@@ -210,9 +212,8 @@ func (x *cleaning) open(rep Reporter, note func(string)) error {
 	}
 	switch {
 	case x.auto && !scores:
-		return usagef("--noise %s: the level is told by a network that gives scores (gtk finetune --objective noise2score), and %s is "+
-			"none", x.c.Noise,
-			l.Path)
+		return usagef("--noise %s: only a network that gives scores (gtk finetune --objective noise2score) is told the level of the noise, and "+
+			"%s is none", x.c.Noise, l.Path)
 	case x.noise.Family != nil && scores && x.noise.Name != p.Noise:
 		return usagef("--noise %s: %s is for %s noise", x.c.Noise, l.Path, p.Noise)
 	case x.noise.Known() && !scores:
@@ -380,7 +381,7 @@ func (x *cleaning) one(ctx context.Context, p pictureFile, put func(string, func
 	}
 	nan := Number(math.NaN())
 	img := &DenoisedImage{In: p.name, Out: p.out, Width: pic.W, Height: pic.H, Channels: pic.C, Tiles: x.restorer.Tiles.Count(pic.H, pic.W),
-		NoiseLevel: nan, Rough: nan, PSNR: nan, SSIM: nan, PSNRBefore: nan, SSIMBefore: nan}
+		NoiseLevel: nan, Estimate: nan, PSNR: nan, SSIM: nan, PSNRBefore: nan, SSIMBefore: nan}
 	level, err := x.level(ctx, &pic, img)
 	if err != nil {
 		return nil, err
@@ -422,15 +423,18 @@ func (x *cleaning) level(ctx context.Context, pic *denoise.Picture, img *Denoise
 	if p == nil || !p.Scores() {
 		return 0, nil
 	}
-	img.Rough = Number(pic.Rough(p.Family()))
+	estimate := pic.Estimate(p.Family())
+	img.Estimate = Number(estimate)
 	level := p.Level
 	switch {
-	case x.auto:
+	case x.penalty:
 		var err error
-		if level, err = x.restorer.Level(ctx, pic.Noisy, pic.C, pic.H, pic.W); err != nil {
+		if level, err = x.restorer.LeastPenalty(ctx, pic.Noisy, pic.C, pic.H, pic.W, p.Family().Grid()); err != nil {
 			return 0, err
 		}
 		img.LevelFrom = "penalty"
+	case x.auto:
+		level, img.LevelFrom = estimate, "picture"
 	case x.noise.Known():
 		level, img.LevelFrom = x.noise.Level, "given"
 	default:

@@ -22,7 +22,7 @@ func denoisingTable(context) (string, error) {
 
 // noiseTable lists the kinds of noise.
 func noiseTable(context) (string, error) {
-	t := newTable("noise", "what", "levels of --noise auto", "levels of a training of unknown level", "source")
+	t := newTable("noise", "what", "levels of --noise penalty", "levels of a training of unknown level", "source")
 	for _, x := range denoise.Families().Entries() {
 		grid := x.Value.Grid()
 		low, high := x.Value.Range()
