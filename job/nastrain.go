@@ -144,7 +144,8 @@ func (c *NASTrainConfig) check() error {
 	return nil
 }
 
-// NASTrain trains a supernet into a folder. When ctx is cancelled a checkpoint is written, which the InterruptedError names.
+// NASTrain trains a supernet into a folder. When ctx is cancelled a checkpoint is written, which the InterruptedError names. Where the
+// written supernet gives other scores than its paths the report comes with a NoError.
 func NASTrain(ctx context.Context, c NASTrainConfig, rep Reporter) (*NASTrainReport, error) {
 	rep = orQuiet(rep)
 	if err := c.check(); err != nil {
@@ -297,7 +298,14 @@ func (c NASTrainConfig) run(ctx context.Context, s *supernet, start *train.Check
 		r.TrainLoss, r.Accuracy = Number(h.TrainLoss), Number(h.TrainAcc)
 		r.Variance = append(r.Variance, c.variances(h)...)
 	}
-	return r, c.write(ctx, s, r)
+	if err := c.write(ctx, s, r); err != nil {
+		var no *NoError
+		if errors.As(err, &no) {
+			return r, err
+		}
+		return nil, err
+	}
+	return r, nil
 }
 
 // traits are the options by the names of their flags that the result depends on.
