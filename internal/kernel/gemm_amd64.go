@@ -7,7 +7,8 @@ package kernel
 
 var (
 	tileAVX2   = tileKernels{lanes: 8, shapes: gemmTiles2, taps: gemmTaps2, packed: gemmPack2, mr: 6, nv: 2, dots: true}
-	tileAVX512 = tileKernels{lanes: 16, shapes: gemmTiles512, taps: gemmTaps512, packed: gemmPack512, mr: 14, nv: 2, masked: true, dots: true}
+	tileAVX512 = tileKernels{lanes: 16, shapes: gemmTiles512, taps: gemmTaps512, packed: gemmPack512, mr: 14, nv: 2, masked: true, dots: true,
+		from: true}
 )
 
 func init() {

@@ -36,12 +36,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y1
 	VMASKMOVPS (BX), Y1, Y2
 	VADDPS     Y2, Y0, Y0
@@ -131,12 +137,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y2
 	VMASKMOVPS (BX), Y2, Y3
 	VADDPS     Y3, Y0, Y0
@@ -248,12 +260,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y3
 	VMASKMOVPS (BX), Y3, Y4
 	VADDPS     Y4, Y0, Y0
@@ -390,12 +408,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y4
 	VMASKMOVPS (BX), Y4, Y5
 	VADDPS     Y5, Y0, Y0
@@ -554,12 +578,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y5
 	VMASKMOVPS (BX), Y5, Y6
 	VADDPS     Y6, Y0, Y0
@@ -740,12 +770,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y6
 	VMASKMOVPS (BX), Y6, Y7
 	VADDPS     Y7, Y0, Y0
@@ -924,12 +960,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y2
 	VMASKMOVPS (BX), Y2, Y4
 	VADDPS     Y4, Y0, Y0
@@ -1039,12 +1081,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y4
 	VMASKMOVPS (BX), Y4, Y6
 	VADDPS     Y6, Y0, Y0
@@ -1191,12 +1239,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y6
 	VMASKMOVPS (BX), Y6, Y8
 	VADDPS     Y8, Y0, Y0
@@ -1383,12 +1437,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y8
 	VMASKMOVPS (BX), Y8, Y10
 	VADDPS     Y10, Y0, Y0
@@ -1612,12 +1672,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y10
 	VMASKMOVPS (BX), Y10, Y12
 	VADDPS     Y12, Y0, Y0
@@ -1878,12 +1944,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y12
 	VMASKMOVPS (BX), Y12, Y14
 	VADDPS     Y14, Y0, Y0
@@ -2140,12 +2212,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y1
 	VMASKMOVPS (BX), Y1, Y2
 	VADDPS     Y2, Y0, Y0
@@ -2236,12 +2314,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y2
 	VMASKMOVPS (BX), Y2, Y3
 	VADDPS     Y3, Y0, Y0
@@ -2354,12 +2438,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y3
 	VMASKMOVPS (BX), Y3, Y4
 	VADDPS     Y4, Y0, Y0
@@ -2497,12 +2587,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y4
 	VMASKMOVPS (BX), Y4, Y5
 	VADDPS     Y5, Y0, Y0
@@ -2662,12 +2758,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y5
 	VMASKMOVPS (BX), Y5, Y6
 	VADDPS     Y6, Y0, Y0
@@ -2849,12 +2951,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y6
 	VMASKMOVPS (BX), Y6, Y7
 	VADDPS     Y7, Y0, Y0
@@ -3036,12 +3144,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y2
 	VMASKMOVPS (BX), Y2, Y4
 	VADDPS     Y4, Y0, Y0
@@ -3154,12 +3268,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y4
 	VMASKMOVPS (BX), Y4, Y6
 	VADDPS     Y6, Y0, Y0
@@ -3309,12 +3429,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y6
 	VMASKMOVPS (BX), Y6, Y8
 	VADDPS     Y8, Y0, Y0
@@ -3504,12 +3630,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y8
 	VMASKMOVPS (BX), Y8, Y10
 	VADDPS     Y10, Y0, Y0
@@ -3736,12 +3868,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y10
 	VMASKMOVPS (BX), Y10, Y12
 	VADDPS     Y12, Y0, Y0
@@ -4005,12 +4143,18 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y12
 	VMASKMOVPS (BX), Y12, Y14
 	VADDPS     Y14, Y0, Y0
@@ -4302,12 +4446,18 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y2
 	VMASKMOVPS (BX), Y2, Y4
 	VADDPS     Y4, Y0, Y0
@@ -4462,12 +4612,18 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y4
 	VMASKMOVPS (BX), Y4, Y6
 	VADDPS     Y6, Y0, Y0
@@ -4671,12 +4827,18 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y6
 	VMASKMOVPS (BX), Y6, Y8
 	VADDPS     Y8, Y0, Y0
@@ -4931,12 +5093,18 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y8
 	VMASKMOVPS (BX), Y8, Y10
 	VADDPS     Y10, Y0, Y0
@@ -5241,12 +5409,18 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y10
 	VMASKMOVPS (BX), Y10, Y12
 	VADDPS     Y12, Y0, Y0
@@ -5600,12 +5774,18 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ       64(DI), CX
-	MOVQ       80(DI), R8
-	TESTQ      $0x00000001, CX
-	JZ         noacc
-	MOVQ       48(DI), BX
-	MOVQ       56(DI), DX
+	MOVQ  64(DI), CX
+	MOVQ  80(DI), R8
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VMOVUPS    (R8), Y12
 	VMASKMOVPS (BX), Y12, Y14
 	VADDPS     Y14, Y0, Y0
@@ -5862,11 +6042,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 
 noacc:
@@ -5942,11 +6128,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -6037,11 +6229,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -6150,11 +6348,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -6278,11 +6482,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -6421,11 +6631,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -6582,11 +6798,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -6758,11 +6980,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -6949,11 +7177,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -7158,11 +7392,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -7382,11 +7622,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -7621,11 +7867,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -7878,11 +8130,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -8150,11 +8408,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -8374,11 +8638,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 
@@ -8470,11 +8740,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -8591,11 +8867,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -8740,11 +9022,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -8914,11 +9202,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -9113,11 +9407,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -9340,11 +9640,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -9592,11 +9898,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -9869,11 +10181,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -10174,11 +10492,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -10504,11 +10828,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -10859,11 +11189,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -11242,11 +11578,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -11650,11 +11992,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -11977,11 +12325,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -12087,11 +12441,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -12231,11 +12591,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -12412,11 +12778,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -12627,11 +12999,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -12876,11 +13254,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -13162,11 +13546,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -13482,11 +13872,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -13836,11 +14232,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -14141,11 +14543,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -14265,11 +14673,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -14432,11 +14846,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -14645,11 +15065,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -14901,11 +15327,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -15200,11 +15632,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -15461,11 +15899,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 
 noacc:
@@ -15542,11 +15986,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -15638,11 +16088,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -15752,11 +16208,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -15881,11 +16343,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -16025,11 +16493,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -16187,11 +16661,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -16364,11 +16844,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -16556,11 +17042,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -16766,11 +17258,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -16991,11 +17489,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -17231,11 +17735,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -17489,11 +17999,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -17762,11 +18278,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, K1, Z0
 	ADDQ   DX, BX
 	VADDPS (BX), Z1, K1, Z1
@@ -17988,11 +18510,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 
@@ -18086,11 +18614,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -18209,11 +18743,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -18360,11 +18900,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -18536,11 +19082,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -18737,11 +19289,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -18966,11 +19524,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -19220,11 +19784,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -19499,11 +20069,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -19806,11 +20382,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -20138,11 +20720,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -20495,11 +21083,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -20880,11 +21474,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -21290,11 +21890,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -21620,11 +22226,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -21733,11 +22345,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -21880,11 +22498,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -22064,11 +22688,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -22282,11 +22912,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -22534,11 +23170,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -22823,11 +23465,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -23146,11 +23794,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -23503,11 +24157,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, K1, Z2
@@ -23812,11 +24472,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -23940,11 +24606,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -24111,11 +24783,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -24328,11 +25006,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -24588,11 +25272,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -24891,11 +25581,17 @@ loop:
 	JNZ          loop
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, Z1
 	VADDPS 128(BX), Z2, Z2
@@ -25192,11 +25888,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 
@@ -25336,11 +26038,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -25517,11 +26225,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -25737,11 +26451,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -25995,11 +26715,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -26290,11 +27016,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -26624,11 +27356,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -26995,11 +27733,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -27404,11 +28148,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -27852,11 +28602,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -28337,11 +29093,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -28859,11 +29621,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -29421,11 +30189,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX
@@ -30020,11 +30794,17 @@ single:
 	JMP          single
 
 epilogue:
-	MOVQ   64(DI), CX
-	TESTQ  $0x00000001, CX
-	JZ     noacc
-	MOVQ   48(DI), BX
-	MOVQ   56(DI), DX
+	MOVQ  64(DI), CX
+	TESTQ $0x00000001, CX
+	JZ    noacc
+	MOVQ  48(DI), BX
+	MOVQ  56(DI), DX
+	TESTQ $0x00000040, CX
+	JZ    nofrom
+	MOVQ  168(DI), BX
+	MOVQ  176(DI), DX
+
+nofrom:
 	VADDPS (BX), Z0, Z0
 	VADDPS 64(BX), Z1, K1, Z1
 	ADDQ   DX, BX

@@ -99,6 +99,7 @@ func TestSgemm(t *testing.T) {
 		}
 		for round := range rounds {
 			m, n, k := r.IntN(71), r.IntN(71), r.IntN(71)
+			far := false // rows of C that fall into few sets of the caches
 			switch round % 6 {
 			case 0:
 				m = r.IntN(3)
@@ -112,6 +113,9 @@ func TestSgemm(t *testing.T) {
 				if round%24 == 4 {
 					m, n, k = r.IntN(400), r.IntN(200), r.IntN(600)
 				}
+				if far = round%24 == 10; far {
+					m, n, k = 15+r.IntN(120), 1+r.IntN(120), 257+r.IntN(700)
+				}
 			}
 			tA, tB := r.IntN(2) == 1, r.IntN(2) == 1
 			dim := func(rows, cols int, t bool) (int, int) {
@@ -124,6 +128,10 @@ func TestSgemm(t *testing.T) {
 			lda, na := dim(m, k, tA)
 			ldb, nb := dim(k, n, tB)
 			ldc, nc := dim(m, n, false)
+			if far {
+				ldc = farRows
+				nc = (m-1)*ldc + n
+			}
 			a, b, c := randomSlice(r, na), randomSlice(r, nb), randomSlice(r, nc)
 			alpha := []float32{1, 1, 0, -0.5}[r.IntN(4)]
 			beta := []float32{0, 1, 0.25}[r.IntN(3)]

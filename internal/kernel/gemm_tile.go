@@ -9,7 +9,7 @@ import (
 //
 //	s := 0
 //	for p := range k { s += a[r*ars+p*acs] * b[p*brs+j] }
-//	if flags&tileAcc != 0     { s += c[r*crs+j] }
+//	if flags&tileAcc != 0     { s += c[r*crs+j], or with tileFrom from[r*fromrs+j] }
 //	if flags&tileRowBias != 0 { s += rowBias[r] }
 //	if flags&tileColBias != 0 { s += colBias[j] }
 //	if flags&tileAdd != 0     { s += add[r*addrs+j] }
@@ -35,6 +35,8 @@ type tile struct {
 	lo, hi   float32
 	koff     unsafe.Pointer // with tap kernels b[p*brs+j] is bv[j/lanes][koff[p]+j%lanes]
 	bv       [4]unsafe.Pointer
+	from     unsafe.Pointer // with tileFrom, what is added instead of c
+	fromrs   int
 }
 
 const (
@@ -44,6 +46,7 @@ const (
 	tileAdd
 	tileClip
 	tileMask
+	tileFrom
 )
 
 // tileKernels are the micro-kernels of an instruction set.
@@ -55,6 +58,7 @@ type tileKernels struct {
 	packed []func(*tile)   // [rows-1], two vectors, ars 4, acs 4·rows, brs the bytes of the vectors, or nil
 	masked bool            // columns of B past the last one are not read
 	dots   bool            // dot products of their own are faster for vectors
+	from   bool            // tileFrom is known
 }
 
 var tileGeneric = tileKernels{lanes: 4, shapes: [][]func(*tile){{genericTile(1), genericTile(2), genericTile(3), genericTile(4)}}, mr: 4,

@@ -24,12 +24,12 @@ const (
 	offK, offA, offARS, offACS, offB, offBRS, offC, offCRS = 0, 8, 16, 24, 32, 40, 48, 56
 	offFlags, offMask, offMaskVec, offRowBias, offColBias  = 64, 72, 80, 88, 96
 	offAdd, offAddRS, offLo, offHi                         = 104, 112, 120, 124
-	offKOff, offBV                                         = 128, 136
+	offKOff, offBV, offFrom, offFromRS                     = 128, 136, 168, 176
 )
 
 // Bits of tile.flags.
 const (
-	flagAcc, flagRowBias, flagColBias, flagAdd, flagClip, flagMask = 1, 2, 4, 8, 16, 32
+	flagAcc, flagRowBias, flagColBias, flagAdd, flagClip, flagMask, flagFrom = 1, 2, 4, 8, 16, 32, 64
 )
 
 type isa struct {
@@ -264,11 +264,10 @@ func tile(i isa, nv, mr int, kind string) {
 	Label("epilogue")
 	flags := k
 	MOVQ(field(offFlags), flags)
-	// rows calls f with the address of every row of a matrix at field off with stride at field rs.
+	// rows calls f with the address of every row of a matrix at field off with stride at field rs, in the two steps point and walk.
 	p, rs := b, brs
-	rows := func(off, offRS int, f func(r int, row Mem)) {
-		MOVQ(field(off), p)
-		MOVQ(field(offRS), rs)
+	point := func(off, offRS int) { MOVQ(field(off), p); MOVQ(field(offRS), rs) }
+	walk := func(f func(r int, row Mem)) {
 		for r := range mr {
 			f(r, Mem{Base: p})
 			if r < mr-1 {
@@ -276,34 +275,37 @@ func tile(i isa, nv, mr int, kind string) {
 			}
 		}
 	}
+	rows := func(off, offRS int, f func(r int, row Mem)) { point(off, offRS); walk(f) }
 	skip := func(bit uint32, name string) { TESTQ(U32(bit), flags); JZ(LabelRef(name)) }
 	at := func(m Mem, v int) Mem { m.Disp += v * i.lanes * 4; return m }
 	maskAt := func(v int) Mem { return Mem{Base: reg.R8, Disp: v * 32} }
 	if !wide {
 		MOVQ(field(offMaskVec), reg.R8)
 	}
-	addRows := func(off, offRS int) func() {
-		return func() {
-			rows(off, offRS, func(r int, row Mem) {
-				for v := range nv {
-					switch {
-					case wide && v == nv-1 && pairs:
-						VPADDD(at(row, v), acc(r, v), last, acc(r, v))
-					case wide && v == nv-1:
-						VADDPS(at(row, v), acc(r, v), last, acc(r, v))
-					case wide:
-						plus(at(row, v), acc(r, v))
-					default:
-						VMOVUPS(maskAt(v), bv[0])
-						VMASKMOVPS(at(row, v), bv[0], bc[0])
-						plus(bc[0], acc(r, v))
-					}
-				}
-			})
+	addRow := func(r int, row Mem) {
+		for v := range nv {
+			switch {
+			case wide && v == nv-1 && pairs:
+				VPADDD(at(row, v), acc(r, v), last, acc(r, v))
+			case wide && v == nv-1:
+				VADDPS(at(row, v), acc(r, v), last, acc(r, v))
+			case wide:
+				plus(at(row, v), acc(r, v))
+			default:
+				VMOVUPS(maskAt(v), bv[0])
+				VMASKMOVPS(at(row, v), bv[0], bc[0])
+				plus(bc[0], acc(r, v))
+			}
 		}
 	}
 	section := func(bit uint32, end string, f func()) { skip(bit, end); f(); Label(end) }
-	section(flagAcc, "noacc", addRows(offC, offCRS))
+	section(flagAcc, "noacc", func() {
+		point(offC, offCRS)
+		if !pairs {
+			section(flagFrom, "nofrom", func() { point(offFrom, offFromRS) })
+		}
+		walk(addRow)
+	})
 	section(flagRowBias, "norow", func() {
 		MOVQ(field(offRowBias), p)
 		for r := range mr {
@@ -331,7 +333,7 @@ func tile(i isa, nv, mr int, kind string) {
 			}
 		}
 	})
-	section(flagAdd, "noadd", addRows(offAdd, offAddRS))
+	section(flagAdd, "noadd", func() { rows(offAdd, offAddRS, addRow) })
 	clip := section
 	if pairs {
 		clip = func(uint32, string, func()) {}
