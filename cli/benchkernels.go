@@ -15,8 +15,8 @@ func benchKernelsOf() *ucli.Command {
 	return command(&ucli.Command{
 		Name: "kernels", Usage: "time the kernels beside what one thread of the processor can do", ArgsUsage: " ",
 		Description: "Matrix products, convolutions, attention and loops over rows on one thread, in several rounds of which the best counts. " +
-			"The\nlimit is measured in the same rounds: of operations by multiply-adds that touch registers only, of bytes by copying or " +
-			"negating as many.\n" +
+			"The\nlimit is measured in the same rounds: of operations by multiply-adds that touch registers only, the fastest of many short " +
+			"runs\nand over a tenth of a second, of bytes by copying or negating as many.\n" +
 			"Where there are several algorithms each is timed, and a star marks the one that is chosen.\n\n" +
 			"  gtk bench kernels --only sgemm,\"conv 3x3\"\n" +
 			"  GTK_ISA=avx2 gtk bench kernels",
@@ -40,7 +40,8 @@ func benchKernels(ctx context.Context, e *env, c *ucli.Context) error {
 		return err
 	}
 	if r.Limit > 0 {
-		e.printf("%s, one thread: at most %s GFLOP/s\n", r.ISA, units.Significant(float64(r.Limit)))
+		e.printf("%s, one thread: at most %s GFLOP/s, %s over a tenth of a second\n", r.ISA, units.Significant(float64(r.Limit)),
+			units.Significant(float64(r.Rate)))
 	} else {
 		e.printf("%s, one thread: plain Go has no limit to compare with\n", r.ISA)
 	}

@@ -25,6 +25,7 @@ type BenchKernelsReport struct {
 	Threads int         `json:"threads"` // always 1
 	Rounds  int         `json:"rounds"`
 	Limit   Number      `json:"limit_gflops,omitempty"` // of multiply-adds that touch registers only; 0 where it is not known: in plain Go
+	Rate    Number      `json:"rate_gflops,omitempty"`  // ... on average over rateTime, in the best round
 	Kernels []KernelRow `json:"kernels"`
 }
 
@@ -45,10 +46,12 @@ type KernelRow struct {
 	best time.Duration
 }
 
-// kernelTime is how long a kernel runs in each round, and kernelSlow how long one run may take for there to be a further round.
+// kernelTime is how long a kernel runs in each round, and kernelSlow how long one run may take for there to be a further round. Over
+// rateTime it is measured in each round what the processor keeps up.
 const (
 	kernelTime = 40 * time.Millisecond
 	kernelSlow = 500 * time.Millisecond
+	rateTime   = 100 * time.Millisecond
 )
 
 // BenchKernels times the kernels on one thread, and in the same run what the processor can do at most. Each round goes through all of them
@@ -94,9 +97,10 @@ func BenchKernels(ctx context.Context, c BenchKernelsConfig, rep Reporter) (*Ben
 	}
 	bar := rep.Stage("kernels", r.Rounds*len(rows))
 	defer bar.End()
-	var limit float64
+	var limit, rate float64
 	copies := map[int]time.Duration{}
 	for round := range r.Rounds {
+		rate = max(rate, kernel.FMARate(rateTime))
 		for i, row := range rows {
 			if err := ctx.Err(); err != nil {
 				return nil, err
@@ -112,7 +116,7 @@ func BenchKernels(ctx context.Context, c BenchKernelsConfig, rep Reporter) (*Ben
 			bar.Set(round*len(rows)+i+1, row.Name)
 		}
 	}
-	r.Limit = Number(limit / 1e9)
+	r.Limit, r.Rate = Number(limit/1e9), Number(rate/1e9)
 	for _, row := range rows {
 		row.Ms = Number(units.Ms(row.best))
 		switch p := row.p; {

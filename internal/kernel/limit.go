@@ -26,3 +26,21 @@ func FMALimit(d time.Duration) float64 {
 		}
 	}
 }
+
+// FMARate is what FMALimit's loop does on average over d: less than the limit where something else runs on the processor now and then. A
+// kernel that takes as long cannot do more. It is 0 where FMALimit is.
+func FMARate(d time.Duration) float64 {
+	loop, flops := fmaLoop(currentISA)
+	if loop == nil {
+		return 0
+	}
+	one := float32(1)
+	start := time.Now()
+	for n := 1.0; ; n++ {
+		preempt()
+		loop(fmaRounds, &one)
+		if took := time.Since(start); took >= d {
+			return n * float64(fmaRounds*flops) / took.Seconds()
+		}
+	}
+}

@@ -10,8 +10,8 @@ func TestFMALimit(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		limit := FMALimit(5 * time.Millisecond)
 		if _, flops := fmaLoop(CurrentISA()); flops == 0 {
-			if limit != 0 {
-				t.Fatalf("%v has no loop and a limit of %v", CurrentISA(), limit)
+			if rate := FMARate(time.Millisecond); limit != 0 || rate != 0 {
+				t.Fatalf("%v has no loop, a limit of %v and a rate of %v", CurrentISA(), limit, rate)
 			}
 			return
 		}
@@ -23,6 +23,9 @@ func TestFMALimit(t *testing.T) {
 			Sgemm(nil, false, false, n, n, n, 1, a, n, b, n, 0, c, n)
 			best = min(best, time.Since(start))
 			limit = max(limit, FMALimit(time.Millisecond))
+		}
+		if rate := FMARate(5 * time.Millisecond); rate > 1.05*limit || rate < limit/100 {
+			t.Errorf("the rate is %.3g, the limit %.3g", rate, limit)
 		}
 		if got := 2 * n * n * n / best.Seconds(); got > 1.05*limit || limit < 1e9 {
 			t.Errorf("a product does %.3g operations a second, the limit is %.3g", got, limit)
