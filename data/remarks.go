@@ -33,6 +33,10 @@ func (r *remarks) add(i int, x *tensor.Tensor, seen []remark) {
 	if !isDeep && len(seen) == 0 {
 		return
 	}
+	var most uint16
+	if isDeep {
+		most = slices.Max(tensor.Data[uint16](x)) // others go on meanwhile
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range seen {
@@ -46,7 +50,7 @@ func (r *remarks) add(i int, x *tensor.Tensor, seen []remark) {
 			r.first = i
 		}
 		r.deep++
-		r.most = max(r.most, slices.Max(tensor.Data[uint16](x)))
+		r.most = max(r.most, most)
 	}
 }
 

@@ -115,14 +115,9 @@ func Predict(ctx context.Context, c PredictConfig, rep Reporter) (*PredictReport
 // guess decides what the outputs mean: by the labels where the data have some that fit, else by the outputs alone.
 func (u *use) guess(ctx context.Context, o UseOptions) error {
 	to := task.Options{Kind: o.Task, Output: o.Output, Classes: u.Labels, Preprocess: u.pre}
-	t, err := task.Of(ctx, u.plan, u.ds, to)
-	var unknown *task.UnknownError
-	var few *task.ClassesError
-	if errors.As(err, &unknown) || errors.As(err, &few) {
-		t, err = task.Seen(ctx, u.plan, u.ds, to)
-	}
+	t, err := task.Told(ctx, u.plan, u.ds, to)
 	if err != nil {
-		if errors.As(err, &unknown) {
+		if unknown := (*task.UnknownError)(nil); errors.As(err, &unknown) {
 			return err
 		}
 		return useError(err)

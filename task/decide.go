@@ -25,15 +25,21 @@ type Options struct {
 
 // Of decides what the model that p feeds is for, on the data set ds. It runs the model on two examples to see what it gives.
 func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, error) {
+	t, _, err := of(ctx, p, ds, o)
+	return t, err
+}
+
+// of is Of with what was seen of the outputs, which comes with a choice that failed too.
+func of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, []form, error) {
 	given := o.Kind
 	o = o.Remembered(p.Model().File())
 	kind, err := ParseKind(o.Kind)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	tr, err := readTruth(ds)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	bce := false // asked for
 	if _, l, err := NewLoss(o.Loss); err == nil {
@@ -43,7 +49,7 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 	}
 	forms, mask, err := observe(ctx, p, ds, o, tr.masks)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t, err := choose(kind, forms, tr, mask)
 	if err == nil && kind == "" && bce && t.Kind == Regression && !t.sigmoids() && tr.low >= 0 && tr.top <= 1 {
@@ -54,14 +60,14 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 		if given != o.Kind && errors.As(err, &unknown) {
 			unknown.remembered = o.Kind
 		}
-		return nil, err
+		return nil, forms, err
 	}
 	t.ask(o.Kind)
 	if t.next = t.text && tr.next; t.next {
 		t.Why = append(t.Why, "each label is the token behind its position: a language model")
 		if t.asked != "tokens" {
 			if err := t.causal(ctx, p, ds, o); err != nil {
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
@@ -72,7 +78,7 @@ func Of(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, e
 	if t.Kind == Multiclass || t.Kind == Binary {
 		t.counts = tr.counts
 	}
-	return t, t.setLoss(o.Loss)
+	return t, forms, t.setLoss(o.Loss)
 }
 
 // candidate is one reading of an output.

@@ -2,6 +2,7 @@ package task
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -69,6 +70,27 @@ func Seen(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task,
 	if err != nil {
 		return nil, err
 	}
+	return seen(kind, forms, ds, o)
+}
+
+// Told is Of where the data have labels that fit, else Seen. Examples, which may be large pictures, are read once for both.
+func Told(ctx context.Context, p *feed.Plan, ds data.Dataset, o Options) (*Task, error) {
+	t, forms, err := of(ctx, p, ds, o)
+	var unknown *UnknownError
+	var few *ClassesError
+	if forms == nil || !errors.As(err, &unknown) && !errors.As(err, &few) {
+		return t, err
+	}
+	o = o.Remembered(p.Model().File())
+	kind, err := ParseKind(o.Kind)
+	if err != nil {
+		return nil, err
+	}
+	return seen(kind, forms, ds, o)
+}
+
+// seen is the task by what was seen of the outputs.
+func seen(kind Kind, forms []form, ds data.Dataset, o Options) (*Task, error) {
 	t, err := guess(kind, forms)
 	if err != nil {
 		return nil, err

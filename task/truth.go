@@ -57,10 +57,15 @@ func readTruth(ds data.Dataset) (tr truth, err error) {
 		}
 	}
 	n := min(ds.Len(), sampled)
+	var first data.Example
 	if ds.Len() > 0 {
-		if e, err := ds.Example(0); err != nil {
+		var err error
+		if first, err = ds.Example(0); err != nil {
 			return tr, err
-		} else if !e.Picture {
+		}
+		if first.Picture {
+			first.X = nil // it may be large, and is not looked at
+		} else {
 			n = min(ds.Len(), inMemory)
 		}
 	}
@@ -73,9 +78,12 @@ func readTruth(ds data.Dataset) (tr truth, err error) {
 		if ds.Len() > n {
 			at = i * (ds.Len() - 1) / (n - 1) // all over the set: sorted data begin with one class
 		}
-		e, err := ds.Example(at)
-		if err != nil {
-			return tr, err
+		e := first
+		if at > 0 {
+			var err error
+			if e, err = ds.Example(at); err != nil {
+				return tr, err
+			}
 		}
 		tr.masks = tr.masks || e.Mask != nil
 		if e.Y == nil {
