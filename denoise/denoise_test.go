@@ -323,3 +323,25 @@ func grey(t *testing.T, path string) Picture {
 	}
 	return p
 }
+
+// TestEstimateOfLargePictures: parts of them say it, and no more are held than of small ones.
+func TestEstimateOfLargePictures(t *testing.T) {
+	f := mustFamily(t, "gaussian")
+	for _, size := range [][2]int{{1500, 2100}, {4, 700_000}, {700_000, 3}} {
+		h, w := size[0], size[1]
+		p := texture(h, w)
+		p.Noisy = AddNoise(p.Clean, Noise{Name: "gaussian", Family: f, Level: 25}, 5, 6)
+		if got := p.Estimate(f); h > 4 && w > 4 && math.Abs(got/25-1) > 0.05 || f.Check(got) != nil {
+			t.Errorf("%dx%d: the picture says %g, want 25", h, w, got)
+		}
+		pixels := 0
+		for b := range blocks(h, w) {
+			if pixels += b.h * b.w; b.top < 0 || b.left < 0 || b.top+b.h > h || b.left+b.w > w {
+				t.Fatalf("%dx%d: block %v is not inside", h, w, b)
+			}
+		}
+		if pixels > wholePicture || pixels < wholePicture/2 {
+			t.Errorf("%dx%d: %d pixels are looked at", h, w, pixels)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package denoise
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 )
@@ -30,7 +31,15 @@ const (
 func (p *Picture) Estimate(f Family) float64 {
 	var all []cell
 	for c := range p.C {
-		all = append(all, cells(p.Noisy[c*p.H*p.W:][:p.H*p.W], p.H, p.W, f)...)
+		x := p.Noisy[c*p.H*p.W:][:p.H*p.W]
+		lim := limitsOf(x, f)
+		for b := range blocks(p.H, p.W) {
+			part := make([]float32, 0, b.h*b.w)
+			for i := range b.h {
+				part = append(part, x[(b.top+i)*p.W+b.left:][:b.w]...)
+			}
+			all = append(all, cells(part, b.h, b.w, lim, f)...)
+		}
 	}
 	low, high := f.Range()
 	if len(all) == 0 {
@@ -59,21 +68,60 @@ type cell struct {
 	cut      bool    // noise was cut off here, or near
 }
 
-// cells are those of the plane x [H,W] in which noise would be seen, row by row.
-func cells(x []float32, h, w int, f Family) []cell {
-	top, bottom := slices.Max(x), slices.Min(x)
+// block is a part of a picture.
+type block struct{ top, left, h, w int }
+
+// A picture of more pixels than wholePicture is looked at in blocks of blockSide, all over it, that have about as many together: what is
+// held does not grow with the picture.
+const (
+	wholePicture = 1 << 20
+	blockSide    = 128
+)
+
+// blocks are the parts of a picture [h,w] that are looked at.
+func blocks(h, w int) iter.Seq[block] {
+	return func(yield func(block) bool) {
+		if h*w <= wholePicture || h < blockSide || w < blockSide {
+			// a long and narrow one from its middle
+			oh, ow := min(h, max(2, wholePicture/w)), min(w, max(2, wholePicture/h))
+			yield(block{(h - oh) / 2, (w - ow) / 2, oh, ow})
+			return
+		}
+		nh, nw := h/blockSide, w/blockSide
+		step := (nh*nw*blockSide*blockSide + wholePicture - 1) / wholePicture
+		for k := step / 2; k < nh*nw; k += step {
+			if !yield(block{k / nw * blockSide, k % nw * blockSide, blockSide, blockSide}) {
+				return
+			}
+		}
+	}
+}
+
+// limits are the values of a plane that noise was cut off at.
+type limits struct {
+	top, bottom       float32
+	cutTop, cutBottom bool
+}
+
+func limitsOf(x []float32, f Family) limits {
+	l := limits{top: slices.Max(x), bottom: slices.Min(x)}
 	atTop, atBottom := 0, 0
 	for _, v := range x {
-		if v == top {
+		if v == l.top {
 			atTop++
 		}
-		if v == bottom {
+		if v == l.bottom {
 			atBottom++
 		}
 	}
 	most := clipped * float64(len(x))
-	cutTop := float64(atTop) > most && f.Shape(float64(top)) >= dark
-	cutBottom := float64(atBottom) > most && f.Shape(float64(bottom)) >= dark
+	l.cutTop = float64(atTop) > most && f.Shape(float64(l.top)) >= dark
+	l.cutBottom = float64(atBottom) > most && f.Shape(float64(l.bottom)) >= dark
+	return l
+}
+
+// cells are those of the plane x [H,W] in which noise would be seen, row by row.
+func cells(x []float32, h, w int, l limits, f Family) []cell {
 	h, wide := h/2, w
 	w /= 2
 	mean, rows, cut := make([]float64, h*w), make([]float64, h*w), make([]float64, h*w)
@@ -85,7 +133,7 @@ func cells(x []float32, h, w int, f Family) []cell {
 			k := i*w + j
 			mean[k], diagonal[k] = (a+b+c+d)/4, (a-b-c+d)/2
 			rows[k] = ((a+b-c-d)*(a+b-c-d) + (a-b+c-d)*(a-b+c-d)) / 4
-			if cutTop && slices.Contains(quad[:], top) || cutBottom && slices.Contains(quad[:], bottom) {
+			if l.cutTop && slices.Contains(quad[:], l.top) || l.cutBottom && slices.Contains(quad[:], l.bottom) {
 				cut[k] = 1
 			}
 		}
