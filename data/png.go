@@ -62,9 +62,7 @@ func rasterOfRows[T uint8 | uint16](f *png.File, d tensor.DType, of func(row []b
 			grey := v[o:][:w]
 			for x := range grey {
 				grey[x] = row[2*x]
-				if a := row[2*x+1]; alphas != nil {
-					alphas[o+x] = a
-				} else if a != ^T(0) {
+				if a := row[2*x+1]; a != ^T(0) {
 					opacity(o+x, a)
 				}
 			}
@@ -84,9 +82,7 @@ func rasterOfRows[T uint8 | uint16](f *png.File, d tensor.DType, of func(row []b
 			red, green, blue := v[o:][:w], v[n+o:][:w], v[2*n+o:][:w]
 			for x := range red {
 				red[x], green[x], blue[x] = row[4*x], row[4*x+1], row[4*x+2]
-				if a := row[4*x+3]; alphas != nil {
-					alphas[o+x] = a
-				} else if a != ^T(0) {
+				if a := row[4*x+3]; a != ^T(0) {
 					opacity(o+x, a)
 				}
 			}

@@ -298,14 +298,11 @@ func (c NASTrainConfig) run(ctx context.Context, s *supernet, start *train.Check
 		r.TrainLoss, r.Accuracy = Number(h.TrainLoss), Number(h.TrainAcc)
 		r.Variance = append(r.Variance, c.variances(h)...)
 	}
-	if err := c.write(ctx, s, r); err != nil {
-		var no *NoError
-		if errors.As(err, &no) {
-			return r, err
-		}
-		return nil, err
+	err = c.write(ctx, s, r)
+	if no := (*NoError)(nil); err != nil && !errors.As(err, &no) {
+		return nil, err // the report is not complete
 	}
-	return r, nil
+	return r, err
 }
 
 // traits are the options by the names of their flags that the result depends on.

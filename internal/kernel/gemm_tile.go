@@ -9,7 +9,7 @@ import (
 //
 //	s := 0
 //	for p := range k { s += a[r*ars+p*acs] * b[p*brs+j] }
-//	if flags&tileAcc != 0     { s += c[r*crs+j], or with tileFrom from[r*fromrs+j] }
+//	if flags&tileAcc != 0     { s += c[r*crs+j], or from[r*fromrs+j] with tileFrom, on amd64 }
 //	if flags&tileRowBias != 0 { s += rowBias[r] }
 //	if flags&tileColBias != 0 { s += colBias[j] }
 //	if flags&tileAdd != 0     { s += add[r*addrs+j] }
@@ -58,7 +58,7 @@ type tileKernels struct {
 	packed []func(*tile)   // [rows-1], two vectors, ars 4, acs 4·rows, brs the bytes of the vectors, or nil
 	masked bool            // columns of B past the last one are not read
 	dots   bool            // dot products of their own are faster for vectors
-	from   bool            // tileFrom is known
+	from   bool            // sums may be kept apart by tileFrom, and it pays
 }
 
 var tileGeneric = tileKernels{lanes: 4, shapes: [][]func(*tile){{genericTile(1), genericTile(2), genericTile(3), genericTile(4)}}, mr: 4,
